@@ -16,6 +16,7 @@ const FILES: [&str; 8] = [
     "levqor/notifications/v1/notifications_service.proto",
 ];
 
+#[expect(clippy::disallowed_methods, reason = "cargo passes OUT_DIR to build scripts this way")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     for path in ["levqor", "google", "build", "build.rs"] {
         println!("cargo:rerun-if-changed={path}");

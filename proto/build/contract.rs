@@ -107,10 +107,12 @@ impl Options {
         if personal {
             let value = options.get_extension(&self.personal_data);
             let data = value.as_message();
-            let category =
-                data.and_then(|data| data.get_field_by_name("category")?.as_enum_number()).unwrap_or_default();
+            let category = data
+                .and_then(|data| data.get_field_by_name("category")?.as_enum_number())
+                .unwrap_or_default();
             let kept = data.is_some_and(|data| {
-                data.get_field_by_name("keep").is_some_and(|keep| keep.as_str().is_some_and(|k| !k.is_empty()))
+                data.get_field_by_name("keep")
+                    .is_some_and(|keep| keep.as_str().is_some_and(|k| !k.is_empty()))
             });
             if category == 0 || !kept {
                 found.push(format!("{name}: personal_data needs a category and how long it is kept"));

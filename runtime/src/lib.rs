@@ -1,1 +1,43 @@
-//! .
+#![doc = include_str!("../README.md")]
+
+pub mod access;
+pub mod audit;
+pub mod chassis;
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod context;
+pub mod db;
+pub mod deferred;
+pub mod email;
+pub mod error;
+mod hosted;
+pub mod id;
+pub mod idempotency;
+pub mod lifecycle;
+pub mod postgres;
+pub mod redact;
+pub mod rpc;
+pub mod run;
+pub mod schedule;
+pub mod server;
+pub mod service;
+pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod token;
+pub mod work;
+
+pub use hosted::timestamp;
+
+/// Types that the macros of this crate name.
+pub mod reexport {
+    pub use chrono::{DateTime, Utc};
+    pub use uuid::Uuid;
+}
+
+/// Installs ring as the process' one crypto provider. A second call changes nothing.
+pub fn install_crypto() {
+    // Fails only where it is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}

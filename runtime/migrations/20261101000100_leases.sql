@@ -1,0 +1,12 @@
+-- A lease is the right to work on a key until a time. Its fence is new with each claim and never comes again, so a
+-- worker whose lease was taken over can tell, and changes nothing.
+CREATE SEQUENCE runtime.fence;
+
+CREATE TABLE runtime.leases (
+    key text PRIMARY KEY,
+    leased_until timestamptz NOT NULL,
+    fence bigint NOT NULL
+);
+COMMENT ON COLUMN runtime.leases.key IS 'personal: IDENTIFIER; keep: 1d';
+COMMENT ON COLUMN runtime.leases.leased_until IS 'not personal';
+COMMENT ON COLUMN runtime.leases.fence IS 'not personal';

@@ -1,0 +1,30 @@
+-- Deferred calls: RPCs to be made later. A call that was made is deleted; one that failed for good stays, DEAD.
+CREATE TABLE runtime.work (
+    work_id uuid PRIMARY KEY,
+    rpc text NOT NULL,
+    request bytea NOT NULL,
+    idempotency_key text NOT NULL,
+    state text NOT NULL DEFAULT 'WAITING' CONSTRAINT work_state CHECK (state IN ('WAITING', 'DEAD')),
+    due_time timestamptz NOT NULL,
+    create_time timestamptz NOT NULL,
+    attempts integer NOT NULL DEFAULT 0,
+    leased_until timestamptz,
+    fence bigint NOT NULL DEFAULT 0,
+    failure text NOT NULL DEFAULT '',
+    trace_parent text NOT NULL DEFAULT '',
+    CONSTRAINT work_rpc_idempotency_key_key UNIQUE (rpc, idempotency_key)
+);
+CREATE INDEX work_due ON runtime.work (due_time) WHERE state = 'WAITING';
+CREATE INDEX work_create_time ON runtime.work (create_time, work_id);
+COMMENT ON COLUMN runtime.work.work_id IS 'not personal';
+COMMENT ON COLUMN runtime.work.rpc IS 'not personal';
+COMMENT ON COLUMN runtime.work.request IS 'personal: MESSAGE; keep: 90d';
+COMMENT ON COLUMN runtime.work.idempotency_key IS 'not personal';
+COMMENT ON COLUMN runtime.work.state IS 'not personal';
+COMMENT ON COLUMN runtime.work.due_time IS 'not personal';
+COMMENT ON COLUMN runtime.work.create_time IS 'not personal';
+COMMENT ON COLUMN runtime.work.attempts IS 'not personal';
+COMMENT ON COLUMN runtime.work.leased_until IS 'not personal';
+COMMENT ON COLUMN runtime.work.fence IS 'not personal';
+COMMENT ON COLUMN runtime.work.failure IS 'not personal';
+COMMENT ON COLUMN runtime.work.trace_parent IS 'not personal';

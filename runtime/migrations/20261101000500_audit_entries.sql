@@ -1,0 +1,35 @@
+-- Who did what to which ids, each entry bound to the one before by its hash. Ids only, so that erasing a person leaves
+-- the chain whole. The head row is the chain's lock.
+CREATE TABLE runtime.audit_entries (
+    sequence bigint PRIMARY KEY,
+    record_time timestamptz NOT NULL,
+    actor text NOT NULL,
+    action text NOT NULL,
+    ids jsonb NOT NULL,
+    previous_hash bytea NOT NULL,
+    hash bytea NOT NULL
+);
+COMMENT ON COLUMN runtime.audit_entries.sequence IS 'not personal';
+COMMENT ON COLUMN runtime.audit_entries.record_time IS 'not personal';
+COMMENT ON COLUMN runtime.audit_entries.actor IS 'personal: IDENTIFIER; keep: 7y';
+COMMENT ON COLUMN runtime.audit_entries.action IS 'not personal';
+COMMENT ON COLUMN runtime.audit_entries.ids IS 'not personal';
+COMMENT ON COLUMN runtime.audit_entries.previous_hash IS 'not personal';
+COMMENT ON COLUMN runtime.audit_entries.hash IS 'not personal';
+
+CREATE TABLE runtime.audit_head (
+    singleton boolean PRIMARY KEY DEFAULT true CONSTRAINT audit_head_singleton CHECK (singleton),
+    sequence bigint NOT NULL,
+    hash bytea NOT NULL
+);
+COMMENT ON COLUMN runtime.audit_head.singleton IS 'not personal';
+COMMENT ON COLUMN runtime.audit_head.sequence IS 'not personal';
+COMMENT ON COLUMN runtime.audit_head.hash IS 'not personal';
+INSERT INTO runtime.audit_head (sequence, hash) VALUES (0, '\x');
+
+-- Entries are appended, never changed or removed.
+CREATE FUNCTION runtime.refuse_change() RETURNS trigger
+LANGUAGE plpgsql
+AS $$ BEGIN RAISE EXCEPTION 'audit entries are append-only'; END $$;
+CREATE TRIGGER audit_entries_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON runtime.audit_entries
+FOR EACH STATEMENT EXECUTE FUNCTION runtime.refuse_change();

@@ -1,0 +1,311 @@
+//! What each RPC says about itself in the protos, and the one decision that follows from it: may this caller call?
+
+use std::{collections::HashMap, sync::LazyLock};
+
+use prost_reflect::{DescriptorPool, DynamicMessage, ExtensionDescriptor, MethodDescriptor, Value};
+
+use crate::{
+    context::{Actor, Role},
+    error::{ErrorCode, ServiceError},
+};
+
+/// Who may call an RPC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Public,
+    /// A person with at least this role.
+    AtLeast(Role),
+    /// These services, no person. `self` is the service that hosts the RPC.
+    Services(Vec<String>),
+}
+
+/// Which services host an RPC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Host {
+    /// The one service of this name, from the package `levqor.<name>.v1`.
+    Service(String),
+    /// Every service; the named request field says which one is meant.
+    Every {
+        /// The request field.
+        routed_by: String,
+    },
+}
+
+/// Whether an RPC takes the `idempotency-key` metadata.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyRule {
+    /// The key is ignored.
+    Ignored,
+    /// The key is honoured.
+    Optional,
+    /// A call without one is refused.
+    Required,
+}
+
+/// What calling an RPC twice does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// It only reads.
+    Safe,
+    /// It changes something, twice the same as once.
+    Idempotent,
+    /// It may happen twice.
+    Unknown,
+}
+
+/// One RPC, as its proto describes it.
+#[derive(Debug)]
+pub struct Method {
+    /// `levqor.billing.v1.BillingService/GetOrder`.
+    pub rpc: String,
+    /// The path on the wire: the same with a slash before it.
+    pub path: http::uri::PathAndQuery,
+    /// Who may call.
+    pub access: Access,
+    /// Who hosts it.
+    pub host: Host,
+    /// Whether it takes an idempotency key.
+    pub key: KeyRule,
+    /// What calling twice does.
+    pub repeat: Repeat,
+    /// The whole description.
+    pub descriptor: MethodDescriptor,
+}
+
+/// Every RPC of the mesh.
+#[derive(Debug)]
+pub struct Methods {
+    pool: DescriptorPool,
+    by_path: HashMap<String, Method>,
+    path_by_request: HashMap<String, String>,
+    services: Vec<String>,
+}
+
+static METHODS: LazyLock<Methods> = LazyLock::new(|| {
+    // The bytes are compiled in and were decoded once by the build already.
+    let pool = DescriptorPool::decode(levqor_proto::FILE_DESCRIPTOR_SET).unwrap_or_default();
+    Methods::read(pool)
+});
+
+/// Every RPC of the mesh.
+#[must_use]
+pub fn methods() -> &'static Methods {
+    &METHODS
+}
+
+impl Methods {
+    /// Reads the options of every RPC in `levqor.*` packages.
+    #[must_use]
+    pub fn read(pool: DescriptorPool) -> Self {
+        let options = MethodOptions::new(&pool);
+        let mut by_path = HashMap::new();
+        let mut path_by_request = HashMap::new();
+        let mut services = Vec::new();
+        for service in pool.services().filter(|service| service.full_name().starts_with("levqor.")) {
+            let host = options.host(&service);
+            if let Host::Service(name) = &host
+                && !services.contains(name)
+            {
+                services.push(name.clone());
+            }
+            for descriptor in service.methods() {
+                let Some(method) = options.method(descriptor, host.clone()) else { continue };
+                path_by_request.insert(
+                    method.descriptor.input().full_name().to_owned(),
+                    method.path.as_str().to_owned(),
+                );
+                by_path.insert(method.path.as_str().to_owned(), method);
+            }
+        }
+        services.sort();
+        Self { pool, by_path, path_by_request, services }
+    }
+
+    /// Every descriptor of the mesh, with options.
+    #[must_use]
+    pub fn pool(&self) -> &DescriptorPool {
+        &self.pool
+    }
+
+    /// The RPC at this path on the wire.
+    #[must_use]
+    pub fn by_path(&self, path: &str) -> Option<&Method> {
+        self.by_path.get(path)
+    }
+
+    /// The RPC that takes this request, by the request's full name: every RPC has a request type of its own.
+    #[must_use]
+    pub fn by_request(&self, full_name: &str) -> Option<&Method> {
+        self.by_path.get(self.path_by_request.get(full_name)?)
+    }
+
+    /// Every RPC, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Method> {
+        self.by_path.values()
+    }
+
+    /// The names of the services, sorted.
+    #[must_use]
+    pub fn services(&self) -> &[String] {
+        &self.services
+    }
+}
+
+/// The caller may not call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// Nobody is signed in.
+    #[error("sign in first: this call needs a bearer token")]
+    Anonymous,
+    /// Somebody is, and may not.
+    #[error("this call needs another role")]
+    Role,
+}
+
+impl ServiceError for Denied {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Anonymous => ErrorCode::Unauthenticated,
+            Self::Role => ErrorCode::PermissionDenied,
+        }
+    }
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Anonymous => "TOKEN_MISSING",
+            Self::Role => "ROLE_TOO_LOW",
+        }
+    }
+}
+
+impl Method {
+    /// Decides whether the actor may call this RPC on the service that hosts it.
+    pub fn authorise(&self, actor: &Actor, hosted_by: &str) -> Result<(), Denied> {
+        match (&self.access, actor) {
+            (Access::Public, _) => Ok(()),
+            (_, Actor::Anonymous) => Err(Denied::Anonymous),
+            (Access::AtLeast(least), Actor::User(user)) if user.role >= *least => Ok(()),
+            (Access::Services(callers), Actor::Service(name))
+                if callers.iter().any(|c| c == name || (c == "self" && name == hosted_by)) =>
+            {
+                Ok(())
+            }
+            (Access::AtLeast(_) | Access::Services(_), Actor::User(_) | Actor::Service(_)) => {
+                Err(Denied::Role)
+            }
+        }
+    }
+}
+
+/// The extensions, looked up once.
+struct MethodOptions {
+    access: Option<ExtensionDescriptor>,
+    key: Option<ExtensionDescriptor>,
+    routed_by: Option<ExtensionDescriptor>,
+}
+
+impl MethodOptions {
+    fn new(pool: &DescriptorPool) -> Self {
+        let find = |name: &str| pool.get_extension_by_name(&format!("levqor.options.v1.{name}"));
+        Self { access: find("access"), key: find("idempotency_key"), routed_by: find("routed_by") }
+    }
+
+    fn host(&self, service: &prost_reflect::ServiceDescriptor) -> Host {
+        match extension(&service.options(), self.routed_by.as_ref()) {
+            Some(Value::String(routed_by)) => Host::Every { routed_by },
+            _ => Host::Service(service.package_name().split('.').nth(1).unwrap_or_default().to_owned()),
+        }
+    }
+
+    /// None where the RPC has no access: it cannot be called. (The build refuses such a proto.)
+    fn method(&self, descriptor: MethodDescriptor, host: Host) -> Option<Method> {
+        let options = descriptor.options();
+        let access = match extension(&options, self.access.as_ref())? {
+            Value::Message(access) => read_access(&access)?,
+            _ => return None,
+        };
+        let key = match extension(&options, self.key.as_ref()) {
+            Some(Value::EnumNumber(1)) => KeyRule::Required,
+            Some(Value::EnumNumber(2)) => KeyRule::Optional,
+            _ => KeyRule::Ignored,
+        };
+        let repeat =
+            match options.get_field_by_name("idempotency_level").and_then(|level| level.as_enum_number()) {
+                Some(1) => Repeat::Safe,
+                Some(2) => Repeat::Idempotent,
+                _ => Repeat::Unknown,
+            };
+        let rpc = format!("{}/{}", descriptor.parent_service().full_name(), descriptor.name());
+        let path = http::uri::PathAndQuery::try_from(format!("/{rpc}")).ok()?;
+        Some(Method { rpc, path, access, host, key, repeat, descriptor })
+    }
+}
+
+fn extension(options: &DynamicMessage, extension: Option<&ExtensionDescriptor>) -> Option<Value> {
+    let extension = extension?;
+    options.has_extension(extension).then(|| options.get_extension(extension).into_owned())
+}
+
+fn read_access(access: &DynamicMessage) -> Option<Access> {
+    let callers = access.get_field_by_name("callers")?;
+    let callers = callers.as_list()?.iter().filter_map(|caller| caller.as_str().map(str::to_owned)).collect();
+    match access.get_field_by_name("role")?.as_enum_number()? {
+        1 => Some(Access::Public),
+        2 => Some(Access::AtLeast(Role::Customer)),
+        3 => Some(Access::AtLeast(Role::Staff)),
+        4 => Some(Access::AtLeast(Role::Admin)),
+        5 => Some(Access::Services(callers)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::User;
+
+    fn method(name: &str) -> &'static Method {
+        methods().iter().find(|method| method.rpc.ends_with(name)).expect(name)
+    }
+
+    fn user(role: Role) -> Actor {
+        Actor::User(User { sub: "u".to_owned(), email: None, email_verified: false, role })
+    }
+
+    #[test]
+    fn every_rpc_of_the_pool_is_read() {
+        let in_pool: usize = methods()
+            .pool()
+            .services()
+            .filter(|service| service.full_name().starts_with("levqor."))
+            .map(|service| service.methods().len())
+            .sum();
+        assert_eq!(methods().iter().count(), in_pool);
+        assert!(in_pool > 10);
+        assert!(methods().services().contains(&"billing".to_owned()));
+    }
+
+    #[test]
+    fn a_role_is_a_minimum() {
+        let staff_only = method("/ListStripeEvents");
+        assert_eq!(staff_only.authorise(&Actor::Anonymous, "billing"), Err(Denied::Anonymous));
+        assert_eq!(staff_only.authorise(&user(Role::Customer), "billing"), Err(Denied::Role));
+        assert_eq!(staff_only.authorise(&user(Role::Staff), "billing"), Ok(()));
+        assert_eq!(staff_only.authorise(&user(Role::Admin), "billing"), Ok(()));
+        assert_eq!(staff_only.authorise(&Actor::Service("gateway".to_owned()), "billing"), Err(Denied::Role));
+    }
+
+    #[test]
+    fn services_are_named() {
+        let ingest = method("/IngestStripeEvent");
+        assert_eq!(ingest.authorise(&Actor::Service("gateway".to_owned()), "billing"), Ok(()));
+        assert_eq!(ingest.authorise(&Actor::Service("support".to_owned()), "billing"), Err(Denied::Role));
+        assert_eq!(ingest.authorise(&user(Role::Admin), "billing"), Err(Denied::Role));
+        let purge = method("/PurgeExpired");
+        assert_eq!(purge.authorise(&Actor::Service("billing".to_owned()), "billing"), Ok(()));
+        assert_eq!(
+            purge.authorise(&Actor::Service("billing".to_owned()), "notifications"),
+            Err(Denied::Role)
+        );
+    }
+}

@@ -1,0 +1,123 @@
+//! The audit chain: who did what to which ids, each entry bound to the one before by its hash, written in the
+//! transaction that it records.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt;
+use ring::digest::{Context, SHA256};
+use sqlx::PgConnection;
+
+use crate::{
+    context::Actor,
+    db::{DbError, Tx},
+};
+
+/// Appends an entry. Call it last before the commit: it holds the chain's lock until then. `ids` are names of things,
+/// never personal data.
+pub async fn append(tx: &mut Tx, actor: &Actor, action: &str, ids: &[(&str, &str)]) -> Result<(), DbError> {
+    let head =
+        sqlx::query!("SELECT sequence, hash FROM runtime.audit_head FOR UPDATE").fetch_one(&mut **tx).await?;
+    // PostgreSQL keeps microseconds; what is hashed must be what is read back.
+    let now = sqlx::query_scalar!(r#"SELECT date_trunc('microseconds', runtime.now()) AS "now!""#)
+        .fetch_one(&mut **tx)
+        .await?;
+    let ids: BTreeMap<&str, &str> = ids.iter().copied().collect();
+    let ids = serde_json::json!(ids);
+    let entry = Entry {
+        sequence: head.sequence + 1,
+        record_time: now,
+        actor: actor.name(),
+        action: action.to_owned(),
+        ids,
+    };
+    let hash = entry.hash(&head.hash);
+    sqlx::query!(
+        "INSERT INTO runtime.audit_entries (sequence, record_time, actor, action, ids, previous_hash, hash)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        entry.sequence,
+        entry.record_time,
+        entry.actor,
+        entry.action,
+        entry.ids,
+        head.hash,
+        hash,
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!("UPDATE runtime.audit_head SET sequence = $1, hash = $2", entry.sequence, hash)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// What the chain's verification found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chain {
+    /// Every entry is bound to the one before, and the head is the last.
+    Whole {
+        /// How many entries.
+        entries: i64,
+    },
+    /// The first entry that does not fit.
+    Broken {
+        /// Its place.
+        sequence: i64,
+    },
+}
+
+/// Verifies the whole chain, from its first entry to its head.
+pub async fn verify(conn: &mut PgConnection) -> Result<Chain, DbError> {
+    let mut rows = sqlx::query!(
+        "SELECT sequence, record_time, actor, action, ids, previous_hash, hash
+         FROM runtime.audit_entries ORDER BY sequence"
+    )
+    .fetch(&mut *conn);
+    let (mut sequence, mut hash) = (0, Vec::new());
+    while let Some(row) = rows.try_next().await? {
+        let entry = Entry {
+            sequence: row.sequence,
+            record_time: row.record_time,
+            actor: row.actor,
+            action: row.action,
+            ids: row.ids,
+        };
+        if entry.sequence != sequence + 1 || row.previous_hash != hash || row.hash != entry.hash(&hash) {
+            return Ok(Chain::Broken { sequence: sequence + 1 });
+        }
+        (sequence, hash) = (entry.sequence, row.hash);
+    }
+    drop(rows);
+    let head = sqlx::query!("SELECT sequence, hash FROM runtime.audit_head").fetch_one(conn).await?;
+    if head.sequence != sequence || head.hash != hash {
+        return Ok(Chain::Broken { sequence: sequence + 1 });
+    }
+    Ok(Chain::Whole { entries: sequence })
+}
+
+struct Entry {
+    sequence: i64,
+    record_time: DateTime<Utc>,
+    actor: String,
+    action: String,
+    ids: serde_json::Value,
+}
+
+impl Entry {
+    /// SHA-256 over the hash before and each part with its length, so that no two entries read alike.
+    fn hash(&self, previous: &[u8]) -> Vec<u8> {
+        let mut context = Context::new(&SHA256);
+        let sequence = self.sequence.to_be_bytes();
+        let time = self.record_time.timestamp_micros().to_be_bytes();
+        // JSONB does not keep the order of keys.
+        let sorted: BTreeMap<_, _> = self.ids.as_object().into_iter().flatten().collect();
+        let ids = serde_json::json!(sorted).to_string();
+        let parts: [&[u8]; 6] =
+            [previous, &sequence, &time, self.actor.as_bytes(), self.action.as_bytes(), ids.as_bytes()];
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        context.finish().as_ref().to_vec()
+    }
+}

@@ -1,0 +1,149 @@
+//! The way to other services: channels balanced over an address list, and what every call carries.
+
+mod addresses;
+mod raw;
+
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use secrecy::{ExposeSecret, SecretString};
+use tonic::{
+    metadata::MetadataValue,
+    transport::{Channel, Endpoint, channel::Change},
+};
+
+pub use addresses::{Address, Addresses, PeerAddress};
+pub use raw::{BytesCodec, call_raw};
+
+use crate::{chassis::Tasks, telemetry};
+
+/// How often a `dns:` address is looked up again.
+const RESOLVE_EVERY: Duration = Duration::from_secs(5);
+
+/// A client for outside systems. Fails only where TLS cannot be set up.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that makes HTTP clients")]
+pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
+    crate::install_crypto();
+    reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .timeout(Duration::from_secs(30))
+        .build()
+}
+
+/// Channels to the services of the mesh, by name. Cheap to clone; connects when first used.
+#[derive(Clone, Default)]
+pub struct Channels(Arc<HashMap<String, Channel>>);
+
+impl Channels {
+    /// Channels to these addresses; lookups of names run as tasks until they are dropped.
+    #[must_use]
+    pub fn new(addresses: &HashMap<String, Vec<Address>>, tasks: &Background) -> Self {
+        let channel = |addresses: &Vec<Address>| match addresses.as_slice() {
+            [Address::Fixed(address)] => endpoint(*address).connect_lazy(),
+            several => balanced(several.to_vec(), tasks),
+        };
+        Self(Arc::new(addresses.iter().map(|(name, list)| (name.clone(), channel(list))).collect()))
+    }
+
+    /// The channel to a service; none where its address is not set.
+    #[must_use]
+    pub fn get(&self, service: &str) -> Option<Channel> {
+        self.0.get(service).cloned()
+    }
+}
+
+/// Tasks that end with the process' part they belong to: dropped, they stop.
+#[derive(Default, Clone)]
+pub struct Background {
+    tasks: Tasks,
+    stop: tokio_util::sync::CancellationToken,
+}
+
+impl Background {
+    /// Runs until stopped.
+    pub fn spawn<F: Future<Output = ()> + Send + 'static>(&self, future: F) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = future => {}
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+
+    /// Stops everything.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+}
+
+fn endpoint(address: SocketAddr) -> Endpoint {
+    // A socket address is always a valid authority.
+    Endpoint::from_shared(format!("http://{address}"))
+        .unwrap_or_else(|_| Endpoint::from_static("http://127.0.0.1:1"))
+        .connect_timeout(Duration::from_secs(2))
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(Duration::from_secs(10))
+        .keep_alive_timeout(Duration::from_secs(5))
+        .keep_alive_while_idle(true)
+}
+
+fn balanced(addresses: Vec<Address>, tasks: &Background) -> Channel {
+    let (channel, changes) = Channel::balance_channel::<SocketAddr>(64);
+    tasks.spawn(async move {
+        let mut current = std::collections::BTreeSet::new();
+        loop {
+            let wanted = addresses::resolve(&addresses).await;
+            // A lookup that fails keeps what was there.
+            if let Some(wanted) = wanted {
+                for gone in current.difference(&wanted) {
+                    if changes.send(Change::Remove(*gone)).await.is_err() {
+                        return;
+                    }
+                }
+                for new in wanted.difference(&current) {
+                    if changes.send(Change::Insert(*new, endpoint(*new))).await.is_err() {
+                        return;
+                    }
+                }
+                current = wanted;
+            }
+            tokio::time::sleep(RESOLVE_EVERY).await;
+        }
+    });
+    channel
+}
+
+/// What a call to another service carries.
+pub struct Outgoing<'a> {
+    /// The user's token, or one of ours.
+    pub bearer: Option<&'a SecretString>,
+    /// The request's name, passed on.
+    pub request_id: &'a str,
+    /// The key by which the call is made once.
+    pub idempotency_key: Option<&'a str>,
+    /// How long the caller waits; sent as `grpc-timeout` and kept on this side too.
+    pub timeout: Duration,
+}
+
+impl Outgoing<'_> {
+    /// The request with everything it carries, the current trace context included.
+    pub fn request<T>(&self, message: T) -> tonic::Request<T> {
+        let mut request = tonic::Request::new(message);
+        request.set_timeout(self.timeout);
+        let metadata = request.metadata_mut();
+        if let Some(bearer) = self.bearer
+            && let Ok(mut value) = MetadataValue::try_from(format!("Bearer {}", bearer.expose_secret()))
+        {
+            value.set_sensitive(true);
+            metadata.insert("authorization", value);
+        }
+        if let Ok(value) = MetadataValue::try_from(self.request_id) {
+            metadata.insert("x-request-id", value);
+        }
+        if let Some(Ok(value)) = self.idempotency_key.map(MetadataValue::try_from) {
+            metadata.insert("idempotency-key", value);
+        }
+        telemetry::inject_current(metadata);
+        request
+    }
+}

@@ -1,0 +1,127 @@
+//! Where the services are: `LEVQOR_<SERVICE>_ADDR`, a list of `host:port`, or `dns:host:port` that is looked up again.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+    net::SocketAddr,
+    str::FromStr,
+};
+
+use crate::{
+    access,
+    config::{Reader, Setting},
+};
+
+/// One address in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// A socket address.
+    Fixed(SocketAddr),
+    /// A name with a port; each of its addresses counts.
+    Name(String),
+}
+
+/// The addresses of one service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerAddress(pub Vec<Address>);
+
+/// The text is no address list.
+#[derive(Debug, thiserror::Error)]
+#[error("not an address list")]
+pub struct NotAnAddress;
+
+impl FromStr for PeerAddress {
+    type Err = NotAnAddress;
+
+    fn from_str(text: &str) -> Result<Self, NotAnAddress> {
+        let one = |part: &str| {
+            if let Ok(address) = part.parse() {
+                return Ok(Address::Fixed(address));
+            }
+            let name = part.strip_prefix("dns:").unwrap_or(part);
+            match name.rsplit_once(':') {
+                Some((host, port))
+                    if port.parse::<u16>().is_ok_and(|port| port > 0)
+                        && !host.is_empty()
+                        && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c)) =>
+                {
+                    Ok(Address::Name(name.to_owned()))
+                }
+                _ => Err(NotAnAddress),
+            }
+        };
+        let list: Result<Vec<_>, _> =
+            text.split(',').map(str::trim).filter(|p| !p.is_empty()).map(one).collect();
+        let list = list?;
+        if list.is_empty() { Err(NotAnAddress) } else { Ok(Self(list)) }
+    }
+}
+
+/// The addresses of all services of the mesh but one's own.
+#[derive(Debug, Clone, Default)]
+pub struct Addresses(pub HashMap<String, Vec<Address>>);
+
+/// The setting that holds a service's address.
+fn setting(service: &str) -> Setting {
+    Setting {
+        name: Cow::Owned(format!("LEVQOR_{}_ADDR", service.to_uppercase())),
+        default: None,
+        meaning: Cow::Owned(format!(
+            "Where {service} is reached: host:port, a comma-separated list of them, or dns:host:port. `levqor up` sets it."
+        )),
+        secret: false,
+    }
+}
+
+impl Addresses {
+    /// The settings of all services.
+    #[must_use]
+    pub fn settings() -> Vec<Setting> {
+        access::methods().services().iter().map(|service| setting(service)).collect()
+    }
+
+    /// Reads the addresses of every service but `own`. None only with a problem noted.
+    pub fn read(reader: &mut Reader<'_>, own: &str) -> Option<Self> {
+        let others = access::methods().services().iter().filter(|service| *service != own);
+        // Read all of them before giving up, so that all mistakes are found.
+        let read: Vec<(String, Option<PeerAddress>)> = others
+            .map(|service| {
+                let expected = "host:port, a comma-separated list of them, or dns:host:port";
+                (service.clone(), reader.required(&setting(service), expected))
+            })
+            .collect();
+        read.into_iter().map(|(service, list)| Some((service, list?.0))).collect::<Option<_>>().map(Self)
+    }
+}
+
+/// All socket addresses of a list; none where no name could be looked up.
+pub(super) async fn resolve(addresses: &[Address]) -> Option<BTreeSet<SocketAddr>> {
+    let mut found = BTreeSet::new();
+    for address in addresses {
+        match address {
+            Address::Fixed(address) => {
+                found.insert(*address);
+            }
+            Address::Name(name) => match tokio::net::lookup_host(name).await {
+                Ok(addresses) => found.extend(addresses),
+                Err(error) => tracing::warn!(name, %error, "cannot look up a service's address"),
+            },
+        }
+    }
+    (!found.is_empty()).then_some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_and_names_are_read() {
+        let list: PeerAddress = "127.0.0.1:1, dns:billing.levqor.svc:50051,[::1]:2".parse().expect("list");
+        assert_eq!(list.0.len(), 3);
+        assert_eq!(list.0.get(1), Some(&Address::Name("billing.levqor.svc:50051".to_owned())));
+        for text in ["", " , ", "billing", "billing:0", "billing:x", "http://billing:1", "a b:1"] {
+            assert!(text.parse::<PeerAddress>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The process' clock, for what one process decides alone. What decides between replicas is SQL `runtime.now()`.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+/// The machine's clock, plus an offset that tests set.
+#[derive(Debug, Clone, Default)]
+pub struct Clock {
+    offset_ms: Arc<AtomicI64>,
+}
+
+impl Clock {
+    /// The time now.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the machine's clock")]
+    pub fn now(&self) -> DateTime<Utc> {
+        Utc::now() + TimeDelta::milliseconds(self.offset_ms.load(Ordering::Relaxed))
+    }
+
+    /// Moves this clock, and its clones, by so much.
+    pub fn advance(&self, by: TimeDelta) {
+        self.offset_ms.fetch_add(by.num_milliseconds(), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,254 @@
+//! Settings: environment only, read in full before anything opens, every mistake reported in one run, and no value of a
+//! secret ever shown.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt, fs, str::FromStr};
+
+use secrecy::SecretString;
+
+/// One setting, as `.env.example` shows it.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// The variable.
+    pub name: Cow<'static, str>,
+    /// What holds when it is not set; none where it must be set or its absence turns something off.
+    pub default: Option<&'static str>,
+    /// What it means, in a sentence.
+    pub meaning: Cow<'static, str>,
+    /// Never shown; may be given as a file, `NAME_FILE`.
+    pub secret: bool,
+}
+
+impl Setting {
+    /// A setting that may be shown.
+    #[must_use]
+    pub const fn plain(name: &'static str, default: Option<&'static str>, meaning: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), default, meaning: Cow::Borrowed(meaning), secret: false }
+    }
+
+    /// A setting that is never shown.
+    #[must_use]
+    pub const fn secret(name: &'static str, meaning: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), default: None, meaning: Cow::Borrowed(meaning), secret: true }
+    }
+}
+
+/// The environment, as it was once.
+#[derive(Clone, Default)]
+pub struct Env(BTreeMap<String, String>);
+
+impl Env {
+    /// The process' environment.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+    pub fn from_process() -> Self {
+        let text = |os: std::ffi::OsString| os.to_string_lossy().into_owned();
+        Self(std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect())
+    }
+
+    /// An environment made up.
+    pub fn from_pairs<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+
+    /// Sets a variable that is not set, or is empty.
+    pub fn set_default(&mut self, name: &str, value: impl Into<String>) {
+        if self.get(name).is_none() && self.get(&format!("{name}_FILE")).is_none() {
+            self.0.insert(name.to_owned(), value.into());
+        }
+    }
+
+    /// Sets a variable.
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.0.insert(name.to_owned(), value.into());
+    }
+
+    /// A variable; empty counts as not set.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// Names of variables with one of these prefixes.
+    pub fn names_with<'a>(&'a self, prefixes: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
+        self.0
+            .keys()
+            .map(String::as_str)
+            .filter(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)))
+    }
+}
+
+/// One mistake in the settings. Holds what is expected, never what was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The setting.
+    pub setting: String,
+    /// What is expected of it.
+    pub expected: String,
+}
+
+/// Every mistake in the settings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Problems(pub Vec<Problem>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the settings are not valid:")?;
+        for Problem { setting, expected } in &self.0 {
+            write!(formatter, "\n  {setting}: {expected}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads settings and notes mistakes; `finish` says whether the configuration holds.
+pub struct Reader<'a> {
+    env: &'a Env,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads from this environment.
+    #[must_use]
+    pub fn new(env: &'a Env) -> Self {
+        Self { env, problems: Vec::new() }
+    }
+
+    /// A value, if it is set.
+    pub fn optional<T: FromStr>(&mut self, setting: &Setting, expected: &str) -> Option<T> {
+        let text = self.env.get(&setting.name)?;
+        let value = text.parse().ok();
+        if value.is_none() {
+            self.problem(setting, format!("expected {expected}"));
+        }
+        value
+    }
+
+    /// A value, or the setting's default. None only with a problem noted.
+    pub fn defaulted<T: FromStr>(&mut self, setting: &Setting, expected: &str) -> Option<T> {
+        if self.env.get(&setting.name).is_some() {
+            return self.optional(setting, expected);
+        }
+        let value = setting.default.and_then(|text| text.parse().ok());
+        if value.is_none() {
+            self.problem(setting, format!("is not set, and has no default; expected {expected}"));
+        }
+        value
+    }
+
+    /// A value that must be set. None only with a problem noted.
+    pub fn required<T: FromStr>(&mut self, setting: &Setting, expected: &str) -> Option<T> {
+        if self.env.get(&setting.name).is_none() {
+            self.problem(setting, format!("is not set; expected {expected}"));
+            return None;
+        }
+        self.optional(setting, expected)
+    }
+
+    /// A secret, from the variable or the file that `NAME_FILE` names. None also where it is not set.
+    pub fn secret(&mut self, setting: &Setting) -> Option<SecretString> {
+        self.secret_text(setting).map(SecretString::from)
+    }
+
+    /// Several secrets, separated by commas: the first is used, all are accepted.
+    pub fn secrets(&mut self, setting: &Setting) -> Vec<SecretString> {
+        let text = self.secret_text(setting).unwrap_or_default();
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        parts.map(|part| SecretString::from(part.to_owned())).collect()
+    }
+
+    fn secret_text(&mut self, setting: &Setting) -> Option<String> {
+        let file_setting = format!("{}_FILE", setting.name);
+        match (self.env.get(&setting.name), self.env.get(&file_setting)) {
+            (Some(_), Some(_)) => {
+                self.problem(setting, format!("is set together with {file_setting}; set one of them"));
+                None
+            }
+            (Some(value), None) => Some(value.to_owned()),
+            (None, Some(path)) => match fs::read_to_string(path) {
+                Ok(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+                Ok(_) => {
+                    self.problems
+                        .push(Problem { setting: file_setting, expected: "the file is empty".to_owned() });
+                    None
+                }
+                Err(error) => {
+                    let expected = format!("the file cannot be read ({})", error.kind());
+                    self.problems.push(Problem { setting: file_setting, expected });
+                    None
+                }
+            },
+            (None, None) => None,
+        }
+    }
+
+    /// Notes a mistake. Never put a value into the text.
+    pub fn problem(&mut self, setting: &Setting, expected: impl Into<String>) {
+        self.problems.push(Problem { setting: setting.name.clone().into_owned(), expected: expected.into() });
+    }
+
+    /// Notes every variable with one of the prefixes that nobody reads: a misspelt setting is a mistake.
+    pub fn refuse_unknown(&mut self, prefixes: &[&str], known: &[Setting]) {
+        for name in self.env.names_with(prefixes) {
+            let plain = name.strip_suffix("_FILE").unwrap_or(name);
+            if !known.iter().any(|setting| setting.name == name || (setting.secret && setting.name == plain))
+            {
+                let expected = "is not a setting; .env.example lists them all".to_owned();
+                self.problems.push(Problem { setting: name.to_owned(), expected });
+            }
+        }
+    }
+
+    /// The configuration, if nothing was wrong; otherwise every mistake.
+    pub fn finish<T>(mut self, config: Option<T>) -> Result<T, Problems> {
+        // A setting that two roles of one process share is read twice; its mistake is one.
+        let mut seen = std::collections::BTreeSet::new();
+        self.problems.retain(|problem| seen.insert((problem.setting.clone(), problem.expected.clone())));
+        match config {
+            Some(config) if self.problems.is_empty() => Ok(config),
+            _ => Err(Problems(self.problems)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PORT: Setting = Setting::plain("LEVQOR_PORT", Some("80"), "A port.");
+    const NAME: Setting = Setting::plain("LEVQOR_NAME", None, "A name.");
+    const KEY: Setting = Setting::secret("LEVQOR_KEY", "A key.");
+
+    #[test]
+    fn every_mistake_is_reported_in_one_run_without_values() {
+        let env = Env::from_pairs([
+            ("LEVQOR_PORT", "hunter2"),
+            ("LEVQOR_KEY_FILE", "/does/not/exist"),
+            ("LEVQOR_TYPO", "hunter2"),
+        ]);
+        let mut reader = Reader::new(&env);
+        let port: Option<u16> = reader.defaulted(&PORT, "a port number");
+        let name: Option<String> = reader.required(&NAME, "a name");
+        let key = reader.secret(&KEY);
+        reader.refuse_unknown(&["LEVQOR_"], &[PORT, NAME, KEY]);
+        let text = reader.finish(port.zip(name).zip(key)).map(|_| ()).expect_err("mistakes").to_string();
+        for part in [
+            "LEVQOR_PORT: expected a port number",
+            "LEVQOR_NAME: is not set",
+            "LEVQOR_KEY_FILE:",
+            "LEVQOR_TYPO:",
+        ] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn a_list_of_secrets_keeps_its_order() {
+        let env = Env::from_pairs([("LEVQOR_KEY", "one, two,,three ")]);
+        let mut reader = Reader::new(&env);
+        let secrets = reader.secrets(&KEY);
+        let texts: Vec<_> = secrets.iter().map(secrecy::ExposeSecret::expose_secret).collect();
+        assert_eq!(texts, ["one", "two", "three"]);
+        assert!(reader.finish(Some(())).is_ok());
+    }
+}

@@ -1,0 +1,224 @@
+//! PostgreSQL: the pool, transactions that a hang-up cannot break, and the only place that knows SQLSTATEs.
+
+pub mod migrations;
+mod paging;
+
+use std::{
+    ops::{Deref, DerefMut},
+    str::FromStr,
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use sqlx::{
+    PgConnection, PgPool, Postgres, Transaction,
+    pool::PoolConnection,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+pub use paging::{Page, next_page_token};
+
+use crate::{
+    error::{ErrorCode, ServiceError},
+    work::Wakes,
+};
+
+/// A database's address, `postgres://user:password@host/database`. Its `Debug` shows nothing.
+#[derive(Clone)]
+pub struct DatabaseUrl(PgConnectOptions);
+
+impl FromStr for DatabaseUrl {
+    type Err = sqlx::Error;
+
+    fn from_str(text: &str) -> Result<Self, sqlx::Error> {
+        if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
+            return Err(sqlx::Error::Configuration("not a PostgreSQL URL".into()));
+        }
+        PgConnectOptions::from_str(text).map(Self)
+    }
+}
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("DatabaseUrl(…)")
+    }
+}
+
+impl DatabaseUrl {
+    /// The same server, another database.
+    #[must_use]
+    pub fn with_database(&self, name: &str) -> Self {
+        Self(self.0.clone().database(name))
+    }
+
+    /// The options to connect with.
+    #[must_use]
+    pub fn options(&self) -> &PgConnectOptions {
+        &self.0
+    }
+}
+
+/// What can go wrong with the database.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// The server does not answer, or is closing.
+    #[error("the database does not answer")]
+    Unavailable(#[source] sqlx::Error),
+    /// A named constraint was hurt.
+    #[error("the constraint {name} was violated")]
+    Constraint {
+        /// The constraint.
+        name: String,
+        /// The whole story.
+        source: sqlx::Error,
+    },
+    /// Another transaction was in the way; trying again may work.
+    #[error("another transaction was in the way")]
+    Conflict(#[source] sqlx::Error),
+    /// Anything else is a bug of ours.
+    #[error("the database refused a statement")]
+    Statement(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for DbError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::BeginFailed
+            | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
+            sqlx::Error::Database(database) => match database.code().as_deref() {
+                // https://www.postgresql.org/docs/current/errcodes-appendix.html: serialisation failure, deadlock, lock
+                // not available, statement timeout.
+                Some("40001" | "40P01" | "55P03" | "57014") => Self::Conflict(error),
+                // Connection exceptions, shutdowns, start-up, too many connections, a missing database.
+                Some("57P01" | "57P02" | "57P03" | "53300" | "3D000") => Self::Unavailable(error),
+                Some(code) if code.starts_with("08") => Self::Unavailable(error),
+                Some(code) if code.starts_with("23") => {
+                    let name = database.constraint().unwrap_or_default().to_owned();
+                    Self::Constraint { name, source: error }
+                }
+                _ => Self::Statement(error),
+            },
+            _ => Self::Statement(error),
+        }
+    }
+}
+
+impl ServiceError for DbError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Unavailable(_) => ErrorCode::Unavailable,
+            Self::Conflict(_) => ErrorCode::Aborted,
+            Self::Constraint { .. } | Self::Statement(_) => ErrorCode::Internal,
+        }
+    }
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "DATABASE_UNAVAILABLE",
+            Self::Conflict(_) => "CONFLICT",
+            Self::Constraint { .. } | Self::Statement(_) => "INTERNAL",
+        }
+    }
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable(_) | Self::Conflict(_) => Some(Duration::from_secs(1)),
+            Self::Constraint { .. } | Self::Statement(_) => None,
+        }
+    }
+}
+
+/// One service's database. Cheap to clone.
+#[derive(Clone)]
+pub struct Db {
+    pool: PgPool,
+    wakes: Wakes,
+}
+
+impl Db {
+    /// A pool that connects when it is first used, so that a service starts, and says so, while its database is down.
+    #[must_use]
+    pub fn new(url: &DatabaseUrl, service: &str, max_connections: u32, wakes: Wakes) -> Self {
+        let options = url.0.clone().application_name(&format!("levqor-{service}")).options([
+            // Nothing of ours runs long; what does is stuck.
+            ("statement_timeout", "10s"),
+            ("lock_timeout", "5s"),
+            ("idle_in_transaction_session_timeout", "30s"),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(max_connections)
+            .acquire_timeout(Duration::from_secs(3))
+            .connect_lazy_with(options);
+        Self { pool, wakes }
+    }
+
+    /// The pool, for reads that need no transaction.
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// A connection.
+    pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, DbError> {
+        Ok(self.pool.acquire().await?)
+    }
+
+    /// Begins a transaction. sqlx's own `begin` must not be dropped half way: the connection would go back to the pool
+    /// inside an open transaction. Here it runs to its end in a task, whoever hangs up.
+    #[expect(clippy::disallowed_methods, reason = "this is the wrapper that makes begin safe to cancel")]
+    pub async fn begin(&self) -> Result<Tx, DbError> {
+        let pool = self.pool.clone();
+        let begun = tokio::spawn(async move { pool.begin().await });
+        let inner = begun.await.map_err(|_| sqlx::Error::WorkerCrashed)??;
+        Ok(Tx { inner, wakes: self.wakes.clone(), defers: false })
+    }
+}
+
+/// An open transaction. Dropped, it is rolled back.
+pub struct Tx {
+    inner: Transaction<'static, Postgres>,
+    wakes: Wakes,
+    defers: bool,
+}
+
+impl Tx {
+    /// The time, as all replicas agree on it.
+    pub async fn now(&mut self) -> Result<DateTime<Utc>, DbError> {
+        now(&mut self.inner).await
+    }
+
+    /// Commits, and wakes the worker if a call was deferred.
+    pub async fn commit(self) -> Result<(), DbError> {
+        self.inner.commit().await?;
+        if self.defers {
+            self.wakes.deferred.notify_one();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn mark_deferring(&mut self) {
+        self.defers = true;
+    }
+}
+
+impl Deref for Tx {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.inner
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.inner
+    }
+}
+
+/// The time, as all replicas agree on it: PostgreSQL's clock.
+pub async fn now(conn: &mut PgConnection) -> Result<DateTime<Utc>, DbError> {
+    Ok(sqlx::query_scalar!(r#"SELECT runtime.now() AS "now!""#).fetch_one(conn).await?)
+}

@@ -1,0 +1,68 @@
+//! Migrations: the chassis' and the service's, each with its own history, run and compared by one place.
+
+use std::collections::BTreeSet;
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection, migrate::Migrator};
+
+use super::{DatabaseUrl, DbError};
+
+/// The chassis' own migrations, in schema `runtime`.
+pub static RUNTIME: Migrator = sqlx::migrate!();
+
+/// How a database's schema stands to the binary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// Exactly what the binary knows.
+    Current,
+    /// So many migrations are still to run: `levqor migrate`.
+    Behind(usize),
+    /// A newer binary ran migrations that this one does not know; they are compatible by rule.
+    Ahead(usize),
+}
+
+/// The database could not be migrated.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrationError {
+    /// The database does not answer.
+    #[error("cannot connect to the database")]
+    Connect(#[source] sqlx::Error),
+    /// A migration failed, or history and files disagree.
+    #[error("a migration failed")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+}
+
+/// Brings a database up to the binary. Replicas that try at once wait for each other.
+pub async fn migrate(url: &DatabaseUrl, service: &Migrator) -> Result<(), MigrationError> {
+    let mut conn = PgConnection::connect_with(url.options()).await.map_err(MigrationError::Connect)?;
+    RUNTIME.run(&mut conn).await?;
+    service.run(&mut conn).await?;
+    conn.close().await.map_err(MigrationError::Connect)
+}
+
+/// Compares a database's history with the binary.
+pub async fn compare(conn: &mut PgConnection, service: &Migrator) -> Result<Schema, DbError> {
+    let (mut behind, mut ahead) = (0, 0);
+    for migrator in [&RUNTIME, service] {
+        let known: BTreeSet<i64> = migrator.iter().map(|migration| migration.version).collect();
+        let applied = applied(conn, &migrator.table_name).await?;
+        behind += known.difference(&applied).count();
+        ahead += applied.difference(&known).count();
+    }
+    Ok(match (behind, ahead) {
+        (0, 0) => Schema::Current,
+        (0, ahead) => Schema::Ahead(ahead),
+        (behind, _) => Schema::Behind(behind),
+    })
+}
+
+/// Versions that were run; none where the history table is not there yet.
+async fn applied(conn: &mut PgConnection, table: &str) -> Result<BTreeSet<i64>, DbError> {
+    let exists: bool =
+        sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(&mut *conn).await?;
+    if !exists {
+        return Ok(BTreeSet::new());
+    }
+    // The table's name comes from the binary, never from outside.
+    let query = AssertSqlSafe(format!("SELECT version FROM {table} WHERE success"));
+    Ok(sqlx::query_scalar(query).fetch_all(conn).await?.into_iter().collect())
+}

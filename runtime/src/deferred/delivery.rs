@@ -1,0 +1,194 @@
+//! Makes deferred calls: claims them, calls, and settles each as done, to be tried again, or dead.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use tokio::sync::Notify;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+use tracing::Instrument;
+
+use super::store::{self, Claimed};
+use crate::{
+    access::{self, Host},
+    chassis::Chassis,
+    client::{Outgoing, call_raw},
+    db::DbError,
+    error::ErrorCode,
+    telemetry,
+    work::{self, LEASE, MAX_ATTEMPTS, Source, TRY_TIMEOUT},
+};
+
+/// The source of a service's deferred calls.
+pub struct Delivery {
+    chassis: Chassis,
+}
+
+impl Delivery {
+    /// Delivers what this service deferred.
+    #[must_use]
+    pub fn new(chassis: Chassis) -> Self {
+        Self { chassis }
+    }
+
+    async fn call(&self, call: &Claimed) -> Result<(), Status> {
+        let unknown = || Status::unimplemented("this version does not know the RPC");
+        let method = access::methods().by_path(&format!("/{}", call.rpc)).ok_or_else(unknown)?;
+        let to = match &method.host {
+            Host::Service(name) => name.as_str(),
+            // An RPC that every service hosts is deferred to oneself.
+            Host::Every { .. } => self.chassis.service,
+        };
+        let channel =
+            self.chassis.channels.get(to).ok_or_else(|| Status::unavailable("no address is set"))?;
+        let token = self.chassis.tokens.mint(self.chassis.service, to);
+        let token = token.map_err(|_| Status::internal("cannot sign a service token"))?;
+        let outgoing = Outgoing {
+            bearer: Some(&token),
+            request_id: &call.work_id.simple().to_string(),
+            idempotency_key: Some(&call.idempotency_key),
+            timeout: TRY_TIMEOUT,
+        };
+        let request = outgoing.request(bytes::Bytes::copy_from_slice(&call.request));
+        call_raw(channel, method.path.clone(), request).await.map(|_| ())
+    }
+
+    async fn settle(&self, call: &Claimed, outcome: Result<(), Status>) -> Result<bool, DbError> {
+        let mut conn = self.chassis.db.acquire().await?;
+        let status = match outcome {
+            Ok(()) => return store::settle_done(&mut conn, call).await,
+            Err(status) => status,
+        };
+        let failure = failure_text(&status);
+        match next(&status, call.attempts) {
+            Next::Retry(delay) => {
+                tracing::info!(
+                    rpc = call.rpc,
+                    attempts = call.attempts,
+                    failure,
+                    "a deferred call will be tried again"
+                );
+                let delay_s = delay.as_seconds_f64();
+                store::settle_retry(&mut conn, call, delay_s, &failure).await
+            }
+            Next::Dead => {
+                tracing::error!(
+                    rpc = call.rpc,
+                    deferred_call.id = %call.work_id,
+                    attempts = call.attempts,
+                    failure,
+                    "a deferred call is dead"
+                );
+                store::settle_dead(&mut conn, call, &failure).await
+            }
+        }
+    }
+}
+
+impl Source for Delivery {
+    type Item = Claimed;
+
+    fn name(&self) -> &'static str {
+        "deferred_calls"
+    }
+
+    fn concurrency(&self) -> usize {
+        32
+    }
+
+    fn wake(&self) -> Arc<Notify> {
+        Arc::clone(&self.chassis.wakes.deferred)
+    }
+
+    async fn claim(&self, limit: i64) -> Result<Vec<Claimed>, DbError> {
+        let mut conn = self.chassis.db.acquire().await?;
+        store::claim(&mut conn, limit, LEASE.as_secs_f64()).await
+    }
+
+    async fn process(&self, call: Claimed) {
+        let span = telemetry::deferred_span(&call.rpc, &call.trace_parent);
+        async {
+            let outcome = tokio::time::timeout(TRY_TIMEOUT, self.call(&call)).await;
+            let outcome = outcome.unwrap_or_else(|_| Err(Status::deadline_exceeded("the try took too long")));
+            match self.settle(&call, outcome).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    tracing::warn!(rpc = call.rpc, "the lease was lost; another worker settles this call");
+                }
+                // The lease ends by itself, and the receiver knows the key.
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "cannot settle a deferred call");
+                }
+            }
+        }
+        .instrument(span)
+        .await;
+    }
+}
+
+enum Next {
+    Retry(TimeDelta),
+    Dead,
+}
+
+/// What follows from a failure. An answer that will stay the same is final; a bug of ours (Internal) or a receiver that
+/// is older than the caller (Unimplemented) may be mended within the three days of tries.
+fn next(status: &Status, attempts: i32) -> Next {
+    if attempts >= MAX_ATTEMPTS {
+        return Next::Dead;
+    }
+    let code = ErrorCode::from_grpc(status.code());
+    let mendable = matches!(code, ErrorCode::Internal | ErrorCode::Unauthenticated)
+        || status.code() == Code::Unimplemented;
+    if !code.retryable() && !mendable {
+        return Next::Dead;
+    }
+    let asked = status.get_error_details().retry_info().and_then(|info| info.retry_delay);
+    let asked = asked.and_then(|delay| TimeDelta::from_std(delay).ok()).unwrap_or_default();
+    Next::Retry(work::backoff(attempts).max(asked))
+}
+
+/// Code and reason, no message: a message could name a person.
+fn failure_text(status: &Status) -> String {
+    let details = status.get_error_details();
+    let reason = details.error_info().map(|info| info.reason.clone()).unwrap_or_default();
+    let fields: Vec<_> = details
+        .bad_request()
+        .map(|bad| bad.field_violations.iter().map(|violation| violation.field.clone()).collect())
+        .unwrap_or_default();
+    let text = format!("{} {reason} {}", ErrorCode::from_grpc(status.code()).as_str(), fields.join(","));
+    text.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permanent_answers_are_final_and_the_rest_is_tried_again() {
+        for code in ErrorCode::ALL {
+            let status = Status::new(code.grpc_code(), "");
+            let dead = matches!(next(&status, 1), Next::Dead);
+            let expected = matches!(
+                code,
+                ErrorCode::InvalidArgument
+                    | ErrorCode::PermissionDenied
+                    | ErrorCode::NotFound
+                    | ErrorCode::AlreadyExists
+                    | ErrorCode::FailedPrecondition
+            );
+            assert_eq!(dead, expected, "{code:?}");
+            assert!(matches!(next(&status, MAX_ATTEMPTS), Next::Dead), "{code:?}");
+        }
+        assert!(matches!(next(&Status::unimplemented(""), 1), Next::Retry(_)));
+    }
+
+    #[test]
+    fn the_receiver_may_ask_for_patience() {
+        let mut details = tonic_types::ErrorDetails::new();
+        details.set_retry_info(Some(std::time::Duration::from_mins(10)));
+        let status = Status::with_error_details(Code::Unavailable, "", details);
+        let Next::Retry(delay) = next(&status, 1) else { panic!("retry") };
+        assert_eq!(delay, TimeDelta::seconds(600));
+    }
+}

@@ -1,0 +1,195 @@
+//! The table of deferred calls, `runtime.work`.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::db::{DbError, Page};
+
+/// A call to be written.
+pub(crate) struct NewCall<'a> {
+    pub(crate) work_id: Uuid,
+    pub(crate) rpc: &'a str,
+    pub(crate) request: &'a [u8],
+    pub(crate) idempotency_key: &'a str,
+    pub(crate) due_time: DateTime<Utc>,
+    pub(crate) create_time: DateTime<Utc>,
+    pub(crate) trace_parent: &'a str,
+}
+
+/// A claimed call: the fence proves the claim.
+pub struct Claimed {
+    pub(crate) work_id: Uuid,
+    pub(crate) rpc: String,
+    pub(crate) request: Vec<u8>,
+    pub(crate) idempotency_key: String,
+    pub(crate) attempts: i32,
+    pub(crate) fence: i64,
+    pub(crate) trace_parent: String,
+}
+
+/// A call as operators see it.
+pub(crate) struct Row {
+    pub(crate) work_id: Uuid,
+    pub(crate) rpc: String,
+    pub(crate) idempotency_key: String,
+    pub(crate) state: String,
+    pub(crate) due_time: DateTime<Utc>,
+    pub(crate) create_time: DateTime<Utc>,
+    pub(crate) attempts: i32,
+    pub(crate) failure: String,
+    pub(crate) trace_parent: String,
+}
+
+/// How much waits.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Depth {
+    pub(crate) waiting: i64,
+    pub(crate) dead: i64,
+    pub(crate) oldest_due_age_s: i64,
+}
+
+pub(crate) async fn insert(conn: &mut PgConnection, call: &NewCall<'_>) -> Result<(), DbError> {
+    sqlx::query!(
+        "INSERT INTO runtime.work (work_id, rpc, request, idempotency_key, due_time, create_time, trace_parent)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT ON CONSTRAINT work_rpc_idempotency_key_key DO NOTHING",
+        call.work_id,
+        call.rpc,
+        call.request,
+        call.idempotency_key,
+        call.due_time,
+        call.create_time,
+        call.trace_parent,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Claims due calls that nobody holds. The row lock decides between claimers; the lease ends a dead claimer's hold.
+pub(crate) async fn claim(
+    conn: &mut PgConnection,
+    limit: i64,
+    lease_s: f64,
+) -> Result<Vec<Claimed>, DbError> {
+    let claimed = sqlx::query_as!(
+        Claimed,
+        r#"WITH due AS (
+               SELECT work_id FROM runtime.work
+               WHERE state = 'WAITING' AND due_time <= runtime.now()
+                 AND (leased_until IS NULL OR leased_until <= runtime.now())
+               ORDER BY due_time LIMIT $1
+               FOR UPDATE SKIP LOCKED
+           )
+           UPDATE runtime.work AS w
+           SET leased_until = runtime.now() + make_interval(secs => $2), fence = nextval('runtime.fence'),
+               attempts = w.attempts + 1
+           FROM due WHERE w.work_id = due.work_id
+           RETURNING w.work_id, w.rpc, w.request, w.idempotency_key, w.attempts, w.fence, w.trace_parent"#,
+        limit,
+        lease_s,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(claimed)
+}
+
+/// Removes a call that was made. False where the lease was lost: nothing is changed then.
+pub(crate) async fn settle_done(conn: &mut PgConnection, call: &Claimed) -> Result<bool, DbError> {
+    let done =
+        sqlx::query!("DELETE FROM runtime.work WHERE work_id = $1 AND fence = $2", call.work_id, call.fence)
+            .execute(conn)
+            .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Puts a call back to wait. False where the lease was lost.
+pub(crate) async fn settle_retry(
+    conn: &mut PgConnection,
+    call: &Claimed,
+    delay_s: f64,
+    failure: &str,
+) -> Result<bool, DbError> {
+    let done = sqlx::query!(
+        "UPDATE runtime.work
+         SET due_time = runtime.now() + make_interval(secs => $3), leased_until = NULL, failure = $4
+         WHERE work_id = $1 AND fence = $2",
+        call.work_id,
+        call.fence,
+        delay_s,
+        failure,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Gives a call up. False where the lease was lost.
+pub(crate) async fn settle_dead(
+    conn: &mut PgConnection,
+    call: &Claimed,
+    failure: &str,
+) -> Result<bool, DbError> {
+    let done = sqlx::query!(
+        "UPDATE runtime.work SET state = 'DEAD', leased_until = NULL, failure = $3 WHERE work_id = $1 AND fence = $2",
+        call.work_id,
+        call.fence,
+        failure,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// A page of calls, the oldest first.
+pub(crate) async fn list(
+    conn: &mut PgConnection,
+    state: Option<&str>,
+    page: Page,
+) -> Result<Vec<Row>, DbError> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT work_id, rpc, idempotency_key, state, due_time, create_time, attempts, failure, trace_parent
+           FROM runtime.work
+           WHERE ($1::text IS NULL OR state = $1)
+             AND ($2::timestamptz IS NULL OR (create_time, work_id) > ($2, $3::uuid))
+           ORDER BY create_time, work_id LIMIT $4"#,
+        state,
+        page.after_time(),
+        page.after_id(),
+        page.limit(),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows)
+}
+
+/// Makes a waiting or dead call due now with all its tries before it; none where there is no such call. A call that a
+/// worker holds keeps its lease, so it is not made twice at once.
+pub(crate) async fn replay(conn: &mut PgConnection, work_id: Uuid) -> Result<Option<Row>, DbError> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"UPDATE runtime.work SET state = 'WAITING', due_time = runtime.now(), attempts = 0, failure = ''
+           WHERE work_id = $1
+           RETURNING work_id, rpc, idempotency_key, state, due_time, create_time, attempts, failure, trace_parent"#,
+        work_id,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row)
+}
+
+pub(crate) async fn depth(conn: &mut PgConnection) -> Result<Depth, DbError> {
+    let depth = sqlx::query_as!(
+        Depth,
+        r#"SELECT count(*) FILTER (WHERE state = 'WAITING') AS "waiting!",
+                  count(*) FILTER (WHERE state = 'DEAD') AS "dead!",
+                  coalesce(extract(epoch FROM runtime.now() - min(due_time)
+                      FILTER (WHERE state = 'WAITING' AND due_time <= runtime.now())), 0)::bigint AS "oldest_due_age_s!"
+           FROM runtime.work"#,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(depth)
+}

@@ -1,0 +1,297 @@
+//! The closed list of error codes, and how a typed error of a service becomes a gRPC status.
+
+use std::{collections::HashMap, str::FromStr, time::Duration};
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// What went wrong, in the terms a caller can act on. The list is closed: there is no "other".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorCode {
+    /// The request is wrong and will stay wrong.
+    InvalidArgument,
+    /// There is no valid token.
+    Unauthenticated,
+    /// The caller is known and may not.
+    PermissionDenied,
+    /// There is no such thing, or it is another's.
+    NotFound,
+    /// It is there already.
+    AlreadyExists,
+    /// The request is right, but not in this state.
+    FailedPrecondition,
+    /// Somebody else was at it at the same time; trying again may work.
+    Aborted,
+    /// Too many requests.
+    RateLimited,
+    /// Something that is needed does not answer; trying again may work.
+    Unavailable,
+    /// It took too long.
+    DeadlineExceeded,
+    /// Our fault.
+    Internal,
+}
+
+impl ErrorCode {
+    /// Every code.
+    pub const ALL: [Self; 11] = [
+        Self::InvalidArgument,
+        Self::Unauthenticated,
+        Self::PermissionDenied,
+        Self::NotFound,
+        Self::AlreadyExists,
+        Self::FailedPrecondition,
+        Self::Aborted,
+        Self::RateLimited,
+        Self::Unavailable,
+        Self::DeadlineExceeded,
+        Self::Internal,
+    ];
+
+    /// The code on the gRPC wire.
+    #[must_use]
+    pub const fn grpc_code(self) -> Code {
+        match self {
+            Self::InvalidArgument => Code::InvalidArgument,
+            Self::Unauthenticated => Code::Unauthenticated,
+            Self::PermissionDenied => Code::PermissionDenied,
+            Self::NotFound => Code::NotFound,
+            Self::AlreadyExists => Code::AlreadyExists,
+            Self::FailedPrecondition => Code::FailedPrecondition,
+            Self::Aborted => Code::Aborted,
+            Self::RateLimited => Code::ResourceExhausted,
+            Self::Unavailable => Code::Unavailable,
+            Self::DeadlineExceeded => Code::DeadlineExceeded,
+            Self::Internal => Code::Internal,
+        }
+    }
+
+    /// The HTTP status at the gateway. `FailedPrecondition` is 422 and not 400, since the request itself is well formed
+    /// (and the Idempotency-Key draft asks for 422 when a key comes back with another body).
+    #[must_use]
+    pub const fn http_status(self) -> u16 {
+        match self {
+            Self::InvalidArgument => 400,
+            Self::Unauthenticated => 401,
+            Self::PermissionDenied => 403,
+            Self::NotFound => 404,
+            Self::AlreadyExists | Self::Aborted => 409,
+            Self::FailedPrecondition => 422,
+            Self::RateLimited => 429,
+            Self::Internal => 500,
+            Self::Unavailable => 503,
+            Self::DeadlineExceeded => 504,
+        }
+    }
+
+    /// How loud the log is: a bug is an error, trouble with a dependency a warning, a caller's mistake only noted.
+    #[must_use]
+    pub const fn log_level(self) -> tracing::Level {
+        match self {
+            Self::Internal => tracing::Level::ERROR,
+            Self::Unavailable | Self::DeadlineExceeded => tracing::Level::WARN,
+            Self::InvalidArgument
+            | Self::Unauthenticated
+            | Self::PermissionDenied
+            | Self::NotFound
+            | Self::AlreadyExists
+            | Self::FailedPrecondition
+            | Self::Aborted
+            | Self::RateLimited => tracing::Level::INFO,
+        }
+    }
+
+    /// Whether the same request may succeed later.
+    #[must_use]
+    pub const fn retryable(self) -> bool {
+        match self {
+            Self::Aborted | Self::RateLimited | Self::Unavailable | Self::DeadlineExceeded => true,
+            Self::InvalidArgument
+            | Self::Unauthenticated
+            | Self::PermissionDenied
+            | Self::NotFound
+            | Self::AlreadyExists
+            | Self::FailedPrecondition
+            | Self::Internal => false,
+        }
+    }
+
+    /// The code of a gRPC status, whoever made it.
+    #[must_use]
+    pub const fn from_grpc(code: Code) -> Self {
+        match code {
+            Code::InvalidArgument | Code::OutOfRange => Self::InvalidArgument,
+            Code::Unauthenticated => Self::Unauthenticated,
+            Code::PermissionDenied => Self::PermissionDenied,
+            Code::NotFound | Code::Unimplemented => Self::NotFound,
+            Code::AlreadyExists => Self::AlreadyExists,
+            Code::FailedPrecondition => Self::FailedPrecondition,
+            Code::Aborted | Code::Cancelled => Self::Aborted,
+            Code::ResourceExhausted => Self::RateLimited,
+            Code::Unavailable => Self::Unavailable,
+            Code::DeadlineExceeded => Self::DeadlineExceeded,
+            Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss => Self::Internal,
+        }
+    }
+
+    /// The name on the wire, `INVALID_ARGUMENT`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidArgument => "INVALID_ARGUMENT",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::PermissionDenied => "PERMISSION_DENIED",
+            Self::NotFound => "NOT_FOUND",
+            Self::AlreadyExists => "ALREADY_EXISTS",
+            Self::FailedPrecondition => "FAILED_PRECONDITION",
+            Self::Aborted => "ABORTED",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Self::Internal => "INTERNAL",
+        }
+    }
+}
+
+/// One thing that is wrong with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The field's path in the request, `content.order_welcome.tier`.
+    pub field: String,
+    /// What is expected of it, in words.
+    pub description: String,
+}
+
+/// What each error enum of a service says about itself. Its `Display` is shown to clients, unless the code is
+/// `Internal`.
+pub trait ServiceError: std::error::Error + Send + Sync + 'static {
+    /// The code.
+    fn code(&self) -> ErrorCode;
+    /// A stable name for the cause, `UPPER_SNAKE`; docs/ERRORS.md lists them.
+    fn reason(&self) -> &'static str;
+    /// What is wrong with the request, field by field.
+    fn violations(&self) -> &[Violation] {
+        &[]
+    }
+    /// When trying again makes sense, where that is known.
+    fn retry_after(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// The request is not valid: every violation at once.
+#[derive(Debug, thiserror::Error)]
+#[error("the request is not valid")]
+pub struct Invalid(pub Vec<Violation>);
+
+impl ServiceError for Invalid {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::InvalidArgument
+    }
+    fn reason(&self) -> &'static str {
+        "INVALID_REQUEST"
+    }
+    fn violations(&self) -> &[Violation] {
+        &self.0
+    }
+}
+
+/// Collects what is wrong with a request, so that the caller learns all of it at once.
+#[derive(Debug, Default)]
+pub struct Violations(Vec<Violation>);
+
+impl Violations {
+    /// None yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one.
+    pub fn add(&mut self, field: &str, description: impl Into<String>) {
+        self.0.push(Violation { field: field.to_owned(), description: description.into() });
+    }
+
+    /// Parses a field, or notes what was expected of it.
+    pub fn parse<T: FromStr>(&mut self, field: &str, value: &str, expected: &str) -> Option<T> {
+        let parsed = value.parse().ok();
+        if parsed.is_none() {
+            self.add(field, format!("expected {expected}"));
+        }
+        parsed
+    }
+
+    /// The value, if nothing was wrong.
+    pub fn finish<T>(self, value: Option<T>) -> Result<T, Invalid> {
+        match value {
+            Some(value) if self.0.is_empty() => Ok(value),
+            _ => Err(Invalid(self.0)),
+        }
+    }
+}
+
+/// The status that goes over the wire: code, `google.rpc` details, and no internal text.
+pub fn to_status<E: ServiceError>(service: &str, error: &E) -> Status {
+    let code = error.code();
+    let mut details = ErrorDetails::new();
+    details.set_error_info(error.reason(), format!("{service}.levqor"), HashMap::new());
+    for violation in error.violations() {
+        details.add_bad_request_violation(&violation.field, &violation.description);
+    }
+    if let Some(after) = error.retry_after() {
+        details.set_retry_info(Some(after));
+    }
+    let message = match code {
+        ErrorCode::Internal => "something went wrong on our side; the failure was recorded".to_owned(),
+        _ => error.to_string(),
+    };
+    Status::with_error_details(code.grpc_code(), message, details)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the password is {0}")]
+    struct Leaky(&'static str, ErrorCode);
+
+    impl ServiceError for Leaky {
+        fn code(&self) -> ErrorCode {
+            self.1
+        }
+        fn reason(&self) -> &'static str {
+            "LEAKY"
+        }
+    }
+
+    #[test]
+    fn every_code_survives_the_wire() {
+        for code in ErrorCode::ALL {
+            assert_eq!(ErrorCode::from_grpc(code.grpc_code()), code);
+            assert!((400..600).contains(&code.http_status()), "{code:?}");
+            assert_eq!(code.http_status() >= 500, code.log_level() <= tracing::Level::WARN, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn internal_text_never_leaves() {
+        for code in ErrorCode::ALL {
+            let status = to_status("billing", &Leaky("hunter2", code));
+            assert_eq!(status.message().contains("hunter2"), code != ErrorCode::Internal, "{code:?}");
+            let info = status.get_error_details().error_info().cloned().expect("error info");
+            assert_eq!((info.reason.as_str(), info.domain.as_str()), ("LEAKY", "billing.levqor"));
+        }
+    }
+
+    #[test]
+    fn all_violations_are_reported_at_once() {
+        let mut violations = Violations::new();
+        let number: Option<u32> = violations.parse("a", "x", "a number");
+        let other: Option<u32> = violations.parse("b.c", "", "a number");
+        assert!(number.is_none() && other.is_none());
+        let error = violations.finish(None::<u32>).expect_err("invalid");
+        let fields: Vec<_> = error.violations().iter().map(|violation| violation.field.as_str()).collect();
+        assert_eq!(fields, ["a", "b.c"]);
+    }
+}

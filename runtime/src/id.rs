@@ -1,0 +1,92 @@
+//! Ids: typed per table, UUIDv7 so that they sort by time; and random names for requests and processes.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+/// A new UUIDv7 of the given instant (RFC 9562, 5.7): the time comes from the mesh's clock, not the machine's.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that makes ids")]
+pub fn uuid_at(now: DateTime<Utc>) -> Uuid {
+    let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
+    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, now.timestamp_subsec_nanos()))
+}
+
+/// A random name for a request that came without one.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that makes ids")]
+pub fn request_id() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
+/// Declares an id type of its own for a table, so that ids of different tables cannot be mixed up.
+#[macro_export]
+macro_rules! typed_id {
+    ($vis:vis $name:ident, $what:literal) => {
+        #[doc = concat!("The id of ", $what, ".")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        $vis struct $name($crate::reexport::Uuid);
+
+        impl $name {
+            /// A new id, of this instant.
+            #[must_use]
+            $vis fn new_at(now: $crate::reexport::DateTime<$crate::reexport::Utc>) -> Self {
+                Self($crate::id::uuid_at(now))
+            }
+
+            /// For the database.
+            #[must_use]
+            $vis fn as_uuid(self) -> $crate::reexport::Uuid {
+                self.0
+            }
+        }
+
+        impl From<$crate::reexport::Uuid> for $name {
+            fn from(uuid: $crate::reexport::Uuid) -> Self {
+                Self(uuid)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::id::NotAnId;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                $crate::id::parse(text).map(Self)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Display::fmt(&self.0.hyphenated(), formatter)
+            }
+        }
+    };
+}
+
+/// The text is not an id.
+#[derive(Debug, thiserror::Error)]
+#[error("not an id")]
+pub struct NotAnId;
+
+/// Reads an id in its one spelling: lower case with hyphens.
+pub fn parse(text: &str) -> Result<Uuid, NotAnId> {
+    let uuid = Uuid::try_parse(text).map_err(|_| NotAnId)?;
+    if uuid.hyphenated().to_string() == text { Ok(uuid) } else { Err(NotAnId) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    typed_id!(pub(super) ThingId, "a thing");
+
+    #[test]
+    fn ids_sort_by_time_and_have_one_spelling() {
+        let early = ThingId::new_at(DateTime::from_timestamp(1_000, 0).expect("instant"));
+        let late = ThingId::new_at(DateTime::from_timestamp(2_000, 0).expect("instant"));
+        assert!(early < late);
+        assert_eq!(early.to_string().parse::<ThingId>().expect("id"), early);
+        for text in ["", "1", &early.to_string().to_uppercase(), &early.as_uuid().simple().to_string()] {
+            assert!(text.parse::<ThingId>().is_err(), "{text}");
+        }
+    }
+}

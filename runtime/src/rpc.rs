@@ -1,0 +1,95 @@
+//! What every RPC goes through on its way to its handler and back.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::FutureExt;
+use prost::{Message, Name};
+use tonic::{Request, Response, Status};
+use tracing::Instrument;
+
+use crate::{
+    access::Repeat,
+    chassis::Chassis,
+    context::Ctx,
+    error::{ErrorCode, ServiceError, to_status},
+    redact,
+};
+
+/// A service's state: whatever its handlers need, the chassis among it.
+pub trait State: Send + Sync + 'static {
+    /// The chassis.
+    fn chassis(&self) -> &Chassis;
+}
+
+/// A handler ended in a way that is no answer.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("the call came without its context: the server stack is not in place")]
+    NoContext,
+    #[error("the handler panicked")]
+    Panic,
+}
+
+impl ServiceError for Broken {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::Internal
+    }
+    fn reason(&self) -> &'static str {
+        "INTERNAL"
+    }
+}
+
+/// Calls a handler: with the context that the server stack made, in a task of its own where it changes something, so
+/// that it runs to its end though the client be gone. A failure is logged here, once.
+pub async fn call<S, Req, Res, E, F, Fut>(
+    state: &Arc<S>,
+    request: Request<Req>,
+    handler: F,
+) -> Result<Response<Res>, Status>
+where
+    S: State,
+    Req: Message + Name + Send + 'static,
+    Res: Send + 'static,
+    E: ServiceError,
+    F: FnOnce(Arc<S>, Ctx, Req) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<Res, E>> + Send + 'static,
+{
+    let chassis = state.chassis();
+    let (_, extensions, message) = request.into_parts();
+    let Some(ctx) = extensions.get::<Ctx>().cloned() else {
+        return Err(failure::<Req, _>(chassis.service, &Broken::NoContext, &[]));
+    };
+    let encoded = message.encode_to_vec();
+    let repeat = ctx.method.repeat;
+    // Boxed: handlers' futures are large, and travel through several layers.
+    let work = Box::pin(AssertUnwindSafe(handler(Arc::clone(state), ctx, message)).catch_unwind());
+    let outcome = match repeat {
+        Repeat::Safe => work.await.map_err(|_| Broken::Panic),
+        Repeat::Idempotent | Repeat::Unknown => {
+            let task = chassis.tasks.spawn(work.in_current_span());
+            match task.await {
+                Ok(outcome) => outcome.map_err(|_| Broken::Panic),
+                Err(_) => Err(Broken::Panic),
+            }
+        }
+    };
+    match outcome {
+        Ok(Ok(response)) => Ok(Response::new(response)),
+        Ok(Err(error)) => Err(failure::<Req, _>(chassis.service, &error, &encoded)),
+        Err(broken) => Err(failure::<Req, _>(chassis.service, &broken, &encoded)),
+    }
+}
+
+fn failure<Req: Name, E: ServiceError>(service: &str, error: &E, request: &[u8]) -> Status {
+    let (code, reason) = (error.code(), error.reason());
+    let shown: &dyn std::error::Error = error;
+    match code.log_level() {
+        tracing::Level::ERROR => {
+            let request = redact::message(&Req::full_name(), request);
+            tracing::error!(error = shown, reason, %request, "the call failed");
+        }
+        tracing::Level::WARN => tracing::warn!(error = shown, reason, "the call failed"),
+        _ => tracing::info!(reason, "the call was refused"),
+    }
+    to_status(service, error)
+}

@@ -1,0 +1,401 @@
+//! The boot order of a service, once: bind → pool → build → routes → serve → watch the schema → work → drain.
+//!
+//! Configuration comes before (`ServiceConfig::read`, all of it, before anything opens), telemetry too: it is the
+//! process', and a process may run several services.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use chrono::TimeDelta;
+use levqor_proto::runtime::v1::{
+    PurgeExpiredRequest, status_service_server::StatusServiceServer, work_service_server::WorkServiceServer,
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic_health::server::HealthReporter;
+
+use crate::{
+    chassis::{Chassis, Tasks},
+    client::{Address, Addresses, Background, Channels},
+    clock::Clock,
+    config::{Reader, Setting},
+    db::{
+        DatabaseUrl, Db,
+        migrations::{self, Schema},
+    },
+    deferred::Delivery,
+    hosted::{Adapter, Hosted},
+    lifecycle::Readiness,
+    schedule::{self, Schedule},
+    server::{self, Admission},
+    service::{Service, Workers},
+    token::{MeshKeys, ServiceTokens, UserTokens, UserTokensConfig},
+    work::Wakes,
+};
+
+const DATABASE_URL: Setting = Setting::secret(
+    "LEVQOR_DATABASE_URL",
+    "PostgreSQL: of one service's database for `levqor serve`; of a server for `levqor up`, which makes a database per service.",
+);
+const CONNECTIONS: Setting = Setting::plain(
+    "LEVQOR_DATABASE_CONNECTIONS",
+    Some("16"),
+    "How many connections a service opens at most.",
+);
+const GRPC_ADDR: Setting =
+    Setting::plain("LEVQOR_GRPC_ADDR", Some("127.0.0.1:50051"), "Where `levqor serve <service>` listens.");
+const DRAIN_DELAY: Setting = Setting::plain(
+    "LEVQOR_DRAIN_DELAY_MS",
+    Some("5000"),
+    "How long a process that is told to stop says that it is not ready before it stops taking calls, in milliseconds.",
+);
+
+/// Everything a service is started with.
+pub struct ServiceConfig<S: Service> {
+    /// Its database.
+    pub database_url: DatabaseUrl,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The service's own part.
+    pub own: S::Config,
+    connections: u32,
+    drain_delay: Duration,
+    mesh_keys: MeshKeys,
+    users: UserTokensConfig,
+    addresses: Addresses,
+}
+
+impl<S: Service> ServiceConfig<S> {
+    /// Every setting that a service reads.
+    #[must_use]
+    pub fn settings() -> Vec<Setting> {
+        let mut settings = vec![DATABASE_URL, CONNECTIONS, GRPC_ADDR, DRAIN_DELAY];
+        settings.extend(MeshKeys::settings());
+        settings.extend(UserTokensConfig::settings());
+        settings.extend(Addresses::settings());
+        settings.extend(S::settings());
+        settings
+    }
+
+    /// Reads all of it. None only with a problem noted.
+    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let database_url = database_url(reader);
+        let connections = reader.defaulted(&CONNECTIONS, "a number of connections, 2 or more");
+        let listen = reader.defaulted(&GRPC_ADDR, "an address and port such as 127.0.0.1:50051");
+        let drain_delay = drain_delay(reader);
+        let mesh_keys = MeshKeys::read(reader);
+        let users = UserTokensConfig::read(reader);
+        let addresses = Addresses::read(reader, S::NAME);
+        let own = S::config(reader);
+        Some(Self {
+            database_url: database_url?,
+            listen: listen?,
+            own: own?,
+            connections: connections.map(|connections: u32| connections.max(2))?,
+            drain_delay: drain_delay?,
+            mesh_keys: mesh_keys?,
+            users: users?,
+            addresses: addresses?,
+        })
+    }
+}
+
+/// Reads the database's address. None only with a problem noted.
+pub fn database_url(reader: &mut Reader<'_>) -> Option<DatabaseUrl> {
+    let expected = "a PostgreSQL URL, postgres://user:password@host:5432/database";
+    let Some(text) = reader.secret(&DATABASE_URL) else {
+        reader.problem(&DATABASE_URL, format!("is not set; expected {expected}"));
+        return None;
+    };
+    let url = secrecy::ExposeSecret::expose_secret(&text).parse().ok();
+    if url.is_none() {
+        reader.problem(&DATABASE_URL, format!("expected {expected}"));
+    }
+    url
+}
+
+/// Reads how long a draining process stays reachable. None only with a problem noted.
+pub fn drain_delay(reader: &mut Reader<'_>) -> Option<Duration> {
+    reader.defaulted(&DRAIN_DELAY, "a number of milliseconds").map(Duration::from_millis)
+}
+
+/// Why a service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port is taken, or may not be used.
+    #[error("{service} cannot listen on {address}: {}", source.kind())]
+    Bind {
+        /// The service.
+        service: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The service could not be put together.
+    #[error("{service} cannot start")]
+    Build {
+        /// The service.
+        service: &'static str,
+        /// Why.
+        source: anyhow::Error,
+    },
+    /// The descriptors are not fit for reflection.
+    #[error("the compiled-in descriptors cannot be served")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// A service that runs.
+pub struct Running<S> {
+    /// The service itself.
+    pub service: Arc<S>,
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// Where it stands.
+    pub readiness: Readiness,
+    chassis: Chassis,
+    health: HealthReporter,
+    background: Background,
+    work: CancellationToken,
+    work_tasks: Tasks,
+    watch: JoinHandle<()>,
+    serve_stop: CancellationToken,
+    server: JoinHandle<io::Result<()>>,
+    drain_delay: Duration,
+}
+
+/// Starts a service. It serves when this returns; it is ready when its database is.
+pub async fn start<S: Service>(config: ServiceConfig<S>) -> Result<Running<S>, StartError> {
+    crate::install_crypto();
+    // 1. The address first: a busy port must not leave a pool behind.
+    let bind = |source| StartError::Bind { service: S::NAME, address: config.listen, source };
+    let listener = TcpListener::bind(config.listen).await.map_err(bind)?;
+    let addr = listener.local_addr().map_err(bind)?;
+
+    // 2. The chassis.
+    let (clock, wakes, tasks, background) =
+        (Clock::default(), Wakes::default(), Tasks::default(), Background::default());
+    let tokens = Arc::new(ServiceTokens::new(&config.mesh_keys, clock.clone()));
+    let mut addresses = config.addresses.0;
+    addresses.insert(S::NAME.to_owned(), vec![Address::Fixed(reachable(addr))]);
+    let chassis = Chassis {
+        service: S::NAME,
+        db: Db::new(&config.database_url, S::NAME, config.connections, wakes.clone()),
+        channels: Channels::new(&addresses, &background),
+        tokens: Arc::clone(&tokens),
+        tasks: tasks.clone(),
+        wakes,
+        clock: clock.clone(),
+    };
+
+    // 3. The service.
+    let service = S::build(config.own, chassis.clone())
+        .await
+        .map_err(|source| StartError::Build { service: S::NAME, source })?;
+
+    // 4. Its routes, and those that every service hosts.
+    let readiness = Readiness::default();
+    let health = HealthReporter::new();
+    let routes = routes(&service, &readiness, &health)?;
+    let admission = Arc::new(Admission {
+        service: S::NAME,
+        users: UserTokens::new(&config.users, clock),
+        services: tokens,
+        readiness: readiness.clone(),
+    });
+    let app = server::stack(routes.prepare().into_axum_router(), admission);
+
+    // 5. Serve.
+    let serve_stop = CancellationToken::new();
+    let server = tasks.spawn(server::serve(listener, app, serve_stop.clone()));
+
+    // 6. Work, once the tables are there.
+    let (work, work_tasks) = (CancellationToken::new(), Tasks::default());
+    let watch = Watch {
+        service: Arc::clone(&service),
+        chassis: chassis.clone(),
+        readiness: readiness.clone(),
+        health: health.clone(),
+        work: work.clone(),
+        work_tasks: work_tasks.clone(),
+    };
+    let watch = tasks.spawn(watch.run());
+    tracing::info!(service = S::NAME, %addr, "serving");
+    Ok(Running {
+        service,
+        addr,
+        readiness,
+        chassis,
+        health,
+        background,
+        work,
+        work_tasks,
+        watch,
+        serve_stop,
+        server,
+        drain_delay: config.drain_delay,
+    })
+}
+
+fn routes<S: Service>(
+    service: &Arc<S>,
+    readiness: &Readiness,
+    health: &HealthReporter,
+) -> Result<Routes, StartError> {
+    let mut routes = Routes::builder();
+    service.routes(&mut routes);
+    let hosted = Arc::new(Hosted { service: Arc::clone(service), readiness: readiness.clone() });
+    routes.add_service(WorkServiceServer::new(Adapter(Arc::clone(&hosted))));
+    routes.add_service(StatusServiceServer::new(Adapter(hosted)));
+    let health = tonic_health::server::HealthService::from_health_reporter(health.clone());
+    routes.add_service(tonic_health::pb::health_server::HealthServer::new(health));
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(levqor_proto::FILE_DESCRIPTOR_SET)
+    };
+    routes.add_service(reflection().build_v1()?);
+    // grpcurl 1.8 asks for the older one.
+    routes.add_service(reflection().build_v1alpha()?);
+    Ok(routes.routes())
+}
+
+/// Where one's own process reaches an address that it listens on.
+fn reachable(addr: SocketAddr) -> SocketAddr {
+    match addr {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => SocketAddr::from(([127, 0, 0, 1], v4.port())),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => {
+            SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], v6.port()))
+        }
+        _ => addr,
+    }
+}
+
+/// Watches whether the tables are there, and begins to work when they are.
+struct Watch<S> {
+    service: Arc<S>,
+    chassis: Chassis,
+    readiness: Readiness,
+    health: HealthReporter,
+    work: CancellationToken,
+    work_tasks: Tasks,
+}
+
+impl<S: Service> Watch<S> {
+    async fn run(self) {
+        const EVERY: Duration = Duration::from_secs(1);
+        let mut working = false;
+        let mut said = None;
+        while !self.work.is_cancelled() {
+            let schema = self.look().await;
+            let ready = matches!(schema, Some(Schema::Current | Schema::Ahead(_)));
+            if let Some(schema) = schema {
+                self.readiness.set_behind(matches!(schema, Schema::Behind(_)));
+                if said != Some(schema) {
+                    match schema {
+                        Schema::Behind(count) => {
+                            tracing::warn!(
+                                service = S::NAME,
+                                count,
+                                "migrations are to run: `levqor migrate`"
+                            );
+                        }
+                        Schema::Current | Schema::Ahead(_) => tracing::info!(service = S::NAME, "ready"),
+                    }
+                    said = Some(schema);
+                }
+            }
+            self.report(ready && !self.readiness.is_draining()).await;
+            if ready && !working {
+                working = true;
+                self.begin();
+            }
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                () = self.work.cancelled() => {}
+            }
+        }
+    }
+
+    /// None where the database does not answer.
+    async fn look(&self) -> Option<Schema> {
+        let mut conn = self.chassis.db.acquire().await.ok()?;
+        migrations::compare(&mut conn, S::migrator()).await.ok()
+    }
+
+    async fn report(&self, ready: bool) {
+        let status = if ready {
+            tonic_health::ServingStatus::Serving
+        } else {
+            tonic_health::ServingStatus::NotServing
+        };
+        self.health.set_service_status("", status).await;
+    }
+
+    fn begin(&self) {
+        let mut workers = Workers::new(self.work_tasks.clone(), self.work.clone());
+        workers.add(Delivery::new(self.chassis.clone()));
+        self.service.workers(&mut workers);
+        for work in workers.into_loops() {
+            self.work_tasks.spawn(work);
+        }
+        let mut schedules = S::schedules();
+        schedules.push(Schedule::new("purge_expired", TimeDelta::hours(1), TimeDelta::hours(1), || {
+            PurgeExpiredRequest {}
+        }));
+        self.work_tasks.spawn(schedule::run(self.chassis.db.clone(), schedules, self.work.clone()));
+    }
+}
+
+/// The longest that a drain waits for what is at work.
+const DRAIN_LIMIT: Duration = Duration::from_secs(40);
+
+impl<S: Service> Running<S> {
+    /// The chassis.
+    #[must_use]
+    pub fn chassis(&self) -> &Chassis {
+        &self.chassis
+    }
+
+    /// Waits until the service can do its work.
+    pub async fn ready(&self) {
+        loop {
+            if let Ok(mut conn) = self.chassis.db.acquire().await
+                && matches!(
+                    migrations::compare(&mut conn, S::migrator()).await,
+                    Ok(Schema::Current | Schema::Ahead(_))
+                )
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Stops without failing a call: says that it is not ready, waits until that is known, finishes the work it has
+    /// begun, then the calls it has taken.
+    pub async fn drain(self) {
+        self.readiness.set_draining();
+        self.health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+        tokio::time::sleep(self.drain_delay).await;
+        self.work.cancel();
+        let finish = async {
+            // Work first: what is deferred to oneself still needs the server.
+            self.work_tasks.finish().await;
+            self.serve_stop.cancel();
+            let _ = self.watch.await;
+            if let Ok(Err(error)) = self.server.await {
+                tracing::warn!(%error, "the server stopped with an error");
+            }
+            self.chassis.tasks.finish().await;
+        };
+        if tokio::time::timeout(DRAIN_LIMIT, finish).await.is_err() {
+            tracing::error!(
+                service = S::NAME,
+                "the drain took too long; what was at work is cut off and will be taken up"
+            );
+        }
+        self.background.stop();
+        self.chassis.db.pool().close().await;
+        tracing::info!(service = S::NAME, "stopped");
+    }
+}

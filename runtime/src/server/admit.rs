@@ -1,0 +1,159 @@
+//! Decides whether a call is admitted: who is calling, by a verified token only, and what the RPC's `access` says.
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
+
+use super::{deadline::Deadline, trace::RequestId, trace::status_answer};
+use crate::{
+    access::{self, Host, KeyRule},
+    context::{Actor, Ctx},
+    error::{ErrorCode, Invalid, ServiceError, Violation, to_status},
+    lifecycle::Readiness,
+    token::{self, ServiceTokens, TokenError, UserTokens},
+};
+
+/// What admission needs to know.
+pub struct Admission {
+    /// The service that hosts these routes.
+    pub service: &'static str,
+    /// Verifies people.
+    pub users: UserTokens,
+    /// Verifies services.
+    pub services: Arc<ServiceTokens>,
+    /// Whether the service can work at all.
+    pub readiness: Readiness,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("there is no such RPC here")]
+    UnknownRpc,
+    #[error("the service is not ready")]
+    NotReady,
+    #[error("the authorization header must be `Bearer` and a token")]
+    Header,
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error(transparent)]
+    Denied(#[from] access::Denied),
+    #[error(transparent)]
+    Key(#[from] Invalid),
+}
+
+impl ServiceError for Refused {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::UnknownRpc => ErrorCode::NotFound,
+            Self::NotReady => ErrorCode::Unavailable,
+            Self::Header => ErrorCode::Unauthenticated,
+            Self::Token(error) => error.code(),
+            Self::Denied(error) => error.code(),
+            Self::Key(error) => error.code(),
+        }
+    }
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::UnknownRpc => "UNKNOWN_RPC",
+            Self::NotReady => "NOT_READY",
+            Self::Header => "TOKEN_INVALID",
+            Self::Token(error) => error.reason(),
+            Self::Denied(error) => error.reason(),
+            Self::Key(_) => "IDEMPOTENCY_KEY_INVALID",
+        }
+    }
+    fn violations(&self) -> &[Violation] {
+        match self {
+            Self::Key(error) => error.violations(),
+            Self::UnknownRpc | Self::NotReady | Self::Header | Self::Token(_) | Self::Denied(_) => &[],
+        }
+    }
+}
+
+pub(super) async fn admit(State(admission): State<Arc<Admission>>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    // Health and reflection are the platform's, open, and show nothing of anybody.
+    if path.starts_with("/grpc.health.v1.") || path.starts_with("/grpc.reflection.") {
+        return next.run(request).await;
+    }
+    let (mut parts, body) = request.into_parts();
+    match admission.decide(&parts).await {
+        Ok(ctx) => {
+            parts.extensions.insert(ctx);
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(refused) => {
+            tracing::info!(reason = refused.reason(), "the call was not admitted");
+            if matches!(refused, Refused::UnknownRpc) {
+                return status_answer(&tonic::Status::unimplemented("there is no such RPC here"));
+            }
+            status_answer(&to_status(admission.service, &refused))
+        }
+    }
+}
+
+impl Admission {
+    async fn decide(&self, call: &Parts) -> Result<Ctx, Refused> {
+        let method = access::methods().by_path(call.uri.path()).ok_or(Refused::UnknownRpc)?;
+        if matches!(&method.host, Host::Service(name) if name != self.service) {
+            return Err(Refused::UnknownRpc);
+        }
+        let headers = &call.headers;
+        let actor = self.actor(headers).await?;
+        method.authorise(&actor, self.service)?;
+        // Asked for its state a service answers always; nothing else works without its tables.
+        if !self.readiness.has_schema() && !method.rpc.starts_with("levqor.runtime.v1.StatusService/") {
+            return Err(Refused::NotReady);
+        }
+        let idempotency_key = idempotency_key(headers, method.key)?;
+        let extensions = &call.extensions;
+        Ok(Ctx {
+            actor,
+            request_id: extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
+            idempotency_key,
+            deadline: extensions.get::<Deadline>().map_or_else(Instant::now, |deadline| deadline.0),
+            method,
+        })
+    }
+
+    async fn actor(&self, headers: &HeaderMap) -> Result<Actor, Refused> {
+        let Some(value) = headers.get(AUTHORIZATION) else { return Ok(Actor::Anonymous) };
+        let text = value.to_str().map_err(|_| Refused::Header)?;
+        let (scheme, bearer) = text.split_once(' ').ok_or(Refused::Header)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(Refused::Header);
+        }
+        let bearer = bearer.trim();
+        if token::is_service_token(bearer)? {
+            return Ok(Actor::Service(self.services.verify(bearer, self.service)?));
+        }
+        Ok(Actor::User(self.users.verify(bearer).await?))
+    }
+}
+
+fn idempotency_key(headers: &HeaderMap, rule: KeyRule) -> Result<Option<String>, Invalid> {
+    let invalid = |description: &str| {
+        Invalid(vec![Violation { field: "idempotency-key".to_owned(), description: description.to_owned() }])
+    };
+    if rule == KeyRule::Ignored {
+        return Ok(None);
+    }
+    let Some(value) = headers.get("idempotency-key") else {
+        return if rule == KeyRule::Required {
+            Err(invalid("expected a key: this call needs one"))
+        } else {
+            Ok(None)
+        };
+    };
+    let text = value.to_str().unwrap_or_default();
+    if (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(Some(text.to_owned()))
+    } else {
+        Err(invalid("expected 1 to 255 visible ASCII characters"))
+    }
+}

@@ -1,0 +1,109 @@
+//! What a service is to the chassis: a name, settings, tables, routes, and work to do.
+
+use std::{pin::Pin, sync::Arc};
+
+use sqlx::migrate::Migrator;
+use tokio_util::sync::CancellationToken;
+use tonic::service::RoutesBuilder;
+
+use crate::{
+    chassis::{Chassis, Tasks},
+    config::{Reader, Setting},
+    db::DbError,
+    rpc::State,
+    schedule::Schedule,
+    work::{self, Source},
+};
+
+/// A service of the mesh.
+pub trait Service: State + Sized {
+    /// Its name, as in its proto package `levqor.<name>.v1`.
+    const NAME: &'static str;
+    /// What it reads from the environment.
+    type Config: Send;
+
+    /// Its own settings.
+    fn settings() -> Vec<Setting>;
+    /// Reads its configuration. None only with a problem noted.
+    fn config(reader: &mut Reader<'_>) -> Option<Self::Config>;
+    /// Its migrations.
+    fn migrator() -> &'static Migrator;
+    /// Puts the service together. Nothing may be called yet.
+    fn build(
+        config: Self::Config,
+        chassis: Chassis,
+    ) -> impl Future<Output = anyhow::Result<Arc<Self>>> + Send;
+    /// Adds its gRPC services.
+    fn routes(self: &Arc<Self>, routes: &mut RoutesBuilder);
+    /// What it can do, and what is off, and why.
+    fn capabilities(&self) -> Vec<Capability>;
+    /// Calls that it defers by the clock.
+    #[must_use]
+    fn schedules() -> Vec<Schedule> {
+        Vec::new()
+    }
+    /// Adds its sources of work beside the deferred calls.
+    fn workers(self: &Arc<Self>, _workers: &mut Workers) {}
+    /// How much is journaled and not processed.
+    fn journal(&self) -> impl Future<Output = Result<JournalDepth, DbError>> + Send {
+        std::future::ready(Ok(JournalDepth::default()))
+    }
+}
+
+/// Something that a service can do when it is configured.
+#[derive(Debug, Clone)]
+pub struct Capability {
+    /// Its name, `stripe_refetch`.
+    pub name: &'static str,
+    /// Whether it is on.
+    pub on: bool,
+    /// How it is on, or why it is off; names settings, never values.
+    pub reason: String,
+}
+
+impl Capability {
+    /// On.
+    #[must_use]
+    pub fn on(name: &'static str, reason: impl Into<String>) -> Self {
+        Self { name, on: true, reason: reason.into() }
+    }
+
+    /// Off.
+    #[must_use]
+    pub fn off(name: &'static str, reason: impl Into<String>) -> Self {
+        Self { name, on: false, reason: reason.into() }
+    }
+}
+
+/// How much is journaled and not processed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct JournalDepth {
+    /// Waiting.
+    pub pending: i64,
+    /// Not understood.
+    pub quarantined: i64,
+}
+
+type Loop = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Collects a service's sources of work.
+pub struct Workers {
+    tasks: Tasks,
+    stop: CancellationToken,
+    loops: Vec<Loop>,
+}
+
+impl Workers {
+    pub(crate) fn new(tasks: Tasks, stop: CancellationToken) -> Self {
+        Self { tasks, stop, loops: Vec::new() }
+    }
+
+    /// Adds a source.
+    pub fn add<S: Source>(&mut self, source: S) {
+        self.loops.push(Box::pin(work::run(Arc::new(source), self.tasks.clone(), self.stop.clone())));
+    }
+
+    pub(crate) fn into_loops(self) -> Vec<Loop> {
+        self.loops
+    }
+}

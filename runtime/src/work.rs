@@ -1,0 +1,119 @@
+//! The one worker loop: claim under a lease, process, settle behind a fence, retry with backoff, give up in the open.
+//!
+//! Deferred calls and journals share it. A source claims rows by SQL that decides races by constraint and row lock; the
+//! loop adds concurrency, wake-ups and the stop.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::TimeDelta;
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::{chassis::Tasks, db::DbError};
+
+/// How long a claim holds. A killed worker's work is taken up after this, by whoever polls next.
+pub const LEASE: Duration = Duration::from_secs(45);
+/// How long one try may take; well inside the lease.
+pub const TRY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Tries before work is given up as dead; with `backoff` they span about three days.
+pub const MAX_ATTEMPTS: i32 = 25;
+/// How often a source is asked without being woken: the pick-up delay of what another process left.
+const POLL: Duration = Duration::from_millis(500);
+/// The same, while the database does not answer.
+const POLL_AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// How long to wait before the next try: 1 s doubling to 6 h, with 20 % jitter either way so that what failed together
+/// does not come back together.
+#[must_use]
+pub fn backoff(attempts: i32) -> TimeDelta {
+    const CAP_MS: f64 = 6.0 * 3600.0 * 1000.0;
+    let exponent = attempts.clamp(1, 30) - 1;
+    let jitter = rand::random_range(0.8..1.2);
+    let delay_ms = (1000.0 * 2f64.powi(exponent)).min(CAP_MS) * jitter;
+    #[expect(clippy::cast_possible_truncation, reason = "at most 7.2 hours in milliseconds")]
+    TimeDelta::milliseconds(delay_ms as i64)
+}
+
+/// What wakes the workers of this process at once, without a NOTIFY in anybody's transaction. Other processes poll.
+#[derive(Debug, Clone, Default)]
+pub struct Wakes {
+    /// A call was deferred.
+    pub deferred: Arc<Notify>,
+    /// Something was journaled.
+    pub journal: Arc<Notify>,
+}
+
+/// Work that is claimed row by row.
+pub trait Source: Send + Sync + 'static {
+    /// One claimed piece of work, with its fence.
+    type Item: Send + 'static;
+    /// For logs and metrics.
+    fn name(&self) -> &'static str;
+    /// How many pieces this process works on at once.
+    fn concurrency(&self) -> usize;
+    /// What wakes this source.
+    fn wake(&self) -> Arc<Notify>;
+    /// Claims up to `limit` pieces that are due and that nobody holds.
+    fn claim(&self, limit: i64) -> impl Future<Output = Result<Vec<Self::Item>, DbError>> + Send;
+    /// Does one piece and settles it. Failures are settled, and logged, inside.
+    fn process(&self, item: Self::Item) -> impl Future<Output = ()> + Send;
+}
+
+/// Works until told to stop; then finishes what it has begun.
+pub async fn run<S: Source>(source: Arc<S>, tasks: Tasks, stop: CancellationToken) {
+    let permits = Arc::new(Semaphore::new(source.concurrency()));
+    let wake = source.wake();
+    while !stop.is_cancelled() {
+        let Ok(first) = permits.clone().acquire_owned().await else { return };
+        let free = permits.available_permits() + 1;
+        let claimed = source.claim(i64::try_from(free).unwrap_or(1)).await;
+        let pause = match claimed {
+            Ok(items) if items.is_empty() => Some(POLL),
+            Ok(items) => {
+                drop(first);
+                for item in items {
+                    // Claims never exceed the permits that were free, and only this loop takes permits.
+                    let Ok(permit) = permits.clone().acquire_owned().await else { return };
+                    let source = Arc::clone(&source);
+                    tasks.spawn(
+                        async move {
+                            source.process(item).await;
+                            drop(permit);
+                        }
+                        .in_current_span(),
+                    );
+                }
+                None
+            }
+            Err(error) => {
+                tracing::warn!(
+                    source = source.name(),
+                    error = &error as &dyn std::error::Error,
+                    "cannot claim work"
+                );
+                Some(POLL_AFTER_FAILURE)
+            }
+        };
+        if let Some(pause) = pause {
+            tokio::select! {
+                () = wake.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twenty_five_tries_span_about_three_days() {
+        let total: TimeDelta = (1..MAX_ATTEMPTS).map(backoff).sum();
+        assert!((48..=84).contains(&total.num_hours()), "{} hours", total.num_hours());
+        assert!(backoff(1) <= TimeDelta::milliseconds(1_200));
+        assert!(backoff(i32::MAX) <= TimeDelta::hours(8));
+    }
+}
