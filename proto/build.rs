@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     config.enable_type_names();
     // Webhook bodies pass through without being copied.
     config.bytes([".levqor.billing.v1.IngestStripeEventRequest.body"]);
-    // A message that holds personal data cannot be printed: no Debug, no way into a log by accident.
+    // A message that holds personal data shows its name only when it is printed: no way into a log by accident.
     let personal = contract::personal_messages(&pool);
     config.skip_debug(personal.iter().map(|name| format!(".{name}")));
     // That covers the enums nested in such a message too; they are harmless, and prost needs their Debug.
@@ -48,9 +48,29 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             config.enum_attribute(format!(".{}", nested.full_name()), "#[derive(Debug)]");
         }
     }
+    fs::write(out.join("debug.rs"), opaque_debug(&personal)?)?;
     tonic_prost_build::configure()
         .emit_rerun_if_changed(false)
         .include_file("mod.rs")
         .compile_fds_with_config(compiler.file_descriptor_set(), config)?;
     Ok(())
+}
+
+/// `Debug` implementations that show a message's name and nothing of its content.
+fn opaque_debug(personal: &std::collections::BTreeSet<String>) -> Result<String, String> {
+    let mut code = String::new();
+    for full_name in personal {
+        let mut path: Vec<_> = full_name.split('.').collect();
+        let name = path.pop().unwrap_or_default();
+        if path.iter().any(|part| part.starts_with(char::is_uppercase)) {
+            return Err(format!("{full_name}: a message with personal data must not be nested in another"));
+        }
+        let path = path.iter().map(|part| format!("r#{part}")).collect::<Vec<_>>().join("::");
+        code.push_str(&format!(
+            "impl std::fmt::Debug for {path}::{name} {{ \
+                fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {{ f.write_str(\"{name}(…)\") }} \
+            }}\n"
+        ));
+    }
+    Ok(code)
 }

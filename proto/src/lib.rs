@@ -6,6 +6,7 @@ pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "
 mod generated {
     #![allow(missing_docs, clippy::all, clippy::pedantic)] // Generated; its documentation is the protos'.
     include!(concat!(env!("OUT_DIR"), "/mod.rs"));
+    include!(concat!(env!("OUT_DIR"), "/debug.rs"));
 }
 
 pub use generated::{google, levqor};

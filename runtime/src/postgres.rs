@@ -5,7 +5,7 @@ use std::{
     fs, io,
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Command,
 };
 
 use crate::db::DatabaseUrl;
@@ -57,16 +57,15 @@ pub enum PostgresError {
 pub struct Binaries(PathBuf);
 
 impl Binaries {
-    /// Those on the machine: the newest of Debian's, or those on the PATH.
+    /// Those on the machine: the newest of Debian's, or those on this PATH.
     #[must_use]
-    pub fn find() -> Option<Self> {
+    pub fn find(path: &str) -> Option<Self> {
         let mut debian: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
             .into_iter()
             .flatten()
             .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
             .collect();
         debian.sort_by_key(|path| major_version(path));
-        let path = crate::config::Env::from_process().get("PATH").unwrap_or_default().to_owned();
         let on_path = path.split(':').map(PathBuf::from);
         debian
             .into_iter()
@@ -174,21 +173,33 @@ impl Cluster {
             .arg("-l")
             .arg(self.folder.join("log"))
             .args(["-w", "-s", "-o", &options, "start"]);
-        run("pg_ctl", &mut pg_ctl).map(|_| ())
+        run("pg_ctl", &mut pg_ctl).map_err(|error| self.with_log(error))
+    }
+
+    /// `pg_ctl` only says that the start failed; the server's log says why.
+    fn with_log(&self, error: PostgresError) -> PostgresError {
+        let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        let fatal = log.lines().rev().find(|line| line.contains("FATAL:") || line.contains("PANIC:"));
+        match (error, fatal) {
+            (PostgresError::Program { program, .. }, Some(line)) => {
+                PostgresError::Program { program, output: line.trim().to_owned() }
+            }
+            (error, _) => error,
+        }
     }
 
     /// Stops it: sessions are ended, what was committed is safe.
     pub fn stop(&self) -> Result<(), PostgresError> {
         let mut pg_ctl = self.command("pg_ctl");
         pg_ctl.arg("-D").arg(self.data()).args(["-w", "-s", "-m", "fast", "stop"]);
-        run("pg_ctl", &mut pg_ctl).map(|_| ())
+        run("pg_ctl", &mut pg_ctl)
     }
 
     /// Stops it without a clean shutdown, as a crash would; `start` recovers.
     pub fn kill(&self) -> Result<(), PostgresError> {
         let mut pg_ctl = self.command("pg_ctl");
         pg_ctl.arg("-D").arg(self.data()).args(["-w", "-s", "-m", "immediate", "stop"]);
-        run("pg_ctl", &mut pg_ctl).map(|_| ())
+        run("pg_ctl", &mut pg_ctl)
     }
 
     /// Whether it runs.
@@ -263,7 +274,7 @@ impl Cluster {
     }
 }
 
-fn run(program: &'static str, command: &mut Command) -> Result<Output, PostgresError> {
+fn run(program: &'static str, command: &mut Command) -> Result<(), PostgresError> {
     // pg_ctl leaves a server behind that inherits what is open: it must not keep a pipe of ours.
     let log = tempfile_for_output().map_err(|source| PostgresError::Run { program, source })?;
     let (out, err) = (log.try_clone(), log.try_clone());
@@ -271,7 +282,7 @@ fn run(program: &'static str, command: &mut Command) -> Result<Output, PostgresE
     command.stdin(std::process::Stdio::null()).stdout(ready(out)?).stderr(ready(err)?);
     let status = command.status().map_err(|source| PostgresError::Run { program, source })?;
     if status.success() {
-        return Ok(Output { status, stdout: Vec::new(), stderr: Vec::new() });
+        return Ok(());
     }
     let text = read_back(log).unwrap_or_default();
     let last: Vec<_> = text.lines().rev().take(3).collect();

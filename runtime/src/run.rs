@@ -62,7 +62,8 @@ pub struct ServiceConfig<S: Service> {
     drain_delay: Duration,
     mesh_keys: MeshKeys,
     users: UserTokensConfig,
-    addresses: Addresses,
+    /// Where the other services are.
+    pub addresses: Addresses,
 }
 
 impl<S: Service> ServiceConfig<S> {
@@ -164,12 +165,21 @@ pub struct Running<S> {
     drain_delay: Duration,
 }
 
-/// Starts a service. It serves when this returns; it is ready when its database is.
+/// Starts a service where its configuration says. It serves when this returns; it is ready when its database is.
 pub async fn start<S: Service>(config: ServiceConfig<S>) -> Result<Running<S>, StartError> {
+    let bind = |source| StartError::Bind { service: S::NAME, address: config.listen, source };
+    let listener = TcpListener::bind(config.listen).await.map_err(bind)?;
+    start_on(listener, config).await
+}
+
+/// Starts a service on a port that is bound already.
+pub async fn start_on<S: Service>(
+    listener: TcpListener,
+    config: ServiceConfig<S>,
+) -> Result<Running<S>, StartError> {
     crate::install_crypto();
     // 1. The address first: a busy port must not leave a pool behind.
     let bind = |source| StartError::Bind { service: S::NAME, address: config.listen, source };
-    let listener = TcpListener::bind(config.listen).await.map_err(bind)?;
     let addr = listener.local_addr().map_err(bind)?;
 
     // 2. The chassis.

@@ -32,9 +32,9 @@ use crate::{
 };
 
 /// The key that signs service tokens in tests.
-pub const MESH_KEY: &str = "the mesh key of tests, long enough to be one";
+pub const MESH_KEY: &str = "the mesh key of tests which is long enough";
 /// The secret that signs users' tokens in tests.
-pub const JWT_SECRET: &str = "the shared secret of tests, long enough to be one";
+pub const JWT_SECRET: &str = "the shared secret of tests which is long enough";
 
 /// Waits for a condition, a minute at most; the only waiting that tests do.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut check: impl FnMut() -> F) -> T {
@@ -48,13 +48,24 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut check:
     }
 }
 
+/// Runs something beside the test.
+#[expect(clippy::disallowed_methods, reason = "in a test there is no drain that would have to wait")]
+pub fn spawn<F>(future: F) -> tokio::task::JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    tokio::spawn(future)
+}
+
 /// The cluster of this test binary.
 #[must_use]
 pub fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<(Cluster, std::process::Child)> = OnceLock::new();
     &CLUSTER
         .get_or_init(|| {
-            let binaries = Binaries::find().expect("tests need PostgreSQL's binaries");
+            let binaries = Binaries::find(Env::from_process().get("PATH").unwrap_or_default())
+                .expect("tests need PostgreSQL's binaries");
             let folder = PathBuf::from(format!("/tmp/levqor-test-{}", std::process::id()));
             let cluster = Cluster::new(binaries, &folder, true).expect("an account for PostgreSQL");
             cluster.start().expect("the test cluster starts");
@@ -239,9 +250,12 @@ impl<S: Service> TestService<S> {
         self.running.chassis().channels.get(S::NAME).expect("its own channel")
     }
 
-    /// Moves the mesh's time.
+    /// Moves the mesh's time, and lets the workers see what is due now.
     pub async fn advance(&self, by: TimeDelta) {
         advance(&self.db, by).await;
+        let wakes = &self.running.chassis().wakes;
+        wakes.deferred.notify_one();
+        wakes.journal.notify_one();
     }
 
     /// Stops it as the orchestrator would.

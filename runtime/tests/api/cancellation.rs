@@ -1,0 +1,72 @@
+//! A client that hangs up leaves no half-done effect and no connection inside a transaction.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use levqor_proto::notifications::v1::ListMessagesRequest;
+use levqor_runtime::testing::{Caller, eventually, spawn};
+
+use crate::probe::{self, client, effects, in_transaction, send};
+
+#[tokio::test]
+async fn a_change_runs_to_its_end_when_the_client_hangs_up() {
+    let service = probe::start().await;
+    let probe = &service.running.service;
+    probe.close_gate();
+    let mut caller = client(&service);
+    let call = spawn(async move { caller.send_message(send("a", "k")).await });
+    eventually("the handler is half way", || async {
+        (probe.at_gate.load(Ordering::SeqCst) == 1).then_some(())
+    })
+    .await;
+    call.abort();
+    assert!(call.await.expect_err("hung up").is_cancelled());
+    assert_eq!(effects(&service).await, Vec::<String>::new(), "nothing is committed half way");
+    probe.open_gate();
+    eventually("both halves", || async { (effects(&service).await == ["a:begun", "a:done"]).then_some(()) })
+        .await;
+    eventually("no transaction is open", || async { (in_transaction(&service).await == 0).then_some(()) })
+        .await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_read_that_is_cancelled_leaves_no_transaction_open() {
+    let service = probe::start().await;
+    let probe = &service.running.service;
+    probe.close_gate();
+    let calls: Vec<_> = (0..20)
+        .map(|_| {
+            let mut caller = client(&service);
+            spawn(async move {
+                caller.list_messages(Caller::staff().request(ListMessagesRequest::default())).await
+            })
+        })
+        .collect();
+    // The pool has sixteen connections, less those of the workers: some wait inside, some for a connection.
+    eventually("some wait inside", || async { (probe.at_gate.load(Ordering::SeqCst) >= 8).then_some(()) })
+        .await;
+    for call in calls {
+        call.abort();
+    }
+    eventually("no transaction is open", || async { (in_transaction(&service).await == 0).then_some(()) })
+        .await;
+    probe.open_gate();
+    client(&service).send_message(send("after", "k")).await.expect("the pool is sound");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn begin_may_be_dropped_at_any_time() {
+    let service = probe::start().await;
+    let db = service.running.chassis().db.clone();
+    for round in 0..200_u64 {
+        // Each is dropped at another point of its way.
+        let patience = Duration::from_micros(round * 7);
+        if let Ok(tx) = tokio::time::timeout(patience, db.begin()).await {
+            drop(tx);
+        }
+    }
+    eventually("no transaction is open", || async { (in_transaction(&service).await == 0).then_some(()) })
+        .await;
+    service.stop().await;
+}

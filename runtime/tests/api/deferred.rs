@@ -1,0 +1,167 @@
+//! Deferred calls: made after the commit, taken up from killed workers, never settled by one that lost its lease.
+
+use std::sync::atomic::Ordering;
+
+use chrono::TimeDelta;
+use levqor_proto::{
+    notifications::v1::{DeliverMessageRequest, SendMessageRequest},
+    runtime::v1::{
+        ListDeferredCallsRequest, ReplayDeferredCallRequest, deferred_call,
+        work_service_client::WorkServiceClient,
+    },
+};
+use levqor_runtime::{
+    deferred::defer,
+    testing::{Caller, TestService, eventually},
+    work::{LEASE, MAX_ATTEMPTS},
+};
+
+use crate::probe::{self, Probe, client, effects, send};
+
+/// The state, tries and failure of the call with this key.
+async fn state(service: &TestService<Probe>, key: &str) -> Option<(String, i32, String)> {
+    sqlx::query_as("SELECT state, attempts, failure FROM runtime.work WHERE idempotency_key = $1")
+        .bind(key)
+        .fetch_optional(service.db.pool())
+        .await
+        .expect("the call")
+}
+
+async fn settled(service: &TestService<Probe>, key: &str) {
+    eventually("the work is settled", || async { state(service, key).await.is_none().then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn a_call_is_made_after_the_commit_and_only_then() {
+    let service = probe::start().await;
+    let mut tx = service.running.chassis().db.begin().await.expect("begin");
+    defer(&mut tx, &DeliverMessageRequest { message_id: "lost".to_owned() }, "rolled back")
+        .await
+        .expect("defer");
+    drop(tx);
+    client(&service).send_message(send("defer", "k")).await.expect("sent");
+    settled(&service, "deferred").await;
+    assert_eq!(effects(&service).await, ["defer:begun", "defer:done", "deferred:delivered"]);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn the_work_of_a_killed_worker_is_taken_up_within_a_minute() {
+    let service = probe::start().await;
+    // A worker claimed it, and was killed: its lease is all that is left of it.
+    sqlx::query(
+        "INSERT INTO runtime.work (work_id, rpc, request, idempotency_key, due_time, create_time, leased_until, fence)
+         VALUES (gen_random_uuid(), 'levqor.notifications.v1.NotificationsService/DeliverMessage', $1, 'orphan',
+                 runtime.now(), runtime.now(), runtime.now() + make_interval(secs => $2), nextval('runtime.fence'))",
+    )
+    .bind(prost::Message::encode_to_vec(&DeliverMessageRequest { message_id: "orphan".to_owned() }))
+    .bind(LEASE.as_secs_f64())
+    .execute(service.db.pool())
+    .await
+    .expect("claimed");
+    service.advance(TimeDelta::seconds(30)).await;
+    client(&service).send_message(send("meanwhile", "k")).await.expect("sent");
+    assert!(state(&service, "orphan").await.is_some(), "the lease still holds");
+    service.advance(TimeDelta::seconds(30)).await;
+    settled(&service, "orphan").await;
+    assert!(effects(&service).await.contains(&"orphan:delivered".to_owned()));
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_lost_its_lease_changes_nothing() {
+    let service = probe::start().await;
+    let probe = &service.running.service;
+    probe.close_gate();
+    let mut tx = service.running.chassis().db.begin().await.expect("begin");
+    defer(&mut tx, &DeliverMessageRequest { message_id: "slow".to_owned() }, "slow").await.expect("defer");
+    tx.commit().await.expect("commit");
+    eventually("the worker is at it", || async { (probe.at_gate.load(Ordering::SeqCst) == 1).then_some(()) })
+        .await;
+    // Another replica has taken the call over, and holds it.
+    let taken: i64 = sqlx::query_scalar(
+        "UPDATE runtime.work SET fence = nextval('runtime.fence'), leased_until = runtime.now() + interval '1 hour'
+         WHERE idempotency_key = 'slow' RETURNING fence",
+    )
+    .fetch_one(service.db.pool())
+    .await
+    .expect("taken over");
+    probe.open_gate();
+    eventually("the first ends", || async { (effects(&service).await == ["slow:delivered"]).then_some(()) })
+        .await;
+    let (fence, held): (i64, bool) = sqlx::query_as(
+        "SELECT fence, leased_until > runtime.now() FROM runtime.work WHERE idempotency_key = 'slow'",
+    )
+    .fetch_one(service.db.pool())
+    .await
+    .expect("the row is still there");
+    assert_eq!((fence, held), (taken, true), "what the first worker settled must not show");
+    sqlx::query("DELETE FROM runtime.work").execute(service.db.pool()).await.expect("tidy");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_refused_for_good_is_dead_at_once_and_can_be_replayed() {
+    let service = probe::start().await;
+    let mut tx = service.running.chassis().db.begin().await.expect("begin");
+    // The probe may not send to itself: access SERVICE names other callers.
+    let request = SendMessageRequest { about: "x".to_owned(), ..Default::default() };
+    defer(&mut tx, &request, "refused").await.expect("defer");
+    tx.commit().await.expect("commit");
+    let mut admin = WorkServiceClient::new(service.channel());
+    let list = ListDeferredCallsRequest {
+        service: "notifications".to_owned(),
+        state: deferred_call::State::Dead.into(),
+        ..Default::default()
+    };
+    let dead = eventually("a dead call", || {
+        let (mut admin, list) = (admin.clone(), list.clone());
+        async move {
+            let page =
+                admin.list_deferred_calls(Caller::admin().request(list)).await.expect("list").into_inner();
+            page.deferred_calls.into_iter().next()
+        }
+    })
+    .await;
+    assert_eq!((dead.attempts, dead.failure.as_str()), (1, "PERMISSION_DENIED ROLE_TOO_LOW"));
+    assert_eq!(dead.idempotency_key, "refused");
+    let replay = ReplayDeferredCallRequest {
+        service: "notifications".to_owned(),
+        deferred_call_id: dead.deferred_call_id.clone(),
+    };
+    let refused =
+        admin.replay_deferred_call(Caller::staff().request(replay.clone())).await.expect_err("staff may not");
+    assert_eq!(refused.code(), tonic::Code::PermissionDenied);
+    let replayed =
+        admin.replay_deferred_call(Caller::admin().request(replay)).await.expect("replayed").into_inner();
+    let replayed = replayed.deferred_call.expect("the call");
+    assert_eq!((replayed.state(), replayed.attempts), (deferred_call::State::Waiting, 0));
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_away_is_tried_again_until_the_call_is_dead() {
+    let service = probe::start().await;
+    let mut tx = service.running.chassis().db.begin().await.expect("begin");
+    // Nobody is where billing should be.
+    let request = levqor_proto::billing::v1::PurgeStripeEventBodiesRequest {};
+    defer(&mut tx, &request, "away").await.expect("defer");
+    tx.commit().await.expect("commit");
+    let state = || async { state(&service, "away").await.expect("the call") };
+    let held = || async {
+        let held = "SELECT leased_until IS NOT NULL FROM runtime.work WHERE idempotency_key = 'away'";
+        sqlx::query_scalar::<_, bool>(held).fetch_one(service.db.pool()).await.expect("the call")
+    };
+    for attempt in 1..MAX_ATTEMPTS {
+        eventually("the try is settled", || async {
+            let (state, attempts, failure) = state().await;
+            let settled = state == "WAITING" && attempts == attempt && !failure.is_empty();
+            (settled && !held().await).then_some(())
+        })
+        .await;
+        service.advance(TimeDelta::hours(8)).await;
+    }
+    eventually("it is dead", || async { (state().await.0 == "DEAD").then_some(()) }).await;
+    assert_eq!(state().await, ("DEAD".to_owned(), MAX_ATTEMPTS, "UNAVAILABLE".to_owned()));
+    service.stop().await;
+}

@@ -1,0 +1,37 @@
+//! A service that is told to stop answers what it has taken, and says that it takes no more.
+
+use std::sync::atomic::Ordering;
+
+use levqor_runtime::testing::{TestService, database, eventually, spawn};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+use crate::probe::{Probe, client, send};
+
+#[tokio::test]
+async fn what_was_taken_is_answered_and_health_says_not_serving_meanwhile() {
+    let url = database::<Probe>().await;
+    let service = TestService::<Probe>::start_on(url, &[("LEVQOR_DRAIN_DELAY_MS", "300")]).await;
+    let probe = std::sync::Arc::clone(&service.running.service);
+    eventually("it serves", || async {
+        let health = HealthClient::new(service.channel()).check(HealthCheckRequest::default()).await;
+        health.ok().filter(|health| health.get_ref().status() == ServingStatus::Serving).map(|_| ())
+    })
+    .await;
+    probe.close_gate();
+    let mut caller = client(&service);
+    let call = spawn(async move { caller.send_message(send("a", "k")).await });
+    eventually("it is at work", || async { (probe.at_gate.load(Ordering::SeqCst) == 1).then_some(()) }).await;
+    let channel = service.channel();
+    let drain = spawn(service.stop());
+    eventually("health says not serving", || async {
+        let health = HealthClient::new(channel.clone()).check(HealthCheckRequest::default()).await;
+        health.ok().filter(|health| health.get_ref().status() == ServingStatus::NotServing).map(|_| ())
+    })
+    .await;
+    assert!(!drain.is_finished(), "it waits for the call");
+    probe.open_gate();
+    call.await.expect("no panic").expect("the call is answered");
+    drain.await.expect("drained");
+}

@@ -1,0 +1,87 @@
+//! A keyed call is made once, whoever repeats it and whenever.
+
+use std::sync::atomic::Ordering;
+
+use chrono::TimeDelta;
+use levqor_proto::runtime::v1::{PurgeExpiredRequest, work_service_client::WorkServiceClient};
+use levqor_runtime::testing::{Caller, eventually, spawn};
+use tonic::Code;
+use tonic_types::StatusExt;
+
+use crate::probe::{self, client, effects, send};
+
+fn reason(status: &tonic::Status) -> String {
+    status.get_error_details().error_info().map(|info| info.reason.clone()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn the_same_call_again_gets_the_answer_of_then() {
+    let service = probe::start().await;
+    for _ in 0..3 {
+        let answer = client(&service).send_message(send("a", "k")).await.expect("answered").into_inner();
+        assert_eq!(answer.message_id, "of a");
+    }
+    assert_eq!(effects(&service).await, ["a:begun", "a:done"]);
+    let refused = client(&service).send_message(send("b", "k")).await.expect_err("another request");
+    assert_eq!(
+        (refused.code(), reason(&refused).as_str()),
+        (Code::FailedPrecondition, "IDEMPOTENCY_KEY_REUSED")
+    );
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn while_the_first_is_at_work_the_second_is_told_to_come_back() {
+    let service = probe::start().await;
+    let probe = &service.running.service;
+    probe.close_gate();
+    let mut first = client(&service);
+    let first = spawn(async move { first.send_message(send("a", "k")).await });
+    eventually("the first is at work", || async {
+        (probe.at_gate.load(Ordering::SeqCst) == 1).then_some(())
+    })
+    .await;
+    let second = client(&service).send_message(send("a", "k")).await.expect_err("in flight");
+    assert_eq!((second.code(), reason(&second).as_str()), (Code::Aborted, "IDEMPOTENCY_KEY_IN_FLIGHT"));
+    assert!(second.get_error_details().retry_info().is_some(), "it says when to come back");
+    probe.open_gate();
+    first.await.expect("no panic").expect("the first is answered");
+    client(&service).send_message(send("a", "k")).await.expect("and now the second is too");
+    assert_eq!(effects(&service).await, ["a:begun", "a:done"]);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_is_required_where_the_proto_says_so() {
+    let service = probe::start().await;
+    let mut request = send("a", "k");
+    request.metadata_mut().remove("idempotency-key");
+    let refused = client(&service).send_message(request).await.expect_err("no key");
+    assert_eq!(
+        (refused.code(), reason(&refused).as_str()),
+        (Code::InvalidArgument, "IDEMPOTENCY_KEY_INVALID")
+    );
+    let details = refused.get_error_details();
+    let violations = details.bad_request().expect("violations");
+    assert_eq!(violations.field_violations.first().expect("one").field, "idempotency-key");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn answers_to_services_are_remembered_for_ninety_days() {
+    let service = probe::start().await;
+    client(&service).send_message(send("a", "k")).await.expect("sent");
+    let records = || async {
+        sqlx::query_scalar::<_, i64>("SELECT count(*) FROM runtime.idempotency_records")
+            .fetch_one(service.db.pool())
+            .await
+            .expect("count")
+    };
+    for (days, left) in [(89, 1), (2, 0)] {
+        service.advance(TimeDelta::days(days)).await;
+        let purge = Caller::service("notifications", "notifications").request(PurgeExpiredRequest {});
+        WorkServiceClient::new(service.channel()).purge_expired(purge).await.expect("purged");
+        assert_eq!(records().await, left, "after {days} more days");
+    }
+    service.stop().await;
+}

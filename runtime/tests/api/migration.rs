@@ -1,0 +1,64 @@
+//! A service whose tables are not there starts, says so, and works as soon as they are.
+
+use levqor_proto::runtime::v1::{GetStatusRequest, status_service_client::StatusServiceClient};
+use levqor_runtime::{
+    db::migrations,
+    service::Service,
+    testing::{Caller, TestService, empty_database, eventually},
+};
+use tonic::Code;
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+use crate::probe::{Probe, client, send};
+
+#[tokio::test]
+async fn behind_it_starts_and_says_why_it_is_not_ready_and_is_ready_once_migrated() {
+    let url = empty_database().await;
+    let service = TestService::<Probe>::start_on(url.clone(), &[]).await;
+    let status = || async {
+        let request = Caller::service("gateway", "notifications").request(GetStatusRequest::default());
+        StatusServiceClient::new(service.channel()).get_status(request).await.expect("status").into_inner()
+    };
+    let before = status().await;
+    assert!(!before.ready);
+    let migrations = before.checks.iter().find(|check| check.name == "migrations").expect("the check");
+    assert!(migrations.detail.contains("levqor migrate"), "{}", migrations.detail);
+    let refused = eventually("calls are refused", || async {
+        client(&service)
+            .send_message(send("a", "k"))
+            .await
+            .err()
+            .filter(|status| status.code() == Code::Unavailable)
+    })
+    .await;
+    assert!(!refused.message().contains("relation"), "{}", refused.message());
+
+    migrations::migrate(&url, Probe::migrator()).await.expect("migrated");
+    eventually("ready without a restart", || async { status().await.ready.then_some(()) }).await;
+    eventually("health says so too", || async {
+        let health = HealthClient::new(service.channel()).check(HealthCheckRequest::default()).await;
+        health.ok().filter(|health| health.get_ref().status() == ServingStatus::Serving).map(|_| ())
+    })
+    .await;
+    client(&service).send_message(send("a", "k")).await.expect("it works");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_no_reason_to_refuse() {
+    let service = crate::probe::start().await;
+    sqlx::query(
+        "INSERT INTO runtime.migrations (version, description, success, checksum, execution_time)
+         VALUES (99999999999999, 'of a newer binary', true, '', 0)",
+    )
+    .execute(service.db.pool())
+    .await
+    .expect("a newer binary was here");
+    let request = Caller::service("gateway", "notifications").request(GetStatusRequest::default());
+    let status =
+        StatusServiceClient::new(service.channel()).get_status(request).await.expect("status").into_inner();
+    assert!(status.ready, "{:?}", status.checks);
+    service.stop().await;
+}

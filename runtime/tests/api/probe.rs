@@ -1,0 +1,278 @@
+//! A service that records what its handlers do, and waits where a test wants it to. It speaks the notifications
+//! contract, since a test cannot add one of its own.
+
+use std::sync::{
+    Arc, LazyLock,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use chrono::TimeDelta;
+use levqor_proto::google::api::HttpBody;
+use levqor_proto::notifications::v1::{
+    DeliverMessageRequest, DeliverMessageResponse, GetMessagePreviewRequest, GetMessageRequest,
+    GetMessageResponse, ListMessagesRequest, ListMessagesResponse, SendMessageRequest, SendMessageResponse,
+    notifications_service_client::NotificationsServiceClient,
+    notifications_service_server::{NotificationsService, NotificationsServiceServer},
+};
+use levqor_runtime::{
+    chassis::Chassis,
+    config::{Reader, Setting},
+    context::Ctx,
+    db::DbError,
+    deferred,
+    idempotency::{self, Claim, IdempotencyError},
+    rpc::{State, call},
+    schedule::Schedule,
+    service::{Capability, Service},
+    testing::{Caller, TestService},
+};
+use sqlx::migrate::Migrator;
+use tokio::sync::Semaphore;
+use tonic::{Request, Response, Status, service::RoutesBuilder, transport::Channel};
+
+static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrator = sqlx::migrate!("tests/migrations");
+    // This crate's sqlx.toml names the chassis' own history.
+    migrator.dangerous_set_table_name("_sqlx_migrations");
+    migrator
+});
+
+/// What the probe's schedule asks to be delivered.
+const SCHEDULED: &str = "scheduled";
+
+/// The probe's state.
+pub(crate) struct Probe {
+    chassis: Chassis,
+    /// Handlers pass one permit each; none where the test lets them wait.
+    pub(crate) gate: Semaphore,
+    /// Handlers that have reached the gate.
+    pub(crate) at_gate: AtomicUsize,
+}
+
+impl State for Probe {
+    fn chassis(&self) -> &Chassis {
+        &self.chassis
+    }
+}
+
+impl Service for Probe {
+    const NAME: &'static str = "notifications";
+    type Config = ();
+
+    fn settings() -> Vec<Setting> {
+        Vec::new()
+    }
+    fn config(_: &mut Reader<'_>) -> Option<()> {
+        Some(())
+    }
+    fn migrator() -> &'static Migrator {
+        &MIGRATOR
+    }
+    async fn build((): (), chassis: Chassis) -> anyhow::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            chassis,
+            gate: Semaphore::new(Semaphore::MAX_PERMITS),
+            at_gate: AtomicUsize::new(0),
+        }))
+    }
+    fn routes(self: &Arc<Self>, routes: &mut RoutesBuilder) {
+        routes.add_service(NotificationsServiceServer::new(Adapter(Arc::clone(self))));
+    }
+    fn capabilities(&self) -> Vec<Capability> {
+        Vec::new()
+    }
+    fn schedules() -> Vec<Schedule> {
+        let request = || DeliverMessageRequest { message_id: SCHEDULED.to_owned() };
+        vec![Schedule::new("probe", TimeDelta::minutes(10), TimeDelta::minutes(9), request)]
+    }
+}
+
+/// The probe's errors: only what the chassis gives it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Database(#[from] DbError),
+    #[error(transparent)]
+    Idempotency(#[from] IdempotencyError),
+}
+
+impl levqor_runtime::error::ServiceError for Error {
+    fn code(&self) -> levqor_runtime::error::ErrorCode {
+        match self {
+            Self::Database(error) => error.code(),
+            Self::Idempotency(error) => error.code(),
+        }
+    }
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Database(error) => error.reason(),
+            Self::Idempotency(error) => error.reason(),
+        }
+    }
+    fn retry_after(&self) -> Option<std::time::Duration> {
+        match self {
+            Self::Database(error) => error.retry_after(),
+            Self::Idempotency(error) => error.retry_after(),
+        }
+    }
+}
+
+impl Probe {
+    async fn pass_gate(&self) {
+        self.at_gate.fetch_add(1, Ordering::SeqCst);
+        self.gate.acquire().await.expect("the gate stays").forget();
+    }
+
+    /// Closes the gate.
+    pub(crate) fn close_gate(&self) {
+        self.gate.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    /// Opens it again.
+    pub(crate) fn open_gate(&self) {
+        self.gate.add_permits(1_000);
+    }
+}
+
+async fn record(tx: &mut sqlx::PgConnection, effect: &str) -> Result<(), DbError> {
+    sqlx::query("INSERT INTO effects (effect) VALUES ($1)").bind(effect).execute(tx).await?;
+    Ok(())
+}
+
+/// Half of the effect before the gate, half after it, one transaction. `panic` panics, `defer` defers.
+async fn send_message(
+    probe: Arc<Probe>,
+    ctx: Ctx,
+    request: SendMessageRequest,
+) -> Result<SendMessageResponse, Error> {
+    assert_ne!(request.about, "panic", "asked to");
+    let mut tx = probe.chassis.db.begin().await?;
+    let ticket = match idempotency::claim(&mut tx, &ctx, &request).await? {
+        Claim::Replay(response) => return Ok(response),
+        Claim::Fresh(ticket) => ticket,
+    };
+    record(&mut tx, &format!("{}:begun", request.about)).await?;
+    if request.about == "defer" {
+        deferred::defer(&mut tx, &DeliverMessageRequest { message_id: "deferred".to_owned() }, "deferred")
+            .await?;
+    }
+    probe.pass_gate().await;
+    record(&mut tx, &format!("{}:done", request.about)).await?;
+    let response = SendMessageResponse { message_id: format!("of {}", request.about), duplicate: false };
+    ticket.remember(&mut tx, &response).await?;
+    tx.commit().await?;
+    Ok(response)
+}
+
+/// Records that it was called.
+async fn deliver_message(
+    probe: Arc<Probe>,
+    _: Ctx,
+    request: DeliverMessageRequest,
+) -> Result<DeliverMessageResponse, Error> {
+    if request.message_id != SCHEDULED {
+        probe.pass_gate().await;
+    }
+    let mut tx = probe.chassis.db.begin().await?;
+    record(&mut tx, &format!("{}:delivered", request.message_id)).await?;
+    tx.commit().await?;
+    Ok(DeliverMessageResponse::default())
+}
+
+/// Reads inside a transaction, and waits in it.
+async fn list_messages(
+    probe: Arc<Probe>,
+    _: Ctx,
+    _: ListMessagesRequest,
+) -> Result<ListMessagesResponse, Error> {
+    let mut tx = probe.chassis.db.begin().await?;
+    tx.now().await?;
+    probe.pass_gate().await;
+    tx.commit().await?;
+    Ok(ListMessagesResponse::default())
+}
+
+struct Adapter(Arc<Probe>);
+
+#[tonic::async_trait]
+impl NotificationsService for Adapter {
+    async fn send_message(
+        &self,
+        request: Request<SendMessageRequest>,
+    ) -> Result<Response<SendMessageResponse>, Status> {
+        call(&self.0, request, send_message).await
+    }
+    async fn deliver_message(
+        &self,
+        request: Request<DeliverMessageRequest>,
+    ) -> Result<Response<DeliverMessageResponse>, Status> {
+        call(&self.0, request, deliver_message).await
+    }
+    async fn list_messages(
+        &self,
+        request: Request<ListMessagesRequest>,
+    ) -> Result<Response<ListMessagesResponse>, Status> {
+        call(&self.0, request, list_messages).await
+    }
+    async fn get_message(
+        &self,
+        _: Request<GetMessageRequest>,
+    ) -> Result<Response<GetMessageResponse>, Status> {
+        Err(Status::unimplemented("not of the probe"))
+    }
+    async fn get_message_preview(
+        &self,
+        _: Request<GetMessagePreviewRequest>,
+    ) -> Result<Response<HttpBody>, Status> {
+        Err(Status::unimplemented("not of the probe"))
+    }
+}
+
+/// The probe, running.
+pub(crate) async fn start() -> TestService<Probe> {
+    TestService::start(&[]).await
+}
+
+/// A client of it.
+pub(crate) fn client(service: &TestService<Probe>) -> NotificationsServiceClient<Channel> {
+    NotificationsServiceClient::new(service.channel())
+}
+
+/// A request to send something about this, from billing, with this key.
+pub(crate) fn send(about: &str, key: &str) -> Request<SendMessageRequest> {
+    let message = SendMessageRequest { about: about.to_owned(), ..Default::default() };
+    Caller::service("billing", "notifications").with_key(key).request(message)
+}
+
+/// What the handlers did, in order, but for the schedule's.
+pub(crate) async fn effects(service: &TestService<Probe>) -> Vec<String> {
+    sqlx::query_scalar("SELECT effect FROM effects WHERE effect <> 'scheduled:delivered'")
+        .fetch_all(service.db.pool())
+        .await
+        .expect("effects")
+}
+
+/// How often the schedule's call was made.
+pub(crate) async fn scheduled(service: &TestService<Probe>) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM effects WHERE effect = 'scheduled:delivered'")
+        .fetch_one(service.db.pool())
+        .await
+        .expect("effects")
+}
+
+/// How many calls are deferred.
+pub(crate) async fn deferred(service: &TestService<Probe>) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM runtime.work").fetch_one(service.db.pool()).await.expect("count")
+}
+
+/// Connections of the service that are inside a transaction.
+pub(crate) async fn in_transaction(service: &TestService<Probe>) -> i64 {
+    sqlx::query_scalar(
+        "SELECT count(*) FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = 'levqor-notifications'
+           AND state LIKE 'idle in transaction%'",
+    )
+    .fetch_one(service.db.pool())
+    .await
+    .expect("activity")
+}
