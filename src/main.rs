@@ -1,2 +1,58 @@
-//! .
-fn main(){}
+//! The one binary of the mesh: reads the command line and hands over.
+
+mod cli;
+mod client;
+mod demo;
+mod mesh;
+mod migrate;
+mod operate;
+mod output;
+mod serve;
+mod settings;
+mod state;
+mod token;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use levqor_runtime::config::Env;
+
+use crate::cli::{Cli, Command};
+
+#[cfg(not(debug_assertions))]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    levqor_runtime::install_crypto();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::error(&anyhow::Error::new(error).context("cannot start the async runtime"));
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let env = Env::from_process();
+    match cli.command.unwrap_or(Command::Up) {
+        Command::Up => up::up(env).await,
+        Command::Serve { role } => serve::serve(&env, role).await,
+        Command::Migrate { service } => migrate::migrate(&env, service).await,
+        Command::Token(arguments) => token::token(&env, &arguments),
+        Command::Demo => demo::demo(&env).await,
+        Command::DeadLetters => operate::dead_letters(&env).await,
+        Command::Replay { what } => operate::replay(&env, what).await,
+        Command::Settings => output::lines(&settings::example()),
+    }
+}

@@ -1,1 +1,131 @@
-//! .
+#![doc = include_str!("../README.md")]
+
+mod auth;
+mod body;
+mod config;
+mod edge;
+mod health;
+mod idempotency;
+mod problem;
+mod server;
+mod transcode;
+mod webhooks;
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{MatchedPath, Request},
+    middleware::{self, Next},
+    response::Response,
+};
+use levqor_runtime::{
+    access::Methods,
+    client::{Background, Channels},
+    clock::Clock,
+    lifecycle::Readiness,
+    token::{ServiceTokens, UserTokens},
+};
+use tokio::net::TcpListener;
+
+use self::{
+    auth::Auth,
+    edge::Edge,
+    health::{Capability, Health, Meter},
+    problem::Problem,
+    transcode::Transcoder,
+    webhooks::Stripe,
+};
+pub use self::{
+    config::{Config, settings},
+    server::Running,
+    transcode::RouteError,
+};
+
+/// The gateway's name in the mesh.
+pub const NAME: &str = "gateway";
+
+/// The gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port is taken, or may not be used.
+    #[error("LEVQOR_HTTP_ADDR: cannot listen on {addr}; is another program using the port?")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A proto says something that cannot be served.
+    #[error("a google.api.http option cannot be served")]
+    Route(#[from] RouteError),
+}
+
+/// Binds the gateway's port, so that a busy one is found before anything else is opened.
+pub async fn bind(config: &Config) -> Result<TcpListener, StartError> {
+    let addr = config.http_addr;
+    TcpListener::bind(addr).await.map_err(|source| StartError::Listen { addr, source })
+}
+
+/// Starts to serve the RPCs of `methods` over REST: `levqor_runtime::access::methods()`, or in tests others.
+pub async fn start(config: Config, methods: &'static Methods, clock: Clock) -> Result<Running, StartError> {
+    start_on(bind(&config).await?, config, methods, clock)
+}
+
+/// Starts to serve on a port that is bound already.
+pub fn start_on(
+    listener: TcpListener,
+    config: Config,
+    methods: &'static Methods,
+    clock: Clock,
+) -> Result<Running, StartError> {
+    let Config { http_addr, request_timeout, max_concurrent_requests, user_tokens, mesh_keys, addresses } =
+        config;
+    let listen = |source| StartError::Listen { addr: http_addr, source };
+    let addr = listener.local_addr().map_err(listen)?;
+    let background = Background::default();
+    let channels = Channels::new(&addresses.0, &background);
+    let auth = Arc::new(Auth::new(UserTokens::new(&user_tokens, clock.clone())));
+    let tokens = Arc::new(ServiceTokens::new(&mesh_keys, clock));
+    let readiness = Readiness::default();
+    let transcoder = Transcoder::try_new(methods, channels.clone(), Arc::clone(&auth), request_timeout)?;
+    let transcoder = Arc::new(transcoder);
+    let mut services: Vec<_> = addresses.0.into_keys().collect();
+    services.sort();
+    let health = Arc::new(Health {
+        meter: Meter::new(channels.clone(), Arc::clone(&tokens), services),
+        readiness: readiness.clone(),
+        auth,
+        capabilities: capabilities(&transcoder),
+    });
+    let routes = health::routes(health)
+        .merge(webhooks::routes(Stripe { channels, tokens }))
+        .route_layer(middleware::from_fn(name_span))
+        .method_not_allowed_fallback(async || Problem::method_not_allowed(None))
+        .fallback_service(Router::new().fallback(transcode::serve).with_state(transcoder));
+
+    let edge = Edge::new(routes, max_concurrent_requests, readiness.clone());
+    Ok(Running::new(listener, addr, Arc::new(edge), readiness, background))
+}
+
+/// What the gateway can do, and what it cannot do yet.
+fn capabilities(transcoder: &Transcoder) -> Vec<Capability> {
+    let on = |name, reason: String| Capability { name, on: true, reason };
+    let off = |name, reason: &str| Capability { name, on: false, reason: reason.to_owned() };
+    vec![
+        on("rest", format!("{} routes, read from the protos", transcoder.routes())),
+        on("stripe_webhooks", "passed on to billing, which verifies them".to_owned()),
+        off("rate_limits", "not built yet"),
+        off("openapi", "not built yet"),
+        off("cors", "not built yet"),
+    ]
+}
+
+/// Names the spans of the routes that are not transcoded.
+async fn name_span(request: Request, next: Next) -> Response {
+    if let Some(path) = request.extensions().get::<MatchedPath>() {
+        edge::name_span(&format!("{} {}", request.method(), path.as_str()), path.as_str());
+    }
+    next.run(request).await
+}

@@ -1,1 +1,104 @@
-//! .
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod domain;
+mod error;
+mod journal;
+mod rpc;
+mod store;
+mod stripe;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use chrono::TimeDelta;
+use levqor_proto::billing::v1::{
+    PurgeStripeEventBodiesRequest, billing_service_server::BillingServiceServer,
+};
+use levqor_runtime::{
+    chassis::Chassis,
+    config::{Reader, Setting},
+    db::DbError,
+    rpc::State,
+    schedule::Schedule,
+    service::{Capability, JournalDepth, Service, Workers},
+};
+use sqlx::migrate::Migrator;
+use tonic::service::RoutesBuilder;
+
+pub use config::Config;
+pub use journal::Journal;
+pub use store::leases::Lease;
+
+static MIGRATOR: Migrator = sqlx::migrate!();
+
+/// The billing service: what its RPCs and its journal hold.
+pub struct Billing {
+    chassis: Chassis,
+    webhooks: domain::signature::Verifier,
+    /// None without a key: then events are taken at their word.
+    stripe: Option<stripe::Stripe>,
+}
+
+impl State for Billing {
+    fn chassis(&self) -> &Chassis {
+        &self.chassis
+    }
+}
+
+impl Service for Billing {
+    const NAME: &'static str = "billing";
+    type Config = Config;
+
+    fn settings() -> Vec<Setting> {
+        config::settings()
+    }
+
+    fn config(reader: &mut Reader<'_>) -> Option<Config> {
+        config::read(reader)
+    }
+
+    fn migrator() -> &'static Migrator {
+        &MIGRATOR
+    }
+
+    async fn build(config: Config, chassis: Chassis) -> anyhow::Result<Arc<Self>> {
+        let webhooks = domain::signature::Verifier::new(&config.webhook_secrets);
+        let stripe = config.secret_key.map(|key| stripe::Stripe::try_new(&key, &config.api_base)).transpose();
+        let stripe = stripe.context("cannot make a client of the Stripe API")?;
+        Ok(Arc::new(Self { chassis, webhooks, stripe }))
+    }
+
+    fn routes(self: &Arc<Self>, routes: &mut RoutesBuilder) {
+        routes.add_service(BillingServiceServer::new(rpc::Rpc(Arc::clone(self))));
+    }
+
+    fn capabilities(&self) -> Vec<Capability> {
+        let secrets = match self.webhooks.secrets() {
+            1 => "1 live secret".to_owned(),
+            several => format!("{several} live secrets"),
+        };
+        let refetch = if self.stripe.is_some() {
+            Capability::on("stripe_refetch", "every object is fetched from Stripe before it is acted on")
+        } else {
+            let reason = "STRIPE_SECRET_KEY is not set: orders follow the events' own objects, and convergence is not claimed";
+            Capability::off("stripe_refetch", reason)
+        };
+        let missing = ["checkout", "subscriptions", "dunning", "refunds"];
+        let missing = missing.map(|name| Capability::off(name, "not part of this version"));
+        [Capability::on("stripe_webhooks", secrets), refetch].into_iter().chain(missing).collect()
+    }
+
+    fn schedules() -> Vec<Schedule> {
+        let purge = || PurgeStripeEventBodiesRequest {};
+        vec![Schedule::new("purge_stripe_event_bodies", TimeDelta::days(1), TimeDelta::days(1), purge)]
+    }
+
+    fn workers(self: &Arc<Self>, workers: &mut Workers) {
+        workers.add(Journal::new(Arc::clone(self)));
+    }
+
+    async fn journal(&self) -> Result<JournalDepth, DbError> {
+        store::stripe_events::depth(&mut *self.chassis.db.acquire().await?).await
+    }
+}

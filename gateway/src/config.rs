@@ -1,0 +1,117 @@
+//! Settings of the gateway: its own three, and those that it shares with the services.
+
+use std::{net::SocketAddr, num::NonZero, time::Duration};
+
+use levqor_runtime::{
+    client::Addresses,
+    config::{Reader, Setting},
+    token::{MeshKeys, UserTokensConfig},
+};
+
+pub(crate) const HTTP_ADDR: Setting = Setting::plain(
+    "LEVQOR_HTTP_ADDR",
+    Some("127.0.0.1:8080"),
+    "Where the gateway listens: an IP address and a port; port 0 takes a free one.",
+);
+const REQUEST_TIMEOUT_MS: Setting = Setting::plain(
+    "LEVQOR_REQUEST_TIMEOUT_MS",
+    Some("15000"),
+    "How long a REST request may take in all, in milliseconds; services are told how much of it is left.",
+);
+const MAX_CONCURRENT_REQUESTS: Setting = Setting::plain(
+    "LEVQOR_MAX_CONCURRENT_REQUESTS",
+    Some("1024"),
+    "How many REST requests are worked on at once; more are answered with 503 at once.",
+);
+/// Services keep no caller waiting for longer.
+const LONGEST_TIMEOUT_MS: u64 = 60_000;
+
+/// How the gateway is to run.
+pub struct Config {
+    /// `LEVQOR_HTTP_ADDR`
+    pub http_addr: SocketAddr,
+    /// `LEVQOR_REQUEST_TIMEOUT_MS`
+    pub request_timeout: Duration,
+    /// `LEVQOR_MAX_CONCURRENT_REQUESTS`
+    pub max_concurrent_requests: usize,
+    /// `LEVQOR_JWT_SECRET` and its like: how people are recognised.
+    pub user_tokens: UserTokensConfig,
+    /// `LEVQOR_MESH_KEY`: how the gateway shows services who it is.
+    pub mesh_keys: MeshKeys,
+    /// `LEVQOR_<SERVICE>_ADDR`: where the services are.
+    pub addresses: Addresses,
+}
+
+/// Every setting that the gateway reads.
+#[must_use]
+pub fn settings() -> Vec<Setting> {
+    let mut settings = vec![HTTP_ADDR, REQUEST_TIMEOUT_MS, MAX_CONCURRENT_REQUESTS];
+    settings.extend(UserTokensConfig::settings());
+    settings.extend(MeshKeys::settings());
+    settings.extend(Addresses::settings());
+    settings
+}
+
+impl Config {
+    /// Reads the settings, and notes every mistake. None only with a problem noted.
+    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let http_addr = reader.defaulted(&HTTP_ADDR, "an IP address and a port such as 127.0.0.1:8080");
+        let timeout_ms: Option<NonZero<u64>> =
+            reader.defaulted(&REQUEST_TIMEOUT_MS, "a number of milliseconds from 1 to 60000");
+        if timeout_ms.is_some_and(|timeout| timeout.get() > LONGEST_TIMEOUT_MS) {
+            reader.problem(&REQUEST_TIMEOUT_MS, "expected a number of milliseconds from 1 to 60000");
+        }
+        let most: Option<NonZero<u32>> = reader.defaulted(&MAX_CONCURRENT_REQUESTS, "a number of at least 1");
+        let user_tokens = UserTokensConfig::read(reader);
+        let mesh_keys = MeshKeys::read(reader);
+        let addresses = Addresses::read(reader, crate::NAME);
+        Some(Self {
+            http_addr: http_addr?,
+            request_timeout: Duration::from_millis(timeout_ms?.get()),
+            max_concurrent_requests: usize::try_from(most?.get()).ok()?,
+            user_tokens: user_tokens?,
+            mesh_keys: mesh_keys?,
+            addresses: addresses?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use levqor_runtime::config::Env;
+
+    use super::*;
+
+    #[test]
+    fn every_mistake_is_found_in_one_run() {
+        let env = Env::from_pairs([
+            ("LEVQOR_HTTP_ADDR", "localhost"),
+            ("LEVQOR_REQUEST_TIMEOUT_MS", "60001"),
+            ("LEVQOR_MAX_CONCURRENT_REQUESTS", "0"),
+        ]);
+        let mut reader = Reader::new(&env);
+        let config = Config::read(&mut reader);
+        let problems = reader.finish(config).err().map(|problems| problems.to_string()).unwrap_or_default();
+        for name in [
+            "LEVQOR_HTTP_ADDR",
+            "LEVQOR_REQUEST_TIMEOUT_MS",
+            "LEVQOR_MAX_CONCURRENT_REQUESTS",
+            "LEVQOR_JWT_SECRET",
+            "LEVQOR_MESH_KEY",
+            "LEVQOR_BILLING_ADDR",
+            "LEVQOR_NOTIFICATIONS_ADDR",
+        ] {
+            assert!(problems.contains(name), "{name} is missing in {problems}");
+        }
+    }
+
+    #[test]
+    fn every_setting_is_listed_once() {
+        let mut names: Vec<_> = settings().into_iter().map(|setting| setting.name).collect();
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        assert!(names.contains(&HTTP_ADDR.name));
+    }
+}

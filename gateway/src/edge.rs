@@ -1,0 +1,202 @@
+//! What happens to every request, whatever it is for: a name, a span, a place or a refusal, and the headers of the
+//! answer.
+
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
+
+use axum::{Router, body::Body, extract::Request, response::Response};
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
+use http_body::Body as _;
+use levqor_runtime::{id, lifecycle::Readiness, telemetry};
+use tokio::sync::Semaphore;
+use tower::Service;
+use tracing::{Instrument, Span, field::Empty};
+
+use crate::{
+    problem::{Ids, Problem},
+    transcode::Place,
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
+
+/// On every answer. Nothing that we answer is a page of ours, so a browser may do nothing with it but show it.
+const ALWAYS: [(HeaderName, HeaderValue); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains")),
+];
+const CONTENT_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+
+/// Stands around the routes.
+pub(crate) struct Edge {
+    routes: Router,
+    places: Arc<Semaphore>,
+    readiness: Readiness,
+}
+
+impl Edge {
+    /// Around these routes, with so many places for requests at once.
+    #[must_use]
+    pub(crate) fn new(routes: Router, places: usize, readiness: Readiness) -> Self {
+        let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
+        Self { routes, places, readiness }
+    }
+
+    /// Answers a request.
+    pub(crate) async fn serve(&self, mut request: Request) -> Response {
+        let (method, version) = (request.method().clone(), request.version());
+        let request_id = request_id(request.headers());
+        // The span is outermost, so that every line of the log below it carries the trace id.
+        let span = span(&method, &request_id);
+        telemetry::continue_trace(&span, request.headers());
+        let ids =
+            Ids { request_id: request_id.into(), trace_id: telemetry::trace_id_of(&span).map(Arc::from) };
+        request.extensions_mut().insert(ids.clone());
+        let response = self.admit(request, &ids).instrument(span.clone()).await;
+        let response = self.finish(response, &method, version, &ids);
+        span.record("http.response.status_code", response.status().as_u16());
+        if response.status().is_server_error() {
+            span.record("otel.status_code", "ERROR");
+        }
+        response
+    }
+
+    /// Refuses what would only queue, and answers the rest; a panic becomes an answer too.
+    async fn admit(&self, mut request: Request, ids: &Ids) -> Response {
+        // Whoever asks whether we live must be answered most of all when we are busy.
+        let place = if request.uri().path().starts_with("/health/") {
+            None
+        } else {
+            let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+                tracing::warn!(reason = "BUSY", "the request was shed");
+                return Problem::unavailable("BUSY", "too much at once; try again in a moment").render(ids);
+            };
+            Some(Place::new(place))
+        };
+        if let Some(place) = &place {
+            request.extensions_mut().insert(place.clone());
+        }
+        let mut routes = self.routes.clone();
+        let mut response = match AssertUnwindSafe(async { routes.call(request).await }).catch_unwind().await {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(panic) => {
+                tracing::error!(panic = words(&*panic), "a handler panicked");
+                return Problem::internal().render(ids);
+            }
+        };
+        match response.extensions_mut().remove::<Arc<Problem>>() {
+            None => response,
+            Some(problem) => {
+                let mut rendered = problem.render(ids);
+                // The router knows which methods a path takes; the problem may not.
+                if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
+                    rendered.headers_mut().entry(header::ALLOW).or_insert(allow);
+                }
+                rendered
+            }
+        }
+    }
+
+    fn finish(&self, mut response: Response, method: &Method, version: Version, ids: &Ids) -> Response {
+        if method == Method::HEAD {
+            let length = response.body().size_hint().exact();
+            *response.body_mut() = Body::empty();
+            if let Some(length) = length.filter(|length| *length > 0) {
+                response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+            }
+        }
+        let headers = response.headers_mut();
+        for (name, value) in ALWAYS {
+            headers.insert(name, value);
+        }
+        headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(CONTENT_POLICY);
+        for (name, id) in [(REQUEST_ID, Some(&ids.request_id)), (TRACE_ID, ids.trace_id.as_ref())] {
+            if let Some(value) = id.and_then(|id| HeaderValue::from_str(id).ok()) {
+                headers.insert(name, value);
+            }
+        }
+        // On the way out, clients with open connections are asked to make new ones, which lead elsewhere.
+        if self.readiness.is_draining() && version <= Version::HTTP_11 {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+fn span(method: &Method, request_id: &str) -> Span {
+    const KNOWN: [Method; 7] = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+    ];
+    // What a stranger makes up must not become a name in anybody's statistics.
+    let method = if KNOWN.contains(method) { method.as_str() } else { "_OTHER" };
+    tracing::info_span!(
+        "http",
+        otel.name = method,
+        otel.kind = "server",
+        http.request.method = method,
+        http.route = Empty,
+        url.path = Empty,
+        http.response.status_code = Empty,
+        otel.status_code = Empty,
+        request.id = request_id,
+        trace_id = Empty,
+    )
+}
+
+/// Names the current request's span after its route. The path itself stays out of it: ids and worse are in paths.
+pub(crate) fn name_span(name: &str, route: &str) {
+    let span = Span::current();
+    span.record("otel.name", name);
+    span.record("http.route", route);
+    span.record("url.path", route);
+}
+
+/// The caller's name for the request, if it is fit to be in a log, or one of ours.
+fn request_id(headers: &HeaderMap) -> String {
+    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    let fits = |text: &&str| {
+        (1..=128).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    };
+    given.filter(fits).map_or_else(id::request_id, str::to_owned)
+}
+
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&'static str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without words")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use http::StatusCode;
+
+    use super::*;
+
+    async fn burst() -> &'static str {
+        panic!("secret words")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_and_gives_its_place_back() {
+        let edge = Edge::new(Router::new().route("/", get(burst)), 1, Readiness::default());
+        for _ in 0..3 {
+            let response = edge.serve(Request::new(Body::empty())).await;
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            assert!(response.headers().contains_key(&REQUEST_ID));
+            let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.expect("a body");
+            let text = String::from_utf8(body.to_vec()).expect("text");
+            assert!(text.contains("\"reason\":\"INTERNAL\"") && !text.contains("secret"), "{text}");
+        }
+    }
+}

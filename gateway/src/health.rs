@@ -1,0 +1,83 @@
+//! How the mesh is, measured and never remembered for long: liveness, readiness, and the public status.
+
+mod measure;
+mod report;
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http::StatusCode;
+use levqor_runtime::{
+    context::{Actor, Role},
+    lifecycle::Readiness,
+};
+use serde::Serialize;
+
+pub(crate) use self::measure::{Meter, Peers};
+use self::report::{Audience, Report};
+use crate::{auth::Auth, problem::Problem};
+
+/// Something of the gateway's own that is on or off.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Capability {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it is on.
+    pub on: bool,
+    /// Why it is off, or how it is on.
+    pub reason: String,
+}
+
+/// Answers how the mesh is.
+pub(crate) struct Health {
+    /// Asks the services.
+    pub meter: Meter,
+    /// Whether this process is on its way out.
+    pub readiness: Readiness,
+    /// Recognises staff, who see more.
+    pub auth: Arc<Auth>,
+    /// What the gateway itself can do.
+    pub capabilities: Vec<Capability>,
+}
+
+/// The routes.
+pub(crate) fn routes(health: Arc<Health>) -> Router {
+    Router::new()
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
+        .route("/v1/status", get(status))
+        .with_state(health)
+}
+
+/// The process answers, which is all that liveness means: what it depends on must not get it killed.
+async fn live() -> Json<Live> {
+    Json(Live { status: "live" })
+}
+
+#[derive(Serialize)]
+struct Live {
+    status: &'static str,
+}
+
+/// Whether requests should be sent here: every service answered that it is ready, and we are not on our way out.
+async fn ready(State(health): State<Arc<Health>>) -> Response {
+    let peers = health.meter.measure().await;
+    let report = Report::new(&health, &peers, Audience::Public);
+    let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(report.without_capabilities())).into_response()
+}
+
+/// What works and what does not, for everybody; why, for staff.
+async fn status(State(health): State<Arc<Health>>, request: Request) -> Result<Response, Problem> {
+    let audience = match health.auth.caller(request.headers()).await?.actor {
+        Actor::User(user) if user.role >= Role::Staff => Audience::Staff,
+        Actor::Anonymous | Actor::User(_) | Actor::Service(_) => Audience::Public,
+    };
+    let peers = health.meter.measure().await;
+    Ok(Json(Report::new(&health, &peers, audience)).into_response())
+}

@@ -1,0 +1,232 @@
+//! REST in, gRPC out: what `google.api.http` says in the protos is what is served, and there is no code per endpoint.
+
+mod bind;
+mod call;
+mod codec;
+mod escape;
+mod findings;
+#[cfg(test)]
+mod fixture;
+mod raw;
+mod read;
+mod route;
+mod rule;
+mod scalar;
+mod stream;
+mod template;
+mod write;
+
+use std::{borrow::Cow, error::Error, sync::Arc, time::Duration};
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use http_body::Body as _;
+use levqor_runtime::{access::Methods, client::Channels, error::ErrorCode};
+use prost::Message;
+use prost_reflect::{DynamicMessage, Value};
+use tokio::time::{Instant, timeout_at};
+use tonic::{Status, transport::Channel};
+use tonic_types::StatusExt;
+
+pub use self::rule::RouteError;
+pub(crate) use self::stream::Place;
+use self::{
+    call::Call,
+    route::{Answer, BodyRule, Destination, Found, Lost, Route, Routes},
+    stream::Answers,
+};
+use crate::{
+    auth::Auth,
+    body, edge, idempotency,
+    problem::{Ids, Problem},
+};
+
+/// Serves every RPC that has a route.
+pub(crate) struct Transcoder {
+    routes: Routes,
+    channels: Channels,
+    auth: Arc<Auth>,
+    timeout: Duration,
+}
+
+impl Transcoder {
+    /// Reads the routes of all RPCs; fails on one that could not be served as it is written.
+    pub(crate) fn try_new(
+        methods: &'static Methods,
+        channels: Channels,
+        auth: Arc<Auth>,
+        timeout: Duration,
+    ) -> Result<Self, RouteError> {
+        Ok(Self { routes: Routes::read(methods)?, channels, auth, timeout })
+    }
+
+    /// How many routes there are.
+    #[must_use]
+    pub(crate) fn routes(&self) -> usize {
+        self.routes.count()
+    }
+
+    async fn answer(&self, request: Request) -> Result<Response, Problem> {
+        let deadline = Instant::now() + self.timeout;
+        let (parts, body) = request.into_parts();
+        let found = self.routes.find(&parts.method, parts.uri.path()).map_err(|lost| match lost {
+            Lost::NoSuchPath => Problem::no_route(),
+            Lost::OtherMethods(allow) => Problem::method_not_allowed(Some(allow)),
+        })?;
+        edge::name_span(&found.route.span_name, &found.route.path);
+        match timeout_at(deadline, Box::pin(self.transcode(&parts, body, &found, deadline))).await {
+            Ok(answer) => answer,
+            Err(_) => Err(found.route.failed(&Status::deadline_exceeded(""))),
+        }
+    }
+
+    async fn transcode(
+        &self,
+        parts: &Parts,
+        body: Body,
+        found: &Found<'_, '_>,
+        deadline: Instant,
+    ) -> Result<Response, Problem> {
+        let route = found.route;
+        let ids = parts.extensions.get::<Ids>().cloned().unwrap_or_default();
+        // Who, before what: nobody learns from a refusal whether the rest of a request would have been right.
+        let caller = self.auth.caller(&parts.headers).await?;
+        route.method.authorise(&caller.actor, "").map_err(|denied| Problem::from_error(&denied))?;
+        let idempotency_key = idempotency::key(&parts.headers, route.method.key)?;
+        let body = read_body(route, body, &parts.headers, deadline).await?;
+        let message = bind::request(found, parts.uri.query(), &body)?;
+        let call = Call {
+            channel: self.channel(route, &message)?,
+            metadata: call::metadata(&parts.headers, caller.authorization, idempotency_key, &ids.request_id),
+            payload: Bytes::from(message.encode_to_vec()),
+            route,
+            deadline,
+        };
+        if route.streaming {
+            let messages = call.streaming().await.map_err(|status| route.failed(&status))?;
+            let answers = Answers {
+                route: Arc::clone(route),
+                messages,
+                deadline,
+                ids,
+                span: tracing::Span::current(),
+                _place: parts.extensions.get::<Place>().cloned(),
+            };
+            return answers.respond(&parts.headers).await;
+        }
+        let message = call.unary().await.map_err(|status| route.failed(&status))?;
+        route.respond(message)
+    }
+
+    fn channel(&self, route: &Route, message: &DynamicMessage) -> Result<Channel, Problem> {
+        let name = match &route.destination {
+            Destination::Service(name) => Cow::Borrowed(name.as_str()),
+            Destination::RoutedBy(field) => match message.get_field(field) {
+                Cow::Borrowed(Value::String(name)) => Cow::Borrowed(name.as_str()),
+                _ => Cow::Borrowed(""),
+            },
+        };
+        self.channels.get(&name).ok_or_else(|| match &route.destination {
+            Destination::Service(_) => {
+                tracing::warn!(service = &*name, "no address is set for a service that has routes");
+                Problem::unavailable("UNAVAILABLE", "the service is not reachable right now")
+            }
+            Destination::RoutedBy(_) => {
+                Problem::new(ErrorCode::NotFound, "UNKNOWN_SERVICE", "there is no service of this name")
+            }
+        })
+    }
+}
+
+impl Route {
+    fn respond(&self, message: DynamicMessage) -> Result<Response, Problem> {
+        let field = match &self.answer {
+            Answer::Raw => {
+                let (content_type, data) = raw::parts(message);
+                return Ok(raw::response(content_type, Body::from(data)));
+            }
+            Answer::Field(field) => Some(field),
+            Answer::Message => None,
+        };
+        let json = write::to_json(&message, field).map_err(|error| self.unanswerable(&error))?;
+        let mut response = Response::new(Body::from(json));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(response)
+    }
+
+    /// The problem that a failed call is. What a service told was logged there; what it cannot have seen is logged here.
+    fn failed(&self, status: &Status) -> Problem {
+        let problem = Problem::from_status(status);
+        if status.get_error_details().error_info().is_none() {
+            let (rpc, code) = (self.method.rpc.as_str(), problem.code());
+            let error = status.source();
+            match code {
+                ErrorCode::Internal => {
+                    tracing::error!(rpc, grpc.code = ?status.code(), error, "a call failed without a reason");
+                }
+                ErrorCode::Unavailable | ErrorCode::DeadlineExceeded => {
+                    tracing::warn!(rpc, reason = code.as_str(), error, "a call was not answered");
+                }
+                _ => {}
+            }
+        }
+        problem
+    }
+
+    /// The problem that an answer is which JSON cannot hold.
+    fn unanswerable(&self, error: &serde_json::Error) -> Problem {
+        tracing::error!(
+            rpc = self.method.rpc,
+            error = error as &dyn Error,
+            "an answer cannot be written as JSON"
+        );
+        Problem::internal()
+    }
+}
+
+/// Answers a request as the router's fallback.
+pub(crate) async fn serve(State(transcoder): State<Arc<Transcoder>>, request: Request) -> Response {
+    transcoder.answer(request).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn read_body(
+    route: &Route,
+    body: Body,
+    headers: &HeaderMap,
+    deadline: Instant,
+) -> Result<Bytes, Problem> {
+    if matches!(route.body, BodyRule::None) {
+        body::refuse(body, headers, deadline).await?;
+        return Ok(Bytes::new());
+    }
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let content_type = headers.get(header::CONTENT_TYPE);
+    if content_type.is_some_and(|value| !is_json(value)) {
+        return Err(not_json());
+    }
+    let body = body::read(body, headers, deadline).await?;
+    if !body.is_empty() && content_type.is_none() { Err(not_json()) } else { Ok(body) }
+}
+
+/// `application/json`, in the one encoding that JSON has (RFC 8259, 8.1).
+fn is_json(content_type: &HeaderValue) -> bool {
+    let Ok(text) = content_type.to_str() else { return false };
+    let mut parts = text.split(';').map(str::trim);
+    let json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
+    json && parts.filter_map(|parameter| parameter.split_once('=')).all(|(name, value)| {
+        !name.trim().eq_ignore_ascii_case("charset")
+            || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+    })
+}
+
+fn not_json() -> Problem {
+    Problem::new(ErrorCode::InvalidArgument, "NOT_JSON", "the body must be application/json")
+        .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+}

@@ -1,0 +1,139 @@
+//! The call upstream: what it carries, how long it may take, and when it is tried again.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use levqor_runtime::{
+    access::{KeyRule, Repeat},
+    telemetry,
+};
+use prost_reflect::DynamicMessage;
+use tokio::time::Instant;
+use tonic::{Request, Status, Streaming, client::Grpc, metadata::MetadataMap, transport::Channel};
+
+use super::{codec::DynamicCodec, route::Route};
+use crate::problem;
+
+/// The largest answer of a service.
+const MOST_BYTES: usize = 32 << 20;
+/// How often a call is made again at most.
+const RETRIES: u32 = 2;
+/// How long to wait before the first retry; doubled for the second, and spread by half either way.
+const BACKOFF_MS: u64 = 20;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// What a call carries of the request that caused it. Nothing else crosses: in particular no header that names a user.
+pub(super) fn metadata(
+    headers: &HeaderMap,
+    authorization: Option<HeaderValue>,
+    idempotency_key: Option<HeaderValue>,
+    request_id: &str,
+) -> MetadataMap {
+    let mut carried = HeaderMap::with_capacity(8);
+    if let Some(value) = authorization {
+        carried.insert(header::AUTHORIZATION, value);
+    }
+    if let Some(value) = idempotency_key {
+        carried.insert(IDEMPOTENCY_KEY, value);
+    }
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        carried.insert(REQUEST_ID, value);
+    }
+    if let Some(value) = headers.get(header::ACCEPT_LANGUAGE) {
+        carried.insert(header::ACCEPT_LANGUAGE, value.clone());
+    }
+    let mut metadata = MetadataMap::from_headers(carried);
+    telemetry::inject_current(&mut metadata);
+    if metadata.contains_key(TRACE_PARENT.as_str()) {
+        return metadata;
+    }
+    // Nothing is traced here; the caller's trace must not break for that.
+    let mut carried = metadata.into_headers();
+    for name in [TRACE_PARENT, TRACE_STATE] {
+        if let Some(value) = headers.get(&name) {
+            carried.insert(name, value.clone());
+        }
+    }
+    MetadataMap::from_headers(carried)
+}
+
+/// A call that is ready to be made.
+pub(super) struct Call<'r> {
+    pub(super) route: &'r Route,
+    pub(super) channel: Channel,
+    pub(super) metadata: MetadataMap,
+    pub(super) payload: Bytes,
+    pub(super) deadline: Instant,
+}
+
+impl Call<'_> {
+    /// Makes the call, and waits for the answer.
+    pub(super) async fn unary(self) -> Result<DynamicMessage, Status> {
+        let (codec, path) = (DynamicCodec(self.route.output.clone()), &self.route.method.path);
+        let attempt = |mut client: Grpc<Channel>, request| {
+            let (codec, path) = (codec.clone(), path.clone());
+            async move {
+                client.ready().await.map_err(|error| Status::from_error(Box::new(error)))?;
+                client.unary(request, path, codec).await.map(tonic::Response::into_inner)
+            }
+        };
+        self.with_retries(attempt).await
+    }
+
+    /// Makes the call, and waits until the answers begin.
+    pub(super) async fn streaming(self) -> Result<Streaming<DynamicMessage>, Status> {
+        let (codec, path) = (DynamicCodec(self.route.output.clone()), &self.route.method.path);
+        let attempt = |mut client: Grpc<Channel>, request| {
+            let (codec, path) = (codec.clone(), path.clone());
+            async move {
+                client.ready().await.map_err(|error| Status::from_error(Box::new(error)))?;
+                client.server_streaming(request, path, codec).await.map(tonic::Response::into_inner)
+            }
+        };
+        self.with_retries(attempt).await
+    }
+
+    async fn with_retries<T, F, Fut>(&self, attempt: F) -> Result<T, Status>
+    where
+        F: Fn(Grpc<Channel>, Request<Bytes>) -> Fut,
+        Fut: Future<Output = Result<T, Status>>,
+    {
+        let retries = if self.may_be_repeated() { RETRIES } else { 0 };
+        let mut tried = 0;
+        loop {
+            let client = Grpc::new(self.channel.clone()).max_decoding_message_size(MOST_BYTES);
+            let status = match attempt(client, self.request()).await {
+                Ok(answer) => return Ok(answer),
+                Err(status) => status,
+            };
+            let pause =
+                Duration::from_millis(rand::random_range(BACKOFF_MS / 2..BACKOFF_MS * 3 / 2) << tried);
+            let in_time = Instant::now() + pause < self.deadline;
+            if tried >= retries || !in_time || !problem::is_unavailable(&status) {
+                return Err(status);
+            }
+            tried += 1;
+            tracing::debug!(rpc = self.route.method.rpc, tried, "the service is unavailable; trying again");
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    fn request(&self) -> Request<Bytes> {
+        let mut request = Request::new(self.payload.clone());
+        *request.metadata_mut() = self.metadata.clone();
+        request.set_timeout(self.deadline.saturating_duration_since(Instant::now()));
+        request
+    }
+
+    /// Whether making the call twice is the same as making it once.
+    fn may_be_repeated(&self) -> bool {
+        let method = self.route.method;
+        let keyed = method.key != KeyRule::Ignored && self.metadata.contains_key(IDEMPOTENCY_KEY.as_str());
+        keyed || matches!(method.repeat, Repeat::Safe | Repeat::Idempotent)
+    }
+}

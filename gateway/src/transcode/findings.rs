@@ -1,0 +1,51 @@
+//! What is wrong with a request, all of it at once, each with the full path of the field that is meant.
+
+use std::borrow::Cow;
+
+use levqor_runtime::error::Violation;
+use prost_reflect::{DynamicMessage, FieldDescriptor};
+
+/// More than these help nobody.
+const MOST: usize = 32;
+/// What a caller wrote is repeated up to this length.
+const LONGEST_NAME: usize = 128;
+
+/// What was found so far.
+#[derive(Debug, Default)]
+pub(crate) struct Findings(Vec<Violation>);
+
+impl Findings {
+    /// Notes what is wrong with a field.
+    pub(crate) fn add(&mut self, field: impl Into<String>, description: impl Into<Cow<'static, str>>) {
+        if self.0.len() < MOST {
+            let mut field = field.into();
+            if field.len() > LONGEST_NAME {
+                let end =
+                    (0..=LONGEST_NAME).rev().find(|end| field.is_char_boundary(*end)).unwrap_or_default();
+                field.truncate(end);
+                field.push('…');
+            }
+            self.0.push(Violation { field, description: description.into().into_owned() });
+        }
+    }
+
+    /// Everything, if there is anything.
+    pub(crate) fn finish(self) -> Result<(), Vec<Violation>> {
+        if self.0.is_empty() { Ok(()) } else { Err(self.0) }
+    }
+}
+
+/// The field by either of its spellings, `order_id` or `orderId`.
+pub(crate) fn field_by_either_name(
+    message: &prost_reflect::MessageDescriptor,
+    name: &str,
+) -> Option<FieldDescriptor> {
+    message.get_field_by_name(name).or_else(|| message.get_field_by_json_name(name))
+}
+
+/// The member of the field's `oneof` that is set already, if another is: setting this one would silently undo it.
+pub(crate) fn rival(message: &DynamicMessage, field: &FieldDescriptor) -> Option<String> {
+    let oneof = field.containing_oneof()?;
+    let rival = oneof.fields().find(|other| other.number() != field.number() && message.has_field(other))?;
+    Some(format!("cannot be given together with {}", rival.name()))
+}

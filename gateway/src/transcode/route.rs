@@ -1,0 +1,199 @@
+//! Routes: which RPC a method and a path mean, found without a copy of anything.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use http::{HeaderValue, Method as HttpMethod};
+use levqor_runtime::access::{Method, Methods};
+use prost_reflect::{FieldDescriptor, MessageDescriptor};
+
+use super::{
+    escape::NotDecodable,
+    rule::{self, RouteError},
+    template::Template,
+};
+
+/// One binding of one RPC.
+#[derive(Debug)]
+pub(crate) struct Route {
+    /// The RPC.
+    pub method: &'static Method,
+    /// The HTTP method.
+    pub http_method: HttpMethod,
+    /// The path template as it is written: `http.route`.
+    pub path: String,
+    /// `GET /v1/orders/{order_id}`.
+    pub span_name: String,
+    /// The path template.
+    pub template: Template,
+    /// The fields that the template's variables set, in its order.
+    pub variables: Vec<Variable>,
+    /// What the body is.
+    pub body: BodyRule,
+    /// What is answered.
+    pub answer: Answer,
+    /// Whether the RPC answers with a stream.
+    pub streaming: bool,
+    /// Which service is meant.
+    pub destination: Destination,
+    /// The request's type.
+    pub input: MessageDescriptor,
+    /// The response's type.
+    pub output: MessageDescriptor,
+}
+
+/// A field that the path sets.
+#[derive(Debug)]
+pub(crate) struct Variable {
+    /// Its path in the request, `order.order_id`.
+    pub name: String,
+    /// The fields on the way to it, itself last.
+    pub fields: Vec<FieldDescriptor>,
+}
+
+/// What the body of a request is.
+#[derive(Debug)]
+pub(crate) enum BodyRule {
+    /// There is none.
+    None,
+    /// All that the path does not set.
+    All,
+    /// One field.
+    Field(FieldDescriptor),
+}
+
+/// What the body of an answer is.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// The response, as JSON.
+    Message,
+    /// One field of the response, as JSON.
+    Field(FieldDescriptor),
+    /// The bytes of a `google.api.HttpBody`.
+    Raw,
+}
+
+/// Which service is meant.
+#[derive(Debug)]
+pub(crate) enum Destination {
+    /// Always this one.
+    Service(String),
+    /// The one that this field of the request names.
+    RoutedBy(FieldDescriptor),
+}
+
+/// Every route, what is more specific before what is less.
+#[derive(Debug)]
+pub(crate) struct Routes(Vec<Place>);
+
+/// One path template, and the routes of its methods.
+#[derive(Debug)]
+struct Place {
+    template: Template,
+    routes: Vec<Arc<Route>>,
+}
+
+/// A route, and the path that led to it.
+pub(crate) struct Found<'r, 'p> {
+    /// The route.
+    pub route: &'r Arc<Route>,
+    segments: Vec<&'p str>,
+}
+
+/// No route.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// No route has this path.
+    NoSuchPath,
+    /// The path takes these methods only.
+    OtherMethods(HeaderValue),
+}
+
+impl Routes {
+    /// Reads the routes of every RPC.
+    pub(crate) fn read(methods: &'static Methods) -> Result<Self, RouteError> {
+        let http = methods.pool().get_extension_by_name("google.api.http").ok_or(RouteError::NoExtension)?;
+        let mut places: Vec<Place> = Vec::new();
+        for method in methods.iter() {
+            for route in rule::routes(method, &http)? {
+                if let Some(place) =
+                    places.iter_mut().find(|place| place.template.same_shape(&route.template))
+                {
+                    place.push(route)?;
+                } else {
+                    places.push(Place { template: route.template.clone(), routes: vec![Arc::new(route)] });
+                }
+            }
+        }
+        places.sort_by(|a, b| a.template.by_preference(&b.template));
+        Ok(Self(places))
+    }
+
+    /// How many bindings there are.
+    #[must_use]
+    pub(crate) fn count(&self) -> usize {
+        self.0.iter().map(|place| place.routes.len()).sum()
+    }
+
+    /// Finds the route of a request. `HEAD` is `GET` without a body.
+    pub(crate) fn find<'p>(&self, method: &HttpMethod, path: &'p str) -> Result<Found<'_, 'p>, Lost> {
+        let method = if *method == HttpMethod::HEAD { &HttpMethod::GET } else { method };
+        let path = path.strip_prefix('/').ok_or(Lost::NoSuchPath)?;
+        let mut segments: Vec<&str> = if path.is_empty() { Vec::new() } else { path.split('/').collect() };
+        // What looks like a verb is one if a route has it; otherwise the colon is part of the last segment.
+        if let Some((last, verb)) = segments.last().and_then(|last| last.rsplit_once(':')) {
+            let whole = segments.pop();
+            segments.push(last);
+            match self.lookup(method, &segments, Some(verb)) {
+                Ok(route) => return Ok(Found { route, segments }),
+                Err(Lost::OtherMethods(allow)) => return Err(Lost::OtherMethods(allow)),
+                Err(Lost::NoSuchPath) => {
+                    segments.pop();
+                    segments.extend(whole);
+                }
+            }
+        }
+        let route = self.lookup(method, &segments, None)?;
+        Ok(Found { route, segments })
+    }
+
+    fn lookup(&self, method: &HttpMethod, path: &[&str], verb: Option<&str>) -> Result<&Arc<Route>, Lost> {
+        let mut others = BTreeSet::new();
+        for place in &self.0 {
+            if place.template.verb() != verb || !place.template.matches(path) {
+                continue;
+            }
+            if let Some(route) = place.routes.iter().find(|route| route.http_method == *method) {
+                return Ok(route);
+            }
+            others.extend(place.routes.iter().map(|route| route.http_method.as_str()));
+        }
+        if others.is_empty() {
+            return Err(Lost::NoSuchPath);
+        }
+        if others.contains("GET") {
+            others.insert("HEAD");
+        }
+        let allow = others.into_iter().collect::<Vec<_>>().join(", ");
+        HeaderValue::try_from(allow).map_or(Err(Lost::NoSuchPath), |allow| Err(Lost::OtherMethods(allow)))
+    }
+}
+
+impl Place {
+    fn push(&mut self, route: Route) -> Result<(), RouteError> {
+        if let Some(other) = self.routes.iter().find(|other| other.http_method == route.http_method) {
+            let (first, second) = (other.method.rpc.clone(), route.method.rpc.clone());
+            return Err(RouteError::Ambiguous { first, second, route: route.span_name });
+        }
+        self.routes.push(Arc::new(route));
+        Ok(())
+    }
+}
+
+impl<'r> Found<'r, '_> {
+    /// The fields that the path sets, with their values.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&'r Variable, Result<String, NotDecodable>)> {
+        let template = &self.route.template;
+        let values = template.variables().iter().map(|variable| template.value(variable, &self.segments));
+        self.route.variables.iter().zip(values)
+    }
+}

@@ -1,0 +1,90 @@
+//! The way out: no request is lost.
+
+use std::{sync::Arc, time::Duration};
+
+use http::StatusCode;
+use levqor_runtime::testing::eventually;
+
+use crate::{
+    harness::mesh,
+    upstream::{Gate, Reply},
+};
+
+#[tokio::test]
+async fn a_request_that_was_taken_is_answered() {
+    let mesh = mesh().await;
+    let gate = Arc::new(Gate::default());
+    mesh.upstream.reply("GetItem", [Reply::Gate(gate.clone())]);
+    let request = mesh.client.get(format!("{}/shop/v1/items/i1", mesh.url));
+    let in_flight = async { request.send().await.expect("an answer").status() };
+    let (client, url, gateway) = (mesh.client.clone(), mesh.url.clone(), mesh.gateway);
+    let drained = async {
+        gate.entered.notified().await;
+        let drain = gateway.drain(Duration::ZERO);
+        tokio::pin!(drain);
+        let refused = eventually("the port is closed", || {
+            let connect = tokio::net::TcpStream::connect(url.trim_start_matches("http://").to_owned());
+            async { connect.await.is_err().then_some(()) }
+        });
+        tokio::select! {
+            () = &mut drain => panic!("the drain did not wait for the request"),
+            () = refused => {}
+        }
+        gate.opened.notify_one();
+        drain.await;
+    };
+    let (status, ()) = tokio::join!(in_flight, drained);
+    assert_eq!(status, StatusCode::OK);
+    assert!(client.get(format!("{url}/health/live")).send().await.is_err());
+}
+
+#[tokio::test]
+async fn while_it_is_leaving_it_serves_but_is_not_ready() {
+    let mesh = mesh().await;
+    let status = || Reply::Messages(vec![serde_json::json!({"ready": true})]);
+    mesh.upstream.reply("GetStatus", (0..3).map(|_| status()));
+    assert_eq!(mesh.get("/health/ready").await.status, StatusCode::OK);
+    let (client, url, gateway) = (mesh.client.clone(), mesh.url.clone(), mesh.gateway);
+    let get = |path: &str| client.get(format!("{url}{path}")).send();
+    let drain = gateway.drain(Duration::from_hours(1));
+    tokio::pin!(drain);
+    let seen = async {
+        eventually("not ready", || async {
+            let answer = get("/health/ready").await.expect("an answer");
+            (answer.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(())
+        })
+        .await;
+        get("/shop/v1/items/i1").await.expect("an answer")
+    };
+    let answer = tokio::select! {
+        () = &mut drain => panic!("the drain did not wait"),
+        answer = seen => answer,
+    };
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.headers().get("connection").expect("a header"), "close");
+}
+
+#[tokio::test]
+async fn a_stream_of_requests_loses_none_while_the_gateway_leaves() {
+    let mesh = mesh().await;
+    let (client, url, gateway) = (mesh.client.clone(), mesh.url.clone(), mesh.gateway);
+    let ask = |n: usize| {
+        let request = client.get(format!("{url}/shop/v1/items/i{n}"));
+        async move { request.send().await.map(|answer| answer.status()) }
+    };
+    let drain = gateway.drain(Duration::from_millis(300));
+    let asking = async {
+        let mut answered = 0_usize;
+        loop {
+            match ask(answered).await {
+                Ok(StatusCode::OK) => answered += 1,
+                Ok(other) => panic!("answered with {other}"),
+                // Only a connection that was never taken may fail.
+                Err(error) if error.is_connect() => return answered,
+                Err(error) => panic!("a request was lost: {error:?}"),
+            }
+        }
+    };
+    let ((), answered) = tokio::join!(drain, asking);
+    assert!(answered > 0);
+}

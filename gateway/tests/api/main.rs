@@ -1,0 +1,18 @@
+//! The gateway's tests: a real gateway on a port of its own, in front of a service that answers as each test says.
+
+mod binding;
+mod bodies;
+mod callers;
+mod door;
+mod drain;
+mod harness;
+mod headers;
+mod health;
+mod json;
+mod problems;
+mod routing;
+mod starting;
+mod streams;
+mod traces;
+mod upstream;
+mod webhooks;

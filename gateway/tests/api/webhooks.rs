@@ -1,0 +1,127 @@
+//! Stripe's webhooks: bytes through, and an answer that Stripe acts on rightly.
+
+use http::{Method, StatusCode};
+use levqor_runtime::error::{ErrorCode, ServiceError, to_status};
+use secrecy::SecretString;
+use serde_json::json;
+use tonic::Status;
+
+use crate::{
+    harness::{Answer, Mesh, mesh, mesh_with, send, service_tokens},
+    upstream::Reply,
+};
+
+const PATHS: [&str; 2] = ["/webhooks/stripe", "/api/webhooks/stripe/checkout-completed"];
+
+#[derive(Debug, thiserror::Error)]
+#[error("words of billing")]
+struct Told(ErrorCode, &'static str);
+
+impl ServiceError for Told {
+    fn code(&self) -> ErrorCode {
+        self.0
+    }
+    fn reason(&self) -> &'static str {
+        self.1
+    }
+}
+
+async fn post(mesh: &Mesh, path: &str, body: impl Into<reqwest::Body>) -> Answer {
+    send(mesh.request(Method::POST, path).header("stripe-signature", "t=1,v1=ab").body(body)).await
+}
+
+#[tokio::test]
+async fn the_bytes_and_the_signature_reach_billing_as_they_came() {
+    let mesh = mesh().await;
+    for path in PATHS {
+        mesh.upstream
+            .reply_json("IngestStripeEvent", json!({"eventId": "evt_1", "duplicate": true, "state": 1}));
+        // Not JSON, not UTF-8: none of the gateway's business.
+        let answer = post(&mesh, path, vec![0xff, 0x00, b'{']).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        let expected = json!({"ok": true, "event_id": "evt_1", "duplicate": true, "state": "PENDING"});
+        assert_eq!(answer.json(), expected);
+        assert_eq!(
+            mesh.upstream.asked("IngestStripeEvent"),
+            json!({"body": "/wB7", "signature": "t=1,v1=ab"})
+        );
+        let call = mesh.upstream.calls("IngestStripeEvent").pop().expect("a call");
+        assert_eq!(call.metadata.get("x-request-id").expect("an id"), answer.header("x-request-id"));
+        assert!(call.metadata.contains_key("traceparent") && call.metadata.contains_key("grpc-timeout"));
+    }
+}
+
+#[tokio::test]
+async fn billing_sees_that_the_gateway_is_calling_whoever_posted() {
+    let mesh = mesh().await;
+    let request = mesh.request(Method::POST, PATHS[0]).header("authorization", "Bearer of-a-stranger");
+    assert_eq!(send(request.body("{}")).await.status, StatusCode::OK);
+    let call = mesh.upstream.calls("IngestStripeEvent").pop().expect("a call");
+    let bearer = call.metadata.get("authorization").expect("a token").to_str().expect("text");
+    let token = SecretString::from(bearer.trim_start_matches("Bearer ").to_owned());
+    let from = service_tokens().verify(secrecy::ExposeSecret::expose_secret(&token), "billing");
+    assert_eq!(from.expect("a service token"), "gateway");
+    assert_eq!(call.request, json!({"body": "e30="}));
+}
+
+#[tokio::test]
+async fn what_billing_refuses_is_400() {
+    let mesh = mesh().await;
+    for (code, reason) in [
+        (ErrorCode::InvalidArgument, "EVENT_WITHOUT_ID"),
+        (ErrorCode::InvalidArgument, "SIGNATURE_INVALID"),
+        (ErrorCode::Unauthenticated, "SIGNATURE_INVALID"),
+    ] {
+        mesh.upstream.fail("IngestStripeEvent", to_status("billing", &Told(code, reason)));
+        let answer = post(&mesh, PATHS[0], "{}").await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{code:?}");
+        assert_eq!((answer.json()["reason"].as_str(), answer.header("retry-after")), (Some(reason), ""));
+    }
+}
+
+#[tokio::test]
+async fn whatever_is_not_understood_makes_stripe_come_again() {
+    let mesh = mesh().await;
+    let told = |code, reason| to_status("billing", &Told(code, reason));
+    for status in [
+        told(ErrorCode::Unauthenticated, "TOKEN_INVALID"),
+        told(ErrorCode::PermissionDenied, "ROLE_TOO_LOW"),
+        told(ErrorCode::Unavailable, "DATABASE_UNAVAILABLE"),
+        told(ErrorCode::Internal, "INTERNAL"),
+        told(ErrorCode::NotFound, "UNKNOWN_RPC"),
+        Status::invalid_argument("a stranger's words"),
+        Status::unauthenticated("SIGNATURE"),
+        Status::unimplemented(""),
+    ] {
+        let shown = format!("{status:?}");
+        mesh.upstream.fail("IngestStripeEvent", status);
+        let answer = post(&mesh, PATHS[0], "{}").await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{shown}");
+        assert_eq!(answer.header("retry-after"), "1", "{shown}");
+    }
+    mesh.upstream.reply("IngestStripeEvent", [Reply::Gone]);
+    assert_eq!(post(&mesh, PATHS[0], "{}").await.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn without_billing_stripe_comes_again() {
+    let mesh = mesh_with(|config| drop(config.addresses.0.remove("billing"))).await;
+    let answer = post(&mesh, PATHS[0], "{}").await;
+    assert_eq!((answer.status, answer.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "1"));
+}
+
+#[tokio::test]
+async fn a_webhook_is_posted_and_not_too_large() {
+    let mesh = mesh().await;
+    for path in PATHS {
+        for method in [Method::GET, Method::PUT, Method::DELETE, Method::HEAD] {
+            let answer = send(mesh.request(method.clone(), path)).await;
+            assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+            assert_eq!(answer.header("allow"), "POST", "{method} {path}");
+        }
+        let answer = post(&mesh, path, vec![b'x'; (1 << 20) + 1]).await;
+        assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "{path}");
+    }
+    assert_eq!(mesh.upstream.count(), 0);
+    assert_eq!(post(&mesh, PATHS[0], vec![b'x'; 1 << 20]).await.status, StatusCode::OK);
+}

@@ -1,0 +1,159 @@
+//! Settings of billing, read and checked in full before anything opens.
+
+use std::{net::IpAddr, str::FromStr};
+
+use levqor_runtime::config::{Reader, Setting};
+use secrecy::{ExposeSecret, SecretString};
+
+const WEBHOOK_SECRET: Setting = Setting::secret(
+    "STRIPE_WEBHOOK_SECRET",
+    "Signing secrets of the Stripe webhook endpoint (`whsec_…`), separated by commas while one is being rolled.",
+);
+const SECRET_KEY: Setting = Setting::secret(
+    "STRIPE_SECRET_KEY",
+    "Key of the Stripe API (`sk_…`, or a restricted `rk_…`). Without it orders follow the events' own objects.",
+);
+const API_BASE: Setting =
+    Setting::plain("STRIPE_API_BASE", Some("https://api.stripe.com"), "Base URL of the Stripe API.");
+
+/// What billing was told.
+pub struct Config {
+    /// `STRIPE_WEBHOOK_SECRET`: at least one.
+    pub(crate) webhook_secrets: Vec<SecretString>,
+    /// `STRIPE_SECRET_KEY`.
+    pub(crate) secret_key: Option<SecretString>,
+    /// `STRIPE_API_BASE`.
+    pub(crate) api_base: ApiBase,
+}
+
+/// Every setting, for `.env.example`.
+pub(crate) fn settings() -> Vec<Setting> {
+    vec![WEBHOOK_SECRET, SECRET_KEY, API_BASE]
+}
+
+/// Reads the settings; None only with the mistakes noted.
+pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Config> {
+    let webhook_secrets = webhook_secrets(reader);
+    let secret_key = secret_key(reader);
+    let api_base = reader.defaulted(&API_BASE, "an https URL without a path, or http to this machine");
+    Some(Config { webhook_secrets: webhook_secrets?, secret_key, api_base: api_base? })
+}
+
+fn webhook_secrets(reader: &mut Reader<'_>) -> Option<Vec<SecretString>> {
+    let secrets = reader.secrets(&WEBHOOK_SECRET);
+    let genuine =
+        |secret: &SecretString| secret.expose_secret().len() > "whsec_".len() && starts(secret, "whsec_");
+    if secrets.is_empty() {
+        reader.problem(&WEBHOOK_SECRET, "is not set; expected one or more secrets that begin with whsec_");
+        None
+    } else if !secrets.iter().all(genuine) {
+        reader.problem(&WEBHOOK_SECRET, "expected secrets that begin with whsec_, separated by commas");
+        None
+    } else {
+        Some(secrets)
+    }
+}
+
+fn secret_key(reader: &mut Reader<'_>) -> Option<SecretString> {
+    let key = reader.secret(&SECRET_KEY)?;
+    let printable = |key: &SecretString| key.expose_secret().bytes().all(|byte| byte.is_ascii_graphic());
+    let genuine = |key: &SecretString| (starts(key, "sk_") || starts(key, "rk_")) && printable(key);
+    if !genuine(&key) {
+        reader.problem(&SECRET_KEY, "expected a secret key that begins with sk_ or rk_");
+    }
+    Some(key)
+}
+
+fn starts(secret: &SecretString, prefix: &str) -> bool {
+    secret.expose_secret().starts_with(prefix)
+}
+
+/// Where the Stripe API is: `https`, or plain `http` on this machine, so that a key never crosses a network in the clear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ApiBase(String);
+
+impl ApiBase {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The text is not such a URL.
+#[derive(Debug)]
+pub(crate) struct NotAnApiBase;
+
+impl FromStr for ApiBase {
+    type Err = NotAnApiBase;
+
+    fn from_str(text: &str) -> Result<Self, NotAnApiBase> {
+        let url: http::Uri = text.parse().map_err(|_| NotAnApiBase)?;
+        let authority = url.authority().ok_or(NotAnApiBase)?;
+        let host = authority.host().trim_matches(['[', ']']);
+        let loopback =
+            host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let safe = match url.scheme_str() {
+            Some("https") => true,
+            Some("http") => loopback,
+            _ => false,
+        };
+        let bare =
+            matches!(url.path(), "" | "/") && url.query().is_none() && !authority.as_str().contains('@');
+        if safe && bare { Ok(Self(format!("{url}"))) } else { Err(NotAnApiBase) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use levqor_runtime::config::Env;
+
+    fn mistakes(pairs: &[(&str, &str)]) -> Vec<String> {
+        let env = Env::from_pairs(pairs.iter().copied());
+        let mut reader = Reader::new(&env);
+        let config = read(&mut reader);
+        let problems = reader.finish(config).err();
+        problems.map(|p| p.0.into_iter().map(|problem| problem.setting).collect()).unwrap_or_default()
+    }
+
+    #[test]
+    fn one_secret_is_enough() {
+        assert!(mistakes(&[("STRIPE_WEBHOOK_SECRET", "whsec_a")]).is_empty());
+        let all = [
+            ("STRIPE_WEBHOOK_SECRET", "whsec_a, whsec_b"),
+            ("STRIPE_SECRET_KEY", "rk_test_1"),
+            ("STRIPE_API_BASE", "http://127.0.0.1:12111"),
+        ];
+        assert!(mistakes(&all).is_empty());
+    }
+
+    #[test]
+    fn every_mistake_is_named_in_one_run() {
+        assert_eq!(mistakes(&[]), ["STRIPE_WEBHOOK_SECRET"]);
+        let all = [
+            ("STRIPE_WEBHOOK_SECRET", "whsec_a,hunter2"),
+            ("STRIPE_SECRET_KEY", "pk_test_1"),
+            ("STRIPE_API_BASE", "http://example.com"),
+        ];
+        assert_eq!(mistakes(&all), ["STRIPE_WEBHOOK_SECRET", "STRIPE_SECRET_KEY", "STRIPE_API_BASE"]);
+    }
+
+    #[test]
+    fn a_key_never_crosses_a_network_in_the_clear() {
+        for good in
+            ["https://api.stripe.com", "https://api.stripe.com/", "http://localhost:1", "http://[::1]:1"]
+        {
+            assert!(good.parse::<ApiBase>().is_ok(), "{good}");
+        }
+        let bad = [
+            "",
+            "api.stripe.com",
+            "http://api.stripe.com",
+            "ftp://localhost",
+            "https://a@b.c",
+            "https://b.c/v1",
+        ];
+        for bad in bad {
+            assert!(bad.parse::<ApiBase>().is_err(), "{bad}");
+        }
+    }
+}

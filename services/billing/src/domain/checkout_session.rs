@@ -1,0 +1,167 @@
+//! Stripe's checkout session, reduced to the few fields that we read, whatever API version shaped it.
+
+use levqor_runtime::email::Email;
+use serde_json::Value;
+
+use super::{
+    json::{id, reference, text, word},
+    money::Money,
+    not_understood::NotUnderstood,
+    stripe_id::StripeId,
+};
+
+/// What the session is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// One payment: the only mode that makes orders.
+    Payment,
+    /// A subscription.
+    Subscription,
+    /// A payment method, kept for later.
+    Setup,
+}
+
+/// Where the session itself stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// The customer is still at it.
+    Open,
+    /// The customer is done; the money may still be on its way.
+    Complete,
+    /// The customer did not finish in time.
+    Expired,
+}
+
+/// Where the money is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PaymentStatus {
+    /// With us.
+    Paid,
+    /// Not here, or not yet.
+    Unpaid,
+    /// None is due, such as after a promotion of 100 %.
+    NoPaymentRequired,
+}
+
+/// A checkout session. Only what decides is required of it; who needs more asks for it by name.
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
+pub(crate) struct CheckoutSession {
+    pub(crate) id: StripeId,
+    pub(crate) mode: Mode,
+    /// Absent in old API versions.
+    pub(crate) status: Option<Status>,
+    pub(crate) payment_status: PaymentStatus,
+    /// `metadata.mode`, lower case: what our checkout was asked to sell.
+    pub(crate) sells: Option<String>,
+    /// `metadata.plan`, lower case.
+    pub(crate) plan: Option<String>,
+    pub(crate) total: Option<Money>,
+    pub(crate) customer_email: Option<Email>,
+    /// Empty where the customer gave none.
+    pub(crate) customer_name: String,
+    /// Absent for guests.
+    pub(crate) customer_id: Option<StripeId>,
+    pub(crate) payment_intent_id: Option<StripeId>,
+}
+
+impl CheckoutSession {
+    /// Reads a session from an event's own object, or from Stripe's answer.
+    pub(crate) fn read(object: &Value) -> Result<Self, NotUnderstood> {
+        // Absent and null read the same: `details` is then null, and has no fields.
+        let details = object.get("customer_details").unwrap_or(&Value::Null);
+        let metadata = object.get("metadata").unwrap_or(&Value::Null);
+        let label = |field| word(metadata, field).map(|text| text.trim().to_lowercase());
+        let email = word(details, "email").or_else(|| word(object, "customer_email"));
+        let currency = word(object, "currency");
+        let amount = object.get("amount_total").and_then(Value::as_i64);
+        Ok(Self {
+            id: id(object, "id").ok_or(NotUnderstood::Field("id"))?,
+            mode: mode(object).ok_or(NotUnderstood::Field("mode"))?,
+            status: status(object),
+            payment_status: payment_status(object).ok_or(NotUnderstood::Field("payment_status"))?,
+            sells: label("mode"),
+            plan: label("plan"),
+            total: currency.zip(amount).and_then(|(currency, amount)| Money::payable(currency, amount)),
+            customer_email: email.and_then(|email| email.parse().ok()),
+            customer_name: text(details, "name").unwrap_or_default(),
+            customer_id: reference(object, "customer"),
+            payment_intent_id: reference(object, "payment_intent"),
+        })
+    }
+}
+
+fn mode(object: &Value) -> Option<Mode> {
+    match word(object, "mode")? {
+        "payment" => Some(Mode::Payment),
+        "subscription" => Some(Mode::Subscription),
+        "setup" => Some(Mode::Setup),
+        _ => None,
+    }
+}
+
+fn status(object: &Value) -> Option<Status> {
+    match word(object, "status")? {
+        "open" => Some(Status::Open),
+        "complete" => Some(Status::Complete),
+        "expired" => Some(Status::Expired),
+        _ => None,
+    }
+}
+
+fn payment_status(object: &Value) -> Option<PaymentStatus> {
+    match word(object, "payment_status")? {
+        "paid" => Some(PaymentStatus::Paid),
+        "unpaid" => Some(PaymentStatus::Unpaid),
+        "no_payment_required" => Some(PaymentStatus::NoPaymentRequired),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn least() -> Value {
+        json!({"id": "cs_1", "mode": "payment", "payment_status": "unpaid"})
+    }
+
+    #[test]
+    fn a_guest_session_with_nulls_everywhere_is_read() {
+        let mut object = least();
+        for field in
+            ["customer", "customer_details", "customer_email", "metadata", "payment_intent", "amount_total"]
+        {
+            object[field] = Value::Null;
+        }
+        let session = CheckoutSession::read(&object).expect("a session");
+        assert_eq!((session.customer_id, session.customer_email, session.total), (None, None, None));
+        assert_eq!(session.status, None);
+    }
+
+    #[test]
+    fn the_address_typed_at_checkout_comes_before_the_one_given_to_it() {
+        let mut object = least();
+        object["customer_email"] = json!("Given@Example.com");
+        assert_eq!(
+            CheckoutSession::read(&object).expect("a session").customer_email,
+            "given@example.com".parse().ok()
+        );
+        object["customer_details"] = json!({"email": "Typed@Example.com", "name": "Ada"});
+        let session = CheckoutSession::read(&object).expect("a session");
+        assert_eq!(session.customer_email, "typed@example.com".parse().ok());
+        assert_eq!(session.customer_name, "Ada");
+    }
+
+    #[test]
+    fn without_what_decides_it_is_not_understood() {
+        for field in ["id", "mode", "payment_status"] {
+            for odd in [Value::Null, json!(7), json!("nonsense\u{0}")] {
+                let mut object = least();
+                object[field] = odd;
+                assert_eq!(CheckoutSession::read(&object).err(), Some(NotUnderstood::Field(field)));
+            }
+        }
+    }
+}

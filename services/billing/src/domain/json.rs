@@ -1,0 +1,62 @@
+//! Reads single fields of Stripe's JSON: what we do not need may be missing, new or odd, and nothing breaks.
+
+use serde_json::Value;
+
+use super::stripe_id::StripeId;
+
+/// Stripe's own words are shorter.
+const LONGEST_WORD: usize = 255;
+/// Text that a person typed is cut here.
+const LONGEST_TEXT: usize = 200;
+
+/// A field that holds one of Stripe's words, or anything else short.
+pub(super) fn word<'a>(object: &'a Value, field: &str) -> Option<&'a str> {
+    let text = object.get(field)?.as_str()?;
+    let fits = !text.is_empty() && text.len() <= LONGEST_WORD && !text.contains(char::is_control);
+    fits.then_some(text)
+}
+
+/// A field that is an id.
+pub(super) fn id(object: &Value, field: &str) -> Option<StripeId> {
+    object.get(field)?.as_str()?.parse().ok()
+}
+
+/// A field that refers to another object: its id, or the object itself where it was expanded.
+pub(super) fn reference(object: &Value, field: &str) -> Option<StripeId> {
+    match object.get(field)? {
+        Value::String(_) => id(object, field),
+        expanded => id(expanded, "id"),
+    }
+}
+
+/// A field that a person typed, without control characters (PostgreSQL takes no NUL), cut to a sane length.
+pub(super) fn text(object: &Value, field: &str) -> Option<String> {
+    let typed = object.get(field)?.as_str()?.trim();
+    Some(typed.chars().filter(|c| !c.is_control()).take(LONGEST_TEXT).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_reference_is_an_id_or_the_object_itself() {
+        let object =
+            json!({"bare": "cus_1", "expanded": {"id": "cus_2"}, "none": null, "odd": 7, "empty": ""});
+        assert_eq!(reference(&object, "bare"), "cus_1".parse().ok());
+        assert_eq!(reference(&object, "expanded"), "cus_2".parse().ok());
+        for field in ["none", "odd", "empty", "missing"] {
+            assert_eq!(reference(&object, field), None, "{field}");
+        }
+    }
+
+    #[test]
+    fn what_the_database_would_refuse_is_not_read() {
+        let object = json!({"nul": "a\u{0}b", "long": "x".repeat(300), "name": " Ada\u{0} \u{7}Lovelace "});
+        assert_eq!(word(&object, "nul"), None);
+        assert_eq!(word(&object, "long"), None);
+        assert_eq!(text(&object, "name").as_deref(), Some("Ada Lovelace"));
+        assert_eq!(text(&object, "long").map(|name| name.len()), Some(LONGEST_TEXT));
+    }
+}

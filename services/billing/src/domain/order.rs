@@ -1,0 +1,277 @@
+//! "Done for you" orders: a state that only ever rises, so that late, doubled and shuffled events end the same way.
+
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    sale::{Sale, Terms},
+    stripe_id::StripeId,
+};
+
+levqor_runtime::typed_id!(pub(crate) OrderId, "an order");
+
+/// Where an order stands, in ascending order: an order moves up, never down. That is what makes the outcome independent
+/// of the order in which events come. Money outranks a cancellation, because whoever paid is owed the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum State {
+    /// The money is not there.
+    PendingPayment,
+    /// The checkout ended without money.
+    Cancelled,
+    /// The money is there.
+    Paid,
+}
+
+impl State {
+    /// The name in the database.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::PendingPayment => "PENDING_PAYMENT",
+            Self::Cancelled => "CANCELLED",
+            Self::Paid => "PAID",
+        }
+    }
+}
+
+impl FromStr for State {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Self::PendingPayment, Self::Cancelled, Self::Paid].into_iter().find(|s| s.as_str() == text).ok_or(())
+    }
+}
+
+/// The size of an order, and what it includes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tier {
+    Starter,
+    Professional,
+    Enterprise,
+}
+
+impl Tier {
+    const ALL: [Self; 3] = [Self::Starter, Self::Professional, Self::Enterprise];
+
+    /// The tier of a plan, as checkout sessions spell it: lower case.
+    pub(crate) fn of_plan(plan: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|tier| tier.title().to_lowercase() == plan)
+    }
+
+    /// The name in the database.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starter => "STARTER",
+            Self::Professional => "PROFESSIONAL",
+            Self::Enterprise => "ENTERPRISE",
+        }
+    }
+
+    /// The name that customers read.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Starter => "Starter",
+            Self::Professional => "Professional",
+            Self::Enterprise => "Enterprise",
+        }
+    }
+
+    /// When the work is due, counted from the intake form, as customers read it.
+    pub(crate) const fn delivery_time(self) -> &'static str {
+        match self {
+            Self::Starter => "48 hours",
+            Self::Professional => "4 days",
+            Self::Enterprise => "7 days",
+        }
+    }
+
+    /// How many revisions are included.
+    pub(crate) const fn revisions(self) -> i32 {
+        match self {
+            Self::Starter => 1,
+            Self::Professional => 2,
+            Self::Enterprise => 3,
+        }
+    }
+}
+
+impl FromStr for Tier {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|tier| tier.as_str() == text).ok_or(())
+    }
+}
+
+/// Work that a customer pays us to do for them.
+#[derive(Clone)]
+pub(crate) struct Order {
+    pub(crate) id: OrderId,
+    /// Who may see it; nobody's until the first access with its mail address.
+    pub(crate) owner_sub: Option<String>,
+    pub(crate) terms: Terms,
+    pub(crate) stripe_checkout_session_id: StripeId,
+    pub(crate) state: State,
+    pub(crate) revisions_left: i32,
+    pub(crate) create_time: DateTime<Utc>,
+    pub(crate) update_time: DateTime<Utc>,
+    pub(crate) pay_time: Option<DateTime<Utc>>,
+}
+
+/// What a sale did to an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Nothing new: an event that came late, or again.
+    None,
+    /// The order has to be saved.
+    Moved,
+    /// The order has to be saved, and the money came: once in an order's life.
+    BecamePaid,
+}
+
+impl Order {
+    /// A new order, before anything is known about its money. None where the sale ended before it had any terms.
+    pub(crate) fn open(sale: &Sale, now: DateTime<Utc>) -> Option<Self> {
+        let terms = sale.terms.clone()?;
+        Some(Self {
+            id: OrderId::new_at(now),
+            owner_sub: None,
+            revisions_left: terms.tier.revisions(),
+            terms,
+            stripe_checkout_session_id: sale.stripe_checkout_session_id.clone(),
+            state: State::PendingPayment,
+            create_time: now,
+            update_time: now,
+            pay_time: None,
+        })
+    }
+
+    /// Moves the order to where the sale stands, if that is further up; the terms are then the sale's.
+    /// `sold_at` is Stripe's instant.
+    pub(crate) fn apply(&mut self, sale: &Sale, sold_at: DateTime<Utc>, now: DateTime<Utc>) -> Change {
+        if sale.state <= self.state {
+            return Change::None;
+        }
+        self.state = sale.state;
+        self.update_time = now;
+        if let Some(terms) = &sale.terms {
+            self.terms = terms.clone();
+            self.revisions_left = terms.tier.revisions();
+        }
+        if self.state == State::Paid {
+            self.pay_time = Some(sold_at);
+            return Change::BecamePaid;
+        }
+        Change::Moved
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{checkout_session::CheckoutSession, stripe_event::SessionEvent};
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(second, 0).expect("an instant")
+    }
+
+    /// What a list of sales of one session makes of it, and how often the money came.
+    fn play(sales: &[Sale]) -> (Option<Order>, usize) {
+        let (mut order, mut payments) = (None::<Order>, 0);
+        for sale in sales {
+            order = order.or_else(|| Order::open(sale, at(0)));
+            let change = order.as_mut().map(|order| order.apply(sale, at(1), at(2)));
+            payments += usize::from(change == Some(Change::BecamePaid));
+        }
+        (order, payments)
+    }
+
+    fn sale(event: SessionEvent, status: &str, payment_status: &str) -> Sale {
+        let object = json!({
+            "id": "cs_1", "mode": "payment", "status": status, "payment_status": payment_status, "currency": "gbp",
+            "amount_total": 24900, "metadata": {"mode": "dfy", "plan": "professional"},
+            "customer_details": {"email": "a@example.com"},
+        });
+        let session = CheckoutSession::read(&object).expect("a session");
+        Sale::read(&session, event).expect("understood").expect("a sale")
+    }
+
+    fn any_sale() -> impl Strategy<Value = Sale> {
+        let events = vec![
+            SessionEvent::Completed,
+            SessionEvent::AsyncPaymentSucceeded,
+            SessionEvent::AsyncPaymentFailed,
+            SessionEvent::Expired,
+        ];
+        let statuses = vec!["open", "complete", "expired"];
+        let payments = vec!["paid", "unpaid", "no_payment_required"];
+        let parts =
+            (prop::sample::select(events), prop::sample::select(statuses), prop::sample::select(payments));
+        parts.prop_map(|(event, status, payment_status)| sale(event, status, payment_status))
+    }
+
+    /// A session's events, and the same with some doubled, shuffled.
+    fn twice_told() -> impl Strategy<Value = (Vec<Sale>, Vec<Sale>)> {
+        prop::collection::vec(any_sale(), 1..6).prop_flat_map(|sales| {
+            let doubled = prop::collection::vec(prop::sample::select(sales.clone()), 0..6).prop_map({
+                let sales = sales.clone();
+                move |more| [sales.clone(), more].concat()
+            });
+            (Just(sales), doubled.prop_shuffle())
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn late_doubled_and_shuffled_events_end_the_same((told, retold) in twice_told()) {
+            let ((order, payments), (again, payments_again)) = (play(&told), play(&retold));
+            let outcome = |order: Option<Order>| order.map(|o| (o.state, o.terms, o.revisions_left, o.pay_time));
+            prop_assert_eq!(outcome(order), outcome(again));
+            prop_assert_eq!(payments, payments_again);
+            prop_assert!(payments <= 1, "the money comes once");
+        }
+
+        #[test]
+        fn a_paid_order_never_goes_back(told in prop::collection::vec(any_sale(), 0..6)) {
+            let mut order = Order::open(&told.first().cloned().unwrap_or_else(paid), at(0)).expect("an order");
+            order.apply(&paid(), at(1), at(1));
+            for sale in told {
+                prop_assert_eq!(order.apply(&sale, at(2), at(2)), Change::None);
+            }
+            prop_assert_eq!((order.state, order.pay_time), (State::Paid, Some(at(1))));
+        }
+    }
+
+    fn paid() -> Sale {
+        sale(SessionEvent::Completed, "complete", "paid")
+    }
+
+    #[test]
+    fn a_cancelled_checkout_moves_only_an_unpaid_order() {
+        let cancelled = sale(SessionEvent::AsyncPaymentFailed, "complete", "unpaid");
+        let (order, payments) =
+            play(&[sale(SessionEvent::Completed, "complete", "unpaid"), cancelled.clone()]);
+        assert_eq!((order.map(|o| (o.state, o.pay_time)), payments), (Some((State::Cancelled, None)), 0));
+        let (order, payments) = play(&[paid(), cancelled]);
+        assert_eq!((order.map(|order| order.state), payments), (Some(State::Paid), 1));
+    }
+
+    #[test]
+    fn a_checkout_that_ended_before_it_had_terms_opens_no_order() {
+        let sale = Sale { terms: None, ..sale(SessionEvent::Expired, "expired", "unpaid") };
+        assert!(play(&[sale]).0.is_none());
+    }
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for state in [State::PendingPayment, State::Cancelled, State::Paid] {
+            assert_eq!(state.as_str().parse(), Ok(state));
+        }
+        for tier in Tier::ALL {
+            assert_eq!(tier.as_str().parse(), Ok(tier));
+            assert_eq!(Tier::of_plan(&tier.as_str().to_lowercase()), Some(tier));
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Stripe's events: the envelope that is read before an event is stored, and the kinds that drive orders.
+
+use std::str::FromStr;
+
+use chrono::{DateTime, Datelike, Utc};
+use levqor_runtime::error::{Invalid, Violations};
+use serde_json::Value;
+
+use super::{
+    json::{id, reference, word},
+    stripe_id::StripeId,
+};
+
+/// How far an event's processing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Stored, to be processed.
+    Pending,
+    /// Processed, whether or not anything followed.
+    Processed,
+    /// Not understood; it waits for a fix and a replay.
+    Quarantined,
+}
+
+impl State {
+    /// The name in the database.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Processed => "PROCESSED",
+            Self::Quarantined => "QUARANTINED",
+        }
+    }
+}
+
+impl FromStr for State {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Self::Pending, Self::Processed, Self::Quarantined].into_iter().find(|s| s.as_str() == text).ok_or(())
+    }
+}
+
+/// A journaled event, without its body.
+#[derive(Clone)]
+pub(crate) struct StripeEvent {
+    pub(crate) sequence: i64,
+    pub(crate) envelope: Envelope,
+    pub(crate) state: State,
+    pub(crate) receive_time: DateTime<Utc>,
+    pub(crate) process_time: Option<DateTime<Utc>>,
+    pub(crate) attempts: i32,
+    pub(crate) failure: Option<String>,
+    pub(crate) body_purged: bool,
+}
+
+/// What became of one try to process an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Done, whether or not anything followed.
+    Processed,
+    /// Not understood, or tried too often; the reason is for operators.
+    Quarantined(String),
+    /// To be tried again; the reason is for operators.
+    Retry(String),
+}
+
+impl Verdict {
+    /// A failure that may pass: to be tried again, unless this try, the `attempts + 1`st, was the last.
+    pub(crate) fn failed(reason: &str, attempts: i32, most: i32) -> Self {
+        if attempts + 1 < most {
+            Self::Retry(reason.to_owned())
+        } else {
+            Self::Quarantined(format!("given up after {most} tries: {reason}"))
+        }
+    }
+
+    /// Where the event then stands.
+    pub(crate) const fn state(&self) -> State {
+        match self {
+            Self::Processed => State::Processed,
+            Self::Quarantined(_) => State::Quarantined,
+            Self::Retry(_) => State::Pending,
+        }
+    }
+
+    /// What went wrong, if anything did.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        match self {
+            Self::Processed => None,
+            Self::Quarantined(reason) | Self::Retry(reason) => Some(reason),
+        }
+    }
+}
+
+/// What we must know of an event to store it; everything else waits until it is processed.
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
+pub(crate) struct Envelope {
+    pub(crate) event_id: StripeId,
+    pub(crate) event_type: String,
+    pub(crate) create_time: DateTime<Utc>,
+    /// Absent in thin events.
+    pub(crate) api_version: Option<String>,
+    pub(crate) livemode: bool,
+    pub(crate) object_id: Option<StripeId>,
+    pub(crate) stripe_customer_id: Option<StripeId>,
+}
+
+impl Envelope {
+    /// Reads a snapshot event (`data.object`) or a thin one (`related_object`). The signature was checked before.
+    pub(crate) fn read(body: &[u8]) -> Result<Self, Invalid> {
+        let mut violations = Violations::new();
+        let Ok(event @ Value::Object(_)) = serde_json::from_slice(body) else {
+            violations.add("body", "expected a JSON object");
+            return violations.finish(None);
+        };
+        let event_id = id(&event, "id");
+        if event_id.is_none() {
+            violations.add("body.id", "expected an id");
+        }
+        let event_type = word(&event, "type").map(str::to_owned);
+        if event_type.is_none() {
+            violations.add("body.type", "expected the name of a type");
+        }
+        let create_time = instant(&event["created"]);
+        if create_time.is_none() {
+            violations.add("body.created", "expected seconds since 1970, or RFC 3339");
+        }
+        let envelope =
+            event_id.zip(event_type).zip(create_time).map(|((event_id, event_type), create_time)| {
+                let object = event.pointer("/data/object").or_else(|| event.get("related_object"));
+                let object = object.unwrap_or(&Value::Null);
+                Self {
+                    event_id,
+                    event_type,
+                    create_time,
+                    api_version: word(&event, "api_version").map(str::to_owned),
+                    livemode: event["livemode"].as_bool().unwrap_or_default(),
+                    object_id: id(object, "id"),
+                    stripe_customer_id: customer_of(object),
+                }
+            });
+        violations.finish(envelope)
+    }
+
+    /// What is worked on by one worker at a time: everything of one customer, else one object, else the event alone.
+    pub(crate) fn lease_key(&self) -> &StripeId {
+        self.stripe_customer_id.as_ref().or(self.object_id.as_ref()).unwrap_or(&self.event_id)
+    }
+
+    /// What the event means for checkout sessions, if anything.
+    pub(crate) fn session_event(&self) -> Option<SessionEvent> {
+        SessionEvent::of_type(&self.event_type)
+    }
+}
+
+/// The customer that an object belongs to, or is.
+fn customer_of(object: &Value) -> Option<StripeId> {
+    let kind = word(object, "object").or_else(|| word(object, "type"));
+    if kind == Some("customer") { id(object, "id") } else { reference(object, "customer") }
+}
+
+/// Snapshot events count seconds, thin events spell the time out. Finer than PostgreSQL's microseconds is cut, and years
+/// that it cannot hold are refused.
+fn instant(created: &Value) -> Option<DateTime<Utc>> {
+    let instant = match created {
+        Value::Number(seconds) => DateTime::from_timestamp(seconds.as_i64()?, 0)?,
+        Value::String(text) => DateTime::parse_from_rfc3339(text).ok()?.to_utc(),
+        _ => return None,
+    };
+    DateTime::from_timestamp_micros(instant.timestamp_micros())
+        .filter(|instant| (1970..=9999).contains(&instant.year()))
+}
+
+/// What happened to a checkout session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SessionEvent {
+    /// The customer is done; the money may still be on its way.
+    Completed,
+    /// Money that was on its way came.
+    AsyncPaymentSucceeded,
+    /// Money that was on its way will not come.
+    AsyncPaymentFailed,
+    /// The customer did not finish in time.
+    Expired,
+}
+
+impl SessionEvent {
+    /// Reads Stripe's name for it; thin events about `v1` objects say so before it.
+    pub(crate) fn of_type(event_type: &str) -> Option<Self> {
+        let event_type = event_type.strip_prefix("v1.").unwrap_or(event_type);
+        match event_type.strip_prefix("checkout.session.")? {
+            "completed" => Some(Self::Completed),
+            "async_payment_succeeded" => Some(Self::AsyncPaymentSucceeded),
+            "async_payment_failed" => Some(Self::AsyncPaymentFailed),
+            "expired" => Some(Self::Expired),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(event: &Value) -> Result<Envelope, Vec<String>> {
+        Envelope::read(event.to_string().as_bytes())
+            .map_err(|invalid| invalid.0.into_iter().map(|violation| violation.field).collect())
+    }
+
+    #[test]
+    fn a_snapshot_event_names_its_object_and_customer() {
+        let event = json!({
+            "id": "evt_1", "type": "checkout.session.completed", "created": 1_700_000_000, "livemode": true,
+            "api_version": "2024-06-20", "data": {"object": {"id": "cs_1", "object": "checkout.session", "customer": "cus_1"}},
+        });
+        let envelope = read(&event).expect("an envelope");
+        assert_eq!(envelope.create_time.timestamp(), 1_700_000_000);
+        assert_eq!(envelope.object_id, "cs_1".parse().ok());
+        assert_eq!(envelope.lease_key().as_str(), "cus_1");
+        assert_eq!(envelope.session_event(), Some(SessionEvent::Completed));
+    }
+
+    #[test]
+    fn a_thin_event_is_read_too() {
+        let event = json!({
+            "id": "evt_2", "object": "v2.core.event", "type": "v1.checkout.session.expired",
+            "created": "2026-01-02T03:04:05.678901234Z",
+            "related_object": {"id": "cs_2", "type": "checkout.session", "url": "/v1/checkout/sessions/cs_2"},
+        });
+        let envelope = read(&event).expect("an envelope");
+        assert_eq!(envelope.create_time.timestamp_micros(), 1_767_323_045_678_901);
+        assert_eq!((envelope.api_version.as_deref(), envelope.livemode), (None, false));
+        assert_eq!(envelope.lease_key().as_str(), "cs_2");
+        assert_eq!(envelope.session_event(), Some(SessionEvent::Expired));
+    }
+
+    #[test]
+    fn the_key_is_the_customer_else_the_object_else_the_event() {
+        let key = |object: Value| {
+            let event = json!({"id": "evt_3", "type": "t", "created": 1, "data": {"object": object}});
+            read(&event).expect("an envelope").lease_key().to_string()
+        };
+        assert_eq!(key(json!({"id": "cus_9", "object": "customer"})), "cus_9");
+        assert_eq!(key(json!({"id": "in_1", "object": "invoice", "customer": {"id": "cus_9"}})), "cus_9");
+        assert_eq!(key(json!({"id": "in_1", "object": "invoice", "customer": null})), "in_1");
+        assert_eq!(key(json!({"object": "balance"})), "evt_3");
+    }
+
+    #[test]
+    fn the_last_failure_quarantines() {
+        assert_eq!(Verdict::failed("no answer", 0, 3).state(), State::Pending);
+        assert_eq!(Verdict::failed("no answer", 1, 3), Verdict::Retry("no answer".to_owned()));
+        let given_up = Verdict::failed("no answer", 2, 3);
+        assert_eq!(given_up.state(), State::Quarantined);
+        assert_eq!(given_up.failure(), Some("given up after 3 tries: no answer"));
+    }
+
+    #[test]
+    fn every_missing_field_is_named_at_once() {
+        assert_eq!(
+            read(&json!({})).err(),
+            Some(["id", "type", "created"].map(|f| format!("body.{f}")).to_vec())
+        );
+        assert_eq!(read(&json!([])).err(), Some(vec!["body".to_owned()]));
+        let long = json!({"id": "e".repeat(256), "type": "t", "created": u64::MAX});
+        assert_eq!(read(&long).err(), Some(["id", "created"].map(|f| format!("body.{f}")).to_vec()));
+        assert!(Envelope::read(b"\xff{").is_err());
+    }
+}

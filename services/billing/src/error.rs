@@ -1,0 +1,90 @@
+//! What can go wrong in billing, as callers learn it.
+
+use std::time::Duration;
+
+use levqor_runtime::{
+    db::DbError,
+    error::{ErrorCode, Invalid, ServiceError, Violation},
+    idempotency::IdempotencyError,
+};
+
+use crate::domain::signature::SignatureError;
+
+/// An RPC's failure.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The request is not valid.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// The webhook is not Stripe's.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// There is no such order, or it is somebody else's: the two must read the same.
+    #[error("there is no such order")]
+    OrderNotFound,
+    /// There is no such event.
+    #[error("there is no such Stripe event")]
+    StripeEventNotFound,
+    /// A replay has nothing to read.
+    #[error("the event's body was purged, and what it is about cannot be fetched from Stripe")]
+    BodyPurged,
+    /// The call's idempotency key.
+    #[error(transparent)]
+    Idempotency(#[from] IdempotencyError),
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] DbError),
+}
+
+impl ServiceError for Error {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Invalid(error) => error.code(),
+            Self::Signature(_) => ErrorCode::InvalidArgument,
+            Self::OrderNotFound | Self::StripeEventNotFound => ErrorCode::NotFound,
+            Self::BodyPurged => ErrorCode::FailedPrecondition,
+            Self::Idempotency(error) => error.code(),
+            Self::Database(error) => error.code(),
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Invalid(error) => error.reason(),
+            Self::Signature(SignatureError::Missing) => "SIGNATURE_MISSING",
+            Self::Signature(SignatureError::Malformed) => "SIGNATURE_MALFORMED",
+            Self::Signature(SignatureError::Mismatch) => "SIGNATURE_MISMATCH",
+            Self::Signature(SignatureError::Stale) => "SIGNATURE_STALE",
+            Self::Signature(SignatureError::Future) => "SIGNATURE_FUTURE",
+            Self::OrderNotFound => "ORDER_NOT_FOUND",
+            Self::StripeEventNotFound => "STRIPE_EVENT_NOT_FOUND",
+            Self::BodyPurged => "BODY_PURGED",
+            Self::Idempotency(error) => error.reason(),
+            Self::Database(error) => error.reason(),
+        }
+    }
+
+    fn violations(&self) -> &[Violation] {
+        match self {
+            Self::Invalid(error) => error.violations(),
+            Self::Signature(_)
+            | Self::OrderNotFound
+            | Self::StripeEventNotFound
+            | Self::BodyPurged
+            | Self::Idempotency(_)
+            | Self::Database(_) => &[],
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Idempotency(error) => error.retry_after(),
+            Self::Database(error) => error.retry_after(),
+            Self::Invalid(_)
+            | Self::Signature(_)
+            | Self::OrderNotFound
+            | Self::StripeEventNotFound
+            | Self::BodyPurged => None,
+        }
+    }
+}

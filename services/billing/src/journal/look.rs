@@ -1,0 +1,78 @@
+//! Finds out what events are about: the object as it is at Stripe now, or, without a key, as the event shows it.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+use tracing::Instrument;
+
+use super::Task;
+use crate::{
+    domain::{
+        checkout_session::CheckoutSession, not_understood::NotUnderstood, stripe_event::SessionEvent,
+        stripe_id::StripeId,
+    },
+    store::stripe_events::Pending,
+    stripe::{FetchError, Stripe},
+};
+
+/// Objects that are fetched in one go: ten seconds each at the most, so that all of it fits into the lease.
+const MOST_FETCHES: usize = 3;
+
+/// What an event is about.
+#[derive(Clone)]
+pub(super) enum Seen {
+    /// Nothing that billing acts on.
+    Nothing,
+    /// A checkout session, and what happened to it.
+    Session(CheckoutSession, SessionEvent),
+    /// It cannot be understood, however often it is tried.
+    NotUnderstood(NotUnderstood),
+    /// It cannot be seen now.
+    MayPass(String),
+}
+
+impl Seen {
+    fn new(session: Result<CheckoutSession, FetchError>, event: SessionEvent) -> Self {
+        match session {
+            Ok(session) => Self::Session(session, event),
+            Err(FetchError::NotUnderstood(reason)) => Self::NotUnderstood(reason),
+            Err(FetchError::MayPass(reason)) => Self::MayPass(reason),
+        }
+    }
+}
+
+/// Looks at each event, in order, outside of any transaction. The answer may be shorter than the list: the rest is for
+/// the next time. An event is a poke, so one fetch serves every event of its object that came before it.
+pub(super) async fn look(stripe: Option<&Stripe>, tasks: &[Task]) -> Vec<Seen> {
+    let mut fetched: HashMap<&StripeId, Result<CheckoutSession, FetchError>> = HashMap::new();
+    let mut seen = Vec::with_capacity(tasks.len());
+    for Task { event, span } in tasks {
+        let Some(session_event) = SessionEvent::of_type(&event.event_type) else {
+            seen.push(Seen::Nothing);
+            continue;
+        };
+        let Some(stripe) = stripe else {
+            seen.push(Seen::new(own_object(event).map_err(FetchError::from), session_event));
+            continue;
+        };
+        let Some(id) = event.object_id.as_ref() else {
+            seen.push(Seen::NotUnderstood(NotUnderstood::NoObjectId));
+            continue;
+        };
+        if !fetched.contains_key(id) {
+            if fetched.len() == MOST_FETCHES {
+                break;
+            }
+            fetched.insert(id, stripe.checkout_session(id).instrument(span.clone()).await);
+        }
+        seen.extend(fetched.get(id).map(|session| Seen::new(session.clone(), session_event)));
+    }
+    seen
+}
+
+/// The session in the event's own body.
+fn own_object(event: &Pending) -> Result<CheckoutSession, NotUnderstood> {
+    let body = event.body.as_deref().ok_or(NotUnderstood::NoObject)?;
+    let body: Value = serde_json::from_slice(body).map_err(|_| NotUnderstood::NoObject)?;
+    CheckoutSession::read(body.pointer("/data/object").ok_or(NotUnderstood::NoObject)?)
+}

@@ -1,0 +1,45 @@
+//! Verifies one Stripe webhook, stores its bytes, and answers only after the commit; the gateway calls it. Understanding
+//! the event is the journal's work, which this wakes.
+
+use std::sync::Arc;
+
+use levqor_proto::billing::v1::{IngestStripeEventRequest, IngestStripeEventResponse};
+use levqor_runtime::{context::Ctx, telemetry};
+
+use crate::{
+    Billing,
+    domain::stripe_event::{Envelope, State},
+    error::Error,
+    store::stripe_events::{self, Journaled},
+};
+
+pub(super) async fn ingest_stripe_event(
+    billing: Arc<Billing>,
+    _: Ctx,
+    request: IngestStripeEventRequest,
+) -> Result<IngestStripeEventResponse, Error> {
+    // Nothing of the body is believed, not even that it is JSON, before its signature is good.
+    billing.webhooks.verify(&request.signature, &request.body, billing.chassis.clock.now())?;
+    let event = Envelope::read(&request.body)?;
+
+    let mut tx = billing.chassis.db.begin().await?;
+    let journaled =
+        stripe_events::insert(&mut tx, &event, &request.body, &telemetry::current_trace_parent()).await?;
+    tx.commit().await?;
+
+    let (duplicate, state) = match journaled {
+        Journaled::New => {
+            billing.chassis.wakes.journal.notify_one();
+            (false, State::Pending)
+        }
+        Journaled::Before(state) => (true, state),
+    };
+    tracing::info!(
+        stripe_event.id = event.event_id.as_str(),
+        stripe_event.type = event.event_type,
+        duplicate,
+        "the Stripe event was journaled"
+    );
+    let state = levqor_proto::billing::v1::stripe_event::State::from(state).into();
+    Ok(IngestStripeEventResponse { event_id: event.event_id.to_string(), duplicate, state })
+}

@@ -1,0 +1,79 @@
+//! Leases on what the Stripe journal works on (`runtime.leases`, keys with the prefix `stripe:`): one worker per key.
+
+use levqor_runtime::{db::DbError, work};
+use sqlx::{PgConnection, postgres::types::PgInterval};
+
+use super::known;
+use crate::domain::stripe_id::StripeId;
+
+/// The right to work on a key, until it expires and somebody else takes it.
+#[derive(Clone)]
+pub struct Lease {
+    /// The lease key of the events, without the prefix.
+    pub(crate) key: StripeId,
+    /// New with every claim.
+    pub(crate) fence: i64,
+}
+
+/// Claims up to `limit` keys that have due events and no live lease, the longest due first. Two claimers never get the
+/// same key: the row decides. They lock rows in the order of the keys, so they cannot deadlock.
+pub(crate) async fn claim(conn: &mut PgConnection, limit: i64) -> Result<Vec<Lease>, DbError> {
+    let lease = PgInterval::try_from(work::LEASE).unwrap_or_default();
+    // A window over the longest due events keeps a claim cheap in a backlog. Leased keys are left out before the window
+    // is cut, so a busy key cannot hide the others behind it for longer than it takes to lease it.
+    sqlx::query!(
+        r#"
+        WITH due AS (
+            SELECT event.lease_key, event.due_time
+            FROM stripe_events AS event
+            WHERE event.state = 'PENDING'
+              AND event.due_time <= runtime.now()
+              AND NOT EXISTS (
+                  SELECT 1 FROM runtime.leases AS lease
+                  WHERE lease.key = 'stripe:' || event.lease_key AND lease.leased_until > runtime.now()
+              )
+            ORDER BY event.due_time
+            LIMIT 1000
+        ),
+        wanted AS (
+            SELECT 'stripe:' || lease_key AS key FROM due GROUP BY lease_key ORDER BY min(due_time) LIMIT $1
+        )
+        INSERT INTO runtime.leases AS lease (key, leased_until, fence)
+        SELECT key, runtime.now() + $2, nextval('runtime.fence') FROM wanted ORDER BY key
+        ON CONFLICT (key) DO UPDATE SET leased_until = excluded.leased_until, fence = excluded.fence
+        WHERE lease.leased_until <= runtime.now()
+        RETURNING substr(lease.key, length('stripe:') + 1) AS "key!", lease.fence
+        "#,
+        limit,
+        lease,
+    )
+    .fetch_all(conn)
+    .await?
+    .into_iter()
+    .map(|row| Ok(Lease { key: known("key", &row.key)?, fence: row.fence }))
+    .collect()
+}
+
+/// Locks the lease until the transaction ends. False where it was taken over or released: then change nothing.
+pub(crate) async fn hold(conn: &mut PgConnection, lease: &Lease) -> Result<bool, DbError> {
+    let held = sqlx::query_scalar!(
+        "SELECT fence FROM runtime.leases WHERE key = 'stripe:' || $1 AND fence = $2 FOR UPDATE",
+        lease.key.as_str(),
+        lease.fence,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(held.is_some())
+}
+
+/// Gives the key free, in the transaction that holds it.
+pub(crate) async fn release(conn: &mut PgConnection, lease: &Lease) -> Result<(), DbError> {
+    sqlx::query!(
+        "DELETE FROM runtime.leases WHERE key = 'stripe:' || $1 AND fence = $2",
+        lease.key.as_str(),
+        lease.fence
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,237 @@
+//! Table `orders`. Functions that a customer's call can reach take a `Scope` and put it into the `WHERE`.
+
+use chrono::{DateTime, Utc};
+use levqor_runtime::{
+    context::Scope,
+    db::{DbError, Page},
+    email::Email,
+};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{known, known_if_any};
+use crate::domain::{
+    money::Money,
+    order::{Order, OrderId, State},
+    sale::Terms,
+    stripe_id::StripeId,
+};
+
+/// Which orders a list is about.
+pub(crate) struct Filter {
+    pub(crate) state: Option<State>,
+    pub(crate) customer_email: Option<Email>,
+    pub(crate) stripe_checkout_session_id: Option<StripeId>,
+}
+
+/// The order of a checkout session, locked until the transaction ends. For the journal, which acts for no person.
+pub(crate) async fn lock_by_session(
+    conn: &mut PgConnection,
+    id: &StripeId,
+) -> Result<Option<Order>, DbError> {
+    sqlx::query_as!(
+        Row,
+        "SELECT order_id, owner_sub, customer_email, customer_name, stripe_customer_id, stripe_checkout_session_id,
+                stripe_payment_intent_id, tier, state, currency, amount_minor, revisions_left, create_time, update_time,
+                pay_time
+         FROM orders
+         WHERE stripe_checkout_session_id = $1
+         FOR UPDATE",
+        id.as_str(),
+    )
+    .fetch_optional(conn)
+    .await?
+    .map(Order::try_from)
+    .transpose()
+}
+
+/// Stores a new order. A second one of the same checkout session is refused by
+/// `orders_stripe_checkout_session_id_key`; trying again then finds the first.
+pub(crate) async fn insert(conn: &mut PgConnection, order: &Order) -> Result<(), DbError> {
+    let terms = &order.terms;
+    sqlx::query!(
+        "INSERT INTO orders (
+             order_id, owner_sub, customer_email, customer_name, stripe_customer_id, stripe_checkout_session_id,
+             stripe_payment_intent_id, tier, state, currency, amount_minor, revisions_left, create_time, update_time,
+             pay_time
+         )
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+        order.id.as_uuid(),
+        order.owner_sub,
+        terms.customer_email.as_str(),
+        terms.customer_name,
+        terms.stripe_customer_id.as_ref().map(StripeId::as_str),
+        order.stripe_checkout_session_id.as_str(),
+        terms.stripe_payment_intent_id.as_ref().map(StripeId::as_str),
+        terms.tier.as_str(),
+        order.state.as_str(),
+        terms.amount.currency,
+        terms.amount.minor_units,
+        order.revisions_left,
+        order.create_time,
+        order.update_time,
+        order.pay_time,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Saves an order that `lock_by_session` locked and a sale moved. Its owner is not a sale's business.
+pub(crate) async fn update(conn: &mut PgConnection, order: &Order) -> Result<(), DbError> {
+    let terms = &order.terms;
+    let saved = sqlx::query!(
+        "UPDATE orders
+         SET customer_email = $2, customer_name = $3, stripe_customer_id = $4, stripe_payment_intent_id = $5, tier = $6,
+             state = $7, currency = $8, amount_minor = $9, revisions_left = $10, update_time = $11, pay_time = $12
+         WHERE order_id = $1",
+        order.id.as_uuid(),
+        terms.customer_email.as_str(),
+        terms.customer_name,
+        terms.stripe_customer_id.as_ref().map(StripeId::as_str),
+        terms.stripe_payment_intent_id.as_ref().map(StripeId::as_str),
+        terms.tier.as_str(),
+        order.state.as_str(),
+        terms.amount.currency,
+        terms.amount.minor_units,
+        order.revisions_left,
+        order.update_time,
+        order.pay_time,
+    )
+    .execute(conn)
+    .await?;
+    match saved.rows_affected() {
+        1 => Ok(()),
+        _ => Err(DbError::Statement(sqlx::Error::RowNotFound)),
+    }
+}
+
+/// Gives the person of the scope the orders that are nobody's yet and carry their verified address. Orders that the
+/// journal is just moving are skipped, and claimed at the next access: a read does not wait for them.
+pub(crate) async fn claim(conn: &mut PgConnection, scope: &Scope) -> Result<(), DbError> {
+    let (Some(sub), Some(email)) = (scope.sub(), scope.email()) else { return Ok(()) };
+    sqlx::query!(
+        "UPDATE orders
+         SET owner_sub = $1
+         WHERE order_id IN (
+             SELECT order_id FROM orders
+             WHERE owner_sub IS NULL AND customer_email = $2
+             FOR UPDATE SKIP LOCKED
+         )",
+        sub,
+        email,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// One order, if the scope may see it.
+pub(crate) async fn get(
+    conn: &mut PgConnection,
+    scope: &Scope,
+    id: OrderId,
+) -> Result<Option<Order>, DbError> {
+    sqlx::query_as!(
+        Row,
+        "SELECT order_id, owner_sub, customer_email, customer_name, stripe_customer_id, stripe_checkout_session_id,
+                stripe_payment_intent_id, tier, state, currency, amount_minor, revisions_left, create_time, update_time,
+                pay_time
+         FROM orders
+         WHERE order_id = $4
+           AND ($1::boolean OR owner_sub = $2 OR (owner_sub IS NULL AND customer_email = $3))",
+        scope.is_all(),
+        scope.sub(),
+        scope.email(),
+        id.as_uuid(),
+    )
+    .fetch_optional(conn)
+    .await?
+    .map(Order::try_from)
+    .transpose()
+}
+
+/// The orders that the scope may see, newest first: a page and one more.
+pub(crate) async fn list(
+    conn: &mut PgConnection,
+    scope: &Scope,
+    filter: &Filter,
+    page: Page,
+) -> Result<Vec<Order>, DbError> {
+    sqlx::query_as!(
+        Row,
+        "SELECT order_id, owner_sub, customer_email, customer_name, stripe_customer_id, stripe_checkout_session_id,
+                stripe_payment_intent_id, tier, state, currency, amount_minor, revisions_left, create_time, update_time,
+                pay_time
+         FROM orders
+         WHERE ($1::boolean OR owner_sub = $2 OR (owner_sub IS NULL AND customer_email = $3))
+           AND ($4::text IS NULL OR state = $4)
+           AND ($5::text IS NULL OR customer_email = $5)
+           AND ($6::text IS NULL OR stripe_checkout_session_id = $6)
+           AND ($7::timestamptz IS NULL OR (create_time, order_id) < ($7, $8::uuid))
+         ORDER BY create_time DESC, order_id DESC
+         LIMIT $9",
+        scope.is_all(),
+        scope.sub(),
+        scope.email(),
+        filter.state.map(State::as_str),
+        filter.customer_email.as_ref().map(Email::as_str),
+        filter.stripe_checkout_session_id.as_ref().map(StripeId::as_str),
+        page.after_time(),
+        page.after_id(),
+        page.limit(),
+    )
+    .fetch_all(conn)
+    .await?
+    .into_iter()
+    .map(Order::try_from)
+    .collect()
+}
+
+/// A row as it is stored.
+struct Row {
+    order_id: Uuid,
+    owner_sub: Option<String>,
+    customer_email: String,
+    customer_name: String,
+    stripe_customer_id: Option<String>,
+    stripe_checkout_session_id: String,
+    stripe_payment_intent_id: Option<String>,
+    tier: String,
+    state: String,
+    currency: String,
+    amount_minor: i64,
+    revisions_left: i32,
+    create_time: DateTime<Utc>,
+    update_time: DateTime<Utc>,
+    pay_time: Option<DateTime<Utc>>,
+}
+
+impl TryFrom<Row> for Order {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> Result<Self, DbError> {
+        let terms = Terms {
+            tier: known("tier", &row.tier)?,
+            amount: Money { currency: row.currency, minor_units: row.amount_minor },
+            customer_email: known("customer_email", &row.customer_email)?,
+            customer_name: row.customer_name,
+            stripe_customer_id: known_if_any("stripe_customer_id", row.stripe_customer_id.as_deref())?,
+            stripe_payment_intent_id: known_if_any(
+                "stripe_payment_intent_id",
+                row.stripe_payment_intent_id.as_deref(),
+            )?,
+        };
+        Ok(Self {
+            id: row.order_id.into(),
+            owner_sub: row.owner_sub,
+            terms,
+            stripe_checkout_session_id: known("stripe_checkout_session_id", &row.stripe_checkout_session_id)?,
+            state: known("state", &row.state)?,
+            revisions_left: row.revisions_left,
+            create_time: row.create_time,
+            update_time: row.update_time,
+            pay_time: row.pay_time,
+        })
+    }
+}

@@ -1,0 +1,341 @@
+//! Table `stripe_events`: the journal of what Stripe sent, which is its own work list.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use levqor_runtime::{
+    db::{DbError, Page},
+    service::JournalDepth,
+};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{known, known_if_any};
+use crate::domain::{
+    stripe_event::{Envelope, State, StripeEvent, Verdict},
+    stripe_id::StripeId,
+};
+
+/// Whether an event is new.
+pub(crate) enum Journaled {
+    /// It was stored.
+    New,
+    /// It had been stored before, and stands here now.
+    Before(State),
+}
+
+/// A pending event with what its processing needs.
+pub(crate) struct Pending {
+    pub(crate) sequence: i64,
+    pub(crate) event_id: StripeId,
+    pub(crate) event_type: String,
+    pub(crate) create_time: DateTime<Utc>,
+    pub(crate) object_id: Option<StripeId>,
+    /// Absent where it was purged, or not asked for.
+    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) attempts: i32,
+    pub(crate) trace_parent: String,
+}
+
+/// Stores an event, once: the primary key decides.
+pub(crate) async fn insert(
+    conn: &mut PgConnection,
+    event: &Envelope,
+    body: &[u8],
+    trace_parent: &str,
+) -> Result<Journaled, DbError> {
+    let inserted = sqlx::query_scalar!(
+        "INSERT INTO stripe_events (
+             event_id, create_time, type, api_version, livemode, object_id, stripe_customer_id, lease_key, body,
+             trace_parent
+         )
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         ON CONFLICT ON CONSTRAINT stripe_events_key DO NOTHING
+         RETURNING sequence",
+        event.event_id.as_str(),
+        event.create_time,
+        event.event_type,
+        event.api_version,
+        event.livemode,
+        event.object_id.as_ref().map(StripeId::as_str),
+        event.stripe_customer_id.as_ref().map(StripeId::as_str),
+        event.lease_key().as_str(),
+        body,
+        trace_parent,
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    if inserted.is_some() {
+        return Ok(Journaled::New);
+    }
+    let state = sqlx::query_scalar!(
+        "SELECT state FROM stripe_events WHERE event_id = $1 AND create_time = $2",
+        event.event_id.as_str(),
+        event.create_time,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Journaled::Before(known("state", &state)?))
+}
+
+/// The due events of a key, in the order in which they came; with their bodies only where those are needed.
+pub(crate) async fn pending(
+    conn: &mut PgConnection,
+    lease_key: &StripeId,
+    with_bodies: bool,
+    limit: i64,
+) -> Result<Vec<Pending>, DbError> {
+    sqlx::query!(
+        r#"SELECT sequence, event_id, type AS event_type, create_time, object_id,
+                  CASE WHEN $2::boolean THEN body END AS body, attempts, trace_parent
+           FROM stripe_events
+           WHERE lease_key = $1 AND state = 'PENDING' AND due_time <= runtime.now()
+           ORDER BY sequence
+           LIMIT $3"#,
+        lease_key.as_str(),
+        with_bodies,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?
+    .into_iter()
+    .map(|row| {
+        Ok(Pending {
+            sequence: row.sequence,
+            event_id: known("event_id", &row.event_id)?,
+            event_type: row.event_type,
+            create_time: row.create_time,
+            object_id: known_if_any("object_id", row.object_id.as_deref())?,
+            body: row.body,
+            attempts: row.attempts,
+            trace_parent: row.trace_parent,
+        })
+    })
+    .collect()
+}
+
+/// Whether a key has more to do now.
+pub(crate) async fn has_pending(conn: &mut PgConnection, lease_key: &StripeId) -> Result<bool, DbError> {
+    let more = sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+               SELECT 1 FROM stripe_events
+               WHERE lease_key = $1 AND state = 'PENDING' AND due_time <= runtime.now()
+           ) AS "more!""#,
+        lease_key.as_str(),
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(more)
+}
+
+/// Settles one try of an event, in the transaction that holds its key's lease.
+pub(crate) async fn settle(
+    conn: &mut PgConnection,
+    lease_key: &StripeId,
+    sequence: i64,
+    verdict: &Verdict,
+    retry_at: Option<DateTime<Utc>>,
+) -> Result<(), DbError> {
+    sqlx::query!(
+        "UPDATE stripe_events
+         SET state = $3, failure = $4, attempts = attempts + 1, due_time = coalesce($5, due_time),
+             process_time = CASE WHEN $3 = 'PROCESSED' THEN runtime.now() END
+         WHERE lease_key = $1 AND sequence = $2 AND state = 'PENDING'",
+        lease_key.as_str(),
+        sequence,
+        verdict.state().as_str(),
+        verdict.failure(),
+        retry_at,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// One event, locked until the transaction ends.
+pub(crate) async fn lock(
+    conn: &mut PgConnection,
+    event_id: &StripeId,
+) -> Result<Option<StripeEvent>, DbError> {
+    sqlx::query_as!(
+        Row,
+        r#"SELECT sequence, event_id, create_time, type AS event_type, api_version, livemode, object_id,
+                  stripe_customer_id, state, attempts, receive_time, process_time, failure,
+                  body IS NULL AS "body_purged!"
+           FROM stripe_events WHERE event_id = $1 ORDER BY sequence DESC LIMIT 1 FOR UPDATE"#,
+        event_id.as_str(),
+    )
+    .fetch_optional(conn)
+    .await?
+    .map(StripeEvent::try_from)
+    .transpose()
+}
+
+/// Makes an event that `lock` locked pending again, with all its tries before it.
+pub(crate) async fn replay(conn: &mut PgConnection, event: &StripeEvent) -> Result<StripeEvent, DbError> {
+    sqlx::query_as!(
+        Row,
+        r#"UPDATE stripe_events
+           SET state = 'PENDING', attempts = 0, due_time = runtime.now(), process_time = NULL, failure = NULL
+           WHERE event_id = $1 AND create_time = $2
+           RETURNING sequence, event_id, create_time, type AS event_type, api_version, livemode, object_id,
+                     stripe_customer_id, state, attempts, receive_time, process_time, failure,
+                     body IS NULL AS "body_purged!""#,
+        event.envelope.event_id.as_str(),
+        event.envelope.create_time,
+    )
+    .fetch_one(conn)
+    .await?
+    .try_into()
+}
+
+/// One event, without its body.
+pub(crate) async fn get(
+    conn: &mut PgConnection,
+    event_id: &StripeId,
+) -> Result<Option<StripeEvent>, DbError> {
+    sqlx::query_as!(
+        Row,
+        r#"SELECT sequence, event_id, create_time, type AS event_type, api_version, livemode, object_id,
+                  stripe_customer_id, state, attempts, receive_time, process_time, failure,
+                  body IS NULL AS "body_purged!"
+           FROM stripe_events WHERE event_id = $1 ORDER BY sequence DESC LIMIT 1"#,
+        event_id.as_str(),
+    )
+    .fetch_optional(conn)
+    .await?
+    .map(StripeEvent::try_from)
+    .transpose()
+}
+
+/// An event's body, unless it was purged.
+pub(crate) async fn body(conn: &mut PgConnection, event: &StripeEvent) -> Result<Option<Vec<u8>>, DbError> {
+    let body = sqlx::query_scalar!(
+        "SELECT body FROM stripe_events WHERE event_id = $1 AND create_time = $2",
+        event.envelope.event_id.as_str(),
+        event.envelope.create_time,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(body.flatten())
+}
+
+/// Events, newest first: a page and one more. Bodies stay where they are.
+pub(crate) async fn list(
+    conn: &mut PgConnection,
+    state: Option<State>,
+    event_type: Option<&str>,
+    page: Page,
+) -> Result<Vec<StripeEvent>, DbError> {
+    sqlx::query_as!(
+        Row,
+        r#"SELECT sequence, event_id, create_time, type AS event_type, api_version, livemode, object_id,
+                  stripe_customer_id, state, attempts, receive_time, process_time, failure,
+                  body IS NULL AS "body_purged!"
+           FROM stripe_events
+           WHERE ($1::text IS NULL OR state = $1)
+             AND ($2::text IS NULL OR type = $2)
+             AND ($3::timestamptz IS NULL OR (receive_time, sequence) < ($3, $4::bigint))
+           ORDER BY receive_time DESC, sequence DESC
+           LIMIT $5"#,
+        state.map(State::as_str),
+        event_type,
+        page.after_time(),
+        page.after_id().map(sequence_of),
+        page.limit(),
+    )
+    .fetch_all(conn)
+    .await?
+    .into_iter()
+    .map(StripeEvent::try_from)
+    .collect()
+}
+
+/// An event's place in lists. Pages are keyed by time and UUID: a sequence number travels as the low half of one.
+pub(crate) fn place(event: &StripeEvent) -> (DateTime<Utc>, Uuid) {
+    (event.receive_time, Uuid::from_u64_pair(0, event.sequence.cast_unsigned()))
+}
+
+fn sequence_of(place: Uuid) -> i64 {
+    place.as_u64_pair().1.cast_signed()
+}
+
+/// Removes the bodies of up to `limit` events that were processed longer than `age` ago; how many. Bodies that are
+/// just being used are left for the next batch.
+pub(crate) async fn purge_bodies(
+    conn: &mut PgConnection,
+    age: TimeDelta,
+    limit: i64,
+) -> Result<u64, DbError> {
+    let before = levqor_runtime::db::now(conn).await? - age;
+    let purged = sqlx::query!(
+        "UPDATE stripe_events
+         SET body = NULL
+         WHERE (event_id, create_time) IN (
+             SELECT event_id, create_time FROM stripe_events
+             WHERE state = 'PROCESSED' AND body IS NOT NULL AND process_time < $1
+             ORDER BY process_time
+             LIMIT $2
+             FOR UPDATE SKIP LOCKED
+         )",
+        before,
+        limit,
+    )
+    .execute(conn)
+    .await?;
+    Ok(purged.rows_affected())
+}
+
+/// How much waits, and how much is not understood.
+pub(crate) async fn depth(conn: &mut PgConnection) -> Result<JournalDepth, DbError> {
+    let depth = sqlx::query_as!(
+        JournalDepth,
+        r#"SELECT (SELECT count(*) FROM stripe_events WHERE state = 'PENDING') AS "pending!",
+                  (SELECT count(*) FROM stripe_events WHERE state = 'QUARANTINED') AS "quarantined!""#,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(depth)
+}
+
+/// A row as it is stored.
+struct Row {
+    sequence: i64,
+    event_id: String,
+    create_time: DateTime<Utc>,
+    event_type: String,
+    api_version: Option<String>,
+    livemode: bool,
+    object_id: Option<String>,
+    stripe_customer_id: Option<String>,
+    state: String,
+    attempts: i32,
+    receive_time: DateTime<Utc>,
+    process_time: Option<DateTime<Utc>>,
+    failure: Option<String>,
+    body_purged: bool,
+}
+
+impl TryFrom<Row> for StripeEvent {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> Result<Self, DbError> {
+        let envelope = Envelope {
+            event_id: known("event_id", &row.event_id)?,
+            event_type: row.event_type,
+            create_time: row.create_time,
+            api_version: row.api_version,
+            livemode: row.livemode,
+            object_id: known_if_any("object_id", row.object_id.as_deref())?,
+            stripe_customer_id: known_if_any("stripe_customer_id", row.stripe_customer_id.as_deref())?,
+        };
+        Ok(Self {
+            sequence: row.sequence,
+            envelope,
+            state: known("state", &row.state)?,
+            receive_time: row.receive_time,
+            process_time: row.process_time,
+            attempts: row.attempts,
+            failure: row.failure,
+            body_purged: row.body_purged,
+        })
+    }
+}

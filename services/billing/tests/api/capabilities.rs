@@ -1,0 +1,41 @@
+//! What the service says that it can do, and how much waits.
+
+use levqor_runtime::service::Service;
+use serde_json::json;
+
+use crate::support::{Bench, event, session, with};
+
+fn told(bench: &Bench) -> Vec<(&'static str, bool, String)> {
+    let capabilities = bench.service.running.service.capabilities();
+    capabilities.into_iter().map(|capability| (capability.name, capability.on, capability.reason)).collect()
+}
+
+#[tokio::test]
+async fn without_a_key_it_says_that_convergence_is_not_claimed() {
+    let told = told(&Bench::start().await);
+    let reason =
+        "STRIPE_SECRET_KEY is not set: orders follow the events' own objects, and convergence is not claimed";
+    assert_eq!(told[0], ("stripe_webhooks", true, "1 live secret".to_owned()));
+    assert_eq!(told[1], ("stripe_refetch", false, reason.to_owned()));
+    for (capability, name) in told[2..].iter().zip(["checkout", "subscriptions", "dunning", "refunds"]) {
+        assert_eq!(*capability, (name, false, "not part of this version".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn with_a_key_and_two_secrets_it_says_so() {
+    let settings = [("STRIPE_WEBHOOK_SECRET", "whsec_a,whsec_b"), ("STRIPE_SECRET_KEY", "sk_test_1")];
+    let told = told(&Bench::start_with(&settings).await);
+    assert_eq!(told[0], ("stripe_webhooks", true, "2 live secrets".to_owned()));
+    assert!(told[1].1, "{:?}", told[1]);
+}
+
+#[tokio::test]
+async fn the_journals_depth_counts_what_is_not_understood() {
+    let bench = Bench::start().await;
+    let odd = with(session("cs_1"), &[("metadata", json!({"mode": "dfy", "plan": "gold"}))]);
+    bench.process(&event("evt_1", "checkout.session.completed", &odd)).await;
+    bench.process(&event("evt_2", "customer.created", &json!({"id": "cus_1", "object": "customer"}))).await;
+    let depth = bench.service.running.service.journal().await.expect("a depth");
+    assert_eq!((depth.pending, depth.quarantined), (0, 1));
+}

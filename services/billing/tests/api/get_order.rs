@@ -1,0 +1,134 @@
+//! `GetOrder`: a customer gets their own, and somebody else's reads the same as none.
+
+use levqor_proto::billing::v1::{
+    GetOrderRequest, Order,
+    order::{State, Tier},
+};
+use levqor_runtime::{
+    context::{Role, User},
+    testing::Caller,
+};
+use serde_json::json;
+use tonic::{Code, Status};
+
+use crate::support::{Bench, assert_access, event, reason, session, violated, with};
+
+/// An order that `ada@example.com` paid for.
+async fn paid() -> (Bench, Order) {
+    let bench = Bench::start().await;
+    bench.process(&event("evt_1", "checkout.session.completed", &session("cs_1"))).await;
+    let order = bench.order().await;
+    (bench, order)
+}
+
+impl Bench {
+    async fn get_order(&self, caller: &Caller, order_id: &str) -> Result<Order, Status> {
+        let request = caller.request(GetOrderRequest { order_id: order_id.to_owned() });
+        Ok(self.client().get_order(request).await?.into_inner().order.expect("an order"))
+    }
+
+    async fn assert_none(&self, caller: &Caller, order_id: &str) {
+        let refused = self.get_order(caller, order_id).await.map(|_| ()).expect_err("none");
+        assert_eq!((refused.code(), reason(&refused).as_str()), (Code::NotFound, "ORDER_NOT_FOUND"));
+    }
+}
+
+#[tokio::test]
+async fn an_order_shows_what_was_bought() {
+    let bench = Bench::start().await;
+    let session = with(
+        session("cs_1"),
+        &[
+            ("customer", json!({"id": "cus_1", "object": "customer"})),
+            ("amount_total", json!(59900)),
+            ("metadata", json!({"mode": "dfy", "plan": "ENTERPRISE"})),
+        ],
+    );
+    bench.process(&event("evt_1", "checkout.session.completed", &session)).await;
+    let order_id = bench.order().await.order_id;
+    let order = bench.get_order(&Caller::staff(), &order_id).await.expect("an order");
+    assert_eq!((order.state(), order.tier(), order.revisions_left), (State::Paid, Tier::Enterprise, 3));
+    let amount = order.amount.clone().expect("an amount");
+    assert_eq!((amount.currency_code.as_str(), amount.minor_units), ("GBP", 59_900));
+    assert_eq!(
+        (order.customer_email.as_str(), order.customer_name.as_str()),
+        ("ada@example.com", "Ada Lovelace")
+    );
+    assert_eq!(
+        (order.stripe_customer_id.as_str(), order.stripe_checkout_session_id.as_str()),
+        ("cus_1", "cs_1")
+    );
+    assert_eq!(order.pay_time.expect("a time").seconds, 1_790_000_000, "Stripe's instant");
+    assert!(order.create_time.is_some() && order.update_time.is_some());
+}
+
+#[tokio::test]
+async fn the_first_access_with_the_verified_address_claims_the_order() {
+    let (bench, order) = paid().await;
+    assert_eq!(bench.count("SELECT count(*) FROM orders WHERE owner_sub IS NULL").await, 1);
+    let ada = Caller::customer("ada", "ADA@example.com");
+    assert!(bench.get_order(&ada, &order.order_id).await.expect("hers") == order);
+    assert_eq!(bench.count("SELECT count(*) FROM orders WHERE owner_sub = 'ada'").await, 1);
+    // From now on it is the person's, whatever the address says.
+    assert!(bench.get_order(&Caller::customer("ada", "new@example.com"), &order.order_id).await.is_ok());
+    bench.assert_none(&Caller::customer("impostor", "ada@example.com"), &order.order_id).await;
+}
+
+#[tokio::test]
+async fn another_customers_order_reads_the_same_as_none() {
+    let (bench, order) = paid().await;
+    let bob = Caller::customer("bob", "bob@example.com");
+    bench.assert_none(&bob, &order.order_id).await;
+    bench.assert_none(&bob, "0190b2c4-0000-7000-8000-000000000000").await;
+    assert_eq!(
+        bench.count("SELECT count(*) FROM orders WHERE owner_sub IS NULL").await,
+        1,
+        "nothing was claimed"
+    );
+}
+
+#[tokio::test]
+async fn an_address_that_nobody_vouches_for_opens_nothing() {
+    let (bench, order) = paid().await;
+    bench.assert_none(&Caller::unverified("eve", "ada@example.com"), &order.order_id).await;
+    let nameless = User { sub: "eve".to_owned(), email: None, email_verified: true, role: Role::Customer };
+    bench.assert_none(&Caller::user(&nameless), &order.order_id).await;
+    assert_eq!(
+        bench.count("SELECT count(*) FROM orders WHERE owner_sub IS NULL").await,
+        1,
+        "nothing was claimed"
+    );
+}
+
+#[tokio::test]
+async fn staff_get_every_order_and_claim_none() {
+    let (bench, order) = paid().await;
+    let staff = User {
+        sub: "staff".to_owned(),
+        email: "ada@example.com".parse().ok(),
+        email_verified: true,
+        role: Role::Staff,
+    };
+    for caller in [Caller::user(&staff), Caller::admin()] {
+        assert!(bench.get_order(&caller, &order.order_id).await.expect("an order") == order);
+    }
+    assert_eq!(bench.count("SELECT count(*) FROM orders WHERE owner_sub IS NULL").await, 1);
+}
+
+#[tokio::test]
+async fn a_text_that_is_no_id_is_named() {
+    let bench = Bench::start().await;
+    for order_id in ["", "1", "0190B2C4-0000-7000-8000-000000000000", "a\u{0}"] {
+        let refused = bench.get_order(&Caller::staff(), order_id).await.map(|_| ()).expect_err("no id");
+        assert_eq!(violated(&refused), ["order_id"], "{order_id:?}");
+    }
+}
+
+#[tokio::test]
+async fn customers_and_staff_may_ask() {
+    let bench = Bench::start().await;
+    assert_access(&["customer", "staff", "admin"], async |caller| {
+        bench.get_order(&caller, "0190b2c4-0000-7000-8000-000000000000").await
+    })
+    .await;
+}

@@ -1,0 +1,5 @@
+//! The journal: what follows from events, with and without Stripe to ask, and who may work on what.
+
+mod leases;
+mod own_objects;
+mod refetch;

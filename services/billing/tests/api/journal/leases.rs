@@ -1,0 +1,128 @@
+//! Who may work on what: one worker per key, and a worker that lost its lease changes nothing.
+
+use std::collections::HashSet;
+
+use futures_util::future::join_all;
+use levqor_runtime::work::Source;
+use serde_json::json;
+
+use crate::support::{Bench, Idle, event, session};
+
+const COMPLETED: &str = "checkout.session.completed";
+const PENDING: &str = "SELECT count(*) FROM stripe_events WHERE state = 'PENDING'";
+const ORDERS: &str = "SELECT count(*) FROM orders";
+
+async fn with_one_event() -> Idle {
+    let idle = Idle::start(&[]).await;
+    idle.store(&event("evt_1", COMPLETED, &session("cs_1")), "cs_1").await;
+    idle
+}
+
+#[tokio::test]
+async fn five_claimers_at_once_get_each_key_once_and_never_deadlock() {
+    let idle = Idle::start(&[]).await;
+    // Two events per key, the keys in no order.
+    let backlog = "INSERT INTO stripe_events (event_id, create_time, type, livemode, lease_key, body)
+                   SELECT 'evt_' || n, now(), 'a.b', false, 'key_' || (n * 7919) % 300, '{}'
+                   FROM generate_series(1, 600) AS n";
+    idle.execute(backlog).await;
+    let claims = join_all((0..5).map(|_| async {
+        let mut fences = Vec::new();
+        loop {
+            let leases = idle.journal.claim(20).await.expect("no deadlock");
+            if leases.is_empty() {
+                return fences;
+            }
+            fences.push(leases.len());
+        }
+    }))
+    .await;
+    assert_eq!(claims.iter().flatten().sum::<usize>(), 300, "each key once");
+    let keys: Vec<String> =
+        sqlx::query_scalar("SELECT key FROM runtime.leases").fetch_all(idle.db.pool()).await.expect("leases");
+    assert_eq!(keys.iter().collect::<HashSet<_>>().len(), 300);
+    assert!(keys.iter().all(|key| key.starts_with("stripe:key_")));
+}
+
+#[tokio::test]
+async fn a_key_is_worked_on_by_one_worker_at_a_time() {
+    let idle = with_one_event().await;
+    let lease = idle.journal.claim(10).await.expect("claimed").remove(0);
+    idle.store(&event("evt_2", COMPLETED, &session("cs_1")), "cs_1").await;
+    assert!(idle.journal.claim(10).await.expect("claimed").is_empty());
+    idle.journal.process(lease).await;
+    // What came in the meantime was served by the same go.
+    assert_eq!((idle.count(PENDING).await, idle.count("SELECT count(*) FROM runtime.leases").await), (0, 0));
+}
+
+#[tokio::test]
+async fn a_worker_that_lost_its_lease_changes_nothing() {
+    let idle = with_one_event().await;
+    let slow = idle.journal.claim(10).await.expect("claimed").remove(0);
+    idle.outlive_leases().await;
+    let quick = idle.journal.claim(10).await.expect("claimed").remove(0);
+    idle.journal.process(slow.clone()).await;
+    assert_eq!((idle.count(PENDING).await, idle.count(ORDERS).await), (1, 0));
+    assert_eq!(idle.count("SELECT count(*) FROM runtime.leases").await, 1, "not even the other's lease");
+    assert_eq!(idle.count("SELECT count(*) FROM stripe_events WHERE attempts > 0").await, 0);
+
+    idle.journal.process(quick).await;
+    idle.journal.process(slow).await;
+    assert_eq!((idle.count(PENDING).await, idle.count(ORDERS).await), (0, 1));
+    assert_eq!(idle.count("SELECT count(*) FROM runtime.work").await, 2);
+}
+
+#[tokio::test]
+async fn a_killed_workers_work_is_taken_up_within_a_minute() {
+    let bench = Bench::start().await;
+    // A worker of another process claimed this key and was killed.
+    let killed = "INSERT INTO runtime.leases (key, leased_until, fence)
+                  VALUES ('stripe:cs_1', runtime.now() + interval '45 seconds', nextval('runtime.fence'))";
+    bench.execute(killed).await;
+    bench.receive(&event("evt_1", COMPLETED, &session("cs_1"))).await;
+    // Another key is not held up.
+    bench.process(&event("evt_2", COMPLETED, &session("cs_2"))).await;
+    assert_eq!(bench.count(PENDING).await, 1);
+    bench.service.advance(chrono::TimeDelta::seconds(60)).await;
+    bench.settled("evt_1").await;
+    assert_eq!(bench.count(ORDERS).await, 2);
+}
+
+#[tokio::test]
+async fn a_lease_with_nothing_left_to_do_is_given_back() {
+    let idle = with_one_event().await;
+    let lease = idle.journal.claim(10).await.expect("claimed").remove(0);
+    idle.execute("UPDATE stripe_events SET state = 'PROCESSED', process_time = now()").await;
+    idle.journal.process(lease).await;
+    assert_eq!(idle.count("SELECT count(*) FROM runtime.leases").await, 0);
+}
+
+#[tokio::test]
+async fn what_the_database_refuses_is_put_off_whole() {
+    let idle = with_one_event().await;
+    idle.execute("ALTER TABLE orders ADD CONSTRAINT orders_none_today CHECK (false)").await;
+    idle.work().await;
+    let (state, attempts, failure) = idle.event("evt_1").await;
+    assert_eq!(
+        (state.as_str(), attempts, failure.as_str()),
+        ("PENDING", 1, "the database refused the outcome (INTERNAL)")
+    );
+    assert_eq!((idle.count(ORDERS).await, idle.count("SELECT count(*) FROM runtime.work").await), (0, 0));
+
+    idle.execute("ALTER TABLE orders DROP CONSTRAINT orders_none_today").await;
+    levqor_runtime::testing::advance(&idle.db, chrono::TimeDelta::seconds(2)).await;
+    idle.work().await;
+    assert_eq!(idle.event("evt_1").await.0, "PROCESSED");
+}
+
+#[tokio::test]
+async fn a_busy_key_does_not_hide_the_others() {
+    let idle = Idle::start(&[]).await;
+    let backlog = "INSERT INTO stripe_events (event_id, create_time, type, livemode, lease_key, body)
+                   SELECT 'evt_' || n, now(), 'a.b', false, 'busy', '{}' FROM generate_series(1, 1500) AS n";
+    idle.execute(backlog).await;
+    idle.store(&event("evt_quiet", "a.b", &json!({"id": "quiet"})), "quiet").await;
+    assert_eq!(idle.journal.claim(10).await.expect("claimed").len(), 1);
+    assert_eq!(idle.journal.claim(10).await.expect("claimed").len(), 1);
+    assert_eq!(idle.count("SELECT count(*) FROM runtime.leases WHERE key = 'stripe:quiet'").await, 1);
+}

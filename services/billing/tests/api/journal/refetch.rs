@@ -1,0 +1,217 @@
+//! With a key, an event is a poke: what counts is the object as Stripe has it now.
+
+use chrono::TimeDelta;
+use levqor_proto::billing::v1::{order, stripe_event::State};
+use levqor_runtime::{
+    testing::{Caller, eventually},
+    work::Source,
+};
+use serde_json::{Value, json};
+use tracing::Level;
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{header, method, path},
+};
+
+use crate::support::{Bench, Idle, Log, event, session, with};
+
+const COMPLETED: &str = "checkout.session.completed";
+
+/// A Stripe that has this session.
+async fn stripe_with(session: &Value) -> MockServer {
+    let stripe = MockServer::start().await;
+    answer(&stripe, session, ResponseTemplate::new(200).set_body_json(session)).await;
+    stripe
+}
+
+async fn answer(stripe: &MockServer, session: &Value, answer: ResponseTemplate) {
+    let id = session["id"].as_str().expect("an id");
+    let asked = Mock::given(method("GET"))
+        .and(path(format!("/v1/checkout/sessions/{id}")))
+        .and(header("authorization", "Bearer sk_test_1"));
+    asked.respond_with(answer).mount(stripe).await;
+}
+
+fn unpaid(id: &str) -> Value {
+    with(session(id), &[("payment_status", json!("unpaid"))])
+}
+
+#[tokio::test]
+async fn paid_at_stripe_wins_over_unpaid_in_the_event() {
+    let stripe = stripe_with(&session("cs_1")).await;
+    let bench = Bench::start_with_stripe(&stripe.uri()).await;
+    bench.process(&event("evt_1", COMPLETED, &unpaid("cs_1"))).await;
+    assert_eq!(bench.order().await.state(), order::State::Paid);
+    assert_eq!(bench.messages().await.len(), 2);
+}
+
+#[tokio::test]
+async fn unpaid_at_stripe_wins_over_paid_in_the_event() {
+    let stripe = stripe_with(&unpaid("cs_1")).await;
+    let bench = Bench::start_with_stripe(&stripe.uri()).await;
+    bench.process(&event("evt_1", COMPLETED, &session("cs_1"))).await;
+    assert_eq!(bench.order().await.state(), order::State::PendingPayment);
+    assert!(bench.messages().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_event_whose_own_object_is_garbled_is_understood_all_the_same() {
+    let stripe = stripe_with(&with(session("cs_1"), &[("brand_new", json!([{"a": 1.5}]))])).await;
+    let bench = Bench::start_with_stripe(&stripe.uri()).await;
+    let thin = json!({
+        "id": "evt_1", "object": "v2.core.event", "type": "v1.checkout.session.completed", "created": "2026-09-22T10:13:20Z",
+        "related_object": {"id": "cs_1", "type": "checkout.session"},
+    });
+    for event in [event("evt_2", COMPLETED, &json!({"id": "cs_1", "mode": 7})), thin] {
+        assert_eq!(bench.process(&event).await.state(), State::Processed);
+    }
+    assert_eq!(bench.order().await.state(), order::State::Paid);
+}
+
+#[tokio::test]
+async fn one_fetch_serves_every_event_that_waits_for_it() {
+    let stripe = stripe_with(&session("cs_1")).await;
+    let idle = Idle::start_with_stripe(&stripe.uri()).await;
+    for n in 0..5 {
+        idle.store(&event(&format!("evt_{n}"), COMPLETED, &unpaid("cs_1")), "cs_1").await;
+    }
+    idle.work().await;
+    assert_eq!(idle.count("SELECT count(*) FROM stripe_events WHERE state = 'PROCESSED'").await, 5);
+    assert_eq!(stripe.received_requests().await.expect("recorded").len(), 1);
+    assert_eq!(idle.count("SELECT count(*) FROM orders WHERE state = 'PAID'").await, 1);
+}
+
+#[tokio::test]
+async fn a_customer_with_many_sessions_is_served_in_several_goes() {
+    let stripe = MockServer::start().await;
+    let sessions: Vec<_> =
+        (0..7).map(|n| with(session(&format!("cs_{n}")), &[("customer", json!("cus_1"))])).collect();
+    for session in &sessions {
+        answer(&stripe, session, ResponseTemplate::new(200).set_body_json(session)).await;
+    }
+    let bench = Bench::start_with_stripe(&stripe.uri()).await;
+    for (n, session) in sessions.iter().enumerate() {
+        bench.receive(&event(&format!("evt_{n}"), COMPLETED, session)).await;
+    }
+    for n in 0..7 {
+        assert_eq!(bench.settled(&format!("evt_{n}")).await.state(), State::Processed);
+    }
+    assert_eq!(bench.orders(&Caller::staff()).await.len(), 7);
+}
+
+#[tokio::test]
+async fn an_outage_is_waited_out() {
+    for status in [500, 429, 401] {
+        let stripe = MockServer::start().await;
+        let outage = json!({"error": {"type": "api_error", "message": "ada@example.com"}});
+        let outage = ResponseTemplate::new(status).set_body_json(outage);
+        let down = Mock::given(path("/v1/checkout/sessions/cs_1"))
+            .respond_with(outage)
+            .mount_as_scoped(&stripe)
+            .await;
+        let idle = Idle::start_with_stripe(&stripe.uri()).await;
+        idle.store(&event("evt_1", COMPLETED, &session("cs_1")), "cs_1").await;
+        idle.work().await;
+        let (state, attempts, failure) = idle.event("evt_1").await;
+        assert_eq!((state.as_str(), attempts), ("PENDING", 1));
+        assert_eq!(failure, format!("Stripe answered {status}"));
+        assert_eq!(idle.count("SELECT count(*) FROM runtime.leases").await, 0, "the key is free");
+        assert!(idle.journal.claim(10).await.expect("claimed").is_empty(), "not before its time");
+
+        drop(down);
+        answer(&stripe, &session("cs_1"), ResponseTemplate::new(200).set_body_json(session("cs_1"))).await;
+        levqor_runtime::testing::advance(&idle.db, TimeDelta::seconds(2)).await;
+        idle.work().await;
+        assert_eq!(idle.event("evt_1").await, ("PROCESSED".to_owned(), 2, String::new()));
+        assert_eq!(idle.count("SELECT count(*) FROM orders WHERE state = 'PAID'").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_stripe_that_is_not_there_or_talks_nonsense_is_waited_out() {
+    let nonsense = MockServer::start().await;
+    let page = ResponseTemplate::new(200).set_body_string("<html>maintenance</html>");
+    Mock::given(method("GET")).respond_with(page).mount(&nonsense).await;
+    let expected = [
+        ("http://127.0.0.1:1", "Stripe cannot be reached"),
+        (&nonsense.uri(), "Stripe's answer cannot be read"),
+    ];
+    for (base, failure) in expected {
+        let idle = Idle::start_with_stripe(base).await;
+        idle.store(&event("evt_1", COMPLETED, &session("cs_1")), "cs_1").await;
+        idle.work().await;
+        assert_eq!(idle.event("evt_1").await, ("PENDING".to_owned(), 1, failure.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_a_session_gets_into_the_log() {
+    let (log, _guard) = Log::start(Level::DEBUG);
+    let stripe = stripe_with(&session("cs_1")).await;
+    let gone = json!({"error": {"type": "invalid_request_error", "message": "No such session: cs_2"}});
+    answer(&stripe, &session("cs_2"), ResponseTemplate::new(404).set_body_json(gone)).await;
+    let idle = Idle::start_with_stripe(&stripe.uri()).await;
+    for id in ["cs_1", "cs_2"] {
+        idle.store(&event(&format!("evt_{id}"), COMPLETED, &session(id)), id).await;
+    }
+    idle.work().await;
+    // Ours, without wiremock's and sqlx's own lines: they log what they are given, and are silent in production.
+    let text = log.text();
+    let ours: Vec<_> =
+        text.lines().filter(|line| line.contains("levqor_") || line.contains("stripe::")).collect();
+    let text = ours.join("\n").replace("evt_cs_", "evt_");
+    assert!(text.contains("was processed") && text.contains("was quarantined"), "{text}");
+    for personal in ["cs_1", "cs_2", "xample.com", "Ada", "sk_test"] {
+        assert!(!text.contains(personal), "{personal} in {text}");
+    }
+}
+
+#[tokio::test]
+async fn after_the_last_try_the_event_is_quarantined() {
+    let idle = Idle::start_with_stripe("http://127.0.0.1:1").await;
+    idle.store(&event("evt_1", COMPLETED, &session("cs_1")), "cs_1").await;
+    idle.execute("UPDATE stripe_events SET attempts = 24").await;
+    idle.work().await;
+    let failure = "given up after 25 tries: Stripe cannot be reached".to_owned();
+    assert_eq!(idle.event("evt_1").await, ("QUARANTINED".to_owned(), 25, failure));
+}
+
+#[tokio::test]
+async fn an_object_that_stripe_does_not_have_is_quarantined_and_the_rest_of_the_customer_goes_on() {
+    let stripe = stripe_with(&session("cs_2")).await;
+    let gone = json!({"error": {"type": "invalid_request_error", "code": "resource_missing", "message": "No such session"}});
+    answer(&stripe, &session("cs_1"), ResponseTemplate::new(404).set_body_json(gone)).await;
+    let idle = Idle::start_with_stripe(&stripe.uri()).await;
+    idle.store(&event("evt_1", COMPLETED, &session("cs_1")), "cus_1").await;
+    idle.store(&event("evt_2", COMPLETED, &session("cs_2")), "cus_1").await;
+    idle.work().await;
+    let failure = "Stripe does not have the checkout session (404)".to_owned();
+    assert_eq!(idle.event("evt_1").await, ("QUARANTINED".to_owned(), 1, failure));
+    assert_eq!(idle.event("evt_2").await.0, "PROCESSED");
+}
+
+#[tokio::test]
+async fn an_id_never_becomes_another_path() {
+    let stripe = stripe_with(&session("cs_1")).await;
+    let bench = Bench::start_with_stripe(&stripe.uri()).await;
+    for (n, id) in ["../customers/cus_1", "cs_1?expand[]=customer", "cs_1#"].into_iter().enumerate() {
+        let event = bench.process(&event(&format!("evt_{n}"), COMPLETED, &session(id))).await;
+        assert_eq!(event.state(), State::Quarantined, "{id}");
+    }
+    assert!(stripe.received_requests().await.expect("recorded").is_empty());
+}
+
+#[tokio::test]
+async fn the_money_may_come_while_nobody_looks() {
+    let stripe = MockServer::start().await;
+    let waiting = ResponseTemplate::new(200).set_body_json(unpaid("cs_1"));
+    Mock::given(method("GET")).respond_with(waiting).up_to_n_times(1).mount(&stripe).await;
+    answer(&stripe, &session("cs_1"), ResponseTemplate::new(200).set_body_json(session("cs_1"))).await;
+    let bench = Bench::start_with_stripe(&stripe.uri()).await;
+    bench.process(&event("evt_1", COMPLETED, &unpaid("cs_1"))).await;
+    bench.process(&event("evt_2", "checkout.session.async_payment_succeeded", &unpaid("cs_1"))).await;
+    eventually("the order is paid", || async {
+        (bench.order().await.state() == order::State::Paid).then_some(())
+    })
+    .await;
+}

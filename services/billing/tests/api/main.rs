@@ -1,0 +1,13 @@
+//! The service as its callers see it: real gRPC, a real PostgreSQL, a Stripe of our own. One file per RPC, and the
+//! journal.
+
+mod capabilities;
+mod get_order;
+mod get_stripe_event;
+mod ingest_stripe_event;
+mod journal;
+mod list_orders;
+mod list_stripe_events;
+mod purge_stripe_event_bodies;
+mod replay_stripe_event;
+mod support;

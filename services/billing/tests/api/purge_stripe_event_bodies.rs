@@ -1,0 +1,77 @@
+//! `PurgeStripeEventBodies`: bodies go 30 days after processing; the events stay.
+
+use levqor_proto::billing::v1::{PurgeStripeEventBodiesRequest, stripe_event::State};
+use levqor_runtime::testing::{Caller, eventually};
+use serde_json::json;
+use tonic::Status;
+
+use crate::support::{Bench, assert_access, event};
+
+impl Bench {
+    async fn purge(&self, caller: &Caller) -> Result<i64, Status> {
+        let request = caller.request(PurgeStripeEventBodiesRequest {});
+        Ok(self.client().purge_stripe_event_bodies(request).await?.into_inner().purged)
+    }
+
+    /// Waits until the schedule's slot of today is over, so that it does not come in between.
+    async fn outlive_todays_slot(&self) {
+        eventually("today's purge is over", || async {
+            let taken =
+                self.count("SELECT count(*) FROM runtime.schedule_slots WHERE schedule LIKE 'purge_stripe%'");
+            let waiting =
+                self.count("SELECT count(*) FROM runtime.work WHERE rpc LIKE '%/PurgeStripeEventBodies'");
+            (taken.await == 1 && waiting.await == 0).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn only_bodies_processed_more_than_thirty_days_ago_go() {
+    let bench = Bench::start().await;
+    bench.outlive_todays_slot().await;
+    for n in 1..=3 {
+        bench.process(&event(&format!("evt_{n}"), "a.b", &json!({"id": "o_1"}))).await;
+    }
+    bench.process(&event("evt_4", "checkout.session.completed", &json!({"id": "cs_1"}))).await;
+    let past = "UPDATE stripe_events SET process_time = runtime.now() - interval '30 days 1 second' WHERE event_id = 'evt_1';
+                UPDATE stripe_events SET process_time = runtime.now() - interval '29 days' WHERE event_id = 'evt_2';
+                UPDATE stripe_events SET receive_time = runtime.now() - interval '1 year' WHERE event_id = 'evt_4';";
+    bench.execute(past).await;
+    let ourselves = Caller::service("billing", "billing");
+    assert_eq!(bench.purge(&ourselves).await.expect("purged"), 1);
+    assert_eq!(bench.purge(&ourselves).await.expect("nothing left"), 0);
+    for (event_id, purged) in [("evt_1", true), ("evt_2", false), ("evt_3", false), ("evt_4", false)] {
+        assert_eq!(bench.event_and_body(event_id).await.body.is_empty(), purged, "{event_id}");
+    }
+    assert_eq!(bench.event("evt_1").await.state(), State::Processed, "the event stays");
+}
+
+#[tokio::test]
+async fn a_backlog_is_purged_in_batches() {
+    let bench = Bench::start().await;
+    bench.outlive_todays_slot().await;
+    let backlog = "INSERT INTO stripe_events
+                       (event_id, create_time, type, livemode, lease_key, body, state, process_time)
+                   SELECT 'evt_' || n, now(), 'a.b', false, 'o', '{}', 'PROCESSED', now() - interval '31 days'
+                   FROM generate_series(1, 1201) AS n";
+    bench.execute(backlog).await;
+    assert_eq!(bench.purge(&Caller::service("billing", "billing")).await.expect("purged"), 1201);
+}
+
+#[tokio::test]
+async fn the_schedule_purges_by_itself() {
+    let bench = Bench::start().await;
+    bench.process(&event("evt_1", "a.b", &json!({"id": "o_1"}))).await;
+    bench.service.advance(chrono::TimeDelta::days(31)).await;
+    eventually("the body is gone", || async {
+        bench.event_and_body("evt_1").await.body.is_empty().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_billing_itself_may_purge() {
+    let bench = Bench::start().await;
+    assert_access(&["self"], async |caller| bench.purge(&caller).await).await;
+}

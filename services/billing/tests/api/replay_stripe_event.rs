@@ -1,0 +1,110 @@
+//! `ReplayStripeEvent`: an event is processed again, and what it led to does not happen again.
+
+use levqor_proto::billing::v1::{ReplayStripeEventRequest, StripeEvent, stripe_event::State};
+use levqor_runtime::testing::Caller;
+use serde_json::json;
+use tonic::{Code, Status};
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
+
+use crate::support::{Bench, assert_access, event, reason, session, violated, with};
+
+const AUDITED: &str = "SELECT count(*) FROM runtime.audit_entries WHERE action = 'stripe_event.replay'";
+const PURGED: &str = "UPDATE stripe_events SET body = NULL";
+
+impl Bench {
+    async fn replay(&self, caller: &Caller, event_id: &str) -> Result<StripeEvent, Status> {
+        let request = caller.request(ReplayStripeEventRequest { event_id: event_id.to_owned() });
+        let answer = self.client().replay_stripe_event(request).await?.into_inner();
+        Ok(answer.stripe_event.expect("an event"))
+    }
+}
+
+#[tokio::test]
+async fn what_was_quarantined_is_processed_after_the_fix() {
+    let stripe = MockServer::start().await;
+    let broken = with(session("cs_1"), &[("metadata", json!({"mode": "dfy"}))]);
+    let answer = |session| {
+        Mock::given(path("/v1/checkout/sessions/cs_1"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(session))
+    };
+    let before = answer(broken.clone()).mount_as_scoped(&stripe).await;
+    let bench = Bench::start_with_stripe(&stripe.uri()).await;
+    let quarantined = bench.process(&event("evt_1", "checkout.session.completed", &broken)).await;
+    assert_eq!(quarantined.state(), State::Quarantined);
+
+    // The fix: somebody adds the plan at Stripe.
+    drop(before);
+    answer(session("cs_1")).mount(&stripe).await;
+    let replayed = bench.replay(&Caller::staff(), "evt_1").await.expect("replayed");
+    assert_eq!((replayed.state(), replayed.attempts, replayed.failure.as_str()), (State::Pending, 0, ""));
+    let processed = bench.settled("evt_1").await;
+    assert_eq!((processed.state(), processed.attempts), (State::Processed, 1));
+    assert_eq!(bench.order().await.stripe_checkout_session_id, "cs_1");
+    assert_eq!(bench.count(AUDITED).await, 1);
+}
+
+#[tokio::test]
+async fn a_replay_of_a_processed_event_changes_nothing_else() {
+    let bench = Bench::start().await;
+    bench.process(&event("evt_1", "checkout.session.completed", &session("cs_1"))).await;
+    let before = bench.order().await;
+    bench.replay(&Caller::staff(), "evt_1").await.expect("replayed");
+    assert_eq!(bench.settled("evt_1").await.state(), State::Processed);
+    assert!(bench.order().await == before);
+    assert_eq!(bench.messages().await.len(), 2);
+}
+
+#[tokio::test]
+async fn the_same_key_replays_once() {
+    let bench = Bench::start().await;
+    bench.process(&event("evt_1", "a.b", &json!({}))).await;
+    let staff = Caller::staff().with_key("once");
+    let first = bench.replay(&staff, "evt_1").await.expect("replayed");
+    bench.settled("evt_1").await;
+    let again = bench.replay(&staff, "evt_1").await.expect("remembered");
+    assert!(first == again);
+    assert_eq!(bench.count(AUDITED).await, 1);
+    let refused = bench.replay(&staff, "evt_2").await.map(|_| ()).expect_err("another request");
+    assert_eq!(reason(&refused), "IDEMPOTENCY_KEY_REUSED");
+}
+
+#[tokio::test]
+async fn without_body_and_without_key_there_is_nothing_to_replay() {
+    let bench = Bench::start().await;
+    bench.process(&event("evt_1", "checkout.session.completed", &session("cs_1"))).await;
+    bench.execute(PURGED).await;
+    let refused = bench.replay(&Caller::staff(), "evt_1").await.map(|_| ()).expect_err("purged");
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::FailedPrecondition, "BODY_PURGED"));
+    assert_eq!(bench.event("evt_1").await.state(), State::Processed);
+    assert_eq!(bench.count(AUDITED).await, 0);
+}
+
+#[tokio::test]
+async fn without_body_the_object_is_fetched_again() {
+    let stripe = MockServer::start().await;
+    let answer = ResponseTemplate::new(200).set_body_json(session("cs_1"));
+    Mock::given(path("/v1/checkout/sessions/cs_1")).respond_with(answer).mount(&stripe).await;
+    let bench = Bench::start_with_stripe(&stripe.uri()).await;
+    bench.process(&event("evt_1", "checkout.session.completed", &session("cs_1"))).await;
+    bench.process(&event("evt_2", "a.b", &json!({"id": "o_1"}))).await;
+    bench.execute(PURGED).await;
+    bench.replay(&Caller::staff(), "evt_1").await.expect("replayed");
+    assert_eq!(bench.settled("evt_1").await.state(), State::Processed);
+    let refused = bench.replay(&Caller::staff(), "evt_2").await.map(|_| ()).expect_err("nothing to fetch");
+    assert_eq!(reason(&refused), "BODY_PURGED");
+}
+
+#[tokio::test]
+async fn an_event_that_never_came_is_not_found_and_no_id_is_named() {
+    let bench = Bench::start().await;
+    let refused = bench.replay(&Caller::staff(), "evt_1").await.map(|_| ()).expect_err("none");
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::NotFound, "STRIPE_EVENT_NOT_FOUND"));
+    let refused = bench.replay(&Caller::staff(), "").await.map(|_| ()).expect_err("no id");
+    assert_eq!(violated(&refused), ["event_id"]);
+}
+
+#[tokio::test]
+async fn only_staff_may_replay() {
+    let bench = Bench::start().await;
+    assert_access(&["staff", "admin"], async |caller| bench.replay(&caller, "evt_1").await).await;
+}

@@ -1,0 +1,101 @@
+//! Billing put together but not started: no server, no worker. The test itself claims and processes.
+
+use std::sync::Arc;
+
+use levqor_billing::{Billing, Journal};
+use levqor_runtime::{
+    chassis::{Chassis, Tasks},
+    client::Channels,
+    clock::Clock,
+    config::{Env, Reader},
+    db::Db,
+    install_crypto,
+    service::Service,
+    testing::{self, MESH_KEY, advance},
+    token::{MeshKeys, ServiceTokens},
+    work::{LEASE, Source, Wakes},
+};
+use serde_json::Value;
+
+use super::SECRET;
+
+/// Billing, idle.
+pub(crate) struct Idle {
+    pub(crate) db: Db,
+    pub(crate) journal: Journal,
+}
+
+impl Idle {
+    pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
+        install_crypto();
+        let url = testing::database::<Billing>().await;
+        let settings = [&[("STRIPE_WEBHOOK_SECRET", SECRET)], settings].concat();
+        let config = testing::config::<Billing>(&url, &settings).own;
+        let (clock, wakes) = (Clock::default(), Wakes::default());
+        let keys = Env::from_pairs([("LEVQOR_MESH_KEY", MESH_KEY)]);
+        let keys = MeshKeys::read(&mut Reader::new(&keys)).expect("keys");
+        let db = Db::new(&url, Billing::NAME, 8, wakes.clone());
+        let chassis = Chassis {
+            service: Billing::NAME,
+            db: db.clone(),
+            channels: Channels::default(),
+            tokens: Arc::new(ServiceTokens::new(&keys, clock.clone())),
+            tasks: Tasks::default(),
+            wakes,
+            clock,
+        };
+        let billing = Billing::build(config, chassis).await.expect("billing");
+        Self { db, journal: Journal::new(billing) }
+    }
+
+    /// With a key, and a Stripe at this address.
+    pub(crate) async fn start_with_stripe(base: &str) -> Self {
+        Self::start(&[("STRIPE_SECRET_KEY", "sk_test_1"), ("STRIPE_API_BASE", base)]).await
+    }
+
+    /// Stores an event as `IngestStripeEvent` would, under this lease key.
+    pub(crate) async fn store(&self, event: &Value, lease_key: &str) {
+        sqlx::query(
+            "INSERT INTO stripe_events (event_id, create_time, type, livemode, object_id, lease_key, body)
+             VALUES ($1, to_timestamp($2), $3, false, $4, $5, $6)",
+        )
+        .bind(event["id"].as_str())
+        .bind(event["created"].as_i64())
+        .bind(event["type"].as_str())
+        .bind(event["data"]["object"]["id"].as_str())
+        .bind(lease_key)
+        .bind(event.to_string().into_bytes())
+        .execute(self.db.pool())
+        .await
+        .expect("stored");
+    }
+
+    /// Lets the leases of workers that were killed run out.
+    pub(crate) async fn outlive_leases(&self) {
+        advance(&self.db, chrono::TimeDelta::from_std(LEASE).expect("a lease")).await;
+    }
+
+    /// Claims and processes what is due, once.
+    pub(crate) async fn work(&self) {
+        for lease in self.journal.claim(10).await.expect("claimed") {
+            self.journal.process(lease).await;
+        }
+    }
+
+    /// An event's state, attempts and failure.
+    pub(crate) async fn event(&self, event_id: &str) -> (String, i32, String) {
+        sqlx::query_as("SELECT state, attempts, coalesce(failure, '') FROM stripe_events WHERE event_id = $1")
+            .bind(event_id)
+            .fetch_one(self.db.pool())
+            .await
+            .expect("an event")
+    }
+
+    pub(crate) async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(self.db.pool()).await.expect("counted")
+    }
+
+    pub(crate) async fn execute(&self, sql: &'static str) {
+        sqlx::raw_sql(sql).execute(self.db.pool()).await.expect("executed");
+    }
+}

@@ -1,0 +1,56 @@
+-- One row per message. (template, about, recipient) is unique for good: the same message is never sent twice, whoever
+-- asks. The recipient's part of that key is an HMAC, so that the promise outlives the address.
+CREATE TABLE messages (
+    message_id uuid NOT NULL,
+    template text NOT NULL,
+    template_version integer NOT NULL,
+    about text NOT NULL,
+    recipient text,
+    recipient_hash bytea NOT NULL,
+    sender text NOT NULL,
+    subject text NOT NULL,
+    body_text text NOT NULL,
+    body_html text NOT NULL,
+    state text NOT NULL,
+    provider text,
+    provider_message_id text,
+    failure text,
+    attempts integer NOT NULL DEFAULT 0,
+    create_time timestamptz NOT NULL,
+    send_time timestamptz,
+    CONSTRAINT messages_pkey PRIMARY KEY (message_id),
+    CONSTRAINT messages_identity UNIQUE (template, about, recipient_hash),
+    CONSTRAINT messages_recipient_hash_length CHECK (octet_length(recipient_hash) = 32),
+    CONSTRAINT messages_attempts_not_negative CHECK (attempts >= 0),
+    CONSTRAINT messages_state CHECK (state IN ('PENDING', 'SENT', 'FAILED')),
+    -- Whatever claims to be sent holds the evidence, and nothing else does.
+    CONSTRAINT messages_evidence CHECK (
+        (state = 'SENT') = (provider IS NOT NULL AND provider_message_id IS NOT NULL AND send_time IS NOT NULL)
+    ),
+    -- Whatever failed says why.
+    CONSTRAINT messages_failure CHECK ((state = 'FAILED') = (failure IS NOT NULL))
+);
+
+-- Lists, newest first: all of them, and one person's.
+CREATE INDEX messages_newest ON messages (create_time DESC, message_id DESC);
+CREATE INDEX messages_recipient_newest ON messages (recipient_hash, create_time DESC, message_id DESC);
+
+COMMENT ON TABLE messages IS 'Every mail that was asked for, as it was rendered, and what became of it.';
+COMMENT ON COLUMN messages.message_id IS 'not personal';
+COMMENT ON COLUMN messages.template IS 'not personal';
+COMMENT ON COLUMN messages.template_version IS 'not personal';
+COMMENT ON COLUMN messages.about IS 'not personal';
+COMMENT ON COLUMN messages.recipient IS 'personal: EMAIL; keep: 2y';
+-- The named exception of the design's section 11: without it, an erased person would be written to again.
+COMMENT ON COLUMN messages.recipient_hash IS 'not personal';
+COMMENT ON COLUMN messages.sender IS 'not personal';
+COMMENT ON COLUMN messages.subject IS 'personal: MESSAGE; keep: 2y';
+COMMENT ON COLUMN messages.body_text IS 'personal: MESSAGE; keep: 2y';
+COMMENT ON COLUMN messages.body_html IS 'personal: MESSAGE; keep: 2y';
+COMMENT ON COLUMN messages.state IS 'not personal';
+COMMENT ON COLUMN messages.provider IS 'not personal';
+COMMENT ON COLUMN messages.provider_message_id IS 'not personal';
+COMMENT ON COLUMN messages.failure IS 'not personal';
+COMMENT ON COLUMN messages.attempts IS 'not personal';
+COMMENT ON COLUMN messages.create_time IS 'not personal';
+COMMENT ON COLUMN messages.send_time IS 'not personal';

@@ -1,0 +1,102 @@
+//! The settings of this service, parsed and validated before anything opens.
+
+use levqor_runtime::config::{Reader, Setting};
+
+use crate::domain::{address::AddressKey, sender::Sender, site::SiteUrl};
+
+/// The configuration.
+pub struct Config {
+    /// `LEVQOR_ADDRESS_KEY`
+    pub address_key: AddressKey,
+    /// `LEVQOR_MAIL_FROM`
+    pub sender: Sender,
+    /// `LEVQOR_SITE_URL`
+    pub site: SiteUrl,
+}
+
+const ADDRESS_KEY: Setting = Setting::secret(
+    "LEVQOR_ADDRESS_KEY",
+    "Hashes mail addresses in keys that outlive a person; at least 32 bytes, and never changed: a new key forgets who \
+     was written to.",
+);
+const MAIL_FROM: Setting = Setting::plain(
+    "LEVQOR_MAIL_FROM",
+    Some("Levqor <orders@levqor.ai>"),
+    "Who mail to customers comes from.",
+);
+const SITE_URL: Setting = Setting::plain(
+    "LEVQOR_SITE_URL",
+    Some("https://www.levqor.ai"),
+    "Where the website is; mails link to it.",
+);
+
+impl Config {
+    /// Every setting.
+    #[must_use]
+    pub fn settings() -> Vec<Setting> {
+        vec![ADDRESS_KEY, MAIL_FROM, SITE_URL]
+    }
+
+    /// Reads every setting, and notes every mistake.
+    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let address_key = address_key(reader);
+        let sender = reader.defaulted(&MAIL_FROM, "an address, alone or as in `Levqor <orders@levqor.ai>`");
+        let site = reader.defaulted(&SITE_URL, "an http(s) URL without a slash at its end");
+        Some(Self { address_key: address_key?, sender: sender?, site: site? })
+    }
+}
+
+fn address_key(reader: &mut Reader<'_>) -> Option<AddressKey> {
+    let key = reader.secret(&ADDRESS_KEY).and_then(|secret| AddressKey::try_new(&secret).ok());
+    if key.is_none() {
+        reader.problem(
+            &ADDRESS_KEY,
+            format!("expected a secret of at least {} bytes", AddressKey::LEAST_BYTES),
+        );
+    }
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use levqor_runtime::config::{Env, Problem, Problems};
+
+    use super::*;
+
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Config, Problems> {
+        let env = Env::from_pairs(pairs.iter().copied());
+        let mut reader = Reader::new(&env);
+        let config = Config::read(&mut reader);
+        reader.finish(config)
+    }
+
+    #[test]
+    fn only_the_key_has_to_be_set() {
+        let config = read(&[("LEVQOR_ADDRESS_KEY", KEY)]).expect("a configuration");
+        assert_eq!(config.sender.to_string(), "Levqor <orders@levqor.ai>");
+        assert_eq!(config.site.to_string(), "https://www.levqor.ai");
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once_and_no_secret_shown() {
+        let Problems(problems) = read(&[
+            ("LEVQOR_ADDRESS_KEY", "hunter2"),
+            ("LEVQOR_MAIL_FROM", "Levqor"),
+            ("LEVQOR_SITE_URL", "www.levqor.ai/"),
+        ])
+        .err()
+        .expect("mistakes");
+        let named: Vec<_> = problems.iter().map(|Problem { setting, .. }| setting.as_str()).collect();
+        assert_eq!(named, ["LEVQOR_ADDRESS_KEY", "LEVQOR_MAIL_FROM", "LEVQOR_SITE_URL"]);
+        assert!(!Problems(problems).to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn a_missing_key_is_a_mistake() {
+        let Problems(problems) = read(&[]).err().expect("a mistake");
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].setting, "LEVQOR_ADDRESS_KEY");
+    }
+}

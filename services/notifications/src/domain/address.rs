@@ -1,0 +1,72 @@
+//! Recipients in keys that outlive a person: known again, never read.
+
+use levqor_runtime::email::Email;
+use ring::hmac;
+use secrecy::{ExposeSecret, SecretString};
+
+/// The key of the hashes. Whoever changes it forgets who was written to, so it is never rotated.
+pub struct AddressKey(hmac::Key);
+
+/// The secret is too short to be a key.
+#[derive(Debug, thiserror::Error)]
+#[error("not a key of at least {} bytes", AddressKey::LEAST_BYTES)]
+pub struct TooShort;
+
+impl AddressKey {
+    /// The fewest bytes of a key: as many as the hash has.
+    pub const LEAST_BYTES: usize = 32;
+
+    /// The key that a secret makes.
+    pub fn try_new(secret: &SecretString) -> Result<Self, TooShort> {
+        let bytes = secret.expose_secret().as_bytes();
+        if bytes.len() < Self::LEAST_BYTES {
+            return Err(TooShort);
+        }
+        Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, bytes)))
+    }
+
+    /// HMAC-SHA256 of the address' normal form.
+    #[must_use]
+    pub fn hash(&self, address: &Email) -> AddressHash {
+        let tag = hmac::sign(&self.0, address.as_str().as_bytes());
+        let mut hash = [0; 32];
+        hash.copy_from_slice(tag.as_ref());
+        AddressHash(hash)
+    }
+}
+
+/// One person's address, unreadable without the key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct AddressHash([u8; 32]);
+
+impl AddressHash {
+    /// For the database.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(text: &str) -> AddressKey {
+        AddressKey::try_new(&SecretString::from(text.to_owned())).expect("a key")
+    }
+
+    #[test]
+    fn one_address_has_one_hash_per_key() {
+        let [alice, again, bob] = ["Alice@Example.com", "alice@example.com", "bob@example.com"]
+            .map(|text| text.parse::<Email>().expect(text));
+        let (one, two) = (key(&"a".repeat(32)), key(&"b".repeat(32)));
+        assert!(one.hash(&alice) == one.hash(&again));
+        assert!(one.hash(&alice) != one.hash(&bob));
+        assert!(one.hash(&alice) != two.hash(&alice));
+    }
+
+    #[test]
+    fn a_short_secret_is_not_a_key() {
+        assert!(AddressKey::try_new(&SecretString::from("a".repeat(31))).is_err());
+    }
+}

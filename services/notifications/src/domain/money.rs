@@ -1,0 +1,136 @@
+//! Amounts of money as customers read them.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Serialize, Serializer};
+
+/// An ISO 4217 code, upper case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Currency([u8; 3]);
+
+/// The text is not a currency's code.
+#[derive(Debug, thiserror::Error)]
+#[error("not a currency code")]
+pub struct NotACurrency;
+
+impl FromStr for Currency {
+    type Err = NotACurrency;
+
+    fn from_str(text: &str) -> Result<Self, NotACurrency> {
+        let code: [u8; 3] = text.as_bytes().try_into().map_err(|_| NotACurrency)?;
+        if code.iter().all(u8::is_ascii_uppercase) { Ok(Self(code)) } else { Err(NotACurrency) }
+    }
+}
+
+impl Currency {
+    /// How many digits the minor unit has (ISO 4217, table A.1).
+    const fn digits(self) -> u32 {
+        match &self.0 {
+            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG" | b"RWF"
+            | b"UGX" | b"UYI" | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
+            b"BHD" | b"IQD" | b"JOD" | b"KWD" | b"LYD" | b"OMR" | b"TND" => 3,
+            b"CLF" | b"UYW" => 4,
+            _ => 2,
+        }
+    }
+
+    /// The symbol, where it means this currency and no other to the reader.
+    const fn symbol(self) -> Option<&'static str> {
+        match &self.0 {
+            b"GBP" => Some("£"),
+            b"EUR" => Some("€"),
+            b"USD" => Some("$"),
+            b"JPY" => Some("¥"),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|&byte| fmt::Write::write_char(formatter, char::from(byte)))
+    }
+}
+
+/// An amount that was paid or is due, in minor units; never negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Amount {
+    /// In which currency.
+    pub currency: Currency,
+    /// How much, in the currency's minor unit.
+    pub minor_units: u64,
+}
+
+impl fmt::Display for Amount {
+    /// `£1,234.50`, `¥1,500`, `CHF 99.00`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.currency.digits();
+        let scale = 10_u64.pow(digits);
+        match self.currency.symbol() {
+            Some(symbol) => formatter.write_str(symbol)?,
+            None => write!(formatter, "{} ", self.currency)?,
+        }
+        formatter.write_str(&grouped(self.minor_units / scale))?;
+        if digits > 0 {
+            let width = digits as usize;
+            write!(formatter, ".{:0width$}", self.minor_units % scale)?;
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Amount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The number with a comma before every third digit.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn amount(currency: &str, minor_units: u64) -> String {
+        Amount { currency: currency.parse().expect("a currency"), minor_units }.to_string()
+    }
+
+    #[test]
+    fn amounts_read_as_customers_know_them() {
+        assert_eq!(amount("GBP", 9_900), "£99.00");
+        assert_eq!(amount("GBP", 5), "£0.05");
+        assert_eq!(amount("EUR", 123_456_789), "€1,234,567.89");
+        assert_eq!(amount("USD", 0), "$0.00");
+        assert_eq!(amount("CHF", 100_050), "CHF 1,000.50");
+    }
+
+    #[test]
+    fn not_every_currency_has_two_digits() {
+        assert_eq!(amount("JPY", 1_500), "¥1,500");
+        assert_eq!(amount("KRW", 99), "KRW 99");
+        assert_eq!(amount("KWD", 1_234), "KWD 1.234");
+    }
+
+    #[test]
+    fn the_largest_amount_is_still_right() {
+        assert_eq!(amount("GBP", u64::MAX), "£184,467,440,737,095,516.15");
+    }
+
+    #[test]
+    fn a_currency_is_three_upper_case_letters() {
+        for text in ["", "GB", "gbp", "GBPP", "G1P", "£££"] {
+            assert!(text.parse::<Currency>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Names that other services give to their things, safe in keys, links and logs.
+
+use std::{fmt, str::FromStr};
+
+use serde::Serialize;
+
+/// The text is not a reference.
+#[derive(Debug, thiserror::Error)]
+#[error("not a reference")]
+pub struct NotAReference;
+
+/// What a message is about, such as `order:0190…` or `invoice:in_1:step:2`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About(String);
+
+impl About {
+    /// What a request is told about the form.
+    pub const EXPECTED: &str = "1 to 200 letters, digits and characters of `:._-`";
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for About {
+    type Err = NotAReference;
+
+    fn from_str(text: &str) -> Result<Self, NotAReference> {
+        // No `@`: a reference is logged and kept for good, so no mail address may slip into it.
+        reference(text, 200, ":._-").map(Self)
+    }
+}
+
+/// The name of a template, one of today or one that messages were made with long ago.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateName(String);
+
+impl TemplateName {
+    /// What a request is told about the form.
+    pub const EXPECTED: &str = "a template's name, such as `order_welcome`";
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for TemplateName {
+    type Err = NotAReference;
+
+    fn from_str(text: &str) -> Result<Self, NotAReference> {
+        reference(text, 100, "_").map(Self)
+    }
+}
+
+/// The id of an order, as billing made it. Fit for a URL's query without escaping.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OrderId(String);
+
+impl OrderId {
+    /// What a request is told about the form.
+    pub const EXPECTED: &str = "an order's id: 1 to 100 letters, digits and characters of `_-`";
+}
+
+impl FromStr for OrderId {
+    type Err = NotAReference;
+
+    fn from_str(text: &str) -> Result<Self, NotAReference> {
+        reference(text, 100, "_-").map(Self)
+    }
+}
+
+impl fmt::Display for OrderId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+fn reference(text: &str, longest: usize, punctuation: &str) -> Result<String, NotAReference> {
+    let fits = (1..=longest).contains(&text.len())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || punctuation.contains(c));
+    if fits { Ok(text.to_owned()) } else { Err(NotAReference) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_short_and_plain() {
+        for text in ["order:0190b2c4-1111-7000-8000-000000000000", "invoice:in_1.2:step:2", "a"] {
+            assert!(text.parse::<About>().is_ok(), "{text}");
+        }
+        for text in ["", "order 1", "alice@example.com", "order/1", "a\n", "é", &"a".repeat(201)] {
+            assert!(text.parse::<About>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_order_id_fits_into_a_link() {
+        assert!("0190b2c4-1111-7000-8000-000000000000".parse::<OrderId>().is_ok());
+        for text in ["", "a&b", "a=b", "a#b", "a%20b", "order:1", &"a".repeat(101)] {
+            assert!(text.parse::<OrderId>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Where the website is, so that mails can link to it.
+
+use std::{fmt, str::FromStr};
+
+/// The website's address: an http(s) URL without a trailing slash, so that paths can be appended to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteUrl(String);
+
+/// The text is not a site's address.
+#[derive(Debug, thiserror::Error)]
+#[error("not the address of a site")]
+pub struct NotASiteUrl;
+
+impl FromStr for SiteUrl {
+    type Err = NotASiteUrl;
+
+    fn from_str(text: &str) -> Result<Self, NotASiteUrl> {
+        let uri: http::Uri = text.parse().map_err(|_| NotASiteUrl)?;
+        let host = uri.authority().ok_or(NotASiteUrl)?;
+        let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
+        // The parser is lenient: it takes quotes and braces, which have no place in a link of a mail.
+        let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || ":/.-_~%[]".contains(c));
+        let is_base = uri.query().is_none() && !text.ends_with('/');
+        if is_web && is_plain && is_base && !host.host().is_empty() {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NotASiteUrl)
+        }
+    }
+}
+
+impl fmt::Display for SiteUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_is_an_http_url_that_paths_can_be_appended_to() {
+        for text in
+            ["https://www.levqor.ai", "http://127.0.0.1:3000", "https://levqor.ai/site", "http://[::1]:3000"]
+        {
+            assert_eq!(text.parse::<SiteUrl>().expect(text).to_string(), text);
+        }
+        for text in [
+            "",
+            "www.levqor.ai",
+            "/intake",
+            "https://",
+            "https://www.levqor.ai/",
+            "https://www.levqor.ai?a=b",
+            "https://www.levqor.ai#a",
+            "https://user@levqor.ai",
+            "javascript:alert(1)",
+            "ftp://levqor.ai",
+            "https://levqor.ai/\"onclick=",
+        ] {
+            assert!(text.parse::<SiteUrl>().is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! `ListMessages`: shows staff which messages were asked for and what became of them, newest first.
+
+use std::{str::FromStr, sync::Arc};
+
+use levqor_proto::notifications::v1::{self as proto, ListMessagesRequest, ListMessagesResponse};
+use levqor_runtime::{
+    context::Ctx,
+    db::{Page, next_page_token},
+    email::Email,
+    error::{Invalid, Violations},
+};
+
+use crate::{
+    Notifications,
+    domain::{
+        message::State,
+        reference::{About, TemplateName},
+    },
+    error::Error,
+    store::messages::{self, Filter},
+};
+
+pub(super) async fn list_messages(
+    state: Arc<Notifications>,
+    _ctx: Ctx,
+    request: ListMessagesRequest,
+) -> Result<ListMessagesResponse, Error> {
+    let Query { recipient, template, about, state: message_state, page } = Query::try_from(request)?;
+    // By hash, so that the list of a person stays findable after the address was erased.
+    let recipient = recipient.map(|address| state.config.address_key.hash(&address));
+    let filter = Filter { recipient, template, about, state: message_state };
+
+    let mut conn = state.chassis.db.acquire().await?;
+    let mut messages = messages::list(&mut conn, &filter, &page).await?;
+    let next_page_token =
+        next_page_token(&mut messages, page, |message| (message.create_time, message.id.as_uuid()));
+    Ok(ListMessagesResponse {
+        messages: messages.into_iter().map(proto::Message::from).collect(),
+        next_page_token,
+    })
+}
+
+/// A valid request.
+struct Query {
+    recipient: Option<Email>,
+    template: Option<TemplateName>,
+    about: Option<About>,
+    state: Option<State>,
+    page: Page,
+}
+
+impl TryFrom<ListMessagesRequest> for Query {
+    type Error = Invalid;
+
+    fn try_from(request: ListMessagesRequest) -> Result<Self, Invalid> {
+        let mut violations = Violations::new();
+        let recipient = filter(&mut violations, "recipient", &request.recipient, "a mail address");
+        let template = filter(&mut violations, "template", &request.template, TemplateName::EXPECTED);
+        let about = filter(&mut violations, "about", &request.about, About::EXPECTED);
+        let state = state_filter(&mut violations, request.state);
+        let page = Page::parse(&mut violations, request.page_size, &request.page_token);
+        violations.finish(page.map(|page| Self { recipient, template, about, state, page }))
+    }
+}
+
+/// What to filter by. None where the field is empty, or with a violation noted.
+fn filter<T: FromStr>(violations: &mut Violations, field: &str, text: &str, expected: &str) -> Option<T> {
+    if text.is_empty() { None } else { violations.parse(field, text, expected) }
+}
+
+/// The same for the state, whose empty value is `STATE_UNSPECIFIED`.
+fn state_filter(violations: &mut Violations, state: i32) -> Option<State> {
+    match proto::message::State::try_from(state) {
+        Ok(proto::message::State::Unspecified) => None,
+        Ok(proto::message::State::Pending) => Some(State::Pending),
+        Ok(proto::message::State::Sent) => Some(State::Sent),
+        Ok(proto::message::State::Failed) => Some(State::Failed),
+        Err(_) => {
+            violations.add("state", "expected a state of messages");
+            None
+        }
+    }
+}

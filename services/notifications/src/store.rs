@@ -1,0 +1,4 @@
+//! The only SQL of this service, one file per table.
+
+pub(crate) mod mailbox;
+pub(crate) mod messages;

@@ -1,0 +1,230 @@
+//! Table `messages`: every mail that was asked for, and what became of it.
+
+use chrono::{DateTime, Utc};
+use levqor_runtime::{
+    db::{DbError, Page},
+    email::Email,
+};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::domain::{
+    address::AddressHash,
+    message::{Body, Message, MessageId, Outcome, Receipt, State},
+    reference::{About, TemplateName},
+    template::{Rendered, Template},
+};
+
+/// A message that was not asked for before.
+pub(crate) struct NewMessage<'a> {
+    pub(crate) id: MessageId,
+    pub(crate) template: Template,
+    pub(crate) about: &'a About,
+    pub(crate) recipient: &'a Email,
+    pub(crate) recipient_hash: AddressHash,
+    pub(crate) sender: &'a str,
+    pub(crate) rendered: &'a Rendered,
+    pub(crate) create_time: DateTime<Utc>,
+}
+
+/// Stores a message as pending. False, and nothing stored, when the same message was asked for before.
+pub(crate) async fn insert(conn: &mut PgConnection, message: &NewMessage<'_>) -> Result<bool, DbError> {
+    let result = sqlx::query!(
+        "INSERT INTO messages (message_id, template, template_version, about, recipient, recipient_hash, sender,
+                               subject, body_text, body_html, state, create_time)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'PENDING', $11)
+         ON CONFLICT ON CONSTRAINT messages_identity DO NOTHING",
+        message.id.as_uuid(),
+        message.template.name(),
+        message.template.version(),
+        message.about.as_str(),
+        message.recipient.as_str(),
+        message.recipient_hash.as_bytes(),
+        message.sender,
+        message.rendered.subject,
+        message.rendered.text,
+        message.rendered.html,
+        message.create_time,
+    )
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected() == 1)
+}
+
+/// The message that was asked for before: the same template about the same thing to the same recipient.
+pub(crate) async fn find_same(
+    conn: &mut PgConnection,
+    message: &NewMessage<'_>,
+) -> Result<MessageId, DbError> {
+    let id = sqlx::query_scalar!(
+        "SELECT message_id FROM messages WHERE template = $1 AND about = $2 AND recipient_hash = $3",
+        message.template.name(),
+        message.about.as_str(),
+        message.recipient_hash.as_bytes(),
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(id.into())
+}
+
+/// One message.
+pub(crate) async fn get(conn: &mut PgConnection, id: MessageId) -> Result<Option<Message>, DbError> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT message_id, template, about, recipient, subject, state, provider, provider_message_id, failure,
+                create_time, send_time
+         FROM messages WHERE message_id = $1",
+        id.as_uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(Message::try_from).transpose()
+}
+
+/// One message, and nobody else changes it until the transaction ends.
+pub(crate) async fn lock(conn: &mut PgConnection, id: MessageId) -> Result<Option<Message>, DbError> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT message_id, template, about, recipient, subject, state, provider, provider_message_id, failure,
+                create_time, send_time
+         FROM messages WHERE message_id = $1 FOR UPDATE",
+        id.as_uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(Message::try_from).transpose()
+}
+
+/// What was rendered for a message.
+pub(crate) async fn body(conn: &mut PgConnection, id: MessageId) -> Result<Option<Body>, DbError> {
+    let body = sqlx::query_as!(
+        Body,
+        "SELECT sender, body_text AS text, body_html AS html FROM messages WHERE message_id = $1",
+        id.as_uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(body)
+}
+
+/// Which messages to list; none of a thing means all.
+pub(crate) struct Filter {
+    pub(crate) recipient: Option<AddressHash>,
+    pub(crate) template: Option<TemplateName>,
+    pub(crate) about: Option<About>,
+    pub(crate) state: Option<State>,
+}
+
+/// A page of messages, newest first, and one more if there is one: that is how the caller knows of the next page.
+pub(crate) async fn list(
+    conn: &mut PgConnection,
+    filter: &Filter,
+    page: &Page,
+) -> Result<Vec<Message>, DbError> {
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT message_id, template, about, recipient, subject, state, provider, provider_message_id, failure,
+                create_time, send_time
+         FROM messages
+         WHERE ($1::bytea IS NULL OR recipient_hash = $1)
+           AND ($2::text IS NULL OR template = $2)
+           AND ($3::text IS NULL OR about = $3)
+           AND ($4::text IS NULL OR state = $4)
+           AND ($5::timestamptz IS NULL OR (create_time, message_id) < ($5, $6::uuid))
+         ORDER BY create_time DESC, message_id DESC
+         LIMIT $7",
+        filter.recipient.as_ref().map(AddressHash::as_bytes),
+        filter.template.as_ref().map(TemplateName::as_str),
+        filter.about.as_ref().map(About::as_str),
+        filter.state.map(State::as_str),
+        page.after_time(),
+        page.after_id(),
+        page.limit(),
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Message::try_from).collect()
+}
+
+/// Writes down how a pending message ended.
+pub(crate) async fn settle(conn: &mut PgConnection, id: MessageId, outcome: &Outcome) -> Result<(), DbError> {
+    let settled = match outcome {
+        Outcome::Sent { receipt, send_time } => {
+            sqlx::query!(
+                "UPDATE messages
+                 SET state = 'SENT', provider = $2, provider_message_id = $3, send_time = $4, attempts = attempts + 1
+                 WHERE message_id = $1 AND state = 'PENDING'",
+                id.as_uuid(),
+                receipt.provider,
+                receipt.provider_message_id,
+                send_time,
+            )
+            .execute(conn)
+            .await?
+        }
+        Outcome::Failed { failure } => {
+            sqlx::query!(
+                "UPDATE messages SET state = 'FAILED', failure = $2, attempts = attempts + 1
+                 WHERE message_id = $1 AND state = 'PENDING'",
+                id.as_uuid(),
+                failure,
+            )
+            .execute(conn)
+            .await?
+        }
+    };
+    if settled.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound.into()) }
+}
+
+/// Counts an attempt that ended nothing. A message that was settled meanwhile is left alone.
+pub(crate) async fn count_attempt(conn: &mut PgConnection, id: MessageId) -> Result<(), DbError> {
+    sqlx::query!(
+        "UPDATE messages SET attempts = attempts + 1 WHERE message_id = $1 AND state = 'PENDING'",
+        id.as_uuid(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+struct Row {
+    message_id: Uuid,
+    template: String,
+    about: String,
+    recipient: Option<String>,
+    subject: String,
+    state: String,
+    provider: Option<String>,
+    provider_message_id: Option<String>,
+    failure: Option<String>,
+    create_time: DateTime<Utc>,
+    send_time: Option<DateTime<Utc>>,
+}
+
+impl TryFrom<Row> for Message {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> Result<Self, DbError> {
+        let unreadable =
+            |what: &str| DbError::from(sqlx::Error::Decode(format!("{what} of a message").into()));
+        let recipient = row.recipient.map(|text| text.parse()).transpose();
+        let outcome =
+            match (row.state.as_str(), row.provider, row.provider_message_id, row.send_time, row.failure) {
+                ("PENDING", ..) => None,
+                ("SENT", Some(provider), Some(provider_message_id), Some(send_time), _) => {
+                    Some(Outcome::Sent { receipt: Receipt { provider, provider_message_id }, send_time })
+                }
+                ("FAILED", _, _, _, Some(failure)) => Some(Outcome::Failed { failure }),
+                _ => return Err(unreadable("state")),
+            };
+        Ok(Self {
+            id: row.message_id.into(),
+            template: row.template,
+            about: row.about,
+            recipient: recipient.map_err(|_| unreadable("recipient"))?,
+            subject: row.subject,
+            outcome,
+            create_time: row.create_time,
+        })
+    }
+}

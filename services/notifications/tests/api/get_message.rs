@@ -1,0 +1,59 @@
+//! `GetMessage`: staff see one message and what was rendered.
+
+use levqor_proto::notifications::v1::{GetMessageRequest, GetMessageResponse};
+use levqor_runtime::testing::Caller;
+use tonic::Code;
+
+use crate::{Notified, UNKNOWN_ID, assert_access, reason, refused, violated, welcome};
+
+fn get(caller: &Caller, id: &str) -> tonic::Request<GetMessageRequest> {
+    caller.request(GetMessageRequest { message_id: id.to_owned() })
+}
+
+#[tokio::test]
+async fn staff_see_what_was_rendered() {
+    let notified = Notified::start().await;
+    let id = notified.sent("a", welcome("1", "ada@example.com")).await.message_id;
+    let response =
+        notified.client().get_message(get(&Caller::staff(), &id)).await.expect("there").into_inner();
+    let GetMessageResponse { message, text, html } = response;
+    assert_eq!(message.expect("a message").message_id, id);
+    assert!(text.starts_with("Hello Ada Lovelace,\n"), "{text}");
+    assert!(text.contains("Paid: £99.00\n"), "{text}");
+    assert!(html.starts_with("<!doctype html>"), "{html}");
+    assert!(html.contains("https://www.levqor.ai/intake?order_id=1"), "{html}");
+}
+
+#[tokio::test]
+async fn a_message_that_is_not_there_is_not_found() {
+    let notified = Notified::start().await;
+    let status = refused(notified.client().get_message(get(&Caller::staff(), UNKNOWN_ID)).await);
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::NotFound, "MESSAGE_NOT_FOUND"));
+}
+
+#[tokio::test]
+async fn what_is_no_id_is_named() {
+    let notified = Notified::start().await;
+    for id in ["", "1", "0190B2C4-0000-7000-8000-000000000000"] {
+        let status = refused(notified.client().get_message(get(&Caller::staff(), id)).await);
+        assert_eq!(violated(&status), ["message_id"], "{id}");
+    }
+}
+
+#[tokio::test]
+async fn only_staff_may_get_a_message() {
+    let notified = Notified::start().await;
+    let id = notified.sent("a", welcome("1", "ada@example.com")).await.message_id;
+    assert_access(&["staff", "admin"], async |caller| {
+        notified.client().get_message(get(&caller, &id)).await.map(|_| ())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_may_not_see_a_message_does_not_learn_whether_it_is_there() {
+    let notified = Notified::start().await;
+    let customer = Caller::customer("ada", "ada@example.com");
+    let status = refused(notified.client().get_message(get(&customer, UNKNOWN_ID)).await);
+    assert_eq!(status.code(), Code::PermissionDenied);
+}

@@ -1,0 +1,148 @@
+//! The service as its callers see it: real gRPC, a real PostgreSQL, one file per RPC.
+
+mod capabilities;
+mod deliver_message;
+mod get_message;
+mod get_message_preview;
+mod list_messages;
+mod send_message;
+
+use levqor_notifications::Notifications;
+use levqor_proto::{
+    notifications::v1::{
+        DeliverMessageRequest, GetMessageRequest, Message, OrderIntakeRequest, OrderWelcome,
+        SendMessageRequest, SendMessageResponse, message::State,
+        notifications_service_client::NotificationsServiceClient, send_message_request::Content,
+    },
+    r#type::v1::Money,
+};
+use levqor_runtime::testing::{Caller, TestService, eventually};
+use sqlx::{AssertSqlSafe, Row};
+use tonic::{Code, Status, transport::Channel};
+use tonic_types::StatusExt;
+
+/// The service under test, with the words that the tests speak.
+struct Notified {
+    service: TestService<Notifications>,
+}
+
+impl Notified {
+    async fn start() -> Self {
+        let settings = [("LEVQOR_ADDRESS_KEY", "the address key of tests, long enough to be one")];
+        Self { service: TestService::start(&settings).await }
+    }
+
+    fn client(&self) -> NotificationsServiceClient<Channel> {
+        NotificationsServiceClient::new(self.service.channel())
+    }
+
+    /// Asks for a message, as billing does, under a key.
+    async fn send(&self, key: &str, request: SendMessageRequest) -> Result<SendMessageResponse, Status> {
+        let billing = Caller::service("billing", "notifications").with_key(key);
+        Ok(self.client().send_message(billing.request(request)).await?.into_inner())
+    }
+
+    /// Asks for a message, and waits until it is delivered.
+    async fn sent(&self, key: &str, request: SendMessageRequest) -> Message {
+        let id = self.send(key, request).await.expect("stored").message_id;
+        eventually("the message is sent", || async {
+            let message = self.message(&id).await;
+            (message.state() == State::Sent).then_some(message)
+        })
+        .await
+    }
+
+    async fn message(&self, id: &str) -> Message {
+        let request = Caller::staff().request(GetMessageRequest { message_id: id.to_owned() });
+        self.client().get_message(request).await.expect("there").into_inner().message.expect("a message")
+    }
+
+    /// Delivers a message, as this service defers it to itself.
+    async fn deliver(&self, id: &str) -> Result<State, Status> {
+        let request = Caller::service("notifications", "notifications")
+            .request(DeliverMessageRequest { message_id: id.to_owned() });
+        Ok(self.client().deliver_message(request).await?.into_inner().state())
+    }
+
+    async fn count(&self, table: &str) -> i64 {
+        let sql = AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+        sqlx::query(sql).fetch_one(self.service.db.pool()).await.expect("counted").get(0)
+    }
+
+    /// Does to the tables what no RPC does: damage, or the past.
+    async fn execute(&self, sql: &'static str) {
+        sqlx::raw_sql(sql).execute(self.service.db.pool()).await.expect("executed");
+    }
+}
+
+/// A welcome about this order.
+fn welcome(order: &str, recipient: &str) -> SendMessageRequest {
+    let content = Content::OrderWelcome(OrderWelcome {
+        customer_name: "Ada Lovelace".to_owned(),
+        order_id: order.to_owned(),
+        tier: "Starter".to_owned(),
+        amount: Some(Money { currency_code: "GBP".to_owned(), minor_units: 9_900 }),
+        delivery_time: "48 hours".to_owned(),
+        revisions: 1,
+    });
+    SendMessageRequest {
+        recipient: recipient.to_owned(),
+        about: format!("order:{order}"),
+        content: Some(content),
+    }
+}
+
+/// A request for the intake form of this order.
+fn intake_request(order: &str, recipient: &str) -> SendMessageRequest {
+    let content = Content::OrderIntakeRequest(OrderIntakeRequest {
+        customer_name: "Ada Lovelace".to_owned(),
+        order_id: order.to_owned(),
+        tier: "Starter".to_owned(),
+    });
+    SendMessageRequest {
+        recipient: recipient.to_owned(),
+        about: format!("order:{order}"),
+        content: Some(content),
+    }
+}
+
+/// An id that no message has.
+const UNKNOWN_ID: &str = "0190b2c4-0000-7000-8000-000000000000";
+
+/// The status of a call that is refused.
+fn refused<T>(answer: Result<T, Status>) -> Status {
+    answer.err().unwrap_or_else(|| panic!("the call is refused"))
+}
+
+/// The fields that a status complains about.
+fn violated(status: &Status) -> Vec<String> {
+    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+    let bad_request = status.get_error_details().bad_request().cloned().expect("violations");
+    bad_request.field_violations.into_iter().map(|violation| violation.field).collect()
+}
+
+/// The reason that a status gives.
+fn reason(status: &Status) -> String {
+    status.get_error_details().error_info().map(|info| info.reason.clone()).unwrap_or_default()
+}
+
+/// Calls as everybody there is: those who are named may, all others are refused with the right code.
+async fn assert_access(allowed: &[&str], call: impl AsyncFn(Caller) -> Result<(), Status>) {
+    let to_us = |from| Caller::service(from, "notifications");
+    for (name, caller, refusal) in [
+        ("anonymous", Caller::anonymous(), Code::Unauthenticated),
+        ("customer", Caller::customer("ada", "ada@example.com"), Code::PermissionDenied),
+        ("staff", Caller::staff(), Code::PermissionDenied),
+        ("admin", Caller::admin(), Code::PermissionDenied),
+        ("billing", to_us("billing"), Code::PermissionDenied),
+        ("compliance", to_us("compliance"), Code::PermissionDenied),
+        ("support", to_us("support"), Code::PermissionDenied),
+        ("gateway", to_us("gateway"), Code::PermissionDenied),
+        ("self", to_us("notifications"), Code::PermissionDenied),
+        ("a token for another service", Caller::service("billing", "compliance"), Code::Unauthenticated),
+    ] {
+        let outcome = call(caller).await.map_err(|status| status.code());
+        let expected = if allowed.contains(&name) { Ok(()) } else { Err(refusal) };
+        assert_eq!(outcome, expected, "{name}");
+    }
+}

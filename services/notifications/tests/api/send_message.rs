@@ -1,0 +1,184 @@
+//! `SendMessage`: once for good, whoever asks, and only what is valid.
+
+use levqor_proto::{
+    notifications::v1::{
+        Message, OrderIntakeRequest, OrderWelcome, SendMessageRequest, message::State,
+        send_message_request::Content,
+    },
+    r#type::v1::Money,
+};
+use levqor_runtime::testing::{Caller, eventually};
+use tonic::Code;
+
+use crate::{Notified, assert_access, intake_request, reason, refused, violated, welcome};
+
+#[tokio::test]
+async fn a_message_is_stored_and_delivered_to_the_mailbox() {
+    let notified = Notified::start().await;
+    let Message { template, about, recipient, subject, provider, provider_message_id, send_time, .. } =
+        notified.sent("a", welcome("1", "Ada@Example.com")).await;
+    assert_eq!((template.as_str(), about.as_str()), ("order_welcome", "order:1"));
+    assert_eq!(recipient, "ada@example.com");
+    assert_eq!(subject, "Welcome! Your Starter order is confirmed");
+    assert_eq!(provider, "mailbox");
+    assert!(!provider_message_id.is_empty() && send_time.is_some(), "sent holds the evidence");
+    assert_eq!(notified.count("mailbox").await, 1);
+}
+
+#[tokio::test]
+async fn the_same_request_with_the_same_key_gets_the_same_answer() {
+    let notified = Notified::start().await;
+    let first = notified.send("a", welcome("1", "ada@example.com")).await.expect("stored");
+    let again = notified.send("a", welcome("1", "ada@example.com")).await.expect("remembered");
+    assert_eq!((first.duplicate, &again), (false, &first));
+}
+
+#[tokio::test]
+async fn the_same_message_is_sent_once_whoever_asks() {
+    let notified = Notified::start().await;
+    let first = notified.sent("a", welcome("1", "ada@example.com")).await;
+    for (service, spelling) in [("billing", "ada@example.com"), ("support", "ADA@example.com")] {
+        let caller = Caller::service(service, "notifications").with_key("b");
+        let request = caller.request(welcome("1", spelling));
+        let again = notified.client().send_message(request).await.expect("known").into_inner();
+        assert_eq!((again.message_id.as_str(), again.duplicate), (first.message_id.as_str(), true));
+    }
+    assert_eq!((notified.count("messages").await, notified.count("mailbox").await), (1, 1));
+}
+
+#[tokio::test]
+async fn another_template_order_or_recipient_is_another_message() {
+    let notified = Notified::start().await;
+    for (key, request) in [
+        ("a", welcome("1", "ada@example.com")),
+        ("b", intake_request("1", "ada@example.com")),
+        ("c", welcome("2", "ada@example.com")),
+        ("d", welcome("1", "bob@example.com")),
+    ] {
+        assert!(!notified.send(key, request).await.expect("stored").duplicate, "{key}");
+    }
+    eventually("four mails", || async { (notified.count("mailbox").await == 4).then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn ten_at_once_are_one_message_and_one_mail() {
+    let notified = Notified::start().await;
+    let calls = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
+        .map(|key| async { notified.send(key, welcome("1", "ada@example.com")).await.expect("stored") });
+    let answers = futures_util::future::join_all(calls).await;
+    assert_eq!(answers.iter().filter(|answer| !answer.duplicate).count(), 1);
+    assert!(answers.iter().all(|answer| answer.message_id == answers[0].message_id));
+    notified.sent("after", welcome("1", "ada@example.com")).await;
+    assert_eq!((notified.count("messages").await, notified.count("mailbox").await), (1, 1));
+}
+
+#[tokio::test]
+async fn ten_at_once_with_one_key_are_one_message_and_one_mail() {
+    let notified = Notified::start().await;
+    let calls = (0..10).map(|_| notified.send("a", welcome("1", "ada@example.com")));
+    for answer in futures_util::future::join_all(calls).await {
+        match answer {
+            Ok(answer) => assert!(!answer.duplicate, "each is told what the first was"),
+            Err(status) => assert_eq!(reason(&status), "IDEMPOTENCY_KEY_IN_FLIGHT"),
+        }
+    }
+    notified.sent("a", welcome("1", "ada@example.com")).await;
+    assert_eq!((notified.count("messages").await, notified.count("mailbox").await), (1, 1));
+}
+
+#[tokio::test]
+async fn the_same_key_with_another_request_is_refused() {
+    let notified = Notified::start().await;
+    notified.send("a", welcome("1", "ada@example.com")).await.expect("stored");
+    let status = refused(notified.send("a", welcome("2", "ada@example.com")).await);
+    assert_eq!(
+        (status.code(), reason(&status).as_str()),
+        (Code::FailedPrecondition, "IDEMPOTENCY_KEY_REUSED")
+    );
+    assert_eq!(notified.count("messages").await, 1);
+}
+
+#[tokio::test]
+async fn a_call_without_a_key_is_refused() {
+    let notified = Notified::start().await;
+    let request = Caller::service("billing", "notifications").request(welcome("1", "ada@example.com"));
+    let status = refused(notified.client().send_message(request).await);
+    assert_eq!(violated(&status), ["idempotency-key"]);
+}
+
+#[tokio::test]
+async fn every_violation_is_named_at_once() {
+    let notified = Notified::start().await;
+    let content = Content::OrderWelcome(OrderWelcome {
+        customer_name: "a".repeat(257),
+        order_id: "1&2".to_owned(),
+        tier: " \n".to_owned(),
+        amount: Some(Money { currency_code: "gbp".to_owned(), minor_units: -1 }),
+        delivery_time: String::new(),
+        revisions: -1,
+    });
+    let request = SendMessageRequest {
+        recipient: "ada".to_owned(),
+        about: "order 1".to_owned(),
+        content: Some(content),
+    };
+    let status = refused(notified.send("a", request).await);
+    let expected = [
+        "recipient",
+        "about",
+        "order_welcome.customer_name",
+        "order_welcome.order_id",
+        "order_welcome.tier",
+        "order_welcome.amount.currency_code",
+        "order_welcome.amount.minor_units",
+        "order_welcome.delivery_time",
+        "order_welcome.revisions",
+    ];
+    assert_eq!(violated(&status), expected);
+    assert_eq!(notified.count("messages").await, 0);
+}
+
+#[tokio::test]
+async fn what_is_missing_is_named() {
+    let notified = Notified::start().await;
+    let status = refused(notified.send("a", SendMessageRequest::default()).await);
+    assert_eq!(violated(&status), ["recipient", "about", "content"]);
+
+    let mut request = welcome("1", "ada@example.com");
+    request.content = Some(Content::OrderWelcome(OrderWelcome::default()));
+    let status = refused(notified.send("b", request.clone()).await);
+    let expected = [
+        "order_welcome.order_id",
+        "order_welcome.tier",
+        "order_welcome.amount",
+        "order_welcome.delivery_time",
+    ];
+    assert_eq!(violated(&status), expected);
+
+    request.content = Some(Content::OrderIntakeRequest(OrderIntakeRequest::default()));
+    let status = refused(notified.send("c", request).await);
+    assert_eq!(violated(&status), ["order_intake_request.order_id", "order_intake_request.tier"]);
+}
+
+#[tokio::test]
+async fn what_a_customer_wrote_cannot_break_the_mail() {
+    let notified = Notified::start().await;
+    let mut request = welcome("1", "ada@example.com");
+    if let Some(Content::OrderWelcome(data)) = &mut request.content {
+        data.customer_name = "Ada\r\nBcc: bob@example.com\u{202e}<script>{{ 7*7 }}\0".to_owned();
+        data.tier = "Starter\r\nBcc: bob@example.com".to_owned();
+    }
+    let message = notified.sent("a", request).await;
+    assert_eq!(message.state(), State::Sent);
+    assert_eq!(message.subject, "Welcome! Your Starter Bcc: bob@example.com order is confirmed");
+}
+
+#[tokio::test]
+async fn only_services_that_have_something_to_tell_may_send() {
+    let notified = Notified::start().await;
+    assert_access(&["billing", "compliance", "support"], async |caller| {
+        let request = caller.with_key("a").request(welcome("1", "ada@example.com"));
+        notified.client().send_message(request).await.map(|_| ())
+    })
+    .await;
+}

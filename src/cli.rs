@@ -1,0 +1,104 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The back office of a software business: billing, notifications and their gateway.
+#[derive(Debug, Parser)]
+#[command(name = "levqor", version, about)]
+pub(crate) struct Cli {
+    /// What to do; `up` where nothing is said.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the whole mesh in one process on this machine, with a private PostgreSQL. Needs no setting.
+    Up,
+    /// Run one service, or the gateway, as a process of its own.
+    Serve {
+        /// Which.
+        role: Role,
+    },
+    /// Bring the database of one service (`LEVQOR_DATABASE_URL`) up to this binary.
+    Migrate {
+        /// Whose tables.
+        service: ServiceRole,
+    },
+    /// Print a signed token for trying the API, and nothing else.
+    Token(TokenArguments),
+    /// Post a signed sample checkout to the running mesh, and show the order and the mails that follow.
+    Demo,
+    /// List the deferred calls that failed for good.
+    DeadLetters,
+    /// Run something again.
+    Replay {
+        /// What.
+        #[command(subcommand)]
+        what: Replay,
+    },
+    /// Print every setting with its default and meaning, as `.env.example` has them.
+    Settings,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Role {
+    Billing,
+    Notifications,
+    Gateway,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ServiceRole {
+    Billing,
+    Notifications,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenArguments {
+    /// What the person may do.
+    #[arg(long, value_enum, default_value = "customer")]
+    pub(crate) role: TokenRole,
+    /// The person's mail address, which the token vouches for.
+    #[arg(long)]
+    pub(crate) email: Option<String>,
+    /// The person's name at the identity provider; made from the address or the role where it is not given.
+    #[arg(long)]
+    pub(crate) sub: Option<String>,
+    /// How long the token is good, in seconds.
+    #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(i64).range(1..=86_400))]
+    pub(crate) ttl: i64,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum TokenRole {
+    Customer,
+    Staff,
+    Admin,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Replay {
+    /// Process a Stripe event again from the journal.
+    Event {
+        /// Stripe's id, `evt_…`.
+        event_id: String,
+    },
+    /// Make a deferred call due now.
+    Call {
+        /// Whose call.
+        service: String,
+        /// Its id, as `levqor dead-letters` shows it.
+        deferred_call_id: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

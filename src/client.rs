@@ -1,0 +1,67 @@
+//! The commands' way to the gateway: REST, as everybody else.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use levqor_runtime::{client::http_client, config::Env, context::Role};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use crate::{state, token};
+
+/// A signed-in client of the gateway.
+pub(crate) struct Client {
+    http: reqwest::Client,
+    url: String,
+    bearer: SecretString,
+}
+
+impl Client {
+    /// A client with the operator's token.
+    pub(crate) fn new(env: &Env, role: Role) -> anyhow::Result<Self> {
+        Self::at(state::gateway_url(env)?, token::operator(env, role)?)
+    }
+
+    /// A client of this gateway, with this token.
+    pub(crate) fn at(url: String, bearer: SecretString) -> anyhow::Result<Self> {
+        Ok(Self { http: http_client().context("cannot set up an HTTP client")?, url, bearer })
+    }
+
+    /// Gets JSON.
+    pub(crate) async fn get(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
+        self.answer(self.http.get(format!("{}{path}", self.url)).query(query)).await
+    }
+
+    /// Posts JSON.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.answer(self.http.post(format!("{}{path}", self.url)).json(body)).await
+    }
+
+    /// Posts a webhook, as Stripe does: without a token.
+    pub(crate) async fn post_webhook(&self, signature: &str, body: String) -> anyhow::Result<Value> {
+        let request =
+            self.http.post(format!("{}/webhooks/stripe", self.url)).header("stripe-signature", signature);
+        read(request.body(body).timeout(Duration::from_secs(20))).await
+    }
+
+    /// Whether the mesh says that it is ready.
+    pub(crate) async fn is_ready(&self) -> bool {
+        let request = self.http.get(format!("{}/health/ready", self.url)).timeout(Duration::from_secs(5));
+        request.send().await.is_ok_and(|response| response.status().is_success())
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
+        read(request.bearer_auth(self.bearer.expose_secret()).timeout(Duration::from_secs(20))).await
+    }
+}
+
+async fn read(request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
+    let response = request.send().await.context("the gateway does not answer; is `levqor up` running?")?;
+    let status = response.status();
+    let body: Value = response.json().await.context("the gateway's answer is not JSON")?;
+    if !status.is_success() {
+        let detail = body.get("detail").and_then(Value::as_str).unwrap_or("no detail");
+        bail!("the gateway answered {status}: {detail}");
+    }
+    Ok(body)
+}

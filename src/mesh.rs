@@ -1,0 +1,44 @@
+//! The services of the mesh: the only list of them in the binary.
+
+use levqor_billing::Billing;
+use levqor_notifications::Notifications;
+use levqor_runtime::{
+    config::{Env, Problems, Reader, Setting},
+    run::ServiceConfig,
+    service::Service,
+    telemetry::TelemetryConfig,
+};
+
+use crate::state;
+
+/// Variables that begin with this are ours: one that nobody reads is a mistake.
+const OURS: &[&str] = &["LEVQOR_"];
+
+/// Every setting of every role, each once.
+pub(crate) fn settings() -> Vec<Setting> {
+    let mut all = TelemetryConfig::settings();
+    all.extend(state::settings());
+    all.extend(levqor_gateway::settings());
+    all.extend(ServiceConfig::<Billing>::settings());
+    all.extend(ServiceConfig::<Notifications>::settings());
+    let mut seen = std::collections::BTreeSet::new();
+    all.retain(|setting| seen.insert(setting.name.clone().into_owned()));
+    all
+}
+
+/// Reads a configuration with telemetry's, and reports every mistake, misspelt settings included.
+pub(crate) fn read<T>(
+    env: &Env,
+    config: impl FnOnce(&mut Reader<'_>) -> Option<T>,
+) -> Result<(TelemetryConfig, T), Problems> {
+    let mut reader = Reader::new(env);
+    let telemetry = TelemetryConfig::read(&mut reader);
+    let config = config(&mut reader);
+    reader.refuse_unknown(OURS, &settings());
+    reader.finish(telemetry.zip(config))
+}
+
+/// The setting that says where a service is.
+pub(crate) fn address_setting<S: Service>() -> String {
+    format!("LEVQOR_{}_ADDR", S::NAME.to_uppercase())
+}

@@ -1,0 +1,52 @@
+//! `levqor token`: a signed token, as the website would make it.
+
+use anyhow::Context;
+use levqor_runtime::{
+    clock::Clock,
+    config::Env,
+    context::{Role, User},
+    email::Email,
+    token::sign_with_secret,
+};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{
+    cli::{TokenArguments, TokenRole},
+    output, state,
+};
+
+/// Prints a token, and nothing else.
+pub(crate) fn token(env: &Env, arguments: &TokenArguments) -> anyhow::Result<()> {
+    let role = match arguments.role {
+        TokenRole::Customer => Role::Customer,
+        TokenRole::Staff => Role::Staff,
+        TokenRole::Admin => Role::Admin,
+    };
+    let email = arguments
+        .email
+        .as_deref()
+        .map(str::parse::<Email>)
+        .transpose()
+        .context("--email is not an address")?;
+    let sub = arguments.sub.clone().unwrap_or_else(|| {
+        let of_email = email.as_ref().map(|email| format!("email|{}", email.as_str()));
+        of_email.unwrap_or_else(|| format!("levqor-token|{role:?}").to_lowercase())
+    });
+    let user = User { sub, email_verified: email.is_some(), email, role };
+    output::lines(sign(env, &user, arguments.ttl)?.expose_secret())
+}
+
+/// Signs a token that is good for so many seconds.
+pub(crate) fn sign(env: &Env, user: &User, ttl_s: i64) -> anyhow::Result<SecretString> {
+    let secret = SecretString::from(state::secret(env, "LEVQOR_JWT_SECRET")?);
+    let issuer = env.get("LEVQOR_JWT_ISSUER").unwrap_or("https://levqor.ai");
+    let audience = env.get("LEVQOR_JWT_AUDIENCE").unwrap_or("levqor");
+    let expires = Clock::default().now().timestamp() + ttl_s;
+    sign_with_secret(&secret, user, issuer, audience, expires).context("cannot sign a token")
+}
+
+/// A token of the operator at this machine, for the commands.
+pub(crate) fn operator(env: &Env, role: Role) -> anyhow::Result<SecretString> {
+    let user = User { sub: "levqor-cli".to_owned(), email: None, email_verified: false, role };
+    sign(env, &user, 300)
+}

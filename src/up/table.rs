@@ -1,0 +1,68 @@
+//! The table that `levqor up` prints: what is on, what is off and why, and where everything is.
+
+use std::{fmt::Write, path::Path};
+
+use serde_json::Value;
+
+use crate::state::RunFile;
+
+/// Renders what the mesh says of itself.
+pub(super) fn render(status: &Value, run: &RunFile, data: &Path, databases: &str) -> String {
+    let mut text = String::from("\nLevqor is up.\n\n");
+    let mut rows = Vec::new();
+    for (service, of) in status.get("services").and_then(Value::as_object).into_iter().flatten() {
+        for capability in of.get("capabilities").and_then(Value::as_array).into_iter().flatten() {
+            let field =
+                |name: &str| capability.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+            rows.push((field("state"), service.clone(), field("name"), field("reason")));
+        }
+    }
+    // What is on first.
+    rows.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.cmp(b)));
+    let width = |column: fn(&(String, String, String, String)) -> &String| {
+        rows.iter().map(|row| column(row).len()).max().unwrap_or_default()
+    };
+    let (services, names) = (width(|row| &row.1), width(|row| &row.2));
+    for (state, service, name, reason) in &rows {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {state:<3}  {service:<services$}  {name:<names$}  {reason}");
+    }
+    let _ = writeln!(text, "\n  REST        {}   (try {}/v1/status)", run.url, run.url);
+    for (service, addr) in &run.grpc {
+        let _ = writeln!(text, "  gRPC        {addr}   {service}");
+    }
+    let _ = writeln!(text, "  PostgreSQL  {databases}");
+    let _ = writeln!(text, "  data        {}", data.display());
+    let _ = write!(
+        text,
+        "\n  Mail goes to the local mailbox: see GET /v1/messages. A token: `levqor token --role staff`.\n  \
+         Webhook and token secrets that were not set are in {}/secrets.json.\n  \
+         Try `levqor demo` in another terminal. Ctrl-C stops everything.\n",
+        data.display()
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_on_stands_before_what_is_off_with_its_reason() {
+        let status = json!({"services": {"billing": {"capabilities": [
+            {"name": "refetch", "state": "OFF", "reason": "no key"},
+            {"name": "webhooks", "state": "ON", "reason": "1 live secret"},
+        ]}}});
+        let run = RunFile {
+            url: "http://127.0.0.1:8080".to_owned(),
+            grpc: [("billing".to_owned(), "127.0.0.1:1".to_owned())].into(),
+            pid: 1,
+        };
+        let text = render(&status, &run, Path::new("/data"), "private");
+        let (on, off) = (text.find("webhooks").expect("on"), text.find("refetch").expect("off"));
+        assert!(on < off, "{text}");
+        assert!(text.contains("OFF  billing  refetch   no key"), "{text}");
+    }
+}
