@@ -137,6 +137,13 @@ impl Mesh {
         &self.databases[0]
     }
 
+    /// Moves the mesh's time: what a worker held when it was cut off is taken up.
+    pub(crate) async fn advance(&self, by: chrono::TimeDelta) {
+        for db in &self.databases {
+            testing::advance(db, by).await;
+        }
+    }
+
     /// Takes the failures that were logged so far: a test that wants some says so by taking them.
     pub(crate) fn take_errors(&self) -> Vec<String> {
         std::mem::take(&mut *self.errors.0.lock().expect("errors"))

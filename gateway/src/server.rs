@@ -1,25 +1,32 @@
 //! The port: connections are taken, served, and on the way out finished without a request lost.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::body::Body;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::conn::auto,
     service::TowerToHyperService,
 };
 use levqor_runtime::{chassis::Tasks, client::Background, lifecycle::Readiness};
-use tokio::net::TcpListener;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::edge::Edge;
 
 /// How long a client may take to send the head of a request.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// How often a silent HTTP/2 connection is asked whether it is still there.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// How long, on the way out, a client that has connected is given to ask.
+const FIRST_REQUEST_PATIENCE: Duration = Duration::from_secs(1);
 /// How long to wait where no connection can be taken, as with too many open files.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// A gateway that serves. Dropped, it stops at once; drained, it finishes what it has taken.
+/// A gateway that serves. Dropped, it takes no more; drained, it finishes what it has taken, and says when.
 pub struct Running {
     addr: SocketAddr,
     readiness: Readiness,
@@ -68,41 +75,65 @@ impl Running {
 }
 
 async fn accept(listener: TcpListener, edge: Arc<Edge>, stop: CancellationToken, tasks: Tasks) {
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
-    server.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(30));
-    let connections = GracefulShutdown::new();
+    let serve = |stream| tasks.spawn(serve(stream, Arc::clone(&edge), stop.clone()));
     loop {
-        let stream = tokio::select! {
+        tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    refused(&error).await;
-                    continue;
-                }
+                Ok((stream, _)) => drop(serve(stream)),
+                Err(error) => refused(&error).await,
             },
             () = stop.cancelled() => break,
-        };
-        // Small answers must not wait for more to send.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
+        }
+    }
+    // Who has connected by now is served: closing the port would reset those that still wait behind it.
+    match listener.into_std() {
+        Ok(listener) => {
+            while let Ok((stream, _)) = listener.accept() {
+                match stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+                    Ok(stream) => drop(serve(stream)),
+                    Err(error) => refused(&error).await,
+                }
+            }
+        }
+        Err(error) => tracing::warn!(%error, "cannot serve the last connections"),
+    }
+}
+
+async fn serve(stream: TcpStream, edge: Arc<Edge>, stop: CancellationToken) {
+    // Small answers must not wait for more to send.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    let begun = CancellationToken::new();
+    let asked = begun.clone();
+    let service = tower::service_fn(move |request: http::Request<_>| {
+        if !asked.is_cancelled() {
+            asked.cancel();
         }
         let edge = Arc::clone(&edge);
-        let service = tower::service_fn(move |request: http::Request<_>| {
-            let edge = Arc::clone(&edge);
-            async move { Ok::<_, std::convert::Infallible>(edge.serve(request.map(Body::new)).await) }
-        });
-        let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-        let connection = connections.watch(connection.into_owned());
-        tasks.spawn(async move {
-            // Clients hang up as they please; what mattered of it was logged with the request.
-            if let Err(error) = connection.await {
-                tracing::debug!(error = &*error, "a connection broke off");
-            }
-        });
+        async move { Ok::<_, Infallible>(edge.serve(request.map(Body::new)).await) }
+    });
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
+    server.http2().timer(TokioTimer::new()).keep_alive_interval(KEEP_ALIVE);
+    let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let mut connection = pin!(connection);
+    let leave = async {
+        stop.cancelled().await;
+        // A client that has just connected is about to ask; one that has asked before was told to close.
+        let _ = timeout(FIRST_REQUEST_PATIENCE, begun.cancelled()).await;
+    };
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = leave => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    // Clients hang up as they please; what mattered of it was logged with the request.
+    if let Err(error) = ended {
+        tracing::debug!(error = &*error, "a connection broke off");
     }
-    drop(listener);
-    connections.shutdown().await;
 }
 
 async fn refused(error: &io::Error) {

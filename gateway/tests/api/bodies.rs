@@ -31,50 +31,50 @@ async fn a_body_sets_fields_of_every_kind_in_both_spellings() {
     );
 }
 
+/// An order, and the field that is wrong.
+const MISTAKES: &[(&str, &str)] = &[
+    (r#"{"foo": 1}"#, "order.foo"),
+    (r#"{"items": [{}, {}, {"foo": 1}]}"#, "order.items[2].foo"),
+    (r#"{"items": [{"count": -1}]}"#, "order.items[0].count"),
+    (r#"{"items": [{"count": 1.5}]}"#, "order.items[0].count"),
+    (r#"{"items": [null]}"#, "order.items[0]"),
+    (r#"{"items": {}}"#, "order.items"),
+    (r#"{"items": [{"price": {"minorUnits": 9007199254740993}}]}"#, "order.items[0].price.minor_units"),
+    (r#"{"items": [{"price": {"minor_units": "9007199254740993"}}]}"#, "order.items[0].price.minor_units"),
+    (r#"{"items": [{"price": "GBP 1"}]}"#, "order.items[0].price"),
+    (r#"{"byName": {"a b": {"foo": 1}}}"#, r#"order.by_name["a b"].foo"#),
+    (r#"{"byName": {"a": null}}"#, r#"order.by_name["a"]"#),
+    (r#"{"by_name": {"a": {}, "a": {}}}"#, r#"order.by_name["a"]"#),
+    (r#"{"by_name": []}"#, "order.by_name"),
+    (r#"{"notes": {"x": "y"}}"#, r#"order.notes["x"]"#),
+    (r#"{"colour": "RED"}"#, "order.colour"),
+    (r#"{"colour": 99}"#, "order.colour"),
+    (r#"{"colour": "1"}"#, "order.colour"),
+    (r#"{"total": true}"#, "order.total"),
+    (r#"{"total": 1, "total": 1}"#, "order.total"),
+    (r#"{"order_id": "a", "orderId": "a"}"#, "order.order_id"),
+    (r#"{"order_id": 1}"#, "order.order_id"),
+    (r#"{"order_id": "\u0000"}"#, "order.order_id"),
+    (r#"{"due_time": "2026-01-31"}"#, "order.due_time"),
+    (r#"{"due_time": {"seconds": 1}}"#, "order.due_time"),
+    (r#"{"wait": 1}"#, "order.wait"),
+    (r#"{"extra": [1]}"#, "order.extra"),
+    (r#"{"detail": {"@type": "type.googleapis.com/levqor.shop.v1.Nothing"}}"#, "order.detail"),
+    (r#"{"discount": "x"}"#, "order.discount"),
+    (r#"{"discount": {"value": 1}}"#, "order.discount"),
+    (r#"{"gift": "true"}"#, "order.gift"),
+    (r#"{"gift": 1}"#, "order.gift"),
+    (r#"{"blob": "!"}"#, "order.blob"),
+    (r#"{"weight": "heavy"}"#, "order.weight"),
+    (r#"{"person": "p", "shop": {}}"#, "order.shop"),
+    (r#"{"[levqor.shop.v1.x]": 1}"#, "order.[levqor.shop.v1.x]"),
+    ("7", "order"),
+];
+
 #[tokio::test]
 async fn every_mistake_is_named_with_its_full_path_and_nothing_is_asked() {
     let mesh = mesh().await;
-    for (order, field) in [
-        (r#"{"foo": 1}"#, "order.foo"),
-        (r#"{"items": [{}, {}, {"foo": 1}]}"#, "order.items[2].foo"),
-        (r#"{"items": [{"count": -1}]}"#, "order.items[0].count"),
-        (r#"{"items": [{"count": 1.5}]}"#, "order.items[0].count"),
-        (r#"{"items": [null]}"#, "order.items[0]"),
-        (r#"{"items": {}}"#, "order.items"),
-        (r#"{"items": [{"price": {"minorUnits": 9007199254740993}}]}"#, "order.items[0].price.minor_units"),
-        (
-            r#"{"items": [{"price": {"minor_units": "9007199254740993"}}]}"#,
-            "order.items[0].price.minor_units",
-        ),
-        (r#"{"items": [{"price": "GBP 1"}]}"#, "order.items[0].price"),
-        (r#"{"byName": {"a b": {"foo": 1}}}"#, r#"order.by_name["a b"].foo"#),
-        (r#"{"byName": {"a": null}}"#, r#"order.by_name["a"]"#),
-        (r#"{"by_name": {"a": {}, "a": {}}}"#, r#"order.by_name["a"]"#),
-        (r#"{"by_name": []}"#, "order.by_name"),
-        (r#"{"notes": {"x": "y"}}"#, r#"order.notes["x"]"#),
-        (r#"{"colour": "RED"}"#, "order.colour"),
-        (r#"{"colour": 99}"#, "order.colour"),
-        (r#"{"colour": "1"}"#, "order.colour"),
-        (r#"{"total": true}"#, "order.total"),
-        (r#"{"total": 1, "total": 1}"#, "order.total"),
-        (r#"{"order_id": "a", "orderId": "a"}"#, "order.order_id"),
-        (r#"{"order_id": 1}"#, "order.order_id"),
-        (r#"{"order_id": "\u0000"}"#, "order.order_id"),
-        (r#"{"due_time": "2026-01-31"}"#, "order.due_time"),
-        (r#"{"due_time": {"seconds": 1}}"#, "order.due_time"),
-        (r#"{"wait": 1}"#, "order.wait"),
-        (r#"{"extra": [1]}"#, "order.extra"),
-        (r#"{"detail": {"@type": "type.googleapis.com/levqor.shop.v1.Nothing"}}"#, "order.detail"),
-        (r#"{"discount": "x"}"#, "order.discount"),
-        (r#"{"discount": {"value": 1}}"#, "order.discount"),
-        (r#"{"gift": "true"}"#, "order.gift"),
-        (r#"{"gift": 1}"#, "order.gift"),
-        (r#"{"blob": "!"}"#, "order.blob"),
-        (r#"{"weight": "heavy"}"#, "order.weight"),
-        (r#"{"person": "p", "shop": {}}"#, "order.shop"),
-        (r#"{"[levqor.shop.v1.x]": 1}"#, "order.[levqor.shop.v1.x]"),
-        ("7", "order"),
-    ] {
+    for (order, field) in MISTAKES.iter().copied() {
         let answer = mesh.post("/shop/v1/orders", &format!(r#"{{"order": {order}}}"#)).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{order}: {}", answer.text);
         assert_eq!(answer.fields(), [field], "{order}: {}", answer.text);

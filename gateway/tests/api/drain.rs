@@ -4,6 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 use levqor_runtime::testing::eventually;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::{
     harness::mesh,
@@ -23,7 +27,7 @@ async fn a_request_that_was_taken_is_answered() {
         let drain = gateway.drain(Duration::ZERO);
         tokio::pin!(drain);
         let refused = eventually("the port is closed", || {
-            let connect = tokio::net::TcpStream::connect(url.trim_start_matches("http://").to_owned());
+            let connect = TcpStream::connect(url.trim_start_matches("http://").to_owned());
             async { connect.await.is_err().then_some(()) }
         });
         tokio::select! {
@@ -36,6 +40,23 @@ async fn a_request_that_was_taken_is_answered() {
     let (status, ()) = tokio::join!(in_flight, drained);
     assert_eq!(status, StatusCode::OK);
     assert!(client.get(format!("{url}/health/live")).send().await.is_err());
+}
+
+#[tokio::test]
+async fn a_client_that_has_connected_may_still_ask() {
+    let mesh = mesh().await;
+    let (addr, gateway) = (mesh.gateway.addr(), mesh.gateway);
+    let mut accepted = TcpStream::connect(addr).await.expect("a connection");
+    let ask = async {
+        eventually("the port is closed", || async { TcpStream::connect(addr).await.is_err().then_some(()) })
+            .await;
+        accepted.write_all(b"GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("sent");
+        let mut answer = String::new();
+        accepted.read_to_string(&mut answer).await.expect("an answer");
+        answer
+    };
+    let ((), answer) = tokio::join!(gateway.drain(Duration::ZERO), ask);
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! Makes deferred calls: claims them, calls, and settles each as done, to be tried again, or dead.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::TimeDelta;
 use tokio::sync::Notify;
@@ -18,6 +21,9 @@ use crate::{
     telemetry,
     work::{self, LEASE, MAX_ATTEMPTS, Source, TRY_TIMEOUT},
 };
+
+/// How long to wait before settling again.
+const SETTLE_AGAIN: Duration = Duration::from_millis(250);
 
 /// The source of a service's deferred calls.
 pub struct Delivery {
@@ -53,14 +59,27 @@ impl Delivery {
         call_raw(channel, method.path.clone(), request).await.map(|_| ())
     }
 
-    async fn settle(&self, call: &Claimed, outcome: Result<(), Status>) -> Result<bool, DbError> {
+    /// Settles, and again while the database is away and the lease still holds: so a short absence costs no second call.
+    async fn settle_patiently(&self, call: &Claimed, outcome: Result<(), Status>) -> Result<bool, DbError> {
+        let begun = Instant::now();
+        loop {
+            match self.settle(call, &outcome).await {
+                Err(DbError::Unavailable(_)) if begun.elapsed() < LEASE.saturating_sub(TRY_TIMEOUT) => {
+                    tokio::time::sleep(SETTLE_AGAIN).await;
+                }
+                settled => return settled,
+            }
+        }
+    }
+
+    async fn settle(&self, call: &Claimed, outcome: &Result<(), Status>) -> Result<bool, DbError> {
         let mut conn = self.chassis.db.acquire().await?;
         let status = match outcome {
             Ok(()) => return store::settle_done(&mut conn, call).await,
             Err(status) => status,
         };
-        let failure = failure_text(&status);
-        match next(&status, call.attempts) {
+        let failure = failure_text(status);
+        match next(status, call.attempts) {
             Next::Retry(delay) => {
                 tracing::info!(
                     rpc = call.rpc,
@@ -110,7 +129,7 @@ impl Source for Delivery {
         async {
             let outcome = tokio::time::timeout(TRY_TIMEOUT, self.call(&call)).await;
             let outcome = outcome.unwrap_or_else(|_| Err(Status::deadline_exceeded("the try took too long")));
-            match self.settle(&call, outcome).await {
+            match self.settle_patiently(&call, outcome).await {
                 Ok(true) => {}
                 Ok(false) => {
                     tracing::warn!(rpc = call.rpc, "the lease was lost; another worker settles this call");

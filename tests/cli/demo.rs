@@ -1,0 +1,48 @@
+//! `levqor demo` and `levqor token`: what a newcomer tries first.
+
+use crate::process::{Folder, levqor, run, sentence, text, up};
+
+#[test]
+fn the_demo_shows_the_order_and_both_mails() {
+    let folder = Folder::new();
+    let daemon = up(&folder);
+    let demo = run(levqor(&folder.data(), &["demo"]));
+    let shown = text(&demo.stdout);
+    assert!(demo.status.success(), "{}", text(&demo.stderr));
+    for words in [
+        "\"state\": \"STATE_PAID\"",
+        "Welcome! Your Professional order is confirmed",
+        "Next step: Tell us about your automation needs",
+        "£249.00",
+    ] {
+        assert!(shown.contains(words), "{words} is missing in {shown}");
+    }
+    let letters = run(levqor(&folder.data(), &["dead-letters"]));
+    assert_eq!(text(&letters.stdout), "no dead deferred calls\n");
+    assert!(daemon.stop("INT").success());
+}
+
+#[test]
+fn token_prints_a_token_and_nothing_else() {
+    let folder = Folder::new();
+    let said = sentence(&run(levqor(&folder.data(), &["token"])));
+    assert!(said.contains("levqor up") && said.lines().count() == 1, "{said}");
+
+    let daemon = up(&folder);
+    let output = run(levqor(&folder.data(), &["token", "--role", "staff", "--email", "a@b.example"]));
+    let token = text(&output.stdout);
+    assert!(output.status.success() && output.stderr.is_empty());
+    assert_eq!((token.lines().count(), token.trim().split('.').count()), (1, 3), "{token}");
+    let wrong = run(levqor(&folder.data(), &["token", "--email", "nobody"]));
+    assert!(sentence(&wrong).contains("--email"));
+    assert!(daemon.stop("INT").success());
+}
+
+#[test]
+fn without_a_mesh_the_commands_say_what_to_do() {
+    let folder = Folder::new();
+    for command in [&["demo"][..], &["dead-letters"], &["replay", "event", "evt_1"]] {
+        let said = sentence(&run(levqor(&folder.data(), command)));
+        assert!(said.contains("levqor up") && said.lines().count() == 1, "{said}");
+    }
+}

@@ -1,0 +1,64 @@
+//! Every mistake in the settings is reported in one run, with the setting's name and what is expected, and no value.
+
+use crate::process::{Folder, levqor, run, sentence};
+
+#[test]
+fn up_reports_every_mistake_at_once() {
+    let folder = Folder::new();
+    let mut command = levqor(&folder.data(), &["up"]);
+    let settings = [
+        ("LEVQOR_HTTP_ADDR", "hunter2"),
+        ("LEVQOR_LOG_FORMAT", "hunter2"),
+        ("LEVQOR_JWT_SECRET", "hunter2"),
+        ("LEVQOR_MESH_KEY", "hunter2"),
+        ("LEVQOR_ADDRESS_KEY", "hunter2"),
+        ("LEVQOR_DATABASE_URL", "hunter2"),
+        ("LEVQOR_BILLING_ADDR", "hunter2"),
+        ("LEVQOR_REQUEST_TIMEOUT_MS", "hunter2"),
+        ("LEVQOR_MAIL_FROM", "hunter2"),
+        ("LEVQOR_SITE_URL", "hunter2"),
+        ("LEVQOR_MISSPELT", "hunter2"),
+        ("STRIPE_WEBHOOK_SECRET", "hunter2"),
+        ("STRIPE_SECRET_KEY", "hunter2"),
+        ("STRIPE_API_BASE", "hunter2"),
+    ];
+    command.envs(settings);
+    let said = sentence(&run(command));
+    for (name, _) in settings {
+        let line = said.lines().find(|line| line.trim_start().starts_with(&format!("{name}:")));
+        let expected = line.unwrap_or_else(|| panic!("{name} is not reported in {said}"));
+        assert!(expected.len() > name.len() + 10, "{name}: it does not say what is expected");
+    }
+    assert!(!said.contains("hunter2"), "a value is shown: {said}");
+    assert!(!folder.data().join("postgres").exists(), "something was opened before the settings were sound");
+}
+
+#[test]
+fn a_service_on_its_own_refuses_to_start_without_its_secrets() {
+    let folder = Folder::new();
+    for (role, needs) in [
+        (
+            "billing",
+            &[
+                "LEVQOR_DATABASE_URL",
+                "LEVQOR_MESH_KEY",
+                "LEVQOR_JWT_SECRET",
+                "STRIPE_WEBHOOK_SECRET",
+                "LEVQOR_NOTIFICATIONS_ADDR",
+            ][..],
+        ),
+        (
+            "notifications",
+            &["LEVQOR_DATABASE_URL", "LEVQOR_MESH_KEY", "LEVQOR_JWT_SECRET", "LEVQOR_ADDRESS_KEY"],
+        ),
+        (
+            "gateway",
+            &["LEVQOR_MESH_KEY", "LEVQOR_JWT_SECRET", "LEVQOR_BILLING_ADDR", "LEVQOR_NOTIFICATIONS_ADDR"],
+        ),
+    ] {
+        let said = sentence(&run(levqor(&folder.data(), &["serve", role])));
+        for name in needs {
+            assert!(said.contains(name), "{role}: {name} is missing in {said}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Each role as a process of its own: the same mesh, in four processes.
+
+use std::path::Path;
+
+use levqor_runtime::testing::cluster;
+
+use crate::process::{Daemon, Folder, levqor, run, text};
+
+const SECRETS: [(&str, &str); 4] = [
+    ("LEVQOR_MESH_KEY", "a mesh key of more than thirty-two characters"),
+    ("LEVQOR_JWT_SECRET", "a shared secret of more than thirty-two characters"),
+    ("LEVQOR_ADDRESS_KEY", "an address key of more than thirty-two characters"),
+    ("STRIPE_WEBHOOK_SECRET", "whsec_of_four_processes"),
+];
+
+/// A free port; nobody else here binds ports by number.
+fn port() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("address").to_string()
+}
+
+fn process(data: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> std::process::Command {
+    let mut command = levqor(data, arguments);
+    command.envs(SECRETS).envs(settings.iter().copied()).env("LEVQOR_DRAIN_DELAY_MS", "0");
+    command
+}
+
+#[test]
+fn three_roles_in_processes_of_their_own_serve_the_journey() {
+    let folder = Folder::new();
+    let (data, postgres) = (folder.data(), cluster());
+    let (billing, notifications, gateway) = (port(), port(), port());
+    let url = format!("http://{gateway}");
+    let (billing_db, notifications_db) = (postgres.url("serve_billing"), postgres.url("serve_notifications"));
+    let addresses =
+        [("LEVQOR_BILLING_ADDR", billing.as_str()), ("LEVQOR_NOTIFICATIONS_ADDR", &notifications)];
+    let of = |database: &str, listen: &str| {
+        let own = [("LEVQOR_DATABASE_URL", database.to_owned()), ("LEVQOR_GRPC_ADDR", listen.to_owned())];
+        own.into_iter().chain(addresses.map(|(name, value)| (name, value.to_owned()))).collect::<Vec<_>>()
+    };
+    let start = |role: &str, settings: &[(&str, String)]| {
+        let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Daemon::start(process(&data, &["serve", role], &settings))
+    };
+    create_databases(&["serve_billing", "serve_notifications"]);
+    for (service, database) in [("billing", &billing_db), ("notifications", &notifications_db)] {
+        let done = run(process(&data, &["migrate", service], &[("LEVQOR_DATABASE_URL", database)]));
+        assert_eq!(
+            text(&done.stdout),
+            format!("{service}: the database is current\n"),
+            "{}",
+            text(&done.stderr)
+        );
+    }
+    let gateway_settings: Vec<_> = addresses
+        .iter()
+        .map(|(name, value)| (*name, (*value).to_owned()))
+        .chain([("LEVQOR_HTTP_ADDR", gateway.clone())])
+        .collect();
+    let mut daemons = vec![
+        start("billing", &of(&billing_db, &billing)),
+        start("notifications", &of(&notifications_db, &notifications)),
+        start("gateway", &gateway_settings),
+    ];
+    for daemon in &mut daemons {
+        daemon.until("serving");
+    }
+    let demo = run(process(&data, &["demo"], &[("LEVQOR_URL", &url)]));
+    assert!(demo.status.success(), "{}", text(&demo.stderr));
+    assert!(text(&demo.stdout).contains("Welcome! Your Professional order is confirmed"));
+    for daemon in daemons {
+        assert!(daemon.stop("TERM").success());
+    }
+}
+
+fn create_databases(names: &[&str]) {
+    let runtime = tokio::runtime::Runtime::new().expect("runtime");
+    runtime.block_on(async {
+        use sqlx::Connection;
+        let server = cluster().database("postgres").expect("url");
+        let mut conn = sqlx::PgConnection::connect_with(server.options()).await.expect("answers");
+        for name in names {
+            let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+            sqlx::raw_sql(create).execute(&mut conn).await.expect("made");
+        }
+    });
+}
