@@ -30,7 +30,8 @@ pub(crate) async fn dead_letters(env: &Env) -> anyhow::Result<()> {
                     field("failure"),
                 );
             }
-            page_token = page.get("next_page_token").and_then(Value::as_str).unwrap_or_default().to_owned();
+            page_token =
+                page.get("next_page_token").and_then(Value::as_str).map(str::to_owned).unwrap_or_default();
             if page_token.is_empty() {
                 break;
             }

@@ -6,6 +6,7 @@ use levqor_billing::Billing;
 use levqor_notifications::Notifications;
 use levqor_runtime::{
     access,
+    chassis::Chassis,
     client::{Address, Addresses},
     clock::Clock,
     config::{Env, Reader},
@@ -23,12 +24,10 @@ use crate::stripe;
 
 /// The mesh, running.
 pub(crate) struct Mesh {
-    /// Billing.
-    pub(crate) billing: Running<Billing>,
-    /// Notifications.
-    pub(crate) notifications: Running<Notifications>,
     /// The gateway's address.
     pub(crate) url: String,
+    billing: Option<Running<Billing>>,
+    notifications: Option<Running<Notifications>>,
     gateway: Option<levqor_gateway::Running>,
     databases: [Db; 2],
     errors: Errors,
@@ -63,8 +62,17 @@ impl Mesh {
         let gateway = gateway(peers).await;
         let url = format!("http://{}", gateway.addr());
         let http = levqor_runtime::client::http_client().expect("client");
-        let gateway = Some(gateway);
-        Self { billing, notifications, url, gateway, databases, errors, http, finished: false, _log: log }
+        Self {
+            url,
+            billing: Some(billing),
+            notifications: Some(notifications),
+            gateway: Some(gateway),
+            databases,
+            errors,
+            http,
+            finished: false,
+            _log: log,
+        }
     }
 
     /// Somebody who calls the gateway.
@@ -94,7 +102,12 @@ impl Mesh {
 
     /// A channel to one service, past the gateway.
     pub(crate) fn channel(&self, service: &str) -> Channel {
-        self.billing.chassis().channels.get(service).expect("a channel")
+        self.billing().channels.get(service).expect("a channel")
+    }
+
+    /// Billing's chassis, past the gateway.
+    pub(crate) fn billing(&self) -> &Chassis {
+        self.billing.as_ref().expect("it runs until finish()").chassis()
     }
 
     /// Posts a webhook signed now with the first secret.
@@ -161,6 +174,12 @@ impl Mesh {
         self.finished = true;
         if let Some(gateway) = self.gateway.take() {
             gateway.drain(std::time::Duration::ZERO).await;
+        }
+        if let Some(billing) = self.billing.take() {
+            billing.drain().await;
+        }
+        if let Some(notifications) = self.notifications.take() {
+            notifications.drain().await;
         }
     }
 }

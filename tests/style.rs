@@ -1,1 +1,212 @@
-//! .
+//! The tree keeps its shape (STYLE): where things are, what may depend on what, and what may not be written where.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use levqor_runtime::access::{self, Host};
+
+const SERVICES: [&str; 2] = ["billing", "notifications"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    for c in name.chars() {
+        if c.is_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.extend(c.to_lowercase());
+    }
+    snake
+}
+
+/// Every Rust file of the repository, by its path from the root.
+fn files() -> Vec<(String, String)> {
+    let mut git = Command::new("git");
+    let listed = git.args(["ls-files", "-co", "--exclude-standard", "*.rs"]).current_dir(root()).output();
+    let listed = listed.expect("git lists the files");
+    let names = String::from_utf8(listed.stdout).expect("names");
+    let files: Vec<_> = names
+        .lines()
+        .filter_map(|name| Some((name.to_owned(), fs::read_to_string(root().join(name)).ok()?)))
+        .collect();
+    assert!(files.len() > 50, "the files were not found");
+    files
+}
+
+/// The part of a file that is not its unit tests.
+fn without_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap_or_default()
+}
+
+#[test]
+fn every_rpc_has_a_file_and_a_test_file_of_its_name() {
+    for method in access::methods().iter() {
+        let Host::Service(service) = &method.host else { continue };
+        let name = snake(method.descriptor.name());
+        for path in [
+            format!("services/{service}/src/rpc/{name}.rs"),
+            format!("services/{service}/tests/api/{name}.rs"),
+        ] {
+            assert!(root().join(&path).is_file(), "{} has no {path}", method.rpc);
+        }
+    }
+}
+
+#[test]
+fn services_have_the_same_skeleton() {
+    assert_eq!(
+        access::methods().services(),
+        SERVICES,
+        "a service of the protos is missing in this test, or the reverse"
+    );
+    for service in SERVICES {
+        for path in [
+            "README.md",
+            "migrations",
+            ".sqlx",
+            "sqlx.toml",
+            "src/lib.rs",
+            "src/config.rs",
+            "src/error.rs",
+            "src/rpc.rs",
+            "src/rpc",
+            "src/domain",
+            "src/store",
+            "tests/api/main.rs",
+        ] {
+            assert!(root().join("services").join(service).join(path).exists(), "{service} has no {path}");
+        }
+    }
+}
+
+#[test]
+fn every_file_opens_with_a_sentence() {
+    for (name, text) in files() {
+        let first = text.lines().next().unwrap_or_default();
+        let by_readme = first.starts_with("#![doc = include_str!(");
+        assert!(by_readme || (first.starts_with("//! ") && first.len() > 20), "{name} opens with {first:?}");
+    }
+}
+
+#[test]
+fn the_domain_is_pure() {
+    for (name, text) in files().iter().filter(|(name, _)| name.contains("/src/domain")) {
+        for banned in ["async ", ".await", "sqlx", "tonic", "tokio", "Clock", "runtime::db"] {
+            assert!(!without_tests(text).contains(banned), "{name} contains {banned:?}");
+        }
+    }
+}
+
+#[test]
+fn sql_of_services_is_under_store_and_checked_when_compiled() {
+    for (name, text) in
+        files().iter().filter(|(name, _)| name.starts_with("services/") && name.contains("/src/"))
+    {
+        if !name.contains("/src/store") {
+            assert!(!text.contains("sqlx::query"), "{name} has SQL outside of store/");
+        }
+        for unchecked in
+            ["sqlx::query(", "sqlx::query_as(", "sqlx::query_scalar(", "AssertSqlSafe", "raw_sql("]
+        {
+            assert!(
+                !without_tests(text).contains(unchecked),
+                "{name} has SQL that nobody checks: {unchecked}"
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_catches_everything_and_nothing_is_silenced() {
+    for (name, text) in
+        files().iter().filter(|(name, _)| name.contains("src/") && !name.starts_with("proto/"))
+    {
+        for banned in ["#[allow(", "#![allow(", "todo!(", "unimplemented!(", "FIXME", "XXX"] {
+            assert!(!text.contains(banned), "{name} contains {banned}");
+        }
+    }
+}
+
+#[test]
+fn tests_do_not_sleep() {
+    for (name, text) in
+        files().iter().filter(|(name, _)| name.contains("tests/") && *name != "tests/style.rs")
+    {
+        for banned in ["thread::sleep", "time::sleep", "#[ignore"] {
+            assert!(!text.contains(banned), "{name} contains {banned}");
+        }
+    }
+}
+
+#[test]
+fn telemetry_is_initialised_in_one_place() {
+    for (name, text) in files().iter().filter(|(name, _)| *name != "runtime/src/telemetry.rs") {
+        for banned in ["SdkTracerProvider", ".try_init()", "set_global_default"] {
+            assert!(!text.contains(banned) || name == "tests/style.rs", "{name} contains {banned}");
+        }
+    }
+}
+
+#[test]
+fn dependencies_run_one_way_and_no_name_says_nothing() {
+    let manifest = |path: &str| fs::read_to_string(root().join(path).join("Cargo.toml")).expect(path);
+    let own = |path: &str| {
+        let text = manifest(path);
+        let normal = text.split("[dev-dependencies]").next().unwrap_or_default().to_owned();
+        let lines = normal.lines().filter(|line| line.starts_with("levqor-"));
+        lines.filter_map(|line| line.split(['.', ' ', '=']).next().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    assert_eq!(own("proto"), Vec::<String>::new());
+    assert_eq!(own("runtime"), ["levqor-proto"]);
+    for path in
+        SERVICES.map(|service| format!("services/{service}")).into_iter().chain(["gateway".to_owned()])
+    {
+        for dependency in own(&path) {
+            assert!(
+                ["levqor-proto", "levqor-runtime"].contains(&dependency.as_str()),
+                "{path} needs {dependency}"
+            );
+        }
+    }
+    for (name, _) in files() {
+        let stem = PathBuf::from(&name);
+        let stem = stem.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        assert!(
+            !["utils", "util", "common", "helpers", "misc", "convert"].contains(&stem),
+            "{name} says nothing"
+        );
+    }
+}
+
+#[test]
+fn every_reason_is_explained() {
+    let errors = fs::read_to_string(root().join("docs/ERRORS.md")).expect("docs/ERRORS.md");
+    let mut reasons = 0;
+    for (name, text) in files().iter().filter(|(name, _)| name.contains("src/") && !name.starts_with("src/"))
+    {
+        let Some(body) = without_tests(text).split("fn reason(&self)").nth(1) else { continue };
+        let body = body.split("\n    }").next().unwrap_or_default();
+        for reason in body.split('"').skip(1).step_by(2) {
+            reasons += 1;
+            assert!(errors.contains(&format!("`{reason}`")), "{name}: {reason} is not in docs/ERRORS.md");
+        }
+    }
+    assert!(reasons > 20, "only {reasons} reasons were found");
+}
+
+#[test]
+fn the_readme_names_only_what_is_there() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("README.md");
+    for target in readme.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        if !target.starts_with("http") && !target.starts_with('#') {
+            let path = target.split('#').next().unwrap_or_default();
+            assert!(root().join(path).exists(), "README.md points to {path}");
+        }
+    }
+}

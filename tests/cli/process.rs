@@ -15,7 +15,7 @@ use std::{
 use levqor_runtime::postgres::{Binaries, Cluster};
 
 /// How long a command may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A folder of its own for a test, removed with it.
 pub(crate) struct Folder(pub(crate) PathBuf);

@@ -9,7 +9,7 @@ use crate::harness::Mesh;
 #[tokio::test]
 async fn an_admin_sees_a_dead_call_and_replays_it() {
     let mesh = Mesh::start().await;
-    let mut tx = mesh.billing.chassis().db.begin().await.expect("begin");
+    let mut tx = mesh.billing().db.begin().await.expect("begin");
     // Nobody can receive this: it has no recipient.
     defer(&mut tx, &SendMessageRequest { about: "order:x".to_owned(), ..Default::default() }, "dead")
         .await

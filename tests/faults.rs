@@ -1,0 +1,3 @@
+//! What the mesh loses when something breaks under it: nothing.
+
+mod postgres_down;

@@ -1,0 +1,6 @@
+//! The proof: the whole mesh, what people do with it, and what it survives.
+
+mod faults;
+mod harness;
+mod journeys;
+mod stripe;
