@@ -162,3 +162,15 @@ fn what_changes_something_takes_a_key_or_says_that_it_may_be_repeated() {
         assert!(repeatable || options.has_extension(&key), "{}", method.full_name());
     }
 }
+
+#[test]
+fn a_message_that_holds_something_personal_shows_its_name_only() {
+    use levqor_proto::notifications::v1::{OrderWelcome, SendMessageRequest, send_message_request::Content};
+    let welcome = OrderWelcome { customer_name: "Alice".to_owned(), ..Default::default() };
+    let content = Some(Content::OrderWelcome(welcome));
+    let request =
+        SendMessageRequest { recipient: "alice@example.com".to_owned(), content, ..Default::default() };
+    assert_eq!(format!("{request:?}"), "SendMessageRequest(…)");
+    // A message is personal through its fields' messages too: a page of orders is.
+    assert!(contract::personal_messages(&pool()).contains("levqor.billing.v1.ListOrdersResponse"));
+}
