@@ -83,7 +83,7 @@ impl Service for Probe {
     }
     fn schedules() -> Vec<Schedule> {
         let request = || DeliverMessageRequest { message_id: SCHEDULED.to_owned() };
-        vec![Schedule::new("probe", TimeDelta::minutes(10), TimeDelta::minutes(9), request)]
+        vec![Schedule::new("probe", TimeDelta::minutes(10), TimeDelta::minutes(10), request)]
     }
 }
 
