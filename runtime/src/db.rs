@@ -11,7 +11,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use sqlx::{
-    PgConnection, PgPool, Postgres, Transaction,
+    Connection, PgConnection, PgPool, Postgres, Transaction,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -22,6 +22,9 @@ use crate::{
     error::{ErrorCode, ServiceError},
     work::Wakes,
 };
+
+/// A connection that was idle for longer is asked whether it lives before it is used.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
 /// A database's address, `postgres://user:password@host/database`. Its `Debug` shows nothing.
 #[derive(Clone)]
@@ -151,6 +154,16 @@ impl Db {
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
             .acquire_timeout(Duration::from_secs(3))
+            // A connection that was just in use is sound; asking it first would double the way there.
+            .test_before_acquire(false)
+            .before_acquire(|conn, meta| {
+                Box::pin(async move {
+                    if meta.idle_for > TRUSTED_IDLE {
+                        conn.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(options);
         Self { pool, wakes }
     }

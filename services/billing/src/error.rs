@@ -8,7 +8,7 @@ use levqor_runtime::{
     idempotency::IdempotencyError,
 };
 
-use crate::domain::signature::SignatureError;
+use crate::{domain::signature::SignatureError, intake::IntakeError};
 
 /// An RPC's failure.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,9 @@ pub(crate) enum Error {
     /// The call's idempotency key.
     #[error(transparent)]
     Idempotency(#[from] IdempotencyError),
+    /// The event could not be stored.
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
     /// The database.
     #[error(transparent)]
     Database(#[from] DbError),
@@ -43,6 +46,7 @@ impl ServiceError for Error {
             Self::Signature(_) => ErrorCode::InvalidArgument,
             Self::OrderNotFound | Self::StripeEventNotFound => ErrorCode::NotFound,
             Self::BodyPurged => ErrorCode::FailedPrecondition,
+            Self::Intake(error) => error.code(),
             Self::Idempotency(error) => error.code(),
             Self::Database(error) => error.code(),
         }
@@ -59,6 +63,7 @@ impl ServiceError for Error {
             Self::OrderNotFound => "ORDER_NOT_FOUND",
             Self::StripeEventNotFound => "STRIPE_EVENT_NOT_FOUND",
             Self::BodyPurged => "BODY_PURGED",
+            Self::Intake(error) => error.reason(),
             Self::Idempotency(error) => error.reason(),
             Self::Database(error) => error.reason(),
         }
@@ -71,6 +76,7 @@ impl ServiceError for Error {
             | Self::OrderNotFound
             | Self::StripeEventNotFound
             | Self::BodyPurged
+            | Self::Intake(_)
             | Self::Idempotency(_)
             | Self::Database(_) => &[],
         }
@@ -78,6 +84,7 @@ impl ServiceError for Error {
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
+            Self::Intake(error) => error.retry_after(),
             Self::Idempotency(error) => error.retry_after(),
             Self::Database(error) => error.retry_after(),
             Self::Invalid(_)

@@ -3,6 +3,7 @@
 mod config;
 mod domain;
 mod error;
+mod intake;
 mod journal;
 mod rpc;
 mod store;
@@ -36,6 +37,7 @@ static MIGRATOR: Migrator = sqlx::migrate!();
 pub struct Billing {
     chassis: Chassis,
     webhooks: domain::signature::Verifier,
+    intake: intake::Intake,
     /// None without a key: then events are taken at their word.
     stripe: Option<stripe::Stripe>,
 }
@@ -66,7 +68,8 @@ impl Service for Billing {
         let webhooks = domain::signature::Verifier::new(&config.webhook_secrets);
         let stripe = config.secret_key.map(|key| stripe::Stripe::try_new(&key, &config.api_base)).transpose();
         let stripe = stripe.context("cannot make a client of the Stripe API")?;
-        Ok(Arc::new(Self { chassis, webhooks, stripe }))
+        let intake = intake::Intake::new(&chassis.db);
+        Ok(Arc::new(Self { chassis, webhooks, intake, stripe }))
     }
 
     fn routes(self: &Arc<Self>, routes: &mut RoutesBuilder) {

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use levqor_proto::billing::v1::{IngestStripeEventRequest, IngestStripeEventResponse};
-use levqor_runtime::{context::Ctx, telemetry};
+use levqor_runtime::context::Ctx;
 
 use crate::{
     Billing,
     domain::stripe_event::{Envelope, State},
     error::Error,
-    store::stripe_events::{self, Journaled},
+    store::stripe_events::Journaled,
 };
 
 pub(super) async fn ingest_stripe_event(
@@ -22,11 +22,8 @@ pub(super) async fn ingest_stripe_event(
     billing.webhooks.verify(&request.signature, &request.body, billing.chassis.clock.now())?;
     let event = Envelope::read(&request.body)?;
 
-    let mut tx = billing.chassis.db.begin().await?;
-    let journaled =
-        stripe_events::insert(&mut tx, &event, &request.body, &telemetry::current_trace_parent()).await?;
-    tx.commit().await?;
-
+    let (event_id, event_type) = (event.event_id.clone(), event.event_type.clone());
+    let journaled = billing.intake.journal(event, request.body).await?;
     let (duplicate, state) = match journaled {
         Journaled::New => {
             billing.chassis.wakes.journal.notify_one();
@@ -35,11 +32,11 @@ pub(super) async fn ingest_stripe_event(
         Journaled::Before(state) => (true, state),
     };
     tracing::info!(
-        stripe_event.id = event.event_id.as_str(),
-        stripe_event.type = event.event_type,
+        stripe_event.id = event_id.as_str(),
+        stripe_event.type = event_type,
         duplicate,
         "the Stripe event was journaled"
     );
     let state = levqor_proto::billing::v1::stripe_event::State::from(state).into();
-    Ok(IngestStripeEventResponse { event_id: event.event_id.to_string(), duplicate, state })
+    Ok(IngestStripeEventResponse { event_id: event_id.to_string(), duplicate, state })
 }

@@ -1,5 +1,7 @@
 //! Table `stripe_events`: the journal of what Stripe sent, which is its own work list.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use levqor_runtime::{
     db::{DbError, Page},
@@ -9,12 +11,16 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{known, known_if_any};
-use crate::domain::{
-    stripe_event::{Envelope, State, StripeEvent, Verdict},
-    stripe_id::StripeId,
+use crate::{
+    domain::{
+        stripe_event::{Envelope, State, StripeEvent, Verdict},
+        stripe_id::StripeId,
+    },
+    intake::Arrival,
 };
 
 /// Whether an event is new.
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Journaled {
     /// It was stored.
     New,
@@ -35,37 +41,59 @@ pub(crate) struct Pending {
     pub(crate) trace_parent: String,
 }
 
-/// Stores an event, once: the primary key decides.
-pub(crate) async fn insert(
-    conn: &mut PgConnection,
-    event: &Envelope,
-    body: &[u8],
-    trace_parent: &str,
-) -> Result<Journaled, DbError> {
-    let inserted = sqlx::query_scalar!(
-        "INSERT INTO stripe_events (
-             event_id, create_time, type, api_version, livemode, object_id, stripe_customer_id, lease_key, body,
-             trace_parent
-         )
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-         ON CONFLICT ON CONSTRAINT stripe_events_key DO NOTHING
-         RETURNING sequence",
-        event.event_id.as_str(),
-        event.create_time,
-        event.event_type,
-        event.api_version,
-        event.livemode,
-        event.object_id.as_ref().map(StripeId::as_str),
-        event.stripe_customer_id.as_ref().map(StripeId::as_str),
-        event.lease_key().as_str(),
-        body,
-        trace_parent,
+/// Stores events, each once, in one statement: the primary key decides. The answers are in the events' order.
+pub(crate) async fn insert(conn: &mut PgConnection, arrivals: &[Arrival]) -> Result<Vec<Journaled>, DbError> {
+    let events = || arrivals.iter().map(|arrival| &arrival.event);
+    let ids: Vec<_> = events().map(|event| event.event_id.as_str()).collect();
+    let create_times: Vec<_> = events().map(|event| event.create_time).collect();
+    let types: Vec<_> = events().map(|event| event.event_type.as_str()).collect();
+    let api_versions: Vec<_> = events().map(|event| event.api_version.as_deref()).collect();
+    let livemodes: Vec<_> = events().map(|event| event.livemode).collect();
+    let object_ids: Vec<_> = events().map(|event| event.object_id.as_ref().map(StripeId::as_str)).collect();
+    let customer_ids: Vec<_> =
+        events().map(|event| event.stripe_customer_id.as_ref().map(StripeId::as_str)).collect();
+    let lease_keys: Vec<_> = events().map(|event| event.lease_key().as_str()).collect();
+    let bodies: Vec<&[u8]> = arrivals.iter().map(|arrival| arrival.body.as_ref()).collect();
+    let trace_parents: Vec<_> = arrivals.iter().map(|arrival| arrival.trace_parent.as_str()).collect();
+    let inserted = sqlx::query!(
+        r#"INSERT INTO stripe_events (
+               event_id, create_time, type, api_version, livemode, object_id, stripe_customer_id, lease_key, body,
+               trace_parent
+           )
+           SELECT * FROM unnest(
+               $1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[],
+               $8::text[], $9::bytea[], $10::text[]
+           )
+           ON CONFLICT ON CONSTRAINT stripe_events_key DO NOTHING
+           RETURNING event_id, create_time"#,
+        &ids as _,
+        &create_times,
+        &types as _,
+        &api_versions as _,
+        &livemodes,
+        &object_ids as _,
+        &customer_ids as _,
+        &lease_keys as _,
+        &bodies as _,
+        &trace_parents as _,
     )
-    .fetch_optional(&mut *conn)
+    .fetch_all(&mut *conn)
     .await?;
-    if inserted.is_some() {
-        return Ok(Journaled::New);
+    let mut new: HashSet<_> = inserted.iter().map(|row| (row.event_id.as_str(), row.create_time)).collect();
+    let mut journaled = Vec::with_capacity(arrivals.len());
+    for event in events() {
+        // The first of several copies in one batch is the new one.
+        journaled.push(if new.remove(&(event.event_id.as_str(), event.create_time)) {
+            Journaled::New
+        } else {
+            Journaled::Before(state(conn, event).await?)
+        });
     }
+    Ok(journaled)
+}
+
+/// Where an event stands that was stored before.
+async fn state(conn: &mut PgConnection, event: &Envelope) -> Result<State, DbError> {
     let state = sqlx::query_scalar!(
         "SELECT state FROM stripe_events WHERE event_id = $1 AND create_time = $2",
         event.event_id.as_str(),
@@ -73,7 +101,7 @@ pub(crate) async fn insert(
     )
     .fetch_one(conn)
     .await?;
-    Ok(Journaled::Before(known("state", &state)?))
+    known("state", &state)
 }
 
 /// The due events of a key, in the order in which they came; with their bodies only where those are needed.
