@@ -3,9 +3,10 @@
 //! Deferred calls and journals share it. A source claims rows by SQL that decides races by constraint and row lock; the
 //! loop adds concurrency, wake-ups and the stop.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
+use futures_util::FutureExt;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -78,7 +79,10 @@ pub async fn run<S: Source>(source: Arc<S>, tasks: Tasks, stop: CancellationToke
                     let source = Arc::clone(&source);
                     tasks.spawn(
                         async move {
-                            source.process(item).await;
+                            // A panic is a bug; its lease runs out, and the work is taken up again.
+                            if AssertUnwindSafe(source.process(item)).catch_unwind().await.is_err() {
+                                tracing::error!(source = source.name(), "a worker panicked");
+                            }
                             drop(permit);
                         }
                         .in_current_span(),

@@ -26,7 +26,12 @@ use tracing::{Instrument, Span};
 
 use crate::{
     Billing,
-    domain::{order::Order, sale::Sale, stripe_event::Verdict, stripe_id::StripeId},
+    domain::{
+        order::Order,
+        sale::Sale,
+        stripe_event::{SessionEvent, Verdict},
+        stripe_id::StripeId,
+    },
     store::{
         leases::{self, Lease},
         stripe_events::{self, Pending},
@@ -35,6 +40,8 @@ use crate::{
 
 /// Keys that this process works on at once.
 const CONCURRENCY: usize = 8;
+/// Events that nothing follows from, settled in one statement.
+const UNHEEDED: i64 = 500;
 /// Events of one key that are looked at in one go; more are taken up in the next.
 const BATCH: i64 = 50;
 
@@ -166,7 +173,13 @@ impl Source for Journal {
 
     async fn claim(&self, limit: i64) -> Result<Vec<Lease>, DbError> {
         let mut conn = self.db().acquire().await?;
-        leases::claim(&mut conn, limit).await
+        // Most events are of types that nothing follows from: they are settled by the hundred, not one by one.
+        let settled = stripe_events::settle_unheeded(&mut conn, &SessionEvent::PATTERNS, UNHEEDED).await?;
+        if settled > 0 {
+            tracing::debug!(settled, "Stripe events that nothing follows from were processed");
+            self.wake().notify_one();
+        }
+        leases::claim(&mut conn, &SessionEvent::PATTERNS, limit).await
     }
 
     async fn process(&self, lease: Lease) {

@@ -187,6 +187,9 @@ pub(crate) enum SessionEvent {
 }
 
 impl SessionEvent {
+    /// What the types look like that may be one of these, as SQL patterns: nothing follows from any other type.
+    pub(crate) const PATTERNS: [&str; 2] = ["checkout.session.%", "v1.checkout.session.%"];
+
     /// Reads Stripe's name for it; thin events about `v1` objects say so before it.
     pub(crate) fn of_type(event_type: &str) -> Option<Self> {
         let event_type = event_type.strip_prefix("v1.").unwrap_or(event_type);

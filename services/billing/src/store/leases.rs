@@ -17,7 +17,12 @@ pub struct Lease {
 
 /// Claims up to `limit` keys that have due events and no live lease, the longest due first. Two claimers never get the
 /// same key: the row decides. They lock rows in the order of the keys, so they cannot deadlock.
-pub(crate) async fn claim(conn: &mut PgConnection, limit: i64) -> Result<Vec<Lease>, DbError> {
+/// Only events of types that look like one of these patterns count.
+pub(crate) async fn claim(
+    conn: &mut PgConnection,
+    heeded: &[&str],
+    limit: i64,
+) -> Result<Vec<Lease>, DbError> {
     let lease = PgInterval::try_from(work::LEASE).unwrap_or_default();
     // A window over the longest due events keeps a claim cheap in a backlog. Leased keys are left out before the window
     // is cut, so a busy key cannot hide the others behind it for longer than it takes to lease it.
@@ -28,6 +33,7 @@ pub(crate) async fn claim(conn: &mut PgConnection, limit: i64) -> Result<Vec<Lea
             FROM stripe_events AS event
             WHERE event.state = 'PENDING'
               AND event.due_time <= runtime.now()
+              AND event.type LIKE ANY ($3::text[])
               AND NOT EXISTS (
                   SELECT 1 FROM runtime.leases AS lease
                   WHERE lease.key = 'stripe:' || event.lease_key AND lease.leased_until > runtime.now()
@@ -46,6 +52,7 @@ pub(crate) async fn claim(conn: &mut PgConnection, limit: i64) -> Result<Vec<Lea
         "#,
         limit,
         lease,
+        heeded as _,
     )
     .fetch_all(conn)
     .await?

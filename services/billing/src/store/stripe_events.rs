@@ -140,6 +140,31 @@ pub(crate) async fn pending(
     .collect()
 }
 
+/// Settles up to `limit` due events of types that look like none of these patterns, since nothing follows from them; how
+/// many. They need no lease: there is nothing to apply, and whoever else settles them says the same.
+pub(crate) async fn settle_unheeded(
+    conn: &mut PgConnection,
+    heeded: &[&str],
+    limit: i64,
+) -> Result<u64, DbError> {
+    let settled = sqlx::query!(
+        "UPDATE stripe_events
+         SET state = 'PROCESSED', attempts = attempts + 1, failure = NULL, process_time = runtime.now()
+         WHERE (event_id, create_time) IN (
+             SELECT event_id, create_time FROM stripe_events
+             WHERE state = 'PENDING' AND due_time <= runtime.now() AND type NOT LIKE ALL ($1::text[])
+             ORDER BY due_time
+             LIMIT $2
+             FOR UPDATE SKIP LOCKED
+         )",
+        heeded as _,
+        limit,
+    )
+    .execute(conn)
+    .await?;
+    Ok(settled.rows_affected())
+}
+
 /// Whether a key has more to do now.
 pub(crate) async fn has_pending(conn: &mut PgConnection, lease_key: &StripeId) -> Result<bool, DbError> {
     let more = sqlx::query_scalar!(

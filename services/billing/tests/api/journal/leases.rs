@@ -23,7 +23,7 @@ async fn five_claimers_at_once_get_each_key_once_and_never_deadlock() {
     let idle = Idle::start(&[]).await;
     // Two events per key, the keys in no order.
     let backlog = "INSERT INTO stripe_events (event_id, create_time, type, livemode, lease_key, body)
-                   SELECT 'evt_' || n, now(), 'a.b', false, 'key_' || (n * 7919) % 300, '{}'
+                   SELECT 'evt_' || n, now(), 'checkout.session.completed', false, 'key_' || (n * 7919) % 300, '{}'
                    FROM generate_series(1, 600) AS n";
     idle.execute(backlog).await;
     let claims = join_all((0..5).map(|_| async {
@@ -42,6 +42,20 @@ async fn five_claimers_at_once_get_each_key_once_and_never_deadlock() {
         sqlx::query_scalar("SELECT key FROM runtime.leases").fetch_all(idle.db.pool()).await.expect("leases");
     assert_eq!(keys.iter().collect::<HashSet<_>>().len(), 300);
     assert!(keys.iter().all(|key| key.starts_with("stripe:key_")));
+}
+
+#[tokio::test]
+async fn what_nothing_follows_from_is_settled_without_a_lease_and_by_the_hundred() {
+    let idle = Idle::start(&[]).await;
+    idle.execute(
+        "INSERT INTO stripe_events (event_id, create_time, type, livemode, lease_key, body)
+         SELECT 'evt_' || n, now(), 'customer.updated', false, 'cus_' || n, '{}' FROM generate_series(1, 600) AS n",
+    )
+    .await;
+    assert!(idle.journal.claim(10).await.expect("claimed").is_empty());
+    assert_eq!(idle.count(PENDING).await, 100, "five hundred in one statement");
+    assert!(idle.journal.claim(10).await.expect("claimed").is_empty());
+    assert_eq!((idle.count(PENDING).await, idle.count("SELECT count(*) FROM runtime.leases").await), (0, 0));
 }
 
 #[tokio::test]
@@ -119,9 +133,10 @@ async fn what_the_database_refuses_is_put_off_whole() {
 async fn a_busy_key_does_not_hide_the_others() {
     let idle = Idle::start(&[]).await;
     let backlog = "INSERT INTO stripe_events (event_id, create_time, type, livemode, lease_key, body)
-                   SELECT 'evt_' || n, now(), 'a.b', false, 'busy', '{}' FROM generate_series(1, 1500) AS n";
+                   SELECT 'evt_' || n, now(), 'checkout.session.completed', false, 'busy', '{}'
+                   FROM generate_series(1, 1500) AS n";
     idle.execute(backlog).await;
-    idle.store(&event("evt_quiet", "a.b", &json!({"id": "quiet"})), "quiet").await;
+    idle.store(&event("evt_quiet", COMPLETED, &json!({"id": "quiet"})), "quiet").await;
     assert_eq!(idle.journal.claim(10).await.expect("claimed").len(), 1);
     assert_eq!(idle.journal.claim(10).await.expect("claimed").len(), 1);
     assert_eq!(idle.count("SELECT count(*) FROM runtime.leases WHERE key = 'stripe:quiet'").await, 1);

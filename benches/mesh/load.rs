@@ -1,0 +1,130 @@
+//! The load: signed events over kept-alive HTTP/1.1 connections, each with an id of its own.
+
+use std::{
+    net::SocketAddr,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use levqor_runtime::{clock::Clock, id};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::LocalSet,
+};
+
+use crate::{mesh::Mesh, percentiles::Percentiles};
+
+/// The secret that the load signs with.
+pub(crate) const SECRET: &str = "whsec_of_the_benchmark";
+
+/// What the load saw.
+pub(crate) struct Load {
+    /// Answers of 200.
+    pub(crate) per_second: f64,
+    /// Other answers.
+    pub(crate) refused: usize,
+    /// How long the 200s took.
+    pub(crate) latency: Percentiles,
+}
+
+/// Posts `customer.updated` events as fast as they are answered.
+pub(crate) async fn webhooks(
+    gateway: SocketAddr,
+    connections: usize,
+    span: Duration,
+) -> anyhow::Result<Load> {
+    let local = LocalSet::new();
+    let begun = Instant::now();
+    let tasks: Vec<_> =
+        (0..connections).map(|_| local.spawn_local(connection(gateway, begun + span))).collect();
+    let (mut latencies, mut refused) = (Vec::new(), 0);
+    local
+        .run_until(async {
+            for task in tasks {
+                let (more, failed) = task.await??;
+                latencies.extend(more);
+                refused += failed;
+            }
+            anyhow::Ok(())
+        })
+        .await?;
+    let per_second = latencies.len() as f64 / begun.elapsed().as_secs_f64();
+    Ok(Load { per_second, refused, latency: Percentiles::of(latencies) })
+}
+
+async fn connection(gateway: SocketAddr, until: Instant) -> anyhow::Result<(Vec<Duration>, usize)> {
+    let mut stream = TcpStream::connect(gateway).await?;
+    stream.set_nodelay(true)?;
+    let key = Rc::new(ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes()));
+    let (mut latencies, mut refused) = (Vec::new(), 0);
+    while Instant::now() < until {
+        let name = id::request_id();
+        let request = request(&key, &customer_updated(&name));
+        let begun = Instant::now();
+        if post(&mut stream, &request).await? == 200 {
+            latencies.push(begun.elapsed());
+        } else {
+            refused += 1;
+        }
+    }
+    Ok((latencies, refused))
+}
+
+fn request(key: &ring::hmac::Key, body: &str) -> Vec<u8> {
+    let time = Clock::default().now().timestamp();
+    let mut signed = ring::hmac::Context::with_key(key);
+    signed.update(format!("{time}.").as_bytes());
+    signed.update(body.as_bytes());
+    let signature = hex::encode(signed.sign().as_ref());
+    format!(
+        "POST /webhooks/stripe HTTP/1.1\r\nhost: levqor\r\nstripe-signature: t={time},v1={signature}\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// Posts a request and reads the whole answer; its status.
+async fn post(stream: &mut TcpStream, request: &[u8]) -> anyhow::Result<u16> {
+    stream.write_all(request).await?;
+    let mut buffer = vec![0; 8192];
+    let mut filled = 0;
+    loop {
+        let read = stream.read(&mut buffer[filled..]).await?;
+        anyhow::ensure!(read > 0, "the gateway closed the connection");
+        filled += read;
+        let text = std::str::from_utf8(&buffer[..filled])?;
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length =
+            head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        if length.is_some_and(|length: usize| body.len() >= length) {
+            return Ok(head.split(' ').nth(1).unwrap_or_default().parse()?);
+        }
+    }
+}
+
+/// 1.2 kB, as Stripe's customers are.
+fn customer_updated(name: &str) -> String {
+    let time = Clock::default().now().timestamp();
+    let filler = "x".repeat(800);
+    format!(
+        r#"{{"id":"evt_{name}","object":"event","api_version":"2026-09-30.endive","created":{time},"livemode":false,"pending_webhooks":1,"type":"customer.updated","data":{{"object":{{"id":"cus_{name}","object":"customer","email":"load@example.com","metadata":{{"filler":"{filler}"}}}}}}}}"#
+    )
+}
+
+/// Posts a paid checkout, and returns how long its first mail took from one service's table to the other's.
+pub(crate) async fn one_order(mesh: &Mesh) -> anyhow::Result<Duration> {
+    let name = id::request_id();
+    let time = Clock::default().now().timestamp();
+    let body = format!(
+        r#"{{"id":"evt_{name}","object":"event","created":{time},"livemode":false,"type":"checkout.session.completed","data":{{"object":{{"id":"cs_{name}","object":"checkout.session","mode":"payment","status":"complete","payment_status":"paid","amount_total":9900,"currency":"gbp","customer":null,"customer_details":{{"email":"load@example.com","name":"Load"}},"metadata":{{"mode":"dfy","plan":"starter"}}}}}}}}"#
+    );
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes());
+    let mut stream = TcpStream::connect(mesh.gateway()).await?;
+    anyhow::ensure!(
+        post(&mut stream, &request(&key, &body)).await? == 200,
+        "the order's event was not accepted"
+    );
+    mesh.mail_delay(&format!("cs_{name}")).await
+}

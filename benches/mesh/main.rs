@@ -1,0 +1,87 @@
+//! How fast the mesh is, as ratios to what PostgreSQL itself can do in the same run: `cargo bench`.
+//!
+//! All roles are release processes of their own, PostgreSQL syncs, and the load shares the machine with them.
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![expect(clippy::cast_precision_loss, reason = "counts are small beside what a float holds")]
+
+mod floor;
+mod load;
+mod mesh;
+mod percentiles;
+
+use std::time::{Duration, Instant};
+
+use mesh::Mesh;
+use percentiles::Percentiles;
+
+/// How long each figure is measured.
+const SPAN: Duration = Duration::from_secs(6);
+const CONNECTIONS: [usize; 3] = [1, 16, 64];
+
+fn main() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(run())
+}
+
+async fn run() -> anyhow::Result<()> {
+    let mesh = Mesh::start().await?;
+    println!("start to ready, existing databases: {:.2} s", mesh.restart().await?.as_secs_f64());
+    for (role, kib) in mesh.pss_kib()? {
+        println!("PSS idle, {role}: {:.1} MB", kib as f64 / 1024.0);
+    }
+    println!(
+        "\nwebhooks accepted (only 200s), workers running, beside pgbench inserting one 1.2 kB row per transaction:"
+    );
+    println!(
+        "| connections | floor/s | floor p50 ms | accepted/s | p50 ms | p99 ms | of the floor | journal drained/s |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    for connections in CONNECTIONS {
+        let floor = floor::measure(mesh.postgres(), connections, SPAN)?;
+        let before = mesh.processed().await?;
+        let load = load::webhooks(mesh.gateway(), connections, SPAN).await?;
+        let drained = (mesh.processed().await? - before) as f64 / SPAN.as_secs_f64();
+        println!(
+            "| {connections} | {:.0} | {:.2} | {:.0} | {:.2} | {:.2} | {:.2} | {drained:.0} |",
+            floor.per_second,
+            floor.p50_ms,
+            load.per_second,
+            load.latency.p50_ms(),
+            load.latency.p99_ms(),
+            load.per_second / floor.per_second,
+        );
+        anyhow::ensure!(load.refused == 0, "{} were not accepted", load.refused);
+    }
+    let begun = Instant::now();
+    let waiting = mesh.pending().await?;
+    mesh.wait_until_processed().await?;
+    println!("\nthe rest of the journal, {waiting} events: {:.1} s", begun.elapsed().as_secs_f64());
+    pick_up(&mesh).await?;
+    drain(&mesh).await
+}
+
+/// From the order's transaction to the message's row in the other service, one at a time.
+async fn pick_up(mesh: &Mesh) -> anyhow::Result<()> {
+    let mut latencies = Vec::new();
+    for _ in 0..200 {
+        latencies.push(load::one_order(mesh).await?);
+    }
+    let latencies = Percentiles::of(latencies);
+    println!(
+        "deferred calls, idle: pick-up and delivery p50 {:.2} ms, p99 {:.2} ms",
+        latencies.p50_ms(),
+        latencies.p99_ms()
+    );
+    Ok(())
+}
+
+/// How fast a heap of deferred calls is delivered and settled.
+async fn drain(mesh: &Mesh) -> anyhow::Result<()> {
+    const CALLS: i64 = 20_000;
+    let took = mesh.drain(CALLS).await?;
+    println!(
+        "deferred calls drained: {:.0}/s ({CALLS} SendMessage, each stored by the receiver)",
+        CALLS as f64 / took.as_secs_f64()
+    );
+    Ok(())
+}

@@ -1,0 +1,254 @@
+//! All roles as release processes of their own, on a PostgreSQL that syncs.
+
+use std::{
+    cell::RefCell,
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use levqor_runtime::postgres::{Binaries, Cluster};
+use sqlx::{Connection, PgConnection, PgPool};
+use tokio::net::TcpStream;
+
+use crate::load::SECRET;
+
+const ROLES: [&str; 3] = ["billing", "notifications", "gateway"];
+
+/// The mesh under load.
+pub(crate) struct Mesh {
+    cluster: Cluster,
+    _remover: Child,
+    postgres: String,
+    ports: [SocketAddr; 3],
+    processes: RefCell<Vec<Child>>,
+    billing: PgPool,
+    notifications: PgPool,
+}
+
+impl Mesh {
+    /// Starts everything.
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let env = levqor_runtime::config::Env::from_process();
+        let binaries =
+            Binaries::find(env.get("PATH").unwrap_or_default()).context("PostgreSQL is not installed")?;
+        let folder = PathBuf::from(format!("/tmp/levqor-bench-{}", std::process::id()));
+        let cluster = Cluster::new(binaries, &folder, false)?;
+        cluster.start()?;
+        let remover = cluster.remove_with_this_process()?;
+        let server = cluster.database("postgres")?;
+        let mut conn = PgConnection::connect_with(server.options()).await?;
+        for name in ["billing", "notifications"] {
+            sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut conn).await?;
+            let status = levqor(&["migrate", name]).env("LEVQOR_DATABASE_URL", cluster.url(name)).status()?;
+            anyhow::ensure!(status.success(), "cannot migrate {name}");
+        }
+        sqlx::raw_sql(
+            "CREATE TABLE floor (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text NOT NULL)",
+        )
+        .execute(&mut conn)
+        .await?;
+        let mesh = Self {
+            postgres: cluster.url("postgres"),
+            ports: [port()?, port()?, port()?],
+            processes: RefCell::default(),
+            billing: PgPool::connect(&cluster.url("billing")).await?,
+            notifications: PgPool::connect(&cluster.url("notifications")).await?,
+            cluster,
+            _remover: remover,
+        };
+        mesh.spawn()?;
+        mesh.ready().await?;
+        Ok(mesh)
+    }
+
+    fn spawn(&self) -> anyhow::Result<()> {
+        for (role, port) in ROLES.iter().zip(self.ports) {
+            let mut command = levqor(&["serve", role]);
+            command
+                .env("LEVQOR_DATABASE_URL", self.cluster.url(role))
+                .env(
+                    if *role == "gateway" { "LEVQOR_HTTP_ADDR" } else { "LEVQOR_GRPC_ADDR" },
+                    port.to_string(),
+                )
+                .env("LEVQOR_BILLING_ADDR", self.ports[0].to_string())
+                .env("LEVQOR_NOTIFICATIONS_ADDR", self.ports[1].to_string())
+                .envs([
+                    ("LEVQOR_MESH_KEY", "a mesh key for the benchmark which is long enough"),
+                    ("LEVQOR_JWT_SECRET", "a shared secret for the benchmark which is long enough"),
+                    ("LEVQOR_ADDRESS_KEY", "an address key for the benchmark which is long enough"),
+                    ("STRIPE_WEBHOOK_SECRET", SECRET),
+                    ("LEVQOR_DRAIN_DELAY_MS", "0"),
+                    ("LEVQOR_LOG", "warn"),
+                ]);
+            self.processes.borrow_mut().push(command.spawn()?);
+        }
+        Ok(())
+    }
+
+    async fn ready(&self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(30) {
+            if let Ok(mut stream) = TcpStream::connect(self.gateway()).await {
+                use tokio::io::{AsyncReadExt, AsyncWriteExt};
+                stream
+                    .write_all(b"GET /health/ready HTTP/1.1\r\nhost: levqor\r\nconnection: close\r\n\r\n")
+                    .await?;
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).await?;
+                if answer.starts_with("HTTP/1.1 200") {
+                    return Ok(());
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        anyhow::bail!("the mesh is not ready")
+    }
+
+    /// Stops all roles and starts them again; how long they took to be ready.
+    pub(crate) async fn restart(&self) -> anyhow::Result<Duration> {
+        self.stop();
+        let begun = Instant::now();
+        self.spawn()?;
+        self.ready().await?;
+        Ok(begun.elapsed())
+    }
+
+    fn stop(&self) {
+        for mut child in self.processes.borrow_mut().drain(..) {
+            let _ = Command::new("kill").arg(child.id().to_string()).status();
+            let _ = child.wait();
+        }
+    }
+
+    /// PostgreSQL's address, for the floor.
+    pub(crate) fn postgres(&self) -> &str {
+        &self.postgres
+    }
+
+    /// The gateway's address.
+    pub(crate) fn gateway(&self) -> SocketAddr {
+        self.ports[2]
+    }
+
+    /// The proportional set size of each process.
+    pub(crate) fn pss_kib(&self) -> anyhow::Result<Vec<(&'static str, u64)>> {
+        let of = |child: &Child| -> anyhow::Result<u64> {
+            let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", child.id()))?;
+            let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).context("no Pss")?;
+            Ok(line.trim().trim_end_matches(" kB").parse()?)
+        };
+        ROLES
+            .into_iter()
+            .zip(self.processes.borrow().iter())
+            .map(|(role, child)| Ok((role, of(child)?)))
+            .collect()
+    }
+
+    /// Events that were processed.
+    pub(crate) async fn processed(&self) -> anyhow::Result<i64> {
+        Ok(sqlx::query_scalar("SELECT count(*) FROM stripe_events WHERE state = 'PROCESSED'")
+            .fetch_one(&self.billing)
+            .await?)
+    }
+
+    /// Events that wait.
+    pub(crate) async fn pending(&self) -> anyhow::Result<i64> {
+        Ok(sqlx::query_scalar("SELECT count(*) FROM stripe_events WHERE state = 'PENDING'")
+            .fetch_one(&self.billing)
+            .await?)
+    }
+
+    /// Waits until none does.
+    pub(crate) async fn wait_until_processed(&self) -> anyhow::Result<()> {
+        while self.pending().await? > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
+    /// From the order's transaction to the stored welcome mail; both are PostgreSQL's clock.
+    pub(crate) async fn mail_delay(&self, session: &str) -> anyhow::Result<Duration> {
+        loop {
+            let order: Option<(uuid::Uuid, chrono::DateTime<chrono::Utc>)> = sqlx::query_as(
+                "SELECT order_id, update_time FROM orders WHERE stripe_checkout_session_id = $1",
+            )
+            .bind(session)
+            .fetch_optional(&self.billing)
+            .await?;
+            if let Some((order_id, ordered)) = order {
+                let mails: Vec<(chrono::DateTime<chrono::Utc>,)> =
+                    sqlx::query_as("SELECT create_time FROM messages WHERE about = $1 ORDER BY create_time")
+                        .bind(format!("order:{order_id}"))
+                        .fetch_all(&self.notifications)
+                        .await?;
+                if let [(first,), _] = mails.as_slice() {
+                    return Ok((*first - ordered).to_std()?);
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Puts a heap of calls into billing's table and waits until all are settled.
+    pub(crate) async fn drain(&self, calls: i64) -> anyhow::Result<Duration> {
+        use levqor_proto::notifications::v1::{
+            OrderIntakeRequest, SendMessageRequest, send_message_request::Content,
+        };
+        let mut requests = Vec::new();
+        for n in 0..calls {
+            let request = OrderIntakeRequest {
+                customer_name: "Load".to_owned(),
+                order_id: format!("o{n}"),
+                tier: "Starter".to_owned(),
+            };
+            let request = SendMessageRequest {
+                recipient: "load@example.com".to_owned(),
+                about: format!("bench:{n}"),
+                content: Some(Content::OrderIntakeRequest(request)),
+            };
+            requests.push(prost::Message::encode_to_vec(&request));
+        }
+        sqlx::query(
+            "INSERT INTO runtime.work (work_id, rpc, request, idempotency_key, due_time, create_time)
+             SELECT gen_random_uuid(), 'levqor.notifications.v1.NotificationsService/SendMessage', request,
+                    'bench:' || n, runtime.now(), runtime.now()
+             FROM unnest($1::bytea[]) WITH ORDINALITY AS r (request, n)",
+        )
+        .bind(requests)
+        .execute(&self.billing)
+        .await?;
+        let begun = Instant::now();
+        loop {
+            let left: i64 =
+                sqlx::query_scalar("SELECT count(*) FROM runtime.work").fetch_one(&self.billing).await?;
+            if left == 0 {
+                return Ok(begun.elapsed());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+impl Drop for Mesh {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn levqor(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_levqor"));
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    command
+}
+
+fn port() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}

@@ -1,0 +1,29 @@
+//! The middle and the tail of a list of durations.
+
+use std::time::Duration;
+
+/// Durations, sorted.
+pub(crate) struct Percentiles(Vec<Duration>);
+
+impl Percentiles {
+    /// Of these.
+    pub(crate) fn of(mut durations: Vec<Duration>) -> Self {
+        durations.sort_unstable();
+        Self(durations)
+    }
+
+    /// The median, in milliseconds.
+    pub(crate) fn p50_ms(&self) -> f64 {
+        self.at(50)
+    }
+
+    /// The 99th percentile, in milliseconds.
+    pub(crate) fn p99_ms(&self) -> f64 {
+        self.at(99)
+    }
+
+    fn at(&self, percent: usize) -> f64 {
+        let index = (self.0.len() * percent / 100).min(self.0.len().saturating_sub(1));
+        self.0.get(index).map_or(f64::NAN, |duration| duration.as_secs_f64() * 1000.0)
+    }
+}
