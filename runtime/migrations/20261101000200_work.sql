@@ -15,6 +15,7 @@ CREATE TABLE runtime.work (
     CONSTRAINT work_rpc_idempotency_key_key UNIQUE (rpc, idempotency_key)
 );
 CREATE INDEX work_due ON runtime.work (due_time) WHERE state = 'WAITING';
+CREATE INDEX work_dead ON runtime.work (create_time) WHERE state = 'DEAD';
 CREATE INDEX work_create_time ON runtime.work (create_time, work_id);
 COMMENT ON COLUMN runtime.work.work_id IS 'not personal';
 COMMENT ON COLUMN runtime.work.rpc IS 'not personal';

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use ring::digest::{Context, SHA256};
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
 use crate::{
     context::Actor,
@@ -68,6 +68,9 @@ pub enum Chain {
 
 /// Verifies the whole chain, from its first entry to its head.
 pub async fn verify(conn: &mut PgConnection) -> Result<Chain, DbError> {
+    // One snapshot for entries and head, or an entry that comes in between would look like a break.
+    let mut snapshot = conn.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    let conn = &mut *snapshot;
     let mut rows = sqlx::query!(
         "SELECT sequence, record_time, actor, action, ids, previous_hash, hash
          FROM runtime.audit_entries ORDER BY sequence"

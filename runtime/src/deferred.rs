@@ -10,7 +10,7 @@ use prost::{Message, Name};
 pub use delivery::Delivery;
 
 use crate::{
-    access,
+    access::{self, KeyRule, Repeat},
     db::{DbError, Tx},
     id, telemetry,
 };
@@ -46,10 +46,14 @@ pub(crate) async fn defer_encoded(
 ) -> Result<(), DbError> {
     let Some(method) = access::methods().by_request(request_type) else {
         // Only messages that are no request of any RPC get here: a mistake in the code, found by its first test.
-        return Err(DbError::Statement(sqlx::Error::Configuration(
-            format!("{request_type} is not the request of any RPC").into(),
-        )));
+        return Err(misuse(format!("{request_type} is not the request of any RPC")));
     };
+    // A call that is made again must be one that may be: by its key, or by its nature.
+    let repeatable = method.key != KeyRule::Ignored || method.repeat != Repeat::Unknown;
+    let sound = (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    if !repeatable || !sound {
+        return Err(misuse(format!("{} cannot be deferred with this key", method.rpc)));
+    }
     let now = tx.now().await?;
     let call = store::NewCall {
         work_id: id::uuid_at(now),
@@ -63,4 +67,9 @@ pub(crate) async fn defer_encoded(
     store::insert(tx, &call).await?;
     tx.mark_deferring();
     Ok(())
+}
+
+/// A mistake in the code that defers; its first test finds it.
+fn misuse(what: String) -> DbError {
+    DbError::Statement(sqlx::Error::Configuration(what.into()))
 }

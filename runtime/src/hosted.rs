@@ -82,6 +82,8 @@ pub(crate) enum Error {
     Invalid(#[from] Invalid),
     #[error("there is no such deferred call; one that was made is gone")]
     NoSuchCall,
+    #[error("the deferred call is being made at this moment; see what becomes of it")]
+    CallUnderWay,
     #[error(transparent)]
     Idempotency(#[from] IdempotencyError),
     #[error(transparent)]
@@ -93,6 +95,7 @@ impl ServiceError for Error {
         match self {
             Self::Invalid(error) => error.code(),
             Self::NoSuchCall => ErrorCode::NotFound,
+            Self::CallUnderWay => ErrorCode::Aborted,
             Self::Idempotency(error) => error.code(),
             Self::Database(error) => error.code(),
         }
@@ -101,6 +104,7 @@ impl ServiceError for Error {
         match self {
             Self::Invalid(error) => error.reason(),
             Self::NoSuchCall => "NO_SUCH_DEFERRED_CALL",
+            Self::CallUnderWay => "DEFERRED_CALL_UNDER_WAY",
             Self::Idempotency(error) => error.reason(),
             Self::Database(error) => error.reason(),
         }
@@ -108,13 +112,14 @@ impl ServiceError for Error {
     fn violations(&self) -> &[Violation] {
         match self {
             Self::Invalid(error) => error.violations(),
-            Self::NoSuchCall | Self::Idempotency(_) | Self::Database(_) => &[],
+            Self::NoSuchCall | Self::CallUnderWay | Self::Idempotency(_) | Self::Database(_) => &[],
         }
     }
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Idempotency(error) => error.retry_after(),
             Self::Database(error) => error.retry_after(),
+            Self::CallUnderWay => Some(Duration::from_secs(5)),
             Self::Invalid(_) | Self::NoSuchCall => None,
         }
     }

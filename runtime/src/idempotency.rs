@@ -155,10 +155,16 @@ impl Ticket {
     }
 }
 
-/// Removes records past their time; how many.
-pub(crate) async fn purge(conn: &mut sqlx::PgConnection) -> Result<u64, DbError> {
-    let done = sqlx::query!("DELETE FROM runtime.idempotency_records WHERE expire_time <= runtime.now()")
-        .execute(conn)
-        .await?;
+/// Removes up to `limit` records past their time; how many.
+pub(crate) async fn purge(conn: &mut sqlx::PgConnection, limit: i64) -> Result<u64, DbError> {
+    let done = sqlx::query!(
+        "DELETE FROM runtime.idempotency_records WHERE (caller, rpc, idempotency_key) IN (
+             SELECT caller, rpc, idempotency_key FROM runtime.idempotency_records
+             WHERE expire_time <= runtime.now() LIMIT $1
+         )",
+        limit,
+    )
+    .execute(conn)
+    .await?;
     Ok(done.rows_affected())
 }

@@ -1,13 +1,32 @@
-//! Where a service stands between its start and its end.
+//! Where a service stands between its start and its end, and what it last measured of its database.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
+
+use chrono::{DateTime, Utc};
+
+use crate::db::migrations::Schema;
+
+/// What was found when the database was last asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Measurement {
+    /// How its tables stand to the binary; none where it did not answer.
+    pub schema: Option<Schema>,
+    /// When it was asked, by the process' clock.
+    pub time: DateTime<Utc>,
+    /// How long the answer took.
+    pub took: Duration,
+}
 
 /// Whether the service can work: its tables are there, and it is not on its way out.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness {
+    measured: Arc<Mutex<Option<Measurement>>>,
     behind: Arc<AtomicBool>,
     draining: Arc<AtomicBool>,
 }
@@ -19,9 +38,18 @@ impl Readiness {
         !self.behind.load(Ordering::Acquire)
     }
 
-    /// Notes whether migrations are missing.
-    pub fn set_behind(&self, behind: bool) {
-        self.behind.store(behind, Ordering::Release);
+    /// The last measurement; none before the first.
+    #[must_use]
+    pub fn measured(&self) -> Option<Measurement> {
+        *self.measured.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a measurement.
+    pub fn set_measured(&self, measurement: Measurement) {
+        if let Some(schema) = measurement.schema {
+            self.behind.store(matches!(schema, Schema::Behind(_)), Ordering::Release);
+        }
+        *self.measured.lock().unwrap_or_else(PoisonError::into_inner) = Some(measurement);
     }
 
     /// True from the moment that the drain begins.

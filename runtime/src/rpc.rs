@@ -13,6 +13,7 @@ use crate::{
     context::Ctx,
     error::{ErrorCode, ServiceError, to_status},
     redact,
+    server::Place,
 };
 
 /// A service's state: whatever its handlers need, the chassis among it.
@@ -59,6 +60,7 @@ where
     let Some(ctx) = extensions.get::<Ctx>().cloned() else {
         return Err(failure::<Req, _>(chassis.service, &Broken::NoContext, &[]));
     };
+    let place = extensions.get::<Place>().cloned();
     let encoded = message.encode_to_vec();
     let repeat = ctx.method.repeat;
     // Boxed: handlers' futures are large, and travel through several layers.
@@ -66,6 +68,11 @@ where
     let outcome = match repeat {
         Repeat::Safe => work.await.map_err(|_| Broken::Panic),
         Repeat::Idempotent | Repeat::Unknown => {
+            let work = async move {
+                // The place is kept until the work is done, not until the caller hangs up.
+                let _place = place;
+                work.await
+            };
             let task = chassis.tasks.spawn(work.in_current_span());
             match task.await {
                 Ok(outcome) => outcome.map_err(|_| Broken::Panic),

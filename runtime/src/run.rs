@@ -3,12 +3,18 @@
 //! Configuration comes before (`ServiceConfig::read`, all of it, before anything opens), telemetry too: it is the
 //! process', and a process may run several services.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::TimeDelta;
 use levqor_proto::runtime::v1::{
     PurgeExpiredRequest, status_service_server::StatusServiceServer, work_service_server::WorkServiceServer,
 };
+use sqlx::{Connection, PgConnection};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -25,7 +31,7 @@ use crate::{
     },
     deferred::Delivery,
     hosted::{Adapter, Hosted},
-    lifecycle::Readiness,
+    lifecycle::{Measurement, Readiness},
     schedule::{self, Schedule},
     server::{self, Admission},
     service::{Service, Workers},
@@ -81,7 +87,10 @@ impl<S: Service> ServiceConfig<S> {
     /// Reads all of it. None only with a problem noted.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let database_url = database_url(reader);
-        let connections = reader.defaulted(&CONNECTIONS, "a number of connections, 2 or more");
+        let connections: Option<u32> = reader.defaulted(&CONNECTIONS, "a number of connections, 2 or more");
+        if connections.is_some_and(|connections| connections < 2) {
+            reader.problem(&CONNECTIONS, "expected a number of connections, 2 or more");
+        }
         let listen = reader.defaulted(&GRPC_ADDR, "an address and port such as 127.0.0.1:50051");
         let drain_delay = drain_delay(reader);
         let mesh_keys = MeshKeys::read(reader);
@@ -92,7 +101,7 @@ impl<S: Service> ServiceConfig<S> {
             database_url: database_url?,
             listen: listen?,
             own: own?,
-            connections: connections.map(|connections: u32| connections.max(2))?,
+            connections: connections?,
             drain_delay: drain_delay?,
             mesh_keys: mesh_keys?,
             users: users?,
@@ -206,6 +215,8 @@ pub async fn start_on<S: Service>(
     // 4. Its routes, and those that every service hosts.
     let readiness = Readiness::default();
     let health = HealthReporter::new();
+    // Unlike its default: nothing is claimed before it is measured.
+    health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
     let routes = routes(&service, &readiness, &health)?;
     let admission = Arc::new(Admission {
         service: S::NAME,
@@ -224,6 +235,7 @@ pub async fn start_on<S: Service>(
     let watch = Watch {
         service: Arc::clone(&service),
         chassis: chassis.clone(),
+        url: config.database_url,
         readiness: readiness.clone(),
         health: health.clone(),
         work: work.clone(),
@@ -280,10 +292,34 @@ fn reachable(addr: SocketAddr) -> SocketAddr {
     }
 }
 
+/// Asks the database how it is, over a connection of its own: the pool may be busy without anything being wrong.
+struct Probe {
+    url: DatabaseUrl,
+    conn: Option<PgConnection>,
+}
+
+impl Probe {
+    /// None where the database does not answer in time.
+    async fn ask<S: Service>(&mut self) -> Option<Schema> {
+        const PATIENCE: Duration = Duration::from_secs(3);
+        let ask = async {
+            let mut conn = match self.conn.take() {
+                Some(conn) => conn,
+                None => PgConnection::connect_with(self.url.options()).await.ok()?,
+            };
+            let schema = migrations::compare(&mut conn, S::migrator()).await.ok()?;
+            self.conn = Some(conn);
+            Some(schema)
+        };
+        tokio::time::timeout(PATIENCE, ask).await.ok().flatten()
+    }
+}
+
 /// Watches whether the tables are there, and begins to work when they are.
 struct Watch<S> {
     service: Arc<S>,
     chassis: Chassis,
+    url: DatabaseUrl,
     readiness: Readiness,
     health: HealthReporter,
     work: CancellationToken,
@@ -295,24 +331,21 @@ impl<S: Service> Watch<S> {
         const EVERY: Duration = Duration::from_secs(1);
         let mut working = false;
         let mut said = None;
+        let mut probe = Probe { url: self.url.clone(), conn: None };
         while !self.work.is_cancelled() {
-            let schema = self.look().await;
+            let (time, begun) = (self.chassis.clock.now(), Instant::now());
+            let schema = probe.ask::<S>().await;
+            self.readiness.set_measured(Measurement { schema, time, took: begun.elapsed() });
             let ready = matches!(schema, Some(Schema::Current | Schema::Ahead(_)));
-            if let Some(schema) = schema {
-                self.readiness.set_behind(matches!(schema, Schema::Behind(_)));
-                if said != Some(schema) {
-                    match schema {
-                        Schema::Behind(count) => {
-                            tracing::warn!(
-                                service = S::NAME,
-                                count,
-                                "migrations are to run: `levqor migrate`"
-                            );
-                        }
-                        Schema::Current | Schema::Ahead(_) => tracing::info!(service = S::NAME, "ready"),
+            if said != Some(schema) {
+                match schema {
+                    Some(Schema::Behind(count)) => {
+                        tracing::warn!(service = S::NAME, count, "migrations are to run: `levqor migrate`");
                     }
-                    said = Some(schema);
+                    Some(Schema::Current | Schema::Ahead(_)) => tracing::info!(service = S::NAME, "ready"),
+                    None => tracing::warn!(service = S::NAME, "the database does not answer"),
                 }
+                said = Some(schema);
             }
             self.report(ready && !self.readiness.is_draining()).await;
             if ready && !working {
@@ -324,12 +357,6 @@ impl<S: Service> Watch<S> {
                 () = self.work.cancelled() => {}
             }
         }
-    }
-
-    /// None where the database does not answer.
-    async fn look(&self) -> Option<Schema> {
-        let mut conn = self.chassis.db.acquire().await.ok()?;
-        migrations::compare(&mut conn, S::migrator()).await.ok()
     }
 
     async fn report(&self, ready: bool) {
@@ -356,8 +383,10 @@ impl<S: Service> Watch<S> {
     }
 }
 
-/// The longest that a drain waits for what is at work.
-const DRAIN_LIMIT: Duration = Duration::from_secs(40);
+/// How long a drain waits: for deferred work, for calls, and for connections. What is cut off is taken up elsewhere.
+const DRAIN_WORK: Duration = Duration::from_secs(20);
+const DRAIN_CALLS: Duration = Duration::from_secs(15);
+const DRAIN_POOL: Duration = Duration::from_secs(3);
 
 impl<S: Service> Running<S> {
     /// The chassis.
@@ -368,44 +397,44 @@ impl<S: Service> Running<S> {
 
     /// Waits until the service can do its work.
     pub async fn ready(&self) {
-        loop {
-            if let Ok(mut conn) = self.chassis.db.acquire().await
-                && matches!(
-                    migrations::compare(&mut conn, S::migrator()).await,
-                    Ok(Schema::Current | Schema::Ahead(_))
-                )
-            {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        let is_ready =
+            |measured: Measurement| matches!(measured.schema, Some(Schema::Current | Schema::Ahead(_)));
+        while !self.readiness.measured().is_some_and(is_ready) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
     /// Stops without failing a call: says that it is not ready, waits until that is known, finishes the work it has
-    /// begun, then the calls it has taken.
-    pub async fn drain(self) {
+    /// begun, then the calls it has taken. Each part has its own patience, so that one that hangs does not cost the rest.
+    pub async fn drain(mut self) {
         self.readiness.set_draining();
         self.health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
         tokio::time::sleep(self.drain_delay).await;
+        // Ends the streams of those who watch the health.
+        self.health.clear_service_status("").await;
         self.work.cancel();
-        let finish = async {
-            // Work first: what is deferred to oneself still needs the server.
-            self.work_tasks.finish().await;
-            self.serve_stop.cancel();
-            let _ = self.watch.await;
-            if let Ok(Err(error)) = self.server.await {
+        // Work first: what is deferred to oneself still needs the server.
+        within(DRAIN_WORK, "deferred work", self.work_tasks.finish()).await;
+        self.serve_stop.cancel();
+        let (watch, server) = (&mut self.watch, &mut self.server);
+        within(DRAIN_CALLS, "calls", async {
+            let _ = watch.await;
+            if let Ok(Err(error)) = server.await {
                 tracing::warn!(%error, "the server stopped with an error");
             }
             self.chassis.tasks.finish().await;
-        };
-        if tokio::time::timeout(DRAIN_LIMIT, finish).await.is_err() {
-            tracing::error!(
-                service = S::NAME,
-                "the drain took too long; what was at work is cut off and will be taken up"
-            );
-        }
+        })
+        .await;
+        self.server.abort();
+        self.watch.abort();
         self.background.stop();
-        self.chassis.db.pool().close().await;
+        within(DRAIN_POOL, "connections", self.chassis.db.pool().close()).await;
         tracing::info!(service = S::NAME, "stopped");
+    }
+}
+
+async fn within(patience: Duration, what: &str, part: impl Future<Output = ()>) {
+    if tokio::time::timeout(patience, part).await.is_err() {
+        tracing::warn!(what, "the drain did not wait to the end; what was cut off is taken up again");
     }
 }

@@ -13,6 +13,8 @@ use crate::{
 
 /// How often a replica looks whether a slot has come.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long a look may take.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long slots are kept, so that none runs again.
 const KEEP_SLOTS_S: f64 = 400.0 * 24.0 * 3600.0;
 
@@ -55,7 +57,8 @@ impl Schedule {
 /// Runs schedules until told to stop.
 pub async fn run(db: Db, schedules: Vec<Schedule>, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        if let Err(error) = look(&db, &schedules).await {
+        let looked = tokio::time::timeout(LOOK_TIMEOUT, look(&db, &schedules)).await;
+        if let Err(error) = looked.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into())) {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot run schedules");
         }
         tokio::select! {
@@ -110,11 +113,15 @@ async fn take(db: &Db, schedule: &Schedule, slot: DateTime<Utc>) -> Result<(), D
     Ok(())
 }
 
-/// Removes slots that are long past; how many.
-pub(crate) async fn purge(conn: &mut sqlx::PgConnection) -> Result<u64, DbError> {
+/// Removes up to `limit` slots that are long past; how many.
+pub(crate) async fn purge(conn: &mut sqlx::PgConnection, limit: i64) -> Result<u64, DbError> {
     let done = sqlx::query!(
-        "DELETE FROM runtime.schedule_slots WHERE slot < runtime.now() - make_interval(secs => $1)",
+        "DELETE FROM runtime.schedule_slots WHERE (schedule, slot) IN (
+             SELECT schedule, slot FROM runtime.schedule_slots
+             WHERE slot < runtime.now() - make_interval(secs => $1) LIMIT $2
+         )",
         KEEP_SLOTS_S,
+        limit,
     )
     .execute(conn)
     .await?;

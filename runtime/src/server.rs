@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use admit::Admission;
+pub(crate) use shed::Place;
 
 /// Calls that a service works on at once; more are refused, so that those within stay fast.
 const MAX_CALLS: usize = 1024;

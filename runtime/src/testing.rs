@@ -58,14 +58,27 @@ where
     tokio::spawn(future)
 }
 
+/// PostgreSQL's programs: those on the machine, or fetched once where there are none.
+#[must_use]
+pub fn binaries() -> Binaries {
+    let env = Env::from_process();
+    Binaries::find(env.get("PATH").unwrap_or_default()).unwrap_or_else(|| {
+        let fetch = || {
+            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+            runtime.block_on(Binaries::fetch(&PathBuf::from("/var/tmp/levqor-postgresql")))
+        };
+        let fetched = std::thread::spawn(fetch).join().expect("no panic");
+        fetched.expect("PostgreSQL is not installed and could not be fetched")
+    })
+}
+
 /// The cluster of this test binary.
 #[must_use]
 pub fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<(Cluster, std::process::Child)> = OnceLock::new();
     &CLUSTER
         .get_or_init(|| {
-            let binaries = Binaries::find(Env::from_process().get("PATH").unwrap_or_default())
-                .expect("tests need PostgreSQL's binaries");
+            let binaries = binaries();
             let folder = PathBuf::from(format!("/tmp/levqor-test-{}", std::process::id()));
             let cluster = Cluster::new(binaries, &folder, true).expect("an account for PostgreSQL");
             cluster.start().expect("the test cluster starts");

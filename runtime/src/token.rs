@@ -38,7 +38,7 @@ pub enum TokenError {
     WrongKind,
     /// The identity provider's keys cannot be fetched.
     #[error("tokens cannot be verified right now")]
-    KeysUnavailable(#[source] reqwest::Error),
+    KeysUnavailable(#[source] Option<reqwest::Error>),
 }
 
 impl ServiceError for TokenError {

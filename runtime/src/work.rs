@@ -19,6 +19,8 @@ pub const LEASE: Duration = Duration::from_secs(45);
 pub const TRY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Tries before work is given up as dead; with `backoff` they span about three days.
 pub const MAX_ATTEMPTS: i32 = 25;
+/// How long a claim may take; PostgreSQL itself ends statements before.
+const CLAIM_TIMEOUT: Duration = Duration::from_secs(15);
 /// How often a source is asked without being woken: the pick-up delay of what another process left.
 const POLL: Duration = Duration::from_millis(500);
 /// The same, while the database does not answer.
@@ -66,9 +68,16 @@ pub async fn run<S: Source>(source: Arc<S>, tasks: Tasks, stop: CancellationToke
     let permits = Arc::new(Semaphore::new(source.concurrency()));
     let wake = source.wake();
     while !stop.is_cancelled() {
-        let Ok(first) = permits.clone().acquire_owned().await else { return };
+        let first = tokio::select! {
+            permit = permits.clone().acquire_owned() => permit,
+            () = stop.cancelled() => return,
+        };
+        let Ok(first) = first else { return };
         let free = permits.available_permits() + 1;
-        let claimed = source.claim(i64::try_from(free).unwrap_or(1)).await;
+        // A server that vanished without a word must not hold the loop for as long as the kernel waits.
+        let claim = source.claim(i64::try_from(free).unwrap_or(1));
+        let claimed = tokio::time::timeout(CLAIM_TIMEOUT, claim).await;
+        let claimed = claimed.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()));
         let pause = match claimed {
             Ok(items) if items.is_empty() => Some(POLL),
             Ok(items) => {

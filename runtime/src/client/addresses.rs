@@ -94,7 +94,7 @@ impl Addresses {
     }
 }
 
-/// All socket addresses of a list; none where no name could be looked up.
+/// All socket addresses of a list; none where a name could not be looked up: half a list would take the rest away.
 pub(super) async fn resolve(addresses: &[Address]) -> Option<BTreeSet<SocketAddr>> {
     let mut found = BTreeSet::new();
     for address in addresses {
@@ -104,7 +104,10 @@ pub(super) async fn resolve(addresses: &[Address]) -> Option<BTreeSet<SocketAddr
             }
             Address::Name(name) => match tokio::net::lookup_host(name).await {
                 Ok(addresses) => found.extend(addresses),
-                Err(error) => tracing::warn!(name, %error, "cannot look up a service's address"),
+                Err(error) => {
+                    tracing::warn!(name, %error, "cannot look up a service's address");
+                    return None;
+                }
             },
         }
     }

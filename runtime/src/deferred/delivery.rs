@@ -1,7 +1,8 @@
 //! Makes deferred calls: claims them, calls, and settles each as done, to be tried again, or dead.
 
 use std::{
-    sync::Arc,
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -22,19 +23,24 @@ use crate::{
     work::{self, LEASE, MAX_ATTEMPTS, Source, TRY_TIMEOUT},
 };
 
+/// Calls that are made at once, and of these to one target: one that hangs must not hold up the calls to all others.
+const MOST: usize = 32;
+const MOST_PER_TARGET: usize = 24;
 /// How long to wait before settling again.
 const SETTLE_AGAIN: Duration = Duration::from_millis(250);
 
 /// The source of a service's deferred calls.
 pub struct Delivery {
     chassis: Chassis,
+    /// Calls that are made at this moment, by the target's package.
+    under_way: Mutex<HashMap<String, usize>>,
 }
 
 impl Delivery {
     /// Delivers what this service deferred.
     #[must_use]
     pub fn new(chassis: Chassis) -> Self {
-        Self { chassis }
+        Self { chassis, under_way: Mutex::default() }
     }
 
     async fn call(&self, call: &Claimed) -> Result<(), Status> {
@@ -81,27 +87,46 @@ impl Delivery {
         let failure = failure_text(status);
         match next(status, call.attempts) {
             Next::Retry(delay) => {
-                tracing::info!(
-                    rpc = call.rpc,
-                    attempts = call.attempts,
-                    failure,
-                    "a deferred call will be tried again"
-                );
-                let delay_s = delay.as_seconds_f64();
-                store::settle_retry(&mut conn, call, delay_s, &failure).await
+                let held = store::settle_retry(&mut conn, call, delay.as_seconds_f64(), &failure).await?;
+                if held {
+                    let attempts = call.attempts;
+                    tracing::info!(rpc = call.rpc, attempts, failure, "a deferred call will be tried again");
+                }
+                Ok(held)
             }
             Next::Dead => {
-                tracing::error!(
-                    rpc = call.rpc,
-                    deferred_call.id = %call.work_id,
-                    attempts = call.attempts,
-                    failure,
-                    "a deferred call is dead"
-                );
-                store::settle_dead(&mut conn, call, &failure).await
+                let held = store::settle_dead(&mut conn, call, &failure).await?;
+                if held {
+                    tracing::error!(
+                        rpc = call.rpc,
+                        deferred_call.id = %call.work_id,
+                        attempts = call.attempts,
+                        failure,
+                        "a deferred call is dead"
+                    );
+                }
+                Ok(held)
             }
         }
     }
+
+    /// One try; none where the call has had all of them and its workers ended before they could say so.
+    async fn attempt(&self, call: &Claimed) -> Result<(), Status> {
+        if call.attempts > MAX_ATTEMPTS {
+            return Err(Status::internal("its workers ended in the middle of every try"));
+        }
+        let outcome = tokio::time::timeout(TRY_TIMEOUT, self.call(call)).await;
+        outcome.unwrap_or_else(|_| Err(Status::deadline_exceeded("the try took too long")))
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The package of an RPC: a service's calls have one in common.
+fn package(rpc: &str) -> &str {
+    rpc.rsplit_once('.').map_or(rpc, |(package, _)| package)
 }
 
 impl Source for Delivery {
@@ -112,7 +137,7 @@ impl Source for Delivery {
     }
 
     fn concurrency(&self) -> usize {
-        32
+        MOST
     }
 
     fn wake(&self) -> Arc<Notify> {
@@ -120,15 +145,24 @@ impl Source for Delivery {
     }
 
     async fn claim(&self, limit: i64) -> Result<Vec<Claimed>, DbError> {
+        let full =
+            |(package, count): (&String, &usize)| (*count >= MOST_PER_TARGET).then(|| format!("{package}.%"));
+        let full: Vec<_> = self.under_way().iter().filter_map(full).collect();
         let mut conn = self.chassis.db.acquire().await?;
-        store::claim(&mut conn, limit, LEASE.as_secs_f64()).await
+        let claimed = store::claim(&mut conn, limit, LEASE.as_secs_f64(), &full).await?;
+        for call in &claimed {
+            *self.under_way().entry(package(&call.rpc).to_owned()).or_default() += 1;
+        }
+        Ok(claimed)
     }
 
     async fn process(&self, call: Claimed) {
         let span = telemetry::deferred_span(&call.rpc, &call.trace_parent);
         async {
-            let outcome = tokio::time::timeout(TRY_TIMEOUT, self.call(&call)).await;
-            let outcome = outcome.unwrap_or_else(|_| Err(Status::deadline_exceeded("the try took too long")));
+            let outcome = self.attempt(&call).await;
+            if let Some(count) = self.under_way().get_mut(package(&call.rpc)) {
+                *count = count.saturating_sub(1);
+            }
             match self.settle_patiently(&call, outcome).await {
                 Ok(true) => {}
                 Ok(false) => {

@@ -53,7 +53,10 @@ pub(crate) async fn insert(conn: &mut PgConnection, call: &NewCall<'_>) -> Resul
     sqlx::query!(
         "INSERT INTO runtime.work (work_id, rpc, request, idempotency_key, due_time, create_time, trace_parent)
          VALUES ($1, $2, $3, $4, $5, $6, $7)
-         ON CONFLICT ON CONSTRAINT work_rpc_idempotency_key_key DO NOTHING",
+         ON CONFLICT ON CONSTRAINT work_rpc_idempotency_key_key DO UPDATE
+         SET request = excluded.request, state = 'WAITING', due_time = excluded.due_time, attempts = 0, failure = '',
+             trace_parent = excluded.trace_parent
+         WHERE work.state = 'DEAD'",
         call.work_id,
         call.rpc,
         call.request,
@@ -67,11 +70,12 @@ pub(crate) async fn insert(conn: &mut PgConnection, call: &NewCall<'_>) -> Resul
     Ok(())
 }
 
-/// Claims due calls that nobody holds. The row lock decides between claimers; the lease ends a dead claimer's hold.
+/// Claims due calls that nobody holds, but for RPCs that look like one of the patterns in `not`. The row lock decides between claimers; the lease ends a dead claimer's hold.
 pub(crate) async fn claim(
     conn: &mut PgConnection,
     limit: i64,
     lease_s: f64,
+    not: &[String],
 ) -> Result<Vec<Claimed>, DbError> {
     let claimed = sqlx::query_as!(
         Claimed,
@@ -79,6 +83,7 @@ pub(crate) async fn claim(
                SELECT work_id FROM runtime.work
                WHERE state = 'WAITING' AND due_time <= runtime.now()
                  AND (leased_until IS NULL OR leased_until <= runtime.now())
+                 AND rpc NOT LIKE ALL ($3::text[])
                ORDER BY due_time LIMIT $1
                FOR UPDATE SKIP LOCKED
            )
@@ -89,6 +94,7 @@ pub(crate) async fn claim(
            RETURNING w.work_id, w.rpc, w.request, w.idempotency_key, w.attempts, w.fence, w.trace_parent"#,
         limit,
         lease_s,
+        not,
     )
     .fetch_all(conn)
     .await?;
@@ -165,13 +171,13 @@ pub(crate) async fn list(
     Ok(rows)
 }
 
-/// Makes a waiting or dead call due now with all its tries before it; none where there is no such call. A call that a
-/// worker holds keeps its lease, so it is not made twice at once.
+/// Makes a waiting or dead call due now with all its tries before it; none where there is no such call, or where a worker
+/// holds it at this moment.
 pub(crate) async fn replay(conn: &mut PgConnection, work_id: Uuid) -> Result<Option<Row>, DbError> {
     let row = sqlx::query_as!(
         Row,
         r#"UPDATE runtime.work SET state = 'WAITING', due_time = runtime.now(), attempts = 0, failure = ''
-           WHERE work_id = $1
+           WHERE work_id = $1 AND (leased_until IS NULL OR leased_until <= runtime.now())
            RETURNING work_id, rpc, idempotency_key, state, due_time, create_time, attempts, failure, trace_parent"#,
         work_id,
     )
@@ -180,14 +186,39 @@ pub(crate) async fn replay(conn: &mut PgConnection, work_id: Uuid) -> Result<Opt
     Ok(row)
 }
 
+/// Whether there is such a call.
+pub(crate) async fn exists(conn: &mut PgConnection, work_id: Uuid) -> Result<bool, DbError> {
+    let exists = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM runtime.work WHERE work_id = $1) AS "exists!""#,
+        work_id
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(exists)
+}
+
+/// Removes up to `limit` dead calls that are older than receivers remember: to make one again could do its effect twice.
+pub(crate) async fn purge_dead(conn: &mut PgConnection, limit: i64) -> Result<u64, DbError> {
+    let done = sqlx::query!(
+        "DELETE FROM runtime.work WHERE work_id IN (
+             SELECT work_id FROM runtime.work
+             WHERE state = 'DEAD' AND create_time < runtime.now() - interval '89 days' LIMIT $1
+         )",
+        limit,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Counts to a bound: a heap must not make the question itself slow.
 pub(crate) async fn depth(conn: &mut PgConnection) -> Result<Depth, DbError> {
     let depth = sqlx::query_as!(
         Depth,
-        r#"SELECT count(*) FILTER (WHERE state = 'WAITING') AS "waiting!",
-                  count(*) FILTER (WHERE state = 'DEAD') AS "dead!",
-                  coalesce(extract(epoch FROM runtime.now() - min(due_time)
-                      FILTER (WHERE state = 'WAITING' AND due_time <= runtime.now())), 0)::bigint AS "oldest_due_age_s!"
-           FROM runtime.work"#,
+        r#"SELECT (SELECT count(*) FROM (SELECT FROM runtime.work WHERE state = 'WAITING' LIMIT 100000) AS w) AS "waiting!",
+                  (SELECT count(*) FROM (SELECT FROM runtime.work WHERE state = 'DEAD' LIMIT 100000) AS d) AS "dead!",
+                  coalesce((SELECT extract(epoch FROM runtime.now() - min(due_time)) FROM runtime.work
+                            WHERE state = 'WAITING' AND due_time <= runtime.now()), 0)::bigint AS "oldest_due_age_s!""#,
     )
     .fetch_one(conn)
     .await?;

@@ -1,17 +1,16 @@
 //! Measures how the service is: its database, its tables, what is put off, what it can do.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use levqor_proto::runtime::v1::{Backlog, Check, GetStatusRequest, GetStatusResponse, capability};
 
 use super::{Error, Hosted, timestamp};
 use crate::{
     context::Ctx,
-    db::{
-        DbError,
-        migrations::{self, Schema},
-    },
+    db::{DbError, migrations::Schema},
     deferred::store,
+    lifecycle::Measurement,
     rpc::State,
     service::{JournalDepth, Service},
 };
@@ -21,24 +20,7 @@ pub(super) async fn get_status<S: Service>(
     _: Ctx,
     _: GetStatusRequest,
 ) -> Result<GetStatusResponse, Error> {
-    let chassis = hosted.chassis();
-    let database = measure(&hosted, "database", || async {
-        let mut conn = chassis.db.acquire().await?;
-        crate::db::now(&mut conn).await.map(|_| (true, "answers".to_owned()))
-    })
-    .await;
-    let migrations = measure(&hosted, "migrations", || async {
-        let mut conn = chassis.db.acquire().await?;
-        Ok(match migrations::compare(&mut conn, S::migrator()).await? {
-            Schema::Current => (true, "current".to_owned()),
-            Schema::Behind(count) => (false, format!("{count} to run: `levqor migrate`")),
-            Schema::Ahead(count) => {
-                (true, format!("{count} of a newer version were run; they are compatible"))
-            }
-        })
-    })
-    .await;
-    let mut checks = vec![database, migrations];
+    let mut checks = checks(hosted.readiness.measured(), hosted.chassis().clock.now());
     // Absent where it cannot be measured: zeros would be a claim.
     let backlog = backlog(&hosted).await.ok();
     if hosted.readiness.is_draining() {
@@ -66,15 +48,35 @@ pub(super) async fn get_status<S: Service>(
     })
 }
 
-async fn measure<S: Service, F>(hosted: &Hosted<S>, name: &str, check: impl FnOnce() -> F) -> Check
-where
-    F: Future<Output = Result<(bool, String), DbError>>,
-{
-    let check_time = timestamp(hosted.chassis().clock.now());
-    let begun = Instant::now();
-    let (ok, detail) = check().await.unwrap_or_else(|error| (false, error.to_string()));
-    let duration_us = i64::try_from(begun.elapsed().as_micros()).unwrap_or(i64::MAX);
-    Check { name: name.to_owned(), ok, detail, check_time: Some(check_time), duration_us }
+/// The database is asked every second, over a connection of its own, so that load does not look like an outage.
+fn checks(measured: Option<Measurement>, now: DateTime<Utc>) -> Vec<Check> {
+    const FRESH: TimeDelta = TimeDelta::seconds(10);
+    let Some(measured) = measured else {
+        let check = |name: &str| Check {
+            name: name.to_owned(),
+            detail: "not measured yet".to_owned(),
+            ..Default::default()
+        };
+        return vec![check("database"), check("migrations")];
+    };
+    let stale = now - measured.time > FRESH;
+    let check = |name: &str, ok: bool, detail: String| Check {
+        name: name.to_owned(),
+        ok: ok && !stale,
+        detail: if stale { "the last measurement is too old".to_owned() } else { detail },
+        check_time: Some(timestamp(measured.time)),
+        duration_us: i64::try_from(measured.took.as_micros()).unwrap_or(i64::MAX),
+    };
+    let (ok, detail) = match measured.schema {
+        None => (false, "unknown while the database does not answer".to_owned()),
+        Some(Schema::Current) => (true, "current".to_owned()),
+        Some(Schema::Behind(count)) => (false, format!("{count} to run: `levqor migrate`")),
+        Some(Schema::Ahead(count)) => {
+            (true, format!("{count} of a newer version were run; they are compatible"))
+        }
+    };
+    let answers = if measured.schema.is_some() { "answers" } else { "does not answer" };
+    vec![check("database", measured.schema.is_some(), answers.to_owned()), check("migrations", ok, detail)]
 }
 
 async fn backlog<S: Service>(hosted: &Hosted<S>) -> Result<Backlog, DbError> {

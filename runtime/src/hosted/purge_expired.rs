@@ -1,23 +1,40 @@
-//! Removes what the chassis no longer needs; deferred to oneself by a schedule.
+//! Removes what the chassis no longer needs; deferred to oneself by a schedule. In batches with a commit each, so that a
+//! heap cannot make it fail for good.
 
 use std::sync::Arc;
 
 use levqor_proto::runtime::v1::{PurgeExpiredRequest, PurgeExpiredResponse};
 
 use super::{Error, Hosted};
-use crate::{context::Ctx, idempotency, rpc::State, schedule, service::Service};
+use crate::{context::Ctx, deferred::store, idempotency, rpc::State, schedule, service::Service};
+
+/// Rows that one commit removes.
+const BATCH: i64 = 1_000;
 
 pub(super) async fn purge_expired<S: Service>(
     hosted: Arc<Hosted<S>>,
     _: Ctx,
     _: PurgeExpiredRequest,
 ) -> Result<PurgeExpiredResponse, Error> {
-    let mut tx = hosted.chassis().db.begin().await?;
-    let idempotency_records = idempotency::purge(&mut tx).await?;
-    let schedule_slots = schedule::purge(&mut tx).await?;
-    tx.commit().await?;
-    Ok(PurgeExpiredResponse {
-        idempotency_records: i64::try_from(idempotency_records).unwrap_or(i64::MAX),
-        schedule_slots: i64::try_from(schedule_slots).unwrap_or(i64::MAX),
-    })
+    let db = &hosted.chassis().db;
+    let mut purged = PurgeExpiredResponse::default();
+    loop {
+        let mut conn = db.acquire().await?;
+        let records = idempotency::purge(&mut conn, BATCH).await?;
+        let slots = schedule::purge(&mut conn, BATCH).await?;
+        let calls = store::purge_dead(&mut conn, BATCH).await?;
+        purged.idempotency_records += count(records);
+        purged.schedule_slots += count(slots);
+        purged.deferred_calls += count(calls);
+        if calls > 0 {
+            tracing::warn!(calls, "dead deferred calls are too old to be replayed and were removed");
+        }
+        if records + slots + calls == 0 {
+            return Ok(purged);
+        }
+    }
+}
+
+fn count(rows: u64) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
 }

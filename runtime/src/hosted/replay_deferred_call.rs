@@ -32,7 +32,10 @@ pub(super) async fn replay_deferred_call<S: Service>(
         Claim::Replay(response) => return Ok(response),
         Claim::Fresh(ticket) => ticket,
     };
-    let row = store::replay(&mut tx, work_id).await?.ok_or(Error::NoSuchCall)?;
+    let Some(row) = store::replay(&mut tx, work_id).await? else {
+        let exists = store::exists(&mut tx, work_id).await?;
+        return Err(if exists { Error::CallUnderWay } else { Error::NoSuchCall });
+    };
     tx.mark_deferring();
     let response = ReplayDeferredCallResponse { deferred_call: Some(row.into()) };
     ticket.remember(&mut tx, &response).await?;

@@ -7,7 +7,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::trace::status_answer;
 use crate::error::{ErrorCode, ServiceError, to_status};
@@ -37,10 +37,17 @@ impl Shed {
     }
 }
 
-pub(super) async fn shed(State(shed): State<Shed>, request: Request, next: Next) -> Response {
-    let Ok(_permit) = shed.0.try_acquire() else {
+/// A place among the calls that are worked on. Whoever works on, though the caller be gone, keeps it.
+#[derive(Clone)]
+pub(crate) struct Place {
+    _permit: Arc<OwnedSemaphorePermit>,
+}
+
+pub(super) async fn shed(State(shed): State<Shed>, mut request: Request, next: Next) -> Response {
+    let Ok(permit) = shed.0.try_acquire_owned() else {
         tracing::warn!(reason = Busy.reason(), "the call was shed");
         return status_answer(&to_status("mesh", &Busy));
     };
+    request.extensions_mut().insert(Place { _permit: Arc::new(permit) });
     next.run(request).await
 }

@@ -1,6 +1,11 @@
 //! The identity provider's keys: fetched when they are needed, kept while they are good.
 
-use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    str::FromStr,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{
@@ -14,6 +19,8 @@ use crate::{client::http_client, clock::Clock};
 
 /// Keys are fetched again after this.
 const FRESH: TimeDelta = TimeDelta::minutes(10);
+/// Keys are accepted at most this long after they were fetched, should the provider be away.
+const USABLE: TimeDelta = TimeDelta::hours(24);
 /// A key that is not there is asked for again at most this often, so that forged tokens cannot make us hammer anybody.
 const RETRY: TimeDelta = TimeDelta::seconds(10);
 
@@ -42,47 +49,64 @@ impl FromStr for JwksUrl {
 
 type Keys = HashMap<String, (DecodingKey, Algorithm)>;
 
-#[derive(Default)]
+/// The keys, and when they were fetched.
+#[derive(Clone, Default)]
 struct Fetched {
     keys: Arc<Keys>,
-    at: Option<DateTime<Utc>>,
-    tried: Option<DateTime<Utc>>,
+    time: Option<DateTime<Utc>>,
 }
 
 pub(super) struct Jwks {
     url: JwksUrl,
     clock: Clock,
-    /// Held while fetching: one fetch serves everybody who waits.
-    fetched: Mutex<Fetched>,
+    fetched: RwLock<Fetched>,
+    /// When a fetch was last tried. Held while fetching: one fetch serves everybody who needs it.
+    tried: Mutex<Option<DateTime<Utc>>>,
 }
 
 impl Jwks {
     pub(super) fn new(url: JwksUrl, clock: Clock) -> Self {
-        Self { url, clock, fetched: Mutex::default() }
+        Self { url, clock, fetched: RwLock::default(), tried: Mutex::default() }
     }
 
-    /// The key of this id with the algorithm it is for. A token must name its key.
+    /// The key of this id with the algorithm it is for. A token must name its key. Keys that are known and not old are
+    /// given at once, whatever else is being fetched.
     pub(super) async fn key(&self, kid: Option<&str>) -> Result<(DecodingKey, Algorithm), TokenError> {
         let kid = kid.ok_or(TokenError::UnknownKey)?;
-        let now = self.clock.now();
-        let mut fetched = self.fetched.lock().await;
-        let stale = fetched.at.is_none_or(|at| now - at > FRESH);
-        let may_try = fetched.tried.is_none_or(|tried| now - tried > RETRY);
-        if (stale || !fetched.keys.contains_key(kid)) && (may_try || fetched.at.is_none()) {
-            fetched.tried = Some(now);
-            match self.fetch().await {
-                Ok(keys) => {
-                    fetched.keys = Arc::new(keys);
-                    fetched.at = Some(now);
-                }
-                // Old keys stay good while the provider is away: it cannot have signed with newer ones that we know.
-                Err(error) if fetched.keys.contains_key(kid) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "cannot refresh the JWKS");
-                }
-                Err(error) => return Err(TokenError::KeysUnavailable(error)),
-            }
+        let known = self.known();
+        if let Some(key) = known.keys.get(kid).filter(|_| self.is_younger(&known, FRESH)) {
+            return Ok(key.clone());
         }
-        fetched.keys.get(kid).cloned().ok_or(TokenError::UnknownKey)
+        let fetched = self.fetch_once(&known).await;
+        let now_known = self.known();
+        match (now_known.keys.get(kid), fetched) {
+            // While the provider is away its old keys stay good, for a while: it cannot have signed with newer ones.
+            (Some(key), _) if self.is_younger(&now_known, USABLE) => Ok(key.clone()),
+            (_, Err(error)) => Err(TokenError::KeysUnavailable(Some(error))),
+            (_, Ok(())) if now_known.time.is_none() => Err(TokenError::KeysUnavailable(None)),
+            (_, Ok(())) => Err(TokenError::UnknownKey),
+        }
+    }
+
+    fn known(&self) -> Fetched {
+        self.fetched.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn is_younger(&self, fetched: &Fetched, age: TimeDelta) -> bool {
+        fetched.time.is_some_and(|time| self.clock.now() - time <= age)
+    }
+
+    /// Fetches, unless somebody just did, or tried: forged tokens cannot make us hammer the provider.
+    async fn fetch_once(&self, known: &Fetched) -> Result<(), reqwest::Error> {
+        let mut tried = self.tried.lock().await;
+        let now = self.clock.now();
+        if self.known().time != known.time || tried.is_some_and(|tried| now - tried < RETRY) {
+            return Ok(());
+        }
+        *tried = Some(now);
+        let keys = Arc::new(self.fetch().await?);
+        *self.fetched.write().unwrap_or_else(PoisonError::into_inner) = Fetched { keys, time: Some(now) };
+        Ok(())
     }
 
     async fn fetch(&self) -> Result<Keys, reqwest::Error> {

@@ -1,11 +1,14 @@
 //! A client that hangs up leaves no half-done effect and no connection inside a transaction.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use levqor_proto::notifications::v1::ListMessagesRequest;
-use levqor_runtime::testing::{Caller, eventually, spawn};
+use levqor_runtime::testing::{Caller, TestService, eventually, spawn};
 
-use crate::probe::{self, client, effects, in_transaction, send};
+use crate::probe::{self, Probe, client, effects, in_transaction, send};
 
 #[tokio::test]
 async fn a_change_runs_to_its_end_when_the_client_hangs_up() {
@@ -24,8 +27,7 @@ async fn a_change_runs_to_its_end_when_the_client_hangs_up() {
     probe.open_gate();
     eventually("both halves", || async { (effects(&service).await == ["a:begun", "a:done"]).then_some(()) })
         .await;
-    eventually("no transaction is open", || async { (in_transaction(&service).await == 0).then_some(()) })
-        .await;
+    no_transaction_is_open(&service).await;
     service.stop().await;
 }
 
@@ -48,8 +50,7 @@ async fn a_read_that_is_cancelled_leaves_no_transaction_open() {
     for call in calls {
         call.abort();
     }
-    eventually("no transaction is open", || async { (in_transaction(&service).await == 0).then_some(()) })
-        .await;
+    no_transaction_is_open(&service).await;
     probe.open_gate();
     client(&service).send_message(send("after", "k")).await.expect("the pool is sound");
     service.stop().await;
@@ -66,7 +67,14 @@ async fn begin_may_be_dropped_at_any_time() {
             drop(tx);
         }
     }
-    eventually("no transaction is open", || async { (in_transaction(&service).await == 0).then_some(()) })
-        .await;
+    no_transaction_is_open(&service).await;
     service.stop().await;
+}
+
+/// Well before PostgreSQL would end an idle transaction by itself, after 30 s.
+async fn no_transaction_is_open(service: &TestService<Probe>) {
+    let begun = Instant::now();
+    eventually("no transaction is open", || async { (in_transaction(service).await == 0).then_some(()) })
+        .await;
+    assert!(begun.elapsed() < Duration::from_secs(10), "PostgreSQL had to end it");
 }

@@ -11,9 +11,9 @@ use levqor_proto::{
     },
 };
 use levqor_runtime::{
-    deferred::defer,
-    testing::{Caller, TestService, eventually},
-    work::{LEASE, MAX_ATTEMPTS},
+    deferred::{defer, defer_at},
+    testing::{Caller, TestService, database, eventually},
+    work::MAX_ATTEMPTS,
 };
 
 use crate::probe::{self, Probe, client, effects, send};
@@ -35,7 +35,7 @@ async fn settled(service: &TestService<Probe>, key: &str) {
 async fn a_call_is_made_after_the_commit_and_only_then() {
     let service = probe::start().await;
     let mut tx = service.running.chassis().db.begin().await.expect("begin");
-    defer(&mut tx, &DeliverMessageRequest { message_id: "lost".to_owned() }, "rolled back")
+    defer(&mut tx, &DeliverMessageRequest { message_id: "lost".to_owned() }, "rolled-back")
         .await
         .expect("defer");
     drop(tx);
@@ -47,25 +47,31 @@ async fn a_call_is_made_after_the_commit_and_only_then() {
 
 #[tokio::test]
 async fn the_work_of_a_killed_worker_is_taken_up_within_a_minute() {
-    let service = probe::start().await;
-    // A worker claimed it, and was killed: its lease is all that is left of it.
-    sqlx::query(
-        "INSERT INTO runtime.work (work_id, rpc, request, idempotency_key, due_time, create_time, leased_until, fence)
-         VALUES (gen_random_uuid(), 'levqor.notifications.v1.NotificationsService/DeliverMessage', $1, 'orphan',
-                 runtime.now(), runtime.now(), runtime.now() + make_interval(secs => $2), nextval('runtime.fence'))",
-    )
-    .bind(prost::Message::encode_to_vec(&DeliverMessageRequest { message_id: "orphan".to_owned() }))
-    .bind(LEASE.as_secs_f64())
-    .execute(service.db.pool())
-    .await
-    .expect("claimed");
-    service.advance(TimeDelta::seconds(30)).await;
-    client(&service).send_message(send("meanwhile", "k")).await.expect("sent");
-    assert!(state(&service, "orphan").await.is_some(), "the lease still holds");
-    service.advance(TimeDelta::seconds(30)).await;
-    settled(&service, "orphan").await;
-    assert!(effects(&service).await.contains(&"orphan:delivered".to_owned()));
-    service.stop().await;
+    let url = database::<Probe>().await;
+    let killed = TestService::<Probe>::start_on(url.clone(), &[]).await;
+    killed.running.service.close_gate();
+    let mut tx = killed.running.chassis().db.begin().await.expect("begin");
+    defer(&mut tx, &DeliverMessageRequest { message_id: "orphan".to_owned() }, "orphan")
+        .await
+        .expect("defer");
+    tx.commit().await.expect("commit");
+    let at_it = || async { (killed.running.service.at_gate.load(Ordering::SeqCst) == 1).then_some(()) };
+    eventually("the first worker is at it", at_it).await;
+    // From here on the first never comes back: its handler waits for ever, and its lease is as it claimed it.
+    let other = TestService::<Probe>::start_on(url, &[]).await;
+    other.running.ready().await;
+    other.advance(TimeDelta::seconds(40)).await;
+    client(&other).send_message(send("meanwhile", "k")).await.expect("sent");
+    assert!(
+        state(&other, "orphan").await.is_some_and(|(_, attempts, _)| attempts == 1),
+        "the lease still holds"
+    );
+    other.advance(TimeDelta::seconds(20)).await;
+    settled(&other, "orphan").await;
+    assert!(effects(&other).await.contains(&"orphan:delivered".to_owned()));
+    killed.running.service.open_gate();
+    killed.stop().await;
+    other.stop().await;
 }
 
 #[tokio::test]
@@ -86,17 +92,80 @@ async fn a_worker_that_lost_its_lease_changes_nothing() {
     .fetch_one(service.db.pool())
     .await
     .expect("taken over");
+    let db = service.db.clone();
     probe.open_gate();
-    eventually("the first ends", || async { (effects(&service).await == ["slow:delivered"]).then_some(()) })
-        .await;
+    // The drain waits until the first worker has settled, as far as it could.
+    service.stop().await;
     let (fence, held): (i64, bool) = sqlx::query_as(
         "SELECT fence, leased_until > runtime.now() FROM runtime.work WHERE idempotency_key = 'slow'",
     )
-    .fetch_one(service.db.pool())
+    .fetch_one(db.pool())
     .await
     .expect("the row is still there");
     assert_eq!((fence, held), (taken, true), "what the first worker settled must not show");
-    sqlx::query("DELETE FROM runtime.work").execute(service.db.pool()).await.expect("tidy");
+}
+
+#[tokio::test]
+async fn a_call_that_is_being_made_cannot_be_replayed_and_a_replay_with_a_key_is_made_once() {
+    let service = probe::start().await;
+    let probe = &service.running.service;
+    probe.close_gate();
+    let mut tx = service.running.chassis().db.begin().await.expect("begin");
+    defer(&mut tx, &DeliverMessageRequest { message_id: "slow".to_owned() }, "slow").await.expect("defer");
+    tx.commit().await.expect("commit");
+    eventually("the worker is at it", || async { (probe.at_gate.load(Ordering::SeqCst) == 1).then_some(()) })
+        .await;
+    let id: (sqlx::types::Uuid,) =
+        sqlx::query_as("SELECT work_id FROM runtime.work WHERE idempotency_key = 'slow'")
+            .fetch_one(service.db.pool())
+            .await
+            .expect("the call");
+    let replay = || ReplayDeferredCallRequest {
+        service: "notifications".to_owned(),
+        deferred_call_id: id.0.to_string(),
+    };
+    let mut admin = WorkServiceClient::new(service.channel());
+    let refused = admin.replay_deferred_call(Caller::admin().request(replay())).await.expect_err("under way");
+    assert_eq!(refused.code(), tonic::Code::Aborted);
+    // Put off, it may be.
+    let later = "UPDATE runtime.work SET leased_until = NULL, fence = 0, due_time = runtime.now() + interval '1 hour', attempts = 7";
+    sqlx::query(later).execute(service.db.pool()).await.expect("put off");
+    let keyed = Caller::admin().with_key("k");
+    let first = admin.replay_deferred_call(keyed.request(replay())).await.expect("replayed").into_inner();
+    let again =
+        admin.replay_deferred_call(keyed.request(replay())).await.expect("the same answer").into_inner();
+    assert_eq!(first, again);
+    let audited = "SELECT count(*) FROM runtime.audit_entries WHERE action = 'deferred_call.replay' AND actor = 'user:admin'";
+    assert_eq!(sqlx::query_scalar::<_, i64>(audited).fetch_one(service.db.pool()).await.expect("count"), 1);
+    probe.open_gate();
+    settled(&service, "slow").await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_whose_workers_all_ended_is_dead_after_its_tries() {
+    let service = probe::start().await;
+    let mut tx = service.running.chassis().db.begin().await.expect("begin");
+    let at = tx.now().await.expect("now") + TimeDelta::hours(1);
+    let request = DeliverMessageRequest { message_id: "poison".to_owned() };
+    defer_at(&mut tx, &request, "poison", at).await.expect("defer");
+    tx.commit().await.expect("commit");
+    sqlx::query("UPDATE runtime.work SET attempts = $1 WHERE idempotency_key = 'poison'")
+        .bind(MAX_ATTEMPTS)
+        .execute(service.db.pool())
+        .await
+        .expect("tried");
+    service.advance(TimeDelta::hours(2)).await;
+    eventually("it is dead", || async {
+        state(&service, "poison").await.filter(|(state, ..)| state == "DEAD").map(|_| ())
+    })
+    .await;
+    assert!(!effects(&service).await.contains(&"poison:delivered".to_owned()));
+    // The same key again begins anew.
+    let mut tx = service.running.chassis().db.begin().await.expect("begin");
+    defer(&mut tx, &request, "poison").await.expect("defer");
+    tx.commit().await.expect("commit");
+    settled(&service, "poison").await;
     service.stop().await;
 }
 

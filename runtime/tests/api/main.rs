@@ -1,11 +1,13 @@
 //! The chassis, proven by a service that only tests have.
 
 mod audit;
+mod balance;
 mod cancellation;
 mod deferred;
 mod drain;
 mod failure;
 mod idempotency;
+mod jwks;
 mod migration;
 mod probe;
 mod schedule;

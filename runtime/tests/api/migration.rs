@@ -1,6 +1,6 @@
 //! A service whose tables are not there starts, says so, and works as soon as they are.
 
-use levqor_proto::runtime::v1::{GetStatusRequest, status_service_client::StatusServiceClient};
+use levqor_proto::runtime::v1::{Check, GetStatusRequest, status_service_client::StatusServiceClient};
 use levqor_runtime::{
     db::migrations,
     service::Service,
@@ -21,7 +21,13 @@ async fn behind_it_starts_and_says_why_it_is_not_ready_and_is_ready_once_migrate
         let request = Caller::service("gateway", "notifications").request(GetStatusRequest::default());
         StatusServiceClient::new(service.channel()).get_status(request).await.expect("status").into_inner()
     };
-    let before = status().await;
+    // Nothing is claimed before the first measurement, nor by it.
+    let health =
+        HealthClient::new(service.channel()).check(HealthCheckRequest::default()).await.expect("health");
+    assert_eq!(health.get_ref().status(), ServingStatus::NotServing);
+    let measured = |checks: &[Check]| checks.iter().find(|check| check.check_time.is_some()).is_some();
+    let before =
+        eventually("it is measured", || async { Some(status().await).filter(|s| measured(&s.checks)) }).await;
     assert!(!before.ready);
     let migrations = before.checks.iter().find(|check| check.name == "migrations").expect("the check");
     assert!(migrations.detail.contains("levqor migrate"), "{}", migrations.detail);
@@ -57,6 +63,7 @@ async fn a_newer_schema_is_no_reason_to_refuse() {
     .await
     .expect("a newer binary was here");
     let request = Caller::service("gateway", "notifications").request(GetStatusRequest::default());
+    service.running.ready().await;
     let status =
         StatusServiceClient::new(service.channel()).get_status(request).await.expect("status").into_inner();
     assert!(status.ready, "{:?}", status.checks);

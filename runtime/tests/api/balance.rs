@@ -1,0 +1,46 @@
+//! Calls go to every address of a list, and to those that are left when one goes away.
+
+use std::{collections::HashMap, sync::atomic::Ordering};
+
+use levqor_proto::notifications::v1::{
+    ListMessagesRequest, notifications_service_client::NotificationsServiceClient,
+};
+use levqor_runtime::{
+    client::{Address, Background, Channels},
+    testing::{Caller, TestService, database, eventually},
+};
+
+use crate::probe::Probe;
+
+#[tokio::test]
+async fn every_address_of_a_list_is_called_and_one_that_goes_away_is_left_out() {
+    let url = database::<Probe>().await;
+    let (one, two) = (
+        TestService::<Probe>::start_on(url.clone(), &[]).await,
+        TestService::<Probe>::start_on(url, &[]).await,
+    );
+    let addresses = vec![Address::Fixed(one.running.addr), Address::Fixed(two.running.addr)];
+    let background = Background::default();
+    let channels = Channels::new(&HashMap::from([("notifications".to_owned(), addresses)]), &background);
+    let client = NotificationsServiceClient::new(channels.get("notifications").expect("a channel"));
+    let call = || {
+        let mut client = client.clone();
+        async move { client.list_messages(Caller::staff().request(ListMessagesRequest::default())).await.is_ok() }
+    };
+    let served = |service: &TestService<Probe>| service.running.service.at_gate.load(Ordering::SeqCst);
+    eventually("both are called", || async {
+        call().await;
+        (served(&one) > 0 && served(&two) > 0).then_some(())
+    })
+    .await;
+    two.stop().await;
+    let before = served(&one);
+    let mut answered = 0;
+    for _ in 0..40 {
+        answered += usize::from(call().await);
+    }
+    assert!(answered >= 20, "only {answered} of 40 calls were answered by the one that is left");
+    assert!(served(&one) >= before + 20);
+    background.stop();
+    one.stop().await;
+}
