@@ -123,12 +123,13 @@ impl ErrorCode {
             Code::InvalidArgument | Code::OutOfRange => Self::InvalidArgument,
             Code::Unauthenticated => Self::Unauthenticated,
             Code::PermissionDenied => Self::PermissionDenied,
-            Code::NotFound | Code::Unimplemented => Self::NotFound,
+            Code::NotFound => Self::NotFound,
             Code::AlreadyExists => Self::AlreadyExists,
             Code::FailedPrecondition => Self::FailedPrecondition,
             Code::Aborted | Code::Cancelled => Self::Aborted,
             Code::ResourceExhausted => Self::RateLimited,
-            Code::Unavailable => Self::Unavailable,
+            // A receiver that is older than its caller: in a moment it may know the RPC.
+            Code::Unavailable | Code::Unimplemented => Self::Unavailable,
             Code::DeadlineExceeded => Self::DeadlineExceeded,
             Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss => Self::Internal,
         }

@@ -79,7 +79,7 @@ pub fn cluster() -> &'static Cluster {
     &CLUSTER
         .get_or_init(|| {
             let binaries = binaries();
-            let folder = PathBuf::from(format!("/tmp/levqor-test-{}", std::process::id()));
+            let folder = PathBuf::from(format!("/tmp/levqor-test-{}", crate::id::request_id()));
             let cluster = Cluster::new(binaries, &folder, true).expect("an account for PostgreSQL");
             cluster.start().expect("the test cluster starts");
             let remover = cluster.remove_with_this_process().expect("a remover");

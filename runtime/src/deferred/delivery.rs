@@ -8,7 +8,7 @@ use std::{
 
 use chrono::TimeDelta;
 use tokio::sync::Notify;
-use tonic::{Code, Status};
+use tonic::Status;
 use tonic_types::StatusExt;
 use tracing::Instrument;
 
@@ -184,15 +184,14 @@ enum Next {
     Dead,
 }
 
-/// What follows from a failure. An answer that will stay the same is final; a bug of ours (Internal) or a receiver that
-/// is older than the caller (Unimplemented) may be mended within the three days of tries.
+/// What follows from a failure. An answer that will stay the same is final; a bug of ours (Internal) or keys that are
+/// being rolled (Unauthenticated) may be mended within the three days of tries.
 fn next(status: &Status, attempts: i32) -> Next {
     if attempts >= MAX_ATTEMPTS {
         return Next::Dead;
     }
     let code = ErrorCode::from_grpc(status.code());
-    let mendable = matches!(code, ErrorCode::Internal | ErrorCode::Unauthenticated)
-        || status.code() == Code::Unimplemented;
+    let mendable = matches!(code, ErrorCode::Internal | ErrorCode::Unauthenticated);
     if !code.retryable() && !mendable {
         return Next::Dead;
     }
@@ -215,6 +214,8 @@ fn failure_text(status: &Status) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tonic::Code;
+
     use super::*;
 
     #[test]

@@ -64,6 +64,7 @@ impl Service for Notifications {
     async fn build(config: Config, chassis: Chassis) -> anyhow::Result<Arc<Self>> {
         let templates =
             Templates::try_new(&config.site, &config.sender).context("compile the mail templates")?;
+        tracing::warn!("mail goes into the local mailbox, and to nobody: no provider sends it out");
         let provider = Provider::Mailbox(Mailbox::new(chassis.db.clone()));
         Ok(Arc::new(Self { chassis, config, provider, templates }))
     }
