@@ -49,7 +49,7 @@ pub async fn call<S, Req, Res, E, F, Fut>(
 ) -> Result<Response<Res>, Status>
 where
     S: State,
-    Req: Message + Name + Send + 'static,
+    Req: Message + Name + Clone + 'static,
     Res: Send + 'static,
     E: ServiceError,
     F: FnOnce(Arc<S>, Ctx, Req) -> Fut + Send + 'static,
@@ -58,10 +58,11 @@ where
     let chassis = state.chassis();
     let (_, extensions, message) = request.into_parts();
     let Some(ctx) = extensions.get::<Ctx>().cloned() else {
-        return Err(failure::<Req, _>(chassis.service, &Broken::NoContext, &[]));
+        return Err(failure(chassis.service, &Broken::NoContext, &message));
     };
     let place = extensions.get::<Place>().cloned();
-    let encoded = message.encode_to_vec();
+    // Bodies are shared, not copied; it is encoded only where it has to be logged.
+    let copy = message.clone();
     let repeat = ctx.method.repeat;
     // Boxed: handlers' futures are large, and travel through several layers.
     let work = Box::pin(AssertUnwindSafe(handler(Arc::clone(state), ctx, message)).catch_unwind());
@@ -82,17 +83,17 @@ where
     };
     match outcome {
         Ok(Ok(response)) => Ok(Response::new(response)),
-        Ok(Err(error)) => Err(failure::<Req, _>(chassis.service, &error, &encoded)),
-        Err(broken) => Err(failure::<Req, _>(chassis.service, &broken, &encoded)),
+        Ok(Err(error)) => Err(failure(chassis.service, &error, &copy)),
+        Err(broken) => Err(failure(chassis.service, &broken, &copy)),
     }
 }
 
-fn failure<Req: Name, E: ServiceError>(service: &str, error: &E, request: &[u8]) -> Status {
+fn failure<Req: Message + Name, E: ServiceError>(service: &str, error: &E, request: &Req) -> Status {
     let (code, reason) = (error.code(), error.reason());
     let shown: &dyn std::error::Error = error;
     match code.log_level() {
         tracing::Level::ERROR => {
-            let request = redact::message(&Req::full_name(), request);
+            let request = redact::message(&Req::full_name(), &request.encode_to_vec());
             tracing::error!(error = shown, reason, %request, "the call failed");
         }
         tracing::Level::WARN => tracing::warn!(error = shown, reason, "the call failed"),
