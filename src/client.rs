@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use levqor_runtime::{client::http_client, config::Env, context::Role};
+use levqor_runtime::{client::local_http_client, config::Env, context::Role};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
@@ -24,7 +24,9 @@ impl Client {
 
     /// A client of this gateway, with this token.
     pub(crate) fn at(url: String, bearer: SecretString) -> anyhow::Result<Self> {
-        Ok(Self { http: http_client().context("cannot set up an HTTP client")?, url, bearer })
+        // A proxy of the environment's is for the way out; the mesh is on this machine.
+        let http = local_http_client().context("cannot set up an HTTP client")?;
+        Ok(Self { http, url, bearer })
     }
 
     /// Gets JSON.

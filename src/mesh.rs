@@ -5,19 +5,20 @@ use levqor_notifications::Notifications;
 use levqor_runtime::{
     config::{Env, Problems, Reader, Setting},
     run::ServiceConfig,
-    service::Service,
     telemetry::TelemetryConfig,
 };
 
-use crate::state;
+use crate::{state, up};
 
-/// Variables that begin with this are ours: one that nobody reads is a mistake.
-const OURS: &[&str] = &["LEVQOR_"];
+/// Variables that begin with this are ours: one that nobody reads is a mistake. Of Stripe's name others have variables
+/// too, the website's prices among them: only what looks like one of ours counts.
+const OURS: &[&str] = &["LEVQOR_", "STRIPE_SECRET", "STRIPE_WEBHOOK", "STRIPE_API"];
 
 /// Every setting of every role, each once.
 pub(crate) fn settings() -> Vec<Setting> {
     let mut all = TelemetryConfig::settings();
     all.extend(state::settings());
+    all.extend(up::settings());
     all.extend(levqor_gateway::settings());
     all.extend(ServiceConfig::<Billing>::settings());
     all.extend(ServiceConfig::<Notifications>::settings());
@@ -38,7 +39,7 @@ pub(crate) fn read<T>(
     reader.finish(telemetry.zip(config))
 }
 
-/// The setting that says where a service is.
-pub(crate) fn address_setting<S: Service>() -> String {
-    format!("LEVQOR_{}_ADDR", S::NAME.to_uppercase())
+/// The name of the setting that says where a service is.
+pub(crate) fn address_setting(service: &str) -> String {
+    format!("LEVQOR_{}_ADDR", service.to_uppercase())
 }

@@ -1,5 +1,6 @@
 //! `levqor serve <role>`: one role as a process of its own; what containers run.
 
+use anyhow::Context;
 use levqor_billing::Billing;
 use levqor_notifications::Notifications;
 use levqor_runtime::{
@@ -10,7 +11,7 @@ use levqor_runtime::{
     service::Service,
     telemetry,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{cli::Role, mesh};
 
@@ -26,8 +27,9 @@ pub(crate) async fn serve(env: &Env, role: Role) -> anyhow::Result<()> {
 async fn service<S: Service>(env: &Env) -> anyhow::Result<()> {
     let (telemetry, config) = mesh::read(env, ServiceConfig::<S>::read)?;
     let _guard = telemetry::init(&telemetry);
+    let mut stop = StopSignal::new()?;
     let running = run::start(config).await?;
-    stop_signal().await?;
+    stop.wait().await;
     running.drain().await;
     Ok(())
 }
@@ -36,20 +38,34 @@ async fn gateway(env: &Env) -> anyhow::Result<()> {
     let (telemetry, (config, delay)) =
         mesh::read(env, |reader| levqor_gateway::Config::read(reader).zip(run::drain_delay(reader)))?;
     let _guard = telemetry::init(&telemetry);
+    let mut stop = StopSignal::new()?;
     let running = levqor_gateway::start(config, access::methods(), Clock::default()).await?;
     tracing::info!(addr = %running.addr(), "the gateway is serving");
-    stop_signal().await?;
+    stop.wait().await;
     running.drain(delay).await;
     tracing::info!("the gateway has stopped");
     Ok(())
 }
 
-/// Waits for SIGTERM or Ctrl-C.
-pub(crate) async fn stop_signal() -> anyhow::Result<()> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM or Ctrl-C. Made before anybody is told that we are there: what comes from then on is waited for, and does
+/// not kill.
+pub(crate) struct StopSignal {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignal {
+    /// Listens from now on.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    /// Waits for the next one.
+    pub(crate) async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

@@ -6,7 +6,8 @@ use std::fmt::Write;
 pub(crate) fn example() -> String {
     let mut text = String::from(
         "# Every setting of Levqor, with its default and meaning. Written by `levqor settings`; a test compares.\n\
-         # `levqor up` needs none of them. A secret may be given as a file instead: NAME_FILE=/path.\n",
+         # `levqor up` needs none of them. A secret may be given as a file instead: NAME_FILE=/path.\n\
+         # Nothing reads this file by itself: copy it, fill it in, and `set -a; . ./.env; set +a` before you start.\n",
     );
     for setting in crate::mesh::settings() {
         let secret = if setting.secret { " Secret." } else { "" };

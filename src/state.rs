@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::{Context, bail};
 use levqor_runtime::config::{Env, Setting};
-use nix::fcntl::{Flock, FlockArg};
+use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg},
+};
 use serde::{Deserialize, Serialize};
 
 const DATA_DIR: Setting = Setting::plain(
@@ -44,6 +47,8 @@ pub(crate) struct RunFile {
     pub(crate) grpc: std::collections::BTreeMap<String, String>,
     /// The process.
     pub(crate) pid: u32,
+    /// Secrets that its environment gave it, instead of those that were made.
+    pub(crate) given: Vec<String>,
 }
 
 impl DataDir {
@@ -69,28 +74,50 @@ impl DataDir {
     /// Makes it, closed to others.
     pub(crate) fn make(&self) -> anyhow::Result<()> {
         let path = self.0.display();
-        fs::create_dir_all(&self.0).with_context(|| format!("cannot make the data directory {path}"))?;
+        if self.0.is_dir() {
+            // A folder that was there before is somebody's: its rights are theirs to set.
+            return Ok(());
+        }
         // Root's PostgreSQL runs as another user, who must be able to pass; the files within are closed one by one.
         let mode = if nix::unistd::geteuid().is_root() { 0o711 } else { 0o700 };
+        fs::create_dir_all(&self.0).with_context(|| format!("cannot make the data directory {path}"))?;
         fs::set_permissions(&self.0, fs::Permissions::from_mode(mode))
             .with_context(|| format!("cannot use the data directory {path}"))
     }
 
     /// Takes it for this process; the lock ends with the process, however it ends.
-    pub(crate) fn lock(&self) -> anyhow::Result<Flock<fs::File>> {
+    pub(crate) async fn lock(&self) -> anyhow::Result<Flock<fs::File>> {
+        let mut tries = 1;
+        loop {
+            match self.try_lock()? {
+                Some(lock) => return Ok(lock),
+                // A command that looks whether anybody runs holds the lock for a moment.
+                None if tries < 3 => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+                None => bail!(
+                    "another `levqor up` is using {}; stop it, or set LEVQOR_DATA_DIR",
+                    self.0.display()
+                ),
+            }
+            tries += 1;
+        }
+    }
+
+    /// The lock, unless somebody has it.
+    fn try_lock(&self) -> anyhow::Result<Option<Flock<fs::File>>> {
         let path = self.0.join("lock");
         let file = OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(&path);
         let file = file.with_context(|| format!("cannot use the data directory {}", self.0.display()))?;
-        Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| {
-            if error == nix::errno::Errno::EWOULDBLOCK {
-                anyhow::anyhow!(
-                    "another `levqor up` is using {}; stop it, or set LEVQOR_DATA_DIR",
-                    self.0.display()
-                )
-            } else {
-                anyhow::Error::new(error).context(format!("cannot lock {}", path.display()))
-            }
-        })
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(Some(lock)),
+            Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+            Err((_, error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+        }
+    }
+
+    /// Whether a `levqor up` has it: what it wrote down is then true.
+    fn is_in_use(&self) -> bool {
+        let Ok(file) = fs::File::open(self.0.join("lock")) else { return false };
+        matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK)))
     }
 
     /// The secrets that were made, or are made now.
@@ -132,8 +159,11 @@ impl DataDir {
         let _ = fs::remove_file(self.0.join("run.json"));
     }
 
-    /// Where things run; none where nothing does.
+    /// Where things run; none where nothing does, whatever one that was killed left behind.
     pub(crate) fn run_file(&self) -> Option<RunFile> {
+        if !self.is_in_use() {
+            return None;
+        }
         serde_json::from_slice(&fs::read(self.0.join("run.json")).ok()?).ok()
     }
 }
@@ -147,19 +177,33 @@ pub(crate) fn gateway_url(env: &Env) -> anyhow::Result<String> {
     run.map(|run| run.url).context("no mesh is running here: start `levqor up`, or set LEVQOR_URL")
 }
 
+/// Settings that are lists, separated by commas, of which the first is used.
+const LISTS: [&str; 2] = ["LEVQOR_MESH_KEY", "STRIPE_WEBHOOK_SECRET"];
+
 /// A secret, from the environment or made by `levqor up`.
 pub(crate) fn secret(env: &Env, name: &str) -> anyhow::Result<String> {
     if let Some(value) = env.get(name) {
-        // Of a list the first is used.
-        return Ok(value.split(',').next().unwrap_or_default().trim().to_owned());
+        return Ok(used(name, value));
     }
     if let Some(path) = env.get(&format!("{name}_FILE")) {
         let text = fs::read_to_string(path).with_context(|| format!("cannot read {name}_FILE"))?;
-        return Ok(text.split(',').next().unwrap_or_default().trim().to_owned());
+        return Ok(used(name, &text));
     }
-    let secrets = DataDir::find(env)?.read_secrets()?;
+    let data = DataDir::find(env)?;
+    if data.run_file().is_some_and(|run| run.given.iter().any(|given| given == name)) {
+        bail!("the mesh that runs here was given its own {name}: set it for this command too");
+    }
+    let secrets = data.read_secrets()?;
     let made = secrets.and_then(|secrets| secrets.get(name)?.as_str().map(str::to_owned));
     made.with_context(|| format!("there is no {name}: start `levqor up` once, or set it"))
+}
+
+/// What of a setting's text is the secret, as the services read it.
+fn used(name: &str, text: &str) -> String {
+    if !LISTS.contains(&name) {
+        return text.trim().to_owned();
+    }
+    text.split(',').map(str::trim).find(|part| !part.is_empty()).unwrap_or_default().to_owned()
 }
 
 fn random_hex() -> anyhow::Result<String> {
@@ -181,4 +225,22 @@ fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         fs::rename(&new, path)
     };
     write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_list_the_first_is_used_and_any_other_secret_is_taken_whole() {
+        let env = Env::from_pairs([
+            ("LEVQOR_JWT_SECRET", "a secret, with a comma in it"),
+            ("LEVQOR_MESH_KEY", "new, old"),
+            ("STRIPE_WEBHOOK_SECRET", " ,whsec_new,whsec_old"),
+        ]);
+        let secret = |name| secret(&env, name).expect(name);
+        assert_eq!(secret("LEVQOR_JWT_SECRET"), "a secret, with a comma in it");
+        assert_eq!(secret("LEVQOR_MESH_KEY"), "new");
+        assert_eq!(secret("STRIPE_WEBHOOK_SECRET"), "whsec_new");
+    }
 }

@@ -8,14 +8,14 @@ mod table;
 
 use std::{collections::BTreeMap, net::SocketAddr, pin::Pin};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use levqor_billing::Billing;
 use levqor_notifications::Notifications;
 use levqor_runtime::{
     access,
-    client::{Address, Addresses},
+    client::{Address, Addresses, PeerAddress},
     clock::Clock,
-    config::Env,
+    config::{Env, Reader, Setting},
     context::Role,
     db::migrations,
     run::{self, ServiceConfig},
@@ -28,8 +28,8 @@ use self::database::Databases;
 use crate::{
     client::Client,
     mesh, output,
-    serve::stop_signal,
-    state::{DataDir, RunFile},
+    serve::StopSignal,
+    state::{DataDir, MADE_SECRETS, RunFile},
     token,
 };
 
@@ -38,50 +38,88 @@ struct Config {
     gateway: levqor_gateway::Config,
     billing: ServiceConfig<Billing>,
     notifications: ServiceConfig<Notifications>,
+    listen: Listen,
+}
+
+/// Where each service listens, by its name.
+type Listen = BTreeMap<&'static str, SocketAddr>;
+
+/// Settings that only `levqor up` has.
+pub(crate) fn settings() -> Vec<Setting> {
+    database::settings()
 }
 
 /// Runs until told to stop.
 pub(crate) async fn up(mut env: Env) -> anyhow::Result<()> {
     let data = DataDir::find(&env)?;
     data.make()?;
-    let _lock = data.lock()?;
+    let _lock = data.lock().await?;
+    // One that was killed left it behind, and nothing runs there until we say so.
+    data.remove_run_file();
     let own_database =
         env.get("LEVQOR_DATABASE_URL").is_none() && env.get("LEVQOR_DATABASE_URL_FILE").is_none();
+    let given = |name: &&str| env.get(name).is_some() || env.get(&format!("{name}_FILE")).is_some();
+    let given: Vec<_> = MADE_SECRETS.into_iter().filter(given).map(str::to_owned).collect();
     set_defaults(&mut env, &data)?;
     let (telemetry, config) = mesh::read(&env, |reader| {
         let gateway = levqor_gateway::Config::read(reader);
         let billing = ServiceConfig::read(reader);
         let notifications = ServiceConfig::read(reader);
-        Some(Config { gateway: gateway?, billing: billing?, notifications: notifications? })
+        let listen = listen(&env, reader);
+        Some(Config { gateway: gateway?, billing: billing?, notifications: notifications?, listen: listen? })
     })?;
     let _guard = telemetry::init(&telemetry);
 
-    let mut ports = Ports::bind(&config).await?;
+    let mut ports = Ports::bind(&config.listen).await?;
     let http = levqor_gateway::bind(&config.gateway).await?;
 
     let server = (!own_database).then(|| config.billing.database_url.clone());
     let databases = Databases::open(&env, &data, server).await?;
     let running = start(config, http, &mut ports, &databases).await;
-    let running = match running {
+    let (running, mut stop) = match running.and_then(|running| Ok((running, StopSignal::new()?))) {
         Ok(running) => running,
         Err(error) => {
             databases.close();
             return Err(error);
         }
     };
-    let outcome = announce(&env, &data, &databases, &running, &ports).await;
+    let outcome = announce(&env, &data, &databases, &running, &ports, given).await;
     if outcome.is_ok() {
-        stop_signal().await?;
+        stop.wait().await;
         output::lines("stopping; Ctrl-C again ends it at once")?;
     }
     data.remove_run_file();
     // Impatience is allowed: what is cut off is taken up at the next start.
     tokio::select! {
         () = running.drain() => {}
-        stopped = stop_signal() => stopped?,
+        () = stop.wait() => {}
     }
     databases.close();
     outcome
+}
+
+/// Where services are is where `up` listens itself: one place each. What is no address at all was noted already.
+fn listen(env: &Env, reader: &mut Reader<'_>) -> Option<Listen> {
+    let mut listen = Some(Listen::new());
+    for setting in Addresses::settings() {
+        let is_ours = |service: &&str| mesh::address_setting(service) == setting.name;
+        let Some(name) = [Billing::NAME, Notifications::NAME].into_iter().find(is_ours) else { continue };
+        let address = env.get(&setting.name).and_then(|text| text.parse::<PeerAddress>().ok());
+        let address = match address.as_ref().map(|list| list.0.as_slice()) {
+            Some([Address::Fixed(address)]) => Some(*address),
+            Some(_) => {
+                let expected = "expected one address and port, such as 127.0.0.1:50051: `levqor up` listens there itself";
+                reader.problem(&setting, expected);
+                None
+            }
+            None => None,
+        };
+        listen = listen.zip(address).map(|(mut listen, address)| {
+            listen.insert(name, address);
+            listen
+        });
+    }
+    listen
 }
 
 /// What `up` makes for itself where it is not set.
@@ -108,26 +146,16 @@ struct Ports {
 }
 
 impl Ports {
-    async fn bind(config: &Config) -> anyhow::Result<Self> {
+    async fn bind(listen: &Listen) -> anyhow::Result<Self> {
         let mut ports = Self { listeners: BTreeMap::new(), addresses: BTreeMap::new() };
-        ports.bind_one::<Billing>(&config.gateway).await?;
-        ports.bind_one::<Notifications>(&config.gateway).await?;
+        for (service, wanted) in listen {
+            let setting = mesh::address_setting(service);
+            let busy = || format!("{setting}: cannot listen on {wanted}; is another program using the port?");
+            let listener = TcpListener::bind(wanted).await.with_context(busy)?;
+            ports.addresses.insert(service, listener.local_addr().with_context(busy)?);
+            ports.listeners.insert(service, listener);
+        }
         Ok(ports)
-    }
-
-    async fn bind_one<S: Service>(&mut self, gateway: &levqor_gateway::Config) -> anyhow::Result<()> {
-        let setting = mesh::address_setting::<S>();
-        let wanted = gateway.addresses.0.get(S::NAME).map(Vec::as_slice);
-        let Some([Address::Fixed(wanted)]) = wanted else {
-            bail!(
-                "{setting}: `levqor up` listens there itself; expected one address and port such as 127.0.0.1:50051"
-            );
-        };
-        let busy = || format!("{setting}: cannot listen on {wanted}; is another program using the port?");
-        let listener = TcpListener::bind(wanted).await.with_context(busy)?;
-        self.addresses.insert(S::NAME, listener.local_addr().with_context(busy)?);
-        self.listeners.insert(S::NAME, listener);
-        Ok(())
     }
 
     fn peers(&self) -> Addresses {
@@ -193,10 +221,11 @@ async fn announce(
     databases: &Databases,
     mesh: &Mesh,
     ports: &Ports,
+    given: Vec<String>,
 ) -> anyhow::Result<()> {
     let url = format!("http://{}", mesh.gateway.addr());
     let grpc = ports.addresses.iter().map(|(name, addr)| ((*name).to_owned(), addr.to_string())).collect();
-    let run = RunFile { url: url.clone(), grpc, pid: std::process::id() };
+    let run = RunFile { url: url.clone(), grpc, pid: std::process::id(), given };
     let client = Client::at(url, token::operator(env, Role::Staff)?)?;
     let status = client.get("/v1/status", &[]).await.context("the mesh does not answer its own status")?;
     data.write_run_file(&run)?;

@@ -3,7 +3,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use levqor_runtime::access::{self, Host};
@@ -27,16 +26,28 @@ fn snake(name: &str) -> String {
 
 /// Every Rust file of the repository, by its path from the root.
 fn files() -> Vec<(String, String)> {
-    let mut git = Command::new("git");
-    let listed = git.args(["ls-files", "-co", "--exclude-standard", "*.rs"]).current_dir(root()).output();
-    let listed = listed.expect("git lists the files");
-    let names = String::from_utf8(listed.stdout).expect("names");
-    let files: Vec<_> = names
-        .lines()
-        .filter_map(|name| Some((name.to_owned(), fs::read_to_string(root().join(name)).ok()?)))
-        .collect();
+    let mut files = Vec::new();
+    collect(root(), &mut files);
     assert!(files.len() > 50, "the files were not found");
+    files.sort();
     files
+}
+
+/// What is in a folder, without what was built and what is hidden.
+fn collect(folder: &Path, files: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
+        if path.is_symlink() || name.starts_with('.') || name == "target" {
+            continue;
+        }
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let relative = path.strip_prefix(root()).expect("within").to_str().expect("a name").to_owned();
+            files.push((relative, fs::read_to_string(&path).expect("text")));
+        }
+    }
 }
 
 /// The part of a file that is not its unit tests.
@@ -45,14 +56,17 @@ fn without_tests(text: &str) -> &str {
 }
 
 #[test]
-fn every_rpc_has_a_file_and_a_test_file_of_its_name() {
+fn every_rpc_has_a_file_of_its_name_and_every_rpc_of_a_service_a_test_file() {
     for method in access::methods().iter() {
-        let Host::Service(service) = &method.host else { continue };
         let name = snake(method.descriptor.name());
-        for path in [
-            format!("services/{service}/src/rpc/{name}.rs"),
-            format!("services/{service}/tests/api/{name}.rs"),
-        ] {
+        let paths = match &method.host {
+            Host::Service(service) => vec![
+                format!("services/{service}/src/rpc/{name}.rs"),
+                format!("services/{service}/tests/api/{name}.rs"),
+            ],
+            Host::Every { .. } => vec![format!("runtime/src/hosted/{name}.rs")],
+        };
+        for path in paths {
             assert!(root().join(&path).is_file(), "{} has no {path}", method.rpc);
         }
     }
@@ -138,7 +152,7 @@ fn tests_do_not_sleep() {
     for (name, text) in
         files().iter().filter(|(name, _)| name.contains("tests/") && *name != "tests/style.rs")
     {
-        for banned in ["thread::sleep", "time::sleep", "#[ignore"] {
+        for banned in ["thread::sleep", "park_timeout", "time::sleep", "#[ignore"] {
             assert!(!text.contains(banned), "{name} contains {banned}");
         }
     }

@@ -147,9 +147,9 @@ impl Mesh {
             .collect()
     }
 
-    /// Events that were processed.
+    /// Events that were settled, whether or not anything followed.
     pub(crate) async fn processed(&self) -> anyhow::Result<i64> {
-        Ok(sqlx::query_scalar("SELECT count(*) FROM stripe_events WHERE state = 'PROCESSED'")
+        Ok(sqlx::query_scalar("SELECT count(*) FROM stripe_events WHERE state IN ('PROCESSED', 'UNHEEDED')")
             .fetch_one(&self.billing)
             .await?)
     }

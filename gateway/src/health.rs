@@ -64,7 +64,8 @@ struct Live {
     status: &'static str,
 }
 
-/// Whether requests should be sent here: every service answered that it is ready, and we are not on our way out.
+/// Whether requests should be sent here: we are not on our way out, and at least one service answered that it is ready.
+/// Which ones are not is in the body.
 async fn ready(State(health): State<Arc<Health>>) -> Response {
     let peers = health.meter.measure().await;
     let report = Report::new(&health, &peers, Audience::Public);

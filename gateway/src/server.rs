@@ -17,6 +17,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::edge::Edge;
 
+/// How long a drain waits for answers to be read.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(20);
 /// How long a client may take to send the head of a request.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// How often a silent HTTP/2 connection is asked whether it is still there.
@@ -70,7 +72,10 @@ impl Running {
         self.readiness.set_draining();
         tokio::time::sleep(lameduck).await;
         self.stop.disarm().cancel();
-        self.tasks.finish().await;
+        // A client that does not read its answer must not keep the process alive.
+        if timeout(DRAIN_PATIENCE, self.tasks.finish()).await.is_err() {
+            tracing::warn!("connections whose clients do not read were cut off");
+        }
     }
 }
 
@@ -123,8 +128,15 @@ async fn serve(stream: TcpStream, edge: Arc<Edge>, stop: CancellationToken) {
         // A client that has just connected is about to ask; one that has asked before was told to close.
         let _ = timeout(FIRST_REQUEST_PATIENCE, begun.cancelled()).await;
     };
+    // hyper's own patience begins with the first byte; a client that sends none would stay for ever.
+    let silent = async {
+        if timeout(HEAD_PATIENCE, begun.cancelled()).await.is_ok() {
+            std::future::pending::<()>().await;
+        }
+    };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = silent => return,
         () = leave => {
             connection.as_mut().graceful_shutdown();
             connection.await

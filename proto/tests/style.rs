@@ -1,8 +1,11 @@
 //! The contract keeps its rules (STYLE 7 to 13), and the build refuses protos that break the two that protect people.
 
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
-use prost_reflect::{DescriptorPool, MethodDescriptor};
+use prost_reflect::{DescriptorPool, EnumValueDescriptor, FileDescriptor, MethodDescriptor};
 
 #[path = "../build/contract.rs"]
 mod contract;
@@ -138,6 +141,43 @@ fn names_and_comments_are_as_agreed() {
         let prefix = zero.name().trim_end_matches("UNSPECIFIED").to_owned();
         assert!(values.values().all(|value| value.name().starts_with(&prefix)), "{}", values.full_name());
     }
+}
+
+/// What stands in a file with a comment before it, by its path in the descriptor.
+fn commented(file: &FileDescriptor) -> BTreeSet<Vec<i32>> {
+    let locations = file.file_descriptor_proto().source_code_info.iter().flat_map(|info| &info.location);
+    let commented = locations
+        .filter(|location| location.leading_comments.as_ref().is_some_and(|text| !text.trim().is_empty()));
+    commented.map(|location| location.path.clone()).collect()
+}
+
+#[test]
+fn every_rpc_message_field_and_value_is_explained() {
+    let pool = pool();
+    let mut all: Vec<(String, FileDescriptor, Vec<i32>)> = Vec::new();
+    for service in pool.services() {
+        all.push((service.full_name().to_owned(), service.parent_file(), service.path().to_vec()));
+    }
+    for method in methods(&pool) {
+        let file = method.parent_service().parent_file();
+        all.push((method.full_name().to_owned(), file, method.path().to_vec()));
+    }
+    for message in pool.all_messages().filter(|message| !message.is_map_entry()) {
+        all.push((message.full_name().to_owned(), message.parent_file(), message.path().to_vec()));
+        let fields =
+            message.fields().map(|f| (f.full_name().to_owned(), message.parent_file(), f.path().to_vec()));
+        all.extend(fields);
+    }
+    for values in pool.all_enums() {
+        all.push((values.full_name().to_owned(), values.parent_file(), values.path().to_vec()));
+        let of = |v: EnumValueDescriptor| (v.full_name().to_owned(), values.parent_file(), v.path().to_vec());
+        all.extend(values.values().map(of));
+    }
+    let ours = all.iter().filter(|(name, _, _)| name.starts_with("levqor."));
+    let bare: Vec<_> =
+        ours.filter(|(_, file, path)| !commented(file).contains(path)).map(|(n, _, _)| n).collect();
+    assert!(all.len() > 100, "only {} were found", all.len());
+    assert!(bare.is_empty(), "without a comment before it: {bare:#?}");
 }
 
 #[test]

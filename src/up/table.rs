@@ -9,6 +9,8 @@ use crate::state::RunFile;
 /// Renders what the mesh says of itself.
 pub(super) fn render(status: &Value, run: &RunFile, data: &Path, databases: &str) -> String {
     let mut text = String::from("\nLevqor is up.\n\n");
+    let program =
+        std::env::current_exe().map_or_else(|_| "levqor".to_owned(), |path| path.display().to_string());
     let mut rows = Vec::new();
     for (service, of) in status.get("services").and_then(Value::as_object).into_iter().flatten() {
         for capability in of.get("capabilities").and_then(Value::as_array).into_iter().flatten() {
@@ -35,9 +37,9 @@ pub(super) fn render(status: &Value, run: &RunFile, data: &Path, databases: &str
     let _ = writeln!(text, "  data        {}", data.display());
     let _ = write!(
         text,
-        "\n  Mail goes to the local mailbox: see GET /v1/messages. A token: `levqor token --role staff`.\n  \
+        "\n  Mail goes to the local mailbox: see GET /v1/messages. A token: `{program} token --role staff`.\n  \
          Webhook and token secrets that were not set are in {}/secrets.json.\n  \
-         Try `levqor demo` in another terminal. Ctrl-C stops everything.\n",
+         Try `{program} demo` in another terminal. Ctrl-C stops everything.\n",
         data.display()
     );
     text
@@ -59,6 +61,7 @@ mod tests {
             url: "http://127.0.0.1:8080".to_owned(),
             grpc: [("billing".to_owned(), "127.0.0.1:1".to_owned())].into(),
             pid: 1,
+            given: Vec::new(),
         };
         let text = render(&status, &run, Path::new("/data"), "private");
         let (on, off) = (text.find("webhooks").expect("on"), text.find("refetch").expect("off"));

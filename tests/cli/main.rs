@@ -4,4 +4,8 @@ mod demo;
 mod mistakes;
 mod process;
 mod serve;
+#[path = "../stripe.rs"]
+#[expect(dead_code, reason = "the mesh's own tests use the rest")]
+mod stripe;
 mod up;
+mod visitor;

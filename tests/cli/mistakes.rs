@@ -21,6 +21,11 @@ fn up_reports_every_mistake_at_once() {
         ("STRIPE_WEBHOOK_SECRET", "hunter2"),
         ("STRIPE_SECRET_KEY", "hunter2"),
         ("STRIPE_API_BASE", "hunter2"),
+        // One place to listen on is needed, not several and not a name.
+        ("LEVQOR_NOTIFICATIONS_ADDR", "127.0.0.1:1,127.0.0.1:2"),
+        ("STRIPE_SECRET", "hunter2"),
+        ("STRIPE_WEBHOOK_SECRETS", "hunter2"),
+        ("STRIPE_API_VERSION", "hunter2"),
     ];
     command.envs(settings);
     let said = sentence(&run(command));
@@ -29,6 +34,7 @@ fn up_reports_every_mistake_at_once() {
         let expected = line.unwrap_or_else(|| panic!("{name} is not reported in {said}"));
         assert!(expected.len() > name.len() + 10, "{name}: it does not say what is expected");
     }
+    assert_eq!(said.lines().count(), 1 + settings.len(), "something is reported twice: {said}");
     assert!(!said.contains("hunter2"), "a value is shown: {said}");
     assert!(!folder.data().join("postgres").exists(), "something was opened before the settings were sound");
 }
@@ -61,4 +67,15 @@ fn a_service_on_its_own_refuses_to_start_without_its_secrets() {
             assert!(said.contains(name), "{role}: {name} is missing in {said}");
         }
     }
+}
+
+#[test]
+fn a_name_is_no_place_to_listen_on_and_the_websites_settings_are_not_ours() {
+    let folder = Folder::new();
+    let mut command = levqor(&folder.data(), &["up"]);
+    command.env("LEVQOR_BILLING_ADDR", "dns:billing:50051");
+    command.env("STRIPE_PRICE_DFY_STARTER", "price_1").env("STRIPE_PUBLISHABLE_KEY", "pk_test_1");
+    let said = sentence(&run(command));
+    assert!(said.contains("LEVQOR_BILLING_ADDR: expected one address and port"), "{said}");
+    assert!(!said.contains("STRIPE_"), "{said}");
 }

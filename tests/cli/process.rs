@@ -12,7 +12,9 @@ use std::{
     time::Duration,
 };
 
-use levqor_runtime::postgres::{Binaries, Cluster};
+use levqor_runtime::postgres::Cluster;
+pub(crate) use nix::sys::signal::Signal;
+use nix::{sys::signal::kill, unistd::Pid};
 
 /// How long a command may take.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -36,7 +38,7 @@ impl Folder {
 
     /// The private cluster of the `up` that uses it.
     pub(crate) fn cluster(&self) -> Cluster {
-        let binaries = Binaries::find("").expect("PostgreSQL");
+        let binaries = levqor_runtime::testing::binaries();
         Cluster::new(binaries, &self.data().join("postgres"), false).expect("cluster")
     }
 }
@@ -60,12 +62,19 @@ pub(crate) fn levqor(data: &Path, arguments: &[&str]) -> Command {
 
 /// Runs a command to its end.
 pub(crate) fn run(mut command: Command) -> Output {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
-    if wait(&mut child).is_none() {
-        let _ = child.kill();
-        panic!("{command:?} does not end");
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
+    let pid = pid(&child);
+    let (ended, end) = mpsc::channel();
+    std::thread::spawn(move || ended.send(child.wait_with_output()));
+    if let Ok(output) = end.recv_timeout(PATIENCE) {
+        return output.expect("output");
     }
-    child.wait_with_output().expect("output")
+    let _ = kill(pid, Signal::SIGKILL);
+    panic!("{command:?} does not end");
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_raw(child.id().try_into().expect("a process id"))
 }
 
 /// What a failed command said: one sentence on standard error, and an exit code.
@@ -82,20 +91,11 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("text")
 }
 
-fn wait(child: &mut Child) -> Option<ExitStatus> {
-    let begun = std::time::Instant::now();
-    while begun.elapsed() < PATIENCE {
-        if let Some(status) = child.try_wait().expect("status") {
-            return Some(status);
-        }
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
-    None
-}
-
 /// A process that goes on until it is told to stop.
 pub(crate) struct Daemon {
-    child: Child,
+    pid: Pid,
+    end: mpsc::Receiver<ExitStatus>,
+    has_ended: bool,
     lines: mpsc::Receiver<String>,
     seen: String,
 }
@@ -114,7 +114,10 @@ impl Daemon {
                 }
             });
         }
-        Self { child, lines, seen: String::new() }
+        let pid = pid(&child);
+        let (ended, end) = mpsc::channel();
+        std::thread::spawn(move || ended.send(child.wait().expect("a status")));
+        Self { pid, end, has_ended: false, lines, seen: String::new() }
     }
 
     /// Waits until it has said this; everything it has said so far.
@@ -128,19 +131,20 @@ impl Daemon {
         &self.seen
     }
 
-    /// Sends a signal, `INT` or `KILL`, and waits for the end.
-    pub(crate) fn stop(mut self, signal: &str) -> ExitStatus {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", signal, &pid]).status().expect("kill").success());
-        wait(&mut self.child).expect("it ends")
+    /// Sends a signal and waits for the end.
+    pub(crate) fn stop(mut self, signal: Signal) -> ExitStatus {
+        kill(self.pid, signal).expect("it runs");
+        let status = self.end.recv_timeout(PATIENCE).expect("it ends");
+        self.has_ended = true;
+        status
     }
 }
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        if self.child.try_wait().ok().flatten().is_none() {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
+        if !self.has_ended && self.end.try_recv().is_err() {
+            let _ = kill(self.pid, Signal::SIGKILL);
+            let _ = self.end.recv_timeout(PATIENCE);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use levqor_runtime::testing::cluster;
 
-use crate::process::{Daemon, Folder, levqor, run, text};
+use crate::process::{Daemon, Folder, Signal, levqor, run, text};
 
 const SECRETS: [(&str, &str); 4] = [
     ("LEVQOR_MESH_KEY", "a mesh key of more than thirty-two characters"),
@@ -68,7 +68,7 @@ fn three_roles_in_processes_of_their_own_serve_the_journey() {
     assert!(demo.status.success(), "{}", text(&demo.stderr));
     assert!(text(&demo.stdout).contains("Welcome! Your Professional order is confirmed"));
     for daemon in daemons {
-        assert!(daemon.stop("TERM").success());
+        assert!(daemon.stop(Signal::SIGTERM).success());
     }
 }
 

@@ -2,7 +2,15 @@
 
 use std::{fs, net::TcpListener};
 
-use crate::process::{Daemon, Folder, levqor, run, sentence, text, up};
+use chrono::TimeDelta;
+use levqor_runtime::testing::{self, eventually};
+use serde_json::Value;
+
+use crate::{
+    process::{Daemon, Folder, Signal, levqor, run, sentence, up},
+    stripe::paid_checkout,
+    visitor::Visitor,
+};
 
 #[test]
 fn it_says_what_is_on_and_off_and_stops_when_told() {
@@ -14,24 +22,51 @@ fn it_says_what_is_on_and_off_and_stops_when_told() {
     {
         assert!(table.contains(words), "{words} is missing in {table}");
     }
-    assert!(daemon.stop("INT").success());
+    assert!(daemon.stop(Signal::SIGINT).success());
     assert!(!folder.data().join("run.json").exists(), "it says where nothing runs");
     assert!(!folder.cluster().is_running().expect("status"), "PostgreSQL was left behind");
 }
 
-#[test]
-fn what_was_accepted_is_there_after_a_kill_and_a_new_start() {
+#[tokio::test]
+async fn what_was_accepted_is_there_after_a_kill_and_a_new_start() {
     let folder = Folder::new();
     let daemon = up(&folder);
     assert!(run(levqor(&folder.data(), &["demo"])).status.success());
-    daemon.stop("KILL");
+    let before = Visitor::of(&folder).list("/v1/orders", "orders").await;
+    assert_eq!(before.len(), 1);
+    Visitor::of(&folder).deliver(&paid_checkout("accepted", "ada")).await;
+    // It was acknowledged a moment ago: whether anything was done about it yet, nobody knows.
+    daemon.stop(Signal::SIGKILL);
     assert!(folder.cluster().is_running().expect("status"), "the kill left PostgreSQL behind");
+
     // The next start adopts it, with everything in it.
     let daemon = up(&folder);
-    let demo = run(levqor(&folder.data(), &["demo"]));
-    assert!(demo.status.success(), "{}", text(&demo.stderr));
-    assert!(daemon.stop("INT").success());
+    let visitor = Visitor::of(&folder);
+    assert!(visitor.list("/v1/orders", "orders").await.contains(&before[0]), "the order of before is gone");
+    end_leases_of_the_killed(&folder).await;
+    eventually("nothing is left to do", || async {
+        let orders = visitor.list("/v1/orders", "orders").await.len();
+        (orders >= 2 && visitor.waiting("billing").await + visitor.waiting("notifications").await == 0)
+            .then_some(())
+    })
+    .await;
+    let orders = visitor.list("/v1/orders", "orders").await;
+    let is_new = |order: &&Value| order["stripe_checkout_session_id"] == "cs_test_accepted";
+    assert_eq!((orders.len(), orders.iter().filter(is_new).count()), (2, 1), "{orders:?}");
+    assert!(orders.contains(&before[0]), "the order of before was changed");
+    let messages = visitor.list("/v1/messages", "messages").await;
+    let sent = messages.iter().filter(|message| message["state"] == "STATE_SENT").count();
+    assert_eq!((messages.len(), sent), (4, 4), "{messages:?}");
+    assert!(daemon.stop(Signal::SIGINT).success());
     assert!(!folder.cluster().is_running().expect("status"));
+}
+
+/// A worker's lease outlives it: the mesh's time is moved on, so that the test need not wait for the end of it.
+async fn end_leases_of_the_killed(folder: &Folder) {
+    for database in ["levqor_billing", "levqor_notifications"] {
+        let url = folder.cluster().database(database).expect("url");
+        testing::advance(&testing::connect(&url), TimeDelta::minutes(1)).await;
+    }
 }
 
 #[test]
@@ -40,7 +75,7 @@ fn a_second_one_is_refused_in_one_sentence() {
     let first = up(&folder);
     let said = sentence(&run(levqor(&folder.data(), &[])));
     assert!(said.starts_with("levqor: another `levqor up` is using") && said.lines().count() == 1, "{said}");
-    assert!(first.stop("INT").success());
+    assert!(first.stop(Signal::SIGINT).success());
 }
 
 #[test]
@@ -85,7 +120,18 @@ fn a_server_of_the_operators_is_used_where_it_is_named() {
     command.env("LEVQOR_DATABASE_URL", cluster.url("postgres"));
     let mut daemon = Daemon::start(command);
     assert!(daemon.until("Ctrl-C").contains("the server of LEVQOR_DATABASE_URL"));
-    assert!(daemon.stop("INT").success());
+    assert!(daemon.stop(Signal::SIGINT).success());
     assert!(cluster.is_running().expect("status"), "the operator's server is not ours to stop");
+    assert!(!folder.data().join("postgres").exists());
+}
+
+#[test]
+fn a_folder_without_postgresql_is_one_sentence() {
+    let folder = Folder::new();
+    let mut command = levqor(&folder.data(), &["up"]);
+    command.env("LEVQOR_POSTGRES_DIR", &folder.0);
+    let said = sentence(&run(command));
+    let named = said.contains("LEVQOR_POSTGRES_DIR") && said.contains(&folder.0.display().to_string());
+    assert!(named && said.lines().count() == 1, "{said}");
     assert!(!folder.data().join("postgres").exists());
 }

@@ -5,12 +5,7 @@ use std::path::PathBuf;
 use chrono::TimeDelta;
 use levqor_billing::Billing;
 use levqor_notifications::Notifications;
-use levqor_runtime::{
-    db::migrations,
-    postgres::{Binaries, Cluster},
-    service::Service,
-    testing::eventually,
-};
+use levqor_runtime::{db::migrations, postgres::Cluster, service::Service, testing::eventually};
 use sqlx::Connection;
 
 use crate::{
@@ -20,8 +15,8 @@ use crate::{
 
 /// A cluster that this test may kill.
 async fn cluster() -> (Cluster, std::process::Child) {
-    let binaries = Binaries::find("").expect("PostgreSQL");
-    let folder = PathBuf::from(format!("/tmp/levqor-fault-{}", std::process::id()));
+    let binaries = levqor_runtime::testing::binaries();
+    let folder = PathBuf::from(format!("/tmp/levqor-fault-{}", levqor_runtime::id::request_id()));
     let cluster = Cluster::new(binaries, &folder, false).expect("cluster");
     cluster.start().expect("started");
     let remover = cluster.remove_with_this_process().expect("remover");
@@ -51,7 +46,11 @@ async fn nothing_is_lost_when_postgresql_dies_and_comes_back() {
     assert_eq!(refused.status, 503, "what cannot be stored is not acknowledged: {}", refused.text);
     assert!(refused.headers.contains_key("retry-after"));
     assert!(!refused.text.contains("postgres") && !refused.text.contains("socket"), "{}", refused.text);
-    assert_eq!(mesh.anon().get("/health/ready").await.status, 503);
+    // Each service asks its database every second.
+    eventually("not ready", || async {
+        (mesh.anon().get("/health/ready").await.status == 503).then_some(())
+    })
+    .await;
     assert_eq!(mesh.anon().get("/health/live").await.status, 200);
 
     cluster.start().expect("started again");

@@ -174,3 +174,26 @@ async fn an_rpc_without_a_route_cannot_be_reached_from_outside() {
     }
     mesh.finish().await;
 }
+
+/// How an access is written in `access.txt`.
+fn in_words(access: &Access) -> String {
+    match access {
+        Access::Public => "public".to_owned(),
+        Access::AtLeast(role) => format!("{role:?}").to_lowercase(),
+        Access::Services(callers) => format!("services: {}", callers.join(", ")),
+    }
+}
+
+#[test]
+fn who_may_call_what_is_as_the_checked_in_list_says() {
+    let lines = access::methods().iter().map(|m| format!("{}  {}\n", m.rpc, in_words(&m.access)));
+    let mut lines: Vec<_> = lines.collect();
+    lines.sort();
+    let now = lines.concat();
+    assert_eq!(
+        include_str!("access.txt"),
+        now,
+        "who may call has changed: if that is meant, make tests/journeys/access.txt what stands on the right, where \
+         everybody who reviews will see it"
+    );
+}

@@ -38,19 +38,22 @@ fn fixture(rpc: &str, order_id: &str) -> Option<Fixture> {
     }
 }
 
-async fn mesh_with_an_order_of_bob() -> (Mesh, String) {
-    let mesh = Mesh::start().await;
-    mesh.deliver(&paid_checkout("1", "bob")).await;
+/// An order that Bob paid for and nobody has looked at: the first access claims it.
+async fn fresh_order_of_bob(mesh: &Mesh, name: &str) -> String {
+    mesh.deliver(&paid_checkout(name, "bob")).await;
     mesh.settle().await;
-    let order_id = mesh.staff().get("/v1/orders").await.str("/orders/0/order_id").to_owned();
-    (mesh, order_id)
+    let path = format!("/v1/orders?stripe_checkout_session_id=cs_test_{name}");
+    let order_id = mesh.staff().get(&path).await.str("/orders/0/order_id").to_owned();
+    assert!(!order_id.is_empty(), "there is no order {name}");
+    order_id
 }
 
 #[tokio::test]
 async fn another_customers_data_is_not_found_by_rest_or_grpc() {
-    let (mesh, order_id) = mesh_with_an_order_of_bob().await;
+    let mesh = Mesh::start().await;
     let customers = |method: &&access::Method| method.access == Access::AtLeast(Role::Customer);
     for method in access::methods().iter().filter(customers) {
+        let order_id = fresh_order_of_bob(&mesh, method.descriptor.name()).await;
         let Fixture { path, request, is_empty } = fixture(&method.rpc, &order_id)
             .unwrap_or_else(|| panic!("{} has no fixture of Bob's", method.rpc));
         for alice in [
@@ -83,7 +86,8 @@ async fn another_customers_data_is_not_found_by_rest_or_grpc() {
 
 #[tokio::test]
 async fn the_first_access_claims_an_order_for_good() {
-    let (mesh, order_id) = mesh_with_an_order_of_bob().await;
+    let mesh = Mesh::start().await;
+    let order_id = fresh_order_of_bob(&mesh, "claimed").await;
     let path = format!("/v1/orders/{order_id}");
     assert_eq!(mesh.customer("bob").get(&path).await.status, 200);
     // Another account with the same verified address comes too late.

@@ -66,7 +66,8 @@ struct BacklogDepth {
 impl<'m> Report<'m> {
     pub(super) fn new(health: &'m Health, peers: &'m Peers, audience: Audience) -> Self {
         let draining = health.readiness.is_draining();
-        let ready = !draining && peers.iter().all(|(_, answer)| answer.as_ref().is_some_and(|a| a.ready));
+        // One service that is down must not take the way to the others: what needs it is answered 503, nothing else is.
+        let ready = !draining && peers.iter().any(|(_, answer)| answer.as_ref().is_some_and(|a| a.ready));
         let mut services: BTreeMap<&str, Service<'_>> =
             peers.iter().map(|(name, answer)| (name.as_str(), peer(answer.as_ref(), audience))).collect();
         services.insert(crate::NAME, own(&health.capabilities, draining, audience));

@@ -29,6 +29,11 @@ impl Findings {
         }
     }
 
+    /// Whether more would be left out.
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.len() >= MOST
+    }
+
     /// Everything, if there is anything.
     pub(crate) fn finish(self) -> Result<(), Vec<Violation>> {
         if self.0.is_empty() { Ok(()) } else { Err(self.0) }

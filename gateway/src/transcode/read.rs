@@ -127,6 +127,9 @@ struct Reading<'f> {
 
 impl Reading<'_> {
     fn note(&mut self, description: impl Into<Expected>) {
+        if self.findings.is_full() {
+            return;
+        }
         let path = if self.trail.is_empty() { WHOLE.to_owned() } else { self.path() };
         self.findings.add(path, description);
     }

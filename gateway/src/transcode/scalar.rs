@@ -81,7 +81,7 @@ pub(crate) fn real(kind: &Kind, number: f64) -> Result<Value, Expected> {
         Kind::Float => Err("expected a number that fits 32 bits".into()),
         Kind::String | Kind::Bytes | Kind::Bool => Err(expected(kind)),
         Kind::Message(descriptor) => wrapper(descriptor, |kind| real(kind, number)),
-        _ if number.fract() == 0.0 && number.abs() <= MAX_SAFE_REAL => integer(kind, number as i128),
+        _ if number.fract() == 0.0 && number.abs() < MAX_SAFE_REAL => integer(kind, number as i128),
         _ => Err(expected(kind)),
     }
 }

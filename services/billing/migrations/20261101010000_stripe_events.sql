@@ -13,16 +13,18 @@ CREATE TABLE stripe_events (
     body bytea,
     state text NOT NULL DEFAULT 'PENDING',
     attempts integer NOT NULL DEFAULT 0,
+    replays integer NOT NULL DEFAULT 0,
     due_time timestamptz NOT NULL DEFAULT runtime.now(),
     receive_time timestamptz NOT NULL DEFAULT runtime.now(),
     process_time timestamptz,
     failure text,
     trace_parent text NOT NULL DEFAULT '',
     CONSTRAINT stripe_events_key PRIMARY KEY (event_id, create_time),
-    CONSTRAINT stripe_events_state CHECK (state IN ('PENDING', 'PROCESSED', 'QUARANTINED')),
+    CONSTRAINT stripe_events_state CHECK (state IN ('PENDING', 'PROCESSED', 'UNHEEDED', 'QUARANTINED')),
     CONSTRAINT stripe_events_attempts_not_negative CHECK (attempts >= 0),
-    -- Whatever claims to be processed says when, and nothing else does.
-    CONSTRAINT stripe_events_process_time CHECK ((state = 'PROCESSED') = (process_time IS NOT NULL)),
+    CONSTRAINT stripe_events_replays_not_negative CHECK (replays >= 0),
+    -- Whatever claims to be done with says when, and nothing else does.
+    CONSTRAINT stripe_events_process_time CHECK ((state IN ('PROCESSED', 'UNHEEDED')) = (process_time IS NOT NULL)),
     -- Whatever is quarantined says why.
     CONSTRAINT stripe_events_failure CHECK (state <> 'QUARANTINED' OR failure IS NOT NULL)
 );
@@ -32,9 +34,15 @@ CREATE INDEX stripe_events_due ON stripe_events (due_time) WHERE state = 'PENDIN
 CREATE INDEX stripe_events_pending_of_key ON stripe_events (lease_key, sequence) WHERE state = 'PENDING';
 -- Lists, newest first.
 CREATE INDEX stripe_events_newest ON stripe_events (receive_time DESC, sequence DESC);
--- What the status counts, and what the purge looks for.
+-- What a version that heeds more types than the one before takes up again.
+CREATE INDEX stripe_events_unheeded ON stripe_events (type) WHERE state = 'UNHEEDED';
+-- What the status counts.
 CREATE INDEX stripe_events_quarantined ON stripe_events (sequence) WHERE state = 'QUARANTINED';
-CREATE INDEX stripe_events_to_purge ON stripe_events (process_time) WHERE state = 'PROCESSED' AND body IS NOT NULL;
+-- What the purge looks for.
+CREATE INDEX stripe_events_to_purge ON stripe_events (process_time)
+    WHERE state IN ('PROCESSED', 'UNHEEDED') AND body IS NOT NULL;
+CREATE INDEX stripe_events_quarantined_to_purge ON stripe_events (receive_time)
+    WHERE state = 'QUARANTINED' AND body IS NOT NULL;
 
 COMMENT ON TABLE stripe_events IS 'Every event that Stripe sent with a good signature, and how far its processing is.';
 COMMENT ON COLUMN stripe_events.sequence IS 'not personal';
@@ -46,9 +54,10 @@ COMMENT ON COLUMN stripe_events.livemode IS 'not personal';
 COMMENT ON COLUMN stripe_events.object_id IS 'personal: PAYMENT; keep: 7y';
 COMMENT ON COLUMN stripe_events.stripe_customer_id IS 'personal: IDENTIFIER; keep: 7y';
 COMMENT ON COLUMN stripe_events.lease_key IS 'personal: IDENTIFIER; keep: 7y';
-COMMENT ON COLUMN stripe_events.body IS 'personal: PAYMENT; keep: 30d';
+COMMENT ON COLUMN stripe_events.body IS 'personal: PAYMENT; keep: 90d';
 COMMENT ON COLUMN stripe_events.state IS 'not personal';
 COMMENT ON COLUMN stripe_events.attempts IS 'not personal';
+COMMENT ON COLUMN stripe_events.replays IS 'not personal';
 COMMENT ON COLUMN stripe_events.due_time IS 'not personal';
 COMMENT ON COLUMN stripe_events.receive_time IS 'not personal';
 COMMENT ON COLUMN stripe_events.process_time IS 'not personal';

@@ -99,7 +99,15 @@ async fn write(db: Db, arrivals: Arc<Mutex<mpsc::Receiver<Arrival>>>) {
         if arrivals.lock().await.recv_many(&mut batch, BATCH).await == 0 {
             return;
         }
-        let outcome = store(&db, &batch).await;
+        // Every writer of every replica stores in this one order: an insert waits for a rival's uncommitted copy of the
+        // same event, and two that wait for each other would be a deadlock.
+        batch.sort_by(|one, other| one.event.key().cmp(&other.event.key()));
+        let outcome = match store(&db, &batch).await {
+            // Another transaction was in the way, a manual one perhaps. Nothing was stored: once more costs little, and
+            // spares up to so many callers a refusal.
+            Err(DbError::Conflict(_)) => store(&db, &batch).await,
+            outcome => outcome,
+        };
         settle(&db, &mut batch, outcome).await;
     }
 }

@@ -6,14 +6,23 @@
 //! only up.
 
 mod follow;
+mod judge;
 mod look;
 
-use std::sync::Arc;
+use std::{
+    slice,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
+use judge::{judge, report};
 use levqor_runtime::{
     audit,
     context::Actor,
-    db::{Db, DbError, Tx},
+    db::{Db, DbError},
     error::ServiceError,
     rpc::State as _,
     service::Service as _,
@@ -21,33 +30,36 @@ use levqor_runtime::{
     work::{self, Source},
 };
 use look::Seen;
+use sqlx::PgConnection;
 use tokio::sync::Notify;
 use tracing::{Instrument, Span};
 
 use crate::{
     Billing,
-    domain::{
-        order::Order,
-        sale::Sale,
-        stripe_event::{SessionEvent, Verdict},
-        stripe_id::StripeId,
-    },
+    domain::stripe_event::{SessionEvent, State, Verdict},
     store::{
         leases::{self, Lease},
-        stripe_events::{self, Pending},
+        stripe_events::work::{self as events, Pending},
     },
 };
 
 /// Keys that this process works on at once.
 const CONCURRENCY: usize = 8;
-/// Events that nothing follows from, settled in one statement.
+/// Events that nothing follows from, laid aside or taken up again in one statement.
 const UNHEEDED: i64 = 500;
+/// How often this process looks for events that an older version laid aside and this one heeds: at its start, and again
+/// because during an upgrade the older version is still at it.
+const LOOK_AGAIN_SECONDS: u64 = 60;
 /// Events of one key that are looked at in one go; more are taken up in the next.
 const BATCH: i64 = 50;
+/// How long events are taken up one by one under a lease: the last of them still has time for its fetch.
+const ONE_BY_ONE: Duration = Duration::from_secs(25);
 
 /// The work list of Stripe's events.
 pub struct Journal {
     billing: Arc<Billing>,
+    /// When it last looked for what an older version laid aside, in seconds since 1970.
+    looked: AtomicI64,
 }
 
 /// An event that is worked on, with the span that goes on from the request that brought it.
@@ -60,17 +72,35 @@ impl Journal {
     /// The journal of this service.
     #[must_use]
     pub fn new(billing: Arc<Billing>) -> Self {
-        Self { billing }
+        Self { billing, looked: AtomicI64::new(0) }
     }
 
     fn db(&self) -> &Db {
         &self.billing.chassis().db
     }
 
-    async fn load(&self, lease: &Lease) -> Result<Vec<Task>, DbError> {
+    /// Takes up what an older version laid aside and this one heeds.
+    async fn take_up_heeded(&self, conn: &mut PgConnection) -> Result<(), DbError> {
+        let now = self.billing.chassis().clock.now().timestamp();
+        if now.abs_diff(self.looked.load(Ordering::Relaxed)) < LOOK_AGAIN_SECONDS {
+            return Ok(());
+        }
+        let without_bodies = self.billing.stripe.is_some();
+        let taken_up = events::take_up_heeded(conn, &SessionEvent::TYPES, without_bodies, UNHEEDED).await?;
+        if taken_up > 0 {
+            tracing::info!(taken_up, "Stripe events that an older version laid aside are taken up");
+        }
+        if taken_up < UNHEEDED.unsigned_abs() {
+            self.looked.store(now, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// The due events of the lease's key, or one of them.
+    async fn load(&self, lease: &Lease, only: Option<i64>) -> Result<Vec<Task>, DbError> {
         let with_bodies = self.billing.stripe.is_none();
         let mut conn = self.db().acquire().await?;
-        let events = stripe_events::pending(&mut conn, &lease.key, with_bodies, BATCH).await?;
+        let events = events::pending(&mut conn, &lease.key, only, with_bodies, BATCH).await?;
         let task = |event: Pending| {
             let span = telemetry::resumed_span("process Stripe event", &event.trace_parent);
             Task { event, span }
@@ -78,26 +108,80 @@ impl Journal {
         Ok(events.into_iter().map(task).collect())
     }
 
-    /// Lets follow what was seen, settles the events and gives the key free: all of it, or nothing where the lease was
-    /// lost.
-    async fn settle(&self, lease: &Lease, tasks: &[Task], seen: &[Seen]) -> Result<(), DbError> {
+    async fn together(&self, lease: &Lease) -> Result<(), DbError> {
+        let tasks = self.load(lease, None).await?;
+        self.serve(lease, &tasks, true).await
+    }
+
+    /// After a lease that ran out, nobody knows which event its worker panicked or was killed over, or could not even
+    /// load. So each is tried alone, and its try is counted, and put off, before it begins: one that takes its worker
+    /// with it every time lets the others pass, and ends in quarantine.
+    async fn one_by_one(&self, lease: &Lease) -> Result<(), DbError> {
+        let begun = Instant::now();
+        while begun.elapsed() < ONE_BY_ONE {
+            let Some(only) = self.charge(lease).await? else { break };
+            let mut tasks = self.load(lease, Some(only)).await?;
+            for task in &mut tasks {
+                // The try that was counted is this one.
+                task.event.this.attempts -= i32::from(task.event.this.attempts > 0);
+            }
+            self.serve(lease, &tasks, false).await?;
+        }
+        self.settle(lease, &[], &[], true).await
+    }
+
+    /// Counts a try of the event of the key that is due for longest; the event's sequence number, unless that was the last
+    /// try.
+    async fn charge(&self, lease: &Lease) -> Result<Option<i64>, DbError> {
+        let mut tx = self.db().begin().await?;
+        if !leases::hold(&mut tx, lease).await? {
+            return Ok(None);
+        }
+        let Some(event) = events::longest_due(&mut tx, &lease.key).await? else { return Ok(None) };
+        let attempts = event.this.attempts;
+        let verdict = Verdict::failed("a try of it did not end", attempts, work::MAX_ATTEMPTS);
+        let retry_at = tx.now().await? + work::backoff(attempts + 1);
+        events::settle(&mut tx, &lease.key, &event.this, &verdict, Some(retry_at)).await?;
+        tx.commit().await?;
+        if verdict.state() == State::Pending {
+            return Ok(Some(event.this.sequence));
+        }
+        report(&event.event_id, &event.event_type, &verdict);
+        Ok(None)
+    }
+
+    /// Looks at events and settles them.
+    async fn serve(&self, lease: &Lease, tasks: &[Task], last: bool) -> Result<(), DbError> {
+        let seen = look::look(self.billing.stripe.as_ref(), tasks).await;
+        match self.settle(lease, tasks, &seen, last).await {
+            Err(refusal) => self.settle_refused(lease, tasks, &seen, &refusal, last).await,
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Lets follow what was seen, settles the events and, after the last of the key, gives it free: all of it, or nothing
+    /// where the lease was lost.
+    async fn settle(&self, lease: &Lease, tasks: &[Task], seen: &[Seen], last: bool) -> Result<(), DbError> {
         let mut tx = self.db().begin().await?;
         if !leases::hold(&mut tx, lease).await? {
             tracing::info!("the lease on a Stripe customer or object was lost; nothing is changed");
             return Ok(());
         }
-        let (mut verdicts, mut paid) = (Vec::new(), Vec::new());
+        let (mut settled, mut paid) = (Vec::new(), Vec::new());
         for (Task { event, span }, seen) in tasks.iter().zip(seen) {
             let verdict = judge(&mut tx, event, seen, &mut paid).instrument(span.clone()).await?;
             let retry_at = match verdict {
-                Verdict::Retry(_) => Some(tx.now().await? + work::backoff(event.attempts + 1)),
-                Verdict::Processed | Verdict::Quarantined(_) => None,
+                Verdict::Retry(_) => Some(tx.now().await? + work::backoff(event.this.attempts + 1)),
+                Verdict::Processed | Verdict::Unheeded | Verdict::Quarantined(_) => None,
             };
-            stripe_events::settle(&mut tx, &lease.key, event.sequence, &verdict, retry_at).await?;
-            verdicts.push(verdict);
+            if events::settle(&mut tx, &lease.key, &event.this, &verdict, retry_at).await? {
+                settled.push((event, span, verdict));
+            }
         }
-        leases::release(&mut tx, lease).await?;
-        let more = stripe_events::has_pending(&mut tx, &lease.key).await?;
+        let more = last && {
+            leases::release(&mut tx, lease).await?;
+            events::has_pending(&mut tx, &lease.key).await?
+        };
         let billing = Actor::Service(Billing::NAME.to_owned());
         for (order, event_id) in paid {
             // Last, because each entry holds the chain's lock until the commit.
@@ -106,54 +190,46 @@ impl Journal {
             audit::append(&mut tx, &billing, "order.paid", &ids).await?;
         }
         tx.commit().await?;
-        for (task, verdict) in tasks.iter().zip(&verdicts) {
-            task.span.in_scope(|| report(&task.event, verdict));
+        for (event, span, verdict) in settled {
+            span.in_scope(|| report(event.event_id.as_str(), &event.event_type, &verdict));
         }
         if more {
             self.billing.chassis().wakes.journal.notify_one();
         }
         Ok(())
     }
+
+    /// Settles what was seen once more, after the database refused it whole. Where it refused a row and not just the
+    /// moment, each event stands alone, so that the one that is to blame is put off and the others go on.
+    async fn settle_refused(
+        &self,
+        lease: &Lease,
+        tasks: &[Task],
+        seen: &[Seen],
+        refusal: &DbError,
+        last: bool,
+    ) -> Result<(), DbError> {
+        let at_fault = matches!(refusal, DbError::Statement(_) | DbError::Constraint { .. });
+        if !at_fault || seen.len() < 2 {
+            return self.settle(lease, tasks, &vec![refused(refusal); seen.len()], last).await;
+        }
+        for (n, (task, one)) in tasks.iter().zip(seen).enumerate() {
+            let (task, last) = (slice::from_ref(task), last && n + 1 == seen.len());
+            if let Err(refusal) = self.settle(lease, task, slice::from_ref(one), last).await {
+                self.settle(lease, task, &[refused(&refusal)], last).await?;
+            }
+        }
+        Ok(())
+    }
 }
 
-/// Decides what becomes of an event, and moves the order that it is about. Orders that became paid are added to `paid`.
-async fn judge<'a>(
-    tx: &mut Tx,
-    event: &'a Pending,
-    seen: &Seen,
-    paid: &mut Vec<(Order, &'a StripeId)>,
-) -> Result<Verdict, DbError> {
-    let (session, session_event) = match seen {
-        Seen::Nothing => return Ok(Verdict::Processed),
-        Seen::NotUnderstood(reason) => return Ok(Verdict::Quarantined(reason.to_string())),
-        Seen::MayPass(reason) => return Ok(Verdict::failed(reason, event.attempts, work::MAX_ATTEMPTS)),
-        Seen::Session(session, session_event) => (session, *session_event),
-    };
-    match Sale::read(session, session_event) {
-        Err(reason) => return Ok(Verdict::Quarantined(reason.to_string())),
-        Ok(None) => {}
-        Ok(Some(sale)) => {
-            let order = follow::follow(tx, &sale, event.create_time).await?;
-            paid.extend(order.map(|order| (order, &event.event_id)));
-        }
-    }
-    Ok(Verdict::Processed)
-}
-
-/// Tells what became of an event, once it is so. Quarantine is raised: somebody has to look.
-fn report(event: &Pending, verdict: &Verdict) {
-    let (id, kind) = (event.event_id.as_str(), event.event_type.as_str());
-    match verdict {
-        Verdict::Processed => {
-            tracing::info!(stripe_event.id = id, stripe_event.type = kind, "the Stripe event was processed");
-        }
-        Verdict::Retry(reason) => {
-            tracing::warn!(stripe_event.id = id, stripe_event.type = kind, reason, "the Stripe event waits for another try");
-        }
-        Verdict::Quarantined(reason) => {
-            tracing::error!(stripe_event.id = id, stripe_event.type = kind, reason, "the Stripe event was quarantined");
-        }
-    }
+/// What the database refused: logged, and to be tried again.
+fn refused(refusal: &DbError) -> Seen {
+    tracing::warn!(
+        error = refusal as &dyn std::error::Error,
+        "the outcome of Stripe events cannot be stored"
+    );
+    Seen::MayPass(format!("the database refused the outcome ({})", refusal.reason()))
 }
 
 impl Source for Journal {
@@ -173,29 +249,19 @@ impl Source for Journal {
 
     async fn claim(&self, limit: i64) -> Result<Vec<Lease>, DbError> {
         let mut conn = self.db().acquire().await?;
+        self.take_up_heeded(&mut conn).await?;
         // Most events are of types that nothing follows from: they are settled by the hundred, not one by one.
-        let settled = stripe_events::settle_unheeded(&mut conn, &SessionEvent::PATTERNS, UNHEEDED).await?;
+        let settled = events::settle_unheeded(&mut conn, &SessionEvent::TYPES, UNHEEDED).await?;
         if settled > 0 {
-            tracing::debug!(settled, "Stripe events that nothing follows from were processed");
+            tracing::debug!(settled, "Stripe events that nothing follows from were laid aside");
             self.wake().notify_one();
         }
-        leases::claim(&mut conn, &SessionEvent::PATTERNS, limit).await
+        leases::claim(&mut conn, &SessionEvent::TYPES, limit).await
     }
 
     async fn process(&self, lease: Lease) {
-        let tasks = match self.load(&lease).await {
-            Ok(tasks) => tasks,
-            Err(error) => return lapse(&error),
-        };
-        let seen = look::look(self.billing.stripe.as_ref(), &tasks).await;
-        let Err(error) = self.settle(&lease, &tasks, &seen).await else { return };
-        tracing::warn!(
-            error = &error as &dyn std::error::Error,
-            "the outcome of Stripe events cannot be stored"
-        );
-        let failed = Seen::MayPass(format!("the database refused the outcome ({})", error.reason()));
-        let failed = vec![failed; tasks.len()];
-        if let Err(error) = self.settle(&lease, &tasks, &failed).await {
+        let done = if lease.lapsed { self.one_by_one(&lease).await } else { self.together(&lease).await };
+        if let Err(error) = done {
             lapse(&error);
         }
     }

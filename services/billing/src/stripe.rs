@@ -1,7 +1,7 @@
 //! Stripe, the vendor: the few calls that we make of its API, through async-stripe's client, to the base URL that the
 //! settings name.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use miniserde::json;
 use secrecy::{ExposeSecret, SecretString};
@@ -48,7 +48,8 @@ impl Stripe {
         }
         // async-stripe reads answers into types of its own API version, and fails on what they lack. A plain JSON value
         // takes any answer; we read the few fields that we need.
-        let request = RequestBuilder::new(StripeMethod::Get, format!("/checkout/sessions/{id}"));
+        let request = RequestBuilder::new(StripeMethod::Get, format!("/checkout/sessions/{id}"))
+            .query(&BTreeMap::from([("expand", [CheckoutSession::EXPAND])]));
         // Its spans carry the path, and so the session's id, which must not get into the log: it stays silent.
         let call = request.customize().send(&self.client).with_subscriber(NoSubscriber::new());
         let answer: json::Value = call.await.map_err(|error| read_error(&error))?;

@@ -1,14 +1,18 @@
 //! Stripe's checkout session, reduced to the few fields that we read, whatever API version shaped it.
 
+use chrono::{DateTime, Utc};
 use levqor_runtime::email::Email;
 use serde_json::Value;
 
 use super::{
-    json::{id, reference, text, word},
+    json::{id, instant, reference, text, word},
     money::Money,
     not_understood::NotUnderstood,
     stripe_id::StripeId,
 };
+
+/// Where the charge's instant is, once Stripe was asked to `EXPAND` the session.
+const CHARGE_TIME: &str = "/payment_intent/latest_charge/created";
 
 /// What the session is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,9 +67,14 @@ pub(crate) struct CheckoutSession {
     /// Absent for guests.
     pub(crate) customer_id: Option<StripeId>,
     pub(crate) payment_intent_id: Option<StripeId>,
+    /// When the charge was made that paid it. Absent unless Stripe was asked to show the charge.
+    pub(crate) charge_time: Option<DateTime<Utc>>,
 }
 
 impl CheckoutSession {
+    /// What Stripe is to show in place of its id.
+    pub(crate) const EXPAND: &str = "payment_intent.latest_charge";
+
     /// Reads a session from an event's own object, or from Stripe's answer.
     pub(crate) fn read(object: &Value) -> Result<Self, NotUnderstood> {
         // Absent and null read the same: `details` is then null, and has no fields.
@@ -87,6 +96,7 @@ impl CheckoutSession {
             customer_name: text(details, "name").unwrap_or_default(),
             customer_id: reference(object, "customer"),
             payment_intent_id: reference(object, "payment_intent"),
+            charge_time: object.pointer(CHARGE_TIME).and_then(instant),
         })
     }
 }
@@ -138,6 +148,26 @@ mod tests {
         let session = CheckoutSession::read(&object).expect("a session");
         assert_eq!((session.customer_id, session.customer_email, session.total), (None, None, None));
         assert_eq!(session.status, None);
+    }
+
+    #[test]
+    fn the_charge_says_when_it_was_made_where_it_is_shown() {
+        let mut object = least();
+        for (intent, expected) in [
+            (json!("pi_1"), None),
+            (json!({"id": "pi_1", "latest_charge": "ch_1"}), None),
+            (json!({"id": "pi_1", "latest_charge": null}), None),
+            (json!({"id": "pi_1", "latest_charge": {"id": "ch_1", "created": "odd"}}), None),
+            (
+                json!({"id": "pi_1", "latest_charge": {"id": "ch_1", "created": 1_700_000_000}}),
+                Some(1_700_000_000),
+            ),
+        ] {
+            object["payment_intent"] = intent;
+            let session = CheckoutSession::read(&object).expect("a session");
+            assert_eq!(session.payment_intent_id, "pi_1".parse().ok());
+            assert_eq!(session.charge_time.map(|time| time.timestamp()), expected);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Reads single fields of Stripe's JSON: what we do not need may be missing, new or odd, and nothing breaks.
 
+use chrono::{DateTime, Datelike, Utc};
 use serde_json::Value;
 
 use super::stripe_id::StripeId;
@@ -33,6 +34,18 @@ pub(super) fn reference(object: &Value, field: &str) -> Option<StripeId> {
 pub(super) fn text(object: &Value, field: &str) -> Option<String> {
     let typed = object.get(field)?.as_str()?.trim();
     Some(typed.chars().filter(|c| !c.is_control()).take(LONGEST_TEXT).collect())
+}
+
+/// An instant: most objects count seconds, thin events spell the time out. Finer than PostgreSQL's microseconds is cut, and years
+/// that it cannot hold are refused.
+pub(super) fn instant(value: &Value) -> Option<DateTime<Utc>> {
+    let instant = match value {
+        Value::Number(seconds) => DateTime::from_timestamp(seconds.as_i64()?, 0)?,
+        Value::String(text) => DateTime::parse_from_rfc3339(text).ok()?.to_utc(),
+        _ => return None,
+    };
+    DateTime::from_timestamp_micros(instant.timestamp_micros())
+        .filter(|instant| (1970..=9999).contains(&instant.year()))
 }
 
 #[cfg(test)]

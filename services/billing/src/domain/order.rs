@@ -147,8 +147,13 @@ impl Order {
     }
 
     /// Moves the order to where the sale stands, if that is further up; the terms are then the sale's.
-    /// `sold_at` is Stripe's instant.
+    /// `sold_at` is Stripe's instant. Of several that say when the money came the first counts, whichever comes first.
     pub(crate) fn apply(&mut self, sale: &Sale, sold_at: DateTime<Utc>, now: DateTime<Utc>) -> Change {
+        if sale.state == State::Paid && self.pay_time.is_some_and(|pay_time| sold_at < pay_time) {
+            self.pay_time = Some(sold_at);
+            self.update_time = now;
+            return Change::Moved;
+        }
         if sale.state <= self.state {
             return Change::None;
         }
@@ -177,12 +182,15 @@ mod tests {
         DateTime::from_timestamp(second, 0).expect("an instant")
     }
 
+    /// Sales of one session, each with its instant.
+    type Story = Vec<(Sale, i64)>;
+
     /// What a list of sales of one session makes of it, and how often the money came.
-    fn play(sales: &[Sale]) -> (Option<Order>, usize) {
+    fn play(sales: &[(Sale, i64)]) -> (Option<Order>, usize) {
         let (mut order, mut payments) = (None::<Order>, 0);
-        for sale in sales {
+        for (sale, second) in sales {
             order = order.or_else(|| Order::open(sale, at(0)));
-            let change = order.as_mut().map(|order| order.apply(sale, at(1), at(2)));
+            let change = order.as_mut().map(|order| order.apply(sale, at(*second), at(9)));
             payments += usize::from(change == Some(Change::BecamePaid));
         }
         (order, payments)
@@ -212,9 +220,10 @@ mod tests {
         parts.prop_map(|(event, status, payment_status)| sale(event, status, payment_status))
     }
 
-    /// A session's events, and the same with some doubled, shuffled.
-    fn twice_told() -> impl Strategy<Value = (Vec<Sale>, Vec<Sale>)> {
+    /// A session's events, each of its own instant, and the same with some doubled, shuffled.
+    fn twice_told() -> impl Strategy<Value = (Story, Story)> {
         prop::collection::vec(any_sale(), 1..6).prop_flat_map(|sales| {
+            let sales: Vec<_> = sales.into_iter().zip(1..).collect();
             let doubled = prop::collection::vec(prop::sample::select(sales.clone()), 0..6).prop_map({
                 let sales = sales.clone();
                 move |more| [sales.clone(), more].concat()
@@ -237,8 +246,8 @@ mod tests {
         fn a_paid_order_never_goes_back(told in prop::collection::vec(any_sale(), 0..6)) {
             let mut order = Order::open(&told.first().cloned().unwrap_or_else(paid), at(0)).expect("an order");
             order.apply(&paid(), at(1), at(1));
-            for sale in told {
-                prop_assert_eq!(order.apply(&sale, at(2), at(2)), Change::None);
+            for (sale, second) in told.iter().zip(2..) {
+                prop_assert_eq!(order.apply(sale, at(second), at(second)), Change::None);
             }
             prop_assert_eq!((order.state, order.pay_time), (State::Paid, Some(at(1))));
         }
@@ -252,16 +261,16 @@ mod tests {
     fn a_cancelled_checkout_moves_only_an_unpaid_order() {
         let cancelled = sale(SessionEvent::AsyncPaymentFailed, "complete", "unpaid");
         let (order, payments) =
-            play(&[sale(SessionEvent::Completed, "complete", "unpaid"), cancelled.clone()]);
+            play(&[(sale(SessionEvent::Completed, "complete", "unpaid"), 1), (cancelled.clone(), 2)]);
         assert_eq!((order.map(|o| (o.state, o.pay_time)), payments), (Some((State::Cancelled, None)), 0));
-        let (order, payments) = play(&[paid(), cancelled]);
+        let (order, payments) = play(&[(paid(), 1), (cancelled, 2)]);
         assert_eq!((order.map(|order| order.state), payments), (Some(State::Paid), 1));
     }
 
     #[test]
     fn a_checkout_that_ended_before_it_had_terms_opens_no_order() {
         let sale = Sale { terms: None, ..sale(SessionEvent::Expired, "expired", "unpaid") };
-        assert!(play(&[sale]).0.is_none());
+        assert!(play(&[(sale, 1)]).0.is_none());
     }
 
     #[test]

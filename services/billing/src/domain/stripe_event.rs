@@ -2,12 +2,12 @@
 
 use std::str::FromStr;
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Utc};
 use levqor_runtime::error::{Invalid, Violations};
 use serde_json::Value;
 
 use super::{
-    json::{id, reference, word},
+    json::{id, instant, reference, word},
     stripe_id::StripeId,
 };
 
@@ -18,16 +18,21 @@ pub(crate) enum State {
     Pending,
     /// Processed, whether or not anything followed.
     Processed,
+    /// Of a type that nothing follows from in this version; one that heeds it looks again.
+    Unheeded,
     /// Not understood; it waits for a fix and a replay.
     Quarantined,
 }
 
 impl State {
+    const ALL: [Self; 4] = [Self::Pending, Self::Processed, Self::Unheeded, Self::Quarantined];
+
     /// The name in the database.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "PENDING",
             Self::Processed => "PROCESSED",
+            Self::Unheeded => "UNHEEDED",
             Self::Quarantined => "QUARANTINED",
         }
     }
@@ -37,7 +42,7 @@ impl FromStr for State {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Pending, Self::Processed, Self::Quarantined].into_iter().find(|s| s.as_str() == text).ok_or(())
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(())
     }
 }
 
@@ -59,6 +64,8 @@ pub(crate) struct StripeEvent {
 pub(crate) enum Verdict {
     /// Done, whether or not anything followed.
     Processed,
+    /// Nothing follows from its type in this version.
+    Unheeded,
     /// Not understood, or tried too often; the reason is for operators.
     Quarantined(String),
     /// To be tried again; the reason is for operators.
@@ -79,6 +86,7 @@ impl Verdict {
     pub(crate) const fn state(&self) -> State {
         match self {
             Self::Processed => State::Processed,
+            Self::Unheeded => State::Unheeded,
             Self::Quarantined(_) => State::Quarantined,
             Self::Retry(_) => State::Pending,
         }
@@ -87,7 +95,7 @@ impl Verdict {
     /// What went wrong, if anything did.
     pub(crate) fn failure(&self) -> Option<&str> {
         match self {
-            Self::Processed => None,
+            Self::Processed | Self::Unheeded => None,
             Self::Quarantined(reason) | Self::Retry(reason) => Some(reason),
         }
     }
@@ -144,6 +152,11 @@ impl Envelope {
         violations.finish(envelope)
     }
 
+    /// What tells events apart, as the primary key does.
+    pub(crate) fn key(&self) -> (&StripeId, DateTime<Utc>) {
+        (&self.event_id, self.create_time)
+    }
+
     /// What is worked on by one worker at a time: everything of one customer, else one object, else the event alone.
     pub(crate) fn lease_key(&self) -> &StripeId {
         self.stripe_customer_id.as_ref().or(self.object_id.as_ref()).unwrap_or(&self.event_id)
@@ -161,18 +174,6 @@ fn customer_of(object: &Value) -> Option<StripeId> {
     if kind == Some("customer") { id(object, "id") } else { reference(object, "customer") }
 }
 
-/// Snapshot events count seconds, thin events spell the time out. Finer than PostgreSQL's microseconds is cut, and years
-/// that it cannot hold are refused.
-fn instant(created: &Value) -> Option<DateTime<Utc>> {
-    let instant = match created {
-        Value::Number(seconds) => DateTime::from_timestamp(seconds.as_i64()?, 0)?,
-        Value::String(text) => DateTime::parse_from_rfc3339(text).ok()?.to_utc(),
-        _ => return None,
-    };
-    DateTime::from_timestamp_micros(instant.timestamp_micros())
-        .filter(|instant| (1970..=9999).contains(&instant.year()))
-}
-
 /// What happened to a checkout session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SessionEvent {
@@ -187,8 +188,18 @@ pub(crate) enum SessionEvent {
 }
 
 impl SessionEvent {
-    /// What the types look like that may be one of these, as SQL patterns: nothing follows from any other type.
-    pub(crate) const PATTERNS: [&str; 2] = ["checkout.session.%", "v1.checkout.session.%"];
+    /// Every type that is one of these: nothing follows from any other in this version. Names and not patterns, so that
+    /// "not heeded" here and in SQL is the same, and no event is taken up again only to be laid aside again.
+    pub(crate) const TYPES: [&str; 8] = [
+        "checkout.session.completed",
+        "checkout.session.async_payment_succeeded",
+        "checkout.session.async_payment_failed",
+        "checkout.session.expired",
+        "v1.checkout.session.completed",
+        "v1.checkout.session.async_payment_succeeded",
+        "v1.checkout.session.async_payment_failed",
+        "v1.checkout.session.expired",
+    ];
 
     /// Reads Stripe's name for it; thin events about `v1` objects say so before it.
     pub(crate) fn of_type(event_type: &str) -> Option<Self> {
@@ -250,6 +261,16 @@ mod tests {
         assert_eq!(key(json!({"id": "in_1", "object": "invoice", "customer": {"id": "cus_9"}})), "cus_9");
         assert_eq!(key(json!({"id": "in_1", "object": "invoice", "customer": null})), "in_1");
         assert_eq!(key(json!({"object": "balance"})), "evt_3");
+    }
+
+    #[test]
+    fn every_type_that_is_heeded_is_understood_and_names_are_read_as_they_are_written() {
+        for event_type in SessionEvent::TYPES {
+            assert!(SessionEvent::of_type(event_type).is_some(), "{event_type}");
+        }
+        for state in State::ALL {
+            assert_eq!(state.as_str().parse(), Ok(state));
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ const LONGEST: usize = 255;
 
 /// An id that Stripe gave, of whatever object. It is a short text without control characters, and nothing more is
 /// believed of it: Stripe may invent new spellings.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct StripeId(String);
 
 impl StripeId {

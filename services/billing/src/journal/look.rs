@@ -11,7 +11,7 @@ use crate::{
         checkout_session::CheckoutSession, not_understood::NotUnderstood, stripe_event::SessionEvent,
         stripe_id::StripeId,
     },
-    store::stripe_events::Pending,
+    store::stripe_events::work::Pending,
     stripe::{FetchError, Stripe},
 };
 

@@ -16,7 +16,7 @@ use crate::{
         stripe_id::StripeId,
     },
     error::Error,
-    store::stripe_events,
+    store::stripe_events::{self, bodies},
 };
 
 pub(super) async fn get_stripe_event(
@@ -27,7 +27,7 @@ pub(super) async fn get_stripe_event(
     let Query { event_id } = request.try_into()?;
     let mut conn = billing.chassis.db.acquire().await?;
     let event = stripe_events::get(&mut conn, &event_id).await?.ok_or(Error::StripeEventNotFound)?;
-    let body = stripe_events::body(&mut conn, &event).await?.unwrap_or_default();
+    let body = bodies::get(&mut conn, &event).await?.unwrap_or_default();
     // It was read as JSON before it was stored, so it is UTF-8.
     let body = String::from_utf8_lossy(&body).into_owned();
     Ok(GetStripeEventResponse { stripe_event: Some(event.into()), body })
@@ -72,6 +72,7 @@ impl From<State> for wire::stripe_event::State {
         match state {
             State::Pending => Self::Pending,
             State::Processed => Self::Processed,
+            State::Unheeded => Self::Unheeded,
             State::Quarantined => Self::Quarantined,
         }
     }

@@ -41,9 +41,11 @@ impl TryFrom<ListStripeEventsRequest> for Query {
             Ok(stripe_event::State::Unspecified) => None,
             Ok(stripe_event::State::Pending) => Some(State::Pending),
             Ok(stripe_event::State::Processed) => Some(State::Processed),
+            Ok(stripe_event::State::Unheeded) => Some(State::Unheeded),
             Ok(stripe_event::State::Quarantined) => Some(State::Quarantined),
             Err(_) => {
-                violations.add("state", "expected STATE_PENDING, STATE_PROCESSED or STATE_QUARANTINED");
+                let expected = "expected STATE_PENDING, STATE_PROCESSED, STATE_UNHEEDED or STATE_QUARANTINED";
+                violations.add("state", expected);
                 None
             }
         };

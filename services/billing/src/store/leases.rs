@@ -13,11 +13,13 @@ pub struct Lease {
     pub(crate) key: StripeId,
     /// New with every claim.
     pub(crate) fence: i64,
+    /// The lease before this one ran out: its worker was killed, panicked, or could not settle.
+    pub(crate) lapsed: bool,
 }
 
 /// Claims up to `limit` keys that have due events and no live lease, the longest due first. Two claimers never get the
 /// same key: the row decides. They lock rows in the order of the keys, so they cannot deadlock.
-/// Only events of types that look like one of these patterns count.
+/// Only events of these types count.
 pub(crate) async fn claim(
     conn: &mut PgConnection,
     heeded: &[&str],
@@ -33,7 +35,7 @@ pub(crate) async fn claim(
             FROM stripe_events AS event
             WHERE event.state = 'PENDING'
               AND event.due_time <= runtime.now()
-              AND event.type LIKE ANY ($3::text[])
+              AND event.type = ANY ($3::text[])
               AND NOT EXISTS (
                   SELECT 1 FROM runtime.leases AS lease
                   WHERE lease.key = 'stripe:' || event.lease_key AND lease.leased_until > runtime.now()
@@ -43,12 +45,19 @@ pub(crate) async fn claim(
         ),
         wanted AS (
             SELECT 'stripe:' || lease_key AS key FROM due GROUP BY lease_key ORDER BY min(due_time) LIMIT $1
+        ),
+        claimed AS (
+            INSERT INTO runtime.leases AS lease (key, leased_until, fence)
+            SELECT key, runtime.now() + $2, nextval('runtime.fence') FROM wanted ORDER BY key
+            ON CONFLICT (key) DO UPDATE SET leased_until = excluded.leased_until, fence = excluded.fence
+            WHERE lease.leased_until <= runtime.now()
+            RETURNING lease.key, lease.fence
         )
-        INSERT INTO runtime.leases AS lease (key, leased_until, fence)
-        SELECT key, runtime.now() + $2, nextval('runtime.fence') FROM wanted ORDER BY key
-        ON CONFLICT (key) DO UPDATE SET leased_until = excluded.leased_until, fence = excluded.fence
-        WHERE lease.leased_until <= runtime.now()
-        RETURNING substr(lease.key, length('stripe:') + 1) AS "key!", lease.fence
+        -- The table reads as it was before this statement: whoever settles removes the lease, so one that was there
+        -- ran out.
+        SELECT substr(claimed.key, length('stripe:') + 1) AS "key!", claimed.fence AS "fence!",
+               EXISTS (SELECT FROM runtime.leases AS before WHERE before.key = claimed.key) AS "lapsed!"
+        FROM claimed
         "#,
         limit,
         lease,
@@ -57,7 +66,7 @@ pub(crate) async fn claim(
     .fetch_all(conn)
     .await?
     .into_iter()
-    .map(|row| Ok(Lease { key: known("key", &row.key)?, fence: row.fence }))
+    .map(|row| Ok(Lease { key: known("key", &row.key)?, fence: row.fence, lapsed: row.lapsed }))
     .collect()
 }
 

@@ -1,8 +1,11 @@
 //! Table `stripe_events`: the journal of what Stripe sent, which is its own work list.
 
+pub(crate) mod bodies;
+pub(crate) mod work;
+
 use std::collections::HashSet;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use levqor_runtime::{
     db::{DbError, Page},
     service::JournalDepth,
@@ -13,7 +16,7 @@ use uuid::Uuid;
 use super::{known, known_if_any};
 use crate::{
     domain::{
-        stripe_event::{Envelope, State, StripeEvent, Verdict},
+        stripe_event::{Envelope, State, StripeEvent},
         stripe_id::StripeId,
     },
     intake::Arrival,
@@ -28,20 +31,8 @@ pub(crate) enum Journaled {
     Before(State),
 }
 
-/// A pending event with what its processing needs.
-pub(crate) struct Pending {
-    pub(crate) sequence: i64,
-    pub(crate) event_id: StripeId,
-    pub(crate) event_type: String,
-    pub(crate) create_time: DateTime<Utc>,
-    pub(crate) object_id: Option<StripeId>,
-    /// Absent where it was purged, or not asked for.
-    pub(crate) body: Option<Vec<u8>>,
-    pub(crate) attempts: i32,
-    pub(crate) trace_parent: String,
-}
-
-/// Stores events, each once, in one statement: the primary key decides. The answers are in the events' order.
+/// Stores events, each once, in one statement: the primary key decides. The answers are in the events' order, which must
+/// be that of their keys, so that no two inserts wait for each other.
 pub(crate) async fn insert(conn: &mut PgConnection, arrivals: &[Arrival]) -> Result<Vec<Journaled>, DbError> {
     let events = || arrivals.iter().map(|arrival| &arrival.event);
     let ids: Vec<_> = events().map(|event| event.event_id.as_str()).collect();
@@ -104,105 +95,6 @@ async fn state(conn: &mut PgConnection, event: &Envelope) -> Result<State, DbErr
     known("state", &state)
 }
 
-/// The due events of a key, in the order in which they came; with their bodies only where those are needed.
-pub(crate) async fn pending(
-    conn: &mut PgConnection,
-    lease_key: &StripeId,
-    with_bodies: bool,
-    limit: i64,
-) -> Result<Vec<Pending>, DbError> {
-    sqlx::query!(
-        r#"SELECT sequence, event_id, type AS event_type, create_time, object_id,
-                  CASE WHEN $2::boolean THEN body END AS body, attempts, trace_parent
-           FROM stripe_events
-           WHERE lease_key = $1 AND state = 'PENDING' AND due_time <= runtime.now()
-           ORDER BY sequence
-           LIMIT $3"#,
-        lease_key.as_str(),
-        with_bodies,
-        limit,
-    )
-    .fetch_all(conn)
-    .await?
-    .into_iter()
-    .map(|row| {
-        Ok(Pending {
-            sequence: row.sequence,
-            event_id: known("event_id", &row.event_id)?,
-            event_type: row.event_type,
-            create_time: row.create_time,
-            object_id: known_if_any("object_id", row.object_id.as_deref())?,
-            body: row.body,
-            attempts: row.attempts,
-            trace_parent: row.trace_parent,
-        })
-    })
-    .collect()
-}
-
-/// Settles up to `limit` due events of types that look like none of these patterns, since nothing follows from them; how
-/// many. They need no lease: there is nothing to apply, and whoever else settles them says the same.
-pub(crate) async fn settle_unheeded(
-    conn: &mut PgConnection,
-    heeded: &[&str],
-    limit: i64,
-) -> Result<u64, DbError> {
-    let settled = sqlx::query!(
-        "UPDATE stripe_events
-         SET state = 'PROCESSED', attempts = attempts + 1, failure = NULL, process_time = runtime.now()
-         WHERE (event_id, create_time) IN (
-             SELECT event_id, create_time FROM stripe_events
-             WHERE state = 'PENDING' AND due_time <= runtime.now() AND type NOT LIKE ALL ($1::text[])
-             ORDER BY due_time
-             LIMIT $2
-             FOR UPDATE SKIP LOCKED
-         )",
-        heeded as _,
-        limit,
-    )
-    .execute(conn)
-    .await?;
-    Ok(settled.rows_affected())
-}
-
-/// Whether a key has more to do now.
-pub(crate) async fn has_pending(conn: &mut PgConnection, lease_key: &StripeId) -> Result<bool, DbError> {
-    let more = sqlx::query_scalar!(
-        r#"SELECT EXISTS (
-               SELECT 1 FROM stripe_events
-               WHERE lease_key = $1 AND state = 'PENDING' AND due_time <= runtime.now()
-           ) AS "more!""#,
-        lease_key.as_str(),
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(more)
-}
-
-/// Settles one try of an event, in the transaction that holds its key's lease.
-pub(crate) async fn settle(
-    conn: &mut PgConnection,
-    lease_key: &StripeId,
-    sequence: i64,
-    verdict: &Verdict,
-    retry_at: Option<DateTime<Utc>>,
-) -> Result<(), DbError> {
-    sqlx::query!(
-        "UPDATE stripe_events
-         SET state = $3, failure = $4, attempts = attempts + 1, due_time = coalesce($5, due_time),
-             process_time = CASE WHEN $3 = 'PROCESSED' THEN runtime.now() END
-         WHERE lease_key = $1 AND sequence = $2 AND state = 'PENDING'",
-        lease_key.as_str(),
-        sequence,
-        verdict.state().as_str(),
-        verdict.failure(),
-        retry_at,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
 /// One event, locked until the transaction ends.
 pub(crate) async fn lock(
     conn: &mut PgConnection,
@@ -227,7 +119,8 @@ pub(crate) async fn replay(conn: &mut PgConnection, event: &StripeEvent) -> Resu
     sqlx::query_as!(
         Row,
         r#"UPDATE stripe_events
-           SET state = 'PENDING', attempts = 0, due_time = runtime.now(), process_time = NULL, failure = NULL
+           SET state = 'PENDING', attempts = 0, replays = replays + 1, due_time = runtime.now(), process_time = NULL,
+               failure = NULL
            WHERE event_id = $1 AND create_time = $2
            RETURNING sequence, event_id, create_time, type AS event_type, api_version, livemode, object_id,
                      stripe_customer_id, state, attempts, receive_time, process_time, failure,
@@ -257,18 +150,6 @@ pub(crate) async fn get(
     .await?
     .map(StripeEvent::try_from)
     .transpose()
-}
-
-/// An event's body, unless it was purged.
-pub(crate) async fn body(conn: &mut PgConnection, event: &StripeEvent) -> Result<Option<Vec<u8>>, DbError> {
-    let body = sqlx::query_scalar!(
-        "SELECT body FROM stripe_events WHERE event_id = $1 AND create_time = $2",
-        event.envelope.event_id.as_str(),
-        event.envelope.create_time,
-    )
-    .fetch_optional(conn)
-    .await?;
-    Ok(body.flatten())
 }
 
 /// Events, newest first: a page and one more. Bodies stay where they are.
@@ -309,32 +190,6 @@ pub(crate) fn place(event: &StripeEvent) -> (DateTime<Utc>, Uuid) {
 
 fn sequence_of(place: Uuid) -> i64 {
     place.as_u64_pair().1.cast_signed()
-}
-
-/// Removes the bodies of up to `limit` events that were processed longer than `age` ago; how many. Bodies that are
-/// just being used are left for the next batch.
-pub(crate) async fn purge_bodies(
-    conn: &mut PgConnection,
-    age: TimeDelta,
-    limit: i64,
-) -> Result<u64, DbError> {
-    let before = levqor_runtime::db::now(conn).await? - age;
-    let purged = sqlx::query!(
-        "UPDATE stripe_events
-         SET body = NULL
-         WHERE (event_id, create_time) IN (
-             SELECT event_id, create_time FROM stripe_events
-             WHERE state = 'PROCESSED' AND body IS NOT NULL AND process_time < $1
-             ORDER BY process_time
-             LIMIT $2
-             FOR UPDATE SKIP LOCKED
-         )",
-        before,
-        limit,
-    )
-    .execute(conn)
-    .await?;
-    Ok(purged.rows_affected())
 }
 
 /// How much waits, and how much is not understood.

@@ -1,5 +1,8 @@
 //! The journal: what follows from events, with and without Stripe to ask, and who may work on what.
 
+mod intake;
+mod lapses;
 mod leases;
 mod own_objects;
 mod refetch;
+mod unheeded;

@@ -52,7 +52,8 @@ async fn events_are_filtered_by_state_and_type() {
     for (state, event_type, expected) in [
         (State::Unspecified, "", vec!["evt_3", "evt_2", "evt_1"]),
         (State::Quarantined, "", vec!["evt_3"]),
-        (State::Processed, "a.b", vec!["evt_1"]),
+        (State::Processed, "", vec![]),
+        (State::Unheeded, "a.b", vec!["evt_1"]),
         (State::Pending, "", vec![]),
         (State::Unspecified, "a", vec![]),
     ] {

@@ -1,11 +1,14 @@
-//! `PurgeStripeEventBodies`: bodies go 30 days after processing; the events stay.
+//! `PurgeStripeEventBodies`: bodies go 30 days after processing, those of quarantined events 90 days after they came; the
+//! events stay.
 
 use levqor_proto::billing::v1::{PurgeStripeEventBodiesRequest, stripe_event::State};
 use levqor_runtime::testing::{Caller, eventually};
 use serde_json::json;
 use tonic::Status;
 
-use crate::support::{Bench, assert_access, event};
+use crate::support::{Bench, assert_access, event, session};
+
+const COMPLETED: &str = "checkout.session.completed";
 
 impl Bench {
     async fn purge(&self, caller: &Caller) -> Result<i64, Status> {
@@ -27,24 +30,34 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn only_bodies_processed_more_than_thirty_days_ago_go() {
+async fn only_bodies_that_were_kept_long_enough_go() {
     let bench = Bench::start().await;
     bench.outlive_todays_slot().await;
     for n in 1..=3 {
         bench.process(&event(&format!("evt_{n}"), "a.b", &json!({"id": "o_1"}))).await;
     }
-    bench.process(&event("evt_4", "checkout.session.completed", &json!({"id": "cs_1"}))).await;
+    for n in 4..=5 {
+        bench.process(&event(&format!("evt_{n}"), COMPLETED, &json!({"id": "cs_1"}))).await;
+    }
+    bench.process(&event("evt_6", COMPLETED, &session("cs_2"))).await;
     let past = "UPDATE stripe_events SET process_time = runtime.now() - interval '30 days 1 second' WHERE event_id = 'evt_1';
                 UPDATE stripe_events SET process_time = runtime.now() - interval '29 days' WHERE event_id = 'evt_2';
-                UPDATE stripe_events SET receive_time = runtime.now() - interval '1 year' WHERE event_id = 'evt_4';";
+                UPDATE stripe_events SET receive_time = runtime.now() - interval '89 days' WHERE event_id = 'evt_4';
+                UPDATE stripe_events SET receive_time = runtime.now() - interval '90 days 1 second' WHERE event_id = 'evt_5';
+                UPDATE stripe_events SET process_time = runtime.now() - interval '31 days' WHERE event_id = 'evt_6';";
     bench.execute(past).await;
     let ourselves = Caller::service("billing", "billing");
-    assert_eq!(bench.purge(&ourselves).await.expect("purged"), 1);
+    assert_eq!(bench.purge(&ourselves).await.expect("purged"), 3);
     assert_eq!(bench.purge(&ourselves).await.expect("nothing left"), 0);
-    for (event_id, purged) in [("evt_1", true), ("evt_2", false), ("evt_3", false), ("evt_4", false)] {
-        assert_eq!(bench.event_and_body(event_id).await.body.is_empty(), purged, "{event_id}");
+    for (n, purged) in [(1, true), (2, false), (3, false), (4, false), (5, true), (6, true)] {
+        let event_id = format!("evt_{n}");
+        assert_eq!(bench.event_and_body(&event_id).await.body.is_empty(), purged, "{event_id}");
     }
-    assert_eq!(bench.event("evt_1").await.state(), State::Processed, "the event stays");
+    for (event_id, state) in
+        [("evt_1", State::Unheeded), ("evt_5", State::Quarantined), ("evt_6", State::Processed)]
+    {
+        assert_eq!(bench.event(event_id).await.state(), state, "the event stays");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! `ReplayStripeEvent`: an event is processed again, and what it led to does not happen again.
 
-use levqor_proto::billing::v1::{ReplayStripeEventRequest, StripeEvent, stripe_event::State};
-use levqor_runtime::testing::Caller;
+use std::time::Duration;
+
+use levqor_proto::billing::v1::{ReplayStripeEventRequest, StripeEvent, order, stripe_event::State};
+use levqor_runtime::testing::{Caller, eventually};
 use serde_json::json;
 use tonic::{Code, Status};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
@@ -52,6 +54,27 @@ async fn a_replay_of_a_processed_event_changes_nothing_else() {
     assert_eq!(bench.settled("evt_1").await.state(), State::Processed);
     assert!(bench.order().await == before);
     assert_eq!(bench.messages().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_replay_while_the_event_is_worked_on_is_not_swallowed() {
+    let stripe = MockServer::start().await;
+    let unpaid = with(session("cs_1"), &[("payment_status", json!("unpaid"))]);
+    let before = ResponseTemplate::new(200).set_body_json(unpaid).set_delay(Duration::from_millis(500));
+    let asked = || Mock::given(path("/v1/checkout/sessions/cs_1"));
+    asked().respond_with(before).up_to_n_times(1).mount(&stripe).await;
+    asked().respond_with(ResponseTemplate::new(200).set_body_json(session("cs_1"))).mount(&stripe).await;
+    let bench = Bench::start_with_stripe(&stripe.uri()).await;
+    bench.receive(&event("evt_1", "checkout.session.completed", &session("cs_1"))).await;
+    eventually("Stripe is asked", || async {
+        (stripe.received_requests().await.expect("recorded").len() == 1).then_some(())
+    })
+    .await;
+    // What Stripe is about to answer was so before the replay.
+    bench.replay(&Caller::staff(), "evt_1").await.expect("replayed");
+    let settled = bench.settled("evt_1").await;
+    assert_eq!((settled.state(), settled.attempts), (State::Processed, 1));
+    assert_eq!(bench.order().await.state(), order::State::Paid);
 }
 
 #[tokio::test]

@@ -2,17 +2,21 @@
 
 use chrono::TimeDelta;
 use levqor_proto::billing::v1::{order, stripe_event::State};
-use levqor_runtime::{testing::eventually, work::Source};
+use levqor_runtime::{
+    testing::{Caller, eventually},
+    work::Source,
+};
 use serde_json::{Value, json};
 use tracing::Level;
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
-    matchers::{header, method, path},
+    matchers::{header, method, path, query_param},
 };
 
 use crate::support::{Bench, Idle, Log, event, session, with};
 
 const COMPLETED: &str = "checkout.session.completed";
+const SUCCEEDED: &str = "checkout.session.async_payment_succeeded";
 
 /// A Stripe that has this session.
 async fn stripe_with(session: &Value) -> MockServer {
@@ -49,6 +53,33 @@ async fn unpaid_at_stripe_wins_over_paid_in_the_event() {
     bench.process(&event("evt_1", COMPLETED, &session("cs_1"))).await;
     assert_eq!(bench.order().await.state(), order::State::PendingPayment);
     assert!(bench.messages().await.is_empty());
+}
+
+#[tokio::test]
+async fn the_charge_says_when_the_money_came_whichever_event_sees_it() {
+    const CHARGED: i64 = 1_790_300_000;
+    let intent = json!({"id": "pi_1", "latest_charge": {"id": "ch_1", "created": CHARGED}});
+    let stripe = MockServer::start().await;
+    for id in ["cs_1", "cs_2"] {
+        // Only if Stripe is asked to, it shows the charge.
+        let shown = ResponseTemplate::new(200)
+            .set_body_json(with(session(id), &[("payment_intent", intent.clone())]));
+        Mock::given(path(format!("/v1/checkout/sessions/{id}")))
+            .and(query_param("expand[0]", "payment_intent.latest_charge"))
+            .respond_with(shown)
+            .mount(&stripe)
+            .await;
+    }
+    let bench = Bench::start_with_stripe(&stripe.uri()).await;
+    let told = [(COMPLETED, 1_790_000_000), (SUCCEEDED, 1_790_345_600)];
+    for (n, (event_type, created)) in told.into_iter().enumerate() {
+        let late = event(&format!("evt_{n}"), event_type, &unpaid(&format!("cs_{}", n + 1)));
+        bench.process(&with(late, &[("created", json!(created))])).await;
+    }
+    let orders = bench.orders(&Caller::staff()).await;
+    let pay_times: Vec<_> =
+        orders.iter().filter_map(|order| order.pay_time).map(|time| time.seconds).collect();
+    assert_eq!(pay_times, [CHARGED; 2]);
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ use super::SECRET;
 pub(crate) struct Idle {
     pub(crate) db: Db,
     pub(crate) journal: Journal,
+    pub(crate) clock: Clock,
 }
 
 impl Idle {
@@ -42,10 +43,10 @@ impl Idle {
             tokens: Arc::new(ServiceTokens::new(&keys, clock.clone())),
             tasks: Tasks::default(),
             wakes,
-            clock,
+            clock: clock.clone(),
         };
         let billing = Billing::build(config, chassis).await.expect("billing");
-        Self { db, journal: Journal::new(billing) }
+        Self { db, journal: Journal::new(billing), clock }
     }
 
     /// With a key, and a Stripe at this address.

@@ -1,0 +1,56 @@
+//! Decides what becomes of an event, and tells it.
+
+use levqor_runtime::{
+    db::{DbError, Tx},
+    work::MAX_ATTEMPTS,
+};
+
+use super::{follow::follow, look::Seen};
+use crate::{
+    domain::{order::Order, sale::Sale, stripe_event::Verdict, stripe_id::StripeId},
+    store::stripe_events::work::Pending,
+};
+
+/// Decides what becomes of an event, and moves the order that it is about. Orders that became paid are added to `paid`.
+pub(super) async fn judge<'a>(
+    tx: &mut Tx,
+    event: &'a Pending,
+    seen: &Seen,
+    paid: &mut Vec<(Order, &'a StripeId)>,
+) -> Result<Verdict, DbError> {
+    let (session, session_event) = match seen {
+        Seen::Nothing => return Ok(Verdict::Unheeded),
+        Seen::NotUnderstood(reason) => return Ok(Verdict::Quarantined(reason.to_string())),
+        Seen::MayPass(reason) => return Ok(Verdict::failed(reason, event.this.attempts, MAX_ATTEMPTS)),
+        Seen::Session(session, session_event) => (session, *session_event),
+    };
+    match Sale::read(session, session_event) {
+        Err(reason) => return Ok(Verdict::Quarantined(reason.to_string())),
+        Ok(None) => {}
+        Ok(Some(sale)) => {
+            // The charge's own instant is the same whichever event came to see it, and when.
+            let sold_at = session.charge_time.unwrap_or(event.create_time);
+            let order = follow(tx, &sale, sold_at).await?;
+            paid.extend(order.map(|order| (order, &event.event_id)));
+        }
+    }
+    Ok(Verdict::Processed)
+}
+
+/// Tells what became of an event, once it is so. Quarantine is raised: somebody has to look.
+pub(super) fn report(id: &str, kind: &str, verdict: &Verdict) {
+    match verdict {
+        Verdict::Processed => {
+            tracing::info!(stripe_event.id = id, stripe_event.type = kind, "the Stripe event was processed");
+        }
+        Verdict::Unheeded => {
+            tracing::info!(stripe_event.id = id, stripe_event.type = kind, "nothing follows from the Stripe event");
+        }
+        Verdict::Retry(reason) => {
+            tracing::warn!(stripe_event.id = id, stripe_event.type = kind, reason, "the Stripe event waits for another try");
+        }
+        Verdict::Quarantined(reason) => {
+            tracing::error!(stripe_event.id = id, stripe_event.type = kind, reason, "the Stripe event was quarantined");
+        }
+    }
+}

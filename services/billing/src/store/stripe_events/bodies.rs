@@ -1,0 +1,66 @@
+//! The bodies of events: kept apart in the code because they are large, personal, and do not stay.
+
+use chrono::TimeDelta;
+use levqor_runtime::db::DbError;
+use sqlx::PgConnection;
+
+use crate::domain::stripe_event::StripeEvent;
+
+/// An event's body, unless it was purged.
+pub(crate) async fn get(conn: &mut PgConnection, event: &StripeEvent) -> Result<Option<Vec<u8>>, DbError> {
+    let body = sqlx::query_scalar!(
+        "SELECT body FROM stripe_events WHERE event_id = $1 AND create_time = $2",
+        event.envelope.event_id.as_str(),
+        event.envelope.create_time,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(body.flatten())
+}
+
+/// Removes the bodies of up to `limit` events that were done with longer than `age` ago; how many. Bodies that are just
+/// being used are left for the next batch.
+pub(crate) async fn purge(conn: &mut PgConnection, age: TimeDelta, limit: i64) -> Result<u64, DbError> {
+    let before = levqor_runtime::db::now(conn).await? - age;
+    let purged = sqlx::query!(
+        "UPDATE stripe_events
+         SET body = NULL
+         WHERE (event_id, create_time) IN (
+             SELECT event_id, create_time FROM stripe_events
+             WHERE state IN ('PROCESSED', 'UNHEEDED') AND body IS NOT NULL AND process_time < $1
+             ORDER BY process_time
+             LIMIT $2
+             FOR UPDATE SKIP LOCKED
+         )",
+        before,
+        limit,
+    )
+    .execute(conn)
+    .await?;
+    Ok(purged.rows_affected())
+}
+
+/// The same for events that came longer than `age` ago and are quarantined: nobody fixed in time what they need.
+pub(crate) async fn purge_quarantined(
+    conn: &mut PgConnection,
+    age: TimeDelta,
+    limit: i64,
+) -> Result<u64, DbError> {
+    let before = levqor_runtime::db::now(conn).await? - age;
+    let purged = sqlx::query!(
+        "UPDATE stripe_events
+         SET body = NULL
+         WHERE (event_id, create_time) IN (
+             SELECT event_id, create_time FROM stripe_events
+             WHERE state = 'QUARANTINED' AND body IS NOT NULL AND receive_time < $1
+             ORDER BY receive_time
+             LIMIT $2
+             FOR UPDATE SKIP LOCKED
+         )",
+        before,
+        limit,
+    )
+    .execute(conn)
+    .await?;
+    Ok(purged.rows_affected())
+}

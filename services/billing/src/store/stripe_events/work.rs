@@ -1,0 +1,191 @@
+//! The journal as a work list: what is due, and what became of it.
+
+use chrono::{DateTime, Utc};
+use levqor_runtime::db::DbError;
+use sqlx::PgConnection;
+
+use crate::{
+    domain::{stripe_event::Verdict, stripe_id::StripeId},
+    store::{known, known_if_any},
+};
+
+/// One try of an event, as it was loaded.
+pub(crate) struct Try {
+    pub(crate) sequence: i64,
+    /// The tries before this one.
+    pub(crate) attempts: i32,
+    /// How often the event had been replayed.
+    pub(crate) replays: i32,
+}
+
+/// A pending event with what its processing needs.
+pub(crate) struct Pending {
+    pub(crate) this: Try,
+    pub(crate) event_id: StripeId,
+    pub(crate) event_type: String,
+    pub(crate) create_time: DateTime<Utc>,
+    pub(crate) object_id: Option<StripeId>,
+    /// Absent where it was purged, or not asked for.
+    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) trace_parent: String,
+}
+
+/// The due events of a key, in the order in which they came, or only that with this sequence number, due or not; with
+/// their bodies only where those are needed.
+pub(crate) async fn pending(
+    conn: &mut PgConnection,
+    lease_key: &StripeId,
+    only: Option<i64>,
+    with_bodies: bool,
+    limit: i64,
+) -> Result<Vec<Pending>, DbError> {
+    sqlx::query!(
+        r#"SELECT sequence, event_id, type AS event_type, create_time, object_id,
+                  CASE WHEN $2::boolean THEN body END AS body, attempts, replays, trace_parent
+           FROM stripe_events
+           WHERE lease_key = $1 AND state = 'PENDING'
+             AND CASE WHEN $4::bigint IS NULL THEN due_time <= runtime.now() ELSE sequence = $4 END
+           ORDER BY sequence
+           LIMIT $3"#,
+        lease_key.as_str(),
+        with_bodies,
+        limit,
+        only,
+    )
+    .fetch_all(conn)
+    .await?
+    .into_iter()
+    .map(|row| {
+        Ok(Pending {
+            this: Try { sequence: row.sequence, attempts: row.attempts, replays: row.replays },
+            event_id: known("event_id", &row.event_id)?,
+            event_type: row.event_type,
+            create_time: row.create_time,
+            object_id: known_if_any("object_id", row.object_id.as_deref())?,
+            body: row.body,
+            trace_parent: row.trace_parent,
+        })
+    })
+    .collect()
+}
+
+/// Lays up to `limit` due events aside that are of none of these types, since nothing follows from them; how many. They
+/// need no lease: there is nothing to apply, and a version that heeds them takes them up again.
+pub(crate) async fn settle_unheeded(
+    conn: &mut PgConnection,
+    heeded: &[&str],
+    limit: i64,
+) -> Result<u64, DbError> {
+    let settled = sqlx::query!(
+        "UPDATE stripe_events
+         SET state = 'UNHEEDED', attempts = attempts + 1, failure = NULL, process_time = runtime.now()
+         WHERE (event_id, create_time) IN (
+             SELECT event_id, create_time FROM stripe_events
+             WHERE state = 'PENDING' AND due_time <= runtime.now() AND type <> ALL ($1::text[])
+             ORDER BY due_time
+             LIMIT $2
+             FOR UPDATE SKIP LOCKED
+         )",
+        heeded as _,
+        limit,
+    )
+    .execute(conn)
+    .await?;
+    Ok(settled.rows_affected())
+}
+
+/// Makes up to `limit` events pending that were laid aside although they are of one of these types; how many. An older
+/// version did that, before an upgrade or during one. What nothing can be seen of any more stays where it is.
+pub(crate) async fn take_up_heeded(
+    conn: &mut PgConnection,
+    heeded: &[&str],
+    without_bodies: bool,
+    limit: i64,
+) -> Result<u64, DbError> {
+    let taken_up = sqlx::query!(
+        "UPDATE stripe_events
+         SET state = 'PENDING', attempts = 0, due_time = runtime.now(), process_time = NULL
+         WHERE (event_id, create_time) IN (
+             SELECT event_id, create_time FROM stripe_events
+             WHERE state = 'UNHEEDED' AND type = ANY ($1::text[]) AND ($2::boolean OR body IS NOT NULL)
+             LIMIT $3
+             FOR UPDATE SKIP LOCKED
+         )",
+        heeded as _,
+        without_bodies,
+        limit,
+    )
+    .execute(conn)
+    .await?;
+    Ok(taken_up.rows_affected())
+}
+
+/// Whether a key has more to do now.
+pub(crate) async fn has_pending(conn: &mut PgConnection, lease_key: &StripeId) -> Result<bool, DbError> {
+    let more = sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+               SELECT 1 FROM stripe_events
+               WHERE lease_key = $1 AND state = 'PENDING' AND due_time <= runtime.now()
+           ) AS "more!""#,
+        lease_key.as_str(),
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(more)
+}
+
+/// What can be read of any event, whoever wrote it.
+pub(crate) struct Due {
+    pub(crate) event_id: String,
+    pub(crate) event_type: String,
+    pub(crate) this: Try,
+}
+
+/// The event of a key that is due for longest.
+pub(crate) async fn longest_due(
+    conn: &mut PgConnection,
+    lease_key: &StripeId,
+) -> Result<Option<Due>, DbError> {
+    let row = sqlx::query!(
+        "SELECT sequence, event_id, type AS event_type, attempts, replays
+         FROM stripe_events
+         WHERE lease_key = $1 AND state = 'PENDING' AND due_time <= runtime.now()
+         ORDER BY due_time, sequence
+         LIMIT 1",
+        lease_key.as_str(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| Due {
+        event_id: row.event_id,
+        event_type: row.event_type,
+        this: Try { sequence: row.sequence, attempts: row.attempts, replays: row.replays },
+    }))
+}
+
+/// Settles one try of an event, in the transaction that holds its key's lease. False where it was replayed since it was
+/// loaded: then it stays pending, because what the try saw was seen before.
+pub(crate) async fn settle(
+    conn: &mut PgConnection,
+    lease_key: &StripeId,
+    this: &Try,
+    verdict: &Verdict,
+    retry_at: Option<DateTime<Utc>>,
+) -> Result<bool, DbError> {
+    let settled = sqlx::query!(
+        "UPDATE stripe_events
+         SET state = $3, failure = $4, attempts = $6, due_time = coalesce($5, due_time),
+             process_time = CASE WHEN $3 IN ('PROCESSED', 'UNHEEDED') THEN runtime.now() END
+         WHERE lease_key = $1 AND sequence = $2 AND state = 'PENDING' AND replays = $7",
+        lease_key.as_str(),
+        this.sequence,
+        verdict.state().as_str(),
+        verdict.failure(),
+        retry_at,
+        this.attempts + 1,
+        this.replays,
+    )
+    .execute(conn)
+    .await?;
+    Ok(settled.rows_affected() > 0)
+}

@@ -1,0 +1,101 @@
+//! The way into the journal, where replicas meet: whoever stores the same events waits for the other, and never both.
+
+use levqor_proto::billing::v1::IngestStripeEventRequest;
+use levqor_runtime::{
+    clock::Clock,
+    db::Tx,
+    testing::{Caller, eventually, spawn},
+};
+use serde_json::json;
+use tokio::task::JoinHandle;
+
+use crate::support::{Bench, SECRET, event, sign};
+
+impl Bench {
+    /// Hands over an event beside the test, which goes on.
+    fn receive_beside(&self, event_id: &str) -> JoinHandle<()> {
+        let (mut client, body) =
+            (self.client(), event(event_id, "a.b", &json!({"id": event_id})).to_string());
+        let signature = sign(SECRET, Clock::default().now().timestamp(), body.as_bytes());
+        let request = IngestStripeEventRequest { body: body.into(), signature };
+        let request = Caller::service("gateway", "billing").request(request);
+        spawn(async move { drop(client.ingest_stripe_event(request).await.expect("acknowledged")) })
+    }
+
+    /// Another replica's transaction that has stored these events and is not committed.
+    async fn rival(&self, event_ids: &[&str]) -> Tx {
+        let mut rival = self.service.db.begin().await.expect("a transaction");
+        // It sees a deadlock first, so that it is its own statement that fails.
+        sqlx::query("SET LOCAL deadlock_timeout = '10ms'").execute(&mut *rival).await.expect("set");
+        for event_id in event_ids {
+            store(&mut rival, event_id).await;
+        }
+        rival
+    }
+
+    /// Waits until so many of the service's inserts wait for somebody; the process ids of their servers.
+    async fn waiting(&self, count: usize) -> Vec<i32> {
+        eventually("inserts wait", || async {
+            let waiting: Vec<i32> = sqlx::query_scalar(
+                "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+                 AND application_name = 'levqor-billing' AND query LIKE 'INSERT INTO stripe_events%'",
+            )
+            .fetch_all(self.service.db.pool())
+            .await
+            .expect("servers");
+            Some(waiting).filter(|waiting| waiting.len() == count)
+        })
+        .await
+    }
+}
+
+async fn store(rival: &mut Tx, event_id: &str) {
+    sqlx::query(
+        "INSERT INTO stripe_events (event_id, create_time, type, livemode, lease_key, body)
+         VALUES ($1, to_timestamp(1790000000), 'a.b', false, $1, '{}')",
+    )
+    .bind(event_id)
+    .execute(&mut **rival)
+    .await
+    .expect("no deadlock");
+}
+
+#[tokio::test]
+async fn replicas_that_store_the_same_events_never_wait_for_each_other() {
+    let bench = Bench::start().await;
+    // Both writers are held up, so that what comes in the meantime shares a batch.
+    let blocker = bench.rival(&["evt_a", "evt_b"]).await;
+    let mut answers = vec![bench.receive_beside("evt_a")];
+    bench.waiting(1).await;
+    answers.push(bench.receive_beside("evt_b"));
+    bench.waiting(2).await;
+    let mut rival = bench.rival(&["evt_10"]).await;
+    let ids: Vec<_> = (10..40).map(|n| format!("evt_{n}")).collect();
+    // They come backwards; what is asked after them on the same connection is answered after they came.
+    answers.extend(ids.iter().rev().map(|id| bench.receive_beside(id)));
+    bench.orders(&Caller::staff()).await;
+    drop(blocker);
+    bench.waiting(1).await;
+    for id in &ids[1..] {
+        store(&mut rival, id).await;
+    }
+    rival.commit().await.expect("committed");
+    for answer in answers {
+        answer.await.expect("acknowledged");
+    }
+    assert_eq!(bench.count("SELECT count(*) FROM stripe_events").await, 32);
+}
+
+#[tokio::test]
+async fn a_batch_that_another_transaction_was_in_the_way_of_is_stored_all_the_same() {
+    let bench = Bench::start().await;
+    let rival = bench.rival(&["evt_1"]).await;
+    let answer = bench.receive_beside("evt_1");
+    let server = bench.waiting(1).await[0];
+    // To the service this is the same as a deadlock, or a lock that took too long.
+    let cancel = sqlx::query("SELECT pg_cancel_backend($1)").bind(server);
+    cancel.execute(bench.service.db.pool()).await.expect("cancelled");
+    drop(rival);
+    answer.await.expect("acknowledged");
+    assert_eq!(bench.count("SELECT count(*) FROM stripe_events").await, 1);
+}

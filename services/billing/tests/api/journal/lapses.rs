@@ -1,0 +1,92 @@
+//! What ends without an outcome: workers that are killed or panic, rows that cannot be read or stored. It is counted, and
+//! nobody else is held back by it.
+
+use chrono::TimeDelta;
+use levqor_runtime::testing::advance;
+use tracing::Level;
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
+
+use crate::support::{Idle, Log, event, session};
+
+const COMPLETED: &str = "checkout.session.completed";
+/// A row that this version cannot read stands for everything that takes its worker with it.
+const POISON: &str = "UPDATE stripe_events SET object_id = E'\\u0001' WHERE event_id = 'evt_poison'";
+const OF_OTHERS: &str =
+    "SELECT count(*) FROM stripe_events WHERE event_id <> 'evt_poison' AND state = 'PROCESSED'";
+
+/// An event that cannot be worked on, between two of the same customer that can.
+async fn with_poison() -> Idle {
+    let idle = Idle::start(&[]).await;
+    for id in ["evt_1", "evt_poison", "evt_2"] {
+        idle.store(&event(id, COMPLETED, &session(&format!("cs_{id}"))), "cus_1").await;
+    }
+    idle.execute(POISON).await;
+    idle
+}
+
+#[tokio::test]
+async fn a_poisonous_event_lets_the_others_of_its_customer_pass() {
+    let idle = with_poison().await;
+    idle.work().await;
+    assert_eq!((idle.count(OF_OTHERS).await, idle.event("evt_poison").await.1), (0, 0));
+    for (others, attempts) in [(1, 1), (2, 2)] {
+        idle.outlive_leases().await;
+        idle.work().await;
+        assert_eq!((idle.count(OF_OTHERS).await, idle.event("evt_poison").await.1), (others, attempts));
+    }
+    assert_eq!(idle.event("evt_2").await, ("PROCESSED".to_owned(), 1, String::new()), "counted once");
+}
+
+#[tokio::test]
+async fn a_poisonous_event_is_quarantined_in_the_end_and_raised() {
+    let (log, _guard) = Log::start(Level::ERROR);
+    let idle = with_poison().await;
+    idle.work().await;
+    for _ in 0..30 {
+        advance(&idle.db, TimeDelta::hours(8)).await;
+        idle.work().await;
+    }
+    let failure = "given up after 25 tries: a try of it did not end".to_owned();
+    assert_eq!(idle.event("evt_poison").await, ("QUARANTINED".to_owned(), 25, failure));
+    assert_eq!(idle.count(OF_OTHERS).await, 2);
+    assert_eq!(log.text().matches("the Stripe event was quarantined").count(), 1, "{}", log.text());
+    assert_eq!(idle.count("SELECT count(*) FROM runtime.leases").await, 0);
+}
+
+#[tokio::test]
+async fn one_outcome_that_cannot_be_stored_does_not_hold_back_the_others() {
+    let idle = Idle::start(&[]).await;
+    for id in ["cs_1", "cs_bad", "cs_2"] {
+        idle.store(&event(&format!("evt_{id}"), COMPLETED, &session(id)), "cus_1").await;
+    }
+    idle.execute(
+        "ALTER TABLE orders ADD CONSTRAINT orders_no_bad CHECK (stripe_checkout_session_id <> 'cs_bad')",
+    )
+    .await;
+    idle.work().await;
+    for (event_id, state) in [("evt_cs_1", "PROCESSED"), ("evt_cs_bad", "PENDING"), ("evt_cs_2", "PROCESSED")]
+    {
+        let event = idle.event(event_id).await;
+        assert_eq!((event.0.as_str(), event.1), (state, 1), "{event_id}");
+    }
+    assert_eq!(idle.count("SELECT count(*) FROM orders").await, 2);
+    assert_eq!(idle.count("SELECT count(*) FROM runtime.leases").await, 0, "the key is free");
+}
+
+#[tokio::test]
+async fn events_that_nobody_looked_at_are_not_charged_for_a_failure() {
+    let stripe = MockServer::start().await;
+    let idle = Idle::start_with_stripe(&stripe.uri()).await;
+    for n in 0..5 {
+        let session = session(&format!("cs_{n}"));
+        let answer = ResponseTemplate::new(200).set_body_json(&session);
+        Mock::given(path(format!("/v1/checkout/sessions/cs_{n}"))).respond_with(answer).mount(&stripe).await;
+        idle.store(&event(&format!("evt_{n}"), COMPLETED, &session), "cus_1").await;
+    }
+    idle.execute("ALTER TABLE orders ADD CONSTRAINT orders_none_today CHECK (false)").await;
+    idle.work().await;
+    // Three sessions are fetched in one go.
+    for (n, attempts) in [1, 1, 1, 0, 0].into_iter().enumerate() {
+        assert_eq!(idle.event(&format!("evt_{n}")).await.1, attempts, "{n}");
+    }
+}
