@@ -119,6 +119,18 @@ impl Delivery {
         outcome.unwrap_or_else(|_| Err(Status::deadline_exceeded("the try took too long")))
     }
 
+    /// The target has room for one more; a claim that passed it over is made again at once.
+    fn leave(&self, call: &Claimed) {
+        let mut under_way = self.under_way();
+        let Some(count) = under_way.get_mut(package(&call.rpc)) else { return };
+        let was_full = *count >= MOST_PER_TARGET;
+        *count = count.saturating_sub(1);
+        drop(under_way);
+        if was_full {
+            self.wake().notify_one();
+        }
+    }
+
     fn under_way(&self) -> MutexGuard<'_, HashMap<String, usize>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -160,9 +172,7 @@ impl Source for Delivery {
         let span = telemetry::deferred_span(&call.rpc, &call.trace_parent);
         async {
             let outcome = self.attempt(&call).await;
-            if let Some(count) = self.under_way().get_mut(package(&call.rpc)) {
-                *count = count.saturating_sub(1);
-            }
+            self.leave(&call);
             match self.settle_patiently(&call, outcome).await {
                 Ok(true) => {}
                 Ok(false) => {
