@@ -1,0 +1,471 @@
+//! A mail provider that speaks Resend's HTTP API, keeps every mail that it accepts, and fails in the ways that are told
+//! to it. It serves on a port of this machine from a thread of its own, so that other processes can send to it too.
+//!
+//! What it answers is Resend's: <https://resend.com/docs/api-reference/errors> and
+//! <https://resend.com/docs/dashboard/emails/idempotency-keys>.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
+use levqor_runtime::testing::spawn;
+use serde_json::{Value, json};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::{oneshot, watch},
+    time::timeout,
+};
+
+/// The API key that it knows; every other is refused with 403.
+pub(crate) const API_KEY: &str = "re_of_tests";
+
+/// A mail that it accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Accept {
+    /// Its own id for the mail: the evidence.
+    pub(crate) id: String,
+    /// The `Idempotency-Key`, where one came.
+    pub(crate) key: Option<String>,
+    /// Who it comes from.
+    pub(crate) from: String,
+    /// To whom.
+    pub(crate) to: String,
+    /// The subject.
+    pub(crate) subject: String,
+    /// The text part.
+    pub(crate) text: String,
+    /// The HTML part.
+    pub(crate) html: String,
+}
+
+/// What it does with one request. A mail whose key it knows already is never accepted a second time, whatever is said here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Behaviour {
+    /// Accepts the mail and answers with its id.
+    Accept,
+    /// Accepts the mail and cuts the connection before it answers.
+    AcceptAndCut,
+    /// Accepts the mail and answers with this status all the same.
+    AcceptAndFail(u16),
+    /// Accepts the mail and answers with what nobody can read.
+    AcceptAndBabble,
+    /// Accepts the mail and answers once it is released, or after so long.
+    AcceptSlowly(Duration),
+    /// Cuts the connection and accepts nothing.
+    Cut,
+    /// Answers with this status and accepts nothing.
+    Fail(u16),
+    /// Answers with 429 and so many seconds of `Retry-After`, and accepts nothing.
+    RateLimit(u32),
+}
+
+/// The provider. It serves until it is dropped.
+pub(crate) struct FakeMail {
+    addr: SocketAddr,
+    shared: Arc<Shared>,
+    server: Mutex<Server>,
+}
+
+/// Either a server, or a socket that holds the port without listening, so that nobody else gets it meanwhile.
+struct Server {
+    serving: Option<Serving>,
+    held: Option<TcpSocket>,
+}
+
+struct Shared {
+    honours_keys: bool,
+    requests: AtomicUsize,
+    released: watch::Sender<()>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    accepted: Vec<Accept>,
+    next: VecDeque<Behaviour>,
+    /// By key: the mail, and the request that it came with.
+    keys: HashMap<String, (String, Value)>,
+    in_progress: HashSet<String>,
+}
+
+impl FakeMail {
+    /// A provider that honours idempotency keys.
+    pub(crate) fn start() -> Self {
+        Self::new(true)
+    }
+
+    /// A provider that ignores idempotency keys, like several that copy Resend's API.
+    pub(crate) fn start_ignoring_keys() -> Self {
+        Self::new(false)
+    }
+
+    fn new(honours_keys: bool) -> Self {
+        let shared = Arc::new(Shared {
+            honours_keys,
+            requests: AtomicUsize::new(0),
+            released: watch::Sender::new(()),
+            state: Mutex::default(),
+        });
+        let (addr, serving) = Serving::start(SocketAddr::from(([127, 0, 0, 1], 0)), Arc::clone(&shared));
+        Self { addr, shared, server: Mutex::new(Server { serving: Some(serving), held: None }) }
+    }
+
+    /// Its base URL, for `RESEND_API_BASE`.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// The mails that it accepted so far.
+    pub(crate) fn accepted(&self) -> Vec<Accept> {
+        self.shared.state().accepted.clone()
+    }
+
+    /// How many requests came so far, whatever became of them.
+    pub(crate) fn requests(&self) -> usize {
+        self.shared.requests.load(Ordering::SeqCst)
+    }
+
+    /// What it does with the next requests, in this order and after what it was told before. Then it accepts again.
+    pub(crate) fn next(&self, behaviours: impl IntoIterator<Item = Behaviour>) {
+        self.shared.state().next.extend(behaviours);
+    }
+
+    /// Answers what it was slow about.
+    pub(crate) fn release(&self) {
+        self.shared.released.send_replace(());
+    }
+
+    /// Forgets every key, as Resend does 24 hours later.
+    pub(crate) fn forget_keys(&self) {
+        self.shared.state().keys.clear();
+    }
+
+    /// Cuts every connection, and refuses new ones until told otherwise.
+    pub(crate) fn refuse_connections(&self) {
+        let mut server = self.server.lock().expect("the server");
+        if let Some(serving) = server.serving.take() {
+            drop(serving);
+            server.held = Some(bound(self.addr));
+        }
+    }
+
+    /// Takes connections again.
+    pub(crate) fn take_connections(&self) {
+        let mut server = self.server.lock().expect("the server");
+        if let Some(held) = server.held.take() {
+            drop(held);
+            server.serving = Some(Serving::start(self.addr, Arc::clone(&self.shared)).1);
+        }
+    }
+}
+
+/// A socket that has an address and listens not yet.
+fn bound(addr: SocketAddr) -> TcpSocket {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_reuseaddr(true).expect("the port of before");
+    socket.bind(addr).expect("a port");
+    socket
+}
+
+/// A thread that serves. Dropped, it has ended, and every connection with it.
+struct Serving {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Serving {
+    fn start(addr: SocketAddr, shared: Arc<Shared>) -> (SocketAddr, Self) {
+        let socket = bound(addr);
+        let addr = socket.local_addr().expect("an address");
+        let (stop, stopped) = oneshot::channel();
+        let (ready, listens) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(async {
+                let listener = socket.listen(1024).expect("it listens");
+                ready.send(()).expect("somebody waits");
+                tokio::select! {
+                    () = serve(listener, shared) => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        listens.recv().expect("the server listens");
+        (addr, Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || std::thread::panicking(), "the fake mail provider panicked");
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    loop {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        let shared = Arc::clone(&shared);
+        let service = tower::service_fn(move |request: Request<_>| {
+            let shared = Arc::clone(&shared);
+            async move { shared.answer(request).await }
+        });
+        spawn(async move {
+            // An error is a cut that was asked for, or a client that left.
+            let server = auto::Builder::new(TokioExecutor::new());
+            let _ = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).await;
+        });
+    }
+}
+
+/// The connection is to be cut without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("cut on purpose")]
+struct Cut;
+
+type Answer = Response<Full<Bytes>>;
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("the state")
+    }
+
+    async fn answer<B>(&self, request: Request<B>) -> Result<Answer, Cut>
+    where
+        B: http_body::Body,
+    {
+        self.requests.fetch_add(1, Ordering::SeqCst);
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
+        if let Some(refusal) = refusal(&head) {
+            return Ok(refusal);
+        }
+        let key = text(&head.headers, "idempotency-key");
+        let behaviour = self.state().next.pop_front().unwrap_or(Behaviour::Accept);
+        match behaviour {
+            Behaviour::Cut => return Err(Cut),
+            Behaviour::Fail(status) => return Ok(failure(status, &body)),
+            Behaviour::RateLimit(seconds) => {
+                let mut answer = failure(429, &body);
+                answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+                return Ok(answer);
+            }
+            _ => {}
+        }
+        // From here on a release counts: whoever sees the mail accepted may give it at once.
+        let mut released = self.released.subscribe();
+        let (id, _in_progress) = match self.accept(key.as_deref(), &body) {
+            Ok(accepted) => accepted,
+            Err(refused) => return Ok(*refused),
+        };
+        match behaviour {
+            Behaviour::AcceptAndCut => Err(Cut),
+            Behaviour::AcceptAndFail(status) => Ok(failure(status, &body)),
+            Behaviour::AcceptAndBabble => Ok(Response::new(Full::from("<html>thank you"))),
+            Behaviour::AcceptSlowly(most) => {
+                let _ = timeout(most, released.changed()).await;
+                Ok(json_answer(200, &json!({"id": id})))
+            }
+            _ => Ok(json_answer(200, &json!({"id": id}))),
+        }
+    }
+
+    /// Takes a mail, and says under which id; one whose key is known is not taken again.
+    fn accept(&self, key: Option<&str>, body: &Bytes) -> Result<(String, InProgress<'_>), Box<Answer>> {
+        let mail: Value = serde_json::from_slice(body).unwrap_or_default();
+        if ["from", "to", "subject"].iter().any(|field| mail[field].is_null()) {
+            return Err(Box::new(error(422, "missing_required_field", "a field is missing")));
+        }
+        let mut state = self.state();
+        if let Some(key) = key.filter(|_| self.honours_keys) {
+            match state.keys.get(key) {
+                Some((_, before)) if *before != mail => {
+                    return Err(Box::new(error(409, "invalid_idempotent_request", "another payload")));
+                }
+                _ if state.in_progress.contains(key) => {
+                    return Err(Box::new(error(409, "concurrent_idempotent_requests", "in progress")));
+                }
+                Some((id, _)) => return Ok((id.clone(), InProgress(self, None))),
+                None => drop(state.in_progress.insert(key.to_owned())),
+            }
+        }
+        let id = levqor_runtime::id::request_id();
+        let field = |name: &str| mail[name].as_str().unwrap_or_default().to_owned();
+        let to = mail["to"].as_str().or(mail["to"][0].as_str()).unwrap_or_default().to_owned();
+        state.accepted.push(Accept {
+            id: id.clone(),
+            key: key.map(str::to_owned),
+            from: field("from"),
+            to,
+            subject: field("subject"),
+            text: field("text"),
+            html: field("html"),
+        });
+        if let Some(key) = key {
+            state.keys.insert(key.to_owned(), (id.clone(), mail));
+        }
+        Ok((id, InProgress(self, key.map(str::to_owned))))
+    }
+}
+
+/// A key whose first request is not answered yet. Dropped, it is, or its client is gone.
+struct InProgress<'a>(&'a Shared, Option<String>);
+
+impl Drop for InProgress<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = &self.1 {
+            self.0.state().in_progress.remove(key);
+        }
+    }
+}
+
+/// What is refused before the mail is looked at.
+fn refusal(head: &http::request::Parts) -> Option<Answer> {
+    if head.uri.path() != "/emails" {
+        return Some(error(404, "not_found", "The requested endpoint does not exist."));
+    }
+    if head.method != http::Method::POST {
+        return Some(error(405, "method_not_allowed", "Method is not allowed for the requested path."));
+    }
+    match text(&head.headers, "authorization") {
+        None => Some(error(401, "missing_api_key", "Missing API key in the authorization header.")),
+        Some(bearer) if bearer != format!("Bearer {API_KEY}") => {
+            Some(error(403, "invalid_api_key", "API key is invalid."))
+        }
+        Some(_) => match text(&head.headers, "idempotency-key") {
+            Some(key) if key.is_empty() || key.len() > 256 => {
+                Some(error(400, "invalid_idempotency_key", "The key must be between 1-256 chars."))
+            }
+            _ => None,
+        },
+    }
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+/// A failure on demand. Its message quotes the whole request, as providers' messages sometimes quote an address: nobody
+/// may keep it.
+fn failure(status: u16, request: &[u8]) -> Answer {
+    let name = match status {
+        400 | 403 | 422 => "validation_error",
+        401 => "restricted_api_key",
+        404 => "not_found",
+        409 => "concurrent_idempotent_requests",
+        429 => "rate_limit_exceeded",
+        _ => "application_error",
+    };
+    error(status, name, &String::from_utf8_lossy(request))
+}
+
+fn error(status: u16, name: &str, message: &str) -> Answer {
+    json_answer(status, &json!({"statusCode": status, "name": name, "message": message}))
+}
+
+fn json_answer(status: u16, body: &Value) -> Answer {
+    let mut answer = Response::new(Full::from(body.to_string()));
+    *answer.status_mut() = StatusCode::from_u16(status).expect("a status");
+    answer.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn send(fake: &FakeMail, key: &str, subject: &str) -> reqwest::Result<(u16, Value)> {
+        let mail = json!({"from": "Levqor <orders@levqor.ai>", "to": ["ada@example.com"], "subject": subject,
+                          "text": "text", "html": "<p>html</p>"});
+        let request = levqor_runtime::client::local_http_client()?.post(format!("{}/emails", fake.url()));
+        let request = request.bearer_auth(API_KEY).header("idempotency-key", key);
+        let answer = request.json(&mail).send().await?;
+        Ok((answer.status().as_u16(), answer.json().await?))
+    }
+
+    #[tokio::test]
+    async fn a_key_is_accepted_once_by_who_honours_it_and_each_time_by_who_does_not() {
+        for (fake, mails) in [(FakeMail::start(), 1), (FakeMail::start_ignoring_keys(), 2)] {
+            let first = send(&fake, "k", "Hello").await.expect("an answer");
+            let second = send(&fake, "k", "Hello").await.expect("an answer");
+            assert_eq!((first.0, second.0, first == second), (200, 200, mails == 1));
+            let accepted = fake.accepted();
+            assert_eq!((accepted.len(), fake.requests()), (mails, 2));
+            let mail = &accepted[0];
+            assert_eq!(first.1["id"], mail.id.as_str());
+            let kept = (mail.key.as_deref(), mail.from.as_str(), mail.to.as_str());
+            assert_eq!(kept, (Some("k"), "Levqor <orders@levqor.ai>", "ada@example.com"));
+            let parts = (mail.subject.as_str(), mail.text.as_str(), mail.html.as_str());
+            assert_eq!(parts, ("Hello", "text", "<p>html</p>"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_with_another_mail_is_refused_until_it_is_forgotten() {
+        let fake = FakeMail::start();
+        send(&fake, "k", "Hello").await.expect("an answer");
+        let (status, body) = send(&fake, "k", "Goodbye").await.expect("an answer");
+        assert_eq!((status, &body["name"]), (409, &json!("invalid_idempotent_request")));
+        fake.forget_keys();
+        assert_eq!(send(&fake, "k", "Goodbye").await.expect("an answer").0, 200);
+        assert_eq!(fake.accepted().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn failures_come_in_the_order_that_was_asked_for() {
+        use Behaviour::{Accept, AcceptAndBabble, AcceptAndCut, AcceptAndFail, Cut, Fail, RateLimit};
+        let fake = FakeMail::start_ignoring_keys();
+        fake.next([RateLimit(7), Fail(422), Cut, Accept, AcceptAndCut, AcceptAndFail(500), AcceptAndBabble]);
+        let mut seen = Vec::new();
+        for _ in 0..8 {
+            let answer = send(&fake, "k", "Hello").await;
+            seen.push((answer.map_or(0, |(status, _)| status), fake.accepted().len()));
+        }
+        let expected = [(429, 0), (422, 0), (0, 0), (200, 1), (0, 2), (500, 3), (0, 4), (200, 5)];
+        assert_eq!(seen, expected);
+    }
+
+    #[tokio::test]
+    async fn a_slow_answer_waits_for_its_release_and_its_key_is_in_progress() {
+        let fake = FakeMail::start();
+        fake.next([Behaviour::AcceptSlowly(Duration::from_mins(1))]);
+        let slow = send(&fake, "k", "Hello");
+        let meanwhile = async {
+            let taken = || async { (fake.accepted().len() == 1).then_some(()) };
+            levqor_runtime::testing::eventually("the mail is accepted", taken).await;
+            let second = send(&fake, "k", "Hello").await.expect("an answer");
+            fake.release();
+            second
+        };
+        let (slow, second) = tokio::join!(slow, meanwhile);
+        assert_eq!(slow.expect("an answer").0, 200);
+        assert_eq!((second.0, &second.1["name"]), (409, &json!("concurrent_idempotent_requests")));
+    }
+
+    #[tokio::test]
+    async fn refused_connections_come_back() {
+        let fake = FakeMail::start();
+        fake.refuse_connections();
+        assert!(send(&fake, "k", "Hello").await.is_err_and(|error| error.is_connect()));
+        fake.take_connections();
+        assert_eq!(send(&fake, "k", "Hello").await.expect("an answer").0, 200);
+    }
+}
