@@ -39,11 +39,25 @@ pub(crate) struct Mesh {
 impl Mesh {
     /// Starts it, with databases of its own.
     pub(crate) async fn start() -> Self {
-        Self::start_on(testing::database::<Billing>().await, testing::database::<Notifications>().await).await
+        Self::start_with(&[]).await
+    }
+
+    /// Starts it with these settings for its services.
+    pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let databases = (testing::database::<Billing>().await, testing::database::<Notifications>().await);
+        Self::start_on_with(databases.0, databases.1, settings).await
     }
 
     /// Starts it on these databases.
     pub(crate) async fn start_on(billing_url: DatabaseUrl, notifications_url: DatabaseUrl) -> Self {
+        Self::start_on_with(billing_url, notifications_url, &[]).await
+    }
+
+    async fn start_on_with(
+        billing_url: DatabaseUrl,
+        notifications_url: DatabaseUrl,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let errors = Errors::default();
         // A test runs on one thread, and so do all tasks of its mesh: what they log is this test's.
         let log = tracing::subscriber::set_default(tracing_subscriber::registry().with(errors.clone()));
@@ -57,8 +71,9 @@ impl Mesh {
             .into(),
         );
         let databases = [testing::connect(&billing_url), testing::connect(&notifications_url)];
-        let billing = start::<Billing>(billing_port, &billing_url, &peers).await;
-        let notifications = start::<Notifications>(notifications_port, &notifications_url, &peers).await;
+        let billing = start::<Billing>(billing_port, &billing_url, &peers, settings).await;
+        let notifications =
+            start::<Notifications>(notifications_port, &notifications_url, &peers, settings).await;
         let gateway = gateway(peers).await;
         let url = format!("http://{}", gateway.addr());
         let http = levqor_runtime::client::http_client().expect("client");
@@ -194,13 +209,18 @@ async fn port() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.expect("a free port")
 }
 
-async fn start<S: Service>(listener: TcpListener, url: &DatabaseUrl, peers: &Addresses) -> Running<S> {
+async fn start<S: Service>(
+    listener: TcpListener,
+    url: &DatabaseUrl,
+    peers: &Addresses,
+    settings: &[(&str, &str)],
+) -> Running<S> {
     let two_secrets = format!("{},{}", stripe::SECRET, stripe::OTHER_SECRET);
-    let settings = [
+    let ours = [
         ("STRIPE_WEBHOOK_SECRET", two_secrets.as_str()),
         ("LEVQOR_ADDRESS_KEY", "the address key of tests which is long enough"),
     ];
-    let mut config = testing::config::<S>(url, &settings);
+    let mut config = testing::config::<S>(url, &[&ours, settings].concat());
     config.addresses = peers.clone();
     let running = run::start_on(listener, config).await.expect("the service starts");
     running.ready().await;

@@ -1,4 +1,6 @@
 //! The proof: the whole mesh, what people do with it, and what it survives.
+// Stripe's objects are wide, and `json!` recurses once per token of them.
+#![recursion_limit = "512"]
 
 mod fakes;
 mod faults;
