@@ -110,9 +110,22 @@ pub(super) fn charge(world: &mut World, intent: &Value, method: &str, status: &s
 pub(super) fn refund(world: &mut World, charge: &Value, amount: i64) -> Value {
     json!({
         "id": world.id("re"), "object": "refund", "amount": amount, "balance_transaction": null,
-        "charge": charge["id"], "created": world.now(), "currency": charge["currency"],
+        "charge": charge["id"], "created": world.now(), "customer": charge["customer"], "currency": charge["currency"],
         "destination_details": {"card": {"reference_status": "pending", "reference_type": "acquirer_reference_number", "type": "refund"}, "type": "card"},
-        "metadata": {}, "payment_intent": charge["payment_intent"], "reason": null, "receipt_number": null,
+        "metadata": {}, "failure_balance_transaction": null, "payment_intent": charge["payment_intent"],
+        "payment_method": charge["payment_method"], "pending_reason": null, "reason": null, "receipt_number": null,
         "source_transfer_reversal": null, "status": "succeeded", "transfer_reversal": null,
+    })
+}
+
+/// A price as subscription items still show it, too.
+pub(super) fn plan(price: &Value) -> Value {
+    let recurring = &price["recurring"];
+    json!({
+        "id": price["id"], "object": "plan", "active": price["active"], "amount": price["unit_amount"],
+        "amount_decimal": price["unit_amount_decimal"], "billing_scheme": "per_unit", "created": price["created"],
+        "currency": price["currency"], "interval": recurring["interval"], "interval_count": recurring["interval_count"],
+        "livemode": false, "metadata": {}, "meter": null, "nickname": null, "product": price["product"],
+        "tiers_mode": null, "transform_usage": null, "trial_period_days": null, "usage_type": "licensed",
     })
 }

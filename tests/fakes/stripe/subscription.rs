@@ -57,7 +57,7 @@ impl World {
         json!({
             "id": self.id("si"), "object": "subscription_item", "billing_thresholds": null, "created": self.now(),
             "current_period_end": start + days * DAY, "current_period_start": start, "discounts": [],
-            "metadata": {}, "price": price, "quantity": quantity, "subscription": subscription, "tax_rates": [],
+            "metadata": {}, "plan": shapes::plan(&price), "price": price, "quantity": quantity, "subscription": subscription, "tax_rates": [],
         })
     }
 
