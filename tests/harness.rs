@@ -17,7 +17,6 @@ use levqor_runtime::{
 };
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tonic::transport::Channel;
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::stripe;
@@ -116,7 +115,7 @@ impl Mesh {
     }
 
     /// A channel to one service, past the gateway.
-    pub(crate) fn channel(&self, service: &str) -> Channel {
+    pub(crate) fn channel(&self, service: &str) -> levqor_runtime::client::Peer {
         self.billing().channels.get(service).expect("a channel")
     }
 

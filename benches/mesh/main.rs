@@ -19,11 +19,13 @@ const SPAN: Duration = Duration::from_secs(6);
 const CONNECTIONS: [usize; 3] = [1, 16, 64];
 
 fn main() -> anyhow::Result<()> {
+    let chosen: Vec<usize> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(run())
+    runtime.block_on(run(&chosen))
 }
 
-async fn run() -> anyhow::Result<()> {
+/// Everything; or only the webhooks, at the numbers of connections that the command line names.
+async fn run(chosen: &[usize]) -> anyhow::Result<()> {
     let mesh = Mesh::start().await?;
     println!("start to ready, existing databases: {:.2} s", mesh.restart().await?.as_secs_f64());
     for (role, kib) in mesh.pss_kib()? {
@@ -36,7 +38,7 @@ async fn run() -> anyhow::Result<()> {
         "| connections | floor/s | floor p50 ms | accepted/s | p50 ms | p99 ms | of the floor | journal drained/s |"
     );
     println!("|---|---|---|---|---|---|---|---|");
-    for connections in CONNECTIONS {
+    for connections in if chosen.is_empty() { CONNECTIONS.to_vec() } else { chosen.to_vec() } {
         let floor = floor::measure(mesh.postgres(), connections, SPAN)?;
         let before = mesh.processed().await?;
         let load = load::webhooks(mesh.gateway(), connections, SPAN).await?;
@@ -51,6 +53,9 @@ async fn run() -> anyhow::Result<()> {
             load.per_second / floor.per_second,
         );
         anyhow::ensure!(load.refused == 0, "{} were not accepted", load.refused);
+    }
+    if !chosen.is_empty() {
+        return Ok(());
     }
     let begun = Instant::now();
     let waiting = mesh.pending().await?;

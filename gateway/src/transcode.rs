@@ -26,11 +26,15 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use http_body::Body as _;
-use levqor_runtime::{access::Methods, client::Channels, error::ErrorCode};
+use levqor_runtime::{
+    access::Methods,
+    client::{Channels, Peer},
+    error::ErrorCode,
+};
 use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
 use tokio::time::{Instant, timeout_at};
-use tonic::{Status, transport::Channel};
+use tonic::Status;
 use tonic_types::StatusExt;
 
 pub use self::rule::RouteError;
@@ -123,7 +127,7 @@ impl Transcoder {
         route.respond(message)
     }
 
-    fn channel(&self, route: &Route, message: &DynamicMessage) -> Result<Channel, Problem> {
+    fn channel(&self, route: &Route, message: &DynamicMessage) -> Result<Peer, Problem> {
         let name = match &route.destination {
             Destination::Service(name) => Cow::Borrowed(name.as_str()),
             Destination::RoutedBy(field) => match message.get_field(field) {

@@ -7,6 +7,11 @@ COMMENT ON COLUMN runtime.clock_offset.singleton IS 'not personal';
 COMMENT ON COLUMN runtime.clock_offset.clock_offset IS 'not personal';
 
 -- STABLE, so that comparisons with it can use an index; the statement's time, so that a long transaction sees time go on.
+-- PL/pgSQL, whose plan lives as long as the connection: a function in SQL is planned anew in every statement.
 CREATE FUNCTION runtime.now() RETURNS timestamptz
-LANGUAGE sql STABLE PARALLEL SAFE
-AS $$ SELECT statement_timestamp() + coalesce((SELECT clock_offset FROM runtime.clock_offset), interval '0') $$;
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+BEGIN
+    RETURN statement_timestamp() + coalesce((SELECT clock_offset FROM runtime.clock_offset), interval '0');
+END
+$$;

@@ -1,6 +1,7 @@
 //! The way to other services: channels balanced over an address list, and what every call carries.
 
 mod addresses;
+mod peer;
 mod raw;
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
@@ -12,6 +13,7 @@ use tonic::{
 };
 
 pub use addresses::{Address, Addresses, PeerAddress};
+pub use peer::Peer;
 pub use raw::{BytesCodec, call_raw};
 
 use crate::{chassis::Tasks, telemetry};
@@ -38,7 +40,7 @@ pub fn local_http_client() -> Result<reqwest::Client, reqwest::Error> {
 
 /// Channels to the services of the mesh, by name. Cheap to clone; connects when first used.
 #[derive(Clone, Default)]
-pub struct Channels(Arc<HashMap<String, Channel>>);
+pub struct Channels(Arc<HashMap<String, Peer>>);
 
 impl Channels {
     /// Channels to these addresses; lookups of names run as tasks until they are dropped.
@@ -48,12 +50,14 @@ impl Channels {
             [Address::Fixed(address)] => endpoint(*address).connect_lazy(),
             several => balanced(several.to_vec(), tasks),
         };
-        Self(Arc::new(addresses.iter().map(|(name, list)| (name.clone(), channel(list))).collect()))
+        Self(Arc::new(
+            addresses.iter().map(|(name, list)| (name.clone(), Peer::new(channel(list)))).collect(),
+        ))
     }
 
     /// The channel to a service; none where its address is not set.
     #[must_use]
-    pub fn get(&self, service: &str) -> Option<Channel> {
+    pub fn get(&self, service: &str) -> Option<Peer> {
         self.0.get(service).cloned()
     }
 }

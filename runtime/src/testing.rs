@@ -16,7 +16,6 @@ use chrono::TimeDelta;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::sync::Mutex;
-use tonic::transport::Channel;
 
 use crate::{
     client::Outgoing,
@@ -259,7 +258,7 @@ impl<S: Service> TestService<S> {
 
     /// A channel to it.
     #[must_use]
-    pub fn channel(&self) -> Channel {
+    pub fn channel(&self) -> crate::client::Peer {
         self.running.chassis().channels.get(S::NAME).expect("its own channel")
     }
 

@@ -6,11 +6,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use levqor_runtime::{
     access::{KeyRule, Repeat},
+    client::Peer,
     telemetry,
 };
 use prost_reflect::DynamicMessage;
 use tokio::time::Instant;
-use tonic::{Request, Status, Streaming, client::Grpc, metadata::MetadataMap, transport::Channel};
+use tonic::{Request, Status, Streaming, client::Grpc, metadata::MetadataMap};
 
 use super::{codec::DynamicCodec, route::Route};
 use crate::problem;
@@ -65,7 +66,7 @@ pub(super) fn metadata(
 /// A call that is ready to be made.
 pub(super) struct Call<'r> {
     pub(super) route: &'r Route,
-    pub(super) channel: Channel,
+    pub(super) channel: Peer,
     pub(super) metadata: MetadataMap,
     pub(super) payload: Bytes,
     pub(super) deadline: Instant,
@@ -75,7 +76,7 @@ impl Call<'_> {
     /// Makes the call, and waits for the answer.
     pub(super) async fn unary(self) -> Result<DynamicMessage, Status> {
         let (codec, path) = (DynamicCodec(self.route.output.clone()), &self.route.method.path);
-        let attempt = |mut client: Grpc<Channel>, request| {
+        let attempt = |mut client: Grpc<Peer>, request| {
             let (codec, path) = (codec.clone(), path.clone());
             async move {
                 client.ready().await.map_err(|error| Status::from_error(Box::new(error)))?;
@@ -88,7 +89,7 @@ impl Call<'_> {
     /// Makes the call, and waits until the answers begin.
     pub(super) async fn streaming(self) -> Result<Streaming<DynamicMessage>, Status> {
         let (codec, path) = (DynamicCodec(self.route.output.clone()), &self.route.method.path);
-        let attempt = |mut client: Grpc<Channel>, request| {
+        let attempt = |mut client: Grpc<Peer>, request| {
             let (codec, path) = (codec.clone(), path.clone());
             async move {
                 client.ready().await.map_err(|error| Status::from_error(Box::new(error)))?;
@@ -100,7 +101,7 @@ impl Call<'_> {
 
     async fn with_retries<T, F, Fut>(&self, attempt: F) -> Result<T, Status>
     where
-        F: Fn(Grpc<Channel>, Request<Bytes>) -> Fut,
+        F: Fn(Grpc<Peer>, Request<Bytes>) -> Fut,
         Fut: Future<Output = Result<T, Status>>,
     {
         let retries = if self.may_be_repeated() { RETRIES } else { 0 };

@@ -5,8 +5,9 @@ use tonic::{
     Status,
     client::Grpc,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-    transport::Channel,
 };
+
+use super::Peer;
 
 /// Passes encoded messages through.
 #[derive(Debug, Clone, Copy, Default)]
@@ -47,7 +48,7 @@ impl Decoder for BytesCodec {
 
 /// Calls the RPC at this path with an encoded message.
 pub async fn call_raw(
-    channel: Channel,
+    channel: Peer,
     path: http::uri::PathAndQuery,
     request: tonic::Request<Bytes>,
 ) -> Result<tonic::Response<Bytes>, Status> {

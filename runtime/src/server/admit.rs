@@ -129,6 +129,9 @@ impl Admission {
             return Err(Refused::Header);
         }
         let bearer = bearer.trim();
+        if let Some(service) = self.services.recall(bearer, self.service) {
+            return Ok(Actor::Service(service));
+        }
         if token::is_service_token(bearer)? {
             return Ok(Actor::Service(self.services.verify(bearer, self.service)?));
         }

@@ -16,6 +16,7 @@ use levqor_proto::notifications::v1::{
 };
 use levqor_runtime::{
     chassis::Chassis,
+    client::Peer,
     config::{Reader, Setting},
     context::Ctx,
     db::DbError,
@@ -28,7 +29,7 @@ use levqor_runtime::{
 };
 use sqlx::migrate::Migrator;
 use tokio::sync::Semaphore;
-use tonic::{Request, Response, Status, service::RoutesBuilder, transport::Channel};
+use tonic::{Request, Response, Status, service::RoutesBuilder};
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrator = sqlx::migrate!("tests/migrations");
@@ -234,7 +235,7 @@ pub(crate) async fn start() -> TestService<Probe> {
 }
 
 /// A client of it.
-pub(crate) fn client(service: &TestService<Probe>) -> NotificationsServiceClient<Channel> {
+pub(crate) fn client(service: &TestService<Probe>) -> NotificationsServiceClient<Peer> {
     NotificationsServiceClient::new(service.channel())
 }
 

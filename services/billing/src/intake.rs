@@ -10,6 +10,7 @@ use levqor_runtime::{
     error::{ErrorCode, ServiceError},
     telemetry,
 };
+use sqlx::{Postgres, pool::PoolConnection};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::{
@@ -93,6 +94,7 @@ impl Intake {
 }
 
 async fn write(db: Db, arrivals: Arc<Mutex<mpsc::Receiver<Arrival>>>) {
+    let mut writer = Writer { db, conn: None };
     let mut batch = Vec::with_capacity(BATCH);
     loop {
         // Held while gathering only: the other writer gathers while this one writes.
@@ -102,21 +104,40 @@ async fn write(db: Db, arrivals: Arc<Mutex<mpsc::Receiver<Arrival>>>) {
         // Every writer of every replica stores in this one order: an insert waits for a rival's uncommitted copy of the
         // same event, and two that wait for each other would be a deadlock.
         batch.sort_by(|one, other| one.event.key().cmp(&other.event.key()));
-        let outcome = match store(&db, &batch).await {
+        let kept = writer.conn.is_some();
+        let outcome = match writer.store(&batch).await {
             // Another transaction was in the way, a manual one perhaps. Nothing was stored: once more costs little, and
             // spares up to so many callers a refusal.
-            Err(DbError::Conflict(_)) => store(&db, &batch).await,
+            Err(DbError::Conflict(_)) => writer.store(&batch).await,
+            // The connection may have died while it was kept. What it may have stored is not stored again.
+            Err(DbError::Unavailable(_)) if kept => writer.store(&batch).await,
             outcome => outcome,
         };
-        settle(&db, &mut batch, outcome).await;
+        settle(&mut writer, &mut batch, outcome).await;
     }
 }
 
-async fn store(db: &Db, batch: &[Arrival]) -> Result<Vec<Journaled>, DbError> {
-    stripe_events::insert(&mut *db.acquire().await?, batch).await
+/// Stores over a connection that it keeps: one from the pool is asked whether it lives each time that it is given back,
+/// which would double the traffic with PostgreSQL.
+struct Writer {
+    db: Db,
+    conn: Option<PoolConnection<Postgres>>,
 }
 
-async fn settle(db: &Db, batch: &mut Vec<Arrival>, outcome: Result<Vec<Journaled>, DbError>) {
+impl Writer {
+    async fn store(&mut self, batch: &[Arrival]) -> Result<Vec<Journaled>, DbError> {
+        let mut conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => self.db.acquire().await?,
+        };
+        let stored = stripe_events::insert(&mut conn, batch).await;
+        // After a failure the pool decides what the connection is worth.
+        self.conn = stored.is_ok().then_some(conn);
+        stored
+    }
+}
+
+async fn settle(writer: &mut Writer, batch: &mut Vec<Arrival>, outcome: Result<Vec<Journaled>, DbError>) {
     match outcome {
         Ok(journaled) => {
             for (arrival, journaled) in batch.drain(..).zip(journaled) {
@@ -127,7 +148,7 @@ async fn settle(db: &Db, batch: &mut Vec<Arrival>, outcome: Result<Vec<Journaled
         // One that the database cannot hold must not take the others with it.
         Err(DbError::Statement(_) | DbError::Constraint { .. }) if batch.len() > 1 => {
             for arrival in batch.drain(..) {
-                let alone = store(db, std::slice::from_ref(&arrival)).await;
+                let alone = writer.store(std::slice::from_ref(&arrival)).await;
                 let journaled = alone.map_err(|error| IntakeError::Database(Arc::new(error)));
                 let journaled = journaled.and_then(|mut one| one.pop().ok_or(IntakeError::Full));
                 let _ = arrival.answer.send(journaled);

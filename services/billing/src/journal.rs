@@ -250,10 +250,12 @@ impl Source for Journal {
     async fn claim(&self, limit: i64) -> Result<Vec<Lease>, DbError> {
         let mut conn = self.db().acquire().await?;
         self.take_up_heeded(&mut conn).await?;
-        // Most events are of types that nothing follows from: they are settled by the hundred, not one by one.
+        // Replayed, or left pending by a version that heeds more than this one.
         let settled = events::settle_unheeded(&mut conn, &SessionEvent::TYPES, UNHEEDED).await?;
         if settled > 0 {
             tracing::debug!(settled, "Stripe events that nothing follows from were laid aside");
+        }
+        if settled == UNHEEDED.unsigned_abs() {
             self.wake().notify_one();
         }
         leases::claim(&mut conn, &SessionEvent::TYPES, limit).await

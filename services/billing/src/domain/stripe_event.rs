@@ -162,6 +162,11 @@ impl Envelope {
         self.stripe_customer_id.as_ref().or(self.object_id.as_ref()).unwrap_or(&self.event_id)
     }
 
+    /// Where the event stands when it is stored: to be processed, or laid aside because nothing follows from its type.
+    pub(crate) fn first_state(&self) -> State {
+        if self.session_event().is_some() { State::Pending } else { State::Unheeded }
+    }
+
     /// What the event means for checkout sessions, if anything.
     pub(crate) fn session_event(&self) -> Option<SessionEvent> {
         SessionEvent::of_type(&self.event_type)

@@ -24,11 +24,11 @@ pub(super) async fn ingest_stripe_event(
 
     let (event_id, event_type) = (event.event_id.clone(), event.event_type.clone());
     let journaled = billing.intake.journal(event, request.body).await?;
+    if matches!(journaled, Journaled::New(State::Pending)) {
+        billing.chassis.wakes.journal.notify_one();
+    }
     let (duplicate, state) = match journaled {
-        Journaled::New => {
-            billing.chassis.wakes.journal.notify_one();
-            (false, State::Pending)
-        }
+        Journaled::New(state) => (false, state),
         Journaled::Before(state) => (true, state),
     };
     tracing::info!(

@@ -25,14 +25,15 @@ use crate::{
 /// Whether an event is new.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Journaled {
-    /// It was stored.
-    New,
+    /// It was stored, and stands here.
+    New(State),
     /// It had been stored before, and stands here now.
     Before(State),
 }
 
 /// Stores events, each once, in one statement: the primary key decides. The answers are in the events' order, which must
-/// be that of their keys, so that no two inserts wait for each other.
+/// be that of their keys, so that no two inserts wait for each other. What nothing follows from in this version is laid
+/// aside at once: writing it as pending first would double the work, and change nothing.
 pub(crate) async fn insert(conn: &mut PgConnection, arrivals: &[Arrival]) -> Result<Vec<Journaled>, DbError> {
     let events = || arrivals.iter().map(|arrival| &arrival.event);
     let ids: Vec<_> = events().map(|event| event.event_id.as_str()).collect();
@@ -46,15 +47,18 @@ pub(crate) async fn insert(conn: &mut PgConnection, arrivals: &[Arrival]) -> Res
     let lease_keys: Vec<_> = events().map(|event| event.lease_key().as_str()).collect();
     let bodies: Vec<&[u8]> = arrivals.iter().map(|arrival| arrival.body.as_ref()).collect();
     let trace_parents: Vec<_> = arrivals.iter().map(|arrival| arrival.trace_parent.as_str()).collect();
+    let states: Vec<_> = events().map(|event| event.first_state().as_str()).collect();
     let inserted = sqlx::query!(
         r#"INSERT INTO stripe_events (
                event_id, create_time, type, api_version, livemode, object_id, stripe_customer_id, lease_key, body,
-               trace_parent
+               trace_parent, state, process_time, receive_time, due_time
            )
-           SELECT * FROM unnest(
-               $1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[],
-               $8::text[], $9::bytea[], $10::text[]
-           )
+           SELECT event.*, CASE WHEN event.state = 'UNHEEDED' THEN clock.now END, clock.now, clock.now
+           FROM unnest(
+                    $1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[],
+                    $8::text[], $9::bytea[], $10::text[], $11::text[]
+                ) AS event (id, created, type, api_version, livemode, object, customer, lease_key, body, trace, state),
+                (SELECT runtime.now() AS now) AS clock
            ON CONFLICT ON CONSTRAINT stripe_events_key DO NOTHING
            RETURNING event_id, create_time"#,
         &ids as _,
@@ -67,6 +71,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, arrivals: &[Arrival]) -> Res
         &lease_keys as _,
         &bodies as _,
         &trace_parents as _,
+        &states as _,
     )
     .fetch_all(&mut *conn)
     .await?;
@@ -75,7 +80,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, arrivals: &[Arrival]) -> Res
     for event in events() {
         // The first of several copies in one batch is the new one.
         journaled.push(if new.remove(&(event.event_id.as_str(), event.create_time)) {
-            Journaled::New
+            Journaled::New(event.first_state())
         } else {
             Journaled::Before(state(conn, event).await?)
         });

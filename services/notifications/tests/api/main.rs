@@ -16,9 +16,12 @@ use levqor_proto::{
     },
     r#type::v1::Money,
 };
-use levqor_runtime::testing::{Caller, TestService, eventually};
+use levqor_runtime::{
+    client::Peer,
+    testing::{Caller, TestService, eventually},
+};
 use sqlx::{AssertSqlSafe, Row};
-use tonic::{Code, Status, transport::Channel};
+use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 /// The service under test, with the words that the tests speak.
@@ -32,7 +35,7 @@ impl Notified {
         Self { service: TestService::start(&settings).await }
     }
 
-    fn client(&self) -> NotificationsServiceClient<Channel> {
+    fn client(&self) -> NotificationsServiceClient<Peer> {
         NotificationsServiceClient::new(self.service.channel())
     }
 

@@ -13,6 +13,7 @@ use levqor_proto::{
     notifications::v1::SendMessageRequest,
 };
 use levqor_runtime::{
+    client::Peer,
     clock::Clock,
     config::{Env, Reader},
     telemetry::{self, TelemetryConfig, TelemetryGuard},
@@ -20,7 +21,7 @@ use levqor_runtime::{
 };
 use prost::Message;
 use serde_json::Value;
-use tonic::{Status, transport::Channel};
+use tonic::Status;
 
 use super::sign;
 
@@ -49,7 +50,7 @@ impl Bench {
         Self { service: TestService::start(&settings).await }
     }
 
-    pub(crate) fn client(&self) -> BillingServiceClient<Channel> {
+    pub(crate) fn client(&self) -> BillingServiceClient<Peer> {
         BillingServiceClient::new(self.service.channel())
     }
 

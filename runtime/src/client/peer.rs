@@ -1,0 +1,123 @@
+//! The channel to a service, as generated clients use it.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use tonic::{Status, body::Body, transport::Channel};
+use tower::Service;
+
+/// A channel to a service. Cheap to clone; connects when first used.
+#[derive(Clone, Debug)]
+pub struct Peer(Channel);
+
+impl Peer {
+    /// Over this channel.
+    #[must_use]
+    pub fn new(channel: Channel) -> Self {
+        Self(channel)
+    }
+}
+
+impl Service<http::Request<Body>> for Peer {
+    type Response = http::Response<Body>;
+    type Error = tonic::transport::Error;
+    type Future = tonic::transport::channel::ResponseFuture;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Service::poll_ready(&mut self.0, cx)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        Service::call(&mut self.0, request.map(|body| Body::new(LookAhead::new(body))))
+    }
+}
+
+/// Says with the last frame that it is the last. tonic's own bodies learn it only when they are asked again, and HTTP/2
+/// then sends an empty frame of its own: one more write, one more packet and one more wake-up of the receiver per call.
+struct LookAhead {
+    inner: Body,
+    next: Option<Frame<Bytes>>,
+    ended: bool,
+}
+
+impl LookAhead {
+    fn new(inner: Body) -> Self {
+        Self { inner, next: None, ended: false }
+    }
+
+    fn poll_inner(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        Pin::new(&mut self.inner).poll_frame(cx)
+    }
+}
+
+impl http_body::Body for LookAhead {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let frame = match self.next.take() {
+            Some(frame) => frame,
+            None if self.ended => return Poll::Ready(None),
+            None => match ready!(self.poll_inner(cx)) {
+                Some(Ok(frame)) => frame,
+                other => return Poll::Ready(other),
+            },
+        };
+        match self.poll_inner(cx) {
+            Poll::Ready(None) => self.ended = true,
+            Poll::Ready(Some(Ok(next))) => self.next = Some(next),
+            Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+            // A stream that has more to come: it is polled again, and this poll has left its waker.
+            Poll::Pending => {}
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.next.is_none() && (self.ended || self.inner.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use http_body_util::{BodyExt, StreamBody};
+
+    use super::*;
+
+    fn body(words: &[&'static str]) -> LookAhead {
+        let frames: Vec<_> =
+            words.iter().map(|word| Ok(Frame::data(Bytes::from_static(word.as_bytes())))).collect();
+        LookAhead::new(Body::new(StreamBody::new(stream::iter(frames))))
+    }
+
+    #[tokio::test]
+    async fn the_last_frame_is_known_to_be_the_last() {
+        let mut body = body(&["one", "two"]);
+        for (word, last) in [("one", false), ("two", true)] {
+            let frame = body.frame().await.expect("a frame").expect("data");
+            assert_eq!(frame.into_data().expect("data"), word);
+            assert_eq!(body.is_end_stream(), last, "{word}");
+        }
+        assert!(body.frame().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_lost_of_a_body() {
+        for words in [&[][..], &["a"], &["a", "b", "c"]] {
+            let whole = body(words).collect().await.expect("collected").to_bytes();
+            assert_eq!(whole, words.concat());
+        }
+    }
+}
