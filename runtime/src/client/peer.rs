@@ -97,8 +97,8 @@ mod tests {
     use super::*;
 
     fn body(words: &[&'static str]) -> LookAhead {
-        let frames: Vec<_> =
-            words.iter().map(|word| Ok(Frame::data(Bytes::from_static(word.as_bytes())))).collect();
+        let frame = |word: &&'static str| Ok::<_, Status>(Frame::data(Bytes::from_static(word.as_bytes())));
+        let frames: Vec<_> = words.iter().map(frame).collect();
         LookAhead::new(Body::new(StreamBody::new(stream::iter(frames))))
     }
 

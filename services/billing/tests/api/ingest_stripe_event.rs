@@ -33,7 +33,7 @@ async fn the_bytes_that_came_are_stored() {
         bench.ingest(body.as_bytes(), &sign(SECRET, now(), body.as_bytes())).await.expect("journaled");
     assert_eq!(
         (answer.event_id.as_str(), answer.duplicate, answer.state()),
-        ("evt_1", false, State::Pending)
+        ("evt_1", false, State::Unheeded)
     );
     let stored = bench.event_and_body("evt_1").await;
     assert_eq!(stored.body, body);
