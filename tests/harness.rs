@@ -164,6 +164,11 @@ impl Mesh {
         &self.databases[0]
     }
 
+    /// Notifications' tables.
+    pub(crate) fn notifications_db(&self) -> &Db {
+        &self.databases[1]
+    }
+
     /// Moves the mesh's time: what a worker held when it was cut off is taken up.
     pub(crate) async fn advance(&self, by: chrono::TimeDelta) {
         for db in &self.databases {

@@ -6,4 +6,5 @@ mod fakes;
 mod faults;
 mod harness;
 mod journeys;
+mod properties;
 mod stripe;

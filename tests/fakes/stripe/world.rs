@@ -154,6 +154,21 @@ impl World {
         }
     }
 
+    /// How many objects and events there are: what comes after is `since` this mark.
+    pub(crate) fn mark(&self) -> (usize, usize) {
+        (self.order.len(), self.events.len())
+    }
+
+    /// The ids of the objects, and the numbers of the events, that were made since a mark, in order.
+    pub(crate) fn since(&self, (objects, events): (usize, usize)) -> (Vec<String>, Vec<usize>) {
+        (self.order[objects..].to_vec(), (events..self.events.len()).collect())
+    }
+
+    /// The type and the id of the event with this number.
+    pub(crate) fn event(&self, number: usize) -> (&str, &str) {
+        (&self.events[number].kind, &self.events[number].id)
+    }
+
     /// The ids of the events that were made so far, in order.
     pub(crate) fn event_ids(&self) -> Vec<String> {
         self.events.iter().map(|event| event.id.clone()).collect()

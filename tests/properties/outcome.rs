@@ -1,0 +1,125 @@
+//! What the mesh made of a case: every row that belongs to it, with ids replaced by what they are ids of, and without
+//! the times of our own clock.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use super::case::Case;
+use crate::{fakes::stripe::Stripe, harness::Mesh};
+
+const ORDERS: &str = "SELECT to_jsonb(o) - '{create_time,update_time}'::text[] FROM orders o
+     WHERE stripe_checkout_session_id = ANY ($1)";
+const EVENTS: &str =
+    "SELECT to_jsonb(e) - '{sequence,receive_time,due_time,attempts,trace_parent,body,process_time}'::text[]
+         || jsonb_build_object('done', process_time IS NOT NULL)
+     FROM stripe_events e WHERE event_id = ANY ($1)";
+const AUDIT: &str =
+    "SELECT jsonb_build_object('actor', actor, 'action', action, 'order_id', ids ->> 'order_id')
+     FROM runtime.audit_entries WHERE ids ->> 'order_id' = ANY ($1)";
+const MESSAGES: &str = "SELECT to_jsonb(m)
+         - '{create_time,send_time,recipient_hash,provider_message_id,attempts}'::text[]
+         || jsonb_build_object('mails', (SELECT count(*) FROM mailbox b WHERE b.message_id = m.message_id))
+     FROM messages m WHERE about = ANY ($1)";
+const CALLS: &str = "SELECT jsonb_build_object('caller', caller, 'rpc', rpc, 'key', idempotency_key)
+     FROM runtime.idempotency_records WHERE substring(idempotency_key FROM '[^:]*$') = ANY ($1)";
+
+async fn rows(pool: &PgPool, query: &'static str, ids: &[String]) -> Vec<Value> {
+    sqlx::query_scalar(query).bind(ids).fetch_all(pool).await.expect("rows")
+}
+
+/// A text of a row.
+fn text<'a>(row: &'a Value, field: &str) -> &'a str {
+    row[field].as_str().unwrap_or_default()
+}
+
+/// Rows of one table, and the field that says whose each is.
+struct Table {
+    name: &'static str,
+    key: &'static str,
+    rows: Vec<Value>,
+}
+
+/// The outcome of each case.
+pub(super) async fn outcomes(mesh: &Mesh, stripe: &Stripe, cases: &[Case]) -> Vec<Value> {
+    let mut names: Vec<_> = cases.iter().map(|case| Names::of(case, stripe)).collect();
+    let tables = tables(mesh, stripe, cases).await;
+    let mut owners = BTreeMap::new();
+    for (n, case) in cases.iter().enumerate() {
+        owners.extend(case.cast.objects.iter().cloned().chain(case.event_ids(stripe)).map(|id| (id, n)));
+    }
+    let mut outcomes = vec![BTreeMap::<_, Vec<Value>>::new(); cases.len()];
+    for Table { name, key, rows } in &tables {
+        for outcome in &mut outcomes {
+            outcome.insert(*name, Vec::new());
+        }
+        for row in rows {
+            // `order:…`, `deliver:…`: what is keyed by another row's id follows from it.
+            let from = text(row, key).rsplit(':').next().unwrap_or_default();
+            let Some(owner) = owners.get(from).copied() else { panic!("{name}: nobody's {row}") };
+            if let Some(id) = ["order_id", "message_id"].iter().find_map(|field| row[field].as_str()) {
+                let what = row["template"].as_str().unwrap_or("order");
+                names[owner].follow(id, from, what);
+                owners.insert(id.to_owned(), owner);
+            }
+            outcomes[owner].entry(name).or_default().push(names[owner].rename(row));
+        }
+    }
+    outcomes.iter_mut().flat_map(BTreeMap::values_mut).for_each(|rows| rows.sort_by_key(Value::to_string));
+    outcomes.into_iter().map(|outcome| json!(outcome)).collect()
+}
+
+/// All rows of these cases; what others follow from comes first.
+async fn tables(mesh: &Mesh, stripe: &Stripe, cases: &[Case]) -> Vec<Table> {
+    let (billing, notifications) = (mesh.billing_db().pool(), mesh.notifications_db().pool());
+    let sessions: Vec<_> = cases.iter().flat_map(|case| case.cast.sessions.clone()).collect();
+    let event_ids: Vec<_> = cases.iter().flat_map(|case| case.event_ids(stripe)).collect();
+    let orders = rows(billing, ORDERS, &sessions).await;
+    let order_ids: Vec<_> = orders.iter().map(|order| text(order, "order_id").to_owned()).collect();
+    let abouts: Vec<_> = order_ids.iter().map(|id| format!("order:{id}")).collect();
+    let messages = rows(notifications, MESSAGES, &abouts).await;
+    let message_ids: Vec<_> = messages.iter().map(|message| text(message, "message_id").to_owned()).collect();
+    let events = rows(billing, EVENTS, &event_ids).await;
+    let audit = rows(billing, AUDIT, &order_ids).await;
+    let calls = rows(notifications, CALLS, &[order_ids, message_ids].concat()).await;
+    vec![
+        Table { name: "events", key: "event_id", rows: events },
+        Table { name: "orders", key: "stripe_checkout_session_id", rows: orders },
+        Table { name: "messages", key: "about", rows: messages },
+        Table { name: "audit", key: "order_id", rows: audit },
+        Table { name: "calls", key: "key", rows: calls },
+    ]
+}
+
+/// Names for what the case's ids are ids of: the same in each case of a lifecycle.
+struct Names(Vec<(String, String)>);
+
+impl Names {
+    /// Names of what Stripe made, by its place in the case.
+    fn of(case: &Case, stripe: &Stripe) -> Self {
+        let ids = case.cast.objects.iter().cloned().chain(case.event_ids(stripe));
+        let name = |(n, id): (usize, String)| {
+            let kind = id.rsplit_once('_').map_or("", |(kind, _)| kind).to_owned();
+            (id, format!("<{kind} {n}>"))
+        };
+        let token = (case.cast.token.clone(), "<buyer>".to_owned());
+        Self(ids.enumerate().map(name).chain([token]).collect())
+    }
+
+    /// Names what follows from something of the case.
+    fn follow(&mut self, id: &str, from: &str, what: &str) {
+        let known = self.0.iter().find(|(known, _)| known == from);
+        let name = known.map_or_else(String::new, |(_, name)| format!("<{what} of {name}>"));
+        self.0.push((id.to_owned(), name));
+    }
+
+    /// The row with names in place of ids.
+    fn rename(&self, row: &Value) -> Value {
+        let text = row.to_string();
+        let named = self.0.iter().fold(text, |text, (id, name)| {
+            if text.contains(id.as_str()) { text.replace(id.as_str(), name) } else { text }
+        });
+        serde_json::from_str(&named).expect("still JSON")
+    }
+}
