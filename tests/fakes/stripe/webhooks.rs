@@ -9,12 +9,17 @@ use std::{
 use levqor_runtime::{clock::Clock, testing::spawn};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use reqwest::Client;
-use tokio::{sync::mpsc::UnboundedReceiver, time::timeout};
+use tokio::{
+    sync::{Semaphore, mpsc::UnboundedReceiver},
+    time::timeout,
+};
 
 use super::{versions, world::World};
 
 /// How long an endpoint may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How many deliveries are made at the same time.
+const AT_ONCE: usize = 64;
 
 /// Who gets webhooks, and how badly.
 pub(crate) struct Endpoint {
@@ -102,17 +107,23 @@ fn sign(secret: &str, timestamp: i64, body: &str) -> String {
     format!("t={timestamp},v1={}", hex::encode(tag.as_ref()))
 }
 
-/// Delivers what comes, everything at once.
+/// Delivers what comes.
 pub(super) async fn deliver_all(world: Arc<Mutex<World>>, client: Client, mut jobs: UnboundedReceiver<Job>) {
+    let room = Arc::new(Semaphore::new(AT_ONCE));
     while let Some(job) = jobs.recv().await {
-        drop(spawn(deliver(Arc::clone(&world), client.clone(), job)));
+        drop(spawn(deliver(Arc::clone(&world), client.clone(), Arc::clone(&room), job)));
     }
 }
 
-async fn deliver(world: Arc<Mutex<World>>, client: Client, job: Job) {
+async fn deliver(world: Arc<Mutex<World>>, client: Client, room: Arc<Semaphore>, job: Job) {
     pause(job.delay).await;
     let mut wait = lock(&world).endpoints[job.endpoint].first_pause;
-    while !attempt(&world, &client, &job).await {
+    loop {
+        let place = room.acquire().await.expect("it is never closed");
+        if attempt(&world, &client, &job).await {
+            return;
+        }
+        drop(place);
         pause(wait).await;
         wait = (wait * 2).min(lock(&world).endpoints[job.endpoint].longest_pause);
     }
