@@ -26,7 +26,7 @@ pub(crate) async fn serve(env: &Env, role: Role) -> anyhow::Result<()> {
 
 async fn service<S: Service>(env: &Env) -> anyhow::Result<()> {
     let (telemetry, config) = mesh::read(env, ServiceConfig::<S>::read)?;
-    let _guard = telemetry::init(&telemetry);
+    let _guard = telemetry::init(&telemetry, S::NAME);
     let mut stop = StopSignal::new()?;
     let running = run::start(config).await?;
     stop.wait().await;
@@ -37,7 +37,7 @@ async fn service<S: Service>(env: &Env) -> anyhow::Result<()> {
 async fn gateway(env: &Env) -> anyhow::Result<()> {
     let (telemetry, (config, delay)) =
         mesh::read(env, |reader| levqor_gateway::Config::read(reader).zip(run::drain_delay(reader)))?;
-    let _guard = telemetry::init(&telemetry);
+    let _guard = telemetry::init(&telemetry, levqor_gateway::NAME);
     let mut stop = StopSignal::new()?;
     let running = levqor_gateway::start(config, access::methods(), Clock::default()).await?;
     tracing::info!(addr = %running.addr(), "the gateway is serving");

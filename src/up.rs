@@ -68,7 +68,7 @@ pub(crate) async fn up(mut env: Env) -> anyhow::Result<()> {
         let listen = listen(&env, reader);
         Some(Config { gateway: gateway?, billing: billing?, notifications: notifications?, listen: listen? })
     })?;
-    let _guard = telemetry::init(&telemetry);
+    let _guard = telemetry::init(&telemetry, "up");
 
     let mut ports = Ports::bind(&config.listen).await?;
     let http = levqor_gateway::bind(&config.gateway).await?;

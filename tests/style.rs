@@ -160,7 +160,7 @@ fn tests_do_not_sleep() {
 
 #[test]
 fn telemetry_is_initialised_in_one_place() {
-    for (name, text) in files().iter().filter(|(name, _)| *name != "runtime/src/telemetry.rs") {
+    for (name, text) in files().iter().filter(|(name, _)| !name.starts_with("runtime/src/telemetry")) {
         for banned in ["SdkTracerProvider", ".try_init()", "set_global_default"] {
             assert!(!text.contains(banned) || name == "tests/style.rs", "{name} contains {banned}");
         }

@@ -24,6 +24,7 @@ use levqor_runtime::{
     client::{Background, Channels},
     clock::Clock,
     lifecycle::Readiness,
+    telemetry,
     token::{ServiceTokens, UserTokens},
 };
 use tokio::net::TcpListener;
@@ -113,13 +114,19 @@ pub fn start_on(
 fn capabilities(transcoder: &Transcoder) -> Vec<Capability> {
     let on = |name, reason: String| Capability { name, on: true, reason };
     let off = |name, reason: &str| Capability { name, on: false, reason: reason.to_owned() };
-    vec![
+    let mut all = vec![
         on("rest", format!("{} routes, read from the protos", transcoder.routes())),
         on("stripe_webhooks", "passed on to billing, which verifies them".to_owned()),
         off("rate_limits", "not built yet"),
         off("openapi", "not built yet"),
         off("cors", "not built yet"),
-    ]
+    ];
+    all.extend(telemetry::capabilities().into_iter().map(|it| Capability {
+        name: it.name,
+        on: it.on,
+        reason: it.reason,
+    }));
+    all
 }
 
 /// Names the spans of the routes that are not transcoded.

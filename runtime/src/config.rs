@@ -113,6 +113,13 @@ impl<'a> Reader<'a> {
         Self { env, problems: Vec::new() }
     }
 
+    /// Whether a setting is given at all, as text or as a file.
+    #[must_use]
+    pub fn is_set(&self, setting: &Setting) -> bool {
+        let file = || self.env.get(&format!("{}_FILE", setting.name));
+        self.env.get(&setting.name).or_else(|| file().filter(|_| setting.secret)).is_some()
+    }
+
     /// A value, if it is set.
     pub fn optional<T: FromStr>(&mut self, setting: &Setting, expected: &str) -> Option<T> {
         let text = self.env.get(&setting.name)?;

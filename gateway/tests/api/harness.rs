@@ -43,7 +43,7 @@ pub(crate) static METHODS: LazyLock<Methods> = LazyLock::new(|| {
 
 static TELEMETRY: LazyLock<TelemetryGuard> = LazyLock::new(|| {
     let env = Env::from_pairs([("LEVQOR_LOG", "off")]);
-    telemetry::init(&TelemetryConfig::read(&mut Reader::new(&env)).expect("telemetry"))
+    telemetry::init(&TelemetryConfig::read(&mut Reader::new(&env)).expect("telemetry"), "gateway")
 });
 
 pub(crate) struct Mesh {

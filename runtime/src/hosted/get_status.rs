@@ -13,6 +13,7 @@ use crate::{
     lifecycle::Measurement,
     rpc::State,
     service::{JournalDepth, Service},
+    telemetry,
 };
 
 pub(super) async fn get_status<S: Service>(
@@ -30,14 +31,15 @@ pub(super) async fn get_status<S: Service>(
             ..Default::default()
         });
     }
-    let capabilities = hosted.service.capabilities().into_iter().map(|capability| {
-        let state = if capability.on { capability::State::On } else { capability::State::Off };
-        levqor_proto::runtime::v1::Capability {
-            name: capability.name.to_owned(),
-            state: state.into(),
-            reason: capability.reason,
-        }
-    });
+    let capabilities =
+        hosted.service.capabilities().into_iter().chain(telemetry::capabilities()).map(|capability| {
+            let state = if capability.on { capability::State::On } else { capability::State::Off };
+            levqor_proto::runtime::v1::Capability {
+                name: capability.name.to_owned(),
+                state: state.into(),
+                reason: capability.reason,
+            }
+        });
     Ok(GetStatusResponse {
         service: S::NAME.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -137,6 +137,6 @@ fn trace() {
     static GUARD: OnceLock<TelemetryGuard> = OnceLock::new();
     GUARD.get_or_init(|| {
         let env = Env::from_pairs([("LEVQOR_LOG", "off")]);
-        telemetry::init(&TelemetryConfig::read(&mut Reader::new(&env)).expect("a configuration"))
+        telemetry::init(&TelemetryConfig::read(&mut Reader::new(&env)).expect("a configuration"), "billing")
     });
 }

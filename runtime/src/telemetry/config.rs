@@ -1,0 +1,162 @@
+//! Settings of telemetry: what is logged and how, where OTLP and errors go, and what this deployment is called.
+
+mod otlp;
+
+use secrecy::{ExposeSecret, SecretString};
+use sentry::types::Dsn;
+use tracing_subscriber::EnvFilter;
+
+pub use otlp::Otlp;
+
+use crate::config::{Reader, Setting};
+
+const LOG: Setting = Setting::plain(
+    "LEVQOR_LOG",
+    Some("info"),
+    "What is logged, in the syntax of tracing-subscriber's EnvFilter: `info`, `warn,levqor_billing=debug`.",
+);
+const LOG_FORMAT: Setting = Setting::plain(
+    "LEVQOR_LOG_FORMAT",
+    Some("text"),
+    "How it is logged: `text` for people, `json` for machines.",
+);
+const ENVIRONMENT: Setting = Setting::plain(
+    "LEVQOR_ENVIRONMENT",
+    Some("development"),
+    "What this deployment is called in traces, metrics, logs and Sentry: `production`, `staging`, `development`.",
+);
+const SENTRY_DSN: Setting = Setting::secret(
+    "SENTRY_DSN",
+    "Where internal errors and panics are reported: the DSN of a Sentry project, https://key@host/project. Without it `sentry` is off.",
+);
+const SDK_DISABLED: Setting = Setting::plain(
+    "OTEL_SDK_DISABLED",
+    Some("false"),
+    "`true` exports nothing over OTLP, whatever else is set. Sentry and the log are not touched.",
+);
+
+/// How the process tells what it does.
+#[derive(Debug, Clone)]
+pub struct TelemetryConfig {
+    pub(crate) filter: String,
+    pub(crate) json: bool,
+    /// `LEVQOR_ENVIRONMENT`
+    pub(crate) environment: String,
+    /// Where traces, logs and metrics go; none where that is off.
+    pub(crate) otlp: Result<Otlp, &'static str>,
+    /// Where errors go; none where that is off.
+    pub(crate) sentry: Option<SentryDsn>,
+}
+
+/// A DSN. Its `Debug` shows nothing.
+#[derive(Clone)]
+pub(crate) struct SentryDsn(pub(crate) Dsn);
+
+impl std::fmt::Debug for SentryDsn {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("SentryDsn(…)")
+    }
+}
+
+impl TelemetryConfig {
+    /// The settings.
+    #[must_use]
+    pub fn settings() -> Vec<Setting> {
+        let mut settings = vec![LOG, LOG_FORMAT, ENVIRONMENT, SENTRY_DSN, SDK_DISABLED];
+        settings.extend(Otlp::settings());
+        settings
+    }
+
+    /// Reads the settings. None only with a problem noted.
+    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let filter: Option<String> = reader.defaulted(&LOG, "an EnvFilter");
+        if let Some(filter) = &filter
+            && EnvFilter::try_new(filter).is_err()
+        {
+            reader.problem(&LOG, "expected an EnvFilter such as `info` or `warn,levqor_billing=debug`");
+        }
+        let format: Option<String> = reader.defaulted(&LOG_FORMAT, "`text` or `json`");
+        if let Some(format) = &format
+            && format != "text"
+            && format != "json"
+        {
+            reader.problem(&LOG_FORMAT, "expected `text` or `json`");
+        }
+        let environment = environment(reader);
+        let disabled: Option<bool> = reader.defaulted(&SDK_DISABLED, "`true` or `false`");
+        let otlp = Otlp::read(reader);
+        let sentry = match reader.secret(&SENTRY_DSN) {
+            None => None,
+            Some(text) => dsn(reader, &text),
+        };
+        let otlp = if disabled? { Err("OTEL_SDK_DISABLED is true") } else { otlp? };
+        Some(Self { filter: filter?, json: format? == "json", environment: environment?, otlp, sentry })
+    }
+}
+
+fn environment(reader: &mut Reader<'_>) -> Option<String> {
+    let expected = "a name of up to 64 letters, digits, dots, dashes and underscores, such as production";
+    let name: String = reader.defaulted(&ENVIRONMENT, expected)?;
+    let fits = name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    if !fits {
+        reader.problem(&ENVIRONMENT, format!("expected {expected}"));
+    }
+    Some(name)
+}
+
+/// A key without its host, which is what a hurried copy gives, is no DSN.
+fn dsn(reader: &mut Reader<'_>, text: &SecretString) -> Option<SentryDsn> {
+    let parsed = text.expose_secret().parse().ok();
+    if parsed.is_none() {
+        let expected =
+            "expected a DSN, https://PUBLIC_KEY@HOST/PROJECT_ID, as Sentry shows it under Client Keys";
+        reader.problem(&SENTRY_DSN, expected);
+    }
+    parsed.map(SentryDsn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Env;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<TelemetryConfig, String> {
+        let env = Env::from_pairs(pairs.iter().copied());
+        let mut reader = Reader::new(&env);
+        let config = TelemetryConfig::read(&mut reader);
+        reader.finish(config).map_err(|problems| problems.to_string())
+    }
+
+    #[test]
+    fn nothing_set_means_that_nothing_leaves() {
+        let config = read(&[]).expect("defaults");
+        assert!(config.otlp.is_err() && config.sentry.is_none());
+        assert_eq!(config.environment, "development");
+    }
+
+    #[test]
+    fn what_is_no_dsn_is_refused_with_the_form_and_without_the_value() {
+        // The audit's own value was a bare hash.
+        for text in
+            ["4c1a9d0e77b24bd1a1d3b1c2d3e4f5a6", "https://sentry.io/1", "key@host/1", "https://key@host/"]
+        {
+            let said = read(&[("SENTRY_DSN", text)]).expect_err(text);
+            assert!(
+                said.contains("SENTRY_DSN: expected a DSN, https://PUBLIC_KEY@HOST/PROJECT_ID"),
+                "{said}"
+            );
+            assert!(!said.contains(text), "{said}");
+        }
+        assert!(
+            read(&[("SENTRY_DSN", "https://key@o1.ingest.sentry.io/42")]).expect("a DSN").sentry.is_some()
+        );
+    }
+
+    #[test]
+    fn a_disabled_sdk_exports_nothing_but_its_mistakes_are_still_found() {
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317");
+        assert!(read(&[endpoint]).expect("an endpoint").otlp.is_ok());
+        assert!(read(&[endpoint, ("OTEL_SDK_DISABLED", "true")]).expect("disabled").otlp.is_err());
+        assert!(read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "x y"), ("OTEL_SDK_DISABLED", "true")]).is_err());
+    }
+}

@@ -1,0 +1,241 @@
+//! Settings of the export over OTLP, by the names that OpenTelemetry gave them.
+
+use std::{num::NonZero, str::FromStr, time::Duration};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use opentelemetry::KeyValue;
+use opentelemetry_sdk::trace::Sampler;
+use percent_encoding::percent_decode_str;
+use secrecy::ExposeSecret;
+
+use crate::config::{Reader, Setting};
+
+const ENDPOINT: Setting = Setting::plain(
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    None,
+    "Where traces, logs and metrics go: the URL of an OTLP receiver that speaks gRPC, http://127.0.0.1:4317. Without it `otlp` is off.",
+);
+const HEADERS: Setting = Setting::secret(
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "What is sent with every export, as `name=value,name=value`, values percent-encoded.",
+);
+const PROTOCOL: Setting = Setting::plain(
+    "OTEL_EXPORTER_OTLP_PROTOCOL",
+    Some("grpc"),
+    "How OTLP is spoken. `grpc` is the one that is built in.",
+);
+const TIMEOUT: Setting = Setting::plain(
+    "OTEL_EXPORTER_OTLP_TIMEOUT",
+    Some("10000"),
+    "How long one export may take, in milliseconds.",
+);
+const SAMPLER: Setting = Setting::plain(
+    "OTEL_TRACES_SAMPLER",
+    Some("parentbased_traceidratio"),
+    "Which traces are recorded where the caller has not decided: `parentbased_traceidratio`, `parentbased_always_on` or `parentbased_always_off`.",
+);
+const SAMPLER_ARG: Setting = Setting::plain(
+    "OTEL_TRACES_SAMPLER_ARG",
+    Some("1.0"),
+    "The share of traces that `parentbased_traceidratio` records, from 0 to 1.",
+);
+const RESOURCE: Setting = Setting::plain(
+    "OTEL_RESOURCE_ATTRIBUTES",
+    None,
+    "What else is said of this process with everything that it exports, as `name=value,name=value`, values percent-encoded.",
+);
+const METRIC_INTERVAL: Setting = Setting::plain(
+    "OTEL_METRIC_EXPORT_INTERVAL",
+    Some("60000"),
+    "How often metrics are exported over OTLP, in milliseconds.",
+);
+
+/// How and where OTLP is exported.
+#[derive(Debug, Clone)]
+pub struct Otlp {
+    /// The receiver.
+    pub endpoint: Uri,
+    /// Sent with every export; values are marked sensitive.
+    pub headers: HeaderMap,
+    /// How long one export may take.
+    pub timeout: Duration,
+    /// Which traces are recorded.
+    pub sampler: Sampler,
+    /// What else is said of the process.
+    pub resource: Vec<KeyValue>,
+    /// How often metrics are exported.
+    pub metric_interval: Duration,
+}
+
+impl Otlp {
+    /// The settings.
+    #[must_use]
+    pub(super) fn settings() -> Vec<Setting> {
+        vec![ENDPOINT, HEADERS, PROTOCOL, TIMEOUT, SAMPLER, SAMPLER_ARG, RESOURCE, METRIC_INTERVAL]
+    }
+
+    /// Reads all of them, wherever it goes, so that mistakes are found before the day it is turned on. Outer none only
+    /// with a problem noted; the error says why it is off.
+    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Result<Self, &'static str>> {
+        let expected = "the URL of an OTLP receiver without a path, such as http://127.0.0.1:4317";
+        let given = reader.is_set(&ENDPOINT);
+        let endpoint: Option<Endpoint> = reader.optional(&ENDPOINT, expected);
+        let headers = headers(reader);
+        let protocol: Option<String> = reader.defaulted(&PROTOCOL, "`grpc`");
+        if protocol.as_deref().is_some_and(|protocol| protocol != "grpc") {
+            reader.problem(&PROTOCOL, "expected `grpc`; receivers take it on port 4317 as a rule");
+        }
+        let timeout = milliseconds(reader, &TIMEOUT);
+        let sampler = sampler(reader);
+        let resource: Option<Pairs> = if reader.is_set(&RESOURCE) {
+            reader.optional(&RESOURCE, "`name=value,name=value`, values percent-encoded")
+        } else {
+            Some(Pairs(Vec::new()))
+        };
+        let metric_interval = milliseconds(reader, &METRIC_INTERVAL);
+        if !given {
+            let rest = (headers?, timeout?, sampler?, resource?, metric_interval?);
+            drop(rest);
+            return Some(Err("OTEL_EXPORTER_OTLP_ENDPOINT is not set"));
+        }
+        Some(Ok(Self {
+            endpoint: endpoint?.0,
+            headers: headers?,
+            timeout: timeout?,
+            sampler: sampler?,
+            resource: resource?.0.into_iter().map(|(name, value)| KeyValue::new(name, value)).collect(),
+            metric_interval: metric_interval?,
+        }))
+    }
+}
+
+fn milliseconds(reader: &mut Reader<'_>, setting: &Setting) -> Option<Duration> {
+    let number: NonZero<u32> = reader.defaulted(setting, "a number of milliseconds, 1 or more")?;
+    Some(Duration::from_millis(number.get().into()))
+}
+
+fn headers(reader: &mut Reader<'_>) -> Option<HeaderMap> {
+    let Some(text) = reader.secret(&HEADERS) else { return Some(HeaderMap::new()) };
+    let read = |text: &str| {
+        let mut headers = HeaderMap::new();
+        for (name, value) in text.parse::<Pairs>().ok()?.0 {
+            let mut value = HeaderValue::from_str(&value).ok()?;
+            value.set_sensitive(true);
+            headers.insert(HeaderName::from_str(&name).ok()?, value);
+        }
+        Some(headers)
+    };
+    let headers = read(text.expose_secret());
+    if headers.is_none() {
+        reader.problem(&HEADERS, "expected headers as `name=value,name=value`, values percent-encoded");
+    }
+    headers
+}
+
+fn sampler(reader: &mut Reader<'_>) -> Option<Sampler> {
+    let kinds = "`parentbased_traceidratio`, `parentbased_always_on` or `parentbased_always_off`";
+    let kind: Option<String> = reader.defaulted(&SAMPLER, kinds);
+    let share: Option<f64> = reader.defaulted(&SAMPLER_ARG, "a share from 0 to 1, such as 0.1");
+    if share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
+        reader.problem(&SAMPLER_ARG, "expected a share from 0 to 1, such as 0.1");
+    }
+    let root = match kind?.as_str() {
+        "parentbased_traceidratio" => Sampler::TraceIdRatioBased(share?),
+        "parentbased_always_on" => Sampler::AlwaysOn,
+        "parentbased_always_off" => Sampler::AlwaysOff,
+        _ => {
+            reader.problem(&SAMPLER, format!("expected {kinds}"));
+            return None;
+        }
+    };
+    Some(Sampler::ParentBased(Box::new(root)))
+}
+
+/// The text is not of the form that is expected.
+#[derive(Debug)]
+struct Malformed;
+
+/// An http or https URL with a host and without path, query or user.
+struct Endpoint(Uri);
+
+impl FromStr for Endpoint {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let uri: Uri = text.parse().map_err(|_| Malformed)?;
+        let scheme = matches!(uri.scheme_str(), Some("http" | "https"));
+        let authority = uri.authority().is_some_and(|it| !it.host().is_empty() && !it.as_str().contains('@'));
+        let bare = uri.path_and_query().is_none_or(|path| path.as_str() == "/");
+        if scheme && authority && bare { Ok(Self(uri)) } else { Err(Malformed) }
+    }
+}
+
+/// `name=value,name=value`, values percent-encoded.
+struct Pairs(Vec<(String, String)>);
+
+impl FromStr for Pairs {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let pair = |part: &str| {
+            let (name, value) = part.split_once('=').ok_or(Malformed)?;
+            let value = percent_decode_str(value.trim()).decode_utf8().map_err(|_| Malformed)?.into_owned();
+            let name = name.trim().to_owned();
+            if name.is_empty() { Err(Malformed) } else { Ok((name, value)) }
+        };
+        text.split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .map(pair)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Env;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Result<Otlp, &'static str>, String> {
+        let env = Env::from_pairs(pairs.iter().copied());
+        let mut reader = Reader::new(&env);
+        let otlp = Otlp::read(&mut reader);
+        reader.finish(otlp).map_err(|problems| problems.to_string())
+    }
+
+    #[test]
+    fn the_usual_settings_are_read() {
+        let otlp = read(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector.example:4317"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=a%20b, x-team=1"),
+            ("OTEL_TRACES_SAMPLER_ARG", "0.1"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "cloud.region=eu-west-2"),
+        ]);
+        let otlp = otlp.expect("sound").expect("on");
+        assert_eq!(otlp.headers.get("x-key").and_then(|value| value.to_str().ok()), Some("a b"));
+        assert_eq!(otlp.resource, [KeyValue::new("cloud.region", "eu-west-2")]);
+        assert!(format!("{:?}", otlp.sampler).contains("0.1"), "{:?}", otlp.sampler);
+        assert!(!format!("{otlp:?}").contains("a b"), "a header's value is shown");
+    }
+
+    #[test]
+    fn what_is_malformed_is_refused_by_name_even_where_it_is_off() {
+        for (name, value) in [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:4317"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318/v1/traces"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "no pair"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "0"),
+            ("OTEL_TRACES_SAMPLER", "jaeger_remote"),
+            ("OTEL_TRACES_SAMPLER_ARG", "10"),
+            ("OTEL_TRACES_SAMPLER_ARG", "NaN"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "region"),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "often"),
+        ] {
+            let said = read(&[(name, value)]).expect_err(value);
+            assert!(said.contains(&format!("{name}: expected")), "{said}");
+            assert!(!said.contains(&format!(" {value}")), "a value is shown: {said}");
+        }
+    }
+}
