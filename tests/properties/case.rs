@@ -44,7 +44,8 @@ impl Case {
     /// The case of this seed.
     pub(super) fn new(seed: u64, telling: Telling) -> Self {
         let mut dice = StdRng::seed_from_u64(seed);
-        let lifecycle = LIFECYCLES.choose(&mut dice).expect("there are lifecycles");
+        let lifecycle =
+            LIFECYCLES.choose_weighted(&mut dice, |lifecycle| lifecycle.weight).expect("there are some");
         let haste = *[0.1, 0.5, 0.9].choose(&mut dice).expect("there are three");
         Self { dice, haste, ..Self::of(lifecycle, telling, seed) }
     }

@@ -25,6 +25,8 @@ type Named = (&'static str, Step);
 /// A lifecycle.
 pub(super) struct Lifecycle {
     pub(super) name: &'static str,
+    /// How often it is told, beside the others.
+    pub(super) weight: u32,
     pub(super) steps: &'static [Named],
 }
 
@@ -88,29 +90,36 @@ impl Cast {
     }
 }
 
-/// Every lifecycle.
+/// Every lifecycle. Subscriptions make many events, and no orders yet: they are told less often.
 pub(super) const LIFECYCLES: &[Lifecycle] = &[
-    Lifecycle { name: "a guest pays by card", steps: &[OPEN, PAY] },
-    Lifecycle { name: "a customer pays by card", steps: &[REGISTER, OPEN_AS_CUSTOMER, PAY] },
-    Lifecycle { name: "a guest becomes a customer", steps: &[OPEN_AND_REGISTER, PAY] },
-    Lifecycle { name: "a debit succeeds", steps: &[OPEN, DEBIT, DAYS, DEBIT_SUCCEEDS] },
+    Lifecycle { name: "a guest pays by card", weight: 4, steps: &[OPEN, PAY] },
+    Lifecycle { name: "a customer pays by card", weight: 4, steps: &[REGISTER, OPEN_AS_CUSTOMER, PAY] },
+    Lifecycle { name: "a guest becomes a customer", weight: 4, steps: &[OPEN_AND_REGISTER, PAY] },
+    Lifecycle { name: "a debit succeeds", weight: 4, steps: &[OPEN, DEBIT, DAYS, DEBIT_SUCCEEDS] },
     Lifecycle {
         name: "a debit succeeds at once",
+        weight: 4,
         steps: &[REGISTER, OPEN_AS_CUSTOMER, DEBIT, DEBIT_SUCCEEDS],
     },
-    Lifecycle { name: "a debit fails", steps: &[REGISTER, OPEN_AS_CUSTOMER, DEBIT, DAYS, DEBIT_FAILS] },
-    Lifecycle { name: "a guest's debit fails at once", steps: &[OPEN, DEBIT, DEBIT_FAILS] },
+    Lifecycle {
+        name: "a debit fails",
+        weight: 4,
+        steps: &[REGISTER, OPEN_AS_CUSTOMER, DEBIT, DAYS, DEBIT_FAILS],
+    },
+    Lifecycle { name: "a guest's debit fails at once", weight: 4, steps: &[OPEN, DEBIT, DEBIT_FAILS] },
     Lifecycle {
         name: "a failed debit and a second purchase",
+        weight: 4,
         steps: &[REGISTER, OPEN_AS_CUSTOMER, DEBIT, DEBIT_FAILS, OPEN_AS_CUSTOMER, PAY],
     },
-    Lifecycle { name: "a guest leaves", steps: &[OPEN, DAYS, EXPIRE] },
-    Lifecycle { name: "a customer leaves", steps: &[REGISTER, OPEN_AS_CUSTOMER, DAYS, EXPIRE] },
-    Lifecycle { name: "free", steps: &[OPEN_AND_REGISTER, PAY_NOTHING] },
-    Lifecycle { name: "declined, then paid", steps: &[OPEN, BE_DECLINED, PAY] },
-    Lifecycle { name: "declined, then left", steps: &[OPEN, BE_DECLINED, DAYS, EXPIRE] },
+    Lifecycle { name: "a guest leaves", weight: 4, steps: &[OPEN, DAYS, EXPIRE] },
+    Lifecycle { name: "a customer leaves", weight: 4, steps: &[REGISTER, OPEN_AS_CUSTOMER, DAYS, EXPIRE] },
+    Lifecycle { name: "free", weight: 4, steps: &[OPEN_AND_REGISTER, PAY_NOTHING] },
+    Lifecycle { name: "declined, then paid", weight: 4, steps: &[OPEN, BE_DECLINED, PAY] },
+    Lifecycle { name: "declined, then left", weight: 4, steps: &[OPEN, BE_DECLINED, DAYS, EXPIRE] },
     Lifecycle {
         name: "several purchases of one customer in one second",
+        weight: 4,
         steps: &[
             REGISTER,
             OPEN_AS_CUSTOMER,
@@ -126,19 +135,26 @@ pub(super) const LIFECYCLES: &[Lifecycle] = &[
     },
     Lifecycle {
         name: "refunded in two parts",
+        weight: 4,
         steps: &[REGISTER, OPEN_AS_CUSTOMER, PAY, DAYS, REFUND_SOME, REFUND_REST],
     },
     Lifecycle {
         name: "a subscription fails and recovers",
+        weight: 1,
         steps: &[OPEN_SUBSCRIPTION, PAY, CARD_FAILS, RENEW, RETRY, CARD_WORKS, RETRY, RENEW],
     },
     Lifecycle {
         name: "a subscription is given up",
+        weight: 1,
         steps: &[OPEN_SUBSCRIPTION, PAY, CARD_FAILS, RENEW, RETRY, RETRY, RETRY],
     },
-    Lifecycle { name: "money without a checkout", steps: &[REGISTER, PAY_DIRECTLY, REFUND_REST] },
-    Lifecycle { name: "something else is sold", steps: &[OPEN_SOMETHING_ELSE, PAY] },
-    Lifecycle { name: "nobody knows what is sold", steps: &[OPEN_NOBODY_KNOWS_WHAT, DEBIT, DEBIT_FAILS] },
+    Lifecycle { name: "money without a checkout", weight: 4, steps: &[REGISTER, PAY_DIRECTLY, REFUND_REST] },
+    Lifecycle { name: "something else is sold", weight: 4, steps: &[OPEN_SOMETHING_ELSE, PAY] },
+    Lifecycle {
+        name: "nobody knows what is sold",
+        weight: 4,
+        steps: &[OPEN_NOBODY_KNOWS_WHAT, DEBIT, DEBIT_FAILS],
+    },
 ];
 
 const REGISTER: Named = (
