@@ -8,17 +8,19 @@ mod lifecycles;
 mod outcome;
 mod truth;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use case::{Case, Telling};
-use levqor_runtime::config::Env;
+use chrono::TimeDelta;
+use levqor_runtime::{config::Env, testing::eventually};
 use lifecycles::LIFECYCLES;
 use outcome::outcomes;
 use rand::Rng;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::{
-    fakes::stripe::{KEY, Stripe},
+    fakes::stripe::{KEY, Stripe, Trouble},
     harness::Mesh,
 };
 
@@ -37,63 +39,110 @@ fn cases(count: u64, telling: Telling) -> Vec<Case> {
     (first..first + count).map(|seed| Case::new(seed, telling)).collect()
 }
 
-/// Tells every case to its end; the outcomes, in the cases' order.
-async fn tell(stripe: &Stripe, mesh: &Mesh, cases: &mut [Case]) -> Vec<Value> {
-    while cases.iter().any(|case| !case.is_over()) {
-        futures_util::future::join_all(cases.iter_mut().map(|case| case.go_on(stripe, mesh))).await;
-        mesh.settle().await;
-    }
-    outcomes(mesh, stripe, cases).await
+/// A Stripe and a mesh.
+struct Stage {
+    stripe: Stripe,
+    mesh: Mesh,
+    /// Whether the mesh fetches what events are about.
+    fetches: bool,
+    /// Whether what it fetches may have to be tried again.
+    troubled: bool,
 }
 
-/// How each lifecycle ends when its events come in order, once each: as Stripe says.
-async fn references(stripe: &Stripe, mesh: &Mesh, fetched: bool) -> BTreeMap<&'static str, Value> {
-    let mut cases: Vec<_> = LIFECYCLES.iter().map(Case::in_order).collect();
-    let outcomes = tell(stripe, mesh, &mut cases).await;
-    for (case, outcome) in cases.iter().zip(&outcomes) {
-        truth::assert_told(stripe, case, outcome, fetched);
+impl Stage {
+    /// A mesh that has a key of the Stripe.
+    async fn with_a_key() -> Self {
+        let stripe = Stripe::start();
+        let mesh = Mesh::start_with(&[("STRIPE_SECRET_KEY", KEY), ("STRIPE_API_BASE", &stripe.url())]).await;
+        Self { stripe, mesh, fetches: true, troubled: false }
     }
-    cases.iter().map(|case| case.lifecycle.name).zip(outcomes).collect()
-}
 
-/// Tells these cases in batches, and compares each with its reference.
-async fn compare(stripe: &Stripe, mesh: &Mesh, fetched: bool, mut cases: Vec<Case>) {
-    let references = references(stripe, mesh, fetched).await;
-    for batch in cases.chunks_mut(BATCH) {
-        let outcomes = tell(stripe, mesh, batch).await;
-        for (case, outcome) in batch.iter().zip(outcomes) {
-            assert!(
-                outcome == references[case.lifecycle.name],
-                "{case}\nended as {outcome:#}\nand not as {:#}",
-                references[case.lifecycle.name]
-            );
+    /// Tells every case to its end; the outcomes, in the cases' order.
+    async fn tell(&self, cases: &mut [Case]) -> Vec<Value> {
+        while cases.iter().any(|case| !case.is_over()) {
+            let all = cases.iter_mut().map(|case| case.go_on(&self.stripe, &self.mesh));
+            futures_util::future::join_all(all).await;
+            self.rest().await;
+        }
+        outcomes(&self.mesh, &self.stripe, cases).await
+    }
+
+    /// Waits until the mesh is at rest. What is put off comes due: each time is shorter than a lease.
+    async fn rest(&self) {
+        eventually("the mesh is at rest, whatever it has to try again", || async {
+            let settled = timeout(Duration::from_millis(200), self.mesh.settle()).await;
+            if settled.is_err() && self.troubled {
+                self.mesh.advance(TimeDelta::seconds(40)).await;
+                self.mesh.billing().wakes.journal.notify_one();
+            }
+            settled.ok()
+        })
+        .await;
+    }
+
+    /// How each lifecycle ends when its events come in order, once each: as Stripe says.
+    async fn references(&self) -> BTreeMap<&'static str, Value> {
+        let mut cases: Vec<_> = LIFECYCLES.iter().map(Case::in_order).collect();
+        let outcomes = self.tell(&mut cases).await;
+        for (case, outcome) in cases.iter().zip(&outcomes) {
+            truth::assert_told(&self.stripe, case, outcome, self.fetches);
+        }
+        cases.iter().map(|case| case.lifecycle.name).zip(outcomes).collect()
+    }
+
+    /// Tells these cases in batches, and compares each with its reference.
+    async fn compare(&self, references: &BTreeMap<&'static str, Value>, mut cases: Vec<Case>) {
+        for batch in cases.chunks_mut(BATCH) {
+            let outcomes = self.tell(batch).await;
+            for (case, outcome) in batch.iter().zip(outcomes) {
+                let expected = &references[case.lifecycle.name];
+                assert!(outcome == *expected, "{case}\nended as {outcome:#}\nand not as {expected:#}");
+            }
         }
     }
-}
 
-/// Stops the mesh; that it quarantined what nobody can understand is part of some lifecycles.
-async fn finish(mesh: Mesh) {
-    for error in mesh.take_errors() {
-        assert!(error.contains("was quarantined"), "{error}");
+    /// Stops the mesh; that it quarantined what nobody can understand is part of some lifecycles.
+    async fn finish(self) {
+        for error in self.mesh.take_errors() {
+            assert!(error.contains("was quarantined"), "{error}");
+        }
+        self.mesh.finish().await;
     }
-    mesh.finish().await;
 }
 
 #[tokio::test]
 async fn any_order_with_any_duplicates_ends_the_same() {
-    let stripe = Stripe::start();
-    let mesh = Mesh::start_with(&[("STRIPE_SECRET_KEY", KEY), ("STRIPE_API_BASE", &stripe.url())]).await;
+    let stage = Stage::with_a_key().await;
+    let references = stage.references().await;
     let count = setting("LEVQOR_PROPERTY_CASES").unwrap_or(1000);
-    compare(&stripe, &mesh, true, cases(count, Telling::Shuffled)).await;
-    finish(mesh).await;
+    stage.compare(&references, cases(count, Telling::Shuffled)).await;
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn trouble_with_stripes_api_only_puts_the_end_off() {
+    let mut stage = Stage::with_a_key().await;
+    let references = stage.references().await;
+    let mut trouble = Trouble::seeded(setting("LEVQOR_PROPERTY_SEED").unwrap_or(1));
+    (trouble.rate_limited, trouble.internal, trouble.cut, trouble.slow) = (0.2, 0.2, 0.1, 0.1);
+    trouble.slowness = Duration::from_millis(50);
+    stage.stripe.trouble(trouble);
+    stage.troubled = true;
+    stage.compare(&references, cases(50, Telling::Shuffled)).await;
+    let again = "SELECT count(*) FROM stripe_events WHERE attempts > 1";
+    let again: i64 =
+        sqlx::query_scalar(again).fetch_one(stage.mesh.billing_db().pool()).await.expect("a count");
+    assert!(again > 0, "nothing was in trouble");
+    stage.finish().await;
 }
 
 /// Without a key nothing is fetched, and convergence is not claimed; that an event works once still is.
 #[tokio::test]
 async fn without_a_key_what_came_before_may_come_again() {
-    let stripe = Stripe::start();
-    let mesh = Mesh::start().await;
-    compare(&stripe, &mesh, false, cases(50, Telling::Repeated)).await;
-    assert!(stripe.world().requests().is_empty(), "nothing is fetched");
-    finish(mesh).await;
+    let (stripe, mesh) = (Stripe::start(), Mesh::start().await);
+    let stage = Stage { stripe, mesh, fetches: false, troubled: false };
+    let references = stage.references().await;
+    stage.compare(&references, cases(50, Telling::Repeated)).await;
+    assert!(stage.stripe.world().requests().is_empty(), "nothing is fetched");
+    stage.finish().await;
 }
