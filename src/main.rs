@@ -10,6 +10,7 @@ mod output;
 mod serve;
 mod settings;
 mod state;
+mod threads;
 mod token;
 mod up;
 
@@ -27,14 +28,17 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     levqor_runtime::install_crypto();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let env = Env::from_process();
+    let threads = threads::count(&env);
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match builder.worker_threads(threads).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             output::error(&anyhow::Error::new(error).context("cannot start the async runtime"));
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(cli)) {
+    match runtime.block_on(run(cli, env)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::error(&error);
@@ -43,8 +47,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> anyhow::Result<()> {
-    let env = Env::from_process();
+async fn run(cli: Cli, env: Env) -> anyhow::Result<()> {
     match cli.command.unwrap_or(Command::Up) {
         Command::Up => up::up(env).await,
         Command::Serve { role } => serve::serve(&env, role).await,

@@ -8,7 +8,7 @@ use levqor_runtime::{
     telemetry::TelemetryConfig,
 };
 
-use crate::{state, up};
+use crate::{state, threads, up};
 
 /// Variables that begin with this are ours: one that nobody reads is a mistake. Of Stripe's name others have variables
 /// too, the website's prices among them: only what looks like one of ours counts.
@@ -17,6 +17,7 @@ const OURS: &[&str] = &["LEVQOR_", "STRIPE_SECRET", "STRIPE_WEBHOOK", "STRIPE_AP
 /// Every setting of every role, each once.
 pub(crate) fn settings() -> Vec<Setting> {
     let mut all = TelemetryConfig::settings();
+    all.extend(threads::settings());
     all.extend(state::settings());
     all.extend(up::settings());
     all.extend(levqor_gateway::settings());
@@ -35,6 +36,8 @@ pub(crate) fn read<T>(
     let mut reader = Reader::new(env);
     let telemetry = TelemetryConfig::read(&mut reader);
     let config = config(&mut reader);
+    // It took effect when the process began; a mistake in it is reported with all others.
+    threads::read(&mut reader);
     reader.refuse_unknown(OURS, &settings());
     reader.finish(telemetry.zip(config))
 }

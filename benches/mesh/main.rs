@@ -19,13 +19,22 @@ const SPAN: Duration = Duration::from_secs(6);
 const CONNECTIONS: [usize; 3] = [1, 16, 64];
 
 fn main() -> anyhow::Result<()> {
-    let chosen: Vec<usize> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
+    let words: Vec<_> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let connections: Vec<usize> = words.iter().filter_map(|word| word.parse().ok()).collect();
+    let chosen = Chosen { deferred: words.is_empty() || words.contains(&"deferred".to_owned()), connections };
+    let chosen =
+        if words.is_empty() { Chosen { connections: CONNECTIONS.to_vec(), ..chosen } } else { chosen };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(run(&chosen))
 }
 
-/// Everything; or only the webhooks, at the numbers of connections that the command line names.
-async fn run(chosen: &[usize]) -> anyhow::Result<()> {
+/// What the command line names: numbers of connections for the webhooks, `deferred`; nothing means everything.
+struct Chosen {
+    connections: Vec<usize>,
+    deferred: bool,
+}
+
+async fn run(chosen: &Chosen) -> anyhow::Result<()> {
     let mesh = Mesh::start().await?;
     println!("start to ready, existing databases: {:.2} s", mesh.restart().await?.as_secs_f64());
     for (role, kib) in mesh.pss_kib()? {
@@ -38,7 +47,7 @@ async fn run(chosen: &[usize]) -> anyhow::Result<()> {
         "| connections | floor/s | floor p50 ms | accepted/s | p50 ms | p99 ms | of the floor | journal drained/s |"
     );
     println!("|---|---|---|---|---|---|---|---|");
-    for connections in if chosen.is_empty() { CONNECTIONS.to_vec() } else { chosen.to_vec() } {
+    for connections in chosen.connections.iter().copied() {
         let floor = floor::measure(mesh.postgres(), connections, SPAN)?;
         let before = mesh.processed().await?;
         let load = load::webhooks(mesh.gateway(), connections, SPAN).await?;
@@ -54,7 +63,7 @@ async fn run(chosen: &[usize]) -> anyhow::Result<()> {
         );
         anyhow::ensure!(load.refused == 0, "{} were not accepted", load.refused);
     }
-    if !chosen.is_empty() {
+    if !chosen.deferred {
         return Ok(());
     }
     let begun = Instant::now();

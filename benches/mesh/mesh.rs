@@ -83,9 +83,7 @@ impl Mesh {
                     ("LEVQOR_DRAIN_DELAY_MS", "0"),
                     ("LEVQOR_LOG", "warn"),
                 ]);
-            if let Some(threads) = levqor_runtime::config::Env::from_process().get("TOKIO_WORKER_THREADS") {
-                command.env("TOKIO_WORKER_THREADS", threads);
-            }
+
             self.processes.borrow_mut().push(command.spawn()?);
         }
         Ok(())

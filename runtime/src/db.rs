@@ -186,7 +186,7 @@ impl Db {
         let pool = self.pool.clone();
         let begun = tokio::spawn(async move { pool.begin().await });
         let inner = begun.await.map_err(|_| sqlx::Error::WorkerCrashed)??;
-        Ok(Tx { inner, wakes: self.wakes.clone(), defers: false })
+        Ok(Tx { inner, wakes: self.wakes.clone(), defers: false, now: None })
     }
 }
 
@@ -195,12 +195,18 @@ pub struct Tx {
     inner: Transaction<'static, Postgres>,
     wakes: Wakes,
     defers: bool,
+    now: Option<DateTime<Utc>>,
 }
 
 impl Tx {
-    /// The time, as all replicas agree on it.
+    /// The time, as all replicas agree on it: asked once, and the same for everything that the transaction writes.
     pub async fn now(&mut self) -> Result<DateTime<Utc>, DbError> {
-        now(&mut self.inner).await
+        let now = match self.now {
+            Some(now) => now,
+            None => now(&mut self.inner).await?,
+        };
+        self.now = Some(now);
+        Ok(now)
     }
 
     /// Commits, and wakes the worker if a call was deferred.

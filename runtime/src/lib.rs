@@ -22,6 +22,7 @@ pub mod run;
 pub mod schedule;
 pub mod server;
 pub mod service;
+pub mod shared_commit;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -67,17 +67,23 @@ pub trait Source: Send + Sync + 'static {
 pub async fn run<S: Source>(source: Arc<S>, tasks: Tasks, stop: CancellationToken) {
     let permits = Arc::new(Semaphore::new(source.concurrency()));
     let wake = source.wake();
+    // In a backlog one claim takes several, since each costs a commit. Not more than a quarter: work that hangs may hold
+    // up to three quarters, and must not hold up the claims.
+    let several = u32::try_from(source.concurrency() / 4).unwrap_or(1).max(1);
+    let mut backlog = false;
     while !stop.is_cancelled() {
+        let least = if backlog { several } else { 1 };
         let first = tokio::select! {
-            permit = permits.clone().acquire_owned() => permit,
+            permit = permits.clone().acquire_many_owned(least) => permit,
             () = stop.cancelled() => return,
         };
         let Ok(first) = first else { return };
-        let free = permits.available_permits() + 1;
+        let free = permits.available_permits() + first.num_permits();
         // A server that vanished without a word must not hold the loop for as long as the kernel waits.
         let claim = source.claim(i64::try_from(free).unwrap_or(1));
         let claimed = tokio::time::timeout(CLAIM_TIMEOUT, claim).await;
         let claimed = claimed.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()));
+        backlog = claimed.as_ref().is_ok_and(|items| items.len() == free);
         let pause = match claimed {
             Ok(items) if items.is_empty() => Some(POLL),
             Ok(items) => {

@@ -1,24 +1,27 @@
 //! Makes deferred calls: claims them, calls, and settles each as done, to be tried again, or dead.
 
 use std::{
+    cmp::Ordering,
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use chrono::TimeDelta;
+use sqlx::PgConnection;
 use tokio::sync::Notify;
 use tonic::Status;
 use tonic_types::StatusExt;
 use tracing::Instrument;
 
-use super::store::{self, Claimed};
+use super::store::{self, Claim, Claimed};
 use crate::{
     access::{self, Host},
     chassis::Chassis,
     client::{Outgoing, call_raw},
     db::DbError,
-    error::ErrorCode,
+    error::{ErrorCode, ServiceError},
+    shared_commit::{BatchWrite, NotWritten, SharedCommit},
     telemetry,
     work::{self, LEASE, MAX_ATTEMPTS, Source, TRY_TIMEOUT},
 };
@@ -34,13 +37,31 @@ pub struct Delivery {
     chassis: Chassis,
     /// Calls that are made at this moment, by the target's package.
     under_way: Mutex<HashMap<String, usize>>,
+    done: SharedCommit<Done>,
+}
+
+/// Settles calls that were made; those that end at the same time share a commit.
+struct Done;
+
+impl BatchWrite for Done {
+    type Item = Claim;
+    type Answer = bool;
+
+    fn order(&self, one: &Claim, other: &Claim) -> Ordering {
+        one.cmp(other)
+    }
+
+    async fn write(&self, conn: &mut PgConnection, items: &[Claim]) -> Result<Vec<bool>, DbError> {
+        store::settle_done(conn, items).await
+    }
 }
 
 impl Delivery {
     /// Delivers what this service deferred.
     #[must_use]
     pub fn new(chassis: Chassis) -> Self {
-        Self { chassis, under_way: Mutex::default() }
+        let done = SharedCommit::new(&chassis.db, Done);
+        Self { chassis, under_way: Mutex::default(), done }
     }
 
     async fn call(&self, call: &Claimed) -> Result<(), Status> {
@@ -66,11 +87,18 @@ impl Delivery {
     }
 
     /// Settles, and again while the database is away and the lease still holds: so a short absence costs no second call.
-    async fn settle_patiently(&self, call: &Claimed, outcome: Result<(), Status>) -> Result<bool, DbError> {
+    async fn settle_patiently(
+        &self,
+        call: &Claimed,
+        outcome: Result<(), Status>,
+    ) -> Result<bool, NotWritten> {
         let begun = Instant::now();
         loop {
             match self.settle(call, &outcome).await {
-                Err(DbError::Unavailable(_)) if begun.elapsed() < LEASE.saturating_sub(TRY_TIMEOUT) => {
+                Err(error)
+                    if error.code() == ErrorCode::Unavailable
+                        && begun.elapsed() < LEASE.saturating_sub(TRY_TIMEOUT) =>
+                {
                     tokio::time::sleep(SETTLE_AGAIN).await;
                 }
                 settled => return settled,
@@ -78,12 +106,18 @@ impl Delivery {
         }
     }
 
-    async fn settle(&self, call: &Claimed, outcome: &Result<(), Status>) -> Result<bool, DbError> {
+    async fn settle(&self, call: &Claimed, outcome: &Result<(), Status>) -> Result<bool, NotWritten> {
+        match outcome {
+            Ok(()) => self.done.write(call.claim()).await,
+            Err(status) => {
+                let settled = self.settle_failed(call, status).await;
+                settled.map_err(|error| NotWritten::Database(Arc::new(error)))
+            }
+        }
+    }
+
+    async fn settle_failed(&self, call: &Claimed, status: &Status) -> Result<bool, DbError> {
         let mut conn = self.chassis.db.acquire().await?;
-        let status = match outcome {
-            Ok(()) => return store::settle_done(&mut conn, call).await,
-            Err(status) => status,
-        };
         let failure = failure_text(status);
         match next(status, call.attempts) {
             Next::Retry(delay) => {

@@ -1,5 +1,7 @@
 //! The table of deferred calls, `runtime.work`.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -26,6 +28,12 @@ pub struct Claimed {
     pub(crate) attempts: i32,
     pub(crate) fence: i64,
     pub(crate) trace_parent: String,
+}
+
+impl Claimed {
+    pub(crate) fn claim(&self) -> Claim {
+        Claim { work_id: self.work_id, fence: self.fence }
+    }
 }
 
 /// A call as operators see it.
@@ -101,13 +109,29 @@ pub(crate) async fn claim(
     Ok(claimed)
 }
 
-/// Removes a call that was made. False where the lease was lost: nothing is changed then.
-pub(crate) async fn settle_done(conn: &mut PgConnection, call: &Claimed) -> Result<bool, DbError> {
-    let done =
-        sqlx::query!("DELETE FROM runtime.work WHERE work_id = $1 AND fence = $2", call.work_id, call.fence)
-            .execute(conn)
-            .await?;
-    Ok(done.rows_affected() == 1)
+/// A claim on a call, as its fence proves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Claim {
+    pub(crate) work_id: Uuid,
+    pub(crate) fence: i64,
+}
+
+/// Removes calls that were made. False where the lease was lost: nothing is changed of that one then.
+pub(crate) async fn settle_done(conn: &mut PgConnection, calls: &[Claim]) -> Result<Vec<bool>, DbError> {
+    let ids: Vec<_> = calls.iter().map(|call| call.work_id).collect();
+    let fences: Vec<_> = calls.iter().map(|call| call.fence).collect();
+    let done = sqlx::query_as!(
+        Claim,
+        "DELETE FROM runtime.work AS w USING unnest($1::uuid[], $2::bigint[]) AS call (work_id, fence)
+         WHERE w.work_id = call.work_id AND w.fence = call.fence
+         RETURNING w.work_id, w.fence",
+        &ids,
+        &fences,
+    )
+    .fetch_all(conn)
+    .await?;
+    let done: HashSet<_> = done.into_iter().collect();
+    Ok(calls.iter().map(|call| done.contains(call)).collect())
 }
 
 /// Puts a call back to wait. False where the lease was lost.

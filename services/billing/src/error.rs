@@ -6,9 +6,10 @@ use levqor_runtime::{
     db::DbError,
     error::{ErrorCode, Invalid, ServiceError, Violation},
     idempotency::IdempotencyError,
+    shared_commit::NotWritten,
 };
 
-use crate::{domain::signature::SignatureError, intake::IntakeError};
+use crate::domain::signature::SignatureError;
 
 /// An RPC's failure.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +34,7 @@ pub(crate) enum Error {
     Idempotency(#[from] IdempotencyError),
     /// The event could not be stored.
     #[error(transparent)]
-    Intake(#[from] IntakeError),
+    Intake(#[from] NotWritten),
     /// The database.
     #[error(transparent)]
     Database(#[from] DbError),

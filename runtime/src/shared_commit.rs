@@ -1,0 +1,176 @@
+//! Many small writes, one commit: what is asked for at the same time shares a statement, so that the price of a commit is
+//! paid once for all; each asker is still answered only after it.
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::{PgConnection, Postgres, pool::PoolConnection};
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use crate::{
+    chassis::Tasks,
+    db::{Db, DbError},
+    error::{ErrorCode, ServiceError},
+};
+
+/// Askers that wait for a writer at most; more are refused.
+const QUEUE: usize = 2048;
+/// Items that share a commit at most.
+const BATCH: usize = 128;
+/// Statements under way at once: one is written while the next is gathered.
+const WRITERS: usize = 2;
+
+/// Writes a batch in one statement.
+pub trait BatchWrite: Send + Sync + 'static {
+    /// What one asker wants written.
+    type Item: Send + Sync + 'static;
+    /// What it is answered.
+    type Answer: Send + 'static;
+
+    /// Puts a batch into the one order in which every writer of every replica writes: a write waits for a rival's
+    /// uncommitted write of the same row, and two that wait for each other would be a deadlock.
+    fn order(&self, one: &Self::Item, other: &Self::Item) -> std::cmp::Ordering;
+
+    /// Writes all of them or none; the answers are in the order of the items.
+    fn write(
+        &self,
+        conn: &mut PgConnection,
+        items: &[Self::Item],
+    ) -> impl Future<Output = Result<Vec<Self::Answer>, DbError>> + Send;
+}
+
+/// Why nothing was written.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum NotWritten {
+    /// Too many wait.
+    #[error("too many are waiting to be stored")]
+    Full,
+    /// The database, for all that shared the statement.
+    #[error(transparent)]
+    Database(Arc<DbError>),
+}
+
+impl ServiceError for NotWritten {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Full => ErrorCode::Unavailable,
+            Self::Database(error) => error.code(),
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Full => "BUSY",
+            Self::Database(error) => error.reason(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Full => Some(Duration::from_secs(1)),
+            Self::Database(error) => error.retry_after(),
+        }
+    }
+}
+
+struct Asked<B: BatchWrite> {
+    item: B::Item,
+    answer: oneshot::Sender<Result<B::Answer, NotWritten>>,
+}
+
+/// The way in.
+pub struct SharedCommit<B: BatchWrite> {
+    queue: mpsc::Sender<Asked<B>>,
+}
+
+impl<B: BatchWrite> SharedCommit<B> {
+    /// Starts the writers. They end when this is dropped; the drain need not wait for them, since it waits for the calls
+    /// that wait for them.
+    pub fn new(db: &Db, write: B) -> Self {
+        let (queue, asked) = mpsc::channel(QUEUE);
+        let (asked, write) = (Arc::new(Mutex::new(asked)), Arc::new(write));
+        for _ in 0..WRITERS {
+            let writer = Writer { db: db.clone(), conn: None, write: Arc::clone(&write) };
+            Tasks::default().spawn(writer.run(Arc::clone(&asked)));
+        }
+        Self { queue }
+    }
+
+    /// Writes one item; returns after the commit.
+    pub async fn write(&self, item: B::Item) -> Result<B::Answer, NotWritten> {
+        let (answer, answered) = oneshot::channel();
+        self.queue.try_send(Asked { item, answer }).map_err(|_| NotWritten::Full)?;
+        answered.await.unwrap_or(Err(NotWritten::Full))
+    }
+}
+
+/// Writes over a connection that it keeps: one from the pool is asked whether it lives each time that it is given back,
+/// which would double the traffic with PostgreSQL.
+struct Writer<B> {
+    db: Db,
+    conn: Option<PoolConnection<Postgres>>,
+    write: Arc<B>,
+}
+
+impl<B: BatchWrite> Writer<B> {
+    async fn run(mut self, asked: Arc<Mutex<mpsc::Receiver<Asked<B>>>>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            // Held while gathering only: the other writer gathers while this one writes.
+            if asked.lock().await.recv_many(&mut batch, BATCH).await == 0 {
+                return;
+            }
+            batch.sort_by(|one, other| self.write.order(&one.item, &other.item));
+            let (items, answers): (Vec<_>, Vec<_>) =
+                batch.drain(..).map(|Asked { item, answer }| (item, answer)).unzip();
+            match self.patiently(&items).await {
+                Ok(written) => {
+                    for (answer, written) in answers.into_iter().zip(written) {
+                        // Whoever hung up will ask again; it is written.
+                        let _ = answer.send(Ok(written));
+                    }
+                }
+                // One that the database cannot hold must not take the others with it.
+                Err(DbError::Statement(_) | DbError::Constraint { .. }) if items.len() > 1 => {
+                    for (item, answer) in items.iter().zip(answers) {
+                        let _ = answer.send(self.alone(item).await);
+                    }
+                }
+                Err(error) => {
+                    let error = NotWritten::Database(Arc::new(error));
+                    for answer in answers {
+                        let _ = answer.send(Err(error.clone()));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn patiently(&mut self, items: &[B::Item]) -> Result<Vec<B::Answer>, DbError> {
+        let kept = self.conn.is_some();
+        match self.once(items).await {
+            // Another transaction was in the way, a manual one perhaps. Nothing was written: once more costs little, and
+            // spares up to so many askers a refusal.
+            Err(DbError::Conflict(_)) => self.once(items).await,
+            // The connection may have died while it was kept.
+            Err(DbError::Unavailable(_)) if kept => self.once(items).await,
+            outcome => outcome,
+        }
+    }
+
+    async fn alone(&mut self, item: &B::Item) -> Result<B::Answer, NotWritten> {
+        let written = self.patiently(std::slice::from_ref(item)).await;
+        let mut written = written.map_err(|error| NotWritten::Database(Arc::new(error)))?;
+        written.pop().ok_or(NotWritten::Full)
+    }
+
+    async fn once(&mut self, items: &[B::Item]) -> Result<Vec<B::Answer>, DbError> {
+        let mut conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => self.db.acquire().await?,
+        };
+        let written = self.write.write(&mut conn, items).await;
+        // After a failure the pool decides what the connection is worth.
+        self.conn = written.is_ok().then_some(conn);
+        written
+    }
+}

@@ -1,0 +1,40 @@
+//! How many threads the process works with.
+
+use std::num::NonZeroUsize;
+
+use levqor_runtime::config::{Env, Reader, Setting};
+
+const WORKER_THREADS: Setting = Setting::plain(
+    "LEVQOR_WORKER_THREADS",
+    None,
+    "Threads that the process works with. Default: half of the machine's processors, at least one: the others are for \
+     PostgreSQL and the other roles, and threads that find nothing to do wake each other for it.",
+);
+
+pub(crate) fn settings() -> Vec<Setting> {
+    vec![WORKER_THREADS]
+}
+
+/// Reads the setting, and notes a mistake.
+pub(crate) fn read(reader: &mut Reader<'_>) -> Option<NonZeroUsize> {
+    reader.optional(&WORKER_THREADS, "a number of threads, at least 1")
+}
+
+/// The number, before anything can be reported: a mistake counts as unset, and is reported by whoever reads all settings.
+pub(crate) fn count(env: &Env) -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    read(&mut Reader::new(env)).map_or((processors / 2).max(1), NonZeroUsize::get)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_setting_decides_and_a_mistake_does_not() {
+        let count = |value| count(&Env::from_pairs([("LEVQOR_WORKER_THREADS", value)]));
+        assert_eq!(count("7"), 7);
+        assert_eq!(count("0"), super::count(&Env::from_pairs::<&str, &str>([])));
+        assert!(count("many") >= 1);
+    }
+}
