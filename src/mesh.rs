@@ -12,7 +12,8 @@ use crate::{state, threads, up};
 
 /// Variables that begin with this are ours: one that nobody reads is a mistake. Of Stripe's name others have variables
 /// too, the website's prices among them: only what looks like one of ours counts.
-const OURS: &[&str] = &["LEVQOR_", "STRIPE_SECRET", "STRIPE_WEBHOOK", "STRIPE_API"];
+const OURS: &[&str] =
+    &["LEVQOR_", "STRIPE_SECRET", "STRIPE_WEBHOOK", "STRIPE_API", "RESEND_API", "RESEND_KEY"];
 
 /// Every setting of every role, each once.
 pub(crate) fn settings() -> Vec<Setting> {

@@ -3,6 +3,7 @@
 mod addresses;
 mod peer;
 mod raw;
+mod vendor;
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -15,6 +16,7 @@ use tonic::{
 pub use addresses::{Address, Addresses, PeerAddress};
 pub use peer::Peer;
 pub use raw::{BytesCodec, call_raw};
+pub use vendor::{ApiBase, NotAnApiBase, vendor_client};
 
 use crate::{chassis::Tasks, telemetry};
 

@@ -35,9 +35,11 @@ pub(super) fn render(status: &Value, run: &RunFile, data: &Path, databases: &str
     }
     let _ = writeln!(text, "  PostgreSQL  {databases}");
     let _ = writeln!(text, "  data        {}", data.display());
+    let mailbox = rows.iter().any(|(state, _, name, _)| state == "ON" && name == "mail_mailbox");
+    let mail = if mailbox { "goes to the local mailbox" } else { "goes out" };
     let _ = write!(
         text,
-        "\n  Mail goes to the local mailbox: see GET /v1/messages. A token: `{program} token --role staff`.\n  \
+        "\n  Mail {mail}: see GET /v1/messages. A token: `{program} token --role staff`.\n  \
          Webhook and token secrets that were not set are in {}/secrets.json.\n  \
          Try `{program} demo` in another terminal. Ctrl-C stops everything.\n",
         data.display()

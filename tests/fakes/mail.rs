@@ -145,6 +145,11 @@ impl FakeMail {
         self.shared.state().next.extend(behaviours);
     }
 
+    /// Behaves again: forgets what it was told to do with requests that did not come yet.
+    pub(crate) fn heal(&self) {
+        self.shared.state().next.clear();
+    }
+
     /// Answers what it was slow about.
     pub(crate) fn release(&self) {
         self.shared.released.send_replace(());
@@ -441,6 +446,9 @@ mod tests {
         }
         let expected = [(429, 0), (422, 0), (0, 0), (200, 1), (0, 2), (500, 3), (0, 4), (200, 5)];
         assert_eq!(seen, expected);
+        fake.next([Cut]);
+        fake.heal();
+        assert_eq!(send(&fake, "k", "Hello").await.expect("an answer").0, 200);
     }
 
     #[tokio::test]

@@ -3,15 +3,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use levqor_runtime::client::ApiBase;
 use miniserde::json;
 use secrecy::{ExposeSecret, SecretString};
 use stripe_client_core::{RequestBuilder, StripeMethod};
 use tracing::{instrument::WithSubscriber, subscriber::NoSubscriber};
 
-use crate::{
-    config::ApiBase,
-    domain::{checkout_session::CheckoutSession, not_understood::NotUnderstood, stripe_id::StripeId},
-};
+use crate::domain::{checkout_session::CheckoutSession, not_understood::NotUnderstood, stripe_id::StripeId};
 
 /// How long one call may take. async-stripe itself would wait for ever.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -15,25 +15,31 @@ CREATE TABLE messages (
     provider text,
     provider_message_id text,
     failure text,
-    attempts integer NOT NULL DEFAULT 0,
+    doubt text,
+    round integer NOT NULL DEFAULT 1,
     create_time timestamptz NOT NULL,
     send_time timestamptz,
     CONSTRAINT messages_pkey PRIMARY KEY (message_id),
     CONSTRAINT messages_identity UNIQUE (template, about, recipient_hash),
     CONSTRAINT messages_recipient_hash_length CHECK (octet_length(recipient_hash) = 32),
-    CONSTRAINT messages_attempts_not_negative CHECK (attempts >= 0),
-    CONSTRAINT messages_state CHECK (state IN ('PENDING', 'SENT', 'FAILED')),
+    CONSTRAINT messages_round_positive CHECK (round >= 1),
+    CONSTRAINT messages_state CHECK (state IN ('PENDING', 'SENT', 'FAILED', 'IN_DOUBT')),
     -- Whatever claims to be sent holds the evidence, and nothing else does.
     CONSTRAINT messages_evidence CHECK (
         (state = 'SENT') = (provider IS NOT NULL AND provider_message_id IS NOT NULL AND send_time IS NOT NULL)
     ),
     -- Whatever failed says why.
-    CONSTRAINT messages_failure CHECK ((state = 'FAILED') = (failure IS NOT NULL))
+    CONSTRAINT messages_failure CHECK ((state = 'FAILED') = (failure IS NOT NULL)),
+    -- Whatever is in doubt says why.
+    CONSTRAINT messages_doubt CHECK ((state = 'IN_DOUBT') = (doubt IS NOT NULL))
 );
 
 -- Lists, newest first: all of them, and one person's.
 CREATE INDEX messages_newest ON messages (create_time DESC, message_id DESC);
 CREATE INDEX messages_recipient_newest ON messages (recipient_hash, create_time DESC, message_id DESC);
+
+-- What waits for a person, counted and listed however many messages there are.
+CREATE INDEX messages_in_doubt ON messages (create_time DESC, message_id DESC) WHERE state = 'IN_DOUBT';
 
 COMMENT ON TABLE messages IS 'Every mail that was asked for, as it was rendered, and what became of it.';
 COMMENT ON COLUMN messages.message_id IS 'not personal';
@@ -51,6 +57,8 @@ COMMENT ON COLUMN messages.state IS 'not personal';
 COMMENT ON COLUMN messages.provider IS 'not personal';
 COMMENT ON COLUMN messages.provider_message_id IS 'not personal';
 COMMENT ON COLUMN messages.failure IS 'not personal';
-COMMENT ON COLUMN messages.attempts IS 'not personal';
+COMMENT ON COLUMN messages.doubt IS 'not personal';
+-- How often a person has said "send it again", and one: each round has an idempotency key of its own.
+COMMENT ON COLUMN messages.round IS 'not personal';
 COMMENT ON COLUMN messages.create_time IS 'not personal';
 COMMENT ON COLUMN messages.send_time IS 'not personal';

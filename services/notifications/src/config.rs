@@ -1,8 +1,12 @@
 //! The settings of this service, parsed and validated before anything opens.
 
-use levqor_runtime::config::{Reader, Setting};
+use levqor_runtime::{
+    client::ApiBase,
+    config::{Reader, Setting},
+};
+use secrecy::{ExposeSecret, SecretString};
 
-use crate::domain::{address::AddressKey, sender::Sender, site::SiteUrl};
+use crate::domain::{address::AddressKey, delivery::KeyHours, sender::Sender, site::SiteUrl};
 
 /// The configuration.
 pub struct Config {
@@ -12,6 +16,12 @@ pub struct Config {
     pub sender: Sender,
     /// `LEVQOR_SITE_URL`
     pub site: SiteUrl,
+    /// `RESEND_API_KEY`; none where mail stays in the local mailbox.
+    pub resend_key: Option<SecretString>,
+    /// `RESEND_API_BASE`
+    pub resend_base: ApiBase,
+    /// `RESEND_KEY_HOURS`
+    pub resend_key_hours: KeyHours,
 }
 
 const ADDRESS_KEY: Setting = Setting::secret(
@@ -30,11 +40,24 @@ const SITE_URL: Setting = Setting::plain(
     "Where the website is; mails link to it.",
 );
 
+const RESEND_KEY: Setting = Setting::secret(
+    "RESEND_API_KEY",
+    "Key of Resend's API (`re_…`), or of a server that speaks it: mail goes out. Without it mail stays in the local mailbox.",
+);
+const RESEND_BASE: Setting =
+    Setting::plain("RESEND_API_BASE", Some("https://api.resend.com"), "Base URL of Resend's API.");
+const RESEND_KEY_HOURS: Setting = Setting::plain(
+    "RESEND_KEY_HOURS",
+    Some("24"),
+    "For how many hours the server at RESEND_API_BASE honours an idempotency key: Resend 24. 0 for one that ignores them: \
+     then a mail that it may have taken is never sent again by itself, but waits IN_DOUBT for a person.",
+);
+
 impl Config {
     /// Every setting.
     #[must_use]
     pub fn settings() -> Vec<Setting> {
-        vec![ADDRESS_KEY, MAIL_FROM, SITE_URL]
+        vec![ADDRESS_KEY, MAIL_FROM, SITE_URL, RESEND_KEY, RESEND_BASE, RESEND_KEY_HOURS]
     }
 
     /// Reads every setting, and notes every mistake.
@@ -42,8 +65,27 @@ impl Config {
         let address_key = address_key(reader);
         let sender = reader.defaulted(&MAIL_FROM, "an address, alone or as in `Levqor <orders@levqor.ai>`");
         let site = reader.defaulted(&SITE_URL, "an http(s) URL without a slash at its end");
-        Some(Self { address_key: address_key?, sender: sender?, site: site? })
+        let resend_key = resend_key(reader);
+        let resend_base = reader.defaulted(&RESEND_BASE, ApiBase::EXPECTED);
+        let resend_key_hours = reader.defaulted(&RESEND_KEY_HOURS, "a number of hours, or 0");
+        Some(Self {
+            address_key: address_key?,
+            sender: sender?,
+            site: site?,
+            resend_key,
+            resend_base: resend_base?,
+            resend_key_hours: resend_key_hours?,
+        })
     }
+}
+
+/// Servers that speak Resend's API have keys of other forms: only what cannot stand in a header is refused.
+fn resend_key(reader: &mut Reader<'_>) -> Option<SecretString> {
+    let key = reader.secret(&RESEND_KEY)?;
+    if !key.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {
+        reader.problem(&RESEND_KEY, "expected visible ASCII characters");
+    }
+    Some(key)
 }
 
 fn address_key(reader: &mut Reader<'_>) -> Option<AddressKey> {
@@ -77,6 +119,9 @@ mod tests {
         let config = read(&[("LEVQOR_ADDRESS_KEY", KEY)]).expect("a configuration");
         assert_eq!(config.sender.to_string(), "Levqor <orders@levqor.ai>");
         assert_eq!(config.site.to_string(), "https://www.levqor.ai");
+        assert!(config.resend_key.is_none());
+        assert_eq!(config.resend_base.as_str(), "https://api.resend.com/");
+        assert_eq!(config.resend_key_hours.get(), 24);
     }
 
     #[test]
@@ -85,11 +130,15 @@ mod tests {
             ("LEVQOR_ADDRESS_KEY", "hunter2"),
             ("LEVQOR_MAIL_FROM", "Levqor"),
             ("LEVQOR_SITE_URL", "www.levqor.ai/"),
+            ("RESEND_API_KEY", "re_hunter2 re_hunter2"),
+            ("RESEND_API_BASE", "http://api.resend.com"),
+            ("RESEND_KEY_HOURS", "a day"),
         ])
         .err()
         .expect("mistakes");
         let named: Vec<_> = problems.iter().map(|Problem { setting, .. }| setting.as_str()).collect();
-        assert_eq!(named, ["LEVQOR_ADDRESS_KEY", "LEVQOR_MAIL_FROM", "LEVQOR_SITE_URL"]);
+        let ours = ["LEVQOR_ADDRESS_KEY", "LEVQOR_MAIL_FROM", "LEVQOR_SITE_URL"];
+        assert_eq!(named, [&ours[..], &["RESEND_API_KEY", "RESEND_API_BASE", "RESEND_KEY_HOURS"]].concat());
         assert!(!Problems(problems).to_string().contains("hunter2"));
     }
 

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod content;
+pub mod delivery;
 pub mod message;
 pub mod money;
 pub mod reference;

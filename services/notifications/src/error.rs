@@ -8,6 +8,8 @@ use levqor_runtime::{
     idempotency::IdempotencyError,
 };
 
+use crate::{domain::message::NotInDoubt, provider::Trouble};
+
 /// An error of this service.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -26,9 +28,15 @@ pub enum Error {
     /// A template does not render.
     #[error("render the message")]
     Render(#[source] minijinja::Error),
-    /// The provider did not answer; the message may or may not be with it.
-    #[error("the mail provider does not answer")]
-    ProviderUnavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The provider has not said that it took the message, and is asked again.
+    #[error("the mail provider has not taken the message yet")]
+    ProviderUnavailable(#[source] Trouble),
+    /// Another delivery of the same message is at work; what is left of its time.
+    #[error("another delivery of the message is under way")]
+    DeliveryUnderWay(Duration),
+    /// There is nothing to resolve.
+    #[error(transparent)]
+    NotInDoubt(#[from] NotInDoubt),
 }
 
 impl ServiceError for Error {
@@ -40,6 +48,8 @@ impl ServiceError for Error {
             Self::MessageNotFound => ErrorCode::NotFound,
             Self::Render(_) => ErrorCode::Internal,
             Self::ProviderUnavailable(_) => ErrorCode::Unavailable,
+            Self::DeliveryUnderWay(_) => ErrorCode::Aborted,
+            Self::NotInDoubt(_) => ErrorCode::FailedPrecondition,
         }
     }
 
@@ -51,6 +61,8 @@ impl ServiceError for Error {
             Self::MessageNotFound => "MESSAGE_NOT_FOUND",
             Self::Render(_) => "TEMPLATE_BROKEN",
             Self::ProviderUnavailable(_) => "MAIL_PROVIDER_UNAVAILABLE",
+            Self::DeliveryUnderWay(_) => "DELIVERY_UNDER_WAY",
+            Self::NotInDoubt(_) => "MESSAGE_NOT_IN_DOUBT",
         }
     }
 
@@ -65,6 +77,8 @@ impl ServiceError for Error {
         match self {
             Self::Db(error) => error.retry_after(),
             Self::Idempotency(error) => error.retry_after(),
+            Self::ProviderUnavailable(trouble) => trouble.retry_after,
+            Self::DeliveryUnderWay(left) => Some(*left),
             _ => None,
         }
     }

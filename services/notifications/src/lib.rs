@@ -22,8 +22,8 @@ use tonic::service::RoutesBuilder;
 
 use crate::{
     config::Config,
-    domain::template::Templates,
-    provider::{Provider, mailbox::Mailbox},
+    domain::{delivery::KeyHours, template::Templates},
+    provider::{Provider, mailbox::Mailbox, resend::Resend},
 };
 
 pub use crate::error::Error;
@@ -64,8 +64,13 @@ impl Service for Notifications {
     async fn build(config: Config, chassis: Chassis) -> anyhow::Result<Arc<Self>> {
         let templates =
             Templates::try_new(&config.site, &config.sender).context("compile the mail templates")?;
-        tracing::warn!("mail goes into the local mailbox, and to nobody: no provider sends it out");
-        let provider = Provider::Mailbox(Mailbox::new(chassis.db.clone()));
+        let provider = if let Some(key) = config.resend_key.clone() {
+            let resend = Resend::try_new(key, &config.resend_base, config.resend_key_hours);
+            Provider::Resend(resend.context("make the client of Resend's API")?)
+        } else {
+            tracing::warn!("mail goes into the local mailbox, and to nobody: no provider sends it out");
+            Provider::Mailbox(Mailbox::new(chassis.db.clone()))
+        };
         Ok(Arc::new(Self { chassis, config, provider, templates }))
     }
 
@@ -74,10 +79,28 @@ impl Service for Notifications {
     }
 
     fn capabilities(&self) -> Vec<Capability> {
-        vec![
-            Capability::on("mail_mailbox", "mail stays in the local mailbox; no provider sends it out"),
-            Capability::off("mail_resend", "not part of this version"),
-            Capability::off("mail_smtp", "not part of this version"),
-        ]
+        let [mailbox, resend] = match &self.provider {
+            Provider::Mailbox(_) => [
+                Capability::on("mail_mailbox", "mail stays in the local mailbox; no provider sends it out"),
+                Capability::off("mail_resend", "RESEND_API_KEY is not set"),
+            ],
+            Provider::Resend(resend) => [
+                Capability::off("mail_mailbox", "RESEND_API_KEY is set: mail goes out"),
+                Capability::on("mail_resend", says_how(resend.key_hours())),
+            ],
+        };
+        vec![mailbox, resend, Capability::off("mail_smtp", "not part of this version")]
+    }
+}
+
+/// What staff have to know about mail that goes out.
+fn says_how(key_hours: KeyHours) -> String {
+    match key_hours.get() {
+        0 => "mail goes out through the API at RESEND_API_BASE, which honours no idempotency keys: what it may have taken \
+              waits IN_DOUBT for a person"
+            .to_owned(),
+        hours => format!(
+            "mail goes out through the API at RESEND_API_BASE, under keys that it honours for {hours} hours"
+        ),
     }
 }

@@ -4,6 +4,7 @@ mod deliver_message;
 mod get_message;
 mod get_message_preview;
 mod list_messages;
+mod resolve_message;
 mod send_message;
 
 use std::sync::Arc;
@@ -12,8 +13,9 @@ use levqor_proto::{
     google::api::HttpBody,
     notifications::v1::{
         DeliverMessageRequest, DeliverMessageResponse, GetMessagePreviewRequest, GetMessageRequest,
-        GetMessageResponse, ListMessagesRequest, ListMessagesResponse, SendMessageRequest,
-        SendMessageResponse, notifications_service_server::NotificationsService,
+        GetMessageResponse, ListMessagesRequest, ListMessagesResponse, ResolveMessageRequest,
+        ResolveMessageResponse, SendMessageRequest, SendMessageResponse,
+        notifications_service_server::NotificationsService,
     },
 };
 use levqor_runtime::rpc::call;
@@ -59,5 +61,12 @@ impl NotificationsService for Rpc {
         request: Request<GetMessagePreviewRequest>,
     ) -> Result<Response<HttpBody>, Status> {
         call(&self.0, request, get_message_preview::get_message_preview).await
+    }
+
+    async fn resolve_message(
+        &self,
+        request: Request<ResolveMessageRequest>,
+    ) -> Result<Response<ResolveMessageResponse>, Status> {
+        call(&self.0, request, resolve_message::resolve_message).await
     }
 }

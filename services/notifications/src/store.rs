@@ -1,4 +1,5 @@
 //! The only SQL of this service, one file per table.
 
+pub(crate) mod delivery_attempts;
 pub(crate) mod mailbox;
 pub(crate) mod messages;

@@ -1,4 +1,6 @@
-//! A message's life: asked for, handed to a provider, settled for good.
+//! A message's life: asked for, handed to a provider, settled for good, or in doubt until a person settles it.
+
+use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::{email::Email, typed_id};
@@ -19,6 +21,8 @@ pub enum State {
     Sent,
     /// It will never be sent.
     Failed,
+    /// It may have been sent, and nothing here can tell.
+    InDoubt,
 }
 
 impl State {
@@ -29,6 +33,7 @@ impl State {
             Self::Pending => "PENDING",
             Self::Sent => "SENT",
             Self::Failed => "FAILED",
+            Self::InDoubt => "IN_DOUBT",
         }
     }
 }
@@ -36,13 +41,14 @@ impl State {
 /// What a provider gives in return for a mail: the evidence that it was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// Which provider: `mailbox`.
+    /// Which provider: `mailbox`, `resend`.
     pub provider: String,
     /// The provider's id for the mail.
     pub provider_message_id: String,
 }
 
-/// How a message ended. There is no way to say "sent" without the evidence, or "failed" without the reason.
+/// What became of a message. There is no way to say "sent" without the evidence, "failed" without the reason, or "in
+/// doubt" without saying why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The provider took it.
@@ -57,6 +63,45 @@ pub enum Outcome {
         /// Why, in words for operators; nothing personal.
         failure: String,
     },
+    /// Nobody knows: it is not handed over again unless a person says so.
+    InDoubt {
+        /// Why, in words for operators; nothing personal.
+        doubt: String,
+    },
+}
+
+/// What a person says who has looked at the provider's own list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolution {
+    /// The provider has it, under this id.
+    Sent(ProviderMessageId),
+    /// It is to be sent again, under a new key.
+    SendAgain,
+    /// It is not to be sent any more.
+    Abandoned,
+}
+
+/// A provider's id for a mail, as a person copies it from the provider's list: visible ASCII.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderMessageId(String);
+
+impl ProviderMessageId {
+    /// What a request is told about the form.
+    pub const EXPECTED: &str = "the provider's id for the mail, up to 200 visible ASCII characters";
+}
+
+/// The text is not such an id.
+#[derive(Debug, thiserror::Error)]
+#[error("not a provider's id for a mail")]
+pub struct NotAProviderMessageId;
+
+impl FromStr for ProviderMessageId {
+    type Err = NotAProviderMessageId;
+
+    fn from_str(text: &str) -> Result<Self, NotAProviderMessageId> {
+        let sound = (1..=200).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if sound { Ok(Self(text.to_owned())) } else { Err(NotAProviderMessageId) }
+    }
 }
 
 /// A message without its body. Personal, so it has no `Debug`.
@@ -71,8 +116,10 @@ pub struct Message {
     pub recipient: Option<Email>,
     /// The rendered subject.
     pub subject: String,
-    /// How it ended; none while it is pending.
+    /// What became of it; none while it is pending.
     pub outcome: Option<Outcome>,
+    /// How often a person has said "send it again", and one.
+    pub round: i32,
     /// When it was asked for.
     pub create_time: DateTime<Utc>,
 }
@@ -85,22 +132,66 @@ impl Message {
             None => State::Pending,
             Some(Outcome::Sent { .. }) => State::Sent,
             Some(Outcome::Failed { .. }) => State::Failed,
+            Some(Outcome::InDoubt { .. }) => State::InDoubt,
         }
     }
 
-    /// Ends the message, and gives what is to be written down. None where it ended before: then it stays as it is,
-    /// whatever a late or second answer of a provider says.
+    /// Settles the message, and gives what is to be written down. None where it was settled before: then it stays as it
+    /// is, whatever a late or second answer of a provider says. Only evidence that comes late ends a doubt.
     pub fn settle(&mut self, outcome: Outcome) -> Option<&Outcome> {
-        if self.outcome.is_some() { None } else { Some(self.outcome.insert(outcome)) }
+        match (&self.outcome, &outcome) {
+            (None, _) | (Some(Outcome::InDoubt { .. }), Outcome::Sent { .. }) => {
+                Some(self.outcome.insert(outcome))
+            }
+            (Some(_), _) => None,
+        }
+    }
+
+    /// Does what a person says about a message in doubt; `provider` is who may have it.
+    pub fn resolve(
+        &mut self,
+        resolution: Resolution,
+        provider: String,
+        now: DateTime<Utc>,
+    ) -> Result<(), NotInDoubt> {
+        if self.state() != State::InDoubt {
+            return Err(NotInDoubt);
+        }
+        self.outcome = match resolution {
+            Resolution::Sent(ProviderMessageId(provider_message_id)) => {
+                Some(Outcome::Sent { receipt: Receipt { provider, provider_message_id }, send_time: now })
+            }
+            Resolution::SendAgain => {
+                self.round += 1;
+                None
+            }
+            Resolution::Abandoned => {
+                Some(Outcome::Failed { failure: "given up by a person while it was in doubt".to_owned() })
+            }
+        };
+        Ok(())
+    }
+
+    /// The key under which a provider is to take the message once. A new round has a new one: it is a person's wish that
+    /// there may be a second mail.
+    #[must_use]
+    pub fn idempotency_key(&self) -> String {
+        if self.round == 1 { self.id.to_string() } else { format!("{}/{}", self.id, self.round) }
     }
 
     /// The mail that a provider is to take, or why there will never be one.
     pub fn to_mail(&self, body: Body) -> Result<Mail, NoMail> {
         let recipient = self.recipient.clone().ok_or(NoMail)?;
         let Body { sender, text, html } = body;
-        Ok(Mail { message_id: self.id, sender, recipient, subject: self.subject.clone(), text, html })
+        let (key, subject) = (self.idempotency_key(), self.subject.clone());
+        Ok(Mail { message_id: self.id, key, sender, recipient, subject, text, html })
     }
 }
+
+/// Only a message that is in doubt can be resolved.
+#[derive(Debug, thiserror::Error)]
+#[error("the message is not in doubt")]
+pub struct NotInDoubt;
 
 /// There is nobody to send a message to.
 #[derive(Debug, thiserror::Error)]
@@ -119,8 +210,10 @@ pub struct Body {
 
 /// A message as a provider takes it. Personal, so it has no `Debug`.
 pub struct Mail {
-    /// Our id, and the idempotency key for the provider.
+    /// Our id.
     pub message_id: MessageId,
+    /// The idempotency key for the provider.
+    pub key: String,
     /// Who it comes from.
     pub sender: String,
     /// To whom.
@@ -145,6 +238,7 @@ mod tests {
             recipient: recipient.map(|text| text.parse().expect("an address")),
             subject: "Welcome!".to_owned(),
             outcome: None,
+            round: 1,
             create_time: DateTime::UNIX_EPOCH,
         }
     }
@@ -165,6 +259,52 @@ mod tests {
         assert_eq!(message.state(), State::Sent);
         assert_eq!(message.settle(failed), None);
         assert_eq!(message.outcome, Some(sent));
+    }
+
+    fn doubt() -> Outcome {
+        Outcome::InDoubt { doubt: "no answer".to_owned() }
+    }
+
+    #[test]
+    fn only_evidence_ends_a_doubt_without_a_person() {
+        let receipt = Receipt { provider: "resend".to_owned(), provider_message_id: "1".to_owned() };
+        let sent = Outcome::Sent { receipt, send_time: DateTime::UNIX_EPOCH };
+        let mut message = message(None);
+        assert!(message.settle(doubt()).is_some());
+        assert_eq!(message.state(), State::InDoubt);
+        assert_eq!(message.settle(Outcome::Failed { failure: "refused".to_owned() }), None);
+        assert_eq!(message.settle(doubt()), None);
+        assert_eq!(message.settle(sent.clone()), Some(&sent));
+        assert_eq!(message.settle(doubt()), None);
+    }
+
+    #[test]
+    fn a_person_ends_a_doubt_and_nothing_else() {
+        let id = || "em_1".parse().expect("an id");
+        for (resolution, state, round) in [
+            (Resolution::Sent(id()), State::Sent, 1),
+            (Resolution::SendAgain, State::Pending, 2),
+            (Resolution::Abandoned, State::Failed, 1),
+        ] {
+            let resolve = |message: &mut Message| {
+                message.resolve(resolution.clone(), "resend".to_owned(), DateTime::UNIX_EPOCH).is_ok()
+            };
+            let mut message = message(None);
+            assert!(!resolve(&mut message), "it is pending");
+            message.settle(doubt());
+            assert!(resolve(&mut message));
+            assert_eq!((message.state(), message.round), (state, round));
+            assert!(!resolve(&mut message), "it was resolved");
+        }
+    }
+
+    #[test]
+    fn each_round_has_a_key_of_its_own() {
+        let mut message = message(None);
+        let id = message.id.to_string();
+        assert_eq!(message.idempotency_key(), id);
+        message.round = 2;
+        assert_eq!(message.idempotency_key(), format!("{id}/2"));
     }
 
     #[test]

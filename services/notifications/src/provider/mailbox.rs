@@ -2,7 +2,7 @@
 
 use levqor_runtime::db::{self, Db, DbError};
 
-use super::DeliveryError;
+use super::{Answer, Trouble};
 use crate::{
     domain::message::{Mail, Receipt},
     store,
@@ -24,10 +24,15 @@ impl Mailbox {
     }
 
     /// Takes a mail, once.
-    pub async fn deliver(&self, mail: &Mail) -> Result<Receipt, DeliveryError> {
-        // A database that fails is a provider that does not answer, whatever the reason: no mail is lost over it.
-        let id = self.take(mail).await.map_err(|error| DeliveryError::Unavailable(Box::new(error)))?;
-        Ok(Receipt { provider: Self::NAME.to_owned(), provider_message_id: id.to_string() })
+    pub async fn deliver(&self, mail: &Mail) -> Answer {
+        match self.take(mail).await {
+            Ok(id) => Answer::Accepted(Receipt {
+                provider: Self::NAME.to_owned(),
+                provider_message_id: id.to_string(),
+            }),
+            // A database that fails is a provider that does not answer, whatever the reason: no mail is lost over it.
+            Err(error) => Answer::Ambiguous(Trouble::because("the mailbox does not answer", error)),
+        }
     }
 
     async fn take(&self, mail: &Mail) -> Result<store::mailbox::MailboxId, DbError> {

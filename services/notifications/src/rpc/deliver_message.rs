@@ -1,25 +1,38 @@
 //! `DeliverMessage`: hands one stored message to the provider and writes down what came of it. Called by this service
-//! itself, deferred by `SendMessage`.
+//! itself, deferred by `SendMessage` and `ResolveMessage`.
 //!
-//! Provider and database cannot change together, so the provider comes first, with the message's id as idempotency key,
-//! and the outcome after it. A crash between the two leaves the message pending: the deferred call comes again, and the
-//! provider answers with the receipt that it gave before.
+//! Provider and database cannot change together. So an attempt is written down before the provider is called, and settled
+//! together with the message after it has answered. A process that is killed between the two leaves an attempt without
+//! outcome: the deferred call comes again, and the attempts decide (`domain/delivery.rs`) whether the message may be handed
+//! over again or is in doubt.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use levqor_proto::notifications::v1::{self as proto, DeliverMessageRequest, DeliverMessageResponse};
 use levqor_runtime::{
     context::Ctx,
+    db::{DbError, Tx},
     error::{Invalid, Violations},
 };
 
 use crate::{
     Notifications,
-    domain::message::{Message, MessageId, Outcome, State},
+    domain::{
+        delivery::{self, Attempt, AttemptId, AttemptOutcome, Step, UNDER_WAY},
+        message::{Mail, Message, MessageId, Outcome, State},
+    },
     error::Error,
-    provider::DeliveryError,
-    store::messages,
+    provider::{Answer, Trouble},
+    store::{delivery_attempts, messages},
 };
+
+/// For how long an answer is held on to while the database is away; with the provider's time within `UNDER_WAY`.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(15);
+/// How long to wait between two tries to write it down.
+const SETTLE_AGAIN: Duration = Duration::from_millis(200);
 
 pub(super) async fn deliver_message(
     state: Arc<Notifications>,
@@ -27,37 +40,163 @@ pub(super) async fn deliver_message(
     request: DeliverMessageRequest,
 ) -> Result<DeliverMessageResponse, Error> {
     let id = parse(&request)?;
-    let mut conn = state.chassis.db.acquire().await?;
-    let mut message = messages::get(&mut conn, id).await?.ok_or(Error::MessageNotFound)?;
-    if message.state() != State::Pending {
-        return Ok(message.into());
-    }
-    let body = messages::body(&mut conn, id).await?.ok_or(Error::MessageNotFound)?;
-    // A provider takes its time; the pool's connections are for others meanwhile.
-    drop(conn);
-
-    let delivery = match message.to_mail(body) {
-        Ok(mail) => state.provider.deliver(&mail).await,
-        Err(nobody) => Err(DeliveryError::Refused { reason: nobody.to_string() }),
+    let (attempt, mail) = match begin(&state, id).await? {
+        Begun::Attempt(attempt, mail) => (attempt, mail),
+        Begun::Settled(message) => return Ok(message.into()),
     };
+    // A provider takes its time; the pool's connections are for others meanwhile.
+    let answer = state.provider.deliver(&mail).await;
+    let message = settle_patiently(&state, id, &attempt, &answer).await?;
+    match (message.state(), answer) {
+        (State::Pending, Answer::NotAccepted(trouble) | Answer::Ambiguous(trouble)) => {
+            Err(Error::ProviderUnavailable(trouble))
+        }
+        _ => Ok(message.into()),
+    }
+}
 
+enum Begun {
+    Attempt(Attempt, Mail),
+    Settled(Message),
+}
+
+/// Writes down that an attempt begins, or finds that there must be none.
+async fn begin(state: &Notifications, id: MessageId) -> Result<Begun, Error> {
     let mut tx = state.chassis.db.begin().await?;
-    let outcome = match delivery {
-        Ok(receipt) => Outcome::Sent { receipt, send_time: tx.now().await? },
-        Err(DeliveryError::Refused { reason }) => Outcome::Failed { failure: reason },
-        Err(DeliveryError::Unavailable(source)) => {
-            messages::count_attempt(&mut tx, id).await?;
+    let mut message = messages::lock(&mut tx, id).await?.ok_or(Error::MessageNotFound)?;
+    if message.state() != State::Pending {
+        return Ok(Begun::Settled(message));
+    }
+    let (provider, now) = (&state.provider, tx.now().await?);
+    let attempts = of_round(&mut tx, &message).await?;
+    let step = delivery::next_step(&attempts, provider.name(), provider.key_memory(), now);
+    if let Step::Wait(left) = step {
+        return Err(Error::DeliveryUnderWay(left.to_std().unwrap_or_default()));
+    }
+    delivery_attempts::end_lost(&mut tx, id, now - UNDER_WAY, now).await?;
+    let body = messages::body(&mut tx, id).await?.ok_or(Error::MessageNotFound)?;
+    let outcome = match (step, message.to_mail(body)) {
+        (Step::Doubt(doubt), _) => Outcome::InDoubt { doubt: doubt.to_string() },
+        (_, Err(nobody)) => refusal(&attempts, nobody.to_string()),
+        (_, Ok(mail)) => {
+            let attempt = Attempt {
+                id: AttemptId::new_at(now),
+                provider: provider.name().to_owned(),
+                round: message.round,
+                idempotency_key: mail.key.clone(),
+                begin_time: now,
+                end: None,
+                detail: String::new(),
+            };
+            delivery_attempts::begin(&mut tx, id, &attempt).await?;
             tx.commit().await?;
-            return Err(Error::ProviderUnavailable(source));
+            return Ok(Begun::Attempt(attempt, mail));
         }
     };
-    message = messages::lock(&mut tx, id).await?.ok_or(Error::MessageNotFound)?;
-    if let Some(outcome) = message.settle(outcome) {
-        messages::settle(&mut tx, id, outcome).await?;
-        tx.commit().await?;
-        tracing::info!(message.id = %id, message.state = message.state().as_str(), "message settled");
+    settle_message(&mut tx, &mut message, outcome).await?;
+    tx.commit().await?;
+    log_settled(&message);
+    Ok(Begun::Settled(message))
+}
+
+/// The answer is all that proves what happened: a database that is away for a moment must not cost it.
+async fn settle_patiently(
+    state: &Notifications,
+    id: MessageId,
+    attempt: &Attempt,
+    answer: &Answer,
+) -> Result<Message, Error> {
+    let begun = Instant::now();
+    loop {
+        match settle(state, id, attempt, answer).await {
+            Err(Error::Db(DbError::Unavailable(_))) if begun.elapsed() < SETTLE_PATIENCE => {
+                tokio::time::sleep(SETTLE_AGAIN).await;
+            }
+            settled => return settled,
+        }
     }
-    Ok(message.into())
+}
+
+/// Writes down what came of an attempt, and what follows for the message.
+async fn settle(
+    state: &Notifications,
+    id: MessageId,
+    attempt: &Attempt,
+    answer: &Answer,
+) -> Result<Message, Error> {
+    let (outcome, detail) = in_short(answer);
+    let mut tx = state.chassis.db.begin().await?;
+    let mut message = messages::lock(&mut tx, id).await?.ok_or(Error::MessageNotFound)?;
+    let now = tx.now().await?;
+    delivery_attempts::end(&mut tx, attempt.id, outcome, detail, now).await?;
+    let attempts = of_round(&mut tx, &message).await?;
+    let follows = match answer {
+        Answer::Accepted(receipt) => Some(Outcome::Sent { receipt: receipt.clone(), send_time: now }),
+        // A person began another round meanwhile: what an older one did not achieve says nothing about it.
+        _ if attempt.round != message.round => None,
+        Answer::Refused(reason) => {
+            let before: Vec<_> = attempts.into_iter().filter(|other| other.id != attempt.id).collect();
+            Some(refusal(&before, reason.clone()))
+        }
+        Answer::NotAccepted(_) => None,
+        Answer::KeyTaken(_) => Some(Outcome::InDoubt { doubt: delivery::Doubt::KeyTaken.to_string() }),
+        Answer::Ambiguous(_) => {
+            let provider = &state.provider;
+            let doubt = delivery::doubt(&attempts, provider.name(), provider.key_memory(), now);
+            doubt.map(|doubt| Outcome::InDoubt { doubt: doubt.to_string() })
+        }
+    };
+    let settled = match follows {
+        Some(outcome) => settle_message(&mut tx, &mut message, outcome).await?,
+        None => false,
+    };
+    tx.commit().await?;
+    if settled {
+        log_settled(&message);
+    }
+    Ok(message)
+}
+
+async fn of_round(tx: &mut Tx, message: &Message) -> Result<Vec<Attempt>, DbError> {
+    let attempts = delivery_attempts::of_message(tx, message.id).await?;
+    Ok(attempts.into_iter().filter(|attempt| attempt.round == message.round).collect())
+}
+
+/// False where the message was settled before.
+async fn settle_message(tx: &mut Tx, message: &mut Message, outcome: Outcome) -> Result<bool, DbError> {
+    let id = message.id;
+    let Some(outcome) = message.settle(outcome) else { return Ok(false) };
+    messages::settle(tx, id, outcome).await?;
+    Ok(true)
+}
+
+/// Refused for good: it failed, unless it may have been taken before.
+fn refusal(before: &[Attempt], reason: String) -> Outcome {
+    match delivery::doubt_about_refusal(before) {
+        None => Outcome::Failed { failure: reason },
+        Some(doubt) => Outcome::InDoubt { doubt: doubt.to_string() },
+    }
+}
+
+/// What is kept of an answer in its attempt.
+fn in_short(answer: &Answer) -> (AttemptOutcome, &str) {
+    match answer {
+        Answer::Accepted(receipt) => (AttemptOutcome::Accepted, &receipt.provider_message_id),
+        Answer::Refused(reason) => (AttemptOutcome::Refused, reason),
+        Answer::NotAccepted(Trouble { what, .. }) => (AttemptOutcome::NotAccepted, what),
+        Answer::Ambiguous(Trouble { what, .. }) | Answer::KeyTaken(Trouble { what, .. }) => {
+            (AttemptOutcome::Ambiguous, what)
+        }
+    }
+}
+
+fn log_settled(message: &Message) {
+    let (id, state) = (message.id, message.state().as_str());
+    if let Some(Outcome::InDoubt { doubt }) = &message.outcome {
+        tracing::warn!(message.id = %id, message.state = state, doubt, "a message is in doubt: a person has to look");
+    } else {
+        tracing::info!(message.id = %id, message.state = state, "message settled");
+    }
 }
 
 fn parse(request: &DeliverMessageRequest) -> Result<MessageId, Invalid> {

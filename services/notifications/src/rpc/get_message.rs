@@ -12,9 +12,12 @@ use levqor_runtime::{
 
 use crate::{
     Notifications,
-    domain::message::{Message, MessageId, Outcome, State},
+    domain::{
+        delivery::{Attempt, AttemptOutcome},
+        message::{Message, MessageId, Outcome, State},
+    },
     error::Error,
-    store::messages,
+    store::{delivery_attempts, messages},
 };
 
 pub(super) async fn get_message(
@@ -26,7 +29,13 @@ pub(super) async fn get_message(
     let mut conn = state.chassis.db.acquire().await?;
     let message = messages::get(&mut conn, id).await?.ok_or(Error::MessageNotFound)?;
     let body = messages::body(&mut conn, id).await?.ok_or(Error::MessageNotFound)?;
-    Ok(GetMessageResponse { message: Some(message.into()), text: body.text, html: body.html })
+    let attempts = delivery_attempts::of_message(&mut conn, id).await?;
+    Ok(GetMessageResponse {
+        message: Some(message.into()),
+        text: body.text,
+        html: body.html,
+        delivery_attempts: attempts.into_iter().map(proto::DeliveryAttempt::from).collect(),
+    })
 }
 
 fn parse(request: &GetMessageRequest) -> Result<MessageId, Invalid> {
@@ -38,25 +47,48 @@ fn parse(request: &GetMessageRequest) -> Result<MessageId, Invalid> {
 impl From<Message> for proto::Message {
     fn from(message: Message) -> Self {
         let state = proto::message::State::from(message.state()).into();
-        let (receipt, send_time, failure) = match message.outcome {
-            None => (None, None, None),
-            Some(Outcome::Sent { receipt, send_time }) => (Some(receipt), Some(send_time), None),
-            Some(Outcome::Failed { failure }) => (None, None, Some(failure)),
-        };
-        let (provider, provider_message_id) =
-            receipt.map(|receipt| (receipt.provider, receipt.provider_message_id)).unwrap_or_default();
-        Self {
+        let mut shown = Self {
             message_id: message.id.to_string(),
             template: message.template,
             about: message.about,
             recipient: message.recipient.as_ref().map(Email::as_str).unwrap_or_default().to_owned(),
             subject: message.subject,
             state,
-            provider,
-            provider_message_id,
-            failure: failure.unwrap_or_default(),
             create_time: Some(timestamp(message.create_time)),
-            send_time: send_time.map(timestamp),
+            ..Self::default()
+        };
+        match message.outcome {
+            None => {}
+            Some(Outcome::Sent { receipt, send_time }) => {
+                shown.provider = receipt.provider;
+                shown.provider_message_id = receipt.provider_message_id;
+                shown.send_time = Some(timestamp(send_time));
+            }
+            Some(Outcome::Failed { failure }) => shown.failure = failure,
+            Some(Outcome::InDoubt { doubt }) => shown.doubt = doubt,
+        }
+        shown
+    }
+}
+
+impl From<Attempt> for proto::DeliveryAttempt {
+    fn from(attempt: Attempt) -> Self {
+        use proto::delivery_attempt::Outcome;
+        let outcome = match attempt.end {
+            None => Outcome::Unspecified,
+            Some((AttemptOutcome::Accepted, _)) => Outcome::Accepted,
+            Some((AttemptOutcome::Refused, _)) => Outcome::Refused,
+            Some((AttemptOutcome::NotAccepted, _)) => Outcome::NotAccepted,
+            Some((AttemptOutcome::Ambiguous, _)) => Outcome::Ambiguous,
+        };
+        Self {
+            delivery_attempt_id: attempt.id.to_string(),
+            provider: attempt.provider,
+            idempotency_key: attempt.idempotency_key,
+            begin_time: Some(timestamp(attempt.begin_time)),
+            end_time: attempt.end.map(|(_, time)| timestamp(time)),
+            outcome: outcome.into(),
+            detail: attempt.detail,
         }
     }
 }
@@ -67,6 +99,7 @@ impl From<State> for proto::message::State {
             State::Pending => Self::Pending,
             State::Sent => Self::Sent,
             State::Failed => Self::Failed,
+            State::InDoubt => Self::InDoubt,
         }
     }
 }

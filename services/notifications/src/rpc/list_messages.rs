@@ -75,6 +75,7 @@ fn state_filter(violations: &mut Violations, state: i32) -> Option<State> {
         Ok(proto::message::State::Pending) => Some(State::Pending),
         Ok(proto::message::State::Sent) => Some(State::Sent),
         Ok(proto::message::State::Failed) => Some(State::Failed),
+        Ok(proto::message::State::InDoubt) => Some(State::InDoubt),
         Err(_) => {
             violations.add("state", "expected a state of messages");
             None

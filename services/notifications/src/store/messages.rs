@@ -71,8 +71,8 @@ pub(crate) async fn find_same(
 pub(crate) async fn get(conn: &mut PgConnection, id: MessageId) -> Result<Option<Message>, DbError> {
     let row = sqlx::query_as!(
         Row,
-        "SELECT message_id, template, about, recipient, subject, state, provider, provider_message_id, failure,
-                create_time, send_time
+        "SELECT message_id, template, about, recipient, subject, state, provider, provider_message_id, failure, doubt,
+                round, create_time, send_time
          FROM messages WHERE message_id = $1",
         id.as_uuid(),
     )
@@ -85,8 +85,8 @@ pub(crate) async fn get(conn: &mut PgConnection, id: MessageId) -> Result<Option
 pub(crate) async fn lock(conn: &mut PgConnection, id: MessageId) -> Result<Option<Message>, DbError> {
     let row = sqlx::query_as!(
         Row,
-        "SELECT message_id, template, about, recipient, subject, state, provider, provider_message_id, failure,
-                create_time, send_time
+        "SELECT message_id, template, about, recipient, subject, state, provider, provider_message_id, failure, doubt,
+                round, create_time, send_time
          FROM messages WHERE message_id = $1 FOR UPDATE",
         id.as_uuid(),
     )
@@ -123,8 +123,8 @@ pub(crate) async fn list(
 ) -> Result<Vec<Message>, DbError> {
     let rows = sqlx::query_as!(
         Row,
-        "SELECT message_id, template, about, recipient, subject, state, provider, provider_message_id, failure,
-                create_time, send_time
+        "SELECT message_id, template, about, recipient, subject, state, provider, provider_message_id, failure, doubt,
+                round, create_time, send_time
          FROM messages
          WHERE ($1::bytea IS NULL OR recipient_hash = $1)
            AND ($2::text IS NULL OR template = $2)
@@ -146,14 +146,14 @@ pub(crate) async fn list(
     rows.into_iter().map(Message::try_from).collect()
 }
 
-/// Writes down how a pending message ended.
+/// Writes down what became of a message that was pending or in doubt.
 pub(crate) async fn settle(conn: &mut PgConnection, id: MessageId, outcome: &Outcome) -> Result<(), DbError> {
     let settled = match outcome {
         Outcome::Sent { receipt, send_time } => {
             sqlx::query!(
                 "UPDATE messages
-                 SET state = 'SENT', provider = $2, provider_message_id = $3, send_time = $4, attempts = attempts + 1
-                 WHERE message_id = $1 AND state = 'PENDING'",
+                 SET state = 'SENT', provider = $2, provider_message_id = $3, send_time = $4, doubt = NULL
+                 WHERE message_id = $1 AND state IN ('PENDING', 'IN_DOUBT')",
                 id.as_uuid(),
                 receipt.provider,
                 receipt.provider_message_id,
@@ -164,27 +164,36 @@ pub(crate) async fn settle(conn: &mut PgConnection, id: MessageId, outcome: &Out
         }
         Outcome::Failed { failure } => {
             sqlx::query!(
-                "UPDATE messages SET state = 'FAILED', failure = $2, attempts = attempts + 1
-                 WHERE message_id = $1 AND state = 'PENDING'",
+                "UPDATE messages SET state = 'FAILED', failure = $2, doubt = NULL
+                 WHERE message_id = $1 AND state IN ('PENDING', 'IN_DOUBT')",
                 id.as_uuid(),
                 failure,
             )
             .execute(conn)
             .await?
         }
+        Outcome::InDoubt { doubt } => sqlx::query!(
+            "UPDATE messages SET state = 'IN_DOUBT', doubt = $2 WHERE message_id = $1 AND state = 'PENDING'",
+            id.as_uuid(),
+            doubt,
+        )
+        .execute(conn)
+        .await?,
     };
     if settled.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound.into()) }
 }
 
-/// Counts an attempt that ended nothing. A message that was settled meanwhile is left alone.
-pub(crate) async fn count_attempt(conn: &mut PgConnection, id: MessageId) -> Result<(), DbError> {
-    sqlx::query!(
-        "UPDATE messages SET attempts = attempts + 1 WHERE message_id = $1 AND state = 'PENDING'",
+/// Puts a message that was in doubt back to be sent, in this round.
+pub(crate) async fn send_again(conn: &mut PgConnection, id: MessageId, round: i32) -> Result<(), DbError> {
+    let pending = sqlx::query!(
+        "UPDATE messages SET state = 'PENDING', doubt = NULL, round = $2
+         WHERE message_id = $1 AND state = 'IN_DOUBT'",
         id.as_uuid(),
+        round,
     )
     .execute(conn)
     .await?;
-    Ok(())
+    if pending.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound.into()) }
 }
 
 struct Row {
@@ -197,6 +206,8 @@ struct Row {
     provider: Option<String>,
     provider_message_id: Option<String>,
     failure: Option<String>,
+    doubt: Option<String>,
+    round: i32,
     create_time: DateTime<Utc>,
     send_time: Option<DateTime<Utc>>,
 }
@@ -215,6 +226,10 @@ impl TryFrom<Row> for Message {
                     Some(Outcome::Sent { receipt: Receipt { provider, provider_message_id }, send_time })
                 }
                 ("FAILED", _, _, _, Some(failure)) => Some(Outcome::Failed { failure }),
+                ("IN_DOUBT", ..) => {
+                    let doubt = row.doubt.ok_or_else(|| unreadable("doubt"))?;
+                    Some(Outcome::InDoubt { doubt })
+                }
                 _ => return Err(unreadable("state")),
             };
         Ok(Self {
@@ -224,6 +239,7 @@ impl TryFrom<Row> for Message {
             recipient: recipient.map_err(|_| unreadable("recipient"))?,
             subject: row.subject,
             outcome,
+            round: row.round,
             create_time: row.create_time,
         })
     }

@@ -1,6 +1,6 @@
 //! `GetMessage`: staff see one message and what was rendered.
 
-use levqor_proto::notifications::v1::{GetMessageRequest, GetMessageResponse};
+use levqor_proto::notifications::v1::{GetMessageRequest, GetMessageResponse, delivery_attempt::Outcome};
 use levqor_runtime::testing::Caller;
 use tonic::Code;
 
@@ -16,8 +16,12 @@ async fn staff_see_what_was_rendered() {
     let id = notified.sent("a", welcome("1", "ada@example.com")).await.message_id;
     let response =
         notified.client().get_message(get(&Caller::staff(), &id)).await.expect("there").into_inner();
-    let GetMessageResponse { message, text, html } = response;
+    let GetMessageResponse { message, text, html, delivery_attempts } = response;
     assert_eq!(message.expect("a message").message_id, id);
+    let [attempt] = delivery_attempts.as_slice() else { panic!("one attempt") };
+    assert_eq!((attempt.provider.as_str(), attempt.outcome()), ("mailbox", Outcome::Accepted));
+    assert_eq!(attempt.idempotency_key, id);
+    assert!(attempt.begin_time.is_some() && attempt.end_time.is_some());
     assert!(text.starts_with("Hello Ada Lovelace,\n"), "{text}");
     assert!(text.contains("Paid: £99.00\n"), "{text}");
     assert!(html.starts_with("<!doctype html>"), "{html}");

@@ -90,7 +90,7 @@ async fn filters_narrow_the_list() {
         ..Default::default()
     };
     assert!(listed(&notified, both).await.is_empty());
-    for (state, count) in [(State::Sent, 3), (State::Pending, 0), (State::Failed, 0)] {
+    for (state, count) in [(State::Sent, 3), (State::Pending, 0), (State::Failed, 0), (State::InDoubt, 0)] {
         let request = ListMessagesRequest { state: state.into(), ..Default::default() };
         assert_eq!(listed(&notified, request).await.len(), count, "{state:?}");
     }

@@ -2,9 +2,12 @@
 
 mod capabilities;
 mod deliver_message;
+#[path = "../../../../tests/fakes/mail.rs"]
+mod fake_mail;
 mod get_message;
 mod get_message_preview;
 mod list_messages;
+mod resolve_message;
 mod send_message;
 
 use levqor_notifications::Notifications;
@@ -24,15 +27,43 @@ use sqlx::{AssertSqlSafe, Row};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
+use crate::fake_mail::FakeMail;
+
 /// The service under test, with the words that the tests speak.
 struct Notified {
     service: TestService<Notifications>,
 }
 
+/// A setting that every service under test needs.
+const ADDRESS_KEY: (&str, &str) = ("LEVQOR_ADDRESS_KEY", "the address key of tests, long enough to be one");
+
 impl Notified {
+    /// With the local mailbox.
     async fn start() -> Self {
-        let settings = [("LEVQOR_ADDRESS_KEY", "the address key of tests, long enough to be one")];
+        Self { service: TestService::start(&[ADDRESS_KEY]).await }
+    }
+
+    /// With this provider, said to honour idempotency keys for so many hours.
+    async fn start_with(provider: &FakeMail, key_hours: &str) -> Self {
+        let url = provider.url();
+        let settings = [
+            ADDRESS_KEY,
+            ("RESEND_API_KEY", fake_mail::API_KEY),
+            ("RESEND_API_BASE", &url),
+            ("RESEND_KEY_HOURS", key_hours),
+        ];
         Self { service: TestService::start(&settings).await }
+    }
+
+    /// A pending message that nobody was told to deliver: the test does.
+    async fn pending(&self) -> String {
+        let sql = "INSERT INTO messages (message_id, template, template_version, about, recipient, recipient_hash, sender,
+                                         subject, body_text, body_html, state, create_time)
+                   SELECT gen_random_uuid(), 'order_welcome', 1, 'order:' || count(*), 'ada@example.com',
+                          decode(repeat('00', 32), 'hex'), 'Levqor <orders@levqor.ai>', 'Welcome!', 'Hello Ada',
+                          '<p>Hello Ada</p>', 'PENDING', runtime.now()
+                   FROM messages RETURNING message_id::text";
+        sqlx::query(sql).fetch_one(self.service.db.pool()).await.expect("a message").get(0)
     }
 
     fn client(&self) -> NotificationsServiceClient<Peer> {

@@ -1,0 +1,102 @@
+//! The way to vendors' HTTP APIs: where they are, and a client that goes nowhere else.
+
+use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
+
+/// Where an API is: `https`, or plain `http` on this machine, so that a key never crosses a network in the clear. It shows
+/// with a slash at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiBase {
+    url: String,
+    on_this_machine: bool,
+}
+
+impl ApiBase {
+    /// What a setting is told about the form.
+    pub const EXPECTED: &str = "an https URL without a path, or http to this machine";
+
+    /// The URL.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.url
+    }
+}
+
+impl fmt::Display for ApiBase {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.url)
+    }
+}
+
+/// The text is not such a URL.
+#[derive(Debug, thiserror::Error)]
+#[error("not the base URL of an API")]
+pub struct NotAnApiBase;
+
+impl FromStr for ApiBase {
+    type Err = NotAnApiBase;
+
+    fn from_str(text: &str) -> Result<Self, NotAnApiBase> {
+        let url: http::Uri = text.parse().map_err(|_| NotAnApiBase)?;
+        let authority = url.authority().ok_or(NotAnApiBase)?;
+        let host = authority.host().trim_matches(['[', ']']);
+        let on_this_machine =
+            host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let safe = match url.scheme_str() {
+            Some("https") => true,
+            Some("http") => on_this_machine,
+            _ => false,
+        };
+        let bare =
+            matches!(url.path(), "" | "/") && url.query().is_none() && !authority.as_str().contains('@');
+        if safe && bare { Ok(Self { url: format!("{url}"), on_this_machine }) } else { Err(NotAnApiBase) }
+    }
+}
+
+/// A client for one vendor's API. A redirect is an answer like any other: what is sent holds keys and people's data, and
+/// goes nowhere else. `timeout` is for the whole call, from the connection to the last byte of the answer. Fails only where
+/// TLS cannot be set up.
+#[expect(clippy::disallowed_methods, reason = "beside `http_client`, the one place that makes HTTP clients")]
+pub fn vendor_client(
+    base: &ApiBase,
+    timeout: Duration,
+    keep_connections: bool,
+) -> Result<reqwest::Client, reqwest::Error> {
+    crate::install_crypto();
+    let mut builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(timeout.min(Duration::from_secs(5)))
+        .timeout(timeout);
+    if base.on_this_machine {
+        builder = builder.no_proxy();
+    }
+    if !keep_connections {
+        builder = builder.pool_max_idle_per_host(0);
+    }
+    builder.build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_never_crosses_a_network_in_the_clear() {
+        for good in
+            ["https://api.stripe.com", "https://api.stripe.com/", "http://localhost:1", "http://[::1]:1"]
+        {
+            let base = good.parse::<ApiBase>().unwrap_or_else(|_| panic!("{good}"));
+            assert!(base.as_str().ends_with('/'), "{base}");
+        }
+        let bad = [
+            "",
+            "api.stripe.com",
+            "http://api.stripe.com",
+            "ftp://localhost",
+            "https://a@b.c",
+            "https://b.c/v1",
+        ];
+        for bad in bad {
+            assert!(bad.parse::<ApiBase>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Resend, the vendor: one call of its HTTP API, <https://resend.com/docs/api-reference/emails/send-email>, to the base
+//! URL that the settings name. Several servers of others speak the same API, and not all honour its idempotency keys.
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use levqor_runtime::client::{ApiBase, vendor_client};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::{Answer, Trouble};
+use crate::domain::{
+    delivery::{KeyHours, KeyMemory, PATIENCE_S},
+    message::{Mail, Receipt},
+};
+
+/// The most that an answer may have; Resend's have less than a kilobyte.
+const MOST_BYTES: usize = 64 * 1024;
+
+/// A client of Resend's API.
+pub struct Resend {
+    client: reqwest::Client,
+    url: String,
+    key: SecretString,
+    key_hours: KeyHours,
+}
+
+impl Resend {
+    /// The name in receipts.
+    pub const NAME: &str = "resend";
+
+    /// A client with this API key, for a provider that knows an idempotency key again for so many hours.
+    pub fn try_new(key: SecretString, base: &ApiBase, key_hours: KeyHours) -> Result<Self, reqwest::Error> {
+        // A connection that was kept open may be closed by the other side just as we use it. That looks like a cut, and is
+        // one doubt more where keys do not help: there each mail has a connection of its own.
+        let keep_connections = key_hours.get() > 0;
+        let client = vendor_client(base, Duration::from_secs(PATIENCE_S.into()), keep_connections)?;
+        Ok(Self { client, url: format!("{base}emails"), key, key_hours })
+    }
+
+    pub(crate) const fn key_hours(&self) -> KeyHours {
+        self.key_hours
+    }
+
+    pub(super) fn key_memory(&self) -> KeyMemory {
+        self.key_hours.memory()
+    }
+
+    pub(super) async fn deliver(&self, mail: &Mail) -> Answer {
+        let email = Email {
+            from: &mail.sender,
+            to: [mail.recipient.as_str()],
+            subject: &mail.subject,
+            text: &mail.text,
+            html: &mail.html,
+        };
+        let request = self.client.post(&self.url).bearer_auth(self.key.expose_secret());
+        let request = request.header("idempotency-key", &mail.key).json(&email);
+        match request.send().await {
+            Ok(response) => {
+                let (status, headers) = (response.status(), response.headers().clone());
+                // What cannot be read counts as empty: the status says enough where it is no success.
+                read(status, &headers, &body(response).await.unwrap_or_default())
+            }
+            Err(error) => unanswered(error.without_url()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Email<'a> {
+    from: &'a str,
+    to: [&'a str; 1],
+    subject: &'a str,
+    text: &'a str,
+    html: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Accepted {
+    id: String,
+}
+
+/// <https://resend.com/docs/api-reference/errors>; its message is not read, because it may quote an address.
+#[derive(Deserialize)]
+struct Failure {
+    name: String,
+}
+
+async fn body(mut response: reqwest::Response) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.ok()? {
+        if body.len() + chunk.len() > MOST_BYTES {
+            return None;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Some(body)
+}
+
+/// Without an answer the mail is certainly not with the provider only if there was no connection to send it through.
+fn unanswered(error: reqwest::Error) -> Answer {
+    if error.is_connect() {
+        Answer::NotAccepted(Trouble::because("no connection could be made", error))
+    } else if error.is_builder() {
+        Answer::NotAccepted(Trouble::because("the request could not be made", error))
+    } else if error.is_timeout() {
+        Answer::Ambiguous(Trouble::because("no answer in time", error))
+    } else {
+        Answer::Ambiguous(Trouble::because("the connection was cut before the answer", error))
+    }
+}
+
+/// What an answer says.
+fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Answer {
+    if status.is_success() {
+        let id = serde_json::from_slice(body).ok().map(|Accepted { id }| id);
+        return match id.filter(|id| is_evidence(id)) {
+            Some(id) => {
+                Answer::Accepted(Receipt { provider: Resend::NAME.to_owned(), provider_message_id: id })
+            }
+            None => Answer::Ambiguous(trouble(format!("{} without an id that can be read", status.as_u16()))),
+        };
+    }
+    let name = serde_json::from_slice(body).ok().map(|Failure { name }| name).filter(|name| is_name(name));
+    let name = name.unwrap_or_default();
+    let what = format!("{} {name}", status.as_u16()).trim_end().to_owned();
+    match (status.as_u16(), name.as_str()) {
+        (409, "invalid_idempotent_request") => Answer::KeyTaken(trouble(what)),
+        // The first request under this key is still at work, or timed out on the way: what became of it is not known.
+        (408 | 409 | 500.., _) => Answer::Ambiguous(trouble(what)),
+        (429, _) => {
+            let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+            let retry_after = seconds.map(Duration::from_secs);
+            Answer::NotAccepted(Trouble { what, retry_after, source: None })
+        }
+        // What a person mends (the key, the bill, the sender's domain, the base URL) may pass then. A redirect is not
+        // followed: a mail goes where the settings say and nowhere else.
+        (300..=399 | 401..=405, _) => Answer::NotAccepted(trouble(what)),
+        _ => Answer::Refused(format!("the provider refused it: {what}")),
+    }
+}
+
+fn trouble(what: String) -> Trouble {
+    Trouble { what, retry_after: None, source: None }
+}
+
+/// Whether this can be an id, and nothing else gets into our tables as one.
+fn is_evidence(id: &str) -> bool {
+    (1..=200).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Whether this is an error's name, and not a text that could quote somebody.
+fn is_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The class of an answer, and what is kept of it.
+    fn read_as(status: u16, body: &str) -> (&'static str, String) {
+        let status = StatusCode::from_u16(status).expect("a status");
+        match read(status, &HeaderMap::new(), body.as_bytes()) {
+            Answer::Accepted(receipt) => ("accepted", receipt.provider_message_id),
+            Answer::Refused(reason) => ("refused", reason),
+            Answer::NotAccepted(trouble) => ("not accepted", trouble.what),
+            Answer::Ambiguous(trouble) => ("ambiguous", trouble.what),
+            Answer::KeyTaken(trouble) => ("key taken", trouble.what),
+        }
+    }
+
+    #[test]
+    fn every_answer_has_a_class() {
+        let error =
+            |name: &str| format!(r#"{{"statusCode": 0, "name": "{name}", "message": "ada@example.com"}}"#);
+        for (status, body, class, kept) in [
+            (200, r#"{"id": "em_1"}"#.to_owned(), "accepted", "em_1"),
+            (201, r#"{"id": "em_1"}"#.to_owned(), "accepted", "em_1"),
+            (200, String::new(), "ambiguous", "200 without an id that can be read"),
+            (200, r#"{"id": ""}"#.to_owned(), "ambiguous", "200 without an id that can be read"),
+            (200, "<html>".to_owned(), "ambiguous", "200 without an id that can be read"),
+            (400, error("validation_error"), "refused", "the provider refused it: 400 validation_error"),
+            (
+                422,
+                error("missing_required_field"),
+                "refused",
+                "the provider refused it: 422 missing_required_field",
+            ),
+            (422, error("to ada@example.com"), "refused", "the provider refused it: 422"),
+            (422, "<html>".to_owned(), "refused", "the provider refused it: 422"),
+            (307, String::new(), "not accepted", "307"),
+            (401, error("missing_api_key"), "not accepted", "401 missing_api_key"),
+            (403, error("invalid_api_key"), "not accepted", "403 invalid_api_key"),
+            (404, error("not_found"), "not accepted", "404 not_found"),
+            (429, error("daily_quota_exceeded"), "not accepted", "429 daily_quota_exceeded"),
+            (408, String::new(), "ambiguous", "408"),
+            (409, error("concurrent_idempotent_requests"), "ambiguous", "409 concurrent_idempotent_requests"),
+            (409, error("invalid_idempotent_request"), "key taken", "409 invalid_idempotent_request"),
+            (500, error("application_error"), "ambiguous", "500 application_error"),
+            (503, String::new(), "ambiguous", "503"),
+        ] {
+            assert_eq!(read_as(status, &body), (class, kept.to_owned()), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_rate_limit_says_when() {
+        let headers = HeaderMap::from_iter([(RETRY_AFTER, "7".parse().expect("a value"))]);
+        let answer = read(StatusCode::TOO_MANY_REQUESTS, &headers, b"");
+        let Answer::NotAccepted(trouble) = answer else { panic!("not accepted") };
+        assert_eq!(trouble.retry_after, Some(Duration::from_secs(7)));
+    }
+}

@@ -1,0 +1,125 @@
+//! Table `delivery_attempts`: each time that a message was handed to a provider.
+
+use chrono::{DateTime, Utc};
+use levqor_runtime::db::DbError;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::domain::{
+    delivery::{Attempt, AttemptId, AttemptOutcome},
+    message::MessageId,
+};
+
+/// Writes down that an attempt begins.
+pub(crate) async fn begin(
+    conn: &mut PgConnection,
+    message: MessageId,
+    attempt: &Attempt,
+) -> Result<(), DbError> {
+    sqlx::query!(
+        "INSERT INTO delivery_attempts (delivery_attempt_id, message_id, round, provider, idempotency_key, begin_time)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        attempt.id.as_uuid(),
+        message.as_uuid(),
+        attempt.round,
+        attempt.provider,
+        attempt.idempotency_key,
+        attempt.begin_time,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Writes down what came of an attempt. An attempt that was taken for lost meanwhile is told apart all the same.
+pub(crate) async fn end(
+    conn: &mut PgConnection,
+    id: AttemptId,
+    outcome: AttemptOutcome,
+    detail: &str,
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    sqlx::query!(
+        "UPDATE delivery_attempts SET outcome = $2, detail = $3, end_time = $4
+         WHERE delivery_attempt_id = $1 AND (outcome IS NULL OR outcome = 'AMBIGUOUS')",
+        id.as_uuid(),
+        outcome.as_str(),
+        detail,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Ends the attempts of a message that nobody is at any more: they began before this instant and have no outcome.
+pub(crate) async fn end_lost(
+    conn: &mut PgConnection,
+    message: MessageId,
+    begun_until: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    sqlx::query!(
+        "UPDATE delivery_attempts
+         SET outcome = 'AMBIGUOUS', detail = 'its outcome was never written down', end_time = $3
+         WHERE message_id = $1 AND outcome IS NULL AND begin_time <= $2",
+        message.as_uuid(),
+        begun_until,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Every attempt of a message, the oldest first.
+pub(crate) async fn of_message(conn: &mut PgConnection, message: MessageId) -> Result<Vec<Attempt>, DbError> {
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT delivery_attempt_id, round, provider, idempotency_key, begin_time, end_time, outcome, detail
+         FROM delivery_attempts WHERE message_id = $1 ORDER BY begin_time, delivery_attempt_id",
+        message.as_uuid(),
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Attempt::try_from).collect()
+}
+
+struct Row {
+    delivery_attempt_id: Uuid,
+    round: i32,
+    provider: String,
+    idempotency_key: String,
+    begin_time: DateTime<Utc>,
+    end_time: Option<DateTime<Utc>>,
+    outcome: Option<String>,
+    detail: String,
+}
+
+impl TryFrom<Row> for Attempt {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> Result<Self, DbError> {
+        let end = match (&row.outcome, row.end_time) {
+            (None, _) => None,
+            (Some(name), Some(time)) => {
+                let known = AttemptOutcome::ALL.into_iter().find(|outcome| outcome.as_str() == name);
+                Some((known.ok_or_else(unreadable)?, time))
+            }
+            (Some(_), None) => return Err(unreadable()),
+        };
+        Ok(Self {
+            id: row.delivery_attempt_id.into(),
+            provider: row.provider,
+            round: row.round,
+            idempotency_key: row.idempotency_key,
+            begin_time: row.begin_time,
+            end,
+            detail: row.detail,
+        })
+    }
+}
+
+fn unreadable() -> DbError {
+    sqlx::Error::Decode("outcome of a delivery attempt".into()).into()
+}

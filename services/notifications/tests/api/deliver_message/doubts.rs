@@ -1,0 +1,199 @@
+//! A message that may be with the provider is sent again only where that cannot make two mails of it; else it is in doubt,
+//! and staff see it.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use levqor_proto::notifications::v1::{ListMessagesRequest, message::State};
+use levqor_runtime::testing::{Caller, TestService, eventually};
+use tonic::Code;
+use tonic_types::StatusExt;
+use tracing_subscriber::layer::SubscriberExt;
+
+use super::FORGET_THE_OUTCOME;
+use crate::{
+    ADDRESS_KEY, Notified,
+    fake_mail::{
+        Behaviour::{AcceptAndCut, AcceptSlowly, Fail},
+        FakeMail,
+    },
+    reason, refused,
+};
+
+const LONG: Duration = Duration::from_mins(1);
+
+impl Notified {
+    /// Delivers a message to a provider that is slow to answer, and meanwhile does something else.
+    async fn deliver_slowly<T>(
+        &self,
+        provider: &FakeMail,
+        id: &str,
+        meanwhile: impl AsyncFnOnce() -> T,
+    ) -> (State, T) {
+        provider.next([AcceptSlowly(LONG)]);
+        let others = async {
+            let taken = || async { (provider.accepted().len() == 1).then_some(()) };
+            eventually("the provider has the mail", taken).await;
+            let done = meanwhile().await;
+            provider.release();
+            done
+        };
+        let (state, done) = tokio::join!(self.deliver(id), others);
+        (state.expect("an answer"), done)
+    }
+}
+
+#[tokio::test]
+async fn who_was_killed_after_the_accept_sends_no_second_mail() {
+    for (provider, hours, state) in
+        [(FakeMail::start(), "24", State::Sent), (FakeMail::start_ignoring_keys(), "0", State::InDoubt)]
+    {
+        let notified = Notified::start_with(&provider, hours).await;
+        let id = notified.pending().await;
+        notified.deliver(&id).await.expect("delivered");
+        notified.execute(FORGET_THE_OUTCOME).await;
+        assert_eq!(notified.deliver(&id).await.expect("an answer"), state);
+        assert_eq!(provider.accepted().len(), 1);
+        let details: Vec<_> = notified.attempts(&id).await.into_iter().map(|(_, detail)| detail).collect();
+        assert_eq!(details[0], "its outcome was never written down");
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_trusted_for_its_window_and_no_longer() {
+    for (hours, state, mails) in [(23, State::Sent, 1), (24, State::InDoubt, 1)] {
+        let provider = FakeMail::start();
+        let notified = Notified::start_with(&provider, "24").await;
+        provider.next([AcceptAndCut]);
+        let id = notified.pending().await;
+        notified.deliver_in_vain(&id, "cut").await;
+        notified.service.advance(TimeDelta::hours(hours)).await;
+        if hours == 24 {
+            provider.forget_keys();
+        }
+        assert_eq!(notified.deliver(&id).await.expect("an answer"), state, "{hours}");
+        assert_eq!(provider.accepted().len(), mails);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_late_for_the_window_leaves_a_doubt_at_once() {
+    let provider = FakeMail::start();
+    let notified = Notified::start_with(&provider, "24").await;
+    provider.next([Fail(403), AcceptAndCut]);
+    let id = notified.pending().await;
+    notified.deliver_in_vain(&id, "not accepted").await;
+    notified.service.advance(TimeDelta::hours(24)).await;
+    assert_eq!(notified.deliver(&id).await.expect("an answer"), State::InDoubt);
+    assert!(notified.message(&id).await.doubt.contains("any more"));
+}
+
+#[tokio::test]
+async fn two_deliveries_never_call_the_provider_at_once() {
+    let provider = FakeMail::start_ignoring_keys();
+    let notified = Notified::start_with(&provider, "0").await;
+    let id = notified.pending().await;
+    let second = async || refused(notified.deliver(&id).await);
+    let (state, status) = notified.deliver_slowly(&provider, &id, second).await;
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Aborted, "DELIVERY_UNDER_WAY"));
+    let delay = status.get_error_details().retry_info().and_then(|info| info.retry_delay).expect("a time");
+    assert!((25..=30).contains(&delay.as_secs()), "{delay:?}");
+    assert_eq!((state, provider.requests()), (State::Sent, 1));
+}
+
+#[tokio::test]
+async fn an_attempt_that_takes_too_long_is_a_doubt_until_its_evidence_comes_late() {
+    let provider = FakeMail::start_ignoring_keys();
+    let notified = Notified::start_with(&provider, "0").await;
+    let id = notified.pending().await;
+    let second = async || {
+        notified.service.advance(TimeDelta::seconds(31)).await;
+        notified.deliver(&id).await.expect("an answer")
+    };
+    let (first, second) = notified.deliver_slowly(&provider, &id, second).await;
+    assert_eq!((first, second, provider.requests()), (State::Sent, State::InDoubt, 1));
+    let message = notified.message(&id).await;
+    assert_eq!((message.state(), message.doubt.as_str()), (State::Sent, ""));
+    assert_eq!(message.provider_message_id, provider.accepted()[0].id);
+}
+
+#[tokio::test]
+async fn an_answer_is_not_lost_because_the_database_is_away_for_a_moment() {
+    let provider = FakeMail::start_ignoring_keys();
+    let notified = Notified::start_with(&provider, "0").await;
+    let id = notified.pending().await;
+    let cut = async || {
+        let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                      WHERE datname = current_database() AND application_name = 'levqor-notifications'";
+        notified.execute(others).await;
+    };
+    let (state, ()) = notified.deliver_slowly(&provider, &id, cut).await;
+    assert_eq!(state, State::Sent);
+}
+
+#[tokio::test]
+async fn a_key_means_nothing_to_another_provider() {
+    let provider = FakeMail::start();
+    let notified = Notified::start_with(&provider, "24").await;
+    provider.next([AcceptAndCut]);
+    let id = notified.pending().await;
+    notified.deliver_in_vain(&id, "cut").await;
+    let url = notified.service.url.clone();
+    notified.service.stop().await;
+    let mailbox = Notified { service: TestService::start_on(url, &[ADDRESS_KEY]).await };
+    assert_eq!(mailbox.deliver(&id).await.expect("an answer"), State::InDoubt);
+    assert_eq!(mailbox.count("mailbox").await, 0);
+}
+
+#[tokio::test]
+async fn what_the_provider_says_later_does_not_clear_an_earlier_doubt() {
+    let provider = FakeMail::start();
+    let notified = Notified::start_with(&provider, "24").await;
+    let id = notified.pending().await;
+    provider.next([AcceptAndCut, Fail(422)]);
+    notified.deliver_in_vain(&id, "cut").await;
+    assert_eq!(notified.deliver(&id).await.expect("an answer"), State::InDoubt);
+    assert!(notified.message(&id).await.doubt.contains("may have taken it before"));
+
+    let id = notified.pending().await;
+    provider.next([AcceptAndCut]);
+    notified.deliver_in_vain(&id, "cut").await;
+    notified.execute("UPDATE messages SET subject = 'Goodbye!'").await;
+    assert_eq!(notified.deliver(&id).await.expect("an answer"), State::InDoubt);
+    assert!(notified.message(&id).await.doubt.contains("was not the same"));
+    assert_eq!(provider.accepted().len(), 2);
+}
+
+/// Counts what is logged at WARN about doubts.
+#[derive(Clone, Default)]
+struct Doubts(std::sync::Arc<std::sync::atomic::AtomicUsize>);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Doubts {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        let about_doubt = event.metadata().fields().field("doubt").is_some();
+        if about_doubt && *event.metadata().level() == tracing::Level::WARN {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+    }
+}
+
+#[tokio::test]
+async fn staff_see_what_is_in_doubt_and_the_log_says_it_once() {
+    let doubts = Doubts::default();
+    let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(doubts.clone()));
+    let provider = FakeMail::start_ignoring_keys();
+    let notified = Notified::start_with(&provider, "0").await;
+    provider.next([AcceptAndCut]);
+    let id = notified.pending().await;
+    for _ in 0..3 {
+        notified.deliver(&id).await.expect("an answer");
+    }
+    let clear = notified.pending().await;
+    notified.deliver(&clear).await.expect("delivered");
+    assert_eq!(doubts.0.load(std::sync::atomic::Ordering::SeqCst), 1);
+
+    let request = ListMessagesRequest { state: State::InDoubt.into(), ..Default::default() };
+    let list = notified.client().list_messages(Caller::staff().request(request)).await.expect("a list");
+    let listed: Vec<_> = list.into_inner().messages.into_iter().map(|message| message.message_id).collect();
+    assert_eq!(listed, [id]);
+}

@@ -1,0 +1,181 @@
+//! Whatever a provider does, in whatever order, and whenever we are killed: a message is one mail, or a person knows.
+
+use chrono::TimeDelta;
+use levqor_proto::notifications::v1::{
+    ResolveMessageRequest,
+    message::State,
+    resolve_message_request::{Resolution, SendAgain},
+};
+use levqor_runtime::testing::Caller;
+use proptest::{
+    collection::vec,
+    prelude::{Just, Strategy, prop_oneof},
+    test_runner::{Config, TestCaseError, TestRunner},
+};
+
+use crate::{
+    Notified,
+    fake_mail::{Behaviour, FakeMail},
+};
+
+/// What happens to one message.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    /// It is delivered to a provider that behaves like this.
+    Deliver(Behaviour),
+    /// The same, but we are killed before the outcome is written down.
+    DeliverAndDie(Behaviour),
+    /// So many hours pass, and the provider forgets its keys when it may.
+    Pass(i64),
+    /// If it is in doubt, a person says: send it again.
+    SendAgain,
+}
+
+fn behaviour() -> impl Strategy<Value = Behaviour> {
+    prop_oneof![
+        Just(Behaviour::Accept),
+        Just(Behaviour::AcceptAndCut),
+        Just(Behaviour::AcceptAndFail(500)),
+        Just(Behaviour::AcceptAndBabble),
+        Just(Behaviour::Cut),
+        Just(Behaviour::Fail(422)),
+        Just(Behaviour::Fail(403)),
+        Just(Behaviour::Fail(503)),
+        Just(Behaviour::RateLimit(1)),
+    ]
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        4 => behaviour().prop_map(Event::Deliver),
+        3 => behaviour().prop_map(Event::DeliverAndDie),
+        1 => (1..30i64).prop_map(Event::Pass),
+        1 => Just(Event::SendAgain),
+    ]
+}
+
+/// What a process leaves behind that is killed before it writes down what came of its last attempt.
+const KILLED: &str = "
+    WITH last AS (
+        UPDATE delivery_attempts SET outcome = NULL, end_time = NULL, begin_time = begin_time - interval '1 minute'
+        WHERE delivery_attempt_id = (SELECT max(delivery_attempt_id::text)::uuid FROM delivery_attempts)
+        RETURNING message_id
+    )
+    UPDATE messages SET state = 'PENDING', provider = NULL, provider_message_id = NULL, send_time = NULL, failure = NULL,
+                        doubt = NULL
+    FROM last WHERE messages.message_id = last.message_id";
+
+/// One message, what happens to it, and what it must come to.
+struct Case<'a> {
+    notified: &'a Notified,
+    provider: &'a FakeMail,
+    id: String,
+    /// Mails that were there before it.
+    before: usize,
+    said_again: usize,
+    /// Hours since the provider first saw a key of it.
+    hours: i64,
+}
+
+impl Case<'_> {
+    fn mails(&self) -> usize {
+        self.provider.accepted().len() - self.before
+    }
+
+    async fn happen(&mut self, event: Event) {
+        match event {
+            Event::Deliver(behaviour) => self.deliver(behaviour).await,
+            Event::DeliverAndDie(behaviour) => {
+                let attempts = self.notified.count("delivery_attempts").await;
+                self.deliver(behaviour).await;
+                if self.notified.count("delivery_attempts").await > attempts {
+                    self.notified.execute(KILLED).await;
+                }
+            }
+            Event::Pass(hours) => {
+                self.notified.service.advance(TimeDelta::hours(hours)).await;
+                self.hours += hours;
+                if self.hours >= 24 {
+                    self.provider.forget_keys();
+                }
+            }
+            Event::SendAgain => {
+                if self.notified.message(&self.id).await.state() == State::InDoubt {
+                    let resolution = Some(Resolution::SendAgain(SendAgain {}));
+                    let request = ResolveMessageRequest { message_id: self.id.clone(), resolution };
+                    let staff = Caller::staff().with_key(&format!("{}-{}", self.id, self.said_again));
+                    self.notified.client().resolve_message(staff.request(request)).await.expect("resolved");
+                    self.said_again += 1;
+                    self.hours = 0;
+                }
+            }
+        }
+    }
+
+    /// Delivers once; what the answer is does not matter here.
+    async fn deliver(&mut self, behaviour: Behaviour) {
+        self.provider.heal();
+        self.provider.next([behaviour]);
+        drop(self.notified.deliver(&self.id).await);
+    }
+
+    /// What must hold at every moment and whatever happened.
+    async fn check(&self) -> Result<(), TestCaseError> {
+        let message = self.notified.message(&self.id).await;
+        let (mails, state) = (self.mails(), message.state());
+        proptest::prop_assert!(mails <= 1 + self.said_again, "{mails} mails, said {}", self.said_again);
+        if state == State::Failed {
+            proptest::prop_assert!(mails <= self.said_again, "it failed, and is with the provider");
+        }
+        if state == State::Sent {
+            let known = self.provider.accepted().iter().any(|mail| mail.id == message.provider_message_id);
+            proptest::prop_assert!(known, "sent without evidence");
+        }
+        Ok(())
+    }
+}
+
+async fn run(notified: &Notified, provider: &FakeMail, events: Vec<Event>) -> Result<(), TestCaseError> {
+    let (id, before) = (notified.pending().await, provider.accepted().len());
+    let mut case = Case { notified, provider, id, before, said_again: 0, hours: 0 };
+    for event in events {
+        case.happen(event).await;
+        case.check().await?;
+    }
+    // Once the provider is well, nothing is left undone or hidden.
+    case.deliver(Behaviour::Accept).await;
+    case.check().await?;
+    let state = notified.message(&case.id).await.state();
+    proptest::prop_assert!(state != State::Pending, "still pending");
+    Ok(())
+}
+
+/// 200 sequences; more by `PROPTEST_CASES`.
+fn whatever_happens(provider: &FakeMail, key_hours: &str) {
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let notified = tokio.block_on(Notified::start_with(provider, key_hours));
+    // The test is the only one who delivers.
+    tokio.block_on(notified.execute(
+        "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+         CREATE TRIGGER nothing BEFORE INSERT ON runtime.work FOR EACH ROW EXECUTE FUNCTION nothing()",
+    ));
+    let default = Config { cases: 200, failure_persistence: None, ..Config::default() };
+    let cases = Config::default().cases;
+    let config = if cases == 256 { default } else { Config { cases, ..default } };
+    let outcome = TestRunner::new(config)
+        .run(&vec(event(), 1..8), |events| tokio.block_on(run(&notified, provider, events)));
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
+    assert!(provider.accepted().len() > 50, "hardly anything was sent");
+}
+
+#[test]
+fn a_provider_that_honours_keys_gets_one_mail() {
+    whatever_happens(&FakeMail::start(), "24");
+}
+
+#[test]
+fn a_provider_that_ignores_keys_gets_one_mail_unless_a_person_says_again() {
+    whatever_happens(&FakeMail::start_ignoring_keys(), "0");
+}
