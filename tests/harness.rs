@@ -264,16 +264,27 @@ impl Actor<'_> {
         self.call(reqwest::Method::POST, path, Some(body)).await
     }
 
+    /// Posts JSON to a path, under an idempotency key.
+    pub(crate) async fn post_with_key(&self, key: &str, path: &str, body: Value) -> Answer {
+        let request = self.request(reqwest::Method::POST, path).header("idempotency-key", key);
+        Answer::of(request.json(&body)).await
+    }
+
     /// Calls a path.
     pub(crate) async fn call(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Answer {
-        let mut request = self.mesh.http.request(method, format!("{}{path}", self.mesh.url));
-        if let Some(authorization) = self.caller.authorization() {
-            request = request.header("authorization", authorization);
-        }
+        let mut request = self.request(method, path);
         if let Some(body) = body {
             request = request.json(&body);
         }
         Answer::of(request).await
+    }
+
+    fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        let request = self.mesh.http.request(method, format!("{}{path}", self.mesh.url));
+        match self.caller.authorization() {
+            Some(authorization) => request.header("authorization", authorization),
+            None => request,
+        }
     }
 }
 

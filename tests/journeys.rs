@@ -3,6 +3,7 @@
 mod access;
 mod columns;
 mod deferred_calls;
+mod doubtful_mail;
 mod ownership;
 mod paid_order;
 mod stripe_events;

@@ -4,6 +4,13 @@
 //! What it answers is Resend's: <https://resend.com/docs/api-reference/errors> and
 //! <https://resend.com/docs/dashboard/emails/idempotency-keys>.
 
+// By path, so that other crates' tests can include this file by path.
+#[path = "mail/server.rs"]
+mod server;
+#[cfg(test)]
+#[path = "mail/tests.rs"]
+mod tests;
+
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     net::SocketAddr,
@@ -11,25 +18,16 @@ use std::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering},
     },
-    thread::JoinHandle,
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
-    server::conn::auto,
-    service::TowerToHyperService,
-};
-use levqor_runtime::testing::spawn;
 use serde_json::{Value, json};
-use tokio::{
-    net::{TcpListener, TcpSocket},
-    sync::{oneshot, watch},
-    time::timeout,
-};
+use tokio::{net::TcpSocket, sync::watch, time::timeout};
+
+use self::server::{Cut, Serving, bound};
 
 /// The API key that it knows; every other is refused with 403.
 pub(crate) const API_KEY: &str = "re_of_tests";
@@ -179,73 +177,6 @@ impl FakeMail {
     }
 }
 
-/// A socket that has an address and listens not yet.
-fn bound(addr: SocketAddr) -> TcpSocket {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.set_reuseaddr(true).expect("the port of before");
-    socket.bind(addr).expect("a port");
-    socket
-}
-
-/// A thread that serves. Dropped, it has ended, and every connection with it.
-struct Serving {
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Serving {
-    fn start(addr: SocketAddr, shared: Arc<Shared>) -> (SocketAddr, Self) {
-        let socket = bound(addr);
-        let addr = socket.local_addr().expect("an address");
-        let (stop, stopped) = oneshot::channel();
-        let (ready, listens) = std::sync::mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a runtime").block_on(async {
-                let listener = socket.listen(1024).expect("it listens");
-                ready.send(()).expect("somebody waits");
-                tokio::select! {
-                    () = serve(listener, shared) => {}
-                    _ = stopped => {}
-                }
-            });
-        });
-        listens.recv().expect("the server listens");
-        (addr, Self { stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let ended = thread.join();
-            assert!(ended.is_ok() || std::thread::panicking(), "the fake mail provider panicked");
-        }
-    }
-}
-
-async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    loop {
-        let (stream, _) = listener.accept().await.expect("a connection");
-        let shared = Arc::clone(&shared);
-        let service = tower::service_fn(move |request: Request<_>| {
-            let shared = Arc::clone(&shared);
-            async move { shared.answer(request).await }
-        });
-        spawn(async move {
-            // An error is a cut that was asked for, or a client that left.
-            let server = auto::Builder::new(TokioExecutor::new());
-            let _ = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).await;
-        });
-    }
-}
-
-/// The connection is to be cut without an answer.
-#[derive(Debug, thiserror::Error)]
-#[error("cut on purpose")]
-struct Cut;
-
 type Answer = Response<Full<Bytes>>;
 
 impl Shared {
@@ -391,89 +322,4 @@ fn json_answer(status: u16, body: &Value) -> Answer {
     *answer.status_mut() = StatusCode::from_u16(status).expect("a status");
     answer.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     answer
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn send(fake: &FakeMail, key: &str, subject: &str) -> reqwest::Result<(u16, Value)> {
-        let mail = json!({"from": "Levqor <orders@levqor.ai>", "to": ["ada@example.com"], "subject": subject,
-                          "text": "text", "html": "<p>html</p>"});
-        let request = levqor_runtime::client::local_http_client()?.post(format!("{}/emails", fake.url()));
-        let request = request.bearer_auth(API_KEY).header("idempotency-key", key);
-        let answer = request.json(&mail).send().await?;
-        Ok((answer.status().as_u16(), answer.json().await?))
-    }
-
-    #[tokio::test]
-    async fn a_key_is_accepted_once_by_who_honours_it_and_each_time_by_who_does_not() {
-        for (fake, mails) in [(FakeMail::start(), 1), (FakeMail::start_ignoring_keys(), 2)] {
-            let first = send(&fake, "k", "Hello").await.expect("an answer");
-            let second = send(&fake, "k", "Hello").await.expect("an answer");
-            assert_eq!((first.0, second.0, first == second), (200, 200, mails == 1));
-            let accepted = fake.accepted();
-            assert_eq!((accepted.len(), fake.requests()), (mails, 2));
-            let mail = &accepted[0];
-            assert_eq!(first.1["id"], mail.id.as_str());
-            let kept = (mail.key.as_deref(), mail.from.as_str(), mail.to.as_str());
-            assert_eq!(kept, (Some("k"), "Levqor <orders@levqor.ai>", "ada@example.com"));
-            let parts = (mail.subject.as_str(), mail.text.as_str(), mail.html.as_str());
-            assert_eq!(parts, ("Hello", "text", "<p>html</p>"));
-        }
-    }
-
-    #[tokio::test]
-    async fn a_key_with_another_mail_is_refused_until_it_is_forgotten() {
-        let fake = FakeMail::start();
-        send(&fake, "k", "Hello").await.expect("an answer");
-        let (status, body) = send(&fake, "k", "Goodbye").await.expect("an answer");
-        assert_eq!((status, &body["name"]), (409, &json!("invalid_idempotent_request")));
-        fake.forget_keys();
-        assert_eq!(send(&fake, "k", "Goodbye").await.expect("an answer").0, 200);
-        assert_eq!(fake.accepted().len(), 2);
-    }
-
-    #[tokio::test]
-    async fn failures_come_in_the_order_that_was_asked_for() {
-        use Behaviour::{Accept, AcceptAndBabble, AcceptAndCut, AcceptAndFail, Cut, Fail, RateLimit};
-        let fake = FakeMail::start_ignoring_keys();
-        fake.next([RateLimit(7), Fail(422), Cut, Accept, AcceptAndCut, AcceptAndFail(500), AcceptAndBabble]);
-        let mut seen = Vec::new();
-        for _ in 0..8 {
-            let answer = send(&fake, "k", "Hello").await;
-            seen.push((answer.map_or(0, |(status, _)| status), fake.accepted().len()));
-        }
-        let expected = [(429, 0), (422, 0), (0, 0), (200, 1), (0, 2), (500, 3), (0, 4), (200, 5)];
-        assert_eq!(seen, expected);
-        fake.next([Cut]);
-        fake.heal();
-        assert_eq!(send(&fake, "k", "Hello").await.expect("an answer").0, 200);
-    }
-
-    #[tokio::test]
-    async fn a_slow_answer_waits_for_its_release_and_its_key_is_in_progress() {
-        let fake = FakeMail::start();
-        fake.next([Behaviour::AcceptSlowly(Duration::from_mins(1))]);
-        let slow = send(&fake, "k", "Hello");
-        let meanwhile = async {
-            let taken = || async { (fake.accepted().len() == 1).then_some(()) };
-            levqor_runtime::testing::eventually("the mail is accepted", taken).await;
-            let second = send(&fake, "k", "Hello").await.expect("an answer");
-            fake.release();
-            second
-        };
-        let (slow, second) = tokio::join!(slow, meanwhile);
-        assert_eq!(slow.expect("an answer").0, 200);
-        assert_eq!((second.0, &second.1["name"]), (409, &json!("concurrent_idempotent_requests")));
-    }
-
-    #[tokio::test]
-    async fn refused_connections_come_back() {
-        let fake = FakeMail::start();
-        fake.refuse_connections();
-        assert!(send(&fake, "k", "Hello").await.is_err_and(|error| error.is_connect()));
-        fake.take_connections();
-        assert_eq!(send(&fake, "k", "Hello").await.expect("an answer").0, 200);
-    }
 }

@@ -10,7 +10,8 @@ use chrono::TimeDelta;
 use levqor_proto::google::api::HttpBody;
 use levqor_proto::notifications::v1::{
     DeliverMessageRequest, DeliverMessageResponse, GetMessagePreviewRequest, GetMessageRequest,
-    GetMessageResponse, ListMessagesRequest, ListMessagesResponse, SendMessageRequest, SendMessageResponse,
+    GetMessageResponse, ListMessagesRequest, ListMessagesResponse, ResolveMessageRequest,
+    ResolveMessageResponse, SendMessageRequest, SendMessageResponse,
     notifications_service_client::NotificationsServiceClient,
     notifications_service_server::{NotificationsService, NotificationsServiceServer},
 };
@@ -225,6 +226,12 @@ impl NotificationsService for Adapter {
         &self,
         _: Request<GetMessagePreviewRequest>,
     ) -> Result<Response<HttpBody>, Status> {
+        Err(Status::unimplemented("not of the probe"))
+    }
+    async fn resolve_message(
+        &self,
+        _: Request<ResolveMessageRequest>,
+    ) -> Result<Response<ResolveMessageResponse>, Status> {
         Err(Status::unimplemented("not of the probe"))
     }
 }
