@@ -21,21 +21,30 @@ const CONNECTIONS: [usize; 3] = [1, 16, 64];
 fn main() -> anyhow::Result<()> {
     let words: Vec<_> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let connections: Vec<usize> = words.iter().filter_map(|word| word.parse().ok()).collect();
-    let chosen = Chosen { deferred: words.is_empty() || words.contains(&"deferred".to_owned()), connections };
+    let chosen = Chosen {
+        deferred: words.is_empty() || words.contains(&"deferred".to_owned()),
+        grown: words.contains(&"grown".to_owned()),
+        connections,
+    };
     let chosen =
         if words.is_empty() { Chosen { connections: CONNECTIONS.to_vec(), ..chosen } } else { chosen };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(run(&chosen))
 }
 
-/// What the command line names: numbers of connections for the webhooks, `deferred`; nothing means everything.
+/// What the command line names: numbers of connections for the webhooks, `deferred`, `grown`; nothing means all but the last, which takes
+/// some 20 GB and a quarter of an hour.
 struct Chosen {
     connections: Vec<usize>,
     deferred: bool,
+    grown: bool,
 }
 
 async fn run(chosen: &Chosen) -> anyhow::Result<()> {
     let mesh = Mesh::start().await?;
+    if chosen.grown {
+        return grown(&mesh).await;
+    }
     println!("start to ready, existing databases: {:.2} s", mesh.restart().await?.as_secs_f64());
     for (role, kib) in mesh.pss_kib()? {
         println!("PSS idle, {role}: {:.1} MB", kib as f64 / 1024.0);
@@ -72,6 +81,35 @@ async fn run(chosen: &Chosen) -> anyhow::Result<()> {
     println!("\nthe rest of the journal, {waiting} events: {:.1} s", begun.elapsed().as_secs_f64());
     pick_up(&mesh).await?;
     drain(&mesh).await
+}
+
+/// The same load on a small journal and on a large one: the medians of several spans each, since the tail of one is noise.
+async fn grown(mesh: &Mesh) -> anyhow::Result<()> {
+    const ROWS: [i64; 2] = [10_000, 5_000_000];
+    const SPANS: usize = 7;
+    println!("| journaled events | connections | accepted/s | p50 ms | p99 ms |");
+    println!("|---|---|---|---|---|");
+    for rows in ROWS {
+        mesh.fill(rows).await?;
+        for connections in [16, 64] {
+            let mut loads = Vec::new();
+            for _ in 0..SPANS {
+                loads.push(load::webhooks(mesh.gateway(), connections, SPAN).await?);
+            }
+            let median = |figure: fn(&load::Load) -> f64| {
+                let mut figures: Vec<_> = loads.iter().map(figure).collect();
+                figures.sort_by(f64::total_cmp);
+                figures[SPANS / 2]
+            };
+            println!(
+                "| {rows} | {connections} | {:.0} | {:.2} | {:.2} |",
+                median(|load| load.per_second),
+                median(|load| load.latency.p50_ms()),
+                median(|load| load.latency.p99_ms()),
+            );
+        }
+    }
+    Ok(())
 }
 
 /// From the order's transaction to the message's row in the other service, one at a time.

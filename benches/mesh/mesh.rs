@@ -170,6 +170,33 @@ impl Mesh {
         Ok(())
     }
 
+    /// Fills the journal up to so many events, as they are when nothing followed from them, and lets PostgreSQL settle.
+    pub(crate) async fn fill(&self, rows: i64) -> anyhow::Result<()> {
+        const STEP: i64 = 100_000;
+        let mut there: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM stripe_events").fetch_one(&self.billing).await?;
+        while there < rows {
+            let more = STEP.min(rows - there);
+            sqlx::query(
+                "INSERT INTO stripe_events (event_id, create_time, type, livemode, object_id, stripe_customer_id,
+                                            lease_key, body, state, process_time, receive_time, due_time)
+                 SELECT 'evt_0' || lpad(to_hex($1 + n), 13, '0') || '0000', time, 'customer.updated', false, 'cus_' || n,
+                        'cus_' || n, 'cus_' || n, convert_to(rpad('{}', 1200, md5(n::text)), 'UTF8'), 'UNHEEDED', time,
+                        time, time
+                 FROM (SELECT n, now() - interval '1 day' + ($1 + n) * interval '1 ms' AS time
+                       FROM generate_series(1, $2) AS n) AS event",
+            )
+            .bind(there)
+            .bind(more)
+            .execute(&self.billing)
+            .await?;
+            there += more;
+        }
+        sqlx::raw_sql("VACUUM ANALYZE stripe_events").execute(&self.billing).await?;
+        sqlx::raw_sql("CHECKPOINT").execute(&self.billing).await?;
+        Ok(())
+    }
+
     /// From the order's transaction to the stored welcome mail; both are PostgreSQL's clock.
     pub(crate) async fn mail_delay(&self, session: &str) -> anyhow::Result<Duration> {
         loop {
