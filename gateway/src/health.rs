@@ -11,27 +11,18 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use chrono::{DateTime, Utc};
 use http::StatusCode;
 use levqor_runtime::{
     context::{Actor, Role},
     lifecycle::Readiness,
+    service::Capability,
 };
 use serde::Serialize;
 
 pub(crate) use self::measure::{Meter, Peers};
 use self::report::{Audience, Report};
 use crate::{auth::Auth, problem::Problem};
-
-/// Something of the gateway's own that is on or off.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Capability {
-    /// Its name.
-    pub name: &'static str,
-    /// Whether it is on.
-    pub on: bool,
-    /// Why it is off, or how it is on.
-    pub reason: String,
-}
 
 /// Answers how the mesh is.
 pub(crate) struct Health {
@@ -43,6 +34,8 @@ pub(crate) struct Health {
     pub auth: Arc<Auth>,
     /// What the gateway itself can do.
     pub capabilities: Vec<Capability>,
+    /// When this process began to serve.
+    pub since: DateTime<Utc>,
 }
 
 /// The routes.
@@ -70,7 +63,7 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
     let peers = health.meter.measure().await;
     let report = Report::new(&health, &peers, Audience::Public);
     let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(report.without_capabilities())).into_response()
+    (status, Json(report.of_readiness())).into_response()
 }
 
 /// What works and what does not, for everybody; why, for staff.

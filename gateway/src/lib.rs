@@ -24,7 +24,7 @@ use levqor_runtime::{
     client::{Background, Channels},
     clock::Clock,
     lifecycle::Readiness,
-    telemetry,
+    service::Capability,
     token::{ServiceTokens, UserTokens},
 };
 use tokio::net::TcpListener;
@@ -32,7 +32,7 @@ use tokio::net::TcpListener;
 use self::{
     auth::Auth,
     edge::Edge,
-    health::{Capability, Health, Meter},
+    health::{Health, Meter},
     problem::Problem,
     transcode::Transcoder,
     webhooks::Stripe,
@@ -88,14 +88,15 @@ pub fn start_on(
     let background = Background::default();
     let channels = Channels::new(&addresses.0, &background);
     let auth = Arc::new(Auth::new(UserTokens::new(&user_tokens, clock.clone())));
-    let tokens = Arc::new(ServiceTokens::new(&mesh_keys, clock));
+    let tokens = Arc::new(ServiceTokens::new(&mesh_keys, clock.clone()));
     let readiness = Readiness::default();
     let transcoder = Transcoder::try_new(methods, channels.clone(), Arc::clone(&auth), request_timeout)?;
     let transcoder = Arc::new(transcoder);
     let mut services: Vec<_> = addresses.0.into_keys().collect();
     services.sort();
     let health = Arc::new(Health {
-        meter: Meter::new(channels.clone(), Arc::clone(&tokens), services),
+        since: clock.now(),
+        meter: Meter::new(channels.clone(), Arc::clone(&tokens), services, clock),
         readiness: readiness.clone(),
         auth,
         capabilities: capabilities(&transcoder),
@@ -112,21 +113,15 @@ pub fn start_on(
 
 /// What the gateway can do, and what it cannot do yet.
 fn capabilities(transcoder: &Transcoder) -> Vec<Capability> {
-    let on = |name, reason: String| Capability { name, on: true, reason };
-    let off = |name, reason: &str| Capability { name, on: false, reason: reason.to_owned() };
-    let mut all = vec![
-        on("rest", format!("{} routes, read from the protos", transcoder.routes())),
-        on("stripe_webhooks", "passed on to billing, which verifies them".to_owned()),
-        off("rate_limits", "not built yet"),
-        off("openapi", "not built yet"),
-        off("cors", "not built yet"),
-    ];
-    all.extend(telemetry::capabilities().into_iter().map(|it| Capability {
-        name: it.name,
-        on: it.on,
-        reason: it.reason,
-    }));
-    all
+    let off = |name| Capability::off(name, "not built yet");
+    vec![
+        Capability::on("rest", format!("{} routes, read from the protos", transcoder.routes())),
+        Capability::on("stripe_webhooks", "passed on to billing, which verifies them"),
+        off("rate_limits"),
+        off("openapi"),
+        off("cors"),
+        Capability::off("incidents", "published by support, which is not part of this version"),
+    ]
 }
 
 /// Names the spans of the routes that are not transcoded.

@@ -4,13 +4,15 @@ mod get_status;
 mod list_deferred_calls;
 mod purge_expired;
 mod replay_deferred_call;
+mod test_error_reports;
 
 use std::{sync::Arc, time::Duration};
 
 use levqor_proto::runtime::v1::{
     DeferredCall, GetStatusRequest, GetStatusResponse, ListDeferredCallsRequest, ListDeferredCallsResponse,
     PurgeExpiredRequest, PurgeExpiredResponse, ReplayDeferredCallRequest, ReplayDeferredCallResponse,
-    deferred_call, status_service_server::StatusService, work_service_server::WorkService,
+    TestErrorReportsRequest, TestErrorReportsResponse, deferred_call, status_service_server::StatusService,
+    work_service_server::WorkService,
 };
 use prost_types::Timestamp;
 use tonic::{Request, Response, Status, async_trait};
@@ -23,13 +25,17 @@ use crate::{
     idempotency::IdempotencyError,
     lifecycle::Readiness,
     rpc::{State, call},
+    schedule::Schedule,
     service::Service,
+    telemetry::{ErrorReports, NotArrived},
 };
 
 /// The state of the hosted RPCs.
 pub(crate) struct Hosted<S> {
     pub(crate) service: Arc<S>,
     pub(crate) readiness: Readiness,
+    pub(crate) schedules: Vec<Schedule>,
+    pub(crate) error_reports: Option<ErrorReports>,
 }
 
 impl<S: Service> State for Hosted<S> {
@@ -73,6 +79,13 @@ impl<S: Service> StatusService for Adapter<S> {
     ) -> Result<Response<GetStatusResponse>, Status> {
         call(&self.0, request, get_status::get_status).await
     }
+
+    async fn test_error_reports(
+        &self,
+        request: Request<TestErrorReportsRequest>,
+    ) -> Result<Response<TestErrorReportsResponse>, Status> {
+        call(&self.0, request, test_error_reports::test_error_reports).await
+    }
 }
 
 /// What can go wrong with the hosted RPCs.
@@ -85,6 +98,8 @@ pub(crate) enum Error {
     #[error("the deferred call is being made at this moment; see what becomes of it")]
     CallUnderWay,
     #[error(transparent)]
+    NotArrived(#[from] NotArrived),
+    #[error(transparent)]
     Idempotency(#[from] IdempotencyError),
     #[error(transparent)]
     Database(#[from] DbError),
@@ -96,6 +111,7 @@ impl ServiceError for Error {
             Self::Invalid(error) => error.code(),
             Self::NoSuchCall => ErrorCode::NotFound,
             Self::CallUnderWay => ErrorCode::Aborted,
+            Self::NotArrived(_) => ErrorCode::Unavailable,
             Self::Idempotency(error) => error.code(),
             Self::Database(error) => error.code(),
         }
@@ -105,6 +121,7 @@ impl ServiceError for Error {
             Self::Invalid(error) => error.reason(),
             Self::NoSuchCall => "NO_SUCH_DEFERRED_CALL",
             Self::CallUnderWay => "DEFERRED_CALL_UNDER_WAY",
+            Self::NotArrived(_) => "ERROR_REPORTS_UNAVAILABLE",
             Self::Idempotency(error) => error.reason(),
             Self::Database(error) => error.reason(),
         }
@@ -112,7 +129,11 @@ impl ServiceError for Error {
     fn violations(&self) -> &[Violation] {
         match self {
             Self::Invalid(error) => error.violations(),
-            Self::NoSuchCall | Self::CallUnderWay | Self::Idempotency(_) | Self::Database(_) => &[],
+            Self::NoSuchCall
+            | Self::CallUnderWay
+            | Self::NotArrived(_)
+            | Self::Idempotency(_)
+            | Self::Database(_) => &[],
         }
     }
     fn retry_after(&self) -> Option<Duration> {
@@ -120,7 +141,7 @@ impl ServiceError for Error {
             Self::Idempotency(error) => error.retry_after(),
             Self::Database(error) => error.retry_after(),
             Self::CallUnderWay => Some(Duration::from_secs(5)),
-            Self::Invalid(_) | Self::NoSuchCall => None,
+            Self::Invalid(_) | Self::NoSuchCall | Self::NotArrived(_) => None,
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod db;
 pub mod deferred;
 pub mod email;
 pub mod error;
+mod health;
 mod hosted;
 pub mod id;
 pub mod idempotency;
@@ -20,6 +21,7 @@ pub mod redact;
 pub mod rpc;
 pub mod run;
 pub mod schedule;
+mod self_test;
 pub mod server;
 pub mod service;
 pub mod shared_commit;
@@ -27,6 +29,7 @@ pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod token;
+pub mod version;
 pub mod work;
 
 pub use hosted::timestamp;

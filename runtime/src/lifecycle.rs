@@ -2,31 +2,54 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, Utc};
 
-use crate::db::migrations::Schema;
+use crate::db::migrations::{History, Schema};
 
 /// What was found when the database was last asked.
 #[derive(Debug, Clone, Copy)]
 pub struct Measurement {
     /// How its tables stand to the binary; none where it did not answer.
-    pub schema: Option<Schema>,
+    pub history: Option<History>,
     /// When it was asked, by the process' clock.
     pub time: DateTime<Utc>,
     /// How long the answer took.
     pub took: Duration,
 }
 
+impl Measurement {
+    /// The same in a word.
+    #[must_use]
+    pub fn schema(&self) -> Option<Schema> {
+        self.history.map(History::schema)
+    }
+
+    /// Whether the service could work with what was found.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        matches!(self.schema(), Some(Schema::Current | Schema::Ahead(_)))
+    }
+}
+
+/// Whether the service was ready, and since when.
+#[derive(Debug, Clone, Copy)]
+struct Standing {
+    ready: bool,
+    since: DateTime<Utc>,
+}
+
 /// Whether the service can work: its tables are there, and it is not on its way out.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness {
     measured: Arc<Mutex<Option<Measurement>>>,
+    standing: Arc<Mutex<Option<Standing>>>,
+    working_since: Arc<OnceLock<Instant>>,
     behind: Arc<AtomicBool>,
     draining: Arc<AtomicBool>,
 }
@@ -46,10 +69,32 @@ impl Readiness {
 
     /// Notes a measurement.
     pub fn set_measured(&self, measurement: Measurement) {
-        if let Some(schema) = measurement.schema {
+        if let Some(schema) = measurement.schema() {
             self.behind.store(matches!(schema, Schema::Behind(_)), Ordering::Release);
         }
+        let ready = measurement.is_sound() && !self.is_draining();
+        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        if standing.is_none_or(|before| before.ready != ready) {
+            *standing = Some(Standing { ready, since: measurement.time });
+        }
+        drop(standing);
         *self.measured.lock().unwrap_or_else(PoisonError::into_inner) = Some(measurement);
+    }
+
+    /// Since when it has been ready, or has not, by what was measured; none before the first measurement.
+    #[must_use]
+    pub fn since(&self) -> Option<DateTime<Utc>> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner).map(|standing| standing.since)
+    }
+
+    /// Notes that the workers and schedules run from now on.
+    pub(crate) fn set_working(&self) {
+        self.working_since.get_or_init(Instant::now);
+    }
+
+    /// How long the workers and schedules have run here; none where they do not yet.
+    pub(crate) fn working_for(&self) -> Option<Duration> {
+        self.working_since.get().map(Instant::elapsed)
     }
 
     /// True from the moment that the drain begins.

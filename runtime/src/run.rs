@@ -12,13 +12,13 @@ use std::{
 
 use chrono::TimeDelta;
 use levqor_proto::runtime::v1::{
-    PurgeExpiredRequest, status_service_server::StatusServiceServer, work_service_server::WorkServiceServer,
+    PurgeExpiredRequest, TestErrorReportsRequest, status_service_server::StatusServiceServer,
+    work_service_server::WorkServiceServer,
 };
 use sqlx::{Connection, PgConnection};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
-use tonic_health::server::HealthReporter;
 
 use crate::{
     chassis::{Chassis, Tasks},
@@ -27,14 +27,16 @@ use crate::{
     config::{Reader, Setting},
     db::{
         DatabaseUrl, Db,
-        migrations::{self, Schema},
+        migrations::{self, History, Schema},
     },
     deferred::Delivery,
+    health::Healths,
     hosted::{Adapter, Hosted},
     lifecycle::{Measurement, Readiness},
     schedule::{self, Schedule},
     server::{self, Admission},
     service::{Service, Workers},
+    telemetry::{ErrorReports, TelemetryConfig},
     token::{MeshKeys, ServiceTokens, UserTokens, UserTokensConfig},
     work::Wakes,
 };
@@ -68,6 +70,7 @@ pub struct ServiceConfig<S: Service> {
     drain_delay: Duration,
     mesh_keys: MeshKeys,
     users: UserTokensConfig,
+    error_reports: Option<ErrorReports>,
     /// Where the other services are.
     pub addresses: Addresses,
 }
@@ -80,6 +83,7 @@ impl<S: Service> ServiceConfig<S> {
         settings.extend(MeshKeys::settings());
         settings.extend(UserTokensConfig::settings());
         settings.extend(Addresses::settings());
+        settings.extend(TelemetryConfig::settings());
         settings.extend(S::settings());
         settings
     }
@@ -96,6 +100,8 @@ impl<S: Service> ServiceConfig<S> {
         let mesh_keys = MeshKeys::read(reader);
         let users = UserTokensConfig::read(reader);
         let addresses = Addresses::read(reader, S::NAME);
+        // The process' own; here for the test of what it reports.
+        let telemetry = TelemetryConfig::read(reader);
         let own = S::config(reader);
         Some(Self {
             database_url: database_url?,
@@ -105,6 +111,7 @@ impl<S: Service> ServiceConfig<S> {
             drain_delay: drain_delay?,
             mesh_keys: mesh_keys?,
             users: users?,
+            error_reports: telemetry?.error_reports(),
             addresses: addresses?,
         })
     }
@@ -164,7 +171,7 @@ pub struct Running<S> {
     /// Where it stands.
     pub readiness: Readiness,
     chassis: Chassis,
-    health: HealthReporter,
+    health: Healths,
     background: Background,
     work: CancellationToken,
     work_tasks: Tasks,
@@ -214,10 +221,15 @@ pub async fn start_on<S: Service>(
 
     // 4. Its routes, and those that every service hosts.
     let readiness = Readiness::default();
-    let health = HealthReporter::new();
-    // Unlike its default: nothing is claimed before it is measured.
-    health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
-    let routes = routes(&service, &readiness, &health)?;
+    let health = Healths::new(S::NAME).await;
+    let schedules = schedules::<S>(config.error_reports.is_some());
+    let hosted = Hosted {
+        service: Arc::clone(&service),
+        readiness: readiness.clone(),
+        schedules: schedules.clone(),
+        error_reports: config.error_reports,
+    };
+    let routes = routes(hosted, &health)?;
     let admission = Arc::new(Admission {
         service: S::NAME,
         users: UserTokens::new(&config.users, clock),
@@ -238,6 +250,7 @@ pub async fn start_on<S: Service>(
         url: config.database_url,
         readiness: readiness.clone(),
         health: health.clone(),
+        schedules,
         work: work.clone(),
         work_tasks: work_tasks.clone(),
     };
@@ -259,18 +272,13 @@ pub async fn start_on<S: Service>(
     })
 }
 
-fn routes<S: Service>(
-    service: &Arc<S>,
-    readiness: &Readiness,
-    health: &HealthReporter,
-) -> Result<Routes, StartError> {
+fn routes<S: Service>(hosted: Hosted<S>, health: &Healths) -> Result<Routes, StartError> {
     let mut routes = Routes::builder();
-    service.routes(&mut routes);
-    let hosted = Arc::new(Hosted { service: Arc::clone(service), readiness: readiness.clone() });
+    hosted.service.routes(&mut routes);
+    let hosted = Arc::new(hosted);
     routes.add_service(WorkServiceServer::new(Adapter(Arc::clone(&hosted))));
     routes.add_service(StatusServiceServer::new(Adapter(hosted)));
-    let health = tonic_health::server::HealthService::from_health_reporter(health.clone());
-    routes.add_service(tonic_health::pb::health_server::HealthServer::new(health));
+    routes.add_service(health.server());
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(levqor_proto::FILE_DESCRIPTOR_SET)
@@ -279,6 +287,17 @@ fn routes<S: Service>(
     // grpcurl 1.8 asks for the older one.
     routes.add_service(reflection().build_v1alpha()?);
     Ok(routes.routes())
+}
+
+/// Every schedule of a service: its own, and the chassis'. Where errors are not reported, there is nothing to test.
+fn schedules<S: Service>(reports_errors: bool) -> Vec<Schedule> {
+    let mut schedules = S::schedules();
+    let (hour, week) = (TimeDelta::hours(1), TimeDelta::weeks(1));
+    schedules.push(Schedule::new("purge_expired", hour, hour, || PurgeExpiredRequest {}));
+    if reports_errors {
+        schedules.push(Schedule::new("test_error_reports", week, week, || TestErrorReportsRequest {}));
+    }
+    schedules
 }
 
 /// Where one's own process reaches an address that it listens on.
@@ -300,16 +319,16 @@ struct Probe {
 
 impl Probe {
     /// None where the database does not answer in time.
-    async fn ask<S: Service>(&mut self) -> Option<Schema> {
+    async fn ask<S: Service>(&mut self) -> Option<History> {
         const PATIENCE: Duration = Duration::from_secs(3);
         let ask = async {
             let mut conn = match self.conn.take() {
                 Some(conn) => conn,
                 None => PgConnection::connect_with(self.url.options()).await.ok()?,
             };
-            let schema = migrations::compare(&mut conn, S::migrator()).await.ok()?;
+            let history = migrations::compare(&mut conn, S::migrator()).await.ok()?;
             self.conn = Some(conn);
-            Some(schema)
+            Some(history)
         };
         tokio::time::timeout(PATIENCE, ask).await.ok().flatten()
     }
@@ -321,7 +340,8 @@ struct Watch<S> {
     chassis: Chassis,
     url: DatabaseUrl,
     readiness: Readiness,
-    health: HealthReporter,
+    health: Healths,
+    schedules: Vec<Schedule>,
     work: CancellationToken,
     work_tasks: Tasks,
 }
@@ -334,9 +354,10 @@ impl<S: Service> Watch<S> {
         let mut probe = Probe { url: self.url.clone(), conn: None };
         while !self.work.is_cancelled() {
             let (time, begun) = (self.chassis.clock.now(), Instant::now());
-            let schema = probe.ask::<S>().await;
-            self.readiness.set_measured(Measurement { schema, time, took: begun.elapsed() });
-            let ready = matches!(schema, Some(Schema::Current | Schema::Ahead(_)));
+            let history = probe.ask::<S>().await;
+            let measurement = Measurement { history, time, took: begun.elapsed() };
+            self.readiness.set_measured(measurement);
+            let (schema, ready) = (measurement.schema(), measurement.is_sound());
             if said != Some(schema) {
                 match schema {
                     Some(Schema::Behind(count)) => {
@@ -347,7 +368,7 @@ impl<S: Service> Watch<S> {
                 }
                 said = Some(schema);
             }
-            self.report(ready && !self.readiness.is_draining()).await;
+            self.health.report(ready && !self.readiness.is_draining()).await;
             if ready && !working {
                 working = true;
                 self.begin();
@@ -359,15 +380,6 @@ impl<S: Service> Watch<S> {
         }
     }
 
-    async fn report(&self, ready: bool) {
-        let status = if ready {
-            tonic_health::ServingStatus::Serving
-        } else {
-            tonic_health::ServingStatus::NotServing
-        };
-        self.health.set_service_status("", status).await;
-    }
-
     fn begin(&self) {
         let mut workers = Workers::new(self.work_tasks.clone(), self.work.clone());
         workers.add(Delivery::new(self.chassis.clone()));
@@ -375,11 +387,12 @@ impl<S: Service> Watch<S> {
         for work in workers.into_loops() {
             self.work_tasks.spawn(work);
         }
-        let mut schedules = S::schedules();
-        schedules.push(Schedule::new("purge_expired", TimeDelta::hours(1), TimeDelta::hours(1), || {
-            PurgeExpiredRequest {}
-        }));
-        self.work_tasks.spawn(schedule::run(self.chassis.db.clone(), schedules, self.work.clone()));
+        self.work_tasks.spawn(schedule::run(
+            self.chassis.db.clone(),
+            self.schedules.clone(),
+            self.work.clone(),
+        ));
+        self.readiness.set_working();
     }
 }
 
@@ -397,9 +410,7 @@ impl<S: Service> Running<S> {
 
     /// Waits until the service can do its work.
     pub async fn ready(&self) {
-        let is_ready =
-            |measured: Measurement| matches!(measured.schema, Some(Schema::Current | Schema::Ahead(_)));
-        while !self.readiness.measured().is_some_and(is_ready) {
+        while !self.readiness.measured().is_some_and(|measured| measured.is_sound()) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -408,10 +419,10 @@ impl<S: Service> Running<S> {
     /// begun, then the calls it has taken. Each part has its own patience, so that one that hangs does not cost the rest.
     pub async fn drain(mut self) {
         self.readiness.set_draining();
-        self.health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+        self.health.report(false).await;
         tokio::time::sleep(self.drain_delay).await;
         // Ends the streams of those who watch the health.
-        self.health.clear_service_status("").await;
+        self.health.clear().await;
         self.work.cancel();
         // Work first: what is deferred to oneself still needs the server.
         within(DRAIN_WORK, "deferred work", self.work_tasks.finish()).await;

@@ -15,6 +15,9 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(1);
 /// How long a look may take.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(15);
+/// A slot that began so long ago, and was not run by a replica that has worked for so long, is late.
+const TOLERANCE: Duration = Duration::from_mins(1);
+const DELTA_TOLERANCE: TimeDelta = TimeDelta::minutes(1);
 /// How long slots are kept, so that none runs again.
 const KEEP_SLOTS_S: f64 = 400.0 * 24.0 * 3600.0;
 
@@ -43,10 +46,32 @@ impl Schedule {
     }
 
     /// The last slot that has begun.
-    fn slot(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+    pub(crate) fn slot(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         let every = self.every.num_seconds().max(1);
         let begun = now.timestamp().div_euclid(every) * every;
         DateTime::from_timestamp(begun, 0).unwrap_or(now)
+    }
+
+    /// Where it stands, by the last slot that was run.
+    fn standing(
+        &self,
+        now: DateTime<Utc>,
+        last: Option<(DateTime<Utc>, DateTime<Utc>)>,
+        working_for: Duration,
+    ) -> Standing {
+        let begun = self.slot(now);
+        let (last_slot, last_run) = last.unzip();
+        // A slot that nobody could have run is not late: it is made up, or it is past its bound, as is agreed.
+        let could_have = working_for > TOLERANCE && now - begun > DELTA_TOLERANCE;
+        let was_due = self.is_due(begun, now) || last_slot.is_some();
+        Standing {
+            name: self.name,
+            every: self.every,
+            last_slot,
+            last_run,
+            next_slot: begun + self.every,
+            late: last_slot.is_none_or(|slot| slot < begun) && was_due && could_have,
+        }
     }
 
     fn is_due(&self, slot: DateTime<Utc>, now: DateTime<Utc>) -> bool {
@@ -113,6 +138,42 @@ async fn take(db: &Db, schedule: &Schedule, slot: DateTime<Utc>) -> Result<(), D
     Ok(())
 }
 
+/// Where a schedule stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) name: &'static str,
+    pub(crate) every: TimeDelta,
+    /// The last slot that was run.
+    pub(crate) last_slot: Option<DateTime<Utc>>,
+    /// When it was.
+    pub(crate) last_run: Option<DateTime<Utc>>,
+    pub(crate) next_slot: DateTime<Utc>,
+    pub(crate) late: bool,
+}
+
+/// Where these schedules stand, as one sees it who has been at work for so long.
+pub(crate) async fn standings(
+    conn: &mut sqlx::PgConnection,
+    schedules: &[Schedule],
+    working_for: Duration,
+) -> Result<Vec<Standing>, DbError> {
+    let now = crate::db::now(&mut *conn).await?;
+    let names: Vec<_> = schedules.iter().map(|schedule| schedule.name.to_owned()).collect();
+    let taken = sqlx::query!(
+        r#"SELECT last.schedule, last.slot, last.run_time
+           FROM unnest($1::text[]) AS s (name),
+           LATERAL (SELECT * FROM runtime.schedule_slots WHERE schedule = s.name ORDER BY slot DESC LIMIT 1) AS last"#,
+        &names,
+    )
+    .fetch_all(conn)
+    .await?;
+    let standing = |schedule: &Schedule| {
+        let last = taken.iter().find(|row| row.schedule == schedule.name);
+        schedule.standing(now, last.map(|row| (row.slot, row.run_time)), working_for)
+    };
+    Ok(schedules.iter().map(standing).collect())
+}
+
 /// Removes up to `limit` slots that are long past; how many.
 pub(crate) async fn purge(conn: &mut sqlx::PgConnection, limit: i64) -> Result<u64, DbError> {
     let done = sqlx::query!(
@@ -142,5 +203,23 @@ mod tests {
         assert_eq!(slot, at("2026-11-24T06:00:00Z"));
         assert!(schedule.is_due(slot, at("2026-11-24T06:30:00Z")));
         assert!(!schedule.is_due(slot, at("2026-11-24T06:30:01Z")));
+    }
+
+    #[test]
+    fn a_slot_is_late_only_where_somebody_could_have_run_it() {
+        let day = TimeDelta::days(1);
+        let schedule = Schedule::new("purge", day, day, || PurgeExpiredRequest {});
+        let at = |text: &str| text.parse::<DateTime<Utc>>().expect(text);
+        let (now, begun) = (at("2026-11-24T06:00:00Z"), at("2026-11-24T00:00:00Z"));
+        let late = |last: Option<DateTime<Utc>>, working_for| {
+            schedule.standing(now, last.map(|slot| (slot, slot)), Duration::from_secs(working_for)).late
+        };
+        for last in [None, Some(begun - day)] {
+            assert!(late(last, 61), "{last:?}");
+            assert!(!late(last, 59), "{last:?}: it only just began to work");
+        }
+        assert!(!late(Some(begun), 3600));
+        let standing = schedule.standing(now, None, Duration::ZERO);
+        assert_eq!(standing.next_slot, at("2026-11-25T00:00:00Z"));
     }
 }

@@ -1,7 +1,8 @@
 //! What a service is to the chassis: a name, settings, tables, routes, and work to do.
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use sqlx::migrate::Migrator;
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
@@ -56,22 +57,66 @@ pub struct Capability {
     /// Its name, `stripe_refetch`.
     pub name: &'static str,
     /// Whether it is on.
-    pub on: bool,
+    pub state: CapabilityState,
     /// How it is on, or why it is off; names settings, never values.
     pub reason: String,
+    /// When that was measured; none where it follows from the settings alone.
+    pub measured: Option<DateTime<Utc>>,
+}
+
+/// Whether something is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CapabilityState {
+    /// Configured.
+    On,
+    /// Not configured, or not built.
+    Off,
+    /// Configured, and did not work when it was last measured.
+    Failed,
+}
+
+impl CapabilityState {
+    /// As status surfaces write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::On => "ON",
+            Self::Off => "OFF",
+            Self::Failed => "FAILED",
+        }
+    }
 }
 
 impl Capability {
     /// On.
     #[must_use]
     pub fn on(name: &'static str, reason: impl Into<String>) -> Self {
-        Self { name, on: true, reason: reason.into() }
+        Self { name, state: CapabilityState::On, reason: reason.into(), measured: None }
     }
 
     /// Off.
     #[must_use]
     pub fn off(name: &'static str, reason: impl Into<String>) -> Self {
-        Self { name, on: false, reason: reason.into() }
+        Self { name, state: CapabilityState::Off, reason: reason.into(), measured: None }
+    }
+
+    /// On, and does not work.
+    #[must_use]
+    pub fn failed(name: &'static str, reason: impl Into<String>) -> Self {
+        Self { name, state: CapabilityState::Failed, reason: reason.into(), measured: None }
+    }
+
+    /// Whether it is on, and works as far as is known.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.state == CapabilityState::On
+    }
+
+    /// The same, as it was measured then.
+    #[must_use]
+    pub fn measured_at(mut self, time: DateTime<Utc>) -> Self {
+        self.measured = Some(time);
+        self
     }
 }
 
@@ -101,6 +146,23 @@ impl Workers {
     /// Adds a source.
     pub fn add<S: Source>(&mut self, source: S) {
         self.loops.push(Box::pin(work::run(Arc::new(source), self.tasks.clone(), self.stop.clone())));
+    }
+
+    /// Adds something that is done now, and again so long after each time as it says itself: a measurement of what is
+    /// outside, say. Every replica does it for itself.
+    pub fn again<F: Future<Output = Duration> + Send>(
+        &mut self,
+        mut work: impl FnMut() -> F + Send + 'static,
+    ) {
+        let stop = self.stop.clone();
+        self.loops.push(Box::pin(async move {
+            while !stop.is_cancelled() {
+                tokio::select! {
+                    () = async { tokio::time::sleep(work().await).await } => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+        }));
     }
 
     pub(crate) fn into_loops(self) -> Vec<Loop> {

@@ -7,6 +7,7 @@
 mod config;
 mod resource;
 mod spans;
+mod test_report;
 
 use std::sync::OnceLock;
 
@@ -18,6 +19,7 @@ pub use config::{Otlp, TelemetryConfig};
 pub(crate) use resource::resource;
 pub use spans::{continue_trace, current_trace_parent, inject_current, resumed_span, trace_id_of};
 pub(crate) use spans::{deferred_span, rpc_server_span};
+pub use test_report::{ErrorReports, NotArrived};
 
 use crate::service::Capability;
 

@@ -16,7 +16,11 @@ pub(super) fn render(status: &Value, run: &RunFile, data: &Path, databases: &str
         for capability in of.get("capabilities").and_then(Value::as_array).into_iter().flatten() {
             let field =
                 |name: &str| capability.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-            rows.push((field("state"), service.clone(), field("name"), field("reason")));
+            // All are one process here, which reports in one way.
+            let of_process = ["otlp", "sentry"].contains(&field("name").as_str());
+            if !of_process || service == "gateway" {
+                rows.push((field("state"), service.clone(), field("name"), field("reason")));
+            }
         }
     }
     // What is on first.
@@ -27,7 +31,7 @@ pub(super) fn render(status: &Value, run: &RunFile, data: &Path, databases: &str
     let (services, names) = (width(|row| &row.1), width(|row| &row.2));
     for (state, service, name, reason) in &rows {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "  {state:<3}  {service:<services$}  {name:<names$}  {reason}");
+        let _ = writeln!(text, "  {state:<6}  {service:<services$}  {name:<names$}  {reason}");
     }
     let _ = writeln!(text, "\n  REST        {}   (try {}/v1/status)", run.url, run.url);
     for (service, addr) in &run.grpc {
@@ -68,6 +72,6 @@ mod tests {
         let text = render(&status, &run, Path::new("/data"), "private");
         let (on, off) = (text.find("webhooks").expect("on"), text.find("refetch").expect("off"));
         assert!(on < off, "{text}");
-        assert!(text.contains("OFF  billing  refetch   no key"), "{text}");
+        assert!(text.contains("OFF     billing  refetch   no key"), "{text}");
     }
 }

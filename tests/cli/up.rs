@@ -18,7 +18,7 @@ fn it_says_what_is_on_and_off_and_stops_when_told() {
     let mut daemon = up(&folder);
     let table = daemon.until("Ctrl-C").to_owned();
     for words in
-        ["ON   billing", "OFF  billing", "STRIPE_SECRET_KEY is not set", "REST", "gRPC", "PostgreSQL"]
+        ["ON      billing", "OFF     billing", "STRIPE_SECRET_KEY is not set", "REST", "gRPC", "PostgreSQL"]
     {
         assert!(table.contains(words), "{words} is missing in {table}");
     }

@@ -2,12 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use levqor_proto::runtime::v1::{
     GetStatusRequest, GetStatusResponse, status_service_client::StatusServiceClient,
 };
 use levqor_runtime::{
     client::{Channels, Outgoing},
+    clock::Clock,
     id,
     token::ServiceTokens,
 };
@@ -21,42 +23,96 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long a measurement counts.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// What each service said, in the order of their names; none where one did not answer.
-pub(crate) type Peers = Vec<(String, Option<GetStatusResponse>)>;
+/// What each service said, in the order of their names.
+pub(crate) struct Peers {
+    /// Each service, one that did not answer included.
+    pub(crate) peers: Vec<Peer>,
+    asked: Instant,
+}
+
+impl Peers {
+    /// How long ago they were asked, in milliseconds.
+    pub(crate) fn age_ms(&self) -> i64 {
+        i64::try_from(self.asked.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+/// One service, as the last question found it.
+pub(crate) struct Peer {
+    /// Its name.
+    pub(crate) service: String,
+    /// What it said; none where it did not answer.
+    pub(crate) answer: Option<GetStatusResponse>,
+    /// When it last answered; none where it never did since this process began.
+    pub(crate) answer_time: Option<DateTime<Utc>>,
+    /// When it was first found silent; none where it answers.
+    pub(crate) silent_since: Option<DateTime<Utc>>,
+}
+
+impl Peer {
+    /// What is known after another question; `before` is what was known so far.
+    fn after(
+        before: Option<&Self>,
+        service: &str,
+        answer: Option<GetStatusResponse>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let heard = answer.is_some();
+        let known = before.and_then(|before| before.answer_time);
+        let silent = before.and_then(|before| before.silent_since);
+        Self {
+            service: service.to_owned(),
+            answer,
+            answer_time: if heard { Some(now) } else { known },
+            silent_since: if heard { None } else { silent.or(Some(now)) },
+        }
+    }
+}
 
 /// Asks the services.
 pub(crate) struct Meter {
     channels: Channels,
     tokens: Arc<ServiceTokens>,
     services: Vec<String>,
-    last: Mutex<Option<(Instant, Arc<Peers>)>>,
+    clock: Clock,
+    last: Mutex<Option<Arc<Peers>>>,
 }
 
 impl Meter {
     /// Asks these services, over these channels.
     #[must_use]
-    pub(crate) fn new(channels: Channels, tokens: Arc<ServiceTokens>, services: Vec<String>) -> Self {
-        Self { channels, tokens, services, last: Mutex::default() }
+    pub(crate) fn new(
+        channels: Channels,
+        tokens: Arc<ServiceTokens>,
+        services: Vec<String>,
+        clock: Clock,
+    ) -> Self {
+        Self { channels, tokens, services, clock, last: Mutex::default() }
     }
 
     /// What the services say, at most a second old. Whoever comes while they are being asked waits for that answer.
     pub(crate) async fn measure(&self) -> Arc<Peers> {
         let mut last = self.last.lock().await;
-        if let Some((at, peers)) = &*last
-            && at.elapsed() < FRESH
+        if let Some(peers) = &*last
+            && peers.asked.elapsed() < FRESH
         {
             return Arc::clone(peers);
         }
+        let before = last.clone();
+        let before = |service: &str| before.as_ref()?.peers.iter().find(|peer| peer.service == service);
         let request_id = &id::request_id();
         let asked = self.services.iter().map(|service| async move {
             let answer = timeout(PATIENCE, self.ask(service, request_id)).await.ok().flatten();
             if answer.is_none() {
                 tracing::warn!(service, "a service does not say how it is");
             }
-            (service.clone(), answer)
+            (service, answer)
         });
-        let peers: Arc<Peers> = Arc::new(join_all(asked).await);
-        *last = Some((Instant::now(), Arc::clone(&peers)));
+        let now = self.clock.now();
+        let answers = join_all(asked).await.into_iter();
+        let peers = answers.map(|(service, answer)| Peer::after(before(service), service, answer, now));
+        let peers = Arc::new(Peers { peers: peers.collect(), asked: Instant::now() });
+        *last = Some(Arc::clone(&peers));
         peers
     }
 

@@ -1,11 +1,16 @@
-//! What is told of a measurement: to everybody names and booleans, to staff the reasons too.
+//! What is told of a measurement: to everybody names and states, to staff the reasons too.
 
-use std::collections::BTreeMap;
+mod staff;
 
-use levqor_proto::runtime::v1::{Backlog, Capability as Wire, GetStatusResponse, capability::State};
+use std::{borrow::Cow, collections::BTreeMap};
+
+use chrono::{DateTime, Utc};
+use levqor_proto::runtime::v1::{Capability as Wire, GetStatusResponse, capability};
+use levqor_runtime::{service::Capability, telemetry, version};
 use serde::Serialize;
 
-use super::{Capability, Health, Peers};
+use self::staff::{Staff, time};
+use super::{Health, Peers, measure::Peer};
 
 /// Who reads the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,27 +24,59 @@ pub(super) enum Audience {
 pub(super) struct Report<'m> {
     pub(super) ready: bool,
     draining: bool,
+    /// How long ago the services were asked.
+    age_ms: i64,
     services: BTreeMap<&'m str, Service<'m>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incidents: Option<[Incident; 0]>,
 }
 
-#[derive(Default, Serialize)]
+/// What people are told of something that went wrong. There is nobody yet who could publish one.
+#[derive(Serialize)]
+struct Incident;
+
+/// In one word.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum State {
+    /// It answers, and can do its work.
+    Up,
+    /// It answers that it cannot.
+    NotReady,
+    /// It does not answer.
+    NoAnswer,
+}
+
+#[derive(Serialize)]
 struct Service<'m> {
     ready: bool,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    unreachable: bool,
+    state: State,
+    /// Since when that is so, as far as anybody noticed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<&'m str>,
+    since_time: Option<DateTime<Utc>>,
+    #[serde(flatten)]
+    silence: Option<Silence>,
     checks: Vec<Check<'m>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     capabilities: Option<Vec<CapabilityState<'m>>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    backlog: Option<BacklogDepth>,
+    #[serde(flatten)]
+    staff: Option<Staff<'m>>,
+}
+
+/// What is known of a service that does not answer.
+#[derive(Serialize)]
+struct Silence {
+    /// When it last answered. Null where it never did since the gateway began.
+    last_answer_time: Option<DateTime<Utc>>,
 }
 
 #[derive(Serialize)]
 struct Check<'m> {
     name: &'m str,
     ok: bool,
+    /// How long ago it was measured; absent where it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age_ms: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'m str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,99 +88,108 @@ struct CapabilityState<'m> {
     name: &'m str,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'m str>,
-}
-
-#[derive(Serialize)]
-struct BacklogDepth {
-    waiting: i64,
-    dead: i64,
-    oldest_due_age_s: i64,
-    journal_pending: i64,
-    journal_quarantined: i64,
+    reason: Option<Cow<'m, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    measure_time: Option<DateTime<Utc>>,
 }
 
 impl<'m> Report<'m> {
     pub(super) fn new(health: &'m Health, peers: &'m Peers, audience: Audience) -> Self {
         let draining = health.readiness.is_draining();
+        let age_ms = peers.age_ms();
         // One service that is down must not take the way to the others: what needs it is answered 503, nothing else is.
-        let ready = !draining && peers.iter().any(|(_, answer)| answer.as_ref().is_some_and(|a| a.ready));
+        let ready = !draining && peers.peers.iter().any(|peer| peer.answer.as_ref().is_some_and(|a| a.ready));
+        let peers = peers.peers.iter();
         let mut services: BTreeMap<&str, Service<'_>> =
-            peers.iter().map(|(name, answer)| (name.as_str(), peer(answer.as_ref(), audience))).collect();
-        services.insert(crate::NAME, own(&health.capabilities, draining, audience));
-        Self { ready, draining, services }
+            peers.map(|of| (of.service.as_str(), peer(of, age_ms, audience))).collect();
+        services.insert(crate::NAME, own(health, draining, audience));
+        Self { ready, draining, age_ms, services, incidents: Some([]) }
     }
 
     /// The same, as far as it decides readiness.
-    pub(super) fn without_capabilities(mut self) -> Self {
+    pub(super) fn of_readiness(mut self) -> Self {
         for service in self.services.values_mut() {
             service.capabilities = None;
         }
+        self.incidents = None;
         self
     }
 }
 
-fn own(capabilities: &[Capability], draining: bool, audience: Audience) -> Service<'_> {
+fn own(health: &Health, draining: bool, audience: Audience) -> Service<'_> {
     let staff = audience == Audience::Staff;
-    let state = |capability: &'_ Capability| if capability.on { "ON" } else { "OFF" };
+    let state = |capability: Capability| CapabilityState {
+        name: capability.name,
+        state: capability.state.as_str(),
+        reason: staff.then(|| capability.reason.into()),
+        measure_time: capability.measured,
+    };
     Service {
         ready: !draining,
-        version: staff.then_some(env!("CARGO_PKG_VERSION")),
-        checks: vec![Check { name: "accepting", ok: !draining, detail: None, duration_us: None }],
+        state: if draining { State::NotReady } else { State::Up },
+        // A drain is short: since when it goes on is of no use to anybody.
+        since_time: (!draining).then_some(health.since),
+        silence: None,
+        checks: vec![Check {
+            name: "accepting",
+            ok: !draining,
+            age_ms: Some(0),
+            detail: None,
+            duration_us: None,
+        }],
         capabilities: Some(
-            capabilities
-                .iter()
-                .map(|capability| CapabilityState {
-                    name: capability.name,
-                    state: state(capability),
-                    reason: staff.then_some(capability.reason.as_str()),
-                })
-                .collect(),
+            health.capabilities.iter().cloned().chain(telemetry::capabilities()).map(state).collect(),
         ),
-        ..Service::default()
+        staff: staff.then(|| Staff::of_build(version::VERSION, version::commit(), version::protocol())),
     }
 }
 
-fn peer(answer: Option<&GetStatusResponse>, audience: Audience) -> Service<'_> {
-    let Some(answer) = answer else {
-        return Service { unreachable: true, ..Service::default() };
+fn peer(peer: &Peer, asked_ms: i64, audience: Audience) -> Service<'_> {
+    let Some(answer) = &peer.answer else {
+        return Service {
+            ready: false,
+            state: State::NoAnswer,
+            since_time: peer.silent_since,
+            silence: Some(Silence { last_answer_time: peer.answer_time }),
+            checks: Vec::new(),
+            capabilities: None,
+            staff: None,
+        };
     };
     let staff = audience == Audience::Staff;
+    Service {
+        ready: answer.ready,
+        state: if answer.ready { State::Up } else { State::NotReady },
+        since_time: time(answer.ready_change_time.as_ref()),
+        silence: None,
+        checks: checks(answer, asked_ms, staff),
+        capabilities: Some(answer.capabilities.iter().map(|of| capability(of, staff)).collect()),
+        staff: staff.then(|| Staff::of_service(answer)),
+    }
+}
+
+fn checks(answer: &GetStatusResponse, asked_ms: i64, staff: bool) -> Vec<Check<'_>> {
     let checks = answer.checks.iter().map(|check| Check {
         name: &check.name,
         ok: check.ok,
+        age_ms: check.check_time.as_ref().map(|_| check.age_ms.max(0).saturating_add(asked_ms)),
         detail: staff.then_some(check.detail.as_str()),
         duration_us: staff.then_some(check.duration_us),
     });
-    let capabilities = answer.capabilities.iter().map(|capability| CapabilityState {
-        name: &capability.name,
-        state: state(capability),
-        reason: staff.then_some(capability.reason.as_str()),
-    });
-    Service {
-        ready: answer.ready,
-        unreachable: false,
-        version: staff.then_some(answer.version.as_str()),
-        checks: checks.collect(),
-        capabilities: Some(capabilities.collect()),
-        backlog: answer.backlog.as_ref().filter(|_| staff).map(backlog),
-    }
+    checks.collect()
 }
 
-fn state(capability: &Wire) -> &'static str {
-    match capability.state() {
-        State::On => "ON",
+fn capability(capability: &Wire, staff: bool) -> CapabilityState<'_> {
+    let state = match capability.state() {
+        capability::State::On => "ON",
+        capability::State::Failed => "FAILED",
         // A service that says nothing must not look as if it could.
-        State::Off | State::Unspecified => "OFF",
-    }
-}
-
-fn backlog(backlog: &Backlog) -> BacklogDepth {
-    BacklogDepth {
-        waiting: backlog.waiting,
-        dead: backlog.dead,
-        oldest_due_age_s: backlog.oldest_due_age_s,
-        journal_pending: backlog.journal_pending,
-        journal_quarantined: backlog.journal_quarantined,
+        capability::State::Off | capability::State::Unspecified => "OFF",
+    };
+    CapabilityState {
+        name: &capability.name,
+        state,
+        reason: staff.then(|| capability.reason.as_str().into()),
+        measure_time: time(capability.measure_time.as_ref()),
     }
 }

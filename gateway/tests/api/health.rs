@@ -9,12 +9,22 @@ use crate::{
     upstream::Reply,
 };
 
+/// When a service became what it is.
+const SINCE: &str = "2026-11-24T06:00:00Z";
+
 fn status(ready: bool) -> Reply {
     Reply::Messages(vec![json!({
-        "service": "any", "version": "9.9.9", "ready": ready,
-        "checks": [{"name": "database", "ok": ready, "detail": "secret detail", "durationUs": "7"}],
-        "capabilities": [{"name": "stripe_api", "state": "STATE_OFF", "reason": "secret reason"}, {"name": "new"}],
+        "service": "any", "version": "9.9.9", "commit": "c0ffee", "protocol": "v1-secret", "ready": ready,
+        "readyChangeTime": SINCE,
+        "checks": [{"name": "database", "ok": ready, "detail": "secret detail", "durationUs": "7",
+                    "checkTime": SINCE, "ageMs": "250"}, {"name": "new", "ok": true}],
+        "capabilities": [{"name": "stripe_api", "state": "STATE_OFF", "reason": "secret reason"}, {"name": "new"},
+                         {"name": "stripe_prices", "state": "STATE_FAILED", "reason": "secret", "measureTime": SINCE}],
         "backlog": {"waiting": "3", "dead": "1"},
+        "migrations": {"applied": 9, "pending": 1},
+        "schedules": [{"name": "secret_purge", "periodS": "3600", "lastSlotTime": SINCE, "lastRunTime": SINCE,
+                       "nextSlotTime": "2026-11-24T07:00:00Z", "late": true}],
+        "errorReportTest": {"lastFailureTime": SINCE, "failure": "secret failure"},
     })])
 }
 
@@ -40,10 +50,11 @@ async fn the_gateway_asks_every_service_and_shows_what_it_says() {
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
     let json = answer.json();
     assert_eq!(json["ready"], true);
-    assert_eq!(
-        json["services"]["billing"],
-        json!({"ready": true, "checks": [{"name": "database", "ok": true}]})
-    );
+    let billing = &json["services"]["billing"];
+    let age = billing["checks"][0]["age_ms"].as_i64().expect("an age");
+    assert!((250..10_000).contains(&age) && json["age_ms"].as_i64().is_some_and(|asked| asked <= age - 250));
+    let checks = json!([{"name": "database", "ok": true, "age_ms": age}, {"name": "new", "ok": true}]);
+    assert_eq!(*billing, json!({"ready": true, "state": "UP", "since_time": SINCE, "checks": checks}));
     assert_eq!(json["services"]["gateway"]["ready"], true);
     for call in mesh.upstream.calls("GetStatus") {
         let service = call.request["service"].as_str().expect("a service").to_owned();
@@ -57,7 +68,7 @@ async fn the_gateway_asks_every_service_and_shows_what_it_says() {
 #[tokio::test]
 async fn one_service_that_is_not_ready_or_not_there_is_shown_and_does_not_close_the_door() {
     for reply in [status(false), Reply::Gone, Reply::Broken(Vec::new(), tonic::Status::internal("secret"))] {
-        let unreachable = !matches!(reply, Reply::Messages(_));
+        let state = if matches!(reply, Reply::Messages(_)) { "NOT_READY" } else { "NO_ANSWER" };
         let mesh = mesh().await;
         mesh.upstream.reply("GetStatus", [status(true), status(true), reply]);
         let answer = mesh.get("/health/ready").await;
@@ -65,9 +76,39 @@ async fn one_service_that_is_not_ready_or_not_there_is_shown_and_does_not_close_
         let services = answer.json()["services"].as_object().expect("services").clone();
         let not_ready: Vec<&Value> = services.values().filter(|service| service["ready"] == false).collect();
         assert_eq!(not_ready.len(), 1, "{}", answer.text);
-        assert_eq!(not_ready[0]["unreachable"] == true, unreachable, "{}", answer.text);
+        assert_eq!(not_ready[0]["state"], state, "{}", answer.text);
         assert!(!answer.text.contains("secret"), "{}", answer.text);
     }
+}
+
+#[tokio::test]
+async fn a_silent_service_is_shown_with_since_when_and_when_it_last_answered() {
+    let mesh = ready_mesh().await;
+    let silent = async |answered: bool| {
+        let path = "/health/ready";
+        let answer = levqor_runtime::testing::eventually("it is silent", || async {
+            mesh.upstream.reply("GetStatus", [Reply::Gone, Reply::Gone, Reply::Gone]);
+            let json = mesh.get(path).await.json();
+            (json["services"]["billing"]["state"] == "NO_ANSWER").then_some(json)
+        });
+        let billing = answer.await["services"]["billing"].clone();
+        let instant = |name: &str| billing[name].as_str().map(str::to_owned);
+        assert_eq!(instant("last_answer_time").is_some(), answered, "{billing}");
+        (instant("since_time").expect("since when"), instant("last_answer_time"))
+    };
+    assert_eq!(mesh.get("/health/ready").await.status, StatusCode::OK);
+    let first = silent(true).await;
+    assert!(Some(&first.0) >= first.1.as_ref(), "{first:?}");
+    assert_eq!(silent(true).await, first, "it is silent since then, and not since it was asked again");
+}
+
+#[tokio::test]
+async fn a_service_that_never_answered_says_so() {
+    let mesh = mesh().await;
+    mesh.upstream.reply("GetStatus", [Reply::Gone, Reply::Gone, Reply::Gone]);
+    let billing = mesh.get("/v1/status").await.json()["services"]["billing"].clone();
+    assert_eq!((&billing["state"], &billing["last_answer_time"]), (&json!("NO_ANSWER"), &Value::Null));
+    assert!(billing.as_object().is_some_and(|fields| fields.contains_key("last_answer_time")), "{billing}");
 }
 
 #[tokio::test]
@@ -84,11 +125,16 @@ async fn the_public_sees_names_and_states_and_no_reasons() {
     let mesh = ready_mesh().await;
     let answer = mesh.get("/v1/status").await;
     assert_eq!(answer.status, StatusCode::OK);
-    let billing = &answer.json()["services"]["billing"];
-    let capabilities = json!([{"name": "stripe_api", "state": "OFF"}, {"name": "new", "state": "OFF"}]);
-    let checks = json!([{"name": "database", "ok": true}]);
-    assert_eq!(*billing, json!({"ready": true, "checks": checks, "capabilities": capabilities}));
-    for hidden in ["secret", "9.9.9", "backlog", "duration", "reason", env!("CARGO_PKG_VERSION")] {
+    let json = answer.json();
+    assert_eq!(json["incidents"], json!([]));
+    let mut billing = json["services"]["billing"].clone();
+    billing["checks"][0]["age_ms"].take();
+    let capabilities = json!([{"name": "stripe_api", "state": "OFF"}, {"name": "new", "state": "OFF"},
+                              {"name": "stripe_prices", "state": "FAILED", "measure_time": SINCE}]);
+    let checks = json!([{"name": "database", "ok": true, "age_ms": null}, {"name": "new", "ok": true}]);
+    let state = json!({"ready": true, "state": "UP", "since_time": SINCE, "checks": checks, "capabilities": capabilities});
+    assert_eq!(billing, state);
+    for hidden in ["secret", "9.9.9", "c0ffee", "backlog", "duration", "reason", env!("CARGO_PKG_VERSION")] {
         assert!(!answer.text.contains(hidden), "{hidden}: {}", answer.text);
     }
 }
@@ -104,6 +150,12 @@ async fn staff_see_why() {
         assert_eq!(billing["checks"][0]["detail"] == "secret detail", sees, "{role:?}");
         assert_eq!(billing["capabilities"][0]["reason"] == "secret reason", sees, "{role:?}");
         assert_eq!(billing["backlog"]["waiting"] == 3, sees, "{role:?}");
+        let migrations = json!({"applied": 9, "pending": 1, "unknown": 0});
+        assert_eq!(billing["migrations"] == migrations, sees, "{role:?}");
+        assert_eq!(billing["schedules"][0]["late"] == true, sees, "{role:?}");
+        assert_eq!(billing["error_report_test"]["failure"] == "secret failure", sees, "{role:?}");
+        let built = answer.json()["services"]["gateway"]["protocol"].as_str().map(str::to_owned);
+        assert_eq!(built.is_some_and(|protocol| protocol.starts_with("v1-")), sees, "{role:?}");
     }
     let bad = send(mesh.request(Method::GET, "/v1/status").header("authorization", "Bearer x")).await;
     assert_eq!(bad.status, StatusCode::UNAUTHORIZED);

@@ -39,20 +39,40 @@ pub async fn migrate(url: &DatabaseUrl, service: &Migrator) -> Result<(), Migrat
     conn.close().await.map_err(MigrationError::Connect)
 }
 
+/// How a database's history stands to the binary, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct History {
+    /// Migrations that were run.
+    pub applied: usize,
+    /// Those that the binary knows and that were not.
+    pub pending: usize,
+    /// Those that were run and that the binary does not know.
+    pub unknown: usize,
+}
+
+impl History {
+    /// The same in a word.
+    #[must_use]
+    pub fn schema(self) -> Schema {
+        match (self.pending, self.unknown) {
+            (0, 0) => Schema::Current,
+            (0, ahead) => Schema::Ahead(ahead),
+            (behind, _) => Schema::Behind(behind),
+        }
+    }
+}
+
 /// Compares a database's history with the binary.
-pub async fn compare(conn: &mut PgConnection, service: &Migrator) -> Result<Schema, DbError> {
-    let (mut behind, mut ahead) = (0, 0);
+pub async fn compare(conn: &mut PgConnection, service: &Migrator) -> Result<History, DbError> {
+    let mut history = History { applied: 0, pending: 0, unknown: 0 };
     for migrator in [&RUNTIME, service] {
         let known: BTreeSet<i64> = migrator.iter().map(|migration| migration.version).collect();
         let applied = applied(conn, &migrator.table_name).await?;
-        behind += known.difference(&applied).count();
-        ahead += applied.difference(&known).count();
+        history.applied += applied.len();
+        history.pending += known.difference(&applied).count();
+        history.unknown += applied.difference(&known).count();
     }
-    Ok(match (behind, ahead) {
-        (0, 0) => Schema::Current,
-        (0, ahead) => Schema::Ahead(ahead),
-        (behind, _) => Schema::Behind(behind),
-    })
+    Ok(history)
 }
 
 /// Versions that were run; none where the history table is not there yet.

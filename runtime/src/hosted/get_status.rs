@@ -3,17 +3,25 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use levqor_proto::runtime::v1::{Backlog, Check, GetStatusRequest, GetStatusResponse, capability};
+use levqor_proto::runtime::v1::{
+    Backlog, Capability as Wire, Check, ErrorReportTest, GetStatusRequest, GetStatusResponse, Migrations,
+    Schedule as WireSchedule, capability,
+};
 
 use super::{Error, Hosted, timestamp};
 use crate::{
     context::Ctx,
-    db::{DbError, migrations::Schema},
+    db::{
+        DbError,
+        migrations::{History, Schema},
+    },
     deferred::store,
     lifecycle::Measurement,
     rpc::State,
-    service::{JournalDepth, Service},
-    telemetry,
+    schedule::{self, Standing},
+    self_test,
+    service::{Capability, CapabilityState, JournalDepth, Service},
+    telemetry, version,
 };
 
 pub(super) async fn get_status<S: Service>(
@@ -21,9 +29,12 @@ pub(super) async fn get_status<S: Service>(
     _: Ctx,
     _: GetStatusRequest,
 ) -> Result<GetStatusResponse, Error> {
-    let mut checks = checks(hosted.readiness.measured(), hosted.chassis().clock.now());
+    let measured = hosted.readiness.measured();
+    let mut checks = checks(measured, hosted.chassis().clock.now());
     // Absent where it cannot be measured: zeros would be a claim.
     let backlog = backlog(&hosted).await.ok();
+    let by_the_clock = by_the_clock(&hosted).await.ok();
+    let (schedules, error_report_test) = by_the_clock.unwrap_or_default();
     if hosted.readiness.is_draining() {
         checks.push(Check {
             name: "lifecycle".to_owned(),
@@ -31,23 +42,78 @@ pub(super) async fn get_status<S: Service>(
             ..Default::default()
         });
     }
-    let capabilities =
-        hosted.service.capabilities().into_iter().chain(telemetry::capabilities()).map(|capability| {
-            let state = if capability.on { capability::State::On } else { capability::State::Off };
-            levqor_proto::runtime::v1::Capability {
-                name: capability.name.to_owned(),
-                state: state.into(),
-                reason: capability.reason,
-            }
-        });
+    let mut capabilities = hosted.service.capabilities();
+    capabilities.extend(telemetry::capabilities());
     Ok(GetStatusResponse {
         service: S::NAME.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: version::VERSION.to_owned(),
         ready: checks.iter().all(|check| check.ok),
-        capabilities: capabilities.collect(),
+        capabilities: capabilities.into_iter().map(Into::into).collect(),
         backlog,
         checks,
+        commit: version::commit().to_owned(),
+        protocol: version::protocol().to_owned(),
+        ready_change_time: hosted.readiness.since().map(timestamp),
+        migrations: measured.and_then(|measured| measured.history).map(Into::into),
+        schedules,
+        error_report_test,
     })
+}
+
+impl From<Capability> for Wire {
+    fn from(capability: Capability) -> Self {
+        let state = match capability.state {
+            CapabilityState::On => capability::State::On,
+            CapabilityState::Off => capability::State::Off,
+            CapabilityState::Failed => capability::State::Failed,
+        };
+        Self {
+            name: capability.name.to_owned(),
+            state: state.into(),
+            reason: capability.reason,
+            measure_time: capability.measured.map(timestamp),
+        }
+    }
+}
+
+impl From<History> for Migrations {
+    fn from(history: History) -> Self {
+        let count = |number| i32::try_from(number).unwrap_or(i32::MAX);
+        Self {
+            applied: count(history.applied),
+            pending: count(history.pending),
+            unknown: count(history.unknown),
+        }
+    }
+}
+
+impl From<Standing> for WireSchedule {
+    fn from(standing: Standing) -> Self {
+        Self {
+            name: standing.name.to_owned(),
+            period_s: standing.every.num_seconds(),
+            last_slot_time: standing.last_slot.map(timestamp),
+            last_run_time: standing.last_run.map(timestamp),
+            next_slot_time: Some(timestamp(standing.next_slot)),
+            late: standing.late,
+        }
+    }
+}
+
+/// What is done by the clock, and what came of it.
+async fn by_the_clock<S: Service>(
+    hosted: &Hosted<S>,
+) -> Result<(Vec<WireSchedule>, Option<ErrorReportTest>), DbError> {
+    let mut conn = hosted.chassis().db.acquire().await?;
+    let working_for = hosted.readiness.working_for().unwrap_or_default();
+    let schedules = schedule::standings(&mut conn, &hosted.schedules, working_for).await?;
+    let test = self_test::outcome(&mut conn, self_test::ERROR_REPORTS).await?;
+    let test = test.map(|outcome| ErrorReportTest {
+        last_success_time: outcome.last_success_time.map(timestamp),
+        last_failure_time: outcome.last_failure_time.map(timestamp),
+        failure: outcome.failure,
+    });
+    Ok((schedules.into_iter().map(Into::into).collect(), test))
 }
 
 /// The database is asked every second, over a connection of its own, so that load does not look like an outage.
@@ -67,9 +133,10 @@ fn checks(measured: Option<Measurement>, now: DateTime<Utc>) -> Vec<Check> {
         ok: ok && !stale,
         detail: if stale { "the last measurement is too old".to_owned() } else { detail },
         check_time: Some(timestamp(measured.time)),
+        age_ms: (now - measured.time).num_milliseconds().max(0),
         duration_us: i64::try_from(measured.took.as_micros()).unwrap_or(i64::MAX),
     };
-    let (ok, detail) = match measured.schema {
+    let (ok, detail) = match measured.schema() {
         None => (false, "unknown while the database does not answer".to_owned()),
         Some(Schema::Current) => (true, "current".to_owned()),
         Some(Schema::Behind(count)) => (false, format!("{count} to run: `levqor migrate`")),
@@ -77,8 +144,8 @@ fn checks(measured: Option<Measurement>, now: DateTime<Utc>) -> Vec<Check> {
             (true, format!("{count} of a newer version were run; they are compatible"))
         }
     };
-    let answers = if measured.schema.is_some() { "answers" } else { "does not answer" };
-    vec![check("database", measured.schema.is_some(), answers.to_owned()), check("migrations", ok, detail)]
+    let answers = if measured.history.is_some() { "answers" } else { "does not answer" };
+    vec![check("database", measured.history.is_some(), answers.to_owned()), check("migrations", ok, detail)]
 }
 
 async fn backlog<S: Service>(hosted: &Hosted<S>) -> Result<Backlog, DbError> {

@@ -11,3 +11,5 @@ mod jwks;
 mod migration;
 mod probe;
 mod schedule;
+mod sink;
+mod status;

@@ -238,7 +238,14 @@ impl NotificationsService for Adapter {
 
 /// The probe, running.
 pub(crate) async fn start() -> TestService<Probe> {
-    TestService::start(&[]).await
+    start_with(&[]).await
+}
+
+/// The same, with settings.
+pub(crate) async fn start_with(settings: &[(&str, &str)]) -> TestService<Probe> {
+    let service = TestService::start(settings).await;
+    service.running.ready().await;
+    service
 }
 
 /// A client of it.

@@ -7,7 +7,10 @@ use crate::support::{Bench, event, session, with};
 
 fn told(bench: &Bench) -> Vec<(&'static str, bool, String)> {
     let capabilities = bench.service.running.service.capabilities();
-    capabilities.into_iter().map(|capability| (capability.name, capability.on, capability.reason)).collect()
+    capabilities
+        .into_iter()
+        .map(|capability| (capability.name, capability.is_on(), capability.reason))
+        .collect()
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use crate::{Notified, fake_mail::FakeMail};
 async fn the_local_mailbox_is_on_and_says_that_it_sends_nothing_out() {
     let notified = Notified::start().await;
     let capabilities = notified.service.running.service.capabilities();
-    let told: Vec<_> = capabilities.iter().map(|it| (it.name, it.on, it.reason.as_str())).collect();
+    let told: Vec<_> = capabilities.iter().map(|it| (it.name, it.is_on(), it.reason.as_str())).collect();
     assert_eq!(
         told,
         [

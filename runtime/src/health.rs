@@ -1,0 +1,75 @@
+//! What `grpc.health.v1` says: of the service as a whole, and of each gRPC service that it hosts, by name.
+
+use levqor_proto::runtime::v1::{status_service_server, work_service_server};
+use tonic_health::{
+    ServingStatus,
+    pb::health_server::{Health, HealthServer},
+    server::{HealthReporter, HealthService},
+};
+
+use crate::access::{self, Host};
+
+/// Says the same of every name, since all of them stand on the same database.
+#[derive(Clone)]
+pub(crate) struct Healths {
+    reporter: HealthReporter,
+    names: Vec<String>,
+}
+
+impl Healths {
+    /// Of the service of this name. Unlike tonic's default, nothing is claimed before it is measured.
+    pub(crate) async fn new(service: &str) -> Self {
+        let healths = Self { reporter: HealthReporter::new(), names: names(service) };
+        healths.report(false).await;
+        healths
+    }
+
+    /// The gRPC service that answers.
+    pub(crate) fn server(&self) -> HealthServer<impl Health> {
+        HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))
+    }
+
+    /// Says whether calls should come.
+    pub(crate) async fn report(&self, ready: bool) {
+        let status = if ready { ServingStatus::Serving } else { ServingStatus::NotServing };
+        for name in &self.names {
+            self.reporter.set_service_status(name, status).await;
+        }
+    }
+
+    /// Ends the streams of those who watch.
+    pub(crate) async fn clear(&mut self) {
+        for name in &self.names {
+            self.reporter.clear_service_status(name).await;
+        }
+    }
+}
+
+/// The empty name, which is the whole, and those of the gRPC services.
+fn names(service: &str) -> Vec<String> {
+    let every = [status_service_server::SERVICE_NAME, work_service_server::SERVICE_NAME];
+    let mut names: Vec<_> = [""].into_iter().chain(every).map(str::to_owned).collect();
+    for method in access::methods().iter() {
+        let name = method.descriptor.parent_service().full_name().to_owned();
+        if method.host == Host::Service(service.to_owned()) && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_grpc_service_of_a_service_has_a_name() {
+        let expected = [
+            "",
+            "levqor.runtime.v1.StatusService",
+            "levqor.runtime.v1.WorkService",
+            "levqor.billing.v1.BillingService",
+        ];
+        assert_eq!(names("billing"), expected);
+    }
+}

@@ -1,0 +1,102 @@
+//! A report of an error that says that it is a test, sent past all queues, so that what became of it is known.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reqwest::{StatusCode, header::CONTENT_TYPE};
+use sentry::{
+    Envelope,
+    protocol::{Event, Level},
+    types::{Dsn, Uuid},
+};
+use serde::Deserialize;
+
+use super::TelemetryConfig;
+use crate::{client::http_client, version};
+
+/// How long the other side may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Who we are, in the header that authenticates.
+const CLIENT: &str = concat!("levqor/", env!("CARGO_PKG_VERSION"));
+
+/// Where reports of errors go.
+#[derive(Clone)]
+pub struct ErrorReports {
+    dsn: Dsn,
+    environment: String,
+}
+
+/// A test did not arrive. The text holds nothing of the other side's answer but its status.
+#[derive(Debug, thiserror::Error)]
+pub enum NotArrived {
+    /// No connection, or no answer in time.
+    #[error("the server of SENTRY_DSN cannot be reached")]
+    Unreachable(#[source] reqwest::Error),
+    /// An answer that is no success.
+    #[error("the server of SENTRY_DSN answered {0}")]
+    Refused(StatusCode),
+    /// A success that does not name the event: not a Sentry.
+    #[error("the server of SENTRY_DSN answered 200 without the event's id")]
+    NoId,
+}
+
+#[derive(Deserialize)]
+struct Accepted {
+    id: String,
+}
+
+impl TelemetryConfig {
+    /// Where reports of errors go; none where that is off.
+    #[must_use]
+    pub fn error_reports(&self) -> Option<ErrorReports> {
+        let dsn = self.sentry.as_ref()?.0.clone();
+        Some(ErrorReports { dsn, environment: self.environment.clone() })
+    }
+}
+
+impl ErrorReports {
+    /// The host that they go to.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.dsn.host()
+    }
+
+    /// Sends a test in the name of this service or command, and waits until it was accepted; the event's id.
+    pub async fn test(&self, from: &str, now: DateTime<Utc>) -> Result<String, NotArrived> {
+        let event = self.event(from, now);
+        let id = event.event_id.simple().to_string();
+        let mut body = Vec::new();
+        // Writing to memory cannot fail.
+        let _ = Envelope::from(event).to_writer(&mut body);
+        let client = http_client().map_err(NotArrived::Unreachable)?;
+        let request = client
+            .post(self.dsn.envelope_api_url())
+            .header("x-sentry-auth", self.dsn.to_auth(Some(CLIENT)).to_string())
+            .header(CONTENT_TYPE, "application/x-sentry-envelope")
+            .timeout(PATIENCE);
+        let unreachable = |error: reqwest::Error| NotArrived::Unreachable(error.without_url());
+        let answer = request.body(body).send().await.map_err(unreachable)?;
+        if answer.status() != StatusCode::OK {
+            return Err(NotArrived::Refused(answer.status()));
+        }
+        let accepted: Accepted = answer.json().await.map_err(|_| NotArrived::NoId)?;
+        if accepted.id.replace('-', "") == id { Ok(id) } else { Err(NotArrived::NoId) }
+    }
+
+    fn event(&self, from: &str, now: DateTime<Utc>) -> Event<'static> {
+        let what = format!("This is a test by {from}: reports of errors arrive.");
+        let mut event = Event {
+            event_id: Uuid::from_bytes(crate::id::uuid_at(now).into_bytes()),
+            level: Level::Info,
+            message: Some(what),
+            // All tests of one sender are one issue.
+            fingerprint: vec!["levqor-self-test".into(), from.to_owned().into()].into(),
+            release: Some(format!("levqor@{}", version::VERSION).into()),
+            environment: Some(self.environment.clone().into()),
+            timestamp: now.into(),
+            ..Event::default()
+        };
+        event.tags.insert("levqor.service".to_owned(), from.to_owned());
+        event
+    }
+}
