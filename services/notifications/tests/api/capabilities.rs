@@ -32,7 +32,7 @@ async fn resend_is_on_with_its_key_and_says_what_keys_are_worth() {
     ] {
         let notified = Notified::start_with(&provider, hours).await;
         let capabilities = notified.service.running.service.capabilities();
-        let told: Vec<_> = capabilities.iter().map(|it| (it.name, it.on, it.reason.as_str())).collect();
+        let told: Vec<_> = capabilities.iter().map(|it| (it.name, it.is_on(), it.reason.as_str())).collect();
         assert_eq!(told[0], ("mail_mailbox", false, "RESEND_API_KEY is set: mail goes out"));
         assert_eq!(told[1], ("mail_resend", true, said));
     }
