@@ -73,8 +73,8 @@ struct Case<'a> {
     /// Mails that were there before it.
     before: usize,
     said_again: usize,
-    /// Hours since the provider first saw a key of it.
-    hours: i64,
+    /// Hours since the provider first saw the key of its round; none where it has not.
+    hours: Option<i64>,
 }
 
 impl Case<'_> {
@@ -94,8 +94,8 @@ impl Case<'_> {
             }
             Event::Pass(hours) => {
                 self.notified.service.advance(TimeDelta::hours(hours)).await;
-                self.hours += hours;
-                if self.hours >= 24 {
+                self.hours = self.hours.map(|before| before + hours);
+                if self.hours.is_some_and(|hours| hours >= 24) {
                     self.provider.forget_keys();
                 }
             }
@@ -106,7 +106,7 @@ impl Case<'_> {
                     let staff = Caller::staff().with_key(&format!("{}-{}", self.id, self.said_again));
                     self.notified.client().resolve_message(staff.request(request)).await.expect("resolved");
                     self.said_again += 1;
-                    self.hours = 0;
+                    self.hours = None;
                 }
             }
         }
@@ -116,7 +116,11 @@ impl Case<'_> {
     async fn deliver(&mut self, behaviour: Behaviour) {
         self.provider.heal();
         self.provider.next([behaviour]);
+        let before = self.provider.requests();
         drop(self.notified.deliver(&self.id).await);
+        if self.provider.requests() > before {
+            self.hours = self.hours.or(Some(0));
+        }
     }
 
     /// What must hold at every moment and whatever happened.
@@ -137,7 +141,7 @@ impl Case<'_> {
 
 async fn run(notified: &Notified, provider: &FakeMail, events: Vec<Event>) -> Result<(), TestCaseError> {
     let (id, before) = (notified.pending().await, provider.accepted().len());
-    let mut case = Case { notified, provider, id, before, said_again: 0, hours: 0 };
+    let mut case = Case { notified, provider, id, before, said_again: 0, hours: None };
     for event in events {
         case.happen(event).await;
         case.check().await?;
