@@ -11,6 +11,7 @@ use sqlx::{Connection, PgConnection};
 use crate::{
     context::Actor,
     db::{DbError, Tx},
+    fail_point::FailPoint,
 };
 
 /// Appends an entry. Call it last before the commit: it holds the chain's lock until then. `ids` are names of things,
@@ -48,6 +49,7 @@ pub async fn append(tx: &mut Tx, actor: &Actor, action: &str, ids: &[(&str, &str
     sqlx::query!("UPDATE runtime.audit_head SET sequence = $1, hash = $2", entry.sequence, hash)
         .execute(&mut **tx)
         .await?;
+    FailPoint::AuditAppended.reached();
     Ok(())
 }
 

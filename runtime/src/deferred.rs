@@ -12,6 +12,7 @@ pub use delivery::Delivery;
 use crate::{
     access::{self, KeyRule, Repeat},
     db::{DbError, Tx},
+    fail_point::FailPoint,
     id, telemetry,
 };
 
@@ -65,6 +66,7 @@ pub(crate) async fn defer_encoded(
         trace_parent: &telemetry::current_trace_parent(),
     };
     store::insert(tx, &call).await?;
+    FailPoint::DeferredWritten.reached();
     tx.mark_deferring();
     Ok(())
 }

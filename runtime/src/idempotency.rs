@@ -12,6 +12,7 @@ use crate::{
     context::{Actor, Ctx},
     db::{DbError, Tx},
     error::{ErrorCode, ServiceError},
+    fail_point::FailPoint,
 };
 
 /// How long answers to users are remembered.
@@ -120,7 +121,10 @@ pub async fn claim<Req: Message, Res: Message + Default>(
     .await
     .map_err(DbError::from)?;
     match known {
-        None => Ok(Claim::Fresh(Ticket(Some(record)))),
+        None => {
+            FailPoint::IdempotencyClaimed.reached();
+            Ok(Claim::Fresh(Ticket(Some(record))))
+        }
         Some(known) if known.request_hash != record.request_hash => Err(IdempotencyError::KeyReused),
         Some(known) => {
             Res::decode(known.response.as_slice()).map(Claim::Replay).map_err(IdempotencyError::Unreadable)
@@ -151,6 +155,7 @@ impl Ticket {
         )
         .execute(&mut **tx)
         .await?;
+        FailPoint::IdempotencyRemembered.reached();
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ pub mod db;
 pub mod deferred;
 pub mod email;
 pub mod error;
+pub mod fail_point;
 mod health;
 mod hosted;
 pub mod id;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     db::{Db, DbError},
     deferred,
+    fail_point::FailPoint,
 };
 
 /// How often a replica looks whether a slot has come.
@@ -130,10 +131,12 @@ async fn take(db: &Db, schedule: &Schedule, slot: DateTime<Utc>) -> Result<(), D
     .execute(&mut *tx)
     .await?;
     if won.rows_affected() == 1 {
+        FailPoint::ScheduleTaken.reached();
         let (request_type, request) = (schedule.request)();
         let key = format!("schedule:{}:{}", schedule.name, slot.timestamp());
         deferred::defer_encoded(&mut tx, &request_type, request, key, slot).await?;
         tx.commit().await?;
+        FailPoint::ScheduleDeferred.reached();
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 //! template, a service on a port of its own, and the actors that call it.
 #![expect(clippy::missing_panics_doc, reason = "a harness panics: that is how a test fails")]
 
+pub mod process;
+
 use std::{
     collections::HashSet,
     path::PathBuf,

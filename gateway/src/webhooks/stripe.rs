@@ -13,6 +13,7 @@ use levqor_proto::billing::v1::{
 use levqor_runtime::{
     client::{Channels, Outgoing},
     error::ErrorCode,
+    fail_point::FailPoint,
     token::ServiceTokens,
 };
 use serde::Serialize;
@@ -54,8 +55,12 @@ pub(super) async fn ingest(State(stripe): State<Arc<Stripe>>, request: Request) 
     let body = body::read(body, &parts.headers, deadline).await?;
     let signature = parts.headers.get("stripe-signature").and_then(|value| value.to_str().ok());
     let message = IngestStripeEventRequest { body, signature: signature.unwrap_or_default().to_owned() };
+    FailPoint::WebhookReceived.reached();
     match timeout_at(deadline, Box::pin(stripe.pass_on(message, &ids, deadline))).await {
-        Ok(Ok(accepted)) => Ok(Json(Accepted::from(accepted)).into_response()),
+        Ok(Ok(accepted)) => {
+            FailPoint::WebhookStored.reached();
+            Ok(Json(Accepted::from(accepted)).into_response())
+        }
         Ok(Err(status)) => Err(refusal(&status)),
         Err(_) => Err(refusal(&Status::deadline_exceeded(""))),
     }

@@ -21,6 +21,7 @@ use crate::{
     client::{Outgoing, call_raw},
     db::DbError,
     error::{ErrorCode, ServiceError},
+    fail_point::FailPoint,
     shared_commit::{BatchWrite, NotWritten, SharedCommit},
     telemetry,
     work::{self, LEASE, MAX_ATTEMPTS, Source, TRY_TIMEOUT},
@@ -197,6 +198,7 @@ impl Source for Delivery {
         let mut conn = self.chassis.db.acquire().await?;
         let claimed = store::claim(&mut conn, limit, LEASE.as_secs_f64(), &full).await?;
         for call in &claimed {
+            FailPoint::DeferredClaimed.reached();
             *self.under_way().entry(package(&call.rpc).to_owned()).or_default() += 1;
         }
         Ok(claimed)
@@ -206,9 +208,10 @@ impl Source for Delivery {
         let span = telemetry::deferred_span(&call.rpc, &call.trace_parent);
         async {
             let outcome = self.attempt(&call).await;
+            FailPoint::DeferredCalled.reached();
             self.leave(&call);
             match self.settle_patiently(&call, outcome).await {
-                Ok(true) => {}
+                Ok(true) => FailPoint::DeferredSettled.reached(),
                 Ok(false) => {
                     tracing::warn!(rpc = call.rpc, "the lease was lost; another worker settles this call");
                 }

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use bytes::Bytes;
 use levqor_runtime::{
     db::{Db, DbError},
+    fail_point::FailPoint,
     shared_commit::{BatchWrite, NotWritten, SharedCommit},
     telemetry,
 };
@@ -48,6 +49,9 @@ impl BatchWrite for Insert {
     }
 
     async fn write(&self, conn: &mut PgConnection, items: &[Arrival]) -> Result<Vec<Journaled>, DbError> {
-        stripe_events::insert(conn, items).await
+        FailPoint::JournalGathered.reached();
+        let journaled = stripe_events::insert(conn, items).await?;
+        FailPoint::JournalStored.reached();
+        Ok(journaled)
     }
 }

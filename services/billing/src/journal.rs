@@ -24,6 +24,7 @@ use levqor_runtime::{
     context::Actor,
     db::{Db, DbError},
     error::ServiceError,
+    fail_point::FailPoint,
     rpc::State as _,
     service::Service as _,
     telemetry,
@@ -87,6 +88,7 @@ impl Journal {
         }
         let without_bodies = self.billing.stripe.is_some();
         let taken_up = events::take_up_heeded(conn, &SessionEvent::TYPES, without_bodies, UNHEEDED).await?;
+        FailPoint::JournalTakenUp.reached();
         if taken_up > 0 {
             tracing::info!(taken_up, "Stripe events that an older version laid aside are taken up");
         }
@@ -120,12 +122,14 @@ impl Journal {
         let begun = Instant::now();
         while begun.elapsed() < ONE_BY_ONE {
             let Some(only) = self.charge(lease).await? else { break };
+            FailPoint::JournalCharged.reached();
             let mut tasks = self.load(lease, Some(only)).await?;
             for task in &mut tasks {
                 // The try that was counted is this one.
                 task.event.this.attempts -= i32::from(task.event.this.attempts > 0);
             }
             self.serve(lease, &tasks, false).await?;
+            FailPoint::JournalServedAlone.reached();
         }
         self.settle(lease, &[], &[], true).await
     }
@@ -153,6 +157,7 @@ impl Journal {
     /// Looks at events and settles them.
     async fn serve(&self, lease: &Lease, tasks: &[Task], last: bool) -> Result<(), DbError> {
         let seen = look::look(self.billing.stripe.as_ref(), tasks).await;
+        FailPoint::JournalFetched.reached();
         match self.settle(lease, tasks, &seen, last).await {
             Err(refusal) => self.settle_refused(lease, tasks, &seen, &refusal, last).await,
             Ok(()) => Ok(()),
@@ -189,7 +194,9 @@ impl Journal {
             let ids = [("order_id", order_id.as_str()), ("stripe_event_id", event_id.as_str())];
             audit::append(&mut tx, &billing, "order.paid", &ids).await?;
         }
+        FailPoint::JournalJudged.reached();
         tx.commit().await?;
+        FailPoint::JournalApplied.reached();
         for (event, span, verdict) in settled {
             span.in_scope(|| report(event.event_id.as_str(), &event.event_type, &verdict));
         }
@@ -253,6 +260,7 @@ impl Source for Journal {
         // Replayed, or left pending by a version that heeds more than this one.
         let settled = events::settle_unheeded(&mut conn, &SessionEvent::TYPES, UNHEEDED).await?;
         if settled > 0 {
+            FailPoint::JournalLaidAside.reached();
             tracing::debug!(settled, "Stripe events that nothing follows from were laid aside");
         }
         if settled == UNHEEDED.unsigned_abs() {
@@ -262,6 +270,7 @@ impl Source for Journal {
     }
 
     async fn process(&self, lease: Lease) {
+        FailPoint::JournalClaimed.reached();
         let done = if lease.lapsed { self.one_by_one(&lease).await } else { self.together(&lease).await };
         if let Err(error) = done {
             lapse(&error);

@@ -7,6 +7,7 @@ use levqor_proto::notifications::v1::{
 use levqor_runtime::{
     db::{DbError, Tx},
     deferred::defer,
+    fail_point::FailPoint,
 };
 
 use crate::{
@@ -33,6 +34,7 @@ pub(super) async fn follow(
     } else if change != Change::None {
         orders::update(tx, &order).await?;
     }
+    FailPoint::OrderWritten.reached();
     if change != Change::BecamePaid {
         return Ok(None);
     }
@@ -63,5 +65,6 @@ async fn welcome(tx: &mut Tx, order: &Order) -> Result<(), DbError> {
         tier,
     }));
     defer(tx, &welcome, format!("order_welcome:{order_id}")).await?;
+    FailPoint::OrderHalfDeferred.reached();
     defer(tx, &intake_request, format!("order_intake_request:{order_id}")).await
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use levqor_proto::billing::v1::{PurgeStripeEventBodiesRequest, PurgeStripeEventBodiesResponse};
-use levqor_runtime::context::Ctx;
+use levqor_runtime::{context::Ctx, fail_point::FailPoint};
 
 use crate::{Billing, error::Error, store::stripe_events::bodies};
 
@@ -28,6 +28,7 @@ pub(super) async fn purge_stripe_event_bodies(
         let mut purged = bodies::purge(&mut tx, KEEP, BATCH).await?;
         purged += bodies::purge_quarantined(&mut tx, KEEP_QUARANTINED, BATCH).await?;
         tx.commit().await?;
+        FailPoint::BodiesPurged.reached();
         if purged == 0 {
             return Ok(PurgeStripeEventBodiesResponse { purged: total });
         }

@@ -8,6 +8,7 @@ use levqor_runtime::{
     audit,
     context::Ctx,
     error::{Invalid, Violations},
+    fail_point::FailPoint,
     idempotency::{self, Claim},
 };
 
@@ -39,6 +40,7 @@ pub(super) async fn replay_stripe_event(
     let ids = [("stripe_event_id", event_id.as_str())];
     audit::append(&mut tx, &ctx.actor, "stripe_event.replay", &ids).await?;
     tx.commit().await?;
+    FailPoint::ReplayCommitted.reached();
     billing.chassis.wakes.journal.notify_one();
     Ok(response)
 }

@@ -16,6 +16,7 @@ use levqor_runtime::{
     context::Ctx,
     db::{DbError, Tx},
     error::{Invalid, Violations},
+    fail_point::FailPoint,
 };
 
 use crate::{
@@ -45,7 +46,9 @@ pub(super) async fn deliver_message(
         Begun::Settled(message) => return Ok(message.into()),
     };
     // A provider takes its time; the pool's connections are for others meanwhile.
+    FailPoint::MessageAttempted.reached();
     let answer = state.provider.deliver(&mail).await;
+    FailPoint::MessageAnswered.reached();
     let message = settle_patiently(&state, id, &attempt, &answer).await?;
     match (message.state(), answer) {
         (State::Pending, Answer::NotAccepted(trouble) | Answer::Ambiguous(trouble)) => {
@@ -95,6 +98,7 @@ async fn begin(state: &Notifications, id: MessageId) -> Result<Begun, Error> {
     };
     settle_message(&mut tx, &mut message, outcome).await?;
     tx.commit().await?;
+    FailPoint::MessageDoubted.reached();
     log_settled(&message);
     Ok(Begun::Settled(message))
 }
@@ -129,6 +133,7 @@ async fn settle(
     let mut message = messages::lock(&mut tx, id).await?.ok_or(Error::MessageNotFound)?;
     let now = tx.now().await?;
     delivery_attempts::end(&mut tx, attempt.id, outcome, detail, now).await?;
+    FailPoint::MessageAttemptEnded.reached();
     let attempts = of_round(&mut tx, &message).await?;
     let follows = match answer {
         Answer::Accepted(receipt) => Some(Outcome::Sent { receipt: receipt.clone(), send_time: now }),
@@ -151,6 +156,7 @@ async fn settle(
         None => false,
     };
     tx.commit().await?;
+    FailPoint::MessageSettled.reached();
     if settled {
         log_settled(&message);
     }

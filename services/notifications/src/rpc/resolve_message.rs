@@ -12,6 +12,7 @@ use levqor_runtime::{
     context::Ctx,
     deferred::defer,
     error::{Invalid, Violations},
+    fail_point::FailPoint,
     idempotency::{self, Claim},
 };
 
@@ -59,6 +60,7 @@ pub(super) async fn resolve_message(
     let message_id = id.to_string();
     audit::append(&mut tx, &ctx.actor, action, &[("message_id", message_id.as_str())]).await?;
     tx.commit().await?;
+    FailPoint::MessageResolved.reached();
     tracing::info!(message.id = %id, action, "a doubt was resolved");
     Ok(response)
 }

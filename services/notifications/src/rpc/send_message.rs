@@ -14,6 +14,7 @@ use levqor_runtime::{
     deferred::defer,
     email::Email,
     error::{Invalid, Violations},
+    fail_point::FailPoint,
     idempotency::{self, Claim},
 };
 
@@ -60,6 +61,7 @@ pub(super) async fn send_message(
     let message_id = if duplicate {
         messages::find_same(&mut tx, &message).await?
     } else {
+        FailPoint::MessageWritten.reached();
         let request = DeliverMessageRequest { message_id: message.id.to_string() };
         defer(&mut tx, &request, format!("deliver:{}", message.id)).await?;
         message.id
@@ -67,6 +69,7 @@ pub(super) async fn send_message(
     let response = SendMessageResponse { message_id: message_id.to_string(), duplicate };
     ticket.remember(&mut tx, &response).await?;
     tx.commit().await?;
+    FailPoint::MessageStored.reached();
     tracing::info!(message.id = %message_id, message.template = message.template.name(), duplicate, "message stored");
     Ok(response)
 }

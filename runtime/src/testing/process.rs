@@ -1,0 +1,117 @@
+//! A process that a test started, and never left behind.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    net::{SocketAddr, TcpListener},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc,
+    time::Duration,
+};
+
+pub use nix::sys::signal::Signal;
+use nix::{sys::signal::kill, unistd::Pid};
+
+/// How long it may take to say or to do something.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A process that goes on until it is told to stop.
+pub struct Process {
+    pid: Pid,
+    end: mpsc::Receiver<ExitStatus>,
+    ended: Option<ExitStatus>,
+    lines: mpsc::Receiver<String>,
+    seen: String,
+}
+
+impl Process {
+    /// Starts it.
+    #[must_use]
+    pub fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
+        let (send, lines) = mpsc::channel();
+        let (out, err) = (child.stdout.take().expect("stdout"), child.stderr.take().expect("stderr"));
+        for stream in [Box::new(out) as Box<dyn Read + Send>, Box::new(err)] {
+            let send = send.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                    let _ = send.send(line);
+                }
+            });
+        }
+        let pid = pid(&child);
+        let (ended, end) = mpsc::channel();
+        std::thread::spawn(move || ended.send(child.wait().expect("a status")));
+        Self { pid, end, ended: None, lines, seen: String::new() }
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> i32 {
+        self.pid.as_raw()
+    }
+
+    /// Waits until it has said this; everything it has said so far.
+    pub fn until(&mut self, words: &str) -> &str {
+        while !self.seen.contains(words) {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => self.seen.extend([line.as_str(), "\n"]),
+                Err(error) => panic!("it never said {words:?} ({error}), but: {}", self.seen),
+            }
+        }
+        &self.seen
+    }
+
+    /// Everything it has said so far.
+    pub fn said(&mut self) -> &str {
+        for line in self.lines.try_iter() {
+            self.seen.extend([line.as_str(), "\n"]);
+        }
+        &self.seen
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.ended = self.ended.or_else(|| self.end.try_recv().ok());
+        self.ended
+    }
+
+    /// Sends a signal, unless it has ended, and waits for the end; how it ended.
+    #[expect(clippy::must_use_candidate, reason = "most who stop a process do not care how it ends")]
+    pub fn stop(mut self, signal: Signal) -> ExitStatus {
+        if let Some(status) = self.ended() {
+            return status;
+        }
+        // It may end by itself in this very moment.
+        let _ = kill(self.pid, signal);
+        let status = self.end.recv_timeout(PATIENCE).expect("it ends");
+        self.ended = Some(status);
+        status
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.ended().is_none() {
+            let _ = kill(self.pid, Signal::SIGKILL);
+            let _ = self.end.recv_timeout(PATIENCE);
+        }
+    }
+}
+
+/// The number of a process.
+#[must_use]
+pub fn pid(child: &Child) -> Pid {
+    Pid::from_raw(child.id().try_into().expect("a process id"))
+}
+
+/// A port that nobody listens on, and that nobody gets by chance while its process is restarted: it lies below those that
+/// Linux gives to outgoing connections.
+#[must_use]
+pub fn free_port() -> SocketAddr {
+    loop {
+        let addr = SocketAddr::from(([127, 0, 0, 1], rand::random_range(10_000..30_000)));
+        if TcpListener::bind(addr).is_ok() {
+            return addr;
+        }
+    }
+}
