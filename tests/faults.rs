@@ -1,3 +1,49 @@
 //! What the mesh loses when something breaks under it: nothing.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "these tests say what they measured, how to play them again, and what the processes said"
+)]
 
+mod duplicates;
+mod fail_points;
+mod kills;
+mod network;
+mod outcome;
+mod post_office;
 mod postgres_down;
+mod postgres_restarts;
+mod processes;
+mod proxy;
+mod shop;
+
+use std::{net::SocketAddr, time::Duration};
+
+use levqor_runtime::{client::local_http_client, testing::Caller};
+use serde_json::Value;
+
+use crate::{harness::Answer, stripe::sign};
+
+/// How long a test waits for an answer of a process that may be dead.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Posts with an idempotency key; the answer, if one comes.
+async fn post(door: SocketAddr, caller: &Caller, path: &str, key: &str, body: &Value) -> Option<Answer> {
+    let request =
+        local_http_client().ok()?.post(format!("http://{door}{path}")).header("idempotency-key", key);
+    let request = request.header("authorization", caller.authorization().unwrap_or_default()).json(body);
+    Answer::try_of(request.timeout(PATIENCE)).await
+}
+
+/// Posts a webhook; the answer, if one comes.
+async fn webhook(gateway: SocketAddr, body: &str) -> Option<Answer> {
+    let request = local_http_client().ok()?.post(format!("http://{gateway}/webhooks/stripe"));
+    let request = request.header("stripe-signature", sign(body)).body(body.to_owned());
+    Answer::try_of(request.timeout(PATIENCE)).await
+}
+
+/// How the mesh says that it is; none where it does not answer.
+async fn health(door: SocketAddr) -> Option<Answer> {
+    let request = local_http_client().ok()?.get(format!("http://{door}/health/ready"));
+    Answer::try_of(request.timeout(PATIENCE)).await
+}

@@ -304,11 +304,16 @@ pub(crate) struct Answer {
 impl Answer {
     /// Sends a request.
     pub(crate) async fn of(request: reqwest::RequestBuilder) -> Self {
-        let response = request.send().await.expect("the gateway answers");
+        Self::try_of(request).await.expect("the gateway answers")
+    }
+
+    /// Sends a request that may be lost; none where no whole answer came.
+    pub(crate) async fn try_of(request: reqwest::RequestBuilder) -> Option<Self> {
+        let response = request.send().await.ok()?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.expect("a body");
+        let text = response.text().await.ok()?;
         let json = serde_json::from_str(&text).unwrap_or_default();
-        Self { status, headers, text, json }
+        Some(Self { status, headers, text, json })
     }
 
     /// A text in the body.

@@ -28,7 +28,7 @@ use crate::{
 const BATCH: usize = 100;
 
 /// A number among the environment's settings.
-fn setting(name: &str) -> Option<u64> {
+pub(crate) fn setting(name: &str) -> Option<u64> {
     let env = Env::from_process();
     env.get(name).map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a whole number")))
 }

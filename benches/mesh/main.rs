@@ -8,6 +8,8 @@ mod floor;
 mod load;
 mod mesh;
 mod percentiles;
+#[path = "../../tests/roles.rs"]
+mod roles;
 
 use std::time::{Duration, Instant};
 

@@ -2,20 +2,24 @@
 
 use std::{
     cell::RefCell,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::Child,
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
-use levqor_runtime::postgres::{Binaries, Cluster};
+use levqor_runtime::{
+    postgres::{Binaries, Cluster},
+    testing::process::{Process, Signal, free_port},
+};
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::net::TcpStream;
 
-use crate::load::SECRET;
-
-const ROLES: [&str; 3] = ["billing", "notifications", "gateway"];
+use crate::{
+    load::SECRET,
+    roles::{Role, levqor, serve},
+};
 
 /// The mesh under load.
 pub(crate) struct Mesh {
@@ -23,7 +27,7 @@ pub(crate) struct Mesh {
     _remover: Child,
     postgres: String,
     ports: [SocketAddr; 3],
-    processes: RefCell<Vec<Child>>,
+    processes: RefCell<Vec<Process>>,
     billing: PgPool,
     notifications: PgPool,
 }
@@ -52,41 +56,25 @@ impl Mesh {
         .await?;
         let mesh = Self {
             postgres: cluster.url("postgres"),
-            ports: [port()?, port()?, port()?],
+            ports: [free_port(), free_port(), free_port()],
             processes: RefCell::default(),
             billing: PgPool::connect(&cluster.url("billing")).await?,
             notifications: PgPool::connect(&cluster.url("notifications")).await?,
             cluster,
             _remover: remover,
         };
-        mesh.spawn()?;
+        mesh.spawn();
         mesh.ready().await?;
         Ok(mesh)
     }
 
-    fn spawn(&self) -> anyhow::Result<()> {
-        for (role, port) in ROLES.iter().zip(self.ports) {
-            let mut command = levqor(&["serve", role]);
-            command
-                .env("LEVQOR_DATABASE_URL", self.cluster.url(role))
-                .env(
-                    if *role == "gateway" { "LEVQOR_HTTP_ADDR" } else { "LEVQOR_GRPC_ADDR" },
-                    port.to_string(),
-                )
-                .env("LEVQOR_BILLING_ADDR", self.ports[0].to_string())
-                .env("LEVQOR_NOTIFICATIONS_ADDR", self.ports[1].to_string())
-                .envs([
-                    ("LEVQOR_MESH_KEY", "a mesh key for the benchmark which is long enough"),
-                    ("LEVQOR_JWT_SECRET", "a shared secret for the benchmark which is long enough"),
-                    ("LEVQOR_ADDRESS_KEY", "an address key for the benchmark which is long enough"),
-                    ("STRIPE_WEBHOOK_SECRET", SECRET),
-                    ("LEVQOR_DRAIN_DELAY_MS", "0"),
-                    ("LEVQOR_LOG", "warn"),
-                ]);
-
-            self.processes.borrow_mut().push(command.spawn()?);
+    fn spawn(&self) {
+        let [billing, notifications, _] = self.ports.map(|port| port.to_string());
+        for (role, port) in Role::ALL.into_iter().zip(self.ports) {
+            let mut command = serve(role, port, &self.cluster.url(role.name()), [&billing, &notifications]);
+            command.env("STRIPE_WEBHOOK_SECRET", SECRET);
+            self.processes.borrow_mut().push(Process::start(command));
         }
-        Ok(())
     }
 
     async fn ready(&self) -> anyhow::Result<()> {
@@ -112,15 +100,14 @@ impl Mesh {
     pub(crate) async fn restart(&self) -> anyhow::Result<Duration> {
         self.stop();
         let begun = Instant::now();
-        self.spawn()?;
+        self.spawn();
         self.ready().await?;
         Ok(begun.elapsed())
     }
 
     fn stop(&self) {
-        for mut child in self.processes.borrow_mut().drain(..) {
-            let _ = Command::new("kill").arg(child.id().to_string()).status();
-            let _ = child.wait();
+        for process in self.processes.borrow_mut().drain(..) {
+            process.stop(Signal::SIGTERM);
         }
     }
 
@@ -136,15 +123,15 @@ impl Mesh {
 
     /// The proportional set size of each process.
     pub(crate) fn pss_kib(&self) -> anyhow::Result<Vec<(&'static str, u64)>> {
-        let of = |child: &Child| -> anyhow::Result<u64> {
-            let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", child.id()))?;
+        let of = |process: &Process| -> anyhow::Result<u64> {
+            let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", process.id()))?;
             let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).context("no Pss")?;
             Ok(line.trim().trim_end_matches(" kB").parse()?)
         };
-        ROLES
+        Role::ALL
             .into_iter()
             .zip(self.processes.borrow().iter())
-            .map(|(role, child)| Ok((role, of(child)?)))
+            .map(|(role, process)| Ok((role.name(), of(process)?)))
             .collect()
     }
 
@@ -264,19 +251,4 @@ impl Drop for Mesh {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-fn levqor(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_levqor"));
-    command
-        .args(arguments)
-        .env_clear()
-        .env("PATH", "/usr/bin:/bin")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
-    command
-}
-
-fn port() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }

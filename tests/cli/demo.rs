@@ -1,6 +1,6 @@
 //! `levqor demo` and `levqor token`: what a newcomer tries first.
 
-use crate::process::{Daemon, Folder, Signal, levqor, run, sentence, text, up};
+use crate::process::{Folder, Process, Signal, levqor, run, sentence, text, up};
 
 #[test]
 fn the_demo_shows_the_order_and_both_mails() {
@@ -65,7 +65,7 @@ fn a_proxy_of_the_environment_is_not_asked_for_the_way_to_this_machine() {
     let proxies = ["HTTP_PROXY", "http_proxy", "ALL_PROXY"].map(|name| (name, "http://127.0.0.1:1"));
     let mut command = levqor(&folder.data(), &["up"]);
     command.envs(proxies);
-    let mut daemon = Daemon::start(command);
+    let mut daemon = Process::start(command);
     daemon.until("Ctrl-C stops everything");
     let mut command = levqor(&folder.data(), &["demo"]);
     command.envs(proxies);

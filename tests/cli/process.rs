@@ -1,10 +1,9 @@
-//! The binary, started by a test, and never left behind.
+//! The binary, started by a test in a folder of its own.
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Output, Stdio},
+    process::{Command, Output, Stdio},
     sync::{
         atomic::{AtomicU32, Ordering},
         mpsc,
@@ -12,9 +11,9 @@ use std::{
     time::Duration,
 };
 
-use levqor_runtime::postgres::Cluster;
-pub(crate) use nix::sys::signal::Signal;
-use nix::{sys::signal::kill, unistd::Pid};
+pub(crate) use levqor_runtime::testing::process::{Process, Signal};
+use levqor_runtime::{postgres::Cluster, testing::process::pid};
+use nix::sys::signal::kill;
 
 /// How long a command may take.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -73,10 +72,6 @@ pub(crate) fn run(mut command: Command) -> Output {
     panic!("{command:?} does not end");
 }
 
-fn pid(child: &Child) -> Pid {
-    Pid::from_raw(child.id().try_into().expect("a process id"))
-}
-
 /// What a failed command said: one sentence on standard error, and an exit code.
 pub(crate) fn sentence(output: &Output) -> String {
     assert!(!output.status.success(), "it should have failed: {}", text(&output.stdout));
@@ -91,67 +86,9 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("text")
 }
 
-/// A process that goes on until it is told to stop.
-pub(crate) struct Daemon {
-    pid: Pid,
-    end: mpsc::Receiver<ExitStatus>,
-    has_ended: bool,
-    lines: mpsc::Receiver<String>,
-    seen: String,
-}
-
-impl Daemon {
-    /// Starts it.
-    pub(crate) fn start(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
-        let (send, lines) = mpsc::channel();
-        let (out, err) = (child.stdout.take().expect("stdout"), child.stderr.take().expect("stderr"));
-        for stream in [Box::new(out) as Box<dyn std::io::Read + Send>, Box::new(err)] {
-            let send = send.clone();
-            std::thread::spawn(move || {
-                for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                    let _ = send.send(line);
-                }
-            });
-        }
-        let pid = pid(&child);
-        let (ended, end) = mpsc::channel();
-        std::thread::spawn(move || ended.send(child.wait().expect("a status")));
-        Self { pid, end, has_ended: false, lines, seen: String::new() }
-    }
-
-    /// Waits until it has said this; everything it has said so far.
-    pub(crate) fn until(&mut self, words: &str) -> &str {
-        while !self.seen.contains(words) {
-            match self.lines.recv_timeout(PATIENCE) {
-                Ok(line) => self.seen.extend([line.as_str(), "\n"]),
-                Err(error) => panic!("it never said {words:?} ({error}), but: {}", self.seen),
-            }
-        }
-        &self.seen
-    }
-
-    /// Sends a signal and waits for the end.
-    pub(crate) fn stop(mut self, signal: Signal) -> ExitStatus {
-        kill(self.pid, signal).expect("it runs");
-        let status = self.end.recv_timeout(PATIENCE).expect("it ends");
-        self.has_ended = true;
-        status
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        if !self.has_ended && self.end.try_recv().is_err() {
-            let _ = kill(self.pid, Signal::SIGKILL);
-            let _ = self.end.recv_timeout(PATIENCE);
-        }
-    }
-}
-
 /// `levqor up` in a folder, ready.
-pub(crate) fn up(folder: &Folder) -> Daemon {
-    let mut daemon = Daemon::start(levqor(&folder.data(), &["up"]));
+pub(crate) fn up(folder: &Folder) -> Process {
+    let mut daemon = Process::start(levqor(&folder.data(), &["up"]));
     daemon.until("Ctrl-C stops everything");
     daemon
 }

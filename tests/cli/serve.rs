@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use levqor_runtime::testing::cluster;
+use levqor_runtime::testing::{cluster, process::free_port};
 
-use crate::process::{Daemon, Folder, Signal, levqor, run, text};
+use crate::process::{Folder, Process, Signal, levqor, run, text};
 
 const SECRETS: [(&str, &str); 4] = [
     ("LEVQOR_MESH_KEY", "a mesh key of more than thirty-two characters"),
@@ -13,9 +13,8 @@ const SECRETS: [(&str, &str); 4] = [
     ("STRIPE_WEBHOOK_SECRET", "whsec_of_four_processes"),
 ];
 
-/// A free port; nobody else here binds ports by number.
 fn port() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("address").to_string()
+    free_port().to_string()
 }
 
 fn process(data: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> std::process::Command {
@@ -39,7 +38,7 @@ fn three_roles_in_processes_of_their_own_serve_the_journey() {
     };
     let start = |role: &str, settings: &[(&str, String)]| {
         let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        Daemon::start(process(&data, &["serve", role], &settings))
+        Process::start(process(&data, &["serve", role], &settings))
     };
     create_databases(&["serve_billing", "serve_notifications"]);
     for (service, database) in [("billing", &billing_db), ("notifications", &notifications_db)] {

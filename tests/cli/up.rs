@@ -7,7 +7,7 @@ use levqor_runtime::testing::{self, eventually};
 use serde_json::Value;
 
 use crate::{
-    process::{Daemon, Folder, Signal, levqor, run, sentence, up},
+    process::{Folder, Process, Signal, levqor, run, sentence, up},
     stripe::paid_checkout,
     visitor::Visitor,
 };
@@ -118,7 +118,7 @@ fn a_server_of_the_operators_is_used_where_it_is_named() {
     let cluster = levqor_runtime::testing::cluster();
     let mut command = levqor(&folder.data(), &["up"]);
     command.env("LEVQOR_DATABASE_URL", cluster.url("postgres"));
-    let mut daemon = Daemon::start(command);
+    let mut daemon = Process::start(command);
     assert!(daemon.until("Ctrl-C").contains("the server of LEVQOR_DATABASE_URL"));
     assert!(daemon.stop(Signal::SIGINT).success());
     assert!(cluster.is_running().expect("status"), "the operator's server is not ours to stop");

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A cluster that this test may kill.
-async fn cluster() -> (Cluster, std::process::Child) {
+pub(super) async fn cluster() -> (Cluster, std::process::Child) {
     let binaries = levqor_runtime::testing::binaries();
     let folder = PathBuf::from(format!("/tmp/levqor-fault-{}", levqor_runtime::id::request_id()));
     let cluster = Cluster::new(binaries, &folder, false).expect("cluster");

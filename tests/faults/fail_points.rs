@@ -1,0 +1,188 @@
+//! Each fail-point kills its process once, between two effects; started again, the mesh ends as if nothing had happened.
+
+use std::{net::SocketAddr, time::Instant};
+
+use chrono::TimeDelta;
+use levqor_runtime::{
+    fail_point::FailPoint,
+    testing::{Caller, eventually},
+};
+use serde_json::{Value, json};
+
+use super::{
+    outcome::assert_told_once,
+    post,
+    post_office::Post,
+    processes::{Mesh, Plan},
+    shop::Shop,
+};
+use crate::roles::Role::{self, Billing as B, Gateway as G, Notifications as N};
+
+/// What leads to a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Somebody buys.
+    Sale,
+    /// Somebody buys, and billing is killed while it holds the lease on the checkout.
+    SaleAfterLapse,
+    /// Staff replays an event that nothing follows from.
+    Replay,
+    /// A day passes.
+    Day,
+    /// A mail may be with a provider that does not honour keys.
+    Doubt,
+}
+
+/// Whose process is killed at a point, and what leads there.
+fn places(point: FailPoint) -> (&'static [Role], Way) {
+    use FailPoint as P;
+    match point {
+        P::WebhookReceived | P::WebhookStored => (&[G], Way::Sale),
+        P::JournalGathered
+        | P::JournalStored
+        | P::JournalTakenUp
+        | P::JournalClaimed
+        | P::JournalFetched
+        | P::OrderWritten
+        | P::OrderHalfDeferred
+        | P::AuditAppended
+        | P::JournalJudged
+        | P::JournalApplied => (&[B], Way::Sale),
+        P::DeferredWritten | P::DeferredClaimed | P::DeferredCalled | P::DeferredSettled => {
+            (&[B, N], Way::Sale)
+        }
+        P::IdempotencyClaimed
+        | P::MessageWritten
+        | P::IdempotencyRemembered
+        | P::MessageStored
+        | P::MessageAttempted
+        | P::MessageAnswered
+        | P::MessageAttemptEnded
+        | P::MessageSettled => (&[N], Way::Sale),
+        P::MessageDoubted | P::MessageResolved => (&[N], Way::Doubt),
+        P::JournalCharged | P::JournalServedAlone => (&[B], Way::SaleAfterLapse),
+        P::JournalLaidAside | P::ReplayCommitted => (&[B], Way::Replay),
+        P::ScheduleTaken | P::ScheduleDeferred | P::BodiesPurged => (&[B], Way::Day),
+    }
+}
+
+#[tokio::test]
+async fn a_kill_between_any_two_effects_loses_nothing_and_doubles_nothing() {
+    let (mut shop, post) = (Shop::open(0), Post::open(true));
+    let mut mesh = Mesh::start(Plan::new(1, &shop, &post).await).await;
+    shop.deliver_to(mesh.door);
+    for point in FailPoint::ALL {
+        let (roles, way) = places(*point);
+        for role in roles.iter().filter(|_| way != Way::Doubt) {
+            let begun = Instant::now();
+            kill_once(&mut mesh, &mut shop, *point, *role, way).await;
+            assert_told_once(&mesh, &shop).await;
+            post.assert_told(&mesh).await;
+            println!("killed at {} in {}: {:?}", point.name(), role.name(), begun.elapsed());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_kill_in_the_middle_of_a_doubt_hides_nothing() {
+    let (mut shop, post) = (Shop::open(0), Post::open(false));
+    let mut mesh = Mesh::start(Plan::new(1, &shop, &post).await).await;
+    shop.deliver_to(mesh.door);
+    let n = mesh.first(N);
+    restart(&mut mesh, n, Some(FailPoint::MessageAnswered));
+    shop.sell();
+    mesh.killed_itself(n, FailPoint::MessageAnswered).await;
+    // The mail is out, and only the provider knows it.
+    mesh.advance(TimeDelta::minutes(1)).await;
+    mesh.spawn(n, Some(FailPoint::MessageDoubted));
+    mesh.killed_itself(n, FailPoint::MessageDoubted).await;
+    mesh.spawn(n, None);
+    mesh.advance(TimeDelta::minutes(1)).await;
+    mesh.rest().await;
+    // The order's two mails are on their way at once.
+    let doubts = post.assert_told(&mesh).await;
+    assert!((1..=2).contains(&doubts), "{doubts} mails in doubt");
+
+    for (message, recipient, subject) in in_doubt(&mesh).await {
+        restart(&mut mesh, n, Some(FailPoint::MessageResolved));
+        let path = format!("/v1/messages/{message}:resolve");
+        // What a person does who looks at the provider's own list.
+        let resolution = match post.id_of(&recipient, &subject) {
+            Some(id) => json!({"sent": {"provider_message_id": id}}),
+            None => json!({"send_again": {}}),
+        };
+        tokio::select! {
+            () = ask_until_taken(mesh.door, &path, &message, &resolution) => panic!("it was to be killed before"),
+            () = mesh.killed_itself(n, FailPoint::MessageResolved) => {}
+        }
+        mesh.spawn(n, None);
+        ask_until_taken(mesh.door, &path, &message, &resolution).await;
+    }
+    mesh.rest().await;
+    assert_eq!(post.assert_told(&mesh).await, 0);
+    assert_told_once(&mesh, &shop).await;
+}
+
+/// Messages in doubt: id, recipient and subject.
+async fn in_doubt(mesh: &Mesh) -> Vec<(String, String, String)> {
+    sqlx::query_as("SELECT message_id::text, recipient, subject FROM messages WHERE state = 'IN_DOUBT'")
+        .fetch_all(mesh.notifications().pool())
+        .await
+        .expect("rows")
+}
+
+async fn kill_once(mesh: &mut Mesh, shop: &mut Shop, point: FailPoint, role: Role, way: Way) {
+    let n = mesh.first(role);
+    if way == Way::SaleAfterLapse {
+        restart(mesh, n, Some(FailPoint::JournalClaimed));
+        shop.sell();
+        shop.close();
+        mesh.killed_itself(n, FailPoint::JournalClaimed).await;
+        mesh.advance(TimeDelta::minutes(1)).await;
+    }
+    restart(mesh, n, Some(point));
+    match way {
+        Way::Sale => {
+            shop.sell();
+            shop.close();
+        }
+        Way::SaleAfterLapse | Way::Doubt => {}
+        Way::Replay => replay_until_killed(mesh, shop, point).await,
+        Way::Day => mesh.advance(TimeDelta::days(1)).await,
+    }
+    mesh.killed_itself(n, point).await;
+    mesh.spawn(n, None);
+    shop.all_taken().await;
+    // What the killed process held is taken up when its leases end.
+    mesh.advance(TimeDelta::minutes(1)).await;
+    mesh.rest().await;
+}
+
+fn restart(mesh: &mut Mesh, n: usize, kill_at: Option<FailPoint>) {
+    mesh.kill(n);
+    mesh.spawn(n, kill_at);
+}
+
+/// Staff replays an event; where billing is killed before it answers, nobody asks again.
+async fn replay_until_killed(mesh: &mut Mesh, shop: &Shop, point: FailPoint) {
+    let unheeded = "SELECT event_id FROM stripe_events WHERE state = 'UNHEEDED' LIMIT 1";
+    let event: String =
+        sqlx::query_scalar(unheeded).fetch_one(mesh.billing().pool()).await.expect("an event");
+    let (path, key) = (format!("/v1/stripe-events/{event}:replay"), format!("replay:{}", shop.sold().len()));
+    let (n, nothing) = (mesh.first(B), json!({}));
+    tokio::select! {
+        () = ask_until_taken(mesh.door, &path, &key, &nothing) => {}
+        () = mesh.killed_itself(n, point) => {}
+    }
+}
+
+/// Posts as an administrator until it is answered.
+async fn ask_until_taken(door: SocketAddr, path: &str, key: &str, body: &Value) {
+    eventually("the request is answered", || async {
+        let answer = post(door, &Caller::admin(), path, key, body).await;
+        let status = answer.map(|answer| answer.status);
+        assert!(matches!(status, None | Some(200 | 409 | 503)), "{path}: {status:?}");
+        (status == Some(200)).then_some(())
+    })
+    .await;
+}

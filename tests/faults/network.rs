@@ -1,0 +1,129 @@
+//! The lines between gateway, billing, notifications and PostgreSQL are cut, stalled, slowed and broken: it costs time, and
+//! once they are whole again everything settles.
+
+use std::time::{Duration, Instant};
+
+use levqor_runtime::testing::eventually;
+use serde_json::json;
+
+use super::{
+    health,
+    outcome::assert_told_once,
+    post_office::Post,
+    processes::{Mesh, Plan, Wires},
+    proxy::{Line, Proxy},
+    shop::Shop,
+    webhook,
+};
+use crate::stripe::event;
+
+/// Which line; whether webhooks need it; which service is not ready without it.
+type Place = (fn(&Wires) -> &Proxy, bool, &'static str);
+
+const PLACES: [Place; 4] = [
+    (|wires| &wires.billing, true, "billing"),
+    (|wires| &wires.notifications, false, "notifications"),
+    (|wires| &wires.billing_database, true, "billing"),
+    (|wires| &wires.notifications_database, false, "notifications"),
+];
+
+async fn start() -> (Mesh, Shop, Post) {
+    let (shop, post) = (Shop::open(0), Post::open(true));
+    let plan = Plan { wired: true, ..Plan::new(1, &shop, &post).await };
+    let mesh = Mesh::start(plan).await;
+    shop.deliver_to(mesh.door);
+    (mesh, shop, post)
+}
+
+async fn settles(mesh: &Mesh, shop: &mut Shop, post: &Post) {
+    shop.close();
+    shop.all_taken().await;
+    mesh.rest().await;
+    assert_told_once(mesh, shop).await;
+    post.assert_told(mesh).await;
+}
+
+/// While a line is not whole: webhooks that need it get a 503 within this time, those that do not are taken, and the
+/// health names the service.
+async fn costs(mesh: &Mesh, (_, needed, service): &Place, patience: Duration) {
+    let name = levqor_runtime::id::request_id();
+    let body = event(&name, "customer.updated", &json!({"id": format!("cus_{name}"), "object": "customer"}));
+    let begun = Instant::now();
+    let answer = webhook(mesh.door, &body.to_string()).await.expect("an answer");
+    assert_eq!(answer.status, if *needed { 503 } else { 200 }, "{service}: {}", answer.text);
+    assert!(begun.elapsed() < patience, "{service}: the answer took {:?}", begun.elapsed());
+    eventually("the health names the service", || async {
+        let health = health(mesh.door).await?;
+        let named = |name: &str| health.json["services"][name]["ready"] == false;
+        let others = ["billing", "notifications"].into_iter().filter(|other| other != service);
+        (named(service) && !others.into_iter().any(named)).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_line_that_is_cut_or_stalled_is_named_and_costs_nothing_but_time() {
+    let (mesh, mut shop, post) = start().await;
+    let wires = mesh.wires.as_ref().expect("wires");
+    // A stalled line is known only by the gateway's own patience of 10 seconds.
+    for (line, patience) in [(Line::Cut, Duration::from_secs(8)), (Line::Stalled, Duration::from_secs(12))] {
+        for place in PLACES.into_iter().filter(|(_, needed, _)| *needed || line == Line::Cut) {
+            let begun = Instant::now();
+            (place.0)(wires).set(line);
+            shop.sell();
+            costs(&mesh, &place, patience).await;
+            (place.0)(wires).set(Line::Whole);
+            let whole = Instant::now();
+            settles(&mesh, &mut shop, &post).await;
+            mesh.ready().await;
+            println!(
+                "{line:?} before {}: {:.1?}, settled after {:.1?}",
+                place.2,
+                begun.elapsed(),
+                whole.elapsed()
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn calls_whose_connections_vanish_without_a_word_find_new_ones() {
+    let (mut mesh, mut shop, post) = start().await;
+    let ids = mesh.ids();
+    let begun = Instant::now();
+    let wires = mesh.wires.as_ref().expect("wires");
+    shop.sell();
+    wires.billing.set(Line::Vanished);
+    shop.sell();
+    shop.tried(3).await;
+    // The connections of before stay dead.
+    wires.billing.set(Line::Whole);
+    settles(&mesh, &mut shop, &post).await;
+    mesh.ready().await;
+    println!("connections to billing vanished: {:.1?}", begun.elapsed());
+    assert_eq!(mesh.ids(), ids, "a process was restarted");
+}
+
+#[tokio::test]
+async fn a_line_that_is_slow_or_breaks_in_the_middle_of_answers_costs_nothing_but_time() {
+    let (mesh, mut shop, post) = start().await;
+    let wires = mesh.wires.as_ref().expect("wires");
+    for line in [Line::Slow(Duration::from_millis(50)), Line::Breaking] {
+        for (wire, _, service) in PLACES {
+            let begun = Instant::now();
+            for _ in 0..5 {
+                shop.sell();
+            }
+            wire(wires).set(line);
+            // While nothing can be answered over it, nothing is acknowledged; slow answers are answers.
+            if line == Line::Breaking {
+                shop.tried(10).await;
+            } else {
+                shop.all_taken().await;
+            }
+            wire(wires).set(Line::Whole);
+            settles(&mesh, &mut shop, &post).await;
+            println!("{line:?} before {service}: {:.1?}", begun.elapsed());
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! PostgreSQL is restarted and its sessions are ended, again and again under load: nothing of ours is restarted.
+
+use std::time::{Duration, Instant};
+
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use super::{
+    outcome::assert_told_once,
+    post_office::Post,
+    postgres_down::cluster,
+    processes::{Mesh, Plan},
+    shop::Shop,
+};
+
+/// Webhooks between two faults.
+const BETWEEN: usize = 25;
+/// How long the mesh may take to accept webhooks again, once PostgreSQL takes connections.
+const RECOVERY: Duration = Duration::from_secs(5);
+
+#[tokio::test]
+async fn ten_restarts_of_postgresql_lose_nothing_and_recovery_takes_seconds() {
+    let (cluster, _remover) = cluster().await;
+    let (mut shop, post) = (Shop::open(0), Post::open(true));
+    let url = |name| cluster.database(name).expect("url");
+    let plan = Plan { databases: [url("billing"), url("notifications")], ..Plan::new(1, &shop, &post).await };
+    let mut mesh = Mesh::start(plan).await;
+    shop.deliver_to(mesh.door);
+    let ids = mesh.ids();
+    let mut dice = StdRng::seed_from_u64(0);
+    let mut recovered = Vec::new();
+    for _ in 0..10 {
+        shop.until_taken(shop.taken() + BETWEEN).await;
+        shop.sell();
+        if dice.random() { cluster.kill() } else { cluster.stop() }.expect("stopped");
+        cluster.start().expect("started");
+        let (back, before) = (Instant::now(), shop.taken());
+        shop.until_taken(before + 1).await;
+        recovered.push(back.elapsed());
+    }
+    println!("accepted again after {recovered:.2?}");
+    assert!(recovered.iter().all(|took| *took < RECOVERY), "{recovered:?}");
+    shop.close();
+    shop.all_taken().await;
+    mesh.rest().await;
+    assert_told_once(&mesh, &shop).await;
+    post.assert_told(&mesh).await;
+    assert_eq!(mesh.ids(), ids, "a process was restarted");
+}
+
+#[tokio::test]
+async fn terminated_backends_lose_nothing() {
+    let (mut shop, post) = (Shop::open(0), Post::open(true));
+    let mut mesh = Mesh::start(Plan::new(1, &shop, &post).await).await;
+    shop.deliver_to(mesh.door);
+    let ids = mesh.ids();
+    let mut ended = 0;
+    for _ in 0..40 {
+        shop.until_taken(shop.taken() + BETWEEN).await;
+        for db in [mesh.billing(), mesh.notifications()] {
+            let all_but_ours = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                 WHERE datname = current_database() AND application_name <> 'levqor-test'";
+            ended += sqlx::query_scalar::<_, i64>(all_but_ours).fetch_one(db.pool()).await.expect("a count");
+        }
+    }
+    println!("{ended} sessions were ended");
+    assert!(ended > 80, "only {ended} sessions were ended");
+    shop.close();
+    shop.all_taken().await;
+    mesh.rest().await;
+    assert_told_once(&mesh, &shop).await;
+    post.assert_told(&mesh).await;
+    assert_eq!(mesh.ids(), ids, "a process was restarted");
+}

@@ -1,0 +1,144 @@
+//! The load: buyers at the fake Stripe, and Stripe's webhooks, which come again until they are taken.
+
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
+
+use levqor_runtime::testing::eventually;
+use serde_json::json;
+
+use crate::{
+    fakes::stripe::{Buyer, Endpoint, KEY, Stripe, Trouble},
+    stripe::SECRET,
+};
+
+/// Deliveries that are under way at once.
+const AT_ONCE: usize = 48;
+
+/// A shop that sells "done for you" work.
+pub(crate) struct Shop {
+    stripe: Stripe,
+    seed: u64,
+    /// Checkouts that were paid, or will be.
+    sold: Vec<String>,
+    /// Those whose money is under way.
+    debits: Vec<String>,
+}
+
+impl Shop {
+    /// Opens it; what is left to chance is decided by the seed.
+    pub(crate) fn open(seed: u64) -> Self {
+        Self { stripe: Stripe::start(), seed, sold: Vec::new(), debits: Vec::new() }
+    }
+
+    /// Stripe's API fails now and then.
+    pub(crate) fn trouble(&self) {
+        let mut trouble = Trouble::seeded(self.seed);
+        (trouble.rate_limited, trouble.internal, trouble.cut) = (0.01, 0.01, 0.01);
+        self.stripe.trouble(trouble);
+    }
+
+    /// What billing is told of Stripe.
+    pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
+        vec![("STRIPE_SECRET_KEY", KEY.to_owned()), ("STRIPE_API_BASE", self.stripe.url())]
+    }
+
+    /// Webhooks go there from now on; some come twice, and neighbours in another order.
+    pub(crate) fn deliver_to(&self, door: SocketAddr) {
+        let mut endpoint = Endpoint::new(&format!("http://{door}/webhooks/stripe"), SECRET, self.seed);
+        endpoint.doubled = 0.1;
+        endpoint.jitter = Duration::from_millis(30);
+        endpoint.longest_pause = Duration::from_millis(200);
+        self.stripe.world().register(endpoint);
+    }
+
+    /// Somebody buys; every fifth pays by a debit, which comes when the next but nine buys.
+    pub(crate) fn sell(&mut self) {
+        let n = self.sold.len();
+        let (name, email) = (format!("Buyer {n}"), format!("buyer{n}@example.com"));
+        let buyer = Buyer { name: &name, email: &email };
+        let session = if n % 5 == 4 {
+            let session = self.stripe.done_for_you("professional", json!({}));
+            self.stripe.world().pay_by_debit(&session, buyer);
+            self.debits.push(session.clone());
+            session
+        } else {
+            self.stripe.buy("starter", buyer)
+        };
+        self.sold.push(session);
+        if self.debits.len() > 2 {
+            self.stripe.world().debit_succeeds(&self.debits.remove(0));
+        }
+    }
+
+    /// Sells while nobody delivers webhooks; the bodies of those that Stripe would send.
+    pub(crate) fn sell_by_hand(&mut self) -> Vec<String> {
+        let before = self.stripe.world().mark();
+        self.sell();
+        self.close();
+        let world = self.stripe.world();
+        world.since(before).1.into_iter().map(|event| world.webhook(event)).collect()
+    }
+
+    /// The money that is under way comes.
+    pub(crate) fn close(&mut self) {
+        for session in self.debits.drain(..) {
+            self.stripe.world().debit_succeeds(&session);
+        }
+    }
+
+    /// Sells until so many webhooks were taken.
+    pub(crate) async fn until_taken(&mut self, webhooks: usize) {
+        let what = format!("{webhooks} webhooks are taken");
+        loop {
+            while self.stripe.world().under_way() < AT_ONCE
+                && self.taken() + self.stripe.world().under_way() < webhooks
+            {
+                self.sell();
+            }
+            let before = self.taken();
+            if before >= webhooks {
+                return;
+            }
+            let this = &*self;
+            eventually(&what, || async move { (this.taken() > before).then_some(()) }).await;
+        }
+    }
+
+    /// Waits until every webhook was taken.
+    pub(crate) async fn all_taken(&self) {
+        eventually("every webhook is taken", || async {
+            (self.stripe.world().under_way() == 0).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until so many more webhooks were tried, whatever became of them.
+    pub(crate) async fn tried(&self, more: usize) {
+        let before = self.stripe.world().attempts().len();
+        eventually("webhooks are tried", || async {
+            (self.stripe.world().attempts().len() >= before + more).then_some(())
+        })
+        .await;
+    }
+
+    /// How many webhooks were taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.stripe.world().attempts().iter().filter(|attempt| attempt.status == Some(200)).count()
+    }
+
+    /// The events that were taken.
+    pub(crate) fn events(&self) -> BTreeSet<String> {
+        let world = self.stripe.world();
+        let taken = world.attempts().iter().filter(|attempt| attempt.status == Some(200));
+        taken.map(|attempt| attempt.event_id.clone()).collect()
+    }
+
+    /// How often webhooks were answered like this, or not at all.
+    pub(crate) fn answered(&self, status: Option<u16>) -> usize {
+        self.stripe.world().attempts().iter().filter(|attempt| attempt.status == status).count()
+    }
+
+    /// Checkouts that were paid.
+    pub(crate) fn sold(&self) -> BTreeSet<String> {
+        self.sold.iter().cloned().collect()
+    }
+}

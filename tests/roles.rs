@@ -1,0 +1,66 @@
+//! The roles of the mesh as processes of their own, as tests and the benchmark start them.
+
+use std::{
+    net::SocketAddr,
+    process::{Command, Stdio},
+};
+
+use levqor_runtime::testing::{JWT_SECRET, MESH_KEY};
+
+/// A role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Stripe's events and the orders.
+    Billing,
+    /// The mails.
+    Notifications,
+    /// The door.
+    Gateway,
+}
+
+impl Role {
+    /// All of them, the gateway last.
+    pub(crate) const ALL: [Self; 3] = [Self::Billing, Self::Notifications, Self::Gateway];
+
+    /// Its name on the command line.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Billing => "billing",
+            Self::Notifications => "notifications",
+            Self::Gateway => "gateway",
+        }
+    }
+}
+
+/// The binary, with nothing from the environment.
+pub(crate) fn levqor(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_levqor"));
+    command.args(arguments).env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+    command
+}
+
+/// The process of a role at an address, with its database, and where billing and notifications are reached.
+pub(crate) fn serve(
+    role: Role,
+    listen: SocketAddr,
+    database: &str,
+    [billing, notifications]: [&str; 2],
+) -> Command {
+    let mut command = levqor(&["serve", role.name()]);
+    match role {
+        Role::Gateway => command.env("LEVQOR_HTTP_ADDR", listen.to_string()),
+        Role::Billing | Role::Notifications => {
+            command.env("LEVQOR_GRPC_ADDR", listen.to_string()).env("LEVQOR_DATABASE_URL", database)
+        }
+    };
+    command.envs([
+        ("LEVQOR_BILLING_ADDR", billing),
+        ("LEVQOR_NOTIFICATIONS_ADDR", notifications),
+        ("LEVQOR_MESH_KEY", MESH_KEY),
+        ("LEVQOR_JWT_SECRET", JWT_SECRET),
+        ("LEVQOR_ADDRESS_KEY", "an address key of tests which is long enough"),
+        ("LEVQOR_DRAIN_DELAY_MS", "0"),
+        ("LEVQOR_LOG", "warn"),
+    ]);
+    command
+}
