@@ -1,5 +1,6 @@
 //! PostgreSQL: the pool, transactions that a hang-up cannot break, and the only place that knows SQLSTATEs.
 
+mod connection;
 pub mod migrations;
 mod paging;
 
@@ -11,11 +12,11 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use sqlx::{
-    Connection, PgConnection, PgPool, Postgres, Transaction,
-    pool::PoolConnection,
+    Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
+pub use connection::Conn;
 pub use paging::{Page, next_page_token};
 
 use crate::{
@@ -175,24 +176,22 @@ impl Db {
     }
 
     /// A connection.
-    pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, DbError> {
-        Ok(self.pool.acquire().await?)
+    pub async fn acquire(&self) -> Result<Conn, DbError> {
+        Ok(Conn::new(self.pool.acquire().await?))
     }
 
     /// Begins a transaction. sqlx's own `begin` must not be dropped half way: the connection would go back to the pool
-    /// inside an open transaction. Here it runs to its end in a task, whoever hangs up.
-    #[expect(clippy::disallowed_methods, reason = "this is the wrapper that makes begin safe to cancel")]
+    /// inside an open transaction. Here it rolls back before it goes back, whoever hangs up and when.
     pub async fn begin(&self) -> Result<Tx, DbError> {
-        let pool = self.pool.clone();
-        let begun = tokio::spawn(async move { pool.begin().await });
-        let inner = begun.await.map_err(|_| sqlx::Error::WorkerCrashed)??;
+        let mut inner = self.acquire().await?;
+        inner.begin().await?;
         Ok(Tx { inner, wakes: self.wakes.clone(), defers: false, now: None })
     }
 }
 
 /// An open transaction. Dropped, it is rolled back.
 pub struct Tx {
-    inner: Transaction<'static, Postgres>,
+    inner: Conn,
     wakes: Wakes,
     defers: bool,
     now: Option<DateTime<Utc>>,
@@ -210,7 +209,7 @@ impl Tx {
     }
 
     /// Commits, and wakes the worker if a call was deferred.
-    pub async fn commit(self) -> Result<(), DbError> {
+    pub async fn commit(mut self) -> Result<(), DbError> {
         self.inner.commit().await?;
         if self.defers {
             self.wakes.deferred.notify_one();

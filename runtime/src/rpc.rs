@@ -1,9 +1,10 @@
 //! What every RPC goes through on its way to its handler and back.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use prost::{Message, Name};
+use tokio::time::timeout;
 use tonic::{Request, Response, Status};
 use tracing::Instrument;
 
@@ -22,6 +23,10 @@ pub trait State: Send + Sync + 'static {
     fn chassis(&self) -> &Chassis;
 }
 
+/// How long a handler may take that its caller cannot cancel: longer than any deadline. What takes longer waits for a server
+/// that vanished without a word.
+const AT_MOST: Duration = Duration::from_mins(5);
+
 /// A handler ended in a way that is no answer.
 #[derive(Debug, thiserror::Error)]
 enum Broken {
@@ -29,6 +34,8 @@ enum Broken {
     NoContext,
     #[error("the handler panicked")]
     Panic,
+    #[error("the handler was cut off: it would have held its place for ever")]
+    Stuck,
 }
 
 impl ServiceError for Broken {
@@ -72,11 +79,12 @@ where
             let work = async move {
                 // The place is kept until the work is done, not until the caller hangs up.
                 let _place = place;
-                work.await
+                timeout(AT_MOST, work).await
             };
             let task = chassis.tasks.spawn(work.in_current_span());
             match task.await {
-                Ok(outcome) => outcome.map_err(|_| Broken::Panic),
+                Ok(Ok(outcome)) => outcome.map_err(|_| Broken::Panic),
+                Ok(Err(_)) => Err(Broken::Stuck),
                 Err(_) => Err(Broken::Panic),
             }
         }

@@ -3,12 +3,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::{PgConnection, Postgres, pool::PoolConnection};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use sqlx::PgConnection;
+use tokio::{
+    sync::{Mutex, mpsc, oneshot},
+    time::timeout,
+};
 
 use crate::{
     chassis::Tasks,
-    db::{Db, DbError},
+    db::{Conn, Db, DbError},
     error::{ErrorCode, ServiceError},
 };
 
@@ -18,6 +21,9 @@ const QUEUE: usize = 2048;
 const BATCH: usize = 128;
 /// Statements under way at once: one is written while the next is gathered.
 const WRITERS: usize = 2;
+/// How long a statement may take. PostgreSQL itself gives up waiting for locks before; only a server that vanished without
+/// a word takes longer, and must not take the writer with it.
+const STATEMENT: Duration = Duration::from_secs(8);
 
 /// Writes a batch in one statement.
 pub trait BatchWrite: Send + Sync + 'static {
@@ -107,7 +113,7 @@ impl<B: BatchWrite> SharedCommit<B> {
 /// which would double the traffic with PostgreSQL.
 struct Writer<B> {
     db: Db,
-    conn: Option<PoolConnection<Postgres>>,
+    conn: Option<Conn>,
     write: Arc<B>,
 }
 
@@ -168,7 +174,8 @@ impl<B: BatchWrite> Writer<B> {
             Some(conn) => conn,
             None => self.db.acquire().await?,
         };
-        let written = self.write.write(&mut conn, items).await;
+        let written = timeout(STATEMENT, self.write.write(&mut conn, items)).await;
+        let written = written.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()));
         // After a failure the pool decides what the connection is worth.
         self.conn = written.is_ok().then_some(conn);
         written

@@ -94,9 +94,16 @@ pub async fn run<S: Source>(source: Arc<S>, tasks: Tasks, stop: CancellationToke
                     let source = Arc::clone(&source);
                     tasks.spawn(
                         async move {
-                            // A panic is a bug; its lease runs out, and the work is taken up again.
-                            if AssertUnwindSafe(source.process(item)).catch_unwind().await.is_err() {
-                                tracing::error!(source = source.name(), "a worker panicked");
+                            let work = AssertUnwindSafe(source.process(item)).catch_unwind();
+                            // After its lease the work is somebody else's, and nothing that it settles would count.
+                            match tokio::time::timeout(LEASE, work).await {
+                                Ok(Ok(())) => {}
+                                // A panic is a bug; its lease runs out, and the work is taken up again.
+                                Ok(Err(_)) => tracing::error!(source = source.name(), "a worker panicked"),
+                                Err(_) => tracing::warn!(
+                                    source = source.name(),
+                                    "a worker was cut off after its lease"
+                                ),
                             }
                             drop(permit);
                         }

@@ -19,7 +19,10 @@ use levqor_runtime::{
         process::{Process, Signal, free_port},
     },
 };
-use tokio::{net::TcpStream, sync::Mutex};
+use tokio::{
+    net::TcpStream,
+    sync::{Mutex, MutexGuard},
+};
 
 use super::{
     post_office::Post,
@@ -34,7 +37,7 @@ use crate::{
 /// The name of PostgreSQL's socket in its folder.
 const SOCKET: &str = ".s.PGSQL.5432";
 
-/// Only one such mesh at a time: the machine is not larger for several.
+/// Only one mesh at a time that works hard: the machine is not larger for several. Those with lines mostly wait.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// How often time is moved while a mesh comes to rest, so that what the killed held is taken up.
@@ -78,7 +81,7 @@ pub(crate) struct Mesh {
     /// Where webhooks go to: to every gateway in turn.
     pub(crate) door: SocketAddr,
     _door: Proxy,
-    _alone: tokio::sync::MutexGuard<'static, ()>,
+    _alone: Option<MutexGuard<'static, ()>>,
 }
 
 /// What a mesh is to be like.
@@ -105,7 +108,7 @@ impl Plan {
 impl Mesh {
     /// Starts it, and waits until it can work.
     pub(crate) async fn start(plan: Plan) -> Self {
-        let alone = ALONE.lock().await;
+        let alone = if plan.wired { None } else { Some(ALONE.lock().await) };
         let ports = |_| (0..plan.replicas).map(|_| free_port()).collect::<Vec<_>>();
         let ports = Role::ALL.map(ports);
         let [billing, notifications, gateways] = &ports;
