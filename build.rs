@@ -7,11 +7,12 @@ use std::{env, process::Command};
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     // Where there is no repository, as in a container's build.
-    println!("cargo:rerun-if-env-changed=LEVQOR_BUILD_COMMIT");
-    let given = env::var("LEVQOR_BUILD_COMMIT").ok().filter(|commit| !commit.is_empty());
+    println!("cargo:rerun-if-env-changed=BUILD_COMMIT");
+    let given = env::var("BUILD_COMMIT").ok().filter(|commit| !commit.is_empty());
     let release = env::var("PROFILE").is_ok_and(|profile| profile == "release");
     let commit = given.or_else(|| if release { head() } else { None });
-    println!("cargo:rustc-env=LEVQOR_COMMIT={}", commit.unwrap_or_default());
+    // No name of ours: `cargo run` hands it to the program, which refuses settings that it does not know.
+    println!("cargo:rustc-env=BUILT_FROM_COMMIT={}", commit.unwrap_or_default());
 }
 
 /// The commit that is checked out; none outside of a repository.

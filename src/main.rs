@@ -28,7 +28,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     levqor_runtime::install_crypto();
-    levqor_runtime::version::set_commit(env!("LEVQOR_COMMIT"));
+    levqor_runtime::version::set_commit(env!("BUILT_FROM_COMMIT"));
     let env = Env::from_process();
     let threads = threads::count(&env);
     let mut builder = tokio::runtime::Builder::new_multi_thread();
