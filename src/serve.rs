@@ -26,25 +26,29 @@ pub(crate) async fn serve(env: &Env, role: Role) -> anyhow::Result<()> {
 
 async fn service<S: Service>(env: &Env) -> anyhow::Result<()> {
     let (telemetry, config) = mesh::read(env, ServiceConfig::<S>::read)?;
-    let _guard = telemetry::init(&telemetry, S::NAME);
-    let mut stop = StopSignal::new()?;
-    let running = run::start(config).await?;
-    stop.wait().await;
-    running.drain().await;
-    Ok(())
+    telemetry::run(&telemetry, S::NAME, async {
+        let mut stop = StopSignal::new()?;
+        let running = run::start(config).await?;
+        stop.wait().await;
+        running.drain().await;
+        Ok(())
+    })
+    .await
 }
 
 async fn gateway(env: &Env) -> anyhow::Result<()> {
     let (telemetry, (config, delay)) =
         mesh::read(env, |reader| levqor_gateway::Config::read(reader).zip(run::drain_delay(reader)))?;
-    let _guard = telemetry::init(&telemetry, levqor_gateway::NAME);
-    let mut stop = StopSignal::new()?;
-    let running = levqor_gateway::start(config, access::methods(), Clock::default()).await?;
-    tracing::info!(addr = %running.addr(), "the gateway is serving");
-    stop.wait().await;
-    running.drain(delay).await;
-    tracing::info!("the gateway has stopped");
-    Ok(())
+    telemetry::run(&telemetry, levqor_gateway::NAME, async {
+        let mut stop = StopSignal::new()?;
+        let running = levqor_gateway::start(config, access::methods(), Clock::default()).await?;
+        tracing::info!(addr = %running.addr(), "the gateway is serving");
+        stop.wait().await;
+        running.drain(delay).await;
+        tracing::info!("the gateway has stopped");
+        Ok(())
+    })
+    .await
 }
 
 /// SIGTERM or Ctrl-C. Made before anybody is told that we are there: what comes from then on is waited for, and does

@@ -68,13 +68,22 @@ pub(crate) async fn up(mut env: Env) -> anyhow::Result<()> {
         let listen = listen(&env, reader);
         Some(Config { gateway: gateway?, billing: billing?, notifications: notifications?, listen: listen? })
     })?;
-    let _guard = telemetry::init(&telemetry, "up");
+    telemetry::run(&telemetry, "up", Box::pin(serve(&env, &data, config, own_database, given))).await
+}
 
+/// Everything after the settings are sound.
+async fn serve(
+    env: &Env,
+    data: &DataDir,
+    config: Config,
+    own_database: bool,
+    given: Vec<String>,
+) -> anyhow::Result<()> {
     let mut ports = Ports::bind(&config.listen).await?;
     let http = levqor_gateway::bind(&config.gateway).await?;
 
     let server = (!own_database).then(|| config.billing.database_url.clone());
-    let databases = Databases::open(&env, &data, server).await?;
+    let databases = Databases::open(env, data, server).await?;
     let running = start(config, http, &mut ports, &databases).await;
     let (running, mut stop) = match running.and_then(|running| Ok((running, StopSignal::new()?))) {
         Ok(running) => running,
@@ -83,7 +92,7 @@ pub(crate) async fn up(mut env: Env) -> anyhow::Result<()> {
             return Err(error);
         }
     };
-    let outcome = announce(&env, &data, &databases, &running, &ports, given).await;
+    let outcome = announce(env, data, &databases, &running, &ports, given).await;
     if outcome.is_ok() {
         stop.wait().await;
         output::lines("stopping; Ctrl-C again ends it at once")?;

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use levqor_runtime::access::{self, Host};
+use levqor_runtime::{
+    access::{self, Host},
+    telemetry,
+};
 
 const SERVICES: [&str; 2] = ["billing", "notifications"];
 
@@ -165,6 +168,103 @@ fn telemetry_is_initialised_in_one_place() {
             assert!(!text.contains(banned) || name == "tests/style.rs", "{name} contains {banned}");
         }
     }
+}
+
+/// The arguments of every call of one of `tracing`'s macros in a text.
+fn traced<'t>(text: &'t str, names: &[&str]) -> Vec<&'t str> {
+    let mut found = Vec::new();
+    for name in names {
+        for rest in text.split(&format!("tracing::{name}!(")).skip(1) {
+            let mut depth = 1;
+            let end = rest.find(|c| {
+                depth += i32::from(c == '(') - i32::from(c == ')');
+                depth == 0
+            });
+            found.push(rest.get(..end.unwrap_or_default()).unwrap_or_default());
+        }
+    }
+    found
+}
+
+/// The arguments of a call, one by one.
+fn arguments(call: &str) -> Vec<&str> {
+    let (mut depth, mut quoted) = (0, false);
+    let split = call.split(|c| {
+        quoted ^= c == '"';
+        depth += i32::from("([{<".contains(c)) - i32::from(")]}>".contains(c));
+        c == ',' && depth == 0 && !quoted
+    });
+    split.map(str::trim).filter(|argument| !argument.is_empty()).collect()
+}
+
+#[test]
+fn whatever_is_told_is_on_the_list_of_what_may_leave() {
+    const EVENTS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+    let source = |name: &str| name.contains("src/") && !name.starts_with("tests/");
+    let mut seen = 0;
+    for (path, text) in files().iter().filter(|(name, _)| source(name)) {
+        let text = without_tests(text);
+        let spans = traced(text, &["info_span"]).into_iter().map(|call| (call, true));
+        for (call, span) in traced(text, &EVENTS).into_iter().map(|call| (call, false)).chain(spans) {
+            for argument in arguments(call) {
+                seen += 1;
+                if argument.starts_with('"') {
+                    let words = argument.trim_end_matches('"');
+                    assert!(!words.contains('{'), "{path}: words are put together in {argument}");
+                    continue;
+                }
+                let name =
+                    argument.split('=').next().unwrap_or_default().trim().trim_start_matches(['%', '?']);
+                let list = if span { &telemetry::OF_SPANS[..] } else { &telemetry::OF_EVENTS[..] };
+                let known = list.contains(&name) || (span && name.starts_with("otel."));
+                assert!(
+                    known,
+                    "{path}: `{name}` would be left out; is it fit for the lists in telemetry/fields.rs?"
+                );
+                let told_as_text = name == "error" && (argument.contains('%') || argument.contains('?'));
+                assert!(
+                    !told_as_text,
+                    "{path}: an error is told as an error, so that its chain can be read: {argument}"
+                );
+            }
+        }
+    }
+    assert!(seen > 100, "only {seen} arguments were found");
+}
+
+#[test]
+fn the_words_of_our_errors_are_our_own() {
+    // What may stand in them: names and numbers of ours. Values of requests may not: these words are logged and exported.
+    const OURS: [&str; 17] = [
+        "path.display()",
+        "what",
+        "source.kind()",
+        "program",
+        "output",
+        "service",
+        "address",
+        "name",
+        "addr",
+        "rpc",
+        "template",
+        "field",
+        "problem",
+        "first",
+        "second",
+        "route",
+        "",
+    ];
+    let mut seen = 0;
+    for (path, text) in files().iter().filter(|(name, _)| name.contains("src/")) {
+        for words in without_tests(text).split("#[error(\"").skip(1) {
+            seen += 1;
+            let words = words.split('"').next().unwrap_or_default();
+            for hole in words.split('{').skip(1).filter_map(|rest| rest.split('}').next()) {
+                assert!(OURS.contains(&hole) || hole == "0", "{path}: {{{hole}}} in the words of an error");
+            }
+        }
+    }
+    assert!(seen > 50, "only {seen} errors were found");
 }
 
 #[test]

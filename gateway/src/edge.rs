@@ -1,7 +1,7 @@
 //! What happens to every request, whatever it is for: a name, a span, a place or a refusal, and the headers of the
 //! answer.
 
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{Router, body::Body, extract::Request, response::Response};
 use futures_util::FutureExt;
@@ -18,6 +18,7 @@ use crate::{
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
 
 /// On every answer. Nothing that we answer is a page of ours, so a browser may do nothing with it but show it.
@@ -56,10 +57,13 @@ impl Edge {
             Ids { request_id: request_id.into(), trace_id: telemetry::trace_id_of(&span).map(Arc::from) };
         request.extensions_mut().insert(ids.clone());
         let response = self.admit(request, &ids).instrument(span.clone()).await;
-        let response = self.finish(response, &method, version, &ids);
+        let mut response = self.finish(response, &method, version, &ids);
+        if let Some(value) = telemetry::trace_response(&span) {
+            response.headers_mut().insert(TRACE_RESPONSE, value);
+        }
         span.record("http.response.status_code", response.status().as_u16());
         if response.status().is_server_error() {
-            span.record("otel.status_code", "ERROR");
+            telemetry::fail(&span, response.status().as_str());
         }
         response
     }
@@ -83,8 +87,8 @@ impl Edge {
         let mut response = match AssertUnwindSafe(async { routes.call(request).await }).catch_unwind().await {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},
-            Err(panic) => {
-                tracing::error!(panic = words(&*panic), "a handler panicked");
+            Err(_) => {
+                tracing::error!(error.type = "panic", "a handler panicked");
                 return Problem::internal().render(ids);
             }
         };
@@ -148,15 +152,16 @@ fn span(method: &Method, request_id: &str) -> Span {
         url.path = Empty,
         http.response.status_code = Empty,
         otel.status_code = Empty,
+        error.type = Empty,
+        levqor.service = crate::NAME,
         request.id = request_id,
-        trace_id = Empty,
     )
 }
 
 /// Names the current request's span after its route. The path itself stays out of it: ids and worse are in paths.
 pub(crate) fn name_span(name: &str, route: &str) {
     let span = Span::current();
-    span.record("otel.name", name);
+    telemetry::rename(&span, name);
     span.record("http.route", route);
     span.record("url.path", route);
 }
@@ -169,11 +174,6 @@ fn request_id(headers: &HeaderMap) -> String {
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
     };
     given.filter(fits).map_or_else(id::request_id, str::to_owned)
-}
-
-fn words(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&'static str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without words")
 }
 
 #[cfg(test)]

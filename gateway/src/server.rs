@@ -100,14 +100,16 @@ async fn accept(listener: TcpListener, edge: Arc<Edge>, stop: CancellationToken,
                 }
             }
         }
-        Err(error) => tracing::warn!(%error, "cannot serve the last connections"),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot serve the last connections");
+        }
     }
 }
 
 async fn serve(stream: TcpStream, edge: Arc<Edge>, stop: CancellationToken) {
     // Small answers must not wait for more to send.
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot set TCP_NODELAY");
+        tracing::debug!(error = &error as &dyn std::error::Error, "cannot set TCP_NODELAY");
     }
     let begun = CancellationToken::new();
     let asked = begun.clone();
@@ -153,6 +155,6 @@ async fn refused(error: &io::Error) {
     if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
         return;
     }
-    tracing::warn!(%error, "cannot take a connection");
+    tracing::warn!(error = error as &dyn std::error::Error, "cannot take a connection");
     tokio::time::sleep(BREATH).await;
 }

@@ -4,6 +4,7 @@ mod addresses;
 mod peer;
 mod raw;
 mod vendor;
+mod vendor_request;
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -17,6 +18,7 @@ pub use addresses::{Address, Addresses, PeerAddress};
 pub use peer::Peer;
 pub use raw::{BytesCodec, call_raw};
 pub use vendor::{ApiBase, NotAnApiBase, vendor_client};
+pub use vendor_request::send;
 
 use crate::{chassis::Tasks, telemetry};
 

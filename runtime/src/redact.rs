@@ -1,7 +1,14 @@
-//! Messages as they may be logged: what is personal by the proto's own word is left out.
+//! What may leave the process: messages without what is personal by the proto's own word, errors by their kind, texts
+//! without what looks like an address, a card or a key.
+
+mod error;
+mod text;
 
 use prost_reflect::{DynamicMessage, ExtensionDescriptor, FieldDescriptor, ReflectMessage, Value};
 use serde_json::{Map, Value as Json};
+
+pub use error::error;
+pub use text::text;
 
 use crate::access::methods;
 

@@ -98,13 +98,18 @@ where
 
 fn failure<Req: Message + Name, E: ServiceError>(service: &str, error: &E, request: &Req) -> Status {
     let (code, reason) = (error.code(), error.reason());
-    let shown: &dyn std::error::Error = error;
+    let shown: &(dyn std::error::Error + 'static) = error;
     match code.log_level() {
         tracing::Level::ERROR => {
             let request = redact::message(&Req::full_name(), &request.encode_to_vec());
-            tracing::error!(error = shown, reason, %request, "the call failed");
+            // A panic was reported where it happened.
+            let panicked = matches!(shown.downcast_ref(), Some(Broken::Panic));
+            let kind = if panicked { "panic" } else { "internal" };
+            tracing::error!(error.type = kind, error.message = %error, error = shown, reason, %request, "the call failed");
         }
-        tracing::Level::WARN => tracing::warn!(error = shown, reason, "the call failed"),
+        tracing::Level::WARN => {
+            tracing::warn!(error.message = %error, error = shown, reason, "the call failed");
+        }
         _ => tracing::info!(reason, "the call was refused"),
     }
     to_status(service, error)

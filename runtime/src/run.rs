@@ -431,7 +431,7 @@ impl<S: Service> Running<S> {
         within(DRAIN_CALLS, "calls", async {
             let _ = watch.await;
             if let Ok(Err(error)) = server.await {
-                tracing::warn!(%error, "the server stopped with an error");
+                tracing::warn!(error = &error as &dyn std::error::Error, "the server stopped with an error");
             }
             self.chassis.tasks.finish().await;
         })

@@ -22,7 +22,7 @@ const MAX_CALLS: usize = 1024;
 pub fn stack(routes: Router, admission: Arc<Admission>) -> Router {
     routes
         // Who is calling, and may they: last, since it may have to fetch keys, and everything before it is cheap.
-        .layer(middleware::from_fn_with_state(admission, admit::admit))
+        .layer(middleware::from_fn_with_state(Arc::clone(&admission), admit::admit))
         // From here on the caller's patience counts.
         .layer(middleware::from_fn(deadline::deadline))
         // Refuses what would only queue. Before any work is done, after the span, so that refusals are seen.
@@ -30,7 +30,7 @@ pub fn stack(routes: Router, admission: Arc<Admission>) -> Router {
         // A panic below becomes an answer. Outside of it nothing of ours can panic but the span.
         .layer(CatchPanicLayer::custom(trace::panic_answer))
         // The span is outermost, so that every line of the log below it carries the trace id.
-        .layer(middleware::from_fn(trace::trace))
+        .layer(middleware::from_fn_with_state(admission, trace::trace))
 }
 
 /// Serves until told to stop, then answers what it has taken and returns.
@@ -39,7 +39,7 @@ pub async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) 
     // Small answers must not wait for more to send.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
+            tracing::debug!(error = &error as &dyn std::error::Error, "cannot set TCP_NODELAY");
         }
     });
     axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await

@@ -2,78 +2,257 @@
 //! initialises them.
 //!
 //! Trace context (W3C) crosses HTTP, gRPC and deferred calls; every line of the log within a request carries its trace
-//! id.
+//! id. What may be told is decided in `fields` and `redact`, once for all of them.
 
 mod config;
+mod context;
+mod errors;
+mod fields;
+mod layers;
+mod logs;
+mod otlp;
+mod panics;
+mod pipeline;
+mod record;
 mod resource;
 mod spans;
+mod statements;
 mod test_report;
+mod traces;
 
-use std::sync::OnceLock;
+use std::{
+    io,
+    sync::{Arc, OnceLock, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
 
-use opentelemetry::trace::TracerProvider;
-use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
-use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+use futures_util::future::{BoxFuture, join_all};
+use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData};
+use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 pub use config::{Otlp, TelemetryConfig};
+pub use context::{
+    continue_trace, current_trace_parent, inject_current, rename, trace_id_of, trace_response,
+};
+pub use fields::{OF_EVENTS, OF_SPANS};
 pub(crate) use resource::resource;
-pub use spans::{continue_trace, current_trace_parent, inject_current, resumed_span, trace_id_of};
-pub(crate) use spans::{deferred_span, rpc_server_span};
+pub(crate) use spans::{
+    DeferredCall, deferred_span, record_called, record_served, rpc_client_span, rpc_server_span,
+};
+pub use spans::{fail, http_client_span, record_http, resumed_span};
 pub use test_report::{ErrorReports, NotArrived};
 
-use crate::service::Capability;
+use self::{
+    errors::{Sentry, ToSentry},
+    fields::Value,
+    layers::Told,
+    logs::Format,
+    otlp::{Receiver, Resources},
+    pipeline::{Destination, Queue, pipeline},
+    record::{Place, Record},
+};
+use crate::{redact, service::Capability};
+
+/// How long the end of the process waits for what was not sent yet.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// Asks a queue to be sent off.
+type Flush = Box<dyn Fn() -> mpsc::Receiver<()> + Send + Sync>;
+
+fn flush<T: Send + 'static>(queue: &Queue<T>) -> Flush {
+    let queue = queue.clone();
+    Box::new(move || queue.flush())
+}
 
 /// Flushes when the process ends, whichever way it does.
 pub struct TelemetryGuard {
     provider: SdkTracerProvider,
+    told: Arc<Told>,
+    flushes: Vec<Flush>,
+}
+
+impl TelemetryGuard {
+    /// Reports why the process ends, where it ends in failure. The words for people are written by `main`.
+    pub fn report_end(&self, error: &anyhow::Error) {
+        let fields = vec![
+            ("reason", Value::Text("PROCESS_ENDED".to_owned())),
+            ("error.message", Value::Text(redact::text(&error.to_string()).into_owned())),
+            ("error", Value::Text(redact::error(error.as_ref()))),
+        ];
+        let record = Record::made("the process ends in failure", fields, Place::current());
+        if let Some(sentry) = &self.told.sentry {
+            sentry.hear(&record);
+        }
+        if let Some(logs) = &self.told.logs {
+            logs.push(record);
+        }
+    }
 }
 
 impl Drop for TelemetryGuard {
     fn drop(&mut self) {
-        // Nothing is exported, so nothing can be lost here; the error says only that it was shut down before.
+        // Only marks it: spans that end from now on are not recorded. The error says that it was done before.
         let _ = self.provider.shutdown();
+        // All are asked first and then waited for: one that hangs does not cost the others their time.
+        let asked: Vec<_> = self.flushes.iter().map(|flush| flush()).collect();
+        let until = Instant::now() + FLUSH;
+        for done in asked {
+            // What is not sent by then is lost, and the process ends all the same.
+            let _ = done.recv_timeout(until.saturating_duration_since(Instant::now()));
+        }
     }
 }
 
-static CAPABILITIES: OnceLock<Vec<Capability>> = OnceLock::new();
-
-/// What the process can tell, and where to; for every status surface.
-#[must_use]
-pub fn capabilities() -> Vec<Capability> {
-    let off = |name| Capability::off(name, "telemetry was not initialised");
-    CAPABILITIES.get().cloned().unwrap_or_else(|| vec![off("otlp"), off("sentry")])
+/// What can be told, and where to.
+struct Outlets {
+    otlp: Capability,
+    sentry: Capability,
+    traces: Option<Queue<SpanData>>,
+    logs: Option<Queue<Record>>,
+    errors: Option<Queue<sentry::Envelope>>,
 }
 
-/// Installs telemetry for the process that this service names: `billing`, `gateway`, `up`. A second call changes nothing.
+static OUTLETS: OnceLock<Outlets> = OnceLock::new();
+
+/// What the process can tell, and where to, for every status surface; with what is failing at this moment.
+#[must_use]
+pub fn capabilities() -> Vec<Capability> {
+    let Some(outlets) = OUTLETS.get() else {
+        return ["otlp", "sentry"].map(|name| Capability::off(name, "telemetry was not initialised")).into();
+    };
+    let (mut otlp, mut sentry) = (outlets.otlp.clone(), outlets.sentry.clone());
+    let add = |capability: &mut Capability, what: &str, trouble: Option<String>| {
+        if let Some(trouble) = trouble {
+            capability.reason = format!("{}; {what} {trouble}", capability.reason);
+        }
+    };
+    add(&mut otlp, "traces", outlets.traces.as_ref().and_then(Queue::trouble));
+    add(&mut otlp, "logs", outlets.logs.as_ref().and_then(Queue::trouble));
+    add(&mut sentry, "errors", outlets.errors.as_ref().and_then(Queue::trouble));
+    vec![otlp, sentry]
+}
+
+/// Runs a process' work with telemetry: how it ends is reported, a panic is seen where it happens, and everything that
+/// was told is sent before this returns, whichever way that is.
+pub async fn run<T>(
+    config: &TelemetryConfig,
+    service: &'static str,
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let guard = init(config, service);
+    panics::watch(Arc::clone(&guard.told));
+    let outcome = work.await;
+    if let Err(error) = &outcome {
+        guard.report_end(error);
+    }
+    outcome
+}
+
+/// Installs telemetry for the process that this service names: `billing`, `gateway`, `up`. Of several calls the first
+/// counts.
 #[must_use]
 pub fn init(config: &TelemetryConfig, service: &'static str) -> TelemetryGuard {
-    // Trace ids are made and passed on; nothing is recorded, since nothing is exported.
-    let resource = resource(config, service);
-    let provider =
-        SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOff).with_resource(resource).build();
-    let reason = match &config.sentry {
-        None => "SENTRY_DSN is not set".to_owned(),
-        Some(dsn) => format!("not built yet; {} would be told", dsn.0.host()),
+    let mut outlets = Outlets {
+        otlp: Capability::off("otlp", config.otlp.as_ref().err().copied().unwrap_or_default()),
+        sentry: Capability::off("sentry", "SENTRY_DSN is not set"),
+        traces: None,
+        logs: None,
+        errors: None,
     };
-    let _ = CAPABILITIES.set(vec![
-        Capability::off("otlp", config.otlp.as_ref().err().map_or("not built yet", |reason| *reason)),
-        Capability::off("sentry", reason),
-    ]);
-    let context = tracing_opentelemetry::layer()
-        .with_tracer(provider.tracer("levqor"))
+    if let Err(error) = open(&mut outlets, config, service) {
+        // Nothing to run exporters on: the service itself is not worth less for it, and the status says so.
+        let reason = format!("cannot export: {}", error.kind());
+        (outlets.otlp, outlets.sentry) =
+            (Capability::off("otlp", reason.clone()), Capability::off("sentry", reason));
+    }
+    let mut flushes: Vec<Flush> = Vec::new();
+    flushes.extend(outlets.traces.as_ref().map(flush));
+    flushes.extend(outlets.logs.as_ref().map(flush));
+    flushes.extend(outlets.errors.as_ref().map(flush));
+    let sampler = config.otlp.as_ref().ok().map(|otlp| otlp.sampler.clone());
+    let provider = traces::provider(outlets.traces.clone().zip(sampler));
+    let told = Arc::new(Told {
+        format: Format::new(config.json),
+        logs: outlets.logs.clone(),
+        sentry: outlets.errors.clone().map(|queue| Sentry::new(queue, &config.environment, service)),
+        dispatch: OnceLock::new(),
+    });
+    let _ = OUTLETS.set(outlets);
+    install(config, &provider, &told);
+    TelemetryGuard { provider, told, flushes }
+}
+
+fn install(config: &TelemetryConfig, provider: &SdkTracerProvider, told: &Arc<Told>) {
+    // Events are log records with the trace's id, not events of spans: one place, one redaction.
+    let spans = tracing_opentelemetry::layer()
+        .with_tracer(traces::tracer(provider))
         .with_location(false)
         .with_threads(false)
-        .with_tracked_inactivity(false);
-    let filter = EnvFilter::try_new(&config.filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let format = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let format = if config.json {
-        format.json().with_current_span(true).with_span_list(false).flatten_event(true).boxed()
-    } else {
-        format.with_target(false).boxed()
-    };
-    let context =
-        context.with_filter(EnvFilter::new("info,h2=off,hyper=off,hyper_util=off,tonic=off,tower=off"));
+        .with_target(false)
+        .with_tracked_inactivity(false)
+        .with_context_activation(false)
+        .with_filter(layers::our_spans());
+    // Where nothing is exported, nobody listens to statements either.
+    let recorded = OUTLETS.get().is_some_and(|outlets| outlets.traces.is_some());
+    let statements = recorded.then(|| statements::statements(traces::tracer(provider), Arc::clone(told)));
+    let errors = told.sentry.is_some().then(|| layers::errors(Arc::clone(told)));
     // Fails only where a subscriber is installed already, as in a test binary.
-    let _ = tracing_subscriber::registry().with(context).with(format.with_filter(filter)).try_init();
-    TelemetryGuard { provider }
+    let _ = tracing_subscriber::registry()
+        .with(layers::KeepFacts.with_filter(layers::our_spans()))
+        .with(spans)
+        .with(layers::log(&config.filter, Arc::clone(told)))
+        .with(errors)
+        .with(statements)
+        .try_init();
+}
+
+/// Opens what is configured, on a thread of its own: it works while the process starts, while it is busy, and while it
+/// ends.
+fn open(outlets: &mut Outlets, config: &TelemetryConfig, service: &'static str) -> io::Result<()> {
+    if config.otlp.is_err() && config.sentry.is_none() {
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut workers: Vec<BoxFuture<'static, ()>> = Vec::new();
+    {
+        // Clients bind to the runtime that they are made in.
+        let _entered = runtime.enter();
+        if let Ok(otlp) = &config.otlp {
+            let receiver = Receiver::new(otlp);
+            let resources = || Resources::new(config, service);
+            let traces = traces::ToReceiver { receiver: receiver.clone(), resources: resources() };
+            outlets.traces = Some(start(&mut workers, traces, traces::CAPACITY, traces::BATCH));
+            let logs = logs::ToReceiver { receiver, resources: resources() };
+            outlets.logs = Some(start(&mut workers, logs, logs::CAPACITY, logs::BATCH));
+            let to = otlp.endpoint.authority().map(ToString::to_string).unwrap_or_default();
+            outlets.otlp = Capability::on("otlp", format!("traces, logs and metrics to {to}"));
+        }
+        if let Some(dsn) = &config.sentry {
+            match ToSentry::try_new(dsn) {
+                Ok(sentry) => {
+                    outlets.errors = Some(start(&mut workers, sentry, errors::CAPACITY, errors::BATCH));
+                    let to = format!("errors to {}, project {}", dsn.0.host(), dsn.0.project_id());
+                    outlets.sentry = Capability::on("sentry", to);
+                }
+                Err(error) => outlets.sentry = Capability::off("sentry", redact::error(&error)),
+            }
+        }
+    }
+    let work = move || {
+        runtime.block_on(join_all(workers));
+    };
+    thread::Builder::new().name("levqor-telemetry".to_owned()).spawn(work)?;
+    Ok(())
+}
+
+fn start<D: Destination + Sync>(
+    workers: &mut Vec<BoxFuture<'static, ()>>,
+    destination: D,
+    capacity: usize,
+    batch: usize,
+) -> Queue<D::Item> {
+    let (queue, worker) = pipeline(destination, capacity, batch);
+    workers.push(Box::pin(worker.run()));
+    queue
 }

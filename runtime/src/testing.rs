@@ -3,6 +3,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a harness panics: that is how a test fails")]
 
 pub mod process;
+pub mod recorder;
 
 use std::{
     collections::HashSet,

@@ -99,7 +99,9 @@ pub async fn run<S: Source>(source: Arc<S>, tasks: Tasks, stop: CancellationToke
                             match tokio::time::timeout(LEASE, work).await {
                                 Ok(Ok(())) => {}
                                 // A panic is a bug; its lease runs out, and the work is taken up again.
-                                Ok(Err(_)) => tracing::error!(source = source.name(), "a worker panicked"),
+                                Ok(Err(_)) => {
+                                    tracing::error!(error.type = "panic", source = source.name(), "a worker panicked");
+                                }
                                 Err(_) => tracing::warn!(
                                     source = source.name(),
                                     "a worker was cut off after its lease"

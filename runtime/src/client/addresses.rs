@@ -105,7 +105,11 @@ pub(super) async fn resolve(addresses: &[Address]) -> Option<BTreeSet<SocketAddr
             Address::Name(name) => match tokio::net::lookup_host(name).await {
                 Ok(addresses) => found.extend(addresses),
                 Err(error) => {
-                    tracing::warn!(name, %error, "cannot look up a service's address");
+                    tracing::warn!(
+                        name,
+                        error = &error as &dyn std::error::Error,
+                        "cannot look up a service's address"
+                    );
                     return None;
                 }
             },

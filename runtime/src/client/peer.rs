@@ -6,9 +6,17 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::future::{BoxFuture, Either};
 use http_body::{Body as _, Frame, SizeHint};
-use tonic::{Status, body::Body, transport::Channel};
+use tonic::{
+    Code, Status,
+    body::Body,
+    transport::{Channel, channel::ResponseFuture},
+};
 use tower::Service;
+use tracing::{Instrument, Span};
+
+use crate::telemetry;
 
 /// A channel to a service. Cheap to clone; connects when first used.
 #[derive(Clone, Debug)]
@@ -25,15 +33,34 @@ impl Peer {
 impl Service<http::Request<Body>> for Peer {
     type Response = http::Response<Body>;
     type Error = tonic::transport::Error;
-    type Future = tonic::transport::channel::ResponseFuture;
+    type Future = Either<ResponseFuture, BoxFuture<'static, Result<Self::Response, Self::Error>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Service::poll_ready(&mut self.0, cx)
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        Service::call(&mut self.0, request.map(|body| Body::new(LookAhead::new(body))))
+        let mut request = request.map(|body| Body::new(LookAhead::new(body)));
+        let Some(span) = telemetry::rpc_client_span(&mut request) else {
+            return Either::Left(Service::call(&mut self.0, request));
+        };
+        let call = span.in_scope(|| Service::call(&mut self.0, request));
+        Either::Right(Box::pin(watch(call, span)))
     }
+}
+
+/// Notes on the span how the call ended. Of a stream it is noted how it began.
+async fn watch(call: ResponseFuture, span: Span) -> Result<http::Response<Body>, tonic::transport::Error> {
+    let outcome = call.instrument(span.clone()).await;
+    let code = match &outcome {
+        Ok(response) => {
+            let code = response.headers().get("grpc-status");
+            code.map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()))
+        }
+        Err(_) => Code::Unavailable,
+    };
+    telemetry::record_called(&span, code);
+    outcome
 }
 
 /// Says with the last frame that it is the last. tonic's own bodies learn it only when they are asked again, and HTTP/2

@@ -7,6 +7,7 @@ use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiBase {
     url: String,
+    host: String,
     on_this_machine: bool,
 }
 
@@ -18,6 +19,12 @@ impl ApiBase {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.url
+    }
+
+    /// The host, without a port.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
     }
 }
 
@@ -48,7 +55,11 @@ impl FromStr for ApiBase {
         };
         let bare =
             matches!(url.path(), "" | "/") && url.query().is_none() && !authority.as_str().contains('@');
-        if safe && bare { Ok(Self { url: format!("{url}"), on_this_machine }) } else { Err(NotAnApiBase) }
+        if safe && bare {
+            Ok(Self { url: format!("{url}"), host: host.to_owned(), on_this_machine })
+        } else {
+            Err(NotAnApiBase)
+        }
     }
 }
 

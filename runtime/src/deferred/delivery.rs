@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use tokio::sync::Notify;
 use tonic::Status;
 use tonic_types::StatusExt;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::store::{self, Claim, Claimed};
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
     error::{ErrorCode, ServiceError},
     fail_point::FailPoint,
     shared_commit::{BatchWrite, NotWritten, SharedCommit},
-    telemetry,
+    telemetry::{self, DeferredCall},
     work::{self, LEASE, MAX_ATTEMPTS, Source, TRY_TIMEOUT},
 };
 
@@ -205,10 +205,19 @@ impl Source for Delivery {
     }
 
     async fn process(&self, call: Claimed) {
-        let span = telemetry::deferred_span(&call.rpc, &call.trace_parent);
+        let told = DeferredCall {
+            rpc: &call.rpc,
+            id: call.work_id,
+            attempts: call.attempts,
+            trace_parent: &call.trace_parent,
+        };
+        let span = telemetry::deferred_span(self.chassis.service, &told);
         async {
             let outcome = self.attempt(&call).await;
             FailPoint::DeferredCalled.reached();
+            if let Err(status) = &outcome {
+                telemetry::fail(&Span::current(), ErrorCode::from_grpc(status.code()).as_str());
+            }
             self.leave(&call);
             match self.settle_patiently(&call, outcome).await {
                 Ok(true) => FailPoint::DeferredSettled.reached(),

@@ -1,39 +1,48 @@
 //! The span of a call, and the answer to a panic.
 
+use std::sync::Arc;
+
 use axum::{
     body::Body,
-    extract::Request,
+    extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use tonic::Status;
+use tonic::{Code, Status};
 use tracing::Instrument;
 
+use super::Admission;
 use crate::{id, telemetry};
 
 /// The name of this request, given by the caller or by us.
 #[derive(Debug, Clone)]
 pub(super) struct RequestId(pub(super) String);
 
-pub(super) async fn trace(mut request: Request, next: Next) -> Response {
+pub(super) async fn trace(
+    State(admission): State<Arc<Admission>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let given = request.headers().get("x-request-id").and_then(|value| value.to_str().ok());
     let fits = |text: &&str| {
         (1..=128).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
     };
     let request_id = given.filter(fits).map_or_else(id::request_id, str::to_owned);
-    let span = telemetry::rpc_server_span(request.uri().path(), request.headers(), &request_id);
+    let span =
+        telemetry::rpc_server_span(admission.service, request.uri().path(), request.headers(), &request_id);
     request.extensions_mut().insert(RequestId(request_id));
     let response = next.run(request).instrument(span.clone()).await;
     // Streams carry their status in the trailers; what is known now is an error before the first message, or success.
-    let code = response.headers().get("grpc-status").and_then(|value| value.to_str().ok()).unwrap_or("0");
-    span.record("rpc.response.status_code", code);
+    let code =
+        response.headers().get("grpc-status").map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()));
+    telemetry::record_served(&span, code);
     response
 }
 
 /// Handlers' panics are caught, with their context, in `rpc::call`; this is for everything else.
 pub(super) fn panic_answer(_: Box<dyn std::any::Any + Send>) -> Response {
-    tracing::error!("the server stack panicked");
+    tracing::error!(error.type = "panic", "the server stack panicked");
     status_answer(&Status::internal("something went wrong on our side; the failure was recorded"))
 }
 

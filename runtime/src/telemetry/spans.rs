@@ -1,109 +1,190 @@
-//! Spans by OpenTelemetry's semantic conventions, and the trace context (W3C) that crosses HTTP, gRPC and deferred calls.
+//! Spans by OpenTelemetry's semantic conventions (HTTP, RPC): their names, kinds and attributes, once.
 
-use opentelemetry::{
-    propagation::{Extractor, Injector, TextMapPropagator},
-    trace::TraceContextExt,
-};
-use opentelemetry_http::HeaderExtractor;
-use opentelemetry_sdk::propagation::TraceContextPropagator;
-use tonic::metadata::{MetadataKey, MetadataMap, MetadataValue};
+use http::HeaderMap;
+use tonic::Code;
 use tracing::{Span, field::Empty};
-use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use super::context::{continue_trace, inject, is_recorded, resume_trace};
+use crate::access;
+
+/// What is called that we do not know; it must not become a name in anybody's statistics.
+const OTHER: &str = "_OTHER";
 
 /// The span of a request that arrives over gRPC.
-pub(crate) fn rpc_server_span(path: &str, headers: &http::HeaderMap, request_id: &str) -> Span {
-    let rpc = path.trim_start_matches('/');
+pub(crate) fn rpc_server_span(service: &str, path: &str, headers: &HeaderMap, request_id: &str) -> Span {
+    let rpc = known(path);
     let span = tracing::info_span!(
         "rpc",
         otel.name = rpc,
         otel.kind = "server",
+        otel.status_code = Empty,
+        levqor.service = service,
         rpc.system.name = "grpc",
         rpc.method = rpc,
         rpc.response.status_code = Empty,
+        error.type = Empty,
         request.id = request_id,
-        trace_id = Empty,
     );
     continue_trace(&span, headers);
     span
 }
 
-/// Makes the span a child of the context in the headers, before it is entered, and notes its trace id.
-pub fn continue_trace(span: &Span, headers: &http::HeaderMap) {
-    adopt(span, &HeaderExtractor(headers));
+/// The span of a call that is made over gRPC, with its context put into the call's headers; none where the trace is not
+/// recorded: then the headers hold what they must already.
+pub(crate) fn rpc_client_span<B>(request: &mut http::Request<B>) -> Option<Span> {
+    if !is_recorded(&Span::current()) {
+        return None;
+    }
+    let rpc = known(request.uri().path());
+    let span = tracing::info_span!(
+        "call",
+        otel.name = rpc,
+        otel.kind = "client",
+        otel.status_code = Empty,
+        rpc.system.name = "grpc",
+        rpc.method = rpc,
+        rpc.response.status_code = Empty,
+        error.type = Empty,
+    );
+    inject(&span, request.headers_mut());
+    Some(span)
 }
 
-fn adopt(span: &Span, carrier: &dyn Extractor) {
-    let parent = TraceContextPropagator::new().extract(carrier);
-    // Without a subscriber there is nothing to set it on.
-    let _ = span.set_parent(parent);
-    if let Some(trace_id) = trace_id_of(span) {
-        span.record("trace_id", trace_id);
+/// Notes how a call ended, on the span of whoever answers.
+pub(crate) fn record_served(span: &Span, code: Code) {
+    let name = code_name(code);
+    span.record("rpc.response.status_code", name);
+    // What the caller did wrong is no failure of the one that says so.
+    let failed = matches!(
+        code,
+        Code::Unknown
+            | Code::DeadlineExceeded
+            | Code::Unimplemented
+            | Code::Internal
+            | Code::Unavailable
+            | Code::DataLoss
+    );
+    if failed {
+        fail(span, name);
     }
 }
 
-/// The trace id of a span, as 32 hex digits; none outside of any trace.
-#[must_use]
-pub fn trace_id_of(span: &Span) -> Option<String> {
-    let context = span.context();
-    let context = context.span().span_context().clone();
-    context.is_valid().then(|| context.trace_id().to_string())
+/// Notes how a call ended, on the span of whoever called.
+pub(crate) fn record_called(span: &Span, code: Code) {
+    let name = code_name(code);
+    span.record("rpc.response.status_code", name);
+    if code != Code::Ok {
+        fail(span, name);
+    }
+}
+
+/// Marks a span as failed, for this kind of reason.
+pub fn fail(span: &Span, kind: &str) {
+    span.record("otel.status_code", "ERROR");
+    span.record("error.type", kind);
 }
 
 /// The span of one try of a deferred call, in the trace that deferred it.
-pub(crate) fn deferred_span(rpc: &str, trace_parent: &str) -> Span {
+pub(crate) fn deferred_span(service: &str, call: &DeferredCall<'_>) -> Span {
     let span = tracing::info_span!(
         "deferred call",
-        otel.name = rpc,
-        otel.kind = "client",
-        rpc.system.name = "grpc",
-        rpc.method = rpc,
-        trace_id = Empty,
+        otel.name = format!("deliver {}", call.rpc),
+        otel.kind = "consumer",
+        otel.status_code = Empty,
+        levqor.service = service,
+        rpc.method = call.rpc,
+        deferred_call.id = %call.id,
+        deferred_call.attempts = call.attempts,
+        error.type = Empty,
     );
-    adopt(&span, &TraceParent(trace_parent));
+    resume_trace(&span, call.trace_parent);
     span
 }
 
-/// The span of work that goes on from a stored trace context.
-pub fn resumed_span(name: &'static str, trace_parent: &str) -> Span {
-    let span = tracing::info_span!("work", otel.name = name, otel.kind = "consumer", trace_id = Empty);
-    adopt(&span, &TraceParent(trace_parent));
+/// What is told of a deferred call.
+pub(crate) struct DeferredCall<'a> {
+    /// The RPC.
+    pub(crate) rpc: &'a str,
+    /// Which one.
+    pub(crate) id: uuid::Uuid,
+    /// How often it was tried, this time included.
+    pub(crate) attempts: i32,
+    /// Where it was deferred.
+    pub(crate) trace_parent: &'a str,
+}
+
+/// The span of work of a service that goes on from a stored trace context, in its trace and linked to it.
+pub fn resumed_span(service: &str, name: &'static str, trace_parent: &str) -> Span {
+    let span = tracing::info_span!(
+        "work",
+        otel.name = name,
+        otel.kind = "consumer",
+        otel.status_code = Empty,
+        levqor.service = service,
+        error.type = Empty,
+    );
+    resume_trace(&span, trace_parent);
     span
 }
 
-/// The current trace context as a `traceparent`, to be stored with work; empty outside of any trace.
+/// The span of a request to an outside system. `template` is the path without what stands in it.
 #[must_use]
-pub fn current_trace_parent() -> String {
-    let mut metadata = MetadataMap::new();
-    inject_current(&mut metadata);
-    metadata.get("traceparent").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+pub fn http_client_span(method: &str, host: &str, template: &str) -> Span {
+    tracing::info_span!(
+        "request",
+        otel.name = format!("{method} {template}"),
+        otel.kind = "client",
+        otel.status_code = Empty,
+        http.request.method = method,
+        http.response.status_code = Empty,
+        server.address = host,
+        url.template = template,
+        error.type = Empty,
+    )
 }
 
-/// Adds the current trace context to a call's metadata.
-pub fn inject_current(metadata: &mut MetadataMap) {
-    TraceContextPropagator::new().inject_context(&Span::current().context(), &mut Metadata(metadata));
-}
-
-struct Metadata<'a>(&'a mut MetadataMap);
-
-impl Injector for Metadata<'_> {
-    fn set(&mut self, key: &str, value: String) {
-        if let (Ok(key), Ok(value)) =
-            (MetadataKey::from_bytes(key.as_bytes()), MetadataValue::try_from(value))
-            && !value.is_empty()
-        {
-            self.0.insert(key, value);
+/// Notes what an outside system answered: its status, or what kept it from answering.
+pub fn record_http(span: &Span, answer: Result<u16, &str>) {
+    match answer {
+        Ok(status) => {
+            span.record("http.response.status_code", status);
+            if status >= 400 {
+                fail(span, &status.to_string());
+            }
         }
+        Err(kind) => fail(span, kind),
     }
 }
 
-struct TraceParent<'a>(&'a str);
-
-impl Extractor for TraceParent<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        (key == "traceparent").then_some(self.0)
+/// The RPC of a path, if it is one of the mesh or of the platform.
+fn known(path: &str) -> &str {
+    let platform = path.starts_with("/grpc.health.v1.") || path.starts_with("/grpc.reflection.");
+    match access::methods().by_path(path) {
+        Some(method) => &method.rpc,
+        None if platform => path.trim_start_matches('/'),
+        None => OTHER,
     }
+}
 
-    fn keys(&self) -> Vec<&str> {
-        vec!["traceparent"]
+/// A code as it is written in `google.rpc.Code`.
+const fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }

@@ -75,6 +75,22 @@ impl Process {
         self.ended
     }
 
+    /// Sends a signal, unless it has ended, and waits for the end; how it ended, and everything that it ever said.
+    #[must_use]
+    pub fn stop_and_read(mut self, signal: Signal) -> (ExitStatus, String) {
+        let status = self.ended().unwrap_or_else(|| {
+            // It may end by itself in this very moment.
+            let _ = kill(self.pid, signal);
+            self.end.recv_timeout(PATIENCE).expect("it ends")
+        });
+        self.ended = Some(status);
+        // Both readers end with the process.
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+            self.seen.extend([line.as_str(), "\n"]);
+        }
+        (status, std::mem::take(&mut self.seen))
+    }
+
     /// Sends a signal, unless it has ended, and waits for the end; how it ended.
     #[expect(clippy::must_use_candidate, reason = "most who stop a process do not care how it ends")]
     pub fn stop(mut self, signal: Signal) -> ExitStatus {

@@ -104,7 +104,7 @@ impl Journal {
         let mut conn = self.db().acquire().await?;
         let events = events::pending(&mut conn, &lease.key, only, with_bodies, BATCH).await?;
         let task = |event: Pending| {
-            let span = telemetry::resumed_span("process Stripe event", &event.trace_parent);
+            let span = telemetry::resumed_span(Billing::NAME, "process Stripe event", &event.trace_parent);
             Task { event, span }
         };
         Ok(events.into_iter().map(task).collect())

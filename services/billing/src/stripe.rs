@@ -3,11 +3,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use levqor_runtime::client::ApiBase;
+use levqor_runtime::{client::ApiBase, telemetry};
 use miniserde::json;
 use secrecy::{ExposeSecret, SecretString};
 use stripe_client_core::{RequestBuilder, StripeMethod};
-use tracing::{instrument::WithSubscriber, subscriber::NoSubscriber};
+use tracing::{Instrument, instrument::WithSubscriber, subscriber::NoSubscriber};
 
 use crate::domain::{checkout_session::CheckoutSession, not_understood::NotUnderstood, stripe_id::StripeId};
 
@@ -28,6 +28,8 @@ pub(crate) enum FetchError {
 /// A client of Stripe's API.
 pub(crate) struct Stripe {
     client: stripe::Client,
+    /// For spans.
+    host: String,
 }
 
 impl Stripe {
@@ -35,7 +37,7 @@ impl Stripe {
     pub(crate) fn try_new(key: &SecretString, base: &ApiBase) -> Result<Self, stripe::StripeError> {
         let client =
             stripe::ClientBuilder::new(key.expose_secret()).url(base.as_str()).timeout(TIMEOUT).build()?;
-        Ok(Self { client })
+        Ok(Self { client, host: base.host().to_owned() })
     }
 
     /// Fetches a checkout session as it is now. A read, tried once: the journal tries again, with backoff.
@@ -50,7 +52,10 @@ impl Stripe {
             .query(&BTreeMap::from([("expand", [CheckoutSession::EXPAND])]));
         // Its spans carry the path, and so the session's id, which must not get into the log: it stays silent.
         let call = request.customize().send(&self.client).with_subscriber(NoSubscriber::new());
-        let answer: json::Value = call.await.map_err(|error| read_error(&error))?;
+        let span = telemetry::http_client_span("GET", &self.host, "/v1/checkout/sessions/{id}");
+        let answer: Result<json::Value, _> = call.instrument(span.clone()).await;
+        telemetry::record_http(&span, answer.as_ref().map(|_| 200).or_else(outcome));
+        let answer = answer.map_err(|error| read_error(&error))?;
         let object = serde_json::from_str(&json::to_string(&answer))
             .map_err(|_| FetchError::MayPass("Stripe's answer is not JSON".to_owned()))?;
         let session = CheckoutSession::read(&object)?;
@@ -58,6 +63,17 @@ impl Stripe {
             return Err(NotUnderstood::Field("id").into());
         }
         Ok(session)
+    }
+}
+
+/// What a failed call is to its span.
+fn outcome(error: &stripe::StripeError) -> Result<u16, &'static str> {
+    match error {
+        stripe::StripeError::Stripe(_, status) => Ok(*status),
+        stripe::StripeError::Timeout => Err("timeout"),
+        stripe::StripeError::ClientError(_) => Err("connect"),
+        stripe::StripeError::JSONDeserialize(_) => Err("answer"),
+        stripe::StripeError::ConfigError(_) => Err("configuration"),
     }
 }
 

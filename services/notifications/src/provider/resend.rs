@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
-use levqor_runtime::client::{ApiBase, vendor_client};
+use levqor_runtime::client::{self, ApiBase, vendor_client};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
@@ -56,7 +56,7 @@ impl Resend {
         };
         let request = self.client.post(&self.url).bearer_auth(self.key.expose_secret());
         let request = request.header("idempotency-key", &mail.key).json(&email);
-        match request.send().await {
+        match client::send(request, "/emails").await {
             Ok(response) => {
                 let (status, headers) = (response.status(), response.headers().clone());
                 // What cannot be read counts as empty: the status says enough where it is no success.

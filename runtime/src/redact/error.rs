@@ -1,0 +1,133 @@
+//! Errors as they may leave the process: what kind they are, link by link, and none of the words of other libraries,
+//! which quote what they were given.
+
+use std::{
+    error::Error,
+    fmt::{self, Write},
+    io,
+};
+
+use tonic_types::StatusExt;
+
+use crate::{db::DbError, token::TokenError};
+
+/// How many links are told.
+const MOST_LINKS: usize = 8;
+
+/// An error and what it came from: `the database refused a statement: SQLSTATE 42P01`.
+#[must_use]
+pub fn error(error: &(dyn Error + 'static)) -> String {
+    let mut links = Vec::new();
+    let mut next = Some(error);
+    while let Some(link) = next {
+        let told = describe(link);
+        // A transparent error says the same as its source.
+        if links.last() != Some(&told) {
+            links.push(told);
+        }
+        next = link.source().filter(|_| links.len() < MOST_LINKS);
+    }
+    links.join(": ")
+}
+
+/// One link. Texts of our own errors hold nothing personal (`tests/style.rs` sees to it) and are told; of the others,
+/// the facts that are safe.
+fn describe(error: &(dyn Error + 'static)) -> String {
+    if let Some(error) = error.downcast_ref::<DbError>() {
+        return error.to_string();
+    }
+    if let Some(error) = error.downcast_ref::<TokenError>() {
+        return error.to_string();
+    }
+    if let Some(error) = error.downcast_ref::<sqlx::Error>() {
+        return database(error);
+    }
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        return error.kind().to_string();
+    }
+    if let Some(status) = error.downcast_ref::<tonic::Status>() {
+        let reason = status.get_error_details().error_info().map(|info| info.reason.clone());
+        return format!("gRPC {:?} {}", status.code(), reason.unwrap_or_default()).trim_end().to_owned();
+    }
+    if let Some(error) = error.downcast_ref::<reqwest::Error>() {
+        return http(error);
+    }
+    if let Some(error) = error.downcast_ref::<serde_json::Error>() {
+        return format!("JSON {:?} error at {}:{}", error.classify(), error.line(), error.column());
+    }
+    variant(error)
+}
+
+fn database(error: &sqlx::Error) -> String {
+    let sqlx::Error::Database(database) = error else { return variant(error) };
+    let mut text = format!("SQLSTATE {}", database.code().unwrap_or_default());
+    for (what, name) in [("table", database.table()), ("constraint", database.constraint())] {
+        if let Some(name) = name {
+            // Writing to a string cannot fail.
+            let _ = write!(text, ", {what} {name}");
+        }
+    }
+    text
+}
+
+fn http(error: &reqwest::Error) -> String {
+    let kind = match () {
+        () if error.is_timeout() => "timed out",
+        () if error.is_connect() => "cannot connect",
+        () if error.is_status() => "refused",
+        () if error.is_decode() => "answer cannot be read",
+        () => "failed",
+    };
+    let status = error.status().map(|status| format!(" with {}", status.as_u16())).unwrap_or_default();
+    format!("HTTP request {kind}{status}")
+}
+
+/// The name that an error's `Debug` begins with: a type or a variant. It ends where values begin.
+fn variant(error: &(dyn Error + 'static)) -> String {
+    struct Name(String);
+    impl Write for Name {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            for c in text.chars() {
+                if !c.is_ascii_alphanumeric() && c != '_' && c != ':' {
+                    return Err(fmt::Error);
+                }
+                self.0.push(c);
+            }
+            Ok(())
+        }
+    }
+    let mut name = Name(String::new());
+    // It fails at the first character that is not part of a name: that is where it is to end.
+    let _ = write!(name, "{error:?}");
+    let is_name = name.0.chars().next().is_some_and(char::is_alphabetic);
+    if is_name { name.0 } else { "an error without a name".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    enum Theirs {
+        #[error("cannot find {0}")]
+        NotFound(String),
+    }
+
+    #[test]
+    fn foreign_words_stay_inside_and_kinds_are_told() {
+        let theirs = Theirs::NotFound("alice@example.com".to_owned());
+        assert_eq!(error(&theirs), "NotFound");
+        let boxed: Box<dyn Error> = "alice cannot be found".into();
+        assert_eq!(error(&*boxed), "an error without a name");
+        let io = io::Error::other("alice");
+        assert_eq!(error(&io), "other error");
+        let json = serde_json::from_str::<u8>("\"alice\"").expect_err("no number");
+        assert_eq!(error(&json), "JSON Data error at 1:7");
+    }
+
+    #[test]
+    fn the_chain_of_a_database_error_is_told() {
+        let told = error(&DbError::from(sqlx::Error::PoolTimedOut));
+        assert_eq!(told, "the database does not answer: PoolTimedOut");
+    }
+}

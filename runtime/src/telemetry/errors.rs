@@ -1,0 +1,255 @@
+//! Sentry: internal errors and panics, once each, in events that hold what the log holds and no more.
+
+use std::{
+    borrow::Cow,
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use sentry::{
+    Envelope, Level as SentryLevel,
+    integrations::backtrace::current_stacktrace,
+    protocol::{
+        Breadcrumb, Context, Event, Exception, Frame, Mechanism, SpanId, Stacktrace, TraceContext, TraceId,
+    },
+};
+use serde_json::Value as Json;
+use tracing::Level;
+
+use super::{
+    config::SentryDsn,
+    fields::Value,
+    pipeline::{Destination, Queue, Refusal},
+    record::{Record, is_ours},
+    resource::instance_id,
+};
+use crate::client;
+
+/// Envelopes that wait for Sentry.
+pub(super) const CAPACITY: usize = 128;
+/// Envelopes that are sent one after the other before the queue is looked at again.
+pub(super) const BATCH: usize = 1;
+/// How much of what happened before is told, and remembered.
+const CRUMBS: usize = 30;
+const REMEMBERED: usize = 500;
+/// How long to wait before an envelope is sent again.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long one envelope may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Reports to Sentry.
+pub(super) struct Sentry {
+    queue: Queue<Envelope>,
+    environment: String,
+    process: &'static str,
+    crumbs: Mutex<VecDeque<Record>>,
+}
+
+impl Sentry {
+    pub(super) fn new(queue: Queue<Envelope>, environment: &str, process: &'static str) -> Self {
+        Self { queue, environment: environment.to_owned(), process, crumbs: Mutex::default() }
+    }
+
+    /// Hears of everything that happens; reports what is an error, and remembers the rest for when one comes.
+    pub(super) fn hear(&self, record: &Record) {
+        if record.level == Level::ERROR {
+            // A panic was reported where it happened, with its stack; who caught it only adds a line to the log.
+            if record.text("error.type") != Some("panic") {
+                self.queue.push(self.event(record, None).into());
+            }
+            return;
+        }
+        if is_ours(record.target) {
+            let mut crumbs = self.crumbs.lock().unwrap_or_else(PoisonError::into_inner);
+            if crumbs.len() >= REMEMBERED {
+                crumbs.pop_front();
+            }
+            crumbs.push_back(record.clone());
+        }
+    }
+
+    /// Reports a panic, from where it happens.
+    pub(super) fn panicked(&self, record: &Record) {
+        let stack = current_stacktrace().map(without_machine);
+        self.queue.push(self.event(record, stack).into());
+    }
+
+    fn event(&self, record: &Record, stacktrace: Option<Stacktrace>) -> Event<'static> {
+        let place = &record.place;
+        let service = place.facts.service.as_deref().unwrap_or(self.process).to_owned();
+        let operation = place.facts.operation.clone().or_else(|| record.text("rpc").map(str::to_owned));
+        let reason = record.text("reason").map(str::to_owned);
+        let location = record.text("panic.location").map(str::to_owned);
+        // Grouped by what has to be mended: one place that panics, or one reason of one operation of one service.
+        let group = match &location {
+            Some(location) => vec!["panic".to_owned(), location.clone()],
+            None => vec![
+                service.clone(),
+                reason.clone().unwrap_or_else(|| record.message.clone()),
+                operation.clone().unwrap_or_default(),
+            ],
+        };
+        let said = record.text("error.message").or_else(|| record.text("error")).unwrap_or(&record.message);
+        let exception = Exception {
+            ty: match &location {
+                Some(_) => "panic".to_owned(),
+                None => reason.clone().unwrap_or_else(|| "error".to_owned()),
+            },
+            value: Some(location.clone().map_or_else(|| said.to_owned(), |at| format!("{said}, at {at}"))),
+            module: Some(record.target.to_owned()),
+            mechanism: Some(Mechanism {
+                ty: if location.is_some() { "panic" } else { "generic" }.to_owned(),
+                handled: Some(location.is_none()),
+                ..Default::default()
+            }),
+            stacktrace,
+            ..Default::default()
+        };
+        let mut event = Event {
+            level: SentryLevel::Error,
+            fingerprint: group.into_iter().map(Cow::Owned).collect(),
+            culprit: operation.clone(),
+            transaction: operation.clone(),
+            logger: Some(record.target.to_owned()),
+            logentry: Some(sentry::protocol::LogEntry {
+                message: record.message.clone(),
+                params: Vec::new(),
+            }),
+            platform: "native".into(),
+            timestamp: record.time.into(),
+            server_name: Some(instance_id().into()),
+            release: Some(concat!("levqor@", env!("CARGO_PKG_VERSION")).into()),
+            environment: Some(self.environment.clone().into()),
+            exception: vec![exception].into(),
+            breadcrumbs: self.breadcrumbs(record).into(),
+            ..Default::default()
+        };
+        let tags = [
+            ("service", Some(service)),
+            ("reason", reason),
+            ("operation", operation),
+            ("request_id", place.facts.request_id.clone()),
+            ("trace_id", place.trace_id()),
+        ];
+        event.tags.extend(tags.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        event.extra.extend(record.fields.iter().map(|(name, value)| ((*name).to_owned(), json(value))));
+        if let Some(span) = &place.span {
+            let context = TraceContext {
+                trace_id: TraceId::from(span.trace_id().to_bytes()),
+                span_id: SpanId::from(span.span_id().to_bytes()),
+                op: place.facts.operation.clone(),
+                ..Default::default()
+            };
+            event.contexts.insert("trace".to_owned(), Context::from(context));
+        }
+        event
+    }
+
+    /// What the log said before of the same trace, from the oldest on.
+    fn breadcrumbs(&self, record: &Record) -> Vec<Breadcrumb> {
+        let Some(trace_id) = record.place.trace_id() else { return Vec::new() };
+        let crumbs = self.crumbs.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_trace = crumbs.iter().rev().filter(|crumb| crumb.place.trace_id().as_ref() == Some(&trace_id));
+        let mut told: Vec<_> = of_trace.take(CRUMBS).map(breadcrumb).collect();
+        told.reverse();
+        told
+    }
+}
+
+fn breadcrumb(record: &Record) -> Breadcrumb {
+    let level = match record.level {
+        Level::ERROR => SentryLevel::Error,
+        Level::WARN => SentryLevel::Warning,
+        Level::INFO => SentryLevel::Info,
+        Level::DEBUG | Level::TRACE => SentryLevel::Debug,
+    };
+    Breadcrumb {
+        timestamp: record.time.into(),
+        ty: "log".to_owned(),
+        category: Some(record.target.to_owned()),
+        level,
+        message: Some(record.message.clone()),
+        data: record.fields.iter().map(|(name, value)| ((*name).to_owned(), json(value))).collect(),
+    }
+}
+
+fn json(value: &Value) -> Json {
+    match value {
+        Value::Text(text) => Json::from(text.clone()),
+        Value::Integer(number) => Json::from(*number),
+        Value::Number(number) => Json::from(*number),
+        Value::Bool(value) => Json::from(*value),
+    }
+}
+
+/// A stack without what the machine that built it looks like, and with our own frames told from the others.
+fn without_machine(mut stack: Stacktrace) -> Stacktrace {
+    let shorten =
+        |path: String| path.rsplit_once("/src/index.").map_or(path.clone(), |(_, rest)| rest.to_owned());
+    for frame in &mut stack.frames {
+        let Frame { function, filename, abs_path, in_app, vars, .. } = frame;
+        *in_app = Some(function.as_deref().is_some_and(|name| name.contains("levqor")));
+        *abs_path = None;
+        *filename = filename.take().map(shorten);
+        vars.clear();
+    }
+    stack
+}
+
+/// Envelopes over HTTP.
+pub(super) struct ToSentry {
+    http: reqwest::Client,
+    url: String,
+    auth: String,
+}
+
+impl ToSentry {
+    /// To be made, and used, on the thread of telemetry. Fails only where TLS cannot be set up.
+    pub(super) fn try_new(dsn: &SentryDsn) -> Result<Self, reqwest::Error> {
+        let agent = concat!("levqor/", env!("CARGO_PKG_VERSION"));
+        Ok(Self {
+            http: client::http_client()?,
+            url: dsn.0.envelope_api_url().to_string(),
+            auth: dsn.0.to_auth(Some(agent)).to_string(),
+        })
+    }
+}
+
+impl Destination for ToSentry {
+    type Item = Envelope;
+    type Parcel = bytes::Bytes;
+
+    fn name(&self) -> &'static str {
+        "sentry"
+    }
+
+    fn pack(&self, envelopes: Vec<Envelope>) -> Vec<bytes::Bytes> {
+        let write = |envelope: Envelope| {
+            let mut bytes = Vec::new();
+            // Writing to memory fails only on a value that is no JSON; ours are.
+            envelope.to_writer(&mut bytes).ok()?;
+            Some(bytes::Bytes::from(bytes))
+        };
+        envelopes.into_iter().filter_map(write).collect()
+    }
+
+    async fn send(&mut self, parcel: bytes::Bytes) -> Result<(), Refusal> {
+        let request = self.http.post(&self.url).timeout(TIMEOUT).body(parcel);
+        let request = request
+            .header("x-sentry-auth", &self.auth)
+            .header("content-type", "application/x-sentry-envelope");
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| Refusal { reason: crate::redact::error(&error), retry: Some(PAUSE) })?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let asked = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+        let again = status.as_u16() == 429 || status.is_server_error();
+        let retry = again.then(|| asked.map_or(PAUSE, |seconds: u64| Duration::from_secs(seconds.min(60))));
+        Err(Refusal { reason: format!("HTTP {}", status.as_u16()), retry })
+    }
+}

@@ -1,0 +1,131 @@
+//! OTLP on the wire: the channel to the receiver, the resources of this process, and what its refusals mean.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use opentelemetry_proto::{
+    tonic::{
+        common::v1::{AnyValue, KeyValue, any_value},
+        resource::v1::Resource,
+    },
+    transform::common::tonic::Attributes,
+};
+use opentelemetry_sdk::Resource as SdkResource;
+use tonic::{
+    Code, Request, Status,
+    metadata::MetadataMap,
+    transport::{Channel, ClientTlsConfig, Endpoint},
+};
+use tonic_types::StatusExt;
+
+use super::{Otlp, TelemetryConfig, pipeline::Refusal, resource};
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long to wait before a parcel is sent again, where the receiver does not say.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The way to the receiver.
+#[derive(Clone)]
+pub(super) struct Receiver {
+    pub(super) channel: Channel,
+    headers: MetadataMap,
+    timeout: Duration,
+}
+
+impl Receiver {
+    /// Connects when it is first used. To be made, and used, on the thread of telemetry.
+    pub(super) fn new(otlp: &Otlp) -> Self {
+        let mut endpoint =
+            Endpoint::from(otlp.endpoint.clone()).connect_timeout(CONNECT).timeout(otlp.timeout);
+        if otlp.endpoint.scheme_str() == Some("https") {
+            let tls = ClientTlsConfig::new().with_webpki_roots();
+            // Fails only on a certificate that is not of this configuration; then https is not spoken, and that is told.
+            endpoint = endpoint.clone().tls_config(tls).unwrap_or(endpoint);
+        }
+        let headers = MetadataMap::from_headers(otlp.headers.clone());
+        Self { channel: endpoint.connect_lazy(), headers, timeout: otlp.timeout }
+    }
+
+    /// A request with what every export carries.
+    pub(super) fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        *request.metadata_mut() = self.headers.clone();
+        request.set_timeout(self.timeout);
+        request
+    }
+}
+
+/// What a refusal means, by OTLP's list of what may be sent again.
+pub(super) fn refusal(status: &Status) -> Refusal {
+    let asked = status.get_error_details().retry_info().and_then(|info| info.retry_delay);
+    let again = matches!(
+        status.code(),
+        Code::Cancelled
+            | Code::DeadlineExceeded
+            | Code::Aborted
+            | Code::OutOfRange
+            | Code::Unavailable
+            | Code::DataLoss
+    );
+    let exhausted = status.code() == Code::ResourceExhausted && asked.is_some();
+    let retry = (again || exhausted).then(|| asked.unwrap_or(PAUSE));
+    Refusal { reason: format!("{:?}", status.code()), retry }
+}
+
+/// The resources of this process: in `levqor up` each of its services has its own.
+pub(super) struct Resources {
+    config: TelemetryConfig,
+    process: &'static str,
+}
+
+impl Resources {
+    pub(super) fn new(config: &TelemetryConfig, process: &'static str) -> Self {
+        Self { config: config.clone(), process }
+    }
+
+    fn of(&self, service: Option<&str>) -> Resource {
+        let resource = resource(&self.config, service.unwrap_or(self.process));
+        Resource { attributes: attributes(&resource), ..Default::default() }
+    }
+
+    /// Items by the resource that they belong to.
+    pub(super) fn split<T>(
+        &self,
+        items: Vec<T>,
+        service: impl Fn(&T) -> Option<String>,
+    ) -> Vec<(Resource, Vec<T>)> {
+        let mut by_service: BTreeMap<Option<String>, Vec<T>> = BTreeMap::new();
+        for item in items {
+            by_service.entry(service(&item)).or_default().push(item);
+        }
+        by_service.into_iter().map(|(service, items)| (self.of(service.as_deref()), items)).collect()
+    }
+}
+
+fn attributes(resource: &SdkResource) -> Vec<KeyValue> {
+    let pairs = resource.iter().map(|(key, value)| opentelemetry::KeyValue::new(key.clone(), value.clone()));
+    Attributes::from(pairs).0
+}
+
+/// A text as OTLP writes it.
+pub(super) fn text(text: impl Into<String>) -> AnyValue {
+    AnyValue { value: Some(any_value::Value::StringValue(text.into())) }
+}
+
+/// A named value as OTLP writes it.
+pub(super) fn pair(key: &str, value: AnyValue) -> KeyValue {
+    KeyValue { key: key.to_owned(), value: Some(value), ..Default::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_sent_again_is_sent_again() {
+        assert!(refusal(&Status::unavailable("")).retry.is_some());
+        assert!(refusal(&Status::resource_exhausted("")).retry.is_none());
+        let told = refusal(&Status::invalid_argument("alice@example.com"));
+        assert_eq!(told, Refusal { reason: "InvalidArgument".to_owned(), retry: None });
+    }
+}

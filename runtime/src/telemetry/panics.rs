@@ -1,0 +1,42 @@
+//! Panics, seen where they happen: one line in the log and one event to Sentry, without the words that a panic carries.
+
+use std::{
+    panic::{self, Location, PanicHookInfo},
+    sync::Arc,
+};
+
+use super::{
+    fields::Value,
+    layers::Told,
+    record::{Place, Record},
+};
+
+/// Replaces the process' panic hook. Whoever catches a panic has only to go on.
+pub(super) fn watch(told: Arc<Told>) {
+    panic::set_hook(Box::new(move |info| tell(&told, info)));
+}
+
+fn tell(told: &Told, info: &PanicHookInfo<'_>) {
+    let location = info.location().map_or_else(|| "an unknown place".to_owned(), place);
+    let mut fields =
+        vec![("error.type", Value::Text("panic".to_owned())), ("panic.location", Value::Text(location))];
+    // Words that are in the source are ours; words that were put together may hold anything.
+    if let Some(words) = info.payload().downcast_ref::<&'static str>() {
+        fields.push(("error.message", Value::Text((*words).to_owned())));
+    }
+    let record = Record::made("a panic", fields, Place::current());
+    told.format.write(&record);
+    if let Some(sentry) = &told.sentry {
+        sentry.panicked(&record);
+    }
+    if let Some(logs) = &told.logs {
+        logs.push(record);
+    }
+}
+
+/// File and line, from the repository's or the library's root on.
+fn place(location: &Location<'_>) -> String {
+    let file = location.file();
+    let file = file.rsplit_once("/registry/src/").map_or(file, |(_, rest)| rest);
+    format!("{file}:{}", location.line())
+}

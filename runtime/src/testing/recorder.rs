@@ -1,0 +1,263 @@
+//! An OTLP receiver and a Sentry in one, which keep all they are told, and misbehave when asked to.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU8, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use axum::{Router, body::Bytes, http::StatusCode, routing::post};
+use opentelemetry_proto::tonic::{
+    collector::{
+        logs::v1::{
+            ExportLogsServiceRequest, ExportLogsServiceResponse,
+            logs_service_server::{LogsService, LogsServiceServer},
+        },
+        metrics::v1::{
+            ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+            metrics_service_server::{MetricsService, MetricsServiceServer},
+        },
+        trace::v1::{
+            ExportTraceServiceRequest, ExportTraceServiceResponse,
+            trace_service_server::{TraceService, TraceServiceServer},
+        },
+    },
+    common::v1::{KeyValue, any_value},
+    logs::v1::LogRecord,
+    trace::v1::Span,
+};
+use serde_json::Value;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tonic::{Request, Response, Status};
+
+/// How it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Mood {
+    /// It takes what comes.
+    Taking,
+    /// It takes nothing, and says so.
+    Refusing,
+    /// It accepts connections and never answers.
+    Silent,
+}
+
+/// A span with the service that made it.
+#[derive(Debug, Clone)]
+pub struct Recorded<T> {
+    /// `service.name`
+    pub service: String,
+    /// What it said.
+    pub it: T,
+}
+
+/// All that it was told.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Spans.
+    pub spans: Vec<Recorded<Span>>,
+    /// Log records.
+    pub logs: Vec<Recorded<LogRecord>>,
+    /// Names of metrics.
+    pub metrics: Vec<String>,
+    /// Events of Sentry.
+    pub events: Vec<Value>,
+    /// Everything as text, for who looks for what must not be there.
+    pub everything: String,
+}
+
+impl Told {
+    fn hear(&mut self, request: &impl std::fmt::Debug) {
+        use std::fmt::Write;
+        // Writing to a string cannot fail.
+        let _ = write!(self.everything, "{request:?}");
+    }
+}
+
+/// The recorder, running on a thread of its own.
+pub struct Recorder {
+    addr: SocketAddr,
+    state: Arc<State>,
+    _stop: DropGuard,
+}
+
+struct State {
+    told: Mutex<Told>,
+    mood: AtomicU8,
+    calls: AtomicUsize,
+}
+
+impl Recorder {
+    /// Starts it on a free port.
+    #[must_use]
+    pub fn start() -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.set_nonblocking(true).expect("non-blocking");
+        let addr = listener.local_addr().expect("an address");
+        let state = Arc::new(State {
+            told: Mutex::default(),
+            mood: AtomicU8::new(Mood::Taking as u8),
+            calls: AtomicUsize::new(0),
+        });
+        let stop = CancellationToken::new();
+        let (served, stopped) = (Arc::clone(&state), stop.clone());
+        std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+                tokio::select! {
+                    served = axum::serve(listener, routes(served)) => served.expect("it serves"),
+                    () = stopped.cancelled() => {}
+                }
+            });
+        });
+        Self { addr, state, _stop: stop.drop_guard() }
+    }
+
+    /// Where OTLP goes.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// The DSN of its one project.
+    #[must_use]
+    pub fn dsn(&self) -> String {
+        format!("http://publickey@{}/1", self.addr)
+    }
+
+    /// Changes how it answers.
+    pub fn set_mood(&self, mood: Mood) {
+        self.state.mood.store(mood as u8, Ordering::SeqCst);
+    }
+
+    /// How often it was called.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.state.calls.load(Ordering::SeqCst)
+    }
+
+    /// All that it was told so far.
+    pub fn told(&self) -> MutexGuard<'_, Told> {
+        self.state.told.lock().expect("told")
+    }
+
+    /// Waits until something was told, a minute at most.
+    pub fn until<T>(&self, what: &str, look: impl Fn(&Told) -> Option<T>) -> T {
+        let begun = Instant::now();
+        loop {
+            if let Some(found) = look(&self.told()) {
+                return found;
+            }
+            assert!(begun.elapsed() < Duration::from_mins(1), "waited in vain for: {what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// An attribute as text.
+#[must_use]
+pub fn attribute(attributes: &[KeyValue], name: &str) -> Option<String> {
+    let value = attributes.iter().find(|pair| pair.key == name)?.value.as_ref()?.value.as_ref()?;
+    Some(match value {
+        any_value::Value::StringValue(text) => text.clone(),
+        any_value::Value::IntValue(number) => number.to_string(),
+        any_value::Value::BoolValue(value) => value.to_string(),
+        other => format!("{other:?}"),
+    })
+}
+
+fn routes(state: Arc<State>) -> Router {
+    let mut otlp = tonic::service::Routes::builder();
+    otlp.add_service(TraceServiceServer::new(Otlp(Arc::clone(&state))).max_decoding_message_size(64 << 20));
+    otlp.add_service(LogsServiceServer::new(Otlp(Arc::clone(&state))).max_decoding_message_size(64 << 20));
+    otlp.add_service(MetricsServiceServer::new(Otlp(Arc::clone(&state))).max_decoding_message_size(64 << 20));
+    let envelope = post(move |body: Bytes| async move {
+        if state.answer().await.is_err() {
+            return StatusCode::SERVICE_UNAVAILABLE;
+        }
+        let text = String::from_utf8_lossy(&body).into_owned();
+        let mut told = state.told.lock().expect("told");
+        // An envelope is lines of JSON: its headers, then a header and a payload per item.
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        told.events.extend(lines.filter(|line| line.get("exception").is_some()));
+        told.everything.push_str(&text);
+        StatusCode::OK
+    });
+    otlp.routes().into_axum_router().route("/api/1/envelope/", envelope)
+}
+
+impl State {
+    async fn answer(&self) -> Result<(), Status> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        let mood = self.mood.load(Ordering::SeqCst);
+        if mood == Mood::Silent as u8 {
+            std::future::pending::<()>().await;
+        }
+        if mood == Mood::Refusing as u8 { Err(Status::unavailable("not today")) } else { Ok(()) }
+    }
+}
+
+struct Otlp(Arc<State>);
+
+fn service(resource: Option<&opentelemetry_proto::tonic::resource::v1::Resource>) -> String {
+    resource.and_then(|it| attribute(&it.attributes, "service.name")).unwrap_or_default()
+}
+
+#[tonic::async_trait]
+impl TraceService for Otlp {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        self.0.answer().await?;
+        let request = request.into_inner();
+        let mut told = self.0.told.lock().expect("told");
+        told.hear(&request);
+        for resource in request.resource_spans {
+            let service = service(resource.resource.as_ref());
+            let spans = resource.scope_spans.into_iter().flat_map(|scope| scope.spans);
+            told.spans.extend(spans.map(|it| Recorded { service: service.clone(), it }));
+        }
+        Ok(Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+#[tonic::async_trait]
+impl LogsService for Otlp {
+    async fn export(
+        &self,
+        request: Request<ExportLogsServiceRequest>,
+    ) -> Result<Response<ExportLogsServiceResponse>, Status> {
+        self.0.answer().await?;
+        let request = request.into_inner();
+        let mut told = self.0.told.lock().expect("told");
+        told.hear(&request);
+        for resource in request.resource_logs {
+            let service = service(resource.resource.as_ref());
+            let logs = resource.scope_logs.into_iter().flat_map(|scope| scope.log_records);
+            told.logs.extend(logs.map(|it| Recorded { service: service.clone(), it }));
+        }
+        Ok(Response::new(ExportLogsServiceResponse::default()))
+    }
+}
+
+#[tonic::async_trait]
+impl MetricsService for Otlp {
+    async fn export(
+        &self,
+        request: Request<ExportMetricsServiceRequest>,
+    ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
+        self.0.answer().await?;
+        let request = request.into_inner();
+        let mut told = self.0.told.lock().expect("told");
+        told.hear(&request);
+        let scopes = request.resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
+        told.metrics.extend(scopes.flat_map(|scope| scope.metrics).map(|metric| metric.name));
+        Ok(Response::new(ExportMetricsServiceResponse::default()))
+    }
+}

@@ -1,0 +1,147 @@
+//! What is personal or secret goes through every journey, and is found in nothing that left a process.
+
+use levqor_runtime::context::{Role, User};
+use serde_json::json;
+
+use crate::{
+    roles::{Roles, token},
+    stripe::{checkout, event},
+};
+
+const EMAIL: &str = "zebulon.canary@quackenbush.example";
+const NAME: &str = "Zebulon Quackenbush";
+const CARD: &str = "4000056655665556";
+const KEY: &str = "sk_live_canary0123456789abcdef";
+const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJlY2FuYXJ5";
+const CHAT: &str = "my parrot swallowed the invoice";
+
+/// Parts of them, as they would be found however they were cut, quoted or folded.
+const TRACES: [&str; 8] = [
+    "zebulon",
+    "quackenbush",
+    "canary",
+    CARD,
+    "4000 0566 5566 5556",
+    "c2lnbmf0dxjly2fuyxj5",
+    "parrot",
+    "swallowed",
+];
+
+/// What a customer's browser sends, right and wrong.
+fn ask(roles: &Roles) {
+    let user = User {
+        sub: format!("auth0|{EMAIL}"),
+        email: EMAIL.parse().ok(),
+        email_verified: true,
+        role: Role::Customer,
+    };
+    let theirs = token(&user);
+    assert_eq!(roles.get("/v1/orders", &theirs).0, 200);
+    for (path, bearer, status) in [
+        (format!("/v1/orders?recipient={EMAIL}"), theirs.as_str(), 400),
+        (format!("/v1/orders?page_size={NAME}"), &theirs, 400),
+        (format!("/v1/orders/{EMAIL}"), &theirs, 400),
+        (format!("/v1/messages?recipient={EMAIL}"), &theirs, 403),
+        (format!("/{CHAT}/{EMAIL}/{CARD}"), &theirs, 404),
+        ("/v1/orders".to_owned(), JWT, 401),
+        ("/v1/orders".to_owned(), KEY, 401),
+    ] {
+        assert_eq!(roles.get(&path, bearer).0, status, "{path}");
+    }
+    for (header, value) in [
+        ("x-request-id", CARD),
+        ("x-request-id", JWT),
+        ("x-request-id", KEY),
+        ("idempotency-key", KEY),
+        ("tracestate", "zebulon=quackenbush"),
+        ("baggage", "user=zebulon"),
+        ("x-user-email", EMAIL),
+        ("user-agent", CHAT),
+        ("cookie", NAME),
+        ("grpc-timeout", NAME),
+        ("forwarded", EMAIL),
+    ] {
+        let traced = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        let (status, _, body) = roles.send(|http, url| {
+            http.get(format!("{url}/v1/orders"))
+                .bearer_auth(&theirs)
+                .header(header, value)
+                .header(traced.0, traced.1)
+        });
+        assert_eq!(status, 200, "{header}: {body}");
+    }
+    let body = json!({"email": EMAIL, "name": NAME, "card": CARD, "chat": CHAT}).to_string();
+    roles.send(|http, url| {
+        http.post(format!("{url}/v1/stripe-events/{EMAIL}:replay"))
+            .bearer_auth(&theirs)
+            .header("content-type", "application/json")
+            .body(body)
+    });
+}
+
+/// What Stripe sends, and what those send who say that they are Stripe.
+fn webhooks(roles: &Roles) {
+    let mut session = checkout("1", "alice");
+    session["customer_details"] = json!({"email": EMAIL, "name": NAME});
+    session["metadata"]["note"] = json!(format!("{CHAT} {CARD} {KEY}"));
+    let completed = event("1", "checkout.session.completed", &session);
+    assert_eq!(roles.deliver(&completed).0, 200);
+    roles.wait_for_mails(EMAIL);
+    // Signed by nobody; signed, and no JSON; signed, and not what it says it is.
+    let forged = roles.send(|http, url| {
+        let post =
+            http.post(format!("{url}/webhooks/stripe")).header("stripe-signature", format!("t=1,v1={KEY}"));
+        post.body(completed.to_string())
+    });
+    assert_eq!(forged.0, 400);
+    let garbage = format!("{{\"id\": \"{EMAIL}\", {CHAT}");
+    let signature = crate::stripe::sign(&garbage);
+    let refused = roles.send(|http, url| {
+        http.post(format!("{url}/webhooks/stripe")).header("stripe-signature", signature).body(garbage)
+    });
+    assert_eq!(refused.0, 400);
+    session["amount_total"] = json!(format!("{NAME} {CARD}"));
+    assert_eq!(roles.deliver(&event("2", "checkout.session.completed", &session)).0, 200);
+}
+
+/// Failures inside whose words hold what they failed over: PostgreSQL quotes it in its message, and in its detail.
+fn failures(roles: &Roles) {
+    let refuse = |table: &str, what: &str| {
+        format!(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN RAISE NOTICE 'about {what}';
+             RAISE EXCEPTION 'cannot store {what}' USING DETAIL = '{what}', HINT = '{what}'; END $$;
+             CREATE TRIGGER refuse BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION refuse();"
+        )
+    };
+    let what = format!("{EMAIL} {NAME} {CARD} {JWT} {KEY} {CHAT}");
+    roles.sabotage("notifications", &refuse("messages", &what));
+    let mut session = checkout("3", "alice");
+    session["customer_details"] = json!({"email": EMAIL, "name": NAME});
+    assert_eq!(roles.deliver(&event("3", "checkout.session.completed", &session)).0, 200);
+    let internal = |told: &levqor_runtime::testing::recorder::Told| {
+        told.events.iter().any(|event| event["tags"]["service"] == "notifications").then_some(())
+    };
+    roles.recorder.until("the internal error of notifications", internal);
+}
+
+#[test]
+fn nothing_personal_and_no_secret_leaves_whatever_goes_wrong() {
+    let roles = Roles::start(&[("LEVQOR_LOG", "debug,levqor=trace")]);
+    ask(&roles);
+    webhooks(&roles);
+    failures(&roles);
+    let (recorder, said) = roles.stop();
+    let told = recorder.told();
+    assert!(told.spans.len() > 100 && told.logs.len() > 20 && !told.events.is_empty(), "too little was told");
+    assert!(said.lines().count() > 20, "too little was logged");
+    for (what, text) in [("exported", &told.everything), ("logged", &said)] {
+        let text = text.to_lowercase();
+        for trace in TRACES {
+            if let Some(at) = text.find(trace) {
+                let (from, to) = (at.saturating_sub(300), (at + 200).min(text.len()));
+                panic!("{trace:?} was {what}: …{}…", text.get(from..to).unwrap_or_default());
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What goes wrong inside is reported once, with its trace, and what is expected is not.
+
+use levqor_runtime::testing::recorder::Told;
+use serde_json::Value;
+
+use crate::{
+    process::{Folder, levqor, run, text},
+    roles::{Roles, staff},
+};
+
+fn event<'t>(told: &'t Told, reason: &str) -> Option<&'t Value> {
+    told.events.iter().find(|event| event["tags"]["reason"] == reason)
+}
+
+#[test]
+fn an_internal_error_is_one_event_with_the_trace_and_expected_errors_are_none() {
+    let roles = Roles::start(&[]);
+    // Expected: nobody, nothing, nonsense.
+    assert_eq!(roles.send(|http, url| http.get(format!("{url}/v1/orders"))).0, 401);
+    assert_eq!(roles.get("/v1/orders/no-id", &staff()).0, 400);
+    assert_eq!(roles.get("/v1/orders/019378e5-1f5d-7c51-8a3a-424242424242", &staff()).0, 404);
+    roles.sabotage("billing", "ALTER TABLE orders RENAME TO mislaid");
+    let (status, headers, body) = roles.get("/v1/orders", &staff());
+    assert_eq!(status, 500, "{body}");
+    let trace_id = headers["x-trace-id"].to_str().expect("an id").to_owned();
+    let (recorder, _) = roles.stop();
+    let told = recorder.told();
+    assert_eq!(told.events.len(), 1, "{:#?}", told.events);
+    let event = &told.events[0];
+    for (pointer, expected) in [
+        ("/contexts/trace/trace_id", trace_id.as_str()),
+        ("/tags/service", "billing"),
+        ("/tags/operation", "levqor.billing.v1.BillingService/ListOrders"),
+        ("/tags/reason", "INTERNAL"),
+        ("/release", concat!("levqor@", env!("CARGO_PKG_VERSION"))),
+        ("/environment", "testing"),
+        ("/exception/values/0/value", "the database refused a statement"),
+        ("/fingerprint/0", "billing"),
+        ("/fingerprint/1", "INTERNAL"),
+        ("/fingerprint/2", "levqor.billing.v1.BillingService/ListOrders"),
+    ] {
+        assert_eq!(event.pointer(pointer).and_then(Value::as_str), Some(expected), "{pointer} in {event:#}");
+    }
+    // The span that it happened in is among those that were exported, and says that it failed.
+    let span_id = hex::decode(event["contexts"]["trace"]["span_id"].as_str().expect("an id")).expect("hex");
+    let span = told.spans.iter().find(|span| span.it.span_id == span_id).expect("the span of the event");
+    assert_eq!(span.service, "levqor-billing");
+    assert_eq!(span.it.status.as_ref().map(|status| status.code), Some(2));
+    assert!(event["extra"]["error"].as_str().is_some_and(|it| it.contains("SQLSTATE 42P01")), "{event:#}");
+}
+
+#[test]
+fn a_service_that_cannot_start_says_so_before_it_ends() {
+    let recorder = levqor_runtime::testing::recorder::Recorder::start();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let folder = Folder::new();
+    let mut command = levqor(&folder.data(), &["serve", "gateway"]);
+    command.env("LEVQOR_HTTP_ADDR", taken.local_addr().expect("address").to_string());
+    command.env("SENTRY_DSN", recorder.dsn()).env("OTEL_EXPORTER_OTLP_ENDPOINT", recorder.endpoint());
+    command.env("LEVQOR_MESH_KEY", levqor_runtime::testing::MESH_KEY);
+    command.env("LEVQOR_JWT_SECRET", levqor_runtime::testing::JWT_SECRET);
+    command.env("LEVQOR_BILLING_ADDR", "127.0.0.1:1").env("LEVQOR_NOTIFICATIONS_ADDR", "127.0.0.1:1");
+    let output = run(command);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stderr).lines().count(), 1, "{}", text(&output.stderr));
+    let told = recorder.told();
+    let event = event(&told, "PROCESS_ENDED").expect("an event");
+    assert!(
+        event["exception"]["values"][0]["value"].as_str().is_some_and(|it| it.contains("LEVQOR_HTTP_ADDR")),
+        "{event:#}"
+    );
+    assert_eq!(told.logs.len(), 1, "the same, over OTLP");
+}

@@ -1,0 +1,78 @@
+//! A receiver that is down, refuses or never answers costs no request anything, and is told of once.
+
+use std::time::{Duration, Instant};
+
+use levqor_runtime::testing::recorder::Mood;
+
+use crate::{
+    roles::{Roles, staff},
+    stripe::paid_checkout,
+};
+
+/// The slowest of some requests.
+fn slowest(roles: &Roles, requests: u32) -> Duration {
+    let token = staff();
+    let timed = (0..requests).map(|_| {
+        let begun = Instant::now();
+        assert_eq!(roles.get("/v1/orders", &token).0, 200);
+        begun.elapsed()
+    });
+    timed.max().expect("some")
+}
+
+fn count(said: &str, words: &str) -> usize {
+    said.lines().filter(|line| line.contains(words)).count()
+}
+
+#[test]
+fn a_receiver_that_never_answers_slows_nobody_and_holds_up_no_end() {
+    let mut roles = Roles::start(&[("OTEL_EXPORTER_OTLP_TIMEOUT", "1500")]);
+    roles.recorder.set_mood(Mood::Silent);
+    // More than a batch, so that exports are under way.
+    let slowest = slowest(&roles, 300);
+    assert!(slowest < Duration::from_secs(1), "a request took {slowest:?}");
+    roles.daemon("billing").until("telemetry is lost");
+    let begun = Instant::now();
+    let (_, said) = roles.stop();
+    // Three processes, of which each waits five seconds at the most, and for nothing longer than its timeout.
+    assert!(begun.elapsed() < Duration::from_secs(18), "the end took {:?}", begun.elapsed());
+    let lost = "telemetry is lost until its receiver takes it again";
+    for exporter in ["traces", "logs"] {
+        let lines =
+            said.lines().filter(|line| line.contains(lost) && line.contains(&format!("exporter={exporter}")));
+        assert!(lines.count() <= 3, "a process tells of {exporter} more than once: {said}");
+    }
+}
+
+#[test]
+fn a_receiver_that_refuses_is_told_of_once_and_once_when_it_takes_again() {
+    let mut roles = Roles::start(&[]);
+    roles.recorder.set_mood(Mood::Refusing);
+    for _ in 0..5 {
+        slowest(&roles, 20);
+        let calls = roles.recorder.calls();
+        roles.recorder.until("another export", |_| (roles.recorder.calls() > calls + 3).then_some(()));
+    }
+    let said = roles.daemon("gateway").until("telemetry is lost").to_owned();
+    assert!(!said.contains("taken again"), "{said}");
+    roles.recorder.set_mood(Mood::Taking);
+    slowest(&roles, 1);
+    let said = roles.daemon("gateway").until("telemetry is taken again exporter=traces dropped=").to_owned();
+    assert_eq!(count(&said, "takes it again exporter=traces"), 1, "{said}");
+    slowest(&roles, 1);
+    roles.stop();
+}
+
+#[test]
+fn where_nobody_listens_the_journey_goes_on() {
+    let roles = Roles::start(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"),
+        ("SENTRY_DSN", "http://key@127.0.0.1:1/1"),
+    ]);
+    assert_eq!(roles.deliver(&paid_checkout("1", "alice")).0, 200);
+    roles.wait_for_mails("alice@example.com");
+    roles.sabotage("billing", "ALTER TABLE orders RENAME TO mislaid");
+    assert_eq!(roles.get("/v1/orders", &staff()).0, 500);
+    let (_, said) = roles.stop();
+    assert!(count(&said, "exporter=sentry") <= 1, "{said}");
+}

@@ -1,0 +1,154 @@
+//! The mesh in three processes, on databases of its own, telling a recorder.
+
+use levqor_runtime::{
+    context::{Role, User},
+    testing::{self, Caller, JWT_SECRET, MESH_KEY, cluster, recorder::Recorder},
+};
+use serde_json::Value;
+use sqlx::Connection;
+
+use crate::{
+    process::{Folder, Process, Signal, levqor, run, text},
+    stripe,
+};
+
+/// The mesh, running.
+pub(crate) struct Roles {
+    pub(crate) recorder: Recorder,
+    url: String,
+    databases: [String; 2],
+    daemons: Vec<(&'static str, Process)>,
+    runtime: tokio::runtime::Runtime,
+    http: reqwest::Client,
+    _folder: Folder,
+}
+
+/// A free port; nobody else here binds ports by number.
+fn port() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("address").to_string()
+}
+
+impl Roles {
+    /// Starts it with these settings beside those that it needs.
+    pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
+        let (folder, recorder, postgres) = (Folder::new(), Recorder::start(), cluster());
+        let name = levqor_runtime::id::request_id();
+        let databases = ["billing", "notifications"].map(|service| format!("{service}_{name}"));
+        let runtime = tokio::runtime::Runtime::new().expect("runtime");
+        let [billing, notifications, gateway] = [port(), port(), port()];
+        let url = format!("http://{gateway}");
+        let shared = [
+            ("LEVQOR_MESH_KEY", MESH_KEY),
+            ("LEVQOR_JWT_SECRET", JWT_SECRET),
+            ("LEVQOR_ADDRESS_KEY", "an address key of more than thirty-two characters"),
+            ("LEVQOR_DRAIN_DELAY_MS", "0"),
+            ("LEVQOR_ENVIRONMENT", "testing"),
+            ("STRIPE_WEBHOOK_SECRET", stripe::SECRET),
+            ("LEVQOR_BILLING_ADDR", &billing),
+            ("LEVQOR_NOTIFICATIONS_ADDR", &notifications),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &recorder.endpoint()),
+            ("SENTRY_DSN", &recorder.dsn()),
+        ];
+        let process = |arguments: &[&str], own: &[(&str, &str)]| {
+            let mut command = levqor(&folder.data(), arguments);
+            command.envs(shared).envs(settings.iter().copied()).envs(own.iter().copied());
+            command
+        };
+        let mut daemons = Vec::new();
+        for ((role, listen), database) in
+            [("billing", &billing), ("notifications", &notifications)].into_iter().zip(&databases)
+        {
+            sql(&runtime, "postgres", &format!("CREATE DATABASE {database}"));
+            let own = [("LEVQOR_DATABASE_URL", &*postgres.url(database)), ("LEVQOR_GRPC_ADDR", listen)];
+            let done = run(process(&["migrate", role], &own[..1]));
+            assert!(done.status.success(), "{}", text(&done.stderr));
+            daemons.push((role, Process::start(process(&["serve", role], &own))));
+        }
+        let own = [("LEVQOR_HTTP_ADDR", &*gateway)];
+        daemons.push(("gateway", Process::start(process(&["serve", "gateway"], &own))));
+        for (role, daemon) in &mut daemons {
+            daemon.until(if *role == "gateway" { "serving" } else { "ready" });
+        }
+        let http = levqor_runtime::client::local_http_client().expect("client");
+        Self { recorder, url, databases, daemons, runtime, http, _folder: folder }
+    }
+
+    /// Sends a request and gives its status, headers and body.
+    pub(crate) fn send(
+        &self,
+        request: impl FnOnce(&reqwest::Client, &str) -> reqwest::RequestBuilder,
+    ) -> (u16, http::HeaderMap, String) {
+        self.runtime.block_on(async {
+            // A connection that was kept open may be closed by the other side just as we use it.
+            let request = request(&self.http, &self.url).header("connection", "close");
+            let answer = request.send().await.expect("the gateway answers");
+            let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+            (status, headers, answer.text().await.expect("a body"))
+        })
+    }
+
+    /// Posts an event as Stripe would.
+    pub(crate) fn deliver(&self, event: &Value) -> (u16, http::HeaderMap, String) {
+        let body = event.to_string();
+        let signature = stripe::sign(&body);
+        self.send(|http, url| {
+            http.post(format!("{url}/webhooks/stripe")).header("stripe-signature", signature).body(body)
+        })
+    }
+
+    /// Asks for a path as somebody.
+    pub(crate) fn get(&self, path: &str, token: &str) -> (u16, http::HeaderMap, String) {
+        self.send(|http, url| http.get(format!("{url}{path}")).bearer_auth(token))
+    }
+
+    /// Changes the tables of a service behind its back.
+    pub(crate) fn sabotage(&self, service: &str, statement: &str) {
+        let database = &self.databases[usize::from(service == "notifications")];
+        sql(&self.runtime, database, statement);
+    }
+
+    /// Waits until a mail to this address is in the mailbox, for each of the two that follow from an order.
+    pub(crate) fn wait_for_mails(&self, address: &str) {
+        let path = format!("/v1/messages?recipient={address}&state=STATE_SENT");
+        let token = staff();
+        self.runtime.block_on(testing::eventually("the two mails", || async {
+            let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(&token);
+            let page: Value = request.send().await.ok()?.json().await.ok()?;
+            (page.get("messages")?.as_array()?.len() == 2).then_some(())
+        }));
+    }
+
+    /// One of the processes.
+    pub(crate) fn daemon(&mut self, role: &str) -> &mut Process {
+        &mut self.daemons.iter_mut().find(|(name, _)| *name == role).expect("a role").1
+    }
+
+    /// Stops everything; what each process said.
+    pub(crate) fn stop(mut self) -> (Recorder, String) {
+        let mut said = String::new();
+        for (_, daemon) in self.daemons.drain(..).rev() {
+            let (status, words) = daemon.stop_and_read(Signal::SIGTERM);
+            assert!(status.success());
+            said.push_str(&words);
+        }
+        (self.recorder, said)
+    }
+}
+
+/// A token of staff.
+pub(crate) fn staff() -> String {
+    token(&User { sub: "staff".to_owned(), email: None, email_verified: false, role: Role::Staff })
+}
+
+/// A token of this user.
+pub(crate) fn token(user: &User) -> String {
+    Caller::user(user).authorization().expect("a token").trim_start_matches("Bearer ").to_owned()
+}
+
+fn sql(runtime: &tokio::runtime::Runtime, database: &str, statement: &str) {
+    runtime.block_on(async {
+        let url = cluster().database(database).expect("url");
+        let mut conn = sqlx::PgConnection::connect_with(url.options()).await.expect("answers");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut conn).await.expect("done");
+    });
+}
