@@ -15,6 +15,7 @@ use sqlx::{
     Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio::time::timeout;
 
 pub use connection::Conn;
 pub use paging::{Page, next_page_token};
@@ -26,6 +27,8 @@ use crate::{
 
 /// A connection that was idle for longer is asked whether it lives before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// How long to wait for a connection.
+const ACQUIRE: Duration = Duration::from_secs(3);
 
 /// A database's address, `postgres://user:password@host/database`. Its `Debug` shows nothing.
 #[derive(Clone)]
@@ -99,8 +102,9 @@ impl From<sqlx::Error> for DbError {
                 // not available, statement timeout.
                 Some("40001" | "40P01" | "55P03" | "57014") => Self::Conflict(error),
                 // Connection exceptions, shutdowns, start-up, too many connections, a missing database.
-                Some("57P01" | "57P02" | "57P03" | "53300" | "3D000") => Self::Unavailable(error),
-                Some(code) if code.starts_with("08") => Self::Unavailable(error),
+                Some("57P01" | "57P02" | "57P03" | "3D000") => Self::Unavailable(error),
+                // 53: no room, on the disk, in memory or among the connections.
+                Some(code) if code.starts_with("08") || code.starts_with("53") => Self::Unavailable(error),
                 Some(code) if code.starts_with("23") => {
                     let name = database.constraint().unwrap_or_default().to_owned();
                     Self::Constraint { name, source: error }
@@ -154,7 +158,7 @@ impl Db {
         ]);
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
-            .acquire_timeout(Duration::from_secs(3))
+            .acquire_timeout(ACQUIRE)
             // A connection that was just in use is sound; asking it first would double the way there.
             .test_before_acquire(false)
             .before_acquire(|conn, meta| {
@@ -178,6 +182,13 @@ impl Db {
     /// A connection.
     pub async fn acquire(&self) -> Result<Conn, DbError> {
         Ok(Conn::new(self.pool.acquire().await?))
+    }
+
+    /// A connection beside the pool, for whoever keeps one.
+    pub(crate) async fn connect(&self) -> Result<PgConnection, DbError> {
+        let options = self.pool.connect_options();
+        let connected = timeout(ACQUIRE, PgConnection::connect_with(&options)).await;
+        Ok(connected.unwrap_or(Err(sqlx::Error::PoolTimedOut))?)
     }
 
     /// Begins a transaction. sqlx's own `begin` must not be dropped half way: the connection would go back to the pool

@@ -48,7 +48,7 @@ const DATABASE_URL: Setting = Setting::secret(
 const CONNECTIONS: Setting = Setting::plain(
     "LEVQOR_DATABASE_CONNECTIONS",
     Some("16"),
-    "How many connections a service opens at most.",
+    "How many connections a service has in its pool at most; its shared commits open up to four more.",
 );
 const GRPC_ADDR: Setting =
     Setting::plain("LEVQOR_GRPC_ADDR", Some("127.0.0.1:50051"), "Where `levqor serve <service>` listens.");

@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::{
     chassis::Tasks,
-    db::{Conn, Db, DbError},
+    db::{Db, DbError},
     error::{ErrorCode, ServiceError},
 };
 
@@ -53,6 +53,12 @@ pub enum NotWritten {
     /// The database, for all that shared the statement.
     #[error(transparent)]
     Database(Arc<DbError>),
+}
+
+impl NotWritten {
+    fn retryable(&self) -> bool {
+        self.code() == ErrorCode::Unavailable
+    }
 }
 
 impl ServiceError for NotWritten {
@@ -109,11 +115,11 @@ impl<B: BatchWrite> SharedCommit<B> {
     }
 }
 
-/// Writes over a connection that it keeps: one from the pool is asked whether it lives each time that it is given back,
-/// which would double the traffic with PostgreSQL.
+/// Writes over a connection of its own, beside the pool: one from the pool is asked whether it lives each time that it is
+/// given back, which would double the traffic with PostgreSQL, and one that were kept would be missing there.
 struct Writer<B> {
     db: Db,
-    conn: Option<Conn>,
+    conn: Option<PgConnection>,
     write: Arc<B>,
 }
 
@@ -137,8 +143,15 @@ impl<B: BatchWrite> Writer<B> {
                 }
                 // One that the database cannot hold must not take the others with it.
                 Err(DbError::Statement(_) | DbError::Constraint { .. }) if items.len() > 1 => {
+                    let mut gone = None;
                     for (item, answer) in items.iter().zip(answers) {
-                        let _ = answer.send(self.alone(item).await);
+                        // Nobody has the patience for a hundred of a database's silences.
+                        let written = match &gone {
+                            Some(error) => Err(NotWritten::clone(error)),
+                            None => self.alone(item).await,
+                        };
+                        gone = gone.or(written.as_ref().err().filter(|error| error.retryable()).cloned());
+                        let _ = answer.send(written);
                     }
                 }
                 Err(error) => {
@@ -172,11 +185,11 @@ impl<B: BatchWrite> Writer<B> {
     async fn once(&mut self, items: &[B::Item]) -> Result<Vec<B::Answer>, DbError> {
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
-            None => self.db.acquire().await?,
+            None => self.db.connect().await?,
         };
         let written = timeout(STATEMENT, self.write.write(&mut conn, items)).await;
         let written = written.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()));
-        // After a failure the pool decides what the connection is worth.
+        // After a failure nobody knows what the connection is worth.
         self.conn = written.is_ok().then_some(conn);
         written
     }

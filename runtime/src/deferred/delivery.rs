@@ -30,6 +30,8 @@ use crate::{
 /// Calls that are made at once, and of these to one target: one that hangs must not hold up the calls to all others.
 const MOST: usize = 32;
 const MOST_PER_TARGET: usize = 24;
+/// The longest pause that a receiver can ask for.
+const MOST_ASKED: TimeDelta = TimeDelta::hours(6);
 /// How long to wait before settling again.
 const SETTLE_AGAIN: Duration = Duration::from_millis(250);
 
@@ -222,7 +224,10 @@ impl Source for Delivery {
             match self.settle_patiently(&call, outcome).await {
                 Ok(true) => FailPoint::DeferredSettled.reached(),
                 Ok(false) => {
-                    tracing::warn!(rpc = call.rpc, "the lease was lost; another worker settles this call");
+                    tracing::warn!(
+                        rpc = call.rpc,
+                        "the call is no longer leased to this worker; it changes nothing of it"
+                    );
                 }
                 // The lease ends by itself, and the receiver knows the key.
                 Err(error) => {
@@ -252,7 +257,8 @@ fn next(status: &Status, attempts: i32) -> Next {
         return Next::Dead;
     }
     let asked = status.get_error_details().retry_info().and_then(|info| info.retry_delay);
-    let asked = asked.and_then(|delay| TimeDelta::from_std(delay).ok()).unwrap_or_default();
+    // Not for ever: three days of tries must stay days.
+    let asked = asked.and_then(|delay| TimeDelta::from_std(delay).ok()).unwrap_or_default().min(MOST_ASKED);
     Next::Retry(work::backoff(attempts).max(asked))
 }
 

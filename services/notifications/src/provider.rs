@@ -63,6 +63,15 @@ impl Provider {
         }
     }
 
+    /// Who knows the keys that it was given: the same name for the same account at the same address, in one word.
+    #[must_use]
+    pub fn identity(&self) -> &str {
+        match self {
+            Self::Mailbox(_) => mailbox::Mailbox::NAME,
+            Self::Resend(resend) => resend.identity(),
+        }
+    }
+
     /// For how long it knows an idempotency key again.
     #[must_use]
     pub fn key_memory(&self) -> KeyMemory {

@@ -24,13 +24,14 @@ pub(super) async fn ingest_stripe_event(
 
     let (event_id, event_type) = (event.event_id.clone(), event.event_type.clone());
     let journaled = billing.intake.journal(event, request.body).await?;
-    if matches!(journaled, Journaled::New(State::Pending)) {
-        billing.chassis.wakes.journal.notify_one();
-    }
     let (duplicate, state) = match journaled {
         Journaled::New(state) => (false, state),
         Journaled::Before(state) => (true, state),
     };
+    // A repeat too: the answer of the first may have been lost, and its wake with it.
+    if state == State::Pending {
+        billing.chassis.wakes.journal.notify_one();
+    }
     tracing::info!(
         stripe_event.id = event_id.as_str(),
         stripe_event.type = event_type,

@@ -103,6 +103,12 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// The provider's name, without the account.
+    #[must_use]
+    pub fn provider_name(&self) -> &str {
+        self.provider.split(':').next().unwrap_or_default()
+    }
+
     /// Whether the message may be with the provider because of it, and nobody knows.
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {

@@ -23,6 +23,7 @@ pub struct Resend {
     url: String,
     key: SecretString,
     key_hours: KeyHours,
+    identity: String,
 }
 
 impl Resend {
@@ -35,11 +36,20 @@ impl Resend {
         // one doubt more where keys do not help: there each mail has a connection of its own.
         let keep_connections = key_hours.get() > 0;
         let client = vendor_client(base, Duration::from_secs(PATIENCE_S.into()), keep_connections)?;
-        Ok(Self { client, url: format!("{base}emails"), key, key_hours })
+        let account = format!("{base}\n{}", key.expose_secret());
+        let digest = ring::digest::digest(&ring::digest::SHA256, account.as_bytes());
+        let short = digest.as_ref().get(..4).unwrap_or_default();
+        let identity = format!("{}:{}", Self::NAME, hex::encode(short));
+        Ok(Self { client, url: format!("{base}emails"), key, key_hours, identity })
     }
 
     pub(crate) const fn key_hours(&self) -> KeyHours {
         self.key_hours
+    }
+
+    /// Keys belong to an account at a server: with another key, or at another address, nobody knows them.
+    pub(super) fn identity(&self) -> &str {
+        &self.identity
     }
 
     pub(super) fn key_memory(&self) -> KeyMemory {

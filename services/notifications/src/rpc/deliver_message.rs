@@ -72,7 +72,7 @@ async fn begin(state: &Notifications, id: MessageId) -> Result<Begun, Error> {
     }
     let (provider, now) = (&state.provider, tx.now().await?);
     let attempts = of_round(&mut tx, &message).await?;
-    let step = delivery::next_step(&attempts, provider.name(), provider.key_memory(), now);
+    let step = delivery::next_step(&attempts, provider.identity(), provider.key_memory(), now);
     if let Step::Wait(left) = step {
         return Err(Error::DeliveryUnderWay(left.to_std().unwrap_or_default()));
     }
@@ -84,7 +84,7 @@ async fn begin(state: &Notifications, id: MessageId) -> Result<Begun, Error> {
         (_, Ok(mail)) => {
             let attempt = Attempt {
                 id: AttemptId::new_at(now),
-                provider: provider.name().to_owned(),
+                provider: provider.identity().to_owned(),
                 round: message.round,
                 idempotency_key: mail.key.clone(),
                 begin_time: now,
@@ -147,7 +147,7 @@ async fn settle(
         Answer::KeyTaken(_) => Some(Outcome::InDoubt { doubt: delivery::Doubt::KeyTaken.to_string() }),
         Answer::Ambiguous(_) => {
             let provider = &state.provider;
-            let doubt = delivery::doubt(&attempts, provider.name(), provider.key_memory(), now);
+            let doubt = delivery::doubt(&attempts, provider.identity(), provider.key_memory(), now);
             doubt.map(|doubt| Outcome::InDoubt { doubt: doubt.to_string() })
         }
     };

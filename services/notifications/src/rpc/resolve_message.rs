@@ -45,7 +45,8 @@ pub(super) async fn resolve_message(
     let mut message = messages::lock(&mut tx, id).await?.ok_or(Error::MessageNotFound)?;
     let attempts = delivery_attempts::of_message(&mut tx, id).await?;
     // Who may have it is who was last handed it without a clear answer.
-    let holder = attempts.into_iter().rfind(Attempt::is_ambiguous).map(|attempt| attempt.provider);
+    let holder =
+        attempts.into_iter().rfind(Attempt::is_ambiguous).map(|attempt| attempt.provider_name().to_owned());
     let now = tx.now().await?;
     message.resolve(resolution, holder.unwrap_or_else(|| state.provider.name().to_owned()), now)?;
     if let Some(outcome) = &message.outcome {
