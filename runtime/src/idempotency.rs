@@ -107,9 +107,6 @@ pub async fn claim<Req: Message, Res: Message + Default>(
     .fetch_one(&mut **tx)
     .await
     .map_err(DbError::from)?;
-    if !locked {
-        return Err(IdempotencyError::InFlight);
-    }
     let known = sqlx::query!(
         "SELECT request_hash, response FROM runtime.idempotency_records
          WHERE caller = $1 AND rpc = $2 AND idempotency_key = $3 AND expire_time > runtime.now()",
@@ -120,7 +117,9 @@ pub async fn claim<Req: Message, Res: Message + Default>(
     .fetch_optional(&mut **tx)
     .await
     .map_err(DbError::from)?;
+    // An answer that is there is given, whoever holds the lock: another who was given it may not have let go of it yet.
     match known {
+        None if !locked => Err(IdempotencyError::InFlight),
         None => {
             FailPoint::IdempotencyClaimed.reached();
             Ok(Claim::Fresh(Ticket(Some(record))))

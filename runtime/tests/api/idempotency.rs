@@ -52,6 +52,25 @@ async fn while_the_first_is_at_work_the_second_is_told_to_come_back() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_there_is_given_while_another_who_got_it_has_not_let_go() {
+    let service = probe::start().await;
+    client(&service).send_message(send("a", "k")).await.expect("answered");
+    let mut other = service.db.begin().await.expect("a transaction");
+    let scope = "service:billing\nlevqor.notifications.v1.NotificationsService/SendMessage\nk";
+    let held: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))")
+        .bind(scope)
+        .fetch_one(&mut *other)
+        .await
+        .expect("locked");
+    assert!(held);
+    client(&service).send_message(send("a", "k")).await.expect("answered again");
+    let refused = client(&service).send_message(send("b", "k")).await.expect_err("another request");
+    assert_eq!(reason(&refused), "IDEMPOTENCY_KEY_REUSED");
+    drop(other);
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn a_key_is_required_where_the_proto_says_so() {
     let service = probe::start().await;
     let mut request = send("a", "k");

@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use levqor_proto::notifications::v1::{ListMessagesRequest, message::State};
-use levqor_runtime::testing::{Caller, TestService, eventually};
+use levqor_runtime::{
+    db::Db,
+    testing::{self, Caller, TestService, eventually},
+};
+use sqlx::AssertSqlSafe;
 use tonic::Code;
 use tonic_types::StatusExt;
 use tracing_subscriber::layer::SubscriberExt;
@@ -117,18 +121,62 @@ async fn an_attempt_that_takes_too_long_is_a_doubt_until_its_evidence_comes_late
     assert_eq!(message.provider_message_id, provider.accepted()[0].id);
 }
 
+/// A database that is not there for a moment.
+struct Away {
+    server: Db,
+    name: String,
+}
+
+impl Away {
+    /// Takes the service's database away, connections and all.
+    async fn take(notified: &Notified) -> Self {
+        let server = testing::connect(&notified.service.url.with_database("postgres"));
+        let name = notified.service.url.options().get_database().expect("a name").to_owned();
+        let away = Self { server, name };
+        eventually("nobody is connected", || async {
+            let end = format!(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'",
+                away.name
+            );
+            away.execute(end).await.ok()?;
+            away.execute(format!("ALTER DATABASE {0} RENAME TO {0}_away", away.name)).await.ok()
+        })
+        .await;
+        away
+    }
+
+    async fn bring_back(&self) {
+        self.execute(format!("ALTER DATABASE {0}_away RENAME TO {0}", self.name)).await.expect("it is back");
+    }
+
+    async fn execute(&self, sql: String) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(self.server.pool()).await.map(drop)
+    }
+}
+
 #[tokio::test]
 async fn an_answer_is_not_lost_because_the_database_is_away_for_a_moment() {
     let provider = FakeMail::start_ignoring_keys();
     let notified = Notified::start_with(&provider, "0").await;
     let id = notified.pending().await;
-    let cut = async || {
-        let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                      WHERE datname = current_database() AND application_name = 'levqor-notifications'";
-        notified.execute(others).await;
+    provider.next([AcceptSlowly(LONG)]);
+    let others = async {
+        let taken = || async { (provider.accepted().len() == 1).then_some(()) };
+        eventually("the provider has the mail", taken).await;
+        let away = Away::take(&notified).await;
+        provider.release();
+        // Long enough for the answer to come and to be in vain written down at least once.
+        let mut looks = 0;
+        eventually("a moment passes", || {
+            looks += 1;
+            std::future::ready((looks > 30).then_some(()))
+        })
+        .await;
+        away.bring_back().await;
     };
-    let (state, ()) = notified.deliver_slowly(&provider, &id, cut).await;
-    assert_eq!(state, State::Sent);
+    let (state, ()) = tokio::join!(notified.deliver(&id), others);
+    assert_eq!(state.expect("an answer"), State::Sent);
+    assert_eq!(provider.requests(), 1);
 }
 
 #[tokio::test]
