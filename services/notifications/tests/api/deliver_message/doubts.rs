@@ -18,6 +18,7 @@ use super::FORGET_THE_OUTCOME;
 use crate::{
     ADDRESS_KEY, Notified,
     fake_mail::{
+        API_KEY,
         Behaviour::{AcceptAndCut, AcceptSlowly, Fail},
         FakeMail,
     },
@@ -180,17 +181,24 @@ async fn an_answer_is_not_lost_because_the_database_is_away_for_a_moment() {
 }
 
 #[tokio::test]
-async fn a_key_means_nothing_to_another_provider() {
-    let provider = FakeMail::start();
-    let notified = Notified::start_with(&provider, "24").await;
-    provider.next([AcceptAndCut]);
-    let id = notified.pending().await;
-    notified.deliver_in_vain(&id, "cut").await;
-    let url = notified.service.url.clone();
-    notified.service.stop().await;
-    let mailbox = Notified { service: TestService::start_on(url, &[ADDRESS_KEY]).await };
-    assert_eq!(mailbox.deliver(&id).await.expect("an answer"), State::InDoubt);
-    assert_eq!(mailbox.count("mailbox").await, 0);
+async fn a_key_means_nothing_to_another_provider_or_account() {
+    let (provider, other) = (FakeMail::start(), FakeMail::start());
+    let url = other.url();
+    let elsewhere = [ADDRESS_KEY, ("RESEND_API_KEY", API_KEY), ("RESEND_API_BASE", &url)];
+    let same_place = provider.url();
+    let account = [ADDRESS_KEY, ("RESEND_API_KEY", "re_of_another"), ("RESEND_API_BASE", &same_place)];
+    for settings in [&[ADDRESS_KEY][..], &elsewhere, &account] {
+        let notified = Notified::start_with(&provider, "24").await;
+        provider.next([AcceptAndCut]);
+        let id = notified.pending().await;
+        notified.deliver_in_vain(&id, "cut").await;
+        let database = notified.service.url.clone();
+        notified.service.stop().await;
+        let after = Notified { service: TestService::start_on(database, settings).await };
+        assert_eq!(after.deliver(&id).await.expect("an answer"), State::InDoubt);
+        assert_eq!(after.count("mailbox").await, 0);
+    }
+    assert_eq!((provider.requests(), other.requests()), (3, 0));
 }
 
 #[tokio::test]
