@@ -4,6 +4,7 @@ use levqor_billing::Billing;
 use levqor_notifications::Notifications;
 use levqor_runtime::{
     config::{Env, Problems, Reader, Setting},
+    metrics::MetricsConfig,
     run::ServiceConfig,
     telemetry::TelemetryConfig,
 };
@@ -19,6 +20,7 @@ const OURS: &[&str] =
 pub(crate) fn settings() -> Vec<Setting> {
     let mut all = TelemetryConfig::settings();
     all.extend(threads::settings());
+    all.extend(MetricsConfig::settings());
     all.extend(state::settings());
     all.extend(up::settings());
     all.extend(levqor_gateway::settings());
@@ -29,18 +31,28 @@ pub(crate) fn settings() -> Vec<Setting> {
     all
 }
 
-/// Reads a configuration with telemetry's, and reports every mistake, misspelt settings included.
+/// How the process tells what it does.
+pub(crate) struct Telling {
+    /// Its log, its traces, its failures.
+    pub(crate) telemetry: TelemetryConfig,
+    /// Where its metrics are shown.
+    pub(crate) metrics: MetricsConfig,
+}
+
+/// Reads a configuration with how to tell of it, and reports every mistake, misspelt settings included.
 pub(crate) fn read<T>(
     env: &Env,
     config: impl FnOnce(&mut Reader<'_>) -> Option<T>,
-) -> Result<(TelemetryConfig, T), Problems> {
+) -> Result<(Telling, T), Problems> {
     let mut reader = Reader::new(env);
     let telemetry = TelemetryConfig::read(&mut reader);
+    let metrics = MetricsConfig::read(&mut reader);
     let config = config(&mut reader);
     // It took effect when the process began; a mistake in it is reported with all others.
     threads::read(&mut reader);
     reader.refuse_unknown(OURS, &settings());
-    reader.finish(telemetry.zip(config))
+    let telling = telemetry.zip(metrics).map(|(telemetry, metrics)| Telling { telemetry, metrics });
+    reader.finish(telling.zip(config))
 }
 
 /// The name of the setting that says where a service is.

@@ -7,6 +7,7 @@ use levqor_runtime::{
     access,
     clock::Clock,
     config::Env,
+    metrics::{Exposition, Metrics},
     run::{self, ServiceConfig},
     service::Service,
     telemetry,
@@ -25,10 +26,15 @@ pub(crate) async fn serve(env: &Env, role: Role) -> anyhow::Result<()> {
 }
 
 async fn service<S: Service>(env: &Env) -> anyhow::Result<()> {
-    let (telemetry, config) = mesh::read(env, ServiceConfig::<S>::read)?;
-    telemetry::run(&telemetry, S::NAME, async {
+    let (telling, mut config) = mesh::read(env, ServiceConfig::<S>::read)?;
+    telemetry::run(&telling.telemetry, S::NAME, async {
+        let port = telling.metrics.bind().await?;
+        let metrics = Metrics::telling(&telling.telemetry, S::NAME);
+        metrics.show_process();
+        config.metrics = Some(metrics.clone());
         let mut stop = StopSignal::new()?;
         let running = run::start(config).await?;
+        let _exposition = port.map(|port| Exposition::start(port, vec![metrics])).transpose()?;
         stop.wait().await;
         running.drain().await;
         Ok(())
@@ -37,11 +43,16 @@ async fn service<S: Service>(env: &Env) -> anyhow::Result<()> {
 }
 
 async fn gateway(env: &Env) -> anyhow::Result<()> {
-    let (telemetry, (config, delay)) =
+    let (telling, (mut config, delay)) =
         mesh::read(env, |reader| levqor_gateway::Config::read(reader).zip(run::drain_delay(reader)))?;
-    telemetry::run(&telemetry, levqor_gateway::NAME, async {
+    telemetry::run(&telling.telemetry, levqor_gateway::NAME, async {
+        let port = telling.metrics.bind().await?;
+        let metrics = Metrics::telling(&telling.telemetry, levqor_gateway::NAME);
+        metrics.show_process();
+        config.metrics = Some(metrics.clone());
         let mut stop = StopSignal::new()?;
         let running = levqor_gateway::start(config, access::methods(), Clock::default()).await?;
+        let _exposition = port.map(|port| Exposition::start(port, vec![metrics])).transpose()?;
         tracing::info!(addr = %running.addr(), "the gateway is serving");
         stop.wait().await;
         running.drain(delay).await;

@@ -41,6 +41,9 @@ pub(crate) const MADE_SECRETS: [&str; 4] =
 /// Where the running mesh is, for the other commands.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RunFile {
+    /// Where the metrics are, for Prometheus.
+    #[serde(default)]
+    pub(crate) metrics: String,
     /// The gateway's address.
     pub(crate) url: String,
     /// The services' gRPC addresses.

@@ -18,6 +18,7 @@ use levqor_runtime::{
     config::{Env, Reader, Setting},
     context::Role,
     db::migrations,
+    metrics::{Exposition, Metrics},
     run::{self, ServiceConfig},
     service::Service,
     telemetry,
@@ -61,30 +62,42 @@ pub(crate) async fn up(mut env: Env) -> anyhow::Result<()> {
     let given = |name: &&str| env.get(name).is_some() || env.get(&format!("{name}_FILE")).is_some();
     let given: Vec<_> = MADE_SECRETS.into_iter().filter(given).map(str::to_owned).collect();
     set_defaults(&mut env, &data)?;
-    let (telemetry, config) = mesh::read(&env, |reader| {
+    let (telling, config) = mesh::read(&env, |reader| {
         let gateway = levqor_gateway::Config::read(reader);
         let billing = ServiceConfig::read(reader);
         let notifications = ServiceConfig::read(reader);
         let listen = listen(&env, reader);
         Some(Config { gateway: gateway?, billing: billing?, notifications: notifications?, listen: listen? })
     })?;
-    telemetry::run(&telemetry, "up", Box::pin(serve(&env, &data, config, own_database, given))).await
+    let start = Start { telling: &telling, config, own_database, given };
+    telemetry::run(&telling.telemetry, "up", Box::pin(serve(&env, &data, start))).await
 }
 
-/// Everything after the settings are sound.
-async fn serve(
-    env: &Env,
-    data: &DataDir,
+/// What is known once the settings are sound.
+struct Start<'a> {
+    telling: &'a mesh::Telling,
     config: Config,
     own_database: bool,
     given: Vec<String>,
-) -> anyhow::Result<()> {
+}
+
+/// Everything after the settings are sound.
+async fn serve(env: &Env, data: &DataDir, start_with: Start<'_>) -> anyhow::Result<()> {
+    let Start { telling, mut config, own_database, given } = start_with;
     let mut ports = Ports::bind(&config.listen).await?;
     let http = levqor_gateway::bind(&config.gateway).await?;
+    let metrics = telling.metrics.bind().await?;
+    config.gateway.metrics = Some(Metrics::telling(&telling.telemetry, levqor_gateway::NAME));
+    config.billing.metrics = Some(Metrics::telling(&telling.telemetry, Billing::NAME));
+    config.notifications.metrics = Some(Metrics::telling(&telling.telemetry, Notifications::NAME));
+    // The process is one, whatever runs in it: its memory must not be added up three times.
+    let process = Metrics::telling(&telling.telemetry, "up");
+    process.show_process();
 
     let server = (!own_database).then(|| config.billing.database_url.clone());
     let databases = Databases::open(env, data, server).await?;
-    let running = start(config, http, &mut ports, &databases).await;
+    let scrape = Scrape { port: metrics, process };
+    let running = start(config, http, scrape, &mut ports, &databases).await;
     let (running, mut stop) = match running.and_then(|running| Ok((running, StopSignal::new()?))) {
         Ok(running) => running,
         Err(error) => {
@@ -143,6 +156,7 @@ fn set_defaults(env: &mut Env, data: &DataDir) -> anyhow::Result<()> {
     }
     // Replaced below by the private cluster's; the reader wants one.
     env.set_default("LEVQOR_DATABASE_URL", "postgres://private/levqor");
+    env.set_default("LEVQOR_METRICS_ADDR", "127.0.0.1:0");
     env.set_default("LEVQOR_DRAIN_DELAY_MS", "0");
     env.set_default("LEVQOR_LOG", "warn");
     Ok(())
@@ -173,12 +187,19 @@ impl Ports {
     }
 }
 
+/// What is shown of the process itself, and where all metrics are shown.
+struct Scrape {
+    port: Option<TcpListener>,
+    process: Metrics,
+}
+
 type Drain = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The mesh, running.
 struct Mesh {
     gateway: levqor_gateway::Running,
     services: Vec<Drain>,
+    metrics: Option<Exposition>,
 }
 
 impl Mesh {
@@ -194,24 +215,26 @@ impl Mesh {
 async fn start(
     config: Config,
     http: TcpListener,
+    scrape: Scrape,
     ports: &mut Ports,
     databases: &Databases,
 ) -> anyhow::Result<Mesh> {
     let mut gateway = config.gateway;
     gateway.addresses = ports.peers();
-    let services = vec![
-        start_service(config.billing, ports, databases).await?,
-        start_service(config.notifications, ports, databases).await?,
-    ];
+    let (billing, billing_metrics) = start_service(config.billing, ports, databases).await?;
+    let (notifications, notifications_metrics) =
+        start_service(config.notifications, ports, databases).await?;
     let gateway = levqor_gateway::start_on(http, gateway, access::methods(), Clock::default())?;
-    Ok(Mesh { gateway, services })
+    let shown = vec![scrape.process, billing_metrics, notifications_metrics, gateway.metrics().clone()];
+    let metrics = scrape.port.map(|port| Exposition::start(port, shown)).transpose()?;
+    Ok(Mesh { gateway, services: vec![billing, notifications], metrics })
 }
 
 async fn start_service<S: Service>(
     mut config: ServiceConfig<S>,
     ports: &mut Ports,
     databases: &Databases,
-) -> anyhow::Result<Drain> {
+) -> anyhow::Result<(Drain, Metrics)> {
     config.database_url = databases.of(S::NAME).await?;
     config.addresses = ports.peers();
     let migrated = migrations::migrate(&config.database_url, S::migrator()).await;
@@ -220,7 +243,8 @@ async fn start_service<S: Service>(
         ports.listeners.remove(S::NAME).with_context(|| format!("{} was started twice", S::NAME))?;
     let running = run::start_on(listener, config).await?;
     running.ready().await;
-    Ok(Box::pin(running.drain()))
+    let metrics = running.chassis().metrics.clone();
+    Ok((Box::pin(running.drain()), metrics))
 }
 
 /// Tells the other commands and the terminal where everything is.
@@ -234,7 +258,9 @@ async fn announce(
 ) -> anyhow::Result<()> {
     let url = format!("http://{}", mesh.gateway.addr());
     let grpc = ports.addresses.iter().map(|(name, addr)| ((*name).to_owned(), addr.to_string())).collect();
-    let run = RunFile { url: url.clone(), grpc, pid: std::process::id(), given };
+    let metrics = mesh.metrics.as_ref().map(|metrics| format!("http://{}/metrics", metrics.addr()));
+    let metrics = metrics.unwrap_or_else(|| "off".to_owned());
+    let run = RunFile { url: url.clone(), grpc, metrics, pid: std::process::id(), given };
     let client = Client::at(url, token::operator(env, Role::Staff)?)?;
     let status = client.get("/v1/status", &[]).await.context("the mesh does not answer its own status")?;
     data.write_run_file(&run)?;

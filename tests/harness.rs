@@ -11,6 +11,7 @@ use levqor_runtime::{
     clock::Clock,
     config::{Env, Reader},
     db::{DatabaseUrl, Db},
+    metrics::{self, Format, Metrics},
     run::{self, Running},
     service::Service,
     testing::{self, Caller, JWT_SECRET, MESH_KEY, eventually},
@@ -28,6 +29,7 @@ pub(crate) struct Mesh {
     billing: Option<Running<Billing>>,
     notifications: Option<Running<Notifications>>,
     gateway: Option<levqor_gateway::Running>,
+    process: Metrics,
     databases: [Db; 2],
     errors: Errors,
     http: reqwest::Client,
@@ -74,6 +76,8 @@ impl Mesh {
         let notifications =
             start::<Notifications>(notifications_port, &notifications_url, &peers, settings).await;
         let gateway = gateway(peers).await;
+        let process = Metrics::new("up");
+        process.show_process();
         let url = format!("http://{}", gateway.addr());
         let http = levqor_runtime::client::http_client().expect("client");
         Self {
@@ -81,6 +85,7 @@ impl Mesh {
             billing: Some(billing),
             notifications: Some(notifications),
             gateway: Some(gateway),
+            process,
             databases,
             errors,
             http,
@@ -174,6 +179,24 @@ impl Mesh {
         for db in &self.databases {
             testing::advance(db, by).await;
         }
+    }
+
+    /// What Prometheus would scrape of the whole mesh now, measured now.
+    pub(crate) async fn scrape(&self, format: Format) -> String {
+        let (billing, notifications, gateway) =
+            (self.billing.as_ref(), self.notifications.as_ref(), self.gateway.as_ref());
+        let (Some(billing), Some(notifications), Some(gateway)) = (billing, notifications, gateway) else {
+            panic!("it runs until finish()");
+        };
+        billing.measure().await;
+        notifications.measure().await;
+        let shown = [
+            self.process.clone(),
+            billing.chassis().metrics.clone(),
+            notifications.chassis().metrics.clone(),
+            gateway.metrics().clone(),
+        ];
+        metrics::render(&shown, format)
     }
 
     /// Takes the failures that were logged so far: a test that wants some says so by taking them.

@@ -6,6 +6,7 @@ mod fakes;
 mod faults;
 mod harness;
 mod journeys;
+mod observability;
 mod properties;
 mod roles;
 mod stripe;

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, num::NonZero, time::Duration};
 use levqor_runtime::{
     client::Addresses,
     config::{Reader, Setting},
+    metrics::Metrics,
     token::{MeshKeys, UserTokensConfig},
 };
 
@@ -40,6 +41,8 @@ pub struct Config {
     pub mesh_keys: MeshKeys,
     /// `LEVQOR_<SERVICE>_ADDR`: where the services are.
     pub addresses: Addresses,
+    /// What it counts and times with; its own where none are given.
+    pub metrics: Option<Metrics>,
 }
 
 /// Every setting that the gateway reads.
@@ -72,6 +75,7 @@ impl Config {
             user_tokens: user_tokens?,
             mesh_keys: mesh_keys?,
             addresses: addresses?,
+            metrics: None,
         })
     }
 }

@@ -1,18 +1,24 @@
 //! What happens to every request, whatever it is for: a name, a span, a place or a refusal, and the headers of the
 //! answer.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use axum::{Router, body::Body, extract::Request, response::Response};
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use http_body::Body as _;
-use levqor_runtime::{id, lifecycle::Readiness, telemetry};
+use levqor_runtime::{
+    id,
+    lifecycle::Readiness,
+    metrics::{Metrics, recorded_trace},
+    telemetry,
+};
 use tokio::sync::Semaphore;
 use tower::Service;
 use tracing::{Instrument, Span, field::Empty};
 
 use crate::{
+    metrics::{self, Requests},
     problem::{Ids, Problem},
     transcode::Place,
 };
@@ -36,18 +42,21 @@ pub(crate) struct Edge {
     routes: Router,
     places: Arc<Semaphore>,
     readiness: Readiness,
+    requests: Requests,
 }
 
 impl Edge {
     /// Around these routes, with so many places for requests at once.
     #[must_use]
-    pub(crate) fn new(routes: Router, places: usize, readiness: Readiness) -> Self {
+    pub(crate) fn new(routes: Router, places: usize, readiness: Readiness, metrics: &Metrics) -> Self {
         let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
-        Self { routes, places, readiness }
+        metrics.places(&places);
+        Self { routes, places, readiness, requests: Requests::new(metrics) }
     }
 
     /// Answers a request.
     pub(crate) async fn serve(&self, mut request: Request) -> Response {
+        let begun = Instant::now();
         let (method, version) = (request.method().clone(), request.version());
         let request_id = request_id(request.headers());
         // The span is outermost, so that every line of the log below it carries the trace id.
@@ -56,7 +65,8 @@ impl Edge {
         let ids =
             Ids { request_id: request_id.into(), trace_id: telemetry::trace_id_of(&span).map(Arc::from) };
         request.extensions_mut().insert(ids.clone());
-        let response = self.admit(request, &ids).instrument(span.clone()).await;
+        let answer = self.admit(request, &ids).instrument(span.clone());
+        let (response, series) = self.requests.watch(known(&method), answer).await;
         let mut response = self.finish(response, &method, version, &ids);
         if let Some(value) = telemetry::trace_response(&span) {
             response.headers_mut().insert(TRACE_RESPONSE, value);
@@ -65,6 +75,8 @@ impl Edge {
         if response.status().is_server_error() {
             telemetry::fail(&span, response.status().as_str());
         }
+        let trace = span.in_scope(recorded_trace);
+        series.record(response.status(), begun.elapsed(), trace.as_ref());
         response
     }
 
@@ -131,7 +143,8 @@ impl Edge {
     }
 }
 
-fn span(method: &Method, request_id: &str) -> Span {
+/// The method's name. What a stranger makes up must not become a name in anybody's statistics.
+fn known(method: &Method) -> &'static str {
     const KNOWN: [Method; 7] = [
         Method::GET,
         Method::HEAD,
@@ -141,8 +154,12 @@ fn span(method: &Method, request_id: &str) -> Span {
         Method::DELETE,
         Method::OPTIONS,
     ];
-    // What a stranger makes up must not become a name in anybody's statistics.
-    let method = if KNOWN.contains(method) { method.as_str() } else { "_OTHER" };
+    const NAMES: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    KNOWN.iter().position(|known| known == method).and_then(|n| NAMES.get(n)).unwrap_or(&"_OTHER")
+}
+
+fn span(method: &Method, request_id: &str) -> Span {
+    let method = known(method);
     tracing::info_span!(
         "http",
         otel.name = method,
@@ -164,6 +181,7 @@ pub(crate) fn name_span(name: &str, route: &str) {
     telemetry::rename(&span, name);
     span.record("http.route", route);
     span.record("url.path", route);
+    metrics::name_route(route);
 }
 
 /// The caller's name for the request, if it is fit to be in a log, or one of ours.
@@ -189,7 +207,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_answer_and_gives_its_place_back() {
-        let edge = Edge::new(Router::new().route("/", get(burst)), 1, Readiness::default());
+        let edge =
+            Edge::new(Router::new().route("/", get(burst)), 1, Readiness::default(), &Metrics::new("test"));
         for _ in 0..3 {
             let response = edge.serve(Request::new(Body::empty())).await;
             assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);

@@ -6,6 +6,7 @@ mod config;
 mod edge;
 mod health;
 mod idempotency;
+pub mod metrics;
 mod problem;
 mod server;
 mod transcode;
@@ -24,6 +25,7 @@ use levqor_runtime::{
     client::{Background, Channels},
     clock::Clock,
     lifecycle::Readiness,
+    metrics::Metrics,
     service::Capability,
     token::{ServiceTokens, UserTokens},
 };
@@ -81,12 +83,20 @@ pub fn start_on(
     methods: &'static Methods,
     clock: Clock,
 ) -> Result<Running, StartError> {
-    let Config { http_addr, request_timeout, max_concurrent_requests, user_tokens, mesh_keys, addresses } =
-        config;
+    let Config {
+        http_addr,
+        request_timeout,
+        max_concurrent_requests,
+        user_tokens,
+        mesh_keys,
+        addresses,
+        metrics,
+    } = config;
+    let metrics = metrics.unwrap_or_else(|| Metrics::new(NAME));
     let listen = |source| StartError::Listen { addr: http_addr, source };
     let addr = listener.local_addr().map_err(listen)?;
     let background = Background::default();
-    let channels = Channels::new(&addresses.0, &background);
+    let channels = Channels::new(&addresses.0, &background).measured(&metrics, methods);
     let auth = Arc::new(Auth::new(UserTokens::new(&user_tokens, clock.clone())));
     let tokens = Arc::new(ServiceTokens::new(&mesh_keys, clock.clone()));
     let readiness = Readiness::default();
@@ -107,8 +117,8 @@ pub fn start_on(
         .method_not_allowed_fallback(async || Problem::method_not_allowed(None))
         .fallback_service(Router::new().fallback(transcode::serve).with_state(transcoder));
 
-    let edge = Edge::new(routes, max_concurrent_requests, readiness.clone());
-    Ok(Running::new(listener, addr, Arc::new(edge), readiness, background))
+    let edge = Edge::new(routes, max_concurrent_requests, readiness.clone(), &metrics);
+    Ok(Running::new(listener, addr, Arc::new(edge), readiness, background, metrics))
 }
 
 /// What the gateway can do, and what it cannot do yet.

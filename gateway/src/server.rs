@@ -8,7 +8,7 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
-use levqor_runtime::{chassis::Tasks, client::Background, lifecycle::Readiness};
+use levqor_runtime::{chassis::Tasks, client::Background, lifecycle::Readiness, metrics::Metrics};
 use tokio::{
     net::{TcpListener, TcpStream},
     time::timeout,
@@ -34,6 +34,7 @@ pub struct Running {
     readiness: Readiness,
     tasks: Tasks,
     stop: DropGuard,
+    metrics: Metrics,
     _background: StopOnDrop,
 }
 
@@ -54,16 +55,23 @@ impl Running {
         edge: Arc<Edge>,
         readiness: Readiness,
         background: Background,
+        metrics: Metrics,
     ) -> Self {
         let (tasks, stop) = (Tasks::default(), CancellationToken::new());
         tasks.spawn(accept(listener, edge, stop.clone(), tasks.clone()));
-        Self { addr, readiness, tasks, stop: stop.drop_guard(), _background: StopOnDrop(background) }
+        Self { addr, readiness, tasks, stop: stop.drop_guard(), metrics, _background: StopOnDrop(background) }
     }
 
     /// Where it serves.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// What it counts and times.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Ends without failing a request: says that it is not ready, waits so long for that to be noticed, takes no more

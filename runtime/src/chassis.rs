@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
-use crate::{client::Channels, clock::Clock, db::Db, token::ServiceTokens, work::Wakes};
+use crate::{client::Channels, clock::Clock, db::Db, metrics::Metrics, token::ServiceTokens, work::Wakes};
 
 /// Handed to a service when it is built. Cheap to clone.
 #[derive(Clone)]
@@ -24,6 +24,8 @@ pub struct Chassis {
     pub wakes: Wakes,
     /// The process' clock.
     pub clock: Clock,
+    /// What the service counts and times.
+    pub metrics: Metrics,
 }
 
 /// Tasks that the drain waits for. The only place that spawns.

@@ -20,7 +20,12 @@ pub use raw::{BytesCodec, call_raw};
 pub use vendor::{ApiBase, NotAnApiBase, vendor_client};
 pub use vendor_request::send;
 
-use crate::{chassis::Tasks, telemetry};
+use crate::{
+    access::Methods,
+    chassis::Tasks,
+    metrics::{Metrics, calls::Calls},
+    telemetry,
+};
 
 /// How often a `dns:` address is looked up again.
 const RESOLVE_EVERY: Duration = Duration::from_secs(5);
@@ -57,6 +62,15 @@ impl Channels {
         Self(Arc::new(
             addresses.iter().map(|(name, list)| (name.clone(), Peer::new(channel(list)))).collect(),
         ))
+    }
+
+    /// The same, and every call over them is timed.
+    #[must_use]
+    pub fn measured(self, metrics: &Metrics, methods: &'static Methods) -> Self {
+        let measured = |(name, peer): (&String, &Peer)| {
+            (name.clone(), peer.timed(Calls::client(metrics, methods, name)))
+        };
+        Self(Arc::new(self.0.iter().map(measured).collect()))
     }
 
     /// The channel to a service; none where its address is not set.

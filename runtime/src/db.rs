@@ -22,6 +22,7 @@ pub use paging::{Page, next_page_token};
 
 use crate::{
     error::{ErrorCode, ServiceError},
+    metrics::{Metrics, PoolMetrics},
     work::Wakes,
 };
 
@@ -144,6 +145,7 @@ impl ServiceError for DbError {
 pub struct Db {
     pool: PgPool,
     wakes: Wakes,
+    metrics: Option<PoolMetrics>,
 }
 
 impl Db {
@@ -170,7 +172,14 @@ impl Db {
                 })
             })
             .connect_lazy_with(options);
-        Self { pool, wakes }
+        Self { pool, wakes, metrics: None }
+    }
+
+    /// The same, and its pool is shown among these metrics.
+    #[must_use]
+    pub fn measured(mut self, metrics: &Metrics, service: &str) -> Self {
+        self.metrics = Some(PoolMetrics::new(metrics, service, &self.pool));
+        self
     }
 
     /// The pool, for reads that need no transaction.
@@ -181,7 +190,11 @@ impl Db {
 
     /// A connection.
     pub async fn acquire(&self) -> Result<Conn, DbError> {
-        Ok(Conn::new(self.pool.acquire().await?))
+        let acquire = self.pool.acquire();
+        Ok(Conn::new(match &self.metrics {
+            Some(metrics) => metrics.wait(acquire).await?,
+            None => acquire.await?,
+        }))
     }
 
     /// A connection beside the pool, for whoever keeps one.

@@ -1,6 +1,7 @@
 //! Deferred calls: an RPC written in the caller's transaction, made afterwards, at least once, with backoff; the
 //! receiver makes it once by its key. The one mechanism for effects between services, background work and schedules.
 
+mod count;
 mod delivery;
 pub(crate) mod store;
 

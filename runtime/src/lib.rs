@@ -17,6 +17,8 @@ mod hosted;
 pub mod id;
 pub mod idempotency;
 pub mod lifecycle;
+mod measure;
+pub mod metrics;
 pub mod postgres;
 pub mod redact;
 pub mod rpc;

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use crate::{
+    access,
     chassis::{Chassis, Tasks},
     client::{Address, Addresses, Background, Channels},
     clock::Clock,
@@ -33,6 +34,8 @@ use crate::{
     health::Healths,
     hosted::{Adapter, Hosted},
     lifecycle::{Measurement, Readiness},
+    measure::Measurer,
+    metrics::{self, Metrics},
     schedule::{self, Schedule},
     server::{self, Admission},
     service::{Service, Workers},
@@ -67,6 +70,8 @@ pub struct ServiceConfig<S: Service> {
     /// The service's own part.
     pub own: S::Config,
     connections: u32,
+    /// What it counts and times with; its own where none are given.
+    pub metrics: Option<Metrics>,
     drain_delay: Duration,
     mesh_keys: MeshKeys,
     users: UserTokensConfig,
@@ -108,6 +113,7 @@ impl<S: Service> ServiceConfig<S> {
             listen: listen?,
             own: own?,
             connections: connections?,
+            metrics: None,
             drain_delay: drain_delay?,
             mesh_keys: mesh_keys?,
             users: users?,
@@ -171,6 +177,8 @@ pub struct Running<S> {
     /// Where it stands.
     pub readiness: Readiness,
     chassis: Chassis,
+    url: DatabaseUrl,
+    schedules: Vec<Schedule>,
     health: Healths,
     background: Background,
     work: CancellationToken,
@@ -201,17 +209,20 @@ pub async fn start_on<S: Service>(
     // 2. The chassis.
     let (clock, wakes, tasks, background) =
         (Clock::default(), Wakes::default(), Tasks::default(), Background::default());
+    let metrics = config.metrics.unwrap_or_else(|| Metrics::new(S::NAME));
     let tokens = Arc::new(ServiceTokens::new(&config.mesh_keys, clock.clone()));
     let mut addresses = config.addresses.0;
     addresses.insert(S::NAME.to_owned(), vec![Address::Fixed(reachable(addr))]);
     let chassis = Chassis {
         service: S::NAME,
-        db: Db::new(&config.database_url, S::NAME, config.connections, wakes.clone()),
-        channels: Channels::new(&addresses, &background),
+        db: Db::new(&config.database_url, S::NAME, config.connections, wakes.clone())
+            .measured(&metrics, S::NAME),
+        channels: Channels::new(&addresses, &background).measured(&metrics, access::methods()),
         tokens: Arc::clone(&tokens),
         tasks: tasks.clone(),
         wakes,
         clock: clock.clone(),
+        metrics: metrics.clone(),
     };
 
     // 3. The service.
@@ -221,6 +232,7 @@ pub async fn start_on<S: Service>(
 
     // 4. Its routes, and those that every service hosts.
     let readiness = Readiness::default();
+    show_ready(&metrics, &readiness);
     let health = Healths::new(S::NAME).await;
     let schedules = schedules::<S>(config.error_reports.is_some());
     let hosted = Hosted {
@@ -236,7 +248,7 @@ pub async fn start_on<S: Service>(
         services: tokens,
         readiness: readiness.clone(),
     });
-    let app = server::stack(routes.prepare().into_axum_router(), admission);
+    let app = server::stack(routes.prepare().into_axum_router(), admission, &metrics);
 
     // 5. Serve.
     let serve_stop = CancellationToken::new();
@@ -247,10 +259,10 @@ pub async fn start_on<S: Service>(
     let watch = Watch {
         service: Arc::clone(&service),
         chassis: chassis.clone(),
-        url: config.database_url,
+        url: config.database_url.clone(),
         readiness: readiness.clone(),
         health: health.clone(),
-        schedules,
+        schedules: schedules.clone(),
         work: work.clone(),
         work_tasks: work_tasks.clone(),
     };
@@ -261,6 +273,8 @@ pub async fn start_on<S: Service>(
         addr,
         readiness,
         chassis,
+        url: config.database_url,
+        schedules,
         health,
         background,
         work,
@@ -287,6 +301,15 @@ fn routes<S: Service>(hosted: Hosted<S>, health: &Healths) -> Result<Routes, Sta
     // grpcurl 1.8 asks for the older one.
     routes.add_service(reflection().build_v1alpha()?);
     Ok(routes.routes())
+}
+
+/// Shows whether the service can work.
+fn show_ready(metrics: &Metrics, readiness: &Readiness) {
+    let readiness = readiness.clone();
+    metrics.gauge(&metrics::chassis::READY, move |observe| {
+        let sound = readiness.measured().is_some_and(|measured| measured.is_sound());
+        observe(f64::from(u8::from(sound && !readiness.is_draining())), &[]);
+    });
 }
 
 /// Every schedule of a service: its own, and the chassis'. Where errors are not reported, there is nothing to test.
@@ -387,6 +410,9 @@ impl<S: Service> Watch<S> {
         for work in workers.into_loops() {
             self.work_tasks.spawn(work);
         }
+        let (service, chassis) = (Arc::clone(&self.service), self.chassis.clone());
+        let measurer = Measurer::new(service, chassis, self.url.clone(), self.schedules.clone());
+        self.work_tasks.spawn(measurer.run(self.work.clone()));
         self.work_tasks.spawn(schedule::run(
             self.chassis.db.clone(),
             self.schedules.clone(),
@@ -406,6 +432,12 @@ impl<S: Service> Running<S> {
     #[must_use]
     pub fn chassis(&self) -> &Chassis {
         &self.chassis
+    }
+
+    /// Measures once more what only the database knows, without waiting for the time to do so.
+    pub async fn measure(&self) {
+        let (service, chassis) = (Arc::clone(&self.service), self.chassis.clone());
+        Measurer::new(service, chassis, self.url.clone(), self.schedules.clone()).measure().await;
     }
 
     /// Waits until the service can do its work.

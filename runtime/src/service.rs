@@ -3,7 +3,7 @@
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use sqlx::migrate::Migrator;
+use sqlx::{PgConnection, migrate::Migrator};
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
 
@@ -11,6 +11,7 @@ use crate::{
     chassis::{Chassis, Tasks},
     config::{Reader, Setting},
     db::DbError,
+    metrics::Readings,
     rpc::State,
     schedule::Schedule,
     work::{self, Source},
@@ -45,6 +46,15 @@ pub trait Service: State + Sized {
     }
     /// Adds its sources of work beside the deferred calls.
     fn workers(self: &Arc<Self>, _workers: &mut Workers) {}
+    /// Measures what only its own tables know, for the metrics: by one bounded query, every 15 seconds. What fails is
+    /// not shown until it succeeds.
+    fn measure(
+        &self,
+        _conn: &mut PgConnection,
+        _readings: &mut Readings,
+    ) -> impl Future<Output = Result<(), DbError>> + Send {
+        std::future::ready(Ok(()))
+    }
     /// How much is journaled and not processed.
     fn journal(&self) -> impl Future<Output = Result<JournalDepth, DbError>> + Send {
         std::future::ready(Ok(JournalDepth::default()))

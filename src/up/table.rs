@@ -37,6 +37,7 @@ pub(super) fn render(status: &Value, run: &RunFile, data: &Path, databases: &str
     for (service, addr) in &run.grpc {
         let _ = writeln!(text, "  gRPC        {addr}   {service}");
     }
+    let _ = writeln!(text, "  metrics     {}   (for Prometheus)", run.metrics);
     let _ = writeln!(text, "  PostgreSQL  {databases}");
     let _ = writeln!(text, "  data        {}", data.display());
     let mailbox = rows.iter().any(|(state, _, name, _)| state == "ON" && name == "mail_mailbox");
@@ -64,6 +65,7 @@ mod tests {
             {"name": "webhooks", "state": "ON", "reason": "1 live secret"},
         ]}}});
         let run = RunFile {
+            metrics: "http://127.0.0.1:2/metrics".to_owned(),
             url: "http://127.0.0.1:8080".to_owned(),
             grpc: [("billing".to_owned(), "127.0.0.1:1".to_owned())].into(),
             pid: 1,

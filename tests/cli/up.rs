@@ -135,3 +135,27 @@ fn a_folder_without_postgresql_is_one_sentence() {
     assert!(named && said.lines().count() == 1, "{said}");
     assert!(!folder.data().join("postgres").exists());
 }
+
+#[tokio::test]
+async fn it_shows_its_metrics_on_a_port_of_their_own() {
+    let folder = Folder::new();
+    let mut daemon = up(&folder);
+    daemon.until("Ctrl-C");
+    let run: Value =
+        serde_json::from_slice(&fs::read(folder.data().join("run.json")).expect("run.json")).expect("JSON");
+    let url = run["metrics"].as_str().expect("an address");
+    let http = levqor_runtime::client::local_http_client().expect("client");
+    let open = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3";
+    let page = http.get(url).header("accept", open).send().await.expect("an answer");
+    let kind = page.headers()["content-type"].to_str().expect("text").to_owned();
+    let page = page.text().await.expect("text");
+    assert!(kind.starts_with("application/openmetrics-text") && page.ends_with("# EOF\n"), "{kind} {page}");
+    for words in ["levqor_ready{service_name=\"levqor-billing\"} 1\n", "process_memory_usage_bytes{"] {
+        assert!(page.contains(words), "{words} is missing in {page}");
+    }
+    assert_eq!(page.matches("process_memory_usage_bytes{").count(), 1, "the process is one: {page}");
+    let public = format!("{}/metrics", run["url"].as_str().expect("an address"));
+    let public = http.get(public).send().await.expect("an answer");
+    assert_eq!(public.status().as_u16(), 404, "the public door shows how the business is doing");
+    assert!(daemon.stop(Signal::SIGINT).success());
+}

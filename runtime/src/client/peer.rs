@@ -11,56 +11,89 @@ use http_body::{Body as _, Frame, SizeHint};
 use tonic::{
     Code, Status,
     body::Body,
-    transport::{Channel, channel::ResponseFuture},
+    transport::{Channel, Error, channel::ResponseFuture},
 };
 use tower::Service;
 use tracing::{Instrument, Span};
 
-use crate::telemetry;
+use crate::{
+    metrics::calls::{Calls, Timer},
+    telemetry,
+};
 
 /// A channel to a service. Cheap to clone; connects when first used.
 #[derive(Clone, Debug)]
-pub struct Peer(Channel);
+pub struct Peer {
+    channel: Channel,
+    calls: Option<Calls>,
+}
 
 impl Peer {
     /// Over this channel.
     #[must_use]
     pub fn new(channel: Channel) -> Self {
-        Self(channel)
+        Self { channel, calls: None }
+    }
+
+    /// The same, and each call over it is timed.
+    #[must_use]
+    pub fn timed(&self, calls: Calls) -> Self {
+        Self { channel: self.channel.clone(), calls: Some(calls) }
     }
 }
 
 impl Service<http::Request<Body>> for Peer {
     type Response = http::Response<Body>;
     type Error = tonic::transport::Error;
-    type Future = Either<ResponseFuture, BoxFuture<'static, Result<Self::Response, Self::Error>>>;
+    type Future = Either<Answer, BoxFuture<'static, Result<Self::Response, Self::Error>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Service::poll_ready(&mut self.0, cx)
+        Service::poll_ready(&mut self.channel, cx)
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let timer = self.calls.as_ref().map(|calls| calls.begin(request.uri().path()));
         let mut request = request.map(|body| Body::new(LookAhead::new(body)));
         let Some(span) = telemetry::rpc_client_span(&mut request) else {
-            return Either::Left(Service::call(&mut self.0, request));
+            return Either::Left(Answer { inner: Service::call(&mut self.channel, request), timer });
         };
-        let call = span.in_scope(|| Service::call(&mut self.0, request));
-        Either::Right(Box::pin(watch(call, span)))
+        let call = span.in_scope(|| Service::call(&mut self.channel, request));
+        Either::Right(Box::pin(watch(Answer { inner: call, timer }, span)))
     }
 }
 
 /// Notes on the span how the call ended. Of a stream it is noted how it began.
-async fn watch(call: ResponseFuture, span: Span) -> Result<http::Response<Body>, tonic::transport::Error> {
+async fn watch(call: Answer, span: Span) -> Result<http::Response<Body>, Error> {
     let outcome = call.instrument(span.clone()).await;
-    let code = match &outcome {
-        Ok(response) => {
-            let code = response.headers().get("grpc-status");
-            code.map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()))
-        }
-        Err(_) => Code::Unavailable,
-    };
-    telemetry::record_called(&span, code);
+    telemetry::record_called(&span, code(&outcome));
     outcome
+}
+
+/// The answer to a call, timed: of a stream, that its answers begin.
+pub struct Answer {
+    inner: ResponseFuture,
+    timer: Option<Timer>,
+}
+
+impl Future for Answer {
+    type Output = Result<http::Response<Body>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = ready!(Pin::new(&mut self.inner).poll(cx));
+        if let Some(timer) = self.timer.take() {
+            timer.end(code(&answer));
+        }
+        Poll::Ready(answer)
+    }
+}
+
+/// A failure comes with the head of the answer; what has no head was not answered.
+fn code(answer: &Result<http::Response<Body>, Error>) -> Code {
+    let told = |response: &http::Response<Body>| {
+        let code = response.headers().get("grpc-status");
+        code.map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()))
+    };
+    answer.as_ref().map_or(Code::Unavailable, told)
 }
 
 /// Says with the last frame that it is the last. tonic's own bodies learn it only when they are asked again, and HTTP/2

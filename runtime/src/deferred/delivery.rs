@@ -14,7 +14,10 @@ use tonic::Status;
 use tonic_types::StatusExt;
 use tracing::{Instrument, Span};
 
-use super::store::{self, Claim, Claimed};
+use super::{
+    count::{Counts, Outcome},
+    store::{self, Claim, Claimed},
+};
 use crate::{
     access::{self, Host},
     chassis::Chassis,
@@ -41,6 +44,7 @@ pub struct Delivery {
     /// Calls that are made at this moment, by the target's package.
     under_way: Mutex<HashMap<String, usize>>,
     done: SharedCommit<Done>,
+    counts: Counts,
 }
 
 /// Settles calls that were made; those that end at the same time share a commit.
@@ -64,7 +68,8 @@ impl Delivery {
     #[must_use]
     pub fn new(chassis: Chassis) -> Self {
         let done = SharedCommit::new(&chassis.db, Done);
-        Self { chassis, under_way: Mutex::default(), done }
+        let counts = Counts::new(&chassis.metrics);
+        Self { chassis, under_way: Mutex::default(), done, counts }
     }
 
     async fn call(&self, call: &Claimed) -> Result<(), Status> {
@@ -111,7 +116,11 @@ impl Delivery {
 
     async fn settle(&self, call: &Claimed, outcome: &Result<(), Status>) -> Result<bool, NotWritten> {
         match outcome {
-            Ok(()) => self.done.write(call.claim()).await,
+            Ok(()) => {
+                let held = self.done.write(call.claim()).await?;
+                self.counts.settled(call, Outcome::Done, held);
+                Ok(held)
+            }
             Err(status) => {
                 let settled = self.settle_failed(call, status).await;
                 settled.map_err(|error| NotWritten::Database(Arc::new(error)))
@@ -125,6 +134,7 @@ impl Delivery {
         match next(status, call.attempts) {
             Next::Retry(delay) => {
                 let held = store::settle_retry(&mut conn, call, delay.as_seconds_f64(), &failure).await?;
+                self.counts.settled(call, Outcome::Retry, held);
                 if held {
                     let attempts = call.attempts;
                     tracing::info!(rpc = call.rpc, attempts, failure, "a deferred call will be tried again");
@@ -133,6 +143,7 @@ impl Delivery {
             }
             Next::Dead => {
                 let held = store::settle_dead(&mut conn, call, &failure).await?;
+                self.counts.settled(call, Outcome::Dead, held);
                 if held {
                     tracing::error!(
                         rpc = call.rpc,

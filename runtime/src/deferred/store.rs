@@ -57,6 +57,14 @@ pub(crate) struct Depth {
     pub(crate) oldest_due_age_s: i64,
 }
 
+/// What is put off, for the metrics.
+pub(crate) struct Heap {
+    pub(crate) due: i64,
+    pub(crate) later: i64,
+    pub(crate) dead: i64,
+    pub(crate) oldest_due_age_s: f64,
+}
+
 pub(crate) async fn insert(conn: &mut PgConnection, call: &NewCall<'_>) -> Result<(), DbError> {
     sqlx::query!(
         "INSERT INTO runtime.work (work_id, rpc, request, idempotency_key, due_time, create_time, trace_parent)
@@ -233,6 +241,24 @@ pub(crate) async fn purge_dead(conn: &mut PgConnection, limit: i64) -> Result<u6
     .execute(conn)
     .await?;
     Ok(done.rows_affected())
+}
+
+/// What is due, due later and dead, each counted to a bound.
+pub(crate) async fn heap(conn: &mut PgConnection) -> Result<Heap, DbError> {
+    let heap = sqlx::query_as!(
+        Heap,
+        r#"SELECT (SELECT count(*) FROM (SELECT FROM runtime.work WHERE state = 'WAITING' AND due_time <= runtime.now()
+                                         LIMIT 100000) AS d) AS "due!",
+                  (SELECT count(*) FROM (SELECT FROM runtime.work WHERE state = 'WAITING' AND due_time > runtime.now()
+                                         LIMIT 100000) AS l) AS "later!",
+                  (SELECT count(*) FROM (SELECT FROM runtime.work WHERE state = 'DEAD' LIMIT 100000) AS x) AS "dead!",
+                  coalesce((SELECT extract(epoch FROM runtime.now() - min(due_time)) FROM runtime.work
+                            WHERE state = 'WAITING' AND due_time <= runtime.now()), 0)::double precision
+                      AS "oldest_due_age_s!""#,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(heap)
 }
 
 /// Counts to a bound: a heap must not make the question itself slow.

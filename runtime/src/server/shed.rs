@@ -10,7 +10,10 @@ use axum::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::trace::status_answer;
-use crate::error::{ErrorCode, ServiceError, to_status};
+use crate::{
+    error::{ErrorCode, ServiceError, to_status},
+    metrics::Metrics,
+};
 
 #[derive(Debug, thiserror::Error)]
 #[error("the service is busy; try again in a moment")]
@@ -34,6 +37,11 @@ pub(super) struct Shed(Arc<Semaphore>);
 impl Shed {
     pub(super) fn new(calls: usize) -> Self {
         Self(Arc::new(Semaphore::new(calls)))
+    }
+
+    /// Shows how many places are taken.
+    pub(super) fn show(&self, metrics: &Metrics) {
+        metrics.places(&self.0);
     }
 }
 

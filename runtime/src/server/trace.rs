@@ -12,14 +12,14 @@ use tonic::{Code, Status};
 use tracing::Instrument;
 
 use super::Admission;
-use crate::{id, telemetry};
+use crate::{id, metrics::calls::Calls, telemetry};
 
 /// The name of this request, given by the caller or by us.
 #[derive(Debug, Clone)]
 pub(super) struct RequestId(pub(super) String);
 
 pub(super) async fn trace(
-    State(admission): State<Arc<Admission>>,
+    State((admission, calls)): State<(Arc<Admission>, Calls)>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -32,11 +32,13 @@ pub(super) async fn trace(
     let span =
         telemetry::rpc_server_span(admission.service, request.uri().path(), request.headers(), &request_id);
     request.extensions_mut().insert(RequestId(request_id));
+    let timer = calls.begin(request.uri().path());
     let response = next.run(request).instrument(span.clone()).await;
     // Streams carry their status in the trailers; what is known now is an error before the first message, or success.
     let code =
         response.headers().get("grpc-status").map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()));
     telemetry::record_served(&span, code);
+    span.in_scope(|| timer.end(code));
     response
 }
 

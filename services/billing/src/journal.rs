@@ -150,6 +150,7 @@ impl Journal {
         if verdict.state() == State::Pending {
             return Ok(Some(event.this.sequence));
         }
+        self.billing.metrics.judged(verdict.state(), 1);
         report(&event.event_id, &event.event_type, &verdict);
         Ok(None)
     }
@@ -188,6 +189,8 @@ impl Journal {
             events::has_pending(&mut tx, &lease.key).await?
         };
         let billing = Actor::Service(Billing::NAME.to_owned());
+        let paid_terms: Vec<_> =
+            paid.iter().map(|(order, _)| (order.terms.amount.clone(), order.terms.tier)).collect();
         for (order, event_id) in paid {
             // Last, because each entry holds the chain's lock until the commit.
             let order_id = order.id.to_string();
@@ -197,7 +200,11 @@ impl Journal {
         FailPoint::JournalJudged.reached();
         tx.commit().await?;
         FailPoint::JournalApplied.reached();
+        for (amount, tier) in paid_terms {
+            self.billing.metrics.paid(&amount, tier);
+        }
         for (event, span, verdict) in settled {
+            self.billing.metrics.judged(verdict.state(), 1);
             span.in_scope(|| report(event.event_id.as_str(), &event.event_type, &verdict));
         }
         if more {
@@ -261,6 +268,7 @@ impl Source for Journal {
         let settled = events::settle_unheeded(&mut conn, &SessionEvent::TYPES, UNHEEDED).await?;
         if settled > 0 {
             FailPoint::JournalLaidAside.reached();
+            self.billing.metrics.judged(State::Unheeded, settled);
             tracing::debug!(settled, "Stripe events that nothing follows from were laid aside");
         }
         if settled == UNHEEDED.unsigned_abs() {

@@ -5,6 +5,7 @@ mod domain;
 mod error;
 mod intake;
 mod journal;
+pub mod metrics;
 mod rpc;
 mod store;
 mod stripe;
@@ -20,11 +21,12 @@ use levqor_runtime::{
     chassis::Chassis,
     config::{Reader, Setting},
     db::DbError,
+    metrics::{KeyValue, Readings, chassis as of_chassis},
     rpc::State,
     schedule::Schedule,
     service::{Capability, JournalDepth, Service, Workers},
 };
-use sqlx::migrate::Migrator;
+use sqlx::{PgConnection, migrate::Migrator};
 use tonic::service::RoutesBuilder;
 
 pub use config::Config;
@@ -38,6 +40,7 @@ pub struct Billing {
     chassis: Chassis,
     webhooks: domain::signature::Verifier,
     intake: intake::Intake,
+    metrics: metrics::BillingMetrics,
     /// None without a key: then events are taken at their word.
     stripe: Option<stripe::Stripe>,
 }
@@ -69,7 +72,8 @@ impl Service for Billing {
         let stripe = config.secret_key.map(|key| stripe::Stripe::try_new(&key, &config.api_base)).transpose();
         let stripe = stripe.context("cannot make a client of the Stripe API")?;
         let intake = intake::Intake::new(&chassis.db);
-        Ok(Arc::new(Self { chassis, webhooks, intake, stripe }))
+        let metrics = metrics::BillingMetrics::new(&chassis.metrics, webhooks.secrets());
+        Ok(Arc::new(Self { chassis, webhooks, intake, metrics, stripe }))
     }
 
     fn routes(self: &Arc<Self>, routes: &mut RoutesBuilder) {
@@ -99,6 +103,21 @@ impl Service for Billing {
 
     fn workers(self: &Arc<Self>, workers: &mut Workers) {
         workers.add(Journal::new(Arc::clone(self)));
+    }
+
+    async fn measure(&self, conn: &mut PgConnection, readings: &mut Readings) -> Result<(), DbError> {
+        let backlog = store::stripe_events::backlog(conn).await?;
+        let journal = KeyValue::new("journal", "stripe_events");
+        for (state, count) in [("pending", backlog.pending), ("quarantined", backlog.quarantined)] {
+            let labels = [journal.clone(), KeyValue::new("state", state)];
+            readings.count(&of_chassis::JOURNAL_DEPTH, &labels, count);
+        }
+        let journal = [journal];
+        readings.seconds(&of_chassis::JOURNAL_AGE, &journal, backlog.oldest_due_age_s);
+        if let Some(last) = backlog.last_receive_time {
+            readings.instant(&of_chassis::JOURNAL_LAST, &journal, last);
+        }
+        Ok(())
     }
 
     async fn journal(&self) -> Result<JournalDepth, DbError> {

@@ -34,6 +34,8 @@ CREATE TABLE messages (
     CONSTRAINT messages_doubt CHECK ((state = 'IN_DOUBT') = (doubt IS NOT NULL))
 );
 
+-- What is neither sent nor failed.
+CREATE INDEX messages_pending ON messages (create_time) WHERE state = 'PENDING';
 -- Lists, newest first: all of them, and one person's.
 CREATE INDEX messages_newest ON messages (create_time DESC, message_id DESC);
 CREATE INDEX messages_recipient_newest ON messages (recipient_hash, create_time DESC, message_id DESC);

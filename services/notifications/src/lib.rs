@@ -3,6 +3,7 @@
 pub mod config;
 pub mod domain;
 mod error;
+pub mod metrics;
 pub mod provider;
 mod rpc;
 mod store;
@@ -14,15 +15,18 @@ use levqor_proto::notifications::v1::notifications_service_server::Notifications
 use levqor_runtime::{
     chassis::Chassis,
     config::{Reader, Setting},
+    db::DbError,
+    metrics::{KeyValue, Readings},
     rpc::State,
     service::{Capability, Service},
 };
-use sqlx::migrate::Migrator;
+use sqlx::{PgConnection, migrate::Migrator};
 use tonic::service::RoutesBuilder;
 
 use crate::{
     config::Config,
     domain::{delivery::KeyHours, template::Templates},
+    metrics::MailMetrics,
     provider::{Provider, mailbox::Mailbox, resend::Resend},
 };
 
@@ -37,6 +41,7 @@ pub struct Notifications {
     config: Config,
     provider: Provider,
     templates: Templates,
+    metrics: MailMetrics,
 }
 
 impl State for Notifications {
@@ -71,11 +76,21 @@ impl Service for Notifications {
             tracing::warn!("mail goes into the local mailbox, and to nobody: no provider sends it out");
             Provider::Mailbox(Mailbox::new(chassis.db.clone()))
         };
-        Ok(Arc::new(Self { chassis, config, provider, templates }))
+        let metrics = MailMetrics::new(&chassis.metrics, provider.name());
+        Ok(Arc::new(Self { chassis, config, provider, templates, metrics }))
     }
 
     fn routes(self: &Arc<Self>, routes: &mut RoutesBuilder) {
         routes.add_service(NotificationsServiceServer::new(rpc::Rpc(Arc::clone(self))));
+    }
+
+    async fn measure(&self, conn: &mut PgConnection, readings: &mut Readings) -> Result<(), DbError> {
+        for unsettled in store::messages::unsettled(conn).await? {
+            let state = [KeyValue::new("state", unsettled.state)];
+            readings.count(&metrics::UNSETTLED, &state, unsettled.count);
+            readings.seconds(&metrics::UNSETTLED_AGE, &state, unsettled.oldest_age_s);
+        }
+        Ok(())
     }
 
     fn capabilities(&self) -> Vec<Capability> {

@@ -47,22 +47,26 @@ impl Verifier {
         self.keys.len()
     }
 
-    /// Checks the signature first, in constant time, and only then the timestamp that it covers.
-    pub(crate) fn verify(&self, header: &str, body: &[u8], now: DateTime<Utc>) -> Result<(), SignatureError> {
+    /// Checks the signature first, in constant time, and only then the timestamp that it covers. The place of the secret
+    /// that verified it.
+    pub(crate) fn verify(
+        &self,
+        header: &str,
+        body: &[u8],
+        now: DateTime<Utc>,
+    ) -> Result<usize, SignatureError> {
         let Header { timestamp, signatures } = Header::read(header)?;
         // The body is read once per secret, however many signatures come with it.
         let matches = |key: &hmac::Key| {
             let tag = sign(key, timestamp, body);
             signatures.iter().any(|signature| equal(key, tag.as_ref(), signature))
         };
-        if !self.keys.iter().any(matches) {
-            return Err(SignatureError::Mismatch);
-        }
+        let place = self.keys.iter().position(matches).ok_or(SignatureError::Mismatch)?;
         let signed_at = timestamp.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
         match now.signed_duration_since(signed_at.ok_or(SignatureError::Malformed)?) {
             age if age > TOLERANCE => Err(SignatureError::Stale),
             age if age < -TOLERANCE => Err(SignatureError::Future),
-            _ => Ok(()),
+            _ => Ok(place),
         }
     }
 }
@@ -117,18 +121,18 @@ mod tests {
         hex::encode(hmac::sign(&key, &[format!("{timestamp}.").as_bytes(), BODY].concat()))
     }
 
-    fn verify(header: &str) -> Result<(), SignatureError> {
+    fn verify(header: &str) -> Result<usize, SignatureError> {
         let secrets = ["whsec_new", "whsec_old"].map(SecretString::from);
         Verifier::new(&secrets).verify(header, BODY, DateTime::from_timestamp(NOW, 0).expect("an instant"))
     }
 
     #[test]
     fn every_live_secret_and_every_entry_counts() {
-        for secret in ["whsec_new", "whsec_old"] {
+        for (place, secret) in ["whsec_new", "whsec_old"].into_iter().enumerate() {
             let good = sign(secret, NOW);
             let other = sign("whsec_other", NOW);
-            assert_eq!(verify(&format!("t={NOW},v1={good}")), Ok(()));
-            assert_eq!(verify(&format!("t={NOW}, v0={other}, v1={other}, v1=zz, v1={good}")), Ok(()));
+            assert_eq!(verify(&format!("t={NOW},v1={good}")), Ok(place));
+            assert_eq!(verify(&format!("t={NOW}, v0={other}, v1={other}, v1=zz, v1={good}")), Ok(place));
         }
     }
 
@@ -146,8 +150,8 @@ mod tests {
     #[test]
     fn the_tolerance_is_300_seconds_either_way() {
         for (age, expected) in [
-            (300, Ok(())),
-            (-300, Ok(())),
+            (300, Ok(0)),
+            (-300, Ok(0)),
             (301, Err(SignatureError::Stale)),
             (-301, Err(SignatureError::Future)),
         ] {

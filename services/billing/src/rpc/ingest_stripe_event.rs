@@ -18,12 +18,29 @@ pub(super) async fn ingest_stripe_event(
     _: Ctx,
     request: IngestStripeEventRequest,
 ) -> Result<IngestStripeEventResponse, Error> {
+    let taken = ingest(&billing, request).await;
+    match &taken {
+        Ok(response) => billing.metrics.taken(response.duplicate),
+        Err(error) => billing.metrics.refused(error),
+    }
+    taken
+}
+
+async fn ingest(
+    billing: &Billing,
+    request: IngestStripeEventRequest,
+) -> Result<IngestStripeEventResponse, Error> {
     // Nothing of the body is believed, not even that it is JSON, before its signature is good.
-    billing.webhooks.verify(&request.signature, &request.body, billing.chassis.clock.now())?;
+    let now = billing.chassis.clock.now();
+    billing.metrics.verified(billing.webhooks.verify(&request.signature, &request.body, now)?);
     let event = Envelope::read(&request.body)?;
 
     let (event_id, event_type) = (event.event_id.clone(), event.event_type.clone());
     let journaled = billing.intake.journal(event, request.body).await?;
+    if let Journaled::New(state @ (State::Processed | State::Unheeded | State::Quarantined)) = journaled {
+        // Laid aside at once: that is all that becomes of it.
+        billing.metrics.judged(state, 1);
+    }
     let (duplicate, state) = match journaled {
         Journaled::New(state) => (false, state),
         Journaled::Before(state) => (true, state),

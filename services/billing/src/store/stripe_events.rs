@@ -197,6 +197,32 @@ fn sequence_of(place: Uuid) -> i64 {
     place.as_u64_pair().1.cast_signed()
 }
 
+/// What is not done with, for the metrics.
+pub(crate) struct Backlog {
+    pub(crate) pending: i64,
+    pub(crate) quarantined: i64,
+    pub(crate) oldest_due_age_s: f64,
+    pub(crate) last_receive_time: Option<DateTime<Utc>>,
+}
+
+/// How much waits, for how long, how much is not understood, each counted to a bound, and when the last event came.
+pub(crate) async fn backlog(conn: &mut PgConnection) -> Result<Backlog, DbError> {
+    let backlog = sqlx::query_as!(
+        Backlog,
+        r#"SELECT (SELECT count(*) FROM (SELECT FROM stripe_events WHERE state = 'PENDING' LIMIT 100000) AS p)
+                      AS "pending!",
+                  (SELECT count(*) FROM (SELECT FROM stripe_events WHERE state = 'QUARANTINED' LIMIT 100000) AS q)
+                      AS "quarantined!",
+                  coalesce((SELECT extract(epoch FROM runtime.now() - min(due_time)) FROM stripe_events
+                            WHERE state = 'PENDING' AND due_time <= runtime.now()), 0)::double precision
+                      AS "oldest_due_age_s!",
+                  (SELECT max(receive_time) FROM stripe_events) AS last_receive_time"#,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(backlog)
+}
+
 /// How much waits, and how much is not understood.
 pub(crate) async fn depth(conn: &mut PgConnection) -> Result<JournalDepth, DbError> {
     let depth = sqlx::query_as!(

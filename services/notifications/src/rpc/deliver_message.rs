@@ -49,6 +49,7 @@ pub(super) async fn deliver_message(
     FailPoint::MessageAttempted.reached();
     let answer = state.provider.deliver(&mail).await;
     FailPoint::MessageAnswered.reached();
+    state.metrics.answered(in_short(&answer).0);
     let message = settle_patiently(&state, id, &attempt, &answer).await?;
     match (message.state(), answer) {
         (State::Pending, Answer::NotAccepted(trouble) | Answer::Ambiguous(trouble)) => {
@@ -99,7 +100,7 @@ async fn begin(state: &Notifications, id: MessageId) -> Result<Begun, Error> {
     settle_message(&mut tx, &mut message, outcome).await?;
     tx.commit().await?;
     FailPoint::MessageDoubted.reached();
-    log_settled(&message);
+    tell_settled(state, &message);
     Ok(Begun::Settled(message))
 }
 
@@ -158,7 +159,7 @@ async fn settle(
     tx.commit().await?;
     FailPoint::MessageSettled.reached();
     if settled {
-        log_settled(&message);
+        tell_settled(state, &message);
     }
     Ok(message)
 }
@@ -196,7 +197,8 @@ fn in_short(answer: &Answer) -> (AttemptOutcome, &str) {
     }
 }
 
-fn log_settled(message: &Message) {
+fn tell_settled(notifications: &Notifications, message: &Message) {
+    notifications.metrics.came_to(&message.template, message.state());
     let (id, state) = (message.id, message.state().as_str());
     if let Some(Outcome::InDoubt { doubt }) = &message.outcome {
         tracing::warn!(message.id = %id, message.state = state, doubt, "a message is in doubt: a person has to look");

@@ -56,12 +56,14 @@ pub(super) async fn resolve_message(
         let again = DeliverMessageRequest { message_id: id.to_string() };
         defer(&mut tx, &again, format!("deliver:{}", message.idempotency_key())).await?;
     }
+    let (template, came_to) = (message.template.clone(), message.state());
     let response = ResolveMessageResponse { message: Some(message.into()) };
     ticket.remember(&mut tx, &response).await?;
     let message_id = id.to_string();
     audit::append(&mut tx, &ctx.actor, action, &[("message_id", message_id.as_str())]).await?;
     tx.commit().await?;
     FailPoint::MessageResolved.reached();
+    state.metrics.came_to(&template, came_to);
     tracing::info!(message.id = %id, action, "a doubt was resolved");
     Ok(response)
 }

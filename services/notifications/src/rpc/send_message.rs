@@ -22,7 +22,7 @@ use crate::{
     Notifications,
     domain::{
         content::{self, Content},
-        message::MessageId,
+        message::{MessageId, State},
         money::Amount,
         reference::{About, OrderId},
         text::Line,
@@ -70,6 +70,9 @@ pub(super) async fn send_message(
     ticket.remember(&mut tx, &response).await?;
     tx.commit().await?;
     FailPoint::MessageStored.reached();
+    if !duplicate {
+        state.metrics.came_to(message.template.name(), State::Pending);
+    }
     tracing::info!(message.id = %message_id, message.template = message.template.name(), duplicate, "message stored");
     Ok(response)
 }

@@ -146,6 +146,33 @@ pub(crate) async fn list(
     rows.into_iter().map(Message::try_from).collect()
 }
 
+/// What is neither sent nor failed, for the metrics.
+pub(crate) struct Unsettled {
+    pub(crate) state: String,
+    pub(crate) count: i64,
+    pub(crate) oldest_age_s: f64,
+}
+
+/// How many messages wait to be handed over, and how many are in doubt, each counted to a bound, and for how long the
+/// oldest of them is there.
+pub(crate) async fn unsettled(conn: &mut PgConnection) -> Result<Vec<Unsettled>, DbError> {
+    let unsettled = sqlx::query_as!(
+        Unsettled,
+        r#"SELECT 'pending' AS "state!",
+                  (SELECT count(*) FROM (SELECT FROM messages WHERE state = 'PENDING' LIMIT 100000) AS m) AS "count!",
+                  coalesce((SELECT extract(epoch FROM runtime.now() - min(create_time)) FROM messages
+                            WHERE state = 'PENDING'), 0)::double precision AS "oldest_age_s!"
+           UNION ALL
+           SELECT 'in_doubt',
+                  (SELECT count(*) FROM (SELECT FROM messages WHERE state = 'IN_DOUBT' LIMIT 100000) AS m),
+                  coalesce((SELECT extract(epoch FROM runtime.now() - min(create_time)) FROM messages
+                            WHERE state = 'IN_DOUBT'), 0)::double precision"#,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(unsettled)
+}
+
 /// Writes down what became of a message that was pending or in doubt.
 pub(crate) async fn settle(conn: &mut PgConnection, id: MessageId, outcome: &Outcome) -> Result<(), DbError> {
     let settled = match outcome {

@@ -10,6 +10,7 @@ use levqor_runtime::{
     config::{Env, Reader},
     db::Db,
     install_crypto,
+    metrics::Metrics,
     service::Service,
     testing::{self, MESH_KEY, advance},
     token::{MeshKeys, ServiceTokens},
@@ -44,6 +45,7 @@ impl Idle {
             tasks: Tasks::default(),
             wakes,
             clock: clock.clone(),
+            metrics: Metrics::new(Billing::NAME),
         };
         let billing = Billing::build(config, chassis).await.expect("billing");
         Self { db, journal: Journal::new(billing), clock }

@@ -1,0 +1,268 @@
+//! What the mesh counts and times: declared once, recorded at next to no cost, shown to whoever scrapes.
+//!
+//! A service has a `Metrics` of its own, so that several in one process stay apart. A series is bound to its attributes
+//! once; recording then is a lookup-free addition. Attributes come from closed sets only.
+
+pub mod calls;
+pub mod chassis;
+mod definition;
+mod exemplar;
+mod expose;
+mod measured;
+mod pool;
+mod process;
+mod text;
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use opentelemetry::{
+    InstrumentationScope,
+    metrics::{BoundCounter, BoundHistogram, Counter, Histogram, Meter, MeterProvider},
+};
+use opentelemetry_sdk::{
+    Resource,
+    error::OTelSdkResult,
+    metrics::{
+        InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Temporality, data::ResourceMetrics,
+        reader::MetricReader,
+    },
+};
+
+use tokio::sync::Semaphore;
+
+use self::{
+    exemplar::{Examples, Exemplars},
+    measured::Measured,
+    text::Page,
+};
+
+use crate::telemetry::{self, TelemetryConfig};
+
+pub use opentelemetry::{KeyValue, trace::SpanContext};
+
+pub use self::{
+    definition::{Attribute, Definition, Kind, Values},
+    exemplar::recorded_trace,
+    expose::{Exposition, MetricsConfig, render},
+    measured::Readings,
+    pool::PoolMetrics,
+    text::Format,
+};
+
+/// One service's metrics. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+struct Inner {
+    provider: SdkMeterProvider,
+    meter: Meter,
+    reader: Reader,
+    made: Mutex<Made>,
+    examples: Examples,
+    measured: Arc<Measured>,
+}
+
+/// Instruments that exist already: the SDK wants each made once.
+#[derive(Default)]
+struct Made {
+    counters: HashMap<&'static str, Counter<u64>>,
+    histograms: HashMap<&'static str, Histogram<f64>>,
+    gauges: HashSet<&'static str>,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Metrics(…)")
+    }
+}
+
+impl Metrics {
+    /// The metrics of this service, `billing`, shown to whoever scrapes.
+    #[must_use]
+    pub fn new(service: &str) -> Self {
+        let resource = Resource::builder_empty()
+            .with_attribute(KeyValue::new("service.name", format!("levqor-{service}")));
+        Self::of(resource.build())
+    }
+
+    /// The metrics of this service, as the process was told to tell of itself.
+    #[must_use]
+    pub fn telling(config: &TelemetryConfig, service: &str) -> Self {
+        Self::of(telemetry::resource(config, service))
+    }
+
+    fn of(resource: Resource) -> Self {
+        let reader = Reader::default();
+        let provider =
+            SdkMeterProvider::builder().with_resource(resource).with_reader(reader.clone()).build();
+        let scope = InstrumentationScope::builder("levqor").with_version(env!("CARGO_PKG_VERSION")).build();
+        let meter = provider.meter_with_scope(scope);
+        Self(Arc::new(Inner {
+            provider,
+            meter,
+            reader,
+            made: Mutex::default(),
+            examples: Examples::default(),
+            measured: Arc::default(),
+        }))
+    }
+
+    fn made(&self) -> MutexGuard<'_, Made> {
+        self.0.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A series of a counter. It is shown from now on, as 0: a rise from nothing would go unseen.
+    #[must_use]
+    pub fn counter(&self, definition: &'static Definition, attributes: &[KeyValue]) -> Count {
+        debug_assert_eq!(definition.kind, Kind::Counter);
+        let mut made = self.made();
+        let counter = made.counters.entry(definition.name).or_insert_with(|| {
+            let builder = self.0.meter.u64_counter(definition.name);
+            builder.with_unit(definition.unit).with_description(definition.description).build()
+        });
+        let bound = counter.bind(attributes);
+        bound.add(0);
+        Count(bound)
+    }
+
+    /// A series of a histogram. It is shown from its first value on.
+    #[must_use]
+    pub fn histogram(&self, definition: &'static Definition, attributes: &[KeyValue]) -> Timing {
+        debug_assert_eq!(definition.kind, Kind::Histogram);
+        let mut made = self.made();
+        let histogram = made.histograms.entry(definition.name).or_insert_with(|| {
+            let builder = self.0.meter.f64_histogram(definition.name);
+            let builder = builder.with_boundaries(definition.buckets.to_vec());
+            builder.with_unit(definition.unit).with_description(definition.description).build()
+        });
+        let labels = text::labels(attributes.iter());
+        let exemplars = self.0.examples.place(definition.name, labels, definition.buckets);
+        Timing { bound: histogram.bind(attributes), exemplars }
+    }
+
+    /// A gauge that is read when somebody looks. Reading it must cost nothing: no lock that is held, no query.
+    pub fn gauge(
+        &self,
+        definition: &'static Definition,
+        read: impl Fn(&dyn Fn(f64, &[KeyValue])) + Send + Sync + 'static,
+    ) {
+        debug_assert_eq!(definition.kind, Kind::Gauge);
+        let builder = self.0.meter.f64_observable_gauge(definition.name);
+        let builder = builder.with_unit(definition.unit).with_description(definition.description);
+        // The SDK keeps it for as long as the provider lives.
+        let _ = builder
+            .with_callback(move |observer| read(&|value, attributes| observer.observe(value, attributes)))
+            .build();
+    }
+
+    /// The same, unless there is one already.
+    fn gauge_once(
+        &self,
+        definition: &'static Definition,
+        read: impl Fn(&dyn Fn(f64, &[KeyValue])) + Send + Sync + 'static,
+    ) {
+        if self.made().gauges.insert(definition.name) {
+            self.gauge(definition, read);
+        }
+    }
+
+    /// Shows how many of these places for requests are taken. To be called once, with all of them free.
+    pub fn places(&self, places: &Arc<Semaphore>) {
+        let (all, places) = (places.available_permits(), Arc::clone(places));
+        #[expect(clippy::cast_precision_loss, reason = "there are not that many places")]
+        self.gauge(&chassis::PLACES, move |observe| {
+            let free = places.available_permits();
+            observe(all.saturating_sub(free) as f64, &[KeyValue::new("state", "used")]);
+            observe(free as f64, &[KeyValue::new("state", "free")]);
+        });
+    }
+
+    fn show(&self, page: &mut Page) {
+        let mut collected = ResourceMetrics::default();
+        // Fails only once it was shut down; then there is nothing to show.
+        if self.0.reader.0.collect(&mut collected).is_ok() {
+            page.add(&collected, &self.0.examples);
+        }
+    }
+
+    /// Ends it: what is to be pushed is pushed. Blocks.
+    pub fn shutdown(&self) {
+        // What could not be pushed was logged by who pushes.
+        let _ = self.0.provider.shutdown();
+    }
+}
+
+/// A series of a counter.
+#[derive(Debug, Clone)]
+pub struct Count(BoundCounter<u64>);
+
+impl Count {
+    /// Counts one.
+    pub fn one(&self) {
+        self.0.add(1);
+    }
+
+    /// Counts several.
+    pub fn add(&self, count: u64) {
+        self.0.add(count);
+    }
+}
+
+/// A series of a histogram.
+#[derive(Debug, Clone)]
+pub struct Timing {
+    bound: BoundHistogram<f64>,
+    exemplars: Arc<Exemplars>,
+}
+
+impl Timing {
+    /// Notes how long something took.
+    pub fn record(&self, took: Duration) {
+        self.bound.record(took.as_secs_f64());
+    }
+
+    /// The same, with the trace that shows it: kept as an example if the trace is recorded.
+    pub fn record_traced(&self, took: Duration, trace: Option<&SpanContext>) {
+        let seconds = took.as_secs_f64();
+        self.bound.record(seconds);
+        if let Some(trace) = trace {
+            self.exemplars.keep(seconds, trace);
+        }
+    }
+
+    /// Notes a number that is no duration.
+    pub fn note(&self, value: f64) {
+        self.bound.record(value);
+    }
+}
+
+/// The SDK's reader, shared between the provider and the page.
+#[derive(Debug, Clone, Default)]
+struct Reader(Arc<ManualReader>);
+
+impl MetricReader for Reader {
+    fn register_pipeline(&self, pipeline: std::sync::Weak<Pipeline>) {
+        self.0.register_pipeline(pipeline);
+    }
+
+    fn collect(&self, metrics: &mut ResourceMetrics) -> OTelSdkResult {
+        self.0.collect(metrics)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.0.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self, kind: InstrumentKind) -> Temporality {
+        self.0.temporality(kind)
+    }
+}

@@ -1,0 +1,152 @@
+//! How long calls take: rates, errors and durations by RPC and status code, of servers and of clients.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
+
+use opentelemetry::KeyValue;
+use tonic::Code;
+
+use super::{Definition, Metrics, Timing, chassis, recorded_trace};
+use crate::access::Methods;
+
+/// What an RPC is called that is none of ours: health checks, reflection, and what strangers make up.
+const OTHER: &str = "_OTHER";
+
+/// The timings of calls to one server or from one client. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Calls(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    by_path: HashMap<&'static str, Arc<ByCode>>,
+    other: Arc<ByCode>,
+}
+
+impl Calls {
+    /// Of the calls that a service answers.
+    #[must_use]
+    pub fn server(metrics: &Metrics, methods: &'static Methods) -> Self {
+        Self::new(metrics, methods, &chassis::RPC_SERVER, None)
+    }
+
+    /// Of the calls that are made to a service.
+    #[must_use]
+    pub fn client(metrics: &Metrics, methods: &'static Methods, to: &str) -> Self {
+        Self::new(metrics, methods, &chassis::RPC_CLIENT, Some(to))
+    }
+
+    fn new(
+        metrics: &Metrics,
+        methods: &'static Methods,
+        definition: &'static Definition,
+        to: Option<&str>,
+    ) -> Self {
+        let by_code = |rpc: &str| {
+            let mut attributes =
+                vec![KeyValue::new("rpc.system.name", "grpc"), KeyValue::new("rpc.method", rpc.to_owned())];
+            attributes.extend(to.map(|to| KeyValue::new("server.address", to.to_owned())));
+            Arc::new(ByCode { metrics: metrics.clone(), definition, attributes, codes: Default::default() })
+        };
+        let by_path = methods.iter().map(|method| (method.path.as_str(), by_code(&method.rpc))).collect();
+        Self(Arc::new(Inner { by_path, other: by_code(OTHER) }))
+    }
+
+    /// Begins to time a call.
+    #[must_use]
+    pub fn begin(&self, path: &str) -> Timer {
+        let series = self.0.by_path.get(path).unwrap_or(&self.0.other);
+        Timer { series: Arc::clone(series), begun: Instant::now(), code: Code::Cancelled }
+    }
+}
+
+/// A call that is being made. Dropped, its caller has gone, and it counts as cancelled.
+#[derive(Debug)]
+pub struct Timer {
+    series: Arc<ByCode>,
+    begun: Instant,
+    code: Code,
+}
+
+impl Timer {
+    /// The call ended like this, within the current span.
+    pub fn end(mut self, code: Code) {
+        self.code = code;
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        let trace = recorded_trace();
+        self.series.timing(self.code).record_traced(self.begun.elapsed(), trace.as_ref());
+    }
+}
+
+/// The series of one RPC, each bound when its code comes for the first time.
+struct ByCode {
+    metrics: Metrics,
+    definition: &'static Definition,
+    attributes: Vec<KeyValue>,
+    codes: [OnceLock<Timing>; 17],
+}
+
+impl std::fmt::Debug for ByCode {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.attributes.fmt(formatter)
+    }
+}
+
+impl ByCode {
+    fn timing(&self, code: Code) -> &Timing {
+        // tonic's codes are 0 to 16.
+        let slot =
+            usize::try_from(i32::from(code)).ok().and_then(|n| self.codes.get(n)).unwrap_or(&self.codes[2]);
+        slot.get_or_init(|| {
+            let mut attributes = self.attributes.clone();
+            attributes.push(KeyValue::new("rpc.response.status_code", name(code)));
+            if is_failure(code) {
+                attributes.push(KeyValue::new("error.type", name(code)));
+            }
+            self.metrics.histogram(self.definition, &attributes)
+        })
+    }
+}
+
+/// The name of a code, as gRPC spells it.
+#[must_use]
+pub const fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+/// What the conventions call a failure of the server; the rest is what callers did.
+const fn is_failure(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unknown
+            | Code::DeadlineExceeded
+            | Code::Unimplemented
+            | Code::Internal
+            | Code::Unavailable
+            | Code::DataLoss
+    )
+}

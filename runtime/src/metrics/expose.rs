@@ -1,0 +1,100 @@
+//! Where Prometheus scrapes: a port of its own, never the public one, since it tells how the business is doing.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use axum::{Router, extract::State, response::IntoResponse, routing::get};
+use http::{HeaderMap, header};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::{
+    Metrics,
+    text::{Format, Page},
+};
+use crate::{
+    chassis::Tasks,
+    config::{Reader, Setting},
+    server,
+};
+
+const METRICS_ADDR: Setting = Setting::plain(
+    "LEVQOR_METRICS_ADDR",
+    None,
+    "Where Prometheus finds this process' metrics, at /metrics: an IP address and a port, never a public one. Off where it is not set; `levqor up` takes a free port of this machine.",
+);
+
+/// Where the metrics are shown.
+#[derive(Debug, Clone, Copy)]
+pub struct MetricsConfig {
+    addr: Option<SocketAddr>,
+}
+
+impl MetricsConfig {
+    /// The settings.
+    #[must_use]
+    pub fn settings() -> Vec<Setting> {
+        vec![METRICS_ADDR]
+    }
+
+    /// Reads the settings. None only with a problem noted.
+    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let addr = reader.optional(&METRICS_ADDR, "an IP address and a port such as 127.0.0.1:9464");
+        Some(Self { addr })
+    }
+
+    /// Binds the port, if the metrics are to be shown, so that a busy one is found before anything else is opened.
+    pub async fn bind(self) -> Result<Option<TcpListener>, BindError> {
+        let Some(addr) = self.addr else { return Ok(None) };
+        TcpListener::bind(addr).await.map(Some).map_err(|source| BindError { addr, source })
+    }
+}
+
+/// The port is taken, or may not be used.
+#[derive(Debug, thiserror::Error)]
+#[error("LEVQOR_METRICS_ADDR: cannot listen on {addr}; is another program using the port?")]
+pub struct BindError {
+    addr: SocketAddr,
+    #[source]
+    source: io::Error,
+}
+
+/// The metrics of several services as one text.
+#[must_use]
+pub fn render(metrics: &[Metrics], format: Format) -> String {
+    let mut page = Page::new(format);
+    for metrics in metrics {
+        metrics.show(&mut page);
+    }
+    page.finish()
+}
+
+/// Metrics that are shown. Dropped, they are not any more.
+pub struct Exposition {
+    addr: SocketAddr,
+    _stop: DropGuard,
+    _server: JoinHandle<io::Result<()>>,
+}
+
+impl Exposition {
+    /// Shows these metrics on a port that is bound already.
+    pub fn start(listener: TcpListener, metrics: Vec<Metrics>) -> io::Result<Self> {
+        let addr = listener.local_addr()?;
+        let stop = CancellationToken::new();
+        let app = Router::new().route("/metrics", get(scrape)).with_state(Arc::new(metrics));
+        let server = Tasks::default().spawn(server::serve(listener, app, stop.clone()));
+        tracing::info!(%addr, "metrics are shown at /metrics");
+        Ok(Self { addr, _stop: stop.drop_guard(), _server: server })
+    }
+
+    /// Where they are shown.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+}
+
+async fn scrape(State(metrics): State<Arc<Vec<Metrics>>>, headers: HeaderMap) -> impl IntoResponse {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let format = Format::accepted(accept);
+    ([(header::CONTENT_TYPE, format.content_type())], render(&metrics, format))
+}

@@ -1,0 +1,68 @@
+//! The process itself: CPU, memory, open files, when it began, and its async runtime.
+
+use std::fs;
+
+use nix::sys::{
+    resource::{Resource, UsageWho, getrlimit, getrusage},
+    time::TimeVal,
+};
+use opentelemetry::KeyValue;
+use tokio::runtime::Handle;
+
+use super::{Metrics, chassis};
+use crate::clock::Clock;
+
+impl Metrics {
+    /// Shows the process among these metrics: of several services in one process, among one of them only.
+    #[expect(clippy::cast_precision_loss, reason = "bytes, files and tasks of a process are far below 2^53")]
+    pub fn show_process(&self) {
+        let cpu = &chassis::PROCESS_CPU;
+        let builder = self.0.meter.f64_observable_counter(cpu.name);
+        let builder = builder.with_unit(cpu.unit).with_description(cpu.description);
+        let _ = builder
+            .with_callback(|observer| {
+                // Every number here is absent where the system does not tell it.
+                let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return };
+                observer.observe(seconds(usage.user_time()), &[KeyValue::new("cpu.mode", "user")]);
+                observer.observe(seconds(usage.system_time()), &[KeyValue::new("cpu.mode", "system")]);
+            })
+            .build();
+        self.gauge(&chassis::PROCESS_MEMORY, |observe| {
+            if let Some(kilobytes) = resident_kilobytes() {
+                observe(kilobytes * 1024.0, &[]);
+            }
+        });
+        self.gauge(&chassis::PROCESS_FILES, |observe| {
+            if let Ok(files) = fs::read_dir("/proc/self/fd") {
+                // The folder itself is open while it is read.
+                observe(files.count().saturating_sub(1) as f64, &[]);
+            }
+        });
+        self.gauge(&chassis::PROCESS_FILES_MAX, |observe| {
+            if let Ok((soft, _)) = getrlimit(Resource::RLIMIT_NOFILE) {
+                observe(soft as f64, &[]);
+            }
+        });
+        let began = Clock::default().now().timestamp_millis() as f64 / 1000.0;
+        self.gauge(&chassis::PROCESS_START, move |observe| observe(began, &[]));
+        if let Ok(runtime) = Handle::try_current() {
+            let queue = runtime.metrics();
+            let tasks = runtime.metrics();
+            self.gauge(&chassis::RUNTIME_TASKS, move |observe| observe(tasks.num_alive_tasks() as f64, &[]));
+            self.gauge(&chassis::RUNTIME_QUEUE, move |observe| {
+                observe(queue.global_queue_depth() as f64, &[]);
+            });
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no process runs for 2^53 seconds")]
+fn seconds(time: TimeVal) -> f64 {
+    time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6
+}
+
+fn resident_kilobytes() -> Option<f64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().trim_end_matches("kB").trim().parse().ok()
+}

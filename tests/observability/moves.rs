@@ -1,0 +1,101 @@
+//! Each metric moves for what it claims to tell, and for nothing else.
+
+use levqor_runtime::metrics::Format;
+use serde_json::json;
+
+use super::page::Page;
+use crate::{
+    harness::Mesh,
+    stripe::{OTHER_SECRET, event, paid_checkout, sign, sign_with},
+};
+
+async fn page(mesh: &Mesh) -> Page {
+    Page::read(&mesh.scrape(Format::Plain).await)
+}
+
+const TAKEN: &str = "levqor_webhook_events_total";
+const REFUSED: &str = "levqor_webhook_refusals_total";
+
+#[tokio::test]
+async fn a_paid_order_moves_what_it_passes_on_its_way() {
+    let mesh = Mesh::start().await;
+    let before = page(&mesh).await;
+    mesh.deliver(&paid_checkout("1", "alice")).await;
+    mesh.settle().await;
+    let after = page(&mesh).await;
+    let ingest = "levqor.billing.v1.BillingService/IngestStripeEvent";
+    let deliver = "levqor.notifications.v1.NotificationsService/DeliverMessage";
+    for (name, labels, rise) in [
+        ("http_server_request_duration_seconds_count", &[("http_route", "/webhooks/stripe")][..], 1.0),
+        (
+            "rpc_server_call_duration_seconds_count",
+            &[("rpc_method", ingest), ("service_name", "levqor-billing")],
+            1.0,
+        ),
+        (
+            "rpc_client_call_duration_seconds_count",
+            &[("rpc_method", ingest), ("service_name", "levqor-gateway")],
+            1.0,
+        ),
+        (TAKEN, &[("outcome", "accepted")], 1.0),
+        (TAKEN, &[("outcome", "duplicate")], 0.0),
+        (REFUSED, &[], 0.0),
+        ("levqor_webhook_verified_total", &[("secret", "0")], 1.0),
+        ("levqor_webhook_verified_total", &[("secret", "1")], 0.0),
+        ("levqor_journal_verdicts_total", &[("verdict", "processed")], 1.0),
+        ("levqor_journal_verdicts_total", &[("verdict", "quarantined")], 0.0),
+        ("levqor_orders_paid_total", &[("currency", "GBP"), ("tier", "STARTER")], 1.0),
+        ("levqor_orders_paid_total", &[], 1.0),
+        ("levqor_orders_paid_amount_total", &[("currency", "GBP")], 9900.0),
+        ("levqor_mail_messages_total", &[("template", "order_welcome"), ("state", "pending")], 1.0),
+        ("levqor_mail_messages_total", &[("state", "sent")], 2.0),
+        ("levqor_mail_messages_total", &[("state", "failed")], 0.0),
+        ("levqor_deferred_call_deliveries_total", &[("rpc_method", deliver), ("outcome", "done")], 2.0),
+        ("levqor_deferred_call_deliveries_total", &[("outcome", "dead")], 0.0),
+    ] {
+        assert!((after.rise(&before, name, labels) - rise).abs() < 1e-9, "{name}{labels:?} {after:?}");
+    }
+    mesh.finish().await;
+}
+
+#[tokio::test]
+async fn webhooks_are_told_apart_by_what_became_of_them_and_by_their_secret() {
+    let mesh = Mesh::start().await;
+    let before = page(&mesh).await;
+    let event = event("1", "customer.updated", &json!({"id": "cus_1", "object": "customer"})).to_string();
+    for _ in 0..2 {
+        let signature = sign_with(OTHER_SECRET, 0, &event);
+        assert_eq!(mesh.post_webhook("/webhooks/stripe", &signature, event.clone()).await.status, 200);
+    }
+    assert_eq!(mesh.post_webhook("/webhooks/stripe", &sign("another"), event.clone()).await.status, 400);
+    assert_eq!(mesh.post_webhook("/webhooks/stripe", "", event).await.status, 400);
+    mesh.settle().await;
+    let after = page(&mesh).await;
+    for (name, labels, rise) in [
+        (TAKEN, [("outcome", "accepted")], 1.0),
+        (TAKEN, [("outcome", "duplicate")], 1.0),
+        (REFUSED, [("reason", "SIGNATURE_MISMATCH")], 1.0),
+        (REFUSED, [("reason", "SIGNATURE_MISSING")], 1.0),
+        ("levqor_webhook_verified_total", [("secret", "0")], 0.0),
+        ("levqor_webhook_verified_total", [("secret", "1")], 2.0),
+        ("levqor_journal_verdicts_total", [("verdict", "unheeded")], 1.0),
+        ("http_server_request_duration_seconds_count", [("http_response_status_code", "400")], 2.0),
+    ] {
+        assert!((after.rise(&before, name, &labels) - rise).abs() < 1e-9, "{name}{labels:?} {after:?}");
+    }
+    mesh.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_stranger_makes_up_becomes_no_label() {
+    let mesh = Mesh::start().await;
+    let strange = reqwest::Method::from_bytes(b"STRANGE").expect("a method");
+    mesh.anon().call(strange, "/strange/path", None).await;
+    mesh.anon().get("/v1/orders/strange").await;
+    let text = mesh.scrape(Format::OpenMetrics).await;
+    assert!(!text.to_lowercase().contains("strange"), "{text}");
+    let page = Page::read(&mesh.scrape(Format::Plain).await);
+    let other = [("http_request_method", "_OTHER"), ("http_response_status_code", "404")];
+    assert_eq!(page.sum("http_server_request_duration_seconds_count", &other), Some(1.0), "{text}");
+    mesh.finish().await;
+}
