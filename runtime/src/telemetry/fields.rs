@@ -10,7 +10,7 @@ use tracing::field::{Field, Visit};
 use crate::redact;
 
 /// Of events: the log, log records over OTLP, Sentry. Sorted.
-pub const OF_EVENTS: [&str; 40] = [
+pub const OF_EVENTS: [&str; 41] = [
     "action",
     "addr",
     "attempts",
@@ -26,6 +26,7 @@ pub const OF_EVENTS: [&str; 40] = [
     "exporter",
     "failure",
     "grpc.code",
+    "measurement",
     "message.id",
     "message.state",
     "message.template",
