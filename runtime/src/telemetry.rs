@@ -226,7 +226,7 @@ fn open(outlets: &mut Outlets, config: &TelemetryConfig, service: &'static str) 
             let logs = logs::ToReceiver { receiver, resources: resources() };
             outlets.logs = Some(start(&mut workers, logs, logs::CAPACITY, logs::BATCH));
             let to = otlp.endpoint.authority().map(ToString::to_string).unwrap_or_default();
-            outlets.otlp = Capability::on("otlp", format!("traces, logs and metrics to {to}"));
+            outlets.otlp = Capability::on("otlp", format!("traces and logs to {to}"));
         }
         if let Some(dsn) = &config.sentry {
             match ToSentry::try_new(dsn) {
