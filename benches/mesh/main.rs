@@ -10,6 +10,7 @@ mod mesh;
 mod percentiles;
 #[path = "../../tests/roles.rs"]
 mod roles;
+mod traced;
 
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,7 @@ fn main() -> anyhow::Result<()> {
     let chosen = Chosen {
         deferred: words.is_empty() || words.contains(&"deferred".to_owned()),
         grown: words.contains(&"grown".to_owned()),
+        traced: words.contains(&"traced".to_owned()),
         connections,
     };
     let chosen =
@@ -34,18 +36,22 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(run(&chosen))
 }
 
-/// What the command line names: numbers of connections for the webhooks, `deferred`, `grown`; nothing means all but the last, which takes
+/// What the command line names: numbers of connections for the webhooks, `deferred`, `grown`, `traced`; nothing means all but the last two; `grown` takes
 /// some 20 GB and a quarter of an hour.
 struct Chosen {
     connections: Vec<usize>,
     deferred: bool,
     grown: bool,
+    traced: bool,
 }
 
 async fn run(chosen: &Chosen) -> anyhow::Result<()> {
     let mesh = Mesh::start().await?;
     if chosen.grown {
         return grown(&mesh).await;
+    }
+    if chosen.traced {
+        return traced::measure(&mesh).await;
     }
     println!("start to ready, existing databases: {:.2} s", mesh.restart().await?.as_secs_f64());
     for (role, kib) in mesh.pss_kib()? {

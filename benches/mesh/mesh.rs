@@ -63,16 +63,16 @@ impl Mesh {
             cluster,
             _remover: remover,
         };
-        mesh.spawn();
+        mesh.spawn(&[]);
         mesh.ready().await?;
         Ok(mesh)
     }
 
-    fn spawn(&self) {
+    fn spawn(&self, settings: &[(&str, &str)]) {
         let [billing, notifications, _] = self.ports.map(|port| port.to_string());
         for (role, port) in Role::ALL.into_iter().zip(self.ports) {
             let mut command = serve(role, port, &self.cluster.url(role.name()), [&billing, &notifications]);
-            command.env("STRIPE_WEBHOOK_SECRET", SECRET);
+            command.env("STRIPE_WEBHOOK_SECRET", SECRET).envs(settings.iter().copied());
             self.processes.borrow_mut().push(Process::start(command));
         }
     }
@@ -98,9 +98,14 @@ impl Mesh {
 
     /// Stops all roles and starts them again; how long they took to be ready.
     pub(crate) async fn restart(&self) -> anyhow::Result<Duration> {
+        self.restart_with(&[]).await
+    }
+
+    /// The same, with these settings besides.
+    pub(crate) async fn restart_with(&self, settings: &[(&str, &str)]) -> anyhow::Result<Duration> {
         self.stop();
         let begun = Instant::now();
-        self.spawn();
+        self.spawn(settings);
         self.ready().await?;
         Ok(begun.elapsed())
     }

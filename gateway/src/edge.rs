@@ -71,7 +71,7 @@ impl Edge {
         if let Some(value) = telemetry::trace_response(&span) {
             response.headers_mut().insert(TRACE_RESPONSE, value);
         }
-        span.record("http.response.status_code", response.status().as_u16());
+        span.record("http.response.status_code", i64::from(response.status().as_u16()));
         if response.status().is_server_error() {
             telemetry::fail(&span, response.status().as_str());
         }

@@ -76,6 +76,8 @@ fn a_panic_in_a_handler_is_one_event_with_its_trace_its_place_and_none_of_its_wo
     let ours =
         frames.iter().any(|frame| frame["function"].as_str().is_some_and(|it| it.contains("send_message")));
     assert!(ours, "the handler is not in the stack: {frames:#?}");
+    let last = frames.last().and_then(|frame| frame["function"].as_str()).unwrap_or_default();
+    assert!(last.contains("send_message"), "the stack ends elsewhere, at {last}");
     // What `assert_ne!` says of what it compared.
     for text in [&said, &told.everything] {
         assert!(!text.contains("asked to") && !text.contains("\"panic\" !="), "{text}");

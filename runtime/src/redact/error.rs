@@ -25,7 +25,9 @@ pub fn error(error: &(dyn Error + 'static)) -> String {
         if links.last() != Some(&told) {
             links.push(told);
         }
-        next = link.source().filter(|_| links.len() < MOST_LINKS);
+        // What the database's own error says is said.
+        let said = matches!(link.downcast_ref(), Some(sqlx::Error::Database(_)));
+        next = link.source().filter(|_| links.len() < MOST_LINKS && !said);
     }
     links.join(": ")
 }

@@ -187,6 +187,14 @@ fn json(value: &Value) -> Json {
 fn without_machine(mut stack: Stacktrace) -> Stacktrace {
     let shorten =
         |path: String| path.rsplit_once("/src/index.").map_or(path.clone(), |(_, rest)| rest.to_owned());
+    // From the oldest on: what comes after the panic is the machinery that reports it.
+    let machinery = |frame: &Frame| {
+        let name = frame.function.as_deref().unwrap_or_default();
+        name.contains("rust_begin_unwind") || name.starts_with("core::panicking")
+    };
+    if let Some(end) = stack.frames.iter().position(machinery) {
+        stack.frames.truncate(end);
+    }
     for frame in &mut stack.frames {
         let Frame { function, filename, abs_path, in_app, vars, .. } = frame;
         *in_app = Some(function.as_deref().is_some_and(|name| name.contains("levqor")));

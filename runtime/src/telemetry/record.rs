@@ -7,7 +7,10 @@ use tracing::{
     field::{Field, Visit},
     span,
 };
-use tracing_subscriber::{Registry, registry::LookupSpan};
+use tracing_subscriber::{
+    Registry,
+    registry::{LookupSpan, SpanRef},
+};
 
 use super::{
     fields::{Collected, Value},
@@ -27,6 +30,17 @@ pub(super) struct Facts {
 }
 
 impl Facts {
+    /// What is known of a span and those around it; what is further in counts.
+    pub(super) fn around<'r, R: LookupSpan<'r>>(span: &SpanRef<'r, R>) -> Self {
+        let mut facts = Self::default();
+        for span in span.scope() {
+            if let Some(outer) = span.extensions().get::<Self>() {
+                facts.fill_from(outer);
+            }
+        }
+        facts
+    }
+
     fn fill_from(&mut self, outer: &Self) {
         let fill = |own: &mut Option<String>, outer: &Option<String>| {
             if own.is_none() {
@@ -74,13 +88,8 @@ impl Place {
     }
 
     fn of(id: &span::Id, dispatch: &Dispatch) -> Self {
-        let mut facts = Facts::default();
         let span = dispatch.downcast_ref::<Registry>().and_then(|registry| registry.span(id));
-        for span in span.iter().flat_map(tracing_subscriber::registry::SpanRef::scope) {
-            if let Some(outer) = span.extensions().get::<Facts>() {
-                facts.fill_from(outer);
-            }
-        }
+        let mut facts = span.map(|span| Facts::around(&span)).unwrap_or_default();
         // Callers name their requests as they like.
         facts.request_id = facts.request_id.map(|id| redact::text(&id).into_owned());
         let context = tracing_opentelemetry::get_otel_context(id, dispatch);

@@ -4,7 +4,10 @@ use http::HeaderMap;
 use tonic::Code;
 use tracing::{Span, field::Empty};
 
-use super::context::{continue_trace, inject, is_recorded, resume_trace};
+use super::{
+    context::{continue_trace, inject, is_recorded, resume_trace},
+    record::Place,
+};
 use crate::access;
 
 /// What is called that we do not know; it must not become a name in anybody's statistics.
@@ -36,11 +39,13 @@ pub(crate) fn rpc_client_span<B>(request: &mut http::Request<B>) -> Option<Span>
         return None;
     }
     let rpc = known(request.uri().path());
+    let service = Place::current().facts.service;
     let span = tracing::info_span!(
         "call",
         otel.name = rpc,
         otel.kind = "client",
         otel.status_code = Empty,
+        levqor.service = service,
         rpc.system.name = "grpc",
         rpc.method = rpc,
         rpc.response.status_code = Empty,
@@ -130,8 +135,10 @@ pub fn resumed_span(service: &str, name: &'static str, trace_parent: &str) -> Sp
 /// The span of a request to an outside system. `template` is the path without what stands in it.
 #[must_use]
 pub fn http_client_span(method: &str, host: &str, template: &str) -> Span {
+    let service = Place::current().facts.service;
     tracing::info_span!(
         "request",
+        levqor.service = service,
         otel.name = format!("{method} {template}"),
         otel.kind = "client",
         otel.status_code = Empty,
@@ -147,7 +154,7 @@ pub fn http_client_span(method: &str, host: &str, template: &str) -> Span {
 pub fn record_http(span: &Span, answer: Result<u16, &str>) {
     match answer {
         Ok(status) => {
-            span.record("http.response.status_code", status);
+            span.record("http.response.status_code", i64::from(status));
             if status >= 400 {
                 fail(span, &status.to_string());
             }

@@ -16,7 +16,10 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, filter::dynamic_filter_fn, layer::Context, registry::LookupSpan};
 
-use super::layers::{Told, is_our_span};
+use super::{
+    layers::{Told, is_our_span},
+    record::Facts,
+};
 
 /// Under which name sqlx tells of statements.
 const TARGET: &str = "sqlx::query";
@@ -146,6 +149,8 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Statements {
             KeyValue::new("db.query.summary", statement.summary()),
             KeyValue::new("db.response.returned_rows", statement.rows),
         ];
+        let facts = context.lookup_current().map(|span| Facts::around(&span)).unwrap_or_default();
+        attributes.extend(facts.service.map(|service| KeyValue::new("levqor.service", service)));
         attributes.extend(table.map(|table| KeyValue::new("db.collection.name", table.to_owned())));
         let span = self.tracer.span_builder(statement.summary()).with_kind(SpanKind::Client);
         let span = span.with_start_time(ended - statement.elapsed).with_attributes(attributes);

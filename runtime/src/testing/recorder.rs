@@ -39,6 +39,8 @@ use tonic::{Request, Response, Status};
 pub enum Mood {
     /// It takes what comes.
     Taking,
+    /// It takes what comes, counts it, and keeps none of it.
+    Forgetting,
     /// It takes nothing, and says so.
     Refusing,
     /// It accepts connections and never answers.
@@ -88,6 +90,7 @@ struct State {
     told: Mutex<Told>,
     mood: AtomicU8,
     calls: AtomicUsize,
+    spans: AtomicUsize,
 }
 
 impl Recorder {
@@ -101,6 +104,7 @@ impl Recorder {
             told: Mutex::default(),
             mood: AtomicU8::new(Mood::Taking as u8),
             calls: AtomicUsize::new(0),
+            spans: AtomicUsize::new(0),
         });
         let stop = CancellationToken::new();
         let (served, stopped) = (Arc::clone(&state), stop.clone());
@@ -139,6 +143,12 @@ impl Recorder {
     #[must_use]
     pub fn calls(&self) -> usize {
         self.state.calls.load(Ordering::SeqCst)
+    }
+
+    /// How many spans came.
+    #[must_use]
+    pub fn spans(&self) -> usize {
+        self.state.spans.load(Ordering::SeqCst)
     }
 
     /// All that it was told so far.
@@ -200,6 +210,10 @@ impl State {
         }
         if mood == Mood::Refusing as u8 { Err(Status::unavailable("not today")) } else { Ok(()) }
     }
+
+    fn forgets(&self) -> bool {
+        self.mood.load(Ordering::SeqCst) == Mood::Forgetting as u8
+    }
 }
 
 struct Otlp(Arc<State>);
@@ -216,6 +230,11 @@ impl TraceService for Otlp {
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         self.0.answer().await?;
         let request = request.into_inner();
+        let spans = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);
+        self.0.spans.fetch_add(spans.map(|scope| scope.spans.len()).sum(), Ordering::SeqCst);
+        if self.0.forgets() {
+            return Ok(Response::new(ExportTraceServiceResponse::default()));
+        }
         let mut told = self.0.told.lock().expect("told");
         told.hear(&request);
         for resource in request.resource_spans {
@@ -234,6 +253,9 @@ impl LogsService for Otlp {
         request: Request<ExportLogsServiceRequest>,
     ) -> Result<Response<ExportLogsServiceResponse>, Status> {
         self.0.answer().await?;
+        if self.0.forgets() {
+            return Ok(Response::new(ExportLogsServiceResponse::default()));
+        }
         let request = request.into_inner();
         let mut told = self.0.told.lock().expect("told");
         told.hear(&request);
