@@ -17,41 +17,44 @@ use std::time::{Duration, Instant};
 use mesh::Mesh;
 use percentiles::Percentiles;
 
-/// How long each figure is measured.
+/// How long each figure is measured, where the command line does not say.
 const SPAN: Duration = Duration::from_secs(6);
 const CONNECTIONS: [usize; 3] = [1, 16, 64];
 
 fn main() -> anyhow::Result<()> {
     let words: Vec<_> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let named = |word: &str| words.iter().any(|it| it == word);
     let connections: Vec<usize> = words.iter().filter_map(|word| word.parse().ok()).collect();
+    let seconds = words.iter().find_map(|word| word.strip_suffix('s')?.parse().ok());
+    let all = connections.is_empty() && !["deferred", "grown", "traced"].into_iter().any(named);
     let chosen = Chosen {
-        deferred: words.is_empty() || words.contains(&"deferred".to_owned()),
-        grown: words.contains(&"grown".to_owned()),
-        traced: words.contains(&"traced".to_owned()),
-        connections,
+        deferred: all || named("deferred"),
+        grown: named("grown"),
+        traced: named("traced"),
+        connections: if all { CONNECTIONS.to_vec() } else { connections },
+        span: seconds.map_or(SPAN, Duration::from_secs),
     };
-    let chosen =
-        if words.is_empty() { Chosen { connections: CONNECTIONS.to_vec(), ..chosen } } else { chosen };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(run(&chosen))
 }
 
-/// What the command line names: numbers of connections for the webhooks, `deferred`, `grown`, `traced`; nothing means all but the last two; `grown` takes
-/// some 20 GB and a quarter of an hour.
+/// What the command line names: numbers of connections for the webhooks, `deferred`, `grown`, `traced`, and a span, `2s`,
+/// for each figure. Nothing means all but `grown`, which takes some 20 GB and a quarter of an hour, and `traced`.
 struct Chosen {
     connections: Vec<usize>,
     deferred: bool,
     grown: bool,
     traced: bool,
+    span: Duration,
 }
 
 async fn run(chosen: &Chosen) -> anyhow::Result<()> {
     let mesh = Mesh::start().await?;
     if chosen.grown {
-        return grown(&mesh).await;
+        return grown(&mesh, chosen.span).await;
     }
     if chosen.traced {
-        return traced::measure(&mesh).await;
+        return traced::measure(&mesh, &chosen.connections, chosen.span).await;
     }
     println!("start to ready, existing databases: {:.2} s", mesh.restart().await?.as_secs_f64());
     for (role, kib) in mesh.pss_kib()? {
@@ -65,10 +68,10 @@ async fn run(chosen: &Chosen) -> anyhow::Result<()> {
     );
     println!("|---|---|---|---|---|---|---|---|");
     for connections in chosen.connections.iter().copied() {
-        let floor = floor::measure(mesh.postgres(), connections, SPAN)?;
+        let floor = floor::measure(mesh.postgres(), connections, chosen.span)?;
         let before = mesh.processed().await?;
-        let load = load::webhooks(mesh.gateway(), connections, SPAN).await?;
-        let drained = (mesh.processed().await? - before) as f64 / SPAN.as_secs_f64();
+        let load = load::webhooks(mesh.gateway(), connections, chosen.span).await?;
+        let drained = (mesh.processed().await? - before) as f64 / chosen.span.as_secs_f64();
         println!(
             "| {connections} | {:.0} | {:.2} | {:.0} | {:.2} | {:.2} | {:.2} | {drained:.0} |",
             floor.per_second,
@@ -92,7 +95,7 @@ async fn run(chosen: &Chosen) -> anyhow::Result<()> {
 }
 
 /// The same load on a small journal and on a large one: the medians of several spans each, since the tail of one is noise.
-async fn grown(mesh: &Mesh) -> anyhow::Result<()> {
+async fn grown(mesh: &Mesh, span: Duration) -> anyhow::Result<()> {
     const ROWS: [i64; 2] = [10_000, 5_000_000];
     const SPANS: usize = 7;
     println!("| journaled events | connections | accepted/s | p50 ms | p99 ms |");
@@ -102,7 +105,7 @@ async fn grown(mesh: &Mesh) -> anyhow::Result<()> {
         for connections in [16, 64] {
             let mut loads = Vec::new();
             for _ in 0..SPANS {
-                loads.push(load::webhooks(mesh.gateway(), connections, SPAN).await?);
+                loads.push(load::webhooks(mesh.gateway(), connections, span).await?);
             }
             let median = |figure: fn(&load::Load) -> f64| {
                 let mut figures: Vec<_> = loads.iter().map(figure).collect();

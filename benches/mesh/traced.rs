@@ -1,15 +1,28 @@
-//! What tracing costs: the same load without it, with a tenth of the traces and with all of them, taking turns. The
-//! receiver shares the machine, and reads what it is sent.
+//! What telling costs: the same load with nothing told, with metrics and the log, with a tenth of the traces and with all
+//! of them, taking turns. The receiver shares the machine, and reads what it is sent.
+
+use std::time::Duration;
 
 use levqor_runtime::testing::recorder::{Mood, Recorder};
 
-use crate::{SPAN, load, mesh::Mesh};
+use crate::{load, mesh::Mesh};
 
 const ROUNDS: usize = 5;
+/// Where the command line names none.
 const CONNECTIONS: [usize; 2] = [16, 64];
-const SHARES: [Option<&str>; 3] = [None, Some("0.1"), Some("1")];
 
-/// One round of one share.
+/// What is told, and the settings that make it so, beside the receiver's address. Nothing is told where there are none.
+const TOLD: [(&str, &[(&str, &str)]); 4] = [
+    ("nothing", &[]),
+    (
+        "metrics every second, the log from info on, no traces",
+        &[("OTEL_TRACES_SAMPLER_ARG", "0"), ("OTEL_METRIC_EXPORT_INTERVAL", "1000"), ("LEVQOR_LOG", "info")],
+    ),
+    ("10 % of the traces", &[("OTEL_TRACES_SAMPLER_ARG", "0.1")]),
+    ("all traces", &[("OTEL_TRACES_SAMPLER_ARG", "1")]),
+];
+
+/// One round of one of them.
 struct Figure {
     per_second: f64,
     p99_ms: f64,
@@ -17,48 +30,52 @@ struct Figure {
 }
 
 /// Measures, and prints medians.
-pub(super) async fn measure(mesh: &Mesh) -> anyhow::Result<()> {
-    println!(
-        "| connections | traces recorded | accepted/s | of without | p99 ms | spans exported per event |"
-    );
+pub(super) async fn measure(mesh: &Mesh, connections: &[usize], span: Duration) -> anyhow::Result<()> {
+    println!("medians of {ROUNDS} spans of {} s, taking turns:", span.as_secs_f64());
+    println!("| connections | told | accepted/s | of nothing told | p99 ms | spans taken per event |");
     println!("|---|---|---|---|---|---|");
-    for connections in CONNECTIONS {
-        let mut figures: [Vec<Figure>; 3] = Default::default();
+    let connections = if connections.is_empty() { &CONNECTIONS } else { connections };
+    for &connections in connections {
+        let mut figures: [Vec<Figure>; TOLD.len()] = Default::default();
         for _ in 0..ROUNDS {
-            for (share, figures) in SHARES.iter().zip(&mut figures) {
-                figures.push(round(mesh, *share, connections).await?);
+            for ((_, settings), figures) in TOLD.iter().zip(&mut figures) {
+                figures.push(round(mesh, settings, connections, span).await?);
             }
         }
-        let without = median(figures[0].iter().map(|figure| figure.per_second));
-        for (share, figures) in SHARES.iter().zip(&figures) {
-            let per_second = median(figures.iter().map(|figure| figure.per_second));
+        let nothing = median(&figures[0], |figure| figure.per_second);
+        for ((what, _), figures) in TOLD.iter().zip(&figures) {
+            let per_second = median(figures, |figure| figure.per_second);
             println!(
-                "| {connections} | {} | {per_second:.0} | {:.2} | {:.2} | {:.2} |",
-                share.unwrap_or("none"),
-                per_second / without,
-                median(figures.iter().map(|figure| figure.p99_ms)),
-                median(figures.iter().map(|figure| figure.spans_per_event)),
+                "| {connections} | {what} | {per_second:.0} | {:.2} | {:.2} | {:.2} |",
+                per_second / nothing,
+                median(figures, |figure| figure.p99_ms),
+                median(figures, |figure| figure.spans_per_event),
             );
         }
     }
     Ok(())
 }
 
-async fn round(mesh: &Mesh, share: Option<&str>, connections: usize) -> anyhow::Result<Figure> {
+async fn round(
+    mesh: &Mesh,
+    settings: &[(&str, &str)],
+    connections: usize,
+    span: Duration,
+) -> anyhow::Result<Figure> {
     let recorder = Recorder::start();
     recorder.set_mood(Mood::Forgetting);
     let endpoint = recorder.endpoint();
-    let settings: Vec<_> = share
-        .iter()
-        .flat_map(|share| [("OTEL_TRACES_SAMPLER_ARG", *share), ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)])
-        .collect();
+    let mut settings = settings.to_vec();
+    if !settings.is_empty() {
+        settings.push(("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint));
+    }
     mesh.restart_with(&settings).await?;
-    let load = load::webhooks(mesh.gateway(), connections, SPAN).await?;
+    let load = load::webhooks(mesh.gateway(), connections, span).await?;
     anyhow::ensure!(load.refused == 0, "{} were not accepted", load.refused);
     mesh.wait_until_processed().await?;
     // What is queued is sent on the way out.
     mesh.restart().await?;
-    let events = load.per_second * SPAN.as_secs_f64();
+    let events = load.per_second * span.as_secs_f64();
     Ok(Figure {
         per_second: load.per_second,
         p99_ms: load.latency.p99_ms(),
@@ -66,8 +83,8 @@ async fn round(mesh: &Mesh, share: Option<&str>, connections: usize) -> anyhow::
     })
 }
 
-fn median(figures: impl Iterator<Item = f64>) -> f64 {
-    let mut sorted: Vec<_> = figures.collect();
+fn median(figures: &[Figure], of: fn(&Figure) -> f64) -> f64 {
+    let mut sorted: Vec<_> = figures.iter().map(of).collect();
     sorted.sort_by(f64::total_cmp);
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }
