@@ -3,6 +3,8 @@
 use std::{
     borrow::Cow,
     collections::VecDeque,
+    ffi::OsStr,
+    path::Path,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -197,8 +199,11 @@ fn without_machine(mut stack: Stacktrace) -> Stacktrace {
     }
     for frame in &mut stack.frames {
         let Frame { function, filename, abs_path, in_app, vars, .. } = frame;
-        *in_app = Some(function.as_deref().is_some_and(|name| name.contains("levqor")));
-        *abs_path = None;
+        // Inlined frames have short names; where they come from says whose they are.
+        let path = abs_path.take().unwrap_or_default();
+        let foreign = ["/rustc/", "/registry/src/", "/git/checkouts/"].iter().any(|of| path.contains(of));
+        let ours = Path::new(&path).extension() == Some(OsStr::new("rs")) && !foreign;
+        *in_app = Some(ours || function.as_deref().is_some_and(|name| name.starts_with("levqor")));
         *filename = filename.take().map(shorten);
         vars.clear();
     }
