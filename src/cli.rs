@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Token(TokenArguments),
     /// Post a signed sample checkout to the running mesh, and show the order and the mails that follow.
     Demo,
+    /// Check every setting and every outside system for real, with evidence; exit 1 if anything that is on does not work.
+    Doctor(DoctorArguments),
     /// List the deferred calls that failed for good.
     DeadLetters,
     /// Run something again.
@@ -41,7 +43,17 @@ pub(crate) enum Command {
     Settings,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// Check what `levqor serve` of this role would read from this environment. Without it: what `levqor up` would, and the
+    /// mesh that runs here.
+    pub(crate) role: Option<Role>,
+    /// Print one JSON document, described in docs/DOCTOR.md, instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Role {
     Billing,
     Notifications,

@@ -67,7 +67,7 @@ fn refetches(status: &Value) -> bool {
     let capabilities = status.pointer("/services/billing/capabilities").and_then(Value::as_array);
     capabilities.into_iter().flatten().any(|capability| {
         capability.get("name") == Some(&json!("stripe_refetch"))
-            && capability.get("state") == Some(&json!("ON"))
+            && capability.get("state") != Some(&json!("OFF"))
     })
 }
 
@@ -119,8 +119,8 @@ fn sample_event(name: &str, now: i64) -> Value {
     })
 }
 
-/// Signs as Stripe does: <https://docs.stripe.com/webhooks#verify-manually>.
-fn sign(secret: &str, now: i64, body: &str) -> String {
+/// Signs a body as Stripe does: <https://docs.stripe.com/webhooks#verify-manually>.
+pub(crate) fn sign(secret: &str, now: i64, body: &str) -> String {
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes());
     let tag = ring::hmac::sign(&key, format!("{now}.{body}").as_bytes());
     format!("t={now},v1={}", hex::encode(tag.as_ref()))

@@ -3,6 +3,7 @@
 mod cli;
 mod client;
 mod demo;
+mod doctor;
 mod mesh;
 mod migrate;
 mod operate;
@@ -54,6 +55,7 @@ async fn run(cli: Cli, env: Env) -> anyhow::Result<()> {
         Command::Serve { role } => serve::serve(&env, role).await,
         Command::Migrate { service } => migrate::migrate(&env, service).await,
         Command::Token(arguments) => token::token(&env, &arguments),
+        Command::Doctor(arguments) => doctor::doctor(env, &arguments).await,
         Command::Demo => demo::demo(&env).await,
         Command::DeadLetters => operate::dead_letters(&env).await,
         Command::Replay { what } => operate::replay(&env, what).await,

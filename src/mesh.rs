@@ -13,7 +13,7 @@ use crate::{state, threads, up};
 
 /// Variables that begin with this are ours: one that nobody reads is a mistake. Of Stripe's name others have variables
 /// too, the website's prices among them: only what looks like one of ours counts.
-const OURS: &[&str] =
+pub(crate) const OURS: &[&str] =
     &["LEVQOR_", "STRIPE_SECRET", "STRIPE_WEBHOOK", "STRIPE_API", "RESEND_API", "RESEND_KEY"];
 
 /// Every setting of every role, each once.
@@ -53,6 +53,16 @@ pub(crate) fn read<T>(
     reader.refuse_unknown(OURS, &settings());
     let telling = telemetry.zip(metrics).map(|(telemetry, metrics)| Telling { telemetry, metrics });
     reader.finish(telling.zip(config))
+}
+
+/// The settings that an environment gives, by name.
+pub(crate) fn given(env: &Env) -> Vec<String> {
+    let is_given = |setting: &Setting| {
+        env.get(&setting.name).is_some()
+            || (setting.secret && env.get(&format!("{}_FILE", setting.name)).is_some())
+    };
+    let given = settings().into_iter().filter(is_given);
+    given.map(|setting| setting.name.into_owned()).collect()
 }
 
 /// The name of the setting that says where a service is.

@@ -39,7 +39,7 @@ pub(crate) const MADE_SECRETS: [&str; 4] =
     ["LEVQOR_MESH_KEY", "LEVQOR_JWT_SECRET", "LEVQOR_ADDRESS_KEY", "STRIPE_WEBHOOK_SECRET"];
 
 /// Where the running mesh is, for the other commands.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct RunFile {
     /// Where the metrics are, for Prometheus.
     #[serde(default)]
@@ -50,8 +50,11 @@ pub(crate) struct RunFile {
     pub(crate) grpc: std::collections::BTreeMap<String, String>,
     /// The process.
     pub(crate) pid: u32,
-    /// Secrets that its environment gave it, instead of those that were made.
+    /// Settings that its environment gave it, by name; of secrets that are made, these were not.
     pub(crate) given: Vec<String>,
+    /// The folder of its private PostgreSQL; none where the operator named a server.
+    #[serde(default)]
+    pub(crate) postgres: Option<PathBuf>,
 }
 
 impl DataDir {
@@ -125,6 +128,15 @@ impl DataDir {
 
     /// The secrets that were made, or are made now.
     pub(crate) fn secrets(&self) -> anyhow::Result<serde_json::Map<String, serde_json::Value>> {
+        let (secrets, new) = self.secrets_to_be()?;
+        if new {
+            write_private(&self.0.join("secrets.json"), &serde_json::to_vec_pretty(&secrets)?)?;
+        }
+        Ok(secrets)
+    }
+
+    /// The secrets that were made, with those that would be made now; whether there are any such. Nothing is written.
+    pub(crate) fn secrets_to_be(&self) -> anyhow::Result<(serde_json::Map<String, serde_json::Value>, bool)> {
         let mut secrets = self.read_secrets()?.unwrap_or_default();
         let known = secrets.len();
         for name in MADE_SECRETS {
@@ -133,10 +145,8 @@ impl DataDir {
                 secrets.insert(name.to_owned(), format!("{prefix}{}", random_hex()?).into());
             }
         }
-        if secrets.len() != known {
-            write_private(&self.0.join("secrets.json"), &serde_json::to_vec_pretty(&secrets)?)?;
-        }
-        Ok(secrets)
+        let new = secrets.len() != known;
+        Ok((secrets, new))
     }
 
     /// The secrets that were made; none where `levqor up` never ran here.
@@ -183,14 +193,19 @@ pub(crate) fn gateway_url(env: &Env) -> anyhow::Result<String> {
 /// Settings that are lists, separated by commas, of which the first is used.
 const LISTS: [&str; 2] = ["LEVQOR_MESH_KEY", "STRIPE_WEBHOOK_SECRET"];
 
-/// A secret, from the environment or made by `levqor up`.
+/// A secret, from the environment or made by `levqor up`; of a list, the one that is used.
 pub(crate) fn secret(env: &Env, name: &str) -> anyhow::Result<String> {
+    Ok(secrets(env, name)?.into_iter().next().unwrap_or_default())
+}
+
+/// The same with all of a list.
+pub(crate) fn secrets(env: &Env, name: &str) -> anyhow::Result<Vec<String>> {
     if let Some(value) = env.get(name) {
-        return Ok(used(name, value));
+        return Ok(parts(name, value));
     }
     if let Some(path) = env.get(&format!("{name}_FILE")) {
         let text = fs::read_to_string(path).with_context(|| format!("cannot read {name}_FILE"))?;
-        return Ok(used(name, &text));
+        return Ok(parts(name, &text));
     }
     let data = DataDir::find(env)?;
     if data.run_file().is_some_and(|run| run.given.iter().any(|given| given == name)) {
@@ -198,15 +213,17 @@ pub(crate) fn secret(env: &Env, name: &str) -> anyhow::Result<String> {
     }
     let secrets = data.read_secrets()?;
     let made = secrets.and_then(|secrets| secrets.get(name)?.as_str().map(str::to_owned));
-    made.with_context(|| format!("there is no {name}: start `levqor up` once, or set it"))
+    let made = made.with_context(|| format!("there is no {name}: start `levqor up` once, or set it"))?;
+    Ok(vec![made])
 }
 
-/// What of a setting's text is the secret, as the services read it.
-fn used(name: &str, text: &str) -> String {
+/// A setting's text as the services read it.
+fn parts(name: &str, text: &str) -> Vec<String> {
     if !LISTS.contains(&name) {
-        return text.trim().to_owned();
+        return vec![text.trim().to_owned()];
     }
-    text.split(',').map(str::trim).find(|part| !part.is_empty()).unwrap_or_default().to_owned()
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(str::to_owned).collect()
 }
 
 fn random_hex() -> anyhow::Result<String> {

@@ -3,7 +3,7 @@
 //! Order: data directory and its lock → every setting → every port → PostgreSQL → migrations → services → gateway →
 //! `run.json` and the table. Ctrl-C goes the other way round.
 
-mod database;
+pub(crate) mod database;
 mod table;
 
 use std::{collections::BTreeMap, net::SocketAddr, pin::Pin};
@@ -30,7 +30,7 @@ use crate::{
     client::Client,
     mesh, output,
     serve::StopSignal,
-    state::{DataDir, MADE_SECRETS, RunFile},
+    state::{DataDir, RunFile},
     token,
 };
 
@@ -59,9 +59,8 @@ pub(crate) async fn up(mut env: Env) -> anyhow::Result<()> {
     data.remove_run_file();
     let own_database =
         env.get("LEVQOR_DATABASE_URL").is_none() && env.get("LEVQOR_DATABASE_URL_FILE").is_none();
-    let given = |name: &&str| env.get(name).is_some() || env.get(&format!("{name}_FILE")).is_some();
-    let given: Vec<_> = MADE_SECRETS.into_iter().filter(given).map(str::to_owned).collect();
-    set_defaults(&mut env, &data)?;
+    let given = mesh::given(&env);
+    set_defaults(&mut env, &data.secrets()?);
     let (telling, config) = mesh::read(&env, |reader| {
         let gateway = levqor_gateway::Config::read(reader);
         let billing = ServiceConfig::read(reader);
@@ -145,10 +144,10 @@ fn listen(env: &Env, reader: &mut Reader<'_>) -> Option<Listen> {
 }
 
 /// What `up` makes for itself where it is not set.
-fn set_defaults(env: &mut Env, data: &DataDir) -> anyhow::Result<()> {
-    for (name, value) in data.secrets()? {
+pub(crate) fn set_defaults(env: &mut Env, secrets: &serde_json::Map<String, serde_json::Value>) {
+    for (name, value) in secrets {
         if let Some(value) = value.as_str() {
-            env.set_default(&name, value);
+            env.set_default(name, value);
         }
     }
     for setting in Addresses::settings() {
@@ -159,7 +158,6 @@ fn set_defaults(env: &mut Env, data: &DataDir) -> anyhow::Result<()> {
     env.set_default("LEVQOR_METRICS_ADDR", "127.0.0.1:0");
     env.set_default("LEVQOR_DRAIN_DELAY_MS", "0");
     env.set_default("LEVQOR_LOG", "warn");
-    Ok(())
 }
 
 /// The services' ports, bound before anything else is opened.
@@ -260,7 +258,8 @@ async fn announce(
     let grpc = ports.addresses.iter().map(|(name, addr)| ((*name).to_owned(), addr.to_string())).collect();
     let metrics = mesh.metrics.as_ref().map(|metrics| format!("http://{}/metrics", metrics.addr()));
     let metrics = metrics.unwrap_or_else(|| "off".to_owned());
-    let run = RunFile { url: url.clone(), grpc, metrics, pid: std::process::id(), given };
+    let (pid, postgres) = (std::process::id(), databases.folder());
+    let run = RunFile { url: url.clone(), grpc, metrics, pid, given, postgres };
     let client = Client::at(url, token::operator(env, Role::Staff)?)?;
     let status = client.get("/v1/status", &[]).await.context("the mesh does not answer its own status")?;
     data.write_run_file(&run)?;

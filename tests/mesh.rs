@@ -2,11 +2,15 @@
 // Stripe's objects are wide, and `json!` recurses once per token of them.
 #![recursion_limit = "512"]
 
+mod doctor;
 mod fakes;
 mod faults;
 mod harness;
 mod journeys;
 mod observability;
+#[path = "cli/process.rs"]
+#[expect(dead_code, reason = "shared with the tests of the command line, which need all of it")]
+mod process;
 mod properties;
 mod roles;
 mod stripe;

@@ -40,13 +40,18 @@ pub(crate) fn levqor(arguments: &[&str]) -> Command {
 }
 
 /// The process of a role at an address, with its database, and where billing and notifications are reached.
-pub(crate) fn serve(
+pub(crate) fn serve(role: Role, listen: SocketAddr, database: &str, peers: [&str; 2]) -> Command {
+    set_up(levqor(&["serve", role.name()]), role, listen, database, peers)
+}
+
+/// A command with the environment that the process of a role has.
+pub(crate) fn set_up(
+    mut command: Command,
     role: Role,
     listen: SocketAddr,
     database: &str,
     [billing, notifications]: [&str; 2],
 ) -> Command {
-    let mut command = levqor(&["serve", role.name()]);
     match role {
         Role::Gateway => command.env("LEVQOR_HTTP_ADDR", listen.to_string()),
         Role::Billing | Role::Notifications => {

@@ -62,6 +62,12 @@ impl Env {
         self.0.insert(name.to_owned(), value.into());
     }
 
+    /// Takes a variable away, however it was given.
+    pub fn remove(&mut self, name: &str) {
+        self.0.remove(name);
+        self.0.remove(&format!("{name}_FILE"));
+    }
+
     /// A variable; empty counts as not set.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

@@ -46,7 +46,7 @@ impl Healths {
 }
 
 /// The empty name, which is the whole, and those of the gRPC services.
-fn names(service: &str) -> Vec<String> {
+pub(crate) fn names(service: &str) -> Vec<String> {
     let every = [status_service_server::SERVICE_NAME, work_service_server::SERVICE_NAME];
     let mut names: Vec<_> = [""].into_iter().chain(every).map(str::to_owned).collect();
     for method in access::methods().iter() {

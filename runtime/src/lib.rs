@@ -3,6 +3,7 @@
 pub mod access;
 pub mod audit;
 pub mod chassis;
+pub mod check;
 pub mod client;
 pub mod clock;
 pub mod config;

@@ -235,7 +235,7 @@ impl Cluster {
     /// The address of a database of this cluster.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://{SUPERUSER}@localhost/{database}?host={}", escape(&self.folder.to_string_lossy()))
+        url_in(&self.folder, database)
     }
 
     /// The same, parsed.
@@ -294,6 +294,12 @@ impl Cluster {
             command.uid(account.uid).gid(account.gid);
         }
     }
+}
+
+/// The address of a database of the private cluster in this folder.
+#[must_use]
+pub fn url_in(folder: &Path, database: &str) -> String {
+    format!("postgres://{SUPERUSER}@localhost/{database}?host={}", escape(&folder.to_string_lossy()))
 }
 
 fn run(program: &'static str, command: &mut Command) -> Result<(), PostgresError> {

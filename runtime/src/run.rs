@@ -123,6 +123,13 @@ impl<S: Service> ServiceConfig<S> {
     }
 }
 
+impl<S: Service> ServiceConfig<S> {
+    /// What the service does by the clock.
+    pub(crate) fn schedules(&self) -> Vec<Schedule> {
+        schedules::<S>(self.error_reports.is_some())
+    }
+}
+
 /// Reads the database's address. None only with a problem noted.
 pub fn database_url(reader: &mut Reader<'_>) -> Option<DatabaseUrl> {
     let expected = "a PostgreSQL URL, postgres://user:password@host:5432/database";
@@ -324,7 +331,8 @@ fn schedules<S: Service>(reports_errors: bool) -> Vec<Schedule> {
 }
 
 /// Where one's own process reaches an address that it listens on.
-fn reachable(addr: SocketAddr) -> SocketAddr {
+#[must_use]
+pub fn reachable(addr: SocketAddr) -> SocketAddr {
     match addr {
         SocketAddr::V4(v4) if v4.ip().is_unspecified() => SocketAddr::from(([127, 0, 0, 1], v4.port())),
         SocketAddr::V6(v6) if v6.ip().is_unspecified() => {

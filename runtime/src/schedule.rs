@@ -134,7 +134,9 @@ async fn take(db: &Db, schedule: &Schedule, slot: DateTime<Utc>) -> Result<(), D
         FailPoint::ScheduleTaken.reached();
         let (request_type, request) = (schedule.request)();
         let key = format!("schedule:{}:{}", schedule.name, slot.timestamp());
-        deferred::defer_encoded(&mut tx, &request_type, request, key, slot).await?;
+        // Due now, and not since the slot began: how late schedules are is told apart from how late calls are.
+        let now = tx.now().await?;
+        deferred::defer_encoded(&mut tx, &request_type, request, key, now).await?;
         tx.commit().await?;
         FailPoint::ScheduleDeferred.reached();
     }

@@ -9,8 +9,9 @@ use tonic::service::RoutesBuilder;
 
 use crate::{
     chassis::{Chassis, Tasks},
+    check::Check,
     config::{Reader, Setting},
-    db::DbError,
+    db::{DatabaseUrl, DbError},
     metrics::Readings,
     rpc::State,
     schedule::Schedule,
@@ -54,6 +55,12 @@ pub trait Service: State + Sized {
         _readings: &mut Readings,
     ) -> impl Future<Output = Result<(), DbError>> + Send {
         std::future::ready(Ok(()))
+    }
+    /// What `levqor doctor` asks of everything that this configuration names, without a running service; of its database
+    /// only where that can be reached.
+    #[must_use]
+    fn checks(_config: &Self::Config, _database: Option<&DatabaseUrl>) -> Vec<Check> {
+        Vec::new()
     }
     /// How much is journaled and not processed.
     fn journal(&self) -> impl Future<Output = Result<JournalDepth, DbError>> + Send {
@@ -177,5 +184,31 @@ impl Workers {
 
     pub(crate) fn into_loops(self) -> Vec<Loop> {
         self.loops
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::testing::{eventually, spawn};
+
+    #[tokio::test]
+    async fn what_is_done_again_is_done_until_the_drain_whatever_it_waits_for() {
+        let (stop, times) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
+        let mut workers = Workers::new(Tasks::default(), stop.clone());
+        let counted = Arc::clone(&times);
+        workers.again(move || {
+            let time = counted.fetch_add(1, Ordering::SeqCst);
+            async move { if time < 2 { Duration::ZERO } else { Duration::MAX } }
+        });
+        let loops = workers.into_loops().into_iter().map(spawn).collect::<Vec<_>>();
+        eventually("it waits", || async { (times.load(Ordering::SeqCst) == 3).then_some(()) }).await;
+        stop.cancel();
+        for each in loops {
+            each.await.expect("it ends");
+        }
+        assert_eq!(times.load(Ordering::SeqCst), 3);
     }
 }

@@ -4,6 +4,7 @@
 //! Trace context (W3C) crosses HTTP, gRPC and deferred calls; every line of the log within a request carries its trace
 //! id. What may be told is decided in `fields` and `redact`, once for all of them.
 
+mod checks;
 mod config;
 mod context;
 mod errors;
@@ -52,7 +53,10 @@ use self::{
     pipeline::{Destination, Queue, pipeline},
     record::{Place, Record},
 };
-use crate::{redact, service::Capability};
+use crate::{
+    redact,
+    service::{Capability, CapabilityState},
+};
 
 /// How long the end of the process waits for what was not sent yet.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -124,6 +128,7 @@ pub fn capabilities() -> Vec<Capability> {
     let (mut otlp, mut sentry) = (outlets.otlp.clone(), outlets.sentry.clone());
     let add = |capability: &mut Capability, what: &str, trouble: Option<String>| {
         if let Some(trouble) = trouble {
+            capability.state = CapabilityState::Failed;
             capability.reason = format!("{}; {what} {trouble}", capability.reason);
         }
     };

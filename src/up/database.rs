@@ -36,6 +36,7 @@ pub(super) fn settings() -> Vec<Setting> {
 pub(super) struct Databases {
     server: DatabaseUrl,
     cluster: Option<Cluster>,
+    folder: Option<PathBuf>,
     note: String,
 }
 
@@ -43,7 +44,12 @@ impl Databases {
     /// Opens the operator's server, or the private cluster.
     pub(super) async fn open(env: &Env, data: &DataDir, server: Option<DatabaseUrl>) -> anyhow::Result<Self> {
         if let Some(server) = server {
-            return Ok(Self { server, cluster: None, note: "the server of LEVQOR_DATABASE_URL".to_owned() });
+            return Ok(Self {
+                server,
+                cluster: None,
+                folder: None,
+                note: "the server of LEVQOR_DATABASE_URL".to_owned(),
+            });
         }
         let place = Place::choose(data.path())?;
         let binaries = binaries(env, &place.programs).await?;
@@ -53,7 +59,12 @@ impl Databases {
         let server = cluster.database("postgres").context("the private PostgreSQL has no address")?;
         let why = if moved { ", since its user cannot reach the data directory" } else { "" };
         let note = format!("private, in {}{why}", folder.display());
-        Ok(Self { server, cluster: Some(cluster), note })
+        Ok(Self { server, cluster: Some(cluster), folder: Some(folder), note })
+    }
+
+    /// The folder of the private cluster; none where there is none.
+    pub(super) fn folder(&self) -> Option<PathBuf> {
+        self.folder.clone()
     }
 
     /// Where the databases are, in words.
@@ -63,7 +74,7 @@ impl Databases {
 
     /// A service's database, made if it is not there.
     pub(super) async fn of(&self, service: &str) -> anyhow::Result<DatabaseUrl> {
-        let name = format!("levqor_{service}");
+        let name = name_of(service);
         let mut conn = PgConnection::connect_with(self.server.options())
             .await
             .context("cannot connect to PostgreSQL")?;
@@ -91,6 +102,11 @@ impl Databases {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot stop the private PostgreSQL");
         }
     }
+}
+
+/// What the database of a service is called.
+pub(crate) fn name_of(service: &str) -> String {
+    format!("levqor_{service}")
 }
 
 /// PostgreSQL's programs: those that the operator names, those of this machine, or fetched ones.

@@ -70,6 +70,7 @@ mod tests {
             grpc: [("billing".to_owned(), "127.0.0.1:1".to_owned())].into(),
             pid: 1,
             given: Vec::new(),
+            postgres: None,
         };
         let text = render(&status, &run, Path::new("/data"), "private");
         let (on, off) = (text.find("webhooks").expect("on"), text.find("refetch").expect("off"));

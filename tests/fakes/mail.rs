@@ -32,6 +32,10 @@ use self::server::{Cut, Serving, bound};
 /// The API key that it knows; every other is refused with 403.
 pub(crate) const API_KEY: &str = "re_of_tests";
 
+/// Where it lists the domains that mail may come from, and the one that there is.
+const DOMAINS: &str = "/domains";
+const DOMAIN: &str = "levqor.ai";
+
 /// A mail that it accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Accept {
@@ -194,6 +198,10 @@ impl Shared {
         if let Some(refusal) = refusal(&head) {
             return Ok(refusal);
         }
+        if head.uri.path() == DOMAINS {
+            let domain = json!({"id": "d1", "name": DOMAIN, "status": "verified", "region": "eu-west-1"});
+            return Ok(json_answer(200, &json!({"object": "list", "data": [domain]})));
+        }
         let key = text(&head.headers, "idempotency-key");
         let behaviour = self.state().next.pop_front().unwrap_or(Behaviour::Accept);
         match behaviour {
@@ -275,10 +283,12 @@ impl Drop for InProgress<'_> {
 
 /// What is refused before the mail is looked at.
 fn refusal(head: &http::request::Parts) -> Option<Answer> {
-    if head.uri.path() != "/emails" {
-        return Some(error(404, "not_found", "The requested endpoint does not exist."));
-    }
-    if head.method != http::Method::POST {
+    let method = match head.uri.path() {
+        "/emails" => http::Method::POST,
+        DOMAINS => http::Method::GET,
+        _ => return Some(error(404, "not_found", "The requested endpoint does not exist.")),
+    };
+    if head.method != method {
         return Some(error(405, "method_not_allowed", "Method is not allowed for the requested path."));
     }
     match text(&head.headers, "authorization") {

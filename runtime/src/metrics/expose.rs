@@ -42,6 +42,12 @@ impl MetricsConfig {
         Some(Self { addr })
     }
 
+    /// Where they are shown; none where they are not.
+    #[must_use]
+    pub fn addr(&self) -> Option<SocketAddr> {
+        self.addr
+    }
+
     /// Binds the port, if the metrics are to be shown, so that a busy one is found before anything else is opened.
     pub async fn bind(self) -> Result<Option<TcpListener>, BindError> {
         let Some(addr) = self.addr else { return Ok(None) };

@@ -83,7 +83,7 @@ impl Resources {
         Self { config: config.clone(), process }
     }
 
-    fn of(&self, service: Option<&str>) -> Resource {
+    pub(super) fn of(&self, service: Option<&str>) -> Resource {
         let resource = resource(&self.config, service.unwrap_or(self.process));
         Resource { attributes: attributes(&resource), ..Default::default() }
     }

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, body::Bytes, http::StatusCode, routing::post};
+use axum::{Json, Router, body::Bytes, http::StatusCode, response::IntoResponse, routing::post};
 use opentelemetry_proto::tonic::{
     collector::{
         logs::v1::{
@@ -29,7 +29,7 @@ use opentelemetry_proto::tonic::{
     logs::v1::LogRecord,
     trace::v1::Span,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Request, Response, Status};
 
@@ -188,15 +188,17 @@ fn routes(state: Arc<State>) -> Router {
     otlp.add_service(MetricsServiceServer::new(Otlp(Arc::clone(&state))).max_decoding_message_size(64 << 20));
     let envelope = post(move |body: Bytes| async move {
         if state.answer().await.is_err() {
-            return StatusCode::SERVICE_UNAVAILABLE;
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
         }
         let text = String::from_utf8_lossy(&body).into_owned();
         let mut told = state.told.lock().expect("told");
         // An envelope is lines of JSON: its headers, then a header and a payload per item.
-        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        told.events.extend(lines.filter(|line| line.get("exception").is_some()));
+        let lines: Vec<_> =
+            text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).collect();
+        let id = lines.first().and_then(|headers| headers.get("event_id")).cloned();
+        told.events.extend(lines.into_iter().filter(|line| line.get("exception").is_some()));
         told.everything.push_str(&text);
-        StatusCode::OK
+        Json(json!({"id": id})).into_response()
     });
     otlp.routes().into_axum_router().route("/api/1/envelope/", envelope)
 }

@@ -109,7 +109,7 @@ impl Jwks {
         Ok(())
     }
 
-    async fn fetch(&self) -> Result<Keys, reqwest::Error> {
+    pub(super) async fn fetch(&self) -> Result<Keys, reqwest::Error> {
         let request = http_client()?.get(self.url.0.clone()).timeout(Duration::from_secs(3));
         let set: JwkSet = request.send().await?.error_for_status()?.json().await?;
         let usable = set.keys.iter().filter_map(|jwk| {

@@ -11,6 +11,7 @@ use super::{
     jwks::{Jwks, JwksUrl},
 };
 use crate::{
+    check::{self, Check, Finding},
     clock::Clock,
     config::{Reader, Setting},
     context::{Role, User},
@@ -65,6 +66,31 @@ impl UserTokensConfig {
             );
         }
         Some(Self { secret, jwks, issuer: issuer?, audience: audience? })
+    }
+}
+
+impl UserTokensConfig {
+    /// What `levqor doctor` asks: whether the identity provider's keys can be had.
+    #[must_use]
+    pub fn check(&self) -> Check {
+        let name = "gateway.token_keys";
+        let Some(url) = self.jwks.clone() else {
+            let why = "LEVQOR_JWKS_URL is not set: LEVQOR_JWT_SECRET verifies tokens";
+            let how = "set LEVQOR_JWKS_URL to where the identity provider shows its keys";
+            return Check::known(name, Finding::off(why, how));
+        };
+        Check::new(name, "GET LEVQOR_JWKS_URL", async move {
+            match Jwks::new(url, Clock::default()).fetch().await {
+                Ok(keys) if keys.is_empty() => {
+                    Finding::failed("no key of RS256, ES256 or EdDSA with an id is there")
+                }
+                Ok(keys) => Finding::on(format!("{} keys that verify tokens", keys.len())),
+                Err(error) => match error.status() {
+                    Some(status) => Finding::failed(status.to_string()),
+                    None => Finding::failed(check::clock::words(&error)),
+                },
+            }
+        })
     }
 }
 

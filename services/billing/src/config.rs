@@ -1,10 +1,14 @@
 //! Settings of billing, read and checked in full before anything opens.
 
+mod prices;
+
 use levqor_runtime::{
     client::ApiBase,
     config::{Reader, Setting},
 };
 use secrecy::{ExposeSecret, SecretString};
+
+pub(crate) use self::prices::Prices;
 
 const WEBHOOK_SECRET: Setting = Setting::secret(
     "STRIPE_WEBHOOK_SECRET",
@@ -25,11 +29,15 @@ pub struct Config {
     pub(crate) secret_key: Option<SecretString>,
     /// `STRIPE_API_BASE`.
     pub(crate) api_base: ApiBase,
+    /// `STRIPE_PRICE_…`: those that are set.
+    pub(crate) prices: Prices,
 }
 
 /// Every setting, for `.env.example`.
 pub(crate) fn settings() -> Vec<Setting> {
-    vec![WEBHOOK_SECRET, SECRET_KEY, API_BASE]
+    let mut settings = vec![WEBHOOK_SECRET, SECRET_KEY, API_BASE];
+    settings.extend(prices::settings());
+    settings
 }
 
 /// Reads the settings; None only with the mistakes noted.
@@ -37,7 +45,8 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Config> {
     let webhook_secrets = webhook_secrets(reader);
     let secret_key = secret_key(reader);
     let api_base = reader.defaulted(&API_BASE, ApiBase::EXPECTED);
-    Some(Config { webhook_secrets: webhook_secrets?, secret_key, api_base: api_base? })
+    let prices = prices::read(reader);
+    Some(Config { webhook_secrets: webhook_secrets?, secret_key, api_base: api_base?, prices: prices? })
 }
 
 fn webhook_secrets(reader: &mut Reader<'_>) -> Option<Vec<SecretString>> {

@@ -20,6 +20,9 @@ pub(crate) enum Error {
     /// The webhook is not Stripe's.
     #[error(transparent)]
     Signature(#[from] SignatureError),
+    /// A probe: its signature is good, and it is no event.
+    #[error("the signature is good, and this is a probe: nothing was kept of it")]
+    Probe,
     /// There is no such order, or it is somebody else's: the two must read the same.
     #[error("there is no such order")]
     OrderNotFound,
@@ -44,7 +47,7 @@ impl ServiceError for Error {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Invalid(error) => error.code(),
-            Self::Signature(_) => ErrorCode::InvalidArgument,
+            Self::Signature(_) | Self::Probe => ErrorCode::InvalidArgument,
             Self::OrderNotFound | Self::StripeEventNotFound => ErrorCode::NotFound,
             Self::BodyPurged => ErrorCode::FailedPrecondition,
             Self::Intake(error) => error.code(),
@@ -61,6 +64,7 @@ impl ServiceError for Error {
             Self::Signature(SignatureError::Mismatch) => "SIGNATURE_MISMATCH",
             Self::Signature(SignatureError::Stale) => "SIGNATURE_STALE",
             Self::Signature(SignatureError::Future) => "SIGNATURE_FUTURE",
+            Self::Probe => "WEBHOOK_PROBE",
             Self::OrderNotFound => "ORDER_NOT_FOUND",
             Self::StripeEventNotFound => "STRIPE_EVENT_NOT_FOUND",
             Self::BodyPurged => "BODY_PURGED",
@@ -74,6 +78,7 @@ impl ServiceError for Error {
         match self {
             Self::Invalid(error) => error.violations(),
             Self::Signature(_)
+            | Self::Probe
             | Self::OrderNotFound
             | Self::StripeEventNotFound
             | Self::BodyPurged
@@ -90,6 +95,7 @@ impl ServiceError for Error {
             Self::Database(error) => error.retry_after(),
             Self::Invalid(_)
             | Self::Signature(_)
+            | Self::Probe
             | Self::OrderNotFound
             | Self::StripeEventNotFound
             | Self::BodyPurged => None,

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod checks;
 mod config;
 mod domain;
 mod error;
@@ -9,8 +10,9 @@ pub mod metrics;
 mod rpc;
 mod store;
 mod stripe;
+mod stripe_health;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use chrono::TimeDelta;
@@ -19,8 +21,9 @@ use levqor_proto::billing::v1::{
 };
 use levqor_runtime::{
     chassis::Chassis,
+    check::Check,
     config::{Reader, Setting},
-    db::DbError,
+    db::{DatabaseUrl, DbError},
     metrics::{KeyValue, Readings, chassis as of_chassis},
     rpc::State,
     schedule::Schedule,
@@ -33,6 +36,10 @@ pub use config::Config;
 pub use journal::Journal;
 pub use store::leases::Lease;
 
+/// What is posted, signed, to find out whether a secret is live: the refusal `WEBHOOK_PROBE` says that it is, and that is
+/// all that becomes of it.
+pub const WEBHOOK_PROBE: &str = r#"{"object":"levqor.webhook_probe"}"#;
+
 static MIGRATOR: Migrator = sqlx::migrate!();
 
 /// The billing service: what its RPCs and its journal hold.
@@ -43,6 +50,8 @@ pub struct Billing {
     metrics: metrics::BillingMetrics,
     /// None without a key: then events are taken at their word.
     stripe: Option<stripe::Stripe>,
+    stripe_health: stripe_health::StripeHealth,
+    prices: config::Prices,
 }
 
 impl State for Billing {
@@ -73,7 +82,8 @@ impl Service for Billing {
         let stripe = stripe.context("cannot make a client of the Stripe API")?;
         let intake = intake::Intake::new(&chassis.db);
         let metrics = metrics::BillingMetrics::new(&chassis.metrics, webhooks.secrets());
-        Ok(Arc::new(Self { chassis, webhooks, intake, metrics, stripe }))
+        let (stripe_health, prices) = (stripe_health::StripeHealth::default(), config.prices);
+        Ok(Arc::new(Self { chassis, webhooks, intake, metrics, stripe, stripe_health, prices }))
     }
 
     fn routes(self: &Arc<Self>, routes: &mut RoutesBuilder) {
@@ -85,15 +95,16 @@ impl Service for Billing {
             1 => "1 live secret".to_owned(),
             several => format!("{several} live secrets"),
         };
-        let refetch = if self.stripe.is_some() {
-            Capability::on("stripe_refetch", "every object is fetched from Stripe before it is acted on")
+        let [refetch, prices] = if self.stripe.is_some() {
+            [self.stripe_health.refetch(), self.stripe_health.prices(&self.prices)]
         } else {
             let reason = "STRIPE_SECRET_KEY is not set: orders follow the events' own objects, and convergence is not claimed";
-            Capability::off("stripe_refetch", reason)
+            let off = Capability::off("stripe_prices", "STRIPE_SECRET_KEY is not set");
+            [Capability::off("stripe_refetch", reason), off]
         };
         let missing = ["checkout", "subscriptions", "dunning", "refunds"];
         let missing = missing.map(|name| Capability::off(name, "not part of this version"));
-        [Capability::on("stripe_webhooks", secrets), refetch].into_iter().chain(missing).collect()
+        [Capability::on("stripe_webhooks", secrets), refetch, prices].into_iter().chain(missing).collect()
     }
 
     fn schedules() -> Vec<Schedule> {
@@ -103,6 +114,17 @@ impl Service for Billing {
 
     fn workers(self: &Arc<Self>, workers: &mut Workers) {
         workers.add(Journal::new(Arc::clone(self)));
+        if self.stripe.is_some() {
+            let billing = Arc::clone(self);
+            workers.again(move || {
+                let billing = Arc::clone(&billing);
+                async move { billing.measure_stripe().await }
+            });
+        }
+    }
+
+    fn checks(config: &Config, _: Option<&DatabaseUrl>) -> Vec<Check> {
+        checks::checks(config)
     }
 
     async fn measure(&self, conn: &mut PgConnection, readings: &mut Readings) -> Result<(), DbError> {
@@ -122,5 +144,14 @@ impl Service for Billing {
 
     async fn journal(&self) -> Result<JournalDepth, DbError> {
         store::stripe_events::depth(&mut *self.chassis.db.acquire().await?).await
+    }
+}
+
+impl Billing {
+    /// How Stripe stands to what is set; how long the answer counts.
+    async fn measure_stripe(&self) -> Duration {
+        // Only where there is a key is this asked for.
+        let Some(stripe) = &self.stripe else { return Duration::MAX };
+        self.stripe_health.measure(stripe, &self.prices, self.chassis.clock.now()).await
     }
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod checks;
 pub mod config;
 pub mod domain;
 mod error;
@@ -14,8 +15,9 @@ use anyhow::Context;
 use levqor_proto::notifications::v1::notifications_service_server::NotificationsServiceServer;
 use levqor_runtime::{
     chassis::Chassis,
+    check::Check,
     config::{Reader, Setting},
-    db::DbError,
+    db::{DatabaseUrl, DbError},
     metrics::{KeyValue, Readings},
     rpc::State,
     service::{Capability, Service},
@@ -91,6 +93,10 @@ impl Service for Notifications {
             readings.seconds(&metrics::UNSETTLED_AGE, &state, unsettled.oldest_age_s);
         }
         Ok(())
+    }
+
+    fn checks(config: &Config, database: Option<&DatabaseUrl>) -> Vec<Check> {
+        checks::checks(config, database)
     }
 
     fn capabilities(&self) -> Vec<Capability> {

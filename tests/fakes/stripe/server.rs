@@ -15,7 +15,8 @@ use axum::{
     http::{HeaderMap, header},
     response::Response,
 };
-use levqor_runtime::testing::spawn;
+use chrono::TimeDelta;
+use levqor_runtime::{clock::Clock, testing::spawn};
 use serde_json::Value;
 use tokio::{
     sync::{mpsc::UnboundedReceiver, watch},
@@ -95,7 +96,7 @@ async fn respond(world: Arc<Mutex<World>>, request: Request) -> Response {
         idempotency_key: text(&head.headers, "idempotency-key"),
         version: text(&head.headers, "stripe-version"),
     };
-    let (answer, fault) = {
+    let (answer, fault, date_off) = {
         let mut world = world.lock().expect("the world");
         world.requests.push(format!("{} {}", request.method, request.path));
         let fault = world.faults.pop_front().or_else(|| world.trouble.next());
@@ -104,16 +105,22 @@ async fn respond(world: Arc<Mutex<World>>, request: Request) -> Response {
             Some(Fault::Internal) => api::keep_failure(&mut world, &request),
             Some(Fault::Slow(_) | Fault::Cut) | None => api::answer(&mut world, &request),
         };
-        (answer, fault)
+        (answer, fault, world.date_off)
     };
-    match fault {
+    let mut response = match fault {
         Some(Fault::Slow(delay)) => {
             pause(delay).await;
             written(&answer)
         }
         Some(Fault::Cut) => cut(&answer),
         _ => written(&answer),
+    };
+    if date_off != 0 {
+        let date = Clock::default().now() + TimeDelta::seconds(date_off);
+        let date = date.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        response.headers_mut().insert(header::DATE, date.parse().expect("a header"));
     }
+    response
 }
 
 /// The query's parameters and the form's, which do not share names.

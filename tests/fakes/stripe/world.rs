@@ -36,6 +36,8 @@ pub(crate) struct World {
     pub(super) faults: VecDeque<Fault>,
     pub(super) trouble: Trouble,
     pub(super) requests: Vec<String>,
+    /// How far the clock that answers are dated by is off, in seconds.
+    pub(crate) date_off: i64,
 }
 
 impl World {
@@ -55,6 +57,7 @@ impl World {
             faults: VecDeque::new(),
             trouble: Trouble::default(),
             requests: Vec::new(),
+            date_off: 0,
         };
         catalogue::stock(&mut world);
         world

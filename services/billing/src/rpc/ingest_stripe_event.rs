@@ -7,7 +7,7 @@ use levqor_proto::billing::v1::{IngestStripeEventRequest, IngestStripeEventRespo
 use levqor_runtime::context::Ctx;
 
 use crate::{
-    Billing,
+    Billing, WEBHOOK_PROBE,
     domain::stripe_event::{Envelope, State},
     error::Error,
     store::stripe_events::Journaled,
@@ -18,9 +18,12 @@ pub(super) async fn ingest_stripe_event(
     _: Ctx,
     request: IngestStripeEventRequest,
 ) -> Result<IngestStripeEventResponse, Error> {
+    // Whether its signature is good or not, a probe is none of Stripe's webhooks, and is not counted among them.
+    let probe = request.body == WEBHOOK_PROBE.as_bytes();
     let taken = ingest(&billing, request).await;
     match &taken {
         Ok(response) => billing.metrics.taken(response.duplicate),
+        Err(_) if probe => {}
         Err(error) => billing.metrics.refused(error),
     }
     taken
@@ -32,7 +35,11 @@ async fn ingest(
 ) -> Result<IngestStripeEventResponse, Error> {
     // Nothing of the body is believed, not even that it is JSON, before its signature is good.
     let now = billing.chassis.clock.now();
-    billing.metrics.verified(billing.webhooks.verify(&request.signature, &request.body, now)?);
+    let secret = billing.webhooks.verify(&request.signature, &request.body, now)?;
+    if request.body == WEBHOOK_PROBE.as_bytes() {
+        return Err(Error::Probe);
+    }
+    billing.metrics.verified(secret);
     let event = Envelope::read(&request.body)?;
 
     let (event_id, event_type) = (event.event_id.clone(), event.event_type.clone());

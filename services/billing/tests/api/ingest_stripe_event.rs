@@ -1,7 +1,7 @@
 //! `IngestStripeEvent`: only what Stripe signed, once, and for good before it is acknowledged.
 
 use futures_util::future::join_all;
-use levqor_billing::Billing;
+use levqor_billing::{Billing, WEBHOOK_PROBE};
 use levqor_proto::billing::v1::{IngestStripeEventRequest, stripe_event::State};
 use levqor_runtime::{
     clock::Clock,
@@ -72,6 +72,21 @@ async fn what_stripe_did_not_sign_is_never_journaled() {
         (&sign(SECRET, now() + 330, body), body, "SIGNATURE_FUTURE"),
     ] {
         let refused = bench.ingest(body, signature).await.expect_err(expected);
+        assert_eq!((refused.code(), reason(&refused).as_str()), (Code::InvalidArgument, expected));
+    }
+    assert_eq!(bench.count(EVENTS).await, 0);
+}
+
+#[tokio::test]
+async fn a_probe_is_told_whether_its_secret_is_live_and_nothing_is_kept_of_it() {
+    let bench = Bench::start_with(&[("STRIPE_WEBHOOK_SECRET", "whsec_new,whsec_old")]).await;
+    let probe = WEBHOOK_PROBE.as_bytes();
+    for (secret, expected) in [
+        ("whsec_new", "WEBHOOK_PROBE"),
+        ("whsec_old", "WEBHOOK_PROBE"),
+        ("whsec_of_somebody", "SIGNATURE_MISMATCH"),
+    ] {
+        let refused = bench.ingest(probe, &sign(secret, now(), probe)).await.expect_err(expected);
         assert_eq!((refused.code(), reason(&refused).as_str()), (Code::InvalidArgument, expected));
     }
     assert_eq!(bench.count(EVENTS).await, 0);

@@ -10,4 +10,5 @@ mod list_orders;
 mod list_stripe_events;
 mod purge_stripe_event_bodies;
 mod replay_stripe_event;
+mod stripe_health;
 mod support;

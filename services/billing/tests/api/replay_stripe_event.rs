@@ -8,7 +8,7 @@ use serde_json::json;
 use tonic::{Code, Status};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
 
-use crate::support::{Bench, assert_access, event, reason, session, violated, with};
+use crate::support::{Bench, assert_access, event, reason, refetches, session, violated, with};
 
 const AUDITED: &str = "SELECT count(*) FROM runtime.audit_entries WHERE action = 'stripe_event.replay'";
 const PURGED: &str = "UPDATE stripe_events SET body = NULL";
@@ -66,10 +66,7 @@ async fn a_replay_while_the_event_is_worked_on_is_not_swallowed() {
     asked().respond_with(ResponseTemplate::new(200).set_body_json(session("cs_1"))).mount(&stripe).await;
     let bench = Bench::start_with_stripe(&stripe.uri()).await;
     bench.receive(&event("evt_1", "checkout.session.completed", &session("cs_1"))).await;
-    eventually("Stripe is asked", || async {
-        (stripe.received_requests().await.expect("recorded").len() == 1).then_some(())
-    })
-    .await;
+    eventually("Stripe is asked", || async { (refetches(&stripe).await == 1).then_some(()) }).await;
     // What Stripe is about to answer was so before the replay.
     bench.replay(&Caller::staff(), "evt_1").await.expect("replayed");
     let settled = bench.settled("evt_1").await;

@@ -12,7 +12,7 @@ use tonic_types::StatusExt;
 pub(crate) use bench::{Bench, SECRET};
 pub(crate) use idle::Idle;
 pub(crate) use log::Log;
-pub(crate) use stripe::{event, session, sign, with};
+pub(crate) use stripe::{event, refetches, session, sign, with};
 
 /// The reason that a status gives.
 pub(crate) fn reason(status: &Status) -> String {

@@ -51,3 +51,9 @@ pub(crate) fn sign(secret: &str, timestamp: i64, body: &[u8]) -> String {
     let tag = hmac::sign(&key, &[format!("{timestamp}.").as_bytes(), body].concat());
     format!("t={timestamp},v1={}", hex::encode(tag))
 }
+
+/// How many sessions were fetched; the question whether any can be is not one of them.
+pub(crate) async fn refetches(stripe: &wiremock::MockServer) -> usize {
+    let requests = stripe.received_requests().await.expect("recorded");
+    requests.iter().filter(|request| request.url.path().starts_with("/v1/checkout/sessions/")).count()
+}

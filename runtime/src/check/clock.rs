@@ -1,0 +1,94 @@
+//! Compares our clock with somebody else's: signatures and tokens are good for minutes only.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::Finding;
+use crate::clock::Clock;
+
+/// Clocks may differ by so much.
+const TOLERANCE: TimeDelta = TimeDelta::seconds(10);
+
+/// How far a clock is from ours, read between two instants of ours. `grain` is how exact it was told: an HTTP date has
+/// whole seconds.
+#[must_use]
+pub fn skew(
+    before: DateTime<Utc>,
+    theirs: DateTime<Utc>,
+    after: DateTime<Utc>,
+    grain: TimeDelta,
+) -> TimeDelta {
+    // Anything between the two instants, give or take the grain, is no difference at all.
+    if theirs > after {
+        theirs - after
+    } else if theirs + grain < before {
+        theirs + grain - before
+    } else {
+        TimeDelta::zero()
+    }
+}
+
+/// What such a difference means.
+pub fn judge(skew: TimeDelta) -> Result<String, String> {
+    let ms = skew.num_milliseconds();
+    let words = match ms {
+        0 => "its clock agrees with ours".to_owned(),
+        1.. => format!("its clock is {ms} ms ahead of ours"),
+        _ => format!("its clock is {} ms behind ours", -ms),
+    };
+    if skew.abs() > TOLERANCE {
+        Err(format!("{words}, more than {} s", TOLERANCE.num_seconds()))
+    } else {
+        Ok(words)
+    }
+}
+
+/// Asks a server what time it is: any answer has a `Date`.
+pub async fn http_date(client: &reqwest::Client, url: &str, clock: &Clock) -> Finding {
+    let before = clock.now();
+    let answer = match client.get(url).send().await {
+        Ok(answer) => answer,
+        Err(error) => return Finding::failed(words(&error)),
+    };
+    let after = clock.now();
+    let date = answer.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
+    let Some(theirs) = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()) else {
+        return Finding::failed("the answer has no Date");
+    };
+    judge(skew(before, theirs.to_utc(), after, TimeDelta::seconds(1))).into()
+}
+
+/// Why there is no answer, without the address, which may hold a key.
+#[must_use]
+pub fn words(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        "no answer in time".to_owned()
+    } else if error.is_connect() {
+        "no connection could be made".to_owned()
+    } else {
+        "the answer cannot be read".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_counts_only_beyond_what_the_question_took() {
+        let at = |ms: i64| DateTime::from_timestamp_millis(1_790_000_000_000 + ms).expect("an instant");
+        let second = TimeDelta::seconds(1);
+        assert_eq!(skew(at(0), at(150), at(200), TimeDelta::zero()), TimeDelta::zero());
+        assert_eq!(skew(at(0), at(260), at(200), TimeDelta::zero()), TimeDelta::milliseconds(60));
+        assert_eq!(skew(at(0), at(-40), at(200), TimeDelta::zero()), TimeDelta::milliseconds(-40));
+        assert_eq!(skew(at(0), at(-999), at(200), second), TimeDelta::zero());
+        assert_eq!(skew(at(0), at(-3000), at(200), second), TimeDelta::milliseconds(-2000));
+    }
+
+    #[test]
+    fn ten_seconds_are_tolerated_and_no_more() {
+        assert_eq!(judge(TimeDelta::zero()), Ok("its clock agrees with ours".to_owned()));
+        assert_eq!(judge(TimeDelta::seconds(10)), Ok("its clock is 10000 ms ahead of ours".to_owned()));
+        let late = "its clock is 10001 ms behind ours, more than 10 s";
+        assert_eq!(judge(TimeDelta::milliseconds(-10_001)), Err(late.to_owned()));
+    }
+}

@@ -1,0 +1,143 @@
+//! A service's database: whether it answers and with what time, whether its tables are the binary's, whether its schedules
+//! run, and whether its audit chain is whole.
+
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use sqlx::{Connection, PgConnection};
+
+use super::{Check, Finding, clock};
+use crate::{
+    audit::{self, Chain},
+    clock::Clock,
+    db::{DatabaseUrl, DbError, migrations},
+    run::ServiceConfig,
+    schedule::{self, Schedule, Standing},
+    service::Service,
+};
+
+/// How long the audit chain may take: it grows with the business.
+const CHAIN_PATIENCE: Duration = Duration::from_mins(2);
+/// After how long a slot that was found late is looked at again.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// The checks of the database of `S`, which is at this address.
+#[must_use]
+pub fn database<S: Service>(config: &ServiceConfig<S>, url: &DatabaseUrl) -> Vec<Check> {
+    let name = |of: &str| format!("{}.{of}", S::NAME);
+    vec![
+        Check::new(name("database"), "SELECT server_version, clock_timestamp()", answers(url.clone())),
+        Check::new(name("migrations"), "the history of migrations", tables::<S>(url.clone())),
+        Check::new(name("schedules"), "the last slot of each", slots(url.clone(), config.schedules())),
+        Check::new(name("audit_chain"), "every audit entry and its hash", chain(url.clone()))
+            .within(CHAIN_PATIENCE),
+    ]
+}
+
+async fn connect(url: &DatabaseUrl) -> Result<PgConnection, Finding> {
+    let options = url.options().clone().application_name("levqor-doctor");
+    PgConnection::connect_with(&options).await.map_err(|error| failed(&error.into()))
+}
+
+/// The words of the class: PostgreSQL's own may hold the address, or rows.
+fn failed(error: &DbError) -> Finding {
+    let source = match error {
+        DbError::Unavailable(error) | DbError::Conflict(error) | DbError::Statement(error) => error,
+        DbError::Constraint { source, .. } => source,
+    };
+    let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    let code = code.map(|code| format!(" (SQLSTATE {code})")).unwrap_or_default();
+    Finding::failed(format!("{error}{code}"))
+}
+
+async fn answers(url: DatabaseUrl) -> Finding {
+    let ours = Clock::default();
+    let mut conn = match connect(&url).await {
+        Ok(conn) => conn,
+        Err(finding) => return finding,
+    };
+    let before = ours.now();
+    let asked = sqlx::query_as::<_, (String, DateTime<Utc>)>(
+        "SELECT current_setting('server_version'), clock_timestamp()",
+    );
+    match asked.fetch_one(&mut conn).await {
+        Ok((version, theirs)) => {
+            let skew = clock::skew(before, theirs, ours.now(), TimeDelta::zero());
+            let version = version.split(' ').next().unwrap_or_default();
+            let says = |words| format!("PostgreSQL {version}; {words}");
+            clock::judge(skew).map(says).map_err(says).into()
+        }
+        Err(error) => failed(&error.into()),
+    }
+}
+
+async fn tables<S: Service>(url: DatabaseUrl) -> Finding {
+    let mut conn = match connect(&url).await {
+        Ok(conn) => conn,
+        Err(finding) => return finding,
+    };
+    match migrations::compare(&mut conn, S::migrator()).await {
+        Err(error) => failed(&error),
+        Ok(history) => {
+            let counts = format!(
+                "{} applied, {} pending, {} of a newer version",
+                history.applied, history.pending, history.unknown
+            );
+            match history.schema() {
+                migrations::Schema::Current => Finding::on(counts),
+                migrations::Schema::Behind(_) => {
+                    Finding::failed(format!("{counts}: run `levqor migrate {}`", S::NAME))
+                }
+                migrations::Schema::Ahead(_) => Finding::warning(format!(
+                    "{counts}: this binary is older than its database; they are compatible, but finish the roll-out"
+                )),
+            }
+        }
+    }
+}
+
+/// Whether every slot that has begun was run, by whichever replica.
+async fn slots(url: DatabaseUrl, schedules: Vec<Schedule>) -> Finding {
+    let mut conn = match connect(&url).await {
+        Ok(conn) => conn,
+        Err(finding) => return finding,
+    };
+    let mut standings = schedule::standings(&mut conn, &schedules, Duration::MAX).await;
+    if standings.as_ref().is_ok_and(|all| all.iter().any(|standing| standing.late)) {
+        // A mesh that just began to work, or a slot that just began, is run in a moment.
+        tokio::time::sleep(GRACE).await;
+        standings = schedule::standings(&mut conn, &schedules, Duration::MAX).await;
+    }
+    let standings = match standings {
+        Ok(standings) => standings,
+        Err(error) => return failed(&error),
+    };
+    let words = |standing: &Standing| {
+        let last = standing.last_slot.map_or_else(|| "none".to_owned(), seconds);
+        format!("{} (last {last}, next {})", standing.name, seconds(standing.next_slot))
+    };
+    let late: Vec<_> = standings.iter().filter(|standing| standing.late).map(words).collect();
+    if late.is_empty() {
+        Finding::on(standings.iter().map(words).collect::<Vec<_>>().join(", "))
+    } else {
+        Finding::failed(format!("late: {}", late.join(", ")))
+    }
+}
+
+fn seconds(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+async fn chain(url: DatabaseUrl) -> Finding {
+    let mut conn = match connect(&url).await {
+        Ok(conn) => conn,
+        Err(finding) => return finding,
+    };
+    match audit::verify(&mut conn).await {
+        Ok(Chain::Whole { entries }) => Finding::on(format!("whole, {entries} entries")),
+        Ok(Chain::Broken { sequence }) => {
+            Finding::failed(format!("broken at entry {sequence}: somebody changed or removed entries"))
+        }
+        Err(error) => failed(&error),
+    }
+}

@@ -1,0 +1,156 @@
+//! Whether what the process tells arrives: one report that says that it is a test, one span, and one record of the log
+//! that belongs to it.
+
+use opentelemetry_proto::tonic::{
+    collector::{
+        logs::v1::{ExportLogsServiceRequest, logs_service_client::LogsServiceClient},
+        trace::v1::{ExportTraceServiceRequest, trace_service_client::TraceServiceClient},
+    },
+    logs::v1::{LogRecord, ResourceLogs, ScopeLogs, SeverityNumber},
+    resource::v1::Resource,
+    trace::v1::{ResourceSpans, ScopeSpans, Span, span::SpanKind},
+};
+use tonic::{Code, Status};
+
+use super::{
+    TelemetryConfig,
+    otlp::{Receiver, Resources, text},
+};
+use crate::{
+    check::{Check, Finding},
+    clock::Clock,
+    id,
+};
+
+/// Who asks, in what is sent.
+const DOCTOR: &str = "doctor";
+const WORDS: &str = "levqor doctor: this is a test";
+
+impl TelemetryConfig {
+    /// The checks of everything that it exports.
+    #[must_use]
+    pub fn checks(&self) -> Vec<Check> {
+        let mut checks = vec![self.sentry_check()];
+        checks.extend(self.otlp_checks());
+        checks
+    }
+
+    fn sentry_check(&self) -> Check {
+        let name = "telemetry.sentry";
+        let Some(reports) = self.error_reports() else {
+            return Check::known(name, Finding::not_set("SENTRY_DSN", "the DSN of a Sentry project"));
+        };
+        let asked = format!("a test event to {}", reports.host());
+        Check::new(name, asked, async move {
+            match reports.test("levqor doctor", Clock::default().now()).await {
+                Ok(id) => Finding::on(format!("200, event {id}")),
+                Err(error) => Finding::failed(error.to_string()),
+            }
+        })
+    }
+
+    fn otlp_checks(&self) -> [Check; 2] {
+        let names = ["telemetry.otlp_traces", "telemetry.otlp_logs"];
+        let otlp = match &self.otlp {
+            Ok(otlp) => otlp.clone(),
+            Err(reason) => {
+                let how = "set OTEL_EXPORTER_OTLP_ENDPOINT to an OTLP receiver, http://host:4317, and OTEL_SDK_DISABLED not at all";
+                return names.map(|name| Check::known(name, Finding::off(*reason, how)));
+            }
+        };
+        let host = otlp.endpoint.host().unwrap_or_default();
+        let sample = Sample::new(Resources::new(self, DOCTOR).of(None));
+        let (span, record) = (sample.clone(), sample);
+        let (for_span, for_record) = (otlp.clone(), otlp.clone());
+        let [traces, logs] = names;
+        [
+            Check::new(traces, format!("TraceService/Export of a span to {host}"), async move {
+                span.export_span(&Receiver::new(&for_span)).await.into()
+            }),
+            Check::new(logs, format!("LogsService/Export of a record to {host}"), async move {
+                record.export_record(&Receiver::new(&for_record)).await.into()
+            }),
+        ]
+    }
+}
+
+/// What is sent, by the ids that it is found by.
+#[derive(Clone)]
+struct Sample {
+    resource: Resource,
+    trace_id: Vec<u8>,
+    nanos: u64,
+}
+
+impl Sample {
+    fn new(resource: Resource) -> Self {
+        let now = Clock::default().now();
+        let nanos = now.timestamp_nanos_opt().and_then(|nanos| u64::try_from(nanos).ok()).unwrap_or_default();
+        Self { resource, trace_id: id::uuid_at(now).into_bytes().to_vec(), nanos }
+    }
+
+    fn span_id(&self) -> Vec<u8> {
+        self.trace_id.iter().rev().take(8).copied().collect()
+    }
+
+    /// What is said of an answer: how many of our one were rejected, where the receiver says so.
+    fn taken(&self, rejected: Option<i64>) -> Result<String, String> {
+        match rejected {
+            Some(1..) => Err("the receiver answered that it rejected it".to_owned()),
+            _ => Ok(format!("OK, trace {}", hex::encode(&self.trace_id))),
+        }
+    }
+
+    async fn export_span(self, receiver: &Receiver) -> Result<String, String> {
+        let span = Span {
+            trace_id: self.trace_id.clone(),
+            span_id: self.span_id(),
+            name: WORDS.to_owned(),
+            kind: SpanKind::Internal.into(),
+            start_time_unix_nano: self.nanos,
+            end_time_unix_nano: self.nanos,
+            ..Default::default()
+        };
+        let scope = ScopeSpans { spans: vec![span], ..Default::default() };
+        let resource = Some(self.resource.clone());
+        let spans = ResourceSpans { resource, scope_spans: vec![scope], ..Default::default() };
+        let request = receiver.request(ExportTraceServiceRequest { resource_spans: vec![spans] });
+        let answer = TraceServiceClient::new(receiver.channel.clone()).export(request).await;
+        let answer = answer.map_err(|status| refused(&status))?.into_inner();
+        self.taken(answer.partial_success.map(|partial| partial.rejected_spans))
+    }
+
+    async fn export_record(self, receiver: &Receiver) -> Result<String, String> {
+        let record = LogRecord {
+            time_unix_nano: self.nanos,
+            observed_time_unix_nano: self.nanos,
+            severity_number: SeverityNumber::Info.into(),
+            severity_text: "INFO".to_owned(),
+            body: Some(text(WORDS)),
+            trace_id: self.trace_id.clone(),
+            span_id: self.span_id(),
+            ..Default::default()
+        };
+        let scope = ScopeLogs { log_records: vec![record], ..Default::default() };
+        let resource = Some(self.resource.clone());
+        let logs = ResourceLogs { resource, scope_logs: vec![scope], ..Default::default() };
+        let request = receiver.request(ExportLogsServiceRequest { resource_logs: vec![logs] });
+        let answer = LogsServiceClient::new(receiver.channel.clone()).export(request).await;
+        let answer = answer.map_err(|status| refused(&status))?.into_inner();
+        self.taken(answer.partial_success.map(|partial| partial.rejected_log_records))
+    }
+}
+
+/// The receiver's own text is not shown: it may quote what was sent with the request.
+fn refused(status: &Status) -> String {
+    // What the receiver says has no source: what has one is of our side of the connection.
+    let ours = std::error::Error::source(status).is_some();
+    let code = status.code();
+    if code == Code::DeadlineExceeded || (ours && code == Code::Cancelled) {
+        "no answer in time".to_owned()
+    } else if ours {
+        "no connection could be made, or it broke".to_owned()
+    } else {
+        format!("refused: {code:?}")
+    }
+}

@@ -1,0 +1,112 @@
+//! What `levqor doctor` asks of Stripe: the account, whether objects can be refetched, each of the prices, and the time.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, stream};
+use levqor_runtime::{
+    check::{self, Check, Finding, Line},
+    client::vendor_client,
+    clock::Clock,
+};
+
+use crate::{
+    config::{Config, Prices},
+    domain::catalogue::PRICES,
+    stripe::{FetchError, Stripe},
+    stripe_health::compare,
+};
+
+/// Prices that are asked for at once.
+const AT_ONCE: usize = 4;
+/// How long the question for the time may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What needs the key.
+const NEED_KEY: [&str; 3] = ["billing.stripe_account", "billing.stripe_refetch", "billing.stripe_clock"];
+
+/// All prices in one line, and how they are asked for.
+const PRICES_NAME: &str = "billing.stripe_prices";
+const PRICES_ASKED: &str = "GET /v1/prices/…";
+
+/// Everything that can be asked with this configuration.
+pub(crate) fn checks(config: &Config) -> Vec<Check> {
+    let Some(key) = &config.secret_key else {
+        let how = "the secret key of the account, sk_… or rk_…";
+        let off = |name: &str| Check::known(name, Finding::not_set("STRIPE_SECRET_KEY", how));
+        let needed = NEED_KEY.into_iter().map(off);
+        return needed.chain([off(PRICES_NAME)]).collect();
+    };
+    let [account, refetch, clock] = NEED_KEY;
+    let Ok(stripe) = Stripe::try_new(key, &config.api_base) else {
+        return vec![Check::known(account, Finding::failed("a client of Stripe's API cannot be made"))];
+    };
+    let stripe = Arc::new(stripe);
+    let (base, for_refetch) = (config.api_base.clone(), Arc::clone(&stripe));
+    let time = async move {
+        match vendor_client(&base, PATIENCE, false) {
+            Ok(client) => check::clock::http_date(&client, base.as_str(), &Clock::default()).await,
+            Err(error) => Finding::failed(check::clock::words(&error)),
+        }
+    };
+    vec![
+        Check::new(account, "GET /v1/account", account_of(Arc::clone(&stripe))),
+        Check::new(refetch, "GET /v1/checkout/sessions?limit=1", async move {
+            match for_refetch.may_read_sessions().await {
+                Ok(()) => Finding::on("the key may read checkout sessions"),
+                Err(error) => Finding::failed(error.to_string()),
+            }
+        }),
+        Check::new(clock, "the Date of an answer", time),
+        Check::several(PRICES_NAME, PRICES_ASKED, prices(stripe, config.prices.clone())),
+    ]
+}
+
+async fn account_of(stripe: Arc<Stripe>) -> Finding {
+    let mode = stripe.livemode();
+    match stripe.account().await {
+        Ok(account) => match account.charges_enabled {
+            Some(false) => Finding::failed(format!("{}, {mode} mode: it may not take payments", account.id)),
+            Some(true) => Finding::on(format!("{}, {mode} mode, it may take payments", account.id)),
+            None => Finding::on(format!("{}, {mode} mode", account.id)),
+        },
+        Err(error) => Finding::failed(error.to_string()),
+    }
+}
+
+/// One line per price, those that are not set included.
+async fn prices(stripe: Arc<Stripe>, set: Prices) -> Vec<Line> {
+    let asked = stream::iter(PRICES).map(|price| {
+        let id = set.iter().find(|(other, _)| *other == price).map(|(_, id)| id.clone());
+        let stripe = Arc::clone(&stripe);
+        async move {
+            let name = format!("billing.{}", price.setting.to_lowercase());
+            let Some(id) = id else {
+                let why = format!("{} is not set: {price}", price.setting);
+                let how = format!("set {} to Stripe's id of the price, price_…", price.setting);
+                return (Line::new(name, "", Finding::off(why, how)), None);
+            };
+            let (finding, error) = match compare(&stripe, &price, &id).await {
+                Ok(faults) if faults.is_empty() => (Finding::on(format!("{price}, active")), None),
+                Ok(faults) => {
+                    let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+                    (Finding::failed(format!("{}: {}", price.setting, faults.join("; "))), None)
+                }
+                Err(error) => (Finding::failed(format!("{}: {error}", price.setting)), Some(error)),
+            };
+            (Line::new(name, format!("GET /v1/prices/{id}"), finding), error)
+        }
+    });
+    together(asked.buffered(AT_ONCE).collect().await)
+}
+
+/// Where every price that is set failed in one way, that is one thing that is wrong, and not of the prices: the key, or the way.
+fn together(asked: Vec<(Line, Option<FetchError>)>) -> Vec<Line> {
+    let mut errors = asked.iter().filter(|(line, _)| !line.asked.is_empty()).map(|(_, error)| error);
+    let first = errors.next().cloned().flatten();
+    let Some(first) = first.filter(|first| errors.all(|error| error.as_ref() == Some(first))) else {
+        return asked.into_iter().map(|(line, _)| line).collect();
+    };
+    let set = asked.iter().filter(|(line, _)| !line.asked.is_empty()).count();
+    let why = Finding::failed(format!("{first}, for each of the {set} prices that are set"));
+    let off = asked.into_iter().filter(|(line, _)| line.asked.is_empty()).map(|(line, _)| line);
+    [Line::new(PRICES_NAME, PRICES_ASKED, why)].into_iter().chain(off).collect()
+}

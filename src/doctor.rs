@@ -1,0 +1,169 @@
+//! `levqor doctor`: the audit, as a program. Everything that is set is asked for real, and each line shows what came back.
+//!
+//! Order: whose settings → the settings → everything at once (databases, the running mesh, vendors, telemetry) → the
+//! report. What fails is no reason to stop: the next line may say why.
+
+mod mesh;
+mod metrics;
+mod report;
+mod subject;
+mod webhook;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
+
+use anyhow::bail;
+use levqor_billing::Billing;
+use levqor_notifications::Notifications;
+use levqor_runtime::{
+    check::{self, Check, Finding},
+    client::{Address, Background, Channels},
+    clock::Clock,
+    config::{Env, Problem, Reader},
+    metrics::MetricsConfig,
+    run::{self, ServiceConfig},
+    service::Service,
+    telemetry::TelemetryConfig,
+};
+
+use self::{report::Report, subject::Subject};
+use crate::{
+    cli::{DoctorArguments, Role},
+    mesh as settings, output, threads,
+};
+
+/// How long one answer of the mesh may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Asks everything, prints what came back, and fails if anything that is on does not work.
+pub(crate) async fn doctor(env: Env, arguments: &DoctorArguments) -> anyhow::Result<()> {
+    let subject = Subject::find(env, arguments.role)?;
+    // Lookups of names end with this.
+    let background = Background::default();
+    let checks = checks(&subject, &background);
+    let lines = check::run(checks).await;
+    background.stop();
+    let report = Report { whose: subject.whose.clone(), time: Clock::default().now(), lines };
+    output::lines(&if arguments.json { report.json()? } else { report.table() })?;
+    match report.failed().as_slice() {
+        [] => Ok(()),
+        [one] => bail!("1 check failed: {one}"),
+        several => bail!("{} checks failed: {}", several.len(), several.join(", ")),
+    }
+}
+
+/// Every check, in the order in which it is told.
+fn checks(subject: &Subject, background: &Background) -> Vec<Check> {
+    let mut problems = Vec::new();
+    let telemetry = read(&subject.env, &mut problems, TelemetryConfig::read);
+    // The services read it too; what is wrong with it is said once, and keeps nothing of them from being checked.
+    let subject = &subject.without(&problems);
+    let gateway = subject.plays(Role::Gateway, &mut problems, levqor_gateway::Config::read);
+    let billing = subject.plays(Role::Billing, &mut problems, ServiceConfig::<Billing>::read);
+    let notifications =
+        subject.plays(Role::Notifications, &mut problems, ServiceConfig::<Notifications>::read);
+    let metrics = read(&subject.env, &mut problems, |reader| {
+        threads::read(reader);
+        reader.refuse_unknown(settings::OURS, &settings::settings());
+        MetricsConfig::read(reader)
+    });
+
+    let mut checks = of_settings(subject, problems);
+    let (mut seen, mut outside) = (Vec::new(), Vec::new());
+    let mut of_service = |checked: Option<Checked>| {
+        let Some(checked) = checked else { return };
+        seen.extend(checked.database_seen);
+        checks.extend(checked.database);
+        outside.extend(checked.outside);
+    };
+    of_service(billing.as_ref().map(|config| Checked::new(subject, config)));
+    of_service(notifications.as_ref().map(|config| Checked::new(subject, config)));
+    let mut addresses = HashMap::new();
+    for of in [
+        gateway.as_ref().map(|config| &config.addresses),
+        billing.as_ref().map(|config| &config.addresses),
+        notifications.as_ref().map(|config| &config.addresses),
+    ] {
+        addresses.extend(of.into_iter().flat_map(|of| of.0.clone()));
+    }
+    // A role's own process knows where it listens itself.
+    if subject.role.is_some() {
+        let own = |name: &str, listen| (name.to_owned(), vec![Address::Fixed(run::reachable(listen))]);
+        addresses.extend(billing.as_ref().map(|config| own(Billing::NAME, config.listen)));
+        addresses.extend(notifications.as_ref().map(|config| own(Notifications::NAME, config.listen)));
+    }
+    let channels = Channels::new(&addresses, background);
+    let services: BTreeSet<_> = addresses.keys().collect();
+    checks.extend(services.into_iter().map(|service| subject.health(&channels, service)));
+    checks.extend(mesh::checks(subject, gateway.as_ref().map(|config| config.http_addr), seen));
+    if subject.is_checked(Billing::NAME) {
+        checks.extend(webhook::checks(subject));
+    }
+    checks.extend(gateway.as_ref().map(|config| config.user_tokens.check()));
+    checks.extend(outside);
+    checks.extend(telemetry.iter().flat_map(TelemetryConfig::checks));
+    checks.extend(metrics.map(|config| metrics::check(subject, &config)));
+    checks
+}
+
+/// What a service's settings lead to.
+struct Checked {
+    /// The service, where its database can be reached from here.
+    database_seen: Option<&'static str>,
+    database: Vec<Check>,
+    outside: Vec<Check>,
+}
+
+impl Checked {
+    fn new<S: Service>(subject: &Subject, config: &ServiceConfig<S>) -> Self {
+        let url = subject.database(config);
+        let database = if let Some(url) = &url {
+            check::database(config, url)
+        } else {
+            let why = "LEVQOR_DATABASE_URL is not set, and no `levqor up` runs here with one of its own";
+            let how = "start `levqor up`, or set LEVQOR_DATABASE_URL";
+            vec![Check::known(format!("{}.database", S::NAME), Finding::off(why, how))]
+        };
+        let outside = S::checks(&config.own, url.as_ref());
+        Self { database_seen: url.map(|_| S::NAME), database, outside }
+    }
+}
+
+/// Reads a part of the settings; its mistakes do not hide those of other parts.
+fn read<T>(
+    env: &Env,
+    problems: &mut Vec<Problem>,
+    part: impl FnOnce(&mut Reader<'_>) -> Option<T>,
+) -> Option<T> {
+    let mut reader = Reader::new(env);
+    let config = part(&mut reader);
+    match reader.finish(config) {
+        Ok(config) => Some(config),
+        Err(found) => {
+            // A setting that two roles share is read twice; its mistake is one.
+            for problem in found.0 {
+                if !problems.contains(&problem) {
+                    problems.push(problem);
+                }
+            }
+            None
+        }
+    }
+}
+
+fn of_settings(subject: &Subject, problems: Vec<Problem>) -> Vec<Check> {
+    let (all, given) = (settings::settings().len(), subject.given.len());
+    let mut checks = Vec::new();
+    if problems.is_empty() {
+        let sound = format!("{all} are known, {given} of them are set here, and each can be read");
+        checks.push(Check::known("settings", Finding::on(sound)));
+    }
+    let line = |problem: Problem| {
+        Check::known(format!("settings.{}", problem.setting), Finding::failed(problem.expected))
+    };
+    checks.extend(problems.into_iter().map(line));
+    checks.extend(subject.same_settings());
+    checks
+}

@@ -1,0 +1,260 @@
+//! What one service says of itself, line by line: whether it is up and of our protocol, what it can do, whether its
+//! schedules run, and what is put off.
+
+use levqor_runtime::{
+    check::{Finding, Line},
+    version,
+};
+use serde_json::Value;
+
+use super::ASKED;
+
+/// A deferred call may be due for so long.
+const LONGEST_DUE_S: i64 = 300;
+
+/// Every line about a service; `said` is its part of the status. Where its own tables were `seen`, those say how its
+/// schedules stand, whether it answers or not.
+pub(super) fn lines(service: &str, said: Option<&Value>, seen: bool) -> Vec<Line> {
+    let line = |name: &str, finding| Line::new(format!("{service}.{name}"), ASKED, finding);
+    let Some(said) = said else {
+        return vec![line("status", Finding::failed("the gateway does not know of it"))];
+    };
+    let mut lines = vec![line("status", status(said))];
+    if text(said, "state") == "NO_ANSWER" {
+        return lines;
+    }
+    if !seen {
+        lines.extend(said.get("schedules").map(|all| line("schedules", schedules(all))));
+    }
+    if let Some(backlog) = said.get("backlog") {
+        lines.push(line("deferred_calls", deferred(backlog)));
+        lines.push(line("journal", journal(backlog)));
+    } else if service != levqor_gateway::NAME {
+        lines.push(line("deferred_calls", Finding::failed("it cannot be measured")));
+    }
+    lines.extend(said.get("error_report_test").map(|test| line("error_report_test", test_of_reports(test))));
+    for capability in said.get("capabilities").and_then(Value::as_array).into_iter().flatten() {
+        let name = format!("can.{}", text(capability, "name"));
+        let reason = text(capability, "reason");
+        let finding = match text(capability, "state") {
+            "ON" => Finding::on(reason),
+            "OFF" => Finding::off(reason, turn_on(reason)),
+            _ => Finding::failed(reason),
+        };
+        lines.push(line(&name, finding));
+    }
+    lines
+}
+
+/// How what is off is turned on. Its reason begins with the setting that is missing, where it is one.
+fn turn_on(reason: &str) -> String {
+    match reason.split_once(" is not set") {
+        Some((setting, _)) => format!("set {setting} for that service, and start it again"),
+        None if reason == "not part of this version" => "it cannot be turned on in this version".to_owned(),
+        None => "change what the reason names".to_owned(),
+    }
+}
+
+fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn number(value: &Value, name: &str) -> i64 {
+    value.get(name).and_then(Value::as_i64).unwrap_or_default()
+}
+
+fn status(said: &Value) -> Finding {
+    // Fractions of a second say nothing to people.
+    let since = text(said, "since_time").split(['.', 'Z']).next().unwrap_or_default();
+    let state = text(said, "state");
+    if state == "NO_ANSWER" {
+        let last = said.get("last_answer_time").and_then(Value::as_str).unwrap_or("never");
+        return Finding::failed(format!("it does not answer the gateway; it last did: {last}"));
+    }
+    let built = format!("version {}, protocol {}", text(said, "version"), text(said, "protocol"));
+    if state != "UP" {
+        let checks = said.get("checks").and_then(Value::as_array).into_iter().flatten();
+        let bad = checks.filter(|check| check.get("ok") != Some(&Value::Bool(true)));
+        let bad: Vec<_> =
+            bad.map(|check| format!("{}: {}", text(check, "name"), text(check, "detail"))).collect();
+        return Finding::failed(format!("{state} since {since}Z: {}; {built}", bad.join(", ")));
+    }
+    if text(said, "protocol") != version::protocol() {
+        let ours = version::protocol();
+        return Finding::failed(format!("{built}, but this command speaks {ours}: finish the roll-out"));
+    }
+    Finding::on(format!("UP since {since}Z; {built}"))
+}
+
+fn schedules(all: &Value) -> Finding {
+    let all = all.as_array().map(Vec::as_slice).unwrap_or_default();
+    if all.is_empty() {
+        return Finding::failed("they cannot be measured");
+    }
+    let words = |schedule: &Value| {
+        let last = schedule.get("last_slot_time").and_then(Value::as_str).unwrap_or("none");
+        format!("{} (last {last}, next {})", text(schedule, "name"), text(schedule, "next_slot_time"))
+    };
+    let late: Vec<_> =
+        all.iter().filter(|schedule| schedule.get("late") == Some(&Value::Bool(true))).map(words).collect();
+    if late.is_empty() {
+        Finding::on(all.iter().map(words).collect::<Vec<_>>().join(", "))
+    } else {
+        Finding::failed(format!("late: {}", late.join(", ")))
+    }
+}
+
+fn deferred(backlog: &Value) -> Finding {
+    let (waiting, dead) = (number(backlog, "waiting"), number(backlog, "dead"));
+    let oldest = number(backlog, "oldest_due_age_s");
+    let counts = format!("{waiting} wait, the oldest is due for {oldest} s, {dead} are dead");
+    if oldest > LONGEST_DUE_S {
+        Finding::failed(format!("{counts}: more than {LONGEST_DUE_S} s"))
+    } else if dead > 0 {
+        Finding::warning(format!("{counts}: see `levqor dead-letters`"))
+    } else {
+        Finding::on(counts)
+    }
+}
+
+fn journal(backlog: &Value) -> Finding {
+    let (pending, odd) = (number(backlog, "journal_pending"), number(backlog, "journal_quarantined"));
+    let counts = format!("{pending} events wait, {odd} could not be understood");
+    if odd > 0 {
+        Finding::warning(format!("{counts}: see GET /v1/stripe-events?state=STATE_QUARANTINED"))
+    } else {
+        Finding::on(counts)
+    }
+}
+
+/// The test is made every week.
+fn test_of_reports(test: &Value) -> Finding {
+    let (arrived, failed) = (text(test, "last_success_time"), text(test, "last_failure_time"));
+    // Instants of one form sort as texts.
+    if failed > arrived {
+        let last = if arrived.is_empty() { "never" } else { arrived };
+        return Finding::failed(format!("{} at {failed}; one last arrived: {last}", text(test, "failure")));
+    }
+    Finding::on(format!("the last one arrived at {arrived}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use levqor_runtime::check::Outcome;
+    use serde_json::json;
+
+    use super::*;
+
+    fn said() -> Value {
+        json!({
+            "ready": true, "state": "UP", "since_time": "2026-11-24T06:00:00.123456Z", "version": "0.1.0",
+            "protocol": version::protocol(),
+            "checks": [{"name": "database", "ok": true, "detail": "answers"}],
+            "capabilities": [
+                {"name": "stripe_prices", "state": "ON", "reason": "14 of 14"},
+                {"name": "checkout", "state": "OFF", "reason": "not part of this version"},
+            ],
+            "schedules": [{"name": "purge", "last_slot_time": "2026-11-24T06:00:00Z",
+                           "next_slot_time": "2026-11-24T07:00:00Z", "late": false}],
+            "backlog": {"waiting": 3, "dead": 0, "oldest_due_age_s": 2, "journal_pending": 1, "journal_quarantined": 0},
+        })
+    }
+
+    /// Lines with this outcome, by name, with their evidence.
+    fn told(outcome: Outcome, said: &Value) -> Vec<String> {
+        let lines = lines("billing", Some(said), false);
+        let told = lines.iter().filter(|line| line.finding.outcome == outcome);
+        told.map(|line| format!("{}: {}", line.name, line.finding.evidence)).collect()
+    }
+
+    fn failed(said: &Value) -> Vec<String> {
+        told(Outcome::Failed, said)
+    }
+
+    #[test]
+    fn a_service_that_is_well_has_a_line_for_each_thing_and_none_fails() {
+        assert_eq!(failed(&said()), Vec::<String>::new());
+        let lines = |seen| super::lines("billing", Some(&said()), seen);
+        assert!(!lines(true).iter().any(|line| line.name == "billing.schedules"));
+        let lines = lines(false);
+        let names: Vec<_> = lines.iter().map(|line| line.name.trim_start_matches("billing.")).collect();
+        let expected =
+            ["status", "schedules", "deferred_calls", "journal", "can.stripe_prices", "can.checkout"];
+        assert_eq!(names, expected);
+        assert!(lines[0].finding.evidence.starts_with("UP since 2026-11-24T06:00:00Z; version 0.1.0"));
+        assert_eq!(lines[5].finding.turn_on.as_deref(), Some("it cannot be turned on in this version"));
+        let how = turn_on("STRIPE_SECRET_KEY is not set: orders follow the events' own objects");
+        assert_eq!(how, "set STRIPE_SECRET_KEY for that service, and start it again");
+    }
+
+    #[test]
+    fn each_thing_that_is_wrong_fails_its_own_line() {
+        let purge = "purge (last 2026-11-24T06:00:00Z, next 2026-11-24T07:00:00Z)";
+        for (pointer, value, line) in [
+            ("/schedules/0/late", json!(true), format!("billing.schedules: late: {purge}")),
+            (
+                "/backlog/oldest_due_age_s",
+                json!(301),
+                "billing.deferred_calls: 3 wait, the oldest is due for 301 s, 0 are dead: more than 300 s"
+                    .to_owned(),
+            ),
+            ("/capabilities/0/state", json!("FAILED"), "billing.can.stripe_prices: 14 of 14".to_owned()),
+            (
+                "/protocol",
+                json!("v1-other"),
+                format!(
+                    "billing.status: version 0.1.0, protocol v1-other, but this command speaks {}: finish the roll-out",
+                    version::protocol()
+                ),
+            ),
+        ] {
+            let mut said = said();
+            *said.pointer_mut(pointer).expect("it is there") = value;
+            assert_eq!(failed(&said), [line]);
+        }
+    }
+
+    #[test]
+    fn what_waits_for_a_person_is_a_warning_and_fails_nothing() {
+        let letters = "billing.deferred_calls: 3 wait, the oldest is due for 2 s, 2 are dead: see `levqor dead-letters`";
+        let events = "billing.journal: 1 events wait, 1 could not be understood: see GET /v1/stripe-events?state=STATE_QUARANTINED";
+        for (pointer, count, line) in
+            [("/backlog/dead", 2, letters), ("/backlog/journal_quarantined", 1, events)]
+        {
+            let mut said = said();
+            *said.pointer_mut(pointer).expect("it is there") = json!(count);
+            assert_eq!(told(Outcome::Warning, &said), [line]);
+            assert_eq!(failed(&said), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn one_that_is_not_ready_silent_or_unknown_says_so() {
+        let mut bad = said();
+        bad["state"] = json!("NOT_READY");
+        bad["checks"][0] = json!({"name": "database", "ok": false, "detail": "does not answer"});
+        let built = format!("version 0.1.0, protocol {}", version::protocol());
+        let not_ready = format!(
+            "billing.status: NOT_READY since 2026-11-24T06:00:00Z: database: does not answer; {built}"
+        );
+        assert_eq!(failed(&bad), [not_ready]);
+        let silent = json!({"state": "NO_ANSWER", "last_answer_time": null});
+        assert_eq!(failed(&silent), ["billing.status: it does not answer the gateway; it last did: never"]);
+        assert_eq!(lines("billing", None, false).len(), 1);
+    }
+
+    #[test]
+    fn a_test_report_that_did_not_arrive_fails_until_one_does() {
+        use Outcome::{Failed, On};
+        let test = |arrived: Value, failed: Value| {
+            test_of_reports(
+                &json!({"last_success_time": arrived, "last_failure_time": failed, "failure": "403"}),
+            )
+            .outcome
+        };
+        assert_eq!(test(json!("2026-11-24T06:00:00Z"), Value::Null), On);
+        assert_eq!(test(json!("2026-11-24T06:00:00Z"), json!("2026-11-17T06:00:00Z")), On);
+        assert_eq!(test(json!("2026-11-17T06:00:00Z"), json!("2026-11-24T06:00:00Z")), Failed);
+        assert_eq!(test(Value::Null, json!("2026-11-24T06:00:00Z")), Failed);
+    }
+}

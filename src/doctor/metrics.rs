@@ -1,0 +1,43 @@
+//! The metrics: whether they are shown where Prometheus looks for them.
+
+use std::net::SocketAddr;
+
+use levqor_runtime::{
+    check::{self, Check, Finding},
+    client::local_http_client,
+    metrics::MetricsConfig,
+    run,
+};
+
+use super::{PATIENCE, subject::Subject};
+
+const NAME: &str = "telemetry.metrics";
+
+/// Asks for the page; `config` is what the settings say about where it is.
+pub(super) fn check(subject: &Subject, config: &MetricsConfig) -> Check {
+    // A free port is told in run.json, and nowhere else.
+    let fixed = config.addr().map(run::reachable).filter(|addr: &SocketAddr| addr.port() != 0);
+    let of_role = fixed.filter(|_| subject.role.is_some()).map(|addr| format!("http://{addr}/metrics"));
+    let Some(url) = subject.metrics().or(of_role) else {
+        let why = "where metrics are shown is not known here";
+        return Check::known(
+            NAME,
+            Finding::off(why, "set LEVQOR_METRICS_ADDR to an address and port, or start `levqor up`"),
+        );
+    };
+    Check::new(NAME, "GET /metrics", async move { page(&url).await.into() })
+}
+
+async fn page(url: &str) -> Result<String, String> {
+    let words = |error: reqwest::Error| check::clock::words(&error);
+    let request = local_http_client().map_err(words)?.get(url).timeout(PATIENCE);
+    let answer = request.send().await.map_err(words)?;
+    let status = answer.status().as_u16();
+    let page = answer.text().await.map_err(words)?;
+    let series = page.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).count();
+    if status == 200 && page.contains("levqor_") {
+        Ok(format!("200, {series} series"))
+    } else {
+        Err(format!("{status}: no metrics of ours"))
+    }
+}

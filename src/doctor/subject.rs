@@ -1,0 +1,164 @@
+//! Whose settings are checked: those of the `levqor up` of this machine, or those of one role's own process.
+
+use levqor_runtime::{
+    check::{self, Check, Finding},
+    client::Channels,
+    config::{Env, Problem, Reader},
+    db::DatabaseUrl,
+    postgres,
+    run::ServiceConfig,
+    service::Service,
+};
+
+use crate::{
+    cli::Role,
+    mesh,
+    state::{self, DataDir, RunFile},
+    up,
+};
+
+/// Whose settings, and where it runs.
+#[derive(Clone)]
+pub(super) struct Subject {
+    /// In words.
+    pub(super) whose: String,
+    /// The settings, as that process would read them.
+    pub(super) env: Env,
+    /// Names of those that are set here.
+    pub(super) given: Vec<String>,
+    /// The role; none for the whole mesh of `levqor up`.
+    pub(super) role: Option<Role>,
+    /// The `levqor up` that runs here.
+    run: Option<RunFile>,
+}
+
+impl Subject {
+    /// Reads where things are, and changes nothing.
+    pub(super) fn find(mut env: Env, role: Option<Role>) -> anyhow::Result<Self> {
+        let given = mesh::given(&env);
+        if let Some(role) = role {
+            let whose = format!("`levqor serve {}` with this environment", name(role));
+            return Ok(Self { whose, env, given, role: Some(role), run: None });
+        }
+        let data = DataDir::find(&env)?;
+        // One that the environment names is meant, whatever runs here.
+        let elsewhere = env.get("LEVQOR_URL").map(str::to_owned);
+        let run = data.run_file().filter(|_| elsewhere.is_none());
+        up::set_defaults(&mut env, &data.secrets_to_be()?.0);
+        for (service, address) in run.iter().flat_map(|run| &run.grpc) {
+            env.set(&mesh::address_setting(service), address);
+        }
+        let whose = match (&elsewhere, &run) {
+            (Some(url), _) => format!("the mesh at {url}, as this environment would start it"),
+            (None, Some(run)) => format!("the `levqor up` that runs here, at {}", run.url),
+            (None, None) => "a `levqor up` with this environment; none runs here".to_owned(),
+        };
+        Ok(Self { whose, env, given, role: None, run })
+    }
+
+    /// Reads a role's settings, where that role is played.
+    pub(super) fn plays<T>(
+        &self,
+        role: Role,
+        problems: &mut Vec<Problem>,
+        part: impl FnOnce(&mut Reader<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let played = self.role.is_none_or(|own| own == role);
+        if played { super::read(&self.env, problems, part) } else { None }
+    }
+
+    /// The same without settings that cannot be read.
+    pub(super) fn without(&self, problems: &[Problem]) -> Self {
+        let mut without = self.clone();
+        for problem in problems {
+            without.env.remove(&problem.setting);
+        }
+        without
+    }
+
+    /// The gateway's address, if there is one to ask.
+    pub(super) fn url(&self) -> Option<String> {
+        if let Some(url) = self.env.get("LEVQOR_URL") {
+            return Some(url.trim_end_matches('/').to_owned());
+        }
+        self.run.as_ref().map(|run| run.url.clone())
+    }
+
+    /// Where the mesh that runs here shows its metrics.
+    pub(super) fn metrics(&self) -> Option<String> {
+        let shown = self.run.as_ref().map(|run| run.metrics.clone());
+        shown.filter(|url| url.starts_with("http"))
+    }
+
+    /// A list of secrets, as the services read it.
+    pub(super) fn secrets(&self, name: &str) -> anyhow::Result<Vec<String>> {
+        state::secrets(&self.env, name)
+    }
+
+    /// Where a service's database is; none where that is not known here.
+    pub(super) fn database<S: Service>(&self, config: &ServiceConfig<S>) -> Option<DatabaseUrl> {
+        let set = &config.database_url;
+        let of_up = up::database::name_of(S::NAME);
+        let private = self.run.as_ref().and_then(|run| run.postgres.as_deref());
+        if self.role.is_some() {
+            Some(set.clone())
+        } else if self.given.iter().any(|name| name == "LEVQOR_DATABASE_URL") {
+            Some(set.with_database(&of_up))
+        } else {
+            private.and_then(|folder| postgres::url_in(folder, &of_up).parse().ok())
+        }
+    }
+
+    /// Whether a service is of the role that is checked.
+    pub(super) fn is_checked(&self, service: &str) -> bool {
+        self.role.is_none_or(|role| name(role) == service)
+    }
+
+    /// The check of a service's gRPC health.
+    pub(super) fn health(&self, channels: &Channels, service: &str) -> Check {
+        let setting = mesh::address_setting(service);
+        let known = self.role.is_some() || self.run.is_some() || self.given.contains(&setting);
+        if known {
+            return check::health(channels, service);
+        }
+        let off = format!("{setting} is not set, and no `levqor up` runs here");
+        let how = format!("start `levqor up`, or set {setting}");
+        Check::known(format!("{service}.grpc"), Finding::off(off, how))
+    }
+
+    /// Whether this command was given what the mesh that runs here was: otherwise something else would be checked.
+    pub(super) fn same_settings(&self) -> Option<Check> {
+        let run = self.run.as_ref()?;
+        let counts = |name: &&String| !IRRELEVANT.contains(&name.as_str());
+        let only = |these: &[String], those: &[String]| {
+            let only = these.iter().filter(counts).filter(|name| !those.contains(name));
+            only.cloned().collect::<Vec<_>>().join(", ")
+        };
+        let (missing, more) = (only(&run.given, &self.given), only(&self.given, &run.given));
+        let mut words = Vec::new();
+        if !missing.is_empty() {
+            words.push(format!("the mesh that runs here was given {missing}, and this command was not"));
+        }
+        if !more.is_empty() {
+            words.push(format!("this command was given {more}, and the mesh that runs here was not"));
+        }
+        let finding = if words.is_empty() {
+            Finding::on("this command and the mesh that runs here were given the same ones")
+        } else {
+            Finding::failed(words.join("; "))
+        };
+        Some(Check::known("settings.same", finding))
+    }
+}
+
+/// Settings that change nothing about what is checked.
+const IRRELEVANT: [&str; 5] =
+    ["LEVQOR_DATA_DIR", "LEVQOR_HTTP_ADDR", "LEVQOR_LOG", "LEVQOR_LOG_FORMAT", "LEVQOR_WORKER_THREADS"];
+
+fn name(role: Role) -> &'static str {
+    match role {
+        Role::Billing => "billing",
+        Role::Notifications => "notifications",
+        Role::Gateway => "gateway",
+    }
+}

@@ -1,0 +1,94 @@
+//! The mesh in three processes: the doctor of each role, with that role's own environment, and a service that is down.
+
+use std::net::SocketAddr;
+
+use levqor_billing::Billing;
+use levqor_notifications::Notifications;
+use levqor_runtime::testing::{
+    self, JWT_SECRET, MESH_KEY, eventually,
+    process::{Process, Signal, free_port},
+};
+
+use super::report::Report;
+use crate::{
+    roles::{self, Role, levqor},
+    stripe::SECRET,
+};
+
+struct Roles {
+    listen: [SocketAddr; 3],
+    databases: [String; 3],
+    processes: Vec<Option<Process>>,
+}
+
+impl Roles {
+    async fn start() -> Self {
+        let urls = [testing::database::<Billing>().await, testing::database::<Notifications>().await];
+        let url = |of: &levqor_runtime::db::DatabaseUrl| {
+            testing::cluster().url(of.options().get_database().expect("a database"))
+        };
+        let databases = [url(&urls[0]), url(&urls[1]), String::new()];
+        let mut roles =
+            Self { listen: [free_port(), free_port(), free_port()], databases, processes: vec![] };
+        for role in Role::ALL {
+            roles.processes.push(Some(Process::start(roles.command(role, &["serve", role.name()]))));
+        }
+        eventually("all of them are ready", || async {
+            roles.doctor(Role::Gateway).with("FAILED").is_empty().then_some(())
+        })
+        .await;
+        roles
+    }
+
+    fn command(&self, role: Role, arguments: &[&str]) -> std::process::Command {
+        let n = role as usize;
+        let peers = [self.listen[0].to_string(), self.listen[1].to_string()];
+        let peers = peers.each_ref().map(String::as_str);
+        let mut command = roles::set_up(levqor(arguments), role, self.listen[n], &self.databases[n], peers);
+        command.env("STRIPE_WEBHOOK_SECRET", SECRET);
+        if role != Role::Gateway && arguments[0] == "doctor" {
+            command.env("LEVQOR_URL", format!("http://{}", self.listen[2]));
+        }
+        command
+    }
+
+    fn doctor(&self, role: Role) -> Report {
+        let secrets = [SECRET, JWT_SECRET, MESH_KEY].map(str::to_owned);
+        Report::of(self.command(role, &["doctor", role.name(), "--json"]), &secrets)
+    }
+}
+
+#[tokio::test]
+async fn each_role_is_checked_with_its_own_environment_and_one_that_is_down_is_named() {
+    let mut roles = Roles::start().await;
+    let billing = roles.doctor(Role::Billing);
+    billing.assert_none();
+    for name in ["billing.database", "billing.migrations", "billing.grpc", "billing.stripe_webhooks"] {
+        assert_eq!(billing.line(name)["outcome"], "ON");
+    }
+    assert!(
+        !billing.with("ON").contains(&"notifications.database"),
+        "another role's database is not its own"
+    );
+    roles.doctor(Role::Notifications).assert_none();
+
+    let notifications = roles.processes[Role::Notifications as usize].take().expect("it runs");
+    assert!(notifications.stop(Signal::SIGTERM).success());
+    // What the gateway says of the services may be a second old.
+    eventually("the gateway knows", || async {
+        roles.doctor(Role::Gateway).with("FAILED").contains(&"notifications.status").then_some(())
+    })
+    .await;
+    for role in Role::ALL {
+        let report = roles.doctor(role);
+        let failed = report.with("FAILED");
+        assert!(
+            failed.contains(&"notifications.grpc") && failed.contains(&"notifications.status"),
+            "{failed:?}"
+        );
+        assert!(failed.iter().all(|name| name.starts_with("notifications.")), "{failed:?}");
+        let words = report.evidence("FAILED", "notifications.status");
+        assert!(words.starts_with("it does not answer the gateway; it last did: 20"), "{words}");
+        assert!(report.evidence("FAILED", "notifications.grpc").contains("no answer (Unavailable)"));
+    }
+}

@@ -1,0 +1,90 @@
+//! What may be wrong with the tables of a service, each found by the line that is about it.
+
+use super::patient::Patient;
+
+/// What is done to billing's tables, what undoes it, whose line it is, and words of it.
+const SABOTAGE: [(&str, &str, &str, &str); 3] = [
+    (
+        "UPDATE runtime.audit_head SET sequence = 5",
+        "UPDATE runtime.audit_head SET sequence = 0",
+        "billing.audit_chain",
+        "broken at entry 1: somebody changed or removed entries",
+    ),
+    (
+        // Noon, so that no slot has only just begun.
+        "INSERT INTO runtime.clock_offset (clock_offset) VALUES (date_trunc('day', now()) + interval '36 hours' - now());
+         CREATE FUNCTION no_slots() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no slots'; END $$;
+         CREATE TRIGGER no_slots BEFORE INSERT ON runtime.schedule_slots EXECUTE FUNCTION no_slots();
+         DELETE FROM runtime.schedule_slots WHERE schedule = 'purge_stripe_event_bodies'",
+        "DROP FUNCTION no_slots CASCADE; DELETE FROM runtime.clock_offset",
+        "billing.schedules",
+        "late: purge_stripe_event_bodies (last none, next 20",
+    ),
+    (
+        "CREATE SCHEMA skewed;
+         CREATE FUNCTION skewed.clock_timestamp() RETURNS timestamptz LANGUAGE sql
+             AS $$ SELECT pg_catalog.clock_timestamp() + interval '1 minute' $$;
+         ALTER DATABASE levqor_billing SET search_path = skewed, pg_catalog, public",
+        "ALTER DATABASE levqor_billing RESET search_path",
+        "billing.database",
+        " ms ahead of ours, more than 10 s",
+    ),
+];
+
+#[test]
+fn what_is_wrong_with_the_tables_fails_its_own_line_until_it_is_mended() {
+    let patient = Patient::start();
+    for (sabotage, repair, name, words) in SABOTAGE {
+        patient.sabotage("billing", sabotage);
+        patient.doctor(&[]).assert_only(&[name], words);
+        patient.sabotage("billing", repair);
+        patient.doctor(&[]).assert_none();
+    }
+}
+
+#[test]
+fn a_migration_that_is_to_run_is_counted_and_the_service_that_waits_for_it_is_named() {
+    let patient = Patient::start();
+    let last = "(SELECT max(version) FROM runtime.migrations)";
+    patient.sabotage("billing", &format!("DELETE FROM runtime.migrations WHERE version = {last}"));
+    let report = patient.doctor(&[]);
+    let words = report.evidence("FAILED", "billing.migrations");
+    assert!(words.contains("1 pending, 0 of a newer version: run `levqor migrate billing`"), "{words}");
+    assert!(report.with("FAILED").iter().all(|name| !name.starts_with("notifications.")));
+    patient.until("the service says that it waits", || {
+        let report = patient.doctor(&[]);
+        let failed = report.with("FAILED");
+        let waits = ["billing.migrations", "billing.grpc", "billing.status", "billing.stripe_webhooks"];
+        waits.iter().all(|name| failed.contains(name))
+    });
+    let report = patient.doctor(&[]);
+    assert!(report.evidence("FAILED", "billing.status").contains("1 to run: `levqor migrate`"));
+    assert!(report.evidence("FAILED", "billing.grpc").contains("NOT_SERVING"));
+    assert!(report.evidence("FAILED", "billing.stripe_webhooks").starts_with("signed: NOT_TAKEN"));
+}
+
+#[test]
+fn a_database_of_a_newer_binary_is_to_look_at_and_fails_nothing() {
+    let patient = Patient::start();
+    let newer = "INSERT INTO runtime.migrations (version, description, success, checksum, execution_time)
+                 VALUES (99990101000000, 'newer', true, '', 0)";
+    patient.sabotage("notifications", newer);
+    let report = patient.doctor(&[]);
+    report.assert_none();
+    assert_eq!(report.with("WARNING"), ["notifications.migrations"]);
+    let words = report.evidence("WARNING", "notifications.migrations");
+    assert!(words.contains("0 pending, 1 of a newer version: this binary is older"), "{words}");
+}
+
+#[test]
+fn a_mailbox_that_cannot_be_written_is_named() {
+    let patient = Patient::start();
+    patient.sabotage("notifications", "ALTER TABLE mailbox RENAME TO mislaid");
+    let report = patient.doctor(&[("RESEND_API_KEY", "")]);
+    report.assert_only(
+        &["settings.same", "notifications.mail_mailbox"],
+        "the mesh that runs here was given RESEND_API_KEY",
+    );
+    let words = report.evidence("FAILED", "notifications.mail_mailbox");
+    assert!(words.starts_with("it takes no mail: "), "{words}");
+}

@@ -1,0 +1,124 @@
+//! A `levqor up` with every outside system that it can have: Stripe, a mail provider, an OTLP receiver and a Sentry.
+
+use std::process::Command;
+
+use levqor_runtime::testing::recorder::Recorder;
+use serde_json::{Map, Value};
+use sqlx::Connection;
+
+use super::report::Report;
+use crate::{
+    fakes::{
+        mail::{API_KEY, FakeMail},
+        stripe::{KEY, Stripe, price_settings},
+    },
+    process::{Folder, Process, levqor},
+    stripe::{OTHER_SECRET, SECRET},
+};
+
+/// The mesh, and what is around it.
+pub(crate) struct Patient {
+    pub(crate) stripe: Stripe,
+    pub(crate) mail: FakeMail,
+    pub(crate) recorder: Recorder,
+    runtime: tokio::runtime::Runtime,
+    _daemon: Process,
+    folder: Folder,
+}
+
+impl Patient {
+    /// Starts it, and waits until it can work.
+    pub(crate) fn start() -> Self {
+        let (stripe, mail, recorder) = (Stripe::start(), FakeMail::start(), Recorder::start());
+        let folder = Folder::new();
+        let mut command = levqor(&folder.data(), &["up"]);
+        command.envs(settings(&stripe, &mail, &recorder));
+        let mut daemon = Process::start(command);
+        daemon.until("Ctrl-C stops everything");
+        let runtime = tokio::runtime::Runtime::new().expect("runtime");
+        Self { stripe, mail, recorder, runtime, _daemon: daemon, folder }
+    }
+
+    /// The doctor, with the mesh's settings but for these; an empty value takes one away.
+    pub(crate) fn command(&self, arguments: &[&str], changes: &[(&str, &str)]) -> Command {
+        let mut command = levqor(&self.folder.data(), arguments);
+        command.envs(settings(&self.stripe, &self.mail, &self.recorder));
+        command.envs(changes.iter().copied());
+        command
+    }
+
+    /// What the doctor says of it, with the mesh's settings but for these.
+    pub(crate) fn doctor(&self, changes: &[(&str, &str)]) -> Report {
+        Report::of(self.command(&["doctor", "--json"], changes), &self.secrets())
+    }
+
+    /// Whatever must not be shown.
+    fn secrets(&self) -> Vec<String> {
+        let made = std::fs::read(self.folder.data().join("secrets.json")).expect("secrets.json");
+        let made: Map<String, Value> = serde_json::from_slice(&made).expect("JSON");
+        let made = made.values().map(|secret| secret.as_str().expect("text").to_owned());
+        let given = [SECRET, OTHER_SECRET, KEY, API_KEY, "publickey", "hunter2"].map(str::to_owned);
+        made.chain(given).collect()
+    }
+
+    /// What it wrote down about where it runs.
+    pub(crate) fn run_file(&self) -> Value {
+        let file = std::fs::read(self.folder.data().join("run.json")).expect("run.json");
+        serde_json::from_slice(&file).expect("JSON")
+    }
+
+    /// The metrics that it shows.
+    pub(crate) fn metrics(&self) -> String {
+        let url = self.run_file()["metrics"].as_str().expect("an address").to_owned();
+        self.runtime.block_on(async {
+            let http = levqor_runtime::client::local_http_client().expect("client");
+            http.get(url).send().await.expect("an answer").text().await.expect("text")
+        })
+    }
+
+    /// Does something to the tables of a service behind its back.
+    pub(crate) fn sabotage(&self, service: &str, statement: &str) {
+        self.sql(service, async |conn| {
+            let statement = sqlx::AssertSqlSafe(statement.to_owned());
+            sqlx::raw_sql(statement).execute(conn).await.expect("done");
+        });
+    }
+
+    /// How many rows there are in a table of a service.
+    pub(crate) fn count(&self, service: &str, table: &str) -> i64 {
+        self.sql(service, async |conn| {
+            let count = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+            sqlx::query_scalar(count).fetch_one(conn).await.expect("a number")
+        })
+    }
+
+    fn sql<T>(&self, service: &str, work: impl AsyncFnOnce(&mut sqlx::PgConnection) -> T) -> T {
+        self.runtime.block_on(async {
+            let url = self.folder.cluster().database(&format!("levqor_{service}")).expect("url");
+            let mut conn = sqlx::PgConnection::connect_with(url.options()).await.expect("answers");
+            work(&mut conn).await
+        })
+    }
+
+    /// Waits until something is so, a minute at most.
+    pub(crate) fn until(&self, what: &str, mut check: impl FnMut() -> bool) {
+        self.runtime.block_on(levqor_runtime::testing::eventually(what, || {
+            std::future::ready(check().then_some(()))
+        }));
+    }
+}
+
+/// What the mesh is told of what is around it.
+fn settings(stripe: &Stripe, mail: &FakeMail, recorder: &Recorder) -> Vec<(String, String)> {
+    let settings = [
+        ("STRIPE_WEBHOOK_SECRET", format!("{SECRET},{OTHER_SECRET}")),
+        ("STRIPE_SECRET_KEY", KEY.to_owned()),
+        ("STRIPE_API_BASE", stripe.url()),
+        ("RESEND_API_KEY", API_KEY.to_owned()),
+        ("RESEND_API_BASE", mail.url()),
+        ("SENTRY_DSN", recorder.dsn()),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", recorder.endpoint()),
+    ];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value));
+    settings.into_iter().chain(price_settings()).collect()
+}

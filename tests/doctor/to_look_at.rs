@@ -1,0 +1,36 @@
+//! What waits for a person is a warning, and fails nothing.
+
+use super::patient::Patient;
+
+const DEAD: &str = "INSERT INTO runtime.work (work_id, rpc, request, idempotency_key, state, due_time, create_time)
+    VALUES (gen_random_uuid(), 'levqor.notifications.v1.NotificationsService/SendMessage', '', 'k', 'DEAD', now(), now())";
+const QUARANTINED: &str = "INSERT INTO stripe_events
+        (event_id, create_time, type, livemode, lease_key, body, state, failure)
+    VALUES ('evt_odd', now(), 'checkout.session.completed', false, 'stripe:odd', '{}', 'QUARANTINED', 'odd')";
+const IN_DOUBT: &str =
+    "INSERT INTO messages (message_id, template, template_version, about, recipient, recipient_hash,
+        sender, subject, body_text, body_html, state, doubt, create_time)
+    VALUES (gen_random_uuid(), 'order_welcome', 1, 'order:1', 'ada@example.com', sha256('ada'), 'Levqor',
+        'Hello', '', '', 'IN_DOUBT', 'cut', now())";
+
+#[test]
+fn dead_calls_odd_events_and_mails_in_doubt_are_warnings() {
+    let patient = Patient::start();
+    patient.sabotage("billing", DEAD);
+    patient.sabotage("billing", QUARANTINED);
+    patient.sabotage("notifications", IN_DOUBT);
+    let names = ["billing.deferred_calls", "billing.journal", "notifications.mails_in_doubt"];
+    // What the gateway says of the services may be a second old.
+    patient.until("the services tell of it", || patient.doctor(&[]).with("WARNING") == names);
+    let report = patient.doctor(&[]);
+    report.assert_none();
+    let words = [
+        "1 are dead: see `levqor dead-letters`",
+        "1 could not be understood: see GET /v1/stripe-events?state=STATE_QUARANTINED",
+        "200, 1: nobody knows whether they were sent",
+    ];
+    for (name, words) in names.into_iter().zip(words) {
+        let evidence = report.evidence("WARNING", name);
+        assert!(evidence.contains(words), "{words:?} is not in {evidence:?}");
+    }
+}

@@ -1,0 +1,46 @@
+//! What goes wrong at the vendors while the settings are as they were.
+
+use levqor_runtime::testing::recorder::Mood;
+use serde_json::json;
+
+use super::patient::Patient;
+
+#[test]
+fn a_price_that_is_no_longer_sold_and_a_clock_that_is_off_are_named() {
+    let patient = Patient::start();
+    patient.stripe.post("/v1/prices/price_pro", json!({"active": false}));
+    let report = patient.doctor(&[]);
+    report.assert_only(&["billing.stripe_price_pro"], "STRIPE_PRICE_PRO: it is not active");
+
+    patient.stripe.post("/v1/prices/price_pro", json!({"active": true}));
+    patient.stripe.world().date_off = -60;
+    let report = patient.doctor(&[]);
+    report.assert_only(&["billing.stripe_clock"], " ms behind ours, more than 10 s");
+}
+
+#[test]
+fn what_the_services_lose_on_the_way_out_is_a_failure_of_theirs_too() {
+    let patient = Patient::start();
+    patient.recorder.set_mood(Mood::Refusing);
+    // Each time that it is asked, the mesh makes spans, which are lost.
+    patient.until("the mesh says that it loses them", || {
+        let report = patient.doctor(&[]);
+        let failed = report.with("FAILED");
+        ["telemetry.otlp_traces", "gateway.can.otlp", "billing.can.otlp"]
+            .iter()
+            .all(|name| failed.contains(name))
+    });
+    let report = patient.doctor(&[]);
+    let words = report.evidence("FAILED", "billing.can.otlp");
+    assert!(words.contains("traces failing: Unavailable; "), "{words}");
+}
+
+#[test]
+fn a_mail_provider_that_is_down_is_named() {
+    let patient = Patient::start();
+    patient.mail.refuse_connections();
+    let report = patient.doctor(&[]);
+    report.assert_only(&["notifications.mail_resend"], "no connection could be made");
+    patient.mail.take_connections();
+    patient.doctor(&[]).assert_none();
+}

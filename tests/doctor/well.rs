@@ -1,0 +1,110 @@
+//! Where all is well: every line has its evidence, what was sent arrived, and nothing is left behind.
+
+use super::patient::Patient;
+use crate::process::{run, text};
+
+/// Name, what was asked, and words of what came back.
+const LINES: [(&str, &str, &str); 33] = [
+    ("settings", "", "and each can be read"),
+    ("settings.same", "", "were given the same ones"),
+    ("billing.database", "SELECT server_version", "PostgreSQL "),
+    ("billing.migrations", "the history", " applied, 0 pending, 0 of a newer version"),
+    ("billing.schedules", "the last slot of each", "purge_stripe_event_bodies (last 20"),
+    ("billing.audit_chain", "every audit entry", "whole, 0 entries"),
+    ("notifications.database", "SELECT server_version", "its clock agrees with ours"),
+    ("notifications.migrations", "the history", " applied, 0 pending, 0 of a newer version"),
+    ("notifications.schedules", "the last slot of each", "test_error_reports (last 20"),
+    ("notifications.audit_chain", "every audit entry", "whole, 0 entries"),
+    ("billing.grpc", "grpc.health.v1.Health/Check", "SERVING, by all of its "),
+    ("notifications.grpc", "grpc.health.v1.Health/Check", "SERVING, by all of its "),
+    ("gateway.live", "GET /health/live", "200"),
+    ("gateway.ready", "GET /health/ready", "200, billing UP, gateway UP, notifications UP"),
+    ("gateway.clock", "the Date of an answer", "its clock agrees with ours"),
+    ("gateway.token", "GET /v1/status as staff", "200"),
+    ("billing.status", "GET /v1/status as staff", "UP since 20"),
+    ("billing.deferred_calls", "GET /v1/status as staff", "0 are dead"),
+    ("billing.journal", "GET /v1/status as staff", "0 events wait, 0 could not be understood"),
+    ("billing.can.otlp", "GET /v1/status as staff", ""),
+    ("notifications.status", "GET /v1/status as staff", "UP since 20"),
+    ("notifications.mails_in_doubt", "state=STATE_IN_DOUBT", "200, none"),
+    (
+        "billing.stripe_webhooks",
+        "POST /webhooks/stripe, signed",
+        "signed with each of 2 secrets: WEBHOOK_PROBE",
+    ),
+    ("billing.stripe_account", "GET /v1/account", "acct_1levqor, test mode, it may take payments"),
+    ("billing.stripe_refetch", "GET /v1/checkout/sessions?limit=1", "the key may read checkout sessions"),
+    ("billing.stripe_clock", "the Date of an answer", "its clock agrees with ours"),
+    ("billing.stripe_price_starter", "GET /v1/prices/price_starter", "Starter, £19.00 a month, active"),
+    ("billing.stripe_price_business_year", "GET /v1/prices/", "Business, £1490.00 a year, active"),
+    ("notifications.mail_resend", "/domains", "200, the key is good and levqor.ai is verified"),
+    ("telemetry.sentry", "a test event to 127.0.0.1", "200, event "),
+    ("telemetry.otlp_traces", "TraceService/Export of a span to 127.0.0.1", "OK, trace "),
+    ("telemetry.otlp_logs", "LogsService/Export of a record to 127.0.0.1", "OK, trace "),
+    ("telemetry.metrics", "GET /metrics", "200, "),
+];
+
+#[test]
+fn every_line_says_what_was_asked_and_what_came_back_and_the_exit_code_is_0() {
+    let patient = Patient::start();
+    let report = patient.doctor(&[]);
+    for (name, asked, words) in LINES {
+        let evidence = report.evidence("ON", name);
+        assert!(evidence.contains(words), "{name}: {words:?} is not in {evidence:?}");
+        let said = report.line(name)["asked"].as_str().expect("text");
+        assert!(said.contains(asked) && said.is_empty() == asked.is_empty(), "{name}: {said:?}");
+    }
+    assert_eq!((report.with("FAILED").len(), report.with("WARNING").len()), (0, 0), "{:#}", report.json);
+    let prices = report.with("ON").into_iter().filter(|name| name.starts_with("billing.stripe_price_"));
+    assert_eq!(prices.count(), 14);
+    assert_eq!(report.json["ok"], true);
+}
+
+#[test]
+fn what_was_sent_arrived_and_the_probe_left_no_event_and_no_count() {
+    let patient = Patient::start();
+    let report = patient.doctor(&[]);
+    let last = |name: &str| report.evidence("ON", name).rsplit(' ').next().expect("an id").to_owned();
+    let told = patient.recorder.told();
+    let event = last("telemetry.sentry");
+    assert!(told.everything.replace('-', "").contains(&event), "Sentry has no {event}");
+    let ours = told.spans.iter().find(|span| hex::encode(&span.it.trace_id) == last("telemetry.otlp_traces"));
+    let span = ours.expect("the receiver has the span");
+    assert_eq!(
+        (span.service.as_str(), span.it.name.as_str()),
+        ("levqor-doctor", "levqor doctor: this is a test")
+    );
+    let records = told.logs.iter().filter(|record| record.service == "levqor-doctor");
+    let traces: Vec<_> = records.map(|record| hex::encode(&record.it.trace_id)).collect();
+    assert_eq!(traces, [last("telemetry.otlp_logs")]);
+    drop(told);
+
+    assert_eq!(patient.mail.accepted().len(), 0, "a mail was sent");
+    assert_eq!(patient.count("billing", "stripe_events"), 0, "the probe was journaled");
+    let metrics = patient.metrics();
+    let counted = |line: &&str| line.starts_with("levqor_webhook_") && !line.ends_with(" 0");
+    assert!(metrics.contains("levqor_webhook_verified"), "the metrics are called otherwise");
+    assert_eq!(metrics.lines().filter(counted).collect::<Vec<_>>(), Vec::<&str>::new());
+}
+
+#[test]
+fn people_get_a_table_that_says_the_same() {
+    let patient = Patient::start();
+    let output = run(patient.command(&["doctor"], &[]));
+    let table = text(&output.stdout);
+    assert!(output.status.success(), "{table}{}", text(&output.stderr));
+    let first = table.lines().next().expect("a line");
+    let url = patient.run_file()["url"].as_str().expect("an address").to_owned();
+    assert_eq!(first, format!("levqor doctor: the `levqor up` that runs here, at {url}"));
+    let line = |words: &str| {
+        let line = table.lines().find(|line| line.contains(words));
+        line.unwrap_or_else(|| panic!("no {words:?} in {table}")).to_owned()
+    };
+    assert!(line("billing.stripe_account").starts_with("  ON       billing.stripe_account  "), "{table}");
+    assert!(line("GET /v1/account → acct_1levqor").ends_with(" ms)"), "{table}");
+    assert!(
+        line("notifications.can.mail_smtp")
+            .ends_with("to turn it on: it cannot be turned on in this version")
+    );
+    assert!(line(" to look at, ").ends_with(" off, 0 to look at, 0 failed"), "{table}");
+}
