@@ -2,6 +2,7 @@
 CREATE TABLE runtime.work (
     work_id uuid PRIMARY KEY,
     rpc text NOT NULL,
+    target text NOT NULL GENERATED ALWAYS AS (coalesce(substring(rpc FROM '^(.*)[.]'), rpc)) STORED,
     request bytea NOT NULL,
     idempotency_key text NOT NULL,
     state text NOT NULL DEFAULT 'WAITING' CONSTRAINT work_state CHECK (state IN ('WAITING', 'DEAD')),
@@ -15,10 +16,14 @@ CREATE TABLE runtime.work (
     CONSTRAINT work_rpc_idempotency_key_key UNIQUE (rpc, idempotency_key)
 );
 CREATE INDEX work_due ON runtime.work (due_time) WHERE state = 'WAITING';
+-- Claims take of each target what it has places for.
+CREATE INDEX work_due_by_target ON runtime.work (target, due_time) WHERE state = 'WAITING';
 CREATE INDEX work_dead ON runtime.work (create_time) WHERE state = 'DEAD';
 CREATE INDEX work_create_time ON runtime.work (create_time, work_id);
 COMMENT ON COLUMN runtime.work.work_id IS 'not personal';
 COMMENT ON COLUMN runtime.work.rpc IS 'not personal';
+-- The package of the RPC: a service's calls have one in common.
+COMMENT ON COLUMN runtime.work.target IS 'not personal';
 COMMENT ON COLUMN runtime.work.request IS 'personal: MESSAGE; keep: 90d';
 COMMENT ON COLUMN runtime.work.idempotency_key IS 'not personal';
 COMMENT ON COLUMN runtime.work.state IS 'not personal';

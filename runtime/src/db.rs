@@ -209,7 +209,7 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx, DbError> {
         let mut inner = self.acquire().await?;
         inner.begin().await?;
-        Ok(Tx { inner, wakes: self.wakes.clone(), defers: false, now: None })
+        Ok(Tx { inner, wakes: self.wakes.clone(), defers: false, told: Vec::new(), now: None })
     }
 }
 
@@ -218,6 +218,7 @@ pub struct Tx {
     inner: Conn,
     wakes: Wakes,
     defers: bool,
+    told: Vec<Box<dyn FnOnce() + Send + Sync>>,
     now: Option<DateTime<Utc>>,
 }
 
@@ -232,9 +233,17 @@ impl Tx {
         Ok(now)
     }
 
-    /// Commits, and wakes the worker if a call was deferred.
+    /// Counts or tells something once it is committed, and only then.
+    pub fn tell(&mut self, what: impl FnOnce() + Send + Sync + 'static) {
+        self.told.push(Box::new(what));
+    }
+
+    /// Commits, tells what is to be told, and wakes the worker if a call was deferred.
     pub async fn commit(mut self) -> Result<(), DbError> {
         self.inner.commit().await?;
+        for tell in self.told {
+            tell();
+        }
         if self.defers {
             self.wakes.deferred.notify_one();
         }

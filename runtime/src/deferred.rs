@@ -3,6 +3,7 @@
 
 mod count;
 mod delivery;
+mod places;
 pub(crate) mod store;
 
 use chrono::{DateTime, Utc};

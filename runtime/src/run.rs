@@ -413,7 +413,7 @@ impl<S: Service> Watch<S> {
 
     fn begin(&self) {
         let mut workers = Workers::new(self.work_tasks.clone(), self.work.clone());
-        workers.add(Delivery::new(self.chassis.clone()));
+        workers.add(Delivery::new(Arc::clone(&self.service), self.chassis.clone()));
         self.service.workers(&mut workers);
         for work in workers.into_loops() {
             self.work_tasks.spawn(work);

@@ -3,15 +3,17 @@
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
+use prost::{Message, Name};
 use sqlx::{PgConnection, migrate::Migrator};
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
 
 use crate::{
+    access,
     chassis::{Chassis, Tasks},
     check::Check,
     config::{Reader, Setting},
-    db::{DatabaseUrl, DbError},
+    db::{DatabaseUrl, DbError, Tx},
     metrics::Readings,
     rpc::State,
     schedule::Schedule,
@@ -62,9 +64,34 @@ pub trait Service: State + Sized {
     fn checks(_config: &Self::Config, _database: Option<&DatabaseUrl>) -> Vec<Check> {
         Vec::new()
     }
+    /// Decides what follows for its own tables from a call of its own that is given up, in the transaction that gives it
+    /// up: whatever waits for that call must not wait for ever without a word.
+    fn gave_up(&self, _tx: &mut Tx, _call: &GivenUp<'_>) -> impl Future<Output = Result<(), DbError>> + Send {
+        std::future::ready(Ok(()))
+    }
     /// How much is journaled and not processed.
     fn journal(&self) -> impl Future<Output = Result<JournalDepth, DbError>> + Send {
         std::future::ready(Ok(JournalDepth::default()))
+    }
+}
+
+/// A deferred call that is given up: it is kept as dead, and made again only when somebody replays it.
+#[derive(Debug, Clone, Copy)]
+pub struct GivenUp<'a> {
+    pub(crate) rpc: &'a str,
+    pub(crate) request: &'a [u8],
+    /// How often it was tried.
+    pub attempts: i32,
+    /// What came of the last try: code and reason, nothing personal.
+    pub failure: &'a str,
+}
+
+impl GivenUp<'_> {
+    /// Its request, if the call was to the RPC that takes such requests.
+    #[must_use]
+    pub fn request<R: Message + Name + Default>(&self) -> Option<R> {
+        let rpc = &access::methods().by_request(&R::full_name())?.rpc;
+        if rpc == self.rpc { R::decode(self.request).ok() } else { None }
     }
 }
 

@@ -67,8 +67,8 @@ pub trait Source: Send + Sync + 'static {
 pub async fn run<S: Source>(source: Arc<S>, tasks: Tasks, stop: CancellationToken) {
     let permits = Arc::new(Semaphore::new(source.concurrency()));
     let wake = source.wake();
-    // In a backlog one claim takes several, since each costs a commit. Not more than a quarter: work that hangs may hold
-    // up to three quarters, and must not hold up the claims.
+    // In a backlog one claim takes several, since each costs a commit. Not more than a quarter: what hangs together may
+    // hold three quarters (`deferred/places.rs` sees to that), and must not hold up the claims.
     let several = u32::try_from(source.concurrency() / 4).unwrap_or(1).max(1);
     let mut backlog = false;
     while !stop.is_cancelled() {

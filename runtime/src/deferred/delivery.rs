@@ -2,8 +2,7 @@
 
 use std::{
     cmp::Ordering,
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,6 +15,7 @@ use tracing::{Instrument, Span};
 
 use super::{
     count::{Counts, Outcome},
+    places::{MOST_PER_TARGET, Place, Places},
     store::{self, Claim, Claimed},
 };
 use crate::{
@@ -25,26 +25,34 @@ use crate::{
     db::DbError,
     error::{ErrorCode, ServiceError},
     fail_point::FailPoint,
+    service::{GivenUp, Service},
     shared_commit::{BatchWrite, NotWritten, SharedCommit},
     telemetry::{self, DeferredCall},
     work::{self, LEASE, MAX_ATTEMPTS, Source, TRY_TIMEOUT},
 };
 
-/// Calls that are made at once, and of these to one target: one that hangs must not hold up the calls to all others.
+/// Calls that are made at once. More than may be made to one target: one that hangs must not hold up all others.
 const MOST: usize = 32;
-const MOST_PER_TARGET: usize = 24;
+const _: () =
+    assert!(MOST_PER_TARGET <= MOST - MOST / 4, "what hangs must not hold up the claims (`work::run`)");
 /// The longest pause that a receiver can ask for.
 const MOST_ASKED: TimeDelta = TimeDelta::hours(6);
 /// How long to wait before settling again.
 const SETTLE_AGAIN: Duration = Duration::from_millis(250);
 
 /// The source of a service's deferred calls.
-pub struct Delivery {
+pub struct Delivery<S> {
+    service: Arc<S>,
     chassis: Chassis,
-    /// Calls that are made at this moment, by the target's package.
-    under_way: Mutex<HashMap<String, usize>>,
+    places: Places,
     done: SharedCommit<Done>,
     counts: Counts,
+}
+
+/// A claimed call with its place among those that are made.
+pub struct Taken {
+    call: Claimed,
+    place: Place,
 }
 
 /// Settles calls that were made; those that end at the same time share a commit.
@@ -63,13 +71,14 @@ impl BatchWrite for Done {
     }
 }
 
-impl Delivery {
+impl<S: Service> Delivery<S> {
     /// Delivers what this service deferred.
     #[must_use]
-    pub fn new(chassis: Chassis) -> Self {
+    pub fn new(service: Arc<S>, chassis: Chassis) -> Self {
         let done = SharedCommit::new(&chassis.db, Done);
         let counts = Counts::new(&chassis.metrics);
-        Self { chassis, under_way: Mutex::default(), done, counts }
+        let places = Places::new(Arc::clone(&chassis.wakes.deferred));
+        Self { service, chassis, places, done, counts }
     }
 
     async fn call(&self, call: &Claimed) -> Result<(), Status> {
@@ -129,33 +138,43 @@ impl Delivery {
     }
 
     async fn settle_failed(&self, call: &Claimed, status: &Status) -> Result<bool, DbError> {
-        let mut conn = self.chassis.db.acquire().await?;
         let failure = failure_text(status);
         match next(status, call.attempts) {
-            Next::Retry(delay) => {
-                let held = store::settle_retry(&mut conn, call, delay.as_seconds_f64(), &failure).await?;
-                self.counts.settled(call, Outcome::Retry, held);
-                if held {
-                    let attempts = call.attempts;
-                    tracing::info!(rpc = call.rpc, attempts, failure, "a deferred call will be tried again");
-                }
-                Ok(held)
-            }
-            Next::Dead => {
-                let held = store::settle_dead(&mut conn, call, &failure).await?;
-                self.counts.settled(call, Outcome::Dead, held);
-                if held {
-                    tracing::error!(
-                        rpc = call.rpc,
-                        deferred_call.id = %call.work_id,
-                        attempts = call.attempts,
-                        failure,
-                        "a deferred call is dead"
-                    );
-                }
-                Ok(held)
-            }
+            Next::Retry(delay) => self.put_off(call, delay, &failure).await,
+            Next::Dead => self.give_up(call, &failure).await,
         }
+    }
+
+    async fn put_off(&self, call: &Claimed, delay: TimeDelta, failure: &str) -> Result<bool, DbError> {
+        let mut conn = self.chassis.db.acquire().await?;
+        let held = store::settle_retry(&mut conn, call, delay.as_seconds_f64(), failure).await?;
+        self.counts.settled(call, Outcome::Retry, held);
+        if held {
+            let attempts = call.attempts;
+            tracing::info!(rpc = call.rpc, attempts, failure, "a deferred call will be tried again");
+        }
+        Ok(held)
+    }
+
+    async fn give_up(&self, call: &Claimed, failure: &str) -> Result<bool, DbError> {
+        let mut tx = self.chassis.db.begin().await?;
+        let held = store::settle_dead(&mut tx, call, failure).await?;
+        if held {
+            let (rpc, request, attempts) = (&call.rpc, &call.request, call.attempts);
+            self.service.gave_up(&mut tx, &GivenUp { rpc, request, attempts, failure }).await?;
+        }
+        tx.commit().await?;
+        self.counts.settled(call, Outcome::Dead, held);
+        if held {
+            tracing::error!(
+                rpc = call.rpc,
+                deferred_call.id = %call.work_id,
+                attempts = call.attempts,
+                failure,
+                "a deferred call is dead"
+            );
+        }
+        Ok(held)
     }
 
     /// One try; none where the call has had all of them and its workers ended before they could say so.
@@ -166,31 +185,10 @@ impl Delivery {
         let outcome = tokio::time::timeout(TRY_TIMEOUT, self.call(call)).await;
         outcome.unwrap_or_else(|_| Err(Status::deadline_exceeded("the try took too long")))
     }
-
-    /// The target has room for one more; a claim that passed it over is made again at once.
-    fn leave(&self, call: &Claimed) {
-        let mut under_way = self.under_way();
-        let Some(count) = under_way.get_mut(package(&call.rpc)) else { return };
-        let was_full = *count >= MOST_PER_TARGET;
-        *count = count.saturating_sub(1);
-        drop(under_way);
-        if was_full {
-            self.wake().notify_one();
-        }
-    }
-
-    fn under_way(&self) -> MutexGuard<'_, HashMap<String, usize>> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// The package of an RPC: a service's calls have one in common.
-fn package(rpc: &str) -> &str {
-    rpc.rsplit_once('.').map_or(rpc, |(package, _)| package)
-}
-
-impl Source for Delivery {
-    type Item = Claimed;
+impl<S: Service> Source for Delivery<S> {
+    type Item = Taken;
 
     fn name(&self) -> &'static str {
         "deferred_calls"
@@ -204,20 +202,20 @@ impl Source for Delivery {
         Arc::clone(&self.chassis.wakes.deferred)
     }
 
-    async fn claim(&self, limit: i64) -> Result<Vec<Claimed>, DbError> {
-        let full =
-            |(package, count): (&String, &usize)| (*count >= MOST_PER_TARGET).then(|| format!("{package}.%"));
-        let full: Vec<_> = self.under_way().iter().filter_map(full).collect();
+    async fn claim(&self, limit: i64) -> Result<Vec<Taken>, DbError> {
+        let places = store::Places { most: MOST_PER_TARGET, left: self.places.left() };
         let mut conn = self.chassis.db.acquire().await?;
-        let claimed = store::claim(&mut conn, limit, LEASE.as_secs_f64(), &full).await?;
-        for call in &claimed {
+        let claimed = store::claim(&mut conn, limit, LEASE.as_secs_f64(), &places).await?;
+        // All at once, so that none is left without its place if we are stopped here.
+        let taken: Vec<_> =
+            claimed.into_iter().map(|call| Taken { place: self.places.take(&call.target), call }).collect();
+        if !taken.is_empty() {
             FailPoint::DeferredClaimed.reached();
-            *self.under_way().entry(package(&call.rpc).to_owned()).or_default() += 1;
         }
-        Ok(claimed)
+        Ok(taken)
     }
 
-    async fn process(&self, call: Claimed) {
+    async fn process(&self, Taken { call, place }: Taken) {
         let told = DeferredCall {
             rpc: &call.rpc,
             id: call.work_id,
@@ -231,7 +229,8 @@ impl Source for Delivery {
             if let Err(status) = &outcome {
                 telemetry::fail(&Span::current(), ErrorCode::from_grpc(status.code()).as_str());
             }
-            self.leave(&call);
+            // There is room for another call while what came of this one is written down.
+            drop(place);
             match self.settle_patiently(&call, outcome).await {
                 Ok(true) => FailPoint::DeferredSettled.reached(),
                 Ok(false) => {

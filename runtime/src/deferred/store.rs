@@ -20,9 +20,10 @@ pub(crate) struct NewCall<'a> {
 }
 
 /// A claimed call: the fence proves the claim.
-pub struct Claimed {
+pub(crate) struct Claimed {
     pub(crate) work_id: Uuid,
     pub(crate) rpc: String,
+    pub(crate) target: String,
     pub(crate) request: Vec<u8>,
     pub(crate) idempotency_key: String,
     pub(crate) attempts: i32,
@@ -86,31 +87,56 @@ pub(crate) async fn insert(conn: &mut PgConnection, call: &NewCall<'_>) -> Resul
     Ok(())
 }
 
-/// Claims due calls that nobody holds, but for RPCs that look like one of the patterns in `not`. The row lock decides between claimers; the lease ends a dead claimer's hold.
+/// How many calls may be claimed of each target.
+pub(crate) struct Places {
+    /// Of one that is not named.
+    pub(crate) most: usize,
+    /// Of those that are.
+    pub(crate) left: Vec<(String, usize)>,
+}
+
+/// Claims due calls that nobody holds, of each target no more than there are places, those that are due for longest first.
+/// It goes from target to target through the index, however long the heap of one is. The row lock decides between
+/// claimers; the lease ends a dead claimer's hold.
 pub(crate) async fn claim(
     conn: &mut PgConnection,
     limit: i64,
     lease_s: f64,
-    not: &[String],
+    places: &Places,
 ) -> Result<Vec<Claimed>, DbError> {
+    let number = |places: usize| i64::try_from(places).unwrap_or(i64::MAX);
+    let (targets, left): (Vec<_>, Vec<_>) =
+        places.left.iter().map(|(target, left)| (target.clone(), number(*left))).unzip();
     let claimed = sqlx::query_as!(
         Claimed,
-        r#"WITH due AS (
-               SELECT work_id FROM runtime.work
-               WHERE state = 'WAITING' AND due_time <= runtime.now()
-                 AND (leased_until IS NULL OR leased_until <= runtime.now())
-                 AND rpc NOT LIKE ALL ($3::text[])
-               ORDER BY due_time LIMIT $1
-               FOR UPDATE SKIP LOCKED
+        r#"WITH RECURSIVE targets AS (
+               (SELECT target FROM runtime.work WHERE state = 'WAITING' ORDER BY target LIMIT 1)
+               UNION ALL
+               SELECT (SELECT next.target FROM runtime.work AS next
+                       WHERE next.state = 'WAITING' AND next.target > targets.target
+                       ORDER BY next.target LIMIT 1)
+               FROM targets WHERE targets.target IS NOT NULL
+           ), due AS (
+               SELECT due.work_id
+               FROM targets LEFT JOIN unnest($3::text[], $4::bigint[]) AS places (target, free) USING (target),
+                    LATERAL (SELECT w.work_id, w.due_time FROM runtime.work AS w
+                             WHERE w.target = targets.target AND w.state = 'WAITING' AND w.due_time <= runtime.now()
+                               AND (w.leased_until IS NULL OR w.leased_until <= runtime.now())
+                             ORDER BY w.due_time LIMIT coalesce(places.free, $5)
+                             FOR UPDATE SKIP LOCKED) AS due
+               ORDER BY due.due_time LIMIT $1
            )
            UPDATE runtime.work AS w
            SET leased_until = runtime.now() + make_interval(secs => $2), fence = nextval('runtime.fence'),
                attempts = w.attempts + 1
            FROM due WHERE w.work_id = due.work_id
-           RETURNING w.work_id, w.rpc, w.request, w.idempotency_key, w.attempts, w.fence, w.trace_parent"#,
+           RETURNING w.work_id, w.rpc, w.target AS "target!", w.request, w.idempotency_key, w.attempts, w.fence,
+                     w.trace_parent"#,
         limit,
         lease_s,
-        not,
+        &targets,
+        &left,
+        number(places.most),
     )
     .fetch_all(conn)
     .await?;

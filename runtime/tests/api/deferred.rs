@@ -1,5 +1,7 @@
 //! Deferred calls: made after the commit, taken up from killed workers, never settled by one that lost its lease.
 
+mod targets;
+
 use std::sync::atomic::Ordering;
 
 use chrono::TimeDelta;
@@ -232,18 +234,5 @@ async fn a_receiver_that_is_away_is_tried_again_until_the_call_is_dead() {
     }
     eventually("it is dead", || async { (state().await.0 == "DEAD").then_some(()) }).await;
     assert_eq!(state().await, ("DEAD".to_owned(), MAX_ATTEMPTS, "UNAVAILABLE".to_owned()));
-    service.stop().await;
-}
-
-#[tokio::test]
-async fn a_heap_of_calls_to_one_target_is_made_without_waiting_for_the_next_poll() {
-    let service = probe::start().await;
-    let mut tx = service.running.chassis().db.begin().await.expect("begin");
-    for n in 0..200 {
-        let request = DeliverMessageRequest { message_id: format!("heap-{n}") };
-        defer(&mut tx, &request, format!("heap-{n}")).await.expect("defer");
-    }
-    tx.commit().await.expect("commit");
-    eventually("all are made", || async { (effects(&service).await.len() == 200).then_some(()) }).await;
     service.stop().await;
 }

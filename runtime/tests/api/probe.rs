@@ -49,6 +49,9 @@ pub(crate) struct Probe {
     pub(crate) gate: Semaphore,
     /// Handlers that have reached the gate.
     pub(crate) at_gate: AtomicUsize,
+    /// Deliveries that are being made, and the most that ever were at once.
+    delivering: AtomicUsize,
+    pub(crate) most_delivering: AtomicUsize,
 }
 
 impl State for Probe {
@@ -75,6 +78,8 @@ impl Service for Probe {
             chassis,
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
             at_gate: AtomicUsize::new(0),
+            delivering: AtomicUsize::new(0),
+            most_delivering: AtomicUsize::new(0),
         }))
     }
     fn routes(self: &Arc<Self>, routes: &mut RoutesBuilder) {
@@ -166,15 +171,19 @@ async fn send_message(
     Ok(response)
 }
 
-/// Records that it was called.
+/// Records that it was called. `panic` panics.
 async fn deliver_message(
     probe: Arc<Probe>,
     _: Ctx,
     request: DeliverMessageRequest,
 ) -> Result<DeliverMessageResponse, Error> {
+    assert_ne!(request.message_id, "panic", "asked to");
+    let delivering = probe.delivering.fetch_add(1, Ordering::SeqCst) + 1;
+    probe.most_delivering.fetch_max(delivering, Ordering::SeqCst);
     if request.message_id != SCHEDULED {
         probe.pass_gate().await;
     }
+    probe.delivering.fetch_sub(1, Ordering::SeqCst);
     let mut tx = probe.chassis.db.begin().await?;
     record(&mut tx, &format!("{}:delivered", request.message_id)).await?;
     tx.commit().await?;

@@ -1,0 +1,132 @@
+//! How many calls are under way, by target: one that hangs must not hold up the calls to all others.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Notify;
+
+/// Calls that are made to one target at once.
+pub(super) const MOST_PER_TARGET: usize = 24;
+/// Places of a full target that get free before it is given more, so that in a backlog one claim takes several calls.
+const SEVERAL: usize = MOST_PER_TARGET / 4;
+/// For how long it waits for that: where most of its calls hang, the others go on all the same.
+const WAITS: Duration = Duration::from_millis(250);
+
+/// The places of all targets. A target is the package of an RPC, since a service's calls have one in common.
+#[derive(Clone)]
+pub(super) struct Places {
+    targets: Arc<Mutex<HashMap<String, Target>>>,
+    /// Wakes whoever claims.
+    wake: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct Target {
+    taken: usize,
+    /// Since when it waits for several free places.
+    full: Option<Instant>,
+}
+
+impl Target {
+    const fn free(&self) -> usize {
+        MOST_PER_TARGET.saturating_sub(self.taken)
+    }
+}
+
+/// A call's place. Dropped, it is free again, however the call ended.
+pub(super) struct Place {
+    places: Places,
+    target: String,
+}
+
+impl Places {
+    /// All of them are free.
+    pub(super) fn new(wake: Arc<Notify>) -> Self {
+        Self { targets: Arc::default(), wake }
+    }
+
+    /// How many places the targets have left that have calls under way. All other targets have all of them.
+    pub(super) fn left(&self) -> Vec<(String, usize)> {
+        let waits = |target: &Target| target.full.is_some_and(|since| since.elapsed() < WAITS);
+        let left = |target: &Target| if waits(target) { 0 } else { target.free() };
+        self.targets().iter().map(|(name, target)| (name.clone(), left(target))).collect()
+    }
+
+    /// Takes a place of a target.
+    pub(super) fn take(&self, name: &str) -> Place {
+        let mut targets = self.targets();
+        let target = targets.entry(name.to_owned()).or_default();
+        target.taken += 1;
+        if target.free() == 0 {
+            target.full = Some(Instant::now());
+        }
+        drop(targets);
+        Place { places: self.clone(), target: name.to_owned() }
+    }
+
+    fn targets(&self) -> MutexGuard<'_, HashMap<String, Target>> {
+        self.targets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut targets = self.places.targets();
+        let Some(target) = targets.get_mut(&self.target) else { return };
+        target.taken = target.taken.saturating_sub(1);
+        let has_several = target.full.is_some() && target.free() >= SEVERAL;
+        if has_several {
+            target.full = None;
+        }
+        if target.taken == 0 {
+            targets.remove(&self.target);
+        }
+        drop(targets);
+        // What the claims passed over is due.
+        if has_several {
+            self.places.wake.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn left(places: &Places) -> Option<usize> {
+        places.left().first().map(|(_, left)| *left)
+    }
+
+    #[test]
+    fn a_place_is_free_again_however_its_call_ends() {
+        let places = Places::new(Arc::default());
+        let (kept, lost) = (places.take("a"), places.take("a"));
+        assert_eq!(left(&places), Some(MOST_PER_TARGET - 2));
+        let panicked = std::panic::catch_unwind(move || {
+            let _lost = lost;
+            panic!("as a bug would");
+        });
+        assert!(panicked.is_err());
+        assert_eq!(left(&places), Some(MOST_PER_TARGET - 1));
+        drop(kept);
+        assert_eq!(left(&places), None, "nothing is kept of a target without calls");
+    }
+
+    #[test]
+    fn a_full_target_is_given_more_once_several_places_are_free() {
+        let wake = Arc::new(Notify::new());
+        let places = Places::new(Arc::clone(&wake));
+        let mut taken: Vec<_> = (0..MOST_PER_TARGET).map(|_| places.take("a")).collect();
+        taken.truncate(MOST_PER_TARGET - SEVERAL + 1);
+        assert_eq!(left(&places), Some(0));
+        assert!(wake.notified().now_or_never().is_none());
+        taken.pop();
+        assert_eq!(left(&places), Some(SEVERAL));
+        assert!(wake.notified().now_or_never().is_some());
+    }
+}

@@ -1,0 +1,79 @@
+//! One target that hangs, or breaks, holds up nobody else.
+
+use std::sync::atomic::Ordering;
+
+use levqor_proto::{notifications::v1::DeliverMessageRequest, runtime::v1::PurgeExpiredRequest};
+use levqor_runtime::{
+    deferred::defer,
+    testing::{TestService, eventually},
+};
+
+use super::{settled, state};
+use crate::probe::{self, Probe, effects};
+
+/// Calls to one target at once, as the chassis has it.
+const MOST: usize = 24;
+
+/// Defers calls to the probe, which are one target.
+async fn heap(service: &TestService<Probe>, name: &str, calls: usize) {
+    let mut tx = service.running.chassis().db.begin().await.expect("begin");
+    for n in 0..calls {
+        let message_id = if name == "panic" { name.to_owned() } else { format!("{name}-{n}") };
+        defer(&mut tx, &DeliverMessageRequest { message_id }, format!("{name}-{n}")).await.expect("defer");
+    }
+    tx.commit().await.expect("commit");
+}
+
+async fn made(service: &TestService<Probe>, calls: usize) {
+    eventually("all are made", || async { (effects(service).await.len() == calls).then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn a_heap_of_calls_to_one_target_is_made_without_waiting_for_the_next_poll() {
+    let service = probe::start().await;
+    heap(&service, "heap", 200).await;
+    made(&service, 200).await;
+    let most = service.running.service.most_delivering.load(Ordering::SeqCst);
+    assert!((1..=MOST).contains(&most), "{most} at once");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_target_that_hangs_holds_up_no_other_and_goes_on_when_it_answers_again() {
+    let service = probe::start().await;
+    let probe = &service.running.service;
+    probe.close_gate();
+    heap(&service, "hanging", 80).await;
+    let full = || async { (probe.at_gate.load(Ordering::SeqCst) >= MOST).then_some(()) };
+    eventually("the target has all that it is given", full).await;
+    for n in 0..20 {
+        // Another target, in the same process.
+        let (key, mut tx) =
+            (format!("other-{n}"), service.running.chassis().db.begin().await.expect("begin"));
+        defer(&mut tx, &PurgeExpiredRequest {}, &*key).await.expect("defer");
+        tx.commit().await.expect("commit");
+        settled(&service, &key).await;
+    }
+    assert_eq!(probe.at_gate.load(Ordering::SeqCst), MOST, "calls that hang");
+    probe.open_gate();
+    made(&service, 80).await;
+    assert_eq!(probe.most_delivering.load(Ordering::SeqCst), MOST);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_frees_its_place() {
+    let service = probe::start().await;
+    heap(&service, "panic", MOST + 8).await;
+    for n in 0..MOST + 8 {
+        eventually("it was tried", || async {
+            state(&service, &format!("panic-{n}"))
+                .await
+                .filter(|(.., failure)| failure.starts_with("INTERNAL"))
+        })
+        .await;
+    }
+    heap(&service, "after", 1).await;
+    settled(&service, "after-0").await;
+    service.stop().await;
+}
