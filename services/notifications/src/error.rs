@@ -34,6 +34,9 @@ pub enum Error {
     /// Another delivery of the same message is at work; what is left of its time.
     #[error("another delivery of the message is under way")]
     DeliveryUnderWay(Duration),
+    /// What came of an attempt cannot be written down, because something else is known of it already.
+    #[error("something else is known of the delivery attempt already")]
+    AttemptContradicted,
     /// There is nothing to resolve.
     #[error(transparent)]
     NotInDoubt(#[from] NotInDoubt),
@@ -46,7 +49,7 @@ impl ServiceError for Error {
             Self::Db(error) => error.code(),
             Self::Idempotency(error) => error.code(),
             Self::MessageNotFound => ErrorCode::NotFound,
-            Self::Render(_) => ErrorCode::Internal,
+            Self::Render(_) | Self::AttemptContradicted => ErrorCode::Internal,
             Self::ProviderUnavailable(_) => ErrorCode::Unavailable,
             Self::DeliveryUnderWay(_) => ErrorCode::Aborted,
             Self::NotInDoubt(_) => ErrorCode::FailedPrecondition,
@@ -62,6 +65,7 @@ impl ServiceError for Error {
             Self::Render(_) => "TEMPLATE_BROKEN",
             Self::ProviderUnavailable(_) => "MAIL_PROVIDER_UNAVAILABLE",
             Self::DeliveryUnderWay(_) => "DELIVERY_UNDER_WAY",
+            Self::AttemptContradicted => "ATTEMPT_CONTRADICTED",
             Self::NotInDoubt(_) => "MESSAGE_NOT_IN_DOUBT",
         }
     }

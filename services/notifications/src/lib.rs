@@ -12,15 +12,17 @@ mod store;
 use std::sync::Arc;
 
 use anyhow::Context;
-use levqor_proto::notifications::v1::notifications_service_server::NotificationsServiceServer;
+use levqor_proto::notifications::v1::{
+    DeliverMessageRequest, notifications_service_server::NotificationsServiceServer,
+};
 use levqor_runtime::{
     chassis::Chassis,
     check::Check,
     config::{Reader, Setting},
-    db::{DatabaseUrl, DbError},
+    db::{DatabaseUrl, DbError, Tx},
     metrics::{KeyValue, Readings},
     rpc::State,
-    service::{Capability, Service},
+    service::{Capability, GivenUp, Service},
 };
 use sqlx::{PgConnection, migrate::Migrator};
 use tonic::service::RoutesBuilder;
@@ -97,6 +99,13 @@ impl Service for Notifications {
 
     fn checks(config: &Config, database: Option<&DatabaseUrl>) -> Vec<Check> {
         checks::checks(config, database)
+    }
+
+    async fn gave_up(&self, tx: &mut Tx, call: &GivenUp<'_>) -> Result<(), DbError> {
+        match call.request::<DeliverMessageRequest>() {
+            Some(request) => rpc::deliver_message::gave_up(self, tx, &request, call).await,
+            None => Ok(()),
+        }
     }
 
     fn capabilities(&self) -> Vec<Capability> {

@@ -44,7 +44,8 @@ const STATE: Attribute = Attribute::one_of("state", &["pending", "in_doubt"]);
 const TEMPLATE: Attribute =
     Attribute::known("template", "the templates, or `_OTHER` for one that this version has not");
 
-/// The series, bound once.
+/// The series, bound once. Cheap to clone.
+#[derive(Clone)]
 pub(crate) struct MailMetrics {
     metrics: Metrics,
     answers: [Count; 4],

@@ -1,6 +1,6 @@
 //! What this service can do: one line and one file per RPC.
 
-mod deliver_message;
+pub(crate) mod deliver_message;
 mod get_message;
 mod get_message_preview;
 mod list_messages;

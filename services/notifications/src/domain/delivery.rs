@@ -6,6 +6,8 @@ use std::str::FromStr;
 use chrono::{DateTime, TimeDelta, Utc};
 use levqor_runtime::typed_id;
 
+use super::message::Outcome;
+
 typed_id!(pub AttemptId, "a delivery attempt");
 
 /// How long a provider may take to answer, in seconds.
@@ -153,17 +155,33 @@ pub enum Doubt {
     /// What it refuses now it may have taken before.
     #[error("the provider refused it, but may have taken it before")]
     RefusedLater,
+    /// Nobody asks any more.
+    #[error("the provider may have taken it, and its delivery was given up before it said so")]
+    GivenUp,
 }
 
-/// What to do next, after these attempts of the message's round.
+/// What to do next in a round, after all these attempts of the message. What is under way is waited for whatever round it
+/// belongs to; what came of older rounds is what the person knew who began this one.
 #[must_use]
-pub fn next_step(attempts: &[Attempt], provider: &str, memory: KeyMemory, now: DateTime<Utc>) -> Step {
+pub fn next_step(
+    attempts: &[Attempt],
+    round: i32,
+    provider: &str,
+    memory: KeyMemory,
+    now: DateTime<Utc>,
+) -> Step {
     let under_way = attempts.iter().filter(|attempt| attempt.end.is_none());
     let left = under_way.map(|attempt| attempt.begin_time + UNDER_WAY - now).max();
     match left {
         Some(left) if left > TimeDelta::zero() => Step::Wait(left),
-        _ => doubt(attempts, provider, memory, now).map_or(Step::HandOver, Step::Doubt),
+        _ => doubt(&of_round(attempts, round), provider, memory, now).map_or(Step::HandOver, Step::Doubt),
     }
+}
+
+/// Those of a message's attempts that belong to a round.
+#[must_use]
+pub fn of_round(attempts: &[Attempt], round: i32) -> Vec<Attempt> {
+    attempts.iter().filter(|attempt| attempt.round == round).cloned().collect()
 }
 
 /// Why the message must not be handed over again; none where it may be.
@@ -185,6 +203,22 @@ pub fn doubt(attempts: &[Attempt], provider: &str, memory: KeyMemory, now: DateT
             (last > first + window).then_some(Doubt::KeyForgotten)
         }
     }
+}
+
+/// What follows for a pending message whose delivery was given up, after these attempts of its round.
+#[must_use]
+pub fn outcome_of_giving_up(attempts: &[Attempt], tries: i32, failure: &str) -> Outcome {
+    if attempts.iter().any(Attempt::is_ambiguous) {
+        return Outcome::InDoubt { doubt: Doubt::GivenUp.to_string() };
+    }
+    Outcome::Failed { failure: format!("its delivery was given up after {tries} tries: {failure}") }
+}
+
+/// Whether, after these attempts of its round, a message can have failed only because its delivery was given up: no
+/// provider has refused it, and none may have it.
+#[must_use]
+pub fn is_open_still(attempts: &[Attempt]) -> bool {
+    attempts.iter().all(|attempt| matches!(attempt.end, Some((AttemptOutcome::NotAccepted, _))))
 }
 
 /// What a refusal for good says about the message, after these attempts before it.
@@ -217,7 +251,7 @@ mod tests {
     }
 
     fn step(attempts: &[Attempt], memory: KeyMemory, now_s: i64) -> Step {
-        next_step(attempts, "resend", memory, at(now_s))
+        next_step(attempts, 1, "resend", memory, at(now_s))
     }
 
     #[test]
@@ -262,9 +296,34 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_of_another_round_is_waited_for_and_then_says_nothing() {
+        let attempts = [attempt(0, None)];
+        let step = |now_s| next_step(&attempts, 2, "resend", NONE, at(now_s));
+        assert_eq!(step(29), Step::Wait(TimeDelta::seconds(1)));
+        assert_eq!(step(30), Step::HandOver);
+    }
+
+    #[test]
+    fn what_was_given_up_has_failed_unless_the_provider_may_have_it() {
+        let (not_accepted, refused) = (Some(AttemptOutcome::NotAccepted), Some(AttemptOutcome::Refused));
+        let clear = [attempt(0, not_accepted), attempt(60, not_accepted)];
+        let Outcome::Failed { failure } = outcome_of_giving_up(&clear, 25, "UNAVAILABLE") else {
+            panic!("it failed")
+        };
+        assert_eq!(failure, "its delivery was given up after 25 tries: UNAVAILABLE");
+        assert!(is_open_still(&clear) && is_open_still(&[]));
+        for unclear in [None, Some(AttemptOutcome::Ambiguous)] {
+            let attempts = [attempt(0, not_accepted), attempt(60, unclear)];
+            assert!(matches!(outcome_of_giving_up(&attempts, 25, "X"), Outcome::InDoubt { .. }));
+            assert!(!is_open_still(&attempts));
+        }
+        assert!(!is_open_still(&[attempt(0, refused)]));
+    }
+
+    #[test]
     fn another_provider_knows_no_key_of_ours() {
         let attempts = [attempt(0, Some(AttemptOutcome::Ambiguous))];
-        let step = next_step(&attempts, "mailbox", KeyMemory::ForGood, at(60));
+        let step = next_step(&attempts, 1, "mailbox", KeyMemory::ForGood, at(60));
         assert_eq!(step, Step::Doubt(Doubt::OtherProvider));
     }
 

@@ -5,6 +5,8 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use levqor_runtime::{email::Email, typed_id};
 
+use super::delivery::{Attempt, is_open_still};
+
 typed_id!(pub MessageId, "a message");
 
 impl MessageId {
@@ -145,6 +147,16 @@ impl Message {
             }
             (Some(_), _) => None,
         }
+    }
+
+    /// Takes up a message again that failed only because its delivery was given up, after these attempts of its round: that
+    /// delivery was replayed. False where it failed for good.
+    pub fn take_up_again(&mut self, attempts: &[Attempt]) -> bool {
+        let may_be = self.state() == State::Failed && self.recipient.is_some() && is_open_still(attempts);
+        if may_be {
+            self.outcome = None;
+        }
+        may_be
     }
 
     /// Does what a person says about a message in doubt; `provider` is who may have it.
@@ -296,6 +308,17 @@ mod tests {
             assert_eq!((message.state(), message.round), (state, round));
             assert!(!resolve(&mut message), "it was resolved");
         }
+    }
+
+    #[test]
+    fn only_a_message_that_was_given_up_is_taken_up_again() {
+        let failed = || Some(Outcome::Failed { failure: "given up".to_owned() });
+        let mut message = Message { outcome: failed(), ..message(Some("ada@example.com")) };
+        assert!(message.take_up_again(&[]));
+        assert_eq!(message.state(), State::Pending);
+        assert!(!message.take_up_again(&[]), "it is pending");
+        let mut erased = Message { outcome: failed(), recipient: None, ..message };
+        assert!(!erased.take_up_again(&[]), "there is nobody to send it to");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use levqor_runtime::{
     db::{DbError, Tx},
     error::{Invalid, Violations},
     fail_point::FailPoint,
+    service::GivenUp,
 };
 
 use crate::{
@@ -68,12 +69,18 @@ enum Begun {
 async fn begin(state: &Notifications, id: MessageId) -> Result<Begun, Error> {
     let mut tx = state.chassis.db.begin().await?;
     let mut message = messages::lock(&mut tx, id).await?.ok_or(Error::MessageNotFound)?;
+    let all = delivery_attempts::of_message(&mut tx, id).await?;
+    let attempts = delivery::of_round(&all, message.round);
+    if message.take_up_again(&attempts) {
+        messages::send_again(&mut tx, id, message.round).await?;
+        tell(&mut tx, state, &message);
+    }
     if message.state() != State::Pending {
         return Ok(Begun::Settled(message));
     }
     let (provider, now) = (&state.provider, tx.now().await?);
-    let attempts = of_round(&mut tx, &message).await?;
-    let step = delivery::next_step(&attempts, provider.identity(), provider.key_memory(), now);
+    let (identity, memory) = (provider.identity(), provider.key_memory());
+    let step = delivery::next_step(&all, message.round, identity, memory, now);
     if let Step::Wait(left) = step {
         return Err(Error::DeliveryUnderWay(left.to_std().unwrap_or_default()));
     }
@@ -85,7 +92,7 @@ async fn begin(state: &Notifications, id: MessageId) -> Result<Begun, Error> {
         (_, Ok(mail)) => {
             let attempt = Attempt {
                 id: AttemptId::new_at(now),
-                provider: provider.identity().to_owned(),
+                provider: identity.to_owned(),
                 round: message.round,
                 idempotency_key: mail.key.clone(),
                 begin_time: now,
@@ -97,10 +104,9 @@ async fn begin(state: &Notifications, id: MessageId) -> Result<Begun, Error> {
             return Ok(Begun::Attempt(attempt, mail));
         }
     };
-    settle_message(&mut tx, &mut message, outcome).await?;
+    settle_message(&mut tx, state, &mut message, outcome).await?;
     tx.commit().await?;
     FailPoint::MessageDoubted.reached();
-    tell_settled(state, &message);
     Ok(Begun::Settled(message))
 }
 
@@ -133,9 +139,11 @@ async fn settle(
     let mut tx = state.chassis.db.begin().await?;
     let mut message = messages::lock(&mut tx, id).await?.ok_or(Error::MessageNotFound)?;
     let now = tx.now().await?;
-    delivery_attempts::end(&mut tx, attempt.id, outcome, detail, now).await?;
+    if !delivery_attempts::end(&mut tx, id, attempt, outcome, detail, now).await? {
+        return Err(Error::AttemptContradicted);
+    }
     FailPoint::MessageAttemptEnded.reached();
-    let attempts = of_round(&mut tx, &message).await?;
+    let attempts = delivery::of_round(&delivery_attempts::of_message(&mut tx, id).await?, message.round);
     let follows = match answer {
         Answer::Accepted(receipt) => Some(Outcome::Sent { receipt: receipt.clone(), send_time: now }),
         // A person began another round meanwhile: what an older one did not achieve says nothing about it.
@@ -152,29 +160,46 @@ async fn settle(
             doubt.map(|doubt| Outcome::InDoubt { doubt: doubt.to_string() })
         }
     };
-    let settled = match follows {
-        Some(outcome) => settle_message(&mut tx, &mut message, outcome).await?,
-        None => false,
-    };
+    if let Some(outcome) = follows {
+        settle_message(&mut tx, state, &mut message, outcome).await?;
+    }
     tx.commit().await?;
     FailPoint::MessageSettled.reached();
-    if settled {
-        tell_settled(state, &message);
-    }
     Ok(message)
 }
 
-async fn of_round(tx: &mut Tx, message: &Message) -> Result<Vec<Attempt>, DbError> {
-    let attempts = delivery_attempts::of_message(tx, message.id).await?;
-    Ok(attempts.into_iter().filter(|attempt| attempt.round == message.round).collect())
+/// Decides what follows for a message from a delivery of it that is given up: it has failed, unless a provider may have it.
+/// Where the delivery is replayed, it goes on.
+pub(crate) async fn gave_up(
+    state: &Notifications,
+    tx: &mut Tx,
+    request: &DeliverMessageRequest,
+    call: &GivenUp<'_>,
+) -> Result<(), DbError> {
+    let Ok(id) = parse(request) else { return Ok(()) };
+    let Some(mut message) = messages::lock(tx, id).await? else { return Ok(()) };
+    let attempts = delivery::of_round(&delivery_attempts::of_message(tx, id).await?, message.round);
+    let outcome = delivery::outcome_of_giving_up(&attempts, call.attempts, call.failure);
+    // Late evidence would end a doubt, but this is none.
+    if message.state() == State::Pending {
+        settle_message(tx, state, &mut message, outcome).await
+    } else {
+        Ok(())
+    }
 }
 
-/// False where the message was settled before.
-async fn settle_message(tx: &mut Tx, message: &mut Message, outcome: Outcome) -> Result<bool, DbError> {
+/// Does nothing where the message was settled before.
+async fn settle_message(
+    tx: &mut Tx,
+    state: &Notifications,
+    message: &mut Message,
+    outcome: Outcome,
+) -> Result<(), DbError> {
     let id = message.id;
-    let Some(outcome) = message.settle(outcome) else { return Ok(false) };
+    let Some(outcome) = message.settle(outcome) else { return Ok(()) };
     messages::settle(tx, id, outcome).await?;
-    Ok(true)
+    tell(tx, state, message);
+    Ok(())
 }
 
 /// Refused for good: it failed, unless it may have been taken before.
@@ -197,14 +222,23 @@ fn in_short(answer: &Answer) -> (AttemptOutcome, &str) {
     }
 }
 
-fn tell_settled(notifications: &Notifications, message: &Message) {
-    notifications.metrics.came_to(&message.template, message.state());
-    let (id, state) = (message.id, message.state().as_str());
-    if let Some(Outcome::InDoubt { doubt }) = &message.outcome {
-        tracing::warn!(message.id = %id, message.state = state, doubt, "a message is in doubt: a person has to look");
-    } else {
-        tracing::info!(message.id = %id, message.state = state, "message settled");
-    }
+/// Counts and logs, once it is committed, where the message stands now.
+fn tell(tx: &mut Tx, notifications: &Notifications, message: &Message) {
+    let (metrics, template) = (notifications.metrics.clone(), message.template.clone());
+    let (id, state) = (message.id, message.state());
+    let why = match &message.outcome {
+        Some(Outcome::InDoubt { doubt: why } | Outcome::Failed { failure: why }) => why.clone(),
+        Some(Outcome::Sent { .. }) | None => String::new(),
+    };
+    tx.tell(move || {
+        metrics.came_to(&template, state);
+        let name = state.as_str();
+        if state == State::InDoubt {
+            tracing::warn!(message.id = %id, message.state = name, doubt = why, "a message is in doubt: a person has to look");
+        } else {
+            tracing::info!(message.id = %id, message.state = name, failure = why, "a message has another state");
+        }
+    });
 }
 
 fn parse(request: &DeliverMessageRequest) -> Result<MessageId, Invalid> {

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::domain::{
-    delivery::{Attempt, AttemptId, AttemptOutcome},
+    delivery::{Attempt, AttemptOutcome},
     message::MessageId,
 };
 
@@ -31,25 +31,37 @@ pub(crate) async fn begin(
     Ok(())
 }
 
-/// Writes down what came of an attempt. An attempt that was taken for lost meanwhile is told apart all the same.
+/// Writes down what came of an attempt. One that was taken for lost meanwhile is told apart all the same, and one whose row
+/// is gone is written anew: without it, the message could be handed over as if for the first time. False, and nothing
+/// written, where something else is known of it already and this is no evidence to the contrary.
 pub(crate) async fn end(
     conn: &mut PgConnection,
-    id: AttemptId,
+    message: MessageId,
+    attempt: &Attempt,
     outcome: AttemptOutcome,
     detail: &str,
     now: DateTime<Utc>,
-) -> Result<(), DbError> {
-    sqlx::query!(
-        "UPDATE delivery_attempts SET outcome = $2, detail = $3, end_time = $4
-         WHERE delivery_attempt_id = $1 AND (outcome IS NULL OR outcome = 'AMBIGUOUS')",
-        id.as_uuid(),
+) -> Result<bool, DbError> {
+    let ended = sqlx::query!(
+        "INSERT INTO delivery_attempts AS a (delivery_attempt_id, message_id, round, provider, idempotency_key, begin_time,
+                                             outcome, detail, end_time)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT ON CONSTRAINT delivery_attempts_pkey DO UPDATE
+         SET outcome = excluded.outcome, detail = excluded.detail, end_time = excluded.end_time
+         WHERE a.outcome IS NULL OR a.outcome IN ('AMBIGUOUS', excluded.outcome) OR excluded.outcome = 'ACCEPTED'",
+        attempt.id.as_uuid(),
+        message.as_uuid(),
+        attempt.round,
+        attempt.provider,
+        attempt.idempotency_key,
+        attempt.begin_time,
         outcome.as_str(),
         detail,
         now,
     )
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(ended.rows_affected() == 1)
 }
 
 /// Ends the attempts of a message that nobody is at any more: they began before this instant and have no outcome.

@@ -210,11 +210,11 @@ pub(crate) async fn settle(conn: &mut PgConnection, id: MessageId, outcome: &Out
     if settled.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound.into()) }
 }
 
-/// Puts a message that was in doubt back to be sent, in this round.
+/// Puts a message that was in doubt, or was given up, back to be sent, in this round.
 pub(crate) async fn send_again(conn: &mut PgConnection, id: MessageId, round: i32) -> Result<(), DbError> {
     let pending = sqlx::query!(
-        "UPDATE messages SET state = 'PENDING', doubt = NULL, round = $2
-         WHERE message_id = $1 AND state = 'IN_DOUBT'",
+        "UPDATE messages SET state = 'PENDING', doubt = NULL, failure = NULL, round = $2
+         WHERE message_id = $1 AND state IN ('IN_DOUBT', 'FAILED')",
         id.as_uuid(),
         round,
     )

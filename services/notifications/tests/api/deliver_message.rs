@@ -2,6 +2,7 @@
 
 mod answers;
 mod doubts;
+mod given_up;
 mod sequences;
 
 use levqor_notifications::{

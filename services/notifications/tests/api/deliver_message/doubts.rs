@@ -4,13 +4,17 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use levqor_proto::notifications::v1::{ListMessagesRequest, message::State};
+use levqor_proto::notifications::v1::{
+    ListMessagesRequest,
+    delivery_attempt::Outcome::{Accepted, Refused},
+    message::State,
+};
 use levqor_runtime::{
     db::Db,
     testing::{self, Caller, TestService, eventually},
 };
 use sqlx::AssertSqlSafe;
-use tonic::Code;
+use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -35,16 +39,27 @@ impl Notified {
         id: &str,
         meanwhile: impl AsyncFnOnce() -> T,
     ) -> (State, T) {
+        let (state, done) = self.try_slowly(provider, id, meanwhile).await;
+        (state.expect("an answer"), done)
+    }
+
+    /// The same, whatever comes of it.
+    async fn try_slowly<T>(
+        &self,
+        provider: &FakeMail,
+        id: &str,
+        meanwhile: impl AsyncFnOnce() -> T,
+    ) -> (Result<State, Status>, T) {
+        let before = provider.accepted().len();
         provider.next([AcceptSlowly(LONG)]);
         let others = async {
-            let taken = || async { (provider.accepted().len() == 1).then_some(()) };
+            let taken = || async { (provider.accepted().len() > before).then_some(()) };
             eventually("the provider has the mail", taken).await;
             let done = meanwhile().await;
             provider.release();
             done
         };
-        let (state, done) = tokio::join!(self.deliver(id), others);
-        (state.expect("an answer"), done)
+        tokio::join!(self.deliver(id), others)
     }
 }
 
@@ -104,6 +119,54 @@ async fn two_deliveries_never_call_the_provider_at_once() {
     let delay = status.get_error_details().retry_info().and_then(|info| info.retry_delay).expect("a time");
     assert!((25..=30).contains(&delay.as_secs()), "{delay:?}");
     assert_eq!((state, provider.requests()), (State::Sent, 1));
+}
+
+#[tokio::test]
+async fn a_delivery_of_an_older_round_that_is_under_way_is_waited_for() {
+    let provider = FakeMail::start_ignoring_keys();
+    let notified = Notified::start_with(&provider, "0").await;
+    let id = notified.pending().await;
+    let second = async || {
+        // A person said "send it again" while a slow attempt was still under way.
+        notified.execute("UPDATE messages SET round = 2").await;
+        refused(notified.deliver(&id).await)
+    };
+    let (state, status) = notified.deliver_slowly(&provider, &id, second).await;
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Aborted, "DELIVERY_UNDER_WAY"));
+    assert_eq!((state, provider.requests()), (State::Sent, 1), "its evidence counts in any round");
+}
+
+#[tokio::test]
+async fn an_answer_is_written_down_even_where_its_attempt_is_gone() {
+    let provider = FakeMail::start_ignoring_keys();
+    let notified = Notified::start_with(&provider, "0").await;
+    let id = notified.pending().await;
+    let lose = async || notified.execute("DELETE FROM delivery_attempts").await;
+    let (state, ()) = notified.deliver_slowly(&provider, &id, lose).await;
+    assert_eq!(state, State::Sent);
+    assert_eq!(notified.attempts(&id).await[0], (Accepted, provider.accepted()[0].id.clone()));
+}
+
+#[tokio::test]
+async fn only_evidence_counts_against_what_is_known_of_an_attempt() {
+    let provider = FakeMail::start_ignoring_keys();
+    let notified = Notified::start_with(&provider, "0").await;
+    let known = "UPDATE delivery_attempts SET outcome = 'REFUSED', end_time = begin_time, detail = 'no'";
+    let id = notified.pending().await;
+    let cut = async || {
+        notified.execute(known).await;
+        provider.refuse_connections();
+        provider.take_connections();
+    };
+    let (answer, ()) = notified.try_slowly(&provider, &id, cut).await;
+    let status = refused(answer);
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Internal, "ATTEMPT_CONTRADICTED"));
+    assert_eq!(notified.attempts(&id).await, [(Refused, "no".to_owned())]);
+
+    let id = notified.pending().await;
+    let (state, ()) = notified.deliver_slowly(&provider, &id, async || notified.execute(known).await).await;
+    assert_eq!(state, State::Sent);
+    assert_eq!(notified.attempts(&id).await, [(Accepted, provider.accepted()[1].id.clone())]);
 }
 
 #[tokio::test]
