@@ -35,6 +35,13 @@ async fn post(door: SocketAddr, caller: &Caller, path: &str, key: &str, body: &V
     Answer::try_of(request.timeout(PATIENCE)).await
 }
 
+/// Gets; the answer, if one comes.
+async fn get(door: SocketAddr, caller: &Caller, path: &str) -> Option<Answer> {
+    let request = local_http_client().ok()?.get(format!("http://{door}{path}"));
+    let request = request.header("authorization", caller.authorization().unwrap_or_default());
+    Answer::try_of(request.timeout(PATIENCE)).await
+}
+
 /// Posts a webhook; the answer, if one comes.
 async fn webhook(gateway: SocketAddr, body: &str) -> Option<Answer> {
     let request = local_http_client().ok()?.post(format!("http://{gateway}/webhooks/stripe"));

@@ -29,6 +29,10 @@ enum Way {
     Replay,
     /// A day passes.
     Day,
+    /// So many days pass that bodies are past their time.
+    Month,
+    /// An older version laid a paid checkout aside, which this one heeds.
+    LaidAside,
     /// A mail may be with a provider that does not honour keys.
     Doubt,
 }
@@ -40,7 +44,6 @@ fn places(point: FailPoint) -> (&'static [Role], Way) {
         P::WebhookReceived | P::WebhookStored => (&[G], Way::Sale),
         P::JournalGathered
         | P::JournalStored
-        | P::JournalTakenUp
         | P::JournalClaimed
         | P::JournalFetched
         | P::OrderWritten
@@ -62,7 +65,9 @@ fn places(point: FailPoint) -> (&'static [Role], Way) {
         P::MessageDoubted | P::MessageResolved => (&[N], Way::Doubt),
         P::JournalCharged | P::JournalServedAlone => (&[B], Way::SaleAfterLapse),
         P::JournalLaidAside | P::ReplayCommitted => (&[B], Way::Replay),
-        P::ScheduleTaken | P::ScheduleDeferred | P::BodiesPurged => (&[B], Way::Day),
+        P::ScheduleTaken | P::ScheduleDeferred => (&[B], Way::Day),
+        P::BodiesPurged => (&[B], Way::Month),
+        P::JournalTakenUp => (&[B], Way::LaidAside),
     }
 }
 
@@ -133,12 +138,15 @@ async fn in_doubt(mesh: &Mesh) -> Vec<(String, String, String)> {
 
 async fn kill_once(mesh: &mut Mesh, shop: &mut Shop, point: FailPoint, role: Role, way: Way) {
     let n = mesh.first(role);
-    if way == Way::SaleAfterLapse {
+    if matches!(way, Way::SaleAfterLapse | Way::LaidAside) {
         restart(mesh, n, Some(FailPoint::JournalClaimed));
         shop.sell();
         shop.close();
         mesh.killed_itself(n, FailPoint::JournalClaimed).await;
         mesh.advance(TimeDelta::minutes(1)).await;
+    }
+    if way == Way::LaidAside {
+        lay_aside(mesh).await;
     }
     restart(mesh, n, Some(point));
     match way {
@@ -146,9 +154,10 @@ async fn kill_once(mesh: &mut Mesh, shop: &mut Shop, point: FailPoint, role: Rol
             shop.sell();
             shop.close();
         }
-        Way::SaleAfterLapse | Way::Doubt => {}
+        Way::SaleAfterLapse | Way::LaidAside | Way::Doubt => {}
         Way::Replay => replay_until_killed(mesh, shop, point).await,
         Way::Day => mesh.advance(TimeDelta::days(1)).await,
+        Way::Month => mesh.advance(TimeDelta::days(31)).await,
     }
     mesh.killed_itself(n, point).await;
     mesh.spawn(n, None);
@@ -156,6 +165,25 @@ async fn kill_once(mesh: &mut Mesh, shop: &mut Shop, point: FailPoint, role: Rol
     // What the killed process held is taken up when its leases end.
     mesh.advance(TimeDelta::minutes(1)).await;
     mesh.rest().await;
+    if way == Way::Month {
+        assert_eq!(bodies(mesh).await, 0, "bodies are there that are past their time");
+    }
+}
+
+/// What an older version does with events that it does not heed.
+async fn lay_aside(mesh: &Mesh) {
+    let aside =
+        "UPDATE stripe_events SET state = 'UNHEEDED', process_time = runtime.now() WHERE state = 'PENDING'";
+    let laid_aside = sqlx::query(aside).execute(mesh.billing().pool()).await.expect("laid aside");
+    assert!(laid_aside.rows_affected() > 0, "there is nothing to take up");
+}
+
+/// How many bodies are past their time.
+async fn bodies(mesh: &Mesh) -> i64 {
+    let past = "SELECT count(*) FROM stripe_events
+                WHERE state IN ('PROCESSED', 'UNHEEDED') AND body IS NOT NULL
+                  AND process_time < runtime.now() - interval '30 days'";
+    sqlx::query_scalar(past).fetch_one(mesh.billing().pool()).await.expect("a count")
 }
 
 fn restart(mesh: &mut Mesh, n: usize, kill_at: Option<FailPoint>) {

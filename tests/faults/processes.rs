@@ -244,6 +244,11 @@ impl Mesh {
         }
     }
 
+    /// Waits until nothing is left to do, by itself.
+    pub(crate) async fn done(&self) {
+        eventually("nothing is left to do", || async { (self.left().await == Some(0)).then_some(()) }).await;
+    }
+
     /// Waits until nothing is left to do, and moves time meanwhile, so that leases of the killed end.
     pub(crate) async fn rest(&self) {
         let mut moved = Instant::now();

@@ -103,6 +103,13 @@ impl Shop {
         }
     }
 
+    /// Sells for as long as somebody waits for something to happen meanwhile.
+    pub(crate) async fn sell_on(&mut self) {
+        loop {
+            self.until_taken(self.taken() + 1).await;
+        }
+    }
+
     /// Waits until every webhook was taken.
     pub(crate) async fn all_taken(&self) {
         eventually("every webhook is taken", || async {

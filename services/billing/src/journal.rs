@@ -55,6 +55,9 @@ const LOOK_AGAIN_SECONDS: u64 = 60;
 const BATCH: i64 = 50;
 /// How long events are taken up one by one under a lease: the last of them still has time for its fetch.
 const ONE_BY_ONE: Duration = Duration::from_secs(25);
+/// How long, and how often, a lease is to be ended while the database is away.
+const END_PATIENCE: Duration = Duration::from_secs(15);
+const END_AGAIN: Duration = Duration::from_millis(250);
 
 /// The work list of Stripe's events.
 pub struct Journal {
@@ -88,8 +91,8 @@ impl Journal {
         }
         let without_bodies = self.billing.stripe.is_some();
         let taken_up = events::take_up_heeded(conn, &SessionEvent::TYPES, without_bodies, UNHEEDED).await?;
-        FailPoint::JournalTakenUp.reached();
         if taken_up > 0 {
+            FailPoint::JournalTakenUp.reached();
             tracing::info!(taken_up, "Stripe events that an older version laid aside are taken up");
         }
         if taken_up < UNHEEDED.unsigned_abs() {
@@ -213,6 +216,25 @@ impl Journal {
         Ok(())
     }
 
+    /// Nothing can be stored now. As soon as the database is back the lease is ended, so that its absence costs no more
+    /// than itself; where that fails too the lease runs out by itself, and whoever comes next takes the work up.
+    async fn lapse(&self, lease: &Lease, error: &DbError) {
+        tracing::warn!(error = error as &dyn std::error::Error, "Stripe events wait until their lease ends");
+        let begun = Instant::now();
+        let mut away = matches!(error, DbError::Unavailable(_));
+        while away && begun.elapsed() < END_PATIENCE {
+            tokio::time::sleep(END_AGAIN).await;
+            away = matches!(self.end(lease).await, Err(DbError::Unavailable(_)));
+        }
+    }
+
+    async fn end(&self, lease: &Lease) -> Result<(), DbError> {
+        let mut conn = self.db().acquire().await?;
+        leases::end(&mut conn, lease).await?;
+        self.wake().notify_one();
+        Ok(())
+    }
+
     /// Settles what was seen once more, after the database refused it whole. Where it refused a row and not just the
     /// moment, each event stands alone, so that the one that is to blame is put off and the others go on.
     async fn settle_refused(
@@ -281,12 +303,7 @@ impl Source for Journal {
         FailPoint::JournalClaimed.reached();
         let done = if lease.lapsed { self.one_by_one(&lease).await } else { self.together(&lease).await };
         if let Err(error) = done {
-            lapse(&error);
+            self.lapse(&lease, &error).await;
         }
     }
-}
-
-/// Nothing can be stored now. The lease runs out, and whoever comes next takes the work up.
-fn lapse(error: &DbError) {
-    tracing::warn!(error = error as &dyn std::error::Error, "Stripe events wait until their lease runs out");
 }

@@ -28,10 +28,10 @@ pub(super) async fn purge_stripe_event_bodies(
         let mut purged = bodies::purge(&mut tx, KEEP, BATCH).await?;
         purged += bodies::purge_quarantined(&mut tx, KEEP_QUARANTINED, BATCH).await?;
         tx.commit().await?;
-        FailPoint::BodiesPurged.reached();
         if purged == 0 {
             return Ok(PurgeStripeEventBodiesResponse { purged: total });
         }
+        FailPoint::BodiesPurged.reached();
         total = total.saturating_add_unsigned(purged);
     }
 }

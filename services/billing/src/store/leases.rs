@@ -93,3 +93,15 @@ pub(crate) async fn release(conn: &mut PgConnection, lease: &Lease) -> Result<()
     .await?;
     Ok(())
 }
+
+/// Ends a lease before its time, as if it had run out: what it was for is not done.
+pub(crate) async fn end(conn: &mut PgConnection, lease: &Lease) -> Result<(), DbError> {
+    sqlx::query!(
+        "UPDATE runtime.leases SET leased_until = runtime.now() WHERE key = 'stripe:' || $1 AND fence = $2",
+        lease.key.as_str(),
+        lease.fence
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
