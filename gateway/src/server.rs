@@ -1,5 +1,7 @@
 //! The port: connections are taken, served, and on the way out finished without a request lost.
 
+mod requests;
+
 use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::body::Body;
@@ -15,6 +17,7 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use self::requests::{Answer, Requests};
 use crate::edge::Edge;
 
 /// How long a drain waits for answers to be read.
@@ -25,6 +28,9 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How long, on the way out, a client that has connected is given to ask.
 const FIRST_REQUEST_PATIENCE: Duration = Duration::from_secs(1);
+/// How long, on the way out, a connection may stay that was told to close and has nothing left to answer: a client that is
+/// well has closed it by then, or asked again what it had begun to ask.
+const GOODBYE_PATIENCE: Duration = Duration::from_secs(3);
 /// How long to wait where no connection can be taken, as with too many open files.
 const BREATH: Duration = Duration::from_millis(50);
 
@@ -119,14 +125,14 @@ async fn serve(stream: TcpStream, edge: Arc<Edge>, stop: CancellationToken) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(error = &error as &dyn std::error::Error, "cannot set TCP_NODELAY");
     }
-    let begun = CancellationToken::new();
-    let asked = begun.clone();
+    let requests = Requests::default();
+    let asked = requests.clone();
     let service = tower::service_fn(move |request: http::Request<_>| {
-        if !asked.is_cancelled() {
-            asked.cancel();
+        let (edge, open) = (Arc::clone(&edge), asked.begin());
+        async move {
+            let answer = edge.serve(request.map(Body::new)).await;
+            Ok::<_, Infallible>(answer.map(|body| Answer { body, _open: open }))
         }
-        let edge = Arc::clone(&edge);
-        async move { Ok::<_, Infallible>(edge.serve(request.map(Body::new)).await) }
     });
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
@@ -136,11 +142,11 @@ async fn serve(stream: TcpStream, edge: Arc<Edge>, stop: CancellationToken) {
     let leave = async {
         stop.cancelled().await;
         // A client that has just connected is about to ask; one that has asked before was told to close.
-        let _ = timeout(FIRST_REQUEST_PATIENCE, begun.cancelled()).await;
+        let _ = timeout(FIRST_REQUEST_PATIENCE, requests.begun()).await;
     };
     // hyper's own patience begins with the first byte; a client that sends none would stay for ever.
     let silent = async {
-        if timeout(HEAD_PATIENCE, begun.cancelled()).await.is_ok() {
+        if timeout(HEAD_PATIENCE, requests.begun()).await.is_ok() {
             std::future::pending::<()>().await;
         }
     };
@@ -149,7 +155,11 @@ async fn serve(stream: TcpStream, edge: Arc<Edge>, stop: CancellationToken) {
         () = silent => return,
         () = leave => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                ended = connection => ended,
+                // HTTP/2 waits for the client's word, HTTP/1.1 for the rest of a head.
+                () = requests.idle_for(GOODBYE_PATIENCE) => return,
+            }
         }
     };
     // Clients hang up as they please; what mattered of it was logged with the request.

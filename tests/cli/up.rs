@@ -1,6 +1,11 @@
 //! `levqor up`: starts with nothing set, keeps what it was given, and says in one sentence why it cannot.
 
-use std::{fs, net::TcpListener};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    time::{Duration, Instant},
+};
 
 use chrono::TimeDelta;
 use levqor_runtime::testing::{self, eventually};
@@ -25,6 +30,34 @@ fn it_says_what_is_on_and_off_and_stops_when_told() {
     assert!(daemon.stop(Signal::SIGINT).success());
     assert!(!folder.data().join("run.json").exists(), "it says where nothing runs");
     assert!(!folder.cluster().is_running().expect("status"), "PostgreSQL was left behind");
+}
+
+#[test]
+fn clients_that_do_not_hang_up_do_not_hold_up_the_end() {
+    let folder = Folder::new();
+    let mut daemon = up(&folder);
+    daemon.until("Ctrl-C");
+    let run: Value =
+        serde_json::from_slice(&fs::read(folder.data().join("run.json")).expect("run.json")).expect("JSON");
+    let door = run["url"].as_str().expect("an address").trim_start_matches("http://");
+    let clients = [
+        "GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n",
+        "GET /health/live HTTP/1.1\r\nho",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
+    ];
+    let clients: Vec<_> = clients
+        .into_iter()
+        .map(|beginning| {
+            let mut stream = TcpStream::connect(door).expect("a connection");
+            stream.write_all(beginning.as_bytes()).expect("sent");
+            stream
+        })
+        .collect();
+    // The first of them has its answer, and keeps the connection.
+    assert!((&clients[0]).read(&mut [0; 64]).expect("an answer") > 0);
+    let begun = Instant::now();
+    assert!(daemon.stop(Signal::SIGINT).success());
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! The way out: no request is lost.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::StatusCode;
 use levqor_runtime::testing::eventually;
@@ -108,4 +111,38 @@ async fn a_stream_of_requests_loses_none_while_the_gateway_leaves() {
     };
     let ((), answered) = tokio::join!(drain, asking);
     assert!(answered > 0);
+}
+
+/// What a client of HTTP/2 opens with: the preface, and no settings of its own.
+const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+#[tokio::test]
+async fn clients_that_say_nothing_more_are_left_and_one_that_still_asks_is_answered() {
+    let mesh = mesh().await;
+    let (addr, gateway) = (mesh.gateway.addr(), mesh.gateway);
+    let open = async |beginning: &[u8]| {
+        let mut stream = TcpStream::connect(addr).await.expect("a connection");
+        stream.write_all(beginning).await.expect("sent");
+        stream
+    };
+    let mut asking =
+        open(b"POST /shop/v1/orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{\"note\"").await;
+    // None of these ever answers to being told to close.
+    let silent = [HTTP_2, b"GET /health/live HTTP/1.1\r\nho", b""];
+    let silent = futures_util::future::join_all(silent.map(open)).await;
+    let begun = Instant::now();
+    let goodbye = async {
+        for mut stream in silent {
+            // Closed or reset, it is over.
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        }
+        let took = begun.elapsed();
+        asking.write_all(b": \"n\"}").await.expect("sent");
+        let mut answer = String::new();
+        asking.read_to_string(&mut answer).await.expect("an answer");
+        (took, answer)
+    };
+    let ((), (took, answer)) = tokio::join!(gateway.drain(Duration::ZERO), goodbye);
+    assert!(took < Duration::from_secs(8), "the silent held it up for {took:?}");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
