@@ -60,7 +60,7 @@ impl Post {
             match (state.as_str(), mails) {
                 ("SENT", 1) => {}
                 ("IN_DOUBT", 0 | 1) if !self.honours_keys => {
-                    drop(doubts.insert(subject.clone() + &recipient))
+                    doubts.extend([subject.clone() + &recipient]);
                 }
                 _ => panic!("{subject:?} to {recipient} is {state}, and the provider has it {mails} times"),
             }

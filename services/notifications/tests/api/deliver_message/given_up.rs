@@ -69,7 +69,7 @@ async fn a_message_whose_delivery_is_given_up_has_failed_and_is_sent_when_the_de
     assert_eq!(message.state(), State::Failed);
     let why = "its delivery was given up after 25 tries: UNAVAILABLE MAIL_PROVIDER_UNAVAILABLE";
     assert_eq!(message.failure, why);
-    assert_eq!(notified.listed(State::Failed).await, [message.message_id.clone()]);
+    assert_eq!(notified.listed(State::Failed).await, [message.message_id.as_str()]);
 
     // Somebody has mended what the provider complained of.
     notified.replay_the_dead_call().await;
