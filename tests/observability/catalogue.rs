@@ -1,0 +1,94 @@
+//! What there is to ask for: the metrics that the mesh exports, by its own definitions, and those that rules record.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use levqor_runtime::{
+    access,
+    metrics::{self, Definition, Values},
+};
+
+/// Labels with the values that they can have, where those are known.
+pub(crate) type Labels = BTreeMap<String, Option<Vec<String>>>;
+
+/// Series by name.
+#[derive(Debug, Clone)]
+pub(crate) struct Catalogue(BTreeMap<String, Labels>);
+
+/// Every definition of the mesh.
+pub(crate) fn definitions() -> Vec<&'static Definition> {
+    let all = [
+        metrics::chassis::ALL,
+        levqor_gateway::metrics::ALL,
+        levqor_billing::metrics::ALL,
+        levqor_notifications::metrics::ALL,
+    ];
+    all.into_iter().flatten().collect()
+}
+
+/// The name of a label in Prometheus.
+pub(crate) fn label(attribute: &str) -> String {
+    attribute.replace('.', "_")
+}
+
+/// Every service that shows metrics, as it calls itself.
+pub(crate) fn services() -> Vec<String> {
+    let names = access::methods().services().iter().map(String::as_str).chain(["gateway", "up"]);
+    names.map(|name| format!("levqor-{name}")).collect()
+}
+
+impl Catalogue {
+    /// What the mesh exports, and what Prometheus adds.
+    pub(crate) fn exported() -> Self {
+        let mut all = BTreeMap::new();
+        for definition in definitions() {
+            for series in definition.series() {
+                let mut labels = labels(definition);
+                if series.ends_with("_bucket") {
+                    let bounds = definition.buckets.iter().map(|bound| format!("{bound:?}"));
+                    labels.insert("le".to_owned(), Some(bounds.chain(["+Inf".to_owned()]).collect()));
+                }
+                all.insert(series, labels);
+            }
+        }
+        let target = ["job", "instance"].map(|name| (name.to_owned(), None));
+        let resource = ["service_version", "service_namespace", "service_instance_id"];
+        let resource = resource.into_iter().chain(["deployment_environment_name"]);
+        let info = resource.map(|name| (name.to_owned(), None)).chain(target.clone());
+        let service = ("service_name".to_owned(), Some(services()));
+        all.insert("target_info".to_owned(), info.chain([service]).collect());
+        all.insert("up".to_owned(), target.into());
+        let alert = ["alertname", "alertstate", "severity"].map(|name| (name.to_owned(), None));
+        all.insert("ALERTS".to_owned(), alert.into());
+        Self(all)
+    }
+
+    /// Adds what a rule records.
+    pub(crate) fn record(&mut self, name: &str, labels: impl IntoIterator<Item = String>) {
+        let recorded = self.0.entry(name.to_owned()).or_default();
+        recorded.extend(labels.into_iter().map(|label| (label, None)));
+    }
+
+    /// The labels of a series; none where there is no such series.
+    pub(crate) fn labels(&self, series: &str) -> Option<&Labels> {
+        self.0.get(series)
+    }
+}
+
+fn labels(definition: &Definition) -> Labels {
+    let own = definition.attributes.iter().map(|attribute| {
+        let values = match attribute.values {
+            Values::OneOf(values) => Some(values.iter().map(|value| (*value).to_owned()).collect()),
+            Values::Known(_) if attribute.key == "rpc.method" => Some(rpcs()),
+            Values::Known(_) => None,
+        };
+        (label(attribute.key), values)
+    });
+    let added = [("service_name".to_owned(), Some(services()))];
+    let target = ["job", "instance"].map(|name| (name.to_owned(), None));
+    own.chain(added).chain(target).collect()
+}
+
+fn rpcs() -> Vec<String> {
+    let names: BTreeSet<_> = access::methods().iter().map(|method| method.rpc.clone()).collect();
+    names.into_iter().chain(["_OTHER".to_owned()]).collect()
+}

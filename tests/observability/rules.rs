@@ -1,0 +1,128 @@
+//! The rules of Prometheus: they ask for what is there, and each alert says what it is, how urgent, and where to read on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{
+    catalogue::{Catalogue, services},
+    files::{alerts, dashboards, folder, list, rules, str, text, yaml},
+    queries::check,
+};
+
+/// What is exported and what is recorded. A rule may stand on another wherever that is written.
+pub(crate) fn catalogue() -> Catalogue {
+    let mut catalogue = Catalogue::exported();
+    let mut waiting: Vec<_> = rules().into_iter().filter(|rule| rule.get("record").is_some()).collect();
+    while !waiting.is_empty() {
+        let all = waiting.len();
+        let pending: BTreeSet<_> = waiting.iter().map(|rule| str(rule, "/record").to_owned()).collect();
+        waiting.retain(|rule| {
+            let expr = str(rule, "/expr");
+            // Names of recording rules have colons in them, and nothing else has.
+            if pending.iter().any(|name| expr.contains(name.as_str())) {
+                return true;
+            }
+            catalogue
+                .record(str(rule, "/record"), check(expr, &catalogue).into_iter().chain(own_labels(rule)));
+            false
+        });
+        assert!(waiting.len() < all, "recording rules stand on one another in a circle: {waiting:?}");
+    }
+    catalogue
+}
+
+fn own_labels(rule: &Value) -> Vec<String> {
+    let labels = rule.get("labels").and_then(Value::as_object);
+    labels.into_iter().flatten().map(|(name, _)| name.clone()).collect()
+}
+
+#[test]
+fn every_alert_asks_for_what_is_there_and_tells_of_what_it_has() {
+    let catalogue = catalogue();
+    for alert in alerts() {
+        let name = str(&alert, "/alert");
+        let mut labels = check(str(&alert, "/expr"), &catalogue);
+        labels.extend(own_labels(&alert));
+        for words in ["/annotations/summary", "/annotations/description"] {
+            for rest in str(&alert, words).split("$labels.").skip(1) {
+                let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+                let label = rest.get(..end).unwrap_or_default();
+                assert!(labels.contains(label), "{name} tells of {label}, which it has not");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_alert_is_complete_and_leads_to_its_section_and_its_dashboard() {
+    let dashboards: Vec<_> = dashboards().iter().map(|board| str(board, "/uid").to_owned()).collect();
+    for alert in alerts() {
+        let name = str(&alert, "/alert");
+        assert!(
+            ["page", "ticket"].contains(&str(&alert, "/labels/severity")),
+            "{name} says how urgent it is"
+        );
+        for words in ["summary", "description"] {
+            assert!(str(&alert, &format!("/annotations/{words}")).len() > 10, "{name} has no {words}");
+        }
+        let anchor = format!("docs/RUNBOOK.md#{}", name.to_lowercase());
+        assert_eq!(str(&alert, "/annotations/runbook_url"), anchor, "{name}");
+        let dashboard = str(&alert, "/annotations/dashboard");
+        assert!(dashboards.iter().any(|uid| uid == dashboard), "{name}: there is no dashboard {dashboard}");
+    }
+}
+
+#[test]
+fn every_alert_is_tested_firing_and_silent() {
+    let mut seen: BTreeMap<String, [bool; 2]> = BTreeMap::new();
+    for file in folder("observability/prometheus/tests", "yml") {
+        let tests = yaml(&file);
+        for test in list(&tests, "tests").iter().flat_map(|test| list(test, "promql_expr_test")) {
+            let Some(rest) = str(test, "/expr").split_once("alertname=\"") else { continue };
+            let name = rest.1.split('"').next().unwrap_or_default();
+            let samples = list(test, "exp_samples");
+            let silent = seen.entry(name.to_owned()).or_default();
+            silent[0] |= samples.is_empty();
+            for sample in samples {
+                let severity = str(sample, "/labels").split("severity=\"").nth(1).unwrap_or_default();
+                let severity = severity.split('"').next().unwrap_or_default();
+                seen.entry(format!("{name} {severity}")).or_default()[1] = true;
+            }
+        }
+    }
+    for alert in alerts() {
+        let (name, severity) = (str(&alert, "/alert"), str(&alert, "/labels/severity"));
+        assert!(seen.get(name).is_some_and(|[silent, _]| *silent), "no test finds {name} silent");
+        let fired = seen.get(&format!("{name} {severity}")).is_some_and(|[_, fired]| *fired);
+        assert!(fired, "no test lets {name} fire as a {severity}");
+    }
+}
+
+#[test]
+fn every_service_is_missed() {
+    let missing =
+        alerts().into_iter().find(|alert| str(alert, "/alert") == "ServiceMissing").expect("the alert");
+    let scraped = text("observability/prometheus/prometheus.yml");
+    for service in services().iter().filter(|service| *service != "levqor-up") {
+        assert!(str(&missing, "/expr").contains(&format!("\"{service}\"")), "nobody would miss {service}");
+        let target = format!("\"{}:", service.trim_start_matches("levqor-"));
+        assert!(scraped.contains(&target), "nobody scrapes {service}");
+    }
+}
+
+#[test]
+fn burn_rates_are_those_of_the_workbook() {
+    let burns: BTreeSet<_> = alerts()
+        .iter()
+        .filter(|alert| str(alert, "/alert").ends_with("BudgetBurn"))
+        .map(|alert| {
+            let rate =
+                str(alert, "/expr").split("group_left () ").nth(1).and_then(|rest| rest.split(' ').next());
+            [str(alert, "/labels/severity"), str(alert, "/labels/window"), rate.unwrap_or_default()]
+                .map(str::to_owned)
+        })
+        .collect();
+    let expected = [["page", "1h", "14.4"], ["page", "6h", "6"], ["ticket", "3d", "1"]];
+    assert_eq!(burns, expected.map(|burn| burn.map(str::to_owned)).into());
+}

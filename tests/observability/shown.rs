@@ -1,0 +1,113 @@
+//! What dashboards and alerts ask for is there in a mesh that works, by its values too; and everything that is defined is shown.
+
+use std::collections::BTreeSet;
+
+use levqor_runtime::metrics::{Definition, Format};
+use promql_parser::parser::VectorSelector;
+
+use super::{
+    catalogue::definitions,
+    files::{dashboards, queries, rules, str},
+    page::{Page, Sample},
+    queries::{alternatives, parse, selectors},
+};
+use crate::{
+    fakes::mail::{API_KEY, Behaviour::Fail, FakeMail},
+    harness::Mesh,
+    stripe::{paid_checkout, sign},
+};
+
+/// A mesh that has done what a mesh does: taken a payment twice, refused a stranger, shown an order, and sent mails through
+/// a provider that failed once.
+async fn worked() -> (Mesh, Page) {
+    let provider = FakeMail::start();
+    let settings = [("RESEND_API_KEY", API_KEY), ("RESEND_API_BASE", &provider.url())];
+    let mesh = Mesh::start_with(&settings).await;
+    provider.next([Fail(500)]);
+    let event = paid_checkout("1", "ada");
+    assert_eq!(mesh.deliver(&event).await.status, 200);
+    let other_door = "/api/webhooks/stripe/checkout-completed";
+    let again = mesh.post_webhook(other_door, &sign(&event.to_string()), event.to_string()).await;
+    assert_eq!(again.status, 200);
+    assert_eq!(mesh.post_webhook("/webhooks/stripe", "", "{}").await.status, 400);
+    mesh.staff().get("/v1/orders").await;
+    mesh.staff().get("/v1/status").await;
+    mesh.anon().get("/health/ready").await;
+    mesh.anon().get("/nowhere").await;
+    mesh.settle().await;
+    // As if Sentry had taken this week's test.
+    let test =
+        "INSERT INTO runtime.self_tests (name, last_success_time) VALUES ('error_reports', runtime.now())";
+    sqlx::query(test).execute(mesh.billing_db().pool()).await.expect("inserted");
+    let page = Page::read(&mesh.scrape(Format::OpenMetrics).await);
+    (mesh, page)
+}
+
+/// What a mesh that works does not show.
+fn needs_trouble(label: &str, value: &str) -> bool {
+    match label {
+        // Only where Sentry is on.
+        "schedule" => value == "test_error_reports",
+        "rpc_method" => value.contains("TestErrorReports") || value == "_OTHER",
+        // A failure of ours, while somebody waits.
+        "error_type" => true,
+        _ => false,
+    }
+}
+
+/// Fails where a selector would find nothing among what is shown, as a whole or by one of the values that it names.
+fn find(selector: &VectorSelector, name: &str, page: &Page, query: &str) {
+    let samples: Vec<_> = page.0.iter().filter(|sample| sample.name == name).collect();
+    assert!(!samples.is_empty(), "{name} is not shown, which {query} asks for");
+    let value = |sample: &Sample, label: &str| sample.labels.get(label).cloned().unwrap_or_default();
+    let matchers = &selector.matchers.matchers;
+    for wanted in matchers.iter().flat_map(alternatives) {
+        let there = samples.iter().any(|sample| wanted.is_match(&value(sample, &wanted.name)));
+        let there = there || needs_trouble(&wanted.name, &wanted.value);
+        assert!(there, "{}={} of {name} is not shown: {query}", wanted.name, wanted.value);
+    }
+    let fits = |sample: &&Sample| matchers.iter().all(|of| of.is_match(&value(sample, &of.name)));
+    let trouble = matchers.iter().any(|of| needs_trouble(&of.name, &of.value) && !of.is_match(""));
+    assert!(trouble || samples.iter().any(fits), "{name} has no such series: {query}");
+}
+
+#[tokio::test]
+async fn what_dashboards_and_rules_ask_for_has_values() {
+    let (mesh, page) = worked().await;
+    let of_rules = rules().into_iter().map(|rule| str(&rule, "/expr").to_owned());
+    let asked: Vec<_> = dashboards().iter().flat_map(queries).chain(of_rules).collect();
+    let mut seen = 0;
+    for query in &asked {
+        let parsed = parse(query);
+        for selector in selectors(&parsed) {
+            let name = selector.name.as_deref().expect("a name");
+            // What rules record is made of the rest; `up` and `ALERTS` are Prometheus' own.
+            if !name.contains(':') && !["up", "ALERTS"].contains(&name) {
+                seen += 1;
+                find(selector, name, &page, query);
+            }
+        }
+    }
+    assert!(seen > 150, "only {seen} series were asked for");
+    mesh.finish().await;
+}
+
+#[tokio::test]
+async fn everything_that_is_defined_is_shown_and_nothing_else() {
+    let (mesh, page) = worked().await;
+    let shown: BTreeSet<_> = page.0.iter().map(|sample| sample.name.as_str()).collect();
+    let defined: Vec<_> = definitions().into_iter().flat_map(Definition::series).collect();
+    for series in &defined {
+        assert!(shown.contains(series.as_str()), "{series} is defined, and never shown");
+    }
+    for series in shown {
+        assert!(
+            series == "target_info" || defined.iter().any(|of| of == series),
+            "{series} is defined nowhere"
+        );
+    }
+    let exemplars: BTreeSet<_> =
+        page.0.iter().filter(|sample| sample.trace_id.is_some()).map(|sample| &sample.name).collect();
+    assert!(exemplars.len() <= 3, "{exemplars:?}");
+    mesh.finish().await;
+}
