@@ -67,7 +67,9 @@ fn what_was_sent_arrived_and_the_probe_left_no_event_and_no_count() {
     let last = |name: &str| report.evidence("ON", name).rsplit(' ').next().expect("an id").to_owned();
     let told = patient.recorder.told();
     let event = last("telemetry.sentry");
+    assert_eq!(event.len(), 32, "an id of Sentry's");
     assert!(told.everything.replace('-', "").contains(&event), "Sentry has no {event}");
+    assert!(told.everything.contains("This is a test by levqor doctor"), "it does not say that it is a test");
     let ours = told.spans.iter().find(|span| hex::encode(&span.it.trace_id) == last("telemetry.otlp_traces"));
     let span = ours.expect("the receiver has the span");
     assert_eq!(
