@@ -97,7 +97,8 @@ async fn everything_that_is_defined_is_shown_and_nothing_else() {
     let (mesh, page) = worked().await;
     let shown: BTreeSet<_> = page.0.iter().map(|sample| sample.name.as_str()).collect();
     let defined: Vec<_> = definitions().into_iter().flat_map(Definition::series).collect();
-    for series in &defined {
+    // What tells of exports is absent where nothing is exported, as in this mesh.
+    for series in defined.iter().filter(|series| !series.starts_with("levqor_telemetry_")) {
         assert!(shown.contains(series.as_str()), "{series} is defined, and never shown");
     }
     for series in shown {
