@@ -5,12 +5,20 @@ mod deadline;
 mod shed;
 mod trace;
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use axum::{Router, middleware};
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::Response,
+};
+use futures_util::FutureExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
+
+use self::{deadline::Deadline, shed::Shed, trace::Traced};
 
 use crate::{
     access,
@@ -23,22 +31,51 @@ pub(crate) use shed::Place;
 /// Calls that a service works on at once; more are refused, so that those within stay fast.
 const MAX_CALLS: usize = 1024;
 
-/// Puts the stack around a service's routes. Read from the bottom up: that is the order in which a call passes.
+/// Puts the stack around a service's routes.
 pub fn stack(routes: Router, admission: Arc<Admission>, metrics: &Metrics) -> Router {
-    let shed = shed::Shed::new(MAX_CALLS);
+    let shed = Shed::new(MAX_CALLS);
     shed.show(metrics);
     let calls = Calls::server(metrics, access::methods());
-    routes
-        // Who is calling, and may they: last, since it may have to fetch keys, and everything before it is cheap.
-        .layer(middleware::from_fn_with_state(Arc::clone(&admission), admit::admit))
-        // From here on the caller's patience counts.
-        .layer(middleware::from_fn(deadline::deadline))
+    let stack = Arc::new(Stack { admission, shed, calls });
+    // One layer for all: each costs every call a copy of the routes and a future on the heap.
+    routes.layer(middleware::from_fn_with_state(stack, pass))
+}
+
+struct Stack {
+    admission: Arc<Admission>,
+    shed: Shed,
+    calls: Calls,
+}
+
+/// The order in which a call passes, with the reason for each step's place.
+async fn pass(State(stack): State<Arc<Stack>>, mut request: Request, next: Next) -> Response {
+    // The span is outermost, so that every line of the log below it carries the trace id, and every call is timed.
+    let traced = Traced::begin(&stack.admission, &stack.calls, &mut request);
+    // A panic below becomes an answer. Outside of it nothing of ours can panic but the span.
+    let answer = AssertUnwindSafe(stack.answer(request, next)).catch_unwind();
+    let answer = answer.map(|answer| answer.unwrap_or_else(|_| trace::panic_answer()));
+    let response = answer.instrument(traced.span()).await;
+    traced.end(&response);
+    response
+}
+
+impl Stack {
+    async fn answer(&self, mut request: Request, next: Next) -> Response {
         // Refuses what would only queue. Before any work is done, after the span, so that refusals are seen.
-        .layer(middleware::from_fn_with_state(shed, shed::shed))
-        // A panic below becomes an answer. Outside of it nothing of ours can panic but the span.
-        .layer(CatchPanicLayer::custom(trace::panic_answer))
-        // The span is outermost, so that every line of the log below it carries the trace id, and every call is timed.
-        .layer(middleware::from_fn_with_state((admission, calls), trace::trace))
+        let Some(place) = self.shed.take() else { return shed::refusal() };
+        request.extensions_mut().insert(place);
+        // From here on the caller's patience counts.
+        let deadline = Deadline::of(&request);
+        request.extensions_mut().insert(deadline);
+        let admitted = async {
+            // Who is calling, and may they: last, since it may have to fetch keys, and everything before it is cheap.
+            match self.admission.admit(request).await {
+                Ok(request) => next.run(request).await,
+                Err(refusal) => refusal,
+            }
+        };
+        deadline.keep(admitted).await
+    }
 }
 
 /// Serves until told to stop, then answers what it has taken and returns.

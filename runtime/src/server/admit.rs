@@ -2,11 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::{extract::Request, response::Response};
 use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
 
 use super::{deadline::Deadline, trace::RequestId, trace::status_answer};
@@ -75,29 +71,30 @@ impl ServiceError for Refused {
     }
 }
 
-pub(super) async fn admit(State(admission): State<Arc<Admission>>, request: Request, next: Next) -> Response {
-    let path = request.uri().path();
-    // Health and reflection are the platform's, open, and show nothing of anybody.
-    if path.starts_with("/grpc.health.v1.") || path.starts_with("/grpc.reflection.") {
-        return next.run(request).await;
-    }
-    let (mut parts, body) = request.into_parts();
-    match admission.decide(&parts).await {
-        Ok(ctx) => {
-            parts.extensions.insert(ctx);
-            next.run(Request::from_parts(parts, body)).await
-        }
-        Err(refused) => {
-            tracing::info!(reason = refused.reason(), "the call was not admitted");
-            if matches!(refused, Refused::UnknownRpc) {
-                return status_answer(&tonic::Status::unimplemented("there is no such RPC here"));
-            }
-            status_answer(&to_status(admission.service, &refused))
-        }
-    }
-}
-
 impl Admission {
+    /// The request with the context of its caller, or the refusal.
+    pub(super) async fn admit(&self, request: Request) -> Result<Request, Response> {
+        let path = request.uri().path();
+        // Health and reflection are the platform's, open, and show nothing of anybody.
+        if path.starts_with("/grpc.health.v1.") || path.starts_with("/grpc.reflection.") {
+            return Ok(request);
+        }
+        let (mut parts, body) = request.into_parts();
+        match self.decide(&parts).await {
+            Ok(ctx) => {
+                parts.extensions.insert(ctx);
+                Ok(Request::from_parts(parts, body))
+            }
+            Err(refused) => {
+                tracing::info!(reason = refused.reason(), "the call was not admitted");
+                if matches!(refused, Refused::UnknownRpc) {
+                    return Err(status_answer(&tonic::Status::unimplemented("there is no such RPC here")));
+                }
+                Err(status_answer(&to_status(self.service, &refused)))
+            }
+        }
+    }
+
     async fn decide(&self, call: &Parts) -> Result<Ctx, Refused> {
         let method = access::methods().by_path(call.uri.path()).ok_or(Refused::UnknownRpc)?;
         if matches!(&method.host, Host::Service(name) if name != self.service) {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use axum::{extract::Request, middleware::Next, response::Response};
+use axum::{extract::Request, response::Response};
 use tonic::Status;
 
 use super::trace::status_answer;
@@ -15,14 +15,21 @@ const MOST: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadline(pub(super) Instant);
 
-pub(super) async fn deadline(mut request: Request, next: Next) -> Response {
-    let asked = request.headers().get("grpc-timeout").and_then(|value| value.to_str().ok()).and_then(parse);
-    let timeout = asked.unwrap_or(DEFAULT).min(MOST);
-    request.extensions_mut().insert(Deadline(Instant::now() + timeout));
-    match tokio::time::timeout(timeout, next.run(request)).await {
-        Ok(response) => response,
-        // A handler that changes something goes on in its task; the caller will learn by asking again with its key.
-        Err(_) => status_answer(&Status::deadline_exceeded("the call took longer than the caller waits")),
+impl Deadline {
+    /// What this call asks for.
+    pub(super) fn of(request: &Request) -> Self {
+        let asked =
+            request.headers().get("grpc-timeout").and_then(|value| value.to_str().ok()).and_then(parse);
+        Self(Instant::now() + asked.unwrap_or(DEFAULT).min(MOST))
+    }
+
+    /// The answer, or the news that there is none in time.
+    pub(super) async fn keep(self, answer: impl Future<Output = Response>) -> Response {
+        match tokio::time::timeout_at(self.0.into(), answer).await {
+            Ok(response) => response,
+            // A handler that changes something goes on in its task; the caller will learn by asking again with its key.
+            Err(_) => status_answer(&Status::deadline_exceeded("the call took longer than the caller waits")),
+        }
     }
 }
 

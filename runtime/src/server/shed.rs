@@ -2,11 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::response::Response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::trace::status_answer;
@@ -31,12 +27,17 @@ impl ServiceError for Busy {
     }
 }
 
-#[derive(Clone)]
 pub(super) struct Shed(Arc<Semaphore>);
 
 impl Shed {
     pub(super) fn new(calls: usize) -> Self {
         Self(Arc::new(Semaphore::new(calls)))
+    }
+
+    /// A place, if one is free.
+    pub(super) fn take(&self) -> Option<Place> {
+        let permit = Arc::clone(&self.0).try_acquire_owned().ok()?;
+        Some(Place { _permit: Arc::new(permit) })
     }
 
     /// Shows how many places are taken.
@@ -51,11 +52,8 @@ pub(crate) struct Place {
     _permit: Arc<OwnedSemaphorePermit>,
 }
 
-pub(super) async fn shed(State(shed): State<Shed>, mut request: Request, next: Next) -> Response {
-    let Ok(permit) = shed.0.try_acquire_owned() else {
-        tracing::warn!(reason = Busy.reason(), "the call was shed");
-        return status_answer(&to_status("mesh", &Busy));
-    };
-    request.extensions_mut().insert(Place { _permit: Arc::new(permit) });
-    next.run(request).await
+/// The answer to a call that found no place.
+pub(super) fn refusal() -> Response {
+    tracing::warn!(reason = Busy.reason(), "the call was shed");
+    status_answer(&to_status("mesh", &Busy))
 }

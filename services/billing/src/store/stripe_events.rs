@@ -58,7 +58,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, arrivals: &[Arrival]) -> Res
                     $1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[],
                     $8::text[], $9::bytea[], $10::text[], $11::text[]
                 ) AS event (id, created, type, api_version, livemode, object, customer, lease_key, body, trace, state),
-                (SELECT runtime.now() AS now) AS clock
+                runtime.clock
            ON CONFLICT ON CONSTRAINT stripe_events_key DO NOTHING
            RETURNING event_id, create_time"#,
         &ids as _,
