@@ -75,8 +75,7 @@ impl Edge {
         if response.status().is_server_error() {
             telemetry::fail(&span, response.status().as_str());
         }
-        let trace = span.in_scope(recorded_trace);
-        series.record(response.status(), begun.elapsed(), trace.as_ref());
+        series.record(response.status(), begun.elapsed(), || recorded_trace(&span));
         response
     }
 

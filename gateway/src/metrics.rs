@@ -61,7 +61,7 @@ impl Drop for Current {
         if !self.answered.get()
             && let Ok(gone) = StatusCode::from_u16(499)
         {
-            self.series().record(gone, self.begun.elapsed(), None);
+            self.series().record(gone, self.begun.elapsed(), || None);
         }
     }
 }
@@ -143,7 +143,12 @@ pub(crate) struct Series {
 
 impl Series {
     /// Notes how long a request took.
-    pub(crate) fn record(&self, status: StatusCode, took: Duration, trace: Option<&SpanContext>) {
+    pub(crate) fn record(
+        &self,
+        status: StatusCode,
+        took: Duration,
+        trace: impl FnOnce() -> Option<SpanContext>,
+    ) {
         let known = STATUSES.iter().position(|known| *known == status.as_u16());
         let Some(slot) = self.statuses.get(known.unwrap_or(STATUSES.len())) else { return };
         let timing = slot.get_or_init(|| {

@@ -1,4 +1,5 @@
-//! What the mesh counts and times: declared once, recorded at next to no cost, shown to whoever scrapes.
+//! What the mesh counts and times: declared once, recorded at next to no cost, shown to whoever scrapes and sent to who
+//! takes OTLP.
 //!
 //! A service has a `Metrics` of its own, so that several in one process stay apart. A series is bound to its attributes
 //! once; recording then is a lookup-free addition. Attributes come from closed sets only.
@@ -12,6 +13,7 @@ mod measured;
 mod pool;
 mod process;
 mod text;
+mod wire;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -59,7 +61,8 @@ pub use self::{
 pub struct Metrics(Arc<Inner>);
 
 struct Inner {
-    provider: SdkMeterProvider,
+    /// What the meter stands on, kept alive.
+    _provider: SdkMeterProvider,
     meter: Meter,
     reader: Reader,
     made: Mutex<Made>,
@@ -90,10 +93,12 @@ impl Metrics {
         Self::of(resource.build())
     }
 
-    /// The metrics of this service, as the process was told to tell of itself.
+    /// The metrics of this service, as the process was told to tell of itself: where it exports over OTLP, these too.
     #[must_use]
     pub fn telling(config: &TelemetryConfig, service: &str) -> Self {
-        Self::of(telemetry::resource(config, service))
+        let metrics = Self::of(telemetry::resource(config, service));
+        telemetry::export(&metrics);
+        metrics
     }
 
     fn of(resource: Resource) -> Self {
@@ -103,7 +108,7 @@ impl Metrics {
         let scope = InstrumentationScope::builder("levqor").with_version(env!("CARGO_PKG_VERSION")).build();
         let meter = provider.meter_with_scope(scope);
         Self(Arc::new(Inner {
-            provider,
+            _provider: provider,
             meter,
             reader,
             made: Mutex::default(),
@@ -160,7 +165,21 @@ impl Metrics {
             .build();
     }
 
-    /// The same, unless there is one already.
+    /// A counter that somebody else keeps, read as a gauge is.
+    fn counted(
+        &self,
+        definition: &'static Definition,
+        read: impl Fn(&dyn Fn(f64, &[KeyValue])) + Send + Sync + 'static,
+    ) {
+        debug_assert_eq!(definition.kind, Kind::Counter);
+        let builder = self.0.meter.f64_observable_counter(definition.name);
+        let builder = builder.with_unit(definition.unit).with_description(definition.description);
+        let _ = builder
+            .with_callback(move |observer| read(&|value, attributes| observer.observe(value, attributes)))
+            .build();
+    }
+
+    /// A gauge, unless there is one of the name already.
     fn gauge_once(
         &self,
         definition: &'static Definition,
@@ -182,18 +201,15 @@ impl Metrics {
         });
     }
 
-    fn show(&self, page: &mut Page) {
+    /// All of it, as it is now. It fails only in a meter that was shut down, which ours never is.
+    fn collect(&self) -> ResourceMetrics {
         let mut collected = ResourceMetrics::default();
-        // Fails only once it was shut down; then there is nothing to show.
-        if self.0.reader.0.collect(&mut collected).is_ok() {
-            page.add(&collected, &self.0.examples);
-        }
+        let _ = self.0.reader.collect(&mut collected);
+        collected
     }
 
-    /// Ends it: what is to be pushed is pushed. Blocks.
-    pub fn shutdown(&self) {
-        // What could not be pushed was logged by who pushes.
-        let _ = self.0.provider.shutdown();
+    fn show(&self, page: &mut Page) {
+        page.add(&self.collect(), &self.0.examples);
     }
 }
 
@@ -226,13 +242,11 @@ impl Timing {
         self.bound.record(took.as_secs_f64());
     }
 
-    /// The same, with the trace that shows it: kept as an example if the trace is recorded.
-    pub fn record_traced(&self, took: Duration, trace: Option<&SpanContext>) {
+    /// The same, with the trace that shows it: asked for now and then, and kept as an example if it is recorded.
+    pub fn record_traced(&self, took: Duration, trace: impl FnOnce() -> Option<SpanContext>) {
         let seconds = took.as_secs_f64();
         self.bound.record(seconds);
-        if let Some(trace) = trace {
-            self.exemplars.keep(seconds, trace);
-        }
+        self.exemplars.keep(seconds, trace);
     }
 
     /// Notes a number that is no duration.

@@ -1,4 +1,4 @@
-//! What the process tells of itself: the log, traces and logs over OTLP, errors to Sentry; the only place that
+//! What the process tells of itself: the log; traces, metrics and logs over OTLP; errors to Sentry; the only place that
 //! initialises them.
 //!
 //! Trace context (W3C) crosses HTTP, gRPC and deferred calls; every line of the log within a request carries its trace
@@ -11,6 +11,7 @@ mod errors;
 mod fields;
 mod layers;
 mod logs;
+mod metrics;
 mod otlp;
 mod panics;
 mod pipeline;
@@ -49,11 +50,13 @@ use self::{
     fields::Value,
     layers::Told,
     logs::Format,
+    metrics::{Due, Sources},
     otlp::{Receiver, Resources},
-    pipeline::{Destination, Queue, pipeline},
+    pipeline::{Counts, Destination, Queue, pipeline},
     record::{Place, Record},
 };
 use crate::{
+    metrics::Metrics,
     redact,
     service::{Capability, CapabilityState},
 };
@@ -114,6 +117,8 @@ struct Outlets {
     sentry: Capability,
     traces: Option<Queue<SpanData>>,
     logs: Option<Queue<Record>>,
+    metrics: Option<Queue<Due>>,
+    sources: Sources,
     errors: Option<Queue<sentry::Envelope>>,
 }
 
@@ -134,8 +139,34 @@ pub fn capabilities() -> Vec<Capability> {
     };
     add(&mut otlp, "traces", outlets.traces.as_ref().and_then(Queue::trouble));
     add(&mut otlp, "logs", outlets.logs.as_ref().and_then(Queue::trouble));
+    add(&mut otlp, "metrics", outlets.metrics.as_ref().and_then(Queue::trouble));
     add(&mut sentry, "errors", outlets.errors.as_ref().and_then(Queue::trouble));
     vec![otlp, sentry]
+}
+
+/// Exports these metrics too, from now until the process ends, if it exports.
+pub(crate) fn export(metrics: &Metrics) {
+    if let Some(outlets) = OUTLETS.get().filter(|outlets| outlets.metrics.is_some()) {
+        outlets.sources.add(metrics);
+    }
+}
+
+/// Whether there are traces that somebody could look up.
+pub(crate) fn records_traces() -> bool {
+    OUTLETS.get().is_some_and(|outlets| outlets.traces.is_some())
+}
+
+/// What became of what was exported, by signal; none of what is off.
+pub(crate) fn exports() -> impl Iterator<Item = (&'static str, Counts)> {
+    let counts = OUTLETS.get().map(|outlets| {
+        [
+            ("traces", outlets.traces.as_ref().map(Queue::counts)),
+            ("logs", outlets.logs.as_ref().map(Queue::counts)),
+            ("metrics", outlets.metrics.as_ref().map(Queue::counts)),
+            ("errors", outlets.errors.as_ref().map(Queue::counts)),
+        ]
+    });
+    counts.into_iter().flatten().filter_map(|(signal, counts)| Some((signal, counts?)))
 }
 
 /// Runs a process' work with telemetry: how it ends is reported, a panic is seen where it happens, and everything that
@@ -163,6 +194,8 @@ pub fn init(config: &TelemetryConfig, service: &'static str) -> TelemetryGuard {
         sentry: Capability::off("sentry", "SENTRY_DSN is not set"),
         traces: None,
         logs: None,
+        metrics: None,
+        sources: Sources::default(),
         errors: None,
     };
     if let Err(error) = open(&mut outlets, config, service) {
@@ -175,6 +208,13 @@ pub fn init(config: &TelemetryConfig, service: &'static str) -> TelemetryGuard {
     flushes.extend(outlets.traces.as_ref().map(flush));
     flushes.extend(outlets.logs.as_ref().map(flush));
     flushes.extend(outlets.errors.as_ref().map(flush));
+    flushes.extend(outlets.metrics.clone().map(|metrics| -> Flush {
+        Box::new(move || {
+            // The last numbers, whenever the next export would have been.
+            metrics.push_once(Due);
+            metrics.flush()
+        })
+    }));
     let sampler = config.otlp.as_ref().ok().map(|otlp| otlp.sampler.clone());
     let provider = traces::provider(outlets.traces.clone().zip(sampler));
     let told = Arc::new(Told {
@@ -199,8 +239,8 @@ fn install(config: &TelemetryConfig, provider: &SdkTracerProvider, told: &Arc<To
         .with_context_activation(false)
         .with_filter(layers::our_spans());
     // Where nothing is exported, nobody listens to statements either.
-    let recorded = OUTLETS.get().is_some_and(|outlets| outlets.traces.is_some());
-    let statements = recorded.then(|| statements::statements(traces::tracer(provider), Arc::clone(told)));
+    let statements =
+        records_traces().then(|| statements::statements(traces::tracer(provider), Arc::clone(told)));
     let errors = told.sentry.is_some().then(|| layers::errors(Arc::clone(told)));
     // Fails only where a subscriber is installed already, as in a test binary.
     let _ = tracing_subscriber::registry()
@@ -228,10 +268,14 @@ fn open(outlets: &mut Outlets, config: &TelemetryConfig, service: &'static str) 
             let resources = || Resources::new(config, service);
             let traces = traces::ToReceiver { receiver: receiver.clone(), resources: resources() };
             outlets.traces = Some(start(&mut workers, traces, traces::CAPACITY, traces::BATCH));
-            let logs = logs::ToReceiver { receiver, resources: resources() };
+            let logs = logs::ToReceiver { receiver: receiver.clone(), resources: resources() };
             outlets.logs = Some(start(&mut workers, logs, logs::CAPACITY, logs::BATCH));
+            let metrics = metrics::ToReceiver::new(receiver, outlets.sources.clone());
+            let metrics = start(&mut workers, metrics, metrics::CAPACITY, metrics::BATCH);
+            workers.push(Box::pin(metrics::ask(metrics.clone(), otlp.metric_interval)));
+            outlets.metrics = Some(metrics);
             let to = otlp.endpoint.authority().map(ToString::to_string).unwrap_or_default();
-            outlets.otlp = Capability::on("otlp", format!("traces and logs to {to}"));
+            outlets.otlp = Capability::on("otlp", format!("traces, metrics and logs to {to}"));
         }
         if let Some(dsn) = &config.sentry {
             match ToSentry::try_new(dsn) {

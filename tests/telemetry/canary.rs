@@ -127,15 +127,19 @@ fn failures(roles: &Roles) {
 
 #[test]
 fn nothing_personal_and_no_secret_leaves_whatever_goes_wrong() {
-    let roles = Roles::start(&[("LEVQOR_LOG", "debug,levqor=trace")]);
+    let roles = Roles::start(&[("LEVQOR_LOG", "debug,levqor=trace"), ("OTEL_METRIC_EXPORT_INTERVAL", "500")]);
     ask(&roles);
     webhooks(&roles);
     failures(&roles);
+    let pages = ["gateway", "billing", "notifications"].map(|role| roles.page(role)).concat();
     let (recorder, said) = roles.stop();
     let told = recorder.told();
     assert!(told.spans.len() > 100 && told.logs.len() > 20 && !told.events.is_empty(), "too little was told");
+    for service in ["levqor-gateway", "levqor-billing", "levqor-notifications"] {
+        assert!(told.last_metric(service, "rpc.client.call.duration").is_some(), "no metrics of {service}");
+    }
     assert!(said.lines().count() > 20, "too little was logged");
-    for (what, text) in [("exported", &told.everything), ("logged", &said)] {
+    for (what, text) in [("exported", &told.everything), ("logged", &said), ("shown", &pages)] {
         let text = text.to_lowercase();
         for trace in TRACES {
             if let Some(at) = text.find(trace) {

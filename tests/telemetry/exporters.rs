@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use levqor_runtime::testing::recorder::Mood;
 
 use crate::{
+    page::Page,
     roles::{Roles, staff},
     stripe::paid_checkout,
 };
@@ -26,18 +27,19 @@ fn count(said: &str, words: &str) -> usize {
 
 #[test]
 fn a_receiver_that_never_answers_slows_nobody_and_holds_up_no_end() {
-    let mut roles = Roles::start(&[("OTEL_EXPORTER_OTLP_TIMEOUT", "1500")]);
+    let mut roles =
+        Roles::start(&[("OTEL_EXPORTER_OTLP_TIMEOUT", "1500"), ("OTEL_METRIC_EXPORT_INTERVAL", "100")]);
     roles.recorder.set_mood(Mood::Silent);
     // More than a batch, so that exports are under way.
     let slowest = slowest(&roles, 300);
     assert!(slowest < Duration::from_secs(1), "a request took {slowest:?}");
     roles.daemon("billing").until("telemetry is lost");
-    let begun = Instant::now();
-    let (_, said) = roles.stop();
-    // Three processes, of which each waits five seconds at the most, and for nothing longer than its timeout.
-    assert!(begun.elapsed() < Duration::from_secs(18), "the end took {:?}", begun.elapsed());
+    let (_, said, end) = roles.stop_timed();
+    // Each waits five seconds at the most.
+    let seconds = end.as_seconds_f64();
+    assert!(seconds > 0.0 && seconds < 6.0, "a process took {seconds} s to end");
     let lost = "telemetry is lost until its receiver takes it again";
-    for exporter in ["traces", "logs"] {
+    for exporter in ["traces", "logs", "metrics"] {
         let lines =
             said.lines().filter(|line| line.contains(lost) && line.contains(&format!("exporter={exporter}")));
         assert!(lines.count() <= 3, "a process tells of {exporter} more than once: {said}");
@@ -46,7 +48,7 @@ fn a_receiver_that_never_answers_slows_nobody_and_holds_up_no_end() {
 
 #[test]
 fn a_receiver_that_refuses_is_told_of_once_and_once_when_it_takes_again() {
-    let mut roles = Roles::start(&[]);
+    let mut roles = Roles::start(&[("OTEL_METRIC_EXPORT_INTERVAL", "100")]);
     roles.recorder.set_mood(Mood::Refusing);
     for _ in 0..5 {
         slowest(&roles, 20);
@@ -57,9 +59,21 @@ fn a_receiver_that_refuses_is_told_of_once_and_once_when_it_takes_again() {
     assert!(!said.contains("taken again"), "{said}");
     roles.recorder.set_mood(Mood::Taking);
     slowest(&roles, 1);
-    let said = roles.daemon("gateway").until("telemetry is taken again exporter=traces dropped=").to_owned();
-    assert_eq!(count(&said, "takes it again exporter=traces"), 1, "{said}");
-    slowest(&roles, 1);
+    for exporter in ["traces", "metrics"] {
+        let again = format!("telemetry is taken again exporter={exporter} dropped=");
+        let said = roles.daemon("gateway").until(&again).to_owned();
+        assert_eq!(count(&said, &format!("takes it again exporter={exporter}")), 1, "{said}");
+    }
+    // What was lost is counted where somebody looks, and stays so.
+    let page = Page::read(&roles.page("gateway"));
+    for signal in ["traces", "metrics"] {
+        let sum = |name, outcome: &[_]| page.sum(name, &[&[("signal", signal)], outcome].concat());
+        for outcome in ["taken", "lost"] {
+            let exports = sum("levqor_telemetry_exports_total", &[("outcome", outcome)]);
+            assert!(exports.is_some_and(|count| count >= 1.0), "{signal} {outcome}: {page:?}");
+        }
+        assert!(sum("levqor_telemetry_lost_total", &[]).is_some_and(|count| count >= 1.0), "{page:?}");
+    }
     roles.stop();
 }
 

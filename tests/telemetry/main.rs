@@ -7,6 +7,10 @@ mod exporters;
 mod journey;
 #[path = "../fakes/mail.rs"]
 mod mail;
+mod metrics;
+#[path = "../observability/page.rs"]
+#[expect(dead_code, reason = "shared with the tests of the mesh, which need all of it")]
+mod page;
 #[path = "../cli/process.rs"]
 #[expect(dead_code, reason = "shared with the tests of the command line, which need all of it")]
 mod process;

@@ -1,6 +1,8 @@
 //! The mesh in three processes, on databases of its own, telling a recorder.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use levqor_runtime::{
+    clock::Clock,
     context::{Role, User},
     testing::{self, Caller, JWT_SECRET, MESH_KEY, cluster, recorder::Recorder},
 };
@@ -16,6 +18,7 @@ use crate::{
 pub(crate) struct Roles {
     pub(crate) recorder: Recorder,
     url: String,
+    pages: Vec<(&'static str, String)>,
     databases: [String; 2],
     daemons: Vec<(&'static str, Process)>,
     runtime: tokio::runtime::Runtime,
@@ -55,22 +58,29 @@ impl Roles {
             command
         };
         let mut daemons = Vec::new();
+        let pages = ["billing", "notifications", "gateway"].map(|role| (role, port()));
+        let page = |role: &str| pages.iter().find(|(of, _)| *of == role).map_or("", |(_, page)| page);
         for ((role, listen), database) in
             [("billing", &billing), ("notifications", &notifications)].into_iter().zip(&databases)
         {
             sql(&runtime, "postgres", &format!("CREATE DATABASE {database}"));
-            let own = [("LEVQOR_DATABASE_URL", &*postgres.url(database)), ("LEVQOR_GRPC_ADDR", listen)];
+            let own = [
+                ("LEVQOR_DATABASE_URL", &*postgres.url(database)),
+                ("LEVQOR_GRPC_ADDR", listen),
+                ("LEVQOR_METRICS_ADDR", page(role)),
+            ];
             let done = run(process(&["migrate", role], &own[..1]));
             assert!(done.status.success(), "{}", text(&done.stderr));
             daemons.push((role, Process::start(process(&["serve", role], &own))));
         }
-        let own = [("LEVQOR_HTTP_ADDR", &*gateway)];
+        let own = [("LEVQOR_HTTP_ADDR", &*gateway), ("LEVQOR_METRICS_ADDR", page("gateway"))];
         daemons.push(("gateway", Process::start(process(&["serve", "gateway"], &own))));
         for (role, daemon) in &mut daemons {
             daemon.until(if *role == "gateway" { "serving" } else { "ready" });
         }
         let http = levqor_runtime::client::local_http_client().expect("client");
-        Self { recorder, url, databases, daemons, runtime, http, _folder: folder }
+        let pages = pages.into();
+        Self { recorder, url, pages, databases, daemons, runtime, http, _folder: folder }
     }
 
     /// Sends a request and gives its status, headers and body.
@@ -101,6 +111,15 @@ impl Roles {
         self.send(|http, url| http.get(format!("{url}{path}")).bearer_auth(token))
     }
 
+    /// What a role's metrics say to a scraper.
+    pub(crate) fn page(&self, role: &str) -> String {
+        let (_, page) = self.pages.iter().find(|(of, _)| *of == role).expect("a role");
+        self.runtime.block_on(async {
+            let request = self.http.get(format!("http://{page}/metrics")).header("connection", "close");
+            request.send().await.expect("it is shown").text().await.expect("a page")
+        })
+    }
+
     /// Changes the tables of a service behind its back.
     pub(crate) fn sabotage(&self, service: &str, statement: &str) {
         let database = &self.databases[usize::from(service == "notifications")];
@@ -124,14 +143,23 @@ impl Roles {
     }
 
     /// Stops everything; what each process said.
-    pub(crate) fn stop(mut self) -> (Recorder, String) {
-        let mut said = String::new();
+    pub(crate) fn stop(self) -> (Recorder, String) {
+        let (recorder, said, _) = self.stop_timed();
+        (recorder, said)
+    }
+
+    /// The same, with the longest time that a process took to end after it had stopped to serve.
+    pub(crate) fn stop_timed(mut self) -> (Recorder, String, TimeDelta) {
+        let (mut said, mut longest) = (String::new(), TimeDelta::zero());
         for (_, daemon) in self.daemons.drain(..).rev() {
             let (status, words) = daemon.stop_and_read(Signal::SIGTERM);
             assert!(status.success());
+            let stopped = words.lines().rfind(|line| line.contains(" stopped"));
+            let time = stopped.and_then(|line| line.split(' ').next()?.parse::<DateTime<Utc>>().ok());
+            longest = longest.max(time.map_or(longest, |time| Clock::default().now() - time));
             said.push_str(&words);
         }
-        (self.recorder, said)
+        (self.recorder, said, longest)
     }
 }
 

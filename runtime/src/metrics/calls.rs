@@ -8,6 +8,7 @@ use std::{
 
 use opentelemetry::KeyValue;
 use tonic::Code;
+use tracing::Span;
 
 use super::{Definition, Metrics, Timing, chassis, recorded_trace};
 use crate::access::Methods;
@@ -79,8 +80,8 @@ impl Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        let trace = recorded_trace();
-        self.series.timing(self.code).record_traced(self.begun.elapsed(), trace.as_ref());
+        let trace = || recorded_trace(&Span::current());
+        self.series.timing(self.code).record_traced(self.begun.elapsed(), trace);
     }
 }
 

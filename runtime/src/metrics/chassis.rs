@@ -9,6 +9,7 @@ const FAILURE: Attribute =
     Attribute::known("error.type", "the code where it is a failure of ours, else absent");
 const POOL: Attribute = Attribute::known("db.client.connection.pool.name", "the service");
 const SCHEDULE: Attribute = Attribute::known("schedule", "the schedules of the service");
+const SIGNAL: Attribute = Attribute::one_of("signal", &["traces", "logs", "metrics", "errors"]);
 const JOURNAL: Attribute = Attribute::known("journal", "the journals of the service: `stripe_events`");
 
 /// Calls that a service answered.
@@ -164,6 +165,20 @@ pub const MEASURED: Definition = Definition::gauge(
     "When the numbers that only the database knows were measured last, in seconds since 1970. What could not be measured is absent.",
     &[Attribute::one_of("measurement", &["deferred_calls", "schedules", "self_tests", "own"])],
 );
+/// What became of exports.
+pub const TELEMETRY_EXPORTS: Definition = Definition::counter(
+    "levqor.telemetry.exports",
+    "{export}",
+    "Exports of telemetry, by what became of them: taken by their receiver, or lost after the last try.",
+    &[SIGNAL, Attribute::one_of("outcome", &["taken", "lost"])],
+);
+/// What nobody has.
+pub const TELEMETRY_LOST: Definition = Definition::counter(
+    "levqor.telemetry.lost",
+    "{item}",
+    "Spans, log records, errors and readings of the metrics that were lost: with their export, or since they did not fit the queue.",
+    &[SIGNAL],
+);
 /// Time on the CPU.
 pub const PROCESS_CPU: Definition = Definition::counter(
     "process.cpu.time",
@@ -226,6 +241,8 @@ pub const ALL: &[Definition] = &[
     JOURNAL_VERDICTS,
     SENTRY_TEST,
     MEASURED,
+    TELEMETRY_EXPORTS,
+    TELEMETRY_LOST,
     PROCESS_CPU,
     PROCESS_MEMORY,
     PROCESS_FILES,

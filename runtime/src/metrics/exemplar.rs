@@ -1,20 +1,29 @@
 //! Exemplars: for each bucket of a histogram one call that fell into it, by its trace. The SDK keeps none
-//! (opentelemetry-rust#3369), so we keep them beside it; only the text for Prometheus carries them.
+//! (opentelemetry-rust#3369), so we keep them beside it; OTLP and the OpenMetrics text carry them.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceId};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// The current span's context, if its trace is recorded: what may be shown as an example.
+use crate::telemetry;
+
+/// For how long a bucket's exemplar is good enough. Finding out which trace a call belongs to costs more than recording
+/// how long it took, and nobody looks at more than a few.
+const GOOD_FOR: Duration = Duration::from_secs(1);
+
+/// The span's context, if its trace is recorded: what may be shown as an example.
 #[must_use]
-pub fn recorded_trace() -> Option<SpanContext> {
-    let context = Span::current().context();
+pub fn recorded_trace(span: &Span) -> Option<SpanContext> {
+    if !telemetry::records_traces() {
+        return None;
+    }
+    let context = span.context();
     let span = context.span();
     let trace = span.span_context();
     trace.is_sampled().then(|| trace.clone())
@@ -29,7 +38,7 @@ pub(super) struct Exemplar {
     pub(super) time: SystemTime,
 }
 
-/// The exemplars of one series: one for each bucket, the latest.
+/// The exemplars of one series: one for each bucket, not older than need be.
 #[derive(Debug)]
 pub(super) struct Exemplars {
     bounds: &'static [f64],
@@ -41,42 +50,42 @@ impl Exemplars {
         Self { bounds, slots: (0..=bounds.len()).map(|_| Mutex::default()).collect() }
     }
 
-    /// Keeps a call of a trace that is recorded; one that nobody can look up is no example.
-    pub(super) fn keep(&self, value: f64, trace: &SpanContext) {
-        if !trace.is_sampled() || !trace.is_valid() {
+    /// Keeps a call of a trace that is recorded; one that nobody can look up is no example. Asks for the trace only where
+    /// the bucket's own is not good any more.
+    pub(super) fn keep(&self, value: f64, trace: impl FnOnce() -> Option<SpanContext>) {
+        let bucket = self.bounds.partition_point(|&bound| bound < value);
+        // Whoever is just keeping another one keeps as good a one.
+        let Some(Ok(mut slot)) = self.slots.get(bucket).map(Mutex::try_lock) else { return };
+        let time = opentelemetry::time::now();
+        let age = slot.as_ref().map(|kept| time.duration_since(kept.time));
+        if age.is_some_and(|age| age.is_ok_and(|age| age < GOOD_FOR)) {
             return;
         }
-        let bucket = self.bounds.partition_point(|&bound| bound < value);
-        let Some(slot) = self.slots.get(bucket) else { return };
-        // Whoever is just keeping another one keeps as good a one.
-        if let Ok(mut slot) = slot.try_lock() {
-            *slot = Some(Exemplar {
-                trace_id: trace.trace_id(),
-                span_id: trace.span_id(),
-                value,
-                time: opentelemetry::time::now(),
-            });
+        if let Some(trace) = trace().filter(|trace| trace.is_sampled() && trace.is_valid()) {
+            let (trace_id, span_id) = (trace.trace_id(), trace.span_id());
+            *slot = Some(Exemplar { trace_id, span_id, value, time });
         }
     }
 }
 
 /// The exemplars of every series of a service, by the metric's name and the series' labels.
 #[derive(Debug, Default)]
-pub(super) struct Examples(Mutex<HashMap<(&'static str, String), Arc<Exemplars>>>);
+pub(super) struct Examples(Mutex<HashMap<&'static str, HashMap<String, Arc<Exemplars>>>>);
 
 impl Examples {
     /// Where a series' exemplars are kept.
     pub(super) fn place(&self, name: &'static str, labels: String, bounds: &'static [f64]) -> Arc<Exemplars> {
         let mut examples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(examples.entry((name, labels)).or_insert_with(|| Arc::new(Exemplars::new(bounds))))
+        let series = examples.entry(name).or_default().entry(labels);
+        Arc::clone(series.or_insert_with(|| Arc::new(Exemplars::new(bounds))))
     }
 
     /// The exemplars of a series, bucket by bucket.
     pub(super) fn of(&self, name: &str, labels: &str) -> Vec<Option<Exemplar>> {
         let examples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = examples.iter().find(|((of, with), _)| *of == name && with == labels);
+        let place = examples.get(name).and_then(|series| series.get(labels));
         let copy =
             |slot: &Mutex<Option<Exemplar>>| slot.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        place.map(|(_, exemplars)| exemplars.slots.iter().map(copy).collect()).unwrap_or_default()
+        place.map(|exemplars| exemplars.slots.iter().map(copy).collect()).unwrap_or_default()
     }
 }

@@ -1,4 +1,4 @@
-//! The process itself: CPU, memory, open files, when it began, and its async runtime.
+//! The process itself: CPU, memory, open files, when it began, its async runtime, and what became of its telemetry.
 
 use std::fs;
 
@@ -10,23 +10,31 @@ use opentelemetry::KeyValue;
 use tokio::runtime::Handle;
 
 use super::{Metrics, chassis};
-use crate::clock::Clock;
+use crate::{clock::Clock, telemetry};
 
 impl Metrics {
     /// Shows the process among these metrics: of several services in one process, among one of them only.
     #[expect(clippy::cast_precision_loss, reason = "bytes, files and tasks of a process are far below 2^53")]
     pub fn show_process(&self) {
-        let cpu = &chassis::PROCESS_CPU;
-        let builder = self.0.meter.f64_observable_counter(cpu.name);
-        let builder = builder.with_unit(cpu.unit).with_description(cpu.description);
-        let _ = builder
-            .with_callback(|observer| {
-                // Every number here is absent where the system does not tell it.
-                let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return };
-                observer.observe(seconds(usage.user_time()), &[KeyValue::new("cpu.mode", "user")]);
-                observer.observe(seconds(usage.system_time()), &[KeyValue::new("cpu.mode", "system")]);
-            })
-            .build();
+        self.counted(&chassis::PROCESS_CPU, |observe| {
+            // Every number here is absent where the system does not tell it.
+            let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return };
+            observe(seconds(usage.user_time()), &[KeyValue::new("cpu.mode", "user")]);
+            observe(seconds(usage.system_time()), &[KeyValue::new("cpu.mode", "system")]);
+        });
+        self.counted(&chassis::TELEMETRY_EXPORTS, |observe| {
+            for (signal, counts) in telemetry::exports() {
+                for (outcome, count) in [("taken", counts.taken), ("lost", counts.lost)] {
+                    let attributes = [KeyValue::new("signal", signal), KeyValue::new("outcome", outcome)];
+                    observe(count as f64, &attributes);
+                }
+            }
+        });
+        self.counted(&chassis::TELEMETRY_LOST, |observe| {
+            for (signal, counts) in telemetry::exports() {
+                observe(counts.items_lost as f64, &[KeyValue::new("signal", signal)]);
+            }
+        });
         self.gauge(&chassis::PROCESS_MEMORY, |observe| {
             if let Some(kilobytes) = resident_kilobytes() {
                 observe(kilobytes * 1024.0, &[]);

@@ -301,11 +301,12 @@ mod tests {
         let metrics = Metrics::new("one");
         let calls = metrics.histogram(&CALLS, &[]);
         let took = Duration::from_millis(40);
-        calls.record_traced(took, Some(&trace(TraceFlags::NOT_SAMPLED)));
+        calls.record_traced(took, || Some(trace(TraceFlags::NOT_SAMPLED)));
         assert!(!render(std::slice::from_ref(&metrics), Format::OpenMetrics).contains("trace_id"));
-        calls.record_traced(took, Some(&trace(TraceFlags::SAMPLED)));
+        calls.record_traced(took, || Some(trace(TraceFlags::SAMPLED)));
+        calls.record_traced(took, || panic!("it is asked for a trace while its own is good"));
         let page = render(std::slice::from_ref(&metrics), Format::OpenMetrics);
-        let example = "le=\"0.05\"} 2 # {trace_id=\"0000000000000000000000000af76519\",span_id=\"000000000000b7ad\"} 0.04 ";
+        let example = "le=\"0.05\"} 3 # {trace_id=\"0000000000000000000000000af76519\",span_id=\"000000000000b7ad\"} 0.04 ";
         assert!(page.contains(example) && page.matches("trace_id").count() == 1, "{page}");
         // The older format knows no examples; a scraper that reads it would stumble.
         assert!(!render(&[metrics], Format::Plain).contains("trace_id"));

@@ -42,7 +42,7 @@ pub struct TelemetryConfig {
     pub(crate) json: bool,
     /// `LEVQOR_ENVIRONMENT`
     pub(crate) environment: String,
-    /// Where traces and logs go; none where that is off.
+    /// Where traces, metrics and logs go; none where that is off.
     pub(crate) otlp: Result<Otlp, &'static str>,
     /// Where errors go; none where that is off.
     pub(crate) sentry: Option<SentryDsn>,

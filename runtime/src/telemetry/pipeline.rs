@@ -64,6 +64,26 @@ struct Shared<T> {
     filled: Notify,
     flushes: mpsc::UnboundedSender<blocking::SyncSender<()>>,
     trouble: Mutex<Option<Trouble>>,
+    tally: Tally,
+}
+
+/// What became of exports since the process began.
+#[derive(Debug, Default)]
+struct Tally {
+    taken: AtomicU64,
+    lost: AtomicU64,
+    items_lost: AtomicU64,
+}
+
+/// The same, at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Exports that were taken.
+    pub(crate) taken: u64,
+    /// Exports that were not, after the last try.
+    pub(crate) lost: u64,
+    /// Items that nobody has: of such exports, and those that did not fit the queue.
+    pub(crate) items_lost: u64,
 }
 
 /// That, since when and how much is lost.
@@ -95,6 +115,16 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Takes an item where none waits already that says the same.
+    pub(super) fn push_once(&self, item: T) {
+        let mut items = self.0.items.lock().unwrap_or_else(PoisonError::into_inner);
+        if items.is_empty() {
+            items.push(item);
+            drop(items);
+            self.0.filled.notify_one();
+        }
+    }
+
     /// Asks for everything to be sent now; what is returned hears when that was tried.
     pub(super) fn flush(&self) -> blocking::Receiver<()> {
         let (done, told) = blocking::sync_channel(1);
@@ -107,6 +137,18 @@ impl<T> Queue<T> {
     pub(super) fn trouble(&self) -> Option<String> {
         let trouble = self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         trouble.as_ref().map(|trouble| format!("failing: {}; {} lost", trouble.reason, trouble.dropped))
+    }
+
+    /// What became of exports so far.
+    pub(super) fn counts(&self) -> Counts {
+        let Tally { taken, lost, items_lost } = &self.0.tally;
+        // What waits to be told of is lost already.
+        let dropped = self.0.dropped.load(Ordering::Relaxed);
+        Counts {
+            taken: taken.load(Ordering::Relaxed),
+            lost: lost.load(Ordering::Relaxed),
+            items_lost: items_lost.load(Ordering::Relaxed) + dropped,
+        }
     }
 }
 
@@ -125,6 +167,7 @@ pub(super) fn pipeline<D: Destination>(
         filled: Notify::new(),
         flushes,
         trouble: Mutex::new(None),
+        tally: Tally::default(),
     };
     let queue = Queue(Arc::new(shared));
     (queue.clone(), Worker { queue, asked, destination })
@@ -172,7 +215,10 @@ impl<D: Destination> Worker<D> {
                 for parcel in self.destination.pack(std::mem::replace(&mut batch, rest)) {
                     match self.deliver(parcel, last).await {
                         Ok(()) => self.taken(),
-                        Err(refusal) => self.lost(refusal.reason, u64::try_from(count).unwrap_or(u64::MAX)),
+                        Err(refusal) => {
+                            shared.tally.lost.fetch_add(1, Ordering::Relaxed);
+                            self.lost(refusal.reason, u64::try_from(count).unwrap_or(u64::MAX));
+                        }
                     }
                 }
             }
@@ -206,6 +252,7 @@ impl<D: Destination> Worker<D> {
     }
 
     fn taken(&self) {
+        self.queue.0.tally.taken.fetch_add(1, Ordering::Relaxed);
         let mut trouble = self.queue.0.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(trouble) = &mut *trouble {
             trouble.taken = true;
@@ -214,6 +261,7 @@ impl<D: Destination> Worker<D> {
 
     /// Notes a loss, and tells of it where it is the first.
     fn lost(&self, reason: String, count: u64) {
+        self.queue.0.tally.items_lost.fetch_add(count, Ordering::Relaxed);
         let mut trouble = self.queue.0.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(trouble) = &mut *trouble {
             trouble.dropped += count;
@@ -280,6 +328,7 @@ mod tests {
         assert_eq!(queue.0.items.lock().expect("items").len(), 100);
         worker.judge();
         assert_eq!(queue.trouble().as_deref(), Some("failing: more than fits the queue; 99900 lost"));
+        assert_eq!(queue.counts(), Counts { taken: 0, lost: 0, items_lost: 99_900 });
     }
 
     #[tokio::test]
@@ -306,5 +355,6 @@ mod tests {
         queue.push(1);
         worker.empty(false).await;
         assert_eq!(queue.trouble().as_deref(), Some("failing: moody; 1 lost"));
+        assert_eq!(queue.counts(), Counts { taken: 1, lost: 1, items_lost: 1 });
     }
 }

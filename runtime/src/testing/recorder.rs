@@ -27,6 +27,7 @@ use opentelemetry_proto::tonic::{
     },
     common::v1::{KeyValue, any_value},
     logs::v1::LogRecord,
+    metrics::v1::{Metric, ResourceMetrics},
     trace::v1::Span,
 };
 use serde_json::{Value, json};
@@ -63,8 +64,8 @@ pub struct Told {
     pub spans: Vec<Recorded<Span>>,
     /// Log records.
     pub logs: Vec<Recorded<LogRecord>>,
-    /// Names of metrics.
-    pub metrics: Vec<String>,
+    /// Metrics, export by export, service by service.
+    pub metrics: Vec<ResourceMetrics>,
     /// Events of Sentry.
     pub events: Vec<Value>,
     /// Everything as text, for who looks for what must not be there.
@@ -72,6 +73,19 @@ pub struct Told {
 }
 
 impl Told {
+    /// The last export of a service's metrics, `levqor-billing`.
+    #[must_use]
+    pub fn last_metrics(&self, of: &str) -> Option<&ResourceMetrics> {
+        self.metrics.iter().rfind(|export| service(export.resource.as_ref()) == of)
+    }
+
+    /// A metric of that export.
+    #[must_use]
+    pub fn last_metric(&self, of: &str, name: &str) -> Option<&Metric> {
+        let scopes = self.last_metrics(of)?.scope_metrics.iter();
+        scopes.flat_map(|scope| &scope.metrics).find(|metric| metric.name == name)
+    }
+
     fn hear(&mut self, request: &impl std::fmt::Debug) {
         use std::fmt::Write;
         // Writing to a string cannot fail.
@@ -277,11 +291,13 @@ impl MetricsService for Otlp {
         request: Request<ExportMetricsServiceRequest>,
     ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
         self.0.answer().await?;
+        if self.0.forgets() {
+            return Ok(Response::new(ExportMetricsServiceResponse::default()));
+        }
         let request = request.into_inner();
         let mut told = self.0.told.lock().expect("told");
         told.hear(&request);
-        let scopes = request.resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
-        told.metrics.extend(scopes.flat_map(|scope| scope.metrics).map(|metric| metric.name));
+        told.metrics.extend(request.resource_metrics);
         Ok(Response::new(ExportMetricsServiceResponse::default()))
     }
 }

@@ -13,7 +13,7 @@ use crate::config::{Reader, Setting};
 const ENDPOINT: Setting = Setting::plain(
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     None,
-    "Where traces and logs go: the URL of an OTLP receiver that speaks gRPC, http://127.0.0.1:4317. Without it `otlp` is off.",
+    "Where traces, metrics and logs go: the URL of an OTLP receiver that speaks gRPC, http://127.0.0.1:4317. Without it `otlp` is off.",
 );
 const HEADERS: Setting = Setting::secret(
     "OTEL_EXPORTER_OTLP_HEADERS",
@@ -47,7 +47,7 @@ const RESOURCE: Setting = Setting::plain(
 const METRIC_INTERVAL: Setting = Setting::plain(
     "OTEL_METRIC_EXPORT_INTERVAL",
     Some("60000"),
-    "Read and checked, without effect in this version: how often metrics go out over OTLP, in milliseconds.",
+    "How often metrics go out over OTLP, in milliseconds.",
 );
 
 /// How and where OTLP is exported.
