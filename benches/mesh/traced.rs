@@ -1,5 +1,6 @@
 //! What telling costs: the same load with nothing told, with metrics and the log, with a tenth of the traces and with all
-//! of them, taking turns. The receiver shares the machine, and reads what it is sent.
+//! of them, and with all of them to a receiver that never answers, taking turns. The receiver shares the machine, and
+//! reads what it is sent.
 
 use std::time::Duration;
 
@@ -11,15 +12,24 @@ const ROUNDS: usize = 5;
 /// Where the command line names none.
 const CONNECTIONS: [usize; 2] = [16, 64];
 
-/// What is told, and the settings that make it so, beside the receiver's address. Nothing is told where there are none.
-const TOLD: [(&str, &[(&str, &str)]); 4] = [
-    ("nothing", &[]),
+/// What is told, the settings that make it so beside the receiver's address, and how that takes it. Nothing is told where
+/// there are no settings.
+type Telling = (&'static str, &'static [(&'static str, &'static str)], Mood);
+
+const TOLD: [Telling; 5] = [
+    ("nothing", &[], Mood::Forgetting),
     (
         "metrics every second, the log from info on, no traces",
         &[("OTEL_TRACES_SAMPLER_ARG", "0"), ("OTEL_METRIC_EXPORT_INTERVAL", "1000"), ("LEVQOR_LOG", "info")],
+        Mood::Forgetting,
     ),
-    ("10 % of the traces", &[("OTEL_TRACES_SAMPLER_ARG", "0.1")]),
-    ("all traces", &[("OTEL_TRACES_SAMPLER_ARG", "1")]),
+    ("10 % of the traces", &[("OTEL_TRACES_SAMPLER_ARG", "0.1")], Mood::Forgetting),
+    ("all traces", &[("OTEL_TRACES_SAMPLER_ARG", "1")], Mood::Forgetting),
+    (
+        "all traces, to one who never answers",
+        &[("OTEL_TRACES_SAMPLER_ARG", "1"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "1000")],
+        Mood::Silent,
+    ),
 ];
 
 /// One round of one of them.
@@ -38,12 +48,12 @@ pub(super) async fn measure(mesh: &Mesh, connections: &[usize], span: Duration) 
     for &connections in connections {
         let mut figures: [Vec<Figure>; TOLD.len()] = Default::default();
         for _ in 0..ROUNDS {
-            for ((_, settings), figures) in TOLD.iter().zip(&mut figures) {
-                figures.push(round(mesh, settings, connections, span).await?);
+            for (telling, figures) in TOLD.iter().zip(&mut figures) {
+                figures.push(round(mesh, telling, connections, span).await?);
             }
         }
         let nothing = median(&figures[0], |figure| figure.per_second);
-        for ((what, _), figures) in TOLD.iter().zip(&figures) {
+        for ((what, ..), figures) in TOLD.iter().zip(&figures) {
             let per_second = median(figures, |figure| figure.per_second);
             println!(
                 "| {connections} | {what} | {per_second:.0} | {:.2} | {:.2} | {:.2} |",
@@ -58,12 +68,12 @@ pub(super) async fn measure(mesh: &Mesh, connections: &[usize], span: Duration) 
 
 async fn round(
     mesh: &Mesh,
-    settings: &[(&str, &str)],
+    (_, settings, mood): &Telling,
     connections: usize,
     span: Duration,
 ) -> anyhow::Result<Figure> {
     let recorder = Recorder::start();
-    recorder.set_mood(Mood::Forgetting);
+    recorder.set_mood(*mood);
     let endpoint = recorder.endpoint();
     let mut settings = settings.to_vec();
     if !settings.is_empty() {
@@ -73,6 +83,7 @@ async fn round(
     let load = load::webhooks(mesh.gateway(), connections, span).await?;
     anyhow::ensure!(load.refused == 0, "{} were not accepted", load.refused);
     mesh.wait_until_processed().await?;
+    recorder.set_mood(Mood::Forgetting);
     // What is queued is sent on the way out.
     mesh.restart().await?;
     let events = load.per_second * span.as_secs_f64();

@@ -50,6 +50,25 @@ fn an_internal_error_is_one_event_with_the_trace_and_expected_errors_are_none() 
 }
 
 #[test]
+fn an_error_is_reported_whether_or_not_its_trace_is_recorded() {
+    let roles = Roles::start(&[("OTEL_TRACES_SAMPLER_ARG", "0")]);
+    roles.sabotage("billing", "ALTER TABLE orders RENAME TO mislaid");
+    let traces = ["one", "another"].map(|_| {
+        let (status, headers, body) = roles.get("/v1/orders", &staff());
+        assert_eq!(status, 500, "{body}");
+        headers["x-trace-id"].to_str().expect("an id").to_owned()
+    });
+    let (recorder, _) = roles.stop();
+    let told = recorder.told();
+    let trace_id = |event: &Value| event["contexts"]["trace"]["trace_id"].as_str().map(str::to_owned);
+    let reported: Vec<_> = told.events.iter().filter_map(trace_id).collect();
+    assert_eq!(reported, traces, "each is one event with its trace's id");
+    assert!(told.spans.is_empty(), "a trace was recorded that is not in the share");
+    // They are one issue.
+    assert_eq!(told.events[0]["fingerprint"], told.events[1]["fingerprint"]);
+}
+
+#[test]
 fn a_service_that_cannot_start_says_so_before_it_ends() {
     let recorder = levqor_runtime::testing::recorder::Recorder::start();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -47,6 +47,27 @@ fn a_receiver_that_never_answers_slows_nobody_and_holds_up_no_end() {
 }
 
 #[test]
+fn a_receiver_that_never_answers_fills_no_memory() {
+    let roles = Roles::start(&[("OTEL_METRIC_EXPORT_INTERVAL", "100")]);
+    roles.recorder.set_mood(Mood::Silent);
+    let page = || Page::read(&roles.page("gateway"));
+    let lost = |signal| page().sum("levqor_telemetry_lost_total", &[("signal", signal)]).expect(signal);
+    let memory = || page().sum("process_memory_usage_bytes", &[]).expect("memory");
+    let bursts = (0..20).find(|_| {
+        roles.flood("/nothing", 2000);
+        lost("traces") > 0.0
+    });
+    assert!(bursts.is_some_and(|bursts| bursts > 2), "the queue is full after {bursts:?} bursts");
+    let (before, lost_before) = (memory(), lost("traces"));
+    roles.flood("/nothing", 10_000);
+    let more = memory() - before;
+    assert!(lost("traces") - lost_before > 5000.0, "what does not fit is kept somewhere");
+    assert!(more < f64::from(8 << 20), "10,000 requests took {more} bytes");
+    roles.recorder.set_mood(Mood::Taking);
+    roles.stop();
+}
+
+#[test]
 fn a_receiver_that_refuses_is_told_of_once_and_once_when_it_takes_again() {
     let mut roles = Roles::start(&[("OTEL_METRIC_EXPORT_INTERVAL", "100")]);
     roles.recorder.set_mood(Mood::Refusing);
@@ -55,8 +76,11 @@ fn a_receiver_that_refuses_is_told_of_once_and_once_when_it_takes_again() {
         let calls = roles.recorder.calls();
         roles.recorder.until("another export", |_| (roles.recorder.calls() > calls + 3).then_some(()));
     }
-    let said = roles.daemon("gateway").until("telemetry is lost").to_owned();
-    assert!(!said.contains("taken again"), "{said}");
+    for exporter in ["traces", "metrics"] {
+        let lost = format!("telemetry is lost until its receiver takes it again exporter={exporter}");
+        let said = roles.daemon("gateway").until(&lost);
+        assert!(!said.contains("taken again"), "{said}");
+    }
     roles.recorder.set_mood(Mood::Taking);
     slowest(&roles, 1);
     for exporter in ["traces", "metrics"] {

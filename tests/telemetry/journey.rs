@@ -1,6 +1,6 @@
 //! From Stripe's POST to the mailbox: one trace, edge by edge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use levqor_runtime::testing::recorder::{Recorded, Told, attribute};
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
@@ -136,8 +136,13 @@ fn check_attributes(told: &Told, trace_id: &[u8]) {
         |span: &&&Recorded<Span>| span.it.status.as_ref().is_some_and(|it| it.code() == StatusCode::Error);
     assert!(!ours.iter().any(|span| failed(&span)), "a span of a journey that went well is an error");
     // What was put off is in the trace that put it off, and linked to the very span.
-    let deferred = named(DELIVERY);
-    assert_eq!(deferred.it.links.first().map(|link| &link.span_id), Some(&deferred.it.parent_span_id));
+    let put_off: Vec<_> =
+        ours.iter().filter(|span| span.it.kind() == SpanKind::Consumer).map(|span| &span.it).collect();
+    assert_eq!(put_off.len(), 5, "the event, two calls of billing and two of notifications");
+    for span in put_off {
+        let links: Vec<_> = span.links.iter().map(|link| (&link.trace_id, &link.span_id)).collect();
+        assert_eq!(links, [(&span.trace_id, &span.parent_span_id)], "{}", span.name);
+    }
 }
 
 #[test]
@@ -158,19 +163,34 @@ fn resources_say_who_and_where_and_lines_of_the_log_carry_the_trace() {
     let line =
         told.logs.iter().find(stored).expect("the line of notifications, in the trace of Stripe's POST");
     assert_eq!(line.service, "levqor-notifications");
-    for word in [
-        "service.namespace",
-        "service.instance.id",
-        "\"deployment.environment.name\", value: Some(AnyValue { value: Some(StringValue(\"testing\"",
-        "cloud.region",
-        concat!("StringValue(\"", env!("CARGO_PKG_VERSION"), "\")"),
-    ] {
-        assert!(told.everything.contains(word), "{word} is in no resource");
-    }
+    check_resources(&told);
     let lines: Vec<serde_json::Value> =
         said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let stored = lines.iter().find(|line| line["message"] == "message stored").expect("the line");
     assert_eq!(stored["trace_id"], TRACE);
+}
+
+/// Every signal of a process says the same of it, and each process is itself.
+fn check_resources(told: &Told) {
+    let mut instances = BTreeSet::new();
+    for service in ["levqor-gateway", "levqor-billing", "levqor-notifications"] {
+        for signal in ["traces", "logs", "metrics"] {
+            let resource = &told.resources[&(signal, service.to_owned())];
+            let of = |name: &str| attribute(resource, name).expect(name);
+            for (name, value) in [
+                ("service.name", service),
+                ("service.namespace", "levqor"),
+                ("service.version", env!("CARGO_PKG_VERSION")),
+                ("deployment.environment.name", "testing"),
+                ("cloud.region", "eu-west-2"),
+            ] {
+                assert_eq!(of(name), value, "{name} of the {signal} of {service}");
+            }
+            instances.insert(of("service.instance.id"));
+            assert_eq!(resource.len(), 6, "{resource:?}");
+        }
+    }
+    assert_eq!(instances.len(), 3, "three processes: {instances:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The mesh in three processes, on databases of its own, telling a recorder.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::StreamExt;
 use levqor_runtime::{
     clock::Clock,
     context::{Role, User},
@@ -95,6 +96,17 @@ impl Roles {
             let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
             (status, headers, answer.text().await.expect("a body"))
         })
+    }
+
+    /// Asks for a path so many times, several at once, over connections that are kept.
+    pub(crate) fn flood(&self, path: &str, times: usize) {
+        let url = format!("{}{path}", self.url);
+        let ask = |_| {
+            let request = self.http.get(&url);
+            async move { request.send().await.expect("the gateway answers").bytes().await.expect("a body") }
+        };
+        let answers = futures_util::stream::iter(0..times).map(ask).buffer_unordered(16);
+        self.runtime.block_on(answers.for_each(|_| async {}));
     }
 
     /// Posts an event as Stripe would.

@@ -17,8 +17,8 @@ const LOG: Setting = Setting::plain(
 );
 const LOG_FORMAT: Setting = Setting::plain(
     "LEVQOR_LOG_FORMAT",
-    Some("text"),
-    "How it is logged: `text` for people, `json` for machines.",
+    None,
+    "How it is logged: `text` for people, `json` for machines. Where it is not set: `json` if LEVQOR_ENVIRONMENT is `production`, else `text`.",
 );
 const ENVIRONMENT: Setting = Setting::plain(
     "LEVQOR_ENVIRONMENT",
@@ -75,7 +75,7 @@ impl TelemetryConfig {
         {
             reader.problem(&LOG, "expected an EnvFilter such as `info` or `warn,levqor_billing=debug`");
         }
-        let format: Option<String> = reader.defaulted(&LOG_FORMAT, "`text` or `json`");
+        let format: Option<String> = reader.optional(&LOG_FORMAT, "`text` or `json`");
         if let Some(format) = &format
             && format != "text"
             && format != "json"
@@ -90,7 +90,9 @@ impl TelemetryConfig {
             Some(text) => dsn(reader, &text),
         };
         let otlp = if disabled? { Err("OTEL_SDK_DISABLED is true") } else { otlp? };
-        Some(Self { filter: filter?, json: format? == "json", environment: environment?, otlp, sentry })
+        let environment = environment?;
+        let json = format.map_or(environment == "production", |format| format == "json");
+        Some(Self { filter: filter?, json, environment, otlp, sentry })
     }
 }
 
@@ -132,6 +134,17 @@ mod tests {
         let config = read(&[]).expect("defaults");
         assert!(config.otlp.is_err() && config.sentry.is_none());
         assert_eq!(config.environment, "development");
+    }
+
+    #[test]
+    fn production_logs_for_machines_unless_told_otherwise() {
+        let json = |pairs: &[(&str, &str)]| read(pairs).expect("sound").json;
+        let production = ("LEVQOR_ENVIRONMENT", "production");
+        assert!(json(&[production]) && !json(&[]) && !json(&[("LEVQOR_ENVIRONMENT", "staging")]));
+        assert!(
+            !json(&[production, ("LEVQOR_LOG_FORMAT", "text")]) && json(&[("LEVQOR_LOG_FORMAT", "json")])
+        );
+        assert!(read(&[production, ("LEVQOR_LOG_FORMAT", "xml")]).is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! An OTLP receiver and a Sentry in one, which keep all they are told, and misbehave when asked to.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard,
@@ -28,6 +29,7 @@ use opentelemetry_proto::tonic::{
     common::v1::{KeyValue, any_value},
     logs::v1::LogRecord,
     metrics::v1::{Metric, ResourceMetrics},
+    resource::v1::Resource,
     trace::v1::Span,
 };
 use serde_json::{Value, json};
@@ -66,6 +68,8 @@ pub struct Told {
     pub logs: Vec<Recorded<LogRecord>>,
     /// Metrics, export by export, service by service.
     pub metrics: Vec<ResourceMetrics>,
+    /// What the last export of a signal (`traces`, `logs`, `metrics`) said of the service that it came from.
+    pub resources: BTreeMap<(&'static str, String), Vec<KeyValue>>,
     /// Events of Sentry.
     pub events: Vec<Value>,
     /// Everything as text, for who looks for what must not be there.
@@ -86,10 +90,18 @@ impl Told {
         scopes.flat_map(|scope| &scope.metrics).find(|metric| metric.name == name)
     }
 
-    fn hear(&mut self, request: &impl std::fmt::Debug) {
+    fn hear<'r>(
+        &mut self,
+        signal: &'static str,
+        request: &impl std::fmt::Debug,
+        resources: impl Iterator<Item = Option<&'r Resource>>,
+    ) {
         use std::fmt::Write;
         // Writing to a string cannot fail.
         let _ = write!(self.everything, "{request:?}");
+        for resource in resources.flatten() {
+            self.resources.insert((signal, service(Some(resource))), resource.attributes.clone());
+        }
     }
 }
 
@@ -234,7 +246,7 @@ impl State {
 
 struct Otlp(Arc<State>);
 
-fn service(resource: Option<&opentelemetry_proto::tonic::resource::v1::Resource>) -> String {
+fn service(resource: Option<&Resource>) -> String {
     resource.and_then(|it| attribute(&it.attributes, "service.name")).unwrap_or_default()
 }
 
@@ -252,7 +264,7 @@ impl TraceService for Otlp {
             return Ok(Response::new(ExportTraceServiceResponse::default()));
         }
         let mut told = self.0.told.lock().expect("told");
-        told.hear(&request);
+        told.hear("traces", &request, request.resource_spans.iter().map(|it| it.resource.as_ref()));
         for resource in request.resource_spans {
             let service = service(resource.resource.as_ref());
             let spans = resource.scope_spans.into_iter().flat_map(|scope| scope.spans);
@@ -274,7 +286,7 @@ impl LogsService for Otlp {
         }
         let request = request.into_inner();
         let mut told = self.0.told.lock().expect("told");
-        told.hear(&request);
+        told.hear("logs", &request, request.resource_logs.iter().map(|it| it.resource.as_ref()));
         for resource in request.resource_logs {
             let service = service(resource.resource.as_ref());
             let logs = resource.scope_logs.into_iter().flat_map(|scope| scope.log_records);
@@ -296,7 +308,7 @@ impl MetricsService for Otlp {
         }
         let request = request.into_inner();
         let mut told = self.0.told.lock().expect("told");
-        told.hear(&request);
+        told.hear("metrics", &request, request.resource_metrics.iter().map(|it| it.resource.as_ref()));
         told.metrics.extend(request.resource_metrics);
         Ok(Response::new(ExportMetricsServiceResponse::default()))
     }
