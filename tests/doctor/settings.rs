@@ -75,7 +75,7 @@ fn each_price_that_is_missing_or_another_is_named_with_its_fault() {
 fn a_receiver_that_refuses_or_is_not_there_fails_its_own_lines() {
     let (patient, refusing) = (Patient::start(), Recorder::start());
     refusing.set_mood(Mood::Refusing);
-    let otlp = ["telemetry.otlp_traces", "telemetry.otlp_logs"];
+    let otlp = ["telemetry.otlp_traces", "telemetry.otlp_logs", "telemetry.otlp_metrics"];
     for (name, value, failed, words) in [
         ("SENTRY_DSN", refusing.dsn(), &["telemetry.sentry"][..], "the server of SENTRY_DSN answered 503"),
         (

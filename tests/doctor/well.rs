@@ -4,7 +4,7 @@ use super::patient::Patient;
 use crate::process::{run, text};
 
 /// Name, what was asked, and words of what came back.
-const LINES: [(&str, &str, &str); 33] = [
+const LINES: [(&str, &str, &str); 34] = [
     ("settings", "", "and each can be read"),
     ("settings.same", "", "were given the same ones"),
     ("billing.database", "SELECT server_version", "PostgreSQL "),
@@ -41,6 +41,11 @@ const LINES: [(&str, &str, &str); 33] = [
     ("telemetry.sentry", "a test event to 127.0.0.1", "200, event "),
     ("telemetry.otlp_traces", "TraceService/Export of a span to 127.0.0.1", "OK, trace "),
     ("telemetry.otlp_logs", "LogsService/Export of a record to 127.0.0.1", "OK, trace "),
+    (
+        "telemetry.otlp_metrics",
+        "MetricsService/Export of a gauge to 127.0.0.1",
+        "OK, gauge levqor.doctor.test",
+    ),
     ("telemetry.metrics", "GET /metrics", "200, "),
 ];
 
@@ -79,6 +84,7 @@ fn what_was_sent_arrived_and_the_probe_left_no_event_and_no_count() {
     let records = told.logs.iter().filter(|record| record.service == "levqor-doctor");
     let traces: Vec<_> = records.map(|record| hex::encode(&record.it.trace_id)).collect();
     assert_eq!(traces, [last("telemetry.otlp_logs")]);
+    assert!(told.everything.contains("levqor.doctor.test"), "the receiver has no gauge");
     drop(told);
 
     assert_eq!(patient.mail.accepted().len(), 0, "a mail was sent");

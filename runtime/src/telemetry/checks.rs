@@ -1,12 +1,14 @@
-//! Whether what the process tells arrives: one report that says that it is a test, one span, and one record of the log
-//! that belongs to it.
+//! Whether what the process tells arrives: one report that says that it is a test, one span, one record of the log that
+//! belongs to it, and one gauge.
 
 use opentelemetry_proto::tonic::{
     collector::{
         logs::v1::{ExportLogsServiceRequest, logs_service_client::LogsServiceClient},
+        metrics::v1::{ExportMetricsServiceRequest, metrics_service_client::MetricsServiceClient},
         trace::v1::{ExportTraceServiceRequest, trace_service_client::TraceServiceClient},
     },
     logs::v1::{LogRecord, ResourceLogs, ScopeLogs, SeverityNumber},
+    metrics::v1::{Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric, number_data_point},
     resource::v1::Resource,
     trace::v1::{ResourceSpans, ScopeSpans, Span, span::SpanKind},
 };
@@ -25,6 +27,7 @@ use crate::{
 /// Who asks, in what is sent.
 const DOCTOR: &str = "doctor";
 const WORDS: &str = "levqor doctor: this is a test";
+const GAUGE: &str = "levqor.doctor.test";
 
 impl TelemetryConfig {
     /// The checks of everything that it exports.
@@ -49,8 +52,8 @@ impl TelemetryConfig {
         })
     }
 
-    fn otlp_checks(&self) -> [Check; 2] {
-        let names = ["telemetry.otlp_traces", "telemetry.otlp_logs"];
+    fn otlp_checks(&self) -> [Check; 3] {
+        let names = ["telemetry.otlp_traces", "telemetry.otlp_logs", "telemetry.otlp_metrics"];
         let otlp = match &self.otlp {
             Ok(otlp) => otlp.clone(),
             Err(reason) => {
@@ -60,15 +63,18 @@ impl TelemetryConfig {
         };
         let host = otlp.endpoint.host().unwrap_or_default();
         let sample = Sample::new(Resources::new(self, DOCTOR).of(None));
-        let (span, record) = (sample.clone(), sample);
-        let (for_span, for_record) = (otlp.clone(), otlp.clone());
-        let [traces, logs] = names;
+        let (span, record, metric) = (sample.clone(), sample.clone(), sample);
+        let (for_span, for_record, for_metric) = (otlp.clone(), otlp.clone(), otlp.clone());
+        let [traces, logs, metrics] = names;
         [
             Check::new(traces, format!("TraceService/Export of a span to {host}"), async move {
                 span.export_span(&Receiver::new(&for_span)).await.into()
             }),
             Check::new(logs, format!("LogsService/Export of a record to {host}"), async move {
                 record.export_record(&Receiver::new(&for_record)).await.into()
+            }),
+            Check::new(metrics, format!("MetricsService/Export of a gauge to {host}"), async move {
+                metric.export_metric(&Receiver::new(&for_metric)).await.into()
             }),
         ]
     }
@@ -95,10 +101,7 @@ impl Sample {
 
     /// What is said of an answer: how many of our one were rejected, where the receiver says so.
     fn taken(&self, rejected: Option<i64>) -> Result<String, String> {
-        match rejected {
-            Some(1..) => Err("the receiver answered that it rejected it".to_owned()),
-            _ => Ok(format!("OK, trace {}", hex::encode(&self.trace_id))),
-        }
+        taken(rejected).map(|()| format!("OK, trace {}", hex::encode(&self.trace_id)))
     }
 
     async fn export_span(self, receiver: &Receiver) -> Result<String, String> {
@@ -138,6 +141,33 @@ impl Sample {
         let answer = LogsServiceClient::new(receiver.channel.clone()).export(request).await;
         let answer = answer.map_err(|status| refused(&status))?.into_inner();
         self.taken(answer.partial_success.map(|partial| partial.rejected_log_records))
+    }
+
+    async fn export_metric(self, receiver: &Receiver) -> Result<String, String> {
+        let value = Some(number_data_point::Value::AsInt(1));
+        let point = NumberDataPoint { time_unix_nano: self.nanos, value, ..Default::default() };
+        let metric = Metric {
+            name: GAUGE.to_owned(),
+            description: WORDS.to_owned(),
+            unit: "1".to_owned(),
+            data: Some(metric::Data::Gauge(Gauge { data_points: vec![point] })),
+            ..Default::default()
+        };
+        let scope = ScopeMetrics { metrics: vec![metric], ..Default::default() };
+        let resource = Some(self.resource.clone());
+        let metrics = ResourceMetrics { resource, scope_metrics: vec![scope], ..Default::default() };
+        let request = receiver.request(ExportMetricsServiceRequest { resource_metrics: vec![metrics] });
+        let answer = MetricsServiceClient::new(receiver.channel.clone()).export(request).await;
+        let answer = answer.map_err(|status| refused(&status))?.into_inner();
+        taken(answer.partial_success.map(|partial| partial.rejected_data_points))?;
+        Ok(format!("OK, gauge {GAUGE}"))
+    }
+}
+
+fn taken(rejected: Option<i64>) -> Result<(), String> {
+    match rejected {
+        Some(1..) => Err("the receiver answered that it rejected it".to_owned()),
+        _ => Ok(()),
     }
 }
 
