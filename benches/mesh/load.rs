@@ -34,10 +34,31 @@ pub(crate) async fn webhooks(
     connections: usize,
     span: Duration,
 ) -> anyhow::Result<Load> {
+    events(gateway, connections, span, customer_updated).await
+}
+
+/// The same with paid checkouts, from which orders and mails follow.
+pub(crate) async fn checkouts(
+    gateway: SocketAddr,
+    connections: usize,
+    span: Duration,
+) -> anyhow::Result<Load> {
+    events(gateway, connections, span, checkout_completed).await
+}
+
+/// Makes the body of an event from its name.
+type Event = fn(&str) -> String;
+
+async fn events(
+    gateway: SocketAddr,
+    connections: usize,
+    span: Duration,
+    event: Event,
+) -> anyhow::Result<Load> {
     let local = LocalSet::new();
     let begun = Instant::now();
     let tasks: Vec<_> =
-        (0..connections).map(|n| local.spawn_local(connection(gateway, n, begun + span))).collect();
+        (0..connections).map(|n| local.spawn_local(connection(gateway, n, begun + span, event))).collect();
     let (mut latencies, mut refused) = (Vec::new(), 0);
     local
         .run_until(async {
@@ -57,6 +78,7 @@ async fn connection(
     gateway: SocketAddr,
     number: usize,
     until: Instant,
+    event: Event,
 ) -> anyhow::Result<(Vec<Duration>, usize)> {
     let mut stream = TcpStream::connect(gateway).await?;
     stream.set_nodelay(true)?;
@@ -65,7 +87,7 @@ async fn connection(
     while Instant::now() < until {
         // Stripe's ids begin with the time, and so keep to one end of the index.
         let name = format!("{:014x}{number:04x}", Clock::default().now().timestamp_micros());
-        let request = request(&key, &customer_updated(&name));
+        let request = request(&key, &event(&name));
         let begun = Instant::now();
         if post(&mut stream, &request).await? == 200 {
             latencies.push(begun.elapsed());
@@ -118,13 +140,18 @@ fn customer_updated(name: &str) -> String {
     )
 }
 
+/// A "done for you" order, paid.
+fn checkout_completed(name: &str) -> String {
+    let time = Clock::default().now().timestamp();
+    format!(
+        r#"{{"id":"evt_{name}","object":"event","created":{time},"livemode":false,"type":"checkout.session.completed","data":{{"object":{{"id":"cs_{name}","object":"checkout.session","mode":"payment","status":"complete","payment_status":"paid","amount_total":9900,"currency":"gbp","customer":null,"customer_details":{{"email":"load@example.com","name":"Load"}},"metadata":{{"mode":"dfy","plan":"starter"}}}}}}}}"#
+    )
+}
+
 /// Posts a paid checkout, and returns how long its first mail took from one service's table to the other's.
 pub(crate) async fn one_order(mesh: &Mesh) -> anyhow::Result<Duration> {
     let name = id::request_id();
-    let time = Clock::default().now().timestamp();
-    let body = format!(
-        r#"{{"id":"evt_{name}","object":"event","created":{time},"livemode":false,"type":"checkout.session.completed","data":{{"object":{{"id":"cs_{name}","object":"checkout.session","mode":"payment","status":"complete","payment_status":"paid","amount_total":9900,"currency":"gbp","customer":null,"customer_details":{{"email":"load@example.com","name":"Load"}},"metadata":{{"mode":"dfy","plan":"starter"}}}}}}}}"#
-    );
+    let body = checkout_completed(&name);
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes());
     let mut stream = TcpStream::connect(mesh.gateway()).await?;
     anyhow::ensure!(

@@ -5,6 +5,7 @@
 #![expect(clippy::cast_precision_loss, reason = "counts are small beside what a float holds")]
 
 mod floor;
+mod heeded;
 mod load;
 mod mesh;
 mod percentiles;
@@ -26,11 +27,16 @@ fn main() -> anyhow::Result<()> {
     let named = |word: &str| words.iter().any(|it| it == word);
     let connections: Vec<usize> = words.iter().filter_map(|word| word.parse().ok()).collect();
     let seconds = words.iter().find_map(|word| word.strip_suffix('s')?.parse().ok());
-    let all = connections.is_empty() && !["deferred", "grown", "traced"].into_iter().any(named);
+    let alone = words.iter().find_map(|word| match word.as_str() {
+        "grown" => Some(Alone::Grown),
+        "heeded" => Some(Alone::Heeded),
+        "traced" => Some(Alone::Traced),
+        _ => None,
+    });
+    let all = connections.is_empty() && !named("deferred") && alone.is_none();
     let chosen = Chosen {
         deferred: all || named("deferred"),
-        grown: named("grown"),
-        traced: named("traced"),
+        alone,
         connections: if all { CONNECTIONS.to_vec() } else { connections },
         span: seconds.map_or(SPAN, Duration::from_secs),
     };
@@ -38,23 +44,30 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(run(&chosen))
 }
 
-/// What the command line names: numbers of connections for the webhooks, `deferred`, `grown`, `traced`, and a span, `2s`,
-/// for each figure. Nothing means all but `grown`, which takes some 20 GB and a quarter of an hour, and `traced`.
+/// What the command line names: numbers of connections for the webhooks, `deferred`, `grown`, `heeded`, `traced`, and a span,
+/// `2s`, for each figure. Nothing means all but `grown`, which takes some 20 GB and a quarter of an hour, `heeded` and
+/// `traced`.
 struct Chosen {
     connections: Vec<usize>,
     deferred: bool,
-    grown: bool,
-    traced: bool,
+    alone: Option<Alone>,
     span: Duration,
+}
+
+/// What is measured alone.
+enum Alone {
+    Grown,
+    Heeded,
+    Traced,
 }
 
 async fn run(chosen: &Chosen) -> anyhow::Result<()> {
     let mesh = Mesh::start().await?;
-    if chosen.grown {
-        return grown(&mesh, chosen.span).await;
-    }
-    if chosen.traced {
-        return traced::measure(&mesh, &chosen.connections, chosen.span).await;
+    match chosen.alone {
+        Some(Alone::Grown) => return grown(&mesh, chosen.span).await,
+        Some(Alone::Heeded) => return heeded::measure(&mesh, &chosen.connections, chosen.span).await,
+        Some(Alone::Traced) => return traced::measure(&mesh, &chosen.connections, chosen.span).await,
+        None => {}
     }
     println!("start to ready, existing databases: {:.2} s", mesh.restart().await?.as_secs_f64());
     for (role, kib) in mesh.pss_kib()? {

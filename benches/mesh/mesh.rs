@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use levqor_runtime::{
     postgres::{Binaries, Cluster},
     testing::process::{Process, Signal, free_port},
@@ -20,6 +21,14 @@ use crate::{
     load::SECRET,
     roles::{Role, levqor, serve},
 };
+
+/// What has followed from events.
+pub(crate) struct Effects {
+    /// Orders.
+    pub(crate) orders: i64,
+    /// Mails in the local mailbox.
+    pub(crate) mails: i64,
+}
 
 /// The mesh under load.
 pub(crate) struct Mesh {
@@ -162,6 +171,51 @@ impl Mesh {
         Ok(())
     }
 
+    /// PostgreSQL's clock.
+    pub(crate) async fn now(&self) -> anyhow::Result<DateTime<Utc>> {
+        Ok(sqlx::query_scalar("SELECT runtime.now()").fetch_one(&self.billing).await?)
+    }
+
+    /// What has followed from events so far.
+    pub(crate) async fn effects(&self) -> anyhow::Result<Effects> {
+        let orders = sqlx::query_scalar("SELECT count(*) FROM orders").fetch_one(&self.billing);
+        let mails = sqlx::query_scalar("SELECT count(*) FROM mailbox").fetch_one(&self.notifications);
+        let (orders, mails) = tokio::try_join!(orders, mails)?;
+        Ok(Effects { orders, mails })
+    }
+
+    /// Waits until nothing of what follows from events is left to do.
+    pub(crate) async fn wait_until_mailed(&self) -> anyhow::Result<()> {
+        let left = "SELECT EXISTS (SELECT FROM runtime.work WHERE state = 'WAITING')";
+        loop {
+            let events = self.pending().await? > 0;
+            let calls: bool = sqlx::query_scalar(left).fetch_one(&self.billing).await?;
+            let mails: bool = sqlx::query_scalar(left).fetch_one(&self.notifications).await?;
+            if !(events || calls || mails) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The orders that followed from events since then: what their mails are about, when the event was accepted, and
+    /// when the order was made.
+    pub(crate) async fn ordered(
+        &self,
+        since: DateTime<Utc>,
+    ) -> anyhow::Result<Vec<(String, DateTime<Utc>, DateTime<Utc>)>> {
+        let orders = "SELECT 'order:' || o.order_id, e.receive_time, o.create_time
+                      FROM orders AS o JOIN stripe_events AS e ON e.object_id = o.stripe_checkout_session_id
+                      WHERE e.receive_time >= $1";
+        Ok(sqlx::query_as(orders).bind(since).fetch_all(&self.billing).await?)
+    }
+
+    /// When the last mail about each thing was sent since then.
+    pub(crate) async fn mailed(&self, since: DateTime<Utc>) -> anyhow::Result<Vec<(String, DateTime<Utc>)>> {
+        let mails = "SELECT about, max(send_time) FROM messages WHERE send_time >= $1 GROUP BY about HAVING count(*) = 2";
+        Ok(sqlx::query_as(mails).bind(since).fetch_all(&self.notifications).await?)
+    }
+
     /// Fills the journal up to so many events, as they are when nothing followed from them, and lets PostgreSQL settle.
     pub(crate) async fn fill(&self, rows: i64) -> anyhow::Result<()> {
         const STEP: i64 = 100_000;
@@ -192,14 +246,14 @@ impl Mesh {
     /// From the order's transaction to the stored welcome mail; both are PostgreSQL's clock.
     pub(crate) async fn mail_delay(&self, session: &str) -> anyhow::Result<Duration> {
         loop {
-            let order: Option<(uuid::Uuid, chrono::DateTime<chrono::Utc>)> = sqlx::query_as(
+            let order: Option<(uuid::Uuid, DateTime<Utc>)> = sqlx::query_as(
                 "SELECT order_id, update_time FROM orders WHERE stripe_checkout_session_id = $1",
             )
             .bind(session)
             .fetch_optional(&self.billing)
             .await?;
             if let Some((order_id, ordered)) = order {
-                let mails: Vec<(chrono::DateTime<chrono::Utc>,)> =
+                let mails: Vec<(DateTime<Utc>,)> =
                     sqlx::query_as("SELECT create_time FROM messages WHERE about = $1 ORDER BY create_time")
                         .bind(format!("order:{order_id}"))
                         .fetch_all(&self.notifications)

@@ -1,0 +1,64 @@
+//! Events that something follows from: paid checkouts, each an order and two mails. No Stripe key is set, so that nothing is
+//! fetched, and what is measured is ours.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    load,
+    mesh::{Effects, Mesh},
+    percentiles::Percentiles,
+};
+
+/// Connections where the command line names none.
+const CONNECTIONS: [usize; 2] = [1, 16];
+
+/// How many are accepted, and what follows from them at the same time; and how long it takes until it has.
+pub(crate) async fn measure(mesh: &Mesh, connections: &[usize], span: Duration) -> anyhow::Result<()> {
+    println!("paid checkouts, each an order and two mails into the local mailbox:");
+    println!(
+        "| connections | accepted/s | orders/s meanwhile | mails/s meanwhile | until the order p50 ms | p99 ms | until both mails p50 ms | p99 ms | the rest s |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
+    let connections = if connections.is_empty() { &CONNECTIONS } else { connections };
+    for connections in connections.iter().copied() {
+        let (since, before) = (mesh.now().await?, mesh.effects().await?);
+        let load = load::checkouts(mesh.gateway(), connections, span).await?;
+        let after = mesh.effects().await?;
+        anyhow::ensure!(load.refused == 0, "{} were not accepted", load.refused);
+        let begun = Instant::now();
+        mesh.wait_until_mailed().await?;
+        let rest = begun.elapsed().as_secs_f64();
+        let (orders, mails) = delays(mesh, since).await?;
+        let rate = |count: fn(&Effects) -> i64| (count(&after) - count(&before)) as f64 / span.as_secs_f64();
+        println!(
+            "| {connections} | {:.0} | {:.0} | {:.0} | {:.1} | {:.1} | {:.1} | {:.1} | {rest:.1} |",
+            load.per_second,
+            rate(|effects| effects.orders),
+            rate(|effects| effects.mails),
+            orders.p50_ms(),
+            orders.p99_ms(),
+            mails.p50_ms(),
+            mails.p99_ms(),
+        );
+    }
+    Ok(())
+}
+
+/// From the acceptance of each event since then to its order, and to the second of the order's mails; all of it is
+/// PostgreSQL's clock.
+async fn delays(mesh: &Mesh, since: DateTime<Utc>) -> anyhow::Result<(Percentiles, Percentiles)> {
+    let mailed: HashMap<String, DateTime<Utc>> = mesh.mailed(since).await?.into_iter().collect();
+    let (mut orders, mut mails) = (Vec::new(), Vec::new());
+    for (about, accepted, ordered) in mesh.ordered(since).await? {
+        let mailed = mailed.get(&about).ok_or_else(|| anyhow::anyhow!("{about} has no mails"))?;
+        // The order's transaction may have begun in the microsecond in which the event was stored.
+        orders.push((ordered - accepted).to_std().unwrap_or_default());
+        mails.push((*mailed - accepted).to_std().unwrap_or_default());
+    }
+    Ok((Percentiles::of(orders), Percentiles::of(mails)))
+}
