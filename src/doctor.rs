@@ -60,10 +60,19 @@ fn checks(subject: &Subject, background: &Background) -> Vec<Check> {
     let telemetry = read(&subject.env, &mut problems, TelemetryConfig::read);
     // The services read it too; what is wrong with it is said once, and keeps nothing of them from being checked.
     let subject = &subject.without(&problems);
-    let gateway = subject.plays(Role::Gateway, &mut problems, levqor_gateway::Config::read);
-    let billing = subject.plays(Role::Billing, &mut problems, ServiceConfig::<Billing>::read);
-    let notifications =
-        subject.plays(Role::Notifications, &mut problems, ServiceConfig::<Notifications>::read);
+    let roles = |subject: &Subject, problems: &mut Vec<Problem>| {
+        (
+            subject.plays(Role::Gateway, problems, levqor_gateway::Config::read),
+            subject.plays(Role::Billing, problems, ServiceConfig::<Billing>::read),
+            subject.plays(Role::Notifications, problems, ServiceConfig::<Notifications>::read),
+        )
+    };
+    let known = problems.len();
+    let (mut gateway, mut billing, mut notifications) = roles(subject, &mut problems);
+    if problems.len() > known {
+        // What is wrong with one setting keeps nothing else of its role from being checked.
+        (gateway, billing, notifications) = roles(&subject.without(&problems), &mut Vec::new());
+    }
     let metrics = read(&subject.env, &mut problems, |reader| {
         threads::read(reader);
         reader.refuse_unknown(settings::OURS, &settings::settings());

@@ -123,14 +123,14 @@ pub fn start_on(
 
 /// What the gateway can do, and what it cannot do yet.
 fn capabilities(transcoder: &Transcoder) -> Vec<Capability> {
-    let off = |name| Capability::off(name, "not built yet");
+    let off = |name| Capability::off(name, "not part of this version");
     vec![
         Capability::on("rest", format!("{} routes, read from the protos", transcoder.routes())),
         Capability::on("stripe_webhooks", "passed on to billing, which verifies them"),
         off("rate_limits"),
         off("openapi"),
         off("cors"),
-        Capability::off("incidents", "published by support, which is not part of this version"),
+        Capability::off("incidents", "support publishes them: not part of this version"),
     ]
 }
 

@@ -55,7 +55,7 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// False while migrations are known to be missing.
+    /// False while migrations are known to be missing, or to have been run in another form.
     #[must_use]
     pub fn has_schema(&self) -> bool {
         !self.behind.load(Ordering::Acquire)
@@ -70,7 +70,7 @@ impl Readiness {
     /// Notes a measurement.
     pub fn set_measured(&self, measurement: Measurement) {
         if let Some(schema) = measurement.schema() {
-            self.behind.store(matches!(schema, Schema::Behind(_)), Ordering::Release);
+            self.behind.store(matches!(schema, Schema::Behind(_) | Schema::Changed(_)), Ordering::Release);
         }
         let ready = measurement.is_sound() && !self.is_draining();
         let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);

@@ -394,6 +394,13 @@ impl<S: Service> Watch<S> {
                     Some(Schema::Behind(count)) => {
                         tracing::warn!(service = S::NAME, count, "migrations are to run: `levqor migrate`");
                     }
+                    Some(Schema::Changed(count)) => {
+                        tracing::warn!(
+                            service = S::NAME,
+                            count,
+                            "migrations were run in another form than this build's"
+                        );
+                    }
                     Some(Schema::Current | Schema::Ahead(_)) => tracing::info!(service = S::NAME, "ready"),
                     None => tracing::warn!(service = S::NAME, "the database does not answer"),
                 }

@@ -200,9 +200,14 @@ pub fn init(config: &TelemetryConfig, service: &'static str) -> TelemetryGuard {
     };
     if let Err(error) = open(&mut outlets, config, service) {
         // Nothing to run exporters on: the service itself is not worth less for it, and the status says so.
-        let reason = format!("cannot export: {}", error.kind());
-        (outlets.otlp, outlets.sentry) =
-            (Capability::off("otlp", reason.clone()), Capability::off("sentry", reason));
+        let failed = |name| Capability::failed(name, format!("cannot export: {}", error.kind()));
+        (outlets.traces, outlets.logs, outlets.metrics, outlets.errors) = (None, None, None, None);
+        if config.otlp.is_ok() {
+            outlets.otlp = failed("otlp");
+        }
+        if config.sentry.is_some() {
+            outlets.sentry = failed("sentry");
+        }
     }
     let mut flushes: Vec<Flush> = Vec::new();
     flushes.extend(outlets.traces.as_ref().map(flush));
@@ -284,7 +289,7 @@ fn open(outlets: &mut Outlets, config: &TelemetryConfig, service: &'static str) 
                     let to = format!("errors to {}, project {}", dsn.0.host(), dsn.0.project_id());
                     outlets.sentry = Capability::on("sentry", to);
                 }
-                Err(error) => outlets.sentry = Capability::off("sentry", redact::error(&error)),
+                Err(error) => outlets.sentry = Capability::failed("sentry", redact::error(&error)),
             }
         }
     }

@@ -49,7 +49,9 @@ impl Subject {
             env.set(&mesh::address_setting(service), address);
         }
         let whose = match (&elsewhere, &run) {
-            (Some(url), _) => format!("the mesh at {url}, as this environment would start it"),
+            (Some(url), _) => {
+                format!("the mesh at {}, as this environment would start it", without_password(url))
+            }
             (None, Some(run)) => format!("the `levqor up` that runs here, at {}", run.url),
             (None, None) => "a `levqor up` with this environment; none runs here".to_owned(),
         };
@@ -160,5 +162,21 @@ fn name(role: Role) -> &'static str {
         Role::Billing => "billing",
         Role::Notifications => "notifications",
         Role::Gateway => "gateway",
+    }
+}
+
+/// The address without what may be a name and a password in it.
+fn without_password(url: &str) -> &str {
+    url.rsplit_once('@').map_or(url, |(_, host)| host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_an_address_is_not_shown() {
+        assert_eq!(without_password("https://me:hunter2@levqor.example"), "levqor.example");
+        assert_eq!(without_password("http://127.0.0.1:8080"), "http://127.0.0.1:8080");
     }
 }

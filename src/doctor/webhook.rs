@@ -29,7 +29,8 @@ pub(super) fn checks(subject: &Subject) -> Vec<Check> {
         Ok(secrets) if !secrets.is_empty() => {
             vec![Check::new(NAME, "POST /webhooks/stripe, signed", round_trips(url, secrets))]
         }
-        _ => vec![Check::known(NAME, Finding::failed("STRIPE_WEBHOOK_SECRET is not set"))],
+        Ok(_) => vec![Check::known(NAME, Finding::failed("STRIPE_WEBHOOK_SECRET is not set"))],
+        Err(_) => vec![Check::known(NAME, Finding::failed("STRIPE_WEBHOOK_SECRET cannot be read"))],
     }
 }
 

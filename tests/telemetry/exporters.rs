@@ -36,11 +36,15 @@ fn a_receiver_that_never_answers_slows_nobody_and_holds_up_no_end() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut roles =
         Roles::start(&[("OTEL_EXPORTER_OTLP_TIMEOUT", "4000"), ("OTEL_METRIC_EXPORT_INTERVAL", "100")]);
-    roles.recorder.set_mood(Mood::Silent);
     // More than a batch, so that exports are under way.
-    let slowest = slowest(&roles, 300);
-    // One that waited for an export would take its four seconds.
-    assert!(slowest < Duration::from_secs(3), "a request took {slowest:?}");
+    let taken = slowest(&roles, 300);
+    roles.recorder.set_mood(Mood::Silent);
+    let silent = slowest(&roles, 300);
+    // One that waited for an export would take its four seconds; what a busy machine adds is in both.
+    assert!(
+        silent < taken * 3 + Duration::from_millis(500),
+        "a request took {silent:?}, and before {taken:?}"
+    );
     roles.daemon("billing").until("telemetry is lost");
     let (_, said, end) = roles.stop_timed();
     // Each waits five seconds at the most.

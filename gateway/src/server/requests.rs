@@ -59,7 +59,8 @@ impl Drop for Open {
     }
 }
 
-/// The body of an answer; its request is open until it is sent, or given up.
+/// The body of an answer; its request is open until the last of it is handed to the connection, or it is given up. What the
+/// connection itself holds then, some kilobytes for a client that does not read, is no longer counted.
 pub(super) struct Answer {
     pub(super) body: Body,
     pub(super) _open: Open,

@@ -88,6 +88,9 @@ async fn tables<S: Service>(url: DatabaseUrl) -> Finding {
                 migrations::Schema::Behind(_) => {
                     Finding::failed(format!("{counts}: run `levqor migrate {}`", S::NAME))
                 }
+                migrations::Schema::Changed(changed) => Finding::failed(format!(
+                    "{counts}; {changed} were run in another form than this build's: the database belongs to another build"
+                )),
                 migrations::Schema::Ahead(_) => Finding::warning(format!(
                     "{counts}: this binary is older than its database; they are compatible, but finish the roll-out"
                 )),

@@ -1,6 +1,6 @@
 //! Migrations: the chassis' and the service's, each with its own history, run and compared by one place.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, migrate::Migrator};
 
@@ -18,6 +18,8 @@ pub enum Schema {
     Behind(usize),
     /// A newer binary ran migrations that this one does not know; they are compatible by rule.
     Ahead(usize),
+    /// So many migrations were run in another form than the binary knows: the database belongs to another build.
+    Changed(usize),
 }
 
 /// The database could not be migrated.
@@ -48,41 +50,51 @@ pub struct History {
     pub pending: usize,
     /// Those that were run and that the binary does not know.
     pub unknown: usize,
+    /// Those that were run in another form than the binary knows.
+    pub changed: usize,
 }
 
 impl History {
     /// The same in a word.
     #[must_use]
     pub fn schema(self) -> Schema {
-        match (self.pending, self.unknown) {
-            (0, 0) => Schema::Current,
-            (0, ahead) => Schema::Ahead(ahead),
-            (behind, _) => Schema::Behind(behind),
+        match (self.changed, self.pending, self.unknown) {
+            (0, 0, 0) => Schema::Current,
+            (0, 0, ahead) => Schema::Ahead(ahead),
+            (0, behind, _) => Schema::Behind(behind),
+            (changed, _, _) => Schema::Changed(changed),
         }
     }
 }
 
 /// Compares a database's history with the binary.
 pub async fn compare(conn: &mut PgConnection, service: &Migrator) -> Result<History, DbError> {
-    let mut history = History { applied: 0, pending: 0, unknown: 0 };
+    let mut history = History { applied: 0, pending: 0, unknown: 0, changed: 0 };
     for migrator in [&RUNTIME, service] {
-        let known: BTreeSet<i64> = migrator.iter().map(|migration| migration.version).collect();
+        let known: BTreeMap<i64, &Cow<'_, [u8]>> =
+            migrator.iter().map(|migration| (migration.version, &migration.checksum)).collect();
         let applied = applied(conn, &migrator.table_name).await?;
         history.applied += applied.len();
-        history.pending += known.difference(&applied).count();
-        history.unknown += applied.difference(&known).count();
+        history.pending += known.keys().filter(|version| !applied.contains_key(version)).count();
+        for (version, checksum) in &applied {
+            match known.get(version) {
+                None => history.unknown += 1,
+                Some(known) if known.as_ref() != checksum.as_slice() => history.changed += 1,
+                Some(_) => {}
+            }
+        }
     }
     Ok(history)
 }
 
-/// Versions that were run; none where the history table is not there yet.
-async fn applied(conn: &mut PgConnection, table: &str) -> Result<BTreeSet<i64>, DbError> {
+/// What was run, each version with its checksum; none where the history table is not there yet.
+async fn applied(conn: &mut PgConnection, table: &str) -> Result<BTreeMap<i64, Vec<u8>>, DbError> {
     let exists: bool =
         sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(&mut *conn).await?;
     if !exists {
-        return Ok(BTreeSet::new());
+        return Ok(BTreeMap::new());
     }
     // The table's name comes from the binary, never from outside.
-    let query = AssertSqlSafe(format!("SELECT version FROM {table} WHERE success"));
-    Ok(sqlx::query_scalar(query).fetch_all(conn).await?.into_iter().collect())
+    let query = AssertSqlSafe(format!("SELECT version, checksum FROM {table} WHERE success"));
+    Ok(sqlx::query_as(query).fetch_all(conn).await?.into_iter().collect())
 }

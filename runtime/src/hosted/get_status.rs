@@ -140,6 +140,9 @@ fn checks(measured: Option<Measurement>, now: DateTime<Utc>) -> Vec<Check> {
         None => (false, "unknown while the database does not answer".to_owned()),
         Some(Schema::Current) => (true, "current".to_owned()),
         Some(Schema::Behind(count)) => (false, format!("{count} to run: `levqor migrate`")),
+        Some(Schema::Changed(count)) => {
+            (false, format!("{count} were run in another form: the database belongs to another build"))
+        }
         Some(Schema::Ahead(count)) => {
             (true, format!("{count} of a newer version were run; they are compatible"))
         }

@@ -50,7 +50,9 @@ pub(super) fn lines(service: &str, said: Option<&Value>, seen: bool) -> Vec<Line
 fn turn_on(reason: &str) -> String {
     match reason.split_once(" is not set") {
         Some((setting, _)) => format!("set {setting} for that service, and start it again"),
-        None if reason == "not part of this version" => "it cannot be turned on in this version".to_owned(),
+        None if reason.ends_with("not part of this version") => {
+            "it cannot be turned on in this version".to_owned()
+        }
         None => "change what the reason names".to_owned(),
     }
 }
@@ -134,6 +136,9 @@ fn test_of_reports(test: &Value) -> Finding {
     if failed > arrived {
         let last = if arrived.is_empty() { "never" } else { arrived };
         return Finding::failed(format!("{} at {failed}; one last arrived: {last}", text(test, "failure")));
+    }
+    if arrived.is_empty() {
+        return Finding::failed("none has arrived");
     }
     Finding::on(format!("the last one arrived at {arrived}"))
 }
@@ -256,5 +261,6 @@ mod tests {
         assert_eq!(test(json!("2026-11-24T06:00:00Z"), json!("2026-11-17T06:00:00Z")), On);
         assert_eq!(test(json!("2026-11-17T06:00:00Z"), json!("2026-11-24T06:00:00Z")), Failed);
         assert_eq!(test(Value::Null, json!("2026-11-24T06:00:00Z")), Failed);
+        assert_eq!(test(Value::Null, Value::Null), Failed);
     }
 }
