@@ -64,6 +64,25 @@ fn a_migration_that_is_to_run_is_counted_and_the_service_that_waits_for_it_is_na
 }
 
 #[test]
+fn a_migration_that_was_run_in_another_form_is_found() {
+    let patient = Patient::start();
+    let last = "(SELECT max(version) FROM runtime.migrations)";
+    let change =
+        |checksum| format!("UPDATE runtime.migrations SET checksum = {checksum} WHERE version = {last}");
+    patient.sabotage("billing", &change("'\\x00' || checksum"));
+    let report = patient.doctor(&[]);
+    let words = report.evidence("FAILED", "billing.migrations");
+    assert!(words.contains("1 were run in another form than this build's"), "{words}");
+    patient.until("the service says so too", || {
+        let report = patient.doctor(&[]);
+        report.with("FAILED").contains(&"billing.status")
+            && report.evidence("FAILED", "billing.status").contains("1 were run in another form")
+    });
+    patient.sabotage("billing", &change("substring(checksum FROM 2)"));
+    patient.until("all is well again", || patient.doctor(&[]).with("FAILED").is_empty());
+}
+
+#[test]
 fn a_database_of_a_newer_binary_is_to_look_at_and_fails_nothing() {
     let patient = Patient::start();
     let newer = "INSERT INTO runtime.migrations (version, description, success, checksum, execution_time)

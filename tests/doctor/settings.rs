@@ -51,6 +51,8 @@ fn each_key_that_is_wrong_fails_its_own_line_and_no_other() {
     ] {
         let report = patient.doctor(&[(name, value)]);
         report.assert_only(failed, words);
+        // One mistake keeps nothing else of its role from being checked.
+        assert!(report.with("ON").contains(&"notifications.database"), "{name}");
     }
 }
 
