@@ -290,7 +290,8 @@ impl<D: Destination> Worker<D> {
         };
         drop(trouble);
         let (exporter, dropped) = (self.destination.name(), mended.dropped);
-        tracing::info!(exporter, dropped, "telemetry is taken again");
+        // As loud as the news of the loss: whoever heard that must hear this.
+        tracing::warn!(exporter, dropped, "telemetry is taken again");
     }
 }
 
