@@ -13,6 +13,7 @@ pub mod deferred;
 pub mod email;
 pub mod error;
 pub mod fail_point;
+mod grpc_code;
 mod health;
 mod hosted;
 pub mod id;

@@ -11,7 +11,7 @@ use tonic::Code;
 use tracing::Span;
 
 use super::{Definition, Metrics, Timing, chassis, recorded_trace};
-use crate::access::Methods;
+use crate::{access::Methods, grpc_code};
 
 /// What an RPC is called that is none of ours: health checks, reflection, and what strangers make up.
 const OTHER: &str = "_OTHER";
@@ -106,48 +106,11 @@ impl ByCode {
             usize::try_from(i32::from(code)).ok().and_then(|n| self.codes.get(n)).unwrap_or(&self.codes[2]);
         slot.get_or_init(|| {
             let mut attributes = self.attributes.clone();
-            attributes.push(KeyValue::new("rpc.response.status_code", name(code)));
-            if is_failure(code) {
-                attributes.push(KeyValue::new("error.type", name(code)));
+            attributes.push(KeyValue::new("rpc.response.status_code", grpc_code::name(code)));
+            if grpc_code::is_failure(code) {
+                attributes.push(KeyValue::new("error.type", grpc_code::name(code)));
             }
             self.metrics.histogram(self.definition, &attributes)
         })
     }
-}
-
-/// The name of a code, as gRPC spells it.
-#[must_use]
-pub const fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
-}
-
-/// What the conventions call a failure of the server; the rest is what callers did.
-const fn is_failure(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Unknown
-            | Code::DeadlineExceeded
-            | Code::Unimplemented
-            | Code::Internal
-            | Code::Unavailable
-            | Code::DataLoss
-    )
 }

@@ -8,7 +8,7 @@ use super::{
     context::{continue_trace, inject, is_recorded, resume_trace},
     record::Place,
 };
-use crate::access;
+use crate::{access, grpc_code};
 
 /// What is called that we do not know; it must not become a name in anybody's statistics.
 const OTHER: &str = "_OTHER";
@@ -57,26 +57,16 @@ pub(crate) fn rpc_client_span<B>(request: &mut http::Request<B>) -> Option<Span>
 
 /// Notes how a call ended, on the span of whoever answers.
 pub(crate) fn record_served(span: &Span, code: Code) {
-    let name = code_name(code);
+    let name = grpc_code::name(code);
     span.record("rpc.response.status_code", name);
-    // What the caller did wrong is no failure of the one that says so.
-    let failed = matches!(
-        code,
-        Code::Unknown
-            | Code::DeadlineExceeded
-            | Code::Unimplemented
-            | Code::Internal
-            | Code::Unavailable
-            | Code::DataLoss
-    );
-    if failed {
+    if grpc_code::is_failure(code) {
         fail(span, name);
     }
 }
 
 /// Notes how a call ended, on the span of whoever called.
 pub(crate) fn record_called(span: &Span, code: Code) {
-    let name = code_name(code);
+    let name = grpc_code::name(code);
     span.record("rpc.response.status_code", name);
     if code != Code::Ok {
         fail(span, name);
@@ -170,28 +160,5 @@ fn known(path: &str) -> &str {
         Some(method) => &method.rpc,
         None if platform => path.trim_start_matches('/'),
         None => OTHER,
-    }
-}
-
-/// A code as it is written in `google.rpc.Code`.
-const fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
