@@ -5,6 +5,7 @@
     reason = "these tests say what they measured, how to play them again, and what the processes said"
 )]
 
+mod claims;
 mod duplicates;
 mod fail_points;
 mod kills;

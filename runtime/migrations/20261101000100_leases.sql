@@ -1,7 +1,6 @@
 -- A lease is the right to work on a key until a time. Its fence is new with each claim and never comes again, so a
--- worker whose lease was taken over can tell, and changes nothing.
-CREATE SEQUENCE runtime.fence;
-
+-- worker whose lease was taken over can tell, and changes nothing. The claimer draws it, and so knows what it took even
+-- where the answer to its claim is lost.
 CREATE TABLE runtime.leases (
     key text PRIMARY KEY,
     leased_until timestamptz NOT NULL,

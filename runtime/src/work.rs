@@ -3,6 +3,8 @@
 //! Deferred calls and journals share it. A source claims rows by SQL that decides races by constraint and row lock; the
 //! loop adds concurrency, wake-ups and the stop.
 
+mod fences;
+
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
@@ -10,6 +12,8 @@ use futures_util::FutureExt;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
+
+pub use fences::{Drawn, Fences};
 
 use crate::{chassis::Tasks, db::DbError};
 

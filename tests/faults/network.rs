@@ -27,7 +27,7 @@ const PLACES: [Place; 4] = [
     (|wires| &wires.notifications_database, false, "notifications"),
 ];
 
-async fn start() -> (Mesh, Shop, Post) {
+pub(super) async fn start() -> (Mesh, Shop, Post) {
     let (shop, post) = (Shop::open(0), Post::open(true));
     let plan = Plan { wired: true, ..Plan::new(1, &shop, &post).await };
     let mesh = Mesh::start(plan).await;
@@ -35,7 +35,7 @@ async fn start() -> (Mesh, Shop, Post) {
     (mesh, shop, post)
 }
 
-async fn settles(mesh: &Mesh, shop: &mut Shop, post: &Post) {
+pub(super) async fn settles(mesh: &Mesh, shop: &mut Shop, post: &Post) {
     shop.close();
     shop.all_taken().await;
     mesh.rest().await;

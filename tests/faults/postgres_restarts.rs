@@ -43,9 +43,7 @@ async fn ten_restarts_of_postgresql_lose_nothing_and_recovery_takes_seconds() {
     }
     println!("accepted again after {recovered:.2?}, all mails sent after {mailed:.2?}");
     assert!(recovered.iter().all(|took| *took < RECOVERY), "{recovered:?}");
-    // What PostgreSQL was killed over between a commit and its answer waits for its lease, 45 s.
-    let at_once = mailed.iter().filter(|took| **took < RECOVERY).count();
-    assert!(at_once >= 8, "{mailed:?}");
+    assert!(mailed.iter().all(|took| *took < RECOVERY), "{mailed:?}");
     shop.close();
     shop.all_taken().await;
     mesh.rest().await;

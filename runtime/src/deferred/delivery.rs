@@ -28,7 +28,7 @@ use crate::{
     service::{GivenUp, Service},
     shared_commit::{BatchWrite, NotWritten, SharedCommit},
     telemetry::{self, DeferredCall},
-    work::{self, LEASE, MAX_ATTEMPTS, Source, TRY_TIMEOUT},
+    work::{self, Fences, LEASE, MAX_ATTEMPTS, Source, TRY_TIMEOUT},
 };
 
 /// Calls that are made at once. More than may be made to one target: one that hangs must not hold up all others.
@@ -44,6 +44,7 @@ const SETTLE_AGAIN: Duration = Duration::from_millis(250);
 pub struct Delivery<S> {
     service: Arc<S>,
     chassis: Chassis,
+    fences: Fences,
     places: Places,
     done: SharedCommit<Done>,
     counts: Counts,
@@ -78,7 +79,7 @@ impl<S: Service> Delivery<S> {
         let done = SharedCommit::new(&chassis.db, Done);
         let counts = Counts::new(&chassis.metrics);
         let places = Places::new(Arc::clone(&chassis.wakes.deferred));
-        Self { service, chassis, places, done, counts }
+        Self { service, chassis, fences: Fences::default(), places, done, counts }
     }
 
     async fn call(&self, call: &Claimed) -> Result<(), Status> {
@@ -205,7 +206,9 @@ impl<S: Service> Source for Delivery<S> {
     async fn claim(&self, limit: i64) -> Result<Vec<Taken>, DbError> {
         let places = store::Places { most: MOST_PER_TARGET, left: self.places.left() };
         let mut conn = self.chassis.db.acquire().await?;
-        let claimed = store::claim(&mut conn, limit, LEASE.as_secs_f64(), &places).await?;
+        let drawn = self.fences.draw();
+        let claimed = store::claim(&mut conn, limit, LEASE.as_secs_f64(), &places, &drawn).await;
+        let claimed = drawn.answered(claimed)?;
         // All at once, so that none is left without its place if we are stopped here.
         let taken: Vec<_> =
             claimed.into_iter().map(|call| Taken { place: self.places.take(&call.target), call }).collect();

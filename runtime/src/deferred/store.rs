@@ -6,7 +6,10 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::db::{DbError, Page};
+use crate::{
+    db::{DbError, Page},
+    work::Drawn,
+};
 
 /// A call to be written.
 pub(crate) struct NewCall<'a> {
@@ -97,12 +100,14 @@ pub(crate) struct Places {
 
 /// Claims due calls that nobody holds, of each target no more than there are places, those that are due for longest first.
 /// It goes from target to target through the index, however long the heap of one is. The row lock decides between
-/// claimers; the lease ends a dead claimer's hold.
+/// claimers; the lease ends a dead claimer's hold. What this claimer took before without hearing of it is free, and its try
+/// was none.
 pub(crate) async fn claim(
     conn: &mut PgConnection,
     limit: i64,
     lease_s: f64,
     places: &Places,
+    drawn: &Drawn<'_>,
 ) -> Result<Vec<Claimed>, DbError> {
     let number = |places: usize| i64::try_from(places).unwrap_or(i64::MAX);
     let (targets, left): (Vec<_>, Vec<_>) =
@@ -121,14 +126,14 @@ pub(crate) async fn claim(
                FROM targets LEFT JOIN unnest($3::text[], $4::bigint[]) AS places (target, free) USING (target),
                     LATERAL (SELECT w.work_id, w.due_time FROM runtime.work AS w
                              WHERE w.target = targets.target AND w.state = 'WAITING' AND w.due_time <= runtime.now()
-                               AND (w.leased_until IS NULL OR w.leased_until <= runtime.now())
+                               AND (w.leased_until IS NULL OR w.leased_until <= runtime.now() OR w.fence = ANY ($7))
                              ORDER BY w.due_time LIMIT coalesce(places.free, $5)
                              FOR UPDATE SKIP LOCKED) AS due
                ORDER BY due.due_time LIMIT $1
            )
            UPDATE runtime.work AS w
-           SET leased_until = runtime.now() + make_interval(secs => $2), fence = nextval('runtime.fence'),
-               attempts = w.attempts + 1
+           SET leased_until = runtime.now() + make_interval(secs => $2), fence = $6,
+               attempts = w.attempts + (w.fence <> ALL ($7))::integer
            FROM due WHERE w.work_id = due.work_id
            RETURNING w.work_id, w.rpc, w.target AS "target!", w.request, w.idempotency_key, w.attempts, w.fence,
                      w.trace_parent"#,
@@ -137,6 +142,8 @@ pub(crate) async fn claim(
         &targets,
         &left,
         number(places.most),
+        drawn.fence(),
+        drawn.unanswered(),
     )
     .fetch_all(conn)
     .await?;

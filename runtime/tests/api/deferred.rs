@@ -88,7 +88,7 @@ async fn a_worker_that_lost_its_lease_changes_nothing() {
         .await;
     // Another replica has taken the call over, and holds it.
     let taken: i64 = sqlx::query_scalar(
-        "UPDATE runtime.work SET fence = nextval('runtime.fence'), leased_until = runtime.now() + interval '1 hour'
+        "UPDATE runtime.work SET fence = 7, leased_until = runtime.now() + interval '1 hour'
          WHERE idempotency_key = 'slow' RETURNING fence",
     )
     .fetch_one(service.db.pool())

@@ -28,7 +28,7 @@ use levqor_runtime::{
     rpc::State as _,
     service::Service as _,
     telemetry,
-    work::{self, Source},
+    work::{self, Fences, Source},
 };
 use look::Seen;
 use sqlx::PgConnection;
@@ -62,6 +62,7 @@ const END_AGAIN: Duration = Duration::from_millis(250);
 /// The work list of Stripe's events.
 pub struct Journal {
     billing: Arc<Billing>,
+    fences: Fences,
     /// When it last looked for what an older version laid aside, in seconds since 1970.
     looked: AtomicI64,
 }
@@ -76,7 +77,7 @@ impl Journal {
     /// The journal of this service.
     #[must_use]
     pub fn new(billing: Arc<Billing>) -> Self {
-        Self { billing, looked: AtomicI64::new(0) }
+        Self { billing, fences: Fences::default(), looked: AtomicI64::new(0) }
     }
 
     fn db(&self) -> &Db {
@@ -296,7 +297,9 @@ impl Source for Journal {
         if settled == UNHEEDED.unsigned_abs() {
             self.wake().notify_one();
         }
-        leases::claim(&mut conn, &SessionEvent::TYPES, limit).await
+        let drawn = self.fences.draw();
+        let claimed = leases::claim(&mut conn, &SessionEvent::TYPES, limit, &drawn).await;
+        drawn.answered(claimed)
     }
 
     async fn process(&self, lease: Lease) {

@@ -1,6 +1,9 @@
 //! Leases on what the Stripe journal works on (`runtime.leases`, keys with the prefix `stripe:`): one worker per key.
 
-use levqor_runtime::{db::DbError, work};
+use levqor_runtime::{
+    db::DbError,
+    work::{self, Drawn},
+};
 use sqlx::{PgConnection, postgres::types::PgInterval};
 
 use super::known;
@@ -13,17 +16,18 @@ pub struct Lease {
     pub(crate) key: StripeId,
     /// New with every claim.
     pub(crate) fence: i64,
-    /// The lease before this one ran out: its worker was killed, panicked, or could not settle.
+    /// The lease before this one ran out: its worker was killed, panicked, or could not settle. Or nobody heard of it.
     pub(crate) lapsed: bool,
 }
 
 /// Claims up to `limit` keys that have due events and no live lease, the longest due first. Two claimers never get the
-/// same key: the row decides. They lock rows in the order of the keys, so they cannot deadlock.
-/// Only events of these types count.
+/// same key: the row decides. They lock rows in the order of the keys, so they cannot deadlock. A lease that this claimer
+/// took before without hearing of it is not alive. Only events of these types count.
 pub(crate) async fn claim(
     conn: &mut PgConnection,
     heeded: &[&str],
     limit: i64,
+    drawn: &Drawn<'_>,
 ) -> Result<Vec<Lease>, DbError> {
     let lease = PgInterval::try_from(work::LEASE).unwrap_or_default();
     // A window over the longest due events keeps a claim cheap in a backlog. Leased keys are left out before the window
@@ -38,7 +42,8 @@ pub(crate) async fn claim(
               AND event.type = ANY ($3::text[])
               AND NOT EXISTS (
                   SELECT 1 FROM runtime.leases AS lease
-                  WHERE lease.key = 'stripe:' || event.lease_key AND lease.leased_until > runtime.now()
+                  WHERE lease.key = 'stripe:' || event.lease_key
+                    AND lease.leased_until > runtime.now() AND lease.fence <> ALL ($5)
               )
             ORDER BY event.due_time
             LIMIT 1000
@@ -48,9 +53,9 @@ pub(crate) async fn claim(
         ),
         claimed AS (
             INSERT INTO runtime.leases AS lease (key, leased_until, fence)
-            SELECT key, runtime.now() + $2, nextval('runtime.fence') FROM wanted ORDER BY key
+            SELECT key, runtime.now() + $2, $4 FROM wanted ORDER BY key
             ON CONFLICT (key) DO UPDATE SET leased_until = excluded.leased_until, fence = excluded.fence
-            WHERE lease.leased_until <= runtime.now()
+            WHERE lease.leased_until <= runtime.now() OR lease.fence = ANY ($5)
             RETURNING lease.key, lease.fence
         )
         -- The table reads as it was before this statement: whoever settles removes the lease, so one that was there
@@ -62,6 +67,8 @@ pub(crate) async fn claim(
         limit,
         lease,
         heeded as _,
+        drawn.fence(),
+        drawn.unanswered(),
     )
     .fetch_all(conn)
     .await?

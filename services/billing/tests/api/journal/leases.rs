@@ -91,7 +91,7 @@ async fn a_killed_workers_work_is_taken_up_within_a_minute() {
     let bench = Bench::start().await;
     // A worker of another process claimed this key and was killed.
     let killed = "INSERT INTO runtime.leases (key, leased_until, fence)
-                  VALUES ('stripe:cs_1', runtime.now() + interval '45 seconds', nextval('runtime.fence'))";
+                  VALUES ('stripe:cs_1', runtime.now() + interval '45 seconds', 7)";
     bench.execute(killed).await;
     bench.receive(&event("evt_1", COMPLETED, &session("cs_1"))).await;
     // Another key is not held up.
@@ -100,6 +100,32 @@ async fn a_killed_workers_work_is_taken_up_within_a_minute() {
     bench.service.advance(chrono::TimeDelta::seconds(60)).await;
     bench.settled("evt_1").await;
     assert_eq!(bench.count(ORDERS).await, 2);
+}
+
+#[tokio::test]
+async fn what_a_claim_took_that_was_cut_off_is_claimed_again_at_once() {
+    let idle = with_one_event().await;
+    idle.execute(
+        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql
+             AS 'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END';
+         CREATE TRIGGER wait AFTER INSERT ON runtime.leases FOR EACH ROW EXECUTE FUNCTION wait()",
+    )
+    .await;
+    let mut barrier = idle.db.acquire().await.expect("a connection");
+    sqlx::raw_sql("SELECT pg_advisory_lock(1)").execute(&mut *barrier).await.expect("raised");
+    let waiting = "SELECT count(*) FROM pg_locks JOIN pg_database AS d ON d.oid = database
+                   WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()";
+    tokio::select! {
+        _ = idle.journal.claim(10) => panic!("it waits before its commit"),
+        () = idle.until(waiting, 1) => {}
+    }
+    sqlx::raw_sql("SELECT pg_advisory_unlock(1)").execute(&mut *barrier).await.expect("lowered");
+    idle.until("SELECT count(*) FROM runtime.leases", 1).await;
+    idle.work().await;
+    assert_eq!(
+        (idle.count(ORDERS).await, idle.event("evt_1").await),
+        (1, ("PROCESSED".to_owned(), 1, String::new()))
+    );
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use levqor_runtime::{
     install_crypto,
     metrics::Metrics,
     service::Service,
-    testing::{self, MESH_KEY, advance},
+    testing::{self, MESH_KEY, advance, eventually},
     token::{MeshKeys, ServiceTokens},
     work::{LEASE, Source, Wakes},
 };
@@ -96,6 +96,11 @@ impl Idle {
 
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(self.db.pool()).await.expect("counted")
+    }
+
+    /// Waits until this counts so many.
+    pub(crate) async fn until(&self, sql: &'static str, count: i64) {
+        eventually(sql, || async { (self.count(sql).await == count).then_some(()) }).await;
     }
 
     pub(crate) async fn execute(&self, sql: &'static str) {
