@@ -61,7 +61,7 @@ impl Mesh {
     ) -> Self {
         let errors = Errors::default();
         // A test runs on one thread, and so do all tasks of its mesh: what they log is this test's.
-        let log = tracing::subscriber::set_default(tracing_subscriber::registry().with(errors.clone()));
+        let log = testing::hear(tracing_subscriber::registry().with(errors.clone()));
         let (billing_port, notifications_port) = (port().await, port().await);
         let address = |listener: &TcpListener| vec![Address::Fixed(listener.local_addr().expect("address"))];
         let peers = Addresses(

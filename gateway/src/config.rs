@@ -1,4 +1,4 @@
-//! Settings of the gateway: its own three, and those that it shares with the services.
+//! Settings of the gateway: its own four, and those that it shares with the services.
 
 use std::{net::SocketAddr, num::NonZero, time::Duration};
 
@@ -24,8 +24,15 @@ const MAX_CONCURRENT_REQUESTS: Setting = Setting::plain(
     Some("1024"),
     "How many REST requests are worked on at once; more are answered with 503 at once.",
 );
+const IDLE_TIMEOUT_MS: Setting = Setting::plain(
+    "LEVQOR_IDLE_TIMEOUT_MS",
+    Some("120000"),
+    "How long a connection without a request is kept, in milliseconds: longer than a load balancer in front keeps it.",
+);
 /// Services keep no caller waiting for longer.
 const LONGEST_TIMEOUT_MS: u64 = 60_000;
+/// A head is a few hundred bytes, sent at once.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How the gateway is to run.
 pub struct Config {
@@ -35,6 +42,10 @@ pub struct Config {
     pub request_timeout: Duration,
     /// `LEVQOR_MAX_CONCURRENT_REQUESTS`
     pub max_concurrent_requests: usize,
+    /// `LEVQOR_IDLE_TIMEOUT_MS`
+    pub idle_timeout: Duration,
+    /// How long a client may take to send the head of a request that it has begun.
+    pub head_timeout: Duration,
     /// `LEVQOR_JWT_SECRET` and its like: how people are recognised.
     pub user_tokens: UserTokensConfig,
     /// `LEVQOR_MESH_KEY`: how the gateway shows services who it is.
@@ -48,7 +59,7 @@ pub struct Config {
 /// Every setting that the gateway reads.
 #[must_use]
 pub fn settings() -> Vec<Setting> {
-    let mut settings = vec![HTTP_ADDR, REQUEST_TIMEOUT_MS, MAX_CONCURRENT_REQUESTS];
+    let mut settings = vec![HTTP_ADDR, REQUEST_TIMEOUT_MS, MAX_CONCURRENT_REQUESTS, IDLE_TIMEOUT_MS];
     settings.extend(UserTokensConfig::settings());
     settings.extend(MeshKeys::settings());
     settings.extend(Addresses::settings());
@@ -65,6 +76,8 @@ impl Config {
             reader.problem(&REQUEST_TIMEOUT_MS, "expected a number of milliseconds from 1 to 60000");
         }
         let most: Option<NonZero<u32>> = reader.defaulted(&MAX_CONCURRENT_REQUESTS, "a number of at least 1");
+        let idle_ms: Option<NonZero<u32>> =
+            reader.defaulted(&IDLE_TIMEOUT_MS, "a number of milliseconds of at least 1");
         let user_tokens = UserTokensConfig::read(reader);
         let mesh_keys = MeshKeys::read(reader);
         let addresses = Addresses::read(reader, crate::NAME);
@@ -72,6 +85,8 @@ impl Config {
             http_addr: http_addr?,
             request_timeout: Duration::from_millis(timeout_ms?.get()),
             max_concurrent_requests: usize::try_from(most?.get()).ok()?,
+            idle_timeout: Duration::from_millis(idle_ms?.get().into()),
+            head_timeout: HEAD_TIMEOUT,
             user_tokens: user_tokens?,
             mesh_keys: mesh_keys?,
             addresses: addresses?,
@@ -92,6 +107,7 @@ mod tests {
             ("LEVQOR_HTTP_ADDR", "localhost"),
             ("LEVQOR_REQUEST_TIMEOUT_MS", "60001"),
             ("LEVQOR_MAX_CONCURRENT_REQUESTS", "0"),
+            ("LEVQOR_IDLE_TIMEOUT_MS", "2 min"),
         ]);
         let mut reader = Reader::new(&env);
         let config = Config::read(&mut reader);
@@ -100,6 +116,7 @@ mod tests {
             "LEVQOR_HTTP_ADDR",
             "LEVQOR_REQUEST_TIMEOUT_MS",
             "LEVQOR_MAX_CONCURRENT_REQUESTS",
+            "LEVQOR_IDLE_TIMEOUT_MS",
             "LEVQOR_JWT_SECRET",
             "LEVQOR_MESH_KEY",
             "LEVQOR_BILLING_ADDR",

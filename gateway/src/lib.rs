@@ -36,6 +36,7 @@ use self::{
     edge::Edge,
     health::{Health, Meter},
     problem::Problem,
+    server::Patience,
     transcode::Transcoder,
     webhooks::Stripe,
 };
@@ -87,6 +88,8 @@ pub fn start_on(
         http_addr,
         request_timeout,
         max_concurrent_requests,
+        idle_timeout,
+        head_timeout,
         user_tokens,
         mesh_keys,
         addresses,
@@ -118,7 +121,8 @@ pub fn start_on(
         .fallback_service(Router::new().fallback(transcode::serve).with_state(transcoder));
 
     let edge = Edge::new(routes, max_concurrent_requests, readiness.clone(), &metrics);
-    Ok(Running::new(listener, addr, Arc::new(edge), readiness, background, metrics))
+    let patience = Patience { head: head_timeout, idle: idle_timeout };
+    Ok(Running::new(listener, addr, patience, Arc::new(edge), readiness, background, metrics))
 }
 
 /// What the gateway can do, and what it cannot do yet.

@@ -15,15 +15,16 @@ use tokio::{
     net::{TcpListener, TcpStream},
     time::timeout,
 };
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::{
+    io::InspectReader,
+    sync::{CancellationToken, DropGuard},
+};
 
 use self::requests::{Answer, Requests};
 use crate::edge::Edge;
 
 /// How long a drain waits for answers to be read.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(20);
-/// How long a client may take to send the head of a request.
-const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// How often a silent HTTP/2 connection is asked whether it is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How long, on the way out, a client that has connected is given to ask.
@@ -33,6 +34,16 @@ const FIRST_REQUEST_PATIENCE: Duration = Duration::from_secs(1);
 const GOODBYE_PATIENCE: Duration = Duration::from_secs(3);
 /// How long to wait where no connection can be taken, as with too many open files.
 const BREATH: Duration = Duration::from_millis(50);
+
+/// How long a connection may take to ask.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// For the head of a request, from its first byte on.
+    pub(crate) head: Duration,
+    /// For the first byte of the next request. Who sends it just as the connection is closed gets no answer, and may not
+    /// know whether to ask again: clients, and load balancers, must be the first to close.
+    pub(crate) idle: Duration,
+}
 
 /// A gateway that serves. Dropped, it takes no more; drained, it finishes what it has taken, and says when.
 pub struct Running {
@@ -58,13 +69,14 @@ impl Running {
     pub(crate) fn new(
         listener: TcpListener,
         addr: SocketAddr,
+        patience: Patience,
         edge: Arc<Edge>,
         readiness: Readiness,
         background: Background,
         metrics: Metrics,
     ) -> Self {
         let (tasks, stop) = (Tasks::default(), CancellationToken::new());
-        tasks.spawn(accept(listener, edge, stop.clone(), tasks.clone()));
+        tasks.spawn(accept(listener, patience, edge, stop.clone(), tasks.clone()));
         Self { addr, readiness, tasks, stop: stop.drop_guard(), metrics, _background: StopOnDrop(background) }
     }
 
@@ -93,8 +105,14 @@ impl Running {
     }
 }
 
-async fn accept(listener: TcpListener, edge: Arc<Edge>, stop: CancellationToken, tasks: Tasks) {
-    let serve = |stream| tasks.spawn(serve(stream, Arc::clone(&edge), stop.clone()));
+async fn accept(
+    listener: TcpListener,
+    patience: Patience,
+    edge: Arc<Edge>,
+    stop: CancellationToken,
+    tasks: Tasks,
+) {
+    let serve = |stream| tasks.spawn(serve(stream, patience, Arc::clone(&edge), stop.clone()));
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -120,23 +138,24 @@ async fn accept(listener: TcpListener, edge: Arc<Edge>, stop: CancellationToken,
     }
 }
 
-async fn serve(stream: TcpStream, edge: Arc<Edge>, stop: CancellationToken) {
+async fn serve(stream: TcpStream, patience: Patience, edge: Arc<Edge>, stop: CancellationToken) {
     // Small answers must not wait for more to send.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(error = &error as &dyn std::error::Error, "cannot set TCP_NODELAY");
     }
     let requests = Requests::default();
-    let asked = requests.clone();
+    let (asked, heard) = (requests.clone(), requests.clone());
     let service = tower::service_fn(move |request: http::Request<_>| {
-        let (edge, open) = (Arc::clone(&edge), asked.begin());
+        let (edge, open) = (Arc::clone(&edge), asked.begin(request.version()));
         async move {
             let answer = edge.serve(request.map(Body::new)).await;
             Ok::<_, Infallible>(answer.map(|body| Answer { body, _open: open }))
         }
     });
     let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
+    server.http1().timer(TokioTimer::new()).header_read_timeout(patience.idle);
     server.http2().timer(TokioTimer::new()).keep_alive_interval(KEEP_ALIVE);
+    let stream = InspectReader::new(stream, move |bytes: &[u8]| heard.hear(bytes));
     let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut connection = pin!(connection);
     let leave = async {
@@ -144,15 +163,19 @@ async fn serve(stream: TcpStream, edge: Arc<Edge>, stop: CancellationToken) {
         // A client that has just connected is about to ask; one that has asked before was told to close.
         let _ = timeout(FIRST_REQUEST_PATIENCE, requests.begun()).await;
     };
-    // hyper's own patience begins with the first byte; a client that sends none would stay for ever.
+    // hyper's own patience begins with the first byte; a client that sends none would stay for ever. And it is one for the
+    // rest between two requests and for the head of the second.
     let silent = async {
-        if timeout(HEAD_PATIENCE, requests.begun()).await.is_ok() {
+        if timeout(patience.idle, requests.begun()).await.is_ok() {
             std::future::pending::<()>().await;
         }
     };
     let ended = tokio::select! {
+        // The connection first: what has come in time is taken, however late we look.
+        biased;
         ended = connection.as_mut() => ended,
         () = silent => return,
+        () = requests.late_head(patience.head) => return,
         () = leave => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {

@@ -30,6 +30,10 @@ use crate::{
 /// How often a `dns:` address is looked up again.
 const RESOLVE_EVERY: Duration = Duration::from_secs(5);
 
+/// How long an unused connection is kept. Shorter than servers keep theirs, the gateway's two minutes among them: what is sent
+/// just as the other side closes is lost.
+const KEPT: Duration = Duration::from_secs(45);
+
 /// A client for outside systems. Fails only where TLS cannot be set up.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that makes HTTP clients")]
 pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
@@ -37,6 +41,7 @@ pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
     reqwest::Client::builder()
         .connect_timeout(Duration::from_secs(5))
         .timeout(Duration::from_secs(30))
+        .pool_idle_timeout(KEPT)
         .build()
 }
 
@@ -44,7 +49,11 @@ pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
 #[expect(clippy::disallowed_methods, reason = "this is the one place that makes HTTP clients")]
 pub fn local_http_client() -> Result<reqwest::Client, reqwest::Error> {
     crate::install_crypto();
-    reqwest::Client::builder().no_proxy().connect_timeout(Duration::from_secs(5)).build()
+    reqwest::Client::builder()
+        .no_proxy()
+        .connect_timeout(Duration::from_secs(5))
+        .pool_idle_timeout(KEPT)
+        .build()
 }
 
 /// Channels to the services of the mesh, by name. Cheap to clone; connects when first used.

@@ -50,6 +50,25 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut check:
     }
 }
 
+/// Has this hear what is logged on this thread, and so by everything of a test, whose runtime has one thread. To be used in
+/// place of tracing's own `set_default`: where one subscriber only was ever made, tracing asks the thread that comes by a place
+/// first whether anybody wants to hear of it, and keeps the answer for all; the thread of another test says no.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that does it safely")]
+pub fn hear<S>(subscriber: S) -> tracing::subscriber::DefaultGuard
+where
+    S: tracing::Subscriber + Send + Sync + 'static,
+{
+    hear_on_every_thread();
+    tracing::subscriber::set_default(subscriber)
+}
+
+/// Makes two subscribers, of whom nobody hears anything: from then on all that there are are asked.
+fn hear_on_every_thread() {
+    static OTHERS: LazyLock<[tracing::Dispatch; 2]> =
+        LazyLock::new(|| [(); 2].map(|()| tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new())));
+    LazyLock::force(&OTHERS);
+}
+
 /// Runs something beside the test.
 #[expect(clippy::disallowed_methods, reason = "in a test there is no drain that would have to wait")]
 pub fn spawn<F>(future: F) -> tokio::task::JoinHandle<F::Output>
@@ -78,6 +97,7 @@ pub fn binaries() -> Binaries {
 #[must_use]
 pub fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<(Cluster, std::process::Child)> = OnceLock::new();
+    hear_on_every_thread();
     &CLUSTER
         .get_or_init(|| {
             let binaries = binaries();
@@ -297,4 +317,32 @@ pub fn config<S: Service>(url: &DatabaseUrl, settings: &[(&str, &str)]) -> Servi
     let mut config = reader.finish(config).expect("the settings of the test are valid");
     config.database_url = url.clone();
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, atomic::AtomicUsize};
+
+    use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt};
+
+    use super::*;
+
+    struct Count(Arc<AtomicUsize>);
+
+    impl<S: tracing::Subscriber> Layer<S> for Count {
+        fn on_event(&self, _: &tracing::Event<'_>, _: Context<'_, S>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_test_hears_what_another_thread_has_come_by_first() {
+        let said = || tracing::warn!("it is said");
+        let heard = Arc::new(AtomicUsize::new(0));
+        let _hears = hear(tracing_subscriber::registry().with(Count(Arc::clone(&heard))));
+        std::thread::spawn(said).join().expect("no panic");
+        assert_eq!(heard.load(Ordering::SeqCst), 0, "that thread is another test's");
+        said();
+        assert_eq!(heard.load(Ordering::SeqCst), 1);
+    }
 }

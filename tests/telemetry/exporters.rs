@@ -16,15 +16,24 @@ use crate::{
 /// Held by who measures time, and by who makes load.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// The slowest of some requests.
-fn slowest(roles: &Roles, requests: u32) -> Duration {
+/// How long some requests took: the middle one, and the slowest.
+fn timed(roles: &Roles, requests: usize) -> [Duration; 2] {
     let token = staff();
     let timed = (0..requests).map(|_| {
         let begun = Instant::now();
         assert_eq!(roles.get("/v1/orders", &token).0, 200);
         begun.elapsed()
     });
-    timed.max().expect("some")
+    let mut timed: Vec<_> = timed.collect();
+    timed.sort_unstable();
+    [timed[requests / 2], timed[requests - 1]]
+}
+
+/// Fails where requests are slower than they were: all of them, or one by the seconds that an export takes. What a busy
+/// machine adds is in both.
+fn assert_no_slower([middle, slowest]: [Duration; 2], before: [Duration; 2]) {
+    assert!(middle < before[0] * 3 + Duration::from_millis(20), "requests take {middle:?}, not {before:?}");
+    assert!(slowest < before[1] * 3 + Duration::from_secs(2), "a request took {slowest:?}, not {before:?}");
 }
 
 fn count(said: &str, words: &str) -> usize {
@@ -37,19 +46,15 @@ fn a_receiver_that_never_answers_slows_nobody_and_holds_up_no_end() {
     let mut roles =
         Roles::start(&[("OTEL_EXPORTER_OTLP_TIMEOUT", "4000"), ("OTEL_METRIC_EXPORT_INTERVAL", "100")]);
     // More than a batch, so that exports are under way.
-    let taken = slowest(&roles, 300);
+    let taken = timed(&roles, 300);
     roles.recorder.set_mood(Mood::Silent);
-    let silent = slowest(&roles, 300);
-    // One that waited for an export would take its four seconds; what a busy machine adds is in both.
-    assert!(
-        silent < taken * 3 + Duration::from_millis(500),
-        "a request took {silent:?}, and before {taken:?}"
-    );
+    // One that waited for an export would take its four seconds.
+    assert_no_slower(timed(&roles, 300), taken);
     roles.daemon("billing").until("telemetry is lost");
     let (_, said, end) = roles.stop_timed();
-    // Each waits five seconds at the most.
+    // Five seconds for all that is told: two that are waited for one after the other would take ten.
     let seconds = end.as_seconds_f64();
-    assert!(seconds > 0.0 && seconds < 6.0, "a process took {seconds} s to end");
+    assert!(seconds > 0.0 && seconds < 9.0, "a process took {seconds} s to end");
     let lost = "telemetry is lost until its receiver takes it again";
     for exporter in ["traces", "logs", "metrics"] {
         let lines =
@@ -61,7 +66,9 @@ fn a_receiver_that_never_answers_slows_nobody_and_holds_up_no_end() {
 #[test]
 fn a_receiver_that_never_answers_fills_no_memory() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let roles = Roles::start(&[("OTEL_METRIC_EXPORT_INTERVAL", "100")]);
+    // No export comes to its end, however slow the machine: what is lost is what does not fit.
+    let roles =
+        Roles::start(&[("OTEL_METRIC_EXPORT_INTERVAL", "100"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "3600000")]);
     roles.recorder.set_mood(Mood::Silent);
     let page = || Page::read(&roles.page("gateway"));
     let lost = |signal| page().sum("levqor_telemetry_lost_total", &[("signal", signal)]).expect(signal);
@@ -85,7 +92,7 @@ fn a_receiver_that_refuses_is_told_of_once_and_once_when_it_takes_again() {
     let mut roles = Roles::start(&[("OTEL_METRIC_EXPORT_INTERVAL", "100")]);
     roles.recorder.set_mood(Mood::Refusing);
     for _ in 0..5 {
-        slowest(&roles, 20);
+        timed(&roles, 20);
         let calls = roles.recorder.calls();
         roles.recorder.until("another export", |_| (roles.recorder.calls() > calls + 3).then_some(()));
     }
@@ -95,7 +102,7 @@ fn a_receiver_that_refuses_is_told_of_once_and_once_when_it_takes_again() {
         assert!(!said.contains("taken again"), "{said}");
     }
     roles.recorder.set_mood(Mood::Taking);
-    slowest(&roles, 1);
+    timed(&roles, 1);
     for exporter in ["traces", "metrics"] {
         let again = format!("telemetry is taken again exporter={exporter} dropped=");
         let said = roles.daemon("gateway").until(&again).to_owned();

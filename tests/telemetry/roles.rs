@@ -90,9 +90,7 @@ impl Roles {
         request: impl FnOnce(&reqwest::Client, &str) -> reqwest::RequestBuilder,
     ) -> (u16, http::HeaderMap, String) {
         self.runtime.block_on(async {
-            // A connection that was kept open may be closed by the other side just as we use it.
-            let request = request(&self.http, &self.url).header("connection", "close");
-            let answer = request.send().await.expect("the gateway answers");
+            let answer = request(&self.http, &self.url).send().await.expect("the gateway answers");
             let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
             (status, headers, answer.text().await.expect("a body"))
         })
@@ -127,7 +125,7 @@ impl Roles {
     pub(crate) fn page(&self, role: &str) -> String {
         let (_, page) = self.pages.iter().find(|(of, _)| *of == role).expect("a role");
         self.runtime.block_on(async {
-            let request = self.http.get(format!("http://{page}/metrics")).header("connection", "close");
+            let request = self.http.get(format!("http://{page}/metrics"));
             request.send().await.expect("it is shown").text().await.expect("a page")
         })
     }

@@ -8,14 +8,22 @@ use std::{
 
 use axum::body::Body;
 use bytes::Bytes;
+use http::Version;
 use http_body::{Frame, SizeHint};
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until, timeout},
+};
 
 /// What a connection was asked.
 #[derive(Default)]
 struct Asked {
     ever: bool,
     open: usize,
+    /// Since when the head of the next has been coming.
+    head: Option<Instant>,
+    /// In HTTP/2 much else is said than requests, and hyper asks the silent itself whether they are there.
+    in_frames: bool,
 }
 
 /// Counts them. Cheap to clone.
@@ -24,12 +32,38 @@ pub(super) struct Requests(watch::Sender<Asked>);
 
 impl Requests {
     /// One more, until what this gives is dropped.
-    pub(super) fn begin(&self) -> Open {
+    pub(super) fn begin(&self, version: Version) -> Open {
         self.0.send_modify(|asked| {
             asked.ever = true;
             asked.open += 1;
+            asked.head = None;
+            asked.in_frames = version == Version::HTTP_2;
         });
         Open(self.clone())
+    }
+
+    /// Hears what the client sends: where no request is open, it is the head of the next.
+    pub(super) fn hear(&self, bytes: &[u8]) {
+        // Nobody is woken: who waits for a head that is late looks when it may be.
+        self.0.send_if_modified(|asked| {
+            if asked.open == 0 && !asked.in_frames && !bytes.is_empty() {
+                asked.head.get_or_insert_with(Instant::now);
+            }
+            false
+        });
+    }
+
+    /// Waits for a head that has been coming for so long.
+    pub(super) async fn late_head(&self, span: Duration) {
+        loop {
+            let head = self.0.borrow().head;
+            // One that begins later is late later.
+            let late = head.unwrap_or_else(Instant::now) + span;
+            if head.is_some() && late <= Instant::now() {
+                return;
+            }
+            sleep_until(late).await;
+        }
     }
 
     /// Waits for the first.

@@ -6,7 +6,10 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::{Method, StatusCode};
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
 
 use crate::{
     harness::{mesh, mesh_with, send},
@@ -126,6 +129,53 @@ async fn every_answer_has_the_security_headers() {
     }
 }
 
+const REQUEST: &str = "GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n";
+
+/// Asks over a connection that stays open.
+async fn ask(stream: &mut tokio::net::TcpStream) {
+    stream.write_all(REQUEST.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    while !answer.ends_with('}') {
+        answer.push(stream.read_u8().await.expect("an answer").into());
+    }
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_connection_may_rest_for_longer_than_a_head_may_take() {
+    let mesh = mesh_with(|config| config.head_timeout = Duration::from_millis(50)).await;
+    let mut stream = tokio::net::TcpStream::connect(mesh.gateway.addr()).await.expect("a connection");
+    for _ in 0..3 {
+        // A closed connection would be heard of: there would be nothing to read, at once.
+        let rest = timeout(Duration::from_millis(200), stream.read_u8()).await;
+        assert!(rest.is_err(), "it was closed: {rest:?}");
+        ask(&mut stream).await;
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_come_to_its_end_is_not_waited_for() {
+    let mesh = mesh_with(|config| config.head_timeout = Duration::from_millis(50)).await;
+    let (begun, _) = REQUEST.split_at(20);
+    // Long before a connection that rests would be closed.
+    let soon = Duration::from_secs(20);
+    assert_eq!(timeout(soon, raw(&mesh, begun)).await.expect("it is closed"), "");
+    let mut stream = tokio::net::TcpStream::connect(mesh.gateway.addr()).await.expect("a connection");
+    ask(&mut stream).await;
+    stream.write_all(begun.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    timeout(soon, stream.read_to_string(&mut answer)).await.expect("it is closed").expect("an end");
+    assert_eq!(answer, "");
+}
+
+#[tokio::test]
+async fn who_asks_nothing_more_is_let_go() {
+    let mesh = mesh_with(|config| config.idle_timeout = Duration::from_millis(50)).await;
+    assert_eq!(raw(&mesh, "").await, "");
+    let answer = raw(&mesh, REQUEST).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
 /// Sends bytes, and reads what comes back until the connection closes.
 async fn raw(mesh: &crate::harness::Mesh, bytes: &str) -> String {
     let mut stream = tokio::net::TcpStream::connect(mesh.gateway.addr()).await.expect("a connection");
@@ -158,12 +208,26 @@ async fn strange_requests_are_answered_like_any_other() {
 
 #[tokio::test]
 async fn http_2_is_spoken_to_those_who_begin_with_it() {
-    let mesh = mesh().await;
+    // Its clients say much between two requests that is no head.
+    let mesh = mesh_with(|config| config.head_timeout = Duration::from_millis(50)).await;
     let endpoint = tonic::transport::Endpoint::from_shared(mesh.url.clone()).expect("a URL");
-    let mut channel = endpoint.connect().await.expect("an HTTP/2 connection");
-    let request =
-        http::Request::get(format!("{}/shop/v1/items/i1", mesh.url)).body(tonic::body::Body::empty());
-    tower::ServiceExt::ready(&mut channel).await.expect("ready");
-    let answer = tower::Service::call(&mut channel, request.expect("a request")).await.expect("an answer");
-    assert_eq!((answer.status(), answer.version()), (StatusCode::OK, http::Version::HTTP_2));
+    let endpoint = endpoint.http2_keep_alive_interval(Duration::from_millis(10)).keep_alive_while_idle(true);
+    let (addr, connections) = (mesh.gateway.addr(), std::sync::atomic::AtomicUsize::new(0));
+    let connections = std::sync::Arc::new(connections);
+    let counted = std::sync::Arc::clone(&connections);
+    let connect = tower::service_fn(move |_| {
+        counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        async move { tokio::net::TcpStream::connect(addr).await.map(hyper_util::rt::TokioIo::new) }
+    });
+    let mut channel = endpoint.connect_with_connector(connect).await.expect("an HTTP/2 connection");
+    for _ in 0..3 {
+        let request =
+            http::Request::get(format!("{}/shop/v1/items/i1", mesh.url)).body(tonic::body::Body::empty());
+        tower::ServiceExt::ready(&mut channel).await.expect("ready");
+        let answer =
+            tower::Service::call(&mut channel, request.expect("a request")).await.expect("an answer");
+        assert_eq!((answer.status(), answer.version()), (StatusCode::OK, http::Version::HTTP_2));
+        let _ = timeout(Duration::from_millis(100), std::future::pending::<()>()).await;
+    }
+    assert_eq!(connections.load(std::sync::atomic::Ordering::SeqCst), 1, "it was closed between requests");
 }

@@ -50,9 +50,8 @@ impl Seen {
 async fn a_span_is_named_after_the_route_and_never_holds_the_path_or_the_query() {
     let seen = Seen::default();
     let levels = tracing_subscriber::filter::Targets::new().with_target("levqor", tracing::Level::TRACE);
-    let _guard = tracing::subscriber::set_default(
-        tracing_subscriber::registry().with(seen.clone().with_filter(levels)),
-    );
+    let _guard =
+        levqor_runtime::testing::hear(tracing_subscriber::registry().with(seen.clone().with_filter(levels)));
     let mesh = mesh().await;
     mesh.upstream.reply(
         "GetItem",
@@ -83,7 +82,7 @@ async fn a_span_is_named_after_the_route_and_never_holds_the_path_or_the_query()
 
 #[tokio::test]
 async fn where_nothing_is_traced_the_callers_trace_goes_through() {
-    let _guard = tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::default());
+    let _guard = levqor_runtime::testing::hear(tracing::subscriber::NoSubscriber::default());
     let mesh = mesh().await;
     let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let request = mesh.request(Method::GET, "/shop/v1/items/i1").header("traceparent", parent);

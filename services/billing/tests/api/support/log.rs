@@ -21,7 +21,7 @@ impl Log {
             .with_max_level(level)
             .with_ansi(false)
             .with_writer(move || writer.clone());
-        (log, tracing::subscriber::set_default(subscriber.finish()))
+        (log, levqor_runtime::testing::hear(subscriber.finish()))
     }
 
     pub(crate) fn text(&self) -> String {

@@ -299,7 +299,7 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Doubts {
 #[tokio::test]
 async fn staff_see_what_is_in_doubt_and_the_log_says_it_once() {
     let doubts = Doubts::default();
-    let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(doubts.clone()));
+    let _log = levqor_runtime::testing::hear(tracing_subscriber::registry().with(doubts.clone()));
     let provider = FakeMail::start_ignoring_keys();
     let notified = Notified::start_with(&provider, "0").await;
     provider.next([AcceptAndCut]);
