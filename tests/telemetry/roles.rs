@@ -5,7 +5,7 @@ use futures_util::StreamExt;
 use levqor_runtime::{
     clock::Clock,
     context::{Role, User},
-    testing::{self, Caller, JWT_SECRET, MESH_KEY, cluster, recorder::Recorder},
+    testing::{self, Caller, JWT_SECRET, MESH_KEY, cluster, process::free_port, recorder::Recorder},
 };
 use serde_json::Value;
 use sqlx::Connection;
@@ -27,11 +27,6 @@ pub(crate) struct Roles {
     _folder: Folder,
 }
 
-/// A free port; nobody else here binds ports by number.
-fn port() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("address").to_string()
-}
-
 impl Roles {
     /// Starts it with these settings beside those that it needs.
     pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
@@ -39,7 +34,8 @@ impl Roles {
         let name = levqor_runtime::id::request_id();
         let databases = ["billing", "notifications"].map(|service| format!("{service}_{name}"));
         let runtime = tokio::runtime::Runtime::new().expect("runtime");
-        let [billing, notifications, gateway] = [port(), port(), port()];
+        let port = || free_port().to_string();
+        let [billing, notifications, gateway] = [(); 3].map(|()| port());
         let url = format!("http://{gateway}");
         let shared = [
             ("LEVQOR_MESH_KEY", MESH_KEY),
