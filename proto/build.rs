@@ -38,7 +38,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut config = prost_build::Config::new();
     config.enable_type_names();
     // Webhook bodies pass through without being copied.
-    config.bytes([".levqor.billing.v1.IngestStripeEventRequest.body"]);
+    config.bytes([
+        ".levqor.billing.v1.IngestStripeEventRequest.body",
+        ".levqor.notifications.v1.IngestResendEventRequest.body",
+    ]);
     // A message that holds personal data shows its name only when it is printed: no way into a log by accident.
     let personal = contract::personal_messages(&pool);
     config.skip_debug(personal.iter().map(|name| format!(".{name}")));

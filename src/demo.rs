@@ -26,7 +26,7 @@ pub(crate) async fn demo(env: &Env) -> anyhow::Result<()> {
     let name = id::request_id();
     let now = Clock::default().now().timestamp();
     let event = sample_event(&name, now).to_string();
-    let answer = client.post_webhook(&sign(&secret, now, &event), event).await?;
+    let answer = client.post_webhook(&sign(secret.as_bytes(), now, &event), event).await?;
     output::lines(&format!("Stripe's event, signed, was accepted:\n  {answer}\n"))?;
 
     let session = session_id(&name);
@@ -120,8 +120,8 @@ fn sample_event(name: &str, now: i64) -> Value {
 }
 
 /// Signs a body as Stripe does: <https://docs.stripe.com/webhooks#verify-manually>.
-pub(crate) fn sign(secret: &str, now: i64, body: &str) -> String {
-    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes());
+pub(crate) fn sign(key: &[u8], now: i64, body: &str) -> String {
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key);
     let tag = ring::hmac::sign(&key, format!("{now}.{body}").as_bytes());
     format!("t={now},v1={}", hex::encode(tag.as_ref()))
 }

@@ -107,9 +107,7 @@ fn checks(subject: &Subject, background: &Background) -> Vec<Check> {
     let services: BTreeSet<_> = addresses.keys().collect();
     checks.extend(services.into_iter().map(|service| subject.health(&channels, service)));
     checks.extend(mesh::checks(subject, gateway.as_ref().map(|config| config.http_addr), seen));
-    if subject.is_checked(Billing::NAME) {
-        checks.extend(webhook::checks(subject));
-    }
+    checks.extend(webhook::checks(subject));
     checks.extend(gateway.as_ref().map(|config| config.user_tokens.check()));
     checks.extend(outside);
     checks.extend(telemetry.iter().flat_map(TelemetryConfig::checks));

@@ -191,7 +191,7 @@ pub(crate) fn gateway_url(env: &Env) -> anyhow::Result<String> {
 }
 
 /// Settings that are lists, separated by commas, of which the first is used.
-const LISTS: [&str; 2] = ["LEVQOR_MESH_KEY", "STRIPE_WEBHOOK_SECRET"];
+const LISTS: [&str; 3] = ["LEVQOR_MESH_KEY", "STRIPE_WEBHOOK_SECRET", "RESEND_WEBHOOK_SECRET"];
 
 /// A secret, from the environment or made by `levqor up`; of a list, the one that is used.
 pub(crate) fn secret(env: &Env, name: &str) -> anyhow::Result<String> {

@@ -20,7 +20,10 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::stripe;
+use crate::{
+    fakes::mail::webhooks::{OTHER_WEBHOOK_SECRET, WEBHOOK_SECRET, Webhook},
+    stripe,
+};
 
 /// The mesh, running.
 pub(crate) struct Mesh {
@@ -145,6 +148,14 @@ impl Mesh {
         Answer::of(request.body(body)).await
     }
 
+    /// Posts a webhook of the mail provider's.
+    pub(crate) async fn tell(&self, webhook: &Webhook) -> Answer {
+        let Webhook { id, timestamp, signature, body } = webhook.clone();
+        let request = self.http.post(format!("{}/webhooks/resend", self.url));
+        let request = request.header("svix-id", id).header("svix-timestamp", timestamp);
+        Answer::of(request.header("svix-signature", signature).body(body)).await
+    }
+
     /// Waits until everything that follows from what was accepted has happened.
     pub(crate) async fn settle(&self) {
         eventually("the mesh is at rest", || async {
@@ -243,8 +254,10 @@ async fn start<S: Service>(
     settings: &[(&str, &str)],
 ) -> Running<S> {
     let two_secrets = format!("{},{}", stripe::SECRET, stripe::OTHER_SECRET);
+    let two_of_mail = format!("{WEBHOOK_SECRET},{OTHER_WEBHOOK_SECRET}");
     let ours = [
         ("STRIPE_WEBHOOK_SECRET", two_secrets.as_str()),
+        ("RESEND_WEBHOOK_SECRET", two_of_mail.as_str()),
         ("LEVQOR_ADDRESS_KEY", "the address key of tests which is long enough"),
     ];
     let mut config = testing::config::<S>(url, &[&ours, settings].concat());

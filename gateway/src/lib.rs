@@ -38,7 +38,7 @@ use self::{
     problem::Problem,
     server::Patience,
     transcode::Transcoder,
-    webhooks::Stripe,
+    webhooks::Webhooks,
 };
 pub use self::{
     config::{Config, settings},
@@ -115,7 +115,7 @@ pub fn start_on(
         capabilities: capabilities(&transcoder),
     });
     let routes = health::routes(health)
-        .merge(webhooks::routes(Stripe { channels, tokens }))
+        .merge(webhooks::routes(Webhooks { channels, tokens }))
         .route_layer(middleware::from_fn(name_span))
         .method_not_allowed_fallback(async || Problem::method_not_allowed(None))
         .fallback_service(Router::new().fallback(transcode::serve).with_state(transcoder));
@@ -131,6 +131,10 @@ fn capabilities(transcoder: &Transcoder) -> Vec<Capability> {
     vec![
         Capability::on("rest", format!("{} routes, read from the protos", transcoder.routes())),
         Capability::on("stripe_webhooks", "passed on to billing, which verifies them"),
+        Capability::on(
+            "resend_webhooks",
+            "passed on to notifications, which verifies them if it has a secret",
+        ),
         off("rate_limits"),
         off("openapi"),
         off("cors"),

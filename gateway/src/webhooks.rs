@@ -1,16 +1,164 @@
-//! Webhooks: what vendors post to us goes as raw bytes to the service that can verify it.
+//! Webhooks: what vendors post to us goes as raw bytes to the service that can verify it. 200 only after that service has
+//! committed it, and a reason to come again for whatever is not understood.
 
+mod resend;
 mod stripe;
 
-use axum::{Router, routing::post};
+use std::{sync::Arc, time::Duration};
 
-pub(crate) use self::stripe::Stripe;
+use axum::{
+    Json, Router,
+    extract::Request,
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use bytes::Bytes;
+use http::HeaderMap;
+use levqor_runtime::{
+    client::{Channels, Outgoing, Peer},
+    error::ErrorCode,
+    fail_point::FailPoint,
+    token::ServiceTokens,
+};
+use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
+use tonic::Status;
+use tonic_types::StatusExt;
+
+use crate::{
+    body,
+    problem::{Ids, Problem},
+};
+
+/// How long vendors wait: Stripe does not say, Resend 15 seconds; well under what it is said to be.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The routes.
-pub(crate) fn routes(stripe: Stripe) -> Router {
+pub(crate) fn routes(webhooks: Webhooks) -> Router {
     Router::new()
         .route("/webhooks/stripe", post(stripe::ingest))
         // The path that the old website registered at Stripe.
         .route("/api/webhooks/stripe/checkout-completed", post(stripe::ingest))
-        .with_state(std::sync::Arc::new(stripe))
+        .route("/webhooks/resend", post(resend::ingest))
+        .with_state(Arc::new(webhooks))
+}
+
+/// The way to the services that verify and keep what vendors post.
+pub(crate) struct Webhooks {
+    /// Channels to the services.
+    pub channels: Channels,
+    /// Tokens that say that the gateway is calling.
+    pub tokens: Arc<ServiceTokens>,
+}
+
+/// What a vendor is told of an event that is kept.
+#[derive(Serialize)]
+struct Accepted {
+    ok: bool,
+    event_id: String,
+    duplicate: bool,
+    state: &'static str,
+}
+
+impl Accepted {
+    fn new(event_id: String, duplicate: bool, state: &'static str) -> Self {
+        let state = state.strip_prefix("STATE_").unwrap_or(state);
+        Self { ok: true, event_id, duplicate, state }
+    }
+}
+
+/// Who posts, and who takes it.
+struct Vendor {
+    /// Its name in logs.
+    name: &'static str,
+    /// The service that verifies and keeps its events.
+    service: &'static str,
+}
+
+impl Webhooks {
+    /// Takes one event: reads it, and has `keep` call the service with the bytes and the headers as they came.
+    async fn take<M, F>(
+        &self,
+        vendor: &Vendor,
+        request: Request,
+        message: impl FnOnce(Bytes, &HeaderMap) -> M,
+        keep: impl FnOnce(Peer, tonic::Request<M>) -> F,
+    ) -> Result<Response, Problem>
+    where
+        F: Future<Output = Result<Accepted, Status>>,
+    {
+        let deadline = Instant::now() + PATIENCE;
+        let (parts, body) = request.into_parts();
+        let ids = parts.extensions.get::<Ids>().cloned().unwrap_or_default();
+        let body = body::read(body, &parts.headers, deadline).await?;
+        let message = message(body, &parts.headers);
+        FailPoint::WebhookReceived.reached();
+        let kept = async {
+            let (peer, request) = self.call(vendor, message, &ids, deadline)?;
+            keep(peer, request).await
+        };
+        match timeout_at(deadline, Box::pin(kept)).await {
+            Ok(Ok(accepted)) => {
+                FailPoint::WebhookStored.reached();
+                Ok(Json(accepted).into_response())
+            }
+            Ok(Err(status)) => Err(refusal(vendor, &status)),
+            Err(_) => Err(refusal(vendor, &Status::deadline_exceeded(""))),
+        }
+    }
+
+    fn call<M>(
+        &self,
+        vendor: &Vendor,
+        message: M,
+        ids: &Ids,
+        deadline: Instant,
+    ) -> Result<(Peer, tonic::Request<M>), Status> {
+        let unreachable = || Status::unavailable("no address is set for the service");
+        let peer = self.channels.get(vendor.service).ok_or_else(unreachable)?;
+        let token = self.tokens.mint(crate::NAME, vendor.service);
+        let token = token.map_err(|error| Status::from_error(Box::new(error)))?;
+        let outgoing = Outgoing {
+            bearer: Some(&token),
+            request_id: &ids.request_id,
+            idempotency_key: None,
+            timeout: deadline.saturating_duration_since(Instant::now()),
+        };
+        Ok((peer, outgoing.request(message)))
+    }
+}
+
+/// A header as text; empty where there is none, or none that is text.
+fn header(headers: &HeaderMap, name: &str) -> String {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+}
+
+/// What a vendor is told. Only the service's own word that the event itself is bad ends the vendor's tries with a 400; where
+/// the service says that it takes none, there is no such door, and that is no failure of ours; for everything else, our own
+/// mistakes included, the event must come again.
+fn refusal(vendor: &Vendor, status: &Status) -> Problem {
+    let problem = Problem::from_status(status);
+    let told = status.get_error_details().error_info().is_some();
+    let provider = vendor.name;
+    if told && problem.code() == ErrorCode::NotFound && problem.reason() == "WEBHOOKS_OFF" {
+        tracing::info!(provider, reason = problem.reason(), "a webhook was refused");
+        return problem;
+    }
+    let bad_event = match problem.code() {
+        ErrorCode::InvalidArgument => told,
+        ErrorCode::Unauthenticated => told && problem.reason().contains("SIGNATURE"),
+        _ => false,
+    };
+    if bad_event {
+        tracing::info!(provider, reason = problem.reason(), "a webhook was refused");
+        return problem.with_code(ErrorCode::InvalidArgument);
+    }
+    tracing::warn!(
+        provider,
+        reason = problem.reason(),
+        grpc.code = ?status.code(),
+        error = std::error::Error::source(status),
+        "a webhook was not taken; it will come again"
+    );
+    Problem::unavailable("NOT_TAKEN", "the event could not be stored; send it again")
 }

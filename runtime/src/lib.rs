@@ -35,6 +35,7 @@ pub mod telemetry;
 pub mod testing;
 pub mod token;
 pub mod version;
+pub mod webhook;
 pub mod work;
 
 pub use hosted::timestamp;

@@ -92,6 +92,11 @@ impl Subject {
         shown.filter(|url| url.starts_with("http"))
     }
 
+    /// Whether a setting is set here, itself or as a file.
+    pub(super) fn sets(&self, name: &str) -> bool {
+        self.env.get(name).is_some() || self.env.get(&format!("{name}_FILE")).is_some()
+    }
+
     /// A list of secrets, as the services read it.
     pub(super) fn secrets(&self, name: &str) -> anyhow::Result<Vec<String>> {
         state::secrets(&self.env, name)

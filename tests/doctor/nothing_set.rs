@@ -17,6 +17,11 @@ fn a_newcomers_mesh_is_well_and_each_thing_that_is_off_says_how_it_is_turned_on(
         ("billing.stripe_account", "STRIPE_SECRET_KEY is not set", "set STRIPE_SECRET_KEY to "),
         ("billing.stripe_prices", "STRIPE_SECRET_KEY is not set", "set STRIPE_SECRET_KEY to "),
         ("notifications.mail_resend", "RESEND_API_KEY is not set: mail stays", "set RESEND_API_KEY to "),
+        (
+            "notifications.resend_webhooks",
+            "RESEND_WEBHOOK_SECRET is not set: nothing",
+            "set RESEND_WEBHOOK_SECRET to ",
+        ),
         ("telemetry.sentry", "SENTRY_DSN is not set", "set SENTRY_DSN to the DSN"),
         (
             "telemetry.otlp_traces",

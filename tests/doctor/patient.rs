@@ -9,7 +9,10 @@ use sqlx::Connection;
 use super::report::Report;
 use crate::{
     fakes::{
-        mail::{API_KEY, FakeMail},
+        mail::{
+            API_KEY, FakeMail,
+            webhooks::{OTHER_WEBHOOK_SECRET, WEBHOOK_SECRET},
+        },
         stripe::{KEY, Stripe, price_settings},
     },
     process::{Folder, Process, levqor},
@@ -57,7 +60,17 @@ impl Patient {
         let made = std::fs::read(self.folder.data().join("secrets.json")).expect("secrets.json");
         let made: Map<String, Value> = serde_json::from_slice(&made).expect("JSON");
         let made = made.values().map(|secret| secret.as_str().expect("text").to_owned());
-        let given = [SECRET, OTHER_SECRET, KEY, API_KEY, "publickey", "hunter2"].map(str::to_owned);
+        let given = [
+            SECRET,
+            OTHER_SECRET,
+            WEBHOOK_SECRET,
+            OTHER_WEBHOOK_SECRET,
+            KEY,
+            API_KEY,
+            "publickey",
+            "hunter2",
+        ];
+        let given = given.map(str::to_owned);
         made.chain(given).collect()
     }
 
@@ -112,6 +125,7 @@ impl Patient {
 fn settings(stripe: &Stripe, mail: &FakeMail, recorder: &Recorder) -> Vec<(String, String)> {
     let settings = [
         ("STRIPE_WEBHOOK_SECRET", format!("{SECRET},{OTHER_SECRET}")),
+        ("RESEND_WEBHOOK_SECRET", format!("{WEBHOOK_SECRET},{OTHER_WEBHOOK_SECRET}")),
         ("STRIPE_SECRET_KEY", KEY.to_owned()),
         ("STRIPE_API_BASE", stripe.url()),
         ("RESEND_API_KEY", API_KEY.to_owned()),

@@ -40,6 +40,12 @@ fn each_key_that_is_wrong_fails_its_own_line_and_no_other() {
             &["billing.stripe_webhooks"],
             "SIGNATURE_MISMATCH: the mesh does not know secret 2 of 2 of STRIPE_WEBHOOK_SECRET",
         ),
+        (
+            "RESEND_WEBHOOK_SECRET",
+            "whsec_aHVudGVyMg==",
+            &["notifications.resend_webhooks"],
+            "SIGNATURE_MISMATCH: the mesh does not know secret 1 of 1 of RESEND_WEBHOOK_SECRET",
+        ),
         ("RESEND_API_KEY", "re_hunter2", &["notifications.mail_resend"], "RESEND_API_KEY is refused"),
         ("RESEND_API_BASE", NOBODY, &["notifications.mail_resend"], "no connection could be made"),
         (

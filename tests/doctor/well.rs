@@ -4,7 +4,7 @@ use super::patient::Patient;
 use crate::process::{run, text};
 
 /// Name, what was asked, and words of what came back.
-const LINES: [(&str, &str, &str); 34] = [
+const LINES: [(&str, &str, &str); 35] = [
     ("settings", "", "and each can be read"),
     ("settings.same", "", "were given the same ones"),
     ("billing.database", "SELECT server_version", "PostgreSQL "),
@@ -30,6 +30,11 @@ const LINES: [(&str, &str, &str); 34] = [
     (
         "billing.stripe_webhooks",
         "POST /webhooks/stripe, signed",
+        "signed with each of 2 secrets: WEBHOOK_PROBE",
+    ),
+    (
+        "notifications.resend_webhooks",
+        "POST /webhooks/resend, signed",
         "signed with each of 2 secrets: WEBHOOK_PROBE",
     ),
     ("billing.stripe_account", "GET /v1/account", "acct_1levqor, test mode, it may take payments"),
@@ -89,6 +94,7 @@ fn what_was_sent_arrived_and_the_probe_left_no_event_and_no_count() {
 
     assert_eq!(patient.mail.accepted().len(), 0, "a mail was sent");
     assert_eq!(patient.count("billing", "stripe_events"), 0, "the probe was journaled");
+    assert_eq!(patient.count("notifications", "provider_events"), 0, "the probe was journaled");
     let metrics = patient.metrics();
     let counted = |line: &&str| line.starts_with("levqor_webhook_") && !line.ends_with(" 0");
     assert!(metrics.contains("levqor_webhook_verified"), "the metrics are called otherwise");

@@ -10,6 +10,8 @@ mod server;
 #[cfg(test)]
 #[path = "mail/tests.rs"]
 mod tests;
+#[path = "mail/webhooks.rs"]
+pub(crate) mod webhooks;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},

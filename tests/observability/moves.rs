@@ -5,6 +5,10 @@ use serde_json::json;
 
 use super::page::Page;
 use crate::{
+    fakes::mail::{
+        API_KEY, FakeMail,
+        webhooks::{OTHER_WEBHOOK_SECRET, Webhook, event as event_of, no_such_address},
+    },
     harness::Mesh,
     stripe::{OTHER_SECRET, event, paid_checkout, sign, sign_with},
 };
@@ -97,5 +101,45 @@ async fn what_a_stranger_makes_up_becomes_no_label() {
     let page = Page::read(&mesh.scrape(Format::Plain).await);
     let other = [("http_request_method", "_OTHER"), ("http_response_status_code", "404")];
     assert_eq!(page.sum("http_server_request_duration_seconds_count", &other), Some(1.0), "{text}");
+    mesh.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_mail_provider_says_is_counted_by_what_it_says_and_what_becomes_of_it() {
+    let provider = FakeMail::start();
+    let mesh = Mesh::start_with(&[("RESEND_API_KEY", API_KEY), ("RESEND_API_BASE", &provider.url())]).await;
+    assert_eq!(mesh.deliver(&paid_checkout("1", "alice")).await.status, 200);
+    mesh.settle().await;
+    let before = page(&mesh).await;
+    let bounced = provider.tell(0, "email.bounced", 7, &no_such_address());
+    let of_nobody = Webhook::of(&event_of("email.delivered", "em_of_nobody", 1, &json!({})).to_string());
+    let opened = Webhook::signed(OTHER_WEBHOOK_SECRET, 0, r#"{"type":"email.opened"}"#);
+    // The second bounce is another event, and says nothing new of the mail.
+    let again = provider.tell(0, "email.bounced", 8, &no_such_address());
+    for webhook in [&bounced, &bounced, &of_nobody, &opened, &again] {
+        assert_eq!(mesh.tell(webhook).await.status, 200);
+    }
+    assert_eq!(mesh.tell(&Webhook { signature: String::new(), ..bounced }).await.status, 400);
+    mesh.advance(chrono::TimeDelta::hours(2)).await;
+    mesh.settle().await;
+    let after = page(&mesh).await;
+    let resend = ("provider", "resend");
+    let (events, deliveries) = ("levqor_mail_provider_events_total", "levqor_mail_deliveries_total");
+    for (name, labels, rise) in [
+        (TAKEN, &[resend, ("outcome", "accepted")][..], 4.0),
+        (TAKEN, &[resend, ("outcome", "duplicate")], 1.0),
+        (REFUSED, &[resend, ("reason", "SIGNATURE_MISSING")], 1.0),
+        (REFUSED, &[], 1.0),
+        ("levqor_webhook_verified_total", &[resend, ("secret", "0")], 4.0),
+        ("levqor_webhook_verified_total", &[resend, ("secret", "1")], 1.0),
+        (events, &[("type", "email.bounced"), ("verdict", "applied")], 2.0),
+        (events, &[("type", "email.delivered"), ("verdict", "unmatched")], 1.0),
+        (events, &[("type", "email.opened"), ("verdict", "unheeded")], 1.0),
+        (events, &[], 4.0),
+        (deliveries, &[("outcome", "bounced_hard")], 1.0),
+        (deliveries, &[], 1.0),
+    ] {
+        assert!((after.rise(&before, name, labels) - rise).abs() < 1e-9, "{name}{labels:?} {after:?}");
+    }
     mesh.finish().await;
 }

@@ -12,7 +12,7 @@ use super::{
     queries::{alternatives, parse, selectors},
 };
 use crate::{
-    fakes::mail::{API_KEY, Behaviour::Fail, FakeMail},
+    fakes::mail::{API_KEY, Behaviour::Fail, FakeMail, webhooks::Webhook},
     harness::Mesh,
     stripe::{paid_checkout, sign},
 };
@@ -21,7 +21,7 @@ use crate::{
 const EXPORTS: &str = "levqor_telemetry_";
 
 /// A mesh that has done what a mesh does: taken a payment twice, refused a stranger, shown an order, and sent mails through
-/// a provider that failed once.
+/// a provider that failed once and then told of one.
 async fn worked() -> (Mesh, Page) {
     let provider = FakeMail::start();
     let settings = [("RESEND_API_KEY", API_KEY), ("RESEND_API_BASE", &provider.url())];
@@ -33,6 +33,7 @@ async fn worked() -> (Mesh, Page) {
     let again = mesh.post_webhook(other_door, &sign(&event.to_string()), event.to_string()).await;
     assert_eq!(again.status, 200);
     assert_eq!(mesh.post_webhook("/webhooks/stripe", "", "{}").await.status, 400);
+    assert_eq!(mesh.tell(&Webhook::of(r#"{"type":"email.sent"}"#)).await.status, 200);
     mesh.staff().get("/v1/orders").await;
     mesh.staff().get("/v1/status").await;
     mesh.anon().get("/health/ready").await;

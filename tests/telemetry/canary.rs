@@ -4,6 +4,10 @@ use levqor_runtime::context::{Role, User};
 use serde_json::json;
 
 use crate::{
+    mail::{
+        self, FakeMail,
+        webhooks::{WEBHOOK_SECRET, Webhook},
+    },
     roles::{Roles, token},
     stripe::{checkout, event},
 };
@@ -104,6 +108,46 @@ fn webhooks(roles: &Roles) {
     assert_eq!(roles.deliver(&event("2", "checkout.session.completed", &session)).0, 200);
 }
 
+fn tell(roles: &Roles, webhook: &Webhook) -> u16 {
+    let Webhook { id, timestamp, signature, body } = webhook.clone();
+    let (status, ..) = roles.send(|http, url| {
+        let post = http.post(format!("{url}/webhooks/resend")).header("svix-id", id);
+        post.header("svix-timestamp", timestamp).header("svix-signature", signature).body(body)
+    });
+    status
+}
+
+/// What the mail provider says of a mail, and what those say who say that they are it.
+fn mail_webhooks(roles: &Roles, provider: &FakeMail) {
+    let said = json!({
+        "to": [EMAIL],
+        "subject": format!("Welcome, {NAME}!"),
+        "bounce": {"type": "Permanent", "subType": NAME, "message": format!("550 {EMAIL}: {CHAT}")},
+        "failed": {"reason": format!("{EMAIL} {CARD}")},
+        "tags": {"note": format!("{CHAT} {KEY}")},
+    });
+    let bounced = provider.tell(0, "email.bounced", 1, &said);
+    for webhook in [&bounced, &bounced, &provider.tell(0, "email.complained", 2, &said)] {
+        assert_eq!(tell(roles, webhook), 200);
+    }
+    // Of nobody's mail; of a type that is none; no JSON at all.
+    assert_eq!(tell(roles, &Webhook::of(&bounced.body.replace(&provider.accepted()[0].id, EMAIL))), 200);
+    assert_eq!(tell(roles, &Webhook::of(&json!({"type": EMAIL, "data": said}).to_string())), 200);
+    assert_eq!(tell(roles, &Webhook::of(&format!("{{\"to\": \"{EMAIL}\", {CHAT}"))), 200);
+    for forged in [
+        Webhook { signature: format!("v1,{KEY}"), ..bounced.clone() },
+        Webhook { id: EMAIL.to_owned(), ..bounced.clone() },
+        Webhook { timestamp: NAME.to_owned(), ..bounced },
+    ] {
+        assert_eq!(tell(roles, &forged), 400);
+    }
+    let quarantined = |told: &levqor_runtime::testing::recorder::Told| {
+        let dead = |event: &&serde_json::Value| event.to_string().contains("a deferred call is dead");
+        (told.events.iter().filter(dead).count() >= 2).then_some(())
+    };
+    roles.recorder.until("what is not understood is raised", quarantined);
+}
+
 /// Failures inside whose words hold what they failed over: PostgreSQL quotes it in its message, and in its detail.
 fn failures(roles: &Roles) {
     let refuse = |table: &str, what: &str| {
@@ -127,9 +171,17 @@ fn failures(roles: &Roles) {
 
 #[test]
 fn nothing_personal_and_no_secret_leaves_whatever_goes_wrong() {
-    let roles = Roles::start(&[("LEVQOR_LOG", "debug,levqor=trace"), ("OTEL_METRIC_EXPORT_INTERVAL", "500")]);
+    let provider = FakeMail::start();
+    let roles = Roles::start(&[
+        ("LEVQOR_LOG", "debug,levqor=trace"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "500"),
+        ("RESEND_API_KEY", mail::API_KEY),
+        ("RESEND_API_BASE", &provider.url()),
+        ("RESEND_WEBHOOK_SECRET", WEBHOOK_SECRET),
+    ]);
     ask(&roles);
     webhooks(&roles);
+    mail_webhooks(&roles, &provider);
     failures(&roles);
     let pages = ["gateway", "billing", "notifications"].map(|role| roles.page(role)).concat();
     let (recorder, said) = roles.stop();

@@ -1,4 +1,4 @@
-//! Stripe's webhooks: bytes through, and an answer that Stripe acts on rightly.
+//! Vendors' webhooks: bytes through, and an answer that the vendor acts on rightly.
 
 use http::{Method, StatusCode};
 use levqor_runtime::error::{ErrorCode, ServiceError, to_status};
@@ -12,9 +12,10 @@ use crate::{
 };
 
 const PATHS: [&str; 2] = ["/webhooks/stripe", "/api/webhooks/stripe/checkout-completed"];
+const RESEND: &str = "/webhooks/resend";
 
 #[derive(Debug, thiserror::Error)]
-#[error("words of billing")]
+#[error("words of the service")]
 struct Told(ErrorCode, &'static str);
 
 impl ServiceError for Told {
@@ -113,7 +114,7 @@ async fn without_billing_stripe_comes_again() {
 #[tokio::test]
 async fn a_webhook_is_posted_and_not_too_large() {
     let mesh = mesh().await;
-    for path in PATHS {
+    for path in PATHS.into_iter().chain([RESEND]) {
         for method in [Method::GET, Method::PUT, Method::DELETE, Method::HEAD] {
             let answer = send(mesh.request(method.clone(), path)).await;
             assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
@@ -124,4 +125,44 @@ async fn a_webhook_is_posted_and_not_too_large() {
     }
     assert_eq!(mesh.upstream.count(), 0);
     assert_eq!(post(&mesh, PATHS[0], vec![b'x'; 1 << 20]).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_bytes_and_all_three_headers_reach_notifications_as_they_came() {
+    let mesh = mesh().await;
+    mesh.upstream
+        .reply_json("IngestResendEvent", json!({"eventId": "msg_1", "duplicate": false, "state": 1}));
+    let request = mesh.request(Method::POST, RESEND).header("svix-id", "msg_1");
+    let request = request.header("svix-timestamp", "1700000000").header("svix-signature", "v1,ab v1,cd");
+    let answer =
+        send(request.header("authorization", "Bearer of-a-stranger").body(vec![0xff, 0x00, b'{'])).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    let expected = json!({"ok": true, "event_id": "msg_1", "duplicate": false, "state": "PENDING"});
+    assert_eq!(answer.json(), expected);
+    let call = mesh.upstream.calls("IngestResendEvent").pop().expect("a call");
+    let asked = json!({"body": "/wB7", "svix_id": "msg_1", "svix_timestamp": "1700000000", "svix_signature": "v1,ab v1,cd"});
+    assert_eq!(call.request, asked);
+    assert_eq!(call.metadata.get("x-request-id").expect("an id"), answer.header("x-request-id"));
+    let bearer = call.metadata.get("authorization").expect("a token").to_str().expect("text");
+    let from = service_tokens().verify(bearer.trim_start_matches("Bearer "), "notifications");
+    assert_eq!(from.expect("a service token"), "gateway");
+}
+
+#[tokio::test]
+async fn resend_comes_again_unless_the_event_itself_is_bad() {
+    let mesh = mesh().await;
+    for (code, reason, status) in [
+        (ErrorCode::InvalidArgument, "SIGNATURE_STALE", StatusCode::BAD_REQUEST),
+        (ErrorCode::NotFound, "WEBHOOKS_OFF", StatusCode::NOT_FOUND),
+        (ErrorCode::Unavailable, "DATABASE_UNAVAILABLE", StatusCode::SERVICE_UNAVAILABLE),
+        (ErrorCode::Internal, "INTERNAL", StatusCode::SERVICE_UNAVAILABLE),
+    ] {
+        mesh.upstream.fail("IngestResendEvent", to_status("notifications", &Told(code, reason)));
+        assert_eq!(post(&mesh, RESEND, "{}").await.status, status, "{reason}");
+    }
+    // Without a header nothing is made up for it.
+    assert_eq!(
+        mesh.upstream.calls("IngestResendEvent").pop().expect("a call").request,
+        json!({"body": "e30="})
+    );
 }

@@ -1,6 +1,7 @@
 //! Every metric of the chassis.
 
 use super::definition::{Attribute, Definition, Kind};
+use crate::webhook;
 
 const RPC: Attribute = Attribute::known("rpc.method", "an RPC of the protos, or `_OTHER`");
 const CODE: Attribute = Attribute::known("rpc.response.status_code", "the 17 codes of gRPC");
@@ -10,7 +11,8 @@ const FAILURE: Attribute =
 const POOL: Attribute = Attribute::known("db.client.connection.pool.name", "the service");
 const SCHEDULE: Attribute = Attribute::known("schedule", "the schedules of the service");
 const SIGNAL: Attribute = Attribute::one_of("signal", &["traces", "logs", "metrics", "errors"]);
-const JOURNAL: Attribute = Attribute::known("journal", "the journals of the service: `stripe_events`");
+const JOURNAL: Attribute = Attribute::known("journal", "the journals of the service");
+const PROVIDER: Attribute = Attribute::known("provider", "who sends webhooks to the service");
 
 /// Calls that a service answered.
 pub const RPC_SERVER: Definition = Definition::timing(
@@ -151,6 +153,27 @@ pub const JOURNAL_VERDICTS: Definition = Definition::counter(
     "Tries to process journaled events, by what became of the event.",
     &[JOURNAL, Attribute::one_of("verdict", &["processed", "unheeded", "retry", "quarantined"])],
 );
+/// Webhooks that were taken.
+pub const WEBHOOK_EVENTS: Definition = Definition::counter(
+    "levqor.webhook.events",
+    "{event}",
+    "Webhook events with a good signature that are in the journal: new ones, and those that were there before.",
+    &[PROVIDER, Attribute::one_of("outcome", &["accepted", "duplicate"])],
+);
+/// Webhooks that were refused.
+pub const WEBHOOK_REFUSALS: Definition = Definition::counter(
+    "levqor.webhook.refusals",
+    "{event}",
+    "Webhook events that were not taken, by the reason. Those that are no fault of the event come again.",
+    &[PROVIDER, Attribute::one_of("reason", &webhook::REASONS)],
+);
+/// Which secret was used.
+pub const WEBHOOK_VERIFIED: Definition = Definition::counter(
+    "levqor.webhook.verified",
+    "{event}",
+    "Webhook events by the secret that verified them: its place in the setting, from 0. One that rests can be removed.",
+    &[PROVIDER, Attribute::known("secret", "the places of the secrets in the provider's setting")],
+);
 /// When Sentry last took a test.
 pub const SENTRY_TEST: Definition = Definition::gauge(
     "levqor.sentry.self_test.last_success.timestamp",
@@ -239,6 +262,9 @@ pub const ALL: &[Definition] = &[
     JOURNAL_AGE,
     JOURNAL_LAST,
     JOURNAL_VERDICTS,
+    WEBHOOK_EVENTS,
+    WEBHOOK_REFUSALS,
+    WEBHOOK_VERIFIED,
     SENTRY_TEST,
     MEASURED,
     TELEMETRY_EXPORTS,

@@ -10,7 +10,7 @@ use tracing::field::{Field, Visit};
 use crate::redact;
 
 /// Of events: the log, log records over OTLP, Sentry. Sorted.
-pub const OF_EVENTS: [&str; 41] = [
+pub const OF_EVENTS: [&str; 43] = [
     "action",
     "addr",
     "attempts",
@@ -28,12 +28,14 @@ pub const OF_EVENTS: [&str; 41] = [
     "grpc.code",
     "measurement",
     "message.id",
+    "message.outcome",
     "message.state",
     "message.template",
     "name",
     "order.id",
     "panic.location",
     "provider",
+    "provider_event.type",
     "reason",
     "request",
     "rpc",

@@ -9,8 +9,8 @@ use std::sync::{
 use chrono::TimeDelta;
 use levqor_proto::google::api::HttpBody;
 use levqor_proto::notifications::v1::{
-    DeliverMessageRequest, DeliverMessageResponse, GetMessagePreviewRequest, GetMessageRequest,
-    GetMessageResponse, ListMessagesRequest, ListMessagesResponse, ResolveMessageRequest,
+    self as proto, DeliverMessageRequest, DeliverMessageResponse, GetMessagePreviewRequest,
+    GetMessageRequest, GetMessageResponse, ListMessagesRequest, ListMessagesResponse, ResolveMessageRequest,
     ResolveMessageResponse, SendMessageRequest, SendMessageResponse,
     notifications_service_client::NotificationsServiceClient,
     notifications_service_server::{NotificationsService, NotificationsServiceServer},
@@ -241,6 +241,36 @@ impl NotificationsService for Adapter {
         &self,
         _: Request<ResolveMessageRequest>,
     ) -> Result<Response<ResolveMessageResponse>, Status> {
+        Err(Status::unimplemented("not of the probe"))
+    }
+    async fn ingest_resend_event(
+        &self,
+        _: Request<proto::IngestResendEventRequest>,
+    ) -> Result<Response<proto::IngestResendEventResponse>, Status> {
+        Err(Status::unimplemented("not of the probe"))
+    }
+    async fn apply_provider_event(
+        &self,
+        _: Request<proto::ApplyProviderEventRequest>,
+    ) -> Result<Response<proto::ApplyProviderEventResponse>, Status> {
+        Err(Status::unimplemented("not of the probe"))
+    }
+    async fn get_provider_event(
+        &self,
+        _: Request<proto::GetProviderEventRequest>,
+    ) -> Result<Response<proto::GetProviderEventResponse>, Status> {
+        Err(Status::unimplemented("not of the probe"))
+    }
+    async fn list_provider_events(
+        &self,
+        _: Request<proto::ListProviderEventsRequest>,
+    ) -> Result<Response<proto::ListProviderEventsResponse>, Status> {
+        Err(Status::unimplemented("not of the probe"))
+    }
+    async fn purge_provider_event_bodies(
+        &self,
+        _: Request<proto::PurgeProviderEventBodiesRequest>,
+    ) -> Result<Response<proto::PurgeProviderEventBodiesResponse>, Status> {
         Err(Status::unimplemented("not of the probe"))
     }
 }

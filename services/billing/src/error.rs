@@ -7,9 +7,8 @@ use levqor_runtime::{
     error::{ErrorCode, Invalid, ServiceError, Violation},
     idempotency::IdempotencyError,
     shared_commit::NotWritten,
+    webhook::SignatureError,
 };
-
-use crate::domain::signature::SignatureError;
 
 /// An RPC's failure.
 #[derive(Debug, thiserror::Error)]
@@ -59,11 +58,7 @@ impl ServiceError for Error {
     fn reason(&self) -> &'static str {
         match self {
             Self::Invalid(error) => error.reason(),
-            Self::Signature(SignatureError::Missing) => "SIGNATURE_MISSING",
-            Self::Signature(SignatureError::Malformed) => "SIGNATURE_MALFORMED",
-            Self::Signature(SignatureError::Mismatch) => "SIGNATURE_MISMATCH",
-            Self::Signature(SignatureError::Stale) => "SIGNATURE_STALE",
-            Self::Signature(SignatureError::Future) => "SIGNATURE_FUTURE",
+            Self::Signature(error) => error.reason(),
             Self::Probe => "WEBHOOK_PROBE",
             Self::OrderNotFound => "ORDER_NOT_FOUND",
             Self::StripeEventNotFound => "STRIPE_EVENT_NOT_FOUND",

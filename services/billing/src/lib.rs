@@ -28,7 +28,9 @@ use levqor_runtime::{
     rpc::State,
     schedule::Schedule,
     service::{Capability, JournalDepth, Service, Workers},
+    webhook::Verifier,
 };
+use secrecy::ExposeSecret;
 use sqlx::{PgConnection, migrate::Migrator};
 use tonic::service::RoutesBuilder;
 
@@ -36,16 +38,12 @@ pub use config::Config;
 pub use journal::Journal;
 pub use store::leases::Lease;
 
-/// What is posted, signed, to find out whether a secret is live: the refusal `WEBHOOK_PROBE` says that it is, and that is
-/// all that becomes of it.
-pub const WEBHOOK_PROBE: &str = r#"{"object":"levqor.webhook_probe"}"#;
-
 static MIGRATOR: Migrator = sqlx::migrate!();
 
 /// The billing service: what its RPCs and its journal hold.
 pub struct Billing {
     chassis: Chassis,
-    webhooks: domain::signature::Verifier,
+    webhooks: Verifier,
     intake: intake::Intake,
     metrics: metrics::BillingMetrics,
     /// None without a key: then events are taken at their word.
@@ -77,7 +75,7 @@ impl Service for Billing {
     }
 
     async fn build(config: Config, chassis: Chassis) -> anyhow::Result<Arc<Self>> {
-        let webhooks = domain::signature::Verifier::new(&config.webhook_secrets);
+        let webhooks = Verifier::new(config.webhook_secrets.iter().map(ExposeSecret::expose_secret));
         let stripe = config.secret_key.map(|key| stripe::Stripe::try_new(&key, &config.api_base)).transpose();
         let stripe = stripe.context("cannot make a client of the Stripe API")?;
         let intake = intake::Intake::new(&chassis.db);

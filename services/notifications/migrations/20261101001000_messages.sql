@@ -19,6 +19,8 @@ CREATE TABLE messages (
     round integer NOT NULL DEFAULT 1,
     create_time timestamptz NOT NULL,
     send_time timestamptz,
+    delivery_outcome text,
+    delivery_outcome_time timestamptz,
     CONSTRAINT messages_pkey PRIMARY KEY (message_id),
     CONSTRAINT messages_identity UNIQUE (template, about, recipient_hash),
     CONSTRAINT messages_recipient_hash_length CHECK (octet_length(recipient_hash) = 32),
@@ -31,7 +33,15 @@ CREATE TABLE messages (
     -- Whatever failed says why.
     CONSTRAINT messages_failure CHECK ((state = 'FAILED') = (failure IS NOT NULL)),
     -- Whatever is in doubt says why.
-    CONSTRAINT messages_doubt CHECK ((state = 'IN_DOUBT') = (doubt IS NOT NULL))
+    CONSTRAINT messages_doubt CHECK ((state = 'IN_DOUBT') = (doubt IS NOT NULL)),
+    -- What became of it after the provider took it: only of what was taken, and with its time.
+    CONSTRAINT messages_delivery_outcome CHECK (
+        (delivery_outcome IS NULL) = (delivery_outcome_time IS NULL)
+        AND (delivery_outcome IS NULL OR state = 'SENT')
+        AND delivery_outcome IN (
+            'DELAYED', 'DELIVERED', 'FAILED', 'BOUNCED_SOFT', 'SUPPRESSED', 'BOUNCED_HARD', 'COMPLAINED'
+        )
+    )
 );
 
 -- What is neither sent nor failed.
@@ -42,6 +52,12 @@ CREATE INDEX messages_recipient_newest ON messages (recipient_hash, create_time 
 
 -- What waits for a person, counted and listed however many messages there are.
 CREATE INDEX messages_in_doubt ON messages (create_time DESC, message_id DESC) WHERE state = 'IN_DOUBT';
+
+-- What a provider's event is about.
+CREATE INDEX messages_provider_message ON messages (provider_message_id) WHERE provider_message_id IS NOT NULL;
+-- What did not come to its recipient, listed however many messages did.
+CREATE INDEX messages_delivery_outcome ON messages (delivery_outcome, create_time DESC, message_id DESC)
+    WHERE delivery_outcome IS NOT NULL;
 
 COMMENT ON TABLE messages IS 'Every mail that was asked for, as it was rendered, and what became of it.';
 COMMENT ON COLUMN messages.message_id IS 'not personal';
@@ -64,3 +80,6 @@ COMMENT ON COLUMN messages.doubt IS 'not personal';
 COMMENT ON COLUMN messages.round IS 'not personal';
 COMMENT ON COLUMN messages.create_time IS 'not personal';
 COMMENT ON COLUMN messages.send_time IS 'not personal';
+-- The gravest of delivery_reports.
+COMMENT ON COLUMN messages.delivery_outcome IS 'not personal';
+COMMENT ON COLUMN messages.delivery_outcome_time IS 'not personal';

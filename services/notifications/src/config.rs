@@ -4,9 +4,9 @@ use levqor_runtime::{
     client::ApiBase,
     config::{Reader, Setting},
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
-use crate::domain::{address::AddressKey, delivery::KeyHours, sender::Sender, site::SiteUrl};
+use crate::domain::{address::AddressKey, delivery::KeyHours, sender::Sender, site::SiteUrl, svix};
 
 /// The configuration.
 pub struct Config {
@@ -22,6 +22,8 @@ pub struct Config {
     pub resend_base: ApiBase,
     /// `RESEND_KEY_HOURS`
     pub resend_key_hours: KeyHours,
+    /// `RESEND_WEBHOOK_SECRET`, each as the key that it stands for; none where no webhook is taken.
+    pub resend_webhook_keys: Vec<SecretSlice<u8>>,
 }
 
 const ADDRESS_KEY: Setting = Setting::secret(
@@ -53,11 +55,18 @@ const RESEND_KEY_HOURS: Setting = Setting::plain(
      then a mail that it may have taken is never sent again by itself, but waits IN_DOUBT for a person.",
 );
 
+const RESEND_WEBHOOK_SECRET: Setting = Setting::secret(
+    "RESEND_WEBHOOK_SECRET",
+    "Signing secrets of the Resend webhook endpoint (`whsec_…`), separated by commas while one is being rolled. Without any, \
+     `/webhooks/resend` takes nothing, and nobody learns of bounces and complaints.",
+);
+
 impl Config {
     /// Every setting.
     #[must_use]
     pub fn settings() -> Vec<Setting> {
-        vec![ADDRESS_KEY, MAIL_FROM, SITE_URL, RESEND_KEY, RESEND_BASE, RESEND_KEY_HOURS]
+        let resend = [RESEND_KEY, RESEND_BASE, RESEND_KEY_HOURS, RESEND_WEBHOOK_SECRET];
+        [ADDRESS_KEY, MAIL_FROM, SITE_URL].into_iter().chain(resend).collect()
     }
 
     /// Reads every setting, and notes every mistake.
@@ -68,6 +77,7 @@ impl Config {
         let resend_key = resend_key(reader);
         let resend_base = reader.defaulted(&RESEND_BASE, ApiBase::EXPECTED);
         let resend_key_hours = reader.defaulted(&RESEND_KEY_HOURS, "a number of hours, or 0");
+        let resend_webhook_keys = resend_webhook_keys(reader);
         Some(Self {
             address_key: address_key?,
             sender: sender?,
@@ -75,6 +85,7 @@ impl Config {
             resend_key,
             resend_base: resend_base?,
             resend_key_hours: resend_key_hours?,
+            resend_webhook_keys,
         })
     }
 }
@@ -86,6 +97,16 @@ fn resend_key(reader: &mut Reader<'_>) -> Option<SecretString> {
         reader.problem(&RESEND_KEY, "expected visible ASCII characters");
     }
     Some(key)
+}
+
+fn resend_webhook_keys(reader: &mut Reader<'_>) -> Vec<SecretSlice<u8>> {
+    let secrets = reader.secrets(&RESEND_WEBHOOK_SECRET);
+    let keys: Vec<_> = secrets.iter().filter_map(svix::key).collect();
+    if keys.len() < secrets.len() {
+        let expected = "expected secrets that begin with whsec_ and go on in base64, separated by commas";
+        reader.problem(&RESEND_WEBHOOK_SECRET, expected);
+    }
+    keys
 }
 
 fn address_key(reader: &mut Reader<'_>) -> Option<AddressKey> {
@@ -122,6 +143,9 @@ mod tests {
         assert!(config.resend_key.is_none());
         assert_eq!(config.resend_base.as_str(), "https://api.resend.com/");
         assert_eq!(config.resend_key_hours.get(), 24);
+        assert!(config.resend_webhook_keys.is_empty());
+        let two = read(&[("LEVQOR_ADDRESS_KEY", KEY), ("RESEND_WEBHOOK_SECRET", "whsec_YQ==, whsec_Yg==")]);
+        assert_eq!(two.expect("a configuration").resend_webhook_keys.len(), 2);
     }
 
     #[test]
@@ -133,12 +157,14 @@ mod tests {
             ("RESEND_API_KEY", "re_hunter2 re_hunter2"),
             ("RESEND_API_BASE", "http://api.resend.com"),
             ("RESEND_KEY_HOURS", "a day"),
+            ("RESEND_WEBHOOK_SECRET", "whsec_YQ==,hunter2"),
         ])
         .err()
         .expect("mistakes");
         let named: Vec<_> = problems.iter().map(|Problem { setting, .. }| setting.as_str()).collect();
+        let resend = ["RESEND_API_KEY", "RESEND_API_BASE", "RESEND_KEY_HOURS", "RESEND_WEBHOOK_SECRET"];
         let ours = ["LEVQOR_ADDRESS_KEY", "LEVQOR_MAIL_FROM", "LEVQOR_SITE_URL"];
-        assert_eq!(named, [&ours[..], &["RESEND_API_KEY", "RESEND_API_BASE", "RESEND_KEY_HOURS"]].concat());
+        assert_eq!(named, [&ours[..], &resend].concat());
         assert!(!Problems(problems).to_string().contains("hunter2"));
     }
 

@@ -6,6 +6,7 @@ use levqor_runtime::{
     db::DbError,
     error::{ErrorCode, Invalid, ServiceError, Violation},
     idempotency::IdempotencyError,
+    webhook::SignatureError,
 };
 
 use crate::{domain::message::NotInDoubt, provider::Trouble};
@@ -40,6 +41,27 @@ pub enum Error {
     /// There is nothing to resolve.
     #[error(transparent)]
     NotInDoubt(#[from] NotInDoubt),
+    /// The webhook is not the provider's.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// A probe: its signature is good, and it is no event.
+    #[error("the signature is good, and this is a probe: nothing was kept of it")]
+    Probe,
+    /// There is no secret to verify webhooks with.
+    #[error("RESEND_WEBHOOK_SECRET is not set: no event can be verified")]
+    WebhooksOff,
+    /// There is no such event.
+    #[error("there is no such event of a provider")]
+    ProviderEventNotFound,
+    /// An event lacks what is needed of it.
+    #[error("the provider's event is not understood")]
+    EventNotUnderstood(#[source] Invalid),
+    /// An event has nothing to read any more.
+    #[error("the event's body was purged")]
+    BodyPurged,
+    /// An event's message is not there, or not yet.
+    #[error("no message has the id that the event is about, perhaps not yet")]
+    MessageNotKnownYet,
 }
 
 impl ServiceError for Error {
@@ -48,11 +70,12 @@ impl ServiceError for Error {
             Self::Invalid(error) => error.code(),
             Self::Db(error) => error.code(),
             Self::Idempotency(error) => error.code(),
-            Self::MessageNotFound => ErrorCode::NotFound,
+            Self::MessageNotFound | Self::ProviderEventNotFound | Self::WebhooksOff => ErrorCode::NotFound,
             Self::Render(_) | Self::AttemptContradicted => ErrorCode::Internal,
             Self::ProviderUnavailable(_) => ErrorCode::Unavailable,
-            Self::DeliveryUnderWay(_) => ErrorCode::Aborted,
-            Self::NotInDoubt(_) => ErrorCode::FailedPrecondition,
+            Self::DeliveryUnderWay(_) | Self::MessageNotKnownYet => ErrorCode::Aborted,
+            Self::NotInDoubt(_) | Self::BodyPurged => ErrorCode::FailedPrecondition,
+            Self::Signature(_) | Self::Probe | Self::EventNotUnderstood(_) => ErrorCode::InvalidArgument,
         }
     }
 
@@ -67,12 +90,19 @@ impl ServiceError for Error {
             Self::DeliveryUnderWay(_) => "DELIVERY_UNDER_WAY",
             Self::AttemptContradicted => "ATTEMPT_CONTRADICTED",
             Self::NotInDoubt(_) => "MESSAGE_NOT_IN_DOUBT",
+            Self::Signature(error) => error.reason(),
+            Self::Probe => "WEBHOOK_PROBE",
+            Self::WebhooksOff => "WEBHOOKS_OFF",
+            Self::ProviderEventNotFound => "PROVIDER_EVENT_NOT_FOUND",
+            Self::EventNotUnderstood(_) => "PROVIDER_EVENT_NOT_UNDERSTOOD",
+            Self::BodyPurged => "BODY_PURGED",
+            Self::MessageNotKnownYet => "MESSAGE_NOT_KNOWN_YET",
         }
     }
 
     fn violations(&self) -> &[Violation] {
         match self {
-            Self::Invalid(error) => error.violations(),
+            Self::Invalid(error) | Self::EventNotUnderstood(error) => error.violations(),
             _ => &[],
         }
     }

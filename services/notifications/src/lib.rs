@@ -12,18 +12,23 @@ mod store;
 use std::sync::Arc;
 
 use anyhow::Context;
+use chrono::TimeDelta;
 use levqor_proto::notifications::v1::{
-    DeliverMessageRequest, notifications_service_server::NotificationsServiceServer,
+    ApplyProviderEventRequest, DeliverMessageRequest, PurgeProviderEventBodiesRequest,
+    notifications_service_server::NotificationsServiceServer,
 };
 use levqor_runtime::{
     chassis::Chassis,
     check::Check,
     config::{Reader, Setting},
     db::{DatabaseUrl, DbError, Tx},
-    metrics::{KeyValue, Readings},
+    metrics::{KeyValue, Readings, chassis as of_chassis},
     rpc::State,
-    service::{Capability, GivenUp, Service},
+    schedule::Schedule,
+    service::{Capability, GivenUp, JournalDepth, Service},
+    webhook::{Verifier, WebhookMetrics},
 };
+use secrecy::ExposeSecret;
 use sqlx::{PgConnection, migrate::Migrator};
 use tonic::service::RoutesBuilder;
 
@@ -46,6 +51,9 @@ pub struct Notifications {
     provider: Provider,
     templates: Templates,
     metrics: MailMetrics,
+    /// None without a secret: then no webhook is taken.
+    webhooks: Option<Verifier>,
+    webhook_metrics: WebhookMetrics,
 }
 
 impl State for Notifications {
@@ -81,11 +89,20 @@ impl Service for Notifications {
             Provider::Mailbox(Mailbox::new(chassis.db.clone()))
         };
         let metrics = MailMetrics::new(&chassis.metrics, provider.name());
-        Ok(Arc::new(Self { chassis, config, provider, templates, metrics }))
+        let keys = &config.resend_webhook_keys;
+        let webhooks =
+            (!keys.is_empty()).then(|| Verifier::new(keys.iter().map(ExposeSecret::expose_secret)));
+        let webhook_metrics = WebhookMetrics::new(&chassis.metrics, Resend::NAME, keys.len());
+        Ok(Arc::new(Self { chassis, config, provider, templates, metrics, webhooks, webhook_metrics }))
     }
 
     fn routes(self: &Arc<Self>, routes: &mut RoutesBuilder) {
         routes.add_service(NotificationsServiceServer::new(rpc::Rpc(Arc::clone(self))));
+    }
+
+    fn schedules() -> Vec<Schedule> {
+        let purge = || PurgeProviderEventBodiesRequest {};
+        vec![Schedule::new("purge_provider_event_bodies", TimeDelta::days(1), TimeDelta::days(1), purge)]
     }
 
     async fn measure(&self, conn: &mut PgConnection, readings: &mut Readings) -> Result<(), DbError> {
@@ -93,6 +110,18 @@ impl Service for Notifications {
             let state = [KeyValue::new("state", unsettled.state)];
             readings.count(&metrics::UNSETTLED, &state, unsettled.count);
             readings.seconds(&metrics::UNSETTLED_AGE, &state, unsettled.oldest_age_s);
+        }
+        let backlog = store::provider_events::backlog(conn).await?;
+        let journal = KeyValue::new("journal", "provider_events");
+        for (state, count) in [("pending", backlog.pending), ("quarantined", backlog.quarantined)] {
+            readings.count(
+                &of_chassis::JOURNAL_DEPTH,
+                &[journal.clone(), KeyValue::new("state", state)],
+                count,
+            );
+        }
+        if let Some(last) = backlog.last_receive_time {
+            readings.instant(&of_chassis::JOURNAL_LAST, &[journal], last);
         }
         Ok(())
     }
@@ -102,10 +131,18 @@ impl Service for Notifications {
     }
 
     async fn gave_up(&self, tx: &mut Tx, call: &GivenUp<'_>) -> Result<(), DbError> {
-        match call.request::<DeliverMessageRequest>() {
-            Some(request) => rpc::deliver_message::gave_up(self, tx, &request, call).await,
-            None => Ok(()),
+        if let Some(request) = call.request::<DeliverMessageRequest>() {
+            rpc::deliver_message::gave_up(self, tx, &request, call).await
+        } else if let Some(request) = call.request::<ApplyProviderEventRequest>() {
+            rpc::apply_provider_event::gave_up(self, tx, &request, call).await
+        } else {
+            Ok(())
         }
+    }
+
+    async fn journal(&self) -> Result<JournalDepth, DbError> {
+        let backlog = store::provider_events::backlog(&mut *self.chassis.db.acquire().await?).await?;
+        Ok(JournalDepth { pending: backlog.pending, quarantined: backlog.quarantined })
     }
 
     fn capabilities(&self) -> Vec<Capability> {
@@ -119,7 +156,14 @@ impl Service for Notifications {
                 Capability::on("mail_resend", says_how(resend.key_hours())),
             ],
         };
-        vec![mailbox, resend, Capability::off("mail_smtp", "not part of this version")]
+        let webhooks = match self.webhooks.as_ref().map(Verifier::secrets) {
+            None => {
+                Capability::off("resend_webhooks", "RESEND_WEBHOOK_SECRET is not set: bounces are not known")
+            }
+            Some(1) => Capability::on("resend_webhooks", "1 live secret"),
+            Some(several) => Capability::on("resend_webhooks", format!("{several} live secrets")),
+        };
+        vec![mailbox, resend, webhooks, Capability::off("mail_smtp", "not part of this version")]
     }
 }
 

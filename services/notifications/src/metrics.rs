@@ -1,8 +1,10 @@
-//! What notifications counts: mails by template, and what became of them.
+//! What notifications counts: mails by template, what became of them, and what providers say of them after that.
 
 use levqor_runtime::metrics::{Attribute, Count, Definition, KeyValue, Metrics};
 
-use crate::domain::{delivery::AttemptOutcome, message::State, template::Template};
+use crate::domain::{
+    delivery::AttemptOutcome, message::State, report::DeliveryOutcome, resend_event, template::Template,
+};
 
 /// Mails, as they come to a state.
 pub const MESSAGES: Definition = Definition::counter(
@@ -21,6 +23,25 @@ pub const ANSWERS: Definition = Definition::counter(
         Attribute::one_of("answer", &["accepted", "refused", "not_accepted", "ambiguous"]),
     ],
 );
+/// What providers said.
+pub const PROVIDER_EVENTS: Definition = Definition::counter(
+    "levqor.mail.provider.events",
+    "{event}",
+    "Journaled events of mail providers, by what became of them: applied to a mail, of a type that tells nothing of one, about \
+     a mail that is not ours, not understood.",
+    &[
+        Attribute::known("type", "the types of the provider's events, or `_OTHER`"),
+        Attribute::one_of("verdict", &VERDICTS),
+    ],
+);
+/// What became of mails.
+pub const DELIVERIES: Definition = Definition::counter(
+    "levqor.mail.deliveries",
+    "{message}",
+    "What the provider said became of mails after it took them; each kind counts once per mail, so that a complaint about a \
+     delivered one is both.",
+    &[Attribute::one_of("outcome", &OUTCOMES)],
+);
 /// Mails that are not settled.
 pub const UNSETTLED: Definition = Definition::gauge(
     "levqor.mail.unsettled",
@@ -37,17 +58,36 @@ pub const UNSETTLED_AGE: Definition = Definition::gauge(
 );
 
 /// All of them.
-pub const ALL: &[Definition] = &[MESSAGES, ANSWERS, UNSETTLED, UNSETTLED_AGE];
+pub const ALL: &[Definition] = &[MESSAGES, ANSWERS, PROVIDER_EVENTS, DELIVERIES, UNSETTLED, UNSETTLED_AGE];
 
 const STATE: Attribute = Attribute::one_of("state", &["pending", "in_doubt"]);
 
 const TEMPLATE: Attribute =
     Attribute::known("template", "the templates, or `_OTHER` for one that this version has not");
 
+const VERDICTS: [&str; 4] = ["applied", "unheeded", "unmatched", "quarantined"];
+/// In the order of `DeliveryOutcome::ALL`.
+const OUTCOMES: [&str; 7] =
+    ["delayed", "delivered", "failed", "bounced_soft", "suppressed", "bounced_hard", "complained"];
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum EventVerdict {
+    /// It was applied to its mail.
+    Applied,
+    /// It tells nothing of a mail's delivery.
+    Unheeded,
+    /// It is about a mail that is not ours.
+    Unmatched,
+    /// It is not understood, or failed too often.
+    Quarantined,
+}
+
 /// The series, bound once. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct MailMetrics {
     metrics: Metrics,
+    deliveries: [Count; 7],
     answers: [Count; 4],
 }
 
@@ -59,7 +99,18 @@ impl MailMetrics {
             metrics.counter(&ANSWERS, &labels)
         };
         let answers = ["accepted", "refused", "not_accepted", "ambiguous"].map(answer);
-        let this = Self { metrics: metrics.clone(), answers };
+        let delivery = |outcome| metrics.counter(&DELIVERIES, &[KeyValue::new("outcome", outcome)]);
+        let this = Self { metrics: metrics.clone(), deliveries: OUTCOMES.map(delivery), answers };
+        for event_type in resend_event::HEEDED {
+            for verdict in [EventVerdict::Applied, EventVerdict::Unmatched, EventVerdict::Quarantined] {
+                drop(this.events(event_type, verdict));
+            }
+        }
+        for event_type in resend_event::OTHERS {
+            drop(this.events(event_type, EventVerdict::Unheeded));
+        }
+        drop(this.events("_OTHER", EventVerdict::Unheeded));
+        drop(this.events("_OTHER", EventVerdict::Quarantined));
         // All are there from the start, so that the first mail, and the first failure, is a rise.
         for template in Template::ALL {
             for state in [State::Pending, State::Sent, State::Failed, State::InDoubt] {
@@ -86,6 +137,32 @@ impl MailMetrics {
         }
     }
 
+    /// An event was looked at.
+    pub(crate) fn judged(&self, event_type: Option<&str>, verdict: EventVerdict) {
+        let mut types = resend_event::HEEDED.into_iter().chain(resend_event::OTHERS);
+        let known = types.find(|known| Some(*known) == event_type);
+        self.events(known.unwrap_or("_OTHER"), verdict).one();
+    }
+
+    /// The provider said for the first time that this became of a mail.
+    pub(crate) fn became(&self, outcome: DeliveryOutcome) {
+        let place = DeliveryOutcome::ALL.into_iter().position(|other| other == outcome);
+        if let Some(count) = place.and_then(|place| self.deliveries.get(place)) {
+            count.one();
+        }
+    }
+
+    fn events(&self, event_type: &'static str, verdict: EventVerdict) -> Count {
+        let verdict = match verdict {
+            EventVerdict::Applied => "applied",
+            EventVerdict::Unheeded => "unheeded",
+            EventVerdict::Unmatched => "unmatched",
+            EventVerdict::Quarantined => "quarantined",
+        };
+        let labels = [KeyValue::new("type", event_type), KeyValue::new("verdict", verdict)];
+        self.metrics.counter(&PROVIDER_EVENTS, &labels)
+    }
+
     fn messages(&self, template: &'static str, state: State) -> Count {
         let state = match state {
             State::Pending => "pending",
@@ -94,5 +171,16 @@ impl MailMetrics {
             State::InDoubt => "in_doubt",
         };
         self.metrics.counter(&MESSAGES, &[KeyValue::new("template", template), KeyValue::new("state", state)])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_is_counted_under_its_own_name() {
+        let names = DeliveryOutcome::ALL.map(|outcome| outcome.as_str().to_lowercase());
+        assert_eq!(names, OUTCOMES);
     }
 }

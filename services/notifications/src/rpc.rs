@@ -1,9 +1,14 @@
 //! What this service can do: one line and one file per RPC.
 
+pub(crate) mod apply_provider_event;
 pub(crate) mod deliver_message;
 mod get_message;
 mod get_message_preview;
+mod get_provider_event;
+mod ingest_resend_event;
 mod list_messages;
+mod list_provider_events;
+mod purge_provider_event_bodies;
 mod resolve_message;
 mod send_message;
 
@@ -12,8 +17,11 @@ use std::sync::Arc;
 use levqor_proto::{
     google::api::HttpBody,
     notifications::v1::{
-        DeliverMessageRequest, DeliverMessageResponse, GetMessagePreviewRequest, GetMessageRequest,
-        GetMessageResponse, ListMessagesRequest, ListMessagesResponse, ResolveMessageRequest,
+        ApplyProviderEventRequest, ApplyProviderEventResponse, DeliverMessageRequest, DeliverMessageResponse,
+        GetMessagePreviewRequest, GetMessageRequest, GetMessageResponse, GetProviderEventRequest,
+        GetProviderEventResponse, IngestResendEventRequest, IngestResendEventResponse, ListMessagesRequest,
+        ListMessagesResponse, ListProviderEventsRequest, ListProviderEventsResponse,
+        PurgeProviderEventBodiesRequest, PurgeProviderEventBodiesResponse, ResolveMessageRequest,
         ResolveMessageResponse, SendMessageRequest, SendMessageResponse,
         notifications_service_server::NotificationsService,
     },
@@ -68,5 +76,40 @@ impl NotificationsService for Rpc {
         request: Request<ResolveMessageRequest>,
     ) -> Result<Response<ResolveMessageResponse>, Status> {
         call(&self.0, request, resolve_message::resolve_message).await
+    }
+
+    async fn ingest_resend_event(
+        &self,
+        request: Request<IngestResendEventRequest>,
+    ) -> Result<Response<IngestResendEventResponse>, Status> {
+        call(&self.0, request, ingest_resend_event::ingest_resend_event).await
+    }
+
+    async fn apply_provider_event(
+        &self,
+        request: Request<ApplyProviderEventRequest>,
+    ) -> Result<Response<ApplyProviderEventResponse>, Status> {
+        call(&self.0, request, apply_provider_event::apply_provider_event).await
+    }
+
+    async fn get_provider_event(
+        &self,
+        request: Request<GetProviderEventRequest>,
+    ) -> Result<Response<GetProviderEventResponse>, Status> {
+        call(&self.0, request, get_provider_event::get_provider_event).await
+    }
+
+    async fn list_provider_events(
+        &self,
+        request: Request<ListProviderEventsRequest>,
+    ) -> Result<Response<ListProviderEventsResponse>, Status> {
+        call(&self.0, request, list_provider_events::list_provider_events).await
+    }
+
+    async fn purge_provider_event_bodies(
+        &self,
+        request: Request<PurgeProviderEventBodiesRequest>,
+    ) -> Result<Response<PurgeProviderEventBodiesResponse>, Status> {
+        call(&self.0, request, purge_provider_event_bodies::purge_provider_event_bodies).await
     }
 }

@@ -1,5 +1,7 @@
 //! The only SQL of this service, one file per table.
 
 pub(crate) mod delivery_attempts;
+pub(crate) mod delivery_reports;
 pub(crate) mod mailbox;
 pub(crate) mod messages;
+pub(crate) mod provider_events;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{API_KEY, Behaviour, FakeMail};
+use super::{API_KEY, Behaviour, FakeMail, webhooks};
 
 async fn send(fake: &FakeMail, key: &str, subject: &str) -> reqwest::Result<(u16, Value)> {
     let mail = json!({"from": "Levqor <orders@levqor.ai>", "to": ["ada@example.com"], "subject": subject,
@@ -84,4 +84,27 @@ async fn refused_connections_come_back() {
     assert!(send(&fake, "k", "Hello").await.is_err_and(|error| error.is_connect()));
     fake.take_connections();
     assert_eq!(send(&fake, "k", "Hello").await.expect("an answer").0, 200);
+}
+
+#[tokio::test]
+async fn what_it_tells_of_a_mail_is_signed_with_the_secret_that_is_named() {
+    let fake = FakeMail::start();
+    send(&fake, "k", "Hello").await.expect("an answer");
+    let told = fake.tell(0, "email.bounced", 7, &webhooks::no_such_address());
+    let event: Value = serde_json::from_str(&told.body).expect("JSON");
+    assert_eq!(event["data"]["email_id"], fake.accepted()[0].id.as_str());
+    assert_eq!(
+        event,
+        webhooks::event("email.bounced", &fake.accepted()[0].id, 7, &webhooks::no_such_address())
+    );
+    assert_eq!(
+        (&event["created_at"], &event["data"]["bounce"]["type"]),
+        (&json!("2026-11-24T12:00:07.126Z"), &json!("Permanent"))
+    );
+    let signed = |secret, offset_s| webhooks::Webhook::signed(secret, offset_s, "{}");
+    let [one, other] =
+        [webhooks::WEBHOOK_SECRET, webhooks::OTHER_WEBHOOK_SECRET].map(|secret| signed(secret, 0));
+    assert!(one.id != other.id && one.signature != other.signature);
+    let seconds = |webhook: &webhooks::Webhook| webhook.timestamp.parse::<i64>().expect("seconds");
+    assert!((seconds(&one) - seconds(&signed(webhooks::WEBHOOK_SECRET, -300)) - 300).abs() <= 2);
 }

@@ -1,87 +1,19 @@
 //! Stripe's signature over a webhook: HMAC-SHA-256 of `<timestamp>.<body>` with a secret that only Stripe and we know.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use ring::hmac;
-use secrecy::{ExposeSecret, SecretString};
+use chrono::{DateTime, Utc};
+use levqor_runtime::webhook::{MOST_SIGNATURES, SignatureError, Signed, Verifier};
 
-/// How far a signature's timestamp may be from now, either way.
-const TOLERANCE: TimeDelta = TimeDelta::seconds(300);
-/// Stripe sends one signature per live secret of an endpoint. More than this is somebody who wants us to compare.
-const MOST_SIGNATURES: usize = 8;
-
-/// Why a webhook is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum SignatureError {
-    /// No header.
-    #[error("the Stripe-Signature header is missing")]
-    Missing,
-    /// A header without a timestamp, or without a `v1` signature.
-    #[error("the Stripe-Signature header is malformed; expected t=…,v1=…")]
-    Malformed,
-    /// Signed with a secret that is not ours, or the body was changed on the way.
-    #[error("the signature does not match the body")]
-    Mismatch,
-    /// Signed too long ago: perhaps somebody replays it.
-    #[error("the signature's timestamp is more than 300 seconds old")]
-    Stale,
-    /// Signed in the future: a clock is wrong, or somebody plans ahead.
-    #[error("the signature's timestamp is more than 300 seconds in the future")]
-    Future,
-}
-
-/// Verifies signatures with every live secret; while one is being rolled there are two.
-pub(crate) struct Verifier {
-    keys: Vec<hmac::Key>,
-}
-
-impl Verifier {
-    /// A verifier for these secrets, `whsec_` and all: the prefix is part of Stripe's key.
-    pub(crate) fn new(secrets: &[SecretString]) -> Self {
-        let key =
-            |secret: &SecretString| hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
-        Self { keys: secrets.iter().map(key).collect() }
-    }
-
-    /// How many secrets are live.
-    pub(crate) fn secrets(&self) -> usize {
-        self.keys.len()
-    }
-
-    /// Checks the signature first, in constant time, and only then the timestamp that it covers. The place of the secret
-    /// that verified it.
-    pub(crate) fn verify(
-        &self,
-        header: &str,
-        body: &[u8],
-        now: DateTime<Utc>,
-    ) -> Result<usize, SignatureError> {
-        let Header { timestamp, signatures } = Header::read(header)?;
-        // The body is read once per secret, however many signatures come with it.
-        let matches = |key: &hmac::Key| {
-            let tag = sign(key, timestamp, body);
-            signatures.iter().any(|signature| equal(key, tag.as_ref(), signature))
-        };
-        let place = self.keys.iter().position(matches).ok_or(SignatureError::Mismatch)?;
-        let signed_at = timestamp.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-        match now.signed_duration_since(signed_at.ok_or(SignatureError::Malformed)?) {
-            age if age > TOLERANCE => Err(SignatureError::Stale),
-            age if age < -TOLERANCE => Err(SignatureError::Future),
-            _ => Ok(place),
-        }
-    }
-}
-
-fn sign(key: &hmac::Key, timestamp: &str, body: &[u8]) -> hmac::Tag {
-    let mut context = hmac::Context::with_key(key);
-    for part in [timestamp.as_bytes(), b".", body] {
-        context.update(part);
-    }
-    context.sign()
-}
-
-/// Compares in constant time: ring offers that for tags only, so it compares the tags of the two.
-fn equal(key: &hmac::Key, tag: &[u8], signature: &[u8]) -> bool {
-    hmac::verify(key, tag, hmac::sign(key, signature).as_ref()).is_ok()
+/// Verifies a webhook with one of the live secrets, `whsec_` and all: the prefix is part of Stripe's key. The place of the
+/// secret that verified it.
+pub(crate) fn verify(
+    verifier: &Verifier,
+    header: &str,
+    body: &[u8],
+    now: DateTime<Utc>,
+) -> Result<usize, SignatureError> {
+    let Header { timestamp, signatures } = Header::read(header)?;
+    let parts: [&[u8]; 3] = [timestamp.as_bytes(), b".", body];
+    verifier.verify(&Signed { parts: &parts, timestamp, signatures: &signatures }, now)
 }
 
 /// `t=1700000000,v1=ab…,v1=cd…,v0=…`: only the first timestamp and the `v1` entries count.
@@ -111,6 +43,8 @@ impl<'a> Header<'a> {
 
 #[cfg(test)]
 mod tests {
+    use ring::hmac;
+
     use super::*;
 
     const BODY: &[u8] = br#"{"id":"evt_1"}"#;
@@ -122,8 +56,8 @@ mod tests {
     }
 
     fn verify(header: &str) -> Result<usize, SignatureError> {
-        let secrets = ["whsec_new", "whsec_old"].map(SecretString::from);
-        Verifier::new(&secrets).verify(header, BODY, DateTime::from_timestamp(NOW, 0).expect("an instant"))
+        let verifier = Verifier::new(["whsec_new", "whsec_old"]);
+        super::verify(&verifier, header, BODY, DateTime::from_timestamp(NOW, 0).expect("an instant"))
     }
 
     #[test]

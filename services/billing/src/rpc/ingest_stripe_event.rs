@@ -4,11 +4,14 @@
 use std::sync::Arc;
 
 use levqor_proto::billing::v1::{IngestStripeEventRequest, IngestStripeEventResponse};
-use levqor_runtime::context::Ctx;
+use levqor_runtime::{context::Ctx, webhook::PROBE};
 
 use crate::{
-    Billing, WEBHOOK_PROBE,
-    domain::stripe_event::{Envelope, State},
+    Billing,
+    domain::{
+        signature,
+        stripe_event::{Envelope, State},
+    },
     error::Error,
     store::stripe_events::Journaled,
 };
@@ -19,12 +22,12 @@ pub(super) async fn ingest_stripe_event(
     request: IngestStripeEventRequest,
 ) -> Result<IngestStripeEventResponse, Error> {
     // Whether its signature is good or not, a probe is none of Stripe's webhooks, and is not counted among them.
-    let probe = request.body == WEBHOOK_PROBE.as_bytes();
+    let probe = request.body == PROBE.as_bytes();
     let taken = ingest(&billing, request).await;
     match &taken {
-        Ok(response) => billing.metrics.taken(response.duplicate),
+        Ok(response) => billing.metrics.webhooks.taken(response.duplicate),
         Err(_) if probe => {}
-        Err(error) => billing.metrics.refused(error),
+        Err(error) => billing.metrics.webhooks.refused(error),
     }
     taken
 }
@@ -35,11 +38,11 @@ async fn ingest(
 ) -> Result<IngestStripeEventResponse, Error> {
     // Nothing of the body is believed, not even that it is JSON, before its signature is good.
     let now = billing.chassis.clock.now();
-    let secret = billing.webhooks.verify(&request.signature, &request.body, now)?;
-    if request.body == WEBHOOK_PROBE.as_bytes() {
+    let secret = signature::verify(&billing.webhooks, &request.signature, &request.body, now)?;
+    if request.body == PROBE.as_bytes() {
         return Err(Error::Probe);
     }
-    billing.metrics.verified(secret);
+    billing.metrics.webhooks.verified(secret);
     let event = Envelope::read(&request.body)?;
 
     let (event_id, event_type) = (event.event_id.clone(), event.event_type.clone());

@@ -1,7 +1,7 @@
 //! `IngestStripeEvent`: only what Stripe signed, once, and for good before it is acknowledged.
 
 use futures_util::future::join_all;
-use levqor_billing::{Billing, WEBHOOK_PROBE};
+use levqor_billing::Billing;
 use levqor_proto::billing::v1::{IngestStripeEventRequest, stripe_event::State};
 use levqor_runtime::{
     clock::Clock,
@@ -80,7 +80,7 @@ async fn what_stripe_did_not_sign_is_never_journaled() {
 #[tokio::test]
 async fn a_probe_is_told_whether_its_secret_is_live_and_nothing_is_kept_of_it() {
     let bench = Bench::start_with(&[("STRIPE_WEBHOOK_SECRET", "whsec_new,whsec_old")]).await;
-    let probe = WEBHOOK_PROBE.as_bytes();
+    let probe = levqor_runtime::webhook::PROBE.as_bytes();
     for (secret, expected) in [
         ("whsec_new", "WEBHOOK_PROBE"),
         ("whsec_old", "WEBHOOK_PROBE"),

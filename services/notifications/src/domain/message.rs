@@ -5,7 +5,10 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use levqor_runtime::{email::Email, typed_id};
 
-use super::delivery::{Attempt, is_open_still};
+use super::{
+    delivery::{Attempt, is_open_still},
+    report::DeliveryOutcome,
+};
 
 typed_id!(pub MessageId, "a message");
 
@@ -124,6 +127,8 @@ pub struct Message {
     pub round: i32,
     /// When it was asked for.
     pub create_time: DateTime<Utc>,
+    /// The gravest that its provider said became of it, and when; only of a message that is sent.
+    pub delivery_outcome: Option<(DeliveryOutcome, DateTime<Utc>)>,
 }
 
 impl Message {
@@ -252,6 +257,7 @@ mod tests {
             outcome: None,
             round: 1,
             create_time: DateTime::UNIX_EPOCH,
+            delivery_outcome: None,
         }
     }
 

@@ -28,6 +28,7 @@ use crate::{
     },
     error::Error,
     provider::{Answer, Trouble},
+    rpc::apply_provider_event::take_up_unmatched,
     store::{delivery_attempts, messages},
 };
 
@@ -198,6 +199,9 @@ async fn settle_message(
     let id = message.id;
     let Some(outcome) = message.settle(outcome) else { return Ok(()) };
     messages::settle(tx, id, outcome).await?;
+    if let Outcome::Sent { receipt, .. } = outcome {
+        take_up_unmatched(tx, receipt).await?;
+    }
     tell(tx, state, message);
     Ok(())
 }

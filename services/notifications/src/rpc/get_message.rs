@@ -15,9 +15,10 @@ use crate::{
     domain::{
         delivery::{Attempt, AttemptOutcome},
         message::{Message, MessageId, Outcome, State},
+        report::{DeliveryOutcome, Report},
     },
     error::Error,
-    store::{delivery_attempts, messages},
+    store::{delivery_attempts, delivery_reports, messages},
 };
 
 pub(super) async fn get_message(
@@ -30,11 +31,13 @@ pub(super) async fn get_message(
     let message = messages::get(&mut conn, id).await?.ok_or(Error::MessageNotFound)?;
     let body = messages::body(&mut conn, id).await?.ok_or(Error::MessageNotFound)?;
     let attempts = delivery_attempts::of_message(&mut conn, id).await?;
+    let reports = delivery_reports::of_message(&mut conn, id).await?.into_list();
     Ok(GetMessageResponse {
         message: Some(message.into()),
         text: body.text,
         html: body.html,
         delivery_attempts: attempts.into_iter().map(proto::DeliveryAttempt::from).collect(),
+        delivery_reports: reports.into_iter().map(proto::DeliveryReport::from).collect(),
     })
 }
 
@@ -57,6 +60,10 @@ impl From<Message> for proto::Message {
             create_time: Some(timestamp(message.create_time)),
             ..Self::default()
         };
+        if let Some((outcome, time)) = message.delivery_outcome {
+            shown.delivery_outcome = proto::DeliveryOutcome::from(outcome).into();
+            shown.delivery_outcome_time = Some(timestamp(time));
+        }
         match message.outcome {
             None => {}
             Some(Outcome::Sent { receipt, send_time }) => {
@@ -89,6 +96,30 @@ impl From<Attempt> for proto::DeliveryAttempt {
             end_time: attempt.end.map(|(_, time)| timestamp(time)),
             outcome: outcome.into(),
             detail: attempt.detail,
+        }
+    }
+}
+
+impl From<Report> for proto::DeliveryReport {
+    fn from(report: Report) -> Self {
+        Self {
+            outcome: proto::DeliveryOutcome::from(report.outcome).into(),
+            report_time: Some(timestamp(report.time)),
+            detail: report.detail,
+        }
+    }
+}
+
+impl From<DeliveryOutcome> for proto::DeliveryOutcome {
+    fn from(outcome: DeliveryOutcome) -> Self {
+        match outcome {
+            DeliveryOutcome::Delayed => Self::Delayed,
+            DeliveryOutcome::Delivered => Self::Delivered,
+            DeliveryOutcome::Failed => Self::Failed,
+            DeliveryOutcome::BouncedSoft => Self::BouncedSoft,
+            DeliveryOutcome::Suppressed => Self::Suppressed,
+            DeliveryOutcome::BouncedHard => Self::BouncedHard,
+            DeliveryOutcome::Complained => Self::Complained,
         }
     }
 }

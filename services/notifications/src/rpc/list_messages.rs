@@ -15,6 +15,7 @@ use crate::{
     domain::{
         message::State,
         reference::{About, TemplateName},
+        report::DeliveryOutcome,
     },
     error::Error,
     store::messages::{self, Filter},
@@ -25,10 +26,11 @@ pub(super) async fn list_messages(
     _ctx: Ctx,
     request: ListMessagesRequest,
 ) -> Result<ListMessagesResponse, Error> {
-    let Query { recipient, template, about, state: message_state, page } = Query::try_from(request)?;
+    let Query { recipient, template, about, state: message_state, delivery_outcome, page } =
+        Query::try_from(request)?;
     // By hash, so that the list of a person stays findable after the address was erased.
     let recipient = recipient.map(|address| state.config.address_key.hash(&address));
-    let filter = Filter { recipient, template, about, state: message_state };
+    let filter = Filter { recipient, template, about, state: message_state, delivery_outcome };
 
     let mut conn = state.chassis.db.acquire().await?;
     let mut messages = messages::list(&mut conn, &filter, &page).await?;
@@ -46,6 +48,7 @@ struct Query {
     template: Option<TemplateName>,
     about: Option<About>,
     state: Option<State>,
+    delivery_outcome: Option<DeliveryOutcome>,
     page: Page,
 }
 
@@ -58,8 +61,9 @@ impl TryFrom<ListMessagesRequest> for Query {
         let template = filter(&mut violations, "template", &request.template, TemplateName::EXPECTED);
         let about = filter(&mut violations, "about", &request.about, About::EXPECTED);
         let state = state_filter(&mut violations, request.state);
+        let delivery_outcome = outcome_filter(&mut violations, request.delivery_outcome);
         let page = Page::parse(&mut violations, request.page_size, &request.page_token);
-        violations.finish(page.map(|page| Self { recipient, template, about, state, page }))
+        violations.finish(page.map(|page| Self { recipient, template, about, state, delivery_outcome, page }))
     }
 }
 
@@ -78,6 +82,20 @@ fn state_filter(violations: &mut Violations, state: i32) -> Option<State> {
         Ok(proto::message::State::InDoubt) => Some(State::InDoubt),
         Err(_) => {
             violations.add("state", "expected a state of messages");
+            None
+        }
+    }
+}
+
+/// The same for the delivery's outcome.
+fn outcome_filter(violations: &mut Violations, outcome: i32) -> Option<DeliveryOutcome> {
+    match proto::DeliveryOutcome::try_from(outcome) {
+        Ok(proto::DeliveryOutcome::Unspecified) => None,
+        Ok(known) => {
+            DeliveryOutcome::ALL.into_iter().find(|outcome| proto::DeliveryOutcome::from(*outcome) == known)
+        }
+        Err(_) => {
+            violations.add("delivery_outcome", "expected an outcome of deliveries");
             None
         }
     }

@@ -20,9 +20,10 @@ use crate::{
     Notifications,
     domain::{
         delivery::Attempt,
-        message::{MessageId, ProviderMessageId, Resolution},
+        message::{MessageId, Outcome, ProviderMessageId, Resolution},
     },
     error::Error,
+    rpc::apply_provider_event::take_up_unmatched,
     store::{delivery_attempts, messages},
 };
 
@@ -51,6 +52,9 @@ pub(super) async fn resolve_message(
     message.resolve(resolution, holder.unwrap_or_else(|| state.provider.name().to_owned()), now)?;
     if let Some(outcome) = &message.outcome {
         messages::settle(&mut tx, id, outcome).await?;
+        if let Outcome::Sent { receipt, .. } = outcome {
+            take_up_unmatched(&mut tx, receipt).await?;
+        }
     } else {
         messages::send_again(&mut tx, id, message.round).await?;
         let again = DeliverMessageRequest { message_id: id.to_string() };

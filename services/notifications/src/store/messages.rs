@@ -12,6 +12,7 @@ use crate::domain::{
     address::AddressHash,
     message::{Body, Message, MessageId, Outcome, Receipt, State},
     reference::{About, TemplateName},
+    report::DeliveryOutcome,
     template::{Rendered, Template},
 };
 
@@ -72,7 +73,7 @@ pub(crate) async fn get(conn: &mut PgConnection, id: MessageId) -> Result<Option
     let row = sqlx::query_as!(
         Row,
         "SELECT message_id, template, about, recipient, subject, state, provider, provider_message_id, failure, doubt,
-                round, create_time, send_time
+                round, create_time, send_time, delivery_outcome, delivery_outcome_time
          FROM messages WHERE message_id = $1",
         id.as_uuid(),
     )
@@ -86,7 +87,7 @@ pub(crate) async fn lock(conn: &mut PgConnection, id: MessageId) -> Result<Optio
     let row = sqlx::query_as!(
         Row,
         "SELECT message_id, template, about, recipient, subject, state, provider, provider_message_id, failure, doubt,
-                round, create_time, send_time
+                round, create_time, send_time, delivery_outcome, delivery_outcome_time
          FROM messages WHERE message_id = $1 FOR UPDATE",
         id.as_uuid(),
     )
@@ -113,6 +114,7 @@ pub(crate) struct Filter {
     pub(crate) template: Option<TemplateName>,
     pub(crate) about: Option<About>,
     pub(crate) state: Option<State>,
+    pub(crate) delivery_outcome: Option<DeliveryOutcome>,
 }
 
 /// A page of messages, newest first, and one more if there is one: that is how the caller knows of the next page.
@@ -124,19 +126,21 @@ pub(crate) async fn list(
     let rows = sqlx::query_as!(
         Row,
         "SELECT message_id, template, about, recipient, subject, state, provider, provider_message_id, failure, doubt,
-                round, create_time, send_time
+                round, create_time, send_time, delivery_outcome, delivery_outcome_time
          FROM messages
          WHERE ($1::bytea IS NULL OR recipient_hash = $1)
            AND ($2::text IS NULL OR template = $2)
            AND ($3::text IS NULL OR about = $3)
            AND ($4::text IS NULL OR state = $4)
-           AND ($5::timestamptz IS NULL OR (create_time, message_id) < ($5, $6::uuid))
+           AND ($5::text IS NULL OR delivery_outcome = $5)
+           AND ($6::timestamptz IS NULL OR (create_time, message_id) < ($6, $7::uuid))
          ORDER BY create_time DESC, message_id DESC
-         LIMIT $7",
+         LIMIT $8",
         filter.recipient.as_ref().map(AddressHash::as_bytes),
         filter.template.as_ref().map(TemplateName::as_str),
         filter.about.as_ref().map(About::as_str),
         filter.state.map(State::as_str),
+        filter.delivery_outcome.map(DeliveryOutcome::as_str),
         page.after_time(),
         page.after_id(),
         page.limit(),
@@ -223,6 +227,42 @@ pub(crate) async fn send_again(conn: &mut PgConnection, id: MessageId, round: i3
     if pending.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound.into()) }
 }
 
+/// The message that this provider took under this id, and nobody else changes it until the transaction ends. Should a person
+/// have said of several that they are this mail, the oldest.
+pub(crate) async fn lock_sent(
+    conn: &mut PgConnection,
+    provider: &str,
+    provider_message_id: &str,
+) -> Result<Option<MessageId>, DbError> {
+    let id = sqlx::query_scalar!(
+        "SELECT message_id FROM messages WHERE provider = $1 AND provider_message_id = $2
+         ORDER BY create_time, message_id LIMIT 1 FOR UPDATE",
+        provider,
+        provider_message_id,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(id.map(MessageId::from))
+}
+
+/// Writes down the gravest that is known of a message's delivery.
+pub(crate) async fn put_delivery_outcome(
+    conn: &mut PgConnection,
+    id: MessageId,
+    outcome: DeliveryOutcome,
+    time: DateTime<Utc>,
+) -> Result<(), DbError> {
+    let put = sqlx::query!(
+        "UPDATE messages SET delivery_outcome = $2, delivery_outcome_time = $3 WHERE message_id = $1",
+        id.as_uuid(),
+        outcome.as_str(),
+        time,
+    )
+    .execute(conn)
+    .await?;
+    if put.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound.into()) }
+}
+
 struct Row {
     message_id: Uuid,
     template: String,
@@ -237,6 +277,8 @@ struct Row {
     round: i32,
     create_time: DateTime<Utc>,
     send_time: Option<DateTime<Utc>>,
+    delivery_outcome: Option<String>,
+    delivery_outcome_time: Option<DateTime<Utc>>,
 }
 
 impl TryFrom<Row> for Message {
@@ -259,6 +301,13 @@ impl TryFrom<Row> for Message {
                 }
                 _ => return Err(unreadable("state")),
             };
+        let delivery_outcome = match row.delivery_outcome.zip(row.delivery_outcome_time) {
+            Some((name, time)) => {
+                let known = DeliveryOutcome::named(&name);
+                Some((known.ok_or_else(|| unreadable("delivery outcome"))?, time))
+            }
+            None => None,
+        };
         Ok(Self {
             id: row.message_id.into(),
             template: row.template,
@@ -268,6 +317,7 @@ impl TryFrom<Row> for Message {
             outcome,
             round: row.round,
             create_time: row.create_time,
+            delivery_outcome,
         })
     }
 }

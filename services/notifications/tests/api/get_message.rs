@@ -1,6 +1,8 @@
 //! `GetMessage`: staff see one message and what was rendered.
 
-use levqor_proto::notifications::v1::{GetMessageRequest, GetMessageResponse, delivery_attempt::Outcome};
+use levqor_proto::notifications::v1::{
+    DeliveryOutcome, GetMessageRequest, GetMessageResponse, delivery_attempt::Outcome,
+};
 use levqor_runtime::testing::Caller;
 use tonic::Code;
 
@@ -16,8 +18,12 @@ async fn staff_see_what_was_rendered() {
     let id = notified.sent("a", welcome("1", "ada@example.com")).await.message_id;
     let response =
         notified.client().get_message(get(&Caller::staff(), &id)).await.expect("there").into_inner();
-    let GetMessageResponse { message, text, html, delivery_attempts } = response;
-    assert_eq!(message.expect("a message").message_id, id);
+    let GetMessageResponse { message, text, html, delivery_attempts, delivery_reports } = response;
+    let message = message.expect("a message");
+    assert_eq!(message.message_id, id);
+    // The local mailbox tells nothing after it took a mail.
+    assert_eq!(message.delivery_outcome(), DeliveryOutcome::Unspecified);
+    assert!(message.delivery_outcome_time.is_none() && delivery_reports.is_empty());
     let [attempt] = delivery_attempts.as_slice() else { panic!("one attempt") };
     assert_eq!((attempt.provider.as_str(), attempt.outcome()), ("mailbox", Outcome::Accepted));
     assert_eq!(attempt.idempotency_key, id);

@@ -1,6 +1,8 @@
 //! `ListMessages`: staff see what was asked for, newest first.
 
-use levqor_proto::notifications::v1::{ListMessagesRequest, ListMessagesResponse, message::State};
+use levqor_proto::notifications::v1::{
+    DeliveryOutcome, ListMessagesRequest, ListMessagesResponse, message::State,
+};
 use levqor_runtime::testing::Caller;
 use tonic::Status;
 
@@ -97,6 +99,23 @@ async fn filters_narrow_the_list() {
 }
 
 #[tokio::test]
+async fn mails_that_bounced_are_found_by_their_outcome() {
+    let notified = start_with_messages().await;
+    notified
+        .execute(
+            "UPDATE messages SET delivery_outcome = 'BOUNCED_HARD', delivery_outcome_time = now()
+             WHERE about = 'order:2'",
+        )
+        .await;
+    for (outcome, about) in
+        [(DeliveryOutcome::BouncedHard, vec!["order_welcome order:2"]), (DeliveryOutcome::Delivered, vec![])]
+    {
+        let request = ListMessagesRequest { delivery_outcome: outcome.into(), ..Default::default() };
+        assert_eq!(listed(&notified, request).await, about, "{outcome:?}");
+    }
+}
+
+#[tokio::test]
 async fn every_violation_is_named_at_once() {
     let notified = Notified::start().await;
     let request = ListMessagesRequest {
@@ -104,11 +123,15 @@ async fn every_violation_is_named_at_once() {
         template: "order\0".to_owned(),
         about: "order 1".to_owned(),
         state: 9,
+        delivery_outcome: 9,
         page_size: -1,
         page_token: "x".to_owned(),
     };
     let status = refused(list(&notified, request).await);
-    assert_eq!(violated(&status), ["recipient", "template", "about", "state", "page_size", "page_token"]);
+    assert_eq!(
+        violated(&status),
+        ["recipient", "template", "about", "state", "delivery_outcome", "page_size", "page_token"]
+    );
 }
 
 #[tokio::test]

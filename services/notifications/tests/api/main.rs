@@ -1,21 +1,28 @@
 //! The service as its callers see it: real gRPC, a real PostgreSQL, one file per RPC.
 
+mod apply_provider_event;
 mod capabilities;
 mod deliver_message;
 #[path = "../../../../tests/fakes/mail.rs"]
 mod fake_mail;
 mod get_message;
 mod get_message_preview;
+mod get_provider_event;
+mod ingest_resend_event;
 mod list_messages;
+mod list_provider_events;
+mod purge_provider_event_bodies;
 mod resolve_message;
 mod send_message;
 
 use levqor_notifications::Notifications;
 use levqor_proto::{
     notifications::v1::{
-        DeliverMessageRequest, GetMessageRequest, Message, OrderIntakeRequest, OrderWelcome,
-        SendMessageRequest, SendMessageResponse, message::State,
-        notifications_service_client::NotificationsServiceClient, send_message_request::Content,
+        DeliverMessageRequest, GetMessageRequest, GetMessageResponse, IngestResendEventRequest,
+        IngestResendEventResponse, ListProviderEventsRequest, Message, OrderIntakeRequest, OrderWelcome,
+        ProviderEvent, SendMessageRequest, SendMessageResponse, message::State,
+        notifications_service_client::NotificationsServiceClient, provider_event::State as EventState,
+        send_message_request::Content,
     },
     r#type::v1::Money,
 };
@@ -27,7 +34,10 @@ use sqlx::{AssertSqlSafe, Row};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::fake_mail::FakeMail;
+use crate::fake_mail::{
+    FakeMail,
+    webhooks::{OTHER_WEBHOOK_SECRET, WEBHOOK_SECRET, Webhook},
+};
 
 /// The service under test, with the words that the tests speak.
 struct Notified {
@@ -46,11 +56,13 @@ impl Notified {
     /// With this provider, said to honour idempotency keys for so many hours.
     async fn start_with(provider: &FakeMail, key_hours: &str) -> Self {
         let url = provider.url();
+        let webhook_secrets = format!("{WEBHOOK_SECRET},{OTHER_WEBHOOK_SECRET}");
         let settings = [
             ADDRESS_KEY,
             ("RESEND_API_KEY", fake_mail::API_KEY),
             ("RESEND_API_BASE", &url),
             ("RESEND_KEY_HOURS", key_hours),
+            ("RESEND_WEBHOOK_SECRET", &webhook_secrets),
         ];
         Self { service: TestService::start(&settings).await }
     }
@@ -87,8 +99,42 @@ impl Notified {
     }
 
     async fn message(&self, id: &str) -> Message {
+        self.shown(id).await.message.expect("a message")
+    }
+
+    /// All that staff see of a message.
+    async fn shown(&self, id: &str) -> GetMessageResponse {
         let request = Caller::staff().request(GetMessageRequest { message_id: id.to_owned() });
-        self.client().get_message(request).await.expect("there").into_inner().message.expect("a message")
+        self.client().get_message(request).await.expect("there").into_inner()
+    }
+
+    /// Passes a webhook of Resend's on, as the gateway does.
+    async fn ingest(&self, webhook: &Webhook) -> Result<IngestResendEventResponse, Status> {
+        let Webhook { id, timestamp, signature, body } = webhook.clone();
+        let request = IngestResendEventRequest {
+            body: body.into(),
+            svix_id: id,
+            svix_timestamp: timestamp,
+            svix_signature: signature,
+        };
+        let gateway = Caller::service("gateway", "notifications");
+        Ok(self.client().ingest_resend_event(gateway.request(request)).await?.into_inner())
+    }
+
+    /// The journaled events, newest first.
+    async fn events(&self) -> Vec<ProviderEvent> {
+        let request = Caller::staff().request(ListProviderEventsRequest::default());
+        self.client().list_provider_events(request).await.expect("a list").into_inner().provider_events
+    }
+
+    /// Takes a webhook, and waits until it stands where it is expected to.
+    async fn told(&self, webhook: &Webhook, state: EventState) -> ProviderEvent {
+        self.ingest(webhook).await.expect("journaled");
+        eventually("the event stands there", || async {
+            let events = self.events().await;
+            events.into_iter().find(|event| event.event_id == webhook.id && event.state() == state)
+        })
+        .await
     }
 
     /// Delivers a message, as this service defers it to itself.

@@ -26,14 +26,15 @@ impl Notified {
         provider.next([failure; 2]);
         let id = self.send("a", welcome("1", "ada@example.com")).await.expect("stored").message_id;
         eventually("the first try has failed", || async {
-            let failed = "runtime.work WHERE failure <> '' AND leased_until IS NULL";
+            let failed =
+                "runtime.work WHERE failure <> '' AND leased_until IS NULL AND rpc LIKE '%/DeliverMessage'";
             (self.count(failed).await == 1).then_some(())
         })
         .await;
         // Three days of tries later.
-        self.execute("UPDATE runtime.work SET attempts = 24").await;
+        self.execute("UPDATE runtime.work SET attempts = 24 WHERE rpc LIKE '%/DeliverMessage'").await;
         self.service.advance(TimeDelta::hours(8)).await;
-        let dead = "runtime.work WHERE state = 'DEAD'";
+        let dead = "runtime.work WHERE state = 'DEAD' AND rpc LIKE '%/DeliverMessage'";
         eventually("it is given up", || async { (self.count(dead).await == 1).then_some(()) }).await;
         // Decided with the call's death: nobody ever sees one without the other.
         self.message(&id).await

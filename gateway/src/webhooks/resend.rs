@@ -1,0 +1,35 @@
+//! Resend's events, which notifications verifies and keeps.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    response::Response,
+};
+use levqor_proto::notifications::v1::{
+    IngestResendEventRequest, notifications_service_client::NotificationsServiceClient,
+};
+
+use super::{Accepted, Vendor, Webhooks, header};
+use crate::problem::Problem;
+
+const RESEND: Vendor = Vendor { name: "resend", service: "notifications" };
+
+/// Takes one event.
+pub(super) async fn ingest(
+    State(webhooks): State<Arc<Webhooks>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let message = |body, headers: &http::HeaderMap| IngestResendEventRequest {
+        body,
+        svix_id: header(headers, "svix-id"),
+        svix_timestamp: header(headers, "svix-timestamp"),
+        svix_signature: header(headers, "svix-signature"),
+    };
+    let keep = async |peer, request| {
+        let kept = NotificationsServiceClient::new(peer).ingest_resend_event(request).await?.into_inner();
+        let state = kept.state().as_str_name();
+        Ok(Accepted::new(kept.event_id, kept.duplicate, state))
+    };
+    webhooks.take(&RESEND, request, message, keep).await
+}

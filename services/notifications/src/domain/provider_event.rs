@@ -1,0 +1,180 @@
+//! An event of a mail provider in our journal: where it stands, and for how long it waits for its message.
+
+use std::str::FromStr;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use levqor_runtime::typed_id;
+
+use super::message::MessageId;
+
+typed_id!(pub ProviderEventId, "an event of a mail provider");
+
+impl ProviderEventId {
+    /// What a request is told about the form.
+    pub const EXPECTED: &str = "the id of a provider's event";
+}
+
+/// For how long an event may wait for its message: the provider's receipt is written down within seconds, or with the next
+/// try of the delivery. What waited for longer is about somebody else's mail.
+const WAIT: TimeDelta = TimeDelta::hours(1);
+
+/// The provider's id for an event, from a header of its: visible ASCII.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventId(String);
+
+impl EventId {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The text is not such an id.
+#[derive(Debug, thiserror::Error)]
+#[error("not a provider's id for an event")]
+pub struct NotAnEventId;
+
+impl FromStr for EventId {
+    type Err = NotAnEventId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnEventId> {
+        let sound = (1..=200).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if sound { Ok(Self(text.to_owned())) } else { Err(NotAnEventId) }
+    }
+}
+
+/// Where an event stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventState {
+    /// Stored, to be applied.
+    Pending,
+    /// Its message is not known.
+    AwaitingMessage,
+    /// Applied to its message.
+    Applied,
+    /// It tells nothing of a delivery.
+    Unheeded,
+    /// No message of ours has its id.
+    Unmatched,
+    /// It cannot be understood, or failed too often.
+    Quarantined,
+}
+
+impl EventState {
+    /// Every state.
+    pub const ALL: [Self; 6] = [
+        Self::Pending,
+        Self::AwaitingMessage,
+        Self::Applied,
+        Self::Unheeded,
+        Self::Unmatched,
+        Self::Quarantined,
+    ];
+
+    /// Its name in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::AwaitingMessage => "AWAITING_MESSAGE",
+            Self::Applied => "APPLIED",
+            Self::Unheeded => "UNHEEDED",
+            Self::Unmatched => "UNMATCHED",
+            Self::Quarantined => "QUARANTINED",
+        }
+    }
+
+    /// The state of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+}
+
+/// A journaled event, without its body.
+#[derive(Debug, Clone)]
+pub struct ProviderEvent {
+    /// Our id.
+    pub id: ProviderEventId,
+    /// The provider's id.
+    pub event_id: String,
+    /// Which provider.
+    pub provider: String,
+    /// The provider's name for what happened; none where the body has none.
+    pub event_type: Option<String>,
+    /// Where it stands.
+    pub state: EventState,
+    /// The mail that it is about, once it was looked at.
+    pub provider_message_id: Option<String>,
+    /// The message that it was applied to.
+    pub message_id: Option<MessageId>,
+    /// Why it is quarantined.
+    pub failure: Option<String>,
+    /// When it happened, by the provider's clock, once it was looked at.
+    pub create_time: Option<DateTime<Utc>>,
+    /// When it was stored.
+    pub receive_time: DateTime<Utc>,
+    /// When it was done with.
+    pub settle_time: Option<DateTime<Utc>>,
+}
+
+impl ProviderEvent {
+    /// Whether anything is to be done about it: what was applied or tells nothing stays as it is.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        matches!(self.state, EventState::Applied | EventState::Unheeded)
+    }
+
+    /// Where it stands now that no message has its id.
+    #[must_use]
+    pub fn without_message(&self, now: DateTime<Utc>) -> EventState {
+        let waited = self.state == EventState::Unmatched || now - self.receive_time >= WAIT;
+        if waited { EventState::Unmatched } else { EventState::AwaitingMessage }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(state: EventState) -> ProviderEvent {
+        ProviderEvent {
+            id: ProviderEventId::new_at(DateTime::UNIX_EPOCH),
+            event_id: "msg_1".to_owned(),
+            provider: "resend".to_owned(),
+            event_type: None,
+            state,
+            provider_message_id: None,
+            message_id: None,
+            failure: None,
+            create_time: None,
+            receive_time: DateTime::UNIX_EPOCH,
+            settle_time: None,
+        }
+    }
+
+    #[test]
+    fn an_event_waits_an_hour_for_its_message_and_never_again() {
+        let at = |seconds| DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
+        let pending = event(EventState::Pending);
+        assert_eq!(pending.without_message(at(3599)), EventState::AwaitingMessage);
+        assert_eq!(pending.without_message(at(3600)), EventState::Unmatched);
+        assert_eq!(event(EventState::Unmatched).without_message(at(0)), EventState::Unmatched);
+    }
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for state in EventState::ALL {
+            assert_eq!(EventState::named(state.as_str()), Some(state));
+        }
+    }
+
+    #[test]
+    fn an_id_is_short_and_visible() {
+        assert!("msg_2p1UuWmV6bQ3Zz".parse::<EventId>().is_ok());
+        for text in ["", "a b", "a\n", "é", &"a".repeat(201)] {
+            assert!(text.parse::<EventId>().is_err(), "{text}");
+        }
+    }
+}

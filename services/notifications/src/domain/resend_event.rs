@@ -1,0 +1,211 @@
+//! Resend's events, <https://resend.com/docs/webhooks/event-types>: of all the fields the few that tell what became of a
+//! mail. Texts are not read, since they may quote an address.
+
+use chrono::{DateTime, Datelike, Utc};
+use levqor_runtime::error::{Invalid, Violations};
+use serde_json::Value;
+
+use super::report::{DeliveryOutcome, Report};
+
+/// Types that tell of a delivery.
+pub const HEEDED: [&str; 6] = [
+    "email.delivery_delayed",
+    "email.delivered",
+    "email.failed",
+    "email.bounced",
+    "email.suppressed",
+    "email.complained",
+];
+/// Types of mails that tell nothing of one. Those of domains, contacts and lists are not ours to know.
+pub const OTHERS: [&str; 5] =
+    ["email.sent", "email.scheduled", "email.opened", "email.clicked", "email.received"];
+
+/// What an event says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// What became of a mail.
+    Of {
+        /// Resend's id for the mail.
+        provider_message_id: String,
+        /// What became of it.
+        report: Report,
+    },
+    /// Nothing of a delivery.
+    Nothing,
+}
+
+/// An event's type, if the body has one.
+#[must_use]
+pub fn event_type(body: &[u8]) -> Option<String> {
+    let event: Value = serde_json::from_slice(body).ok()?;
+    name(&event, "/type").map(str::to_owned)
+}
+
+/// Reads an event. Its signature was checked before.
+pub fn read(body: &[u8]) -> Result<Heard, Invalid> {
+    let mut violations = Violations::new();
+    let Ok(event @ Value::Object(_)) = serde_json::from_slice(body) else {
+        violations.add("body", "expected a JSON object");
+        return violations.finish(None);
+    };
+    let Some(event_type) = name(&event, "/type") else {
+        violations.add("body.type", "expected the name of a type");
+        return violations.finish(None);
+    };
+    let bounce = || name(&event, "/data/bounce/type");
+    let outcome = match event_type {
+        "email.delivery_delayed" => Some(DeliveryOutcome::Delayed),
+        "email.delivered" => Some(DeliveryOutcome::Delivered),
+        "email.failed" => Some(DeliveryOutcome::Failed),
+        "email.suppressed" => Some(DeliveryOutcome::Suppressed),
+        "email.complained" => Some(DeliveryOutcome::Complained),
+        "email.bounced" => bounce().map(|kind| match kind {
+            "Permanent" => DeliveryOutcome::BouncedHard,
+            // Transient, Temporary, Undetermined: nobody said that it is for good.
+            _ => DeliveryOutcome::BouncedSoft,
+        }),
+        _ => return Ok(Heard::Nothing),
+    };
+    if outcome.is_none() {
+        violations.add("body.data.bounce.type", "expected the name of a kind of bounce");
+    }
+    let time = event.get("created_at").and_then(Value::as_str).and_then(instant);
+    if time.is_none() {
+        violations.add("body.created_at", "expected an instant in RFC 3339");
+    }
+    let id = event.pointer("/data/email_id").and_then(Value::as_str).filter(|id| is_id(id));
+    if id.is_none() {
+        violations.add("body.data.email_id", "expected the id of a mail");
+    }
+    let heard = || {
+        let report = Report { outcome: outcome?, time: time?, detail: detail(&event) };
+        Some(Heard::Of { provider_message_id: id?.to_owned(), report })
+    };
+    violations.finish(heard())
+}
+
+/// The names that Resend has for what happened.
+fn detail(event: &Value) -> String {
+    let pointers =
+        ["/data/bounce/type", "/data/bounce/subType", "/data/failed/reason", "/data/suppressed/type"];
+    pointers.into_iter().filter_map(|pointer| name(event, pointer)).collect::<Vec<_>>().join("/")
+}
+
+/// A name, and no text that could quote somebody.
+fn name<'a>(event: &'a Value, pointer: &str) -> Option<&'a str> {
+    let text = event.pointer(pointer)?.as_str()?;
+    let fits = (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    fits.then_some(text)
+}
+
+fn is_id(text: &str) -> bool {
+    (1..=200).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// An instant as PostgreSQL holds it: to the microsecond, and within its years.
+fn instant(text: &str) -> Option<DateTime<Utc>> {
+    let instant = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
+    DateTime::from_timestamp_micros(instant.timestamp_micros())
+        .filter(|instant| (1970..=9999).contains(&instant.year()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// As Resend documents it, <https://resend.com/docs/webhooks/emails/bounced>.
+    fn event(event_type: &str) -> Value {
+        json!({
+            "type": event_type,
+            "created_at": "2026-11-22T23:41:12.126Z",
+            "data": {
+                "broadcast_id": "8b146471-e88e-4322-86af-016cd36fd216",
+                "created_at": "2026-11-22T23:41:11.894719+00:00",
+                "email_id": "56761188-7520-42d8-8898-ff6fc54ce618",
+                "from": "Acme <onboarding@resend.dev>",
+                "to": ["delivered@resend.dev"],
+                "subject": "Sending this example",
+                "tags": {"category": "confirm_email"},
+            },
+        })
+    }
+
+    fn heard(event: &Value) -> (DeliveryOutcome, String) {
+        match read(event.to_string().as_bytes()).expect("understood") {
+            Heard::Of { provider_message_id, report } => {
+                assert_eq!(provider_message_id, "56761188-7520-42d8-8898-ff6fc54ce618");
+                assert_eq!(report.time.timestamp_millis(), 1_795_390_872_126);
+                (report.outcome, report.detail)
+            }
+            Heard::Nothing => panic!("it tells something"),
+        }
+    }
+
+    fn violations(body: &str) -> Vec<String> {
+        let invalid = read(body.as_bytes()).expect_err("not understood");
+        invalid.0.into_iter().map(|violation| violation.field).collect()
+    }
+
+    #[test]
+    fn every_type_that_tells_of_a_delivery_has_its_outcome() {
+        use DeliveryOutcome::{BouncedHard, BouncedSoft, Complained, Delayed, Delivered, Failed, Suppressed};
+        for (event_type, field, of_field, outcome, detail) in [
+            ("email.delivered", "none", json!(null), Delivered, ""),
+            ("email.delivery_delayed", "none", json!(null), Delayed, ""),
+            ("email.complained", "none", json!(null), Complained, ""),
+            (
+                "email.bounced",
+                "bounce",
+                json!({"message": "ada@example.com is unknown", "subType": "Suppressed", "type": "Permanent"}),
+                BouncedHard,
+                "Permanent/Suppressed",
+            ),
+            ("email.bounced", "bounce", json!({"type": "Transient"}), BouncedSoft, "Transient"),
+            ("email.bounced", "bounce", json!({"type": "Undetermined"}), BouncedSoft, "Undetermined"),
+            (
+                "email.failed",
+                "failed",
+                json!({"reason": "reached_daily_quota"}),
+                Failed,
+                "reached_daily_quota",
+            ),
+            ("email.failed", "failed", json!({"reason": "no ada@example.com"}), Failed, ""),
+            (
+                "email.suppressed",
+                "suppressed",
+                json!({"message": "…", "type": "OnAccountSuppressionList"}),
+                Suppressed,
+                "OnAccountSuppressionList",
+            ),
+        ] {
+            assert!(HEEDED.contains(&event_type));
+            let mut event = event(event_type);
+            event["data"][field] = of_field;
+            assert_eq!(heard(&event), (outcome, detail.to_owned()), "{event}");
+        }
+    }
+
+    #[test]
+    fn other_types_tell_nothing_whatever_they_hold() {
+        for event_type in OTHERS.into_iter().chain(["contact.created", "email.yet_unknown"]) {
+            let body = json!({"type": event_type}).to_string();
+            assert_eq!(read(body.as_bytes()).expect("understood"), Heard::Nothing, "{event_type}");
+            assert_eq!(super::event_type(body.as_bytes()).as_deref(), Some(event_type));
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named_at_once() {
+        for body in ["", "{", "[]", "\"email.bounced\""] {
+            assert_eq!(violations(body), ["body"], "{body}");
+            assert_eq!(event_type(body.as_bytes()), None);
+        }
+        assert_eq!(violations("{}"), ["body.type"]);
+        assert_eq!(violations(r#"{"type": "to ada@example.com"}"#), ["body.type"]);
+        let bare = violations(r#"{"type": "email.bounced", "created_at": "yesterday", "data": {}}"#);
+        assert_eq!(bare, ["body.data.bounce.type", "body.created_at", "body.data.email_id"]);
+    }
+}

@@ -1,0 +1,165 @@
+//! `ApplyProviderEvent`: adds what one journaled event says to its message, whatever came before it. Called by this service
+//! itself, deferred by `IngestResendEvent`.
+//!
+//! An event may overtake the settling of the provider's receipt: then the call fails, and comes again. What cannot be
+//! understood makes the call dead, and `gave_up` quarantines the event in the same transaction: one list shows both, and
+//! replaying the call tries again.
+
+use std::sync::Arc;
+
+use levqor_proto::notifications::v1::{ApplyProviderEventRequest, ApplyProviderEventResponse};
+use levqor_runtime::{
+    context::Ctx,
+    db::{DbError, Tx},
+    deferred::defer,
+    error::{Invalid, Violations},
+    service::GivenUp,
+};
+
+use crate::{
+    Notifications,
+    domain::{
+        message::{MessageId, Receipt},
+        provider_event::{EventState, ProviderEvent, ProviderEventId},
+        report::{Change, DeliveryOutcome, Report},
+        resend_event::{self, Heard},
+    },
+    error::Error,
+    metrics::EventVerdict,
+    rpc::get_provider_event::state_on_the_wire,
+    store::{
+        delivery_reports, messages,
+        provider_events::{self, Learnt, bodies},
+    },
+};
+
+pub(super) async fn apply_provider_event(
+    state: Arc<Notifications>,
+    _ctx: Ctx,
+    request: ApplyProviderEventRequest,
+) -> Result<ApplyProviderEventResponse, Error> {
+    let id = parse(&request)?;
+    let mut tx = state.chassis.db.begin().await?;
+    let event = provider_events::lock(&mut tx, id).await?.ok_or(Error::ProviderEventNotFound)?;
+    let stands = if event.is_done() {
+        event.state
+    } else {
+        let body = bodies::get(&mut tx, id).await?.ok_or(Error::BodyPurged)?;
+        match resend_event::read(&body).map_err(Error::EventNotUnderstood)? {
+            Heard::Nothing => {
+                provider_events::put(&mut tx, id, EventState::Unheeded, &Learnt::default()).await?;
+                count(&mut tx, &state, &event, EventVerdict::Unheeded);
+                EventState::Unheeded
+            }
+            Heard::Of { provider_message_id, report } => {
+                apply(&mut tx, &state, &event, &provider_message_id, report).await?
+            }
+        }
+    };
+    tx.commit().await?;
+    if stands == EventState::AwaitingMessage {
+        return Err(Error::MessageNotKnownYet);
+    }
+    Ok(ApplyProviderEventResponse { state: state_on_the_wire(stands).into() })
+}
+
+/// Looks for the event's message, and adds to it what the event says; where the event stands then.
+async fn apply(
+    tx: &mut Tx,
+    state: &Notifications,
+    event: &ProviderEvent,
+    provider_message_id: &str,
+    report: Report,
+) -> Result<EventState, Error> {
+    provider_events::hold(tx, provider_message_id).await?;
+    let message = messages::lock_sent(tx, &event.provider, provider_message_id).await?;
+    let stands = match message {
+        Some(_) => EventState::Applied,
+        None => event.without_message(tx.now().await?),
+    };
+    let learnt = Learnt {
+        provider_message_id: Some(provider_message_id),
+        message_id: message,
+        create_time: Some(report.time),
+    };
+    let moved = stands != event.state;
+    if moved {
+        provider_events::put(tx, event.id, stands, &learnt).await?;
+    }
+    if let Some(message) = message {
+        tell(tx, state, message, report).await?;
+    }
+    match stands {
+        EventState::Applied => count(tx, state, event, EventVerdict::Applied),
+        EventState::Unmatched if moved => count(tx, state, event, EventVerdict::Unmatched),
+        _ => {}
+    }
+    Ok(stands)
+}
+
+/// Adds a report to what is known of a message, which is locked; counted where it is the first of its kind.
+async fn tell(tx: &mut Tx, state: &Notifications, message: MessageId, report: Report) -> Result<(), DbError> {
+    let mut reports = delivery_reports::of_message(tx, message).await?;
+    let outcome = report.outcome;
+    let change = reports.tell(report.clone());
+    if change == Change::None {
+        return Ok(());
+    }
+    delivery_reports::put(tx, message, &report).await?;
+    if let Some((gravest, time)) = reports.gravest() {
+        messages::put_delivery_outcome(tx, message, gravest, time).await?;
+    }
+    if change == Change::New {
+        let metrics = state.metrics.clone();
+        tx.tell(move || {
+            metrics.became(outcome);
+            let (name, reason) = (outcome.as_str(), report.detail);
+            match outcome {
+                DeliveryOutcome::Delayed | DeliveryOutcome::Delivered => {
+                    tracing::info!(message.id = %message, message.outcome = name, reason, "the provider told of a mail");
+                }
+                _ => tracing::warn!(message.id = %message, message.outcome = name, reason, "a mail did not come as it should"),
+            }
+        });
+    }
+    Ok(())
+}
+
+/// Looks again at the events that were laid aside because no message had this receipt's id. Called in the transaction that
+/// gives a message the receipt.
+pub(crate) async fn take_up_unmatched(tx: &mut Tx, receipt: &Receipt) -> Result<(), DbError> {
+    let Receipt { provider, provider_message_id } = receipt;
+    provider_events::hold(tx, provider_message_id).await?;
+    for id in provider_events::unmatched(tx, provider, provider_message_id).await? {
+        let apply = ApplyProviderEventRequest { provider_event_id: id.to_string() };
+        defer(tx, &apply, format!("provider-event:{id}/matched")).await?;
+    }
+    Ok(())
+}
+
+/// Quarantines an event whose call is given up: it cannot be understood, or failed too often.
+pub(crate) async fn gave_up(
+    state: &Notifications,
+    tx: &mut Tx,
+    request: &ApplyProviderEventRequest,
+    call: &GivenUp<'_>,
+) -> Result<(), DbError> {
+    let Ok(id) = parse(request) else { return Ok(()) };
+    if let Some(event_type) = provider_events::quarantine(tx, id, call.failure).await? {
+        let metrics = state.metrics.clone();
+        tx.tell(move || metrics.judged(event_type.as_deref(), EventVerdict::Quarantined));
+    }
+    Ok(())
+}
+
+/// Counts, once it is committed, what became of an event.
+fn count(tx: &mut Tx, state: &Notifications, event: &ProviderEvent, verdict: EventVerdict) {
+    let (metrics, event_type) = (state.metrics.clone(), event.event_type.clone());
+    tx.tell(move || metrics.judged(event_type.as_deref(), verdict));
+}
+
+fn parse(request: &ApplyProviderEventRequest) -> Result<ProviderEventId, Invalid> {
+    let mut violations = Violations::new();
+    let id = violations.parse("provider_event_id", &request.provider_event_id, ProviderEventId::EXPECTED);
+    violations.finish(id)
+}

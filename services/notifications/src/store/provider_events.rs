@@ -1,0 +1,256 @@
+//! Table `provider_events`: the journal of what mail providers say of mails that they took.
+
+pub(crate) mod bodies;
+
+use chrono::{DateTime, Utc};
+use levqor_runtime::db::{DbError, Page};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::domain::{
+    message::MessageId,
+    provider_event::{EventId, EventState, ProviderEvent, ProviderEventId},
+};
+
+/// An event that came just now.
+pub(crate) struct NewEvent<'a> {
+    pub(crate) id: ProviderEventId,
+    pub(crate) event_id: &'a EventId,
+    pub(crate) provider: &'static str,
+    pub(crate) event_type: Option<&'a str>,
+    pub(crate) body: &'a [u8],
+    pub(crate) receive_time: DateTime<Utc>,
+}
+
+/// Stores an event as pending. False, and nothing stored, when it was stored before.
+pub(crate) async fn insert(conn: &mut PgConnection, event: &NewEvent<'_>) -> Result<bool, DbError> {
+    let inserted = sqlx::query!(
+        "INSERT INTO provider_events (provider_event_id, event_id, provider, type, body, receive_time)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT ON CONSTRAINT provider_events_event DO NOTHING",
+        event.id.as_uuid(),
+        event.event_id.as_str(),
+        event.provider,
+        event.event_type,
+        event.body,
+        event.receive_time,
+    )
+    .execute(conn)
+    .await?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+/// Where an event stands that was stored before.
+pub(crate) async fn state(conn: &mut PgConnection, event_id: &EventId) -> Result<EventState, DbError> {
+    let state =
+        sqlx::query_scalar!("SELECT state FROM provider_events WHERE event_id = $1", event_id.as_str())
+            .fetch_one(conn)
+            .await?;
+    EventState::named(&state).ok_or_else(unreadable)
+}
+
+/// One event, without its body.
+pub(crate) async fn get(
+    conn: &mut PgConnection,
+    id: ProviderEventId,
+) -> Result<Option<ProviderEvent>, DbError> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT provider_event_id, event_id, provider, type AS event_type, state, provider_message_id, message_id, failure,
+                create_time, receive_time, settle_time
+         FROM provider_events WHERE provider_event_id = $1",
+        id.as_uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(ProviderEvent::try_from).transpose()
+}
+
+/// One event, and nobody else changes it until the transaction ends.
+pub(crate) async fn lock(
+    conn: &mut PgConnection,
+    id: ProviderEventId,
+) -> Result<Option<ProviderEvent>, DbError> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT provider_event_id, event_id, provider, type AS event_type, state, provider_message_id, message_id, failure,
+                create_time, receive_time, settle_time
+         FROM provider_events WHERE provider_event_id = $1 FOR UPDATE",
+        id.as_uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(ProviderEvent::try_from).transpose()
+}
+
+/// A page of events, newest first, and one more if there is one.
+pub(crate) async fn list(
+    conn: &mut PgConnection,
+    state: Option<EventState>,
+    event_type: Option<&str>,
+    page: &Page,
+) -> Result<Vec<ProviderEvent>, DbError> {
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT provider_event_id, event_id, provider, type AS event_type, state, provider_message_id, message_id, failure,
+                create_time, receive_time, settle_time
+         FROM provider_events
+         WHERE ($1::text IS NULL OR state = $1)
+           AND ($2::text IS NULL OR type = $2)
+           AND ($3::timestamptz IS NULL OR (receive_time, provider_event_id) < ($3, $4::uuid))
+         ORDER BY receive_time DESC, provider_event_id DESC
+         LIMIT $5",
+        state.map(EventState::as_str),
+        event_type,
+        page.after_time(),
+        page.after_id(),
+        page.limit(),
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(ProviderEvent::try_from).collect()
+}
+
+/// Makes whoever looks for the message of a provider's id, and whoever gives a message that id, come one after the other:
+/// or an event could be laid aside as nobody's in the very moment in which its message learns its id. Until the transaction
+/// ends.
+pub(crate) async fn hold(conn: &mut PgConnection, provider_message_id: &str) -> Result<(), DbError> {
+    sqlx::query!(
+        r#"SELECT pg_advisory_xact_lock(hashtextextended('provider_message_id ' || $1, 0)) AS "held""#,
+        provider_message_id,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(())
+}
+
+/// Events about this mail that were laid aside because no message had its id, and that can be read still.
+pub(crate) async fn unmatched(
+    conn: &mut PgConnection,
+    provider: &str,
+    provider_message_id: &str,
+) -> Result<Vec<ProviderEventId>, DbError> {
+    let ids = sqlx::query_scalar!(
+        "SELECT provider_event_id FROM provider_events
+         WHERE state = 'UNMATCHED' AND provider_message_id = $2 AND provider = $1 AND body IS NOT NULL",
+        provider,
+        provider_message_id,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(ids.into_iter().map(ProviderEventId::from).collect())
+}
+
+/// What was learnt of an event.
+#[derive(Default)]
+pub(crate) struct Learnt<'a> {
+    /// The mail that it is about.
+    pub(crate) provider_message_id: Option<&'a str>,
+    /// Our message of that.
+    pub(crate) message_id: Option<MessageId>,
+    /// When it happened.
+    pub(crate) create_time: Option<DateTime<Utc>>,
+}
+
+/// Puts an event that `lock` locked into a state other than pending and quarantined.
+pub(crate) async fn put(
+    conn: &mut PgConnection,
+    id: ProviderEventId,
+    state: EventState,
+    learnt: &Learnt<'_>,
+) -> Result<(), DbError> {
+    let settled = state != EventState::AwaitingMessage;
+    let put = sqlx::query!(
+        "UPDATE provider_events
+         SET state = $2, provider_message_id = $3, message_id = $4, create_time = $5, failure = NULL,
+             settle_time = CASE WHEN $6 THEN runtime.now() END
+         WHERE provider_event_id = $1",
+        id.as_uuid(),
+        state.as_str(),
+        learnt.provider_message_id,
+        learnt.message_id.map(MessageId::as_uuid),
+        learnt.create_time,
+        settled,
+    )
+    .execute(conn)
+    .await?;
+    if put.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound.into()) }
+}
+
+/// Lays an event aside that cannot be understood, or failed too often; its type, or none where it was done with before.
+pub(crate) async fn quarantine(
+    conn: &mut PgConnection,
+    id: ProviderEventId,
+    failure: &str,
+) -> Result<Option<Option<String>>, DbError> {
+    let event_type = sqlx::query_scalar!(
+        "UPDATE provider_events SET state = 'QUARANTINED', failure = $2
+         WHERE provider_event_id = $1 AND state IN ('PENDING', 'AWAITING_MESSAGE', 'QUARANTINED')
+         RETURNING type",
+        id.as_uuid(),
+        failure,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(event_type)
+}
+
+/// What waits in the journal.
+pub(crate) struct Backlog {
+    pub(crate) pending: i64,
+    pub(crate) quarantined: i64,
+    pub(crate) last_receive_time: Option<DateTime<Utc>>,
+}
+
+/// How many events wait and how many are quarantined, each counted to a bound, and when the last one came.
+pub(crate) async fn backlog(conn: &mut PgConnection) -> Result<Backlog, DbError> {
+    let backlog = sqlx::query_as!(
+        Backlog,
+        r#"SELECT (SELECT count(*) FROM (SELECT FROM provider_events
+                                         WHERE state IN ('PENDING', 'AWAITING_MESSAGE') LIMIT 100000) AS e) AS "pending!",
+                  (SELECT count(*) FROM (SELECT FROM provider_events
+                                         WHERE state = 'QUARANTINED' LIMIT 100000) AS e) AS "quarantined!",
+                  (SELECT max(receive_time) FROM provider_events) AS last_receive_time"#,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(backlog)
+}
+
+struct Row {
+    provider_event_id: Uuid,
+    event_id: String,
+    provider: String,
+    event_type: Option<String>,
+    state: String,
+    provider_message_id: Option<String>,
+    message_id: Option<Uuid>,
+    failure: Option<String>,
+    create_time: Option<DateTime<Utc>>,
+    receive_time: DateTime<Utc>,
+    settle_time: Option<DateTime<Utc>>,
+}
+
+impl TryFrom<Row> for ProviderEvent {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> Result<Self, DbError> {
+        Ok(Self {
+            id: row.provider_event_id.into(),
+            event_id: row.event_id,
+            provider: row.provider,
+            event_type: row.event_type,
+            state: EventState::named(&row.state).ok_or_else(unreadable)?,
+            provider_message_id: row.provider_message_id,
+            message_id: row.message_id.map(MessageId::from),
+            failure: row.failure,
+            create_time: row.create_time,
+            receive_time: row.receive_time,
+            settle_time: row.settle_time,
+        })
+    }
+}
+
+fn unreadable() -> DbError {
+    sqlx::Error::Decode("state of a provider's event".into()).into()
+}

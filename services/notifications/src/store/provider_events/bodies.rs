@@ -1,0 +1,60 @@
+//! The bodies of events: kept apart in the code because they are personal, and do not stay.
+
+use chrono::TimeDelta;
+use levqor_runtime::db::DbError;
+use sqlx::PgConnection;
+
+use crate::domain::provider_event::ProviderEventId;
+
+/// An event's body, unless it was purged.
+pub(crate) async fn get(conn: &mut PgConnection, id: ProviderEventId) -> Result<Option<Vec<u8>>, DbError> {
+    let body =
+        sqlx::query_scalar!("SELECT body FROM provider_events WHERE provider_event_id = $1", id.as_uuid())
+            .fetch_optional(conn)
+            .await?;
+    Ok(body.flatten())
+}
+
+/// Removes the bodies of up to `limit` events that were done with longer than `age` ago; how many.
+pub(crate) async fn purge(conn: &mut PgConnection, age: TimeDelta, limit: i64) -> Result<u64, DbError> {
+    let before = levqor_runtime::db::now(conn).await? - age;
+    let purged = sqlx::query!(
+        "UPDATE provider_events SET body = NULL
+         WHERE provider_event_id IN (
+             SELECT provider_event_id FROM provider_events
+             WHERE settle_time < $1 AND body IS NOT NULL
+             ORDER BY settle_time
+             LIMIT $2
+             FOR UPDATE SKIP LOCKED
+         )",
+        before,
+        limit,
+    )
+    .execute(conn)
+    .await?;
+    Ok(purged.rows_affected())
+}
+
+/// The same for events that came longer than `age` ago and are quarantined: nobody fixed in time what they need.
+pub(crate) async fn purge_quarantined(
+    conn: &mut PgConnection,
+    age: TimeDelta,
+    limit: i64,
+) -> Result<u64, DbError> {
+    let before = levqor_runtime::db::now(conn).await? - age;
+    let purged = sqlx::query!(
+        "UPDATE provider_events SET body = NULL
+         WHERE provider_event_id IN (
+             SELECT provider_event_id FROM provider_events
+             WHERE state = 'QUARANTINED' AND body IS NOT NULL AND receive_time < $1
+             ORDER BY receive_time
+             LIMIT $2
+             FOR UPDATE SKIP LOCKED
+         )",
+        before,
+        limit,
+    )
+    .execute(conn)
+    .await?;
+    Ok(purged.rows_affected())
+}

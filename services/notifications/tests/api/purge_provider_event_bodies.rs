@@ -1,0 +1,81 @@
+//! `PurgeProviderEventBodies`: bodies go 30 days after an event was done with, those of quarantined events 90 days after they
+//! came; the events stay.
+
+use levqor_proto::notifications::v1::PurgeProviderEventBodiesRequest;
+use levqor_runtime::testing::{Caller, eventually};
+
+use crate::{
+    EventState, Notified, assert_access,
+    fake_mail::{FakeMail, webhooks::Webhook},
+};
+
+async fn purge(notified: &Notified, caller: &Caller) -> Result<i64, tonic::Status> {
+    let request = caller.request(PurgeProviderEventBodiesRequest {});
+    Ok(notified.client().purge_provider_event_bodies(request).await?.into_inner().purged)
+}
+
+/// Waits until the schedule's slot of today is over, so that it does not come in between.
+async fn outlive_todays_slot(notified: &Notified) {
+    eventually("today's purge is over", || async {
+        let taken = notified.count("runtime.schedule_slots WHERE schedule LIKE 'purge_provider%'").await;
+        let waiting = notified.count("runtime.work WHERE rpc LIKE '%/PurgeProviderEventBodies'").await;
+        (taken == 1 && waiting == 0).then_some(())
+    })
+    .await;
+}
+
+/// Events `msg_1`, `msg_2` … of this state that came, and where it is one of them, were done with, so many days ago.
+const STORED: &str = "
+    INSERT INTO provider_events (provider_event_id, event_id, provider, body, state, failure, receive_time, settle_time)
+    SELECT gen_random_uuid(), 'msg_' || n, 'resend', '{}', state, 'why', runtime.now() - age,
+           CASE WHEN state = 'UNHEEDED' THEN runtime.now() - age END
+    FROM (VALUES (1, 'UNHEEDED', interval '30 days 1 second'), (2, 'UNHEEDED', interval '29 days'),
+                 (3, 'QUARANTINED', interval '89 days'), (4, 'QUARANTINED', interval '90 days 1 second'),
+                 (5, 'PENDING', interval '91 days')) AS event (n, state, age)";
+
+#[tokio::test]
+async fn only_bodies_that_were_kept_long_enough_go() {
+    let notified = Notified::start().await;
+    outlive_todays_slot(&notified).await;
+    notified.execute(STORED).await;
+    let ourselves = Caller::service("notifications", "notifications");
+    assert_eq!(purge(&notified, &ourselves).await.expect("purged"), 2);
+    assert_eq!(purge(&notified, &ourselves).await.expect("nothing left"), 0);
+    assert_eq!(notified.count("provider_events").await, 5, "the events stay");
+    for (event_id, purged) in [("msg_1", 1), ("msg_4", 1), ("msg_2", 0), ("msg_3", 0), ("msg_5", 0)] {
+        let gone = format!("provider_events WHERE event_id = '{event_id}' AND body IS NULL");
+        assert_eq!(notified.count(&gone).await, purged, "{event_id}");
+    }
+}
+
+#[tokio::test]
+async fn a_backlog_is_purged_in_batches() {
+    let notified = Notified::start().await;
+    outlive_todays_slot(&notified).await;
+    notified
+        .execute(
+            "INSERT INTO provider_events (provider_event_id, event_id, provider, body, state, receive_time, settle_time)
+             SELECT gen_random_uuid(), 'msg_' || n, 'resend', '{}', 'UNHEEDED', now(), now() - interval '31 days'
+             FROM generate_series(1, 1201) AS n",
+        )
+        .await;
+    let ourselves = Caller::service("notifications", "notifications");
+    assert_eq!(purge(&notified, &ourselves).await.expect("purged"), 1201);
+}
+
+#[tokio::test]
+async fn the_schedule_purges_by_itself() {
+    let notified = Notified::start_with(&FakeMail::start(), "24").await;
+    notified.told(&Webhook::of(r#"{"type":"email.sent"}"#), EventState::Unheeded).await;
+    notified.service.advance(chrono::TimeDelta::days(31)).await;
+    eventually("the body is gone", || async {
+        (notified.count("provider_events WHERE body IS NULL").await == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_notifications_itself_may_purge() {
+    let notified = Notified::start().await;
+    assert_access(&["self"], async |caller| purge(&notified, &caller).await.map(|_| ())).await;
+}
