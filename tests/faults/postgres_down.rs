@@ -9,6 +9,7 @@ use levqor_runtime::{db::migrations, postgres::Cluster, service::Service, testin
 use sqlx::Connection;
 
 use crate::{
+    fakes::mail::webhooks::Webhook,
     harness::Mesh,
     stripe::{paid_checkout, sign},
 };
@@ -46,6 +47,10 @@ async fn nothing_is_lost_when_postgresql_dies_and_comes_back() {
     assert_eq!(refused.status, 503, "what cannot be stored is not acknowledged: {}", refused.text);
     assert!(refused.headers.contains_key("retry-after"));
     assert!(!refused.text.contains("postgres") && !refused.text.contains("socket"), "{}", refused.text);
+    // What the mail provider says too.
+    let told = Webhook::of(r#"{"type":"email.opened"}"#);
+    let refused = mesh.tell(&told).await;
+    assert_eq!((refused.status, refused.str("/reason")), (503, "NOT_TAKEN"), "{}", refused.text);
     // Each service asks its database every second.
     eventually("not ready", || async {
         (mesh.anon().get("/health/ready").await.status == 503).then_some(())
@@ -58,6 +63,11 @@ async fn nothing_is_lost_when_postgresql_dies_and_comes_back() {
     eventually("the retry is taken", || async {
         let retry = mesh.post_webhook("/webhooks/stripe", &signature, body.clone()).await;
         (retry.status == 200).then_some(())
+    })
+    .await;
+    eventually("so is the mail provider's", || async {
+        let retry = mesh.tell(&told).await;
+        (retry.status == 200 && retry.json["duplicate"] == false).then_some(())
     })
     .await;
     eventually("ready again", || async {

@@ -37,8 +37,9 @@ CREATE INDEX provider_events_newest ON provider_events (receive_time DESC, provi
 -- What the status counts.
 CREATE INDEX provider_events_open ON provider_events (state)
     WHERE state IN ('PENDING', 'AWAITING_MESSAGE', 'QUARANTINED');
--- What is looked at again when a message gets its provider's id late.
-CREATE INDEX provider_events_unmatched ON provider_events (provider_message_id) WHERE state = 'UNMATCHED';
+-- What is looked at again when a message gets its provider's id.
+CREATE INDEX provider_events_waiting ON provider_events (provider_message_id)
+    WHERE state IN ('AWAITING_MESSAGE', 'UNMATCHED');
 -- What the purge looks for.
 CREATE INDEX provider_events_to_purge ON provider_events (settle_time)
     WHERE settle_time IS NOT NULL AND body IS NOT NULL;

@@ -59,9 +59,6 @@ pub enum Error {
     /// An event has nothing to read any more.
     #[error("the event's body was purged")]
     BodyPurged,
-    /// An event's message is not there, or not yet.
-    #[error("no message has the id that the event is about, perhaps not yet")]
-    MessageNotKnownYet,
 }
 
 impl ServiceError for Error {
@@ -73,7 +70,7 @@ impl ServiceError for Error {
             Self::MessageNotFound | Self::ProviderEventNotFound | Self::WebhooksOff => ErrorCode::NotFound,
             Self::Render(_) | Self::AttemptContradicted => ErrorCode::Internal,
             Self::ProviderUnavailable(_) => ErrorCode::Unavailable,
-            Self::DeliveryUnderWay(_) | Self::MessageNotKnownYet => ErrorCode::Aborted,
+            Self::DeliveryUnderWay(_) => ErrorCode::Aborted,
             Self::NotInDoubt(_) | Self::BodyPurged => ErrorCode::FailedPrecondition,
             Self::Signature(_) | Self::Probe | Self::EventNotUnderstood(_) => ErrorCode::InvalidArgument,
         }
@@ -96,7 +93,6 @@ impl ServiceError for Error {
             Self::ProviderEventNotFound => "PROVIDER_EVENT_NOT_FOUND",
             Self::EventNotUnderstood(_) => "PROVIDER_EVENT_NOT_UNDERSTOOD",
             Self::BodyPurged => "BODY_PURGED",
-            Self::MessageNotKnownYet => "MESSAGE_NOT_KNOWN_YET",
         }
     }
 

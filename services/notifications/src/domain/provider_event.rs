@@ -126,10 +126,16 @@ impl ProviderEvent {
         matches!(self.state, EventState::Applied | EventState::Unheeded)
     }
 
+    /// Until when it waits for its message.
+    #[must_use]
+    pub fn waits_until(&self) -> DateTime<Utc> {
+        self.receive_time + WAIT
+    }
+
     /// Where it stands now that no message has its id.
     #[must_use]
     pub fn without_message(&self, now: DateTime<Utc>) -> EventState {
-        let waited = self.state == EventState::Unmatched || now - self.receive_time >= WAIT;
+        let waited = self.state == EventState::Unmatched || now >= self.waits_until();
         if waited { EventState::Unmatched } else { EventState::AwaitingMessage }
     }
 }

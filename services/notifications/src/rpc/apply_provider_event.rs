@@ -1,8 +1,8 @@
 //! `ApplyProviderEvent`: adds what one journaled event says to its message, whatever came before it. Called by this service
 //! itself, deferred by `IngestResendEvent`.
 //!
-//! An event may overtake the settling of the provider's receipt: then the call fails, and comes again. What cannot be
-//! understood makes the call dead, and `gave_up` quarantines the event in the same transaction: one list shows both, and
+//! An event may overtake the settling of the provider's receipt: then it waits, and whoever settles that calls for it. To wait
+//! is no failure, so a call at the end of the wait is deferred, and none is tried again. What cannot be understood makes the call dead, and `gave_up` quarantines the event in the same transaction: one list shows both, and
 //! replaying the call tries again.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use levqor_proto::notifications::v1::{ApplyProviderEventRequest, ApplyProviderEv
 use levqor_runtime::{
     context::Ctx,
     db::{DbError, Tx},
-    deferred::defer,
+    deferred::{defer, defer_at},
     error::{Invalid, Violations},
     service::GivenUp,
 };
@@ -26,6 +26,7 @@ use crate::{
     },
     error::Error,
     metrics::EventVerdict,
+    provider::mailbox::Mailbox,
     rpc::get_provider_event::state_on_the_wire,
     store::{
         delivery_reports, messages,
@@ -57,9 +58,6 @@ pub(super) async fn apply_provider_event(
         }
     };
     tx.commit().await?;
-    if stands == EventState::AwaitingMessage {
-        return Err(Error::MessageNotKnownYet);
-    }
     Ok(ApplyProviderEventResponse { state: state_on_the_wire(stands).into() })
 }
 
@@ -85,6 +83,10 @@ async fn apply(
     let moved = stands != event.state;
     if moved {
         provider_events::put(tx, event.id, stands, &learnt).await?;
+    }
+    if moved && stands == EventState::AwaitingMessage {
+        let apply = ApplyProviderEventRequest { provider_event_id: event.id.to_string() };
+        defer_at(tx, &apply, format!("provider-event:{}/waited", event.id), event.waits_until()).await?;
     }
     if let Some(message) = message {
         tell(tx, state, message, report).await?;
@@ -125,12 +127,16 @@ async fn tell(tx: &mut Tx, state: &Notifications, message: MessageId, report: Re
     Ok(())
 }
 
-/// Looks again at the events that were laid aside because no message had this receipt's id. Called in the transaction that
-/// gives a message the receipt.
-pub(crate) async fn take_up_unmatched(tx: &mut Tx, receipt: &Receipt) -> Result<(), DbError> {
+/// Looks again at the events that wait, or were laid aside, because no message had this receipt's id. Called in the transaction
+/// that gives a message the receipt.
+pub(crate) async fn take_up_waiting(tx: &mut Tx, receipt: &Receipt) -> Result<(), DbError> {
     let Receipt { provider, provider_message_id } = receipt;
+    // The local mailbox never says anything.
+    if provider == Mailbox::NAME {
+        return Ok(());
+    }
     provider_events::hold(tx, provider_message_id).await?;
-    for id in provider_events::unmatched(tx, provider, provider_message_id).await? {
+    for id in provider_events::waiting(tx, provider, provider_message_id).await? {
         let apply = ApplyProviderEventRequest { provider_event_id: id.to_string() };
         defer(tx, &apply, format!("provider-event:{id}/matched")).await?;
     }

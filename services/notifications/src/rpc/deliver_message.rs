@@ -28,7 +28,7 @@ use crate::{
     },
     error::Error,
     provider::{Answer, Trouble},
-    rpc::apply_provider_event::take_up_unmatched,
+    rpc::apply_provider_event::take_up_waiting,
     store::{delivery_attempts, messages},
 };
 
@@ -200,7 +200,7 @@ async fn settle_message(
     let Some(outcome) = message.settle(outcome) else { return Ok(()) };
     messages::settle(tx, id, outcome).await?;
     if let Outcome::Sent { receipt, .. } = outcome {
-        take_up_unmatched(tx, receipt).await?;
+        take_up_waiting(tx, receipt).await?;
     }
     tell(tx, state, message);
     Ok(())

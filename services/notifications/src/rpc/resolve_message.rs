@@ -23,7 +23,7 @@ use crate::{
         message::{MessageId, Outcome, ProviderMessageId, Resolution},
     },
     error::Error,
-    rpc::apply_provider_event::take_up_unmatched,
+    rpc::apply_provider_event::take_up_waiting,
     store::{delivery_attempts, messages},
 };
 
@@ -53,7 +53,7 @@ pub(super) async fn resolve_message(
     if let Some(outcome) = &message.outcome {
         messages::settle(&mut tx, id, outcome).await?;
         if let Outcome::Sent { receipt, .. } = outcome {
-            take_up_unmatched(&mut tx, receipt).await?;
+            take_up_waiting(&mut tx, receipt).await?;
         }
     } else {
         messages::send_again(&mut tx, id, message.round).await?;

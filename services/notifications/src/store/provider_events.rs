@@ -124,15 +124,15 @@ pub(crate) async fn hold(conn: &mut PgConnection, provider_message_id: &str) -> 
     Ok(())
 }
 
-/// Events about this mail that were laid aside because no message had its id, and that can be read still.
-pub(crate) async fn unmatched(
+/// Events about this mail that wait, or were laid aside, because no message had its id, and that can be read still.
+pub(crate) async fn waiting(
     conn: &mut PgConnection,
     provider: &str,
     provider_message_id: &str,
 ) -> Result<Vec<ProviderEventId>, DbError> {
     let ids = sqlx::query_scalar!(
         "SELECT provider_event_id FROM provider_events
-         WHERE state = 'UNMATCHED' AND provider_message_id = $2 AND provider = $1 AND body IS NOT NULL",
+         WHERE state IN ('AWAITING_MESSAGE', 'UNMATCHED') AND provider_message_id = $2 AND provider = $1 AND body IS NOT NULL",
         provider,
         provider_message_id,
     )

@@ -53,11 +53,17 @@ async fn after_an_hour_it_is_somebody_elses_mail() {
     let notified = Notified::start_with(&FakeMail::start(), "24").await;
     let webhook = Webhook::of(&event("email.delivered", "em_of_others", 0, &Value::Null).to_string());
     notified.told(&webhook, EventState::AwaitingMessage).await;
-    // The next try may be up to an hour after the last.
-    notified.service.advance(TimeDelta::hours(2)).await;
+    notified.service.advance(TimeDelta::minutes(59)).await;
+    assert_eq!(notified.count("runtime.work WHERE failure <> ''").await, 0, "to wait is no failure");
+    assert_eq!(notified.events().await[0].state(), EventState::AwaitingMessage);
+    notified.service.advance(TimeDelta::minutes(1)).await;
     let unmatched = notified.told(&webhook, EventState::Unmatched).await;
     assert!(unmatched.settle_time.is_some());
-    assert_eq!(notified.count("runtime.work WHERE state = 'DEAD'").await, 0, "nothing of it is dead");
+    assert_eq!(
+        notified.count("runtime.work WHERE rpc LIKE '%/ApplyProviderEvent'").await,
+        0,
+        "nothing of it is left"
+    );
 }
 
 #[tokio::test]
@@ -81,4 +87,33 @@ async fn what_was_laid_aside_is_applied_when_the_message_gets_that_id_after_all(
     notified.client().resolve_message(staff.request(request)).await.expect("resolved");
     delivered(&notified, &id).await;
     notified.told(&webhook, EventState::Applied).await;
+}
+
+#[tokio::test]
+async fn an_event_that_comes_while_its_message_is_being_settled_waits_for_that_moment_only() {
+    let notified = Notified::start_with(&FakeMail::start(), "24").await;
+    let id = "em_in_between";
+    let message = notified.pending().await;
+    let mut settling = notified.service.db.begin().await.expect("begin");
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('provider_message_id ' || $1, 0))")
+        .bind(id)
+        .execute(&mut *settling)
+        .await
+        .expect("held");
+    sqlx::query(
+        "UPDATE messages SET state = 'SENT', provider = 'resend', provider_message_id = $1, send_time = now()
+         WHERE message_id = $2::uuid",
+    )
+    .bind(id)
+    .bind(&message)
+    .execute(&mut *settling)
+    .await
+    .expect("settled");
+    let webhook = Webhook::of(&event("email.delivered", id, 0, &Value::Null).to_string());
+    notified.ingest(&webhook).await.expect("journaled");
+    let held = "pg_locks WHERE locktype = 'advisory' AND NOT granted";
+    eventually("it is held up", || async { (notified.count(held).await == 1).then_some(()) }).await;
+    settling.commit().await.expect("commit");
+    let applied = notified.told(&webhook, EventState::Applied).await;
+    assert_eq!(applied.message_id, message);
 }
