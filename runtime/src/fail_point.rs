@@ -1,8 +1,8 @@
-//! Named places between two effects, at which a test has the process killed. Without the feature `fail-points`, which only
-//! tests turn on, nothing of it is in the binary.
+//! Named places between two effects, at which a test has the process killed, or panic. Without the feature `fail-points`,
+//! which only tests turn on, nothing of it is in the binary.
 
 /// Which point kills the process, in tests: its name, and after a colon which time it is reached, where that is not the
-/// first: `journal.claimed:2`.
+/// first: `journal.claimed:2`. With `=panic` at its end, whoever reaches it panics, and the process lives on.
 pub const VARIABLE: &str = "FAIL_POINT";
 
 macro_rules! fail_points {
@@ -98,7 +98,7 @@ fail_points! {
 }
 
 impl FailPoint {
-    /// Ends the process here and now, without any cleaning up, if a test asked for it.
+    /// Ends the process here and now, without any cleaning up, or panics, if a test asked for it.
     #[inline]
     pub fn reached(self) {
         #[cfg(feature = "fail-points")]
@@ -120,14 +120,21 @@ mod armed {
     pub(super) struct Armed {
         pub(super) point: FailPoint,
         pub(super) left: AtomicU32,
+        pub(super) panics: bool,
     }
 
     static ARMED: LazyLock<Option<Armed>> = LazyLock::new(|| read(Env::from_process().get(VARIABLE)?));
 
     pub(super) fn read(text: &str) -> Option<Armed> {
+        let (text, action) = text.split_once('=').unwrap_or((text, ""));
         let (name, time) = text.split_once(':').unwrap_or((text, "1"));
+        let panics = match action {
+            "" => false,
+            "panic" => true,
+            _ => return None,
+        };
         let point = FailPoint::ALL.iter().copied().find(|point| point.name() == name)?;
-        Some(Armed { point, left: AtomicU32::new(time.parse().ok()?) })
+        Some(Armed { point, left: AtomicU32::new(time.parse().ok()?), panics })
     }
 
     pub(super) fn reached(point: FailPoint) {
@@ -135,6 +142,7 @@ mod armed {
             && armed.point == point
             && armed.left.fetch_sub(1, Ordering::Relaxed) == 1
         {
+            assert!(!armed.panics, "a test has this panic, at {}", point.name());
             let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
         }
     }
@@ -146,10 +154,13 @@ mod tests {
 
     #[test]
     fn a_point_is_named_with_the_time_at_which_it_kills() {
-        let read = |text: &str| armed::read(text).map(|armed| (armed.point, armed.left.into_inner()));
-        assert_eq!(read("journal.claimed"), Some((FailPoint::JournalClaimed, 1)));
-        assert_eq!(read("deferred.called:3"), Some((FailPoint::DeferredCalled, 3)));
-        for unknown in ["", "journal", "journal.claimed:", "journal.claimed:x"] {
+        let read =
+            |text: &str| armed::read(text).map(|armed| (armed.point, armed.left.into_inner(), armed.panics));
+        assert_eq!(read("journal.claimed"), Some((FailPoint::JournalClaimed, 1, false)));
+        assert_eq!(read("deferred.called:3"), Some((FailPoint::DeferredCalled, 3, false)));
+        assert_eq!(read("replay.committed=panic"), Some((FailPoint::ReplayCommitted, 1, true)));
+        assert_eq!(read("deferred.called:2=panic"), Some((FailPoint::DeferredCalled, 2, true)));
+        for unknown in ["", "journal", "journal.claimed:", "journal.claimed:x", "journal.claimed=sleep"] {
             assert_eq!(read(unknown), None, "{unknown:?}");
         }
     }

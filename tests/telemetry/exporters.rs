@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use levqor_runtime::testing::recorder::Mood;
+use levqor_runtime::testing::recorder::{Mood, Recorder};
 
 use crate::{
     page::Page,
@@ -17,11 +17,11 @@ use crate::{
 static TURN: Mutex<()> = Mutex::new(());
 
 /// How long some requests took: the middle one, and the slowest.
-fn timed(roles: &Roles, requests: usize) -> [Duration; 2] {
+fn timed(roles: &Roles, requests: usize, status: u16) -> [Duration; 2] {
     let token = staff();
     let timed = (0..requests).map(|_| {
         let begun = Instant::now();
-        assert_eq!(roles.get("/v1/orders", &token).0, 200);
+        assert_eq!(roles.get("/v1/orders", &token).0, status);
         begun.elapsed()
     });
     let mut timed: Vec<_> = timed.collect();
@@ -46,10 +46,10 @@ fn a_receiver_that_never_answers_slows_nobody_and_holds_up_no_end() {
     let mut roles =
         Roles::start(&[("OTEL_EXPORTER_OTLP_TIMEOUT", "4000"), ("OTEL_METRIC_EXPORT_INTERVAL", "100")]);
     // More than a batch, so that exports are under way.
-    let taken = timed(&roles, 300);
+    let taken = timed(&roles, 300, 200);
     roles.recorder.set_mood(Mood::Silent);
     // One that waited for an export would take its four seconds.
-    assert_no_slower(timed(&roles, 300), taken);
+    assert_no_slower(timed(&roles, 300, 200), taken);
     roles.daemon("billing").until("telemetry is lost");
     let (_, said, end) = roles.stop_timed();
     // Five seconds for all that is told: two that are waited for one after the other would take ten.
@@ -63,28 +63,75 @@ fn a_receiver_that_never_answers_slows_nobody_and_holds_up_no_end() {
     }
 }
 
-#[test]
-fn a_receiver_that_never_answers_fills_no_memory() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    // No export comes to its end, however slow the machine: what is lost is what does not fit.
-    let roles =
-        Roles::start(&[("OTEL_METRIC_EXPORT_INTERVAL", "100"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "3600000")]);
-    roles.recorder.set_mood(Mood::Silent);
-    let page = || Page::read(&roles.page("gateway"));
-    let lost = |signal| page().sum("levqor_telemetry_lost_total", &[("signal", signal)]).expect(signal);
+/// Floods a process until the queue of a signal is full, and then as much again and again: what does not fit is lost, counted,
+/// and nowhere to be found in its memory.
+fn assert_bounded(roles: &Roles, (role, signal): (&str, &str), burst: usize, flood: impl Fn(usize)) {
+    let page = || Page::read(&roles.page(role));
+    let lost = || page().sum("levqor_telemetry_lost_total", &[("signal", signal)]).expect(signal);
     let memory = || page().sum("process_memory_usage_bytes", &[]).expect("memory");
     let bursts = (0..20).find(|_| {
-        roles.flood("/nothing", 2000);
-        lost("traces") > 0.0
+        flood(burst);
+        lost() > 0.0
     });
-    assert!(bursts.is_some_and(|bursts| bursts > 2), "the queue is full after {bursts:?} bursts");
-    let (before, lost_before) = (memory(), lost("traces"));
-    roles.flood("/nothing", 10_000);
-    let more = memory() - before;
-    assert!(lost("traces") - lost_before > 5000.0, "what does not fit is kept somewhere");
-    assert!(more < f64::from(8 << 20), "10,000 requests took {more} bytes");
-    roles.recorder.set_mood(Mood::Taking);
+    assert!(bursts.is_some_and(|bursts| bursts > 1), "the queue is full after {bursts:?} bursts");
+    // What else the process needs to answer so many at once, it needs from now on.
+    flood(1000);
+    let (before, lost_before) = (memory(), lost());
+    flood(4000);
+    let (more, lost) = (memory() - before, lost() - lost_before);
+    assert!(lost > 3900.0, "of 4,000 that do not fit {lost} are lost, and the rest is kept somewhere");
+    assert!(more < f64::from(4 << 20), "4,000 requests took {more} bytes");
+}
+
+/// No export comes to its end, however slow the machine: what is lost is what does not fit.
+const ENDLESS: [(&str, &str); 2] =
+    [("OTEL_METRIC_EXPORT_INTERVAL", "100"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "3600000")];
+
+#[test]
+fn a_receiver_that_never_answers_fills_no_memory_with_traces() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let roles = Roles::start(&ENDLESS);
+    roles.recorder.set_mood(Mood::Silent);
+    assert_bounded(&roles, ("gateway", "traces"), 2000, |times| roles.flood("/nothing", None, times));
     roles.stop();
+}
+
+#[test]
+fn a_receiver_that_never_answers_fills_no_memory_with_lines_of_the_log() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let roles = Roles::start(&[&ENDLESS[..], &[("OTEL_TRACES_SAMPLER_ARG", "0")]].concat());
+    roles.recorder.set_mood(Mood::Silent);
+    // Billing logs each of them.
+    let order = "/v1/orders/019378e5-1f5d-7c51-8a3a-424242424242";
+    let token = staff();
+    assert_bounded(&roles, ("billing", "logs"), 2000, |times| roles.flood(order, Some(&token), times));
+    let (_, said, end) = roles.stop_timed();
+    assert!(count(&said, "reason=ORDER_NOT_FOUND") > 9_000, "it is not this that was logged: {said}");
+    assert!(end.as_seconds_f64() < 9.0, "a process took {end} to end");
+}
+
+#[test]
+fn a_sentry_that_never_answers_slows_no_failure_fills_no_memory_and_is_told_of_once() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let sentry = Recorder::start();
+    let mut roles = Roles::start(&[("SENTRY_DSN", &sentry.dsn()), ("OTEL_TRACES_SAMPLER_ARG", "0")]);
+    roles.sabotage("billing", "ALTER TABLE orders RENAME TO mislaid");
+    let taken = timed(&roles, 200, 500);
+    assert!(!sentry.told().events.is_empty(), "Sentry does not hear of it");
+    sentry.set_mood(Mood::Silent);
+    assert_no_slower(timed(&roles, 20, 500), taken);
+    let token = staff();
+    assert_bounded(&roles, ("billing", "errors"), 30, |times| roles.flood("/v1/orders", Some(&token), times));
+    // And neither once there is no room for more.
+    assert_no_slower(timed(&roles, 200, 500), taken);
+    // After the last try of the first of them, half a minute after it was sent.
+    roles.daemon("billing").until("exporter=sentry");
+    let status = roles.get("/v1/status", &token).2;
+    assert!(status.contains("errors failing: "), "{status}");
+    let (_, said, end) = roles.stop_timed();
+    let lost = "telemetry is lost until its receiver takes it again exporter=sentry";
+    assert_eq!(count(&said, lost), 1, "{said}");
+    assert!(end.as_seconds_f64() < 9.0, "a process took {end} to end");
 }
 
 #[test]
@@ -92,7 +139,7 @@ fn a_receiver_that_refuses_is_told_of_once_and_once_when_it_takes_again() {
     let mut roles = Roles::start(&[("OTEL_METRIC_EXPORT_INTERVAL", "100")]);
     roles.recorder.set_mood(Mood::Refusing);
     for _ in 0..5 {
-        timed(&roles, 20);
+        timed(&roles, 20, 200);
         let calls = roles.recorder.calls();
         roles.recorder.until("another export", |_| (roles.recorder.calls() > calls + 3).then_some(()));
     }
@@ -102,7 +149,7 @@ fn a_receiver_that_refuses_is_told_of_once_and_once_when_it_takes_again() {
         assert!(!said.contains("taken again"), "{said}");
     }
     roles.recorder.set_mood(Mood::Taking);
-    timed(&roles, 1);
+    timed(&roles, 1, 200);
     for exporter in ["traces", "metrics"] {
         let again = format!("telemetry is taken again exporter={exporter} dropped=");
         let said = roles.daemon("gateway").until(&again).to_owned();

@@ -92,11 +92,12 @@ impl Roles {
         })
     }
 
-    /// Asks for a path so many times, several at once, over connections that are kept.
-    pub(crate) fn flood(&self, path: &str, times: usize) {
+    /// Asks for a path so many times, several at once, as somebody or nobody.
+    pub(crate) fn flood(&self, path: &str, token: Option<&str>, times: usize) {
         let url = format!("{}{path}", self.url);
         let ask = |_| {
             let request = self.http.get(&url);
+            let request = token.iter().fold(request, |request, token| request.bearer_auth(token));
             async move { request.send().await.expect("the gateway answers").bytes().await.expect("a body") }
         };
         let answers = futures_util::stream::iter(0..times).map(ask).buffer_unordered(16);

@@ -58,7 +58,7 @@ impl Sentry {
         if record.level == Level::ERROR {
             // A panic was reported where it happened, with its stack; who caught it only adds a line to the log.
             if record.text("error.type") != Some("panic") {
-                self.queue.push(self.event(record, None).into());
+                self.queue.push_with(|| self.event(record, None).into());
             }
             return;
         }
@@ -73,8 +73,7 @@ impl Sentry {
 
     /// Reports a panic, from where it happens.
     pub(super) fn panicked(&self, record: &Record) {
-        let stack = current_stacktrace().map(without_machine);
-        self.queue.push(self.event(record, stack).into());
+        self.queue.push_with(|| self.event(record, current_stacktrace().map(without_machine)).into());
     }
 
     fn event(&self, record: &Record, stacktrace: Option<Stacktrace>) -> Event<'static> {

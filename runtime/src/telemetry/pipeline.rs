@@ -115,6 +115,19 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Takes what this makes, and does not have it made where there is no room for it.
+    pub(super) fn push_with(&self, make: impl FnOnce() -> T) {
+        let full = {
+            let items = self.0.items.lock().unwrap_or_else(PoisonError::into_inner);
+            items.len() >= self.0.capacity
+        };
+        if full {
+            self.0.dropped.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.push(make());
+        }
+    }
+
     /// Takes an item where none waits already that says the same.
     pub(super) fn push_once(&self, item: T) {
         let mut items = self.0.items.lock().unwrap_or_else(PoisonError::into_inner);
@@ -330,6 +343,16 @@ mod tests {
         worker.judge();
         assert_eq!(queue.trouble().as_deref(), Some("failing: more than fits the queue; 99900 lost"));
         assert_eq!(queue.counts(), Counts { taken: 0, lost: 0, items_lost: 99_900 });
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_not_even_made() {
+        let (queue, _worker) = pipeline(Moody(Arc::default(), Arc::default()), 2, 10);
+        let made = AtomicU64::new(0);
+        (0..5).for_each(|_| {
+            queue.push_with(|| u8::try_from(made.fetch_add(1, Ordering::SeqCst)).expect("few"))
+        });
+        assert_eq!((made.into_inner(), queue.counts().items_lost), (2, 3));
     }
 
     #[tokio::test]

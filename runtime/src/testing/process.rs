@@ -52,9 +52,14 @@ impl Process {
 
     /// Waits until it has said this; everything it has said so far.
     pub fn until(&mut self, words: &str) -> &str {
-        while !self.seen.contains(words) {
+        let mut found = self.seen.contains(words);
+        while !found {
             match self.lines.recv_timeout(PATIENCE) {
-                Ok(line) => self.seen.extend([line.as_str(), "\n"]),
+                Ok(line) => {
+                    // Who says much is not read from the beginning each time.
+                    found = line.contains(words);
+                    self.seen.extend([line.as_str(), "\n"]);
+                }
                 Err(error) => panic!("it never said {words:?} ({error}), but: {}", self.seen),
             }
         }
