@@ -97,7 +97,7 @@ impl Roles {
         let url = format!("{}{path}", self.url);
         let ask = |_| {
             let request = self.http.get(&url);
-            let request = token.iter().fold(request, |request, token| request.bearer_auth(token));
+            let request = token.iter().fold(request, reqwest::RequestBuilder::bearer_auth);
             async move { request.send().await.expect("the gateway answers").bytes().await.expect("a body") }
         };
         let answers = futures_util::stream::iter(0..times).map(ask).buffer_unordered(16);

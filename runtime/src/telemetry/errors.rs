@@ -35,6 +35,10 @@ pub(super) const BATCH: usize = 1;
 /// How much of what happened before is told, and remembered.
 const CRUMBS: usize = 30;
 const REMEMBERED: usize = 500;
+/// The latest frames of a stack, and how much of their names, are told: those of a stack of layers hold all their types, and a
+/// server refuses an event of more than a mebibyte.
+const FRAMES: usize = 150;
+const NAME: usize = 300;
 /// How long to wait before an envelope is sent again.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long one envelope may take.
@@ -196,6 +200,8 @@ fn without_machine(mut stack: Stacktrace) -> Stacktrace {
     if let Some(end) = stack.frames.iter().position(machinery) {
         stack.frames.truncate(end);
     }
+    // The oldest first.
+    stack.frames.drain(..stack.frames.len().saturating_sub(FRAMES));
     for frame in &mut stack.frames {
         let Frame { function, filename, abs_path, in_app, vars, .. } = frame;
         // Inlined frames have short names; where they come from says whose they are.
@@ -204,6 +210,7 @@ fn without_machine(mut stack: Stacktrace) -> Stacktrace {
         let ours = Path::new(&path).extension() == Some(OsStr::new("rs")) && !foreign;
         *in_app = Some(ours || function.as_deref().is_some_and(|name| name.starts_with("levqor")));
         *filename = filename.take().map(shorten);
+        *function = function.take().map(|name| name.chars().take(NAME).collect());
         vars.clear();
     }
     stack
@@ -263,5 +270,25 @@ impl Destination for ToSentry {
         let again = status.as_u16() == 429 || status.is_server_error();
         let retry = again.then(|| asked.map_or(PAUSE, |seconds: u64| Duration::from_secs(seconds.min(60))));
         Err(Refusal { reason: format!("HTTP {}", status.as_u16()), retry })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stack_is_never_more_than_a_server_takes() {
+        let frame = |number: usize| Frame {
+            function: Some(format!("levqor_{number}<{}>", "Layer<".repeat(10_000))),
+            ..Default::default()
+        };
+        let stack =
+            without_machine(Stacktrace { frames: (0..1000).map(frame).collect(), ..Default::default() });
+        let written = serde_json::to_string(&stack).expect("JSON");
+        assert!(written.len() < 100 << 10, "{} bytes", written.len());
+        let last = stack.frames.last().and_then(|frame| frame.function.clone()).expect("a name");
+        assert!(last.starts_with("levqor_999<Layer<"), "the place of the panic is missing: {last}");
+        assert_eq!(stack.frames.last().and_then(|frame| frame.in_app), Some(true));
     }
 }

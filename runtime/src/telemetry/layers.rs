@@ -41,7 +41,8 @@ pub(super) fn our_spans<S: Subscriber>() -> impl Filter<S> {
     // A filter that decides anew each time makes every other do so too, and that is what it is for. sqlx asks whether its
     // line would be logged, and then logs none: that leaves the answers of all filters behind on the thread, and they
     // would be taken for those about the next span or event if that did not ask again.
-    dynamic_filter_fn(|metadata, _| is_our_span(metadata)).with_max_level_hint(LevelFilter::INFO)
+    dynamic_filter_fn(|metadata, _| is_our_span(metadata) && *metadata.level() <= Level::INFO)
+        .with_max_level_hint(LevelFilter::INFO)
 }
 
 /// Keeps what is known of a span with it.
@@ -93,8 +94,10 @@ where
             sentry.hear(&record);
         }
     };
-    let ours = filter_fn(|metadata| is_ours(metadata.target())).with_max_level_hint(LevelFilter::INFO);
-    Tell { told, tell }.with_filter(ours.and(LevelFilter::INFO))
+    // What it hints is what it does: where another layer wants more, a filter that says yes to that panics in builds for tests.
+    let ours = filter_fn(|metadata| is_ours(metadata.target()) && *metadata.level() <= Level::INFO)
+        .with_max_level_hint(LevelFilter::INFO);
+    Tell { told, tell }.with_filter(ours)
 }
 
 struct Tell {
@@ -111,5 +114,30 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Tell {
         let dispatch = self.told.dispatch.get().and_then(WeakDispatch::upgrade);
         let span = context.event_span(event).map(|span| span.id());
         (self.tell)(&self.told, Record::of(event, span.as_ref(), dispatch.as_ref()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    /// Wants all there is.
+    struct Greedy;
+
+    impl<S: Subscriber> Layer<S> for Greedy {}
+
+    #[test]
+    fn what_another_layer_wants_beyond_ours_is_left_alone() {
+        let told =
+            Arc::new(Told { format: Format::new(true), logs: None, sentry: None, dispatch: OnceLock::new() });
+        let layers = tracing_subscriber::registry()
+            .with(KeepFacts.with_filter(our_spans()))
+            .with(log("off", Arc::clone(&told)))
+            .with(errors(told))
+            .with(Greedy);
+        let _hears = crate::testing::hear(layers);
+        tracing::trace_span!("a span of ours").in_scope(|| tracing::debug!("a line of ours"));
     }
 }

@@ -349,9 +349,9 @@ mod tests {
     fn what_there_is_no_room_for_is_not_even_made() {
         let (queue, _worker) = pipeline(Moody(Arc::default(), Arc::default()), 2, 10);
         let made = AtomicU64::new(0);
-        (0..5).for_each(|_| {
-            queue.push_with(|| u8::try_from(made.fetch_add(1, Ordering::SeqCst)).expect("few"))
-        });
+        for _ in 0..5 {
+            queue.push_with(|| u8::try_from(made.fetch_add(1, Ordering::SeqCst)).expect("few"));
+        }
         assert_eq!((made.into_inner(), queue.counts().items_lost), (2, 3));
     }
 
