@@ -112,7 +112,10 @@ async fn status(door: Door, token: SecretString, seen: Vec<&'static str>) -> Vec
 /// A page of mails, of which only the number is looked at.
 fn doubtful(page: &Value) -> Finding {
     let more = page.get("next_page_token").and_then(Value::as_str).is_some_and(|token| !token.is_empty());
-    match page.get("messages").and_then(Value::as_array).map_or(0, Vec::len) {
+    let Some(messages) = page.get("messages").and_then(Value::as_array) else {
+        return Finding::failed("200, and no list of mails");
+    };
+    match messages.len() {
         0 => Finding::on("200, none"),
         count => Finding::warning(format!(
             "200, {count}{}: nobody knows whether they were sent; look, then POST /v1/messages/{{message_id}}:resolve",
@@ -160,6 +163,7 @@ mod tests {
     #[test]
     fn mails_in_doubt_are_counted_and_not_shown() {
         assert_eq!(doubtful(&json!({"messages": []})).outcome, Outcome::On);
+        assert_eq!(doubtful(&json!({})).outcome, Outcome::Failed);
         let mail = json!({"recipient": "ada@example.com"});
         let found = doubtful(&json!({"messages": [mail, mail], "next_page_token": "more"}));
         assert_eq!(found.outcome, Outcome::Warning);

@@ -19,6 +19,17 @@ fn a_price_that_is_no_longer_sold_and_a_clock_that_is_off_are_named() {
 }
 
 #[test]
+fn a_restricted_key_that_may_not_read_the_account_is_a_warning() {
+    let patient = Patient::start();
+    patient.stripe.world().account_hidden = true;
+    let report = patient.doctor(&[]);
+    report.assert_none();
+    assert_eq!(report.with("WARNING"), ["billing.stripe_account"]);
+    let words = report.evidence("WARNING", "billing.stripe_account");
+    assert!(words.contains("this key may not read the account"), "{words}");
+}
+
+#[test]
 fn what_the_services_lose_on_the_way_out_is_a_failure_of_theirs_too() {
     let patient = Patient::start();
     patient.recorder.set_mood(Mood::Refusing);

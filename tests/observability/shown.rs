@@ -111,8 +111,10 @@ async fn everything_that_is_defined_is_shown_and_nothing_else() {
             "{series} is defined nowhere"
         );
     }
+    // Nothing is traced here: an exemplar would name a trace that nobody can look up. Where it is,
+    // `tests/telemetry/metrics.rs` sees them.
     let exemplars: BTreeSet<_> =
         page.0.iter().filter(|sample| sample.trace_id.is_some()).map(|sample| &sample.name).collect();
-    assert!(exemplars.len() <= 3, "{exemplars:?}");
+    assert_eq!(exemplars, BTreeSet::new());
     mesh.finish().await;
 }

@@ -68,6 +68,10 @@ async fn account_of(stripe: Arc<Stripe>) -> Finding {
             Some(true) => Finding::on(format!("{}, {mode} mode, it may take payments", account.id)),
             None => Finding::on(format!("{}, {mode} mode", account.id)),
         },
+        // A restricted key needs no such permission for anything that billing does.
+        Err(refused @ FetchError::NotAllowed) => Finding::warning(format!(
+            "{refused}, {mode} mode: this key may not read the account, so whether that may take payments is not known"
+        )),
         Err(error) => Finding::failed(error.to_string()),
     }
 }

@@ -1,8 +1,10 @@
 //! What one service says of itself, line by line: whether it is up and of our protocol, what it can do, whether its
 //! schedules run, and what is put off.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use levqor_runtime::{
     check::{Finding, Line},
+    clock::Clock,
     version,
 };
 use serde_json::Value;
@@ -11,6 +13,8 @@ use super::ASKED;
 
 /// A deferred call may be due for so long.
 const LONGEST_DUE_S: i64 = 300;
+/// The weekly test of error reports, and a day for one that came late.
+const TEST_IS_OLD: TimeDelta = TimeDelta::days(8);
 
 /// Every line about a service; `said` is its part of the status. Where its own tables were `seen`, those say how its
 /// schedules stand, whether it answers or not.
@@ -32,7 +36,10 @@ pub(super) fn lines(service: &str, said: Option<&Value>, seen: bool) -> Vec<Line
     } else if service != levqor_gateway::NAME {
         lines.push(line("deferred_calls", Finding::failed("it cannot be measured")));
     }
-    lines.extend(said.get("error_report_test").map(|test| line("error_report_test", test_of_reports(test))));
+    lines.extend(
+        said.get("error_report_test")
+            .map(|test| line("error_report_test", test_of_reports(test, Clock::default().now()))),
+    );
     for capability in said.get("capabilities").and_then(Value::as_array).into_iter().flatten() {
         let name = format!("can.{}", text(capability, "name"));
         let reason = text(capability, "reason");
@@ -61,8 +68,14 @@ fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn number(value: &Value, name: &str) -> i64 {
-    value.get(name).and_then(Value::as_i64).unwrap_or_default()
+/// So many numbers of a measurement. What is not told is not 0.
+fn numbers<const N: usize>(value: &Value, names: [&str; N]) -> Result<[i64; N], Finding> {
+    let mut numbers = [0; N];
+    for (number, name) in numbers.iter_mut().zip(names) {
+        let told = value.get(name).and_then(Value::as_i64);
+        *number = told.ok_or_else(|| Finding::failed(format!("the status does not tell {name}")))?;
+    }
+    Ok(numbers)
 }
 
 fn status(said: &Value) -> Finding {
@@ -107,8 +120,10 @@ fn schedules(all: &Value) -> Finding {
 }
 
 fn deferred(backlog: &Value) -> Finding {
-    let (waiting, dead) = (number(backlog, "waiting"), number(backlog, "dead"));
-    let oldest = number(backlog, "oldest_due_age_s");
+    let [waiting, dead, oldest] = match numbers(backlog, ["waiting", "dead", "oldest_due_age_s"]) {
+        Ok(numbers) => numbers,
+        Err(missing) => return missing,
+    };
     let counts = format!("{waiting} wait, the oldest is due for {oldest} s, {dead} are dead");
     if oldest > LONGEST_DUE_S {
         Finding::failed(format!("{counts}: more than {LONGEST_DUE_S} s"))
@@ -120,7 +135,10 @@ fn deferred(backlog: &Value) -> Finding {
 }
 
 fn journal(backlog: &Value) -> Finding {
-    let (pending, odd) = (number(backlog, "journal_pending"), number(backlog, "journal_quarantined"));
+    let [pending, odd] = match numbers(backlog, ["journal_pending", "journal_quarantined"]) {
+        Ok(numbers) => numbers,
+        Err(missing) => return missing,
+    };
     let counts = format!("{pending} events wait, {odd} could not be understood");
     if odd > 0 {
         Finding::warning(format!("{counts}: see GET /v1/stripe-events?state=STATE_QUARANTINED"))
@@ -130,7 +148,7 @@ fn journal(backlog: &Value) -> Finding {
 }
 
 /// The test is made every week.
-fn test_of_reports(test: &Value) -> Finding {
+fn test_of_reports(test: &Value, now: DateTime<Utc>) -> Finding {
     let (arrived, failed) = (text(test, "last_success_time"), text(test, "last_failure_time"));
     // Instants of one form sort as texts.
     if failed > arrived {
@@ -139,6 +157,16 @@ fn test_of_reports(test: &Value) -> Finding {
     }
     if arrived.is_empty() {
         return Finding::failed("none has arrived");
+    }
+    match arrived.parse::<DateTime<Utc>>() {
+        Ok(time) if now - time > TEST_IS_OLD => {
+            return Finding::warning(format!(
+                "the last one arrived at {arrived}, more than {} days ago",
+                TEST_IS_OLD.num_days()
+            ));
+        }
+        Ok(_) => {}
+        Err(_) => return Finding::failed("the status does not tell when the last one arrived"),
     }
     Finding::on(format!("the last one arrived at {arrived}"))
 }
@@ -220,6 +248,19 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_is_not_told_is_not_0() {
+        for (name, line) in [
+            ("dead", "billing.deferred_calls: the status does not tell dead"),
+            ("oldest_due_age_s", "billing.deferred_calls: the status does not tell oldest_due_age_s"),
+            ("journal_quarantined", "billing.journal: the status does not tell journal_quarantined"),
+        ] {
+            let mut said = said();
+            said["backlog"].as_object_mut().expect("an object").remove(name);
+            assert_eq!(failed(&said), [line]);
+        }
+    }
+
+    #[test]
     fn what_waits_for_a_person_is_a_warning_and_fails_nothing() {
         let letters = "billing.deferred_calls: 3 wait, the oldest is due for 2 s, 2 are dead: see `levqor dead-letters`";
         let events = "billing.journal: 1 events wait, 1 could not be understood: see GET /v1/stripe-events?state=STATE_QUARANTINED";
@@ -250,16 +291,20 @@ mod tests {
 
     #[test]
     fn a_test_report_that_did_not_arrive_fails_until_one_does() {
-        use Outcome::{Failed, On};
+        use Outcome::{Failed, On, Warning};
+        let now = "2026-12-02T05:59:00Z".parse().expect("a time");
         let test = |arrived: Value, failed: Value| {
             test_of_reports(
                 &json!({"last_success_time": arrived, "last_failure_time": failed, "failure": "403"}),
+                now,
             )
             .outcome
         };
         assert_eq!(test(json!("2026-11-24T06:00:00Z"), Value::Null), On);
         assert_eq!(test(json!("2026-11-24T06:00:00Z"), json!("2026-11-17T06:00:00Z")), On);
         assert_eq!(test(json!("2026-11-17T06:00:00Z"), json!("2026-11-24T06:00:00Z")), Failed);
+        assert_eq!(test(json!("2026-11-24T05:00:00Z"), Value::Null), Warning);
+        assert_eq!(test(json!("last week"), Value::Null), Failed);
         assert_eq!(test(Value::Null, json!("2026-11-24T06:00:00Z")), Failed);
         assert_eq!(test(Value::Null, Value::Null), Failed);
     }

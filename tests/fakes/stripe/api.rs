@@ -140,6 +140,7 @@ fn shown(world: &World, id: &str) -> Value {
 /// One object, or a list of them; None where the path leads nowhere.
 fn read(world: &World, path: &str, params: &Value) -> Option<Result<Value, Failure>> {
     match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["account"] if world.account_hidden => return Some(Err(Failure::not_allowed())),
         ["account"] => return Some(Ok(world.get(catalogue::ACCOUNT_ID).clone())),
         ["events"] => return Some(events(world, params)),
         ["events", id] => return Some(event(world, id)),

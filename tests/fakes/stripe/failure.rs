@@ -46,6 +46,13 @@ impl Failure {
         Self { status: 401, ..Self::invalid("Invalid API Key provided: sk_test_****") }
     }
 
+    /// A restricted key without the permission for this.
+    pub(super) fn not_allowed() -> Self {
+        let message =
+            "The provided key 'rk_test_****' does not have the required permissions for this endpoint.";
+        Self { status: 403, ..Self::invalid(message) }
+    }
+
     /// A path that leads nowhere.
     pub(super) fn path(method: &str, path: &str) -> Self {
         let message = format!(

@@ -38,6 +38,8 @@ pub(crate) struct World {
     pub(super) requests: Vec<String>,
     /// How far the clock that answers are dated by is off, in seconds.
     pub(crate) date_off: i64,
+    /// Whether the key is one that may not read the account.
+    pub(crate) account_hidden: bool,
 }
 
 impl World {
@@ -58,6 +60,7 @@ impl World {
             trouble: Trouble::default(),
             requests: Vec::new(),
             date_off: 0,
+            account_hidden: false,
         };
         catalogue::stock(&mut world);
         world

@@ -37,6 +37,7 @@ impl Seen {
             Ok(session) => Self::Session(session, event),
             Err(FetchError::NotUnderstood(reason)) => Self::NotUnderstood(reason),
             Err(FetchError::MayPass(reason)) => Self::MayPass(reason),
+            Err(refused @ FetchError::NotAllowed) => Self::MayPass(refused.to_string()),
         }
     }
 }
