@@ -5,6 +5,8 @@
     reason = "these tests say what they measured, how to play them again, and what the processes said"
 )]
 
+mod attempts;
+mod barrier;
 mod claims;
 mod duplicates;
 mod fail_points;

@@ -27,8 +27,9 @@ const PLACES: [Place; 4] = [
     (|wires| &wires.notifications_database, false, "notifications"),
 ];
 
-pub(super) async fn start() -> (Mesh, Shop, Post) {
-    let (shop, post) = (Shop::open(0), Post::open(true));
+/// A mesh with lines to cut, and a mail provider that honours keys or does not.
+pub(super) async fn start(honours_keys: bool) -> (Mesh, Shop, Post) {
+    let (shop, post) = (Shop::open(0), Post::open(honours_keys));
     let plan = Plan { wired: true, ..Plan::new(1, &shop, &post).await };
     let mesh = Mesh::start(plan).await;
     shop.deliver_to(mesh.door);
@@ -63,7 +64,7 @@ async fn costs(mesh: &Mesh, (_, needed, service): &Place, patience: Duration) {
 
 #[tokio::test]
 async fn a_line_that_is_cut_or_stalled_is_named_and_costs_nothing_but_time() {
-    let (mesh, mut shop, post) = start().await;
+    let (mesh, mut shop, post) = start(true).await;
     let wires = mesh.wires.as_ref().expect("wires");
     // A stalled line is known only by the gateway's own patience of 10 seconds.
     for (line, patience) in [(Line::Cut, Duration::from_secs(8)), (Line::Stalled, Duration::from_secs(12))] {
@@ -88,7 +89,7 @@ async fn a_line_that_is_cut_or_stalled_is_named_and_costs_nothing_but_time() {
 
 #[tokio::test]
 async fn connections_that_vanish_without_a_word_are_replaced() {
-    let (mut mesh, mut shop, post) = start().await;
+    let (mut mesh, mut shop, post) = start(true).await;
     let ids = mesh.ids();
     for (wire, ..) in PLACES.into_iter().filter(|(_, needed, _)| *needed) {
         let begun = Instant::now();
@@ -108,7 +109,7 @@ async fn connections_that_vanish_without_a_word_are_replaced() {
 
 #[tokio::test]
 async fn a_line_that_is_slow_or_breaks_in_the_middle_of_answers_costs_nothing_but_time() {
-    let (mesh, mut shop, post) = start().await;
+    let (mesh, mut shop, post) = start(true).await;
     let wires = mesh.wires.as_ref().expect("wires");
     for line in [Line::Slow(Duration::from_millis(50)), Line::Breaking] {
         for (wire, _, service) in PLACES {

@@ -8,6 +8,7 @@ pub mod metrics;
 pub mod provider;
 mod rpc;
 mod store;
+mod uncalled;
 
 use std::sync::Arc;
 
@@ -37,6 +38,7 @@ use crate::{
     domain::{delivery::KeyHours, template::Templates},
     metrics::MailMetrics,
     provider::{Provider, mailbox::Mailbox, resend::Resend},
+    uncalled::Uncalled,
 };
 
 pub use crate::error::Error;
@@ -54,6 +56,7 @@ pub struct Notifications {
     /// None without a secret: then no webhook is taken.
     webhooks: Option<Verifier>,
     webhook_metrics: WebhookMetrics,
+    uncalled: Uncalled,
 }
 
 impl State for Notifications {
@@ -93,7 +96,17 @@ impl Service for Notifications {
         let webhooks =
             (!keys.is_empty()).then(|| Verifier::new(keys.iter().map(ExposeSecret::expose_secret)));
         let webhook_metrics = WebhookMetrics::new(&chassis.metrics, Resend::NAME, keys.len());
-        Ok(Arc::new(Self { chassis, config, provider, templates, metrics, webhooks, webhook_metrics }))
+        let uncalled = Uncalled::default();
+        Ok(Arc::new(Self {
+            chassis,
+            config,
+            provider,
+            templates,
+            metrics,
+            webhooks,
+            webhook_metrics,
+            uncalled,
+        }))
     }
 
     fn routes(self: &Arc<Self>, routes: &mut RoutesBuilder) {

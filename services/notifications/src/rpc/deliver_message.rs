@@ -46,6 +46,12 @@ pub(super) async fn deliver_message(
     let (attempt, mail) = match begin(&state, id).await? {
         Begun::Attempt(attempt, mail) => (attempt, mail),
         Begun::Settled(message) => return Ok(message.into()),
+        Begun::Perhaps(attempt, error) => {
+            // Nobody was called, whatever is stored. The next delivery must neither wait for an outcome nor call it a doubt.
+            state.uncalled.note(attempt.id);
+            settle_patiently(&state, id, &attempt, &uncalled()).await?;
+            return Err(error.into());
+        }
     };
     // A provider takes its time; the pool's connections are for others meanwhile.
     FailPoint::MessageAttempted.reached();
@@ -64,13 +70,21 @@ pub(super) async fn deliver_message(
 enum Begun {
     Attempt(Attempt, Mail),
     Settled(Message),
+    /// The attempt may be written down, or not: the commit failed.
+    Perhaps(Attempt, DbError),
 }
 
 /// Writes down that an attempt begins, or finds that there must be none.
 async fn begin(state: &Notifications, id: MessageId) -> Result<Begun, Error> {
     let mut tx = state.chassis.db.begin().await?;
     let mut message = messages::lock(&mut tx, id).await?.ok_or(Error::MessageNotFound)?;
-    let all = delivery_attempts::of_message(&mut tx, id).await?;
+    let mut all = delivery_attempts::of_message(&mut tx, id).await?;
+    for attempt in state.uncalled.open_among(&all) {
+        let (answer, now) = (uncalled(), tx.now().await?);
+        let (outcome, detail) = in_short(&answer);
+        delivery_attempts::end(&mut tx, id, &attempt, outcome, detail, now).await?;
+        all = delivery_attempts::of_message(&mut tx, id).await?;
+    }
     let attempts = delivery::of_round(&all, message.round);
     if message.take_up_again(&attempts) {
         messages::send_again(&mut tx, id, message.round).await?;
@@ -101,8 +115,10 @@ async fn begin(state: &Notifications, id: MessageId) -> Result<Begun, Error> {
                 detail: String::new(),
             };
             delivery_attempts::begin(&mut tx, id, &attempt).await?;
-            tx.commit().await?;
-            return Ok(Begun::Attempt(attempt, mail));
+            return Ok(match tx.commit().await {
+                Ok(()) => Begun::Attempt(attempt, mail),
+                Err(error) => Begun::Perhaps(attempt, error),
+            });
         }
     };
     settle_message(&mut tx, state, &mut message, outcome).await?;
@@ -212,6 +228,12 @@ fn refusal(before: &[Attempt], reason: String) -> Outcome {
         None => Outcome::Failed { failure: reason },
         Some(doubt) => Outcome::InDoubt { doubt: doubt.to_string() },
     }
+}
+
+/// What came of an attempt whose beginning could not be confirmed.
+fn uncalled() -> Answer {
+    let what = "the provider was not called: the database went away while the attempt was written down";
+    Answer::NotAccepted(Trouble { what: what.to_owned(), retry_after: None, source: None })
 }
 
 /// What is kept of an answer in its attempt.

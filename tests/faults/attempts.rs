@@ -1,0 +1,49 @@
+//! The beginning of a delivery attempt is committed, and the answer is lost with the connection: nothing was handed over, so
+//! nothing is in doubt, and nobody waits for an outcome that never comes.
+
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+use levqor_runtime::testing::eventually;
+
+use super::{barrier::Barrier, network, proxy::Line};
+
+/// How long it may take until all mails are out, once PostgreSQL is there again; an attempt is waited for 30 s.
+const AT_ONCE: Duration = Duration::from_secs(10);
+/// Longer than anybody holds on to an outcome that cannot be written down.
+const LONG: Duration = Duration::from_secs(17);
+
+#[tokio::test]
+async fn an_attempt_that_never_came_to_the_provider_is_no_doubt_and_not_waited_for() {
+    let (mesh, mut shop, post) = network::start(false).await;
+    let line = &mesh.wires.as_ref().expect("wires").notifications_database;
+    let mut attempts = Barrier::raise(mesh.notifications(), "delivery_attempts", "outcome IS NULL").await;
+    shop.sell();
+    attempts.lose_the_answer(line).await;
+    line.set(Line::Whole);
+    let whole = Instant::now();
+    shop.close();
+    shop.all_taken().await;
+    mesh.done().await;
+    println!("the answer to an attempt's beginning was lost: {:.1?}", whole.elapsed());
+    assert!(whole.elapsed() < AT_ONCE, "{:?}", whole.elapsed());
+    assert_eq!(post.assert_told(&mesh).await, 0, "it was called a doubt");
+}
+
+#[tokio::test]
+async fn an_attempt_that_never_came_to_the_provider_is_no_doubt_however_long_the_database_is_away() {
+    let (mesh, mut shop, post) = network::start(false).await;
+    let line = &mesh.wires.as_ref().expect("wires").notifications_database;
+    let mut attempts = Barrier::raise(mesh.notifications(), "delivery_attempts", "outcome IS NULL").await;
+    shop.sell();
+    attempts.lose_the_answer(line).await;
+    let cut = Instant::now();
+    eventually("everybody's patience is over", || async { (cut.elapsed() > LONG).then_some(()) }).await;
+    // By the clock, the attempt is no longer under way.
+    mesh.advance(TimeDelta::minutes(1)).await;
+    line.set(Line::Whole);
+    shop.close();
+    shop.all_taken().await;
+    mesh.rest().await;
+    assert_eq!(post.assert_told(&mesh).await, 0, "it was called a doubt");
+}

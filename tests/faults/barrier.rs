@@ -1,0 +1,64 @@
+//! A barrier in PostgreSQL: what a test wants to see committed, while its answer is lost, waits there for the test.
+
+use levqor_runtime::{
+    db::{Conn, Db},
+    testing::eventually,
+};
+use sqlx::AssertSqlSafe;
+
+use super::proxy::{Line, Proxy};
+
+/// Rows of a table that may only be committed when the test lets them.
+pub(crate) struct Barrier<'d> {
+    db: &'d Db,
+    table: &'static str,
+    /// What is said of the new row.
+    rows: &'static str,
+    held: Conn,
+}
+
+impl<'d> Barrier<'d> {
+    /// Raises it before the commits of rows of which this is true.
+    pub(crate) async fn raise(db: &'d Db, table: &'static str, rows: &'static str) -> Self {
+        let mut held = db.acquire().await.expect("a connection");
+        let wait = format!(
+            "CREATE OR REPLACE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql
+                 AS 'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END';
+             CREATE CONSTRAINT TRIGGER wait AFTER INSERT OR UPDATE ON {table} DEFERRABLE INITIALLY DEFERRED
+                 FOR EACH ROW WHEN (NEW.{rows}) EXECUTE FUNCTION wait();
+             SELECT pg_advisory_lock(1)"
+        );
+        sqlx::raw_sql(AssertSqlSafe(wait)).execute(&mut *held).await.expect("a barrier");
+        Self { db, table, rows, held }
+    }
+
+    /// Waits for a commit at the barrier, lets it through, and cuts the line before its answer comes.
+    pub(crate) async fn lose_the_answer(&mut self, line: &Proxy) {
+        let waiting = "SELECT count(*) FROM pg_locks JOIN pg_database AS d ON d.oid = database
+                       WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()";
+        self.until(waiting.to_owned(), |count| count > 0).await;
+        line.set(Line::Stalled);
+        sqlx::raw_sql("SELECT pg_advisory_unlock(1)").execute(&mut *self.held).await.expect("lowered");
+        let committed = format!("SELECT count(*) FROM {} WHERE {}", self.table, self.rows);
+        self.until(committed, |count| count > 0).await;
+        line.set(Line::Cut);
+        let others = "SELECT count(*) FROM pg_stat_activity
+                      WHERE datname = current_database() AND application_name <> 'levqor-test'";
+        self.until(others.to_owned(), |count| count == 0).await;
+    }
+
+    /// Takes it away; it lets everything through since.
+    pub(crate) async fn remove(mut self) {
+        let remove = AssertSqlSafe(format!("DROP TRIGGER wait ON {}", self.table));
+        sqlx::raw_sql(remove).execute(&mut *self.held).await.expect("removed");
+    }
+
+    /// Waits until what the query counts is so.
+    async fn until(&self, query: String, is_so: impl Fn(i64) -> bool) {
+        eventually(&query, || async {
+            let count = sqlx::query_scalar(AssertSqlSafe(query.clone()));
+            is_so(count.fetch_one(self.db.pool()).await.expect("a count")).then_some(())
+        })
+        .await;
+    }
+}
