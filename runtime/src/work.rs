@@ -59,6 +59,11 @@ pub trait Source: Send + Sync + 'static {
     fn name(&self) -> &'static str;
     /// How many pieces this process works on at once.
     fn concurrency(&self) -> usize;
+    /// In a backlog, for how many of these to be free a claim waits, so that it takes several. No more than stay free of
+    /// what hangs.
+    fn several(&self) -> usize {
+        self.concurrency() / 4
+    }
     /// What wakes this source.
     fn wake(&self) -> Arc<Notify>;
     /// Claims up to `limit` pieces that are due and that nobody holds.
@@ -71,9 +76,8 @@ pub trait Source: Send + Sync + 'static {
 pub async fn run<S: Source>(source: Arc<S>, tasks: Tasks, stop: CancellationToken) {
     let permits = Arc::new(Semaphore::new(source.concurrency()));
     let wake = source.wake();
-    // In a backlog one claim takes several, since each costs a commit. Not more than a quarter: what hangs together may
-    // hold three quarters (`deferred/places.rs` sees to that), and must not hold up the claims.
-    let several = u32::try_from(source.concurrency() / 4).unwrap_or(1).max(1);
+    // In a backlog one claim takes several, since each costs a commit.
+    let several = u32::try_from(source.several()).unwrap_or(1).max(1);
     let mut backlog = false;
     while !stop.is_cancelled() {
         let least = if backlog { several } else { 1 };

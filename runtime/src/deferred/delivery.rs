@@ -15,7 +15,7 @@ use tracing::{Instrument, Span};
 
 use super::{
     count::{Counts, Outcome},
-    places::{MOST_PER_TARGET, Place, Places},
+    places::{self, MOST_PER_TARGET, Place, Places, SEVERAL},
     store::{self, Claim, Claimed},
 };
 use crate::{
@@ -31,10 +31,6 @@ use crate::{
     work::{self, Fences, LEASE, MAX_ATTEMPTS, Source, TRY_TIMEOUT},
 };
 
-/// Calls that are made at once. More than may be made to one target: one that hangs must not hold up all others.
-const MOST: usize = 32;
-const _: () =
-    assert!(MOST_PER_TARGET <= MOST - MOST / 4, "what hangs must not hold up the claims (`work::run`)");
 /// The longest pause that a receiver can ask for.
 const MOST_ASKED: TimeDelta = TimeDelta::hours(6);
 /// How long to wait before settling again.
@@ -196,7 +192,11 @@ impl<S: Service> Source for Delivery<S> {
     }
 
     fn concurrency(&self) -> usize {
-        MOST
+        places::most(access::methods())
+    }
+
+    fn several(&self) -> usize {
+        SEVERAL
     }
 
     fn wake(&self) -> Arc<Notify> {

@@ -1,19 +1,30 @@
-//! How many calls are under way, by target: one that hangs must not hold up the calls to all others.
+//! How many calls are under way, by target. Each target has its places to itself: those that hang, however many, hold up
+//! none of the others.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use tokio::sync::Notify;
 
+use crate::access::Methods;
+
 /// Calls that are made to one target at once.
 pub(super) const MOST_PER_TARGET: usize = 24;
 /// Places of a full target that get free before it is given more, so that in a backlog one claim takes several calls.
-const SEVERAL: usize = MOST_PER_TARGET / 4;
+pub(super) const SEVERAL: usize = MOST_PER_TARGET / 4;
 /// For how long it waits for that: where most of its calls hang, the others go on all the same.
 const WAITS: Duration = Duration::from_millis(250);
+
+/// Calls that are made at once: as many as the targets have places. So a target that hangs takes none of another's; and
+/// calls to targets that this version does not know, which have no places of their own, fail at once.
+pub(super) fn most(methods: &Methods) -> usize {
+    let target = |rpc: &'_ str| rpc.rsplit_once('.').map(|(target, _)| target.to_owned());
+    let targets: HashSet<_> = methods.iter().filter_map(|method| target(&method.rpc)).collect();
+    MOST_PER_TARGET * targets.len().max(1)
+}
 
 /// The places of all targets. A target is the package of an RPC, since a service's calls have one in common.
 #[derive(Clone)]
@@ -115,6 +126,14 @@ mod tests {
         assert_eq!(left(&places), Some(MOST_PER_TARGET - 1));
         drop(kept);
         assert_eq!(left(&places), None, "nothing is kept of a target without calls");
+    }
+
+    #[test]
+    fn each_target_of_the_mesh_has_its_places_to_itself() {
+        let methods = crate::access::methods();
+        let most = most(methods);
+        // Those of the services, and what every service hosts.
+        assert_eq!(most, MOST_PER_TARGET * (methods.services().len() + 1));
     }
 
     #[test]

@@ -1,12 +1,20 @@
 //! One target that hangs, or breaks, holds up nobody else.
 
-use std::sync::atomic::Ordering;
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
-use levqor_proto::{notifications::v1::DeliverMessageRequest, runtime::v1::PurgeExpiredRequest};
+use levqor_proto::{
+    billing::v1::PurgeStripeEventBodiesRequest, notifications::v1::DeliverMessageRequest,
+    runtime::v1::PurgeExpiredRequest,
+};
 use levqor_runtime::{
     deferred::defer,
     testing::{TestService, eventually},
 };
+
+use tokio::net::TcpListener;
 
 use super::{settled, state};
 use crate::probe::{self, Probe, effects};
@@ -46,18 +54,56 @@ async fn a_target_that_hangs_holds_up_no_other_and_goes_on_when_it_answers_again
     heap(&service, "hanging", 80).await;
     let full = || async { (probe.at_gate.load(Ordering::SeqCst) >= MOST).then_some(()) };
     eventually("the target has all that it is given", full).await;
-    for n in 0..20 {
-        // Another target, in the same process.
-        let (key, mut tx) =
-            (format!("other-{n}"), service.running.chassis().db.begin().await.expect("begin"));
-        defer(&mut tx, &PurgeExpiredRequest {}, &*key).await.expect("defer");
-        tx.commit().await.expect("commit");
-        settled(&service, &key).await;
-    }
+    others_go_on(&service).await;
     assert_eq!(probe.at_gate.load(Ordering::SeqCst), MOST, "calls that hang");
     probe.open_gate();
     made(&service, 80).await;
     assert_eq!(probe.most_delivering.load(Ordering::SeqCst), MOST);
+    service.stop().await;
+}
+
+/// Calls to another target in the same process are made, one after the other.
+async fn others_go_on(service: &TestService<Probe>) {
+    for n in 0..20 {
+        let (key, mut tx) =
+            (format!("other-{n}"), service.running.chassis().db.begin().await.expect("begin"));
+        defer(&mut tx, &PurgeExpiredRequest {}, &*key).await.expect("defer");
+        tx.commit().await.expect("commit");
+        settled(service, &key).await;
+    }
+}
+
+#[tokio::test]
+async fn all_targets_but_one_may_hang_at_once_and_that_one_goes_on() {
+    // Billing takes connections, and nothing more.
+    let billing = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let addr = billing.local_addr().expect("an address").to_string();
+    let service = probe::start_with(&[("LEVQOR_BILLING_ADDR", &addr)]).await;
+    let probe = &service.running.service;
+    probe.close_gate();
+    heap(&service, "hanging", 80).await;
+    let mut tx = service.running.chassis().db.begin().await.expect("begin");
+    for n in 0..80 {
+        defer(&mut tx, &PurgeStripeEventBodiesRequest {}, format!("silence-{n}")).await.expect("defer");
+    }
+    tx.commit().await.expect("commit");
+    for target in ["levqor.notifications.v1", "levqor.billing.v1"] {
+        let held = "SELECT count(*) FROM runtime.work WHERE target = $1 AND leased_until > runtime.now()";
+        eventually("the target has all that it is given", || async {
+            let held = sqlx::query_scalar::<_, i64>(held).bind(target).fetch_one(service.db.pool()).await;
+            (held.expect("a count") == i64::try_from(MOST).expect("a few")).then_some(())
+        })
+        .await;
+    }
+    let begun = Instant::now();
+    others_go_on(&service).await;
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "they waited for those that hang: {:?}",
+        begun.elapsed()
+    );
+    probe.open_gate();
+    drop(billing);
     service.stop().await;
 }
 
