@@ -37,7 +37,7 @@ use crate::{
     measure::Measurer,
     metrics::{self, Metrics},
     schedule::{self, Schedule},
-    server::{self, Admission},
+    server::{self, Admission, OpenCalls},
     service::{Service, Workers},
     telemetry::{ErrorReports, TelemetryConfig},
     token::{MeshKeys, ServiceTokens, UserTokens, UserTokensConfig},
@@ -255,11 +255,12 @@ pub async fn start_on<S: Service>(
         services: tokens,
         readiness: readiness.clone(),
     });
-    let app = server::stack(routes.prepare().into_axum_router(), admission, &metrics);
+    let open = OpenCalls::default();
+    let app = server::stack(routes.prepare().into_axum_router(), admission, &metrics, open.clone());
 
     // 5. Serve.
     let serve_stop = CancellationToken::new();
-    let server = tasks.spawn(server::serve(listener, app, serve_stop.clone()));
+    let server = tasks.spawn(server::serve(listener, app, open, serve_stop.clone()));
 
     // 6. Work, once the tables are there.
     let (work, work_tasks) = (CancellationToken::new(), Tasks::default());

@@ -18,7 +18,10 @@ use futures_util::{Stream, StreamExt, stream};
 use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use levqor_runtime::{chassis::Tasks, server};
+use levqor_runtime::{
+    chassis::Tasks,
+    server::{self, OpenCalls},
+};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, SerializeOptions};
 use serde_json::{Value, json};
@@ -78,7 +81,7 @@ impl Upstream {
         let shared = Arc::new(Shared { pool, replies: Mutex::default(), calls: Mutex::default() });
         let app = Router::new().fallback(answer).with_state(Arc::clone(&shared));
         let stop = CancellationToken::new();
-        Tasks::default().spawn(server::serve(listener, app, stop.clone()));
+        Tasks::default().spawn(server::serve(listener, app, OpenCalls::default(), stop.clone()));
         Self { addr, shared, _stop: Arc::new(stop.drop_guard()) }
     }
 

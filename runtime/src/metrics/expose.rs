@@ -14,7 +14,7 @@ use super::{
 use crate::{
     chassis::Tasks,
     config::{Reader, Setting},
-    server,
+    server::{self, OpenCalls},
 };
 
 const METRICS_ADDR: Setting = Setting::plain(
@@ -87,7 +87,7 @@ impl Exposition {
         let addr = listener.local_addr()?;
         let stop = CancellationToken::new();
         let app = Router::new().route("/metrics", get(scrape)).with_state(Arc::new(metrics));
-        let server = Tasks::default().spawn(server::serve(listener, app, stop.clone()));
+        let server = Tasks::default().spawn(server::serve(listener, app, OpenCalls::default(), stop.clone()));
         tracing::info!(%addr, "metrics are shown at /metrics");
         Ok(Self { addr, _stop: stop.drop_guard(), _server: server })
     }

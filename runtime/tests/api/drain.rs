@@ -1,8 +1,12 @@
 //! A service that is told to stop answers what it has taken, and says that it takes no more.
 
-use std::sync::atomic::Ordering;
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use levqor_runtime::testing::{TestService, database, eventually, spawn};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
@@ -34,4 +38,39 @@ async fn what_was_taken_is_answered_and_health_says_not_serving_meanwhile() {
     probe.open_gate();
     call.await.expect("no panic").expect("the call is answered");
     drain.await.expect("drained");
+}
+
+/// What a client of HTTP/2 opens with: the preface, and no settings of its own.
+const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+/// Longer than the silent are waited for.
+const LONG: Duration = Duration::from_secs(4);
+
+#[tokio::test]
+async fn clients_that_say_nothing_are_left_and_a_call_that_takes_longer_is_answered() {
+    let service = TestService::<Probe>::start(&[]).await;
+    service.running.ready().await;
+    let mut silent = Vec::new();
+    for beginning in [HTTP_2, b""] {
+        let mut stream = TcpStream::connect(service.running.addr).await.expect("a connection");
+        stream.write_all(beginning).await.expect("sent");
+        silent.push(stream);
+    }
+    let probe = std::sync::Arc::clone(&service.running.service);
+    probe.close_gate();
+    let mut caller = client(&service);
+    let call = spawn(async move { caller.send_message(send("a", "k")).await });
+    eventually("it is at work", || async { (probe.at_gate.load(Ordering::SeqCst) == 1).then_some(()) }).await;
+    let begun = Instant::now();
+    let drain = spawn(service.stop());
+    eventually("the silent have had their time", || async { (begun.elapsed() > LONG).then_some(()) }).await;
+    assert!(!drain.is_finished(), "it waits for the call");
+    probe.open_gate();
+    call.await.expect("no panic").expect("the call is answered");
+    drain.await.expect("drained");
+    assert!(
+        begun.elapsed() < 2 * LONG + Duration::from_secs(2),
+        "the silent held it up: {:?}",
+        begun.elapsed()
+    );
+    drop(silent);
 }
