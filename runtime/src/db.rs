@@ -171,6 +171,7 @@ impl Db {
                     Ok(true)
                 })
             })
+            .after_release(|conn, _| Box::pin(connection::roll_back(conn)))
             .connect_lazy_with(options);
         Self { pool, wakes, metrics: None }
     }

@@ -6,22 +6,34 @@ use std::{
 };
 
 use sqlx::{PgConnection, Postgres, pool::PoolConnection};
-use tokio::{runtime::Handle, time::timeout};
+use tokio::{runtime::Handle, task_local, time::timeout};
 
-/// How long a connection may take to show that it lives when it is given back.
+/// How long a connection may take to roll back, and to show that it lives, when it is given back.
 const GIVE_BACK: Duration = Duration::from_secs(3);
+
+task_local! {
+    /// Whether the connection that this task gives back may be in the middle of a transaction.
+    static IN_TRANSACTION: bool;
+}
+
+/// What the pool does with a connection before it takes it back: false, or an error, and it is closed.
+pub(super) async fn roll_back(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    if IN_TRANSACTION.try_get().unwrap_or(false) {
+        sqlx::raw_sql("ROLLBACK").execute(conn).await?;
+    }
+    Ok(true)
+}
 
 /// A connection. sqlx asks one whether it lives before it takes it back, and waits for the answer for ever: a server that
 /// vanished without a word would keep its place in the pool, until there are none left. Here the answer has its time.
 pub struct Conn {
-    /// None once it is given back.
-    inner: Option<PoolConnection<Postgres>>,
+    inner: PoolConnection<Postgres>,
     in_transaction: bool,
 }
 
 impl Conn {
     pub(super) fn new(inner: PoolConnection<Postgres>) -> Self {
-        Self { inner: Some(inner), in_transaction: false }
+        Self { inner, in_transaction: false }
     }
 
     /// Begins a transaction. It ends with the connection's drop, if not before.
@@ -42,13 +54,13 @@ impl Deref for Conn {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        self.inner.as_ref().expect("it is given back by the drop only")
+        &self.inner
     }
 }
 
 impl DerefMut for Conn {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        self.inner.as_mut().expect("it is given back by the drop only")
+        &mut self.inner
     }
 }
 
@@ -58,26 +70,11 @@ impl Drop for Conn {
         reason = "whoever drops it cannot wait, and the drain closes the pool"
     )]
     fn drop(&mut self) {
-        let Some(mut conn) = self.inner.take() else { return };
-        let in_transaction = self.in_transaction;
-        if Handle::try_current().is_err() {
-            // The runtime is gone, and so is whatever would take it back.
-            drop(conn.detach());
-            return;
+        // From here on it is this future's: dropped before its end, it closes the connection, and its place is free.
+        let give_back = IN_TRANSACTION.scope(self.in_transaction, self.inner.return_to_pool());
+        // Without a runtime there is nobody who would take it back.
+        if Handle::try_current().is_ok() {
+            tokio::spawn(timeout(GIVE_BACK, give_back));
         }
-        tokio::spawn(async move {
-            let rolled_back = async {
-                if in_transaction {
-                    sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await?;
-                }
-                Ok::<_, sqlx::Error>(())
-            };
-            if matches!(timeout(GIVE_BACK, rolled_back).await, Ok(Ok(()))) {
-                // Cut off, it is closed, and its place is free.
-                let _ = timeout(GIVE_BACK, conn.return_to_pool()).await;
-            } else {
-                drop(conn.detach());
-            }
-        });
     }
 }
