@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read},
     net::{SocketAddr, TcpListener},
+    os::unix::process::CommandExt,
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
     time::Duration,
@@ -40,7 +41,13 @@ impl Process {
         }
         let pid = pid(&child);
         let (ended, end) = mpsc::channel();
-        std::thread::spawn(move || ended.send(child.wait().expect("a status")));
+        let mut killer = kill_with_this_process(pid);
+        std::thread::spawn(move || {
+            let _ = ended.send(child.wait().expect("a status"));
+            // The number may be another's soon.
+            let _ = killer.kill();
+            let _ = killer.wait();
+        });
         Self { pid, end, ended: None, lines, seen: String::new() }
     }
 
@@ -119,6 +126,13 @@ impl Drop for Process {
     }
 }
 
+/// A process that kills another when this one is gone, however it ends, as `Cluster::remove_with_this_process` does.
+fn kill_with_this_process(pid: Pid) -> Child {
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", r#"read -r _; kill -9 "$1""#, "sh", &pid.to_string()]).process_group(0);
+    shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("started")
+}
+
 /// The number of a process.
 #[must_use]
 pub fn pid(child: &Child) -> Pid {
@@ -134,5 +148,23 @@ pub fn free_port() -> SocketAddr {
         if TcpListener::bind(addr).is_ok() {
             return addr;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    #[test]
+    fn a_process_is_killed_when_the_pipe_that_its_starter_holds_is_closed() {
+        let mut child = Command::new("sleep").arg("1000").spawn().expect("started");
+        let mut killer = kill_with_this_process(pid(&child));
+        assert!(child.try_wait().expect("a status").is_none());
+        // As the kernel does with everything of a process that ends.
+        drop(killer.stdin.take());
+        assert_eq!(child.wait().expect("a status").signal(), Some(Signal::SIGKILL as i32));
+        killer.wait().expect("a status");
     }
 }
