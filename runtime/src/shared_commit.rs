@@ -3,9 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use sqlx::PgConnection;
 use tokio::{
-    sync::{Mutex, mpsc, oneshot},
+    sync::{mpsc, oneshot},
     time::timeout,
 };
 
@@ -99,11 +100,10 @@ impl<B: BatchWrite> SharedCommit<B> {
     /// that wait for them.
     pub fn new(db: &Db, write: B) -> Self {
         let (queue, asked) = mpsc::channel(QUEUE);
-        let (asked, write) = (Arc::new(Mutex::new(asked)), Arc::new(write));
-        for _ in 0..WRITERS {
-            let writer = Writer { db: db.clone(), conn: None, write: Arc::clone(&write) };
-            Tasks::default().spawn(writer.run(Arc::clone(&asked)));
-        }
+        let write = Arc::new(write);
+        let writers =
+            std::iter::repeat_with(|| Writer { db: db.clone(), conn: None, write: Arc::clone(&write) });
+        Tasks::default().spawn(write_all(asked, writers.take(WRITERS).collect()));
         Self { queue }
     }
 
@@ -115,6 +115,28 @@ impl<B: BatchWrite> SharedCommit<B> {
     }
 }
 
+/// Gathers what is asked for, and gives it to the writer that has rested for the shortest time: its connection is the one
+/// whose process in PostgreSQL finds its caches warm.
+async fn write_all<B: BatchWrite>(mut asked: mpsc::Receiver<Asked<B>>, mut resting: Vec<Writer<B>>) {
+    let mut writing = FuturesUnordered::new();
+    let mut batch = Vec::with_capacity(BATCH);
+    loop {
+        tokio::select! {
+            biased;
+            Some(writer) = writing.next() => resting.push(writer),
+            gathered = asked.recv_many(&mut batch, BATCH), if !resting.is_empty() => {
+                if gathered == 0 {
+                    break;
+                }
+                let Some(writer) = resting.pop() else { continue };
+                batch.sort_by(|one, other| writer.write.order(&one.item, &other.item));
+                writing.push(writer.answer(std::mem::take(&mut batch)));
+            }
+        }
+    }
+    while writing.next().await.is_some() {}
+}
+
 /// Writes over a connection of its own, beside the pool: one from the pool is asked whether it lives each time that it is
 /// given back, which would double the traffic with PostgreSQL, and one that were kept would be missing there.
 struct Writer<B> {
@@ -124,44 +146,37 @@ struct Writer<B> {
 }
 
 impl<B: BatchWrite> Writer<B> {
-    async fn run(mut self, asked: Arc<Mutex<mpsc::Receiver<Asked<B>>>>) {
-        let mut batch = Vec::with_capacity(BATCH);
-        loop {
-            // Held while gathering only: the other writer gathers while this one writes.
-            if asked.lock().await.recv_many(&mut batch, BATCH).await == 0 {
-                return;
+    async fn answer(mut self, batch: Vec<Asked<B>>) -> Self {
+        let (items, answers): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|Asked { item, answer }| (item, answer)).unzip();
+        match self.patiently(&items).await {
+            Ok(written) => {
+                for (answer, written) in answers.into_iter().zip(written) {
+                    // Whoever hung up will ask again; it is written.
+                    let _ = answer.send(Ok(written));
+                }
             }
-            batch.sort_by(|one, other| self.write.order(&one.item, &other.item));
-            let (items, answers): (Vec<_>, Vec<_>) =
-                batch.drain(..).map(|Asked { item, answer }| (item, answer)).unzip();
-            match self.patiently(&items).await {
-                Ok(written) => {
-                    for (answer, written) in answers.into_iter().zip(written) {
-                        // Whoever hung up will ask again; it is written.
-                        let _ = answer.send(Ok(written));
-                    }
+            // One that the database cannot hold must not take the others with it.
+            Err(DbError::Statement(_) | DbError::Constraint { .. }) if items.len() > 1 => {
+                let mut gone = None;
+                for (item, answer) in items.iter().zip(answers) {
+                    // Nobody has the patience for a hundred of a database's silences.
+                    let written = match &gone {
+                        Some(error) => Err(NotWritten::clone(error)),
+                        None => self.alone(item).await,
+                    };
+                    gone = gone.or(written.as_ref().err().filter(|error| error.retryable()).cloned());
+                    let _ = answer.send(written);
                 }
-                // One that the database cannot hold must not take the others with it.
-                Err(DbError::Statement(_) | DbError::Constraint { .. }) if items.len() > 1 => {
-                    let mut gone = None;
-                    for (item, answer) in items.iter().zip(answers) {
-                        // Nobody has the patience for a hundred of a database's silences.
-                        let written = match &gone {
-                            Some(error) => Err(NotWritten::clone(error)),
-                            None => self.alone(item).await,
-                        };
-                        gone = gone.or(written.as_ref().err().filter(|error| error.retryable()).cloned());
-                        let _ = answer.send(written);
-                    }
-                }
-                Err(error) => {
-                    let error = NotWritten::Database(Arc::new(error));
-                    for answer in answers {
-                        let _ = answer.send(Err(error.clone()));
-                    }
+            }
+            Err(error) => {
+                let error = NotWritten::Database(Arc::new(error));
+                for answer in answers {
+                    let _ = answer.send(Err(error.clone()));
                 }
             }
         }
+        self
     }
 
     async fn patiently(&mut self, items: &[B::Item]) -> Result<Vec<B::Answer>, DbError> {

@@ -156,14 +156,21 @@ pub fn connect(url: &DatabaseUrl) -> Db {
 
 /// Moves the mesh's time in one database.
 pub async fn advance(db: &Db, by: TimeDelta) {
-    sqlx::query(
-        "INSERT INTO runtime.clock_offset (clock_offset) VALUES ($1)
-         ON CONFLICT (singleton) DO UPDATE SET clock_offset = runtime.clock_offset.clock_offset + excluded.clock_offset",
-    )
-    .bind(sqlx::postgres::types::PgInterval::try_from(by).expect("interval"))
-    .execute(db.pool())
-    .await
-    .expect("time moves");
+    // One after the other, over a lock after which PostgreSQL looks at its catalogue anew.
+    let statement = format!(
+        "DO $$
+         DECLARE moved interval;
+         BEGIN
+             LOCK TABLE runtime.migrations IN EXCLUSIVE MODE;
+             moved := runtime.now() - statement_timestamp() + interval '{} microseconds';
+             EXECUTE format(
+                 'CREATE OR REPLACE FUNCTION runtime.now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
+                  RETURN statement_timestamp() + %L::interval', moved
+             );
+         END $$",
+        by.num_microseconds().expect("an interval")
+    );
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(db.pool()).await.expect("time moves");
 }
 
 /// Who calls in a test.

@@ -12,11 +12,13 @@ const SABOTAGE: [(&str, &str, &str, &str); 3] = [
     ),
     (
         // Noon, so that no slot has only just begun.
-        "INSERT INTO runtime.clock_offset (clock_offset) VALUES (date_trunc('day', now()) + interval '36 hours' - now());
+        "CREATE OR REPLACE FUNCTION runtime.now() RETURNS timestamptz LANGUAGE sql STABLE
+             RETURN date_trunc('day', statement_timestamp()) + interval '36 hours';
          CREATE FUNCTION no_slots() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no slots'; END $$;
          CREATE TRIGGER no_slots BEFORE INSERT ON runtime.schedule_slots EXECUTE FUNCTION no_slots();
          DELETE FROM runtime.schedule_slots WHERE schedule = 'purge_stripe_event_bodies'",
-        "DROP FUNCTION no_slots CASCADE; DELETE FROM runtime.clock_offset",
+        "DROP FUNCTION no_slots CASCADE; CREATE OR REPLACE FUNCTION runtime.now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
+             RETURN statement_timestamp()",
         "billing.schedules",
         "late: purge_stripe_event_bodies (last none, next 20",
     ),

@@ -41,13 +41,10 @@ CREATE INDEX stripe_events_pending_of_key ON stripe_events (lease_key, sequence)
 CREATE INDEX stripe_events_newest ON stripe_events (receive_time DESC, sequence DESC);
 -- What a version that heeds more types than the one before takes up again.
 CREATE INDEX stripe_events_unheeded ON stripe_events (type) WHERE state = 'UNHEEDED';
--- What the status counts.
-CREATE INDEX stripe_events_quarantined ON stripe_events (sequence) WHERE state = 'QUARANTINED';
--- What the purge looks for.
+-- What the status counts, and what the purge looks for.
+CREATE INDEX stripe_events_quarantined ON stripe_events (receive_time) WHERE state = 'QUARANTINED';
 CREATE INDEX stripe_events_to_purge ON stripe_events (process_time)
     WHERE state IN ('PROCESSED', 'UNHEEDED') AND body IS NOT NULL;
-CREATE INDEX stripe_events_quarantined_to_purge ON stripe_events (receive_time)
-    WHERE state = 'QUARANTINED' AND body IS NOT NULL;
 
 COMMENT ON TABLE stripe_events IS 'Every event that Stripe sent with a good signature, and how far its processing is.';
 COMMENT ON COLUMN stripe_events.sequence IS 'not personal';

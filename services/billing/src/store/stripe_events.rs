@@ -53,12 +53,13 @@ pub(crate) async fn insert(conn: &mut PgConnection, arrivals: &[Arrival]) -> Res
                event_id, create_time, type, api_version, livemode, object_id, stripe_customer_id, lease_key, body,
                trace_parent, state, process_time, receive_time, due_time
            )
-           SELECT event.*, CASE WHEN event.state = 'UNHEEDED' THEN clock.now END, clock.now, clock.now
-           FROM unnest(
-                    $1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[],
-                    $8::text[], $9::bytea[], $10::text[], $11::text[]
-                ) AS event (id, created, type, api_version, livemode, object, customer, lease_key, body, trace, state),
-                runtime.clock
+           SELECT event.*, CASE WHEN event.state = 'UNHEEDED' THEN runtime.now() END, runtime.now(), runtime.now()
+           FROM (
+               SELECT unnest($1::text[]) AS id, unnest($2::timestamptz[]) AS created, unnest($3::text[]) AS type,
+                      unnest($4::text[]) AS api_version, unnest($5::boolean[]) AS livemode,
+                      unnest($6::text[]) AS object, unnest($7::text[]) AS customer, unnest($8::text[]) AS lease_key,
+                      unnest($9::bytea[]) AS body, unnest($10::text[]) AS trace, unnest($11::text[]) AS state
+           ) AS event
            ON CONFLICT ON CONSTRAINT stripe_events_key DO NOTHING
            RETURNING event_id, create_time"#,
         &ids as _,
