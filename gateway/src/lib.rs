@@ -27,6 +27,7 @@ use levqor_runtime::{
     lifecycle::Readiness,
     metrics::Metrics,
     service::Capability,
+    telemetry,
     token::{ServiceTokens, UserTokens},
 };
 use tokio::net::TcpListener;
@@ -114,6 +115,8 @@ pub fn start_on(
         auth,
         capabilities: capabilities(&transcoder),
     });
+    let shown = health.capabilities.clone();
+    metrics.capabilities(move || shown.iter().cloned().chain(telemetry::capabilities()).collect());
     let routes = health::routes(health)
         .merge(webhooks::routes(Webhooks { channels, tokens }))
         .route_layer(middleware::from_fn(name_span))

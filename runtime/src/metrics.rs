@@ -43,7 +43,10 @@ use self::{
     text::Page,
 };
 
-use crate::telemetry::{self, TelemetryConfig};
+use crate::{
+    service::{Capability, CapabilityState},
+    telemetry::{self, TelemetryConfig},
+};
 
 pub use opentelemetry::{KeyValue, trace::SpanContext};
 
@@ -198,6 +201,22 @@ impl Metrics {
             let free = places.available_permits();
             observe(all.saturating_sub(free) as f64, &[KeyValue::new("state", "used")]);
             observe(free as f64, &[KeyValue::new("state", "free")]);
+        });
+    }
+
+    /// Shows what works, as `list` has it whenever somebody looks. To be called once.
+    pub fn capabilities(&self, list: impl Fn() -> Vec<Capability> + Send + Sync + 'static) {
+        self.gauge(&chassis::CAPABILITY, move |observe| {
+            for capability in list() {
+                for (state, name) in [
+                    (CapabilityState::On, "on"),
+                    (CapabilityState::Off, "off"),
+                    (CapabilityState::Failed, "failed"),
+                ] {
+                    let of = [KeyValue::new("capability", capability.name), KeyValue::new("state", name)];
+                    observe(f64::from(u8::from(capability.state == state)), &of);
+                }
+            }
         });
     }
 

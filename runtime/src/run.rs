@@ -38,8 +38,8 @@ use crate::{
     metrics::{self, Metrics},
     schedule::{self, Schedule},
     server::{self, Admission, OpenCalls},
-    service::{Service, Workers},
-    telemetry::{ErrorReports, TelemetryConfig},
+    service::{Capability, Service, Workers},
+    telemetry::{self, ErrorReports, TelemetryConfig},
     token::{MeshKeys, ServiceTokens, UserTokens, UserTokensConfig},
     work::Wakes,
 };
@@ -240,6 +240,9 @@ pub async fn start_on<S: Service>(
     // 4. Its routes, and those that every service hosts.
     let readiness = Readiness::default();
     show_ready(&metrics, &readiness);
+    // The metrics outlive nothing: they are the service's own.
+    let of = Arc::downgrade(&service);
+    metrics.capabilities(move || of.upgrade().map(|service| capabilities(&*service)).unwrap_or_default());
     let health = Healths::new(S::NAME).await;
     let schedules = schedules::<S>(config.error_reports.is_some());
     let hosted = Hosted {
@@ -309,6 +312,13 @@ fn routes<S: Service>(hosted: Hosted<S>, health: &Healths) -> Result<Routes, Sta
     // grpcurl 1.8 asks for the older one.
     routes.add_service(reflection().build_v1alpha()?);
     Ok(routes.routes())
+}
+
+/// What a service can do, and what its process can tell.
+pub(crate) fn capabilities<S: Service>(service: &S) -> Vec<Capability> {
+    let mut capabilities = service.capabilities();
+    capabilities.extend(telemetry::capabilities());
+    capabilities
 }
 
 /// Shows whether the service can work.

@@ -32,6 +32,15 @@ fn a_restricted_key_that_may_not_read_the_account_is_a_warning() {
 #[test]
 fn what_the_services_lose_on_the_way_out_is_a_failure_of_theirs_too() {
     let patient = Patient::start();
+    let shown = |service: &str, state: &str| {
+        let of = ["capability=\"otlp\"", &format!("\"levqor-{service}\""), &format!("state=\"{state}\"")]
+            .map(ToOwned::to_owned);
+        let page = patient.metrics();
+        let mut lines = page.lines().filter(|line| line.starts_with("levqor_capability{"));
+        let line = lines.find(|line| of.iter().all(|part| line.contains(part))).expect("it is shown");
+        line.split(' ').next_back().expect("a value").to_owned()
+    };
+    assert_eq!((shown("gateway", "on"), shown("billing", "failed")), ("1".to_owned(), "0".to_owned()));
     patient.recorder.set_mood(Mood::Refusing);
     // Each time that it is asked, the mesh makes spans, which are lost.
     patient.until("the mesh says that it loses them", || {
@@ -44,6 +53,7 @@ fn what_the_services_lose_on_the_way_out_is_a_failure_of_theirs_too() {
     let report = patient.doctor(&[]);
     let words = report.evidence("FAILED", "billing.can.otlp");
     assert!(words.contains("traces failing: Unavailable; "), "{words}");
+    assert_eq!((shown("gateway", "on"), shown("billing", "failed")), ("0".to_owned(), "1".to_owned()));
 }
 
 #[test]

@@ -18,10 +18,11 @@ use crate::{
     deferred::store,
     lifecycle::Measurement,
     rpc::State,
+    run,
     schedule::{self, Standing},
     self_test,
     service::{Capability, CapabilityState, JournalDepth, Service},
-    telemetry, version,
+    version,
 };
 
 pub(super) async fn get_status<S: Service>(
@@ -42,8 +43,7 @@ pub(super) async fn get_status<S: Service>(
             ..Default::default()
         });
     }
-    let mut capabilities = hosted.service.capabilities();
-    capabilities.extend(telemetry::capabilities());
+    let capabilities = run::capabilities(&*hosted.service);
     Ok(GetStatusResponse {
         service: S::NAME.to_owned(),
         version: version::VERSION.to_owned(),

@@ -40,6 +40,16 @@ pub const READY: Definition = Definition::gauge(
     "1 while the service's database answers with the tables it needs and the service is not on its way out, else 0.",
     &[],
 );
+/// What works.
+pub const CAPABILITY: Definition = Definition::gauge(
+    "levqor.capability",
+    "{bool}",
+    "1 for the state that a capability is in, as `/v1/status` shows it, and 0 for the two others.",
+    &[
+        Attribute::known("capability", "the capabilities of the process"),
+        Attribute::one_of("state", &["on", "off", "failed"]),
+    ],
+);
 /// Connections of the pool.
 pub const POOL_CONNECTIONS: Definition = Definition::gauge(
     "db.client.connection.count",
@@ -246,6 +256,7 @@ pub const ALL: &[Definition] = &[
     RPC_CLIENT,
     PLACES,
     READY,
+    CAPABILITY,
     POOL_CONNECTIONS,
     POOL_MAX,
     POOL_PENDING,
