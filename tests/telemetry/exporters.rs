@@ -79,7 +79,8 @@ fn assert_bounded(roles: &Roles, (role, signal): (&str, &str), burst: usize, flo
     let (before, lost_before) = (memory(), lost());
     flood(4000);
     let (more, lost) = (memory() - before, lost() - lost_before);
-    assert!(lost > 3900.0, "of 4,000 that do not fit {lost} are lost, and the rest is kept somewhere");
+    // On a slow machine Sentry's worker gives one up meanwhile, and takes what waits: a queue's worth finds room.
+    assert!(lost > 3800.0, "of 4,000 that do not fit {lost} are lost, and the rest is kept somewhere");
     assert!(more < f64::from(4 << 20), "4,000 requests took {more} bytes");
 }
 
