@@ -197,15 +197,18 @@ impl Away {
         let server = testing::connect(&notified.service.url.with_database("postgres"));
         let name = notified.service.url.options().get_database().expect("a name").to_owned();
         let away = Self { server, name };
-        eventually("nobody is connected", || async {
-            let end = format!(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'",
-                away.name
-            );
-            away.execute(end).await.ok()?;
-            away.execute(format!("ALTER DATABASE {0} RENAME TO {0}_away", away.name)).await.ok()
-        })
-        .await;
+        let end =
+            format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'", away.name);
+        // While it waits for those that are connected, nobody else can connect.
+        let rename = away.execute(format!("ALTER DATABASE {0} RENAME TO {0}_away", away.name));
+        let all_leave = eventually("they have left", || async {
+            away.execute(end.clone()).await.expect("ended");
+            None::<()>
+        });
+        tokio::select! {
+            renamed = rename => renamed.expect("nobody is connected"),
+            () = all_leave => {}
+        }
         away
     }
 
