@@ -6,7 +6,7 @@ use levqor_runtime::{
     config::{Env, Problems, Reader, Setting},
     metrics::MetricsConfig,
     run::ServiceConfig,
-    telemetry::TelemetryConfig,
+    telemetry::{self, TelemetryConfig},
 };
 
 use crate::{state, threads, up};
@@ -53,6 +53,26 @@ pub(crate) fn read<T>(
     reader.refuse_unknown(OURS, &settings());
     let telling = telemetry.zip(metrics).map(|(telemetry, metrics)| Telling { telemetry, metrics });
     reader.finish(telling.zip(config))
+}
+
+/// The same for a process that is to serve: mistakes are reported like every other failure to start, as far as the rest of
+/// the settings says where to.
+pub(crate) async fn read_to_serve<T>(
+    env: &Env,
+    service: &'static str,
+    config: impl FnOnce(&mut Reader<'_>) -> Option<T>,
+) -> anyhow::Result<(Telling, T)> {
+    let problems = match read(env, config) {
+        Ok(read) => return Ok(read),
+        Err(problems) => problems,
+    };
+    let mut reader = Reader::new(env);
+    let telemetry = TelemetryConfig::read(&mut reader);
+    match reader.finish(telemetry) {
+        Ok(telemetry) => telemetry::run(&telemetry, service, async { Err(problems.into()) }).await,
+        // Where the mistake is in what says where to, standard error is all there is.
+        Err(_) => Err(problems.into()),
+    }
 }
 
 /// The settings that an environment gives, by name.

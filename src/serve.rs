@@ -26,7 +26,7 @@ pub(crate) async fn serve(env: &Env, role: Role) -> anyhow::Result<()> {
 }
 
 async fn service<S: Service>(env: &Env) -> anyhow::Result<()> {
-    let (telling, mut config) = mesh::read(env, ServiceConfig::<S>::read)?;
+    let (telling, mut config) = mesh::read_to_serve(env, S::NAME, ServiceConfig::<S>::read).await?;
     telemetry::run(&telling.telemetry, S::NAME, async {
         let port = telling.metrics.bind().await?;
         let metrics = Metrics::telling(&telling.telemetry, S::NAME);
@@ -43,8 +43,10 @@ async fn service<S: Service>(env: &Env) -> anyhow::Result<()> {
 }
 
 async fn gateway(env: &Env) -> anyhow::Result<()> {
-    let (telling, (mut config, delay)) =
-        mesh::read(env, |reader| levqor_gateway::Config::read(reader).zip(run::drain_delay(reader)))?;
+    let (telling, (mut config, delay)) = mesh::read_to_serve(env, levqor_gateway::NAME, |reader| {
+        levqor_gateway::Config::read(reader).zip(run::drain_delay(reader))
+    })
+    .await?;
     telemetry::run(&telling.telemetry, levqor_gateway::NAME, async {
         let port = telling.metrics.bind().await?;
         let metrics = Metrics::telling(&telling.telemetry, levqor_gateway::NAME);

@@ -61,13 +61,14 @@ pub(crate) async fn up(mut env: Env) -> anyhow::Result<()> {
         env.get("LEVQOR_DATABASE_URL").is_none() && env.get("LEVQOR_DATABASE_URL_FILE").is_none();
     let given = mesh::given(&env);
     set_defaults(&mut env, &data.secrets()?);
-    let (telling, config) = mesh::read(&env, |reader| {
+    let (telling, config) = mesh::read_to_serve(&env, "up", |reader| {
         let gateway = levqor_gateway::Config::read(reader);
         let billing = ServiceConfig::read(reader);
         let notifications = ServiceConfig::read(reader);
         let listen = listen(&env, reader);
         Some(Config { gateway: gateway?, billing: billing?, notifications: notifications?, listen: listen? })
-    })?;
+    })
+    .await?;
     let start = Start { telling: &telling, config, own_database, given };
     telemetry::run(&telling.telemetry, "up", Box::pin(serve(&env, &data, start))).await
 }

@@ -90,3 +90,24 @@ fn a_service_that_cannot_start_says_so_before_it_ends() {
     );
     assert_eq!(told.logs.len(), 1, "the same, over OTLP");
 }
+
+#[test]
+fn settings_that_are_refused_are_reported_where_the_rest_says_where_to() {
+    let recorder = levqor_runtime::testing::recorder::Recorder::start();
+    let folder = Folder::new();
+    for role in [&["serve", "billing"][..], &["serve", "gateway"], &["up"]] {
+        let mut command = levqor(&folder.data(), role);
+        command
+            .env("SENTRY_DSN", recorder.dsn())
+            .env("LEVQOR_DRAIN_DELAY_MS", "a while of secret@example.com");
+        let output = run(command);
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("LEVQOR_DRAIN_DELAY_MS"), "{}", text(&output.stderr));
+    }
+    let told = recorder.told();
+    let ended = told.events.iter().filter(|event| event["tags"]["reason"] == "PROCESS_ENDED");
+    let services: Vec<_> = ended.map(|event| event["tags"]["service"].as_str().expect("a service")).collect();
+    assert_eq!(services, ["billing", "gateway", "up"], "{:#?}", told.events);
+    let all = format!("{:?}", told.events);
+    assert!(all.contains("LEVQOR_DRAIN_DELAY_MS") && !all.contains("secret@example.com"), "{all}");
+}
