@@ -218,4 +218,14 @@ mod tests {
             assert!(REASONS.contains(&error.reason()), "{error:?}");
         }
     }
+
+    #[test]
+    fn what_a_sender_sends_again_is_counted_by_its_reason_too() {
+        use crate::db::DbError;
+        for error in
+            [DbError::Unavailable(sqlx::Error::PoolTimedOut), DbError::Conflict(sqlx::Error::RowNotFound)]
+        {
+            assert!(REASONS.contains(&error.reason()), "{error:?}");
+        }
+    }
 }

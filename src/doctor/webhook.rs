@@ -4,7 +4,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use levqor_billing::Billing;
-use levqor_notifications::Notifications;
+use levqor_notifications::{Notifications, domain::svix};
 use levqor_runtime::{
     check::{self, Check, Finding},
     client::local_http_client,
@@ -13,6 +13,7 @@ use levqor_runtime::{
     service::Service,
     webhook::PROBE,
 };
+use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use super::{PATIENCE, subject::Subject};
@@ -55,7 +56,7 @@ const SENDERS: [Sender; 2] = [
         path: "/webhooks/resend",
         setting: "RESEND_WEBHOOK_SECRET",
         optional: true,
-        key: |secret| STANDARD.decode(secret.strip_prefix("whsec_")?).ok(),
+        key: |secret| Some(svix::key(&secret.into())?.expose_secret().to_vec()),
         sign: as_svix,
     },
 ];

@@ -42,7 +42,7 @@ fn each_key_that_is_wrong_fails_its_own_line_and_no_other() {
         ),
         (
             "RESEND_WEBHOOK_SECRET",
-            "whsec_aHVudGVyMg==",
+            "whsec_aHVudGVyMiBhbmQgaHVudGVyMg==",
             &["notifications.resend_webhooks"],
             "SIGNATURE_MISMATCH: the mesh does not know secret 1 of 1 of RESEND_WEBHOOK_SECRET",
         ),

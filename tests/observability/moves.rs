@@ -143,3 +143,22 @@ async fn what_a_mail_provider_says_is_counted_by_what_it_says_and_what_becomes_o
     }
     mesh.finish().await;
 }
+
+#[tokio::test]
+async fn refusals_that_alerts_ask_for_are_counted_by_the_names_that_they_ask_for() {
+    let mesh = Mesh::start_with(&[("RESEND_WEBHOOK_SECRET", "")]).await;
+    let before = page(&mesh).await;
+    let taken = mesh.post_webhook("/webhooks/stripe", &sign("not JSON"), "not JSON".to_owned()).await;
+    assert_eq!(taken.status, 400);
+    assert_eq!(mesh.tell(&Webhook::of("{}")).await.status, 404);
+    let after = page(&mesh).await;
+    for (name, labels, rise) in [
+        (REFUSED, &[("provider", "stripe"), ("reason", "INVALID_REQUEST")][..], 1.0),
+        (REFUSED, &[("provider", "resend"), ("reason", "WEBHOOKS_OFF")], 1.0),
+        (REFUSED, &[("reason", "OTHER")], 0.0),
+        (REFUSED, &[], 2.0),
+    ] {
+        assert!((after.rise(&before, name, labels) - rise).abs() < 1e-9, "{name}{labels:?} {after:?}");
+    }
+    mesh.finish().await;
+}

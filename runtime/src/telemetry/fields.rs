@@ -10,7 +10,7 @@ use tracing::field::{Field, Visit};
 use crate::redact;
 
 /// Of events: the log, log records over OTLP, Sentry. Sorted.
-pub const OF_EVENTS: [&str; 43] = [
+pub const OF_EVENTS: [&str; 44] = [
     "action",
     "addr",
     "attempts",
@@ -35,6 +35,7 @@ pub const OF_EVENTS: [&str; 43] = [
     "order.id",
     "panic.location",
     "provider",
+    "provider_event.id",
     "provider_event.type",
     "reason",
     "request",

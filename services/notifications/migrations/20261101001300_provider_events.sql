@@ -15,7 +15,7 @@ CREATE TABLE provider_events (
     settle_time timestamptz,
     CONSTRAINT provider_events_pkey PRIMARY KEY (provider_event_id),
     -- However often a provider sends an event, it is one.
-    CONSTRAINT provider_events_event UNIQUE (event_id),
+    CONSTRAINT provider_events_event UNIQUE (provider, event_id),
     CONSTRAINT provider_events_message FOREIGN KEY (message_id) REFERENCES messages (message_id),
     -- Whatever claims to be done with says when, and nothing else does; whatever was applied says to what; whatever is
     -- quarantined says why.
@@ -43,8 +43,8 @@ CREATE INDEX provider_events_waiting ON provider_events (provider_message_id)
 -- What the purge looks for.
 CREATE INDEX provider_events_to_purge ON provider_events (settle_time)
     WHERE settle_time IS NOT NULL AND body IS NOT NULL;
-CREATE INDEX provider_events_quarantined_to_purge ON provider_events (receive_time)
-    WHERE state = 'QUARANTINED' AND body IS NOT NULL;
+CREATE INDEX provider_events_unsettled_to_purge ON provider_events (receive_time)
+    WHERE settle_time IS NULL AND body IS NOT NULL;
 
 COMMENT ON TABLE provider_events IS 'Every event that a mail provider sent with a good signature, and what became of it.';
 COMMENT ON COLUMN provider_events.provider_event_id IS 'not personal';

@@ -103,7 +103,10 @@ fn resend_webhook_keys(reader: &mut Reader<'_>) -> Vec<SecretSlice<u8>> {
     let secrets = reader.secrets(&RESEND_WEBHOOK_SECRET);
     let keys: Vec<_> = secrets.iter().filter_map(svix::key).collect();
     if keys.len() < secrets.len() {
-        let expected = "expected secrets that begin with whsec_ and go on in base64, separated by commas";
+        let least = svix::LEAST_BYTES;
+        let expected = format!(
+            "expected secrets that begin with whsec_ and go on in base64, of at least {least} bytes, separated by commas"
+        );
         reader.problem(&RESEND_WEBHOOK_SECRET, expected);
     }
     keys
@@ -126,6 +129,7 @@ mod tests {
 
     use super::*;
 
+    const TWO_SECRETS: &str = "whsec_b25lIG9mIDE2IGJ5dGVzIQ==, whsec_YW5vdGhlciBvZiAxNiBieQ";
     const KEY: &str = "0123456789abcdef0123456789abcdef";
 
     fn read(pairs: &[(&str, &str)]) -> Result<Config, Problems> {
@@ -144,7 +148,7 @@ mod tests {
         assert_eq!(config.resend_base.as_str(), "https://api.resend.com/");
         assert_eq!(config.resend_key_hours.get(), 24);
         assert!(config.resend_webhook_keys.is_empty());
-        let two = read(&[("LEVQOR_ADDRESS_KEY", KEY), ("RESEND_WEBHOOK_SECRET", "whsec_YQ==, whsec_Yg==")]);
+        let two = read(&[("LEVQOR_ADDRESS_KEY", KEY), ("RESEND_WEBHOOK_SECRET", TWO_SECRETS)]);
         assert_eq!(two.expect("a configuration").resend_webhook_keys.len(), 2);
     }
 
@@ -157,7 +161,7 @@ mod tests {
             ("RESEND_API_KEY", "re_hunter2 re_hunter2"),
             ("RESEND_API_BASE", "http://api.resend.com"),
             ("RESEND_KEY_HOURS", "a day"),
-            ("RESEND_WEBHOOK_SECRET", "whsec_YQ==,hunter2"),
+            ("RESEND_WEBHOOK_SECRET", "whsec_YQ=="),
         ])
         .err()
         .expect("mistakes");
@@ -165,7 +169,9 @@ mod tests {
         let resend = ["RESEND_API_KEY", "RESEND_API_BASE", "RESEND_KEY_HOURS", "RESEND_WEBHOOK_SECRET"];
         let ours = ["LEVQOR_ADDRESS_KEY", "LEVQOR_MAIL_FROM", "LEVQOR_SITE_URL"];
         assert_eq!(named, [&ours[..], &resend].concat());
-        assert!(!Problems(problems).to_string().contains("hunter2"));
+        let said = Problems(problems).to_string();
+        assert!(said.contains("in base64, of at least 16 bytes"), "{said}");
+        assert!(!said.contains("hunter2") && !said.contains("YQ=="), "{said}");
     }
 
     #[test]

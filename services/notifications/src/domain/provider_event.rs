@@ -16,7 +16,7 @@ impl ProviderEventId {
 
 /// For how long an event may wait for its message: the provider's receipt is written down within seconds, or with the next
 /// try of the delivery. What waited for longer is about somebody else's mail.
-const WAIT: TimeDelta = TimeDelta::hours(1);
+pub const WAIT: TimeDelta = TimeDelta::hours(1);
 
 /// The provider's id for an event, from a header of its: visible ASCII.
 #[derive(Debug, Clone, PartialEq, Eq)]

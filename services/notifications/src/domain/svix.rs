@@ -16,6 +16,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// A key of fewer bytes can be guessed. Svix makes 24.
+pub const LEAST_BYTES: usize = 16;
+
 /// What a webhook's headers say.
 #[derive(Debug, Clone, Copy)]
 pub struct Headers<'a> {
@@ -27,11 +30,11 @@ pub struct Headers<'a> {
     pub signature: &'a str,
 }
 
-/// The key that a secret stands for; none where it is not written as secrets are.
+/// The key that a secret stands for; none where it is not written as secrets are, or too short.
 #[must_use]
 pub fn key(secret: &SecretString) -> Option<SecretSlice<u8>> {
     let key = BASE64.decode(secret.expose_secret().strip_prefix("whsec_")?).ok()?;
-    if key.is_empty() { None } else { Some(key.into()) }
+    (key.len() >= LEAST_BYTES).then(|| key.into())
 }
 
 /// Verifies a webhook with one of the live secrets; the place of the one that did.
@@ -67,7 +70,7 @@ mod tests {
     const BODY: &[u8] = br#"{"test": 2432232314}"#;
 
     fn verify_at(age: i64, headers: Headers<'_>, body: &[u8]) -> Result<usize, SignatureError> {
-        let keys = ["whsec_b3RoZXI", SECRET].map(|secret| key(&secret.into()).expect("a key"));
+        let keys = ["whsec_YW5vdGhlciBvZiAxNiBieQ", SECRET].map(|secret| key(&secret.into()).expect("a key"));
         let verifier = Verifier::new(keys.iter().map(ExposeSecret::expose_secret));
         let now = DateTime::from_timestamp(1_614_265_330 + age, 0).expect("an instant");
         verify(&verifier, headers, body, now)
@@ -122,9 +125,15 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_base64_after_its_prefix() {
-        assert!(key(&"whsec_b3RoZXI=".into()).is_some());
-        for secret in ["b3RoZXI=", "whsec_", "whsec_of tests", "whsec_???"] {
+    fn a_secret_is_base64_of_16_bytes_at_least_after_its_prefix() {
+        for secret in ["whsec_YW5vdGhlciBvZiAxNiBieQ==", "whsec_YW5vdGhlciBvZiAxNiBieQ"] {
+            assert!(key(&secret.into()).is_some(), "{secret}");
+        }
+        let fifteen_bytes = "whsec_YW5vdGhlciBvZiAxNSBi";
+        let bare = "YW5vdGhlciBvZiAxNiBieQ==";
+        for secret in
+            [bare, fifteen_bytes, "whsec_YQ==", "whsec_", "whsec_of tests, long enough", "whsec_???"]
+        {
             assert!(key(&secret.into()).is_none(), "{secret}");
         }
     }

@@ -2,8 +2,9 @@
 //! itself, deferred by `IngestResendEvent`.
 //!
 //! An event may overtake the settling of the provider's receipt: then it waits, and whoever settles that calls for it. To wait
-//! is no failure, so a call at the end of the wait is deferred, and none is tried again. What cannot be understood makes the call dead, and `gave_up` quarantines the event in the same transaction: one list shows both, and
-//! replaying the call tries again.
+//! is no failure, so a call at the end of the wait is deferred, and none is tried again; should that be made early, the daily
+//! purge lays the event aside. What cannot be understood makes the call dead, and `gave_up` quarantines the event in the same
+//! transaction: one list shows both, and replaying the call tries again.
 
 use std::sync::Arc;
 

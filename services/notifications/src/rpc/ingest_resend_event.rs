@@ -71,15 +71,16 @@ async fn ingest(
         receive_time: now,
     };
     let duplicate = !provider_events::insert(&mut tx, &event).await?;
-    let stands = if duplicate {
-        provider_events::state(&mut tx, &event_id).await?
+    let (id, stands) = if duplicate {
+        provider_events::stored(&mut tx, event.provider, &event_id).await?
     } else {
         let apply = ApplyProviderEventRequest { provider_event_id: event.id.to_string() };
         defer(&mut tx, &apply, format!("provider-event:{}", event.id)).await?;
-        EventState::Pending
+        (event.id, EventState::Pending)
     };
     tx.commit().await?;
     tracing::info!(
+        provider_event.id = %id,
         provider_event.type = event_type.as_deref().unwrap_or_default(),
         provider = Resend::NAME,
         duplicate,

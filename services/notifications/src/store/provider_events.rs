@@ -2,7 +2,7 @@
 
 pub(crate) mod bodies;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use levqor_runtime::db::{DbError, Page};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -40,13 +40,20 @@ pub(crate) async fn insert(conn: &mut PgConnection, event: &NewEvent<'_>) -> Res
     Ok(inserted.rows_affected() == 1)
 }
 
-/// Where an event stands that was stored before.
-pub(crate) async fn state(conn: &mut PgConnection, event_id: &EventId) -> Result<EventState, DbError> {
-    let state =
-        sqlx::query_scalar!("SELECT state FROM provider_events WHERE event_id = $1", event_id.as_str())
-            .fetch_one(conn)
-            .await?;
-    EventState::named(&state).ok_or_else(unreadable)
+/// Our id of an event that was stored before, and where it stands.
+pub(crate) async fn stored(
+    conn: &mut PgConnection,
+    provider: &str,
+    event_id: &EventId,
+) -> Result<(ProviderEventId, EventState), DbError> {
+    let row = sqlx::query!(
+        "SELECT provider_event_id, state FROM provider_events WHERE provider = $1 AND event_id = $2",
+        provider,
+        event_id.as_str(),
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((row.provider_event_id.into(), EventState::named(&row.state).ok_or_else(unreadable)?))
 }
 
 /// One event, without its body.
@@ -195,6 +202,30 @@ pub(crate) async fn quarantine(
     Ok(event_type)
 }
 
+/// Lays up to `limit` events aside as nobody's that wait still, and came longer than `wait` ago; their types.
+pub(crate) async fn stop_waiting(
+    conn: &mut PgConnection,
+    wait: TimeDelta,
+    limit: i64,
+) -> Result<Vec<Option<String>>, DbError> {
+    let before = levqor_runtime::db::now(conn).await? - wait;
+    let types = sqlx::query_scalar!(
+        "UPDATE provider_events SET state = 'UNMATCHED', settle_time = runtime.now()
+         WHERE provider_event_id IN (
+             SELECT provider_event_id FROM provider_events
+             WHERE state = 'AWAITING_MESSAGE' AND receive_time <= $1
+             LIMIT $2
+             FOR UPDATE SKIP LOCKED
+         )
+         RETURNING type",
+        before,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(types)
+}
+
 /// What waits in the journal.
 pub(crate) struct Backlog {
     pub(crate) pending: i64,
@@ -202,14 +233,15 @@ pub(crate) struct Backlog {
     pub(crate) last_receive_time: Option<DateTime<Utc>>,
 }
 
-/// How many events wait and how many are quarantined, each counted to a bound, and when the last one came.
+/// How many events wait and how many are quarantined and can be read still, each counted to a bound, and when the last one
+/// came. About one without a body nobody can do anything any more.
 pub(crate) async fn backlog(conn: &mut PgConnection) -> Result<Backlog, DbError> {
     let backlog = sqlx::query_as!(
         Backlog,
         r#"SELECT (SELECT count(*) FROM (SELECT FROM provider_events
                                          WHERE state IN ('PENDING', 'AWAITING_MESSAGE') LIMIT 100000) AS e) AS "pending!",
                   (SELECT count(*) FROM (SELECT FROM provider_events
-                                         WHERE state = 'QUARANTINED' LIMIT 100000) AS e) AS "quarantined!",
+                                         WHERE state = 'QUARANTINED' AND body IS NOT NULL LIMIT 100000) AS e) AS "quarantined!",
                   (SELECT max(receive_time) FROM provider_events) AS last_receive_time"#,
     )
     .fetch_one(conn)

@@ -1,8 +1,11 @@
-//! `PurgeProviderEventBodies`: bodies go 30 days after an event was done with, those of quarantined events 90 days after they
-//! came; the events stay.
+//! `PurgeProviderEventBodies`: bodies go 30 days after an event was done with, those of other events 90 days after they came;
+//! the events stay.
 
 use levqor_proto::notifications::v1::PurgeProviderEventBodiesRequest;
-use levqor_runtime::testing::{Caller, eventually};
+use levqor_runtime::{
+    service::Service,
+    testing::{Caller, eventually},
+};
 
 use crate::{
     EventState, Notified, assert_access,
@@ -31,7 +34,8 @@ const STORED: &str = "
            CASE WHEN state = 'UNHEEDED' THEN runtime.now() - age END
     FROM (VALUES (1, 'UNHEEDED', interval '30 days 1 second'), (2, 'UNHEEDED', interval '29 days'),
                  (3, 'QUARANTINED', interval '89 days'), (4, 'QUARANTINED', interval '90 days 1 second'),
-                 (5, 'PENDING', interval '91 days')) AS event (n, state, age)";
+                 (5, 'PENDING', interval '89 days'), (6, 'PENDING', interval '90 days 1 second'))
+         AS event (n, state, age)";
 
 #[tokio::test]
 async fn only_bodies_that_were_kept_long_enough_go() {
@@ -39,13 +43,15 @@ async fn only_bodies_that_were_kept_long_enough_go() {
     outlive_todays_slot(&notified).await;
     notified.execute(STORED).await;
     let ourselves = Caller::service("notifications", "notifications");
-    assert_eq!(purge(&notified, &ourselves).await.expect("purged"), 2);
+    assert_eq!(purge(&notified, &ourselves).await.expect("purged"), 3);
     assert_eq!(purge(&notified, &ourselves).await.expect("nothing left"), 0);
-    assert_eq!(notified.count("provider_events").await, 5, "the events stay");
-    for (event_id, purged) in [("msg_1", 1), ("msg_4", 1), ("msg_2", 0), ("msg_3", 0), ("msg_5", 0)] {
-        let gone = format!("provider_events WHERE event_id = '{event_id}' AND body IS NULL");
-        assert_eq!(notified.count(&gone).await, purged, "{event_id}");
+    assert_eq!(notified.count("provider_events").await, 6, "the events stay");
+    for (n, purged) in [(1, 1), (4, 1), (6, 1), (2, 0), (3, 0), (5, 0)] {
+        let gone = format!("provider_events WHERE event_id = 'msg_{n}' AND body IS NULL");
+        assert_eq!(notified.count(&gone).await, purged, "msg_{n}");
     }
+    let depth = notified.service.running.service.journal().await.expect("counted");
+    assert_eq!(depth.quarantined, 1, "without a body there is nothing to be done about one");
 }
 
 #[tokio::test]

@@ -35,8 +35,9 @@ pub(crate) async fn purge(conn: &mut PgConnection, age: TimeDelta, limit: i64) -
     Ok(purged.rows_affected())
 }
 
-/// The same for events that came longer than `age` ago and are quarantined: nobody fixed in time what they need.
-pub(crate) async fn purge_quarantined(
+/// The same for events that came longer than `age` ago and were never done with, whatever state they are in: nobody fixed in
+/// time what they need.
+pub(crate) async fn purge_unsettled(
     conn: &mut PgConnection,
     age: TimeDelta,
     limit: i64,
@@ -46,7 +47,7 @@ pub(crate) async fn purge_quarantined(
         "UPDATE provider_events SET body = NULL
          WHERE provider_event_id IN (
              SELECT provider_event_id FROM provider_events
-             WHERE state = 'QUARANTINED' AND body IS NOT NULL AND receive_time < $1
+             WHERE settle_time IS NULL AND body IS NOT NULL AND receive_time < $1
              ORDER BY receive_time
              LIMIT $2
              FOR UPDATE SKIP LOCKED

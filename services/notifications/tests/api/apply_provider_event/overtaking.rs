@@ -18,6 +18,13 @@ use crate::{
     welcome,
 };
 
+/// Whoever settles a message by hand waits in the middle of its transaction, when the lock of the provider's id is taken,
+/// until the test lets go of a lock.
+const BARRIER: &str = "
+    CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END $$;
+    CREATE TRIGGER wait BEFORE INSERT ON runtime.audit_entries FOR EACH ROW EXECUTE FUNCTION wait()";
+
 const TEN_S: std::time::Duration = std::time::Duration::from_secs(10);
 
 async fn delivered(notified: &Notified, id: &str) {
@@ -27,6 +34,31 @@ async fn delivered(notified: &Notified, id: &str) {
     })
     .await;
 }
+
+/// A message that the provider took without saying so, and the provider's id of it.
+async fn in_doubt(provider: &FakeMail, notified: &Notified) -> (String, String) {
+    provider.next([Behaviour::AcceptAndCut]);
+    let id = notified.pending().await;
+    assert_eq!(notified.deliver(&id).await.expect("an answer"), State::InDoubt);
+    (id, provider.accepted()[0].id.clone())
+}
+
+async fn resolve_as_sent(notified: &Notified, (id, provider_message_id): (String, String)) {
+    let resolution = Some(Resolution::Sent(Sent { provider_message_id }));
+    let request = ResolveMessageRequest { message_id: id, resolution };
+    let staff = Caller::staff().with_key("k");
+    notified.client().resolve_message(staff.request(request)).await.expect("resolved");
+}
+
+/// Waits until there are so many rows.
+async fn until(notified: &Notified, rows: &str, count: i64) {
+    eventually(rows, || async { (notified.count(rows).await == count).then_some(()) }).await;
+}
+
+const CALLS: &str = "runtime.work WHERE rpc LIKE '%/ApplyProviderEvent'";
+const DUE: &str = "runtime.work WHERE due_time <= runtime.now()";
+const HELD_UP: &str = "pg_locks JOIN pg_database AS d ON d.oid = database
+                       WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()";
 
 #[tokio::test]
 async fn an_event_that_overtakes_the_providers_answer_waits_for_it() {
@@ -49,71 +81,73 @@ async fn an_event_that_overtakes_the_providers_answer_waits_for_it() {
 }
 
 #[tokio::test]
-async fn after_an_hour_it_is_somebody_elses_mail() {
+async fn after_an_hour_it_is_nobodys_mail() {
     let notified = Notified::start_with(&FakeMail::start(), "24").await;
     let webhook = Webhook::of(&event("email.delivered", "em_of_others", 0, &Value::Null).to_string());
     notified.told(&webhook, EventState::AwaitingMessage).await;
     notified.service.advance(TimeDelta::minutes(59)).await;
+    until(&notified, DUE, 0).await;
     assert_eq!(notified.count("runtime.work WHERE failure <> ''").await, 0, "to wait is no failure");
     assert_eq!(notified.events().await[0].state(), EventState::AwaitingMessage);
     notified.service.advance(TimeDelta::minutes(1)).await;
     let unmatched = notified.told(&webhook, EventState::Unmatched).await;
     assert!(unmatched.settle_time.is_some());
-    assert_eq!(
-        notified.count("runtime.work WHERE rpc LIKE '%/ApplyProviderEvent'").await,
-        0,
-        "nothing of it is left"
-    );
+    until(&notified, CALLS, 0).await;
+}
+
+#[tokio::test]
+async fn an_event_whose_call_was_made_early_waits_a_day_at_most_and_keeps_no_body() {
+    let notified = Notified::start_with(&FakeMail::start(), "24").await;
+    let webhook = Webhook::of(&event("email.delivered", "em_of_others", 0, &Value::Null).to_string());
+    notified.told(&webhook, EventState::AwaitingMessage).await;
+    // As staff's replay of it does.
+    notified
+        .execute("UPDATE runtime.work SET due_time = runtime.now() WHERE idempotency_key LIKE '%/waited'")
+        .await;
+    notified.service.advance(TimeDelta::zero()).await;
+    until(&notified, CALLS, 0).await;
+    assert_eq!(notified.events().await[0].state(), EventState::AwaitingMessage);
+    notified.service.advance(TimeDelta::days(1)).await;
+    let unmatched = notified.told(&webhook, EventState::Unmatched).await;
+    assert!(unmatched.settle_time.is_some());
+    notified.service.advance(TimeDelta::days(31)).await;
+    until(&notified, "provider_events WHERE body IS NULL", 1).await;
 }
 
 #[tokio::test]
 async fn what_was_laid_aside_is_applied_when_the_message_gets_that_id_after_all() {
     let provider = FakeMail::start_ignoring_keys();
     let notified = Notified::start_with(&provider, "0").await;
-    provider.next([Behaviour::AcceptAndCut]);
-    let id = notified.send("a", welcome("1", "ada@example.com")).await.expect("stored").message_id;
-    eventually("it is in doubt", || async {
-        (notified.message(&id).await.state() == State::InDoubt).then_some(())
-    })
-    .await;
+    let message = in_doubt(&provider, &notified).await;
+    let id = message.0.clone();
     let webhook = provider.tell(0, "email.delivered", 0, &Value::Null);
     notified.told(&webhook, EventState::AwaitingMessage).await;
     notified.service.advance(TimeDelta::hours(2)).await;
     notified.told(&webhook, EventState::Unmatched).await;
-
-    let sent = Sent { provider_message_id: provider.accepted()[0].id.clone() };
-    let request = ResolveMessageRequest { message_id: id.clone(), resolution: Some(Resolution::Sent(sent)) };
-    let staff = Caller::staff().with_key("k");
-    notified.client().resolve_message(staff.request(request)).await.expect("resolved");
+    resolve_as_sent(&notified, message).await;
     delivered(&notified, &id).await;
     notified.told(&webhook, EventState::Applied).await;
 }
 
 #[tokio::test]
 async fn an_event_that_comes_while_its_message_is_being_settled_waits_for_that_moment_only() {
-    let notified = Notified::start_with(&FakeMail::start(), "24").await;
-    let id = "em_in_between";
-    let message = notified.pending().await;
-    let mut settling = notified.service.db.begin().await.expect("begin");
-    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('provider_message_id ' || $1, 0))")
-        .bind(id)
-        .execute(&mut *settling)
-        .await
-        .expect("held");
-    sqlx::query(
-        "UPDATE messages SET state = 'SENT', provider = 'resend', provider_message_id = $1, send_time = now()
-         WHERE message_id = $2::uuid",
-    )
-    .bind(id)
-    .bind(&message)
-    .execute(&mut *settling)
-    .await
-    .expect("settled");
-    let webhook = Webhook::of(&event("email.delivered", id, 0, &Value::Null).to_string());
-    notified.ingest(&webhook).await.expect("journaled");
-    let held = "pg_locks WHERE locktype = 'advisory' AND NOT granted";
-    eventually("it is held up", || async { (notified.count(held).await == 1).then_some(()) }).await;
-    settling.commit().await.expect("commit");
+    let provider = FakeMail::start_ignoring_keys();
+    let notified = Notified::start_with(&provider, "0").await;
+    let message = in_doubt(&provider, &notified).await;
+    let id = message.0.clone();
+    notified.execute(BARRIER).await;
+    let mut barrier = notified.service.db.begin().await.expect("begin");
+    sqlx::raw_sql("SELECT pg_advisory_xact_lock(1)").execute(&mut *barrier).await.expect("raised");
+    let meanwhile = async {
+        until(&notified, HELD_UP, 1).await;
+        let webhook = provider.tell(0, "email.delivered", 0, &Value::Null);
+        notified.ingest(&webhook).await.expect("journaled");
+        // Unless both take the lock, the event finds no message, and the message no event.
+        until(&notified, HELD_UP, 2).await;
+        barrier.commit().await.expect("lowered");
+        webhook
+    };
+    let (webhook, ()) = tokio::join!(meanwhile, resolve_as_sent(&notified, message));
     let applied = notified.told(&webhook, EventState::Applied).await;
-    assert_eq!(applied.message_id, message);
+    assert_eq!(applied.message_id, id);
 }
