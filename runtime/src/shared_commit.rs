@@ -14,6 +14,7 @@ use crate::{
     chassis::Tasks,
     db::{Db, DbError},
     error::{ErrorCode, ServiceError},
+    telemetry,
 };
 
 /// Askers that wait for a writer at most; more are refused.
@@ -32,6 +33,11 @@ pub trait BatchWrite: Send + Sync + 'static {
     type Item: Send + Sync + 'static;
     /// What it is answered.
     type Answer: Send + 'static;
+
+    /// What the statement does, `INSERT`, and to which table: the name of each asker's span.
+    const OPERATION: &'static str;
+    /// The table.
+    const TABLE: &'static str;
 
     /// Puts a batch into the one order in which every writer of every replica writes: a write waits for a rival's
     /// uncommitted write of the same row, and two that wait for each other would be a deadlock.
@@ -109,6 +115,15 @@ impl<B: BatchWrite> SharedCommit<B> {
 
     /// Writes one item; returns after the commit.
     pub async fn write(&self, item: B::Item) -> Result<B::Answer, NotWritten> {
+        let span = telemetry::shared_statement_span(B::OPERATION, B::TABLE);
+        let written = self.ask(item).await;
+        if let (Some(span), Err(error)) = (&span, &written) {
+            telemetry::fail(span, error.reason());
+        }
+        written
+    }
+
+    async fn ask(&self, item: B::Item) -> Result<B::Answer, NotWritten> {
         let (answer, answered) = oneshot::channel();
         self.queue.try_send(Asked { item, answer }).map_err(|_| NotWritten::Full)?;
         answered.await.unwrap_or(Err(NotWritten::Full))

@@ -41,6 +41,7 @@ pub use fields::{OF_EVENTS, OF_SPANS};
 pub(crate) use resource::resource;
 pub(crate) use spans::{
     DeferredCall, deferred_span, record_called, record_served, rpc_client_span, rpc_server_span,
+    shared_statement_span,
 };
 pub use spans::{fail, http_client_span, record_http, resumed_span};
 pub use test_report::{ErrorReports, NotArrived};

@@ -58,6 +58,8 @@ struct Done;
 impl BatchWrite for Done {
     type Item = Claim;
     type Answer = bool;
+    const OPERATION: &'static str = "DELETE";
+    const TABLE: &'static str = "runtime.work";
 
     fn order(&self, one: &Claim, other: &Claim) -> Ordering {
         one.cmp(other)

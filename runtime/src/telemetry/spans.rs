@@ -140,6 +140,28 @@ pub fn http_client_span(method: &str, host: &str, template: &str) -> Span {
     )
 }
 
+/// The span of somebody's part in a statement that others share, from the moment of asking to the commit; none where the trace
+/// is not recorded.
+pub(crate) fn shared_statement_span(operation: &str, table: &str) -> Option<Span> {
+    if !is_recorded(&Span::current()) {
+        return None;
+    }
+    let service = Place::current().facts.service;
+    let summary = format!("{operation} {table}");
+    Some(tracing::info_span!(
+        "shared statement",
+        levqor.service = service,
+        otel.name = summary,
+        otel.kind = "client",
+        otel.status_code = Empty,
+        db.system.name = "postgresql",
+        db.operation.name = operation,
+        db.collection.name = table,
+        db.query.summary = summary,
+        error.type = Empty,
+    ))
+}
+
 /// Notes what an outside system answered: its status, or what kept it from answering.
 pub fn record_http(span: &Span, answer: Result<u16, &str>) {
     match answer {

@@ -43,6 +43,8 @@ struct Insert;
 impl BatchWrite for Insert {
     type Item = Arrival;
     type Answer = Journaled;
+    const OPERATION: &'static str = "INSERT";
+    const TABLE: &'static str = "stripe_events";
 
     fn order(&self, one: &Arrival, other: &Arrival) -> Ordering {
         one.event.key().cmp(&other.event.key())
