@@ -1,7 +1,10 @@
 //! What is personal or secret goes through every journey, and is found in nothing that left a process.
 
-use levqor_runtime::context::{Role, User};
-use serde_json::json;
+use levqor_runtime::{
+    context::{Role, User},
+    fail_point,
+};
+use serde_json::{Value, json};
 
 use crate::{
     mail::{
@@ -169,6 +172,52 @@ fn failures(roles: &Roles) {
     roles.recorder.until("the internal error of notifications", internal);
 }
 
+/// What staff read of it, and set going again; the first of these panics.
+fn operate(roles: &Roles) {
+    let admin = User { sub: "admin".to_owned(), email: None, email_verified: false, role: Role::Admin };
+    let admin = token(&admin);
+    let read = |path: &str| {
+        let (status, _, body) = roles.get(path, &admin);
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    };
+    let json = |path: &str| serde_json::from_str::<Value>(&read(path)).expect("JSON");
+    let mut shown = String::new();
+    for (path, items, id, parts) in [
+        ("/v1/stripe-events", "stripe_events", "event_id", &[""][..]),
+        ("/v1/orders", "orders", "order_id", &[""]),
+        ("/v1/messages", "messages", "message_id", &["", "/preview"]),
+        ("/v1/provider-events", "provider_events", "provider_event_id", &[""]),
+    ] {
+        let list = json(path);
+        let ids = list[items].as_array().expect(items).iter().map(|item| item[id].as_str().expect(id));
+        for (id, part) in ids.flat_map(|id| parts.iter().map(move |part| (id, part))) {
+            shown.push_str(&read(&format!("{path}/{id}{part}")));
+        }
+    }
+    assert!(shown.contains(EMAIL) && shown.contains(NAME), "staff are not shown what is personal");
+    let post = |path: &str, body: Value| {
+        let form = ("content-type", "application/json");
+        let (status, ..) = roles.send(|http, url| {
+            http.post(format!("{url}{path}"))
+                .bearer_auth(&admin)
+                .header(form.0, form.1)
+                .body(body.to_string())
+        });
+        status
+    };
+    assert_eq!(post("/v1/stripe-events/evt_1:replay", json!({})), 500, "it does not panic");
+    assert_eq!(post("/v1/stripe-events/evt_2:replay", json!({})), 200);
+    let dead = json("/v1/services/notifications/deferred-calls?state=STATE_DEAD");
+    let dead = dead["deferred_calls"][0]["deferred_call_id"].as_str().expect("a dead call");
+    let replay = format!("/v1/services/notifications/deferred-calls/{dead}:replay");
+    assert_eq!(post(&replay, json!({})), 200);
+    let messages = json("/v1/messages");
+    let message = messages["messages"][0]["message_id"].as_str().expect("a message");
+    let resolve = format!("/v1/messages/{message}:resolve");
+    assert_eq!(post(&resolve, json!({"resolution": CHAT, "note": EMAIL})), 400);
+}
+
 #[test]
 fn nothing_personal_and_no_secret_leaves_whatever_goes_wrong() {
     let provider = FakeMail::start();
@@ -178,10 +227,12 @@ fn nothing_personal_and_no_secret_leaves_whatever_goes_wrong() {
         ("RESEND_API_KEY", mail::API_KEY),
         ("RESEND_API_BASE", &provider.url()),
         ("RESEND_WEBHOOK_SECRET", WEBHOOK_SECRET),
+        (fail_point::VARIABLE, "replay.committed=panic"),
     ]);
     ask(&roles);
     webhooks(&roles);
     mail_webhooks(&roles, &provider);
+    operate(&roles);
     failures(&roles);
     let pages = ["gateway", "billing", "notifications"].map(|role| roles.page(role)).concat();
     let (recorder, said) = roles.stop();
@@ -191,6 +242,7 @@ fn nothing_personal_and_no_secret_leaves_whatever_goes_wrong() {
         assert!(told.last_metric(service, "rpc.client.call.duration").is_some(), "no metrics of {service}");
     }
     assert!(said.lines().count() > 20, "too little was logged");
+    assert!(told.events.iter().any(|event| event.to_string().contains("a panic, at ")), "no panic was told");
     for (what, text) in [("exported", &told.everything), ("logged", &said), ("shown", &pages)] {
         let text = text.to_lowercase();
         for trace in TRACES {
