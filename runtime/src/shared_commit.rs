@@ -1,9 +1,9 @@
 //! Many small writes, one commit: what is asked for at the same time shares a statement, so that the price of a commit is
 //! paid once for all; each asker is still answered only after it.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use sqlx::PgConnection;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -106,10 +106,9 @@ impl<B: BatchWrite> SharedCommit<B> {
     /// that wait for them.
     pub fn new(db: &Db, write: B) -> Self {
         let (queue, asked) = mpsc::channel(QUEUE);
-        let write = Arc::new(write);
-        let writers =
-            std::iter::repeat_with(|| Writer { db: db.clone(), conn: None, write: Arc::clone(&write) });
-        Tasks::default().spawn(write_all(asked, writers.take(WRITERS).collect()));
+        let (db, write) = (db.clone(), Arc::new(write));
+        let writer = move || Writer { db: db.clone(), conn: None, write: Arc::clone(&write) };
+        Tasks::default().spawn(write_all(asked, writer));
         Self { queue }
     }
 
@@ -132,20 +131,22 @@ impl<B: BatchWrite> SharedCommit<B> {
 
 /// Gathers what is asked for, and gives it to the writer that has rested for the shortest time: its connection is the one
 /// whose process in PostgreSQL finds its caches warm.
-async fn write_all<B: BatchWrite>(mut asked: mpsc::Receiver<Asked<B>>, mut resting: Vec<Writer<B>>) {
+async fn write_all<B: BatchWrite>(mut asked: mpsc::Receiver<Asked<B>>, writer: impl Fn() -> Writer<B>) {
+    let mut resting: Vec<_> = std::iter::repeat_with(&writer).take(WRITERS).collect();
     let mut writing = FuturesUnordered::new();
     let mut batch = Vec::with_capacity(BATCH);
     loop {
         tokio::select! {
             biased;
-            Some(writer) = writing.next() => resting.push(writer),
+            // One that panicked takes what it wrote with it, and nobody else: another has its place.
+            Some(written) = writing.next() => resting.push(Result::unwrap_or_else(written, |_| writer())),
             gathered = asked.recv_many(&mut batch, BATCH), if !resting.is_empty() => {
                 if gathered == 0 {
                     break;
                 }
-                let Some(writer) = resting.pop() else { continue };
-                batch.sort_by(|one, other| writer.write.order(&one.item, &other.item));
-                writing.push(writer.answer(std::mem::take(&mut batch)));
+                let Some(rested) = resting.pop() else { continue };
+                batch.sort_by(|one, other| rested.write.order(&one.item, &other.item));
+                writing.push(AssertUnwindSafe(rested.answer(std::mem::take(&mut batch))).catch_unwind());
             }
         }
     }

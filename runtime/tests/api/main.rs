@@ -11,5 +11,6 @@ mod jwks;
 mod migration;
 mod probe;
 mod schedule;
+mod shared_commit;
 mod sink;
 mod status;
