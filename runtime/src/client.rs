@@ -1,6 +1,7 @@
 //! The way to other services: channels balanced over an address list, and what every call carries.
 
 mod addresses;
+mod gathered;
 mod peer;
 mod raw;
 mod vendor;
@@ -8,6 +9,7 @@ mod vendor_request;
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
+use hyper_util::rt::TokioIo;
 use secrecy::{ExposeSecret, SecretString};
 use tonic::{
     metadata::MetadataValue,
@@ -19,6 +21,8 @@ pub use peer::Peer;
 pub use raw::{BytesCodec, call_raw};
 pub use vendor::{ApiBase, NotAnApiBase, vendor_client};
 pub use vendor_request::send;
+
+use self::gathered::Gathered;
 
 use crate::{
     access::Methods,
@@ -65,7 +69,7 @@ impl Channels {
     #[must_use]
     pub fn new(addresses: &HashMap<String, Vec<Address>>, tasks: &Background) -> Self {
         let channel = |addresses: &Vec<Address>| match addresses.as_slice() {
-            [Address::Fixed(address)] => endpoint(*address).connect_lazy(),
+            [Address::Fixed(address)] => fixed(*address),
             several => balanced(several.to_vec(), tasks),
         };
         Self(Arc::new(
@@ -123,6 +127,12 @@ fn endpoint(address: SocketAddr) -> Endpoint {
         .http2_keep_alive_interval(Duration::from_secs(10))
         .keep_alive_timeout(Duration::from_secs(5))
         .keep_alive_while_idle(true)
+}
+
+/// A channel to one address. One to several cannot have the same connections: tonic makes those itself.
+fn fixed(address: SocketAddr) -> Channel {
+    let connect = move |_| async move { Gathered::connect(address).await.map(TokioIo::new) };
+    endpoint(address).connect_with_connector_lazy(tower::service_fn(connect))
 }
 
 fn balanced(addresses: Vec<Address>, tasks: &Background) -> Channel {

@@ -9,6 +9,7 @@ mod failure;
 mod idempotency;
 mod jwks;
 mod migration;
+mod packets;
 mod probe;
 mod schedule;
 mod shared_commit;
