@@ -7,9 +7,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceId};
+use opentelemetry::trace::{SpanContext, SpanId, TraceId};
 use tracing::Span;
-use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::telemetry;
 
@@ -23,10 +22,7 @@ pub fn recorded_trace(span: &Span) -> Option<SpanContext> {
     if !telemetry::records_traces() {
         return None;
     }
-    let context = span.context();
-    let span = context.span();
-    let trace = span.span_context();
-    trace.is_sampled().then(|| trace.clone())
+    telemetry::place(span).filter(SpanContext::is_sampled)
 }
 
 /// One call, by its trace.

@@ -2,14 +2,19 @@
 
 use http::HeaderValue;
 use opentelemetry::{
-    propagation::{Extractor, Injector, TextMapPropagator},
+    TraceFlags,
+    propagation::{Extractor, TextMapPropagator},
     trace::{SpanContext, TraceContextExt},
 };
-use opentelemetry_http::{HeaderExtractor, HeaderInjector};
+use opentelemetry_http::HeaderExtractor;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use tonic::metadata::{MetadataKey, MetadataMap, MetadataValue};
-use tracing::Span;
+use tonic::metadata::{MetadataMap, MetadataValue};
+use tracing::{Dispatch, Span, span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::{Registry, registry::LookupSpan};
+
+const TRACE_PARENT: &str = "traceparent";
+const TRACE_STATE: &str = "tracestate";
 
 /// Makes the span a child of the context in the headers. To be done before it is entered, or looked at.
 pub fn continue_trace(span: &Span, headers: &http::HeaderMap) {
@@ -29,10 +34,24 @@ pub(super) fn resume_trace(span: &Span, trace_parent: &str) {
 }
 
 /// The place of a span in its trace; none outside of any trace.
-fn place(span: &Span) -> Option<SpanContext> {
-    let context = span.context();
+pub(crate) fn place(span: &Span) -> Option<SpanContext> {
+    span.with_subscriber(|(id, dispatch)| place_of(id, dispatch)).flatten()
+}
+
+/// The same, of a span by its id. It is kept with the span, where no span changes its place: OpenTelemetry's layer takes
+/// five times as long to tell it, and every request asks for it five times.
+pub(super) fn place_of(id: &span::Id, dispatch: &Dispatch) -> Option<SpanContext> {
+    let span = dispatch.downcast_ref::<Registry>()?.span(id)?;
+    if let Some(kept) = span.extensions().get::<SpanContext>() {
+        return Some(kept.clone());
+    }
+    let context = tracing_opentelemetry::get_otel_context(id, dispatch)?;
     let place = context.span().span_context().clone();
-    place.is_valid().then_some(place)
+    if !place.is_valid() {
+        return None;
+    }
+    span.extensions_mut().replace(place.clone());
+    Some(place)
 }
 
 /// The trace id of a span, as 32 hex digits; none outside of any trace.
@@ -44,62 +63,74 @@ pub fn trace_id_of(span: &Span) -> Option<String> {
 /// What the answer of a span's request says of it (W3C Trace Context Level 2, `traceresponse`).
 #[must_use]
 pub fn trace_response(span: &Span) -> Option<HeaderValue> {
-    let place = place(span)?;
-    let flags = place.trace_flags().to_u8();
-    HeaderValue::try_from(format!("00-{}-{}-{flags:02x}", place.trace_id(), place.span_id())).ok()
+    HeaderValue::try_from(trace_parent(&place(span)?)).ok()
 }
 
 /// Gives a span the name that it turns out to have.
 pub fn rename(span: &Span, name: &str) {
-    span.record("otel.name", name);
-    // The line above counts until the span has begun, this one after.
-    span.context().span().update_name(name.to_owned());
+    if is_recorded(span) {
+        span.context().span().update_name(name.to_owned());
+    }
 }
 
 /// Whether what happens now is recorded.
-pub(super) fn is_recorded(span: &Span) -> bool {
-    !span.is_none() && span.context().span().span_context().is_sampled()
+#[must_use]
+pub fn is_recorded(span: &Span) -> bool {
+    place(span).is_some_and(|place| place.is_sampled())
 }
 
 /// The current trace context as a `traceparent`, to be stored with work; empty outside of any trace.
 #[must_use]
 pub fn current_trace_parent() -> String {
-    let mut metadata = MetadataMap::new();
-    inject_current(&mut metadata);
-    metadata.get("traceparent").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+    place(&Span::current()).map(|place| trace_parent(&place)).unwrap_or_default()
 }
 
 /// Adds the current trace context to a call's metadata.
 pub fn inject_current(metadata: &mut MetadataMap) {
-    TraceContextPropagator::new().inject_context(&Span::current().context(), &mut Metadata(metadata));
+    let Some(place) = place(&Span::current()) else { return };
+    for (name, value) in carried(&place) {
+        if let Ok(value) = MetadataValue::try_from(value) {
+            metadata.insert(name, value);
+        }
+    }
 }
 
 /// Puts the context of this span into a call's headers, in place of what is there.
 pub(super) fn inject(span: &Span, headers: &mut http::HeaderMap) {
-    TraceContextPropagator::new().inject_context(&span.context(), &mut HeaderInjector(headers));
-}
-
-struct Metadata<'a>(&'a mut MetadataMap);
-
-impl Injector for Metadata<'_> {
-    fn set(&mut self, key: &str, value: String) {
-        if let (Ok(key), Ok(value)) =
-            (MetadataKey::from_bytes(key.as_bytes()), MetadataValue::try_from(value))
-            && !value.is_empty()
-        {
-            self.0.insert(key, value);
+    let Some(place) = place(span) else { return };
+    for (name, value) in carried(&place) {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
         }
     }
+}
+
+/// The headers that carry a place to who is called.
+fn carried(place: &SpanContext) -> impl Iterator<Item = (&'static str, String)> {
+    let state = Some(place.trace_state().header()).filter(|state| !state.is_empty());
+    std::iter::once((TRACE_PARENT, trace_parent(place))).chain(state.map(|state| (TRACE_STATE, state)))
+}
+
+/// A place as a `traceparent` (W3C Trace Context, 3.2): version, trace, span and flags in hex.
+fn trace_parent(place: &SpanContext) -> String {
+    let mut text = String::with_capacity(55);
+    text.push_str("00-");
+    text.push_str(&hex::encode(place.trace_id().to_bytes()));
+    text.push('-');
+    text.push_str(&hex::encode(place.span_id().to_bytes()));
+    text.push('-');
+    text.push_str(&hex::encode([(place.trace_flags() & TraceFlags::SAMPLED).to_u8()]));
+    text
 }
 
 struct TraceParent<'a>(&'a str);
 
 impl Extractor for TraceParent<'_> {
     fn get(&self, key: &str) -> Option<&str> {
-        (key == "traceparent").then_some(self.0)
+        (key == TRACE_PARENT).then_some(self.0)
     }
 
     fn keys(&self) -> Vec<&str> {
-        vec!["traceparent"]
+        vec![TRACE_PARENT]
     }
 }

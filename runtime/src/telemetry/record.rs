@@ -1,7 +1,7 @@
 //! One thing that happened, as it may leave the process: what the log, OTLP and Sentry are told, and all they are told.
 
 use chrono::{DateTime, Utc};
-use opentelemetry::trace::{SpanContext, TraceContextExt};
+use opentelemetry::trace::SpanContext;
 use tracing::{
     Dispatch, Event, Level, Span,
     field::{Field, Visit},
@@ -13,6 +13,7 @@ use tracing_subscriber::{
 };
 
 use super::{
+    context::place_of,
     fields::{Collected, Value},
     statements::Statement,
 };
@@ -92,9 +93,7 @@ impl Place {
         let mut facts = span.map(|span| Facts::around(&span)).unwrap_or_default();
         // Callers name their requests as they like.
         facts.request_id = facts.request_id.map(|id| redact::text(&id).into_owned());
-        let context = tracing_opentelemetry::get_otel_context(id, dispatch);
-        let span = context.map(|context| context.span().span_context().clone());
-        Self { span: span.filter(SpanContext::is_valid), facts }
+        Self { span: place_of(id, dispatch), facts }
     }
 
     pub(super) fn trace_id(&self) -> Option<String> {
