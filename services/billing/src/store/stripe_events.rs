@@ -10,7 +10,10 @@ use levqor_runtime::{
     db::{DbError, Page},
     service::JournalDepth,
 };
-use sqlx::PgConnection;
+use sqlx::{
+    PgConnection, Postgres,
+    postgres::{PgHasArrayType, PgTypeInfo},
+};
 use uuid::Uuid;
 
 use super::{known, known_if_any};
@@ -35,50 +38,23 @@ pub(crate) enum Journaled {
 /// be that of their keys, so that no two inserts wait for each other. What nothing follows from in this version is laid
 /// aside at once: writing it as pending first would double the work, and change nothing.
 pub(crate) async fn insert(conn: &mut PgConnection, arrivals: &[Arrival]) -> Result<Vec<Journaled>, DbError> {
-    let events = || arrivals.iter().map(|arrival| &arrival.event);
-    let ids: Vec<_> = events().map(|event| event.event_id.as_str()).collect();
-    let create_times: Vec<_> = events().map(|event| event.create_time).collect();
-    let types: Vec<_> = events().map(|event| event.event_type.as_str()).collect();
-    let api_versions: Vec<_> = events().map(|event| event.api_version.as_deref()).collect();
-    let livemodes: Vec<_> = events().map(|event| event.livemode).collect();
-    let object_ids: Vec<_> = events().map(|event| event.object_id.as_ref().map(StripeId::as_str)).collect();
-    let customer_ids: Vec<_> =
-        events().map(|event| event.stripe_customer_id.as_ref().map(StripeId::as_str)).collect();
-    let lease_keys: Vec<_> = events().map(|event| event.lease_key().as_str()).collect();
-    let bodies: Vec<&[u8]> = arrivals.iter().map(|arrival| arrival.body.as_ref()).collect();
-    let trace_parents: Vec<_> = arrivals.iter().map(|arrival| arrival.trace_parent.as_str()).collect();
-    let states: Vec<_> = events().map(|event| event.first_state().as_str()).collect();
+    let rows: Vec<_> = arrivals.iter().map(ArrivalRow::of).collect();
     let inserted = sqlx::query!(
         r#"INSERT INTO stripe_events (
                event_id, create_time, type, api_version, livemode, object_id, stripe_customer_id, lease_key, body,
                trace_parent, state, process_time, receive_time, due_time
            )
            SELECT event.*, CASE WHEN event.state = 'UNHEEDED' THEN runtime.now() END, runtime.now(), runtime.now()
-           FROM (
-               SELECT unnest($1::text[]) AS id, unnest($2::timestamptz[]) AS created, unnest($3::text[]) AS type,
-                      unnest($4::text[]) AS api_version, unnest($5::boolean[]) AS livemode,
-                      unnest($6::text[]) AS object, unnest($7::text[]) AS customer, unnest($8::text[]) AS lease_key,
-                      unnest($9::bytea[]) AS body, unnest($10::text[]) AS trace, unnest($11::text[]) AS state
-           ) AS event
+           FROM unnest($1::stripe_event_arrival[]) AS event
            ON CONFLICT ON CONSTRAINT stripe_events_key DO NOTHING
            RETURNING event_id, create_time"#,
-        &ids as _,
-        &create_times,
-        &types as _,
-        &api_versions as _,
-        &livemodes,
-        &object_ids as _,
-        &customer_ids as _,
-        &lease_keys as _,
-        &bodies as _,
-        &trace_parents as _,
-        &states as _,
+        &rows as _,
     )
     .fetch_all(&mut *conn)
     .await?;
     let mut new: HashSet<_> = inserted.iter().map(|row| (row.event_id.as_str(), row.create_time)).collect();
     let mut journaled = Vec::with_capacity(arrivals.len());
-    for event in events() {
+    for event in arrivals.iter().map(|arrival| &arrival.event) {
         // The first of several copies in one batch is the new one.
         journaled.push(if new.remove(&(event.event_id.as_str(), event.create_time)) {
             Journaled::New(event.first_state())
@@ -87,6 +63,52 @@ pub(crate) async fn insert(conn: &mut PgConnection, arrivals: &[Arrival]) -> Res
         });
     }
     Ok(journaled)
+}
+
+/// An arrival as the statement takes it.
+#[derive(sqlx::Encode)]
+struct ArrivalRow<'a> {
+    event_id: &'a str,
+    create_time: DateTime<Utc>,
+    r#type: &'a str,
+    api_version: Option<&'a str>,
+    livemode: bool,
+    object_id: Option<&'a str>,
+    stripe_customer_id: Option<&'a str>,
+    lease_key: &'a str,
+    body: &'a [u8],
+    trace_parent: &'a str,
+    state: &'a str,
+}
+
+impl sqlx::Type<Postgres> for ArrivalRow<'_> {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_name("stripe_event_arrival")
+    }
+}
+
+impl PgHasArrayType for ArrivalRow<'_> {
+    fn array_type_info() -> PgTypeInfo {
+        PgTypeInfo::with_name("_stripe_event_arrival")
+    }
+}
+
+impl<'a> ArrivalRow<'a> {
+    fn of(Arrival { event, body, trace_parent }: &'a Arrival) -> Self {
+        Self {
+            event_id: event.event_id.as_str(),
+            create_time: event.create_time,
+            r#type: &event.event_type,
+            api_version: event.api_version.as_deref(),
+            livemode: event.livemode,
+            object_id: event.object_id.as_ref().map(StripeId::as_str),
+            stripe_customer_id: event.stripe_customer_id.as_ref().map(StripeId::as_str),
+            lease_key: event.lease_key().as_str(),
+            body,
+            trace_parent,
+            state: event.first_state().as_str(),
+        }
+    }
 }
 
 /// Where an event stands that was stored before.

@@ -27,7 +27,7 @@ pub(crate) async fn purge(conn: &mut PgConnection, age: TimeDelta, limit: i64) -
          SET body = NULL
          WHERE (event_id, create_time) IN (
              SELECT event_id, create_time FROM stripe_events
-             WHERE state IN ('PROCESSED', 'UNHEEDED') AND body IS NOT NULL AND process_time < $1
+             WHERE process_time < $1 AND body IS NOT NULL
              ORDER BY process_time
              LIMIT $2
              FOR UPDATE SKIP LOCKED
