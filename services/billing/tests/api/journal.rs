@@ -4,5 +4,6 @@ mod intake;
 mod lapses;
 mod leases;
 mod own_objects;
+mod possible;
 mod refetch;
 mod unheeded;
