@@ -71,11 +71,9 @@ impl Edge {
         if let Some(value) = telemetry::trace_response(&span) {
             response.headers_mut().insert(TRACE_RESPONSE, value);
         }
-        if telemetry::is_recorded(&span) {
-            span.record("http.response.status_code", i64::from(response.status().as_u16()));
-            if response.status().is_server_error() {
-                telemetry::fail(&span, response.status().as_str());
-            }
+        span.record("http.response.status_code", i64::from(response.status().as_u16()));
+        if response.status().is_server_error() {
+            telemetry::fail(&span, response.status().as_str());
         }
         series.record(response.status(), begun.elapsed(), || recorded_trace(&span));
         response
@@ -180,11 +178,8 @@ fn span(method: &Method, request_id: &str) -> Span {
 pub(crate) fn name_span(name: &str, route: &str) {
     let span = Span::current();
     telemetry::rename(&span, name);
-    // The log and Sentry know the route of every request, recorded or not.
     span.record("http.route", route);
-    if telemetry::is_recorded(&span) {
-        span.record("url.path", route);
-    }
+    span.record("url.path", route);
     metrics::name_route(route);
 }
 

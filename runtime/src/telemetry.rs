@@ -36,7 +36,7 @@ use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 pub use config::{Otlp, TelemetryConfig};
 pub(crate) use context::place;
 pub use context::{
-    continue_trace, current_trace_parent, inject_current, is_recorded, rename, trace_id_of, trace_response,
+    continue_trace, current_trace_parent, inject_current, rename, trace_id_of, trace_response,
 };
 pub use fields::{OF_EVENTS, OF_SPANS};
 pub(crate) use resource::resource;

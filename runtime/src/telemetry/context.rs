@@ -68,14 +68,13 @@ pub fn trace_response(span: &Span) -> Option<HeaderValue> {
 
 /// Gives a span the name that it turns out to have.
 pub fn rename(span: &Span, name: &str) {
-    if is_recorded(span) {
-        span.context().span().update_name(name.to_owned());
-    }
+    span.record("otel.name", name);
+    // The line above counts until the span has begun, this one after.
+    span.context().span().update_name(name.to_owned());
 }
 
 /// Whether what happens now is recorded.
-#[must_use]
-pub fn is_recorded(span: &Span) -> bool {
+pub(super) fn is_recorded(span: &Span) -> bool {
     place(span).is_some_and(|place| place.is_sampled())
 }
 

@@ -57,10 +57,6 @@ pub(crate) fn rpc_client_span<B>(request: &mut http::Request<B>) -> Option<Span>
 
 /// Notes how a call ended, on the span of whoever answers.
 pub(crate) fn record_served(span: &Span, code: Code) {
-    // Most calls are in traces that nobody records, and all layers would be asked for nothing.
-    if !is_recorded(span) {
-        return;
-    }
     let name = grpc_code::name(code);
     span.record("rpc.response.status_code", name);
     if grpc_code::is_failure(code) {
