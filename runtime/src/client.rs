@@ -34,6 +34,9 @@ use crate::{
 /// How often a `dns:` address is looked up again.
 const RESOLVE_EVERY: Duration = Duration::from_secs(5);
 
+/// How long a service may take to accept a connection.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// How long an unused connection is kept. Shorter than servers keep theirs, the gateway's two minutes among them: what is sent
 /// just as the other side closes is lost.
 const KEPT: Duration = Duration::from_secs(45);
@@ -122,16 +125,15 @@ fn endpoint(address: SocketAddr) -> Endpoint {
     // A socket address is always a valid authority.
     Endpoint::from_shared(format!("http://{address}"))
         .unwrap_or_else(|_| Endpoint::from_static("http://127.0.0.1:1"))
-        .connect_timeout(Duration::from_secs(2))
         .tcp_nodelay(true)
         .http2_keep_alive_interval(Duration::from_secs(10))
         .keep_alive_timeout(Duration::from_secs(5))
         .keep_alive_while_idle(true)
 }
 
-/// A channel to one address. One to several cannot have the same connections: tonic makes those itself.
+/// A channel to one address. One to a name, or to several, cannot have the same connections: tonic makes those itself.
 fn fixed(address: SocketAddr) -> Channel {
-    let connect = move |_| async move { Gathered::connect(address).await.map(TokioIo::new) };
+    let connect = move |_| async move { Gathered::connect(address, PATIENCE).await.map(TokioIo::new) };
     endpoint(address).connect_with_connector_lazy(tower::service_fn(connect))
 }
 
@@ -149,7 +151,11 @@ fn balanced(addresses: Vec<Address>, tasks: &Background) -> Channel {
                     }
                 }
                 for new in wanted.difference(&current) {
-                    if changes.send(Change::Insert(*new, endpoint(*new))).await.is_err() {
+                    if changes
+                        .send(Change::Insert(*new, endpoint(*new).connect_timeout(PATIENCE)))
+                        .await
+                        .is_err()
+                    {
                         return;
                     }
                 }

@@ -6,21 +6,24 @@
 
 use std::{
     io::{self, IoSlice},
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::{Buf, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    time::timeout,
 };
 
 /// Bytes that are held at most: what is more is on its way already.
 const MOST: usize = 16 * 1024;
 
 /// Holds what is written until the task that writes is polled again, which it asks for itself. Every poll of an HTTP/2
-/// connection begins with reading: that is how it knows.
+/// connection begins with reading, unless it waits for room to write: that is how it knows.
 pub(super) struct Gathered<T> {
     inner: T,
     held: BytesMut,
@@ -37,9 +40,10 @@ impl<T> Gathered<T> {
 }
 
 impl Gathered<TcpStream> {
-    /// Connects to an address.
-    pub(super) async fn connect(address: std::net::SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
+    /// Connects to an address. The limit stands here, since tonic takes its own, around such a connection, for a mistake that
+    /// it does not know, and this one for what it is: the service is unavailable.
+    pub(super) async fn connect(address: SocketAddr, patience: Duration) -> io::Result<Self> {
+        let stream = timeout(patience, TcpStream::connect(address)).await??;
         // Nothing that leaves here is worth waiting with for more.
         stream.set_nodelay(true)?;
         Ok(Self::new(stream))

@@ -15,3 +15,4 @@ mod schedule;
 mod shared_commit;
 mod sink;
 mod status;
+mod unreachable;

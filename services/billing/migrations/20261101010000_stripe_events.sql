@@ -45,7 +45,8 @@ $$;
 CREATE TRIGGER stripe_events_possible BEFORE INSERT OR UPDATE ON stripe_events
     FOR EACH ROW EXECUTE FUNCTION refuse_impossible_stripe_event();
 
--- An event as it arrives: an array of these is the only parameter of the statement that stores them.
+-- An event as it arrives: an array of these is the only parameter of the statement that stores them. Never altered, since the
+-- version before still sends it while an upgrade rolls: other fields make a type of another name.
 CREATE TYPE stripe_event_arrival AS (
     event_id text,
     create_time timestamptz,

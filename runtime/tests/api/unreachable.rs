@@ -1,0 +1,40 @@
+//! A service whose machine does not answer at all is unavailable, which callers know how to treat.
+
+use std::collections::HashMap;
+
+use levqor_proto::notifications::v1::{
+    ListMessagesRequest, notifications_service_client::NotificationsServiceClient,
+};
+use levqor_runtime::{
+    client::{Address, Background, Channels},
+    testing::Caller,
+};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    task::JoinSet,
+};
+use tonic::Code;
+
+#[tokio::test]
+async fn a_connection_that_is_never_accepted_is_a_service_that_is_unavailable() {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+    let listener = socket.listen(1).expect("it listens");
+    let address = listener.local_addr().expect("its address");
+    // Nobody accepts: the kernel takes two connections for it, and lets all others wait.
+    let mut connections = JoinSet::new();
+    for _ in 0..4 {
+        connections.spawn(TcpStream::connect(address));
+    }
+    let mut kept = Vec::new();
+    while kept.len() < 2 {
+        kept.push(connections.join_next().await.expect("one more").expect("no panic").expect("a connection"));
+    }
+    let background = Background::default();
+    let addresses = HashMap::from([("notifications".to_owned(), vec![Address::Fixed(address)])]);
+    let channels = Channels::new(&addresses, &background);
+    let mut client = NotificationsServiceClient::new(channels.get("notifications").expect("a channel"));
+    let answer = client.list_messages(Caller::staff().request(ListMessagesRequest::default())).await;
+    assert_eq!(answer.expect_err("no answer").code(), Code::Unavailable);
+    background.stop();
+}
