@@ -21,6 +21,9 @@ use tokio::{
 
 /// Bytes that are held at most: what is more is on its way already.
 const MOST: usize = 16 * 1024;
+/// Flushes that are put off at most: whoever flushes again and again without reading is not who this is made for, and must
+/// not spin.
+const MOST_PUT_OFF: usize = 64;
 
 /// Holds what is written until the task that writes is polled again, which it asks for itself. Every poll of an HTTP/2
 /// connection begins with reading, unless it waits for room to write: that is how it knows.
@@ -40,8 +43,8 @@ impl<T> Gathered<T> {
 }
 
 impl Gathered<TcpStream> {
-    /// Connects to an address. The limit stands here, since tonic takes its own, around such a connection, for a mistake that
-    /// it does not know, and this one for what it is: the service is unavailable.
+    /// Connects to an address. The limit stands here and not at the endpoint: tonic answers `UNKNOWN` when its own has passed
+    /// around a connection that it does not make itself, and `UNAVAILABLE` when making one fails.
     pub(super) async fn connect(address: SocketAddr, patience: Duration) -> io::Result<Self> {
         let stream = timeout(patience, TcpStream::connect(address)).await??;
         // Nothing that leaves here is worth waiting with for more.
@@ -103,9 +106,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Gathered<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Whoever flushes again and again without reading is not who this is made for, and must not spin.
-        const PATIENCE: usize = 64;
-        if !self.held.is_empty() && !self.due && self.put_off < PATIENCE {
+        if !self.held.is_empty() && !self.due && self.put_off < MOST_PUT_OFF {
             self.put_off += 1;
             cx.waker().wake_by_ref();
             return Poll::Ready(Ok(()));
