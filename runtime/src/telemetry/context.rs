@@ -38,8 +38,8 @@ pub(crate) fn place(span: &Span) -> Option<SpanContext> {
     span.with_subscriber(|(id, dispatch)| place_of(id, dispatch)).flatten()
 }
 
-/// The same, of a span by its id. It is kept with the span, where no span changes its place: OpenTelemetry's layer takes
-/// five times as long to tell it, and every request asks for it five times.
+/// The same, of a span by its id. It is kept with the span, since it never changes once it was asked for, every request asks
+/// several times, and OpenTelemetry's layer finds it anew each time.
 pub(super) fn place_of(id: &span::Id, dispatch: &Dispatch) -> Option<SpanContext> {
     let span = dispatch.downcast_ref::<Registry>()?.span(id)?;
     if let Some(kept) = span.extensions().get::<SpanContext>() {
