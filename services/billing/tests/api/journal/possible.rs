@@ -28,11 +28,8 @@ impl Bench {
 
     async fn is_refused(&self, statement: &str) {
         let refused = self.write(statement).await;
-        let by = |name: &str| name == "stripe_events_possible";
-        assert!(
-            matches!(&refused, Err(DbError::Constraint { name, .. }) if by(name)),
-            "{statement}: {refused:?}"
-        );
+        let Err(DbError::Constraint { name, .. }) = refused else { panic!("{statement}: {refused:?}") };
+        assert_eq!(name, "stripe_events_possible", "{statement}");
     }
 }
 
