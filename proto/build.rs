@@ -5,13 +5,14 @@ use std::{env, fs, path::PathBuf};
 #[path = "build/contract.rs"]
 mod contract;
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "google/api/annotations.proto",
     "google/api/httpbody.proto",
     "levqor/options/v1/options.proto",
     "levqor/type/v1/money.proto",
     "levqor/runtime/v1/work_service.proto",
     "levqor/runtime/v1/status_service.proto",
+    "levqor/runtime/v1/tunnel_service.proto",
     "levqor/billing/v1/billing_service.proto",
     "levqor/notifications/v1/notifications_service.proto",
 ];
@@ -37,10 +38,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut config = prost_build::Config::new();
     config.enable_type_names();
-    // Webhook bodies pass through without being copied.
+    // Webhook bodies pass through without being copied, and what is in a tunnel does.
     config.bytes([
         ".levqor.billing.v1.IngestStripeEventRequest.body",
         ".levqor.notifications.v1.IngestResendEventRequest.body",
+        ".levqor.runtime.v1.TunnelRequest.message",
+        ".levqor.runtime.v1.TunnelResponse.message",
+        ".levqor.runtime.v1.TunnelFailure.details",
     ]);
     // A message that holds personal data shows its name only when it is printed: no way into a log by accident.
     let personal = contract::personal_messages(&pool);

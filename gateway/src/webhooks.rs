@@ -15,13 +15,14 @@ use axum::{
 use bytes::Bytes;
 use http::HeaderMap;
 use levqor_runtime::{
-    client::{Channels, Outgoing, Peer},
+    client::{Channels, Outgoing},
     error::ErrorCode,
     fail_point::FailPoint,
     token::ServiceTokens,
 };
+use prost::{Message, Name};
 use serde::Serialize;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tonic::Status;
 use tonic_types::StatusExt;
 
@@ -76,16 +77,17 @@ struct Vendor {
 }
 
 impl Webhooks {
-    /// Takes one event: reads it, and has `keep` call the service with the bytes and the headers as they came.
-    async fn take<M, F>(
+    /// Takes one event: reads it, and calls the service with the bytes and the headers as they came.
+    async fn take<Req, Res>(
         &self,
         vendor: &Vendor,
         request: Request,
-        message: impl FnOnce(Bytes, &HeaderMap) -> M,
-        keep: impl FnOnce(Peer, tonic::Request<M>) -> F,
+        message: impl FnOnce(Bytes, &HeaderMap) -> Req,
+        accepted: impl FnOnce(Res) -> Accepted,
     ) -> Result<Response, Problem>
     where
-        F: Future<Output = Result<Accepted, Status>>,
+        Req: Message + Name,
+        Res: Message + Default,
     {
         let deadline = Instant::now() + PATIENCE;
         let (parts, body) = request.into_parts();
@@ -93,29 +95,25 @@ impl Webhooks {
         let body = body::read(body, &parts.headers, deadline).await?;
         let message = message(body, &parts.headers);
         FailPoint::WebhookReceived.reached();
-        let kept = async {
-            let (peer, request) = self.call(vendor, message, &ids, deadline)?;
-            keep(peer, request).await
-        };
-        match timeout_at(deadline, Box::pin(kept)).await {
-            Ok(Ok(accepted)) => {
-                FailPoint::WebhookStored.reached();
-                Ok(Json(accepted).into_response())
-            }
-            Ok(Err(status)) => Err(refusal(vendor, &status)),
-            Err(_) => Err(refusal(vendor, &Status::deadline_exceeded(""))),
-        }
+        let kept = self.keep(vendor, &message, &ids, deadline).await;
+        let kept = kept.map_err(|status| refusal(vendor, &status))?;
+        FailPoint::WebhookStored.reached();
+        Ok(Json(accepted(kept)).into_response())
     }
 
-    fn call<M>(
+    async fn keep<Req, Res>(
         &self,
         vendor: &Vendor,
-        message: M,
+        message: &Req,
         ids: &Ids,
         deadline: Instant,
-    ) -> Result<(Peer, tonic::Request<M>), Status> {
+    ) -> Result<Res, Status>
+    where
+        Req: Message + Name,
+        Res: Message + Default,
+    {
         let unreachable = || Status::unavailable("no address is set for the service");
-        let peer = self.channels.get(vendor.service).ok_or_else(unreachable)?;
+        let tunnels = self.channels.tunnels(vendor.service).ok_or_else(unreachable)?;
         let token = self.tokens.mint(crate::NAME, vendor.service);
         let token = token.map_err(|error| Status::from_error(Box::new(error)))?;
         let outgoing = Outgoing {
@@ -124,7 +122,7 @@ impl Webhooks {
             idempotency_key: None,
             timeout: deadline.saturating_duration_since(Instant::now()),
         };
-        Ok((peer, outgoing.request(message)))
+        tunnels.call(&outgoing, message).await
     }
 }
 

@@ -4,13 +4,20 @@ mod addresses;
 mod gathered;
 mod peer;
 mod raw;
+mod tunnel;
 mod vendor;
 mod vendor_request;
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use hyper_util::rt::TokioIo;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::watch;
 use tonic::{
     metadata::MetadataValue,
     transport::{Channel, Endpoint, channel::Change},
@@ -19,10 +26,11 @@ use tonic::{
 pub use addresses::{Address, Addresses, PeerAddress};
 pub use peer::Peer;
 pub use raw::{BytesCodec, call_raw};
+pub use tunnel::Tunnels;
 pub use vendor::{ApiBase, NotAnApiBase, vendor_client};
 pub use vendor_request::send;
 
-use self::gathered::Gathered;
+use self::{gathered::Gathered, tunnel::Tunnel};
 
 use crate::{
     access::Methods,
@@ -65,26 +73,33 @@ pub fn local_http_client() -> Result<reqwest::Client, reqwest::Error> {
 
 /// Channels to the services of the mesh, by name. Cheap to clone; connects when first used.
 #[derive(Clone, Default)]
-pub struct Channels(Arc<HashMap<String, Peer>>);
+pub struct Channels(Arc<HashMap<String, Ways>>);
+
+/// The ways to one service.
+#[derive(Clone)]
+struct Ways {
+    peer: Peer,
+    tunnels: Tunnels,
+}
 
 impl Channels {
     /// Channels to these addresses; lookups of names run as tasks until they are dropped.
     #[must_use]
     pub fn new(addresses: &HashMap<String, Vec<Address>>, tasks: &Background) -> Self {
-        let channel = |addresses: &Vec<Address>| match addresses.as_slice() {
-            [Address::Fixed(address)] => fixed(*address),
+        let ways = |addresses: &Vec<Address>| match addresses.as_slice() {
+            [Address::Fixed(address)] => one(*address, tasks),
             several => balanced(several.to_vec(), tasks),
         };
-        Self(Arc::new(
-            addresses.iter().map(|(name, list)| (name.clone(), Peer::new(channel(list)))).collect(),
-        ))
+        Self(Arc::new(addresses.iter().map(|(name, list)| (name.clone(), ways(list))).collect()))
     }
 
     /// The same, and every call over them is timed.
     #[must_use]
     pub fn measured(self, metrics: &Metrics, methods: &'static Methods) -> Self {
-        let measured = |(name, peer): (&String, &Peer)| {
-            (name.clone(), peer.timed(Calls::client(metrics, methods, name)))
+        let measured = |(name, ways): (&String, &Ways)| {
+            let calls = Calls::client(metrics, methods, name);
+            let ways = Ways { peer: ways.peer.timed(calls.clone()), tunnels: ways.tunnels.timed(calls) };
+            (name.clone(), ways)
         };
         Self(Arc::new(self.0.iter().map(measured).collect()))
     }
@@ -92,7 +107,13 @@ impl Channels {
     /// The channel to a service; none where its address is not set.
     #[must_use]
     pub fn get(&self, service: &str) -> Option<Peer> {
-        self.0.get(service).cloned()
+        self.0.get(service).map(|ways| ways.peer.clone())
+    }
+
+    /// The tunnels to a service; none where its address is not set.
+    #[must_use]
+    pub fn tunnels(&self, service: &str) -> Option<Tunnels> {
+        self.0.get(service).map(|ways| ways.tunnels.clone())
     }
 }
 
@@ -137,34 +158,53 @@ fn fixed(address: SocketAddr) -> Channel {
     endpoint(address).connect_with_connector_lazy(tower::service_fn(connect))
 }
 
-fn balanced(addresses: Vec<Address>, tasks: &Background) -> Channel {
+/// The ways to one address: the same connection.
+fn one(address: SocketAddr, tasks: &Background) -> Ways {
+    let channel = fixed(address);
+    // What is watched never changes.
+    let (_, tunnels) = watch::channel(vec![Tunnel::new(channel.clone(), tasks)]);
+    Ways { peer: Peer::new(channel), tunnels: Tunnels::new(tunnels) }
+}
+
+fn balanced(addresses: Vec<Address>, tasks: &Background) -> Ways {
     let (channel, changes) = Channel::balance_channel::<SocketAddr>(64);
+    let (tunnels, watched) = watch::channel(Vec::new());
+    let background = tasks.clone();
     tasks.spawn(async move {
-        let mut current = std::collections::BTreeSet::new();
-        loop {
+        let mut current = BTreeSet::new();
+        let mut by_address = BTreeMap::new();
+        // Until nobody calls any more, over the one or the other.
+        while !(changes.is_closed() && tunnels.is_closed()) {
             let wanted = addresses::resolve(&addresses).await;
             // A lookup that fails keeps what was there.
             if let Some(wanted) = wanted {
                 for gone in current.difference(&wanted) {
-                    if changes.send(Change::Remove(*gone)).await.is_err() {
-                        return;
-                    }
+                    let _ = changes.send(Change::Remove(*gone)).await;
                 }
                 for new in wanted.difference(&current) {
-                    if changes
-                        .send(Change::Insert(*new, endpoint(*new).connect_timeout(PATIENCE)))
-                        .await
-                        .is_err()
-                    {
-                        return;
+                    let endpoint = endpoint(*new).connect_timeout(PATIENCE);
+                    let _ = changes.send(Change::Insert(*new, endpoint)).await;
+                }
+                if wanted != current {
+                    by_address.retain(|address, tunnel: &mut Tunnel| {
+                        let stays = wanted.contains(address);
+                        if !stays {
+                            tunnel.retire();
+                        }
+                        stays
+                    });
+                    for address in &wanted {
+                        let new = || Tunnel::new(fixed(*address), &background);
+                        by_address.entry(*address).or_insert_with(new);
                     }
+                    tunnels.send_replace(by_address.values().cloned().collect());
                 }
                 current = wanted;
             }
             tokio::time::sleep(RESOLVE_EVERY).await;
         }
     });
-    channel
+    Ways { peer: Peer::new(channel), tunnels: Tunnels::new(watched) }
 }
 
 /// What a call to another service carries.
@@ -180,24 +220,32 @@ pub struct Outgoing<'a> {
 }
 
 impl Outgoing<'_> {
-    /// The request with everything it carries, the current trace context included.
+    /// The request with everything it carries.
     pub fn request<T>(&self, message: T) -> tonic::Request<T> {
         let mut request = tonic::Request::new(message);
-        request.set_timeout(self.timeout);
-        let metadata = request.metadata_mut();
-        if let Some(bearer) = self.bearer
-            && let Ok(mut value) = MetadataValue::try_from(format!("Bearer {}", bearer.expose_secret()))
-        {
-            value.set_sensitive(true);
-            metadata.insert("authorization", value);
+        for (name, value) in self.metadata() {
+            // What no header can hold is not carried.
+            if let Ok(mut value) = MetadataValue::try_from(value) {
+                value.set_sensitive(name == AUTHORIZATION);
+                request.metadata_mut().insert(name, value);
+            }
         }
-        if let Ok(value) = MetadataValue::try_from(self.request_id) {
-            metadata.insert("x-request-id", value);
-        }
-        if let Some(Ok(value)) = self.idempotency_key.map(MetadataValue::try_from) {
-            metadata.insert("idempotency-key", value);
-        }
-        telemetry::inject_current(metadata);
         request
     }
+
+    /// Everything that it carries beside the message, the current trace context included.
+    fn metadata(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let bearer = self.bearer.map(|bearer| (AUTHORIZATION, format!("Bearer {}", bearer.expose_secret())));
+        let key = self.idempotency_key.map(|key| ("idempotency-key", key.to_owned()));
+        // Eight digits at most (gRPC over HTTP/2, "Timeout"): more than a day, which nobody waits.
+        let timeout = format!("{}m", self.timeout.as_millis().min(99_999_999));
+        [("x-request-id", self.request_id.to_owned()), ("grpc-timeout", timeout)]
+            .into_iter()
+            .chain(bearer)
+            .chain(key)
+            .chain(telemetry::carried())
+    }
 }
+
+/// The name under which tokens are carried.
+const AUTHORIZATION: &str = "authorization";

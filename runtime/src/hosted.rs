@@ -5,6 +5,7 @@ mod list_deferred_calls;
 mod purge_expired;
 mod replay_deferred_call;
 mod test_error_reports;
+mod tunnel;
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,6 +30,9 @@ use crate::{
     service::Service,
     telemetry::{ErrorReports, NotArrived},
 };
+
+pub use tunnel::Tunnelled;
+pub(crate) use tunnel::Tunnels;
 
 /// The state of the hosted RPCs.
 pub(crate) struct Hosted<S> {

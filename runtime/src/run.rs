@@ -13,7 +13,7 @@ use std::{
 use chrono::TimeDelta;
 use levqor_proto::runtime::v1::{
     PurgeExpiredRequest, TestErrorReportsRequest, status_service_server::StatusServiceServer,
-    work_service_server::WorkServiceServer,
+    tunnel_service_server::TunnelServiceServer, work_service_server::WorkServiceServer,
 };
 use sqlx::{Connection, PgConnection};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -32,12 +32,12 @@ use crate::{
     },
     deferred::Delivery,
     health::Healths,
-    hosted::{Adapter, Hosted},
+    hosted::{Adapter, Hosted, Tunnels},
     lifecycle::{Measurement, Readiness},
     measure::Measurer,
     metrics::{self, Metrics},
     schedule::{self, Schedule},
-    server::{self, Admission, OpenCalls},
+    server::{self, Admission, OpenCalls, Stack},
     service::{Capability, Service, Workers},
     telemetry::{self, ErrorReports, TelemetryConfig},
     token::{MeshKeys, ServiceTokens, UserTokens, UserTokensConfig},
@@ -251,18 +251,19 @@ pub async fn start_on<S: Service>(
         schedules: schedules.clone(),
         error_reports: config.error_reports,
     };
-    let routes = routes(hosted, &health)?;
-    let admission = Arc::new(Admission {
+    let admission = Admission {
         service: S::NAME,
         users: UserTokens::new(&config.users, clock),
         services: tokens,
         readiness: readiness.clone(),
-    });
-    let open = OpenCalls::default();
-    let app = server::stack(routes.prepare().into_axum_router(), admission, &metrics, open.clone());
+    };
+    let (open, serve_stop) = (OpenCalls::default(), CancellationToken::new());
+    let stack = Arc::new(Stack::new(admission, &metrics, open.clone()));
+    let tunnels = Tunnels::new(&service, Arc::clone(&stack), tasks.clone(), serve_stop.clone());
+    let routes = routes(hosted, &health, tunnels)?;
+    let app = server::around(stack, routes.prepare().into_axum_router());
 
     // 5. Serve.
-    let serve_stop = CancellationToken::new();
     let server = tasks.spawn(server::serve(listener, app, open, serve_stop.clone()));
 
     // 6. Work, once the tables are there.
@@ -297,12 +298,13 @@ pub async fn start_on<S: Service>(
     })
 }
 
-fn routes<S: Service>(hosted: Hosted<S>, health: &Healths) -> Result<Routes, StartError> {
+fn routes<S: Service>(hosted: Hosted<S>, health: &Healths, tunnels: Tunnels) -> Result<Routes, StartError> {
     let mut routes = Routes::builder();
     hosted.service.routes(&mut routes);
     let hosted = Arc::new(hosted);
     routes.add_service(WorkServiceServer::new(Adapter(Arc::clone(&hosted))));
     routes.add_service(StatusServiceServer::new(Adapter(hosted)));
+    routes.add_service(TunnelServiceServer::new(tunnels));
     routes.add_service(health.server());
     let reflection = || {
         tonic_reflection::server::Builder::configure()

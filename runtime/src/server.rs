@@ -1,4 +1,4 @@
-//! The gRPC server's stack: one pipeline, each layer with its reason for standing where it stands.
+//! The gRPC server's stack: one pipeline, each step with its reason for standing where it stands.
 
 mod admit;
 mod deadline;
@@ -6,21 +6,25 @@ mod open;
 mod shed;
 mod trace;
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::Body,
     extract::{Request, State},
     middleware::{self, Next},
-    response::Response,
+    response::{IntoResponse, Response},
 };
-use futures_util::FutureExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
+use tonic::{Code, Status};
 
-use self::{deadline::Deadline, open::Answer, shed::Shed, trace::Traced};
+use self::{
+    deadline::Deadline,
+    open::{Answer, Open},
+    shed::Shed,
+    trace::Traced,
+};
 
 use crate::{
     access,
@@ -35,56 +39,88 @@ pub(crate) use shed::Place;
 const MAX_CALLS: usize = 1024;
 /// How long, on the way out, connections may stay that were told to close, once nothing is left to answer: a client that is
 /// well has closed its own by then, or asked again what it had begun to ask.
-const GOODBYE_PATIENCE: Duration = Duration::from_secs(3);
+pub(crate) const GOODBYE_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Puts the stack around a service's routes; it counts the calls that are open.
-pub fn stack(routes: Router, admission: Arc<Admission>, metrics: &Metrics, open: OpenCalls) -> Router {
-    let shed = Shed::new(MAX_CALLS);
-    shed.show(metrics);
-    let calls = Calls::server(metrics, access::methods());
-    let stack = Arc::new(Stack { admission, open, shed, calls });
-    // One layer for all: each costs every call a copy of the routes and a future on the heap.
-    routes.layer(middleware::from_fn_with_state(stack, pass))
-}
-
-struct Stack {
-    admission: Arc<Admission>,
+/// What every call passes, whether it is one of its own or comes through a tunnel.
+pub(crate) struct Stack {
+    admission: Admission,
     open: OpenCalls,
     shed: Shed,
     calls: Calls,
 }
 
-/// The order in which a call passes, with the reason for each step's place.
-async fn pass(State(stack): State<Arc<Stack>>, mut request: Request, next: Next) -> Response {
-    // Before anything else: as long as it is open, it is waited for.
-    let open = stack.open.begin();
-    // The span is outermost, so that every line of the log below it carries the trace id, and every call is timed.
-    let traced = Traced::begin(&stack.admission, &stack.calls, &mut request);
-    // A panic below becomes an answer. Outside of it nothing of ours can panic but the span.
-    let answer = AssertUnwindSafe(stack.answer(request, next)).catch_unwind();
-    let answer = answer.map(|answer| answer.unwrap_or_else(|_| trace::panic_answer()));
-    let response = answer.instrument(traced.span()).await;
-    traced.end(&response);
-    response.map(|body| Body::new(Answer { body, _open: open }))
+impl Stack {
+    /// The stack of a service; it counts the calls that are open.
+    pub(crate) fn new(admission: Admission, metrics: &Metrics, open: OpenCalls) -> Self {
+        let shed = Shed::new(MAX_CALLS);
+        shed.show(metrics);
+        Self { admission, open, shed, calls: Calls::server(metrics, access::methods()) }
+    }
+
+    /// The order in which a call passes, with the reason for each step's place. With the answer comes what says that the call
+    /// is open, until that is dropped.
+    pub(crate) async fn pass<B, T, F>(
+        &self,
+        request: http::Request<B>,
+        work: impl FnOnce(http::Request<B>) -> F,
+        code: impl FnOnce(&T) -> Code,
+    ) -> (Result<T, Status>, Open)
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
+        // Before anything else: as long as it is open, it is waited for.
+        let open = self.open.begin();
+        // The span is outermost, so that every line of the log below it carries the trace id, and every call is timed.
+        let path = request.uri().path();
+        let traced = Traced::begin(self.admission.service, &self.calls, path, request.headers());
+        let answer = traced.watch(self.admitted(&traced.request_id, request, work)).await;
+        traced.end(answer.as_ref().map_or_else(Status::code, code));
+        (answer, open)
+    }
+
+    async fn admitted<B, T, F>(
+        &self,
+        request_id: &str,
+        mut request: http::Request<B>,
+        work: impl FnOnce(http::Request<B>) -> F,
+    ) -> Result<T, Status>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
+        // Refuses what would only queue. Before any work is done, after the span, so that refusals are seen.
+        let place = self.shed.take().ok_or_else(shed::refusal)?;
+        // From here on the caller's patience counts.
+        let deadline = Deadline::of(request.headers());
+        let answer = async {
+            // Who is calling, and may they: last, since it may have to fetch keys, and everything before it is cheap.
+            let (path, headers) = (request.uri().path(), request.headers());
+            let ctx = self.admission.admit(path, headers, request_id, deadline).await?;
+            let extensions = request.extensions_mut();
+            extensions.insert(place);
+            if let Some(ctx) = ctx {
+                extensions.insert(ctx);
+            }
+            work(request).await
+        };
+        deadline.keep(answer).await
+    }
 }
 
-impl Stack {
-    async fn answer(&self, mut request: Request, next: Next) -> Response {
-        // Refuses what would only queue. Before any work is done, after the span, so that refusals are seen.
-        let Some(place) = self.shed.take() else { return shed::refusal() };
-        request.extensions_mut().insert(place);
-        // From here on the caller's patience counts.
-        let deadline = Deadline::of(&request);
-        request.extensions_mut().insert(deadline);
-        let admitted = async {
-            // Who is calling, and may they: last, since it may have to fetch keys, and everything before it is cheap.
-            match self.admission.admit(request).await {
-                Ok(request) => next.run(request).await,
-                Err(refusal) => refusal,
-            }
-        };
-        deadline.keep(admitted).await
-    }
+/// Puts the stack around a service's routes.
+pub(crate) fn around(stack: Arc<Stack>, routes: Router) -> Router {
+    // One layer for all: each costs every call a copy of the routes and a future on the heap.
+    routes.layer(middleware::from_fn_with_state(stack, pass))
+}
+
+async fn pass(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> Response {
+    // Streams carry their status in the trailers; what is known now is an error before the first message, or success.
+    let code = |response: &Response| {
+        let code = response.headers().get("grpc-status");
+        code.map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()))
+    };
+    let (answer, open) = stack.pass(request, |request| async { Ok(next.run(request).await) }, code).await;
+    let response = answer.unwrap_or_else(|status| status.into_http::<Body>().into_response());
+    response.map(|body| Body::new(Answer { body, _open: open }))
 }
 
 /// Serves until told to stop, then answers what it has taken and returns. Clients that do not hear it, and have nothing open,

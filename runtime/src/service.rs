@@ -20,6 +20,8 @@ use crate::{
     work::{self, Source},
 };
 
+pub use crate::hosted::Tunnelled;
+
 /// A service of the mesh.
 pub trait Service: State + Sized {
     /// Its name, as in its proto package `levqor.<name>.v1`.
@@ -40,6 +42,8 @@ pub trait Service: State + Sized {
     ) -> impl Future<Output = anyhow::Result<Arc<Self>>> + Send;
     /// Adds its gRPC services.
     fn routes(self: &Arc<Self>, routes: &mut RoutesBuilder);
+    /// Adds those of its RPCs that can be called through a tunnel too: unary ones that come by the thousand.
+    fn tunnelled(self: &Arc<Self>, _tunnelled: &mut Tunnelled) {}
     /// What it can do, and what is off, and why.
     fn capabilities(&self) -> Vec<Capability>;
     /// Calls that it defers by the clock.

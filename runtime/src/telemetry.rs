@@ -34,7 +34,7 @@ use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData};
 use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 pub use config::{Otlp, TelemetryConfig};
-pub(crate) use context::place;
+pub(crate) use context::{carried, inject, place};
 pub use context::{
     continue_trace, current_trace_parent, inject_current, rename, trace_id_of, trace_response,
 };

@@ -248,13 +248,18 @@ impl Caller {
 
     /// A request of this caller.
     pub fn request<T>(&self, message: T) -> tonic::Request<T> {
+        self.carried().request(message)
+    }
+
+    /// What a call of this caller carries.
+    #[must_use]
+    pub fn carried(&self) -> Outgoing<'_> {
         Outgoing {
             bearer: self.bearer.as_ref(),
             request_id: "test",
             idempotency_key: self.key.as_deref(),
             timeout: Duration::from_secs(30),
         }
-        .request(message)
     }
 
     /// The value of the `authorization` header.

@@ -6,9 +6,7 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use levqor_proto::notifications::v1::{
-    IngestResendEventRequest, notifications_service_client::NotificationsServiceClient,
-};
+use levqor_proto::notifications::v1::{IngestResendEventRequest, IngestResendEventResponse};
 
 use super::{Accepted, Vendor, Webhooks, header};
 use crate::problem::Problem;
@@ -26,10 +24,9 @@ pub(super) async fn ingest(
         svix_timestamp: header(headers, "svix-timestamp"),
         svix_signature: header(headers, "svix-signature"),
     };
-    let keep = async |peer, request| {
-        let kept = NotificationsServiceClient::new(peer).ingest_resend_event(request).await?.into_inner();
+    let accepted = |kept: IngestResendEventResponse| {
         let state = kept.state().as_str_name();
-        Ok(Accepted::new(kept.event_id, kept.duplicate, state))
+        Accepted::new(kept.event_id, kept.duplicate, state)
     };
-    webhooks.take(&RESEND, request, message, keep).await
+    webhooks.take(&RESEND, request, message, accepted).await
 }

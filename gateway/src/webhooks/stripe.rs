@@ -6,7 +6,7 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use levqor_proto::billing::v1::{IngestStripeEventRequest, billing_service_client::BillingServiceClient};
+use levqor_proto::billing::v1::{IngestStripeEventRequest, IngestStripeEventResponse};
 
 use super::{Accepted, Vendor, Webhooks, header};
 use crate::problem::Problem;
@@ -22,10 +22,9 @@ pub(super) async fn ingest(
         body,
         signature: header(headers, "stripe-signature"),
     };
-    let keep = async |peer, request| {
-        let kept = BillingServiceClient::new(peer).ingest_stripe_event(request).await?.into_inner();
+    let accepted = |kept: IngestStripeEventResponse| {
         let state = kept.state().as_str_name();
-        Ok(Accepted::new(kept.event_id, kept.duplicate, state))
+        Accepted::new(kept.event_id, kept.duplicate, state)
     };
-    webhooks.take(&STRIPE, request, message, keep).await
+    webhooks.take(&STRIPE, request, message, accepted).await
 }

@@ -14,10 +14,18 @@ use axum::{
     response::Response,
 };
 use bytes::{BufMut, Bytes, BytesMut};
-use futures_util::{Stream, StreamExt, stream};
-use http::{HeaderMap, HeaderValue};
+use futures_util::{
+    Stream, StreamExt,
+    stream::{self, BoxStream},
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
+use levqor_proto::runtime::v1::{
+    Metadata, TunnelFailure, TunnelRequest, TunnelResponse,
+    tunnel_response::Outcome,
+    tunnel_service_server::{TunnelService, TunnelServiceServer},
+};
 use levqor_runtime::{
     chassis::Tasks,
     server::{self, OpenCalls},
@@ -27,7 +35,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, SerializeO
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tonic::Status;
+use tonic::{Status, Streaming};
 
 /// One answer.
 pub(crate) enum Reply {
@@ -79,7 +87,11 @@ impl Upstream {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let addr = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared { pool, replies: Mutex::default(), calls: Mutex::default() });
-        let app = Router::new().fallback(answer).with_state(Arc::clone(&shared));
+        let tunnels = TunnelServiceServer::new(Tunnels(Arc::clone(&shared)));
+        let app = Router::new()
+            .route_service("/levqor.runtime.v1.TunnelService/Tunnel", tunnels)
+            .fallback(answer)
+            .with_state(Arc::clone(&shared));
         let stop = CancellationToken::new();
         Tasks::default().spawn(server::serve(listener, app, OpenCalls::default(), stop.clone()));
         Self { addr, shared, _stop: Arc::new(stop.drop_guard()) }
@@ -116,27 +128,11 @@ impl Upstream {
 
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let (_, name) = parts.uri.path().rsplit_once('/').expect("an RPC's path");
     let method = shared.method(parts.uri.path());
     let body = body.collect().await.expect("a request").to_bytes();
-    let message = DynamicMessage::decode(method.input(), body.slice(5..)).expect("a message");
-    let options = SerializeOptions::new().use_proto_field_name(true).stringify_64_bit_integers(false);
-    let request = message.serialize_with_options(serde_json::value::Serializer, &options).expect("JSON");
-    let call = Call { request, metadata: parts.headers };
-    shared
-        .calls
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .entry(name.to_owned())
-        .or_default()
-        .push(call);
-    let reply = {
-        let mut replies = shared.replies.lock().unwrap_or_else(PoisonError::into_inner);
-        replies.get_mut(name).filter(|left| !left.is_empty()).map(|left| left.remove(0))
-    };
     let encode =
         |messages: Vec<Value>| messages.into_iter().map(|message| encode(&method, message)).collect();
-    match reply.unwrap_or(Reply::Messages(vec![json!({})])) {
+    match shared.asked(&method, parts.headers, body.slice(5..)) {
         Reply::Messages(messages) => respond(encode(messages), None),
         Reply::Broken(messages, status) if messages.is_empty() => status.into_http(),
         Reply::Broken(messages, status) => respond(encode(messages), Some(status)),
@@ -161,6 +157,68 @@ impl Shared {
         let service = self.pool.get_service_by_name(service).expect(service);
         service.methods().find(|descriptor| descriptor.name() == method).expect(method)
     }
+
+    /// Remembers a call, and tells how to answer it.
+    fn asked(&self, method: &MethodDescriptor, metadata: HeaderMap, message: Bytes) -> Reply {
+        let message = DynamicMessage::decode(method.input(), message).expect("a message");
+        let options = SerializeOptions::new().use_proto_field_name(true).stringify_64_bit_integers(false);
+        let request = message.serialize_with_options(serde_json::value::Serializer, &options).expect("JSON");
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.entry(method.name().to_owned()).or_default().push(Call { request, metadata });
+        let mut replies = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
+        let reply = replies.get_mut(method.name()).filter(|left| !left.is_empty()).map(|left| left.remove(0));
+        reply.unwrap_or(Reply::Messages(vec![json!({})]))
+    }
+}
+
+/// Answers unary calls that come through a tunnel, one after the other.
+struct Tunnels(Arc<Shared>);
+
+#[tonic::async_trait]
+impl TunnelService for Tunnels {
+    type TunnelStream = BoxStream<'static, Result<TunnelResponse, Status>>;
+
+    async fn tunnel(
+        &self,
+        request: tonic::Request<Streaming<TunnelRequest>>,
+    ) -> Result<tonic::Response<Self::TunnelStream>, Status> {
+        let shared = Arc::clone(&self.0);
+        let calls = request.into_inner();
+        let answers = stream::unfold((shared, calls), |(shared, mut calls)| async {
+            let call = calls.message().await.ok()??;
+            let number = call.number;
+            let answer = tunnelled(&shared, call).await;
+            let answer = answer.map(|outcome| TunnelResponse { number, outcome: Some(outcome) });
+            Some((answer, (shared, calls)))
+        });
+        Ok(tonic::Response::new(answers.boxed()))
+    }
+}
+
+async fn tunnelled(shared: &Shared, call: TunnelRequest) -> Result<Outcome, Status> {
+    let method = shared.method(&call.rpc);
+    let header = |entry: Metadata| {
+        let name = HeaderName::try_from(entry.name).expect("a name");
+        (name, HeaderValue::try_from(entry.value).expect("a value"))
+    };
+    let metadata = call.metadata.into_iter().map(header).collect();
+    let message = match shared.asked(&method, metadata, call.message) {
+        Reply::Messages(mut messages) => encode(&method, messages.pop().expect("a message")),
+        Reply::Broken(_, status) => {
+            let details = Bytes::copy_from_slice(status.details());
+            let (code, message) = (status.code().into(), status.message().to_owned());
+            return Ok(Outcome::Failure(TunnelFailure { code, message, details }));
+        }
+        Reply::Bytes(bytes) => bytes,
+        Reply::Gone => return Err(Status::aborted("the tunnel ends, as the test wants it")),
+        Reply::Gate(gate) => {
+            gate.entered.notify_one();
+            gate.opened.notified().await;
+            Vec::new()
+        }
+        Reply::Silence | Reply::Stalled(_) => std::future::pending().await,
+    };
+    Ok(Outcome::Message(message.into()))
 }
 
 fn encode(method: &MethodDescriptor, message: Value) -> Vec<u8> {

@@ -54,9 +54,10 @@ impl Service<http::Request<Body>> for Peer {
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let timer = self.calls.as_ref().map(|calls| calls.begin(request.uri().path()));
         let mut request = request.map(|body| Body::new(LookAhead::new(body)));
-        let Some(span) = telemetry::rpc_client_span(&mut request) else {
+        let Some(span) = telemetry::rpc_client_span(request.uri().path()) else {
             return Either::Left(Answer { inner: Service::call(&mut self.channel, request), timer });
         };
+        telemetry::inject(&span, request.headers_mut());
         let call = span.in_scope(|| Service::call(&mut self.channel, request));
         Either::Right(Box::pin(watch(Answer { inner: call, timer }, span)))
     }

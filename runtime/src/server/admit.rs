@@ -1,11 +1,11 @@
 //! Decides whether a call is admitted: who is calling, by a verified token only, and what the RPC's `access` says.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
-use axum::{extract::Request, response::Response};
-use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
+use http::{HeaderMap, header::AUTHORIZATION};
+use tonic::Status;
 
-use super::{deadline::Deadline, trace::RequestId, trace::status_answer};
+use super::deadline::Deadline;
 use crate::{
     access::{self, Host, KeyRule},
     context::{Actor, Ctx},
@@ -72,35 +72,38 @@ impl ServiceError for Refused {
 }
 
 impl Admission {
-    /// The request with the context of its caller, or the refusal.
-    pub(super) async fn admit(&self, request: Request) -> Result<Request, Response> {
-        let path = request.uri().path();
+    /// The context of the call's caller; none for the platform's own calls. Or the refusal.
+    pub(super) async fn admit(
+        &self,
+        path: &str,
+        headers: &HeaderMap,
+        request_id: &str,
+        deadline: Deadline,
+    ) -> Result<Option<Ctx>, Status> {
         // Health and reflection are the platform's, open, and show nothing of anybody.
         if path.starts_with("/grpc.health.v1.") || path.starts_with("/grpc.reflection.") {
-            return Ok(request);
+            return Ok(None);
         }
-        let (mut parts, body) = request.into_parts();
-        match self.decide(&parts).await {
-            Ok(ctx) => {
-                parts.extensions.insert(ctx);
-                Ok(Request::from_parts(parts, body))
+        self.decide(path, headers, request_id, deadline).await.map(Some).map_err(|refused| {
+            tracing::info!(reason = refused.reason(), "the call was not admitted");
+            if matches!(refused, Refused::UnknownRpc) {
+                return Status::unimplemented("there is no such RPC here");
             }
-            Err(refused) => {
-                tracing::info!(reason = refused.reason(), "the call was not admitted");
-                if matches!(refused, Refused::UnknownRpc) {
-                    return Err(status_answer(&tonic::Status::unimplemented("there is no such RPC here")));
-                }
-                Err(status_answer(&to_status(self.service, &refused)))
-            }
-        }
+            to_status(self.service, &refused)
+        })
     }
 
-    async fn decide(&self, call: &Parts) -> Result<Ctx, Refused> {
-        let method = access::methods().by_path(call.uri.path()).ok_or(Refused::UnknownRpc)?;
+    async fn decide(
+        &self,
+        path: &str,
+        headers: &HeaderMap,
+        request_id: &str,
+        deadline: Deadline,
+    ) -> Result<Ctx, Refused> {
+        let method = access::methods().by_path(path).ok_or(Refused::UnknownRpc)?;
         if matches!(&method.host, Host::Service(name) if name != self.service) {
             return Err(Refused::UnknownRpc);
         }
-        let headers = &call.headers;
         let actor = self.actor(headers).await?;
         method.authorise(&actor, self.service)?;
         // Asked for its state a service answers always; nothing else works without its tables.
@@ -108,14 +111,8 @@ impl Admission {
             return Err(Refused::NotReady);
         }
         let idempotency_key = idempotency_key(headers, method.key)?;
-        let extensions = &call.extensions;
-        Ok(Ctx {
-            actor,
-            request_id: extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
-            idempotency_key,
-            deadline: extensions.get::<Deadline>().map_or_else(Instant::now, |deadline| deadline.0),
-            method,
-        })
+        let request_id = request_id.to_owned();
+        Ok(Ctx { actor, request_id, idempotency_key, deadline: deadline.0, method })
     }
 
     async fn actor(&self, headers: &HeaderMap) -> Result<Actor, Refused> {

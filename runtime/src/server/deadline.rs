@@ -2,10 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use axum::{extract::Request, response::Response};
+use http::HeaderMap;
 use tonic::Status;
-
-use super::trace::status_answer;
 
 /// What a call gets that names no deadline, and the most that one can ask for.
 const DEFAULT: Duration = Duration::from_secs(15);
@@ -17,18 +15,17 @@ pub(super) struct Deadline(pub(super) Instant);
 
 impl Deadline {
     /// What this call asks for.
-    pub(super) fn of(request: &Request) -> Self {
-        let asked =
-            request.headers().get("grpc-timeout").and_then(|value| value.to_str().ok()).and_then(parse);
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let asked = headers.get("grpc-timeout").and_then(|value| value.to_str().ok()).and_then(parse);
         Self(Instant::now() + asked.unwrap_or(DEFAULT).min(MOST))
     }
 
     /// The answer, or the news that there is none in time.
-    pub(super) async fn keep(self, answer: impl Future<Output = Response>) -> Response {
+    pub(super) async fn keep<T>(self, answer: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
         match tokio::time::timeout_at(self.0.into(), answer).await {
-            Ok(response) => response,
+            Ok(answer) => answer,
             // A handler that changes something goes on in its task; the caller will learn by asking again with its key.
-            Err(_) => status_answer(&Status::deadline_exceeded("the call took longer than the caller waits")),
+            Err(_) => Err(Status::deadline_exceeded("the call took longer than the caller waits")),
         }
     }
 }

@@ -51,7 +51,7 @@ impl OpenCalls {
 }
 
 /// One that is open.
-pub(super) struct Open(OpenCalls);
+pub(crate) struct Open(OpenCalls);
 
 impl Drop for Open {
     fn drop(&mut self) {

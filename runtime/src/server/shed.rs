@@ -2,10 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::response::Response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::Status;
 
-use super::trace::status_answer;
 use crate::{
     error::{ErrorCode, ServiceError, to_status},
     metrics::Metrics,
@@ -53,7 +52,7 @@ pub(crate) struct Place {
 }
 
 /// The answer to a call that found no place.
-pub(super) fn refusal() -> Response {
+pub(super) fn refusal() -> Status {
     tracing::warn!(reason = Busy.reason(), "the call was shed");
-    status_answer(&to_status("mesh", &Busy))
+    to_status("mesh", &Busy)
 }

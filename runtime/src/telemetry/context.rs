@@ -84,10 +84,14 @@ pub fn current_trace_parent() -> String {
     place(&Span::current()).map(|place| trace_parent(&place)).unwrap_or_default()
 }
 
+/// The headers that carry the current trace context to who is called.
+pub(crate) fn carried() -> impl Iterator<Item = (&'static str, String)> {
+    place(&Span::current()).into_iter().flat_map(|place| carried_of(&place))
+}
+
 /// Adds the current trace context to a call's metadata.
 pub fn inject_current(metadata: &mut MetadataMap) {
-    let Some(place) = place(&Span::current()) else { return };
-    for (name, value) in carried(&place) {
+    for (name, value) in carried() {
         if let Ok(value) = MetadataValue::try_from(value) {
             metadata.insert(name, value);
         }
@@ -95,9 +99,9 @@ pub fn inject_current(metadata: &mut MetadataMap) {
 }
 
 /// Puts the context of this span into a call's headers, in place of what is there.
-pub(super) fn inject(span: &Span, headers: &mut http::HeaderMap) {
+pub(crate) fn inject(span: &Span, headers: &mut http::HeaderMap) {
     let Some(place) = place(span) else { return };
-    for (name, value) in carried(&place) {
+    for (name, value) in carried_of(&place) {
         if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(name, value);
         }
@@ -105,7 +109,7 @@ pub(super) fn inject(span: &Span, headers: &mut http::HeaderMap) {
 }
 
 /// The headers that carry a place to who is called.
-fn carried(place: &SpanContext) -> impl Iterator<Item = (&'static str, String)> {
+fn carried_of(place: &SpanContext) -> impl Iterator<Item = (&'static str, String)> + use<> {
     let state = Some(place.trace_state().header()).filter(|state| !state.is_empty());
     std::iter::once((TRACE_PARENT, trace_parent(place))).chain(state.map(|state| (TRACE_STATE, state)))
 }

@@ -5,7 +5,7 @@ use tonic::Code;
 use tracing::{Span, field::Empty};
 
 use super::{
-    context::{continue_trace, inject, is_recorded, resume_trace},
+    context::{continue_trace, is_recorded, resume_trace},
     record::Place,
 };
 use crate::{access, grpc_code};
@@ -32,15 +32,14 @@ pub(crate) fn rpc_server_span(service: &str, path: &str, headers: &HeaderMap, re
     span
 }
 
-/// The span of a call that is made over gRPC, with its context put into the call's headers; none where the trace is not
-/// recorded: then the headers hold what they must already.
-pub(crate) fn rpc_client_span<B>(request: &mut http::Request<B>) -> Option<Span> {
+/// The span of a call that is made over gRPC; none where the trace is not recorded.
+pub(crate) fn rpc_client_span(path: &str) -> Option<Span> {
     if !is_recorded(&Span::current()) {
         return None;
     }
-    let rpc = known(request.uri().path());
+    let rpc = known(path);
     let service = Place::current().facts.service;
-    let span = tracing::info_span!(
+    Some(tracing::info_span!(
         "call",
         otel.name = rpc,
         otel.kind = "client",
@@ -50,9 +49,7 @@ pub(crate) fn rpc_client_span<B>(request: &mut http::Request<B>) -> Option<Span>
         rpc.method = rpc,
         rpc.response.status_code = Empty,
         error.type = Empty,
-    );
-    inject(&span, request.headers_mut());
-    Some(span)
+    ))
 }
 
 /// Notes how a call ended, on the span of whoever answers.

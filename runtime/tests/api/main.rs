@@ -15,4 +15,5 @@ mod schedule;
 mod shared_commit;
 mod sink;
 mod status;
+mod tunnel;
 mod unreachable;

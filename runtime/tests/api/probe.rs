@@ -10,8 +10,9 @@ use chrono::TimeDelta;
 use levqor_proto::google::api::HttpBody;
 use levqor_proto::notifications::v1::{
     self as proto, DeliverMessageRequest, DeliverMessageResponse, GetMessagePreviewRequest,
-    GetMessageRequest, GetMessageResponse, ListMessagesRequest, ListMessagesResponse, ResolveMessageRequest,
-    ResolveMessageResponse, SendMessageRequest, SendMessageResponse,
+    GetMessageRequest, GetMessageResponse, IngestResendEventRequest, IngestResendEventResponse,
+    ListMessagesRequest, ListMessagesResponse, ResolveMessageRequest, ResolveMessageResponse,
+    SendMessageRequest, SendMessageResponse,
     notifications_service_client::NotificationsServiceClient,
     notifications_service_server::{NotificationsService, NotificationsServiceServer},
 };
@@ -22,10 +23,11 @@ use levqor_runtime::{
     context::Ctx,
     db::DbError,
     deferred,
+    error::{Invalid, Violation, Violations},
     idempotency::{self, Claim, IdempotencyError},
     rpc::{State, call},
     schedule::Schedule,
-    service::{Capability, Service},
+    service::{Capability, Service, Tunnelled},
     testing::{Caller, TestService},
 };
 use sqlx::migrate::Migrator;
@@ -85,6 +87,9 @@ impl Service for Probe {
     fn routes(self: &Arc<Self>, routes: &mut RoutesBuilder) {
         routes.add_service(NotificationsServiceServer::new(Adapter(Arc::clone(self))));
     }
+    fn tunnelled(self: &Arc<Self>, tunnelled: &mut Tunnelled) {
+        tunnelled.add(self, ingest_resend_event);
+    }
     fn capabilities(&self) -> Vec<Capability> {
         Vec::new()
     }
@@ -101,6 +106,8 @@ pub(crate) enum Error {
     Database(#[from] DbError),
     #[error(transparent)]
     Idempotency(#[from] IdempotencyError),
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
 }
 
 impl levqor_runtime::error::ServiceError for Error {
@@ -108,18 +115,27 @@ impl levqor_runtime::error::ServiceError for Error {
         match self {
             Self::Database(error) => error.code(),
             Self::Idempotency(error) => error.code(),
+            Self::Invalid(error) => error.code(),
         }
     }
     fn reason(&self) -> &'static str {
         match self {
             Self::Database(error) => error.reason(),
             Self::Idempotency(error) => error.reason(),
+            Self::Invalid(error) => error.reason(),
+        }
+    }
+    fn violations(&self) -> &[Violation] {
+        match self {
+            Self::Invalid(error) => error.violations(),
+            Self::Database(_) | Self::Idempotency(_) => &[],
         }
     }
     fn retry_after(&self) -> Option<std::time::Duration> {
         match self {
             Self::Database(error) => error.retry_after(),
             Self::Idempotency(error) => error.retry_after(),
+            Self::Invalid(_) => None,
         }
     }
 }
@@ -203,6 +219,27 @@ async fn list_messages(
     Ok(ListMessagesResponse::default())
 }
 
+/// Records the event's id. `panic` panics, `wait` waits at the gate, `unnamed` is refused.
+async fn ingest_resend_event(
+    probe: Arc<Probe>,
+    ctx: Ctx,
+    request: IngestResendEventRequest,
+) -> Result<IngestResendEventResponse, Error> {
+    let event_id = request.svix_id;
+    assert_ne!(event_id, "panic", "asked to");
+    if event_id == "wait" {
+        probe.pass_gate().await;
+    }
+    if event_id == "unnamed" {
+        let mut violations = Violations::new();
+        violations.add("svix_id", "expected a name");
+        violations.finish(None::<()>)?;
+    }
+    let mut conn = probe.chassis.db.acquire().await?;
+    record(&mut conn, &format!("{event_id} of {}", ctx.actor.name())).await?;
+    Ok(IngestResendEventResponse { event_id, ..Default::default() })
+}
+
 struct Adapter(Arc<Probe>);
 
 #[tonic::async_trait]
@@ -245,9 +282,9 @@ impl NotificationsService for Adapter {
     }
     async fn ingest_resend_event(
         &self,
-        _: Request<proto::IngestResendEventRequest>,
-    ) -> Result<Response<proto::IngestResendEventResponse>, Status> {
-        Err(Status::unimplemented("not of the probe"))
+        request: Request<IngestResendEventRequest>,
+    ) -> Result<Response<IngestResendEventResponse>, Status> {
+        call(&self.0, request, ingest_resend_event).await
     }
     async fn apply_provider_event(
         &self,

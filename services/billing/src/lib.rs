@@ -27,7 +27,7 @@ use levqor_runtime::{
     metrics::{KeyValue, Readings, chassis as of_chassis},
     rpc::State,
     schedule::Schedule,
-    service::{Capability, JournalDepth, Service, Workers},
+    service::{Capability, JournalDepth, Service, Tunnelled, Workers},
     webhook::Verifier,
 };
 use secrecy::ExposeSecret;
@@ -86,6 +86,10 @@ impl Service for Billing {
 
     fn routes(self: &Arc<Self>, routes: &mut RoutesBuilder) {
         routes.add_service(BillingServiceServer::new(rpc::Rpc(Arc::clone(self))));
+    }
+
+    fn tunnelled(self: &Arc<Self>, tunnelled: &mut Tunnelled) {
+        tunnelled.add(self, rpc::ingest_stripe_event);
     }
 
     fn capabilities(&self) -> Vec<Capability> {

@@ -22,6 +22,8 @@ use tonic::{Request, Response, Status, async_trait};
 
 use crate::Billing;
 
+pub(crate) use ingest_stripe_event::ingest_stripe_event;
+
 /// The tonic adapter.
 pub(crate) struct Rpc(pub(crate) Arc<Billing>);
 

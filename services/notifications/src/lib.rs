@@ -26,7 +26,7 @@ use levqor_runtime::{
     metrics::{KeyValue, Readings, chassis as of_chassis},
     rpc::State,
     schedule::Schedule,
-    service::{Capability, GivenUp, JournalDepth, Service},
+    service::{Capability, GivenUp, JournalDepth, Service, Tunnelled},
     webhook::{Verifier, WebhookMetrics},
 };
 use secrecy::ExposeSecret;
@@ -111,6 +111,10 @@ impl Service for Notifications {
 
     fn routes(self: &Arc<Self>, routes: &mut RoutesBuilder) {
         routes.add_service(NotificationsServiceServer::new(rpc::Rpc(Arc::clone(self))));
+    }
+
+    fn tunnelled(self: &Arc<Self>, tunnelled: &mut Tunnelled) {
+        tunnelled.add(self, rpc::ingest_resend_event);
     }
 
     fn schedules() -> Vec<Schedule> {

@@ -31,6 +31,8 @@ use tonic::{Request, Response, Status};
 
 use crate::Notifications;
 
+pub(crate) use ingest_resend_event::ingest_resend_event;
+
 /// The service as gRPC sees it.
 pub(crate) struct Rpc(pub(crate) Arc<Notifications>);
 

@@ -16,7 +16,7 @@ use crate::{
     store::stripe_events::Journaled,
 };
 
-pub(super) async fn ingest_stripe_event(
+pub(crate) async fn ingest_stripe_event(
     billing: Arc<Billing>,
     _: Ctx,
     request: IngestStripeEventRequest,

@@ -25,7 +25,7 @@ use crate::{
     store::provider_events::{self, NewEvent},
 };
 
-pub(super) async fn ingest_resend_event(
+pub(crate) async fn ingest_resend_event(
     state: Arc<Notifications>,
     _ctx: Ctx,
     request: IngestResendEventRequest,

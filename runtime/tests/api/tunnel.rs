@@ -1,0 +1,273 @@
+//! Calls that share a stream: each is a call as any other, and none is lost when a server stops.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use levqor_proto::{
+    notifications::v1::{
+        IngestResendEventRequest, IngestResendEventResponse, ListMessagesRequest, ListMessagesResponse,
+    },
+    runtime::v1::{TunnelRequest, tunnel_response::Outcome, tunnel_service_client::TunnelServiceClient},
+};
+use levqor_runtime::{
+    client::{Address, Background, Channels, Outgoing, Tunnels},
+    testing::{Caller, TestService, database, eventually, spawn},
+};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    sync::{Notify, mpsc},
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status};
+
+use crate::probe::{Probe, client, effects, start};
+
+fn gateway() -> Caller {
+    Caller::service("gateway", "notifications")
+}
+
+fn event(name: &str) -> IngestResendEventRequest {
+    IngestResendEventRequest { svix_id: name.to_owned(), ..Default::default() }
+}
+
+/// Tunnels to these addresses.
+fn tunnels(addresses: impl IntoIterator<Item = SocketAddr>) -> (Tunnels, Background) {
+    let background = Background::default();
+    let addresses = addresses.into_iter().map(Address::Fixed).collect();
+    let channels = Channels::new(&HashMap::from([("notifications".to_owned(), addresses)]), &background);
+    (channels.tunnels("notifications").expect("tunnels"), background)
+}
+
+async fn call(tunnels: &Tunnels, caller: &Caller, name: &str) -> Result<String, Status> {
+    let answer: IngestResendEventResponse = tunnels.call(&caller.carried(), &event(name)).await?;
+    Ok(answer.event_id)
+}
+
+/// How many wait at the gate.
+async fn at_the_gate(probe: &Probe, many: usize) {
+    eventually("they are at the gate", || async {
+        (probe.at_gate.load(Ordering::SeqCst) == many).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_call_is_answered_while_one_before_it_waits() {
+    let service = start().await;
+    let probe = Arc::clone(&service.running.service);
+    let (tunnels, background) = tunnels([service.running.addr]);
+    probe.close_gate();
+    let waiting = tunnels.clone();
+    let waiting = spawn(async move { call(&waiting, &gateway(), "wait").await });
+    at_the_gate(&probe, 1).await;
+    for name in ["a", "b"] {
+        assert_eq!(call(&tunnels, &gateway(), name).await.expect("an answer"), name);
+    }
+    assert!(!waiting.is_finished());
+    probe.open_gate();
+    assert_eq!(waiting.await.expect("no panic").expect("an answer"), "wait");
+    let done = ["a", "b", "wait"].map(|name| format!("{name} of service:gateway"));
+    assert_eq!(effects(&service).await, done);
+    background.stop();
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn each_call_is_admitted_by_its_own_token() {
+    let service = start().await;
+    let (tunnels, background) = tunnels([service.running.addr]);
+    // Nobody else opens a tunnel,
+    for stranger in [Caller::service("billing", "notifications"), Caller::admin(), Caller::anonymous()] {
+        assert!(call(&tunnels, &stranger, "a").await.is_err());
+    }
+    assert_eq!(call(&tunnels, &gateway(), "a").await.expect("an answer"), "a");
+    // and nobody else calls through one that is open.
+    for (stranger, code) in [
+        (Caller::service("billing", "notifications"), Code::PermissionDenied),
+        (Caller::service("gateway", "billing"), Code::Unauthenticated),
+        (Caller::admin(), Code::PermissionDenied),
+        (Caller::anonymous(), Code::Unauthenticated),
+    ] {
+        assert_eq!(call(&tunnels, &stranger, "b").await.expect_err("no answer").code(), code);
+    }
+    assert_eq!(effects(&service).await, ["a of service:gateway"]);
+    background.stop();
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_failure_is_the_same_as_without_a_tunnel() {
+    let service = start().await;
+    let (tunnels, background) = tunnels([service.running.addr]);
+    for name in ["unnamed", "panic"] {
+        let through = call(&tunnels, &gateway(), name).await.expect_err("a failure");
+        let beside = client(&service).ingest_resend_event(gateway().request(event(name))).await;
+        let beside = beside.expect_err("a failure");
+        assert_eq!(through.code(), beside.code(), "{name}");
+        assert_eq!((through.message(), through.details()), (beside.message(), beside.details()), "{name}");
+    }
+    // What is not among the RPCs for tunnels is not called, whoever asks.
+    let staff = gateway();
+    let list: Result<ListMessagesResponse, _> =
+        tunnels.call(&staff.carried(), &ListMessagesRequest::default()).await;
+    assert_eq!(list.expect_err("no answer").code(), Code::Unimplemented);
+    assert_eq!(call(&tunnels, &gateway(), "a").await.expect("the tunnel is still open"), "a");
+    background.stop();
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn who_does_not_wait_any_longer_is_told_and_the_work_is_done() {
+    let service = start().await;
+    let probe = Arc::clone(&service.running.service);
+    let (tunnels, background) = tunnels([service.running.addr]);
+    probe.close_gate();
+    let caller = gateway();
+    let hasty = Outgoing { timeout: Duration::from_millis(100), ..caller.carried() };
+    let answer: Result<IngestResendEventResponse, _> = tunnels.call(&hasty, &event("wait")).await;
+    assert_eq!(answer.expect_err("no answer").code(), Code::DeadlineExceeded);
+    at_the_gate(&probe, 1).await;
+    probe.open_gate();
+    eventually("it is done", || async { (effects(&service).await.len() == 1).then_some(()) }).await;
+    background.stop();
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn more_calls_than_a_tunnel_holds_are_all_answered() {
+    let service = start().await;
+    let (tunnels, background) = tunnels([service.running.addr]);
+    let names: Vec<_> = (0..600).map(|n| n.to_string()).collect();
+    let caller = gateway();
+    let answers = join_all(names.iter().map(|name| call(&tunnels, &caller, name))).await;
+    for (answer, name) in answers.into_iter().zip(&names) {
+        assert_eq!(&answer.expect("an answer"), name);
+    }
+    assert_eq!(effects(&service).await.len(), names.len());
+    background.stop();
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn no_call_is_lost_when_one_of_two_servers_stops_or_is_not_there() {
+    let url = database::<Probe>().await;
+    let (one, two) = (
+        TestService::<Probe>::start_on(url.clone(), &[]).await,
+        TestService::<Probe>::start_on(url, &[]).await,
+    );
+    one.running.ready().await;
+    two.running.ready().await;
+    let nobody = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("its address");
+    let (tunnels, background) = tunnels([nobody, one.running.addr, two.running.addr]);
+    let calls = |round: usize| {
+        let tunnels = tunnels.clone();
+        let call = move |n: usize| {
+            let tunnels = tunnels.clone();
+            async move { call(&tunnels, &gateway(), &format!("{round}-{n}")).await }
+        };
+        join_all((0..20).map(call))
+    };
+    for answer in calls(0).await {
+        answer.expect("both answer");
+    }
+    // Both have something to do.
+    for service in [&one, &two] {
+        let probe = &service.running.service;
+        probe.close_gate();
+    }
+    let waiting: Vec<_> = (0..4)
+        .map(|_| {
+            let tunnels = tunnels.clone();
+            spawn(async move { call(&tunnels, &gateway(), "wait").await })
+        })
+        .collect();
+    let (first, second) = (Arc::clone(&one.running.service), Arc::clone(&two.running.service));
+    at_the_gate(&first, 2).await;
+    at_the_gate(&second, 2).await;
+    let drain = spawn(two.stop());
+    let mut round = 0;
+    while !drain.is_finished() {
+        round += 1;
+        for answer in calls(round).await {
+            answer.expect("one of them answers");
+        }
+        if round == 5 {
+            first.open_gate();
+            second.open_gate();
+        }
+    }
+    drain.await.expect("drained");
+    for waiting in waiting {
+        waiting.await.expect("no panic").expect("what was taken is answered");
+    }
+    background.stop();
+    one.stop().await;
+}
+
+/// Stands before an address; cuts the connections when it is told to.
+async fn cutting(before: SocketAddr) -> (SocketAddr, Arc<Notify>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let cut = Arc::new(Notify::new());
+    let cuts = Arc::clone(&cut);
+    spawn(async move {
+        loop {
+            let (mut client, _) = listener.accept().await.expect("a client");
+            let cuts = Arc::clone(&cuts);
+            spawn(async move {
+                let mut server = TcpStream::connect(before).await.expect("the service");
+                tokio::select! {
+                    _ = copy_bidirectional(&mut client, &mut server) => {}
+                    () = cuts.notified() => {}
+                }
+            });
+        }
+    });
+    (address, cut)
+}
+
+#[tokio::test]
+async fn who_waits_when_the_connection_breaks_is_told_and_the_next_call_gets_through() {
+    let service = start().await;
+    let probe = Arc::clone(&service.running.service);
+    let (address, cut) = cutting(service.running.addr).await;
+    let (tunnels, background) = tunnels([address]);
+    probe.close_gate();
+    let waiting: Vec<_> = (0..3)
+        .map(|_| {
+            let tunnels = tunnels.clone();
+            spawn(async move { call(&tunnels, &gateway(), "wait").await })
+        })
+        .collect();
+    at_the_gate(&probe, 3).await;
+    cut.notify_waiters();
+    for waiting in waiting {
+        let lost = waiting.await.expect("no panic").expect_err("no answer");
+        assert_eq!(lost.code(), Code::Unavailable);
+    }
+    assert_eq!(call(&tunnels, &gateway(), "a").await.expect("an answer"), "a");
+    probe.open_gate();
+    background.stop();
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_heed_the_goodbye_is_left() {
+    let service = start().await;
+    let (calls, sent) = mpsc::channel::<TunnelRequest>(1);
+    let mut client = TunnelServiceClient::new(service.channel());
+    let opened = client.tunnel(gateway().request(ReceiverStream::new(sent))).await;
+    let mut answers = opened.expect("a tunnel").into_inner();
+    let drain = spawn(service.stop());
+    let goodbye = answers.message().await.expect("a message").and_then(|message| message.outcome);
+    assert!(matches!(goodbye, Some(Outcome::Goodbye(_))));
+    assert!(answers.message().await.expect("the end").is_none());
+    drain.await.expect("drained");
+    drop(calls);
+}
