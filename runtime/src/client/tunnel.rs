@@ -188,23 +188,26 @@ impl Tunnel {
             None => Some((call, asked)),
         };
         if let Some((call, asked)) = refused {
-            let open = self.open(carried);
-            // One that has just begun takes what it is given; were it otherwise, the answer would be that it ended.
+            let (open, stream) = self.open(carried);
+            // One that has just begun takes what it is given.
             open.send(call, asked);
             state.open = Some(open);
+            // A runtime that ends drops what it is given at once, and the end of a tunnel asks for the lock.
+            drop(state);
+            self.0.background.spawn(stream);
         }
         answer
     }
 
-    /// Opens a stream, in the name of who makes the first call through it.
-    fn open(&self, carried: &Outgoing<'_>) -> Open {
+    /// A tunnel, and the stream that is to be run for it: opened in the name of who makes the first call through it.
+    fn open(&self, carried: &Outgoing<'_>) -> (Open, impl Future<Output = ()> + Send + use<>) {
         let (calls, mut sent) = mpsc::unbounded_channel();
         let open = Open { calls, waiting: Arc::default() };
         let lost = Lost::NotOpened(Status::unavailable("the ways to other services are closed"));
         let end = End { tunnel: self.clone(), waiting: Arc::clone(&open.waiting), lost };
         let (bearer, request_id, timeout) =
             (carried.bearer.cloned(), carried.request_id.to_owned(), carried.timeout);
-        self.0.background.spawn(async move {
+        let stream = async move {
             let opening = Outgoing {
                 bearer: bearer.as_ref(),
                 request_id: &request_id,
@@ -214,8 +217,8 @@ impl Tunnel {
             };
             let request = opening.request(poll_fn(move |cx| sent.poll_recv(cx)));
             end.run(request).await;
-        });
-        open
+        };
+        (open, stream)
     }
 
     /// Lets no more calls into the tunnel that is open.
