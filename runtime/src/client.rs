@@ -158,12 +158,11 @@ fn fixed(address: SocketAddr) -> Channel {
     endpoint(address).connect_with_connector_lazy(tower::service_fn(connect))
 }
 
-/// The ways to one address: the same connection.
+/// The ways to one address: a connection each, since a tunnel that is held back must not hold up other calls.
 fn one(address: SocketAddr, tasks: &Background) -> Ways {
-    let channel = fixed(address);
     // What is watched never changes.
-    let (_, tunnels) = watch::channel(vec![Tunnel::new(channel.clone(), tasks)]);
-    Ways { peer: Peer::new(channel), tunnels: Tunnels::new(tunnels) }
+    let (_, tunnels) = watch::channel(vec![Tunnel::new(fixed(address), tasks)]);
+    Ways { peer: Peer::new(fixed(address)), tunnels: Tunnels::new(tunnels) }
 }
 
 fn balanced(addresses: Vec<Address>, tasks: &Background) -> Ways {

@@ -4,11 +4,12 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use futures_util::{Stream, stream::poll_fn};
+use futures_util::{Stream, ready, stream::poll_fn};
 use levqor_proto::runtime::v1::{
     Metadata, TunnelFailure, TunnelRequest, TunnelResponse, tunnel_response::Outcome,
     tunnel_service_client::TunnelServiceClient,
@@ -28,7 +29,11 @@ use crate::{
     telemetry,
 };
 
-/// How long an address is left alone to which no tunnel could be opened, while there are others.
+/// How long a server may take to open a tunnel: for all who wait for it, whatever patience the first of them has.
+const OPENING: Duration = Duration::from_secs(4);
+/// Calls that wait for answers in one tunnel at most; more are refused, so that what is held here has a bound.
+const MOST_WAITING: usize = 1024;
+/// How long an address is left alone to which no tunnel could be opened, or that said goodbye, while there are others.
 const LEFT_ALONE: Duration = Duration::from_secs(1);
 
 /// Tunnels to a service, one to each of its addresses. Cheap to clone; opened when first used.
@@ -56,8 +61,8 @@ impl Tunnels {
         Self { to: self.to.clone(), calls: Some(calls) }
     }
 
-    /// Calls the RPC that takes such requests; it must be among those that the service lets through tunnels. What the caller
-    /// no longer waits for is done to its end all the same.
+    /// Calls the RPC that takes such requests; it must be among those that the service lets through tunnels. What has left
+    /// when its caller stops waiting is done to its end all the same.
     pub async fn call<Req, Res>(&self, carried: &Outgoing<'_>, request: &Req) -> Result<Res, Status>
     where
         Req: Message + Name,
@@ -144,7 +149,7 @@ struct Inner {
 struct State {
     /// Where new calls go.
     open: Option<Open>,
-    /// When none could be opened.
+    /// When none could be opened, or one said goodbye.
     failed: Option<Instant>,
 }
 
@@ -161,6 +166,17 @@ struct Waiting {
     last: u64,
     by_number: HashMap<u64, oneshot::Sender<Answer>>,
     ended: bool,
+}
+
+impl Waiting {
+    /// Whether somebody waits for the answer to a call; if not, it is forgotten.
+    fn is_waited_for(&mut self, number: u64) -> bool {
+        let waited_for = self.by_number.get(&number).is_some_and(|asked| !asked.is_closed());
+        if !waited_for {
+            self.by_number.remove(&number);
+        }
+        waited_for
+    }
 }
 
 impl Tunnel {
@@ -201,21 +217,28 @@ impl Tunnel {
 
     /// A tunnel, and the stream that is to be run for it: opened in the name of who makes the first call through it.
     fn open(&self, carried: &Outgoing<'_>) -> (Open, impl Future<Output = ()> + Send + use<>) {
-        let (calls, mut sent) = mpsc::unbounded_channel();
+        let (calls, mut sent) = mpsc::unbounded_channel::<TunnelRequest>();
         let open = Open { calls, waiting: Arc::default() };
         let lost = Lost::NotOpened(Status::unavailable("the ways to other services are closed"));
         let end = End { tunnel: self.clone(), waiting: Arc::clone(&open.waiting), lost };
-        let (bearer, request_id, timeout) =
-            (carried.bearer.cloned(), carried.request_id.to_owned(), carried.timeout);
+        let (bearer, request_id) = (carried.bearer.cloned(), carried.request_id.to_owned());
+        let waiting = Arc::clone(&open.waiting);
         let stream = async move {
             let opening = Outgoing {
                 bearer: bearer.as_ref(),
                 request_id: &request_id,
                 idempotency_key: None,
-                // Until it is open: calls have their own.
-                timeout,
+                timeout: OPENING,
             };
-            let request = opening.request(poll_fn(move |cx| sent.poll_recv(cx)));
+            let request = opening.request(poll_fn(move |cx| {
+                loop {
+                    match ready!(sent.poll_recv(cx)) {
+                        // Whoever has hung up meanwhile is not worked for.
+                        Some(call) if !lock(&waiting).is_waited_for(call.number) => {}
+                        call => return Poll::Ready(call),
+                    }
+                }
+            }));
             end.run(request).await;
         };
         (open, stream)
@@ -245,6 +268,11 @@ impl Open {
         let mut waiting = lock(&self.waiting);
         if waiting.ended || self.calls.is_closed() {
             return Some((call, asked));
+        }
+        if waiting.by_number.len() >= MOST_WAITING {
+            let _ =
+                asked.send(Err(Lost::NotOpened(Status::unavailable("too many calls wait in the tunnel"))));
+            return None;
         }
         waiting.last += 1;
         call.number = waiting.last;
@@ -279,6 +307,7 @@ impl End {
             match answers.message().await {
                 Ok(Some(TunnelResponse { outcome: Some(Outcome::Goodbye(_)), .. })) => {
                     self.tunnel.retire_this(&self.waiting);
+                    lock(&self.tunnel.0.state).failed = Some(Instant::now());
                 }
                 Ok(Some(TunnelResponse { number, outcome })) => {
                     let asked = lock(&self.waiting).by_number.remove(&number);

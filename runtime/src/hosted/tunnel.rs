@@ -131,11 +131,11 @@ impl Tunnels {
                     self.tasks.spawn(Box::pin(self.clone().answer(call, place)));
                 }
                 () = self.stop.cancelled(), if give_up.is_none() => {
-                    give_up = Some(Instant::now() + GOODBYE_PATIENCE);
                     let outcome = Some(Outcome::Goodbye(TunnelGoodbye {}));
                     // A client that has gone, or does not listen, needs no goodbye.
                     let said = answers.send(Ok(TunnelResponse { number: 0, outcome }));
                     let _ = timeout(GOODBYE_PATIENCE, said).await;
+                    give_up = Some(Instant::now() + GOODBYE_PATIENCE);
                 }
                 () = patience => break,
             }
@@ -162,13 +162,15 @@ impl Tunnels {
     fn request(&self, call: TunnelRequest) -> Result<(http::Request<Bytes>, &Handler), Status> {
         let (method, handler) = (self.tunnelled.0.get(call.rpc.as_str()))
             .ok_or_else(|| Status::unimplemented("there is no such RPC in tunnels here"))?;
-        let mut headers = HeaderMap::with_capacity(call.metadata.len());
+        let mut headers = HeaderMap::new();
         for entry in call.metadata {
             let name = HeaderName::try_from(entry.name);
             let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(entry.value)) else {
                 return Err(Status::invalid_argument("the metadata cannot be headers"));
             };
-            headers.insert(name, value);
+            if headers.try_insert(name, value).is_err() {
+                return Err(Status::invalid_argument("the metadata is too large"));
+            }
         }
         let mut request = http::Request::new(call.message);
         *request.uri_mut() = http::Uri::from(method.path.clone());
