@@ -27,7 +27,7 @@ pub enum Host {
     Service(String),
     /// Every service; the named request field says which one is meant.
     Every {
-        /// The request field.
+        /// The request field; empty where whoever is called is meant.
         routed_by: String,
     },
 }

@@ -158,7 +158,7 @@ fn fixed(address: SocketAddr) -> Channel {
     endpoint(address).connect_with_connector_lazy(tower::service_fn(connect))
 }
 
-/// The ways to one address: a connection each, since a tunnel that is held back must not hold up other calls.
+/// The ways to one address: a connection each, so that what a tunnel has under way never uses up the flow control of other calls.
 fn one(address: SocketAddr, tasks: &Background) -> Ways {
     // What is watched never changes.
     let (_, tunnels) = watch::channel(vec![Tunnel::new(fixed(address), tasks)]);
@@ -185,13 +185,7 @@ fn balanced(addresses: Vec<Address>, tasks: &Background) -> Ways {
                     let _ = changes.send(Change::Insert(*new, endpoint)).await;
                 }
                 if wanted != current {
-                    by_address.retain(|address, tunnel: &mut Tunnel| {
-                        let stays = wanted.contains(address);
-                        if !stays {
-                            tunnel.retire();
-                        }
-                        stays
-                    });
+                    by_address.retain(|address, _| wanted.contains(address));
                     for address in &wanted {
                         let new = || Tunnel::new(fixed(*address), &background);
                         by_address.entry(*address).or_insert_with(new);

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::Poll,
     time::{Duration, Instant},
 };
@@ -220,7 +220,8 @@ impl Tunnel {
         let (calls, mut sent) = mpsc::unbounded_channel::<TunnelRequest>();
         let open = Open { calls, waiting: Arc::default() };
         let lost = Lost::NotOpened(Status::unavailable("the ways to other services are closed"));
-        let end = End { tunnel: self.clone(), waiting: Arc::clone(&open.waiting), lost };
+        let end = End { tunnel: Arc::downgrade(&self.0), waiting: Arc::clone(&open.waiting), lost };
+        let channel = self.0.channel.clone();
         let (bearer, request_id) = (carried.bearer.cloned(), carried.request_id.to_owned());
         let waiting = Arc::clone(&open.waiting);
         let stream = async move {
@@ -239,22 +240,9 @@ impl Tunnel {
                     }
                 }
             }));
-            end.run(request).await;
+            end.run(channel, request).await;
         };
         (open, stream)
-    }
-
-    /// Lets no more calls into the tunnel that is open.
-    pub(super) fn retire(&self) {
-        lock(&self.0.state).open = None;
-    }
-
-    /// The same, if it is this one.
-    fn retire_this(&self, waiting: &Arc<Mutex<Waiting>>) {
-        let mut state = lock(&self.0.state);
-        if state.open.as_ref().is_some_and(|open| Arc::ptr_eq(&open.waiting, waiting)) {
-            state.open = None;
-        }
     }
 }
 
@@ -286,19 +274,24 @@ impl Open {
 
 /// The task that hands answers to those who wait. Dropped, whatever the reason, it lets nobody wait.
 struct End {
-    tunnel: Tunnel,
+    /// Not held: when its last user has gone, its stream takes no more calls, and the server ends it.
+    tunnel: Weak<Inner>,
     waiting: Arc<Mutex<Waiting>>,
     lost: Lost,
 }
 
 impl End {
-    async fn run(mut self, calls: tonic::Request<impl Stream<Item = TunnelRequest> + Send + 'static>) {
-        let opened = TunnelServiceClient::new(self.tunnel.0.channel.clone()).tunnel(calls).await;
+    async fn run(
+        mut self,
+        channel: Channel,
+        calls: tonic::Request<impl Stream<Item = TunnelRequest> + Send + 'static>,
+    ) {
+        let opened = TunnelServiceClient::new(channel).tunnel(calls).await;
         let mut answers = match opened {
             Ok(answers) => answers.into_inner(),
             Err(status) => {
                 self.lost = Lost::NotOpened(status);
-                lock(&self.tunnel.0.state).failed = Some(Instant::now());
+                self.retire(Some(Instant::now()));
                 return;
             }
         };
@@ -306,8 +299,7 @@ impl End {
         loop {
             match answers.message().await {
                 Ok(Some(TunnelResponse { outcome: Some(Outcome::Goodbye(_)), .. })) => {
-                    self.tunnel.retire_this(&self.waiting);
-                    lock(&self.tunnel.0.state).failed = Some(Instant::now());
+                    self.retire(Some(Instant::now()));
                 }
                 Ok(Some(TunnelResponse { number, outcome })) => {
                     let asked = lock(&self.waiting).by_number.remove(&number);
@@ -325,11 +317,21 @@ impl End {
         }
         self.lost = Lost::Broken(broken);
     }
+
+    /// Lets no more calls into this stream, and others look elsewhere first if this failed just now.
+    fn retire(&self, failed: Option<Instant>) {
+        let Some(tunnel) = self.tunnel.upgrade() else { return };
+        let mut state = lock(&tunnel.state);
+        state.failed = failed.or(state.failed);
+        if state.open.as_ref().is_some_and(|open| Arc::ptr_eq(&open.waiting, &self.waiting)) {
+            state.open = None;
+        }
+    }
 }
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.tunnel.retire_this(&self.waiting);
+        self.retire(None);
         let mut waiting = lock(&self.waiting);
         waiting.ended = true;
         for (_, asked) in waiting.by_number.drain() {

@@ -155,6 +155,41 @@ async fn more_calls_than_a_tunnel_holds_are_all_answered() {
 }
 
 #[tokio::test]
+async fn nobody_works_for_calls_whose_callers_hung_up_before_they_left() {
+    const LARGE: usize = 40;
+    let service = start().await;
+    let probe = Arc::clone(&service.running.service);
+    let (tunnels, background) = tunnels([service.running.addr]);
+    probe.close_gate();
+    // As many as the server takes of one tunnel,
+    let waiting: Vec<_> = (0..256)
+        .map(|_| {
+            let tunnels = tunnels.clone();
+            spawn(async move { call(&tunnels, &gateway(), "wait").await })
+        })
+        .collect();
+    at_the_gate(&probe, 256).await;
+    // and more than the connection takes while the server does not read.
+    let caller = gateway();
+    let hasty = Outgoing { timeout: Duration::from_millis(200), ..caller.carried() };
+    let large = IngestResendEventRequest { body: vec![b'x'; 100_000].into(), ..event("large") };
+    let answers = join_all((0..LARGE).map(|_| tunnels.call::<_, IngestResendEventResponse>(&hasty, &large)));
+    for answer in answers.await {
+        assert_eq!(answer.expect_err("no answer").code(), Code::DeadlineExceeded);
+    }
+    probe.open_gate();
+    for waiting in waiting {
+        waiting.await.expect("no panic").expect("an answer");
+    }
+    assert_eq!(call(&tunnels, &gateway(), "last").await.expect("an answer"), "last");
+    let done = effects(&service).await;
+    let large = done.iter().filter(|effect| effect.starts_with("large")).count();
+    assert!(large < LARGE / 2, "{large} of {LARGE} calls were made for nobody");
+    background.stop();
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn no_call_is_lost_when_one_of_two_servers_stops_or_is_not_there() {
     let url = database::<Probe>().await;
     let (one, two) = (
