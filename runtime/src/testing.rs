@@ -2,6 +2,7 @@
 //! template, a service on a port of its own, and the actors that call it.
 #![expect(clippy::missing_panics_doc, reason = "a harness panics: that is how a test fails")]
 
+mod log;
 pub mod process;
 pub mod recorder;
 
@@ -14,6 +15,8 @@ use std::{
     },
     time::{Duration, Instant},
 };
+
+pub use log::Log;
 
 use chrono::TimeDelta;
 use secrecy::{ExposeSecret, SecretString};

@@ -7,7 +7,7 @@ use levqor_runtime::error::{Invalid, Violations};
 use serde_json::Value;
 
 use super::{
-    json::{id, instant, reference, word},
+    json::{Wanted, id, instant, reference, word},
     stripe_id::StripeId,
 };
 
@@ -101,6 +101,22 @@ impl Verdict {
     }
 }
 
+/// A field without fields of its own, or with none that we want.
+const WHOLE: Wanted = Wanted(&[]);
+/// What the envelope needs of the object that an event is about.
+const OBJECT: Wanted =
+    Wanted(&[("id", WHOLE), ("object", WHOLE), ("type", WHOLE), ("customer", Wanted(&[("id", WHOLE)]))]);
+/// What the envelope needs of an event.
+const EVENT: Wanted = Wanted(&[
+    ("id", WHOLE),
+    ("type", WHOLE),
+    ("created", WHOLE),
+    ("api_version", WHOLE),
+    ("livemode", WHOLE),
+    ("data", Wanted(&[("object", OBJECT)])),
+    ("related_object", OBJECT),
+]);
+
 /// What we must know of an event to store it; everything else waits until it is processed.
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
@@ -118,16 +134,21 @@ pub(crate) struct Envelope {
 impl Envelope {
     /// Reads a snapshot event (`data.object`) or a thin one (`related_object`). The signature was checked before.
     pub(crate) fn read(body: &[u8]) -> Result<Self, Invalid> {
+        let event = std::str::from_utf8(body).ok().and_then(|text| EVENT.read(text).ok());
+        Self::of(&event.unwrap_or_default())
+    }
+
+    fn of(event: &Value) -> Result<Self, Invalid> {
         let mut violations = Violations::new();
-        let Ok(event @ Value::Object(_)) = serde_json::from_slice(body) else {
+        if !event.is_object() {
             violations.add("body", "expected a JSON object");
             return violations.finish(None);
-        };
-        let event_id = id(&event, "id");
+        }
+        let event_id = id(event, "id");
         if event_id.is_none() {
             violations.add("body.id", "expected an id");
         }
-        let event_type = word(&event, "type").map(str::to_owned);
+        let event_type = word(event, "type").map(str::to_owned);
         if event_type.is_none() {
             violations.add("body.type", "expected the name of a type");
         }
@@ -137,13 +158,13 @@ impl Envelope {
         }
         let envelope =
             event_id.zip(event_type).zip(create_time).map(|((event_id, event_type), create_time)| {
-                let object = event.pointer("/data/object").or_else(|| event.get("related_object"));
-                let object = object.unwrap_or(&Value::Null);
+                let object = event.get("data").and_then(|data| data.get("object"));
+                let object = object.or_else(|| event.get("related_object")).unwrap_or(&Value::Null);
                 Self {
                     event_id,
                     event_type,
                     create_time,
-                    api_version: word(&event, "api_version").map(str::to_owned),
+                    api_version: word(event, "api_version").map(str::to_owned),
                     livemode: event["livemode"].as_bool().unwrap_or_default(),
                     object_id: id(object, "id"),
                     stripe_customer_id: customer_of(object),
@@ -164,7 +185,12 @@ impl Envelope {
 
     /// Where the event stands when it is stored: to be processed, or laid aside because nothing follows from its type.
     pub(crate) fn first_state(&self) -> State {
-        if self.session_event().is_some() { State::Pending } else { State::Unheeded }
+        if self.is_heeded() { State::Pending } else { State::Unheeded }
+    }
+
+    /// Whether anything follows from its type in this version.
+    pub(crate) fn is_heeded(&self) -> bool {
+        self.session_event().is_some()
     }
 
     /// What the event means for checkout sessions, if anything.
@@ -222,6 +248,7 @@ impl SessionEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::{prelude::*, sample::select};
     use serde_json::json;
 
     fn read(event: &Value) -> Result<Envelope, Vec<String>> {
@@ -276,6 +303,63 @@ mod tests {
         for state in State::ALL {
             assert_eq!(state.as_str().parse(), Ok(state));
         }
+    }
+
+    /// JSON of any shape, with the names that the envelope looks for among others.
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            "(evt_1|cus_1|customer|2026-01-02T03:04:05Z|.{0,9})".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 64, 8, |inner| {
+            let names = ["id", "type", "created", "api_version", "livemode", "data", "object", "customer"];
+            let name = select([&names[..], &["related_object", "other"]].concat());
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::btree_map(name, inner, 0..8).prop_map(|fields| fields
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_not_wanted_changes_nothing(
+            mut event in json(),
+            named in any::<bool>(),
+            object in json(),
+        ) {
+            if let Value::Object(fields) = &mut event && named {
+                fields.extend([("id".into(), "evt_1".into()), ("type".into(), "t".into()), ("created".into(), 1.into())]);
+                fields.insert("data".into(), json!({ "object": object }));
+            }
+            let fields = |read: Result<Envelope, Invalid>| {
+                read.map_err(|Invalid(violations)| violations.into_iter().map(|v| v.field).collect::<Vec<_>>())
+            };
+            prop_assert_eq!(
+                fields(Envelope::read(event.to_string().as_bytes())), fields(Envelope::of(&event))
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_wanted_must_be_json_all_the_same() {
+        let read = |other: &[u8]| {
+            let start: &[u8] = br#"{"id":"evt_1","type":"t","created":1,"other":"#;
+            Envelope::read(&[start, other].concat()).is_ok()
+        };
+        for good in ["1e999}", "\"\\ud800\"}", "[[[{\"id\":[]}]]]}"] {
+            assert!(read(good.as_bytes()), "{good}");
+        }
+        for bad in ["[1,]}", "{\"a\":}", "nul}", "\"\u{1}\"}", "1", "1}}"] {
+            assert!(!read(bad.as_bytes()), "{bad}");
+        }
+        assert!(!read(b"\"\xff\"}"));
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 mod bench;
 mod idle;
-mod log;
 mod stripe;
 
 use levqor_runtime::testing::Caller;
@@ -11,7 +10,6 @@ use tonic_types::StatusExt;
 
 pub(crate) use bench::{Bench, SECRET};
 pub(crate) use idle::Idle;
-pub(crate) use log::Log;
 pub(crate) use stripe::{event, refetches, session, sign, with};
 
 /// The reason that a status gives.

@@ -1,6 +1,6 @@
 //! The way into the journal, where replicas meet: whoever stores the same events waits for the other, and never both.
 
-use levqor_proto::billing::v1::IngestStripeEventRequest;
+use levqor_proto::billing::v1::{IngestStripeEventRequest, IngestStripeEventResponse, stripe_event::State};
 use levqor_runtime::{
     clock::Clock,
     db::Tx,
@@ -13,13 +13,17 @@ use crate::support::{Bench, SECRET, event, sign};
 
 impl Bench {
     /// Hands over an event beside the test, which goes on.
-    fn receive_beside(&self, event_id: &str) -> JoinHandle<()> {
+    fn receive_beside(&self, event_id: &str) -> JoinHandle<IngestStripeEventResponse> {
+        self.receive_type_beside(event_id, "a.b")
+    }
+
+    fn receive_type_beside(&self, event_id: &str, event_type: &str) -> JoinHandle<IngestStripeEventResponse> {
         let (mut client, body) =
-            (self.client(), event(event_id, "a.b", &json!({"id": event_id})).to_string());
+            (self.client(), event(event_id, event_type, &json!({"id": event_id})).to_string());
         let signature = sign(SECRET, Clock::default().now().timestamp(), body.as_bytes());
         let request = IngestStripeEventRequest { body: body.into(), signature };
         let request = Caller::service("gateway", "billing").request(request);
-        spawn(async move { drop(client.ingest_stripe_event(request).await.expect("acknowledged")) })
+        spawn(async move { client.ingest_stripe_event(request).await.expect("acknowledged").into_inner() })
     }
 
     /// Another replica's transaction that has stored these events and is not committed.
@@ -98,4 +102,57 @@ async fn a_batch_that_another_transaction_was_in_the_way_of_is_stored_all_the_sa
     drop(rival);
     answer.await.expect("acknowledged");
     assert_eq!(bench.count("SELECT count(*) FROM stripe_events").await, 1);
+}
+
+#[tokio::test]
+async fn of_events_that_share_a_statement_each_is_answered_for_itself() {
+    let bench = Bench::start().await;
+    bench.receive_beside("evt_before").await.expect("acknowledged");
+    let blocker = bench.rival(&["evt_a", "evt_b"]).await;
+    let mut held_up = vec![bench.receive_beside("evt_a")];
+    bench.waiting(1).await;
+    held_up.push(bench.receive_beside("evt_b"));
+    bench.waiting(2).await;
+    let heeded = bench.receive_type_beside("evt_heeded", "checkout.session.expired");
+    let others = ["evt_before", "evt_new", "evt_new", "evt_new"].map(|id| bench.receive_beside(id));
+    // What is asked after them on the same connection is answered after they came.
+    bench.orders(&Caller::staff()).await;
+    drop(blocker);
+    for answer in held_up {
+        assert!(!answer.await.expect("acknowledged").duplicate, "the rival's was never committed");
+    }
+    let heeded = heeded.await.expect("acknowledged");
+    assert_eq!((heeded.duplicate, heeded.state()), (false, State::Pending));
+    let mut answers = Vec::new();
+    for answer in others {
+        let answer = answer.await.expect("acknowledged");
+        assert_eq!(answer.state(), State::Unheeded);
+        answers.push((answer.event_id, answer.duplicate));
+    }
+    answers.sort();
+    let expected = [("evt_before", true), ("evt_new", false), ("evt_new", true), ("evt_new", true)];
+    assert_eq!(answers, expected.map(|(id, duplicate)| (id.to_owned(), duplicate)));
+}
+
+#[tokio::test]
+async fn an_event_alone_is_stored_as_those_that_share_a_statement_are() {
+    const ROW: &str = "SELECT count(DISTINCT to_jsonb(e) - '{sequence,event_id,object_id,lease_key,trace_parent}'::text[]
+                           - '{body,due_time,receive_time,process_time}'::text[]
+                           || jsonb_build_object('done', process_time = receive_time, 'due', due_time = receive_time))
+                       FROM stripe_events AS e";
+    let bench = Bench::start().await;
+    bench.receive_beside("evt_alone").await.expect("acknowledged");
+    let blocker = bench.rival(&["evt_a", "evt_b"]).await;
+    let mut answers = vec![bench.receive_beside("evt_a")];
+    bench.waiting(1).await;
+    answers.push(bench.receive_beside("evt_b"));
+    bench.waiting(2).await;
+    answers.extend(["evt_1", "evt_2"].map(|id| bench.receive_beside(id)));
+    bench.orders(&Caller::staff()).await;
+    drop(blocker);
+    for answer in answers {
+        answer.await.expect("acknowledged");
+    }
+    assert_eq!(bench.count("SELECT count(*) FROM stripe_events").await, 5);
+    assert_eq!(bench.count(ROW).await, 1, "they differ in nothing but their names");
 }

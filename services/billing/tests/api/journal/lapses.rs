@@ -2,11 +2,11 @@
 //! nobody else is held back by it.
 
 use chrono::TimeDelta;
-use levqor_runtime::testing::advance;
+use levqor_runtime::testing::{Log, advance};
 use tracing::Level;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
 
-use crate::support::{Idle, Log, event, session};
+use crate::support::{Idle, event, session};
 
 const COMPLETED: &str = "checkout.session.completed";
 /// A row that this version cannot read stands for everything that takes its worker with it.

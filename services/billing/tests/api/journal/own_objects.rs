@@ -4,12 +4,15 @@ use levqor_proto::{
     billing::v1::{order, stripe_event::State},
     notifications::v1::send_message_request::Content,
 };
-use levqor_runtime::{audit, testing::Caller};
+use levqor_runtime::{
+    audit,
+    testing::{Caller, Log},
+};
 use serde_json::{Value, json};
 use tonic::metadata::MetadataValue;
 use tracing::Level;
 
-use crate::support::{Bench, Log, SECRET, event, session, sign, with};
+use crate::support::{Bench, SECRET, event, session, sign, with};
 
 const COMPLETED: &str = "checkout.session.completed";
 const SUCCEEDED: &str = "checkout.session.async_payment_succeeded";

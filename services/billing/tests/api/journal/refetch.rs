@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use levqor_proto::billing::v1::{order, stripe_event::State};
 use levqor_runtime::{
-    testing::{Caller, eventually},
+    testing::{Caller, Log, eventually},
     work::Source,
 };
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use wiremock::{
     matchers::{header, method, path, query_param},
 };
 
-use crate::support::{Bench, Idle, Log, event, refetches, session, with};
+use crate::support::{Bench, Idle, event, refetches, session, with};
 
 const COMPLETED: &str = "checkout.session.completed";
 const SUCCEEDED: &str = "checkout.session.async_payment_succeeded";

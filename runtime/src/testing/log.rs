@@ -10,21 +10,24 @@ use tracing::{Level, subscriber::DefaultGuard};
 /// What was logged on this thread since the start. A test's runtime has one thread, and everything of its service runs
 /// on it.
 #[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     /// Collects what is logged at this level and above, until the guard is dropped.
-    pub(crate) fn start(level: Level) -> (Self, DefaultGuard) {
+    #[must_use]
+    pub fn start(level: Level) -> (Self, DefaultGuard) {
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(level)
             .with_ansi(false)
             .with_writer(move || writer.clone());
-        (log, levqor_runtime::testing::hear(subscriber.finish()))
+        (log, super::hear(subscriber.finish()))
     }
 
-    pub(crate) fn text(&self) -> String {
+    /// All of it.
+    #[must_use]
+    pub fn text(&self) -> String {
         String::from_utf8(self.0.lock().expect("a log").clone()).expect("text")
     }
 }
