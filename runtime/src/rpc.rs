@@ -1,12 +1,10 @@
 //! What every RPC goes through on its way to its handler and back.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
 use prost::{Message, Name};
-use tokio::time::timeout;
 use tonic::{Request, Response, Status};
-use tracing::Instrument;
 
 use crate::{
     access::Repeat,
@@ -23,10 +21,6 @@ pub trait State: Send + Sync + 'static {
     fn chassis(&self) -> &Chassis;
 }
 
-/// How long a handler may take that its caller cannot cancel: longer than any deadline. What takes longer waits for a server
-/// that vanished without a word.
-const AT_MOST: Duration = Duration::from_mins(5);
-
 /// A handler ended in a way that is no answer.
 #[derive(Debug, thiserror::Error)]
 enum Broken {
@@ -34,8 +28,6 @@ enum Broken {
     NoContext,
     #[error("the handler panicked")]
     Panic,
-    #[error("the handler was cut off: it would have held its place for ever")]
-    Stuck,
 }
 
 impl ServiceError for Broken {
@@ -47,8 +39,8 @@ impl ServiceError for Broken {
     }
 }
 
-/// Calls a handler: with the context that the server stack made, in a task of its own where it changes something, so
-/// that it runs to its end though the client be gone. A failure is logged here, once.
+/// Calls a handler with the context that the server stack made. One that changes something runs to its end though the client be
+/// gone. A failure is logged here, once.
 pub async fn call<S, Req, Res, E, F, Fut>(
     state: &Arc<S>,
     request: Request<Req>,
@@ -63,9 +55,10 @@ where
     Fut: Future<Output = Result<Res, E>> + Send + 'static,
 {
     let chassis = state.chassis();
+    let service = chassis.service;
     let (_, extensions, message) = request.into_parts();
     let Some(ctx) = extensions.get::<Ctx>().cloned() else {
-        return Err(failure(chassis.service, &Broken::NoContext, &message));
+        return Err(failure(service, &Broken::NoContext, &message));
     };
     let place = extensions.get::<Place>().cloned();
     // Bodies are shared, not copied; it is encoded only where it has to be logged.
@@ -73,26 +66,18 @@ where
     let repeat = ctx.method.repeat;
     // Boxed: handlers' futures are large, and travel through several layers.
     let work = Box::pin(AssertUnwindSafe(handler(Arc::clone(state), ctx, message)).catch_unwind());
-    let outcome = match repeat {
-        Repeat::Safe => work.await.map_err(|_| Broken::Panic),
-        Repeat::Idempotent | Repeat::Unknown => {
-            let work = async move {
-                // The place is kept until the work is done, not until the caller hangs up.
-                let _place = place;
-                timeout(AT_MOST, work).await
-            };
-            let task = chassis.tasks.spawn(work.in_current_span());
-            match task.await {
-                Ok(Ok(outcome)) => outcome.map_err(|_| Broken::Panic),
-                Ok(Err(_)) => Err(Broken::Stuck),
-                Err(_) => Err(Broken::Panic),
-            }
+    let work = async move {
+        // The place is kept until the work is done, not until the caller hangs up.
+        let _place = place;
+        match work.await {
+            Ok(Ok(response)) => Ok(Response::new(response)),
+            Ok(Err(error)) => Err(failure(service, &error, &copy)),
+            Err(_) => Err(failure(service, &Broken::Panic, &copy)),
         }
     };
-    match outcome {
-        Ok(Ok(response)) => Ok(Response::new(response)),
-        Ok(Err(error)) => Err(failure(chassis.service, &error, &copy)),
-        Err(broken) => Err(failure(chassis.service, &broken, &copy)),
+    match repeat {
+        Repeat::Safe => work.await,
+        Repeat::Idempotent | Repeat::Unknown => chassis.tasks.keep(work).await,
     }
 }
 

@@ -91,7 +91,8 @@ impl Stack {
         let place = self.shed.take().ok_or_else(shed::refusal)?;
         // From here on the caller's patience counts.
         let deadline = Deadline::of(request.headers());
-        let answer = async {
+        // Boxed: it is some kilobytes, and each layer around it would hold it twice and move it.
+        let answer = Box::pin(async {
             // Who is calling, and may they: last, since it may have to fetch keys, and everything before it is cheap.
             let (path, headers) = (request.uri().path(), request.headers());
             let ctx = self.admission.admit(path, headers, request_id, deadline).await?;
@@ -101,7 +102,7 @@ impl Stack {
                 extensions.insert(ctx);
             }
             work(request).await
-        };
+        });
         deadline.keep(answer).await
     }
 }

@@ -216,7 +216,8 @@ impl<B: BatchWrite> Writer<B> {
     async fn once(&mut self, items: &[B::Item]) -> Result<Vec<B::Answer>, DbError> {
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
-            None => self.db.connect().await?,
+            // Boxed: nearly never made, and in every statement's way.
+            None => Box::pin(self.db.connect()).await?,
         };
         let written = timeout(STATEMENT, self.write.write(&mut conn, items)).await;
         let written = written.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()));

@@ -129,7 +129,8 @@ impl Admission {
         if token::is_service_token(bearer)? {
             return Ok(Actor::Service(self.services.verify(bearer, self.service)?));
         }
-        Ok(Actor::User(self.users.verify(bearer).await?))
+        // Boxed: it may fetch keys, and every call would hold the place for that.
+        Ok(Actor::User(Box::pin(self.users.verify(bearer)).await?))
     }
 }
 

@@ -6,7 +6,8 @@ use std::{
 };
 
 use levqor_proto::notifications::v1::ListMessagesRequest;
-use levqor_runtime::testing::{Caller, TestService, eventually, spawn};
+use levqor_runtime::testing::{Caller, Log, TestService, eventually, spawn};
+use tracing::Level;
 
 use crate::probe::{self, Probe, client, effects, in_transaction, send};
 
@@ -29,6 +30,34 @@ async fn a_change_runs_to_its_end_when_the_client_hangs_up() {
         .await;
     no_transaction_is_open(&service).await;
     service.stop().await;
+}
+
+#[tokio::test]
+async fn a_change_that_fails_after_the_client_hung_up_is_logged_all_the_same() {
+    let (log, _guard) = Log::start(Level::WARN);
+    let service = probe::start().await;
+    let probe = &service.running.service;
+    probe.close_gate();
+    let mut caller = client(&service);
+    let call = spawn(async move { caller.send_message(send("a", "k")).await });
+    eventually("the handler is half way", || async {
+        (probe.at_gate.load(Ordering::SeqCst) == 1).then_some(())
+    })
+    .await;
+    call.abort();
+    assert!(call.await.expect_err("hung up").is_cancelled());
+    sqlx::query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND state = 'idle in transaction'",
+    )
+    .execute(service.db.pool())
+    .await
+    .expect("terminated");
+    probe.open_gate();
+    let failures = || log.text().matches("the call failed").count();
+    eventually("the failure is logged", || async { (failures() > 0).then_some(()) }).await;
+    service.stop().await;
+    assert_eq!(failures(), 1, "{}", log.text());
 }
 
 #[tokio::test]
