@@ -125,6 +125,8 @@ impl Edge {
             }
         }
         let headers = response.headers_mut();
+        // Once, not at every other header.
+        headers.reserve(ALWAYS.len() + 5);
         for (name, value) in ALWAYS {
             headers.insert(name, value);
         }
@@ -175,11 +177,10 @@ fn span(method: &Method, request_id: &str) -> Span {
 }
 
 /// Names the current request's span after its route. The path itself stays out of it: ids and worse are in paths.
-pub(crate) fn name_span(name: &str, route: &str) {
+pub(crate) fn name_span(name: impl FnOnce() -> String, route: &str) {
     let span = Span::current();
     telemetry::rename(&span, name);
-    span.record("http.route", route);
-    span.record("url.path", route);
+    tracing::record_all!(span, http.route = route, url.path = route);
     metrics::name_route(route);
 }
 

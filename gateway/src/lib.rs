@@ -148,7 +148,7 @@ fn capabilities(transcoder: &Transcoder) -> Vec<Capability> {
 /// Names the spans of the routes that are not transcoded.
 async fn name_span(request: Request, next: Next) -> Response {
     if let Some(path) = request.extensions().get::<MatchedPath>() {
-        edge::name_span(&format!("{} {}", request.method(), path.as_str()), path.as_str());
+        edge::name_span(|| format!("{} {}", request.method(), path.as_str()), path.as_str());
     }
     next.run(request).await
 }

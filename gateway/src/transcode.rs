@@ -82,7 +82,7 @@ impl Transcoder {
             Lost::NoSuchPath => Problem::no_route(),
             Lost::OtherMethods(allow) => Problem::method_not_allowed(Some(allow)),
         })?;
-        edge::name_span(&found.route.span_name, &found.route.path);
+        edge::name_span(|| found.route.span_name.clone(), &found.route.path);
         match timeout_at(deadline, Box::pin(self.transcode(&parts, body, &found, deadline))).await {
             Ok(answer) => answer,
             Err(_) => Err(found.route.failed(&Status::deadline_exceeded(""))),

@@ -243,16 +243,15 @@ fn install(config: &TelemetryConfig, provider: &SdkTracerProvider, told: &Arc<To
         .with_threads(false)
         .with_target(false)
         .with_tracked_inactivity(false)
-        .with_context_activation(false)
-        .with_filter(layers::our_spans());
+        .with_context_activation(false);
     // Where nothing is exported, nobody listens to statements either.
     let statements =
         records_traces().then(|| statements::statements(traces::tracer(provider), Arc::clone(told)));
     let errors = told.sentry.is_some().then(|| layers::errors(Arc::clone(told)));
     // Fails only where a subscriber is installed already, as in a test binary.
     let _ = tracing_subscriber::registry()
-        .with(layers::KeepFacts.with_filter(layers::our_spans()))
-        .with(spans)
+        // Under one filter, since each looks every span up for itself.
+        .with(layers::KeepFacts.and_then(spans).with_filter(layers::our_spans()))
         .with(layers::log(&config.filter, Arc::clone(told)))
         .with(errors)
         .with(statements)

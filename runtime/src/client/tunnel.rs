@@ -90,8 +90,9 @@ impl Tunnels {
     }
 
     async fn make(&self, method: &Method, carried: &Outgoing<'_>, message: Bytes) -> Result<Bytes, Status> {
-        let metadata = carried.metadata().map(|(name, value)| Metadata { name: name.to_owned(), value });
-        let metadata = metadata.collect();
+        let entry =
+            |(name, value): (&'static str, String)| Metadata { name: name.into(), value: value.into() };
+        let metadata = carried.metadata().map(entry).collect();
         let mut call = TunnelRequest { number: 0, rpc: method.rpc.clone(), metadata, message };
         // A name that was not looked up with success yet has no address.
         let mut to = self.to.clone();

@@ -127,8 +127,7 @@ impl Tunnels {
             tokio::select! {
                 next = next => {
                     let Some((place, call)) = next else { break };
-                    // Boxed: it is some ten kilobytes, and a task moves what it runs.
-                    self.tasks.spawn(Box::pin(self.clone().answer(call, place)));
+                    self.tasks.spawn(self.clone().answer(call, place));
                 }
                 () = self.stop.cancelled(), if give_up.is_none() => {
                     let outcome = Some(Outcome::Goodbye(TunnelGoodbye {}));
@@ -164,8 +163,8 @@ impl Tunnels {
             .ok_or_else(|| Status::unimplemented("there is no such RPC in tunnels here"))?;
         let mut headers = HeaderMap::new();
         for entry in call.metadata {
-            let name = HeaderName::try_from(entry.name);
-            let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(entry.value)) else {
+            let name = HeaderName::from_bytes(&entry.name);
+            let (Ok(name), Ok(value)) = (name, HeaderValue::from_maybe_shared(entry.value)) else {
                 return Err(Status::invalid_argument("the metadata cannot be headers"));
             };
             if headers.try_insert(name, value).is_err() {

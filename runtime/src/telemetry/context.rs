@@ -67,10 +67,11 @@ pub fn trace_response(span: &Span) -> Option<HeaderValue> {
 }
 
 /// Gives a span the name that it turns out to have.
-pub fn rename(span: &Span, name: &str) {
-    span.record("otel.name", name);
-    // The line above counts until the span has begun, this one after.
-    span.context().span().update_name(name.to_owned());
+pub fn rename(span: &Span, name: impl FnOnce() -> String) {
+    // Asked for its place a span has begun, and nobody reads its fields for a name any more.
+    if is_recorded(span) {
+        span.context().span().update_name(name());
+    }
 }
 
 /// Whether what happens now is recorded.
@@ -116,14 +117,9 @@ fn carried_of(place: &SpanContext) -> impl Iterator<Item = (&'static str, String
 
 /// A place as a `traceparent` (W3C Trace Context, 3.2): version, trace, span and flags in hex.
 fn trace_parent(place: &SpanContext) -> String {
-    let mut text = String::with_capacity(55);
-    text.push_str("00-");
-    text.push_str(&hex::encode(place.trace_id().to_bytes()));
-    text.push('-');
-    text.push_str(&hex::encode(place.span_id().to_bytes()));
-    text.push('-');
-    text.push_str(&hex::encode([(place.trace_flags() & TraceFlags::SAMPLED).to_u8()]));
-    text
+    let (trace, span) = (place.trace_id().to_bytes(), place.span_id().to_bytes());
+    let flags = (place.trace_flags() & TraceFlags::SAMPLED).to_u8();
+    format!("00-{:032x}-{:016x}-{flags:02x}", u128::from_be_bytes(trace), u64::from_be_bytes(span))
 }
 
 struct TraceParent<'a>(&'a str);
