@@ -42,6 +42,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     config.bytes([
         ".levqor.billing.v1.IngestStripeEventRequest.body",
         ".levqor.notifications.v1.IngestResendEventRequest.body",
+        ".levqor.runtime.v1.Metadata.name",
+        ".levqor.runtime.v1.Metadata.value",
         ".levqor.runtime.v1.TunnelRequest.message",
         ".levqor.runtime.v1.TunnelResponse.message",
         ".levqor.runtime.v1.TunnelFailure.details",

@@ -115,7 +115,7 @@ fn request(key: &ring::hmac::Key, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Posts a request and reads the whole answer; its status. What the load itself needs is in the figures: it keeps its buffer.
+/// Posts a request and reads the whole answer; its status. The load's own time counts among the figures, so it is kept short.
 async fn post(stream: &mut TcpStream, buffer: &mut [u8], request: &[u8]) -> anyhow::Result<u16> {
     stream.write_all(request).await?;
     let mut filled = 0;

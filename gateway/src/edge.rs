@@ -125,7 +125,7 @@ impl Edge {
             }
         }
         let headers = response.headers_mut();
-        // Once, not at every other header.
+        // Room for all that follow, and for those of the trace, so that the map grows once.
         headers.reserve(ALWAYS.len() + 5);
         for (name, value) in ALWAYS {
             headers.insert(name, value);

@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -52,8 +52,8 @@ impl Tasks {
         self.0.spawn(future)
     }
 
-    /// Runs a future where it is awaited. If whoever awaits it leaves, it goes on to its end as a task, in the span that is
-    /// current now: a task for each from the beginning would cost every call two more turns of the scheduler.
+    /// Runs a future where it is awaited. If whoever awaits it leaves, it goes on as a task, in the span that is current now, to
+    /// its end or for five minutes: a task for each from the beginning would cost every call two more turns of the scheduler.
     pub fn keep<F>(&self, work: F) -> Kept<F>
     where
         F: Future<Output: Send> + Send + 'static,
@@ -87,10 +87,13 @@ impl<F: Future<Output: Send> + Send + 'static> Future for Kept<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let Some(work) = &mut self.work else { return Poll::Pending };
-        let output = ready!(work.as_mut().poll(context));
-        self.work = None;
-        Poll::Ready(output)
+        // Taken out, so that what panics is not begun again.
+        let Some(mut work) = self.work.take() else { return Poll::Pending };
+        let polled = work.as_mut().poll(context);
+        if polled.is_pending() {
+            self.work = Some(work);
+        }
+        polled
     }
 }
 
@@ -103,7 +106,7 @@ impl<F: Future<Output: Send> + Send + 'static> Drop for Kept<F> {
         }
         let work = async move {
             if timeout(AT_MOST, work).await.is_err() {
-                tracing::error!(error.type = "internal", "work that nobody waited for was cut off");
+                tracing::error!(error.type = "internal", reason = "INTERNAL", "work that nobody waited for was cut off");
             }
         };
         self.tasks.spawn(work.instrument(self.span.clone()));
@@ -146,6 +149,21 @@ mod tests {
         let mut kept = tasks.keep(async { 7 });
         assert_eq!((&mut kept).await, 7);
         drop(kept);
+        assert!(tasks.0.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_work_says_once_it_is_alone_is_said_in_its_span() {
+        let (log, _guard) = crate::testing::Log::start(tracing::Level::WARN);
+        let tasks = Tasks::default();
+        let work = async { tracing::warn!("alone") };
+        drop(tracing::error_span!("call", request.id = "r1").in_scope(|| tasks.keep(work)));
         tasks.finish().await;
+        assert!(log.text().contains("r1"), "{}", log.text());
+    }
+
+    #[test]
+    fn without_a_runtime_work_ends_and_nothing_panics() {
+        drop(Tasks::default().keep(std::future::pending::<()>()));
     }
 }

@@ -57,8 +57,12 @@ fn a_paid_checkout_and_its_two_mails_are_one_trace() {
     assert!(text("traceresponse").starts_with(&format!("00-{TRACE}-")), "{}", text("traceresponse"));
     roles.wait_for_mails("alice@example.com");
     assert_eq!(provider.accepted().len(), 2);
+    let (status, _, said) = roles.get("/v1/orders/none", &crate::roles::staff());
+    assert!(status >= 400, "{said}");
     let (recorder, _) = roles.stop();
     let told = recorder.told();
+    let transcoded = "gateway server GET /v1/orders/{order_id}";
+    assert_eq!(told.spans.iter().filter(|span| name(span) == transcoded).count(), 1, "named after its route");
     let trace_id = hex::decode(TRACE).expect("hex");
     let edges = edges(&told, &trace_id);
     let ingest = "levqor.billing.v1.BillingService/IngestStripeEvent";

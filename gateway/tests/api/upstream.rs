@@ -198,8 +198,8 @@ impl TunnelService for Tunnels {
 async fn tunnelled(shared: &Shared, call: TunnelRequest) -> Result<Outcome, Status> {
     let method = shared.method(&call.rpc);
     let header = |entry: Metadata| {
-        let name = HeaderName::try_from(entry.name).expect("a name");
-        (name, HeaderValue::try_from(entry.value).expect("a value"))
+        let name = HeaderName::from_bytes(&entry.name).expect("a name");
+        (name, HeaderValue::from_maybe_shared(entry.value).expect("a value"))
     };
     let metadata = call.metadata.into_iter().map(header).collect();
     let message = match shared.asked(&method, metadata, call.message) {

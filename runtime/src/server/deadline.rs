@@ -24,7 +24,7 @@ impl Deadline {
     pub(super) async fn keep<T>(self, answer: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
         match tokio::time::timeout_at(self.0.into(), answer).await {
             Ok(answer) => answer,
-            // A handler that changes something goes on in its task; the caller will learn by asking again with its key.
+            // A handler that changes something goes on as a task; the caller will learn by asking again with its key.
             Err(_) => Err(Status::deadline_exceeded("the call took longer than the caller waits")),
         }
     }

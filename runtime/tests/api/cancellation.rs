@@ -46,13 +46,19 @@ async fn a_change_that_fails_after_the_client_hung_up_is_logged_all_the_same() {
     .await;
     call.abort();
     assert!(call.await.expect_err("hung up").is_cancelled());
-    sqlx::query(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-         WHERE datname = current_database() AND state = 'idle in transaction'",
-    )
-    .execute(service.db.pool())
-    .await
-    .expect("terminated");
+    eventually("its server alone is in a transaction", || async {
+        let servers: Vec<i32> = sqlx::query_scalar(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'",
+        )
+        .fetch_all(service.db.pool())
+        .await
+        .expect("servers");
+        let [server] = servers[..] else { return None };
+        let terminate = sqlx::query("SELECT pg_terminate_backend($1)").bind(server);
+        terminate.execute(service.db.pool()).await.expect("terminated");
+        Some(())
+    })
+    .await;
     probe.open_gate();
     let failures = || log.text().matches("the call failed").count();
     eventually("the failure is logged", || async { (failures() > 0).then_some(()) }).await;

@@ -18,8 +18,9 @@ const LONGEST_TEXT: usize = 200;
 pub(super) struct Wanted(pub(super) &'static [(&'static str, Wanted)]);
 
 impl Wanted {
-    /// Reads these fields of a JSON text. Everything else must be JSON, and is not kept: an event has some hundred fields, and
-    /// most of the price of reading it is a place for each.
+    /// Reads these fields of a JSON text. Everything else must be JSON by its grammar, and is not kept: an event has some hundred
+    /// fields, and most of the price of reading it is a place for each. What the grammar allows and a `Value` cannot hold, such
+    /// as 1e999, is found when the event is processed.
     pub(super) fn read(self, text: &str) -> serde_json::Result<Value> {
         let mut json = serde_json::Deserializer::from_str(text);
         let value = self.deserialize(&mut json)?;

@@ -185,12 +185,7 @@ impl Envelope {
 
     /// Where the event stands when it is stored: to be processed, or laid aside because nothing follows from its type.
     pub(crate) fn first_state(&self) -> State {
-        if self.is_heeded() { State::Pending } else { State::Unheeded }
-    }
-
-    /// Whether anything follows from its type in this version.
-    pub(crate) fn is_heeded(&self) -> bool {
-        self.session_event().is_some()
+        if self.session_event().is_some() { State::Pending } else { State::Unheeded }
     }
 
     /// What the event means for checkout sessions, if anything.
@@ -281,6 +276,11 @@ mod tests {
         assert_eq!((envelope.api_version.as_deref(), envelope.livemode), (None, false));
         assert_eq!(envelope.lease_key().as_str(), "cs_2");
         assert_eq!(envelope.session_event(), Some(SessionEvent::Expired));
+        let customer = json!({
+            "id": "evt_2", "type": "v2.core.account.updated", "created": "2026-01-02T03:04:05Z",
+            "related_object": {"id": "cus_2", "type": "customer"},
+        });
+        assert_eq!(read(&customer).expect("an envelope").stripe_customer_id, "cus_2".parse().ok());
     }
 
     #[test]
@@ -331,12 +331,13 @@ mod tests {
         #[test]
         fn what_is_not_wanted_changes_nothing(
             mut event in json(),
-            named in any::<bool>(),
+            about in select(vec![None, Some("data"), Some("related_object")]),
             object in json(),
         ) {
-            if let Value::Object(fields) = &mut event && named {
+            if let Value::Object(fields) = &mut event && let Some(about) = about {
                 fields.extend([("id".into(), "evt_1".into()), ("type".into(), "t".into()), ("created".into(), 1.into())]);
-                fields.insert("data".into(), json!({ "object": object }));
+                fields.remove("data");
+                fields.extend([(about.to_owned(), if about == "data" { json!({ "object": object }) } else { object })]);
             }
             let fields = |read: Result<Envelope, Invalid>| {
                 read.map_err(|Invalid(violations)| violations.into_iter().map(|v| v.field).collect::<Vec<_>>())

@@ -54,8 +54,8 @@ async fn insert_one(conn: &mut PgConnection, arrival: &Arrival) -> Result<Journa
              trace_parent, state, process_time, receive_time, due_time
          )
          VALUES (
-             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, CASE WHEN $11 THEN 'PENDING' ELSE 'UNHEEDED' END,
-             CASE WHEN NOT $11 THEN runtime.now() END, runtime.now(), runtime.now()
+             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+             CASE WHEN $11 <> 'PENDING' THEN runtime.now() END, runtime.now(), runtime.now()
          )
          ON CONFLICT ON CONSTRAINT stripe_events_key DO NOTHING",
         row.event_id,
@@ -68,7 +68,7 @@ async fn insert_one(conn: &mut PgConnection, arrival: &Arrival) -> Result<Journa
         row.lease_key,
         row.body,
         row.trace_parent,
-        row.heeded,
+        row.state,
     )
     .execute(&mut *conn)
     .await?;
@@ -86,9 +86,7 @@ async fn insert_many(conn: &mut PgConnection, arrivals: &[Arrival]) -> Result<Ve
                event_id, create_time, type, api_version, livemode, object_id, stripe_customer_id, lease_key, body,
                trace_parent, state, process_time, receive_time, due_time
            )
-           SELECT event_id, create_time, type, api_version, livemode, object_id, stripe_customer_id, lease_key, body,
-                  trace_parent, CASE WHEN heeded THEN 'PENDING' ELSE 'UNHEEDED' END,
-                  CASE WHEN NOT heeded THEN runtime.now() END, runtime.now(), runtime.now()
+           SELECT event.*, CASE WHEN event.state <> 'PENDING' THEN runtime.now() END, runtime.now(), runtime.now()
            FROM unnest($1::stripe_event_arrival[]) AS event
            ON CONFLICT ON CONSTRAINT stripe_events_key DO NOTHING
            RETURNING event_id, create_time"#,
@@ -122,7 +120,7 @@ struct ArrivalRow<'a> {
     lease_key: &'a str,
     body: &'a [u8],
     trace_parent: &'a str,
-    heeded: bool,
+    state: &'a str,
 }
 
 impl sqlx::Type<Postgres> for ArrivalRow<'_> {
@@ -150,7 +148,7 @@ impl<'a> ArrivalRow<'a> {
             lease_key: event.lease_key().as_str(),
             body,
             trace_parent,
-            heeded: event.is_heeded(),
+            state: event.first_state().as_str(),
         }
     }
 }

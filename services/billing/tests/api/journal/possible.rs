@@ -53,6 +53,7 @@ async fn a_state_that_cannot_be_is_refused_by_the_database() {
     for (state, process_time, failure) in POSSIBLE {
         let event_id = format!("evt_{state}");
         bench.write(&insert(&event_id, state, process_time, failure)).await.expect("stored");
+        bench.write(&update(state, process_time, failure)).await.expect("changed");
     }
     for (state, process_time, failure) in IMPOSSIBLE {
         bench.is_refused(&update(state, process_time, failure)).await;
