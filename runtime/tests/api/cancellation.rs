@@ -14,18 +14,9 @@ use crate::probe::{self, Probe, client, effects, in_transaction, send};
 #[tokio::test]
 async fn a_change_runs_to_its_end_when_the_client_hangs_up() {
     let service = probe::start().await;
-    let probe = &service.running.service;
-    probe.close_gate();
-    let mut caller = client(&service);
-    let call = spawn(async move { caller.send_message(send("a", "k")).await });
-    eventually("the handler is half way", || async {
-        (probe.at_gate.load(Ordering::SeqCst) == 1).then_some(())
-    })
-    .await;
-    call.abort();
-    assert!(call.await.expect_err("hung up").is_cancelled());
+    hang_up_half_way(&service).await;
     assert_eq!(effects(&service).await, Vec::<String>::new(), "nothing is committed half way");
-    probe.open_gate();
+    service.running.service.open_gate();
     eventually("both halves", || async { (effects(&service).await == ["a:begun", "a:done"]).then_some(()) })
         .await;
     no_transaction_is_open(&service).await;
@@ -36,16 +27,7 @@ async fn a_change_runs_to_its_end_when_the_client_hangs_up() {
 async fn a_change_that_fails_after_the_client_hung_up_is_logged_all_the_same() {
     let (log, _guard) = Log::start(Level::WARN);
     let service = probe::start().await;
-    let probe = &service.running.service;
-    probe.close_gate();
-    let mut caller = client(&service);
-    let call = spawn(async move { caller.send_message(send("a", "k")).await });
-    eventually("the handler is half way", || async {
-        (probe.at_gate.load(Ordering::SeqCst) == 1).then_some(())
-    })
-    .await;
-    call.abort();
-    assert!(call.await.expect_err("hung up").is_cancelled());
+    hang_up_half_way(&service).await;
     eventually("its server alone is in a transaction", || async {
         let servers: Vec<i32> = sqlx::query_scalar(
             "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'",
@@ -59,7 +41,7 @@ async fn a_change_that_fails_after_the_client_hung_up_is_logged_all_the_same() {
         Some(())
     })
     .await;
-    probe.open_gate();
+    service.running.service.open_gate();
     let failures = || log.text().matches("the call failed").count();
     eventually("the failure is logged", || async { (failures() > 0).then_some(()) }).await;
     service.stop().await;
@@ -104,6 +86,20 @@ async fn begin_may_be_dropped_at_any_time() {
     }
     no_transaction_is_open(&service).await;
     service.stop().await;
+}
+
+/// Makes a call that changes something, and leaves when its handler has done half of it; the gate stays closed.
+async fn hang_up_half_way(service: &TestService<Probe>) {
+    let probe = &service.running.service;
+    probe.close_gate();
+    let mut caller = client(service);
+    let call = spawn(async move { caller.send_message(send("a", "k")).await });
+    eventually("the handler is half way", || async {
+        (probe.at_gate.load(Ordering::SeqCst) == 1).then_some(())
+    })
+    .await;
+    call.abort();
+    assert!(call.await.expect_err("hung up").is_cancelled());
 }
 
 /// Well before PostgreSQL would end an idle transaction by itself, after 30 s.

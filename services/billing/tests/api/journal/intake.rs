@@ -37,6 +37,17 @@ impl Bench {
         rival
     }
 
+    /// Holds up both writers until the rival is dropped, so that what comes in the meantime shares a batch.
+    async fn hold_up(&self) -> (Tx, Vec<JoinHandle<IngestStripeEventResponse>>) {
+        let rival = self.rival(&["evt_a", "evt_b"]).await;
+        let mut held_up = Vec::new();
+        for event_id in ["evt_a", "evt_b"] {
+            held_up.push(self.receive_beside(event_id));
+            self.waiting(held_up.len()).await;
+        }
+        (rival, held_up)
+    }
+
     /// Waits until so many of the service's inserts wait for somebody; the process ids of their servers.
     async fn waiting(&self, count: usize) -> Vec<i32> {
         eventually("inserts wait", || async {
@@ -67,12 +78,7 @@ async fn store(rival: &mut Tx, event_id: &str) {
 #[tokio::test]
 async fn replicas_that_store_the_same_events_never_wait_for_each_other() {
     let bench = Bench::start().await;
-    // Both writers are held up, so that what comes in the meantime shares a batch.
-    let blocker = bench.rival(&["evt_a", "evt_b"]).await;
-    let mut answers = vec![bench.receive_beside("evt_a")];
-    bench.waiting(1).await;
-    answers.push(bench.receive_beside("evt_b"));
-    bench.waiting(2).await;
+    let (blocker, mut answers) = bench.hold_up().await;
     let mut rival = bench.rival(&["evt_10"]).await;
     let ids: Vec<_> = (10..40).map(|n| format!("evt_{n}")).collect();
     // They come backwards; what is asked after them on the same connection is answered after they came.
@@ -108,11 +114,7 @@ async fn a_batch_that_another_transaction_was_in_the_way_of_is_stored_all_the_sa
 async fn of_events_that_share_a_statement_each_is_answered_for_itself() {
     let bench = Bench::start().await;
     bench.receive_beside("evt_before").await.expect("acknowledged");
-    let blocker = bench.rival(&["evt_a", "evt_b"]).await;
-    let mut held_up = vec![bench.receive_beside("evt_a")];
-    bench.waiting(1).await;
-    held_up.push(bench.receive_beside("evt_b"));
-    bench.waiting(2).await;
+    let (blocker, held_up) = bench.hold_up().await;
     let heeded = bench.receive_type_beside("evt_heeded", "checkout.session.expired");
     let others = ["evt_before", "evt_new", "evt_new", "evt_new"].map(|id| bench.receive_beside(id));
     // What is asked after them on the same connection is answered after they came.
@@ -142,11 +144,7 @@ async fn an_event_alone_is_stored_as_those_that_share_a_statement_are() {
                        FROM stripe_events AS e";
     let bench = Bench::start().await;
     bench.receive_beside("evt_alone").await.expect("acknowledged");
-    let blocker = bench.rival(&["evt_a", "evt_b"]).await;
-    let mut answers = vec![bench.receive_beside("evt_a")];
-    bench.waiting(1).await;
-    answers.push(bench.receive_beside("evt_b"));
-    bench.waiting(2).await;
+    let (blocker, mut answers) = bench.hold_up().await;
     answers.extend(["evt_1", "evt_2"].map(|id| bench.receive_beside(id)));
     bench.orders(&Caller::staff()).await;
     drop(blocker);
