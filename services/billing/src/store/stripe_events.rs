@@ -44,8 +44,8 @@ pub(crate) async fn insert(conn: &mut PgConnection, arrivals: &[Arrival]) -> Res
     }
 }
 
-/// Stores one event. For a single row PostgreSQL has half as much again to do for `insert_many`'s statement: an array to
-/// take apart, and rows to give back.
+/// Stores one event. For a single row PostgreSQL has a fifth more to do for `insert_many`'s statement: an array to take apart,
+/// and rows to give back.
 async fn insert_one(conn: &mut PgConnection, arrival: &Arrival) -> Result<Journaled, DbError> {
     let row = ArrivalRow::of(arrival);
     let inserted = sqlx::query!(
