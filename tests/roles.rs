@@ -1,6 +1,7 @@
 //! The roles of the mesh as processes of their own, as tests and the benchmark start them.
 
 use std::{
+    ffi::OsStr,
     net::SocketAddr,
     process::{Command, Stdio},
 };
@@ -32,16 +33,25 @@ impl Role {
     }
 }
 
-/// The binary, with nothing from the environment.
-pub(crate) fn levqor(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_levqor"));
+/// The binary that was built with these tests.
+pub(crate) const THIS_BUILD: &str = env!("CARGO_BIN_EXE_levqor");
+
+/// A build of the binary, with nothing from the environment.
+pub(crate) fn levqor(build: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
+    let mut command = Command::new(build);
     command.args(arguments).env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
     command
 }
 
 /// The process of a role at an address, with its database, and where billing and notifications are reached.
-pub(crate) fn serve(role: Role, listen: SocketAddr, database: &str, peers: [&str; 2]) -> Command {
-    set_up(levqor(&["serve", role.name()]), role, listen, database, peers)
+pub(crate) fn serve(
+    build: impl AsRef<OsStr>,
+    role: Role,
+    listen: SocketAddr,
+    database: &str,
+    peers: [&str; 2],
+) -> Command {
+    set_up(levqor(build, &["serve", role.name()]), role, listen, database, peers)
 }
 
 /// A command with the environment that the process of a role has.

@@ -9,13 +9,10 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use crate::{
-    load,
+    load::Doors,
     mesh::{Effects, Mesh},
     percentiles::Percentiles,
 };
-
-/// Connections where the command line names none.
-const CONNECTIONS: [usize; 2] = [1, 16];
 
 /// How many are accepted, and what follows from them at the same time; and how long it takes until it has.
 pub(crate) async fn measure(mesh: &Mesh, connections: &[usize], span: Duration) -> anyhow::Result<()> {
@@ -24,20 +21,20 @@ pub(crate) async fn measure(mesh: &Mesh, connections: &[usize], span: Duration) 
         "| connections | accepted/s | orders/s meanwhile | mails/s meanwhile | until the order p50 ms | p99 ms | until both mails p50 ms | p99 ms | the rest s |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
-    let connections = if connections.is_empty() { &CONNECTIONS } else { connections };
-    for connections in connections.iter().copied() {
+    for &connections in connections {
         let (since, before) = (mesh.now().await?, mesh.effects().await?);
-        let load = load::checkouts(mesh.gateway(), connections, span).await?;
+        let load = Doors::open(mesh.gateway(), connections).await?.checkouts(span).await?;
         let after = mesh.effects().await?;
         anyhow::ensure!(load.refused == 0, "{} were not accepted", load.refused);
         let begun = Instant::now();
         mesh.wait_until_mailed().await?;
         let rest = begun.elapsed().as_secs_f64();
         let (orders, mails) = delays(mesh, since).await?;
-        let rate = |count: fn(&Effects) -> i64| (count(&after) - count(&before)) as f64 / span.as_secs_f64();
+        let rate =
+            |count: fn(&Effects) -> i64| (count(&after) - count(&before)) as f64 / load.span.as_secs_f64();
         println!(
             "| {connections} | {:.0} | {:.0} | {:.0} | {:.1} | {:.1} | {:.1} | {:.1} | {rest:.1} |",
-            load.per_second,
+            load.per_second(),
             rate(|effects| effects.orders),
             rate(|effects| effects.mails),
             orders.p50_ms(),

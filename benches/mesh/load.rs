@@ -2,18 +2,17 @@
 
 use std::{
     net::SocketAddr,
-    rc::Rc,
     time::{Duration, Instant},
 };
 
-use levqor_runtime::{clock::Clock, id};
+use futures_util::future::try_join_all;
+use levqor_runtime::clock::Clock;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    task::LocalSet,
 };
 
-use crate::{mesh::Mesh, percentiles::Percentiles};
+use crate::percentiles::Percentiles;
 
 /// The secret that the load signs with.
 pub(crate) const SECRET: &str = "whsec_of_the_benchmark";
@@ -21,84 +20,110 @@ pub(crate) const SECRET: &str = "whsec_of_the_benchmark";
 /// Larger than any answer.
 const ANSWER: usize = 8192;
 
-/// What the load saw.
+/// What came of a load, the floor's or the mesh's.
 pub(crate) struct Load {
-    /// Answers of 200.
-    pub(crate) per_second: f64,
-    /// Other answers.
-    pub(crate) refused: usize,
-    /// How long the 200s took.
+    /// How long each took that was done: transactions, or answers of 200.
     pub(crate) latency: Percentiles,
+    /// How many were not: other answers.
+    pub(crate) refused: usize,
+    /// How long it went on.
+    pub(crate) span: Duration,
 }
 
-/// Posts `customer.updated` events as fast as they are answered.
-pub(crate) async fn webhooks(
-    gateway: SocketAddr,
-    connections: usize,
-    span: Duration,
-) -> anyhow::Result<Load> {
-    events(gateway, connections, span, customer_updated).await
-}
+impl Load {
+    /// How many were done.
+    pub(crate) fn per_second(&self) -> f64 {
+        self.latency.count() as f64 / self.span.as_secs_f64()
+    }
 
-/// The same with paid checkouts, from which orders and mails follow.
-pub(crate) async fn checkouts(
-    gateway: SocketAddr,
-    connections: usize,
-    span: Duration,
-) -> anyhow::Result<Load> {
-    events(gateway, connections, span, checkout_completed).await
+    /// This one and another as one.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            latency: self.latency.and(other.latency),
+            refused: self.refused + other.refused,
+            span: self.span + other.span,
+        }
+    }
 }
 
 /// Makes the body of an event from its name.
 type Event = fn(&str) -> String;
 
-async fn events(
-    gateway: SocketAddr,
-    connections: usize,
-    span: Duration,
-    event: Event,
-) -> anyhow::Result<Load> {
-    let local = LocalSet::new();
-    let begun = Instant::now();
-    let tasks: Vec<_> =
-        (0..connections).map(|n| local.spawn_local(connection(gateway, n, begun + span, event))).collect();
-    let (mut latencies, mut refused) = (Vec::new(), 0);
-    local
-        .run_until(async {
-            for task in tasks {
-                let (more, failed) = task.await??;
-                latencies.extend(more);
-                refused += failed;
-            }
-            anyhow::Ok(())
-        })
-        .await?;
-    let per_second = latencies.len() as f64 / begun.elapsed().as_secs_f64();
-    Ok(Load { per_second, refused, latency: Percentiles::of(latencies) })
+/// Kept connections to a gateway.
+pub(crate) struct Doors(Vec<Door>);
+
+impl Doors {
+    /// Opens so many.
+    pub(crate) async fn open(gateway: SocketAddr, connections: usize) -> anyhow::Result<Self> {
+        Ok(Self(try_join_all((0..connections).map(|number| Door::open(gateway, number))).await?))
+    }
+
+    /// Posts `customer.updated` events as fast as they are answered.
+    pub(crate) async fn webhooks(&mut self, span: Duration) -> anyhow::Result<Load> {
+        self.events(span, customer_updated).await
+    }
+
+    /// The same with paid checkouts, from which orders and mails follow.
+    pub(crate) async fn checkouts(&mut self, span: Duration) -> anyhow::Result<Load> {
+        self.events(span, checkout_completed).await
+    }
+
+    async fn events(&mut self, span: Duration, event: Event) -> anyhow::Result<Load> {
+        let begun = Instant::now();
+        let answers = try_join_all(self.0.iter_mut().map(|door| door.go_on(begun + span, event))).await?;
+        let span = begun.elapsed();
+        let (latencies, refused): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
+        Ok(Load { latency: Percentiles::of(latencies.concat()), refused: refused.iter().sum(), span })
+    }
 }
 
-async fn connection(
-    gateway: SocketAddr,
+/// A kept connection to a gateway.
+pub(crate) struct Door {
+    stream: TcpStream,
     number: usize,
-    until: Instant,
-    event: Event,
-) -> anyhow::Result<(Vec<Duration>, usize)> {
-    let mut stream = TcpStream::connect(gateway).await?;
-    stream.set_nodelay(true)?;
-    let key = Rc::new(ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes()));
-    let (mut latencies, mut refused, mut buffer) = (Vec::new(), 0, vec![0; ANSWER]);
-    while Instant::now() < until {
-        // Stripe's ids begin with the time, and so keep to one end of the index.
-        let name = format!("{:014x}{number:04x}", Clock::default().now().timestamp_micros());
-        let request = request(&key, &event(&name));
-        let begun = Instant::now();
-        if post(&mut stream, &mut buffer, &request).await? == 200 {
-            latencies.push(begun.elapsed());
-        } else {
-            refused += 1;
-        }
+    key: ring::hmac::Key,
+    buffer: Vec<u8>,
+}
+
+impl Door {
+    /// Connects; others that are open at the same time have other numbers.
+    pub(crate) async fn open(gateway: SocketAddr, number: usize) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(gateway).await?;
+        stream.set_nodelay(true)?;
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes());
+        Ok(Self { stream, number, key, buffer: vec![0; ANSWER] })
     }
-    Ok((latencies, refused))
+
+    /// A name that no other event has. Stripe's ids begin with the time, and so keep to one end of the index.
+    fn name(&self) -> String {
+        format!("{:014x}{:04x}", Clock::default().now().timestamp_micros(), self.number)
+    }
+
+    /// Posts a `customer.updated` event; how long it took to be accepted.
+    pub(crate) async fn accepted(&mut self) -> anyhow::Result<Duration> {
+        let (status, latency) = self.post(&customer_updated(&self.name())).await?;
+        anyhow::ensure!(status == 200, "a webhook was answered {status}");
+        Ok(latency)
+    }
+
+    /// Posts an event; the answer's status, and how long it took.
+    pub(crate) async fn post(&mut self, event: &str) -> anyhow::Result<(u16, Duration)> {
+        let request = request(&self.key, event);
+        let begun = Instant::now();
+        let status = post(&mut self.stream, &mut self.buffer, &request).await?;
+        Ok((status, begun.elapsed()))
+    }
+
+    async fn go_on(&mut self, until: Instant, event: Event) -> anyhow::Result<(Vec<Duration>, usize)> {
+        let (mut latencies, mut refused) = (Vec::new(), 0);
+        while Instant::now() < until {
+            match self.post(&event(&self.name())).await? {
+                (200, latency) => latencies.push(latency),
+                _ => refused += 1,
+            }
+        }
+        Ok((latencies, refused))
+    }
 }
 
 fn request(key: &ring::hmac::Key, body: &str) -> Vec<u8> {
@@ -145,22 +170,9 @@ fn customer_updated(name: &str) -> String {
 }
 
 /// A "done for you" order, paid.
-fn checkout_completed(name: &str) -> String {
+pub(crate) fn checkout_completed(name: &str) -> String {
     let time = Clock::default().now().timestamp();
     format!(
         r#"{{"id":"evt_{name}","object":"event","created":{time},"livemode":false,"type":"checkout.session.completed","data":{{"object":{{"id":"cs_{name}","object":"checkout.session","mode":"payment","status":"complete","payment_status":"paid","amount_total":9900,"currency":"gbp","customer":null,"customer_details":{{"email":"load@example.com","name":"Load"}},"metadata":{{"mode":"dfy","plan":"starter"}}}}}}}}"#
     )
-}
-
-/// Posts a paid checkout, and returns how long its first mail took from one service's table to the other's.
-pub(crate) async fn one_order(mesh: &Mesh) -> anyhow::Result<Duration> {
-    let name = id::request_id();
-    let body = checkout_completed(&name);
-    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes());
-    let mut stream = TcpStream::connect(mesh.gateway()).await?;
-    anyhow::ensure!(
-        post(&mut stream, &mut vec![0; ANSWER], &request(&key, &body)).await? == 200,
-        "the order's event was not accepted"
-    );
-    mesh.mail_delay(&format!("cs_{name}")).await
 }

@@ -3,23 +3,21 @@
 use std::{
     cell::RefCell,
     net::SocketAddr,
-    path::PathBuf,
-    process::Child,
+    path::{Path, PathBuf},
+    rc::Rc,
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use levqor_runtime::{
-    postgres::{Binaries, Cluster},
-    testing::process::{Process, Signal, free_port},
-};
-use sqlx::{Connection, PgConnection, PgPool};
+use levqor_runtime::testing::process::{Process, Signal, free_port};
+use sqlx::PgPool;
 use tokio::net::TcpStream;
 
 use crate::{
     load::SECRET,
-    roles::{Role, levqor, serve},
+    roles::{Role, THIS_BUILD, levqor, serve},
+    server::Server,
 };
 
 /// What has followed from events.
@@ -32,9 +30,9 @@ pub(crate) struct Effects {
 
 /// The mesh under load.
 pub(crate) struct Mesh {
-    cluster: Cluster,
-    _remover: Child,
-    postgres: String,
+    server: Rc<Server>,
+    binary: PathBuf,
+    databases: [String; 2],
     ports: [SocketAddr; 3],
     processes: RefCell<Vec<Process>>,
     billing: PgPool,
@@ -44,65 +42,53 @@ pub(crate) struct Mesh {
 impl Mesh {
     /// Starts everything.
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        let env = levqor_runtime::config::Env::from_process();
-        let binaries =
-            Binaries::find(env.get("PATH").unwrap_or_default()).context("PostgreSQL is not installed")?;
-        let folder = PathBuf::from(format!("/tmp/levqor-bench-{}", std::process::id()));
-        let cluster = Cluster::new(binaries, &folder, false)?;
-        cluster.start()?;
-        let remover = cluster.remove_with_this_process()?;
-        let server = cluster.database("postgres")?;
-        let mut conn = PgConnection::connect_with(server.options()).await?;
-        for name in ["billing", "notifications"] {
-            sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut conn).await?;
-            let status = levqor(&["migrate", name]).env("LEVQOR_DATABASE_URL", cluster.url(name)).status()?;
+        let server = Rc::new(Server::start().await?);
+        Self::of_build(server, Path::new(THIS_BUILD), ["billing", "notifications"]).await
+    }
+
+    /// A mesh of another build, with databases of its own on the same PostgreSQL.
+    pub(crate) async fn beside(&self, binary: &Path) -> anyhow::Result<Self> {
+        let databases = ["billing_beside", "notifications_beside"];
+        Self::of_build(Rc::clone(&self.server), binary, databases).await
+    }
+
+    async fn of_build(server: Rc<Server>, binary: &Path, databases: [&str; 2]) -> anyhow::Result<Self> {
+        let urls = databases.map(|name| server.url(name));
+        for ((role, name), url) in Role::ALL.iter().zip(databases).zip(&urls) {
+            server.execute(&format!("CREATE DATABASE {name}")).await?;
+            let mut migrate = levqor(binary, &["migrate", role.name()]);
+            let status = migrate.env("LEVQOR_DATABASE_URL", url).status()?;
             anyhow::ensure!(status.success(), "cannot migrate {name}");
         }
-        sqlx::raw_sql(
-            "CREATE TABLE floor (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text NOT NULL)",
-        )
-        .execute(&mut conn)
-        .await?;
         let mesh = Self {
-            postgres: cluster.url("postgres"),
-            ports: [free_port(), free_port(), free_port()],
+            binary: binary.to_owned(),
+            ports: free_ports(),
             processes: RefCell::default(),
-            billing: PgPool::connect(&cluster.url("billing")).await?,
-            notifications: PgPool::connect(&cluster.url("notifications")).await?,
-            cluster,
-            _remover: remover,
+            billing: PgPool::connect(&urls[0]).await?,
+            notifications: PgPool::connect(&urls[1]).await?,
+            databases: urls,
+            server,
         };
-        mesh.spawn(&[]);
-        mesh.ready().await?;
+        mesh.spawn(mesh.ports, &[]);
+        ready(mesh.gateway()).await?;
         Ok(mesh)
     }
 
-    fn spawn(&self, settings: &[(&str, &str)]) {
-        let [billing, notifications, _] = self.ports.map(|port| port.to_string());
-        for (role, port) in Role::ALL.into_iter().zip(self.ports) {
-            let mut command = serve(role, port, &self.cluster.url(role.name()), [&billing, &notifications]);
+    fn spawn(&self, ports: [SocketAddr; 3], settings: &[(&str, &str)]) {
+        let [billing, notifications, _] = ports.map(|port| port.to_string());
+        let databases = self.databases.iter().map(String::as_str).chain([""]);
+        for ((role, port), database) in Role::ALL.into_iter().zip(ports).zip(databases) {
+            let mut command = serve(&self.binary, role, port, database, [&billing, &notifications]);
             command.env("STRIPE_WEBHOOK_SECRET", SECRET).envs(settings.iter().copied());
             self.processes.borrow_mut().push(Process::start(command));
         }
     }
 
-    async fn ready(&self) -> anyhow::Result<()> {
-        let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(30) {
-            if let Ok(mut stream) = TcpStream::connect(self.gateway()).await {
-                use tokio::io::{AsyncReadExt, AsyncWriteExt};
-                stream
-                    .write_all(b"GET /health/ready HTTP/1.1\r\nhost: levqor\r\nconnection: close\r\n\r\n")
-                    .await?;
-                let mut answer = String::new();
-                stream.read_to_string(&mut answer).await?;
-                if answer.starts_with("HTTP/1.1 200") {
-                    return Ok(());
-                }
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        anyhow::bail!("the mesh is not ready")
+    /// A second process of each role, which the load does not use.
+    pub(crate) async fn double(&self) -> anyhow::Result<()> {
+        let ports = free_ports();
+        self.spawn(ports, &[]);
+        ready(ports[2]).await
     }
 
     /// Stops all roles and starts them again; how long they took to be ready.
@@ -114,8 +100,8 @@ impl Mesh {
     pub(crate) async fn restart_with(&self, settings: &[(&str, &str)]) -> anyhow::Result<Duration> {
         self.stop();
         let begun = Instant::now();
-        self.spawn(settings);
-        self.ready().await?;
+        self.spawn(self.ports, settings);
+        ready(self.gateway()).await?;
         Ok(begun.elapsed())
     }
 
@@ -126,8 +112,8 @@ impl Mesh {
     }
 
     /// PostgreSQL's address, for the floor.
-    pub(crate) fn postgres(&self) -> &str {
-        &self.postgres
+    pub(crate) fn postgres(&self) -> String {
+        self.server.url("postgres")
     }
 
     /// The gateway's address.
@@ -144,16 +130,10 @@ impl Mesh {
         };
         Role::ALL
             .into_iter()
+            .cycle()
             .zip(self.processes.borrow().iter())
             .map(|(role, process)| Ok((role.name(), of(process)?)))
             .collect()
-    }
-
-    /// Events that were settled, whether or not anything followed.
-    pub(crate) async fn processed(&self) -> anyhow::Result<i64> {
-        Ok(sqlx::query_scalar("SELECT count(*) FROM stripe_events WHERE state IN ('PROCESSED', 'UNHEEDED')")
-            .fetch_one(&self.billing)
-            .await?)
     }
 
     /// Events that wait.
@@ -214,6 +194,12 @@ impl Mesh {
     pub(crate) async fn mailed(&self, since: DateTime<Utc>) -> anyhow::Result<Vec<(String, DateTime<Utc>)>> {
         let mails = "SELECT about, max(send_time) FROM messages WHERE send_time >= $1 GROUP BY about HAVING count(*) = 2";
         Ok(sqlx::query_as(mails).bind(since).fetch_all(&self.notifications).await?)
+    }
+
+    /// Empties the journal.
+    pub(crate) async fn empty(&self) -> anyhow::Result<()> {
+        sqlx::raw_sql("TRUNCATE stripe_events").execute(&self.billing).await?;
+        Ok(())
     }
 
     /// Fills the journal up to so many events, as they are when nothing followed from them, and lets PostgreSQL settle.
@@ -304,6 +290,30 @@ impl Mesh {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+}
+
+fn free_ports() -> [SocketAddr; 3] {
+    [free_port(), free_port(), free_port()]
+}
+
+/// Waits until a gateway is, and what stands behind it.
+async fn ready(gateway: SocketAddr) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(30) {
+        if let Ok(mut stream) = TcpStream::connect(gateway).await {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            stream
+                .write_all(b"GET /health/ready HTTP/1.1\r\nhost: levqor\r\nconnection: close\r\n\r\n")
+                .await?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await?;
+            if answer.starts_with("HTTP/1.1 200") {
+                return Ok(());
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    anyhow::bail!("the mesh is not ready")
 }
 
 impl Drop for Mesh {

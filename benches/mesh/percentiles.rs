@@ -12,6 +12,17 @@ impl Percentiles {
         Self(durations)
     }
 
+    /// Of these and of others.
+    pub(crate) fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        Self::of(self.0)
+    }
+
+    /// How many they are.
+    pub(crate) const fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// The median, in milliseconds.
     pub(crate) fn p50_ms(&self) -> f64 {
         self.at(50)

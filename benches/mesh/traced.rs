@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use levqor_runtime::testing::recorder::{Mood, Recorder};
 
-use crate::{load, mesh::Mesh};
+use crate::{load::Doors, mesh::Mesh};
 
 const ROUNDS: usize = 5;
-/// Where the command line names none.
-const CONNECTIONS: [usize; 2] = [16, 64];
 
 /// What is told, the settings that make it so beside the receiver's address, and how that takes it. Nothing is told where
 /// there are no settings.
@@ -40,11 +38,10 @@ struct Figure {
 }
 
 /// Measures, and prints medians.
-pub(super) async fn measure(mesh: &Mesh, connections: &[usize], span: Duration) -> anyhow::Result<()> {
+pub(crate) async fn measure(mesh: &Mesh, connections: &[usize], span: Duration) -> anyhow::Result<()> {
     println!("medians of {ROUNDS} spans of {} s, taking turns:", span.as_secs_f64());
     println!("| connections | told | accepted/s | of nothing told | p99 ms | spans taken per event |");
     println!("|---|---|---|---|---|---|");
-    let connections = if connections.is_empty() { &CONNECTIONS } else { connections };
     for &connections in connections {
         let mut figures: [Vec<Figure>; TOLD.len()] = Default::default();
         for _ in 0..ROUNDS {
@@ -80,15 +77,15 @@ async fn round(
         settings.push(("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint));
     }
     mesh.restart_with(&settings).await?;
-    let load = load::webhooks(mesh.gateway(), connections, span).await?;
+    let load = Doors::open(mesh.gateway(), connections).await?.webhooks(span).await?;
     anyhow::ensure!(load.refused == 0, "{} were not accepted", load.refused);
     mesh.wait_until_processed().await?;
     recorder.set_mood(Mood::Forgetting);
     // What is queued is sent on the way out.
     mesh.restart().await?;
-    let events = load.per_second * span.as_secs_f64();
+    let events = load.latency.count() as f64;
     Ok(Figure {
-        per_second: load.per_second,
+        per_second: load.per_second(),
         p99_ms: load.latency.p99_ms(),
         spans_per_event: recorder.spans() as f64 / events,
     })

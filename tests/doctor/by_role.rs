@@ -11,7 +11,7 @@ use levqor_runtime::testing::{
 
 use super::report::Report;
 use crate::{
-    roles::{self, Role, levqor},
+    roles::{self, Role, THIS_BUILD, levqor},
     stripe::SECRET,
 };
 
@@ -44,7 +44,8 @@ impl Roles {
         let n = role as usize;
         let peers = [self.listen[0].to_string(), self.listen[1].to_string()];
         let peers = peers.each_ref().map(String::as_str);
-        let mut command = roles::set_up(levqor(arguments), role, self.listen[n], &self.databases[n], peers);
+        let mut command =
+            roles::set_up(levqor(THIS_BUILD, arguments), role, self.listen[n], &self.databases[n], peers);
         command.env("STRIPE_WEBHOOK_SECRET", SECRET);
         if role != Role::Gateway && arguments[0] == "doctor" {
             command.env("LEVQOR_URL", format!("http://{}", self.listen[2]));

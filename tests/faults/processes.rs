@@ -30,7 +30,7 @@ use super::{
     shop::Shop,
 };
 use crate::{
-    roles::{self, Role},
+    roles::{self, Role, THIS_BUILD},
     stripe::SECRET,
 };
 
@@ -175,7 +175,7 @@ impl Mesh {
     pub(crate) fn spawn(&mut self, n: usize, kill_at: Option<FailPoint>) {
         let replica = &mut self.replicas[n];
         let peers = self.peers.each_ref().map(String::as_str);
-        let mut command = roles::serve(replica.role, replica.listen, &replica.database, peers);
+        let mut command = roles::serve(THIS_BUILD, replica.role, replica.listen, &replica.database, peers);
         command.env("STRIPE_WEBHOOK_SECRET", SECRET).env("LEVQOR_DATABASE_CONNECTIONS", "8");
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command.envs(kill_at.map(|point| (fail_point::VARIABLE, point.name())));

@@ -1,0 +1,91 @@
+//! This build beside another at one connection, where seconds of the one and seconds of the other differ by more than what is
+//! looked for: a few webhooks to this, a few to that and a few of the floor's inserts, in turn. The other has to be built as
+//! this one is, by `cargo bench`: with the tests' features, a release is another program.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use sqlx::{Connection, PgConnection};
+
+use crate::{floor, load::Door, mesh::Mesh, percentiles::Percentiles};
+
+/// Enough for some 7 us at a median of 700.
+const ROUNDS: usize = 300;
+/// Webhooks to each, and inserts, in a round.
+const SLICE: usize = 60;
+/// Those before them which do not count: each finds its way back into the processor's caches.
+const COLD: usize = 20;
+
+/// The medians of one round's slices, in microseconds: the floor's, this build's, the other's.
+type Round = [f64; 3];
+
+/// Measures, and prints medians over all rounds and over the half in which the machine was quicker.
+pub(crate) async fn measure(mesh: &Mesh, binary: &Path) -> anyhow::Result<()> {
+    let other = mesh.beside(binary).await?;
+    let mut floor = PgConnection::connect(&mesh.postgres()).await?;
+    let mut doors = [Door::open(mesh.gateway(), 0).await?, Door::open(other.gateway(), 1).await?];
+    let mut rounds = Vec::new();
+    for number in 0..ROUNDS {
+        let mut order = [0, 1, 2];
+        order.rotate_left(number % 3);
+        if number / 3 % 2 == 1 {
+            order.reverse();
+        }
+        let mut round = Round::default();
+        for turn in order {
+            let mut latencies = Vec::new();
+            for _ in 0..COLD + SLICE {
+                latencies.push(match turn {
+                    0 => insert(&mut floor).await?,
+                    door => doors[door - 1].accepted().await?,
+                });
+            }
+            round[turn] = Percentiles::of(latencies.split_off(COLD)).p50_ms() * 1000.0;
+        }
+        rounds.push(round);
+    }
+    println!(
+        "p50 at one connection, {ROUNDS} rounds of {SLICE} inserts by a client of its own and {SLICE} webhooks to each:"
+    );
+    println!(
+        "| rounds | insert us | this us | of the insert | other us | of the insert | this less other us | 95 % of it in this run |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    report("all", &rounds);
+    rounds.sort_by(|[one, ..], [other, ..]| one.total_cmp(other));
+    report("the half with the quicker inserts", &rounds[..ROUNDS / 2]);
+    Ok(())
+}
+
+async fn insert(conn: &mut PgConnection) -> anyhow::Result<Duration> {
+    let begun = Instant::now();
+    sqlx::query(floor::INSERT).execute(conn).await?;
+    Ok(begun.elapsed())
+}
+
+fn report(what: &str, rounds: &[Round]) {
+    let sorted = |figure: fn(&Round) -> f64| {
+        let mut figures: Vec<_> = rounds.iter().map(figure).collect();
+        figures.sort_by(f64::total_cmp);
+        figures
+    };
+    let middle = rounds.len() / 2;
+    let median = |figure| sorted(figure)[middle];
+    let differences = sorted(|[_, this, other]| this - other);
+    // Ranks between which the median lies of what was sampled, whatever its distribution, if rounds do not depend on each other:
+    // about 1.96 standard deviations of a binomial one.
+    let away = rounds.len().isqrt();
+    println!(
+        "| {what} | {:.0} | {:.0} | {:.2} | {:.0} | {:.2} | {:+.0} | {:+.0} to {:+.0} |",
+        median(|[floor, ..]| *floor),
+        median(|[_, this, _]| *this),
+        median(|[floor, this, _]| this / floor),
+        median(|[.., other]| *other),
+        median(|[floor, _, other]| other / floor),
+        differences[middle],
+        differences[middle - away],
+        differences[middle + away],
+    );
+}

@@ -1,0 +1,52 @@
+//! Deferred calls: how soon one is picked up, and how fast a heap of them is worked off.
+
+use std::time::Duration;
+
+use levqor_runtime::id;
+
+use crate::{
+    load::{Door, checkout_completed},
+    mesh::Mesh,
+    percentiles::Percentiles,
+};
+
+/// Measures both.
+pub(crate) async fn measure(mesh: &Mesh) -> anyhow::Result<()> {
+    mesh.wait_until_processed().await?;
+    pick_up(mesh).await?;
+    drain(mesh).await
+}
+
+/// From the order's transaction to the message's row in the other service, one at a time.
+async fn pick_up(mesh: &Mesh) -> anyhow::Result<()> {
+    let mut latencies = Vec::new();
+    for _ in 0..200 {
+        latencies.push(one_order(mesh).await?);
+    }
+    let latencies = Percentiles::of(latencies);
+    println!(
+        "deferred calls, idle: pick-up and delivery p50 {:.2} ms, p99 {:.2} ms",
+        latencies.p50_ms(),
+        latencies.p99_ms()
+    );
+    Ok(())
+}
+
+/// How fast a heap of deferred calls is delivered and settled.
+async fn drain(mesh: &Mesh) -> anyhow::Result<()> {
+    const CALLS: i64 = 20_000;
+    let took = mesh.drain(CALLS).await?;
+    println!(
+        "deferred calls drained: {:.0}/s ({CALLS} SendMessage, each stored by the receiver)",
+        CALLS as f64 / took.as_secs_f64()
+    );
+    Ok(())
+}
+
+/// Posts a paid checkout, and returns how long its first mail took from one service's table to the other's.
+async fn one_order(mesh: &Mesh) -> anyhow::Result<Duration> {
+    let name = id::request_id();
+    let (status, _) = Door::open(mesh.gateway(), 0).await?.post(&checkout_completed(&name)).await?;
+    anyhow::ensure!(status == 200, "the order's event was not accepted");
+    mesh.mail_delay(&format!("cs_{name}")).await
+}

@@ -1,0 +1,56 @@
+//! The same load on a small journal and on a large one, in turn. Takes some 20 GB and a quarter of an hour.
+
+use std::{path::Path, time::Duration};
+
+use crate::{
+    load::{Doors, Load},
+    mesh::Mesh,
+    roles::THIS_BUILD,
+};
+
+/// Events before each span.
+const SMALL: i64 = 10_000;
+/// Events before the first span.
+const LARGE: i64 = 5_000_000;
+const ROUNDS: usize = 7;
+
+/// Measures, and prints medians over all rounds, since the tail of one is noise.
+pub(crate) async fn measure(mesh: &Mesh, connections: &[usize], span: Duration) -> anyhow::Result<()> {
+    println!("medians of {ROUNDS} spans of {} s, taking turns:", span.as_secs());
+    println!("| journaled events | connections | accepted/s | p50 ms | p99 ms | p99 of each span |");
+    println!("|---|---|---|---|---|---|");
+    let large = mesh.beside(Path::new(THIS_BUILD)).await?;
+    large.fill(LARGE).await?;
+    for &connections in connections {
+        let mut doors = [
+            Doors::open(mesh.gateway(), connections).await?,
+            Doors::open(large.gateway(), connections).await?,
+        ];
+        let mut loads = [Vec::new(), Vec::new()];
+        for round in 0..ROUNDS {
+            mesh.empty().await?;
+            mesh.fill(SMALL).await?;
+            let mut order = [0, 1];
+            order.rotate_left(round % 2);
+            for which in order {
+                loads[which].push(doors[which].webhooks(span).await?);
+            }
+        }
+        for (rows, loads) in [SMALL, LARGE].into_iter().zip(&loads) {
+            let sorted = |figure: fn(&Load) -> f64| {
+                let mut figures: Vec<_> = loads.iter().map(figure).collect();
+                figures.sort_by(f64::total_cmp);
+                figures
+            };
+            let p99s = sorted(|load| load.latency.p99_ms());
+            println!(
+                "| {rows} | {connections} | {:.0} | {:.2} | {:.2} | {p99s:.2?} |",
+                sorted(Load::per_second)[ROUNDS / 2],
+                sorted(|load| load.latency.p50_ms())[ROUNDS / 2],
+                p99s[ROUNDS / 2],
+            );
+            anyhow::ensure!(loads.iter().all(|load| load.refused == 0), "not all were accepted");
+        }
+    }
+    Ok(())
+}

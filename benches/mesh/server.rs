@@ -1,0 +1,45 @@
+//! The PostgreSQL of a benchmark, which syncs.
+
+use std::{path::PathBuf, process::Child};
+
+use anyhow::Context;
+use levqor_runtime::{
+    config::Env,
+    postgres::{Binaries, Cluster},
+};
+use sqlx::{Connection, PgConnection};
+
+/// PostgreSQL, which ends with this process, with a table for the floor.
+pub(crate) struct Server {
+    cluster: Cluster,
+    _remover: Child,
+}
+
+impl Server {
+    /// Starts it.
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let env = Env::from_process();
+        let binaries =
+            Binaries::find(env.get("PATH").unwrap_or_default()).context("PostgreSQL is not installed")?;
+        let folder = PathBuf::from(format!("/tmp/levqor-bench-{}", std::process::id()));
+        let cluster = Cluster::new(binaries, &folder, false)?;
+        cluster.start()?;
+        let server = Self { _remover: cluster.remove_with_this_process()?, cluster };
+        let floor =
+            "CREATE TABLE floor (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text NOT NULL)";
+        server.execute(floor).await?;
+        Ok(server)
+    }
+
+    /// The address of one of its databases.
+    pub(crate) fn url(&self, database: &str) -> String {
+        self.cluster.url(database)
+    }
+
+    /// Does this in the database `postgres`.
+    pub(crate) async fn execute(&self, statement: &str) -> anyhow::Result<()> {
+        let mut conn = PgConnection::connect(&self.url("postgres")).await?;
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut conn).await?;
+        Ok(())
+    }
+}
