@@ -7,7 +7,7 @@ pub const VARIABLE: &str = "FAIL_POINT";
 
 macro_rules! fail_points {
     ($($(#[doc = $meaning:literal])+ $point:ident = $name:literal,)+) => {
-        /// A place between two effects. Tests enumerate them all, so a new one is killed at without further ado.
+        /// A place between two effects. Tests say of each who is killed there, or do not compile.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum FailPoint {
             $($(#[doc = $meaning])+ $point,)+

@@ -31,7 +31,7 @@ use tokio::sync::mpsc::unbounded_channel;
 pub(crate) use buyer::Buyer;
 pub(crate) use catalogue::{price_id, price_settings};
 pub(crate) use trouble::{Fault, Trouble};
-pub(crate) use versions::ACCOUNT as API_VERSION;
+pub(crate) use versions::{ACCOUNT as API_VERSION, VERSIONS};
 pub(crate) use webhooks::Endpoint;
 pub(crate) use world::World;
 

@@ -6,7 +6,7 @@ use levqor_runtime::testing::eventually;
 use serde_json::json;
 
 use crate::{
-    fakes::stripe::{Buyer, Endpoint, KEY, Stripe, Trouble},
+    fakes::stripe::{API_VERSION, Buyer, Endpoint, KEY, Stripe, Trouble},
     stripe::SECRET,
 };
 
@@ -32,7 +32,8 @@ impl Shop {
     /// Stripe's API fails now and then.
     pub(crate) fn trouble(&self) {
         let mut trouble = Trouble::seeded(self.seed);
-        (trouble.rate_limited, trouble.internal, trouble.cut) = (0.01, 0.01, 0.01);
+        (trouble.rate_limited, trouble.internal, trouble.cut, trouble.slow) = (0.01, 0.01, 0.01, 0.01);
+        trouble.slowness = Duration::from_millis(500);
         self.stripe.trouble(trouble);
     }
 
@@ -41,10 +42,11 @@ impl Shop {
         vec![("STRIPE_SECRET_KEY", KEY.to_owned()), ("STRIPE_API_BASE", self.stripe.url())]
     }
 
-    /// Webhooks go there from now on; some come twice, and neighbours in another order.
+    /// Webhooks go there from now on; some come twice, some late, and neighbours in another order.
     pub(crate) fn deliver_to(&self, door: SocketAddr) {
         let mut endpoint = Endpoint::new(&format!("http://{door}/webhooks/stripe"), SECRET, self.seed);
         endpoint.doubled = 0.1;
+        (endpoint.late, endpoint.lateness) = (0.02, Duration::from_secs(1));
         endpoint.jitter = Duration::from_millis(30);
         endpoint.longest_pause = Duration::from_millis(200);
         self.stripe.world().register(endpoint);
@@ -75,7 +77,7 @@ impl Shop {
         self.sell();
         self.close();
         let world = self.stripe.world();
-        world.since(before).1.into_iter().map(|event| world.webhook(event)).collect()
+        world.since(before).1.into_iter().map(|event| world.webhook(event, API_VERSION)).collect()
     }
 
     /// The money that is under way comes.

@@ -5,7 +5,11 @@ use std::fmt;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 use super::lifecycles::{Cast, LIFECYCLES, Lifecycle};
-use crate::{fakes::stripe::Stripe, harness::Mesh, stripe::sign};
+use crate::{
+    fakes::stripe::{API_VERSION, Stripe, VERSIONS},
+    harness::Mesh,
+    stripe::sign,
+};
 
 /// The most duplicates of an event.
 const MOST_DUPLICATES: usize = 3;
@@ -30,6 +34,8 @@ pub(super) struct Case {
     pub(super) lifecycle: &'static Lifecycle,
     pub(super) cast: Cast,
     dice: StdRng,
+    /// The API version in which its events come.
+    version: &'static str,
     /// How eagerly Stripe goes on before its events are delivered.
     haste: f64,
     steps: usize,
@@ -47,7 +53,8 @@ impl Case {
         let lifecycle =
             LIFECYCLES.choose_weighted(&mut dice, |lifecycle| lifecycle.weight).expect("there are some");
         let haste = *[0.1, 0.5, 0.9].choose(&mut dice).expect("there are three");
-        Self { dice, haste, ..Self::of(lifecycle, telling, seed) }
+        let version = VERSIONS.choose(&mut dice).expect("there are some");
+        Self { dice, version, haste, ..Self::of(lifecycle, telling, seed) }
     }
 
     /// The lifecycle's reference.
@@ -62,6 +69,7 @@ impl Case {
             lifecycle,
             cast: Cast::new(),
             dice: StdRng::seed_from_u64(seed),
+            version: API_VERSION,
             haste: 0.0,
             steps: 0,
             rests: 0,
@@ -136,7 +144,7 @@ impl Case {
         }
         let names: Vec<_> = now.iter().map(|event| stripe.world().event(*event).0.to_owned()).collect();
         self.story.push(format!("delivered: {}", names.join(" beside ")));
-        let bodies: Vec<_> = now.iter().map(|event| stripe.world().webhook(*event)).collect();
+        let bodies: Vec<_> = now.iter().map(|event| stripe.world().webhook(*event, self.version)).collect();
         let posts = bodies.into_iter().map(|body| async move {
             let answer = mesh.post_webhook("/webhooks/stripe", &sign(&body), body).await;
             assert_eq!(answer.status, 200, "{}", answer.text);
@@ -150,8 +158,8 @@ impl fmt::Display for Case {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             formatter,
-            "the case of seed {} ({}), again with LEVQOR_PROPERTY_SEED={} LEVQOR_PROPERTY_CASES=1:",
-            self.seed, self.lifecycle.name, self.seed
+            "the case of seed {} ({}, in {}), again with LEVQOR_PROPERTY_SEED={} LEVQOR_PROPERTY_CASES=1:",
+            self.seed, self.lifecycle.name, self.version, self.seed
         )?;
         write!(formatter, "{}", self.story.join("\n"))
     }

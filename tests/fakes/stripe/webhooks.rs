@@ -190,8 +190,8 @@ impl World {
         self.under_way
     }
 
-    /// The body of the event with this number, to be delivered by hand to an endpoint without quirks.
-    pub(crate) fn webhook(&self, number: usize) -> String {
-        self.events[number].render(versions::ACCOUNT).to_string()
+    /// The body of the event with this number, to be delivered by hand to an endpoint of this version without quirks.
+    pub(crate) fn webhook(&self, number: usize, version: &str) -> String {
+        self.events[number].render(version).to_string()
     }
 }

@@ -44,7 +44,7 @@ async fn what_no_request_did_names_no_request() {
     assert_eq!(list.json["data"][0]["request"], json!({"id": null, "idempotency_key": null}));
     let one = stripe.get(&format!("/v1/events/{}", list.ids()[0])).await;
     assert_eq!(one.json, list.json["data"][0]);
-    assert_eq!(stripe.world().webhook(3), one.json.to_string(), "as a test delivers it by hand");
+    assert_eq!(stripe.world().webhook(3, API_VERSION), one.json.to_string(), "as a test delivers it by hand");
     assert_eq!(stripe.get("/v1/events/evt_none").await.status, 404);
 }
 
