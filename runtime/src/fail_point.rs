@@ -39,8 +39,6 @@ fail_points! {
     WebhookStored = "webhook.stored",
     /// What an older version laid aside was taken up; nothing else of the claim is done.
     JournalTakenUp = "journal.taken_up",
-    /// What nothing follows from was laid aside; nothing is claimed.
-    JournalLaidAside = "journal.laid_aside",
     /// Keys are leased; nothing of them is loaded.
     JournalClaimed = "journal.claimed",
     /// After a lapse: the try of one event is counted; it has not begun.

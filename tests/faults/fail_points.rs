@@ -64,7 +64,7 @@ fn places(point: FailPoint) -> (&'static [Role], Way) {
         | P::MessageSettled => (&[N], Way::Sale),
         P::MessageDoubted | P::MessageResolved => (&[N], Way::Doubt),
         P::JournalCharged | P::JournalServedAlone => (&[B], Way::SaleAfterLapse),
-        P::JournalLaidAside | P::ReplayCommitted => (&[B], Way::Replay),
+        P::ReplayCommitted => (&[B], Way::Replay),
         P::ScheduleTaken | P::ScheduleDeferred => (&[B], Way::Day),
         P::BodiesPurged => (&[B], Way::Month),
         P::JournalTakenUp => (&[B], Way::LaidAside),

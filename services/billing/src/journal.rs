@@ -46,8 +46,8 @@ use crate::{
 
 /// Keys that this process works on at once.
 const CONCURRENCY: usize = 8;
-/// Events that nothing follows from, laid aside or taken up again in one statement.
-const UNHEEDED: i64 = 500;
+/// Events that an older version laid aside, taken up again in one statement.
+const TAKEN_UP: i64 = 500;
 /// How often this process looks for events that an older version laid aside and this one heeds: at its start, and again
 /// because during an upgrade the older version is still at it.
 const LOOK_AGAIN_SECONDS: u64 = 60;
@@ -91,12 +91,12 @@ impl Journal {
             return Ok(());
         }
         let without_bodies = self.billing.stripe.is_some();
-        let taken_up = events::take_up_heeded(conn, &SessionEvent::TYPES, without_bodies, UNHEEDED).await?;
+        let taken_up = events::take_up_heeded(conn, &SessionEvent::TYPES, without_bodies, TAKEN_UP).await?;
         if taken_up > 0 {
             FailPoint::JournalTakenUp.reached();
             tracing::info!(taken_up, "Stripe events that an older version laid aside are taken up");
         }
-        if taken_up < UNHEEDED.unsigned_abs() {
+        if taken_up < TAKEN_UP.unsigned_abs() {
             self.looked.store(now, Ordering::Relaxed);
         }
         Ok(())
@@ -287,18 +287,8 @@ impl Source for Journal {
     async fn claim(&self, limit: i64) -> Result<Vec<Lease>, DbError> {
         let mut conn = self.db().acquire().await?;
         self.take_up_heeded(&mut conn).await?;
-        // Replayed, or left pending by a version that heeds more than this one.
-        let settled = events::settle_unheeded(&mut conn, &SessionEvent::TYPES, UNHEEDED).await?;
-        if settled > 0 {
-            FailPoint::JournalLaidAside.reached();
-            self.billing.metrics.judged(State::Unheeded, settled);
-            tracing::debug!(settled, "Stripe events that nothing follows from were laid aside");
-        }
-        if settled == UNHEEDED.unsigned_abs() {
-            self.wake().notify_one();
-        }
         let drawn = self.fences.draw();
-        let claimed = leases::claim(&mut conn, &SessionEvent::TYPES, limit, &drawn).await;
+        let claimed = leases::claim(&mut conn, limit, &drawn).await;
         drawn.answered(claimed)
     }
 

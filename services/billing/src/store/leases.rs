@@ -22,16 +22,15 @@ pub struct Lease {
 
 /// Claims up to `limit` keys that have due events and no live lease, the longest due first. Two claimers never get the
 /// same key: the row decides. They lock rows in the order of the keys, so they cannot deadlock. A lease that this claimer
-/// took before without hearing of it is not alive. Only events of these types count.
+/// took before without hearing of it is not alive.
 pub(crate) async fn claim(
     conn: &mut PgConnection,
-    heeded: &[&str],
     limit: i64,
     drawn: &Drawn<'_>,
 ) -> Result<Vec<Lease>, DbError> {
     let lease = PgInterval::try_from(work::LEASE).unwrap_or_default();
-    // A window over the longest due events keeps a claim cheap in a backlog. Leased keys are left out before the window
-    // is cut, so a busy key cannot hide the others behind it for longer than it takes to lease it.
+    // A window over the longest due events makes a claim cost the same however long a backlog is. Leased keys are left out
+    // before the window is cut, so a busy key cannot hide the others behind it for longer than it takes to lease it.
     sqlx::query!(
         r#"
         WITH due AS (
@@ -39,23 +38,22 @@ pub(crate) async fn claim(
             FROM stripe_events AS event
             WHERE event.state = 'PENDING'
               AND event.due_time <= runtime.now()
-              AND event.type = ANY ($3::text[])
               AND NOT EXISTS (
                   SELECT 1 FROM runtime.leases AS lease
                   WHERE lease.key = 'stripe:' || event.lease_key
-                    AND lease.leased_until > runtime.now() AND lease.fence <> ALL ($5)
+                    AND lease.leased_until > runtime.now() AND lease.fence <> ALL ($4)
               )
             ORDER BY event.due_time
-            LIMIT 1000
+            LIMIT 100
         ),
         wanted AS (
             SELECT 'stripe:' || lease_key AS key FROM due GROUP BY lease_key ORDER BY min(due_time) LIMIT $1
         ),
         claimed AS (
             INSERT INTO runtime.leases AS lease (key, leased_until, fence)
-            SELECT key, runtime.now() + $2, $4 FROM wanted ORDER BY key
+            SELECT key, runtime.now() + $2, $3 FROM wanted ORDER BY key
             ON CONFLICT (key) DO UPDATE SET leased_until = excluded.leased_until, fence = excluded.fence
-            WHERE lease.leased_until <= runtime.now() OR lease.fence = ANY ($5)
+            WHERE lease.leased_until <= runtime.now() OR lease.fence = ANY ($4)
             RETURNING lease.key, lease.fence
         )
         -- The table reads as it was before this statement: whoever settles removes the lease, so one that was there
@@ -66,7 +64,6 @@ pub(crate) async fn claim(
         "#,
         limit,
         lease,
-        heeded as _,
         drawn.fence(),
         drawn.unanswered(),
     )

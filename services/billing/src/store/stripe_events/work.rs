@@ -69,31 +69,6 @@ pub(crate) async fn pending(
     .collect()
 }
 
-/// Lays up to `limit` due events aside that are of none of these types, since nothing follows from them; how many. They
-/// need no lease: there is nothing to apply, and a version that heeds them takes them up again.
-pub(crate) async fn settle_unheeded(
-    conn: &mut PgConnection,
-    heeded: &[&str],
-    limit: i64,
-) -> Result<u64, DbError> {
-    let settled = sqlx::query!(
-        "UPDATE stripe_events
-         SET state = 'UNHEEDED', attempts = attempts + 1, failure = NULL, process_time = runtime.now()
-         WHERE (event_id, create_time) IN (
-             SELECT event_id, create_time FROM stripe_events
-             WHERE state = 'PENDING' AND due_time <= runtime.now() AND type <> ALL ($1::text[])
-             ORDER BY due_time
-             LIMIT $2
-             FOR UPDATE SKIP LOCKED
-         )",
-        heeded as _,
-        limit,
-    )
-    .execute(conn)
-    .await?;
-    Ok(settled.rows_affected())
-}
-
 /// Makes up to `limit` events pending that were laid aside although they are of one of these types; how many. An older
 /// version did that, before an upgrade or during one. What nothing can be seen of any more stays where it is.
 pub(crate) async fn take_up_heeded(

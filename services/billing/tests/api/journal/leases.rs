@@ -45,20 +45,6 @@ async fn five_claimers_at_once_get_each_key_once_and_never_deadlock() {
 }
 
 #[tokio::test]
-async fn what_nothing_follows_from_is_settled_without_a_lease_and_by_the_hundred() {
-    let idle = Idle::start(&[]).await;
-    idle.execute(
-        "INSERT INTO stripe_events (event_id, create_time, type, livemode, lease_key, body)
-         SELECT 'evt_' || n, now(), 'customer.updated', false, 'cus_' || n, '{}' FROM generate_series(1, 600) AS n",
-    )
-    .await;
-    assert!(idle.journal.claim(10).await.expect("claimed").is_empty());
-    assert_eq!(idle.count(PENDING).await, 100, "five hundred in one statement");
-    assert!(idle.journal.claim(10).await.expect("claimed").is_empty());
-    assert_eq!((idle.count(PENDING).await, idle.count("SELECT count(*) FROM runtime.leases").await), (0, 0));
-}
-
-#[tokio::test]
 async fn a_key_is_worked_on_by_one_worker_at_a_time() {
     let idle = with_one_event().await;
     let lease = idle.journal.claim(10).await.expect("claimed").remove(0);

@@ -25,6 +25,19 @@ async fn an_event_of_a_type_that_nothing_follows_from_is_laid_aside_and_says_so(
 }
 
 #[tokio::test]
+async fn what_a_newer_version_left_pending_is_laid_aside() {
+    let idle = Idle::start(&[]).await;
+    for n in 0..3 {
+        let event = event(&format!("evt_{n}"), "customer.reinvented", &json!({"id": format!("cus_{n}")}));
+        idle.store(&event, &format!("cus_{n}")).await;
+    }
+    idle.work().await;
+    assert_eq!(idle.count(UNHEEDED).await, 3);
+    assert_eq!(idle.event("evt_0").await, ("UNHEEDED".to_owned(), 1, String::new()));
+    assert_eq!(idle.count("SELECT count(*) FROM runtime.leases").await, 0);
+}
+
+#[tokio::test]
 async fn what_an_older_version_laid_aside_is_taken_up_at_the_start() {
     let idle = Idle::start(&[]).await;
     idle.store(&event("evt_1", COMPLETED, &session("cs_1")), "cs_1").await;
