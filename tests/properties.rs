@@ -133,17 +133,18 @@ async fn trouble_with_stripes_api_only_puts_the_end_off() {
     let mut stage = Stage::with_a_key().await;
     let references = stage.references().await;
     let seeds = seeds(FEW, FEW);
-    let mut trouble = Trouble::seeded(seeds.start);
+    // Whom it hits is up to the order in which requests come, whatever its seed.
+    let mut trouble = Trouble::seeded(1);
     (trouble.rate_limited, trouble.internal, trouble.cut, trouble.slow) = (0.2, 0.2, 0.1, 0.1);
     trouble.slowness = Duration::from_millis(50);
     stage.stripe.trouble(trouble);
     stage.troubled = true;
-    let alone = seeds.end - seeds.start == 1;
+    let all = seeds.end - seeds.start == FEW;
     stage.compare(&references, cases(seeds, Telling::Shuffled)).await;
     let again = "SELECT count(*) FROM stripe_events WHERE attempts > 1";
     let again: i64 =
         sqlx::query_scalar(again).fetch_one(stage.mesh.billing_db().pool()).await.expect("a count");
-    assert!(again > 0 || alone, "nothing was in trouble");
+    assert!(again > 0 || !all, "nothing was in trouble");
     stage.finish().await;
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct Effects {
 pub(crate) struct Mesh {
     server: Rc<Server>,
     binary: PathBuf,
-    databases: [String; 2],
+    databases: Vec<String>,
     ports: [SocketAddr; 3],
     processes: RefCell<Vec<Process>>,
     billing: PgPool,
@@ -43,26 +43,29 @@ impl Mesh {
     /// Starts everything.
     pub(crate) async fn start() -> anyhow::Result<Self> {
         let server = Rc::new(Server::start().await?);
-        Self::of_build(server, Path::new(THIS_BUILD), ["billing", "notifications"]).await
+        Self::of_build(server, Path::new(THIS_BUILD)).await
     }
 
     /// A mesh of another build, with databases of its own on the same PostgreSQL.
     pub(crate) async fn beside(&self, binary: &Path) -> anyhow::Result<Self> {
-        let databases = ["billing_beside", "notifications_beside"];
-        Self::of_build(Rc::clone(&self.server), binary, databases).await
+        Self::of_build(Rc::clone(&self.server), binary).await
     }
 
-    async fn of_build(server: Rc<Server>, binary: &Path, databases: [&str; 2]) -> anyhow::Result<Self> {
-        let urls = databases.map(|name| server.url(name));
-        for ((role, name), url) in Role::ALL.iter().zip(databases).zip(&urls) {
+    async fn of_build(server: Rc<Server>, binary: &Path) -> anyhow::Result<Self> {
+        let ports = free_ports();
+        let mut urls = Vec::new();
+        for role in [Role::Billing, Role::Notifications] {
+            let name = format!("{}_{}", role.name(), ports[0].port());
             server.execute(&format!("CREATE DATABASE {name}")).await?;
-            let mut migrate = levqor(binary, &["migrate", role.name()]);
-            let status = migrate.env("LEVQOR_DATABASE_URL", url).status()?;
+            let url = server.url(&name);
+            let status =
+                levqor(binary, &["migrate", role.name()]).env("LEVQOR_DATABASE_URL", &url).status()?;
             anyhow::ensure!(status.success(), "cannot migrate {name}");
+            urls.push(url);
         }
         let mesh = Self {
             binary: binary.to_owned(),
-            ports: free_ports(),
+            ports,
             processes: RefCell::default(),
             billing: PgPool::connect(&urls[0]).await?,
             notifications: PgPool::connect(&urls[1]).await?,

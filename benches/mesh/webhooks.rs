@@ -24,14 +24,14 @@ pub(crate) async fn measure(mesh: &Mesh, connections: &[usize], span: Duration) 
     println!("|---|---|---|---|---|---|---|---|---|");
     for &connections in connections {
         let mut doors = Doors::open(mesh.gateway(), connections).await?;
-        let (mut floors, mut loads) = (Vec::new(), Vec::new());
-        let waiting = mesh.pending().await?;
+        let (mut floors, mut loads, mut waiting) = (Vec::new(), Vec::new(), 0);
         let seconds: Vec<_> = (0..span.as_secs()).collect();
         for turn in seconds.chunks(TURN).map(|turn| Duration::from_secs(turn.len() as u64)) {
             floors.push(floor::measure(&mesh.postgres(), connections, turn)?);
+            waiting -= mesh.pending().await?;
             loads.push(doors.webhooks(turn).await?);
+            waiting += mesh.pending().await?;
         }
-        let waiting = mesh.pending().await? - waiting;
         let both = floors.into_iter().reduce(Load::and).zip(loads.into_iter().reduce(Load::and));
         let (floor, load) = both.context("a span is a second at least")?;
         println!(

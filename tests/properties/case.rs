@@ -35,7 +35,7 @@ pub(super) struct Case {
     pub(super) cast: Cast,
     dice: StdRng,
     /// The API version in which its events come.
-    version: &'static str,
+    pub(super) version: &'static str,
     /// How eagerly Stripe goes on before its events are delivered.
     haste: f64,
     steps: usize,

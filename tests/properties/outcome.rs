@@ -1,5 +1,5 @@
 //! What the mesh made of a case: every row that belongs to it, with ids replaced by what they are ids of, and without
-//! the times of our own clock and the version in which events came.
+//! the times of our own clock.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::{fakes::stripe::Stripe, harness::Mesh};
 const ORDERS: &str = "SELECT to_jsonb(o) - '{create_time,update_time}'::text[] FROM orders o
      WHERE stripe_checkout_session_id = ANY ($1)";
 const EVENTS: &str =
-    "SELECT to_jsonb(e) - '{sequence,receive_time,due_time,attempts,trace_parent,body,process_time,api_version}'::text[]
+    "SELECT to_jsonb(e) - '{sequence,receive_time,due_time,attempts,trace_parent,body,process_time}'::text[]
          || jsonb_build_object('done', process_time IS NOT NULL)
      FROM stripe_events e WHERE event_id = ANY ($1)";
 const AUDIT: &str =
@@ -104,7 +104,8 @@ impl Names {
             (id, format!("<{kind} {n}>"))
         };
         let token = (case.cast.token.clone(), "<buyer>".to_owned());
-        Self(ids.enumerate().map(name).chain([token]).collect())
+        let version = (case.version.to_owned(), "<version>".to_owned());
+        Self(ids.enumerate().map(name).chain([token, version]).collect())
     }
 
     /// Names what follows from something of the case.

@@ -13,7 +13,7 @@ use std::{
     slice,
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -46,8 +46,8 @@ use crate::{
 
 /// Keys that this process works on at once.
 const CONCURRENCY: usize = 8;
-/// Events that an older version laid aside, taken up again in one statement.
-const TAKEN_UP: i64 = 500;
+/// Events that are laid aside, or taken up again, in one statement.
+const ASIDE: i64 = 500;
 /// How often this process looks for events that an older version laid aside and this one heeds: at its start, and again
 /// because during an upgrade the older version is still at it.
 const LOOK_AGAIN_SECONDS: u64 = 60;
@@ -65,6 +65,8 @@ pub struct Journal {
     fences: Fences,
     /// When it last looked for what an older version laid aside, in seconds since 1970.
     looked: AtomicI64,
+    /// Whether an event was pending from which nothing follows: there may be more of them.
+    unheeded: AtomicBool,
 }
 
 /// An event that is worked on, with the span that goes on from the request that brought it.
@@ -77,7 +79,12 @@ impl Journal {
     /// The journal of this service.
     #[must_use]
     pub fn new(billing: Arc<Billing>) -> Self {
-        Self { billing, fences: Fences::default(), looked: AtomicI64::new(0) }
+        Self {
+            billing,
+            fences: Fences::default(),
+            looked: AtomicI64::new(0),
+            unheeded: AtomicBool::new(false),
+        }
     }
 
     fn db(&self) -> &Db {
@@ -91,13 +98,29 @@ impl Journal {
             return Ok(());
         }
         let without_bodies = self.billing.stripe.is_some();
-        let taken_up = events::take_up_heeded(conn, &SessionEvent::TYPES, without_bodies, TAKEN_UP).await?;
+        let taken_up = events::take_up_heeded(conn, &SessionEvent::TYPES, without_bodies, ASIDE).await?;
         if taken_up > 0 {
             FailPoint::JournalTakenUp.reached();
             tracing::info!(taken_up, "Stripe events that an older version laid aside are taken up");
         }
-        if taken_up < TAKEN_UP.unsigned_abs() {
+        if taken_up < ASIDE.unsigned_abs() {
             self.looked.store(now, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Lays aside what nothing follows from, once some of it was seen: it was replayed, or left pending by a version that
+    /// heeds more than this one. There may be much of it, and what something follows from waits behind it.
+    async fn lay_aside(&self, conn: &mut PgConnection) -> Result<(), DbError> {
+        if !self.unheeded.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let laid_aside = events::lay_aside(conn, &SessionEvent::TYPES, ASIDE).await?;
+        if laid_aside > 0 {
+            self.billing.metrics.judged(State::Unheeded, laid_aside);
+            tracing::debug!(laid_aside, "Stripe events that nothing follows from were laid aside");
+            self.unheeded.store(true, Ordering::Relaxed);
+            self.wake().notify_one();
         }
         Ok(())
     }
@@ -139,18 +162,24 @@ impl Journal {
     }
 
     /// Counts a try of the event of the key that is due for longest; the event's sequence number, unless that was the last
-    /// try.
+    /// try. What nothing follows from is laid aside before, unread, since that may be what takes the worker with it.
     async fn charge(&self, lease: &Lease) -> Result<Option<i64>, DbError> {
         let mut tx = self.db().begin().await?;
         if !leases::hold(&mut tx, lease).await? {
             return Ok(None);
         }
-        let Some(event) = events::longest_due(&mut tx, &lease.key).await? else { return Ok(None) };
+        let laid_aside = events::lay_aside_of(&mut tx, &lease.key, &SessionEvent::TYPES).await?;
+        let Some(event) = events::longest_due(&mut tx, &lease.key).await? else {
+            tx.commit().await?;
+            self.billing.metrics.judged(State::Unheeded, laid_aside);
+            return Ok(None);
+        };
         let attempts = event.this.attempts;
         let verdict = Verdict::failed("a try of it did not end", attempts, work::MAX_ATTEMPTS);
         let retry_at = tx.now().await? + work::backoff(attempts + 1);
         events::settle(&mut tx, &lease.key, &event.this, &verdict, Some(retry_at)).await?;
         tx.commit().await?;
+        self.billing.metrics.judged(State::Unheeded, laid_aside);
         if verdict.state() == State::Pending {
             return Ok(Some(event.this.sequence));
         }
@@ -208,6 +237,9 @@ impl Journal {
             self.billing.metrics.paid(&amount, tier);
         }
         for (event, span, verdict) in settled {
+            if verdict.state() == State::Unheeded {
+                self.unheeded.store(true, Ordering::Relaxed);
+            }
             self.billing.metrics.judged(verdict.state(), 1);
             span.in_scope(|| report(event.event_id.as_str(), &event.event_type, &verdict));
         }
@@ -287,6 +319,7 @@ impl Source for Journal {
     async fn claim(&self, limit: i64) -> Result<Vec<Lease>, DbError> {
         let mut conn = self.db().acquire().await?;
         self.take_up_heeded(&mut conn).await?;
+        self.lay_aside(&mut conn).await?;
         let drawn = self.fences.draw();
         let claimed = leases::claim(&mut conn, limit, &drawn).await;
         drawn.answered(claimed)

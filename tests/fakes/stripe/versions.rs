@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 pub(crate) const ACCOUNT: &str = "2026-10-28.endive";
 /// The oldest that the fake can show: before it, payment intents listed all their charges.
 const OLDEST: &str = "2022-11-15";
-/// Versions between which fields moved, the account's among them.
-pub(crate) const VERSIONS: [&str; 4] = [OLDEST, "2024-06-20", "2025-06-30.basil", ACCOUNT];
+/// Versions between which fields moved; those of a checkout session that we read have not.
+pub(crate) const VERSIONS: [&str; 3] = [OLDEST, "2025-06-30.basil", ACCOUNT];
 /// Invoices got a parent and payments of their own, and periods moved from subscriptions to their items.
 const BASIL: &str = "2025-03-31";
 /// `hosted` became `hosted_page`.

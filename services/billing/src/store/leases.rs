@@ -6,14 +6,11 @@ use levqor_runtime::{
 };
 use sqlx::{PgConnection, postgres::types::PgInterval};
 
-use super::known;
-use crate::domain::stripe_id::StripeId;
-
 /// The right to work on a key, until it expires and somebody else takes it.
 #[derive(Clone)]
 pub struct Lease {
     /// The lease key of the events, without the prefix.
-    pub(crate) key: StripeId,
+    pub(crate) key: String,
     /// New with every claim.
     pub(crate) fence: i64,
     /// The lease before this one ran out: its worker was killed, panicked, or could not settle. Or nobody heard of it.
@@ -29,9 +26,11 @@ pub(crate) async fn claim(
     drawn: &Drawn<'_>,
 ) -> Result<Vec<Lease>, DbError> {
     let lease = PgInterval::try_from(work::LEASE).unwrap_or_default();
-    // A window over the longest due events makes a claim cost the same however long a backlog is. Leased keys are left out
-    // before the window is cut, so a busy key cannot hide the others behind it for longer than it takes to lease it.
-    sqlx::query!(
+    // With a window over the longest due events a claim costs the same however long a backlog is, but for events of leased
+    // keys. Those are left out before the window is cut, so a busy key cannot hide the others behind it for longer than
+    // it takes to lease it.
+    sqlx::query_as!(
+        Lease,
         r#"
         WITH due AS (
             SELECT event.lease_key, event.due_time
@@ -68,17 +67,15 @@ pub(crate) async fn claim(
         drawn.unanswered(),
     )
     .fetch_all(conn)
-    .await?
-    .into_iter()
-    .map(|row| Ok(Lease { key: known("key", &row.key)?, fence: row.fence, lapsed: row.lapsed }))
-    .collect()
+    .await
+    .map_err(DbError::from)
 }
 
 /// Locks the lease until the transaction ends. False where it was taken over or released: then change nothing.
 pub(crate) async fn hold(conn: &mut PgConnection, lease: &Lease) -> Result<bool, DbError> {
     let held = sqlx::query_scalar!(
         "SELECT fence FROM runtime.leases WHERE key = 'stripe:' || $1 AND fence = $2 FOR UPDATE",
-        lease.key.as_str(),
+        lease.key,
         lease.fence,
     )
     .fetch_optional(conn)
@@ -90,7 +87,7 @@ pub(crate) async fn hold(conn: &mut PgConnection, lease: &Lease) -> Result<bool,
 pub(crate) async fn release(conn: &mut PgConnection, lease: &Lease) -> Result<(), DbError> {
     sqlx::query!(
         "DELETE FROM runtime.leases WHERE key = 'stripe:' || $1 AND fence = $2",
-        lease.key.as_str(),
+        lease.key,
         lease.fence
     )
     .execute(conn)
@@ -102,7 +99,7 @@ pub(crate) async fn release(conn: &mut PgConnection, lease: &Lease) -> Result<()
 pub(crate) async fn end(conn: &mut PgConnection, lease: &Lease) -> Result<(), DbError> {
     sqlx::query!(
         "UPDATE runtime.leases SET leased_until = runtime.now() WHERE key = 'stripe:' || $1 AND fence = $2",
-        lease.key.as_str(),
+        lease.key,
         lease.fence
     )
     .execute(conn)

@@ -34,7 +34,7 @@ pub(crate) struct Pending {
 /// their bodies only where those are needed.
 pub(crate) async fn pending(
     conn: &mut PgConnection,
-    lease_key: &StripeId,
+    lease_key: &str,
     only: Option<i64>,
     with_bodies: bool,
     limit: i64,
@@ -47,7 +47,7 @@ pub(crate) async fn pending(
              AND CASE WHEN $4::bigint IS NULL THEN due_time <= runtime.now() ELSE sequence = $4 END
            ORDER BY sequence
            LIMIT $3"#,
-        lease_key.as_str(),
+        lease_key,
         with_bodies,
         limit,
         only,
@@ -67,6 +67,47 @@ pub(crate) async fn pending(
         })
     })
     .collect()
+}
+
+/// Lays those of the `limit` longest due events aside that are of none of these types, since nothing follows from them;
+/// how many. They need no lease: there is nothing to apply, and a version that heeds them takes them up again.
+pub(crate) async fn lay_aside(conn: &mut PgConnection, heeded: &[&str], limit: i64) -> Result<u64, DbError> {
+    let laid_aside = sqlx::query!(
+        "UPDATE stripe_events AS event
+         SET state = 'UNHEEDED', attempts = attempts + 1, failure = NULL, process_time = runtime.now()
+         FROM (
+             SELECT event_id, create_time FROM stripe_events
+             WHERE state = 'PENDING' AND due_time <= runtime.now()
+             ORDER BY due_time
+             LIMIT $2
+             FOR UPDATE SKIP LOCKED
+         ) AS due
+         WHERE event.event_id = due.event_id AND event.create_time = due.create_time
+           AND event.type <> ALL ($1::text[])",
+        heeded as _,
+        limit,
+    )
+    .execute(conn)
+    .await?;
+    Ok(laid_aside.rows_affected())
+}
+
+/// The same with all due events of a key, in the transaction that holds its lease.
+pub(crate) async fn lay_aside_of(
+    conn: &mut PgConnection,
+    lease_key: &str,
+    heeded: &[&str],
+) -> Result<u64, DbError> {
+    let laid_aside = sqlx::query!(
+        "UPDATE stripe_events
+         SET state = 'UNHEEDED', attempts = attempts + 1, failure = NULL, process_time = runtime.now()
+         WHERE lease_key = $1 AND state = 'PENDING' AND due_time <= runtime.now() AND type <> ALL ($2::text[])",
+        lease_key,
+        heeded as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(laid_aside.rows_affected())
 }
 
 /// Makes up to `limit` events pending that were laid aside although they are of one of these types; how many. An older
@@ -96,13 +137,13 @@ pub(crate) async fn take_up_heeded(
 }
 
 /// Whether a key has more to do now.
-pub(crate) async fn has_pending(conn: &mut PgConnection, lease_key: &StripeId) -> Result<bool, DbError> {
+pub(crate) async fn has_pending(conn: &mut PgConnection, lease_key: &str) -> Result<bool, DbError> {
     let more = sqlx::query_scalar!(
         r#"SELECT EXISTS (
                SELECT 1 FROM stripe_events
                WHERE lease_key = $1 AND state = 'PENDING' AND due_time <= runtime.now()
            ) AS "more!""#,
-        lease_key.as_str(),
+        lease_key,
     )
     .fetch_one(conn)
     .await?;
@@ -117,17 +158,14 @@ pub(crate) struct Due {
 }
 
 /// The event of a key that is due for longest.
-pub(crate) async fn longest_due(
-    conn: &mut PgConnection,
-    lease_key: &StripeId,
-) -> Result<Option<Due>, DbError> {
+pub(crate) async fn longest_due(conn: &mut PgConnection, lease_key: &str) -> Result<Option<Due>, DbError> {
     let row = sqlx::query!(
         "SELECT sequence, event_id, type AS event_type, attempts, replays
          FROM stripe_events
          WHERE lease_key = $1 AND state = 'PENDING' AND due_time <= runtime.now()
          ORDER BY due_time, sequence
          LIMIT 1",
-        lease_key.as_str(),
+        lease_key,
     )
     .fetch_optional(conn)
     .await?;
@@ -142,7 +180,7 @@ pub(crate) async fn longest_due(
 /// loaded: then it stays pending, because what the try saw was seen before.
 pub(crate) async fn settle(
     conn: &mut PgConnection,
-    lease_key: &StripeId,
+    lease_key: &str,
     this: &Try,
     verdict: &Verdict,
     retry_at: Option<DateTime<Utc>>,
@@ -152,7 +190,7 @@ pub(crate) async fn settle(
          SET state = $3, failure = $4, attempts = $6, due_time = coalesce($5, due_time),
              process_time = CASE WHEN $3 IN ('PROCESSED', 'UNHEEDED') THEN runtime.now() END
          WHERE lease_key = $1 AND sequence = $2 AND state = 'PENDING' AND replays = $7",
-        lease_key.as_str(),
+        lease_key,
         this.sequence,
         verdict.state().as_str(),
         verdict.failure(),

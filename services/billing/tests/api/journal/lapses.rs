@@ -54,6 +54,26 @@ async fn a_poisonous_event_is_quarantined_in_the_end_and_raised() {
 }
 
 #[tokio::test]
+async fn what_nothing_follows_from_is_laid_aside_and_not_charged_where_nobody_can_read_it() {
+    let idle = with_poison().await;
+    idle.execute("UPDATE stripe_events SET type = 'customer.reinvented' WHERE event_id = 'evt_poison'").await;
+    idle.work().await;
+    idle.outlive_leases().await;
+    idle.work().await;
+    assert_eq!(idle.event("evt_poison").await, ("UNHEEDED".to_owned(), 1, String::new()));
+    assert_eq!(idle.count(OF_OTHERS).await, 2);
+}
+
+#[tokio::test]
+async fn a_key_in_a_new_spelling_is_worked_on_like_any_other() {
+    let idle = Idle::start(&[]).await;
+    idle.store(&event("evt_1", COMPLETED, &session("cs_1")), "a\nb").await;
+    idle.store(&event("evt_2", COMPLETED, &session("cs_2")), "cs_2").await;
+    idle.work().await;
+    assert_eq!(idle.count(OF_OTHERS).await, 2);
+}
+
+#[tokio::test]
 async fn one_outcome_that_cannot_be_stored_does_not_hold_back_the_others() {
     let idle = Idle::start(&[]).await;
     for id in ["cs_1", "cs_bad", "cs_2"] {
