@@ -17,7 +17,7 @@ pub(crate) async fn measure(mesh: &Mesh) -> anyhow::Result<()> {
     drain(mesh).await
 }
 
-/// From the order's transaction to the message's row in the other service, one at a time.
+/// From the commit that defers the call to the transaction that the call begins in the other service, one at a time.
 async fn pick_up(mesh: &Mesh) -> anyhow::Result<()> {
     let mut latencies = Vec::new();
     for _ in 0..200 {
@@ -25,7 +25,7 @@ async fn pick_up(mesh: &Mesh) -> anyhow::Result<()> {
     }
     let latencies = Percentiles::of(latencies);
     println!(
-        "deferred calls, idle: pick-up and delivery p50 {:.2} ms, p99 {:.2} ms",
+        "deferred calls, idle: from the commit to the receiver's transaction p50 {:.2} ms, p99 {:.2} ms",
         latencies.p50_ms(),
         latencies.p99_ms()
     );

@@ -232,11 +232,11 @@ impl Mesh {
         Ok(())
     }
 
-    /// From the order's transaction to the stored welcome mail; both are PostgreSQL's clock.
+    /// From the order's commit to the transaction that stores the welcome mail; both are PostgreSQL's clock.
     pub(crate) async fn mail_delay(&self, session: &str) -> anyhow::Result<Duration> {
         loop {
             let order: Option<(uuid::Uuid, DateTime<Utc>)> = sqlx::query_as(
-                "SELECT order_id, update_time FROM orders WHERE stripe_checkout_session_id = $1",
+                "SELECT order_id, pg_xact_commit_timestamp(xmin) FROM orders WHERE stripe_checkout_session_id = $1",
             )
             .bind(session)
             .fetch_optional(&self.billing)

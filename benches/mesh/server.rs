@@ -28,6 +28,10 @@ impl Server {
         let floor =
             "CREATE TABLE floor (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text NOT NULL)";
         server.execute(floor).await?;
+        // So that it is known from when on a deferred call could be picked up.
+        server.execute("ALTER SYSTEM SET track_commit_timestamp = on").await?;
+        server.cluster.stop()?;
+        server.cluster.start()?;
         Ok(server)
     }
 

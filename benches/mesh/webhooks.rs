@@ -19,9 +19,9 @@ pub(crate) async fn measure(mesh: &Mesh, connections: &[usize], span: Duration) 
         "\nwebhooks accepted (only 200s), workers running; in turn with it pgbench, one 1.2 kB row per transaction:"
     );
     println!(
-        "| connections | floor/s | floor p50 ms | accepted/s | p50 ms | p99 ms | accepted of the floor | p50 of the floor's | journal drained/s |"
+        "| connections | floor/s | floor p50 ms | floor p99 ms | accepted/s | p50 ms | p99 ms | accepted of the floor | p50 of the floor's | journal drained/s |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|");
     for &connections in connections {
         let mut doors = Doors::open(mesh.gateway(), connections).await?;
         let (mut floors, mut loads, mut waiting) = (Vec::new(), Vec::new(), 0);
@@ -35,9 +35,10 @@ pub(crate) async fn measure(mesh: &Mesh, connections: &[usize], span: Duration) 
         let both = floors.into_iter().reduce(Load::and).zip(loads.into_iter().reduce(Load::and));
         let (floor, load) = both.context("a span is a second at least")?;
         println!(
-            "| {connections} | {:.0} | {:.2} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} |",
+            "| {connections} | {:.0} | {:.2} | {:.2} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} |",
             floor.per_second(),
             floor.latency.p50_ms(),
+            floor.latency.p99_ms(),
             load.per_second(),
             load.latency.p50_ms(),
             load.latency.p99_ms(),

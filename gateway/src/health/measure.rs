@@ -1,4 +1,5 @@
-//! Asks every service how it is, all at once, and at most once a second however many ask us.
+//! Asks every service how it is, all at once, and at most once a second however many ask us; ten times, while one is not
+//! ready.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,6 +23,8 @@ use tokio::{
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long a measurement counts.
 const FRESH: Duration = Duration::from_secs(1);
+/// The same of one that found a service not ready: when all of the mesh starts, that changes any moment.
+const FRESH_UNREADY: Duration = Duration::from_millis(100);
 
 /// What each service said, in the order of their names.
 pub(crate) struct Peers {
@@ -31,6 +34,12 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
+    /// Whether that still counts.
+    fn is_fresh(&self) -> bool {
+        let ready = self.peers.iter().all(|peer| peer.answer.as_ref().is_some_and(|answer| answer.ready));
+        self.asked.elapsed() < if ready { FRESH } else { FRESH_UNREADY }
+    }
+
     /// How long ago they were asked, in milliseconds.
     pub(crate) fn age_ms(&self) -> i64 {
         i64::try_from(self.asked.elapsed().as_millis()).unwrap_or(i64::MAX)
@@ -94,7 +103,7 @@ impl Meter {
     pub(crate) async fn measure(&self) -> Arc<Peers> {
         let mut last = self.last.lock().await;
         if let Some(peers) = &*last
-            && peers.asked.elapsed() < FRESH
+            && peers.is_fresh()
         {
             return Arc::clone(peers);
         }
@@ -103,7 +112,8 @@ impl Meter {
         let request_id = &id::request_id();
         let asked = self.services.iter().map(|service| async move {
             let answer = timeout(PATIENCE, self.ask(service, request_id)).await.ok().flatten();
-            if answer.is_none() {
+            let fell_silent = before(service).is_none_or(|before| before.answer.is_some());
+            if answer.is_none() && fell_silent {
                 tracing::warn!(service, "a service does not say how it is");
             }
             (service, answer)
