@@ -34,10 +34,10 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    /// Whether that still counts.
-    fn is_fresh(&self) -> bool {
+    /// For how long that counts.
+    fn counts_for(&self) -> Duration {
         let ready = self.peers.iter().all(|peer| peer.answer.as_ref().is_some_and(|answer| answer.ready));
-        self.asked.elapsed() < if ready { FRESH } else { FRESH_UNREADY }
+        if ready { FRESH } else { FRESH_UNREADY }
     }
 
     /// How long ago they were asked, in milliseconds.
@@ -103,7 +103,7 @@ impl Meter {
     pub(crate) async fn measure(&self) -> Arc<Peers> {
         let mut last = self.last.lock().await;
         if let Some(peers) = &*last
-            && peers.is_fresh()
+            && peers.asked.elapsed() < peers.counts_for()
         {
             return Arc::clone(peers);
         }
@@ -139,5 +139,21 @@ impl Meter {
         let request = outgoing.request(GetStatusRequest { service: service.to_owned() });
         let mut client = StatusServiceClient::new(self.channels.get(service)?);
         client.get_status(request).await.ok().map(tonic::Response::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_ready_is_asked_again_sooner() {
+        let says = |ready| Some(GetStatusResponse { ready, ..GetStatusResponse::default() });
+        for (other, counts_for) in [(says(true), FRESH), (says(false), FRESH_UNREADY), (None, FRESH_UNREADY)]
+        {
+            let peer = |answer| Peer::after(None, "any", answer, Clock::default().now());
+            let peers = Peers { peers: vec![peer(says(true)), peer(other)], asked: Instant::now() };
+            assert_eq!(peers.counts_for(), counts_for);
+        }
     }
 }
