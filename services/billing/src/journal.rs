@@ -118,7 +118,7 @@ impl Journal {
         let laid_aside = events::lay_aside(conn, &SessionEvent::TYPES, ASIDE).await?;
         if laid_aside > 0 {
             self.billing.metrics.judged(State::Unheeded, laid_aside);
-            tracing::debug!(laid_aside, "Stripe events that nothing follows from were laid aside");
+            tracing::debug!(settled = laid_aside, "Stripe events that nothing follows from were laid aside");
             self.unheeded.store(true, Ordering::Relaxed);
             self.wake().notify_one();
         }
