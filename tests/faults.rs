@@ -23,12 +23,20 @@ mod shop;
 use std::{net::SocketAddr, time::Duration};
 
 use levqor_runtime::{client::local_http_client, testing::Caller};
+use rand::Rng;
 use serde_json::Value;
 
-use crate::{harness::Answer, stripe::sign};
+use crate::{harness::Answer, settings::setting, stripe::sign};
 
 /// How long a test waits for an answer of a process that may be dead.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What chance draws from: given, or new, and said.
+fn fault_seed() -> u64 {
+    let seed = setting("LEVQOR_FAULT_SEED").unwrap_or_else(|| u64::from(rand::rng().random::<u32>()));
+    println!("LEVQOR_FAULT_SEED={seed} plays this run again");
+    seed
+}
 
 /// Posts with an idempotency key; the answer, if one comes.
 async fn post(door: SocketAddr, caller: &Caller, path: &str, key: &str, body: &Value) -> Option<Answer> {

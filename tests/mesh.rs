@@ -13,4 +13,5 @@ mod observability;
 mod process;
 mod properties;
 mod roles;
+mod settings;
 mod stripe;

@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use case::{Case, Telling};
 use chrono::TimeDelta;
-use levqor_runtime::{config::Env, testing::eventually};
+use levqor_runtime::testing::eventually;
 use lifecycles::LIFECYCLES;
 use outcome::outcomes;
 use rand::Rng;
@@ -23,18 +23,13 @@ use tokio::time::timeout;
 use crate::{
     fakes::stripe::{KEY, Stripe, Trouble},
     harness::Mesh,
+    settings::setting,
 };
 
 /// How many cases are told at the same time, in one mesh.
 const BATCH: usize = 100;
 /// Cases where what they show beside [`any_order_with_any_duplicates_ends_the_same`] needs no more.
 const FEW: u64 = 50;
-
-/// A number among the environment's settings.
-pub(crate) fn setting(name: &str) -> Option<u64> {
-    let env = Env::from_process();
-    env.get(name).map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a whole number")))
-}
 
 /// The first seed, which is given or drawn, and how many are tried from there: so many if nothing else is said, and at the
 /// most.

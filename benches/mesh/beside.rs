@@ -9,7 +9,12 @@ use std::{
 
 use sqlx::{Connection, PgConnection};
 
-use crate::{floor, load::Door, mesh::Mesh, percentiles::Percentiles};
+use crate::{
+    floor,
+    load::Door,
+    mesh::Mesh,
+    percentiles::{Percentiles, median, sorted},
+};
 
 /// Enough for some 7 us at a median of 700.
 const ROUNDS: usize = 300;
@@ -66,24 +71,18 @@ async fn insert(conn: &mut PgConnection) -> anyhow::Result<Duration> {
 }
 
 fn report(what: &str, rounds: &[Round]) {
-    let sorted = |figure: fn(&Round) -> f64| {
-        let mut figures: Vec<_> = rounds.iter().map(figure).collect();
-        figures.sort_by(f64::total_cmp);
-        figures
-    };
     let middle = rounds.len() / 2;
-    let median = |figure| sorted(figure)[middle];
-    let differences = sorted(|[_, this, other]| this - other);
+    let differences = sorted(rounds, |[_, this, other]| this - other);
     // Ranks between which the median lies of what was sampled, whatever its distribution, if rounds do not depend on each other:
     // about 1.96 standard deviations of a binomial one.
     let away = rounds.len().isqrt();
     println!(
         "| {what} | {:.0} | {:.0} | {:.2} | {:.0} | {:.2} | {:+.0} | {:+.0} to {:+.0} |",
-        median(|[floor, ..]| *floor),
-        median(|[_, this, _]| *this),
-        median(|[floor, this, _]| this / floor),
-        median(|[.., other]| *other),
-        median(|[floor, _, other]| other / floor),
+        median(rounds, |[floor, ..]| *floor),
+        median(rounds, |[_, this, _]| *this),
+        median(rounds, |[floor, this, _]| this / floor),
+        median(rounds, |[.., other]| *other),
+        median(rounds, |[floor, _, other]| other / floor),
         differences[middle],
         differences[middle - away],
         differences[middle + away],

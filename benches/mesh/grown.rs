@@ -5,6 +5,7 @@ use std::{path::Path, time::Duration};
 use crate::{
     load::{Doors, Load},
     mesh::Mesh,
+    percentiles::{median, sorted},
     roles::THIS_BUILD,
 };
 
@@ -35,17 +36,12 @@ pub(crate) async fn measure(mesh: &Mesh, connections: &[usize], span: Duration) 
             }
         }
         for (rows, loads) in [SMALL, LARGE].into_iter().zip(&loads) {
-            let sorted = |figure: fn(&Load) -> f64| {
-                let mut figures: Vec<_> = loads.iter().map(figure).collect();
-                figures.sort_by(f64::total_cmp);
-                figures
-            };
-            let p99s = sorted(|load| load.latency.p99_ms());
             println!(
-                "| {rows} | {connections} | {:.0} | {:.2} | {:.2} | {p99s:.2?} |",
-                sorted(Load::per_second)[ROUNDS / 2],
-                sorted(|load| load.latency.p50_ms())[ROUNDS / 2],
-                p99s[ROUNDS / 2],
+                "| {rows} | {connections} | {:.0} | {:.2} | {:.2} | {:.2?} |",
+                median(loads, Load::per_second),
+                median(loads, |load| load.latency.p50_ms()),
+                median(loads, |load| load.latency.p99_ms()),
+                sorted(loads, |load| load.latency.p99_ms()),
             );
             anyhow::ensure!(loads.iter().all(|load| load.refused == 0), "not all were accepted");
         }

@@ -1,4 +1,4 @@
-//! The middle and the tail of a list of durations.
+//! The middle and the tail of a list of durations, and the middle of the figures of several rounds.
 
 use std::time::Duration;
 
@@ -37,4 +37,16 @@ impl Percentiles {
         let index = (self.0.len() * percent / 100).min(self.0.len().saturating_sub(1));
         self.0.get(index).map_or(f64::NAN, |duration| duration.as_secs_f64() * 1000.0)
     }
+}
+
+/// A figure of each round, sorted.
+pub(crate) fn sorted<Round>(rounds: &[Round], figure: fn(&Round) -> f64) -> Vec<f64> {
+    let mut figures: Vec<_> = rounds.iter().map(figure).collect();
+    figures.sort_by(f64::total_cmp);
+    figures
+}
+
+/// The middle of a figure of each round.
+pub(crate) fn median<Round>(rounds: &[Round], figure: fn(&Round) -> f64) -> f64 {
+    sorted(rounds, figure).get(rounds.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use levqor_runtime::testing::recorder::{Mood, Recorder};
 
-use crate::{load::Doors, mesh::Mesh};
+use crate::{load::Doors, mesh::Mesh, percentiles::median};
 
 const ROUNDS: usize = 5;
 
@@ -89,10 +89,4 @@ async fn round(
         p99_ms: load.latency.p99_ms(),
         spans_per_event: recorder.spans() as f64 / events,
     })
-}
-
-fn median(figures: &[Figure], of: fn(&Figure) -> f64) -> f64 {
-    let mut sorted: Vec<_> = figures.iter().map(of).collect();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }

@@ -144,11 +144,13 @@ async fn kill_once(mesh: &mut Mesh, shop: &mut Shop, point: FailPoint, role: Rol
         shop.close();
         mesh.killed_itself(n, FailPoint::JournalClaimed).await;
         mesh.advance(TimeDelta::minutes(1)).await;
+        if way == Way::LaidAside {
+            lay_aside(mesh).await;
+        }
+        mesh.spawn(n, Some(point));
+    } else {
+        restart(mesh, n, Some(point));
     }
-    if way == Way::LaidAside {
-        lay_aside(mesh).await;
-    }
-    restart(mesh, n, Some(point));
     match way {
         Way::Sale => {
             shop.sell();

@@ -1,5 +1,4 @@
-//! Processes killed at random, under load. `LEVQOR_FAULT_SEED` plays one run again, as far as machines can; how many kills
-//! and how many webhooks is set by `LEVQOR_FAULT_KILLS` and `LEVQOR_FAULT_WEBHOOKS`.
+//! Processes killed at random, under load.
 
 use std::time::Instant;
 
@@ -7,42 +6,60 @@ use levqor_runtime::fail_point::FailPoint;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{
+    fault_seed,
     outcome::assert_told_once,
     post_office::Post,
     processes::{Mesh, Plan},
     shop::Shop,
 };
-use crate::{properties::setting, roles::Role};
+use crate::{roles::Role, settings::number};
 
 /// Of each role.
 const REPLICAS: usize = 2;
+/// Where the mail provider honours no keys, there are so many times fewer kills, and webhooks.
+const FEWER: usize = 4;
 /// Where the mail provider honours no keys, one kill in so many leaves a doubt for certain.
 const CERTAIN_DOUBT: usize = 5;
 
-/// A number of this size, or of what the environment says in its place.
-fn number(name: &str, otherwise: usize) -> usize {
-    setting(name).map_or(otherwise, |number| usize::try_from(number).expect("not so many"))
+/// How long a run is, and what it draws from.
+struct Run {
+    seed: u64,
+    kills: usize,
+    webhooks: usize,
+}
+
+impl Run {
+    /// As the environment says.
+    fn chosen() -> Self {
+        let run = Self {
+            seed: fault_seed(),
+            kills: number("LEVQOR_FAULT_KILLS", 200),
+            webhooks: number("LEVQOR_FAULT_WEBHOOKS", 5_000),
+        };
+        let least = FEWER * CERTAIN_DOUBT;
+        assert!(run.kills >= least, "LEVQOR_FAULT_KILLS is {least} at the least");
+        println!("LEVQOR_FAULT_KILLS={} LEVQOR_FAULT_WEBHOOKS={} makes it as long", run.kills, run.webhooks);
+        run
+    }
 }
 
 #[tokio::test]
 async fn random_kills_lose_nothing_and_double_nothing() {
-    let (kills, webhooks) = (number("LEVQOR_FAULT_KILLS", 200), number("LEVQOR_FAULT_WEBHOOKS", 5_000));
-    assert_eq!(kill_at_random(&Post::open(true), kills, webhooks).await, 0);
+    assert_eq!(kill_at_random(&Post::open(true), &Run::chosen()).await, 0);
 }
 
 #[tokio::test]
 async fn random_kills_hide_no_doubt_where_the_mail_provider_honours_no_keys() {
-    let (kills, webhooks) = (number("LEVQOR_FAULT_KILLS", 200), number("LEVQOR_FAULT_WEBHOOKS", 5_000));
-    let doubts = kill_at_random(&Post::open(false), kills / 4, webhooks / 4).await;
-    let certain = kills / 4 / CERTAIN_DOUBT;
+    let Run { seed, kills, webhooks } = Run::chosen();
+    let run = Run { seed, kills: kills / FEWER, webhooks: webhooks / FEWER };
+    let doubts = kill_at_random(&Post::open(false), &run).await;
+    let certain = run.kills / CERTAIN_DOUBT;
     println!("{doubts} mails in doubt, {certain} of them for certain");
-    assert!(certain > 0 && doubts >= certain, "{doubts} mails in doubt, and not {certain}");
+    assert!(doubts >= certain, "{doubts} mails in doubt, and not {certain}");
 }
 
 /// Kills under load; how many mails are in doubt in the end.
-async fn kill_at_random(post: &Post, kills: usize, webhooks: usize) -> usize {
-    let seed = setting("LEVQOR_FAULT_SEED").unwrap_or_else(|| u64::from(rand::rng().random::<u32>()));
-    println!("LEVQOR_FAULT_SEED={seed} plays this run again");
+async fn kill_at_random(post: &Post, &Run { seed, kills, webhooks }: &Run) -> usize {
     let begun = Instant::now();
     let mut dice = StdRng::seed_from_u64(seed);
     let mut shop = Shop::open(seed);
@@ -50,6 +67,8 @@ async fn kill_at_random(post: &Post, kills: usize, webhooks: usize) -> usize {
     let mut mesh = Mesh::start(Plan::new(REPLICAS, &shop, post).await).await;
     shop.deliver_to(mesh.door);
     for kill in 1..=kills {
+        shop.until_taken(webhooks * kill / kills).await;
+        assert!(shop.under_way() > 0, "nothing was under way");
         if !post.honours_keys() && kill % CERTAIN_DOUBT == 0 {
             leave_a_doubt(&mut mesh, &mut shop).await;
         } else {
@@ -59,20 +78,20 @@ async fn kill_at_random(post: &Post, kills: usize, webhooks: usize) -> usize {
             mesh.kill(n);
             mesh.spawn(n, None);
         }
-        shop.until_taken(webhooks * kill / kills).await;
     }
     shop.close();
     shop.all_taken().await;
     let load = begun.elapsed();
     mesh.rest().await;
+    let (refused, unanswered) = (shop.answered(Some(503)), shop.answered(None));
     println!(
-        "{kills} kills under {} webhooks and {} orders: {load:.1?}, at rest after {:.1?}; refused {}, unanswered {}",
+        "{kills} kills under {} webhooks and {} orders: {load:.1?}, at rest after {:.1?}; refused {refused}, unanswered {unanswered}",
         shop.taken(),
         shop.sold().len(),
         begun.elapsed(),
-        shop.answered(Some(503)),
-        shop.answered(None),
     );
+    assert!(refused + unanswered > 0, "no webhook met a kill");
+    mesh.ids();
     assert_told_once(&mesh, &shop).await;
     post.assert_told(&mesh).await
 }

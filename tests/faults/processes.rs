@@ -4,6 +4,7 @@
 use std::{
     fs,
     net::SocketAddr,
+    os::unix::process::ExitStatusExt,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -182,11 +183,17 @@ impl Mesh {
         replica.process = Some(Process::start(command));
     }
 
-    /// Kills a process as the kernel does when memory is short.
+    /// Kills a process, which must run, as the kernel does when memory is short.
     pub(crate) fn kill(&mut self, n: usize) {
-        if let Some(process) = self.replicas[n].process.take() {
-            process.stop(Signal::SIGKILL);
-        }
+        let replica = &mut self.replicas[n];
+        let process = replica.process.take().expect("it was started");
+        let (status, said) = process.stop_and_read(Signal::SIGKILL);
+        assert_eq!(
+            status.signal(),
+            Some(Signal::SIGKILL as i32),
+            "{}: {status}, {said}",
+            replica.role.name()
+        );
     }
 
     /// Waits until a process takes connections.
@@ -202,8 +209,7 @@ impl Mesh {
         let what = format!("{} is killed at {}", replica.role.name(), point.name());
         let mut ended = || std::future::ready(process.ended());
         let status = eventually(&what, &mut ended).await;
-        let signal = std::os::unix::process::ExitStatusExt::signal(&status);
-        assert_eq!(signal, Some(Signal::SIGKILL as i32), "{what}: {status}, {}", process.said());
+        assert_eq!(status.signal(), Some(Signal::SIGKILL as i32), "{what}: {status}, {}", process.said());
     }
 
     /// The processes' numbers; all must run.

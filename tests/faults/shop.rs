@@ -87,13 +87,11 @@ impl Shop {
         }
     }
 
-    /// Sells until so many webhooks were taken.
+    /// Sells until so many webhooks were taken; as many as ever are under way then.
     pub(crate) async fn until_taken(&mut self, webhooks: usize) {
         let what = format!("{webhooks} webhooks are taken");
         loop {
-            while self.stripe.world().under_way() < AT_ONCE
-                && self.taken() + self.stripe.world().under_way() < webhooks
-            {
+            while self.under_way() < AT_ONCE {
                 self.sell();
             }
             let before = self.taken();
@@ -114,10 +112,7 @@ impl Shop {
 
     /// Waits until every webhook was taken.
     pub(crate) async fn all_taken(&self) {
-        eventually("every webhook is taken", || async {
-            (self.stripe.world().under_way() == 0).then_some(())
-        })
-        .await;
+        eventually("every webhook is taken", || async { (self.under_way() == 0).then_some(()) }).await;
     }
 
     /// Waits until so many more webhooks were tried, whatever became of them.
@@ -127,6 +122,11 @@ impl Shop {
             (self.stripe.world().attempts().len() >= before + more).then_some(())
         })
         .await;
+    }
+
+    /// How many webhooks are still to be taken.
+    pub(crate) fn under_way(&self) -> usize {
+        self.stripe.world().under_way()
     }
 
     /// How many webhooks were taken.
