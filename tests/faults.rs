@@ -19,6 +19,7 @@ mod postgres_restarts;
 mod processes;
 mod proxy;
 mod shop;
+mod stripe_api;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -26,7 +27,12 @@ use levqor_runtime::{client::local_http_client, testing::Caller};
 use rand::Rng;
 use serde_json::Value;
 
-use crate::{harness::Answer, settings::setting, stripe::sign};
+use crate::{
+    fakes::mail::webhooks::Webhook,
+    harness::{Answer, telling},
+    settings::setting,
+    stripe::sign,
+};
 
 /// How long a test waits for an answer of a process that may be dead.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -39,7 +45,7 @@ fn fault_seed() -> u64 {
 }
 
 /// Posts with an idempotency key; the answer, if one comes.
-async fn post(door: SocketAddr, caller: &Caller, path: &str, key: &str, body: &Value) -> Option<Answer> {
+async fn post_json(door: SocketAddr, caller: &Caller, path: &str, key: &str, body: &Value) -> Option<Answer> {
     let request =
         local_http_client().ok()?.post(format!("http://{door}{path}")).header("idempotency-key", key);
     let request = request.header("authorization", caller.authorization().unwrap_or_default()).json(body);
@@ -57,6 +63,12 @@ async fn get(door: SocketAddr, caller: &Caller, path: &str) -> Option<Answer> {
 async fn webhook(gateway: SocketAddr, body: &str) -> Option<Answer> {
     let request = local_http_client().ok()?.post(format!("http://{gateway}/webhooks/stripe"));
     let request = request.header("stripe-signature", sign(body)).body(body.to_owned());
+    Answer::try_of(request.timeout(PATIENCE)).await
+}
+
+/// Tells what the mail provider has to tell; the answer, if one comes.
+async fn tell(door: SocketAddr, webhook: &Webhook) -> Option<Answer> {
+    let request = telling(&local_http_client().ok()?, &format!("http://{door}"), webhook);
     Answer::try_of(request.timeout(PATIENCE)).await
 }
 

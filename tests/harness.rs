@@ -150,10 +150,7 @@ impl Mesh {
 
     /// Posts a webhook of the mail provider's.
     pub(crate) async fn tell(&self, webhook: &Webhook) -> Answer {
-        let Webhook { id, timestamp, signature, body } = webhook.clone();
-        let request = self.http.post(format!("{}/webhooks/resend", self.url));
-        let request = request.header("svix-id", id).header("svix-timestamp", timestamp);
-        Answer::of(request.header("svix-signature", signature).body(body)).await
+        Answer::of(telling(&self.http, &self.url, webhook)).await
     }
 
     /// Waits until everything that follows from what was accepted has happened.
@@ -322,6 +319,14 @@ impl Actor<'_> {
             None => request,
         }
     }
+}
+
+/// The request that tells the gateway at this address what the mail provider has to tell.
+pub(crate) fn telling(http: &reqwest::Client, gateway: &str, webhook: &Webhook) -> reqwest::RequestBuilder {
+    let Webhook { id, timestamp, signature, body } = webhook.clone();
+    let request = http.post(format!("{gateway}/webhooks/resend"));
+    let request = request.header("svix-id", id).header("svix-timestamp", timestamp);
+    request.header("svix-signature", signature).body(body)
 }
 
 /// What came back.

@@ -21,7 +21,10 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::{
-    fakes::stripe::{KEY, Stripe, Trouble},
+    fakes::{
+        mail::{API_KEY, FakeMail},
+        stripe::{KEY, Stripe, Trouble},
+    },
     harness::Mesh,
     settings::setting,
 };
@@ -44,9 +47,10 @@ fn cases(seeds: Range<u64>, telling: Telling) -> Vec<Case> {
     seeds.map(|seed| Case::new(seed, telling)).collect()
 }
 
-/// A Stripe and a mesh.
+/// A Stripe, a mail provider and a mesh.
 struct Stage {
     stripe: Stripe,
+    post: FakeMail,
     mesh: Mesh,
     /// Whether the mesh fetches what events are about.
     fetches: bool,
@@ -58,8 +62,18 @@ impl Stage {
     /// A mesh that has a key of the Stripe.
     async fn with_a_key() -> Self {
         let stripe = Stripe::start();
-        let mesh = Mesh::start_with(&[("STRIPE_SECRET_KEY", KEY), ("STRIPE_API_BASE", &stripe.url())]).await;
-        Self { stripe, mesh, fetches: true, troubled: false }
+        let url = stripe.url();
+        let stage = Self::start(stripe, &[("STRIPE_SECRET_KEY", KEY), ("STRIPE_API_BASE", &url)]).await;
+        Self { fetches: true, ..stage }
+    }
+
+    /// A mesh that is told this of Stripe.
+    async fn start(stripe: Stripe, settings: &[(&str, &str)]) -> Self {
+        let post = FakeMail::start();
+        let url = post.url();
+        let mail = [("RESEND_API_KEY", API_KEY), ("RESEND_API_BASE", &url)];
+        let mesh = Mesh::start_with(&[settings, &mail].concat()).await;
+        Self { stripe, post, mesh, fetches: false, troubled: false }
     }
 
     /// Tells every case to its end; the outcomes, in the cases' order.
@@ -69,7 +83,7 @@ impl Stage {
             futures_util::future::join_all(all).await;
             self.rest().await;
         }
-        outcomes(&self.mesh, &self.stripe, cases).await
+        outcomes(self, cases).await
     }
 
     /// Waits until the mesh is at rest. What is put off comes due: each time is shorter than a lease.
@@ -146,8 +160,7 @@ async fn trouble_with_stripes_api_only_puts_the_end_off() {
 /// Without a key nothing is fetched, and convergence is not claimed; that an event works once still is.
 #[tokio::test]
 async fn without_a_key_what_came_before_may_come_again() {
-    let (stripe, mesh) = (Stripe::start(), Mesh::start().await);
-    let stage = Stage { stripe, mesh, fetches: false, troubled: false };
+    let stage = Stage::start(Stripe::start(), &[]).await;
     let references = stage.references().await;
     stage.compare(&references, cases(seeds(FEW, FEW), Telling::Repeated)).await;
     assert!(stage.stripe.world().requests().is_empty(), "nothing is fetched");

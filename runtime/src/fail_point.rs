@@ -1,5 +1,5 @@
 //! Named places between two effects, at which a test has the process killed, or panic. Without the feature `fail-points`,
-//! which only tests turn on, nothing of it is in the binary.
+//! which only tests and the benchmark turn on, nothing of it is in the binary.
 
 /// Which point kills the process, in tests: its name, and after a colon which time it is reached, where that is not the
 /// first: `journal.claimed:2`. With `=panic` at its end, whoever reaches it panics, and the process lives on.
@@ -39,6 +39,8 @@ fail_points! {
     WebhookStored = "webhook.stored",
     /// What an older version laid aside was taken up; nothing else of the claim is done.
     JournalTakenUp = "journal.taken_up",
+    /// What nothing follows from was laid aside; nothing else of the claim is done.
+    JournalLaidAside = "journal.laid_aside",
     /// Keys are leased; nothing of them is loaded.
     JournalClaimed = "journal.claimed",
     /// After a lapse: the try of one event is counted; it has not begun.
@@ -63,6 +65,8 @@ fail_points! {
     DeferredClaimed = "deferred.claimed",
     /// The receiver of a deferred call has answered; the call is not settled.
     DeferredCalled = "deferred.called",
+    /// A deferred call that failed is put off.
+    DeferredPutOff = "deferred.put_off",
     /// A deferred call is settled.
     DeferredSettled = "deferred.settled",
     /// A key is claimed; its effect has not begun.
@@ -85,6 +89,10 @@ fail_points! {
     MessageDoubted = "message.doubted",
     /// A doubt is resolved; the caller does not know.
     MessageResolved = "message.resolved",
+    /// What the mail provider told is stored with its deferred call; the caller does not know.
+    ProviderEventStored = "provider_event.stored",
+    /// What the mail provider told is added to its message; the caller does not know.
+    ProviderEventApplied = "provider_event.applied",
     /// An event is pending again; nobody was told or woken.
     ReplayCommitted = "replay.committed",
     /// A batch of bodies is purged; others may be left.

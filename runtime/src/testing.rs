@@ -53,6 +53,11 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut check:
     }
 }
 
+/// Lets time pass: for fakes that are slow, or late, because a test wants it. Tests wait for conditions.
+pub async fn delay(by: Duration) {
+    tokio::time::sleep(by).await;
+}
+
 /// Has this hear what is logged on this thread, and so by everything of a test, whose runtime has one thread. To be used in
 /// place of tracing's own `set_default`: where one subscriber only was ever made, tracing asks the thread that comes by a place
 /// first whether anybody wants to hear of it, and keeps the answer for all; the thread of another test says no.

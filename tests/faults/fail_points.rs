@@ -11,12 +11,16 @@ use serde_json::{Value, json};
 
 use super::{
     outcome::assert_told_once,
-    post,
+    post_json,
     post_office::Post,
     processes::{Mesh, Plan},
     shop::Shop,
+    tell,
 };
-use crate::roles::Role::{self, Billing as B, Gateway as G, Notifications as N};
+use crate::{
+    fakes::mail::webhooks::Webhook,
+    roles::Role::{self, Billing as B, Gateway as G, Notifications as N},
+};
 
 /// What leads to a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +37,12 @@ enum Way {
     Month,
     /// An older version laid a paid checkout aside, which this one heeds.
     LaidAside,
+    /// A version that heeds more than this one left pending what nothing follows from.
+    LeftPending,
+    /// Somebody buys while notifications are away.
+    Absence,
+    /// The mail provider tells of a mail.
+    Told,
     /// A mail may be with a provider that does not honour keys.
     Doubt,
 }
@@ -68,6 +78,9 @@ fn places(point: FailPoint) -> (&'static [Role], Way) {
         P::ScheduleTaken | P::ScheduleDeferred => (&[B], Way::Day),
         P::BodiesPurged => (&[B], Way::Month),
         P::JournalTakenUp => (&[B], Way::LaidAside),
+        P::JournalLaidAside => (&[B], Way::LeftPending),
+        P::DeferredPutOff => (&[B], Way::Absence),
+        P::ProviderEventStored | P::ProviderEventApplied => (&[N], Way::Told),
     }
 }
 
@@ -80,7 +93,7 @@ async fn a_kill_between_any_two_effects_loses_nothing_and_doubles_nothing() {
         let (roles, way) = places(*point);
         for role in roles.iter().filter(|_| way != Way::Doubt) {
             let begun = Instant::now();
-            kill_once(&mut mesh, &mut shop, *point, *role, way).await;
+            kill_once(&mut mesh, &mut shop, &post, *point, *role, way).await;
             assert_told_once(&mesh, &shop).await;
             post.assert_told(&mesh).await;
             println!("killed at {} in {}: {:?}", point.name(), role.name(), begun.elapsed());
@@ -136,8 +149,8 @@ async fn in_doubt(mesh: &Mesh) -> Vec<(String, String, String)> {
         .expect("rows")
 }
 
-async fn kill_once(mesh: &mut Mesh, shop: &mut Shop, point: FailPoint, role: Role, way: Way) {
-    let n = mesh.first(role);
+async fn kill_once(mesh: &mut Mesh, shop: &mut Shop, post: &Post, point: FailPoint, role: Role, way: Way) {
+    let (n, mut told) = (mesh.first(role), None);
     if matches!(way, Way::SaleAfterLapse | Way::LaidAside) {
         restart(mesh, n, Some(FailPoint::JournalClaimed));
         shop.sell();
@@ -157,16 +170,39 @@ async fn kill_once(mesh: &mut Mesh, shop: &mut Shop, point: FailPoint, role: Rol
             shop.close();
         }
         Way::SaleAfterLapse | Way::LaidAside | Way::Doubt => {}
+        Way::LeftPending => leave_pending(mesh).await,
+        Way::Absence => {
+            mesh.kill(mesh.first(N));
+            shop.sell();
+            shop.close();
+        }
+        Way::Told => {
+            // One of which nothing is known yet.
+            let (webhook, mail) = post.delivered(all_reports(mesh).await);
+            tokio::select! {
+                () = tell_until_taken(mesh.door, &webhook) => {}
+                () = mesh.killed_itself(n, point) => {}
+            }
+            told = Some((webhook, mail));
+        }
         Way::Replay => replay_until_killed(mesh, shop, point).await,
         Way::Day => mesh.advance(TimeDelta::days(1)).await,
         Way::Month => mesh.advance(TimeDelta::days(31)).await,
     }
     mesh.killed_itself(n, point).await;
     mesh.spawn(n, None);
+    if way == Way::Absence {
+        mesh.spawn(mesh.first(N), None);
+    }
     shop.all_taken().await;
     // What the killed process held is taken up when its leases end.
     mesh.advance(TimeDelta::minutes(1)).await;
     mesh.rest().await;
+    if let Some((webhook, mail)) = told {
+        tell_until_taken(mesh.door, &webhook).await;
+        mesh.rest().await;
+        assert_eq!(reports(mesh, &mail).await, ["DELIVERED"]);
+    }
     if way == Way::Month {
         assert_eq!(bodies(mesh).await, 0, "bodies are there that are past their time");
     }
@@ -178,6 +214,13 @@ async fn lay_aside(mesh: &Mesh) {
         "UPDATE stripe_events SET state = 'UNHEEDED', process_time = runtime.now() WHERE state = 'PENDING'";
     let laid_aside = sqlx::query(aside).execute(mesh.billing().pool()).await.expect("laid aside");
     assert!(laid_aside.rows_affected() > 0, "there is nothing to take up");
+}
+
+/// What a version does that heeds all that is laid aside now, and is gone before it has done anything.
+async fn leave_pending(mesh: &Mesh) {
+    let pending = "UPDATE stripe_events SET state = 'PENDING', due_time = runtime.now(), process_time = NULL
+                   WHERE state = 'UNHEEDED'";
+    sqlx::query(pending).execute(mesh.billing().pool()).await.expect("left pending");
 }
 
 /// How many bodies are past their time.
@@ -206,10 +249,32 @@ async fn replay_until_killed(mesh: &mut Mesh, shop: &Shop, point: FailPoint) {
     }
 }
 
+/// Has the mail provider tell until it is answered.
+async fn tell_until_taken(door: SocketAddr, webhook: &Webhook) {
+    eventually("the mail provider is answered", || async {
+        let answer = tell(door, webhook).await;
+        (answer?.status == 200).then_some(())
+    })
+    .await;
+}
+
+/// What is known of a mail since it was sent.
+async fn reports(mesh: &Mesh, mail: &str) -> Vec<String> {
+    let reports = "SELECT outcome FROM delivery_reports JOIN messages USING (message_id) WHERE provider_message_id = $1";
+    sqlx::query_scalar(reports).bind(mail).fetch_all(mesh.notifications().pool()).await.expect("rows")
+}
+
+/// How many mails have one.
+async fn all_reports(mesh: &Mesh) -> usize {
+    let reports = sqlx::query_scalar("SELECT count(*) FROM delivery_reports");
+    let reports: i64 = reports.fetch_one(mesh.notifications().pool()).await.expect("a count");
+    usize::try_from(reports).expect("not so many")
+}
+
 /// Posts as an administrator until it is answered.
 async fn ask_until_taken(door: SocketAddr, path: &str, key: &str, body: &Value) {
     eventually("the request is answered", || async {
-        let answer = post(door, &Caller::admin(), path, key, body).await;
+        let answer = post_json(door, &Caller::admin(), path, key, body).await;
         let status = answer.map(|answer| answer.status);
         assert!(matches!(status, None | Some(200 | 409 | 503)), "{path}: {status:?}");
         (status == Some(200)).then_some(())

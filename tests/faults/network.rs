@@ -17,6 +17,9 @@ use super::{
 };
 use crate::stripe::event;
 
+/// How much later everything comes over a slow line.
+const SLOWNESS: Duration = Duration::from_millis(50);
+
 /// Which line; whether webhooks need it; which service is not ready without it.
 type Place = (fn(&Wires) -> &Proxy, bool, &'static str);
 
@@ -42,6 +45,16 @@ pub(super) async fn settles(mesh: &Mesh, shop: &mut Shop, post: &Post) {
     mesh.rest().await;
     assert_told_once(mesh, shop).await;
     post.assert_told(mesh).await;
+}
+
+/// Waits until a deferred call has failed.
+async fn put_off(mesh: &Mesh) {
+    let failed = "SELECT count(*) FROM runtime.work WHERE state = 'WAITING' AND failure <> ''";
+    eventually("a deferred call has failed", || async {
+        let failed: i64 = sqlx::query_scalar(failed).fetch_one(mesh.billing().pool()).await.expect("a count");
+        (failed > 0).then_some(())
+    })
+    .await;
 }
 
 /// While a line is not whole: webhooks that need it get a 503 within this time, those that do not are taken, and the
@@ -97,7 +110,7 @@ async fn connections_that_vanish_without_a_word_are_replaced() {
         shop.sell();
         wire(wires).set(Line::Vanished);
         shop.sell();
-        shop.tried(3).await;
+        shop.refused(3).await;
         // The connections of before stay dead.
         wire(wires).set(Line::Whole);
         settles(&mesh, &mut shop, &post).await;
@@ -111,18 +124,26 @@ async fn connections_that_vanish_without_a_word_are_replaced() {
 async fn a_line_that_is_slow_or_breaks_in_the_middle_of_answers_costs_nothing_but_time() {
     let (mesh, mut shop, post) = start(true).await;
     let wires = mesh.wires.as_ref().expect("wires");
-    for line in [Line::Slow(Duration::from_millis(50)), Line::Breaking] {
-        for (wire, _, service) in PLACES {
+    for line in [Line::Slow(SLOWNESS), Line::Breaking] {
+        for (wire, needed, service) in PLACES {
             let begun = Instant::now();
+            wire(wires).set(line);
             for _ in 0..5 {
                 shop.sell();
             }
-            wire(wires).set(line);
-            // While nothing can be answered over it, nothing is acknowledged; slow answers are answers.
-            if line == Line::Breaking {
-                shop.tried(10).await;
-            } else {
-                shop.all_taken().await;
+            match (line, needed) {
+                // While nothing can be answered over it, nothing is acknowledged.
+                (Line::Breaking, true) => shop.refused(10).await,
+                (Line::Breaking, false) => {
+                    shop.all_taken().await;
+                    put_off(&mesh).await;
+                }
+                // Slow answers are answers.
+                _ => {
+                    shop.all_taken().await;
+                    mesh.done().await;
+                    assert!(begun.elapsed() > 2 * SLOWNESS, "{service}: {:?}", begun.elapsed());
+                }
             }
             wire(wires).set(Line::Whole);
             settles(&mesh, &mut shop, &post).await;

@@ -6,7 +6,10 @@ use levqor_runtime::testing::Caller;
 use serde_json::Value;
 
 use super::{get, processes::Mesh};
-use crate::fakes::mail::{API_KEY, FakeMail};
+use crate::fakes::mail::{
+    API_KEY, FakeMail,
+    webhooks::{WEBHOOK_SECRET, Webhook},
+};
 
 /// The provider.
 pub(crate) struct Post {
@@ -33,6 +36,7 @@ impl Post {
             ("RESEND_API_KEY", API_KEY.to_owned()),
             ("RESEND_API_BASE", self.fake.url()),
             ("RESEND_KEY_HOURS", hours.to_owned()),
+            ("RESEND_WEBHOOK_SECRET", WEBHOOK_SECRET.to_owned()),
         ]
     }
 
@@ -42,27 +46,38 @@ impl Post {
         mails.filter(|mail| mail.to == recipient && mail.subject == subject).map(|mail| mail.id).next()
     }
 
-    /// Every mail that it has is one of our messages, and no message is there twice. What we say is sent is there; what
-    /// may be there or not we say we do not know, which happens only where keys are not honoured. How many those are.
+    /// What it tells once the mail is delivered that it took as the `n`th, from 0, and its id of that mail.
+    pub(crate) fn delivered(&self, n: usize) -> (Webhook, String) {
+        (self.fake.tell(n, "email.delivered", 1, &Value::Null), self.fake.accepted()[n].id.clone())
+    }
+
+    /// Every mail that it has is one of our messages, word for word, and no message is there twice. What we say is sent is there
+    /// under the name that we say; what may be there or not we say we do not know, which happens only where keys are not
+    /// honoured. How many those are.
     pub(crate) async fn assert_told(&self, mesh: &Mesh) -> usize {
-        let mut accepted = BTreeMap::<_, usize>::new();
+        let mut accepted = BTreeMap::<_, Vec<_>>::new();
         for mail in self.fake.accepted() {
-            *accepted.entry((mail.to, mail.subject)).or_default() += 1;
+            let parts = [mail.to, mail.from, mail.subject, mail.text, mail.html];
+            accepted.entry(parts).or_default().push(mail.id);
         }
-        let messages: Vec<(String, String, String)> =
-            sqlx::query_as("SELECT recipient, subject, state FROM messages")
-                .fetch_all(mesh.notifications().pool())
-                .await
-                .expect("rows");
+        let messages: Vec<([String; 5], String, Option<String>)> = sqlx::query_as(
+            "SELECT ARRAY[recipient, sender, subject, body_text, body_html], state, provider_message_id FROM messages",
+        )
+        .fetch_all(mesh.notifications().pool())
+        .await
+        .expect("rows");
         let mut doubts = BTreeSet::new();
-        for (recipient, subject, state) in messages {
-            let mails = accepted.remove(&(recipient.clone(), subject.clone())).unwrap_or_default();
-            match (state.as_str(), mails) {
-                ("SENT", 1) => {}
-                ("IN_DOUBT", 0 | 1) if !self.honours_keys => {
-                    doubts.extend([subject.clone() + &recipient]);
+        for (parts, state, named) in messages {
+            let mails = accepted.remove(&parts).unwrap_or_default();
+            let [recipient, _, subject, ..] = &parts;
+            match (state.as_str(), mails.as_slice()) {
+                ("SENT", [id]) if named.as_ref() == Some(id) => {}
+                ("IN_DOUBT", [] | [_]) if !self.honours_keys => {
+                    doubts.extend([subject.clone() + recipient]);
                 }
-                _ => panic!("{subject:?} to {recipient} is {state}, and the provider has it {mails} times"),
+                _ => panic!(
+                    "{subject:?} to {recipient} is {state} as {named:?}, and the provider has {mails:?}"
+                ),
             }
         }
         assert!(accepted.is_empty(), "mails that no message of ours explains: {accepted:?}");

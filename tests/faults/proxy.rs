@@ -1,14 +1,15 @@
 //! A line between two processes that a test can cut, slow, stall and break. It runs on a thread of its own, so that it
 //! passes on whatever the test waits for.
 
+mod tests;
+
 use std::{future::pending, io, net::SocketAddr, path::PathBuf, thread::JoinHandle, time::Duration};
 
-use levqor_runtime::testing::spawn;
+use levqor_runtime::testing::{self, spawn};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::{oneshot, watch},
-    time::timeout,
 };
 
 /// How a line is.
@@ -208,7 +209,7 @@ async fn one_way(
                 Line::Vanished => pending().await,
                 Line::Stalled => line.changed().await.map_err(|_| Broken)?,
                 Line::Slow(delay) if !piece.is_empty() => {
-                    let _ = timeout(delay, pending::<()>()).await;
+                    testing::delay(delay).await;
                     break;
                 }
                 Line::Breaking if answers && !piece.is_empty() => {

@@ -115,13 +115,14 @@ impl Shop {
         eventually("every webhook is taken", || async { (self.under_way() == 0).then_some(()) }).await;
     }
 
-    /// Waits until so many more webhooks were tried, whatever became of them.
-    pub(crate) async fn tried(&self, more: usize) {
-        let before = self.stripe.world().attempts().len();
-        eventually("webhooks are tried", || async {
-            (self.stripe.world().attempts().len() >= before + more).then_some(())
-        })
-        .await;
+    /// Waits until so many more webhooks were refused, or not answered.
+    pub(crate) async fn refused(&self, more: usize) {
+        let refused = || {
+            let world = self.stripe.world();
+            world.attempts().iter().filter(|attempt| attempt.status != Some(200)).count()
+        };
+        let before = refused();
+        eventually("webhooks are refused", || async { (refused() >= before + more).then_some(()) }).await;
     }
 
     /// How many webhooks are still to be taken.

@@ -1,13 +1,16 @@
-//! What the mesh made of a case: every row that belongs to it, with ids replaced by what they are ids of, and without
-//! the times of our own clock.
+//! What the mesh made of a case: every row that belongs to it, and every mail that the provider has, with ids replaced by what
+//! they are ids of, and without the times of our own clock.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use super::case::Case;
-use crate::{fakes::stripe::Stripe, harness::Mesh};
+use super::{Stage, case::Case};
+use crate::fakes::{
+    mail::{Accept, FakeMail},
+    stripe::Stripe,
+};
 
 const ORDERS: &str = "SELECT to_jsonb(o) - '{create_time,update_time}'::text[] FROM orders o
      WHERE stripe_checkout_session_id = ANY ($1)";
@@ -18,9 +21,7 @@ const EVENTS: &str =
 const AUDIT: &str =
     "SELECT jsonb_build_object('actor', actor, 'action', action, 'order_id', ids ->> 'order_id')
      FROM runtime.audit_entries WHERE ids ->> 'order_id' = ANY ($1)";
-const MESSAGES: &str = "SELECT to_jsonb(m)
-         - '{create_time,send_time,recipient_hash,provider_message_id,attempts}'::text[]
-         || jsonb_build_object('mails', (SELECT count(*) FROM mailbox b WHERE b.message_id = m.message_id))
+const MESSAGES: &str = "SELECT to_jsonb(m) - '{create_time,send_time,recipient_hash,attempts}'::text[]
      FROM messages m WHERE about = ANY ($1)";
 const CALLS: &str = "SELECT jsonb_build_object('caller', caller, 'rpc', rpc, 'key', idempotency_key)
      FROM runtime.idempotency_records WHERE substring(idempotency_key FROM '[^:]*$') = ANY ($1)";
@@ -42,9 +43,10 @@ struct Table {
 }
 
 /// The outcome of each case.
-pub(super) async fn outcomes(mesh: &Mesh, stripe: &Stripe, cases: &[Case]) -> Vec<Value> {
+pub(super) async fn outcomes(stage: &Stage, cases: &[Case]) -> Vec<Value> {
+    let stripe = &stage.stripe;
     let mut names: Vec<_> = cases.iter().map(|case| Names::of(case, stripe)).collect();
-    let tables = tables(mesh, stripe, cases).await;
+    let tables = tables(stage, cases).await;
     let mut owners = BTreeMap::new();
     for (n, case) in cases.iter().enumerate() {
         owners.extend(case.cast.objects.iter().cloned().chain(case.event_ids(stripe)).map(|id| (id, n)));
@@ -71,14 +73,15 @@ pub(super) async fn outcomes(mesh: &Mesh, stripe: &Stripe, cases: &[Case]) -> Ve
 }
 
 /// All rows of these cases; what others follow from comes first.
-async fn tables(mesh: &Mesh, stripe: &Stripe, cases: &[Case]) -> Vec<Table> {
+async fn tables(Stage { mesh, stripe, post, .. }: &Stage, cases: &[Case]) -> Vec<Table> {
     let (billing, notifications) = (mesh.billing_db().pool(), mesh.notifications_db().pool());
     let sessions: Vec<_> = cases.iter().flat_map(|case| case.cast.sessions.clone()).collect();
     let event_ids: Vec<_> = cases.iter().flat_map(|case| case.event_ids(stripe)).collect();
     let orders = rows(billing, ORDERS, &sessions).await;
     let order_ids: Vec<_> = orders.iter().map(|order| text(order, "order_id").to_owned()).collect();
     let abouts: Vec<_> = order_ids.iter().map(|id| format!("order:{id}")).collect();
-    let messages = rows(notifications, MESSAGES, &abouts).await;
+    let mut messages = rows(notifications, MESSAGES, &abouts).await;
+    add_mails(&mut messages, post);
     let message_ids: Vec<_> = messages.iter().map(|message| text(message, "message_id").to_owned()).collect();
     let events = rows(billing, EVENTS, &event_ids).await;
     let audit = rows(billing, AUDIT, &order_ids).await;
@@ -90,6 +93,21 @@ async fn tables(mesh: &Mesh, stripe: &Stripe, cases: &[Case]) -> Vec<Table> {
         Table { name: "audit", key: "order_id", rows: audit },
         Table { name: "calls", key: "key", rows: calls },
     ]
+}
+
+/// Adds to each message the mails that the provider has under its key, and whether the message names the mail.
+fn add_mails(messages: &mut [Value], post: &FakeMail) {
+    let mut accepted = BTreeMap::<_, Vec<_>>::new();
+    for mail in post.accepted() {
+        accepted.entry(mail.key.clone().unwrap_or_default()).or_default().push(mail);
+    }
+    for message in messages {
+        let mails = accepted.remove(text(message, "message_id")).unwrap_or_default();
+        let named = message["provider_message_id"].take();
+        message["names_its_mail"] = json!(mails.iter().any(|mail| named == mail.id.as_str()));
+        let parts = |Accept { from, to, subject, text, html, .. }| json!([from, to, subject, text, html]);
+        message["mails"] = mails.into_iter().map(parts).collect();
+    }
 }
 
 /// Names for what the case's ids are ids of: the same in each case of a lifecycle.

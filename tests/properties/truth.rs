@@ -21,13 +21,20 @@ pub(super) fn assert_told(stripe: &Stripe, case: &Case, outcome: &Value, fetched
     told.sort_by_key(Value::to_string);
     assert_eq!(told, truth, "{} does not end as Stripe says", case.lifecycle.name);
     let paid = truth.iter().filter(|order| order[0] == "PAID").count();
-    let mails = outcome["messages"].as_array().map_or(0, Vec::len);
-    assert_eq!(
-        mails,
-        2 * paid,
-        "{}: two mails for each order that is paid, and no others",
-        case.lifecycle.name
-    );
+    let messages: Vec<_> = outcome["messages"].as_array().into_iter().flatten().collect();
+    assert_eq!(messages.len(), 2 * paid, "{}: two for each order that is paid", case.lifecycle.name);
+    for message in messages {
+        let told = |part: &str| message[part].as_str().unwrap_or_default();
+        let one = json!([[
+            told("sender"),
+            told("recipient"),
+            told("subject"),
+            told("body_text"),
+            told("body_html")
+        ]]);
+        assert_eq!((told("state"), &message["mails"]), ("SENT", &one), "{}: {message}", case.lifecycle.name);
+        assert_eq!(message["names_its_mail"], true, "{}: {message}", case.lifecycle.name);
+    }
 }
 
 /// State, amount and instant of payment of the order that a session must have led to.

@@ -147,6 +147,7 @@ impl<S: Service> Delivery<S> {
     async fn put_off(&self, call: &Claimed, delay: TimeDelta, failure: &str) -> Result<bool, DbError> {
         let mut conn = self.chassis.db.acquire().await?;
         let held = store::settle_retry(&mut conn, call, delay.as_seconds_f64(), failure).await?;
+        FailPoint::DeferredPutOff.reached();
         self.counts.settled(call, Outcome::Retry, held);
         if held {
             let attempts = call.attempts;

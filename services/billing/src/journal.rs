@@ -117,6 +117,7 @@ impl Journal {
         }
         let laid_aside = events::lay_aside(conn, &SessionEvent::TYPES, ASIDE).await?;
         if laid_aside > 0 {
+            FailPoint::JournalLaidAside.reached();
             self.billing.metrics.judged(State::Unheeded, laid_aside);
             tracing::debug!(settled = laid_aside, "Stripe events that nothing follows from were laid aside");
             self.unheeded.store(true, Ordering::Relaxed);

@@ -104,7 +104,7 @@ impl Service for Billing {
             let off = Capability::off("stripe_prices", "STRIPE_SECRET_KEY is not set");
             [Capability::off("stripe_refetch", reason), off]
         };
-        let missing = ["checkout", "subscriptions", "dunning", "refunds"];
+        let missing = ["checkout", "subscriptions", "dunning", "refunds", "reconciliation"];
         let missing = missing.map(|name| Capability::off(name, "not part of this version"));
         [Capability::on("stripe_webhooks", secrets), refetch, prices].into_iter().chain(missing).collect()
     }

@@ -5,7 +5,6 @@ use std::{
     net::{SocketAddr, TcpListener},
     sync::{Arc, Mutex},
     thread::{self, JoinHandle},
-    time::Duration,
 };
 
 use axum::{
@@ -16,12 +15,12 @@ use axum::{
     response::Response,
 };
 use chrono::TimeDelta;
-use levqor_runtime::{clock::Clock, testing::spawn};
-use serde_json::Value;
-use tokio::{
-    sync::{mpsc::UnboundedReceiver, watch},
-    time::timeout,
+use levqor_runtime::{
+    clock::Clock,
+    testing::{self, spawn},
 };
+use serde_json::Value;
+use tokio::sync::{mpsc::UnboundedReceiver, watch};
 
 use super::{
     api::{self, Answer},
@@ -109,7 +108,7 @@ async fn respond(world: Arc<Mutex<World>>, request: Request) -> Response {
     };
     let mut response = match fault {
         Some(Fault::Slow(delay)) => {
-            pause(delay).await;
+            testing::delay(delay).await;
             written(&answer)
         }
         Some(Fault::Cut) => cut(&answer),
@@ -169,8 +168,4 @@ fn head(answer: &Answer) -> axum::http::response::Builder {
         head = head.header("idempotent-replayed", "true");
     }
     head
-}
-
-async fn pause(delay: Duration) {
-    let _ = timeout(delay, std::future::pending::<()>()).await;
 }

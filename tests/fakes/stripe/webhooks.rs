@@ -1,12 +1,11 @@
 //! Webhooks: every event, signed, to every endpoint that wants it, again and again until it is taken.
 
 use std::{
-    future::pending,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use levqor_runtime::{clock::Clock, testing::spawn};
+use levqor_runtime::testing::{delay, spawn};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use reqwest::Client;
 use tokio::{
@@ -15,6 +14,7 @@ use tokio::{
 };
 
 use super::{versions, world::World};
+use crate::stripe::sign_with;
 
 /// How long an endpoint may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -89,6 +89,8 @@ pub(super) struct Job {
     pub(super) event: usize,
     pub(super) endpoint: usize,
     pub(super) delay: Duration,
+    /// When the event was made.
+    pub(super) made: Instant,
 }
 
 /// One try to deliver an event.
@@ -98,13 +100,8 @@ pub(crate) struct Attempt {
     pub(crate) event_id: String,
     /// What the endpoint answered; nothing where it did not.
     pub(crate) status: Option<u16>,
-}
-
-/// The `Stripe-Signature` header of a body: <https://docs.stripe.com/webhooks#verify-manually>.
-fn sign(secret: &str, timestamp: i64, body: &str) -> String {
-    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes());
-    let tag = ring::hmac::sign(&key, format!("{timestamp}.{body}").as_bytes());
-    format!("t={timestamp},v1={}", hex::encode(tag.as_ref()))
+    /// How long after the event it began.
+    pub(crate) after: Duration,
 }
 
 /// Delivers what comes.
@@ -116,7 +113,7 @@ pub(super) async fn deliver_all(world: Arc<Mutex<World>>, client: Client, mut jo
 }
 
 async fn deliver(world: Arc<Mutex<World>>, client: Client, room: Arc<Semaphore>, job: Job) {
-    pause(job.delay).await;
+    delay(job.delay).await;
     let mut wait = lock(&world).endpoints[job.endpoint].first_pause;
     loop {
         let place = room.acquire().await.expect("it is never closed");
@@ -124,7 +121,7 @@ async fn deliver(world: Arc<Mutex<World>>, client: Client, room: Arc<Semaphore>,
             return;
         }
         drop(place);
-        pause(wait).await;
+        delay(wait).await;
         wait = (wait * 2).min(lock(&world).endpoints[job.endpoint].longest_pause);
     }
 }
@@ -136,9 +133,10 @@ async fn attempt(world: &Mutex<World>, client: &Client, job: &Job) -> bool {
         let (event, endpoint) = (&world.events[job.event], &world.endpoints[job.endpoint]);
         let body = event.render(&endpoint.version).to_string();
         // Stripe signs each try anew.
-        let signature = sign(&endpoint.secret, Clock::default().now().timestamp(), &body);
+        let signature = sign_with(&endpoint.secret, 0, &body);
         (event.id.clone(), endpoint.url.clone(), body, signature)
     };
+    let after = job.made.elapsed();
     let request =
         client.post(url).header("stripe-signature", signature).header("content-type", "application/json");
     let status = match timeout(PATIENCE, request.body(body).send()).await {
@@ -147,7 +145,7 @@ async fn attempt(world: &Mutex<World>, client: &Client, job: &Job) -> bool {
     };
     let taken = status.is_some_and(|status| (200..300).contains(&status));
     let mut world = lock(world);
-    world.attempts.push(Attempt { event_id, status });
+    world.attempts.push(Attempt { event_id, status, after });
     world.under_way -= usize::from(taken);
     let event = &mut world.events[job.event];
     event.pending = event.pending.saturating_sub(usize::from(taken));
@@ -156,11 +154,6 @@ async fn attempt(world: &Mutex<World>, client: &Client, job: &Job) -> bool {
 
 fn lock(world: &Mutex<World>) -> std::sync::MutexGuard<'_, World> {
     world.lock().expect("the world")
-}
-
-/// Waits; the fake's runtime may end meanwhile.
-async fn pause(delay: Duration) {
-    let _ = timeout(delay, pending::<()>()).await;
 }
 
 impl World {

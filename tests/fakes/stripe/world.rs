@@ -1,6 +1,9 @@
 //! What the fake knows: its objects in the newest shape, the events that every change of them made, and its clock.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Instant,
+};
 
 use levqor_runtime::clock::Clock;
 use serde_json::{Value, json};
@@ -154,7 +157,7 @@ impl World {
                 self.under_way += delays.len();
                 for delay in delays {
                     // Nobody listens any more only when the fake is being stopped.
-                    let _ = self.outbox.send(Job { event: number, endpoint, delay });
+                    let _ = self.outbox.send(Job { event: number, endpoint, delay, made: Instant::now() });
                 }
             }
         }

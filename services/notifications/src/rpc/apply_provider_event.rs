@@ -14,6 +14,7 @@ use levqor_runtime::{
     db::{DbError, Tx},
     deferred::{defer, defer_at},
     error::{Invalid, Violations},
+    fail_point::FailPoint,
     service::GivenUp,
 };
 
@@ -59,6 +60,7 @@ pub(super) async fn apply_provider_event(
         }
     };
     tx.commit().await?;
+    FailPoint::ProviderEventApplied.reached();
     Ok(ApplyProviderEventResponse { state: state_on_the_wire(stands).into() })
 }
 

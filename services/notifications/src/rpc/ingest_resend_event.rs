@@ -9,6 +9,7 @@ use levqor_proto::notifications::v1::{
 use levqor_runtime::{
     context::Ctx,
     deferred::defer,
+    fail_point::FailPoint,
     webhook::{PROBE, SignatureError},
 };
 
@@ -79,6 +80,7 @@ async fn ingest(
         (event.id, EventState::Pending)
     };
     tx.commit().await?;
+    FailPoint::ProviderEventStored.reached();
     tracing::info!(
         provider_event.id = %id,
         provider_event.type = event_type.as_deref().unwrap_or_default(),

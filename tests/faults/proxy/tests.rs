@@ -1,0 +1,128 @@
+//! A line is what its name says.
+
+use std::time::Instant;
+
+use tokio::time::timeout;
+
+use super::*;
+
+/// How long what is to come may take.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How long it is seen that nothing comes.
+const LONG: Duration = Duration::from_millis(300);
+const SAID: &str = "ping";
+const DELAY: Duration = Duration::from_millis(100);
+
+/// A line to somebody who says again what he hears.
+struct Echo {
+    proxy: Proxy,
+    near: End,
+}
+
+impl Echo {
+    fn over(near: End, far: End) -> Self {
+        let listener = Listener::bind(&far).expect("the far end");
+        drop(spawn(async move {
+            while let Ok(side) = listener.accept().await {
+                drop(spawn(async move {
+                    let (mut hears, mut says) = tokio::io::split(side);
+                    tokio::io::copy(&mut hears, &mut says).await
+                }));
+            }
+        }));
+        Self { proxy: Proxy::start(near.clone(), vec![far]), near }
+    }
+
+    async fn connect(&self) -> Box<dyn Side> {
+        connect(&self.near).await.expect("a connection")
+    }
+}
+
+/// What comes back.
+#[derive(Debug, PartialEq, Eq)]
+enum Heard {
+    /// All that was said.
+    All,
+    /// This, and then the connection ended or was reset.
+    Part(String),
+    /// Nothing, for as long as somebody waited.
+    Nothing,
+}
+
+/// Says something.
+async fn say(side: &mut Box<dyn Side>) {
+    side.write_all(SAID.as_bytes()).await.expect("said");
+}
+
+/// What comes back.
+async fn hear(side: &mut Box<dyn Side>, patience: Duration) -> Heard {
+    let (mut heard, mut piece) = (String::new(), [0; SAID.len()]);
+    while heard != SAID {
+        match timeout(patience, side.read(&mut piece)).await {
+            Err(_) => return Heard::Nothing,
+            Ok(Ok(0) | Err(_)) => return Heard::Part(heard),
+            Ok(Ok(length)) => heard.push_str(std::str::from_utf8(&piece[..length]).expect("text")),
+        }
+    }
+    Heard::All
+}
+
+async fn each_line_does_what_it_says(echo: &Echo) {
+    let line = |line| echo.proxy.set(line);
+    let mut old = echo.connect().await;
+    say(&mut old).await;
+    assert_eq!(hear(&mut old, PATIENCE).await, Heard::All);
+
+    line(Line::Cut);
+    assert_eq!(hear(&mut old, PATIENCE).await, Heard::Part(String::new()));
+    testing::eventually("connections are refused", || async {
+        connect(&echo.near).await.is_err().then_some(())
+    })
+    .await;
+    line(Line::Whole);
+    let again = || async { connect(&echo.near).await.ok() };
+    let mut new = testing::eventually("connections are taken", again).await;
+    say(&mut new).await;
+    assert_eq!(hear(&mut new, PATIENCE).await, Heard::All);
+
+    line(Line::Stalled);
+    say(&mut new).await;
+    assert_eq!(hear(&mut new, LONG).await, Heard::Nothing);
+    line(Line::Whole);
+    assert_eq!(hear(&mut new, PATIENCE).await, Heard::All, "what was sent comes");
+
+    line(Line::Vanished);
+    say(&mut new).await;
+    assert_eq!(hear(&mut new, LONG).await, Heard::Nothing);
+    line(Line::Whole);
+    say(&mut new).await;
+    assert_eq!(hear(&mut new, LONG).await, Heard::Nothing, "it stays dead");
+    let mut new = echo.connect().await;
+    say(&mut new).await;
+    assert_eq!(hear(&mut new, PATIENCE).await, Heard::All);
+
+    line(Line::Slow(DELAY));
+    let begun = Instant::now();
+    say(&mut new).await;
+    assert_eq!(hear(&mut new, PATIENCE).await, Heard::All);
+    assert!(begun.elapsed() >= 2 * DELAY, "{:?}", begun.elapsed());
+
+    line(Line::Breaking);
+    say(&mut new).await;
+    assert_eq!(hear(&mut new, PATIENCE).await, Heard::Part("pi".to_owned()));
+}
+
+#[tokio::test]
+async fn lines_of_ports() {
+    let port = || End::Tcp(testing::process::free_port());
+    each_line_does_what_it_says(&Echo::over(port(), port())).await;
+}
+
+#[tokio::test]
+async fn lines_of_sockets() {
+    let folder = PathBuf::from(format!("/tmp/levqor-line-{}", levqor_runtime::id::request_id()));
+    std::fs::create_dir(&folder).expect("a folder");
+    let end = |name: &str| End::Unix(folder.join(name));
+    each_line_does_what_it_says(&Echo::over(end("near"), end("far"))).await;
+    std::fs::remove_dir_all(&folder).expect("removed");
+}
