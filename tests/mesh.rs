@@ -8,6 +8,7 @@ mod faults;
 mod harness;
 mod journeys;
 mod observability;
+mod plans;
 #[path = "cli/process.rs"]
 #[expect(dead_code, reason = "shared with the tests of the command line, which need all of it")]
 mod process;

@@ -17,10 +17,9 @@ use crate::{
 /// Appends an entry. Call it last before the commit: it holds the chain's lock until then. `ids` are names of things,
 /// never personal data.
 pub async fn append(tx: &mut Tx, actor: &Actor, action: &str, ids: &[(&str, &str)]) -> Result<(), DbError> {
-    let head =
-        sqlx::query!("SELECT sequence, hash FROM runtime.audit_head FOR UPDATE").fetch_one(&mut **tx).await?;
-    // PostgreSQL keeps microseconds; what is hashed must be what is read back.
-    let now = sqlx::query_scalar!(r#"SELECT date_trunc('microseconds', runtime.now()) AS "now!""#)
+    // Asked before the chain is locked: whoever else appends waits for all that is asked after.
+    let now = tx.now().await?;
+    let head = sqlx::query!("SELECT sequence, hash FROM runtime.audit_head WHERE singleton FOR UPDATE")
         .fetch_one(&mut **tx)
         .await?;
     let ids: BTreeMap<&str, &str> = ids.iter().copied().collect();
@@ -34,7 +33,8 @@ pub async fn append(tx: &mut Tx, actor: &Actor, action: &str, ids: &[(&str, &str
     };
     let hash = entry.hash(&head.hash);
     sqlx::query!(
-        "INSERT INTO runtime.audit_entries (sequence, record_time, actor, action, ids, previous_hash, hash)
+        "WITH head AS (UPDATE runtime.audit_head SET sequence = $1, hash = $7 WHERE singleton)
+         INSERT INTO runtime.audit_entries (sequence, record_time, actor, action, ids, previous_hash, hash)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
         entry.sequence,
         entry.record_time,
@@ -46,9 +46,6 @@ pub async fn append(tx: &mut Tx, actor: &Actor, action: &str, ids: &[(&str, &str
     )
     .execute(&mut **tx)
     .await?;
-    sqlx::query!("UPDATE runtime.audit_head SET sequence = $1, hash = $2", entry.sequence, hash)
-        .execute(&mut **tx)
-        .await?;
     FailPoint::AuditAppended.reached();
     Ok(())
 }
@@ -93,7 +90,8 @@ pub async fn verify(conn: &mut PgConnection) -> Result<Chain, DbError> {
         (sequence, hash) = (entry.sequence, row.hash);
     }
     drop(rows);
-    let head = sqlx::query!("SELECT sequence, hash FROM runtime.audit_head").fetch_one(conn).await?;
+    let head =
+        sqlx::query!("SELECT sequence, hash FROM runtime.audit_head WHERE singleton").fetch_one(conn).await?;
     if head.sequence != sequence || head.hash != hash {
         return Ok(Chain::Broken { sequence: sequence + 1 });
     }

@@ -157,6 +157,14 @@ impl Db {
             ("statement_timeout", "10s"),
             ("lock_timeout", "5s"),
             ("idle_in_transaction_session_timeout", "30s"),
+            // A plan is kept for as long as its connection, and may have been made while the tables were empty, where reading
+            // all of a table costs least. What is left finds rows by an index, in its order, and costs the same in a heap.
+            ("enable_seqscan", "off"),
+            ("enable_bitmapscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+            // What is off is priced so high where nothing else can be done that it would be compiled before it runs.
+            ("jit", "off"),
         ]);
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
