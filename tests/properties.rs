@@ -122,6 +122,10 @@ impl Stage {
 
     /// Stops the mesh; that it quarantined what nobody can understand is part of some lifecycles.
     async fn finish(self) {
+        let sent = "SELECT count(*) FROM messages WHERE state = 'SENT'";
+        let sent: i64 =
+            sqlx::query_scalar(sent).fetch_one(self.mesh.notifications_db().pool()).await.expect("a count");
+        assert_eq!(i64::try_from(self.post.accepted().len()), Ok(sent), "mails that no message explains");
         for error in self.mesh.take_errors() {
             assert!(error.contains("was quarantined"), "{error}");
         }

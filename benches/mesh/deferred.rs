@@ -1,24 +1,25 @@
 //! Deferred calls: how soon one is picked up, and how fast a heap of them is worked off.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use levqor_runtime::id;
 
 use crate::{
+    Limits,
     load::{Door, checkout_completed},
     mesh::Mesh,
     percentiles::Percentiles,
 };
 
 /// Measures both.
-pub(crate) async fn measure(mesh: &Mesh) -> anyhow::Result<()> {
+pub(crate) async fn measure(mesh: &Mesh, limits: &mut Limits) -> anyhow::Result<()> {
     mesh.wait_until_processed().await?;
-    pick_up(mesh).await?;
+    pick_up(mesh, limits).await?;
     drain(mesh).await
 }
 
 /// From the commit that defers the call to the transaction that the call begins in the other service, one at a time.
-async fn pick_up(mesh: &Mesh) -> anyhow::Result<()> {
+async fn pick_up(mesh: &Mesh, limits: &mut Limits) -> anyhow::Result<()> {
     let mut latencies = Vec::new();
     for _ in 0..200 {
         latencies.push(one_order(mesh).await?);
@@ -29,16 +30,26 @@ async fn pick_up(mesh: &Mesh) -> anyhow::Result<()> {
         latencies.p50_ms(),
         latencies.p99_ms()
     );
+    limits.below("pick-up of a deferred call in ms", latencies.p50_ms(), 5.0);
     Ok(())
 }
 
 /// How fast a heap of deferred calls is delivered and settled.
 async fn drain(mesh: &Mesh) -> anyhow::Result<()> {
     const CALLS: i64 = 20_000;
-    let took = mesh.drain(CALLS).await?;
+    let before = mesh.effects().await?;
+    mesh.defer(CALLS).await?;
+    let begun = Instant::now();
+    mesh.wait_until_settled().await?;
+    let settled = begun.elapsed();
+    mesh.wait_until_mailed().await?;
+    let mailed = begun.elapsed();
+    let mails = mesh.effects().await?.mails - before.mails;
+    anyhow::ensure!(mails == CALLS, "{mails} mails came of {CALLS} calls");
     println!(
-        "deferred calls drained: {:.0}/s ({CALLS} SendMessage, each stored by the receiver)",
-        CALLS as f64 / took.as_secs_f64()
+        "deferred calls drained: {:.0}/s ({CALLS} SendMessage, each stored by the receiver), {:.0} mails/s (each deferred by one of them)",
+        CALLS as f64 / settled.as_secs_f64(),
+        CALLS as f64 / mailed.as_secs_f64(),
     );
     Ok(())
 }

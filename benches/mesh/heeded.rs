@@ -9,19 +9,22 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use crate::{
+    floor,
     load::Doors,
     mesh::{Effects, Mesh},
     percentiles::Percentiles,
 };
 
-/// How many are accepted, and what follows from them at the same time; and how long it takes until it has.
+/// How many are accepted, beside the floor before, and what follows from them at the same time; and how long it takes until
+/// it has: much longer than the load.
 pub(crate) async fn measure(mesh: &Mesh, connections: &[usize], span: Duration) -> anyhow::Result<()> {
-    println!("paid checkouts, each an order and two mails into the local mailbox:");
+    println!("\npaid checkouts, each an order and two mails into the local mailbox:");
     println!(
-        "| connections | accepted/s | orders/s meanwhile | mails/s meanwhile | until the order p50 ms | p99 ms | until both mails p50 ms | p99 ms | the rest s |"
+        "| connections | floor/s | accepted/s | p50 ms | p99 ms | accepted of the floor | orders/s meanwhile | mails/s meanwhile | until the order p50 ms | p99 ms | until both mails p50 ms | p99 ms | the rest s |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     for &connections in connections {
+        let floor = floor::measure(&mesh.postgres(), connections, span)?;
         let (since, before) = (mesh.now().await?, mesh.effects().await?);
         let load = Doors::open(mesh.gateway(), connections).await?.checkouts(span).await?;
         let after = mesh.effects().await?;
@@ -33,8 +36,12 @@ pub(crate) async fn measure(mesh: &Mesh, connections: &[usize], span: Duration) 
         let rate =
             |count: fn(&Effects) -> i64| (count(&after) - count(&before)) as f64 / load.span.as_secs_f64();
         println!(
-            "| {connections} | {:.0} | {:.0} | {:.0} | {:.1} | {:.1} | {:.1} | {:.1} | {rest:.1} |",
+            "| {connections} | {:.0} | {:.0} | {:.2} | {:.2} | {:.2} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {rest:.0} |",
+            floor.per_second(),
             load.per_second(),
+            load.latency.p50_ms(),
+            load.latency.p99_ms(),
+            load.per_second() / floor.per_second(),
             rate(|effects| effects.orders),
             rate(|effects| effects.mails),
             orders.p50_ms(),

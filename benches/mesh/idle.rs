@@ -1,16 +1,22 @@
 //! What processes take that have nothing to do, and how soon they are there.
 
-use crate::mesh::Mesh;
+use crate::{
+    Limits,
+    mesh::{Mesh, megabytes},
+};
 
 /// Measures both.
-pub(crate) async fn measure(mesh: &Mesh) -> anyhow::Result<()> {
-    println!("start to ready, existing databases: {:.2} s", mesh.restart().await?.as_secs_f64());
+pub(crate) async fn measure(mesh: &Mesh, limits: &mut Limits) -> anyhow::Result<()> {
+    let ready = mesh.restart().await?;
+    println!("start to ready, existing databases: {:.2} s", ready.as_secs_f64());
+    limits.below("start to ready in seconds", ready.as_secs_f64(), 1.0);
     for (role, kib) in mesh.pss_kib()? {
-        println!("PSS idle, {role}: {:.1} MB", kib as f64 / 1024.0);
+        println!("PSS idle, {role}: {:.1} MB", megabytes(kib));
     }
     mesh.double().await?;
     let all: u64 = mesh.pss_kib()?.into_iter().map(|(_, kib)| kib).sum();
-    println!("PSS idle, two processes of each role, all six: {:.1} MB", all as f64 / 1024.0);
+    println!("PSS idle, two processes of each role, all six: {:.1} MB", megabytes(all));
+    limits.below("PSS of six idle processes in MB", megabytes(all), 120.0);
     mesh.restart().await?;
     Ok(())
 }

@@ -163,16 +163,17 @@ async fn post(stream: &mut TcpStream, buffer: &mut [u8], request: &[u8]) -> anyh
 /// 1.2 kB, as Stripe's customers are.
 fn customer_updated(name: &str) -> String {
     let time = Clock::default().now().timestamp();
-    let filler = "x".repeat(800);
+    let filler = "x".repeat(911);
     format!(
         r#"{{"id":"evt_{name}","object":"event","api_version":"2026-09-30.endive","created":{time},"livemode":false,"pending_webhooks":1,"type":"customer.updated","data":{{"object":{{"id":"cus_{name}","object":"customer","email":"load@example.com","metadata":{{"filler":"{filler}"}}}}}}}}"#
     )
 }
 
-/// A "done for you" order, paid.
+/// A "done for you" order, paid; 1.2 kB too.
 pub(crate) fn checkout_completed(name: &str) -> String {
     let time = Clock::default().now().timestamp();
+    let filler = "x".repeat(770);
     format!(
-        r#"{{"id":"evt_{name}","object":"event","created":{time},"livemode":false,"type":"checkout.session.completed","data":{{"object":{{"id":"cs_{name}","object":"checkout.session","mode":"payment","status":"complete","payment_status":"paid","amount_total":9900,"currency":"gbp","customer":null,"customer_details":{{"email":"load@example.com","name":"Load"}},"metadata":{{"mode":"dfy","plan":"starter"}}}}}}}}"#
+        r#"{{"id":"evt_{name}","object":"event","created":{time},"livemode":false,"type":"checkout.session.completed","data":{{"object":{{"id":"cs_{name}","object":"checkout.session","mode":"payment","status":"complete","payment_status":"paid","amount_total":9900,"currency":"gbp","customer":null,"customer_details":{{"email":"load@example.com","name":"Load"}},"metadata":{{"mode":"dfy","plan":"starter","filler":"{filler}"}}}}}}}}"#
     )
 }

@@ -47,6 +47,8 @@ enum Measure {
 
 /// What the command line names: what to measure, numbers of connections, and a span, `2s`, for each figure.
 struct Chosen {
+    /// Nothing was named.
+    is_whole: bool,
     measures: Vec<Measure>,
     connections: Vec<usize>,
     span: Duration,
@@ -55,8 +57,9 @@ struct Chosen {
 impl Chosen {
     /// Numbers alone mean webhooks at so many connections; nothing at all means what takes minutes.
     fn from(words: impl Iterator<Item = String>) -> anyhow::Result<Self> {
-        let mut chosen = Self { measures: Vec::new(), connections: Vec::new(), span: SPAN };
+        let mut chosen = Self { is_whole: true, measures: Vec::new(), connections: Vec::new(), span: SPAN };
         for word in words {
+            chosen.is_whole = false;
             let seconds = word.strip_suffix('s').and_then(|number| number.parse().ok());
             match (word.as_str(), word.parse(), seconds) {
                 (_, Ok(connections), _) => chosen.connections.push(connections),
@@ -72,7 +75,7 @@ impl Chosen {
         }
         if chosen.measures.is_empty() {
             chosen.measures = match chosen.connections.as_slice() {
-                [] => vec![Measure::Idle, Measure::Webhooks, Measure::Deferred],
+                [] => vec![Measure::Idle, Measure::Webhooks, Measure::Deferred, Measure::Heeded],
                 _ => vec![Measure::Webhooks],
             };
         }
@@ -85,19 +88,40 @@ impl Chosen {
     }
 }
 
+/// What was measured and may not be.
+#[derive(Default)]
+struct Limits(Vec<String>);
+
+impl Limits {
+    /// Notes what is above its limit.
+    fn below(&mut self, what: &str, measured: f64, limit: f64) {
+        if measured >= limit {
+            self.0.push(format!("{what} is {measured:.2}, and not below {limit}"));
+        }
+    }
+}
+
 async fn run(chosen: &Chosen) -> anyhow::Result<()> {
     let mesh = Mesh::start().await?;
-    let span = chosen.span;
+    let (span, mut limits) = (chosen.span, Limits::default());
     for measure in &chosen.measures {
         match measure {
-            Measure::Idle => idle::measure(&mesh).await?,
-            Measure::Webhooks => webhooks::measure(&mesh, &chosen.connections(&[1, 16, 64]), span).await?,
-            Measure::Deferred => deferred::measure(&mesh).await?,
+            Measure::Idle => idle::measure(&mesh, &mut limits).await?,
+            Measure::Webhooks => {
+                webhooks::measure(&mesh, &chosen.connections(&[1, 16, 64]), span, &mut limits).await?;
+            }
+            Measure::Deferred => deferred::measure(&mesh, &mut limits).await?,
             Measure::Grown => grown::measure(&mesh, &chosen.connections(&[16, 64]), span).await?,
-            Measure::Heeded => heeded::measure(&mesh, &chosen.connections(&[1, 16]), span).await?,
+            // What follows takes much longer than the load.
+            Measure::Heeded => {
+                let span = Duration::from_secs((span.as_secs() / 4).max(1));
+                heeded::measure(&mesh, &chosen.connections(&[1, 16, 64]), span).await?;
+            }
             Measure::Traced => traced::measure(&mesh, &chosen.connections(&[16, 64]), span).await?,
             Measure::Beside(binary) => beside::measure(&mesh, binary).await?,
         }
     }
+    // A short run, or one of a build that counts, shows something else.
+    anyhow::ensure!(limits.0.is_empty() || !chosen.is_whole, "too much: {}", limits.0.join(", "));
     Ok(())
 }

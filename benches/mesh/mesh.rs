@@ -20,6 +20,9 @@ use crate::{
     server::Server,
 };
 
+/// Whether deferred calls are left.
+const WAITING: &str = "SELECT EXISTS (SELECT FROM runtime.work WHERE state = 'WAITING')";
+
 /// What has followed from events.
 pub(crate) struct Effects {
     /// Orders.
@@ -169,11 +172,10 @@ impl Mesh {
 
     /// Waits until nothing of what follows from events is left to do.
     pub(crate) async fn wait_until_mailed(&self) -> anyhow::Result<()> {
-        let left = "SELECT EXISTS (SELECT FROM runtime.work WHERE state = 'WAITING')";
         loop {
             let events = self.pending().await? > 0;
-            let calls: bool = sqlx::query_scalar(left).fetch_one(&self.billing).await?;
-            let mails: bool = sqlx::query_scalar(left).fetch_one(&self.notifications).await?;
+            let calls: bool = sqlx::query_scalar(WAITING).fetch_one(&self.billing).await?;
+            let mails: bool = sqlx::query_scalar(WAITING).fetch_one(&self.notifications).await?;
             if !(events || calls || mails) {
                 return Ok(());
             }
@@ -255,8 +257,16 @@ impl Mesh {
         }
     }
 
-    /// Puts a heap of calls into billing's table and waits until all are settled.
-    pub(crate) async fn drain(&self, calls: i64) -> anyhow::Result<Duration> {
+    /// Waits until no deferred call of billing's is left.
+    pub(crate) async fn wait_until_settled(&self) -> anyhow::Result<()> {
+        while sqlx::query_scalar(WAITING).fetch_one(&self.billing).await? {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
+    /// Puts a heap of calls into billing's table, all due.
+    pub(crate) async fn defer(&self, calls: i64) -> anyhow::Result<()> {
         use levqor_proto::notifications::v1::{
             OrderIntakeRequest, SendMessageRequest, send_message_request::Content,
         };
@@ -283,16 +293,13 @@ impl Mesh {
         .bind(requests)
         .execute(&self.billing)
         .await?;
-        let begun = Instant::now();
-        loop {
-            let left: i64 =
-                sqlx::query_scalar("SELECT count(*) FROM runtime.work").fetch_one(&self.billing).await?;
-            if left == 0 {
-                return Ok(begun.elapsed());
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        Ok(())
     }
+}
+
+/// Kibibytes as megabytes.
+pub(crate) fn megabytes(kib: u64) -> f64 {
+    kib as f64 * 1024.0 / 1e6
 }
 
 fn free_ports() -> [SocketAddr; 3] {

@@ -64,6 +64,20 @@ impl DatabaseUrl {
     pub fn options(&self) -> &PgConnectOptions {
         &self.0
     }
+
+    /// For connections that are kept, under this name. PostgreSQL keeps plans until it next analyses their tables, and may have
+    /// made them while those were empty, where reading all of a table costs least. What is left finds rows by an index, in its
+    /// order, and costs the same in a heap that came since.
+    pub(crate) fn options_of(&self, name: &str) -> PgConnectOptions {
+        self.0.clone().application_name(&format!("levqor-{name}")).options([
+            ("enable_seqscan", "off"),
+            ("enable_bitmapscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+            // Where there is no other way, what is off is priced so high that it would be compiled before it runs.
+            ("jit", "off"),
+        ])
+    }
 }
 
 /// What can go wrong with the database.
@@ -152,19 +166,11 @@ impl Db {
     /// A pool that connects when it is first used, so that a service starts, and says so, while its database is down.
     #[must_use]
     pub fn new(url: &DatabaseUrl, service: &str, max_connections: u32, wakes: Wakes) -> Self {
-        let options = url.0.clone().application_name(&format!("levqor-{service}")).options([
+        let options = url.options_of(service).options([
             // Nothing of ours runs long; what does is stuck.
             ("statement_timeout", "10s"),
             ("lock_timeout", "5s"),
             ("idle_in_transaction_session_timeout", "30s"),
-            // A plan is kept for as long as its connection, and may have been made while the tables were empty, where reading
-            // all of a table costs least. What is left finds rows by an index, in its order, and costs the same in a heap.
-            ("enable_seqscan", "off"),
-            ("enable_bitmapscan", "off"),
-            ("enable_hashjoin", "off"),
-            ("enable_mergejoin", "off"),
-            // What is off is priced so high where nothing else can be done that it would be compiled before it runs.
-            ("jit", "off"),
         ]);
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)

@@ -80,7 +80,7 @@ impl<S: Service> Measurer<S> {
         {
             return Ok(conn);
         }
-        let options = self.url.options().clone().application_name(&format!("levqor-{}-metrics", S::NAME));
+        let options = self.url.options_of(&format!("{}-metrics", S::NAME));
         Ok(PgConnection::connect_with(&options.options([("statement_timeout", "5s")])).await?)
     }
 

@@ -67,14 +67,15 @@ async fn kill_at_random(post: &Post, &Run { seed, kills, webhooks }: &Run) -> us
     let mut mesh = Mesh::start(Plan::new(REPLICAS, &shop, post).await).await;
     shop.deliver_to(mesh.door);
     for kill in 1..=kills {
-        shop.until_taken(webhooks * kill / kills).await;
-        assert!(shop.under_way() > 0, "nothing was under way");
+        let taken = webhooks * kill / kills;
         if !post.honours_keys() && kill % CERTAIN_DOUBT == 0 {
+            shop.until_taken(taken).await;
             leave_a_doubt(&mut mesh, &mut shop).await;
         } else {
             let n = dice.random_range(0..mesh.processes());
             // One that is killed again before it has come up proves little.
             mesh.listening(n).await;
+            shop.until_taken(taken).await;
             mesh.kill(n);
             mesh.spawn(n, None);
         }
@@ -90,7 +91,7 @@ async fn kill_at_random(post: &Post, &Run { seed, kills, webhooks }: &Run) -> us
         shop.sold().len(),
         begun.elapsed(),
     );
-    assert!(refused + unanswered > 0, "no webhook met a kill");
+    assert!(refused + unanswered >= kills / 2, "hardly a webhook met a kill");
     mesh.ids();
     assert_told_once(&mesh, &shop).await;
     post.assert_told(&mesh).await

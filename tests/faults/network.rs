@@ -48,7 +48,7 @@ pub(super) async fn settles(mesh: &Mesh, shop: &mut Shop, post: &Post) {
 }
 
 /// Waits until a deferred call has failed.
-async fn put_off(mesh: &Mesh) {
+async fn until_put_off(mesh: &Mesh) {
     let failed = "SELECT count(*) FROM runtime.work WHERE state = 'WAITING' AND failure <> ''";
     eventually("a deferred call has failed", || async {
         let failed: i64 = sqlx::query_scalar(failed).fetch_one(mesh.billing().pool()).await.expect("a count");
@@ -126,25 +126,28 @@ async fn a_line_that_is_slow_or_breaks_in_the_middle_of_answers_costs_nothing_bu
     let wires = mesh.wires.as_ref().expect("wires");
     for line in [Line::Slow(SLOWNESS), Line::Breaking] {
         for (wire, needed, service) in PLACES {
-            let begun = Instant::now();
+            let (begun, taken, hindered) = (Instant::now(), shop.taken(), wire(wires).hindered());
             wire(wires).set(line);
             for _ in 0..5 {
                 shop.sell();
             }
             match (line, needed) {
                 // While nothing can be answered over it, nothing is acknowledged.
-                (Line::Breaking, true) => shop.refused(10).await,
+                (Line::Breaking, true) => {
+                    shop.refused(10).await;
+                    assert_eq!(shop.taken(), taken, "{service}");
+                }
                 (Line::Breaking, false) => {
                     shop.all_taken().await;
-                    put_off(&mesh).await;
+                    until_put_off(&mesh).await;
                 }
                 // Slow answers are answers.
                 _ => {
                     shop.all_taken().await;
                     mesh.done().await;
-                    assert!(begun.elapsed() > 2 * SLOWNESS, "{service}: {:?}", begun.elapsed());
                 }
             }
+            assert!(wire(wires).hindered() > hindered, "{line:?} before {service}: nothing came over it");
             wire(wires).set(Line::Whole);
             settles(&mesh, &mut shop, &post).await;
             println!("{line:?} before {service}: {:.1?}", begun.elapsed());

@@ -3,7 +3,18 @@
 
 mod tests;
 
-use std::{future::pending, io, net::SocketAddr, path::PathBuf, thread::JoinHandle, time::Duration};
+use std::{
+    future::pending,
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
 
 use levqor_runtime::testing::{self, spawn};
 use tokio::{
@@ -38,9 +49,21 @@ pub(crate) enum End {
     Unix(PathBuf),
 }
 
+/// How a line is, and how many pieces it has delayed or halved.
+struct State {
+    line: Line,
+    hindered: Arc<AtomicUsize>,
+}
+
+impl State {
+    fn hinder(&self) {
+        self.hindered.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 /// The line, until it is dropped.
 pub(crate) struct Proxy {
-    line: watch::Sender<Line>,
+    state: watch::Sender<State>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -48,7 +71,7 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Passes on what comes to `near` to the ends in `far`, to each in turn that takes it.
     pub(crate) fn start(near: End, far: Vec<End>) -> Self {
-        let (line, seen) = watch::channel(Line::Whole);
+        let (state, seen) = watch::channel(State { line: Line::Whole, hindered: Arc::default() });
         let (stop, stopped) = oneshot::channel();
         let (ready, listens) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -63,12 +86,17 @@ impl Proxy {
             });
         });
         listens.recv().expect("the proxy listens");
-        Self { line, stop: Some(stop), thread: Some(thread) }
+        Self { state, stop: Some(stop), thread: Some(thread) }
     }
 
     /// Changes how the line is.
     pub(crate) fn set(&self, line: Line) {
-        self.line.send_replace(line);
+        self.state.send_modify(|state| state.line = line);
+    }
+
+    /// How many pieces it has delayed or halved.
+    pub(crate) fn hindered(&self) -> usize {
+        self.state.borrow().hindered.load(Ordering::SeqCst)
     }
 }
 
@@ -142,26 +170,26 @@ async fn connect(far: &End) -> io::Result<Box<dyn Side>> {
     }
 }
 
-async fn listen(mut listener: Listener, near: &End, far: &[End], mut line: watch::Receiver<Line>) {
+async fn listen(mut listener: Listener, near: &End, far: &[End], mut state: watch::Receiver<State>) {
     for turn in 0.. {
-        if *line.borrow() == Line::Cut {
+        if state.borrow().line == Line::Cut {
             drop(listener);
-            let whole = line.wait_for(|line| *line != Line::Cut).await;
+            let whole = state.wait_for(|state| state.line != Line::Cut).await;
             whole.expect("the test goes on");
             listener = Listener::bind(near).expect("the near end again");
         }
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted.expect("a connection"),
-            _ = line.changed() => continue,
+            _ = state.changed() => continue,
         };
         let mut far = far.to_vec();
         let first = turn % far.len();
         far.rotate_left(first);
-        let line = line.clone();
+        let state = state.clone();
         drop(spawn(async move {
             for end in &far {
                 if let Ok(connected) = connect(end).await {
-                    return pass(accepted, connected, line).await;
+                    return pass(accepted, connected, state).await;
                 }
             }
             accepted.reset();
@@ -178,11 +206,11 @@ impl From<io::Error> for Broken {
     }
 }
 
-async fn pass(near: Box<dyn Side>, far: Box<dyn Side>, line: watch::Receiver<Line>) {
+async fn pass(near: Box<dyn Side>, far: Box<dyn Side>, state: watch::Receiver<State>) {
     let ((mut near_out, mut near_in), (mut far_out, mut far_in)) =
         (tokio::io::split(near), tokio::io::split(far));
-    let there = one_way(&mut near_out, &mut far_in, line.clone(), false);
-    let back = one_way(&mut far_out, &mut near_in, line, true);
+    let there = one_way(&mut near_out, &mut far_in, state.clone(), false);
+    let back = one_way(&mut far_out, &mut near_in, state, true);
     if tokio::try_join!(there, back).is_err() {
         near_out.unsplit(near_in).reset();
         far_out.unsplit(far_in).reset();
@@ -192,27 +220,29 @@ async fn pass(near: Box<dyn Side>, far: Box<dyn Side>, line: watch::Receiver<Lin
 async fn one_way(
     from: &mut ReadHalf<Box<dyn Side>>,
     to: &mut WriteHalf<Box<dyn Side>>,
-    mut line: watch::Receiver<Line>,
+    mut state: watch::Receiver<State>,
     answers: bool,
 ) -> Result<(), Broken> {
     let mut piece = vec![0; 16 * 1024];
     loop {
         let length = tokio::select! {
             length = from.read(&mut piece) => Some(length?),
-            changed = line.changed() => changed.map(|()| None).map_err(|_| Broken)?,
+            changed = state.changed() => changed.map(|()| None).map_err(|_| Broken)?,
         };
         let piece = piece.get(..length.unwrap_or_default()).unwrap_or_default();
         loop {
-            let now = *line.borrow_and_update();
+            let now = state.borrow_and_update().line;
             match now {
                 Line::Cut => return Err(Broken),
                 Line::Vanished => pending().await,
-                Line::Stalled => line.changed().await.map_err(|_| Broken)?,
+                Line::Stalled => state.changed().await.map_err(|_| Broken)?,
                 Line::Slow(delay) if !piece.is_empty() => {
+                    state.borrow().hinder();
                     testing::delay(delay).await;
                     break;
                 }
                 Line::Breaking if answers && !piece.is_empty() => {
+                    state.borrow().hinder();
                     to.write_all(piece.get(..piece.len() / 2).unwrap_or_default()).await?;
                     return Err(Broken);
                 }

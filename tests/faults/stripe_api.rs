@@ -15,9 +15,9 @@ use crate::{
 const SLOWNESS: Duration = Duration::from_hours(1);
 
 /// A share of the requests, and what an event that waits says of such a failure.
-type Way = (fn(&mut Trouble) -> &mut f64, &'static str);
+type Failing = (fn(&mut Trouble) -> &mut f64, &'static str);
 
-const WAYS: [Way; 4] = [
+const ALL: [Failing; 4] = [
     (|trouble| &mut trouble.rate_limited, "Stripe answered 429"),
     (|trouble| &mut trouble.internal, "Stripe answered 500"),
     (|trouble| &mut trouble.cut, "Stripe cannot be reached"),
@@ -31,20 +31,20 @@ async fn each_way_to_fail_is_told_and_waited_out() {
     let before = stripe.world().mark();
     let session = stripe.buy("starter", Buyer { name: "Ada", email: "ada@example.com" });
     let events = stripe.world().since(before).1;
-    let trouble = |(share, _): Way| {
+    let trouble = |(share, _): Failing| {
         let mut trouble = Trouble::seeded(0);
         (*share(&mut trouble), trouble.slowness) = (1.0, SLOWNESS);
         stripe.trouble(trouble);
     };
-    trouble(WAYS[0]);
+    trouble(ALL[0]);
     for event in events {
         let body = stripe.world().webhook(event, API_VERSION);
         let answer = mesh.post_webhook("/webhooks/stripe", &sign(&body), body).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
     }
-    for way in WAYS {
-        trouble(way);
-        let failure = way.1;
+    for failing in ALL {
+        trouble(failing);
+        let failure = failing.1;
         // By now its next try is due.
         mesh.advance(TimeDelta::minutes(1)).await;
         mesh.billing().wakes.journal.notify_one();

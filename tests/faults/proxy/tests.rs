@@ -9,7 +9,7 @@ use super::*;
 /// How long what is to come may take.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How long it is seen that nothing comes.
-const LONG: Duration = Duration::from_millis(300);
+const LONG: Duration = Duration::from_secs(1);
 const SAID: &str = "ping";
 const DELAY: Duration = Duration::from_millis(100);
 
