@@ -37,6 +37,7 @@ async fn pick_up(mesh: &Mesh, limits: &mut Limits) -> anyhow::Result<()> {
 /// How fast a heap of deferred calls is delivered and settled.
 async fn drain(mesh: &Mesh) -> anyhow::Result<()> {
     const CALLS: i64 = 20_000;
+    mesh.wait_until_mailed().await?;
     let before = mesh.effects().await?;
     mesh.defer(CALLS).await?;
     let begun = Instant::now();
