@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Appends an entry. Call it last before the commit: it holds the chain's lock until then. `ids` are names of things,
-/// never personal data.
+/// never personal data. Its time is the transaction's, and may be before that of the entry before it, whose lock it waited for.
 pub async fn append(tx: &mut Tx, actor: &Actor, action: &str, ids: &[(&str, &str)]) -> Result<(), DbError> {
     // Asked before the chain is locked: whoever else appends waits for all that is asked after.
     let now = tx.now().await?;

@@ -159,7 +159,7 @@ pub(crate) async fn list(
     page: Page,
 ) -> Result<Vec<Order>, DbError> {
     // Three ways in, of which one or two are open, each through an index of its own in the page's order: an OR of them would
-    // read every order there is.
+    // read every order there is. So would one place for what stands in each: a way that is not cut by itself is read whole.
     sqlx::query_as!(
         Row,
         r#"SELECT order_id AS "order_id!", owner_sub, customer_email AS "customer_email!",
