@@ -19,7 +19,7 @@ CREATE INDEX work_due ON runtime.work (due_time) WHERE state = 'WAITING';
 -- Claims take of each target what it has places for.
 CREATE INDEX work_due_by_target ON runtime.work (target, due_time) WHERE state = 'WAITING';
 CREATE INDEX work_dead ON runtime.work (create_time) WHERE state = 'DEAD';
-CREATE INDEX work_create_time ON runtime.work (create_time, work_id);
+CREATE INDEX work_create_time ON runtime.work (create_time);
 COMMENT ON COLUMN runtime.work.work_id IS 'not personal';
 COMMENT ON COLUMN runtime.work.rpc IS 'not personal';
 -- The package of the RPC: a service's calls have one in common.

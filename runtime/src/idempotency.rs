@@ -162,10 +162,15 @@ impl Ticket {
 /// Removes up to `limit` records past their time; how many.
 pub(crate) async fn purge(conn: &mut sqlx::PgConnection, limit: i64) -> Result<u64, DbError> {
     let done = sqlx::query!(
-        "DELETE FROM runtime.idempotency_records WHERE (caller, rpc, idempotency_key) IN (
+        "WITH old AS MATERIALIZED (
              SELECT caller, rpc, idempotency_key FROM runtime.idempotency_records
-             WHERE expire_time <= runtime.now() LIMIT $1
-         )",
+             WHERE expire_time <= runtime.now()
+             LIMIT $1
+             FOR UPDATE SKIP LOCKED
+         )
+         DELETE FROM runtime.idempotency_records AS record USING old
+         WHERE record.caller = ANY (ARRAY[old.caller]) AND record.rpc = old.rpc
+           AND record.idempotency_key = old.idempotency_key",
         limit,
     )
     .execute(conn)

@@ -182,10 +182,14 @@ pub(crate) async fn standings(
 /// Removes up to `limit` slots that are long past; how many.
 pub(crate) async fn purge(conn: &mut sqlx::PgConnection, limit: i64) -> Result<u64, DbError> {
     let done = sqlx::query!(
-        "DELETE FROM runtime.schedule_slots WHERE (schedule, slot) IN (
+        "WITH old AS MATERIALIZED (
              SELECT schedule, slot FROM runtime.schedule_slots
-             WHERE slot < runtime.now() - make_interval(secs => $1) LIMIT $2
-         )",
+             WHERE slot < runtime.now() - make_interval(secs => $1)
+             LIMIT $2
+             FOR UPDATE SKIP LOCKED
+         )
+         DELETE FROM runtime.schedule_slots AS taken USING old
+         WHERE taken.schedule = ANY (ARRAY[old.schedule]) AND taken.slot = old.slot",
         KEEP_SLOTS_S,
         limit,
     )

@@ -42,6 +42,13 @@ impl Conn {
         sqlx::raw_sql("BEGIN").execute(&mut **self).await.map(|_| ())
     }
 
+    /// Begins one whose statements are planned for the values that they have.
+    pub(super) async fn begin_planning(&mut self) -> Result<(), sqlx::Error> {
+        self.in_transaction = true;
+        let begin = "BEGIN; SET LOCAL plan_cache_mode = force_custom_plan";
+        sqlx::raw_sql(begin).execute(&mut **self).await.map(|_| ())
+    }
+
     /// Commits it.
     pub(super) async fn commit(&mut self) -> Result<(), sqlx::Error> {
         sqlx::raw_sql("COMMIT").execute(&mut **self).await?;

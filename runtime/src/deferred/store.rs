@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
-    db::{DbError, Page},
+    db::{DbError, ListTx, Page},
     work::Drawn,
 };
 
@@ -134,7 +134,7 @@ pub(crate) async fn claim(
            UPDATE runtime.work AS w
            SET leased_until = runtime.now() + make_interval(secs => $2), fence = $6,
                attempts = w.attempts + (w.fence <> ALL ($7))::integer
-           FROM due WHERE w.work_id = due.work_id
+           FROM due WHERE w.work_id = ANY (ARRAY[due.work_id])
            RETURNING w.work_id, w.rpc, w.target AS "target!", w.request, w.idempotency_key, w.attempts, w.fence,
                      w.trace_parent"#,
         limit,
@@ -164,7 +164,7 @@ pub(crate) async fn settle_done(conn: &mut PgConnection, calls: &[Claim]) -> Res
     let done = sqlx::query_as!(
         Claim,
         "DELETE FROM runtime.work AS w USING unnest($1::uuid[], $2::bigint[]) AS call (work_id, fence)
-         WHERE w.work_id = call.work_id AND w.fence = call.fence
+         WHERE w.work_id = ANY (ARRAY[call.work_id]) AND w.fence = call.fence
          RETURNING w.work_id, w.fence",
         &ids,
         &fences,
@@ -214,11 +214,7 @@ pub(crate) async fn settle_dead(
 }
 
 /// A page of calls, the oldest first.
-pub(crate) async fn list(
-    conn: &mut PgConnection,
-    state: Option<&str>,
-    page: Page,
-) -> Result<Vec<Row>, DbError> {
+pub(crate) async fn list(tx: &mut ListTx, state: Option<&str>, page: Page) -> Result<Vec<Row>, DbError> {
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT work_id, rpc, idempotency_key, state, due_time, create_time, attempts, failure, trace_parent
@@ -231,7 +227,7 @@ pub(crate) async fn list(
         page.after_id(),
         page.limit(),
     )
-    .fetch_all(conn)
+    .fetch_all(&mut **tx)
     .await?;
     Ok(rows)
 }
@@ -265,10 +261,13 @@ pub(crate) async fn exists(conn: &mut PgConnection, work_id: Uuid) -> Result<boo
 /// Removes up to `limit` dead calls that are older than receivers remember: to make one again could do its effect twice.
 pub(crate) async fn purge_dead(conn: &mut PgConnection, limit: i64) -> Result<u64, DbError> {
     let done = sqlx::query!(
-        "DELETE FROM runtime.work WHERE work_id IN (
+        "WITH old AS MATERIALIZED (
              SELECT work_id FROM runtime.work
-             WHERE state = 'DEAD' AND create_time < runtime.now() - interval '89 days' LIMIT $1
-         )",
+             WHERE state = 'DEAD' AND create_time < runtime.now() - interval '89 days'
+             LIMIT $1
+             FOR UPDATE SKIP LOCKED
+         )
+         DELETE FROM runtime.work USING old WHERE work.work_id = ANY (ARRAY[old.work_id])",
         limit,
     )
     .execute(conn)
@@ -281,13 +280,12 @@ pub(crate) async fn heap(conn: &mut PgConnection) -> Result<Heap, DbError> {
     let heap = sqlx::query_as!(
         Heap,
         r#"SELECT (SELECT count(*) FROM (SELECT FROM runtime.work WHERE state = 'WAITING' AND due_time <= runtime.now()
-                                         LIMIT 100000) AS d) AS "due!",
+                                         ORDER BY due_time LIMIT 100000) AS d) AS "due!",
                   (SELECT count(*) FROM (SELECT FROM runtime.work WHERE state = 'WAITING' AND due_time > runtime.now()
-                                         LIMIT 100000) AS l) AS "later!",
+                                         ORDER BY due_time LIMIT 100000) AS l) AS "later!",
                   (SELECT count(*) FROM (SELECT FROM runtime.work WHERE state = 'DEAD' LIMIT 100000) AS x) AS "dead!",
-                  coalesce((SELECT extract(epoch FROM runtime.now() - min(due_time)) FROM runtime.work
-                            WHERE state = 'WAITING' AND due_time <= runtime.now()), 0)::double precision
-                      AS "oldest_due_age_s!""#,
+                  greatest((SELECT extract(epoch FROM runtime.now() - min(due_time)) FROM runtime.work
+                            WHERE state = 'WAITING'), 0)::double precision AS "oldest_due_age_s!""#,
     )
     .fetch_one(conn)
     .await?;
@@ -300,8 +298,8 @@ pub(crate) async fn depth(conn: &mut PgConnection) -> Result<Depth, DbError> {
         Depth,
         r#"SELECT (SELECT count(*) FROM (SELECT FROM runtime.work WHERE state = 'WAITING' LIMIT 100000) AS w) AS "waiting!",
                   (SELECT count(*) FROM (SELECT FROM runtime.work WHERE state = 'DEAD' LIMIT 100000) AS d) AS "dead!",
-                  coalesce((SELECT extract(epoch FROM runtime.now() - min(due_time)) FROM runtime.work
-                            WHERE state = 'WAITING' AND due_time <= runtime.now()), 0)::bigint AS "oldest_due_age_s!""#,
+                  greatest((SELECT extract(epoch FROM runtime.now() - min(due_time)) FROM runtime.work
+                            WHERE state = 'WAITING'), 0)::bigint AS "oldest_due_age_s!""#,
     )
     .fetch_one(conn)
     .await?;

@@ -31,8 +31,9 @@ pub(super) async fn list_deferred_calls<S: Service>(
         }
     };
     let page = violations.finish(page)?;
-    let mut conn = hosted.chassis().db.acquire().await?;
-    let mut rows = store::list(&mut conn, state, page).await?;
+    let mut tx = hosted.chassis().db.begin_list().await?;
+    let mut rows = store::list(&mut tx, state, page).await?;
+    tx.commit().await?;
     let next_page_token = db::next_page_token(&mut rows, page, |row| (row.create_time, row.work_id));
     Ok(ListDeferredCallsResponse {
         deferred_calls: rows.into_iter().map(Into::into).collect(),

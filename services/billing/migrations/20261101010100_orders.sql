@@ -27,9 +27,9 @@ CREATE TABLE orders (
 );
 
 -- Lists, newest first: all of them, and one customer's.
-CREATE INDEX orders_newest ON orders (create_time DESC, order_id DESC);
-CREATE INDEX orders_owner_newest ON orders (owner_sub, create_time DESC, order_id DESC);
-CREATE INDEX orders_email_newest ON orders (customer_email, create_time DESC, order_id DESC);
+CREATE INDEX orders_newest ON orders (create_time DESC);
+CREATE INDEX orders_owner_newest ON orders (owner_sub, create_time DESC);
+CREATE INDEX orders_email_newest ON orders (customer_email, create_time DESC);
 
 COMMENT ON TABLE orders IS 'Orders of the "done for you" kind.';
 COMMENT ON COLUMN orders.order_id IS 'not personal';

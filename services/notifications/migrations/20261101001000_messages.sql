@@ -47,16 +47,20 @@ CREATE TABLE messages (
 -- What is neither sent nor failed.
 CREATE INDEX messages_pending ON messages (create_time) WHERE state = 'PENDING';
 -- Lists, newest first: all of them, and one person's.
-CREATE INDEX messages_newest ON messages (create_time DESC, message_id DESC);
-CREATE INDEX messages_recipient_newest ON messages (recipient_hash, create_time DESC, message_id DESC);
+CREATE INDEX messages_newest ON messages (create_time DESC);
+CREATE INDEX messages_recipient_newest ON messages (recipient_hash, create_time DESC);
 
--- What waits for a person, counted and listed however many messages there are.
-CREATE INDEX messages_in_doubt ON messages (create_time DESC, message_id DESC) WHERE state = 'IN_DOUBT';
+-- What waits for a person, or will never be sent, counted and listed however many messages there are.
+CREATE INDEX messages_in_doubt_or_failed ON messages (state, create_time DESC)
+    WHERE state IN ('IN_DOUBT', 'FAILED');
+-- What was sent about one thing. Those of one template are found by messages_identity.
+CREATE INDEX messages_about_newest ON messages (about, create_time DESC);
 
 -- What a provider's event is about.
-CREATE INDEX messages_provider_message ON messages (provider_message_id) WHERE provider_message_id IS NOT NULL;
+CREATE INDEX messages_provider_message ON messages (provider_message_id, create_time)
+    WHERE provider_message_id IS NOT NULL;
 -- What did not come to its recipient, listed however many messages did.
-CREATE INDEX messages_delivery_outcome ON messages (delivery_outcome, create_time DESC, message_id DESC)
+CREATE INDEX messages_delivery_outcome ON messages (delivery_outcome, create_time DESC)
     WHERE delivery_outcome IS NOT NULL;
 
 COMMENT ON TABLE messages IS 'Every mail that was asked for, as it was rendered, and what became of it.';

@@ -32,11 +32,12 @@ CREATE TABLE provider_events (
     )
 );
 
--- Lists, newest first.
-CREATE INDEX provider_events_newest ON provider_events (receive_time DESC, provider_event_id DESC);
--- What the status counts.
-CREATE INDEX provider_events_open ON provider_events (state)
-    WHERE state IN ('PENDING', 'AWAITING_MESSAGE', 'QUARANTINED');
+-- Lists, newest first: all of them, and those of one type.
+CREATE INDEX provider_events_newest ON provider_events (receive_time DESC);
+CREATE INDEX provider_events_type_newest ON provider_events (type, receive_time DESC);
+-- What the status counts, what has waited for too long, and lists of one state.
+CREATE INDEX provider_events_not_applied ON provider_events (state, receive_time)
+    WHERE state <> 'APPLIED';
 -- What is looked at again when a message gets its provider's id.
 CREATE INDEX provider_events_waiting ON provider_events (provider_message_id)
     WHERE state IN ('AWAITING_MESSAGE', 'UNMATCHED');

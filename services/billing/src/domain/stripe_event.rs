@@ -25,7 +25,8 @@ pub(crate) enum State {
 }
 
 impl State {
-    const ALL: [Self; 4] = [Self::Pending, Self::Processed, Self::Unheeded, Self::Quarantined];
+    /// All of them.
+    pub(crate) const ALL: [Self; 4] = [Self::Pending, Self::Processed, Self::Unheeded, Self::Quarantined];
 
     /// The name in the database.
     pub(crate) const fn as_str(self) -> &'static str {

@@ -22,7 +22,7 @@ pub(super) async fn list_orders(
     request: ListOrdersRequest,
 ) -> Result<ListOrdersResponse, Error> {
     let (scope, Query { filter, page }) = (ctx.scope(), request.try_into()?);
-    let mut tx = billing.chassis.db.begin().await?;
+    let mut tx = billing.chassis.db.begin_list().await?;
     orders::claim(&mut tx, &scope).await?;
     let mut orders = orders::list(&mut tx, &scope, &filter, page).await?;
     tx.commit().await?;

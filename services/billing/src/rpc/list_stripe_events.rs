@@ -17,8 +17,9 @@ pub(super) async fn list_stripe_events(
     request: ListStripeEventsRequest,
 ) -> Result<ListStripeEventsResponse, Error> {
     let Query { state, event_type, page } = request.try_into()?;
-    let mut conn = billing.chassis.db.acquire().await?;
-    let mut events = stripe_events::list(&mut conn, state, event_type.as_deref(), page).await?;
+    let mut tx = billing.chassis.db.begin_list().await?;
+    let mut events = stripe_events::list(&mut tx, state, event_type.as_deref(), page).await?;
+    tx.commit().await?;
     let next_page_token = next_page_token(&mut events, page, stripe_events::place);
     Ok(ListStripeEventsResponse {
         stripe_events: events.into_iter().map(Into::into).collect(),

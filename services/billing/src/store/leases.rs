@@ -39,7 +39,7 @@ pub(crate) async fn claim(
               AND event.due_time <= runtime.now()
               AND NOT EXISTS (
                   SELECT 1 FROM runtime.leases AS lease
-                  WHERE lease.key = 'stripe:' || event.lease_key
+                  WHERE lease.key = ANY (ARRAY['stripe:' || event.lease_key])
                     AND lease.leased_until > runtime.now() AND lease.fence <> ALL ($4)
               )
             ORDER BY event.due_time

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use levqor_runtime::{
     context::Scope,
-    db::{DbError, Page},
+    db::{DbError, ListTx, Page},
     email::Email,
 };
 use sqlx::PgConnection;
@@ -111,13 +111,13 @@ pub(crate) async fn update(conn: &mut PgConnection, order: &Order) -> Result<(),
 pub(crate) async fn claim(conn: &mut PgConnection, scope: &Scope) -> Result<(), DbError> {
     let (Some(sub), Some(email)) = (scope.sub(), scope.email()) else { return Ok(()) };
     sqlx::query!(
-        "UPDATE orders
-         SET owner_sub = $1
-         WHERE order_id IN (
+        "WITH theirs AS MATERIALIZED (
              SELECT order_id FROM orders
              WHERE owner_sub IS NULL AND customer_email = $2
              FOR UPDATE SKIP LOCKED
-         )",
+         )
+         UPDATE orders SET owner_sub = $1
+         FROM theirs WHERE orders.order_id = ANY (ARRAY[theirs.order_id])",
         sub,
         email,
     )
@@ -153,7 +153,7 @@ pub(crate) async fn get(
 
 /// The orders that the scope may see, newest first: a page and one more.
 pub(crate) async fn list(
-    conn: &mut PgConnection,
+    tx: &mut ListTx,
     scope: &Scope,
     filter: &Filter,
     page: Page,
@@ -208,7 +208,7 @@ pub(crate) async fn list(
         page.after_id(),
         page.limit(),
     )
-    .fetch_all(conn)
+    .fetch_all(&mut **tx)
     .await?
     .into_iter()
     .map(Order::try_from)

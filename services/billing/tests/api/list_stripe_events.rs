@@ -68,6 +68,33 @@ async fn events_are_filtered_by_state_and_type() {
 }
 
 #[tokio::test]
+async fn pages_of_one_type_hold_events_of_every_state() {
+    let bench = Bench::start().await;
+    for n in 1..=5 {
+        bench.receive(&event(&format!("evt_{n}"), "a.b", &json!({"id": "o_1"}))).await;
+        bench.receive(&event(&format!("evt_other_{n}"), "a.c", &json!({"id": "o_1"}))).await;
+    }
+    bench
+        .execute(
+            "UPDATE stripe_events SET state = 'PENDING', process_time = NULL, due_time = 'infinity' WHERE event_id = 'evt_2';
+             UPDATE stripe_events SET state = 'PROCESSED' WHERE event_id = 'evt_3';
+             UPDATE stripe_events SET state = 'QUARANTINED', process_time = NULL, failure = 'why' WHERE event_id = 'evt_4'",
+        )
+        .await;
+    let (mut seen, mut page_token) = (Vec::new(), String::new());
+    for expected in [2, 2, 1] {
+        let r#type = "a.b".to_owned();
+        let request = ListStripeEventsRequest { r#type, page_size: 2, page_token, ..Default::default() };
+        let page = bench.list_events(&Caller::staff(), request).await.expect("a page");
+        assert_eq!(page.stripe_events.len(), expected);
+        seen.extend(page.stripe_events);
+        page_token = page.next_page_token;
+    }
+    assert_eq!(page_token, "");
+    assert_eq!(ids(&seen), ["evt_5", "evt_4", "evt_3", "evt_2", "evt_1"]);
+}
+
+#[tokio::test]
 async fn every_mistake_of_a_request_is_named_at_once() {
     let bench = Bench::start().await;
     let request = ListStripeEventsRequest {

@@ -32,8 +32,9 @@ pub(super) async fn list_messages(
     let recipient = recipient.map(|address| state.config.address_key.hash(&address));
     let filter = Filter { recipient, template, about, state: message_state, delivery_outcome };
 
-    let mut conn = state.chassis.db.acquire().await?;
-    let mut messages = messages::list(&mut conn, &filter, &page).await?;
+    let mut tx = state.chassis.db.begin_list().await?;
+    let mut messages = messages::list(&mut tx, &filter, &page).await?;
+    tx.commit().await?;
     let next_page_token =
         next_page_token(&mut messages, page, |message| (message.create_time, message.id.as_uuid()));
     Ok(ListMessagesResponse {

@@ -19,8 +19,9 @@ pub(super) async fn list_provider_events(
     request: ListProviderEventsRequest,
 ) -> Result<ListProviderEventsResponse, Error> {
     let Query { state: event_state, event_type, page } = Query::try_from(request)?;
-    let mut conn = state.chassis.db.acquire().await?;
-    let mut events = provider_events::list(&mut conn, event_state, event_type.as_deref(), &page).await?;
+    let mut tx = state.chassis.db.begin_list().await?;
+    let mut events = provider_events::list(&mut tx, event_state, event_type.as_deref(), &page).await?;
+    tx.commit().await?;
     let next_page_token =
         next_page_token(&mut events, page, |event| (event.receive_time, event.id.as_uuid()));
     Ok(ListProviderEventsResponse {

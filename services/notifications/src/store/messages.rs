@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::{
-    db::{DbError, Page},
+    db::{DbError, ListTx, Page},
     email::Email,
 };
 use sqlx::PgConnection;
@@ -118,11 +118,7 @@ pub(crate) struct Filter {
 }
 
 /// A page of messages, newest first, and one more if there is one: that is how the caller knows of the next page.
-pub(crate) async fn list(
-    conn: &mut PgConnection,
-    filter: &Filter,
-    page: &Page,
-) -> Result<Vec<Message>, DbError> {
+pub(crate) async fn list(tx: &mut ListTx, filter: &Filter, page: &Page) -> Result<Vec<Message>, DbError> {
     let rows = sqlx::query_as!(
         Row,
         "SELECT message_id, template, about, recipient, subject, state, provider, provider_message_id, failure, doubt,
@@ -145,7 +141,7 @@ pub(crate) async fn list(
         page.after_id(),
         page.limit(),
     )
-    .fetch_all(conn)
+    .fetch_all(&mut **tx)
     .await?;
     rows.into_iter().map(Message::try_from).collect()
 }
@@ -203,13 +199,16 @@ pub(crate) async fn settle(conn: &mut PgConnection, id: MessageId, outcome: &Out
             .execute(conn)
             .await?
         }
-        Outcome::InDoubt { doubt } => sqlx::query!(
-            "UPDATE messages SET state = 'IN_DOUBT', doubt = $2 WHERE message_id = $1 AND state = 'PENDING'",
-            id.as_uuid(),
-            doubt,
-        )
-        .execute(conn)
-        .await?,
+        Outcome::InDoubt { doubt } => {
+            sqlx::query!(
+                "UPDATE messages SET state = 'IN_DOUBT', doubt = $2
+             WHERE message_id = $1 AND state IN ('PENDING', 'IN_DOUBT')",
+                id.as_uuid(),
+                doubt,
+            )
+            .execute(conn)
+            .await?
+        }
     };
     if settled.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound.into()) }
 }

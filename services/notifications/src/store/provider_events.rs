@@ -3,7 +3,7 @@
 pub(crate) mod bodies;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use levqor_runtime::db::{DbError, Page};
+use levqor_runtime::db::{DbError, ListTx, Page};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -92,7 +92,7 @@ pub(crate) async fn lock(
 
 /// A page of events, newest first, and one more if there is one.
 pub(crate) async fn list(
-    conn: &mut PgConnection,
+    tx: &mut ListTx,
     state: Option<EventState>,
     event_type: Option<&str>,
     page: &Page,
@@ -113,7 +113,7 @@ pub(crate) async fn list(
         page.after_id(),
         page.limit(),
     )
-    .fetch_all(conn)
+    .fetch_all(&mut **tx)
     .await?;
     rows.into_iter().map(ProviderEvent::try_from).collect()
 }
@@ -210,14 +210,16 @@ pub(crate) async fn stop_waiting(
 ) -> Result<Vec<Option<String>>, DbError> {
     let before = levqor_runtime::db::now(conn).await? - wait;
     let types = sqlx::query_scalar!(
-        "UPDATE provider_events SET state = 'UNMATCHED', settle_time = runtime.now()
-         WHERE provider_event_id IN (
+        "WITH waiting AS MATERIALIZED (
              SELECT provider_event_id FROM provider_events
              WHERE state = 'AWAITING_MESSAGE' AND receive_time <= $1
+             ORDER BY receive_time
              LIMIT $2
              FOR UPDATE SKIP LOCKED
          )
-         RETURNING type",
+         UPDATE provider_events AS event SET state = 'UNMATCHED', settle_time = runtime.now()
+         FROM waiting WHERE event.provider_event_id = ANY (ARRAY[waiting.provider_event_id])
+         RETURNING event.type",
         before,
         limit,
     )

@@ -23,15 +23,16 @@ pub(crate) async fn get(conn: &mut PgConnection, event: &StripeEvent) -> Result<
 pub(crate) async fn purge(conn: &mut PgConnection, age: TimeDelta, limit: i64) -> Result<u64, DbError> {
     let before = levqor_runtime::db::now(conn).await? - age;
     let purged = sqlx::query!(
-        "UPDATE stripe_events
-         SET body = NULL
-         WHERE (event_id, create_time) IN (
+        "WITH old AS MATERIALIZED (
              SELECT event_id, create_time FROM stripe_events
              WHERE process_time < $1 AND body IS NOT NULL
              ORDER BY process_time
              LIMIT $2
              FOR UPDATE SKIP LOCKED
-         )",
+         )
+         UPDATE stripe_events AS event
+         SET body = NULL
+         FROM old WHERE event.event_id = ANY (ARRAY[old.event_id]) AND event.create_time = old.create_time",
         before,
         limit,
     )
@@ -48,15 +49,16 @@ pub(crate) async fn purge_quarantined(
 ) -> Result<u64, DbError> {
     let before = levqor_runtime::db::now(conn).await? - age;
     let purged = sqlx::query!(
-        "UPDATE stripe_events
-         SET body = NULL
-         WHERE (event_id, create_time) IN (
+        "WITH old AS MATERIALIZED (
              SELECT event_id, create_time FROM stripe_events
              WHERE state = 'QUARANTINED' AND body IS NOT NULL AND receive_time < $1
              ORDER BY receive_time
              LIMIT $2
              FOR UPDATE SKIP LOCKED
-         )",
+         )
+         UPDATE stripe_events AS event
+         SET body = NULL
+         FROM old WHERE event.event_id = ANY (ARRAY[old.event_id]) AND event.create_time = old.create_time",
         before,
         limit,
     )

@@ -73,16 +73,17 @@ pub(crate) async fn pending(
 /// how many. They need no lease: there is nothing to apply, and a version that heeds them takes them up again.
 pub(crate) async fn lay_aside(conn: &mut PgConnection, heeded: &[&str], limit: i64) -> Result<u64, DbError> {
     let laid_aside = sqlx::query!(
-        "UPDATE stripe_events AS event
-         SET state = 'UNHEEDED', attempts = attempts + 1, failure = NULL, process_time = runtime.now()
-         FROM (
+        "WITH due AS MATERIALIZED (
              SELECT event_id, create_time FROM stripe_events
              WHERE state = 'PENDING' AND due_time <= runtime.now()
              ORDER BY due_time
              LIMIT $2
              FOR UPDATE SKIP LOCKED
-         ) AS due
-         WHERE event.event_id = due.event_id AND event.create_time = due.create_time
+         )
+         UPDATE stripe_events AS event
+         SET state = 'UNHEEDED', attempts = attempts + 1, failure = NULL, process_time = runtime.now()
+         FROM due
+         WHERE event.event_id = ANY (ARRAY[due.event_id]) AND event.create_time = due.create_time
            AND event.type <> ALL ($1::text[])",
         heeded as _,
         limit,
@@ -119,14 +120,16 @@ pub(crate) async fn take_up_heeded(
     limit: i64,
 ) -> Result<u64, DbError> {
     let taken_up = sqlx::query!(
-        "UPDATE stripe_events
-         SET state = 'PENDING', attempts = 0, due_time = runtime.now(), process_time = NULL
-         WHERE (event_id, create_time) IN (
+        "WITH heeded AS MATERIALIZED (
              SELECT event_id, create_time FROM stripe_events
              WHERE state = 'UNHEEDED' AND type = ANY ($1::text[]) AND ($2::boolean OR body IS NOT NULL)
              LIMIT $3
              FOR UPDATE SKIP LOCKED
-         )",
+         )
+         UPDATE stripe_events AS event
+         SET state = 'PENDING', attempts = 0, due_time = runtime.now(), process_time = NULL
+         FROM heeded
+         WHERE event.event_id = ANY (ARRAY[heeded.event_id]) AND event.create_time = heeded.create_time",
         heeded as _,
         without_bodies,
         limit,

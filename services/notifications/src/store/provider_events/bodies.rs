@@ -19,14 +19,15 @@ pub(crate) async fn get(conn: &mut PgConnection, id: ProviderEventId) -> Result<
 pub(crate) async fn purge(conn: &mut PgConnection, age: TimeDelta, limit: i64) -> Result<u64, DbError> {
     let before = levqor_runtime::db::now(conn).await? - age;
     let purged = sqlx::query!(
-        "UPDATE provider_events SET body = NULL
-         WHERE provider_event_id IN (
+        "WITH old AS MATERIALIZED (
              SELECT provider_event_id FROM provider_events
              WHERE settle_time < $1 AND body IS NOT NULL
              ORDER BY settle_time
              LIMIT $2
              FOR UPDATE SKIP LOCKED
-         )",
+         )
+         UPDATE provider_events AS event SET body = NULL
+         FROM old WHERE event.provider_event_id = ANY (ARRAY[old.provider_event_id])",
         before,
         limit,
     )
@@ -44,14 +45,15 @@ pub(crate) async fn purge_unsettled(
 ) -> Result<u64, DbError> {
     let before = levqor_runtime::db::now(conn).await? - age;
     let purged = sqlx::query!(
-        "UPDATE provider_events SET body = NULL
-         WHERE provider_event_id IN (
+        "WITH old AS MATERIALIZED (
              SELECT provider_event_id FROM provider_events
              WHERE settle_time IS NULL AND body IS NOT NULL AND receive_time < $1
              ORDER BY receive_time
              LIMIT $2
              FOR UPDATE SKIP LOCKED
-         )",
+         )
+         UPDATE provider_events AS event SET body = NULL
+         FROM old WHERE event.provider_event_id = ANY (ARRAY[old.provider_event_id])",
         before,
         limit,
     )
