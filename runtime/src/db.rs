@@ -232,7 +232,7 @@ impl Db {
         Ok(Tx { inner, wakes: self.wakes.clone(), defers: false, told: Vec::new(), now: None })
     }
 
-    /// Begins a transaction to read a page of a list in.
+    /// Begins a transaction to read a page of a list in, and to write what its reader claims by that.
     pub async fn begin_list(&self) -> Result<ListTx, DbError> {
         let mut inner = self.acquire().await?;
         inner.begin_planning().await?;

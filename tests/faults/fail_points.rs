@@ -129,11 +129,14 @@ async fn doubt_and_resolve(mesh: &mut Mesh, shop: &mut Shop, post: &Post, before
     let doubts = post.assert_told(mesh).await;
     assert!((1..=2).contains(&doubts), "{doubts} mails in doubt");
 
+    let mut found = Vec::new();
     for (message, recipient, subject) in in_doubt(mesh).await {
         restart(mesh, n, Some(FailPoint::MessageResolved));
         let path = format!("/v1/messages/{message}:resolve");
         // What a person does who looks at the provider's own list.
-        let resolution = match post.id_of(&recipient, &subject) {
+        let id = post.id_of(&recipient, &subject);
+        found.push(id.is_some());
+        let resolution = match id {
             Some(id) => json!({"sent": {"provider_message_id": id}}),
             None => json!({"send_again": {}}),
         };
@@ -146,6 +149,7 @@ async fn doubt_and_resolve(mesh: &mut Mesh, shop: &mut Shop, post: &Post, before
         // A kill while it is sent again would leave a doubt anew.
         mesh.rest().await;
     }
+    assert!(found.contains(&(before == FailPoint::MessageAnswered)), "{before:?} left no doubt of its kind");
     assert_eq!(post.assert_told(mesh).await, 0);
 }
 

@@ -1,4 +1,5 @@
-//! A page of a list reads about what it shows, whatever it is filtered by, and however many rows there are.
+//! A page of a list reads about what it shows, however many rows there are, where what it is filtered by is rare or is spread
+//! over the list. What is neither is walked to: PostgreSQL does not know where in a list a state is.
 
 use levqor_billing::Billing;
 use levqor_notifications::Notifications;
@@ -95,16 +96,19 @@ async fn pages_of_billing_read_what_they_show() {
     let events = [
         "NULL, NULL, NULL, NULL, 51",
         "NULL, NULL, MIDDLE, 5, 51",
-        "'UNHEEDED', NULL, MIDDLE, 5, 51",
-        "'UNHEEDED', 'customer.updated', NULL, NULL, 51",
-        "'PENDING', NULL, NULL, NULL, 51",
-        "'PENDING', 'rare.PENDING', NULL, NULL, 51",
-        "'QUARANTINED', NULL, NULL, NULL, 51",
-        "'QUARANTINED', 'none', NULL, NULL, 51",
-        "'PROCESSED', NULL, NULL, NULL, 51",
-        "'PROCESSED', 'rare.PROCESSED', NULL, NULL, 51",
-        "'UNHEEDED', 'rare.UNHEEDED', NULL, NULL, 51",
-        "'UNHEEDED', 'none', NULL, NULL, 51",
+        "'{UNHEEDED}', NULL, MIDDLE, 5, 51",
+        "'{UNHEEDED}', 'customer.updated', NULL, NULL, 51",
+        "'{PENDING}', NULL, NULL, NULL, 51",
+        "'{PENDING}', 'rare.PENDING', NULL, NULL, 51",
+        "'{QUARANTINED}', NULL, NULL, NULL, 51",
+        "'{QUARANTINED}', 'none', NULL, NULL, 51",
+        "'{PROCESSED}', NULL, NULL, NULL, 51",
+        "'{PROCESSED}', 'rare.PROCESSED', NULL, NULL, 51",
+        "'{UNHEEDED}', 'rare.UNHEEDED', NULL, NULL, 51",
+        "'{UNHEEDED}', 'none', NULL, NULL, 51",
+        "'{PENDING,PROCESSED,UNHEEDED,QUARANTINED}', 'none', NULL, NULL, 51",
+        "'{PENDING,PROCESSED,UNHEEDED,QUARANTINED}', 'rare.PENDING', NULL, NULL, 51",
+        "'{PENDING,PROCESSED,UNHEEDED,QUARANTINED}', 'customer.updated', MIDDLE, 5, 51",
     ];
     let orders = [
         "true, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 51",

@@ -275,7 +275,7 @@ pub(crate) async fn purge_dead(conn: &mut PgConnection, limit: i64) -> Result<u6
     Ok(done.rows_affected())
 }
 
-/// What is due, due later and dead, each counted to a bound.
+/// What is due, due later and dead, each counted to a bound. In order, so that what is not counted is not read.
 pub(crate) async fn heap(conn: &mut PgConnection) -> Result<Heap, DbError> {
     let heap = sqlx::query_as!(
         Heap,
@@ -284,8 +284,9 @@ pub(crate) async fn heap(conn: &mut PgConnection) -> Result<Heap, DbError> {
                   (SELECT count(*) FROM (SELECT FROM runtime.work WHERE state = 'WAITING' AND due_time > runtime.now()
                                          ORDER BY due_time LIMIT 100000) AS l) AS "later!",
                   (SELECT count(*) FROM (SELECT FROM runtime.work WHERE state = 'DEAD' LIMIT 100000) AS x) AS "dead!",
-                  greatest((SELECT extract(epoch FROM runtime.now() - min(due_time)) FROM runtime.work
-                            WHERE state = 'WAITING'), 0)::double precision AS "oldest_due_age_s!""#,
+                  greatest(extract(epoch FROM runtime.now() - (
+                      SELECT due_time FROM runtime.work WHERE state = 'WAITING' ORDER BY due_time LIMIT 1
+                  )), 0)::double precision AS "oldest_due_age_s!""#,
     )
     .fetch_one(conn)
     .await?;
@@ -298,8 +299,9 @@ pub(crate) async fn depth(conn: &mut PgConnection) -> Result<Depth, DbError> {
         Depth,
         r#"SELECT (SELECT count(*) FROM (SELECT FROM runtime.work WHERE state = 'WAITING' LIMIT 100000) AS w) AS "waiting!",
                   (SELECT count(*) FROM (SELECT FROM runtime.work WHERE state = 'DEAD' LIMIT 100000) AS d) AS "dead!",
-                  greatest((SELECT extract(epoch FROM runtime.now() - min(due_time)) FROM runtime.work
-                            WHERE state = 'WAITING'), 0)::bigint AS "oldest_due_age_s!""#,
+                  greatest(extract(epoch FROM runtime.now() - (
+                      SELECT due_time FROM runtime.work WHERE state = 'WAITING' ORDER BY due_time LIMIT 1
+                  )), 0)::bigint AS "oldest_due_age_s!""#,
     )
     .fetch_one(conn)
     .await?;

@@ -76,7 +76,7 @@ async fn pages_of_one_type_hold_events_of_every_state() {
     }
     bench
         .execute(
-            "UPDATE stripe_events SET state = 'PENDING', process_time = NULL, due_time = 'infinity' WHERE event_id = 'evt_2';
+            "UPDATE stripe_events SET state = 'PENDING', process_time = NULL, due_time = '2999-01-01' WHERE event_id = 'evt_2';
              UPDATE stripe_events SET state = 'PROCESSED' WHERE event_id = 'evt_3';
              UPDATE stripe_events SET state = 'QUARANTINED', process_time = NULL, failure = 'why' WHERE event_id = 'evt_4'",
         )

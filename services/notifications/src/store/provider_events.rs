@@ -244,7 +244,7 @@ pub(crate) async fn backlog(conn: &mut PgConnection) -> Result<Backlog, DbError>
                                          WHERE state IN ('PENDING', 'AWAITING_MESSAGE') LIMIT 100000) AS e) AS "pending!",
                   (SELECT count(*) FROM (SELECT FROM provider_events
                                          WHERE state = 'QUARANTINED' AND body IS NOT NULL LIMIT 100000) AS e) AS "quarantined!",
-                  (SELECT max(receive_time) FROM provider_events) AS last_receive_time"#,
+                  (SELECT receive_time FROM provider_events ORDER BY receive_time DESC LIMIT 1) AS last_receive_time"#,
     )
     .fetch_one(conn)
     .await?;

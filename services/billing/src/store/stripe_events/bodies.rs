@@ -52,7 +52,6 @@ pub(crate) async fn purge_quarantined(
         "WITH old AS MATERIALIZED (
              SELECT event_id, create_time FROM stripe_events
              WHERE state = 'QUARANTINED' AND body IS NOT NULL AND receive_time < $1
-             ORDER BY receive_time
              LIMIT $2
              FOR UPDATE SKIP LOCKED
          )
