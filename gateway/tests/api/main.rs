@@ -5,6 +5,7 @@ mod bodies;
 mod callers;
 mod door;
 mod drain;
+mod framing;
 mod harness;
 mod headers;
 mod health;
