@@ -1,4 +1,4 @@
-//! Settings of the gateway: its own four, and those that it shares with the services.
+//! Settings of the gateway: its own, and those that it shares with the services.
 
 use std::{net::SocketAddr, num::NonZero, time::Duration};
 
@@ -8,6 +8,8 @@ use levqor_runtime::{
     metrics::Metrics,
     token::{MeshKeys, UserTokensConfig},
 };
+
+use crate::cors::Origins;
 
 pub(crate) const HTTP_ADDR: Setting = Setting::plain(
     "LEVQOR_HTTP_ADDR",
@@ -29,6 +31,11 @@ const IDLE_TIMEOUT_MS: Setting = Setting::plain(
     Some("120000"),
     "How long a connection without a request is kept, in milliseconds: longer than a load balancer in front keeps it.",
 );
+const CORS_ORIGINS: Setting = Setting::plain(
+    "LEVQOR_CORS_ORIGINS",
+    None,
+    "Origins whose pages may call the gateway from a browser, with credentials: `https://levqor.ai,https://www.levqor.ai`; `loopback` means every port of this machine. Without it no other origin's page may.",
+);
 /// Services keep no caller waiting for longer.
 const LONGEST_TIMEOUT_MS: u64 = 60_000;
 /// A head is a few hundred bytes, sent at once.
@@ -46,6 +53,8 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// How long a client may take to send the head of a request that it has begun.
     pub head_timeout: Duration,
+    /// `LEVQOR_CORS_ORIGINS`
+    pub cors_origins: Origins,
     /// `LEVQOR_JWT_SECRET` and its like: how people are recognised.
     pub user_tokens: UserTokensConfig,
     /// `LEVQOR_MESH_KEY`: how the gateway shows services who it is.
@@ -59,7 +68,8 @@ pub struct Config {
 /// Every setting that the gateway reads.
 #[must_use]
 pub fn settings() -> Vec<Setting> {
-    let mut settings = vec![HTTP_ADDR, REQUEST_TIMEOUT_MS, MAX_CONCURRENT_REQUESTS, IDLE_TIMEOUT_MS];
+    let mut settings =
+        vec![HTTP_ADDR, REQUEST_TIMEOUT_MS, MAX_CONCURRENT_REQUESTS, IDLE_TIMEOUT_MS, CORS_ORIGINS];
     settings.extend(UserTokensConfig::settings());
     settings.extend(MeshKeys::settings());
     settings.extend(Addresses::settings());
@@ -78,6 +88,13 @@ impl Config {
         let most: Option<NonZero<u32>> = reader.defaulted(&MAX_CONCURRENT_REQUESTS, "a number of at least 1");
         let idle_ms: Option<NonZero<u32>> =
             reader.defaulted(&IDLE_TIMEOUT_MS, "a number of milliseconds of at least 1");
+        // A mistake in it is noted, so that nothing starts with nobody allowed.
+        let cors_origins = reader
+            .optional(
+                &CORS_ORIGINS,
+                "origins as browsers write them, such as https://levqor.ai, separated by commas",
+            )
+            .unwrap_or_default();
         let user_tokens = UserTokensConfig::read(reader);
         let mesh_keys = MeshKeys::read(reader);
         let addresses = Addresses::read(reader, crate::NAME);
@@ -87,6 +104,7 @@ impl Config {
             max_concurrent_requests: usize::try_from(most?.get()).ok()?,
             idle_timeout: Duration::from_millis(idle_ms?.get().into()),
             head_timeout: HEAD_TIMEOUT,
+            cors_origins,
             user_tokens: user_tokens?,
             mesh_keys: mesh_keys?,
             addresses: addresses?,
@@ -108,6 +126,7 @@ mod tests {
             ("LEVQOR_REQUEST_TIMEOUT_MS", "60001"),
             ("LEVQOR_MAX_CONCURRENT_REQUESTS", "0"),
             ("LEVQOR_IDLE_TIMEOUT_MS", "2 min"),
+            ("LEVQOR_CORS_ORIGINS", "*"),
         ]);
         let mut reader = Reader::new(&env);
         let config = Config::read(&mut reader);
@@ -117,6 +136,7 @@ mod tests {
             "LEVQOR_REQUEST_TIMEOUT_MS",
             "LEVQOR_MAX_CONCURRENT_REQUESTS",
             "LEVQOR_IDLE_TIMEOUT_MS",
+            "LEVQOR_CORS_ORIGINS",
             "LEVQOR_JWT_SECRET",
             "LEVQOR_MESH_KEY",
             "LEVQOR_BILLING_ADDR",

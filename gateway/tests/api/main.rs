@@ -3,6 +3,7 @@
 mod binding;
 mod bodies;
 mod callers;
+mod cors;
 mod door;
 mod drain;
 mod framing;
