@@ -1,4 +1,4 @@
-//! Settings of the gateway: its own four, and those that it shares with the services.
+//! Settings of the gateway: its own, and those that it shares with the services.
 
 use std::{net::SocketAddr, num::NonZero, time::Duration};
 
@@ -9,6 +9,7 @@ use levqor_runtime::{
     token::{MeshKeys, UserTokensConfig},
 };
 
+use crate::cors::Origins;
 use crate::peer::{Networks, TrustedProxies};
 
 pub(crate) const HTTP_ADDR: Setting = Setting::plain(
@@ -41,6 +42,11 @@ const FORWARDED_HEADER: Setting = Setting::plain(
     Some("x-forwarded-for"),
     "The header in which the trusted proxies write the caller's address: x-forwarded-for or forwarded. Only this one is read.",
 );
+const CORS_ORIGINS: Setting = Setting::plain(
+    "LEVQOR_CORS_ORIGINS",
+    None,
+    "Origins whose pages may call the gateway from a browser, with credentials: `https://levqor.ai,https://www.levqor.ai`; `loopback` means every port of this machine. Without it no other origin's page may.",
+);
 /// Services keep no caller waiting for longer.
 const LONGEST_TIMEOUT_MS: u64 = 60_000;
 /// A head is a few hundred bytes, sent at once.
@@ -58,6 +64,8 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// How long a client may take to send the head of a request that it has begun.
     pub head_timeout: Duration,
+    /// `LEVQOR_CORS_ORIGINS`
+    pub cors_origins: Origins,
     /// `LEVQOR_JWT_SECRET` and its like: how people are recognised.
     pub user_tokens: UserTokensConfig,
     /// `LEVQOR_MESH_KEY`: how the gateway shows services who it is.
@@ -80,6 +88,7 @@ pub fn settings() -> Vec<Setting> {
         IDLE_TIMEOUT_MS,
         TRUSTED_PROXIES,
         FORWARDED_HEADER,
+        CORS_ORIGINS,
     ];
     settings.extend(UserTokensConfig::settings());
     settings.extend(MeshKeys::settings());
@@ -103,6 +112,13 @@ impl Config {
             .optional(&TRUSTED_PROXIES, "IP addresses and networks such as 10.0.0.0/8, separated by commas");
         let Networks(networks) = networks.unwrap_or(Networks(Vec::new()));
         let header = reader.defaulted(&FORWARDED_HEADER, "x-forwarded-for or forwarded");
+        // A mistake in it is noted, so that nothing starts with nobody allowed.
+        let cors_origins = reader
+            .optional(
+                &CORS_ORIGINS,
+                "origins as browsers write them, such as https://levqor.ai, separated by commas",
+            )
+            .unwrap_or_default();
         let user_tokens = UserTokensConfig::read(reader);
         let mesh_keys = MeshKeys::read(reader);
         let addresses = Addresses::read(reader, crate::NAME);
@@ -112,6 +128,7 @@ impl Config {
             max_concurrent_requests: usize::try_from(most?.get()).ok()?,
             idle_timeout: Duration::from_millis(idle_ms?.get().into()),
             head_timeout: HEAD_TIMEOUT,
+            cors_origins,
             user_tokens: user_tokens?,
             mesh_keys: mesh_keys?,
             addresses: addresses?,
@@ -136,6 +153,7 @@ mod tests {
             ("LEVQOR_IDLE_TIMEOUT_MS", "2 min"),
             ("LEVQOR_TRUSTED_PROXIES", "proxy.example"),
             ("LEVQOR_FORWARDED_HEADER", "x-real-ip"),
+            ("LEVQOR_CORS_ORIGINS", "*"),
         ]);
         let mut reader = Reader::new(&env);
         let config = Config::read(&mut reader);
@@ -147,6 +165,7 @@ mod tests {
             "LEVQOR_IDLE_TIMEOUT_MS",
             "LEVQOR_TRUSTED_PROXIES",
             "LEVQOR_FORWARDED_HEADER",
+            "LEVQOR_CORS_ORIGINS",
             "LEVQOR_JWT_SECRET",
             "LEVQOR_MESH_KEY",
             "LEVQOR_BILLING_ADDR",

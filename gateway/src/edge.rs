@@ -18,6 +18,7 @@ use tower::Service;
 use tracing::{Instrument, Span, field::Empty};
 
 use crate::{
+    cors::Cors,
     metrics::{self, Requests},
     problem::{Ids, Problem},
     transcode::Place,
@@ -40,6 +41,7 @@ const CONTENT_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'
 /// Stands around the routes.
 pub(crate) struct Edge {
     routes: Router,
+    cors: Cors,
     places: Arc<Semaphore>,
     readiness: Readiness,
     requests: Requests,
@@ -48,10 +50,16 @@ pub(crate) struct Edge {
 impl Edge {
     /// Around these routes, with so many places for requests at once.
     #[must_use]
-    pub(crate) fn new(routes: Router, places: usize, readiness: Readiness, metrics: &Metrics) -> Self {
+    pub(crate) fn new(
+        routes: Router,
+        cors: Cors,
+        places: usize,
+        readiness: Readiness,
+        metrics: &Metrics,
+    ) -> Self {
         let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
         metrics.places(&places);
-        Self { routes, places, readiness, requests: Requests::new(metrics) }
+        Self { routes, cors, places, readiness, requests: Requests::new(metrics) }
     }
 
     /// Answers a request.
@@ -65,7 +73,8 @@ impl Edge {
         let ids =
             Ids { request_id: request_id.into(), trace_id: telemetry::trace_id_of(&span).map(Arc::from) };
         request.extensions_mut().insert(ids.clone());
-        let answer = self.admit(request, &ids).instrument(span.clone());
+        // A browser must be able to read refusals too, and a preflight takes no place.
+        let answer = self.cors.around(request, |request| self.admit(request, &ids)).instrument(span.clone());
         let (response, series) = self.requests.watch(known(&method), answer).await;
         let mut response = self.finish(response, &method, version, &ids);
         if let Some(value) = telemetry::trace_response(&span) {
@@ -200,6 +209,7 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
+    use crate::cors::Origins;
 
     async fn burst() -> &'static str {
         panic!("secret words")
@@ -207,8 +217,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_answer_and_gives_its_place_back() {
-        let edge =
-            Edge::new(Router::new().route("/", get(burst)), 1, Readiness::default(), &Metrics::new("test"));
+        let edge = Edge::new(
+            Router::new().route("/", get(burst)),
+            Cors::new(Origins::default()),
+            1,
+            Readiness::default(),
+            &Metrics::new("test"),
+        );
         for _ in 0..3 {
             let response = edge.serve(Request::new(Body::empty())).await;
             assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);

@@ -3,6 +3,7 @@
 mod auth;
 mod body;
 mod config;
+mod cors;
 mod edge;
 mod health;
 mod idempotency;
@@ -35,6 +36,7 @@ use tokio::net::TcpListener;
 
 use self::{
     auth::Auth,
+    cors::Cors,
     edge::Edge,
     health::{Health, Meter},
     problem::Problem,
@@ -44,6 +46,7 @@ use self::{
 };
 pub use self::{
     config::{Config, settings},
+    cors::{NotOrigins, Origins},
     peer::{ForwardedHeader, TrustedProxies},
     server::Running,
     transcode::RouteError,
@@ -93,6 +96,7 @@ pub fn start_on(
         max_concurrent_requests,
         idle_timeout,
         head_timeout,
+        cors_origins,
         user_tokens,
         mesh_keys,
         addresses,
@@ -116,7 +120,7 @@ pub fn start_on(
         meter: Meter::new(channels.clone(), Arc::clone(&tokens), services, clock),
         readiness: readiness.clone(),
         auth,
-        capabilities: capabilities(&transcoder),
+        capabilities: capabilities(&transcoder, &cors_origins),
     });
     let shown = health.capabilities.clone();
     metrics.capabilities(move || shown.iter().cloned().chain(telemetry::capabilities()).collect());
@@ -126,15 +130,21 @@ pub fn start_on(
         .method_not_allowed_fallback(async || Problem::method_not_allowed(None))
         .fallback_service(Router::new().fallback(transcode::serve).with_state(transcoder));
 
-    let edge = Edge::new(routes, max_concurrent_requests, readiness.clone(), &metrics);
+    let cors = Cors::new(cors_origins);
+    let edge = Edge::new(routes, cors, max_concurrent_requests, readiness.clone(), &metrics);
     let patience = Patience { head: head_timeout, idle: idle_timeout };
     let door = Door { edge, proxies: trusted_proxies, patience };
     Ok(Running::new(listener, addr, Arc::new(door), readiness, background, metrics))
 }
 
 /// What the gateway can do, and what it cannot do yet.
-fn capabilities(transcoder: &Transcoder) -> Vec<Capability> {
+fn capabilities(transcoder: &Transcoder, origins: &Origins) -> Vec<Capability> {
     let off = |name| Capability::off(name, "not part of this version");
+    let cors = if origins.is_empty() {
+        Capability::off("cors", "LEVQOR_CORS_ORIGINS is not set")
+    } else {
+        Capability::on("cors", format!("pages may call from {}", origins.describe()))
+    };
     vec![
         Capability::on("rest", format!("{} routes, read from the protos", transcoder.routes())),
         Capability::on("stripe_webhooks", "passed on to billing, which verifies them"),
@@ -144,7 +154,7 @@ fn capabilities(transcoder: &Transcoder) -> Vec<Capability> {
         ),
         off("rate_limits"),
         off("openapi"),
-        off("cors"),
+        cors,
         Capability::off("incidents", "support publishes them: not part of this version"),
     ]
 }

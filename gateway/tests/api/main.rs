@@ -3,8 +3,10 @@
 mod binding;
 mod bodies;
 mod callers;
+mod cors;
 mod door;
 mod drain;
+mod framing;
 mod harness;
 mod headers;
 mod health;
