@@ -9,6 +9,8 @@ use levqor_runtime::{
     token::{MeshKeys, UserTokensConfig},
 };
 
+use crate::peer::{Networks, TrustedProxies};
+
 pub(crate) const HTTP_ADDR: Setting = Setting::plain(
     "LEVQOR_HTTP_ADDR",
     Some("127.0.0.1:8080"),
@@ -28,6 +30,16 @@ const IDLE_TIMEOUT_MS: Setting = Setting::plain(
     "LEVQOR_IDLE_TIMEOUT_MS",
     Some("120000"),
     "How long a connection without a request is kept, in milliseconds: longer than a load balancer in front keeps it.",
+);
+const TRUSTED_PROXIES: Setting = Setting::plain(
+    "LEVQOR_TRUSTED_PROXIES",
+    None,
+    "The load balancers and proxies in front of the gateway, as IP addresses and networks (10.0.0.0/8) separated by commas. Their word about a caller's address is believed, and limits per address are counted by it. Where it is not set, a caller's address is the one that the connection comes from.",
+);
+const FORWARDED_HEADER: Setting = Setting::plain(
+    "LEVQOR_FORWARDED_HEADER",
+    Some("x-forwarded-for"),
+    "The header in which the trusted proxies write the caller's address: x-forwarded-for or forwarded. Only this one is read.",
 );
 /// Services keep no caller waiting for longer.
 const LONGEST_TIMEOUT_MS: u64 = 60_000;
@@ -52,6 +64,8 @@ pub struct Config {
     pub mesh_keys: MeshKeys,
     /// `LEVQOR_<SERVICE>_ADDR`: where the services are.
     pub addresses: Addresses,
+    /// `LEVQOR_TRUSTED_PROXIES` and `LEVQOR_FORWARDED_HEADER`: whose word about a caller's address is believed.
+    pub trusted_proxies: TrustedProxies,
     /// What it counts and times with; its own where none are given.
     pub metrics: Option<Metrics>,
 }
@@ -59,7 +73,14 @@ pub struct Config {
 /// Every setting that the gateway reads.
 #[must_use]
 pub fn settings() -> Vec<Setting> {
-    let mut settings = vec![HTTP_ADDR, REQUEST_TIMEOUT_MS, MAX_CONCURRENT_REQUESTS, IDLE_TIMEOUT_MS];
+    let mut settings = vec![
+        HTTP_ADDR,
+        REQUEST_TIMEOUT_MS,
+        MAX_CONCURRENT_REQUESTS,
+        IDLE_TIMEOUT_MS,
+        TRUSTED_PROXIES,
+        FORWARDED_HEADER,
+    ];
     settings.extend(UserTokensConfig::settings());
     settings.extend(MeshKeys::settings());
     settings.extend(Addresses::settings());
@@ -78,6 +99,10 @@ impl Config {
         let most: Option<NonZero<u32>> = reader.defaulted(&MAX_CONCURRENT_REQUESTS, "a number of at least 1");
         let idle_ms: Option<NonZero<u32>> =
             reader.defaulted(&IDLE_TIMEOUT_MS, "a number of milliseconds of at least 1");
+        let networks = reader
+            .optional(&TRUSTED_PROXIES, "IP addresses and networks such as 10.0.0.0/8, separated by commas");
+        let Networks(networks) = networks.unwrap_or(Networks(Vec::new()));
+        let header = reader.defaulted(&FORWARDED_HEADER, "x-forwarded-for or forwarded");
         let user_tokens = UserTokensConfig::read(reader);
         let mesh_keys = MeshKeys::read(reader);
         let addresses = Addresses::read(reader, crate::NAME);
@@ -90,6 +115,7 @@ impl Config {
             user_tokens: user_tokens?,
             mesh_keys: mesh_keys?,
             addresses: addresses?,
+            trusted_proxies: TrustedProxies { networks, header: header? },
             metrics: None,
         })
     }
@@ -108,6 +134,8 @@ mod tests {
             ("LEVQOR_REQUEST_TIMEOUT_MS", "60001"),
             ("LEVQOR_MAX_CONCURRENT_REQUESTS", "0"),
             ("LEVQOR_IDLE_TIMEOUT_MS", "2 min"),
+            ("LEVQOR_TRUSTED_PROXIES", "proxy.example"),
+            ("LEVQOR_FORWARDED_HEADER", "x-real-ip"),
         ]);
         let mut reader = Reader::new(&env);
         let config = Config::read(&mut reader);
@@ -117,6 +145,8 @@ mod tests {
             "LEVQOR_REQUEST_TIMEOUT_MS",
             "LEVQOR_MAX_CONCURRENT_REQUESTS",
             "LEVQOR_IDLE_TIMEOUT_MS",
+            "LEVQOR_TRUSTED_PROXIES",
+            "LEVQOR_FORWARDED_HEADER",
             "LEVQOR_JWT_SECRET",
             "LEVQOR_MESH_KEY",
             "LEVQOR_BILLING_ADDR",

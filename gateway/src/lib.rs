@@ -7,6 +7,7 @@ mod edge;
 mod health;
 mod idempotency;
 pub mod metrics;
+mod peer;
 mod problem;
 mod server;
 mod transcode;
@@ -37,12 +38,13 @@ use self::{
     edge::Edge,
     health::{Health, Meter},
     problem::Problem,
-    server::Patience,
+    server::{Door, Patience},
     transcode::Transcoder,
     webhooks::Webhooks,
 };
 pub use self::{
     config::{Config, settings},
+    peer::{ForwardedHeader, TrustedProxies},
     server::Running,
     transcode::RouteError,
 };
@@ -95,6 +97,7 @@ pub fn start_on(
         mesh_keys,
         addresses,
         metrics,
+        trusted_proxies,
     } = config;
     let metrics = metrics.unwrap_or_else(|| Metrics::new(NAME));
     let listen = |source| StartError::Listen { addr: http_addr, source };
@@ -125,7 +128,8 @@ pub fn start_on(
 
     let edge = Edge::new(routes, max_concurrent_requests, readiness.clone(), &metrics);
     let patience = Patience { head: head_timeout, idle: idle_timeout };
-    Ok(Running::new(listener, addr, patience, Arc::new(edge), readiness, background, metrics))
+    let door = Door { edge, proxies: trusted_proxies, patience };
+    Ok(Running::new(listener, addr, Arc::new(door), readiness, background, metrics))
 }
 
 /// What the gateway can do, and what it cannot do yet.
