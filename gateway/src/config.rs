@@ -9,7 +9,11 @@ use levqor_runtime::{
     token::{MeshKeys, UserTokensConfig},
 };
 
-use crate::cors::Origins;
+use crate::{
+    cors::Origins,
+    peer::{Networks, TrustedProxies},
+    rates::RatesConfig,
+};
 
 pub(crate) const HTTP_ADDR: Setting = Setting::plain(
     "LEVQOR_HTTP_ADDR",
@@ -31,10 +35,15 @@ const IDLE_TIMEOUT_MS: Setting = Setting::plain(
     Some("120000"),
     "How long a connection without a request is kept, in milliseconds: longer than a load balancer in front keeps it.",
 );
-const CORS_ORIGINS: Setting = Setting::plain(
-    "LEVQOR_CORS_ORIGINS",
+const TRUSTED_PROXIES: Setting = Setting::plain(
+    "LEVQOR_TRUSTED_PROXIES",
     None,
-    "Origins whose pages may call the gateway from a browser, with credentials: `https://levqor.ai,https://www.levqor.ai`; `loopback` means every port of this machine. Without it no other origin's page may.",
+    "The load balancers and proxies in front of the gateway, as IP addresses and networks (10.0.0.0/8) separated by commas. Their word about a caller's address is believed, and limits per address are counted by it. Where it is not set, a caller's address is the one that the connection comes from.",
+);
+const FORWARDED_HEADER: Setting = Setting::plain(
+    "LEVQOR_FORWARDED_HEADER",
+    Some("x-forwarded-for"),
+    "The header in which the trusted proxies write the caller's address: x-forwarded-for or forwarded. Only this one is read.",
 );
 /// Services keep no caller waiting for longer.
 const LONGEST_TIMEOUT_MS: u64 = 60_000;
@@ -55,12 +64,16 @@ pub struct Config {
     pub head_timeout: Duration,
     /// `LEVQOR_CORS_ORIGINS`
     pub cors_origins: Origins,
+    /// `LEVQOR_RATE_*`: how often one caller may ask.
+    pub rates: RatesConfig,
     /// `LEVQOR_JWT_SECRET` and its like: how people are recognised.
     pub user_tokens: UserTokensConfig,
     /// `LEVQOR_MESH_KEY`: how the gateway shows services who it is.
     pub mesh_keys: MeshKeys,
     /// `LEVQOR_<SERVICE>_ADDR`: where the services are.
     pub addresses: Addresses,
+    /// `LEVQOR_TRUSTED_PROXIES` and `LEVQOR_FORWARDED_HEADER`: whose word about a caller's address is believed.
+    pub trusted_proxies: TrustedProxies,
     /// What it counts and times with; its own where none are given.
     pub metrics: Option<Metrics>,
 }
@@ -68,8 +81,16 @@ pub struct Config {
 /// Every setting that the gateway reads.
 #[must_use]
 pub fn settings() -> Vec<Setting> {
-    let mut settings =
-        vec![HTTP_ADDR, REQUEST_TIMEOUT_MS, MAX_CONCURRENT_REQUESTS, IDLE_TIMEOUT_MS, CORS_ORIGINS];
+    let mut settings = vec![
+        HTTP_ADDR,
+        REQUEST_TIMEOUT_MS,
+        MAX_CONCURRENT_REQUESTS,
+        IDLE_TIMEOUT_MS,
+        TRUSTED_PROXIES,
+        FORWARDED_HEADER,
+    ];
+    settings.extend(Origins::settings());
+    settings.extend(RatesConfig::settings());
     settings.extend(UserTokensConfig::settings());
     settings.extend(MeshKeys::settings());
     settings.extend(Addresses::settings());
@@ -88,13 +109,12 @@ impl Config {
         let most: Option<NonZero<u32>> = reader.defaulted(&MAX_CONCURRENT_REQUESTS, "a number of at least 1");
         let idle_ms: Option<NonZero<u32>> =
             reader.defaulted(&IDLE_TIMEOUT_MS, "a number of milliseconds of at least 1");
-        // A mistake in it is noted, so that nothing starts with nobody allowed.
-        let cors_origins = reader
-            .optional(
-                &CORS_ORIGINS,
-                "origins as browsers write them, such as https://levqor.ai, separated by commas",
-            )
-            .unwrap_or_default();
+        let networks = reader
+            .optional(&TRUSTED_PROXIES, "IP addresses and networks such as 10.0.0.0/8, separated by commas");
+        let Networks(networks) = networks.unwrap_or(Networks(Vec::new()));
+        let header = reader.defaulted(&FORWARDED_HEADER, "x-forwarded-for or forwarded");
+        let cors_origins = Origins::read(reader);
+        let rates = RatesConfig::read(reader);
         let user_tokens = UserTokensConfig::read(reader);
         let mesh_keys = MeshKeys::read(reader);
         let addresses = Addresses::read(reader, crate::NAME);
@@ -105,9 +125,11 @@ impl Config {
             idle_timeout: Duration::from_millis(idle_ms?.get().into()),
             head_timeout: HEAD_TIMEOUT,
             cors_origins,
+            rates: rates?,
             user_tokens: user_tokens?,
             mesh_keys: mesh_keys?,
             addresses: addresses?,
+            trusted_proxies: TrustedProxies { networks, header: header? },
             metrics: None,
         })
     }
@@ -127,6 +149,10 @@ mod tests {
             ("LEVQOR_MAX_CONCURRENT_REQUESTS", "0"),
             ("LEVQOR_IDLE_TIMEOUT_MS", "2 min"),
             ("LEVQOR_CORS_ORIGINS", "*"),
+            ("LEVQOR_RATE_CHAT", "20 a minute"),
+            ("LEVQOR_RATE_LIMITS", "no"),
+            ("LEVQOR_TRUSTED_PROXIES", "proxy.example"),
+            ("LEVQOR_FORWARDED_HEADER", "x-real-ip"),
         ]);
         let mut reader = Reader::new(&env);
         let config = Config::read(&mut reader);
@@ -137,6 +163,10 @@ mod tests {
             "LEVQOR_MAX_CONCURRENT_REQUESTS",
             "LEVQOR_IDLE_TIMEOUT_MS",
             "LEVQOR_CORS_ORIGINS",
+            "LEVQOR_RATE_CHAT",
+            "LEVQOR_RATE_LIMITS",
+            "LEVQOR_TRUSTED_PROXIES",
+            "LEVQOR_FORWARDED_HEADER",
             "LEVQOR_JWT_SECRET",
             "LEVQOR_MESH_KEY",
             "LEVQOR_BILLING_ADDR",

@@ -2,7 +2,14 @@
 
 mod requests;
 
-use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::body::Body;
 use hyper_util::{
@@ -21,7 +28,7 @@ use tokio_util::{
 };
 
 use self::requests::{Answer, Requests};
-use crate::edge::Edge;
+use crate::{edge::Edge, peer::TrustedProxies};
 
 /// How long a drain waits for answers to be read.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(20);
@@ -43,6 +50,16 @@ pub(crate) struct Patience {
     /// For the first byte of the next request. Who sends it just as the connection is closed gets no answer, and may not
     /// know whether to ask again: clients, and load balancers, must be the first to close.
     pub(crate) idle: Duration,
+}
+
+/// What stands behind the port.
+pub(crate) struct Door {
+    /// Answers requests.
+    pub(crate) edge: Edge,
+    /// Whose word about a caller's address is believed.
+    pub(crate) proxies: TrustedProxies,
+    /// How long a connection may take to ask.
+    pub(crate) patience: Patience,
 }
 
 /// A gateway that serves. Dropped, it takes no more; drained, it finishes what it has taken, and says when.
@@ -69,14 +86,13 @@ impl Running {
     pub(crate) fn new(
         listener: TcpListener,
         addr: SocketAddr,
-        patience: Patience,
-        edge: Arc<Edge>,
+        door: Arc<Door>,
         readiness: Readiness,
         background: Background,
         metrics: Metrics,
     ) -> Self {
         let (tasks, stop) = (Tasks::default(), CancellationToken::new());
-        tasks.spawn(accept(listener, patience, edge, stop.clone(), tasks.clone()));
+        tasks.spawn(accept(listener, door, stop.clone(), tasks.clone()));
         Self { addr, readiness, tasks, stop: stop.drop_guard(), metrics, _background: StopOnDrop(background) }
     }
 
@@ -105,18 +121,13 @@ impl Running {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    patience: Patience,
-    edge: Arc<Edge>,
-    stop: CancellationToken,
-    tasks: Tasks,
-) {
-    let serve = |stream| tasks.spawn(serve(stream, patience, Arc::clone(&edge), stop.clone()));
+async fn accept(listener: TcpListener, door: Arc<Door>, stop: CancellationToken, tasks: Tasks) {
+    let serve =
+        |stream, from: SocketAddr| tasks.spawn(serve(stream, from.ip(), Arc::clone(&door), stop.clone()));
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(serve(stream)),
+                Ok((stream, from)) => drop(serve(stream, from)),
                 Err(error) => refused(&error).await,
             },
             () = stop.cancelled() => break,
@@ -125,9 +136,9 @@ async fn accept(
     // Who has connected by now is served: closing the port would reset those that still wait behind it.
     match listener.into_std() {
         Ok(listener) => {
-            while let Ok((stream, _)) = listener.accept() {
+            while let Ok((stream, from)) = listener.accept() {
                 match stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
-                    Ok(stream) => drop(serve(stream)),
+                    Ok(stream) => drop(serve(stream, from)),
                     Err(error) => refused(&error).await,
                 }
             }
@@ -138,7 +149,8 @@ async fn accept(
     }
 }
 
-async fn serve(stream: TcpStream, patience: Patience, edge: Arc<Edge>, stop: CancellationToken) {
+async fn serve(stream: TcpStream, from: IpAddr, door: Arc<Door>, stop: CancellationToken) {
+    let patience = door.patience;
     // Small answers must not wait for more to send.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(error = &error as &dyn std::error::Error, "cannot set TCP_NODELAY");
@@ -146,9 +158,12 @@ async fn serve(stream: TcpStream, patience: Patience, edge: Arc<Edge>, stop: Can
     let requests = Requests::default();
     let (asked, heard) = (requests.clone(), requests.clone());
     let service = tower::service_fn(move |request: http::Request<_>| {
-        let (edge, open) = (Arc::clone(&edge), asked.begin(request.version()));
+        let (door, open) = (Arc::clone(&door), asked.begin(request.version()));
         async move {
-            let answer = edge.serve(request.map(Body::new)).await;
+            let mut request = request.map(Body::new);
+            let caller = door.proxies.caller(from, request.headers());
+            request.extensions_mut().insert(caller);
+            let answer = door.edge.serve(request).await;
             Ok::<_, Infallible>(answer.map(|body| Answer { body, _open: open }))
         }
     });
