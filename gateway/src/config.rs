@@ -9,8 +9,11 @@ use levqor_runtime::{
     token::{MeshKeys, UserTokensConfig},
 };
 
-use crate::cors::Origins;
-use crate::peer::{Networks, TrustedProxies};
+use crate::{
+    cors::Origins,
+    peer::{Networks, TrustedProxies},
+    rates::RatesConfig,
+};
 
 pub(crate) const HTTP_ADDR: Setting = Setting::plain(
     "LEVQOR_HTTP_ADDR",
@@ -42,11 +45,6 @@ const FORWARDED_HEADER: Setting = Setting::plain(
     Some("x-forwarded-for"),
     "The header in which the trusted proxies write the caller's address: x-forwarded-for or forwarded. Only this one is read.",
 );
-const CORS_ORIGINS: Setting = Setting::plain(
-    "LEVQOR_CORS_ORIGINS",
-    None,
-    "Origins whose pages may call the gateway from a browser, with credentials: `https://levqor.ai,https://www.levqor.ai`; `loopback` means every port of this machine. Without it no other origin's page may.",
-);
 /// Services keep no caller waiting for longer.
 const LONGEST_TIMEOUT_MS: u64 = 60_000;
 /// A head is a few hundred bytes, sent at once.
@@ -66,6 +64,8 @@ pub struct Config {
     pub head_timeout: Duration,
     /// `LEVQOR_CORS_ORIGINS`
     pub cors_origins: Origins,
+    /// `LEVQOR_RATE_*`: how often one caller may ask.
+    pub rates: RatesConfig,
     /// `LEVQOR_JWT_SECRET` and its like: how people are recognised.
     pub user_tokens: UserTokensConfig,
     /// `LEVQOR_MESH_KEY`: how the gateway shows services who it is.
@@ -88,8 +88,9 @@ pub fn settings() -> Vec<Setting> {
         IDLE_TIMEOUT_MS,
         TRUSTED_PROXIES,
         FORWARDED_HEADER,
-        CORS_ORIGINS,
     ];
+    settings.extend(Origins::settings());
+    settings.extend(RatesConfig::settings());
     settings.extend(UserTokensConfig::settings());
     settings.extend(MeshKeys::settings());
     settings.extend(Addresses::settings());
@@ -112,13 +113,8 @@ impl Config {
             .optional(&TRUSTED_PROXIES, "IP addresses and networks such as 10.0.0.0/8, separated by commas");
         let Networks(networks) = networks.unwrap_or(Networks(Vec::new()));
         let header = reader.defaulted(&FORWARDED_HEADER, "x-forwarded-for or forwarded");
-        // A mistake in it is noted, so that nothing starts with nobody allowed.
-        let cors_origins = reader
-            .optional(
-                &CORS_ORIGINS,
-                "origins as browsers write them, such as https://levqor.ai, separated by commas",
-            )
-            .unwrap_or_default();
+        let cors_origins = Origins::read(reader);
+        let rates = RatesConfig::read(reader);
         let user_tokens = UserTokensConfig::read(reader);
         let mesh_keys = MeshKeys::read(reader);
         let addresses = Addresses::read(reader, crate::NAME);
@@ -129,6 +125,7 @@ impl Config {
             idle_timeout: Duration::from_millis(idle_ms?.get().into()),
             head_timeout: HEAD_TIMEOUT,
             cors_origins,
+            rates: rates?,
             user_tokens: user_tokens?,
             mesh_keys: mesh_keys?,
             addresses: addresses?,
@@ -151,9 +148,11 @@ mod tests {
             ("LEVQOR_REQUEST_TIMEOUT_MS", "60001"),
             ("LEVQOR_MAX_CONCURRENT_REQUESTS", "0"),
             ("LEVQOR_IDLE_TIMEOUT_MS", "2 min"),
+            ("LEVQOR_CORS_ORIGINS", "*"),
+            ("LEVQOR_RATE_CHAT", "20 a minute"),
+            ("LEVQOR_RATE_LIMITS", "no"),
             ("LEVQOR_TRUSTED_PROXIES", "proxy.example"),
             ("LEVQOR_FORWARDED_HEADER", "x-real-ip"),
-            ("LEVQOR_CORS_ORIGINS", "*"),
         ]);
         let mut reader = Reader::new(&env);
         let config = Config::read(&mut reader);
@@ -163,9 +162,11 @@ mod tests {
             "LEVQOR_REQUEST_TIMEOUT_MS",
             "LEVQOR_MAX_CONCURRENT_REQUESTS",
             "LEVQOR_IDLE_TIMEOUT_MS",
+            "LEVQOR_CORS_ORIGINS",
+            "LEVQOR_RATE_CHAT",
+            "LEVQOR_RATE_LIMITS",
             "LEVQOR_TRUSTED_PROXIES",
             "LEVQOR_FORWARDED_HEADER",
-            "LEVQOR_CORS_ORIGINS",
             "LEVQOR_JWT_SECRET",
             "LEVQOR_MESH_KEY",
             "LEVQOR_BILLING_ADDR",

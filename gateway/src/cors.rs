@@ -4,9 +4,15 @@ use std::{collections::BTreeSet, convert::Infallible, str::FromStr, time::Durati
 
 use axum::{body::Body, extract::Request, response::Response};
 use http::{HeaderName, HeaderValue, Method, header};
+use levqor_runtime::config::{Reader, Setting};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+const CORS_ORIGINS: Setting = Setting::plain(
+    "LEVQOR_CORS_ORIGINS",
+    None,
+    "Origins whose pages may call the gateway from a browser, with credentials: `https://levqor.ai,https://www.levqor.ai`; `loopback` means every port of this machine. Without it no other origin's page may.",
+);
 /// In the setting it stands for every port of this machine, as pages under development have them.
 const LOOPBACK: &str = "loopback";
 /// How long a browser may remember the answer to a preflight.
@@ -72,6 +78,18 @@ impl FromStr for Origins {
 }
 
 impl Origins {
+    /// The setting.
+    #[must_use]
+    pub fn settings() -> Vec<Setting> {
+        vec![CORS_ORIGINS]
+    }
+
+    /// Reads the setting. A mistake in it is noted; where it is not set, no origin is allowed.
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
+        let expected = "origins as browsers write them, such as https://levqor.ai, separated by commas";
+        reader.optional(&CORS_ORIGINS, expected).unwrap_or_default()
+    }
+
     /// Whether pages of this origin may ask. Compared as it was sent: browsers write each origin in one way only.
     fn allow(&self, origin: &HeaderValue) -> bool {
         let Ok(origin) = origin.to_str() else { return false };

@@ -116,9 +116,11 @@ impl Edge {
             None => response,
             Some(problem) => {
                 let mut rendered = problem.render(ids);
-                // The router knows which methods a path takes; the problem may not.
-                if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
-                    rendered.headers_mut().entry(header::ALLOW).or_insert(allow);
+                // The router knows which methods a path takes, and the limits how many requests are left.
+                for (name, value) in response.headers_mut().drain() {
+                    if let Some(name) = name.filter(|name| name != header::CONTENT_LENGTH) {
+                        rendered.headers_mut().entry(name).or_insert(value);
+                    }
                 }
                 rendered
             }

@@ -10,6 +10,7 @@ mod idempotency;
 pub mod metrics;
 mod peer;
 mod problem;
+mod rates;
 mod server;
 mod transcode;
 mod webhooks;
@@ -40,6 +41,7 @@ use self::{
     edge::Edge,
     health::{Health, Meter},
     problem::Problem,
+    rates::Rates,
     server::{Door, Patience},
     transcode::Transcoder,
     webhooks::Webhooks,
@@ -48,6 +50,7 @@ pub use self::{
     config::{Config, settings},
     cors::{NotOrigins, Origins},
     peer::{ForwardedHeader, TrustedProxies},
+    rates::{NotARate, Rate, RatesConfig},
     server::Running,
     transcode::RouteError,
 };
@@ -97,6 +100,7 @@ pub fn start_on(
         idle_timeout,
         head_timeout,
         cors_origins,
+        rates,
         user_tokens,
         mesh_keys,
         addresses,
@@ -111,7 +115,13 @@ pub fn start_on(
     let auth = Arc::new(Auth::new(UserTokens::new(&user_tokens, clock.clone())));
     let tokens = Arc::new(ServiceTokens::new(&mesh_keys, clock.clone()));
     let readiness = Readiness::default();
-    let transcoder = Transcoder::try_new(methods, channels.clone(), Arc::clone(&auth), request_timeout)?;
+    let transcoder = Transcoder::try_new(
+        methods,
+        channels.clone(),
+        Arc::clone(&auth),
+        Rates::new(&rates),
+        request_timeout,
+    )?;
     let transcoder = Arc::new(transcoder);
     let mut services: Vec<_> = addresses.0.into_keys().collect();
     services.sort();
@@ -120,7 +130,7 @@ pub fn start_on(
         meter: Meter::new(channels.clone(), Arc::clone(&tokens), services, clock),
         readiness: readiness.clone(),
         auth,
-        capabilities: capabilities(&transcoder, &cors_origins),
+        capabilities: capabilities(&transcoder, &rates, &cors_origins),
     });
     let shown = health.capabilities.clone();
     metrics.capabilities(move || shown.iter().cloned().chain(telemetry::capabilities()).collect());
@@ -138,8 +148,13 @@ pub fn start_on(
 }
 
 /// What the gateway can do, and what it cannot do yet.
-fn capabilities(transcoder: &Transcoder, origins: &Origins) -> Vec<Capability> {
+fn capabilities(transcoder: &Transcoder, rates: &RatesConfig, origins: &Origins) -> Vec<Capability> {
     let off = |name| Capability::off(name, "not part of this version");
+    let limits = if rates.on {
+        Capability::on("rate_limits", rates.describe())
+    } else {
+        Capability::off("rate_limits", "LEVQOR_RATE_LIMITS is off: nobody's requests are counted")
+    };
     let cors = if origins.is_empty() {
         Capability::off("cors", "LEVQOR_CORS_ORIGINS is not set")
     } else {
@@ -152,7 +167,7 @@ fn capabilities(transcoder: &Transcoder, origins: &Origins) -> Vec<Capability> {
             "resend_webhooks",
             "passed on to notifications, which verifies them if it has a secret",
         ),
-        off("rate_limits"),
+        limits,
         off("openapi"),
         cors,
         Capability::off("incidents", "support publishes them: not part of this version"),

@@ -12,6 +12,7 @@ mod headers;
 mod health;
 mod json;
 mod problems;
+mod rates;
 mod routing;
 mod starting;
 mod streams;
