@@ -8,7 +8,9 @@ use tracing::Instrument;
 use super::Task;
 use crate::{
     domain::{
-        checkout_session::CheckoutSession, not_understood::NotUnderstood, stripe_event::SessionEvent,
+        checkout_session::CheckoutSession,
+        not_understood::NotUnderstood,
+        stripe_event::{ActsOn, NotOurs, SessionEvent},
         stripe_id::StripeId,
     },
     store::stripe_events::work::Pending,
@@ -23,6 +25,8 @@ const MOST_FETCHES: usize = 3;
 pub(super) enum Seen {
     /// Nothing that billing acts on.
     Nothing,
+    /// Something that is not ours.
+    NotOurs(NotOurs),
     /// A checkout session, and what happened to it.
     Session(CheckoutSession, SessionEvent),
     /// It cannot be understood, however often it is tried.
@@ -32,8 +36,12 @@ pub(super) enum Seen {
 }
 
 impl Seen {
-    fn new(session: Result<CheckoutSession, FetchError>, event: SessionEvent) -> Self {
+    fn new(session: Result<CheckoutSession, FetchError>, event: SessionEvent, acts_on: ActsOn) -> Self {
         match session {
+            // The object has a mode of its own, which the envelope cannot overrule.
+            Ok(session) if session.livemode.is_some_and(|livemode| !acts_on.includes(livemode)) => {
+                Self::NotOurs(NotOurs::OtherMode)
+            }
             Ok(session) => Self::Session(session, event),
             Err(FetchError::NotUnderstood(reason)) => Self::NotUnderstood(reason),
             Err(FetchError::MayPass(reason)) => Self::MayPass(reason),
@@ -44,16 +52,21 @@ impl Seen {
 
 /// Looks at each event, in order, outside of any transaction. The answer may be shorter than the list: the rest is for
 /// the next time. An event is a poke, so one fetch serves every event of its object that came before it.
-pub(super) async fn look(stripe: Option<&Stripe>, tasks: &[Task]) -> Vec<Seen> {
+pub(super) async fn look(stripe: Option<&Stripe>, acts_on: ActsOn, tasks: &[Task]) -> Vec<Seen> {
     let mut fetched: HashMap<&StripeId, Result<CheckoutSession, FetchError>> = HashMap::new();
     let mut seen = Vec::with_capacity(tasks.len());
     for Task { event, span } in tasks {
+        if let Some(reason) = NotOurs::of(event.livemode, event.of_other_account, acts_on) {
+            seen.push(Seen::NotOurs(reason));
+            continue;
+        }
         let Some(session_event) = SessionEvent::of_type(&event.event_type) else {
             seen.push(Seen::Nothing);
             continue;
         };
         let Some(stripe) = stripe else {
-            seen.push(Seen::new(own_object(event).map_err(FetchError::from), session_event));
+            let session = own_object(event).map_err(FetchError::from);
+            seen.push(Seen::new(session, session_event, acts_on));
             continue;
         };
         let Some(id) = event.object_id.as_ref() else {
@@ -66,7 +79,7 @@ pub(super) async fn look(stripe: Option<&Stripe>, tasks: &[Task]) -> Vec<Seen> {
             }
             fetched.insert(id, stripe.checkout_session(id).instrument(span.clone()).await);
         }
-        seen.extend(fetched.get(id).map(|session| Seen::new(session.clone(), session_event)));
+        seen.extend(fetched.get(id).map(|session| Seen::new(session.clone(), session_event, acts_on)));
     }
     seen
 }
