@@ -28,7 +28,7 @@ pub(super) enum Seen {
     /// Something that is not ours.
     NotOurs(NotOurs),
     /// A checkout session, and what happened to it.
-    Session(CheckoutSession, SessionEvent),
+    Session(Box<CheckoutSession>, SessionEvent),
     /// It cannot be understood, however often it is tried.
     NotUnderstood(NotUnderstood),
     /// It cannot be seen now.
@@ -42,7 +42,7 @@ impl Seen {
             Ok(session) if session.livemode.is_some_and(|livemode| !acts_on.includes(livemode)) => {
                 Self::NotOurs(NotOurs::OtherMode)
             }
-            Ok(session) => Self::Session(session, event),
+            Ok(session) => Self::Session(Box::new(session), event),
             Err(FetchError::NotUnderstood(reason)) => Self::NotUnderstood(reason),
             Err(FetchError::MayPass(reason)) => Self::MayPass(reason),
             Err(refused @ FetchError::NotAllowed) => Self::MayPass(refused.to_string()),

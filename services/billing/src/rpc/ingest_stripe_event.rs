@@ -51,7 +51,9 @@ async fn ingest(
     if let Journaled::New(state @ (State::Processed | State::Unheeded | State::Quarantined)) = journaled {
         // Ignored at once: that is all that becomes of it.
         billing.metrics.judged(state, 1);
-        not_ours.into_iter().for_each(|reason| billing.metrics.not_ours(reason));
+        if let Some(reason) = not_ours {
+            billing.metrics.not_ours(reason);
+        }
     }
     let (duplicate, state) = match journaled {
         Journaled::New(state) => (false, state),
