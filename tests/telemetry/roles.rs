@@ -44,6 +44,7 @@ impl Roles {
             ("LEVQOR_DRAIN_DELAY_MS", "0"),
             ("LEVQOR_ENVIRONMENT", "testing"),
             ("STRIPE_WEBHOOK_SECRET", stripe::SECRET),
+            ("LEVQOR_STRIPE_LIVEMODE", "false"),
             ("LEVQOR_BILLING_ADDR", &billing),
             ("LEVQOR_NOTIFICATIONS_ADDR", &notifications),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", &recorder.endpoint()),
