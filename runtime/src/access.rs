@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::LazyLock};
 use prost_reflect::{DescriptorPool, DynamicMessage, ExtensionDescriptor, MethodDescriptor, Value};
 
 use crate::{
+    audit::reads,
     context::{Actor, Role},
     error::{ErrorCode, ServiceError},
 };
@@ -69,6 +70,8 @@ pub struct Method {
     pub key: KeyRule,
     /// What calling twice does.
     pub repeat: Repeat,
+    /// Whether its answer holds anything personal.
+    pub shows_personal_data: bool,
     /// The whole description.
     pub descriptor: MethodDescriptor,
 }
@@ -237,7 +240,8 @@ impl MethodOptions {
             };
         let rpc = format!("{}/{}", descriptor.parent_service().full_name(), descriptor.name());
         let path = http::uri::PathAndQuery::try_from(format!("/{rpc}")).ok()?;
-        Some(Method { rpc, path, access, host, key, repeat, descriptor })
+        let shows_personal_data = reads::is_personal(&descriptor.output());
+        Some(Method { rpc, path, access, host, key, repeat, shows_personal_data, descriptor })
     }
 }
 
