@@ -128,16 +128,12 @@ pub fn start_on(
     Ok(Running::new(listener, addr, patience, Arc::new(edge), readiness, background, metrics))
 }
 
-/// What the gateway can do, and what it cannot do yet.
+/// What the gateway can do, and what it cannot do yet. Webhooks are capabilities of the services that verify them: the gateway
+/// passes on whatever comes, and would say ON of what is OFF there.
 fn capabilities(transcoder: &Transcoder) -> Vec<Capability> {
     let off = |name| Capability::off(name, "not part of this version");
     vec![
         Capability::on("rest", format!("{} routes, read from the protos", transcoder.routes())),
-        Capability::on("stripe_webhooks", "passed on to billing, which verifies them"),
-        Capability::on(
-            "resend_webhooks",
-            "passed on to notifications, which verifies them if it has a secret",
-        ),
         off("rate_limits"),
         off("openapi"),
         off("cors"),
