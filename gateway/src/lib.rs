@@ -147,7 +147,8 @@ pub fn start_on(
     Ok(Running::new(listener, addr, Arc::new(door), readiness, background, metrics))
 }
 
-/// What the gateway can do, and what it cannot do yet.
+/// What the gateway can do, and what it cannot do yet. Webhooks are capabilities of the services that verify them: the gateway
+/// passes on whatever comes, and would say ON of what is OFF there.
 fn capabilities(transcoder: &Transcoder, rates: &RatesConfig, origins: &Origins) -> Vec<Capability> {
     let off = |name| Capability::off(name, "not part of this version");
     let limits = if rates.on {
@@ -162,11 +163,6 @@ fn capabilities(transcoder: &Transcoder, rates: &RatesConfig, origins: &Origins)
     };
     vec![
         Capability::on("rest", format!("{} routes, read from the protos", transcoder.routes())),
-        Capability::on("stripe_webhooks", "passed on to billing, which verifies them"),
-        Capability::on(
-            "resend_webhooks",
-            "passed on to notifications, which verifies them if it has a secret",
-        ),
         limits,
         off("openapi"),
         cors,
