@@ -38,15 +38,16 @@ use tonic::Status;
 use tonic_types::StatusExt;
 
 pub use self::rule::RouteError;
-pub(crate) use self::stream::Place;
 use self::{
     call::Call,
     route::{Answer, BodyRule, Destination, Found, Lost, Route, Routes},
     stream::Answers,
 };
 use crate::{
+    admission::Entrance,
     auth::Auth,
-    body, edge, idempotency,
+    body::{self, Received},
+    edge, idempotency,
     problem::{Ids, Problem},
 };
 
@@ -102,8 +103,11 @@ impl Transcoder {
         let caller = self.auth.caller(&parts.headers).await?;
         route.method.authorise(&caller.actor, "").map_err(|denied| Problem::from_error(&denied))?;
         let idempotency_key = idempotency::key(&parts.headers, route.method.key)?;
-        let body = read_body(route, body, &parts.headers, deadline).await?;
-        let message = bind::request(found, parts.uri.query(), &body)?;
+        let entrance = Entrance::of(&parts.extensions)?;
+        let body = read_body(route, body, &parts.headers, entrance, deadline).await?;
+        let place = entrance.enter()?;
+        let bytes = body.as_ref().map(|body| &*body.bytes).unwrap_or_default();
+        let message = bind::request(found, parts.uri.query(), bytes)?;
         let call = Call {
             channel: self.channel(route, &message)?,
             metadata: call::metadata(&parts.headers, caller.authorization, idempotency_key, &ids.request_id),
@@ -119,7 +123,7 @@ impl Transcoder {
                 deadline,
                 ids,
                 span: tracing::Span::current(),
-                _place: parts.extensions.get::<Place>().cloned(),
+                _place: place,
             };
             return answers.respond(&parts.headers).await;
         }
@@ -202,21 +206,22 @@ async fn read_body(
     route: &Route,
     body: Body,
     headers: &HeaderMap,
+    entrance: &Entrance,
     deadline: Instant,
-) -> Result<Bytes, Problem> {
+) -> Result<Option<Received>, Problem> {
     if matches!(route.body, BodyRule::None) {
-        body::refuse(body, headers, deadline).await?;
-        return Ok(Bytes::new());
+        body::refuse(body, headers, entrance, deadline).await?;
+        return Ok(None);
     }
     if body.is_end_stream() {
-        return Ok(Bytes::new());
+        return Ok(None);
     }
     let content_type = headers.get(header::CONTENT_TYPE);
     if content_type.is_some_and(|value| !is_json(value)) {
         return Err(not_json());
     }
-    let body = body::read(body, headers, deadline).await?;
-    if !body.is_empty() && content_type.is_none() { Err(not_json()) } else { Ok(body) }
+    let body = body::read(body, headers, entrance, deadline).await?;
+    if !body.bytes.is_empty() && content_type.is_none() { Err(not_json()) } else { Ok(Some(body)) }
 }
 
 /// `application/json`, in the one encoding that JSON has (RFC 8259, 8.1).

@@ -9,6 +9,8 @@ mod harness;
 mod headers;
 mod health;
 mod json;
+mod limits;
+mod messages;
 mod problems;
 mod routing;
 mod starting;
