@@ -5,6 +5,7 @@ mod bounced_mail;
 mod columns;
 mod deferred_calls;
 mod doubtful_mail;
+mod nextjs;
 mod ownership;
 mod paid_order;
 mod stripe_events;
