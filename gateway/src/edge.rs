@@ -69,7 +69,7 @@ impl Edge {
         let request_id = request_id(request.headers());
         // The span is outermost, so that every line of the log below it carries the trace id.
         let span = span(&method, &request_id);
-        telemetry::continue_trace(&span, request.headers());
+        telemetry::continue_trace(&span, request.headers(), telemetry::Port::Http);
         let ids =
             Ids { request_id: request_id.into(), trace_id: telemetry::trace_id_of(&span).map(Arc::from) };
         request.extensions_mut().insert(ids.clone());
