@@ -191,7 +191,7 @@ impl Journal {
 
     /// Looks at events and settles them.
     async fn serve(&self, lease: &Lease, tasks: &[Task], last: bool) -> Result<(), DbError> {
-        let seen = look::look(self.billing.stripe.as_ref(), self.billing.acts_on, tasks).await;
+        let seen = look::look(&self.billing, tasks).await;
         FailPoint::JournalFetched.reached();
         match self.settle(lease, tasks, &seen, last).await {
             Err(refusal) => self.settle_refused(lease, tasks, &seen, &refusal, last).await,

@@ -24,9 +24,9 @@ pub(crate) enum FetchError {
     /// Trying again later may help.
     #[error("{0}")]
     MayPass(String),
-    /// The key may not ask for this; one with other permissions may.
-    #[error("Stripe answered 403")]
-    NotAllowed,
+    /// The key is not taken (401), or may not ask for this (403); another one may.
+    #[error("Stripe answered {0}")]
+    NotAllowed(u16),
     /// Trying again gives the same.
     #[error(transparent)]
     NotUnderstood(#[from] NotUnderstood),
@@ -146,7 +146,7 @@ fn outcome(error: &stripe::StripeError) -> Result<u16, &'static str> {
 fn read_error(error: &stripe::StripeError) -> FetchError {
     match error {
         stripe::StripeError::Stripe(_, 404) => NotUnderstood::Gone.into(),
-        stripe::StripeError::Stripe(_, 403) => FetchError::NotAllowed,
+        stripe::StripeError::Stripe(_, status @ (401 | 403)) => FetchError::NotAllowed(*status),
         stripe::StripeError::Stripe(_, status) => FetchError::MayPass(format!("Stripe answered {status}")),
         stripe::StripeError::Timeout => {
             FetchError::MayPass("Stripe did not answer within 10 seconds".to_owned())

@@ -7,6 +7,7 @@ use tracing::Instrument;
 
 use super::Task;
 use crate::{
+    Billing,
     domain::{
         checkout_session::CheckoutSession,
         not_understood::NotUnderstood,
@@ -14,7 +15,7 @@ use crate::{
         stripe_id::StripeId,
     },
     store::stripe_events::work::Pending,
-    stripe::{FetchError, Stripe},
+    stripe::FetchError,
 };
 
 /// Objects that are fetched in one go: ten seconds each at the most, so that all of it fits into the lease.
@@ -45,14 +46,15 @@ impl Seen {
             Ok(session) => Self::Session(Box::new(session), event),
             Err(FetchError::NotUnderstood(reason)) => Self::NotUnderstood(reason),
             Err(FetchError::MayPass(reason)) => Self::MayPass(reason),
-            Err(refused @ FetchError::NotAllowed) => Self::MayPass(refused.to_string()),
+            Err(refused @ FetchError::NotAllowed(_)) => Self::MayPass(refused.to_string()),
         }
     }
 }
 
 /// Looks at each event, in order, outside of any transaction. The answer may be shorter than the list: the rest is for
 /// the next time. An event is a poke, so one fetch serves every event of its object that came before it.
-pub(super) async fn look(stripe: Option<&Stripe>, acts_on: ActsOn, tasks: &[Task]) -> Vec<Seen> {
+pub(super) async fn look(billing: &Billing, tasks: &[Task]) -> Vec<Seen> {
+    let acts_on = billing.acts_on;
     let mut fetched: HashMap<&StripeId, Result<CheckoutSession, FetchError>> = HashMap::new();
     let mut seen = Vec::with_capacity(tasks.len());
     for Task { event, span } in tasks {
@@ -64,7 +66,7 @@ pub(super) async fn look(stripe: Option<&Stripe>, acts_on: ActsOn, tasks: &[Task
             seen.push(Seen::Nothing);
             continue;
         };
-        let Some(stripe) = stripe else {
+        let Some(stripe) = &billing.stripe else {
             let session = own_object(event).map_err(FetchError::from);
             seen.push(Seen::new(session, session_event, acts_on));
             continue;
@@ -77,7 +79,9 @@ pub(super) async fn look(stripe: Option<&Stripe>, acts_on: ActsOn, tasks: &[Task
             if fetched.len() == MOST_FETCHES {
                 break;
             }
-            fetched.insert(id, stripe.checkout_session(id).instrument(span.clone()).await);
+            let session = stripe.checkout_session(id).instrument(span.clone()).await;
+            billing.stripe_health.fetched(session.as_ref().err(), billing.chassis.clock.now());
+            fetched.insert(id, session);
         }
         seen.extend(fetched.get(id).map(|session| Seen::new(session.clone(), session_event, acts_on)));
     }
