@@ -163,6 +163,8 @@ pub(crate) fn set_defaults(env: &mut Env, secrets: &serde_json::Map<String, serd
     env.set_default("LEVQOR_METRICS_ADDR", "127.0.0.1:0");
     env.set_default("LEVQOR_DRAIN_DELAY_MS", "0");
     env.set_default("LEVQOR_LOG", "warn");
+    // Who develops a website on this machine has it at some port of this machine.
+    env.set_default("LEVQOR_CORS_ORIGINS", "loopback");
 }
 
 /// The services' ports, bound before anything else is opened.

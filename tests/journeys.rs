@@ -7,6 +7,7 @@ mod capabilities;
 mod columns;
 mod deferred_calls;
 mod doubtful_mail;
+mod nextjs;
 mod ownership;
 mod page_tokens;
 mod paid_order;
