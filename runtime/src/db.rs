@@ -1,6 +1,7 @@
 //! PostgreSQL: the pool, transactions that a hang-up cannot break, and the only place that knows SQLSTATEs.
 
 mod connection;
+mod listed;
 pub mod migrations;
 mod paging;
 
@@ -18,6 +19,7 @@ use sqlx::{
 use tokio::time::timeout;
 
 pub use connection::Conn;
+pub use listed::Listed;
 pub use paging::Page;
 
 use crate::{
