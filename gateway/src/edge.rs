@@ -8,10 +8,12 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use http_body::Body as _;
 use levqor_runtime::{
+    error::ErrorCode,
     id,
     lifecycle::Readiness,
     metrics::{Metrics, recorded_trace},
-    telemetry,
+    refusals::Refusals,
+    summed, telemetry,
 };
 use tokio::sync::Semaphore;
 use tower::Service;
@@ -19,6 +21,7 @@ use tracing::{Instrument, Span, field::Empty};
 
 use crate::{
     metrics::{self, Requests},
+    peer::CallerAddress,
     problem::{Ids, Problem},
     transcode::Place,
 };
@@ -43,6 +46,7 @@ pub(crate) struct Edge {
     places: Arc<Semaphore>,
     readiness: Readiness,
     requests: Requests,
+    refusals: Refusals<Option<CallerAddress>>,
 }
 
 impl Edge {
@@ -51,7 +55,7 @@ impl Edge {
     pub(crate) fn new(routes: Router, places: usize, readiness: Readiness, metrics: &Metrics) -> Self {
         let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
         metrics.places(&places);
-        Self { routes, places, readiness, requests: Requests::new(metrics) }
+        Self { routes, places, readiness, requests: Requests::new(metrics), refusals: Refusals::new(metrics) }
     }
 
     /// Answers a request.
@@ -86,7 +90,7 @@ impl Edge {
             None
         } else {
             let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-                tracing::warn!(reason = "BUSY", "the request was shed");
+                summed::shed(crate::NAME);
                 return Problem::unavailable("BUSY", "too much at once; try again in a moment").render(ids);
             };
             Some(Place::new(place))
@@ -94,6 +98,7 @@ impl Edge {
         if let Some(place) = &place {
             request.extensions_mut().insert(place.clone());
         }
+        let caller = request.extensions().get::<CallerAddress>().copied();
         let mut routes = self.routes.clone();
         let mut response = match AssertUnwindSafe(async { routes.call(request).await }).catch_unwind().await {
             Ok(Ok(response)) => response,
@@ -106,6 +111,9 @@ impl Edge {
         match response.extensions_mut().remove::<Arc<Problem>>() {
             None => response,
             Some(problem) => {
+                if matches!(problem.code(), ErrorCode::Unauthenticated | ErrorCode::PermissionDenied) {
+                    self.refusals.note(caller, problem.reason());
+                }
                 let mut rendered = problem.render(ids);
                 // The router knows which methods a path takes; the problem may not.
                 if let Some(allow) = response.headers_mut().remove(header::ALLOW) {

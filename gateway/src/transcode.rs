@@ -30,6 +30,7 @@ use levqor_runtime::{
     access::Methods,
     client::{Channels, Peer},
     error::ErrorCode,
+    storable,
 };
 use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
@@ -104,10 +105,12 @@ impl Transcoder {
         let idempotency_key = idempotency::key(&parts.headers, route.method.key)?;
         let body = read_body(route, body, &parts.headers, deadline).await?;
         let message = bind::request(found, parts.uri.query(), &body)?;
+        let payload = Bytes::from(message.encode_to_vec());
+        storable::check(&route.input, &payload).map_err(|invalid| Problem::invalid(invalid.0))?;
         let call = Call {
             channel: self.channel(route, &message)?,
             metadata: call::metadata(&parts.headers, caller.authorization, idempotency_key, &ids.request_id),
-            payload: Bytes::from(message.encode_to_vec()),
+            payload,
             route,
             deadline,
         };

@@ -23,6 +23,7 @@ mod measure;
 pub mod metrics;
 pub mod postgres;
 pub mod redact;
+pub mod refusals;
 pub mod rpc;
 pub mod run;
 pub mod schedule;
@@ -30,6 +31,8 @@ mod self_test;
 pub mod server;
 pub mod service;
 pub mod shared_commit;
+pub mod storable;
+pub mod summed;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
