@@ -7,7 +7,7 @@ use levqor_runtime::{client::local_http_client, config::Env, context::Role};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::{state, token};
+use crate::{refusal, state, token};
 
 /// A signed-in client of the gateway.
 pub(crate) struct Client {
@@ -62,8 +62,7 @@ async fn read(request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
     let status = response.status();
     let body: Value = response.json().await.context("the gateway's answer is not JSON")?;
     if !status.is_success() {
-        let detail = body.get("detail").and_then(Value::as_str).unwrap_or("no detail");
-        bail!("the gateway answered {status}: {detail}");
+        bail!("{}", refusal::words(status, &body));
     }
     Ok(body)
 }

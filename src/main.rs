@@ -8,6 +8,7 @@ mod mesh;
 mod migrate;
 mod operate;
 mod output;
+mod refusal;
 mod serve;
 mod settings;
 mod state;

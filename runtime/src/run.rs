@@ -3,6 +3,8 @@
 //! Configuration comes before (`ServiceConfig::read`, all of it, before anything opens), telemetry too: it is the
 //! process', and a process may run several services.
 
+mod probe;
+
 use std::{
     io,
     net::SocketAddr,
@@ -15,22 +17,18 @@ use levqor_proto::runtime::v1::{
     PurgeExpiredRequest, TestErrorReportsRequest, status_service_server::StatusServiceServer,
     tunnel_service_server::TunnelServiceServer, work_service_server::WorkServiceServer,
 };
-use sqlx::{Connection, PgConnection};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+use self::probe::Probe;
 use crate::{
     access,
     chassis::{Chassis, Tasks},
     client::{Address, Addresses, Background, Channels},
     clock::Clock,
     config::{Reader, Setting},
-    db::{
-        DatabaseUrl, Db,
-        migrations::{self, History, Schema},
-        writes::{self, Writes},
-    },
+    db::{DatabaseUrl, Db, migrations::Schema},
     deferred::Delivery,
     health::Healths,
     hosted::{Adapter, Hosted, Tunnels},
@@ -373,51 +371,6 @@ pub fn reachable(addr: SocketAddr) -> SocketAddr {
             SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], v6.port()))
         }
         _ => addr,
-    }
-}
-
-/// Asks the database how it is, over a connection of its own: the pool may be busy without anything being wrong.
-struct Probe {
-    url: DatabaseUrl,
-    conn: Option<PgConnection>,
-    /// What the last try to write found, and when it ended.
-    writes: (Writes, Option<Instant>),
-}
-
-impl Probe {
-    fn new(url: DatabaseUrl) -> Self {
-        Self { url, conn: None, writes: (Writes::Unknown, None) }
-    }
-
-    /// How its tables are, none where it does not answer in time; and whether it takes writes.
-    async fn ask<S: Service>(&mut self) -> (Option<History>, Writes) {
-        const PATIENCE: Duration = Duration::from_secs(3);
-        let history = tokio::time::timeout(PATIENCE, self.try_ask::<S>()).await.ok().flatten();
-        (history, self.writes.0)
-    }
-
-    async fn try_ask<S: Service>(&mut self) -> Option<History> {
-        let mut conn = match self.conn.take() {
-            Some(conn) => conn,
-            None => {
-                let options = self.url.options().clone().options([writes::WORK_MEM]);
-                PgConnection::connect_with(&options).await.ok()?
-            }
-        };
-        let history = migrations::compare(&mut conn, S::migrator()).await.ok()?;
-        if matches!(history.schema(), Schema::Current | Schema::Ahead(_)) && self.is_write_due() {
-            let found = writes::probe(&mut conn).await.ok()?;
-            self.writes = (found, Some(Instant::now()));
-        }
-        self.conn = Some(conn);
-        Some(history)
-    }
-
-    /// A write costs the database a flush of its log; one that was refused is tried again at the next question.
-    fn is_write_due(&self) -> bool {
-        const EVERY: Duration = Duration::from_secs(10);
-        let (found, tried) = self.writes;
-        found != Writes::Taken || tried.is_none_or(|tried| tried.elapsed() >= EVERY)
     }
 }
 

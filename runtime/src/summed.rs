@@ -70,17 +70,17 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Summed<K> {
         drop(open);
         (self.0.write)(reason, 1 + before.map_or(0, |period| period.count));
         let summed = Arc::clone(&self.0);
-        self.0.tasks.spawn(async move { summed.end_periods(&key).await });
+        self.0.tasks.spawn(async move { summed.end_periods(key.as_ref()).await });
     }
 }
 
-impl<K: Hash + Eq> Inner<K> {
+impl<K: Hash + Eq + Clone> Inner<K> {
     fn open(&self) -> MutexGuard<'_, HashMap<Option<K>, Period>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes what each period summed up, until one was silent.
-    async fn end_periods(&self, key: &Option<K>) {
+    async fn end_periods(&self, key: Option<&K>) {
         loop {
             sleep(self.period).await;
             let Some((reason, count)) = self.end_period(key) else { return };
@@ -89,12 +89,13 @@ impl<K: Hash + Eq> Inner<K> {
     }
 
     /// What the period summed up; none where it was silent, and with it ends the sequence.
-    fn end_period(&self, key: &Option<K>) -> Option<(&'static str, u64)> {
+    fn end_period(&self, key: Option<&K>) -> Option<(&'static str, u64)> {
+        let key = key.cloned();
         let mut open = self.open();
-        let period = open.get_mut(key)?;
+        let period = open.get_mut(&key)?;
         let (count, reason) = (period.count, period.reason);
         if count == 0 {
-            open.remove(key);
+            open.remove(&key);
             return None;
         }
         (period.count, period.begun) = (0, Instant::now());

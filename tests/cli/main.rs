@@ -3,6 +3,7 @@
 mod demo;
 mod mistakes;
 mod process;
+mod refusals;
 mod serve;
 #[path = "../stripe.rs"]
 #[expect(dead_code, reason = "the mesh's own tests use the rest")]

@@ -91,7 +91,7 @@ impl Admission {
             let reason = refused.reason();
             match refused {
                 Refused::Header | Refused::Token(_) | Refused::Denied(_) => {
-                    self.refusals.note(reason, reason)
+                    self.refusals.note(reason, reason);
                 }
                 Refused::UnknownRpc | Refused::NotReady | Refused::Key(_) => {
                     tracing::info!(reason, "the call was not admitted");

@@ -30,8 +30,8 @@ impl Undecodable {
     }
 }
 
-/// The library calls a message that is too large OUT_OF_RANGE, and one that is cut off, compressed in an unknown way or no
-/// protobuf INTERNAL. All of that is the caller's mistake, and must not look like ours. What our handlers answer has details.
+/// The library calls a message that is too large `OUT_OF_RANGE`, and one that is cut off, compressed in an unknown way or no
+/// protobuf `INTERNAL`. All of that is the caller's mistake, and must not look like ours. What our handlers answer has details.
 pub(super) fn blame_caller(service: &str, response: Response) -> Response {
     let headers = response.headers();
     let code = headers.get(STATUS).map(|code| Code::from_bytes(code.as_bytes()));

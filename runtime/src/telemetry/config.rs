@@ -79,6 +79,11 @@ impl TelemetryConfig {
         settings
     }
 
+    /// Whether this deployment is called `production`.
+    pub fn is_production(reader: &mut Reader<'_>) -> bool {
+        environment(reader).is_some_and(|name| name == "production")
+    }
+
     /// Reads the settings. None only with a problem noted.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let filter: Option<String> = reader.defaulted(&LOG, "an EnvFilter");
