@@ -30,6 +30,7 @@ use levqor_runtime::{
     client::{Channels, Peer},
     context::Actor,
     error::ErrorCode,
+    storable,
 };
 use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
@@ -124,10 +125,12 @@ impl Transcoder {
         let place = entrance.enter()?;
         let bytes = body.as_ref().map(|body| &*body.bytes).unwrap_or_default();
         let message = bind::request(found, parts.uri.query(), bytes)?;
+        let payload = Bytes::from(message.encode_to_vec());
+        storable::check(&route.input, &payload).map_err(|invalid| Problem::invalid(invalid.0))?;
         let call = Call {
             channel: self.channel(route, &message)?,
             metadata: call::metadata(&parts.headers, caller.authorization, idempotency_key, &ids.request_id),
-            payload: Bytes::from(message.encode_to_vec()),
+            payload,
             route,
             deadline,
         };

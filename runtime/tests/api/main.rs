@@ -2,6 +2,7 @@
 
 mod audit;
 mod balance;
+mod blackout;
 mod cancellation;
 mod deferred;
 mod drain;
@@ -9,6 +10,7 @@ mod failure;
 mod idempotency;
 mod jwks;
 mod migration;
+mod mistakes;
 mod packets;
 mod probe;
 mod schedule;
