@@ -16,7 +16,7 @@ const CORS_ORIGINS: Setting = Setting::plain(
 /// In the setting it stands for every port of this machine, as pages under development have them.
 const LOOPBACK: &str = "loopback";
 /// How long a browser may remember the answer to a preflight.
-const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(600);
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_mins(10);
 
 /// What a page may send. Sentry's and OpenTelemetry's scripts add the headers of their traces to every request.
 const REQUEST_HEADERS: [HeaderName; 10] = [

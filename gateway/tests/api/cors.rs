@@ -13,7 +13,7 @@ const OTHER: &str = "https://evil.example";
 
 async fn browsed_mesh() -> Mesh {
     mesh_with(|config| {
-        config.cors_origins = "https://levqor.ai,https://www.levqor.ai".parse().expect("origins")
+        config.cors_origins = "https://levqor.ai,https://www.levqor.ai".parse().expect("origins");
     })
     .await
 }
