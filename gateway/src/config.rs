@@ -6,10 +6,12 @@ use levqor_runtime::{
     client::Addresses,
     config::{Reader, Setting},
     metrics::Metrics,
+    port::Limits,
     token::{MeshKeys, UserTokensConfig},
 };
 
 use crate::{
+    body::BodyLimits,
     cors::Origins,
     peer::{Networks, TrustedProxies},
     rates::RatesConfig,
@@ -35,6 +37,21 @@ const IDLE_TIMEOUT_MS: Setting = Setting::plain(
     Some("120000"),
     "How long a connection without a request is kept, in milliseconds: longer than a load balancer in front keeps it.",
 );
+const MAX_CONNECTIONS: Setting = Setting::plain(
+    "LEVQOR_MAX_CONNECTIONS",
+    Some("4096"),
+    "How many connections the gateway keeps at once, and never more than three quarters of the files that the process may open. Where they are all taken, one without a request is closed for each new one; where there is none, only /health/* is answered over some more.",
+);
+const MAX_CONNECTIONS_PER_ADDRESS: Setting = Setting::plain(
+    "LEVQOR_MAX_CONNECTIONS_PER_ADDRESS",
+    Some("512"),
+    "How many connections of one address the gateway keeps at once (of IPv6, of one network of 64 bits), and never more than half of all. Those of trusted proxies are not counted.",
+);
+const MAX_BODY_BYTES: Setting = Setting::plain(
+    "LEVQOR_MAX_BODY_BYTES",
+    Some("67108864"),
+    "How many bytes of bodies the gateway holds at once, of which one address has a quarter at most; more are answered with 503.",
+);
 const TRUSTED_PROXIES: Setting = Setting::plain(
     "LEVQOR_TRUSTED_PROXIES",
     None,
@@ -49,6 +66,16 @@ const FORWARDED_HEADER: Setting = Setting::plain(
 const LONGEST_TIMEOUT_MS: u64 = 60_000;
 /// A head is a few hundred bytes, sent at once.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections beyond the others over which only questions after our health are answered.
+const RESERVED_CONNECTIONS: usize = 16;
+/// How old a connection gets: its client makes a new one then, perhaps to another replica.
+const CONNECTION_AGE: Duration = Duration::from_mins(30);
+/// How long, after that, an answer may go on: for longer than any request may take, and its answer may stay unread.
+const FAREWELL: Duration = Duration::from_mins(2);
+/// Requests at once over one HTTP/2 connection: as many as most servers take.
+const STREAMS: u32 = 128;
+/// What an HTTP/2 client may send before we have read it: what comes is read at once, or refused.
+const WINDOWS: (u32, u32) = (256 << 10, 128 << 10);
 
 /// How the gateway is to run.
 pub struct Config {
@@ -66,6 +93,11 @@ pub struct Config {
     pub cors_origins: Origins,
     /// `LEVQOR_RATE_*`: how often one caller may ask.
     pub rates: RatesConfig,
+    /// What connections may take up, `LEVQOR_MAX_CONNECTIONS` and `LEVQOR_MAX_CONNECTIONS_PER_ADDRESS` among it; how long a
+    /// head may take, and a connection may be idle, is in the two fields before.
+    pub connections: Limits,
+    /// What bodies may take up, `LEVQOR_MAX_BODY_BYTES` among it.
+    pub bodies: BodyLimits,
     /// `LEVQOR_JWT_SECRET` and its like: how people are recognised.
     pub user_tokens: UserTokensConfig,
     /// `LEVQOR_MESH_KEY`: how the gateway shows services who it is.
@@ -86,6 +118,9 @@ pub fn settings() -> Vec<Setting> {
         REQUEST_TIMEOUT_MS,
         MAX_CONCURRENT_REQUESTS,
         IDLE_TIMEOUT_MS,
+        MAX_CONNECTIONS,
+        MAX_CONNECTIONS_PER_ADDRESS,
+        MAX_BODY_BYTES,
         TRUSTED_PROXIES,
         FORWARDED_HEADER,
     ];
@@ -109,6 +144,11 @@ impl Config {
         let most: Option<NonZero<u32>> = reader.defaulted(&MAX_CONCURRENT_REQUESTS, "a number of at least 1");
         let idle_ms: Option<NonZero<u32>> =
             reader.defaulted(&IDLE_TIMEOUT_MS, "a number of milliseconds of at least 1");
+        let connections: Option<NonZero<u32>> = reader.defaulted(&MAX_CONNECTIONS, "a number of at least 1");
+        let per_address: Option<NonZero<u32>> =
+            reader.defaulted(&MAX_CONNECTIONS_PER_ADDRESS, "a number of at least 1");
+        let body_bytes: Option<NonZero<u32>> =
+            reader.defaulted(&MAX_BODY_BYTES, "a number of bytes of at least 1");
         let networks = reader
             .optional(&TRUSTED_PROXIES, "IP addresses and networks such as 10.0.0.0/8, separated by commas");
         let Networks(networks) = networks.unwrap_or(Networks(Vec::new()));
@@ -126,6 +166,17 @@ impl Config {
             head_timeout: HEAD_TIMEOUT,
             cors_origins,
             rates: rates?,
+            connections: Limits {
+                connections: usize::try_from(connections?.get()).ok()?,
+                connections_per_address: usize::try_from(per_address?.get()).ok()?,
+                reserved: RESERVED_CONNECTIONS,
+                age: CONNECTION_AGE,
+                farewell: Some(FAREWELL),
+                streams: STREAMS,
+                windows: Some(WINDOWS),
+                ..Limits::internal()
+            },
+            bodies: BodyLimits { bytes: usize::try_from(body_bytes?.get()).ok()?, ..BodyLimits::default() },
             user_tokens: user_tokens?,
             mesh_keys: mesh_keys?,
             addresses: addresses?,
@@ -151,6 +202,9 @@ mod tests {
             ("LEVQOR_CORS_ORIGINS", "*"),
             ("LEVQOR_RATE_CHAT", "20 a minute"),
             ("LEVQOR_RATE_LIMITS", "no"),
+            ("LEVQOR_MAX_CONNECTIONS", "0"),
+            ("LEVQOR_MAX_CONNECTIONS_PER_ADDRESS", "many"),
+            ("LEVQOR_MAX_BODY_BYTES", "1 MiB"),
             ("LEVQOR_TRUSTED_PROXIES", "proxy.example"),
             ("LEVQOR_FORWARDED_HEADER", "x-real-ip"),
         ]);
@@ -165,6 +219,9 @@ mod tests {
             "LEVQOR_CORS_ORIGINS",
             "LEVQOR_RATE_CHAT",
             "LEVQOR_RATE_LIMITS",
+            "LEVQOR_MAX_CONNECTIONS",
+            "LEVQOR_MAX_CONNECTIONS_PER_ADDRESS",
+            "LEVQOR_MAX_BODY_BYTES",
             "LEVQOR_TRUSTED_PROXIES",
             "LEVQOR_FORWARDED_HEADER",
             "LEVQOR_JWT_SECRET",

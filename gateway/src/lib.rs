@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+mod admission;
 mod auth;
 mod body;
 mod config;
 mod cors;
 mod edge;
+mod head;
 mod health;
 mod idempotency;
 pub mod metrics;
@@ -12,6 +14,7 @@ mod peer;
 mod problem;
 mod rates;
 mod server;
+mod shares;
 mod transcode;
 mod webhooks;
 
@@ -29,6 +32,7 @@ use levqor_runtime::{
     clock::Clock,
     lifecycle::Readiness,
     metrics::Metrics,
+    port::Limits,
     service::Capability,
     telemetry,
     token::{ServiceTokens, UserTokens},
@@ -36,17 +40,20 @@ use levqor_runtime::{
 use tokio::net::TcpListener;
 
 use self::{
+    admission::Gate,
     auth::Auth,
+    body::Bodies,
     cors::Cors,
     edge::Edge,
     health::{Health, Meter},
     problem::Problem,
     rates::Rates,
-    server::{Door, Patience},
+    server::Door,
     transcode::Transcoder,
     webhooks::Webhooks,
 };
 pub use self::{
+    body::BodyLimits,
     config::{Config, settings},
     cors::{NotOrigins, Origins},
     peer::{ForwardedHeader, TrustedProxies},
@@ -101,6 +108,8 @@ pub fn start_on(
         head_timeout,
         cors_origins,
         rates,
+        connections,
+        bodies,
         user_tokens,
         mesh_keys,
         addresses,
@@ -127,7 +136,7 @@ pub fn start_on(
     services.sort();
     let health = Arc::new(Health {
         since: clock.now(),
-        meter: Meter::new(channels.clone(), Arc::clone(&tokens), services, clock),
+        meter: Meter::new(channels.clone(), Arc::clone(&tokens), services, clock.clone()),
         readiness: readiness.clone(),
         auth,
         capabilities: capabilities(&transcoder, &rates, &cors_origins),
@@ -135,19 +144,21 @@ pub fn start_on(
     let shown = health.capabilities.clone();
     metrics.capabilities(move || shown.iter().cloned().chain(telemetry::capabilities()).collect());
     let routes = health::routes(health)
-        .merge(webhooks::routes(Webhooks { channels, tokens }))
+        .merge(webhooks::routes(Webhooks::new(channels, tokens, clock, &metrics)))
         .route_layer(middleware::from_fn(name_span))
         .method_not_allowed_fallback(async || Problem::method_not_allowed(None))
         .fallback_service(Router::new().fallback(transcode::serve).with_state(transcoder));
 
+    let gate = Gate::new(max_concurrent_requests, Bodies::new(bodies));
     let cors = Cors::new(cors_origins);
-    let edge = Edge::new(routes, cors, max_concurrent_requests, readiness.clone(), &metrics);
-    let patience = Patience { head: head_timeout, idle: idle_timeout };
-    let door = Door { edge, proxies: trusted_proxies, patience };
-    Ok(Running::new(listener, addr, Arc::new(door), readiness, background, metrics))
+    let edge = Edge::new(routes, cors, gate, readiness.clone(), &metrics);
+    let limits = Limits { head: head_timeout, idle: idle_timeout, ..connections };
+    let door = Door { edge: Arc::new(edge), proxies: Arc::new(trusted_proxies) };
+    Ok(Running::new(listener, addr, limits, door, readiness, background, metrics))
 }
 
-/// What the gateway can do, and what it cannot do yet.
+/// What the gateway can do, and what it cannot do yet. Webhooks are capabilities of the services that verify them: the gateway
+/// passes on whatever comes, and would say ON of what is OFF there.
 fn capabilities(transcoder: &Transcoder, rates: &RatesConfig, origins: &Origins) -> Vec<Capability> {
     let off = |name| Capability::off(name, "not part of this version");
     let limits = if rates.on {
@@ -162,11 +173,6 @@ fn capabilities(transcoder: &Transcoder, rates: &RatesConfig, origins: &Origins)
     };
     vec![
         Capability::on("rest", format!("{} routes, read from the protos", transcoder.routes())),
-        Capability::on("stripe_webhooks", "passed on to billing, which verifies them"),
-        Capability::on(
-            "resend_webhooks",
-            "passed on to notifications, which verifies them if it has a secret",
-        ),
         limits,
         off("openapi"),
         cors,

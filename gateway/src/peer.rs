@@ -17,6 +17,11 @@ use ipnet::IpNet;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct CallerAddress(IpAddr);
 
+impl CallerAddress {
+    /// What a request is counted by that came over no connection, as in tests of the routes alone.
+    pub(crate) const UNKNOWN: Self = Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+}
+
 impl From<IpAddr> for CallerAddress {
     fn from(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
@@ -94,6 +99,12 @@ impl TrustedProxies {
     pub(crate) fn are_at(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.networks.iter().any(|network| network.contains(&address))
+    }
+
+    /// The address that a connection is counted by; none where a trusted proxy has made it, who speaks for many.
+    #[must_use]
+    pub(crate) fn counted_by(&self, connected_from: IpAddr) -> Option<IpAddr> {
+        (!self.are_at(connected_from)).then(|| CallerAddress::from(connected_from).0)
     }
 
     /// Who asks over a connection from this address. Each proxy appends the address that it was called from, so the list is

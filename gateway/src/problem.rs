@@ -98,6 +98,13 @@ impl Problem {
         Self::new(ErrorCode::Unavailable, reason, detail)
     }
 
+    /// There is more to do than we work on at once.
+    #[must_use]
+    pub(crate) fn busy() -> Self {
+        tracing::warn!(reason = "BUSY", "the request was shed");
+        Self::unavailable("BUSY", "too much at once; try again in a moment")
+    }
+
     /// Our fault. What it was belongs into the log, and never here.
     #[must_use]
     pub(crate) fn internal() -> Self {

@@ -38,15 +38,16 @@ use tonic::Status;
 use tonic_types::StatusExt;
 
 pub use self::rule::RouteError;
-pub(crate) use self::stream::Place;
 use self::{
     call::Call,
     route::{Answer, BodyRule, Destination, Found, Lost, Route, Routes},
     stream::Answers,
 };
 use crate::{
+    admission::Entrance,
     auth::{Auth, Caller},
-    body, edge, idempotency,
+    body::{self, Received},
+    edge, idempotency,
     peer::CallerAddress,
     problem::{Ids, Problem},
     rates::{LimitExceeded, LimitHeaders, Rates},
@@ -118,8 +119,11 @@ impl Transcoder {
         let caller = caller?;
         route.method.authorise(&caller.actor, "").map_err(|denied| Problem::from_error(&denied))?;
         let idempotency_key = idempotency::key(&parts.headers, route.method.key)?;
-        let body = read_body(route, body, &parts.headers, deadline).await?;
-        let message = bind::request(found, parts.uri.query(), &body)?;
+        let entrance = Entrance::of(&parts.extensions)?;
+        let body = read_body(route, body, &parts.headers, entrance, deadline).await?;
+        let place = entrance.enter()?;
+        let bytes = body.as_ref().map(|body| &*body.bytes).unwrap_or_default();
+        let message = bind::request(found, parts.uri.query(), bytes)?;
         let call = Call {
             channel: self.channel(route, &message)?,
             metadata: call::metadata(&parts.headers, caller.authorization, idempotency_key, &ids.request_id),
@@ -135,7 +139,7 @@ impl Transcoder {
                 deadline,
                 ids,
                 span: tracing::Span::current(),
-                _place: parts.extensions.get::<Place>().cloned(),
+                _place: place,
             };
             return answers.respond(&parts.headers).await;
         }
@@ -230,16 +234,17 @@ async fn read_body(
     route: &Route,
     body: Body,
     headers: &HeaderMap,
+    entrance: &Entrance,
     deadline: Instant,
-) -> Result<Bytes, Problem> {
+) -> Result<Option<Received>, Problem> {
     if matches!(route.body, BodyRule::None) {
-        body::refuse(body, headers, deadline).await?;
-        return Ok(Bytes::new());
+        body::refuse(body, headers, entrance, deadline).await?;
+        return Ok(None);
     }
     let content_type = headers.get(header::CONTENT_TYPE);
-    let body = body::read(body, headers, deadline).await?;
+    let body = body::read(body, headers, entrance, deadline).await?;
     // An empty body has no type. Only its end says that it is empty: chunked and in HTTP/2 it may come after the head.
-    if body.is_empty() || content_type.is_some_and(is_json) { Ok(body) } else { Err(not_json()) }
+    if body.bytes.is_empty() || content_type.is_some_and(is_json) { Ok(Some(body)) } else { Err(not_json()) }
 }
 
 /// `application/json`, in the one encoding that JSON has (RFC 8259, 8.1).

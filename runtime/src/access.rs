@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::LazyLock};
 use prost_reflect::{DescriptorPool, DynamicMessage, ExtensionDescriptor, MethodDescriptor, Value};
 
 use crate::{
+    audit::reads,
     context::{Actor, Role},
     error::{ErrorCode, ServiceError},
 };
@@ -100,6 +101,8 @@ pub struct Method {
     pub repeat: Repeat,
     /// How often one caller may call.
     pub rate: RateClass,
+    /// Whether its answer holds anything personal.
+    pub shows_personal_data: bool,
     /// The whole description.
     pub descriptor: MethodDescriptor,
 }
@@ -280,7 +283,8 @@ impl MethodOptions {
         };
         let rpc = format!("{}/{}", descriptor.parent_service().full_name(), descriptor.name());
         let path = http::uri::PathAndQuery::try_from(format!("/{rpc}")).ok()?;
-        Some(Method { rpc, path, access, host, key, repeat, rate, descriptor })
+        let shows_personal_data = reads::is_personal(&descriptor.output());
+        Some(Method { rpc, path, access, host, key, repeat, rate, shows_personal_data, descriptor })
     }
 }
 

@@ -46,6 +46,7 @@ impl Roles {
             // A test that floods is one caller.
             ("LEVQOR_RATE_LIMITS", "off"),
             ("STRIPE_WEBHOOK_SECRET", stripe::SECRET),
+            ("LEVQOR_STRIPE_LIVEMODE", "false"),
             ("LEVQOR_BILLING_ADDR", &billing),
             ("LEVQOR_NOTIFICATIONS_ADDR", &notifications),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", &recorder.endpoint()),

@@ -11,6 +11,8 @@ mod harness;
 mod headers;
 mod health;
 mod json;
+mod limits;
+mod messages;
 mod problems;
 mod rates;
 mod routing;

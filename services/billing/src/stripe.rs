@@ -45,8 +45,7 @@ impl Stripe {
     pub(crate) fn try_new(key: &SecretString, base: &ApiBase) -> Result<Self, stripe::StripeError> {
         let client =
             stripe::ClientBuilder::new(key.expose_secret()).url(base.as_str()).timeout(TIMEOUT).build()?;
-        let live = ["sk_live_", "rk_live_"].iter().any(|prefix| key.expose_secret().starts_with(prefix));
-        let livemode = if live { Livemode::Live } else { Livemode::Test };
+        let livemode = livemode_of(key);
         Ok(Self { client, host: base.host().to_owned(), livemode })
     }
 
@@ -116,6 +115,12 @@ impl Stripe {
         serde_json::from_str(&json::to_string(&answer))
             .map_err(|_| FetchError::MayPass("Stripe's answer is not JSON".to_owned()))
     }
+}
+
+/// Which of Stripe's two modes a key is for: its prefix says it. What does not say test is live.
+pub(crate) fn livemode_of(key: &SecretString) -> Livemode {
+    let test = ["sk_test", "rk_test"].iter().any(|prefix| key.expose_secret().starts_with(prefix));
+    if test { Livemode::Test } else { Livemode::Live }
 }
 
 /// An account, reduced to what we read.

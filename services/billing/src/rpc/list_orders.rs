@@ -27,8 +27,9 @@ pub(super) async fn list_orders(
     orders::claim(&mut tx, &scope).await?;
     let mut orders = orders::list(&mut tx, &scope, &filter, page).await?;
     tx.commit().await?;
-    let next_page_token = page.cut(&mut orders, |order| (order.create_time, order.id.as_uuid()));
-    Ok(ListOrdersResponse { orders: orders.into_iter().map(Into::into).collect(), next_page_token })
+    let next_page_token = page.cut(&mut orders, |order| order.place);
+    let orders = orders.into_iter().filter_map(|order| order.row);
+    Ok(ListOrdersResponse { orders: orders.map(|order| order.seen_by(&scope)).collect(), next_page_token })
 }
 
 struct Query {

@@ -20,9 +20,9 @@ pub(super) async fn list_stripe_events(
     let mut tx = billing.chassis.db.begin_list().await?;
     let mut events = stripe_events::list(&mut tx, state, event_type.as_deref(), page).await?;
     tx.commit().await?;
-    let next_page_token = page.cut(&mut events, stripe_events::place);
+    let next_page_token = page.cut(&mut events, |event| event.place);
     Ok(ListStripeEventsResponse {
-        stripe_events: events.into_iter().map(Into::into).collect(),
+        stripe_events: events.into_iter().filter_map(|event| event.row).map(Into::into).collect(),
         next_page_token,
     })
 }

@@ -2,10 +2,10 @@
 //! repeats it under our sender. So a name carries no link and no telephone number that a mail client would make clickable,
 //! and is short.
 
-use std::fmt;
+use std::{fmt, iter};
 
 use serde::Serialize;
-use unicode_normalization::char::is_combining_mark;
+use unicode_normalization::UnicodeNormalization;
 
 use super::text::fit;
 
@@ -26,20 +26,23 @@ impl PersonName {
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
         let line = fit(text);
-        let digits = line.chars().filter(|c| c.is_numeric()).count();
+        let has_number = line.chars().filter(|c| c.is_numeric()).count() > Self::MAX_DIGITS;
         let mut apart = String::with_capacity(line.len());
-        for c in line.chars().filter(|c| digits <= Self::MAX_DIGITS || !c.is_numeric()) {
+        for c in line.chars().filter(|c| !(has_number && c.is_numeric())) {
             match c {
                 // A dot ends an initial or a title. Before another letter it would be part of a domain.
-                '.' => apart.push_str(". "),
-                c if is_of_names(c) => apart.push(c),
-                // Slashes, colons, at signs, the dots of other scripts, and whatever else could be part of a link.
-                _ => apart.push(' '),
+                '.' | ':' => apart.extend([c, ' ']),
+                '/' | '@' | '\\' => apart.extend([' ', c, ' ']),
+                c if is_read_as_part_of_a_link(c) => apart.push(' '),
+                c => apart.push(c),
             }
         }
-        let is_word = |word: &&str| *word == "&" || word.contains(char::is_alphanumeric);
+        let is_word = |word: &&str| {
+            let shows = |c: char| !matches!(c, '\u{200c}' | '\u{200d}');
+            word.contains(char::is_alphanumeric) || (!has_number && word.contains(shows))
+        };
         let name = apart.split_whitespace().filter(is_word).collect::<Vec<_>>().join(" ");
-        name.contains(char::is_alphabetic).then(|| Self(shortened(name)))
+        name.contains(char::is_alphanumeric).then(|| Self(shortened(name)))
     }
 }
 
@@ -49,19 +52,11 @@ impl fmt::Display for PersonName {
     }
 }
 
-/// What names of people and of firms are written with, dots aside. Everything else is taken apart: a list of what links
-/// are made of would lack the next one.
-fn is_of_names(c: char) -> bool {
-    c.is_alphanumeric()
-        || is_combining_mark(c)
-        || matches!(
-            c,
-            '\'' | '’' | '-' | '‐' | ',' | '&' | '(' | ')'
-                | '·'                     // Catalan: Gal·la
-                | '・'                    // between the parts of foreign names in Japanese
-                | '\u{5f3}' | '\u{5f4}'   // Hebrew geresh and gershayim
-                | '\u{200c}' | '\u{200d}' // joiners within words of Persian and Hindi
-        )
+/// Whether a character outside of ASCII is taken for one of those that links are made of: by the rules of domains (UTS 46),
+/// which read `．` and `。` as dots and `℀` as `a/c`, or by people, to whom it looks the same.
+fn is_read_as_part_of_a_link(c: char) -> bool {
+    let looks_like_one = matches!(c, '⁄' | '∕' | '⧸' | '∶' | '꞉' | '⧵' | '۔');
+    !c.is_ascii() && (looks_like_one || iter::once(c).nfkc().any(|c| "./:@\\。".contains(c)))
 }
 
 fn shortened(name: String) -> String {
@@ -85,26 +80,26 @@ mod tests {
         for (written, shown) in [
             (
                 "Claim your refund: https://evil.example/x?a=b#c",
-                "Claim your refund https evil. example x a b c",
+                "Claim your refund: https: / / evil. example / x?a=b#c",
             ),
             ("evil.example", "evil. example"),
             ("www.evil.example", "www. evil. example"),
             ("EVIL.EXAMPLE.", "EVIL. EXAMPLE."),
-            ("ada@evil.example", "ada evil. example"),
-            ("mailto:ada@evil.example", "mailto ada evil. example"),
-            ("//evil.example\\x", "evil. example x"),
-            ("https:⁄⁄evil．example", "https evil example"),
+            ("ada@evil.example", "ada @ evil. example"),
+            ("mailto:ada@evil.example", "mailto: ada @ evil. example"),
+            ("//evil.example\\x", "/ / evil. example \\ x"),
+            ("https:⁄⁄evil．example", "https: evil example"),
             (
                 "evil。example evil｡example evil․example evil﹒example",
                 "evil example evil example evil example evil example",
             ),
             ("пример.рф xn--e1afmkfd.xn--p1ai", "пример. рф xn--e1afmkfd. xn--p1ai"),
-            ("https://\nevil.\nexample", "https evil. example"),
+            ("https://\nevil.\nexample", "https: / / evil. example"),
             ("evil\u{200b}.\u{2060}example", "evil. example"),
             ("evil\u{200d}.\u{200c}example", "evil\u{200d}. \u{200c}example"),
-            ("http://127.0.0.1:8080", "http"),
-            ("[here](https://evil.example)", "here (https evil. example)"),
-            ("<a href=\"https://evil.example\">Ada</a>", "a href https evil. example Ada a"),
+            ("http://127.0.0.1:8080", "http:"),
+            ("[here](https://evil.example)", "[here](https: / / evil. example)"),
+            ("<a href=\"https://evil.example\">Ada</a>", "<a href=\"https: / / evil. example\">Ada< / a>"),
         ] {
             assert_eq!(name(written).as_deref(), Some(shown), "{written}");
         }
@@ -112,8 +107,8 @@ mod tests {
 
     #[test]
     fn a_name_carries_no_telephone_number() {
-        assert_eq!(name("Locked! Call +44 (0)800 555-0100 now").as_deref(), Some("Locked Call now"));
-        assert_eq!(name("Ruf an: ０８００５５５ oder ٠٨٠٠٥٥٥").as_deref(), Some("Ruf an oder"));
+        assert_eq!(name("Locked! Call +44 (0)800 555-0100 now").as_deref(), Some("Locked! Call now"));
+        assert_eq!(name("Ruf an: ０８００５５５ oder ٠٨٠٠٥٥٥").as_deref(), Some("Ruf an: oder"));
         assert_eq!(name("Studio 54, 3rd").as_deref(), Some("Studio 54, 3rd"));
     }
 
@@ -128,6 +123,7 @@ mod tests {
             "D’Arcy",
             "Dr. J. R. R. Tolkien Jr.",
             "Smith & Sons (Leeds), Ltd.",
+            "O'Brien & Søn <3",
             "李小龍",
             "ジョン・スミス",
             "विद्या बालन",
@@ -140,7 +136,7 @@ mod tests {
             assert_eq!(name(text).as_deref(), Some(text));
         }
         assert_eq!(name("J.R.R. Tolkien").as_deref(), Some("J. R. R. Tolkien"));
-        assert_eq!(name("Müller/Meier ❤\u{200d}🔥").as_deref(), Some("Müller Meier"));
+        assert_eq!(name("Müller/Meier ❤\u{200d}🔥").as_deref(), Some("Müller / Meier ❤\u{200d}🔥"));
     }
 
     #[test]
@@ -154,7 +150,7 @@ mod tests {
 
     #[test]
     fn what_is_no_name_is_none() {
-        for text in ["", " \n", "…", "://", "❤", "+44 800 555 0100", "\u{200d}", "& &", "12"] {
+        for text in ["", " \n", "…", "://", "❤", "+44 800 555 0100", "\u{200d}", "& &"] {
             assert_eq!(name(text), None, "{text:?}");
         }
     }

@@ -180,10 +180,10 @@ async fn no_name_makes_a_link_in_a_mail_or_keeps_a_mail_from_being_sent() {
         (
             "1",
             "Claim your refund: https://evil.example/x",
-            "Hello Claim your refund https evil. example x,".to_owned(),
+            "Hello Claim your refund: https: / / evil. example / x,".to_owned(),
         ),
         ("2", endless.as_str(), format!("Hello {}a.…,", "a. ".repeat(19))),
-        ("3", "http://", "Hello http,".to_owned()),
+        ("3", "http://", "Hello http: / /,".to_owned()),
         ("4", "\u{202e}…", "Hello,".to_owned()),
     ] {
         let mut request = welcome(about, "ada@example.com");
@@ -193,9 +193,9 @@ async fn no_name_makes_a_link_in_a_mail_or_keeps_a_mail_from_being_sent() {
         let message = notified.sent(about, request).await;
         let request = Caller::staff().request(GetMessageRequest { message_id: message.message_id });
         let shown = notified.client().get_message(request).await.expect("a message").into_inner();
+        assert!(shown.text.contains(&greeting), "{greeting}: {}", shown.text);
         for part in [&shown.text, &shown.html] {
-            assert!(part.contains(&greeting), "{greeting}: {part}");
-            assert!(!part.contains("evil.example"), "{part}");
+            assert!(!part.contains("evil.example") && !part.contains("//evil"), "{part}");
         }
     }
 }
