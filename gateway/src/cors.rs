@@ -158,13 +158,15 @@ impl Cors {
         Self(Some(layer))
     }
 
-    /// Answers a request: preflights by itself, and everything else through `answer`.
+    /// Answers a request: preflights whose head is sound by itself, and everything else through `answer`.
     pub(crate) async fn around<F: Future<Output = Response>>(
         &self,
         request: Request,
+        sound: bool,
         answer: impl FnOnce(Request) -> F,
     ) -> Response {
-        let layer = self.0.as_ref().filter(|_| is_for_browsers(&request));
+        let passes = is_for_browsers(&request) && (sound || request.method() != Method::OPTIONS);
+        let layer = self.0.as_ref().filter(|_| passes);
         let Some(layer) = layer else { return answer(request).await };
         let mut answer = Some(answer);
         let inner = service_fn(move |request| {
