@@ -81,7 +81,7 @@ impl Edge {
         // Where the next message would begin on this connection, we and its client may not agree.
         let close = reserved || checked.is_err();
         // A browser must be able to read refusals too, and a preflight takes no permit.
-        let answer = self.cors.around(request, async |request| match checked {
+        let answer = self.cors.around(request, checked.is_ok(), async |request| match checked {
             Ok(()) => self.admit(request, reserved, &ids).await,
             Err(problem) => problem.render(&ids),
         });
