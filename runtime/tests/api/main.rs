@@ -10,6 +10,7 @@ mod idempotency;
 mod jwks;
 mod migration;
 mod packets;
+mod port;
 mod probe;
 mod schedule;
 mod shared_commit;
