@@ -164,13 +164,12 @@ impl Open {
             return;
         }
         let mut asked = self.requests.asked();
-        match self.unread.take() {
-            Some(turn) => asked.unread[turn] = asked.unread[turn].saturating_sub(1),
-            None => {
-                let turn = asked.turn;
-                asked.unread[turn] += 1;
-                self.unread = Some(turn);
-            }
+        if let Some(turn) = self.unread.take() {
+            asked.unread[turn] = asked.unread[turn].saturating_sub(1);
+        } else {
+            let turn = asked.turn;
+            asked.unread[turn] += 1;
+            self.unread = Some(turn);
         }
     }
 
