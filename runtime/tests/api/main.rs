@@ -12,6 +12,7 @@ mod jwks;
 mod migration;
 mod mistakes;
 mod packets;
+mod port;
 mod probe;
 mod schedule;
 mod shared_commit;
