@@ -29,6 +29,13 @@ pub(crate) async fn reset(env: &Env, arguments: &ResetArguments) -> anyhow::Resu
     if clusters.is_empty() && files.is_empty() {
         return output::lines(&nothing);
     }
+    // Root would follow a link that anybody put there.
+    if let Some(link) = clusters.iter().find(|folder| folder.is_symlink()) {
+        bail!(
+            "nothing was removed: {} is a link; remove it and the folder that it names yourself",
+            link.display()
+        );
+    }
     if !arguments.yes && !is_meant(&clusters, &files)? {
         bail!("nothing was removed");
     }
@@ -41,6 +48,11 @@ pub(crate) async fn reset(env: &Env, arguments: &ResetArguments) -> anyhow::Resu
     // The secrets last: without a database they do no harm.
     for file in files.iter().rev() {
         remove(file, fs::remove_file(file))?;
+    }
+    let named =
+        ["LEVQOR_DATABASE_URL", "LEVQOR_DATABASE_URL_FILE"].iter().any(|name| env.get(name).is_some());
+    if named {
+        output::remark("the databases on the server of LEVQOR_DATABASE_URL are as they were");
     }
     output::lines("removed; the next `levqor up` begins with an empty database and new secrets")
 }

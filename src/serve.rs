@@ -64,11 +64,12 @@ async fn gateway(env: &Env) -> anyhow::Result<()> {
     .await
 }
 
-/// SIGTERM, Ctrl-C, or SIGHUP: the terminal is gone. Made before anything is started: what comes from then on is waited for,
+/// SIGTERM, Ctrl-C, Ctrl-\, or SIGHUP: the terminal is gone. Made before anything is started: what comes from then on is waited for,
 /// and does not kill.
 pub(crate) struct StopSignal {
     terminate: Signal,
     interrupt: Signal,
+    quit: Signal,
     hangup: Option<Signal>,
 }
 
@@ -81,6 +82,7 @@ impl StopSignal {
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
+            quit: listen(SignalKind::quit())?,
             hangup,
         })
     }
@@ -96,6 +98,7 @@ impl StopSignal {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+            _ = self.quit.recv() => {}
             _ = hangup => {}
         }
     }

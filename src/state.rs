@@ -140,7 +140,7 @@ impl DataDir {
 
     /// Why this user cannot use it.
     fn closed(&self) -> String {
-        let owner = |path: &Path| fs::metadata(path).map(|file| user_name(file.uid().into()));
+        let owner = |path: &Path| fs::metadata(path).map(|file| user_name(file.uid()));
         let owner = owner(&self.0.join("lock")).or_else(|_| owner(&self.0));
         let owner = owner.map(|name| format!(" of the user {name}")).unwrap_or_default();
         format!(
@@ -225,7 +225,7 @@ const SECRETS: &str = "secrets.json";
 
 /// The gateway that the commands talk to.
 pub(crate) enum Gateway {
-    /// The one that LEVQOR_URL names.
+    /// The one that `LEVQOR_URL` names.
     Named(String),
     /// The one of the `levqor up` that runs here.
     Here(RunFile),

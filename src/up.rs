@@ -113,10 +113,18 @@ async fn serve(env: &Env, data: &DataDir, start: Start<'_>, mut stop: StopSignal
     let scrape = Scrape { port: metrics, process };
 
     let server = (!own_database).then(|| config.billing.database_url.clone());
-    let databases = Databases::prepare(env, data, server, account).await?;
-    if new_address_key {
-        refuse_old_addresses(&databases, data).await?;
-    }
+    let prepared = async {
+        let databases = Databases::prepare(env, data, server, account).await?;
+        if new_address_key {
+            refuse_old_addresses(&databases, data).await?;
+        }
+        anyhow::Ok(databases)
+    };
+    let databases = tokio::select! {
+        databases = Box::pin(prepared) => databases?,
+        // Fetching PostgreSQL may take minutes, and a server that does not answer too.
+        () = stop.wait() => return Ok(()),
+    };
     data.write_secrets(&secrets)?;
     // Signed now: the file of its secret may be closed to the user that this process becomes.
     let token = token::operator(env, Role::Staff)?;

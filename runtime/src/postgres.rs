@@ -9,6 +9,7 @@ mod program;
 mod server;
 
 use std::{
+    ffi::OsString,
     fs::{self, OpenOptions},
     io,
     os::unix::{
@@ -194,7 +195,7 @@ impl Cluster {
             if self.throw_away {
                 initdb.arg("--no-sync");
             }
-            program::run("initdb", &mut initdb, given_up)?;
+            program::run("initdb", &mut initdb, &self.folder, given_up)?;
             fs::rename(&new, &data).map_err(|source| PostgresError::Folder { path: data.clone(), source })?;
         }
         let begun = Instant::now();
@@ -229,8 +230,11 @@ impl Cluster {
         let start_of_log = log.metadata().map_err(run)?.len();
         let mut postgres = self.command("postgres")?;
         postgres.arg("-D").arg(&data);
-        // The socket is in the folder above the data. Relative to that, the path needs no syntax of lists.
-        postgres.args(["-c", "unix_socket_directories=..", "-c", "listen_addresses=", "-c", "port=5432"]);
+        // A list, in which a quoted name may hold everything, with its own quotes doubled.
+        let mut socket = OsString::from("unix_socket_directories=\"");
+        socket.push(self.folder.to_string_lossy().replace('"', "\"\""));
+        socket.push("\"");
+        postgres.arg("-c").arg(socket).args(["-c", "listen_addresses=", "-c", "port=5432"]);
         // Terse: details of an error hold the row's values, which may be personal.
         postgres.args(["-c", "max_connections=200", "-c", "log_error_verbosity=terse"]);
         if self.throw_away {
@@ -241,10 +245,15 @@ impl Cluster {
         if let Some(stale) = server::number(&data) {
             postgres.env("PG_GRANDPARENT_PID", stale.as_raw_pid().to_string());
         }
-        for left in [".s.PGSQL.5432", ".s.PGSQL.5432.lock"] {
-            match fs::remove_file(self.folder.join(left)) {
+        let mut left = vec![self.folder.join(".s.PGSQL.5432"), self.folder.join(".s.PGSQL.5432.lock")];
+        // A power cut leaves a file without a number, with which PostgreSQL does not start.
+        if server::number(&data).is_none() && !server::is_current_folder(&data) {
+            left.push(data.join("postmaster.pid"));
+        }
+        for path in left {
+            match fs::remove_file(&path) {
                 Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                    return Err(PostgresError::Folder { path: self.folder.clone(), source });
+                    return Err(PostgresError::Folder { path, source });
                 }
                 _ => {}
             }

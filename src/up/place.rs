@@ -70,9 +70,11 @@ impl Place {
 pub(super) async fn binaries(env: &Env, fetched: &Path) -> anyhow::Result<Binaries> {
     if let Some(named) = env.get(&POSTGRES_DIR.name) {
         let absolute = std::path::absolute(named).context("LEVQOR_POSTGRES_DIR is not a path")?;
-        return Binaries::within(&absolute).with_context(|| {
+        let binaries = Binaries::within(&absolute).with_context(|| {
             format!("LEVQOR_POSTGRES_DIR: there is no `initdb` and `postgres` in {}", absolute.display())
-        });
+        })?;
+        binaries.check().context("LEVQOR_POSTGRES_DIR")?;
+        return Ok(binaries);
     }
     if let Some(binaries) = Binaries::find(env.get("PATH").unwrap_or_default()) {
         return Ok(binaries);

@@ -9,11 +9,12 @@ use std::{
 };
 
 use levqor_runtime::testing::{cluster, eventually};
+use nix::{sys::signal::kill, unistd::Pid};
 
 use crate::process::{Folder, Process, Signal, levqor, run, sentence, text, up};
 
 /// What somebody has set who works with another server.
-const OF_ANOTHER: [(&str, &str); 14] = [
+const OF_ANOTHER: [(&str, &str); 15] = [
     ("PGSSLMODE", "require"),
     ("PGSSLROOTCERT", "/nowhere/root.pem"),
     ("PGHOST", "db.invalid"),
@@ -28,6 +29,7 @@ const OF_ANOTHER: [(&str, &str); 14] = [
     ("PGDATA", "/nowhere/data"),
     ("PGTZ", "Mars/Olympus"),
     ("TZ", "Mars/Olympus"),
+    ("TMPDIR", "/nowhere/tmp"),
 ];
 
 #[test]
@@ -116,11 +118,34 @@ async fn a_process_that_only_has_the_number_of_an_old_server_is_not_touched() {
     sleeper.wait().expect("ended");
 }
 
+#[test]
+fn a_file_of_an_old_server_that_a_power_cut_left_empty_does_not_keep_it_from_starting() {
+    let folder = Folder::new();
+    assert!(up(&folder).stop(Signal::SIGINT).success());
+    fs::write(folder.data().join("postgres/data/postmaster.pid"), "").expect("written");
+    assert!(up(&folder).stop(Signal::SIGINT).success());
+}
+
+#[test]
+fn a_link_of_ones_own_to_a_folder_elsewhere_is_followed() {
+    let folder = Folder::new();
+    let elsewhere = folder.0.join("elsewhere, on another disk");
+    fs::create_dir(&elsewhere).expect("folder");
+    fs::create_dir(folder.data()).expect("folder");
+    std::os::unix::fs::symlink(&elsewhere, folder.data().join("postgres")).expect("a link");
+    assert!(up(&folder).stop(Signal::SIGINT).success());
+    assert!(elsewhere.join("data/PG_VERSION").exists());
+    let said = sentence(&run(levqor(&folder.data(), &["reset", "--yes"])));
+    assert!(said.contains("is a link") && elsewhere.join("data/PG_VERSION").exists(), "{said}");
+}
+
 #[tokio::test]
 async fn a_private_server_that_dies_is_started_again_once_and_then_ends_the_mesh() {
     let folder = Folder::new();
     let mut daemon = up(&folder);
-    folder.cluster().kill().expect("killed");
+    // The server itself: its own processes live on for a moment.
+    let server = number_in(&folder.data().join("postgres/data"));
+    kill(Pid::from_raw(server.try_into().expect("a number")), Signal::SIGKILL).expect("sent");
     daemon.until("PostgreSQL runs again");
     assert!(run(levqor(&folder.data(), &["demo"])).status.success());
 

@@ -10,8 +10,10 @@ use crate::{
     process::{Folder, Process, Signal, levqor, run, text, up},
 };
 
-/// How far a start is.
-const MOMENTS: [(&str, fn(&Path) -> bool); 4] = [
+/// How far a start is, and how that is seen in the data directory.
+type Moment = (&'static str, fn(&Path) -> bool);
+
+const MOMENTS: [Moment; 4] = [
     ("the cluster is made", |data| data.join("postgres/data.new/PG_VERSION").exists()),
     ("PostgreSQL starts", |data| data.join("postgres/data/postmaster.pid").exists()),
     ("PostgreSQL is ready", |data| {
@@ -26,7 +28,7 @@ const MOMENTS: [(&str, fn(&Path) -> bool); 4] = [
 
 #[tokio::test]
 async fn a_signal_at_any_time_of_a_start_leaves_nothing_running() {
-    let signals = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+    let signals = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT];
     for (number, (moment, is_there)) in MOMENTS.into_iter().enumerate() {
         let folder = Folder::new();
         let signal = signals[number % signals.len()];

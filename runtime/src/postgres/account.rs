@@ -48,7 +48,7 @@ impl Account {
     }
 
     /// Has a program run as this user.
-    pub(super) fn run_as(&self, command: &mut Command) {
+    pub(super) fn run_as(self, command: &mut Command) {
         command.uid(self.uid.as_raw()).gid(self.gid.as_raw());
     }
 
@@ -70,11 +70,13 @@ pub fn user_name(uid: u32) -> String {
     User::from_uid(Uid::from_raw(uid)).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
 }
 
-/// Makes a folder that only its owner enters: the account, or where there is none this user. A link in its place is refused,
-/// since root would follow it.
+/// Makes a folder that only its owner enters: the account, or where there is none this user. A link in its place counts only
+/// where this user or root made it: root would follow anybody's.
 pub(super) fn make_closed_folder(path: &Path, account: Option<Account>) -> io::Result<()> {
     fs::create_dir_all(path)?;
-    let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+    let link = fs::symlink_metadata(path)?;
+    let own_link = link.is_symlink() && [0, nix::unistd::geteuid().as_raw()].contains(&link.uid());
+    let flags = if own_link { OFlag::O_DIRECTORY } else { OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW };
     let folder = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
     folder.set_permissions(fs::Permissions::from_mode(0o700))?;
     account.map_or(Ok(()), |account| account.own(&folder))

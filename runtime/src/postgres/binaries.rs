@@ -60,13 +60,19 @@ impl Binaries {
         if bin.join("initdb").is_file() { Ok(Self(bin)) } else { Err(PostgresError::NoBinaries(None)) }
     }
 
-    /// One program. `initdb` starts the others through a shell, which would run a part of a folder's name, or another
-    /// program than this one: such a folder is refused.
-    pub(super) fn program(&self, name: &str) -> Result<PathBuf, PostgresError> {
+    /// `initdb` starts the other programs through a shell, which would run a part of a folder's name, or another program than
+    /// this one: such a folder is refused.
+    pub fn check(&self) -> Result<(), PostgresError> {
         let text = self.0.to_string_lossy();
         if text.contains(|c: char| "\"$`\\\u{FFFD}".contains(c) || c.is_control()) {
             return Err(PostgresError::Programs { path: self.0.clone() });
         }
+        Ok(())
+    }
+
+    /// One program.
+    pub(super) fn program(&self, name: &str) -> Result<PathBuf, PostgresError> {
+        self.check()?;
         Ok(self.0.join(name))
     }
 }

@@ -81,14 +81,15 @@ impl Drop for Guarded {
     }
 }
 
-/// Runs a program to its end, unless it is given up before.
+/// Runs a program to its end, unless it is given up before. What it says goes into a file in this folder.
 pub(super) fn run(
     program: &'static str,
     command: &mut Command,
+    folder: &Path,
     given_up: &dyn Fn() -> bool,
 ) -> Result<(), PostgresError> {
     let failed = |source| PostgresError::Run { program, source };
-    let mut said = nameless_file().map_err(failed)?;
+    let mut said = nameless_file(folder).map_err(failed)?;
     let (out, err) = (said.try_clone().map_err(failed)?, said.try_clone().map_err(failed)?);
     let mut child = Guarded::spawn(program, command.stdout(out).stderr(err))?;
     let status = loop {
@@ -116,9 +117,9 @@ pub(super) fn read_from(file: &mut fs::File, start: u64) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// A file that is gone when the last handle is.
-fn nameless_file() -> io::Result<fs::File> {
-    let path = std::env::temp_dir().join(format!("levqor-{}", crate::id::request_id()));
+/// A file that is gone when the last handle is. The environment's folder for such files may be closed to this user.
+fn nameless_file(folder: &Path) -> io::Result<fs::File> {
+    let path = folder.join(format!("said-{}", crate::id::request_id()));
     let file = fs::OpenOptions::new().read(true).append(true).create_new(true).open(&path)?;
     fs::remove_file(&path)?;
     Ok(file)

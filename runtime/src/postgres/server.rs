@@ -141,9 +141,19 @@ fn runs_on(pid: Pid, data: &Path) -> bool {
     let is_postgres = program.is_ok_and(|path| {
         path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"postgres"))
     });
+    is_postgres && is_in(&of_process, data)
+}
+
+/// Whether any process at all has the data directory as its current folder.
+pub(super) fn is_current_folder(data: &Path) -> bool {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes.into_iter().any(|process| is_in(&process.path(), data))
+}
+
+fn is_in(of_process: &Path, data: &Path) -> bool {
     let place = |path: &Path| fs::metadata(path).map(|folder| (folder.dev(), folder.ino())).ok();
     let folder = place(&of_process.join("cwd"));
-    is_postgres && folder.is_some() && folder == place(data)
+    folder.is_some() && folder == place(data)
 }
 
 #[cfg(test)]
