@@ -28,10 +28,10 @@ pub(crate) enum Command {
     /// Print a signed token for trying the API, and nothing else.
     Token(TokenArguments),
     /// Post a signed sample checkout to the running mesh, and show the order and the mails that follow.
-    Demo,
+    Demo(DemoArguments),
     /// Check every setting and every outside system for real, with evidence; exit 1 if anything that is on does not work.
     Doctor(DoctorArguments),
-    /// List the deferred calls that failed for good.
+    /// List what waits for a person: deferred calls that failed for good, quarantined events, and mails in doubt.
     DeadLetters,
     /// Run something again.
     Replay {
@@ -39,8 +39,24 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: Replay,
     },
+    /// Remove the private database of `levqor up` and the secrets that it made, to begin anew.
+    Reset(ResetArguments),
     /// Print every setting with its default and meaning, as `.env.example` has them.
     Settings,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// Who buys, and gets the mails. Needed where the mesh sends real mail: it must be an address of your own.
+    #[arg(long)]
+    pub(crate) email: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResetArguments {
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -77,9 +93,10 @@ pub(crate) struct TokenArguments {
     /// The person's name at the identity provider; made from the address or the role where it is not given.
     #[arg(long)]
     pub(crate) sub: Option<String>,
-    /// How long the token is good, in seconds.
-    #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(i64).range(1..=86_400))]
-    pub(crate) ttl: i64,
+    /// How long the token is good, in seconds; at most `LEVQOR_JWT_MAX_LIFETIME_S`. Without it an hour, or that setting where it is
+    /// less.
+    #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
+    pub(crate) ttl: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -2,12 +2,22 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use levqor_runtime::{client::local_http_client, config::Env, context::Role};
+use anyhow::{Context, anyhow, bail};
+use levqor_runtime::{check::clock, client::local_http_client, config::Env, context::Role};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::{state, token};
+use crate::{
+    output, refusal,
+    state::{self, DataDir, Gateway},
+    token,
+};
+
+/// How long a mesh that starts may take.
+const START: Duration = Duration::from_mins(2);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long the first answer may take.
+const FIRST_ANSWER: Duration = Duration::from_secs(10);
 
 /// A signed-in client of the gateway.
 pub(crate) struct Client {
@@ -17,9 +27,25 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A client with the operator's token.
-    pub(crate) fn new(env: &Env, role: Role) -> anyhow::Result<Self> {
-        Self::at(state::gateway_url(env)?, token::operator(env, role)?)
+    /// A client with the operator's token, of the gateway that the commands talk to. It answers, and is a gateway of ours:
+    /// what is wrong with its address is said at once.
+    pub(crate) async fn connect(env: &Env, role: Role) -> anyhow::Result<Self> {
+        let (url, whose) = match state::gateway(env)? {
+            Gateway::Named(url) => {
+                let whose = format!("LEVQOR_URL: {}", without_password(&url));
+                (url, whose)
+            }
+            Gateway::Here(run) => {
+                if !run.ready {
+                    wait_for_start(env).await?;
+                }
+                let whose = format!("the mesh that runs here, at {}", run.url);
+                (run.url, whose)
+            }
+        };
+        // Before a token is looked for: what the command lacks may be because it looks at the wrong place.
+        greet(&url).await.map_err(|reason| anyhow!("{whose}: {reason}"))?;
+        Self::at(url, token::operator(env, role)?)
     }
 
     /// A client of this gateway, with this token.
@@ -32,6 +58,25 @@ impl Client {
     /// Gets JSON.
     pub(crate) async fn get(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
         self.answer(self.http.get(format!("{}{path}", self.url)).query(query)).await
+    }
+
+    /// Every entry of a list, page by page.
+    pub(crate) async fn list(
+        &self,
+        path: &str,
+        filter: (&str, &str),
+        name: &str,
+    ) -> anyhow::Result<Vec<Value>> {
+        let (mut entries, mut page_token) = (Vec::new(), String::new());
+        loop {
+            let page = self.get(path, &[filter, ("page_token", &page_token)]).await?;
+            entries.extend(page.get(name).and_then(Value::as_array).into_iter().flatten().cloned());
+            page_token =
+                page.get("next_page_token").and_then(Value::as_str).map(str::to_owned).unwrap_or_default();
+            if page_token.is_empty() {
+                return Ok(entries);
+            }
+        }
     }
 
     /// Posts JSON.
@@ -57,13 +102,61 @@ impl Client {
     }
 }
 
+/// Whether a gateway of ours is there; if not, why.
+async fn greet(url: &str) -> Result<(), String> {
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        return Err("not a URL that begins with http:// or https://".to_owned());
+    }
+    let http = local_http_client().map_err(|_| "an HTTP client cannot be set up".to_owned())?;
+    let request = http.get(format!("{url}/health/live")).timeout(FIRST_ANSWER);
+    let answer = request.send().await.map_err(|error| clock::words(&error))?;
+    let status = answer.status();
+    let body = answer.json::<Value>().await.unwrap_or_default();
+    if status.is_success() && body.get("status").and_then(Value::as_str) == Some("live") {
+        return Ok(());
+    }
+    Err(format!("something else than a Levqor gateway answers there ({status} to GET /health/live)"))
+}
+
+/// Waits for the `levqor up` that runs here, which has said where it will be.
+async fn wait_for_start(env: &Env) -> anyhow::Result<()> {
+    output::remark("the mesh that runs here is still starting: waiting for it");
+    let data = DataDir::find(env)?;
+    let ready = async {
+        loop {
+            match data.run_file()? {
+                Some(run) if run.ready => return Ok(()),
+                Some(_) => tokio::time::sleep(LOOK_EVERY).await,
+                None => bail!("the mesh that was starting here has ended"),
+            }
+        }
+    };
+    let late = || format!("the mesh that runs here is still starting after {} s", START.as_secs());
+    tokio::time::timeout(START, ready).await.with_context(late)?
+}
+
 async fn read(request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
     let response = request.send().await.context("the gateway does not answer; is `levqor up` running?")?;
     let status = response.status();
     let body: Value = response.json().await.context("the gateway's answer is not JSON")?;
     if !status.is_success() {
-        let detail = body.get("detail").and_then(Value::as_str).unwrap_or("no detail");
-        bail!("the gateway answered {status}: {detail}");
+        bail!("{}", refusal::words(status, &body));
     }
     Ok(body)
+}
+
+/// An address without what may be a name and a password in it.
+pub(crate) fn without_password(url: &str) -> &str {
+    url.rsplit_once('@').map_or(url, |(_, host)| host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_an_address_is_not_shown() {
+        assert_eq!(without_password("https://me:hunter2@levqor.example"), "levqor.example");
+        assert_eq!(without_password("http://127.0.0.1:8080"), "http://127.0.0.1:8080");
+    }
 }

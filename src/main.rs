@@ -1,5 +1,6 @@
 //! The one binary of the mesh: reads the command line and hands over.
 
+mod ambient;
 mod cli;
 mod client;
 mod demo;
@@ -8,6 +9,8 @@ mod mesh;
 mod migrate;
 mod operate;
 mod output;
+mod refusal;
+mod reset;
 mod serve;
 mod settings;
 mod state;
@@ -32,6 +35,10 @@ fn main() -> ExitCode {
     levqor_runtime::port::raise_open_files();
     levqor_runtime::version::set_commit(env!("BUILT_FROM_COMMIT"));
     let env = Env::from_process();
+    if let Err(error) = ambient::drop_postgres_variables(&env) {
+        output::error(&error);
+        return ExitCode::FAILURE;
+    }
     let threads = threads::count(&env);
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = match builder.worker_threads(threads).enable_all().build() {
@@ -57,9 +64,10 @@ async fn run(cli: Cli, env: Env) -> anyhow::Result<()> {
         Command::Migrate { service } => migrate::migrate(&env, service).await,
         Command::Token(arguments) => token::token(&env, &arguments),
         Command::Doctor(arguments) => doctor::doctor(env, &arguments).await,
-        Command::Demo => demo::demo(&env).await,
+        Command::Demo(arguments) => demo::demo(&env, &arguments).await,
         Command::DeadLetters => operate::dead_letters(&env).await,
         Command::Replay { what } => operate::replay(&env, what).await,
+        Command::Reset(arguments) => reset::reset(&env, &arguments).await,
         Command::Settings => output::lines(&settings::example()),
     }
 }

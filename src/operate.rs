@@ -2,47 +2,129 @@
 
 use std::fmt::Write;
 
+use anyhow::bail;
 use levqor_runtime::{access, config::Env, context::Role};
 use serde_json::{Value, json};
 
 use crate::{cli::Replay, client::Client, output};
 
-/// Lists the dead deferred calls of every service.
+/// One list of things that wait for a person.
+struct Waiting {
+    path: String,
+    filter: (&'static str, &'static str),
+    /// The list's name in an answer.
+    name: &'static str,
+    /// What they are, and how a person deals with them.
+    heading: String,
+    line: fn(&Value) -> String,
+}
+
+/// Lists what waits for a person: dead deferred calls of every service, quarantined events, and mails in doubt. A list that
+/// cannot be had does not keep the others back.
 pub(crate) async fn dead_letters(env: &Env) -> anyhow::Result<()> {
-    let client = Client::new(env, Role::Admin)?;
-    let mut text = String::new();
-    for service in access::methods().services() {
-        let mut page_token = String::new();
-        loop {
-            let path = format!("/v1/services/{service}/deferred-calls");
-            let query = [("state", "STATE_DEAD"), ("page_token", page_token.as_str())];
-            let page = client.get(&path, &query).await?;
-            for call in page.get("deferred_calls").and_then(Value::as_array).into_iter().flatten() {
-                let field = |name: &str| call.get(name).and_then(Value::as_str).unwrap_or_default();
+    let client = Client::connect(env, Role::Admin).await?;
+    let (mut text, mut failed) = (String::new(), Vec::new());
+    for waiting in everything() {
+        match client.list(&waiting.path, waiting.filter, waiting.name).await {
+            Ok(entries) if entries.is_empty() => {}
+            Ok(entries) => {
                 // Writing to a string cannot fail.
-                let _ = writeln!(
-                    text,
-                    "{service} {} {} after {} tries since {}: {}",
-                    field("deferred_call_id"),
-                    field("rpc"),
-                    call.get("attempts").unwrap_or(&Value::Null),
-                    field("create_time"),
-                    field("failure"),
-                );
+                let _ = writeln!(text, "{}:", waiting.heading);
+                for entry in &entries {
+                    let _ = writeln!(text, "  {}", (waiting.line)(entry));
+                }
             }
-            page_token =
-                page.get("next_page_token").and_then(Value::as_str).map(str::to_owned).unwrap_or_default();
-            if page_token.is_empty() {
-                break;
-            }
+            Err(error) => failed.push(format!("{}: {error:#}", waiting.path)),
         }
     }
-    output::lines(if text.is_empty() { "no dead deferred calls" } else { &text })
+    if text.is_empty() && failed.is_empty() {
+        text.push_str("no dead deferred calls, no quarantined events, no mails in doubt");
+    }
+    if !text.is_empty() {
+        output::lines(&text)?;
+    }
+    if failed.is_empty() { Ok(()) } else { bail!("not everything could be listed: {}", failed.join("; ")) }
+}
+
+fn everything() -> Vec<Waiting> {
+    let mut all: Vec<_> = access::methods()
+        .services()
+        .iter()
+        .map(|service| Waiting {
+            path: format!("/v1/services/{service}/deferred-calls"),
+            filter: ("state", "STATE_DEAD"),
+            name: "deferred_calls",
+            heading: format!(
+                "dead deferred calls of {service} (mend the cause, then `levqor replay call {service} <id>`)"
+            ),
+            line: |call| {
+                let attempts = call.get("attempts").unwrap_or(&Value::Null);
+                format!(
+                    "{} {} after {attempts} tries since {}: {}",
+                    field(call, "deferred_call_id"),
+                    field(call, "rpc"),
+                    field(call, "create_time"),
+                    field(call, "failure"),
+                )
+            },
+        })
+        .collect();
+    all.push(Waiting {
+        path: "/v1/stripe-events".to_owned(),
+        filter: ("state", "STATE_QUARANTINED"),
+        name: "stripe_events",
+        heading: "quarantined events of Stripe's (mend the cause, then `levqor replay event <id>`)"
+            .to_owned(),
+        line: |event| event_line(event, "event_id"),
+    });
+    all.push(Waiting {
+        path: "/v1/provider-events".to_owned(),
+        filter: ("state", "STATE_QUARANTINED"),
+        name: "provider_events",
+        heading: "quarantined events of the mail provider's (mend the cause, then replay the ApplyProviderEvent call of each, \
+                  which is dead)"
+            .to_owned(),
+        line: |event| event_line(event, "provider_event_id"),
+    });
+    all.push(Waiting {
+        path: "/v1/messages".to_owned(),
+        filter: ("state", "STATE_IN_DOUBT"),
+        name: "messages",
+        heading: "mails in doubt (look for them at the provider, then say what became of each: \
+                  POST /v1/messages/<id>:resolve)"
+            .to_owned(),
+        // Whom it is to is personal: GET /v1/messages/<id> shows it to staff.
+        line: |mail| {
+            format!(
+                "{} {} about {} since {}: {}",
+                field(mail, "message_id"),
+                field(mail, "template"),
+                field(mail, "about"),
+                field(mail, "create_time"),
+                field(mail, "doubt"),
+            )
+        },
+    });
+    all
+}
+
+fn event_line(event: &Value, id: &str) -> String {
+    format!(
+        "{} {} received {}: {}",
+        field(event, id),
+        field(event, "type"),
+        field(event, "receive_time"),
+        field(event, "failure"),
+    )
+}
+
+fn field<'v>(of: &'v Value, name: &str) -> &'v str {
+    of.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Runs an event or a call again.
 pub(crate) async fn replay(env: &Env, what: Replay) -> anyhow::Result<()> {
-    let client = Client::new(env, Role::Admin)?;
+    let client = Client::connect(env, Role::Admin).await?;
     let path = match what {
         Replay::Event { event_id } => format!("/v1/stripe-events/{event_id}:replay"),
         Replay::Call { service, deferred_call_id } => {

@@ -11,6 +11,17 @@ pub(crate) fn lines(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Prints lines to standard output, where somebody is there to read them: a terminal that is gone must not keep a process from
+/// what it does next.
+pub(crate) fn tell(text: &str) {
+    let _ = lines(text);
+}
+
+/// Prints a remark to standard error: standard output is for what was asked for.
+pub(crate) fn remark(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// Prints an error with its causes, in one sentence where that is enough.
 pub(crate) fn error(error: &anyhow::Error) {
     let mut text = String::new();

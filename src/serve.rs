@@ -64,25 +64,48 @@ async fn gateway(env: &Env) -> anyhow::Result<()> {
     .await
 }
 
-/// SIGTERM or Ctrl-C. Made before anybody is told that we are there: what comes from then on is waited for, and does
-/// not kill.
+/// SIGTERM, Ctrl-C, or SIGHUP: the terminal is gone. Made before anything is started: what comes from then on is waited for,
+/// and does not kill.
 pub(crate) struct StopSignal {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Option<Signal>,
 }
 
 impl StopSignal {
     /// Listens from now on.
     pub(crate) fn new() -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("cannot listen for signals");
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+        // Under `nohup` the end of the terminal is to be ignored.
+        let hangup = (!ignores_hangup()).then(|| listen(SignalKind::hangup())).transpose()?;
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup,
+        })
     }
 
     /// Waits for the next one.
     pub(crate) async fn wait(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+            _ = hangup => {}
         }
     }
+}
+
+/// Whether this process was started with SIGHUP ignored. Asking the kernel for it needs `unsafe`; its text does not.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // A bit per signal, of which the lowest is signal 1.
+    ignored.is_some_and(|mask| mask & 1 << (SignalKind::hangup().as_raw_value() - 1) != 0)
 }

@@ -1,19 +1,25 @@
 //! What `levqor up` keeps in its data directory: the lock, the secrets that it made, and where things run.
 
+mod run_file;
+
 use std::{
     fs::{self, OpenOptions},
-    io::Write,
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    io::{ErrorKind, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, bail};
-use levqor_runtime::config::{Env, Setting};
+use levqor_runtime::{
+    config::{Env, Setting},
+    postgres::{Account, user_name},
+};
 use nix::{
     errno::Errno,
-    fcntl::{Flock, FlockArg},
+    fcntl::{Flock, FlockArg, OFlag},
 };
-use serde::{Deserialize, Serialize};
+
+pub(crate) use self::run_file::{HeldRunFile, RunFile};
 
 const DATA_DIR: Setting = Setting::plain(
     "LEVQOR_DATA_DIR",
@@ -36,40 +42,43 @@ pub(crate) struct DataDir(PathBuf);
 
 /// Secrets that `levqor up` made for itself, by the name of the setting that each stands in for.
 pub(crate) const MADE_SECRETS: [&str; 4] =
-    ["LEVQOR_MESH_KEY", "LEVQOR_JWT_SECRET", "LEVQOR_ADDRESS_KEY", "STRIPE_WEBHOOK_SECRET"];
+    ["LEVQOR_MESH_KEY", "LEVQOR_JWT_SECRET", ADDRESS_KEY, "STRIPE_WEBHOOK_SECRET"];
 
-/// Where the running mesh is, for the other commands.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct RunFile {
-    /// Where the metrics are, for Prometheus.
-    #[serde(default)]
-    pub(crate) metrics: String,
-    /// The gateway's address.
-    pub(crate) url: String,
-    /// The services' gRPC addresses.
-    pub(crate) grpc: std::collections::BTreeMap<String, String>,
-    /// The process.
-    pub(crate) pid: u32,
-    /// Settings that its environment gave it, by name; of secrets that are made, these were not.
-    pub(crate) given: Vec<String>,
-    /// The folder of its private PostgreSQL; none where the operator named a server.
-    #[serde(default)]
-    pub(crate) postgres: Option<PathBuf>,
+/// The secret that addresses are stored under. Another one does not find them again.
+pub(crate) const ADDRESS_KEY: &str = "LEVQOR_ADDRESS_KEY";
+
+/// Secrets that were made, with those that are made now.
+pub(crate) struct MadeSecrets {
+    /// All, by name.
+    pub(crate) all: serde_json::Map<String, serde_json::Value>,
+    /// Those that are not written down yet.
+    pub(crate) new: Vec<&'static str>,
 }
 
 impl DataDir {
     /// The one that the environment names.
     pub(crate) fn find(env: &Env) -> anyhow::Result<Self> {
-        if let Some(path) = env.get(&DATA_DIR.name) {
-            let path = std::path::absolute(path).context("LEVQOR_DATA_DIR is not a path")?;
-            return Ok(Self(path));
+        let (name, path) = if let Some(path) = env.get(&DATA_DIR.name) {
+            ("LEVQOR_DATA_DIR", PathBuf::from(path))
+        } else if let Some(home) = env.get("XDG_DATA_HOME") {
+            ("XDG_DATA_HOME", Path::new(home).join("levqor"))
+        } else if let Some(home) = env.get("HOME") {
+            ("HOME", Path::new(home).join(".local/share/levqor"))
+        } else {
+            bail!("set LEVQOR_DATA_DIR: there is no HOME to keep data in");
+        };
+        if path.to_string_lossy().contains(char::is_control) {
+            bail!(
+                "{name}: the path has a line break or a control character; name another one in LEVQOR_DATA_DIR"
+            );
         }
-        let home = env.get("XDG_DATA_HOME").map(PathBuf::from);
-        let home = home.or_else(|| env.get("HOME").map(|home| Path::new(home).join(".local/share")));
-        match home {
-            Some(home) => Ok(Self(home.join("levqor"))),
-            None => bail!("set LEVQOR_DATA_DIR: there is no HOME to keep data in"),
+        // What was no text became this character when the environment was read: the path would be another one.
+        if path.to_string_lossy().contains('\u{FFFD}') {
+            bail!(
+                "{name}: the path is not UTF-8; name the data directory by another path in LEVQOR_DATA_DIR"
+            );
         }
+        Ok(Self(std::path::absolute(path).with_context(|| format!("{name} is not a path"))?))
     }
 
     /// The path.
@@ -77,18 +86,23 @@ impl DataDir {
         &self.0
     }
 
-    /// Makes it, closed to others.
-    pub(crate) fn make(&self) -> anyhow::Result<()> {
-        let path = self.0.display();
+    /// Makes it, closed to others. Root's becomes the user's that root becomes, so that `run.json` can be removed at the end.
+    pub(crate) fn make(&self, account: Option<Account>) -> anyhow::Result<()> {
         if self.0.is_dir() {
             // A folder that was there before is somebody's: its rights are theirs to set.
             return Ok(());
         }
-        // Root's PostgreSQL runs as another user, who must be able to pass; the files within are closed one by one.
+        let path = self.0.display();
+        // That user must be able to pass; the files within are closed one by one.
         let mode = if nix::unistd::geteuid().is_root() { 0o711 } else { 0o700 };
         fs::create_dir_all(&self.0).with_context(|| format!("cannot make the data directory {path}"))?;
-        fs::set_permissions(&self.0, fs::Permissions::from_mode(mode))
-            .with_context(|| format!("cannot use the data directory {path}"))
+        let set = || -> std::io::Result<()> {
+            let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+            let folder = OpenOptions::new().read(true).custom_flags(flags.bits()).open(&self.0)?;
+            folder.set_permissions(fs::Permissions::from_mode(mode))?;
+            account.map_or(Ok(()), |account| account.own(&folder))
+        };
+        set().with_context(|| format!("cannot use the data directory {path}"))
     }
 
     /// Takes it for this process; the lock ends with the process, however it ends.
@@ -111,8 +125,12 @@ impl DataDir {
     /// The lock, unless somebody has it.
     fn try_lock(&self) -> anyhow::Result<Option<Flock<fs::File>>> {
         let path = self.0.join("lock");
-        let file = OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(&path);
-        let file = file.with_context(|| format!("cannot use the data directory {}", self.0.display()))?;
+        let mut options = OpenOptions::new();
+        options.create(true).write(true).truncate(false).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
+        let file = match options.open(&path) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => bail!("{}", self.closed()),
+            file => file.with_context(|| format!("cannot use the data directory {}", self.0.display()))?,
+        };
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => Ok(Some(lock)),
             Err((_, Errno::EWOULDBLOCK)) => Ok(None),
@@ -120,38 +138,53 @@ impl DataDir {
         }
     }
 
+    /// Why this user cannot use it.
+    fn closed(&self) -> String {
+        let owner = |path: &Path| fs::metadata(path).map(|file| user_name(file.uid().into()));
+        let owner = owner(&self.0.join("lock")).or_else(|_| owner(&self.0));
+        let owner = owner.map(|name| format!(" of the user {name}")).unwrap_or_default();
+        format!(
+            "the data directory {} is closed to this user: it is one{owner}; run this as that user, or set LEVQOR_DATA_DIR",
+            self.0.display()
+        )
+    }
+
     /// Whether a `levqor up` has it: what it wrote down is then true.
-    fn is_in_use(&self) -> bool {
-        let Ok(file) = fs::File::open(self.0.join("lock")) else { return false };
-        matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK)))
-    }
-
-    /// The secrets that were made, or are made now.
-    pub(crate) fn secrets(&self) -> anyhow::Result<serde_json::Map<String, serde_json::Value>> {
-        let (secrets, new) = self.secrets_to_be()?;
-        if new {
-            write_private(&self.0.join("secrets.json"), &serde_json::to_vec_pretty(&secrets)?)?;
+    fn is_in_use(&self) -> anyhow::Result<bool> {
+        match fs::File::open(self.0.join("lock")) {
+            Ok(file) => {
+                Ok(matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK))))
+            }
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => bail!("{}", self.closed()),
+            Err(_) => Ok(false),
         }
-        Ok(secrets)
     }
 
-    /// The secrets that were made, with those that would be made now; whether there are any such. Nothing is written.
-    pub(crate) fn secrets_to_be(&self) -> anyhow::Result<(serde_json::Map<String, serde_json::Value>, bool)> {
-        let mut secrets = self.read_secrets()?.unwrap_or_default();
-        let known = secrets.len();
+    /// Writes down the secrets that were made now.
+    pub(crate) fn write_secrets(&self, secrets: &MadeSecrets) -> anyhow::Result<()> {
+        if secrets.new.is_empty() {
+            return Ok(());
+        }
+        write_private(&self.0.join(SECRETS), &serde_json::to_vec_pretty(&secrets.all)?)
+    }
+
+    /// The secrets that were made, with those that would be made now. Nothing is written.
+    pub(crate) fn secrets_to_be(&self) -> anyhow::Result<MadeSecrets> {
+        let mut all = self.read_secrets()?.unwrap_or_default();
+        let mut new = Vec::new();
         for name in MADE_SECRETS {
-            if !secrets.contains_key(name) {
+            if !all.contains_key(name) {
                 let prefix = if name == "STRIPE_WEBHOOK_SECRET" { "whsec_" } else { "" };
-                secrets.insert(name.to_owned(), format!("{prefix}{}", random_hex()?).into());
+                all.insert(name.to_owned(), format!("{prefix}{}", random_hex()?).into());
+                new.push(name);
             }
         }
-        let new = secrets.len() != known;
-        Ok((secrets, new))
+        Ok(MadeSecrets { all, new })
     }
 
     /// The secrets that were made; none where `levqor up` never ran here.
     pub(crate) fn read_secrets(&self) -> anyhow::Result<Option<serde_json::Map<String, serde_json::Value>>> {
-        let path = self.0.join("secrets.json");
+        let path = self.0.join(SECRETS);
         match fs::read(&path) {
             Ok(bytes) => Ok(Some(
                 serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))?,
@@ -161,33 +194,50 @@ impl DataDir {
         }
     }
 
-    /// Says where things run.
-    pub(crate) fn write_run_file(&self, run: &RunFile) -> anyhow::Result<()> {
-        write_private(&self.0.join("run.json"), &serde_json::to_vec_pretty(run)?)
+    /// Holds the folder open to say where things run.
+    pub(crate) fn hold_run_file(&self) -> anyhow::Result<HeldRunFile> {
+        HeldRunFile::of(&self.0)
     }
 
     /// Says that nothing runs.
     pub(crate) fn remove_run_file(&self) {
         // It may be gone; what it says is only a hint.
-        let _ = fs::remove_file(self.0.join("run.json"));
+        let _ = fs::remove_file(self.0.join(run_file::NAME));
     }
 
     /// Where things run; none where nothing does, whatever one that was killed left behind.
-    pub(crate) fn run_file(&self) -> Option<RunFile> {
-        if !self.is_in_use() {
-            return None;
+    pub(crate) fn run_file(&self) -> anyhow::Result<Option<RunFile>> {
+        if !self.is_in_use()? {
+            return Ok(None);
         }
-        serde_json::from_slice(&fs::read(self.0.join("run.json")).ok()?).ok()
+        let Ok(bytes) = fs::read(self.0.join(run_file::NAME)) else { return Ok(None) };
+        Ok(serde_json::from_slice(&bytes).ok())
+    }
+
+    /// Files in it that `levqor up` made, and that a reset removes.
+    pub(crate) fn own_files(&self) -> [PathBuf; 2] {
+        [self.0.join(SECRETS), self.0.join(run_file::NAME)]
     }
 }
 
+/// The secrets that were made.
+const SECRETS: &str = "secrets.json";
+
 /// The gateway that the commands talk to.
-pub(crate) fn gateway_url(env: &Env) -> anyhow::Result<String> {
+pub(crate) enum Gateway {
+    /// The one that LEVQOR_URL names.
+    Named(String),
+    /// The one of the `levqor up` that runs here.
+    Here(RunFile),
+}
+
+/// Finds the gateway that the commands talk to.
+pub(crate) fn gateway(env: &Env) -> anyhow::Result<Gateway> {
     if let Some(url) = env.get(&URL.name) {
-        return Ok(url.trim_end_matches('/').to_owned());
+        return Ok(Gateway::Named(url.trim_end_matches('/').to_owned()));
     }
-    let run = DataDir::find(env)?.run_file();
-    run.map(|run| run.url).context("no mesh is running here: start `levqor up`, or set LEVQOR_URL")
+    let run = DataDir::find(env)?.run_file()?;
+    run.map(Gateway::Here).context("no mesh is running here: start `levqor up`, or set LEVQOR_URL")
 }
 
 /// Settings that are lists, separated by commas, of which the first is used.
@@ -208,7 +258,7 @@ pub(crate) fn secrets(env: &Env, name: &str) -> anyhow::Result<Vec<String>> {
         return Ok(parts(name, &text));
     }
     let data = DataDir::find(env)?;
-    if data.run_file().is_some_and(|run| run.given.iter().any(|given| given == name)) {
+    if data.run_file()?.is_some_and(|run| run.given.iter().any(|given| given == name)) {
         bail!("the mesh that runs here was given its own {name}: set it for this command too");
     }
     let secrets = data.read_secrets()?;
@@ -239,7 +289,13 @@ fn random_hex() -> anyhow::Result<String> {
 fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let new = path.with_extension("new");
     let write = || -> std::io::Result<()> {
-        let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
+        // A link in its place is not followed: the folder may be another user's than root, who writes here.
+        if let Err(error) = fs::remove_file(&new)
+            && error.kind() != ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+        let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&new)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&new, path)

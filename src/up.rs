@@ -1,38 +1,46 @@
 //! `levqor up`: the whole mesh in one process, with nothing to set.
 //!
-//! Order: data directory and its lock → every setting → every port → PostgreSQL → migrations → services → gateway →
-//! `run.json` and the table. Ctrl-C goes the other way round.
+//! Order: signals → data directory and its lock → every setting → every port → a place for PostgreSQL → secrets and
+//! `run.json` → root becomes PostgreSQL's user → PostgreSQL → migrations → services → gateway → the table. Ctrl-C goes the
+//! other way round, from wherever the start is.
 
 pub(crate) mod database;
+mod listen;
+pub(crate) mod place;
+mod running;
 mod table;
 
-use std::{collections::BTreeMap, net::SocketAddr, pin::Pin};
+use std::{net::SocketAddr, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use levqor_billing::Billing;
 use levqor_notifications::Notifications;
 use levqor_runtime::{
-    access,
-    client::{Address, Addresses, PeerAddress},
-    clock::Clock,
-    config::{Env, Reader, Setting},
+    client::Addresses,
+    config::{Env, Setting},
     context::Role,
-    db::migrations,
-    metrics::{Exposition, Metrics},
-    run::{self, ServiceConfig},
+    metrics::Metrics,
+    postgres::{Account, PostgresError},
+    run::ServiceConfig,
     service::Service,
     telemetry,
 };
-use tokio::net::TcpListener;
 
-use self::database::Databases;
+use self::{
+    database::Databases,
+    listen::{Listen, Ports},
+    running::{Mesh, Scrape},
+};
 use crate::{
     client::Client,
     mesh, output,
     serve::StopSignal,
-    state::{DataDir, RunFile},
+    state::{ADDRESS_KEY, DataDir, HeldRunFile, MadeSecrets, RunFile},
     token,
 };
+
+/// How long a mesh that lost its database is waited for.
+const WITHOUT_DATABASE: Duration = Duration::from_secs(5);
 
 /// Everything that is read from the environment.
 struct Config {
@@ -42,9 +50,6 @@ struct Config {
     listen: Listen,
 }
 
-/// Where each service listens, by its name.
-type Listen = BTreeMap<&'static str, SocketAddr>;
-
 /// Settings that only `levqor up` has.
 pub(crate) fn settings() -> Vec<Setting> {
     database::settings()
@@ -52,25 +57,34 @@ pub(crate) fn settings() -> Vec<Setting> {
 
 /// Runs until told to stop.
 pub(crate) async fn up(mut env: Env) -> anyhow::Result<()> {
+    // Before anything is made that a signal could leave behind.
+    let stop = StopSignal::new()?;
+    let own_database =
+        env.get("LEVQOR_DATABASE_URL").is_none() && env.get("LEVQOR_DATABASE_URL_FILE").is_none();
+    let account = match Account::choose() {
+        // Only PostgreSQL refuses to be root.
+        Err(PostgresError::NoAccount) if !own_database => None,
+        chosen => chosen?,
+    };
     let data = DataDir::find(&env)?;
-    data.make()?;
+    data.make(account)?;
     let _lock = data.lock().await?;
     // One that was killed left it behind, and nothing runs there until we say so.
     data.remove_run_file();
-    let own_database =
-        env.get("LEVQOR_DATABASE_URL").is_none() && env.get("LEVQOR_DATABASE_URL_FILE").is_none();
     let given = mesh::given(&env);
-    set_defaults(&mut env, &data.secrets()?);
+    let secrets = data.secrets_to_be()?;
+    let new_address_key = secrets.new.contains(&ADDRESS_KEY) && !given.iter().any(|name| name == ADDRESS_KEY);
+    set_defaults(&mut env, &secrets.all);
     let (telling, config) = mesh::read_to_serve(&env, "up", |reader| {
         let gateway = levqor_gateway::Config::read(reader);
         let billing = ServiceConfig::read(reader);
         let notifications = ServiceConfig::read(reader);
-        let listen = listen(&env, reader);
+        let listen = listen::listen(&env, reader);
         Some(Config { gateway: gateway?, billing: billing?, notifications: notifications?, listen: listen? })
     })
     .await?;
-    let start = Start { telling: &telling, config, own_database, given };
-    telemetry::run(&telling.telemetry, "up", Box::pin(serve(&env, &data, start))).await
+    let start = Start { telling: &telling, config, own_database, given, account, secrets, new_address_key };
+    telemetry::run(&telling.telemetry, "up", Box::pin(serve(&env, &data, start, stop))).await
 }
 
 /// What is known once the settings are sound.
@@ -79,11 +93,14 @@ struct Start<'a> {
     config: Config,
     own_database: bool,
     given: Vec<String>,
+    account: Option<Account>,
+    secrets: MadeSecrets,
+    new_address_key: bool,
 }
 
 /// Everything after the settings are sound.
-async fn serve(env: &Env, data: &DataDir, start_with: Start<'_>) -> anyhow::Result<()> {
-    let Start { telling, mut config, own_database, given } = start_with;
+async fn serve(env: &Env, data: &DataDir, start: Start<'_>, mut stop: StopSignal) -> anyhow::Result<()> {
+    let Start { telling, mut config, own_database, given, account, secrets, new_address_key } = start;
     let mut ports = Ports::bind(&config.listen).await?;
     let http = levqor_gateway::bind(&config.gateway).await?;
     let metrics = telling.metrics.bind().await?;
@@ -93,55 +110,72 @@ async fn serve(env: &Env, data: &DataDir, start_with: Start<'_>) -> anyhow::Resu
     // The process is one, whatever runs in it: its memory must not be added up three times.
     let process = Metrics::telling(&telling.telemetry, "up");
     process.show_process();
+    let scrape = Scrape { port: metrics, process };
 
     let server = (!own_database).then(|| config.billing.database_url.clone());
-    let databases = Databases::open(env, data, server).await?;
-    let scrape = Scrape { port: metrics, process };
-    let running = start(config, http, scrape, &mut ports, &databases).await;
-    let (running, mut stop) = match running.and_then(|running| Ok((running, StopSignal::new()?))) {
-        Ok(running) => running,
-        Err(error) => {
-            databases.close();
-            return Err(error);
+    let databases = Databases::prepare(env, data, server, account).await?;
+    if new_address_key {
+        refuse_old_addresses(&databases, data).await?;
+    }
+    data.write_secrets(&secrets)?;
+    // Signed now: the file of its secret may be closed to the user that this process becomes.
+    let token = token::operator(env, Role::Staff)?;
+    let run = run_file(http.local_addr()?, &ports, scrape.addr(), given, &databases);
+    let mut held = data.hold_run_file()?;
+    held.write(&run)?;
+    match account {
+        Some(account) => account.assume()?,
+        None if nix::unistd::geteuid().is_root() => {
+            tracing::warn!("there is no user `postgres` or `nobody` to become: this process stays root");
+        }
+        None => {}
+    }
+
+    let client = Client::at(run.url.clone(), token)?;
+    let mut mesh = Mesh::default();
+    let ended = {
+        let running = async {
+            databases.start().await?;
+            let started = async {
+                mesh.start(config, http, scrape, &mut ports, &databases).await?;
+                announce(&client, &mut held, run, data, &databases).await?;
+                std::future::pending().await
+            };
+            tokio::select! {
+                started = started => started,
+                error = databases.keep() => Err(error),
+            }
+        };
+        tokio::select! {
+            ended = Box::pin(running) => ended,
+            () = stop.wait() => Ok(()),
         }
     };
-    let outcome = announce(env, data, &databases, &running, &ports, given).await;
-    if outcome.is_ok() {
-        stop.wait().await;
-        output::lines("stopping; Ctrl-C again ends it at once")?;
+    if ended.is_ok() {
+        output::tell("stopping; Ctrl-C again ends it at once");
     }
-    data.remove_run_file();
+    held.remove();
+    let patience = if ended.is_ok() { Duration::MAX } else { WITHOUT_DATABASE };
     // Impatience is allowed: what is cut off is taken up at the next start.
     tokio::select! {
-        () = running.drain() => {}
+        _ = tokio::time::timeout(patience, mesh.drain()) => {}
         () = stop.wait() => {}
     }
     databases.close();
-    outcome
+    ended
 }
 
-/// Where services are is where `up` listens itself: one place each. What is no address at all was noted already.
-fn listen(env: &Env, reader: &mut Reader<'_>) -> Option<Listen> {
-    let mut listen = Some(Listen::new());
-    for setting in Addresses::settings() {
-        let is_ours = |service: &&str| mesh::address_setting(service) == setting.name;
-        let Some(name) = [Billing::NAME, Notifications::NAME].into_iter().find(is_ours) else { continue };
-        let address = env.get(&setting.name).and_then(|text| text.parse::<PeerAddress>().ok());
-        let address = match address.as_ref().map(|list| list.0.as_slice()) {
-            Some([Address::Fixed(address)]) => Some(*address),
-            Some(_) => {
-                let expected = "expected one address and port, such as 127.0.0.1:50051: `levqor up` listens there itself";
-                reader.problem(&setting, expected);
-                None
-            }
-            None => None,
-        };
-        listen = listen.zip(address).map(|(mut listen, address)| {
-            listen.insert(name, address);
-            listen
-        });
+/// Addresses are found by a digest that is made with the key. With a new key none of those that are stored would be found:
+/// a customer's mails would be sent twice, and those who want none would get some.
+async fn refuse_old_addresses(databases: &Databases, data: &DataDir) -> anyhow::Result<()> {
+    if let Some(what) = databases.with_addresses().await? {
+        bail!(
+            "{what} was made with a {ADDRESS_KEY} that is not in {}: put the old secrets.json back, or set {ADDRESS_KEY}; \
+             `levqor reset` removes a private database and its secrets, to begin anew",
+            data.path().join("secrets.json").display()
+        );
     }
-    listen
+    Ok(())
 }
 
 /// What `up` makes for itself where it is not set.
@@ -156,113 +190,47 @@ pub(crate) fn set_defaults(env: &mut Env, secrets: &serde_json::Map<String, serd
     }
     // Replaced below by the private cluster's; the reader wants one.
     env.set_default("LEVQOR_DATABASE_URL", "postgres://private/levqor");
+    // Without a key nothing says which of Stripe's modes is meant; in production only live money counts.
+    if env.get("LEVQOR_ENVIRONMENT") != Some("production") {
+        env.set_default("LEVQOR_STRIPE_LIVEMODE", "both");
+    }
     env.set_default("LEVQOR_METRICS_ADDR", "127.0.0.1:0");
     env.set_default("LEVQOR_DRAIN_DELAY_MS", "0");
     env.set_default("LEVQOR_LOG", "warn");
+    // Who develops a website on this machine has it at some port of this machine.
+    env.set_default("LEVQOR_CORS_ORIGINS", "loopback");
 }
 
-/// The services' ports, bound before anything else is opened.
-struct Ports {
-    listeners: BTreeMap<&'static str, TcpListener>,
-    addresses: BTreeMap<&'static str, SocketAddr>,
-}
-
-impl Ports {
-    async fn bind(listen: &Listen) -> anyhow::Result<Self> {
-        let mut ports = Self { listeners: BTreeMap::new(), addresses: BTreeMap::new() };
-        for (service, wanted) in listen {
-            let setting = mesh::address_setting(service);
-            let busy = || format!("{setting}: cannot listen on {wanted}; is another program using the port?");
-            let listener = TcpListener::bind(wanted).await.with_context(busy)?;
-            ports.addresses.insert(service, listener.local_addr().with_context(busy)?);
-            ports.listeners.insert(service, listener);
-        }
-        Ok(ports)
-    }
-
-    fn peers(&self) -> Addresses {
-        let all = self.addresses.iter().map(|(name, addr)| ((*name).to_owned(), vec![Address::Fixed(*addr)]));
-        Addresses(all.collect())
-    }
-}
-
-/// What is shown of the process itself, and where all metrics are shown.
-struct Scrape {
-    port: Option<TcpListener>,
-    process: Metrics,
-}
-
-type Drain = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// The mesh, running.
-struct Mesh {
-    gateway: levqor_gateway::Running,
-    services: Vec<Drain>,
-    metrics: Option<Exposition>,
-}
-
-impl Mesh {
-    /// The door first, then the services: no request finds a service gone.
-    async fn drain(self) {
-        self.gateway.drain(std::time::Duration::ZERO).await;
-        for service in self.services {
-            service.await;
-        }
-    }
-}
-
-async fn start(
-    config: Config,
-    http: TcpListener,
-    scrape: Scrape,
-    ports: &mut Ports,
+/// Where everything is, for the other commands: known once the ports are bound.
+fn run_file(
+    http: SocketAddr,
+    ports: &Ports,
+    metrics: Option<SocketAddr>,
+    given: Vec<String>,
     databases: &Databases,
-) -> anyhow::Result<Mesh> {
-    let mut gateway = config.gateway;
-    gateway.addresses = ports.peers();
-    let (billing, billing_metrics) = start_service(config.billing, ports, databases).await?;
-    let (notifications, notifications_metrics) =
-        start_service(config.notifications, ports, databases).await?;
-    let gateway = levqor_gateway::start_on(http, gateway, access::methods(), Clock::default())?;
-    let shown = vec![scrape.process, billing_metrics, notifications_metrics, gateway.metrics().clone()];
-    let metrics = scrape.port.map(|port| Exposition::start(port, shown)).transpose()?;
-    Ok(Mesh { gateway, services: vec![billing, notifications], metrics })
+) -> RunFile {
+    let metrics = metrics.map_or_else(|| "off".to_owned(), |addr| format!("http://{addr}/metrics"));
+    RunFile {
+        url: format!("http://{http}"),
+        grpc: ports.shown(),
+        metrics,
+        pid: std::process::id(),
+        given,
+        postgres: databases.folder(),
+        ready: false,
+    }
 }
 
-async fn start_service<S: Service>(
-    mut config: ServiceConfig<S>,
-    ports: &mut Ports,
-    databases: &Databases,
-) -> anyhow::Result<(Drain, Metrics)> {
-    config.database_url = databases.of(S::NAME).await?;
-    config.addresses = ports.peers();
-    let migrated = migrations::migrate(&config.database_url, S::migrator()).await;
-    migrated.with_context(|| format!("cannot migrate the database of {}", S::NAME))?;
-    let listener =
-        ports.listeners.remove(S::NAME).with_context(|| format!("{} was started twice", S::NAME))?;
-    let running = run::start_on(listener, config).await?;
-    running.ready().await;
-    let metrics = running.chassis().metrics.clone();
-    Ok((Box::pin(running.drain()), metrics))
-}
-
-/// Tells the other commands and the terminal where everything is.
+/// Tells the other commands and the terminal that everything is there.
 async fn announce(
-    env: &Env,
+    client: &Client,
+    held: &mut HeldRunFile,
+    run: RunFile,
     data: &DataDir,
     databases: &Databases,
-    mesh: &Mesh,
-    ports: &Ports,
-    given: Vec<String>,
 ) -> anyhow::Result<()> {
-    let url = format!("http://{}", mesh.gateway.addr());
-    let grpc = ports.addresses.iter().map(|(name, addr)| ((*name).to_owned(), addr.to_string())).collect();
-    let metrics = mesh.metrics.as_ref().map(|metrics| format!("http://{}/metrics", metrics.addr()));
-    let metrics = metrics.unwrap_or_else(|| "off".to_owned());
-    let (pid, postgres) = (std::process::id(), databases.folder());
-    let run = RunFile { url: url.clone(), grpc, metrics, pid, given, postgres };
-    let client = Client::at(url, token::operator(env, Role::Staff)?)?;
     let status = client.get("/v1/status", &[]).await.context("the mesh does not answer its own status")?;
-    data.write_run_file(&run)?;
+    let run = RunFile { ready: true, ..run };
+    held.write(&run)?;
     output::lines(&table::render(&status, &run, data.path(), databases.note()))
 }

@@ -1,4 +1,4 @@
-//! Settings of the gateway: its own four, and those that it shares with the services.
+//! Settings of the gateway: its own, and those that it shares with the services.
 
 use std::{net::SocketAddr, num::NonZero, time::Duration};
 
@@ -12,7 +12,9 @@ use levqor_runtime::{
 
 use crate::{
     body::BodyLimits,
+    cors::Origins,
     peer::{Networks, TrustedProxies},
+    rates::RatesConfig,
 };
 
 pub(crate) const HTTP_ADDR: Setting = Setting::plain(
@@ -87,6 +89,10 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// How long a client may take to send the head of a request that it has begun.
     pub head_timeout: Duration,
+    /// `LEVQOR_CORS_ORIGINS`
+    pub cors_origins: Origins,
+    /// `LEVQOR_RATE_*`: how often one caller may ask.
+    pub rates: RatesConfig,
     /// What connections may take up, `LEVQOR_MAX_CONNECTIONS` and `LEVQOR_MAX_CONNECTIONS_PER_ADDRESS` among it; how long a
     /// head may take, and a connection may be idle, is in the two fields before.
     pub connections: Limits,
@@ -118,6 +124,8 @@ pub fn settings() -> Vec<Setting> {
         TRUSTED_PROXIES,
         FORWARDED_HEADER,
     ];
+    settings.extend(Origins::settings());
+    settings.extend(RatesConfig::settings());
     settings.extend(UserTokensConfig::settings());
     settings.extend(MeshKeys::settings());
     settings.extend(Addresses::settings());
@@ -145,6 +153,8 @@ impl Config {
             .optional(&TRUSTED_PROXIES, "IP addresses and networks such as 10.0.0.0/8, separated by commas");
         let Networks(networks) = networks.unwrap_or(Networks(Vec::new()));
         let header = reader.defaulted(&FORWARDED_HEADER, "x-forwarded-for or forwarded");
+        let cors_origins = Origins::read(reader);
+        let rates = RatesConfig::read(reader);
         let user_tokens = UserTokensConfig::read(reader);
         let mesh_keys = MeshKeys::read(reader);
         let addresses = Addresses::read(reader, crate::NAME);
@@ -154,6 +164,8 @@ impl Config {
             max_concurrent_requests: usize::try_from(most?.get()).ok()?,
             idle_timeout: Duration::from_millis(idle_ms?.get().into()),
             head_timeout: HEAD_TIMEOUT,
+            cors_origins,
+            rates: rates?,
             connections: Limits {
                 connections: usize::try_from(connections?.get()).ok()?,
                 connections_per_address: usize::try_from(per_address?.get()).ok()?,
@@ -187,6 +199,9 @@ mod tests {
             ("LEVQOR_REQUEST_TIMEOUT_MS", "60001"),
             ("LEVQOR_MAX_CONCURRENT_REQUESTS", "0"),
             ("LEVQOR_IDLE_TIMEOUT_MS", "2 min"),
+            ("LEVQOR_CORS_ORIGINS", "*"),
+            ("LEVQOR_RATE_CHAT", "20 a minute"),
+            ("LEVQOR_RATE_LIMITS", "no"),
             ("LEVQOR_MAX_CONNECTIONS", "0"),
             ("LEVQOR_MAX_CONNECTIONS_PER_ADDRESS", "many"),
             ("LEVQOR_MAX_BODY_BYTES", "1 MiB"),
@@ -201,6 +216,9 @@ mod tests {
             "LEVQOR_REQUEST_TIMEOUT_MS",
             "LEVQOR_MAX_CONCURRENT_REQUESTS",
             "LEVQOR_IDLE_TIMEOUT_MS",
+            "LEVQOR_CORS_ORIGINS",
+            "LEVQOR_RATE_CHAT",
+            "LEVQOR_RATE_LIMITS",
             "LEVQOR_MAX_CONNECTIONS",
             "LEVQOR_MAX_CONNECTIONS_PER_ADDRESS",
             "LEVQOR_MAX_BODY_BYTES",

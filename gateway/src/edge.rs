@@ -18,6 +18,7 @@ use tracing::{Instrument, Span, field::Empty};
 
 use crate::{
     admission::Gate,
+    cors::Cors,
     head,
     metrics::{self, Requests},
     peer::CallerAddress,
@@ -41,6 +42,7 @@ const CONTENT_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'
 /// Stands around the routes.
 pub(crate) struct Edge {
     routes: Router,
+    cors: Cors,
     gate: Arc<Gate>,
     readiness: Readiness,
     requests: Requests,
@@ -49,31 +51,37 @@ pub(crate) struct Edge {
 impl Edge {
     /// Around these routes, with this gate before them.
     #[must_use]
-    pub(crate) fn new(routes: Router, gate: Gate, readiness: Readiness, metrics: &Metrics) -> Self {
+    pub(crate) fn new(
+        routes: Router,
+        cors: Cors,
+        gate: Gate,
+        readiness: Readiness,
+        metrics: &Metrics,
+    ) -> Self {
         metrics.places(gate.permits());
-        Self { routes, gate: Arc::new(gate), readiness, requests: Requests::new(metrics) }
+        Self { routes, cors, gate: Arc::new(gate), readiness, requests: Requests::new(metrics) }
     }
 
     /// Answers a request. Over a connection that is reserved for questions after our health, only those are answered.
     pub(crate) async fn serve(&self, mut request: Request, reserved: bool) -> Response {
         let begun = Instant::now();
         let (method, version) = (request.method().clone(), request.version());
+        // First: what is too long to go on must not go on in the trace's context either.
+        let checked = head::check(&mut request);
         let request_id = request_id(request.headers());
         // The span is outermost, so that every line of the log below it carries the trace id.
         let span = span(&method, &request_id);
-        telemetry::continue_trace(&span, request.headers());
+        telemetry::continue_trace(&span, request.headers(), telemetry::Port::Http);
         let ids =
             Ids { request_id: request_id.into(), trace_id: telemetry::trace_id_of(&span).map(Arc::from) };
         request.extensions_mut().insert(ids.clone());
-        let checked = head::check(&mut request);
         // Where the next message would begin on this connection, we and its client may not agree.
         let close = reserved || checked.is_err();
-        let answer = async {
-            match checked {
-                Ok(()) => self.admit(request, reserved, &ids).await,
-                Err(problem) => problem.render(&ids),
-            }
-        };
+        // A browser must be able to read refusals too, and a preflight takes no permit.
+        let answer = self.cors.around(request, async |request| match checked {
+            Ok(()) => self.admit(request, reserved, &ids).await,
+            Err(problem) => problem.render(&ids),
+        });
         let (response, series) = self.requests.watch(known(&method), answer.instrument(span.clone())).await;
         let mut response = self.finish(response, &method, version, &ids, close);
         if let Some(value) = telemetry::trace_response(&span) {
@@ -120,9 +128,11 @@ impl Edge {
             None => response,
             Some(problem) => {
                 let mut rendered = problem.render(ids);
-                // The router knows which methods a path takes; the problem may not.
-                if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
-                    rendered.headers_mut().entry(header::ALLOW).or_insert(allow);
+                // The router knows which methods a path takes, and the limits how many requests are left.
+                for (name, value) in response.headers_mut().drain() {
+                    if let Some(name) = name.filter(|name| name != header::CONTENT_LENGTH) {
+                        rendered.headers_mut().entry(name).or_insert(value);
+                    }
                 }
                 rendered
             }
@@ -220,7 +230,10 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::body::{Bodies, BodyLimits};
+    use crate::{
+        body::{Bodies, BodyLimits},
+        cors::Origins,
+    };
 
     async fn burst() -> &'static str {
         panic!("secret words")
@@ -230,7 +243,8 @@ mod tests {
     async fn a_panic_is_an_answer_and_gives_its_place_back() {
         let gate = Gate::new(1, Bodies::new(BodyLimits::default()));
         let routes = Router::new().route("/", get(burst));
-        let edge = Edge::new(routes, gate, Readiness::default(), &Metrics::new("test"));
+        let cors = Cors::new(Origins::default());
+        let edge = Edge::new(routes, cors, gate, Readiness::default(), &Metrics::new("test"));
         for _ in 0..3 {
             let request = Request::builder().header("host", "a").body(Body::empty()).expect("a request");
             let response = edge.serve(request, false).await;

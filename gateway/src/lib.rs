@@ -4,6 +4,7 @@ mod admission;
 mod auth;
 mod body;
 mod config;
+mod cors;
 mod edge;
 mod head;
 mod health;
@@ -11,6 +12,7 @@ mod idempotency;
 pub mod metrics;
 mod peer;
 mod problem;
+mod rates;
 mod server;
 mod shares;
 mod transcode;
@@ -41,9 +43,11 @@ use self::{
     admission::Gate,
     auth::Auth,
     body::Bodies,
+    cors::Cors,
     edge::Edge,
     health::{Health, Meter},
     problem::Problem,
+    rates::Rates,
     server::Door,
     transcode::Transcoder,
     webhooks::Webhooks,
@@ -51,7 +55,9 @@ use self::{
 pub use self::{
     body::BodyLimits,
     config::{Config, settings},
+    cors::{NotOrigins, Origins},
     peer::{ForwardedHeader, TrustedProxies},
+    rates::{NotARate, Rate, RatesConfig},
     server::Running,
     transcode::RouteError,
 };
@@ -100,6 +106,8 @@ pub fn start_on(
         max_concurrent_requests,
         idle_timeout,
         head_timeout,
+        cors_origins,
+        rates,
         connections,
         bodies,
         user_tokens,
@@ -116,7 +124,13 @@ pub fn start_on(
     let auth = Arc::new(Auth::new(UserTokens::new(&user_tokens, clock.clone())));
     let tokens = Arc::new(ServiceTokens::new(&mesh_keys, clock.clone()));
     let readiness = Readiness::default();
-    let transcoder = Transcoder::try_new(methods, channels.clone(), Arc::clone(&auth), request_timeout)?;
+    let transcoder = Transcoder::try_new(
+        methods,
+        channels.clone(),
+        Arc::clone(&auth),
+        Rates::new(&rates),
+        request_timeout,
+    )?;
     let transcoder = Arc::new(transcoder);
     let mut services: Vec<_> = addresses.0.into_keys().collect();
     services.sort();
@@ -125,7 +139,7 @@ pub fn start_on(
         meter: Meter::new(channels.clone(), Arc::clone(&tokens), services, clock.clone()),
         readiness: readiness.clone(),
         auth,
-        capabilities: capabilities(&transcoder),
+        capabilities: capabilities(&transcoder, &rates, &cors_origins),
     });
     let shown = health.capabilities.clone();
     metrics.capabilities(move || shown.iter().cloned().chain(telemetry::capabilities()).collect());
@@ -136,25 +150,32 @@ pub fn start_on(
         .fallback_service(Router::new().fallback(transcode::serve).with_state(transcoder));
 
     let gate = Gate::new(max_concurrent_requests, Bodies::new(bodies));
-    let edge = Edge::new(routes, gate, readiness.clone(), &metrics);
+    let cors = Cors::new(cors_origins);
+    let edge = Edge::new(routes, cors, gate, readiness.clone(), &metrics);
     let limits = Limits { head: head_timeout, idle: idle_timeout, ..connections };
     let door = Door { edge: Arc::new(edge), proxies: Arc::new(trusted_proxies) };
     Ok(Running::new(listener, addr, limits, door, readiness, background, metrics))
 }
 
-/// What the gateway can do, and what it cannot do yet.
-fn capabilities(transcoder: &Transcoder) -> Vec<Capability> {
+/// What the gateway can do, and what it cannot do yet. Webhooks are capabilities of the services that verify them: the gateway
+/// passes on whatever comes, and would say ON of what is OFF there.
+fn capabilities(transcoder: &Transcoder, rates: &RatesConfig, origins: &Origins) -> Vec<Capability> {
     let off = |name| Capability::off(name, "not part of this version");
+    let limits = if rates.on {
+        Capability::on("rate_limits", rates.describe())
+    } else {
+        Capability::off("rate_limits", "LEVQOR_RATE_LIMITS is off: nobody's requests are counted")
+    };
+    let cors = if origins.is_empty() {
+        Capability::off("cors", "LEVQOR_CORS_ORIGINS is not set")
+    } else {
+        Capability::on("cors", format!("pages may call from {}", origins.describe()))
+    };
     vec![
         Capability::on("rest", format!("{} routes, read from the protos", transcoder.routes())),
-        Capability::on("stripe_webhooks", "passed on to billing, which verifies them"),
-        Capability::on(
-            "resend_webhooks",
-            "passed on to notifications, which verifies them if it has a secret",
-        ),
-        off("rate_limits"),
+        limits,
         off("openapi"),
-        off("cors"),
+        cors,
         Capability::off("incidents", "support publishes them: not part of this version"),
     ]
 }

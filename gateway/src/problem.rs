@@ -118,6 +118,13 @@ impl Problem {
         self
     }
 
+    /// The same, and when the caller may come back.
+    #[must_use]
+    pub(crate) fn with_retry_after(mut self, after: Duration) -> Self {
+        self.0.retry_after = Some(after);
+        self
+    }
+
     /// The same, under another code and its status.
     #[must_use]
     pub(crate) fn with_code(mut self, code: ErrorCode) -> Self {

@@ -25,10 +25,10 @@ use axum::{
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
-use http_body::Body as _;
 use levqor_runtime::{
     access::Methods,
     client::{Channels, Peer},
+    context::Actor,
     error::ErrorCode,
 };
 use prost::Message;
@@ -45,10 +45,12 @@ use self::{
 };
 use crate::{
     admission::Entrance,
-    auth::Auth,
+    auth::{Auth, Caller},
     body::{self, Received},
     edge, idempotency,
+    peer::CallerAddress,
     problem::{Ids, Problem},
+    rates::{Rates, Told, TooMany},
 };
 
 /// Serves every RPC that has a route.
@@ -56,6 +58,7 @@ pub(crate) struct Transcoder {
     routes: Routes,
     channels: Channels,
     auth: Arc<Auth>,
+    rates: Rates,
     timeout: Duration,
 }
 
@@ -65,9 +68,10 @@ impl Transcoder {
         methods: &'static Methods,
         channels: Channels,
         auth: Arc<Auth>,
+        rates: Rates,
         timeout: Duration,
     ) -> Result<Self, RouteError> {
-        Ok(Self { routes: Routes::read(methods)?, channels, auth, timeout })
+        Ok(Self { routes: Routes::read(methods)?, channels, auth, rates, timeout })
     }
 
     /// How many routes there are.
@@ -84,10 +88,15 @@ impl Transcoder {
             Lost::OtherMethods(allow) => Problem::method_not_allowed(Some(allow)),
         })?;
         edge::name_span(|| found.route.span_name.clone(), &found.route.path);
-        match timeout_at(deadline, Box::pin(self.transcode(&parts, body, &found, deadline))).await {
+        let mut told = Told::default();
+        let answer = Box::pin(self.transcode(&parts, body, &found, deadline, &mut told));
+        let answer = match timeout_at(deadline, answer).await {
             Ok(answer) => answer,
             Err(_) => Err(found.route.failed(&Status::deadline_exceeded(""))),
-        }
+        };
+        let mut response = answer.unwrap_or_else(IntoResponse::into_response);
+        told.say(response.headers_mut());
+        Ok(response)
     }
 
     async fn transcode(
@@ -96,11 +105,18 @@ impl Transcoder {
         body: Body,
         found: &Found<'_, '_>,
         deadline: Instant,
+        told: &mut Told,
     ) -> Result<Response, Problem> {
         let route = found.route;
         let ids = parts.extensions.get::<Ids>().cloned().unwrap_or_default();
         // Who, before what: nobody learns from a refusal whether the rest of a request would have been right.
-        let caller = self.auth.caller(&parts.headers).await?;
+        let caller = self.auth.caller(&parts.headers).await;
+        *told = self.count(route, caller.as_ref().ok(), parts).map_err(|too_many| {
+            let problem = too_many.problem();
+            *told = too_many.told;
+            problem
+        })?;
+        let caller = caller?;
         route.method.authorise(&caller.actor, "").map_err(|denied| Problem::from_error(&denied))?;
         let idempotency_key = idempotency::key(&parts.headers, route.method.key)?;
         let entrance = Entrance::of(&parts.extensions)?;
@@ -129,6 +145,13 @@ impl Transcoder {
         }
         let message = call.unary().await.map_err(|status| route.failed(&status))?;
         route.respond(message)
+    }
+
+    /// Counts the request against its caller's limit. Who sends a token that is not good is known by the address only.
+    fn count(&self, route: &Route, caller: Option<&Caller>, parts: &Parts) -> Result<Told, TooMany> {
+        let actor = caller.map_or(&Actor::Anonymous, |caller| &caller.actor);
+        let address = parts.extensions.get::<CallerAddress>().copied();
+        self.rates.take(route.method.rate, actor, address)
     }
 
     fn channel(&self, route: &Route, message: &DynamicMessage) -> Result<Peer, Problem> {
@@ -213,15 +236,10 @@ async fn read_body(
         body::refuse(body, headers, entrance, deadline).await?;
         return Ok(None);
     }
-    if body.is_end_stream() {
-        return Ok(None);
-    }
     let content_type = headers.get(header::CONTENT_TYPE);
-    if content_type.is_some_and(|value| !is_json(value)) {
-        return Err(not_json());
-    }
     let body = body::read(body, headers, entrance, deadline).await?;
-    if !body.bytes.is_empty() && content_type.is_none() { Err(not_json()) } else { Ok(Some(body)) }
+    // An empty body has no type. Only its end says that it is empty: chunked and in HTTP/2 it may come after the head.
+    if body.bytes.is_empty() || content_type.is_some_and(is_json) { Ok(Some(body)) } else { Err(not_json()) }
 }
 
 /// `application/json`, in the one encoding that JSON has (RFC 8259, 8.1).

@@ -83,6 +83,14 @@ impl Env {
     }
 }
 
+/// Names of the process' own variables that begin with this, byte for byte.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this file is the one place that reads the environment")]
+pub fn names_in_process(prefix: &str) -> Vec<std::ffi::OsString> {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    names.filter(|name| name.as_encoded_bytes().starts_with(prefix.as_bytes())).collect()
+}
+
 /// One mistake in the settings. Holds what is expected, never what was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {

@@ -13,12 +13,12 @@ use std::{
 use chrono::{DateTime, Utc};
 use sqlx::{
     Connection, PgConnection, PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
 use tokio::time::timeout;
 
 pub use connection::Conn;
-pub use paging::{Page, next_page_token};
+pub use paging::Page;
 
 use crate::{
     error::{ErrorCode, ServiceError},
@@ -57,6 +57,15 @@ impl DatabaseUrl {
     #[must_use]
     pub fn with_database(&self, name: &str) -> Self {
         Self(self.0.clone().database(name))
+    }
+
+    /// A database of the private server whose socket is in this folder. Each option is set: what is not set here, sqlx takes
+    /// from `PG*` variables, which are about other servers. (`PGOPTIONS` alone cannot be taken back: the binary drops it.)
+    #[must_use]
+    pub fn on_socket(folder: &std::path::Path, user: &str, database: &str) -> Self {
+        let options = PgConnectOptions::new_without_pgpass().host("localhost").port(5432).socket(folder);
+        let options = options.username(user).database(database).password("");
+        Self(options.ssl_mode(PgSslMode::Disable).application_name("levqor"))
     }
 
     /// The options to connect with.

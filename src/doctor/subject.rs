@@ -5,13 +5,13 @@ use levqor_runtime::{
     client::Channels,
     config::{Env, Problem, Reader},
     db::DatabaseUrl,
-    postgres,
     run::ServiceConfig,
     service::Service,
 };
 
 use crate::{
     cli::Role,
+    client::without_password,
     mesh,
     state::{self, DataDir, RunFile},
     up,
@@ -43,14 +43,17 @@ impl Subject {
         let data = DataDir::find(&env)?;
         // One that the environment names is meant, whatever runs here.
         let elsewhere = env.get("LEVQOR_URL").map(str::to_owned);
-        let run = data.run_file().filter(|_| elsewhere.is_none());
-        up::set_defaults(&mut env, &data.secrets_to_be()?.0);
+        let run = if elsewhere.is_none() { data.run_file()? } else { None };
+        up::set_defaults(&mut env, &data.secrets_to_be()?.all);
         for (service, address) in run.iter().flat_map(|run| &run.grpc) {
             env.set(&mesh::address_setting(service), address);
         }
         let whose = match (&elsewhere, &run) {
             (Some(url), _) => {
                 format!("the mesh at {}, as this environment would start it", without_password(url))
+            }
+            (None, Some(run)) if !run.ready => {
+                format!("the `levqor up` that runs here, at {}, and is still starting", run.url)
             }
             (None, Some(run)) => format!("the `levqor up` that runs here, at {}", run.url),
             (None, None) => "a `levqor up` with this environment; none runs here".to_owned(),
@@ -112,7 +115,7 @@ impl Subject {
         } else if self.given.iter().any(|name| name == "LEVQOR_DATABASE_URL") {
             Some(set.with_database(&of_up))
         } else {
-            private.and_then(|folder| postgres::url_in(folder, &of_up).parse().ok())
+            private.map(|folder| up::database::private_database(folder, S::NAME))
         }
     }
 
@@ -167,21 +170,5 @@ fn name(role: Role) -> &'static str {
         Role::Billing => "billing",
         Role::Notifications => "notifications",
         Role::Gateway => "gateway",
-    }
-}
-
-/// The address without what may be a name and a password in it.
-fn without_password(url: &str) -> &str {
-    url.rsplit_once('@').map_or(url, |(_, host)| host)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_password_in_an_address_is_not_shown() {
-        assert_eq!(without_password("https://me:hunter2@levqor.example"), "levqor.example");
-        assert_eq!(without_password("http://127.0.0.1:8080"), "http://127.0.0.1:8080");
     }
 }

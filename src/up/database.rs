@@ -1,70 +1,70 @@
 //! The databases of `levqor up`: a private cluster, or a server that the operator names.
 
 use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    time::Duration,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use levqor_notifications::Notifications;
 use levqor_runtime::{
     config::{Env, Setting},
     db::DatabaseUrl,
-    postgres::{Binaries, Cluster},
+    postgres::{Account, Cluster},
+    service::Service,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
+use super::place::{self, Place};
 use crate::{output, state::DataDir};
 
-const POSTGRES_DIR: Setting = Setting::plain(
-    "LEVQOR_POSTGRES_DIR",
-    None,
-    "Folder with PostgreSQL's programs, for `levqor up`. Default: Debian's newest, or those on PATH, or fetched.",
-);
-/// Where everything of PostgreSQL's goes that its user could not reach in the data directory.
-const SYSTEM_FOLDER: &str = "/var/lib/levqor";
-/// How long fetching PostgreSQL may take.
-const FETCH_TIMEOUT: Duration = Duration::from_mins(5);
+/// A private PostgreSQL that ends by itself twice within this time is not started again.
+const AGAIN: Duration = Duration::from_mins(10);
 
 /// Settings of the private cluster.
 pub(super) fn settings() -> Vec<Setting> {
-    vec![POSTGRES_DIR]
+    vec![place::POSTGRES_DIR]
 }
 
 /// A server with a database per service.
 pub(super) struct Databases {
     server: DatabaseUrl,
-    cluster: Option<Cluster>,
-    folder: Option<PathBuf>,
+    private: Option<Private>,
     note: String,
 }
 
 impl Databases {
-    /// Opens the operator's server, or the private cluster.
-    pub(super) async fn open(env: &Env, data: &DataDir, server: Option<DatabaseUrl>) -> anyhow::Result<Self> {
+    /// Finds the operator's server, or makes a place for the private cluster. Nothing runs yet.
+    pub(super) async fn prepare(
+        env: &Env,
+        data: &DataDir,
+        server: Option<DatabaseUrl>,
+        account: Option<Account>,
+    ) -> anyhow::Result<Self> {
+        let user = account.map(|account| format!("; this process runs as the user {}", account.name()));
+        let user = user.unwrap_or_default();
         if let Some(server) = server {
-            return Ok(Self {
-                server,
-                cluster: None,
-                folder: None,
-                note: "the server of LEVQOR_DATABASE_URL".to_owned(),
-            });
+            let note = format!("the server of LEVQOR_DATABASE_URL{user}");
+            return Ok(Self { server, private: None, note });
         }
-        let place = Place::choose(data.path())?;
-        let binaries = binaries(env, &place.programs).await?;
+        let place = Place::make(data.path())?;
+        let binaries = place::binaries(env, &place.programs).await?;
         let Place { folder, moved, .. } = place;
         let cluster = Cluster::new(binaries, &folder, false)?;
-        cluster.start().context("cannot start the private PostgreSQL")?;
+        cluster.prepare().context(CANNOT_START)?;
         let server = cluster.database("postgres").context("the private PostgreSQL has no address")?;
         let why = if moved { ", since its user cannot reach the data directory" } else { "" };
-        let note = format!("private, in {}{why}", folder.display());
-        Ok(Self { server, cluster: Some(cluster), folder: Some(folder), note })
+        let note = format!("private, in {}{why}{user}", folder.display());
+        Ok(Self { server, private: Some(Private { cluster, folder, state: Arc::default() }), note })
     }
 
     /// The folder of the private cluster; none where there is none.
     pub(super) fn folder(&self) -> Option<PathBuf> {
-        self.folder.clone()
+        self.private.as_ref().map(|private| private.folder.clone())
     }
 
     /// Where the databases are, in words.
@@ -72,106 +72,179 @@ impl Databases {
         &self.note
     }
 
-    /// A service's database, made if it is not there.
-    pub(super) async fn of(&self, service: &str) -> anyhow::Result<DatabaseUrl> {
-        let name = name_of(service);
-        let mut conn = PgConnection::connect_with(self.server.options())
-            .await
-            .context("cannot connect to PostgreSQL")?;
-        let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
-            .bind(&name)
-            .fetch_one(&mut conn)
-            .await?;
-        if !exists {
-            // The name is ours, not anybody's input.
-            let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
-            sqlx::raw_sql(create)
-                .execute(&mut conn)
-                .await
-                .with_context(|| format!("cannot make database {name}"))?;
+    /// Where addresses of an earlier mesh may be stored, which only its own key finds again; none where there are none.
+    pub(super) async fn with_addresses(&self) -> anyhow::Result<Option<String>> {
+        if let Some(private) = &self.private {
+            let made = Cluster::is_made_in(&private.folder);
+            return Ok(made.then(|| format!("the database in {}", private.folder.display())));
         }
-        conn.close().await?;
-        Ok(self.server.with_database(&name))
+        let name = name_of(Notifications::NAME);
+        let mut conn = connect(&self.server).await?;
+        let exists = database_exists(&mut conn, &name).await?;
+        Ok(exists.then(|| format!("the database {name} on the server of LEVQOR_DATABASE_URL")))
     }
 
-    /// Stops the private cluster.
+    /// Starts the private cluster. Dropped half way, it is given up by `close`.
+    pub(super) async fn start(&self) -> anyhow::Result<()> {
+        match &self.private {
+            Some(private) => private.start().await.context(CANNOT_START),
+            None => Ok(()),
+        }
+    }
+
+    /// A service's database, made if it is not there. On the private server it belongs to a role of the service's own, which
+    /// can connect to nothing else; on the operator's, rights are the operator's to give.
+    pub(super) async fn of(&self, service: &str) -> anyhow::Result<DatabaseUrl> {
+        let name = name_of(service);
+        let mut conn = connect(&self.server).await?;
+        // The name is ours, not anybody's input.
+        let mut statements = Vec::new();
+        if let Some(private) = &self.private {
+            if !role_exists(&mut conn, &name).await? {
+                statements.push(format!(
+                    "CREATE ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
+                ));
+            }
+            match owner(&mut conn, &name).await? {
+                None => statements.push(format!("CREATE DATABASE {name} OWNER {name}")),
+                Some(owner) if owner == name => {}
+                Some(owner) => bail!(
+                    "the database {name} in {} belongs to the role {owner}, as an earlier version made it; `levqor reset` \
+                     removes it with everything in it",
+                    private.folder.display()
+                ),
+            }
+            statements.push(format!("REVOKE ALL ON DATABASE {name}, postgres, template1 FROM PUBLIC"));
+        } else if !database_exists(&mut conn, &name).await? {
+            statements.push(format!("CREATE DATABASE {name}"));
+        }
+        for statement in statements {
+            let done = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut conn).await;
+            done.with_context(|| format!("cannot make database {name}"))?;
+        }
+        conn.close().await?;
+        Ok(self.private.as_ref().map_or_else(
+            || self.server.with_database(&name),
+            |private| private_database(&private.folder, service),
+        ))
+    }
+
+    /// Starts the private cluster again when it ends by itself, once in a while; returns when that cannot be mended.
+    pub(super) async fn keep(&self) -> anyhow::Error {
+        let Some(private) = &self.private else { return std::future::pending().await };
+        let log = private.folder.join("log");
+        let mut last: Option<Instant> = None;
+        loop {
+            if let Err(error) = private.until_it_ends().await {
+                return error.context("cannot watch the private PostgreSQL");
+            }
+            if last.is_some_and(|last| last.elapsed() < AGAIN) {
+                return anyhow::anyhow!(
+                    "the private PostgreSQL ended by itself again; its log is {}",
+                    log.display()
+                );
+            }
+            last = Some(Instant::now());
+            tracing::error!("the private PostgreSQL ended by itself; it is started again");
+            output::tell("PostgreSQL ended by itself: starting it again");
+            if let Err(error) = private.start().await {
+                let what = format!(
+                    "the private PostgreSQL ended by itself and cannot be started again; its log is {}",
+                    log.display()
+                );
+                return error.context(what);
+            }
+            tracing::warn!("the private PostgreSQL runs again");
+            output::tell("PostgreSQL runs again");
+        }
+    }
+
+    /// Stops the private cluster, or gives up its start.
     pub(super) fn close(&self) {
-        if let Some(cluster) = &self.cluster
-            && let Err(error) = cluster.stop()
-        {
+        if let Some(private) = &self.private {
+            private.close();
+        }
+    }
+}
+
+impl Drop for Databases {
+    /// Also where a panic ends everything.
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+const CANNOT_START: &str = "cannot start the private PostgreSQL";
+
+/// The private cluster.
+struct Private {
+    cluster: Cluster,
+    folder: PathBuf,
+    state: Arc<State>,
+}
+
+/// What its starts and its end must know of each other.
+#[derive(Default)]
+struct State {
+    closed: AtomicBool,
+    /// Held while it is started or stopped.
+    busy: Mutex<()>,
+}
+
+impl Private {
+    async fn start(&self) -> anyhow::Result<()> {
+        let (cluster, state) = (self.cluster.clone(), Arc::clone(&self.state));
+        let start = move || {
+            let _busy = state.busy.lock().unwrap_or_else(PoisonError::into_inner);
+            cluster.start_unless(&|| state.closed.load(Ordering::SeqCst))
+        };
+        Ok(tokio::task::spawn_blocking(start).await.context("the start was cut off")??)
+    }
+
+    /// Waits for the end of the server; at once where none runs.
+    async fn until_it_ends(&self) -> anyhow::Result<()> {
+        let Some(server) = self.cluster.server()? else { return Ok(()) };
+        server.ended().await.context("nobody waits for the server")
+    }
+
+    fn close(&self) {
+        if self.state.closed.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        // A start that goes on sees that it is given up, and leaves nothing behind.
+        let _busy = self.state.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = self.cluster.stop() {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot stop the private PostgreSQL");
         }
     }
 }
 
-/// What the database of a service is called.
+async fn connect(server: &DatabaseUrl) -> anyhow::Result<PgConnection> {
+    PgConnection::connect_with(server.options()).await.context("cannot connect to PostgreSQL")
+}
+
+async fn database_exists(conn: &mut PgConnection, name: &str) -> anyhow::Result<bool> {
+    Ok(owner(conn, name).await?.is_some())
+}
+
+/// Who owns a database; none where it is not there.
+async fn owner(conn: &mut PgConnection, name: &str) -> anyhow::Result<Option<String>> {
+    let owner = "SELECT pg_get_userbyid(datdba)::text FROM pg_database WHERE datname = $1";
+    Ok(sqlx::query_scalar(owner).bind(name).fetch_optional(conn).await?)
+}
+
+async fn role_exists(conn: &mut PgConnection, name: &str) -> anyhow::Result<bool> {
+    let exists = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)";
+    Ok(sqlx::query_scalar(exists).bind(name).fetch_one(conn).await?)
+}
+
+/// What the database of a service is called, and the role that owns it.
 pub(crate) fn name_of(service: &str) -> String {
     format!("levqor_{service}")
 }
 
-/// PostgreSQL's programs: those that the operator names, those of this machine, or fetched ones.
-async fn binaries(env: &Env, fetched: &Path) -> anyhow::Result<Binaries> {
-    if let Some(named) = env.get(&POSTGRES_DIR.name) {
-        let absolute = std::path::absolute(named).context("LEVQOR_POSTGRES_DIR is not a path")?;
-        return Binaries::within(&absolute).with_context(|| {
-            format!("LEVQOR_POSTGRES_DIR: there is no `initdb` and `postgres` in {}", absolute.display())
-        });
-    }
-    if let Some(binaries) = Binaries::find(env.get("PATH").unwrap_or_default()) {
-        return Ok(binaries);
-    }
-    output::lines("PostgreSQL is not installed here: fetching it, which may take a few minutes")?;
-    let late = "PostgreSQL is not installed, and fetching it took too long";
-    Ok(tokio::time::timeout(FETCH_TIMEOUT, Binaries::fetch(fetched)).await.context(late)??)
-}
-
-/// Where PostgreSQL is on this machine.
-#[derive(Debug, PartialEq, Eq)]
-struct Place {
-    /// The private cluster.
-    folder: PathBuf,
-    /// Programs that were fetched.
-    programs: PathBuf,
-    /// Whether that is elsewhere than in the data directory.
-    moved: bool,
-}
-
-impl Place {
-    fn choose(data: &Path) -> anyhow::Result<Self> {
-        let reachable = Cluster::can_reach(&data.join("postgres"))?;
-        if !reachable {
-            let failed = || format!("cannot use {SYSTEM_FOLDER}");
-            fs::create_dir_all(SYSTEM_FOLDER).with_context(failed)?;
-            // Whatever root's umask is: PostgreSQL's user must be able to pass.
-            fs::set_permissions(SYSTEM_FOLDER, fs::Permissions::from_mode(0o711)).with_context(failed)?;
-        }
-        Ok(Self::of(data, reachable))
-    }
-
-    /// The programs go where the cluster goes: whoever runs them must reach both.
-    fn of(data: &Path, reachable: bool) -> Self {
-        if reachable {
-            return Self { folder: data.join("postgres"), programs: data.join("postgresql"), moved: false };
-        }
-        let digest = ring::digest::digest(&ring::digest::SHA256, data.as_os_str().as_encoded_bytes());
-        let name = hex::encode(digest.as_ref().get(..6).unwrap_or_default());
-        let system = Path::new(SYSTEM_FOLDER);
-        Self { folder: system.join(name), programs: system.join("postgresql"), moved: true }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fetched_programs_stay_beside_the_cluster() {
-        let data = Path::new("/root/.local/share/levqor");
-        let inside = Place::of(data, true);
-        assert_eq!((inside.folder.parent(), inside.programs.parent()), (Some(data), Some(data)));
-        let moved = Place::of(data, false);
-        let system = Some(Path::new(SYSTEM_FOLDER));
-        assert_eq!((moved.folder.parent(), moved.programs.parent()), (system, system));
-        assert!(moved.moved && moved.folder != moved.programs);
-    }
+/// A service's database in the private cluster of this folder, as the service itself connects to it.
+pub(crate) fn private_database(folder: &Path, service: &str) -> DatabaseUrl {
+    let name = name_of(service);
+    DatabaseUrl::on_socket(folder, &name, &name)
 }

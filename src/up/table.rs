@@ -71,6 +71,7 @@ mod tests {
             pid: 1,
             given: Vec::new(),
             postgres: None,
+            ready: true,
         };
         let text = render(&status, &run, Path::new("/data"), "private");
         let (on, off) = (text.find("webhooks").expect("on"), text.find("refetch").expect("off"));

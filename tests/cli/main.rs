@@ -1,9 +1,15 @@
 //! The binary as a newcomer and an operator use it: its commands, its sentences, its exit codes.
 
+mod commands;
 mod demo;
 mod mistakes;
+mod private_server;
 mod process;
+mod refusals;
+mod reset;
+mod rights;
 mod serve;
+mod signals;
 #[path = "../stripe.rs"]
 #[expect(dead_code, reason = "the mesh's own tests use the rest")]
 mod stripe;

@@ -3,8 +3,10 @@
 mod binding;
 mod bodies;
 mod callers;
+mod cors;
 mod door;
 mod drain;
+mod framing;
 mod harness;
 mod headers;
 mod health;
@@ -12,6 +14,7 @@ mod json;
 mod limits;
 mod messages;
 mod problems;
+mod rates;
 mod routing;
 mod starting;
 mod streams;

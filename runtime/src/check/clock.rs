@@ -62,11 +62,31 @@ pub async fn http_date(client: &reqwest::Client, url: &str, clock: &Clock) -> Fi
 pub fn words(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         "no answer in time".to_owned()
+    } else if error.is_builder() {
+        "that is not a URL".to_owned()
     } else if error.is_connect() {
-        "no connection could be made".to_owned()
+        let why = why_not_connected(error).map(|why| format!(": {why}")).unwrap_or_default();
+        format!("no connection could be made{why}")
     } else {
         "the answer cannot be read".to_owned()
     }
+}
+
+/// The innermost reason that names no address.
+fn why_not_connected(error: &reqwest::Error) -> Option<String> {
+    let mut source = std::error::Error::source(error);
+    let mut why = None;
+    while let Some(cause) = source {
+        if cause.to_string() == "dns error" {
+            return Some("the name of the host cannot be looked up".to_owned());
+        }
+        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+            // An error of TLS is wrapped in one of input and output; its own words say what is wrong.
+            why = Some(io.get_ref().map_or_else(|| io.kind().to_string(), ToString::to_string));
+        }
+        source = cause.source();
+    }
+    why
 }
 
 #[cfg(test)]

@@ -1,0 +1,88 @@
+//! The user that PostgreSQL runs as where root starts it, and the way of a whole process from root to that user.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::{
+        fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
+        process::CommandExt,
+    },
+    path::Path,
+    process::Command,
+};
+
+use nix::{
+    fcntl::OFlag,
+    unistd::{Gid, Uid, User},
+};
+
+use super::PostgresError;
+
+/// A user without root's rights.
+#[derive(Debug, Clone, Copy)]
+pub struct Account {
+    uid: Uid,
+    gid: Gid,
+}
+
+impl Account {
+    /// Who PostgreSQL runs as; none where this process is not root, and PostgreSQL runs as the same user.
+    pub fn choose() -> Result<Option<Self>, PostgresError> {
+        if !nix::unistd::geteuid().is_root() {
+            return Ok(None);
+        }
+        let find = |name| User::from_name(name).ok().flatten();
+        let user = find("postgres").or_else(|| find("nobody")).ok_or(PostgresError::NoAccount)?;
+        Ok(Some(Self { uid: user.uid, gid: user.gid }))
+    }
+
+    /// The user's name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        user_name(self.uid.as_raw())
+    }
+
+    /// Makes this user the owner of what is open.
+    pub fn own(&self, file: &File) -> io::Result<()> {
+        fchown(file, Some(self.uid.as_raw()), Some(self.gid.as_raw()))
+    }
+
+    /// Has a program run as this user.
+    pub(super) fn run_as(&self, command: &mut Command) {
+        command.uid(self.uid.as_raw()).gid(self.gid.as_raw());
+    }
+
+    /// Makes this process one of this user's for good, all of its threads. Its current folder may be closed to that user, so
+    /// it is left first.
+    pub fn assume(&self) -> Result<(), PostgresError> {
+        let failed = |source: nix::Error| PostgresError::Drop { source: source.into() };
+        std::env::set_current_dir("/").map_err(|source| PostgresError::Drop { source })?;
+        // The groups first: only root may set them.
+        nix::unistd::setgroups(&[self.gid]).map_err(failed)?;
+        nix::unistd::setresgid(self.gid, self.gid, self.gid).map_err(failed)?;
+        nix::unistd::setresuid(self.uid, self.uid, self.uid).map_err(failed)
+    }
+}
+
+/// A user's name, or the number where there is none.
+#[must_use]
+pub fn user_name(uid: u32) -> String {
+    User::from_uid(Uid::from_raw(uid)).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
+}
+
+/// Makes a folder that only its owner enters: the account, or where there is none this user. A link in its place is refused,
+/// since root would follow it.
+pub(super) fn make_closed_folder(path: &Path, account: Option<Account>) -> io::Result<()> {
+    fs::create_dir_all(path)?;
+    let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+    let folder = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
+    folder.set_permissions(fs::Permissions::from_mode(0o700))?;
+    account.map_or(Ok(()), |account| account.own(&folder))
+}
+
+/// The user who owns a folder, where it is not the account, or this user where there is no account.
+pub(super) fn other_owner(path: &Path, account: Option<Account>) -> io::Result<Option<u32>> {
+    let owner = fs::metadata(path)?.uid();
+    let expected = account.map_or_else(nix::unistd::geteuid, |account| account.uid).as_raw();
+    Ok((owner != expected).then_some(owner))
+}

@@ -1,0 +1,125 @@
+//! PostgreSQL's programs as children of this process: without its environment, as the right user, and never left behind.
+
+use std::{
+    fs, io,
+    io::{Read, Seek, SeekFrom},
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+
+use super::{Account, PostgresError};
+
+/// How often a child is looked at.
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// A program that inherits nothing: `PG*` variables of somebody's other server would change what it does.
+pub(super) fn command(program: &Path, account: Option<Account>) -> Command {
+    use std::os::unix::process::CommandExt;
+
+    let mut command = Command::new(program);
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").env("TZ", "UTC");
+    // The user that it runs as may not even see the current folder. In a group of its own, it does not get the terminal's
+    // Ctrl-C, which is ours to act on.
+    command.current_dir("/").stdin(Stdio::null()).process_group(0);
+    if let Some(account) = account {
+        account.run_as(&mut command);
+    }
+    command
+}
+
+/// A child that is stopped with its own children when this is dropped before it was let go.
+pub(super) struct Guarded(Option<Child>);
+
+impl Guarded {
+    pub(super) fn spawn(name: &'static str, command: &mut Command) -> Result<Self, PostgresError> {
+        let child = command.spawn().map_err(|source| PostgresError::Run { program: name, source })?;
+        Ok(Self(Some(child)))
+    }
+
+    /// Its number.
+    pub(super) fn id(&self) -> u32 {
+        self.0.as_ref().map(Child::id).unwrap_or_default()
+    }
+
+    /// How it ended, if it has.
+    pub(super) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.0.as_mut().map_or(Ok(None), Child::try_wait)
+    }
+
+    /// Lets it run on. A thread waits for its end: a child that nobody waits for keeps its number.
+    pub(super) fn let_go(mut self) {
+        if let Some(mut child) = self.0.take() {
+            thread::spawn(move || child.wait());
+        }
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        let Some(mut child) = self.0.take() else { return };
+        if let Ok(None) = child.try_wait()
+            && let Ok(pid) = i32::try_from(child.id())
+        {
+            // It is not waited for yet, so the number is its own. SIGQUIT is PostgreSQL's immediate shutdown.
+            let _ = killpg(Pid::from_raw(pid), Signal::SIGQUIT);
+            for _ in 0..200 {
+                if !matches!(child.try_wait(), Ok(None)) {
+                    return;
+                }
+                thread::sleep(LOOK_EVERY);
+            }
+            let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        let _ = child.wait();
+    }
+}
+
+/// Runs a program to its end, unless it is given up before.
+pub(super) fn run(
+    program: &'static str,
+    command: &mut Command,
+    given_up: &dyn Fn() -> bool,
+) -> Result<(), PostgresError> {
+    let failed = |source| PostgresError::Run { program, source };
+    let mut said = nameless_file().map_err(failed)?;
+    let (out, err) = (said.try_clone().map_err(failed)?, said.try_clone().map_err(failed)?);
+    let mut child = Guarded::spawn(program, command.stdout(out).stderr(err))?;
+    let status = loop {
+        if let Some(status) = child.ended().map_err(failed)? {
+            break status;
+        }
+        if given_up() {
+            return Err(PostgresError::GivenUp);
+        }
+        thread::sleep(LOOK_EVERY);
+    };
+    if status.success() {
+        return Ok(());
+    }
+    let text = read_from(&mut said, 0).unwrap_or_default();
+    let last: Vec<_> = text.lines().rev().take(3).collect();
+    Err(PostgresError::Program { program, output: last.into_iter().rev().collect::<Vec<_>>().join("; ") })
+}
+
+/// What a file holds from this byte on.
+pub(super) fn read_from(file: &mut fs::File, start: u64) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(start))?;
+    file.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// A file that is gone when the last handle is.
+fn nameless_file() -> io::Result<fs::File> {
+    let path = std::env::temp_dir().join(format!("levqor-{}", crate::id::request_id()));
+    let file = fs::OpenOptions::new().read(true).append(true).create_new(true).open(&path)?;
+    fs::remove_file(&path)?;
+    Ok(file)
+}

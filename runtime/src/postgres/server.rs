@@ -1,0 +1,179 @@
+//! A PostgreSQL server that runs on a data directory, told from every other process.
+//!
+//! `postmaster.pid` holds a number. After a crash or a reboot that number may be another process's, so it is believed only
+//! where the process runs `postgres` in that data directory. The process is then held by a handle of the kernel's (a pidfd),
+//! which never comes to mean another one.
+
+use std::{
+    fs,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
+    path::Path,
+    thread,
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::{Errno, Result},
+    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
+};
+
+/// What a server says of itself in `postmaster.pid`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It takes connections.
+    Ready,
+    /// It is on its way out.
+    Stopping,
+    /// It starts, or recovers.
+    Starting,
+}
+
+/// A server that runs.
+#[derive(Debug)]
+pub struct Server {
+    pid: Pid,
+    process: OwnedFd,
+}
+
+impl Server {
+    /// The server that runs on this data directory.
+    pub(super) fn on(data: &Path) -> Result<Option<Self>> {
+        let Some(pid) = number(data) else { return Ok(None) };
+        // Held before it is looked at: what is looked at is then what is signalled.
+        let process = match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(process) => process,
+            // Nobody has the number, or a thread has it.
+            Err(Errno::SRCH | Errno::INVAL) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        Ok(runs_on(pid, data).then_some(Self { pid, process }))
+    }
+
+    /// How far it is.
+    pub(super) fn phase(&self, data: &Path) -> Phase {
+        match lines(data) {
+            Some(lines) if lines.pid == Some(self.pid) => lines.phase,
+            _ => Phase::Starting,
+        }
+    }
+
+    /// Sends a signal to it, and to nobody else.
+    pub(super) fn signal(&self, signal: Signal) -> Result<()> {
+        match pidfd_send_signal(&self.process, signal) {
+            // It is gone already.
+            Err(Errno::SRCH) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Waits for its end, for ever where no time is given; whether it came in time.
+    pub(super) fn wait(&self, patience: Option<Duration>) -> bool {
+        let timeout = patience.map(|patience| Timespec {
+            tv_sec: patience.as_secs().try_into().unwrap_or(i64::MAX),
+            tv_nsec: 0,
+        });
+        loop {
+            let mut ends = [PollFd::from_borrowed_fd(self.process.as_fd(), PollFlags::IN)];
+            match poll(&mut ends, timeout.as_ref()) {
+                Err(Errno::INTR) => {}
+                ended => return ended.is_ok_and(|count| count > 0),
+            }
+        }
+    }
+
+    /// Tells when the server has ended.
+    #[must_use]
+    pub fn ended(self) -> oneshot::Receiver<()> {
+        let (tell, ended) = oneshot::channel();
+        // A thread of its own, which nobody waits for at the end of the process.
+        thread::spawn(move || {
+            if self.wait(None) {
+                // Whoever asked may not want to know any more.
+                let _ = tell.send(());
+            }
+        });
+        ended
+    }
+}
+
+/// The lines of `postmaster.pid` that count: <https://www.postgresql.org/docs/current/storage-file-layout.html>.
+struct Lines {
+    pid: Option<Pid>,
+    phase: Phase,
+}
+
+fn lines(data: &Path) -> Option<Lines> {
+    let text = fs::read_to_string(data.join("postmaster.pid")).ok()?;
+    let mut lines = text.lines();
+    let number = lines.next().and_then(|line| line.trim().parse().ok()).filter(|number| *number > 0);
+    let phase = match lines.nth(6).map(str::trim) {
+        Some("ready") => Phase::Ready,
+        Some("stopping") => Phase::Stopping,
+        _ => Phase::Starting,
+    };
+    Some(Lines { pid: number.and_then(Pid::from_raw), phase })
+}
+
+/// The number in `postmaster.pid`, whoever has it now.
+pub(super) fn number(data: &Path) -> Option<Pid> {
+    lines(data).and_then(|lines| lines.pid)
+}
+
+/// Whether a process that was just started says that it takes connections.
+pub(super) fn is_ready(data: &Path, pid: u32) -> bool {
+    lines(data).is_some_and(|lines| {
+        let same = lines.pid.is_some_and(|found| u32::try_from(found.as_raw_pid()) == Ok(pid));
+        same && lines.phase == Phase::Ready
+    })
+}
+
+/// Whether a process runs `postgres` in this data directory, which every server makes its current folder.
+fn runs_on(pid: Pid, data: &Path) -> bool {
+    let of_process = Path::new("/proc").join(pid.as_raw_pid().to_string());
+    let program = fs::read_link(of_process.join("exe"));
+    // After an update of PostgreSQL the name ends with ` (deleted)`.
+    let is_postgres = program.is_ok_and(|path| {
+        path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"postgres"))
+    });
+    let place = |path: &Path| fs::metadata(path).map(|folder| (folder.dev(), folder.ino())).ok();
+    let folder = place(&of_process.join("cwd"));
+    is_postgres && folder.is_some() && folder == place(data)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn a_process_that_only_has_the_number_is_not_the_server() {
+        let data = std::env::temp_dir().join(format!("levqor-number-{}", crate::id::request_id()));
+        fs::create_dir_all(&data).expect("a folder");
+        // It even has the same current folder.
+        let mut other = Command::new("sleep")
+            .arg("1000")
+            .current_dir(&data)
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("started");
+        fs::write(data.join("postmaster.pid"), format!("{}\n{}\n", other.id(), data.display()))
+            .expect("written");
+        assert!(number(&data).is_some());
+        assert!(Server::on(&data).expect("looked at").is_none());
+        for bogus in ["", "-1\n", "0\n", "twelve\n"] {
+            fs::write(data.join("postmaster.pid"), bogus).expect("written");
+            assert!(Server::on(&data).expect("looked at").is_none(), "{bogus:?}");
+        }
+        assert!(other.try_wait().expect("a status").is_none(), "it was touched");
+        other.kill().expect("killed");
+        other.wait().expect("ended");
+        fs::remove_dir_all(&data).expect("removed");
+    }
+}

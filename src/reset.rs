@@ -1,0 +1,73 @@
+//! `levqor reset`: removes the private database of `levqor up` and the secrets that it made, to begin anew.
+
+use std::{
+    fmt::Write,
+    fs,
+    io::{self, BufRead, ErrorKind, IsTerminal},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use levqor_runtime::{config::Env, postgres};
+
+use crate::{cli::ResetArguments, output, state::DataDir, up::place::Place};
+
+/// Removes both or nothing: a database whose secrets are gone cannot be used any more.
+pub(crate) async fn reset(env: &Env, arguments: &ResetArguments) -> anyhow::Result<()> {
+    let data = DataDir::find(env)?;
+    let nothing = format!("there is nothing to remove in {}", data.path().display());
+    if !data.path().is_dir() {
+        return output::lines(&nothing);
+    }
+    // Held until the end: nobody starts a mesh meanwhile.
+    let _lock = data.lock().await.context("nothing was removed")?;
+    let place = Place::find(data.path())?;
+    let mut clusters = vec![place.folder, data.path().join("postgres")];
+    clusters.dedup();
+    clusters.retain(|folder| folder.exists());
+    let files: Vec<PathBuf> = data.own_files().into_iter().filter(|path| path.exists()).collect();
+    if clusters.is_empty() && files.is_empty() {
+        return output::lines(&nothing);
+    }
+    if !arguments.yes && !is_meant(&clusters, &files)? {
+        bail!("nothing was removed");
+    }
+    for folder in &clusters {
+        // One that was killed leaves its PostgreSQL behind.
+        postgres::stop_in(folder)
+            .with_context(|| format!("nothing was removed from {}", folder.display()))?;
+        remove(folder, fs::remove_dir_all(folder))?;
+    }
+    // The secrets last: without a database they do no harm.
+    for file in files.iter().rev() {
+        remove(file, fs::remove_file(file))?;
+    }
+    output::lines("removed; the next `levqor up` begins with an empty database and new secrets")
+}
+
+/// Asks the person at the terminal.
+fn is_meant(clusters: &[PathBuf], files: &[PathBuf]) -> anyhow::Result<bool> {
+    let mut text = String::from("This removes for good:\n");
+    let kinds = clusters.iter().map(|path| (path, "the database, with all orders, events and mails in it"));
+    for (path, what) in kinds.chain(files.iter().map(|path| (path, "made by `levqor up`"))) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {}   {what}", path.display());
+    }
+    output::lines(&text)?;
+    if !io::stdin().is_terminal() {
+        bail!("nothing was removed: there is no terminal to ask; say `levqor reset --yes` if it is meant");
+    }
+    output::lines("Type yes to remove it:")?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).context("cannot read the answer")?;
+    Ok(answer.trim() == "yes")
+}
+
+fn remove(path: &Path, removed: io::Result<()>) -> anyhow::Result<()> {
+    match removed {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,79 @@
+//! Where `levqor up` listens: a port per service, bound before anything else is opened.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use anyhow::Context;
+use levqor_billing::Billing;
+use levqor_notifications::Notifications;
+use levqor_runtime::{
+    client::{Address, Addresses, PeerAddress},
+    config::{Env, Reader},
+    service::Service,
+};
+use tokio::net::TcpListener;
+
+use crate::mesh;
+
+/// Where each service listens, by its name.
+pub(super) type Listen = BTreeMap<&'static str, SocketAddr>;
+
+/// Where services are is where `up` listens itself: one place each. What is no address at all was noted already.
+pub(super) fn listen(env: &Env, reader: &mut Reader<'_>) -> Option<Listen> {
+    let mut listen = Some(Listen::new());
+    for setting in Addresses::settings() {
+        let is_ours = |service: &&str| mesh::address_setting(service) == setting.name;
+        let Some(name) = [Billing::NAME, Notifications::NAME].into_iter().find(is_ours) else { continue };
+        let address = env.get(&setting.name).and_then(|text| text.parse::<PeerAddress>().ok());
+        let address = match address.as_ref().map(|list| list.0.as_slice()) {
+            Some([Address::Fixed(address)]) => Some(*address),
+            Some(_) => {
+                let expected = "expected one address and port, such as 127.0.0.1:50051: `levqor up` listens there itself";
+                reader.problem(&setting, expected);
+                None
+            }
+            None => None,
+        };
+        listen = listen.zip(address).map(|(mut listen, address)| {
+            listen.insert(name, address);
+            listen
+        });
+    }
+    listen
+}
+
+/// The services' ports.
+pub(super) struct Ports {
+    listeners: BTreeMap<&'static str, TcpListener>,
+    addresses: BTreeMap<&'static str, SocketAddr>,
+}
+
+impl Ports {
+    /// Binds every one.
+    pub(super) async fn bind(listen: &Listen) -> anyhow::Result<Self> {
+        let mut ports = Self { listeners: BTreeMap::new(), addresses: BTreeMap::new() };
+        for (service, wanted) in listen {
+            let setting = mesh::address_setting(service);
+            let busy = || format!("{setting}: cannot listen on {wanted}; is another program using the port?");
+            let listener = TcpListener::bind(wanted).await.with_context(busy)?;
+            ports.addresses.insert(service, listener.local_addr().with_context(busy)?);
+            ports.listeners.insert(service, listener);
+        }
+        Ok(ports)
+    }
+
+    /// The port of a service, once.
+    pub(super) fn take(&mut self, service: &str) -> anyhow::Result<TcpListener> {
+        self.listeners.remove(service).with_context(|| format!("{service} was started twice"))
+    }
+
+    /// Where the services find each other.
+    pub(super) fn peers(&self) -> Addresses {
+        let all = self.addresses.iter().map(|(name, addr)| ((*name).to_owned(), vec![Address::Fixed(*addr)]));
+        Addresses(all.collect())
+    }
+
+    /// The same for people.
+    pub(super) fn shown(&self) -> BTreeMap<String, String> {
+        self.addresses.iter().map(|(name, addr)| ((*name).to_owned(), addr.to_string())).collect()
+    }
+}

@@ -1,0 +1,99 @@
+//! Where the private PostgreSQL of a data directory is, and where its programs are.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Context;
+use levqor_runtime::{
+    config::{Env, Setting},
+    postgres::{Binaries, Cluster},
+};
+
+use crate::output;
+
+pub(super) const POSTGRES_DIR: Setting = Setting::plain(
+    "LEVQOR_POSTGRES_DIR",
+    None,
+    "Folder with PostgreSQL's programs, for `levqor up`. Default: Debian's newest, or those on PATH, or fetched.",
+);
+/// Where everything of PostgreSQL's goes that its user could not reach in the data directory.
+const SYSTEM_FOLDER: &str = "/var/lib/levqor";
+/// How long fetching PostgreSQL may take.
+const FETCH_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// Where PostgreSQL is on this machine.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The private cluster.
+    pub(crate) folder: PathBuf,
+    /// Programs that were fetched.
+    pub(super) programs: PathBuf,
+    /// Whether that is elsewhere than in the data directory.
+    pub(super) moved: bool,
+}
+
+impl Place {
+    /// Where it is to be; made if that is not in the data directory.
+    pub(super) fn make(data: &Path) -> anyhow::Result<Self> {
+        let place = Self::find(data)?;
+        if place.moved {
+            let failed = || format!("cannot use {SYSTEM_FOLDER}");
+            fs::create_dir_all(SYSTEM_FOLDER).with_context(failed)?;
+            // Whatever root's umask is: PostgreSQL's user must be able to pass.
+            fs::set_permissions(SYSTEM_FOLDER, fs::Permissions::from_mode(0o711)).with_context(failed)?;
+        }
+        Ok(place)
+    }
+
+    /// Where it is.
+    pub(crate) fn find(data: &Path) -> anyhow::Result<Self> {
+        Ok(Self::of(data, Cluster::can_reach(&data.join("postgres"))?))
+    }
+
+    /// The programs go where the cluster goes: whoever runs them must reach both.
+    fn of(data: &Path, reachable: bool) -> Self {
+        if reachable {
+            return Self { folder: data.join("postgres"), programs: data.join("postgresql"), moved: false };
+        }
+        let digest = ring::digest::digest(&ring::digest::SHA256, data.as_os_str().as_encoded_bytes());
+        let name = hex::encode(digest.as_ref().get(..6).unwrap_or_default());
+        let system = Path::new(SYSTEM_FOLDER);
+        Self { folder: system.join(name), programs: system.join("postgresql"), moved: true }
+    }
+}
+
+/// PostgreSQL's programs: those that the operator names, those of this machine, or fetched ones.
+pub(super) async fn binaries(env: &Env, fetched: &Path) -> anyhow::Result<Binaries> {
+    if let Some(named) = env.get(&POSTGRES_DIR.name) {
+        let absolute = std::path::absolute(named).context("LEVQOR_POSTGRES_DIR is not a path")?;
+        return Binaries::within(&absolute).with_context(|| {
+            format!("LEVQOR_POSTGRES_DIR: there is no `initdb` and `postgres` in {}", absolute.display())
+        });
+    }
+    if let Some(binaries) = Binaries::find(env.get("PATH").unwrap_or_default()) {
+        return Ok(binaries);
+    }
+    output::lines("PostgreSQL is not installed here: fetching it, which may take a few minutes")?;
+    let late = "PostgreSQL is not installed, and fetching it took too long";
+    Ok(tokio::time::timeout(FETCH_TIMEOUT, Binaries::fetch(fetched)).await.context(late)??)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fetched_programs_stay_beside_the_cluster() {
+        let data = Path::new("/root/.local/share/levqor");
+        let inside = Place::of(data, true);
+        assert_eq!((inside.folder.parent(), inside.programs.parent()), (Some(data), Some(data)));
+        let moved = Place::of(data, false);
+        let system = Some(Path::new(SYSTEM_FOLDER));
+        assert_eq!((moved.folder.parent(), moved.programs.parent()), (system, system));
+        assert!(moved.moved && moved.folder != moved.programs);
+    }
+}

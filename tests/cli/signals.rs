@@ -1,0 +1,73 @@
+//! Signals, at any time: everything that was started is stopped.
+
+use std::{fs, path::Path, process::Command};
+
+use levqor_runtime::testing::eventually;
+use nix::{sys::signal::kill, unistd::Pid};
+
+use crate::{
+    private_server::processes_that_name,
+    process::{Folder, Process, Signal, levqor, run, text, up},
+};
+
+/// How far a start is.
+const MOMENTS: [(&str, fn(&Path) -> bool); 4] = [
+    ("the cluster is made", |data| data.join("postgres/data.new/PG_VERSION").exists()),
+    ("PostgreSQL starts", |data| data.join("postgres/data/postmaster.pid").exists()),
+    ("PostgreSQL is ready", |data| {
+        fs::read_to_string(data.join("postgres/data/postmaster.pid")).is_ok_and(|text| text.contains("ready"))
+    }),
+    // The second database of ours: the first one was migrated, or is being migrated.
+    ("it migrates", |data| {
+        let databases = fs::read_dir(data.join("postgres/data/base"));
+        databases.is_ok_and(|databases| databases.count() >= 4)
+    }),
+];
+
+#[tokio::test]
+async fn a_signal_at_any_time_of_a_start_leaves_nothing_running() {
+    let signals = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+    for (number, (moment, is_there)) in MOMENTS.into_iter().enumerate() {
+        let folder = Folder::new();
+        let signal = signals[number % signals.len()];
+        let daemon = Process::start(levqor(&folder.data(), &["up"]));
+        eventually(moment, || async { is_there(&folder.data()).then_some(()) }).await;
+        let (status, said) = daemon.stop_and_read(signal);
+        assert!(status.success(), "{moment}, {signal}: {status:?} {said}");
+        assert!(!said.contains("Levqor is up"), "{moment}: the signal came too late for this test: {said}");
+        let left = processes_that_name(&folder.0);
+        assert!(left.is_empty(), "{moment}, {signal}: {left:?}");
+        assert!(!folder.data().join("run.json").exists(), "{moment}: it says where nothing runs");
+        // What was left half made is made anew.
+        assert!(up(&folder).stop(Signal::SIGINT).success(), "{moment}: no start after that");
+    }
+}
+
+#[test]
+fn the_end_of_the_terminal_ends_it_as_any_other_signal_does() {
+    let folder = Folder::new();
+    let daemon = up(&folder);
+    assert!(daemon.stop(Signal::SIGHUP).success());
+    assert!(!folder.cluster().is_running().expect("status"), "PostgreSQL was left behind");
+    assert!(!folder.data().join("run.json").exists());
+}
+
+#[test]
+fn where_the_end_of_the_terminal_is_to_be_ignored_it_is() {
+    let folder = Folder::new();
+    // As `nohup` does.
+    let program = levqor(&folder.data(), &["up"]);
+    let mut command = Command::new("/bin/sh");
+    command
+        .args(["-c", "trap '' HUP; exec \"$@\"", "sh"])
+        .arg(program.get_program())
+        .args(program.get_args());
+    command.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut daemon = Process::start(command);
+    daemon.until("Ctrl-C stops everything");
+    kill(Pid::from_raw(daemon.id()), Signal::SIGHUP).expect("sent");
+    let demo = run(levqor(&folder.data(), &["demo"]));
+    assert!(demo.status.success(), "{}", text(&demo.stderr));
+    assert!(daemon.ended().is_none());
+    assert!(daemon.stop(Signal::SIGTERM).success());
+}
