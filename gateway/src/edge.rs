@@ -70,6 +70,8 @@ impl Edge {
     pub(crate) async fn serve(&self, mut request: Request, reserved: bool) -> Response {
         let begun = Instant::now();
         let (method, version) = (request.method().clone(), request.version());
+        // First: what is too long to go on must not go on in the trace's context either.
+        let checked = head::check(&mut request);
         let request_id = request_id(request.headers());
         // The span is outermost, so that every line of the log below it carries the trace id.
         let span = span(&method, &request_id);
@@ -77,7 +79,6 @@ impl Edge {
         let ids =
             Ids { request_id: request_id.into(), trace_id: telemetry::trace_id_of(&span).map(Arc::from) };
         request.extensions_mut().insert(ids.clone());
-        let checked = head::check(&mut request);
         // Where the next message would begin on this connection, we and its client may not agree.
         let close = reserved || checked.is_err();
         // A browser must be able to read refusals too, and a preflight takes no permit.

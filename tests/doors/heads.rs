@@ -34,8 +34,8 @@ async fn large_fields_break_no_channel_that_others_use() {
 #[tokio::test(flavor = "multi_thread")]
 async fn unfinished_heads_take_no_more_memory_than_there_is_for_them() {
     let target = Target::start().await;
-    let head = format!("GET /v1/orders HTTP/1.1\r\nhost: a\r\nx: {}", "a".repeat(380 << 10));
-    let attack = attackers(2000, target.gateway, head.into_bytes());
+    let unfinished = format!("GET /v1/orders HTTP/1.1\r\nhost: a\r\nx: {}", "a".repeat(380 << 10));
+    let attack = attackers(2000, target.gateway, unfinished.into_bytes());
     let (held, fared) = tokio::join!(attack, genuine(&target, Duration::from_secs(5)));
     println!("{} held, memory {:?}", held.len(), target.memory());
     assert!(target.memory().iter().all(|memory| *memory < 300 << 20), "{:?}", target.memory());
