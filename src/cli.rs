@@ -93,9 +93,10 @@ pub(crate) struct TokenArguments {
     /// The person's name at the identity provider; made from the address or the role where it is not given.
     #[arg(long)]
     pub(crate) sub: Option<String>,
-    /// How long the token is good, in seconds.
-    #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(i64).range(1..=86_400))]
-    pub(crate) ttl: i64,
+    /// How long the token is good, in seconds; at most `LEVQOR_JWT_MAX_LIFETIME_S`. Without it an hour, or that setting where it is
+    /// less.
+    #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
+    pub(crate) ttl: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

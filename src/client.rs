@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use crate::{
-    output,
+    output, refusal,
     state::{self, DataDir, Gateway},
     token,
 };
@@ -140,8 +140,7 @@ async fn read(request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
     let status = response.status();
     let body: Value = response.json().await.context("the gateway's answer is not JSON")?;
     if !status.is_success() {
-        let detail = body.get("detail").and_then(Value::as_str).unwrap_or("no detail");
-        bail!("the gateway answered {status}: {detail}");
+        bail!("{}", refusal::words(status, &body));
     }
     Ok(body)
 }

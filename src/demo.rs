@@ -45,6 +45,11 @@ pub(crate) async fn demo(env: &Env, arguments: &DemoArguments) -> anyhow::Result
     let answer = client.post_webhook(&sign(secret.as_bytes(), now, &event), event).await?;
     output::lines(&format!("Stripe's event, signed, was accepted:\n  {answer}\n"))?;
 
+    if answer.get("state") == Some(&json!("UNHEEDED")) {
+        bail!(
+            "the mesh acts on events of live mode only, and a made-up checkout is of test mode: see LEVQOR_STRIPE_LIVEMODE"
+        );
+    }
     let session = session_id(&name);
     let order = wait_for("the order", async || {
         let page = client.get("/v1/orders", &[("stripe_checkout_session_id", &session)]).await?;
@@ -136,6 +141,7 @@ fn sample_event(name: &str, now: i64, buyer: &str) -> Value {
             "mode": "payment",
             "status": "complete",
             "payment_status": "paid",
+            "amount_subtotal": 24_900,
             "amount_total": 24_900,
             "currency": "gbp",
             "customer": null,

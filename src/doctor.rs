@@ -3,6 +3,7 @@
 //! Order: whose settings → the settings → everything at once (databases, the running mesh, vendors, telemetry) → the
 //! report. What fails is no reason to stop: the next line may say why.
 
+mod capabilities;
 mod mesh;
 mod metrics;
 mod report;
@@ -43,7 +44,7 @@ pub(crate) async fn doctor(env: Env, arguments: &DoctorArguments) -> anyhow::Res
     // Lookups of names end with this.
     let background = Background::default();
     let checks = checks(&subject, &background);
-    let lines = check::run(checks).await;
+    let lines = capabilities::one_line_each(check::run(checks).await);
     background.stop();
     let report = Report { whose: subject.whose.clone(), time: Clock::default().now(), lines };
     output::lines(&if arguments.json { report.json()? } else { report.table() })?;

@@ -9,6 +9,7 @@ mod mesh;
 mod migrate;
 mod operate;
 mod output;
+mod refusal;
 mod reset;
 mod serve;
 mod settings;

@@ -1,12 +1,12 @@
 //! `levqor token`: a signed token, as the website would make it.
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use levqor_runtime::{
     clock::Clock,
-    config::Env,
+    config::{Env, Reader},
     context::{Role, User},
     email::Email,
-    token::sign_with_secret,
+    token::{longest_user_token, sign_with_secret},
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -14,6 +14,10 @@ use crate::{
     cli::{TokenArguments, TokenRole},
     output, state,
 };
+
+/// How long a token is good where nothing is said, and what the operator's own are at most, in seconds.
+const DEFAULT_TTL_S: i64 = 3600;
+const OPERATOR_TTL_S: i64 = 300;
 
 /// Prints a token, and nothing else.
 pub(crate) fn token(env: &Env, arguments: &TokenArguments) -> anyhow::Result<()> {
@@ -33,7 +37,13 @@ pub(crate) fn token(env: &Env, arguments: &TokenArguments) -> anyhow::Result<()>
         of_email.unwrap_or_else(|| format!("levqor-token|{role:?}").to_lowercase())
     });
     let user = User { sub, email_verified: email.is_some(), email, role };
-    output::lines(sign(env, &user, arguments.ttl)?.expose_secret())
+    let longest = longest(env)?;
+    let ttl_s = arguments.ttl.unwrap_or_else(|| longest.min(DEFAULT_TTL_S));
+    ensure!(
+        ttl_s <= longest,
+        "--ttl is more than LEVQOR_JWT_MAX_LIFETIME_S, {longest}: such a token would be refused"
+    );
+    output::lines(sign(env, &user, ttl_s)?.expose_secret())
 }
 
 /// Signs a token that is good for so many seconds.
@@ -48,5 +58,12 @@ pub(crate) fn sign(env: &Env, user: &User, ttl_s: i64) -> anyhow::Result<SecretS
 /// A token of the operator at this machine, for the commands.
 pub(crate) fn operator(env: &Env, role: Role) -> anyhow::Result<SecretString> {
     let user = User { sub: "levqor-cli".to_owned(), email: None, email_verified: false, role };
-    sign(env, &user, 300)
+    sign(env, &user, longest(env)?.min(OPERATOR_TTL_S))
+}
+
+/// How long a token may live here, in seconds.
+fn longest(env: &Env) -> anyhow::Result<i64> {
+    let mut reader = Reader::new(env);
+    let longest = longest_user_token(&mut reader);
+    Ok(reader.finish(longest)?.num_seconds())
 }

@@ -198,9 +198,15 @@ pub(crate) fn set_defaults(env: &mut Env, secrets: &serde_json::Map<String, serd
     }
     // Replaced below by the private cluster's; the reader wants one.
     env.set_default("LEVQOR_DATABASE_URL", "postgres://private/levqor");
+    // Without a key nothing says which of Stripe's modes is meant; in production only live money counts.
+    if env.get("LEVQOR_ENVIRONMENT") != Some("production") {
+        env.set_default("LEVQOR_STRIPE_LIVEMODE", "both");
+    }
     env.set_default("LEVQOR_METRICS_ADDR", "127.0.0.1:0");
     env.set_default("LEVQOR_DRAIN_DELAY_MS", "0");
     env.set_default("LEVQOR_LOG", "warn");
+    // Who develops a website on this machine has it at some port of this machine.
+    env.set_default("LEVQOR_CORS_ORIGINS", "loopback");
 }
 
 /// Where everything is, for the other commands: known once the ports are bound.

@@ -254,6 +254,8 @@ async fn start<S: Service>(
     let two_of_mail = format!("{WEBHOOK_SECRET},{OTHER_WEBHOOK_SECRET}");
     let ours = [
         ("STRIPE_WEBHOOK_SECRET", two_secrets.as_str()),
+        // The events of tests are of test mode, as they would be with a key of test mode.
+        ("LEVQOR_STRIPE_LIVEMODE", "false"),
         ("RESEND_WEBHOOK_SECRET", two_of_mail.as_str()),
         ("LEVQOR_ADDRESS_KEY", "the address key of tests which is long enough"),
     ];

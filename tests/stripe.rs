@@ -47,6 +47,7 @@ pub(crate) fn checkout(name: &str, buyer: &str) -> Value {
         "mode": "payment",
         "status": "complete",
         "payment_status": "paid",
+        "amount_subtotal": 9900,
         "amount_total": 9900,
         "currency": "gbp",
         "customer": null,

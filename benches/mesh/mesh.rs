@@ -85,7 +85,8 @@ impl Mesh {
         let databases = self.databases.iter().map(String::as_str).chain([""]);
         for ((role, port), database) in Role::ALL.into_iter().zip(ports).zip(databases) {
             let mut command = serve(&self.binary, role, port, database, [&billing, &notifications]);
-            command.env("STRIPE_WEBHOOK_SECRET", SECRET).envs(settings.iter().copied());
+            command.env("STRIPE_WEBHOOK_SECRET", SECRET).env("LEVQOR_STRIPE_LIVEMODE", "false");
+            command.envs(settings.iter().copied());
             self.processes.borrow_mut().push(Process::start(command));
         }
     }

@@ -1,4 +1,4 @@
-//! Settings of the gateway: its own four, and those that it shares with the services.
+//! Settings of the gateway: its own, and those that it shares with the services.
 
 use std::{net::SocketAddr, num::NonZero, time::Duration};
 
@@ -6,7 +6,15 @@ use levqor_runtime::{
     client::Addresses,
     config::{Reader, Setting},
     metrics::Metrics,
+    port::Limits,
     token::{MeshKeys, UserTokensConfig},
+};
+
+use crate::{
+    body::BodyLimits,
+    cors::Origins,
+    peer::{Networks, TrustedProxies},
+    rates::RatesConfig,
 };
 
 pub(crate) const HTTP_ADDR: Setting = Setting::plain(
@@ -29,10 +37,45 @@ const IDLE_TIMEOUT_MS: Setting = Setting::plain(
     Some("120000"),
     "How long a connection without a request is kept, in milliseconds: longer than a load balancer in front keeps it.",
 );
+const MAX_CONNECTIONS: Setting = Setting::plain(
+    "LEVQOR_MAX_CONNECTIONS",
+    Some("4096"),
+    "How many connections the gateway keeps at once, and never more than three quarters of the files that the process may open. Where they are all taken, one without a request is closed for each new one; where there is none, only /health/* is answered over some more.",
+);
+const MAX_CONNECTIONS_PER_ADDRESS: Setting = Setting::plain(
+    "LEVQOR_MAX_CONNECTIONS_PER_ADDRESS",
+    Some("512"),
+    "How many connections of one address the gateway keeps at once (of IPv6, of one network of 64 bits), and never more than half of all. Those of trusted proxies are not counted.",
+);
+const MAX_BODY_BYTES: Setting = Setting::plain(
+    "LEVQOR_MAX_BODY_BYTES",
+    Some("67108864"),
+    "How many bytes of bodies the gateway holds at once, of which one address has a quarter at most; more are answered with 503.",
+);
+const TRUSTED_PROXIES: Setting = Setting::plain(
+    "LEVQOR_TRUSTED_PROXIES",
+    None,
+    "The load balancers and proxies in front of the gateway, as IP addresses and networks (10.0.0.0/8) separated by commas. Their word about a caller's address is believed, and limits per address are counted by it. Where it is not set, a caller's address is the one that the connection comes from.",
+);
+const FORWARDED_HEADER: Setting = Setting::plain(
+    "LEVQOR_FORWARDED_HEADER",
+    Some("x-forwarded-for"),
+    "The header in which the trusted proxies write the caller's address: x-forwarded-for or forwarded. Only this one is read.",
+);
 /// Services keep no caller waiting for longer.
 const LONGEST_TIMEOUT_MS: u64 = 60_000;
 /// A head is a few hundred bytes, sent at once.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections beyond the others over which only questions after our health are answered.
+const RESERVED_CONNECTIONS: usize = 16;
+/// How old a connection gets: its client makes a new one then, perhaps to another replica.
+const CONNECTION_AGE: Duration = Duration::from_mins(30);
+/// How long, after that, an answer may go on: for longer than any request may take, and its answer may stay unread.
+const FAREWELL: Duration = Duration::from_mins(2);
+/// Requests at once over one HTTP/2 connection: as many as most servers take.
+const STREAMS: u32 = 128;
+/// What an HTTP/2 client may send before we have read it: what comes is read at once, or refused.
+const WINDOWS: (u32, u32) = (256 << 10, 128 << 10);
 
 /// How the gateway is to run.
 pub struct Config {
@@ -46,12 +89,23 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// How long a client may take to send the head of a request that it has begun.
     pub head_timeout: Duration,
+    /// `LEVQOR_CORS_ORIGINS`
+    pub cors_origins: Origins,
+    /// `LEVQOR_RATE_*`: how often one caller may ask.
+    pub rates: RatesConfig,
+    /// What connections may take up, `LEVQOR_MAX_CONNECTIONS` and `LEVQOR_MAX_CONNECTIONS_PER_ADDRESS` among it; how long a
+    /// head may take, and a connection may be idle, is in the two fields before.
+    pub connections: Limits,
+    /// What bodies may take up, `LEVQOR_MAX_BODY_BYTES` among it.
+    pub bodies: BodyLimits,
     /// `LEVQOR_JWT_SECRET` and its like: how people are recognised.
     pub user_tokens: UserTokensConfig,
     /// `LEVQOR_MESH_KEY`: how the gateway shows services who it is.
     pub mesh_keys: MeshKeys,
     /// `LEVQOR_<SERVICE>_ADDR`: where the services are.
     pub addresses: Addresses,
+    /// `LEVQOR_TRUSTED_PROXIES` and `LEVQOR_FORWARDED_HEADER`: whose word about a caller's address is believed.
+    pub trusted_proxies: TrustedProxies,
     /// What it counts and times with; its own where none are given.
     pub metrics: Option<Metrics>,
 }
@@ -59,7 +113,19 @@ pub struct Config {
 /// Every setting that the gateway reads.
 #[must_use]
 pub fn settings() -> Vec<Setting> {
-    let mut settings = vec![HTTP_ADDR, REQUEST_TIMEOUT_MS, MAX_CONCURRENT_REQUESTS, IDLE_TIMEOUT_MS];
+    let mut settings = vec![
+        HTTP_ADDR,
+        REQUEST_TIMEOUT_MS,
+        MAX_CONCURRENT_REQUESTS,
+        IDLE_TIMEOUT_MS,
+        MAX_CONNECTIONS,
+        MAX_CONNECTIONS_PER_ADDRESS,
+        MAX_BODY_BYTES,
+        TRUSTED_PROXIES,
+        FORWARDED_HEADER,
+    ];
+    settings.extend(Origins::settings());
+    settings.extend(RatesConfig::settings());
     settings.extend(UserTokensConfig::settings());
     settings.extend(MeshKeys::settings());
     settings.extend(Addresses::settings());
@@ -78,6 +144,17 @@ impl Config {
         let most: Option<NonZero<u32>> = reader.defaulted(&MAX_CONCURRENT_REQUESTS, "a number of at least 1");
         let idle_ms: Option<NonZero<u32>> =
             reader.defaulted(&IDLE_TIMEOUT_MS, "a number of milliseconds of at least 1");
+        let connections: Option<NonZero<u32>> = reader.defaulted(&MAX_CONNECTIONS, "a number of at least 1");
+        let per_address: Option<NonZero<u32>> =
+            reader.defaulted(&MAX_CONNECTIONS_PER_ADDRESS, "a number of at least 1");
+        let body_bytes: Option<NonZero<u32>> =
+            reader.defaulted(&MAX_BODY_BYTES, "a number of bytes of at least 1");
+        let networks = reader
+            .optional(&TRUSTED_PROXIES, "IP addresses and networks such as 10.0.0.0/8, separated by commas");
+        let Networks(networks) = networks.unwrap_or(Networks(Vec::new()));
+        let header = reader.defaulted(&FORWARDED_HEADER, "x-forwarded-for or forwarded");
+        let cors_origins = Origins::read(reader);
+        let rates = RatesConfig::read(reader);
         let user_tokens = UserTokensConfig::read(reader);
         let mesh_keys = MeshKeys::read(reader);
         let addresses = Addresses::read(reader, crate::NAME);
@@ -87,9 +164,23 @@ impl Config {
             max_concurrent_requests: usize::try_from(most?.get()).ok()?,
             idle_timeout: Duration::from_millis(idle_ms?.get().into()),
             head_timeout: HEAD_TIMEOUT,
+            cors_origins,
+            rates: rates?,
+            connections: Limits {
+                connections: usize::try_from(connections?.get()).ok()?,
+                connections_per_address: usize::try_from(per_address?.get()).ok()?,
+                reserved: RESERVED_CONNECTIONS,
+                age: CONNECTION_AGE,
+                farewell: Some(FAREWELL),
+                streams: STREAMS,
+                windows: Some(WINDOWS),
+                ..Limits::internal()
+            },
+            bodies: BodyLimits { bytes: usize::try_from(body_bytes?.get()).ok()?, ..BodyLimits::default() },
             user_tokens: user_tokens?,
             mesh_keys: mesh_keys?,
             addresses: addresses?,
+            trusted_proxies: TrustedProxies { networks, header: header? },
             metrics: None,
         })
     }
@@ -108,6 +199,14 @@ mod tests {
             ("LEVQOR_REQUEST_TIMEOUT_MS", "60001"),
             ("LEVQOR_MAX_CONCURRENT_REQUESTS", "0"),
             ("LEVQOR_IDLE_TIMEOUT_MS", "2 min"),
+            ("LEVQOR_CORS_ORIGINS", "*"),
+            ("LEVQOR_RATE_CHAT", "20 a minute"),
+            ("LEVQOR_RATE_LIMITS", "no"),
+            ("LEVQOR_MAX_CONNECTIONS", "0"),
+            ("LEVQOR_MAX_CONNECTIONS_PER_ADDRESS", "many"),
+            ("LEVQOR_MAX_BODY_BYTES", "1 MiB"),
+            ("LEVQOR_TRUSTED_PROXIES", "proxy.example"),
+            ("LEVQOR_FORWARDED_HEADER", "x-real-ip"),
         ]);
         let mut reader = Reader::new(&env);
         let config = Config::read(&mut reader);
@@ -117,6 +216,14 @@ mod tests {
             "LEVQOR_REQUEST_TIMEOUT_MS",
             "LEVQOR_MAX_CONCURRENT_REQUESTS",
             "LEVQOR_IDLE_TIMEOUT_MS",
+            "LEVQOR_CORS_ORIGINS",
+            "LEVQOR_RATE_CHAT",
+            "LEVQOR_RATE_LIMITS",
+            "LEVQOR_MAX_CONNECTIONS",
+            "LEVQOR_MAX_CONNECTIONS_PER_ADDRESS",
+            "LEVQOR_MAX_BODY_BYTES",
+            "LEVQOR_TRUSTED_PROXIES",
+            "LEVQOR_FORWARDED_HEADER",
             "LEVQOR_JWT_SECRET",
             "LEVQOR_MESH_KEY",
             "LEVQOR_BILLING_ADDR",

@@ -13,14 +13,16 @@ use levqor_runtime::{
     metrics::{Metrics, recorded_trace},
     telemetry,
 };
-use tokio::sync::Semaphore;
 use tower::Service;
 use tracing::{Instrument, Span, field::Empty};
 
 use crate::{
+    admission::Gate,
+    cors::Cors,
+    head,
     metrics::{self, Requests},
+    peer::CallerAddress,
     problem::{Ids, Problem},
-    transcode::Place,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -40,34 +42,47 @@ const CONTENT_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'
 /// Stands around the routes.
 pub(crate) struct Edge {
     routes: Router,
-    places: Arc<Semaphore>,
+    cors: Cors,
+    gate: Arc<Gate>,
     readiness: Readiness,
     requests: Requests,
 }
 
 impl Edge {
-    /// Around these routes, with so many places for requests at once.
+    /// Around these routes, with this gate before them.
     #[must_use]
-    pub(crate) fn new(routes: Router, places: usize, readiness: Readiness, metrics: &Metrics) -> Self {
-        let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
-        metrics.places(&places);
-        Self { routes, places, readiness, requests: Requests::new(metrics) }
+    pub(crate) fn new(
+        routes: Router,
+        cors: Cors,
+        gate: Gate,
+        readiness: Readiness,
+        metrics: &Metrics,
+    ) -> Self {
+        metrics.places(gate.permits());
+        Self { routes, cors, gate: Arc::new(gate), readiness, requests: Requests::new(metrics) }
     }
 
-    /// Answers a request.
-    pub(crate) async fn serve(&self, mut request: Request) -> Response {
+    /// Answers a request. Over a connection that is reserved for questions after our health, only those are answered.
+    pub(crate) async fn serve(&self, mut request: Request, reserved: bool) -> Response {
         let begun = Instant::now();
         let (method, version) = (request.method().clone(), request.version());
         let request_id = request_id(request.headers());
         // The span is outermost, so that every line of the log below it carries the trace id.
         let span = span(&method, &request_id);
-        telemetry::continue_trace(&span, request.headers());
+        telemetry::continue_trace(&span, request.headers(), telemetry::Port::Http);
         let ids =
             Ids { request_id: request_id.into(), trace_id: telemetry::trace_id_of(&span).map(Arc::from) };
         request.extensions_mut().insert(ids.clone());
-        let answer = self.admit(request, &ids).instrument(span.clone());
-        let (response, series) = self.requests.watch(known(&method), answer).await;
-        let mut response = self.finish(response, &method, version, &ids);
+        let checked = head::check(&mut request);
+        // Where the next message would begin on this connection, we and its client may not agree.
+        let close = reserved || checked.is_err();
+        // A browser must be able to read refusals too, and a preflight takes no permit.
+        let answer = self.cors.around(request, async |request| match checked {
+            Ok(()) => self.admit(request, reserved, &ids).await,
+            Err(problem) => problem.render(&ids),
+        });
+        let (response, series) = self.requests.watch(known(&method), answer.instrument(span.clone())).await;
+        let mut response = self.finish(response, &method, version, &ids, close);
         if let Some(value) = telemetry::trace_response(&span) {
             response.headers_mut().insert(TRACE_RESPONSE, value);
         }
@@ -80,20 +95,25 @@ impl Edge {
     }
 
     /// Refuses what would only queue, and answers the rest; a panic becomes an answer too.
-    async fn admit(&self, mut request: Request, ids: &Ids) -> Response {
+    async fn admit(&self, mut request: Request, reserved: bool, ids: &Ids) -> Response {
+        let caller = request.extensions().get().copied().unwrap_or(CallerAddress::UNKNOWN);
+        let entrance = self.gate.entrance(caller);
         // Whoever asks whether we live must be answered most of all when we are busy.
-        let place = if request.uri().path().starts_with("/health/") {
-            None
-        } else {
-            let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-                tracing::warn!(reason = "BUSY", "the request was shed");
-                return Problem::unavailable("BUSY", "too much at once; try again in a moment").render(ids);
+        if !request.uri().path().starts_with("/health/") {
+            // A request whose body is still to come takes its permit when that is there: it may take its time, and nobody
+            // else waits for it.
+            let entered = if reserved {
+                Err(Problem::busy())
+            } else if request.body().is_end_stream() {
+                entrance.enter().map(drop)
+            } else {
+                Ok(())
             };
-            Some(Place::new(place))
-        };
-        if let Some(place) = &place {
-            request.extensions_mut().insert(place.clone());
+            if let Err(problem) = entered {
+                return problem.render(ids);
+            }
         }
+        request.extensions_mut().insert(entrance);
         let mut routes = self.routes.clone();
         let mut response = match AssertUnwindSafe(async { routes.call(request).await }).catch_unwind().await {
             Ok(Ok(response)) => response,
@@ -107,16 +127,25 @@ impl Edge {
             None => response,
             Some(problem) => {
                 let mut rendered = problem.render(ids);
-                // The router knows which methods a path takes; the problem may not.
-                if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
-                    rendered.headers_mut().entry(header::ALLOW).or_insert(allow);
+                // The router knows which methods a path takes, and the limits how many requests are left.
+                for (name, value) in response.headers_mut().drain() {
+                    if let Some(name) = name.filter(|name| name != header::CONTENT_LENGTH) {
+                        rendered.headers_mut().entry(name).or_insert(value);
+                    }
                 }
                 rendered
             }
         }
     }
 
-    fn finish(&self, mut response: Response, method: &Method, version: Version, ids: &Ids) -> Response {
+    fn finish(
+        &self,
+        mut response: Response,
+        method: &Method,
+        version: Version,
+        ids: &Ids,
+        close: bool,
+    ) -> Response {
         if method == Method::HEAD {
             let length = response.body().size_hint().exact();
             *response.body_mut() = Body::empty();
@@ -137,7 +166,7 @@ impl Edge {
             }
         }
         // On the way out, clients with open connections are asked to make new ones, which lead elsewhere.
-        if self.readiness.is_draining() && version <= Version::HTTP_11 {
+        if (close || self.readiness.is_draining()) && version <= Version::HTTP_11 {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
@@ -200,6 +229,10 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
+    use crate::{
+        body::{Bodies, BodyLimits},
+        cors::Origins,
+    };
 
     async fn burst() -> &'static str {
         panic!("secret words")
@@ -207,10 +240,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_answer_and_gives_its_place_back() {
-        let edge =
-            Edge::new(Router::new().route("/", get(burst)), 1, Readiness::default(), &Metrics::new("test"));
+        let gate = Gate::new(1, Bodies::new(BodyLimits::default()));
+        let routes = Router::new().route("/", get(burst));
+        let cors = Cors::new(Origins::default());
+        let edge = Edge::new(routes, cors, gate, Readiness::default(), &Metrics::new("test"));
         for _ in 0..3 {
-            let response = edge.serve(Request::new(Body::empty())).await;
+            let request = Request::builder().header("host", "a").body(Body::empty()).expect("a request");
+            let response = edge.serve(request, false).await;
             assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
             assert!(response.headers().contains_key(&REQUEST_ID));
             let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.expect("a body");

@@ -1,14 +1,20 @@
 #![doc = include_str!("../README.md")]
 
+mod admission;
 mod auth;
 mod body;
 mod config;
+mod cors;
 mod edge;
+mod head;
 mod health;
 mod idempotency;
 pub mod metrics;
+mod peer;
 mod problem;
+mod rates;
 mod server;
+mod shares;
 mod transcode;
 mod webhooks;
 
@@ -26,6 +32,7 @@ use levqor_runtime::{
     clock::Clock,
     lifecycle::Readiness,
     metrics::Metrics,
+    port::Limits,
     service::Capability,
     telemetry,
     token::{ServiceTokens, UserTokens},
@@ -33,16 +40,24 @@ use levqor_runtime::{
 use tokio::net::TcpListener;
 
 use self::{
+    admission::Gate,
     auth::Auth,
+    body::Bodies,
+    cors::Cors,
     edge::Edge,
     health::{Health, Meter},
     problem::Problem,
-    server::Patience,
+    rates::Rates,
+    server::Door,
     transcode::Transcoder,
     webhooks::Webhooks,
 };
 pub use self::{
+    body::BodyLimits,
     config::{Config, settings},
+    cors::{NotOrigins, Origins},
+    peer::{ForwardedHeader, TrustedProxies},
+    rates::{NotARate, Rate, RatesConfig},
     server::Running,
     transcode::RouteError,
 };
@@ -91,10 +106,15 @@ pub fn start_on(
         max_concurrent_requests,
         idle_timeout,
         head_timeout,
+        cors_origins,
+        rates,
+        connections,
+        bodies,
         user_tokens,
         mesh_keys,
         addresses,
         metrics,
+        trusted_proxies,
     } = config;
     let metrics = metrics.unwrap_or_else(|| Metrics::new(NAME));
     let listen = |source| StartError::Listen { addr: http_addr, source };
@@ -104,43 +124,58 @@ pub fn start_on(
     let auth = Arc::new(Auth::new(UserTokens::new(&user_tokens, clock.clone())));
     let tokens = Arc::new(ServiceTokens::new(&mesh_keys, clock.clone()));
     let readiness = Readiness::default();
-    let transcoder = Transcoder::try_new(methods, channels.clone(), Arc::clone(&auth), request_timeout)?;
+    let transcoder = Transcoder::try_new(
+        methods,
+        channels.clone(),
+        Arc::clone(&auth),
+        Rates::new(&rates),
+        request_timeout,
+    )?;
     let transcoder = Arc::new(transcoder);
     let mut services: Vec<_> = addresses.0.into_keys().collect();
     services.sort();
     let health = Arc::new(Health {
         since: clock.now(),
-        meter: Meter::new(channels.clone(), Arc::clone(&tokens), services, clock),
+        meter: Meter::new(channels.clone(), Arc::clone(&tokens), services, clock.clone()),
         readiness: readiness.clone(),
         auth,
-        capabilities: capabilities(&transcoder),
+        capabilities: capabilities(&transcoder, &rates, &cors_origins),
     });
     let shown = health.capabilities.clone();
     metrics.capabilities(move || shown.iter().cloned().chain(telemetry::capabilities()).collect());
     let routes = health::routes(health)
-        .merge(webhooks::routes(Webhooks { channels, tokens }))
+        .merge(webhooks::routes(Webhooks::new(channels, tokens, clock, &metrics)))
         .route_layer(middleware::from_fn(name_span))
         .method_not_allowed_fallback(async || Problem::method_not_allowed(None))
         .fallback_service(Router::new().fallback(transcode::serve).with_state(transcoder));
 
-    let edge = Edge::new(routes, max_concurrent_requests, readiness.clone(), &metrics);
-    let patience = Patience { head: head_timeout, idle: idle_timeout };
-    Ok(Running::new(listener, addr, patience, Arc::new(edge), readiness, background, metrics))
+    let gate = Gate::new(max_concurrent_requests, Bodies::new(bodies));
+    let cors = Cors::new(cors_origins);
+    let edge = Edge::new(routes, cors, gate, readiness.clone(), &metrics);
+    let limits = Limits { head: head_timeout, idle: idle_timeout, ..connections };
+    let door = Door { edge: Arc::new(edge), proxies: Arc::new(trusted_proxies) };
+    Ok(Running::new(listener, addr, limits, door, readiness, background, metrics))
 }
 
-/// What the gateway can do, and what it cannot do yet.
-fn capabilities(transcoder: &Transcoder) -> Vec<Capability> {
+/// What the gateway can do, and what it cannot do yet. Webhooks are capabilities of the services that verify them: the gateway
+/// passes on whatever comes, and would say ON of what is OFF there.
+fn capabilities(transcoder: &Transcoder, rates: &RatesConfig, origins: &Origins) -> Vec<Capability> {
     let off = |name| Capability::off(name, "not part of this version");
+    let limits = if rates.on {
+        Capability::on("rate_limits", rates.describe())
+    } else {
+        Capability::off("rate_limits", "LEVQOR_RATE_LIMITS is off: nobody's requests are counted")
+    };
+    let cors = if origins.is_empty() {
+        Capability::off("cors", "LEVQOR_CORS_ORIGINS is not set")
+    } else {
+        Capability::on("cors", format!("pages may call from {}", origins.describe()))
+    };
     vec![
         Capability::on("rest", format!("{} routes, read from the protos", transcoder.routes())),
-        Capability::on("stripe_webhooks", "passed on to billing, which verifies them"),
-        Capability::on(
-            "resend_webhooks",
-            "passed on to notifications, which verifies them if it has a secret",
-        ),
-        off("rate_limits"),
+        limits,
         off("openapi"),
-        off("cors"),
+        cors,
         Capability::off("incidents", "support publishes them: not part of this version"),
     ]
 }

@@ -98,6 +98,13 @@ impl Problem {
         Self::new(ErrorCode::Unavailable, reason, detail)
     }
 
+    /// There is more to do than we work on at once.
+    #[must_use]
+    pub(crate) fn busy() -> Self {
+        tracing::warn!(reason = "BUSY", "the request was shed");
+        Self::unavailable("BUSY", "too much at once; try again in a moment")
+    }
+
     /// Our fault. What it was belongs into the log, and never here.
     #[must_use]
     pub(crate) fn internal() -> Self {
@@ -108,6 +115,13 @@ impl Problem {
     #[must_use]
     pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
         self.0.status = status;
+        self
+    }
+
+    /// The same, and when the caller may come back.
+    #[must_use]
+    pub(crate) fn with_retry_after(mut self, after: Duration) -> Self {
+        self.0.retry_after = Some(after);
         self
     }
 

@@ -25,10 +25,10 @@ use axum::{
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
-use http_body::Body as _;
 use levqor_runtime::{
     access::Methods,
     client::{Channels, Peer},
+    context::Actor,
     error::ErrorCode,
 };
 use prost::Message;
@@ -38,16 +38,19 @@ use tonic::Status;
 use tonic_types::StatusExt;
 
 pub use self::rule::RouteError;
-pub(crate) use self::stream::Place;
 use self::{
     call::Call,
     route::{Answer, BodyRule, Destination, Found, Lost, Route, Routes},
     stream::Answers,
 };
 use crate::{
-    auth::Auth,
-    body, edge, idempotency,
+    admission::Entrance,
+    auth::{Auth, Caller},
+    body::{self, Received},
+    edge, idempotency,
+    peer::CallerAddress,
     problem::{Ids, Problem},
+    rates::{Rates, Told, TooMany},
 };
 
 /// Serves every RPC that has a route.
@@ -55,6 +58,7 @@ pub(crate) struct Transcoder {
     routes: Routes,
     channels: Channels,
     auth: Arc<Auth>,
+    rates: Rates,
     timeout: Duration,
 }
 
@@ -64,9 +68,10 @@ impl Transcoder {
         methods: &'static Methods,
         channels: Channels,
         auth: Arc<Auth>,
+        rates: Rates,
         timeout: Duration,
     ) -> Result<Self, RouteError> {
-        Ok(Self { routes: Routes::read(methods)?, channels, auth, timeout })
+        Ok(Self { routes: Routes::read(methods)?, channels, auth, rates, timeout })
     }
 
     /// How many routes there are.
@@ -83,10 +88,15 @@ impl Transcoder {
             Lost::OtherMethods(allow) => Problem::method_not_allowed(Some(allow)),
         })?;
         edge::name_span(|| found.route.span_name.clone(), &found.route.path);
-        match timeout_at(deadline, Box::pin(self.transcode(&parts, body, &found, deadline))).await {
+        let mut told = Told::default();
+        let answer = Box::pin(self.transcode(&parts, body, &found, deadline, &mut told));
+        let answer = match timeout_at(deadline, answer).await {
             Ok(answer) => answer,
             Err(_) => Err(found.route.failed(&Status::deadline_exceeded(""))),
-        }
+        };
+        let mut response = answer.unwrap_or_else(IntoResponse::into_response);
+        told.say(response.headers_mut());
+        Ok(response)
     }
 
     async fn transcode(
@@ -95,15 +105,25 @@ impl Transcoder {
         body: Body,
         found: &Found<'_, '_>,
         deadline: Instant,
+        told: &mut Told,
     ) -> Result<Response, Problem> {
         let route = found.route;
         let ids = parts.extensions.get::<Ids>().cloned().unwrap_or_default();
         // Who, before what: nobody learns from a refusal whether the rest of a request would have been right.
-        let caller = self.auth.caller(&parts.headers).await?;
+        let caller = self.auth.caller(&parts.headers).await;
+        *told = self.count(route, caller.as_ref().ok(), parts).map_err(|too_many| {
+            let problem = too_many.problem();
+            *told = too_many.told;
+            problem
+        })?;
+        let caller = caller?;
         route.method.authorise(&caller.actor, "").map_err(|denied| Problem::from_error(&denied))?;
         let idempotency_key = idempotency::key(&parts.headers, route.method.key)?;
-        let body = read_body(route, body, &parts.headers, deadline).await?;
-        let message = bind::request(found, parts.uri.query(), &body)?;
+        let entrance = Entrance::of(&parts.extensions)?;
+        let body = read_body(route, body, &parts.headers, entrance, deadline).await?;
+        let place = entrance.enter()?;
+        let bytes = body.as_ref().map(|body| &*body.bytes).unwrap_or_default();
+        let message = bind::request(found, parts.uri.query(), bytes)?;
         let call = Call {
             channel: self.channel(route, &message)?,
             metadata: call::metadata(&parts.headers, caller.authorization, idempotency_key, &ids.request_id),
@@ -119,12 +139,19 @@ impl Transcoder {
                 deadline,
                 ids,
                 span: tracing::Span::current(),
-                _place: parts.extensions.get::<Place>().cloned(),
+                _place: place,
             };
             return answers.respond(&parts.headers).await;
         }
         let message = call.unary().await.map_err(|status| route.failed(&status))?;
         route.respond(message)
+    }
+
+    /// Counts the request against its caller's limit. Who sends a token that is not good is known by the address only.
+    fn count(&self, route: &Route, caller: Option<&Caller>, parts: &Parts) -> Result<Told, TooMany> {
+        let actor = caller.map_or(&Actor::Anonymous, |caller| &caller.actor);
+        let address = parts.extensions.get::<CallerAddress>().copied();
+        self.rates.take(route.method.rate, actor, address)
     }
 
     fn channel(&self, route: &Route, message: &DynamicMessage) -> Result<Peer, Problem> {
@@ -202,21 +229,17 @@ async fn read_body(
     route: &Route,
     body: Body,
     headers: &HeaderMap,
+    entrance: &Entrance,
     deadline: Instant,
-) -> Result<Bytes, Problem> {
+) -> Result<Option<Received>, Problem> {
     if matches!(route.body, BodyRule::None) {
-        body::refuse(body, headers, deadline).await?;
-        return Ok(Bytes::new());
-    }
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
+        body::refuse(body, headers, entrance, deadline).await?;
+        return Ok(None);
     }
     let content_type = headers.get(header::CONTENT_TYPE);
-    if content_type.is_some_and(|value| !is_json(value)) {
-        return Err(not_json());
-    }
-    let body = body::read(body, headers, deadline).await?;
-    if !body.is_empty() && content_type.is_none() { Err(not_json()) } else { Ok(body) }
+    let body = body::read(body, headers, entrance, deadline).await?;
+    // An empty body has no type. Only its end says that it is empty: chunked and in HTTP/2 it may come after the head.
+    if body.bytes.is_empty() || content_type.is_some_and(is_json) { Ok(Some(body)) } else { Err(not_json()) }
 }
 
 /// `application/json`, in the one encoding that JSON has (RFC 8259, 8.1).

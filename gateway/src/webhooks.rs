@@ -1,7 +1,9 @@
 //! Webhooks: what vendors post to us goes as raw bytes to the service that can verify it. 200 only after that service has
 //! committed it, and a reason to come again for whatever is not understood.
 
+mod queue;
 mod resend;
+mod signature;
 mod stripe;
 
 use std::{sync::Arc, time::Duration};
@@ -13,12 +15,16 @@ use axum::{
     routing::post,
 };
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use levqor_runtime::{
     client::{Channels, Outgoing},
+    clock::Clock,
     error::ErrorCode,
     fail_point::FailPoint,
+    metrics::Metrics,
     token::ServiceTokens,
+    webhook::SignatureError,
 };
 use prost::{Message, Name};
 use serde::Serialize;
@@ -26,7 +32,9 @@ use tokio::time::Instant;
 use tonic::Status;
 use tonic_types::StatusExt;
 
+use self::{queue::Queue, signature::Refusals};
 use crate::{
+    admission::Entrance,
     body,
     problem::{Ids, Problem},
 };
@@ -46,10 +54,12 @@ pub(crate) fn routes(webhooks: Webhooks) -> Router {
 
 /// The way to the services that verify and keep what vendors post.
 pub(crate) struct Webhooks {
-    /// Channels to the services.
-    pub channels: Channels,
-    /// Tokens that say that the gateway is calling.
-    pub tokens: Arc<ServiceTokens>,
+    channels: Channels,
+    tokens: Arc<ServiceTokens>,
+    clock: Clock,
+    queue: Queue,
+    stripe: Refusals,
+    resend: Refusals,
 }
 
 /// What a vendor is told of an event that is kept.
@@ -70,13 +80,29 @@ impl Accepted {
 
 /// Who posts, and who takes it.
 struct Vendor {
-    /// Its name in logs.
+    /// Its name in logs and metrics.
     name: &'static str,
     /// The service that verifies and keeps its events.
     service: &'static str,
+    /// Whether the headers of its signature are there, and in time.
+    signed: fn(&HeaderMap, DateTime<Utc>) -> Result<(), SignatureError>,
+    /// What is counted of those that are not.
+    refusals: fn(&Webhooks) -> &Refusals,
 }
 
 impl Webhooks {
+    /// Over these channels, with tokens that say that the gateway is calling.
+    pub(crate) fn new(
+        channels: Channels,
+        tokens: Arc<ServiceTokens>,
+        clock: Clock,
+        metrics: &Metrics,
+    ) -> Self {
+        let [stripe, resend] =
+            [&stripe::STRIPE, &resend::RESEND].map(|vendor| Refusals::new(metrics, vendor.name));
+        Self { channels, tokens, clock, queue: Queue::new(), stripe, resend }
+    }
+
     /// Takes one event: reads it, and calls the service with the bytes and the headers as they came.
     async fn take<Req, Res>(
         &self,
@@ -92,8 +118,13 @@ impl Webhooks {
         let deadline = Instant::now() + PATIENCE;
         let (parts, body) = request.into_parts();
         let ids = parts.extensions.get::<Ids>().cloned().unwrap_or_default();
-        let body = body::read(body, &parts.headers, deadline).await?;
-        let message = message(body, &parts.headers);
+        (vendor.signed)(&parts.headers, self.clock.now())
+            .map_err(|error| (vendor.refusals)(self).refuse(error))?;
+        let entrance = Entrance::of(&parts.extensions)?;
+        let body = body::read(body, &parts.headers, entrance, deadline).await?;
+        let _turn = self.queue.turn(entrance.caller(), deadline).await?;
+        let _place = entrance.enter()?;
+        let message = message(body.bytes.clone(), &parts.headers);
         FailPoint::WebhookReceived.reached();
         let kept = self.keep(vendor, &message, &ids, deadline).await;
         let kept = kept.map_err(|status| refusal(vendor, &status))?;

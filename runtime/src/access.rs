@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::LazyLock};
 use prost_reflect::{DescriptorPool, DynamicMessage, ExtensionDescriptor, MethodDescriptor, Value};
 
 use crate::{
+    audit::reads,
     context::{Actor, Role},
     error::{ErrorCode, ServiceError},
 };
@@ -43,6 +44,35 @@ pub enum KeyRule {
     Required,
 }
 
+/// How often one caller may call an RPC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RateClass {
+    /// What nothing is said about.
+    Default,
+    /// Conversations.
+    Chat,
+    /// Guards a code or a password.
+    Code,
+    /// Costs much.
+    Heavy,
+}
+
+impl RateClass {
+    /// Every class.
+    pub const ALL: [Self; 4] = [Self::Default, Self::Chat, Self::Code, Self::Heavy];
+
+    /// Its name in settings and headers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Chat => "chat",
+            Self::Code => "code",
+            Self::Heavy => "heavy",
+        }
+    }
+}
+
 /// What calling an RPC twice does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
@@ -69,6 +99,10 @@ pub struct Method {
     pub key: KeyRule,
     /// What calling twice does.
     pub repeat: Repeat,
+    /// How often one caller may call.
+    pub rate: RateClass,
+    /// Whether its answer holds anything personal.
+    pub shows_personal_data: bool,
     /// The whole description.
     pub descriptor: MethodDescriptor,
 }
@@ -201,13 +235,19 @@ impl Method {
 struct MethodOptions {
     access: Option<ExtensionDescriptor>,
     key: Option<ExtensionDescriptor>,
+    rate: Option<ExtensionDescriptor>,
     routed_by: Option<ExtensionDescriptor>,
 }
 
 impl MethodOptions {
     fn new(pool: &DescriptorPool) -> Self {
         let find = |name: &str| pool.get_extension_by_name(&format!("levqor.options.v1.{name}"));
-        Self { access: find("access"), key: find("idempotency_key"), routed_by: find("routed_by") }
+        Self {
+            access: find("access"),
+            key: find("idempotency_key"),
+            rate: find("rate"),
+            routed_by: find("routed_by"),
+        }
     }
 
     fn host(&self, service: &prost_reflect::ServiceDescriptor) -> Host {
@@ -235,9 +275,16 @@ impl MethodOptions {
                 Some(2) => Repeat::Idempotent,
                 _ => Repeat::Unknown,
             };
+        let rate = match extension(&options, self.rate.as_ref()) {
+            Some(Value::EnumNumber(2)) => RateClass::Chat,
+            Some(Value::EnumNumber(3)) => RateClass::Code,
+            Some(Value::EnumNumber(4)) => RateClass::Heavy,
+            _ => RateClass::Default,
+        };
         let rpc = format!("{}/{}", descriptor.parent_service().full_name(), descriptor.name());
         let path = http::uri::PathAndQuery::try_from(format!("/{rpc}")).ok()?;
-        Some(Method { rpc, path, access, host, key, repeat, descriptor })
+        let shows_personal_data = reads::is_personal(&descriptor.output());
+        Some(Method { rpc, path, access, host, key, repeat, rate, shows_personal_data, descriptor })
     }
 }
 

@@ -1,6 +1,8 @@
 //! The audit chain: who did what to which ids, each entry bound to the one before by its hash, written in the
 //! transaction that it records.
 
+pub(crate) mod reads;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};

@@ -60,7 +60,7 @@ pub enum Scope {
     Own {
         /// The person.
         sub: String,
-        /// The address, only if it is verified.
+        /// The address, only if it is verified and may claim.
         email: Option<Email>,
     },
 }
@@ -115,7 +115,7 @@ impl Ctx {
             Actor::User(user) if user.role >= Role::Staff => Scope::All,
             Actor::User(user) => Scope::Own {
                 sub: user.sub.clone(),
-                email: user.email.clone().filter(|_| user.email_verified),
+                email: user.email.clone().filter(|email| user.email_verified && email.may_claim()),
             },
             Actor::Anonymous => Scope::Own { sub: String::new(), email: None },
         }

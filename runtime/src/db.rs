@@ -18,7 +18,7 @@ use sqlx::{
 use tokio::time::timeout;
 
 pub use connection::Conn;
-pub use paging::{Page, next_page_token};
+pub use paging::Page;
 
 use crate::{
     error::{ErrorCode, ServiceError},

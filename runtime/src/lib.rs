@@ -21,6 +21,7 @@ pub mod idempotency;
 pub mod lifecycle;
 mod measure;
 pub mod metrics;
+pub mod port;
 pub mod postgres;
 pub mod redact;
 pub mod rpc;

@@ -4,7 +4,9 @@
 mod error;
 mod text;
 
-use prost_reflect::{DynamicMessage, ExtensionDescriptor, FieldDescriptor, ReflectMessage, Value};
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, ReflectMessage, Value,
+};
 use serde_json::{Map, Value as Json};
 
 pub use error::error;
@@ -20,14 +22,15 @@ const REDACTED: &str = "[personal]";
 #[must_use]
 pub fn message(full_name: &str, encoded: &[u8]) -> Json {
     let pool = methods().pool();
-    let Some(descriptor) = pool.get_message_by_name(full_name) else { return Json::Null };
-    let find = |name: &str| pool.get_extension_by_name(&format!("levqor.options.v1.{name}"));
-    let (Some(not_personal), Some(fields_not_personal)) = (find("not_personal"), find("fields_not_personal"))
-    else {
+    let (Some(descriptor), Some(options)) = (pool.get_message_by_name(full_name), Options::of(pool)) else {
         return Json::Null;
     };
-    let options = Options { not_personal, fields_not_personal };
     DynamicMessage::decode(descriptor, encoded).map_or(Json::Null, |message| options.redact(&message))
+}
+
+/// Whether a field says, itself or by its message, that it holds nothing personal.
+pub(crate) fn is_open(field: &FieldDescriptor) -> bool {
+    Options::of(field.parent_pool()).is_some_and(|options| options.is_open(field))
 }
 
 struct Options {
@@ -36,6 +39,20 @@ struct Options {
 }
 
 impl Options {
+    fn of(pool: &DescriptorPool) -> Option<Self> {
+        let find = |name: &str| pool.get_extension_by_name(&format!("levqor.options.v1.{name}"));
+        let (not_personal, fields_not_personal) = (find("not_personal")?, find("fields_not_personal")?);
+        Some(Self { not_personal, fields_not_personal })
+    }
+
+    fn is_open(&self, field: &FieldDescriptor) -> bool {
+        let is_true = |options: DynamicMessage, extension: &ExtensionDescriptor| {
+            options.has_extension(extension) && options.get_extension(extension).as_bool() == Some(true)
+        };
+        is_true(field.options(), &self.not_personal)
+            || is_true(field.parent_message().options(), &self.fields_not_personal)
+    }
+
     fn redact(&self, message: &DynamicMessage) -> Json {
         let fields =
             message.fields().map(|(field, value)| (field.name().to_owned(), self.field(&field, value)));
@@ -43,12 +60,7 @@ impl Options {
     }
 
     fn field(&self, field: &FieldDescriptor, value: &Value) -> Json {
-        let is_true = |options: DynamicMessage, extension: &ExtensionDescriptor| {
-            options.has_extension(extension) && options.get_extension(extension).as_bool() == Some(true)
-        };
-        let open = is_true(field.options(), &self.not_personal)
-            || is_true(field.parent_message().options(), &self.fields_not_personal);
-        self.value(value, open)
+        self.value(value, self.is_open(field))
     }
 
     fn value(&self, value: &Value, open: bool) -> Json {

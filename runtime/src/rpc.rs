@@ -8,6 +8,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     access::Repeat,
+    audit::reads::Reader,
     chassis::Chassis,
     context::Ctx,
     error::{ErrorCode, ServiceError, to_status},
@@ -40,7 +41,7 @@ impl ServiceError for Broken {
 }
 
 /// Calls a handler with the context that the server stack made. One that changes something runs to its end though the client be
-/// gone. A failure is logged here, once.
+/// gone. What staff read of others' data is recorded before they get it. A failure is logged here, once.
 pub async fn call<S, Req, Res, E, F, Fut>(
     state: &Arc<S>,
     request: Request<Req>,
@@ -49,7 +50,7 @@ pub async fn call<S, Req, Res, E, F, Fut>(
 where
     S: State,
     Req: Message + Name + Clone + 'static,
-    Res: Send + 'static,
+    Res: Message + 'static,
     E: ServiceError,
     F: FnOnce(Arc<S>, Ctx, Req) -> Fut + Send + 'static,
     Fut: Future<Output = Result<Res, E>> + Send + 'static,
@@ -64,13 +65,21 @@ where
     // Bodies are shared, not copied; it is encoded only where it has to be logged.
     let copy = message.clone();
     let repeat = ctx.method.repeat;
+    let reader = Reader::of(&ctx).map(|reader| (reader, chassis.db.clone()));
     // Boxed: handlers' futures are large, and travel through several layers.
     let work = Box::pin(AssertUnwindSafe(handler(Arc::clone(state), ctx, message)).catch_unwind());
     let work = async move {
         // The place is kept until the work is done, not until the caller hangs up.
         let _place = place;
         match work.await {
-            Ok(Ok(response)) => Ok(Response::new(response)),
+            Ok(Ok(response)) => {
+                if let Some((reader, db)) = reader {
+                    let (request, shown) = (copy.encode_to_vec(), response.encode_to_vec());
+                    let recorded = Box::pin(reader.record(&db, &request, &shown)).await;
+                    recorded.map_err(|error| failure(service, &error, &copy))?;
+                }
+                Ok(Response::new(response))
+            }
             Ok(Err(error)) => Err(failure(service, &error, &copy)),
             Err(_) => Err(failure(service, &Broken::Panic, &copy)),
         }

@@ -1,11 +1,15 @@
 //! Schedules: a slot of time that defers a call, once, whichever replica comes first.
 
+mod slots;
+
 use std::{sync::Arc, time::Duration};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc, Weekday};
 use prost::{Message, Name};
 use tokio_util::sync::CancellationToken;
 
+use self::slots::Slots;
+pub use self::slots::{EVERY_DAY, WEEKDAYS};
 use crate::{
     db::{Db, DbError},
     deferred,
@@ -22,35 +26,53 @@ const DELTA_TOLERANCE: TimeDelta = TimeDelta::minutes(1);
 /// How long slots are kept, so that none runs again.
 const KEEP_SLOTS_S: f64 = 400.0 * 24.0 * 3600.0;
 
-/// A call that is deferred in every slot of a period.
+/// A call that is deferred in every slot.
 #[derive(Clone)]
 pub struct Schedule {
     /// The schedule's name, unique in its service.
     pub name: &'static str,
-    /// The period; slots are its multiples since 1970-01-01T00:00Z.
-    pub every: TimeDelta,
+    slots: Slots,
     /// How late a slot may still be made up. Of several missed slots, only the last is.
     pub catch_up: TimeDelta,
     request: Arc<dyn Fn() -> (String, Vec<u8>) + Send + Sync>,
 }
 
 impl Schedule {
-    /// Defers `request` in every slot.
+    /// Defers `request` at every multiple of a period since 1970-01-01T00:00Z.
     pub fn new<R: Message + Name>(
         name: &'static str,
         every: TimeDelta,
         catch_up: TimeDelta,
         request: impl Fn() -> R + Send + Sync + 'static,
     ) -> Self {
+        Self::with(name, Slots::Every(every), catch_up, request)
+    }
+
+    /// Defers `request` when the clock in London shows this time, on these days of the week. A time that comes twice in a
+    /// day, or that a day does not have, is one slot.
+    pub fn in_london<R: Message + Name>(
+        name: &'static str,
+        time: NaiveTime,
+        days: &'static [Weekday],
+        catch_up: TimeDelta,
+        request: impl Fn() -> R + Send + Sync + 'static,
+    ) -> Self {
+        Self::with(name, Slots::London(time, days), catch_up, request)
+    }
+
+    fn with<R: Message + Name>(
+        name: &'static str,
+        slots: Slots,
+        catch_up: TimeDelta,
+        request: impl Fn() -> R + Send + Sync + 'static,
+    ) -> Self {
         let request = Arc::new(move || (R::full_name(), request().encode_to_vec()));
-        Self { name, every, catch_up, request }
+        Self { name, slots, catch_up, request }
     }
 
     /// The last slot that has begun.
     pub(crate) fn slot(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        let every = self.every.num_seconds().max(1);
-        let begun = now.timestamp().div_euclid(every) * every;
-        DateTime::from_timestamp(begun, 0).unwrap_or(now)
+        self.slots.begun(now)
     }
 
     /// Where it stands, by the last slot that was run.
@@ -60,17 +82,17 @@ impl Schedule {
         last: Option<(DateTime<Utc>, DateTime<Utc>)>,
         working_for: Duration,
     ) -> Standing {
-        let begun = self.slot(now);
+        let (begun, next_slot) = (self.slots.begun(now), self.slots.next(now));
         let (last_slot, last_run) = last.unzip();
         // A slot that nobody could have run is not late: it is made up, or it is past its bound, as is agreed.
         let could_have = working_for > TOLERANCE && now - begun > DELTA_TOLERANCE;
         let was_due = self.is_due(begun, now) || last_slot.is_some();
         Standing {
             name: self.name,
-            every: self.every,
+            every: next_slot - begun,
             last_slot,
             last_run,
-            next_slot: begun + self.every,
+            next_slot,
             late: last_slot.is_none_or(|slot| slot < begun) && was_due && could_have,
         }
     }
@@ -147,6 +169,7 @@ async fn take(db: &Db, schedule: &Schedule, slot: DateTime<Utc>) -> Result<(), D
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) name: &'static str,
+    /// From the last slot to the next.
     pub(crate) every: TimeDelta,
     /// The last slot that was run.
     pub(crate) last_slot: Option<DateTime<Utc>>,

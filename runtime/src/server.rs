@@ -18,6 +18,7 @@ use axum::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
+use tower::Service;
 
 use self::{
     deadline::Deadline,
@@ -29,6 +30,7 @@ use self::{
 use crate::{
     access,
     metrics::{Metrics, calls::Calls},
+    port::{self, Arrival, Handler, Limits},
 };
 
 pub use admit::Admission;
@@ -132,19 +134,28 @@ pub async fn serve(
     open: OpenCalls,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
-    use axum::serve::ListenerExt;
-    // Small answers must not wait for more to send.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(error = &error as &dyn std::error::Error, "cannot set TCP_NODELAY");
-        }
-    });
     let goodbye = async {
         stop.cancelled().await;
         open.idle_for(GOODBYE_PATIENCE).await;
     };
     tokio::select! {
-        ended = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned()).into_future() => ended,
+        () = port::serve(listener, Limits::internal(), Routes(app), stop.clone()) => Ok(()),
         () = goodbye => Ok(()),
+    }
+}
+
+/// What stands behind a port of the mesh.
+#[derive(Clone)]
+struct Routes(Router);
+
+impl Handler for Routes {
+    fn answer(&self, request: Request, _: Arrival) -> impl Future<Output = Response> + Send + use<> {
+        let mut routes = self.0.clone();
+        async move {
+            match routes.call(request).await {
+                Ok(answer) => answer,
+                Err(never) => match never {},
+            }
+        }
     }
 }

@@ -17,9 +17,11 @@ mod panics;
 mod pipeline;
 mod record;
 mod resource;
+mod sampling;
 mod spans;
 mod statements;
 mod test_report;
+mod trace_context;
 mod traces;
 
 use std::{
@@ -36,10 +38,11 @@ use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 pub use config::{Otlp, TelemetryConfig};
 pub(crate) use context::{carried, inject, place};
 pub use context::{
-    continue_trace, current_trace_parent, inject_current, rename, trace_id_of, trace_response,
+    continue_trace, current_trace_parent, inject_current, passed_on, rename, trace_id_of, trace_response,
 };
 pub use fields::{OF_EVENTS, OF_SPANS};
 pub(crate) use resource::resource;
+pub use sampling::Port;
 pub(crate) use spans::{
     DeferredCall, deferred_span, record_called, record_served, rpc_client_span, rpc_server_span,
     shared_statement_span,
@@ -56,6 +59,7 @@ use self::{
     otlp::{Receiver, Resources},
     pipeline::{Counts, Destination, Queue, pipeline},
     record::{Place, Record},
+    sampling::Sampling,
 };
 use crate::{
     metrics::Metrics,
@@ -222,7 +226,9 @@ pub fn init(config: &TelemetryConfig, service: &'static str) -> TelemetryGuard {
             metrics.flush()
         })
     }));
-    let sampler = config.otlp.as_ref().ok().map(|otlp| otlp.sampler.clone());
+    let sampler = config.otlp.as_ref().ok().map(|otlp| {
+        Sampling::new(otlp.sampler.root.clone(), otlp.sampler.parent_based, config.trusted.clone())
+    });
     let provider = traces::provider(outlets.traces.clone().zip(sampler));
     let told = Arc::new(Told {
         format: Format::new(config.json),
@@ -232,6 +238,14 @@ pub fn init(config: &TelemetryConfig, service: &'static str) -> TelemetryGuard {
     });
     let _ = OUTLETS.set(outlets);
     install(config, &provider, &told);
+    for ignored in &config.ignored {
+        // What is expected, never what was given.
+        tracing::warn!(
+            setting = ignored.setting,
+            failure = ignored.expected,
+            "a setting is not understood, and its default holds"
+        );
+    }
     TelemetryGuard { provider, told, flushes }
 }
 

@@ -3,20 +3,25 @@
 //! The two cannot be confused: they are signed by different keys, and a service token says so in its header (`typ`,
 //! RFC 8725, 3.11). Algorithms are pinned by the key, never taken from the token.
 
+mod claims;
+mod header;
 mod jwks;
 mod service;
 mod user;
 
 pub use jwks::JwksUrl;
 pub use service::{MeshKeys, ServiceTokens};
-pub use user::{UserTokens, UserTokensConfig, sign_with_secret};
+pub use user::{UserTokens, UserTokensConfig, longest_user_token, sign_with_secret};
 
+use chrono::TimeDelta;
+
+use self::header::{Header, Kind};
 use crate::error::{ErrorCode, ServiceError};
 
 /// The header type of service tokens.
 const SERVICE_TYP: &str = "levqor-service+jwt";
 /// How far clocks may differ.
-const LEEWAY_S: i64 = 30;
+const LEEWAY: TimeDelta = TimeDelta::seconds(30);
 
 /// Why a token is not accepted. The texts say what a client may know.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +35,15 @@ pub enum TokenError {
     /// The key that signed it is not among the keys of the JWKS.
     #[error("the token is not valid")]
     UnknownKey,
+    /// Its header is malformed, or needs an extension that nobody here understands.
+    #[error("the token is not valid")]
+    Header,
+    /// It names nobody, or somebody whose name cannot be stored.
+    #[error("the token does not name its subject in a usable form")]
+    Subject,
+    /// It would be good for longer than tokens may be.
+    #[error("the token lives for longer than is accepted here")]
+    LivesTooLong,
     /// It was valid once, or will be.
     #[error("the token has expired or is not valid yet")]
     Expired,
@@ -45,23 +59,30 @@ impl ServiceError for TokenError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::KeysUnavailable(_) => ErrorCode::Unavailable,
-            Self::Invalid(_) | Self::Algorithm | Self::UnknownKey | Self::Expired | Self::WrongKind => {
-                ErrorCode::Unauthenticated
-            }
+            Self::Invalid(_)
+            | Self::Algorithm
+            | Self::UnknownKey
+            | Self::Header
+            | Self::Subject
+            | Self::LivesTooLong
+            | Self::Expired
+            | Self::WrongKind => ErrorCode::Unauthenticated,
         }
     }
     fn reason(&self) -> &'static str {
         match self {
             Self::KeysUnavailable(_) => "TOKEN_KEYS_UNAVAILABLE",
             Self::Expired => "TOKEN_EXPIRED",
+            Self::LivesTooLong => "TOKEN_LIVES_TOO_LONG",
             Self::WrongKind => "TOKEN_KIND",
-            Self::Invalid(_) | Self::Algorithm | Self::UnknownKey => "TOKEN_INVALID",
+            Self::Invalid(_) | Self::Algorithm | Self::UnknownKey | Self::Header | Self::Subject => {
+                "TOKEN_INVALID"
+            }
         }
     }
 }
 
 /// Whether the token calls itself a service token; what it is, its signature decides.
 pub(crate) fn is_service_token(token: &str) -> Result<bool, TokenError> {
-    let header = jsonwebtoken::decode_header(token).map_err(TokenError::Invalid)?;
-    Ok(header.typ.as_deref() == Some(SERVICE_TYP))
+    Ok(Header::read(token)?.kind == Kind::Service)
 }

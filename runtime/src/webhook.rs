@@ -13,7 +13,7 @@ use crate::{
 /// that becomes of it.
 pub const PROBE: &str = r#"{"object":"levqor.webhook_probe"}"#;
 /// How far a signature's timestamp may be from now, either way.
-const TOLERANCE: TimeDelta = TimeDelta::seconds(300);
+pub const TOLERANCE: TimeDelta = TimeDelta::seconds(300);
 /// A sender makes one signature per live secret. More than this is somebody who wants us to compare.
 pub const MOST_SIGNATURES: usize = 8;
 

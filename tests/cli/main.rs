@@ -5,6 +5,7 @@ mod demo;
 mod mistakes;
 mod private_server;
 mod process;
+mod refusals;
 mod reset;
 mod rights;
 mod serve;

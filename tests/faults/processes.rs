@@ -177,7 +177,8 @@ impl Mesh {
         let replica = &mut self.replicas[n];
         let peers = self.peers.each_ref().map(String::as_str);
         let mut command = roles::serve(THIS_BUILD, replica.role, replica.listen, &replica.database, peers);
-        command.env("STRIPE_WEBHOOK_SECRET", SECRET).env("LEVQOR_DATABASE_CONNECTIONS", "8");
+        command.env("STRIPE_WEBHOOK_SECRET", SECRET).env("LEVQOR_STRIPE_LIVEMODE", "false");
+        command.env("LEVQOR_DATABASE_CONNECTIONS", "8");
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command.envs(kill_at.map(|point| (fail_point::VARIABLE, point.name())));
         replica.process = Some(Process::start(command));

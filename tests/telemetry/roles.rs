@@ -43,7 +43,10 @@ impl Roles {
             ("LEVQOR_ADDRESS_KEY", "an address key of more than thirty-two characters"),
             ("LEVQOR_DRAIN_DELAY_MS", "0"),
             ("LEVQOR_ENVIRONMENT", "testing"),
+            // A test that floods is one caller.
+            ("LEVQOR_RATE_LIMITS", "off"),
             ("STRIPE_WEBHOOK_SECRET", stripe::SECRET),
+            ("LEVQOR_STRIPE_LIVEMODE", "false"),
             ("LEVQOR_BILLING_ADDR", &billing),
             ("LEVQOR_NOTIFICATIONS_ADDR", &notifications),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", &recorder.endpoint()),

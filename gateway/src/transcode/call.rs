@@ -26,7 +26,6 @@ const BACKOFF_MS: u64 = 20;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// What a call carries of the request that caused it. Nothing else crosses: in particular no header that names a user.
 pub(super) fn metadata(
@@ -55,10 +54,8 @@ pub(super) fn metadata(
     }
     // Nothing is traced here; the caller's trace must not break for that.
     let mut carried = metadata.into_headers();
-    for name in [TRACE_PARENT, TRACE_STATE] {
-        if let Some(value) = headers.get(&name) {
-            carried.insert(name, value.clone());
-        }
+    for (name, value) in telemetry::passed_on(headers) {
+        carried.insert(name, value);
     }
     MetadataMap::from_headers(carried)
 }

@@ -8,10 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use http::{HeaderMap, HeaderValue, header};
 use prost_reflect::DynamicMessage;
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 use tonic::{Status, Streaming};
 use tracing::Span;
 
@@ -20,19 +17,10 @@ use super::{
     route::{Answer, Route},
     write,
 };
-use crate::problem::{Ids, Problem};
-
-/// A place among the requests that are worked on at once; a stream keeps it until its end.
-#[derive(Clone)]
-pub(crate) struct Place {
-    _permit: Arc<OwnedSemaphorePermit>,
-}
-
-impl Place {
-    pub(crate) fn new(permit: OwnedSemaphorePermit) -> Self {
-        Self { _permit: Arc::new(permit) }
-    }
-}
+use crate::{
+    admission::Place,
+    problem::{Ids, Problem},
+};
 
 /// How a stream's messages are framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +81,7 @@ pub(super) struct Answers {
     pub(super) ids: Ids,
     /// Of the request: a stream goes on after the request's handler has returned, and its failures belong there.
     pub(super) span: Span,
-    pub(super) _place: Option<Place>,
+    pub(super) _place: Place,
 }
 
 impl Answers {

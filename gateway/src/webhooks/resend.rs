@@ -8,10 +8,15 @@ use axum::{
 };
 use levqor_proto::notifications::v1::{IngestResendEventRequest, IngestResendEventResponse};
 
-use super::{Accepted, Vendor, Webhooks, header};
+use super::{Accepted, Vendor, Webhooks, header, signature};
 use crate::problem::Problem;
 
-const RESEND: Vendor = Vendor { name: "resend", service: "notifications" };
+pub(super) const RESEND: Vendor = Vendor {
+    name: "resend",
+    service: "notifications",
+    signed: signature::svix,
+    refusals: |webhooks| &webhooks.resend,
+};
 
 /// Takes one event.
 pub(super) async fn ingest(

@@ -8,10 +8,15 @@ use axum::{
 };
 use levqor_proto::billing::v1::{IngestStripeEventRequest, IngestStripeEventResponse};
 
-use super::{Accepted, Vendor, Webhooks, header};
+use super::{Accepted, Vendor, Webhooks, header, signature};
 use crate::problem::Problem;
 
-const STRIPE: Vendor = Vendor { name: "stripe", service: "billing" };
+pub(super) const STRIPE: Vendor = Vendor {
+    name: "stripe",
+    service: "billing",
+    signed: signature::stripe,
+    refusals: |webhooks| &webhooks.stripe,
+};
 
 /// Takes one event.
 pub(super) async fn ingest(

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use crate::{
-    harness::mesh,
+    harness::{mesh, mesh_with},
     upstream::{Gate, Reply},
 };
 
@@ -118,7 +118,7 @@ const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 #[tokio::test]
 async fn clients_that_say_nothing_more_are_left_and_one_that_still_asks_is_answered() {
-    let mesh = mesh().await;
+    let mesh = mesh_with(|config| config.bodies.grace = Duration::from_mins(1)).await;
     let (addr, gateway) = (mesh.gateway.addr(), mesh.gateway);
     let open = async |beginning: &[u8]| {
         let mut stream = TcpStream::connect(addr).await.expect("a connection");

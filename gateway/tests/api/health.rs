@@ -5,7 +5,7 @@ use levqor_runtime::context::Role;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Mesh, mesh, send, service_tokens, token},
+    harness::{Mesh, mesh, mesh_with, send, service_tokens, token},
     upstream::Reply,
 };
 
@@ -162,13 +162,25 @@ async fn staff_see_why() {
 }
 
 #[tokio::test]
-async fn the_gateway_says_what_it_cannot_do() {
+async fn the_gateway_says_what_it_can_do_and_what_it_cannot() {
     let mesh = ready_mesh().await;
+    assert_eq!(capability(&mesh, "rest").await, json!("ON"));
+    assert_eq!(capability(&mesh, "rate_limits").await, json!("ON"));
+    assert_eq!(capability(&mesh, "cors").await, json!("OFF"));
+    let other = mesh_with(|config| {
+        config.rates.on = false;
+        config.cors_origins = "loopback".parse().expect("origins");
+    })
+    .await;
+    assert_eq!(capability(&other, "rate_limits").await, json!("OFF"));
+    assert_eq!(capability(&other, "cors").await, json!("ON"));
+}
+
+/// The state of a capability of the gateway's.
+async fn capability(mesh: &Mesh, name: &str) -> Value {
     let json = mesh.get("/v1/status").await.json();
-    let capabilities = json["services"]["gateway"]["capabilities"].as_array().expect("capabilities").clone();
-    let state = |name: &str| capabilities.iter().find(|c| c["name"] == name).map(|c| c["state"].clone());
-    assert_eq!(state("rest"), Some(json!("ON")));
-    assert_eq!(state("rate_limits"), Some(json!("OFF")));
+    let capabilities = json["services"]["gateway"]["capabilities"].as_array().expect("capabilities");
+    capabilities.iter().find(|c| c["name"] == name).expect(name)["state"].clone()
 }
 
 #[tokio::test]

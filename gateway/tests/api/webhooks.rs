@@ -1,9 +1,13 @@
 //! Vendors' webhooks: bytes through, and an answer that the vendor acts on rightly.
 
 use http::{Method, StatusCode};
-use levqor_runtime::error::{ErrorCode, ServiceError, to_status};
+use levqor_runtime::{
+    clock::Clock,
+    error::{ErrorCode, ServiceError, to_status},
+};
 use secrecy::SecretString;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::Status;
 
 use crate::{
@@ -28,7 +32,18 @@ impl ServiceError for Told {
 }
 
 async fn post(mesh: &Mesh, path: &str, body: impl Into<reqwest::Body>) -> Answer {
-    send(mesh.request(Method::POST, path).header("stripe-signature", "t=1,v1=ab").body(body)).await
+    send(signed(mesh, path).body(body)).await
+}
+
+/// With signatures that only a service can tell from good ones.
+fn signed(mesh: &Mesh, path: &str) -> reqwest::RequestBuilder {
+    let request = mesh.request(Method::POST, path).header("stripe-signature", format!("t={},v1=ab", now()));
+    let request = request.header("svix-id", "msg_1").header("svix-timestamp", now().to_string());
+    request.header("svix-signature", "v1,ab v1,cd")
+}
+
+fn now() -> i64 {
+    Clock::default().now().timestamp()
 }
 
 #[tokio::test]
@@ -42,10 +57,10 @@ async fn the_bytes_and_the_signature_reach_billing_as_they_came() {
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
         let expected = json!({"ok": true, "event_id": "evt_1", "duplicate": true, "state": "PENDING"});
         assert_eq!(answer.json(), expected);
-        assert_eq!(
-            mesh.upstream.asked("IngestStripeEvent"),
-            json!({"body": "/wB7", "signature": "t=1,v1=ab"})
-        );
+        let asked = mesh.upstream.asked("IngestStripeEvent");
+        assert_eq!(asked["body"], "/wB7");
+        let signature = asked["signature"].as_str().expect("a signature");
+        assert!(signature.starts_with("t=") && signature.ends_with(",v1=ab"), "{signature}");
         let call = mesh.upstream.calls("IngestStripeEvent").pop().expect("a call");
         assert_eq!(call.metadata.get("x-request-id").expect("an id"), answer.header("x-request-id"));
         assert!(call.metadata.contains_key("traceparent") && call.metadata.contains_key("grpc-timeout"));
@@ -55,14 +70,14 @@ async fn the_bytes_and_the_signature_reach_billing_as_they_came() {
 #[tokio::test]
 async fn billing_sees_that_the_gateway_is_calling_whoever_posted() {
     let mesh = mesh().await;
-    let request = mesh.request(Method::POST, PATHS[0]).header("authorization", "Bearer of-a-stranger");
+    let request = signed(&mesh, PATHS[0]).header("authorization", "Bearer of-a-stranger");
     assert_eq!(send(request.body("{}")).await.status, StatusCode::OK);
     let call = mesh.upstream.calls("IngestStripeEvent").pop().expect("a call");
     let bearer = call.metadata.get("authorization").expect("a token").to_str().expect("text");
     let token = SecretString::from(bearer.trim_start_matches("Bearer ").to_owned());
     let from = service_tokens().verify(secrecy::ExposeSecret::expose_secret(&token), "billing");
     assert_eq!(from.expect("a service token"), "gateway");
-    assert_eq!(call.request, json!({"body": "e30="}));
+    assert_eq!(call.request["body"], "e30=");
 }
 
 #[tokio::test]
@@ -132,15 +147,16 @@ async fn the_bytes_and_all_three_headers_reach_notifications_as_they_came() {
     let mesh = mesh().await;
     mesh.upstream
         .reply_json("IngestResendEvent", json!({"eventId": "msg_1", "duplicate": false, "state": 1}));
+    let timestamp = now().to_string();
     let request = mesh.request(Method::POST, RESEND).header("svix-id", "msg_1");
-    let request = request.header("svix-timestamp", "1700000000").header("svix-signature", "v1,ab v1,cd");
+    let request = request.header("svix-timestamp", &timestamp).header("svix-signature", "v1,ab v1,cd");
     let answer =
         send(request.header("authorization", "Bearer of-a-stranger").body(vec![0xff, 0x00, b'{'])).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
     let expected = json!({"ok": true, "event_id": "msg_1", "duplicate": false, "state": "PENDING"});
     assert_eq!(answer.json(), expected);
     let call = mesh.upstream.calls("IngestResendEvent").pop().expect("a call");
-    let asked = json!({"body": "/wB7", "svix_id": "msg_1", "svix_timestamp": "1700000000", "svix_signature": "v1,ab v1,cd"});
+    let asked = json!({"body": "/wB7", "svix_id": "msg_1", "svix_timestamp": timestamp, "svix_signature": "v1,ab v1,cd"});
     assert_eq!(call.request, asked);
     assert_eq!(call.metadata.get("x-request-id").expect("an id"), answer.header("x-request-id"));
     let bearer = call.metadata.get("authorization").expect("a token").to_str().expect("text");
@@ -160,9 +176,43 @@ async fn resend_comes_again_unless_the_event_itself_is_bad() {
         mesh.upstream.fail("IngestResendEvent", to_status("notifications", &Told(code, reason)));
         assert_eq!(post(&mesh, RESEND, "{}").await.status, status, "{reason}");
     }
-    // Without a header nothing is made up for it.
-    assert_eq!(
-        mesh.upstream.calls("IngestResendEvent").pop().expect("a call").request,
-        json!({"body": "e30="})
-    );
+}
+
+#[tokio::test]
+async fn a_signature_that_is_missing_malformed_or_out_of_time_is_refused_before_the_body_is_there() {
+    let mesh = mesh().await;
+    let at = |offset: i64| now() + offset;
+    let stripe = |signature: String| ("/webhooks/stripe", vec![("stripe-signature", signature)]);
+    let svix = |id: &str, timestamp: String, signature: &str| {
+        let headers = [("svix-id", id.to_owned()), ("svix-timestamp", timestamp)];
+        (RESEND, headers.into_iter().chain([("svix-signature", signature.to_owned())]).collect())
+    };
+    for ((path, headers), reason) in [
+        (("/webhooks/stripe", vec![]), "SIGNATURE_MISSING"),
+        (stripe(" ".to_owned()), "SIGNATURE_MISSING"),
+        (stripe("nonsense".to_owned()), "SIGNATURE_MALFORMED"),
+        (stripe(format!("t={}", at(0))), "SIGNATURE_MALFORMED"),
+        (stripe(format!("t={},v1=zz", at(0))), "SIGNATURE_MALFORMED"),
+        (stripe("t=soon,v1=ab".to_owned()), "SIGNATURE_MALFORMED"),
+        (stripe(format!("t={},v1={}", at(0), "a".repeat(5000))), "SIGNATURE_MALFORMED"),
+        (stripe(format!("t={},v1=ab", at(-310))), "SIGNATURE_STALE"),
+        (stripe(format!("t={},v1=ab", at(310))), "SIGNATURE_FUTURE"),
+        ((RESEND, vec![]), "SIGNATURE_MISSING"),
+        (svix("", at(0).to_string(), "v1,ab"), "SIGNATURE_MISSING"),
+        (svix("msg_1", at(0).to_string(), "ab"), "SIGNATURE_MALFORMED"),
+        (svix("msg_1", "soon".to_owned(), "v1,ab"), "SIGNATURE_MALFORMED"),
+        (svix("msg_1", at(-310).to_string(), "v1,ab"), "SIGNATURE_STALE"),
+        (svix("msg_1", at(310).to_string(), "v1,ab"), "SIGNATURE_FUTURE"),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(mesh.gateway.addr()).await.expect("a connection");
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!("POST {path} HTTP/1.1\r\nhost: a\r\n{headers}content-length: 1000000\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        while !answer.ends_with('}') {
+            answer.push(stream.read_u8().await.expect("an answer").into());
+        }
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains(reason), "{head}{answer}");
+    }
+    assert_eq!(mesh.upstream.count(), 0);
 }

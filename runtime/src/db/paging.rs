@@ -1,26 +1,57 @@
-//! Lists by pages: newest first or oldest first, by (time, id), with a token that only we can read.
+//! Lists by pages: newest first or oldest first, by (time, id). A page token says which list it continues: the RPC, the
+//! request's filter, and whose rows the caller may see. Used for anything else it is refused (AIP-158).
 
 use chrono::{DateTime, Utc};
+use prost::{Message, Name};
+use prost_reflect::{DynamicMessage, Value};
+use ring::digest::{Context, SHA256};
 use uuid::Uuid;
 
-use crate::error::Violations;
+use crate::{access::methods, context::Scope, error::Violations};
 
 const DEFAULT_SIZE: i64 = 50;
 const MAX_SIZE: i64 = 200;
+/// How many bytes of the hash a token carries.
+const CHECK_BYTES: usize = 16;
+/// What a request is told about the form.
+const EXPECTED: &str = "expected the next_page_token of an earlier answer to the same request, in which only page_size may change";
 
 /// Which page of a list is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
-    /// How many rows; fetch one more to learn whether there is a next page.
-    pub size: i64,
+    size: i64,
     /// The last row of the page before.
-    pub after: Option<(DateTime<Utc>, Uuid)>,
+    after: Option<(DateTime<Utc>, Uuid)>,
+    /// The hash of the list that the page belongs to.
+    list: [u8; 32],
 }
 
 impl Page {
-    /// Reads `page_size` and `page_token` of a request. Zero means 50, too large means 200, negative is a violation.
-    pub fn parse(violations: &mut Violations, page_size: i32, page_token: &str) -> Option<Self> {
-        let size = match i64::from(page_size) {
+    /// Reads `page_size` and `page_token` of a list's request. Zero means 50, too large means 200, negative is a violation;
+    /// so is a token that was given for another list or another filter.
+    pub fn parse<R: Message + Name>(violations: &mut Violations, request: &R) -> Option<Self> {
+        Self::of_encoded(violations, &R::full_name(), &request.encode_to_vec(), &Scope::All)
+    }
+
+    /// The same for a list in which each caller sees rows of their own: a token is good for the rows that it was given for.
+    pub fn parse_owned<R: Message + Name>(
+        violations: &mut Violations,
+        request: &R,
+        scope: &Scope,
+    ) -> Option<Self> {
+        Self::of_encoded(violations, &R::full_name(), &request.encode_to_vec(), scope)
+    }
+
+    fn of_encoded(violations: &mut Violations, request: &str, encoded: &[u8], scope: &Scope) -> Option<Self> {
+        // The descriptors hold every request, and the bytes were encoded a moment ago: the decoding cannot fail.
+        let descriptor = methods().pool().get_message_by_name(request)?;
+        let mut filter = DynamicMessage::decode(descriptor, encoded).ok()?;
+        let size = take(&mut filter, "page_size").and_then(|size| size.as_i32()).unwrap_or_default();
+        let token = take(&mut filter, "page_token");
+        let token = token.as_ref().and_then(Value::as_str).unwrap_or_default();
+
+        let list = list(request, &filter.encode_to_vec(), scope);
+        let size = match i64::from(size) {
             0 => Some(DEFAULT_SIZE),
             size if size < 0 => {
                 violations.add("page_size", "expected 0 or more");
@@ -28,15 +59,15 @@ impl Page {
             }
             size => Some(size.min(MAX_SIZE)),
         };
-        let after = if page_token.is_empty() {
+        let after = if token.is_empty() {
             Some(None)
-        } else if let Some(after) = decode(page_token) {
+        } else if let Some(after) = decode(token, &list) {
             Some(Some(after))
         } else {
-            violations.add("page_token", "expected the next_page_token of an earlier answer");
+            violations.add("page_token", EXPECTED);
             None
         };
-        Some(Self { size: size?, after: after? })
+        Some(Self { size: size?, after: after?, list })
     }
 
     /// How many rows to fetch.
@@ -56,56 +87,193 @@ impl Page {
     pub fn after_id(&self) -> Option<Uuid> {
         self.after.map(|(_, id)| id)
     }
-}
 
-/// Cuts the rows to the page's size; the token of the next page, or nothing on the last one.
-pub fn next_page_token<T>(
-    rows: &mut Vec<T>,
-    page: Page,
-    key: impl Fn(&T) -> (DateTime<Utc>, Uuid),
-) -> String {
-    let size = usize::try_from(page.size).unwrap_or(usize::MAX);
-    if rows.len() <= size {
-        return String::new();
+    /// Cuts the rows to the page's size; the token of the next page, or nothing on the last one.
+    pub fn cut<T>(&self, rows: &mut Vec<T>, key: impl Fn(&T) -> (DateTime<Utc>, Uuid)) -> String {
+        let size = usize::try_from(self.size).unwrap_or(usize::MAX);
+        if rows.len() <= size {
+            return String::new();
+        }
+        rows.truncate(size);
+        rows.last().map(key).map(|last| encode(last, &self.list)).unwrap_or_default()
     }
-    rows.truncate(size);
-    rows.last().map(key).map(encode).unwrap_or_default()
 }
 
-fn encode((time, id): (DateTime<Utc>, Uuid)) -> String {
-    hex::encode([time.timestamp_micros().to_be_bytes().as_slice(), id.as_bytes()].concat())
+/// Takes a field out of a message.
+fn take(message: &mut DynamicMessage, field: &str) -> Option<Value> {
+    let value = message.get_field_by_name(field)?.into_owned();
+    message.clear_field_by_name(field);
+    Some(value)
 }
 
-fn decode(token: &str) -> Option<(DateTime<Utc>, Uuid)> {
+/// The hash of what makes a list the same list: the request without its page, and whose rows are seen.
+fn list(request: &str, filter: &[u8], scope: &Scope) -> [u8; 32] {
+    let whose = scope.sub().map_or_else(|| "all".to_owned(), |sub| format!("sub:{sub}"));
+    hash([request.as_bytes(), filter, whose.as_bytes()])
+}
+
+/// SHA-256 over each part with its length, so that no two lists of parts read alike.
+fn hash<const N: usize>(parts: [&[u8]; N]) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    let mut hash = [0; 32];
+    hash.copy_from_slice(context.finish().as_ref());
+    hash
+}
+
+/// The position in the list, and a hash that binds it to the list. No two tokens carry the same hash, so that none tells
+/// which filter it was given for.
+fn encode(position: (DateTime<Utc>, Uuid), list: &[u8; 32]) -> String {
+    let (time, id) = position;
+    let time = time.timestamp_micros().to_be_bytes();
+    let check = hash([list, &time, id.as_bytes()]);
+    hex::encode([&time, id.as_bytes().as_slice(), &check[..CHECK_BYTES]].concat())
+}
+
+/// The position, where the token was given for this list.
+fn decode(token: &str, list: &[u8; 32]) -> Option<(DateTime<Utc>, Uuid)> {
     let bytes = hex::decode(token).ok()?;
-    let (time, id) = bytes.split_at_checked(8)?;
-    let time = DateTime::from_timestamp_micros(i64::from_be_bytes(time.try_into().ok()?))?;
-    Some((time, Uuid::from_slice(id).ok()?))
+    let time = DateTime::from_timestamp_micros(i64::from_be_bytes(*bytes.first_chunk()?))?;
+    let position = (time, Uuid::from_slice(bytes.get(8..24)?).ok()?);
+    (encode(position, list) == token.to_ascii_lowercase()).then_some(position)
 }
 
 #[cfg(test)]
 mod tests {
+    use levqor_proto::billing::v1::{ListOrdersRequest, ListStripeEventsRequest};
+    use prost_reflect::{Kind, ReflectMessage as _};
+
     use super::*;
+    use crate::access::Method;
+
+    fn rows() -> Vec<(DateTime<Utc>, Uuid)> {
+        let time = DateTime::from_timestamp_micros(1_700_000_000_123_456).expect("instant");
+        [1, 2, 3].map(|id| (time, Uuid::from_u128(id))).to_vec()
+    }
+
+    fn parse(request: &DynamicMessage, scope: &Scope) -> Result<Page, Vec<String>> {
+        let mut violations = Violations::new();
+        let name = request.descriptor().full_name().to_owned();
+        let page = Page::of_encoded(&mut violations, &name, &request.encode_to_vec(), scope);
+        let named =
+            |error: crate::error::Invalid| error.0.into_iter().map(|violation| violation.field).collect();
+        violations.finish(page).map_err(named)
+    }
+
+    /// The first page's token of what is asked for.
+    fn token(request: &DynamicMessage, scope: &Scope) -> String {
+        let mut first = request.clone();
+        first.set_field_by_name("page_size", Value::I32(2));
+        let token = parse(&first, scope).expect("a page").cut(&mut rows(), |row| *row);
+        assert!(!token.is_empty());
+        token
+    }
+
+    fn with_token(request: &DynamicMessage, token: &str) -> DynamicMessage {
+        let mut next = request.clone();
+        next.set_field_by_name("page_token", Value::String(token.to_owned()));
+        next
+    }
+
+    fn lists() -> Vec<DynamicMessage> {
+        let is_list = |method: &&Method| method.descriptor.input().get_field_by_name("page_token").is_some();
+        methods().iter().filter(is_list).map(|list| DynamicMessage::new(list.descriptor.input())).collect()
+    }
+
+    /// The request with each of its filters set, one at a time.
+    fn filtered(request: &DynamicMessage) -> Vec<DynamicMessage> {
+        let fields = request.descriptor();
+        let filters = fields.fields().filter(|field| !["page_size", "page_token"].contains(&field.name()));
+        let set = filters.map(|field| {
+            let mut filtered = request.clone();
+            let value = match field.kind() {
+                Kind::Enum(_) => Value::EnumNumber(1),
+                Kind::String => Value::String("x".to_owned()),
+                other => panic!("{field:?} filters by {other:?}: give it a value here"),
+            };
+            filtered.set_field(&field, value);
+            filtered
+        });
+        set.collect()
+    }
 
     #[test]
     fn a_token_leads_to_the_row_after_the_last() {
-        let time = DateTime::from_timestamp_micros(1_700_000_000_123_456).expect("instant");
-        let mut rows =
-            vec![(time, Uuid::from_u128(1)), (time, Uuid::from_u128(2)), (time, Uuid::from_u128(3))];
-        let page = Page { size: 2, after: None };
-        let token = next_page_token(&mut rows, page, |row| *row);
-        assert_eq!(rows.len(), 2);
-        let next = Page::parse(&mut Violations::new(), 2, &token).expect("page");
-        assert_eq!(next.after, Some((time, Uuid::from_u128(2))));
-        assert_eq!(next_page_token(&mut rows, page, |row| *row), "");
+        let request = ListOrdersRequest { page_size: 2, ..Default::default() };
+        let page = Page::parse(&mut Violations::new(), &request).expect("page");
+        let mut found = rows();
+        let page_token = page.cut(&mut found, |row| *row);
+        assert_eq!(found, rows()[..2]);
+        let next = ListOrdersRequest { page_token, ..request };
+        let next = Page::parse(&mut Violations::new(), &next).expect("page");
+        assert_eq!(next.after, Some(rows()[1]));
+        assert_eq!(next.cut(&mut found, |row| *row), "");
+    }
+
+    #[test]
+    fn a_page_token_is_refused_by_every_list_and_filter_but_its_own() {
+        let lists = lists();
+        assert!(lists.len() >= 5, "{}", lists.len());
+        let all: Vec<_> =
+            lists.iter().flat_map(|list| [filtered(list), vec![list.clone()]].concat()).collect();
+        for of in &all {
+            let token = token(of, &Scope::All);
+            for used in &all {
+                let page = parse(&with_token(used, &token), &Scope::All).map(|page| page.after);
+                let expected =
+                    if of == used { Ok(Some(rows()[1])) } else { Err(vec!["page_token".to_owned()]) };
+                assert_eq!(page, expected, "of {of:?}, used with {used:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_token_is_refused_where_other_rows_are_seen_than_those_it_was_given_for() {
+        let own = |sub: &str| Scope::Own { sub: sub.to_owned(), email: None };
+        let request = &lists()[0];
+        for of in [own("ada"), own("bob"), own("all"), Scope::All] {
+            let next = with_token(request, &token(request, &of));
+            for used in [own("ada"), own("bob"), own("all"), Scope::All] {
+                assert_eq!(parse(&next, &used).is_ok(), of == used, "of {of:?}, used as {used:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_size_may_change_from_page_to_page() {
+        for list in lists() {
+            let mut next = with_token(&list, &token(&list, &Scope::All));
+            next.set_field_by_name("page_size", Value::I32(7));
+            assert_eq!(parse(&next, &Scope::All).expect("a page").size, 7);
+        }
+    }
+
+    #[test]
+    fn a_token_that_was_changed_or_made_elsewhere_is_refused() {
+        let request = &lists()[0];
+        let token = token(request, &Scope::All);
+        for at in 0..token.len() {
+            let mut changed = token.clone().into_bytes();
+            changed[at] = if changed[at] == b'0' { b'1' } else { b'0' };
+            let changed = String::from_utf8(changed).expect("ASCII");
+            assert!(parse(&with_token(request, &changed), &Scope::All).is_err(), "{changed}");
+        }
+        for other in [&token[..48], &token[..token.len() - 2], &format!("{token}00"), "zz", "é"] {
+            assert!(parse(&with_token(request, other), &Scope::All).is_err(), "{other}");
+        }
     }
 
     #[test]
     fn sizes_are_coerced_and_nonsense_is_named() {
         let mut violations = Violations::new();
-        assert_eq!(Page::parse(&mut violations, 0, "").expect("page").size, 50);
-        assert_eq!(Page::parse(&mut violations, 9_999, "").expect("page").size, 200);
-        assert!(Page::parse(&mut violations, -1, "zz").is_none());
+        let of = |page_size| ListStripeEventsRequest { page_size, ..Default::default() };
+        assert_eq!(Page::parse(&mut violations, &of(0)).expect("page").size, 50);
+        assert_eq!(Page::parse(&mut violations, &of(9_999)).expect("page").size, 200);
+        let nonsense = ListStripeEventsRequest { page_token: "zz".to_owned(), ..of(-1) };
+        assert!(Page::parse(&mut violations, &nonsense).is_none());
         let invalid = violations.finish(None::<()>).expect_err("two violations");
         assert_eq!(
             invalid.0.iter().map(|v| v.field.as_str()).collect::<Vec<_>>(),

@@ -1,6 +1,7 @@
 //! Settings of telemetry: what is logged and how, where OTLP and errors go, and what this deployment is called.
 
 mod otlp;
+mod standard;
 
 use secrecy::{ExposeSecret, SecretString};
 use sentry::types::Dsn;
@@ -8,7 +9,9 @@ use tracing_subscriber::EnvFilter;
 
 pub use otlp::Otlp;
 
-use crate::config::{Reader, Setting};
+use self::standard::Standard;
+use super::sampling::Trusted;
+use crate::config::{Problem, Reader, Setting};
 
 const LOG: Setting = Setting::plain(
     "LEVQOR_LOG",
@@ -32,7 +35,12 @@ const SENTRY_DSN: Setting = Setting::secret(
 const SDK_DISABLED: Setting = Setting::plain(
     "OTEL_SDK_DISABLED",
     Some("false"),
-    "`true` exports nothing over OTLP, whatever else is set. Sentry and the log are not touched.",
+    "`true`, in any case, exports nothing over OTLP, whatever else is set. Sentry and the log are not touched.",
+);
+const TRUSTED: Setting = Setting::plain(
+    "LEVQOR_TRUST_TRACE_SAMPLING",
+    Some("grpc"),
+    "On which ports a caller decides whether its trace is recorded: `grpc` (services), `http` (the gateway), `grpc,http`, or `none`. Elsewhere the trace keeps its id, and OTEL_TRACES_SAMPLER decides.",
 );
 
 /// How the process tells what it does.
@@ -44,6 +52,10 @@ pub struct TelemetryConfig {
     pub(crate) environment: String,
     /// Where traces, metrics and logs go; none where that is off.
     pub(crate) otlp: Result<Otlp, &'static str>,
+    /// Where callers decide which traces are recorded.
+    pub(super) trusted: Trusted,
+    /// Settings that were not understood, and are ignored as OpenTelemetry asks.
+    pub(super) ignored: Vec<Problem>,
     /// Where errors go; none where that is off.
     pub(crate) sentry: Option<SentryDsn>,
 }
@@ -62,9 +74,14 @@ impl TelemetryConfig {
     /// The settings.
     #[must_use]
     pub fn settings() -> Vec<Setting> {
-        let mut settings = vec![LOG, LOG_FORMAT, ENVIRONMENT, SENTRY_DSN, SDK_DISABLED];
+        let mut settings = vec![LOG, LOG_FORMAT, ENVIRONMENT, SENTRY_DSN, SDK_DISABLED, TRUSTED];
         settings.extend(Otlp::settings());
         settings
+    }
+
+    /// Whether this deployment is called `production`.
+    pub fn is_production(reader: &mut Reader<'_>) -> bool {
+        environment(reader).is_some_and(|name| name == "production")
     }
 
     /// Reads the settings. None only with a problem noted.
@@ -83,16 +100,19 @@ impl TelemetryConfig {
             reader.problem(&LOG_FORMAT, "expected `text` or `json`");
         }
         let environment = environment(reader);
-        let disabled: Option<bool> = reader.defaulted(&SDK_DISABLED, "`true` or `false`");
-        let otlp = Otlp::read(reader);
+        let mut standard = Standard::default();
+        let disabled = standard.boolean(reader, &SDK_DISABLED);
+        let otlp = Otlp::read(reader, &mut standard);
+        let trusted = reader.defaulted(&TRUSTED, "`grpc`, `http`, `grpc,http` or `none`");
         let sentry = match reader.secret(&SENTRY_DSN) {
             None => None,
             Some(text) => dsn(reader, &text),
         };
-        let otlp = if disabled? { Err("OTEL_SDK_DISABLED is true") } else { otlp? };
+        let otlp = if disabled { Err("OTEL_SDK_DISABLED is true") } else { otlp? };
         let environment = environment?;
         let json = format.map_or(environment == "production", |format| format == "json");
-        Some(Self { filter: filter?, json, environment, otlp, sentry })
+        let (trusted, ignored) = (trusted?, standard.ignored());
+        Some(Self { filter: filter?, json, environment, otlp, trusted, ignored, sentry })
     }
 }
 
@@ -171,5 +191,16 @@ mod tests {
         assert!(read(&[endpoint]).expect("an endpoint").otlp.is_ok());
         assert!(read(&[endpoint, ("OTEL_SDK_DISABLED", "true")]).expect("disabled").otlp.is_err());
         assert!(read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "x y"), ("OTEL_SDK_DISABLED", "true")]).is_err());
+    }
+
+    #[test]
+    fn a_setting_with_a_standard_name_is_read_by_the_standards_rules() {
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317");
+        for (value, is_on, ignored) in
+            [("True", false, 0), ("TRUE", false, 0), ("false", true, 0), ("1", true, 1), ("yes", true, 1)]
+        {
+            let config = read(&[endpoint, ("OTEL_SDK_DISABLED", value)]).expect(value);
+            assert_eq!((config.otlp.is_ok(), config.ignored.len()), (is_on, ignored), "{value}");
+        }
     }
 }

@@ -2,34 +2,40 @@
 
 use http::HeaderValue;
 use opentelemetry::{
-    TraceFlags,
-    propagation::{Extractor, TextMapPropagator},
+    Context, TraceFlags,
     trace::{SpanContext, TraceContextExt},
 };
-use opentelemetry_http::HeaderExtractor;
-use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tracing::{Dispatch, Span, span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{Registry, registry::LookupSpan};
 
-const TRACE_PARENT: &str = "traceparent";
-const TRACE_STATE: &str = "tracestate";
+use super::{
+    sampling::Port,
+    trace_context::{self, TRACE_PARENT, TRACE_STATE},
+};
 
-/// Makes the span a child of the context in the headers. To be done before it is entered, or looked at.
-pub fn continue_trace(span: &Span, headers: &http::HeaderMap) {
-    let parent = TraceContextPropagator::new().extract(&HeaderExtractor(headers));
-    // Without a subscriber there is nothing to set it on.
-    let _ = span.set_parent(parent);
+/// Makes the span a child of the context in the headers of what arrived at this port. To be done before it is entered, or looked at.
+pub fn continue_trace(span: &Span, headers: &http::HeaderMap, port: Port) {
+    if let Some(place) = trace_context::of_headers(headers) {
+        // Without a subscriber there is nothing to set it on.
+        let _ = span.set_parent(Context::new().with_remote_span_context(place).with_value(port));
+    }
+}
+
+/// The headers that carry on a trace where nothing is traced here: the caller's own, if they are of the form.
+pub fn passed_on(headers: &http::HeaderMap) -> impl Iterator<Item = (&'static str, HeaderValue)> {
+    let place = trace_context::of_headers(headers);
+    // The span stays the caller's, since there is none of ours.
+    let carried = place.into_iter().flat_map(|place| carried_of(&place));
+    carried.filter_map(|(name, value)| Some((name, HeaderValue::try_from(value).ok()?)))
 }
 
 /// Makes the span a child of a stored context, and links it to it: what it does was put off there.
 pub(super) fn resume_trace(span: &Span, trace_parent: &str) {
-    let parent = TraceContextPropagator::new().extract(&TraceParent(trace_parent));
-    let context = parent.span().span_context().clone();
-    let _ = span.set_parent(parent);
-    if context.is_valid() {
-        span.add_link(context);
+    if let Some(place) = trace_context::of_text(trace_parent) {
+        let _ = span.set_parent(Context::new().with_remote_span_context(place.clone()));
+        span.add_link(place);
     }
 }
 
@@ -120,16 +126,4 @@ fn trace_parent(place: &SpanContext) -> String {
     let (trace, span) = (place.trace_id().to_bytes(), place.span_id().to_bytes());
     let flags = (place.trace_flags() & TraceFlags::SAMPLED).to_u8();
     format!("00-{:032x}-{:016x}-{flags:02x}", u128::from_be_bytes(trace), u64::from_be_bytes(span))
-}
-
-struct TraceParent<'a>(&'a str);
-
-impl Extractor for TraceParent<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        (key == TRACE_PARENT).then_some(self.0)
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        vec![TRACE_PARENT]
-    }
 }

@@ -7,6 +7,7 @@ use tracing::{Span, field::Empty};
 use super::{
     context::{continue_trace, is_recorded, resume_trace},
     record::Place,
+    sampling::Port,
 };
 use crate::{access, grpc_code};
 
@@ -28,7 +29,7 @@ pub(crate) fn rpc_server_span(service: &str, path: &str, headers: &HeaderMap, re
         error.type = Empty,
         request.id = request_id,
     );
-    continue_trace(&span, headers);
+    continue_trace(&span, headers, Port::Grpc);
     span
 }
 

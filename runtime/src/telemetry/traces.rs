@@ -20,6 +20,7 @@ use super::{
     fields,
     otlp::{Receiver, Resources, refusal},
     pipeline::{Destination, Queue, Refusal},
+    sampling::Sampling,
 };
 use crate::redact;
 
@@ -32,7 +33,7 @@ pub(super) const BATCH: usize = 512;
 const SCOPE: &str = "levqor";
 
 /// What makes spans: recorded as the sampler says where somebody takes them, else only given ids.
-pub(super) fn provider(queue: Option<(Queue<SpanData>, Sampler)>) -> SdkTracerProvider {
+pub(super) fn provider(queue: Option<(Queue<SpanData>, Sampling)>) -> SdkTracerProvider {
     // The resource is written by the destination, which knows the services of the process.
     match queue {
         None => SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOff).build(),

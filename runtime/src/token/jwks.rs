@@ -1,17 +1,19 @@
 //! The identity provider's keys: fetched when they are needed, kept while they are good.
 
 use std::{
-    collections::HashMap,
     str::FromStr,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{
     Algorithm, DecodingKey,
-    jwk::{AlgorithmParameters, EllipticCurve, JwkSet},
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse},
 };
+use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::TokenError;
@@ -47,12 +49,31 @@ impl FromStr for JwksUrl {
     }
 }
 
-type Keys = HashMap<String, (DecodingKey, Algorithm)>;
+/// The smallest RSA key that may sign (RFC 7518, 3.3), in bits.
+const RSA_AT_LEAST: usize = 2048;
+/// Keys that are tried at most for a token that does not name its own.
+const MOST_TRIED: usize = 16;
+
+/// A key that verifies tokens.
+#[derive(Clone)]
+pub(super) struct Key {
+    kid: Option<String>,
+    /// What verifies.
+    pub(super) key: DecodingKey,
+    /// The one algorithm that it is for.
+    pub(super) algorithm: Algorithm,
+}
+
+/// A key set. Each key is read by itself: one that we cannot read must not cost the others (RFC 7517, 5).
+#[derive(Deserialize)]
+struct KeySet {
+    keys: Vec<Value>,
+}
 
 /// The keys, and when they were fetched.
 #[derive(Clone, Default)]
 struct Fetched {
-    keys: Arc<Keys>,
+    keys: Arc<Vec<Key>>,
     time: Option<DateTime<Utc>>,
 }
 
@@ -69,22 +90,41 @@ impl Jwks {
         Self { url, clock, fetched: RwLock::default(), tried: Mutex::default() }
     }
 
-    /// The key of this id with the algorithm it is for. A token must name its key. Keys that are known and not old are
-    /// given at once, whatever else is being fetched.
-    pub(super) async fn key(&self, kid: Option<&str>) -> Result<(DecodingKey, Algorithm), TokenError> {
-        let kid = kid.ok_or(TokenError::UnknownKey)?;
+    /// The keys of this id. Keys that are known and not old are given at once, whatever else is being fetched.
+    pub(super) async fn of_id(&self, kid: &str) -> Result<Vec<Key>, TokenError> {
+        self.find(|key| key.kid.as_deref() == Some(kid)).await
+    }
+
+    /// The keys for this algorithm: one of them may have signed a token that does not name its key.
+    pub(super) async fn of_algorithm(&self, algorithm: Algorithm) -> Result<Vec<Key>, TokenError> {
+        let mut keys = self.find(|key| key.algorithm == algorithm).await?;
+        keys.truncate(MOST_TRIED);
+        Ok(keys)
+    }
+
+    /// Fetches the keys again, as if they were old: none of the known ones fits.
+    pub(super) async fn refresh(&self) {
+        // Where the provider is away, the known keys are all there is.
+        let _ = self.fetch_once(&self.known()).await;
+    }
+
+    /// The keys that fit: one at least.
+    async fn find(&self, fits: impl Fn(&Key) -> bool) -> Result<Vec<Key>, TokenError> {
         let known = self.known();
-        if let Some(key) = known.keys.get(kid).filter(|_| self.is_younger(&known, FRESH)) {
-            return Ok(key.clone());
+        let fitting = |of: &Fetched| of.keys.iter().filter(|key| fits(key)).cloned().collect::<Vec<_>>();
+        let found = fitting(&known);
+        if !found.is_empty() && self.is_younger(&known, FRESH) {
+            return Ok(found);
         }
         let fetched = self.fetch_once(&known).await;
         let now_known = self.known();
-        match (now_known.keys.get(kid), fetched) {
+        let found = fitting(&now_known);
+        match fetched {
             // While the provider is away its old keys stay good, for a while: it cannot have signed with newer ones.
-            (Some(key), _) if self.is_younger(&now_known, USABLE) => Ok(key.clone()),
-            (_, Err(error)) => Err(TokenError::KeysUnavailable(Some(error))),
-            (_, Ok(())) if now_known.time.is_none() => Err(TokenError::KeysUnavailable(None)),
-            (_, Ok(())) => Err(TokenError::UnknownKey),
+            _ if !found.is_empty() && self.is_younger(&now_known, USABLE) => Ok(found),
+            Err(error) => Err(TokenError::KeysUnavailable(Some(error))),
+            Ok(()) if now_known.time.is_none() => Err(TokenError::KeysUnavailable(None)),
+            Ok(()) => Err(TokenError::UnknownKey),
         }
     }
 
@@ -109,23 +149,74 @@ impl Jwks {
         Ok(())
     }
 
-    pub(super) async fn fetch(&self) -> Result<Keys, reqwest::Error> {
+    pub(super) async fn fetch(&self) -> Result<Vec<Key>, reqwest::Error> {
         let request = http_client()?.get(self.url.0.clone()).timeout(Duration::from_secs(3));
-        let set: JwkSet = request.send().await?.error_for_status()?.json().await?;
-        let usable = set.keys.iter().filter_map(|jwk| {
-            let algorithm = match &jwk.algorithm {
-                AlgorithmParameters::RSA(_) => Algorithm::RS256,
-                AlgorithmParameters::EllipticCurve(curve) if curve.curve == EllipticCurve::P256 => {
-                    Algorithm::ES256
-                }
-                AlgorithmParameters::OctetKeyPair(pair) if pair.curve == EllipticCurve::Ed25519 => {
-                    Algorithm::EdDSA
-                }
-                _ => return None,
-            };
-            let key = DecodingKey::from_jwk(jwk).ok()?;
-            Some((jwk.common.key_id.clone()?, (key, algorithm)))
-        });
-        Ok(usable.collect())
+        let set: KeySet = request.send().await?.error_for_status()?.json().await?;
+        Ok(set.keys.into_iter().filter_map(usable).collect())
+    }
+}
+
+/// The key, if it may verify signatures of an algorithm that we accept.
+fn usable(jwk: Value) -> Option<Key> {
+    let jwk: Jwk = serde_json::from_value(jwk).ok()?;
+    let (algorithm, named) = match &jwk.algorithm {
+        AlgorithmParameters::RSA(rsa) if bits(&rsa.n)? >= RSA_AT_LEAST => {
+            (Algorithm::RS256, KeyAlgorithm::RS256)
+        }
+        AlgorithmParameters::EllipticCurve(curve) if curve.curve == EllipticCurve::P256 => {
+            (Algorithm::ES256, KeyAlgorithm::ES256)
+        }
+        AlgorithmParameters::OctetKeyPair(pair) if pair.curve == EllipticCurve::Ed25519 => {
+            (Algorithm::EdDSA, KeyAlgorithm::EdDSA)
+        }
+        _ => return None,
+    };
+    // What a key says of its own use binds us (RFC 7517, 4.2 to 4.4).
+    let common = &jwk.common;
+    let signs = common.public_key_use.as_ref().is_none_or(|of| *of == PublicKeyUse::Signature);
+    let verifies = common.key_operations.as_ref().is_none_or(|of| of.contains(&KeyOperations::Verify));
+    let for_it = common.key_algorithm.is_none_or(|of| of == named);
+    if !(signs && verifies && for_it) {
+        return None;
+    }
+    Some(Key { kid: common.key_id.clone(), key: DecodingKey::from_jwk(&jwk).ok()?, algorithm })
+}
+
+/// How many bits a number has (RFC 7518, 2, Base64urlUInt).
+fn bits(number: &str) -> Option<usize> {
+    let bytes = URL_SAFE_NO_PAD.decode(number).ok()?;
+    let zeros = bytes.iter().position(|byte| *byte != 0)?;
+    let first = bytes.get(zeros)?;
+    let leading = usize::try_from(first.leading_zeros()).ok()?;
+    Some((bytes.len() - zeros) * 8 - leading)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// An RSA key of so many bytes, the first of which is this.
+    fn rsa(first: u8, bytes: usize, zeros: usize) -> Value {
+        let mut modulus = vec![0; zeros];
+        modulus.push(first);
+        modulus.resize(zeros + bytes, 0xff);
+        json!({"kty": "RSA", "kid": "rsa", "e": "AQAB", "n": URL_SAFE_NO_PAD.encode(modulus)})
+    }
+
+    #[test]
+    fn an_rsa_key_that_is_too_short_is_not_used() {
+        for (key, is_used) in [
+            (rsa(0x80, 256, 0), true),
+            (rsa(0xff, 512, 0), true),
+            (rsa(0x7f, 256, 0), false),
+            (rsa(0xff, 128, 0), false),
+            (rsa(0xff, 128, 128), false),
+            (json!({"kty": "RSA", "kid": "rsa", "e": "AQAB", "n": "AAAA"}), false),
+            (json!({"kty": "RSA", "kid": "rsa", "e": "AQAB", "n": "not base64url!"}), false),
+        ] {
+            assert_eq!(usable(key.clone()).is_some(), is_used, "{key}");
+        }
     }
 }

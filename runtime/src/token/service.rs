@@ -1,13 +1,16 @@
 //! Service tokens: HS256 with the mesh's key, one minute long, for one callee.
 
-use std::{collections::HashMap, sync::Mutex};
+use std::{collections::HashMap, num::NonZero, sync::Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::{LEEWAY_S, SERVICE_TYP, TokenError};
+use super::{
+    SERVICE_TYP, TokenError,
+    claims::{self, Life, NumericDate},
+};
 use crate::{
     clock::Clock,
     config::{Reader, Setting},
@@ -25,18 +28,33 @@ const MESH_KEY: Setting = Setting::secret(
     "Signs the tokens of calls between services: at least 32 characters. A comma-separated list: the first signs, all are accepted.",
 );
 
-/// The mesh's keys: the first signs, all are accepted.
-pub struct MeshKeys(Vec<SecretString>);
+const LONGEST: Setting = Setting::plain(
+    "LEVQOR_MESH_TOKEN_MAX_LIFETIME_S",
+    Some("300"),
+    "How long the tokens of calls between services may live at most, from `iat` to `exp`, in seconds: 60 or more, which is how long ours live.",
+);
+
+/// The mesh's keys: the first signs, all are accepted. And how long what they sign may live.
+pub struct MeshKeys {
+    keys: Vec<SecretString>,
+    longest: TimeDelta,
+}
 
 impl MeshKeys {
     /// The setting.
     #[must_use]
     pub fn settings() -> Vec<Setting> {
-        vec![MESH_KEY]
+        vec![MESH_KEY, LONGEST]
     }
 
     /// Reads the setting. None only with a problem noted.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let expected = "a number of seconds, 60 or more";
+        let longest: Option<NonZero<u32>> = reader.defaulted(&LONGEST, expected);
+        let longest = longest.map(|longest| TimeDelta::seconds(longest.get().into()));
+        if longest.is_some_and(|longest| longest < LIFE) {
+            reader.problem(&LONGEST, format!("expected {expected}"));
+        }
         let keys = reader.secrets(&MESH_KEY);
         if keys.is_empty() {
             reader.problem(&MESH_KEY, "is not set; expected a random text of at least 32 characters");
@@ -46,24 +64,36 @@ impl MeshKeys {
             reader.problem(&MESH_KEY, "expected at least 32 characters in each key");
             return None;
         }
-        Some(Self(keys))
+        Some(Self { keys, longest: longest? })
     }
 }
 
-#[derive(Clone, Serialize, Deserialize)]
-struct Claims {
-    iss: String,
-    sub: String,
-    aud: String,
+/// A token's claims, as we write them.
+#[derive(Serialize)]
+struct Signed<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    aud: &'a str,
     iat: i64,
     exp: i64,
 }
 
-impl Claims {
-    fn fresh(&self, now: DateTime<Utc>) -> bool {
-        let now = now.timestamp();
-        self.exp > now - LEEWAY_S && self.iat < now + LEEWAY_S
-    }
+/// A token's claims, as we read them. The library has looked at `iss` and `aud`.
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+    iat: NumericDate,
+    exp: NumericDate,
+    #[serde(default)]
+    nbf: Option<NumericDate>,
+}
+
+/// What a good token says.
+#[derive(Clone)]
+struct Verified {
+    service: String,
+    audience: String,
+    life: Life,
 }
 
 /// Caller and callee.
@@ -73,11 +103,12 @@ type Pair = (String, String);
 pub struct ServiceTokens {
     sign: EncodingKey,
     accept: Vec<DecodingKey>,
+    longest: TimeDelta,
     clock: Clock,
     minted: Mutex<HashMap<Pair, (DateTime<Utc>, SecretString)>>,
     /// What tokens say that were found good: callers use each for many calls, and the signature costs more than the rest
     /// of admission. Whether they are still fresh is asked every time.
-    verified: Mutex<HashMap<String, Claims>>,
+    verified: Mutex<HashMap<String, Verified>>,
 }
 
 impl ServiceTokens {
@@ -85,10 +116,11 @@ impl ServiceTokens {
     #[must_use]
     pub fn new(keys: &MeshKeys, clock: Clock) -> Self {
         let bytes = |key: &SecretString| key.expose_secret().as_bytes().to_vec();
-        let first = keys.0.first().map(bytes).unwrap_or_default();
+        let first = keys.keys.first().map(bytes).unwrap_or_default();
         Self {
             sign: EncodingKey::from_secret(&first),
-            accept: keys.0.iter().map(|key| DecodingKey::from_secret(&bytes(key))).collect(),
+            accept: keys.keys.iter().map(|key| DecodingKey::from_secret(&bytes(key))).collect(),
+            longest: keys.longest,
             clock,
             minted: Mutex::default(),
             verified: Mutex::default(),
@@ -106,15 +138,10 @@ impl ServiceTokens {
         {
             return Ok(token.clone());
         }
-        let mut header = Header::new(Algorithm::HS256);
+        let mut header = jsonwebtoken::Header::new(Algorithm::HS256);
         header.typ = Some(SERVICE_TYP.to_owned());
-        let claims = Claims {
-            iss: ISSUER.to_owned(),
-            sub: pair.0.clone(),
-            aud: pair.1.clone(),
-            iat: now.timestamp(),
-            exp: (now + LIFE).timestamp(),
-        };
+        let claims =
+            Signed { iss: ISSUER, sub: from, aud: to, iat: now.timestamp(), exp: (now + LIFE).timestamp() };
         let token = jsonwebtoken::encode(&header, &claims, &self.sign).map_err(TokenError::Invalid)?;
         let token = SecretString::from(token);
         minted.insert(pair, (now, token.clone()));
@@ -125,18 +152,21 @@ impl ServiceTokens {
     #[must_use]
     pub fn recall(&self, token: &str, audience: &str) -> Option<String> {
         let verified = self.verified.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let claims = verified.get(token)?;
-        (claims.aud == audience && claims.fresh(self.clock.now())).then(|| claims.sub.clone())
+        let known = verified.get(token)?;
+        (known.audience == audience && self.is_good(known.life)).then(|| known.service.clone())
     }
 
-    fn remember(&self, token: &str, claims: &Claims) {
-        let now = self.clock.now();
+    fn is_good(&self, life: Life) -> bool {
+        life.check(self.clock.now(), self.longest).is_ok()
+    }
+
+    fn remember(&self, token: &str, known: Verified) {
         let mut verified = self.verified.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if verified.len() >= MOST_VERIFIED {
-            verified.retain(|_, claims| claims.fresh(now));
+            verified.retain(|_, known| self.is_good(known.life));
         }
         if verified.len() < MOST_VERIFIED {
-            verified.insert(token.to_owned(), claims.clone());
+            verified.insert(token.to_owned(), known);
         }
     }
 
@@ -151,31 +181,39 @@ impl ServiceTokens {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[audience]);
-        validation.set_required_spec_claims(&["iss", "sub", "aud", "exp"]);
+        validation.set_required_spec_claims(&["iss", "sub", "aud"]);
         // The mesh's clock decides, below: it can be moved in tests.
         validation.validate_exp = false;
         let mut failure = TokenError::UnknownKey;
         for key in &self.accept {
             match jsonwebtoken::decode::<Claims>(token, key, &validation) {
-                Ok(data) if data.claims.fresh(self.clock.now()) => {
-                    self.remember(token, &data.claims);
-                    return Ok(data.claims.sub);
-                }
-                Ok(_) => return Err(TokenError::Expired),
+                Ok(data) => return self.admit(token, audience, data.claims),
                 Err(error) => failure = TokenError::Invalid(error),
             }
         }
         Err(failure)
     }
+
+    fn admit(&self, token: &str, audience: &str, claims: Claims) -> Result<String, TokenError> {
+        let life = Life {
+            issued: Some(claims.iat),
+            not_before: claims.nbf.or(Some(claims.iat)),
+            expires: claims.exp,
+        };
+        life.check(self.clock.now(), self.longest)?;
+        let service = claims::subject(claims.sub)?;
+        self.remember(token, Verified { service: service.clone(), audience: audience.to_owned(), life });
+        Ok(service)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::LEEWAY, *};
 
     fn tokens(keys: &[&str], clock: &Clock) -> ServiceTokens {
         let keys = keys.iter().map(|key| SecretString::from((*key).to_owned())).collect();
-        ServiceTokens::new(&MeshKeys(keys), clock.clone())
+        ServiceTokens::new(&MeshKeys { keys, longest: TimeDelta::minutes(5) }, clock.clone())
     }
 
     const OLD: &str = "an old mesh key of thirty-two characters";
@@ -190,7 +228,7 @@ mod tests {
             assert_eq!(tokens.verify(token.expose_secret(), "billing").expect("valid"), "gateway");
             assert!(tokens.verify(token.expose_secret(), "notifications").is_err());
         }
-        clock.advance(TimeDelta::seconds(60 + LEEWAY_S + 1));
+        clock.advance(LIFE + LEEWAY + TimeDelta::seconds(1));
         assert!(matches!(tokens.verify(token.expose_secret(), "billing"), Err(TokenError::Expired)));
         assert!(
             tokens.verify(tokens.mint("gateway", "billing").expect("new").expose_secret(), "billing").is_ok()

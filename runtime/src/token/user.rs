@@ -1,20 +1,25 @@
 //! Users' tokens: JWTs of the website's identity provider.
 
-use std::collections::BTreeSet;
+use std::num::NonZero;
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use chrono::TimeDelta;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
-    LEEWAY_S, TokenError,
-    jwks::{Jwks, JwksUrl},
+    TokenError,
+    claims::{self, Life, NumericDate},
+    header::{Header, Kind},
+    jwks::{Jwks, JwksUrl, Key},
 };
 use crate::{
     check::{self, Check, Finding},
     clock::Clock,
     config::{Reader, Setting},
     context::{Role, User},
+    email::Email,
 };
 
 const JWT_SECRET: Setting = Setting::secret(
@@ -33,6 +38,11 @@ const ISSUER: Setting = Setting::plain(
 );
 const AUDIENCE: Setting =
     Setting::plain("LEVQOR_JWT_AUDIENCE", Some("levqor"), "The audience that users' tokens must name.");
+const LONGEST: Setting = Setting::plain(
+    "LEVQOR_JWT_MAX_LIFETIME_S",
+    Some("86400"),
+    "How long users' tokens may live at most, in seconds: from `iat` to `exp`, or from now where there is no `iat`. Others are refused.",
+);
 
 /// How users' tokens are verified.
 #[derive(Clone)]
@@ -41,13 +51,14 @@ pub struct UserTokensConfig {
     jwks: Option<JwksUrl>,
     issuer: String,
     audience: String,
+    longest: TimeDelta,
 }
 
 impl UserTokensConfig {
     /// The settings.
     #[must_use]
     pub fn settings() -> Vec<Setting> {
-        vec![JWT_SECRET, JWKS_URL, ISSUER, AUDIENCE]
+        vec![JWT_SECRET, JWKS_URL, ISSUER, AUDIENCE, LONGEST]
     }
 
     /// Reads the settings. None only with a problem noted.
@@ -56,6 +67,7 @@ impl UserTokensConfig {
         let jwks: Option<JwksUrl> = reader.optional(&JWKS_URL, "an https URL (http on loopback only)");
         let issuer = reader.defaulted(&ISSUER, "a text");
         let audience = reader.defaulted(&AUDIENCE, "a text");
+        let longest = longest_user_token(reader);
         if secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < 32) {
             reader.problem(&JWT_SECRET, "expected at least 32 characters");
         }
@@ -65,7 +77,7 @@ impl UserTokensConfig {
                 "is not set, nor is LEVQOR_JWKS_URL: no user's token could be verified",
             );
         }
-        Some(Self { secret, jwks, issuer: issuer?, audience: audience? })
+        Some(Self { secret, jwks, issuer: issuer?, audience: audience?, longest: longest? })
     }
 }
 
@@ -82,7 +94,7 @@ impl UserTokensConfig {
         Check::new(name, "GET LEVQOR_JWKS_URL", async move {
             match Jwks::new(url, Clock::default()).fetch().await {
                 Ok(keys) if keys.is_empty() => {
-                    Finding::failed("no key of RS256, ES256 or EdDSA with an id is there")
+                    Finding::failed("no key that may verify RS256, ES256 or EdDSA is there")
                 }
                 Ok(keys) => Finding::on(format!("{} keys that verify tokens", keys.len())),
                 Err(error) => match error.status() {
@@ -94,20 +106,21 @@ impl UserTokensConfig {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+/// What a token says. The library has looked at `iss` and `aud`.
+#[derive(Deserialize)]
 struct Claims {
     sub: String,
-    exp: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    nbf: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    email: Option<String>,
+    exp: NumericDate,
     #[serde(default)]
-    email_verified: bool,
+    nbf: Option<NumericDate>,
     #[serde(default)]
-    roles: BTreeSet<String>,
-    iss: String,
-    aud: serde_json::Value,
+    iat: Value,
+    #[serde(default)]
+    email: Value,
+    #[serde(default)]
+    email_verified: Value,
+    #[serde(default)]
+    roles: Value,
 }
 
 /// Verifies users' tokens.
@@ -116,6 +129,7 @@ pub struct UserTokens {
     jwks: Option<Jwks>,
     issuer: String,
     audience: String,
+    longest: TimeDelta,
     clock: Clock,
 }
 
@@ -128,56 +142,98 @@ impl UserTokens {
             jwks: config.jwks.clone().map(|url| Jwks::new(url, clock.clone())),
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
+            longest: config.longest,
             clock,
         }
     }
 
     /// The person that the token was issued to.
     pub async fn verify(&self, token: &str) -> Result<User, TokenError> {
-        if super::is_service_token(token)? {
+        let header = Header::read(token)?;
+        if header.kind == Kind::Service {
             return Err(TokenError::WrongKind);
         }
-        let header = jsonwebtoken::decode_header(token).map_err(TokenError::Invalid)?;
-        let claims = match (header.alg, &self.secret, &self.jwks) {
+        let claims = match (header.algorithm, &self.secret, &self.jwks) {
             (Algorithm::HS256, Some(secret), _) => self.decode(token, secret, Algorithm::HS256)?,
             (Algorithm::RS256 | Algorithm::ES256 | Algorithm::EdDSA, _, Some(jwks)) => {
-                let (key, algorithm) = jwks.key(header.kid.as_deref()).await?;
-                if algorithm != header.alg {
-                    return Err(TokenError::Algorithm);
-                }
-                self.decode(token, &key, algorithm)?
+                self.decode_by(jwks, token, &header).await?
             }
             _ => return Err(TokenError::Algorithm),
         };
-        let now = self.clock.now().timestamp();
-        if claims.exp <= now - LEEWAY_S || claims.nbf.is_some_and(|nbf| nbf > now + LEEWAY_S) {
-            return Err(TokenError::Expired);
-        }
+        let issued = NumericDate::of(&claims.iat);
+        let life = Life { issued, not_before: claims.nbf, expires: claims.exp };
+        life.check(self.clock.now(), self.longest)?;
         // Roles that we do not know give nothing.
-        let role = if claims.roles.contains("admin") {
+        let roles = claims::names(&claims.roles);
+        let role = if roles.contains("admin") {
             Role::Admin
-        } else if claims.roles.contains("staff") {
+        } else if roles.contains("staff") {
             Role::Staff
         } else {
             Role::Customer
         };
-        let email = claims.email.and_then(|email| email.parse().ok());
-        Ok(User { sub: claims.sub, email, email_verified: claims.email_verified, role })
+        let email = claims.email.as_str().and_then(|email| email.parse().ok());
+        let email_verified = claims::is_true(&claims.email_verified);
+        Ok(User { sub: claims::subject(claims.sub)?, email, email_verified, role })
+    }
+
+    /// Verifies a token with the provider's keys: the one that it names, or else each that it may be signed by.
+    async fn decode_by(&self, jwks: &Jwks, token: &str, header: &Header) -> Result<Claims, TokenError> {
+        let Some(kid) = &header.kid else {
+            let keys = jwks.of_algorithm(header.algorithm).await?;
+            match self.decode_with(token, &keys) {
+                // Perhaps the provider has a new key.
+                Err(TokenError::Invalid(_)) => jwks.refresh().await,
+                other => return other,
+            }
+            return self.decode_with(token, &jwks.of_algorithm(header.algorithm).await?);
+        };
+        let mut keys = jwks.of_id(kid).await?;
+        keys.retain(|key| key.algorithm == header.algorithm);
+        if keys.is_empty() { Err(TokenError::Algorithm) } else { self.decode_with(token, &keys) }
+    }
+
+    /// What the token says, if one of these keys signed it.
+    fn decode_with(&self, token: &str, keys: &[Key]) -> Result<Claims, TokenError> {
+        let mut failure = TokenError::UnknownKey;
+        for Key { key, algorithm, .. } in keys {
+            match self.decode(token, key, *algorithm) {
+                Ok(claims) => return Ok(claims),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
     }
 
     fn decode(&self, token: &str, key: &DecodingKey, algorithm: Algorithm) -> Result<Claims, TokenError> {
         let mut validation = Validation::new(algorithm);
         validation.set_issuer(&[&self.issuer]);
         validation.set_audience(&[&self.audience]);
-        validation.set_required_spec_claims(&["iss", "aud", "exp", "sub"]);
+        validation.set_required_spec_claims(&["iss", "aud", "sub"]);
         // The mesh's clock decides: it can be moved in tests.
         validation.validate_exp = false;
         let data = jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(TokenError::Invalid)?;
-        if data.claims.sub.is_empty() {
-            return Err(TokenError::UnknownKey);
-        }
         Ok(data.claims)
     }
+}
+
+/// Reads how long a user's token may live. None only with a problem noted.
+pub fn longest_user_token(reader: &mut Reader<'_>) -> Option<TimeDelta> {
+    let longest: NonZero<u32> = reader.defaulted(&LONGEST, "a number of seconds, 1 or more")?;
+    Some(TimeDelta::seconds(longest.get().into()))
+}
+
+/// A token's claims, as we write them.
+#[derive(Serialize)]
+struct Signed<'a> {
+    sub: &'a str,
+    exp: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+    email_verified: bool,
+    roles: &'a [&'a str],
+    iss: &'a str,
+    aud: &'a str,
 }
 
 /// Signs a user's token with the shared secret, as the website would: for `levqor token`, and for tests.
@@ -188,23 +244,22 @@ pub fn sign_with_secret(
     audience: &str,
     expires_at: i64,
 ) -> Result<SecretString, TokenError> {
-    let roles = match user.role {
-        Role::Customer => BTreeSet::new(),
-        Role::Staff => BTreeSet::from(["staff".to_owned()]),
-        Role::Admin => BTreeSet::from(["admin".to_owned()]),
+    let roles: &[&str] = match user.role {
+        Role::Customer => &[],
+        Role::Staff => &["staff"],
+        Role::Admin => &["admin"],
     };
-    let claims = Claims {
-        sub: user.sub.clone(),
+    let claims = Signed {
+        sub: &user.sub,
         exp: expires_at,
-        nbf: None,
-        email: user.email.as_ref().map(|email| email.as_str().to_owned()),
+        email: user.email.as_ref().map(Email::as_str),
         email_verified: user.email_verified,
         roles,
-        iss: issuer.to_owned(),
-        aud: serde_json::Value::String(audience.to_owned()),
+        iss: issuer,
+        aud: audience,
     };
     let key = EncodingKey::from_secret(secret.expose_secret().as_bytes());
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key)
+    jsonwebtoken::encode(&jsonwebtoken::Header::new(Algorithm::HS256), &claims, &key)
         .map(SecretString::from)
         .map_err(TokenError::Invalid)
 }

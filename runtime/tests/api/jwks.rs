@@ -50,8 +50,12 @@ impl Key {
     }
 
     fn token(&self, kid: &str) -> String {
+        self.token_of(Some(kid))
+    }
+
+    fn token_of(&self, kid: Option<&str>) -> String {
         let mut header = Header::new(self.algorithm);
-        header.kid = Some(kid.to_owned());
+        header.kid = kid.map(str::to_owned);
         let expires = Clock::default().now().timestamp() + 1_000_000;
         let claims = json!({"sub": "alice", "iss": "https://levqor.ai", "aud": "levqor", "exp": expires, "roles": ["staff"]});
         jsonwebtoken::encode(&header, &claims, &self.sign).expect("a token")
@@ -67,7 +71,11 @@ struct Provider {
 
 impl Provider {
     async fn start(keys: &[&Key]) -> Self {
-        let keys = Arc::new(Mutex::new(Some(keys.iter().map(|key| key.public()).collect())));
+        Self::of(keys.iter().map(|key| key.public()).collect()).await
+    }
+
+    async fn of(keys: Vec<Value>) -> Self {
+        let keys = Arc::new(Mutex::new(Some(keys)));
         let fetches = Arc::new(AtomicUsize::new(0));
         let (served, counted) = (Arc::clone(&keys), Arc::clone(&fetches));
         let answer = move || async move {
@@ -88,6 +96,8 @@ impl Provider {
         let env = Env::from_pairs([
             ("LEVQOR_JWKS_URL", self.url.as_str()),
             ("LEVQOR_JWT_SECRET", "a shared secret which is long enough for HS256"),
+            // These tests move the clock by more than a day.
+            ("LEVQOR_JWT_MAX_LIFETIME_S", "1000000"),
         ]);
         let mut reader = Reader::new(&env);
         let config = UserTokensConfig::read(&mut reader);
@@ -164,4 +174,86 @@ async fn without_any_keys_tokens_cannot_be_verified_and_the_provider_is_asked_se
     *provider.keys.lock().await = Some(vec![key.public()]);
     clock.advance(TimeDelta::seconds(11));
     tokens.verify(&key.token("ed")).await.expect("the provider is back");
+}
+
+/// The key's public part with these members added or replaced; null takes one away.
+fn changed(key: &Key, members: &Value) -> Value {
+    let mut jwk = key.public();
+    for (name, value) in members.as_object().expect("members") {
+        let object = jwk.as_object_mut().expect("a jwk");
+        match value {
+            Value::Null => object.remove(name),
+            value => object.insert(name.clone(), value.clone()),
+        };
+    }
+    jwk
+}
+
+#[tokio::test]
+async fn a_key_is_used_only_for_what_it_says_it_is_for() {
+    let key = Key::ed25519("ed");
+    for (members, is_used) in [
+        (json!({"use": "sig"}), true),
+        (json!({"use": "enc"}), false),
+        (json!({"use": "other"}), false),
+        (json!({"key_ops": ["verify"]}), true),
+        (json!({"key_ops": ["sign", "verify"]}), true),
+        (json!({"key_ops": ["encrypt", "wrapKey"]}), false),
+        (json!({"key_ops": []}), false),
+        (json!({"alg": null}), true),
+        (json!({"alg": "ES256"}), false),
+        (json!({"alg": "RSA-OAEP"}), false),
+        (json!({"alg": "Something"}), false),
+    ] {
+        let provider = Provider::of(vec![changed(&key, &members)]).await;
+        let verified = provider.tokens(&Clock::default()).verify(&key.token("ed")).await;
+        assert_eq!(verified.is_ok(), is_used, "{members}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_read_does_not_cost_the_others() {
+    let key = Key::ed25519("ed");
+    let strange = [
+        json!({"kty": "NEW", "kid": "x"}),
+        json!({"kid": 7}),
+        json!("text"),
+        json!({"kty": "OKP", "crv": "X448", "x": "AA"}),
+    ];
+    let provider = Provider::of(strange.into_iter().chain([key.public()]).collect()).await;
+    provider.tokens(&Clock::default()).verify(&key.token("ed")).await.expect("the key that can be read");
+}
+
+#[tokio::test]
+async fn a_token_that_does_not_name_its_key_is_tried_with_those_of_its_algorithm() {
+    let (first, second, ec) = (Key::ed25519("first"), Key::ed25519("second"), Key::p256("ec"));
+    let mallory = Key::ed25519("mallory");
+    // A set of one key, which may itself have no name.
+    for members in [json!({}), json!({"kid": null})] {
+        let provider = Provider::of(vec![changed(&first, &members)]).await;
+        let tokens = provider.tokens(&Clock::default());
+        tokens.verify(&first.token_of(None)).await.expect("the one key there is");
+        assert!(tokens.verify(&mallory.token_of(None)).await.is_err(), "another's signature");
+    }
+    let provider = Provider::start(&[&first, &second, &ec]).await;
+    let tokens = provider.tokens(&Clock::default());
+    for key in [&first, &second, &ec] {
+        tokens.verify(&key.token_of(None)).await.expect(key.kid);
+    }
+    for _ in 0..20 {
+        assert!(tokens.verify(&mallory.token_of(None)).await.is_err());
+    }
+    assert_eq!(provider.fetches.load(Ordering::SeqCst), 1, "forged tokens must not hammer the provider");
+}
+
+#[tokio::test]
+async fn a_new_key_is_found_by_a_token_that_does_not_name_it() {
+    let (old, new) = (Key::ed25519("old"), Key::ed25519("new"));
+    let provider = Provider::start(&[&old]).await;
+    let clock = Clock::default();
+    let tokens = provider.tokens(&clock);
+    tokens.verify(&old.token_of(None)).await.expect("known");
+    *provider.keys.lock().await = Some(vec![new.public()]);
+    clock.advance(TimeDelta::seconds(11));
+    tokens.verify(&new.token_of(None)).await.expect("found");
 }

@@ -15,5 +15,6 @@ mod schedule;
 mod shared_commit;
 mod sink;
 mod status;
+mod tokens;
 mod tunnel;
 mod unreachable;

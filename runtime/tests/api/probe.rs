@@ -11,8 +11,8 @@ use levqor_proto::google::api::HttpBody;
 use levqor_proto::notifications::v1::{
     self as proto, DeliverMessageRequest, DeliverMessageResponse, GetMessagePreviewRequest,
     GetMessageRequest, GetMessageResponse, IngestResendEventRequest, IngestResendEventResponse,
-    ListMessagesRequest, ListMessagesResponse, ResolveMessageRequest, ResolveMessageResponse,
-    SendMessageRequest, SendMessageResponse,
+    ListMessagesRequest, ListMessagesResponse, ResendMessageRequest, ResendMessageResponse,
+    ResolveMessageRequest, ResolveMessageResponse, SendMessageRequest, SendMessageResponse,
     notifications_service_client::NotificationsServiceClient,
     notifications_service_server::{NotificationsService, NotificationsServiceServer},
 };
@@ -278,6 +278,12 @@ impl NotificationsService for Adapter {
         &self,
         _: Request<ResolveMessageRequest>,
     ) -> Result<Response<ResolveMessageResponse>, Status> {
+        Err(Status::unimplemented("not of the probe"))
+    }
+    async fn resend_message(
+        &self,
+        _: Request<ResendMessageRequest>,
+    ) -> Result<Response<ResendMessageResponse>, Status> {
         Err(Status::unimplemented("not of the probe"))
     }
     async fn ingest_resend_event(

@@ -1,5 +1,5 @@
 -- Stripe's events, as they came: verified and stored first, understood afterwards. The table is its own work list.
--- The key holds Stripe's instant as well as its id, so that the table can be partitioned by time.
+-- The id alone is the key, as at Stripe: an id that comes again with another instant or body is the same event.
 CREATE TABLE stripe_events (
     sequence bigint GENERATED ALWAYS AS IDENTITY,
     event_id text NOT NULL,
@@ -7,11 +7,13 @@ CREATE TABLE stripe_events (
     type text NOT NULL,
     api_version text,
     livemode boolean NOT NULL,
+    account text,
     object_id text,
     stripe_customer_id text,
     lease_key text NOT NULL,
     body bytea,
     state text NOT NULL DEFAULT 'PENDING',
+    ignore_reason text,
     attempts integer NOT NULL DEFAULT 0,
     replays integer NOT NULL DEFAULT 0,
     due_time timestamptz NOT NULL DEFAULT runtime.now(),
@@ -19,7 +21,7 @@ CREATE TABLE stripe_events (
     process_time timestamptz,
     failure text,
     trace_parent text NOT NULL DEFAULT '',
-    CONSTRAINT stripe_events_key PRIMARY KEY (event_id, create_time)
+    CONSTRAINT stripe_events_key PRIMARY KEY (event_id)
 );
 
 -- Whatever claims to be done with says when, and nothing else does; whatever is quarantined says why. A trigger, since
@@ -36,14 +38,15 @@ BEGIN
             WHEN 'QUARANTINED' THEN new.process_time IS NULL AND new.failure IS NOT NULL
             ELSE false
         END
-    ) OR new.attempts < 0 OR new.replays < 0 THEN
+    ) OR (new.ignore_reason IS NOT NULL AND new.state <> 'UNHEEDED')
+      OR new.attempts < 0 OR new.replays < 0 THEN
         RAISE check_violation USING
             MESSAGE = 'an event cannot be in this state', TABLE = 'stripe_events', CONSTRAINT = 'stripe_events_possible';
     END IF;
     RETURN new;
 END
 $$;
-CREATE TRIGGER stripe_events_possible BEFORE UPDATE OF state, process_time, failure, attempts, replays ON stripe_events
+CREATE TRIGGER stripe_events_possible BEFORE UPDATE OF state, ignore_reason, process_time, failure, attempts, replays ON stripe_events
     FOR EACH ROW EXECUTE FUNCTION refuse_impossible_stripe_event();
 
 -- An event as it arrives: an array of these is the only parameter of the statement that stores them. Never altered, since the
@@ -54,12 +57,14 @@ CREATE TYPE stripe_event_arrival AS (
     type text,
     api_version text,
     livemode boolean,
+    account text,
     object_id text,
     stripe_customer_id text,
     lease_key text,
     body bytea,
     trace_parent text,
-    state text
+    state text,
+    ignore_reason text
 );
 
 -- What the workers claim, oldest first, and what they load of one key.
@@ -68,8 +73,9 @@ CREATE INDEX stripe_events_pending_of_key ON stripe_events (lease_key, sequence)
 -- Lists, newest first.
 CREATE INDEX stripe_events_newest ON stripe_events (receive_time DESC);
 -- What a version that heeds more types than the one before takes up again; what the status counts, and the purge looks
--- through; and lists of one state or type. One index, since each costs every statement that writes.
-CREATE INDEX stripe_events_state_type ON stripe_events (state, type);
+-- through; and lists of one state or type. One index, since each costs every statement that writes. The reason stands last,
+-- so that looking for what is ignored for its type does not walk through what is ignored because it is not ours.
+CREATE INDEX stripe_events_state_type ON stripe_events (state, type, ignore_reason);
 -- What the purge looks for.
 CREATE INDEX stripe_events_to_purge ON stripe_events (process_time)
     WHERE process_time IS NOT NULL AND body IS NOT NULL;
@@ -81,11 +87,13 @@ COMMENT ON COLUMN stripe_events.create_time IS 'not personal';
 COMMENT ON COLUMN stripe_events.type IS 'not personal';
 COMMENT ON COLUMN stripe_events.api_version IS 'not personal';
 COMMENT ON COLUMN stripe_events.livemode IS 'not personal';
+COMMENT ON COLUMN stripe_events.account IS 'personal: IDENTIFIER; keep: 7y';
 COMMENT ON COLUMN stripe_events.object_id IS 'personal: PAYMENT; keep: 7y';
 COMMENT ON COLUMN stripe_events.stripe_customer_id IS 'personal: IDENTIFIER; keep: 7y';
 COMMENT ON COLUMN stripe_events.lease_key IS 'personal: IDENTIFIER; keep: 7y';
 COMMENT ON COLUMN stripe_events.body IS 'personal: PAYMENT; keep: 90d';
 COMMENT ON COLUMN stripe_events.state IS 'not personal';
+COMMENT ON COLUMN stripe_events.ignore_reason IS 'not personal';
 COMMENT ON COLUMN stripe_events.attempts IS 'not personal';
 COMMENT ON COLUMN stripe_events.replays IS 'not personal';
 COMMENT ON COLUMN stripe_events.due_time IS 'not personal';

@@ -21,6 +21,8 @@ CREATE TABLE orders (
     CONSTRAINT orders_state CHECK (state IN ('PENDING_PAYMENT', 'PAID', 'CANCELLED')),
     CONSTRAINT orders_currency CHECK (currency ~ '^[A-Z]{3}$'),
     CONSTRAINT orders_amount_not_negative CHECK (amount_minor >= 0),
+    -- A larger one cannot be shown: JSON numbers hold every integer below 2^53 exactly.
+    CONSTRAINT orders_amount_showable CHECK (amount_minor < 9007199254740992),
     CONSTRAINT orders_revisions_not_negative CHECK (revisions_left >= 0),
     -- Whatever claims to be paid says when, and nothing else does.
     CONSTRAINT orders_pay_time CHECK ((state = 'PAID') = (pay_time IS NOT NULL))

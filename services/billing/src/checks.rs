@@ -69,7 +69,7 @@ async fn account_of(stripe: Arc<Stripe>) -> Finding {
             None => Finding::on(format!("{}, {mode} mode", account.id)),
         },
         // A restricted key needs no such permission for anything that billing does.
-        Err(refused @ FetchError::NotAllowed) => Finding::warning(format!(
+        Err(refused @ FetchError::NotAllowed(403)) => Finding::warning(format!(
             "{refused}, {mode} mode: this key may not read the account, so whether that may take payments is not known"
         )),
         Err(error) => Finding::failed(error.to_string()),

@@ -9,6 +9,7 @@ use levqor_runtime::{
 use secrecy::{ExposeSecret, SecretString};
 
 pub(crate) use self::prices::Prices;
+use crate::{domain::stripe_event::ActsOn, stripe::livemode_of};
 
 const WEBHOOK_SECRET: Setting = Setting::secret(
     "STRIPE_WEBHOOK_SECRET",
@@ -21,12 +22,20 @@ const SECRET_KEY: Setting = Setting::secret(
 const API_BASE: Setting =
     Setting::plain("STRIPE_API_BASE", Some("https://api.stripe.com"), "Base URL of the Stripe API.");
 
+const LIVEMODE: Setting = Setting::plain(
+    "LEVQOR_STRIPE_LIVEMODE",
+    Some("true"),
+    "Which of Stripe's events are acted on without STRIPE_SECRET_KEY: `true` those of live mode, `false` those of test mode, `both` all; the others are journaled and ignored. With a key, the key's mode decides. Where it is not set, `levqor up` acts on both, unless LEVQOR_ENVIRONMENT is `production`.",
+);
+
 /// What billing was told.
 pub struct Config {
     /// `STRIPE_WEBHOOK_SECRET`: at least one.
     pub(crate) webhook_secrets: Vec<SecretString>,
     /// `STRIPE_SECRET_KEY`.
     pub(crate) secret_key: Option<SecretString>,
+    /// The modes whose events are acted on: the key's, else `LEVQOR_STRIPE_LIVEMODE`.
+    pub(crate) acts_on: ActsOn,
     /// `STRIPE_API_BASE`.
     pub(crate) api_base: ApiBase,
     /// `STRIPE_PRICE_…`: those that are set.
@@ -35,7 +44,7 @@ pub struct Config {
 
 /// Every setting, for `.env.example`.
 pub(crate) fn settings() -> Vec<Setting> {
-    let mut settings = vec![WEBHOOK_SECRET, SECRET_KEY, API_BASE];
+    let mut settings = vec![WEBHOOK_SECRET, SECRET_KEY, LIVEMODE, API_BASE];
     settings.extend(prices::settings());
     settings
 }
@@ -44,9 +53,18 @@ pub(crate) fn settings() -> Vec<Setting> {
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Config> {
     let webhook_secrets = webhook_secrets(reader);
     let secret_key = secret_key(reader);
+    let livemode = reader.defaulted(&LIVEMODE, "true, false or both");
+    let of_key = secret_key.as_ref().map(|key| ActsOn::Only(livemode_of(key)));
+    let acts_on = livemode.map(|livemode| of_key.unwrap_or(livemode));
     let api_base = reader.defaulted(&API_BASE, ApiBase::EXPECTED);
     let prices = prices::read(reader);
-    Some(Config { webhook_secrets: webhook_secrets?, secret_key, api_base: api_base?, prices: prices? })
+    Some(Config {
+        webhook_secrets: webhook_secrets?,
+        secret_key,
+        acts_on: acts_on?,
+        api_base: api_base?,
+        prices: prices?,
+    })
 }
 
 fn webhook_secrets(reader: &mut Reader<'_>) -> Option<Vec<SecretString>> {
@@ -100,6 +118,36 @@ mod tests {
             ("STRIPE_API_BASE", "http://127.0.0.1:12111"),
         ];
         assert!(mistakes(&all).is_empty());
+    }
+
+    #[test]
+    fn the_keys_mode_decides_and_without_a_key_live_mode() {
+        let acts_on = |pairs: &[(&str, &str)]| {
+            let env = Env::from_pairs([&[("STRIPE_WEBHOOK_SECRET", "whsec_a")], pairs].concat());
+            let mut reader = Reader::new(&env);
+            let config = read(&mut reader);
+            reader.finish(config).expect("settings").acts_on
+        };
+        let key = |key| ("STRIPE_SECRET_KEY", key);
+        let set = |livemode| ("LEVQOR_STRIPE_LIVEMODE", livemode);
+        for (pairs, live, test) in [
+            (&[][..], true, false),
+            (&[set("true")], true, false),
+            (&[set("false")], false, true),
+            (&[set("both")], true, true),
+            (&[key("sk_test_1")], false, true),
+            (&[key("rk_test_1"), set("true")], false, true),
+            (&[key("sk_live_1")], true, false),
+            (&[key("rk_live_1"), set("both")], true, false),
+            (&[key("sk_1")], true, false),
+        ] {
+            let acts_on = acts_on(pairs);
+            assert_eq!((acts_on.includes(true), acts_on.includes(false)), (live, test), "{pairs:?}");
+        }
+        assert_eq!(
+            mistakes(&[("STRIPE_WEBHOOK_SECRET", "whsec_a"), set("maybe")]),
+            ["LEVQOR_STRIPE_LIVEMODE"]
+        );
     }
 
     #[test]

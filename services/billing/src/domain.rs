@@ -1,5 +1,6 @@
 //! The rules of billing, pure: they take values and give values, and know neither the database nor the time.
 
+pub(crate) mod asking_price;
 pub(crate) mod catalogue;
 pub(crate) mod checkout_session;
 mod json;

@@ -10,6 +10,8 @@ use levqor_runtime::{
     webhook::SignatureError,
 };
 
+use crate::domain::order::NotOwned;
+
 /// An RPC's failure.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -25,6 +27,9 @@ pub(crate) enum Error {
     /// There is no such order, or it is somebody else's: the two must read the same.
     #[error("there is no such order")]
     OrderNotFound,
+    /// There is nobody to take the order from.
+    #[error(transparent)]
+    OrderNotOwned(#[from] NotOwned),
     /// There is no such event.
     #[error("there is no such Stripe event")]
     StripeEventNotFound,
@@ -48,7 +53,7 @@ impl ServiceError for Error {
             Self::Invalid(error) => error.code(),
             Self::Signature(_) | Self::Probe => ErrorCode::InvalidArgument,
             Self::OrderNotFound | Self::StripeEventNotFound => ErrorCode::NotFound,
-            Self::BodyPurged => ErrorCode::FailedPrecondition,
+            Self::OrderNotOwned(_) | Self::BodyPurged => ErrorCode::FailedPrecondition,
             Self::Intake(error) => error.code(),
             Self::Idempotency(error) => error.code(),
             Self::Database(error) => error.code(),
@@ -61,6 +66,7 @@ impl ServiceError for Error {
             Self::Signature(error) => error.reason(),
             Self::Probe => "WEBHOOK_PROBE",
             Self::OrderNotFound => "ORDER_NOT_FOUND",
+            Self::OrderNotOwned(_) => "ORDER_NOT_OWNED",
             Self::StripeEventNotFound => "STRIPE_EVENT_NOT_FOUND",
             Self::BodyPurged => "BODY_PURGED",
             Self::Intake(error) => error.reason(),
@@ -75,6 +81,7 @@ impl ServiceError for Error {
             Self::Signature(_)
             | Self::Probe
             | Self::OrderNotFound
+            | Self::OrderNotOwned(_)
             | Self::StripeEventNotFound
             | Self::BodyPurged
             | Self::Intake(_)
@@ -92,6 +99,7 @@ impl ServiceError for Error {
             | Self::Signature(_)
             | Self::Probe
             | Self::OrderNotFound
+            | Self::OrderNotOwned(_)
             | Self::StripeEventNotFound
             | Self::BodyPurged => None,
         }

@@ -12,7 +12,7 @@ use levqor_runtime::{
 use sqlx::PgConnection;
 
 use crate::{
-    domain::stripe_event::Envelope,
+    domain::stripe_event::{ActsOn, Envelope, NotOurs, State},
     store::stripe_events::{self, Journaled},
 };
 
@@ -21,20 +21,27 @@ pub(crate) struct Arrival {
     pub(crate) event: Envelope,
     pub(crate) body: Bytes,
     pub(crate) trace_parent: String,
+    pub(crate) first_state: State,
+    pub(crate) not_ours: Option<NotOurs>,
 }
 
 /// The way into the journal.
-pub(crate) struct Intake(SharedCommit<Insert>);
+pub(crate) struct Intake {
+    commit: SharedCommit<Insert>,
+    acts_on: ActsOn,
+}
 
 impl Intake {
     /// Starts the writers.
-    pub(crate) fn new(db: &Db) -> Self {
-        Self(SharedCommit::new(db, Insert))
+    pub(crate) fn new(db: &Db, acts_on: ActsOn) -> Self {
+        Self { commit: SharedCommit::new(db, Insert), acts_on }
     }
 
     /// Stores an event, once; returns after the commit.
     pub(crate) async fn journal(&self, event: Envelope, body: Bytes) -> Result<Journaled, NotWritten> {
-        self.0.write(Arrival { event, body, trace_parent: telemetry::current_trace_parent() }).await
+        let (first_state, not_ours) = (event.first_state(self.acts_on), event.not_ours(self.acts_on));
+        let trace_parent = telemetry::current_trace_parent();
+        self.commit.write(Arrival { event, body, trace_parent, first_state, not_ours }).await
     }
 }
 
@@ -47,7 +54,7 @@ impl BatchWrite for Insert {
     const TABLE: &'static str = "stripe_events";
 
     fn order(&self, one: &Arrival, other: &Arrival) -> Ordering {
-        one.event.key().cmp(&other.event.key())
+        one.event.event_id.cmp(&other.event.event_id)
     }
 
     async fn write(&self, conn: &mut PgConnection, items: &[Arrival]) -> Result<Vec<Journaled>, DbError> {

@@ -191,7 +191,7 @@ impl Journal {
 
     /// Looks at events and settles them.
     async fn serve(&self, lease: &Lease, tasks: &[Task], last: bool) -> Result<(), DbError> {
-        let seen = look::look(self.billing.stripe.as_ref(), tasks).await;
+        let seen = look::look(&self.billing, tasks).await;
         FailPoint::JournalFetched.reached();
         match self.settle(lease, tasks, &seen, last).await {
             Err(refusal) => self.settle_refused(lease, tasks, &seen, &refusal, last).await,
@@ -212,7 +212,9 @@ impl Journal {
             let verdict = judge(&mut tx, event, seen, &mut paid).instrument(span.clone()).await?;
             let retry_at = match verdict {
                 Verdict::Retry(_) => Some(tx.now().await? + work::backoff(event.this.attempts + 1)),
-                Verdict::Processed | Verdict::Unheeded | Verdict::Quarantined(_) => None,
+                Verdict::Processed | Verdict::Unheeded | Verdict::NotOurs(_) | Verdict::Quarantined(_) => {
+                    None
+                }
             };
             if events::settle(&mut tx, &lease.key, &event.this, &verdict, retry_at).await? {
                 settled.push((event, span, verdict));
@@ -238,7 +240,9 @@ impl Journal {
             self.billing.metrics.paid(&amount, tier);
         }
         for (event, span, verdict) in settled {
-            if verdict.state() == State::Unheeded {
+            if let Some(reason) = verdict.not_ours() {
+                self.billing.metrics.not_ours(reason);
+            } else if verdict.state() == State::Unheeded {
                 self.unheeded.store(true, Ordering::Relaxed);
             }
             self.billing.metrics.judged(verdict.state(), 1);

@@ -35,6 +35,7 @@ use sqlx::{PgConnection, migrate::Migrator};
 use tonic::service::RoutesBuilder;
 
 pub use config::Config;
+use domain::stripe_event::ActsOn;
 pub use journal::Journal;
 pub use store::leases::Lease;
 
@@ -46,6 +47,8 @@ pub struct Billing {
     webhooks: Verifier,
     intake: intake::Intake,
     metrics: metrics::BillingMetrics,
+    /// The modes whose events are acted on.
+    acts_on: ActsOn,
     /// None without a key: then events are taken at their word.
     stripe: Option<stripe::Stripe>,
     stripe_health: stripe_health::StripeHealth,
@@ -78,10 +81,11 @@ impl Service for Billing {
         let webhooks = Verifier::new(config.webhook_secrets.iter().map(ExposeSecret::expose_secret));
         let stripe = config.secret_key.map(|key| stripe::Stripe::try_new(&key, &config.api_base)).transpose();
         let stripe = stripe.context("cannot make a client of the Stripe API")?;
-        let intake = intake::Intake::new(&chassis.db);
+        let acts_on = config.acts_on;
+        let intake = intake::Intake::new(&chassis.db, acts_on);
         let metrics = metrics::BillingMetrics::new(&chassis.metrics, webhooks.secrets());
         let (stripe_health, prices) = (stripe_health::StripeHealth::default(), config.prices);
-        Ok(Arc::new(Self { chassis, webhooks, intake, metrics, stripe, stripe_health, prices }))
+        Ok(Arc::new(Self { chassis, webhooks, intake, metrics, acts_on, stripe, stripe_health, prices }))
     }
 
     fn routes(self: &Arc<Self>, routes: &mut RoutesBuilder) {
@@ -106,7 +110,11 @@ impl Service for Billing {
         };
         let missing = ["checkout", "subscriptions", "dunning", "refunds", "reconciliation"];
         let missing = missing.map(|name| Capability::off(name, "not part of this version"));
-        [Capability::on("stripe_webhooks", secrets), refetch, prices].into_iter().chain(missing).collect()
+        let mode = Capability::on("stripe_mode", self.acts_on.to_string());
+        [Capability::on("stripe_webhooks", secrets), refetch, prices, mode]
+            .into_iter()
+            .chain(missing)
+            .collect()
     }
 
     fn schedules() -> Vec<Schedule> {

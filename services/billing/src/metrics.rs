@@ -5,7 +5,11 @@ use levqor_runtime::{
     webhook::WebhookMetrics,
 };
 
-use crate::domain::{money::Money, order::Tier, stripe_event::State};
+use crate::domain::{
+    money::Money,
+    order::Tier,
+    stripe_event::{NotOurs, State},
+};
 
 /// Orders that were paid.
 pub const ORDERS_PAID: Definition = Definition::counter(
@@ -18,12 +22,20 @@ pub const ORDERS_PAID: Definition = Definition::counter(
 pub const ORDERS_PAID_AMOUNT: Definition = Definition::counter(
     "levqor.orders.paid.amount",
     "{minor_unit}",
-    "The money of orders that were paid, in the currency's minor unit. For watching; the books are the database.",
+    "The money of orders that were paid, in the currency's minor unit (ISO 4217). For watching; the books are the database.",
     &[CURRENCY],
 );
 
+/// Events that are not ours.
+pub const STRIPE_EVENTS_NOT_OURS: Definition = Definition::counter(
+    "levqor.stripe.events.not_ours",
+    "{event}",
+    "Stripe events that were journaled and ignored because they are not ours: of the mode (live or test) that is not acted on, or of another account.",
+    &[Attribute::one_of("reason", &["OTHER_ACCOUNT", "OTHER_MODE"])],
+);
+
 /// All of them.
-pub const ALL: &[Definition] = &[ORDERS_PAID, ORDERS_PAID_AMOUNT];
+pub const ALL: &[Definition] = &[ORDERS_PAID, ORDERS_PAID_AMOUNT, STRIPE_EVENTS_NOT_OURS];
 
 const CURRENCY: Attribute = Attribute::known("currency", "the currencies that Stripe settles in, or `OTHER`");
 
@@ -42,6 +54,7 @@ pub(crate) struct BillingMetrics {
     pub(crate) webhooks: WebhookMetrics,
     metrics: Metrics,
     verdicts: Vec<Count>,
+    not_ours: [Count; NotOurs::ALL.len()],
 }
 
 impl BillingMetrics {
@@ -55,6 +68,9 @@ impl BillingMetrics {
             webhooks: WebhookMetrics::new(metrics, "stripe", secrets),
             metrics: metrics.clone(),
             verdicts: VERDICTS.iter().map(verdict).collect(),
+            not_ours: NotOurs::ALL.map(|reason| {
+                metrics.counter(&STRIPE_EVENTS_NOT_OURS, &[KeyValue::new("reason", reason.as_str())])
+            }),
         };
         for currency in SOLD_IN {
             this.amount(currency);
@@ -76,6 +92,12 @@ impl BillingMetrics {
         if let Some(count) = self.verdicts.get(place) {
             count.add(events);
         }
+    }
+
+    /// An event was ignored because it is not ours.
+    pub(crate) fn not_ours(&self, reason: NotOurs) {
+        let counts = NotOurs::ALL.iter().zip(&self.not_ours);
+        counts.filter(|(counted, _)| **counted == reason).for_each(|(_, count)| count.one());
     }
 
     /// An order's money came.

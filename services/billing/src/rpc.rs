@@ -6,6 +6,7 @@ mod ingest_stripe_event;
 mod list_orders;
 mod list_stripe_events;
 mod purge_stripe_event_bodies;
+mod release_order;
 mod replay_stripe_event;
 
 use std::sync::Arc;
@@ -14,8 +15,8 @@ use levqor_proto::billing::v1::{
     GetOrderRequest, GetOrderResponse, GetStripeEventRequest, GetStripeEventResponse,
     IngestStripeEventRequest, IngestStripeEventResponse, ListOrdersRequest, ListOrdersResponse,
     ListStripeEventsRequest, ListStripeEventsResponse, PurgeStripeEventBodiesRequest,
-    PurgeStripeEventBodiesResponse, ReplayStripeEventRequest, ReplayStripeEventResponse,
-    billing_service_server::BillingService,
+    PurgeStripeEventBodiesResponse, ReleaseOrderRequest, ReleaseOrderResponse, ReplayStripeEventRequest,
+    ReplayStripeEventResponse, billing_service_server::BillingService,
 };
 use levqor_runtime::rpc::call;
 use tonic::{Request, Response, Status, async_trait};
@@ -44,6 +45,10 @@ impl BillingService for Rpc {
 
     async fn list_orders(&self, r: Request<ListOrdersRequest>) -> Answer<ListOrdersResponse> {
         call(&self.0, r, list_orders::list_orders).await
+    }
+
+    async fn release_order(&self, r: Request<ReleaseOrderRequest>) -> Answer<ReleaseOrderResponse> {
+        call(&self.0, r, release_order::release_order).await
     }
 
     async fn get_stripe_event(&self, r: Request<GetStripeEventRequest>) -> Answer<GetStripeEventResponse> {

@@ -24,9 +24,9 @@ pub(crate) enum FetchError {
     /// Trying again later may help.
     #[error("{0}")]
     MayPass(String),
-    /// The key may not ask for this; one with other permissions may.
-    #[error("Stripe answered 403")]
-    NotAllowed,
+    /// The key is not taken (401), or may not ask for this (403); another one may.
+    #[error("Stripe answered {0}")]
+    NotAllowed(u16),
     /// Trying again gives the same.
     #[error(transparent)]
     NotUnderstood(#[from] NotUnderstood),
@@ -45,8 +45,7 @@ impl Stripe {
     pub(crate) fn try_new(key: &SecretString, base: &ApiBase) -> Result<Self, stripe::StripeError> {
         let client =
             stripe::ClientBuilder::new(key.expose_secret()).url(base.as_str()).timeout(TIMEOUT).build()?;
-        let live = ["sk_live_", "rk_live_"].iter().any(|prefix| key.expose_secret().starts_with(prefix));
-        let livemode = if live { Livemode::Live } else { Livemode::Test };
+        let livemode = livemode_of(key);
         Ok(Self { client, host: base.host().to_owned(), livemode })
     }
 
@@ -118,6 +117,12 @@ impl Stripe {
     }
 }
 
+/// Which of Stripe's two modes a key is for: its prefix says it. What does not say test is live.
+pub(crate) fn livemode_of(key: &SecretString) -> Livemode {
+    let test = ["sk_test", "rk_test"].iter().any(|prefix| key.expose_secret().starts_with(prefix));
+    if test { Livemode::Test } else { Livemode::Live }
+}
+
 /// An account, reduced to what we read.
 pub(crate) struct Account {
     /// Stripe's id of it.
@@ -141,7 +146,7 @@ fn outcome(error: &stripe::StripeError) -> Result<u16, &'static str> {
 fn read_error(error: &stripe::StripeError) -> FetchError {
     match error {
         stripe::StripeError::Stripe(_, 404) => NotUnderstood::Gone.into(),
-        stripe::StripeError::Stripe(_, 403) => FetchError::NotAllowed,
+        stripe::StripeError::Stripe(_, status @ (401 | 403)) => FetchError::NotAllowed(*status),
         stripe::StripeError::Stripe(_, status) => FetchError::MayPass(format!("Stripe answered {status}")),
         stripe::StripeError::Timeout => {
             FetchError::MayPass("Stripe did not answer within 10 seconds".to_owned())

@@ -25,24 +25,59 @@ const ILL: Duration = Duration::from_mins(1);
 /// Prices that are asked for at once.
 const AT_ONCE: usize = 4;
 
-/// What was found when Stripe was last asked.
-#[derive(Clone)]
-struct Measured {
+/// What was found when Stripe was last asked, and when that was.
+struct Measured<T> {
     time: DateTime<Utc>,
-    refetch: Result<(), String>,
-    /// What is wrong, by setting; nothing where all is well.
-    faults: Result<Vec<String>, String>,
+    found: T,
 }
+
+/// Whether objects can be refetched.
+type Refetch = Result<(), String>;
+/// What is wrong with the prices, by setting; nothing where all is well. An error where Stripe did not say.
+type Faults = Result<Vec<String>, String>;
 
 /// What is known of Stripe.
 #[derive(Default)]
 pub(crate) struct StripeHealth {
-    measured: Mutex<Option<Measured>>,
+    refetch: Mutex<Option<Measured<Refetch>>>,
+    faults: Mutex<Option<Measured<Faults>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Stores what was found; whether it is another thing than was found before.
+fn put<T: PartialEq>(known: &Mutex<Option<Measured<T>>>, found: T, time: DateTime<Utc>) -> bool {
+    let mut known = lock(known);
+    let changed = known.as_ref().is_none_or(|before| before.found != found);
+    *known = Some(Measured { time, found });
+    changed
 }
 
 impl StripeHealth {
-    fn measured(&self) -> MutexGuard<'_, Option<Measured>> {
-        self.measured.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Notes what a fetch of an object says about the key, at once: the next measurement may be a quarter of an hour away.
+    /// What fails for another reason says nothing about the key.
+    pub(crate) fn fetched(&self, error: Option<&FetchError>, now: DateTime<Utc>) {
+        match error {
+            None => {
+                let failed = lock(&self.refetch).as_ref().is_some_and(|known| known.found.is_err());
+                if failed {
+                    self.put_refetch(Ok(()), now);
+                }
+            }
+            Some(refused @ FetchError::NotAllowed(_)) => self.put_refetch(Err(refused.to_string()), now),
+            Some(FetchError::MayPass(_) | FetchError::NotUnderstood(_)) => {}
+        }
+    }
+
+    fn put_refetch(&self, refetch: Refetch, now: DateTime<Utc>) {
+        if put(&self.refetch, refetch.clone(), now) {
+            match refetch {
+                Ok(()) => tracing::info!("Stripe answers, and the key may read checkout sessions"),
+                Err(reason) => tracing::warn!(reason, "nothing can be refetched from Stripe"),
+            }
+        }
     }
 
     /// Asks Stripe, and says in the log what changed; how long that counts.
@@ -50,15 +85,8 @@ impl StripeHealth {
         let refetch = stripe.may_read_sessions().await.map_err(|error| error.to_string());
         let faults = faults(stripe, prices).await;
         let well = refetch.is_ok() && faults.as_ref().is_ok_and(Vec::is_empty);
-        let before =
-            self.measured().replace(Measured { time: now, refetch: refetch.clone(), faults: faults.clone() });
-        if before.as_ref().is_none_or(|before| before.refetch != refetch) {
-            match &refetch {
-                Ok(()) => tracing::info!("Stripe answers, and the key may read checkout sessions"),
-                Err(reason) => tracing::warn!(reason, "nothing can be refetched from Stripe"),
-            }
-        }
-        if before.is_none_or(|before| before.faults != faults) {
+        self.put_refetch(refetch, now);
+        if put(&self.faults, faults.clone(), now) {
             match &faults {
                 Ok(faults) if faults.is_empty() => {
                     tracing::info!(count = prices.len(), "the prices at Stripe are the catalogue's");
@@ -77,12 +105,12 @@ impl StripeHealth {
     pub(crate) fn refetch(&self) -> Capability {
         let name = "stripe_refetch";
         let what = "every object is fetched from Stripe before it is acted on";
-        match &*self.measured() {
+        match &*lock(&self.refetch) {
             None => Capability::on(name, format!("{what}; not measured yet")),
-            Some(Measured { time, refetch: Ok(()), .. }) => {
+            Some(Measured { time, found: Ok(()) }) => {
                 Capability::on(name, format!("{what}; the key may read them")).measured_at(*time)
             }
-            Some(Measured { time, refetch: Err(reason), .. }) => {
+            Some(Measured { time, found: Err(reason) }) => {
                 Capability::failed(name, format!("{what}, but {reason}")).measured_at(*time)
             }
         }
@@ -95,15 +123,15 @@ impl StripeHealth {
             return Capability::off(name, "no STRIPE_PRICE_… is set");
         }
         let set = set(prices);
-        match &*self.measured() {
+        match &*lock(&self.faults) {
             None => Capability::on(name, format!("{set}; not measured yet")),
-            Some(Measured { time, faults: Err(reason), .. }) => {
+            Some(Measured { time, found: Err(reason) }) => {
                 Capability::failed(name, format!("{set}; {reason}")).measured_at(*time)
             }
-            Some(Measured { time, faults: Ok(faults), .. }) if faults.is_empty() => {
+            Some(Measured { time, found: Ok(faults) }) if faults.is_empty() => {
                 Capability::on(name, format!("{set}; each is the catalogue's")).measured_at(*time)
             }
-            Some(Measured { time, faults: Ok(faults), .. }) => {
+            Some(Measured { time, found: Ok(faults) }) => {
                 Capability::failed(name, faults.join("; ")).measured_at(*time)
             }
         }
@@ -119,7 +147,7 @@ fn set(prices: &Prices) -> String {
 }
 
 /// What is wrong with the prices, by setting; an error where Stripe did not say.
-async fn faults(stripe: &Stripe, prices: &Prices) -> Result<Vec<String>, String> {
+async fn faults(stripe: &Stripe, prices: &Prices) -> Faults {
     let asked = stream::iter(prices.clone()).map(|(price, id)| async move {
         match compare(stripe, &price, &id).await {
             Ok(faults) => Ok(faults.iter().map(|fault| format!("{}: {fault}", price.setting)).collect()),

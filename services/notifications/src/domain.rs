@@ -5,6 +5,7 @@ pub mod content;
 pub mod delivery;
 pub mod message;
 pub mod money;
+pub mod person_name;
 pub mod provider_event;
 pub mod reference;
 pub mod report;

@@ -9,7 +9,10 @@ use levqor_runtime::{
     webhook::SignatureError,
 };
 
-use crate::{domain::message::NotInDoubt, provider::Trouble};
+use crate::{
+    domain::message::{NotInDoubt, NotResendable},
+    provider::Trouble,
+};
 
 /// An error of this service.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +44,9 @@ pub enum Error {
     /// There is nothing to resolve.
     #[error(transparent)]
     NotInDoubt(#[from] NotInDoubt),
+    /// It cannot be sent again.
+    #[error(transparent)]
+    NotResendable(#[from] NotResendable),
     /// The webhook is not the provider's.
     #[error(transparent)]
     Signature(#[from] SignatureError),
@@ -71,7 +77,7 @@ impl ServiceError for Error {
             Self::Render(_) | Self::AttemptContradicted => ErrorCode::Internal,
             Self::ProviderUnavailable(_) => ErrorCode::Unavailable,
             Self::DeliveryUnderWay(_) => ErrorCode::Aborted,
-            Self::NotInDoubt(_) | Self::BodyPurged => ErrorCode::FailedPrecondition,
+            Self::NotInDoubt(_) | Self::NotResendable(_) | Self::BodyPurged => ErrorCode::FailedPrecondition,
             Self::Signature(_) | Self::Probe | Self::EventNotUnderstood(_) => ErrorCode::InvalidArgument,
         }
     }
@@ -87,6 +93,8 @@ impl ServiceError for Error {
             Self::DeliveryUnderWay(_) => "DELIVERY_UNDER_WAY",
             Self::AttemptContradicted => "ATTEMPT_CONTRADICTED",
             Self::NotInDoubt(_) => "MESSAGE_NOT_IN_DOUBT",
+            Self::NotResendable(NotResendable::NotFailed) => "MESSAGE_NOT_FAILED",
+            Self::NotResendable(NotResendable::Erased(_)) => "RECIPIENT_ERASED",
             Self::Signature(error) => error.reason(),
             Self::Probe => "WEBHOOK_PROBE",
             Self::WebhooksOff => "WEBHOOKS_OFF",

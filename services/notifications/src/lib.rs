@@ -4,6 +4,7 @@ mod checks;
 pub mod config;
 pub mod domain;
 mod error;
+mod mail_health;
 pub mod metrics;
 pub mod provider;
 mod rpc;
@@ -36,6 +37,7 @@ use tonic::service::RoutesBuilder;
 use crate::{
     config::Config,
     domain::{delivery::KeyHours, template::Templates},
+    mail_health::MailHealth,
     metrics::MailMetrics,
     provider::{Provider, mailbox::Mailbox, resend::Resend},
     uncalled::Uncalled,
@@ -51,6 +53,7 @@ pub struct Notifications {
     chassis: Chassis,
     config: Config,
     provider: Provider,
+    mail_health: MailHealth,
     templates: Templates,
     metrics: MailMetrics,
     /// None without a secret: then no webhook is taken.
@@ -101,6 +104,7 @@ impl Service for Notifications {
             chassis,
             config,
             provider,
+            mail_health: MailHealth::default(),
             templates,
             metrics,
             webhooks,
@@ -166,11 +170,11 @@ impl Service for Notifications {
         let [mailbox, resend] = match &self.provider {
             Provider::Mailbox(_) => [
                 Capability::on("mail_mailbox", "mail stays in the local mailbox; no provider sends it out"),
-                Capability::off("mail_resend", "RESEND_API_KEY is not set"),
+                MailHealth::off(),
             ],
             Provider::Resend(resend) => [
                 Capability::off("mail_mailbox", "RESEND_API_KEY is set: mail goes out"),
-                Capability::on("mail_resend", says_how(resend.key_hours())),
+                self.mail_health.capability(says_how(resend.key_hours())),
             ],
         };
         let webhooks = match self.webhooks.as_ref().map(Verifier::secrets) {

@@ -27,6 +27,8 @@ pub enum Answer {
     Refused(String),
     /// It certainly did not take the mail, and may take it later.
     NotAccepted(Trouble),
+    /// It does not take our key (401, 403), and so certainly not the mail.
+    Unauthorised(Trouble),
     /// It may have taken the mail.
     Ambiguous(Trouble),
     /// It knows the key from a request that was not the same: asking again never tells more.

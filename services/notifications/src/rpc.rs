@@ -9,6 +9,7 @@ mod ingest_resend_event;
 mod list_messages;
 mod list_provider_events;
 mod purge_provider_event_bodies;
+mod resend_message;
 mod resolve_message;
 mod send_message;
 
@@ -21,9 +22,9 @@ use levqor_proto::{
         GetMessagePreviewRequest, GetMessageRequest, GetMessageResponse, GetProviderEventRequest,
         GetProviderEventResponse, IngestResendEventRequest, IngestResendEventResponse, ListMessagesRequest,
         ListMessagesResponse, ListProviderEventsRequest, ListProviderEventsResponse,
-        PurgeProviderEventBodiesRequest, PurgeProviderEventBodiesResponse, ResolveMessageRequest,
-        ResolveMessageResponse, SendMessageRequest, SendMessageResponse,
-        notifications_service_server::NotificationsService,
+        PurgeProviderEventBodiesRequest, PurgeProviderEventBodiesResponse, ResendMessageRequest,
+        ResendMessageResponse, ResolveMessageRequest, ResolveMessageResponse, SendMessageRequest,
+        SendMessageResponse, notifications_service_server::NotificationsService,
     },
 };
 use levqor_runtime::rpc::call;
@@ -78,6 +79,13 @@ impl NotificationsService for Rpc {
         request: Request<ResolveMessageRequest>,
     ) -> Result<Response<ResolveMessageResponse>, Status> {
         call(&self.0, request, resolve_message::resolve_message).await
+    }
+
+    async fn resend_message(
+        &self,
+        request: Request<ResendMessageRequest>,
+    ) -> Result<Response<ResendMessageResponse>, Status> {
+        call(&self.0, request, resend_message::resend_message).await
     }
 
     async fn ingest_resend_event(

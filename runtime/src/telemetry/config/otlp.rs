@@ -1,6 +1,6 @@
 //! Settings of the export over OTLP, by the names that OpenTelemetry gave them.
 
-use std::{num::NonZero, str::FromStr, time::Duration};
+use std::{str::FromStr, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use opentelemetry::KeyValue;
@@ -8,6 +8,7 @@ use opentelemetry_sdk::trace::Sampler;
 use percent_encoding::percent_decode_str;
 use secrecy::ExposeSecret;
 
+use super::standard::Standard;
 use crate::config::{Reader, Setting};
 
 const ENDPOINT: Setting = Setting::plain(
@@ -27,17 +28,17 @@ const PROTOCOL: Setting = Setting::plain(
 const TIMEOUT: Setting = Setting::plain(
     "OTEL_EXPORTER_OTLP_TIMEOUT",
     Some("10000"),
-    "How long one export may take, in milliseconds.",
+    "How long one export may take, in milliseconds; 0 is no limit.",
 );
 const SAMPLER: Setting = Setting::plain(
     "OTEL_TRACES_SAMPLER",
     Some("parentbased_traceidratio"),
-    "Which traces are recorded where the caller has not decided: `parentbased_traceidratio`, `parentbased_always_on` or `parentbased_always_off`.",
+    "Which traces are recorded: `always_on`, `always_off` or `traceidratio`; with `parentbased_` before it, only where a trusted caller has not decided.",
 );
 const SAMPLER_ARG: Setting = Setting::plain(
     "OTEL_TRACES_SAMPLER_ARG",
     Some("1.0"),
-    "The share of traces that `parentbased_traceidratio` records, from 0 to 1.",
+    "The share of traces that `traceidratio` and `parentbased_traceidratio` record, from 0 to 1.",
 );
 const RESOURCE: Setting = Setting::plain(
     "OTEL_RESOURCE_ATTRIBUTES",
@@ -60,11 +61,20 @@ pub struct Otlp {
     /// How long one export may take.
     pub timeout: Duration,
     /// Which traces are recorded.
-    pub sampler: Sampler,
+    pub(in crate::telemetry) sampler: Samplers,
     /// What else is said of the process.
     pub resource: Vec<KeyValue>,
     /// How often metrics are exported.
     pub metric_interval: Duration,
+}
+
+/// Which traces are recorded.
+#[derive(Debug, Clone)]
+pub(in crate::telemetry) struct Samplers {
+    /// Decides for the first span of a trace.
+    pub(in crate::telemetry) root: Sampler,
+    /// Whether later spans do as their parents did.
+    pub(in crate::telemetry) parent_based: bool,
 }
 
 impl Otlp {
@@ -76,23 +86,23 @@ impl Otlp {
 
     /// Reads all of them, wherever it goes, so that mistakes are found before the day it is turned on. Outer none only
     /// with a problem noted; the error says why it is off.
-    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Result<Self, &'static str>> {
+    pub(super) fn read(
+        reader: &mut Reader<'_>,
+        standard: &mut Standard,
+    ) -> Option<Result<Self, &'static str>> {
         let expected = "the URL of an OTLP receiver without a path, such as http://127.0.0.1:4317";
         let given = reader.is_set(&ENDPOINT);
         let endpoint: Option<Endpoint> = reader.optional(&ENDPOINT, expected);
         let headers = headers(reader);
-        let protocol: Option<String> = reader.defaulted(&PROTOCOL, "`grpc`");
-        if protocol.as_deref().is_some_and(|protocol| protocol != "grpc") {
-            reader.problem(&PROTOCOL, "expected `grpc`; receivers take it on port 4317 as a rule");
-        }
-        let timeout = milliseconds(reader, &TIMEOUT);
-        let sampler = sampler(reader);
-        let resource: Option<Pairs> = if reader.is_set(&RESOURCE) {
-            reader.optional(&RESOURCE, "`name=value,name=value`, values percent-encoded")
-        } else {
-            Some(Pairs(Vec::new()))
-        };
-        let metric_interval = milliseconds(reader, &METRIC_INTERVAL);
+        let only_grpc = |text: &str| text.eq_ignore_ascii_case("grpc").then_some(());
+        standard.read(reader, &PROTOCOL, "`grpc`, the one that is built in", only_grpc);
+        let timeout = standard.timeout(reader, &TIMEOUT);
+        let sampler = sampler(reader, standard);
+        let pairs = "`name=value,name=value`, values percent-encoded";
+        // All of it is discarded if a part of it is malformed (Resource SDK).
+        let resource = standard.read(reader, &RESOURCE, pairs, |text| text.parse().ok());
+        let resource = Some(resource.unwrap_or(Pairs(Vec::new())));
+        let metric_interval = standard.interval(reader, &METRIC_INTERVAL);
         if !given {
             let rest = (headers?, timeout?, sampler?, resource?, metric_interval?);
             drop(rest);
@@ -107,11 +117,6 @@ impl Otlp {
             metric_interval: metric_interval?,
         }))
     }
-}
-
-fn milliseconds(reader: &mut Reader<'_>, setting: &Setting) -> Option<Duration> {
-    let number: NonZero<u32> = reader.defaulted(setting, "a number of milliseconds, 1 or more")?;
-    Some(Duration::from_millis(number.get().into()))
 }
 
 fn headers(reader: &mut Reader<'_>) -> Option<HeaderMap> {
@@ -132,23 +137,23 @@ fn headers(reader: &mut Reader<'_>) -> Option<HeaderMap> {
     headers
 }
 
-fn sampler(reader: &mut Reader<'_>) -> Option<Sampler> {
-    let kinds = "`parentbased_traceidratio`, `parentbased_always_on` or `parentbased_always_off`";
-    let kind: Option<String> = reader.defaulted(&SAMPLER, kinds);
-    let share: Option<f64> = reader.defaulted(&SAMPLER_ARG, "a share from 0 to 1, such as 0.1");
-    if share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
-        reader.problem(&SAMPLER_ARG, "expected a share from 0 to 1, such as 0.1");
-    }
-    let root = match kind?.as_str() {
-        "parentbased_traceidratio" => Sampler::TraceIdRatioBased(share?),
-        "parentbased_always_on" => Sampler::AlwaysOn,
-        "parentbased_always_off" => Sampler::AlwaysOff,
-        _ => {
-            reader.problem(&SAMPLER, format!("expected {kinds}"));
-            return None;
-        }
-    };
-    Some(Sampler::ParentBased(Box::new(root)))
+fn sampler(reader: &mut Reader<'_>, standard: &mut Standard) -> Option<Samplers> {
+    let share = standard.read(reader, &SAMPLER_ARG, "a share from 0 to 1, such as 0.1", |text| {
+        text.parse().ok().filter(|share| (0.0..=1.0).contains(share))
+    })?;
+    let kinds = "`always_on`, `always_off` or `traceidratio`, or one of them with `parentbased_` before it";
+    standard.read(reader, &SAMPLER, kinds, |text| {
+        let text = text.to_ascii_lowercase();
+        let (parent_based, root) =
+            text.strip_prefix("parentbased_").map_or((false, text.as_str()), |root| (true, root));
+        let root = match root {
+            "traceidratio" => Sampler::TraceIdRatioBased(share),
+            "always_on" => Sampler::AlwaysOn,
+            "always_off" => Sampler::AlwaysOff,
+            _ => return None,
+        };
+        Some(Samplers { root, parent_based })
+    })
 }
 
 /// The text is not of the form that is expected.
@@ -195,13 +200,18 @@ impl FromStr for Pairs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Env;
+    use crate::config::{Env, Problem};
+
+    fn read_all(pairs: &[(&str, &str)]) -> Result<(Result<Otlp, &'static str>, Vec<Problem>), String> {
+        let env = Env::from_pairs(pairs.iter().copied());
+        let (mut reader, mut standard) = (Reader::new(&env), Standard::default());
+        let otlp = Otlp::read(&mut reader, &mut standard);
+        let otlp = reader.finish(otlp).map_err(|problems| problems.to_string())?;
+        Ok((otlp, standard.ignored()))
+    }
 
     fn read(pairs: &[(&str, &str)]) -> Result<Result<Otlp, &'static str>, String> {
-        let env = Env::from_pairs(pairs.iter().copied());
-        let mut reader = Reader::new(&env);
-        let otlp = Otlp::read(&mut reader);
-        reader.finish(otlp).map_err(|problems| problems.to_string())
+        read_all(pairs).map(|(otlp, _)| otlp)
     }
 
     #[test]
@@ -225,17 +235,51 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:4317"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318/v1/traces"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "no pair"),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
-            ("OTEL_EXPORTER_OTLP_TIMEOUT", "0"),
-            ("OTEL_TRACES_SAMPLER", "jaeger_remote"),
-            ("OTEL_TRACES_SAMPLER_ARG", "10"),
-            ("OTEL_TRACES_SAMPLER_ARG", "NaN"),
-            ("OTEL_RESOURCE_ATTRIBUTES", "region"),
-            ("OTEL_METRIC_EXPORT_INTERVAL", "often"),
         ] {
             let said = read(&[(name, value)]).expect_err(value);
             assert!(said.contains(&format!("{name}: expected")), "{said}");
             assert!(!said.contains(&format!(" {value}")), "a value is shown: {said}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_the_standard_says_to_ignore_is_ignored_with_a_warning_and_the_default_holds() {
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317");
+        let defaults = format!("{:?}", read(&[endpoint]).expect("sound").expect("on"));
+        for (name, value) in [
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "-1"),
+            ("OTEL_TRACES_SAMPLER", "jaeger_remote"),
+            ("OTEL_TRACES_SAMPLER_ARG", "10"),
+            ("OTEL_TRACES_SAMPLER_ARG", "NaN"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "a=1,region"),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "often"),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "0"),
+        ] {
+            let (otlp, ignored) = read_all(&[endpoint, (name, value)]).expect(value);
+            assert_eq!(format!("{:?}", otlp.expect("on")), defaults, "{name}={value}");
+            assert_eq!(ignored.iter().map(|of| of.setting.as_str()).collect::<Vec<_>>(), [name], "{value}");
+            assert!(!ignored[0].expected.contains(value), "a value is shown: {ignored:?}");
+        }
+    }
+
+    #[test]
+    fn the_standards_samplers_are_known_in_any_case() {
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317");
+        for (name, parent_based, root) in [
+            ("always_on", false, "AlwaysOn"),
+            ("ALWAYS_OFF", false, "AlwaysOff"),
+            ("traceidratio", false, "TraceIdRatioBased(1.0)"),
+            ("ParentBased_Always_On", true, "AlwaysOn"),
+            ("parentbased_always_off", true, "AlwaysOff"),
+            ("parentbased_traceidratio", true, "TraceIdRatioBased(1.0)"),
+        ] {
+            let samplers = read(&[endpoint, ("OTEL_TRACES_SAMPLER", name)]).expect(name).expect("on").sampler;
+            assert_eq!(
+                (samplers.parent_based, format!("{:?}", samplers.root).as_str()),
+                (parent_based, root)
+            );
         }
     }
 }

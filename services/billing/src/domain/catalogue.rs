@@ -65,6 +65,14 @@ const fn price(
     CataloguePrice { setting, product, amount, interval }
 }
 
+/// "Done for you" work of each tier: what an order is compared with.
+pub(crate) const DFY_STARTER: CataloguePrice =
+    price("STRIPE_PRICE_DFY_STARTER", "DFY Starter", 9900, Interval::Once);
+pub(crate) const DFY_PROFESSIONAL: CataloguePrice =
+    price("STRIPE_PRICE_DFY_PROFESSIONAL", "DFY Professional", 24_900, Interval::Once);
+pub(crate) const DFY_ENTERPRISE: CataloguePrice =
+    price("STRIPE_PRICE_DFY_ENTERPRISE", "DFY Enterprise", 59_900, Interval::Once);
+
 /// Every price, in the order in which they are told.
 pub(crate) const PRICES: [CataloguePrice; 14] = [
     price("STRIPE_PRICE_STARTER", "Starter", 1900, Interval::Month),
@@ -75,9 +83,9 @@ pub(crate) const PRICES: [CataloguePrice; 14] = [
     price("STRIPE_PRICE_PRO_YEAR", "Pro", 49_000, Interval::Year),
     price("STRIPE_PRICE_BUSINESS", "Business", 14_900, Interval::Month),
     price("STRIPE_PRICE_BUSINESS_YEAR", "Business", 149_000, Interval::Year),
-    price("STRIPE_PRICE_DFY_STARTER", "DFY Starter", 9900, Interval::Once),
-    price("STRIPE_PRICE_DFY_PROFESSIONAL", "DFY Professional", 24_900, Interval::Once),
-    price("STRIPE_PRICE_DFY_ENTERPRISE", "DFY Enterprise", 59_900, Interval::Once),
+    DFY_STARTER,
+    DFY_PROFESSIONAL,
+    DFY_ENTERPRISE,
     price("STRIPE_PRICE_ADDON_PRIORITY_SUPPORT", "Priority Support add-on", 9900, Interval::Month),
     price("STRIPE_PRICE_ADDON_SLA_99_9", "SLA 99.9 % add-on", 19_900, Interval::Month),
     price("STRIPE_PRICE_ADDON_WHITE_LABEL", "White-label add-on", 29_900, Interval::Month),

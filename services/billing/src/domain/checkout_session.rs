@@ -5,6 +5,7 @@ use levqor_runtime::email::Email;
 use serde_json::Value;
 
 use super::{
+    asking_price::AskingPrice,
     json::{id, instant, reference, text, word},
     money::Money,
     not_understood::NotUnderstood,
@@ -60,6 +61,9 @@ pub(crate) struct CheckoutSession {
     pub(crate) sells: Option<String>,
     /// `metadata.plan`, lower case.
     pub(crate) plan: Option<String>,
+    /// Which of Stripe's two modes it is of; absent where it does not say.
+    pub(crate) livemode: Option<bool>,
+    pub(crate) price: AskingPrice,
     pub(crate) total: Option<Money>,
     pub(crate) customer_email: Option<Email>,
     /// Empty where the customer gave none.
@@ -81,9 +85,7 @@ impl CheckoutSession {
         let details = object.get("customer_details").unwrap_or(&Value::Null);
         let metadata = object.get("metadata").unwrap_or(&Value::Null);
         let label = |field| word(metadata, field).map(|text| text.trim().to_lowercase());
-        let email = word(details, "email").or_else(|| word(object, "customer_email"));
-        let currency = word(object, "currency");
-        let amount = object.get("amount_total").and_then(Value::as_i64);
+        let price = AskingPrice::read(object);
         Ok(Self {
             id: id(object, "id").ok_or(NotUnderstood::Field("id"))?,
             mode: mode(object).ok_or(NotUnderstood::Field("mode"))?,
@@ -91,14 +93,21 @@ impl CheckoutSession {
             payment_status: payment_status(object).ok_or(NotUnderstood::Field("payment_status"))?,
             sells: label("mode"),
             plan: label("plan"),
-            total: currency.zip(amount).and_then(|(currency, amount)| Money::payable(currency, amount)),
-            customer_email: email.and_then(|email| email.parse().ok()),
+            livemode: object.get("livemode").and_then(Value::as_bool),
+            total: price.total(),
+            price,
+            customer_email: email(details, "email").or_else(|| email(object, "customer_email")),
             customer_name: text(details, "name").unwrap_or_default(),
             customer_id: reference(object, "customer"),
             payment_intent_id: reference(object, "payment_intent"),
             charge_time: object.pointer(CHARGE_TIME).and_then(instant),
         })
     }
+}
+
+/// A mail address. Stripe took the payer's money with it, so whatever can be one is one.
+fn email(object: &Value, field: &str) -> Option<Email> {
+    object.get(field)?.as_str()?.parse().ok()
 }
 
 fn mode(object: &Value) -> Option<Mode> {
@@ -182,6 +191,17 @@ mod tests {
         let session = CheckoutSession::read(&object).expect("a session");
         assert_eq!(session.customer_email, "typed@example.com".parse().ok());
         assert_eq!(session.customer_name, "Ada");
+    }
+
+    #[test]
+    fn an_address_that_is_none_gives_way_to_the_other() {
+        let mut object = least();
+        object["customer_email"] = json!("given@example.com");
+        for odd in [Value::Null, json!(""), json!("nobody"), json!(7)] {
+            object["customer_details"] = json!({"email": odd});
+            let session = CheckoutSession::read(&object).expect("a session");
+            assert_eq!(session.customer_email, "given@example.com".parse().ok(), "{odd}");
+        }
     }
 
     #[test]

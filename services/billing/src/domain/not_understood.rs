@@ -9,6 +9,9 @@ pub(crate) enum NotUnderstood {
     /// Money for a plan that we do not sell.
     #[error("the checkout session's metadata.plan is not starter, professional or enterprise")]
     Plan,
+    /// The amounts are not those of the plan's list price.
+    #[error("the checkout session's {0}: what was paid is not what the plan costs, so this needs a look")]
+    Price(&'static str),
     /// The event is about an object that it does not name.
     #[error("the event does not name its checkout session")]
     NoObjectId,

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 
 use super::{
+    catalogue,
     sale::{Sale, Terms},
     stripe_id::StripeId,
 };
@@ -56,6 +57,15 @@ impl Tier {
     /// The tier of a plan, as checkout sessions spell it: lower case.
     pub(crate) fn of_plan(plan: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|tier| tier.title().to_lowercase() == plan)
+    }
+
+    /// What it costs before discounts and tax, in pence.
+    pub(crate) const fn list_price(self) -> i64 {
+        match self {
+            Self::Starter => catalogue::DFY_STARTER.amount,
+            Self::Professional => catalogue::DFY_PROFESSIONAL.amount,
+            Self::Enterprise => catalogue::DFY_ENTERPRISE.amount,
+        }
     }
 
     /// The name in the database.
@@ -118,6 +128,11 @@ pub(crate) struct Order {
     pub(crate) pay_time: Option<DateTime<Utc>>,
 }
 
+/// The order is nobody's.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the order has no owner")]
+pub(crate) struct NotOwned;
+
 /// What a sale did to an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -144,6 +159,13 @@ impl Order {
             update_time: now,
             pay_time: None,
         })
+    }
+
+    /// Takes the order from its owner: it is nobody's, until somebody with its verified address claims it.
+    pub(crate) fn release(&mut self, now: DateTime<Utc>) -> Result<(), NotOwned> {
+        self.owner_sub.take().ok_or(NotOwned)?;
+        self.update_time = now;
+        Ok(())
     }
 
     /// Moves the order to where the sale stands, if that is further up; the terms are then the sale's.
@@ -199,7 +221,7 @@ mod tests {
     fn sale(event: SessionEvent, status: &str, payment_status: &str) -> Sale {
         let object = json!({
             "id": "cs_1", "mode": "payment", "status": status, "payment_status": payment_status, "currency": "gbp",
-            "amount_total": 24900, "metadata": {"mode": "dfy", "plan": "professional"},
+            "amount_subtotal": 24900, "amount_total": 24900, "metadata": {"mode": "dfy", "plan": "professional"},
             "customer_details": {"email": "a@example.com"},
         });
         let session = CheckoutSession::read(&object).expect("a session");

@@ -59,9 +59,11 @@ impl Sale {
 impl Terms {
     fn read(session: &CheckoutSession) -> Result<Self, NotUnderstood> {
         let tier = session.plan.as_deref().and_then(Tier::of_plan).ok_or(NotUnderstood::Plan)?;
+        let amount = session.total.clone().ok_or(NotUnderstood::Field("amount_total or currency"))?;
+        session.price.compare(tier.list_price())?;
         Ok(Self {
             tier,
-            amount: session.total.clone().ok_or(NotUnderstood::Field("amount_total or currency"))?,
+            amount,
             customer_email: session.customer_email.clone().ok_or(NotUnderstood::Field("customer e-mail"))?,
             customer_name: session.customer_name.clone(),
             stripe_customer_id: session.customer_id.clone(),
@@ -96,7 +98,7 @@ mod tests {
     fn read(change: impl FnOnce(&mut Value), event: SessionEvent) -> Result<Option<Sale>, NotUnderstood> {
         let mut object = json!({
             "id": "cs_1", "mode": "payment", "status": "complete", "payment_status": "paid", "currency": "gbp",
-            "amount_total": 9900, "metadata": {"mode": "DFY", "plan": "Starter"},
+            "amount_subtotal": 9900, "amount_total": 9900, "metadata": {"mode": "DFY", "plan": "Starter"},
             "customer_details": {"email": "a@example.com", "name": "Ada"},
         });
         change(&mut object);
@@ -126,6 +128,8 @@ mod tests {
             move |s: &mut Value| {
                 s["payment_status"] = json!("no_payment_required");
                 s["amount_total"] = json!(0);
+                s["total_details"] = json!({"amount_discount": 9900});
+                s["amount_subtotal"] = json!(9900);
                 s["status"] = json!(status);
             }
         };
@@ -140,10 +144,10 @@ mod tests {
             assert_eq!(read(|s| s["mode"] = json!(mode), SessionEvent::Completed), Ok(None));
         }
         assert_eq!(read(|s| s["metadata"]["mode"] = json!("credits"), SessionEvent::Completed), Ok(None));
-        let sale = read(|s| s["metadata"] = json!({"plan": "ENTERPRISE"}), SessionEvent::Completed);
+        let sale = read(|s| s["metadata"] = json!({"plan": "STARTER"}), SessionEvent::Completed);
         assert_eq!(
             sale.expect("understood").and_then(|sale| sale.terms).map(|terms| terms.tier),
-            Some(Tier::Enterprise)
+            Some(Tier::Starter)
         );
     }
 
@@ -158,6 +162,24 @@ mod tests {
         let email = NotUnderstood::Field("customer e-mail");
         assert_eq!(refused(|s| s["customer_details"] = Value::Null), Some(email));
         assert_eq!(refused(|s| s["customer_details"]["email"] = json!("nobody")), Some(email));
+    }
+
+    #[test]
+    fn a_plan_that_was_not_paid_for_at_its_price_is_not_sold() {
+        let paid = |amount: i64, currency: &'static str| {
+            move |s: &mut Value| {
+                s["metadata"]["plan"] = json!("enterprise");
+                s["currency"] = json!(currency);
+                s["amount_subtotal"] = json!(amount);
+                s["amount_total"] = json!(amount);
+            }
+        };
+        let sale = read(paid(59_900, "gbp"), SessionEvent::Completed).expect("understood").expect("a sale");
+        assert_eq!(sale.terms.map(|terms| terms.tier), Some(Tier::Enterprise));
+        for (amount, currency) in [(1, "gbp"), (0, "gbp"), (9900, "gbp"), (59_900, "vnd"), (59_900, "usd")] {
+            let refused = read(paid(amount, currency), SessionEvent::Completed).err();
+            assert!(matches!(refused, Some(NotUnderstood::Price(_))), "{amount} {currency}: {refused:?}");
+        }
     }
 
     #[test]

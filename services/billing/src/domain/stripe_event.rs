@@ -1,105 +1,33 @@
 //! Stripe's events: the envelope that is read before an event is stored, and the kinds that drive orders.
 
-use std::str::FromStr;
+mod ownership;
+mod state;
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::error::{Invalid, Violations};
 use serde_json::Value;
 
+pub(crate) use self::{
+    ownership::{ActsOn, NotOurs},
+    state::{State, Verdict},
+};
 use super::{
     json::{Wanted, id, instant, reference, word},
     stripe_id::StripeId,
 };
 
-/// How far an event's processing is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
-    /// Stored, to be processed.
-    Pending,
-    /// Processed, whether or not anything followed.
-    Processed,
-    /// Of a type that nothing follows from in this version; one that heeds it looks again.
-    Unheeded,
-    /// Not understood; it waits for a fix and a replay.
-    Quarantined,
-}
-
-impl State {
-    /// All of them.
-    pub(crate) const ALL: [Self; 4] = [Self::Pending, Self::Processed, Self::Unheeded, Self::Quarantined];
-
-    /// The name in the database.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "PENDING",
-            Self::Processed => "PROCESSED",
-            Self::Unheeded => "UNHEEDED",
-            Self::Quarantined => "QUARANTINED",
-        }
-    }
-}
-
-impl FromStr for State {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(())
-    }
-}
-
 /// A journaled event, without its body.
 #[derive(Clone)]
 pub(crate) struct StripeEvent {
-    pub(crate) sequence: i64,
     pub(crate) envelope: Envelope,
     pub(crate) state: State,
+    /// Why it is ignored, where that is not for its type alone.
+    pub(crate) not_ours: Option<NotOurs>,
     pub(crate) receive_time: DateTime<Utc>,
     pub(crate) process_time: Option<DateTime<Utc>>,
     pub(crate) attempts: i32,
     pub(crate) failure: Option<String>,
     pub(crate) body_purged: bool,
-}
-
-/// What became of one try to process an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// Done, whether or not anything followed.
-    Processed,
-    /// Nothing follows from its type in this version.
-    Unheeded,
-    /// Not understood, or tried too often; the reason is for operators.
-    Quarantined(String),
-    /// To be tried again; the reason is for operators.
-    Retry(String),
-}
-
-impl Verdict {
-    /// A failure that may pass: to be tried again, unless this try, the `attempts + 1`st, was the last.
-    pub(crate) fn failed(reason: &str, attempts: i32, most: i32) -> Self {
-        if attempts + 1 < most {
-            Self::Retry(reason.to_owned())
-        } else {
-            Self::Quarantined(format!("given up after {most} tries: {reason}"))
-        }
-    }
-
-    /// Where the event then stands.
-    pub(crate) const fn state(&self) -> State {
-        match self {
-            Self::Processed => State::Processed,
-            Self::Unheeded => State::Unheeded,
-            Self::Quarantined(_) => State::Quarantined,
-            Self::Retry(_) => State::Pending,
-        }
-    }
-
-    /// What went wrong, if anything did.
-    pub(crate) fn failure(&self) -> Option<&str> {
-        match self {
-            Self::Processed | Self::Unheeded => None,
-            Self::Quarantined(reason) | Self::Retry(reason) => Some(reason),
-        }
-    }
 }
 
 /// A field without fields of its own, or with none that we want.
@@ -116,6 +44,8 @@ const EVENT: Wanted = Wanted(&[
     ("livemode", WHOLE),
     ("data", Wanted(&[("object", OBJECT)])),
     ("related_object", OBJECT),
+    ("account", WHOLE),
+    ("context", WHOLE),
 ]);
 
 /// What we must know of an event to store it; everything else waits until it is processed.
@@ -128,6 +58,8 @@ pub(crate) struct Envelope {
     /// Absent in thin events.
     pub(crate) api_version: Option<String>,
     pub(crate) livemode: bool,
+    /// The account that the event happened in, where Stripe says that it is not the endpoint's own.
+    pub(crate) account: Option<StripeId>,
     pub(crate) object_id: Option<StripeId>,
     pub(crate) stripe_customer_id: Option<StripeId>,
 }
@@ -167,6 +99,7 @@ impl Envelope {
                     create_time,
                     api_version: word(event, "api_version").map(str::to_owned),
                     livemode: event["livemode"].as_bool().unwrap_or_default(),
+                    account: ownership::other_account(event),
                     object_id: id(object, "id"),
                     stripe_customer_id: customer_of(object),
                 }
@@ -174,19 +107,21 @@ impl Envelope {
         violations.finish(envelope)
     }
 
-    /// What tells events apart, as the primary key does.
-    pub(crate) fn key(&self) -> (&StripeId, DateTime<Utc>) {
-        (&self.event_id, self.create_time)
-    }
-
     /// What is worked on by one worker at a time: everything of one customer, else one object, else the event alone.
     pub(crate) fn lease_key(&self) -> &StripeId {
         self.stripe_customer_id.as_ref().or(self.object_id.as_ref()).unwrap_or(&self.event_id)
     }
 
-    /// Where the event stands when it is stored: to be processed, or laid aside because nothing follows from its type.
-    pub(crate) fn first_state(&self) -> State {
-        if self.session_event().is_some() { State::Pending } else { State::Unheeded }
+    /// Why this mesh does not act on the event, if it is not ours.
+    pub(crate) fn not_ours(&self, acts_on: ActsOn) -> Option<NotOurs> {
+        NotOurs::of(self.livemode, self.account.is_some(), acts_on)
+    }
+
+    /// Where the event stands when it is stored: to be processed, or ignored because it is not ours or nothing follows from its
+    /// type.
+    pub(crate) fn first_state(&self, acts_on: ActsOn) -> State {
+        let is_pending = self.not_ours(acts_on).is_none() && self.session_event().is_some();
+        if is_pending { State::Pending } else { State::Unheeded }
     }
 
     /// What the event means for checkout sessions, if anything.
@@ -317,7 +252,7 @@ mod tests {
         ];
         leaf.prop_recursive(4, 64, 8, |inner| {
             let names = ["id", "type", "created", "api_version", "livemode", "data", "object", "customer"];
-            let name = select([&names[..], &["related_object", "other"]].concat());
+            let name = select([&names[..], &["related_object", "account", "context", "other"]].concat());
             prop_oneof![
                 proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
                 proptest::collection::btree_map(name, inner, 0..8).prop_map(|fields| fields
@@ -362,15 +297,6 @@ mod tests {
             assert!(!read(bad.as_bytes()), "{bad}");
         }
         assert!(!read(b"\"\xff\"}"));
-    }
-
-    #[test]
-    fn the_last_failure_quarantines() {
-        assert_eq!(Verdict::failed("no answer", 0, 3).state(), State::Pending);
-        assert_eq!(Verdict::failed("no answer", 1, 3), Verdict::Retry("no answer".to_owned()));
-        let given_up = Verdict::failed("no answer", 2, 3);
-        assert_eq!(given_up.state(), State::Quarantined);
-        assert_eq!(given_up.failure(), Some("given up after 3 tries: no answer"));
     }
 
     #[test]

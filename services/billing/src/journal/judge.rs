@@ -20,6 +20,7 @@ pub(super) async fn judge<'a>(
 ) -> Result<Verdict, DbError> {
     let (session, session_event) = match seen {
         Seen::Nothing => return Ok(Verdict::Unheeded),
+        Seen::NotOurs(reason) => return Ok(Verdict::NotOurs(*reason)),
         Seen::NotUnderstood(reason) => return Ok(Verdict::Quarantined(reason.to_string())),
         Seen::MayPass(reason) => return Ok(Verdict::failed(reason, event.this.attempts, MAX_ATTEMPTS)),
         Seen::Session(session, session_event) => (session, *session_event),
@@ -45,6 +46,10 @@ pub(super) fn report(id: &str, kind: &str, verdict: &Verdict) {
         }
         Verdict::Unheeded => {
             tracing::info!(stripe_event.id = id, stripe_event.type = kind, "nothing follows from the Stripe event");
+        }
+        Verdict::NotOurs(reason) => {
+            let reason = reason.as_str();
+            tracing::info!(stripe_event.id = id, stripe_event.type = kind, reason, "the Stripe event is not ours, and is ignored");
         }
         Verdict::Retry(reason) => {
             tracing::warn!(stripe_event.id = id, stripe_event.type = kind, reason, "the Stripe event waits for another try");

@@ -7,7 +7,7 @@ use levqor_proto::{
     r#type::v1 as wire_type,
 };
 use levqor_runtime::{
-    context::Ctx,
+    context::{Ctx, Scope},
     error::{Invalid, Violations},
     timestamp,
 };
@@ -32,7 +32,7 @@ pub(super) async fn get_order(
     orders::claim(&mut tx, &scope).await?;
     let order = orders::get(&mut tx, &scope, order_id).await?.ok_or(Error::OrderNotFound)?;
     tx.commit().await?;
-    Ok(GetOrderResponse { order: Some(order.into()) })
+    Ok(GetOrderResponse { order: Some(order.seen_by(&scope)) })
 }
 
 struct Query {
@@ -49,10 +49,20 @@ impl TryFrom<GetOrderRequest> for Query {
     }
 }
 
+impl Order {
+    /// The order as the scope may see it: only staff are told whose it is.
+    pub(super) fn seen_by(self, scope: &Scope) -> wire::Order {
+        let owner_sub = self.owner_sub.clone().filter(|_| scope.is_all()).unwrap_or_default();
+        wire::Order { owner_sub, ..self.into() }
+    }
+}
+
 impl From<Order> for wire::Order {
+    /// Without its owner.
     fn from(order: Order) -> Self {
         let terms = order.terms;
         Self {
+            owner_sub: String::new(),
             order_id: order.id.to_string(),
             tier: wire::order::Tier::from(terms.tier).into(),
             state: wire::order::State::from(order.state).into(),

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use levqor_proto::billing::v1::{self as wire, GetStripeEventRequest, GetStripeEventResponse};
+use levqor_proto::billing::v1::{
+    self as wire, GetStripeEventRequest, GetStripeEventResponse, stripe_event::IgnoreReason,
+};
 use levqor_runtime::{
     context::Ctx,
     error::{Invalid, Violations},
@@ -12,7 +14,7 @@ use levqor_runtime::{
 use crate::{
     Billing,
     domain::{
-        stripe_event::{State, StripeEvent},
+        stripe_event::{NotOurs, State, StripeEvent},
         stripe_id::StripeId,
     },
     error::Error,
@@ -49,6 +51,7 @@ impl TryFrom<GetStripeEventRequest> for Query {
 
 impl From<StripeEvent> for wire::StripeEvent {
     fn from(event: StripeEvent) -> Self {
+        let ignore_reason = ignore_reason(&event);
         let envelope = event.envelope;
         Self {
             event_id: envelope.event_id.to_string(),
@@ -63,7 +66,18 @@ impl From<StripeEvent> for wire::StripeEvent {
             attempts: event.attempts,
             failure: event.failure.unwrap_or_default(),
             livemode: envelope.livemode,
+            account: envelope.account.map(|account| account.to_string()).unwrap_or_default(),
+            ignore_reason: ignore_reason.into(),
         }
+    }
+}
+
+fn ignore_reason(event: &StripeEvent) -> IgnoreReason {
+    match (event.state, event.not_ours) {
+        (State::Unheeded, None) => IgnoreReason::Type,
+        (State::Unheeded, Some(NotOurs::OtherMode)) => IgnoreReason::OtherMode,
+        (State::Unheeded, Some(NotOurs::OtherAccount)) => IgnoreReason::OtherAccount,
+        (State::Pending | State::Processed | State::Quarantined, _) => IgnoreReason::Unspecified,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     Billing,
     domain::{
         signature,
-        stripe_event::{Envelope, State},
+        stripe_event::{Envelope, NotOurs, State},
     },
     error::Error,
     store::stripe_events::Journaled,
@@ -46,10 +46,14 @@ async fn ingest(
     let event = Envelope::read(&request.body)?;
 
     let (event_id, event_type) = (event.event_id.clone(), event.event_type.clone());
+    let not_ours = event.not_ours(billing.acts_on);
     let journaled = billing.intake.journal(event, request.body).await?;
     if let Journaled::New(state @ (State::Processed | State::Unheeded | State::Quarantined)) = journaled {
-        // Laid aside at once: that is all that becomes of it.
+        // Ignored at once: that is all that becomes of it.
         billing.metrics.judged(state, 1);
+        if let Some(reason) = not_ours {
+            billing.metrics.not_ours(reason);
+        }
     }
     let (duplicate, state) = match journaled {
         Journaled::New(state) => (false, state),
@@ -63,6 +67,7 @@ async fn ingest(
         stripe_event.id = event_id.as_str(),
         stripe_event.type = event_type,
         duplicate,
+        reason = not_ours.map(NotOurs::as_str),
         "the Stripe event was journaled"
     );
     let state = levqor_proto::billing::v1::stripe_event::State::from(state).into();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use levqor_proto::billing::v1::{ListOrdersRequest, ListOrdersResponse, order};
 use levqor_runtime::{
-    context::Ctx,
-    db::{Page, next_page_token},
+    context::{Ctx, Scope},
+    db::Page,
     error::{Invalid, Violations},
 };
 
@@ -21,13 +21,15 @@ pub(super) async fn list_orders(
     ctx: Ctx,
     request: ListOrdersRequest,
 ) -> Result<ListOrdersResponse, Error> {
-    let (scope, Query { filter, page }) = (ctx.scope(), request.try_into()?);
+    let scope = ctx.scope();
+    let Query { filter, page } = (&scope, request).try_into()?;
     let mut tx = billing.chassis.db.begin_list().await?;
     orders::claim(&mut tx, &scope).await?;
     let mut orders = orders::list(&mut tx, &scope, &filter, page).await?;
     tx.commit().await?;
-    let next_page_token = next_page_token(&mut orders, page, |order| (order.create_time, order.id.as_uuid()));
-    Ok(ListOrdersResponse { orders: orders.into_iter().map(Into::into).collect(), next_page_token })
+    let next_page_token = page.cut(&mut orders, |order| order.place);
+    let orders = orders.into_iter().filter_map(|order| order.row);
+    Ok(ListOrdersResponse { orders: orders.map(|order| order.seen_by(&scope)).collect(), next_page_token })
 }
 
 struct Query {
@@ -35,10 +37,10 @@ struct Query {
     page: Page,
 }
 
-impl TryFrom<ListOrdersRequest> for Query {
+impl TryFrom<(&Scope, ListOrdersRequest)> for Query {
     type Error = Invalid;
 
-    fn try_from(request: ListOrdersRequest) -> Result<Self, Invalid> {
+    fn try_from((scope, request): (&Scope, ListOrdersRequest)) -> Result<Self, Invalid> {
         let mut violations = Violations::new();
         let state = match order::State::try_from(request.state) {
             Ok(order::State::Unspecified) => None,
@@ -58,7 +60,7 @@ impl TryFrom<ListOrdersRequest> for Query {
             "" => None,
             text => violations.parse("stripe_checkout_session_id", text, "a checkout session's id"),
         };
-        let page = Page::parse(&mut violations, request.page_size, &request.page_token);
+        let page = Page::parse_owned(&mut violations, &request, scope);
         let filter = Filter { state, customer_email, stripe_checkout_session_id };
         violations.finish(page.map(|page| Self { filter, page }))
     }

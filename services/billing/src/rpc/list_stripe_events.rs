@@ -5,7 +5,7 @@ use std::sync::Arc;
 use levqor_proto::billing::v1::{ListStripeEventsRequest, ListStripeEventsResponse, stripe_event};
 use levqor_runtime::{
     context::Ctx,
-    db::{Page, next_page_token},
+    db::Page,
     error::{Invalid, Violations},
 };
 
@@ -20,9 +20,9 @@ pub(super) async fn list_stripe_events(
     let mut tx = billing.chassis.db.begin_list().await?;
     let mut events = stripe_events::list(&mut tx, state, event_type.as_deref(), page).await?;
     tx.commit().await?;
-    let next_page_token = next_page_token(&mut events, page, stripe_events::place);
+    let next_page_token = page.cut(&mut events, |event| event.place);
     Ok(ListStripeEventsResponse {
-        stripe_events: events.into_iter().map(Into::into).collect(),
+        stripe_events: events.into_iter().filter_map(|event| event.row).map(Into::into).collect(),
         next_page_token,
     })
 }
@@ -53,7 +53,7 @@ impl TryFrom<ListStripeEventsRequest> for Query {
         if request.r#type.contains(char::is_control) {
             violations.add("type", "expected the name of a type");
         }
-        let page = Page::parse(&mut violations, request.page_size, &request.page_token);
+        let page = Page::parse(&mut violations, &request);
         let event_type = Some(request.r#type).filter(|event_type| !event_type.is_empty());
         violations.finish(page.map(|page| Self { state, event_type, page }))
     }

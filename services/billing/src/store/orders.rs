@@ -9,7 +9,7 @@ use levqor_runtime::{
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{known, known_if_any};
+use super::{Listed, known, known_if_any, not_known};
 use crate::domain::{
     money::Money,
     order::{Order, OrderId, State},
@@ -126,6 +126,39 @@ pub(crate) async fn claim(conn: &mut PgConnection, scope: &Scope) -> Result<(), 
     Ok(())
 }
 
+/// One order, locked until the transaction ends, for staff.
+pub(crate) async fn lock(conn: &mut PgConnection, id: OrderId) -> Result<Option<Order>, DbError> {
+    sqlx::query_as!(
+        Row,
+        "SELECT order_id, owner_sub, customer_email, customer_name, stripe_customer_id, stripe_checkout_session_id,
+                stripe_payment_intent_id, tier, state, currency, amount_minor, revisions_left, create_time, update_time,
+                pay_time
+         FROM orders
+         WHERE order_id = $1
+         FOR UPDATE",
+        id.as_uuid(),
+    )
+    .fetch_optional(conn)
+    .await?
+    .map(Order::try_from)
+    .transpose()
+}
+
+/// Makes an order that `lock` locked nobody's.
+pub(crate) async fn release(conn: &mut PgConnection, order: &Order) -> Result<(), DbError> {
+    let released = sqlx::query!(
+        "UPDATE orders SET owner_sub = NULL, update_time = $2 WHERE order_id = $1",
+        order.id.as_uuid(),
+        order.update_time,
+    )
+    .execute(conn)
+    .await?;
+    match released.rows_affected() {
+        1 => Ok(()),
+        _ => Err(DbError::Statement(sqlx::Error::RowNotFound)),
+    }
+}
+
 /// One order, if the scope may see it.
 pub(crate) async fn get(
     conn: &mut PgConnection,
@@ -157,10 +190,10 @@ pub(crate) async fn list(
     scope: &Scope,
     filter: &Filter,
     page: Page,
-) -> Result<Vec<Order>, DbError> {
+) -> Result<Vec<Listed<Order>>, DbError> {
     // Three ways in, of which one or two are open, each through an index of its own in the page's order: an OR of them would
     // read every order there is. So would one place for what stands in each: a way that is not cut by itself is read whole.
-    sqlx::query_as!(
+    let rows = sqlx::query_as!(
         Row,
         r#"SELECT order_id AS "order_id!", owner_sub, customer_email AS "customer_email!",
                   customer_name AS "customer_name!", stripe_customer_id,
@@ -209,10 +242,9 @@ pub(crate) async fn list(
         page.limit(),
     )
     .fetch_all(&mut **tx)
-    .await?
-    .into_iter()
-    .map(Order::try_from)
-    .collect()
+    .await?;
+    let listed = |row: Row| Listed::new("orders", (row.create_time, row.order_id), Order::try_from(row));
+    Ok(rows.into_iter().map(listed).collect())
 }
 
 /// A row as it is stored.
@@ -238,9 +270,13 @@ impl TryFrom<Row> for Order {
     type Error = DbError;
 
     fn try_from(row: Row) -> Result<Self, DbError> {
+        let amount = Money { currency: row.currency, minor_units: row.amount_minor };
+        if !amount.is_showable() {
+            return Err(not_known("amount_minor"));
+        }
         let terms = Terms {
             tier: known("tier", &row.tier)?,
-            amount: Money { currency: row.currency, minor_units: row.amount_minor },
+            amount,
             customer_email: known("customer_email", &row.customer_email)?,
             customer_name: row.customer_name,
             stripe_customer_id: known_if_any("stripe_customer_id", row.stripe_customer_id.as_deref())?,

@@ -16,10 +16,10 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use super::{known, known_if_any};
+use super::{Listed, known, known_if_any};
 use crate::{
     domain::{
-        stripe_event::{Envelope, State, StripeEvent},
+        stripe_event::{Envelope, NotOurs, State, StripeEvent},
         stripe_id::StripeId,
     },
     intake::Arrival,
@@ -35,7 +35,7 @@ pub(crate) enum Journaled {
 }
 
 /// Stores events, each once, in one statement: the primary key decides. The answers are in the events' order, which must
-/// be that of their keys, so that no two inserts wait for each other. What nothing follows from in this version is laid
+/// be that of their ids, so that no two inserts wait for each other. What nothing follows from in this version is laid
 /// aside at once: writing it as pending first would double the work, and change nothing.
 pub(crate) async fn insert(conn: &mut PgConnection, arrivals: &[Arrival]) -> Result<Vec<Journaled>, DbError> {
     match arrivals {
@@ -50,12 +50,12 @@ async fn insert_one(conn: &mut PgConnection, arrival: &Arrival) -> Result<Journa
     let row = ArrivalRow::of(arrival);
     let inserted = sqlx::query!(
         "INSERT INTO stripe_events (
-             event_id, create_time, type, api_version, livemode, object_id, stripe_customer_id, lease_key, body,
-             trace_parent, state, process_time, receive_time, due_time
+             event_id, create_time, type, api_version, livemode, account, object_id, stripe_customer_id, lease_key,
+             body, trace_parent, state, ignore_reason, process_time, receive_time, due_time
          )
          VALUES (
-             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-             CASE WHEN $11 <> 'PENDING' THEN runtime.now() END, runtime.now(), runtime.now()
+             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+             CASE WHEN $12 <> 'PENDING' THEN runtime.now() END, runtime.now(), runtime.now()
          )
          ON CONFLICT ON CONSTRAINT stripe_events_key DO NOTHING",
         row.event_id,
@@ -63,19 +63,21 @@ async fn insert_one(conn: &mut PgConnection, arrival: &Arrival) -> Result<Journa
         row.r#type,
         row.api_version,
         row.livemode,
+        row.account,
         row.object_id,
         row.stripe_customer_id,
         row.lease_key,
         row.body,
         row.trace_parent,
         row.state,
+        row.ignore_reason,
     )
     .execute(&mut *conn)
     .await?;
     if inserted.rows_affected() > 0 {
-        Ok(Journaled::New(arrival.event.first_state()))
+        Ok(Journaled::New(arrival.first_state))
     } else {
-        Ok(Journaled::Before(state(conn, &arrival.event).await?))
+        Ok(Journaled::Before(state(conn, &arrival.event.event_id).await?))
     }
 }
 
@@ -83,25 +85,25 @@ async fn insert_many(conn: &mut PgConnection, arrivals: &[Arrival]) -> Result<Ve
     let rows: Vec<_> = arrivals.iter().map(ArrivalRow::of).collect();
     let inserted = sqlx::query!(
         r#"INSERT INTO stripe_events (
-               event_id, create_time, type, api_version, livemode, object_id, stripe_customer_id, lease_key, body,
-               trace_parent, state, process_time, receive_time, due_time
+               event_id, create_time, type, api_version, livemode, account, object_id, stripe_customer_id, lease_key,
+               body, trace_parent, state, ignore_reason, process_time, receive_time, due_time
            )
            SELECT event.*, CASE WHEN event.state <> 'PENDING' THEN runtime.now() END, runtime.now(), runtime.now()
            FROM unnest($1::stripe_event_arrival[]) AS event
            ON CONFLICT ON CONSTRAINT stripe_events_key DO NOTHING
-           RETURNING event_id, create_time"#,
+           RETURNING event_id"#,
         &rows as _,
     )
     .fetch_all(&mut *conn)
     .await?;
-    let mut new: HashSet<_> = inserted.iter().map(|row| (row.event_id.as_str(), row.create_time)).collect();
+    let mut new: HashSet<_> = inserted.iter().map(|row| row.event_id.as_str()).collect();
     let mut journaled = Vec::with_capacity(arrivals.len());
-    for event in arrivals.iter().map(|arrival| &arrival.event) {
+    for Arrival { event, first_state, .. } in arrivals {
         // The first of several copies in one batch is the new one.
-        journaled.push(if new.remove(&(event.event_id.as_str(), event.create_time)) {
-            Journaled::New(event.first_state())
+        journaled.push(if new.remove(event.event_id.as_str()) {
+            Journaled::New(*first_state)
         } else {
-            Journaled::Before(state(conn, event).await?)
+            Journaled::Before(state(conn, &event.event_id).await?)
         });
     }
     Ok(journaled)
@@ -115,12 +117,14 @@ struct ArrivalRow<'a> {
     r#type: &'a str,
     api_version: Option<&'a str>,
     livemode: bool,
+    account: Option<&'a str>,
     object_id: Option<&'a str>,
     stripe_customer_id: Option<&'a str>,
     lease_key: &'a str,
     body: &'a [u8],
     trace_parent: &'a str,
     state: &'a str,
+    ignore_reason: Option<&'a str>,
 }
 
 impl sqlx::Type<Postgres> for ArrivalRow<'_> {
@@ -136,32 +140,30 @@ impl PgHasArrayType for ArrivalRow<'_> {
 }
 
 impl<'a> ArrivalRow<'a> {
-    fn of(Arrival { event, body, trace_parent }: &'a Arrival) -> Self {
+    fn of(Arrival { event, body, trace_parent, first_state, not_ours }: &'a Arrival) -> Self {
         Self {
             event_id: event.event_id.as_str(),
             create_time: event.create_time,
             r#type: &event.event_type,
             api_version: event.api_version.as_deref(),
             livemode: event.livemode,
+            account: event.account.as_ref().map(StripeId::as_str),
             object_id: event.object_id.as_ref().map(StripeId::as_str),
             stripe_customer_id: event.stripe_customer_id.as_ref().map(StripeId::as_str),
             lease_key: event.lease_key().as_str(),
             body,
             trace_parent,
-            state: event.first_state().as_str(),
+            state: first_state.as_str(),
+            ignore_reason: not_ours.map(NotOurs::as_str),
         }
     }
 }
 
 /// Where an event stands that was stored before.
-async fn state(conn: &mut PgConnection, event: &Envelope) -> Result<State, DbError> {
-    let state = sqlx::query_scalar!(
-        "SELECT state FROM stripe_events WHERE event_id = $1 AND create_time = $2",
-        event.event_id.as_str(),
-        event.create_time,
-    )
-    .fetch_one(conn)
-    .await?;
+async fn state(conn: &mut PgConnection, event_id: &StripeId) -> Result<State, DbError> {
+    let state = sqlx::query_scalar!("SELECT state FROM stripe_events WHERE event_id = $1", event_id.as_str())
+        .fetch_one(conn)
+        .await?;
     known("state", &state)
 }
 
@@ -172,10 +174,10 @@ pub(crate) async fn lock(
 ) -> Result<Option<StripeEvent>, DbError> {
     sqlx::query_as!(
         Row,
-        r#"SELECT sequence, event_id, create_time, type AS event_type, api_version, livemode, object_id,
-                  stripe_customer_id, state, attempts, receive_time, process_time, failure,
+        r#"SELECT sequence, event_id, create_time, type AS event_type, api_version, livemode, account, object_id,
+                  stripe_customer_id, state, ignore_reason, attempts, receive_time, process_time, failure,
                   body IS NULL AS "body_purged!"
-           FROM stripe_events WHERE event_id = $1 ORDER BY sequence DESC LIMIT 1 FOR UPDATE"#,
+           FROM stripe_events WHERE event_id = $1 FOR UPDATE"#,
         event_id.as_str(),
     )
     .fetch_optional(conn)
@@ -190,13 +192,12 @@ pub(crate) async fn replay(conn: &mut PgConnection, event: &StripeEvent) -> Resu
         Row,
         r#"UPDATE stripe_events
            SET state = 'PENDING', attempts = 0, replays = replays + 1, due_time = runtime.now(), process_time = NULL,
-               failure = NULL
-           WHERE event_id = $1 AND create_time = $2
-           RETURNING sequence, event_id, create_time, type AS event_type, api_version, livemode, object_id,
-                     stripe_customer_id, state, attempts, receive_time, process_time, failure,
+               failure = NULL, ignore_reason = NULL
+           WHERE event_id = $1
+           RETURNING sequence, event_id, create_time, type AS event_type, api_version, livemode, account, object_id,
+                     stripe_customer_id, state, ignore_reason, attempts, receive_time, process_time, failure,
                      body IS NULL AS "body_purged!""#,
         event.envelope.event_id.as_str(),
-        event.envelope.create_time,
     )
     .fetch_one(conn)
     .await?
@@ -210,10 +211,10 @@ pub(crate) async fn get(
 ) -> Result<Option<StripeEvent>, DbError> {
     sqlx::query_as!(
         Row,
-        r#"SELECT sequence, event_id, create_time, type AS event_type, api_version, livemode, object_id,
-                  stripe_customer_id, state, attempts, receive_time, process_time, failure,
+        r#"SELECT sequence, event_id, create_time, type AS event_type, api_version, livemode, account, object_id,
+                  stripe_customer_id, state, ignore_reason, attempts, receive_time, process_time, failure,
                   body IS NULL AS "body_purged!"
-           FROM stripe_events WHERE event_id = $1 ORDER BY sequence DESC LIMIT 1"#,
+           FROM stripe_events WHERE event_id = $1"#,
         event_id.as_str(),
     )
     .fetch_optional(conn)
@@ -228,7 +229,7 @@ pub(crate) async fn list(
     state: Option<State>,
     event_type: Option<&str>,
     page: Page,
-) -> Result<Vec<StripeEvent>, DbError> {
+) -> Result<Vec<Listed<StripeEvent>>, DbError> {
     // The index of types begins with the state, since one of types alone would cost every webhook: who asks for a type asks
     // for it in every state.
     let states = match (state, event_type) {
@@ -236,10 +237,10 @@ pub(crate) async fn list(
         (None, Some(_)) => Some(State::ALL.map(State::as_str).to_vec()),
         (None, None) => None,
     };
-    sqlx::query_as!(
+    let rows = sqlx::query_as!(
         Row,
-        r#"SELECT sequence, event_id, create_time, type AS event_type, api_version, livemode, object_id,
-                  stripe_customer_id, state, attempts, receive_time, process_time, failure,
+        r#"SELECT sequence, event_id, create_time, type AS event_type, api_version, livemode, account, object_id,
+                  stripe_customer_id, state, ignore_reason, attempts, receive_time, process_time, failure,
                   body IS NULL AS "body_purged!"
            FROM stripe_events
            WHERE ($1::text[] IS NULL OR state = ANY ($1))
@@ -254,15 +255,14 @@ pub(crate) async fn list(
         page.limit(),
     )
     .fetch_all(&mut **tx)
-    .await?
-    .into_iter()
-    .map(StripeEvent::try_from)
-    .collect()
+    .await?;
+    let listed = |row: Row| Listed::new("stripe_events", place(&row), StripeEvent::try_from(row));
+    Ok(rows.into_iter().map(listed).collect())
 }
 
 /// An event's place in lists. Pages are keyed by time and UUID: a sequence number travels as the low half of one.
-pub(crate) fn place(event: &StripeEvent) -> (DateTime<Utc>, Uuid) {
-    (event.receive_time, Uuid::from_u64_pair(0, event.sequence.cast_unsigned()))
+fn place(row: &Row) -> (DateTime<Utc>, Uuid) {
+    (row.receive_time, Uuid::from_u64_pair(0, row.sequence.cast_unsigned()))
 }
 
 fn sequence_of(place: Uuid) -> i64 {
@@ -317,9 +317,11 @@ struct Row {
     event_type: String,
     api_version: Option<String>,
     livemode: bool,
+    account: Option<String>,
     object_id: Option<String>,
     stripe_customer_id: Option<String>,
     state: String,
+    ignore_reason: Option<String>,
     attempts: i32,
     receive_time: DateTime<Utc>,
     process_time: Option<DateTime<Utc>>,
@@ -337,13 +339,14 @@ impl TryFrom<Row> for StripeEvent {
             create_time: row.create_time,
             api_version: row.api_version,
             livemode: row.livemode,
+            account: known_if_any("account", row.account.as_deref())?,
             object_id: known_if_any("object_id", row.object_id.as_deref())?,
             stripe_customer_id: known_if_any("stripe_customer_id", row.stripe_customer_id.as_deref())?,
         };
         Ok(Self {
-            sequence: row.sequence,
             envelope,
             state: known("state", &row.state)?,
+            not_ours: known_if_any("ignore_reason", row.ignore_reason.as_deref())?,
             receive_time: row.receive_time,
             process_time: row.process_time,
             attempts: row.attempts,

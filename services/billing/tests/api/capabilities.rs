@@ -21,8 +21,12 @@ async fn without_a_key_it_says_that_convergence_is_not_claimed() {
     assert_eq!(told[0], ("stripe_webhooks", true, "1 live secret".to_owned()));
     assert_eq!(told[1], ("stripe_refetch", false, reason.to_owned()));
     assert_eq!(told[2], ("stripe_prices", false, "STRIPE_SECRET_KEY is not set".to_owned()));
+    assert_eq!(
+        told[3],
+        ("stripe_mode", true, "events of test mode are acted on, all others are ignored".to_owned())
+    );
     let missing = ["checkout", "subscriptions", "dunning", "refunds", "reconciliation"];
-    assert_eq!(told[3..], missing.map(|name| (name, false, "not part of this version".to_owned())));
+    assert_eq!(told[4..], missing.map(|name| (name, false, "not part of this version".to_owned())));
 }
 
 #[tokio::test]

@@ -101,6 +101,27 @@ async fn an_address_that_nobody_vouches_for_opens_nothing() {
 }
 
 #[tokio::test]
+async fn a_verified_address_that_only_looks_like_the_buyers_opens_nothing() {
+    let bench = Bench::start().await;
+    let of_victim = with(session("cs_1"), &[("customer_details", json!({"email": "victimk@example.com"}))]);
+    bench.process(&event("evt_1", "checkout.session.completed", &of_victim)).await;
+    let order_id = bench.order().await.order_id;
+    for spelling in [
+        "victim\u{212a}@example.com",
+        "\u{ff56}\u{ff49}ctimk@example.com",
+        "\u{24e5}ictimk@example.com",
+        "victimk\u{200b}@example.com",
+    ] {
+        let mallory = Caller::customer("mallory", spelling);
+        bench.assert_none(&mallory, &order_id).await;
+        assert!(bench.orders(&mallory).await.is_empty(), "{spelling}");
+    }
+    assert_eq!(bench.count("SELECT count(*) FROM orders WHERE owner_sub IS NULL").await, 1);
+    let victim = Caller::customer("victim", "VictimK@Example.com");
+    assert!(bench.get_order(&victim, &order_id).await.is_ok(), "ASCII letters have no case");
+}
+
+#[tokio::test]
 async fn staff_get_every_order_and_claim_none() {
     let (bench, order) = paid().await;
     let staff = User {

@@ -147,6 +147,25 @@ async fn ten_copies_at_once_make_one_order_and_two_mails() {
 }
 
 #[tokio::test]
+async fn the_id_alone_tells_events_apart_whatever_else_comes_with_it() {
+    let bench = Bench::start().await;
+    bench.process(&completed("evt_1")).await;
+    let other = event("evt_1", "checkout.session.completed", &session("cs_2"));
+    let again = bench.receive(&with(other.clone(), &[("created", json!(1_790_009_999))])).await;
+    assert_eq!((again.duplicate, again.state()), (true, State::Processed));
+    // Several at once share a batch, and one of them is the new one.
+    let many: Vec<_> = (0..10)
+        .map(|n| with(other.clone(), &[("id", json!("evt_2")), ("created", json!(1_790_000_000 + n))]))
+        .collect();
+    let answers = join_all(many.iter().map(|event| bench.receive(event))).await;
+    assert_eq!(answers.iter().filter(|answer| !answer.duplicate).count(), 1);
+    bench.settled("evt_2").await;
+    assert_eq!(bench.count(EVENTS).await, 2);
+    assert_eq!(bench.event("evt_1").await.create_time.expect("a time").seconds, 1_790_000_000);
+    assert_eq!(bench.orders(&Caller::staff()).await.len(), 2);
+}
+
+#[tokio::test]
 async fn ten_events_of_one_session_at_once_make_one_order_and_two_mails() {
     let bench = Bench::start().await;
     // Some name the customer and some do not, so that they are worked on under different leases.
@@ -169,7 +188,13 @@ async fn ten_events_of_one_session_at_once_make_one_order_and_two_mails() {
 async fn while_the_database_is_down_nothing_is_acknowledged_and_the_retry_succeeds() {
     let url = testing::database::<Billing>().await;
     let down = url.with_database("billing_that_comes_late");
-    let bench = Bench { service: TestService::start_on(down, &[("STRIPE_WEBHOOK_SECRET", SECRET)]).await };
+    let bench = Bench {
+        service: TestService::start_on(
+            down,
+            &[("STRIPE_WEBHOOK_SECRET", SECRET), ("LEVQOR_STRIPE_LIVEMODE", "false")],
+        )
+        .await,
+    };
     let body = completed("evt_1").to_string();
     let signature = sign(SECRET, now(), body.as_bytes());
     let refused = bench.ingest(body.as_bytes(), &signature).await.expect_err("no database");

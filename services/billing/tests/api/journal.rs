@@ -3,6 +3,8 @@
 mod intake;
 mod lapses;
 mod leases;
+mod money;
+mod not_ours;
 mod own_objects;
 mod possible;
 mod refetch;

@@ -9,6 +9,7 @@ mod journal;
 mod list_orders;
 mod list_stripe_events;
 mod purge_stripe_event_bodies;
+mod release_order;
 mod replay_stripe_event;
 mod stripe_health;
 mod support;

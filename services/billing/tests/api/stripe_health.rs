@@ -1,6 +1,7 @@
 //! With a key, what is claimed of Stripe was measured: that objects can be refetched, and that each price is the
 //! catalogue's. `levqor doctor` asks the same, and more.
 
+use chrono::TimeDelta;
 use levqor_billing::Billing;
 use levqor_runtime::{
     check::{self, Line, Outcome},
@@ -13,7 +14,7 @@ use wiremock::{
     matchers::{any, path, query_param},
 };
 
-use crate::support::{Bench, SECRET};
+use crate::support::{Bench, SECRET, event, session};
 
 /// A price as the catalogue has it.
 fn price(id: &str, amount: i64, interval: Option<&str>) -> Value {
@@ -117,6 +118,33 @@ async fn a_stripe_that_refuses_the_key_or_is_not_there_is_no_refetch_and_delays_
         assert_eq!((refetch.state, prices.state), (CapabilityState::Failed, CapabilityState::Failed));
         assert!(refetch.reason.ends_with(reason), "{}", refetch.reason);
         assert!(prices.reason.ends_with(reason), "{}", prices.reason);
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_stripe_refuses_in_a_refetch_is_failed_at_once_and_on_again_once_it_answers() {
+    for (status, said) in [(401, "Stripe answered 401"), (403, "Stripe answered 403")] {
+        let stripe = stripe(&[]).await;
+        let bench = Bench::start_with(&settings(&stripe.uri())).await;
+        let [refetch, _] = measured(&bench).await;
+        assert_eq!(refetch.state, CapabilityState::On);
+        // The key is revoked between two measurements, a quarter of an hour apart.
+        stripe.reset().await;
+        Mock::given(any()).respond_with(refusal(status)).mount(&stripe).await;
+        bench.receive(&event("evt_1", "checkout.session.completed", &session("cs_1"))).await;
+        let refused = eventually("it is failed", || async {
+            let [refetch, _] = measured(&bench).await;
+            (refetch.state == CapabilityState::Failed).then_some(refetch)
+        })
+        .await;
+        assert!(refused.reason.ends_with(said), "{}", refused.reason);
+        stripe.reset().await;
+        let good = ResponseTemplate::new(200).set_body_json(session("cs_1"));
+        Mock::given(path("/v1/checkout/sessions/cs_1")).respond_with(good).mount(&stripe).await;
+        bench.service.advance(TimeDelta::hours(8)).await;
+        bench.settled("evt_1").await;
+        let [refetch, _] = measured(&bench).await;
+        assert_eq!(refetch.state, CapabilityState::On, "{}", refetch.reason);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{money::Amount, reference::OrderId, template::Template, text::Line};
+use super::{money::Amount, person_name::PersonName, reference::OrderId, template::Template, text::Line};
 
 /// A template with its data.
 #[derive(Serialize)]
@@ -30,13 +30,13 @@ impl Content {
 #[derive(Serialize)]
 pub struct OrderWelcome {
     /// How to greet the customer; none where no name is known.
-    pub customer_name: Option<Line>,
+    pub customer_name: Option<PersonName>,
     /// The order.
     pub order_id: OrderId,
     /// The tier as customers read it: `Starter`.
     pub tier: Line,
-    /// What was paid.
-    pub amount: Amount,
+    /// What was paid; none where there was nothing to pay.
+    pub amount: Option<Amount>,
     /// When the work is due at the latest, counted from the intake form: `48 hours`.
     pub delivery_time: Line,
     /// How many revisions are included.
@@ -47,7 +47,7 @@ pub struct OrderWelcome {
 #[derive(Serialize)]
 pub struct OrderIntakeRequest {
     /// How to greet the customer; none where no name is known.
-    pub customer_name: Option<Line>,
+    pub customer_name: Option<PersonName>,
     /// The order.
     pub order_id: OrderId,
     /// The tier as customers read it: `Starter`.

@@ -189,6 +189,19 @@ impl Message {
         Ok(())
     }
 
+    /// Puts a message that has failed back to be sent, in a new round: whoever says so knows why it failed.
+    pub fn resend(&mut self) -> Result<(), NotResendable> {
+        if self.state() != State::Failed {
+            return Err(NotResendable::NotFailed);
+        }
+        if self.recipient.is_none() {
+            return Err(NotResendable::Erased(NoMail));
+        }
+        self.round += 1;
+        self.outcome = None;
+        Ok(())
+    }
+
     /// The key under which a provider is to take the message once. A new round has a new one: it is a person's wish that
     /// there may be a second mail.
     #[must_use]
@@ -209,6 +222,17 @@ impl Message {
 #[derive(Debug, thiserror::Error)]
 #[error("the message is not in doubt")]
 pub struct NotInDoubt;
+
+/// Only a message that has failed can be sent again, and only to somebody.
+#[derive(Debug, thiserror::Error)]
+pub enum NotResendable {
+    /// It is sent, will be, or may have been.
+    #[error("the message has not failed")]
+    NotFailed,
+    /// Nobody is left.
+    #[error(transparent)]
+    Erased(NoMail),
+}
 
 /// There is nobody to send a message to.
 #[derive(Debug, thiserror::Error)]
@@ -325,6 +349,20 @@ mod tests {
         assert!(!message.take_up_again(&[]), "it is pending");
         let mut erased = Message { outcome: failed(), recipient: None, ..message };
         assert!(!erased.take_up_again(&[]), "there is nobody to send it to");
+    }
+
+    #[test]
+    fn only_a_message_that_has_failed_is_sent_again_and_only_to_somebody() {
+        let failed = || Some(Outcome::Failed { failure: "refused".to_owned() });
+        let mut message = Message { outcome: failed(), ..message(Some("ada@example.com")) };
+        assert!(message.resend().is_ok());
+        assert_eq!((message.state(), message.round), (State::Pending, 2));
+        assert!(matches!(message.resend(), Err(NotResendable::NotFailed)), "it is pending");
+        message.settle(doubt());
+        assert!(matches!(message.resend(), Err(NotResendable::NotFailed)), "it may have been sent");
+        let mut erased = Message { outcome: failed(), recipient: None, ..message };
+        assert!(matches!(erased.resend(), Err(NotResendable::Erased(_))));
+        assert_eq!(erased.state(), State::Failed);
     }
 
     #[test]

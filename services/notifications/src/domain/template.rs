@@ -37,7 +37,8 @@ impl Template {
     #[must_use]
     pub const fn version(self) -> i32 {
         match self {
-            Self::OrderWelcome | Self::OrderIntakeRequest => 1,
+            Self::OrderWelcome => 2,
+            Self::OrderIntakeRequest => 1,
         }
     }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 /// One line of text: not empty, no line breaks, no control characters, nothing that turns the reading direction of
 /// what stands around it, every run of white space one space. It is not escaped: that is the template's work.
 ///
-/// It may be a person's name, so it has no `Debug`.
+/// It may be personal, so it has no `Debug`. A customer's name is a `PersonName`.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Line(String);
 
@@ -17,12 +17,6 @@ impl Line {
 
     /// What a request is told about the form.
     pub const EXPECTED: &str = "a line of 1 to 256 characters";
-
-    /// Whether nothing would be left of a text once it is made fit.
-    #[must_use]
-    pub fn is_blank(text: &str) -> bool {
-        fit(text).is_empty()
-    }
 
     /// The line.
     #[must_use]
@@ -51,7 +45,8 @@ impl FromStr for Line {
     }
 }
 
-fn fit(text: &str) -> String {
+/// The text on one line, without what cannot be seen.
+pub(super) fn fit(text: &str) -> String {
     let visible: String = text.chars().filter(|&c| c.is_whitespace() || !is_invisible(c)).collect();
     visible.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -105,7 +100,6 @@ mod tests {
 
     #[test]
     fn a_line_is_neither_empty_nor_endless() {
-        assert!(Line::is_blank(" \u{202e}\n"));
         assert_eq!(line(" \u{202e}\n"), None);
         assert!(line(&"é".repeat(Line::MAX_CHARS)).is_some());
         assert!(line(&"é".repeat(Line::MAX_CHARS + 1)).is_none());

@@ -144,9 +144,10 @@ fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Answer {
             let retry_after = seconds.map(Duration::from_secs);
             Answer::NotAccepted(Trouble { what, retry_after, source: None })
         }
-        // What a person mends (the key, the bill, the sender's domain, the base URL) may pass then. A redirect is not
+        (401 | 403, _) => Answer::Unauthorised(trouble(what)),
+        // What a person mends (the bill, the sender's domain, the base URL) may pass then. A redirect is not
         // followed: a mail goes where the settings say and nowhere else.
-        (300..=399 | 401..=405, _) => Answer::NotAccepted(trouble(what)),
+        (300..=399 | 402 | 404 | 405, _) => Answer::NotAccepted(trouble(what)),
         _ => Answer::Refused(format!("the provider refused it: {what}")),
     }
 }
@@ -176,6 +177,7 @@ mod tests {
             Answer::Accepted(receipt) => ("accepted", receipt.provider_message_id),
             Answer::Refused(reason) => ("refused", reason),
             Answer::NotAccepted(trouble) => ("not accepted", trouble.what),
+            Answer::Unauthorised(trouble) => ("unauthorised", trouble.what),
             Answer::Ambiguous(trouble) => ("ambiguous", trouble.what),
             Answer::KeyTaken(trouble) => ("key taken", trouble.what),
         }
@@ -201,8 +203,9 @@ mod tests {
             (422, error("to ada@example.com"), "refused", "the provider refused it: 422"),
             (422, "<html>".to_owned(), "refused", "the provider refused it: 422"),
             (307, String::new(), "not accepted", "307"),
-            (401, error("missing_api_key"), "not accepted", "401 missing_api_key"),
-            (403, error("invalid_api_key"), "not accepted", "403 invalid_api_key"),
+            (401, error("missing_api_key"), "unauthorised", "401 missing_api_key"),
+            (403, error("invalid_api_key"), "unauthorised", "403 invalid_api_key"),
+            (402, String::new(), "not accepted", "402"),
             (404, error("not_found"), "not accepted", "404 not_found"),
             (429, error("daily_quota_exceeded"), "not accepted", "429 daily_quota_exceeded"),
             (408, String::new(), "ambiguous", "408"),

@@ -1,5 +1,5 @@
 //! `DeliverMessage`: hands one stored message to the provider and writes down what came of it. Called by this service
-//! itself, deferred by `SendMessage` and `ResolveMessage`.
+//! itself, deferred by `SendMessage`, `ResolveMessage` and `ResendMessage`.
 //!
 //! Provider and database cannot change together. So an attempt is written down before the provider is called, and settled
 //! together with the message after it has answered. A process that is killed between the two leaves an attempt without
@@ -58,11 +58,13 @@ pub(super) async fn deliver_message(
     let answer = state.provider.deliver(&mail).await;
     FailPoint::MessageAnswered.reached();
     state.metrics.answered(in_short(&answer).0);
+    state.mail_health.answered(&answer, state.chassis.clock.now());
     let message = settle_patiently(&state, id, &attempt, &answer).await?;
     match (message.state(), answer) {
-        (State::Pending, Answer::NotAccepted(trouble) | Answer::Ambiguous(trouble)) => {
-            Err(Error::ProviderUnavailable(trouble))
-        }
+        (
+            State::Pending,
+            Answer::NotAccepted(trouble) | Answer::Unauthorised(trouble) | Answer::Ambiguous(trouble),
+        ) => Err(Error::ProviderUnavailable(trouble)),
         _ => Ok(message.into()),
     }
 }
@@ -169,7 +171,7 @@ async fn settle(
             let before: Vec<_> = attempts.into_iter().filter(|other| other.id != attempt.id).collect();
             Some(refusal(&before, reason.clone()))
         }
-        Answer::NotAccepted(_) => None,
+        Answer::NotAccepted(_) | Answer::Unauthorised(_) => None,
         Answer::KeyTaken(_) => Some(Outcome::InDoubt { doubt: delivery::Doubt::KeyTaken.to_string() }),
         Answer::Ambiguous(_) => {
             let provider = &state.provider;
@@ -241,7 +243,9 @@ fn in_short(answer: &Answer) -> (AttemptOutcome, &str) {
     match answer {
         Answer::Accepted(receipt) => (AttemptOutcome::Accepted, &receipt.provider_message_id),
         Answer::Refused(reason) => (AttemptOutcome::Refused, reason),
-        Answer::NotAccepted(Trouble { what, .. }) => (AttemptOutcome::NotAccepted, what),
+        Answer::NotAccepted(Trouble { what, .. }) | Answer::Unauthorised(Trouble { what, .. }) => {
+            (AttemptOutcome::NotAccepted, what)
+        }
         Answer::Ambiguous(Trouble { what, .. }) | Answer::KeyTaken(Trouble { what, .. }) => {
             (AttemptOutcome::Ambiguous, what)
         }

@@ -5,7 +5,7 @@ use std::{str::FromStr, sync::Arc};
 use levqor_proto::notifications::v1::{self as proto, ListMessagesRequest, ListMessagesResponse};
 use levqor_runtime::{
     context::Ctx,
-    db::{Page, next_page_token},
+    db::Page,
     email::Email,
     error::{Invalid, Violations},
 };
@@ -35,8 +35,7 @@ pub(super) async fn list_messages(
     let mut tx = state.chassis.db.begin_list().await?;
     let mut messages = messages::list(&mut tx, &filter, &page).await?;
     tx.commit().await?;
-    let next_page_token =
-        next_page_token(&mut messages, page, |message| (message.create_time, message.id.as_uuid()));
+    let next_page_token = page.cut(&mut messages, |message| (message.create_time, message.id.as_uuid()));
     Ok(ListMessagesResponse {
         messages: messages.into_iter().map(proto::Message::from).collect(),
         next_page_token,
@@ -63,7 +62,7 @@ impl TryFrom<ListMessagesRequest> for Query {
         let about = filter(&mut violations, "about", &request.about, About::EXPECTED);
         let state = state_filter(&mut violations, request.state);
         let delivery_outcome = outcome_filter(&mut violations, request.delivery_outcome);
-        let page = Page::parse(&mut violations, request.page_size, &request.page_token);
+        let page = Page::parse(&mut violations, &request);
         violations.finish(page.map(|page| Self { recipient, template, about, state, delivery_outcome, page }))
     }
 }

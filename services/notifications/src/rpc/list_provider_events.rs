@@ -7,7 +7,7 @@ use levqor_proto::notifications::v1::{
 };
 use levqor_runtime::{
     context::Ctx,
-    db::{Page, next_page_token},
+    db::Page,
     error::{Invalid, Violations},
 };
 
@@ -22,8 +22,7 @@ pub(super) async fn list_provider_events(
     let mut tx = state.chassis.db.begin_list().await?;
     let mut events = provider_events::list(&mut tx, event_state, event_type.as_deref(), &page).await?;
     tx.commit().await?;
-    let next_page_token =
-        next_page_token(&mut events, page, |event| (event.receive_time, event.id.as_uuid()));
+    let next_page_token = page.cut(&mut events, |event| (event.receive_time, event.id.as_uuid()));
     Ok(ListProviderEventsResponse {
         provider_events: events.into_iter().map(proto::ProviderEvent::from).collect(),
         next_page_token,
@@ -58,7 +57,7 @@ impl TryFrom<ListProviderEventsRequest> for Query {
         if request.r#type.contains(char::is_control) {
             violations.add("type", "expected the name of a type");
         }
-        let page = Page::parse(&mut violations, request.page_size, &request.page_token);
+        let page = Page::parse(&mut violations, &request);
         let event_type = Some(request.r#type).filter(|event_type| !event_type.is_empty());
         violations.finish(page.map(|page| Self { state, event_type, page }))
     }

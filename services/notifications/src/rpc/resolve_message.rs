@@ -5,12 +5,11 @@
 use std::sync::Arc;
 
 use levqor_proto::notifications::v1::{
-    DeliverMessageRequest, ResolveMessageRequest, ResolveMessageResponse, resolve_message_request as wire,
+    ResolveMessageRequest, ResolveMessageResponse, resolve_message_request as wire,
 };
 use levqor_runtime::{
     audit,
     context::Ctx,
-    deferred::defer,
     error::{Invalid, Violations},
     fail_point::FailPoint,
     idempotency::{self, Claim},
@@ -23,7 +22,7 @@ use crate::{
         message::{MessageId, Outcome, ProviderMessageId, Resolution},
     },
     error::Error,
-    rpc::apply_provider_event::take_up_waiting,
+    rpc::{apply_provider_event::take_up_waiting, resend_message::send_again},
     store::{delivery_attempts, messages},
 };
 
@@ -56,9 +55,7 @@ pub(super) async fn resolve_message(
             take_up_waiting(&mut tx, receipt).await?;
         }
     } else {
-        messages::send_again(&mut tx, id, message.round).await?;
-        let again = DeliverMessageRequest { message_id: id.to_string() };
-        defer(&mut tx, &again, format!("deliver:{}", message.idempotency_key())).await?;
+        send_again(&mut tx, &message).await?;
     }
     let (template, came_to) = (message.template.clone(), message.state());
     let response = ResolveMessageResponse { message: Some(message.into()) };

@@ -24,6 +24,7 @@ use crate::{
         content::{self, Content},
         message::{MessageId, State},
         money::Amount,
+        person_name::PersonName,
         reference::{About, OrderId},
         text::Line,
     },
@@ -109,7 +110,7 @@ impl TryFrom<&SendMessageRequest> for Command {
 }
 
 fn order_welcome(violations: &mut Violations, data: &OrderWelcome) -> Option<content::OrderWelcome> {
-    let customer_name = name(violations, "order_welcome.customer_name", &data.customer_name);
+    let customer_name = PersonName::of(&data.customer_name);
     let order_id = violations.parse("order_welcome.order_id", &data.order_id, OrderId::EXPECTED);
     let tier = violations.parse("order_welcome.tier", &data.tier, Line::EXPECTED);
     let amount = amount(violations, "order_welcome.amount", data.amount.as_ref());
@@ -122,7 +123,7 @@ fn order_welcome(violations: &mut Violations, data: &OrderWelcome) -> Option<con
         customer_name,
         order_id: order_id?,
         tier: tier?,
-        amount: amount?,
+        amount: amount.map(|amount| (amount.minor_units > 0).then_some(amount))?,
         delivery_time: delivery_time?,
         revisions: revisions?,
     })
@@ -132,15 +133,10 @@ fn order_intake_request(
     violations: &mut Violations,
     data: &OrderIntakeRequest,
 ) -> Option<content::OrderIntakeRequest> {
-    let customer_name = name(violations, "order_intake_request.customer_name", &data.customer_name);
+    let customer_name = PersonName::of(&data.customer_name);
     let order_id = violations.parse("order_intake_request.order_id", &data.order_id, OrderId::EXPECTED);
     let tier = violations.parse("order_intake_request.tier", &data.tier, Line::EXPECTED);
     Some(content::OrderIntakeRequest { customer_name, order_id: order_id?, tier: tier? })
-}
-
-/// A person's name. None where it is not known, or with a violation noted.
-fn name(violations: &mut Violations, field: &str, text: &str) -> Option<Line> {
-    if Line::is_blank(text) { None } else { violations.parse(field, text, Line::EXPECTED) }
 }
 
 fn amount(violations: &mut Violations, field: &str, money: Option<&Money>) -> Option<Amount> {

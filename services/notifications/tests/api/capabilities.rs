@@ -1,8 +1,18 @@
 //! What the service says that it can do.
 
-use levqor_runtime::service::Service;
+use levqor_runtime::{
+    service::{Capability, CapabilityState, Service},
+    testing::Log,
+};
+use tracing::Level;
 
-use crate::{Notified, fake_mail::FakeMail};
+use crate::{
+    Notified,
+    fake_mail::{
+        Behaviour::{Fail, RateLimit},
+        FakeMail,
+    },
+};
 
 #[tokio::test]
 async fn the_local_mailbox_is_on_and_says_that_it_sends_nothing_out() {
@@ -37,5 +47,38 @@ async fn resend_is_on_with_its_key_and_says_what_keys_are_worth() {
         assert_eq!(told[0], ("mail_mailbox", false, "RESEND_API_KEY is set: mail goes out"));
         assert_eq!(told[1], ("mail_resend", true, said));
         assert_eq!(told[2], ("resend_webhooks", true, "2 live secrets"));
+    }
+}
+
+fn mail_resend(notified: &Notified) -> Capability {
+    let capabilities = notified.service.running.service.capabilities();
+    capabilities.into_iter().find(|it| it.name == "mail_resend").expect("it is told of")
+}
+
+#[tokio::test]
+async fn a_provider_that_refuses_the_key_is_failed_at_once_and_on_again_once_it_accepts_a_mail() {
+    for (status, said) in [(401, "401 restricted_api_key"), (403, "403 validation_error")] {
+        let provider = FakeMail::start();
+        let notified = Notified::start_with(&provider, "24").await;
+        let (log, _guard) = Log::start(Level::INFO);
+        let id = notified.pending().await;
+        // Other trouble says nothing about the key, neither before nor after.
+        provider.next([RateLimit(1), Fail(status), Fail(status), Fail(503)]);
+        notified.deliver_in_vain(&id, "429").await;
+        assert_eq!(mail_resend(&notified).state, CapabilityState::On);
+        for again in ["refused", "refused again", "503"] {
+            notified.deliver_in_vain(&id, again).await;
+            let capability = mail_resend(&notified);
+            assert_eq!(capability.state, CapabilityState::Failed, "{again}");
+            assert!(capability.reason.contains(&format!("answered {said}")), "{}", capability.reason);
+            assert!(capability.measured.is_some());
+        }
+        notified.deliver(&id).await.expect("delivered");
+        assert_eq!(mail_resend(&notified).state, CapabilityState::On);
+        let text = log.text();
+        let told = text.lines().filter(|line| line.contains("refuses RESEND_API_KEY")).collect::<Vec<_>>();
+        assert_eq!(told.len(), 1, "{text}");
+        assert!(told[0].contains("WARN") && told[0].contains(said), "{told:?}");
+        assert_eq!(text.matches("the mail provider takes mail again").count(), 1, "{text}");
     }
 }

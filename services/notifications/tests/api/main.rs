@@ -12,6 +12,7 @@ mod ingest_resend_event;
 mod list_messages;
 mod list_provider_events;
 mod purge_provider_event_bodies;
+mod resend_message;
 mod resolve_message;
 mod send_message;
 
@@ -142,6 +143,14 @@ impl Notified {
         let request = Caller::service("notifications", "notifications")
             .request(DeliverMessageRequest { message_id: id.to_owned() });
         Ok(self.client().deliver_message(request).await?.into_inner().state())
+    }
+
+    /// What staff did to which messages, the oldest first.
+    async fn audited(&self) -> Vec<(String, String)> {
+        let sql = "SELECT action, ids ->> 'message_id' FROM runtime.audit_entries
+                   WHERE action LIKE 'message.%' ORDER BY sequence";
+        let rows = sqlx::query(sql).fetch_all(self.service.db.pool()).await.expect("entries");
+        rows.into_iter().map(|row| (row.get(0), row.get(1))).collect()
     }
 
     async fn count(&self, table: &str) -> i64 {

@@ -6,7 +6,6 @@ use levqor_proto::notifications::v1::{
     resolve_message_request::{Abandoned, Resolution, SendAgain, Sent},
 };
 use levqor_runtime::testing::{Caller, eventually};
-use sqlx::Row;
 use tonic::{Code, Status};
 
 use crate::{
@@ -35,13 +34,6 @@ impl Notified {
         let id = self.pending().await;
         assert_eq!(self.deliver(&id).await.expect("an answer"), State::InDoubt);
         id
-    }
-
-    /// Who did what, the oldest first.
-    async fn audited(&self) -> Vec<(String, String)> {
-        let sql = "SELECT action, ids ->> 'message_id' FROM runtime.audit_entries ORDER BY sequence";
-        let rows = sqlx::query(sql).fetch_all(self.service.db.pool()).await.expect("entries");
-        rows.into_iter().map(|row| (row.get(0), row.get(1))).collect()
     }
 }
 

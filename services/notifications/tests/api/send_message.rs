@@ -2,7 +2,7 @@
 
 use levqor_proto::{
     notifications::v1::{
-        Message, OrderIntakeRequest, OrderWelcome, SendMessageRequest, message::State,
+        GetMessageRequest, Message, OrderIntakeRequest, OrderWelcome, SendMessageRequest, message::State,
         send_message_request::Content,
     },
     r#type::v1::Money,
@@ -110,7 +110,7 @@ async fn a_call_without_a_key_is_refused() {
 async fn every_violation_is_named_at_once() {
     let notified = Notified::start().await;
     let content = Content::OrderWelcome(OrderWelcome {
-        customer_name: "a".repeat(257),
+        customer_name: String::new(),
         order_id: "1&2".to_owned(),
         tier: " \n".to_owned(),
         amount: Some(Money { currency_code: "gbp".to_owned(), minor_units: -1 }),
@@ -126,7 +126,6 @@ async fn every_violation_is_named_at_once() {
     let expected = [
         "recipient",
         "about",
-        "order_welcome.customer_name",
         "order_welcome.order_id",
         "order_welcome.tier",
         "order_welcome.amount.currency_code",
@@ -171,6 +170,47 @@ async fn what_a_customer_wrote_cannot_break_the_mail() {
     let message = notified.sent("a", request).await;
     assert_eq!(message.state(), State::Sent);
     assert_eq!(message.subject, "Welcome! Your Starter Bcc: bob@example.com order is confirmed");
+}
+
+#[tokio::test]
+async fn no_name_makes_a_link_in_a_mail_or_keeps_a_mail_from_being_sent() {
+    let notified = Notified::start().await;
+    let endless = "a.".repeat(10_000);
+    for (about, name, greeting) in [
+        (
+            "1",
+            "Claim your refund: https://evil.example/x",
+            "Hello Claim your refund: https: / / evil. example / x,".to_owned(),
+        ),
+        ("2", endless.as_str(), format!("Hello {}a.…,", "a. ".repeat(19))),
+        ("3", "http://", "Hello http: / /,".to_owned()),
+        ("4", "\u{202e}…", "Hello,".to_owned()),
+    ] {
+        let mut request = welcome(about, "ada@example.com");
+        if let Some(Content::OrderWelcome(data)) = &mut request.content {
+            data.customer_name = name.to_owned();
+        }
+        let message = notified.sent(about, request).await;
+        let request = Caller::staff().request(GetMessageRequest { message_id: message.message_id });
+        let shown = notified.client().get_message(request).await.expect("a message").into_inner();
+        assert!(shown.text.contains(&greeting), "{greeting}: {}", shown.text);
+        for part in [&shown.text, &shown.html] {
+            assert!(!part.contains("evil.example") && !part.contains("//evil"), "{part}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_order_without_anything_to_pay_is_told_nothing_of_a_payment() {
+    let notified = Notified::start().await;
+    let mut request = welcome("1", "ada@example.com");
+    if let Some(Content::OrderWelcome(data)) = &mut request.content {
+        data.amount = Some(Money { currency_code: "GBP".to_owned(), minor_units: 0 });
+    }
+    let message = notified.sent("a", request).await;
+    let request = Caller::staff().request(GetMessageRequest { message_id: message.message_id });
+    let text = notified.client().get_message(request).await.expect("a message").into_inner().text;
+    assert!(text.contains("There is nothing to pay") && !text.contains("payment"), "{text}");
 }
 
 #[tokio::test]

@@ -8,13 +8,10 @@ use crate::domain::stripe_event::StripeEvent;
 
 /// An event's body, unless it was purged.
 pub(crate) async fn get(conn: &mut PgConnection, event: &StripeEvent) -> Result<Option<Vec<u8>>, DbError> {
-    let body = sqlx::query_scalar!(
-        "SELECT body FROM stripe_events WHERE event_id = $1 AND create_time = $2",
-        event.envelope.event_id.as_str(),
-        event.envelope.create_time,
-    )
-    .fetch_optional(conn)
-    .await?;
+    let event_id = event.envelope.event_id.as_str();
+    let body = sqlx::query_scalar!("SELECT body FROM stripe_events WHERE event_id = $1", event_id)
+        .fetch_optional(conn)
+        .await?;
     Ok(body.flatten())
 }
 
@@ -24,7 +21,7 @@ pub(crate) async fn purge(conn: &mut PgConnection, age: TimeDelta, limit: i64) -
     let before = levqor_runtime::db::now(conn).await? - age;
     let purged = sqlx::query!(
         "WITH old AS MATERIALIZED (
-             SELECT event_id, create_time FROM stripe_events
+             SELECT event_id FROM stripe_events
              WHERE process_time < $1 AND body IS NOT NULL
              ORDER BY process_time
              LIMIT $2
@@ -32,7 +29,7 @@ pub(crate) async fn purge(conn: &mut PgConnection, age: TimeDelta, limit: i64) -
          )
          UPDATE stripe_events AS event
          SET body = NULL
-         FROM old WHERE event.event_id = ANY (ARRAY[old.event_id]) AND event.create_time = old.create_time",
+         FROM old WHERE event.event_id = ANY (ARRAY[old.event_id])",
         before,
         limit,
     )
@@ -50,14 +47,14 @@ pub(crate) async fn purge_quarantined(
     let before = levqor_runtime::db::now(conn).await? - age;
     let purged = sqlx::query!(
         "WITH old AS MATERIALIZED (
-             SELECT event_id, create_time FROM stripe_events
+             SELECT event_id FROM stripe_events
              WHERE state = 'QUARANTINED' AND body IS NOT NULL AND receive_time < $1
              LIMIT $2
              FOR UPDATE SKIP LOCKED
          )
          UPDATE stripe_events AS event
          SET body = NULL
-         FROM old WHERE event.event_id = ANY (ARRAY[old.event_id]) AND event.create_time = old.create_time",
+         FROM old WHERE event.event_id = ANY (ARRAY[old.event_id])",
         before,
         limit,
     )

@@ -5,7 +5,10 @@ use levqor_runtime::db::DbError;
 use sqlx::PgConnection;
 
 use crate::{
-    domain::{stripe_event::Verdict, stripe_id::StripeId},
+    domain::{
+        stripe_event::{NotOurs, Verdict},
+        stripe_id::StripeId,
+    },
     store::{known, known_if_any},
 };
 
@@ -24,6 +27,8 @@ pub(crate) struct Pending {
     pub(crate) event_id: StripeId,
     pub(crate) event_type: String,
     pub(crate) create_time: DateTime<Utc>,
+    pub(crate) livemode: bool,
+    pub(crate) of_other_account: bool,
     pub(crate) object_id: Option<StripeId>,
     /// Absent where it was purged, or not asked for.
     pub(crate) body: Option<Vec<u8>>,
@@ -40,7 +45,8 @@ pub(crate) async fn pending(
     limit: i64,
 ) -> Result<Vec<Pending>, DbError> {
     sqlx::query!(
-        r#"SELECT sequence, event_id, type AS event_type, create_time, object_id,
+        r#"SELECT sequence, event_id, type AS event_type, create_time, livemode,
+                  account IS NOT NULL AS "of_other_account!", object_id,
                   CASE WHEN $2::boolean THEN body END AS body, attempts, replays, trace_parent
            FROM stripe_events
            WHERE lease_key = $1 AND state = 'PENDING'
@@ -61,6 +67,8 @@ pub(crate) async fn pending(
             event_id: known("event_id", &row.event_id)?,
             event_type: row.event_type,
             create_time: row.create_time,
+            livemode: row.livemode,
+            of_other_account: row.of_other_account,
             object_id: known_if_any("object_id", row.object_id.as_deref())?,
             body: row.body,
             trace_parent: row.trace_parent,
@@ -74,7 +82,7 @@ pub(crate) async fn pending(
 pub(crate) async fn lay_aside(conn: &mut PgConnection, heeded: &[&str], limit: i64) -> Result<u64, DbError> {
     let laid_aside = sqlx::query!(
         "WITH due AS MATERIALIZED (
-             SELECT event_id, create_time FROM stripe_events
+             SELECT event_id FROM stripe_events
              WHERE state = 'PENDING' AND due_time <= runtime.now()
              ORDER BY due_time
              LIMIT $2
@@ -83,8 +91,7 @@ pub(crate) async fn lay_aside(conn: &mut PgConnection, heeded: &[&str], limit: i
          UPDATE stripe_events AS event
          SET state = 'UNHEEDED', attempts = attempts + 1, failure = NULL, process_time = runtime.now()
          FROM due
-         WHERE event.event_id = ANY (ARRAY[due.event_id]) AND event.create_time = due.create_time
-           AND event.type <> ALL ($1::text[])",
+         WHERE event.event_id = ANY (ARRAY[due.event_id]) AND event.type <> ALL ($1::text[])",
         heeded as _,
         limit,
     )
@@ -112,7 +119,7 @@ pub(crate) async fn lay_aside_of(
 }
 
 /// Makes up to `limit` events pending that were laid aside although they are of one of these types; how many. An older
-/// version did that, before an upgrade or during one. What nothing can be seen of any more stays where it is.
+/// version did that, before an upgrade or during one. Events that are not ours stay ignored. What nothing can be seen of any more stays where it is.
 pub(crate) async fn take_up_heeded(
     conn: &mut PgConnection,
     heeded: &[&str],
@@ -121,15 +128,16 @@ pub(crate) async fn take_up_heeded(
 ) -> Result<u64, DbError> {
     let taken_up = sqlx::query!(
         "WITH heeded AS MATERIALIZED (
-             SELECT event_id, create_time FROM stripe_events
-             WHERE state = 'UNHEEDED' AND type = ANY ($1::text[]) AND ($2::boolean OR body IS NOT NULL)
+             SELECT event_id FROM stripe_events
+             WHERE state = 'UNHEEDED' AND type = ANY ($1::text[]) AND ignore_reason IS NULL
+               AND ($2::boolean OR body IS NOT NULL)
              LIMIT $3
              FOR UPDATE SKIP LOCKED
          )
          UPDATE stripe_events AS event
          SET state = 'PENDING', attempts = 0, due_time = runtime.now(), process_time = NULL
          FROM heeded
-         WHERE event.event_id = ANY (ARRAY[heeded.event_id]) AND event.create_time = heeded.create_time",
+         WHERE event.event_id = ANY (ARRAY[heeded.event_id])",
         heeded as _,
         without_bodies,
         limit,
@@ -190,7 +198,7 @@ pub(crate) async fn settle(
 ) -> Result<bool, DbError> {
     let settled = sqlx::query!(
         "UPDATE stripe_events
-         SET state = $3, failure = $4, attempts = $6, due_time = coalesce($5, due_time),
+         SET state = $3, failure = $4, ignore_reason = $8, attempts = $6, due_time = coalesce($5, due_time),
              process_time = CASE WHEN $3 IN ('PROCESSED', 'UNHEEDED') THEN runtime.now() END
          WHERE lease_key = $1 AND sequence = $2 AND state = 'PENDING' AND replays = $7",
         lease_key,
@@ -200,6 +208,7 @@ pub(crate) async fn settle(
         retry_at,
         this.attempts + 1,
         this.replays,
+        verdict.not_ours().map(NotOurs::as_str),
     )
     .execute(conn)
     .await?;

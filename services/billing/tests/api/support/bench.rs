@@ -46,7 +46,8 @@ impl Bench {
 
     pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
         trace();
-        let settings = [&[("STRIPE_WEBHOOK_SECRET", SECRET)], settings].concat();
+        let settings =
+            [&[("STRIPE_WEBHOOK_SECRET", SECRET), ("LEVQOR_STRIPE_LIVEMODE", "false")], settings].concat();
         Self { service: TestService::start(&settings).await }
     }
 

@@ -31,7 +31,8 @@ impl Idle {
     pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
         install_crypto();
         let url = testing::database::<Billing>().await;
-        let settings = [&[("STRIPE_WEBHOOK_SECRET", SECRET)], settings].concat();
+        let settings =
+            [&[("STRIPE_WEBHOOK_SECRET", SECRET), ("LEVQOR_STRIPE_LIVEMODE", "false")], settings].concat();
         let config = testing::config::<Billing>(&url, &settings).own;
         let (clock, wakes) = (Clock::default(), Wakes::default());
         let keys = Env::from_pairs([("LEVQOR_MESH_KEY", MESH_KEY)]);

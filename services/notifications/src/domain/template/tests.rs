@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::{
     content::{OrderIntakeRequest, OrderWelcome},
     money::Amount,
+    person_name::PersonName,
     text::Line,
 };
 
@@ -19,10 +20,10 @@ fn line(text: &str) -> Line {
 
 fn welcome(name: Option<&str>, tier: &str, revisions: u32) -> Content {
     Content::OrderWelcome(OrderWelcome {
-        customer_name: name.map(line),
+        customer_name: name.and_then(PersonName::of),
         order_id: "0190b2c4-1111-7000-8000-000000000000".parse().expect("an order's id"),
         tier: line(tier),
-        amount: Amount { currency: "GBP".parse().expect("a currency"), minor_units: 9_900 },
+        amount: Some(Amount { currency: "GBP".parse().expect("a currency"), minor_units: 9_900 }),
         delivery_time: line("48 hours"),
         revisions,
     })
@@ -30,7 +31,7 @@ fn welcome(name: Option<&str>, tier: &str, revisions: u32) -> Content {
 
 fn intake_request(name: Option<&str>) -> Content {
     Content::OrderIntakeRequest(OrderIntakeRequest {
-        customer_name: name.map(line),
+        customer_name: name.and_then(PersonName::of),
         order_id: "0190b2c4-1111-7000-8000-000000000000".parse().expect("an order's id"),
         tier: line("Starter"),
     })
@@ -40,8 +41,8 @@ fn render(content: &Content) -> Rendered {
     templates().render(content).expect("it renders")
 }
 
-/// One file per template and part, with the version on top: whoever changes the words sees the number beside them.
-fn assert_snapshots(content: &Content) {
+/// One file per template, case and part, with the version on top: whoever changes the words sees the number beside them.
+fn assert_snapshots(file: &str, content: &Content) {
     let Rendered { subject, text, html } = render(content);
     let template = content.template();
     let mut settings = insta::Settings::clone_current();
@@ -51,19 +52,34 @@ fn assert_snapshots(content: &Content) {
     settings.add_filter(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[id]");
     settings.bind(|| {
         let head = format!("{} v{}\nSubject: {subject}", template.name(), template.version());
-        insta::assert_snapshot!(format!("{}.text", template.name()), format!("{head}\n\n{text}"));
-        insta::assert_snapshot!(format!("{}.html", template.name()), format!("{head}\n\n{html}"));
+        insta::assert_snapshot!(format!("{file}.text"), format!("{head}\n\n{text}"));
+        insta::assert_snapshot!(format!("{file}.html"), format!("{head}\n\n{html}"));
     });
 }
 
 #[test]
 fn the_welcome_says_what_was_bought_and_what_happens_next() {
-    assert_snapshots(&welcome(Some("Ada Lovelace"), "Starter", 1));
+    assert_snapshots("order_welcome", &welcome(Some("Ada Lovelace"), "Starter", 1));
+}
+
+#[test]
+fn an_order_without_anything_to_pay_is_welcomed_without_a_word_of_a_payment() {
+    let Content::OrderWelcome(welcome) = welcome(Some("Ada Lovelace"), "Starter", 1) else {
+        unreachable!("it is a welcome")
+    };
+    let free = Content::OrderWelcome(OrderWelcome { amount: None, ..welcome });
+    assert_snapshots("order_welcome_nothing_to_pay", &free);
+    let Rendered { subject, text, html } = render(&free);
+    for part in [subject, text, html] {
+        for untrue in ["payment", "Paid", "0.00"] {
+            assert!(!part.contains(untrue), "{untrue}: {part}");
+        }
+    }
 }
 
 #[test]
 fn the_intake_request_leads_to_the_form() {
-    assert_snapshots(&intake_request(Some("Ada Lovelace")));
+    assert_snapshots("order_intake_request", &intake_request(Some("Ada Lovelace")));
 }
 
 #[test]
@@ -90,24 +106,41 @@ fn revisions_are_counted_in_words_that_fit() {
 #[test]
 fn markup_in_data_is_shown_and_not_obeyed() {
     let hostile = "<script>alert('x')</script> \"&amp;";
-    for content in [welcome(Some(hostile), hostile, 1), intake_request(Some(hostile))] {
+    let Rendered { subject, text, html } = render(&welcome(Some(hostile), hostile, 1));
+    assert!(!html.contains("<script") && !html.contains("</script"), "{html}");
+    assert!(
+        html.contains("&lt;script&gt;alert(&#x27;x&#x27;)&lt;&#x2f;script&gt; &quot;&amp;amp;"),
+        "{html}"
+    );
+    assert!(
+        html.contains("Hello &lt;script&gt;alert(&#x27;x&#x27;)&lt; &#x2f; script&gt; &quot;&amp;amp;,"),
+        "{html}"
+    );
+    assert!(text.contains(&format!("Bought: {hostile},")), "the text part shows it as it is: {text}");
+    assert!(!subject.contains("&lt;"), "a subject is text: {subject}");
+}
+
+#[test]
+fn a_customers_name_makes_no_link_in_any_part_of_any_mail() {
+    let hostile = "Claim your refund: https://evil.example/?a=b www.evil.example ada@evil.example";
+    for content in [welcome(Some(hostile), "Starter", 1), intake_request(Some(hostile))] {
         let Rendered { subject, text, html } = render(&content);
-        assert!(!html.contains("<script") && !html.contains("</script"), "{html}");
-        assert!(
-            html.contains("&lt;script&gt;alert(&#x27;x&#x27;)&lt;&#x2f;script&gt; &quot;&amp;amp;"),
-            "{html}"
-        );
-        assert!(text.contains(&format!("Hello {hostile},")), "the text part shows it as it is: {text}");
-        assert!(!subject.contains("&lt;"), "a subject is text: {subject}");
+        let greeting = "Hello Claim your refund: https: / / evil. example / ?a=b www. evi…,";
+        assert!(text.contains(greeting), "{text}");
+        for part in [subject, text, html] {
+            for link in ["evil.example", "//evil", "www.evil", "ada@"] {
+                assert!(!part.contains(link), "{link}: {part}");
+            }
+        }
     }
 }
 
 #[test]
 fn templates_in_data_are_shown_and_not_run() {
     let Rendered { subject, text, html } =
-        render(&welcome(Some("{{ 7 * 7 }}"), "{% set x = 1 %}{{ sender }}", 1));
-    assert_eq!(subject, "Welcome! Your {% set x = 1 %}{{ sender }} order is confirmed");
-    assert!(text.contains("Hello {{ 7 * 7 }},"), "{text}");
+        render(&welcome(Some("{{ 7 * 7 }}"), "{% set x = 1 %}{{ 7 * 7 }}", 1));
+    assert_eq!(subject, "Welcome! Your {% set x = 1 %}{{ 7 * 7 }} order is confirmed");
+    assert!(text.contains("Hello {{ 7 * 7 }},"), "the name is shown as it is: {text}");
     assert!(html.contains("{{ 7 * 7 }}") && !html.contains("49"), "{html}");
 }
 

@@ -36,7 +36,7 @@ impl Notified {
     }
 
     /// Delivers, and expects that it has to come again.
-    pub(super) async fn deliver_in_vain(&self, id: &str, what: &str) {
+    pub(crate) async fn deliver_in_vain(&self, id: &str, what: &str) {
         let status = refused(self.deliver(id).await);
         let told = (status.code(), reason(&status));
         assert_eq!(told, (Code::Unavailable, "MAIL_PROVIDER_UNAVAILABLE".to_owned()), "{what}");

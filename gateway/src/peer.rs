@@ -1,0 +1,212 @@
+//! Who is at the other end: the address that limits are counted by, also where trusted proxies stand in between.
+
+mod forwarded;
+
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    str::FromStr,
+};
+
+use http::HeaderMap;
+use ipnet::IpNet;
+
+/// The address that limits are counted by: an IPv4 address, or the first 64 bits of an IPv6 address. Whoever has one IPv6
+/// address has at least all of those that begin with the same 64 bits.
+///
+/// It is personal data: it belongs into no log, no span and no metric.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct CallerAddress(IpAddr);
+
+impl CallerAddress {
+    /// What a request is counted by that came over no connection, as in tests of the routes alone.
+    pub(crate) const UNKNOWN: Self = Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+}
+
+impl From<IpAddr> for CallerAddress {
+    fn from(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            }
+            address @ IpAddr::V4(_) => address,
+        })
+    }
+}
+
+/// The header in which the trusted proxies write down whom they speak for. Only one is read: a proxy that writes one of them
+/// lets a caller's own copy of the other through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+/// The name of a header that is none of those.
+#[derive(Debug, thiserror::Error)]
+#[error("neither x-forwarded-for nor forwarded")]
+pub struct UnknownHeader;
+
+impl FromStr for ForwardedHeader {
+    type Err = UnknownHeader;
+
+    fn from_str(text: &str) -> Result<Self, UnknownHeader> {
+        match text.to_ascii_lowercase().as_str() {
+            "x-forwarded-for" => Ok(Self::XForwardedFor),
+            "forwarded" => Ok(Self::Forwarded),
+            _ => Err(UnknownHeader),
+        }
+    }
+}
+
+/// The proxies in front of the gateway whose word about the caller's address is believed.
+#[derive(Debug, Clone, Default)]
+pub struct TrustedProxies {
+    /// Their networks.
+    pub networks: Vec<IpNet>,
+    /// The header in which they write down whom they speak for.
+    pub header: ForwardedHeader,
+}
+
+/// A list that holds something else than addresses and networks.
+#[derive(Debug, thiserror::Error)]
+#[error("not a list of IP addresses and networks")]
+pub(crate) struct NotNetworks;
+
+/// Networks, as the setting writes them.
+#[derive(Debug)]
+pub(crate) struct Networks(pub(crate) Vec<IpNet>);
+
+impl FromStr for Networks {
+    type Err = NotNetworks;
+
+    fn from_str(text: &str) -> Result<Self, NotNetworks> {
+        let network = |part: &str| {
+            let one = || part.parse::<IpAddr>().ok().map(IpNet::from);
+            part.parse::<IpNet>().ok().or_else(one).ok_or(NotNetworks)
+        };
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        parts.map(network).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl TrustedProxies {
+    /// Whether this is the address of a trusted proxy.
+    #[must_use]
+    pub(crate) fn are_at(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.networks.iter().any(|network| network.contains(&address))
+    }
+
+    /// The address that a connection is counted by; none where a trusted proxy has made it, who speaks for many.
+    #[must_use]
+    pub(crate) fn counted_by(&self, connected_from: IpAddr) -> Option<IpAddr> {
+        (!self.are_at(connected_from)).then(|| CallerAddress::from(connected_from).0)
+    }
+
+    /// Who asks over a connection from this address. Each proxy appends the address that it was called from, so the list is
+    /// read from its end, and the first address that is no trusted proxy's is the caller's. What stands before it was written
+    /// by the caller, and may be made up.
+    #[must_use]
+    pub(crate) fn caller(&self, connected_from: IpAddr, headers: &HeaderMap) -> CallerAddress {
+        let mut caller = connected_from;
+        if self.are_at(connected_from) {
+            let mut hops = match self.header {
+                ForwardedHeader::XForwardedFor => forwarded::x_forwarded_for(headers),
+                ForwardedHeader::Forwarded => forwarded::forwarded(headers),
+            };
+            while self.are_at(caller) {
+                // An entry that is no address hides who was there: the last known hop counts.
+                let Some(Some(hop)) = hops.pop() else { break };
+                caller = hop;
+            }
+        }
+        caller.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn proxies(header: ForwardedHeader) -> TrustedProxies {
+        let Networks(networks) = "10.0.0.0/8, 192.0.2.1,2001:db8:1::/48".parse().expect("networks");
+        TrustedProxies { networks, header }
+    }
+
+    fn caller(proxies: &TrustedProxies, from: &str, name: &'static str, values: &[&str]) -> CallerAddress {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(name, HeaderValue::from_str(value).expect("a value"));
+        }
+        proxies.caller(from.parse().expect("an address"), &headers)
+    }
+
+    fn address(text: &str) -> CallerAddress {
+        text.parse::<IpAddr>().expect("an address").into()
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_says_who_the_caller_is() {
+        let proxies = proxies(ForwardedHeader::XForwardedFor);
+        for (from, values, expected) in [
+            ("198.51.100.7", &["203.0.113.9"][..], "198.51.100.7"),
+            ("10.1.2.3", &["203.0.113.9"], "203.0.113.9"),
+            ("::ffff:10.1.2.3", &["203.0.113.9"], "203.0.113.9"),
+            // What the caller made up stands to the left.
+            ("10.1.2.3", &["1.1.1.1, 203.0.113.9"], "203.0.113.9"),
+            ("10.1.2.3", &["1.1.1.1", "203.0.113.9 , 192.0.2.1"], "203.0.113.9"),
+            ("10.1.2.3", &["203.0.113.9:4711"], "203.0.113.9"),
+            ("10.1.2.3", &["[2001:db8:2::9]:4711"], "2001:db8:2::"),
+            ("10.1.2.3", &["2001:db8:2::9"], "2001:db8:2::1"),
+            // A hop that hides, and none at all: the proxy itself is what is known.
+            ("10.1.2.3", &["203.0.113.9, unknown"], "10.1.2.3"),
+            ("10.1.2.3", &["203.0.113.9,"], "10.1.2.3"),
+            ("10.1.2.3", &[], "10.1.2.3"),
+            ("10.1.2.3", &["10.9.9.9, 10.8.8.8"], "10.9.9.9"),
+        ] {
+            let got = caller(&proxies, from, "x-forwarded-for", values);
+            assert!(got == address(expected), "{from} {values:?}");
+        }
+        let got = caller(&proxies, "10.1.2.3", "forwarded", &["for=203.0.113.9"]);
+        assert!(got == address("10.1.2.3"), "a header that these proxies do not write is not believed");
+    }
+
+    #[test]
+    fn the_standard_header_is_read_where_the_proxies_write_that() {
+        let proxies = proxies(ForwardedHeader::Forwarded);
+        for (values, expected) in [
+            (&["for=203.0.113.9"][..], "203.0.113.9"),
+            (&["For=\"[2001:db8:2::9]:4711\";proto=https"], "2001:db8:2::"),
+            (&["for=1.1.1.1, proto=http; for=203.0.113.9;by=\"a,b\""], "203.0.113.9"),
+            (&["for=203.0.113.9", "for=10.8.8.8"], "203.0.113.9"),
+            (&["for=203.0.113.9, for=_hidden"], "10.1.2.3"),
+            (&["for=203.0.113.9, proto=https"], "10.1.2.3"),
+            (&["for=\"203.0.113.9"], "10.1.2.3"),
+        ] {
+            let got = caller(&proxies, "10.1.2.3", "forwarded", values);
+            assert!(got == address(expected), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_of_64_bits_are_one_caller() {
+        assert!(address("2001:db8:2::1") == address("2001:db8:2:0:ffff::2"));
+        assert!(address("2001:db8:2::1") != address("2001:db8:2:1::1"));
+        assert!(address("::ffff:203.0.113.9") == address("203.0.113.9"));
+        assert!(address("203.0.113.9") != address("203.0.113.8"));
+    }
+
+    #[test]
+    fn a_list_of_networks_is_read_whole_or_not_at_all() {
+        assert!("".parse::<Networks>().is_ok_and(|Networks(list)| list.is_empty()));
+        for wrong in ["10.0.0.0/33", "10.0.0.0/8, proxy.example", "10.0.0.0 8", "localhost"] {
+            assert!(wrong.parse::<Networks>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! What heads, bodies and connections may take up, and how long their clients may keep us waiting.
+
+use std::{net::SocketAddr, time::Duration};
+
+use http::{Method, StatusCode};
+use levqor_runtime::{context::Role, testing::eventually};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+    time::timeout,
+};
+
+use crate::{
+    harness::{Mesh, mesh, mesh_with, send, token},
+    upstream::Reply,
+};
+
+const SOON: Duration = Duration::from_secs(10);
+const LIVE: &[u8] = b"GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n";
+const ITEM: &[u8] = b"GET /shop/v1/items/i1 HTTP/1.1\r\nhost: a\r\n\r\n";
+const HALF_POST: &[u8] =
+    b"POST /shop/v1/orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{\"note\"";
+const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+async fn connect(mesh: &Mesh, bytes: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(mesh.gateway.addr()).await.expect("a connection");
+    stream.write_all(bytes).await.expect("sent");
+    stream
+}
+
+/// A connection from another address of this machine.
+async fn connect_from_elsewhere(to: SocketAddr, bytes: &[u8]) -> TcpStream {
+    connect_from(2, to, bytes).await
+}
+
+async fn connect_from(from: u8, to: SocketAddr, bytes: &[u8]) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(SocketAddr::from(([127, 0, 0, from], 0))).expect("an address");
+    let mut stream = socket.connect(to).await.expect("a connection");
+    stream.write_all(bytes).await.expect("sent");
+    stream
+}
+
+/// What comes back until the connection is closed, which must be soon.
+async fn until_closed(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    // Closed or reset, it is over.
+    let _ = timeout(SOON, stream.read_to_end(&mut answer)).await.expect("it is closed");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+async fn status(stream: &mut TcpStream) -> u16 {
+    let mut line = [0; 12];
+    timeout(SOON, stream.read_exact(&mut line)).await.expect("in time").expect("an answer");
+    String::from_utf8_lossy(&line[9..]).parse().expect("a status")
+}
+
+/// Whether it is refused with 503, soon.
+async fn is_refused(stream: &mut TcpStream) -> bool {
+    let mut line = [0; 12];
+    let read = timeout(Duration::from_secs(2), stream.read_exact(&mut line)).await;
+    matches!(read, Ok(Ok(_))) && line.ends_with(b"503")
+}
+
+#[tokio::test]
+async fn a_head_of_more_than_16_kib_is_431_whatever_it_is_made_of() {
+    let mesh = mesh().await;
+    for size in [17 << 10, 60 << 10, 400 << 10] {
+        let filler = "a".repeat(size);
+        for head in [
+            format!("GET /health/live HTTP/1.1\r\nhost: a\r\nx: {filler}\r\n\r\n"),
+            format!("GET /health/live?{filler} HTTP/1.1\r\nhost: a\r\n\r\n"),
+            format!("GET /health/live HTTP/1.1\r\nhost: a\r\n{}\r\n", "x: abcdef\r\n".repeat(size / 11)),
+            // It does not even come to its end.
+            format!("GET /health/live HTTP/1.1\r\nhost: a\r\nx: {filler}"),
+        ] {
+            let mut stream = TcpStream::connect(mesh.gateway.addr()).await.expect("a connection");
+            // It is not read to its end.
+            let _ = stream.write_all(head.as_bytes()).await;
+            assert_eq!(status(&mut stream).await, 431, "{size} {:?}", &head[..60]);
+        }
+    }
+    let filler = "a".repeat(15 << 10);
+    let head = format!("GET /health/live HTTP/1.1\r\nhost: a\r\nx: {filler}\r\n\r\n");
+    assert_eq!(status(&mut connect(&mesh, head.as_bytes()).await).await, 200);
+}
+
+#[tokio::test]
+async fn in_http_2_a_head_of_more_than_16_kib_is_431_too() {
+    let mesh = mesh().await;
+    let channel = tonic::transport::Endpoint::from_shared(mesh.url.clone()).expect("a URL");
+    let mut channel = channel.connect().await.expect("an HTTP/2 connection");
+    for (size, status) in [(15 << 10, 200), (17 << 10, 431), (60 << 10, 431), (1 << 10, 200)] {
+        let request = http::Request::get(format!("{}/health/live", mesh.url)).header("x", "a".repeat(size));
+        tower::ServiceExt::ready(&mut channel).await.expect("ready");
+        let request = request.body(tonic::body::Body::empty()).expect("a request");
+        let answer = tower::Service::call(&mut channel, request).await.expect("an answer");
+        assert_eq!(answer.status(), status, "{size}");
+    }
+}
+
+#[tokio::test]
+async fn what_goes_on_to_a_service_is_bounded_field_by_field() {
+    let mesh = mesh().await;
+    let get = |name: &'static str, value: String| {
+        send(mesh.request(Method::GET, "/shop/v1/items/i1").header(name, value))
+    };
+    for (name, most) in [("accept-language", 256), ("tracestate", 512)] {
+        assert_eq!(get(name, format!("a=b,{}", "c".repeat(most))).await.status, StatusCode::OK);
+        let call = mesh.upstream.calls("GetItem").pop().expect("a call");
+        assert!(!call.metadata.contains_key(name), "{name}");
+    }
+    assert_eq!(get("accept-language", "de-DE, de;q=0.8".to_owned()).await.status, StatusCode::OK);
+    let call = mesh.upstream.calls("GetItem").pop().expect("a call");
+    assert_eq!(call.metadata.get("accept-language").expect("it goes on"), "de-DE, de;q=0.8");
+    let calls = mesh.upstream.calls("GetItem").len();
+    let bearer = format!("Bearer {}", token(Role::Customer));
+    let answer = get("authorization", bearer + &"a".repeat(8 << 10)).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["reason"]), (431, &"HEAD_TOO_LARGE".into()));
+    assert_eq!(mesh.upstream.calls("GetItem").len(), calls);
+}
+
+#[tokio::test]
+async fn requests_whose_bodies_do_not_come_take_no_permit_from_others() {
+    let mesh = mesh_with(|config| config.max_concurrent_requests = 1).await;
+    let mut half = Vec::new();
+    for _ in 0..3 {
+        half.push(connect(&mesh, HALF_POST).await);
+    }
+    for _ in 0..3 {
+        assert_eq!(mesh.get("/shop/v1/items/i1").await.status, StatusCode::OK);
+    }
+    for mut stream in half {
+        stream.write_all(b": \"n\"}").await.expect("sent");
+        assert_eq!(status(&mut stream).await, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_comes_too_slowly_is_not_waited_for_until_the_deadline() {
+    let mesh = mesh_with(|config| {
+        config.bodies.prompt = Duration::from_millis(10);
+        config.bodies.grace = Duration::from_millis(50);
+        config.request_timeout = Duration::from_mins(1);
+    })
+    .await;
+    let mut slow = connect(&mesh, HALF_POST).await;
+    assert_eq!(status(&mut slow).await, 408);
+}
+
+#[tokio::test]
+async fn slow_bodies_of_one_address_have_a_share_and_others_are_not_kept_out() {
+    let mesh = mesh_with(|config| {
+        config.bodies.prompt = Duration::from_millis(10);
+        config.bodies.slow = 4;
+    })
+    .await;
+    let addr = mesh.gateway.addr();
+    // One of four for each address.
+    let mut first = connect_from_elsewhere(addr, HALF_POST).await;
+    let refused = eventually("a second slow body of the address is refused", || async {
+        let mut second = connect_from_elsewhere(addr, HALF_POST).await;
+        is_refused(&mut second).await.then_some(())
+    });
+    refused.await;
+    let mut other = connect(&mesh, HALF_POST).await;
+    assert!(timeout(Duration::from_millis(200), other.read_u8()).await.is_err(), "it was refused");
+    for stream in [&mut first, &mut other] {
+        stream.write_all(b": \"n\"}").await.expect("sent");
+        assert_eq!(status(stream).await, 200);
+    }
+}
+
+#[tokio::test]
+async fn bodies_take_no_more_room_than_there_is_and_one_address_has_a_quarter_of_it() {
+    let mesh = mesh_with(|config| config.bodies.bytes = 8 << 20).await;
+    let addr = mesh.gateway.addr();
+    let head = b"POST /shop/v1/orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n";
+    let bytes = [&head[..], &vec![b' '; 999_000]].concat();
+    let mut held = [connect_from_elsewhere(addr, &bytes).await, connect_from_elsewhere(addr, &bytes).await];
+    eventually("a third body of the address has no room", || async {
+        let mut third = connect_from_elsewhere(addr, &bytes).await;
+        is_refused(&mut third).await.then_some(())
+    })
+    .await;
+    assert_eq!(
+        mesh.post("/shop/v1/orders", &format!("{{}}{}", " ".repeat(999_000))).await.status,
+        StatusCode::OK
+    );
+    for stream in &mut held {
+        let rest = format!("{{}}{}", " ".repeat(998));
+        stream.write_all(rest.as_bytes()).await.expect("sent");
+        assert_eq!(status(stream).await, 200);
+    }
+    assert_eq!(mesh.post("/shop/v1/orders", "{}").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn one_address_has_a_share_of_the_connections_and_others_are_served() {
+    let mesh = mesh_with(|config| config.connections.connections_per_address = 4).await;
+    let addr = mesh.gateway.addr();
+    let mut many = Vec::new();
+    for _ in 0..4 {
+        many.push(connect_from_elsewhere(addr, HALF_POST).await);
+    }
+    eventually("a fifth connection of the address is refused", || async {
+        let mut fifth = connect_from_elsewhere(addr, ITEM).await;
+        is_refused(&mut fifth).await.then_some(())
+    })
+    .await;
+    assert_eq!(status(&mut connect(&mesh, LIVE).await).await, 200);
+}
+
+#[tokio::test]
+async fn where_all_connections_are_idle_the_oldest_goes_for_a_new_one() {
+    let mesh = mesh_with(|config| config.connections.connections = 4).await;
+    let mut idle = Vec::new();
+    for _ in 0..2 {
+        idle.push(connect_from_elsewhere(mesh.gateway.addr(), b"").await);
+        idle.push(connect(&mesh, b"").await);
+    }
+    eventually("a new connection is served", || async {
+        let mut new = connect(&mesh, LIVE).await;
+        let mut one = [0];
+        matches!(timeout(SOON, new.read(&mut one)).await, Ok(Ok(1))).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn where_all_connections_are_busy_questions_after_our_health_are_answered() {
+    let mesh = mesh_with(|config| config.connections.connections = 4).await;
+    let mut busy = Vec::new();
+    for _ in 0..2 {
+        busy.push(connect_from_elsewhere(mesh.gateway.addr(), HALF_POST).await);
+        busy.push(connect(&mesh, HALF_POST).await);
+    }
+    eventually("only its health is told", || async {
+        let mut other = connect_from(3, mesh.gateway.addr(), ITEM).await;
+        is_refused(&mut other).await.then_some(())
+    })
+    .await;
+    let mut health = connect_from(4, mesh.gateway.addr(), LIVE).await;
+    assert!(until_closed(&mut health).await.starts_with("HTTP/1.1 200 "));
+    drop(busy);
+}
+
+#[tokio::test]
+async fn an_http_2_client_that_never_asks_is_let_go_whatever_else_it_says() {
+    const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    let mesh = mesh_with(|config| config.idle_timeout = Duration::from_millis(100)).await;
+    let stream = connect(&mesh, HTTP_2).await;
+    let ended = eventually("it is closed", || {
+        // Nothing is read, so what comes back may fill the way; that it is reset is what is waited for.
+        let sent = stream.try_write(PING);
+        async move { sent.is_err_and(|error| error.kind() != std::io::ErrorKind::WouldBlock).then_some(()) }
+    });
+    timeout(SOON, ended).await.expect("it is closed soon");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answer_is_let_go() {
+    let mesh = mesh_with(|config| config.connections.unread = Duration::from_millis(200)).await;
+    // HTTP/2 with a window of 0: the answer's body cannot be sent.
+    let settings = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0";
+    // GET / with the static table: :method GET, :scheme http, :path /.
+    let head = b"\0\0\x03\x01\x05\0\0\0\x01\x82\x86\x84";
+    let mut stream = connect(&mesh, &[&settings[..], head].concat()).await;
+    until_closed(&mut stream).await;
+    // HTTP/1.1: an answer that is larger than the way.
+    let data = "eHh4".repeat(6 << 20);
+    mesh.upstream.reply(
+        "GetPage",
+        [Reply::Messages(vec![serde_json::json!({"contentType": "text/plain", "data": data})])],
+    );
+    let stream = connect(&mesh, b"GET /shop/v1/pages/p1 HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    eventually("it is reset", || async {
+        let gone = stream.try_write(b"\r\n").is_err();
+        gone.then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_that_is_old_enough_is_closed_and_its_request_is_answered() {
+    let mesh = mesh_with(|config| config.connections.age = Duration::from_millis(100)).await;
+    let gate = std::sync::Arc::new(crate::upstream::Gate::default());
+    mesh.upstream.reply("GetItem", [Reply::Gate(gate.clone())]);
+    let mut stream = connect(&mesh, ITEM).await;
+    gate.entered.notified().await;
+    assert!(timeout(Duration::from_millis(300), stream.read_u8()).await.is_err());
+    gate.opened.notify_one();
+    assert!(until_closed(&mut stream).await.starts_with("HTTP/1.1 200 "));
+}

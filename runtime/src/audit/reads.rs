@@ -1,0 +1,183 @@
+//! What staff read of other people's data: one entry in the audit chain per call, written before the answer leaves. Which
+//! RPCs that are follows from their descriptors, so a new one is recorded without a line of its own.
+
+use std::collections::BTreeMap;
+
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value};
+
+use super::append;
+use crate::{
+    access::{Method, Repeat},
+    context::{Actor, Ctx, Role},
+    db::{Db, DbError},
+    redact,
+};
+
+/// The action of such an entry.
+const ACTION: &str = "personal_data.read";
+
+/// Somebody who may see everybody's data, and a call that shows some of it.
+pub(crate) struct Reader {
+    actor: Actor,
+    method: &'static Method,
+}
+
+impl Reader {
+    /// None where nothing is to be recorded: customers see their own data only, services act for nobody, what shows nothing
+    /// personal needs no trace, and what changes something records that by itself.
+    pub(crate) fn of(ctx: &Ctx) -> Option<Self> {
+        let Actor::User(user) = &ctx.actor else { return None };
+        let reads = ctx.method.repeat == Repeat::Safe && ctx.method.shows_personal_data;
+        (reads && user.role >= Role::Staff).then(|| Self { actor: ctx.actor.clone(), method: ctx.method })
+    }
+
+    /// Records the read, in a transaction of its own: the chain's lock is held for two statements, whatever the handler did.
+    pub(crate) async fn record(self, db: &Db, request: &[u8], response: &[u8]) -> Result<(), DbError> {
+        let ids = ids(self.method, request, response);
+        let ids: Vec<_> = ids.iter().map(|(name, id)| (name.as_str(), id.as_str())).collect();
+        let mut tx = db.begin().await?;
+        append(&mut tx, &self.actor, ACTION, &ids).await?;
+        tx.commit().await
+    }
+}
+
+/// Whether a message of this kind holds anything personal, itself or in a message within it. A body that is not JSON is taken
+/// for personal: it has no fields that could say otherwise.
+pub(crate) fn is_personal(message: &MessageDescriptor) -> bool {
+    let mut seen = vec![message.clone()];
+    let mut next = 0;
+    while let Some(message) = seen.get(next).cloned() {
+        next += 1;
+        if message.full_name() == "google.api.HttpBody" {
+            return true;
+        }
+        if !message.full_name().starts_with("levqor.") {
+            continue;
+        }
+        for field in message.fields() {
+            match field.kind() {
+                Kind::Message(inner) if !seen.contains(&inner) => seen.push(inner),
+                Kind::String | Kind::Bytes if !redact::is_open(&field) => return true,
+                _ => {}
+            }
+        }
+    }
+    false
+}
+
+/// What was read: the RPC, the ids that were asked for and, of a list, those of its rows. A personal field is no id here,
+/// whatever its name is.
+fn ids(method: &Method, request: &[u8], response: &[u8]) -> BTreeMap<String, String> {
+    let mut ids = BTreeMap::from([("rpc".to_owned(), method.rpc.clone())]);
+    if let Ok(request) = DynamicMessage::decode(method.descriptor.input(), request) {
+        ids.extend(request.fields().filter_map(|(field, value)| id(&field, value)));
+    }
+    let output = method.descriptor.output();
+    if output.get_field_by_name("next_page_token").is_some()
+        && let Ok(response) = DynamicMessage::decode(output, response)
+    {
+        let rows =
+            response.fields().filter_map(|(_, value)| value.as_list().map(<[Value]>::to_vec)).flatten();
+        let mut listed: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for row in rows {
+            let first = row.as_message().and_then(|row| {
+                let field = row.descriptor().get_field(1)?;
+                id(&field, &row.get_field(&field))
+            });
+            if let Some((name, id)) = first {
+                listed.entry(name).or_default().push(id);
+            }
+        }
+        ids.extend(listed.into_iter().map(|(name, ids)| (name, ids.join(","))));
+    }
+    ids
+}
+
+fn id(field: &FieldDescriptor, value: &Value) -> Option<(String, String)> {
+    let text = value.as_str().filter(|text| !text.is_empty())?;
+    let is_id = field.name().ends_with("_id") && redact::is_open(field);
+    is_id.then(|| (field.name().to_owned(), text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use levqor_proto::billing::v1::{
+        GetOrderRequest, GetOrderResponse, ListOrdersRequest, ListOrdersResponse, Order,
+    };
+    use prost::Message;
+
+    use super::*;
+    use crate::{access::methods, context::User};
+
+    fn method(name: &str) -> &'static Method {
+        methods().iter().find(|method| method.rpc.ends_with(name)).expect(name)
+    }
+
+    fn ctx(name: &str, actor: Actor) -> Ctx {
+        Ctx {
+            actor,
+            request_id: String::new(),
+            idempotency_key: None,
+            deadline: std::time::Instant::now(),
+            method: method(name),
+        }
+    }
+
+    fn user(role: Role) -> Actor {
+        Actor::User(User { sub: "u".to_owned(), email: None, email_verified: false, role })
+    }
+
+    #[test]
+    fn reads_of_personal_data_by_staff_are_recorded_and_no_others() {
+        for (rpc, actor, recorded) in [
+            ("/GetOrder", user(Role::Staff), true),
+            ("/GetOrder", user(Role::Admin), true),
+            ("/GetOrder", user(Role::Customer), false),
+            ("/GetOrder", Actor::Service("support".to_owned()), false),
+            ("/GetOrder", Actor::Anonymous, false),
+            ("/ListOrders", user(Role::Staff), true),
+            ("/GetMessage", user(Role::Staff), true),
+            ("/GetMessagePreview", user(Role::Staff), true),
+            ("/ListMessages", user(Role::Staff), true),
+            ("/GetStripeEvent", user(Role::Staff), true),
+            ("/ListStripeEvents", user(Role::Staff), true),
+            ("/GetProviderEvent", user(Role::Staff), true),
+            // They show nothing personal.
+            ("/ListProviderEvents", user(Role::Staff), false),
+            ("/ListDeferredCalls", user(Role::Admin), false),
+            // They record what they do by themselves.
+            ("/ReplayStripeEvent", user(Role::Staff), false),
+            ("/ResolveMessage", user(Role::Staff), false),
+        ] {
+            assert_eq!(Reader::of(&ctx(rpc, actor.clone())).is_some(), recorded, "{rpc} by {actor:?}");
+        }
+    }
+
+    #[test]
+    fn an_entry_names_ids_and_nothing_personal() {
+        let order = |id: &str| Order {
+            order_id: id.to_owned(),
+            customer_email: "ada@example.com".to_owned(),
+            stripe_customer_id: "cus_ada".to_owned(),
+            ..Default::default()
+        };
+        let named = |rpc: &str, request: Vec<u8>, response: Vec<u8>| {
+            let ids = ids(method(rpc), &request, &response);
+            ids.into_iter().filter(|(name, _)| name != "rpc").collect::<Vec<_>>()
+        };
+        let entry = |id: &str| vec![("order_id".to_owned(), id.to_owned())];
+
+        let get = GetOrderRequest { order_id: "1".to_owned() }.encode_to_vec();
+        let got = GetOrderResponse { order: Some(order("1")) }.encode_to_vec();
+        assert_eq!(named("/GetOrder", get, got), entry("1"));
+
+        let list = ListOrdersRequest {
+            customer_email: "ada@example.com".to_owned(),
+            stripe_checkout_session_id: "cs_ada".to_owned(),
+            ..Default::default()
+        };
+        let listed = ListOrdersResponse { orders: vec![order("1"), order("2")], ..Default::default() };
+        assert_eq!(named("/ListOrders", list.encode_to_vec(), listed.encode_to_vec()), entry("1,2"));
+        assert_eq!(named("/ListOrders", list.encode_to_vec(), Vec::new()), Vec::new());
+    }
+}

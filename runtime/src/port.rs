@@ -1,0 +1,92 @@
+//! A port: takes connections within limits, serves HTTP/1.1 and HTTP/2 over them, and on the way out finishes what it has taken.
+//!
+//! Every port of the mesh is served here, so that none waits for ever for somebody who sends half a head, reads no answer, or
+//! says nothing at all.
+
+mod accept;
+mod connection;
+mod files;
+mod framing;
+mod requests;
+mod stream;
+mod table;
+
+use std::{net::IpAddr, time::Duration};
+
+use axum::{body::Body, response::Response};
+use http::Request;
+
+pub use self::{accept::serve, files::raise_open_files};
+
+/// The largest head of a request, in bytes: a few kilobytes are usual, the largest token among them.
+pub const MOST_HEAD_BYTES: usize = 16 << 10;
+
+/// What connections may take up.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections at once. Never more than three quarters of the files that the process may open.
+    pub connections: usize,
+    /// Connections at once of one address.
+    pub connections_per_address: usize,
+    /// Connections beyond those, for who asks after our health while all others are busy.
+    pub reserved: usize,
+    /// How long the head of a request may take, from its first byte on.
+    pub head: Duration,
+    /// How long a connection without a request stays. Who sends one just as it is closed gets no answer, and may not know
+    /// whether to ask again: clients, and load balancers, must be the first to close.
+    pub idle: Duration,
+    /// How long a client may leave an answer unread.
+    pub unread: Duration,
+    /// How long a connection stays at most; it is closed with a goodbye, and no request is lost.
+    pub age: Duration,
+    /// How long the requests of a connection that has said goodbye may go on; none where they may have all the time that they
+    /// need, as the tunnels of the mesh.
+    pub farewell: Option<Duration>,
+    /// Requests at once over one HTTP/2 connection.
+    pub streams: u32,
+    /// What an HTTP/2 client may send before we have read it, in bytes: over the connection, and over each stream.
+    pub windows: Option<(u32, u32)>,
+}
+
+impl Limits {
+    /// Of a port that only the mesh's own processes are meant to reach.
+    #[must_use]
+    pub const fn internal() -> Self {
+        Self {
+            connections: 1024,
+            connections_per_address: 512,
+            reserved: 0,
+            head: Duration::from_secs(10),
+            idle: Duration::from_mins(5),
+            unread: Duration::from_secs(20),
+            age: Duration::from_hours(1),
+            farewell: None,
+            streams: 1024,
+            windows: None,
+        }
+    }
+}
+
+/// How a connection came.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// From where.
+    pub from: IpAddr,
+    /// It has one of the connections that are kept for questions after our health.
+    pub reserved: bool,
+}
+
+/// What stands behind a port.
+pub trait Handler: Clone + Send + Sync + 'static {
+    /// The address that a connection is counted by; none where it is a proxy that speaks for many.
+    fn counted_by(&self, from: IpAddr) -> Option<IpAddr> {
+        Some(from.to_canonical())
+    }
+
+    /// Answers a request.
+    fn answer(
+        &self,
+        request: Request<Body>,
+        arrival: Arrival,
+    ) -> impl Future<Output = Response> + Send + use<Self>;
+}

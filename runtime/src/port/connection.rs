@@ -1,0 +1,140 @@
+//! One connection, from its first byte to its end.
+
+use std::{convert::Infallible, pin::pin, time::Duration};
+
+use axum::body::Body;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::TcpStream,
+    time::{sleep, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Arrival, Handler, Limits, MOST_HEAD_BYTES,
+    requests::{Answer, Fate, Requests},
+    stream::Watched,
+    table::Seat,
+};
+
+/// How often a silent HTTP/2 connection is asked whether it is still there.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// How long, on the way out, a client that has connected is given to ask.
+const FIRST_REQUEST_PATIENCE: Duration = Duration::from_secs(1);
+/// How long, on the way out, a connection may stay that was told to close and has nothing left to answer: a client that is
+/// well has closed it by then, or asked again what it had begun to ask.
+pub(crate) const GOODBYE_PATIENCE: Duration = Duration::from_secs(3);
+/// What an HTTP/2 stream holds of an answer that its client does not read.
+const MOST_UNSENT: usize = 64 << 10;
+/// Longer than any process runs.
+const NO_LIMIT: Duration = Duration::from_hours(24 * 365);
+/// A connection of the reserve is there for one question.
+const RESERVED: Duration = Duration::from_secs(5);
+
+pub(super) async fn serve<H: Handler>(
+    stream: TcpStream,
+    arrival: Arrival,
+    limits: Limits,
+    handler: H,
+    seat: Seat,
+    stop: CancellationToken,
+) {
+    // Small answers must not wait for more to send.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(error = &error as &dyn std::error::Error, "cannot set TCP_NODELAY");
+    }
+    let limits = if arrival.reserved {
+        let idle = limits.idle.min(RESERVED);
+        Limits { idle, head: limits.head.min(RESERVED), age: RESERVED, farewell: Some(RESERVED), ..limits }
+    } else {
+        limits
+    };
+    let requests = seat.requests.clone();
+    let asked = requests.clone();
+    let service = tower::service_fn(move |request: http::Request<_>| {
+        let open = asked.begin();
+        let answer = handler.answer(request.map(Body::new), arrival);
+        async move { Ok::<_, Infallible>(answer.await.map(|body| Answer::new(body, open))) }
+    });
+    let server = builder(&limits);
+    let stream = Watched::new(stream, requests.clone(), limits.unread);
+    let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let mut connection = pin!(connection);
+    let leave = async {
+        stop.cancelled().await;
+        // A client that has just connected is about to ask; one that has asked before was told to close.
+        let _ = timeout(FIRST_REQUEST_PATIENCE, requests.begun()).await;
+    };
+    let ended = tokio::select! {
+        // The connection first: what has come in time is taken, however late we look.
+        biased;
+        ended = connection.as_mut() => ended,
+        () = seat.given_up() => return,
+        goodbye = fate(&requests, &limits) => {
+            if !goodbye {
+                return;
+            }
+            connection.as_mut().graceful_shutdown();
+            farewell(connection, &requests, &limits).await
+        }
+        () = leave => {
+            connection.as_mut().graceful_shutdown();
+            farewell(connection, &requests, &Limits { farewell: None, ..limits }).await
+        }
+    };
+    // Clients hang up as they please; what mattered of it was logged with the request.
+    if let Err(error) = ended {
+        tracing::debug!(error = &*error, "a connection broke off");
+    }
+}
+
+type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+/// Lets a connection end that was told to close.
+async fn farewell(connection: impl Future<Output = Ended>, requests: &Requests, limits: &Limits) -> Ended {
+    let patience = async {
+        match limits.farewell {
+            Some(patience) => sleep(patience).await,
+            None => std::future::pending().await,
+        }
+    };
+    // It was told to close, and is given the time for that.
+    let limits = Limits { age: NO_LIMIT, idle: NO_LIMIT, ..*limits };
+    tokio::select! {
+        biased;
+        ended = connection => ended,
+        // HTTP/2 waits for the client's word, HTTP/1.1 for the rest of a head.
+        () = requests.idle_for(GOODBYE_PATIENCE) => Ok(()),
+        () = patience => Ok(()),
+        _ = fate(requests, &limits) => Ok(()),
+    }
+}
+
+/// Waits until the connection must end; whether with a goodbye.
+async fn fate(requests: &Requests, limits: &Limits) -> bool {
+    loop {
+        match requests.fate(limits) {
+            Fate::Stays(look) => sleep_until(look).await,
+            Fate::Goodbye => return true,
+            Fate::Ends => return false,
+        }
+    }
+}
+
+fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    let most = u32::try_from(MOST_HEAD_BYTES).unwrap_or(u32::MAX);
+    // The time of a head, and of the rest between two, is ours to watch.
+    server.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(MOST_HEAD_BYTES);
+    let mut http2 = server.http2();
+    http2.timer(TokioTimer::new()).keep_alive_interval(KEEP_ALIVE);
+    http2.max_header_list_size(most).max_concurrent_streams(limits.streams).max_send_buf_size(MOST_UNSENT);
+    if let Some((connection, stream)) = limits.windows {
+        http2.initial_connection_window_size(connection).initial_stream_window_size(stream);
+    }
+    server
+}

@@ -1,0 +1,207 @@
+//! The connections of a port: how many there are, of whom, and which one goes where a new one needs its place.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::Notify;
+
+use super::{Limits, files, requests::Requests};
+
+/// Connections of the reserve that one address may have.
+const RESERVED_PER_ADDRESS: usize = 2;
+
+/// All connections. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Table {
+    limits: Limits,
+    seats: Arc<Mutex<Seats>>,
+}
+
+#[derive(Default)]
+struct Seats {
+    next: u64,
+    taken: HashMap<u64, Taken>,
+    per_address: HashMap<IpAddr, usize>,
+    reserved: HashMap<u64, Option<IpAddr>>,
+}
+
+struct Taken {
+    address: Option<IpAddr>,
+    requests: Requests,
+    given_up: Arc<Notify>,
+}
+
+impl Seats {
+    fn remove(&mut self, number: u64) -> Option<Taken> {
+        let taken = self.taken.remove(&number)?;
+        if let Some(address) = taken.address
+            && let Some(count) = self.per_address.get_mut(&address)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.per_address.remove(&address);
+            }
+        }
+        Some(taken)
+    }
+
+    fn count(&self, address: Option<IpAddr>) -> usize {
+        address.and_then(|address| self.per_address.get(&address).copied()).unwrap_or_default()
+    }
+
+    /// Gives up the connection with which nothing is lost: of the address that has most of them, the one that has been without
+    /// a request for longest. False where there is none.
+    fn give_one_up(&mut self, of: impl Fn(Option<IpAddr>) -> bool) -> bool {
+        let candidates = self.taken.iter().filter(|(_, taken)| of(taken.address));
+        let candidates = candidates.filter_map(|(number, taken)| {
+            let since = taken.requests.dispensable()?;
+            Some((self.count(taken.address), std::cmp::Reverse(since), *number))
+        });
+        let Some((.., number)) = candidates.max() else { return false };
+        if let Some(taken) = self.remove(number) {
+            taken.given_up.notify_one();
+        }
+        true
+    }
+}
+
+impl Table {
+    pub(super) fn new(limits: Limits) -> Self {
+        let connections = files::most_connections(limits.connections);
+        // One address alone never fills the port.
+        let connections_per_address = limits.connections_per_address.min(connections.div_ceil(2));
+        Self { limits: Limits { connections, connections_per_address, ..limits }, seats: Arc::default() }
+    }
+
+    fn seats(&self) -> MutexGuard<'_, Seats> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for a connection from this address; none where it has to be closed.
+    pub(super) fn seat(&self, address: Option<IpAddr>) -> Option<Seat> {
+        let mut seats = self.seats();
+        let of_address = |other: Option<IpAddr>| other == address;
+        let over_share = seats.count(address) >= self.limits.connections_per_address;
+        let full = seats.taken.len() >= self.limits.connections;
+        let reserved = (over_share && !seats.give_one_up(of_address))
+            || (full && !over_share && !seats.give_one_up(|_| true));
+        if reserved {
+            let its = seats.reserved.values().filter(|other| **other == address).count();
+            let most = if address.is_some() { RESERVED_PER_ADDRESS } else { usize::MAX };
+            if seats.reserved.len() >= self.limits.reserved || its >= most {
+                return None;
+            }
+        }
+        let (number, requests, given_up) = (seats.next, Requests::new(), Arc::new(Notify::new()));
+        seats.next += 1;
+        if reserved {
+            seats.reserved.insert(number, address);
+        } else {
+            let taken = Taken { address, requests: requests.clone(), given_up: Arc::clone(&given_up) };
+            seats.taken.insert(number, taken);
+            if let Some(address) = address {
+                *seats.per_address.entry(address).or_default() += 1;
+            }
+        }
+        drop(seats);
+        Some(Seat { table: self.clone(), number, reserved, requests, given_up })
+    }
+}
+
+/// The place of a connection.
+pub(super) struct Seat {
+    table: Table,
+    number: u64,
+    /// It is one of the reserve.
+    pub(super) reserved: bool,
+    /// The connection's requests.
+    pub(super) requests: Requests,
+    given_up: Arc<Notify>,
+}
+
+impl Seat {
+    /// Waits until the place is needed for another connection.
+    pub(super) async fn given_up(&self) {
+        self.given_up.notified().await;
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut seats = self.table.seats();
+        // It may have been given up already.
+        if seats.remove(self.number).is_none() {
+            seats.reserved.remove(&self.number);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::poll;
+
+    use super::*;
+    use crate::testing::eventually;
+
+    const ONE: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)));
+    const OTHER: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2)));
+
+    fn table() -> Table {
+        let limits = Limits { connections: 4, connections_per_address: 2, reserved: 3, ..Limits::internal() };
+        Table::new(limits)
+    }
+
+    async fn has_rested(seat: &Seat) {
+        let rested = || std::future::ready(seat.requests.dispensable().map(drop));
+        eventually("the connection has been without a request for a while", rested).await;
+    }
+
+    #[tokio::test]
+    async fn a_new_connection_of_an_address_that_has_its_share_takes_the_place_of_an_idle_one_of_it() {
+        let table = table();
+        let first = table.seat(ONE).expect("a place");
+        let open = first.requests.begin();
+        let second = table.seat(ONE).expect("a place");
+        assert!(table.seat(ONE).expect("a place").reserved, "one is busy, and one has only just come");
+        let _other = table.seat(OTHER).expect("a place");
+        has_rested(&second).await;
+        let third = table.seat(ONE).expect("a place");
+        second.given_up().await;
+        let _third_open = third.requests.begin();
+        assert!(table.seat(ONE).expect("a place").reserved, "both are busy");
+        drop((open, first));
+        assert!(!table.seat(ONE).expect("a place").reserved);
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_full_of_idle_connections_takes_new_ones_from_those_who_have_most() {
+        let table = table();
+        let single = table.seat(OTHER).expect("a place");
+        let _unknown = table.seat(None).expect("a place");
+        let many = [table.seat(ONE), table.seat(ONE)].map(|seat| seat.expect("a place"));
+        has_rested(&many[1]).await;
+        let new = table.seat(None).expect("a place");
+        assert!(!new.reserved);
+        many[0].given_up().await;
+        assert!(poll!(pin!(single.given_up())).is_pending(), "another one was given up");
+    }
+
+    #[tokio::test]
+    async fn a_port_whose_connections_are_all_busy_keeps_some_for_questions_after_its_health() {
+        let table = table();
+        let seats = [ONE, ONE, None, None].map(|from| table.seat(from).expect("a place"));
+        let open: Vec<_> = seats.iter().map(|seat| seat.requests.begin()).collect();
+        let reserve: Vec<_> = (0..2).map(|_| table.seat(OTHER).expect("a place")).collect();
+        assert!(reserve.iter().all(|seat| seat.reserved));
+        assert!(table.seat(OTHER).is_none(), "one address does not take all of the reserve");
+        let _last = table.seat(None).expect("a place");
+        assert!(table.seat(None).is_none());
+        drop((open, reserve, seats));
+        assert!(!table.seat(OTHER).expect("a place").reserved);
+    }
+}

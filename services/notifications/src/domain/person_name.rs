@@ -1,0 +1,157 @@
+//! A customer's name as a mail of ours shows it. Anybody may write anything into the name field of a checkout, and a mail
+//! repeats it under our sender. So a name carries no link and no telephone number that a mail client would make clickable,
+//! and is short.
+
+use std::{fmt, iter};
+
+use serde::Serialize;
+use unicode_normalization::UnicodeNormalization;
+
+use super::text::fit;
+
+/// A name without anything that mail clients make links of: one line of at most 60 characters.
+///
+/// It is personal, so it has no `Debug`. It is not escaped: that is the template's work.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct PersonName(String);
+
+impl PersonName {
+    /// The most characters that a greeting shows.
+    pub const MAX_CHARS: usize = 60;
+    /// The most digits that a name may have. With more of them it is taken to hold a telephone number.
+    const MAX_DIGITS: usize = 4;
+
+    /// The name in what a customer wrote. None where nothing of it is a name: then the greeting goes without. Never an
+    /// error: a mail about somebody's money is sent whatever the name is.
+    #[must_use]
+    pub fn of(text: &str) -> Option<Self> {
+        let line = fit(text);
+        let has_number = line.chars().filter(|c| c.is_numeric()).count() > Self::MAX_DIGITS;
+        let mut apart = String::with_capacity(line.len());
+        for c in line.chars().filter(|c| !(has_number && c.is_numeric())) {
+            match c {
+                // A dot ends an initial or a title. Before another letter it would be part of a domain.
+                '.' | ':' => apart.extend([c, ' ']),
+                '/' | '@' | '\\' => apart.extend([' ', c, ' ']),
+                c if is_read_as_part_of_a_link(c) => apart.push(' '),
+                c => apart.push(c),
+            }
+        }
+        let is_word = |word: &&str| {
+            let shows = |c: char| !matches!(c, '\u{200c}' | '\u{200d}');
+            word.contains(char::is_alphanumeric) || (!has_number && word.contains(shows))
+        };
+        let name = apart.split_whitespace().filter(is_word).collect::<Vec<_>>().join(" ");
+        name.contains(char::is_alphanumeric).then(|| Self(shortened(name)))
+    }
+}
+
+impl fmt::Display for PersonName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Whether a character outside of ASCII is taken for one of those that links are made of: by the rules of domains (UTS 46),
+/// which read `．` and `。` as dots and `℀` as `a/c`, or by people, to whom it looks the same.
+fn is_read_as_part_of_a_link(c: char) -> bool {
+    let looks_like_one = matches!(c, '⁄' | '∕' | '⧸' | '∶' | '꞉' | '⧵' | '۔');
+    !c.is_ascii() && (looks_like_one || iter::once(c).nfkc().any(|c| "./:@\\。".contains(c)))
+}
+
+fn shortened(name: String) -> String {
+    if name.chars().count() <= PersonName::MAX_CHARS {
+        return name;
+    }
+    let kept: String = name.chars().take(PersonName::MAX_CHARS - 1).collect();
+    format!("{}…", kept.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Option<String> {
+        PersonName::of(text).map(|name| name.0)
+    }
+
+    #[test]
+    fn a_name_carries_no_link_however_it_is_written() {
+        for (written, shown) in [
+            (
+                "Claim your refund: https://evil.example/x?a=b#c",
+                "Claim your refund: https: / / evil. example / x?a=b#c",
+            ),
+            ("evil.example", "evil. example"),
+            ("www.evil.example", "www. evil. example"),
+            ("EVIL.EXAMPLE.", "EVIL. EXAMPLE."),
+            ("ada@evil.example", "ada @ evil. example"),
+            ("mailto:ada@evil.example", "mailto: ada @ evil. example"),
+            ("//evil.example\\x", "/ / evil. example \\ x"),
+            ("https:⁄⁄evil．example", "https: evil example"),
+            (
+                "evil。example evil｡example evil․example evil﹒example",
+                "evil example evil example evil example evil example",
+            ),
+            ("пример.рф xn--e1afmkfd.xn--p1ai", "пример. рф xn--e1afmkfd. xn--p1ai"),
+            ("https://\nevil.\nexample", "https: / / evil. example"),
+            ("evil\u{200b}.\u{2060}example", "evil. example"),
+            ("evil\u{200d}.\u{200c}example", "evil\u{200d}. \u{200c}example"),
+            ("http://127.0.0.1:8080", "http:"),
+            ("[here](https://evil.example)", "[here](https: / / evil. example)"),
+            ("<a href=\"https://evil.example\">Ada</a>", "<a href=\"https: / / evil. example\">Ada< / a>"),
+        ] {
+            assert_eq!(name(written).as_deref(), Some(shown), "{written}");
+        }
+    }
+
+    #[test]
+    fn a_name_carries_no_telephone_number() {
+        assert_eq!(name("Locked! Call +44 (0)800 555-0100 now").as_deref(), Some("Locked! Call now"));
+        assert_eq!(name("Ruf an: ０８００５５５ oder ٠٨٠٠٥٥٥").as_deref(), Some("Ruf an: oder"));
+        assert_eq!(name("Studio 54, 3rd").as_deref(), Some("Studio 54, 3rd"));
+    }
+
+    #[test]
+    fn names_of_people_and_firms_stay_as_they_are() {
+        for text in [
+            "Ada Lovelace",
+            "José Núñez",
+            "Jose\u{301} Nu\u{301}n\u{303}ez",
+            "Gal·la Pla i Puig",
+            "O'Brien-Søn",
+            "D’Arcy",
+            "Dr. J. R. R. Tolkien Jr.",
+            "Smith & Sons (Leeds), Ltd.",
+            "O'Brien & Søn <3",
+            "李小龍",
+            "ジョン・スミス",
+            "विद्या बालन",
+            "นภัสสร",
+            "نیلوفر می\u{200c}خواهد",
+            "יוסי ג׳ורג׳",
+            "Ада",
+            "X Æ A-12",
+        ] {
+            assert_eq!(name(text).as_deref(), Some(text));
+        }
+        assert_eq!(name("J.R.R. Tolkien").as_deref(), Some("J. R. R. Tolkien"));
+        assert_eq!(name("Müller/Meier ❤\u{200d}🔥").as_deref(), Some("Müller / Meier ❤\u{200d}🔥"));
+    }
+
+    #[test]
+    fn a_name_has_sixty_characters_at_most() {
+        let sixty = "é".repeat(60);
+        assert_eq!(name(&sixty).as_ref(), Some(&sixty));
+        assert_eq!(name(&"é".repeat(61)), Some(format!("{}…", "é".repeat(59))));
+        let long = name(&"a.".repeat(5_000)).expect("a name");
+        assert!(long.chars().count() <= 60, "{long}");
+    }
+
+    #[test]
+    fn what_is_no_name_is_none() {
+        for text in ["", " \n", "…", "://", "❤", "+44 800 555 0100", "\u{200d}", "& &"] {
+            assert_eq!(name(text), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `ResendMessage`: staff send a failed message again, as the same message under a new key, and it is known who.
+
+use levqor_proto::notifications::v1::{Message, ResendMessageRequest, message::State};
+use levqor_runtime::testing::{Caller, eventually};
+use tonic::{Code, Status};
+
+use crate::{
+    Notified, UNKNOWN_ID, assert_access,
+    fake_mail::{
+        Behaviour::{AcceptAndCut, Fail},
+        FakeMail,
+    },
+    reason, refused, violated, welcome,
+};
+
+impl Notified {
+    async fn resend(&self, caller: &Caller, id: &str) -> Result<Message, Status> {
+        let request = ResendMessageRequest { message_id: id.to_owned() };
+        let answer = self.client().resend_message(caller.request(request)).await?.into_inner();
+        Ok(answer.message.expect("a message"))
+    }
+
+    /// A message that the provider refused for good.
+    async fn failed(&self, provider: &FakeMail) -> String {
+        provider.next([Fail(422)]);
+        let id = self.pending().await;
+        assert_eq!(self.deliver(&id).await.expect("an answer"), State::Failed);
+        id
+    }
+
+    async fn comes_to(&self, id: &str, state: State) -> Message {
+        eventually("it comes to that state", || async {
+            let message = self.message(id).await;
+            (message.state() == state).then_some(message)
+        })
+        .await
+    }
+}
+
+fn staff(key: &str) -> Caller {
+    Caller::staff().with_key(key)
+}
+
+#[tokio::test]
+async fn a_failed_message_is_sent_again_as_the_same_message_under_a_new_key() {
+    for (provider, hours) in [(FakeMail::start(), "24"), (FakeMail::start_ignoring_keys(), "0")] {
+        let notified = Notified::start_with(&provider, hours).await;
+        let id = notified.failed(&provider).await;
+        // It fails a second time: that is no end either.
+        provider.next([Fail(422)]);
+        let message = notified.resend(&staff("a"), &id).await.expect("sent again");
+        assert_eq!((message.state(), message.failure.as_str()), (State::Pending, ""));
+        notified.comes_to(&id, State::Failed).await;
+        notified.resend(&staff("b"), &id).await.expect("sent again");
+        let message = notified.comes_to(&id, State::Sent).await;
+        let [mail] = provider.accepted().try_into().expect("one mail");
+        assert_eq!(mail.key, Some(format!("{id}/3")));
+        assert_eq!(message.provider_message_id, mail.id);
+        assert_eq!(provider.requests(), 3);
+        let again = ("message.resend".to_owned(), id);
+        assert_eq!(notified.audited().await, [again.clone(), again]);
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_somebody_asked_for_is_not_asked_for_anew_by_being_sent_again() {
+    let provider = FakeMail::start();
+    let notified = Notified::start_with(&provider, "24").await;
+    provider.next([Fail(422)]);
+    let first = notified.send("a", welcome("1", "ada@example.com")).await.expect("stored").message_id;
+    notified.comes_to(&first, State::Failed).await;
+    notified.resend(&staff("a"), &first).await.expect("sent again");
+    notified.comes_to(&first, State::Sent).await;
+    let again = notified.send("b", welcome("1", "ada@example.com")).await.expect("known");
+    assert_eq!((again.message_id, again.duplicate), (first, true));
+    assert_eq!(provider.accepted().len(), 1);
+}
+
+#[tokio::test]
+async fn a_message_that_may_be_with_its_recipient_is_not_sent_again_by_this() {
+    let provider = FakeMail::start_ignoring_keys();
+    let notified = Notified::start_with(&provider, "0").await;
+    let pending = notified.pending().await;
+    let sent = notified.pending().await;
+    assert_eq!(notified.deliver(&sent).await.expect("an answer"), State::Sent);
+    provider.next([AcceptAndCut]);
+    let doubtful = notified.pending().await;
+    assert_eq!(notified.deliver(&doubtful).await.expect("an answer"), State::InDoubt);
+    for (key, id) in [("a", &pending), ("b", &sent), ("c", &doubtful)] {
+        let status = refused(notified.resend(&staff(key), id).await);
+        let told = (status.code(), reason(&status));
+        assert_eq!(told, (Code::FailedPrecondition, "MESSAGE_NOT_FAILED".to_owned()));
+    }
+    assert_eq!(reason(&refused(notified.resend(&staff("d"), UNKNOWN_ID).await)), "MESSAGE_NOT_FOUND");
+    assert_eq!(violated(&refused(notified.resend(&staff("e"), "1").await)), ["message_id"]);
+    assert_eq!((provider.requests(), notified.audited().await.len()), (2, 0));
+}
+
+#[tokio::test]
+async fn a_message_to_an_erased_person_is_not_sent_again() {
+    let provider = FakeMail::start();
+    let notified = Notified::start_with(&provider, "24").await;
+    let id = notified.failed(&provider).await;
+    notified.execute("UPDATE messages SET recipient = NULL").await;
+    let status = refused(notified.resend(&staff("a"), &id).await);
+    assert_eq!((status.code(), reason(&status)), (Code::FailedPrecondition, "RECIPIENT_ERASED".to_owned()));
+}
+
+#[tokio::test]
+async fn the_same_key_sends_again_once() {
+    let provider = FakeMail::start();
+    let notified = Notified::start_with(&provider, "24").await;
+    let id = notified.failed(&provider).await;
+    provider.next([Fail(422)]);
+    let first = notified.resend(&staff("once"), &id).await.expect("sent again");
+    notified.comes_to(&id, State::Failed).await;
+    let again = notified.resend(&staff("once"), &id).await.expect("remembered");
+    assert!(first == again);
+    let status = refused(notified.resend(&Caller::staff(), &id).await);
+    assert_eq!(reason(&status), "IDEMPOTENCY_KEY_INVALID");
+    assert_eq!((provider.requests(), notified.audited().await.len()), (2, 1));
+}
+
+#[tokio::test]
+async fn only_staff_may_send_again() {
+    let provider = FakeMail::start();
+    let notified = Notified::start_with(&provider, "24").await;
+    let id = notified.failed(&provider).await;
+    assert_access(&["staff", "admin"], async |caller| {
+        let answer = notified.resend(&caller.with_key("k"), &id).await.map(|_| ());
+        // The second who may finds that it has not failed any more.
+        answer.or_else(|status| if status.code() == Code::FailedPrecondition { Ok(()) } else { Err(status) })
+    })
+    .await;
+}

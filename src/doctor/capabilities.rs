@@ -1,0 +1,103 @@
+//! One line for each capability. What the doctor asks itself and what the running service says of the same thing are two
+//! sources: here they become one verdict under one name.
+
+use levqor_runtime::check::{Finding, Line, Outcome};
+
+/// Takes the lines about what a service can do (`billing.can.stripe_refetch`) into those about the same thing that the doctor
+/// asked for itself (`billing.stripe_refetch`), where there are such.
+pub(super) fn one_line_each(lines: Vec<Line>) -> Vec<Line> {
+    let names: Vec<_> = lines.iter().map(|line| line.name.clone()).collect();
+    let asked_name = |line: &Line| {
+        let name = line.name.replacen(".can.", ".", 1);
+        (name != line.name && names.contains(&name)).then_some(name)
+    };
+    let (told, mut kept): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| asked_name(line).is_some());
+    for told in told {
+        let name = asked_name(&told);
+        if let Some(asked) = kept.iter_mut().find(|line| Some(&line.name) == name.as_ref()) {
+            join(asked, told);
+        }
+    }
+    kept
+}
+
+/// The verdict of both. The doctor asks now and with the settings here; the service was measured earlier, with its own.
+fn join(asked: &mut Line, told: Line) {
+    let (here, there) = (asked.finding.outcome, told.finding.outcome);
+    let both = |what: &str| {
+        format!("{}; but the running service {what}: {}", asked.finding.evidence, told.finding.evidence)
+    };
+    match (here, there) {
+        // What is not set here may be set there: the service's word counts.
+        (Outcome::Off, Outcome::On | Outcome::Warning | Outcome::Failed) => {
+            asked.asked = told.asked;
+            asked.finding = told.finding;
+        }
+        (Outcome::On | Outcome::Warning, Outcome::Failed) => {
+            asked.finding = Finding::failed(both("found it failed"));
+        }
+        (Outcome::On | Outcome::Warning, Outcome::Off) => {
+            asked.finding = Finding::warning(both("has it off"));
+        }
+        // They agree, or what was asked now is worse.
+        (_, Outcome::On | Outcome::Warning)
+        | (Outcome::Off | Outcome::Failed, Outcome::Off)
+        | (Outcome::Failed, Outcome::Failed) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(outcome: Outcome, words: &str) -> Finding {
+        match outcome {
+            Outcome::On => Finding::on(words),
+            Outcome::Warning => Finding::warning(words),
+            Outcome::Off => Finding::off(words, "how"),
+            Outcome::Failed => Finding::failed(words),
+        }
+    }
+
+    #[test]
+    fn each_capability_has_one_line_and_one_verdict() {
+        use Outcome::{Failed, Off, On, Warning};
+        let failed = "here; but the running service found it failed: there";
+        let off = "here; but the running service has it off: there";
+        for (here, there, verdict, evidence) in [
+            (On, On, On, "here"),
+            (On, Failed, Failed, failed),
+            (On, Off, Warning, off),
+            (Warning, On, Warning, "here"),
+            (Warning, Failed, Failed, failed),
+            (Warning, Off, Warning, off),
+            (Failed, On, Failed, "here"),
+            (Failed, Failed, Failed, "here"),
+            (Failed, Off, Failed, "here"),
+            (Off, Off, Off, "here"),
+            (Off, On, On, "there"),
+            (Off, Failed, Failed, "there"),
+        ] {
+            let [line] = one_line_each(vec![
+                Line::new("notifications.can.mail_resend", "status", finding(there, "there")),
+                Line::new("notifications.mail_resend", "GET /domains", finding(here, "here")),
+            ])
+            .try_into()
+            .expect("one line");
+            assert_eq!(line.name, "notifications.mail_resend");
+            assert_eq!(
+                (line.finding.outcome, line.finding.evidence.as_str()),
+                (verdict, evidence),
+                "{here:?} {there:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_asked_or_told_alone_keeps_its_line() {
+        let lines: Vec<_> = ["billing.can.checkout", "billing.grpc", "notifications.can.grpc"]
+            .map(|name| Line::new(name, "", Finding::on("")))
+            .into();
+        assert_eq!(one_line_each(lines.clone()), lines);
+    }
+}

@@ -1,0 +1,36 @@
+//! What the mesh says that it can do: each capability is told by one service, the one that knows.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::harness::Mesh;
+
+/// Each process has exporters of its own.
+const OF_EVERY_PROCESS: [&str; 2] = ["otlp", "sentry"];
+
+#[tokio::test]
+async fn no_two_services_give_a_verdict_on_the_same_capability() {
+    let mesh = Mesh::start().await;
+    let status = mesh.staff().get("/v1/status").await;
+    let services = status.json["services"].as_object().expect("services");
+    let mut told: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (service, of) in services {
+        for capability in of["capabilities"].as_array().expect("capabilities") {
+            let name = capability["name"].as_str().expect("a name");
+            told.entry(name).or_default().push(service);
+        }
+    }
+    assert!(told.len() > 10, "{told:?}");
+    for (name, services) in &told {
+        let expected = if OF_EVERY_PROCESS.contains(name) { 3 } else { 1 };
+        assert_eq!(services.len(), expected, "{name}: {services:?}");
+    }
+    assert_eq!(told["resend_webhooks"], ["notifications"]);
+    assert_eq!(told["stripe_webhooks"], ["billing"]);
+    let reason = |capability: &Value| capability["reason"].as_str().is_some_and(|reason| !reason.is_empty());
+    for of in services.values() {
+        assert!(of["capabilities"].as_array().expect("capabilities").iter().all(reason), "{of}");
+    }
+    mesh.finish().await;
+}
