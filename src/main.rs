@@ -32,6 +32,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     levqor_runtime::install_crypto();
+    levqor_runtime::port::raise_open_files();
     levqor_runtime::version::set_commit(env!("BUILT_FROM_COMMIT"));
     let env = Env::from_process();
     if let Err(error) = ambient::drop_postgres_variables(&env) {

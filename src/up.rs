@@ -242,3 +242,21 @@ async fn announce(
     held.write(&run)?;
     output::lines(&table::render(&status, &run, data.path(), databases.note()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_key_both_modes_count_but_in_production_only_live_money_does() {
+        let livemode = |pairs: &[(&str, &str)]| {
+            let mut env = Env::from_pairs(pairs.iter().copied());
+            set_defaults(&mut env, &serde_json::Map::new());
+            env.get("LEVQOR_STRIPE_LIVEMODE").map(str::to_owned)
+        };
+        assert_eq!(livemode(&[]).as_deref(), Some("both"));
+        assert_eq!(livemode(&[("LEVQOR_STRIPE_LIVEMODE", "false")]).as_deref(), Some("false"));
+        // What is not set is `true`.
+        assert_eq!(livemode(&[("LEVQOR_ENVIRONMENT", "production")]), None);
+    }
+}

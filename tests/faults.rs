@@ -73,7 +73,7 @@ async fn tell(door: SocketAddr, webhook: &Webhook) -> Option<Answer> {
 }
 
 /// How the mesh says that it is; none where it does not answer.
-async fn health(door: SocketAddr) -> Option<Answer> {
+pub(crate) async fn health(door: SocketAddr) -> Option<Answer> {
     let request = local_http_client().ok()?.get(format!("http://{door}/health/ready"));
     Answer::try_of(request.timeout(PATIENCE)).await
 }

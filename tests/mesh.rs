@@ -3,6 +3,7 @@
 #![recursion_limit = "512"]
 
 mod doctor;
+mod doors;
 mod fakes;
 mod faults;
 mod harness;

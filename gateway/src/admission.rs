@@ -1,4 +1,4 @@
-//! Who is let in: a permit for each request that is worked on, taken once its body is there, and the room for bodies.
+//! Admission of requests: each takes a permit once its body is there, and its body takes room.
 
 use std::sync::{Arc, OnceLock};
 
@@ -52,7 +52,7 @@ impl Entrance {
         extensions.get().ok_or_else(Problem::internal)
     }
 
-    /// Who asks.
+    /// The address of the caller.
     pub(crate) fn caller(&self) -> CallerAddress {
         self.0.caller
     }

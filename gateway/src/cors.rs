@@ -16,7 +16,7 @@ const CORS_ORIGINS: Setting = Setting::plain(
 /// In the setting it stands for every port of this machine, as pages under development have them.
 const LOOPBACK: &str = "loopback";
 /// How long a browser may remember the answer to a preflight.
-const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(600);
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_mins(10);
 
 /// What a page may send. Sentry's and OpenTelemetry's scripts add the headers of their traces to every request.
 const REQUEST_HEADERS: [HeaderName; 10] = [
@@ -158,13 +158,15 @@ impl Cors {
         Self(Some(layer))
     }
 
-    /// Answers a request: preflights by itself, and everything else through `answer`.
+    /// Answers a request: preflights whose head is sound by itself, and everything else through `answer`.
     pub(crate) async fn around<F: Future<Output = Response>>(
         &self,
         request: Request,
+        sound: bool,
         answer: impl FnOnce(Request) -> F,
     ) -> Response {
-        let layer = self.0.as_ref().filter(|_| is_for_browsers(&request));
+        let passes = is_for_browsers(&request) && (sound || request.method() != Method::OPTIONS);
+        let layer = self.0.as_ref().filter(|_| passes);
         let Some(layer) = layer else { return answer(request).await };
         let mut answer = Some(answer);
         let inner = service_fn(move |request| {

@@ -8,9 +8,11 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use http_body::Body as _;
 use levqor_runtime::{
+    error::ErrorCode,
     id,
     lifecycle::Readiness,
     metrics::{Metrics, recorded_trace},
+    refusals::Refusals,
     telemetry,
 };
 use tower::Service;
@@ -46,6 +48,7 @@ pub(crate) struct Edge {
     gate: Arc<Gate>,
     readiness: Readiness,
     requests: Requests,
+    refusals: Refusals<CallerAddress>,
 }
 
 impl Edge {
@@ -59,7 +62,8 @@ impl Edge {
         metrics: &Metrics,
     ) -> Self {
         metrics.places(gate.permits());
-        Self { routes, cors, gate: Arc::new(gate), readiness, requests: Requests::new(metrics) }
+        let (requests, refusals) = (Requests::new(metrics), Refusals::new(metrics));
+        Self { routes, cors, gate: Arc::new(gate), readiness, requests, refusals }
     }
 
     /// Answers a request. Over a connection that is reserved for questions after our health, only those are answered.
@@ -77,7 +81,7 @@ impl Edge {
         // Where the next message would begin on this connection, we and its client may not agree.
         let close = reserved || checked.is_err();
         // A browser must be able to read refusals too, and a preflight takes no permit.
-        let answer = self.cors.around(request, async |request| match checked {
+        let answer = self.cors.around(request, checked.is_ok(), async |request| match checked {
             Ok(()) => self.admit(request, reserved, &ids).await,
             Err(problem) => problem.render(&ids),
         });
@@ -126,6 +130,9 @@ impl Edge {
         match response.extensions_mut().remove::<Arc<Problem>>() {
             None => response,
             Some(problem) => {
+                if matches!(problem.code(), ErrorCode::Unauthenticated | ErrorCode::PermissionDenied) {
+                    self.refusals.note(caller, problem.reason());
+                }
                 let mut rendered = problem.render(ids);
                 // The router knows which methods a path takes, and the limits how many requests are left.
                 for (name, value) in response.headers_mut().drain() {

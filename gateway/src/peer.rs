@@ -1,4 +1,4 @@
-//! Who is at the other end: the address that limits are counted by, also where trusted proxies stand in between.
+//! The address of the caller, by which limits are counted; also where trusted proxies stand in between.
 
 mod forwarded;
 
@@ -10,10 +10,10 @@ use std::{
 use http::HeaderMap;
 use ipnet::IpNet;
 
-/// The address that limits are counted by: an IPv4 address, or the first 64 bits of an IPv6 address. Whoever has one IPv6
-/// address has at least all of those that begin with the same 64 bits.
+/// The address that limits are counted by: an IPv4 address, or the first 64 bits of an IPv6 address. A customer of an
+/// IPv6 provider has all addresses that begin with the same 64 bits.
 ///
-/// It is personal data: it belongs into no log, no span and no metric.
+/// It is personal data: do not write it to a log, a span or a metric.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct CallerAddress(IpAddr);
 
@@ -101,13 +101,13 @@ impl TrustedProxies {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    /// The address that a connection is counted by; none where a trusted proxy has made it, who speaks for many.
+    /// The address that a connection is counted by; none where it comes from a trusted proxy, which speaks for many callers.
     #[must_use]
     pub(crate) fn counted_by(&self, connected_from: IpAddr) -> Option<IpAddr> {
         (!self.are_at(connected_from)).then(|| CallerAddress::from(connected_from).0)
     }
 
-    /// Who asks over a connection from this address. Each proxy appends the address that it was called from, so the list is
+    /// The caller behind a request over a connection from this address. Each proxy appends the address that it was called from, so the list is
     /// read from its end, and the first address that is no trusted proxy's is the caller's. What stands before it was written
     /// by the caller, and may be made up.
     #[must_use]
@@ -119,7 +119,7 @@ impl TrustedProxies {
                 ForwardedHeader::Forwarded => forwarded::forwarded(headers),
             };
             while self.are_at(caller) {
-                // An entry that is no address hides who was there: the last known hop counts.
+                // An entry that is no address hides the hop: the last known hop counts.
                 let Some(Some(hop)) = hops.pop() else { break };
                 caller = hop;
             }

@@ -5,7 +5,10 @@ mod wire;
 use std::{borrow::Cow, error::Error, sync::Arc, time::Duration};
 
 use http::{HeaderValue, StatusCode};
-use levqor_runtime::error::{ErrorCode, ServiceError, Violation};
+use levqor_runtime::{
+    error::{ErrorCode, ServiceError, Violation},
+    summed,
+};
 use tonic::{Code, Status, TimeoutExpired};
 use tonic_types::StatusExt;
 
@@ -101,7 +104,7 @@ impl Problem {
     /// There is more to do than we work on at once.
     #[must_use]
     pub(crate) fn busy() -> Self {
-        tracing::warn!(reason = "BUSY", "the request was shed");
+        summed::shed(crate::NAME);
         Self::unavailable("BUSY", "too much at once; try again in a moment")
     }
 

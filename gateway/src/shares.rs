@@ -1,4 +1,4 @@
-//! Something of which there is only so much, and of which one address gets no more than its share.
+//! A limited quantity that addresses share: one address gets no more than its share of it.
 
 use std::{
     collections::HashMap,
@@ -7,7 +7,7 @@ use std::{
 
 use crate::peer::CallerAddress;
 
-/// How much there is, and who has how much of it.
+/// How much there is, and how much of it each address has.
 pub(crate) struct Shares {
     most: usize,
     most_per_address: usize,

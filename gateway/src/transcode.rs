@@ -30,6 +30,7 @@ use levqor_runtime::{
     client::{Channels, Peer},
     context::Actor,
     error::ErrorCode,
+    storable,
 };
 use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
@@ -50,7 +51,7 @@ use crate::{
     edge, idempotency,
     peer::CallerAddress,
     problem::{Ids, Problem},
-    rates::{Rates, Told, TooMany},
+    rates::{LimitExceeded, LimitHeaders, Rates},
 };
 
 /// Serves every RPC that has a route.
@@ -88,14 +89,14 @@ impl Transcoder {
             Lost::OtherMethods(allow) => Problem::method_not_allowed(Some(allow)),
         })?;
         edge::name_span(|| found.route.span_name.clone(), &found.route.path);
-        let mut told = Told::default();
-        let answer = Box::pin(self.transcode(&parts, body, &found, deadline, &mut told));
+        let mut limit = LimitHeaders::default();
+        let answer = Box::pin(self.transcode(&parts, body, &found, deadline, &mut limit));
         let answer = match timeout_at(deadline, answer).await {
             Ok(answer) => answer,
             Err(_) => Err(found.route.failed(&Status::deadline_exceeded(""))),
         };
         let mut response = answer.unwrap_or_else(IntoResponse::into_response);
-        told.say(response.headers_mut());
+        limit.add_to(response.headers_mut());
         Ok(response)
     }
 
@@ -105,15 +106,15 @@ impl Transcoder {
         body: Body,
         found: &Found<'_, '_>,
         deadline: Instant,
-        told: &mut Told,
+        limit: &mut LimitHeaders,
     ) -> Result<Response, Problem> {
         let route = found.route;
         let ids = parts.extensions.get::<Ids>().cloned().unwrap_or_default();
         // Who, before what: nobody learns from a refusal whether the rest of a request would have been right.
         let caller = self.auth.caller(&parts.headers).await;
-        *told = self.count(route, caller.as_ref().ok(), parts).map_err(|too_many| {
-            let problem = too_many.problem();
-            *told = too_many.told;
+        *limit = self.count(route, caller.as_ref().ok(), parts).map_err(|exceeded| {
+            let problem = exceeded.problem();
+            *limit = exceeded.headers;
             problem
         })?;
         let caller = caller?;
@@ -124,10 +125,12 @@ impl Transcoder {
         let place = entrance.enter()?;
         let bytes = body.as_ref().map(|body| &*body.bytes).unwrap_or_default();
         let message = bind::request(found, parts.uri.query(), bytes)?;
+        let payload = Bytes::from(message.encode_to_vec());
+        storable::check(&route.input, &payload).map_err(|invalid| Problem::invalid(invalid.0))?;
         let call = Call {
             channel: self.channel(route, &message)?,
             metadata: call::metadata(&parts.headers, caller.authorization, idempotency_key, &ids.request_id),
-            payload: Bytes::from(message.encode_to_vec()),
+            payload,
             route,
             deadline,
         };
@@ -148,7 +151,12 @@ impl Transcoder {
     }
 
     /// Counts the request against its caller's limit. Who sends a token that is not good is known by the address only.
-    fn count(&self, route: &Route, caller: Option<&Caller>, parts: &Parts) -> Result<Told, TooMany> {
+    fn count(
+        &self,
+        route: &Route,
+        caller: Option<&Caller>,
+        parts: &Parts,
+    ) -> Result<LimitHeaders, LimitExceeded> {
         let actor = caller.map_or(&Actor::Anonymous, |caller| &caller.actor);
         let address = parts.extensions.get::<CallerAddress>().copied();
         self.rates.take(route.method.rate, actor, address)

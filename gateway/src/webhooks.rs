@@ -121,13 +121,27 @@ impl Webhooks {
         (vendor.signed)(&parts.headers, self.clock.now())
             .map_err(|error| (vendor.refusals)(self).refuse(error))?;
         let entrance = Entrance::of(&parts.extensions)?;
+        let caller = entrance.caller();
+        let turn = async || self.queue.turn(caller, deadline).await;
+        let early = if self.queue.is_suspect(caller) { Some(turn().await?) } else { None };
         let body = body::read(body, &parts.headers, entrance, deadline).await?;
-        let _turn = self.queue.turn(entrance.caller(), deadline).await?;
+        let _turn = match early {
+            Some(turn) => turn,
+            None => turn().await?,
+        };
         let _place = entrance.enter()?;
         let message = message(body.bytes.clone(), &parts.headers);
         FailPoint::WebhookReceived.reached();
         let kept = self.keep(vendor, &message, &ids, deadline).await;
-        let kept = kept.map_err(|status| refusal(vendor, &status))?;
+        let kept = kept.map_err(|status| refusal(vendor, &status));
+        match &kept {
+            Ok(_) => self.queue.judged(caller, true),
+            Err(problem) if problem.reason() == SignatureError::Mismatch.reason() => {
+                self.queue.judged(caller, false);
+            }
+            Err(_) => {}
+        }
+        let kept = kept?;
         FailPoint::WebhookStored.reached();
         Ok(Json(accepted(kept)).into_response())
     }

@@ -1,8 +1,10 @@
 //! PostgreSQL: the pool, transactions that a hang-up cannot break, and the only place that knows SQLSTATEs.
 
 mod connection;
+mod listed;
 pub mod migrations;
 mod paging;
+pub mod writes;
 
 use std::{
     ops::{Deref, DerefMut},
@@ -18,6 +20,7 @@ use sqlx::{
 use tokio::time::timeout;
 
 pub use connection::Conn;
+pub use listed::Listed;
 pub use paging::Page;
 
 use crate::{
@@ -130,8 +133,9 @@ impl From<sqlx::Error> for DbError {
                 // https://www.postgresql.org/docs/current/errcodes-appendix.html: serialisation failure, deadlock, lock
                 // not available, statement timeout.
                 Some("40001" | "40P01" | "55P03" | "57014") => Self::Conflict(error),
-                // Connection exceptions, shutdowns, start-up, too many connections, a missing database.
-                Some("57P01" | "57P02" | "57P03" | "3D000") => Self::Unavailable(error),
+                // Connection exceptions, shutdowns, start-up, too many connections, a missing database, one that only
+                // takes reads.
+                Some("57P01" | "57P02" | "57P03" | "3D000" | "25006") => Self::Unavailable(error),
                 // 53: no room, on the disk, in memory or among the connections.
                 Some(code) if code.starts_with("08") || code.starts_with("53") => Self::Unavailable(error),
                 Some(code) if code.starts_with("23") => {
@@ -150,6 +154,8 @@ impl ServiceError for DbError {
         match self {
             Self::Unavailable(_) => ErrorCode::Unavailable,
             Self::Conflict(_) => ErrorCode::Aborted,
+            // A caller's text that was not refused on its way here; it is a mistake of the caller's still.
+            Self::Statement(error) if is_unfit_text(error) => ErrorCode::InvalidArgument,
             Self::Constraint { .. } | Self::Statement(_) => ErrorCode::Internal,
         }
     }
@@ -157,6 +163,7 @@ impl ServiceError for DbError {
         match self {
             Self::Unavailable(_) => "DATABASE_UNAVAILABLE",
             Self::Conflict(_) => "CONFLICT",
+            Self::Statement(error) if is_unfit_text(error) => "TEXT_NOT_STORABLE",
             Self::Constraint { .. } | Self::Statement(_) => "INTERNAL",
         }
     }
@@ -166,6 +173,12 @@ impl ServiceError for DbError {
             Self::Constraint { .. } | Self::Statement(_) => None,
         }
     }
+}
+
+/// Whether the server cannot hold a text: character not in repertoire, untranslatable character. NUL is both.
+fn is_unfit_text(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    matches!(code.as_deref(), Some("22021" | "22P05"))
 }
 
 /// One service's database. Cheap to clone.

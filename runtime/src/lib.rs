@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod port;
 pub mod postgres;
 pub mod redact;
+pub mod refusals;
 pub mod rpc;
 pub mod run;
 pub mod schedule;
@@ -31,6 +32,8 @@ mod self_test;
 pub mod server;
 pub mod service;
 pub mod shared_commit;
+pub mod storable;
+pub mod summed;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -10,13 +10,18 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use crate::db::migrations::{History, Schema};
+use crate::db::{
+    migrations::{History, Schema},
+    writes::Writes,
+};
 
 /// What was found when the database was last asked.
 #[derive(Debug, Clone, Copy)]
 pub struct Measurement {
     /// How its tables stand to the binary; none where it did not answer.
     pub history: Option<History>,
+    /// Whether it takes writes, as far as it was tried.
+    pub writes: Writes,
     /// When it was asked, by the process' clock.
     pub time: DateTime<Utc>,
     /// How long the answer took.
@@ -33,7 +38,7 @@ impl Measurement {
     /// Whether the service could work with what was found.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        matches!(self.schema(), Some(Schema::Current | Schema::Ahead(_)))
+        matches!(self.schema(), Some(Schema::Current | Schema::Ahead(_))) && self.writes.are_taken()
     }
 }
 
@@ -48,6 +53,7 @@ struct Standing {
 #[derive(Debug, Clone, Default)]
 pub struct Readiness {
     measured: Arc<Mutex<Option<Measurement>>>,
+    asked: Arc<Mutex<Option<Instant>>>,
     standing: Arc<Mutex<Option<Standing>>>,
     working_since: Arc<OnceLock<Instant>>,
     behind: Arc<AtomicBool>,
@@ -67,6 +73,17 @@ impl Readiness {
         *self.measured.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes that the database is being asked from now on.
+    pub fn set_asked(&self) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// For how long the database has been asked without an answer; none where it is not being asked.
+    #[must_use]
+    pub fn asked_for(&self) -> Option<Duration> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).map(|asked| asked.elapsed())
+    }
+
     /// Notes a measurement.
     pub fn set_measured(&self, measurement: Measurement) {
         if let Some(schema) = measurement.schema() {
@@ -78,6 +95,7 @@ impl Readiness {
             *standing = Some(Standing { ready, since: measurement.time });
         }
         drop(standing);
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = None;
         *self.measured.lock().unwrap_or_else(PoisonError::into_inner) = Some(measurement);
     }
 

@@ -1,7 +1,7 @@
 //! A port: takes connections within limits, serves HTTP/1.1 and HTTP/2 over them, and on the way out finishes what it has taken.
 //!
-//! Every port of the mesh is served here, so that none waits for ever for somebody who sends half a head, reads no answer, or
-//! says nothing at all.
+//! Every port of the mesh is served here. No port waits for ever for a client that sends half a head, reads no answer, or says
+//! nothing at all.
 
 mod accept;
 mod connection;
@@ -28,12 +28,12 @@ pub struct Limits {
     pub connections: usize,
     /// Connections at once of one address.
     pub connections_per_address: usize,
-    /// Connections beyond those, for who asks after our health while all others are busy.
+    /// Connections beyond these, over which only questions after our health are answered while all others are busy.
     pub reserved: usize,
     /// How long the head of a request may take, from its first byte on.
     pub head: Duration,
-    /// How long a connection without a request stays. Who sends one just as it is closed gets no answer, and may not know
-    /// whether to ask again: clients, and load balancers, must be the first to close.
+    /// How long a connection without a request stays. A request that is sent just as the connection is closed gets no
+    /// answer, and its client may not know whether to repeat it: clients and load balancers must be the first to close.
     pub idle: Duration,
     /// How long a client may leave an answer unread.
     pub unread: Duration,

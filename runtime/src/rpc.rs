@@ -14,6 +14,7 @@ use crate::{
     error::{ErrorCode, ServiceError, to_status},
     redact,
     server::Place,
+    storable,
 };
 
 /// A service's state: whatever its handlers need, the chassis among it.
@@ -61,6 +62,9 @@ where
     let Some(ctx) = extensions.get::<Ctx>().cloned() else {
         return Err(failure(service, &Broken::NoContext, &message));
     };
+    if let Err(invalid) = storable::check(&ctx.method.descriptor.input(), &message.encode_to_vec()) {
+        return Err(failure(service, &invalid, &message));
+    }
     let place = extensions.get::<Place>().cloned();
     // Bodies are shared, not copied; it is encoded only where it has to be logged.
     let copy = message.clone();

@@ -3,6 +3,8 @@
 //! Configuration comes before (`ServiceConfig::read`, all of it, before anything opens), telemetry too: it is the
 //! process', and a process may run several services.
 
+mod probe;
+
 use std::{
     io,
     net::SocketAddr,
@@ -15,27 +17,25 @@ use levqor_proto::runtime::v1::{
     PurgeExpiredRequest, TestErrorReportsRequest, status_service_server::StatusServiceServer,
     tunnel_service_server::TunnelServiceServer, work_service_server::WorkServiceServer,
 };
-use sqlx::{Connection, PgConnection};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+use self::probe::Probe;
 use crate::{
     access,
     chassis::{Chassis, Tasks},
     client::{Address, Addresses, Background, Channels},
     clock::Clock,
     config::{Reader, Setting},
-    db::{
-        DatabaseUrl, Db,
-        migrations::{self, History, Schema},
-    },
+    db::{DatabaseUrl, Db, migrations::Schema},
     deferred::Delivery,
     health::Healths,
     hosted::{Adapter, Hosted, Tunnels},
     lifecycle::{Measurement, Readiness},
     measure::Measurer,
     metrics::{self, Metrics},
+    refusals::Refusals,
     schedule::{self, Schedule},
     server::{self, Admission, OpenCalls, Stack},
     service::{Capability, Service, Workers},
@@ -55,6 +55,11 @@ const CONNECTIONS: Setting = Setting::plain(
 );
 const GRPC_ADDR: Setting =
     Setting::plain("LEVQOR_GRPC_ADDR", Some("127.0.0.1:50051"), "Where `levqor serve <service>` listens.");
+const REFLECTION: Setting = Setting::plain(
+    "LEVQOR_GRPC_REFLECTION",
+    None,
+    "`true` lets anybody who reaches a service's gRPC port ask which RPCs it has (for grpcurl), `false` nobody. Where it is not set: `true` if the service listens on a loopback address, else `false`.",
+);
 const DRAIN_DELAY: Setting = Setting::plain(
     "LEVQOR_DRAIN_DELAY_MS",
     Some("5000"),
@@ -69,6 +74,7 @@ pub struct ServiceConfig<S: Service> {
     pub listen: SocketAddr,
     /// The service's own part.
     pub own: S::Config,
+    reflection: Option<bool>,
     connections: u32,
     /// What it counts and times with; its own where none are given.
     pub metrics: Option<Metrics>,
@@ -84,7 +90,7 @@ impl<S: Service> ServiceConfig<S> {
     /// Every setting that a service reads.
     #[must_use]
     pub fn settings() -> Vec<Setting> {
-        let mut settings = vec![DATABASE_URL, CONNECTIONS, GRPC_ADDR, DRAIN_DELAY];
+        let mut settings = vec![DATABASE_URL, CONNECTIONS, GRPC_ADDR, REFLECTION, DRAIN_DELAY];
         settings.extend(MeshKeys::settings());
         settings.extend(UserTokensConfig::settings());
         settings.extend(Addresses::settings());
@@ -102,6 +108,8 @@ impl<S: Service> ServiceConfig<S> {
         }
         let listen = reader.defaulted(&GRPC_ADDR, "an address and port such as 127.0.0.1:50051");
         let drain_delay = drain_delay(reader);
+        let reflection_is_set = reader.is_set(&REFLECTION);
+        let reflection = reader.optional(&REFLECTION, "`true` or `false`");
         let mesh_keys = MeshKeys::read(reader);
         let users = UserTokensConfig::read(reader);
         let addresses = Addresses::read(reader, S::NAME);
@@ -111,6 +119,7 @@ impl<S: Service> ServiceConfig<S> {
         Some(Self {
             database_url: database_url?,
             listen: listen?,
+            reflection: if reflection_is_set { Some(reflection?) } else { None },
             own: own?,
             connections: connections?,
             metrics: None,
@@ -256,11 +265,13 @@ pub async fn start_on<S: Service>(
         users: UserTokens::new(&config.users, clock),
         services: tokens,
         readiness: readiness.clone(),
+        refusals: Refusals::new(&metrics),
     };
     let (open, serve_stop) = (OpenCalls::default(), CancellationToken::new());
     let stack = Arc::new(Stack::new(admission, &metrics, open.clone()));
     let tunnels = Tunnels::new(&service, Arc::clone(&stack), tasks.clone(), serve_stop.clone());
-    let routes = routes(hosted, &health, tunnels)?;
+    let reflection = config.reflection.unwrap_or_else(|| addr.ip().to_canonical().is_loopback());
+    let routes = routes(hosted, &health, tunnels, reflection)?;
     let app = server::around(stack, routes.prepare().into_axum_router());
 
     // 5. Serve.
@@ -298,7 +309,12 @@ pub async fn start_on<S: Service>(
     })
 }
 
-fn routes<S: Service>(hosted: Hosted<S>, health: &Healths, tunnels: Tunnels) -> Result<Routes, StartError> {
+fn routes<S: Service>(
+    hosted: Hosted<S>,
+    health: &Healths,
+    tunnels: Tunnels,
+    reflects: bool,
+) -> Result<Routes, StartError> {
     let mut routes = Routes::builder();
     hosted.service.routes(&mut routes);
     let hosted = Arc::new(hosted);
@@ -306,6 +322,9 @@ fn routes<S: Service>(hosted: Hosted<S>, health: &Healths, tunnels: Tunnels) -> 
     routes.add_service(StatusServiceServer::new(Adapter(hosted)));
     routes.add_service(TunnelServiceServer::new(tunnels));
     routes.add_service(health.server());
+    if !reflects {
+        return Ok(routes.routes());
+    }
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(levqor_proto::FILE_DESCRIPTOR_SET)
@@ -355,29 +374,6 @@ pub fn reachable(addr: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Asks the database how it is, over a connection of its own: the pool may be busy without anything being wrong.
-struct Probe {
-    url: DatabaseUrl,
-    conn: Option<PgConnection>,
-}
-
-impl Probe {
-    /// None where the database does not answer in time.
-    async fn ask<S: Service>(&mut self) -> Option<History> {
-        const PATIENCE: Duration = Duration::from_secs(3);
-        let ask = async {
-            let mut conn = match self.conn.take() {
-                Some(conn) => conn,
-                None => PgConnection::connect_with(self.url.options()).await.ok()?,
-            };
-            let history = migrations::compare(&mut conn, S::migrator()).await.ok()?;
-            self.conn = Some(conn);
-            Some(history)
-        };
-        tokio::time::timeout(PATIENCE, ask).await.ok().flatten()
-    }
-}
-
 /// Watches whether the tables are there, and begins to work when they are.
 struct Watch<S> {
     service: Arc<S>,
@@ -395,15 +391,20 @@ impl<S: Service> Watch<S> {
         const EVERY: Duration = Duration::from_secs(1);
         let mut working = false;
         let mut said = None;
-        let mut probe = Probe { url: self.url.clone(), conn: None };
+        let mut probe = Probe::new(self.url.clone());
         while !self.work.is_cancelled() {
             let (time, begun) = (self.chassis.clock.now(), Instant::now());
-            let history = probe.ask::<S>().await;
-            let measurement = Measurement { history, time, took: begun.elapsed() };
+            self.readiness.set_asked();
+            let (history, writes) = probe.ask::<S>().await;
+            let measurement = Measurement { history, writes, time, took: begun.elapsed() };
             self.readiness.set_measured(measurement);
             let (schema, ready) = (measurement.schema(), measurement.is_sound());
-            if said != Some(schema) {
+            if said != Some((schema, writes)) {
                 match schema {
+                    Some(Schema::Current | Schema::Ahead(_)) if !ready => {
+                        let reason = writes.as_str();
+                        tracing::warn!(service = S::NAME, reason, "the database does not take writes");
+                    }
                     Some(Schema::Behind(count)) => {
                         tracing::warn!(service = S::NAME, count, "migrations are to run: `levqor migrate`");
                     }
@@ -417,7 +418,7 @@ impl<S: Service> Watch<S> {
                     Some(Schema::Current | Schema::Ahead(_)) => tracing::info!(service = S::NAME, "ready"),
                     None => tracing::warn!(service = S::NAME, "the database does not answer"),
                 }
-                said = Some(schema);
+                said = Some((schema, writes));
             }
             self.health.report(ready && !self.readiness.is_draining()).await;
             if ready && !working {

@@ -2,6 +2,7 @@
 
 mod admit;
 mod deadline;
+mod framing;
 mod open;
 mod shed;
 mod trace;
@@ -34,6 +35,7 @@ use crate::{
 };
 
 pub use admit::Admission;
+pub(crate) use framing::Undecodable;
 pub use open::OpenCalls;
 pub(crate) use shed::Place;
 
@@ -54,7 +56,7 @@ pub(crate) struct Stack {
 impl Stack {
     /// The stack of a service; it counts the calls that are open.
     pub(crate) fn new(admission: Admission, metrics: &Metrics, open: OpenCalls) -> Self {
-        let shed = Shed::new(MAX_CALLS);
+        let shed = Shed::new(admission.service, MAX_CALLS);
         shed.show(metrics);
         Self { admission, open, shed, calls: Calls::server(metrics, access::methods()) }
     }
@@ -90,7 +92,7 @@ impl Stack {
         F: Future<Output = Result<T, Status>>,
     {
         // Refuses what would only queue. Before any work is done, after the span, so that refusals are seen.
-        let place = self.shed.take().ok_or_else(shed::refusal)?;
+        let place = self.shed.take()?;
         // From here on the caller's patience counts.
         let deadline = Deadline::of(request.headers());
         // Boxed: it is some kilobytes, and each layer around it would hold it twice and move it.
@@ -121,7 +123,9 @@ async fn pass(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> 
         let code = response.headers().get("grpc-status");
         code.map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()))
     };
-    let (answer, open) = stack.pass(request, |request| async { Ok(next.run(request).await) }, code).await;
+    let service = stack.admission.service;
+    let work = |request| async { Ok(framing::blame_caller(service, next.run(request).await)) };
+    let (answer, open) = stack.pass(request, work, code).await;
     let response = answer.unwrap_or_else(|status| status.into_http::<Body>().into_response());
     response.map(|body| Body::new(Answer { body, _open: open }))
 }

@@ -1,5 +1,6 @@
 //! The binary as a newcomer and an operator use it: its commands, its sentences, its exit codes.
 
+mod browsers;
 mod commands;
 mod demo;
 mod mistakes;

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Every RPC that people may read something personal with.
-fn shows_personal_data(method: &&Method) -> bool {
+fn shows_personal_data(method: &Method) -> bool {
     let for_people = matches!(method.access, Access::AtLeast(_) | Access::Public);
     method.shows_personal_data && method.repeat == Repeat::Safe && for_people
 }
@@ -54,7 +54,7 @@ async fn every_read_of_personal_data_by_staff_is_in_the_audit_chain_and_none_by_
             &provider_event,
         ),
     ];
-    for method in access::methods().iter().filter(shows_personal_data) {
+    for method in access::methods().iter().filter(|method| shows_personal_data(method)) {
         let name = method.descriptor.name();
         let (_, path, key, id) =
             examples.iter().find(|(of, ..)| *of == name).unwrap_or_else(|| panic!("{name} has no example"));

@@ -1,6 +1,11 @@
 //! The rules of Prometheus: they ask for what is there, and each alert says what it is, how urgent, and where to read on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    process::Command,
+};
 
 use serde_json::Value;
 
@@ -9,6 +14,9 @@ use super::{
     files::{alerts, dashboards, folder, list, rules, str, text, yaml},
     queries::check,
 };
+
+/// Where the runbook is until `observability/runbook-url` was told.
+const PLACEHOLDER: &str = "https://levqor.example/docs/RUNBOOK.md";
 
 /// What is exported and what is recorded. A rule may stand on another wherever that is written.
 pub(crate) fn catalogue() -> Catalogue {
@@ -66,10 +74,89 @@ fn every_alert_is_complete_and_leads_to_its_section_and_its_dashboard() {
         for words in ["summary", "description"] {
             assert!(str(&alert, &format!("/annotations/{words}")).len() > 10, "{name} has no {words}");
         }
-        let anchor = format!("docs/RUNBOOK.md#{}", name.to_lowercase());
-        assert_eq!(str(&alert, "/annotations/runbook_url"), anchor, "{name}");
+        let (base, section) = str(&alert, "/annotations/runbook_url").split_once('#').unwrap_or_default();
+        assert_eq!((base, section), (PLACEHOLDER, name.to_lowercase().as_str()), "{name}");
         let dashboard = str(&alert, "/annotations/dashboard");
         assert!(dashboards.iter().any(|uid| uid == dashboard), "{name}: there is no dashboard {dashboard}");
+    }
+}
+
+#[test]
+fn one_command_sets_where_the_runbook_of_every_alert_is() {
+    let copy = std::env::temp_dir().join(format!("levqor-rules-{}", std::process::id()));
+    fs::create_dir_all(&copy).expect("a folder");
+    let files = folder("observability/prometheus/rules", "yml");
+    let copied = |file: &str| copy.join(file.rsplit('/').next().expect("a name"));
+    for file in &files {
+        fs::write(copied(file), text(file)).expect("a copy");
+    }
+    let set = |url: &str| {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("observability/runbook-url");
+        let output = Command::new("bash").arg(script).arg(url).arg(&copy).output().expect("bash");
+        output.status.success()
+    };
+    let now =
+        || files.iter().map(|file| fs::read_to_string(copied(file)).expect("rules")).collect::<String>();
+    let shipped = now();
+    for url in ["https://wiki.example.com:8443/levqor/RUNBOOK.md", "http://wiki.local/run?page=levqor"] {
+        assert!(set(url), "{url}");
+        assert_eq!(now(), shipped.replace(PLACEHOLDER, url));
+    }
+    let before = now();
+    for url in [
+        "",
+        "docs/RUNBOOK.md",
+        "//wiki/x",
+        "https://wiki/x#section",
+        "https://wiki/a b",
+        "https://wiki/x|e id",
+    ] {
+        assert!(!set(url), "{url}");
+        assert_eq!(now(), before, "{url}");
+    }
+    assert!(set(PLACEHOLDER));
+    assert_eq!(now(), shipped);
+    fs::remove_dir_all(&copy).expect("removed");
+}
+
+#[test]
+fn the_alertmanager_example_sends_every_severity_somewhere_and_holds_no_secret() {
+    let config = yaml("observability/alertmanager/alertmanager.yml");
+    let receivers = list(&config, "receivers");
+    let named: Vec<_> = receivers.iter().map(|receiver| str(receiver, "/name")).collect();
+    let route = &config["route"];
+    assert!(named.contains(&str(route, "/receiver")), "what fits no route goes nowhere");
+    assert_eq!(list(route, "group_by"), ["alertname", "service_name"]);
+    for alert in alerts() {
+        let severity = format!("severity=\"{}\"", str(&alert, "/labels/severity"));
+        let fits = |route: &&Value| list(route, "matchers").iter().any(|matcher| *matcher == severity);
+        let route = list(route, "routes").iter().find(fits);
+        let receiver = route.map(|route| str(route, "/receiver")).unwrap_or_default();
+        assert!(named.contains(&receiver), "{severity} goes nowhere");
+    }
+    // An inhibition by labels that an alert lacks would silence what has nothing to do with it.
+    let inhibits = list(&config, "inhibit_rules");
+    assert!(!inhibits.is_empty());
+    for rule in inhibits {
+        assert!(list(rule, "equal").iter().any(|label| label == "service_name"), "{rule}");
+        assert_eq!(
+            list(rule, "target_matchers"),
+            ["severity=\"ticket\""],
+            "a page is never silenced: {rule}"
+        );
+    }
+    for receiver in receivers {
+        for of in receiver.as_object().expect("an object").values().filter_map(Value::as_array).flatten() {
+            let fields = of.as_object().expect("an object");
+            assert!(
+                fields.keys().any(|field| field.ends_with("_file")),
+                "{fields:?} reads its secret from no file"
+            );
+            for secret in ["routing_key", "service_key", "api_url", "url", "password"] {
+                assert!(!fields.contains_key(secret), "{secret} is written down");
+            }
+            assert!(of.to_string().contains("runbook_url"), "it does not lead to the runbook");
+        }
     }
 }
 

@@ -20,7 +20,7 @@ const EVENTS: &str =
      FROM stripe_events e WHERE event_id = ANY ($1)";
 const AUDIT: &str =
     "SELECT jsonb_build_object('actor', actor, 'action', action, 'order_id', ids ->> 'order_id')
-     FROM runtime.audit_entries WHERE ids ->> 'order_id' = ANY ($1)";
+     FROM runtime.audit_entries WHERE action <> 'personal_data.read' AND ids ->> 'order_id' = ANY ($1)";
 const MESSAGES: &str = "SELECT to_jsonb(m) - '{create_time,send_time,recipient_hash,attempts}'::text[]
      FROM messages m WHERE about = ANY ($1)";
 const CALLS: &str = "SELECT jsonb_build_object('caller', caller, 'rpc', rpc, 'key', idempotency_key)

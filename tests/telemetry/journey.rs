@@ -200,8 +200,9 @@ fn check_resources(told: &Told) {
 }
 
 #[test]
-fn a_share_of_the_traces_is_recorded_and_a_caller_that_decided_is_heard() {
-    let roles = Roles::start(&[("OTEL_TRACES_SAMPLER_ARG", "0")]);
+fn a_share_of_the_traces_is_recorded_and_a_trusted_caller_that_decided_is_heard() {
+    let roles =
+        Roles::start(&[("OTEL_TRACES_SAMPLER_ARG", "0"), ("LEVQOR_TRUST_TRACE_SAMPLING", "grpc,http")]);
     roles.deliver(&paid_checkout("2", "bob"));
     roles.wait_for_mails("bob@example.com");
     deliver_in_trace(&roles);
@@ -214,4 +215,14 @@ fn a_share_of_the_traces_is_recorded_and_a_caller_that_decided_is_heard() {
         told.spans.iter().all(|span| span.it.trace_id == trace_id),
         "a trace was recorded that is not in the share"
     );
+}
+
+#[test]
+fn a_stranger_keeps_its_trace_id_and_does_not_decide_what_is_recorded() {
+    let roles = Roles::start(&[("OTEL_TRACES_SAMPLER_ARG", "0")]);
+    let answer = deliver_in_trace(&roles);
+    assert_eq!(answer.get("x-trace-id").and_then(|id| id.to_str().ok()), Some(TRACE));
+    roles.wait_for_mails("alice@example.com");
+    let (recorder, _) = roles.stop();
+    assert!(recorder.told().spans.is_empty(), "a stranger had its trace recorded");
 }

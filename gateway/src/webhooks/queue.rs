@@ -1,9 +1,10 @@
 //! The order in which webhooks go on to their service: where more come than are worked on at once, addresses take turns, so
-//! that whoever posts many waits for himself only.
+//! that an address that posts many waits for itself only.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::{
@@ -14,9 +15,17 @@ use tokio::{
 use crate::{peer::CallerAddress, problem::Problem};
 
 /// Webhooks that are worked on at once.
-const AT_ONCE: usize = 128;
+const AT_ONCE: usize = 96;
+/// Webhooks at once of an address that only posts forged ones.
+const SUSPECT_AT_ONCE: usize = 4;
+/// Forged webhooks, and no good one between them, after which an address is suspect.
+const SUSPECT_AFTER: usize = 8;
+/// How long after its last forged webhook an address is suspect.
+const SUSPECT_FOR: Duration = Duration::from_secs(30);
 /// Webhooks of one address that wait; more are refused.
 const MOST_WAITING: usize = 512;
+/// Addresses that are remembered for their forged webhooks.
+const MOST_REMEMBERED: usize = 4096;
 
 /// Lets so many webhooks through at once. Cheap to clone.
 #[derive(Clone)]
@@ -24,12 +33,61 @@ pub(super) struct Queue(Arc<Mutex<State>>);
 
 struct State {
     free: usize,
-    /// Those who wait, by address; the address whose turn it is comes first. None is empty.
+    worked_on: HashMap<CallerAddress, usize>,
+    /// The webhooks that wait, by address. The address that is next comes first. No list is empty.
     waiting: VecDeque<(CallerAddress, VecDeque<oneshot::Sender<Turn>>)>,
+    /// Forged webhooks since the last good one, and when the last of them came.
+    forged: HashMap<CallerAddress, (usize, Instant)>,
+}
+
+impl State {
+    fn is_suspect(&self, address: CallerAddress) -> bool {
+        let forged = self.forged.get(&address);
+        forged.is_some_and(|(count, last)| *count >= SUSPECT_AFTER && last.elapsed() < SUSPECT_FOR)
+    }
+
+    /// Takes a turn for a webhook of this address, if it may have one now.
+    fn take(&mut self, address: CallerAddress) -> bool {
+        let its = self.worked_on.get(&address).copied().unwrap_or_default();
+        if self.free == 0 || (its >= SUSPECT_AT_ONCE && self.is_suspect(address)) {
+            return false;
+        }
+        self.free -= 1;
+        self.worked_on.insert(address, its + 1);
+        true
+    }
+
+    fn give_back(&mut self, address: CallerAddress) {
+        self.free += 1;
+        if let Some(its) = self.worked_on.get_mut(&address) {
+            *its -= 1;
+            if *its == 0 {
+                self.worked_on.remove(&address);
+            }
+        }
+    }
+
+    /// The next webhook, which has its turn already: the first one of the next address. The address then goes to the end.
+    fn next(&mut self) -> Option<(CallerAddress, oneshot::Sender<Turn>)> {
+        for _ in 0..self.waiting.len() {
+            let (address, mut its) = self.waiting.pop_front()?;
+            let first = if self.take(address) { its.pop_front() } else { None };
+            if !its.is_empty() {
+                self.waiting.push_back((address, its));
+            }
+            if let Some(first) = first {
+                return Some((address, first));
+            }
+        }
+        None
+    }
 }
 
 /// The right to be worked on, until it is dropped.
-pub(super) struct Turn(Queue);
+pub(super) struct Turn {
+    queue: Queue,
+    address: CallerAddress,
+}
 
 impl Queue {
     pub(super) fn new() -> Self {
@@ -37,21 +95,43 @@ impl Queue {
     }
 
     fn of(free: usize) -> Self {
-        Self(Arc::new(Mutex::new(State { free, waiting: VecDeque::new() })))
+        let state =
+            State { free, worked_on: HashMap::new(), waiting: VecDeque::new(), forged: HashMap::new() };
+        Self(Arc::new(Mutex::new(state)))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether this address posted forged webhooks only: then its bodies are not even read before their turn.
+    pub(super) fn is_suspect(&self, address: CallerAddress) -> bool {
+        self.state().is_suspect(address)
+    }
+
+    /// A webhook from this address was good, or forged.
+    pub(super) fn judged(&self, address: CallerAddress, good: bool) {
+        let mut state = self.state();
+        if good {
+            state.forged.remove(&address);
+            return;
+        }
+        if state.forged.len() >= MOST_REMEMBERED {
+            state.forged.retain(|_, (_, last)| last.elapsed() < SUSPECT_FOR);
+        }
+        if state.forged.len() < MOST_REMEMBERED || state.forged.contains_key(&address) {
+            let (count, last) = state.forged.entry(address).or_insert((0, Instant::now()));
+            (*count, *last) = (*count + 1, Instant::now());
+        }
+    }
+
     /// Waits for the turn of a webhook from this address.
     pub(super) async fn turn(&self, of: CallerAddress, deadline: Instant) -> Result<Turn, Problem> {
         let turn = {
             let mut state = self.state();
-            if state.free > 0 {
-                // Nobody waits while something is free.
-                state.free -= 1;
-                return Ok(Turn(self.clone()));
+            // A webhook waits only where its address can have no turn, so this overtakes none.
+            if state.take(of) {
+                return Ok(Turn { queue: self.clone(), address: of });
             }
             let (sender, turn) = oneshot::channel();
             match state.waiting.iter_mut().find(|(address, _)| *address == of) {
@@ -70,31 +150,18 @@ impl Queue {
         // The sender is never dropped before it has sent.
         timeout_at(deadline, turn).await.ok().and_then(Result::ok).ok_or_else(Problem::busy)
     }
-
-    /// Who is next: the first of the next address, which then goes to the end.
-    fn next(&self) -> Option<oneshot::Sender<Turn>> {
-        let mut state = self.state();
-        let next = state.waiting.pop_front().and_then(|(address, mut its)| {
-            let first = its.pop_front();
-            if !its.is_empty() {
-                state.waiting.push_back((address, its));
-            }
-            first
-        });
-        if next.is_none() {
-            state.free += 1;
-        }
-        next
-    }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        while let Some(next) = self.0.next() {
-            match next.send(Self(self.0.clone())) {
-                Ok(()) => return,
-                // It has hung up: the right is not lost, and goes on to the next.
-                Err(unheard) => std::mem::forget(unheard),
+        self.queue.state().give_back(self.address);
+        loop {
+            let Some((address, next)) = self.queue.state().next() else { return };
+            let turn = Self { queue: self.queue.clone(), address };
+            if let Err(unheard) = next.send(turn) {
+                // It has hung up: its turn is not lost, and goes on to the next.
+                std::mem::forget(unheard);
+                self.queue.state().give_back(address);
             }
         }
     }
@@ -102,7 +169,7 @@ impl Drop for Turn {
 
 #[cfg(test)]
 mod tests {
-    use std::{net::IpAddr, time::Duration};
+    use std::net::IpAddr;
 
     use futures_util::{FutureExt, poll};
 
@@ -117,9 +184,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_comes_after_many_of_another_address_is_next() {
+    async fn a_webhook_that_comes_after_many_of_another_address_is_next() {
         let queue = Queue::of(1);
-        let first = queue.turn(address(1), soon()).await.ok().expect("a turn");
+        let first = queue.turn(address(1), soon()).await.expect("a turn");
         let mut many: Vec<_> = (0..9).map(|_| Box::pin(queue.turn(address(1), soon()))).collect();
         for turn in &mut many {
             assert!(poll!(turn).is_pending());
@@ -131,13 +198,37 @@ mod tests {
         drop(turn);
         let Some(Ok(turn)) = (&mut other).now_or_never() else { panic!("the other address is next") };
         drop((turn, other));
-        // Some of those who wait hang up; each of the others has its turn.
+        // Some of the callers hang up; each of the others has its turn.
         let left = many.split_off(5);
         drop(many);
         for turn in left {
             assert!(turn.await.is_ok());
         }
         assert_eq!(queue.state().free, 1);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_posts_forged_webhooks_only_has_few_turns_until_it_posts_a_good_one() {
+        let queue = Queue::of(2 * SUSPECT_AT_ONCE);
+        for _ in 0..SUSPECT_AFTER {
+            queue.judged(address(1), false);
+        }
+        assert!(queue.is_suspect(address(1)) && !queue.is_suspect(address(2)));
+        let mut its = Vec::new();
+        for _ in 0..SUSPECT_AT_ONCE {
+            its.push(queue.turn(address(1), soon()).await.expect("a turn"));
+        }
+        let mut more = Box::pin(queue.turn(address(1), soon()));
+        assert!(poll!(&mut more).is_pending());
+        assert!(queue.turn(address(2), soon()).await.is_ok());
+        its.pop();
+        let Some(Ok(turn)) = (&mut more).now_or_never() else { panic!("it has the turn that is free") };
+        its.push(turn);
+        queue.judged(address(1), true);
+        assert!(queue.turn(address(1), soon()).await.is_ok());
+        drop(its);
+        let state = queue.state();
+        assert!(state.free == 2 * SUSPECT_AT_ONCE && state.worked_on.is_empty());
     }
 
     #[tokio::test]

@@ -55,6 +55,8 @@ const MISTAKES: &[(&str, &str)] = &[
     (r#"{"order_id": "a", "orderId": "a"}"#, "order.order_id"),
     (r#"{"order_id": 1}"#, "order.order_id"),
     (r#"{"order_id": "\u0000"}"#, "order.order_id"),
+    (r#"{"extra": {"a": "\u0000"}}"#, "order.extra"),
+    (r#"{"extra": {"\u0000": 1}}"#, "order.extra"),
     (r#"{"due_time": "2026-01-31"}"#, "order.due_time"),
     (r#"{"due_time": {"seconds": 1}}"#, "order.due_time"),
     (r#"{"wait": 1}"#, "order.wait"),

@@ -1,7 +1,10 @@
 //! Who may call, by a verified token only.
 
 use http::{Method, StatusCode};
-use levqor_runtime::context::Role;
+use levqor_runtime::{
+    context::Role,
+    metrics::{self, Format},
+};
 use secrecy::ExposeSecret;
 
 use crate::harness::{Answer, Mesh, mesh, send, service_tokens, token, token_for};
@@ -75,4 +78,22 @@ async fn who_is_calling_comes_before_what_is_asked() {
     let mesh = mesh().await;
     let answer = mesh.post("/shop/v1/charges", "nonsense").await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn refused_callers_are_counted_by_the_reason() {
+    let mesh = mesh().await;
+    let customer = format!("Bearer {}", token(Role::Customer));
+    let eternal = format!("Bearer {}", token_for(Role::Admin, 100 * 365 * 86_400));
+    for _ in 0..5 {
+        mesh.get("/shop/v1/takings").await;
+        get_as(&mesh, "/shop/v1/takings", &customer).await;
+        let answer = get_as(&mesh, "/shop/v1/items/i1", &eternal).await;
+        assert_eq!(answer.json()["reason"], "TOKEN_LIVES_TOO_LONG");
+    }
+    let page = metrics::render(&[mesh.gateway.metrics().clone()], Format::accepted("text/plain"));
+    for reason in ["TOKEN_MISSING", "ROLE_TOO_LOW", "TOKEN_LIVES_TOO_LONG"] {
+        let line = page.lines().find(|line| line.contains("access_refusals_total") && line.contains(reason));
+        assert!(line.is_some_and(|line| line.ends_with(" 5")), "{reason}: {line:?}");
+    }
 }

@@ -2,6 +2,10 @@
 
 use http::{Method, StatusCode, header};
 use levqor_runtime::context::Role;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::{
     harness::{Answer, Mesh, mesh, mesh_with, send, token},
@@ -13,7 +17,7 @@ const OTHER: &str = "https://evil.example";
 
 async fn browsed_mesh() -> Mesh {
     mesh_with(|config| {
-        config.cors_origins = "https://levqor.ai,https://www.levqor.ai".parse().expect("origins")
+        config.cors_origins = "https://levqor.ai,https://www.levqor.ai".parse().expect("origins");
     })
     .await
 }
@@ -148,6 +152,20 @@ async fn a_preflight_is_answered_and_a_refusal_can_be_read_while_we_are_busy() {
     assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_readable(&refused, SITE, "busy");
     assert!(preflight.status.is_success(), "{}", preflight.status);
+}
+
+#[tokio::test]
+async fn a_preflight_with_a_malformed_head_is_refused_like_any_other_request() {
+    let mesh = browsed_mesh().await;
+    let fields = "origin: https://levqor.ai\r\naccess-control-request-method: GET\r\nconnection: close\r\n";
+    for (host, status) in [("host: a\r\n", "200"), ("", "400"), ("host: a\r\nhost: b\r\n", "400")] {
+        let mut stream = TcpStream::connect(mesh.gateway.addr()).await.expect("a connection");
+        let head = format!("OPTIONS /shop/v1/orders HTTP/1.1\r\n{host}{fields}\r\n");
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{host:?}: {answer}");
+    }
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ impl<'m> Sender<'m> {
     ) -> u16 {
         let mut head = format!("{method} {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n");
         if let Some(kind) = kind {
-            head += &format!("content-type: {kind}\r\n");
+            head.extend(["content-type: ", kind, "\r\n"]);
         }
         if framing == Framing::Expected {
             head += "expect: 100-continue\r\n";
@@ -85,7 +85,7 @@ impl<'m> Sender<'m> {
         let body = match framing {
             Framing::Unsaid => String::new(),
             Framing::Length => {
-                head += &format!("content-length: {}\r\n", body.len());
+                head.extend(["content-length: ", &body.len().to_string(), "\r\n"]);
                 body.to_owned()
             }
             _ => {

@@ -64,7 +64,7 @@ async fn each_class_of_the_protos_has_its_own_limit() {
         ("/shop/v1/pages/p1:download", "heavy", 2),
         ("/shop/v1/items/i1", "default", 3),
     ] {
-        for n in 0..taken + 1 {
+        for n in 0..=taken {
             let answer = mesh.get(path).await;
             let expected = if n < taken { StatusCode::OK } else { StatusCode::TOO_MANY_REQUESTS };
             assert_eq!(answer.status, expected, "{path} {n}");

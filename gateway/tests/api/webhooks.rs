@@ -205,7 +205,8 @@ async fn a_signature_that_is_missing_malformed_or_out_of_time_is_refused_before_
         (svix("msg_1", at(310).to_string(), "v1,ab"), "SIGNATURE_FUTURE"),
     ] {
         let mut stream = tokio::net::TcpStream::connect(mesh.gateway.addr()).await.expect("a connection");
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let headers =
+            headers.iter().fold(String::new(), |text, (name, value)| text + name + ": " + value + "\r\n");
         let head = format!("POST {path} HTTP/1.1\r\nhost: a\r\n{headers}content-length: 1000000\r\n\r\n");
         stream.write_all(head.as_bytes()).await.expect("sent");
         let mut answer = String::new();

@@ -1,6 +1,6 @@
 //! Measures how the service is: its database, its tables, what is put off, what it can do.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use levqor_proto::runtime::v1::{
@@ -25,16 +25,27 @@ use crate::{
     version,
 };
 
+/// From when on a database that was asked and has not answered counts as one that does not answer. The gateway waits for two
+/// seconds in all.
+const SILENCE: Duration = Duration::from_millis(1500);
+/// How long the questions may take that only the status asks.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 pub(super) async fn get_status<S: Service>(
     hosted: Arc<Hosted<S>>,
     _: Ctx,
     _: GetStatusRequest,
 ) -> Result<GetStatusResponse, Error> {
     let measured = hosted.readiness.measured();
-    let mut checks = checks(measured, hosted.chassis().clock.now());
-    // Absent where it cannot be measured: zeros would be a claim.
-    let backlog = backlog(&hosted).await.ok();
-    let by_the_clock = by_the_clock(&hosted).await.ok();
+    let silent_for = hosted.readiness.asked_for().filter(|asked| *asked >= SILENCE);
+    let mut checks = checks(measured, silent_for, hosted.chassis().clock.now());
+    let answers = silent_for.is_none() && measured.is_some_and(|measured| measured.history.is_some());
+    // Absent where it cannot be measured: zeros would be a claim. Whoever asks must learn in time that the database is silent.
+    let (backlog, by_the_clock) = if answers {
+        tokio::join!(in_time(backlog(&hosted)), in_time(by_the_clock(&hosted)))
+    } else {
+        (None, None)
+    };
     let (schedules, error_report_test) = by_the_clock.unwrap_or_default();
     if hosted.readiness.is_draining() {
         checks.push(Check {
@@ -100,6 +111,10 @@ impl From<Standing> for WireSchedule {
     }
 }
 
+async fn in_time<T>(answer: impl Future<Output = Result<T, DbError>>) -> Option<T> {
+    tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()
+}
+
 /// What is done by the clock, and what came of it.
 async fn by_the_clock<S: Service>(
     hosted: &Hosted<S>,
@@ -117,7 +132,7 @@ async fn by_the_clock<S: Service>(
 }
 
 /// The database is asked every second, over a connection of its own, so that load does not look like an outage.
-fn checks(measured: Option<Measurement>, now: DateTime<Utc>) -> Vec<Check> {
+fn checks(measured: Option<Measurement>, silent_for: Option<Duration>, now: DateTime<Utc>) -> Vec<Check> {
     const FRESH: TimeDelta = TimeDelta::seconds(10);
     let Some(measured) = measured else {
         let check = |name: &str| Check {
@@ -125,9 +140,10 @@ fn checks(measured: Option<Measurement>, now: DateTime<Utc>) -> Vec<Check> {
             detail: "not measured yet".to_owned(),
             ..Default::default()
         };
-        return vec![check("database"), check("migrations")];
+        return vec![check("database"), check("migrations"), check("database_writes")];
     };
     let stale = now - measured.time > FRESH;
+    let answers = measured.history.is_some() && silent_for.is_none();
     let check = |name: &str, ok: bool, detail: String| Check {
         name: name.to_owned(),
         ok: ok && !stale,
@@ -136,7 +152,7 @@ fn checks(measured: Option<Measurement>, now: DateTime<Utc>) -> Vec<Check> {
         age_ms: (now - measured.time).num_milliseconds().max(0),
         duration_us: i64::try_from(measured.took.as_micros()).unwrap_or(i64::MAX),
     };
-    let (ok, detail) = match measured.schema() {
+    let (ok, detail) = match measured.schema().filter(|_| answers) {
         None => (false, "unknown while the database does not answer".to_owned()),
         Some(Schema::Current) => (true, "current".to_owned()),
         Some(Schema::Behind(count)) => (false, format!("{count} to run: `levqor migrate`")),
@@ -147,8 +163,17 @@ fn checks(measured: Option<Measurement>, now: DateTime<Utc>) -> Vec<Check> {
             (true, format!("{count} of a newer version were run; they are compatible"))
         }
     };
-    let answers = if measured.history.is_some() { "answers" } else { "does not answer" };
-    vec![check("database", measured.history.is_some(), answers.to_owned()), check("migrations", ok, detail)]
+    let database = match silent_for {
+        Some(silent_for) => format!("has not answered for {} ms", silent_for.as_millis()),
+        None => if answers { "answers" } else { "does not answer" }.to_owned(),
+    };
+    let writes =
+        if answers { measured.writes.as_str() } else { "unknown while the database does not answer" };
+    vec![
+        check("database", answers, database),
+        check("migrations", ok, detail),
+        check("database_writes", answers && measured.writes.are_taken(), writes.to_owned()),
+    ]
 }
 
 async fn backlog<S: Service>(hosted: &Hosted<S>) -> Result<Backlog, DbError> {

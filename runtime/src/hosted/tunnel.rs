@@ -24,7 +24,7 @@ use crate::{
     context::Ctx,
     error::ServiceError,
     rpc::{self, State},
-    server::{GOODBYE_PATIENCE, Stack},
+    server::{GOODBYE_PATIENCE, Stack, Undecodable},
     service::Service,
 };
 
@@ -55,8 +55,8 @@ impl Tunnelled {
             let state = Arc::clone(&state);
             Box::pin(async move {
                 let (parts, message) = request.into_parts();
-                let undecodable = |_| Status::internal("the request cannot be decoded");
-                let message = Req::decode(message).map_err(undecodable)?;
+                let service = state.chassis().service;
+                let message = Req::decode(message).map_err(|_| Undecodable.status(service))?;
                 let metadata = MetadataMap::from_headers(parts.headers);
                 let request = Request::from_parts(metadata, parts.extensions, message);
                 let response = rpc::call(&state, request, handler).await?;
@@ -167,7 +167,7 @@ impl Tunnels {
             let (Ok(name), Ok(value)) = (name, HeaderValue::from_maybe_shared(entry.value)) else {
                 return Err(Status::invalid_argument("the metadata cannot be headers"));
             };
-            if headers.try_insert(name, value).is_err() {
+            if headers.try_append(name, value).is_err() {
                 return Err(Status::invalid_argument("the metadata is too large"));
             }
         }

@@ -1,7 +1,7 @@
 //! Every metric of the chassis.
 
 use super::definition::{Attribute, Definition, Kind};
-use crate::webhook;
+use crate::{refusals, webhook};
 
 const RPC: Attribute = Attribute::known("rpc.method", "an RPC of the protos, or `_OTHER`");
 const CODE: Attribute = Attribute::known("rpc.response.status_code", "the 17 codes of gRPC");
@@ -33,11 +33,18 @@ pub const PLACES: Definition = Definition::gauge(
     "Requests that are worked on now, and how many more would be taken before they are refused as too much.",
     &[Attribute::one_of("state", &["used", "free"])],
 );
+/// Callers that were turned away.
+pub const REFUSALS: Definition = Definition::counter(
+    "levqor.access.refusals",
+    "{request}",
+    "Requests and calls that were refused for their token or for what their caller may do, by the reason.",
+    &[Attribute::one_of("reason", &refusals::REASONS)],
+);
 /// Whether a service can work.
 pub const READY: Definition = Definition::gauge(
     "levqor.ready",
     "{bool}",
-    "1 while the service's database answers with the tables it needs and the service is not on its way out, else 0.",
+    "1 while the service's database answers with the tables it needs and takes writes, and the service is not on its way out, else 0.",
     &[],
 );
 /// What works.
@@ -255,6 +262,7 @@ pub const ALL: &[Definition] = &[
     RPC_SERVER,
     RPC_CLIENT,
     PLACES,
+    REFUSALS,
     READY,
     CAPABILITY,
     POOL_CONNECTIONS,

@@ -47,7 +47,7 @@ pub async fn serve<H: Handler>(listener: TcpListener, limits: Limits, handler: H
             () = stop.cancelled() => break,
         }
     }
-    // Who has connected by now is served: closing the port would reset those that still wait behind it.
+    // Clients that have connected by now are served: closing the port would reset the connections that still wait behind it.
     match listener.into_std() {
         Ok(listener) => {
             while let Ok((stream, from)) = listener.accept() {
@@ -90,16 +90,13 @@ impl Refusals {
     }
 
     fn one(&self) {
-        let connections = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         let now = self.begun.elapsed().as_secs() + 1;
         let said = self.said.load(Ordering::Relaxed);
         if said == 0 || now >= said + SAY_EVERY.as_secs() {
             self.said.store(now, Ordering::Relaxed);
             self.count.store(0, Ordering::Relaxed);
-            tracing::warn!(
-                connections,
-                "connections were refused: there are too many, in all or of one address"
-            );
+            tracing::warn!(count, "connections were refused: there are too many, in all or of one address");
         }
     }
 }

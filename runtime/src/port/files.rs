@@ -1,4 +1,4 @@
-//! The files that the process may have open, of which each connection is one.
+//! The files that the process may have open. Each connection is one of them.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 

@@ -18,7 +18,7 @@ use super::Limits;
 const LOOK: Duration = Duration::from_millis(20);
 /// How long a new connection, and a head that is coming, are left alone where another connection needs the place.
 const YOUNG: Duration = Duration::from_millis(500);
-/// A client reads an answer within one to two turns, of which an unread answer may take `UNREAD_TURNS`.
+/// The limit of an unread answer is this many turns. An answer is given up two to three turns after it began to wait.
 const UNREAD_TURNS: u32 = 2;
 
 /// What a connection was asked, and how it goes on.
@@ -105,7 +105,7 @@ impl Requests {
             return Fate::Goodbye;
         }
         if asked.open == 0 {
-            // Who waits for an answer may send the next head before it is read.
+            // A client that waits for an answer may send the next head before we read it.
             let late = asked.head.map(|head| head.max(asked.idle) + limits.head);
             let idle = asked.idle + limits.idle;
             if late.is_some_and(|late| late <= now) {
@@ -164,13 +164,12 @@ impl Open {
             return;
         }
         let mut asked = self.requests.asked();
-        match self.unread.take() {
-            Some(turn) => asked.unread[turn] = asked.unread[turn].saturating_sub(1),
-            None => {
-                let turn = asked.turn;
-                asked.unread[turn] += 1;
-                self.unread = Some(turn);
-            }
+        if let Some(turn) = self.unread.take() {
+            asked.unread[turn] = asked.unread[turn].saturating_sub(1);
+        } else {
+            let turn = asked.turn;
+            asked.unread[turn] += 1;
+            self.unread = Some(turn);
         }
     }
 

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use tokio::sync::Notify;
@@ -12,6 +13,11 @@ use super::{Limits, files, requests::Requests};
 
 /// Connections of the reserve that one address may have.
 const RESERVED_PER_ADDRESS: usize = 2;
+
+/// How often connections are looked for that could be given up, where there was none.
+const SEARCH_EVERY: Duration = Duration::from_millis(100);
+/// Addresses for which that is remembered.
+const MOST_SEARCHED: usize = 1024;
 
 /// All connections. Cheap to clone.
 #[derive(Clone)]
@@ -25,6 +31,8 @@ struct Seats {
     next: u64,
     taken: HashMap<u64, Taken>,
     per_address: HashMap<IpAddr, usize>,
+    /// Since when no connection of these could be given up: of one address, or of all.
+    searched: HashMap<Option<IpAddr>, Instant>,
     reserved: HashMap<u64, Option<IpAddr>>,
 }
 
@@ -53,14 +61,25 @@ impl Seats {
     }
 
     /// Gives up the connection with which nothing is lost: of the address that has most of them, the one that has been without
-    /// a request for longest. False where there is none.
-    fn give_one_up(&mut self, of: impl Fn(Option<IpAddr>) -> bool) -> bool {
-        let candidates = self.taken.iter().filter(|(_, taken)| of(taken.address));
+    /// a request for longest. Of this address only, where there is one. False where there is none.
+    fn give_one_up(&mut self, of: Option<IpAddr>) -> bool {
+        // A client that is refused may connect again at once, and often. A search looks at every connection, so it is not
+        // repeated each time.
+        if self.searched.get(&of).is_some_and(|searched| searched.elapsed() < SEARCH_EVERY) {
+            return false;
+        }
+        let candidates = self.taken.iter().filter(|(_, taken)| of.is_none() || taken.address == of);
         let candidates = candidates.filter_map(|(number, taken)| {
             let since = taken.requests.dispensable()?;
             Some((self.count(taken.address), std::cmp::Reverse(since), *number))
         });
-        let Some((.., number)) = candidates.max() else { return false };
+        let Some((.., number)) = candidates.max() else {
+            if self.searched.len() >= MOST_SEARCHED {
+                self.searched.clear();
+            }
+            self.searched.insert(of, Instant::now());
+            return false;
+        };
         if let Some(taken) = self.remove(number) {
             taken.given_up.notify_one();
         }
@@ -83,11 +102,10 @@ impl Table {
     /// A place for a connection from this address; none where it has to be closed.
     pub(super) fn seat(&self, address: Option<IpAddr>) -> Option<Seat> {
         let mut seats = self.seats();
-        let of_address = |other: Option<IpAddr>| other == address;
         let over_share = seats.count(address) >= self.limits.connections_per_address;
         let full = seats.taken.len() >= self.limits.connections;
-        let reserved = (over_share && !seats.give_one_up(of_address))
-            || (full && !over_share && !seats.give_one_up(|_| true));
+        let reserved =
+            (over_share && !seats.give_one_up(address)) || (full && !over_share && !seats.give_one_up(None));
         if reserved {
             let its = seats.reserved.values().filter(|other| **other == address).count();
             let most = if address.is_some() { RESERVED_PER_ADDRESS } else { usize::MAX };

@@ -11,6 +11,7 @@ use crate::{
     context::{Actor, Ctx},
     error::{ErrorCode, Invalid, ServiceError, Violation, to_status},
     lifecycle::Readiness,
+    refusals::Refusals,
     token::{self, ServiceTokens, TokenError, UserTokens},
 };
 
@@ -24,6 +25,8 @@ pub struct Admission {
     pub services: Arc<ServiceTokens>,
     /// Whether the service can work at all.
     pub readiness: Readiness,
+    /// Counts who is turned away, by the reason.
+    pub refusals: Refusals<&'static str>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +35,7 @@ enum Refused {
     UnknownRpc,
     #[error("the service is not ready")]
     NotReady,
-    #[error("the authorization header must be `Bearer` and a token")]
+    #[error("the authorization header must be `Bearer` and a token, once")]
     Header,
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -80,12 +83,20 @@ impl Admission {
         request_id: &str,
         deadline: Deadline,
     ) -> Result<Option<Ctx>, Status> {
-        // Health and reflection are the platform's, open, and show nothing of anybody.
+        // Health and reflection are the platform's, and show nothing of anybody. Reflection is there only where it is switched on.
         if path.starts_with("/grpc.health.v1.") || path.starts_with("/grpc.reflection.") {
             return Ok(None);
         }
         self.decide(path, headers, request_id, deadline).await.map(Some).map_err(|refused| {
-            tracing::info!(reason = refused.reason(), "the call was not admitted");
+            let reason = refused.reason();
+            match refused {
+                Refused::Header | Refused::Token(_) | Refused::Denied(_) => {
+                    self.refusals.note(reason, reason);
+                }
+                Refused::UnknownRpc | Refused::NotReady | Refused::Key(_) => {
+                    tracing::info!(reason, "the call was not admitted");
+                }
+            }
             if matches!(refused, Refused::UnknownRpc) {
                 return Status::unimplemented("there is no such RPC here");
             }
@@ -116,7 +127,12 @@ impl Admission {
     }
 
     async fn actor(&self, headers: &HeaderMap) -> Result<Actor, Refused> {
-        let Some(value) = headers.get(AUTHORIZATION) else { return Ok(Actor::Anonymous) };
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let Some(value) = values.next() else { return Ok(Actor::Anonymous) };
+        // Nobody knows which of two is meant, and what stands before us may have looked at the other.
+        if values.next().is_some() {
+            return Err(Refused::Header);
+        }
         let text = value.to_str().map_err(|_| Refused::Header)?;
         let (scheme, bearer) = text.split_once(' ').ok_or(Refused::Header)?;
         if !scheme.eq_ignore_ascii_case("bearer") {
@@ -141,13 +157,17 @@ fn idempotency_key(headers: &HeaderMap, rule: KeyRule) -> Result<Option<String>,
     if rule == KeyRule::Ignored {
         return Ok(None);
     }
-    let Some(value) = headers.get("idempotency-key") else {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else {
         return if rule == KeyRule::Required {
             Err(invalid("expected a key: this call needs one"))
         } else {
             Ok(None)
         };
     };
+    if values.next().is_some() {
+        return Err(invalid("is given twice"));
+    }
     let text = value.to_str().unwrap_or_default();
     if (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(Some(text.to_owned()))

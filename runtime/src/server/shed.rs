@@ -8,6 +8,7 @@ use tonic::Status;
 use crate::{
     error::{ErrorCode, ServiceError, to_status},
     metrics::Metrics,
+    summed,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -26,22 +27,28 @@ impl ServiceError for Busy {
     }
 }
 
-pub(super) struct Shed(Arc<Semaphore>);
+pub(super) struct Shed {
+    service: &'static str,
+    permits: Arc<Semaphore>,
+}
 
 impl Shed {
-    pub(super) fn new(calls: usize) -> Self {
-        Self(Arc::new(Semaphore::new(calls)))
+    pub(super) fn new(service: &'static str, calls: usize) -> Self {
+        Self { service, permits: Arc::new(Semaphore::new(calls)) }
     }
 
-    /// A place, if one is free.
-    pub(super) fn take(&self) -> Option<Place> {
-        let permit = Arc::clone(&self.0).try_acquire_owned().ok()?;
-        Some(Place { _permit: Arc::new(permit) })
+    /// A place, or the refusal where none is free.
+    pub(super) fn take(&self) -> Result<Place, Status> {
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+            summed::shed(self.service);
+            return Err(to_status("mesh", &Busy));
+        };
+        Ok(Place { _permit: Arc::new(permit) })
     }
 
     /// Shows how many places are taken.
     pub(super) fn show(&self, metrics: &Metrics) {
-        metrics.places(&self.0);
+        metrics.places(&self.permits);
     }
 }
 
@@ -49,10 +56,4 @@ impl Shed {
 #[derive(Clone)]
 pub(crate) struct Place {
     _permit: Arc<OwnedSemaphorePermit>,
-}
-
-/// The answer to a call that found no place.
-pub(super) fn refusal() -> Status {
-    tracing::warn!(reason = Busy.reason(), "the call was shed");
-    to_status("mesh", &Busy)
 }

@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::{LEEWAY, TokenError};
 
-/// The longest subject (OpenID Connect Core, 2).
+/// The longest subject (`OpenID` Connect Core, 2).
 const MOST_OF_SUBJECT: usize = 255;
 
-/// Seconds since 1970, with or without a fraction (RFC 7519, 2, NumericDate).
+/// Seconds since 1970, with or without a fraction (RFC 7519, 2, `NumericDate`).
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(transparent)]
 pub(super) struct NumericDate(f64);

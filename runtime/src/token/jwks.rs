@@ -59,7 +59,7 @@ const MOST_TRIED: usize = 16;
 pub(super) struct Key {
     kid: Option<String>,
     /// What verifies.
-    pub(super) key: DecodingKey,
+    pub(super) verifier: DecodingKey,
     /// The one algorithm that it is for.
     pub(super) algorithm: Algorithm,
 }
@@ -179,10 +179,10 @@ fn usable(jwk: Value) -> Option<Key> {
     if !(signs && verifies && for_it) {
         return None;
     }
-    Some(Key { kid: common.key_id.clone(), key: DecodingKey::from_jwk(&jwk).ok()?, algorithm })
+    Some(Key { kid: common.key_id.clone(), verifier: DecodingKey::from_jwk(&jwk).ok()?, algorithm })
 }
 
-/// How many bits a number has (RFC 7518, 2, Base64urlUInt).
+/// How many bits a number has (RFC 7518, 2, `Base64urlUInt`).
 fn bits(number: &str) -> Option<usize> {
     let bytes = URL_SAFE_NO_PAD.decode(number).ok()?;
     let zeros = bytes.iter().position(|byte| *byte != 0)?;

@@ -196,8 +196,8 @@ impl UserTokens {
     /// What the token says, if one of these keys signed it.
     fn decode_with(&self, token: &str, keys: &[Key]) -> Result<Claims, TokenError> {
         let mut failure = TokenError::UnknownKey;
-        for Key { key, algorithm, .. } in keys {
-            match self.decode(token, key, *algorithm) {
+        for Key { verifier, algorithm, .. } in keys {
+            match self.decode(token, verifier, *algorithm) {
                 Ok(claims) => return Ok(claims),
                 Err(error) => failure = error,
             }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod balance;
+mod blackout;
 mod cancellation;
 mod deferred;
 mod drain;
@@ -9,7 +10,9 @@ mod failure;
 mod idempotency;
 mod jwks;
 mod migration;
+mod mistakes;
 mod packets;
+mod port;
 mod probe;
 mod schedule;
 mod shared_commit;

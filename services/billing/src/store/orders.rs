@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 use levqor_runtime::{
     context::Scope,
-    db::{DbError, ListTx, Page},
+    db::{DbError, ListTx, Listed, Page},
     email::Email,
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Listed, known, known_if_any, not_known};
+use super::{known, known_if_any, not_known};
 use crate::domain::{
     money::Money,
     order::{Order, OrderId, State},

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::{
-    db::{DbError, ListTx, Page},
+    db::{DbError, ListTx, Listed, Page},
     service::JournalDepth,
 };
 use sqlx::{
@@ -16,7 +16,7 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use super::{Listed, known, known_if_any};
+use super::{known, known_if_any};
 use crate::{
     domain::{
         stripe_event::{Envelope, NotOurs, State, StripeEvent},

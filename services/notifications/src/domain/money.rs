@@ -23,7 +23,7 @@ impl FromStr for Currency {
 }
 
 impl Currency {
-    /// How many digits the minor unit has (ISO 4217, table A.1).
+    /// How many digits the minor unit has (ISO 4217, table A.1). Vendors' own units were converted where they came in.
     const fn digits(self) -> u32 {
         match &self.0 {
             b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG" | b"RWF"
@@ -119,6 +119,8 @@ mod tests {
     fn not_every_currency_has_two_digits() {
         assert_eq!(amount("JPY", 1_500), "¥1,500");
         assert_eq!(amount("KRW", 99), "KRW 99");
+        assert_eq!(amount("ISK", 15_000), "ISK 15,000");
+        assert_eq!(amount("UGX", 380_000), "UGX 380,000");
         assert_eq!(amount("KWD", 1_234), "KWD 1.234");
     }
 

@@ -35,9 +35,9 @@ pub(super) async fn list_messages(
     let mut tx = state.chassis.db.begin_list().await?;
     let mut messages = messages::list(&mut tx, &filter, &page).await?;
     tx.commit().await?;
-    let next_page_token = page.cut(&mut messages, |message| (message.create_time, message.id.as_uuid()));
+    let next_page_token = page.cut(&mut messages, |message| message.place);
     Ok(ListMessagesResponse {
-        messages: messages.into_iter().map(proto::Message::from).collect(),
+        messages: messages.into_iter().filter_map(|message| message.row).map(proto::Message::from).collect(),
         next_page_token,
     })
 }

@@ -22,9 +22,13 @@ pub(super) async fn list_provider_events(
     let mut tx = state.chassis.db.begin_list().await?;
     let mut events = provider_events::list(&mut tx, event_state, event_type.as_deref(), &page).await?;
     tx.commit().await?;
-    let next_page_token = page.cut(&mut events, |event| (event.receive_time, event.id.as_uuid()));
+    let next_page_token = page.cut(&mut events, |event| event.place);
     Ok(ListProviderEventsResponse {
-        provider_events: events.into_iter().map(proto::ProviderEvent::from).collect(),
+        provider_events: events
+            .into_iter()
+            .filter_map(|event| event.row)
+            .map(proto::ProviderEvent::from)
+            .collect(),
         next_page_token,
     })
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::{
-    db::{DbError, ListTx, Page},
+    db::{DbError, ListTx, Listed, Page},
     email::Email,
 };
 use sqlx::PgConnection;
@@ -118,7 +118,11 @@ pub(crate) struct Filter {
 }
 
 /// A page of messages, newest first, and one more if there is one: that is how the caller knows of the next page.
-pub(crate) async fn list(tx: &mut ListTx, filter: &Filter, page: &Page) -> Result<Vec<Message>, DbError> {
+pub(crate) async fn list(
+    tx: &mut ListTx,
+    filter: &Filter,
+    page: &Page,
+) -> Result<Vec<Listed<Message>>, DbError> {
     let rows = sqlx::query_as!(
         Row,
         "SELECT message_id, template, about, recipient, subject, state, provider, provider_message_id, failure, doubt,
@@ -143,7 +147,9 @@ pub(crate) async fn list(tx: &mut ListTx, filter: &Filter, page: &Page) -> Resul
     )
     .fetch_all(&mut **tx)
     .await?;
-    rows.into_iter().map(Message::try_from).collect()
+    let listed =
+        |row: Row| Listed::new("messages", (row.create_time, row.message_id), Message::try_from(row));
+    Ok(rows.into_iter().map(listed).collect())
 }
 
 /// What is neither sent nor failed, for the metrics.

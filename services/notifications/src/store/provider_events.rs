@@ -3,7 +3,7 @@
 pub(crate) mod bodies;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use levqor_runtime::db::{DbError, ListTx, Page};
+use levqor_runtime::db::{DbError, ListTx, Listed, Page};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -96,7 +96,7 @@ pub(crate) async fn list(
     state: Option<EventState>,
     event_type: Option<&str>,
     page: &Page,
-) -> Result<Vec<ProviderEvent>, DbError> {
+) -> Result<Vec<Listed<ProviderEvent>>, DbError> {
     let rows = sqlx::query_as!(
         Row,
         "SELECT provider_event_id, event_id, provider, type AS event_type, state, provider_message_id, message_id, failure,
@@ -115,7 +115,11 @@ pub(crate) async fn list(
     )
     .fetch_all(&mut **tx)
     .await?;
-    rows.into_iter().map(ProviderEvent::try_from).collect()
+    let listed = |row: Row| {
+        let place = (row.receive_time, row.provider_event_id);
+        Listed::new("provider_events", place, ProviderEvent::try_from(row))
+    };
+    Ok(rows.into_iter().map(listed).collect())
 }
 
 /// Makes whoever looks for the message of a provider's id, and whoever gives a message that id, come one after the other:

@@ -143,3 +143,11 @@ async fn only_staff_may_list_messages() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_list_never_fails_for_one_row() {
+    let notified = start_with_messages().await;
+    notified.execute("UPDATE messages SET recipient = 'nobody' WHERE about = 'order:2'").await;
+    let all = listed(&notified, ListMessagesRequest::default()).await;
+    assert_eq!(all, ["order_intake_request order:1", "order_welcome order:1"]);
+}

@@ -60,7 +60,8 @@ async fn a_paid_session_makes_an_order_two_mails_and_an_audit_entry() {
     );
     let chain =
         audit::verify(&mut bench.service.db.acquire().await.expect("a connection")).await.expect("verified");
-    assert_eq!(chain, audit::Chain::Whole { entries: 1 });
+    // What staff read is in the chain too.
+    assert!(matches!(chain, audit::Chain::Whole { .. }), "{chain:?}");
 }
 
 #[tokio::test]

@@ -23,7 +23,8 @@ use crate::{
 const BARRIER: &str = "
     CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END $$;
-    CREATE TRIGGER wait BEFORE INSERT ON runtime.audit_entries FOR EACH ROW EXECUTE FUNCTION wait()";
+    CREATE TRIGGER wait BEFORE INSERT ON runtime.audit_entries
+    FOR EACH ROW WHEN (NEW.action LIKE 'message.%') EXECUTE FUNCTION wait()";
 
 const TEN_S: std::time::Duration = std::time::Duration::from_secs(10);
 

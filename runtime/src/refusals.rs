@@ -1,0 +1,48 @@
+//! Callers that are turned away, by the reason: each is counted, and a flood of them is one line of the log a minute.
+
+use std::{hash::Hash, time::Duration};
+
+use crate::{
+    metrics::{Count, KeyValue, Metrics, chassis},
+    summed::Summed,
+};
+
+/// Every reason for which a caller is turned away: its token, or what it may do.
+pub const REASONS: [&str; 8] = [
+    "TOKEN_MISSING",
+    "TOKEN_INVALID",
+    "TOKEN_EXPIRED",
+    "TOKEN_LIVES_TOO_LONG",
+    "TOKEN_KIND",
+    "TOKEN_KEYS_UNAVAILABLE",
+    "ROLE_TOO_LOW",
+    "_OTHER",
+];
+
+/// Counts refusals, and tells of them once a minute for each key: a caller's address, or the reason where that is not known. The
+/// key is never written.
+pub struct Refusals<K> {
+    counts: Vec<(&'static str, Count)>,
+    lines: Summed<K>,
+}
+
+impl<K: Hash + Eq + Clone + Send + Sync + 'static> Refusals<K> {
+    /// Shown among these metrics.
+    #[must_use]
+    pub fn new(metrics: &Metrics) -> Self {
+        let count = |reason| metrics.counter(&chassis::REFUSALS, &[KeyValue::new("reason", reason)]);
+        let lines = Summed::new(Duration::from_mins(1), |reason, count| {
+            tracing::info!(reason, count, "callers were refused");
+        });
+        Self { counts: REASONS.into_iter().map(|reason| (reason, count(reason))).collect(), lines }
+    }
+
+    /// Notes a refusal.
+    pub fn note(&self, key: K, reason: &str) {
+        let known = self.counts.iter().find(|(known, _)| *known == reason).or(self.counts.last());
+        if let Some((reason, count)) = known {
+            count.one();
+            self.lines.note(key, reason);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What the clients of a port may keep it waiting for, and what they may not.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use futures_util::stream;
+use http::Request;
+use levqor_runtime::{
+    chassis::Tasks,
+    port::{self, Arrival, Handler, Limits},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+const SHORT: Duration = Duration::from_millis(100);
+const SOON: Duration = Duration::from_secs(10);
+const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+/// The preface, settings of no consequence, and `GET /` by names of the static table.
+const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+const HTTP_2_GET: &[u8] = b"\0\0\x03\x01\x05\0\0\0\x01\x82\x86\x84";
+
+/// Answers with one byte, when it is told to.
+#[derive(Clone)]
+struct Late(Arc<Notify>);
+
+impl Handler for Late {
+    fn answer(&self, _: Request<Body>, _: Arrival) -> impl Future<Output = Response> + Send + use<> {
+        let told = Arc::clone(&self.0);
+        let body = stream::once(async move {
+            told.notified().await;
+            Ok::<_, std::io::Error>(Bytes::from_static(b"!"))
+        });
+        async move { Response::new(Body::from_stream(body)) }
+    }
+}
+
+/// A port with these limits, and what lets it answer.
+async fn start(limits: Limits) -> (SocketAddr, Arc<Notify>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let (addr, told) = (listener.local_addr().expect("an address"), Arc::new(Notify::new()));
+    Tasks::default().spawn(port::serve(listener, limits, Late(Arc::clone(&told)), CancellationToken::new()));
+    (addr, told)
+}
+
+async fn connect(addr: SocketAddr, bytes: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(addr).await.expect("a connection");
+    stream.write_all(bytes).await.expect("sent");
+    stream
+}
+
+/// What comes until the end, if that comes in this time.
+async fn until_closed(stream: &mut TcpStream, patience: Duration) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // Closed or reset, it is over.
+    timeout(patience, stream.read_to_end(&mut bytes)).await.ok().map(|_| bytes)
+}
+
+#[tokio::test]
+async fn an_open_stream_outlives_the_longest_age_of_a_connection_where_it_may_take_its_time() {
+    let (addr, told) = start(Limits { age: SHORT, farewell: None, ..Limits::internal() }).await;
+    for bytes in [GET.to_vec(), [HTTP_2, HTTP_2_GET].concat()] {
+        let mut stream = connect(addr, &bytes).await;
+        assert!(until_closed(&mut stream, 5 * SHORT).await.is_none(), "it was cut off");
+        told.notify_one();
+        let end = until_closed(&mut stream, SOON).await.expect("it is closed after its answer");
+        assert!(end.contains(&b'!'), "{end:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_open_stream_is_cut_off_some_time_after_the_goodbye_where_it_may_not() {
+    let limits = Limits { age: SHORT, farewell: Some(SHORT), ..Limits::internal() };
+    let (addr, _told) = start(limits).await;
+    for bytes in [GET.to_vec(), [HTTP_2, HTTP_2_GET].concat()] {
+        assert!(until_closed(&mut connect(addr, &bytes).await, SOON).await.is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_waits_for_us_is_not_taken_for_one_whose_client_does_not_read() {
+    let (addr, told) = start(Limits { unread: SHORT, idle: SHORT, ..Limits::internal() }).await;
+    for bytes in [GET.to_vec(), [HTTP_2, HTTP_2_GET].concat()] {
+        let mut stream = connect(addr, &bytes).await;
+        assert!(until_closed(&mut stream, 6 * SHORT).await.is_none(), "it was cut off");
+        told.notify_one();
+        assert!(until_closed(&mut stream, SOON).await.expect("then it is idle").contains(&b'!'));
+    }
+}
+
+#[tokio::test]
+async fn clients_that_say_too_little_are_let_go() {
+    let (addr, _told) = start(Limits { head: SHORT, idle: SHORT, ..Limits::internal() }).await;
+    for bytes in [&b""[..], b"GET", &GET[..20], &HTTP_2[..20], HTTP_2, &[HTTP_2, &HTTP_2_GET[..10]].concat()]
+    {
+        assert!(until_closed(&mut connect(addr, bytes).await, SOON).await.is_some(), "{bytes:?}");
+    }
+}
