@@ -24,6 +24,7 @@ const SABOTAGE: [(&str, &str, &str, &str); 3] = [
     ),
     (
         "CREATE SCHEMA skewed;
+         GRANT USAGE ON SCHEMA skewed TO levqor_billing;
          CREATE FUNCTION skewed.clock_timestamp() RETURNS timestamptz LANGUAGE sql
              AS $$ SELECT pg_catalog.clock_timestamp() + interval '1 minute' $$;
          ALTER DATABASE levqor_billing SET search_path = skewed, pg_catalog, public",
