@@ -147,7 +147,8 @@ async fn a_private_server_that_dies_is_started_again_once_and_then_ends_the_mesh
     let server = number_in(&folder.data().join("postgres/data"));
     kill(Pid::from_raw(server.try_into().expect("a number")), Signal::SIGKILL).expect("sent");
     daemon.until("PostgreSQL runs again");
-    assert!(run(levqor(&folder.data(), &["demo"])).status.success());
+    let demo = run(levqor(&folder.data(), &["demo"]));
+    assert!(demo.status.success(), "{}", text(&demo.stderr));
 
     folder.cluster().kill().expect("killed");
     eventually("it ends", || {

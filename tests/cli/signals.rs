@@ -1,6 +1,10 @@
 //! Signals, at any time: everything that was started is stopped.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use levqor_runtime::testing::eventually;
 use nix::{sys::signal::kill, unistd::Pid};
@@ -32,7 +36,7 @@ async fn a_signal_at_any_time_of_a_start_leaves_nothing_running() {
     for (number, (moment, is_there)) in MOMENTS.into_iter().enumerate() {
         let folder = Folder::new();
         let signal = signals[number % signals.len()];
-        let daemon = Process::start(levqor(&folder.data(), &["up"]));
+        let daemon = Process::start(started_by(&["--default-signal"], &folder));
         eventually(moment, || async { is_there(&folder.data()).then_some(()) }).await;
         let (status, said) = daemon.stop_and_read(signal);
         assert!(status.success(), "{moment}, {signal}: {status:?} {said}");
@@ -48,7 +52,8 @@ async fn a_signal_at_any_time_of_a_start_leaves_nothing_running() {
 #[test]
 fn the_end_of_the_terminal_ends_it_as_any_other_signal_does() {
     let folder = Folder::new();
-    let daemon = up(&folder);
+    let mut daemon = Process::start(started_by(&["--default-signal"], &folder));
+    daemon.until("Ctrl-C stops everything");
     assert!(daemon.stop(Signal::SIGHUP).success());
     assert!(!folder.cluster().is_running().expect("status"), "PostgreSQL was left behind");
     assert!(!folder.data().join("run.json").exists());
@@ -58,18 +63,21 @@ fn the_end_of_the_terminal_ends_it_as_any_other_signal_does() {
 fn where_the_end_of_the_terminal_is_to_be_ignored_it_is() {
     let folder = Folder::new();
     // As `nohup` does.
-    let program = levqor(&folder.data(), &["up"]);
-    let mut command = Command::new("/bin/sh");
-    command
-        .args(["-c", "trap '' HUP; exec \"$@\"", "sh"])
-        .arg(program.get_program())
-        .args(program.get_args());
-    command.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let mut daemon = Process::start(command);
+    let mut daemon = Process::start(started_by(&["--ignore-signal=HUP"], &folder));
     daemon.until("Ctrl-C stops everything");
     kill(Pid::from_raw(daemon.id()), Signal::SIGHUP).expect("sent");
     let demo = run(levqor(&folder.data(), &["demo"]));
     assert!(demo.status.success(), "{}", text(&demo.stderr));
     assert!(daemon.ended().is_none());
     assert!(daemon.stop(Signal::SIGTERM).success());
+}
+
+/// `levqor up`, started by `env` with these words about signals: a test runner may itself ignore some.
+fn started_by(about_signals: &[&str], folder: &Folder) -> Command {
+    let program = levqor(&folder.data(), &["up"]);
+    let mut command = Command::new("/usr/bin/env");
+    command.args(about_signals).arg(program.get_program()).args(program.get_args());
+    command.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.stdin(Stdio::null());
+    command
 }
