@@ -12,7 +12,8 @@ use levqor_runtime::{config::Env, postgres};
 
 use crate::{cli::ResetArguments, output, state::DataDir, up::place::Place};
 
-/// Removes both or nothing: a database whose secrets are gone cannot be used any more.
+/// Removes both or nothing: a database whose secrets are gone cannot be used any more. So it removes nothing where the secrets
+/// may belong to databases on a server of the operator's, which it leaves alone.
 pub(crate) async fn reset(env: &Env, arguments: &ResetArguments) -> anyhow::Result<()> {
     let data = DataDir::find(env)?;
     let nothing = format!("there is nothing to remove in {}", data.path().display());
@@ -28,6 +29,16 @@ pub(crate) async fn reset(env: &Env, arguments: &ResetArguments) -> anyhow::Resu
     let files: Vec<PathBuf> = data.own_files().into_iter().filter(|path| path.exists()).collect();
     if clusters.is_empty() && files.is_empty() {
         return output::lines(&nothing);
+    }
+    let secrets = data.secrets_file();
+    let named =
+        ["LEVQOR_DATABASE_URL", "LEVQOR_DATABASE_URL_FILE"].iter().any(|name| env.get(name).is_some());
+    if secrets.exists() && (named || clusters.is_empty()) {
+        bail!(
+            "nothing was removed: {} holds the address key of the databases on the server that LEVQOR_DATABASE_URL names; \
+             to begin anew, remove those databases, and then that file",
+            secrets.display()
+        );
     }
     // Root would follow a link that anybody put there.
     if let Some(link) = clusters.iter().find(|folder| folder.is_symlink()) {
@@ -48,11 +59,6 @@ pub(crate) async fn reset(env: &Env, arguments: &ResetArguments) -> anyhow::Resu
     // The secrets last: without a database they do no harm.
     for file in files.iter().rev() {
         remove(file, fs::remove_file(file))?;
-    }
-    let named =
-        ["LEVQOR_DATABASE_URL", "LEVQOR_DATABASE_URL_FILE"].iter().any(|name| env.get(name).is_some());
-    if named {
-        output::remark("the databases on the server of LEVQOR_DATABASE_URL are as they were");
     }
     output::lines("removed; the next `levqor up` begins with an empty database and new secrets")
 }

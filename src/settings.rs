@@ -22,7 +22,10 @@ pub(crate) fn example() -> String {
     for setting in crate::mesh::settings() {
         let secret = if setting.secret { " Secret." } else { "" };
         let value = quoted(setting.default.unwrap_or_default());
-        let up = made.get(&setting.name).map(|value| in_up(&setting.name, value)).unwrap_or_default();
+        // Where `levqor up` decides by more than one rule, the meaning itself says how.
+        let made =
+            made.get(&setting.name).filter(|_| !setting.meaning.contains("Where it is not set, `levqor up`"));
+        let up = made.map(|value| in_up(&setting.name, value)).unwrap_or_default();
         // Writing to a string cannot fail.
         let _ = write!(text, "\n## {}{secret}{up}\n#{}={value}\n", setting.meaning, setting.name);
     }
@@ -71,6 +74,8 @@ mod tests {
             ("LEVQOR_CORS_ORIGINS", "`levqor up` takes `loopback`"),
             ("LEVQOR_METRICS_ADDR", "`levqor up` takes a free port"),
             ("LEVQOR_DATABASE_URL", "`levqor up` runs a PostgreSQL"),
+            ("LEVQOR_STRIPE_LIVEMODE", "`levqor up` acts on both, unless"),
+            ("LEVQOR_BILLING_ADDR", "`levqor up` takes a free port"),
             ("LEVQOR_JWT_SECRET", "`levqor up` makes one"),
         ] {
             let (before, _) = example.split_once(&format!("\n#{setting}=")).expect(setting);

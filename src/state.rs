@@ -186,9 +186,13 @@ impl DataDir {
     pub(crate) fn read_secrets(&self) -> anyhow::Result<Option<serde_json::Map<String, serde_json::Value>>> {
         let path = self.0.join(SECRETS);
         match fs::read(&path) {
-            Ok(bytes) => Ok(Some(
-                serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))?,
-            )),
+            Ok(bytes) => {
+                let mut secrets: serde_json::Map<_, _> = serde_json::from_slice(&bytes)
+                    .with_context(|| format!("{} is damaged", path.display()))?;
+                // The folder may be another user's than the one who starts this: no other setting is taken from there.
+                secrets.retain(|name, _| MADE_SECRETS.contains(&name.as_str()));
+                Ok(Some(secrets))
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
         }
@@ -212,6 +216,11 @@ impl DataDir {
         }
         let Ok(bytes) = fs::read(self.0.join(run_file::NAME)) else { return Ok(None) };
         Ok(serde_json::from_slice(&bytes).ok())
+    }
+
+    /// Where the secrets are that were made.
+    pub(crate) fn secrets_file(&self) -> PathBuf {
+        self.0.join(SECRETS)
     }
 
     /// Files in it that `levqor up` made, and that a reset removes.
@@ -306,6 +315,17 @@ fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_secrets_that_are_made_are_taken_from_their_file() {
+        let data = DataDir(std::env::temp_dir().join(format!("levqor-state-{}", std::process::id())));
+        fs::create_dir_all(data.path()).expect("a folder");
+        let text = r#"{"LEVQOR_MESH_KEY": "k", "STRIPE_API_BASE": "https://evil.example"}"#;
+        fs::write(data.path().join(SECRETS), text).expect("written");
+        let secrets = data.read_secrets().expect("read").expect("secrets");
+        assert_eq!(secrets.keys().collect::<Vec<_>>(), ["LEVQOR_MESH_KEY"]);
+        fs::remove_dir_all(data.path()).expect("removed");
+    }
 
     #[test]
     fn of_a_list_the_first_is_used_and_any_other_secret_is_taken_whole() {

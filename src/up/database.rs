@@ -81,7 +81,10 @@ impl Databases {
         let name = name_of(Notifications::NAME);
         let mut conn = connect(&self.server).await?;
         let exists = database_exists(&mut conn, &name).await?;
-        Ok(exists.then(|| format!("the database {name} on the server of LEVQOR_DATABASE_URL")))
+        conn.close().await?;
+        // One that the operator has made in advance is empty, and holds nobody's address.
+        let used = exists && has_messages(&self.server.with_database(&name)).await?;
+        Ok(used.then(|| format!("the database {name} on the server of LEVQOR_DATABASE_URL")))
     }
 
     /// Starts the private cluster. Dropped half way, it is given up by `close`.
@@ -225,6 +228,17 @@ async fn connect(server: &DatabaseUrl) -> anyhow::Result<PgConnection> {
 
 async fn database_exists(conn: &mut PgConnection, name: &str) -> anyhow::Result<bool> {
     Ok(owner(conn, name).await?.is_some())
+}
+
+/// Whether any message is stored in this database of notifications.
+async fn has_messages(database: &DatabaseUrl) -> anyhow::Result<bool> {
+    let mut conn = connect(database).await?;
+    let is_made: bool =
+        sqlx::query_scalar("SELECT to_regclass('messages') IS NOT NULL").fetch_one(&mut conn).await?;
+    let has =
+        is_made && sqlx::query_scalar("SELECT EXISTS (SELECT FROM messages)").fetch_one(&mut conn).await?;
+    conn.close().await?;
+    Ok(has)
 }
 
 /// Who owns a database; none where it is not there.

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use levqor_runtime::{
     config::{Env, Setting},
     postgres::{Binaries, Cluster},
@@ -49,9 +49,14 @@ impl Place {
         Ok(place)
     }
 
-    /// Where it is.
+    /// Where it is. One that was made before is found again, although the rights of folders have changed since, or is refused:
+    /// nobody begins with an empty database beside it.
     pub(crate) fn find(data: &Path) -> anyhow::Result<Self> {
-        Ok(Self::of(data, Cluster::can_reach(&data.join("postgres"))?))
+        let reachable = Cluster::can_reach(&data.join("postgres"))?;
+        let (inside, moved) = (Self::of(data, true), Self::of(data, false));
+        let made = |place: &Self| Cluster::is_made_in(&place.folder);
+        let (made_inside, made_elsewhere) = (made(&inside), made(&moved));
+        choose(inside, moved, reachable, made_inside, made_elsewhere)
     }
 
     /// The programs go where the cluster goes: whoever runs them must reach both.
@@ -63,6 +68,24 @@ impl Place {
         let name = hex::encode(digest.as_ref().get(..6).unwrap_or_default());
         let system = Path::new(SYSTEM_FOLDER);
         Self { folder: system.join(name), programs: system.join("postgresql"), moved: true }
+    }
+}
+
+fn choose(
+    inside: Place,
+    moved: Place,
+    reachable: bool,
+    made_inside: bool,
+    made_elsewhere: bool,
+) -> anyhow::Result<Place> {
+    match (reachable, made_inside, made_elsewhere) {
+        (true, false, true) | (false, _, true) | (false, false, false) => Ok(moved),
+        (true, ..) => Ok(inside),
+        (false, true, false) => bail!(
+            "the user that PostgreSQL would run as cannot reach the database in {}: run this as the user who made it, or let \
+             others pass through the folders above it",
+            inside.folder.display()
+        ),
     }
 }
 
@@ -87,6 +110,23 @@ pub(super) async fn binaries(env: &Env, fetched: &Path) -> anyhow::Result<Binari
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_database_that_was_made_before_is_found_again_or_refused() {
+        let data = Path::new("/data");
+        let place = |reachable, inside, elsewhere| {
+            choose(Place::of(data, true), Place::of(data, false), reachable, inside, elsewhere)
+                .map(|place| place.moved)
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(place(true, false, false), Ok(false));
+        assert_eq!(place(false, false, false), Ok(true));
+        assert_eq!(place(true, true, false), Ok(false));
+        assert_eq!(place(true, false, true), Ok(true), "the data directory was opened since");
+        assert_eq!(place(false, false, true), Ok(true));
+        let refused = place(false, true, false).expect_err("the data directory was closed since");
+        assert!(refused.contains("/data/postgres"), "{refused}");
+    }
 
     #[test]
     fn fetched_programs_stay_beside_the_cluster() {

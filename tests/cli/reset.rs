@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
+use sqlx::Connection;
 
 use crate::{
     process::{Folder, Process, Signal, levqor, run, sentence, text, up},
@@ -70,8 +71,8 @@ fn a_new_address_key_beside_an_old_database_is_refused() {
     assert!(daemon.stop(Signal::SIGINT).success());
 }
 
-#[test]
-fn a_new_address_key_beside_an_old_database_of_the_operators_is_refused_too() {
+#[tokio::test]
+async fn a_new_address_key_beside_an_old_database_of_the_operators_is_refused_too() {
     let (first, second) = (Folder::new(), Folder::new());
     // A server of the operator's, which this test has for itself.
     let server = Folder::new();
@@ -81,9 +82,30 @@ fn a_new_address_key_beside_an_old_database_of_the_operators_is_refused_too() {
         command.env("LEVQOR_DATABASE_URL", server.cluster().url("postgres"));
         command
     };
+    // The administrator has made the databases: they are empty, and hold nobody's address.
+    let url = server.cluster().database("postgres").expect("an address");
+    let mut conn = sqlx::PgConnection::connect_with(url.options()).await.expect("connected");
+    for name in ["levqor_billing", "levqor_notifications"] {
+        let make = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+        sqlx::raw_sql(make).execute(&mut conn).await.expect("made");
+    }
+    conn.close().await.expect("closed");
     let mut daemon = Process::start(of(&first));
     daemon.until("Ctrl-C stops everything");
+    let demo = run(levqor(&first.data(), &["demo"]));
+    assert!(demo.status.success(), "{}", text(&demo.stderr));
     assert!(daemon.stop(Signal::SIGINT).success());
+
+    // Whether the setting is there or not, the key of those databases is not removed without them.
+    for command in [levqor(&first.data(), &["reset", "--yes"]), {
+        let mut command = levqor(&first.data(), &["reset", "--yes"]);
+        command.env("LEVQOR_DATABASE_URL", server.cluster().url("postgres"));
+        command
+    }] {
+        let said = sentence(&run(command));
+        assert!(said.contains("nothing was removed") && said.contains("secrets.json"), "{said}");
+        assert!(first.data().join("secrets.json").exists());
+    }
     let said = sentence(&run(of(&second)));
     assert!(
         said.contains("on the server of LEVQOR_DATABASE_URL") && said.contains("LEVQOR_ADDRESS_KEY"),

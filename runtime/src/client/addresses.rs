@@ -67,7 +67,7 @@ fn setting(service: &str) -> Setting {
         name: Cow::Owned(format!("LEVQOR_{}_ADDR", service.to_uppercase())),
         default: None,
         meaning: Cow::Owned(format!(
-            "Where {service} is reached: host:port, a comma-separated list of them, or dns:host:port. `levqor up` sets it."
+            "Where {service} is reached: host:port, a comma-separated list of them, or dns:host:port."
         )),
         secret: false,
     }

@@ -20,7 +20,7 @@ use crate::{
 const METRICS_ADDR: Setting = Setting::plain(
     "LEVQOR_METRICS_ADDR",
     None,
-    "Where Prometheus finds this process' metrics, at /metrics: an IP address and a port, never a public one. Off where it is not set; `levqor up` takes a free port of this machine.",
+    "Where Prometheus finds this process' metrics, at /metrics: an IP address and a port, never a public one. Off where it is not set.",
 );
 
 /// Where the metrics are shown.

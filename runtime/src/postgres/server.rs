@@ -136,12 +136,20 @@ pub(super) fn is_ready(data: &Path, pid: u32) -> bool {
 /// Whether a process runs `postgres` in this data directory, which every server makes its current folder.
 fn runs_on(pid: Pid, data: &Path) -> bool {
     let of_process = Path::new("/proc").join(pid.as_raw_pid().to_string());
-    let program = fs::read_link(of_process.join("exe"));
-    // After an update of PostgreSQL the name ends with ` (deleted)`.
-    let is_postgres = program.is_ok_and(|path| {
-        path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"postgres"))
-    });
+    // The program is not always called just so: a wrapper puts words around the name, an update of PostgreSQL puts ` (deleted)`
+    // behind it, and under an emulator only the arguments have it.
+    let program = fs::read_link(of_process.join("exe")).unwrap_or_default();
+    let arguments = fs::read(of_process.join("cmdline")).unwrap_or_default();
+    let first_two = arguments.split(|byte| *byte == 0).take(2);
+    let is_postgres =
+        names_postgres(program.as_os_str().as_encoded_bytes()) || first_two.into_iter().any(names_postgres);
     is_postgres && is_in(&of_process, data)
+}
+
+/// Whether the file of this path is called after `postgres`.
+fn names_postgres(path: &[u8]) -> bool {
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    name.windows(b"postgres".len()).any(|part| part == b"postgres")
 }
 
 /// Whether any process at all has the data directory as its current folder.
@@ -161,6 +169,20 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
+
+    #[test]
+    fn a_server_is_known_by_its_name_whatever_stands_around_it() {
+        for path in [
+            "/usr/lib/postgresql/15/bin/postgres",
+            "/nix/store/x/bin/.postgres-wrapped",
+            "postgres (deleted)",
+        ] {
+            assert!(names_postgres(path.as_bytes()), "{path}");
+        }
+        for path in ["/usr/bin/sleep", "/usr/lib/postgresql/15/bin/pg_ctl", "/home/postgres/sleep", ""] {
+            assert!(!names_postgres(path.as_bytes()), "{path}");
+        }
+    }
 
     #[test]
     fn a_process_that_only_has_the_number_is_not_the_server() {

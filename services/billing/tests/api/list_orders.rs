@@ -139,7 +139,7 @@ async fn every_mistake_of_a_request_is_named_at_once() {
     let request = ListOrdersRequest {
         state: 99,
         customer_email: "nobody".to_owned(),
-        stripe_checkout_session_id: "cs\u{0}".to_owned(),
+        stripe_checkout_session_id: "cs\u{1}".to_owned(),
         page_size: -1,
         page_token: "nonsense".to_owned(),
     };

@@ -99,7 +99,7 @@ async fn every_mistake_of_a_request_is_named_at_once() {
     let bench = Bench::start().await;
     let request = ListStripeEventsRequest {
         state: 99,
-        r#type: "a\u{0}".to_owned(),
+        r#type: "a\u{1}".to_owned(),
         page_size: -1,
         page_token: "nonsense".to_owned(),
     };

@@ -120,7 +120,7 @@ async fn every_violation_is_named_at_once() {
     let notified = Notified::start().await;
     let request = ListMessagesRequest {
         recipient: "ada".to_owned(),
-        template: "order\0".to_owned(),
+        template: "order\u{1}".to_owned(),
         about: "order 1".to_owned(),
         state: 9,
         delivery_outcome: 9,

@@ -164,7 +164,7 @@ async fn what_a_customer_wrote_cannot_break_the_mail() {
     let notified = Notified::start().await;
     let mut request = welcome("1", "ada@example.com");
     if let Some(Content::OrderWelcome(data)) = &mut request.content {
-        data.customer_name = "Ada\r\nBcc: bob@example.com\u{202e}<script>{{ 7*7 }}\0".to_owned();
+        data.customer_name = "Ada\r\nBcc: bob@example.com\u{202e}<script>{{ 7*7 }}\u{1}".to_owned();
         data.tier = "Starter\r\nBcc: bob@example.com".to_owned();
     }
     let message = notified.sent("a", request).await;
