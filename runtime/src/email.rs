@@ -11,7 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 
 /// Stripe takes no longer address, and neither does any mail host.
 const LONGEST: usize = 512;
-/// What stands in a domain by no reading of it: what separates the parts of a mail's header, and of a URL.
+/// Characters that no domain may contain.
 const NOT_IN_DOMAINS: &str = "@<>()[],;:\\\"/?#%|^`{}";
 
 /// A mail address in normal form: trimmed, the local part with ASCII letters in lower case and otherwise exactly as it came,
@@ -33,8 +33,7 @@ impl Email {
         &self.text
     }
 
-    /// Whether the address may prove that something of its owner is the caller's. Not where it came in a spelling that only
-    /// looks like this one: a mail host may take KELVIN SIGN, full-width letters or odd spaces for other letters, and an
+    /// Whether this address may be used to claim orders. It may not if it was written with look-alike characters: a mail host may take KELVIN SIGN, full-width letters or odd spaces for other letters, and an
     /// identity provider may vouch for such a spelling although the mail reached somebody else.
     #[must_use]
     pub fn may_claim(&self) -> bool {

@@ -8,6 +8,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod context;
+pub mod currency;
 pub mod db;
 pub mod deferred;
 pub mod email;

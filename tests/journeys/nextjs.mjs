@@ -46,6 +46,9 @@ const result = {
   money: [
     formatMoney({ currency_code: "GBP", minor_units: 9900 }),
     formatMoney({ currency_code: "JPY", minor_units: 500 }),
+    // Intl shows these two without a fraction; ISO 4217, and so Levqor, counts them in hundredths.
+    formatMoney({ currency_code: "HUF", minor_units: 1000050 }).replace("\u00a0", " "),
+    formatMoney({ currency_code: "MGA", minor_units: 50000 }).replace("\u00a0", " "),
   ],
   parts: tokenFor(alice).split(".").length,
 };

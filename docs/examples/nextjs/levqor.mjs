@@ -96,8 +96,23 @@ export async function* entries(path, name, { user, query = {} } = {}) {
   } while (page_token);
 }
 
-/** Money for people to read: Levqor counts in the currency's smallest unit. */
+// How many digits a currency's minor unit has by ISO 4217; all others have two. Intl's own digits differ: it shows HUF with none.
+const ISO_DIGITS = new Map([
+  ...["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"].map(
+    (code) => [code, 0],
+  ),
+  ...["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"].map((code) => [code, 3]),
+  ...["CLF", "UYW"].map((code) => [code, 4]),
+]);
+
+/** Money for people to read: Levqor counts in the currency's minor unit. */
 export function formatMoney({ currency_code, minor_units }, locale = "en-GB") {
-  const format = new Intl.NumberFormat(locale, { style: "currency", currency: currency_code });
-  return format.format(minor_units / 10 ** format.resolvedOptions().maximumFractionDigits);
+  const digits = ISO_DIGITS.get(currency_code) ?? 2;
+  const format = new Intl.NumberFormat(locale, {
+    style: "currency",
+    currency: currency_code,
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
+  return format.format(minor_units / 10 ** digits);
 }

@@ -6,7 +6,7 @@ CREATE TABLE stripe_events (
     create_time timestamptz NOT NULL,
     type text NOT NULL,
     api_version text,
-    livemode boolean NOT NULL,
+    livemode boolean,
     account text,
     object_id text,
     stripe_customer_id text,
@@ -74,8 +74,9 @@ CREATE INDEX stripe_events_pending_of_key ON stripe_events (lease_key, sequence)
 CREATE INDEX stripe_events_newest ON stripe_events (receive_time DESC);
 -- What a version that heeds more types than the one before takes up again; what the status counts, and the purge looks
 -- through; and lists of one state or type. One index, since each costs every statement that writes. The reason stands last,
--- so that looking for what is ignored for its type does not walk through what is ignored because it is not ours.
-CREATE INDEX stripe_events_state_type ON stripe_events (state, type, ignore_reason);
+-- so that looking for what is ignored for its type does not walk through what is ignored because it is not ours; and after it
+-- the mode, so that looking for events whose mode is acted on now does not walk through those of the other one.
+CREATE INDEX stripe_events_state_type ON stripe_events (state, type, ignore_reason, livemode);
 -- What the purge looks for.
 CREATE INDEX stripe_events_to_purge ON stripe_events (process_time)
     WHERE process_time IS NOT NULL AND body IS NOT NULL;
@@ -86,6 +87,7 @@ COMMENT ON COLUMN stripe_events.event_id IS 'not personal';
 COMMENT ON COLUMN stripe_events.create_time IS 'not personal';
 COMMENT ON COLUMN stripe_events.type IS 'not personal';
 COMMENT ON COLUMN stripe_events.api_version IS 'not personal';
+-- Null if the event's mode cannot be read.
 COMMENT ON COLUMN stripe_events.livemode IS 'not personal';
 COMMENT ON COLUMN stripe_events.account IS 'personal: IDENTIFIER; keep: 7y';
 COMMENT ON COLUMN stripe_events.object_id IS 'personal: PAYMENT; keep: 7y';

@@ -48,8 +48,8 @@ use crate::{
 const CONCURRENCY: usize = 8;
 /// Events that are laid aside, or taken up again, in one statement.
 const ASIDE: i64 = 500;
-/// How often this process looks for events that an older version laid aside and this one heeds: at its start, and again
-/// because during an upgrade the older version is still at it.
+/// How often this process looks for events that were ignored and that it handles: at its start, and again because during an
+/// upgrade, or a change of the mode, the older process still ignores such events.
 const LOOK_AGAIN_SECONDS: u64 = 60;
 /// Events of one key that are looked at in one go; more are taken up in the next.
 const BATCH: i64 = 50;
@@ -63,7 +63,7 @@ const END_AGAIN: Duration = Duration::from_millis(250);
 pub struct Journal {
     billing: Arc<Billing>,
     fences: Fences,
-    /// When it last looked for what an older version laid aside, in seconds since 1970.
+    /// When it last looked for ignored events that it handles, in seconds since 1970.
     looked: AtomicI64,
     /// Whether an event was pending from which nothing follows: there may be more of them.
     unheeded: AtomicBool,
@@ -91,19 +91,29 @@ impl Journal {
         &self.billing.chassis().db
     }
 
-    /// Takes up what an older version laid aside and this one heeds.
-    async fn take_up_heeded(&self, conn: &mut PgConnection) -> Result<(), DbError> {
+    /// Takes up events that were ignored and that this process handles: an older version did not handle their type, or a
+    /// setting named the wrong mode.
+    async fn take_up_ignored(&self, conn: &mut PgConnection) -> Result<(), DbError> {
         let now = self.billing.chassis().clock.now().timestamp();
         if now.abs_diff(self.looked.load(Ordering::Relaxed)) < LOOK_AGAIN_SECONDS {
             return Ok(());
         }
         let without_bodies = self.billing.stripe.is_some();
-        let taken_up = events::take_up_heeded(conn, &SessionEvent::TYPES, without_bodies, ASIDE).await?;
-        if taken_up > 0 {
+        let types = &SessionEvent::TYPES;
+        let of_type = events::take_up_heeded(conn, types, without_bodies, ASIDE).await?;
+        if of_type > 0 {
             FailPoint::JournalTakenUp.reached();
-            tracing::info!(taken_up, "Stripe events that an older version laid aside are taken up");
+            tracing::info!(taken_up = of_type, "Stripe events that an older version laid aside are taken up");
         }
-        if taken_up < ASIDE.unsigned_abs() {
+        let livemodes = self.billing.acts_on.livemodes();
+        let of_mode = events::take_up_of_modes(conn, types, livemodes, without_bodies, ASIDE).await?;
+        if of_mode > 0 {
+            tracing::info!(
+                taken_up = of_mode,
+                "Stripe events that were ignored for their mode are taken up: the settings include it now"
+            );
+        }
+        if of_type.max(of_mode) < ASIDE.unsigned_abs() {
             self.looked.store(now, Ordering::Relaxed);
         }
         Ok(())
@@ -241,7 +251,7 @@ impl Journal {
         }
         for (event, span, verdict) in settled {
             if let Some(reason) = verdict.not_ours() {
-                self.billing.metrics.not_ours(reason);
+                self.billing.metrics.not_ours(reason, event.livemode);
             } else if verdict.state() == State::Unheeded {
                 self.unheeded.store(true, Ordering::Relaxed);
             }
@@ -323,7 +333,7 @@ impl Source for Journal {
 
     async fn claim(&self, limit: i64) -> Result<Vec<Lease>, DbError> {
         let mut conn = self.db().acquire().await?;
-        self.take_up_heeded(&mut conn).await?;
+        self.take_up_ignored(&mut conn).await?;
         self.lay_aside(&mut conn).await?;
         let drawn = self.fences.draw();
         let claimed = leases::claim(&mut conn, limit, &drawn).await;

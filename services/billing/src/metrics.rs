@@ -31,7 +31,10 @@ pub const STRIPE_EVENTS_NOT_OURS: Definition = Definition::counter(
     "levqor.stripe.events.not_ours",
     "{event}",
     "Stripe events that were journaled and ignored because they are not ours: of the mode (live or test) that is not acted on, or of another account.",
-    &[Attribute::one_of("reason", &["OTHER_ACCOUNT", "OTHER_MODE"])],
+    &[
+        Attribute::one_of("livemode", &LIVEMODES),
+        Attribute::one_of("reason", &["OTHER_ACCOUNT", "OTHER_MODE", "OBJECT_OF_OTHER_MODE"]),
+    ],
 );
 
 /// All of them.
@@ -39,6 +42,8 @@ pub const ALL: &[Definition] = &[ORDERS_PAID, ORDERS_PAID_AMOUNT, STRIPE_EVENTS_
 
 const CURRENCY: Attribute = Attribute::known("currency", "the currencies that Stripe settles in, or `OTHER`");
 
+/// The modes of events, and the word for a mode that cannot be read.
+const LIVEMODES: [&str; 3] = ["live", "test", "unknown"];
 const VERDICTS: [&str; 4] = ["processed", "unheeded", "retry", "quarantined"];
 /// Those that are sold in are there from the start, so that the first order is a rise.
 const SOLD_IN: [&str; 3] = ["GBP", "EUR", "USD"];
@@ -54,7 +59,7 @@ pub(crate) struct BillingMetrics {
     pub(crate) webhooks: WebhookMetrics,
     metrics: Metrics,
     verdicts: Vec<Count>,
-    not_ours: [Count; NotOurs::ALL.len()],
+    not_ours: [[Count; LIVEMODES.len()]; NotOurs::ALL.len()],
 }
 
 impl BillingMetrics {
@@ -69,7 +74,10 @@ impl BillingMetrics {
             metrics: metrics.clone(),
             verdicts: VERDICTS.iter().map(verdict).collect(),
             not_ours: NotOurs::ALL.map(|reason| {
-                metrics.counter(&STRIPE_EVENTS_NOT_OURS, &[KeyValue::new("reason", reason.as_str())])
+                LIVEMODES.map(|livemode| {
+                    let reason = KeyValue::new("reason", reason.as_str());
+                    metrics.counter(&STRIPE_EVENTS_NOT_OURS, &[KeyValue::new("livemode", livemode), reason])
+                })
             }),
         };
         for currency in SOLD_IN {
@@ -94,10 +102,17 @@ impl BillingMetrics {
         }
     }
 
-    /// An event was ignored because it is not ours.
-    pub(crate) fn not_ours(&self, reason: NotOurs) {
-        let counts = NotOurs::ALL.iter().zip(&self.not_ours);
-        counts.filter(|(counted, _)| **counted == reason).for_each(|(_, count)| count.one());
+    /// An event, which says that it is of live mode or of test mode, was ignored because it is not ours.
+    pub(crate) fn not_ours(&self, reason: NotOurs, livemode: Option<bool>) {
+        let mode = match livemode {
+            Some(true) => 0,
+            Some(false) => 1,
+            None => 2,
+        };
+        let of_reason = NotOurs::ALL.iter().zip(&self.not_ours).find(|(counted, _)| **counted == reason);
+        if let Some(count) = of_reason.and_then(|(_, counts)| counts.get(mode)) {
+            count.one();
+        }
     }
 
     /// An order's money came.

@@ -1,5 +1,5 @@
-//! Whether the mail provider takes our key, as its last answers to this process said. A key that is refused is shown at the
-//! first refusal: no mail goes out until somebody mends it.
+//! Whether the mail provider takes mail of ours at all, as its last answers to this process said. It may refuse the key, or
+//! the sender's domain. Either is shown at the first refusal: no mail goes out until somebody mends it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,12 +11,24 @@ use crate::provider::{Answer, Trouble};
 /// The capability of mail that goes out.
 const NAME: &str = "mail_resend";
 
-/// The refusal that no accepted mail has followed yet.
+/// The last refusal, until a mail is accepted again.
 #[derive(Debug, Clone)]
 struct Refusal {
     /// The status and name that the provider gave.
     what: String,
     time: DateTime<Utc>,
+}
+
+impl Refusal {
+    /// What the provider says by it. Resend answers 401 for a key that it refuses, and 403 also for a domain that is not
+    /// verified and for an account that may only write to its owner.
+    fn meaning(what: &str) -> &'static str {
+        if what.starts_with("401") || what.ends_with("api_key") {
+            "it refuses RESEND_API_KEY"
+        } else {
+            "it takes no mail of ours"
+        }
+    }
 }
 
 /// What is known of the provider.
@@ -26,17 +38,15 @@ pub(crate) struct MailHealth {
 }
 
 impl MailHealth {
-    /// Notes what the provider's answer says about our key, and logs what changed. Only an accepted mail ends a refusal: a
-    /// timeout or a rate limit says nothing about the key.
+    /// Notes whether the provider's answer refuses all mail of ours, and logs what changed. Only an accepted mail ends a
+    /// refusal: a timeout or a rate limit says nothing about the key or the domain.
     pub(crate) fn answered(&self, answer: &Answer, now: DateTime<Utc>) {
         match answer {
             Answer::Unauthorised(Trouble { what, .. }) => {
                 let before = self.refusal().replace(Refusal { what: what.clone(), time: now });
                 if before.is_none_or(|before| before.what != *what) {
-                    tracing::warn!(
-                        reason = what,
-                        "the mail provider refuses RESEND_API_KEY: no mail goes out"
-                    );
+                    let reason = format!("{what}: {}", Refusal::meaning(what));
+                    tracing::warn!(reason, "the mail provider refuses us: no mail goes out");
                 }
             }
             Answer::Accepted(_) => {
@@ -53,8 +63,8 @@ impl MailHealth {
         match &*self.refusal() {
             None => Capability::on(NAME, how),
             Some(Refusal { what, time }) => {
-                let why =
-                    format!("the provider at RESEND_API_BASE answered {what}: it refuses RESEND_API_KEY");
+                let meaning = Refusal::meaning(what);
+                let why = format!("the provider at RESEND_API_BASE answered {what}: {meaning}");
                 Capability::failed(NAME, why).measured_at(*time)
             }
         }

@@ -27,7 +27,7 @@ pub enum Answer {
     Refused(String),
     /// It certainly did not take the mail, and may take it later.
     NotAccepted(Trouble),
-    /// It does not take our key (401, 403), and so certainly not the mail.
+    /// It takes no mail of ours (401, 403), and so certainly not this one: it refuses the key, or the sender's domain.
     Unauthorised(Trouble),
     /// It may have taken the mail.
     Ambiguous(Trouble),

@@ -1,5 +1,7 @@
 //! Amounts of money: minor units and a currency, never a float. Stripe's units become ours here, once, and nowhere else.
 
+use levqor_runtime::currency::iso_digits;
+
 /// JSON numbers hold every integer below this one exactly; an amount that no client can read is not stored.
 const FIRST_NOT_SHOWABLE: i64 = 1 << 53;
 
@@ -20,7 +22,7 @@ impl Money {
             return None;
         }
         let currency = currency.to_ascii_uppercase();
-        let (stripe, iso) = (stripe_digits(&currency), iso_digits(&currency));
+        let (stripe, iso) = (stripe_digits(&currency), iso_digits(currency.as_bytes()));
         let minor_units = if stripe <= iso {
             amount.checked_mul(10_i64.pow(iso - stripe))?
         } else {
@@ -44,17 +46,6 @@ fn stripe_digits(currency: &str) -> u32 {
         "BIF" | "CLP" | "DJF" | "GNF" | "JPY" | "KMF" | "KRW" | "MGA" | "PYG" | "RWF" | "VND" | "VUV"
         | "XAF" | "XOF" | "XPF" => 0,
         "BHD" | "JOD" | "KWD" | "OMR" | "TND" => 3,
-        _ => 2,
-    }
-}
-
-/// How many digits the minor unit has (ISO 4217, table A.1). Notifications writes amounts by the same table.
-fn iso_digits(currency: &str) -> u32 {
-    match currency {
-        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI"
-        | "VND" | "VUV" | "XAF" | "XOF" | "XPF" => 0,
-        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
-        "CLF" | "UYW" => 4,
         _ => 2,
     }
 }

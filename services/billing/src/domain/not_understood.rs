@@ -12,6 +12,9 @@ pub(crate) enum NotUnderstood {
     /// The amounts are not those of the plan's list price.
     #[error("the checkout session's {0}: what was paid is not what the plan costs, so this needs a look")]
     Price(&'static str),
+    /// Without the event's mode, nobody knows whether it is ours to act on.
+    #[error("the event's livemode is missing or not a Boolean, so it may be of live mode or of test mode")]
+    NoMode,
     /// The event is about an object that it does not name.
     #[error("the event does not name its checkout session")]
     NoObjectId,

@@ -21,7 +21,7 @@ use super::{
 pub(crate) struct StripeEvent {
     pub(crate) envelope: Envelope,
     pub(crate) state: State,
-    /// Why it is ignored, where that is not for its type alone.
+    /// Why the event is not ours, if that is why it is ignored.
     pub(crate) not_ours: Option<NotOurs>,
     pub(crate) receive_time: DateTime<Utc>,
     pub(crate) process_time: Option<DateTime<Utc>>,
@@ -57,7 +57,8 @@ pub(crate) struct Envelope {
     pub(crate) create_time: DateTime<Utc>,
     /// Absent in thin events.
     pub(crate) api_version: Option<String>,
-    pub(crate) livemode: bool,
+    /// Whether it is of live mode. Absent if the event does not say so, or not in a way that we can read.
+    pub(crate) livemode: Option<bool>,
     /// The account that the event happened in, where Stripe says that it is not the endpoint's own.
     pub(crate) account: Option<StripeId>,
     pub(crate) object_id: Option<StripeId>,
@@ -98,7 +99,7 @@ impl Envelope {
                     event_type,
                     create_time,
                     api_version: word(event, "api_version").map(str::to_owned),
-                    livemode: event["livemode"].as_bool().unwrap_or_default(),
+                    livemode: event["livemode"].as_bool(),
                     account: ownership::other_account(event),
                     object_id: id(object, "id"),
                     stripe_customer_id: customer_of(object),
@@ -209,7 +210,7 @@ mod tests {
         });
         let envelope = read(&event).expect("an envelope");
         assert_eq!(envelope.create_time.timestamp_micros(), 1_767_323_045_678_901);
-        assert_eq!((envelope.api_version.as_deref(), envelope.livemode), (None, false));
+        assert_eq!((envelope.api_version.as_deref(), envelope.livemode), (None, None));
         assert_eq!(envelope.lease_key().as_str(), "cs_2");
         assert_eq!(envelope.session_event(), Some(SessionEvent::Expired));
         let customer = json!({
@@ -217,6 +218,21 @@ mod tests {
             "related_object": {"id": "cus_2", "type": "customer"},
         });
         assert_eq!(read(&customer).expect("an envelope").stripe_customer_id, "cus_2".parse().ok());
+    }
+
+    #[test]
+    fn a_mode_that_is_missing_or_no_boolean_is_not_taken_for_test_mode() {
+        for (livemode, expected) in [
+            (json!(true), Some(true)),
+            (json!(false), Some(false)),
+            (json!(null), None),
+            (json!("true"), None),
+            (json!(1), None),
+            (json!({}), None),
+        ] {
+            let event = json!({"id": "evt_1", "type": "t", "created": 1, "livemode": livemode});
+            assert_eq!(read(&event).expect("an envelope").livemode, expected, "{livemode}");
+        }
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Seen {
         match session {
             // The object has a mode of its own, which the envelope cannot overrule.
             Ok(session) if session.livemode.is_some_and(|livemode| !acts_on.includes(livemode)) => {
-                Self::NotOurs(NotOurs::OtherMode)
+                Self::NotOurs(NotOurs::ObjectOfOtherMode)
             }
             Ok(session) => Self::Session(Box::new(session), event),
             Err(FetchError::NotUnderstood(reason)) => Self::NotUnderstood(reason),
@@ -66,6 +66,10 @@ pub(super) async fn look(billing: &Billing, tasks: &[Task]) -> Vec<Seen> {
             seen.push(Seen::Nothing);
             continue;
         };
+        if event.livemode.is_none() {
+            seen.push(Seen::NotUnderstood(NotUnderstood::NoMode));
+            continue;
+        }
         let Some(stripe) = &billing.stripe else {
             let session = own_object(event).map_err(FetchError::from);
             seen.push(Seen::new(session, session_event, acts_on));

@@ -65,7 +65,7 @@ impl From<StripeEvent> for wire::StripeEvent {
             process_time: event.process_time.map(timestamp),
             attempts: event.attempts,
             failure: event.failure.unwrap_or_default(),
-            livemode: envelope.livemode,
+            livemode: envelope.livemode.unwrap_or_default(),
             account: envelope.account.map(|account| account.to_string()).unwrap_or_default(),
             ignore_reason: ignore_reason.into(),
         }
@@ -75,7 +75,7 @@ impl From<StripeEvent> for wire::StripeEvent {
 fn ignore_reason(event: &StripeEvent) -> IgnoreReason {
     match (event.state, event.not_ours) {
         (State::Unheeded, None) => IgnoreReason::Type,
-        (State::Unheeded, Some(NotOurs::OtherMode)) => IgnoreReason::OtherMode,
+        (State::Unheeded, Some(NotOurs::OtherMode | NotOurs::ObjectOfOtherMode)) => IgnoreReason::OtherMode,
         (State::Unheeded, Some(NotOurs::OtherAccount)) => IgnoreReason::OtherAccount,
         (State::Pending | State::Processed | State::Quarantined, _) => IgnoreReason::Unspecified,
     }

@@ -46,13 +46,13 @@ async fn ingest(
     let event = Envelope::read(&request.body)?;
 
     let (event_id, event_type) = (event.event_id.clone(), event.event_type.clone());
-    let not_ours = event.not_ours(billing.acts_on);
+    let (not_ours, livemode) = (event.not_ours(billing.acts_on), event.livemode);
     let journaled = billing.intake.journal(event, request.body).await?;
     if let Journaled::New(state @ (State::Processed | State::Unheeded | State::Quarantined)) = journaled {
-        // Ignored at once: that is all that becomes of it.
+        // Ignored on arrival, so no worker will count it.
         billing.metrics.judged(state, 1);
         if let Some(reason) = not_ours {
-            billing.metrics.not_ours(reason);
+            billing.metrics.not_ours(reason, livemode);
         }
     }
     let (duplicate, state) = match journaled {

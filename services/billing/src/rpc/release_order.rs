@@ -29,7 +29,7 @@ pub(super) async fn release_order(
     orders::release(&mut tx, &order).await?;
     let response = ReleaseOrderResponse { order: Some(order.seen_by(&scope)) };
     ticket.remember(&mut tx, &response).await?;
-    // Not whose it was: erasure would have to find that again.
+    // The former owner is left out: erasure could not remove it from the chain.
     let ids = [("order_id", request.order_id.as_str())];
     audit::append(&mut tx, &ctx.actor, "order.release", &ids).await?;
     tx.commit().await?;

@@ -189,7 +189,7 @@ impl Message {
         Ok(())
     }
 
-    /// Puts a message that has failed back to be sent, in a new round: whoever says so knows why it failed.
+    /// Puts a message that has failed back to be sent, in a new round: the caller has looked at why it failed.
     pub fn resend(&mut self) -> Result<(), NotResendable> {
         if self.state() != State::Failed {
             return Err(NotResendable::NotFailed);

@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use levqor_runtime::currency::iso_digits;
 use serde::{Serialize, Serializer};
 
 /// An ISO 4217 code, upper case.
@@ -23,17 +24,6 @@ impl FromStr for Currency {
 }
 
 impl Currency {
-    /// How many digits the minor unit has (ISO 4217, table A.1). Vendors' own units were converted where they came in.
-    const fn digits(self) -> u32 {
-        match &self.0 {
-            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG" | b"RWF"
-            | b"UGX" | b"UYI" | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
-            b"BHD" | b"IQD" | b"JOD" | b"KWD" | b"LYD" | b"OMR" | b"TND" => 3,
-            b"CLF" | b"UYW" => 4,
-            _ => 2,
-        }
-    }
-
     /// The symbol, where it means this currency and no other to the reader.
     const fn symbol(self) -> Option<&'static str> {
         match &self.0 {
@@ -64,7 +54,7 @@ pub struct Amount {
 impl fmt::Display for Amount {
     /// `£1,234.50`, `¥1,500`, `CHF 99.00`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = self.currency.digits();
+        let digits = iso_digits(&self.currency.0);
         let scale = 10_u64.pow(digits);
         match self.currency.symbol() {
             Some(symbol) => formatter.write_str(symbol)?,

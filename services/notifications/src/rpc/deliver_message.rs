@@ -89,7 +89,7 @@ async fn begin(state: &Notifications, id: MessageId) -> Result<Begun, Error> {
     }
     let attempts = delivery::of_round(&all, message.round);
     if message.take_up_again(&attempts) {
-        messages::send_again(&mut tx, id, message.round).await?;
+        messages::take_up_again(&mut tx, id).await?;
         tell(&mut tx, state, &message);
     }
     if message.state() != State::Pending {

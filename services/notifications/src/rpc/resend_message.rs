@@ -1,5 +1,5 @@
 //! `ResendMessage`: staff send a message again that has failed; recorded in the audit chain. It stays the same message, and
-//! the provider gets a new key: the old one would be answered with what became of it then.
+//! the provider gets a new key: with the old key the provider would repeat its old answer.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub(super) async fn resend_message(
     };
     let mut message = messages::lock(&mut tx, id).await?.ok_or(Error::MessageNotFound)?;
     message.resend()?;
-    send_again(&mut tx, &message).await?;
+    begin_round(&mut tx, &state, &message).await?;
     let template = message.template.clone();
     let response = ResendMessageResponse { message: Some(message.into()) };
     ticket.remember(&mut tx, &response).await?;
@@ -46,9 +46,14 @@ pub(super) async fn resend_message(
     Ok(response)
 }
 
-/// Stores that a message is pending again, and defers its delivery in its new round.
-pub(super) async fn send_again(tx: &mut Tx, message: &Message) -> Result<(), DbError> {
-    messages::send_again(tx, message.id, message.round).await?;
+/// Stores that a message is pending again, and defers its delivery in its new round. The round takes the sender of today's
+/// settings: the old one may be why the message failed.
+pub(super) async fn begin_round(
+    tx: &mut Tx,
+    state: &Notifications,
+    message: &Message,
+) -> Result<(), DbError> {
+    messages::begin_round(tx, message.id, message.round, &state.config.sender.to_string()).await?;
     let again = DeliverMessageRequest { message_id: message.id.to_string() };
     defer(tx, &again, format!("deliver:{}", message.idempotency_key())).await
 }

@@ -22,7 +22,7 @@ use crate::{
         message::{MessageId, Outcome, ProviderMessageId, Resolution},
     },
     error::Error,
-    rpc::{apply_provider_event::take_up_waiting, resend_message::send_again},
+    rpc::{apply_provider_event::take_up_waiting, resend_message::begin_round},
     store::{delivery_attempts, messages},
 };
 
@@ -55,7 +55,7 @@ pub(super) async fn resolve_message(
             take_up_waiting(&mut tx, receipt).await?;
         }
     } else {
-        send_again(&mut tx, &message).await?;
+        begin_round(&mut tx, &state, &message).await?;
     }
     let (template, came_to) = (message.template.clone(), message.state());
     let response = ResolveMessageResponse { message: Some(message.into()) };

@@ -223,13 +223,32 @@ pub(crate) async fn settle(conn: &mut PgConnection, id: MessageId, outcome: &Out
     if settled.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound.into()) }
 }
 
-/// Puts a message that was in doubt, or was given up, back to be sent, in this round.
-pub(crate) async fn send_again(conn: &mut PgConnection, id: MessageId, round: i32) -> Result<(), DbError> {
+/// Puts a message whose delivery was given up back to be sent, in the same round: the provider's key and the sender stay.
+pub(crate) async fn take_up_again(conn: &mut PgConnection, id: MessageId) -> Result<(), DbError> {
     let pending = sqlx::query!(
-        "UPDATE messages SET state = 'PENDING', doubt = NULL, failure = NULL, round = $2
+        "UPDATE messages SET state = 'PENDING', doubt = NULL, failure = NULL
+         WHERE message_id = $1 AND state IN ('IN_DOUBT', 'FAILED')",
+        id.as_uuid(),
+    )
+    .execute(conn)
+    .await?;
+    if pending.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound.into()) }
+}
+
+/// Puts a message that was in doubt, or has failed, back to be sent, in a new round. The provider gets a new key, so the mail
+/// may come from another sender than before.
+pub(crate) async fn begin_round(
+    conn: &mut PgConnection,
+    id: MessageId,
+    round: i32,
+    sender: &str,
+) -> Result<(), DbError> {
+    let pending = sqlx::query!(
+        "UPDATE messages SET state = 'PENDING', doubt = NULL, failure = NULL, round = $2, sender = $3
          WHERE message_id = $1 AND state IN ('IN_DOUBT', 'FAILED')",
         id.as_uuid(),
         round,
+        sender,
     )
     .execute(conn)
     .await?;

@@ -63,6 +63,21 @@ async fn a_failed_message_is_sent_again_as_the_same_message_under_a_new_key() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_sent_again_comes_from_the_sender_of_todays_settings() {
+    let provider = FakeMail::start();
+    let notified = Notified::start_with(&provider, "24").await;
+    provider.next([Fail(422)]);
+    let id = notified.pending().await;
+    // It was stored while LEVQOR_MAIL_FROM was another.
+    notified.execute("UPDATE messages SET sender = 'Levqor <orders@mistyped.example>'").await;
+    assert_eq!(notified.deliver(&id).await.expect("an answer"), State::Failed);
+    notified.resend(&staff("a"), &id).await.expect("sent again");
+    notified.comes_to(&id, State::Sent).await;
+    let senders: Vec<_> = provider.accepted().into_iter().map(|mail| mail.from).collect();
+    assert_eq!(senders, ["Levqor <orders@levqor.ai>"]);
+}
+
+#[tokio::test]
 async fn a_message_that_somebody_asked_for_is_not_asked_for_anew_by_being_sent_again() {
     let provider = FakeMail::start();
     let notified = Notified::start_with(&provider, "24").await;

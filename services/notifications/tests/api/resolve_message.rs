@@ -83,6 +83,21 @@ async fn what_is_to_be_sent_again_is_sent_under_a_new_key() {
 }
 
 #[tokio::test]
+async fn what_is_sent_again_comes_from_the_sender_of_todays_settings() {
+    let (provider, notified) = start().await;
+    provider.next([AcceptAndCut]);
+    let id = notified.pending().await;
+    let old = "Levqor <orders@old.example>";
+    notified.execute("UPDATE messages SET sender = 'Levqor <orders@old.example>'").await;
+    assert_eq!(notified.deliver(&id).await.expect("an answer"), State::InDoubt);
+    notified.resolve(&staff("a"), &id, SEND_AGAIN).await.expect("resolved");
+    eventually("it is sent", || async { (notified.message(&id).await.state() == State::Sent).then_some(()) })
+        .await;
+    let senders: Vec<_> = provider.accepted().into_iter().map(|mail| mail.from).collect();
+    assert_eq!(senders, [old, "Levqor <orders@levqor.ai>"]);
+}
+
+#[tokio::test]
 async fn what_is_given_up_has_failed() {
     let (provider, notified) = start().await;
     let id = notified.in_doubt(&provider).await;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::domain::{catalogue::Livemode, stripe_id::StripeId};
 
-/// What stands for an account that is named and cannot be read: it is not ours either.
+/// Stored when the account field cannot be read; the event is then treated as another account's.
 const UNREADABLE: &str = "unreadable";
 
 /// The modes whose events are acted on.
@@ -26,6 +26,15 @@ impl ActsOn {
         match self {
             Self::Only(only) => only == mode,
             Self::Both => true,
+        }
+    }
+
+    /// The modes that are acted on, as `livemode` writes them.
+    pub(crate) const fn livemodes(self) -> &'static [bool] {
+        match self {
+            Self::Only(Livemode::Live) => &[true],
+            Self::Only(Livemode::Test) => &[false],
+            Self::Both => &[true, false],
         }
     }
 }
@@ -65,17 +74,21 @@ pub(crate) enum NotOurs {
     OtherAccount,
     /// It is of the mode that is not acted on.
     OtherMode,
+    /// Its object is of the mode that is not acted on, although the event itself claims to be of ours. No change of the
+    /// settings makes the two agree, so it is not taken up again.
+    ObjectOfOtherMode,
 }
 
 impl NotOurs {
     /// All of them.
-    pub(crate) const ALL: [Self; 2] = [Self::OtherAccount, Self::OtherMode];
+    pub(crate) const ALL: [Self; 3] = [Self::OtherAccount, Self::OtherMode, Self::ObjectOfOtherMode];
 
-    /// Why an event of this mode, of another account or not, is not ours, if so.
-    pub(crate) fn of(livemode: bool, of_other_account: bool, acts_on: ActsOn) -> Option<Self> {
+    /// Why an event of this mode, of another account or not, is not ours, if so. An event whose mode cannot be read may be
+    /// ours: it is not ignored.
+    pub(crate) fn of(livemode: Option<bool>, of_other_account: bool, acts_on: ActsOn) -> Option<Self> {
         if of_other_account {
             Some(Self::OtherAccount)
-        } else if acts_on.includes(livemode) {
+        } else if livemode.is_none_or(|livemode| acts_on.includes(livemode)) {
             None
         } else {
             Some(Self::OtherMode)
@@ -87,6 +100,7 @@ impl NotOurs {
         match self {
             Self::OtherAccount => "OTHER_ACCOUNT",
             Self::OtherMode => "OTHER_MODE",
+            Self::ObjectOfOtherMode => "OBJECT_OF_OTHER_MODE",
         }
     }
 }
@@ -138,10 +152,16 @@ mod tests {
             [("true", true, false), ("false", false, true), ("both", true, true), ("FALSE", false, true)]
         {
             assert_eq!((choice(text).includes(true), choice(text).includes(false)), (live, test), "{text}");
+            for livemode in [true, false] {
+                let listed = choice(text).livemodes().contains(&livemode);
+                assert_eq!(listed, choice(text).includes(livemode), "{text}");
+            }
         }
         assert!("maybe".parse::<ActsOn>().is_err());
-        assert_eq!(NotOurs::of(false, false, choice("true")), Some(NotOurs::OtherMode));
-        assert_eq!(NotOurs::of(true, true, choice("both")), Some(NotOurs::OtherAccount));
+        assert_eq!(NotOurs::of(Some(false), false, choice("true")), Some(NotOurs::OtherMode));
+        assert_eq!(NotOurs::of(Some(true), true, choice("both")), Some(NotOurs::OtherAccount));
+        assert_eq!(NotOurs::of(None, false, choice("true")), None, "it may be ours");
+        assert_eq!(NotOurs::of(None, true, choice("true")), Some(NotOurs::OtherAccount));
         for reason in NotOurs::ALL {
             assert_eq!(reason.as_str().parse(), Ok(reason));
         }

@@ -27,7 +27,7 @@ pub(crate) struct Pending {
     pub(crate) event_id: StripeId,
     pub(crate) event_type: String,
     pub(crate) create_time: DateTime<Utc>,
-    pub(crate) livemode: bool,
+    pub(crate) livemode: Option<bool>,
     pub(crate) of_other_account: bool,
     pub(crate) object_id: Option<StripeId>,
     /// Absent where it was purged, or not asked for.
@@ -119,7 +119,8 @@ pub(crate) async fn lay_aside_of(
 }
 
 /// Makes up to `limit` events pending that were laid aside although they are of one of these types; how many. An older
-/// version did that, before an upgrade or during one. Events that are not ours stay ignored. What nothing can be seen of any more stays where it is.
+/// version did that, before an upgrade or during one. Events that are not ours stay ignored. Events without a body stay ignored
+/// if there is no key to refetch with.
 pub(crate) async fn take_up_heeded(
     conn: &mut PgConnection,
     heeded: &[&str],
@@ -139,6 +140,37 @@ pub(crate) async fn take_up_heeded(
          FROM heeded
          WHERE event.event_id = ANY (ARRAY[heeded.event_id])",
         heeded as _,
+        without_bodies,
+        limit,
+    )
+    .execute(conn)
+    .await?;
+    Ok(taken_up.rows_affected())
+}
+
+/// Makes up to `limit` events of these types pending that were ignored for their mode, although it is one of these; how many.
+/// A setting named the wrong mode when they came. Events without a body stay ignored if there is no key to refetch with.
+pub(crate) async fn take_up_of_modes(
+    conn: &mut PgConnection,
+    types: &[&str],
+    livemodes: &[bool],
+    without_bodies: bool,
+    limit: i64,
+) -> Result<u64, DbError> {
+    let taken_up = sqlx::query!(
+        "WITH acted_on AS MATERIALIZED (
+             SELECT event_id FROM stripe_events
+             WHERE state = 'UNHEEDED' AND type = ANY ($1::text[]) AND ignore_reason = 'OTHER_MODE'
+               AND livemode = ANY ($2::boolean[]) AND ($3::boolean OR body IS NOT NULL)
+             LIMIT $4
+             FOR UPDATE SKIP LOCKED
+         )
+         UPDATE stripe_events AS event
+         SET state = 'PENDING', ignore_reason = NULL, attempts = 0, due_time = runtime.now(), process_time = NULL
+         FROM acted_on
+         WHERE event.event_id = ANY (ARRAY[acted_on.event_id])",
+        types as _,
+        livemodes,
         without_bodies,
         limit,
     )

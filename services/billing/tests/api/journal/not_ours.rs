@@ -26,13 +26,14 @@ async fn stripe() -> MockServer {
 
 impl Bench {
     /// How many events were counted as not ours for this reason.
-    fn counted(&self, reason: &str) -> bool {
+    fn counted(&self, reason: &str, mode: &str) -> bool {
         let shown =
             metrics::render(&[self.service.running.chassis().metrics.clone()], metrics::Format::Plain);
-        let label = format!("reason=\"{reason}\"");
+        let (label, mode) = (format!("reason=\"{reason}\""), format!("livemode=\"{mode}\""));
         shown.lines().any(|line| {
             line.starts_with("levqor_stripe_events_not_ours_total")
                 && line.contains(&label)
+                && line.contains(&mode)
                 && line.ends_with(" 1")
         })
     }
@@ -52,7 +53,7 @@ async fn an_event_of_another_account_is_ignored_with_a_key_and_without() {
         let ignored = bench.process(&connect).await;
         bench.assert_ignored(&ignored, IgnoreReason::OtherAccount).await;
         assert_eq!(ignored.account, "acct_1");
-        assert!(bench.counted("OTHER_ACCOUNT"));
+        assert!(bench.counted("OTHER_ACCOUNT", "test"));
         let thin = json!({
             "id": "evt_2", "object": "v2.core.event", "type": "v1.checkout.session.completed", "livemode": false,
             "created": "2026-09-22T10:13:20Z", "context": "acct_1",
@@ -72,7 +73,7 @@ async fn an_event_of_the_other_mode_than_the_keys_is_ignored_counted_and_not_fet
     let bench = Bench::start_with_stripe(&stripe.uri()).await;
     let ignored = bench.process(&paid("evt_1", &[("livemode", json!(true))])).await;
     bench.assert_ignored(&ignored, IgnoreReason::OtherMode).await;
-    assert!(ignored.livemode && bench.counted("OTHER_MODE"));
+    assert!(ignored.livemode && bench.counted("OTHER_MODE", "live"));
     assert_eq!(refetches(&stripe).await, 0);
 }
 
@@ -100,6 +101,67 @@ async fn an_envelope_cannot_overrule_the_mode_of_its_object() {
     let live = with(session("cs_1"), &[("livemode", json!(true))]);
     let ignored = bench.process(&event("evt_1", COMPLETED, &live)).await;
     bench.assert_ignored(&ignored, IgnoreReason::OtherMode).await;
+}
+
+/// How many events are ignored, and how many orders there are.
+async fn ignored_and_orders(idle: &Idle) -> (i64, i64) {
+    let ignored = idle.count("SELECT count(*) FROM stripe_events WHERE state = 'UNHEEDED'").await;
+    (ignored, idle.count("SELECT count(*) FROM orders").await)
+}
+
+#[tokio::test]
+async fn events_that_were_ignored_while_the_mode_was_wrong_are_processed_once_it_is_mended() {
+    let live = Idle::start(&[("LEVQOR_STRIPE_LIVEMODE", "true")]).await;
+    live.store(&paid("evt_1", &[]), "cs_1").await;
+    live.work().await;
+    assert_eq!(ignored_and_orders(&live).await, (1, 0));
+    for mended in ["false", "both"] {
+        // At the start.
+        let test = live.restart(&[("LEVQOR_STRIPE_LIVEMODE", mended)]).await;
+        test.work().await;
+        assert_eq!(ignored_and_orders(&test).await, (0, 1), "{mended}");
+        assert_eq!(test.event("evt_1").await, ("PROCESSED".to_owned(), 1, String::new()));
+        // Within a minute, if an older process with the wrong mode is still at it.
+        test.store(&paid("evt_2", &[]), "cs_1").await;
+        live.work().await;
+        test.work().await;
+        assert_eq!(ignored_and_orders(&test).await.0, 1, "not with every claim");
+        test.clock.advance(chrono::TimeDelta::seconds(60));
+        test.work().await;
+        assert_eq!(ignored_and_orders(&test).await.0, 0, "{mended}");
+        test.execute("DELETE FROM stripe_events WHERE event_id = 'evt_2'; DELETE FROM orders").await;
+        let ignored = "UPDATE stripe_events SET state = 'UNHEEDED', ignore_reason = 'OTHER_MODE'";
+        test.execute(ignored).await;
+    }
+}
+
+#[tokio::test]
+async fn an_event_whose_object_is_of_the_other_mode_is_not_taken_up_again_every_minute() {
+    let idle = Idle::start(&[]).await;
+    let live = with(session("cs_1"), &[("livemode", json!(true))]);
+    idle.store(&event("evt_1", COMPLETED, &live), "cs_1").await;
+    for _ in 0..3 {
+        idle.work().await;
+        assert_eq!(idle.event("evt_1").await, ("UNHEEDED".to_owned(), 1, String::new()));
+        idle.clock.advance(chrono::TimeDelta::seconds(60));
+    }
+}
+
+#[tokio::test]
+async fn an_event_whose_mode_cannot_be_read_is_quarantined_and_neither_acted_on_nor_ignored() {
+    let stripe = stripe().await;
+    for bench in [Bench::start().await, Bench::start_with_stripe(&stripe.uri()).await] {
+        for (n, livemode) in [Value::Null, json!("true"), json!(0), json!({})].into_iter().enumerate() {
+            let unreadable =
+                paid(&format!("evt_{n}"), &[("account", json!("")), ("livemode", livemode.clone())]);
+            let event = bench.process(&unreadable).await;
+            let stands = (event.state(), event.ignore_reason());
+            assert_eq!(stands, (State::Quarantined, IgnoreReason::Unspecified), "{livemode}");
+            assert!(event.failure.contains("livemode"), "{livemode} {}", event.failure);
+        }
+        assert!(bench.messages().await.is_empty());
+    }
+    assert_eq!(refetches(&stripe).await, 0);
 }
 
 #[tokio::test]

@@ -87,7 +87,8 @@ async fn an_event_whose_own_object_is_garbled_is_understood_all_the_same() {
     let stripe = stripe_with(&with(session("cs_1"), &[("brand_new", json!([{"a": 1.5}]))])).await;
     let bench = Bench::start_with_stripe(&stripe.uri()).await;
     let thin = json!({
-        "id": "evt_1", "object": "v2.core.event", "type": "v1.checkout.session.completed", "created": "2026-09-22T10:13:20Z",
+        "id": "evt_1", "object": "v2.core.event", "type": "v1.checkout.session.completed",
+        "livemode": false, "created": "2026-09-22T10:13:20Z",
         "related_object": {"id": "cs_1", "type": "checkout.session"},
     });
     for event in [event("evt_2", COMPLETED, &json!({"id": "cs_1", "mode": 7})), thin] {

@@ -8,7 +8,7 @@ use levqor_runtime::{
     client::Channels,
     clock::Clock,
     config::{Env, Reader},
-    db::Db,
+    db::{DatabaseUrl, Db},
     install_crypto,
     metrics::Metrics,
     service::Service,
@@ -22,6 +22,7 @@ use super::SECRET;
 
 /// Billing, idle.
 pub(crate) struct Idle {
+    url: DatabaseUrl,
     pub(crate) db: Db,
     pub(crate) journal: Journal,
     pub(crate) clock: Clock,
@@ -29,8 +30,16 @@ pub(crate) struct Idle {
 
 impl Idle {
     pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
+        Self::start_at(testing::database::<Billing>().await, settings).await
+    }
+
+    /// Another process with other settings at the same database.
+    pub(crate) async fn restart(&self, settings: &[(&str, &str)]) -> Self {
+        Self::start_at(self.url.clone(), settings).await
+    }
+
+    async fn start_at(url: DatabaseUrl, settings: &[(&str, &str)]) -> Self {
         install_crypto();
-        let url = testing::database::<Billing>().await;
         let settings =
             [&[("STRIPE_WEBHOOK_SECRET", SECRET), ("LEVQOR_STRIPE_LIVEMODE", "false")], settings].concat();
         let config = testing::config::<Billing>(&url, &settings).own;
@@ -49,7 +58,7 @@ impl Idle {
             metrics: Metrics::new(Billing::NAME),
         };
         let billing = Billing::build(config, chassis).await.expect("billing");
-        Self { db, journal: Journal::new(billing), clock }
+        Self { url, db, journal: Journal::new(billing), clock }
     }
 
     /// With a key, and a Stripe at this address.
