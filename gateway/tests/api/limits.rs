@@ -344,9 +344,15 @@ async fn answers_that_are_not_read_hold_permits_and_one_address_has_half_of_them
     // Nothing may be sent, or one byte, for which the connection takes the whole body.
     for window in [0, 1] {
         let unread = connect_from_elsewhere(addr, &http_2_items(9, window)).await;
-        eventually("the address has no permit left", || async {
-            let mut more = connect_from_elsewhere(addr, ITEM).await;
-            is_refused(&mut more).await.then_some(())
+        // Also after the services have answered them.
+        eventually("the address has no permit left, and gets none", || async {
+            for _ in 0..20 {
+                let mut more = connect_from_elsewhere(addr, ITEM).await;
+                if !is_refused(&mut more).await {
+                    return None;
+                }
+            }
+            Some(())
         })
         .await;
         assert_eq!(status(&mut connect(&mesh, ITEM).await).await, 200, "others are served");
