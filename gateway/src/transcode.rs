@@ -59,7 +59,7 @@ pub(crate) struct Transcoder {
     routes: Routes,
     channels: Channels,
     auth: Arc<Auth>,
-    rates: Rates,
+    rates: Arc<Rates>,
     timeout: Duration,
 }
 
@@ -69,7 +69,7 @@ impl Transcoder {
         methods: &'static Methods,
         channels: Channels,
         auth: Arc<Auth>,
-        rates: Rates,
+        rates: Arc<Rates>,
         timeout: Duration,
     ) -> Result<Self, RouteError> {
         Ok(Self { routes: Routes::read(methods)?, channels, auth, rates, timeout })
