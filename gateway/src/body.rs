@@ -18,9 +18,9 @@ use crate::{
 
 /// The largest body of a request.
 pub(crate) const MOST_BYTES: usize = 1 << 20;
-/// How much more is read, and thrown away, so that a client that sends first and listens later hears the refusal.
+/// How much of a refused body is read and ignored, so that a client that reads only after sending still gets the answer.
 const MOST_IGNORED_BYTES: usize = 8 << 20;
-/// How long that may take where there is no room for a body.
+/// How long that may take.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(1);
 /// One address has this part of the room at most, though always enough for one body.
 const SHARE: usize = 4;
@@ -30,13 +30,13 @@ const SHARE: usize = 4;
 pub struct BodyLimits {
     /// Bytes that are held at once.
     pub bytes: usize,
-    /// Bodies at once that are not there after `prompt`.
+    /// Slow bodies at once (not complete after `prompt`).
     pub slow: usize,
-    /// A body that is there after this time is not slow.
+    /// A body that is complete by then is not slow.
     pub prompt: Duration,
-    /// How long a slow body may rest.
+    /// How long a slow body may send nothing.
     pub grace: Duration,
-    /// How many bytes of a slow body must come in a second, the grace aside.
+    /// How many bytes a slow body must send per second on average, after the grace.
     pub least_rate: u32,
 }
 
@@ -84,14 +84,14 @@ pub(crate) async fn read(
 ) -> Result<Received, Problem> {
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let bodies = entrance.bodies();
+    let mut slow = bodies.slow.of(entrance.caller());
     if announced.is_some_and(|length| length > MOST_BYTES as u64) {
-        ignore(&mut body, deadline).await;
+        ignore(&mut body, slow, deadline).await;
         return Err(too_large());
     }
-    let bodies = entrance.bodies();
     let mut room = bodies.bytes.of(entrance.caller());
     let mut pace = Pace::new(bodies.limits, deadline);
-    let mut slow = bodies.slow.of(entrance.caller());
     let mut collected = Collected::default();
     loop {
         let frame = match timeout_at(pace.look, body.frame()).await {
@@ -100,7 +100,7 @@ pub(crate) async fn read(
             Ok(None) => return Ok(Received { bytes: collected.finish(), _room: room }),
             Err(_) if pace.is_slow => return Err(too_slow()),
             Err(_) => {
-                // Those that are slow wait among themselves, and keep no place from those that are not.
+                // Slow bodies have a limit of their own.
                 if !slow.take(1) {
                     return Err(Problem::busy());
                 }
@@ -110,12 +110,13 @@ pub(crate) async fn read(
         };
         let Some(data) = frame.data_ref() else { continue };
         if collected.length() + data.len() > MOST_BYTES {
-            ignore(&mut body, deadline).await;
+            drop((room, collected, frame));
+            ignore(&mut body, slow, deadline).await;
             return Err(too_large());
         }
         if !room.take(data.len()) {
             drop((room, collected, frame));
-            ignore(&mut body, deadline.min(Instant::now() + REFUSAL_PATIENCE)).await;
+            ignore(&mut body, slow, deadline).await;
             return Err(Problem::busy());
         }
         collected.add(data);
@@ -146,7 +147,9 @@ impl Pace {
         self.is_slow = true;
         let earned = u32::try_from(length).unwrap_or(u32::MAX);
         let earned = Duration::from_secs(earned.into()) / self.limits.least_rate.max(1);
-        self.look = self.deadline.min(self.begun + self.limits.prompt + self.limits.grace + earned);
+        let average = self.begun + self.limits.prompt + self.limits.grace + earned;
+        // Bytes that came fast earn no long rest.
+        self.look = self.deadline.min(average).min(Instant::now() + self.limits.grace);
     }
 }
 
@@ -205,7 +208,12 @@ pub(crate) async fn refuse(
     }
 }
 
-async fn ignore(body: &mut Body, deadline: Instant) {
+/// Reads on for a moment what is refused. That counts as a slow body; where too many are slow already, nothing is read.
+async fn ignore(body: &mut Body, mut slow: Share, deadline: Instant) {
+    if slow.is_empty() && !slow.take(1) {
+        return;
+    }
+    let deadline = deadline.min(Instant::now() + REFUSAL_PATIENCE);
     let mut ignored = 0;
     while ignored < MOST_IGNORED_BYTES {
         match timeout_at(deadline, body.frame()).await {

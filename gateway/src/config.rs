@@ -11,7 +11,7 @@ use levqor_runtime::{
 };
 
 use crate::{
-    body::BodyLimits,
+    body::{BodyLimits, MOST_BYTES},
     cors::Origins,
     peer::{Networks, TrustedProxies},
     rates::RatesConfig,
@@ -30,7 +30,7 @@ const REQUEST_TIMEOUT_MS: Setting = Setting::plain(
 const MAX_CONCURRENT_REQUESTS: Setting = Setting::plain(
     "LEVQOR_MAX_CONCURRENT_REQUESTS",
     Some("1024"),
-    "How many REST requests are worked on at once; more are answered with 503 at once.",
+    "How many REST requests may be in progress at once, of which one address has half at most; more are answered with 503 at once. A request is in progress until its answer is written.",
 );
 const IDLE_TIMEOUT_MS: Setting = Setting::plain(
     "LEVQOR_IDLE_TIMEOUT_MS",
@@ -40,7 +40,7 @@ const IDLE_TIMEOUT_MS: Setting = Setting::plain(
 const MAX_CONNECTIONS: Setting = Setting::plain(
     "LEVQOR_MAX_CONNECTIONS",
     Some("4096"),
-    "How many connections the gateway keeps at once, and never more than three quarters of the files that the process may open. Where they are all taken, one without a request is closed for each new one; where there is none, only /health/* is answered over some more.",
+    "How many connections the gateway keeps at once, and never more than three quarters of the files that the process may open. When full, an idle connection is closed for each new one. If none is idle, 16 extra connections answer /health/* only.",
 );
 const MAX_CONNECTIONS_PER_ADDRESS: Setting = Setting::plain(
     "LEVQOR_MAX_CONNECTIONS_PER_ADDRESS",
@@ -50,7 +50,7 @@ const MAX_CONNECTIONS_PER_ADDRESS: Setting = Setting::plain(
 const MAX_BODY_BYTES: Setting = Setting::plain(
     "LEVQOR_MAX_BODY_BYTES",
     Some("67108864"),
-    "How many bytes of bodies the gateway holds at once, of which one address has a quarter at most; more are answered with 503.",
+    "How many bytes of bodies the gateway holds at once, of which one address has a quarter at most; more are answered with 503. At least 1048576: one body of the largest size.",
 );
 const TRUSTED_PROXIES: Setting = Setting::plain(
     "LEVQOR_TRUSTED_PROXIES",
@@ -148,7 +148,10 @@ impl Config {
         let per_address: Option<NonZero<u32>> =
             reader.defaulted(&MAX_CONNECTIONS_PER_ADDRESS, "a number of at least 1");
         let body_bytes: Option<NonZero<u32>> =
-            reader.defaulted(&MAX_BODY_BYTES, "a number of bytes of at least 1");
+            reader.defaulted(&MAX_BODY_BYTES, "a number of bytes of at least 1048576");
+        if body_bytes.is_some_and(|bytes| usize::try_from(bytes.get()).is_ok_and(|n| n < MOST_BYTES)) {
+            reader.problem(&MAX_BODY_BYTES, "expected a number of bytes of at least 1048576");
+        }
         let networks = reader
             .optional(&TRUSTED_PROXIES, "IP addresses and networks such as 10.0.0.0/8, separated by commas");
         let Networks(networks) = networks.unwrap_or(Networks(Vec::new()));
@@ -230,6 +233,18 @@ mod tests {
             "LEVQOR_NOTIFICATIONS_ADDR",
         ] {
             assert!(problems.contains(name), "{name} is missing in {problems}");
+        }
+    }
+
+    #[test]
+    fn room_that_no_body_of_the_largest_size_fits_into_is_a_mistake() {
+        for (bytes, is_mistake) in [("1", true), ("1048575", true), ("1048576", false)] {
+            let env = Env::from_pairs([("LEVQOR_MAX_BODY_BYTES", bytes)]);
+            let mut reader = Reader::new(&env);
+            let config = Config::read(&mut reader);
+            let problems = reader.finish(config).err().map(|problems| problems.to_string());
+            let named = problems.is_some_and(|problems| problems.contains("LEVQOR_MAX_BODY_BYTES"));
+            assert_eq!(named, is_mistake, "{bytes}");
         }
     }
 

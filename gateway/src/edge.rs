@@ -79,7 +79,7 @@ impl Edge {
         let ids =
             Ids { request_id: request_id.into(), trace_id: telemetry::trace_id_of(&span).map(Arc::from) };
         request.extensions_mut().insert(ids.clone());
-        // Where the next message would begin on this connection, we and its client may not agree.
+        // After a malformed head the message boundary is unknown, so the connection is closed.
         let close = reserved || checked.is_err();
         // A browser must be able to read refusals too, and a preflight takes no permit.
         let answer = self.cors.around(request, checked.is_ok(), async |request| match checked {
@@ -99,7 +99,7 @@ impl Edge {
         response
     }
 
-    /// Refuses what would only queue, and answers the rest; a panic becomes an answer too.
+    /// Refuses what would only queue, and answers the rest.
     async fn admit(&self, mut request: Request, reserved: bool, ids: &Ids) -> Response {
         let caller = request.extensions().get().copied().unwrap_or(CallerAddress::UNKNOWN);
         let entrance = self.gate.entrance(caller);
@@ -118,7 +118,12 @@ impl Edge {
                 return problem.render(ids);
             }
         }
-        request.extensions_mut().insert(entrance);
+        request.extensions_mut().insert(entrance.clone());
+        self.route(request, caller, ids).await.map(|body| entrance.hold(body))
+    }
+
+    /// Answers a request that is admitted; a panic becomes an answer too.
+    async fn route(&self, request: Request, caller: CallerAddress, ids: &Ids) -> Response {
         let mut routes = self.routes.clone();
         let mut response = match AssertUnwindSafe(async { routes.call(request).await }).catch_unwind().await {
             Ok(Ok(response)) => response,

@@ -12,8 +12,9 @@ use axum::{
     routing::get,
 };
 use chrono::{DateTime, Utc};
-use http::StatusCode;
+use http::{StatusCode, request::Parts};
 use levqor_runtime::{
+    access::RateClass,
     context::{Actor, Role},
     lifecycle::Readiness,
     service::Capability,
@@ -22,7 +23,11 @@ use serde::Serialize;
 
 pub(crate) use self::measure::{Meter, Peers};
 use self::report::{Audience, Report};
-use crate::{auth::Auth, problem::Problem};
+use crate::{
+    auth::Auth,
+    problem::Problem,
+    rates::{LimitHeaders, Rates},
+};
 
 /// Answers how the mesh is.
 pub(crate) struct Health {
@@ -32,6 +37,8 @@ pub(crate) struct Health {
     pub readiness: Readiness,
     /// Recognises staff, who see more.
     pub auth: Arc<Auth>,
+    /// Counts who asks for the public status.
+    pub rates: Arc<Rates>,
     /// What the gateway itself can do.
     pub capabilities: Vec<Capability>,
     /// When this process began to serve.
@@ -67,11 +74,28 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
 }
 
 /// What works and what does not, for everybody; why, for staff.
-async fn status(State(health): State<Arc<Health>>, request: Request) -> Result<Response, Problem> {
-    let audience = match health.auth.caller(request.headers()).await?.actor {
+async fn status(State(health): State<Arc<Health>>, request: Request) -> Response {
+    let mut limit = LimitHeaders::default();
+    let (parts, _) = request.into_parts();
+    let answer = report(&health, &parts, &mut limit).await;
+    let mut response = answer.unwrap_or_else(IntoResponse::into_response);
+    limit.add_to(response.headers_mut());
+    response
+}
+
+async fn report(health: &Health, parts: &Parts, limit: &mut LimitHeaders) -> Result<Response, Problem> {
+    let caller = health.auth.caller(&parts.headers).await;
+    let actor = caller.as_ref().map_or(&Actor::Anonymous, |caller| &caller.actor);
+    let address = parts.extensions.get().copied();
+    *limit = health.rates.take(RateClass::Default, actor, address).map_err(|exceeded| {
+        let problem = exceeded.problem();
+        *limit = exceeded.headers;
+        problem
+    })?;
+    let audience = match caller?.actor {
         Actor::User(user) if user.role >= Role::Staff => Audience::Staff,
         Actor::Anonymous | Actor::User(_) | Actor::Service(_) => Audience::Public,
     };
     let peers = health.meter.measure().await;
-    Ok(Json(Report::new(&health, &peers, audience)).into_response())
+    Ok(Json(Report::new(health, &peers, audience)).into_response())
 }

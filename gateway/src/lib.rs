@@ -124,11 +124,12 @@ pub fn start_on(
     let auth = Arc::new(Auth::new(UserTokens::new(&user_tokens, clock.clone())));
     let tokens = Arc::new(ServiceTokens::new(&mesh_keys, clock.clone()));
     let readiness = Readiness::default();
+    let counters = Arc::new(Rates::new(&rates));
     let transcoder = Transcoder::try_new(
         methods,
         channels.clone(),
         Arc::clone(&auth),
-        Rates::new(&rates),
+        Arc::clone(&counters),
         request_timeout,
     )?;
     let transcoder = Arc::new(transcoder);
@@ -139,6 +140,7 @@ pub fn start_on(
         meter: Meter::new(channels.clone(), Arc::clone(&tokens), services, clock.clone()),
         readiness: readiness.clone(),
         auth,
+        rates: counters,
         capabilities: capabilities(&transcoder, &rates, &cors_origins),
     });
     let shown = health.capabilities.clone();

@@ -103,7 +103,7 @@ impl Running {
         self.stop.disarm().cancel();
         // A client that does not read its answer must not keep the process alive.
         if timeout(DRAIN_PATIENCE, self.tasks.finish()).await.is_err() {
-            tracing::warn!("connections whose clients do not read were cut off");
+            tracing::warn!("the drain timed out; open connections were closed");
         }
     }
 }

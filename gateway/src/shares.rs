@@ -21,7 +21,7 @@ struct Taken {
 }
 
 impl Shares {
-    /// So much for all, and so much for one address.
+    /// The total, and the most that one address may take.
     #[must_use]
     pub(crate) fn new(most: usize, most_per_address: usize) -> Arc<Self> {
         Arc::new(Self { most, most_per_address, taken: Mutex::default() })
@@ -46,6 +46,12 @@ pub(crate) struct Share {
 }
 
 impl Share {
+    /// Whether nothing is taken yet.
+    #[must_use]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.size == 0
+    }
+
     /// Takes more, if there is so much; all of it or nothing.
     #[must_use]
     pub(crate) fn take(&mut self, more: usize) -> bool {

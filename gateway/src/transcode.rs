@@ -59,7 +59,7 @@ pub(crate) struct Transcoder {
     routes: Routes,
     channels: Channels,
     auth: Arc<Auth>,
-    rates: Rates,
+    rates: Arc<Rates>,
     timeout: Duration,
 }
 
@@ -69,7 +69,7 @@ impl Transcoder {
         methods: &'static Methods,
         channels: Channels,
         auth: Arc<Auth>,
-        rates: Rates,
+        rates: Arc<Rates>,
         timeout: Duration,
     ) -> Result<Self, RouteError> {
         Ok(Self { routes: Routes::read(methods)?, channels, auth, rates, timeout })
@@ -122,13 +122,10 @@ impl Transcoder {
         let idempotency_key = idempotency::key(&parts.headers, route.method.key)?;
         let entrance = Entrance::of(&parts.extensions)?;
         let body = read_body(route, body, &parts.headers, entrance, deadline).await?;
-        let place = entrance.enter()?;
-        let bytes = body.as_ref().map(|body| &*body.bytes).unwrap_or_default();
-        let message = bind::request(found, parts.uri.query(), bytes)?;
-        let payload = Bytes::from(message.encode_to_vec());
-        storable::check(&route.input, &payload).map_err(|invalid| Problem::invalid(invalid.0))?;
+        entrance.enter()?;
+        let (channel, payload) = self.encode(found, parts, body.as_ref())?;
         let call = Call {
-            channel: self.channel(route, &message)?,
+            channel,
             metadata: call::metadata(&parts.headers, caller.authorization, idempotency_key, &ids.request_id),
             payload,
             route,
@@ -136,18 +133,27 @@ impl Transcoder {
         };
         if route.streaming {
             let messages = call.streaming().await.map_err(|status| route.failed(&status))?;
-            let answers = Answers {
-                route: Arc::clone(route),
-                messages,
-                deadline,
-                ids,
-                span: tracing::Span::current(),
-                _place: place,
-            };
+            let answers =
+                Answers { route: Arc::clone(route), messages, deadline, ids, span: tracing::Span::current() };
             return answers.respond(&parts.headers).await;
         }
         let message = call.unary().await.map_err(|status| route.failed(&status))?;
         route.respond(message)
+    }
+
+    /// What goes to which service. The decoded message ends here: it may be many times as large as what is sent, and a call
+    /// may take long.
+    fn encode(
+        &self,
+        found: &Found<'_, '_>,
+        parts: &Parts,
+        body: Option<&Received>,
+    ) -> Result<(Peer, Bytes), Problem> {
+        let bytes = body.map(|body| &*body.bytes).unwrap_or_default();
+        let message = bind::request(found, parts.uri.query(), bytes)?;
+        let payload = Bytes::from(message.encode_to_vec());
+        storable::check(&found.route.input, &payload).map_err(|invalid| Problem::invalid(invalid.0))?;
+        Ok((self.channel(found.route, &message)?, payload))
     }
 
     /// Counts the request against its caller's limit. Who sends a token that is not good is known by the address only.

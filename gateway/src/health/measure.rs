@@ -1,7 +1,10 @@
 //! Asks every service how it is, all at once, and at most once a second however many ask us; ten times, while one is not
 //! ready.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
@@ -26,6 +29,9 @@ const FRESH: Duration = Duration::from_secs(1);
 /// The same of one that found a service not ready: when all of the mesh starts, that changes any moment.
 const FRESH_UNREADY: Duration = Duration::from_millis(100);
 
+/// How old a measurement may be that is told while the services are being asked again.
+const MOST_AGE: Duration = Duration::from_secs(5);
+
 /// What each service said, in the order of their names.
 pub(crate) struct Peers {
     /// Each service, one that did not answer included.
@@ -38,6 +44,10 @@ impl Peers {
     fn counts_for(&self) -> Duration {
         let ready = self.peers.iter().all(|peer| peer.answer.as_ref().is_some_and(|answer| answer.ready));
         if ready { FRESH } else { FRESH_UNREADY }
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.asked.elapsed() < self.counts_for()
     }
 
     /// How long ago they were asked, in milliseconds.
@@ -84,7 +94,9 @@ pub(crate) struct Meter {
     tokens: Arc<ServiceTokens>,
     services: Vec<String>,
     clock: Clock,
-    last: Mutex<Option<Arc<Peers>>>,
+    last: RwLock<Option<Arc<Peers>>>,
+    /// Held while the services are being asked.
+    asking: Mutex<()>,
 }
 
 impl Meter {
@@ -96,18 +108,37 @@ impl Meter {
         services: Vec<String>,
         clock: Clock,
     ) -> Self {
-        Self { channels, tokens, services, clock, last: Mutex::default() }
+        Self { channels, tokens, services, clock, last: RwLock::default(), asking: Mutex::default() }
     }
 
-    /// What the services say, at most a second old. Whoever comes while they are being asked waits for that answer.
+    /// What the services say, at most a second old. While they are being asked, others are told the last measurement, and wait
+    /// for the next one only where that is too old.
     pub(crate) async fn measure(&self) -> Arc<Peers> {
-        let mut last = self.last.lock().await;
-        if let Some(peers) = &*last
-            && peers.asked.elapsed() < peers.counts_for()
-        {
-            return Arc::clone(peers);
+        if let Some(peers) = self.last_if(Peers::is_fresh) {
+            return peers;
         }
-        let before = last.clone();
+        let _asking = if let Ok(asking) = self.asking.try_lock() {
+            asking
+        } else {
+            if let Some(peers) = self.last_if(|last| last.asked.elapsed() < MOST_AGE) {
+                return peers;
+            }
+            self.asking.lock().await
+        };
+        // Perhaps another request has asked them in the meantime.
+        match self.last_if(Peers::is_fresh) {
+            Some(peers) => peers,
+            None => self.measure_now().await,
+        }
+    }
+
+    fn last_if(&self, wanted: impl FnOnce(&Peers) -> bool) -> Option<Arc<Peers>> {
+        let last = self.last.read().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().filter(|last| wanted(last)).cloned()
+    }
+
+    async fn measure_now(&self) -> Arc<Peers> {
+        let before = self.last_if(|_| true);
         let before = |service: &str| before.as_ref()?.peers.iter().find(|peer| peer.service == service);
         let request_id = &id::request_id();
         let asked = self.services.iter().map(|service| async move {
@@ -122,7 +153,7 @@ impl Meter {
         let answers = join_all(asked).await.into_iter();
         let peers = answers.map(|(service, answer)| Peer::after(before(service), service, answer, now));
         let peers = Arc::new(Peers { peers: peers.collect(), asked: Instant::now() });
-        *last = Some(Arc::clone(&peers));
+        *self.last.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&peers));
         peers
     }
 

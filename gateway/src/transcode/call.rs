@@ -52,7 +52,7 @@ pub(super) fn metadata(
     if metadata.contains_key(TRACE_PARENT.as_str()) {
         return metadata;
     }
-    // Nothing is traced here; the caller's trace must not break for that.
+    // Without a span of ours, the caller's trace context is passed on unchanged.
     let mut carried = metadata.into_headers();
     for (name, value) in telemetry::passed_on(headers) {
         carried.insert(name, value);

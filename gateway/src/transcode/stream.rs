@@ -17,10 +17,7 @@ use super::{
     route::{Answer, Route},
     write,
 };
-use crate::{
-    admission::Place,
-    problem::{Ids, Problem},
-};
+use crate::problem::{Ids, Problem};
 
 /// How a stream's messages are framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +78,6 @@ pub(super) struct Answers {
     pub(super) ids: Ids,
     /// Of the request: a stream goes on after the request's handler has returned, and its failures belong there.
     pub(super) span: Span,
-    pub(super) _place: Place,
 }
 
 impl Answers {

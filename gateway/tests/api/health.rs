@@ -1,12 +1,15 @@
 //! How the mesh is: measured, and shown as far as the reader may see.
 
+use std::time::Duration;
+
 use http::{Method, StatusCode};
 use levqor_runtime::context::Role;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::{
     harness::{Mesh, mesh, mesh_with, send, service_tokens, token},
-    upstream::Reply,
+    upstream::{Gate, Reply},
 };
 
 /// When a service became what it is.
@@ -191,6 +194,31 @@ async fn many_readers_cause_one_measurement() {
     assert!(answers.iter().all(|answer| answer.status == StatusCode::OK));
     // Three services, and a second measurement at most where the fifty took longer than a second.
     assert!(mesh.upstream.calls("GetStatus").len() <= 6, "{}", mesh.upstream.calls("GetStatus").len());
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_silent_service_while_the_last_measurement_is_new_enough() {
+    let mesh = mesh().await;
+    mesh.upstream.reply("GetStatus", [false, false, false].map(status));
+    assert_eq!(mesh.get("/health/ready").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    let gate = std::sync::Arc::new(Gate::default());
+    mesh.upstream.reply("GetStatus", [Reply::Gate(gate.clone())]);
+    let told = std::cell::Cell::new(false);
+    let first = async {
+        while !told.get() {
+            assert_eq!(mesh.get("/v1/status").await.status, StatusCode::OK);
+        }
+    };
+    let second = async {
+        gate.entered.notified().await;
+        for path in ["/v1/status", "/health/ready"] {
+            let answer = timeout(Duration::from_secs(1), mesh.get(path)).await.expect("it does not wait");
+            assert_eq!(answer.json()["services"]["billing"]["state"], "NOT_READY", "{}", answer.text);
+        }
+        told.set(true);
+        gate.opened.notify_one();
+    };
+    tokio::join!(first, second);
 }
 
 #[tokio::test]

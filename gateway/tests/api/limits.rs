@@ -20,6 +20,9 @@ const LIVE: &[u8] = b"GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n";
 const ITEM: &[u8] = b"GET /shop/v1/items/i1 HTTP/1.1\r\nhost: a\r\n\r\n";
 const HALF_POST: &[u8] =
     b"POST /shop/v1/orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{\"note\"";
+/// Too large, and it never comes.
+const LARGE_POST: &[u8] =
+    b"POST /shop/v1/orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 2000000\r\n\r\n{";
 const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 async fn connect(mesh: &Mesh, bytes: &[u8]) -> TcpStream {
@@ -172,6 +175,43 @@ async fn slow_bodies_of_one_address_have_a_share_and_others_are_not_kept_out() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_too_large_is_refused_soon_whether_or_not_the_rest_of_it_comes() {
+    let mesh = mesh_with(|config| {
+        config.bodies.prompt = Duration::from_millis(10);
+        config.bodies.slow = 4;
+        config.request_timeout = Duration::from_mins(1);
+    })
+    .await;
+    let addr = mesh.gateway.addr();
+    assert_eq!(status(&mut connect_from_elsewhere(addr, LARGE_POST).await).await, 413);
+    let chunked = b"POST /shop/v1/orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n200000\r\n";
+    let bytes = [&chunked[..], &vec![b' '; (1 << 20) + 1]].concat();
+    assert_eq!(status(&mut connect_from_elsewhere(addr, &bytes).await).await, 413);
+    // Its rest is waited for only within the address' share of slow bodies, which is one.
+    let _slow = connect_from_elsewhere(addr, HALF_POST).await;
+    eventually("a second slow body of the address is refused", || async {
+        let mut second = connect_from_elsewhere(addr, HALF_POST).await;
+        is_refused(&mut second).await.then_some(())
+    })
+    .await;
+    let mut large = connect_from_elsewhere(addr, LARGE_POST).await;
+    assert_eq!(timeout(Duration::from_millis(500), status(&mut large)).await, Ok(413));
+}
+
+#[tokio::test]
+async fn a_body_whose_first_part_came_fast_earns_no_long_rest() {
+    let mesh = mesh_with(|config| {
+        config.bodies.prompt = Duration::from_millis(10);
+        config.bodies.grace = Duration::from_millis(50);
+        config.request_timeout = Duration::from_mins(1);
+    })
+    .await;
+    let post = b"POST /shop/v1/orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n";
+    let bytes = [&post[..], &vec![b' '; 500_000]].concat();
+    assert_eq!(status(&mut connect(&mesh, &bytes).await).await, 408);
+}
+
+#[tokio::test]
 async fn bodies_take_no_more_room_than_there_is_and_one_address_has_a_quarter_of_it() {
     let mesh = mesh_with(|config| config.bodies.bytes = 8 << 20).await;
     let addr = mesh.gateway.addr();
@@ -282,6 +322,47 @@ async fn a_client_that_does_not_read_its_answer_is_let_go() {
         gone.then_some(())
     })
     .await;
+}
+
+/// Over HTTP/2: so many requests for an item, whose answers may be no longer than this before they are read.
+fn http_2_items(requests: u32, window: u8) -> Vec<u8> {
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0".to_vec();
+    bytes.push(window);
+    for n in 0..requests {
+        bytes.extend(b"\0\0\x18\x01\x05");
+        bytes.extend((2 * n + 1).to_be_bytes());
+        // :method GET, :scheme http, :path, :authority a.
+        bytes.extend(b"\x82\x86\x04\x11/shop/v1/items/i1\x01\x01a");
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn answers_that_are_not_read_hold_permits_and_one_address_has_half_of_them() {
+    let mesh = mesh_with(|config| config.max_concurrent_requests = 8).await;
+    let addr = mesh.gateway.addr();
+    // Nothing may be sent, or one byte, for which the connection takes the whole body.
+    for window in [0, 1] {
+        let unread = connect_from_elsewhere(addr, &http_2_items(9, window)).await;
+        // Also after the services have answered them.
+        eventually("the address has no permit left, and gets none", || async {
+            for _ in 0..20 {
+                let mut more = connect_from_elsewhere(addr, ITEM).await;
+                if !is_refused(&mut more).await {
+                    return None;
+                }
+            }
+            Some(())
+        })
+        .await;
+        assert_eq!(status(&mut connect(&mesh, ITEM).await).await, 200, "others are served");
+        assert_eq!(status(&mut connect_from_elsewhere(addr, LIVE).await).await, 200);
+        drop(unread);
+        eventually("the permits are given back", || async {
+            (status(&mut connect_from_elsewhere(addr, ITEM).await).await == 200).then_some(())
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

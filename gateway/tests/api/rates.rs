@@ -102,14 +102,14 @@ async fn refusals_of_every_kind_are_counted_and_a_bad_token_by_its_address() {
 }
 
 #[tokio::test]
-async fn health_status_webhooks_and_preflights_are_not_limited() {
+async fn health_webhooks_and_preflights_are_not_limited() {
     let mesh = mesh_with(|config| {
         config.rates.default = "1/3600s".parse().expect("a rate");
         config.cors_origins = "https://levqor.ai".parse().expect("origins");
     })
     .await;
     for _ in 0..5 {
-        for path in ["/health/live", "/health/ready", "/v1/status"] {
+        for path in ["/health/live", "/health/ready"] {
             let answer = mesh.get(path).await;
             assert_ne!(answer.status, StatusCode::TOO_MANY_REQUESTS, "{path}");
             assert!(!answer.headers.contains_key("ratelimit"), "{path}");
@@ -126,6 +126,22 @@ async fn health_status_webhooks_and_preflights_are_not_limited() {
         send(mesh.request(Method::GET, "/shop/v1/items/i1").header("origin", "https://levqor.ai")).await;
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(refused.header("access-control-allow-origin"), "https://levqor.ai");
+}
+
+#[tokio::test]
+async fn the_public_status_is_counted_like_an_rpc_of_the_default_class() {
+    let mesh = strict_mesh().await;
+    for left in [2, 1] {
+        let answer = mesh.get("/v1/status").await;
+        assert_eq!(answer.status, StatusCode::OK);
+        assert!(answer.header("ratelimit").starts_with(&format!("\"default\";r={left};")));
+    }
+    let bad = send(mesh.request(Method::GET, "/v1/status").bearer_auth("x")).await;
+    assert_eq!(bad.status, StatusCode::UNAUTHORIZED);
+    let refused = mesh.get("/v1/status").await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.header("ratelimit").starts_with("\"default\";r=0;"), "{}", refused.header("ratelimit"));
+    assert_eq!(get_as(&mesh, Role::Staff, "/v1/status").await.status, StatusCode::OK);
 }
 
 #[tokio::test]
