@@ -7,7 +7,7 @@ use std::{
 
 use crate::peer::CallerAddress;
 
-/// How much there is, and how much of it each address has.
+/// The total, and the most that one address may take.
 pub(crate) struct Shares {
     most: usize,
     most_per_address: usize,
@@ -21,7 +21,7 @@ struct Taken {
 }
 
 impl Shares {
-    /// The total, and the most that one address may take.
+    /// With this total, and this limit per address.
     #[must_use]
     pub(crate) fn new(most: usize, most_per_address: usize) -> Arc<Self> {
         Arc::new(Self { most, most_per_address, taken: Mutex::default() })

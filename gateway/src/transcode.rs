@@ -121,9 +121,9 @@ impl Transcoder {
         route.method.authorise(&caller.actor, "").map_err(|denied| Problem::from_error(&denied))?;
         let idempotency_key = idempotency::key(&parts.headers, route.method.key)?;
         let entrance = Entrance::of(&parts.extensions)?;
-        let body = read_body(route, body, &parts.headers, entrance, deadline).await?;
+        let mut body = read_body(route, body, &parts.headers, entrance, deadline).await?;
         entrance.enter()?;
-        let (channel, payload) = self.encode(found, parts, body.as_ref())?;
+        let (channel, payload) = self.encode(found, parts, body.as_mut())?;
         let call = Call {
             channel,
             metadata: call::metadata(&parts.headers, caller.authorization, idempotency_key, &ids.request_id),
@@ -141,16 +141,16 @@ impl Transcoder {
         route.respond(message)
     }
 
-    /// What goes to which service. The decoded message ends here: it may be many times as large as what is sent, and a call
-    /// may take long.
+    /// What goes to which service. The body and the decoded message are dropped here: the message may be many times as large as what
+    /// is sent, and a call may take long. The body's room stays taken, for what is sent.
     fn encode(
         &self,
         found: &Found<'_, '_>,
         parts: &Parts,
-        body: Option<&Received>,
+        body: Option<&mut Received>,
     ) -> Result<(Peer, Bytes), Problem> {
-        let bytes = body.map(|body| &*body.bytes).unwrap_or_default();
-        let message = bind::request(found, parts.uri.query(), bytes)?;
+        let bytes = body.map(|body| std::mem::take(&mut body.bytes)).unwrap_or_default();
+        let message = bind::request(found, parts.uri.query(), &bytes)?;
         let payload = Bytes::from(message.encode_to_vec());
         storable::check(&found.route.input, &payload).map_err(|invalid| Problem::invalid(invalid.0))?;
         Ok((self.channel(found.route, &message)?, payload))
