@@ -33,6 +33,8 @@ struct Asked {
     begun: Instant,
     /// Of the answer to the last request; in HTTP/1.1 there is no other.
     answer: Unread,
+    /// An answer was given up, and no request has come since.
+    gave_up: bool,
 }
 
 /// Since when an answer waits for its client to read; `None` while it waits for us. Cheap to clone.
@@ -75,6 +77,7 @@ impl Requests {
             idle: now,
             begun: now,
             answer: Unread::default(),
+            gave_up: false,
         })))
     }
 
@@ -91,7 +94,13 @@ impl Requests {
         asked.head = None;
         asked.begun = Instant::now();
         asked.answer = answer.clone();
+        asked.gave_up = false;
         Open { requests: self.clone(), answer }
+    }
+
+    /// An answer is given up, as its client does not read it.
+    pub(super) fn give_up(&self) {
+        self.asked().gave_up = true;
     }
 
     /// Of the answer to the request that began last.
@@ -121,6 +130,10 @@ impl Requests {
         let old = asked.born + limits.age;
         let is_old = is_over(old);
         if asked.http2 && is_old {
+            return Fate::Goodbye;
+        }
+        if asked.open == 0 && asked.gave_up {
+            // Nothing on this connection goes on.
             return Fate::Goodbye;
         }
         if asked.open == 0 {

@@ -31,7 +31,7 @@ impl Streams {
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
         // The library calls the service, which begins a request, and then hands its stream over, before it does anything else.
-        let (answer, unread) = (self.requests.last_answer(), self.unread);
+        let (answer, requests, unread) = (self.requests.last_answer(), self.requests.clone(), self.unread);
         self.tasks.execute(async move {
             let mut stream = pin!(stream);
             let mut timer: Option<Pin<Box<Sleep>>> = None;
@@ -49,7 +49,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
                 if timer.deadline() != end {
                     timer.as_mut().reset(end);
                 }
-                timer.as_mut().poll(context)
+                timer.as_mut().poll(context).map(|()| requests.give_up())
             })
             .await;
         });
