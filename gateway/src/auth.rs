@@ -1,9 +1,14 @@
 //! Who is calling, by a verified token only. The edge knows people; the mesh's own tokens mean nothing here.
 
+use std::time::Duration;
+
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use levqor_runtime::{
     context::Actor,
     error::{ErrorCode, ServiceError},
+    metrics::Metrics,
+    refusals::Refusals,
+    summed::Summed,
     token::UserTokens,
 };
 
@@ -18,13 +23,21 @@ pub(crate) struct Caller {
 }
 
 /// Verifies callers.
-pub(crate) struct Auth(UserTokens);
+pub(crate) struct Auth {
+    users: UserTokens,
+    refusals: Refusals<&'static str>,
+    /// While the keys are away, every request with a token is one.
+    keys_away: Summed<&'static str>,
+}
 
 impl Auth {
     /// With these keys.
     #[must_use]
-    pub(crate) fn new(tokens: UserTokens) -> Self {
-        Self(tokens)
+    pub(crate) fn new(users: UserTokens, metrics: &Metrics) -> Self {
+        let keys_away = Summed::new(Duration::from_secs(1), |reason, count| {
+            tracing::warn!(reason, count, "users' tokens cannot be verified");
+        });
+        Self { users, refusals: Refusals::new(metrics), keys_away }
     }
 
     /// Who is calling. A token that is there must be good, even where none is needed: silence would hide a mistake.
@@ -40,7 +53,7 @@ impl Auth {
                 "the Authorization header must be `Bearer` and a token, once",
             ));
         };
-        match self.0.verify(token).await {
+        match self.users.verify(token).await {
             Ok(user) => {
                 let mut authorization = value.clone();
                 authorization.set_sensitive(true);
@@ -48,7 +61,9 @@ impl Auth {
             }
             Err(error) => {
                 if error.code() == ErrorCode::Unavailable {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "cannot verify a user's token");
+                    tracing::debug!(error = &error as &dyn std::error::Error, "cannot verify a user's token");
+                    self.refusals.note(error.reason(), error.reason());
+                    self.keys_away.note(error.reason(), error.reason());
                 }
                 Err(Problem::from_error(&error))
             }

@@ -121,7 +121,7 @@ pub fn start_on(
     let addr = listener.local_addr().map_err(listen)?;
     let background = Background::default();
     let channels = Channels::new(&addresses.0, &background).measured(&metrics, methods);
-    let auth = Arc::new(Auth::new(UserTokens::new(&user_tokens, clock.clone())));
+    let auth = Arc::new(Auth::new(UserTokens::new(&user_tokens, clock.clone()), &metrics));
     let tokens = Arc::new(ServiceTokens::new(&mesh_keys, clock.clone()));
     let readiness = Readiness::default();
     let counters = Arc::new(Rates::new(&rates));

@@ -45,8 +45,11 @@ struct Counters {
 
 struct Class {
     of: RateClass,
+    /// Of customers and services.
     callers: Buckets,
     staff: Buckets,
+    /// Of anonymous callers, by address: they can be any number, and must not crowd out the others.
+    addresses: Buckets,
 }
 
 impl Rates {
@@ -57,7 +60,7 @@ impl Rates {
             let rate = config.of(class);
             let more = Rate { requests: rate.requests.saturating_mul(STAFF), window: rate.window };
             let buckets = |rate| Buckets::new(class.as_str(), rate, MOST_BUCKETS);
-            Class { of: class, callers: buckets(rate), staff: buckets(more) }
+            Class { of: class, callers: buckets(rate), staff: buckets(more), addresses: buckets(rate) }
         };
         Self(config.on.then(|| Counters {
             classes: RateClass::ALL.map(class),
@@ -86,7 +89,7 @@ impl Rates {
             }
             Actor::User(user) => (&class.callers, counters.hasher.hash_one(("user", user.sub.as_str()))),
             Actor::Service(name) => (&class.callers, counters.hasher.hash_one(("service", name.as_str()))),
-            Actor::Anonymous => (&class.callers, counters.hasher.hash_one(("address", address))),
+            Actor::Anonymous => (&class.addresses, counters.hasher.hash_one(("address", address))),
         };
         buckets.take(key)
     }
@@ -104,6 +107,7 @@ impl Counters {
             for class in &self.classes {
                 class.callers.sweep();
                 class.staff.sweep();
+                class.addresses.sweep();
             }
         }
     }
@@ -147,6 +151,22 @@ mod tests {
         assert_eq!(taken(&rates, &Actor::Anonymous, "203.0.113.2", 5), 3);
         for role in [Role::Staff, Role::Admin] {
             assert_eq!(taken(&rates, &user(&format!("{role:?}"), role), "203.0.113.1", 40), 30, "{role:?}");
+        }
+    }
+
+    #[test]
+    fn a_crowd_of_addresses_does_not_make_signed_in_callers_share_a_bucket() {
+        let rates = rates("1/86400s");
+        for n in 0..=u32::try_from(MOST_BUCKETS).expect("a number") {
+            let from = IpAddr::from(n.to_be_bytes()).into();
+            assert!(rates.take(RateClass::Default, &Actor::Anonymous, Some(from)).is_ok());
+        }
+        let counters = rates.0.as_ref().expect("limits");
+        for class in &counters.classes {
+            class.addresses.sweep();
+            class.callers.sweep();
+            assert_eq!(class.addresses.is_crowded(), class.of == RateClass::Default);
+            assert!(!class.callers.is_crowded(), "{:?}", class.of);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Webhooks: what vendors post to us goes as raw bytes to the service that can verify it. 200 only after that service has
 //! committed it, and a reason to come again for whatever is not understood.
 
+mod lines;
 mod queue;
 mod resend;
 mod signature;
@@ -18,6 +19,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use levqor_runtime::{
+    chassis::Tasks,
     client::{Channels, Outgoing},
     clock::Clock,
     error::ErrorCode,
@@ -32,7 +34,7 @@ use tokio::time::Instant;
 use tonic::Status;
 use tonic_types::StatusExt;
 
-use self::{queue::Queue, signature::Refusals};
+use self::{lines::Lines, queue::Queue, signature::Refusals};
 use crate::{
     admission::Entrance,
     body,
@@ -58,6 +60,8 @@ pub(crate) struct Webhooks {
     tokens: Arc<ServiceTokens>,
     clock: Clock,
     queue: Queue,
+    tasks: Tasks,
+    lines: Lines,
     stripe: Refusals,
     resend: Refusals,
 }
@@ -86,7 +90,7 @@ struct Vendor {
     service: &'static str,
     /// Whether the headers of its signature are there, and in time.
     signed: fn(&HeaderMap, DateTime<Utc>) -> Result<(), SignatureError>,
-    /// What is counted of those that are not.
+    /// The refusal counters of this vendor.
     refusals: fn(&Webhooks) -> &Refusals,
 }
 
@@ -100,48 +104,55 @@ impl Webhooks {
     ) -> Self {
         let [stripe, resend] =
             [&stripe::STRIPE, &resend::RESEND].map(|vendor| Refusals::new(metrics, vendor.name));
-        Self { channels, tokens, clock, queue: Queue::new(), stripe, resend }
+        let (queue, tasks, lines) = (Queue::new(), Tasks::default(), Lines::new());
+        Self { channels, tokens, clock, queue, tasks, lines, stripe, resend }
     }
 
     /// Takes one event: reads it, and calls the service with the bytes and the headers as they came.
     async fn take<Req, Res>(
-        &self,
-        vendor: &Vendor,
+        self: Arc<Self>,
+        vendor: &'static Vendor,
         request: Request,
         message: impl FnOnce(Bytes, &HeaderMap) -> Req,
         accepted: impl FnOnce(Res) -> Accepted,
     ) -> Result<Response, Problem>
     where
-        Req: Message + Name,
-        Res: Message + Default,
+        Req: Message + Name + 'static,
+        Res: Message + Default + 'static,
     {
         let deadline = Instant::now() + PATIENCE;
         let (parts, body) = request.into_parts();
         let ids = parts.extensions.get::<Ids>().cloned().unwrap_or_default();
         (vendor.signed)(&parts.headers, self.clock.now())
-            .map_err(|error| (vendor.refusals)(self).refuse(error))?;
+            .map_err(|error| (vendor.refusals)(&self).refuse(error, &self.lines))?;
         let entrance = Entrance::of(&parts.extensions)?;
         let caller = entrance.caller();
         let turn = async || self.queue.turn(caller, deadline).await;
         let early = if self.queue.is_suspect(caller) { Some(turn().await?) } else { None };
         let body = body::read(body, &parts.headers, entrance, deadline).await?;
-        let _turn = match early {
+        let turn = match early {
             Some(turn) => turn,
             None => turn().await?,
         };
-        let _place = entrance.enter()?;
+        let place = entrance.enter()?;
         let message = message(body.bytes.clone(), &parts.headers);
         FailPoint::WebhookReceived.reached();
-        let kept = self.keep(vendor, &message, &ids, deadline).await;
-        let kept = kept.map_err(|status| refusal(vendor, &status));
-        match &kept {
-            Ok(_) => self.queue.judged(caller, true),
-            Err(problem) if problem.reason() == SignatureError::Mismatch.reason() => {
-                self.queue.judged(caller, false);
+        let webhooks = Arc::clone(&self);
+        // The service works on the event though its sender hang up: the turn lasts as long, and the event is judged.
+        let work = async move {
+            let kept = webhooks.keep(vendor, &message, &ids, deadline).await;
+            let kept = kept.map_err(|status| webhooks.refusal(vendor, &status));
+            match &kept {
+                Ok(_) => webhooks.queue.judged(caller, true),
+                Err(problem) if problem.reason() == SignatureError::Mismatch.reason() => {
+                    webhooks.queue.judged(caller, false);
+                }
+                Err(_) => {}
             }
-            Err(_) => {}
-        }
-        let kept = kept?;
+            drop((turn, place, body));
+            kept
+        };
+        let kept = self.tasks.keep(work).await?;
         FailPoint::WebhookStored.reached();
         Ok(Json(accepted(kept)).into_response())
     }
@@ -169,39 +180,33 @@ impl Webhooks {
         };
         tunnels.call(&outgoing, message).await
     }
+
+    /// What a vendor is told. Only the service's own word that the event itself is bad ends the vendor's tries with a 400; where
+    /// the service says that it takes none, there is no such door, and that is no failure of ours; for everything else, our own
+    /// mistakes included, the event must come again.
+    fn refusal(&self, vendor: &Vendor, status: &Status) -> Problem {
+        let problem = Problem::from_status(status);
+        let told = status.get_error_details().error_info().is_some();
+        let provider = vendor.name;
+        if told && problem.code() == ErrorCode::NotFound && problem.reason() == "WEBHOOKS_OFF" {
+            self.lines.refused(provider, problem.reason());
+            return problem;
+        }
+        let bad_event = match problem.code() {
+            ErrorCode::InvalidArgument => told,
+            ErrorCode::Unauthenticated => told && problem.reason().contains("SIGNATURE"),
+            _ => false,
+        };
+        if bad_event {
+            self.lines.refused(provider, problem.reason());
+            return problem.with_code(ErrorCode::InvalidArgument);
+        }
+        self.lines.not_taken(provider, problem.reason(), status);
+        Problem::unavailable("NOT_TAKEN", "the event could not be stored; send it again")
+    }
 }
 
 /// A header as text; empty where there is none, or none that is text.
 fn header(headers: &HeaderMap, name: &str) -> String {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
-}
-
-/// What a vendor is told. Only the service's own word that the event itself is bad ends the vendor's tries with a 400; where
-/// the service says that it takes none, there is no such door, and that is no failure of ours; for everything else, our own
-/// mistakes included, the event must come again.
-fn refusal(vendor: &Vendor, status: &Status) -> Problem {
-    let problem = Problem::from_status(status);
-    let told = status.get_error_details().error_info().is_some();
-    let provider = vendor.name;
-    if told && problem.code() == ErrorCode::NotFound && problem.reason() == "WEBHOOKS_OFF" {
-        tracing::info!(provider, reason = problem.reason(), "a webhook was refused");
-        return problem;
-    }
-    let bad_event = match problem.code() {
-        ErrorCode::InvalidArgument => told,
-        ErrorCode::Unauthenticated => told && problem.reason().contains("SIGNATURE"),
-        _ => false,
-    };
-    if bad_event {
-        tracing::info!(provider, reason = problem.reason(), "a webhook was refused");
-        return problem.with_code(ErrorCode::InvalidArgument);
-    }
-    tracing::warn!(
-        provider,
-        reason = problem.reason(),
-        grpc.code = ?status.code(),
-        error = std::error::Error::source(status),
-        "a webhook was not taken; it will come again"
-    );
-    Problem::unavailable("NOT_TAKEN", "the event could not be stored; send it again")
 }

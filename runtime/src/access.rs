@@ -47,7 +47,7 @@ pub enum KeyRule {
 /// How often one caller may call an RPC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RateClass {
-    /// What nothing is said about.
+    /// The class of RPCs without a `rate` option.
     Default,
     /// Conversations.
     Chat,

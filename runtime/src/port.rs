@@ -9,6 +9,7 @@ mod files;
 mod framing;
 mod requests;
 mod stream;
+mod streams;
 mod table;
 
 use std::{net::IpAddr, time::Duration};
@@ -28,23 +29,23 @@ pub struct Limits {
     pub connections: usize,
     /// Connections at once of one address.
     pub connections_per_address: usize,
-    /// Connections beyond these, over which only questions after our health are answered while all others are busy.
+    /// Extra connections for health checks, used only when all others are busy.
     pub reserved: usize,
     /// How long the head of a request may take, from its first byte on.
     pub head: Duration,
     /// How long a connection without a request stays. A request that is sent just as the connection is closed gets no
     /// answer, and its client may not know whether to repeat it: clients and load balancers must be the first to close.
     pub idle: Duration,
-    /// How long a client may leave an answer unread.
+    /// How long a client may leave an answer unread. Over HTTP/2 only the stream of that answer is reset.
     pub unread: Duration,
-    /// How long a connection stays at most; it is closed with a goodbye, and no request is lost.
+    /// How long a connection stays at most. Then it is closed gracefully (GOAWAY in HTTP/2): in HTTP/1.1 the next answer says
+    /// `Connection: close`, and a connection without a request stays until `idle` is over, so that no request is lost.
     pub age: Duration,
-    /// How long the requests of a connection that has said goodbye may go on; none where they may have all the time that they
-    /// need, as the tunnels of the mesh.
+    /// How long the requests of a connection that is being closed may go on. `None`: no limit (tunnels run for ever).
     pub farewell: Option<Duration>,
     /// Requests at once over one HTTP/2 connection.
     pub streams: u32,
-    /// What an HTTP/2 client may send before we have read it, in bytes: over the connection, and over each stream.
+    /// HTTP/2 flow-control windows: connection, stream.
     pub windows: Option<(u32, u32)>,
 }
 

@@ -19,11 +19,11 @@ pub const REASONS: [&str; 8] = [
     "_OTHER",
 ];
 
-/// Counts refusals, and tells of them once a minute for each key: a caller's address, or the reason where that is not known. The
-/// key is never written.
+/// Counts refusals, and tells of them once a minute for each reason and key: a caller's address, where that is known. The key is
+/// never written.
 pub struct Refusals<K> {
     counts: Vec<(&'static str, Count)>,
-    lines: Summed<K>,
+    lines: Summed<(K, &'static str)>,
 }
 
 impl<K: Hash + Eq + Clone + Send + Sync + 'static> Refusals<K> {
@@ -42,7 +42,26 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Refusals<K> {
         let known = self.counts.iter().find(|(known, _)| *known == reason).or(self.counts.last());
         if let Some((reason, count)) = known {
             count.one();
-            self.lines.note(key, reason);
+            self.lines.note((key, reason), reason);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Log;
+
+    #[tokio::test]
+    async fn a_caller_that_is_refused_for_two_reasons_has_a_line_for_each() {
+        let (log, _hears) = Log::start(tracing::Level::INFO);
+        let refusals = Refusals::new(&Metrics::new("gateway"));
+        for reason in ["TOKEN_MISSING", "ROLE_TOO_LOW", "TOKEN_MISSING"] {
+            refusals.note(1, reason);
+        }
+        let text = log.text();
+        for reason in ["TOKEN_MISSING", "ROLE_TOO_LOW"] {
+            assert_eq!(text.matches(reason).count(), 1, "{text}");
         }
     }
 }

@@ -1,6 +1,10 @@
 //! What every RPC goes through on its way to its handler and back.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 use prost::{Message, Name};
@@ -15,6 +19,7 @@ use crate::{
     redact,
     server::Place,
     storable,
+    summed::Summed,
 };
 
 /// A service's state: whatever its handlers need, the chassis among it.
@@ -94,7 +99,17 @@ where
     }
 }
 
-fn failure<Req: Message + Name, E: ServiceError>(service: &str, error: &E, request: &Req) -> Status {
+/// Notes that a call was refused: one line a second for each reason, as anybody can ask any number of times.
+fn refused(service: &'static str, reason: &'static str) {
+    static REFUSED: LazyLock<Summed<(&'static str, &'static str)>> = LazyLock::new(|| {
+        Summed::new(Duration::from_secs(1), |reason, count| {
+            tracing::info!(reason, count, "calls were refused");
+        })
+    });
+    REFUSED.note((service, reason), reason);
+}
+
+fn failure<Req: Message + Name, E: ServiceError>(service: &'static str, error: &E, request: &Req) -> Status {
     let (code, reason) = (error.code(), error.reason());
     let shown: &(dyn std::error::Error + 'static) = error;
     match code.log_level() {
@@ -108,7 +123,7 @@ fn failure<Req: Message + Name, E: ServiceError>(service: &str, error: &E, reque
         tracing::Level::WARN => {
             tracing::warn!(error.message = %error, error = shown, reason, "the call failed");
         }
-        _ => tracing::info!(reason, "the call was refused"),
+        _ => refused(service, reason),
     }
     to_status(service, error)
 }

@@ -29,11 +29,14 @@ impl<K> Clone for Summed<K> {
 
 struct Inner<K> {
     period: Duration,
-    write: fn(reason: &'static str, count: u64),
+    write: Write<K>,
     open: Mutex<HashMap<Option<K>, Period>>,
     /// Apart from those that a drain waits for.
     tasks: Tasks,
 }
+
+/// Writes a line: of the key, which is none where keys are summed up together, the last reason, and the count.
+type Write<K> = Box<dyn Fn(Option<&K>, &'static str, u64) + Send + Sync>;
 
 /// What was noted since the last line.
 struct Period {
@@ -46,6 +49,16 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Summed<K> {
     /// Writes at most one line for a key and period.
     #[must_use]
     pub fn new(period: Duration, write: fn(reason: &'static str, count: u64)) -> Self {
+        Self::keyed(period, move |_, reason, count| write(reason, count))
+    }
+
+    /// The same for lines that say the key.
+    #[must_use]
+    pub fn keyed(
+        period: Duration,
+        write: impl Fn(Option<&K>, &'static str, u64) + Send + Sync + 'static,
+    ) -> Self {
+        let write = Box::new(write);
         Self(Arc::new(Inner { period, write, open: Mutex::default(), tasks: Tasks::default() }))
     }
 
@@ -53,7 +66,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Summed<K> {
     pub fn note(&self, key: K, reason: &'static str) {
         if Handle::try_current().is_err() {
             // Without a runtime no period can end.
-            return (self.0.write)(reason, 1);
+            return (self.0.write)(Some(&key), reason, 1);
         }
         let mut open = self.0.open();
         let key =
@@ -68,7 +81,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Summed<K> {
         }
         let before = open.insert(key.clone(), Period { count: 0, reason, begun: Instant::now() });
         drop(open);
-        (self.0.write)(reason, 1 + before.map_or(0, |period| period.count));
+        (self.0.write)(key.as_ref(), reason, 1 + before.map_or(0, |period| period.count));
         let summed = Arc::clone(&self.0);
         self.0.tasks.spawn(async move { summed.end_periods(key.as_ref()).await });
     }
@@ -84,7 +97,7 @@ impl<K: Hash + Eq + Clone> Inner<K> {
         loop {
             sleep(self.period).await;
             let Some((reason, count)) = self.end_period(key) else { return };
-            (self.write)(reason, count);
+            (self.write)(key, reason, count);
         }
     }
 

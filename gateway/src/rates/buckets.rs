@@ -85,6 +85,11 @@ impl Buckets {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn is_crowded(&self) -> bool {
+        self.crowded.load(Ordering::Relaxed)
+    }
+
     /// `RateLimit`: how many requests are left, and in how many seconds the bucket is full again.
     fn headers(&self, left: u32, full_in: Duration) -> LimitHeaders {
         let seconds = full_in.as_secs() + u64::from(full_in.subsec_nanos() > 0);

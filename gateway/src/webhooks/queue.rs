@@ -24,6 +24,8 @@ const SUSPECT_AFTER: usize = 8;
 const SUSPECT_FOR: Duration = Duration::from_secs(30);
 /// Webhooks of one address that wait; more are refused.
 const MOST_WAITING: usize = 512;
+/// Of a suspect address, whose bodies are not read while they wait and fill the receive windows of their connections.
+const MOST_SUSPECT_WAITING: usize = 16;
 /// Addresses that are remembered for their forged webhooks.
 const MOST_REMEMBERED: usize = 4096;
 
@@ -133,12 +135,13 @@ impl Queue {
             if state.take(of) {
                 return Ok(Turn { queue: self.clone(), address: of });
             }
+            let most = if state.is_suspect(of) { MOST_SUSPECT_WAITING } else { MOST_WAITING };
             let (sender, turn) = oneshot::channel();
             match state.waiting.iter_mut().find(|(address, _)| *address == of) {
                 None => state.waiting.push_back((of, VecDeque::from([sender]))),
-                Some((_, its)) if its.len() >= MOST_WAITING => {
+                Some((_, its)) if its.len() >= most => {
                     its.retain(|sender| !sender.is_closed());
-                    if its.len() >= MOST_WAITING {
+                    if its.len() >= most {
                         return Err(Problem::busy());
                     }
                     its.push_back(sender);
@@ -229,6 +232,24 @@ mod tests {
         drop(its);
         let state = queue.state();
         assert!(state.free == 2 * SUSPECT_AT_ONCE && state.worked_on.is_empty());
+    }
+
+    #[tokio::test]
+    async fn few_webhooks_of_a_suspect_address_wait() {
+        let queue = Queue::of(0);
+        for _ in 0..SUSPECT_AFTER {
+            queue.judged(address(1), false);
+        }
+        let mut waiting: Vec<_> =
+            (0..MOST_SUSPECT_WAITING).map(|_| Box::pin(queue.turn(address(1), soon()))).collect();
+        for turn in &mut waiting {
+            assert!(poll!(turn).is_pending());
+        }
+        let refused = Box::pin(queue.turn(address(1), soon())).now_or_never();
+        assert!(refused.is_some_and(|refused| refused.is_err()), "it is refused at once");
+        assert!(poll!(Box::pin(queue.turn(address(2), soon()))).is_pending());
+        waiting.pop();
+        assert!(poll!(Box::pin(queue.turn(address(1), soon()))).is_pending());
     }
 
     #[tokio::test]

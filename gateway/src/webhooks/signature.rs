@@ -9,7 +9,7 @@ use levqor_runtime::{
     webhook::{SignatureError, TOLERANCE},
 };
 
-use super::header;
+use super::{header, lines::Lines};
 use crate::problem::Problem;
 
 /// The longest header of signatures: a sender makes one for each live secret.
@@ -17,7 +17,7 @@ const MOST_BYTES: usize = 4 << 10;
 /// The longest id.
 const MOST_ID_BYTES: usize = 256;
 
-/// What is counted of a sender whose webhooks are refused for their headers.
+/// Counters of webhooks refused for their headers.
 pub(super) struct Refusals {
     provider: &'static str,
     counts: Vec<(SignatureError, Count)>,
@@ -33,11 +33,11 @@ impl Refusals {
         Self { provider, counts: [Missing, Malformed, Stale, Future].map(count).into() }
     }
 
-    pub(super) fn refuse(&self, error: SignatureError) -> Problem {
+    pub(super) fn refuse(&self, error: SignatureError, lines: &Lines) -> Problem {
         if let Some((_, count)) = self.counts.iter().find(|(counted, _)| *counted == error) {
             count.one();
         }
-        tracing::info!(provider = self.provider, reason = error.reason(), "a webhook was refused");
+        lines.refused(self.provider, error.reason());
         Problem::new(ErrorCode::InvalidArgument, error.reason(), error.to_string())
     }
 }

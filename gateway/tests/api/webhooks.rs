@@ -1,9 +1,12 @@
 //! Vendors' webhooks: bytes through, and an answer that the vendor acts on rightly.
 
+use std::sync::Arc;
+
 use http::{Method, StatusCode};
 use levqor_runtime::{
     clock::Clock,
     error::{ErrorCode, ServiceError, to_status},
+    testing::eventually,
 };
 use secrecy::SecretString;
 use serde_json::json;
@@ -12,7 +15,7 @@ use tonic::Status;
 
 use crate::{
     harness::{Answer, Mesh, mesh, mesh_with, send, service_tokens},
-    upstream::Reply,
+    upstream::{Gate, Reply},
 };
 
 const PATHS: [&str; 2] = ["/webhooks/stripe", "/api/webhooks/stripe/checkout-completed"];
@@ -216,4 +219,21 @@ async fn a_signature_that_is_missing_malformed_or_out_of_time_is_refused_before_
         assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains(reason), "{head}{answer}");
     }
     assert_eq!(mesh.upstream.count(), 0);
+}
+
+#[tokio::test]
+async fn a_webhook_whose_sender_hangs_up_keeps_its_permit_while_billing_works_on_it() {
+    let mesh = mesh_with(|config| config.max_concurrent_requests = 1).await;
+    let gate = Arc::new(Gate::default());
+    mesh.upstream.reply("IngestStripeEvent", [Reply::Gate(gate.clone())]);
+    tokio::select! {
+        _ = post(&mesh, PATHS[0], "{}") => panic!("the gate is closed"),
+        () = gate.entered.notified() => {}
+    }
+    for _ in 0..20 {
+        assert_eq!(post(&mesh, PATHS[0], "{}").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    }
+    gate.opened.notify_one();
+    let free = || async { (post(&mesh, PATHS[0], "{}").await.status == StatusCode::OK).then_some(()) };
+    eventually("the permit is free again", free).await;
 }

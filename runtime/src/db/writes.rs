@@ -42,9 +42,9 @@ impl Writes {
 /// The memory for sorting of the connection that probes, so that what is written below goes to the disk.
 pub(crate) const WORK_MEM: (&str, &str) = ("work_mem", "64kB");
 
-/// Writes a row that is there, and a temporary file of a megabyte: the row finds room in its page for long after the disk is full.
+/// Updates a row and writes a temporary file of a megabyte: updating one row succeeds even on a full disk, so a file is written too.
 pub(crate) async fn probe(conn: &mut PgConnection) -> Result<Writes, DbError> {
-    // Another replica that is at it at this moment tries for all.
+    // Skipped while another replica is probing.
     let row = "UPDATE runtime.write_probes SET probe_time = runtime.now() WHERE write_probe_id = \
                (SELECT write_probe_id FROM runtime.write_probes WHERE write_probe_id = 1 FOR UPDATE SKIP LOCKED)";
     let file = "SELECT count(*) FROM generate_series(1, 75000)";

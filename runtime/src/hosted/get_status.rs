@@ -40,7 +40,7 @@ pub(super) async fn get_status<S: Service>(
     let silent_for = hosted.readiness.asked_for().filter(|asked| *asked >= SILENCE);
     let mut checks = checks(measured, silent_for, hosted.chassis().clock.now());
     let answers = silent_for.is_none() && measured.is_some_and(|measured| measured.history.is_some());
-    // Absent where it cannot be measured: zeros would be a claim. Whoever asks must learn in time that the database is silent.
+    // Absent, not zero. The caller must get an answer before its timeout.
     let (backlog, by_the_clock) = if answers {
         tokio::join!(in_time(backlog(&hosted)), in_time(by_the_clock(&hosted)))
     } else {

@@ -96,7 +96,7 @@ impl Refusals {
         if said == 0 || now >= said + SAY_EVERY.as_secs() {
             self.said.store(now, Ordering::Relaxed);
             self.count.store(0, Ordering::Relaxed);
-            tracing::warn!(count, "connections were refused: there are too many, in all or of one address");
+            tracing::warn!(count, "connections were refused: the limit in total or per address is reached");
         }
     }
 }

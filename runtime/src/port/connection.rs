@@ -3,10 +3,11 @@
 use std::{convert::Infallible, pin::pin, time::Duration};
 
 use axum::body::Body;
+use http::{HeaderValue, header::CONNECTION};
+use hyper::service::service_fn;
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto,
-    service::TowerToHyperService,
 };
 use tokio::{
     net::TcpStream,
@@ -18,6 +19,7 @@ use super::{
     Arrival, Handler, Limits, MOST_HEAD_BYTES,
     requests::{Answer, Fate, Requests},
     stream::Watched,
+    streams::Streams,
     table::Seat,
 };
 
@@ -25,8 +27,8 @@ use super::{
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How long, on the way out, a client that has connected is given to ask.
 const FIRST_REQUEST_PATIENCE: Duration = Duration::from_secs(1);
-/// How long, on the way out, a connection may stay that was told to close and has nothing left to answer: a client that is
-/// well has closed it by then, or asked again what it had begun to ask.
+/// How long, on the way out, a connection may stay that was told to close and has nothing left to answer:
+/// a healthy client has closed it, or sent its request, by then.
 pub(crate) const GOODBYE_PATIENCE: Duration = Duration::from_secs(3);
 /// What an HTTP/2 stream holds of an answer that its client does not read.
 const MOST_UNSENT: usize = 64 << 10;
@@ -55,14 +57,20 @@ pub(super) async fn serve<H: Handler>(
     };
     let requests = seat.requests.clone();
     let asked = requests.clone();
-    let service = tower::service_fn(move |request: http::Request<_>| {
+    let service = service_fn(move |request: http::Request<_>| {
         let open = asked.begin();
         let answer = handler.answer(request.map(Body::new), arrival);
-        async move { Ok::<_, Infallible>(answer.await.map(|body| Answer::new(body, open))) }
+        async move {
+            let mut answer = answer.await;
+            if open.is_last(limits.age) {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(answer.map(|body| Answer::new(body, open)))
+        }
     });
-    let server = builder(&limits);
+    let server = builder(&limits, &requests);
     let stream = Watched::new(stream, requests.clone(), limits.unread);
-    let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let connection = server.serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let leave = async {
         stop.cancelled().await;
@@ -125,8 +133,8 @@ async fn fate(requests: &Requests, limits: &Limits) -> bool {
     }
 }
 
-fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
-    let mut server = auto::Builder::new(TokioExecutor::new());
+fn builder(limits: &Limits, requests: &Requests) -> auto::Builder<Streams> {
+    let mut server = auto::Builder::new(Streams::new(requests.clone(), limits.unread));
     let most = u32::try_from(MOST_HEAD_BYTES).unwrap_or(u32::MAX);
     // The time of a head, and of the rest between two, is ours to watch.
     server.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(MOST_HEAD_BYTES);

@@ -6,7 +6,10 @@ use super::MOST_HEAD_BYTES;
 /// A line that begins a connection of HTTP/2.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
-/// Somebody must not be answered: an attacker, or software that would understand another message than we do.
+/// The memory for a line that a connection keeps after a longer one.
+const KEPT_LINE_BYTES: usize = 256;
+
+/// The message is ambiguous and is refused with 400.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Malformed {
     /// Where, in the bytes that were given, the line begins that is wrong.
@@ -113,6 +116,7 @@ impl Framing {
             let taken = self.line(&line);
             self.line = line;
             self.line.clear();
+            self.line.shrink_to(KEPT_LINE_BYTES);
             return taken;
         }
         // A lone CR is found as soon as something follows it.
@@ -263,6 +267,15 @@ mod tests {
         ] {
             assert!(!is_taken(wrong), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_connection_does_not_keep_the_memory_of_a_long_line() {
+        let mut framing = Framing::new();
+        for piece in [GET, "a: ", &"b".repeat(MOST_HEAD_BYTES / 2), "\r\n", "\r\n"] {
+            assert_eq!(framing.follow(piece.as_bytes()), Ok(()));
+        }
+        assert!(framing.line.capacity() <= KEPT_LINE_BYTES, "{}", framing.line.capacity());
     }
 
     #[test]

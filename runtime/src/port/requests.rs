@@ -16,10 +16,8 @@ use super::Limits;
 
 /// How often the way out looks.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long a new connection, and a head that is coming, are left alone where another connection needs the place.
+/// A connection is not closed to make room before it has been idle, or its head incomplete, for this long.
 const YOUNG: Duration = Duration::from_millis(500);
-/// The limit of an unread answer is this many turns. An answer is given up two to three turns after it began to wait.
-const UNREAD_TURNS: u32 = 2;
 
 /// What a connection was asked, and how it goes on.
 struct Asked {
@@ -31,19 +29,35 @@ struct Asked {
     born: Instant,
     /// Since when no request is open.
     idle: Instant,
-    /// Answers that wait for their client to read, by the turn in which they began to: this one, and the two before it.
-    unread: [usize; 3],
-    turn: usize,
-    turned: Instant,
+    /// When the last request began.
+    begun: Instant,
+    /// Of the answer to the last request; in HTTP/1.1 there is no other.
+    answer: Unread,
+    /// An answer was given up, and no request has come since.
+    gave_up: bool,
+}
+
+/// Since when an answer waits for its client to read; `None` while it waits for us. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct Unread(Arc<Mutex<Option<Instant>>>);
+
+impl Unread {
+    pub(super) fn since(&self) -> Option<Instant> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, since: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
 }
 
 /// What is to become of a connection.
 pub(super) enum Fate {
     /// It stays; its fate is to be looked at again then.
     Stays(Instant),
-    /// It has no request, and nothing is lost with it.
+    /// It is closed gracefully, by HTTP/2's GOAWAY.
     Goodbye,
-    /// Its client keeps us waiting.
+    /// It is closed at once: its client keeps us waiting.
     Ends,
 }
 
@@ -61,9 +75,9 @@ impl Requests {
             head: None,
             born: now,
             idle: now,
-            unread: [0; 3],
-            turn: 0,
-            turned: now,
+            begun: now,
+            answer: Unread::default(),
+            gave_up: false,
         })))
     }
 
@@ -73,11 +87,25 @@ impl Requests {
 
     /// One more, until what this gives is dropped.
     pub(super) fn begin(&self) -> Open {
+        let answer = Unread::default();
         let mut asked = self.asked();
         asked.ever = true;
         asked.open += 1;
         asked.head = None;
-        Open { requests: self.clone(), unread: None }
+        asked.begun = Instant::now();
+        asked.answer = answer.clone();
+        asked.gave_up = false;
+        Open { requests: self.clone(), answer }
+    }
+
+    /// An answer is given up, as its client does not read it.
+    pub(super) fn give_up(&self) {
+        self.asked().gave_up = true;
+    }
+
+    /// Of the answer to the request that began last.
+    pub(super) fn last_answer(&self) -> Unread {
+        self.asked().answer.clone()
     }
 
     /// The client has sent something; afterwards it was in the middle of a head, or not.
@@ -87,40 +115,47 @@ impl Requests {
         asked.head = in_head.then(|| asked.head.unwrap_or_else(Instant::now));
     }
 
-    /// What is to become of the connection.
+    /// What is to become of the connection. Over HTTP/2 an unread answer is given up alone: see `streams`.
     pub(super) fn fate(&self, limits: &Limits) -> Fate {
         let now = Instant::now();
-        let mut asked = self.asked();
-        let turn = limits.unread / UNREAD_TURNS;
-        if now >= asked.turned + turn {
-            // The oldest turn is the one that comes round again.
-            let next = (asked.turn + 1) % asked.unread.len();
-            if asked.unread[next] > 0 {
-                return Fate::Ends;
+        let asked = self.asked();
+        // A head, an unread answer, or a time without a request, that begins later is over later.
+        let mut look = now + limits.head.min(limits.idle).min(limits.unread);
+        let mut is_over = |end: Instant| {
+            if end > now {
+                look = look.min(end);
             }
-            (asked.turn, asked.turned) = (next, now);
+            end <= now
+        };
+        let old = asked.born + limits.age;
+        let is_old = is_over(old);
+        if asked.http2 && is_old {
+            return Fate::Goodbye;
         }
-        let mut look = (asked.turned + turn).min(asked.born + limits.age);
-        if asked.born + limits.age <= now {
+        if asked.open == 0 && asked.gave_up {
+            // Nothing on this connection goes on.
             return Fate::Goodbye;
         }
         if asked.open == 0 {
             // A client that waits for an answer may send the next head before we read it.
-            let late = asked.head.map(|head| head.max(asked.idle) + limits.head);
-            let idle = asked.idle + limits.idle;
-            if late.is_some_and(|late| late <= now) {
+            let late = asked.head.is_some_and(|head| is_over(head.max(asked.idle) + limits.head));
+            if late {
                 return Fate::Ends;
             }
-            if idle <= now && asked.head.is_none() {
+            if asked.head.is_none() && is_over(asked.idle + limits.idle) {
                 return if asked.http2 { Fate::Goodbye } else { Fate::Ends };
             }
-            look = look.min(late.unwrap_or(idle));
+        } else if !asked.http2 {
+            let unread = asked.answer.since().is_some_and(|since| is_over(since + limits.unread));
+            let farewell = limits.farewell.filter(|_| is_old);
+            if unread || farewell.is_some_and(|patience| is_over(asked.begun.max(old) + patience)) {
+                return Fate::Ends;
+            }
         }
-        // A head, or a time without a request, that begins later is over later.
-        Fate::Stays(look.min(now + limits.head.min(limits.idle)))
+        Fate::Stays(look)
     }
 
-    /// Since when nothing would be lost with the connection; none where something would.
+    /// Since when the connection has had no request; `None` while it has one.
     pub(super) fn dispensable(&self) -> Option<Instant> {
         let asked = self.asked();
         let since = asked.head.unwrap_or(asked.idle);
@@ -153,46 +188,21 @@ impl Requests {
 /// One that is open.
 pub(super) struct Open {
     requests: Requests,
-    /// The turn in which its answer began to wait for the client.
-    unread: Option<usize>,
+    answer: Unread,
 }
 
 impl Open {
-    /// The answer waits for its client to read, or for us.
-    fn waits_for_client(&mut self, waits: bool) {
-        if waits == self.unread.is_some() {
-            return;
-        }
-        let mut asked = self.requests.asked();
-        if let Some(turn) = self.unread.take() {
-            asked.unread[turn] = asked.unread[turn].saturating_sub(1);
-        } else {
-            let turn = asked.turn;
-            asked.unread[turn] += 1;
-            self.unread = Some(turn);
-        }
-    }
-
-    /// The client has read something, and is to read more.
-    fn read_on(&mut self) {
-        let mut asked = self.requests.asked();
-        let turn = asked.turn;
-        if self.unread == Some(turn) {
-            return;
-        }
-        if let Some(before) = self.unread.replace(turn) {
-            asked.unread[before] = asked.unread[before].saturating_sub(1);
-        }
-        asked.unread[turn] += 1;
+    /// Whether the answer must tell the client to close the connection, which is older than this. An HTTP/1.1 connection that we
+    /// close ourselves, though it is idle, may already carry the next request, and that one would be lost.
+    pub(super) fn is_last(&self, age: Duration) -> bool {
+        let asked = self.requests.asked();
+        !asked.http2 && asked.born.elapsed() >= age
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
         let mut asked = self.requests.asked();
-        if let Some(turn) = self.unread {
-            asked.unread[turn] = asked.unread[turn].saturating_sub(1);
-        }
         asked.open = asked.open.saturating_sub(1);
         if asked.open == 0 {
             asked.idle = Instant::now();
@@ -208,9 +218,9 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    pub(super) fn new(body: Body, mut open: Open) -> Self {
+    pub(super) fn new(body: Body, open: Open) -> Self {
         // It is asked for when the client lets the connection write.
-        open.waits_for_client(true);
+        open.answer.set(Some(Instant::now()));
         Self { body, open }
     }
 }
@@ -226,8 +236,10 @@ impl http_body::Body for Answer {
         let this = &mut *self;
         let frame = Pin::new(&mut this.body).poll_frame(context);
         match &frame {
-            Poll::Pending => this.open.waits_for_client(false),
-            Poll::Ready(Some(Ok(_))) if !this.body.is_end_stream() => this.open.read_on(),
+            Poll::Pending => this.open.answer.set(None),
+            Poll::Ready(Some(Ok(_))) if !this.body.is_end_stream() => {
+                this.open.answer.set(Some(Instant::now()))
+            }
             Poll::Ready(_) => {}
         }
         frame

@@ -1,4 +1,4 @@
-//! The connections of a port: how many there are, of whom, and which one goes where a new one needs its place.
+//! The connections of a port: how many there are, of whom, and which is closed to make room for a new one.
 
 use std::{
     collections::HashMap,
@@ -31,7 +31,7 @@ struct Seats {
     next: u64,
     taken: HashMap<u64, Taken>,
     per_address: HashMap<IpAddr, usize>,
-    /// Since when no connection of these could be given up: of one address, or of all.
+    /// When the last search found no connection to close, per address (`None`: all).
     searched: HashMap<Option<IpAddr>, Instant>,
     reserved: HashMap<u64, Option<IpAddr>>,
 }

@@ -1,5 +1,4 @@
-//! Claims as RFC 7519 writes them. A claim that decides must have the right form; one that only tells something is read
-//! if it can be, and otherwise tells nothing.
+//! Claims as RFC 7519 writes them. Optional claims that cannot be read are ignored.
 
 use std::collections::BTreeSet;
 

@@ -40,6 +40,17 @@ impl Handler for Late {
     }
 }
 
+/// What comes until it holds this.
+async fn until_holds(stream: &mut TcpStream, wanted: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while !bytes.windows(wanted.len()).any(|window| window == wanted) {
+        let read = timeout(SOON, stream.read_buf(&mut bytes)).await;
+        let read = read.unwrap_or_else(|_| panic!("it is late: {bytes:?}")).expect("a connection");
+        assert!(read > 0, "it was closed: {bytes:?}");
+    }
+    bytes
+}
+
 /// A port with these limits, and what lets it answer.
 async fn start(limits: Limits) -> (SocketAddr, Arc<Notify>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -63,7 +74,8 @@ async fn until_closed(stream: &mut TcpStream, patience: Duration) -> Option<Vec<
 
 #[tokio::test]
 async fn an_open_stream_outlives_the_longest_age_of_a_connection_where_it_may_take_its_time() {
-    let (addr, told) = start(Limits { age: SHORT, farewell: None, ..Limits::internal() }).await;
+    let limits = Limits { age: SHORT, idle: 2 * SHORT, farewell: None, ..Limits::internal() };
+    let (addr, told) = start(limits).await;
     for bytes in [GET.to_vec(), [HTTP_2, HTTP_2_GET].concat()] {
         let mut stream = connect(addr, &bytes).await;
         assert!(until_closed(&mut stream, 5 * SHORT).await.is_none(), "it was cut off");
@@ -71,6 +83,52 @@ async fn an_open_stream_outlives_the_longest_age_of_a_connection_where_it_may_ta
         let end = until_closed(&mut stream, SOON).await.expect("it is closed after its answer");
         assert!(end.contains(&b'!'), "{end:?}");
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_grows_old_loses_no_request() {
+    const END: &[u8] = b"\r\n0\r\n\r\n";
+    const CLOSE: &[u8] = b"connection: close";
+    let (addr, told) = start(Limits { age: SHORT, ..Limits::internal() }).await;
+    let mut stream = connect(addr, b"").await;
+    assert!(
+        until_closed(&mut stream, 3 * SHORT).await.is_none(),
+        "it was closed while a request may be on its way"
+    );
+    for _ in 0..20 {
+        stream.write_all(GET).await.expect("sent");
+        told.notify_one();
+        let answer = until_holds(&mut stream, END).await;
+        if answer.windows(CLOSE.len()).any(|window| window == CLOSE) {
+            assert_eq!(
+                until_closed(&mut stream, SOON).await,
+                Some(Vec::new()),
+                "it is closed after its answer"
+            );
+            stream = connect(addr, b"").await;
+        }
+        assert!(until_closed(&mut stream, SHORT / 2).await.is_none(), "it was closed without a word");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_whose_answer_is_not_read_is_reset_and_the_others_of_its_connection_go_on() {
+    // Streams have a window of no byte at first.
+    const SETTINGS: &[u8] = b"\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0";
+    const RESET: &[u8] = b"\0\0\x04\x03\0\0\0\0\x01";
+    let get = |stream: u8| [b"\0\0\x03\x01\x05\0\0\0", &[stream][..], b"\x82\x86\x84"].concat();
+    let (addr, told) = start(Limits { unread: 3 * SHORT, ..Limits::internal() }).await;
+    let mut stream = connect(addr, &[&HTTP_2[..24], SETTINGS, &get(1)].concat()).await;
+    until_holds(&mut stream, b"\x01\x04\0\0\0\x01").await;
+    told.notify_one();
+    // The window of the third one is opened, so that we are the ones to wait for.
+    let window = b"\0\0\x04\x08\0\0\0\0\x03\0\0\x10\0";
+    stream.write_all(&[&get(3)[..], window].concat()).await.expect("sent");
+    let before = until_holds(&mut stream, RESET).await;
+    assert!(before.windows(9).all(|window| window != b"\0\0\x04\x03\0\0\0\0\x03"), "{before:?}");
+    assert!(until_closed(&mut stream, 5 * SHORT).await.is_none(), "strangers' requests were cut off");
+    told.notify_one();
+    until_holds(&mut stream, b"\0\0\x01\0\0\0\0\0\x03!").await;
 }
 
 #[tokio::test]

@@ -1,0 +1,57 @@
+//! The streams of an HTTP/2 connection: one whose answer is not read is given up alone, and the others go on.
+
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    task::Poll,
+    time::Duration,
+};
+
+use hyper::rt::Executor;
+use hyper_util::rt::TokioExecutor;
+use tokio::time::{Sleep, sleep_until};
+
+use super::requests::Requests;
+
+/// Runs the streams of one connection.
+#[derive(Clone)]
+pub(super) struct Streams {
+    tasks: TokioExecutor,
+    requests: Requests,
+    unread: Duration,
+}
+
+impl Streams {
+    /// A client may leave each answer unread for so long.
+    pub(super) fn new(requests: Requests, unread: Duration) -> Self {
+        Self { tasks: TokioExecutor::new(), requests, unread }
+    }
+}
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
+    fn execute(&self, stream: F) {
+        // The library calls the service, which begins a request, and then hands its stream over, before it does anything else.
+        let (answer, requests, unread) = (self.requests.last_answer(), self.requests.clone(), self.unread);
+        self.tasks.execute(async move {
+            let mut stream = pin!(stream);
+            let mut timer: Option<Pin<Box<Sleep>>> = None;
+            // A body is not polled while its client reads nothing, so it cannot end itself. A stream that is dropped is reset.
+            poll_fn(|context| {
+                if stream.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(());
+                }
+                let Some(since) = answer.since() else {
+                    timer = None;
+                    return Poll::Pending;
+                };
+                let end = since + unread;
+                let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
+                if timer.deadline() != end {
+                    timer.as_mut().reset(end);
+                }
+                timer.as_mut().poll(context).map(|()| requests.give_up())
+            })
+            .await;
+        });
+    }
+}
