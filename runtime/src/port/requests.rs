@@ -238,7 +238,7 @@ impl http_body::Body for Answer {
         match &frame {
             Poll::Pending => this.open.answer.set(None),
             Poll::Ready(Some(Ok(_))) if !this.body.is_end_stream() => {
-                this.open.answer.set(Some(Instant::now()))
+                this.open.answer.set(Some(Instant::now()));
             }
             Poll::Ready(_) => {}
         }
