@@ -30,7 +30,7 @@ use levqor_runtime::{
 };
 use prost::{Message, Name};
 use serde::Serialize;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tonic::Status;
 use tonic_types::StatusExt;
 
@@ -43,6 +43,8 @@ use crate::{
 
 /// How long vendors wait: Stripe does not say, Resend 15 seconds; well under what it is said to be.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an address that posts only forged webhooks waits for the refusal of those that are too many.
+const SUSPECT_DELAY: Duration = Duration::from_secs(5);
 
 /// The routes.
 pub(crate) fn routes(webhooks: Webhooks) -> Router {
@@ -128,7 +130,19 @@ impl Webhooks {
         let entrance = Entrance::of(&parts.extensions)?;
         let caller = entrance.caller();
         let turn = async || self.queue.turn(caller, deadline).await;
-        let early = if self.queue.is_suspect(caller) { Some(turn().await?) } else { None };
+        let early = if self.queue.is_suspect(caller) {
+            match turn().await {
+                Ok(turn) => Some(turn),
+                Err(refused) => {
+                    // Answered at once, it would only post the next one. The body goes first: nothing is kept for it meanwhile.
+                    drop(body);
+                    sleep(SUSPECT_DELAY).await;
+                    return Err(refused);
+                }
+            }
+        } else {
+            None
+        };
         let body = body::read(body, &parts.headers, entrance, deadline).await?;
         let turn = match early {
             Some(turn) => turn,

@@ -99,7 +99,8 @@ where
     }
 }
 
-/// Notes that a call was refused: one line a second for each reason, as anybody can ask any number of times.
+/// Notes that a call of nobody known was refused, such as a webhook with a forged signature: one line a second for each reason,
+/// as anybody can send any number of them.
 fn refused(service: &'static str, reason: &'static str) {
     static REFUSED: LazyLock<Summed<(&'static str, &'static str)>> = LazyLock::new(|| {
         Summed::new(Duration::from_secs(1), |reason, count| {
@@ -123,7 +124,8 @@ fn failure<Req: Message + Name, E: ServiceError>(service: &'static str, error: &
         tracing::Level::WARN => {
             tracing::warn!(error.message = %error, error = shown, reason, "the call failed");
         }
-        _ => refused(service, reason),
+        _ if code == ErrorCode::Unauthenticated => refused(service, reason),
+        _ => tracing::info!(reason, "the call was refused"),
     }
     to_status(service, error)
 }
