@@ -249,7 +249,7 @@ pub(crate) fn gateway(env: &Env) -> anyhow::Result<Gateway> {
     run.map(Gateway::Here).context("no mesh is running here: start `levqor up`, or set LEVQOR_URL")
 }
 
-/// Settings that are lists, separated by commas, of which the first is used.
+/// Comma-separated settings; the commands use the first value.
 const LISTS: [&str; 3] = ["LEVQOR_MESH_KEY", "STRIPE_WEBHOOK_SECRET", "RESEND_WEBHOOK_SECRET"];
 
 /// A secret, from the environment or made by `levqor up`; of a list, the one that is used.

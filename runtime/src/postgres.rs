@@ -41,7 +41,7 @@ const SUPERUSER: &str = "levqor";
 const MAX_SOCKET_DIR: usize = 107 - "/.s.PGSQL.5432.lock".len();
 /// How long a start may take: a server that crashed repeats what it wrote last.
 const START: Duration = Duration::from_mins(5);
-/// How long a start waits for the processes of a server that was killed: they end by themselves.
+/// How long a start waits for the child processes of a killed server to exit.
 const REMAINS: Duration = Duration::from_secs(15);
 /// How long a server may take to end its sessions and to write everything down, and then to end at once.
 const STOP: Duration = Duration::from_secs(45);
@@ -113,7 +113,7 @@ pub enum PostgresError {
         /// Why.
         source: io::Error,
     },
-    /// Whoever wanted it started has changed their mind.
+    /// The start was cancelled.
     #[error("the start was given up")]
     GivenUp,
 }
@@ -240,7 +240,7 @@ impl Cluster {
         if self.throw_away {
             postgres.args(["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]);
         }
-        // No server runs here, so a number in `postmaster.pid` is nobody's of ours. PostgreSQL itself would take any process
+        // No server runs here, so the pid in `postmaster.pid` belongs to no process of ours. PostgreSQL itself would take any process
         // with that number for its own, unless it is told that this is a coincidence.
         if let Some(stale) = server::number(&data) {
             postgres.env("PG_GRANDPARENT_PID", stale.as_raw_pid().to_string());

@@ -15,7 +15,7 @@ pub fn check(descriptor: &MessageDescriptor, encoded: &[u8]) -> Result<(), Inval
     }
     match DynamicMessage::decode(descriptor.clone(), encoded) {
         Ok(message) => check_message(&message),
-        // Whoever decodes it next will say so.
+        // The RPC decodes it next, and refuses it.
         Err(_) => Ok(()),
     }
 }

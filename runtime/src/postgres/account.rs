@@ -1,4 +1,4 @@
-//! The user that PostgreSQL runs as where root starts it, and the way of a whole process from root to that user.
+//! The user that PostgreSQL runs as where root starts it, and how the process drops from root to that user.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -26,7 +26,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// Who PostgreSQL runs as; none where this process is not root, and PostgreSQL runs as the same user.
+    /// Who PostgreSQL runs as; none if this process is not root: PostgreSQL then runs as the same user.
     pub fn choose() -> Result<Option<Self>, PostgresError> {
         if !nix::unistd::geteuid().is_root() {
             return Ok(None);

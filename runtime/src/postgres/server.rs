@@ -94,7 +94,7 @@ impl Server {
         // A thread of its own, which nobody waits for at the end of the process.
         thread::spawn(move || {
             if self.wait(None) {
-                // Whoever asked may not want to know any more.
+                // The receiver may be gone.
                 let _ = tell.send(());
             }
         });
@@ -120,7 +120,7 @@ fn lines(data: &Path) -> Option<Lines> {
     Some(Lines { pid: number.and_then(Pid::from_raw), phase })
 }
 
-/// The number in `postmaster.pid`, whoever has it now.
+/// The number in `postmaster.pid`. Another process may have it now.
 pub(super) fn number(data: &Path) -> Option<Pid> {
     lines(data).and_then(|lines| lines.pid)
 }
