@@ -30,7 +30,10 @@ use levqor_runtime::{
 };
 use prost::{Message, Name};
 use serde::Serialize;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep},
+};
 use tonic::Status;
 use tonic_types::StatusExt;
 
@@ -45,6 +48,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long an address that posts only forged webhooks waits for the refusal of those that are too many.
 const SUSPECT_DELAY: Duration = Duration::from_secs(5);
+/// How many such refusals wait at once.
+static DELAYED: Semaphore = Semaphore::const_new(1024);
 
 /// The routes.
 pub(crate) fn routes(webhooks: Webhooks) -> Router {
@@ -136,7 +141,10 @@ impl Webhooks {
                 Err(refused) => {
                     // Answered at once, it would only post the next one. The body goes first: nothing is kept for it meanwhile.
                     drop(body);
-                    sleep(SUSPECT_DELAY).await;
+                    // Only so many wait: over HTTP/2 one address could have tens of thousands of heads kept.
+                    if let Ok(_permit) = DELAYED.try_acquire() {
+                        sleep(SUSPECT_DELAY).await;
+                    }
                     return Err(refused);
                 }
             }
