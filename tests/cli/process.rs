@@ -53,7 +53,12 @@ impl Drop for Folder {
 
 /// The binary with this data directory, any free port, and nothing else from the environment.
 pub(crate) fn levqor(data: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_levqor"));
+    of_program(Path::new(env!("CARGO_BIN_EXE_levqor")), data, arguments)
+}
+
+/// The same of a copy of the binary that is somewhere else.
+pub(crate) fn of_program(program: &Path, data: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
     command.args(arguments).env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
     command.env("LEVQOR_DATA_DIR", data).env("LEVQOR_HTTP_ADDR", "127.0.0.1:0");
     command
