@@ -267,7 +267,7 @@ pub(crate) async fn purge_dead(conn: &mut PgConnection, limit: i64) -> Result<u6
              LIMIT $1
              FOR UPDATE SKIP LOCKED
          )
-         DELETE FROM runtime.work USING old WHERE work.work_id = old.work_id",
+         DELETE FROM runtime.work USING old WHERE work.work_id = ANY (ARRAY[old.work_id])",
         limit,
     )
     .execute(conn)
