@@ -33,6 +33,18 @@ use crate::{
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// How long to wait for a connection.
 const ACQUIRE: Duration = Duration::from_secs(3);
+/// How statements are planned that claim or settle work. Their tables are empty whenever all work is done, where a plan that reads
+/// the whole table costs nothing. PostgreSQL keeps that plan until it next analyses the table, and a backlog may come before.
+/// With these settings it finds rows by an index, whatever it knows of the table. Without `jit` off, the price of what is off
+/// would make it compile such a plan before it runs. A join by a key is written `t.key = ANY (ARRAY[other.key])` in these
+/// statements: after `=` PostgreSQL may read the whole index of the key in its order. `tests/plans.rs` finds where that is forgotten.
+const BY_INDEX: [(&str, &str); 5] = [
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+];
 
 /// A database's address, `postgres://user:password@host/database`. Its `Debug` shows nothing.
 #[derive(Clone)]
@@ -77,23 +89,9 @@ impl DatabaseUrl {
         &self.0
     }
 
-    /// For connections that are kept, under this name. PostgreSQL keeps plans until it next analyses their tables, and may have
-    /// made them while those were empty, where reading all of a table costs least. What is left finds rows by an index, in its
-    /// order, and costs the same in a heap that came since.
-    ///
-    /// Two habits belong to it, and `tests/plans.rs` finds where they are forgotten. An index for a list ends with the list's
-    /// time, and not with the key that orders rows of one time: in an empty table it costs no more to look for a key there,
-    /// where that narrows nothing, than in the key's own index. And a join by a key is written
-    /// `t.key = ANY (ARRAY[other.key])`: after `=` PostgreSQL may read all of the key's index, whose order could serve a merge.
+    /// The options of a connection under this name.
     pub(crate) fn options_of(&self, name: &str) -> PgConnectOptions {
-        self.0.clone().application_name(&format!("levqor-{name}")).options([
-            ("enable_seqscan", "off"),
-            ("enable_bitmapscan", "off"),
-            ("enable_hashjoin", "off"),
-            ("enable_mergejoin", "off"),
-            // Where there is no other way, what is off is priced so high that it would be compiled before it runs.
-            ("jit", "off"),
-        ])
+        self.0.clone().application_name(&format!("levqor-{name}"))
     }
 }
 
@@ -239,9 +237,9 @@ impl Db {
         }))
     }
 
-    /// A connection beside the pool, for whoever keeps one.
+    /// A connection beside the pool, for shared commits: they repeat one statement, which may settle work.
     pub(crate) async fn connect(&self) -> Result<PgConnection, DbError> {
-        let options = self.pool.connect_options();
+        let options = (*self.pool.connect_options()).clone().options(BY_INDEX);
         let connected = timeout(ACQUIRE, PgConnection::connect_with(&options)).await;
         Ok(connected.unwrap_or(Err(sqlx::Error::PoolTimedOut))?)
     }
@@ -249,15 +247,24 @@ impl Db {
     /// Begins a transaction. sqlx's own `begin` must not be dropped half way: the connection would go back to the pool
     /// inside an open transaction. Here it rolls back before it goes back, whoever hangs up and when.
     pub async fn begin(&self) -> Result<Tx, DbError> {
+        self.begin_with(&[]).await
+    }
+
+    /// Begins a transaction that claims or settles work: its statements find rows by an index.
+    pub async fn begin_work(&self) -> Result<Tx, DbError> {
+        self.begin_with(&BY_INDEX).await
+    }
+
+    async fn begin_with(&self, settings: &[(&'static str, &'static str)]) -> Result<Tx, DbError> {
         let mut inner = self.acquire().await?;
-        inner.begin().await?;
+        inner.begin(settings).await?;
         Ok(Tx { inner, wakes: self.wakes.clone(), defers: false, told: Vec::new(), now: None })
     }
 
     /// Begins a transaction to read a page of a list in, and to write what its reader claims by that.
     pub async fn begin_list(&self) -> Result<ListTx, DbError> {
         let mut inner = self.acquire().await?;
-        inner.begin_planning().await?;
+        inner.begin(&[("plan_cache_mode", "force_custom_plan")]).await?;
         Ok(ListTx(inner))
     }
 }

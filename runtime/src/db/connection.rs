@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{PgConnection, Postgres, pool::PoolConnection};
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, pool::PoolConnection};
 use tokio::{runtime::Handle, task_local, time::timeout};
 
 /// How long a connection may take to roll back, and to show that it lives, when it is given back.
@@ -36,17 +36,15 @@ impl Conn {
         Self { inner, in_transaction: false }
     }
 
-    /// Begins a transaction. It ends with the connection's drop, if not before.
-    pub(super) async fn begin(&mut self) -> Result<(), sqlx::Error> {
+    /// Begins a transaction with these settings of PostgreSQL, in one round trip. It ends with the connection's drop, if not before.
+    pub(super) async fn begin(
+        &mut self,
+        settings: &[(&'static str, &'static str)],
+    ) -> Result<(), sqlx::Error> {
         self.in_transaction = true;
-        sqlx::raw_sql("BEGIN").execute(&mut **self).await.map(|_| ())
-    }
-
-    /// Begins one whose statements are planned for the values that they have.
-    pub(super) async fn begin_planning(&mut self) -> Result<(), sqlx::Error> {
-        self.in_transaction = true;
-        let begin = "BEGIN; SET LOCAL plan_cache_mode = force_custom_plan";
-        sqlx::raw_sql(begin).execute(&mut **self).await.map(|_| ())
+        let settings = settings.iter().map(|(name, value)| format!("; SET LOCAL {name} = {value}"));
+        let begin = format!("BEGIN{}", settings.collect::<String>());
+        sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut **self).await.map(|_| ())
     }
 
     /// Commits it.

@@ -31,6 +31,9 @@ pub enum MigrationError {
     /// A migration failed, or history and files disagree.
     #[error("a migration failed")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The tables could not be analysed after the migrations.
+    #[error("the tables could not be analysed")]
+    Analyse(#[source] sqlx::Error),
 }
 
 /// Brings a database up to the binary. Replicas that try at once wait for each other.
@@ -38,6 +41,8 @@ pub async fn migrate(url: &DatabaseUrl, service: &Migrator) -> Result<(), Migrat
     let mut conn = PgConnection::connect_with(url.options()).await.map_err(MigrationError::Connect)?;
     RUNTIME.run(&mut conn).await?;
     service.run(&mut conn).await?;
+    // A migration may have filled a column or made an index: the planner is to know.
+    sqlx::raw_sql("ANALYZE").execute(&mut conn).await.map_err(MigrationError::Analyse)?;
     conn.close().await.map_err(MigrationError::Connect)
 }
 

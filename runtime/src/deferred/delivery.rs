@@ -145,8 +145,9 @@ impl<S: Service> Delivery<S> {
     }
 
     async fn put_off(&self, call: &Claimed, delay: TimeDelta, failure: &str) -> Result<bool, DbError> {
-        let mut conn = self.chassis.db.acquire().await?;
-        let held = store::settle_retry(&mut conn, call, delay.as_seconds_f64(), failure).await?;
+        let mut tx = self.chassis.db.begin_work().await?;
+        let held = store::settle_retry(&mut tx, call, delay.as_seconds_f64(), failure).await?;
+        tx.commit().await?;
         FailPoint::DeferredPutOff.reached();
         self.counts.settled(call, Outcome::Retry, held);
         if held {
@@ -157,7 +158,7 @@ impl<S: Service> Delivery<S> {
     }
 
     async fn give_up(&self, call: &Claimed, failure: &str) -> Result<bool, DbError> {
-        let mut tx = self.chassis.db.begin().await?;
+        let mut tx = self.chassis.db.begin_work().await?;
         let held = store::settle_dead(&mut tx, call, failure).await?;
         if held {
             let (rpc, request, attempts) = (&call.rpc, &call.request, call.attempts);
@@ -208,9 +209,13 @@ impl<S: Service> Source for Delivery<S> {
 
     async fn claim(&self, limit: i64) -> Result<Vec<Taken>, DbError> {
         let places = store::Places { most: MOST_PER_TARGET, left: self.places.left() };
-        let mut conn = self.chassis.db.acquire().await?;
+        let mut tx = self.chassis.db.begin_work().await?;
         let drawn = self.fences.draw();
-        let claimed = store::claim(&mut conn, limit, LEASE.as_secs_f64(), &places, &drawn).await;
+        let claimed = async {
+            let claimed = store::claim(&mut tx, limit, LEASE.as_secs_f64(), &places, &drawn).await?;
+            tx.commit().await.map(|()| claimed)
+        };
+        let claimed = claimed.await;
         let claimed = drawn.answered(claimed)?;
         // All at once, so that none is left without its place if we are stopped here.
         let taken: Vec<_> =

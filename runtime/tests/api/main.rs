@@ -12,6 +12,7 @@ mod jwks;
 mod migration;
 mod mistakes;
 mod packets;
+mod planner;
 mod port;
 mod probe;
 mod schedule;

@@ -31,7 +31,6 @@ use levqor_runtime::{
     work::{self, Fences, Source},
 };
 use look::Seen;
-use sqlx::PgConnection;
 use tokio::sync::Notify;
 use tracing::{Instrument, Span};
 
@@ -93,20 +92,22 @@ impl Journal {
 
     /// Takes up events that were ignored and that this process handles: an older version did not handle their type, or a
     /// setting named the wrong mode.
-    async fn take_up_ignored(&self, conn: &mut PgConnection) -> Result<(), DbError> {
+    async fn take_up_ignored(&self) -> Result<(), DbError> {
         let now = self.billing.chassis().clock.now().timestamp();
         if now.abs_diff(self.looked.load(Ordering::Relaxed)) < LOOK_AGAIN_SECONDS {
             return Ok(());
         }
         let without_bodies = self.billing.stripe.is_some();
         let types = &SessionEvent::TYPES;
-        let of_type = events::take_up_heeded(conn, types, without_bodies, ASIDE).await?;
+        let mut tx = self.db().begin_work().await?;
+        let of_type = events::take_up_heeded(&mut tx, types, without_bodies, ASIDE).await?;
+        let livemodes = self.billing.acts_on.livemodes();
+        let of_mode = events::take_up_of_modes(&mut tx, types, livemodes, without_bodies, ASIDE).await?;
+        tx.commit().await?;
         if of_type > 0 {
             FailPoint::JournalTakenUp.reached();
             tracing::info!(taken_up = of_type, "Stripe events that an older version laid aside are taken up");
         }
-        let livemodes = self.billing.acts_on.livemodes();
-        let of_mode = events::take_up_of_modes(conn, types, livemodes, without_bodies, ASIDE).await?;
         if of_mode > 0 {
             tracing::info!(
                 taken_up = of_mode,
@@ -121,11 +122,13 @@ impl Journal {
 
     /// Lays aside what nothing follows from, once some of it was seen: it was replayed, or left pending by a version that
     /// heeds more than this one. There may be much of it, and what something follows from waits behind it.
-    async fn lay_aside(&self, conn: &mut PgConnection) -> Result<(), DbError> {
+    async fn lay_aside(&self) -> Result<(), DbError> {
         if !self.unheeded.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
-        let laid_aside = events::lay_aside(conn, &SessionEvent::TYPES, ASIDE).await?;
+        let mut tx = self.db().begin_work().await?;
+        let laid_aside = events::lay_aside(&mut tx, &SessionEvent::TYPES, ASIDE).await?;
+        tx.commit().await?;
         if laid_aside > 0 {
             FailPoint::JournalLaidAside.reached();
             self.billing.metrics.judged(State::Unheeded, laid_aside);
@@ -139,8 +142,8 @@ impl Journal {
     /// The due events of the lease's key, or one of them.
     async fn load(&self, lease: &Lease, only: Option<i64>) -> Result<Vec<Task>, DbError> {
         let with_bodies = self.billing.stripe.is_none();
-        let mut conn = self.db().acquire().await?;
-        let events = events::pending(&mut conn, &lease.key, only, with_bodies, BATCH).await?;
+        let mut tx = self.db().begin_work().await?;
+        let events = events::pending(&mut tx, &lease.key, only, with_bodies, BATCH).await?;
         let task = |event: Pending| {
             let span = telemetry::resumed_span(Billing::NAME, "process Stripe event", &event.trace_parent);
             Task { event, span }
@@ -175,7 +178,7 @@ impl Journal {
     /// Counts a try of the event of the key that is due for longest; the event's sequence number, unless that was the last
     /// try. What nothing follows from is laid aside before, unread, since that may be what takes the worker with it.
     async fn charge(&self, lease: &Lease) -> Result<Option<i64>, DbError> {
-        let mut tx = self.db().begin().await?;
+        let mut tx = self.db().begin_work().await?;
         if !leases::hold(&mut tx, lease).await? {
             return Ok(None);
         }
@@ -212,7 +215,7 @@ impl Journal {
     /// Lets follow what was seen, settles the events and, after the last of the key, gives it free: all of it, or nothing
     /// where the lease was lost.
     async fn settle(&self, lease: &Lease, tasks: &[Task], seen: &[Seen], last: bool) -> Result<(), DbError> {
-        let mut tx = self.db().begin().await?;
+        let mut tx = self.db().begin_work().await?;
         if !leases::hold(&mut tx, lease).await? {
             tracing::info!("the lease on a Stripe customer or object was lost; nothing is changed");
             return Ok(());
@@ -332,11 +335,15 @@ impl Source for Journal {
     }
 
     async fn claim(&self, limit: i64) -> Result<Vec<Lease>, DbError> {
-        let mut conn = self.db().acquire().await?;
-        self.take_up_ignored(&mut conn).await?;
-        self.lay_aside(&mut conn).await?;
+        self.take_up_ignored().await?;
+        self.lay_aside().await?;
+        let mut tx = self.db().begin_work().await?;
         let drawn = self.fences.draw();
-        let claimed = leases::claim(&mut conn, limit, &drawn).await;
+        let claimed = async {
+            let claimed = leases::claim(&mut tx, limit, &drawn).await?;
+            tx.commit().await.map(|()| claimed)
+        };
+        let claimed = claimed.await;
         drawn.answered(claimed)
     }
 

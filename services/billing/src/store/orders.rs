@@ -117,7 +117,7 @@ pub(crate) async fn claim(conn: &mut PgConnection, scope: &Scope) -> Result<(), 
              FOR UPDATE SKIP LOCKED
          )
          UPDATE orders SET owner_sub = $1
-         FROM theirs WHERE orders.order_id = ANY (ARRAY[theirs.order_id])",
+         FROM theirs WHERE orders.order_id = theirs.order_id",
         sub,
         email,
     )

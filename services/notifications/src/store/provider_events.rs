@@ -222,7 +222,7 @@ pub(crate) async fn stop_waiting(
              FOR UPDATE SKIP LOCKED
          )
          UPDATE provider_events AS event SET state = 'UNMATCHED', settle_time = runtime.now()
-         FROM waiting WHERE event.provider_event_id = ANY (ARRAY[waiting.provider_event_id])
+         FROM waiting WHERE event.provider_event_id = waiting.provider_event_id
          RETURNING event.type",
         before,
         limit,

@@ -29,7 +29,7 @@ pub(crate) async fn purge(conn: &mut PgConnection, age: TimeDelta, limit: i64) -
          )
          UPDATE stripe_events AS event
          SET body = NULL
-         FROM old WHERE event.event_id = ANY (ARRAY[old.event_id])",
+         FROM old WHERE event.event_id = old.event_id",
         before,
         limit,
     )
@@ -54,7 +54,7 @@ pub(crate) async fn purge_quarantined(
          )
          UPDATE stripe_events AS event
          SET body = NULL
-         FROM old WHERE event.event_id = ANY (ARRAY[old.event_id])",
+         FROM old WHERE event.event_id = old.event_id",
         before,
         limit,
     )

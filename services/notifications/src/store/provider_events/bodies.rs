@@ -27,7 +27,7 @@ pub(crate) async fn purge(conn: &mut PgConnection, age: TimeDelta, limit: i64) -
              FOR UPDATE SKIP LOCKED
          )
          UPDATE provider_events AS event SET body = NULL
-         FROM old WHERE event.provider_event_id = ANY (ARRAY[old.provider_event_id])",
+         FROM old WHERE event.provider_event_id = old.provider_event_id",
         before,
         limit,
     )
@@ -53,7 +53,7 @@ pub(crate) async fn purge_unsettled(
              FOR UPDATE SKIP LOCKED
          )
          UPDATE provider_events AS event SET body = NULL
-         FROM old WHERE event.provider_event_id = ANY (ARRAY[old.provider_event_id])",
+         FROM old WHERE event.provider_event_id = old.provider_event_id",
         before,
         limit,
     )
