@@ -28,12 +28,13 @@ use axum::{
 };
 use levqor_runtime::{
     access::Methods,
-    client::{Background, Channels},
+    client::Channels,
     clock::Clock,
     lifecycle::Readiness,
     metrics::Metrics,
     port::Limits,
     service::Capability,
+    tasks::Background,
     telemetry,
     token::{ServiceTokens, UserTokens},
 };
@@ -146,7 +147,7 @@ pub fn start_on(
     let shown = health.capabilities.clone();
     metrics.capabilities(move || shown.iter().cloned().chain(telemetry::capabilities()).collect());
     let routes = health::routes(health)
-        .merge(webhooks::routes(Webhooks::new(channels, tokens, clock, &metrics)))
+        .merge(webhooks::routes(Webhooks::new(&channels, &background, tokens, clock, &metrics)))
         .route_layer(middleware::from_fn(name_span))
         .method_not_allowed_fallback(async || Problem::method_not_allowed(None))
         .fallback_service(Router::new().fallback(transcode::serve).with_state(transcoder));

@@ -8,13 +8,13 @@ use std::{
 
 use axum::{body::Body, extract::Request, response::Response};
 use levqor_runtime::{
-    chassis::Tasks,
-    client::Background,
     lifecycle::Readiness,
     metrics::Metrics,
     port::{self, Arrival, Handler, Limits},
+    run::drain,
+    tasks::{Background, Tasks},
 };
-use tokio::{net::TcpListener, time::timeout};
+use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{edge::Edge, peer::TrustedProxies};
@@ -98,12 +98,9 @@ impl Running {
     /// Ends without failing a request: says that it is not ready, waits so long for that to be noticed, takes no more
     /// connections, and returns when every request that was taken is answered.
     pub async fn drain(self, lameduck: Duration) {
-        self.readiness.set_draining();
-        tokio::time::sleep(lameduck).await;
+        drain::announce(&self.readiness, lameduck, async {}).await;
         self.stop.disarm().cancel();
         // A client that does not read its answer must not keep the process alive.
-        if timeout(DRAIN_PATIENCE, self.tasks.finish()).await.is_err() {
-            tracing::warn!("the drain timed out; open connections were closed");
-        }
+        drain::finish("connections", DRAIN_PATIENCE, self.tasks.finish()).await;
     }
 }

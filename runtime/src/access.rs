@@ -1,14 +1,18 @@
 //! What each RPC says about itself in the protos, and the one decision that follows from it: may this caller call?
 
+mod personal;
+
 use std::{collections::HashMap, sync::LazyLock};
 
 use prost_reflect::{DescriptorPool, DynamicMessage, ExtensionDescriptor, MethodDescriptor, Value};
 
 use crate::{
-    audit::reads,
-    context::{Actor, Role},
+    actor::{Actor, Role},
     error::{ErrorCode, ServiceError},
 };
+
+use self::personal::is_personal;
+pub(crate) use self::personal::{PersonalOptions, is_open};
 
 /// Who may call an RPC.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -283,7 +287,7 @@ impl MethodOptions {
         };
         let rpc = format!("{}/{}", descriptor.parent_service().full_name(), descriptor.name());
         let path = http::uri::PathAndQuery::try_from(format!("/{rpc}")).ok()?;
-        let shows_personal_data = reads::is_personal(&descriptor.output());
+        let shows_personal_data = is_personal(&descriptor.output());
         Some(Method { rpc, path, access, host, key, repeat, rate, shows_personal_data, descriptor })
     }
 }
@@ -309,7 +313,7 @@ fn read_access(access: &DynamicMessage) -> Option<Access> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::context::User;
+    use crate::actor::User;
 
     fn method(name: &str) -> &'static Method {
         methods().iter().find(|method| method.rpc.ends_with(name)).expect(name)

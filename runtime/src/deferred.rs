@@ -3,13 +3,15 @@
 
 mod count;
 mod delivery;
+mod given_up;
 mod places;
 pub(crate) mod store;
 
 use chrono::{DateTime, Utc};
 use prost::{Message, Name};
 
-pub use delivery::Delivery;
+pub(crate) use self::given_up::OnGivenUp;
+pub use self::{delivery::Delivery, given_up::GivenUp};
 
 use crate::{
     access::{self, KeyRule, Repeat},

@@ -15,6 +15,7 @@ mod metrics;
 mod otlp;
 mod panics;
 mod pipeline;
+mod process;
 mod record;
 mod resource;
 mod sampling;
@@ -36,12 +37,11 @@ use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData};
 use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 pub use config::{Otlp, TelemetryConfig};
-pub(crate) use context::{carried, inject, place};
+pub(crate) use context::{carried, inject};
 pub use context::{
     continue_trace, current_trace_parent, inject_current, passed_on, rename, trace_id_of, trace_response,
 };
 pub use fields::{OF_EVENTS, OF_SPANS};
-pub(crate) use resource::resource;
 pub use sampling::Port;
 pub(crate) use spans::{
     DeferredCall, deferred_span, record_called, record_served, rpc_client_span, rpc_server_span,
@@ -62,9 +62,9 @@ use self::{
     sampling::Sampling,
 };
 use crate::{
-    metrics::Metrics,
+    capability::{Capability, CapabilityState},
+    metrics::{Metrics, find_traces},
     redact,
-    service::{Capability, CapabilityState},
 };
 
 /// How long the end of the process waits for what was not sent yet.
@@ -151,19 +151,14 @@ pub fn capabilities() -> Vec<Capability> {
 }
 
 /// Exports these metrics too, from now until the process ends, if it exports.
-pub(crate) fn export(metrics: &Metrics) {
+fn export(metrics: &Metrics) {
     if let Some(outlets) = OUTLETS.get().filter(|outlets| outlets.metrics.is_some()) {
         outlets.sources.add(metrics);
     }
 }
 
-/// Whether there are traces that somebody could look up.
-pub(crate) fn records_traces() -> bool {
-    OUTLETS.get().is_some_and(|outlets| outlets.traces.is_some())
-}
-
 /// What became of what was exported, by signal; none of what is off.
-pub(crate) fn exports() -> impl Iterator<Item = (&'static str, Counts)> {
+fn exports() -> impl Iterator<Item = (&'static str, Counts)> {
     let counts = OUTLETS.get().map(|outlets| {
         [
             ("traces", outlets.traces.as_ref().map(Queue::counts)),
@@ -250,6 +245,10 @@ pub fn init(config: &TelemetryConfig, service: &'static str) -> TelemetryGuard {
 }
 
 fn install(config: &TelemetryConfig, provider: &SdkTracerProvider, told: &Arc<Told>) {
+    let exports_traces = OUTLETS.get().is_some_and(|outlets| outlets.traces.is_some());
+    if exports_traces {
+        find_traces(context::place);
+    }
     // Events are log records with the trace's id, not events of spans: one place, one redaction.
     let spans = tracing_opentelemetry::layer()
         .with_tracer(traces::tracer(provider))
@@ -260,7 +259,7 @@ fn install(config: &TelemetryConfig, provider: &SdkTracerProvider, told: &Arc<To
         .with_context_activation(false);
     // Where nothing is exported, nobody listens to statements either.
     let statements =
-        records_traces().then(|| statements::statements(traces::tracer(provider), Arc::clone(told)));
+        exports_traces.then(|| statements::statements(traces::tracer(provider), Arc::clone(told)));
     let errors = told.sentry.is_some().then(|| layers::errors(Arc::clone(told)));
     // Fails only where a subscriber is installed already, as in a test binary.
     let _ = tracing_subscriber::registry()

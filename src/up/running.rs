@@ -9,7 +9,8 @@ use levqor_runtime::{
     access,
     clock::Clock,
     db::migrations,
-    metrics::{Exposition, Metrics},
+    exposition::Exposition,
+    metrics::Metrics,
     run::{self, ServiceConfig},
     service::Service,
 };

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use levqor_runtime::{
     access,
     metrics::{self, Definition, Values},
+    refusals, webhook,
 };
 
 /// Labels with the values that they can have, where those are known.
@@ -18,6 +19,8 @@ pub(crate) struct Catalogue(BTreeMap<String, Labels>);
 pub(crate) fn definitions() -> Vec<&'static Definition> {
     let all = [
         metrics::chassis::ALL,
+        refusals::METRICS,
+        webhook::METRICS,
         levqor_gateway::metrics::ALL,
         levqor_billing::metrics::ALL,
         levqor_notifications::metrics::ALL,

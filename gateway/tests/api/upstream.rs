@@ -27,8 +27,8 @@ use levqor_proto::runtime::v1::{
     tunnel_service_server::{TunnelService, TunnelServiceServer},
 };
 use levqor_runtime::{
-    chassis::Tasks,
     server::{self, OpenCalls},
+    tasks::Tasks,
 };
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, SerializeOptions};

@@ -15,6 +15,7 @@ use tracing::{Instrument, Span};
 
 use super::{
     count::{Counts, Outcome},
+    given_up::{GivenUp, OnGivenUp},
     places::{self, MOST_PER_TARGET, Place, Places, SEVERAL},
     store::{self, Claim, Claimed},
 };
@@ -25,7 +26,6 @@ use crate::{
     db::DbError,
     error::{ErrorCode, ServiceError},
     fail_point::FailPoint,
-    service::{GivenUp, Service},
     shared_commit::{BatchWrite, NotWritten, SharedCommit},
     telemetry::{self, DeferredCall},
     work::{self, Fences, LEASE, MAX_ATTEMPTS, Source, TRY_TIMEOUT},
@@ -37,9 +37,9 @@ const MOST_ASKED: TimeDelta = TimeDelta::hours(6);
 const SETTLE_AGAIN: Duration = Duration::from_millis(250);
 
 /// The source of a service's deferred calls.
-pub struct Delivery<S> {
-    service: Arc<S>,
+pub struct Delivery {
     chassis: Chassis,
+    on_given_up: OnGivenUp,
     fences: Fences,
     places: Places,
     done: SharedCommit<Done>,
@@ -70,14 +70,14 @@ impl BatchWrite for Done {
     }
 }
 
-impl<S: Service> Delivery<S> {
-    /// Delivers what this service deferred.
+impl Delivery {
+    /// Delivers what the service of this chassis deferred.
     #[must_use]
-    pub fn new(service: Arc<S>, chassis: Chassis) -> Self {
+    pub(crate) fn new(chassis: Chassis, on_given_up: OnGivenUp) -> Self {
         let done = SharedCommit::new(&chassis.db, Done);
         let counts = Counts::new(&chassis.metrics);
         let places = Places::new(Arc::clone(&chassis.wakes.deferred));
-        Self { service, chassis, fences: Fences::default(), places, done, counts }
+        Self { chassis, on_given_up, fences: Fences::default(), places, done, counts }
     }
 
     async fn call(&self, call: &Claimed) -> Result<(), Status> {
@@ -161,7 +161,7 @@ impl<S: Service> Delivery<S> {
         let held = store::settle_dead(&mut tx, call, failure).await?;
         if held {
             let (rpc, request, attempts) = (&call.rpc, &call.request, call.attempts);
-            self.service.gave_up(&mut tx, &GivenUp { rpc, request, attempts, failure }).await?;
+            (self.on_given_up)(&mut tx, &GivenUp { rpc, request, attempts, failure }).await?;
         }
         tx.commit().await?;
         self.counts.settled(call, Outcome::Dead, held);
@@ -187,7 +187,7 @@ impl<S: Service> Delivery<S> {
     }
 }
 
-impl<S: Service> Source for Delivery<S> {
+impl Source for Delivery {
     type Item = Taken;
 
     fn name(&self) -> &'static str {

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::{Arrival, Handler, Limits, connection, table::Table};
-use crate::chassis::Tasks;
+use crate::tasks::Tasks;
 
 /// How long to wait where no connection can be taken, as with too many open files.
 const BREATH: Duration = Duration::from_millis(50);

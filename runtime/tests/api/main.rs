@@ -11,7 +11,6 @@ mod idempotency;
 mod jwks;
 mod migration;
 mod mistakes;
-mod packets;
 mod port;
 mod probe;
 mod schedule;

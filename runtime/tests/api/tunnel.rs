@@ -15,8 +15,10 @@ use levqor_proto::{
     runtime::v1::{TunnelRequest, tunnel_response::Outcome, tunnel_service_client::TunnelServiceClient},
 };
 use levqor_runtime::{
-    client::{Address, Background, Channels, Outgoing, Tunnels},
+    client::{Address, Channels, Outgoing},
+    tasks::Background,
     testing::{Caller, TestService, database, eventually, spawn},
+    tunnel::Tunnels,
 };
 use tokio::{
     io::copy_bidirectional,
@@ -41,7 +43,8 @@ fn tunnels(addresses: impl IntoIterator<Item = SocketAddr>) -> (Tunnels, Backgro
     let background = Background::default();
     let addresses = addresses.into_iter().map(Address::Fixed).collect();
     let channels = Channels::new(&HashMap::from([("notifications".to_owned(), addresses)]), &background);
-    (channels.tunnels("notifications").expect("tunnels"), background)
+    let tunnels = Tunnels::new(&channels, "notifications", &background).expect("tunnels");
+    (tunnels, background)
 }
 
 async fn call(tunnels: &Tunnels, caller: &Caller, name: &str) -> Result<String, Status> {

@@ -7,14 +7,11 @@ use http::{HeaderMap, header};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{
-    Metrics,
-    text::{Format, Page},
-};
 use crate::{
-    chassis::Tasks,
     config::{Reader, Setting},
+    metrics::{Format, Metrics, render},
     server::{self, OpenCalls},
+    tasks::Tasks,
 };
 
 const METRICS_ADDR: Setting = Setting::plain(
@@ -62,16 +59,6 @@ pub struct BindError {
     addr: SocketAddr,
     #[source]
     source: io::Error,
-}
-
-/// The metrics of several services as one text.
-#[must_use]
-pub fn render(metrics: &[Metrics], format: Format) -> String {
-    let mut page = Page::new(format);
-    for metrics in metrics {
-        metrics.show(&mut page);
-    }
-    page.finish()
 }
 
 /// Metrics that are shown. Dropped, they are not any more.
