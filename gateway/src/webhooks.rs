@@ -40,7 +40,7 @@ use tonic_types::StatusExt;
 
 use self::{lines::Lines, queue::Queue, signature::Refusals};
 use crate::{
-    admission::Entrance,
+    admission::RequestAdmission,
     body,
     problem::{Ids, Problem},
 };
@@ -140,8 +140,8 @@ impl Webhooks {
         let ids = parts.extensions.get::<Ids>().cloned().unwrap_or_default();
         (vendor.signed)(&parts.headers, self.clock.now())
             .map_err(|error| (vendor.refusals)(&self).refuse(error, &self.lines))?;
-        let entrance = Entrance::of(&parts.extensions)?;
-        let caller = entrance.caller();
+        let admission = RequestAdmission::of(&parts.extensions)?;
+        let caller = admission.caller();
         let turn = async || self.queue.turn(caller, deadline).await;
         let early = if self.queue.is_suspect(caller) {
             match turn().await {
@@ -159,12 +159,12 @@ impl Webhooks {
         } else {
             None
         };
-        let body = body::read(body, &parts.headers, entrance, deadline).await?;
+        let body = body::read(body, &parts.headers, admission, deadline).await?;
         let turn = match early {
             Some(turn) => turn,
             None => turn().await?,
         };
-        let place = entrance.enter()?;
+        let permit = admission.permit()?;
         let message = message(body.bytes.clone(), &parts.headers);
         FailPoint::WebhookReceived.reached();
         let webhooks = Arc::clone(&self);
@@ -179,7 +179,7 @@ impl Webhooks {
                 }
                 Err(_) => {}
             }
-            drop((turn, place, body));
+            drop((turn, permit, body));
             kept
         };
         let kept = self.tasks.keep(work).await?;

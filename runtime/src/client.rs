@@ -29,6 +29,7 @@ pub use vendor_request::send;
 
 use crate::{
     access::Methods,
+    id,
     metrics::{Metrics, calls::Calls},
     tasks::Background,
     telemetry,
@@ -161,7 +162,7 @@ impl Outgoing<'_> {
         let key = self.idempotency_key.map(|key| ("idempotency-key", key.to_owned()));
         // Eight digits at most (gRPC over HTTP/2, "Timeout"): more than a day, which nobody waits.
         let timeout = format!("{}m", self.timeout.as_millis().min(99_999_999));
-        [("x-request-id", self.request_id.to_owned()), ("grpc-timeout", timeout)]
+        [(id::REQUEST_ID, self.request_id.to_owned()), ("grpc-timeout", timeout)]
             .into_iter()
             .chain(bearer)
             .chain(key)

@@ -10,7 +10,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{
     config::{Reader, Setting},
     metrics::{Format, Metrics, render},
-    server::{self, OpenCalls},
+    server,
     tasks::Tasks,
 };
 
@@ -65,7 +65,7 @@ pub struct BindError {
 pub struct Exposition {
     addr: SocketAddr,
     _stop: DropGuard,
-    _server: JoinHandle<io::Result<()>>,
+    _server: JoinHandle<()>,
 }
 
 impl Exposition {
@@ -74,7 +74,7 @@ impl Exposition {
         let addr = listener.local_addr()?;
         let stop = CancellationToken::new();
         let app = Router::new().route("/metrics", get(scrape)).with_state(Arc::new(metrics));
-        let server = Tasks::default().spawn(server::serve(listener, app, OpenCalls::default(), stop.clone()));
+        let server = Tasks::default().spawn(server::serve(listener, app, stop.clone()));
         tracing::info!(%addr, "metrics are shown at /metrics");
         Ok(Self { addr, _stop: stop.drop_guard(), _server: server })
     }

@@ -181,12 +181,12 @@ impl Metrics {
         }
     }
 
-    /// Shows how many of these places for requests are taken. To be called once, with all of them free.
-    pub fn places(&self, places: &Arc<Semaphore>) {
-        let (all, places) = (places.available_permits(), Arc::clone(places));
-        #[expect(clippy::cast_precision_loss, reason = "there are not that many places")]
+    /// Shows how many of the permits for requests are taken. To be called once, with all of them free.
+    pub fn show_permits(&self, permits: &Arc<Semaphore>) {
+        let (all, permits) = (permits.available_permits(), Arc::clone(permits));
+        #[expect(clippy::cast_precision_loss, reason = "there are not that many permits")]
         self.gauge(&chassis::PLACES, move |observe| {
-            let free = places.available_permits();
+            let free = permits.available_permits();
             observe(all.saturating_sub(free) as f64, &[KeyValue::new("state", "used")]);
             observe(free as f64, &[KeyValue::new("state", "free")]);
         });

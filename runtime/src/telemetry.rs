@@ -53,12 +53,12 @@ pub use test_report::{ErrorReports, NotArrived};
 use self::{
     errors::{Sentry, ToSentry},
     fields::Value,
-    layers::Told,
+    layers::Sinks,
     logs::Format,
     metrics::{Due, Sources},
     otlp::{Receiver, Resources},
     pipeline::{Counts, Destination, Queue, pipeline},
-    record::{Place, Record},
+    record::{Origin, Record},
     sampling::Sampling,
 };
 use crate::{
@@ -81,7 +81,7 @@ fn flush<T: Send + 'static>(queue: &Queue<T>) -> Flush {
 /// Flushes when the process ends, whichever way it does.
 pub struct TelemetryGuard {
     provider: SdkTracerProvider,
-    told: Arc<Told>,
+    sinks: Arc<Sinks>,
     flushes: Vec<Flush>,
 }
 
@@ -93,11 +93,11 @@ impl TelemetryGuard {
             ("error.message", Value::Text(redact::text(&error.to_string()).into_owned())),
             ("error", Value::Text(redact::error(error.as_ref()))),
         ];
-        let record = Record::made("the process ends in failure", fields, Place::current());
-        if let Some(sentry) = &self.told.sentry {
+        let record = Record::made("the process ends in failure", fields, Origin::current());
+        if let Some(sentry) = &self.sinks.sentry {
             sentry.hear(&record);
         }
-        if let Some(logs) = &self.told.logs {
+        if let Some(logs) = &self.sinks.logs {
             logs.push(record);
         }
     }
@@ -178,7 +178,7 @@ pub async fn run<T>(
     work: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<T> {
     let guard = init(config, service);
-    panics::watch(Arc::clone(&guard.told));
+    panics::watch(Arc::clone(&guard.sinks));
     let outcome = work.await;
     if let Err(error) = &outcome {
         guard.report_end(error);
@@ -225,14 +225,14 @@ pub fn init(config: &TelemetryConfig, service: &'static str) -> TelemetryGuard {
         Sampling::new(otlp.sampler.root.clone(), otlp.sampler.parent_based, config.trusted.clone())
     });
     let provider = traces::provider(outlets.traces.clone().zip(sampler));
-    let told = Arc::new(Told {
-        format: Format::new(config.json),
+    let sinks = Arc::new(Sinks {
+        format: Format::new(config),
         logs: outlets.logs.clone(),
         sentry: outlets.errors.clone().map(|queue| Sentry::new(queue, &config.environment, service)),
         dispatch: OnceLock::new(),
     });
     let _ = OUTLETS.set(outlets);
-    install(config, &provider, &told);
+    install(config, &provider, &sinks);
     for ignored in &config.ignored {
         // What is expected, never what was given.
         tracing::warn!(
@@ -241,10 +241,10 @@ pub fn init(config: &TelemetryConfig, service: &'static str) -> TelemetryGuard {
             "a setting is not understood, and its default holds"
         );
     }
-    TelemetryGuard { provider, told, flushes }
+    TelemetryGuard { provider, sinks, flushes }
 }
 
-fn install(config: &TelemetryConfig, provider: &SdkTracerProvider, told: &Arc<Told>) {
+fn install(config: &TelemetryConfig, provider: &SdkTracerProvider, sinks: &Arc<Sinks>) {
     let exports_traces = OUTLETS.get().is_some_and(|outlets| outlets.traces.is_some());
     if exports_traces {
         find_traces(context::place);
@@ -259,13 +259,13 @@ fn install(config: &TelemetryConfig, provider: &SdkTracerProvider, told: &Arc<To
         .with_context_activation(false);
     // Where nothing is exported, nobody listens to statements either.
     let statements =
-        exports_traces.then(|| statements::statements(traces::tracer(provider), Arc::clone(told)));
-    let errors = told.sentry.is_some().then(|| layers::errors(Arc::clone(told)));
+        exports_traces.then(|| statements::statements(traces::tracer(provider), Arc::clone(sinks)));
+    let errors = sinks.sentry.is_some().then(|| layers::errors(Arc::clone(sinks)));
     // Fails only where a subscriber is installed already, as in a test binary.
     let _ = tracing_subscriber::registry()
         // Under one filter, since each looks every span up for itself.
         .with(layers::KeepFacts.and_then(spans).with_filter(layers::our_spans()))
-        .with(layers::log(&config.filter, Arc::clone(told)))
+        .with(layers::log(&config.filter, Arc::clone(sinks)))
         .with(errors)
         .with(statements)
         .try_init();

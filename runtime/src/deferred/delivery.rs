@@ -16,7 +16,7 @@ use tracing::{Instrument, Span};
 use super::{
     count::{Counts, Outcome},
     given_up::{GivenUp, OnGivenUp},
-    places::{self, MOST_PER_TARGET, Place, Places, SEVERAL},
+    permits::{self, MOST_PER_TARGET, Permit, Permits, SEVERAL},
     store::{self, Claim, Claimed},
 };
 use crate::{
@@ -41,15 +41,15 @@ pub struct Delivery {
     chassis: Chassis,
     on_given_up: OnGivenUp,
     fences: Fences,
-    places: Places,
+    permits: Permits,
     done: SharedCommit<Done>,
     counts: Counts,
 }
 
-/// A claimed call with its place among those that are made.
-pub struct Taken {
+/// A claimed call with its permit.
+pub struct Permitted {
     call: Claimed,
-    place: Place,
+    permit: Permit,
 }
 
 /// Settles calls that were made; those that end at the same time share a commit.
@@ -76,8 +76,8 @@ impl Delivery {
     pub(crate) fn new(chassis: Chassis, on_given_up: OnGivenUp) -> Self {
         let done = SharedCommit::new(&chassis.db, Done);
         let counts = Counts::new(&chassis.metrics);
-        let places = Places::new(Arc::clone(&chassis.wakes.deferred));
-        Self { chassis, on_given_up, fences: Fences::default(), places, done, counts }
+        let permits = Permits::new(Arc::clone(&chassis.wakes.deferred));
+        Self { chassis, on_given_up, fences: Fences::default(), permits, done, counts }
     }
 
     async fn call(&self, call: &Claimed) -> Result<(), Status> {
@@ -188,14 +188,14 @@ impl Delivery {
 }
 
 impl Source for Delivery {
-    type Item = Taken;
+    type Item = Permitted;
 
     fn name(&self) -> &'static str {
         "deferred_calls"
     }
 
     fn concurrency(&self) -> usize {
-        places::most(access::methods())
+        permits::most(access::methods())
     }
 
     fn several(&self) -> usize {
@@ -206,22 +206,24 @@ impl Source for Delivery {
         Arc::clone(&self.chassis.wakes.deferred)
     }
 
-    async fn claim(&self, limit: i64) -> Result<Vec<Taken>, DbError> {
-        let places = store::Places { most: MOST_PER_TARGET, left: self.places.left() };
+    async fn claim(&self, limit: i64) -> Result<Vec<Permitted>, DbError> {
+        let limits = store::ClaimLimits { most: MOST_PER_TARGET, left: self.permits.left() };
         let mut conn = self.chassis.db.acquire().await?;
         let drawn = self.fences.draw();
-        let claimed = store::claim(&mut conn, limit, LEASE.as_secs_f64(), &places, &drawn).await;
+        let claimed = store::claim(&mut conn, limit, LEASE.as_secs_f64(), &limits, &drawn).await;
         let claimed = drawn.answered(claimed)?;
-        // All at once, so that none is left without its place if we are stopped here.
-        let taken: Vec<_> =
-            claimed.into_iter().map(|call| Taken { place: self.places.take(&call.target), call }).collect();
+        // All at once, so that none is left without its permit if we are stopped here.
+        let taken: Vec<_> = claimed
+            .into_iter()
+            .map(|call| Permitted { permit: self.permits.take(&call.target), call })
+            .collect();
         if !taken.is_empty() {
             FailPoint::DeferredClaimed.reached();
         }
         Ok(taken)
     }
 
-    async fn process(&self, Taken { call, place }: Taken) {
+    async fn process(&self, Permitted { call, permit }: Permitted) {
         let told = DeferredCall {
             rpc: &call.rpc,
             id: call.work_id,
@@ -236,7 +238,7 @@ impl Source for Delivery {
                 telemetry::fail(&Span::current(), ErrorCode::from_grpc(status.code()).as_str());
             }
             // There is room for another call while what came of this one is written down.
-            drop(place);
+            drop(permit);
             match self.settle_patiently(&call, outcome).await {
                 Ok(true) => FailPoint::DeferredSettled.reached(),
                 Ok(false) => {

@@ -66,13 +66,13 @@ pub async fn serve<H: Handler>(listener: TcpListener, limits: Limits, handler: H
 
 impl<H: Handler> Port<H> {
     fn take(&self, stream: TcpStream, from: SocketAddr) {
-        let Some(seat) = self.table.seat(self.handler.counted_by(from.ip())) else {
+        let Some(entry) = self.table.enter(self.handler.counted_by(from.ip())) else {
             self.refusals.one();
             return;
         };
-        let arrival = Arrival { from: from.ip(), reserved: seat.reserved };
+        let arrival = Arrival { from: from.ip(), reserved: entry.reserved };
         let (handler, stop) = (self.handler.clone(), self.stop.clone());
-        self.tasks.spawn(connection::serve(stream, arrival, self.limits, handler, seat, stop));
+        self.tasks.spawn(connection::serve(stream, arrival, self.limits, handler, entry, stop));
     }
 }
 

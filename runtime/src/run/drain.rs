@@ -26,10 +26,8 @@ impl<S: Service> Running<S> {
         self.serve_stop.cancel();
         let (watch, server) = (&mut self.watch, &mut self.server);
         finish("calls", CALLS, async {
-            let _ = watch.await;
-            if let Ok(Err(error)) = server.await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the server stopped with an error");
-            }
+            // A panic of theirs was reported where it happened.
+            let _ = tokio::join!(watch, server);
             self.chassis.tasks.finish().await;
         })
         .await;

@@ -19,7 +19,7 @@ use crate::{
     metrics::{self, Metrics},
     refusals::Refusals,
     schedule::Schedule,
-    server::{self, Admission, OpenCalls, Stack},
+    server::{self, Admission, Stack},
     service::Service,
     tasks::{Background, Tasks},
     token::{ServiceTokens, UserTokens},
@@ -70,7 +70,7 @@ pub struct Running<S> {
     pub(super) work_tasks: Tasks,
     pub(super) watch: JoinHandle<()>,
     pub(super) serve_stop: CancellationToken,
-    pub(super) server: JoinHandle<io::Result<()>>,
+    pub(super) server: JoinHandle<()>,
     pub(super) drain_delay: Duration,
 }
 
@@ -159,8 +159,8 @@ pub async fn start_on<S: Service>(
         readiness: readiness.clone(),
         refusals: Refusals::new(&metrics),
     };
-    let (open, serve_stop) = (OpenCalls::default(), CancellationToken::new());
-    let stack = Arc::new(Stack::new(admission, &metrics, open.clone()));
+    let serve_stop = CancellationToken::new();
+    let stack = Arc::new(Stack::new(admission, &metrics));
     let mut tunnelled = Tunnelled::default();
     service.tunnelled(&mut tunnelled);
     let tunnels = TunnelHost::new(tunnelled, Arc::clone(&stack), tasks.clone(), serve_stop.clone());
@@ -169,7 +169,7 @@ pub async fn start_on<S: Service>(
     let app = server::around(stack, routes.prepare().into_axum_router());
 
     // 5. Serve.
-    let server = tasks.spawn(server::serve(listener, app, open, serve_stop.clone()));
+    let server = tasks.spawn(server::serve(listener, app, serve_stop.clone()));
 
     // 6. Work, once the tables are there.
     let (work, work_tasks) = (CancellationToken::new(), Tasks::default());

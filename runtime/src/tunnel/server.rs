@@ -22,8 +22,9 @@ use crate::{
     access::{self, Method},
     context::Ctx,
     error::ServiceError,
+    port::GOODBYE_PATIENCE,
     rpc::{self, State},
-    server::{GOODBYE_PATIENCE, Stack, Undecodable},
+    server::{Stack, Undecodable},
     tasks::Tasks,
 };
 
@@ -142,12 +143,9 @@ impl TunnelHost {
 
     async fn respond(self, call: TunnelRequest, permit: OwnedPermit<Result<TunnelResponse, Status>>) {
         let number = call.number;
-        let (response, _open_call) = match self.request(call) {
-            Ok((request, handler)) => {
-                let (response, open_call) = self.stack.pass(request, handler, |_| Code::Ok).await;
-                (response, Some(open_call))
-            }
-            Err(status) => (Err(status), None),
+        let response = match self.request(call) {
+            Ok((request, handler)) => self.stack.pass(request, handler, |_| Code::Ok).await,
+            Err(status) => Err(status),
         };
         let outcome = match response {
             Ok(message) => Outcome::Message(message),
