@@ -3,6 +3,7 @@
 
 mod client;
 mod server;
+mod stream;
 
 pub(crate) use self::server::TunnelHost;
 pub use self::{client::Tunnels, server::Tunnelled};
