@@ -213,12 +213,14 @@ impl Drop for OpenRequest {
 
 /// What an answer holds, such as a permit, until the connection has written it: among the answer's extensions.
 #[derive(Clone)]
-pub struct Held(Arc<dyn Any + Send + Sync>);
+pub struct Held {
+    _held: Arc<dyn Any + Send + Sync>,
+}
 
 impl Held {
     /// Holds this.
     pub fn new(held: impl Any + Send + Sync) -> Self {
-        Self(Arc::new(held))
+        Self { _held: Arc::new(held) }
     }
 }
 

@@ -175,7 +175,7 @@ fn quotes_nothing(target: &str) -> bool {
     let is_within = |module: &&str| {
         target.strip_prefix(*module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
     };
-    QUOTE_NOTHING.iter().any(|module| is_within(module))
+    QUOTE_NOTHING.iter().any(is_within)
 }
 
 /// Whether a module is of this repository.
