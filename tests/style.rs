@@ -315,10 +315,11 @@ fn modules_used(text: &str) -> BTreeSet<String> {
             continue;
         };
         let (mut depth, mut item) = (0, String::new());
-        for c in group.chars().take_while(|c| {
-            depth += i32::from(*c == '{') - i32::from(*c == '}');
-            depth >= 0
-        }) {
+        for c in group.chars() {
+            depth += i32::from(c == '{') - i32::from(c == '}');
+            if depth < 0 {
+                break;
+            }
             if depth == 0 && c == ',' {
                 used.insert(name(&item));
                 item.clear();
