@@ -11,6 +11,8 @@ mod routes;
 mod start;
 mod watch;
 
+#[cfg(feature = "testing")]
+pub(crate) use self::config::register;
 pub use self::{
     config::{ServiceConfig, database_url, drain_delay},
     start::{Running, StartError, reachable, start, start_on},

@@ -3,9 +3,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use chrono::TimeDelta;
-use levqor_proto::runtime::v1::{PurgeExpiredRequest, TestErrorReportsRequest};
+use levqor_proto_runtime::v1::{PurgeExpiredRequest, TestErrorReportsRequest};
 
 use crate::{
+    access::{self, Methods},
     client::Addresses,
     config::{Reader, Setting},
     db::DatabaseUrl,
@@ -65,7 +66,7 @@ impl<S: Service> ServiceConfig<S> {
         let mut settings = vec![DATABASE_URL, CONNECTIONS, GRPC_ADDR, REFLECTION, DRAIN_DELAY];
         settings.extend(MeshKeys::settings());
         settings.extend(UserTokensConfig::settings());
-        settings.extend(Addresses::settings());
+        settings.extend(Addresses::settings(register::<S>().services()));
         settings.extend(TelemetryConfig::settings());
         settings.extend(S::settings());
         settings
@@ -73,6 +74,7 @@ impl<S: Service> ServiceConfig<S> {
 
     /// Reads all of it. None only with a problem noted.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let methods = register::<S>();
         let database_url = database_url(reader);
         let connections: Option<u32> = reader.defaulted(&CONNECTIONS, "a number of connections, 2 or more");
         if connections.is_some_and(|connections| connections < 2) {
@@ -84,7 +86,7 @@ impl<S: Service> ServiceConfig<S> {
         let reflection = reader.optional(&REFLECTION, "`true` or `false`");
         let mesh_keys = MeshKeys::read(reader);
         let users = UserTokensConfig::read(reader);
-        let addresses = Addresses::read(reader, S::NAME);
+        let addresses = Addresses::read(reader, methods.services(), S::NAME);
         // The process' own; here for the test of what it reports.
         let telemetry = TelemetryConfig::read(reader);
         let own = S::config(reader);
@@ -113,6 +115,12 @@ impl<S: Service> ServiceConfig<S> {
         }
         schedules
     }
+}
+
+/// Lets the process know the RPCs of a service, and those that it calls.
+pub(crate) fn register<S: Service>() -> &'static Methods {
+    access::register(&[S::DESCRIPTORS]);
+    access::register(S::CALLS)
 }
 
 /// Reads the database's address. None only with a problem noted.

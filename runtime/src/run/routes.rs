@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use levqor_proto::runtime::v1::{
+use levqor_proto_runtime::v1::{
     status_service_server::StatusServiceServer, tunnel_service_server::TunnelServiceServer,
     work_service_server::WorkServiceServer,
 };
@@ -34,7 +34,8 @@ pub(super) fn routes<S: Service>(
     }
     let reflection = || {
         tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(levqor_proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(levqor_proto_runtime::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(S::DESCRIPTORS)
     };
     routes.add_service(reflection().build_v1()?);
     // grpcurl 1.8 asks for the older one.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use levqor_proto::runtime::v1::{Metadata, TunnelFailure, TunnelRequest, tunnel_response::Outcome};
+use levqor_proto_runtime::v1::{Metadata, TunnelFailure, TunnelRequest, tunnel_response::Outcome};
 use prost::{Message, Name};
 use tokio::{sync::watch, time::timeout};
 use tonic::{Code, Status};

@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::{Stream, ready, stream::poll_fn};
-use levqor_proto::runtime::v1::{
+use levqor_proto_runtime::v1::{
     TunnelRequest, TunnelResponse, tunnel_response::Outcome, tunnel_service_client::TunnelServiceClient,
 };
 use tokio::sync::{mpsc, oneshot};
