@@ -20,12 +20,13 @@ use levqor_billing::Billing;
 use levqor_notifications::Notifications;
 use levqor_runtime::{
     check::{self, Check, Finding},
-    client::{Address, Background, Channels},
+    client::{Address, Channels},
     clock::Clock,
     config::{Env, Problem, Reader},
-    metrics::MetricsConfig,
+    exposition::MetricsConfig,
     run::{self, ServiceConfig},
     service::Service,
+    tasks::Background,
     telemetry::TelemetryConfig,
 };
 
@@ -128,7 +129,7 @@ impl Checked {
     fn new<S: Service>(subject: &Subject, config: &ServiceConfig<S>) -> Self {
         let url = subject.database(config);
         let database = if let Some(url) = &url {
-            check::database(config, url)
+            run::check::database(config, url)
         } else {
             let why = "LEVQOR_DATABASE_URL is not set, and no `levqor up` runs here with one of its own";
             let how = "start `levqor up`, or set LEVQOR_DATABASE_URL";

@@ -4,7 +4,7 @@ use levqor_billing::Billing;
 use levqor_notifications::Notifications;
 use levqor_runtime::{
     config::{Env, Problems, Reader, Setting},
-    metrics::MetricsConfig,
+    exposition::MetricsConfig,
     run::ServiceConfig,
     service::Service,
     telemetry::{self, TelemetryConfig},

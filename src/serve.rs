@@ -6,7 +6,8 @@ use levqor_notifications::Notifications;
 use levqor_runtime::{
     clock::Clock,
     config::Env,
-    metrics::{Exposition, Metrics},
+    exposition::Exposition,
+    metrics::Metrics,
     run::{self, ServiceConfig},
     service::Service,
     telemetry,

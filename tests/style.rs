@@ -1,6 +1,7 @@
 //! The tree keeps its shape (STYLE): where things are, what may depend on what, and what may not be written where.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -304,6 +305,58 @@ fn dependencies_run_one_way_and_no_name_says_nothing() {
             "{name} says nothing"
         );
     }
+}
+
+/// The modules of its own crate that a text uses: `crate::module`, and the items of `crate::{…}`.
+fn modules_used(text: &str) -> BTreeSet<String> {
+    let name =
+        |text: &str| text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let mut used = BTreeSet::new();
+    for after in text.split("crate::").skip(1) {
+        let Some(group) = after.strip_prefix('{') else {
+            used.insert(name(after));
+            continue;
+        };
+        let (mut depth, mut item) = (0, String::new());
+        for c in group.chars() {
+            depth += i32::from(c == '{') - i32::from(c == '}');
+            if depth < 0 {
+                break;
+            }
+            if depth == 0 && c == ',' {
+                used.insert(name(&item));
+                item.clear();
+            } else {
+                item.push(c);
+            }
+        }
+        used.insert(name(&item));
+    }
+    used
+}
+
+#[test]
+fn the_modules_of_the_runtime_import_each_other_in_no_circle() {
+    let group = modules_used("use crate::{\n    a::{self, b},\n    c,\n};\nuse crate::d::e;");
+    assert_eq!(group.into_iter().collect::<String>(), "acd", "the scan finds what is used");
+    let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (path, text) in files() {
+        let Some(path) = path.strip_prefix("runtime/src/") else { continue };
+        let module = path.split(['/', '.']).next().unwrap_or_default();
+        // `lib` declares them all, and `testing` may use them all.
+        if !["lib", "testing"].contains(&module) {
+            used.entry(module.to_owned()).or_default().extend(modules_used(without_tests(&text)));
+        }
+    }
+    assert!(used.len() > 40, "the modules were not found");
+    // A module that uses no other one that is left is in no circle.
+    let mut before = 0;
+    while before != used.len() {
+        before = used.len();
+        let left: BTreeSet<_> = used.keys().cloned().collect();
+        used.retain(|module, others| others.iter().any(|other| other != module && left.contains(other)));
+    }
+    assert!(used.is_empty(), "these modules are in a circle, or use one that is: {used:#?}");
 }
 
 #[test]

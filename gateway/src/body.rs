@@ -11,7 +11,7 @@ use levqor_runtime::error::ErrorCode;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    admission::Entrance,
+    admission::RequestAdmission,
     problem::Problem,
     shares::{Share, Shares},
 };
@@ -79,18 +79,18 @@ pub(crate) struct Received {
 pub(crate) async fn read(
     mut body: Body,
     headers: &HeaderMap,
-    entrance: &Entrance,
+    admission: &RequestAdmission,
     deadline: Instant,
 ) -> Result<Received, Problem> {
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let bodies = entrance.bodies();
-    let mut slow = bodies.slow.of(entrance.caller());
+    let bodies = admission.bodies();
+    let mut slow = bodies.slow.of(admission.caller());
     if announced.is_some_and(|length| length > MOST_BYTES as u64) {
         ignore(&mut body, slow, deadline).await;
         return Err(too_large());
     }
-    let mut room = bodies.bytes.of(entrance.caller());
+    let mut room = bodies.bytes.of(admission.caller());
     let mut pace = Pace::new(bodies.limits, deadline);
     let mut collected = Collected::default();
     loop {
@@ -198,10 +198,10 @@ impl Collected {
 pub(crate) async fn refuse(
     body: Body,
     headers: &HeaderMap,
-    entrance: &Entrance,
+    admission: &RequestAdmission,
     deadline: Instant,
 ) -> Result<(), Problem> {
-    if body.is_end_stream() || read(body, headers, entrance, deadline).await?.bytes.is_empty() {
+    if body.is_end_stream() || read(body, headers, admission, deadline).await?.bytes.is_empty() {
         Ok(())
     } else {
         Err(Problem::malformed("this call takes no body"))

@@ -1,7 +1,7 @@
 //! The `Idempotency-Key` header (draft-ietf-httpapi-idempotency-key-header): read here, honoured by the services.
 
 use http::{HeaderMap, HeaderValue};
-use levqor_runtime::access::KeyRule;
+use levqor_runtime::{access::KeyRule, id};
 
 use crate::problem::Problem;
 
@@ -22,7 +22,7 @@ pub(crate) fn key(headers: &HeaderMap, rule: KeyRule) -> Result<Option<HeaderVal
     }
     let key = value.to_str().ok().and_then(parse);
     let key = key.and_then(|key| HeaderValue::try_from(key).ok());
-    key.map(Some).ok_or_else(|| Problem::invalid_field(NAME, "expected 1 to 255 visible ASCII characters"))
+    key.map(Some).ok_or_else(|| Problem::invalid_field(NAME, id::EXPECTED_KEY))
 }
 
 fn parse(text: &str) -> Option<String> {
@@ -30,8 +30,7 @@ fn parse(text: &str) -> Option<String> {
         None => text.to_owned(),
         Some(quoted) => unquote(quoted.strip_suffix('"')?)?,
     };
-    let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
-    (visible && (1..=255).contains(&key.len())).then_some(key)
+    id::is_idempotency_key(&key).then_some(key)
 }
 
 /// The inside of a string of RFC 9651, 3.3.3: a backslash stands before a quote or another backslash only.

@@ -5,12 +5,12 @@ mod auth;
 mod body;
 mod config;
 mod cors;
-mod edge;
 mod head;
 mod health;
 mod idempotency;
 pub mod metrics;
 mod peer;
+mod pipeline;
 mod problem;
 mod rates;
 mod server;
@@ -28,12 +28,13 @@ use axum::{
 };
 use levqor_runtime::{
     access::{self, Methods},
-    client::{Background, Channels},
+    client::Channels,
     clock::Clock,
     lifecycle::Readiness,
     metrics::Metrics,
     port::Limits,
     service::Capability,
+    tasks::Background,
     telemetry,
     token::{ServiceTokens, UserTokens},
     version,
@@ -41,15 +42,15 @@ use levqor_runtime::{
 use tokio::net::TcpListener;
 
 use self::{
-    admission::Gate,
+    admission::Admission,
     auth::Auth,
     body::Bodies,
     cors::Cors,
-    edge::Edge,
     health::{Health, Meter},
+    pipeline::Pipeline,
     problem::Problem,
     rates::Rates,
-    server::Door,
+    server::GatewayHandler,
     transcode::Transcoder,
     webhooks::Webhooks,
 };
@@ -160,17 +161,17 @@ pub fn start_on(
     let shown = health.capabilities.clone();
     metrics.capabilities(move || shown.iter().cloned().chain(telemetry::capabilities()).collect());
     let routes = health::routes(health)
-        .merge(webhooks::routes(Webhooks::new(channels, tokens, clock, &metrics)))
+        .merge(webhooks::routes(Webhooks::new(&channels, &background, tokens, clock, &metrics)))
         .route_layer(middleware::from_fn(name_span))
         .method_not_allowed_fallback(async || Problem::method_not_allowed(None))
         .fallback_service(Router::new().fallback(transcode::serve).with_state(transcoder));
 
-    let gate = Gate::new(max_concurrent_requests, Bodies::new(bodies));
+    let admission = Admission::new(max_concurrent_requests, Bodies::new(bodies));
     let cors = Cors::new(cors_origins);
-    let edge = Edge::new(routes, cors, gate, readiness.clone(), &metrics);
+    let pipeline = Pipeline::new(routes, cors, admission, readiness.clone(), &metrics);
     let limits = Limits { head: head_timeout, idle: idle_timeout, ..connections };
-    let door = Door { edge: Arc::new(edge), proxies: Arc::new(trusted_proxies) };
-    Ok(Running::new(listener, addr, limits, door, readiness, background, metrics))
+    let handler = GatewayHandler { pipeline: Arc::new(pipeline), proxies: Arc::new(trusted_proxies) };
+    Ok(Running::new(listener, addr, limits, handler, readiness, background, metrics))
 }
 
 /// What the gateway can do, and what it cannot do yet. Webhooks are capabilities of the services that verify them: the gateway
@@ -199,7 +200,7 @@ fn capabilities(transcoder: &Transcoder, rates: &RatesConfig, origins: &Origins)
 /// Names the spans of the routes that are not transcoded.
 async fn name_span(request: Request, next: Next) -> Response {
     if let Some(path) = request.extensions().get::<MatchedPath>() {
-        edge::name_span(|| format!("{} {}", request.method(), path.as_str()), path.as_str());
+        pipeline::name_span(|| format!("{} {}", request.method(), path.as_str()), path.as_str());
     }
     next.run(request).await
 }

@@ -8,30 +8,30 @@ use std::{
 
 use axum::{body::Body, extract::Request, response::Response};
 use levqor_runtime::{
-    chassis::Tasks,
-    client::Background,
     lifecycle::Readiness,
     metrics::Metrics,
     port::{self, Arrival, Handler, Limits},
+    run::drain,
+    tasks::{Background, Tasks},
 };
-use tokio::{net::TcpListener, time::timeout};
+use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{edge::Edge, peer::TrustedProxies};
+use crate::{peer::TrustedProxies, pipeline::Pipeline};
 
 /// How long a drain waits for answers to be read.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(20);
 
-/// What stands behind the port. Cheap to clone.
+/// Answers the requests of the port. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Door {
-    /// Answers requests.
-    pub(crate) edge: Arc<Edge>,
+pub(crate) struct GatewayHandler {
+    /// What every request passes.
+    pub(crate) pipeline: Arc<Pipeline>,
     /// Whose word about a caller's address is believed.
     pub(crate) proxies: Arc<TrustedProxies>,
 }
 
-impl Handler for Door {
+impl Handler for GatewayHandler {
     fn counted_by(&self, from: IpAddr) -> Option<IpAddr> {
         self.proxies.counted_by(from)
     }
@@ -41,10 +41,10 @@ impl Handler for Door {
         mut request: Request<Body>,
         arrival: Arrival,
     ) -> impl Future<Output = Response> + Send + use<> {
-        let edge = Arc::clone(&self.edge);
+        let pipeline = Arc::clone(&self.pipeline);
         let caller = self.proxies.caller(arrival.from, request.headers());
         request.extensions_mut().insert(caller);
-        async move { edge.serve(request, arrival.reserved).await }
+        async move { pipeline.serve(request, arrival.reserved).await }
     }
 }
 
@@ -73,13 +73,13 @@ impl Running {
         listener: TcpListener,
         addr: SocketAddr,
         limits: Limits,
-        door: Door,
+        handler: GatewayHandler,
         readiness: Readiness,
         background: Background,
         metrics: Metrics,
     ) -> Self {
         let (tasks, stop) = (Tasks::default(), CancellationToken::new());
-        tasks.spawn(port::serve(listener, limits, door, stop.clone()));
+        tasks.spawn(port::serve(listener, limits, handler, stop.clone()));
         Self { addr, readiness, tasks, stop: stop.drop_guard(), metrics, _background: StopOnDrop(background) }
     }
 
@@ -98,12 +98,9 @@ impl Running {
     /// Ends without failing a request: says that it is not ready, waits so long for that to be noticed, takes no more
     /// connections, and returns when every request that was taken is answered.
     pub async fn drain(self, lameduck: Duration) {
-        self.readiness.set_draining();
-        tokio::time::sleep(lameduck).await;
+        drain::announce(&self.readiness, lameduck, async {}).await;
         self.stop.disarm().cancel();
         // A client that does not read its answer must not keep the process alive.
-        if timeout(DRAIN_PATIENCE, self.tasks.finish()).await.is_err() {
-            tracing::warn!("the drain timed out; open connections were closed");
-        }
+        drain::finish("connections", DRAIN_PATIENCE, self.tasks.finish()).await;
     }
 }

@@ -41,15 +41,16 @@ use tonic_types::StatusExt;
 pub use self::rule::RouteError;
 use self::{
     call::Call,
-    route::{Answer, BodyRule, Destination, Found, Lost, Route, Routes},
+    route::{BodyRule, Destination, Found, Lost, ResponseForm, Route, Routes},
     stream::Answers,
 };
 use crate::{
-    admission::Entrance,
+    admission::RequestAdmission,
     auth::{Auth, Caller},
     body::{self, Received},
-    edge, idempotency,
+    idempotency,
     peer::CallerAddress,
+    pipeline,
     problem::{Ids, Problem},
     rates::{LimitExceeded, LimitHeaders, Rates},
 };
@@ -88,7 +89,7 @@ impl Transcoder {
             Lost::NoSuchPath => Problem::no_route(),
             Lost::OtherMethods(allow) => Problem::method_not_allowed(Some(allow)),
         })?;
-        edge::name_span(|| found.route.span_name.clone(), &found.route.path);
+        pipeline::name_span(|| found.route.span_name.clone(), &found.route.path);
         let mut limit = LimitHeaders::default();
         let answer = Box::pin(self.transcode(&parts, body, &found, deadline, &mut limit));
         let answer = match timeout_at(deadline, answer).await {
@@ -120,9 +121,9 @@ impl Transcoder {
         let caller = caller?;
         route.method.authorise(&caller.actor, "").map_err(|denied| Problem::from_error(&denied))?;
         let idempotency_key = idempotency::key(&parts.headers, route.method.key)?;
-        let entrance = Entrance::of(&parts.extensions)?;
-        let mut body = read_body(route, body, &parts.headers, entrance, deadline).await?;
-        entrance.enter()?;
+        let admission = RequestAdmission::of(&parts.extensions)?;
+        let mut body = read_body(route, body, &parts.headers, admission, deadline).await?;
+        admission.permit()?;
         let (channel, payload) = self.encode(found, parts, body.as_mut())?;
         let call = Call {
             channel,
@@ -191,12 +192,12 @@ impl Transcoder {
 impl Route {
     fn respond(&self, message: DynamicMessage) -> Result<Response, Problem> {
         let field = match &self.answer {
-            Answer::Raw => {
+            ResponseForm::Raw => {
                 let (content_type, data) = raw::parts(message);
                 return Ok(raw::response(content_type, Body::from(data)));
             }
-            Answer::Field(field) => Some(field),
-            Answer::Message => None,
+            ResponseForm::Field(field) => Some(field),
+            ResponseForm::Message => None,
         };
         let json = write::to_json(&message, field).map_err(|error| self.unanswerable(&error))?;
         let mut response = Response::new(Body::from(json));
@@ -243,15 +244,15 @@ async fn read_body(
     route: &Route,
     body: Body,
     headers: &HeaderMap,
-    entrance: &Entrance,
+    admission: &RequestAdmission,
     deadline: Instant,
 ) -> Result<Option<Received>, Problem> {
     if matches!(route.body, BodyRule::None) {
-        body::refuse(body, headers, entrance, deadline).await?;
+        body::refuse(body, headers, admission, deadline).await?;
         return Ok(None);
     }
     let content_type = headers.get(header::CONTENT_TYPE);
-    let body = body::read(body, headers, entrance, deadline).await?;
+    let body = body::read(body, headers, admission, deadline).await?;
     // An empty body has no type. Only its end says that it is empty: chunked and in HTTP/2 it may come after the head.
     if body.bytes.is_empty() || content_type.is_some_and(is_json) { Ok(Some(body)) } else { Err(not_json()) }
 }

@@ -7,7 +7,7 @@ mod resend;
 mod signature;
 mod stripe;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -19,13 +19,14 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use levqor_runtime::{
-    chassis::Tasks,
     client::{Channels, Outgoing},
     clock::Clock,
     error::ErrorCode,
     fail_point::FailPoint,
     metrics::Metrics,
+    tasks::{Background, Tasks},
     token::ServiceTokens,
+    tunnel::Tunnels,
     webhook::SignatureError,
 };
 use prost::{Message, Name};
@@ -39,7 +40,7 @@ use tonic_types::StatusExt;
 
 use self::{lines::Lines, queue::Queue, signature::Refusals};
 use crate::{
-    admission::Entrance,
+    admission::RequestAdmission,
     body,
     problem::{Ids, Problem},
 };
@@ -63,7 +64,8 @@ pub(crate) fn routes(webhooks: Webhooks) -> Router {
 
 /// The way to the services that verify and keep what vendors post.
 pub(crate) struct Webhooks {
-    channels: Channels,
+    /// To each service that takes webhooks, by its name.
+    tunnels: HashMap<&'static str, Tunnels>,
     tokens: Arc<ServiceTokens>,
     clock: Clock,
     queue: Queue,
@@ -101,18 +103,24 @@ struct Vendor {
     refusals: fn(&Webhooks) -> &Refusals,
 }
 
+/// Every vendor that posts webhooks.
+const VENDORS: [&Vendor; 2] = [&stripe::STRIPE, &resend::RESEND];
+
 impl Webhooks {
     /// Over these channels, with tokens that say that the gateway is calling.
     pub(crate) fn new(
-        channels: Channels,
+        channels: &Channels,
+        background: &Background,
         tokens: Arc<ServiceTokens>,
         clock: Clock,
         metrics: &Metrics,
     ) -> Self {
-        let [stripe, resend] =
-            [&stripe::STRIPE, &resend::RESEND].map(|vendor| Refusals::new(metrics, vendor.name));
+        let [stripe, resend] = VENDORS.map(|vendor| Refusals::new(metrics, vendor.name));
+        let tunnels =
+            |vendor: &Vendor| Some((vendor.service, Tunnels::new(channels, vendor.service, background)?));
+        let tunnels = VENDORS.into_iter().filter_map(tunnels).collect();
         let (queue, tasks, lines) = (Queue::new(), Tasks::default(), Lines::new());
-        Self { channels, tokens, clock, queue, tasks, lines, stripe, resend }
+        Self { tunnels, tokens, clock, queue, tasks, lines, stripe, resend }
     }
 
     /// Takes one event: reads it, and calls the service with the bytes and the headers as they came.
@@ -132,8 +140,8 @@ impl Webhooks {
         let ids = parts.extensions.get::<Ids>().cloned().unwrap_or_default();
         (vendor.signed)(&parts.headers, self.clock.now())
             .map_err(|error| (vendor.refusals)(&self).refuse(error, &self.lines))?;
-        let entrance = Entrance::of(&parts.extensions)?;
-        let caller = entrance.caller();
+        let admission = RequestAdmission::of(&parts.extensions)?;
+        let caller = admission.caller();
         let turn = async || self.queue.turn(caller, deadline).await;
         let early = if self.queue.is_suspect(caller) {
             match turn().await {
@@ -151,12 +159,12 @@ impl Webhooks {
         } else {
             None
         };
-        let body = body::read(body, &parts.headers, entrance, deadline).await?;
+        let body = body::read(body, &parts.headers, admission, deadline).await?;
         let turn = match early {
             Some(turn) => turn,
             None => turn().await?,
         };
-        let place = entrance.enter()?;
+        let permit = admission.permit()?;
         let message = message(body.bytes.clone(), &parts.headers);
         FailPoint::WebhookReceived.reached();
         let webhooks = Arc::clone(&self);
@@ -171,7 +179,7 @@ impl Webhooks {
                 }
                 Err(_) => {}
             }
-            drop((turn, place, body));
+            drop((turn, permit, body));
             kept
         };
         let kept = self.tasks.keep(work).await?;
@@ -191,7 +199,7 @@ impl Webhooks {
         Res: Message + Default,
     {
         let unreachable = || Status::unavailable("no address is set for the service");
-        let tunnels = self.channels.tunnels(vendor.service).ok_or_else(unreachable)?;
+        let tunnels = self.tunnels.get(vendor.service).ok_or_else(unreachable)?;
         let token = self.tokens.mint(crate::NAME, vendor.service);
         let token = token.map_err(|error| Status::from_error(Box::new(error)))?;
         let outgoing = Outgoing {

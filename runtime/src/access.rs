@@ -1,6 +1,7 @@
 //! What each RPC says about itself in the protos, and the one decision that follows from it: may this caller call?
 
 mod known;
+mod personal;
 
 use std::collections::HashMap;
 
@@ -9,10 +10,12 @@ use prost_reflect::{DescriptorPool, DynamicMessage, ExtensionDescriptor, MethodD
 pub use self::known::{methods, register};
 
 use crate::{
-    audit::reads,
-    context::{Actor, Role},
+    actor::{Actor, Role},
     error::{ErrorCode, ServiceError},
 };
+
+use self::personal::is_personal;
+pub(crate) use self::personal::{PersonalOptions, is_open};
 
 /// Who may call an RPC.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -275,7 +278,7 @@ impl MethodOptions {
         };
         let rpc = format!("{}/{}", descriptor.parent_service().full_name(), descriptor.name());
         let path = http::uri::PathAndQuery::try_from(format!("/{rpc}")).ok()?;
-        let shows_personal_data = reads::is_personal(&descriptor.output());
+        let shows_personal_data = is_personal(&descriptor.output());
         Some(Method { rpc, path, access, host, key, repeat, rate, shows_personal_data, descriptor })
     }
 }
@@ -301,7 +304,7 @@ fn read_access(access: &DynamicMessage) -> Option<Access> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::context::User;
+    use crate::actor::User;
 
     fn method(name: &str) -> &'static Method {
         methods().iter().find(|method| method.rpc.ends_with(name)).expect(name)

@@ -2,8 +2,6 @@
 //! was asked, what came back, and how long that took; nothing personal, and no secret.
 
 pub mod clock;
-mod database;
-mod grpc;
 
 use std::{
     pin::Pin,
@@ -11,9 +9,6 @@ use std::{
 };
 
 use futures_util::future::join_all;
-
-pub use database::database;
-pub use grpc::health;
 
 /// How long one check may take, where it does not say otherwise.
 const PATIENCE: Duration = Duration::from_secs(20);

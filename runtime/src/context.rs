@@ -2,54 +2,9 @@
 
 use std::time::Instant;
 
+pub use crate::actor::{Actor, Role, User};
+
 use crate::{access::Method, email::Email};
-
-/// A person's role; each includes the ones before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
-    /// Their own data only.
-    Customer,
-    /// Everybody's data.
-    Staff,
-    /// The mesh itself.
-    Admin,
-}
-
-/// A person whose token was verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct User {
-    /// The identity provider's name for the person.
-    pub sub: String,
-    /// The address in the token, in normal form.
-    pub email: Option<Email>,
-    /// Whether the identity provider vouches for the address.
-    pub email_verified: bool,
-    /// The role.
-    pub role: Role,
-}
-
-/// Who is calling.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Actor {
-    /// Nobody that we know.
-    Anonymous,
-    /// A person.
-    User(User),
-    /// A service of the mesh.
-    Service(String),
-}
-
-impl Actor {
-    /// The name under which the audit log and idempotency records know the actor: a `sub` or a service, no address.
-    #[must_use]
-    pub fn name(&self) -> String {
-        match self {
-            Self::Anonymous => "anonymous".to_owned(),
-            Self::User(user) => format!("user:{}", user.sub),
-            Self::Service(name) => format!("service:{name}"),
-        }
-    }
-}
 
 /// Which rows of owned tables a call may see. Every store function on such a table takes one.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -26,7 +26,7 @@ pub use paging::Page;
 use crate::{
     error::{ErrorCode, ServiceError},
     metrics::{Metrics, PoolMetrics},
-    work::Wakes,
+    wakes::Wakes,
 };
 
 /// A connection that was idle for longer is asked whether it lives before it is used.

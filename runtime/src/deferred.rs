@@ -3,13 +3,15 @@
 
 mod count;
 mod delivery;
-mod places;
+mod given_up;
+mod permits;
 pub(crate) mod store;
 
 use chrono::{DateTime, Utc};
 use prost::{Message, Name};
 
-pub use delivery::Delivery;
+pub(crate) use self::given_up::OnGivenUp;
+pub use self::{delivery::Delivery, given_up::GivenUp};
 
 use crate::{
     access::{self, KeyRule, Repeat},
@@ -53,8 +55,7 @@ pub(crate) async fn defer_encoded(
     };
     // A call that is made again must be one that may be: by its key, or by its nature.
     let repeatable = method.key != KeyRule::Ignored || method.repeat != Repeat::Unknown;
-    let sound = (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
-    if !repeatable || !sound {
+    if !repeatable || !id::is_idempotency_key(&key) {
         return Err(misuse(format!("{} cannot be deferred with this key", method.rpc)));
     }
     let now = tx.now().await?;

@@ -5,7 +5,6 @@ mod list_deferred_calls;
 mod purge_expired;
 mod replay_deferred_call;
 mod test_error_reports;
-mod tunnel;
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,12 +26,9 @@ use crate::{
     lifecycle::Readiness,
     rpc::{State, call},
     schedule::Schedule,
-    service::Service,
-    telemetry::{ErrorReports, NotArrived},
+    service::{Capability, Service},
+    telemetry::{self, ErrorReports, NotArrived},
 };
-
-pub use tunnel::Tunnelled;
-pub(crate) use tunnel::Tunnels;
 
 /// The state of the hosted RPCs.
 pub(crate) struct Hosted<S> {
@@ -168,6 +164,13 @@ impl From<Row> for DeferredCall {
             trace_id: row.trace_parent.split('-').nth(1).unwrap_or_default().to_owned(),
         }
     }
+}
+
+/// What a service can do, and what its process can tell.
+pub(crate) fn capabilities<S: Service>(service: &S) -> Vec<Capability> {
+    let mut capabilities = service.capabilities();
+    capabilities.extend(telemetry::capabilities());
+    capabilities
 }
 
 /// An instant as protobuf writes it.

@@ -1,6 +1,7 @@
-//! Ids: typed per table, UUIDv7 so that they sort by time; and random names for requests and processes.
+//! Ids: typed per table, UUIDv7 so that they sort by time; and the form of request ids and of idempotency keys.
 
 use chrono::{DateTime, Utc};
+use http::HeaderMap;
 use uuid::Uuid;
 
 /// A new UUIDv7 of the given instant (RFC 9562, 5.7): the time comes from the mesh's clock, not the machine's.
@@ -16,6 +17,29 @@ pub fn uuid_at(now: DateTime<Utc>) -> Uuid {
 #[expect(clippy::disallowed_methods, reason = "this is the one place that makes ids")]
 pub fn request_id() -> String {
     Uuid::new_v4().simple().to_string()
+}
+
+/// The header of a request's id.
+pub const REQUEST_ID: &str = "x-request-id";
+
+/// The id that the caller gave a request, if it is fit to be in a log; else a random one.
+#[must_use]
+pub fn request_id_of(headers: &HeaderMap) -> String {
+    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    let fits = |text: &&str| {
+        (1..=128).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    given.filter(fits).map_or_else(request_id, str::to_owned)
+}
+
+/// What a text is expected to be that is not an idempotency key.
+pub const EXPECTED_KEY: &str = "expected 1 to 255 visible ASCII characters";
+
+/// Whether a text can be an idempotency key.
+#[must_use]
+pub fn is_idempotency_key(text: &str) -> bool {
+    (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Declares an id type of its own for a table, so that ids of different tables cannot be mixed up.

@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 pub mod access;
+pub mod actor;
 pub mod audit;
+pub mod capability;
 pub mod chassis;
 pub mod check;
 pub mod client;
@@ -13,10 +15,12 @@ pub mod db;
 pub mod deferred;
 pub mod email;
 pub mod error;
+pub mod exposition;
 pub mod fail_point;
 mod grpc_code;
 mod health;
 mod hosted;
+pub mod http;
 pub mod id;
 pub mod idempotency;
 pub mod lifecycle;
@@ -35,11 +39,14 @@ pub mod service;
 pub mod shared_commit;
 pub mod storable;
 pub mod summed;
+pub mod tasks;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod token;
+pub mod tunnel;
 pub mod version;
+pub mod wakes;
 pub mod webhook;
 pub mod work;
 

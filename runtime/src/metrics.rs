@@ -8,10 +8,8 @@ pub mod calls;
 pub mod chassis;
 mod definition;
 mod exemplar;
-mod expose;
 mod measured;
 mod pool;
-mod process;
 mod text;
 mod wire;
 
@@ -43,17 +41,14 @@ use self::{
     text::Page,
 };
 
-use crate::{
-    service::{Capability, CapabilityState},
-    telemetry::{self, TelemetryConfig},
-};
+use crate::capability::{Capability, CapabilityState};
 
 pub use opentelemetry::{KeyValue, trace::SpanContext};
 
+pub(crate) use self::exemplar::find_traces;
 pub use self::{
     definition::{Attribute, Definition, Kind, Values},
     exemplar::recorded_trace,
-    expose::{Exposition, MetricsConfig, render},
     measured::Readings,
     pool::PoolMetrics,
     text::Format,
@@ -96,15 +91,8 @@ impl Metrics {
         Self::of(resource.build())
     }
 
-    /// The metrics of this service, as the process was told to tell of itself: where it exports over OTLP, these too.
-    #[must_use]
-    pub fn telling(config: &TelemetryConfig, service: &str) -> Self {
-        let metrics = Self::of(telemetry::resource(config, service));
-        telemetry::export(&metrics);
-        metrics
-    }
-
-    fn of(resource: Resource) -> Self {
+    /// The metrics of what this resource describes.
+    pub(crate) fn of(resource: Resource) -> Self {
         let reader = Reader::default();
         let provider =
             SdkMeterProvider::builder().with_resource(resource).with_reader(reader.clone()).build();
@@ -169,7 +157,7 @@ impl Metrics {
     }
 
     /// A counter that somebody else keeps, read as a gauge is.
-    fn counted(
+    pub(crate) fn counted(
         &self,
         definition: &'static Definition,
         read: impl Fn(&dyn Fn(f64, &[KeyValue])) + Send + Sync + 'static,
@@ -193,12 +181,12 @@ impl Metrics {
         }
     }
 
-    /// Shows how many of these places for requests are taken. To be called once, with all of them free.
-    pub fn places(&self, places: &Arc<Semaphore>) {
-        let (all, places) = (places.available_permits(), Arc::clone(places));
-        #[expect(clippy::cast_precision_loss, reason = "there are not that many places")]
+    /// Shows how many of the permits for requests are taken. To be called once, with all of them free.
+    pub fn show_permits(&self, permits: &Arc<Semaphore>) {
+        let (all, permits) = (permits.available_permits(), Arc::clone(permits));
+        #[expect(clippy::cast_precision_loss, reason = "there are not that many permits")]
         self.gauge(&chassis::PLACES, move |observe| {
-            let free = places.available_permits();
+            let free = permits.available_permits();
             observe(all.saturating_sub(free) as f64, &[KeyValue::new("state", "used")]);
             observe(free as f64, &[KeyValue::new("state", "free")]);
         });
@@ -230,6 +218,16 @@ impl Metrics {
     fn show(&self, page: &mut Page) {
         page.add(&self.collect(), &self.0.examples);
     }
+}
+
+/// The metrics of several services as one text.
+#[must_use]
+pub fn render(metrics: &[Metrics], format: Format) -> String {
+    let mut page = Page::new(format);
+    for metrics in metrics {
+        metrics.show(&mut page);
+    }
+    page.finish()
 }
 
 /// A series of a counter.

@@ -17,7 +17,8 @@ use std::{net::IpAddr, time::Duration};
 use axum::{body::Body, response::Response};
 use http::Request;
 
-pub use self::{accept::serve, files::raise_open_files};
+pub(crate) use self::connection::GOODBYE_PATIENCE;
+pub use self::{accept::serve, files::raise_open_files, requests::Held};
 
 /// The largest head of a request, in bytes: a few kilobytes are usual, the largest token among them.
 pub const MOST_HEAD_BYTES: usize = 16 << 10;

@@ -4,15 +4,13 @@
 mod error;
 mod text;
 
-use prost_reflect::{
-    DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, ReflectMessage, Value,
-};
+use prost_reflect::{DynamicMessage, FieldDescriptor, ReflectMessage, Value};
 use serde_json::{Map, Value as Json};
 
 pub use error::error;
 pub use text::text;
 
-use crate::access::methods;
+use crate::access::{PersonalOptions, methods};
 
 /// The redacted text of a field that holds something personal.
 const REDACTED: &str = "[personal]";
@@ -22,65 +20,37 @@ const REDACTED: &str = "[personal]";
 #[must_use]
 pub fn message(full_name: &str, encoded: &[u8]) -> Json {
     let pool = methods().pool();
-    let (Some(descriptor), Some(options)) = (pool.get_message_by_name(full_name), Options::of(pool)) else {
+    let (Some(descriptor), Some(options)) = (pool.get_message_by_name(full_name), PersonalOptions::of(pool))
+    else {
         return Json::Null;
     };
-    DynamicMessage::decode(descriptor, encoded).map_or(Json::Null, |message| options.redact(&message))
+    DynamicMessage::decode(descriptor, encoded).map_or(Json::Null, |message| redact(&message, &options))
 }
 
-/// Whether a field says, itself or by its message, that it holds nothing personal.
-pub(crate) fn is_open(field: &FieldDescriptor) -> bool {
-    Options::of(field.parent_pool()).is_some_and(|options| options.is_open(field))
+fn redact(message: &DynamicMessage, options: &PersonalOptions) -> Json {
+    let field = |(field, content): (FieldDescriptor, &Value)| {
+        (field.name().to_owned(), value(content, options.is_open(&field), options))
+    };
+    Json::Object(message.fields().map(field).collect::<Map<_, _>>())
 }
 
-struct Options {
-    not_personal: ExtensionDescriptor,
-    fields_not_personal: ExtensionDescriptor,
-}
-
-impl Options {
-    fn of(pool: &DescriptorPool) -> Option<Self> {
-        let find = |name: &str| pool.get_extension_by_name(&format!("levqor.options.v1.{name}"));
-        let (not_personal, fields_not_personal) = (find("not_personal")?, find("fields_not_personal")?);
-        Some(Self { not_personal, fields_not_personal })
-    }
-
-    fn is_open(&self, field: &FieldDescriptor) -> bool {
-        let is_true = |options: DynamicMessage, extension: &ExtensionDescriptor| {
-            options.has_extension(extension) && options.get_extension(extension).as_bool() == Some(true)
-        };
-        is_true(field.options(), &self.not_personal)
-            || is_true(field.parent_message().options(), &self.fields_not_personal)
-    }
-
-    fn redact(&self, message: &DynamicMessage) -> Json {
-        let fields =
-            message.fields().map(|(field, value)| (field.name().to_owned(), self.field(&field, value)));
-        Json::Object(fields.collect::<Map<_, _>>())
-    }
-
-    fn field(&self, field: &FieldDescriptor, value: &Value) -> Json {
-        self.value(value, self.is_open(field))
-    }
-
-    fn value(&self, value: &Value, open: bool) -> Json {
-        match value {
-            Value::Message(message) if message.descriptor().full_name().starts_with("levqor.") => {
-                self.redact(message)
-            }
-            Value::Message(message) => Json::String(message.descriptor().full_name().to_owned()),
-            Value::List(values) => values.iter().map(|value| self.value(value, open)).collect(),
-            Value::String(text) if open => Json::String(text.clone()),
-            Value::String(text) if text.is_empty() => Json::String(String::new()),
-            Value::Bool(value) => Json::Bool(*value),
-            Value::I32(number) | Value::EnumNumber(number) => Json::from(*number),
-            Value::I64(number) => Json::from(*number),
-            Value::U32(number) => Json::from(*number),
-            Value::U64(number) => Json::from(*number),
-            Value::F32(number) => Json::from(*number),
-            Value::F64(number) => Json::from(*number),
-            Value::String(_) | Value::Bytes(_) | Value::Map(_) => Json::String(REDACTED.to_owned()),
+fn value(content: &Value, open: bool, options: &PersonalOptions) -> Json {
+    match content {
+        Value::Message(message) if message.descriptor().full_name().starts_with("levqor.") => {
+            redact(message, options)
         }
+        Value::Message(message) => Json::String(message.descriptor().full_name().to_owned()),
+        Value::List(values) => values.iter().map(|content| value(content, open, options)).collect(),
+        Value::String(text) if open => Json::String(text.clone()),
+        Value::String(text) if text.is_empty() => Json::String(String::new()),
+        Value::Bool(value) => Json::Bool(*value),
+        Value::I32(number) | Value::EnumNumber(number) => Json::from(*number),
+        Value::I64(number) => Json::from(*number),
+        Value::U32(number) => Json::from(*number),
+        Value::U64(number) => Json::from(*number),
+        Value::F32(number) => Json::from(*number),
+        Value::F64(number) => Json::from(*number),
+        Value::String(_) | Value::Bytes(_) | Value::Map(_) => Json::String(REDACTED.to_owned()),
     }
 }
 

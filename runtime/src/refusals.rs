@@ -3,7 +3,7 @@
 use std::{hash::Hash, time::Duration};
 
 use crate::{
-    metrics::{Count, KeyValue, Metrics, chassis},
+    metrics::{Attribute, Count, Definition, KeyValue, Metrics},
     summed::Summed,
 };
 
@@ -19,6 +19,17 @@ pub const REASONS: [&str; 8] = [
     "_OTHER",
 ];
 
+/// Callers that were turned away.
+const REFUSALS: Definition = Definition::counter(
+    "levqor.access.refusals",
+    "{request}",
+    "Requests and calls that were refused for their token or for what their caller may do, by the reason.",
+    &[Attribute::one_of("reason", &REASONS)],
+);
+
+/// Every metric of refusals.
+pub const METRICS: &[Definition] = &[REFUSALS];
+
 /// Counts refusals, and tells of them once a minute for each reason and key: a caller's address, where that is known. The key is
 /// never written.
 pub struct Refusals<K> {
@@ -30,7 +41,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Refusals<K> {
     /// Shown among these metrics.
     #[must_use]
     pub fn new(metrics: &Metrics) -> Self {
-        let count = |reason| metrics.counter(&chassis::REFUSALS, &[KeyValue::new("reason", reason)]);
+        let count = |reason| metrics.counter(&REFUSALS, &[KeyValue::new("reason", reason)]);
         let lines = Summed::new(Duration::from_mins(1), |reason, count| {
             tracing::info!(reason, count, "callers were refused");
         });

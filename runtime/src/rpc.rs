@@ -17,7 +17,7 @@ use crate::{
     context::Ctx,
     error::{ErrorCode, ServiceError, to_status},
     redact,
-    server::Place,
+    server::Permit,
     storable,
     summed::Summed,
 };
@@ -70,7 +70,7 @@ where
     if let Err(invalid) = storable::check(&ctx.method.descriptor.input(), &message.encode_to_vec()) {
         return Err(failure(service, &invalid, &message));
     }
-    let place = extensions.get::<Place>().cloned();
+    let permit = extensions.get::<Permit>().cloned();
     // Bodies are shared, not copied; it is encoded only where it has to be logged.
     let copy = message.clone();
     let repeat = ctx.method.repeat;
@@ -78,8 +78,8 @@ where
     // Boxed: handlers' futures are large, and travel through several layers.
     let work = Box::pin(AssertUnwindSafe(handler(Arc::clone(state), ctx, message)).catch_unwind());
     let work = async move {
-        // The place is kept until the work is done, not until the caller hangs up.
-        let _place = place;
+        // The permit is kept until the work is done, not until the caller hangs up.
+        let _permit = permit;
         match work.await {
             Ok(Ok(response)) => {
                 if let Some((reader, db)) = reader {

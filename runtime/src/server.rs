@@ -3,11 +3,10 @@
 mod admit;
 mod deadline;
 mod framing;
-mod open;
 mod shed;
 mod trace;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -21,12 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 use tower::Service;
 
-use self::{
-    deadline::Deadline,
-    open::{Answer, Open},
-    shed::Shed,
-    trace::Traced,
-};
+use self::{deadline::Deadline, shed::Shed, trace::Traced};
 
 use crate::{
     access,
@@ -36,50 +30,41 @@ use crate::{
 
 pub use admit::Admission;
 pub(crate) use framing::Undecodable;
-pub use open::OpenCalls;
-pub(crate) use shed::Place;
+pub(crate) use shed::Permit;
 
 /// Calls that a service works on at once; more are refused, so that those within stay fast.
 const MAX_CALLS: usize = 1024;
-/// How long, on the way out, connections may stay that were told to close, once nothing is left to answer: a client that is
-/// well has closed its own by then, or asked again what it had begun to ask.
-pub(crate) const GOODBYE_PATIENCE: Duration = Duration::from_secs(3);
-
 /// What every call passes, whether it is one of its own or comes through a tunnel.
 pub(crate) struct Stack {
     admission: Admission,
-    open: OpenCalls,
     shed: Shed,
     calls: Calls,
 }
 
 impl Stack {
-    /// The stack of a service; it counts the calls that are open.
-    pub(crate) fn new(admission: Admission, metrics: &Metrics, open: OpenCalls) -> Self {
+    /// The stack of a service.
+    pub(crate) fn new(admission: Admission, metrics: &Metrics) -> Self {
         let shed = Shed::new(admission.service, MAX_CALLS);
         shed.show(metrics);
-        Self { admission, open, shed, calls: Calls::server(metrics, access::methods()) }
+        Self { admission, shed, calls: Calls::server(metrics, access::methods()) }
     }
 
-    /// The order in which a call passes, with the reason for each step's place. With the answer comes what says that the call
-    /// is open, until that is dropped.
+    /// The order in which a call passes, with the reason for each step's place.
     pub(crate) async fn pass<B, T, F>(
         &self,
         request: http::Request<B>,
         work: impl FnOnce(http::Request<B>) -> F,
         code: impl FnOnce(&T) -> Code,
-    ) -> (Result<T, Status>, Open)
+    ) -> Result<T, Status>
     where
         F: Future<Output = Result<T, Status>>,
     {
-        // Before anything else: as long as it is open, it is waited for.
-        let open = self.open.begin();
         // The span is outermost, so that every line of the log below it carries the trace id, and every call is timed.
         let path = request.uri().path();
         let traced = Traced::begin(self.admission.service, &self.calls, path, request.headers());
         let answer = traced.watch(self.admitted(&traced.request_id, request, work)).await;
         traced.end(answer.as_ref().map_or_else(Status::code, code));
-        (answer, open)
+        answer
     }
 
     async fn admitted<B, T, F>(
@@ -92,7 +77,7 @@ impl Stack {
         F: Future<Output = Result<T, Status>>,
     {
         // Refuses what would only queue. Before any work is done, after the span, so that refusals are seen.
-        let place = self.shed.take()?;
+        let permit = self.shed.take()?;
         // From here on the caller's patience counts.
         let deadline = Deadline::of(request.headers());
         // Boxed: it is some kilobytes, and each layer around it would hold it twice and move it.
@@ -101,7 +86,7 @@ impl Stack {
             let (path, headers) = (request.uri().path(), request.headers());
             let ctx = self.admission.admit(path, headers, request_id, deadline).await?;
             let extensions = request.extensions_mut();
-            extensions.insert(place);
+            extensions.insert(permit);
             if let Some(ctx) = ctx {
                 extensions.insert(ctx);
             }
@@ -125,27 +110,13 @@ async fn pass(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> 
     };
     let service = stack.admission.service;
     let work = |request| async { Ok(framing::blame_caller(service, next.run(request).await)) };
-    let (answer, open) = stack.pass(request, work, code).await;
-    let response = answer.unwrap_or_else(|status| status.into_http::<Body>().into_response());
-    response.map(|body| Body::new(Answer { body, _open: open }))
+    let answer = stack.pass(request, work, code).await;
+    answer.unwrap_or_else(|status| status.into_http::<Body>().into_response())
 }
 
-/// Serves until told to stop, then answers what it has taken and returns. Clients that do not hear it, and have nothing open,
-/// are not waited for.
-pub async fn serve(
-    listener: TcpListener,
-    app: Router,
-    open: OpenCalls,
-    stop: CancellationToken,
-) -> std::io::Result<()> {
-    let goodbye = async {
-        stop.cancelled().await;
-        open.idle_for(GOODBYE_PATIENCE).await;
-    };
-    tokio::select! {
-        () = port::serve(listener, Limits::internal(), Routes(app), stop.clone()) => Ok(()),
-        () = goodbye => Ok(()),
-    }
+/// Serves until told to stop, then answers what it has taken and returns.
+pub async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) {
+    port::serve(listener, Limits::internal(), Routes(app), stop).await;
 }
 
 /// What stands behind a port of the mesh.

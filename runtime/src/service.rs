@@ -2,25 +2,28 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use chrono::{DateTime, Utc};
-use prost::{Message, Name};
 use sqlx::{PgConnection, migrate::Migrator};
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
 
 use crate::{
-    access,
-    chassis::{Chassis, Tasks},
+    chassis::Chassis,
     check::Check,
     config::{Reader, Setting},
     db::{DatabaseUrl, DbError, Tx},
     metrics::Readings,
     rpc::State,
     schedule::Schedule,
+    tasks::Tasks,
     work::{self, Source},
 };
 
-pub use crate::hosted::Tunnelled;
+/// What the trait names.
+pub use crate::{
+    capability::{Capability, CapabilityState},
+    deferred::GivenUp,
+    tunnel::Tunnelled,
+};
 
 /// A service of the mesh.
 pub trait Service: State + Sized {
@@ -80,95 +83,6 @@ pub trait Service: State + Sized {
     /// How much is journaled and not processed.
     fn journal(&self) -> impl Future<Output = Result<JournalDepth, DbError>> + Send {
         std::future::ready(Ok(JournalDepth::default()))
-    }
-}
-
-/// A deferred call that is given up: it is kept as dead, and made again only when somebody replays it.
-#[derive(Debug, Clone, Copy)]
-pub struct GivenUp<'a> {
-    pub(crate) rpc: &'a str,
-    pub(crate) request: &'a [u8],
-    /// How often it was tried.
-    pub attempts: i32,
-    /// What came of the last try: code and reason, nothing personal.
-    pub failure: &'a str,
-}
-
-impl GivenUp<'_> {
-    /// Its request, if the call was to the RPC that takes such requests.
-    #[must_use]
-    pub fn request<R: Message + Name + Default>(&self) -> Option<R> {
-        let rpc = &access::methods().by_request(&R::full_name())?.rpc;
-        if rpc == self.rpc { R::decode(self.request).ok() } else { None }
-    }
-}
-
-/// Something that a service can do when it is configured.
-#[derive(Debug, Clone)]
-pub struct Capability {
-    /// Its name, `stripe_refetch`.
-    pub name: &'static str,
-    /// Whether it is on.
-    pub state: CapabilityState,
-    /// How it is on, or why it is off; names settings, never values.
-    pub reason: String,
-    /// When that was measured; none where it follows from the settings alone.
-    pub measured: Option<DateTime<Utc>>,
-}
-
-/// Whether something is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CapabilityState {
-    /// Configured.
-    On,
-    /// Not configured, or not built.
-    Off,
-    /// Configured, and did not work when it was last measured.
-    Failed,
-}
-
-impl CapabilityState {
-    /// As status surfaces write it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::On => "ON",
-            Self::Off => "OFF",
-            Self::Failed => "FAILED",
-        }
-    }
-}
-
-impl Capability {
-    /// On.
-    #[must_use]
-    pub fn on(name: &'static str, reason: impl Into<String>) -> Self {
-        Self { name, state: CapabilityState::On, reason: reason.into(), measured: None }
-    }
-
-    /// Off.
-    #[must_use]
-    pub fn off(name: &'static str, reason: impl Into<String>) -> Self {
-        Self { name, state: CapabilityState::Off, reason: reason.into(), measured: None }
-    }
-
-    /// On, and does not work.
-    #[must_use]
-    pub fn failed(name: &'static str, reason: impl Into<String>) -> Self {
-        Self { name, state: CapabilityState::Failed, reason: reason.into(), measured: None }
-    }
-
-    /// Whether it is on, and works as far as is known.
-    #[must_use]
-    pub fn is_on(&self) -> bool {
-        self.state == CapabilityState::On
-    }
-
-    /// The same, as it was measured then.
-    #[must_use]
-    pub fn measured_at(mut self, time: DateTime<Utc>) -> Self {
-        self.measured = Some(time);
-        self
     }
 }
 

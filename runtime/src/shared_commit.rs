@@ -11,9 +11,9 @@ use tokio::{
 };
 
 use crate::{
-    chassis::Tasks,
     db::{Db, DbError},
     error::{ErrorCode, ServiceError},
+    tasks::Tasks,
     telemetry,
 };
 

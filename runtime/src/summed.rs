@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::chassis::Tasks;
+use crate::tasks::Tasks;
 
 /// Keys that are told apart at most; what comes beyond is summed up together.
 const MOST_KEYS: usize = 1024;

@@ -15,6 +15,7 @@ mod metrics;
 mod otlp;
 mod panics;
 mod pipeline;
+mod process;
 mod record;
 mod resource;
 mod sampling;
@@ -36,12 +37,11 @@ use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData};
 use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 pub use config::{Otlp, TelemetryConfig};
-pub(crate) use context::{carried, inject, place};
+pub(crate) use context::{carried, inject};
 pub use context::{
     continue_trace, current_trace_parent, inject_current, passed_on, rename, trace_id_of, trace_response,
 };
 pub use fields::{OF_EVENTS, OF_SPANS};
-pub(crate) use resource::resource;
 pub use sampling::Port;
 pub(crate) use spans::{
     DeferredCall, deferred_span, record_called, record_served, rpc_client_span, rpc_server_span,
@@ -53,18 +53,18 @@ pub use test_report::{ErrorReports, NotArrived};
 use self::{
     errors::{Sentry, ToSentry},
     fields::Value,
-    layers::Told,
+    layers::Sinks,
     logs::Format,
     metrics::{Due, Sources},
     otlp::{Receiver, Resources},
     pipeline::{Counts, Destination, Queue, pipeline},
-    record::{Place, Record},
+    record::{Origin, Record},
     sampling::Sampling,
 };
 use crate::{
-    metrics::Metrics,
+    capability::{Capability, CapabilityState},
+    metrics::{Metrics, find_traces},
     redact,
-    service::{Capability, CapabilityState},
 };
 
 /// How long the end of the process waits for what was not sent yet.
@@ -81,7 +81,7 @@ fn flush<T: Send + 'static>(queue: &Queue<T>) -> Flush {
 /// Flushes when the process ends, whichever way it does.
 pub struct TelemetryGuard {
     provider: SdkTracerProvider,
-    told: Arc<Told>,
+    sinks: Arc<Sinks>,
     flushes: Vec<Flush>,
 }
 
@@ -93,11 +93,11 @@ impl TelemetryGuard {
             ("error.message", Value::Text(redact::text(&error.to_string()).into_owned())),
             ("error", Value::Text(redact::error(error.as_ref()))),
         ];
-        let record = Record::made("the process ends in failure", fields, Place::current());
-        if let Some(sentry) = &self.told.sentry {
+        let record = Record::made("the process ends in failure", fields, Origin::current());
+        if let Some(sentry) = &self.sinks.sentry {
             sentry.hear(&record);
         }
-        if let Some(logs) = &self.told.logs {
+        if let Some(logs) = &self.sinks.logs {
             logs.push(record);
         }
     }
@@ -151,19 +151,14 @@ pub fn capabilities() -> Vec<Capability> {
 }
 
 /// Exports these metrics too, from now until the process ends, if it exports.
-pub(crate) fn export(metrics: &Metrics) {
+fn export(metrics: &Metrics) {
     if let Some(outlets) = OUTLETS.get().filter(|outlets| outlets.metrics.is_some()) {
         outlets.sources.add(metrics);
     }
 }
 
-/// Whether there are traces that somebody could look up.
-pub(crate) fn records_traces() -> bool {
-    OUTLETS.get().is_some_and(|outlets| outlets.traces.is_some())
-}
-
 /// What became of what was exported, by signal; none of what is off.
-pub(crate) fn exports() -> impl Iterator<Item = (&'static str, Counts)> {
+fn exports() -> impl Iterator<Item = (&'static str, Counts)> {
     let counts = OUTLETS.get().map(|outlets| {
         [
             ("traces", outlets.traces.as_ref().map(Queue::counts)),
@@ -183,7 +178,7 @@ pub async fn run<T>(
     work: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<T> {
     let guard = init(config, service);
-    panics::watch(Arc::clone(&guard.told));
+    panics::watch(Arc::clone(&guard.sinks));
     let outcome = work.await;
     if let Err(error) = &outcome {
         guard.report_end(error);
@@ -230,14 +225,14 @@ pub fn init(config: &TelemetryConfig, service: &'static str) -> TelemetryGuard {
         Sampling::new(otlp.sampler.root.clone(), otlp.sampler.parent_based, config.trusted.clone())
     });
     let provider = traces::provider(outlets.traces.clone().zip(sampler));
-    let told = Arc::new(Told {
-        format: Format::new(config.json),
+    let sinks = Arc::new(Sinks {
+        format: Format::new(config),
         logs: outlets.logs.clone(),
         sentry: outlets.errors.clone().map(|queue| Sentry::new(queue, &config.environment, service)),
         dispatch: OnceLock::new(),
     });
     let _ = OUTLETS.set(outlets);
-    install(config, &provider, &told);
+    install(config, &provider, &sinks);
     for ignored in &config.ignored {
         // What is expected, never what was given.
         tracing::warn!(
@@ -246,10 +241,14 @@ pub fn init(config: &TelemetryConfig, service: &'static str) -> TelemetryGuard {
             "a setting is not understood, and its default holds"
         );
     }
-    TelemetryGuard { provider, told, flushes }
+    TelemetryGuard { provider, sinks, flushes }
 }
 
-fn install(config: &TelemetryConfig, provider: &SdkTracerProvider, told: &Arc<Told>) {
+fn install(config: &TelemetryConfig, provider: &SdkTracerProvider, sinks: &Arc<Sinks>) {
+    let exports_traces = OUTLETS.get().is_some_and(|outlets| outlets.traces.is_some());
+    if exports_traces {
+        find_traces(context::place);
+    }
     // Events are log records with the trace's id, not events of spans: one place, one redaction.
     let spans = tracing_opentelemetry::layer()
         .with_tracer(traces::tracer(provider))
@@ -260,13 +259,13 @@ fn install(config: &TelemetryConfig, provider: &SdkTracerProvider, told: &Arc<To
         .with_context_activation(false);
     // Where nothing is exported, nobody listens to statements either.
     let statements =
-        records_traces().then(|| statements::statements(traces::tracer(provider), Arc::clone(told)));
-    let errors = told.sentry.is_some().then(|| layers::errors(Arc::clone(told)));
+        exports_traces.then(|| statements::statements(traces::tracer(provider), Arc::clone(sinks)));
+    let errors = sinks.sentry.is_some().then(|| layers::errors(Arc::clone(sinks)));
     // Fails only where a subscriber is installed already, as in a test binary.
     let _ = tracing_subscriber::registry()
         // Under one filter, since each looks every span up for itself.
         .with(layers::KeepFacts.and_then(spans).with_filter(layers::our_spans()))
-        .with(layers::log(&config.filter, Arc::clone(told)))
+        .with(layers::log(&config.filter, Arc::clone(sinks)))
         .with(errors)
         .with(statements)
         .try_init();

@@ -33,7 +33,7 @@ use crate::{
     run::{self, Running, ServiceConfig},
     service::Service,
     token::{ServiceTokens, sign_with_secret},
-    work::Wakes,
+    wakes::Wakes,
 };
 
 /// The key that signs service tokens in tests.

@@ -6,7 +6,7 @@ use ring::hmac;
 
 use crate::{
     error::ServiceError,
-    metrics::{Count, KeyValue, Metrics, chassis},
+    metrics::{Attribute, Count, Definition, KeyValue, Metrics},
 };
 
 /// What is posted, signed, to find out whether a secret is live: the refusal `WEBHOOK_PROBE` says that it is, and that is all
@@ -127,6 +127,32 @@ pub(crate) const REASONS: [&str; 11] = [
     "OTHER",
 ];
 
+const PROVIDER: Attribute = Attribute::known("provider", "who sends webhooks to the service");
+
+/// Webhooks that were taken.
+const EVENTS: Definition = Definition::counter(
+    "levqor.webhook.events",
+    "{event}",
+    "Webhook events with a good signature that are in the journal: new ones, and those that were there before.",
+    &[PROVIDER, Attribute::one_of("outcome", &["accepted", "duplicate"])],
+);
+/// Webhooks that were refused.
+pub const REFUSALS: Definition = Definition::counter(
+    "levqor.webhook.refusals",
+    "{event}",
+    "Webhook events that were not taken, by the reason. Those that are no fault of the event come again.",
+    &[PROVIDER, Attribute::one_of("reason", &REASONS)],
+);
+/// Which secret was used.
+const VERIFIED: Definition = Definition::counter(
+    "levqor.webhook.verified",
+    "{event}",
+    "Webhook events by the secret that verified them: its place in the setting, from 0. One that rests can be removed.",
+    &[PROVIDER, Attribute::known("secret", "the places of the secrets in the provider's setting")],
+);
+/// Every metric of webhooks.
+pub const METRICS: &[Definition] = &[EVENTS, REFUSALS, VERIFIED];
+
 /// What is counted of one sender's webhooks, bound once.
 pub struct WebhookMetrics {
     accepted: Count,
@@ -145,12 +171,12 @@ impl WebhookMetrics {
         };
         let secret = |place: usize| {
             let place = KeyValue::new("secret", i64::try_from(place).unwrap_or(i64::MAX));
-            metrics.counter(&chassis::WEBHOOK_VERIFIED, &[provider.clone(), place])
+            metrics.counter(&VERIFIED, &[provider.clone(), place])
         };
-        let refusal = |reason: &&'static str| webhook(&chassis::WEBHOOK_REFUSALS, "reason", reason);
+        let refusal = |reason: &&'static str| webhook(&REFUSALS, "reason", reason);
         Self {
-            accepted: webhook(&chassis::WEBHOOK_EVENTS, "outcome", "accepted"),
-            duplicate: webhook(&chassis::WEBHOOK_EVENTS, "outcome", "duplicate"),
+            accepted: webhook(&EVENTS, "outcome", "accepted"),
+            duplicate: webhook(&EVENTS, "outcome", "duplicate"),
             refusals: REASONS.iter().map(refusal).collect(),
             secrets: (0..secrets).map(secret).collect(),
         }

@@ -15,7 +15,7 @@ use tracing::Instrument;
 
 pub use fences::{Drawn, Fences};
 
-use crate::{chassis::Tasks, db::DbError};
+use crate::{db::DbError, tasks::Tasks};
 
 /// How long a claim holds. A killed worker's work is taken up after this, by whoever polls next.
 pub const LEASE: Duration = Duration::from_secs(45);
@@ -40,15 +40,6 @@ pub fn backoff(attempts: i32) -> TimeDelta {
     let delay_ms = (1000.0 * 2f64.powi(exponent)).min(CAP_MS) * jitter;
     #[expect(clippy::cast_possible_truncation, reason = "at most 7.2 hours in milliseconds")]
     TimeDelta::milliseconds(delay_ms as i64)
-}
-
-/// What wakes the workers of this process at once, without a NOTIFY in anybody's transaction. Other processes poll.
-#[derive(Debug, Clone, Default)]
-pub struct Wakes {
-    /// A call was deferred.
-    pub deferred: Arc<Notify>,
-    /// Something was journaled.
-    pub journal: Arc<Notify>,
 }
 
 /// Work that is claimed row by row.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use levqor_runtime::{
     check::{self, Check, Finding},
     client::local_http_client,
-    metrics::MetricsConfig,
+    exposition::MetricsConfig,
     run,
 };
 

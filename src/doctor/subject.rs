@@ -1,11 +1,11 @@
 //! Whose settings are checked: those of the `levqor up` of this machine, or those of one role's own process.
 
 use levqor_runtime::{
-    check::{self, Check, Finding},
+    check::{Check, Finding},
     client::Channels,
     config::{Env, Problem, Reader},
     db::DatabaseUrl,
-    run::ServiceConfig,
+    run::{self, ServiceConfig},
     service::Service,
 };
 
@@ -129,7 +129,7 @@ impl Subject {
         let setting = mesh::address_setting(service);
         let known = self.role.is_some() || self.run.is_some() || self.given.contains(&setting);
         if known {
-            return check::health(channels, service);
+            return run::check::health(channels, service);
         }
         let off = format!("{setting} is not set, and no `levqor up` runs here");
         let how = format!("start `levqor up`, or set {setting}");

@@ -8,7 +8,8 @@ use levqor_notifications::Notifications;
 use levqor_runtime::{
     clock::Clock,
     db::migrations,
-    metrics::{Exposition, Metrics},
+    exposition::Exposition,
+    metrics::Metrics,
     run::{self, ServiceConfig},
     service::Service,
 };

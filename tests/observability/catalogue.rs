@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use levqor_runtime::metrics::{self, Definition, Values};
+use levqor_runtime::{
+    metrics::{self, Definition, Values},
+    refusals, webhook,
+};
 
 /// Labels with the values that they can have, where those are known.
 pub(crate) type Labels = BTreeMap<String, Option<Vec<String>>>;
@@ -15,6 +18,8 @@ pub(crate) struct Catalogue(BTreeMap<String, Labels>);
 pub(crate) fn definitions() -> Vec<&'static Definition> {
     let all = [
         metrics::chassis::ALL,
+        refusals::METRICS,
+        webhook::METRICS,
         levqor_gateway::metrics::ALL,
         levqor_billing::metrics::ALL,
         levqor_notifications::metrics::ALL,

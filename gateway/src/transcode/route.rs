@@ -30,7 +30,7 @@ pub(crate) struct Route {
     /// What the body is.
     pub body: BodyRule,
     /// What is answered.
-    pub answer: Answer,
+    pub answer: ResponseForm,
     /// Whether the RPC answers with a stream.
     pub streaming: bool,
     /// Which service is meant.
@@ -63,7 +63,7 @@ pub(crate) enum BodyRule {
 
 /// What the body of an answer is.
 #[derive(Debug)]
-pub(crate) enum Answer {
+pub(crate) enum ResponseForm {
     /// The response, as JSON.
     Message,
     /// One field of the response, as JSON.
@@ -83,11 +83,11 @@ pub(crate) enum Destination {
 
 /// Every route, what is more specific before what is less.
 #[derive(Debug)]
-pub(crate) struct Routes(Vec<Place>);
+pub(crate) struct Routes(Vec<PathRoutes>);
 
 /// One path template, and the routes of its methods.
 #[derive(Debug)]
-struct Place {
+struct PathRoutes {
     template: Template,
     routes: Vec<Arc<Route>>,
 }
@@ -112,26 +112,25 @@ impl Routes {
     /// Reads the routes of every RPC.
     pub(crate) fn read(methods: &'static Methods) -> Result<Self, RouteError> {
         let http = methods.pool().get_extension_by_name("google.api.http").ok_or(RouteError::NoExtension)?;
-        let mut places: Vec<Place> = Vec::new();
+        let mut paths: Vec<PathRoutes> = Vec::new();
         for method in methods.iter() {
             for route in rule::routes(method, &http)? {
-                if let Some(place) =
-                    places.iter_mut().find(|place| place.template.same_shape(&route.template))
-                {
-                    place.push(route)?;
+                if let Some(path) = paths.iter_mut().find(|path| path.template.same_shape(&route.template)) {
+                    path.push(route)?;
                 } else {
-                    places.push(Place { template: route.template.clone(), routes: vec![Arc::new(route)] });
+                    paths
+                        .push(PathRoutes { template: route.template.clone(), routes: vec![Arc::new(route)] });
                 }
             }
         }
-        places.sort_by(|a, b| a.template.by_preference(&b.template));
-        Ok(Self(places))
+        paths.sort_by(|a, b| a.template.by_preference(&b.template));
+        Ok(Self(paths))
     }
 
     /// How many bindings there are.
     #[must_use]
     pub(crate) fn count(&self) -> usize {
-        self.0.iter().map(|place| place.routes.len()).sum()
+        self.0.iter().map(|path| path.routes.len()).sum()
     }
 
     /// Finds the route of a request. `HEAD` is `GET` without a body.
@@ -158,14 +157,14 @@ impl Routes {
 
     fn lookup(&self, method: &HttpMethod, path: &[&str], verb: Option<&str>) -> Result<&Arc<Route>, Lost> {
         let mut others = BTreeSet::new();
-        for place in &self.0 {
-            if place.template.verb() != verb || !place.template.matches(path) {
+        for known in &self.0 {
+            if known.template.verb() != verb || !known.template.matches(path) {
                 continue;
             }
-            if let Some(route) = place.routes.iter().find(|route| route.http_method == *method) {
+            if let Some(route) = known.routes.iter().find(|route| route.http_method == *method) {
                 return Ok(route);
             }
-            others.extend(place.routes.iter().map(|route| route.http_method.as_str()));
+            others.extend(known.routes.iter().map(|route| route.http_method.as_str()));
         }
         if others.is_empty() {
             return Err(Lost::NoSuchPath);
@@ -178,7 +177,7 @@ impl Routes {
     }
 }
 
-impl Place {
+impl PathRoutes {
     fn push(&mut self, route: Route) -> Result<(), RouteError> {
         if let Some(other) = self.routes.iter().find(|other| other.http_method == route.http_method) {
             let (first, second) = (other.method.rpc.clone(), route.method.rpc.clone());

@@ -6,7 +6,7 @@ use levqor_runtime::access::{Host, Method};
 use prost_reflect::{ExtensionDescriptor, Kind, MessageDescriptor};
 
 use super::{
-    route::{Answer, BodyRule, Destination, Route, Variable},
+    route::{BodyRule, Destination, ResponseForm, Route, Variable},
     scalar,
     template::{Template, TemplateError},
 };
@@ -178,9 +178,13 @@ impl RuleReader {
         }
     }
 
-    fn answer(&self, name: &str) -> Result<Answer, RouteError> {
+    fn answer(&self, name: &str) -> Result<ResponseForm, RouteError> {
         if name.is_empty() {
-            return Ok(if self.output.full_name() == HTTP_BODY { Answer::Raw } else { Answer::Message });
+            return Ok(if self.output.full_name() == HTTP_BODY {
+                ResponseForm::Raw
+            } else {
+                ResponseForm::Message
+            });
         }
         let field = self.output.get_field_by_name(name);
         let field =
@@ -188,7 +192,7 @@ impl RuleReader {
         if matches!(field.kind(), Kind::Message(message) if message.full_name() == HTTP_BODY) {
             return Err(self.unsupported("a response body of type google.api.HttpBody is not supported"));
         }
-        Ok(Answer::Field(field))
+        Ok(ResponseForm::Field(field))
     }
 
     fn destination(&self) -> Result<Destination, RouteError> {

@@ -14,7 +14,7 @@ use tracing::Span;
 
 use super::{
     raw,
-    route::{Answer, Route},
+    route::{ResponseForm, Route},
     write,
 };
 use crate::problem::{Ids, Problem};
@@ -50,8 +50,8 @@ impl Framing {
         })
     }
 
-    fn message(self, message: &DynamicMessage, answer: &Answer) -> serde_json::Result<Bytes> {
-        let field = if let Answer::Field(field) = answer { Some(field) } else { None };
+    fn message(self, message: &DynamicMessage, answer: &ResponseForm) -> serde_json::Result<Bytes> {
+        let field = if let ResponseForm::Field(field) = answer { Some(field) } else { None };
         let mut frame = BytesMut::with_capacity(512);
         if self == Self::Events {
             frame.put_slice(b"data: ");
@@ -83,7 +83,7 @@ pub(super) struct Answers {
 impl Answers {
     /// The whole answer. What fails from here on is told inside it: the status line is gone.
     pub(super) async fn respond(self, headers: &HeaderMap) -> Result<Response, Problem> {
-        if matches!(self.route.answer, Answer::Raw) {
+        if matches!(self.route.answer, ResponseForm::Raw) {
             return self.respond_raw().await;
         }
         let framing = Framing::wanted(headers);

@@ -5,8 +5,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use http::HeaderMap;
 use levqor_runtime::{
     error::ErrorCode,
-    metrics::{Count, KeyValue, Metrics, chassis::WEBHOOK_REFUSALS},
-    webhook::{SignatureError, TOLERANCE},
+    metrics::{Count, KeyValue, Metrics},
+    webhook::{REFUSALS, SignatureError, TOLERANCE},
 };
 
 use super::{header, lines::Lines};
@@ -28,7 +28,7 @@ impl Refusals {
         use SignatureError::{Future, Malformed, Missing, Stale};
         let count = |error: SignatureError| {
             let labels = [KeyValue::new("provider", provider), KeyValue::new("reason", error.reason())];
-            (error, metrics.counter(&WEBHOOK_REFUSALS, &labels))
+            (error, metrics.counter(&REFUSALS, &labels))
         };
         Self { provider, counts: [Missing, Malformed, Stale, Future].map(count).into() }
     }

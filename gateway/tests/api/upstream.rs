@@ -26,10 +26,7 @@ use levqor_proto::runtime::v1::{
     tunnel_response::Outcome,
     tunnel_service_server::{TunnelService, TunnelServiceServer},
 };
-use levqor_runtime::{
-    chassis::Tasks,
-    server::{self, OpenCalls},
-};
+use levqor_runtime::{server, tasks::Tasks};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, SerializeOptions};
 use serde_json::{Value, json};
@@ -93,7 +90,7 @@ impl Upstream {
             .fallback(answer)
             .with_state(Arc::clone(&shared));
         let stop = CancellationToken::new();
-        Tasks::default().spawn(server::serve(listener, app, OpenCalls::default(), stop.clone()));
+        Tasks::default().spawn(server::serve(listener, app, stop.clone()));
         Self { addr, shared, _stop: Arc::new(stop.drop_guard()) }
     }
 

@@ -11,7 +11,7 @@ use levqor_runtime::{
 use secrecy::SecretString;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::{
     harness::{Answer, Mesh, mesh, mesh_with, send, service_tokens},
@@ -113,13 +113,25 @@ async fn whatever_is_not_understood_makes_stripe_come_again() {
         Status::unimplemented(""),
     ] {
         let shown = format!("{status:?}");
-        mesh.upstream.fail("IngestStripeEvent", status);
+        // What does not go through tunnels is called once more without one.
+        let calls = if status.code() == Code::Unimplemented { 2 } else { 1 };
+        for _ in 0..calls {
+            mesh.upstream.fail("IngestStripeEvent", status.clone());
+        }
         let answer = post(&mesh, PATHS[0], "{}").await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{shown}");
         assert_eq!(answer.header("retry-after"), "1", "{shown}");
     }
     mesh.upstream.reply("IngestStripeEvent", [Reply::Gone]);
     assert_eq!(post(&mesh, PATHS[0], "{}").await.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_take_webhooks_through_tunnels_gets_them_without_one() {
+    let mesh = mesh().await;
+    mesh.upstream.fail("IngestStripeEvent", Status::unimplemented(""));
+    assert_eq!(post(&mesh, PATHS[0], "{}").await.status, StatusCode::OK);
+    assert_eq!(mesh.upstream.calls("IngestStripeEvent").len(), 2);
 }
 
 #[tokio::test]

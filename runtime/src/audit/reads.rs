@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value};
+use prost_reflect::{DynamicMessage, FieldDescriptor, ReflectMessage, Value};
 
 use super::append;
 use crate::{
-    access::{Method, Repeat},
+    access::{self, Method, Repeat},
     context::{Actor, Ctx, Role},
     db::{Db, DbError},
-    redact,
 };
 
 /// The action of such an entry.
@@ -39,30 +38,6 @@ impl Reader {
         append(&mut tx, &self.actor, ACTION, &ids).await?;
         tx.commit().await
     }
-}
-
-/// Whether a message of this kind holds anything personal, itself or in a message within it. A body that is not JSON is taken
-/// for personal: it has no fields that could say otherwise.
-pub(crate) fn is_personal(message: &MessageDescriptor) -> bool {
-    let mut seen = vec![message.clone()];
-    let mut next = 0;
-    while let Some(message) = seen.get(next).cloned() {
-        next += 1;
-        if message.full_name() == "google.api.HttpBody" {
-            return true;
-        }
-        if !message.full_name().starts_with("levqor.") {
-            continue;
-        }
-        for field in message.fields() {
-            match field.kind() {
-                Kind::Message(inner) if !seen.contains(&inner) => seen.push(inner),
-                Kind::String | Kind::Bytes if !redact::is_open(&field) => return true,
-                _ => {}
-            }
-        }
-    }
-    false
 }
 
 /// What was read: the RPC, the ids that were asked for and, of a list, those of its rows. A personal field is no id here,
@@ -95,7 +70,7 @@ fn ids(method: &Method, request: &[u8], response: &[u8]) -> BTreeMap<String, Str
 
 fn id(field: &FieldDescriptor, value: &Value) -> Option<(String, String)> {
     let text = value.as_str().filter(|text| !text.is_empty())?;
-    let is_id = field.name().ends_with("_id") && redact::is_open(field);
+    let is_id = field.name().ends_with("_id") && access::is_open(field);
     is_id.then(|| (field.name().to_owned(), text.to_owned()))
 }
 

@@ -15,7 +15,8 @@ use tracing::{Instrument, Span};
 
 use super::{
     count::{Counts, Outcome},
-    places::{self, MOST_PER_TARGET, Place, Places, SEVERAL},
+    given_up::{GivenUp, OnGivenUp},
+    permits::{self, MOST_PER_TARGET, Permit, Permits, SEVERAL},
     store::{self, Claim, Claimed},
 };
 use crate::{
@@ -25,7 +26,6 @@ use crate::{
     db::DbError,
     error::{ErrorCode, ServiceError},
     fail_point::FailPoint,
-    service::{GivenUp, Service},
     shared_commit::{BatchWrite, NotWritten, SharedCommit},
     telemetry::{self, DeferredCall},
     work::{self, Fences, LEASE, MAX_ATTEMPTS, Source, TRY_TIMEOUT},
@@ -37,19 +37,19 @@ const MOST_ASKED: TimeDelta = TimeDelta::hours(6);
 const SETTLE_AGAIN: Duration = Duration::from_millis(250);
 
 /// The source of a service's deferred calls.
-pub struct Delivery<S> {
-    service: Arc<S>,
+pub struct Delivery {
     chassis: Chassis,
+    on_given_up: OnGivenUp,
     fences: Fences,
-    places: Places,
+    permits: Permits,
     done: SharedCommit<Done>,
     counts: Counts,
 }
 
-/// A claimed call with its place among those that are made.
-pub struct Taken {
+/// A claimed call with its permit.
+pub struct Permitted {
     call: Claimed,
-    place: Place,
+    permit: Permit,
 }
 
 /// Settles calls that were made; those that end at the same time share a commit.
@@ -70,14 +70,14 @@ impl BatchWrite for Done {
     }
 }
 
-impl<S: Service> Delivery<S> {
-    /// Delivers what this service deferred.
+impl Delivery {
+    /// Delivers what the service of this chassis deferred.
     #[must_use]
-    pub fn new(service: Arc<S>, chassis: Chassis) -> Self {
+    pub(crate) fn new(chassis: Chassis, on_given_up: OnGivenUp) -> Self {
         let done = SharedCommit::new(&chassis.db, Done);
         let counts = Counts::new(&chassis.metrics);
-        let places = Places::new(Arc::clone(&chassis.wakes.deferred));
-        Self { service, chassis, fences: Fences::default(), places, done, counts }
+        let permits = Permits::new(Arc::clone(&chassis.wakes.deferred));
+        Self { chassis, on_given_up, fences: Fences::default(), permits, done, counts }
     }
 
     async fn call(&self, call: &Claimed) -> Result<(), Status> {
@@ -162,7 +162,7 @@ impl<S: Service> Delivery<S> {
         let held = store::settle_dead(&mut tx, call, failure).await?;
         if held {
             let (rpc, request, attempts) = (&call.rpc, &call.request, call.attempts);
-            self.service.gave_up(&mut tx, &GivenUp { rpc, request, attempts, failure }).await?;
+            (self.on_given_up)(&mut tx, &GivenUp { rpc, request, attempts, failure }).await?;
         }
         tx.commit().await?;
         self.counts.settled(call, Outcome::Dead, held);
@@ -188,15 +188,15 @@ impl<S: Service> Delivery<S> {
     }
 }
 
-impl<S: Service> Source for Delivery<S> {
-    type Item = Taken;
+impl Source for Delivery {
+    type Item = Permitted;
 
     fn name(&self) -> &'static str {
         "deferred_calls"
     }
 
     fn concurrency(&self) -> usize {
-        places::most(access::methods())
+        permits::most(access::methods())
     }
 
     fn several(&self) -> usize {
@@ -207,26 +207,28 @@ impl<S: Service> Source for Delivery<S> {
         Arc::clone(&self.chassis.wakes.deferred)
     }
 
-    async fn claim(&self, limit: i64) -> Result<Vec<Taken>, DbError> {
-        let places = store::Places { most: MOST_PER_TARGET, left: self.places.left() };
+    async fn claim(&self, limit: i64) -> Result<Vec<Permitted>, DbError> {
+        let limits = store::ClaimLimits { most: MOST_PER_TARGET, left: self.permits.left() };
         let mut tx = self.chassis.db.begin_work().await?;
         let drawn = self.fences.draw();
         let claimed = async {
-            let claimed = store::claim(&mut tx, limit, LEASE.as_secs_f64(), &places, &drawn).await?;
+            let claimed = store::claim(&mut tx, limit, LEASE.as_secs_f64(), &limits, &drawn).await?;
             tx.commit().await.map(|()| claimed)
         };
         let claimed = claimed.await;
         let claimed = drawn.answered(claimed)?;
-        // All at once, so that none is left without its place if we are stopped here.
-        let taken: Vec<_> =
-            claimed.into_iter().map(|call| Taken { place: self.places.take(&call.target), call }).collect();
+        // All at once, so that none is left without its permit if we are stopped here.
+        let taken: Vec<_> = claimed
+            .into_iter()
+            .map(|call| Permitted { permit: self.permits.take(&call.target), call })
+            .collect();
         if !taken.is_empty() {
             FailPoint::DeferredClaimed.reached();
         }
         Ok(taken)
     }
 
-    async fn process(&self, Taken { call, place }: Taken) {
+    async fn process(&self, Permitted { call, permit }: Permitted) {
         let told = DeferredCall {
             rpc: &call.rpc,
             id: call.work_id,
@@ -241,7 +243,7 @@ impl<S: Service> Source for Delivery<S> {
                 telemetry::fail(&Span::current(), ErrorCode::from_grpc(status.code()).as_str());
             }
             // There is room for another call while what came of this one is written down.
-            drop(place);
+            drop(permit);
             match self.settle_patiently(&call, outcome).await {
                 Ok(true) => FailPoint::DeferredSettled.reached(),
                 Ok(false) => {

@@ -91,14 +91,14 @@ pub(crate) async fn insert(conn: &mut PgConnection, call: &NewCall<'_>) -> Resul
 }
 
 /// How many calls may be claimed of each target.
-pub(crate) struct Places {
-    /// Of one that is not named.
+pub(crate) struct ClaimLimits {
+    /// Of a target that is not named.
     pub(crate) most: usize,
-    /// Of those that are.
+    /// Of the targets that are named.
     pub(crate) left: Vec<(String, usize)>,
 }
 
-/// Claims due calls that nobody holds, of each target no more than there are places, those that are due for longest first.
+/// Claims due calls that nobody holds, of each target no more than there are permits, those that are due for longest first.
 /// It goes from target to target through the index, however long the heap of one is. The row lock decides between
 /// claimers; the lease ends a dead claimer's hold. What this claimer took before without hearing of it is free, and its try
 /// was none.
@@ -106,12 +106,12 @@ pub(crate) async fn claim(
     conn: &mut PgConnection,
     limit: i64,
     lease_s: f64,
-    places: &Places,
+    limits: &ClaimLimits,
     drawn: &Drawn<'_>,
 ) -> Result<Vec<Claimed>, DbError> {
-    let number = |places: usize| i64::try_from(places).unwrap_or(i64::MAX);
+    let number = |limit: usize| i64::try_from(limit).unwrap_or(i64::MAX);
     let (targets, left): (Vec<_>, Vec<_>) =
-        places.left.iter().map(|(target, left)| (target.clone(), number(*left))).unzip();
+        limits.left.iter().map(|(target, left)| (target.clone(), number(*left))).unzip();
     let claimed = sqlx::query_as!(
         Claimed,
         r#"WITH RECURSIVE targets AS (
@@ -141,7 +141,7 @@ pub(crate) async fn claim(
         lease_s,
         &targets,
         &left,
-        number(places.most),
+        number(limits.most),
         drawn.fence(),
         drawn.unanswered(),
     )

@@ -18,7 +18,6 @@ use crate::{
     deferred::store,
     lifecycle::Measurement,
     rpc::State,
-    run,
     schedule::{self, Standing},
     self_test,
     service::{Capability, CapabilityState, JournalDepth, Service},
@@ -54,7 +53,7 @@ pub(super) async fn get_status<S: Service>(
             ..Default::default()
         });
     }
-    let capabilities = run::capabilities(&*hosted.service);
+    let capabilities = super::capabilities(&*hosted.service);
     Ok(GetStatusResponse {
         service: S::NAME.to_owned(),
         version: version::VERSION.to_owned(),

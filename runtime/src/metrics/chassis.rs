@@ -1,7 +1,6 @@
 //! Every metric of the chassis.
 
 use super::definition::{Attribute, Definition, Kind};
-use crate::{refusals, webhook};
 
 const RPC: Attribute = Attribute::known("rpc.method", "an RPC of the protos, or `_OTHER`");
 const CODE: Attribute = Attribute::known("rpc.response.status_code", "the 17 codes of gRPC");
@@ -12,7 +11,6 @@ const POOL: Attribute = Attribute::known("db.client.connection.pool.name", "the 
 const SCHEDULE: Attribute = Attribute::known("schedule", "the schedules of the service");
 const SIGNAL: Attribute = Attribute::one_of("signal", &["traces", "logs", "metrics", "errors"]);
 const JOURNAL: Attribute = Attribute::known("journal", "the journals of the service");
-const PROVIDER: Attribute = Attribute::known("provider", "who sends webhooks to the service");
 
 /// Calls that a service answered.
 pub const RPC_SERVER: Definition = Definition::timing(
@@ -32,13 +30,6 @@ pub const PLACES: Definition = Definition::gauge(
     "{request}",
     "Requests that are worked on now, and how many more would be taken before they are refused as too much.",
     &[Attribute::one_of("state", &["used", "free"])],
-);
-/// Callers that were turned away.
-pub const REFUSALS: Definition = Definition::counter(
-    "levqor.access.refusals",
-    "{request}",
-    "Requests and calls that were refused for their token or for what their caller may do, by the reason.",
-    &[Attribute::one_of("reason", &refusals::REASONS)],
 );
 /// Whether a service can work.
 pub const READY: Definition = Definition::gauge(
@@ -170,27 +161,6 @@ pub const JOURNAL_VERDICTS: Definition = Definition::counter(
     "Tries to process journaled events, by what became of the event.",
     &[JOURNAL, Attribute::one_of("verdict", &["processed", "unheeded", "retry", "quarantined"])],
 );
-/// Webhooks that were taken.
-pub const WEBHOOK_EVENTS: Definition = Definition::counter(
-    "levqor.webhook.events",
-    "{event}",
-    "Webhook events with a good signature that are in the journal: new ones, and those that were there before.",
-    &[PROVIDER, Attribute::one_of("outcome", &["accepted", "duplicate"])],
-);
-/// Webhooks that were refused.
-pub const WEBHOOK_REFUSALS: Definition = Definition::counter(
-    "levqor.webhook.refusals",
-    "{event}",
-    "Webhook events that were not taken, by the reason. Those that are no fault of the event come again.",
-    &[PROVIDER, Attribute::one_of("reason", &webhook::REASONS)],
-);
-/// Which secret was used.
-pub const WEBHOOK_VERIFIED: Definition = Definition::counter(
-    "levqor.webhook.verified",
-    "{event}",
-    "Webhook events by the secret that verified them: its place in the setting, from 0. One that rests can be removed.",
-    &[PROVIDER, Attribute::known("secret", "the places of the secrets in the provider's setting")],
-);
 /// When Sentry last took a test.
 pub const SENTRY_TEST: Definition = Definition::gauge(
     "levqor.sentry.self_test.last_success.timestamp",
@@ -262,7 +232,6 @@ pub const ALL: &[Definition] = &[
     RPC_SERVER,
     RPC_CLIENT,
     PLACES,
-    REFUSALS,
     READY,
     CAPABILITY,
     POOL_CONNECTIONS,
@@ -281,9 +250,6 @@ pub const ALL: &[Definition] = &[
     JOURNAL_AGE,
     JOURNAL_LAST,
     JOURNAL_VERDICTS,
-    WEBHOOK_EVENTS,
-    WEBHOOK_REFUSALS,
-    WEBHOOK_VERIFIED,
     SENTRY_TEST,
     MEASURED,
     TELEMETRY_EXPORTS,

@@ -3,26 +3,32 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceId};
 use tracing::Span;
 
-use crate::telemetry;
-
 /// For how long a bucket's exemplar is good enough. Finding out which trace a call belongs to costs more than recording
 /// how long it took, and nobody looks at more than a few.
 const GOOD_FOR: Duration = Duration::from_secs(1);
 
+/// How a span's context is found.
+type Find = fn(&Span) -> Option<SpanContext>;
+
+/// Set once traces are exported: before, nobody could look one up.
+static FIND: OnceLock<Find> = OnceLock::new();
+
+/// Exemplars name the traces that are found like this, from now on. Of several calls the first counts.
+pub(crate) fn find_traces(find: Find) {
+    let _ = FIND.set(find);
+}
+
 /// The span's context, if its trace is recorded: what may be shown as an example.
 #[must_use]
 pub fn recorded_trace(span: &Span) -> Option<SpanContext> {
-    if !telemetry::records_traces() {
-        return None;
-    }
-    telemetry::place(span).filter(SpanContext::is_sampled)
+    FIND.get().and_then(|find| find(span)).filter(SpanContext::is_sampled)
 }
 
 /// One call, by its trace.

@@ -1,17 +1,12 @@
 //! Takes the connections of a port.
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, Instant},
-};
+use std::{io, net::SocketAddr, time::Duration};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::{Arrival, Handler, Limits, connection, table::Table};
-use crate::chassis::Tasks;
+use crate::{summed::Summed, tasks::Tasks};
 
 /// How long to wait where no connection can be taken, as with too many open files.
 const BREATH: Duration = Duration::from_millis(50);
@@ -25,7 +20,8 @@ struct Port<H> {
     table: Table,
     stop: CancellationToken,
     tasks: Tasks,
-    refusals: Refusals,
+    /// Connections that are closed at once. A line of the log for each would be an attack of its own.
+    refusals: Summed<()>,
 }
 
 /// Serves until told to stop, then answers what it has taken and returns.
@@ -36,7 +32,9 @@ pub async fn serve<H: Handler>(listener: TcpListener, limits: Limits, handler: H
         table: Table::new(limits),
         stop: stop.clone(),
         tasks: Tasks::default(),
-        refusals: Refusals::new(),
+        refusals: Summed::new(SAY_EVERY, |_, count| {
+            tracing::warn!(count, "connections were refused: the limit in total or per address is reached");
+        }),
     };
     loop {
         tokio::select! {
@@ -66,38 +64,13 @@ pub async fn serve<H: Handler>(listener: TcpListener, limits: Limits, handler: H
 
 impl<H: Handler> Port<H> {
     fn take(&self, stream: TcpStream, from: SocketAddr) {
-        let Some(seat) = self.table.seat(self.handler.counted_by(from.ip())) else {
-            self.refusals.one();
+        let Some(entry) = self.table.enter(self.handler.counted_by(from.ip())) else {
+            self.refusals.note((), "the table is full");
             return;
         };
-        let arrival = Arrival { from: from.ip(), reserved: seat.reserved };
+        let arrival = Arrival { from: from.ip(), reserved: entry.reserved };
         let (handler, stop) = (self.handler.clone(), self.stop.clone());
-        self.tasks.spawn(connection::serve(stream, arrival, self.limits, handler, seat, stop));
-    }
-}
-
-/// Connections that were closed at once. Said now and then: a line for each would be an attack of its own.
-struct Refusals {
-    begun: Instant,
-    count: AtomicU64,
-    /// When it was said last, in seconds after the beginning, plus one.
-    said: AtomicU64,
-}
-
-impl Refusals {
-    fn new() -> Self {
-        Self { begun: Instant::now(), count: AtomicU64::new(0), said: AtomicU64::new(0) }
-    }
-
-    fn one(&self) {
-        let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
-        let now = self.begun.elapsed().as_secs() + 1;
-        let said = self.said.load(Ordering::Relaxed);
-        if said == 0 || now >= said + SAY_EVERY.as_secs() {
-            self.said.store(now, Ordering::Relaxed);
-            self.count.store(0, Ordering::Relaxed);
-            tracing::warn!(count, "connections were refused: the limit in total or per address is reached");
-        }
+        self.tasks.spawn(connection::serve(stream, arrival, self.limits, handler, entry, stop));
     }
 }
 

@@ -17,10 +17,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Arrival, Handler, Limits, MOST_HEAD_BYTES,
-    requests::{Answer, Fate, Requests},
+    requests::{Close, Requests, ResponseBody},
     stream::Watched,
     streams::Streams,
-    table::Seat,
+    table::Entry,
 };
 
 /// How often a silent HTTP/2 connection is asked whether it is still there.
@@ -42,7 +42,7 @@ pub(super) async fn serve<H: Handler>(
     arrival: Arrival,
     limits: Limits,
     handler: H,
-    seat: Seat,
+    entry: Entry,
     stop: CancellationToken,
 ) {
     // Small answers must not wait for more to send.
@@ -55,17 +55,17 @@ pub(super) async fn serve<H: Handler>(
     } else {
         limits
     };
-    let requests = seat.requests.clone();
-    let asked = requests.clone();
+    let requests = entry.requests.clone();
+    let begun = requests.clone();
     let service = service_fn(move |request: http::Request<_>| {
-        let open = asked.begin();
+        let open = begun.begin();
         let answer = handler.answer(request.map(Body::new), arrival);
         async move {
             let mut answer = answer.await;
             if open.is_last(limits.age) {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok::<_, Infallible>(answer.map(|body| Answer::new(body, open)))
+            Ok::<_, Infallible>(ResponseBody::of(answer, open))
         }
     });
     let server = builder(&limits, &requests);
@@ -81,9 +81,9 @@ pub(super) async fn serve<H: Handler>(
         // The connection first: what has come in time is taken, however late we look.
         biased;
         ended = connection.as_mut() => ended,
-        () = seat.given_up() => return,
-        goodbye = fate(&requests, &limits) => {
-            if !goodbye {
+        () = entry.given_up() => return,
+        gracefully = must_close(&requests, &limits) => {
+            if !gracefully {
                 return;
             }
             connection.as_mut().graceful_shutdown();
@@ -118,17 +118,17 @@ async fn farewell(connection: impl Future<Output = Ended>, requests: &Requests, 
         // HTTP/2 waits for the client's word, HTTP/1.1 for the rest of a head.
         () = requests.idle_for(GOODBYE_PATIENCE) => Ok(()),
         () = patience => Ok(()),
-        _ = fate(requests, &limits) => Ok(()),
+        _ = must_close(requests, &limits) => Ok(()),
     }
 }
 
-/// Waits until the connection must end; whether with a goodbye.
-async fn fate(requests: &Requests, limits: &Limits) -> bool {
+/// Waits until the connection must be closed; whether gracefully.
+async fn must_close(requests: &Requests, limits: &Limits) -> bool {
     loop {
-        match requests.fate(limits) {
-            Fate::Stays(look) => sleep_until(look).await,
-            Fate::Goodbye => return true,
-            Fate::Ends => return false,
+        match requests.close(limits) {
+            Close::NotBefore(instant) => sleep_until(instant).await,
+            Close::Gracefully => return true,
+            Close::AtOnce => return false,
         }
     }
 }

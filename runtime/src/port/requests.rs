@@ -1,13 +1,14 @@
 //! The requests of one connection that are not answered to their end, and what its client keeps us waiting for.
 
 use std::{
+    any::Any,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
 
-use axum::body::Body;
+use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, sleep};
@@ -19,8 +20,8 @@ const LOOK: Duration = Duration::from_millis(20);
 /// A connection is not closed to make room before it has been idle, or its head incomplete, for this long.
 const YOUNG: Duration = Duration::from_millis(500);
 
-/// What a connection was asked, and how it goes on.
-struct Asked {
+/// What happened on a connection so far.
+struct State {
     ever: bool,
     open: usize,
     http2: bool,
@@ -51,24 +52,24 @@ impl Unread {
     }
 }
 
-/// What is to become of a connection.
-pub(super) enum Fate {
-    /// It stays; its fate is to be looked at again then.
-    Stays(Instant),
-    /// It is closed gracefully, by HTTP/2's GOAWAY.
-    Goodbye,
-    /// It is closed at once: its client keeps us waiting.
-    Ends,
+/// Whether a connection is to be closed.
+pub(super) enum Close {
+    /// Not yet; to be decided again then.
+    NotBefore(Instant),
+    /// Gracefully, by HTTP/2's GOAWAY.
+    Gracefully,
+    /// At once: its client keeps us waiting.
+    AtOnce,
 }
 
 /// The requests of one connection. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Requests(Arc<Mutex<Asked>>);
+pub(super) struct Requests(Arc<Mutex<State>>);
 
 impl Requests {
     pub(super) fn new() -> Self {
         let now = Instant::now();
-        Self(Arc::new(Mutex::new(Asked {
+        Self(Arc::new(Mutex::new(State {
             ever: false,
             open: 0,
             http2: false,
@@ -81,44 +82,44 @@ impl Requests {
         })))
     }
 
-    fn asked(&self) -> MutexGuard<'_, Asked> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One more, until what this gives is dropped.
-    pub(super) fn begin(&self) -> Open {
+    pub(super) fn begin(&self) -> OpenRequest {
         let answer = Unread::default();
-        let mut asked = self.asked();
-        asked.ever = true;
-        asked.open += 1;
-        asked.head = None;
-        asked.begun = Instant::now();
-        asked.answer = answer.clone();
-        asked.gave_up = false;
-        Open { requests: self.clone(), answer }
+        let mut state = self.state();
+        state.ever = true;
+        state.open += 1;
+        state.head = None;
+        state.begun = Instant::now();
+        state.answer = answer.clone();
+        state.gave_up = false;
+        OpenRequest { requests: self.clone(), answer }
     }
 
     /// An answer is given up, as its client does not read it.
     pub(super) fn give_up(&self) {
-        self.asked().gave_up = true;
+        self.state().gave_up = true;
     }
 
     /// Of the answer to the request that began last.
     pub(super) fn last_answer(&self) -> Unread {
-        self.asked().answer.clone()
+        self.state().answer.clone()
     }
 
     /// The client has sent something; afterwards it was in the middle of a head, or not.
     pub(super) fn heard(&self, in_head: bool, http2: bool) {
-        let mut asked = self.asked();
-        asked.http2 |= http2;
-        asked.head = in_head.then(|| asked.head.unwrap_or_else(Instant::now));
+        let mut state = self.state();
+        state.http2 |= http2;
+        state.head = in_head.then(|| state.head.unwrap_or_else(Instant::now));
     }
 
-    /// What is to become of the connection. Over HTTP/2 an unread answer is given up alone: see `streams`.
-    pub(super) fn fate(&self, limits: &Limits) -> Fate {
+    /// Whether the connection is to be closed. Over HTTP/2 an unread answer is given up alone: see `streams`.
+    pub(super) fn close(&self, limits: &Limits) -> Close {
         let now = Instant::now();
-        let asked = self.asked();
+        let state = self.state();
         // A head, an unread answer, or a time without a request, that begins later is over later.
         let mut look = now + limits.head.min(limits.idle).min(limits.unread);
         let mut is_over = |end: Instant| {
@@ -127,44 +128,44 @@ impl Requests {
             }
             end <= now
         };
-        let old = asked.born + limits.age;
+        let old = state.born + limits.age;
         let is_old = is_over(old);
-        if asked.http2 && is_old {
-            return Fate::Goodbye;
+        if state.http2 && is_old {
+            return Close::Gracefully;
         }
-        if asked.open == 0 && asked.gave_up {
+        if state.open == 0 && state.gave_up {
             // Nothing on this connection goes on.
-            return Fate::Goodbye;
+            return Close::Gracefully;
         }
-        if asked.open == 0 {
+        if state.open == 0 {
             // A client that waits for an answer may send the next head before we read it.
-            let late = asked.head.is_some_and(|head| is_over(head.max(asked.idle) + limits.head));
+            let late = state.head.is_some_and(|head| is_over(head.max(state.idle) + limits.head));
             if late {
-                return Fate::Ends;
+                return Close::AtOnce;
             }
-            if asked.head.is_none() && is_over(asked.idle + limits.idle) {
-                return if asked.http2 { Fate::Goodbye } else { Fate::Ends };
+            if state.head.is_none() && is_over(state.idle + limits.idle) {
+                return if state.http2 { Close::Gracefully } else { Close::AtOnce };
             }
-        } else if !asked.http2 {
-            let unread = asked.answer.since().is_some_and(|since| is_over(since + limits.unread));
+        } else if !state.http2 {
+            let unread = state.answer.since().is_some_and(|since| is_over(since + limits.unread));
             let farewell = limits.farewell.filter(|_| is_old);
-            if unread || farewell.is_some_and(|patience| is_over(asked.begun.max(old) + patience)) {
-                return Fate::Ends;
+            if unread || farewell.is_some_and(|patience| is_over(state.begun.max(old) + patience)) {
+                return Close::AtOnce;
             }
         }
-        Fate::Stays(look)
+        Close::NotBefore(look)
     }
 
     /// Since when the connection has had no request; `None` while it has one.
     pub(super) fn dispensable(&self) -> Option<Instant> {
-        let asked = self.asked();
-        let since = asked.head.unwrap_or(asked.idle);
-        (asked.open == 0 && since.elapsed() >= YOUNG).then_some(since)
+        let state = self.state();
+        let since = state.head.unwrap_or(state.idle);
+        (state.open == 0 && since.elapsed() >= YOUNG).then_some(since)
     }
 
     /// Waits for the first.
     pub(super) async fn begun(&self) {
-        while !self.asked().ever {
+        while !self.state().ever {
             sleep(LOOK).await;
         }
     }
@@ -174,8 +175,8 @@ impl Requests {
         let begun = Instant::now();
         loop {
             let over = {
-                let asked = self.asked();
-                asked.open == 0 && asked.idle.max(begun).elapsed() >= span
+                let state = self.state();
+                state.open == 0 && state.idle.max(begun).elapsed() >= span
             };
             if over {
                 return;
@@ -185,47 +186,76 @@ impl Requests {
     }
 }
 
-/// One that is open.
-pub(super) struct Open {
+/// A request that is not answered to its end.
+pub(super) struct OpenRequest {
     requests: Requests,
     answer: Unread,
 }
 
-impl Open {
+impl OpenRequest {
     /// Whether the answer must tell the client to close the connection, which is older than this. An HTTP/1.1 connection that we
     /// close ourselves, though it is idle, may already carry the next request, and that one would be lost.
     pub(super) fn is_last(&self, age: Duration) -> bool {
-        let asked = self.requests.asked();
-        !asked.http2 && asked.born.elapsed() >= age
+        let state = self.requests.state();
+        !state.http2 && state.born.elapsed() >= age
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenRequest {
     fn drop(&mut self) {
-        let mut asked = self.requests.asked();
-        asked.open = asked.open.saturating_sub(1);
-        if asked.open == 0 {
-            asked.idle = Instant::now();
+        let mut state = self.requests.state();
+        state.open = state.open.saturating_sub(1);
+        if state.open == 0 {
+            state.idle = Instant::now();
         }
+    }
+}
+
+/// What an answer holds, such as a permit, until the connection has written it: among the answer's extensions.
+#[derive(Clone)]
+pub struct Held {
+    _held: Arc<dyn Any + Send + Sync>,
+}
+
+impl Held {
+    /// Holds this.
+    pub fn new(held: impl Any + Send + Sync) -> Self {
+        Self { _held: Arc::new(held) }
+    }
+}
+
+/// A part of a body. HTTP/2 takes a part whole, and keeps it until its client reads.
+struct Part {
+    bytes: Bytes,
+    _held: Held,
+}
+
+impl AsRef<[u8]> for Part {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
 /// The body of an answer; its request is open until the last of it is handed to the connection, or it is given up. What the
 /// connection itself holds then, some kilobytes for a client that does not read, is no longer counted.
-pub(super) struct Answer {
+pub(super) struct ResponseBody {
     body: Body,
-    open: Open,
+    request: OpenRequest,
+    held: Option<Held>,
 }
 
-impl Answer {
-    pub(super) fn new(body: Body, open: Open) -> Self {
+impl ResponseBody {
+    /// The body of this answer, which answers this request.
+    pub(super) fn of(answer: Response, request: OpenRequest) -> http::Response<Self> {
         // It is asked for when the client lets the connection write.
-        open.answer.set(Some(Instant::now()));
-        Self { body, open }
+        request.answer.set(Some(Instant::now()));
+        let (mut parts, body) = answer.into_parts();
+        let held = parts.extensions.remove();
+        http::Response::from_parts(parts, Self { body, request, held })
     }
 }
 
-impl http_body::Body for Answer {
+impl http_body::Body for ResponseBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -236,13 +266,15 @@ impl http_body::Body for Answer {
         let this = &mut *self;
         let frame = Pin::new(&mut this.body).poll_frame(context);
         match &frame {
-            Poll::Pending => this.open.answer.set(None),
+            Poll::Pending => this.request.answer.set(None),
             Poll::Ready(Some(Ok(_))) if !this.body.is_end_stream() => {
-                this.open.answer.set(Some(Instant::now()));
+                this.request.answer.set(Some(Instant::now()));
             }
             Poll::Ready(_) => {}
         }
-        frame
+        let Some(held) = &this.held else { return frame };
+        let part = |bytes| Bytes::from_owner(Part { bytes, _held: held.clone() });
+        frame.map_ok(|frame| frame.map_data(part))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -23,29 +23,29 @@ const MOST_SEARCHED: usize = 1024;
 #[derive(Clone)]
 pub(super) struct Table {
     limits: Limits,
-    seats: Arc<Mutex<Seats>>,
+    connections: Arc<Mutex<Connections>>,
 }
 
 #[derive(Default)]
-struct Seats {
+struct Connections {
     next: u64,
-    taken: HashMap<u64, Taken>,
+    open: HashMap<u64, Connection>,
     per_address: HashMap<IpAddr, usize>,
     /// When the last search found no connection to close, per address (`None`: all).
     searched: HashMap<Option<IpAddr>, Instant>,
     reserved: HashMap<u64, Option<IpAddr>>,
 }
 
-struct Taken {
+struct Connection {
     address: Option<IpAddr>,
     requests: Requests,
     given_up: Arc<Notify>,
 }
 
-impl Seats {
-    fn remove(&mut self, number: u64) -> Option<Taken> {
-        let taken = self.taken.remove(&number)?;
-        if let Some(address) = taken.address
+impl Connections {
+    fn remove(&mut self, number: u64) -> Option<Connection> {
+        let connection = self.open.remove(&number)?;
+        if let Some(address) = connection.address
             && let Some(count) = self.per_address.get_mut(&address)
         {
             *count -= 1;
@@ -53,7 +53,7 @@ impl Seats {
                 self.per_address.remove(&address);
             }
         }
-        Some(taken)
+        Some(connection)
     }
 
     fn count(&self, address: Option<IpAddr>) -> usize {
@@ -68,10 +68,10 @@ impl Seats {
         if self.searched.get(&of).is_some_and(|searched| searched.elapsed() < SEARCH_EVERY) {
             return false;
         }
-        let candidates = self.taken.iter().filter(|(_, taken)| of.is_none() || taken.address == of);
-        let candidates = candidates.filter_map(|(number, taken)| {
-            let since = taken.requests.dispensable()?;
-            Some((self.count(taken.address), std::cmp::Reverse(since), *number))
+        let candidates = self.open.iter().filter(|(_, connection)| of.is_none() || connection.address == of);
+        let candidates = candidates.filter_map(|(number, connection)| {
+            let since = connection.requests.dispensable()?;
+            Some((self.count(connection.address), std::cmp::Reverse(since), *number))
         });
         let Some((.., number)) = candidates.max() else {
             if self.searched.len() >= MOST_SEARCHED {
@@ -80,8 +80,8 @@ impl Seats {
             self.searched.insert(of, Instant::now());
             return false;
         };
-        if let Some(taken) = self.remove(number) {
-            taken.given_up.notify_one();
+        if let Some(connection) = self.remove(number) {
+            connection.given_up.notify_one();
         }
         true
     }
@@ -92,45 +92,49 @@ impl Table {
         let connections = files::most_connections(limits.connections);
         // One address alone never fills the port.
         let connections_per_address = limits.connections_per_address.min(connections.div_ceil(2));
-        Self { limits: Limits { connections, connections_per_address, ..limits }, seats: Arc::default() }
+        Self {
+            limits: Limits { connections, connections_per_address, ..limits },
+            connections: Arc::default(),
+        }
     }
 
-    fn seats(&self) -> MutexGuard<'_, Seats> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    fn connections(&self) -> MutexGuard<'_, Connections> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a connection from this address; none where it has to be closed.
-    pub(super) fn seat(&self, address: Option<IpAddr>) -> Option<Seat> {
-        let mut seats = self.seats();
-        let over_share = seats.count(address) >= self.limits.connections_per_address;
-        let full = seats.taken.len() >= self.limits.connections;
-        let reserved =
-            (over_share && !seats.give_one_up(address)) || (full && !over_share && !seats.give_one_up(None));
+    /// An entry for a connection from this address; none where it has to be closed.
+    pub(super) fn enter(&self, address: Option<IpAddr>) -> Option<Entry> {
+        let mut connections = self.connections();
+        let over_share = connections.count(address) >= self.limits.connections_per_address;
+        let full = connections.open.len() >= self.limits.connections;
+        let reserved = (over_share && !connections.give_one_up(address))
+            || (full && !over_share && !connections.give_one_up(None));
         if reserved {
-            let its = seats.reserved.values().filter(|other| **other == address).count();
+            let its = connections.reserved.values().filter(|other| **other == address).count();
             let most = if address.is_some() { RESERVED_PER_ADDRESS } else { usize::MAX };
-            if seats.reserved.len() >= self.limits.reserved || its >= most {
+            if connections.reserved.len() >= self.limits.reserved || its >= most {
                 return None;
             }
         }
-        let (number, requests, given_up) = (seats.next, Requests::new(), Arc::new(Notify::new()));
-        seats.next += 1;
+        let (number, requests, given_up) = (connections.next, Requests::new(), Arc::new(Notify::new()));
+        connections.next += 1;
         if reserved {
-            seats.reserved.insert(number, address);
+            connections.reserved.insert(number, address);
         } else {
-            let taken = Taken { address, requests: requests.clone(), given_up: Arc::clone(&given_up) };
-            seats.taken.insert(number, taken);
+            let connection =
+                Connection { address, requests: requests.clone(), given_up: Arc::clone(&given_up) };
+            connections.open.insert(number, connection);
             if let Some(address) = address {
-                *seats.per_address.entry(address).or_default() += 1;
+                *connections.per_address.entry(address).or_default() += 1;
             }
         }
-        drop(seats);
-        Some(Seat { table: self.clone(), number, reserved, requests, given_up })
+        drop(connections);
+        Some(Entry { table: self.clone(), number, reserved, requests, given_up })
     }
 }
 
-/// The place of a connection.
-pub(super) struct Seat {
+/// The entry of a connection, removed when this is dropped.
+pub(super) struct Entry {
     table: Table,
     number: u64,
     /// It is one of the reserve.
@@ -140,19 +144,19 @@ pub(super) struct Seat {
     given_up: Arc<Notify>,
 }
 
-impl Seat {
-    /// Waits until the place is needed for another connection.
+impl Entry {
+    /// Waits until room is needed for another connection.
     pub(super) async fn given_up(&self) {
         self.given_up.notified().await;
     }
 }
 
-impl Drop for Seat {
+impl Drop for Entry {
     fn drop(&mut self) {
-        let mut seats = self.table.seats();
+        let mut connections = self.table.connections();
         // It may have been given up already.
-        if seats.remove(self.number).is_none() {
-            seats.reserved.remove(&self.number);
+        if connections.remove(self.number).is_none() {
+            connections.reserved.remove(&self.number);
         }
     }
 }
@@ -174,36 +178,36 @@ mod tests {
         Table::new(limits)
     }
 
-    async fn has_rested(seat: &Seat) {
-        let rested = || std::future::ready(seat.requests.dispensable().map(drop));
+    async fn has_rested(entry: &Entry) {
+        let rested = || std::future::ready(entry.requests.dispensable().map(drop));
         eventually("the connection has been without a request for a while", rested).await;
     }
 
     #[tokio::test]
-    async fn a_new_connection_of_an_address_that_has_its_share_takes_the_place_of_an_idle_one_of_it() {
+    async fn a_new_connection_of_an_address_that_has_its_share_replaces_an_idle_one_of_it() {
         let table = table();
-        let first = table.seat(ONE).expect("a place");
+        let first = table.enter(ONE).expect("an entry");
         let open = first.requests.begin();
-        let second = table.seat(ONE).expect("a place");
-        assert!(table.seat(ONE).expect("a place").reserved, "one is busy, and one has only just come");
-        let _other = table.seat(OTHER).expect("a place");
+        let second = table.enter(ONE).expect("an entry");
+        assert!(table.enter(ONE).expect("an entry").reserved, "one is busy, and one has only just come");
+        let _other = table.enter(OTHER).expect("an entry");
         has_rested(&second).await;
-        let third = table.seat(ONE).expect("a place");
+        let third = table.enter(ONE).expect("an entry");
         second.given_up().await;
         let _third_open = third.requests.begin();
-        assert!(table.seat(ONE).expect("a place").reserved, "both are busy");
+        assert!(table.enter(ONE).expect("an entry").reserved, "both are busy");
         drop((open, first));
-        assert!(!table.seat(ONE).expect("a place").reserved);
+        assert!(!table.enter(ONE).expect("an entry").reserved);
     }
 
     #[tokio::test]
     async fn a_port_that_is_full_of_idle_connections_takes_new_ones_from_those_who_have_most() {
         let table = table();
-        let single = table.seat(OTHER).expect("a place");
-        let _unknown = table.seat(None).expect("a place");
-        let many = [table.seat(ONE), table.seat(ONE)].map(|seat| seat.expect("a place"));
+        let single = table.enter(OTHER).expect("an entry");
+        let _unknown = table.enter(None).expect("an entry");
+        let many = [table.enter(ONE), table.enter(ONE)].map(|entry| entry.expect("an entry"));
         has_rested(&many[1]).await;
-        let new = table.seat(None).expect("a place");
+        let new = table.enter(None).expect("an entry");
         assert!(!new.reserved);
         many[0].given_up().await;
         assert!(poll!(pin!(single.given_up())).is_pending(), "another one was given up");
@@ -212,14 +216,14 @@ mod tests {
     #[tokio::test]
     async fn a_port_whose_connections_are_all_busy_keeps_some_for_questions_after_its_health() {
         let table = table();
-        let seats = [ONE, ONE, None, None].map(|from| table.seat(from).expect("a place"));
-        let open: Vec<_> = seats.iter().map(|seat| seat.requests.begin()).collect();
-        let reserve: Vec<_> = (0..2).map(|_| table.seat(OTHER).expect("a place")).collect();
-        assert!(reserve.iter().all(|seat| seat.reserved));
-        assert!(table.seat(OTHER).is_none(), "one address does not take all of the reserve");
-        let _last = table.seat(None).expect("a place");
-        assert!(table.seat(None).is_none());
-        drop((open, reserve, seats));
-        assert!(!table.seat(OTHER).expect("a place").reserved);
+        let connections = [ONE, ONE, None, None].map(|from| table.enter(from).expect("an entry"));
+        let open: Vec<_> = connections.iter().map(|entry| entry.requests.begin()).collect();
+        let reserve: Vec<_> = (0..2).map(|_| table.enter(OTHER).expect("an entry")).collect();
+        assert!(reserve.iter().all(|entry| entry.reserved));
+        assert!(table.enter(OTHER).is_none(), "one address does not take all of the reserve");
+        let _last = table.enter(None).expect("an entry");
+        assert!(table.enter(None).is_none());
+        drop((open, reserve, connections));
+        assert!(!table.enter(OTHER).expect("an entry").reserved);
     }
 }

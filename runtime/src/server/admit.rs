@@ -10,6 +10,7 @@ use crate::{
     access::{self, Host, KeyRule},
     context::{Actor, Ctx},
     error::{ErrorCode, Invalid, ServiceError, Violation, to_status},
+    id,
     lifecycle::Readiness,
     refusals::Refusals,
     token::{self, ServiceTokens, TokenError, UserTokens},
@@ -169,9 +170,5 @@ fn idempotency_key(headers: &HeaderMap, rule: KeyRule) -> Result<Option<String>,
         return Err(invalid("is given twice"));
     }
     let text = value.to_str().unwrap_or_default();
-    if (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Ok(Some(text.to_owned()))
-    } else {
-        Err(invalid("expected 1 to 255 visible ASCII characters"))
-    }
+    if id::is_idempotency_key(text) { Ok(Some(text.to_owned())) } else { Err(invalid(id::EXPECTED_KEY)) }
 }

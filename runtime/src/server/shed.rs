@@ -37,23 +37,23 @@ impl Shed {
         Self { service, permits: Arc::new(Semaphore::new(calls)) }
     }
 
-    /// A place, or the refusal where none is free.
-    pub(super) fn take(&self) -> Result<Place, Status> {
+    /// A permit, or the refusal where none is free.
+    pub(super) fn take(&self) -> Result<Permit, Status> {
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             summed::shed(self.service);
             return Err(to_status("mesh", &Busy));
         };
-        Ok(Place { _permit: Arc::new(permit) })
+        Ok(Permit { _permit: Arc::new(permit) })
     }
 
-    /// Shows how many places are taken.
+    /// Shows how many permits are taken.
     pub(super) fn show(&self, metrics: &Metrics) {
-        metrics.places(&self.permits);
+        metrics.show_permits(&self.permits);
     }
 }
 
-/// A place among the calls that are worked on. Whoever works on, though the caller be gone, keeps it.
+/// The permit of a call. Work that goes on when the caller has gone keeps it.
 #[derive(Clone)]
-pub(crate) struct Place {
+pub(crate) struct Permit {
     _permit: Arc<OwnedSemaphorePermit>,
 }

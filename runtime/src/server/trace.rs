@@ -24,12 +24,7 @@ pub(super) struct Traced {
 impl Traced {
     /// From now on.
     pub(super) fn begin(service: &str, calls: &Calls, path: &str, headers: &HeaderMap) -> Self {
-        let given = headers.get("x-request-id").and_then(|value| value.to_str().ok());
-        let fits = |text: &&str| {
-            (1..=128).contains(&text.len())
-                && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-        };
-        let request_id = given.filter(fits).map_or_else(id::request_id, str::to_owned);
+        let request_id = id::request_id_of(headers);
         let span = telemetry::rpc_server_span(service, path, headers, &request_id);
         Self { span, timer: calls.begin(path), request_id }
     }

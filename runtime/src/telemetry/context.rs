@@ -40,7 +40,7 @@ pub(super) fn resume_trace(span: &Span, trace_parent: &str) {
 }
 
 /// The place of a span in its trace; none outside of any trace.
-pub(crate) fn place(span: &Span) -> Option<SpanContext> {
+pub(super) fn place(span: &Span) -> Option<SpanContext> {
     span.with_subscriber(|(id, dispatch)| place_of(id, dispatch)).flatten()
 }
 

@@ -26,7 +26,7 @@ use super::{
     record::{Record, is_ours},
     resource::instance_id,
 };
-use crate::client;
+use crate::http::http_client;
 
 /// Envelopes that wait for Sentry.
 pub(super) const CAPACITY: usize = 128;
@@ -228,7 +228,7 @@ impl ToSentry {
     pub(super) fn try_new(dsn: &SentryDsn) -> Result<Self, reqwest::Error> {
         let agent = concat!("levqor/", env!("CARGO_PKG_VERSION"));
         Ok(Self {
-            http: client::http_client()?,
+            http: http_client()?,
             url: dsn.0.envelope_api_url().to_string(),
             auth: dsn.0.to_auth(Some(agent)).to_string(),
         })

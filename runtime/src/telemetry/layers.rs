@@ -23,7 +23,7 @@ use super::{
 };
 
 /// Who is told.
-pub(super) struct Told {
+pub(super) struct Sinks {
     pub(super) format: Format,
     pub(super) logs: Option<Queue<Record>>,
     pub(super) sentry: Option<Sentry>,
@@ -67,7 +67,7 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for KeepFacts {
 }
 
 /// The log, as `LEVQOR_LOG` filters it. Spans are let through whatever it says, so that every line has its trace.
-pub(super) fn log<S>(filter: &str, told: Arc<Told>) -> impl Layer<S>
+pub(super) fn log<S>(filter: &str, sinks: Arc<Sinks>) -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
@@ -75,45 +75,45 @@ where
     // Of other libraries only that something is wrong: their words are left out, and a line without words says nothing.
     let worth_it = filter_fn(|metadata| is_ours(metadata.target()) || *metadata.level() <= Level::WARN)
         .with_max_level_hint(LevelFilter::TRACE);
-    let tell: fn(&Told, Record) = |told, record| {
-        told.format.write(&record);
-        if let Some(logs) = &told.logs {
+    let tell: fn(&Sinks, Record) = |sinks, record| {
+        sinks.format.write(&record);
+        if let Some(logs) = &sinks.logs {
             logs.push(record);
         }
     };
-    Tell { told, tell }.with_filter(filter.and(worth_it).or(our_spans()))
+    Tell { sinks, tell }.with_filter(filter.and(worth_it).or(our_spans()))
 }
 
 /// Sentry: errors, and what the log said before.
-pub(super) fn errors<S>(told: Arc<Told>) -> impl Layer<S>
+pub(super) fn errors<S>(sinks: Arc<Sinks>) -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
-    let tell: fn(&Told, Record) = |told, record| {
-        if let Some(sentry) = &told.sentry {
+    let tell: fn(&Sinks, Record) = |sinks, record| {
+        if let Some(sentry) = &sinks.sentry {
             sentry.hear(&record);
         }
     };
     // What it hints is what it does: where another layer wants more, a filter that says yes to that panics in builds for tests.
     let ours = filter_fn(|metadata| is_ours(metadata.target()) && *metadata.level() <= Level::INFO)
         .with_max_level_hint(LevelFilter::INFO);
-    Tell { told, tell }.with_filter(ours)
+    Tell { sinks, tell }.with_filter(ours)
 }
 
 struct Tell {
-    told: Arc<Told>,
-    tell: fn(&Told, Record),
+    sinks: Arc<Sinks>,
+    tell: fn(&Sinks, Record),
 }
 
 impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Tell {
     fn on_register_dispatch(&self, dispatch: &Dispatch) {
-        let _ = self.told.dispatch.set(dispatch.downgrade());
+        let _ = self.sinks.dispatch.set(dispatch.downgrade());
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let dispatch = self.told.dispatch.get().and_then(WeakDispatch::upgrade);
+        let dispatch = self.sinks.dispatch.get().and_then(WeakDispatch::upgrade);
         let span = context.event_span(event).map(|span| span.id());
-        (self.tell)(&self.told, Record::of(event, span.as_ref(), dispatch.as_ref()));
+        (self.tell)(&self.sinks, Record::of(event, span.as_ref(), dispatch.as_ref()));
     }
 }
 
@@ -130,12 +130,16 @@ mod tests {
 
     #[test]
     fn what_another_layer_wants_beyond_ours_is_left_alone() {
-        let told =
-            Arc::new(Told { format: Format::new(true), logs: None, sentry: None, dispatch: OnceLock::new() });
+        let sinks = Arc::new(Sinks {
+            format: Format::default(),
+            logs: None,
+            sentry: None,
+            dispatch: OnceLock::new(),
+        });
         let layers = tracing_subscriber::registry()
             .with(KeepFacts.with_filter(our_spans()))
-            .with(log("off", Arc::clone(&told)))
-            .with(errors(told))
+            .with(log("off", Arc::clone(&sinks)))
+            .with(errors(sinks))
             .with(Greedy);
         let _hears = crate::testing::hear(layers);
         tracing::trace_span!("a span of ours").in_scope(|| tracing::debug!("a line of ours"));

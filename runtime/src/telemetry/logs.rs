@@ -11,6 +11,7 @@ use serde_json::{Map, Value as Json};
 use tracing::Level;
 
 use super::{
+    TelemetryConfig,
     fields::Value,
     otlp::{Receiver, Resources, pair, refusal, text},
     pipeline::{Destination, Refusal},
@@ -23,27 +24,35 @@ pub(super) const CAPACITY: usize = 4096;
 pub(super) const BATCH: usize = 512;
 
 /// How lines are written.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Format {
-    /// For machines.
-    Json,
-    /// For people; in colours on a terminal.
-    Text { colours: bool },
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Format {
+    /// For machines, or for people.
+    json: bool,
+    /// For people, on a terminal.
+    colours: bool,
+    /// With the words of all other libraries.
+    all_words: bool,
 }
 
 impl Format {
-    pub(super) fn new(json: bool) -> Self {
-        if json { Self::Json } else { Self::Text { colours: std::io::stderr().is_terminal() } }
+    /// As it is configured. In development whatever a library says is shown to who runs it; elsewhere it might be about
+    /// somebody else.
+    pub(super) fn new(config: &TelemetryConfig) -> Self {
+        let all_words = config.environment == "development";
+        Self { json: config.json, colours: !config.json && std::io::stderr().is_terminal(), all_words }
     }
 
     /// Writes one line to standard error. A log that cannot be written has nobody to tell.
     pub(super) fn write(self, record: &Record) {
-        let mut line = match self {
-            Self::Json => json_line(record),
-            Self::Text { colours } => text_line(record, colours),
-        };
+        let mut line = self.line(record);
         line.push('\n');
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
+    }
+
+    fn line(self, record: &Record) -> String {
+        let left_out = record.left_out.as_ref().filter(|_| self.all_words);
+        let message = left_out.unwrap_or(&record.message);
+        if self.json { json_line(record, message) } else { text_line(record, message, self.colours) }
     }
 }
 
@@ -64,11 +73,11 @@ fn time(record: &Record) -> String {
     record.time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }
 
-fn json_line(record: &Record) -> String {
+fn json_line(record: &Record, message: &str) -> String {
     let mut line = Map::new();
     line.insert("timestamp".to_owned(), time(record).into());
     line.insert("level".to_owned(), record.level.as_str().into());
-    line.insert("message".to_owned(), record.message.clone().into());
+    line.insert("message".to_owned(), message.into());
     for (name, value) in &record.fields {
         let value = match value {
             Value::Text(text) => Json::from(text.clone()),
@@ -85,7 +94,7 @@ fn json_line(record: &Record) -> String {
     Json::Object(line).to_string()
 }
 
-fn text_line(record: &Record, colours: bool) -> String {
+fn text_line(record: &Record, message: &str, colours: bool) -> String {
     use std::fmt::Write;
     let colour = match record.level {
         Level::ERROR => "\x1b[31m",
@@ -94,7 +103,7 @@ fn text_line(record: &Record, colours: bool) -> String {
         _ => "\x1b[34m",
     };
     let (on, off) = if colours { (colour, "\x1b[0m") } else { ("", "") };
-    let mut line = format!("{} {on}{:>5}{off} {}", time(record), record.level.as_str(), record.message);
+    let mut line = format!("{} {on}{:>5}{off} {message}", time(record), record.level.as_str());
     // Writing to a string cannot fail.
     for (name, value) in &record.fields {
         let _ = match value {
@@ -191,4 +200,52 @@ fn any(value: &Value) -> AnyValue {
         Value::Bool(value) => any_value::Value::BoolValue(*value),
     };
     AnyValue { value: Some(value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing::{Event, Subscriber};
+    use tracing_subscriber::{
+        Layer,
+        layer::{Context, SubscriberExt},
+    };
+
+    use super::*;
+    use crate::config::{Env, Reader};
+
+    /// Keeps what events say.
+    #[derive(Clone, Default)]
+    struct Keep(Arc<Mutex<Vec<Record>>>);
+
+    impl<S: Subscriber> Layer<S> for Keep {
+        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+            self.0.lock().expect("no panic").push(Record::of(event, None, None));
+        }
+    }
+
+    fn format(environment: &str) -> Format {
+        let env = Env::from_pairs([("LEVQOR_ENVIRONMENT", environment)]);
+        Format::new(&TelemetryConfig::read(&mut Reader::new(&env)).expect("sound"))
+    }
+
+    #[test]
+    fn words_of_other_libraries_are_shown_in_development_and_elsewhere_by_a_list() {
+        let kept = Keep::default();
+        let hears = crate::testing::hear(tracing_subscriber::registry().with(kept.clone()));
+        tracing::warn!(target: "sqlx::pool::acquire", "the pool is slow");
+        tracing::warn!(target: "sqlx_postgres::options::pgpass", "malformed line: secret words");
+        drop(hears);
+        let records = kept.0.lock().expect("no panic");
+        let [listed, other] = records.as_slice() else { panic!("{records:?}") };
+        for environment in ["development", "production", "staging"] {
+            let format = format(environment);
+            assert!(format.line(listed).contains("the pool is slow"), "{environment}");
+            let shown = format.line(other).contains("secret words");
+            assert_eq!(shown, environment == "development", "{environment}");
+        }
+        // Nothing else shows them, whatever the environment.
+        assert!(!format!("{:?}", log_record(other.clone())).contains("secret words"));
+    }
 }

@@ -17,7 +17,7 @@ use tonic::{
 };
 use tonic_types::StatusExt;
 
-use super::{Otlp, TelemetryConfig, pipeline::Refusal, resource};
+use super::{Otlp, TelemetryConfig, pipeline::Refusal, resource::resource};
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);

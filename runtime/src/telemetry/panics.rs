@@ -7,16 +7,16 @@ use std::{
 
 use super::{
     fields::Value,
-    layers::Told,
-    record::{Place, Record},
+    layers::Sinks,
+    record::{Origin, Record},
 };
 
 /// Replaces the process' panic hook. Whoever catches a panic has only to go on.
-pub(super) fn watch(told: Arc<Told>) {
-    panic::set_hook(Box::new(move |info| tell(&told, info)));
+pub(super) fn watch(sinks: Arc<Sinks>) {
+    panic::set_hook(Box::new(move |info| tell(&sinks, info)));
 }
 
-fn tell(told: &Told, info: &PanicHookInfo<'_>) {
+fn tell(sinks: &Sinks, info: &PanicHookInfo<'_>) {
     let location = info.location().map_or_else(|| "an unknown place".to_owned(), place);
     let mut fields =
         vec![("error.type", Value::Text("panic".to_owned())), ("panic.location", Value::Text(location))];
@@ -24,12 +24,12 @@ fn tell(told: &Told, info: &PanicHookInfo<'_>) {
     if let Some(words) = info.payload().downcast_ref::<&'static str>() {
         fields.push(("error.message", Value::Text((*words).to_owned())));
     }
-    let record = Record::made("a panic", fields, Place::current());
-    told.format.write(&record);
-    if let Some(sentry) = &told.sentry {
+    let record = Record::made("a panic", fields, Origin::current());
+    sinks.format.write(&record);
+    if let Some(sentry) = &sinks.sentry {
         sentry.panicked(&record);
     }
-    if let Some(logs) = &told.logs {
+    if let Some(logs) = &sinks.logs {
         logs.push(record);
     }
 }

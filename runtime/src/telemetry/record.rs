@@ -74,12 +74,12 @@ impl Visit for Facts {
 
 /// Where something happened: in which span, and within what.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct Origin {
     pub(super) span: Option<SpanContext>,
     pub(super) facts: Facts,
 }
 
-impl Place {
+impl Origin {
     const NOWHERE: Self =
         Self { span: None, facts: Facts { service: None, operation: None, request_id: None } };
 
@@ -113,40 +113,44 @@ pub(super) struct Record {
     /// The module that tells it.
     pub(super) target: &'static str,
     pub(super) message: String,
+    /// The words of another library that are left out of the message. Only the log of a development environment shows them.
+    pub(super) left_out: Option<String>,
     pub(super) fields: Vec<(&'static str, Value)>,
-    pub(super) place: Place,
+    pub(super) place: Origin,
 }
 
 impl Record {
     /// What an event says, at the place of the innermost span around it.
     pub(super) fn of(event: &Event<'_>, span: Option<&span::Id>, dispatch: Option<&Dispatch>) -> Self {
         let metadata = event.metadata();
-        let place = span.zip(dispatch).map_or(Place::NOWHERE, |(id, dispatch)| Place::of(id, dispatch));
+        let place = span.zip(dispatch).map_or(Origin::NOWHERE, |(id, dispatch)| Origin::of(id, dispatch));
         let mut collected = Collected::default();
         event.record(&mut collected);
-        let message = if is_ours(metadata.target()) {
-            collected.message
+        let (message, left_out) = if is_ours(metadata.target()) || quotes_nothing(metadata.target()) {
+            (collected.message, None)
         } else if let Some(statement) = Statement::of(event) {
             collected.fields.push(("db.query.summary", Value::Text(statement.summary())));
-            "a statement".to_owned()
+            ("a statement".to_owned(), None)
         } else {
-            // What other libraries write may quote what they were given.
-            "another library reports something; its words are left out".to_owned()
+            let message = "another library reports something; its words are left out";
+            (message.to_owned(), Some(collected.message))
         };
         Self {
             time: Clock::default().now(),
             level: *metadata.level(),
             target: metadata.target(),
             message,
+            left_out,
             fields: collected.fields,
             place,
         }
     }
 
     /// Something that is told without an event.
-    pub(super) fn made(message: &str, fields: Vec<(&'static str, Value)>, place: Place) -> Self {
+    pub(super) fn made(message: &str, fields: Vec<(&'static str, Value)>, place: Origin) -> Self {
         let (time, message) = (Clock::default().now(), message.to_owned());
-        Self { time, level: Level::ERROR, target: "levqor_runtime::telemetry", message, fields, place }
+        let (level, target) = (Level::ERROR, "levqor_runtime::telemetry");
+        Self { time, level, target, message, left_out: None, fields, place }
     }
 
     /// A field's text.
@@ -156,7 +160,40 @@ impl Record {
     }
 }
 
+/// Modules of other libraries whose warnings and errors are shown everywhere. Somebody has read them: they tell of limits,
+/// alerts, sockets and pools, and quote nothing that they were given. Other libraries may quote a row, a header or a key.
+const QUOTE_NOTHING: [&str; 6] = [
+    "h2::proto::streams",
+    "hyper_util::client::legacy::connect",
+    "opentelemetry_sdk",
+    "rustls::common_state",
+    "sqlx::pool::acquire",
+    "sqlx_core::pool",
+];
+
+fn quotes_nothing(target: &str) -> bool {
+    let is_within = |module: &&str| {
+        target.strip_prefix(*module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    };
+    QUOTE_NOTHING.iter().any(is_within)
+}
+
 /// Whether a module is of this repository.
 pub(super) fn is_ours(target: &str) -> bool {
     target.starts_with("levqor")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_modules_on_the_list_quote_nothing() {
+        for target in ["rustls::common_state", "sqlx_core::pool::inner", "opentelemetry_sdk"] {
+            assert!(quotes_nothing(target), "{target}");
+        }
+        for target in ["rustls", "sqlx_core::pooled", "sqlx_postgres::options::pgpass", "h2::hpack", ""] {
+            assert!(!quotes_nothing(target), "{target}");
+        }
+    }
 }

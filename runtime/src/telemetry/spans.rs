@@ -6,7 +6,7 @@ use tracing::{Span, field::Empty};
 
 use super::{
     context::{continue_trace, is_recorded, resume_trace},
-    record::Place,
+    record::Origin,
     sampling::Port,
 };
 use crate::{access, grpc_code};
@@ -39,7 +39,7 @@ pub(crate) fn rpc_client_span(path: &str) -> Option<Span> {
         return None;
     }
     let rpc = known(path);
-    let service = Place::current().facts.service;
+    let service = Origin::current().facts.service;
     Some(tracing::info_span!(
         "call",
         otel.name = rpc,
@@ -123,7 +123,7 @@ pub fn resumed_span(service: &str, name: &'static str, trace_parent: &str) -> Sp
 /// The span of a request to an outside system. `template` is the path without what stands in it.
 #[must_use]
 pub fn http_client_span(method: &str, host: &str, template: &str) -> Span {
-    let service = Place::current().facts.service;
+    let service = Origin::current().facts.service;
     tracing::info_span!(
         "request",
         levqor.service = service,
@@ -144,7 +144,7 @@ pub(crate) fn shared_statement_span(operation: &str, table: &str) -> Option<Span
     if !is_recorded(&Span::current()) {
         return None;
     }
-    let service = Place::current().facts.service;
+    let service = Origin::current().facts.service;
     let summary = format!("{operation} {table}");
     Some(tracing::info_span!(
         "shared statement",

@@ -17,7 +17,7 @@ use tracing::{
 use tracing_subscriber::{Layer, filter::dynamic_filter_fn, layer::Context, registry::LookupSpan};
 
 use super::{
-    layers::{Told, is_our_span},
+    layers::{Sinks, is_our_span},
     record::Facts,
 };
 
@@ -96,11 +96,11 @@ impl Visit for Statement {
 }
 
 /// Makes a span of each statement within a trace that is recorded. Of others sqlx is told that nobody listens.
-pub(super) fn statements<S>(tracer: SdkTracer, told: Arc<Told>) -> impl Layer<S>
+pub(super) fn statements<S>(tracer: SdkTracer, sinks: Arc<Sinks>) -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
-    let listening = Arc::clone(&told);
+    let listening = Arc::clone(&sinks);
     let filter = dynamic_filter_fn(move |metadata: &Metadata<'_>, context: &Context<'_, S>| {
         // Only spans that this filter let through are seen by it.
         is_our_span(metadata) || (is_statement(metadata) && recorded(context, &listening).is_some())
@@ -113,7 +113,7 @@ where
         }
     };
     let filter = filter.with_callsite_filter(callsites).with_max_level_hint(LevelFilter::DEBUG);
-    Statements { tracer, told }.with_filter(filter)
+    Statements { tracer, sinks }.with_filter(filter)
 }
 
 /// sqlx's line, or its question whether somebody wants it.
@@ -122,24 +122,24 @@ fn is_statement(metadata: &Metadata<'_>) -> bool {
 }
 
 /// The trace context of the span that a thread is in, where it is recorded.
-fn recorded<S>(context: &Context<'_, S>, told: &Told) -> Option<TraceContext>
+fn recorded<S>(context: &Context<'_, S>, sinks: &Sinks) -> Option<TraceContext>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
     let span = context.lookup_current()?;
-    let dispatch: Dispatch = told.dispatch.get().and_then(WeakDispatch::upgrade)?;
+    let dispatch: Dispatch = sinks.dispatch.get().and_then(WeakDispatch::upgrade)?;
     let context = tracing_opentelemetry::get_otel_context(&span.id(), &dispatch)?;
     context.span().span_context().is_sampled().then_some(context)
 }
 
 struct Statements {
     tracer: SdkTracer,
-    told: Arc<Told>,
+    sinks: Arc<Sinks>,
 }
 
 impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Statements {
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let Some(parent) = recorded(&context, &self.told) else { return };
+        let Some(parent) = recorded(&context, &self.sinks) else { return };
         let Some(statement) = Statement::of(event) else { return };
         let ended = opentelemetry::time::now();
         let (operation, table) = statement.operation();

@@ -12,7 +12,7 @@ use sentry::{
 use serde::Deserialize;
 
 use super::TelemetryConfig;
-use crate::{client::http_client, version};
+use crate::{http::http_client, version};
 
 /// How long the other side may take.
 const PATIENCE: Duration = Duration::from_secs(10);

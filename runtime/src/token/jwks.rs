@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::TokenError;
-use crate::{client::http_client, clock::Clock};
+use crate::{clock::Clock, http::http_client};
 
 /// Keys are fetched again after this.
 const FRESH: TimeDelta = TimeDelta::minutes(10);

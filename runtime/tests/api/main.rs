@@ -11,7 +11,6 @@ mod idempotency;
 mod jwks;
 mod migration;
 mod mistakes;
-mod packets;
 mod planner;
 mod port;
 mod probe;

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::Request;
 use levqor_runtime::{
-    chassis::Tasks,
     port::{self, Arrival, Handler, Limits},
+    tasks::Tasks,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

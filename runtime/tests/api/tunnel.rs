@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 use levqor_proto::{
     notifications::v1::{
@@ -15,16 +16,21 @@ use levqor_proto::{
     runtime::v1::{TunnelRequest, tunnel_response::Outcome, tunnel_service_client::TunnelServiceClient},
 };
 use levqor_runtime::{
-    client::{Address, Background, Channels, Outgoing, Tunnels},
+    client::{Address, BytesCodec, Channels, Outgoing},
+    server,
+    tasks::Background,
     testing::{Caller, TestService, database, eventually, spawn},
+    tunnel::Tunnels,
 };
+use prost::Message;
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
     sync::{Notify, mpsc},
 };
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Status};
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status, server::Grpc};
 
 use crate::probe::{Probe, client, effects, start};
 
@@ -41,7 +47,8 @@ fn tunnels(addresses: impl IntoIterator<Item = SocketAddr>) -> (Tunnels, Backgro
     let background = Background::default();
     let addresses = addresses.into_iter().map(Address::Fixed).collect();
     let channels = Channels::new(&HashMap::from([("notifications".to_owned(), addresses)]), &background);
-    (channels.tunnels("notifications").expect("tunnels"), background)
+    let tunnels = Tunnels::new(&channels, "notifications", &background).expect("tunnels");
+    (tunnels, background)
 }
 
 async fn call(tunnels: &Tunnels, caller: &Caller, name: &str) -> Result<String, Status> {
@@ -112,14 +119,56 @@ async fn a_failure_is_the_same_as_without_a_tunnel() {
         assert_eq!(through.code(), beside.code(), "{name}");
         assert_eq!((through.message(), through.details()), (beside.message(), beside.details()), "{name}");
     }
-    // What is not among the RPCs for tunnels is not called, whoever asks.
-    let staff = gateway();
-    let list: Result<ListMessagesResponse, _> =
-        tunnels.call(&staff.carried(), &ListMessagesRequest::default()).await;
-    assert_eq!(list.expect_err("no answer").code(), Code::Unimplemented);
     assert_eq!(call(&tunnels, &gateway(), "a").await.expect("the tunnel is still open"), "a");
     background.stop();
     service.stop().await;
+}
+
+#[tokio::test]
+async fn an_rpc_that_does_not_go_through_tunnels_is_called_without_one() {
+    let service = start().await;
+    let rpc = "levqor.notifications.v1.NotificationsService/ListMessages".to_owned();
+    let sent = tokio_stream::iter([TunnelRequest { number: 7, rpc, ..Default::default() }]);
+    let opened = TunnelServiceClient::new(service.channel()).tunnel(gateway().request(sent)).await;
+    let response =
+        opened.expect("a tunnel").into_inner().message().await.expect("a message").expect("a response");
+    let Some(Outcome::Failure(failure)) = response.outcome else { panic!("{response:?}") };
+    assert_eq!((response.number, Code::from(failure.code)), (7, Code::Unimplemented));
+    let (tunnels, background) = tunnels([service.running.addr]);
+    let list: Result<ListMessagesResponse, _> =
+        tunnels.call(&gateway().carried(), &ListMessagesRequest::default()).await;
+    assert_eq!(list.expect_err("the gateway may not").code(), Code::PermissionDenied);
+    background.stop();
+    service.stop().await;
+}
+
+/// A service of a version that does not know tunnels: it answers one RPC.
+async fn without_tunnels(request: axum::extract::Request) -> axum::response::Response {
+    if !request.uri().path().ends_with("/IngestResendEvent") {
+        return Status::unimplemented("").into_http::<axum::body::Body>();
+    }
+    let respond = tower::service_fn(|request: tonic::Request<Bytes>| async move {
+        let event = IngestResendEventRequest::decode(request.into_inner()).expect("a request");
+        let response = IngestResendEventResponse { event_id: event.svix_id, ..Default::default() };
+        Ok::<_, Status>(tonic::Response::new(Bytes::from(response.encode_to_vec())))
+    });
+    Grpc::new(BytesCodec).unary(respond, request).await.map(axum::body::Body::new)
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_know_tunnels_is_called_without_one() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (stop, app) = (CancellationToken::new(), axum::Router::new().fallback(without_tunnels));
+    let server = spawn(server::serve(listener, app, stop.clone()));
+    let (tunnels, background) = tunnels([address]);
+    for name in ["a", "b"] {
+        assert_eq!(call(&tunnels, &gateway(), name).await.expect("an answer"), name);
+    }
+    background.stop();
+    drop(tunnels);
+    stop.cancel();
+    server.await.expect("no panic");
 }
 
 #[tokio::test]

@@ -6,7 +6,8 @@ use levqor_proto::notifications::v1::{
     ListMessagesRequest, notifications_service_client::NotificationsServiceClient,
 };
 use levqor_runtime::{
-    client::{Address, Background, Channels},
+    client::{Address, Channels},
+    tasks::Background,
     testing::Caller,
 };
 use tokio::{

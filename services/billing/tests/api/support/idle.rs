@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use levqor_billing::{Billing, Journal};
 use levqor_runtime::{
-    chassis::{Chassis, Tasks},
+    chassis::Chassis,
     client::Channels,
     clock::Clock,
     config::{Env, Reader},
@@ -12,9 +12,11 @@ use levqor_runtime::{
     install_crypto,
     metrics::Metrics,
     service::Service,
+    tasks::Tasks,
     testing::{self, MESH_KEY, advance, eventually},
     token::{MeshKeys, ServiceTokens},
-    work::{LEASE, Source, Wakes},
+    wakes::Wakes,
+    work::{LEASE, Source},
 };
 use serde_json::Value;
 

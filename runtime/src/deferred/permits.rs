@@ -1,4 +1,4 @@
-//! How many calls are under way, by target. Each target has its places to itself: those that hang, however many, hold up
+//! How many calls are under way, by target. Each target has its own permits: calls that hang, however many, hold up
 //! none of the others.
 
 use std::{
@@ -13,22 +13,22 @@ use crate::access::Methods;
 
 /// Calls that are made to one target at once.
 pub(super) const MOST_PER_TARGET: usize = 24;
-/// Places of a full target that get free before it is given more, so that in a backlog one claim takes several calls.
+/// Permits of a target without free ones that are returned before it is given more calls, so that in a backlog one claim takes several calls.
 pub(super) const SEVERAL: usize = MOST_PER_TARGET / 4;
 /// For how long it waits for that: where most of its calls hang, the others go on all the same.
 const WAITS: Duration = Duration::from_millis(250);
 
-/// Calls that are made at once: as many as the targets have places. So a target that hangs takes none of another's; and
-/// calls to targets that this version does not know, which have no places of their own, fail at once.
+/// Calls that are made at once: as many as the targets have permits. So a target that hangs takes none of another's; and
+/// calls to targets that this version does not know, which have no permits of their own, fail at once.
 pub(super) fn most(methods: &Methods) -> usize {
     let target = |rpc: &'_ str| rpc.rsplit_once('.').map(|(target, _)| target.to_owned());
     let targets: HashSet<_> = methods.iter().filter_map(|method| target(&method.rpc)).collect();
     MOST_PER_TARGET * targets.len().max(1)
 }
 
-/// The places of all targets. A target is the package of an RPC, since a service's calls have one in common.
+/// The permits of all targets. A target is the package of an RPC, since a service's calls have one in common.
 #[derive(Clone)]
-pub(super) struct Places {
+pub(super) struct Permits {
     targets: Arc<Mutex<HashMap<String, Target>>>,
     /// Wakes whoever claims.
     wake: Arc<Notify>,
@@ -37,7 +37,7 @@ pub(super) struct Places {
 #[derive(Default)]
 struct Target {
     taken: usize,
-    /// Since when it waits for several free places.
+    /// Since when it waits for several free permits.
     full: Option<Instant>,
 }
 
@@ -47,27 +47,27 @@ impl Target {
     }
 }
 
-/// A call's place. Dropped, it is free again, however the call ended.
-pub(super) struct Place {
-    places: Places,
+/// A call's permit. Dropped, it is free again, however the call ended.
+pub(super) struct Permit {
+    permits: Permits,
     target: String,
 }
 
-impl Places {
+impl Permits {
     /// All of them are free.
     pub(super) fn new(wake: Arc<Notify>) -> Self {
         Self { targets: Arc::default(), wake }
     }
 
-    /// How many places the targets have left that have calls under way. All other targets have all of them.
+    /// How many permits the targets have left that have calls under way. All other targets have all of them.
     pub(super) fn left(&self) -> Vec<(String, usize)> {
         let waits = |target: &Target| target.full.is_some_and(|since| since.elapsed() < WAITS);
         let left = |target: &Target| if waits(target) { 0 } else { target.free() };
         self.targets().iter().map(|(name, target)| (name.clone(), left(target))).collect()
     }
 
-    /// Takes a place of a target.
-    pub(super) fn take(&self, name: &str) -> Place {
+    /// Takes a permit of a target.
+    pub(super) fn take(&self, name: &str) -> Permit {
         let mut targets = self.targets();
         let target = targets.entry(name.to_owned()).or_default();
         target.taken += 1;
@@ -75,7 +75,7 @@ impl Places {
             target.full = Some(Instant::now());
         }
         drop(targets);
-        Place { places: self.clone(), target: name.to_owned() }
+        Permit { permits: self.clone(), target: name.to_owned() }
     }
 
     fn targets(&self) -> MutexGuard<'_, HashMap<String, Target>> {
@@ -83,9 +83,9 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
-        let mut targets = self.places.targets();
+        let mut targets = self.permits.targets();
         let Some(target) = targets.get_mut(&self.target) else { return };
         target.taken = target.taken.saturating_sub(1);
         let has_several = target.full.is_some() && target.free() >= SEVERAL;
@@ -98,7 +98,7 @@ impl Drop for Place {
         drop(targets);
         // What the claims passed over is due.
         if has_several {
-            self.places.wake.notify_one();
+            self.permits.wake.notify_one();
         }
     }
 }
@@ -109,27 +109,27 @@ mod tests {
 
     use super::*;
 
-    fn left(places: &Places) -> Option<usize> {
-        places.left().first().map(|(_, left)| *left)
+    fn left(permits: &Permits) -> Option<usize> {
+        permits.left().first().map(|(_, left)| *left)
     }
 
     #[test]
-    fn a_place_is_free_again_however_its_call_ends() {
-        let places = Places::new(Arc::default());
-        let (kept, lost) = (places.take("a"), places.take("a"));
-        assert_eq!(left(&places), Some(MOST_PER_TARGET - 2));
+    fn a_permit_is_free_again_however_its_call_ends() {
+        let permits = Permits::new(Arc::default());
+        let (kept, lost) = (permits.take("a"), permits.take("a"));
+        assert_eq!(left(&permits), Some(MOST_PER_TARGET - 2));
         let panicked = std::panic::catch_unwind(move || {
             let _lost = lost;
             panic!("as a bug would");
         });
         assert!(panicked.is_err());
-        assert_eq!(left(&places), Some(MOST_PER_TARGET - 1));
+        assert_eq!(left(&permits), Some(MOST_PER_TARGET - 1));
         drop(kept);
-        assert_eq!(left(&places), None, "nothing is kept of a target without calls");
+        assert_eq!(left(&permits), None, "nothing is kept of a target without calls");
     }
 
     #[test]
-    fn each_target_of_the_mesh_has_its_places_to_itself() {
+    fn each_target_of_the_mesh_has_its_permits_to_itself() {
         let methods = crate::access::methods();
         let most = most(methods);
         // Those of the services, and what every service hosts.
@@ -137,15 +137,15 @@ mod tests {
     }
 
     #[test]
-    fn a_full_target_is_given_more_once_several_places_are_free() {
+    fn a_full_target_is_given_more_once_several_permits_are_free() {
         let wake = Arc::new(Notify::new());
-        let places = Places::new(Arc::clone(&wake));
-        let mut taken: Vec<_> = (0..MOST_PER_TARGET).map(|_| places.take("a")).collect();
+        let permits = Permits::new(Arc::clone(&wake));
+        let mut taken: Vec<_> = (0..MOST_PER_TARGET).map(|_| permits.take("a")).collect();
         taken.truncate(MOST_PER_TARGET - SEVERAL + 1);
-        assert_eq!(left(&places), Some(0));
+        assert_eq!(left(&permits), Some(0));
         assert!(wake.notified().now_or_never().is_none());
         taken.pop();
-        assert_eq!(left(&places), Some(SEVERAL));
+        assert_eq!(left(&permits), Some(SEVERAL));
         assert!(wake.notified().now_or_never().is_some());
     }
 }

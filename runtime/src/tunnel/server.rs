@@ -20,17 +20,17 @@ use tonic::{Code, Request, Response, Status, Streaming, async_trait, metadata::M
 
 use crate::{
     access::{self, Method},
-    chassis::Tasks,
     context::Ctx,
     error::ServiceError,
+    port::GOODBYE_PATIENCE,
     rpc::{self, State},
-    server::{GOODBYE_PATIENCE, Stack, Undecodable},
-    service::Service,
+    server::{Stack, Undecodable},
+    tasks::Tasks,
 };
 
-/// Calls of one tunnel that are worked on, or whose answers wait to be sent, at most: what comes after them stays in the
+/// Calls of one tunnel that are worked on, or whose responses wait to be sent, at most: what comes after them stays in the
 /// connection, whose flow control holds the client back.
-const MOST_OPEN: usize = 256;
+const MOST_CALLS: usize = 256;
 
 type Handler = Box<dyn Fn(http::Request<Bytes>) -> BoxFuture<'static, Result<Bytes, Status>> + Send + Sync>;
 
@@ -69,54 +69,54 @@ impl Tunnelled {
 
 /// The tonic adapter.
 #[derive(Clone)]
-pub(crate) struct Tunnels {
+pub(crate) struct TunnelHost {
     stack: Arc<Stack>,
     tunnelled: Arc<Tunnelled>,
     tasks: Tasks,
     stop: CancellationToken,
 }
 
-impl Tunnels {
-    /// To a service. Calls run as `tasks`, for which the drain waits; `stop` says that the server stops.
-    pub(crate) fn new<S: Service>(
-        service: &Arc<S>,
+impl TunnelHost {
+    /// Takes calls of these RPCs. They run as `tasks`, for which the drain waits; `stop` says that the server stops.
+    pub(crate) fn new(
+        tunnelled: Tunnelled,
         stack: Arc<Stack>,
         tasks: Tasks,
         stop: CancellationToken,
     ) -> Self {
-        let mut tunnelled = Tunnelled::default();
-        service.tunnelled(&mut tunnelled);
         Self { stack, tunnelled: Arc::new(tunnelled), tasks, stop }
     }
 }
 
 #[async_trait]
-impl TunnelService for Tunnels {
+impl TunnelService for TunnelHost {
     type TunnelStream = ReceiverStream<Result<TunnelResponse, Status>>;
 
     async fn tunnel(
         &self,
         request: Request<Streaming<TunnelRequest>>,
     ) -> Result<Response<Self::TunnelStream>, Status> {
-        let (answers, sent) = mpsc::channel(MOST_OPEN);
-        self.tasks.spawn(self.clone().serve(request.into_inner(), answers));
+        let (responses, sent) = mpsc::channel(MOST_CALLS);
+        self.tasks.spawn(self.clone().serve(request.into_inner(), responses));
         Ok(Response::new(ReceiverStream::new(sent)))
     }
 }
 
-type Answers = mpsc::Sender<Result<TunnelResponse, Status>>;
-
-impl Tunnels {
+impl TunnelHost {
     /// Takes calls until the client ends its side, or has not done so long after it was asked to. The tunnel itself ends with
     /// the last answer.
-    async fn serve(self, mut calls: Streaming<TunnelRequest>, answers: Answers) {
+    async fn serve(
+        self,
+        mut calls: Streaming<TunnelRequest>,
+        responses: mpsc::Sender<Result<TunnelResponse, Status>>,
+    ) {
         let mut give_up = None;
         loop {
             let next = async {
-                // First the room for its answer.
-                let place = answers.clone().reserve_owned().await.ok()?;
-                // A client that breaks off has nobody left who waits.
-                Some((place, calls.message().await.ok()??))
+                // First room for its response.
+                let permit = responses.clone().reserve_owned().await.ok()?;
+                // A client that has gone has no caller left that waits.
+                Some((permit, calls.message().await.ok()??))
             };
             let patience = async {
                 match give_up {
@@ -126,13 +126,13 @@ impl Tunnels {
             };
             tokio::select! {
                 next = next => {
-                    let Some((place, call)) = next else { break };
-                    self.tasks.spawn(self.clone().answer(call, place));
+                    let Some((permit, call)) = next else { break };
+                    self.tasks.spawn(self.clone().respond(call, permit));
                 }
                 () = self.stop.cancelled(), if give_up.is_none() => {
                     let outcome = Some(Outcome::Goodbye(TunnelGoodbye {}));
                     // A client that has gone, or does not listen, needs no goodbye.
-                    let said = answers.send(Ok(TunnelResponse { number: 0, outcome }));
+                    let said = responses.send(Ok(TunnelResponse { number: 0, outcome }));
                     let _ = timeout(GOODBYE_PATIENCE, said).await;
                     give_up = Some(Instant::now() + GOODBYE_PATIENCE);
                 }
@@ -141,20 +141,17 @@ impl Tunnels {
         }
     }
 
-    async fn answer(self, call: TunnelRequest, place: OwnedPermit<Result<TunnelResponse, Status>>) {
+    async fn respond(self, call: TunnelRequest, permit: OwnedPermit<Result<TunnelResponse, Status>>) {
         let number = call.number;
-        let (answer, _open) = match self.request(call) {
-            Ok((request, handler)) => {
-                let (answer, open) = self.stack.pass(request, handler, |_| Code::Ok).await;
-                (answer, Some(open))
-            }
-            Err(status) => (Err(status), None),
+        let response = match self.request(call) {
+            Ok((request, handler)) => self.stack.pass(request, handler, |_| Code::Ok).await,
+            Err(status) => Err(status),
         };
-        let outcome = match answer {
+        let outcome = match response {
             Ok(message) => Outcome::Message(message),
             Err(status) => Outcome::Failure(failure(&status)),
         };
-        place.send(Ok(TunnelResponse { number, outcome: Some(outcome) }));
+        permit.send(Ok(TunnelResponse { number, outcome: Some(outcome) }));
     }
 
     /// The call as one of its own would come, and who handles it.

@@ -1,11 +1,11 @@
-//! What happens to every request, whatever it is for: a name, a span, a place or a refusal, and the headers of the
+//! What happens to every request, whatever it is for: an id, a span, a permit or a refusal, and the headers of the
 //! answer.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use axum::{Router, body::Body, extract::Request, response::Response};
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
+use http::{HeaderName, HeaderValue, Method, Version, header};
 use http_body::Body as _;
 use levqor_runtime::{
     error::ErrorCode,
@@ -19,7 +19,7 @@ use tower::Service;
 use tracing::{Instrument, Span, field::Empty};
 
 use crate::{
-    admission::Gate,
+    admission::Admission,
     cors::Cors,
     head,
     metrics::{self, Requests},
@@ -27,7 +27,7 @@ use crate::{
     problem::{Ids, Problem},
 };
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static(id::REQUEST_ID);
 const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
 
@@ -41,29 +41,29 @@ const ALWAYS: [(HeaderName, HeaderValue); 5] = [
 ];
 const CONTENT_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
-/// Stands around the routes.
-pub(crate) struct Edge {
+/// What every request passes before and after the routes.
+pub(crate) struct Pipeline {
     routes: Router,
     cors: Cors,
-    gate: Arc<Gate>,
+    admission: Arc<Admission>,
     readiness: Readiness,
     requests: Requests,
     refusals: Refusals<CallerAddress>,
 }
 
-impl Edge {
-    /// Around these routes, with this gate before them.
+impl Pipeline {
+    /// Around these routes, for requests that are admitted.
     #[must_use]
     pub(crate) fn new(
         routes: Router,
         cors: Cors,
-        gate: Gate,
+        admission: Admission,
         readiness: Readiness,
         metrics: &Metrics,
     ) -> Self {
-        metrics.places(gate.permits());
+        metrics.show_permits(admission.permits());
         let (requests, refusals) = (Requests::new(metrics), Refusals::new(metrics));
-        Self { routes, cors, gate: Arc::new(gate), readiness, requests, refusals }
+        Self { routes, cors, admission: Arc::new(admission), readiness, requests, refusals }
     }
 
     /// Answers a request. Over a connection that is reserved for questions after our health, only those are answered.
@@ -72,7 +72,7 @@ impl Edge {
         let (method, version) = (request.method().clone(), request.version());
         // First: what is too long to go on must not go on in the trace's context either.
         let checked = head::check(&mut request);
-        let request_id = request_id(request.headers());
+        let request_id = id::request_id_of(request.headers());
         // The span is outermost, so that every line of the log below it carries the trace id.
         let span = span(&method, &request_id);
         telemetry::continue_trace(&span, request.headers(), telemetry::Port::Http);
@@ -102,7 +102,7 @@ impl Edge {
     /// Refuses what would only queue, and answers the rest.
     async fn admit(&self, mut request: Request, reserved: bool, ids: &Ids) -> Response {
         let caller = request.extensions().get().copied().unwrap_or(CallerAddress::UNKNOWN);
-        let entrance = self.gate.entrance(caller);
+        let admission = self.admission.request(caller);
         // Whoever asks whether we live must be answered most of all when we are busy.
         if !request.uri().path().starts_with("/health/") {
             // A request whose body is still to come takes its permit when that is there: it may take its time, and nobody
@@ -110,7 +110,7 @@ impl Edge {
             let entered = if reserved {
                 Err(Problem::busy())
             } else if request.body().is_end_stream() {
-                entrance.enter().map(drop)
+                admission.permit().map(drop)
             } else {
                 Ok(())
             };
@@ -118,8 +118,10 @@ impl Edge {
                 return problem.render(ids);
             }
         }
-        request.extensions_mut().insert(entrance.clone());
-        self.route(request, caller, ids).await.map(|body| entrance.hold(body))
+        request.extensions_mut().insert(admission.clone());
+        let mut answer = self.route(request, caller, ids).await;
+        admission.hold_permit(&mut answer);
+        answer
     }
 
     /// Answers a request that is admitted; a panic becomes an answer too.
@@ -226,16 +228,6 @@ pub(crate) fn name_span(name: impl FnOnce() -> String, route: &str) {
     metrics::name_route(route);
 }
 
-/// The caller's name for the request, if it is fit to be in a log, or one of ours.
-fn request_id(headers: &HeaderMap) -> String {
-    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
-    let fits = |text: &&str| {
-        (1..=128).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-    };
-    given.filter(fits).map_or_else(id::request_id, str::to_owned)
-}
-
 #[cfg(test)]
 mod tests {
     use axum::routing::get;
@@ -252,14 +244,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_an_answer_and_gives_its_place_back() {
-        let gate = Gate::new(1, Bodies::new(BodyLimits::default()));
+    async fn a_panic_is_an_answer_and_gives_its_permit_back() {
+        let admission = Admission::new(1, Bodies::new(BodyLimits::default()));
         let routes = Router::new().route("/", get(burst));
         let cors = Cors::new(Origins::default());
-        let edge = Edge::new(routes, cors, gate, Readiness::default(), &Metrics::new("test"));
+        let pipeline = Pipeline::new(routes, cors, admission, Readiness::default(), &Metrics::new("test"));
         for _ in 0..3 {
             let request = Request::builder().header("host", "a").body(Body::empty()).expect("a request");
-            let response = edge.serve(request, false).await;
+            let response = pipeline.serve(request, false).await;
             assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
             assert!(response.headers().contains_key(&REQUEST_ID));
             let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.expect("a body");

@@ -4,8 +4,11 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use super::{Check, Finding};
-use crate::{client::Channels, health::names};
+use crate::{
+    check::{Check, Finding},
+    client::Channels,
+    health::names,
+};
 
 /// Asks the service of this name, over these channels.
 #[must_use]

@@ -7,14 +7,11 @@ use http::{HeaderMap, header};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{
-    Metrics,
-    text::{Format, Page},
-};
 use crate::{
-    chassis::Tasks,
     config::{Reader, Setting},
-    server::{self, OpenCalls},
+    metrics::{Format, Metrics, render},
+    server,
+    tasks::Tasks,
 };
 
 const METRICS_ADDR: Setting = Setting::plain(
@@ -64,21 +61,11 @@ pub struct BindError {
     source: io::Error,
 }
 
-/// The metrics of several services as one text.
-#[must_use]
-pub fn render(metrics: &[Metrics], format: Format) -> String {
-    let mut page = Page::new(format);
-    for metrics in metrics {
-        metrics.show(&mut page);
-    }
-    page.finish()
-}
-
 /// Metrics that are shown. Dropped, they are not any more.
 pub struct Exposition {
     addr: SocketAddr,
     _stop: DropGuard,
-    _server: JoinHandle<io::Result<()>>,
+    _server: JoinHandle<()>,
 }
 
 impl Exposition {
@@ -87,7 +74,7 @@ impl Exposition {
         let addr = listener.local_addr()?;
         let stop = CancellationToken::new();
         let app = Router::new().route("/metrics", get(scrape)).with_state(Arc::new(metrics));
-        let server = Tasks::default().spawn(server::serve(listener, app, OpenCalls::default(), stop.clone()));
+        let server = Tasks::default().spawn(server::serve(listener, app, stop.clone()));
         tracing::info!(%addr, "metrics are shown at /metrics");
         Ok(Self { addr, _stop: stop.drop_guard(), _server: server })
     }

@@ -9,10 +9,21 @@ use nix::sys::{
 use opentelemetry::KeyValue;
 use tokio::runtime::Handle;
 
-use super::{Metrics, chassis};
-use crate::{clock::Clock, telemetry};
+use super::{TelemetryConfig, export, exports, resource::resource};
+use crate::{
+    clock::Clock,
+    metrics::{Metrics, chassis},
+};
 
 impl Metrics {
+    /// The metrics of this service, as the process was told to tell of itself: where it exports over OTLP, these too.
+    #[must_use]
+    pub fn telling(config: &TelemetryConfig, service: &str) -> Self {
+        let metrics = Self::of(resource(config, service));
+        export(&metrics);
+        metrics
+    }
+
     /// Shows the process among these metrics: of several services in one process, among one of them only.
     #[expect(clippy::cast_precision_loss, reason = "bytes, files and tasks of a process are far below 2^53")]
     pub fn show_process(&self) {
@@ -23,7 +34,7 @@ impl Metrics {
             observe(seconds(usage.system_time()), &[KeyValue::new("cpu.mode", "system")]);
         });
         self.counted(&chassis::TELEMETRY_EXPORTS, |observe| {
-            for (signal, counts) in telemetry::exports() {
+            for (signal, counts) in exports() {
                 for (outcome, count) in [("taken", counts.taken), ("lost", counts.lost)] {
                     let attributes = [KeyValue::new("signal", signal), KeyValue::new("outcome", outcome)];
                     observe(count as f64, &attributes);
@@ -31,7 +42,7 @@ impl Metrics {
             }
         });
         self.counted(&chassis::TELEMETRY_LOST, |observe| {
-            for (signal, counts) in telemetry::exports() {
+            for (signal, counts) in exports() {
                 observe(counts.items_lost as f64, &[KeyValue::new("signal", signal)]);
             }
         });

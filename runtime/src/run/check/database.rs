@@ -6,12 +6,12 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use sqlx::{Connection, PgConnection};
 
-use super::{Check, Finding, clock};
+use super::super::ServiceConfig;
 use crate::{
     audit::{self, Chain},
+    check::{Check, Finding, clock},
     clock::Clock,
     db::{DatabaseUrl, DbError, migrations},
-    run::ServiceConfig,
     schedule::{self, Schedule, Standing},
     service::Service,
 };

@@ -1,0 +1,143 @@
+//! What a service is started with, read in full before anything opens.
+
+use std::{net::SocketAddr, time::Duration};
+
+use chrono::TimeDelta;
+use levqor_proto_runtime::v1::{PurgeExpiredRequest, TestErrorReportsRequest};
+
+use crate::{
+    access::{self, Methods},
+    client::Addresses,
+    config::{Reader, Setting},
+    db::DatabaseUrl,
+    metrics::Metrics,
+    schedule::Schedule,
+    service::Service,
+    telemetry::{ErrorReports, TelemetryConfig},
+    token::{MeshKeys, UserTokensConfig},
+};
+
+const DATABASE_URL: Setting = Setting::secret(
+    "LEVQOR_DATABASE_URL",
+    "PostgreSQL: of one service's database for `levqor serve`; of a server for `levqor up`, which makes a database per service. What the URL says counts; what it does not say, `PG*` variables and ~/.pgpass may say. Where it is not set, no `PG*` variable counts.",
+);
+const CONNECTIONS: Setting = Setting::plain(
+    "LEVQOR_DATABASE_CONNECTIONS",
+    Some("16"),
+    "How many connections a service has in its pool at most; its shared commits open up to four more.",
+);
+const GRPC_ADDR: Setting =
+    Setting::plain("LEVQOR_GRPC_ADDR", Some("127.0.0.1:50051"), "Where `levqor serve <service>` listens.");
+const REFLECTION: Setting = Setting::plain(
+    "LEVQOR_GRPC_REFLECTION",
+    None,
+    "`true` lets anybody who reaches a service's gRPC port ask which RPCs it has (for grpcurl), `false` nobody. Where it is not set: `true` if the service listens on a loopback address, else `false`.",
+);
+const DRAIN_DELAY: Setting = Setting::plain(
+    "LEVQOR_DRAIN_DELAY_MS",
+    Some("5000"),
+    "How long a process that is told to stop says that it is not ready before it stops taking calls, in milliseconds.",
+);
+
+/// Everything a service is started with.
+pub struct ServiceConfig<S: Service> {
+    /// Its database.
+    pub database_url: DatabaseUrl,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The service's own part.
+    pub own: S::Config,
+    pub(super) reflection: Option<bool>,
+    pub(super) connections: u32,
+    /// What it counts and times with; its own where none are given.
+    pub metrics: Option<Metrics>,
+    pub(super) drain_delay: Duration,
+    pub(super) mesh_keys: MeshKeys,
+    pub(super) users: UserTokensConfig,
+    pub(super) error_reports: Option<ErrorReports>,
+    /// Where the other services are.
+    pub addresses: Addresses,
+}
+
+impl<S: Service> ServiceConfig<S> {
+    /// Every setting that a service reads.
+    #[must_use]
+    pub fn settings() -> Vec<Setting> {
+        let mut settings = vec![DATABASE_URL, CONNECTIONS, GRPC_ADDR, REFLECTION, DRAIN_DELAY];
+        settings.extend(MeshKeys::settings());
+        settings.extend(UserTokensConfig::settings());
+        settings.extend(Addresses::settings(register::<S>().services()));
+        settings.extend(TelemetryConfig::settings());
+        settings.extend(S::settings());
+        settings
+    }
+
+    /// Reads all of it. None only with a problem noted.
+    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let methods = register::<S>();
+        let database_url = database_url(reader);
+        let connections: Option<u32> = reader.defaulted(&CONNECTIONS, "a number of connections, 2 or more");
+        if connections.is_some_and(|connections| connections < 2) {
+            reader.problem(&CONNECTIONS, "expected a number of connections, 2 or more");
+        }
+        let listen = reader.defaulted(&GRPC_ADDR, "an address and port such as 127.0.0.1:50051");
+        let drain_delay = drain_delay(reader);
+        let reflection_is_set = reader.is_set(&REFLECTION);
+        let reflection = reader.optional(&REFLECTION, "`true` or `false`");
+        let mesh_keys = MeshKeys::read(reader);
+        let users = UserTokensConfig::read(reader);
+        let addresses = Addresses::read(reader, methods.services(), S::NAME);
+        // The process' own; here for the test of what it reports.
+        let telemetry = TelemetryConfig::read(reader);
+        let own = S::config(reader);
+        Some(Self {
+            database_url: database_url?,
+            listen: listen?,
+            reflection: if reflection_is_set { Some(reflection?) } else { None },
+            own: own?,
+            connections: connections?,
+            metrics: None,
+            drain_delay: drain_delay?,
+            mesh_keys: mesh_keys?,
+            users: users?,
+            error_reports: telemetry?.error_reports(),
+            addresses: addresses?,
+        })
+    }
+
+    /// Every schedule of the service: its own, and the chassis'. Where errors are not reported, there is nothing to test.
+    pub(crate) fn schedules(&self) -> Vec<Schedule> {
+        let mut schedules = S::schedules();
+        let (hour, week) = (TimeDelta::hours(1), TimeDelta::weeks(1));
+        schedules.push(Schedule::new("purge_expired", hour, hour, || PurgeExpiredRequest {}));
+        if self.error_reports.is_some() {
+            schedules.push(Schedule::new("test_error_reports", week, week, || TestErrorReportsRequest {}));
+        }
+        schedules
+    }
+}
+
+/// Lets the process know the RPCs of a service, and those that it calls.
+pub(crate) fn register<S: Service>() -> &'static Methods {
+    access::register(&[S::DESCRIPTORS]);
+    access::register(S::CALLS)
+}
+
+/// Reads the database's address. None only with a problem noted.
+pub fn database_url(reader: &mut Reader<'_>) -> Option<DatabaseUrl> {
+    let expected = "a PostgreSQL URL, postgres://user:password@host:5432/database";
+    let Some(text) = reader.secret(&DATABASE_URL) else {
+        reader.problem(&DATABASE_URL, format!("is not set; expected {expected}"));
+        return None;
+    };
+    let url = secrecy::ExposeSecret::expose_secret(&text).parse().ok();
+    if url.is_none() {
+        reader.problem(&DATABASE_URL, format!("expected {expected}"));
+    }
+    url
+}
+
+/// Reads how long a draining process stays reachable. None only with a problem noted.
+pub fn drain_delay(reader: &mut Reader<'_>) -> Option<Duration> {
+    reader.defaulted(&DRAIN_DELAY, "a number of milliseconds").map(Duration::from_millis)
+}

@@ -1,0 +1,44 @@
+//! The routes of a service: its own, and those that every service hosts.
+
+use std::sync::Arc;
+
+use levqor_proto_runtime::v1::{
+    status_service_server::StatusServiceServer, tunnel_service_server::TunnelServiceServer,
+    work_service_server::WorkServiceServer,
+};
+use tonic::service::Routes;
+
+use crate::{
+    health::Healths,
+    hosted::{Adapter, Hosted},
+    service::Service,
+    tunnel::TunnelHost,
+};
+
+/// All of them; with `reflects`, anybody who reaches the port may ask which RPCs there are.
+pub(super) fn routes<S: Service>(
+    hosted: Hosted<S>,
+    health: &Healths,
+    tunnels: TunnelHost,
+    reflects: bool,
+) -> Result<Routes, tonic_reflection::server::Error> {
+    let mut routes = Routes::builder();
+    hosted.service.routes(&mut routes);
+    let hosted = Arc::new(hosted);
+    routes.add_service(WorkServiceServer::new(Adapter(Arc::clone(&hosted))));
+    routes.add_service(StatusServiceServer::new(Adapter(hosted)));
+    routes.add_service(TunnelServiceServer::new(tunnels));
+    routes.add_service(health.server());
+    if !reflects {
+        return Ok(routes.routes());
+    }
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(levqor_proto_runtime::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(S::DESCRIPTORS)
+    };
+    routes.add_service(reflection().build_v1()?);
+    // grpcurl 1.8 asks for the older one.
+    routes.add_service(reflection().build_v1alpha()?);
+    Ok(routes.routes())
+}

@@ -1,0 +1,225 @@
+//! Starts a service: port, chassis, the service itself, its routes, its server, its work.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::{config::ServiceConfig, routes, watch::Watch};
+use crate::{
+    access,
+    chassis::Chassis,
+    client::{Address, Channels},
+    clock::Clock,
+    db::{DatabaseUrl, Db},
+    health::Healths,
+    hosted::{self, Hosted},
+    lifecycle::Readiness,
+    measure::Measurer,
+    metrics::{self, Metrics},
+    refusals::Refusals,
+    schedule::Schedule,
+    server::{self, Admission, Stack},
+    service::Service,
+    tasks::{Background, Tasks},
+    token::{ServiceTokens, UserTokens},
+    tunnel::{TunnelHost, Tunnelled},
+    wakes::Wakes,
+};
+
+/// Why a service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port is taken, or may not be used.
+    #[error("{service} cannot listen on {address}: {}", source.kind())]
+    Bind {
+        /// The service.
+        service: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The service could not be put together.
+    #[error("{service} cannot start")]
+    Build {
+        /// The service.
+        service: &'static str,
+        /// Why.
+        source: anyhow::Error,
+    },
+    /// The descriptors are not fit for reflection.
+    #[error("the compiled-in descriptors cannot be served")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// A service that runs.
+pub struct Running<S> {
+    /// The service itself.
+    pub service: Arc<S>,
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// Where it stands.
+    pub readiness: Readiness,
+    pub(super) chassis: Chassis,
+    pub(super) url: DatabaseUrl,
+    pub(super) schedules: Vec<Schedule>,
+    pub(super) health: Healths,
+    pub(super) background: Background,
+    pub(super) work: CancellationToken,
+    pub(super) work_tasks: Tasks,
+    pub(super) watch: JoinHandle<()>,
+    pub(super) serve_stop: CancellationToken,
+    pub(super) server: JoinHandle<()>,
+    pub(super) drain_delay: Duration,
+}
+
+impl<S: Service> Running<S> {
+    /// The chassis.
+    #[must_use]
+    pub fn chassis(&self) -> &Chassis {
+        &self.chassis
+    }
+
+    /// Measures once more what only the database knows, without waiting for the time to do so.
+    pub async fn measure(&self) {
+        let (service, chassis) = (Arc::clone(&self.service), self.chassis.clone());
+        Measurer::new(service, chassis, self.url.clone(), self.schedules.clone()).measure().await;
+    }
+
+    /// Waits until the service can do its work.
+    pub async fn ready(&self) {
+        while !self.readiness.measured().is_some_and(|measured| measured.is_sound()) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// Starts a service where its configuration says. It serves when this returns; it is ready when its database is.
+pub async fn start<S: Service>(config: ServiceConfig<S>) -> Result<Running<S>, StartError> {
+    let bind = |source| StartError::Bind { service: S::NAME, address: config.listen, source };
+    let listener = TcpListener::bind(config.listen).await.map_err(bind)?;
+    start_on(listener, config).await
+}
+
+/// Starts a service on a port that is bound already.
+pub async fn start_on<S: Service>(
+    listener: TcpListener,
+    config: ServiceConfig<S>,
+) -> Result<Running<S>, StartError> {
+    crate::install_crypto();
+    let schedules = config.schedules();
+    // 1. The address first: a busy port must not leave a pool behind.
+    let bind = |source| StartError::Bind { service: S::NAME, address: config.listen, source };
+    let addr = listener.local_addr().map_err(bind)?;
+
+    // 2. The chassis.
+    let (clock, wakes, tasks, background) =
+        (Clock::default(), Wakes::default(), Tasks::default(), Background::default());
+    let metrics = config.metrics.unwrap_or_else(|| Metrics::new(S::NAME));
+    let tokens = Arc::new(ServiceTokens::new(&config.mesh_keys, clock.clone()));
+    let mut addresses = config.addresses.0;
+    addresses.insert(S::NAME.to_owned(), vec![Address::Fixed(reachable(addr))]);
+    let chassis = Chassis {
+        service: S::NAME,
+        db: Db::new(&config.database_url, S::NAME, config.connections, wakes.clone())
+            .measured(&metrics, S::NAME),
+        channels: Channels::new(&addresses, &background).measured(&metrics, access::methods()),
+        tokens: Arc::clone(&tokens),
+        tasks: tasks.clone(),
+        wakes,
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+    };
+
+    // 3. The service.
+    let service = S::build(config.own, chassis.clone())
+        .await
+        .map_err(|source| StartError::Build { service: S::NAME, source })?;
+
+    // 4. Its routes, and those that every service hosts.
+    let readiness = Readiness::default();
+    show_ready(&metrics, &readiness);
+    // The metrics outlive nothing: they are the service's own.
+    let of = Arc::downgrade(&service);
+    metrics.capabilities(move || {
+        of.upgrade().map(|service| hosted::capabilities(&*service)).unwrap_or_default()
+    });
+    let health = Healths::new(S::NAME).await;
+    let hosted = Hosted {
+        service: Arc::clone(&service),
+        readiness: readiness.clone(),
+        schedules: schedules.clone(),
+        error_reports: config.error_reports,
+    };
+    let admission = Admission {
+        service: S::NAME,
+        users: UserTokens::new(&config.users, clock),
+        services: tokens,
+        readiness: readiness.clone(),
+        refusals: Refusals::new(&metrics),
+    };
+    let serve_stop = CancellationToken::new();
+    let stack = Arc::new(Stack::new(admission, &metrics));
+    let mut tunnelled = Tunnelled::default();
+    service.tunnelled(&mut tunnelled);
+    let tunnels = TunnelHost::new(tunnelled, Arc::clone(&stack), tasks.clone(), serve_stop.clone());
+    let reflection = config.reflection.unwrap_or_else(|| addr.ip().to_canonical().is_loopback());
+    let routes = routes::routes(hosted, &health, tunnels, reflection)?;
+    let app = server::around(stack, routes.prepare().into_axum_router());
+
+    // 5. Serve.
+    let server = tasks.spawn(server::serve(listener, app, serve_stop.clone()));
+
+    // 6. Work, once the tables are there.
+    let (work, work_tasks) = (CancellationToken::new(), Tasks::default());
+    let watch = Watch {
+        service: Arc::clone(&service),
+        chassis: chassis.clone(),
+        url: config.database_url.clone(),
+        readiness: readiness.clone(),
+        health: health.clone(),
+        schedules: schedules.clone(),
+        work: work.clone(),
+        work_tasks: work_tasks.clone(),
+    };
+    let watch = tasks.spawn(watch.run());
+    tracing::info!(service = S::NAME, %addr, "serving");
+    Ok(Running {
+        service,
+        addr,
+        readiness,
+        chassis,
+        url: config.database_url,
+        schedules,
+        health,
+        background,
+        work,
+        work_tasks,
+        watch,
+        serve_stop,
+        server,
+        drain_delay: config.drain_delay,
+    })
+}
+
+/// Shows whether the service can work.
+fn show_ready(metrics: &Metrics, readiness: &Readiness) {
+    let readiness = readiness.clone();
+    metrics.gauge(&metrics::chassis::READY, move |observe| {
+        let sound = readiness.measured().is_some_and(|measured| measured.is_sound());
+        observe(f64::from(u8::from(sound && !readiness.is_draining())), &[]);
+    });
+}
+
+/// Where one's own process reaches an address that it listens on.
+#[must_use]
+pub fn reachable(addr: SocketAddr) -> SocketAddr {
+    match addr {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => SocketAddr::from(([127, 0, 0, 1], v4.port())),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => {
+            SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], v6.port()))
+        }
+        _ => addr,
+    }
+}

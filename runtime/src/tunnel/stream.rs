@@ -1,0 +1,256 @@
+//! The tunnel to one address of a service: a stream of calls, and the responses handed to their callers.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use futures_util::{Stream, ready, stream::poll_fn};
+use levqor_proto_runtime::v1::{
+    TunnelRequest, TunnelResponse, tunnel_response::Outcome, tunnel_service_client::TunnelServiceClient,
+};
+use tokio::sync::{mpsc, oneshot};
+use tonic::{Status, transport::Channel};
+
+use crate::{client::Outgoing, tasks::Background};
+
+/// How long a server may take to open a tunnel. It holds for all calls that wait for it, whatever their own timeouts are.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(4);
+/// Calls that wait for responses in one tunnel at most; more are refused, so that what is held here has a bound.
+const MOST_PENDING: usize = 1024;
+/// How long an address is avoided, while there are others, after a tunnel could not be opened or its server said goodbye.
+const AVOID: Duration = Duration::from_secs(1);
+
+/// Why a call has no response.
+#[derive(Debug, Clone)]
+pub(super) enum CallError {
+    /// The tunnel was never open.
+    NotOpened(Status),
+    /// The tunnel ended before the response came.
+    Broken(Status),
+}
+
+pub(super) type CallResult = Result<Outcome, CallError>;
+
+/// The tunnel to one address: opened when it is needed, and opened again after it has ended. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Tunnel(Arc<Inner>);
+
+struct Inner {
+    channel: Channel,
+    background: Background,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The stream that new calls go into.
+    stream: Option<CallStream>,
+    /// When the last stream could not be opened, or its server said goodbye.
+    failed: Option<Instant>,
+}
+
+/// A stream of calls. When the last clone is dropped it takes no more: the server responds to those that it has, and ends.
+#[derive(Clone)]
+struct CallStream {
+    calls: mpsc::UnboundedSender<TunnelRequest>,
+    pending: Arc<Mutex<Pending>>,
+}
+
+/// Calls that wait for their responses, by number.
+#[derive(Default)]
+struct Pending {
+    last_number: u64,
+    by_number: HashMap<u64, oneshot::Sender<CallResult>>,
+    ended: bool,
+}
+
+impl Pending {
+    /// Whether the caller still waits; if not, the call is forgotten.
+    fn is_waited_for(&mut self, number: u64) -> bool {
+        let waited_for = self.by_number.get(&number).is_some_and(|caller| !caller.is_closed());
+        if !waited_for {
+            self.by_number.remove(&number);
+        }
+        waited_for
+    }
+}
+
+impl Tunnel {
+    /// Over this channel.
+    pub(super) fn new(channel: Channel, background: &Background) -> Self {
+        Self(Arc::new(Inner { channel, background: background.clone(), state: Mutex::default() }))
+    }
+
+    /// What speaks against choosing this tunnel: a failure just now, then the number of calls that wait.
+    pub(super) fn load(&self) -> (bool, usize) {
+        let state = lock(&self.0.state);
+        let failed = state.failed.is_some_and(|instant| instant.elapsed() < AVOID);
+        (failed, state.stream.as_ref().map_or(0, |stream| lock(&stream.pending).by_number.len()))
+    }
+
+    /// Sends a call, and waits for its response.
+    pub(super) async fn call(&self, call: TunnelRequest, carried: &Outgoing<'_>) -> CallResult {
+        let response = self.send(call, carried);
+        response.await.unwrap_or_else(|_| Err(CallError::Broken(Status::unavailable("the tunnel ended"))))
+    }
+
+    fn send(&self, call: TunnelRequest, carried: &Outgoing<'_>) -> oneshot::Receiver<CallResult> {
+        let (caller, response) = oneshot::channel();
+        let mut state = lock(&self.0.state);
+        let refused = match &state.stream {
+            Some(stream) => stream.send(call, caller),
+            None => Some((call, caller)),
+        };
+        if let Some((call, caller)) = refused {
+            let (stream, task) = self.open(carried);
+            // A stream that has just begun takes the call.
+            stream.send(call, caller);
+            state.stream = Some(stream);
+            // A runtime that ends drops the task at once, and the end of a stream takes the lock.
+            drop(state);
+            self.0.background.spawn(task);
+        }
+        response
+    }
+
+    /// A new stream, and the task that runs it. It is opened in the name of the first caller.
+    fn open(&self, carried: &Outgoing<'_>) -> (CallStream, impl Future<Output = ()> + Send + use<>) {
+        let (calls, mut sent) = mpsc::unbounded_channel::<TunnelRequest>();
+        let stream = CallStream { calls, pending: Arc::default() };
+        let end = CallError::NotOpened(stopped());
+        let responder =
+            Responder { tunnel: Arc::downgrade(&self.0), pending: Arc::clone(&stream.pending), end };
+        let channel = self.0.channel.clone();
+        let (bearer, request_id) = (carried.bearer.cloned(), carried.request_id.to_owned());
+        let pending = Arc::clone(&stream.pending);
+        let task = async move {
+            let opening = Outgoing {
+                bearer: bearer.as_ref(),
+                request_id: &request_id,
+                idempotency_key: None,
+                timeout: OPEN_TIMEOUT,
+            };
+            let request = opening.request(poll_fn(move |cx| {
+                loop {
+                    match ready!(sent.poll_recv(cx)) {
+                        // The server does not work for a caller that has stopped waiting meanwhile.
+                        Some(call) if !lock(&pending).is_waited_for(call.number) => {}
+                        call => return Poll::Ready(call),
+                    }
+                }
+            }));
+            responder.run(channel, request).await;
+        };
+        (stream, task)
+    }
+}
+
+impl CallStream {
+    /// Sends a call, or gives it back where the stream takes no more.
+    fn send(
+        &self,
+        mut call: TunnelRequest,
+        caller: oneshot::Sender<CallResult>,
+    ) -> Option<(TunnelRequest, oneshot::Sender<CallResult>)> {
+        let mut pending = lock(&self.pending);
+        if pending.ended || self.calls.is_closed() {
+            return Some((call, caller));
+        }
+        if pending.by_number.len() >= MOST_PENDING {
+            let full = Status::unavailable("too many calls wait in the tunnel");
+            let _ = caller.send(Err(CallError::NotOpened(full)));
+            return None;
+        }
+        pending.last_number += 1;
+        call.number = pending.last_number;
+        pending.by_number.insert(call.number, caller);
+        drop(pending);
+        // It may end between the two: then the caller is told so.
+        let _ = self.calls.send(call);
+        None
+    }
+}
+
+/// Hands responses to their callers. Dropped, for whatever reason, it leaves no caller waiting.
+struct Responder {
+    /// Not held: when the tunnel's last user has gone, the stream takes no more calls, and the server ends it.
+    tunnel: Weak<Inner>,
+    pending: Arc<Mutex<Pending>>,
+    /// What callers are told that have no response when the stream ends.
+    end: CallError,
+}
+
+impl Responder {
+    async fn run(
+        mut self,
+        channel: Channel,
+        calls: tonic::Request<impl Stream<Item = TunnelRequest> + Send + 'static>,
+    ) {
+        let opened = TunnelServiceClient::new(channel).tunnel(calls).await;
+        let mut responses = match opened {
+            Ok(responses) => responses.into_inner(),
+            Err(status) => {
+                self.end = CallError::NotOpened(status);
+                self.retire(Some(Instant::now()));
+                return;
+            }
+        };
+        let mut broken = Status::unavailable("the tunnel ended");
+        loop {
+            match responses.message().await {
+                Ok(Some(TunnelResponse { outcome: Some(Outcome::Goodbye(_)), .. })) => {
+                    self.retire(Some(Instant::now()));
+                }
+                Ok(Some(TunnelResponse { number, outcome })) => {
+                    let caller = lock(&self.pending).by_number.remove(&number);
+                    let unknown = || {
+                        CallError::Broken(Status::internal(
+                            "the response is of a kind that is not known here",
+                        ))
+                    };
+                    // A caller that has stopped waiting does not hear it.
+                    let _ = caller.map(|caller| caller.send(outcome.ok_or_else(unknown)));
+                }
+                Ok(None) => break,
+                Err(status) => {
+                    broken.set_source(Arc::new(status));
+                    break;
+                }
+            }
+        }
+        self.end = CallError::Broken(broken);
+    }
+
+    /// Lets no more calls into this stream; after a failure, calls go to other addresses first.
+    fn retire(&self, failed: Option<Instant>) {
+        let Some(tunnel) = self.tunnel.upgrade() else { return };
+        let mut state = lock(&tunnel.state);
+        state.failed = failed.or(state.failed);
+        if state.stream.as_ref().is_some_and(|stream| Arc::ptr_eq(&stream.pending, &self.pending)) {
+            state.stream = None;
+        }
+    }
+}
+
+impl Drop for Responder {
+    fn drop(&mut self) {
+        self.retire(None);
+        let mut pending = lock(&self.pending);
+        pending.ended = true;
+        for (_, caller) in pending.by_number.drain() {
+            let _ = caller.send(Err(self.end.clone()));
+        }
+    }
+}
+
+/// What a call is told that comes after the end of what it would go through.
+pub(super) fn stopped() -> Status {
+    Status::unavailable("the connections to other services are closed")
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
