@@ -22,7 +22,7 @@ use levqor_runtime::{
     chassis::Tasks,
     client::{Channels, Outgoing},
     clock::Clock,
-    error::ErrorCode,
+    error::{ErrorCode, ServiceError},
     fail_point::FailPoint,
     metrics::Metrics,
     token::ServiceTokens,

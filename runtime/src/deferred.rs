@@ -15,7 +15,7 @@ use crate::{
     access::{self, KeyRule, Repeat},
     db::{DbError, Tx},
     fail_point::FailPoint,
-    id, telemetry,
+    telemetry,
 };
 
 /// Defers a call to now: it is made as soon as the transaction is committed. The RPC is the one that takes this request.
@@ -59,7 +59,7 @@ pub(crate) async fn defer_encoded(
     }
     let now = tx.now().await?;
     let call = store::NewCall {
-        work_id: id::uuid_at(now),
+        work_id: store::CallId::new_at(now).as_uuid(),
         rpc: &method.rpc,
         request: &request,
         idempotency_key: &key,

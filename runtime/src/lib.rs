@@ -26,6 +26,7 @@ pub mod port;
 pub mod postgres;
 pub mod redact;
 pub mod refusals;
+pub mod request;
 pub mod rpc;
 pub mod run;
 pub mod schedule;
@@ -41,6 +42,7 @@ pub mod testing;
 pub mod token;
 pub mod version;
 pub mod webhook;
+pub mod wire_enum;
 pub mod work;
 
 pub use hosted::timestamp;
@@ -48,6 +50,7 @@ pub use hosted::timestamp;
 /// Types that the macros of this crate name.
 pub mod reexport {
     pub use chrono::{DateTime, Utc};
+    pub use tonic;
     pub use uuid::Uuid;
 }
 
