@@ -6,7 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use levqor_runtime::{access::Host, telemetry};
+use levqor_runtime::{
+    access::{Host, KeyRule, Method},
+    error::ErrorCode,
+    telemetry,
+};
 
 const SERVICES: [&str; 2] = ["billing", "notifications"];
 
@@ -59,18 +63,62 @@ fn without_tests(text: &str) -> &str {
 #[test]
 fn every_rpc_has_a_file_of_its_name_and_every_rpc_of_a_service_a_test_file() {
     for method in levqor_gateway::methods().iter() {
-        let name = snake(method.descriptor.name());
-        let paths = match &method.host {
-            Host::Service(service) => vec![
-                format!("services/{service}/src/rpc/{name}.rs"),
-                format!("services/{service}/tests/api/{name}.rs"),
-            ],
-            Host::Every { .. } => vec![format!("runtime/src/hosted/{name}.rs")],
-        };
+        let mut paths = vec![handler(method)];
+        if let Host::Service(service) = &method.host {
+            paths.push(format!("services/{service}/tests/api/{}.rs", snake(method.descriptor.name())));
+        }
         for path in paths {
             assert!(root().join(&path).is_file(), "{} has no {path}", method.rpc);
         }
     }
+}
+
+/// Where the handler of an RPC is.
+fn handler(method: &Method) -> String {
+    let name = snake(method.descriptor.name());
+    match &method.host {
+        Host::Service(service) => format!("services/{service}/src/rpc/{name}.rs"),
+        Host::Every { .. } => format!("runtime/src/hosted/{name}.rs"),
+    }
+}
+
+#[test]
+fn every_rpc_of_a_service_has_its_line_among_its_rpcs() {
+    for method in levqor_gateway::methods().iter() {
+        let Host::Service(service) = &method.host else { continue };
+        let rpcs = fs::read_to_string(root().join(format!("services/{service}/src/rpc.rs"))).expect("rpc.rs");
+        let line = format!("        {}(", snake(method.descriptor.name()));
+        assert!(rpcs.contains(&line), "services/{service}/src/rpc.rs has no line of {}", method.rpc);
+    }
+}
+
+#[test]
+fn dangerous_steps_are_not_copied_or_the_file_says_why_at_once() {
+    const BY_HAND: [&str; 3] = ["idempotency::claim(", ".remember(", "audit::append("];
+    let mut seen = 0;
+    for method in levqor_gateway::methods().iter() {
+        let path = handler(method);
+        let text = fs::read_to_string(root().join(&path)).expect(&path);
+        let first: Vec<_> = text.lines().take_while(|line| line.starts_with("//! ")).collect();
+        let first = first.concat();
+        let by_hand = BY_HAND.iter().any(|step| text.contains(step));
+        let keyed = method.key != KeyRule::Ignored;
+        if by_hand || (keyed && !text.contains(" mutate(")) {
+            assert!(
+                first.contains("`mutate`"),
+                "{path} does not say at once why it is not written with `mutate`"
+            );
+        }
+        let is_list = method.descriptor.input().get_field_by_name("page_token").is_some();
+        if is_list && !text.contains(" list(") {
+            assert!(
+                first.contains("`list`"),
+                "{path} does not say at once why it is not written with `list`"
+            );
+        }
+        seen += usize::from(keyed) + usize::from(is_list);
+    }
+    assert!(seen > 8, "only {seen} mutations and lists were found");
 }
 
 #[test]
@@ -359,15 +407,25 @@ fn the_modules_of_the_runtime_import_each_other_in_no_circle() {
     assert!(used.is_empty(), "these modules are in a circle, or use one that is: {used:#?}");
 }
 
+/// The reasons that a file gives to callers: after a code in `service_error!`, and in `fn reason` where that is written by hand.
+fn reasons_of(text: &str) -> Vec<&str> {
+    let is_code = |word: &str| ErrorCode::ALL.iter().any(|code| format!("{code:?}") == word);
+    let words: Vec<_> = text.split_whitespace().collect();
+    let declared = words.windows(3).filter_map(|three| match three {
+        ["=>", code, reason] if is_code(code) => reason.strip_prefix('"')?.split('"').next(),
+        _ => None,
+    });
+    let body = text.split("fn reason(&self)").nth(1).and_then(|rest| rest.split("\n    }").next());
+    declared.chain(body.unwrap_or_default().split('"').skip(1).step_by(2)).collect()
+}
+
 #[test]
 fn every_reason_is_explained() {
     let errors = fs::read_to_string(root().join("docs/ERRORS.md")).expect("docs/ERRORS.md");
     let mut reasons = 0;
     for (name, text) in files().iter().filter(|(name, _)| name.contains("src/") && !name.starts_with("src/"))
     {
-        let Some(body) = without_tests(text).split("fn reason(&self)").nth(1) else { continue };
-        let body = body.split("\n    }").next().unwrap_or_default();
-        for reason in body.split('"').skip(1).step_by(2) {
+        for reason in reasons_of(without_tests(text)) {
             reasons += 1;
             assert!(errors.contains(&format!("`{reason}`")), "{name}: {reason} is not in docs/ERRORS.md");
         }

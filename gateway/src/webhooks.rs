@@ -21,7 +21,7 @@ use http::HeaderMap;
 use levqor_runtime::{
     client::{Channels, Outgoing},
     clock::Clock,
-    error::ErrorCode,
+    error::{ErrorCode, ServiceError},
     fail_point::FailPoint,
     metrics::Metrics,
     tasks::{Background, Tasks},

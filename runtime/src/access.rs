@@ -11,7 +11,7 @@ pub use self::known::{methods, register};
 
 use crate::{
     actor::{Actor, Role},
-    error::{ErrorCode, ServiceError},
+    service_error,
 };
 
 use self::personal::is_personal;
@@ -181,29 +181,16 @@ impl Methods {
     }
 }
 
-/// The caller may not call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Denied {
-    /// Nobody is signed in.
-    #[error("sign in first: this call needs a bearer token")]
-    Anonymous,
-    /// Somebody is, and may not.
-    #[error("this call needs another role")]
-    Role,
-}
-
-impl ServiceError for Denied {
-    fn code(&self) -> ErrorCode {
-        match self {
-            Self::Anonymous => ErrorCode::Unauthenticated,
-            Self::Role => ErrorCode::PermissionDenied,
-        }
-    }
-    fn reason(&self) -> &'static str {
-        match self {
-            Self::Anonymous => "TOKEN_MISSING",
-            Self::Role => "ROLE_TOO_LOW",
-        }
+service_error! {
+    /// The caller may not call.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+    pub enum Denied {
+        /// Nobody is signed in.
+        #[error("sign in first: this call needs a bearer token")]
+        Anonymous => Unauthenticated "TOKEN_MISSING",
+        /// Somebody is, and may not.
+        #[error("this call needs another role")]
+        Role => PermissionDenied "ROLE_TOO_LOW",
     }
 }
 

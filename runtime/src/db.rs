@@ -4,6 +4,7 @@ mod connection;
 mod listed;
 pub mod migrations;
 mod paging;
+mod row;
 pub mod writes;
 
 use std::{
@@ -22,10 +23,11 @@ use tokio::time::timeout;
 pub use connection::Conn;
 pub use listed::Listed;
 pub use paging::Page;
+pub use row::{known, known_if_any, not_known, one_row};
 
 use crate::{
-    error::{ErrorCode, ServiceError},
     metrics::{Metrics, PoolMetrics},
+    service_error,
     wakes::Wakes,
 };
 
@@ -95,26 +97,32 @@ impl DatabaseUrl {
     }
 }
 
-/// What can go wrong with the database.
-#[derive(Debug, thiserror::Error)]
-pub enum DbError {
-    /// The server does not answer, or is closing.
-    #[error("the database does not answer")]
-    Unavailable(#[source] sqlx::Error),
-    /// A named constraint was hurt.
-    #[error("the constraint {name} was violated")]
-    Constraint {
-        /// The constraint.
-        name: String,
-        /// The whole story.
-        source: sqlx::Error,
-    },
-    /// Another transaction was in the way; trying again may work.
-    #[error("another transaction was in the way")]
-    Conflict(#[source] sqlx::Error),
-    /// Anything else is a bug of ours.
-    #[error("the database refused a statement")]
-    Statement(#[source] sqlx::Error),
+service_error! {
+    /// What can go wrong with the database.
+    #[derive(Debug, thiserror::Error)]
+    pub enum DbError {
+        /// The server does not answer, or is closing.
+        #[error("the database does not answer")]
+        Unavailable(#[source] sqlx::Error) => Unavailable "DATABASE_UNAVAILABLE" after 1 s,
+        /// A named constraint was hurt.
+        #[error("the constraint {name} was violated")]
+        Constraint {
+            /// The constraint.
+            name: String,
+            /// The whole story.
+            source: sqlx::Error,
+        } => Internal "INTERNAL",
+        /// Another transaction was in the way; trying again may work.
+        #[error("another transaction was in the way")]
+        Conflict(#[source] sqlx::Error) => Aborted "CONFLICT" after 1 s,
+        /// A caller's text has a character that the server cannot hold, and was not refused on its way here; it is a mistake of the
+        /// caller's still.
+        #[error("a text has a character that the database cannot hold")]
+        TextNotStorable(#[source] sqlx::Error) => InvalidArgument "TEXT_NOT_STORABLE",
+        /// Anything else is a bug of ours.
+        #[error("the database refused a statement")]
+        Statement(#[source] sqlx::Error) => Internal "INTERNAL",
+    }
 }
 
 impl From<sqlx::Error> for DbError {
@@ -136,6 +144,8 @@ impl From<sqlx::Error> for DbError {
                 Some("57P01" | "57P02" | "57P03" | "3D000" | "25006") => Self::Unavailable(error),
                 // 53: no room, on the disk, in memory or among the connections.
                 Some(code) if code.starts_with("08") || code.starts_with("53") => Self::Unavailable(error),
+                // Character not in repertoire, untranslatable character. NUL is both.
+                Some("22021" | "22P05") => Self::TextNotStorable(error),
                 Some(code) if code.starts_with("23") => {
                     let name = database.constraint().unwrap_or_default().to_owned();
                     Self::Constraint { name, source: error }
@@ -145,38 +155,6 @@ impl From<sqlx::Error> for DbError {
             _ => Self::Statement(error),
         }
     }
-}
-
-impl ServiceError for DbError {
-    fn code(&self) -> ErrorCode {
-        match self {
-            Self::Unavailable(_) => ErrorCode::Unavailable,
-            Self::Conflict(_) => ErrorCode::Aborted,
-            // A caller's text that was not refused on its way here; it is a mistake of the caller's still.
-            Self::Statement(error) if is_unfit_text(error) => ErrorCode::InvalidArgument,
-            Self::Constraint { .. } | Self::Statement(_) => ErrorCode::Internal,
-        }
-    }
-    fn reason(&self) -> &'static str {
-        match self {
-            Self::Unavailable(_) => "DATABASE_UNAVAILABLE",
-            Self::Conflict(_) => "CONFLICT",
-            Self::Statement(error) if is_unfit_text(error) => "TEXT_NOT_STORABLE",
-            Self::Constraint { .. } | Self::Statement(_) => "INTERNAL",
-        }
-    }
-    fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Unavailable(_) | Self::Conflict(_) => Some(Duration::from_secs(1)),
-            Self::Constraint { .. } | Self::Statement(_) => None,
-        }
-    }
-}
-
-/// Whether the server cannot hold a text: character not in repertoire, untranslatable character. NUL is both.
-fn is_unfit_text(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    matches!(code.as_deref(), Some("22021" | "22P05"))
 }
 
 /// One service's database. Cheap to clone.
@@ -258,7 +236,7 @@ impl Db {
     async fn begin_with(&self, settings: &[(&'static str, &'static str)]) -> Result<Tx, DbError> {
         let mut inner = self.acquire().await?;
         inner.begin(settings).await?;
-        Ok(Tx { inner, wakes: self.wakes.clone(), defers: false, told: Vec::new(), now: None })
+        Ok(Tx { inner, wakes: self.wakes.clone(), defers: false, after_commit: Vec::new(), now: None })
     }
 
     /// Begins a transaction to read a page of a list in, and to write what its reader claims by that.
@@ -300,7 +278,7 @@ pub struct Tx {
     inner: Conn,
     wakes: Wakes,
     defers: bool,
-    told: Vec<Box<dyn FnOnce() + Send + Sync>>,
+    after_commit: Vec<Box<dyn FnOnce() + Send + Sync>>,
     now: Option<DateTime<Utc>>,
 }
 
@@ -315,19 +293,19 @@ impl Tx {
         Ok(now)
     }
 
-    /// Counts or tells something once it is committed, and only then.
-    pub fn tell(&mut self, what: impl FnOnce() + Send + Sync + 'static) {
-        self.told.push(Box::new(what));
+    /// Does this once it is committed, and only then: metrics, logs, wake-ups.
+    pub fn after_commit(&mut self, what: impl FnOnce() + Send + Sync + 'static) {
+        self.after_commit.push(Box::new(what));
     }
 
-    /// Commits, tells what is to be told, and wakes the worker if a call was deferred.
+    /// Commits, wakes the worker if a call was deferred, and does what is to be done after the commit.
     pub async fn commit(mut self) -> Result<(), DbError> {
         self.inner.commit().await?;
-        for tell in self.told {
-            tell();
-        }
         if self.defers {
             self.wakes.deferred.notify_one();
+        }
+        for what in self.after_commit {
+            what();
         }
         Ok(())
     }

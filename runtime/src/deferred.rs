@@ -60,7 +60,7 @@ pub(crate) async fn defer_encoded(
     }
     let now = tx.now().await?;
     let call = store::NewCall {
-        work_id: id::uuid_at(now),
+        work_id: store::CallId::new_at(now).as_uuid(),
         rpc: &method.rpc,
         request: &request,
         idempotency_key: &key,

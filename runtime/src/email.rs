@@ -9,6 +9,8 @@ use std::{
 use idna::AsciiDenyList;
 use unicode_normalization::UnicodeNormalization;
 
+use crate::request::Field;
+
 /// Stripe takes no longer address, and neither does any mail host.
 const LONGEST: usize = 512;
 /// Characters that no domain may contain.
@@ -65,6 +67,10 @@ impl fmt::Debug for Email {
 #[derive(Debug, thiserror::Error)]
 #[error("not a mail address")]
 pub struct NotAnEmail;
+
+impl Field for Email {
+    const EXPECTED: &'static str = "a mail address";
+}
 
 impl FromStr for Email {
     type Err = NotAnEmail;

@@ -1,6 +1,8 @@
 //! The closed list of error codes, and how a typed error of a service becomes a gRPC status.
 
-use std::{collections::HashMap, str::FromStr, time::Duration};
+mod service_error;
+
+use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -180,10 +182,32 @@ pub trait ServiceError: std::error::Error + Send + Sync + 'static {
     }
 }
 
+impl<E: ServiceError> ServiceError for Arc<E> {
+    fn code(&self) -> ErrorCode {
+        (**self).code()
+    }
+    fn reason(&self) -> &'static str {
+        (**self).reason()
+    }
+    fn violations(&self) -> &[Violation] {
+        (**self).violations()
+    }
+    fn retry_after(&self) -> Option<Duration> {
+        (**self).retry_after()
+    }
+}
+
 /// The request is not valid: every violation at once.
 #[derive(Debug, thiserror::Error)]
 #[error("the request is not valid")]
 pub struct Invalid(pub Vec<Violation>);
+
+impl Invalid {
+    /// One violation.
+    pub fn of(field: &str, description: impl Into<String>) -> Self {
+        Self(vec![Violation { field: field.to_owned(), description: description.into() }])
+    }
+}
 
 impl ServiceError for Invalid {
     fn code(&self) -> ErrorCode {
@@ -220,6 +244,11 @@ impl Violations {
             self.add(field, format!("expected {expected}"));
         }
         parsed
+    }
+
+    /// Takes in what was read of a part of the request, or what is wrong with it.
+    pub fn take<T>(&mut self, read: Result<T, Invalid>) -> Option<T> {
+        read.map_err(|Invalid(found)| self.0.extend(found)).ok()
     }
 
     /// The value, if nothing was wrong.

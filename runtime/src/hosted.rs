@@ -6,27 +6,28 @@ mod purge_expired;
 mod replay_deferred_call;
 mod test_error_reports;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use levqor_proto_runtime::v1::{
     DeferredCall, GetStatusRequest, GetStatusResponse, ListDeferredCallsRequest, ListDeferredCallsResponse,
     PurgeExpiredRequest, PurgeExpiredResponse, ReplayDeferredCallRequest, ReplayDeferredCallResponse,
-    TestErrorReportsRequest, TestErrorReportsResponse, deferred_call, status_service_server::StatusService,
+    TestErrorReportsRequest, TestErrorReportsResponse, status_service_server::StatusService,
     work_service_server::WorkService,
 };
 use prost_types::Timestamp;
-use tonic::{Request, Response, Status, async_trait};
 
 use crate::{
     chassis::Chassis,
     db::DbError,
-    deferred::store::Row,
-    error::{ErrorCode, Invalid, ServiceError, Violation},
+    deferred::store::{CallState, Row},
+    error::Invalid,
     idempotency::IdempotencyError,
     lifecycle::Readiness,
-    rpc::{State, call},
+    rpc::State,
+    rpcs,
     schedule::Schedule,
     service::{Capability, Service},
+    service_error,
     telemetry::{self, ErrorReports, NotArrived},
 };
 
@@ -47,116 +48,47 @@ impl<S: Service> State for Hosted<S> {
 /// The tonic adapter: one line per RPC.
 pub(crate) struct Adapter<S>(pub(crate) Arc<Hosted<S>>);
 
-#[async_trait]
-impl<S: Service> WorkService for Adapter<S> {
-    async fn list_deferred_calls(
-        &self,
-        request: Request<ListDeferredCallsRequest>,
-    ) -> Result<Response<ListDeferredCallsResponse>, Status> {
-        call(&self.0, request, list_deferred_calls::list_deferred_calls).await
-    }
-
-    async fn replay_deferred_call(
-        &self,
-        request: Request<ReplayDeferredCallRequest>,
-    ) -> Result<Response<ReplayDeferredCallResponse>, Status> {
-        call(&self.0, request, replay_deferred_call::replay_deferred_call).await
-    }
-
-    async fn purge_expired(
-        &self,
-        request: Request<PurgeExpiredRequest>,
-    ) -> Result<Response<PurgeExpiredResponse>, Status> {
-        call(&self.0, request, purge_expired::purge_expired).await
+rpcs! {
+    impl<S: Service> WorkService for Adapter<S> {
+        list_deferred_calls(ListDeferredCallsRequest) -> ListDeferredCallsResponse;
+        replay_deferred_call(ReplayDeferredCallRequest) -> ReplayDeferredCallResponse;
+        purge_expired(PurgeExpiredRequest) -> PurgeExpiredResponse;
     }
 }
 
-#[async_trait]
-impl<S: Service> StatusService for Adapter<S> {
-    async fn get_status(
-        &self,
-        request: Request<GetStatusRequest>,
-    ) -> Result<Response<GetStatusResponse>, Status> {
-        call(&self.0, request, get_status::get_status).await
-    }
-
-    async fn test_error_reports(
-        &self,
-        request: Request<TestErrorReportsRequest>,
-    ) -> Result<Response<TestErrorReportsResponse>, Status> {
-        call(&self.0, request, test_error_reports::test_error_reports).await
+rpcs! {
+    impl<S: Service> StatusService for Adapter<S> {
+        get_status(GetStatusRequest) -> GetStatusResponse;
+        test_error_reports(TestErrorReportsRequest) -> TestErrorReportsResponse;
     }
 }
 
-/// What can go wrong with the hosted RPCs.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
-    #[error("there is no such deferred call; one that was made is gone")]
-    NoSuchCall,
-    #[error("the deferred call is being made at this moment; see what becomes of it")]
-    CallUnderWay,
-    #[error(transparent)]
-    NotArrived(#[from] NotArrived),
-    #[error(transparent)]
-    Idempotency(#[from] IdempotencyError),
-    #[error(transparent)]
-    Database(#[from] DbError),
-}
-
-impl ServiceError for Error {
-    fn code(&self) -> ErrorCode {
-        match self {
-            Self::Invalid(error) => error.code(),
-            Self::NoSuchCall => ErrorCode::NotFound,
-            Self::CallUnderWay => ErrorCode::Aborted,
-            Self::NotArrived(_) => ErrorCode::Unavailable,
-            Self::Idempotency(error) => error.code(),
-            Self::Database(error) => error.code(),
-        }
-    }
-    fn reason(&self) -> &'static str {
-        match self {
-            Self::Invalid(error) => error.reason(),
-            Self::NoSuchCall => "NO_SUCH_DEFERRED_CALL",
-            Self::CallUnderWay => "DEFERRED_CALL_UNDER_WAY",
-            Self::NotArrived(_) => "ERROR_REPORTS_UNAVAILABLE",
-            Self::Idempotency(error) => error.reason(),
-            Self::Database(error) => error.reason(),
-        }
-    }
-    fn violations(&self) -> &[Violation] {
-        match self {
-            Self::Invalid(error) => error.violations(),
-            Self::NoSuchCall
-            | Self::CallUnderWay
-            | Self::NotArrived(_)
-            | Self::Idempotency(_)
-            | Self::Database(_) => &[],
-        }
-    }
-    fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Idempotency(error) => error.retry_after(),
-            Self::Database(error) => error.retry_after(),
-            Self::CallUnderWay => Some(Duration::from_secs(5)),
-            Self::Invalid(_) | Self::NoSuchCall | Self::NotArrived(_) => None,
-        }
+service_error! {
+    /// What can go wrong with the hosted RPCs.
+    #[derive(Debug, thiserror::Error)]
+    pub(crate) enum Error {
+        #[error(transparent)]
+        Invalid(#[from] Invalid) => source,
+        #[error("there is no such deferred call; one that was made is gone")]
+        NoSuchCall => NotFound "NO_SUCH_DEFERRED_CALL",
+        #[error("the deferred call is being made at this moment; see what becomes of it")]
+        CallUnderWay => Aborted "DEFERRED_CALL_UNDER_WAY" after 5 s,
+        #[error(transparent)]
+        NotArrived(#[from] NotArrived) => Unavailable "ERROR_REPORTS_UNAVAILABLE",
+        #[error(transparent)]
+        Idempotency(#[from] IdempotencyError) => source,
+        #[error(transparent)]
+        Database(#[from] DbError) => source,
     }
 }
 
 impl From<Row> for DeferredCall {
     fn from(row: Row) -> Self {
-        let state = match row.state.as_str() {
-            "DEAD" => deferred_call::State::Dead,
-            _ => deferred_call::State::Waiting,
-        };
         Self {
             deferred_call_id: row.work_id.hyphenated().to_string(),
             rpc: row.rpc,
             idempotency_key: row.idempotency_key,
-            state: state.into(),
+            state: row.state.parse().unwrap_or(CallState::Waiting).into(),
             due_time: Some(timestamp(row.due_time)),
             create_time: Some(timestamp(row.create_time)),
             attempts: row.attempts,

@@ -78,6 +78,10 @@ macro_rules! typed_id {
             }
         }
 
+        impl $crate::request::Field for $name {
+            const EXPECTED: &'static str = concat!("the id of ", $what, " (a UUID)");
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 std::fmt::Display::fmt(&self.0.hyphenated(), formatter)

@@ -3,16 +3,14 @@
 //! Semantics of draft-ietf-httpapi-idempotency-key-header: the same key with another request is refused, and while the
 //! first is still at work the second is told to come back. A try-lock decides, so a crash leaves nothing behind.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
 use prost::Message;
 
 use crate::{
     context::{Actor, Ctx},
     db::{DbError, Tx},
-    error::{ErrorCode, ServiceError},
     fail_point::FailPoint,
+    service_error,
 };
 
 /// How long answers to users are remembered.
@@ -39,46 +37,22 @@ struct Record {
     keep: TimeDelta,
 }
 
-/// Why a keyed call is not made.
-#[derive(Debug, thiserror::Error)]
-pub enum IdempotencyError {
-    /// The first call with this key is still at work.
-    #[error("a call with this idempotency key is still at work; try again in a second")]
-    InFlight,
-    /// The key came before with another request.
-    #[error("this idempotency key was used before with another request")]
-    KeyReused,
-    /// The database.
-    #[error(transparent)]
-    Database(#[from] DbError),
-    /// A remembered answer cannot be read.
-    #[error("a remembered answer cannot be read")]
-    Unreadable(#[source] prost::DecodeError),
-}
-
-impl ServiceError for IdempotencyError {
-    fn code(&self) -> ErrorCode {
-        match self {
-            Self::InFlight => ErrorCode::Aborted,
-            Self::KeyReused => ErrorCode::FailedPrecondition,
-            Self::Database(error) => error.code(),
-            Self::Unreadable(_) => ErrorCode::Internal,
-        }
-    }
-    fn reason(&self) -> &'static str {
-        match self {
-            Self::InFlight => "IDEMPOTENCY_KEY_IN_FLIGHT",
-            Self::KeyReused => "IDEMPOTENCY_KEY_REUSED",
-            Self::Database(error) => error.reason(),
-            Self::Unreadable(_) => "INTERNAL",
-        }
-    }
-    fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::InFlight => Some(Duration::from_secs(1)),
-            Self::Database(error) => error.retry_after(),
-            Self::KeyReused | Self::Unreadable(_) => None,
-        }
+service_error! {
+    /// Why a keyed call is not made.
+    #[derive(Debug, thiserror::Error)]
+    pub enum IdempotencyError {
+        /// The first call with this key is still at work.
+        #[error("a call with this idempotency key is still at work; try again in a second")]
+        InFlight => Aborted "IDEMPOTENCY_KEY_IN_FLIGHT" after 1 s,
+        /// The key came before with another request.
+        #[error("this idempotency key was used before with another request")]
+        KeyReused => FailedPrecondition "IDEMPOTENCY_KEY_REUSED",
+        /// The database.
+        #[error(transparent)]
+        Database(#[from] DbError) => source,
+        /// A remembered answer cannot be read.
+        #[error("a remembered answer cannot be read")]
+        Unreadable(#[source] prost::DecodeError) => Internal "INTERNAL",
     }
 }
 

@@ -30,6 +30,7 @@ pub mod port;
 pub mod postgres;
 pub mod redact;
 pub mod refusals;
+pub mod request;
 pub mod rpc;
 pub mod run;
 pub mod schedule;
@@ -48,6 +49,7 @@ pub mod tunnel;
 pub mod version;
 pub mod wakes;
 pub mod webhook;
+pub mod wire_enum;
 pub mod work;
 
 pub use hosted::timestamp;
@@ -55,6 +57,7 @@ pub use hosted::timestamp;
 /// Types that the macros of this crate name.
 pub mod reexport {
     pub use chrono::{DateTime, Utc};
+    pub use tonic;
     pub use uuid::Uuid;
 }
 

@@ -1,4 +1,7 @@
-//! What every RPC goes through on its way to its handler and back.
+//! What every RPC goes through on its way to its handler and back, and the frames that handlers are written in.
+
+mod list;
+mod mutate;
 
 use std::{
     panic::AssertUnwindSafe,
@@ -18,9 +21,12 @@ use crate::{
     error::{ErrorCode, ServiceError, to_status},
     redact,
     server::Permit,
-    storable,
+    service_error, storable,
     summed::Summed,
 };
+
+pub use list::list;
+pub use mutate::{Done, mutate};
 
 /// A service's state: whatever its handlers need, the chassis among it.
 pub trait State: Send + Sync + 'static {
@@ -28,27 +34,65 @@ pub trait State: Send + Sync + 'static {
     fn chassis(&self) -> &Chassis;
 }
 
-/// A handler ended in a way that is no answer.
-#[derive(Debug, thiserror::Error)]
-enum Broken {
-    #[error("the call came without its context: the server stack is not in place")]
-    NoContext,
-    #[error("the handler panicked")]
-    Panic,
+/// A handler: an async function of the service's state, the call's context and the request.
+pub trait Handler<'a, S: 'a, Req, Res, E>: FnOnce(&'a S, Ctx, Req) -> Self::Future {
+    /// What it returns.
+    type Future: Future<Output = Result<Res, E>> + Send + 'a;
 }
 
-impl ServiceError for Broken {
-    fn code(&self) -> ErrorCode {
-        ErrorCode::Internal
-    }
-    fn reason(&self) -> &'static str {
-        "INTERNAL"
+impl<'a, S, Req, Res, E, F, Fut> Handler<'a, S, Req, Res, E> for F
+where
+    S: 'a,
+    F: FnOnce(&'a S, Ctx, Req) -> Fut,
+    Fut: Future<Output = Result<Res, E>> + Send + 'a,
+{
+    type Future = Fut;
+}
+
+/// Implements a gRPC service: one line per RPC, each of which calls the handler `name` in the module `name`.
+///
+/// ```ignore
+/// rpcs! {
+///     impl BillingService for Rpc {
+///         get_order(GetOrderRequest) -> GetOrderResponse;
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! rpcs {
+    (
+        impl $(<$S:ident: $Bound:path>)? $Service:ident for $Rpc:ty {
+            $($rpc:ident($Request:ty) -> $Response:ty;)+
+        }
+    ) => {
+        #[$crate::reexport::tonic::async_trait]
+        impl $(<$S: $Bound>)? $Service for $Rpc {
+            $(
+                async fn $rpc(
+                    &self,
+                    request: $crate::reexport::tonic::Request<$Request>,
+                ) -> Result<$crate::reexport::tonic::Response<$Response>, $crate::reexport::tonic::Status> {
+                    $crate::rpc::call(&self.0, request, $rpc::$rpc).await
+                }
+            )+
+        }
+    };
+}
+
+service_error! {
+    /// A handler ended in a way that is no answer.
+    #[derive(Debug, thiserror::Error)]
+    enum Broken {
+        #[error("the call came without its context: the server stack is not in place")]
+        NoContext => Internal "INTERNAL",
+        #[error("the handler panicked")]
+        Panic => Internal "INTERNAL",
     }
 }
 
 /// Calls a handler with the context that the server stack made. One that changes something runs to its end though the client be
 /// gone. What staff read of others' data is recorded before they get it. A failure is logged here, once.
-pub async fn call<S, Req, Res, E, F, Fut>(
+pub async fn call<S, Req, Res, E, F>(
     state: &Arc<S>,
     request: Request<Req>,
     handler: F,
@@ -58,8 +102,7 @@ where
     Req: Message + Name + Clone + 'static,
     Res: Message + 'static,
     E: ServiceError,
-    F: FnOnce(Arc<S>, Ctx, Req) -> Fut + Send + 'static,
-    Fut: Future<Output = Result<Res, E>> + Send + 'static,
+    F: for<'a> Handler<'a, S, Req, Res, E> + Send + 'static,
 {
     let chassis = state.chassis();
     let service = chassis.service;
@@ -76,11 +119,12 @@ where
     let repeat = ctx.method.repeat;
     let reader = Reader::of(&ctx).map(|reader| (reader, chassis.db.clone()));
     // Boxed: handlers' futures are large, and travel through several layers.
-    let work = Box::pin(AssertUnwindSafe(handler(Arc::clone(state), ctx, message)).catch_unwind());
+    let shared = Arc::clone(state);
+    let handled = Box::pin(async move { handler(&shared, ctx, message).await });
     let work = async move {
         // The permit is kept until the work is done, not until the caller hangs up.
         let _permit = permit;
-        match work.await {
+        match AssertUnwindSafe(handled).catch_unwind().await {
             Ok(Ok(response)) => {
                 if let Some((reader, db)) = reader {
                     let (request, shown) = (copy.encode_to_vec(), response.encode_to_vec());

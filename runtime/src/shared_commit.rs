@@ -13,6 +13,7 @@ use tokio::{
 use crate::{
     db::{Db, DbError},
     error::{ErrorCode, ServiceError},
+    service_error,
     tasks::Tasks,
     telemetry,
 };
@@ -51,43 +52,22 @@ pub trait BatchWrite: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Self::Answer>, DbError>> + Send;
 }
 
-/// Why nothing was written.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum NotWritten {
-    /// Too many wait.
-    #[error("too many are waiting to be stored")]
-    Full,
-    /// The database, for all that shared the statement.
-    #[error(transparent)]
-    Database(Arc<DbError>),
+service_error! {
+    /// Why nothing was written.
+    #[derive(Debug, Clone, thiserror::Error)]
+    pub enum NotWritten {
+        /// Too many wait.
+        #[error("too many are waiting to be stored")]
+        Full => Unavailable "BUSY" after 1 s,
+        /// The database, for all that shared the statement.
+        #[error(transparent)]
+        Database(Arc<DbError>) => source,
+    }
 }
 
 impl NotWritten {
     fn retryable(&self) -> bool {
         self.code() == ErrorCode::Unavailable
-    }
-}
-
-impl ServiceError for NotWritten {
-    fn code(&self) -> ErrorCode {
-        match self {
-            Self::Full => ErrorCode::Unavailable,
-            Self::Database(error) => error.code(),
-        }
-    }
-
-    fn reason(&self) -> &'static str {
-        match self {
-            Self::Full => "BUSY",
-            Self::Database(error) => error.reason(),
-        }
-    }
-
-    fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Full => Some(Duration::from_secs(1)),
-            Self::Database(error) => error.retry_after(),
-        }
     }
 }
 
@@ -173,7 +153,9 @@ impl<B: BatchWrite> Writer<B> {
                 }
             }
             // One that the database cannot hold must not take the others with it.
-            Err(DbError::Statement(_) | DbError::Constraint { .. }) if items.len() > 1 => {
+            Err(DbError::Statement(_) | DbError::TextNotStorable(_) | DbError::Constraint { .. })
+                if items.len() > 1 =>
+            {
                 let mut gone = None;
                 for (item, answer) in items.iter().zip(answers) {
                     // Nobody has the patience for a hundred of a database's silences.

@@ -7,6 +7,7 @@ use ring::hmac;
 use crate::{
     error::ServiceError,
     metrics::{Attribute, Count, Definition, KeyValue, Metrics},
+    service_error,
 };
 
 /// What is posted, signed, to find out whether a secret is live: the refusal `WEBHOOK_PROBE` says that it is, and that is all
@@ -17,37 +18,25 @@ pub const TOLERANCE: TimeDelta = TimeDelta::seconds(300);
 /// A sender makes one signature per live secret. More than this is somebody who wants us to compare.
 pub const MOST_SIGNATURES: usize = 8;
 
-/// Why a webhook is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SignatureError {
-    /// Nothing is signed.
-    #[error("the signature's header is missing")]
-    Missing,
-    /// Something is, in a form that is not the sender's.
-    #[error("the signature's header is malformed")]
-    Malformed,
-    /// Signed with a secret that is not ours, or the body was changed on the way.
-    #[error("the signature does not match the body")]
-    Mismatch,
-    /// Signed too long ago: perhaps somebody replays it.
-    #[error("the signature's timestamp is more than 300 seconds old")]
-    Stale,
-    /// Signed in the future: a clock is wrong, or somebody plans ahead.
-    #[error("the signature's timestamp is more than 300 seconds in the future")]
-    Future,
-}
-
-impl SignatureError {
-    /// The reason that the sender, or whoever says to be it, is given.
-    #[must_use]
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::Missing => "SIGNATURE_MISSING",
-            Self::Malformed => "SIGNATURE_MALFORMED",
-            Self::Mismatch => "SIGNATURE_MISMATCH",
-            Self::Stale => "SIGNATURE_STALE",
-            Self::Future => "SIGNATURE_FUTURE",
-        }
+service_error! {
+    /// Why a webhook is refused.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+    pub enum SignatureError {
+        /// Nothing is signed.
+        #[error("the signature's header is missing")]
+        Missing => InvalidArgument "SIGNATURE_MISSING",
+        /// Something is, in a form that is not the sender's.
+        #[error("the signature's header is malformed")]
+        Malformed => InvalidArgument "SIGNATURE_MALFORMED",
+        /// Signed with a secret that is not ours, or the body was changed on the way.
+        #[error("the signature does not match the body")]
+        Mismatch => InvalidArgument "SIGNATURE_MISMATCH",
+        /// Signed too long ago: perhaps somebody replays it.
+        #[error("the signature's timestamp is more than 300 seconds old")]
+        Stale => InvalidArgument "SIGNATURE_STALE",
+        /// Signed in the future: a clock is wrong, or somebody plans ahead.
+        #[error("the signature's timestamp is more than 300 seconds in the future")]
+        Future => InvalidArgument "SIGNATURE_FUTURE",
     }
 }
 

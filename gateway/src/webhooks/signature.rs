@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use http::HeaderMap;
 use levqor_runtime::{
-    error::ErrorCode,
+    error::{ErrorCode, ServiceError},
     metrics::{Count, KeyValue, Metrics},
     webhook::{REFUSALS, SignatureError, TOLERANCE},
 };

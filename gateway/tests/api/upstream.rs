@@ -173,12 +173,10 @@ struct Tunnels(Arc<Shared>);
 
 #[tonic::async_trait]
 impl TunnelService for Tunnels {
-    type TunnelStream = BoxStream<'static, Result<TunnelResponse, Status>>;
-
     async fn tunnel(
         &self,
         request: tonic::Request<Streaming<TunnelRequest>>,
-    ) -> Result<tonic::Response<Self::TunnelStream>, Status> {
+    ) -> Result<tonic::Response<BoxStream<'static, Result<TunnelResponse, Status>>>, Status> {
         let shared = Arc::clone(&self.0);
         let calls = request.into_inner();
         let answers = stream::unfold((shared, calls), |(shared, mut calls)| async {

@@ -28,17 +28,8 @@ pub struct Page {
 
 impl Page {
     /// Reads `page_size` and `page_token` of a list's request. Zero means 50, too large means 200, negative is a violation;
-    /// so is a token that was given for another list or another filter.
-    pub fn parse<R: Message + Name>(violations: &mut Violations, request: &R) -> Option<Self> {
-        Self::of_encoded(violations, &R::full_name(), &request.encode_to_vec(), &Scope::All)
-    }
-
-    /// The same for a list in which each caller sees rows of their own: a token is good for the rows that it was given for.
-    pub fn parse_owned<R: Message + Name>(
-        violations: &mut Violations,
-        request: &R,
-        scope: &Scope,
-    ) -> Option<Self> {
+    /// so is a token that was given for another list, another filter, or a caller who sees other rows.
+    pub fn parse<R: Message + Name>(violations: &mut Violations, request: &R, scope: &Scope) -> Option<Self> {
         Self::of_encoded(violations, &R::full_name(), &request.encode_to_vec(), scope)
     }
 
@@ -203,12 +194,12 @@ mod tests {
     #[test]
     fn a_token_leads_to_the_row_after_the_last() {
         let request = ListOrdersRequest { page_size: 2, ..Default::default() };
-        let page = Page::parse(&mut Violations::new(), &request).expect("page");
+        let page = Page::parse(&mut Violations::new(), &request, &Scope::All).expect("page");
         let mut found = rows();
         let page_token = page.cut(&mut found, |row| *row);
         assert_eq!(found, rows()[..2]);
         let next = ListOrdersRequest { page_token, ..request };
-        let next = Page::parse(&mut Violations::new(), &next).expect("page");
+        let next = Page::parse(&mut Violations::new(), &next, &Scope::All).expect("page");
         assert_eq!(next.after, Some(rows()[1]));
         assert_eq!(next.cut(&mut found, |row| *row), "");
     }
@@ -270,10 +261,10 @@ mod tests {
     fn sizes_are_coerced_and_nonsense_is_named() {
         let mut violations = Violations::new();
         let of = |page_size| ListStripeEventsRequest { page_size, ..Default::default() };
-        assert_eq!(Page::parse(&mut violations, &of(0)).expect("page").size, 50);
-        assert_eq!(Page::parse(&mut violations, &of(9_999)).expect("page").size, 200);
+        assert_eq!(Page::parse(&mut violations, &of(0), &Scope::All).expect("page").size, 50);
+        assert_eq!(Page::parse(&mut violations, &of(9_999), &Scope::All).expect("page").size, 200);
         let nonsense = ListStripeEventsRequest { page_token: "zz".to_owned(), ..of(-1) };
-        assert!(Page::parse(&mut violations, &nonsense).is_none());
+        assert!(Page::parse(&mut violations, &nonsense, &Scope::All).is_none());
         let invalid = violations.finish(None::<()>).expect_err("two violations");
         assert_eq!(
             invalid.0.iter().map(|v| v.field.as_str()).collect::<Vec<_>>(),

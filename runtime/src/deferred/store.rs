@@ -6,10 +6,25 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use levqor_proto_runtime::v1::deferred_call;
+
 use crate::{
-    db::{DbError, ListTx, Page},
+    db::{DbError, ListTx, Listed, Page},
+    typed_id, wire_enum,
     work::Drawn,
 };
+
+typed_id!(pub(crate) CallId, "a deferred call");
+
+wire_enum! {
+    /// Where a deferred call stands.
+    pub(crate) enum CallState: deferred_call::State {
+        /// To be made.
+        Waiting = "WAITING",
+        /// Given up.
+        Dead = "DEAD",
+    }
+}
 
 /// A call to be written.
 pub(crate) struct NewCall<'a> {
@@ -213,8 +228,13 @@ pub(crate) async fn settle_dead(
     Ok(done.rows_affected() == 1)
 }
 
+/// Which calls a list is about.
+pub(crate) struct Filter {
+    pub(crate) state: Option<CallState>,
+}
+
 /// A page of calls, the oldest first.
-pub(crate) async fn list(tx: &mut ListTx, state: Option<&str>, page: Page) -> Result<Vec<Row>, DbError> {
+pub(crate) async fn list(tx: &mut ListTx, filter: &Filter, page: &Page) -> Result<Vec<Listed<Row>>, DbError> {
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT work_id, rpc, idempotency_key, state, due_time, create_time, attempts, failure, trace_parent
@@ -222,25 +242,26 @@ pub(crate) async fn list(tx: &mut ListTx, state: Option<&str>, page: Page) -> Re
            WHERE ($1::text IS NULL OR state = $1)
              AND ($2::timestamptz IS NULL OR (create_time, work_id) > ($2, $3::uuid))
            ORDER BY create_time, work_id LIMIT $4"#,
-        state,
+        filter.state.map(CallState::as_str),
         page.after_time(),
         page.after_id(),
         page.limit(),
     )
     .fetch_all(&mut **tx)
     .await?;
-    Ok(rows)
+    let listed = |row: Row| Listed::new("work", (row.create_time, row.work_id), Ok(row));
+    Ok(rows.into_iter().map(listed).collect())
 }
 
 /// Makes a waiting or dead call due now with all its tries before it; none where there is no such call, or where a worker
 /// holds it at this moment.
-pub(crate) async fn replay(conn: &mut PgConnection, work_id: Uuid) -> Result<Option<Row>, DbError> {
+pub(crate) async fn replay(conn: &mut PgConnection, id: CallId) -> Result<Option<Row>, DbError> {
     let row = sqlx::query_as!(
         Row,
         r#"UPDATE runtime.work SET state = 'WAITING', due_time = runtime.now(), attempts = 0, failure = ''
            WHERE work_id = $1 AND (leased_until IS NULL OR leased_until <= runtime.now())
            RETURNING work_id, rpc, idempotency_key, state, due_time, create_time, attempts, failure, trace_parent"#,
-        work_id,
+        id.as_uuid(),
     )
     .fetch_optional(conn)
     .await?;
@@ -248,10 +269,10 @@ pub(crate) async fn replay(conn: &mut PgConnection, work_id: Uuid) -> Result<Opt
 }
 
 /// Whether there is such a call.
-pub(crate) async fn exists(conn: &mut PgConnection, work_id: Uuid) -> Result<bool, DbError> {
+pub(crate) async fn exists(conn: &mut PgConnection, id: CallId) -> Result<bool, DbError> {
     let exists = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM runtime.work WHERE work_id = $1) AS "exists!""#,
-        work_id
+        id.as_uuid(),
     )
     .fetch_one(conn)
     .await?;

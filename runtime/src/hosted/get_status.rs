@@ -1,6 +1,6 @@
 //! Measures how the service is: its database, its tables, what is put off, what it can do.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use levqor_proto_runtime::v1::{
@@ -31,7 +31,7 @@ const SILENCE: Duration = Duration::from_millis(1500);
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) async fn get_status<S: Service>(
-    hosted: Arc<Hosted<S>>,
+    hosted: &Hosted<S>,
     _: Ctx,
     _: GetStatusRequest,
 ) -> Result<GetStatusResponse, Error> {
@@ -41,7 +41,7 @@ pub(super) async fn get_status<S: Service>(
     let answers = silent_for.is_none() && measured.is_some_and(|measured| measured.history.is_some());
     // Absent, not zero. The caller must get an answer before its timeout.
     let (backlog, by_the_clock) = if answers {
-        tokio::join!(in_time(backlog(&hosted)), in_time(by_the_clock(&hosted)))
+        tokio::join!(in_time(backlog(hosted)), in_time(by_the_clock(hosted)))
     } else {
         (None, None)
     };

@@ -1,8 +1,6 @@
 //! Removes what the chassis no longer needs; deferred to oneself by a schedule. In batches with a commit each, so that a
 //! heap cannot make it fail for good.
 
-use std::sync::Arc;
-
 use levqor_proto_runtime::v1::{PurgeExpiredRequest, PurgeExpiredResponse};
 
 use super::{Error, Hosted};
@@ -12,7 +10,7 @@ use crate::{context::Ctx, deferred::store, idempotency, rpc::State, schedule, se
 const BATCH: i64 = 1_000;
 
 pub(super) async fn purge_expired<S: Service>(
-    hosted: Arc<Hosted<S>>,
+    hosted: &Hosted<S>,
     _: Ctx,
     _: PurgeExpiredRequest,
 ) -> Result<PurgeExpiredResponse, Error> {

@@ -1,15 +1,13 @@
 //! Sends a report that says that it is a test, and remembers what became of it; deferred to oneself by a schedule. One
 //! that does not arrive is tried again as every deferred call is, and becomes a dead letter that wakes somebody.
 
-use std::sync::Arc;
-
 use levqor_proto_runtime::v1::{TestErrorReportsRequest, TestErrorReportsResponse};
 
 use super::{Error, Hosted};
 use crate::{context::Ctx, rpc::State, self_test, service::Service};
 
 pub(super) async fn test_error_reports<S: Service>(
-    hosted: Arc<Hosted<S>>,
+    hosted: &Hosted<S>,
     _: Ctx,
     _: TestErrorReportsRequest,
 ) -> Result<TestErrorReportsResponse, Error> {

@@ -9,10 +9,11 @@ use super::deadline::Deadline;
 use crate::{
     access::{self, Host, KeyRule},
     context::{Actor, Ctx},
-    error::{ErrorCode, Invalid, ServiceError, Violation, to_status},
+    error::{Invalid, ServiceError, to_status},
     id,
     lifecycle::Readiness,
     refusals::Refusals,
+    service_error,
     token::{self, ServiceTokens, TokenError, UserTokens},
 };
 
@@ -30,48 +31,21 @@ pub struct Admission {
     pub refusals: Refusals<&'static str>,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum Refused {
-    #[error("there is no such RPC here")]
-    UnknownRpc,
-    #[error("the service is not ready")]
-    NotReady,
-    #[error("the authorization header must be `Bearer` and a token, once")]
-    Header,
-    #[error(transparent)]
-    Token(#[from] TokenError),
-    #[error(transparent)]
-    Denied(#[from] access::Denied),
-    #[error(transparent)]
-    Key(#[from] Invalid),
-}
-
-impl ServiceError for Refused {
-    fn code(&self) -> ErrorCode {
-        match self {
-            Self::UnknownRpc => ErrorCode::NotFound,
-            Self::NotReady => ErrorCode::Unavailable,
-            Self::Header => ErrorCode::Unauthenticated,
-            Self::Token(error) => error.code(),
-            Self::Denied(error) => error.code(),
-            Self::Key(error) => error.code(),
-        }
-    }
-    fn reason(&self) -> &'static str {
-        match self {
-            Self::UnknownRpc => "UNKNOWN_RPC",
-            Self::NotReady => "NOT_READY",
-            Self::Header => "TOKEN_INVALID",
-            Self::Token(error) => error.reason(),
-            Self::Denied(error) => error.reason(),
-            Self::Key(_) => "IDEMPOTENCY_KEY_INVALID",
-        }
-    }
-    fn violations(&self) -> &[Violation] {
-        match self {
-            Self::Key(error) => error.violations(),
-            Self::UnknownRpc | Self::NotReady | Self::Header | Self::Token(_) | Self::Denied(_) => &[],
-        }
+service_error! {
+    #[derive(Debug, thiserror::Error)]
+    enum Refused {
+        #[error("there is no such RPC here")]
+        UnknownRpc => NotFound "UNKNOWN_RPC",
+        #[error("the service is not ready")]
+        NotReady => Unavailable "NOT_READY",
+        #[error("the authorization header must be `Bearer` and a token, once")]
+        Header => Unauthenticated "TOKEN_INVALID",
+        #[error(transparent)]
+        Token(#[from] TokenError) => source,
+        #[error(transparent)]
+        Denied(#[from] access::Denied) => source,
+        #[error(transparent)]
+        Key(#[from] Invalid) => InvalidArgument "IDEMPOTENCY_KEY_INVALID" + source,
     }
 }
 
@@ -152,9 +126,7 @@ impl Admission {
 }
 
 fn idempotency_key(headers: &HeaderMap, rule: KeyRule) -> Result<Option<String>, Invalid> {
-    let invalid = |description: &str| {
-        Invalid(vec![Violation { field: "idempotency-key".to_owned(), description: description.to_owned() }])
-    };
+    let invalid = |description: &str| Invalid::of("idempotency-key", description);
     if rule == KeyRule::Ignored {
         return Ok(None);
     }

@@ -16,11 +16,12 @@ use tokio::{
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Request, Response, Status, Streaming, async_trait, metadata::MetadataMap};
+use tonic::{
+    Code, Request, Response, Status, Streaming, async_trait, codegen::BoxStream, metadata::MetadataMap,
+};
 
 use crate::{
     access::{self, Method},
-    context::Ctx,
     error::ServiceError,
     port::GOODBYE_PATIENCE,
     rpc::{self, State},
@@ -40,14 +41,13 @@ pub struct Tunnelled(HashMap<&'static str, (&'static Method, Handler)>);
 
 impl Tunnelled {
     /// Adds the RPC that takes such requests, with its handler. What is no RPC's request adds none.
-    pub fn add<S, Req, Res, E, F, Fut>(&mut self, state: &Arc<S>, handler: F)
+    pub fn add<S, Req, Res, E, F>(&mut self, state: &Arc<S>, handler: F)
     where
         S: State,
         Req: Message + Name + Default + Clone + 'static,
         Res: Message + 'static,
         E: ServiceError,
-        F: Fn(Arc<S>, Ctx, Req) -> Fut + Copy + Send + Sync + 'static,
-        Fut: Future<Output = Result<Res, E>> + Send + 'static,
+        F: for<'a> rpc::Handler<'a, S, Req, Res, E> + Copy + Send + Sync + 'static,
     {
         let Some(method) = access::methods().by_request(&Req::full_name()) else { return };
         let state = Arc::clone(state);
@@ -90,15 +90,13 @@ impl TunnelHost {
 
 #[async_trait]
 impl TunnelService for TunnelHost {
-    type TunnelStream = ReceiverStream<Result<TunnelResponse, Status>>;
-
     async fn tunnel(
         &self,
         request: Request<Streaming<TunnelRequest>>,
-    ) -> Result<Response<Self::TunnelStream>, Status> {
+    ) -> Result<Response<BoxStream<TunnelResponse>>, Status> {
         let (responses, sent) = mpsc::channel(MOST_CALLS);
         self.tasks.spawn(self.clone().serve(request.into_inner(), responses));
-        Ok(Response::new(ReceiverStream::new(sent)))
+        Ok(Response::new(Box::pin(ReceiverStream::new(sent))))
     }
 }
 

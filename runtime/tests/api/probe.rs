@@ -7,12 +7,9 @@ use std::sync::{
 };
 
 use chrono::TimeDelta;
-use levqor_proto::google::api::HttpBody;
 use levqor_proto::notifications::v1::{
-    self as proto, DeliverMessageRequest, DeliverMessageResponse, GetMessagePreviewRequest,
-    GetMessageRequest, GetMessageResponse, IngestResendEventRequest, IngestResendEventResponse,
-    ListMessagesRequest, ListMessagesResponse, ResendMessageRequest, ResendMessageResponse,
-    ResolveMessageRequest, ResolveMessageResponse, SendMessageRequest, SendMessageResponse,
+    DeliverMessageRequest, DeliverMessageResponse, IngestResendEventRequest, IngestResendEventResponse,
+    ListMessagesRequest, ListMessagesResponse, SendMessageRequest, SendMessageResponse,
     notifications_service_client::NotificationsServiceClient,
     notifications_service_server::{NotificationsService, NotificationsServiceServer},
 };
@@ -23,11 +20,12 @@ use levqor_runtime::{
     context::Ctx,
     db::DbError,
     deferred,
-    error::{Invalid, Violation, Violations},
-    idempotency::{self, Claim, IdempotencyError},
-    rpc::{State, call},
+    error::{Invalid, Violations},
+    idempotency::IdempotencyError,
+    rpc::{Done, State, call, mutate},
     schedule::Schedule,
     service::{Capability, Service, Tunnelled},
+    service_error,
     testing::{Caller, TestService},
 };
 use sqlx::migrate::Migrator;
@@ -101,44 +99,16 @@ impl Service for Probe {
     }
 }
 
-/// The probe's errors: only what the chassis gives it.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error(transparent)]
-    Database(#[from] DbError),
-    #[error(transparent)]
-    Idempotency(#[from] IdempotencyError),
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
-}
-
-impl levqor_runtime::error::ServiceError for Error {
-    fn code(&self) -> levqor_runtime::error::ErrorCode {
-        match self {
-            Self::Database(error) => error.code(),
-            Self::Idempotency(error) => error.code(),
-            Self::Invalid(error) => error.code(),
-        }
-    }
-    fn reason(&self) -> &'static str {
-        match self {
-            Self::Database(error) => error.reason(),
-            Self::Idempotency(error) => error.reason(),
-            Self::Invalid(error) => error.reason(),
-        }
-    }
-    fn violations(&self) -> &[Violation] {
-        match self {
-            Self::Invalid(error) => error.violations(),
-            Self::Database(_) | Self::Idempotency(_) => &[],
-        }
-    }
-    fn retry_after(&self) -> Option<std::time::Duration> {
-        match self {
-            Self::Database(error) => error.retry_after(),
-            Self::Idempotency(error) => error.retry_after(),
-            Self::Invalid(_) => None,
-        }
+service_error! {
+    /// The probe's errors: only what the chassis gives it.
+    #[derive(Debug, thiserror::Error)]
+    pub(crate) enum Error {
+        #[error(transparent)]
+        Database(#[from] DbError) => source,
+        #[error(transparent)]
+        Idempotency(#[from] IdempotencyError) => source,
+        #[error(transparent)]
+        Invalid(#[from] Invalid) => source,
     }
 }
 
@@ -166,32 +136,31 @@ async fn record(tx: &mut sqlx::PgConnection, effect: &str) -> Result<(), DbError
 
 /// Half of the effect before the gate, half after it, one transaction. `panic` panics, `defer` defers.
 async fn send_message(
-    probe: Arc<Probe>,
+    probe: &Probe,
     ctx: Ctx,
     request: SendMessageRequest,
 ) -> Result<SendMessageResponse, Error> {
     assert_ne!(request.about, "panic", "asked to");
-    let mut tx = probe.chassis.db.begin().await?;
-    let ticket = match idempotency::claim(&mut tx, &ctx, &request).await? {
-        Claim::Replay(response) => return Ok(response),
-        Claim::Fresh(ticket) => ticket,
-    };
-    record(&mut tx, &format!("{}:begun", request.about)).await?;
-    if request.about == "defer" {
-        deferred::defer(&mut tx, &DeliverMessageRequest { message_id: "deferred".to_owned() }, "deferred")
-            .await?;
-    }
-    probe.pass_gate().await;
-    record(&mut tx, &format!("{}:done", request.about)).await?;
-    let response = SendMessageResponse { message_id: format!("of {}", request.about), duplicate: false };
-    ticket.remember(&mut tx, &response).await?;
-    tx.commit().await?;
-    Ok(response)
+    mutate(probe, &ctx, &request, async |tx| {
+        record(tx, &format!("{}:begun", request.about)).await?;
+        if request.about == "defer" {
+            let deferred = DeliverMessageRequest { message_id: "deferred".to_owned() };
+            deferred::defer(tx, &deferred, "deferred").await?;
+        }
+        probe.pass_gate().await;
+        record(tx, &format!("{}:done", request.about)).await?;
+        let message_id = format!("of {}", request.about);
+        Ok(Done::unaudited(
+            SendMessageResponse { message_id, duplicate: false },
+            "only services make this call",
+        ))
+    })
+    .await
 }
 
 /// Records that it was called. `panic` panics.
 async fn deliver_message(
-    probe: Arc<Probe>,
+    probe: &Probe,
     _: Ctx,
     request: DeliverMessageRequest,
 ) -> Result<DeliverMessageResponse, Error> {
@@ -209,11 +178,7 @@ async fn deliver_message(
 }
 
 /// Reads inside a transaction, and waits in it.
-async fn list_messages(
-    probe: Arc<Probe>,
-    _: Ctx,
-    _: ListMessagesRequest,
-) -> Result<ListMessagesResponse, Error> {
+async fn list_messages(probe: &Probe, _: Ctx, _: ListMessagesRequest) -> Result<ListMessagesResponse, Error> {
     let mut tx = probe.chassis.db.begin().await?;
     tx.now().await?;
     probe.pass_gate().await;
@@ -223,7 +188,7 @@ async fn list_messages(
 
 /// Records the event's id. `panic` panics, `wait` waits at the gate, `unnamed` is refused.
 async fn ingest_resend_event(
-    probe: Arc<Probe>,
+    probe: &Probe,
     ctx: Ctx,
     request: IngestResendEventRequest,
 ) -> Result<IngestResendEventResponse, Error> {
@@ -264,59 +229,11 @@ impl NotificationsService for Adapter {
     ) -> Result<Response<ListMessagesResponse>, Status> {
         call(&self.0, request, list_messages).await
     }
-    async fn get_message(
-        &self,
-        _: Request<GetMessageRequest>,
-    ) -> Result<Response<GetMessageResponse>, Status> {
-        Err(Status::unimplemented("not of the probe"))
-    }
-    async fn get_message_preview(
-        &self,
-        _: Request<GetMessagePreviewRequest>,
-    ) -> Result<Response<HttpBody>, Status> {
-        Err(Status::unimplemented("not of the probe"))
-    }
-    async fn resolve_message(
-        &self,
-        _: Request<ResolveMessageRequest>,
-    ) -> Result<Response<ResolveMessageResponse>, Status> {
-        Err(Status::unimplemented("not of the probe"))
-    }
-    async fn resend_message(
-        &self,
-        _: Request<ResendMessageRequest>,
-    ) -> Result<Response<ResendMessageResponse>, Status> {
-        Err(Status::unimplemented("not of the probe"))
-    }
     async fn ingest_resend_event(
         &self,
         request: Request<IngestResendEventRequest>,
     ) -> Result<Response<IngestResendEventResponse>, Status> {
         call(&self.0, request, ingest_resend_event).await
-    }
-    async fn apply_provider_event(
-        &self,
-        _: Request<proto::ApplyProviderEventRequest>,
-    ) -> Result<Response<proto::ApplyProviderEventResponse>, Status> {
-        Err(Status::unimplemented("not of the probe"))
-    }
-    async fn get_provider_event(
-        &self,
-        _: Request<proto::GetProviderEventRequest>,
-    ) -> Result<Response<proto::GetProviderEventResponse>, Status> {
-        Err(Status::unimplemented("not of the probe"))
-    }
-    async fn list_provider_events(
-        &self,
-        _: Request<proto::ListProviderEventsRequest>,
-    ) -> Result<Response<proto::ListProviderEventsResponse>, Status> {
-        Err(Status::unimplemented("not of the probe"))
-    }
-    async fn purge_provider_event_bodies(
-        &self,
-        _: Request<proto::PurgeProviderEventBodiesRequest>,
-    ) -> Result<Response<proto::PurgeProviderEventBodiesResponse>, Status> {
-        Err(Status::unimplemented("not of the probe"))
     }
 }
 

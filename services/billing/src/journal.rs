@@ -296,7 +296,10 @@ impl Journal {
         refusal: &DbError,
         last: bool,
     ) -> Result<(), DbError> {
-        let at_fault = matches!(refusal, DbError::Statement(_) | DbError::Constraint { .. });
+        let at_fault = matches!(
+            refusal,
+            DbError::Statement(_) | DbError::TextNotStorable(_) | DbError::Constraint { .. }
+        );
         if !at_fault || seen.len() < 2 {
             return self.settle(lease, tasks, &vec![refused(refusal); seen.len()], last).await;
         }

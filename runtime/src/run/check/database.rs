@@ -42,7 +42,10 @@ async fn connect(url: &DatabaseUrl) -> Result<PgConnection, Finding> {
 /// The words of the class: PostgreSQL's own may hold the address, or rows.
 fn failed(error: &DbError) -> Finding {
     let source = match error {
-        DbError::Unavailable(error) | DbError::Conflict(error) | DbError::Statement(error) => error,
+        DbError::Unavailable(error)
+        | DbError::Conflict(error)
+        | DbError::TextNotStorable(error)
+        | DbError::Statement(error) => error,
         DbError::Constraint { source, .. } => source,
     };
     let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);

@@ -248,12 +248,9 @@ mod tests {
     }
 
     #[test]
-    fn every_type_that_is_heeded_is_understood_and_names_are_read_as_they_are_written() {
+    fn every_type_that_is_heeded_is_understood() {
         for event_type in SessionEvent::TYPES {
             assert!(SessionEvent::of_type(event_type).is_some(), "{event_type}");
-        }
-        for state in State::ALL {
-            assert_eq!(state.as_str().parse(), Ok(state));
         }
     }
 

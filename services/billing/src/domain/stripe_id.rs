@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use levqor_runtime::request::Field;
+
 /// Stripe promises no more than 255 characters.
 const LONGEST: usize = 255;
 
@@ -33,6 +35,10 @@ impl FromStr for StripeId {
         let fits = !text.is_empty() && text.len() <= LONGEST && !text.contains(char::is_control);
         if fits { Ok(Self(text.to_owned())) } else { Err(NotAStripeId) }
     }
+}
+
+impl Field for StripeId {
+    const EXPECTED: &'static str = "an id that Stripe gave";
 }
 
 impl fmt::Display for StripeId {

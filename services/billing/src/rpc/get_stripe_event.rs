@@ -1,52 +1,29 @@
 //! Gets one journaled Stripe event with the bytes that came, for staff.
 
-use std::sync::Arc;
-
 use levqor_proto_billing::v1::{
     self as wire, GetStripeEventRequest, GetStripeEventResponse, stripe_event::IgnoreReason,
 };
-use levqor_runtime::{
-    context::Ctx,
-    error::{Invalid, Violations},
-    timestamp,
-};
+use levqor_runtime::{context::Ctx, request::id, timestamp};
 
 use crate::{
     Billing,
-    domain::{
-        stripe_event::{NotOurs, State, StripeEvent},
-        stripe_id::StripeId,
-    },
+    domain::stripe_event::{NotOurs, State, StripeEvent},
     error::Error,
     store::stripe_events::{self, bodies},
 };
 
 pub(super) async fn get_stripe_event(
-    billing: Arc<Billing>,
+    billing: &Billing,
     _: Ctx,
     request: GetStripeEventRequest,
 ) -> Result<GetStripeEventResponse, Error> {
-    let Query { event_id } = request.try_into()?;
+    let event_id = id("event_id", &request.event_id)?;
     let mut conn = billing.chassis.db.acquire().await?;
     let event = stripe_events::get(&mut conn, &event_id).await?.ok_or(Error::StripeEventNotFound)?;
     let body = bodies::get(&mut conn, &event).await?.unwrap_or_default();
     // It was read as JSON before it was stored, so it is UTF-8.
     let body = String::from_utf8_lossy(&body).into_owned();
     Ok(GetStripeEventResponse { stripe_event: Some(event.into()), body })
-}
-
-struct Query {
-    event_id: StripeId,
-}
-
-impl TryFrom<GetStripeEventRequest> for Query {
-    type Error = Invalid;
-
-    fn try_from(request: GetStripeEventRequest) -> Result<Self, Invalid> {
-        let mut violations = Violations::new();
-        let event_id = violations.parse("event_id", &request.event_id, "an event's id");
-        violations.finish(event_id.map(|event_id| Self { event_id }))
-    }
 }
 
 impl From<StripeEvent> for wire::StripeEvent {
@@ -56,7 +33,7 @@ impl From<StripeEvent> for wire::StripeEvent {
         Self {
             event_id: envelope.event_id.to_string(),
             r#type: envelope.event_type,
-            state: wire::stripe_event::State::from(event.state).into(),
+            state: event.state.into(),
             api_version: envelope.api_version.unwrap_or_default(),
             object_id: envelope.object_id.map(|id| id.to_string()).unwrap_or_default(),
             stripe_customer_id: envelope.stripe_customer_id.map(|id| id.to_string()).unwrap_or_default(),
@@ -78,16 +55,5 @@ fn ignore_reason(event: &StripeEvent) -> IgnoreReason {
         (State::Unheeded, Some(NotOurs::OtherMode | NotOurs::ObjectOfOtherMode)) => IgnoreReason::OtherMode,
         (State::Unheeded, Some(NotOurs::OtherAccount)) => IgnoreReason::OtherAccount,
         (State::Pending | State::Processed | State::Quarantined, _) => IgnoreReason::Unspecified,
-    }
-}
-
-impl From<State> for wire::stripe_event::State {
-    fn from(state: State) -> Self {
-        match state {
-            State::Pending => Self::Pending,
-            State::Processed => Self::Processed,
-            State::Unheeded => Self::Unheeded,
-            State::Quarantined => Self::Quarantined,
-        }
     }
 }

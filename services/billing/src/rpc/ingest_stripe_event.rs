@@ -1,8 +1,6 @@
 //! Verifies one Stripe webhook, stores its bytes, and answers only after the commit; the gateway calls it. Understanding
 //! the event is the journal's work, which this wakes.
 
-use std::sync::Arc;
-
 use levqor_proto_billing::v1::{IngestStripeEventRequest, IngestStripeEventResponse};
 use levqor_runtime::{context::Ctx, webhook::PROBE};
 
@@ -17,13 +15,13 @@ use crate::{
 };
 
 pub(crate) async fn ingest_stripe_event(
-    billing: Arc<Billing>,
+    billing: &Billing,
     _: Ctx,
     request: IngestStripeEventRequest,
 ) -> Result<IngestStripeEventResponse, Error> {
     // Whether its signature is good or not, a probe is none of Stripe's webhooks, and is not counted among them.
     let probe = request.body == PROBE.as_bytes();
-    let taken = ingest(&billing, request).await;
+    let taken = ingest(billing, request).await;
     match &taken {
         Ok(response) => billing.metrics.webhooks.taken(response.duplicate),
         Err(_) if probe => {}
@@ -70,6 +68,5 @@ async fn ingest(
         reason = not_ours.map(NotOurs::as_str),
         "the Stripe event was journaled"
     );
-    let state = levqor_proto_billing::v1::stripe_event::State::from(state).into();
-    Ok(IngestStripeEventResponse { event_id: event_id.to_string(), duplicate, state })
+    Ok(IngestStripeEventResponse { event_id: event_id.to_string(), duplicate, state: state.into() })
 }

@@ -1,8 +1,6 @@
 //! Purges the bodies of Stripe events that were done with more than 30 days ago, and of quarantined ones that came more
 //! than 90 days ago; deferred to oneself by a schedule.
 
-use std::sync::Arc;
-
 use chrono::TimeDelta;
 use levqor_proto_billing::v1::{PurgeStripeEventBodiesRequest, PurgeStripeEventBodiesResponse};
 use levqor_runtime::{context::Ctx, fail_point::FailPoint};
@@ -18,7 +16,7 @@ const KEEP_QUARANTINED: TimeDelta = TimeDelta::days(90);
 const BATCH: i64 = 500;
 
 pub(super) async fn purge_stripe_event_bodies(
-    billing: Arc<Billing>,
+    billing: &Billing,
     _: Ctx,
     _: PurgeStripeEventBodiesRequest,
 ) -> Result<PurgeStripeEventBodiesResponse, Error> {

@@ -5,62 +5,39 @@ use std::sync::Arc;
 
 use levqor_proto_billing::v1::{ReplayStripeEventRequest, ReplayStripeEventResponse};
 use levqor_runtime::{
-    audit,
     context::Ctx,
-    error::{Invalid, Violations},
     fail_point::FailPoint,
-    idempotency::{self, Claim},
+    request::id,
+    rpc::{Done, mutate},
 };
 
-use crate::{
-    Billing,
-    domain::{stripe_event::StripeEvent, stripe_id::StripeId},
-    error::Error,
-    store::stripe_events,
-};
+use crate::{Billing, domain::stripe_event::StripeEvent, error::Error, store::stripe_events};
 
 pub(super) async fn replay_stripe_event(
-    billing: Arc<Billing>,
+    billing: &Billing,
     ctx: Ctx,
     request: ReplayStripeEventRequest,
 ) -> Result<ReplayStripeEventResponse, Error> {
-    let Command { event_id } = Command::try_from(&request)?;
-    let mut tx = billing.chassis.db.begin().await?;
-    let ticket = match idempotency::claim(&mut tx, &ctx, &request).await? {
-        Claim::Replay(response) => return Ok(response),
-        Claim::Fresh(ticket) => ticket,
-    };
-    let event = stripe_events::lock(&mut tx, &event_id).await?.ok_or(Error::StripeEventNotFound)?;
-    if event.body_purged && !can_refetch(&billing, &event) {
-        return Err(Error::BodyPurged);
-    }
-    let event = stripe_events::replay(&mut tx, &event).await?;
-    let response = ReplayStripeEventResponse { stripe_event: Some(event.into()) };
-    ticket.remember(&mut tx, &response).await?;
-    let ids = [("stripe_event_id", event_id.as_str())];
-    audit::append(&mut tx, &ctx.actor, "stripe_event.replay", &ids).await?;
-    tx.commit().await?;
-    FailPoint::ReplayCommitted.reached();
-    billing.chassis.wakes.journal.notify_one();
-    Ok(response)
+    let event_id = id("event_id", &request.event_id)?;
+    mutate(billing, &ctx, &request, async |tx| {
+        let event = stripe_events::lock(tx, &event_id).await?.ok_or(Error::StripeEventNotFound)?;
+        if event.body_purged && !can_refetch(billing, &event) {
+            return Err(Error::BodyPurged);
+        }
+        let event = stripe_events::replay(tx, &event).await?;
+        let journal = Arc::clone(&billing.chassis.wakes.journal);
+        tx.after_commit(move || {
+            FailPoint::ReplayCommitted.reached();
+            journal.notify_one();
+        });
+        let response = ReplayStripeEventResponse { stripe_event: Some(event.into()) };
+        Ok(Done::audited(response, "stripe_event.replay", &[("stripe_event_id", &event_id)]))
+    })
+    .await
 }
 
 /// Whether the event can be understood without its body.
 fn can_refetch(billing: &Billing, event: &StripeEvent) -> bool {
     let envelope = &event.envelope;
     billing.stripe.is_some() && envelope.session_event().is_some() && envelope.object_id.is_some()
-}
-
-struct Command {
-    event_id: StripeId,
-}
-
-impl TryFrom<&ReplayStripeEventRequest> for Command {
-    type Error = Invalid;
-
-    fn try_from(request: &ReplayStripeEventRequest) -> Result<Self, Invalid> {
-        let mut violations = Violations::new();
-        let event_id = violations.parse("event_id", &request.event_id, "an event's id");
-        violations.finish(event_id.map(|event_id| Self { event_id }))
-    }
 }

@@ -3,13 +3,12 @@
 use chrono::{DateTime, Utc};
 use levqor_runtime::{
     context::Scope,
-    db::{DbError, ListTx, Listed, Page},
+    db::{DbError, ListTx, Listed, Page, known, known_if_any, not_known, one_row},
     email::Email,
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{known, known_if_any, not_known};
 use crate::domain::{
     money::Money,
     order::{Order, OrderId, State},
@@ -100,10 +99,7 @@ pub(crate) async fn update(conn: &mut PgConnection, order: &Order) -> Result<(),
     )
     .execute(conn)
     .await?;
-    match saved.rows_affected() {
-        1 => Ok(()),
-        _ => Err(DbError::Statement(sqlx::Error::RowNotFound)),
-    }
+    one_row(&saved)
 }
 
 /// Gives the person of the scope the orders that are nobody's yet and carry their verified address. Orders that the
@@ -153,10 +149,7 @@ pub(crate) async fn release(conn: &mut PgConnection, order: &Order) -> Result<()
     )
     .execute(conn)
     .await?;
-    match released.rows_affected() {
-        1 => Ok(()),
-        _ => Err(DbError::Statement(sqlx::Error::RowNotFound)),
-    }
+    one_row(&released)
 }
 
 /// One order, if the scope may see it.
@@ -189,7 +182,7 @@ pub(crate) async fn list(
     tx: &mut ListTx,
     scope: &Scope,
     filter: &Filter,
-    page: Page,
+    page: &Page,
 ) -> Result<Vec<Listed<Order>>, DbError> {
     // Three ways in, of which one or two are open, each through an index of its own in the page's order: an OR of them would
     // read every order there is. So would one place for what stands in each: a way that is not cut by itself is read whole.

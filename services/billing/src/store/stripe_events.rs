@@ -7,7 +7,8 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::{
-    db::{DbError, ListTx, Listed, Page},
+    db::{DbError, ListTx, Listed, Page, known, known_if_any},
+    request::TypeName,
     service::JournalDepth,
 };
 use sqlx::{
@@ -16,7 +17,6 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use super::{known, known_if_any};
 use crate::{
     domain::{
         stripe_event::{Envelope, NotOurs, State, StripeEvent},
@@ -223,16 +223,21 @@ pub(crate) async fn get(
     .transpose()
 }
 
+/// Which events a list is about.
+pub(crate) struct Filter {
+    pub(crate) state: Option<State>,
+    pub(crate) event_type: Option<TypeName>,
+}
+
 /// Events, newest first: a page and one more. Bodies stay where they are.
 pub(crate) async fn list(
     tx: &mut ListTx,
-    state: Option<State>,
-    event_type: Option<&str>,
-    page: Page,
+    filter: &Filter,
+    page: &Page,
 ) -> Result<Vec<Listed<StripeEvent>>, DbError> {
     // The index of types begins with the state, since one of types alone would cost every webhook: who asks for a type asks
     // for it in every state.
-    let states = match (state, event_type) {
+    let states = match (filter.state, &filter.event_type) {
         (Some(state), _) => Some(vec![state.as_str()]),
         (None, Some(_)) => Some(State::ALL.map(State::as_str).to_vec()),
         (None, None) => None,
@@ -249,7 +254,7 @@ pub(crate) async fn list(
            ORDER BY receive_time DESC, sequence DESC
            LIMIT $5"#,
         states as _,
-        event_type,
+        filter.event_type.as_ref().map(TypeName::as_str),
         page.after_time(),
         page.after_id().map(sequence_of),
         page.limit(),

@@ -4,7 +4,8 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use levqor_runtime::typed_id;
+use levqor_proto_notifications::v1 as wire;
+use levqor_runtime::{typed_id, wire_enum};
 
 use super::message::Outcome;
 
@@ -56,32 +57,17 @@ impl KeyHours {
     }
 }
 
-/// What came of an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AttemptOutcome {
-    /// The provider took the message.
-    Accepted,
-    /// It refused the message for good.
-    Refused,
-    /// It certainly did not take the message.
-    NotAccepted,
-    /// It may have taken the message.
-    Ambiguous,
-}
-
-impl AttemptOutcome {
-    /// Every outcome.
-    pub const ALL: [Self; 4] = [Self::Accepted, Self::Refused, Self::NotAccepted, Self::Ambiguous];
-
-    /// Its name in the database.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Accepted => "ACCEPTED",
-            Self::Refused => "REFUSED",
-            Self::NotAccepted => "NOT_ACCEPTED",
-            Self::Ambiguous => "AMBIGUOUS",
-        }
+wire_enum! {
+    /// What came of an attempt.
+    pub enum AttemptOutcome: wire::delivery_attempt::Outcome {
+        /// The provider took the message.
+        Accepted = "ACCEPTED",
+        /// It refused the message for good.
+        Refused = "REFUSED",
+        /// It certainly did not take the message.
+        NotAccepted = "NOT_ACCEPTED",
+        /// It may have taken the message.
+        Ambiguous = "AMBIGUOUS",
     }
 }
 

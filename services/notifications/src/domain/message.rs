@@ -3,7 +3,8 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use levqor_runtime::{email::Email, typed_id};
+use levqor_proto_notifications::v1 as wire;
+use levqor_runtime::{email::Email, request::Field, service_error, typed_id, wire_enum};
 
 use super::{
     delivery::{Attempt, is_open_still},
@@ -12,34 +13,17 @@ use super::{
 
 typed_id!(pub MessageId, "a message");
 
-impl MessageId {
-    /// What a request is told about the form.
-    pub const EXPECTED: &str = "a message's id";
-}
-
-/// Where a message stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// Stored, to be handed to the provider.
-    Pending,
-    /// The provider took it.
-    Sent,
-    /// It will never be sent.
-    Failed,
-    /// It may have been sent, and nothing here can tell.
-    InDoubt,
-}
-
-impl State {
-    /// Its name in the database.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "PENDING",
-            Self::Sent => "SENT",
-            Self::Failed => "FAILED",
-            Self::InDoubt => "IN_DOUBT",
-        }
+wire_enum! {
+    /// Where a message stands.
+    pub enum State: wire::message::State {
+        /// Stored, to be handed to the provider.
+        Pending = "PENDING",
+        /// The provider took it.
+        Sent = "SENT",
+        /// It will never be sent.
+        Failed = "FAILED",
+        /// It may have been sent, and nothing here can tell.
+        InDoubt = "IN_DOUBT",
     }
 }
 
@@ -90,9 +74,8 @@ pub enum Resolution {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderMessageId(String);
 
-impl ProviderMessageId {
-    /// What a request is told about the form.
-    pub const EXPECTED: &str = "the provider's id for the mail, up to 200 visible ASCII characters";
+impl Field for ProviderMessageId {
+    const EXPECTED: &'static str = "the provider's id for the mail, up to 200 visible ASCII characters";
 }
 
 /// The text is not such an id.
@@ -223,15 +206,17 @@ impl Message {
 #[error("the message is not in doubt")]
 pub struct NotInDoubt;
 
-/// Only a message that has failed can be sent again, and only to somebody.
-#[derive(Debug, thiserror::Error)]
-pub enum NotResendable {
-    /// It is sent, will be, or may have been.
-    #[error("the message has not failed")]
-    NotFailed,
-    /// Nobody is left.
-    #[error(transparent)]
-    Erased(NoMail),
+service_error! {
+    /// Only a message that has failed can be sent again, and only to somebody.
+    #[derive(Debug, thiserror::Error)]
+    pub enum NotResendable {
+        /// It is sent, will be, or may have been.
+        #[error("the message has not failed")]
+        NotFailed => FailedPrecondition "MESSAGE_NOT_FAILED",
+        /// Nobody is left.
+        #[error(transparent)]
+        Erased(NoMail) => FailedPrecondition "RECIPIENT_ERASED",
+    }
 }
 
 /// There is nobody to send a message to.

@@ -3,16 +3,12 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use levqor_runtime::typed_id;
+use levqor_proto_notifications::v1 as wire;
+use levqor_runtime::{typed_id, wire_enum};
 
 use super::message::MessageId;
 
 typed_id!(pub ProviderEventId, "an event of a mail provider");
-
-impl ProviderEventId {
-    /// What a request is told about the form.
-    pub const EXPECTED: &str = "the id of a provider's event";
-}
 
 /// For how long an event may wait for its message: the provider's receipt is written down within seconds, or with the next
 /// try of the delivery. What waited for longer is about somebody else's mail.
@@ -44,51 +40,21 @@ impl FromStr for EventId {
     }
 }
 
-/// Where an event stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EventState {
-    /// Stored, to be applied.
-    Pending,
-    /// Its message is not known.
-    AwaitingMessage,
-    /// Applied to its message.
-    Applied,
-    /// It tells nothing of a delivery.
-    Unheeded,
-    /// No message of ours has its id.
-    Unmatched,
-    /// It cannot be understood, or failed too often.
-    Quarantined,
-}
-
-impl EventState {
-    /// Every state.
-    pub const ALL: [Self; 6] = [
-        Self::Pending,
-        Self::AwaitingMessage,
-        Self::Applied,
-        Self::Unheeded,
-        Self::Unmatched,
-        Self::Quarantined,
-    ];
-
-    /// Its name in the database.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "PENDING",
-            Self::AwaitingMessage => "AWAITING_MESSAGE",
-            Self::Applied => "APPLIED",
-            Self::Unheeded => "UNHEEDED",
-            Self::Unmatched => "UNMATCHED",
-            Self::Quarantined => "QUARANTINED",
-        }
-    }
-
-    /// The state of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == name)
+wire_enum! {
+    /// Where an event stands.
+    pub enum EventState: wire::provider_event::State {
+        /// Stored, to be applied.
+        Pending = "PENDING",
+        /// Its message is not known.
+        AwaitingMessage = "AWAITING_MESSAGE",
+        /// Applied to its message.
+        Applied = "APPLIED",
+        /// It tells nothing of a delivery.
+        Unheeded = "UNHEEDED",
+        /// No message of ours has its id.
+        Unmatched = "UNMATCHED",
+        /// It cannot be understood, or failed too often.
+        Quarantined = "QUARANTINED",
     }
 }
 
@@ -167,13 +133,6 @@ mod tests {
         assert_eq!(pending.without_message(at(3599)), EventState::AwaitingMessage);
         assert_eq!(pending.without_message(at(3600)), EventState::Unmatched);
         assert_eq!(event(EventState::Unmatched).without_message(at(0)), EventState::Unmatched);
-    }
-
-    #[test]
-    fn names_are_read_as_they_are_written() {
-        for state in EventState::ALL {
-            assert_eq!(EventState::named(state.as_str()), Some(state));
-        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use levqor_runtime::request::Field;
 use serde::Serialize;
 
 /// The text is not a reference.
@@ -24,6 +25,10 @@ impl About {
     }
 }
 
+impl Field for About {
+    const EXPECTED: &'static str = Self::EXPECTED;
+}
+
 impl FromStr for About {
     type Err = NotAReference;
 
@@ -37,10 +42,11 @@ impl FromStr for About {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateName(String);
 
-impl TemplateName {
-    /// What a request is told about the form.
-    pub const EXPECTED: &str = "a template's name, such as `order_welcome`";
+impl Field for TemplateName {
+    const EXPECTED: &'static str = "a template's name, such as `order_welcome`";
+}
 
+impl TemplateName {
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

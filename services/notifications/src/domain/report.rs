@@ -4,57 +4,28 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use levqor_proto_notifications::v1 as wire;
+use levqor_runtime::wire_enum;
 
-/// What became of a message. The later in this list, the graver: the order decides what a message is shown with of which
-/// several things are known, and times do not, because they come from several clocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum DeliveryOutcome {
-    /// The recipient's server did not take it yet.
-    Delayed,
-    /// The recipient's server took it.
-    Delivered,
-    /// The provider could not send it.
-    Failed,
-    /// The recipient's server did not take it, for a reason that may pass.
-    BouncedSoft,
-    /// The provider did not even try, since the address bounced or complained before.
-    Suppressed,
-    /// The recipient's server will never take it.
-    BouncedHard,
-    /// The recipient called it spam.
-    Complained,
-}
-
-impl DeliveryOutcome {
-    /// Every outcome.
-    pub const ALL: [Self; 7] = [
-        Self::Delayed,
-        Self::Delivered,
-        Self::Failed,
-        Self::BouncedSoft,
-        Self::Suppressed,
-        Self::BouncedHard,
-        Self::Complained,
-    ];
-
-    /// Its name in the database.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Delayed => "DELAYED",
-            Self::Delivered => "DELIVERED",
-            Self::Failed => "FAILED",
-            Self::BouncedSoft => "BOUNCED_SOFT",
-            Self::Suppressed => "SUPPRESSED",
-            Self::BouncedHard => "BOUNCED_HARD",
-            Self::Complained => "COMPLAINED",
-        }
-    }
-
-    /// The outcome of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
+wire_enum! {
+    /// What became of a message. The later in this list, the graver: the order decides what a message is shown with of which
+    /// several things are known, and times do not, because they come from several clocks.
+    #[derive(PartialOrd, Ord, Hash)]
+    pub enum DeliveryOutcome: wire::DeliveryOutcome {
+        /// The recipient's server did not take it yet.
+        Delayed = "DELAYED",
+        /// The recipient's server took it.
+        Delivered = "DELIVERED",
+        /// The provider could not send it.
+        Failed = "FAILED",
+        /// The recipient's server did not take it, for a reason that may pass.
+        BouncedSoft = "BOUNCED_SOFT",
+        /// The provider did not even try, since the address bounced or complained before.
+        Suppressed = "SUPPRESSED",
+        /// The recipient's server will never take it.
+        BouncedHard = "BOUNCED_HARD",
+        /// The recipient called it spam.
+        Complained = "COMPLAINED",
     }
 }
 
@@ -182,13 +153,5 @@ mod tests {
         assert_eq!(reports.gravest().map(|(outcome, _)| outcome), Some(DeliveryOutcome::Complained));
         let outcomes: Vec<_> = reports.into_list().into_iter().map(|report| report.outcome).collect();
         assert_eq!(outcomes, [DeliveryOutcome::Delivered, DeliveryOutcome::Complained]);
-    }
-
-    #[test]
-    fn names_are_read_as_they_are_written() {
-        for outcome in DeliveryOutcome::ALL {
-            assert_eq!(DeliveryOutcome::named(outcome.as_str()), Some(outcome));
-        }
-        assert_eq!(DeliveryOutcome::named("LOST"), None);
     }
 }

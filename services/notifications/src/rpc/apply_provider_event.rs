@@ -1,20 +1,18 @@
 //! `ApplyProviderEvent`: adds what one journaled event says to its message, whatever came before it. Called by this service
-//! itself, deferred by `IngestResendEvent`.
+//! itself, deferred by `IngestResendEvent`. Without `mutate`: it takes no key, since the event's own state says what was done.
 //!
 //! An event may overtake the settling of the provider's receipt: then it waits, and whoever settles that calls for it. To wait
 //! is no failure, so a call at the end of the wait is deferred, and none is tried again; should that be made early, the daily
 //! purge lays the event aside. What cannot be understood makes the call dead, and `gave_up` quarantines the event in the same
 //! transaction: one list shows both, and replaying the call tries again.
 
-use std::sync::Arc;
-
 use levqor_proto_notifications::v1::{ApplyProviderEventRequest, ApplyProviderEventResponse};
 use levqor_runtime::{
     context::Ctx,
     db::{DbError, Tx},
     deferred::{defer, defer_at},
-    error::{Invalid, Violations},
     fail_point::FailPoint,
+    request,
     service::GivenUp,
 };
 
@@ -22,14 +20,13 @@ use crate::{
     Notifications,
     domain::{
         message::{MessageId, Receipt},
-        provider_event::{EventState, ProviderEvent, ProviderEventId},
+        provider_event::{EventState, ProviderEvent},
         report::{Change, DeliveryOutcome, Report},
         resend_event::{self, Heard},
     },
     error::Error,
     metrics::EventVerdict,
     provider::mailbox::Mailbox,
-    rpc::get_provider_event::state_on_the_wire,
     store::{
         delivery_reports, messages,
         provider_events::{self, Learnt, bodies},
@@ -37,12 +34,12 @@ use crate::{
 };
 
 pub(super) async fn apply_provider_event(
-    state: Arc<Notifications>,
-    _ctx: Ctx,
+    notifications: &Notifications,
+    _: Ctx,
     request: ApplyProviderEventRequest,
 ) -> Result<ApplyProviderEventResponse, Error> {
-    let id = parse(&request)?;
-    let mut tx = state.chassis.db.begin().await?;
+    let id = request::id("provider_event_id", &request.provider_event_id)?;
+    let mut tx = notifications.chassis.db.begin().await?;
     let event = provider_events::lock(&mut tx, id).await?.ok_or(Error::ProviderEventNotFound)?;
     let stands = if event.is_done() {
         event.state
@@ -51,23 +48,23 @@ pub(super) async fn apply_provider_event(
         match resend_event::read(&body).map_err(Error::EventNotUnderstood)? {
             Heard::Nothing => {
                 provider_events::put(&mut tx, id, EventState::Unheeded, &Learnt::default()).await?;
-                count(&mut tx, &state, &event, EventVerdict::Unheeded);
+                count(&mut tx, notifications, &event, EventVerdict::Unheeded);
                 EventState::Unheeded
             }
             Heard::Of { provider_message_id, report } => {
-                apply(&mut tx, &state, &event, &provider_message_id, report).await?
+                apply(&mut tx, notifications, &event, &provider_message_id, report).await?
             }
         }
     };
     tx.commit().await?;
     FailPoint::ProviderEventApplied.reached();
-    Ok(ApplyProviderEventResponse { state: state_on_the_wire(stands).into() })
+    Ok(ApplyProviderEventResponse { state: stands.into() })
 }
 
 /// Looks for the event's message, and adds to it what the event says; where the event stands then.
 async fn apply(
     tx: &mut Tx,
-    state: &Notifications,
+    notifications: &Notifications,
     event: &ProviderEvent,
     provider_message_id: &str,
     report: Report,
@@ -92,18 +89,23 @@ async fn apply(
         defer_at(tx, &apply, format!("provider-event:{}/waited", event.id), event.waits_until()).await?;
     }
     if let Some(message) = message {
-        tell(tx, state, message, report).await?;
+        tell(tx, notifications, message, report).await?;
     }
     match stands {
-        EventState::Applied => count(tx, state, event, EventVerdict::Applied),
-        EventState::Unmatched if moved => count(tx, state, event, EventVerdict::Unmatched),
+        EventState::Applied => count(tx, notifications, event, EventVerdict::Applied),
+        EventState::Unmatched if moved => count(tx, notifications, event, EventVerdict::Unmatched),
         _ => {}
     }
     Ok(stands)
 }
 
 /// Adds a report to what is known of a message, which is locked; counted where it is the first of its kind.
-async fn tell(tx: &mut Tx, state: &Notifications, message: MessageId, report: Report) -> Result<(), DbError> {
+async fn tell(
+    tx: &mut Tx,
+    notifications: &Notifications,
+    message: MessageId,
+    report: Report,
+) -> Result<(), DbError> {
     let mut reports = delivery_reports::of_message(tx, message).await?;
     let outcome = report.outcome;
     let change = reports.tell(report.clone());
@@ -115,8 +117,8 @@ async fn tell(tx: &mut Tx, state: &Notifications, message: MessageId, report: Re
         messages::put_delivery_outcome(tx, message, gravest, time).await?;
     }
     if change == Change::New {
-        let metrics = state.metrics.clone();
-        tx.tell(move || {
+        let metrics = notifications.metrics.clone();
+        tx.after_commit(move || {
             metrics.became(outcome);
             let (name, reason) = (outcome.as_str(), report.detail);
             match outcome {
@@ -148,27 +150,21 @@ pub(crate) async fn take_up_waiting(tx: &mut Tx, receipt: &Receipt) -> Result<()
 
 /// Quarantines an event whose call is given up: it cannot be understood, or failed too often.
 pub(crate) async fn gave_up(
-    state: &Notifications,
+    notifications: &Notifications,
     tx: &mut Tx,
     request: &ApplyProviderEventRequest,
     call: &GivenUp<'_>,
 ) -> Result<(), DbError> {
-    let Ok(id) = parse(request) else { return Ok(()) };
+    let Ok(id) = request::id("provider_event_id", &request.provider_event_id) else { return Ok(()) };
     if let Some(event_type) = provider_events::quarantine(tx, id, call.failure).await? {
-        let metrics = state.metrics.clone();
-        tx.tell(move || metrics.judged(event_type.as_deref(), EventVerdict::Quarantined));
+        let metrics = notifications.metrics.clone();
+        tx.after_commit(move || metrics.judged(event_type.as_deref(), EventVerdict::Quarantined));
     }
     Ok(())
 }
 
 /// Counts, once it is committed, what became of an event.
-fn count(tx: &mut Tx, state: &Notifications, event: &ProviderEvent, verdict: EventVerdict) {
-    let (metrics, event_type) = (state.metrics.clone(), event.event_type.clone());
-    tx.tell(move || metrics.judged(event_type.as_deref(), verdict));
-}
-
-fn parse(request: &ApplyProviderEventRequest) -> Result<ProviderEventId, Invalid> {
-    let mut violations = Violations::new();
-    let id = violations.parse("provider_event_id", &request.provider_event_id, ProviderEventId::EXPECTED);
-    violations.finish(id)
+fn count(tx: &mut Tx, notifications: &Notifications, event: &ProviderEvent, verdict: EventVerdict) {
+    let (metrics, event_type) = (notifications.metrics.clone(), event.event_type.clone());
+    tx.after_commit(move || metrics.judged(event_type.as_deref(), verdict));
 }

@@ -1,22 +1,20 @@
 //! `DeliverMessage`: hands one stored message to the provider and writes down what came of it. Called by this service
-//! itself, deferred by `SendMessage`, `ResolveMessage` and `ResendMessage`.
+//! itself, deferred by `SendMessage`, `ResolveMessage` and `ResendMessage`. Without `mutate`: the provider is called between two
+//! transactions.
 //!
 //! Provider and database cannot change together. So an attempt is written down before the provider is called, and settled
 //! together with the message after it has answered. A process that is killed between the two leaves an attempt without
 //! outcome: the deferred call comes again, and the attempts decide (`domain/delivery.rs`) whether the message may be handed
 //! over again or is in doubt.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use levqor_proto_notifications::v1::{self as proto, DeliverMessageRequest, DeliverMessageResponse};
+use levqor_proto_notifications::v1::{DeliverMessageRequest, DeliverMessageResponse};
 use levqor_runtime::{
     context::Ctx,
     db::{DbError, Tx},
-    error::{Invalid, Violations},
     fail_point::FailPoint,
+    request,
     service::GivenUp,
 };
 
@@ -38,28 +36,28 @@ const SETTLE_PATIENCE: Duration = Duration::from_secs(15);
 const SETTLE_AGAIN: Duration = Duration::from_millis(200);
 
 pub(super) async fn deliver_message(
-    state: Arc<Notifications>,
-    _ctx: Ctx,
+    notifications: &Notifications,
+    _: Ctx,
     request: DeliverMessageRequest,
 ) -> Result<DeliverMessageResponse, Error> {
-    let id = parse(&request)?;
-    let (attempt, mail) = match begin(&state, id).await? {
+    let id = request::id("message_id", &request.message_id)?;
+    let (attempt, mail) = match begin(notifications, id).await? {
         Begun::Attempt(attempt, mail) => (attempt, mail),
         Begun::Settled(message) => return Ok(message.into()),
         Begun::Perhaps(attempt, error) => {
             // Nobody was called, whatever is stored. The next delivery must neither wait for an outcome nor call it a doubt.
-            state.uncalled.note(attempt.id);
-            settle_patiently(&state, id, &attempt, &uncalled()).await?;
+            notifications.uncalled.note(attempt.id);
+            settle_patiently(notifications, id, &attempt, &uncalled()).await?;
             return Err(error.into());
         }
     };
     // A provider takes its time; the pool's connections are for others meanwhile.
     FailPoint::MessageAttempted.reached();
-    let answer = state.provider.deliver(&mail).await;
+    let answer = notifications.provider.deliver(&mail).await;
     FailPoint::MessageAnswered.reached();
-    state.metrics.answered(in_short(&answer).0);
-    state.mail_health.answered(&answer, state.chassis.clock.now());
-    let message = settle_patiently(&state, id, &attempt, &answer).await?;
+    notifications.metrics.answered(in_short(&answer).0);
+    notifications.mail_health.answered(&answer, notifications.chassis.clock.now());
+    let message = settle_patiently(notifications, id, &attempt, &answer).await?;
     match (message.state(), answer) {
         (
             State::Pending,
@@ -77,11 +75,11 @@ enum Begun {
 }
 
 /// Writes down that an attempt begins, or finds that there must be none.
-async fn begin(state: &Notifications, id: MessageId) -> Result<Begun, Error> {
-    let mut tx = state.chassis.db.begin().await?;
+async fn begin(notifications: &Notifications, id: MessageId) -> Result<Begun, Error> {
+    let mut tx = notifications.chassis.db.begin().await?;
     let mut message = messages::lock(&mut tx, id).await?.ok_or(Error::MessageNotFound)?;
     let mut all = delivery_attempts::of_message(&mut tx, id).await?;
-    for attempt in state.uncalled.open_among(&all) {
+    for attempt in notifications.uncalled.open_among(&all) {
         let (answer, now) = (uncalled(), tx.now().await?);
         let (outcome, detail) = in_short(&answer);
         delivery_attempts::end(&mut tx, id, &attempt, outcome, detail, now).await?;
@@ -90,12 +88,12 @@ async fn begin(state: &Notifications, id: MessageId) -> Result<Begun, Error> {
     let attempts = delivery::of_round(&all, message.round);
     if message.take_up_again(&attempts) {
         messages::take_up_again(&mut tx, id).await?;
-        tell(&mut tx, state, &message);
+        tell(&mut tx, notifications, &message);
     }
     if message.state() != State::Pending {
         return Ok(Begun::Settled(message));
     }
-    let (provider, now) = (&state.provider, tx.now().await?);
+    let (provider, now) = (&notifications.provider, tx.now().await?);
     let (identity, memory) = (provider.identity(), provider.key_memory());
     let step = delivery::next_step(&all, message.round, identity, memory, now);
     if let Step::Wait(left) = step {
@@ -123,7 +121,7 @@ async fn begin(state: &Notifications, id: MessageId) -> Result<Begun, Error> {
             });
         }
     };
-    settle_message(&mut tx, state, &mut message, outcome).await?;
+    settle_message(&mut tx, notifications, &mut message, outcome).await?;
     tx.commit().await?;
     FailPoint::MessageDoubted.reached();
     Ok(Begun::Settled(message))
@@ -131,15 +129,15 @@ async fn begin(state: &Notifications, id: MessageId) -> Result<Begun, Error> {
 
 /// The answer is all that proves what happened: a database that is away for a moment must not cost it.
 async fn settle_patiently(
-    state: &Notifications,
+    notifications: &Notifications,
     id: MessageId,
     attempt: &Attempt,
     answer: &Answer,
 ) -> Result<Message, Error> {
     let begun = Instant::now();
     loop {
-        match settle(state, id, attempt, answer).await {
-            Err(Error::Db(DbError::Unavailable(_))) if begun.elapsed() < SETTLE_PATIENCE => {
+        match settle(notifications, id, attempt, answer).await {
+            Err(Error::Database(DbError::Unavailable(_))) if begun.elapsed() < SETTLE_PATIENCE => {
                 tokio::time::sleep(SETTLE_AGAIN).await;
             }
             settled => return settled,
@@ -149,13 +147,13 @@ async fn settle_patiently(
 
 /// Writes down what came of an attempt, and what follows for the message.
 async fn settle(
-    state: &Notifications,
+    notifications: &Notifications,
     id: MessageId,
     attempt: &Attempt,
     answer: &Answer,
 ) -> Result<Message, Error> {
     let (outcome, detail) = in_short(answer);
-    let mut tx = state.chassis.db.begin().await?;
+    let mut tx = notifications.chassis.db.begin().await?;
     let mut message = messages::lock(&mut tx, id).await?.ok_or(Error::MessageNotFound)?;
     let now = tx.now().await?;
     if !delivery_attempts::end(&mut tx, id, attempt, outcome, detail, now).await? {
@@ -174,13 +172,13 @@ async fn settle(
         Answer::NotAccepted(_) | Answer::Unauthorised(_) => None,
         Answer::KeyTaken(_) => Some(Outcome::InDoubt { doubt: delivery::Doubt::KeyTaken.to_string() }),
         Answer::Ambiguous(_) => {
-            let provider = &state.provider;
+            let provider = &notifications.provider;
             let doubt = delivery::doubt(&attempts, provider.identity(), provider.key_memory(), now);
             doubt.map(|doubt| Outcome::InDoubt { doubt: doubt.to_string() })
         }
     };
     if let Some(outcome) = follows {
-        settle_message(&mut tx, state, &mut message, outcome).await?;
+        settle_message(&mut tx, notifications, &mut message, outcome).await?;
     }
     tx.commit().await?;
     FailPoint::MessageSettled.reached();
@@ -190,18 +188,18 @@ async fn settle(
 /// Decides what follows for a message from a delivery of it that is given up: it has failed, unless a provider may have it.
 /// Where the delivery is replayed, it goes on.
 pub(crate) async fn gave_up(
-    state: &Notifications,
+    notifications: &Notifications,
     tx: &mut Tx,
     request: &DeliverMessageRequest,
     call: &GivenUp<'_>,
 ) -> Result<(), DbError> {
-    let Ok(id) = parse(request) else { return Ok(()) };
+    let Ok(id) = request::id("message_id", &request.message_id) else { return Ok(()) };
     let Some(mut message) = messages::lock(tx, id).await? else { return Ok(()) };
     let attempts = delivery::of_round(&delivery_attempts::of_message(tx, id).await?, message.round);
     let outcome = delivery::outcome_of_giving_up(&attempts, call.attempts, call.failure);
     // Late evidence would end a doubt, but this is none.
     if message.state() == State::Pending {
-        settle_message(tx, state, &mut message, outcome).await
+        settle_message(tx, notifications, &mut message, outcome).await
     } else {
         Ok(())
     }
@@ -210,7 +208,7 @@ pub(crate) async fn gave_up(
 /// Does nothing where the message was settled before.
 async fn settle_message(
     tx: &mut Tx,
-    state: &Notifications,
+    notifications: &Notifications,
     message: &mut Message,
     outcome: Outcome,
 ) -> Result<(), DbError> {
@@ -220,7 +218,7 @@ async fn settle_message(
     if let Outcome::Sent { receipt, .. } = outcome {
         take_up_waiting(tx, receipt).await?;
     }
-    tell(tx, state, message);
+    tell(tx, notifications, message);
     Ok(())
 }
 
@@ -260,7 +258,7 @@ fn tell(tx: &mut Tx, notifications: &Notifications, message: &Message) {
         Some(Outcome::InDoubt { doubt: why } | Outcome::Failed { failure: why }) => why.clone(),
         Some(Outcome::Sent { .. }) | None => String::new(),
     };
-    tx.tell(move || {
+    tx.after_commit(move || {
         metrics.came_to(&template, state);
         let name = state.as_str();
         if state == State::InDoubt {
@@ -271,14 +269,8 @@ fn tell(tx: &mut Tx, notifications: &Notifications, message: &Message) {
     });
 }
 
-fn parse(request: &DeliverMessageRequest) -> Result<MessageId, Invalid> {
-    let mut violations = Violations::new();
-    let id = violations.parse("message_id", &request.message_id, MessageId::EXPECTED);
-    violations.finish(id)
-}
-
 impl From<Message> for DeliverMessageResponse {
     fn from(message: Message) -> Self {
-        Self { state: proto::message::State::from(message.state()).into() }
+        Self { state: message.state().into() }
     }
 }

@@ -1,55 +1,42 @@
 //! `GetMessage`: shows staff one message and what was rendered for it.
 
-use std::sync::Arc;
-
-use levqor_proto_notifications::v1::{self as proto, GetMessageRequest, GetMessageResponse};
-use levqor_runtime::{
-    context::Ctx,
-    email::Email,
-    error::{Invalid, Violations},
-    timestamp,
-};
+use levqor_proto_notifications::v1::{self as wire, GetMessageRequest, GetMessageResponse};
+use levqor_runtime::{context::Ctx, email::Email, request::id, timestamp};
 
 use crate::{
     Notifications,
     domain::{
-        delivery::{Attempt, AttemptOutcome},
-        message::{Message, MessageId, Outcome, State},
-        report::{DeliveryOutcome, Report},
+        delivery::Attempt,
+        message::{Message, Outcome},
+        report::Report,
     },
     error::Error,
     store::{delivery_attempts, delivery_reports, messages},
 };
 
 pub(super) async fn get_message(
-    state: Arc<Notifications>,
-    _ctx: Ctx,
+    notifications: &Notifications,
+    _: Ctx,
     request: GetMessageRequest,
 ) -> Result<GetMessageResponse, Error> {
-    let id = parse(&request)?;
-    let mut conn = state.chassis.db.acquire().await?;
-    let message = messages::get(&mut conn, id).await?.ok_or(Error::MessageNotFound)?;
-    let body = messages::body(&mut conn, id).await?.ok_or(Error::MessageNotFound)?;
-    let attempts = delivery_attempts::of_message(&mut conn, id).await?;
-    let reports = delivery_reports::of_message(&mut conn, id).await?.into_list();
+    let message_id = id("message_id", &request.message_id)?;
+    let mut conn = notifications.chassis.db.acquire().await?;
+    let message = messages::get(&mut conn, message_id).await?.ok_or(Error::MessageNotFound)?;
+    let body = messages::body(&mut conn, message_id).await?.ok_or(Error::MessageNotFound)?;
+    let attempts = delivery_attempts::of_message(&mut conn, message_id).await?;
+    let reports = delivery_reports::of_message(&mut conn, message_id).await?.into_list();
     Ok(GetMessageResponse {
         message: Some(message.into()),
         text: body.text,
         html: body.html,
-        delivery_attempts: attempts.into_iter().map(proto::DeliveryAttempt::from).collect(),
-        delivery_reports: reports.into_iter().map(proto::DeliveryReport::from).collect(),
+        delivery_attempts: attempts.into_iter().map(Into::into).collect(),
+        delivery_reports: reports.into_iter().map(Into::into).collect(),
     })
 }
 
-fn parse(request: &GetMessageRequest) -> Result<MessageId, Invalid> {
-    let mut violations = Violations::new();
-    let id = violations.parse("message_id", &request.message_id, MessageId::EXPECTED);
-    violations.finish(id)
-}
-
-impl From<Message> for proto::Message {
+impl From<Message> for wire::Message {
     fn from(message: Message) -> Self {
-        let state = proto::message::State::from(message.state()).into();
+        let state = message.state().into();
         let mut shown = Self {
             message_id: message.id.to_string(),
             template: message.template,
@@ -61,7 +48,7 @@ impl From<Message> for proto::Message {
             ..Self::default()
         };
         if let Some((outcome, time)) = message.delivery_outcome {
-            shown.delivery_outcome = proto::DeliveryOutcome::from(outcome).into();
+            shown.delivery_outcome = outcome.into();
             shown.delivery_outcome_time = Some(timestamp(time));
         }
         match message.outcome {
@@ -78,59 +65,26 @@ impl From<Message> for proto::Message {
     }
 }
 
-impl From<Attempt> for proto::DeliveryAttempt {
+impl From<Attempt> for wire::DeliveryAttempt {
     fn from(attempt: Attempt) -> Self {
-        use proto::delivery_attempt::Outcome;
-        let outcome = match attempt.end {
-            None => Outcome::Unspecified,
-            Some((AttemptOutcome::Accepted, _)) => Outcome::Accepted,
-            Some((AttemptOutcome::Refused, _)) => Outcome::Refused,
-            Some((AttemptOutcome::NotAccepted, _)) => Outcome::NotAccepted,
-            Some((AttemptOutcome::Ambiguous, _)) => Outcome::Ambiguous,
-        };
         Self {
             delivery_attempt_id: attempt.id.to_string(),
             provider: attempt.provider,
             idempotency_key: attempt.idempotency_key,
             begin_time: Some(timestamp(attempt.begin_time)),
             end_time: attempt.end.map(|(_, time)| timestamp(time)),
-            outcome: outcome.into(),
+            outcome: attempt.end.map(|(outcome, _)| outcome.into()).unwrap_or_default(),
             detail: attempt.detail,
         }
     }
 }
 
-impl From<Report> for proto::DeliveryReport {
+impl From<Report> for wire::DeliveryReport {
     fn from(report: Report) -> Self {
         Self {
-            outcome: proto::DeliveryOutcome::from(report.outcome).into(),
+            outcome: report.outcome.into(),
             report_time: Some(timestamp(report.time)),
             detail: report.detail,
-        }
-    }
-}
-
-impl From<DeliveryOutcome> for proto::DeliveryOutcome {
-    fn from(outcome: DeliveryOutcome) -> Self {
-        match outcome {
-            DeliveryOutcome::Delayed => Self::Delayed,
-            DeliveryOutcome::Delivered => Self::Delivered,
-            DeliveryOutcome::Failed => Self::Failed,
-            DeliveryOutcome::BouncedSoft => Self::BouncedSoft,
-            DeliveryOutcome::Suppressed => Self::Suppressed,
-            DeliveryOutcome::BouncedHard => Self::BouncedHard,
-            DeliveryOutcome::Complained => Self::Complained,
-        }
-    }
-}
-
-impl From<State> for proto::message::State {
-    fn from(state: State) -> Self {
-        match state {
-            State::Pending => Self::Pending,
-            State::Sent => Self::Sent,
-            State::Failed => Self::Failed,
-            State::InDoubt => Self::InDoubt,
         }
     }
 }

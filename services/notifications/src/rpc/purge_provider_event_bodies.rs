@@ -4,8 +4,6 @@
 //! First it lays aside what has waited for its message for too long. As a rule a deferred call has done that; but one that is
 //! made early, because somebody replays it or a clock is behind, finds nothing to do, and is not made again.
 
-use std::sync::Arc;
-
 use chrono::TimeDelta;
 use levqor_proto_notifications::v1::{PurgeProviderEventBodiesRequest, PurgeProviderEventBodiesResponse};
 use levqor_runtime::context::Ctx;
@@ -27,19 +25,19 @@ const KEEP_UNSETTLED: TimeDelta = TimeDelta::days(90);
 const BATCH: i64 = 500;
 
 pub(super) async fn purge_provider_event_bodies(
-    state: Arc<Notifications>,
-    _ctx: Ctx,
+    notifications: &Notifications,
+    _: Ctx,
     _: PurgeProviderEventBodiesRequest,
 ) -> Result<PurgeProviderEventBodiesResponse, Error> {
     let mut total: i64 = 0;
     loop {
-        let mut tx = state.chassis.db.begin().await?;
+        let mut tx = notifications.chassis.db.begin().await?;
         let laid_aside = provider_events::stop_waiting(&mut tx, WAIT, BATCH).await?;
         let mut purged = bodies::purge(&mut tx, KEEP, BATCH).await?;
         purged += bodies::purge_unsettled(&mut tx, KEEP_UNSETTLED, BATCH).await?;
         tx.commit().await?;
         for event_type in &laid_aside {
-            state.metrics.judged(event_type.as_deref(), EventVerdict::Unmatched);
+            notifications.metrics.judged(event_type.as_deref(), EventVerdict::Unmatched);
         }
         if purged == 0 && laid_aside.is_empty() {
             return Ok(PurgeProviderEventBodiesResponse { purged: total });

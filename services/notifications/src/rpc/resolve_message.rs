@@ -2,24 +2,21 @@
 //! recorded in the audit chain. It is sent, given up, or sent again under a new key, which is their word that a second mail
 //! does no harm.
 
-use std::sync::Arc;
-
 use levqor_proto_notifications::v1::{
     ResolveMessageRequest, ResolveMessageResponse, resolve_message_request as wire,
 };
 use levqor_runtime::{
-    audit,
     context::Ctx,
     error::{Invalid, Violations},
     fail_point::FailPoint,
-    idempotency::{self, Claim},
+    rpc::{Done, mutate},
 };
 
 use crate::{
     Notifications,
     domain::{
         delivery::Attempt,
-        message::{MessageId, Outcome, ProviderMessageId, Resolution},
+        message::{MessageId, Outcome, Resolution},
     },
     error::Error,
     rpc::{apply_provider_event::take_up_waiting, resend_message::begin_round},
@@ -27,51 +24,48 @@ use crate::{
 };
 
 pub(super) async fn resolve_message(
-    state: Arc<Notifications>,
+    notifications: &Notifications,
     ctx: Ctx,
     request: ResolveMessageRequest,
 ) -> Result<ResolveMessageResponse, Error> {
-    let Command { id, resolution } = Command::try_from(&request)?;
+    let Command { message_id, resolution } = (&request).try_into()?;
     let action = match resolution {
         Resolution::Sent(_) => "message.resolve_sent",
         Resolution::SendAgain => "message.resolve_send_again",
         Resolution::Abandoned => "message.resolve_abandoned",
     };
-    let mut tx = state.chassis.db.begin().await?;
-    let ticket = match idempotency::claim(&mut tx, &ctx, &request).await? {
-        Claim::Replay(response) => return Ok(response),
-        Claim::Fresh(ticket) => ticket,
-    };
-    let mut message = messages::lock(&mut tx, id).await?.ok_or(Error::MessageNotFound)?;
-    let attempts = delivery_attempts::of_message(&mut tx, id).await?;
-    // Who may have it is who was last handed it without a clear answer.
-    let holder =
-        attempts.into_iter().rfind(Attempt::is_ambiguous).map(|attempt| attempt.provider_name().to_owned());
-    let now = tx.now().await?;
-    message.resolve(resolution, holder.unwrap_or_else(|| state.provider.name().to_owned()), now)?;
-    if let Some(outcome) = &message.outcome {
-        messages::settle(&mut tx, id, outcome).await?;
-        if let Outcome::Sent { receipt, .. } = outcome {
-            take_up_waiting(&mut tx, receipt).await?;
+    mutate(notifications, &ctx, &request, async |tx| {
+        let mut message = messages::lock(tx, message_id).await?.ok_or(Error::MessageNotFound)?;
+        let attempts = delivery_attempts::of_message(tx, message_id).await?;
+        // Who may have it is who was last handed it without a clear answer.
+        let holder = attempts.into_iter().rfind(Attempt::is_ambiguous);
+        let holder = holder.map(|attempt| attempt.provider_name().to_owned());
+        let holder = holder.unwrap_or_else(|| notifications.provider.name().to_owned());
+        message.resolve(resolution, holder, tx.now().await?)?;
+        if let Some(outcome) = &message.outcome {
+            messages::settle(tx, message_id, outcome).await?;
+            if let Outcome::Sent { receipt, .. } = outcome {
+                take_up_waiting(tx, receipt).await?;
+            }
+        } else {
+            begin_round(tx, notifications, &message).await?;
         }
-    } else {
-        begin_round(&mut tx, &state, &message).await?;
-    }
-    let (template, came_to) = (message.template.clone(), message.state());
-    let response = ResolveMessageResponse { message: Some(message.into()) };
-    ticket.remember(&mut tx, &response).await?;
-    let message_id = id.to_string();
-    audit::append(&mut tx, &ctx.actor, action, &[("message_id", message_id.as_str())]).await?;
-    tx.commit().await?;
-    FailPoint::MessageResolved.reached();
-    state.metrics.came_to(&template, came_to);
-    tracing::info!(message.id = %id, action, "a doubt was resolved");
-    Ok(response)
+        let (metrics, template) = (notifications.metrics.clone(), message.template.clone());
+        let came_to = message.state();
+        tx.after_commit(move || {
+            FailPoint::MessageResolved.reached();
+            metrics.came_to(&template, came_to);
+            tracing::info!(message.id = %message_id, action, "a doubt was resolved");
+        });
+        let response = ResolveMessageResponse { message: Some(message.into()) };
+        Ok(Done::audited(response, action, &[("message_id", &message_id)]))
+    })
+    .await
 }
 
 /// A valid request.
 struct Command {
-    id: MessageId,
+    message_id: MessageId,
     resolution: Resolution,
 }
 
@@ -80,11 +74,12 @@ impl TryFrom<&ResolveMessageRequest> for Command {
 
     fn try_from(request: &ResolveMessageRequest) -> Result<Self, Invalid> {
         let mut violations = Violations::new();
-        let id = violations.parse("message_id", &request.message_id, MessageId::EXPECTED);
+        let message_id = violations.field("message_id", &request.message_id);
         let resolution = match &request.resolution {
-            Some(wire::Resolution::Sent(sent)) => violations
-                .parse("sent.provider_message_id", &sent.provider_message_id, ProviderMessageId::EXPECTED)
-                .map(Resolution::Sent),
+            Some(wire::Resolution::Sent(sent)) => {
+                let provider_message_id = &sent.provider_message_id;
+                violations.field("sent.provider_message_id", provider_message_id).map(Resolution::Sent)
+            }
             Some(wire::Resolution::SendAgain(_)) => Some(Resolution::SendAgain),
             Some(wire::Resolution::Abandoned(_)) => Some(Resolution::Abandoned),
             None => {
@@ -92,6 +87,7 @@ impl TryFrom<&ResolveMessageRequest> for Command {
                 None
             }
         };
-        violations.finish(id.zip(resolution).map(|(id, resolution)| Self { id, resolution }))
+        let command = message_id.zip(resolution);
+        violations.finish(command.map(|(message_id, resolution)| Self { message_id, resolution }))
     }
 }

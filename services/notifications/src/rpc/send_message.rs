@@ -1,7 +1,5 @@
 //! `SendMessage`: stores one rendered message for services of the mesh, once for good, and defers its delivery.
 
-use std::sync::Arc;
-
 use levqor_proto_base::r#type::v1::Money;
 use levqor_proto_notifications::v1::{
     DeliverMessageRequest, OrderIntakeRequest, OrderWelcome, SendMessageRequest, SendMessageResponse,
@@ -13,7 +11,7 @@ use levqor_runtime::{
     email::Email,
     error::{Invalid, Violations},
     fail_point::FailPoint,
-    idempotency::{self, Claim},
+    rpc::{Done, mutate},
 };
 
 use crate::{
@@ -31,49 +29,47 @@ use crate::{
 };
 
 pub(super) async fn send_message(
-    state: Arc<Notifications>,
+    notifications: &Notifications,
     ctx: Ctx,
     request: SendMessageRequest,
 ) -> Result<SendMessageResponse, Error> {
     let command = Command::try_from(&request)?;
-    let rendered = state.templates.render(&command.content).map_err(Error::Render)?;
-
-    let mut tx = state.chassis.db.begin().await?;
-    let ticket = match idempotency::claim(&mut tx, &ctx, &request).await? {
-        Claim::Replay(response) => return Ok(response),
-        Claim::Fresh(ticket) => ticket,
-    };
-    let now = tx.now().await?;
-    let message = NewMessage {
-        id: MessageId::new_at(now),
-        template: command.content.template(),
-        about: &command.about,
-        recipient: &command.recipient,
-        recipient_hash: state.config.address_key.hash(&command.recipient),
-        sender: &state.config.sender.to_string(),
-        rendered: &rendered,
-        create_time: now,
-    };
-    // The idempotency key answers the same request of the same caller, for a while; the message's identity holds
-    // whoever asks, for good.
-    let duplicate = !messages::insert(&mut tx, &message).await?;
-    let message_id = if duplicate {
-        messages::find_same(&mut tx, &message).await?
-    } else {
-        FailPoint::MessageWritten.reached();
-        let request = DeliverMessageRequest { message_id: message.id.to_string() };
-        defer(&mut tx, &request, format!("deliver:{}", message.id)).await?;
-        message.id
-    };
-    let response = SendMessageResponse { message_id: message_id.to_string(), duplicate };
-    ticket.remember(&mut tx, &response).await?;
-    tx.commit().await?;
-    FailPoint::MessageStored.reached();
-    if !duplicate {
-        state.metrics.came_to(message.template.name(), State::Pending);
-    }
-    tracing::info!(message.id = %message_id, message.template = message.template.name(), duplicate, "message stored");
-    Ok(response)
+    let rendered = notifications.templates.render(&command.content).map_err(Error::Render)?;
+    mutate(notifications, &ctx, &request, async |tx| {
+        let now = tx.now().await?;
+        let message = NewMessage {
+            id: MessageId::new_at(now),
+            template: command.content.template(),
+            about: &command.about,
+            recipient: &command.recipient,
+            recipient_hash: notifications.config.address_key.hash(&command.recipient),
+            sender: &notifications.config.sender.to_string(),
+            rendered: &rendered,
+            create_time: now,
+        };
+        // The idempotency key answers the same request of the same caller, for a while; the message's identity holds
+        // whoever asks, for good.
+        let duplicate = !messages::insert(tx, &message).await?;
+        let message_id = if duplicate {
+            messages::find_same(tx, &message).await?
+        } else {
+            FailPoint::MessageWritten.reached();
+            let request = DeliverMessageRequest { message_id: message.id.to_string() };
+            defer(tx, &request, format!("deliver:{}", message.id)).await?;
+            message.id
+        };
+        let (metrics, template) = (notifications.metrics.clone(), message.template.name());
+        tx.after_commit(move || {
+            FailPoint::MessageStored.reached();
+            if !duplicate {
+                metrics.came_to(template, State::Pending);
+            }
+            tracing::info!(message.id = %message_id, message.template = template, duplicate, "message stored");
+        });
+        let response = SendMessageResponse { message_id: message_id.to_string(), duplicate };
+        Ok(Done::unaudited(response, "only services make this call, for no person"))
+    })
+    .await
 }
 
 /// A valid request.

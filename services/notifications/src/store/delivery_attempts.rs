@@ -1,7 +1,7 @@
 //! Table `delivery_attempts`: each time that a message was handed to a provider.
 
 use chrono::{DateTime, Utc};
-use levqor_runtime::db::DbError;
+use levqor_runtime::db::{DbError, known, not_known};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -114,11 +114,8 @@ impl TryFrom<Row> for Attempt {
     fn try_from(row: Row) -> Result<Self, DbError> {
         let end = match (&row.outcome, row.end_time) {
             (None, _) => None,
-            (Some(name), Some(time)) => {
-                let known = AttemptOutcome::ALL.into_iter().find(|outcome| outcome.as_str() == name);
-                Some((known.ok_or_else(unreadable)?, time))
-            }
-            (Some(_), None) => return Err(unreadable()),
+            (Some(outcome), Some(time)) => Some((known("outcome", outcome)?, time)),
+            (Some(_), None) => return Err(not_known("end_time")),
         };
         Ok(Self {
             id: row.delivery_attempt_id.into(),
@@ -130,8 +127,4 @@ impl TryFrom<Row> for Attempt {
             detail: row.detail,
         })
     }
-}
-
-fn unreadable() -> DbError {
-    sqlx::Error::Decode("outcome of a delivery attempt".into()).into()
 }

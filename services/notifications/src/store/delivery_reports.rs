@@ -1,11 +1,11 @@
 //! Table `delivery_reports`: what a provider said became of a message, of each kind the first.
 
-use levqor_runtime::db::DbError;
+use levqor_runtime::db::{DbError, known};
 use sqlx::PgConnection;
 
 use crate::domain::{
     message::MessageId,
-    report::{DeliveryOutcome, Report, Reports},
+    report::{Report, Reports},
 };
 
 /// All that is known of a message.
@@ -16,11 +16,8 @@ pub(crate) async fn of_message(conn: &mut PgConnection, message: MessageId) -> R
     )
     .fetch_all(conn)
     .await?;
-    let report = |outcome: &str, time, detail| {
-        let unreadable = || DbError::from(sqlx::Error::Decode("outcome of a delivery report".into()));
-        let outcome = DeliveryOutcome::named(outcome).ok_or_else(unreadable)?;
-        Ok(Report { outcome, time, detail })
-    };
+    let report =
+        |outcome: &str, time, detail| Ok(Report { outcome: known("outcome", outcome)?, time, detail });
     rows.into_iter().map(|row| report(&row.outcome, row.report_time, row.detail)).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::{
-    db::{DbError, ListTx, Listed, Page},
+    db::{DbError, ListTx, Listed, Page, known, known_if_any, not_known, one_row},
     email::Email,
 };
 use sqlx::PgConnection;
@@ -110,7 +110,7 @@ pub(crate) async fn body(conn: &mut PgConnection, id: MessageId) -> Result<Optio
 
 /// Which messages to list; none of a thing means all.
 pub(crate) struct Filter {
-    pub(crate) recipient: Option<AddressHash>,
+    pub(crate) recipient: Option<Email>,
     pub(crate) template: Option<TemplateName>,
     pub(crate) about: Option<About>,
     pub(crate) state: Option<State>,
@@ -120,6 +120,7 @@ pub(crate) struct Filter {
 /// A page of messages, newest first, and one more if there is one: that is how the caller knows of the next page.
 pub(crate) async fn list(
     tx: &mut ListTx,
+    recipient: Option<&AddressHash>,
     filter: &Filter,
     page: &Page,
 ) -> Result<Vec<Listed<Message>>, DbError> {
@@ -136,7 +137,7 @@ pub(crate) async fn list(
            AND ($6::timestamptz IS NULL OR (create_time, message_id) < ($6, $7::uuid))
          ORDER BY create_time DESC, message_id DESC
          LIMIT $8",
-        filter.recipient.as_ref().map(AddressHash::as_bytes),
+        recipient.map(AddressHash::as_bytes),
         filter.template.as_ref().map(TemplateName::as_str),
         filter.about.as_ref().map(About::as_str),
         filter.state.map(State::as_str),
@@ -220,7 +221,7 @@ pub(crate) async fn settle(conn: &mut PgConnection, id: MessageId, outcome: &Out
             .await?
         }
     };
-    if settled.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound.into()) }
+    one_row(&settled)
 }
 
 /// Puts a message whose delivery was given up back to be sent, in the same round: the provider's key and the sender stay.
@@ -232,7 +233,7 @@ pub(crate) async fn take_up_again(conn: &mut PgConnection, id: MessageId) -> Res
     )
     .execute(conn)
     .await?;
-    if pending.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound.into()) }
+    one_row(&pending)
 }
 
 /// Puts a message that was in doubt, or has failed, back to be sent, in a new round. The provider gets a new key, so the mail
@@ -252,7 +253,7 @@ pub(crate) async fn begin_round(
     )
     .execute(conn)
     .await?;
-    if pending.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound.into()) }
+    one_row(&pending)
 }
 
 /// The message that this provider took under this id, and nobody else changes it until the transaction ends. Should a person
@@ -288,7 +289,7 @@ pub(crate) async fn put_delivery_outcome(
     )
     .execute(conn)
     .await?;
-    if put.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound.into()) }
+    one_row(&put)
 }
 
 struct Row {
@@ -313,39 +314,30 @@ impl TryFrom<Row> for Message {
     type Error = DbError;
 
     fn try_from(row: Row) -> Result<Self, DbError> {
-        let unreadable =
-            |what: &str| DbError::from(sqlx::Error::Decode(format!("{what} of a message").into()));
-        let recipient = row.recipient.map(|text| text.parse()).transpose();
-        let outcome =
-            match (row.state.as_str(), row.provider, row.provider_message_id, row.send_time, row.failure) {
-                ("PENDING", ..) => None,
-                ("SENT", Some(provider), Some(provider_message_id), Some(send_time), _) => {
-                    Some(Outcome::Sent { receipt: Receipt { provider, provider_message_id }, send_time })
-                }
-                ("FAILED", _, _, _, Some(failure)) => Some(Outcome::Failed { failure }),
-                ("IN_DOUBT", ..) => {
-                    let doubt = row.doubt.ok_or_else(|| unreadable("doubt"))?;
-                    Some(Outcome::InDoubt { doubt })
-                }
-                _ => return Err(unreadable("state")),
-            };
-        let delivery_outcome = match row.delivery_outcome.zip(row.delivery_outcome_time) {
-            Some((name, time)) => {
-                let known = DeliveryOutcome::named(&name);
-                Some((known.ok_or_else(|| unreadable("delivery outcome"))?, time))
+        let state = known("state", &row.state)?;
+        let outcome = match (state, row.provider, row.provider_message_id, row.send_time, row.failure) {
+            (State::Pending, ..) => None,
+            (State::Sent, Some(provider), Some(provider_message_id), Some(send_time), _) => {
+                Some(Outcome::Sent { receipt: Receipt { provider, provider_message_id }, send_time })
             }
-            None => None,
+            (State::Failed, _, _, _, Some(failure)) => Some(Outcome::Failed { failure }),
+            (State::InDoubt, ..) => {
+                let doubt = row.doubt.ok_or_else(|| not_known("doubt"))?;
+                Some(Outcome::InDoubt { doubt })
+            }
+            (State::Sent | State::Failed, ..) => return Err(not_known("state")),
         };
+        let delivery_outcome = known_if_any("delivery_outcome", row.delivery_outcome.as_deref())?;
         Ok(Self {
             id: row.message_id.into(),
             template: row.template,
             about: row.about,
-            recipient: recipient.map_err(|_| unreadable("recipient"))?,
+            recipient: known_if_any("recipient", row.recipient.as_deref())?,
             subject: row.subject,
             outcome,
             round: row.round,
             create_time: row.create_time,
-            delivery_outcome,
+            delivery_outcome: delivery_outcome.zip(row.delivery_outcome_time),
         })
     }
 }

@@ -3,7 +3,10 @@
 pub(crate) mod bodies;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use levqor_runtime::db::{DbError, ListTx, Listed, Page};
+use levqor_runtime::{
+    db::{DbError, ListTx, Listed, Page, known, one_row},
+    request::TypeName,
+};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -53,7 +56,7 @@ pub(crate) async fn stored(
     )
     .fetch_one(conn)
     .await?;
-    Ok((row.provider_event_id.into(), EventState::named(&row.state).ok_or_else(unreadable)?))
+    Ok((row.provider_event_id.into(), known("state", &row.state)?))
 }
 
 /// One event, without its body.
@@ -90,11 +93,16 @@ pub(crate) async fn lock(
     row.map(ProviderEvent::try_from).transpose()
 }
 
+/// Which events to list; none of a thing means all.
+pub(crate) struct Filter {
+    pub(crate) state: Option<EventState>,
+    pub(crate) event_type: Option<TypeName>,
+}
+
 /// A page of events, newest first, and one more if there is one.
 pub(crate) async fn list(
     tx: &mut ListTx,
-    state: Option<EventState>,
-    event_type: Option<&str>,
+    filter: &Filter,
     page: &Page,
 ) -> Result<Vec<Listed<ProviderEvent>>, DbError> {
     let rows = sqlx::query_as!(
@@ -107,8 +115,8 @@ pub(crate) async fn list(
            AND ($3::timestamptz IS NULL OR (receive_time, provider_event_id) < ($3, $4::uuid))
          ORDER BY receive_time DESC, provider_event_id DESC
          LIMIT $5",
-        state.map(EventState::as_str),
-        event_type,
+        filter.state.map(EventState::as_str),
+        filter.event_type.as_ref().map(TypeName::as_str),
         page.after_time(),
         page.after_id(),
         page.limit(),
@@ -185,7 +193,7 @@ pub(crate) async fn put(
     )
     .execute(conn)
     .await?;
-    if put.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound.into()) }
+    one_row(&put)
 }
 
 /// Lays an event aside that cannot be understood, or failed too often; its type, or none where it was done with before.
@@ -278,7 +286,7 @@ impl TryFrom<Row> for ProviderEvent {
             event_id: row.event_id,
             provider: row.provider,
             event_type: row.event_type,
-            state: EventState::named(&row.state).ok_or_else(unreadable)?,
+            state: known("state", &row.state)?,
             provider_message_id: row.provider_message_id,
             message_id: row.message_id.map(MessageId::from),
             failure: row.failure,
@@ -287,8 +295,4 @@ impl TryFrom<Row> for ProviderEvent {
             settle_time: row.settle_time,
         })
     }
-}
-
-fn unreadable() -> DbError {
-    sqlx::Error::Decode("state of a provider's event".into()).into()
 }

@@ -3,6 +3,7 @@
 
 use std::{fmt, str::FromStr};
 
+use levqor_runtime::wire_enum;
 use serde_json::Value;
 
 use crate::domain::{catalogue::Livemode, stripe_id::StripeId};
@@ -67,22 +68,20 @@ impl fmt::Display for ActsOn {
     }
 }
 
-/// Why an event is not ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NotOurs {
-    /// It happened in another account.
-    OtherAccount,
-    /// It is of the mode that is not acted on.
-    OtherMode,
-    /// Its object is of the mode that is not acted on, although the event itself claims to be of ours. No change of the
-    /// settings makes the two agree, so it is not taken up again.
-    ObjectOfOtherMode,
+wire_enum! {
+    /// Why an event is not ours.
+    pub(crate) enum NotOurs {
+        /// It happened in another account.
+        OtherAccount = "OTHER_ACCOUNT",
+        /// It is of the mode that is not acted on.
+        OtherMode = "OTHER_MODE",
+        /// Its object is of the mode that is not acted on, although the event itself claims to be of ours. No change of the
+        /// settings makes the two agree, so it is not taken up again.
+        ObjectOfOtherMode = "OBJECT_OF_OTHER_MODE",
+    }
 }
 
 impl NotOurs {
-    /// All of them.
-    pub(crate) const ALL: [Self; 3] = [Self::OtherAccount, Self::OtherMode, Self::ObjectOfOtherMode];
-
     /// Why an event of this mode, of another account or not, is not ours, if so. An event whose mode cannot be read may be
     /// ours: it is not ignored.
     pub(crate) fn of(livemode: Option<bool>, of_other_account: bool, acts_on: ActsOn) -> Option<Self> {
@@ -93,23 +92,6 @@ impl NotOurs {
         } else {
             Some(Self::OtherMode)
         }
-    }
-
-    /// The name in the database.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::OtherAccount => "OTHER_ACCOUNT",
-            Self::OtherMode => "OTHER_MODE",
-            Self::ObjectOfOtherMode => "OBJECT_OF_OTHER_MODE",
-        }
-    }
-}
-
-impl FromStr for NotOurs {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == text).ok_or(())
     }
 }
 
@@ -162,8 +144,5 @@ mod tests {
         assert_eq!(NotOurs::of(Some(true), true, choice("both")), Some(NotOurs::OtherAccount));
         assert_eq!(NotOurs::of(None, false, choice("true")), None, "it may be ours");
         assert_eq!(NotOurs::of(None, true, choice("true")), Some(NotOurs::OtherAccount));
-        for reason in NotOurs::ALL {
-            assert_eq!(reason.as_str().parse(), Ok(reason));
-        }
     }
 }

@@ -1,42 +1,21 @@
 //! How far an event's processing is, and what became of one try of it.
 
-use std::str::FromStr;
+use levqor_proto_billing::v1 as wire;
+use levqor_runtime::wire_enum;
 
 use super::NotOurs;
 
-/// How far an event's processing is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
-    /// Stored, to be processed.
-    Pending,
-    /// Processed, whether or not anything followed.
-    Processed,
-    /// Ignored: of a type that nothing follows from in this version (one that heeds it looks again), or not ours.
-    Unheeded,
-    /// Not understood; it waits for a fix and a replay.
-    Quarantined,
-}
-
-impl State {
-    /// All of them.
-    pub(crate) const ALL: [Self; 4] = [Self::Pending, Self::Processed, Self::Unheeded, Self::Quarantined];
-
-    /// The name in the database.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "PENDING",
-            Self::Processed => "PROCESSED",
-            Self::Unheeded => "UNHEEDED",
-            Self::Quarantined => "QUARANTINED",
-        }
-    }
-}
-
-impl FromStr for State {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(())
+wire_enum! {
+    /// How far an event's processing is.
+    pub(crate) enum State: wire::stripe_event::State {
+        /// Stored, to be processed.
+        Pending = "PENDING",
+        /// Processed, whether or not anything followed.
+        Processed = "PROCESSED",
+        /// Ignored: of a type that nothing follows from in this version (one that heeds it looks again), or not ours.
+        Unheeded = "UNHEEDED",
+        /// Not understood; it waits for a fix and a replay.
+        Quarantined = "QUARANTINED",
     }
 }
 

@@ -1,15 +1,12 @@
 //! The journal as a work list: what is due, and what became of it.
 
 use chrono::{DateTime, Utc};
-use levqor_runtime::db::DbError;
+use levqor_runtime::db::{DbError, known, known_if_any};
 use sqlx::PgConnection;
 
-use crate::{
-    domain::{
-        stripe_event::{NotOurs, Verdict},
-        stripe_id::StripeId,
-    },
-    store::{known, known_if_any},
+use crate::domain::{
+    stripe_event::{NotOurs, Verdict},
+    stripe_id::StripeId,
 };
 
 /// One try of an event, as it was loaded.

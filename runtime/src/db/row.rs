@@ -1,0 +1,29 @@
+//! Reads what a row holds, and checks that a statement changed one.
+
+use std::str::FromStr;
+
+use sqlx::postgres::PgQueryResult;
+
+use super::DbError;
+
+/// Reads a column that holds a name or an id. What cannot be read was written by a newer binary.
+pub fn known<T: FromStr>(column: &'static str, text: &str) -> Result<T, DbError> {
+    text.parse().map_err(|_| not_known(column))
+}
+
+/// The same for a column that may be null.
+pub fn known_if_any<T: FromStr>(column: &'static str, text: Option<&str>) -> Result<Option<T>, DbError> {
+    text.map(|text| known(column, text)).transpose()
+}
+
+/// A column holds what this binary does not know.
+#[must_use]
+pub fn not_known(column: &'static str) -> DbError {
+    let source = "not a value that is known".into();
+    DbError::Statement(sqlx::Error::ColumnDecode { index: column.to_owned(), source })
+}
+
+/// Makes sure that a statement changed one row, neither none nor several.
+pub fn one_row(done: &PgQueryResult) -> Result<(), DbError> {
+    if done.rows_affected() == 1 { Ok(()) } else { Err(DbError::Statement(sqlx::Error::RowNotFound)) }
+}

@@ -1,0 +1,77 @@
+//! Reads the fields of a request. A field that cannot be read is a violation that says what was expected.
+
+use std::str::FromStr;
+
+use crate::{
+    error::{Invalid, Violations},
+    wire_enum::WireEnum,
+};
+
+/// A type whose values requests hold as text.
+pub trait Field: FromStr {
+    /// What is expected of the text, in words: "a mail address".
+    const EXPECTED: &'static str;
+}
+
+/// Reads the id in a request that has no other field to read.
+pub fn id<T: Field>(field: &str, text: &str) -> Result<T, Invalid> {
+    let mut violations = Violations::new();
+    let id = violations.field(field, text);
+    violations.finish(id)
+}
+
+/// The name of a type of events, as its sender spells it: text without control characters.
+pub struct TypeName(String);
+
+impl TypeName {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The text has control characters.
+#[derive(Debug, thiserror::Error)]
+#[error("not the name of a type")]
+pub struct NotATypeName;
+
+impl FromStr for TypeName {
+    type Err = NotATypeName;
+
+    fn from_str(text: &str) -> Result<Self, NotATypeName> {
+        if text.contains(char::is_control) { Err(NotATypeName) } else { Ok(Self(text.to_owned())) }
+    }
+}
+
+impl Field for TypeName {
+    const EXPECTED: &'static str = "the name of a type";
+}
+
+impl Violations {
+    /// Reads a field. None with a violation.
+    pub fn field<T: Field>(&mut self, field: &str, text: &str) -> Option<T> {
+        self.parse(field, text, T::EXPECTED)
+    }
+
+    /// Reads a field to filter by. None where it is empty, or with a violation.
+    pub fn filter<T: Field>(&mut self, field: &str, text: &str) -> Option<T> {
+        if text.is_empty() { None } else { self.field(field, text) }
+    }
+
+    /// Reads an enum's field to filter by. None where it is `UNSPECIFIED`, or with a violation that names the values.
+    pub fn filter_enum<T: WireEnum>(&mut self, field: &str, number: i32) -> Option<T> {
+        T::from_wire(number).unwrap_or_else(|_| self.expected_value(field))
+    }
+
+    /// Reads an enum's field that must have a value. None with a violation that names the values.
+    pub fn field_enum<T: WireEnum>(&mut self, field: &str, number: i32) -> Option<T> {
+        T::from_wire(number).ok().flatten().or_else(|| self.expected_value(field))
+    }
+
+    fn expected_value<T: WireEnum>(&mut self, field: &str) -> Option<T> {
+        let names: Vec<_> = T::VALUES.iter().map(|value| value.wire_name()).collect();
+        self.add(field, format!("expected one of {}", names.join(", ")));
+        None
+    }
+}

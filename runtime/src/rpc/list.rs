@@ -1,0 +1,37 @@
+//! The frame of an RPC that lists: filter, page, and the token of the next page, which is good for this list, this filter and
+//! this caller's rows only.
+
+use prost::{Message, Name};
+
+use super::State;
+use crate::{
+    context::Ctx,
+    db::{DbError, ListTx, Listed, Page},
+    error::{Invalid, Violations},
+};
+
+/// Reads the request's filter and page, asks the store for the rows, and makes the response of those of the page and the token
+/// of the next page. All violations of filter and page are reported at once. A row that cannot be read is left out.
+pub async fn list<S, Req, Filter, Row, Res, E>(
+    state: &S,
+    ctx: &Ctx,
+    request: &Req,
+    store: impl AsyncFnOnce(&mut ListTx, &Filter, &Page) -> Result<Vec<Listed<Row>>, DbError>,
+    response: impl FnOnce(Vec<Row>, String) -> Res,
+) -> Result<Res, E>
+where
+    S: State,
+    Req: Message + Name,
+    Filter: for<'r> TryFrom<&'r Req, Error = Invalid>,
+    E: From<Invalid> + From<DbError>,
+{
+    let mut violations = Violations::new();
+    let filter = violations.take(Filter::try_from(request));
+    let page = Page::parse(&mut violations, request, &ctx.scope());
+    let (filter, page) = violations.finish(filter.zip(page))?;
+    let mut tx = state.chassis().db.begin_list().await?;
+    let mut rows = store(&mut tx, &filter, &page).await?;
+    tx.commit().await?;
+    let next_page_token = page.cut(&mut rows, |row| row.place);
+    Ok(response(rows.into_iter().filter_map(|row| row.row).collect(), next_page_token))
+}
