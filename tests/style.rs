@@ -78,6 +78,8 @@ fn handler(method: &Method) -> String {
     let name = snake(method.descriptor.name());
     match &method.host {
         Host::Service(service) => format!("services/{service}/src/rpc/{name}.rs"),
+        // Tunnels are a module with two ends.
+        Host::Every { .. } if name == "tunnel" => "runtime/src/tunnel.rs".to_owned(),
         Host::Every { .. } => format!("runtime/src/hosted/{name}.rs"),
     }
 }
