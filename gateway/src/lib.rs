@@ -6,6 +6,7 @@ mod body;
 mod config;
 mod cors;
 mod edge;
+pub mod fail_point;
 mod head;
 mod health;
 mod idempotency;

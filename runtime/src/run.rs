@@ -140,8 +140,9 @@ impl<S: Service> ServiceConfig<S> {
     }
 }
 
-/// Lets the process know the RPCs of a service, and those that it calls.
+/// Lets the process know what a service logs, its RPCs, and those that it calls.
 pub(crate) fn register<S: Service>() -> &'static Methods {
+    telemetry::register(S::FIELDS);
     access::register(&[S::DESCRIPTORS]);
     access::register(S::CALLS)
 }

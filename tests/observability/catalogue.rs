@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use levqor_runtime::metrics::{self, Definition, Values};
 
+use crate::services;
+
 /// Labels with the values that they can have, where those are known.
 pub(crate) type Labels = BTreeMap<String, Option<Vec<String>>>;
 
@@ -13,13 +15,8 @@ pub(crate) struct Catalogue(BTreeMap<String, Labels>);
 
 /// Every definition of the mesh.
 pub(crate) fn definitions() -> Vec<&'static Definition> {
-    let all = [
-        metrics::chassis::ALL,
-        levqor_gateway::metrics::ALL,
-        levqor_billing::metrics::ALL,
-        levqor_notifications::metrics::ALL,
-    ];
-    all.into_iter().flatten().collect()
+    let of_services = services::ALL.iter().flat_map(|service| service.metrics());
+    metrics::chassis::ALL.iter().chain(levqor_gateway::metrics::ALL).chain(of_services).collect()
 }
 
 /// The name of a label in Prometheus.

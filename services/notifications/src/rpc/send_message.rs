@@ -12,7 +12,6 @@ use levqor_runtime::{
     deferred::defer,
     email::Email,
     error::{Invalid, Violations},
-    fail_point::FailPoint,
     idempotency::{self, Claim},
 };
 
@@ -27,6 +26,7 @@ use crate::{
         text::Line,
     },
     error::Error,
+    fail_point,
     store::messages::{self, NewMessage},
 };
 
@@ -60,7 +60,7 @@ pub(super) async fn send_message(
     let message_id = if duplicate {
         messages::find_same(&mut tx, &message).await?
     } else {
-        FailPoint::MessageWritten.reached();
+        fail_point::MESSAGE_WRITTEN.reached();
         let request = DeliverMessageRequest { message_id: message.id.to_string() };
         defer(&mut tx, &request, format!("deliver:{}", message.id)).await?;
         message.id
@@ -68,7 +68,7 @@ pub(super) async fn send_message(
     let response = SendMessageResponse { message_id: message_id.to_string(), duplicate };
     ticket.remember(&mut tx, &response).await?;
     tx.commit().await?;
-    FailPoint::MessageStored.reached();
+    fail_point::MESSAGE_STORED.reached();
     if !duplicate {
         state.metrics.came_to(message.template.name(), State::Pending);
     }
