@@ -16,7 +16,7 @@ use crate::{client::Channels, clock::Clock, db::Db, metrics::Metrics, token::Ser
 /// Handed to a service when it is built. Cheap to clone.
 #[derive(Clone)]
 pub struct Chassis {
-    /// The service's name, `billing`.
+    /// The service's name.
     pub service: &'static str,
     /// The service's database.
     pub db: Db,

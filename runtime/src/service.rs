@@ -114,7 +114,7 @@ impl GivenUp<'_> {
 /// Something that a service can do when it is configured.
 #[derive(Debug, Clone)]
 pub struct Capability {
-    /// Its name, `stripe_refetch`.
+    /// Its name, `rate_limits`.
     pub name: &'static str,
     /// Whether it is on.
     pub state: CapabilityState,

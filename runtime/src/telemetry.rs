@@ -192,7 +192,7 @@ pub async fn run<T>(
     outcome
 }
 
-/// Installs telemetry for the process that this service names: `billing`, `gateway`, `up`. Of several calls the first
+/// Installs telemetry for a process of this name: a service, `gateway`, `up`. Of several calls the first
 /// counts.
 #[must_use]
 pub fn init(config: &TelemetryConfig, service: &'static str) -> TelemetryGuard {
