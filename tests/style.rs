@@ -12,7 +12,14 @@ use levqor_runtime::{
     telemetry,
 };
 
-const SERVICES: [&str; 2] = ["billing", "notifications"];
+#[path = "../src/services.rs"]
+#[expect(dead_code, reason = "shared with the binary, which needs all of it")]
+mod services;
+
+/// The names of the services.
+fn names() -> impl Iterator<Item = &'static str> {
+    services::ALL.iter().map(|service| service.name())
+}
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -127,10 +134,10 @@ fn dangerous_steps_are_not_copied_or_the_file_says_why_at_once() {
 fn services_have_the_same_skeleton() {
     assert_eq!(
         levqor_gateway::methods().services(),
-        SERVICES,
-        "a service of the protos is missing in this test, or the reverse"
+        names().collect::<Vec<_>>(),
+        "a service of the protos is missing in src/services.rs, or the reverse"
     );
-    for service in SERVICES {
+    for service in names() {
         for path in [
             "README.md",
             "migrations",
@@ -257,6 +264,9 @@ fn whatever_is_told_is_on_the_list_of_what_may_leave() {
     let mut seen = 0;
     for (path, text) in files().iter().filter(|(name, _)| source(name)) {
         let text = without_tests(text);
+        let service = path.strip_prefix("services/").and_then(|path| services::find(path.split('/').next()?));
+        let lists: Vec<_> =
+            service.map(|service| service.fields()).into_iter().chain([telemetry::OF_CHASSIS]).collect();
         let spans = traced(text, &["info_span"]).into_iter().map(|call| (call, true));
         for (call, span) in traced(text, &EVENTS).into_iter().map(|call| (call, false)).chain(spans) {
             for argument in arguments(call) {
@@ -268,12 +278,9 @@ fn whatever_is_told_is_on_the_list_of_what_may_leave() {
                 }
                 let name =
                     argument.split('=').next().unwrap_or_default().trim().trim_start_matches(['%', '?']);
-                let list = if span { &telemetry::OF_SPANS[..] } else { &telemetry::OF_EVENTS[..] };
-                let known = list.contains(&name) || (span && name.starts_with("otel."));
-                assert!(
-                    known,
-                    "{path}: `{name}` would be left out; is it fit for the lists in telemetry/fields.rs?"
-                );
+                let listed = lists.iter().any(|of| if span { of.spans } else { of.events }.contains(&name));
+                let known = listed || (span && name.starts_with("otel."));
+                assert!(known, "{path}: `{name}` would be left out; is it fit for the service's `FIELDS`?");
                 let told_as_text = name == "error" && (argument.contains('%') || argument.contains('?'));
                 assert!(
                     !told_as_text,
@@ -332,13 +339,13 @@ fn dependencies_run_one_way_and_no_name_says_nothing() {
     assert_eq!(own("proto/crates/base"), ["levqor-proto-build"]);
     assert_eq!(own("runtime"), ["levqor-proto-runtime"], "a service's proto would rebuild the chassis");
     assert_eq!(own("gateway"), ["levqor-proto", "levqor-runtime"]);
-    for service in SERVICES.into_iter().chain(["runtime"]) {
+    for service in names().chain(["runtime"]) {
         for dependency in own(&format!("proto/crates/{service}")) {
             let may = ["levqor-proto-base", "levqor-proto-build"].contains(&dependency.as_str());
             assert!(may, "the protos of {service} need {dependency}");
         }
     }
-    for service in SERVICES {
+    for service in names() {
         for dependency in own(&format!("services/{service}")) {
             let may = ["levqor-runtime", "levqor-proto-base", &format!("levqor-proto-{service}")]
                 .contains(&dependency.as_str());

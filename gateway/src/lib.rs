@@ -5,6 +5,7 @@ mod auth;
 mod body;
 mod config;
 mod cors;
+pub mod fail_point;
 mod head;
 mod health;
 mod idempotency;

@@ -22,7 +22,6 @@ use levqor_runtime::{
     client::{Channels, Outgoing},
     clock::Clock,
     error::{ErrorCode, ServiceError},
-    fail_point::FailPoint,
     metrics::Metrics,
     tasks::{Background, Tasks},
     token::ServiceTokens,
@@ -41,7 +40,7 @@ use tonic_types::StatusExt;
 use self::{lines::Lines, queue::Queue, signature::Refusals};
 use crate::{
     admission::RequestAdmission,
-    body,
+    body, fail_point,
     problem::{Ids, Problem},
 };
 
@@ -166,7 +165,7 @@ impl Webhooks {
         };
         let permit = admission.permit()?;
         let message = message(body.bytes.clone(), &parts.headers);
-        FailPoint::WebhookReceived.reached();
+        fail_point::WEBHOOK_RECEIVED.reached();
         let webhooks = Arc::clone(&self);
         // The service works on the event though its sender hang up: the turn lasts as long, and the event is judged.
         let work = async move {
@@ -183,7 +182,7 @@ impl Webhooks {
             kept
         };
         let kept = self.tasks.keep(work).await?;
-        FailPoint::WebhookStored.reached();
+        fail_point::WEBHOOK_STORED.reached();
         Ok(Json(accepted(kept)).into_response())
     }
 

@@ -94,7 +94,7 @@ pub enum Repeat {
 /// One RPC, as its proto describes it.
 #[derive(Debug)]
 pub struct Method {
-    /// `levqor.billing.v1.BillingService/GetOrder`.
+    /// `levqor.runtime.v1.StatusService/GetStatus`.
     pub rpc: String,
     /// The path on the wire: the same with a slash before it.
     pub path: http::uri::PathAndQuery,

@@ -10,7 +10,7 @@ use crate::{
 /// Handed to a service when it is built. Cheap to clone.
 #[derive(Clone)]
 pub struct Chassis {
-    /// The service's name, `billing`.
+    /// The service's name.
     pub service: &'static str,
     /// The service's database.
     pub db: Db,

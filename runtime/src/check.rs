@@ -90,7 +90,7 @@ impl From<Result<String, String>> for Finding {
 /// One line of the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// What was checked, `billing.database`.
+    /// What was checked, `gateway.token`.
     pub name: String,
     /// What was asked. Empty where nothing was.
     pub asked: String,

@@ -16,8 +16,7 @@ pub use self::{delivery::Delivery, given_up::GivenUp};
 use crate::{
     access::{self, KeyRule, Repeat},
     db::{DbError, Tx},
-    fail_point::FailPoint,
-    id, telemetry,
+    fail_point, id, telemetry,
 };
 
 /// Defers a call to now: it is made as soon as the transaction is committed. The RPC is the one that takes this request.
@@ -69,7 +68,7 @@ pub(crate) async fn defer_encoded(
         trace_parent: &telemetry::current_trace_parent(),
     };
     store::insert(tx, &call).await?;
-    FailPoint::DeferredWritten.reached();
+    fail_point::DEFERRED_WRITTEN.reached();
     tx.mark_deferring();
     Ok(())
 }

@@ -159,7 +159,7 @@ impl ErrorCode {
 /// One thing that is wrong with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// The field's path in the request, `content.order_welcome.tier`.
+    /// The field's path in the request, `content.name`.
     pub field: String,
     /// What is expected of it, in words.
     pub description: String,
@@ -307,10 +307,10 @@ mod tests {
     #[test]
     fn internal_text_never_leaves() {
         for code in ErrorCode::ALL {
-            let status = to_status("billing", &Leaky("hunter2", code));
+            let status = to_status("lamps", &Leaky("hunter2", code));
             assert_eq!(status.message().contains("hunter2"), code != ErrorCode::Internal, "{code:?}");
             let info = status.get_error_details().error_info().cloned().expect("error info");
-            assert_eq!((info.reason.as_str(), info.domain.as_str()), ("LEAKY", "billing.levqor"));
+            assert_eq!((info.reason.as_str(), info.domain.as_str()), ("LEAKY", "lamps.levqor"));
         }
     }
 

@@ -9,8 +9,7 @@ use prost::Message;
 use crate::{
     context::{Actor, Ctx},
     db::{DbError, Tx},
-    fail_point::FailPoint,
-    service_error,
+    fail_point, service_error,
 };
 
 /// How long answers to users are remembered.
@@ -95,7 +94,7 @@ pub async fn claim<Req: Message, Res: Message + Default>(
     match known {
         None if !locked => Err(IdempotencyError::InFlight),
         None => {
-            FailPoint::IdempotencyClaimed.reached();
+            fail_point::IDEMPOTENCY_CLAIMED.reached();
             Ok(Claim::Fresh(Ticket(Some(record))))
         }
         Some(known) if known.request_hash != record.request_hash => Err(IdempotencyError::KeyReused),
@@ -128,7 +127,7 @@ impl Ticket {
         )
         .execute(&mut **tx)
         .await?;
-        FailPoint::IdempotencyRemembered.reached();
+        fail_point::IDEMPOTENCY_REMEMBERED.reached();
         Ok(())
     }
 }

@@ -83,7 +83,7 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// The metrics of this service, `billing`, shown to whoever scrapes.
+    /// The metrics of this service, shown to whoever scrapes.
     #[must_use]
     pub fn new(service: &str) -> Self {
         let resource = Resource::builder_empty()

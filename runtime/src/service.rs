@@ -11,10 +11,12 @@ use crate::{
     check::Check,
     config::{Reader, Setting},
     db::{DatabaseUrl, DbError, Tx},
-    metrics::Readings,
+    fail_point::FailPoint,
+    metrics::{Definition, Readings},
     rpc::State,
     schedule::Schedule,
     tasks::Tasks,
+    telemetry::Fields,
     work::{self, Source},
 };
 
@@ -33,8 +35,14 @@ pub trait Service: State + Sized {
     const DESCRIPTORS: &'static [u8];
     /// Those of the packages of other services that it calls.
     const CALLS: &'static [&'static [u8]] = &[];
+    /// Fields of its events and spans that may leave the process, beside the chassis' own.
+    const FIELDS: Fields = Fields::NONE;
+    /// What it counts and times, beside what the chassis does.
+    const METRICS: &'static [Definition] = &[];
+    /// Where a test can have it killed, beside the chassis' own places.
+    const FAIL_POINTS: &'static [FailPoint] = &[];
     /// What it reads from the environment.
-    type Config: Send;
+    type Config: Send + 'static;
 
     /// Its own settings.
     fn settings() -> Vec<Setting>;

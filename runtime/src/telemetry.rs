@@ -41,7 +41,8 @@ pub(crate) use context::{carried, inject};
 pub use context::{
     continue_trace, current_trace_parent, inject_current, passed_on, rename, trace_id_of, trace_response,
 };
-pub use fields::{OF_EVENTS, OF_SPANS};
+pub(crate) use fields::register;
+pub use fields::{Fields, OF_CHASSIS};
 pub use sampling::Port;
 pub(crate) use spans::{
     DeferredCall, deferred_span, record_called, record_served, rpc_client_span, rpc_server_span,
@@ -186,7 +187,7 @@ pub async fn run<T>(
     outcome
 }
 
-/// Installs telemetry for the process that this service names: `billing`, `gateway`, `up`. Of several calls the first
+/// Installs telemetry for a process of this name: a service, `gateway`, `up`. Of several calls the first
 /// counts.
 #[must_use]
 pub fn init(config: &TelemetryConfig, service: &'static str) -> TelemetryGuard {

@@ -7,6 +7,8 @@ use levqor_runtime::{
     refusals, webhook,
 };
 
+use crate::services;
+
 /// Labels with the values that they can have, where those are known.
 pub(crate) type Labels = BTreeMap<String, Option<Vec<String>>>;
 
@@ -16,15 +18,9 @@ pub(crate) struct Catalogue(BTreeMap<String, Labels>);
 
 /// Every definition of the mesh.
 pub(crate) fn definitions() -> Vec<&'static Definition> {
-    let all = [
-        metrics::chassis::ALL,
-        refusals::METRICS,
-        webhook::METRICS,
-        levqor_gateway::metrics::ALL,
-        levqor_billing::metrics::ALL,
-        levqor_notifications::metrics::ALL,
-    ];
-    all.into_iter().flatten().collect()
+    let chassis = [metrics::chassis::ALL, refusals::METRICS, webhook::METRICS, levqor_gateway::metrics::ALL];
+    let of_services = services::ALL.iter().flat_map(|service| service.metrics());
+    chassis.into_iter().flatten().chain(of_services).collect()
 }
 
 /// The name of a label in Prometheus.

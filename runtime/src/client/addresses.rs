@@ -121,10 +121,10 @@ mod tests {
 
     #[test]
     fn lists_and_names_are_read() {
-        let list: PeerAddress = "127.0.0.1:1, dns:billing.levqor.svc:50051,[::1]:2".parse().expect("list");
+        let list: PeerAddress = "127.0.0.1:1, dns:lamps.levqor.svc:50051,[::1]:2".parse().expect("list");
         assert_eq!(list.0.len(), 3);
-        assert_eq!(list.0.get(1), Some(&Address::Name("billing.levqor.svc:50051".to_owned())));
-        for text in ["", " , ", "billing", "billing:0", "billing:x", "http://billing:1", "a b:1"] {
+        assert_eq!(list.0.get(1), Some(&Address::Name("lamps.levqor.svc:50051".to_owned())));
+        for text in ["", " , ", "lamps", "lamps:0", "lamps:x", "http://lamps:1", "a b:1"] {
             assert!(text.parse::<PeerAddress>().is_err(), "{text}");
         }
     }

@@ -93,15 +93,15 @@ mod tests {
     #[test]
     fn a_key_never_crosses_a_network_in_the_clear() {
         for good in
-            ["https://api.stripe.com", "https://api.stripe.com/", "http://localhost:1", "http://[::1]:1"]
+            ["https://api.example.com", "https://api.example.com/", "http://localhost:1", "http://[::1]:1"]
         {
             let base = good.parse::<ApiBase>().unwrap_or_else(|_| panic!("{good}"));
             assert!(base.as_str().ends_with('/'), "{base}");
         }
         let bad = [
             "",
-            "api.stripe.com",
-            "http://api.stripe.com",
+            "api.example.com",
+            "http://api.example.com",
             "ftp://localhost",
             "https://a@b.c",
             "https://b.c/v1",

@@ -25,7 +25,7 @@ use crate::{
     client::{Outgoing, call_raw},
     db::DbError,
     error::{ErrorCode, ServiceError},
-    fail_point::FailPoint,
+    fail_point,
     shared_commit::{BatchWrite, NotWritten, SharedCommit},
     telemetry::{self, DeferredCall},
     work::{self, Fences, LEASE, MAX_ATTEMPTS, Source, TRY_TIMEOUT},
@@ -148,7 +148,7 @@ impl Delivery {
         let mut tx = self.chassis.db.begin_work().await?;
         let held = store::settle_retry(&mut tx, call, delay.as_seconds_f64(), failure).await?;
         tx.commit().await?;
-        FailPoint::DeferredPutOff.reached();
+        fail_point::DEFERRED_PUT_OFF.reached();
         self.counts.settled(call, Outcome::Retry, held);
         if held {
             let attempts = call.attempts;
@@ -223,7 +223,7 @@ impl Source for Delivery {
             .map(|call| Permitted { permit: self.permits.take(&call.target), call })
             .collect();
         if !taken.is_empty() {
-            FailPoint::DeferredClaimed.reached();
+            fail_point::DEFERRED_CLAIMED.reached();
         }
         Ok(taken)
     }
@@ -238,14 +238,14 @@ impl Source for Delivery {
         let span = telemetry::deferred_span(self.chassis.service, &told);
         async {
             let outcome = self.attempt(&call).await;
-            FailPoint::DeferredCalled.reached();
+            fail_point::DEFERRED_CALLED.reached();
             if let Err(status) = &outcome {
                 telemetry::fail(&Span::current(), ErrorCode::from_grpc(status.code()).as_str());
             }
             // There is room for another call while what came of this one is written down.
             drop(permit);
             match self.settle_patiently(&call, outcome).await {
-                Ok(true) => FailPoint::DeferredSettled.reached(),
+                Ok(true) => fail_point::DEFERRED_SETTLED.reached(),
                 Ok(false) => {
                     tracing::warn!(
                         rpc = call.rpc,

@@ -152,7 +152,7 @@ mod tests {
     fn what_engineers_need_stays() {
         for given in [
             "the database refused a statement",
-            "SQLSTATE 23505, constraint orders_customer_key",
+            "SQLSTATE 23505, constraint items_owner_key",
             "019378e5-1f5d-7c51-8a3a-424242424242",
             "deferred call 5f2b8c3d4242424242424242a at 127.0.0.1:50051",
             "attempt 3 of 25 after 1732445091123 ms",

@@ -13,7 +13,7 @@ use crate::{
     metrics::Metrics,
     schedule::Schedule,
     service::Service,
-    telemetry::{ErrorReports, TelemetryConfig},
+    telemetry::{self, ErrorReports, TelemetryConfig},
     token::{MeshKeys, UserTokensConfig},
 };
 
@@ -117,8 +117,9 @@ impl<S: Service> ServiceConfig<S> {
     }
 }
 
-/// Lets the process know the RPCs of a service, and those that it calls.
+/// Lets the process know what a service logs, its RPCs, and those that it calls.
 pub(crate) fn register<S: Service>() -> &'static Methods {
+    telemetry::register(S::FIELDS);
     access::register(&[S::DESCRIPTORS]);
     access::register(S::CALLS)
 }

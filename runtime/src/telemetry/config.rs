@@ -16,7 +16,7 @@ use crate::config::{Problem, Reader, Setting};
 const LOG: Setting = Setting::plain(
     "LEVQOR_LOG",
     Some("info"),
-    "What is logged, in the syntax of tracing-subscriber's EnvFilter: `info`, `warn,levqor_billing=debug`.",
+    "What is logged, in the syntax of tracing-subscriber's EnvFilter: `info`, `warn,levqor_runtime=debug`.",
 );
 const LOG_FORMAT: Setting = Setting::plain(
     "LEVQOR_LOG_FORMAT",
@@ -90,7 +90,7 @@ impl TelemetryConfig {
         if let Some(filter) = &filter
             && EnvFilter::try_new(filter).is_err()
         {
-            reader.problem(&LOG, "expected an EnvFilter such as `info` or `warn,levqor_billing=debug`");
+            reader.problem(&LOG, "expected an EnvFilter such as `info` or `warn,levqor_runtime=debug`");
         }
         let format: Option<String> = reader.optional(&LOG_FORMAT, "`text` or `json`");
         if let Some(format) = &format

@@ -43,7 +43,7 @@ impl Statement {
         })
     }
 
-    /// What it does and to which table, `INSERT orders`. Statements are constants of ours, with placeholders for values.
+    /// What it does and to which table, `INSERT items`. Statements are constants of ours, with placeholders for values.
     pub(super) fn summary(&self) -> String {
         let (operation, table) = self.operation();
         table.map_or_else(|| operation.to_owned(), |table| format!("{operation} {table}"))
@@ -166,8 +166,8 @@ mod tests {
     fn statements_are_named_by_what_they_do_and_to_which_table() {
         for (text, expected) in [
             ("COMMIT", "COMMIT"),
-            ("\n\nSELECT id, (state) FROM orders WHERE id = $1\n", "SELECT orders"),
-            ("INSERT INTO stripe_events(event_id) VALUES ($1)", "INSERT stripe_events"),
+            ("\n\nSELECT id, (state) FROM items WHERE id = $1\n", "SELECT items"),
+            ("INSERT INTO items(item_id) VALUES ($1)", "INSERT items"),
             ("UPDATE runtime.work SET due_time = $1", "UPDATE runtime.work"),
             ("WITH due AS (SELECT 1 FROM runtime.work) UPDATE x SET y = 1", "WITH runtime.work"),
             ("SELECT runtime.now() AS \"now!\"", "SELECT"),

@@ -77,7 +77,7 @@ pub struct Told {
 }
 
 impl Told {
-    /// The last export of a service's metrics, `levqor-billing`.
+    /// The last export of a service's metrics.
     #[must_use]
     pub fn last_metrics(&self, of: &str) -> Option<&ResourceMetrics> {
         self.metrics.iter().rfind(|export| service(export.resource.as_ref()) == of)

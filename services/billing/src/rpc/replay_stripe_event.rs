@@ -6,12 +6,11 @@ use std::sync::Arc;
 use levqor_proto_billing::v1::{ReplayStripeEventRequest, ReplayStripeEventResponse};
 use levqor_runtime::{
     context::Ctx,
-    fail_point::FailPoint,
     request::id,
     rpc::{Done, mutate},
 };
 
-use crate::{Billing, domain::stripe_event::StripeEvent, error::Error, store::stripe_events};
+use crate::{Billing, domain::stripe_event::StripeEvent, error::Error, fail_point, store::stripe_events};
 
 pub(super) async fn replay_stripe_event(
     billing: &Billing,
@@ -27,7 +26,7 @@ pub(super) async fn replay_stripe_event(
         let event = stripe_events::replay(tx, &event).await?;
         let journal = Arc::clone(&billing.chassis.wakes.journal);
         tx.after_commit(move || {
-            FailPoint::ReplayCommitted.reached();
+            fail_point::REPLAY_COMMITTED.reached();
             journal.notify_one();
         });
         let response = ReplayStripeEventResponse { stripe_event: Some(event.into()) };

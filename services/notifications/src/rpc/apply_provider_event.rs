@@ -11,7 +11,6 @@ use levqor_runtime::{
     context::Ctx,
     db::{DbError, Tx},
     deferred::{defer, defer_at},
-    fail_point::FailPoint,
     request,
     service::GivenUp,
 };
@@ -25,6 +24,7 @@ use crate::{
         resend_event::{self, Heard},
     },
     error::Error,
+    fail_point,
     metrics::EventVerdict,
     provider::mailbox::Mailbox,
     store::{
@@ -57,7 +57,7 @@ pub(super) async fn apply_provider_event(
         }
     };
     tx.commit().await?;
-    FailPoint::ProviderEventApplied.reached();
+    fail_point::PROVIDER_EVENT_APPLIED.reached();
     Ok(ApplyProviderEventResponse { state: stands.into() })
 }
 

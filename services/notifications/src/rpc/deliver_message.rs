@@ -13,7 +13,6 @@ use levqor_proto_notifications::v1::{DeliverMessageRequest, DeliverMessageRespon
 use levqor_runtime::{
     context::Ctx,
     db::{DbError, Tx},
-    fail_point::FailPoint,
     request,
     service::GivenUp,
 };
@@ -25,6 +24,7 @@ use crate::{
         message::{Mail, Message, MessageId, Outcome, State},
     },
     error::Error,
+    fail_point,
     provider::{Answer, Trouble},
     rpc::apply_provider_event::take_up_waiting,
     store::{delivery_attempts, messages},
@@ -52,9 +52,9 @@ pub(super) async fn deliver_message(
         }
     };
     // A provider takes its time; the pool's connections are for others meanwhile.
-    FailPoint::MessageAttempted.reached();
+    fail_point::MESSAGE_ATTEMPTED.reached();
     let answer = notifications.provider.deliver(&mail).await;
-    FailPoint::MessageAnswered.reached();
+    fail_point::MESSAGE_ANSWERED.reached();
     notifications.metrics.answered(in_short(&answer).0);
     notifications.mail_health.answered(&answer, notifications.chassis.clock.now());
     let message = settle_patiently(notifications, id, &attempt, &answer).await?;
@@ -123,7 +123,7 @@ async fn begin(notifications: &Notifications, id: MessageId) -> Result<Begun, Er
     };
     settle_message(&mut tx, notifications, &mut message, outcome).await?;
     tx.commit().await?;
-    FailPoint::MessageDoubted.reached();
+    fail_point::MESSAGE_DOUBTED.reached();
     Ok(Begun::Settled(message))
 }
 
@@ -159,7 +159,7 @@ async fn settle(
     if !delivery_attempts::end(&mut tx, id, attempt, outcome, detail, now).await? {
         return Err(Error::AttemptContradicted);
     }
-    FailPoint::MessageAttemptEnded.reached();
+    fail_point::MESSAGE_ATTEMPT_ENDED.reached();
     let attempts = delivery::of_round(&delivery_attempts::of_message(&mut tx, id).await?, message.round);
     let follows = match answer {
         Answer::Accepted(receipt) => Some(Outcome::Sent { receipt: receipt.clone(), send_time: now }),
@@ -181,7 +181,7 @@ async fn settle(
         settle_message(&mut tx, notifications, &mut message, outcome).await?;
     }
     tx.commit().await?;
-    FailPoint::MessageSettled.reached();
+    fail_point::MESSAGE_SETTLED.reached();
     Ok(message)
 }
 

@@ -7,7 +7,6 @@ use levqor_proto_notifications::v1::{
 use levqor_runtime::{
     context::Ctx,
     deferred::defer,
-    fail_point::FailPoint,
     webhook::{PROBE, SignatureError},
 };
 
@@ -19,6 +18,7 @@ use crate::{
         svix::{self, Headers},
     },
     error::Error,
+    fail_point,
     provider::resend::Resend,
     store::provider_events::{self, NewEvent},
 };
@@ -77,7 +77,7 @@ async fn ingest(
         (event.id, EventState::Pending)
     };
     tx.commit().await?;
-    FailPoint::ProviderEventStored.reached();
+    fail_point::PROVIDER_EVENT_STORED.reached();
     tracing::info!(
         provider_event.id = %id,
         provider_event.type = event_type.as_deref().unwrap_or_default(),

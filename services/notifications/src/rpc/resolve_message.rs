@@ -8,7 +8,6 @@ use levqor_proto_notifications::v1::{
 use levqor_runtime::{
     context::Ctx,
     error::{Invalid, Violations},
-    fail_point::FailPoint,
     rpc::{Done, mutate},
 };
 
@@ -19,6 +18,7 @@ use crate::{
         message::{MessageId, Outcome, Resolution},
     },
     error::Error,
+    fail_point,
     rpc::{apply_provider_event::take_up_waiting, resend_message::begin_round},
     store::{delivery_attempts, messages},
 };
@@ -53,7 +53,7 @@ pub(super) async fn resolve_message(
         let (metrics, template) = (notifications.metrics.clone(), message.template.clone());
         let came_to = message.state();
         tx.after_commit(move || {
-            FailPoint::MessageResolved.reached();
+            fail_point::MESSAGE_RESOLVED.reached();
             metrics.came_to(&template, came_to);
             tracing::info!(message.id = %message_id, action, "a doubt was resolved");
         });

@@ -10,7 +10,6 @@ use levqor_runtime::{
     deferred::defer,
     email::Email,
     error::{Invalid, Violations},
-    fail_point::FailPoint,
     rpc::{Done, mutate},
 };
 
@@ -25,6 +24,7 @@ use crate::{
         text::Line,
     },
     error::Error,
+    fail_point,
     store::messages::{self, NewMessage},
 };
 
@@ -53,14 +53,14 @@ pub(super) async fn send_message(
         let message_id = if duplicate {
             messages::find_same(tx, &message).await?
         } else {
-            FailPoint::MessageWritten.reached();
+            fail_point::MESSAGE_WRITTEN.reached();
             let request = DeliverMessageRequest { message_id: message.id.to_string() };
             defer(tx, &request, format!("deliver:{}", message.id)).await?;
             message.id
         };
         let (metrics, template) = (notifications.metrics.clone(), message.template.name());
         tx.after_commit(move || {
-            FailPoint::MessageStored.reached();
+            fail_point::MESSAGE_STORED.reached();
             if !duplicate {
                 metrics.came_to(template, State::Pending);
             }
