@@ -120,7 +120,7 @@ where
     let reader = Reader::of(&ctx).map(|reader| (reader, chassis.db.clone()));
     // Boxed: handlers' futures are large, and travel through several layers.
     let shared = Arc::clone(state);
-    let handled = Box::pin(async move { handler(&shared, ctx, message).await });
+    let handled = async move { Box::pin(handler(&shared, ctx, message)).await };
     let work = async move {
         // The place is kept until the work is done, not until the caller hangs up.
         let _place = place;
