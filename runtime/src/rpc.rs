@@ -118,9 +118,9 @@ where
     let copy = message.clone();
     let repeat = ctx.method.repeat;
     let reader = Reader::of(&ctx).map(|reader| (reader, chassis.db.clone()));
-    // Boxed: handlers' futures are large, and travel through several layers.
     let shared = Arc::clone(state);
-    let handled = Box::pin(async move { handler(&shared, ctx, message).await });
+    // Boxed: handlers' futures are large, and travel through several layers. The box names the handler in the stack of a panic.
+    let handled = async move { Box::pin(handler(&shared, ctx, message)).await };
     let work = async move {
         // The permit is kept until the work is done, not until the caller hangs up.
         let _permit = permit;

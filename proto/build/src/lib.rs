@@ -137,11 +137,12 @@ fn opaque_debug(personal: &BTreeSet<String>) -> Result<String, String> {
             return Err(format!("{full_name}: a message with personal data must not be nested in another"));
         }
         let path = module(path);
-        code.push_str(&format!(
+        let _ = writeln!(
+            code,
             "impl std::fmt::Debug for {path}::{name} {{ \
                 fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {{ f.write_str(\"{name}(…)\") }} \
-            }}\n"
-        ));
+            }}"
+        );
     }
     Ok(code)
 }
