@@ -5,11 +5,12 @@ use std::{env, fs, path::PathBuf};
 #[path = "build/contract.rs"]
 mod contract;
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "google/api/annotations.proto",
     "google/api/httpbody.proto",
     "levqor/options/v1/options.proto",
     "levqor/type/v1/money.proto",
+    "levqor/mail/v1/options.proto",
     "levqor/runtime/v1/work_service.proto",
     "levqor/runtime/v1/status_service.proto",
     "levqor/runtime/v1/tunnel_service.proto",

@@ -10,4 +10,4 @@ mod generated {
 }
 
 pub use generated::{google, levqor};
-pub use levqor::{billing, notifications, options, runtime, r#type};
+pub use levqor::{billing, mail, notifications, options, runtime, r#type};

@@ -185,7 +185,8 @@ fn services_share_nothing_but_the_type_package() {
     for file in pool().files().filter(|file| file.package_name().starts_with("levqor.")) {
         for import in file.dependencies() {
             let package = import.package_name().to_owned();
-            let shared = ["levqor.type.v1", "levqor.options.v1"].contains(&package.as_str());
+            let shared =
+                ["levqor.type.v1", "levqor.options.v1", "levqor.mail.v1"].contains(&package.as_str());
             assert!(!package.starts_with("levqor.") || shared, "{} imports {package}", file.name());
         }
     }

@@ -85,8 +85,9 @@ impl Service for Notifications {
     }
 
     async fn build(config: Config, chassis: Chassis) -> anyhow::Result<Arc<Self>> {
-        let templates =
-            Templates::try_new(&config.site, &config.sender).context("compile the mail templates")?;
+        let content = rpc::contents().context("find the templates in the protos")?;
+        let templates = Templates::try_new(content, &config.site, &config.sender)
+            .context("read and compile the mail templates")?;
         let provider = if let Some(key) = config.resend_key.clone() {
             let resend = Resend::try_new(key, &config.resend_base, config.resend_key_hours);
             Provider::Resend(resend.context("make the client of Resend's API")?)
@@ -94,7 +95,7 @@ impl Service for Notifications {
             tracing::warn!("mail goes into the local mailbox, and to nobody: no provider sends it out");
             Provider::Mailbox(Mailbox::new(chassis.db.clone()))
         };
-        let metrics = MailMetrics::new(&chassis.metrics, provider.name());
+        let metrics = MailMetrics::new(&chassis.metrics, provider.name(), templates.names());
         let keys = &config.resend_webhook_keys;
         let webhooks =
             (!keys.is_empty()).then(|| Verifier::new(keys.iter().map(ExposeSecret::expose_secret)));

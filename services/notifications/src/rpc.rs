@@ -33,6 +33,7 @@ use tonic::{Request, Response, Status};
 use crate::Notifications;
 
 pub(crate) use ingest_resend_event::ingest_resend_event;
+pub(crate) use send_message::contents;
 
 /// The service as gRPC sees it.
 pub(crate) struct Rpc(pub(crate) Arc<Notifications>);

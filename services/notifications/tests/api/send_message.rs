@@ -165,11 +165,22 @@ async fn what_a_customer_wrote_cannot_break_the_mail() {
     let mut request = welcome("1", "ada@example.com");
     if let Some(Content::OrderWelcome(data)) = &mut request.content {
         data.customer_name = "Ada\r\nBcc: bob@example.com\u{202e}<script>{{ 7*7 }}\u{1}".to_owned();
-        data.tier = "Starter\r\nBcc: bob@example.com".to_owned();
     }
     let message = notified.sent("a", request).await;
     assert_eq!(message.state(), State::Sent);
-    assert_eq!(message.subject, "Welcome! Your Starter Bcc: bob@example.com order is confirmed");
+    assert_eq!(message.subject, "Welcome! Your Starter order is confirmed");
+}
+
+#[tokio::test]
+async fn a_line_that_could_begin_a_header_is_refused() {
+    let notified = Notified::start().await;
+    let mut request = welcome("1", "ada@example.com");
+    if let Some(Content::OrderWelcome(data)) = &mut request.content {
+        data.tier = "Starter\r\nBcc: bob@example.com".to_owned();
+    }
+    let status = refused(notified.send("a", request).await);
+    assert_eq!(violated(&status), ["order_welcome.tier"]);
+    assert_eq!(notified.count("messages").await, 0);
 }
 
 #[tokio::test]
