@@ -1,8 +1,12 @@
 //! What each RPC says about itself in the protos, and the one decision that follows from it: may this caller call?
 
-use std::{collections::HashMap, sync::LazyLock};
+mod known;
+
+use std::collections::HashMap;
 
 use prost_reflect::{DescriptorPool, DynamicMessage, ExtensionDescriptor, MethodDescriptor, Value};
+
+pub use self::known::{methods, register};
 
 use crate::{
     audit::reads,
@@ -24,7 +28,7 @@ pub enum Access {
 /// Which services host an RPC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Host {
-    /// The one service of this name, from the package `levqor.<name>.v1`.
+    /// The one service of this name: that of the option `hosted_by`, or of the package `levqor.<name>.v1`.
     Service(String),
     /// Every service; the named request field says which one is meant.
     Every {
@@ -107,25 +111,13 @@ pub struct Method {
     pub descriptor: MethodDescriptor,
 }
 
-/// Every RPC of the mesh.
+/// The RPCs of some packages.
 #[derive(Debug)]
 pub struct Methods {
     pool: DescriptorPool,
     by_path: HashMap<String, Method>,
     path_by_request: HashMap<String, String>,
     services: Vec<String>,
-}
-
-static METHODS: LazyLock<Methods> = LazyLock::new(|| {
-    // The bytes are compiled in and were decoded once by the build already.
-    let pool = DescriptorPool::decode(levqor_proto::FILE_DESCRIPTOR_SET).unwrap_or_default();
-    Methods::read(pool)
-});
-
-/// Every RPC of the mesh.
-#[must_use]
-pub fn methods() -> &'static Methods {
-    &METHODS
 }
 
 impl Methods {
@@ -156,7 +148,7 @@ impl Methods {
         Self { pool, by_path, path_by_request, services }
     }
 
-    /// Every descriptor of the mesh, with options.
+    /// The descriptors of these packages, with options.
     #[must_use]
     pub fn pool(&self) -> &DescriptorPool {
         &self.pool
@@ -237,6 +229,7 @@ struct MethodOptions {
     key: Option<ExtensionDescriptor>,
     rate: Option<ExtensionDescriptor>,
     routed_by: Option<ExtensionDescriptor>,
+    hosted_by: Option<ExtensionDescriptor>,
 }
 
 impl MethodOptions {
@@ -247,13 +240,17 @@ impl MethodOptions {
             key: find("idempotency_key"),
             rate: find("rate"),
             routed_by: find("routed_by"),
+            hosted_by: find("hosted_by"),
         }
     }
 
     fn host(&self, service: &prost_reflect::ServiceDescriptor) -> Host {
-        match extension(&service.options(), self.routed_by.as_ref()) {
-            Some(Value::String(routed_by)) => Host::Every { routed_by },
-            _ => Host::Service(service.package_name().split('.').nth(1).unwrap_or_default().to_owned()),
+        let options = service.options();
+        let package = || service.package_name().split('.').nth(1).unwrap_or_default().to_owned();
+        match (extension(&options, self.routed_by.as_ref()), extension(&options, self.hosted_by.as_ref())) {
+            (Some(Value::String(routed_by)), _) => Host::Every { routed_by },
+            (_, Some(Value::String(name))) => Host::Service(name),
+            _ => Host::Service(package()),
         }
     }
 

@@ -86,7 +86,7 @@ impl Options {
 
 #[cfg(test)]
 mod tests {
-    use levqor_proto::notifications::v1::{OrderWelcome, SendMessageRequest, send_message_request::Content};
+    use levqor_proto::mail::v1::{OrderWelcome, SendMessageRequest, send_message_request::Content};
     use prost::{Message, Name};
 
     #[test]

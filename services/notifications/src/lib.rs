@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use chrono::TimeDelta;
-use levqor_proto::notifications::v1::{
+use levqor_proto_mail::v1::mail_service_server::MailServiceServer;
+use levqor_proto_notifications::v1::{
     ApplyProviderEventRequest, DeliverMessageRequest, PurgeProviderEventBodiesRequest,
     notifications_service_server::NotificationsServiceServer,
 };
@@ -70,6 +71,8 @@ impl State for Notifications {
 
 impl Service for Notifications {
     const NAME: &'static str = "notifications";
+    const DESCRIPTORS: &'static [&'static [u8]] =
+        &[levqor_proto_notifications::FILE_DESCRIPTOR_SET, levqor_proto_mail::FILE_DESCRIPTOR_SET];
     type Config = Config;
 
     fn settings() -> Vec<Setting> {
@@ -85,8 +88,7 @@ impl Service for Notifications {
     }
 
     async fn build(config: Config, chassis: Chassis) -> anyhow::Result<Arc<Self>> {
-        let content = rpc::contents().context("find the templates in the protos")?;
-        let templates = Templates::try_new(content, &config.site, &config.sender)
+        let templates = Templates::try_new(&config.site, &config.sender)
             .context("read and compile the mail templates")?;
         let provider = if let Some(key) = config.resend_key.clone() {
             let resend = Resend::try_new(key, &config.resend_base, config.resend_key_hours);
@@ -116,6 +118,7 @@ impl Service for Notifications {
 
     fn routes(self: &Arc<Self>, routes: &mut RoutesBuilder) {
         routes.add_service(NotificationsServiceServer::new(rpc::Rpc(Arc::clone(self))));
+        routes.add_service(MailServiceServer::new(rpc::Rpc(Arc::clone(self))));
     }
 
     fn tunnelled(self: &Arc<Self>, tunnelled: &mut Tunnelled) {

@@ -15,17 +15,16 @@ mod send_message;
 
 use std::sync::Arc;
 
-use levqor_proto::{
-    google::api::HttpBody,
-    notifications::v1::{
-        ApplyProviderEventRequest, ApplyProviderEventResponse, DeliverMessageRequest, DeliverMessageResponse,
-        GetMessagePreviewRequest, GetMessageRequest, GetMessageResponse, GetProviderEventRequest,
-        GetProviderEventResponse, IngestResendEventRequest, IngestResendEventResponse, ListMessagesRequest,
-        ListMessagesResponse, ListProviderEventsRequest, ListProviderEventsResponse,
-        PurgeProviderEventBodiesRequest, PurgeProviderEventBodiesResponse, ResendMessageRequest,
-        ResendMessageResponse, ResolveMessageRequest, ResolveMessageResponse, SendMessageRequest,
-        SendMessageResponse, notifications_service_server::NotificationsService,
-    },
+use levqor_proto_base::google::api::HttpBody;
+use levqor_proto_mail::v1::{SendMessageRequest, SendMessageResponse, mail_service_server::MailService};
+use levqor_proto_notifications::v1::{
+    ApplyProviderEventRequest, ApplyProviderEventResponse, DeliverMessageRequest, DeliverMessageResponse,
+    GetMessagePreviewRequest, GetMessageRequest, GetMessageResponse, GetProviderEventRequest,
+    GetProviderEventResponse, IngestResendEventRequest, IngestResendEventResponse, ListMessagesRequest,
+    ListMessagesResponse, ListProviderEventsRequest, ListProviderEventsResponse,
+    PurgeProviderEventBodiesRequest, PurgeProviderEventBodiesResponse, ResendMessageRequest,
+    ResendMessageResponse, ResolveMessageRequest, ResolveMessageResponse,
+    notifications_service_server::NotificationsService,
 };
 use levqor_runtime::rpc::call;
 use tonic::{Request, Response, Status};
@@ -33,20 +32,12 @@ use tonic::{Request, Response, Status};
 use crate::Notifications;
 
 pub(crate) use ingest_resend_event::ingest_resend_event;
-pub(crate) use send_message::contents;
 
-/// The service as gRPC sees it.
+/// The services as gRPC sees them.
 pub(crate) struct Rpc(pub(crate) Arc<Notifications>);
 
 #[tonic::async_trait]
 impl NotificationsService for Rpc {
-    async fn send_message(
-        &self,
-        request: Request<SendMessageRequest>,
-    ) -> Result<Response<SendMessageResponse>, Status> {
-        call(&self.0, request, send_message::send_message).await
-    }
-
     async fn deliver_message(
         &self,
         request: Request<DeliverMessageRequest>,
@@ -122,5 +113,15 @@ impl NotificationsService for Rpc {
         request: Request<PurgeProviderEventBodiesRequest>,
     ) -> Result<Response<PurgeProviderEventBodiesResponse>, Status> {
         call(&self.0, request, purge_provider_event_bodies::purge_provider_event_bodies).await
+    }
+}
+
+#[tonic::async_trait]
+impl MailService for Rpc {
+    async fn send_message(
+        &self,
+        request: Request<SendMessageRequest>,
+    ) -> Result<Response<SendMessageResponse>, Status> {
+        call(&self.0, request, send_message::send_message).await
     }
 }

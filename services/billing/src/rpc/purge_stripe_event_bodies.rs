@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use levqor_proto::billing::v1::{PurgeStripeEventBodiesRequest, PurgeStripeEventBodiesResponse};
+use levqor_proto_billing::v1::{PurgeStripeEventBodiesRequest, PurgeStripeEventBodiesResponse};
 use levqor_runtime::{context::Ctx, fail_point::FailPoint};
 
 use crate::{Billing, error::Error, store::stripe_events::bodies};

@@ -3,7 +3,8 @@
 
 use chrono::DateTime;
 use chrono_tz::Europe::London;
-use levqor_proto::{mail::v1::Kind, r#type::v1::Money};
+use levqor_proto_base::r#type::v1::Money;
+use levqor_proto_mail::v1::Kind;
 use levqor_runtime::error::Violations;
 use minijinja::value::Value;
 use prost_reflect::{DynamicMessage, ExtensionDescriptor, FieldDescriptor, Value as Wire};
@@ -147,7 +148,6 @@ fn duration(value: &Wire) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use levqor_runtime::access::methods;
     use prost::Message;
     use prost_reflect::DescriptorPool;
 
@@ -167,11 +167,11 @@ mod tests {
         shown
     }
 
-    /// The same of a message, which the pool has under this name.
+    /// The same of a message of this full name.
     fn message(kind: Kind, name: &str, message: &impl Message) -> (Option<String>, Vec<String>) {
-        let pool = DescriptorPool::global();
-        let descriptor =
-            methods().pool().get_message_by_name(name).or_else(|| pool.get_message_by_name(name));
+        let mail = DescriptorPool::decode(levqor_proto_mail::FILE_DESCRIPTOR_SET).expect("descriptors");
+        let google = DescriptorPool::global();
+        let descriptor = mail.get_message_by_name(name).or_else(|| google.get_message_by_name(name));
         let mut dynamic = DynamicMessage::new(descriptor.expect("a message"));
         dynamic.transcode_from(message).expect("the same message");
         read(kind, Wire::Message(dynamic))

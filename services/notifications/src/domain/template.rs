@@ -7,11 +7,14 @@
 
 use std::collections::BTreeMap;
 
-use levqor_proto::mail::v1::{self as options, Category, Class};
+use levqor_proto_mail::{
+    FILE_DESCRIPTOR_SET,
+    v1::{self as options, Category, Class, SendMessageRequest},
+};
 use levqor_runtime::error::Violations;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior, value::Value};
-use prost::Message;
-use prost_reflect::{DynamicMessage, ExtensionDescriptor, FieldDescriptor, OneofDescriptor};
+use prost::{Message, Name};
+use prost_reflect::{DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, OneofDescriptor};
 
 use super::{field::Field, sender::Sender, site::SiteUrl};
 
@@ -76,6 +79,12 @@ impl Template {
 /// Why the templates cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Broken {
+    /// The protos are wrong.
+    #[error("decode the protos of mail")]
+    Protos(#[from] prost_reflect::DescriptorError),
+    /// A request holds no template.
+    #[error("a request has no oneof `content`")]
+    NoTemplates,
     /// Its message says too little.
     #[error("the message of {0} has no option `template` with a version, class, sender and category")]
     Options(String),
@@ -112,7 +121,7 @@ pub struct Rendered {
 
 /// Every template, compiled.
 pub struct Templates {
-    /// The templates, as a request holds one of them.
+    /// A request's oneof, whose fields are the templates.
     content: OneofDescriptor,
     templates: Vec<Template>,
     html: Environment<'static>,
@@ -121,7 +130,11 @@ pub struct Templates {
 
 impl Templates {
     /// Reads and compiles every template that a request can hold; a broken one is an error here, not in a customer's mail.
-    pub fn try_new(content: OneofDescriptor, site: &SiteUrl, sender: &Sender) -> Result<Self, Broken> {
+    pub fn try_new(site: &SiteUrl, sender: &Sender) -> Result<Self, Broken> {
+        let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET)?;
+        let request = pool.get_message_by_name(&SendMessageRequest::full_name());
+        let content = request.and_then(|request| request.oneofs().find(|oneof| oneof.name() == "content"));
+        let content = content.ok_or(Broken::NoTemplates)?;
         let templates = content.fields().map(Template::try_new).collect::<Result<Vec<_>, _>>()?;
         let is_of = |name: &str, template: &Template| template.name() == name;
         if let Some(template) = templates.iter().find(|t| !SOURCES.iter().any(|(name, _)| is_of(name, t))) {
@@ -145,7 +158,7 @@ impl Templates {
     }
 
     /// Reads which template a request is for and checks its data, or notes all that is wrong with it.
-    pub fn read(&self, request: &impl Message, violations: &mut Violations) -> Option<Content<'_>> {
+    pub fn read(&self, request: &SendMessageRequest, violations: &mut Violations) -> Option<Content<'_>> {
         let request = request.encode_to_vec();
         let request =
             DynamicMessage::decode(self.content.parent_message().clone(), request.as_slice()).ok()?;

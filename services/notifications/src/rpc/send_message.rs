@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use levqor_proto::notifications::v1::{DeliverMessageRequest, SendMessageRequest, SendMessageResponse};
+use levqor_proto_mail::v1::{SendMessageRequest, SendMessageResponse};
+use levqor_proto_notifications::v1::DeliverMessageRequest;
 use levqor_runtime::{
-    access::methods,
     context::Ctx,
     deferred::defer,
     email::Email,
@@ -12,8 +12,6 @@ use levqor_runtime::{
     fail_point::FailPoint,
     idempotency::{self, Claim},
 };
-use prost::Name;
-use prost_reflect::OneofDescriptor;
 
 use crate::{
     Notifications,
@@ -70,12 +68,6 @@ pub(super) async fn send_message(
     }
     tracing::info!(message.id = %message_id, message.template = message.template.name(), duplicate, "message stored");
     Ok(response)
-}
-
-/// Where a request holds its template: of all that this service knows, the fields of this oneof are the templates.
-pub(crate) fn contents() -> Option<OneofDescriptor> {
-    let request = methods().pool().get_message_by_name(&SendMessageRequest::full_name())?;
-    request.oneofs().find(|oneof| oneof.name() == "content")
 }
 
 /// A valid request.

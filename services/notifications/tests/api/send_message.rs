@@ -1,12 +1,10 @@
 //! `SendMessage`: once for good, whoever asks, and only what is valid.
 
-use levqor_proto::{
-    notifications::v1::{
-        GetMessageRequest, Message, OrderIntakeRequest, OrderWelcome, SendMessageRequest, message::State,
-        send_message_request::Content,
-    },
-    r#type::v1::Money,
+use levqor_proto_base::r#type::v1::Money;
+use levqor_proto_mail::v1::{
+    OrderIntakeRequest, OrderWelcome, SendMessageRequest, send_message_request::Content,
 };
+use levqor_proto_notifications::v1::{GetMessageRequest, Message, message::State};
 use levqor_runtime::testing::{Caller, eventually};
 use tonic::Code;
 
@@ -40,7 +38,7 @@ async fn the_same_message_is_sent_once_whoever_asks() {
     for (service, spelling) in [("billing", "ada@example.com"), ("support", "ADA@example.com")] {
         let caller = Caller::service(service, "notifications").with_key("b");
         let request = caller.request(welcome("1", spelling));
-        let again = notified.client().send_message(request).await.expect("known").into_inner();
+        let again = notified.mail().send_message(request).await.expect("known").into_inner();
         assert_eq!((again.message_id.as_str(), again.duplicate), (first.message_id.as_str(), true));
     }
     assert_eq!((notified.count("messages").await, notified.count("mailbox").await), (1, 1));
@@ -102,7 +100,7 @@ async fn the_same_key_with_another_request_is_refused() {
 async fn a_call_without_a_key_is_refused() {
     let notified = Notified::start().await;
     let request = Caller::service("billing", "notifications").request(welcome("1", "ada@example.com"));
-    let status = refused(notified.client().send_message(request).await);
+    let status = refused(notified.mail().send_message(request).await);
     assert_eq!(violated(&status), ["idempotency-key"]);
 }
 
@@ -229,7 +227,7 @@ async fn only_services_that_have_something_to_tell_may_send() {
     let notified = Notified::start().await;
     assert_access(&["billing", "compliance", "support"], async |caller| {
         let request = caller.with_key("a").request(welcome("1", "ada@example.com"));
-        notified.client().send_message(request).await.map(|_| ())
+        notified.mail().send_message(request).await.map(|_| ())
     })
     .await;
 }

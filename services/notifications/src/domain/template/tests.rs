@@ -3,7 +3,7 @@
 
 use std::{fs, path::PathBuf};
 
-use levqor_proto::mail::v1::Kind;
+use levqor_proto_mail::v1::Kind;
 use prost_reflect::{ReflectMessage, Value as Wire};
 use serde_json::{Value as Json, json};
 
@@ -12,8 +12,7 @@ use super::*;
 fn templates() -> Templates {
     let site = "https://www.levqor.ai".parse().expect("a site");
     let sender = "Levqor <orders@levqor.ai>".parse().expect("a sender");
-    let content = crate::rpc::contents().expect("the protos have templates");
-    Templates::try_new(content, &site, &sender).expect("every template is whole and compiles")
+    Templates::try_new(&site, &sender).expect("every template is whole and compiles")
 }
 
 fn folder() -> PathBuf {
