@@ -5,7 +5,7 @@
 //! the file: one has the parts and the layout of `templates/html/`, compiled from MJML, and escapes whatever is printed;
 //! the other has those of `templates/text/`. Data is only ever data: neither runs what a person wrote.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use levqor_proto_mail::{
     FILE_DESCRIPTOR_SET,
@@ -43,7 +43,7 @@ impl Template {
         self.version
     }
 
-    /// The template whose data this field of the request holds.
+    /// The template whose data this field of a request holds.
     fn try_new(descriptor: FieldDescriptor) -> Result<Self, Broken> {
         let no_options = || Broken::Options(descriptor.full_name().to_owned());
         let option = |name: &str| -> Option<ExtensionDescriptor> {
@@ -96,7 +96,7 @@ pub enum Broken {
     NoFile(String),
     /// Nobody can send it.
     #[error("templates/{0}.j2 is of no template of the protos")]
-    NoMessage(&'static str),
+    NoMessage(String),
     /// Its file is wrong.
     #[error("a template does not compile")]
     File(#[from] Error),
@@ -136,12 +136,13 @@ impl Templates {
         let content = request.and_then(|request| request.oneofs().find(|oneof| oneof.name() == "content"));
         let content = content.ok_or(Broken::NoTemplates)?;
         let templates = content.fields().map(Template::try_new).collect::<Result<Vec<_>, _>>()?;
-        let is_of = |name: &str, template: &Template| template.name() == name;
-        if let Some(template) = templates.iter().find(|t| !SOURCES.iter().any(|(name, _)| is_of(name, t))) {
-            return Err(Broken::NoFile(template.name().to_owned()));
+        let names: BTreeSet<_> = templates.iter().map(Template::name).collect();
+        let files: BTreeSet<_> = SOURCES.iter().map(|(name, _)| *name).collect();
+        if let Some(name) = names.difference(&files).next() {
+            return Err(Broken::NoFile((*name).to_owned()));
         }
-        if let Some((name, _)) = SOURCES.iter().find(|(name, _)| !templates.iter().any(|t| is_of(name, t))) {
-            return Err(Broken::NoMessage(name));
+        if let Some(name) = files.difference(&names).next() {
+            return Err(Broken::NoMessage((*name).to_owned()));
         }
         let mut html = environment(AutoEscape::Html, site, sender)?;
         html.add_template("layout", include_str!(concat!(env!("OUT_DIR"), "/layout.html")))?;
@@ -171,18 +172,20 @@ impl Templates {
         Self::content(template, data.as_message()?, violations)
     }
 
+    /// A template's data, checked and formatted.
     fn content<'a>(
         template: &'a Template,
         data: &DynamicMessage,
         violations: &mut Violations,
     ) -> Option<Content<'a>> {
-        let mut values = BTreeMap::from([("class", Some(Value::from(template.class)))]);
+        let mut values = vec![Some(("class".to_owned(), Value::from(template.class)))];
+        // Every field is read before any is found wanting, so that all violations are named at once.
         for field in &template.fields {
-            values.insert(field.name(), field.read(data, template.name(), violations));
+            let value = field.read(data, template.name(), violations);
+            values.push(value.map(|value| (field.name().to_owned(), value)));
         }
-        let values = values.into_iter().map(|(name, value)| Some((name.to_owned(), value?)));
-        let data = Value::from(values.collect::<Option<BTreeMap<_, _>>>()?);
-        Some(Content { template, data })
+        let values = values.into_iter().collect::<Option<BTreeMap<_, _>>>()?;
+        Some(Content { template, data: Value::from(values) })
     }
 
     /// Renders a message. Data that a template asks for and does not get is an error.
