@@ -94,7 +94,7 @@ fn shown(kind: Kind, value: &Wire, path: &str, violations: &mut Violations) -> O
     let shown = match kind {
         Kind::Unspecified => None,
         Kind::Line => text.parse::<Line>().ok().map(|line| Value::from(line.as_str())),
-        Kind::Text => text.parse::<Paragraphs>().ok().map(|text| Value::from_iter(text.iter())),
+        Kind::Text => text.parse::<Paragraphs>().ok().map(|text| text.iter().collect::<Value>()),
         Kind::PersonName => Some(Value::from(PersonName::of(text).map(|name| name.to_string()))),
         Kind::Id => text.parse::<Id>().ok().map(|id| Value::from(id.as_str())),
         Kind::Link => text.parse::<Link>().ok().map(|link| Value::from(link.as_str())),
@@ -154,15 +154,15 @@ mod tests {
     use super::*;
 
     /// What a template sees, and the fields that are complained about.
-    fn read(kind: Kind, value: Wire) -> (Option<String>, Vec<String>) {
+    fn read(kind: Kind, value: &Wire) -> (Option<String>, Vec<String>) {
         let mut violations = Violations::new();
-        let shown = shown(kind, &value, "field", &mut violations).map(|value| value.to_string());
+        let shown = shown(kind, value, "field", &mut violations).map(|value| value.to_string());
         let complaints = violations.finish(None::<()>).map_or_else(|invalid| invalid.0, |()| Vec::new());
         (shown, complaints.into_iter().map(|violation| violation.field).collect())
     }
 
     fn text(kind: Kind, text: &str) -> Option<String> {
-        let (shown, complaints) = read(kind, Wire::String(text.to_owned()));
+        let (shown, complaints) = read(kind, &Wire::String(text.to_owned()));
         assert_eq!(complaints, if shown.is_some() { &[][..] } else { &["field"] }, "{text:?}");
         shown
     }
@@ -174,7 +174,7 @@ mod tests {
         let descriptor = mail.get_message_by_name(name).or_else(|| google.get_message_by_name(name));
         let mut dynamic = DynamicMessage::new(descriptor.expect("a message"));
         dynamic.transcode_from(message).expect("the same message");
-        read(kind, Wire::Message(dynamic))
+        read(kind, &Wire::Message(dynamic))
     }
 
     #[test]
@@ -224,9 +224,9 @@ mod tests {
 
     #[test]
     fn counts_are_not_negative_and_flags_are_what_they_are() {
-        assert_eq!(read(Kind::Count, Wire::I32(3)).0.as_deref(), Some("3"));
-        assert_eq!(read(Kind::Count, Wire::I32(-1)), (None, vec!["field".to_owned()]));
-        assert_eq!(read(Kind::Flag, Wire::Bool(true)).0.as_deref(), Some("True"));
+        assert_eq!(read(Kind::Count, &Wire::I32(3)).0.as_deref(), Some("3"));
+        assert_eq!(read(Kind::Count, &Wire::I32(-1)), (None, vec!["field".to_owned()]));
+        assert_eq!(read(Kind::Flag, &Wire::Bool(true)).0.as_deref(), Some("True"));
     }
 
     #[test]

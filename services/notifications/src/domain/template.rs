@@ -123,7 +123,7 @@ pub struct Rendered {
 pub struct Templates {
     /// A request's oneof, whose fields are the templates.
     content: OneofDescriptor,
-    templates: Vec<Template>,
+    all: Vec<Template>,
     html: Environment<'static>,
     text: Environment<'static>,
 }
@@ -135,8 +135,8 @@ impl Templates {
         let request = pool.get_message_by_name(&SendMessageRequest::full_name());
         let content = request.and_then(|request| request.oneofs().find(|oneof| oneof.name() == "content"));
         let content = content.ok_or(Broken::NoTemplates)?;
-        let templates = content.fields().map(Template::try_new).collect::<Result<Vec<_>, _>>()?;
-        let names: BTreeSet<_> = templates.iter().map(Template::name).collect();
+        let all = content.fields().map(Template::try_new).collect::<Result<Vec<_>, _>>()?;
+        let names: BTreeSet<_> = all.iter().map(Template::name).collect();
         let files: BTreeSet<_> = SOURCES.iter().map(|(name, _)| *name).collect();
         if let Some(name) = names.difference(&files).next() {
             return Err(Broken::NoFile((*name).to_owned()));
@@ -150,12 +150,12 @@ impl Templates {
         let mut text = environment(AutoEscape::None, site, sender)?;
         text.add_template("layout", include_str!("../../templates/text/layout.j2"))?;
         text.add_template("parts", include_str!("../../templates/text/parts.j2"))?;
-        Ok(Self { content, templates, html, text })
+        Ok(Self { content, all, html, text })
     }
 
     /// Their names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.templates.iter().map(Template::name)
+        self.all.iter().map(Template::name)
     }
 
     /// Reads which template a request is for and checks its data, or notes all that is wrong with it.
@@ -163,8 +163,7 @@ impl Templates {
         let request = request.encode_to_vec();
         let request =
             DynamicMessage::decode(self.content.parent_message().clone(), request.as_slice()).ok()?;
-        let Some(template) = self.templates.iter().find(|template| request.has_field(&template.descriptor))
-        else {
+        let Some(template) = self.all.iter().find(|template| request.has_field(&template.descriptor)) else {
             violations.add(self.content.name(), "expected one of the templates with its data");
             return None;
         };

@@ -35,7 +35,7 @@ fn samples() -> Vec<(String, Json)> {
 
 impl Templates {
     fn named(&self, name: &str) -> &Template {
-        self.templates.iter().find(|template| template.name() == name).expect("a template")
+        self.all.iter().find(|template| template.name() == name).expect("a template")
     }
 
     /// Renders a template with a sample's data, after a change.
@@ -69,7 +69,7 @@ fn render(name: &str, changed: &Json) -> Rendered {
 /// Every template with each of its fields of text, as the sample has it but for that field.
 fn in_every_text(text: &str, check: impl Fn(&str, Kind, Rendered)) {
     let templates = templates();
-    for template in &templates.templates {
+    for template in &templates.all {
         for field in &template.fields {
             let value = Wire::String(text.to_owned());
             let value = match (field.kind, field.descriptor.is_list()) {
@@ -120,7 +120,7 @@ fn every_message_with_the_option_of_templates_can_be_sent() {
     let option = pool.get_extension_by_name("levqor.mail.v1.template").expect("the option");
     for message in pool.all_messages().filter(|message| message.options().has_extension(&option)) {
         let is_it = |template: &Template| template.descriptor.kind().as_message() == Some(&message);
-        assert!(templates.templates.iter().any(is_it), "{} is in no request", message.full_name());
+        assert!(templates.all.iter().any(is_it), "{} is in no request", message.full_name());
     }
 }
 
@@ -149,7 +149,7 @@ fn markup_and_templates_in_data_are_shown_and_not_obeyed() {
 #[test]
 fn no_line_break_in_data_makes_a_second_header() {
     let templates = templates();
-    for template in &templates.templates {
+    for template in &templates.all {
         for field in &template.fields {
             let mut data =
                 DynamicMessage::new(template.descriptor.kind().as_message().expect("a message").clone());
