@@ -102,7 +102,7 @@ impl<S: Service> AnyService for Of<S> {
         S::NAME
     }
     fn protocol(&self) -> String {
-        version::protocol(&[S::DESCRIPTORS])
+        version::protocol(S::DESCRIPTORS)
     }
     fn settings(&self) -> Vec<Setting> {
         ServiceConfig::<S>::settings()

@@ -339,7 +339,7 @@ fn dependencies_run_one_way_and_no_name_says_nothing() {
     assert_eq!(own("proto/crates/base"), ["levqor-proto-build"]);
     assert_eq!(own("runtime"), ["levqor-proto-runtime"], "a service's proto would rebuild the chassis");
     assert_eq!(own("gateway"), ["levqor-proto", "levqor-runtime"]);
-    for service in names().chain(["runtime"]) {
+    for service in names().chain(["mail", "runtime"]) {
         for dependency in own(&format!("proto/crates/{service}")) {
             let may = ["levqor-proto-base", "levqor-proto-build"].contains(&dependency.as_str());
             assert!(may, "the protos of {service} need {dependency}");
@@ -347,11 +347,11 @@ fn dependencies_run_one_way_and_no_name_says_nothing() {
     }
     for service in names() {
         for dependency in own(&format!("services/{service}")) {
-            let may = ["levqor-runtime", "levqor-proto-base", &format!("levqor-proto-{service}")]
-                .contains(&dependency.as_str());
-            // Until mails are a package of their own.
-            let mails = service == "billing" && dependency == "levqor-proto-notifications";
-            assert!(may || mails, "{service} needs {dependency}");
+            // Every service may send mail; `levqor.mail.v1` is the package for it.
+            let may = ["levqor-runtime", "levqor-proto-base", "levqor-proto-mail"]
+                .contains(&dependency.as_str())
+                || dependency == format!("levqor-proto-{service}");
+            assert!(may, "{service} needs {dependency}");
         }
     }
     for (name, _) in files() {

@@ -268,9 +268,7 @@ impl Mesh {
 
     /// Puts a heap of calls into billing's table, all due.
     pub(crate) async fn defer(&self, calls: i64) -> anyhow::Result<()> {
-        use levqor_proto::notifications::v1::{
-            OrderIntakeRequest, SendMessageRequest, send_message_request::Content,
-        };
+        use levqor_proto::mail::v1::{OrderIntakeRequest, SendMessageRequest, send_message_request::Content};
         let mut requests = Vec::new();
         for n in 0..calls {
             let request = OrderIntakeRequest {
@@ -287,7 +285,7 @@ impl Mesh {
         }
         sqlx::query(
             "INSERT INTO runtime.work (work_id, rpc, request, idempotency_key, due_time, create_time)
-             SELECT gen_random_uuid(), 'levqor.notifications.v1.NotificationsService/SendMessage', request,
+             SELECT gen_random_uuid(), 'levqor.mail.v1.MailService/SendMessage', request,
                     'bench:' || n, runtime.now(), runtime.now()
              FROM unnest($1::bytea[]) WITH ORDINALITY AS r (request, n)",
         )

@@ -31,7 +31,7 @@ pub enum Access {
 /// Which services host an RPC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Host {
-    /// The one service of this name, from the package `levqor.<name>.v1`.
+    /// The one service of this name: that of the option `hosted_by`, or of the package `levqor.<name>.v1`.
     Service(String),
     /// Every service; the named request field says which one is meant.
     Every {
@@ -219,6 +219,7 @@ struct MethodOptions {
     key: Option<ExtensionDescriptor>,
     rate: Option<ExtensionDescriptor>,
     routed_by: Option<ExtensionDescriptor>,
+    hosted_by: Option<ExtensionDescriptor>,
 }
 
 impl MethodOptions {
@@ -229,13 +230,17 @@ impl MethodOptions {
             key: find("idempotency_key"),
             rate: find("rate"),
             routed_by: find("routed_by"),
+            hosted_by: find("hosted_by"),
         }
     }
 
     fn host(&self, service: &prost_reflect::ServiceDescriptor) -> Host {
-        match extension(&service.options(), self.routed_by.as_ref()) {
-            Some(Value::String(routed_by)) => Host::Every { routed_by },
-            _ => Host::Service(service.package_name().split('.').nth(1).unwrap_or_default().to_owned()),
+        let options = service.options();
+        let package = || service.package_name().split('.').nth(1).unwrap_or_default().to_owned();
+        match (extension(&options, self.routed_by.as_ref()), extension(&options, self.hosted_by.as_ref())) {
+            (Some(Value::String(routed_by)), _) => Host::Every { routed_by },
+            (_, Some(Value::String(name))) => Host::Service(name),
+            _ => Host::Service(package()),
         }
     }
 

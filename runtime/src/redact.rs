@@ -56,7 +56,7 @@ fn value(content: &Value, open: bool, options: &PersonalOptions) -> Json {
 
 #[cfg(test)]
 mod tests {
-    use levqor_proto::notifications::v1::{OrderWelcome, SendMessageRequest, send_message_request::Content};
+    use levqor_proto::mail::v1::{OrderWelcome, SendMessageRequest, send_message_request::Content};
     use prost::{Message, Name};
 
     #[test]

@@ -31,8 +31,8 @@ pub use crate::{
 pub trait Service: State + Sized {
     /// Its name, as in its proto package `levqor.<name>.v1`.
     const NAME: &'static str;
-    /// The encoded descriptors of its proto package.
-    const DESCRIPTORS: &'static [u8];
+    /// The encoded descriptors of the proto packages that it hosts.
+    const DESCRIPTORS: &'static [&'static [u8]];
     /// Those of the packages of other services that it calls.
     const CALLS: &'static [&'static [u8]] = &[];
     /// Fields of its events and spans that may leave the process, beside the chassis' own.

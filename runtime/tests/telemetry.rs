@@ -11,7 +11,7 @@ use levqor_runtime::{
     telemetry::{self, TelemetryConfig},
     testing::recorder::Recorder,
 };
-use probe::{client, send};
+use probe::{mail, send};
 
 /// Set for the process that this one starts of itself.
 const CHILD: &str = "LEVQOR_TEST_CHILD";
@@ -32,7 +32,7 @@ fn child() {
         let mut request = send("panic", "k1");
         let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         request.metadata_mut().insert("traceparent", parent.parse().expect("a header"));
-        client(&service).send_message(request).await.expect_err("panicked");
+        mail(&service).send_message(request).await.expect_err("panicked");
         service.stop().await;
         assert_ne!(env.get(CHILD), Some("boot"), "it was to end here");
         Ok(())
@@ -61,7 +61,7 @@ fn a_panic_in_a_handler_is_one_event_with_its_trace_its_place_and_none_of_its_wo
         ("/exception/values/0/type", "panic"),
         ("/contexts/trace/trace_id", "0af7651916cd43dd8448eb211c80319c"),
         ("/tags/service", "notifications"),
-        ("/tags/operation", "levqor.notifications.v1.NotificationsService/SendMessage"),
+        ("/tags/operation", "levqor.mail.v1.MailService/SendMessage"),
         ("/fingerprint/0", "panic"),
     ] {
         assert_eq!(

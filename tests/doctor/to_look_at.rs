@@ -2,8 +2,9 @@
 
 use super::patient::Patient;
 
-const DEAD: &str = "INSERT INTO runtime.work (work_id, rpc, request, idempotency_key, state, due_time, create_time)
-    VALUES (gen_random_uuid(), 'levqor.notifications.v1.NotificationsService/SendMessage', '', 'k', 'DEAD', now(), now())";
+const DEAD: &str =
+    "INSERT INTO runtime.work (work_id, rpc, request, idempotency_key, state, due_time, create_time)
+    VALUES (gen_random_uuid(), 'levqor.mail.v1.MailService/SendMessage', '', 'k', 'DEAD', now(), now())";
 const QUARANTINED: &str = "INSERT INTO stripe_events
         (event_id, create_time, type, livemode, lease_key, body, state, failure)
     VALUES ('evt_odd', now(), 'checkout.session.completed', false, 'stripe:odd', '{}', 'QUARANTINED', 'odd')";

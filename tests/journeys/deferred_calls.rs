@@ -1,6 +1,6 @@
 //! Admins look at deferred calls of any service, and replay one.
 
-use levqor_proto::notifications::v1::SendMessageRequest;
+use levqor_proto::mail::v1::SendMessageRequest;
 use levqor_runtime::{deferred::defer, testing::eventually};
 use serde_json::json;
 
@@ -21,7 +21,7 @@ async fn an_admin_sees_a_dead_call_and_replays_it() {
         page.list("deferred_calls").first().cloned()
     })
     .await;
-    assert_eq!(dead["rpc"], "levqor.notifications.v1.NotificationsService/SendMessage");
+    assert_eq!(dead["rpc"], "levqor.mail.v1.MailService/SendMessage");
     let failure = dead["failure"].as_str().expect("failure");
     assert!(failure.starts_with("INVALID_ARGUMENT") && failure.contains("recipient"), "{failure}");
     let path = format!(

@@ -67,7 +67,7 @@ fn a_paid_checkout_and_its_two_mails_are_one_trace() {
     let edges = edges(&told, &trace_id);
     let ingest = "levqor.billing.v1.BillingService/IngestStripeEvent";
     let (send, deliver) = (
-        "levqor.notifications.v1.NotificationsService/SendMessage",
+        "levqor.mail.v1.MailService/SendMessage",
         "levqor.notifications.v1.NotificationsService/DeliverMessage",
     );
     for (parent, child, count) in [

@@ -62,7 +62,7 @@ pub(super) async fn get_status<S: Service>(
         backlog,
         checks,
         commit: version::commit().to_owned(),
-        protocol: version::protocol(&[S::DESCRIPTORS]),
+        protocol: version::protocol(S::DESCRIPTORS),
         ready_change_time: hosted.readiness.since().map(timestamp),
         migrations: measured.and_then(|measured| measured.history).map(Into::into),
         schedules,

@@ -120,7 +120,7 @@ impl<S: Service> ServiceConfig<S> {
 /// Lets the process know what a service logs, its RPCs, and those that it calls.
 pub(crate) fn register<S: Service>() -> &'static Methods {
     telemetry::register(S::FIELDS);
-    access::register(&[S::DESCRIPTORS]);
+    access::register(S::DESCRIPTORS);
     access::register(S::CALLS)
 }
 

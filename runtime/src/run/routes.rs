@@ -33,9 +33,9 @@ pub(super) fn routes<S: Service>(
         return Ok(routes.routes());
     }
     let reflection = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(levqor_proto_runtime::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(S::DESCRIPTORS)
+        let builder = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(levqor_proto_runtime::FILE_DESCRIPTOR_SET);
+        S::DESCRIPTORS.iter().fold(builder, |builder, set| builder.register_encoded_file_descriptor_set(set))
     };
     routes.add_service(reflection().build_v1()?);
     // grpcurl 1.8 asks for the older one.

@@ -9,7 +9,7 @@ use levqor_proto::notifications::v1::ListMessagesRequest;
 use levqor_runtime::testing::{Caller, Log, TestService, eventually, spawn};
 use tracing::Level;
 
-use crate::probe::{self, Probe, client, effects, in_transaction, send};
+use crate::probe::{self, Probe, client, effects, in_transaction, mail, send};
 
 #[tokio::test]
 async fn a_change_runs_to_its_end_when_the_client_hangs_up() {
@@ -69,7 +69,7 @@ async fn a_read_that_is_cancelled_leaves_no_transaction_open() {
     }
     no_transaction_is_open(&service).await;
     probe.open_gate();
-    client(&service).send_message(send("after", "k")).await.expect("the pool is sound");
+    mail(&service).send_message(send("after", "k")).await.expect("the pool is sound");
     service.stop().await;
 }
 
@@ -92,7 +92,7 @@ async fn begin_may_be_dropped_at_any_time() {
 async fn hang_up_half_way(service: &TestService<Probe>) {
     let probe = &service.running.service;
     probe.close_gate();
-    let mut caller = client(service);
+    let mut caller = mail(service);
     let call = spawn(async move { caller.send_message(send("a", "k")).await });
     eventually("the handler is half way", || async {
         (probe.at_gate.load(Ordering::SeqCst) == 1).then_some(())

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 
 use chrono::TimeDelta;
 use levqor_proto::{
-    notifications::v1::{DeliverMessageRequest, SendMessageRequest},
+    mail::v1::SendMessageRequest,
+    notifications::v1::DeliverMessageRequest,
     runtime::v1::{
         ListDeferredCallsRequest, ReplayDeferredCallRequest, deferred_call,
         work_service_client::WorkServiceClient,
@@ -18,7 +19,7 @@ use levqor_runtime::{
     work::MAX_ATTEMPTS,
 };
 
-use crate::probe::{self, Probe, client, effects, send};
+use crate::probe::{self, Probe, effects, mail, send};
 
 /// The state, tries and failure of the call with this key.
 async fn state(service: &TestService<Probe>, key: &str) -> Option<(String, i32, String)> {
@@ -41,7 +42,7 @@ async fn a_call_is_made_after_the_commit_and_only_then() {
         .await
         .expect("defer");
     drop(tx);
-    client(&service).send_message(send("defer", "k")).await.expect("sent");
+    mail(&service).send_message(send("defer", "k")).await.expect("sent");
     settled(&service, "deferred").await;
     assert_eq!(effects(&service).await, ["defer:begun", "defer:done", "deferred:delivered"]);
     service.stop().await;
@@ -63,7 +64,7 @@ async fn the_work_of_a_killed_worker_is_taken_up_within_a_minute() {
     let other = TestService::<Probe>::start_on(url, &[]).await;
     other.running.ready().await;
     other.advance(TimeDelta::seconds(40)).await;
-    client(&other).send_message(send("meanwhile", "k")).await.expect("sent");
+    mail(&other).send_message(send("meanwhile", "k")).await.expect("sent");
     assert!(
         state(&other, "orphan").await.is_some_and(|(_, attempts, _)| attempts == 1),
         "the lease still holds"

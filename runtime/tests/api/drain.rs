@@ -11,7 +11,7 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use crate::probe::{Probe, client, send};
+use crate::probe::{Probe, mail, send};
 
 #[tokio::test]
 async fn what_was_taken_is_answered_and_health_says_not_serving_meanwhile() {
@@ -24,7 +24,7 @@ async fn what_was_taken_is_answered_and_health_says_not_serving_meanwhile() {
     })
     .await;
     probe.close_gate();
-    let mut caller = client(&service);
+    let mut caller = mail(&service);
     let call = spawn(async move { caller.send_message(send("a", "k")).await });
     eventually("it is at work", || async { (probe.at_gate.load(Ordering::SeqCst) == 1).then_some(()) }).await;
     let channel = service.channel();
@@ -57,7 +57,7 @@ async fn clients_that_say_nothing_are_left_and_a_call_that_takes_longer_is_answe
     }
     let probe = std::sync::Arc::clone(&service.running.service);
     probe.close_gate();
-    let mut caller = client(&service);
+    let mut caller = mail(&service);
     let call = spawn(async move { caller.send_message(send("a", "k")).await });
     eventually("it is at work", || async { (probe.at_gate.load(Ordering::SeqCst) == 1).then_some(()) }).await;
     let begun = Instant::now();

@@ -3,15 +3,15 @@
 use levqor_runtime::testing::Caller;
 use tonic::Code;
 
-use crate::probe::{self, client, effects, send};
+use crate::probe::{self, client, effects, mail, send};
 
 #[tokio::test]
 async fn a_panic_is_an_internal_error_and_the_service_goes_on() {
     let service = probe::start().await;
-    let failed = client(&service).send_message(send("panic", "k1")).await.expect_err("panicked");
+    let failed = mail(&service).send_message(send("panic", "k1")).await.expect_err("panicked");
     assert_eq!(failed.code(), Code::Internal);
     assert!(!failed.message().contains("asked"), "{}", failed.message());
-    client(&service).send_message(send("a", "k2")).await.expect("and on it goes");
+    mail(&service).send_message(send("a", "k2")).await.expect("and on it goes");
     assert_eq!(effects(&service).await, ["a:begun", "a:done"]);
     service.stop().await;
 }

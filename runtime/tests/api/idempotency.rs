@@ -8,7 +8,7 @@ use levqor_runtime::testing::{Caller, eventually, spawn};
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use crate::probe::{self, client, effects, send};
+use crate::probe::{self, effects, mail, send};
 
 fn reason(status: &tonic::Status) -> String {
     status.get_error_details().error_info().map(|info| info.reason.clone()).unwrap_or_default()
@@ -18,11 +18,11 @@ fn reason(status: &tonic::Status) -> String {
 async fn the_same_call_again_gets_the_answer_of_then() {
     let service = probe::start().await;
     for _ in 0..3 {
-        let answer = client(&service).send_message(send("a", "k")).await.expect("answered").into_inner();
+        let answer = mail(&service).send_message(send("a", "k")).await.expect("answered").into_inner();
         assert_eq!(answer.message_id, "of a");
     }
     assert_eq!(effects(&service).await, ["a:begun", "a:done"]);
-    let refused = client(&service).send_message(send("b", "k")).await.expect_err("another request");
+    let refused = mail(&service).send_message(send("b", "k")).await.expect_err("another request");
     assert_eq!(
         (refused.code(), reason(&refused).as_str()),
         (Code::FailedPrecondition, "IDEMPOTENCY_KEY_REUSED")
@@ -35,18 +35,18 @@ async fn while_the_first_is_at_work_the_second_is_told_to_come_back() {
     let service = probe::start().await;
     let probe = &service.running.service;
     probe.close_gate();
-    let mut first = client(&service);
+    let mut first = mail(&service);
     let first = spawn(async move { first.send_message(send("a", "k")).await });
     eventually("the first is at work", || async {
         (probe.at_gate.load(Ordering::SeqCst) == 1).then_some(())
     })
     .await;
-    let second = client(&service).send_message(send("a", "k")).await.expect_err("in flight");
+    let second = mail(&service).send_message(send("a", "k")).await.expect_err("in flight");
     assert_eq!((second.code(), reason(&second).as_str()), (Code::Aborted, "IDEMPOTENCY_KEY_IN_FLIGHT"));
     assert!(second.get_error_details().retry_info().is_some(), "it says when to come back");
     probe.open_gate();
     first.await.expect("no panic").expect("the first is answered");
-    client(&service).send_message(send("a", "k")).await.expect("and now the second is too");
+    mail(&service).send_message(send("a", "k")).await.expect("and now the second is too");
     assert_eq!(effects(&service).await, ["a:begun", "a:done"]);
     service.stop().await;
 }
@@ -54,17 +54,17 @@ async fn while_the_first_is_at_work_the_second_is_told_to_come_back() {
 #[tokio::test]
 async fn an_answer_that_is_there_is_given_while_another_who_got_it_has_not_let_go() {
     let service = probe::start().await;
-    client(&service).send_message(send("a", "k")).await.expect("answered");
+    mail(&service).send_message(send("a", "k")).await.expect("answered");
     let mut other = service.db.begin().await.expect("a transaction");
-    let scope = "service:billing\nlevqor.notifications.v1.NotificationsService/SendMessage\nk";
+    let scope = "service:billing\nlevqor.mail.v1.MailService/SendMessage\nk";
     let held: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))")
         .bind(scope)
         .fetch_one(&mut *other)
         .await
         .expect("locked");
     assert!(held);
-    client(&service).send_message(send("a", "k")).await.expect("answered again");
-    let refused = client(&service).send_message(send("b", "k")).await.expect_err("another request");
+    mail(&service).send_message(send("a", "k")).await.expect("answered again");
+    let refused = mail(&service).send_message(send("b", "k")).await.expect_err("another request");
     assert_eq!(reason(&refused), "IDEMPOTENCY_KEY_REUSED");
     drop(other);
     service.stop().await;
@@ -75,7 +75,7 @@ async fn a_key_is_required_where_the_proto_says_so() {
     let service = probe::start().await;
     let mut request = send("a", "k");
     request.metadata_mut().remove("idempotency-key");
-    let refused = client(&service).send_message(request).await.expect_err("no key");
+    let refused = mail(&service).send_message(request).await.expect_err("no key");
     assert_eq!(
         (refused.code(), reason(&refused).as_str()),
         (Code::InvalidArgument, "IDEMPOTENCY_KEY_INVALID")
@@ -89,7 +89,7 @@ async fn a_key_is_required_where_the_proto_says_so() {
 #[tokio::test]
 async fn answers_to_services_are_remembered_for_ninety_days() {
     let service = probe::start().await;
-    client(&service).send_message(send("a", "k")).await.expect("sent");
+    mail(&service).send_message(send("a", "k")).await.expect("sent");
     let records = || async {
         sqlx::query_scalar::<_, i64>("SELECT count(*) FROM runtime.idempotency_records")
             .fetch_one(service.db.pool())

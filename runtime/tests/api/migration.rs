@@ -11,7 +11,7 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use crate::probe::{Probe, client, send};
+use crate::probe::{Probe, mail, send};
 
 #[tokio::test]
 async fn behind_it_starts_and_says_why_it_is_not_ready_and_is_ready_once_migrated() {
@@ -32,7 +32,7 @@ async fn behind_it_starts_and_says_why_it_is_not_ready_and_is_ready_once_migrate
     let migrations = before.checks.iter().find(|check| check.name == "migrations").expect("the check");
     assert!(migrations.detail.contains("levqor migrate"), "{}", migrations.detail);
     let refused = eventually("calls are refused", || async {
-        client(&service)
+        mail(&service)
             .send_message(send("a", "k"))
             .await
             .err()
@@ -48,7 +48,7 @@ async fn behind_it_starts_and_says_why_it_is_not_ready_and_is_ready_once_migrate
         health.ok().filter(|health| health.get_ref().status() == ServingStatus::Serving).map(|_| ())
     })
     .await;
-    client(&service).send_message(send("a", "k")).await.expect("it works");
+    mail(&service).send_message(send("a", "k")).await.expect("it works");
     service.stop().await;
 }
 

@@ -8,13 +8,13 @@ use levqor_runtime::{
 use tonic::{Code, metadata::MetadataValue};
 use tonic_types::StatusExt;
 
-use crate::probe::{self, Probe, client, send};
+use crate::probe::{self, Probe, client, mail, send};
 
 #[tokio::test]
 async fn a_text_that_no_table_can_hold_is_refused_by_the_name_of_its_field() {
     let (log, _guard) = Log::start(tracing::Level::WARN);
     let service = probe::start().await;
-    let refused = client(&service).send_message(send("a\0b", "k1")).await.expect_err("a NUL");
+    let refused = mail(&service).send_message(send("a\0b", "k1")).await.expect_err("a NUL");
     assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
     let details = refused.get_error_details();
     let fields = &details.bad_request().expect("fields").field_violations;
@@ -40,7 +40,7 @@ async fn two_values_where_one_is_meant_are_refused() {
     }
     let mut request = send("a", "k1");
     request.metadata_mut().append("idempotency-key", "k2".parse().expect("a header"));
-    let refused = client(&service).send_message(request).await.expect_err("two keys");
+    let refused = mail(&service).send_message(request).await.expect_err("two keys");
     assert_eq!(refused.code(), Code::InvalidArgument);
     service.stop().await;
 }

@@ -1,5 +1,5 @@
-//! A service that records what its handlers do, and waits where a test wants it to. It speaks the notifications
-//! contract, since a test cannot add one of its own.
+//! A service that records what its handlers do, and waits where a test wants it to. It speaks the contracts
+//! of notifications, since a test cannot add one of its own.
 
 use std::sync::{
     Arc, LazyLock,
@@ -7,9 +7,14 @@ use std::sync::{
 };
 
 use chrono::TimeDelta;
+use levqor_proto::mail::v1::{
+    SendMessageRequest, SendMessageResponse,
+    mail_service_client::MailServiceClient,
+    mail_service_server::{MailService, MailServiceServer},
+};
 use levqor_proto::notifications::v1::{
     DeliverMessageRequest, DeliverMessageResponse, IngestResendEventRequest, IngestResendEventResponse,
-    ListMessagesRequest, ListMessagesResponse, SendMessageRequest, SendMessageResponse,
+    ListMessagesRequest, ListMessagesResponse,
     notifications_service_client::NotificationsServiceClient,
     notifications_service_server::{NotificationsService, NotificationsServiceServer},
 };
@@ -62,7 +67,8 @@ impl State for Probe {
 
 impl Service for Probe {
     const NAME: &'static str = "notifications";
-    const DESCRIPTORS: &'static [u8] = levqor_proto::notifications::FILE_DESCRIPTOR_SET;
+    const DESCRIPTORS: &'static [&'static [u8]] =
+        &[levqor_proto::notifications::FILE_DESCRIPTOR_SET, levqor_proto::mail::FILE_DESCRIPTOR_SET];
     const CALLS: &'static [&'static [u8]] = levqor_proto::FILE_DESCRIPTOR_SETS;
     type Config = ();
 
@@ -86,6 +92,7 @@ impl Service for Probe {
     }
     fn routes(self: &Arc<Self>, routes: &mut RoutesBuilder) {
         routes.add_service(NotificationsServiceServer::new(Adapter(Arc::clone(self))));
+        routes.add_service(MailServiceServer::new(Adapter(Arc::clone(self))));
     }
     fn tunnelled(self: &Arc<Self>, tunnelled: &mut Tunnelled) {
         tunnelled.add(self, ingest_resend_event);
@@ -210,13 +217,17 @@ async fn ingest_resend_event(
 struct Adapter(Arc<Probe>);
 
 #[tonic::async_trait]
-impl NotificationsService for Adapter {
+impl MailService for Adapter {
     async fn send_message(
         &self,
         request: Request<SendMessageRequest>,
     ) -> Result<Response<SendMessageResponse>, Status> {
         call(&self.0, request, send_message).await
     }
+}
+
+#[tonic::async_trait]
+impl NotificationsService for Adapter {
     async fn deliver_message(
         &self,
         request: Request<DeliverMessageRequest>,
@@ -252,6 +263,11 @@ pub(crate) async fn start_with(settings: &[(&str, &str)]) -> TestService<Probe> 
 /// A client of it.
 pub(crate) fn client(service: &TestService<Probe>) -> NotificationsServiceClient<Peer> {
     NotificationsServiceClient::new(service.channel())
+}
+
+/// A client of its mail.
+pub(crate) fn mail(service: &TestService<Probe>) -> MailServiceClient<Peer> {
+    MailServiceClient::new(service.channel())
 }
 
 /// A request to send something about this, from billing, with this key.

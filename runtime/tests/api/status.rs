@@ -62,6 +62,7 @@ async fn it_tells_the_last_and_the_next_slot_of_each_schedule() {
 async fn each_grpc_service_has_a_health_of_its_name_until_the_drain_begins() {
     let names = [
         "",
+        "levqor.mail.v1.MailService",
         "levqor.notifications.v1.NotificationsService",
         "levqor.runtime.v1.StatusService",
         "levqor.runtime.v1.WorkService",

@@ -64,14 +64,14 @@ impl State for Billing {
 
 impl Service for Billing {
     const NAME: &'static str = "billing";
-    const DESCRIPTORS: &'static [u8] = levqor_proto_billing::FILE_DESCRIPTOR_SET;
+    const DESCRIPTORS: &'static [&'static [u8]] = &[levqor_proto_billing::FILE_DESCRIPTOR_SET];
     const FIELDS: Fields = Fields {
         events: &["order.id", "stripe_event.id", "stripe_event.type", "subscription.id", "taken_up"],
         spans: &["stripe_event.type"],
     };
     const METRICS: &'static [Definition] = metrics::ALL;
     const FAIL_POINTS: &'static [FailPoint] = fail_point::ALL;
-    const CALLS: &'static [&'static [u8]] = &[levqor_proto_notifications::FILE_DESCRIPTOR_SET];
+    const CALLS: &'static [&'static [u8]] = &[levqor_proto_mail::FILE_DESCRIPTOR_SET];
     type Config = Config;
 
     fn settings() -> Vec<Setting> {

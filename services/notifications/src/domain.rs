@@ -1,8 +1,9 @@
 //! The rules of messages, pure: no clock, no database, no network.
 
 pub mod address;
-pub mod content;
 pub mod delivery;
+mod field;
+pub mod link;
 pub mod message;
 pub mod money;
 pub mod person_name;

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use chrono::TimeDelta;
+use levqor_proto_mail::v1::mail_service_server::MailServiceServer;
 use levqor_proto_notifications::v1::{
     ApplyProviderEventRequest, DeliverMessageRequest, PurgeProviderEventBodiesRequest,
     notifications_service_server::NotificationsServiceServer,
@@ -73,7 +74,8 @@ impl State for Notifications {
 
 impl Service for Notifications {
     const NAME: &'static str = "notifications";
-    const DESCRIPTORS: &'static [u8] = levqor_proto_notifications::FILE_DESCRIPTOR_SET;
+    const DESCRIPTORS: &'static [&'static [u8]] =
+        &[levqor_proto_notifications::FILE_DESCRIPTOR_SET, levqor_proto_mail::FILE_DESCRIPTOR_SET];
     const FIELDS: Fields = Fields {
         events: &[
             "action",
@@ -104,8 +106,8 @@ impl Service for Notifications {
     }
 
     async fn build(config: Config, chassis: Chassis) -> anyhow::Result<Arc<Self>> {
-        let templates =
-            Templates::try_new(&config.site, &config.sender).context("compile the mail templates")?;
+        let templates = Templates::try_new(&config.site, &config.sender)
+            .context("read and compile the mail templates")?;
         let provider = if let Some(key) = config.resend_key.clone() {
             let resend = Resend::try_new(key, &config.resend_base, config.resend_key_hours);
             Provider::Resend(resend.context("make the client of Resend's API")?)
@@ -113,7 +115,7 @@ impl Service for Notifications {
             tracing::warn!("mail goes into the local mailbox, and to nobody: no provider sends it out");
             Provider::Mailbox(Mailbox::new(chassis.db.clone()))
         };
-        let metrics = MailMetrics::new(&chassis.metrics, provider.name());
+        let metrics = MailMetrics::new(&chassis.metrics, provider.name(), templates.names());
         let keys = &config.resend_webhook_keys;
         let webhooks =
             (!keys.is_empty()).then(|| Verifier::new(keys.iter().map(ExposeSecret::expose_secret)));
@@ -134,6 +136,7 @@ impl Service for Notifications {
 
     fn routes(self: &Arc<Self>, routes: &mut RoutesBuilder) {
         routes.add_service(NotificationsServiceServer::new(rpc::Rpc(Arc::clone(self))));
+        routes.add_service(MailServiceServer::new(rpc::Rpc(Arc::clone(self))));
     }
 
     fn tunnelled(self: &Arc<Self>, tunnelled: &mut Tunnelled) {

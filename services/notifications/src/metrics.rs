@@ -1,10 +1,10 @@
 //! What notifications counts: mails by template, what became of them, and what providers say of them after that.
 
+use std::sync::Arc;
+
 use levqor_runtime::metrics::{Attribute, Count, Definition, KeyValue, Metrics};
 
-use crate::domain::{
-    delivery::AttemptOutcome, message::State, report::DeliveryOutcome, resend_event, template::Template,
-};
+use crate::domain::{delivery::AttemptOutcome, message::State, report::DeliveryOutcome, resend_event};
 
 /// Mails, as they come to a state.
 pub const MESSAGES: Definition = Definition::counter(
@@ -89,18 +89,24 @@ pub(crate) struct MailMetrics {
     metrics: Metrics,
     deliveries: [Count; 7],
     answers: [Count; 4],
+    templates: Arc<[String]>,
 }
 
 impl MailMetrics {
-    /// With this provider.
-    pub(crate) fn new(metrics: &Metrics, provider: &'static str) -> Self {
+    /// With this provider and these templates.
+    pub(crate) fn new<'a>(
+        metrics: &Metrics,
+        provider: &'static str,
+        templates: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        let templates = templates.map(str::to_owned).collect();
         let answer = |answer| {
             let labels = [KeyValue::new("provider", provider), KeyValue::new("answer", answer)];
             metrics.counter(&ANSWERS, &labels)
         };
         let answers = ["accepted", "refused", "not_accepted", "ambiguous"].map(answer);
         let delivery = |outcome| metrics.counter(&DELIVERIES, &[KeyValue::new("outcome", outcome)]);
-        let this = Self { metrics: metrics.clone(), deliveries: OUTCOMES.map(delivery), answers };
+        let this = Self { metrics: metrics.clone(), deliveries: OUTCOMES.map(delivery), answers, templates };
         for event_type in resend_event::HEEDED {
             for verdict in [EventVerdict::Applied, EventVerdict::Unmatched, EventVerdict::Quarantined] {
                 drop(this.events(event_type, verdict));
@@ -112,9 +118,9 @@ impl MailMetrics {
         drop(this.events("_OTHER", EventVerdict::Unheeded));
         drop(this.events("_OTHER", EventVerdict::Quarantined));
         // All are there from the start, so that the first mail, and the first failure, is a rise.
-        for template in Template::ALL {
+        for template in &*this.templates {
             for state in [State::Pending, State::Sent, State::Failed, State::InDoubt] {
-                drop(this.messages(template.name(), state));
+                drop(this.messages(template, state));
             }
         }
         this
@@ -122,8 +128,8 @@ impl MailMetrics {
 
     /// A mail came to a state.
     pub(crate) fn came_to(&self, template: &str, state: State) {
-        let known = Template::ALL.into_iter().map(Template::name).find(|known| *known == template);
-        self.messages(known.unwrap_or("_OTHER"), state).one();
+        let is_known = self.templates.iter().any(|known| known == template);
+        self.messages(if is_known { template } else { "_OTHER" }, state).one();
     }
 
     /// The provider answered like this.
@@ -163,14 +169,15 @@ impl MailMetrics {
         self.metrics.counter(&PROVIDER_EVENTS, &labels)
     }
 
-    fn messages(&self, template: &'static str, state: State) -> Count {
+    fn messages(&self, template: &str, state: State) -> Count {
         let state = match state {
             State::Pending => "pending",
             State::Sent => "sent",
             State::Failed => "failed",
             State::InDoubt => "in_doubt",
         };
-        self.metrics.counter(&MESSAGES, &[KeyValue::new("template", template), KeyValue::new("state", state)])
+        let labels = [KeyValue::new("template", template.to_owned()), KeyValue::new("state", state)];
+        self.metrics.counter(&MESSAGES, &labels)
     }
 }
 

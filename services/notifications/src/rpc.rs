@@ -16,6 +16,7 @@ mod send_message;
 use std::sync::Arc;
 
 use levqor_proto_base::google::api::HttpBody;
+use levqor_proto_mail::v1::{self as mail, mail_service_server::MailService};
 use levqor_proto_notifications::v1::{self as wire, notifications_service_server::NotificationsService};
 use levqor_runtime::rpcs;
 
@@ -28,7 +29,6 @@ pub(crate) struct Rpc(pub(crate) Arc<Notifications>);
 
 rpcs! {
     impl NotificationsService for Rpc {
-        send_message(wire::SendMessageRequest) -> wire::SendMessageResponse;
         deliver_message(wire::DeliverMessageRequest) -> wire::DeliverMessageResponse;
         get_message(wire::GetMessageRequest) -> wire::GetMessageResponse;
         list_messages(wire::ListMessagesRequest) -> wire::ListMessagesResponse;
@@ -40,5 +40,11 @@ rpcs! {
         get_provider_event(wire::GetProviderEventRequest) -> wire::GetProviderEventResponse;
         list_provider_events(wire::ListProviderEventsRequest) -> wire::ListProviderEventsResponse;
         purge_provider_event_bodies(wire::PurgeProviderEventBodiesRequest) -> wire::PurgeProviderEventBodiesResponse;
+    }
+}
+
+rpcs! {
+    impl MailService for Rpc {
+        send_message(mail::SendMessageRequest) -> mail::SendMessageResponse;
     }
 }

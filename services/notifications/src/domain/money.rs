@@ -3,7 +3,6 @@
 use std::{fmt, str::FromStr};
 
 use levqor_runtime::currency::iso_digits;
-use serde::{Serialize, Serializer};
 
 /// An ISO 4217 code, upper case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,12 +65,6 @@ impl fmt::Display for Amount {
             write!(formatter, ".{:0width$}", self.minor_units % scale)?;
         }
         Ok(())
-    }
-}
-
-impl Serialize for Amount {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }
 

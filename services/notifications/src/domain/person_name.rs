@@ -4,7 +4,6 @@
 
 use std::{fmt, iter};
 
-use serde::Serialize;
 use unicode_normalization::UnicodeNormalization;
 
 use super::text::fit;
@@ -12,7 +11,7 @@ use super::text::fit;
 /// A name without anything that mail clients make links of: one line of at most 60 characters.
 ///
 /// It is personal, so it has no `Debug`. It is not escaped: that is the template's work.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PersonName(String);
 
 impl PersonName {

@@ -1,9 +1,8 @@
 //! Names that other services give to their things, safe in keys, links and logs.
 
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
 use levqor_runtime::request::Field;
-use serde::Serialize;
 
 /// The text is not a reference.
 #[derive(Debug, thiserror::Error)]
@@ -62,26 +61,26 @@ impl FromStr for TemplateName {
     }
 }
 
-/// The id of an order, as billing made it. Fit for a URL's query without escaping.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct OrderId(String);
+/// An id that another service made, or a code that a person types in. Fit for a URL's query without escaping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Id(String);
 
-impl OrderId {
+impl Id {
     /// What a request is told about the form.
-    pub const EXPECTED: &str = "an order's id: 1 to 100 letters, digits and characters of `_-`";
+    pub const EXPECTED: &str = "an id: 1 to 100 letters, digits and characters of `_-`";
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
-impl FromStr for OrderId {
+impl FromStr for Id {
     type Err = NotAReference;
 
     fn from_str(text: &str) -> Result<Self, NotAReference> {
         reference(text, 100, "_-").map(Self)
-    }
-}
-
-impl fmt::Display for OrderId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
     }
 }
 
@@ -106,10 +105,10 @@ mod tests {
     }
 
     #[test]
-    fn an_order_id_fits_into_a_link() {
-        assert!("0190b2c4-1111-7000-8000-000000000000".parse::<OrderId>().is_ok());
+    fn an_id_fits_into_a_link() {
+        assert!("0190b2c4-1111-7000-8000-000000000000".parse::<Id>().is_ok());
         for text in ["", "a&b", "a=b", "a#b", "a%20b", "order:1", &"a".repeat(101)] {
-            assert!(text.parse::<OrderId>().is_err(), "{text}");
+            assert!(text.parse::<Id>().is_err(), "{text}");
         }
     }
 }

@@ -2,13 +2,12 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::Serialize;
-
-/// One line of text: not empty, no line breaks, no control characters, nothing that turns the reading direction of
-/// what stands around it, every run of white space one space. It is not escaped: that is the template's work.
+/// One line of text: not empty, nothing in it that turns the reading direction of what stands around it, every run of
+/// spaces one space. Text with a line break or a control character is no line: it could begin another header. It is not
+/// escaped: that is the template's work.
 ///
 /// It may be personal, so it has no `Debug`. A customer's name is a `PersonName`.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Line(String);
 
 impl Line {
@@ -31,7 +30,7 @@ impl fmt::Display for Line {
     }
 }
 
-/// Nothing is left of the text, or too much.
+/// Nothing is left of the text, or too much, or it has a line break.
 #[derive(Debug, thiserror::Error)]
 #[error("not a line of 1 to {} characters", Line::MAX_CHARS)]
 pub struct NotALine;
@@ -40,8 +39,44 @@ impl FromStr for Line {
     type Err = NotALine;
 
     fn from_str(text: &str) -> Result<Self, NotALine> {
+        if text.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
+            return Err(NotALine);
+        }
         let line = fit(text);
         if (1..=Self::MAX_CHARS).contains(&line.chars().count()) { Ok(Self(line)) } else { Err(NotALine) }
+    }
+}
+
+/// Text of several lines, each of which is a paragraph. Empty lines are none, and what cannot be seen is left out.
+///
+/// It may be personal, so it has no `Debug`.
+pub struct Paragraphs(Vec<String>);
+
+impl Paragraphs {
+    /// The most characters that all of it may have.
+    pub const MAX_CHARS: usize = 5_000;
+
+    /// What a request is told about the form.
+    pub const EXPECTED: &str = "a text of 1 to 5,000 characters";
+
+    /// The paragraphs, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+/// Nothing is left of the text, or too much.
+#[derive(Debug, thiserror::Error)]
+#[error("not a text of 1 to {} characters", Paragraphs::MAX_CHARS)]
+pub struct NotAText;
+
+impl FromStr for Paragraphs {
+    type Err = NotAText;
+
+    fn from_str(text: &str) -> Result<Self, NotAText> {
+        let paragraphs: Vec<_> = text.lines().map(fit).filter(|line| !line.is_empty()).collect();
+        let is_short = text.chars().count() <= Self::MAX_CHARS;
+        if is_short && !paragraphs.is_empty() { Ok(Self(paragraphs)) } else { Err(NotAText) }
     }
 }
 
@@ -79,9 +114,20 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_one_line_whatever_was_written() {
-        assert_eq!(line("  Ada \r\n\t Lovelace\u{2028}").as_deref(), Some("Ada Lovelace"));
-        assert_eq!(line("Ada\0\u{1b}[31m\u{7f}").as_deref(), Some("Ada[31m"));
+    fn a_line_is_one_line() {
+        assert_eq!(line("  Ada   Lovelace ").as_deref(), Some("Ada Lovelace"));
+        for two in ["Ada\r\nBcc: x@example.com", "Ada\n", "Ada\u{2028}", "Ada\t", "Ada\0\u{1b}[31m\u{7f}"] {
+            assert_eq!(line(two), None, "{two:?}");
+        }
+    }
+
+    #[test]
+    fn the_lines_of_a_text_are_its_paragraphs() {
+        let paragraphs = |text: &str| text.parse::<Paragraphs>().ok().map(|text| text.0);
+        let two = Some(vec!["One two".to_owned(), "three".to_owned()]);
+        assert_eq!(paragraphs(" One\ttwo\r\n\n\u{202e}\u{1b}three\n"), two);
+        assert_eq!(paragraphs(" \n\u{202e}"), None);
+        assert!(paragraphs(&"é".repeat(5_000)).is_some() && paragraphs(&"é".repeat(5_001)).is_none());
     }
 
     #[test]
@@ -100,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_line_is_neither_empty_nor_endless() {
-        assert_eq!(line(" \u{202e}\n"), None);
+        assert_eq!(line(" \u{202e}"), None);
         assert!(line(&"é".repeat(Line::MAX_CHARS)).is_some());
         assert!(line(&"é".repeat(Line::MAX_CHARS + 1)).is_none());
     }

@@ -1,10 +1,7 @@
 //! `SendMessage`: stores one rendered message for services of the mesh, once for good, and defers its delivery.
 
-use levqor_proto_base::r#type::v1::Money;
-use levqor_proto_notifications::v1::{
-    DeliverMessageRequest, OrderIntakeRequest, OrderWelcome, SendMessageRequest, SendMessageResponse,
-    send_message_request,
-};
+use levqor_proto_mail::v1::{SendMessageRequest, SendMessageResponse};
+use levqor_proto_notifications::v1::DeliverMessageRequest;
 use levqor_runtime::{
     context::Ctx,
     deferred::defer,
@@ -16,12 +13,9 @@ use levqor_runtime::{
 use crate::{
     Notifications,
     domain::{
-        content::{self, Content},
         message::{MessageId, State},
-        money::Amount,
-        person_name::PersonName,
-        reference::{About, OrderId},
-        text::Line,
+        reference::About,
+        template::{Content, Templates},
     },
     error::Error,
     fail_point,
@@ -33,13 +27,13 @@ pub(super) async fn send_message(
     ctx: Ctx,
     request: SendMessageRequest,
 ) -> Result<SendMessageResponse, Error> {
-    let command = Command::try_from(&request)?;
+    let command = Command::try_new(&request, &notifications.templates)?;
     let rendered = notifications.templates.render(&command.content).map_err(Error::Render)?;
     mutate(notifications, &ctx, &request, async |tx| {
         let now = tx.now().await?;
         let message = NewMessage {
             id: MessageId::new_at(now),
-            template: command.content.template(),
+            template: command.content.template,
             about: &command.about,
             recipient: &command.recipient,
             recipient_hash: notifications.config.address_key.hash(&command.recipient),
@@ -58,11 +52,11 @@ pub(super) async fn send_message(
             defer(tx, &request, format!("deliver:{}", message.id)).await?;
             message.id
         };
-        let (metrics, template) = (notifications.metrics.clone(), message.template.name());
+        let (metrics, template) = (notifications.metrics.clone(), message.template.name().to_owned());
         tx.after_commit(move || {
             fail_point::MESSAGE_STORED.reached();
             if !duplicate {
-                metrics.came_to(template, State::Pending);
+                metrics.came_to(&template, State::Pending);
             }
             tracing::info!(message.id = %message_id, message.template = template, duplicate, "message stored");
         });
@@ -73,79 +67,19 @@ pub(super) async fn send_message(
 }
 
 /// A valid request.
-struct Command {
+struct Command<'a> {
     recipient: Email,
     about: About,
-    content: Content,
+    content: Content<'a>,
 }
 
-impl TryFrom<&SendMessageRequest> for Command {
-    type Error = Invalid;
-
-    fn try_from(request: &SendMessageRequest) -> Result<Self, Invalid> {
+impl<'a> Command<'a> {
+    fn try_new(request: &SendMessageRequest, templates: &'a Templates) -> Result<Self, Invalid> {
         let mut violations = Violations::new();
         let recipient = violations.parse("recipient", &request.recipient, "a mail address");
         let about = violations.parse("about", &request.about, About::EXPECTED);
-        let content = match &request.content {
-            Some(send_message_request::Content::OrderWelcome(data)) => {
-                order_welcome(&mut violations, data).map(Content::OrderWelcome)
-            }
-            Some(send_message_request::Content::OrderIntakeRequest(data)) => {
-                order_intake_request(&mut violations, data).map(Content::OrderIntakeRequest)
-            }
-            None => {
-                violations.add("content", "expected one of the templates with its data");
-                None
-            }
-        };
+        let content = templates.read(request, &mut violations);
         let command = || Some(Self { recipient: recipient?, about: about?, content: content? });
         violations.finish(command())
     }
-}
-
-fn order_welcome(violations: &mut Violations, data: &OrderWelcome) -> Option<content::OrderWelcome> {
-    let customer_name = PersonName::of(&data.customer_name);
-    let order_id = violations.parse("order_welcome.order_id", &data.order_id, OrderId::EXPECTED);
-    let tier = violations.parse("order_welcome.tier", &data.tier, Line::EXPECTED);
-    let amount = amount(violations, "order_welcome.amount", data.amount.as_ref());
-    let delivery_time = violations.parse("order_welcome.delivery_time", &data.delivery_time, Line::EXPECTED);
-    let revisions = u32::try_from(data.revisions).ok();
-    if revisions.is_none() {
-        violations.add("order_welcome.revisions", "expected 0 or more");
-    }
-    Some(content::OrderWelcome {
-        customer_name,
-        order_id: order_id?,
-        tier: tier?,
-        amount: amount.map(|amount| (amount.minor_units > 0).then_some(amount))?,
-        delivery_time: delivery_time?,
-        revisions: revisions?,
-    })
-}
-
-fn order_intake_request(
-    violations: &mut Violations,
-    data: &OrderIntakeRequest,
-) -> Option<content::OrderIntakeRequest> {
-    let customer_name = PersonName::of(&data.customer_name);
-    let order_id = violations.parse("order_intake_request.order_id", &data.order_id, OrderId::EXPECTED);
-    let tier = violations.parse("order_intake_request.tier", &data.tier, Line::EXPECTED);
-    Some(content::OrderIntakeRequest { customer_name, order_id: order_id?, tier: tier? })
-}
-
-fn amount(violations: &mut Violations, field: &str, money: Option<&Money>) -> Option<Amount> {
-    let Some(money) = money else {
-        violations.add(field, "expected an amount");
-        return None;
-    };
-    let currency = violations.parse(
-        &format!("{field}.currency_code"),
-        &money.currency_code,
-        "a currency's code of three upper case letters",
-    );
-    let minor_units = u64::try_from(money.minor_units).ok();
-    if minor_units.is_none() {
-        violations.add(&format!("{field}.minor_units"), "expected 0 or more");
-    }
-    Some(Amount { currency: currency?, minor_units: minor_units? })
 }

@@ -19,7 +19,7 @@ use crate::domain::{
 /// A message that was not asked for before.
 pub(crate) struct NewMessage<'a> {
     pub(crate) id: MessageId,
-    pub(crate) template: Template,
+    pub(crate) template: &'a Template,
     pub(crate) about: &'a About,
     pub(crate) recipient: &'a Email,
     pub(crate) recipient_hash: AddressHash,

@@ -18,12 +18,14 @@ mod send_message;
 
 use levqor_notifications::Notifications;
 use levqor_proto_base::r#type::v1::Money;
+use levqor_proto_mail::v1::{
+    OrderIntakeRequest, OrderWelcome, SendMessageRequest, SendMessageResponse,
+    mail_service_client::MailServiceClient, send_message_request::Content,
+};
 use levqor_proto_notifications::v1::{
     DeliverMessageRequest, GetMessageRequest, GetMessageResponse, IngestResendEventRequest,
-    IngestResendEventResponse, ListProviderEventsRequest, Message, OrderIntakeRequest, OrderWelcome,
-    ProviderEvent, SendMessageRequest, SendMessageResponse, message::State,
+    IngestResendEventResponse, ListProviderEventsRequest, Message, ProviderEvent, message::State,
     notifications_service_client::NotificationsServiceClient, provider_event::State as EventState,
-    send_message_request::Content,
 };
 use levqor_runtime::{
     client::Peer,
@@ -81,10 +83,14 @@ impl Notified {
         NotificationsServiceClient::new(self.service.channel())
     }
 
+    fn mail(&self) -> MailServiceClient<Peer> {
+        MailServiceClient::new(self.service.channel())
+    }
+
     /// Asks for a message, as billing does, under a key.
     async fn send(&self, key: &str, request: SendMessageRequest) -> Result<SendMessageResponse, Status> {
         let billing = Caller::service("billing", "notifications").with_key(key);
-        Ok(self.client().send_message(billing.request(request)).await?.into_inner())
+        Ok(self.mail().send_message(billing.request(request)).await?.into_inner())
     }
 
     /// Asks for a message, and waits until it is delivered.

@@ -1,10 +1,10 @@
 //! `SendMessage`: once for good, whoever asks, and only what is valid.
 
 use levqor_proto_base::r#type::v1::Money;
-use levqor_proto_notifications::v1::{
-    GetMessageRequest, Message, OrderIntakeRequest, OrderWelcome, SendMessageRequest, message::State,
-    send_message_request::Content,
+use levqor_proto_mail::v1::{
+    OrderIntakeRequest, OrderWelcome, SendMessageRequest, send_message_request::Content,
 };
+use levqor_proto_notifications::v1::{GetMessageRequest, Message, message::State};
 use levqor_runtime::testing::{Caller, eventually};
 use tonic::Code;
 
@@ -38,7 +38,7 @@ async fn the_same_message_is_sent_once_whoever_asks() {
     for (service, spelling) in [("billing", "ada@example.com"), ("support", "ADA@example.com")] {
         let caller = Caller::service(service, "notifications").with_key("b");
         let request = caller.request(welcome("1", spelling));
-        let again = notified.client().send_message(request).await.expect("known").into_inner();
+        let again = notified.mail().send_message(request).await.expect("known").into_inner();
         assert_eq!((again.message_id.as_str(), again.duplicate), (first.message_id.as_str(), true));
     }
     assert_eq!((notified.count("messages").await, notified.count("mailbox").await), (1, 1));
@@ -100,7 +100,7 @@ async fn the_same_key_with_another_request_is_refused() {
 async fn a_call_without_a_key_is_refused() {
     let notified = Notified::start().await;
     let request = Caller::service("billing", "notifications").request(welcome("1", "ada@example.com"));
-    let status = refused(notified.client().send_message(request).await);
+    let status = refused(notified.mail().send_message(request).await);
     assert_eq!(violated(&status), ["idempotency-key"]);
 }
 
@@ -163,11 +163,22 @@ async fn what_a_customer_wrote_cannot_break_the_mail() {
     let mut request = welcome("1", "ada@example.com");
     if let Some(Content::OrderWelcome(data)) = &mut request.content {
         data.customer_name = "Ada\r\nBcc: bob@example.com\u{202e}<script>{{ 7*7 }}\u{1}".to_owned();
-        data.tier = "Starter\r\nBcc: bob@example.com".to_owned();
     }
     let message = notified.sent("a", request).await;
     assert_eq!(message.state(), State::Sent);
-    assert_eq!(message.subject, "Welcome! Your Starter Bcc: bob@example.com order is confirmed");
+    assert_eq!(message.subject, "Welcome! Your Starter order is confirmed");
+}
+
+#[tokio::test]
+async fn a_line_that_could_begin_a_header_is_refused() {
+    let notified = Notified::start().await;
+    let mut request = welcome("1", "ada@example.com");
+    if let Some(Content::OrderWelcome(data)) = &mut request.content {
+        data.tier = "Starter\r\nBcc: bob@example.com".to_owned();
+    }
+    let status = refused(notified.send("a", request).await);
+    assert_eq!(violated(&status), ["order_welcome.tier"]);
+    assert_eq!(notified.count("messages").await, 0);
 }
 
 #[tokio::test]
@@ -216,7 +227,7 @@ async fn only_services_that_have_something_to_tell_may_send() {
     let notified = Notified::start().await;
     assert_access(&["billing", "compliance", "support"], async |caller| {
         let request = caller.with_key("a").request(welcome("1", "ada@example.com"));
-        notified.client().send_message(request).await.map(|_| ())
+        notified.mail().send_message(request).await.map(|_| ())
     })
     .await;
 }

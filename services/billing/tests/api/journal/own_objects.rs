@@ -1,7 +1,7 @@
 //! Without a key, orders follow the events' own objects.
 
 use levqor_proto_billing::v1::{order, stripe_event::State};
-use levqor_proto_notifications::v1::send_message_request::Content;
+use levqor_proto_mail::v1::send_message_request::Content;
 use levqor_runtime::{
     audit,
     testing::{Caller, Log},

@@ -8,7 +8,7 @@ use levqor_proto_billing::v1::{
     GetStripeEventRequest, GetStripeEventResponse, IngestStripeEventRequest, IngestStripeEventResponse,
     ListOrdersRequest, Order, StripeEvent, billing_service_client::BillingServiceClient, stripe_event::State,
 };
-use levqor_proto_notifications::v1::SendMessageRequest;
+use levqor_proto_mail::v1::SendMessageRequest;
 use levqor_runtime::{
     client::Peer,
     clock::Clock,

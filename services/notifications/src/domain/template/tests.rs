@@ -1,75 +1,215 @@
-//! What each template says, word by word (`templates/snapshots/`), and that nobody's data can say anything else.
+//! What each template says, word by word (`templates/snapshots/`), and that nobody's data can say anything else. What holds
+//! for every template is tested by going through all of them: a new one needs no test of its own.
+
+use std::{fs, path::PathBuf};
+
+use levqor_proto_mail::v1::Kind;
+use prost_reflect::{ReflectMessage, Value as Wire};
+use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::domain::{
-    content::{OrderIntakeRequest, OrderWelcome},
-    money::Amount,
-    person_name::PersonName,
-    text::Line,
-};
 
 fn templates() -> Templates {
     let site = "https://www.levqor.ai".parse().expect("a site");
     let sender = "Levqor <orders@levqor.ai>".parse().expect("a sender");
-    Templates::try_new(&site, &sender).expect("every template compiles")
+    Templates::try_new(&site, &sender).expect("every template is whole and compiles")
 }
 
-fn line(text: &str) -> Line {
-    text.parse().expect("a line")
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("templates")
 }
 
-fn welcome(name: Option<&str>, tier: &str, revisions: u32) -> Content {
-    Content::OrderWelcome(OrderWelcome {
-        customer_name: name.and_then(PersonName::of),
-        order_id: "0190b2c4-1111-7000-8000-000000000000".parse().expect("an order's id"),
-        tier: line(tier),
-        amount: Some(Amount { currency: "GBP".parse().expect("a currency"), minor_units: 9_900 }),
-        delivery_time: line("48 hours"),
-        revisions,
-    })
+/// The samples: `order_welcome.json`, and `order_welcome.<case>.json` for another case, by name.
+fn samples() -> Vec<(String, Json)> {
+    let files = fs::read_dir(folder()).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let mut samples: Vec<_> = files
+        .filter_map(|path| {
+            let name = path.file_name()?.to_str()?.strip_suffix(".json")?.to_owned();
+            let sample = serde_json::from_slice(&fs::read(&path).expect("a file")).expect("JSON");
+            Some((name, sample))
+        })
+        .collect();
+    samples.sort_by(|(one, _), (other, _)| one.cmp(other));
+    samples
 }
 
-fn intake_request(name: Option<&str>) -> Content {
-    Content::OrderIntakeRequest(OrderIntakeRequest {
-        customer_name: name.and_then(PersonName::of),
-        order_id: "0190b2c4-1111-7000-8000-000000000000".parse().expect("an order's id"),
-        tier: line("Starter"),
-    })
+impl Templates {
+    fn named(&self, name: &str) -> &Template {
+        self.all.iter().find(|template| template.name() == name).expect("a template")
+    }
+
+    /// Renders a template with a sample's data, after a change.
+    fn sample(&self, name: &str, change: impl FnOnce(&mut DynamicMessage)) -> Result<Rendered, Error> {
+        let (_, sample) = samples().into_iter().find(|(sample, _)| sample == name).expect("a sample");
+        let template = self.named(name.split('.').next().expect("a name"));
+        let message = template.descriptor.kind().as_message().expect("a message").clone();
+        let mut data = DynamicMessage::deserialize(message, sample).expect("data of the template");
+        change(&mut data);
+        let mut violations = Violations::new();
+        let content = Self::content(template, &data, &mut violations);
+        self.render(&violations.finish(content).expect("the data is valid"))
+    }
 }
 
-fn render(content: &Content) -> Rendered {
-    templates().render(content).expect("it renders")
+/// The same, with other values in these fields.
+fn render(name: &str, changed: &Json) -> Rendered {
+    let change = |data: &mut DynamicMessage| {
+        let other = DynamicMessage::deserialize(data.descriptor(), changed).expect("data of the template");
+        other.fields().for_each(|(field, value)| data.set_field(&field, value.clone()));
+        // What JSON sets to the value of an empty field is not among the others' fields.
+        for name in changed.as_object().into_iter().flat_map(|changed| changed.keys()) {
+            if !other.has_field_by_name(name) {
+                data.clear_field_by_name(name);
+            }
+        }
+    };
+    templates().sample(name, change).expect("it renders")
 }
 
-/// One file per template, case and part, with the version on top: whoever changes the words sees the number beside them.
-fn assert_snapshots(file: &str, content: &Content) {
-    let Rendered { subject, text, html } = render(content);
-    let template = content.template();
+/// Every template with each of its fields of text, as the sample has it but for that field.
+fn in_every_text(text: &str, check: impl Fn(&str, Kind, Rendered)) {
+    let templates = templates();
+    for template in &templates.all {
+        for field in &template.fields {
+            let value = Wire::String(text.to_owned());
+            let value = match (field.kind, field.descriptor.is_list()) {
+                (Kind::Line | Kind::Text | Kind::PersonName, true) => Wire::List(vec![value]),
+                (Kind::Line | Kind::Text | Kind::PersonName, false) => value,
+                _ => continue,
+            };
+            let set = |data: &mut DynamicMessage| data.set_field(&field.descriptor, value);
+            let rendered = templates.sample(template.name(), set).expect("it renders");
+            check(field.descriptor.full_name(), field.kind, rendered);
+        }
+    }
+}
+
+/// One file per sample and part, with the version on top: whoever changes the words sees the number beside them. HTML has a
+/// line for each element here, so that a change can be read.
+#[test]
+fn every_mail_reads_as_in_its_snapshots() {
+    let templates = templates();
     let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("../../../templates/snapshots");
+    settings.set_snapshot_path(folder().join("snapshots"));
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.add_filter(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[id]");
-    settings.bind(|| {
+    let bound = settings.bind_to_scope();
+    for (name, _) in samples() {
+        let template = templates.named(name.split('.').next().expect("a name"));
+        let Rendered { subject, text, html } = templates.sample(&name, |_| ()).expect("it renders");
         let head = format!("{} v{}\nSubject: {subject}", template.name(), template.version());
-        insta::assert_snapshot!(format!("{file}.text"), format!("{head}\n\n{text}"));
-        insta::assert_snapshot!(format!("{file}.html"), format!("{head}\n\n{html}"));
+        insta::assert_snapshot!(format!("{name}.text"), format!("{head}\n\n{text}"));
+        insta::assert_snapshot!(format!("{name}.html"), format!("{head}\n\n{}", html.replace("><", ">\n<")));
+    }
+    drop(bound);
+}
+
+#[test]
+fn every_template_has_a_sample() {
+    let samples = samples();
+    for name in templates().names() {
+        assert!(samples.iter().any(|(sample, _)| sample == name), "there is no templates/{name}.json");
+    }
+}
+
+#[test]
+fn every_message_with_the_option_of_templates_can_be_sent() {
+    let templates = templates();
+    let pool = templates.content.parent_pool();
+    let option = pool.get_extension_by_name("levqor.mail.v1.template").expect("the option");
+    for message in pool.all_messages().filter(|message| message.options().has_extension(&option)) {
+        let is_it = |template: &Template| template.descriptor.kind().as_message() == Some(&message);
+        assert!(templates.all.iter().any(is_it), "{} is in no request", message.full_name());
+    }
+}
+
+#[test]
+fn markup_and_templates_in_data_are_shown_and_not_obeyed() {
+    let hostile = "<script>alert('x')</script> {{ 7 * 7 }} {% set x = 1 %} \"&amp;";
+    in_every_text(hostile, |field, kind, Rendered { subject, text, html }| {
+        let (shown, escaped) = match kind {
+            // A name has no slashes within its words, and 60 characters.
+            Kind::PersonName => (
+                "<script>alert('x')< / script> {{ 7 * 7 }} {% set x = 1 %} \"…",
+                "&lt;script&gt;alert(&#x27;x&#x27;)&lt; &#x2f; script&gt; {{ 7 * 7 }} {% set x = 1 %} &quot;…",
+            ),
+            _ => (
+                hostile,
+                "&lt;script&gt;alert(&#x27;x&#x27;)&lt;&#x2f;script&gt; {{ 7 * 7 }} {% set x = 1 %} &quot;&amp;amp;",
+            ),
+        };
+        assert!(html.contains(escaped), "{field}: {html}");
+        assert!(!html.contains("<script") && !html.contains("</script"), "{field}: {html}");
+        assert!(text.contains(shown), "the text shows {field} as it is: {text}");
+        assert!(!subject.contains("&lt;"), "a subject is text: {field}: {subject}");
     });
 }
 
 #[test]
-fn the_welcome_says_what_was_bought_and_what_happens_next() {
-    assert_snapshots("order_welcome", &welcome(Some("Ada Lovelace"), "Starter", 1));
+fn no_line_break_in_data_makes_a_second_header() {
+    let templates = templates();
+    for template in &templates.all {
+        for field in &template.fields {
+            let mut data =
+                DynamicMessage::new(template.descriptor.kind().as_message().expect("a message").clone());
+            let hostile = Wire::String("Starter\r\nBcc: x@example.com".to_owned());
+            let value = match (field.kind, field.descriptor.is_list()) {
+                (Kind::Line | Kind::Id | Kind::Link, true) => Wire::List(vec![hostile]),
+                (Kind::Line | Kind::Id | Kind::Link, false) => hostile,
+                _ => continue,
+            };
+            data.set_field(&field.descriptor, value);
+            let mut violations = Violations::new();
+            assert!(Templates::content(template, &data, &mut violations).is_none());
+            let violated = violations.finish(None::<()>).expect_err("violations").0;
+            let path = format!("{}.{}", template.name(), field.name());
+            assert!(violated.iter().any(|violation| violation.field.starts_with(&path)), "{path}");
+        }
+    }
+}
+
+#[test]
+fn a_name_makes_no_link_in_any_part_of_any_mail() {
+    let hostile = "Claim your refund: https://evil.example/?a=b www.evil.example ada@evil.example";
+    in_every_text(hostile, |field, kind, Rendered { subject, text, html }| {
+        if kind == Kind::PersonName {
+            assert!(text.contains("Claim your refund: https: / / evil. example / ?a=b www. evi…"), "{text}");
+            for part in [subject, text, html] {
+                for link in ["evil.example", "//evil", "www.evil", "ada@"] {
+                    assert!(!part.contains(link), "{field}: {link}: {part}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn every_part_of_every_mail_ends_with_who_sent_it() {
+    let templates = templates();
+    for (name, _) in samples() {
+        let Rendered { text, html, .. } = templates.sample(&name, |_| ()).expect("it renders");
+        assert!(text.contains("Sent by Levqor <orders@levqor.ai>, because "), "{text}");
+        assert!(html.contains("Sent by Levqor &lt;orders@levqor.ai&gt;, because "), "{html}");
+    }
+}
+
+#[test]
+fn a_mail_of_an_order_says_why_it_came_and_leads_to_the_form() {
+    for name in ["order_welcome", "order_intake_request"] {
+        let Rendered { text, html, .. } = render(name, &json!({}));
+        let why =
+            "because you placed order 0190b2c4-1111-7000-8000-000000000000 with us; it is not advertising.";
+        let link = "https://www.levqor.ai/intake?order_id=0190b2c4-1111-7000-8000-000000000000";
+        assert!(text.contains(why) && html.contains(why), "{text}");
+        assert!(text.contains(&format!("\n{link}\n")), "{text}");
+        assert!(html.contains(&format!("href=\"{link}\"")), "{html}");
+    }
 }
 
 #[test]
 fn an_order_without_anything_to_pay_is_welcomed_without_a_word_of_a_payment() {
-    let Content::OrderWelcome(welcome) = welcome(Some("Ada Lovelace"), "Starter", 1) else {
-        unreachable!("it is a welcome")
-    };
-    let free = Content::OrderWelcome(OrderWelcome { amount: None, ..welcome });
-    assert_snapshots("order_welcome_nothing_to_pay", &free);
-    let Rendered { subject, text, html } = render(&free);
+    let Rendered { subject, text, html } = render("order_welcome.nothing_to_pay", &json!({}));
     for part in [subject, text, html] {
         for untrue in ["payment", "Paid", "0.00"] {
             assert!(!part.contains(untrue), "{untrue}: {part}");
@@ -78,16 +218,21 @@ fn an_order_without_anything_to_pay_is_welcomed_without_a_word_of_a_payment() {
 }
 
 #[test]
-fn the_intake_request_leads_to_the_form() {
-    assert_snapshots("order_intake_request", &intake_request(Some("Ada Lovelace")));
+fn a_customer_without_a_name_is_greeted_too() {
+    for name in ["order_welcome", "order_intake_request"] {
+        let Rendered { text, html, .. } = render(name, &json!({"customer_name": ""}));
+        assert!(text.starts_with("Hello,\n"), "{text}");
+        assert!(html.contains(">Hello,</div>"), "{html}");
+    }
 }
 
 #[test]
-fn a_customer_without_a_name_is_greeted_too() {
-    for content in [welcome(None, "Starter", 1), intake_request(None)] {
-        let Rendered { text, html, .. } = render(&content);
-        assert!(text.starts_with("Hello,\n"), "{text}");
-        assert!(html.contains(">Hello,</p>"), "{html}");
+fn a_name_of_two_lines_makes_no_paragraph() {
+    for name in ["order_welcome", "order_intake_request"] {
+        let Rendered { text, html, .. } =
+            render(name, &json!({"customer_name": "Ada\r\n\r\nYou owe us £500"}));
+        assert!(text.contains("Hello Ada You owe us £500,\n"), "{text}");
+        assert!(html.contains("Hello Ada You owe us £500,</div>"), "{html}");
     }
 }
 
@@ -98,101 +243,43 @@ fn revisions_are_counted_in_words_that_fit() {
         (1, "Revisions included: 1\n", "one revision is included.\n"),
         (3, "Revisions included: 3\n", "3 revisions are included.\n"),
     ] {
-        let text = render(&welcome(None, "Starter", revisions)).text;
+        let text = render("order_welcome", &json!({"revisions": revisions})).text;
         assert!(text.contains(fact) && text.contains(promise), "{text}");
     }
 }
 
-#[test]
-fn markup_in_data_is_shown_and_not_obeyed() {
-    let hostile = "<script>alert('x')</script> \"&amp;";
-    let Rendered { subject, text, html } = render(&welcome(Some(hostile), hostile, 1));
-    assert!(!html.contains("<script") && !html.contains("</script"), "{html}");
-    assert!(
-        html.contains("&lt;script&gt;alert(&#x27;x&#x27;)&lt;&#x2f;script&gt; &quot;&amp;amp;"),
-        "{html}"
-    );
-    assert!(
-        html.contains("Hello &lt;script&gt;alert(&#x27;x&#x27;)&lt; &#x2f; script&gt; &quot;&amp;amp;,"),
-        "{html}"
-    );
-    assert!(text.contains(&format!("Bought: {hostile},")), "the text part shows it as it is: {text}");
-    assert!(!subject.contains("&lt;"), "a subject is text: {subject}");
-}
-
-#[test]
-fn a_customers_name_makes_no_link_in_any_part_of_any_mail() {
-    let hostile = "Claim your refund: https://evil.example/?a=b www.evil.example ada@evil.example";
-    for content in [welcome(Some(hostile), "Starter", 1), intake_request(Some(hostile))] {
-        let Rendered { subject, text, html } = render(&content);
-        let greeting = "Hello Claim your refund: https: / / evil. example / ?a=b www. evi…,";
-        assert!(text.contains(greeting), "{text}");
-        for part in [subject, text, html] {
-            for link in ["evil.example", "//evil", "www.evil", "ada@"] {
-                assert!(!part.contains(link), "{link}: {part}");
-            }
-        }
-    }
-}
-
-#[test]
-fn templates_in_data_are_shown_and_not_run() {
-    let Rendered { subject, text, html } =
-        render(&welcome(Some("{{ 7 * 7 }}"), "{% set x = 1 %}{{ 7 * 7 }}", 1));
-    assert_eq!(subject, "Welcome! Your {% set x = 1 %}{{ 7 * 7 }} order is confirmed");
-    assert!(text.contains("Hello {{ 7 * 7 }},"), "the name is shown as it is: {text}");
-    assert!(html.contains("{{ 7 * 7 }}") && !html.contains("49"), "{html}");
-}
-
-#[test]
-fn line_breaks_in_data_make_no_second_header_and_no_paragraph() {
-    let Rendered { subject, text, html } =
-        render(&welcome(Some("Ada\r\n\r\nYou owe us £500"), "Starter\r\nBcc: x@example.com", 1));
-    assert_eq!(subject, "Welcome! Your Starter Bcc: x@example.com order is confirmed");
-    assert!(text.contains("Hello Ada You owe us £500,\n"), "{text}");
-    assert!(html.contains("Hello Ada You owe us £500,</p>"), "{html}");
-}
-
-#[test]
-fn every_part_ends_with_who_sent_it_and_why() {
-    for content in [welcome(None, "Starter", 1), intake_request(None)] {
-        let Rendered { text, html, .. } = render(&content);
-        let why =
-            "because you placed order 0190b2c4-1111-7000-8000-000000000000 with us; it is not advertising.";
-        assert!(text.contains(&format!("Sent by Levqor <orders@levqor.ai>, {why}")), "{text}");
-        assert!(html.contains(&format!("Sent by Levqor &lt;orders@levqor.ai&gt;, {why}")), "{html}");
-    }
-}
-
-#[test]
-fn a_link_is_the_same_in_both_parts() {
-    for content in [welcome(None, "Starter", 1), intake_request(None)] {
-        let Rendered { text, html, .. } = render(&content);
-        let link = "https://www.levqor.ai/intake?order_id=0190b2c4-1111-7000-8000-000000000000";
-        assert!(text.contains(&format!("\n{link}\n")), "{text}");
-        assert!(html.contains(&format!("href=\"{link}\"")), "{html}");
-    }
+/// Templates with another HTML of the welcome.
+fn with_html(source: &'static str) -> Templates {
+    let mut templates = templates();
+    templates.html.add_template("order_welcome", source).expect("it compiles");
+    templates
 }
 
 #[test]
 fn a_template_that_asks_for_missing_data_is_an_error() {
-    let mut templates = templates();
-    templates.html.add_template("order_welcome", "{{ nobody_gives_this }}").expect("it compiles");
-    let error = templates.render(&welcome(None, "Starter", 1)).err().expect("an error");
+    let error = with_html("{{ nobody_gives_this }}").sample("order_welcome", |_| ()).err().expect("an error");
     assert_eq!(error.kind(), ErrorKind::UndefinedError);
 }
 
 #[test]
 fn a_link_that_is_not_http_is_an_error() {
-    let mut templates = templates();
-    templates.html.add_template("order_welcome", "{{ 'javascript:alert(1)'|url }}").expect("it compiles");
-    assert!(templates.render(&welcome(None, "Starter", 1)).is_err());
+    assert!(with_html("{{ 'javascript:alert(1)'|url }}").sample("order_welcome", |_| ()).is_err());
 }
 
 #[test]
 fn an_error_of_a_template_does_not_tell_the_data() {
-    let mut templates = templates();
-    templates.html.add_template("order_welcome", "{{ customer_name }}{{ missing }}").expect("it compiles");
-    let error = templates.render(&welcome(Some("Ada"), "Starter", 1)).err().expect("an error");
+    let templates = with_html("{{ customer_name }}{{ missing }}");
+    let error = templates.sample("order_welcome", |_| ()).err().expect("an error");
     assert!(!format!("{error} {error:?} {error:#} {error:#?}").contains("Ada"));
+}
+
+#[test]
+fn a_text_is_shown_as_paragraphs_in_both_parts() {
+    let source = "{% extends 'layout' %}{% from 'parts' import paragraphs %}{% block subject %}{% endblock %}
+                  {% block body %}{{ paragraphs(['One <', 'two']) }}{% endblock %}";
+    let mut templates = with_html(source);
+    templates.text.add_template("order_welcome", source).expect("it compiles");
+    let Rendered { text, html, .. } = templates.sample("order_welcome", |_| ()).expect("it renders");
+    assert!(text.starts_with("One <\n\ntwo\n"), "{text}");
+    assert!(html.contains(">One &lt;</div>") && html.contains(">two</div>"), "{html}");
 }
