@@ -7,7 +7,7 @@ use levqor_runtime::{
     error::{ErrorCode, Invalid, ServiceError, Violation},
     idempotency::IdempotencyError,
     shared_commit::NotWritten,
-    webhook::SignatureError,
+    webhook::WebhookError,
 };
 
 use crate::domain::order::NotOwned;
@@ -18,12 +18,9 @@ pub(crate) enum Error {
     /// The request is not valid.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// The webhook is not Stripe's.
+    /// The webhook is not taken.
     #[error(transparent)]
-    Signature(#[from] SignatureError),
-    /// A probe: its signature is good, and it is no event.
-    #[error("the signature is good, and this is a probe: nothing was kept of it")]
-    Probe,
+    Webhook(#[from] WebhookError),
     /// There is no such order, or it is somebody else's: the two must read the same.
     #[error("there is no such order")]
     OrderNotFound,
@@ -51,7 +48,7 @@ impl ServiceError for Error {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Invalid(error) => error.code(),
-            Self::Signature(_) | Self::Probe => ErrorCode::InvalidArgument,
+            Self::Webhook(error) => error.code(),
             Self::OrderNotFound | Self::StripeEventNotFound => ErrorCode::NotFound,
             Self::OrderNotOwned(_) | Self::BodyPurged => ErrorCode::FailedPrecondition,
             Self::Intake(error) => error.code(),
@@ -63,8 +60,7 @@ impl ServiceError for Error {
     fn reason(&self) -> &'static str {
         match self {
             Self::Invalid(error) => error.reason(),
-            Self::Signature(error) => error.reason(),
-            Self::Probe => "WEBHOOK_PROBE",
+            Self::Webhook(error) => error.reason(),
             Self::OrderNotFound => "ORDER_NOT_FOUND",
             Self::OrderNotOwned(_) => "ORDER_NOT_OWNED",
             Self::StripeEventNotFound => "STRIPE_EVENT_NOT_FOUND",
@@ -78,8 +74,7 @@ impl ServiceError for Error {
     fn violations(&self) -> &[Violation] {
         match self {
             Self::Invalid(error) => error.violations(),
-            Self::Signature(_)
-            | Self::Probe
+            Self::Webhook(_)
             | Self::OrderNotFound
             | Self::OrderNotOwned(_)
             | Self::StripeEventNotFound
@@ -96,8 +91,7 @@ impl ServiceError for Error {
             Self::Idempotency(error) => error.retry_after(),
             Self::Database(error) => error.retry_after(),
             Self::Invalid(_)
-            | Self::Signature(_)
-            | Self::Probe
+            | Self::Webhook(_)
             | Self::OrderNotFound
             | Self::OrderNotOwned(_)
             | Self::StripeEventNotFound

@@ -6,7 +6,7 @@ use levqor_runtime::{
     db::DbError,
     error::{ErrorCode, Invalid, ServiceError, Violation},
     idempotency::IdempotencyError,
-    webhook::SignatureError,
+    webhook::WebhookError,
 };
 
 use crate::{
@@ -47,15 +47,9 @@ pub enum Error {
     /// It cannot be sent again.
     #[error(transparent)]
     NotResendable(#[from] NotResendable),
-    /// The webhook is not the provider's.
+    /// The webhook is not taken.
     #[error(transparent)]
-    Signature(#[from] SignatureError),
-    /// A probe: its signature is good, and it is no event.
-    #[error("the signature is good, and this is a probe: nothing was kept of it")]
-    Probe,
-    /// There is no secret to verify webhooks with.
-    #[error("RESEND_WEBHOOK_SECRET is not set: no event can be verified")]
-    WebhooksOff,
+    Webhook(#[from] WebhookError),
     /// There is no such event.
     #[error("there is no such event of a provider")]
     ProviderEventNotFound,
@@ -73,12 +67,13 @@ impl ServiceError for Error {
             Self::Invalid(error) => error.code(),
             Self::Db(error) => error.code(),
             Self::Idempotency(error) => error.code(),
-            Self::MessageNotFound | Self::ProviderEventNotFound | Self::WebhooksOff => ErrorCode::NotFound,
+            Self::MessageNotFound | Self::ProviderEventNotFound => ErrorCode::NotFound,
             Self::Render(_) | Self::AttemptContradicted => ErrorCode::Internal,
             Self::ProviderUnavailable(_) => ErrorCode::Unavailable,
             Self::DeliveryUnderWay(_) => ErrorCode::Aborted,
             Self::NotInDoubt(_) | Self::NotResendable(_) | Self::BodyPurged => ErrorCode::FailedPrecondition,
-            Self::Signature(_) | Self::Probe | Self::EventNotUnderstood(_) => ErrorCode::InvalidArgument,
+            Self::Webhook(error) => error.code(),
+            Self::EventNotUnderstood(_) => ErrorCode::InvalidArgument,
         }
     }
 
@@ -95,9 +90,7 @@ impl ServiceError for Error {
             Self::NotInDoubt(_) => "MESSAGE_NOT_IN_DOUBT",
             Self::NotResendable(NotResendable::NotFailed) => "MESSAGE_NOT_FAILED",
             Self::NotResendable(NotResendable::Erased(_)) => "RECIPIENT_ERASED",
-            Self::Signature(error) => error.reason(),
-            Self::Probe => "WEBHOOK_PROBE",
-            Self::WebhooksOff => "WEBHOOKS_OFF",
+            Self::Webhook(error) => error.reason(),
             Self::ProviderEventNotFound => "PROVIDER_EVENT_NOT_FOUND",
             Self::EventNotUnderstood(_) => "PROVIDER_EVENT_NOT_UNDERSTOOD",
             Self::BodyPurged => "BODY_PURGED",

@@ -10,7 +10,7 @@ use levqor_runtime::{
     context::Ctx,
     deferred::defer,
     fail_point::FailPoint,
-    webhook::{PROBE, SignatureError},
+    webhook::{Journaled, SignatureError, SignatureHeaders, WebhookError},
 };
 
 use crate::{
@@ -18,7 +18,6 @@ use crate::{
     domain::{
         provider_event::{EventId, EventState, ProviderEventId},
         resend_event,
-        svix::{self, Headers},
     },
     error::Error,
     provider::resend::Resend,
@@ -31,35 +30,25 @@ pub(crate) async fn ingest_resend_event(
     _ctx: Ctx,
     request: IngestResendEventRequest,
 ) -> Result<IngestResendEventResponse, Error> {
-    // Whether its signature is good or not, a probe is none of Resend's webhooks, and is not counted among them.
-    let probe = request.body == PROBE.as_bytes();
-    let taken = ingest(&state, &request).await;
-    match &taken {
-        Ok(response) => state.webhook_metrics.taken(response.duplicate),
-        Err(_) if probe => {}
-        Err(error) => state.webhook_metrics.refused(error),
-    }
-    taken
-}
-
-async fn ingest(
-    state: &Notifications,
-    request: &IngestResendEventRequest,
-) -> Result<IngestResendEventResponse, Error> {
-    // Nothing of the body is believed, not even that it is JSON, before its signature is good.
-    let verifier = state.webhooks.as_ref().ok_or(Error::WebhooksOff)?;
-    let headers = Headers {
+    let headers = SignatureHeaders::Standard {
         id: &request.svix_id,
         timestamp: &request.svix_timestamp,
-        signature: &request.svix_signature,
+        signatures: &request.svix_signature,
     };
-    let secret = svix::verify(verifier, headers, &request.body, state.chassis.clock.now())?;
-    let event_id: EventId = request.svix_id.parse().map_err(|_| SignatureError::Malformed)?;
-    if request.body == PROBE.as_bytes() {
-        return Err(Error::Probe);
-    }
-    state.webhook_metrics.verified(secret);
+    let journaled = journal(&state, &request);
+    let Journaled { event_id, duplicate, state } =
+        state.webhooks.take(headers, &request.body, journaled).await?;
+    let state = state_on_the_wire(state).into();
+    Ok(IngestResendEventResponse { event_id, duplicate, state })
+}
 
+/// Stores an event whose signature is good, and defers the call that applies it.
+async fn journal(
+    state: &Notifications,
+    request: &IngestResendEventRequest,
+) -> Result<Journaled<EventState>, Error> {
+    let event_id: EventId =
+        request.svix_id.parse().map_err(|_| WebhookError::from(SignatureError::Malformed))?;
     let event_type = resend_event::event_type(&request.body);
     let mut tx = state.chassis.db.begin().await?;
     let now = tx.now().await?;
@@ -72,7 +61,7 @@ async fn ingest(
         receive_time: now,
     };
     let duplicate = !provider_events::insert(&mut tx, &event).await?;
-    let (id, stands) = if duplicate {
+    let (id, state) = if duplicate {
         provider_events::stored(&mut tx, event.provider, &event_id).await?
     } else {
         let apply = ApplyProviderEventRequest { provider_event_id: event.id.to_string() };
@@ -88,6 +77,5 @@ async fn ingest(
         duplicate,
         "the provider's event was journaled"
     );
-    let state = state_on_the_wire(stands).into();
-    Ok(IngestResendEventResponse { event_id: event_id.as_str().to_owned(), duplicate, state })
+    Ok(Journaled { event_id: event_id.as_str().to_owned(), duplicate, state })
 }
