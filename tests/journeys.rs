@@ -11,5 +11,6 @@ mod nextjs;
 mod ownership;
 mod page_tokens;
 mod paid_order;
+mod rpcs;
 mod stripe_events;
 mod webhooks;

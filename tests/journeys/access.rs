@@ -3,21 +3,21 @@
 
 use bytes::Bytes;
 use levqor_runtime::{
-    access::{self, Access, Host, Method},
+    access::{Access, Host, Method},
     client::call_raw,
     context::Role,
     testing::Caller,
 };
-use prost_reflect::Value;
 use tonic::Code;
 
+use super::rpcs::{fill, methods, route};
 use crate::harness::Mesh;
 
 /// The services whose RPC this is.
 fn hosts(method: &Method) -> Vec<String> {
     match &method.host {
         Host::Service(name) => vec![name.clone()],
-        Host::Every { .. } => access::methods().services().to_vec(),
+        Host::Every { .. } => methods().services().to_vec(),
     }
 }
 
@@ -75,7 +75,7 @@ fn check(what: &str, got: Code, expected: Option<Code>) {
 #[tokio::test]
 async fn every_rpc_answers_people_by_grpc_as_its_access_says() {
     let mesh = Mesh::start().await;
-    for method in access::methods().iter() {
+    for method in methods().iter() {
         for host in hosts(method) {
             for (name, caller, role) in people() {
                 let got = grpc(&mesh, method, &host, &caller).await;
@@ -90,7 +90,7 @@ async fn every_rpc_answers_people_by_grpc_as_its_access_says() {
 async fn every_rpc_answers_services_by_grpc_as_its_access_says() {
     let mesh = Mesh::start().await;
     let everybody = ["gateway", "billing", "notifications", "compliance", "support", "nobody"];
-    for method in access::methods().iter() {
+    for method in methods().iter() {
         for host in hosts(method) {
             for from in everybody {
                 let got = grpc(&mesh, method, &host, &Caller::service(from, &host)).await;
@@ -108,42 +108,13 @@ async fn every_rpc_answers_services_by_grpc_as_its_access_says() {
     mesh.finish().await;
 }
 
-/// The REST routes of an RPC: method and path, each variable filled with something that fits.
-fn routes(method: &Method) -> Vec<(reqwest::Method, String)> {
-    let pool = access::methods().pool();
-    let http = pool.get_extension_by_name("google.api.http").expect("the option");
-    let options = method.descriptor.options();
-    if !options.has_extension(&http) {
-        return Vec::new();
-    }
-    let rule = options.get_extension(&http).into_owned();
-    let Value::Message(rule) = rule else { panic!("a rule") };
-    let routes = ["get", "post", "put", "patch", "delete"].into_iter().filter_map(|verb| {
-        let path = rule.get_field_by_name(verb)?.as_str()?.to_owned();
-        (!path.is_empty()).then(|| (verb.to_uppercase().parse().expect("verb"), fill(&path)))
-    });
-    routes.collect()
-}
-
-fn fill(template: &str) -> String {
-    let mut path = String::new();
-    for part in template.split_inclusive(['{', '}']) {
-        match part.strip_suffix('}') {
-            Some("service") => path.push_str("billing"),
-            Some("event_id") => path.push_str("evt_none"),
-            Some(_) => path.push_str("01a20c4a-10c4-7231-8b94-82f5e463ad18"),
-            None => path.push_str(part.trim_end_matches('{')),
-        }
-    }
-    path
-}
-
 #[tokio::test]
 async fn every_rest_route_answers_as_its_access_says() {
     let mesh = Mesh::start().await;
     let mut count = 0;
-    for method in access::methods().iter() {
-        for (verb, path) in routes(method) {
+    for method in methods().iter() {
+        if let Some((verb, path)) = route(method) {
+            let path = fill(&path, "01a20c4a-10c4-7231-8b94-82f5e463ad18");
             count += 1;
             let body = (verb == reqwest::Method::POST).then(|| serde_json::json!({}));
             for (name, caller, role) in people() {
@@ -174,14 +145,14 @@ async fn every_rest_route_answers_as_its_access_says() {
 #[tokio::test]
 async fn an_rpc_without_a_route_cannot_be_reached_from_outside() {
     let mesh = Mesh::start().await;
-    for method in access::methods().iter().filter(|method| routes(method).is_empty()) {
+    for method in methods().iter().filter(|method| route(method).is_none()) {
         let answer = mesh.admin().post(&format!("/{}", method.rpc), serde_json::json!({})).await;
         assert_eq!(answer.status, 404, "{}", method.rpc);
     }
     mesh.finish().await;
 }
 
-/// How an access is written in `access.txt`.
+/// How an access is written in `access.snap`.
 fn in_words(access: &Access) -> String {
     match access {
         Access::Public => "public".to_owned(),
@@ -192,14 +163,13 @@ fn in_words(access: &Access) -> String {
 
 #[test]
 fn who_may_call_what_is_as_the_checked_in_list_says() {
-    let lines = access::methods().iter().map(|m| format!("{}  {}\n", m.rpc, in_words(&m.access)));
+    let lines = methods().iter().map(|m| format!("{}  {}\n", m.rpc, in_words(&m.access)));
     let mut lines: Vec<_> = lines.collect();
     lines.sort();
-    let now = lines.concat();
-    assert_eq!(
-        include_str!("access.txt"),
-        now,
-        "who may call has changed: if that is meant, make tests/journeys/access.txt what stands on the right, where \
-         everybody who reviews will see it"
-    );
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(".");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.set_description("Who may call what. After a change that is meant: INSTA_UPDATE=always cargo test --test mesh who_may_call");
+    settings.bind(|| insta::assert_snapshot!("access", lines.concat()));
 }

@@ -106,7 +106,8 @@ impl<'a> SignatureHeaders<'a> {
                 if [id, timestamp, header].iter().any(|text| text.trim().is_empty()) {
                     return Err(SignatureError::Missing);
                 }
-                let signatures = header.split_ascii_whitespace().filter_map(|entry| entry.strip_prefix("v1,"));
+                let signatures =
+                    header.split_ascii_whitespace().filter_map(|entry| entry.strip_prefix("v1,"));
                 let signatures =
                     signatures.take(MOST_SIGNATURES).filter_map(|signature| BASE64.decode(signature).ok());
                 Signed::new(Some(id), timestamp, header, signatures)
@@ -126,9 +127,7 @@ impl<'a> Signed<'a> {
         let time = timestamp.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
         let too_long = header.len() > MOST_BYTES || id.is_some_and(|id| id.len() > MOST_ID_BYTES);
         match time {
-            Some(time) if !signatures.is_empty() && !too_long => {
-                Ok(Self { id, timestamp, signatures, time })
-            }
+            Some(time) if !signatures.is_empty() && !too_long => Ok(Self { id, timestamp, signatures, time }),
             _ => Err(SignatureError::Malformed),
         }
     }

@@ -110,10 +110,7 @@ impl Service for Billing {
         let missing = ["checkout", "subscriptions", "dunning", "refunds", "reconciliation"];
         let missing = missing.map(|name| Capability::off(name, "not part of this version"));
         let mode = Capability::on("stripe_mode", self.acts_on.to_string());
-        [webhooks, refetch, prices, mode]
-            .into_iter()
-            .chain(missing)
-            .collect()
+        [webhooks, refetch, prices, mode].into_iter().chain(missing).collect()
     }
 
     fn schedules() -> Vec<Schedule> {

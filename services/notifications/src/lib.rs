@@ -94,8 +94,7 @@ impl Service for Notifications {
         };
         let metrics = MailMetrics::new(&chassis.metrics, provider.name());
         let keys = config.resend_webhook_keys.iter().map(ExposeSecret::expose_secret);
-        let webhooks =
-            WebhookIntake::new(&chassis, Resend::NAME, &config::RESEND_WEBHOOK_SECRET, keys);
+        let webhooks = WebhookIntake::new(&chassis, Resend::NAME, &config::RESEND_WEBHOOK_SECRET, keys);
         let uncalled = Uncalled::default();
         Ok(Arc::new(Self {
             chassis,

@@ -35,7 +35,7 @@ pub(crate) async fn ingest_resend_event(
         timestamp: &request.svix_timestamp,
         signatures: &request.svix_signature,
     };
-    let journaled = journal(&state, &request);
+    let journaled = Box::pin(journal(&state, &request));
     let Journaled { event_id, duplicate, state } =
         state.webhooks.take(headers, &request.body, journaled).await?;
     let state = state_on_the_wire(state).into();
