@@ -10,7 +10,7 @@ mod verifier;
 pub(crate) use self::metrics::REASONS;
 pub use self::{
     intake::{Journaled, PROBE, WebhookError, WebhookIntake},
-    journal::{Backlog, Bodies, purge_bodies},
+    journal::{Backlog, Bodies, PurgeStatement, purge_bodies},
     signature::{LEAST_KEY_BYTES, SignatureError, SignatureHeaders, Signed, standard_key},
     verifier::Verifier,
 };

@@ -1,7 +1,7 @@
 //! A service's journal of events: how much waits in it, and how long it keeps the bodies.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::PgConnection;
+use sqlx::{Postgres, postgres::PgArguments, query::Query};
 
 use crate::{
     db::{Db, DbError},
@@ -51,21 +51,15 @@ impl Backlog {
     }
 }
 
-/// The bodies in a journal. Each statement leaves out the rows that somebody has locked: the next batch takes them.
-pub trait Bodies {
-    /// Purges the bodies of up to `limit` events that were settled before an instant. Returns how many.
-    fn purge_settled(
-        conn: &mut PgConnection,
-        before: DateTime<Utc>,
-        limit: i64,
-    ) -> impl Future<Output = Result<u64, DbError>> + Send;
+/// A statement that purges bodies. It leaves out the rows that somebody has locked: the next batch takes them.
+pub type PurgeStatement = Query<'static, Postgres, PgArguments>;
 
-    /// Purges the bodies of up to `limit` events that came before an instant and are not settled. Returns how many.
-    fn purge_unsettled(
-        conn: &mut PgConnection,
-        before: DateTime<Utc>,
-        limit: i64,
-    ) -> impl Future<Output = Result<u64, DbError>> + Send;
+/// The bodies in a journal.
+pub trait Bodies {
+    /// Purges the bodies of up to `limit` events that were settled before an instant.
+    fn settled(before: DateTime<Utc>, limit: i64) -> PurgeStatement;
+    /// Purges the bodies of up to `limit` events that came before an instant and are not settled.
+    fn unsettled(before: DateTime<Utc>, limit: i64) -> PurgeStatement;
 }
 
 /// Purges every body that was kept for long enough, batch by batch. Returns how many.
@@ -74,8 +68,10 @@ pub async fn purge_bodies<B: Bodies>(db: &Db) -> Result<i64, DbError> {
     loop {
         let mut tx = db.begin().await?;
         let now = tx.now().await?;
-        let settled = B::purge_settled(&mut tx, now - KEEP, BATCH).await?;
-        let purged = settled + B::purge_unsettled(&mut tx, now - KEEP_UNSETTLED, BATCH).await?;
+        let mut purged = 0;
+        for statement in [B::settled(now - KEEP, BATCH), B::unsettled(now - KEEP_UNSETTLED, BATCH)] {
+            purged += statement.execute(&mut *tx).await?.rows_affected();
+        }
         tx.commit().await?;
         if purged == 0 {
             tracing::info!(count = total, "bodies of journaled events were purged");

@@ -1,7 +1,10 @@
 //! The bodies of events: kept apart in the code because they are large, personal, and do not stay.
 
 use chrono::{DateTime, Utc};
-use levqor_runtime::{db::DbError, webhook::Bodies};
+use levqor_runtime::{
+    db::DbError,
+    webhook::{Bodies, PurgeStatement},
+};
 use sqlx::PgConnection;
 
 use crate::domain::stripe_event::StripeEvent;
@@ -19,12 +22,8 @@ pub(crate) async fn get(conn: &mut PgConnection, event: &StripeEvent) -> Result<
 pub(crate) struct StripeEventBodies;
 
 impl Bodies for StripeEventBodies {
-    async fn purge_settled(
-        conn: &mut PgConnection,
-        before: DateTime<Utc>,
-        limit: i64,
-    ) -> Result<u64, DbError> {
-        let purged = sqlx::query!(
+    fn settled(before: DateTime<Utc>, limit: i64) -> PurgeStatement {
+        sqlx::query!(
             "WITH old AS MATERIALIZED (
                  SELECT event_id FROM stripe_events
                  WHERE process_time < $1 AND body IS NOT NULL
@@ -38,17 +37,10 @@ impl Bodies for StripeEventBodies {
             before,
             limit,
         )
-        .execute(conn)
-        .await?;
-        Ok(purged.rows_affected())
     }
 
-    async fn purge_unsettled(
-        conn: &mut PgConnection,
-        before: DateTime<Utc>,
-        limit: i64,
-    ) -> Result<u64, DbError> {
-        let purged = sqlx::query!(
+    fn unsettled(before: DateTime<Utc>, limit: i64) -> PurgeStatement {
+        sqlx::query!(
             "WITH old AS MATERIALIZED (
                  SELECT event_id FROM stripe_events
                  WHERE state = 'QUARANTINED' AND body IS NOT NULL AND receive_time < $1
@@ -61,8 +53,5 @@ impl Bodies for StripeEventBodies {
             before,
             limit,
         )
-        .execute(conn)
-        .await?;
-        Ok(purged.rows_affected())
     }
 }

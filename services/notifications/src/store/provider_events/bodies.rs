@@ -1,7 +1,10 @@
 //! The bodies of events: kept apart in the code because they are personal, and do not stay.
 
 use chrono::{DateTime, Utc};
-use levqor_runtime::{db::DbError, webhook::Bodies};
+use levqor_runtime::{
+    db::DbError,
+    webhook::{Bodies, PurgeStatement},
+};
 use sqlx::PgConnection;
 
 use crate::domain::provider_event::ProviderEventId;
@@ -19,12 +22,8 @@ pub(crate) async fn get(conn: &mut PgConnection, id: ProviderEventId) -> Result<
 pub(crate) struct ProviderEventBodies;
 
 impl Bodies for ProviderEventBodies {
-    async fn purge_settled(
-        conn: &mut PgConnection,
-        before: DateTime<Utc>,
-        limit: i64,
-    ) -> Result<u64, DbError> {
-        let purged = sqlx::query!(
+    fn settled(before: DateTime<Utc>, limit: i64) -> PurgeStatement {
+        sqlx::query!(
             "WITH old AS MATERIALIZED (
                  SELECT provider_event_id FROM provider_events
                  WHERE settle_time < $1 AND body IS NOT NULL
@@ -37,18 +36,11 @@ impl Bodies for ProviderEventBodies {
             before,
             limit,
         )
-        .execute(conn)
-        .await?;
-        Ok(purged.rows_affected())
     }
 
     // Events of whatever state: nobody fixed in time what they need.
-    async fn purge_unsettled(
-        conn: &mut PgConnection,
-        before: DateTime<Utc>,
-        limit: i64,
-    ) -> Result<u64, DbError> {
-        let purged = sqlx::query!(
+    fn unsettled(before: DateTime<Utc>, limit: i64) -> PurgeStatement {
+        sqlx::query!(
             "WITH old AS MATERIALIZED (
                  SELECT provider_event_id FROM provider_events
                  WHERE settle_time IS NULL AND body IS NOT NULL AND receive_time < $1
@@ -61,8 +53,5 @@ impl Bodies for ProviderEventBodies {
             before,
             limit,
         )
-        .execute(conn)
-        .await?;
-        Ok(purged.rows_affected())
     }
 }
