@@ -6,10 +6,21 @@ use levqor_runtime::{
     config::{Env, Problems, Reader, Setting},
     metrics::MetricsConfig,
     run::ServiceConfig,
+    service::Service,
     telemetry::{self, TelemetryConfig},
+    version,
 };
 
 use crate::{state, threads, up};
+
+/// The fingerprint of the protos that this binary's role of this name speaks.
+pub(crate) fn protocol(role: &str) -> String {
+    match role {
+        Billing::NAME => version::protocol(&[Billing::DESCRIPTORS]),
+        Notifications::NAME => version::protocol(&[Notifications::DESCRIPTORS]),
+        _ => levqor_gateway::protocol(),
+    }
+}
 
 /// Variables that begin with this are ours: one that nobody reads is a mistake. Of Stripe's name others have variables
 /// too, the website's prices among them: only what looks like one of ours counts.

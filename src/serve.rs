@@ -4,7 +4,6 @@ use anyhow::Context;
 use levqor_billing::Billing;
 use levqor_notifications::Notifications;
 use levqor_runtime::{
-    access,
     clock::Clock,
     config::Env,
     metrics::{Exposition, Metrics},
@@ -53,7 +52,7 @@ async fn gateway(env: &Env) -> anyhow::Result<()> {
         metrics.show_process();
         config.metrics = Some(metrics.clone());
         let mut stop = StopSignal::new()?;
-        let running = levqor_gateway::start(config, access::methods(), Clock::default()).await?;
+        let running = levqor_gateway::start(config, levqor_gateway::methods(), Clock::default()).await?;
         let _exposition = port.map(|port| Exposition::start(port, vec![metrics])).transpose()?;
         tracing::info!(addr = %running.addr(), "the gateway is serving");
         stop.wait().await;

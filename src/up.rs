@@ -16,7 +16,6 @@ use anyhow::{Context, bail};
 use levqor_billing::Billing;
 use levqor_notifications::Notifications;
 use levqor_runtime::{
-    client::Addresses,
     config::{Env, Setting},
     context::Role,
     metrics::Metrics,
@@ -193,8 +192,8 @@ pub(crate) fn set_defaults(env: &mut Env, secrets: &serde_json::Map<String, serd
             env.set_default(name, value);
         }
     }
-    for setting in Addresses::settings() {
-        env.set_default(&setting.name, "127.0.0.1:0");
+    for service in levqor_gateway::methods().services() {
+        env.set_default(&mesh::address_setting(service), "127.0.0.1:0");
     }
     // Replaced below by the private cluster's; the reader wants one.
     env.set_default("LEVQOR_DATABASE_URL", "postgres://private/levqor");

@@ -27,7 +27,7 @@ use axum::{
     response::Response,
 };
 use levqor_runtime::{
-    access::Methods,
+    access::{self, Methods},
     client::{Background, Channels},
     clock::Clock,
     lifecycle::Readiness,
@@ -36,6 +36,7 @@ use levqor_runtime::{
     service::Capability,
     telemetry,
     token::{ServiceTokens, UserTokens},
+    version,
 };
 use tokio::net::TcpListener;
 
@@ -88,7 +89,19 @@ pub async fn bind(config: &Config) -> Result<TcpListener, StartError> {
     TcpListener::bind(addr).await.map_err(|source| StartError::Listen { addr, source })
 }
 
-/// Starts to serve the RPCs of `methods` over REST: `levqor_runtime::access::methods()`, or in tests others.
+/// Every RPC of the mesh.
+#[must_use]
+pub fn methods() -> &'static Methods {
+    access::register(levqor_proto::FILE_DESCRIPTOR_SETS)
+}
+
+/// The fingerprint of the protos that the gateway speaks.
+#[must_use]
+pub fn protocol() -> String {
+    version::protocol(levqor_proto::FILE_DESCRIPTOR_SETS)
+}
+
+/// Starts to serve the RPCs of `methods` over REST: [`methods()`], or in tests others.
 pub async fn start(config: Config, methods: &'static Methods, clock: Clock) -> Result<Running, StartError> {
     start_on(bind(&config).await?, config, methods, clock)
 }
@@ -137,6 +150,7 @@ pub fn start_on(
     services.sort();
     let health = Arc::new(Health {
         since: clock.now(),
+        protocol: protocol(),
         meter: Meter::new(channels.clone(), Arc::clone(&tokens), services, clock.clone()),
         readiness: readiness.clone(),
         auth,

@@ -224,7 +224,7 @@ pub(crate) async fn purge(conn: &mut sqlx::PgConnection, limit: i64) -> Result<u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use levqor_proto::runtime::v1::PurgeExpiredRequest;
+    use levqor_proto_runtime::v1::PurgeExpiredRequest;
 
     #[test]
     fn slots_are_multiples_of_the_period_and_are_made_up_within_a_bound() {

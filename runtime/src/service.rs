@@ -27,6 +27,10 @@ pub use crate::hosted::Tunnelled;
 pub trait Service: State + Sized {
     /// Its name, as in its proto package `levqor.<name>.v1`.
     const NAME: &'static str;
+    /// The encoded descriptors of its proto package.
+    const DESCRIPTORS: &'static [u8];
+    /// Those of the packages of other services that it calls.
+    const CALLS: &'static [&'static [u8]] = &[];
     /// What it reads from the environment.
     type Config: Send;
 

@@ -20,7 +20,7 @@ pub(super) type Listen = BTreeMap<&'static str, SocketAddr>;
 /// Where services are is where `up` listens itself: one place each. What is no address at all was noted already.
 pub(super) fn listen(env: &Env, reader: &mut Reader<'_>) -> Option<Listen> {
     let mut listen = Some(Listen::new());
-    for setting in Addresses::settings() {
+    for setting in Addresses::settings(levqor_gateway::methods().services()) {
         let is_ours = |service: &&str| mesh::address_setting(service) == setting.name;
         let Some(name) = [Billing::NAME, Notifications::NAME].into_iter().find(is_ours) else { continue };
         let address = env.get(&setting.name).and_then(|text| text.parse::<PeerAddress>().ok());

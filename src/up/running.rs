@@ -6,7 +6,6 @@ use anyhow::Context;
 use levqor_billing::Billing;
 use levqor_notifications::Notifications;
 use levqor_runtime::{
-    access,
     clock::Clock,
     db::migrations,
     metrics::{Exposition, Metrics},
@@ -57,7 +56,7 @@ impl Mesh {
         let billing = self.start_service::<Billing>(config.billing, ports, databases).await?;
         let notifications =
             self.start_service::<Notifications>(config.notifications, ports, databases).await?;
-        let gateway = levqor_gateway::start_on(http, gateway, access::methods(), Clock::default())?;
+        let gateway = levqor_gateway::start_on(http, gateway, levqor_gateway::methods(), Clock::default())?;
         let shown = vec![scrape.process, billing, notifications, gateway.metrics().clone()];
         self.gateway = Some(gateway);
         self.metrics = scrape.port.map(|port| Exposition::start(port, shown)).transpose()?;

@@ -1,7 +1,7 @@
 //! What the descriptors say of the RPCs that people call: their routes, and where their examples are found. A new RPC that reads
 //! or lists is so covered by the journeys without a line of its own, if the mesh here has rows for it.
 
-use levqor_runtime::access::{self, Method, Methods};
+use levqor_runtime::access::{Method, Methods};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor, Value};
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 
 /// Every RPC.
 pub(super) fn methods() -> &'static Methods {
-    access::methods()
+    levqor_gateway::methods()
 }
 
 /// A mesh with two rows or more in every list but that of deferred calls, which are gone once they were made: one of Ada's and one

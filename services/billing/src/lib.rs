@@ -16,9 +16,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use chrono::TimeDelta;
-use levqor_proto::billing::v1::{
-    PurgeStripeEventBodiesRequest, billing_service_server::BillingServiceServer,
-};
+use levqor_proto_billing::v1::{PurgeStripeEventBodiesRequest, billing_service_server::BillingServiceServer};
 use levqor_runtime::{
     chassis::Chassis,
     check::Check,
@@ -64,6 +62,8 @@ impl State for Billing {
 
 impl Service for Billing {
     const NAME: &'static str = "billing";
+    const DESCRIPTORS: &'static [u8] = levqor_proto_billing::FILE_DESCRIPTOR_SET;
+    const CALLS: &'static [&'static [u8]] = &[levqor_proto_notifications::FILE_DESCRIPTOR_SET];
     type Config = Config;
 
     fn settings() -> Vec<Setting> {

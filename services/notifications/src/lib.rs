@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use chrono::TimeDelta;
-use levqor_proto::notifications::v1::{
+use levqor_proto_notifications::v1::{
     ApplyProviderEventRequest, DeliverMessageRequest, PurgeProviderEventBodiesRequest,
     notifications_service_server::NotificationsServiceServer,
 };
@@ -68,6 +68,7 @@ impl State for Notifications {
 
 impl Service for Notifications {
     const NAME: &'static str = "notifications";
+    const DESCRIPTORS: &'static [u8] = levqor_proto_notifications::FILE_DESCRIPTOR_SET;
     type Config = Config;
 
     fn settings() -> Vec<Setting> {

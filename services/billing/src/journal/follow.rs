@@ -1,7 +1,7 @@
 //! What follows from a sale: the order, and once its money is there, the mails to the customer.
 
 use chrono::{DateTime, Utc};
-use levqor_proto::notifications::v1::{
+use levqor_proto_notifications::v1::{
     OrderIntakeRequest, OrderWelcome, SendMessageRequest, send_message_request::Content,
 };
 use levqor_runtime::{

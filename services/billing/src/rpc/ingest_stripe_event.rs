@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use levqor_proto::billing::v1::{IngestStripeEventRequest, IngestStripeEventResponse, stripe_event};
+use levqor_proto_billing::v1::{IngestStripeEventRequest, IngestStripeEventResponse, stripe_event};
 use levqor_runtime::{
     context::Ctx,
     telemetry,

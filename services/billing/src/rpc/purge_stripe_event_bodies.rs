@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use levqor_proto::billing::v1::{PurgeStripeEventBodiesRequest, PurgeStripeEventBodiesResponse};
+use levqor_proto_billing::v1::{PurgeStripeEventBodiesRequest, PurgeStripeEventBodiesResponse};
 use levqor_runtime::{context::Ctx, webhook::purge_bodies};
 
 use crate::{Billing, error::Error, store::stripe_events::bodies::StripeEventBodies};

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use levqor_proto::notifications::v1::{ApplyProviderEventRequest, ApplyProviderEventResponse};
+use levqor_proto_notifications::v1::{ApplyProviderEventRequest, ApplyProviderEventResponse};
 use levqor_runtime::{
     context::Ctx,
     db::{DbError, Tx},

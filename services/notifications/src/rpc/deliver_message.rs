@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use levqor_proto::notifications::v1::{self as proto, DeliverMessageRequest, DeliverMessageResponse};
+use levqor_proto_notifications::v1::{self as proto, DeliverMessageRequest, DeliverMessageResponse};
 use levqor_runtime::{
     context::Ctx,
     db::{DbError, Tx},

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use levqor_proto::notifications::v1::{
+use levqor_proto_notifications::v1::{
     ApplyProviderEventRequest, IngestResendEventRequest, IngestResendEventResponse,
 };
 use levqor_runtime::{

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use levqor_proto::notifications::v1::{PurgeProviderEventBodiesRequest, PurgeProviderEventBodiesResponse};
+use levqor_proto_notifications::v1::{PurgeProviderEventBodiesRequest, PurgeProviderEventBodiesResponse};
 use levqor_runtime::{context::Ctx, db::DbError, webhook::purge_bodies};
 
 use crate::{

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use levqor_proto::notifications::v1::{
+use levqor_proto_notifications::v1::{
     ResolveMessageRequest, ResolveMessageResponse, resolve_message_request as wire,
 };
 use levqor_runtime::{

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use levqor_proto::{
-    notifications::v1::{
-        DeliverMessageRequest, OrderIntakeRequest, OrderWelcome, SendMessageRequest, SendMessageResponse,
-        send_message_request,
-    },
-    r#type::v1::Money,
+use levqor_proto_base::r#type::v1::Money;
+use levqor_proto_notifications::v1::{
+    DeliverMessageRequest, OrderIntakeRequest, OrderWelcome, SendMessageRequest, SendMessageResponse,
+    send_message_request,
 };
 use levqor_runtime::{
     context::Ctx,

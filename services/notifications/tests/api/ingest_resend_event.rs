@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use levqor_notifications::Notifications;
-use levqor_proto::notifications::v1::GetProviderEventRequest;
+use levqor_proto_notifications::v1::GetProviderEventRequest;
 use levqor_runtime::{
     testing::{self, Caller, TestService},
     webhook::PROBE,
