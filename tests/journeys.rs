@@ -11,6 +11,6 @@ mod nextjs;
 mod ownership;
 mod page_tokens;
 mod paid_order;
-mod routes;
+mod rpcs;
 mod stripe_events;
 mod webhooks;

@@ -3,20 +3,19 @@
 
 mod lines;
 mod queue;
+mod refusals;
 mod resend;
-mod signature;
 mod stripe;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    extract::Request,
+    extract::{Request, State},
     response::{IntoResponse, Response},
     routing::post,
 };
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use levqor_runtime::{
     client::{Channels, Outgoing},
@@ -26,7 +25,7 @@ use levqor_runtime::{
     tasks::{Background, Tasks},
     token::ServiceTokens,
     tunnel::Tunnels,
-    webhook::SignatureError,
+    webhook::{SignatureError, SignatureHeaders},
 };
 use prost::{Message, Name};
 use serde::Serialize;
@@ -37,7 +36,7 @@ use tokio::{
 use tonic::Status;
 use tonic_types::StatusExt;
 
-use self::{lines::Lines, queue::Queue, signature::Refusals};
+use self::{lines::Lines, queue::Queue, refusals::Refusals, resend::Resend, stripe::Stripe};
 use crate::{
     admission::RequestAdmission,
     body, fail_point,
@@ -54,10 +53,10 @@ static DELAYED: Semaphore = Semaphore::const_new(1024);
 /// The routes.
 pub(crate) fn routes(webhooks: Webhooks) -> Router {
     Router::new()
-        .route("/webhooks/stripe", post(stripe::ingest))
+        .route("/webhooks/stripe", post(take::<Stripe>))
         // The path that the old website registered at Stripe.
-        .route("/api/webhooks/stripe/checkout-completed", post(stripe::ingest))
-        .route("/webhooks/resend", post(resend::ingest))
+        .route("/api/webhooks/stripe/checkout-completed", post(take::<Stripe>))
+        .route("/webhooks/resend", post(take::<Resend>))
         .with_state(Arc::new(webhooks))
 }
 
@@ -70,8 +69,7 @@ pub(crate) struct Webhooks {
     queue: Queue,
     tasks: Tasks,
     lines: Lines,
-    stripe: Refusals,
-    resend: Refusals,
+    refusals: Refusals,
 }
 
 /// What a vendor is told of an event that is kept.
@@ -90,20 +88,32 @@ impl Accepted {
     }
 }
 
-/// Who posts, and who takes it.
-struct Vendor {
+/// A vendor that posts webhooks.
+trait Vendor: 'static {
     /// Its name in logs and metrics.
-    name: &'static str,
+    const NAME: &'static str;
     /// The service that verifies and keeps its events.
-    service: &'static str,
-    /// Whether the headers of its signature are there, and in time.
-    signed: fn(&HeaderMap, DateTime<Utc>) -> Result<(), SignatureError>,
-    /// The refusal counters of this vendor.
-    refusals: fn(&Webhooks) -> &Refusals,
+    const SERVICE: &'static str;
+    /// What that service takes.
+    type Request: Message + Name + 'static;
+    /// What that service answers.
+    type Response: Message + Default + 'static;
+
+    /// The headers of its signatures.
+    fn signature(headers: &HeaderMap) -> SignatureHeaders<'_>;
+    /// The call to the service, with the headers and the body as they came.
+    fn request(headers: &HeaderMap, body: Bytes) -> Self::Request;
+    /// What the vendor is told.
+    fn accepted(response: Self::Response) -> Accepted;
 }
 
-/// Every vendor that posts webhooks.
-const VENDORS: [&Vendor; 2] = [&stripe::STRIPE, &resend::RESEND];
+/// Takes one event.
+async fn take<V: Vendor>(
+    State(webhooks): State<Arc<Webhooks>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    webhooks.take::<V>(request).await
+}
 
 impl Webhooks {
     /// Over these channels, with tokens that say that the gateway is calling.
@@ -114,31 +124,25 @@ impl Webhooks {
         clock: Clock,
         metrics: &Metrics,
     ) -> Self {
-        let [stripe, resend] = VENDORS.map(|vendor| Refusals::new(metrics, vendor.name));
-        let tunnels =
-            |vendor: &Vendor| Some((vendor.service, Tunnels::new(channels, vendor.service, background)?));
-        let tunnels = VENDORS.into_iter().filter_map(tunnels).collect();
+        let tunnels = [(Stripe::NAME, Stripe::SERVICE), (Resend::NAME, Resend::SERVICE)];
+        let refusals = Refusals::new(metrics, &tunnels.map(|(name, _)| name));
+        let tunnels = tunnels
+            .into_iter()
+            .filter_map(|(_, service)| Some((service, Tunnels::new(channels, service, background)?)));
         let (queue, tasks, lines) = (Queue::new(), Tasks::default(), Lines::new());
-        Self { tunnels, tokens, clock, queue, tasks, lines, stripe, resend }
+        Self { tunnels: tunnels.collect(), tokens, clock, queue, tasks, lines, refusals }
     }
 
     /// Takes one event: reads it, and calls the service with the bytes and the headers as they came.
-    async fn take<Req, Res>(
-        self: Arc<Self>,
-        vendor: &'static Vendor,
-        request: Request,
-        message: impl FnOnce(Bytes, &HeaderMap) -> Req,
-        accepted: impl FnOnce(Res) -> Accepted,
-    ) -> Result<Response, Problem>
-    where
-        Req: Message + Name + 'static,
-        Res: Message + Default + 'static,
-    {
+    async fn take<V: Vendor>(self: Arc<Self>, request: Request) -> Result<Response, Problem> {
         let deadline = Instant::now() + PATIENCE;
         let (parts, body) = request.into_parts();
         let ids = parts.extensions.get::<Ids>().cloned().unwrap_or_default();
-        (vendor.signed)(&parts.headers, self.clock.now())
-            .map_err(|error| (vendor.refusals)(&self).refuse(error, &self.lines))?;
+        // What the service would refuse whatever the body says is refused here, and no room is made for the body.
+        let signed = V::signature(&parts.headers).read();
+        signed
+            .and_then(|signed| signed.in_time(self.clock.now()))
+            .map_err(|error| self.refusals.refuse(V::NAME, error, &self.lines))?;
         let admission = RequestAdmission::of(&parts.extensions)?;
         let caller = admission.caller();
         let turn = async || self.queue.turn(caller, deadline).await;
@@ -164,13 +168,13 @@ impl Webhooks {
             None => turn().await?,
         };
         let permit = admission.permit()?;
-        let message = message(body.bytes.clone(), &parts.headers);
+        let message = V::request(&parts.headers, body.bytes.clone());
         fail_point::WEBHOOK_RECEIVED.reached();
         let webhooks = Arc::clone(&self);
         // The service works on the event though its sender hang up: the turn lasts as long, and the event is judged.
         let work = async move {
-            let kept = webhooks.keep(vendor, &message, &ids, deadline).await;
-            let kept = kept.map_err(|status| webhooks.refusal(vendor, &status));
+            let kept = webhooks.keep::<V>(&message, &ids, deadline).await;
+            let kept = kept.map_err(|status| webhooks.refusal(V::NAME, &status));
             match &kept {
                 Ok(_) => webhooks.queue.judged(caller, true),
                 Err(problem) if problem.reason() == SignatureError::Mismatch.reason() => {
@@ -183,23 +187,18 @@ impl Webhooks {
         };
         let kept = self.tasks.keep(work).await?;
         fail_point::WEBHOOK_STORED.reached();
-        Ok(Json(accepted(kept)).into_response())
+        Ok(Json(V::accepted(kept)).into_response())
     }
 
-    async fn keep<Req, Res>(
+    async fn keep<V: Vendor>(
         &self,
-        vendor: &Vendor,
-        message: &Req,
+        message: &V::Request,
         ids: &Ids,
         deadline: Instant,
-    ) -> Result<Res, Status>
-    where
-        Req: Message + Name,
-        Res: Message + Default,
-    {
+    ) -> Result<V::Response, Status> {
         let unreachable = || Status::unavailable("no address is set for the service");
-        let tunnels = self.tunnels.get(vendor.service).ok_or_else(unreachable)?;
-        let token = self.tokens.mint(crate::NAME, vendor.service);
+        let tunnels = self.tunnels.get(V::SERVICE).ok_or_else(unreachable)?;
+        let token = self.tokens.mint(crate::NAME, V::SERVICE);
         let token = token.map_err(|error| Status::from_error(Box::new(error)))?;
         let outgoing = Outgoing {
             bearer: Some(&token),
@@ -213,10 +212,9 @@ impl Webhooks {
     /// What a vendor is told. Only the service's own word that the event itself is bad ends the vendor's tries with a 400; where
     /// the service says that it takes none, there is no such door, and that is no failure of ours; for everything else, our own
     /// mistakes included, the event must come again.
-    fn refusal(&self, vendor: &Vendor, status: &Status) -> Problem {
+    fn refusal(&self, provider: &'static str, status: &Status) -> Problem {
         let problem = Problem::from_status(status);
         let told = status.get_error_details().error_info().is_some();
-        let provider = vendor.name;
         if told && problem.code() == ErrorCode::NotFound && problem.reason() == "WEBHOOKS_OFF" {
             self.lines.refused(provider, problem.reason());
             return problem;
@@ -236,6 +234,6 @@ impl Webhooks {
 }
 
 /// A header as text; empty where there is none, or none that is text.
-fn header(headers: &HeaderMap, name: &str) -> String {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+fn header<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }

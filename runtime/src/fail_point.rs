@@ -43,6 +43,8 @@ fail_points! {
     IDEMPOTENCY_CLAIMED = "idempotency.claimed",
     /// An answer is remembered with its effect, uncommitted.
     IDEMPOTENCY_REMEMBERED = "idempotency.remembered",
+    /// A batch of bodies of journaled events is purged; there may be more.
+    BODIES_PURGED = "bodies.purged",
     /// A slot of a schedule is taken, uncommitted, without its call.
     SCHEDULE_TAKEN = "schedule.taken",
     /// A slot of a schedule and its call are committed.

@@ -17,6 +17,7 @@ use crate::{
     schedule::{self, Schedule},
     self_test,
     service::Service,
+    webhook::Backlog,
 };
 
 /// How often is measured.
@@ -55,7 +56,7 @@ impl<S: Service> Measurer<S> {
             .await
             .unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))
         else {
-            for measurement in ["deferred_calls", "schedules", "self_tests", "own"] {
+            for measurement in ["deferred_calls", "schedules", "self_tests", "journal", "own"] {
                 self.publish(measurement, Err(sqlx::Error::PoolTimedOut.into()));
             }
             return;
@@ -64,6 +65,9 @@ impl<S: Service> Measurer<S> {
             self.publish("deferred_calls", deferred(&mut conn).await);
             self.publish("schedules", schedules(&mut conn, &self.schedules).await);
             self.publish("self_tests", self_tests(&mut conn).await);
+            let journal = S::journal(&mut conn).await;
+            let journal = journal.map(|journal| journal.as_ref().map(Backlog::readings).unwrap_or_default());
+            self.publish("journal", journal);
             let mut own = Readings::default();
             let outcome = self.service.measure(&mut conn, &mut own).await;
             self.publish("own", outcome.map(|()| own));

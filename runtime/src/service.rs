@@ -17,6 +17,7 @@ use crate::{
     schedule::Schedule,
     tasks::Tasks,
     telemetry::Fields,
+    webhook::Backlog,
     work::{self, Source},
 };
 
@@ -88,19 +89,10 @@ pub trait Service: State + Sized {
     fn gave_up(&self, _tx: &mut Tx, _call: &GivenUp<'_>) -> impl Future<Output = Result<(), DbError>> + Send {
         std::future::ready(Ok(()))
     }
-    /// How much is journaled and not processed.
-    fn journal(&self) -> impl Future<Output = Result<JournalDepth, DbError>> + Send {
-        std::future::ready(Ok(JournalDepth::default()))
+    /// The backlog of its journal of webhooks; none where it has no journal.
+    fn journal(_conn: &mut PgConnection) -> impl Future<Output = Result<Option<Backlog>, DbError>> + Send {
+        std::future::ready(Ok(None))
     }
-}
-
-/// How much is journaled and not processed.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct JournalDepth {
-    /// Waiting.
-    pub pending: i64,
-    /// Not understood.
-    pub quarantined: i64,
 }
 
 type Loop = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -4,14 +4,14 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use levqor_billing::Billing;
-use levqor_notifications::{Notifications, domain::svix};
+use levqor_notifications::Notifications;
 use levqor_runtime::{
     check::{self, Check, Finding},
     client::local_http_client,
     clock::Clock,
     id,
     service::Service,
-    webhook::PROBE,
+    webhook::{PROBE, standard_key},
 };
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -56,7 +56,7 @@ const SENDERS: [Sender; 2] = [
         path: "/webhooks/resend",
         setting: "RESEND_WEBHOOK_SECRET",
         optional: true,
-        key: |secret| Some(svix::key(&secret.into())?.expose_secret().to_vec()),
+        key: |secret| Some(standard_key(&secret.into())?.expose_secret().to_vec()),
         sign: as_svix,
     },
 ];

@@ -86,7 +86,7 @@ fn places(point: FailPoint) -> (&'static [Role], Way) {
         billing::JOURNAL_CHARGED | billing::JOURNAL_SERVED_ALONE => (&[B], Way::SaleAfterLapse),
         billing::REPLAY_COMMITTED => (&[B], Way::Replay),
         chassis::SCHEDULE_TAKEN | chassis::SCHEDULE_DEFERRED => (&[B], Way::Day),
-        billing::BODIES_PURGED => (&[B], Way::Month),
+        chassis::BODIES_PURGED => (&[B], Way::Month),
         billing::JOURNAL_TAKEN_UP => (&[B], Way::LaidAside),
         billing::JOURNAL_LAID_ASIDE => (&[B], Way::LeftPending),
         chassis::DEFERRED_PUT_OFF => (&[B], Way::Absence),

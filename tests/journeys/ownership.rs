@@ -1,7 +1,6 @@
-//! Own data only: every CUSTOMER RPC has something that belongs to Bob, and Alice gets nothing of it. An RPC without
-//! such a fixture fails here.
+//! Own data only: every CUSTOMER RPC is asked for something of Bob's, and Alice gets nothing of it. What is asked for comes from
+//! the descriptors.
 
-use levqor_proto::billing::v1::{GetOrderRequest, ListOrdersRequest, ListOrdersResponse};
 use levqor_runtime::{
     access::{self, Access},
     client::call_raw,
@@ -9,33 +8,44 @@ use levqor_runtime::{
     testing::Caller,
 };
 use prost::Message;
+use prost_reflect::{DynamicMessage, Value};
 use tonic::Code;
 
+use super::rpcs::{List, fill, methods, route};
 use crate::{harness::Mesh, stripe::paid_checkout};
 
 /// Something of Bob's, seen through one RPC.
 struct Fixture {
     path: String,
-    request: Vec<u8>,
-    /// Whether an encoded answer shows nothing; lists do that, single things are not found.
-    is_empty: Option<fn(&[u8]) -> bool>,
+    request: DynamicMessage,
+    /// The list, if the RPC lists: its answer shows no row then. A single thing is not found.
+    list: Option<List>,
 }
 
-fn fixture(rpc: &str, order_id: &str) -> Option<Fixture> {
-    match rpc {
-        "levqor.billing.v1.BillingService/GetOrder" => Some(Fixture {
-            path: format!("/v1/orders/{order_id}"),
-            request: GetOrderRequest { order_id: order_id.to_owned() }.encode_to_vec(),
-            is_empty: None,
-        }),
-        "levqor.billing.v1.BillingService/ListOrders" => Some(Fixture {
-            path: "/v1/orders?customer_email=bob@example.com".to_owned(),
-            request: ListOrdersRequest { customer_email: "bob@example.com".to_owned(), ..Default::default() }
-                .encode_to_vec(),
-            is_empty: Some(|answer| ListOrdersResponse::decode(answer).expect("answer").orders.is_empty()),
-        }),
-        _ => None,
+impl Fixture {
+    /// The newest row of Bob's that the RPC can show.
+    async fn of(mesh: &Mesh, method: &access::Method) -> Self {
+        let changes = "changes something: Bob needs something here that Alice tries to change";
+        assert_eq!(method.repeat, access::Repeat::Safe, "{} {changes}", method.rpc);
+        let (about, list) = (List::about(method), List::of(method));
+        let mut request = DynamicMessage::new(method.descriptor.input());
+        let path = if list.is_some() {
+            let address = about.by_address().expect("a filter by the address");
+            request.set_field(&address, Value::String("bob@example.com".to_owned()));
+            about.path_of("bob")
+        } else {
+            let id = about.first_id(&mesh.staff().get(&about.path_of("bob")).await);
+            request.set_field_by_name(&about.id, Value::String(id.clone()));
+            fill(&route(method).expect("a route").1, &id)
+        };
+        Self { path, request, list }
     }
+}
+
+/// Whether an encoded answer has no rows.
+fn is_empty(method: &access::Method, list: &List, answer: &[u8]) -> bool {
+    let answer = DynamicMessage::decode(method.descriptor.output(), answer).expect("an answer");
+    answer.get_field(&list.rows).as_list().is_some_and(<[Value]>::is_empty)
 }
 
 /// An order that Bob paid for and nobody has looked at: the first access claims it.
@@ -52,26 +62,26 @@ async fn fresh_order_of_bob(mesh: &Mesh, name: &str) -> String {
 async fn another_customers_data_is_not_found_by_rest_or_grpc() {
     let mesh = Mesh::start().await;
     let customers = |method: &&access::Method| method.access == Access::AtLeast(Role::Customer);
-    for method in levqor_gateway::methods().iter().filter(customers) {
-        let order_id = fresh_order_of_bob(&mesh, method.descriptor.name()).await;
-        let Fixture { path, request, is_empty } = fixture(&method.rpc, &order_id)
-            .unwrap_or_else(|| panic!("{} has no fixture of Bob's", method.rpc));
+    for method in methods().iter().filter(customers) {
+        let access::Host::Service(host) = &method.host else { panic!("{} is of one service", method.rpc) };
+        fresh_order_of_bob(&mesh, method.descriptor.name()).await;
+        let Fixture { path, request, list } = Fixture::of(&mesh, method).await;
         for alice in [
             Caller::customer("alice", "alice@example.com"),
             // A token that merely says Bob's address, without anybody vouching for it.
             Caller::unverified("mallory", "bob@example.com"),
         ] {
             let rest = mesh.actor(alice.clone()).get(&path).await;
-            let grpc = alice.request(request.clone().into());
-            let grpc = call_raw(mesh.channel("billing"), method.path.clone(), grpc).await;
-            match is_empty {
+            let grpc = alice.request(request.encode_to_vec().into());
+            let grpc = call_raw(mesh.channel(host), method.path.clone(), grpc).await;
+            match &list {
                 None => {
                     assert_eq!(rest.status, 404, "{}: {}", method.rpc, rest.text);
                     assert_eq!(grpc.expect_err("not hers").code(), Code::NotFound, "{}", method.rpc);
                 }
-                Some(is_empty) => {
+                Some(list) => {
                     assert_eq!((rest.status, rest.text.contains("bob")), (200, false), "{}", rest.text);
-                    assert!(is_empty(grpc.expect("a list").get_ref()), "{}", method.rpc);
+                    assert!(is_empty(method, list, grpc.expect("a list").get_ref()), "{}", method.rpc);
                 }
             }
         }

@@ -1,37 +1,36 @@
 //! Resend's events, which notifications verifies and keeps.
 
-use std::sync::Arc;
-
-use axum::{
-    extract::{Request, State},
-    response::Response,
-};
+use bytes::Bytes;
+use http::HeaderMap;
 use levqor_proto::notifications::v1::{IngestResendEventRequest, IngestResendEventResponse};
+use levqor_runtime::webhook::SignatureHeaders;
 
-use super::{Accepted, Vendor, Webhooks, header, signature};
-use crate::problem::Problem;
+use super::{Accepted, Vendor, header};
 
-pub(super) const RESEND: Vendor = Vendor {
-    name: "resend",
-    service: "notifications",
-    signed: signature::svix,
-    refusals: |webhooks| &webhooks.resend,
-};
+pub(super) struct Resend;
 
-/// Takes one event.
-pub(super) async fn ingest(
-    State(webhooks): State<Arc<Webhooks>>,
-    request: Request,
-) -> Result<Response, Problem> {
-    let message = |body, headers: &http::HeaderMap| IngestResendEventRequest {
-        body,
-        svix_id: header(headers, "svix-id"),
-        svix_timestamp: header(headers, "svix-timestamp"),
-        svix_signature: header(headers, "svix-signature"),
-    };
-    let accepted = |kept: IngestResendEventResponse| {
-        let state = kept.state().as_str_name();
-        Accepted::new(kept.event_id, kept.duplicate, state)
-    };
-    webhooks.take(&RESEND, request, message, accepted).await
+fn headers_of(headers: &HeaderMap) -> [&str; 3] {
+    ["svix-id", "svix-timestamp", "svix-signature"].map(|name| header(headers, name))
+}
+
+impl Vendor for Resend {
+    const NAME: &'static str = "resend";
+    const SERVICE: &'static str = "notifications";
+    type Request = IngestResendEventRequest;
+    type Response = IngestResendEventResponse;
+
+    fn signature(headers: &HeaderMap) -> SignatureHeaders<'_> {
+        let [id, timestamp, signatures] = headers_of(headers);
+        SignatureHeaders::Standard { id, timestamp, signatures }
+    }
+
+    fn request(headers: &HeaderMap, body: Bytes) -> IngestResendEventRequest {
+        let [svix_id, svix_timestamp, svix_signature] = headers_of(headers).map(str::to_owned);
+        IngestResendEventRequest { body, svix_id, svix_timestamp, svix_signature }
+    }
+
+    fn accepted(response: IngestResendEventResponse) -> Accepted {
+        let state = response.state().as_str_name();
+        Accepted::new(response.event_id, response.duplicate, state)
+    }
 }

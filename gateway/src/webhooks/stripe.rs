@@ -1,35 +1,30 @@
 //! Stripe's events, which billing verifies and keeps.
 
-use std::sync::Arc;
-
-use axum::{
-    extract::{Request, State},
-    response::Response,
-};
+use bytes::Bytes;
+use http::HeaderMap;
 use levqor_proto::billing::v1::{IngestStripeEventRequest, IngestStripeEventResponse};
+use levqor_runtime::webhook::SignatureHeaders;
 
-use super::{Accepted, Vendor, Webhooks, header, signature};
-use crate::problem::Problem;
+use super::{Accepted, Vendor, header};
 
-pub(super) const STRIPE: Vendor = Vendor {
-    name: "stripe",
-    service: "billing",
-    signed: signature::stripe,
-    refusals: |webhooks| &webhooks.stripe,
-};
+pub(super) struct Stripe;
 
-/// Takes one event.
-pub(super) async fn ingest(
-    State(webhooks): State<Arc<Webhooks>>,
-    request: Request,
-) -> Result<Response, Problem> {
-    let message = |body, headers: &http::HeaderMap| IngestStripeEventRequest {
-        body,
-        signature: header(headers, "stripe-signature"),
-    };
-    let accepted = |kept: IngestStripeEventResponse| {
-        let state = kept.state().as_str_name();
-        Accepted::new(kept.event_id, kept.duplicate, state)
-    };
-    webhooks.take(&STRIPE, request, message, accepted).await
+impl Vendor for Stripe {
+    const NAME: &'static str = "stripe";
+    const SERVICE: &'static str = "billing";
+    type Request = IngestStripeEventRequest;
+    type Response = IngestStripeEventResponse;
+
+    fn signature(headers: &HeaderMap) -> SignatureHeaders<'_> {
+        SignatureHeaders::Timestamped(header(headers, "stripe-signature"))
+    }
+
+    fn request(headers: &HeaderMap, body: Bytes) -> IngestStripeEventRequest {
+        IngestStripeEventRequest { body, signature: header(headers, "stripe-signature").to_owned() }
+    }
+
+    fn accepted(response: IngestStripeEventResponse) -> Accepted {
+        let state = response.state().as_str_name();
+        Accepted::new(response.event_id, response.duplicate, state)
+    }
 }

@@ -20,7 +20,7 @@ use crate::{
     rpc::State,
     schedule::{self, Standing},
     self_test,
-    service::{Capability, CapabilityState, JournalDepth, Service},
+    service::{Capability, CapabilityState, Service},
     version,
 };
 
@@ -176,8 +176,10 @@ fn checks(measured: Option<Measurement>, silent_for: Option<Duration>, now: Date
 }
 
 async fn backlog<S: Service>(hosted: &Hosted<S>) -> Result<Backlog, DbError> {
-    let depth = store::depth(&mut *hosted.chassis().db.acquire().await?).await?;
-    let JournalDepth { pending, quarantined } = hosted.service.journal().await?;
+    let mut conn = hosted.chassis().db.acquire().await?;
+    let depth = store::depth(&mut conn).await?;
+    let journal = S::journal(&mut conn).await?;
+    let (pending, quarantined) = journal.map_or((0, 0), |journal| (journal.pending, journal.quarantined));
     Ok(Backlog {
         waiting: depth.waiting,
         dead: depth.dead,

@@ -4,15 +4,11 @@ use std::sync::atomic::Ordering;
 
 use chrono::TimeDelta;
 use levqor_proto::runtime::v1::{PurgeExpiredRequest, work_service_client::WorkServiceClient};
-use levqor_runtime::testing::{Caller, eventually, spawn};
+use levqor_runtime::testing::{Caller, eventually, reason, spawn};
 use tonic::Code;
 use tonic_types::StatusExt;
 
 use crate::probe::{self, effects, mail, send};
-
-fn reason(status: &tonic::Status) -> String {
-    status.get_error_details().error_info().map(|info| info.reason.clone()).unwrap_or_default()
-}
 
 #[tokio::test]
 async fn the_same_call_again_gets_the_answer_of_then() {

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 pub(crate) use self::prices::Prices;
 use crate::{domain::stripe_event::ActsOn, stripe::livemode_of};
 
-const WEBHOOK_SECRET: Setting = Setting::secret(
+pub(crate) const WEBHOOK_SECRET: Setting = Setting::secret(
     "STRIPE_WEBHOOK_SECRET",
     "Signing secrets of the Stripe webhook endpoint (`whsec_…`), separated by commas while one is being rolled.",
 );

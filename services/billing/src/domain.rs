@@ -8,6 +8,5 @@ pub(crate) mod money;
 pub(crate) mod not_understood;
 pub(crate) mod order;
 pub(crate) mod sale;
-pub(crate) mod signature;
 pub(crate) mod stripe_event;
 pub(crate) mod stripe_id;

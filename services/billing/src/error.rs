@@ -2,7 +2,7 @@
 
 use levqor_runtime::{
     db::DbError, error::Invalid, idempotency::IdempotencyError, service_error, shared_commit::NotWritten,
-    webhook::SignatureError,
+    webhook::WebhookError,
 };
 
 use crate::domain::order::NotOwned;
@@ -14,12 +14,9 @@ service_error! {
         /// The request is not valid.
         #[error(transparent)]
         Invalid(#[from] Invalid) => source,
-        /// The webhook is not Stripe's.
+        /// The webhook is not taken.
         #[error(transparent)]
-        Signature(#[from] SignatureError) => source,
-        /// A probe: its signature is good, and it is no event.
-        #[error("the signature is good, and this is a probe: nothing was kept of it")]
-        Probe => InvalidArgument "WEBHOOK_PROBE",
+        Webhook(#[from] WebhookError) => source,
         /// There is no such order, or it is somebody else's: the two must read the same.
         #[error("there is no such order")]
         OrderNotFound => NotFound "ORDER_NOT_FOUND",

@@ -27,6 +27,4 @@ levqor_runtime::fail_points! {
     JOURNAL_SERVED_ALONE = "journal.served_alone",
     /// An event is pending again; nobody was told or woken.
     REPLAY_COMMITTED = "replay.committed",
-    /// A batch of bodies is purged; others may be left.
-    BODIES_PURGED = "bodies.purged",
 }

@@ -1,19 +1,15 @@
-//! Takes verified events into the journal; those that come at the same time share a commit.
+//! The way of verified events into the journal: those that come at the same time share a commit.
 
 use std::cmp::Ordering;
 
 use bytes::Bytes;
-use levqor_runtime::{
-    db::{Db, DbError},
-    shared_commit::{BatchWrite, NotWritten, SharedCommit},
-    telemetry,
-};
+use levqor_runtime::{db::DbError, shared_commit::BatchWrite, webhook::Journaled};
 use sqlx::PgConnection;
 
 use crate::{
-    domain::stripe_event::{ActsOn, Envelope, NotOurs, State},
+    domain::stripe_event::{Envelope, NotOurs, State},
     fail_point,
-    store::stripe_events::{self, Journaled},
+    store::stripe_events,
 };
 
 /// An event on its way into the journal.
@@ -25,31 +21,12 @@ pub(crate) struct Arrival {
     pub(crate) not_ours: Option<NotOurs>,
 }
 
-/// The way into the journal.
-pub(crate) struct Intake {
-    commit: SharedCommit<Insert>,
-    acts_on: ActsOn,
-}
-
-impl Intake {
-    /// Starts the writers.
-    pub(crate) fn new(db: &Db, acts_on: ActsOn) -> Self {
-        Self { commit: SharedCommit::new(db, Insert), acts_on }
-    }
-
-    /// Stores an event, once; returns after the commit.
-    pub(crate) async fn journal(&self, event: Envelope, body: Bytes) -> Result<Journaled, NotWritten> {
-        let (first_state, not_ours) = (event.first_state(self.acts_on), event.not_ours(self.acts_on));
-        let trace_parent = telemetry::current_trace_parent();
-        self.commit.write(Arrival { event, body, trace_parent, first_state, not_ours }).await
-    }
-}
-
-struct Insert;
+/// Stores a batch of arrivals.
+pub(crate) struct Insert;
 
 impl BatchWrite for Insert {
     type Item = Arrival;
-    type Answer = Journaled;
+    type Answer = Journaled<State>;
     const OPERATION: &'static str = "INSERT";
     const TABLE: &'static str = "stripe_events";
 
@@ -57,7 +34,11 @@ impl BatchWrite for Insert {
         one.event.event_id.cmp(&other.event.event_id)
     }
 
-    async fn write(&self, conn: &mut PgConnection, items: &[Arrival]) -> Result<Vec<Journaled>, DbError> {
+    async fn write(
+        &self,
+        conn: &mut PgConnection,
+        items: &[Arrival],
+    ) -> Result<Vec<Journaled<State>>, DbError> {
         fail_point::JOURNAL_GATHERED.reached();
         let journaled = stripe_events::insert(conn, items).await?;
         fail_point::JOURNAL_STORED.reached();

@@ -24,12 +24,13 @@ use levqor_runtime::{
     config::{Reader, Setting},
     db::{DatabaseUrl, DbError},
     fail_point::FailPoint,
-    metrics::{Definition, KeyValue, Readings, chassis as of_chassis},
+    metrics::Definition,
     rpc::State,
     schedule::Schedule,
-    service::{Capability, JournalDepth, Service, Tunnelled, Workers},
+    service::{Capability, Service, Tunnelled, Workers},
+    shared_commit::SharedCommit,
     telemetry::Fields,
-    webhook::Verifier,
+    webhook::{Backlog, WebhookIntake},
 };
 use secrecy::ExposeSecret;
 use sqlx::{PgConnection, migrate::Migrator};
@@ -37,6 +38,7 @@ use tonic::service::RoutesBuilder;
 
 pub use config::Config;
 use domain::stripe_event::ActsOn;
+use intake::Insert;
 pub use journal::Journal;
 pub use store::leases::Lease;
 
@@ -45,8 +47,8 @@ static MIGRATOR: Migrator = sqlx::migrate!();
 /// The billing service: what its RPCs and its journal hold.
 pub struct Billing {
     chassis: Chassis,
-    webhooks: Verifier,
-    intake: intake::Intake,
+    webhooks: WebhookIntake,
+    intake: SharedCommit<Insert>,
     metrics: metrics::BillingMetrics,
     /// The modes whose events are acted on.
     acts_on: ActsOn,
@@ -87,12 +89,13 @@ impl Service for Billing {
     }
 
     async fn build(config: Config, chassis: Chassis) -> anyhow::Result<Arc<Self>> {
-        let webhooks = Verifier::new(config.webhook_secrets.iter().map(ExposeSecret::expose_secret));
+        let secrets = config.webhook_secrets.iter().map(ExposeSecret::expose_secret);
+        let webhooks = WebhookIntake::new(&chassis, "stripe", &config::WEBHOOK_SECRET, secrets);
         let stripe = config.secret_key.map(|key| stripe::Stripe::try_new(&key, &config.api_base)).transpose();
         let stripe = stripe.context("cannot make a client of the Stripe API")?;
         let acts_on = config.acts_on;
-        let intake = intake::Intake::new(&chassis.db, acts_on);
-        let metrics = metrics::BillingMetrics::new(&chassis.metrics, webhooks.secrets());
+        let intake = SharedCommit::new(&chassis.db, Insert);
+        let metrics = metrics::BillingMetrics::new(&chassis.metrics);
         let (stripe_health, prices) = (stripe_health::StripeHealth::default(), config.prices);
         Ok(Arc::new(Self { chassis, webhooks, intake, metrics, acts_on, stripe, stripe_health, prices }))
     }
@@ -106,10 +109,7 @@ impl Service for Billing {
     }
 
     fn capabilities(&self) -> Vec<Capability> {
-        let secrets = match self.webhooks.secrets() {
-            1 => "1 live secret".to_owned(),
-            several => format!("{several} live secrets"),
-        };
+        let webhooks = self.webhooks.capability("stripe_webhooks", "no event can be verified");
         let [refetch, prices] = if self.stripe.is_some() {
             [self.stripe_health.refetch(), self.stripe_health.prices(&self.prices)]
         } else {
@@ -120,10 +120,7 @@ impl Service for Billing {
         let missing = ["checkout", "subscriptions", "dunning", "refunds", "reconciliation"];
         let missing = missing.map(|name| Capability::off(name, "not part of this version"));
         let mode = Capability::on("stripe_mode", self.acts_on.to_string());
-        [Capability::on("stripe_webhooks", secrets), refetch, prices, mode]
-            .into_iter()
-            .chain(missing)
-            .collect()
+        [webhooks, refetch, prices, mode].into_iter().chain(missing).collect()
     }
 
     fn schedules() -> Vec<Schedule> {
@@ -146,23 +143,8 @@ impl Service for Billing {
         checks::checks(config)
     }
 
-    async fn measure(&self, conn: &mut PgConnection, readings: &mut Readings) -> Result<(), DbError> {
-        let backlog = store::stripe_events::backlog(conn).await?;
-        let journal = KeyValue::new("journal", "stripe_events");
-        for (state, count) in [("pending", backlog.pending), ("quarantined", backlog.quarantined)] {
-            let labels = [journal.clone(), KeyValue::new("state", state)];
-            readings.count(&of_chassis::JOURNAL_DEPTH, &labels, count);
-        }
-        let journal = [journal];
-        readings.seconds(&of_chassis::JOURNAL_AGE, &journal, backlog.oldest_due_age_s);
-        if let Some(last) = backlog.last_receive_time {
-            readings.instant(&of_chassis::JOURNAL_LAST, &journal, last);
-        }
-        Ok(())
-    }
-
-    async fn journal(&self) -> Result<JournalDepth, DbError> {
-        store::stripe_events::depth(&mut *self.chassis.db.acquire().await?).await
+    async fn journal(conn: &mut PgConnection) -> Result<Option<Backlog>, DbError> {
+        store::stripe_events::backlog(conn).await.map(Some)
     }
 }
 

@@ -1,9 +1,6 @@
-//! What billing counts: Stripe's webhooks (as the chassis counts webhooks), what became of the events, and the orders that were paid.
+//! What billing counts: what became of Stripe's events, and the orders that were paid.
 
-use levqor_runtime::{
-    metrics::{Attribute, Count, Definition, KeyValue, Metrics, chassis},
-    webhook::WebhookMetrics,
-};
+use levqor_runtime::metrics::{Attribute, Count, Definition, KeyValue, Metrics, chassis};
 
 use crate::domain::{
     money::Money,
@@ -56,21 +53,19 @@ const TIERS: [Tier; 3] = [Tier::Starter, Tier::Professional, Tier::Enterprise];
 
 /// The series, bound once.
 pub(crate) struct BillingMetrics {
-    pub(crate) webhooks: WebhookMetrics,
     metrics: Metrics,
     verdicts: Vec<Count>,
     not_ours: [[Count; LIVEMODES.len()]; NotOurs::ALL.len()],
 }
 
 impl BillingMetrics {
-    /// With so many live secrets.
-    pub(crate) fn new(metrics: &Metrics, secrets: usize) -> Self {
+    /// Binds them.
+    pub(crate) fn new(metrics: &Metrics) -> Self {
         let verdict = |verdict: &&'static str| {
             let journal = KeyValue::new("journal", "stripe_events");
             metrics.counter(&chassis::JOURNAL_VERDICTS, &[journal, KeyValue::new("verdict", *verdict)])
         };
         let this = Self {
-            webhooks: WebhookMetrics::new(metrics, "stripe", secrets),
             metrics: metrics.clone(),
             verdicts: VERDICTS.iter().map(verdict).collect(),
             not_ours: NotOurs::ALL.map(|reason| {

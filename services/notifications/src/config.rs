@@ -3,10 +3,11 @@
 use levqor_runtime::{
     client::ApiBase,
     config::{Reader, Setting},
+    webhook::{LEAST_KEY_BYTES, standard_key},
 };
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
-use crate::domain::{address::AddressKey, delivery::KeyHours, sender::Sender, site::SiteUrl, svix};
+use crate::domain::{address::AddressKey, delivery::KeyHours, sender::Sender, site::SiteUrl};
 
 /// The configuration.
 pub struct Config {
@@ -55,7 +56,7 @@ const RESEND_KEY_HOURS: Setting = Setting::plain(
      then a mail that it may have taken is never sent again by itself, but waits IN_DOUBT for a person.",
 );
 
-const RESEND_WEBHOOK_SECRET: Setting = Setting::secret(
+pub(crate) const RESEND_WEBHOOK_SECRET: Setting = Setting::secret(
     "RESEND_WEBHOOK_SECRET",
     "Signing secrets of the Resend webhook endpoint (`whsec_…`), separated by commas while one is being rolled. Without any, \
      `/webhooks/resend` takes nothing, and nobody learns of bounces and complaints.",
@@ -101,11 +102,10 @@ fn resend_key(reader: &mut Reader<'_>) -> Option<SecretString> {
 
 fn resend_webhook_keys(reader: &mut Reader<'_>) -> Vec<SecretSlice<u8>> {
     let secrets = reader.secrets(&RESEND_WEBHOOK_SECRET);
-    let keys: Vec<_> = secrets.iter().filter_map(svix::key).collect();
+    let keys: Vec<_> = secrets.iter().filter_map(standard_key).collect();
     if keys.len() < secrets.len() {
-        let least = svix::LEAST_BYTES;
         let expected = format!(
-            "expected secrets that begin with whsec_ and go on in base64, of at least {least} bytes, separated by commas"
+            "expected secrets that begin with whsec_ and go on in base64, of at least {LEAST_KEY_BYTES} bytes, separated by commas"
         );
         reader.problem(&RESEND_WEBHOOK_SECRET, expected);
     }

@@ -13,6 +13,5 @@ pub mod report;
 pub mod resend_event;
 pub mod sender;
 pub mod site;
-pub mod svix;
 pub mod template;
 pub mod text;

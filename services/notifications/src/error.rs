@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use levqor_runtime::{
-    db::DbError, error::Invalid, idempotency::IdempotencyError, service_error, webhook::SignatureError,
+    db::DbError, error::Invalid, idempotency::IdempotencyError, service_error, webhook::WebhookError,
 };
 
 use crate::{
@@ -46,15 +46,9 @@ service_error! {
         /// It cannot be sent again.
         #[error(transparent)]
         NotResendable(#[from] NotResendable) => source,
-        /// The webhook is not the provider's.
+        /// The webhook is not taken.
         #[error(transparent)]
-        Signature(#[from] SignatureError) => source,
-        /// A probe: its signature is good, and it is no event.
-        #[error("the signature is good, and this is a probe: nothing was kept of it")]
-        Probe => InvalidArgument "WEBHOOK_PROBE",
-        /// There is no secret to verify webhooks with.
-        #[error("RESEND_WEBHOOK_SECRET is not set: no event can be verified")]
-        WebhooksOff => NotFound "WEBHOOKS_OFF",
+        Webhook(#[from] WebhookError) => source,
         /// There is no such event.
         #[error("there is no such event of a provider")]
         ProviderEventNotFound => NotFound "PROVIDER_EVENT_NOT_FOUND",

@@ -27,12 +27,12 @@ use levqor_runtime::{
     config::{Reader, Setting},
     db::{DatabaseUrl, DbError, Tx},
     fail_point::FailPoint,
-    metrics::{Definition, KeyValue, Readings, chassis as of_chassis},
+    metrics::{Definition, KeyValue, Readings},
     rpc::State,
     schedule::Schedule,
-    service::{Capability, GivenUp, JournalDepth, Service, Tunnelled},
+    service::{Capability, GivenUp, Service, Tunnelled},
     telemetry::Fields,
-    webhook::{Verifier, WebhookMetrics},
+    webhook::{Backlog, WebhookIntake},
 };
 use secrecy::ExposeSecret;
 use sqlx::{PgConnection, migrate::Migrator};
@@ -60,9 +60,7 @@ pub struct Notifications {
     mail_health: MailHealth,
     templates: Templates,
     metrics: MailMetrics,
-    /// None without a secret: then no webhook is taken.
-    webhooks: Option<Verifier>,
-    webhook_metrics: WebhookMetrics,
+    webhooks: WebhookIntake,
     uncalled: Uncalled,
 }
 
@@ -116,10 +114,8 @@ impl Service for Notifications {
             Provider::Mailbox(Mailbox::new(chassis.db.clone()))
         };
         let metrics = MailMetrics::new(&chassis.metrics, provider.name(), templates.names());
-        let keys = &config.resend_webhook_keys;
-        let webhooks =
-            (!keys.is_empty()).then(|| Verifier::new(keys.iter().map(ExposeSecret::expose_secret)));
-        let webhook_metrics = WebhookMetrics::new(&chassis.metrics, Resend::NAME, keys.len());
+        let keys = config.resend_webhook_keys.iter().map(ExposeSecret::expose_secret);
+        let webhooks = WebhookIntake::new(&chassis, Resend::NAME, &config::RESEND_WEBHOOK_SECRET, keys);
         let uncalled = Uncalled::default();
         Ok(Arc::new(Self {
             chassis,
@@ -129,7 +125,6 @@ impl Service for Notifications {
             templates,
             metrics,
             webhooks,
-            webhook_metrics,
             uncalled,
         }))
     }
@@ -154,18 +149,6 @@ impl Service for Notifications {
             readings.count(&metrics::UNSETTLED, &state, unsettled.count);
             readings.seconds(&metrics::UNSETTLED_AGE, &state, unsettled.oldest_age_s);
         }
-        let backlog = store::provider_events::backlog(conn).await?;
-        let journal = KeyValue::new("journal", "provider_events");
-        for (state, count) in [("pending", backlog.pending), ("quarantined", backlog.quarantined)] {
-            readings.count(
-                &of_chassis::JOURNAL_DEPTH,
-                &[journal.clone(), KeyValue::new("state", state)],
-                count,
-            );
-        }
-        if let Some(last) = backlog.last_receive_time {
-            readings.instant(&of_chassis::JOURNAL_LAST, &[journal], last);
-        }
         Ok(())
     }
 
@@ -183,9 +166,8 @@ impl Service for Notifications {
         }
     }
 
-    async fn journal(&self) -> Result<JournalDepth, DbError> {
-        let backlog = store::provider_events::backlog(&mut *self.chassis.db.acquire().await?).await?;
-        Ok(JournalDepth { pending: backlog.pending, quarantined: backlog.quarantined })
+    async fn journal(conn: &mut PgConnection) -> Result<Option<Backlog>, DbError> {
+        store::provider_events::backlog(conn).await.map(Some)
     }
 
     fn capabilities(&self) -> Vec<Capability> {
@@ -199,13 +181,7 @@ impl Service for Notifications {
                 self.mail_health.capability(says_how(resend.key_hours())),
             ],
         };
-        let webhooks = match self.webhooks.as_ref().map(Verifier::secrets) {
-            None => {
-                Capability::off("resend_webhooks", "RESEND_WEBHOOK_SECRET is not set: bounces are not known")
-            }
-            Some(1) => Capability::on("resend_webhooks", "1 live secret"),
-            Some(several) => Capability::on("resend_webhooks", format!("{several} live secrets")),
-        };
+        let webhooks = self.webhooks.capability("resend_webhooks", "bounces are not known");
         vec![mailbox, resend, webhooks, Capability::off("mail_smtp", "not part of this version")]
     }
 }

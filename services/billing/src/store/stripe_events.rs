@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use levqor_runtime::{
     db::{DbError, ListTx, Listed, Page, known, known_if_any},
     request::TypeName,
-    service::JournalDepth,
+    webhook::{Backlog, Journaled},
 };
 use sqlx::{
     PgConnection, Postgres,
@@ -25,19 +25,13 @@ use crate::{
     intake::Arrival,
 };
 
-/// Whether an event is new.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Journaled {
-    /// It was stored, and stands here.
-    New(State),
-    /// It had been stored before, and stands here now.
-    Before(State),
-}
-
 /// Stores events, each once, in one statement: the primary key decides. The answers are in the events' order, which must
 /// be that of their ids, so that no two inserts wait for each other. What nothing follows from in this version is laid
 /// aside at once: writing it as pending first would double the work, and change nothing.
-pub(crate) async fn insert(conn: &mut PgConnection, arrivals: &[Arrival]) -> Result<Vec<Journaled>, DbError> {
+pub(crate) async fn insert(
+    conn: &mut PgConnection,
+    arrivals: &[Arrival],
+) -> Result<Vec<Journaled<State>>, DbError> {
     match arrivals {
         [alone] => Ok(vec![insert_one(conn, alone).await?]),
         _ => insert_many(conn, arrivals).await,
@@ -46,7 +40,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, arrivals: &[Arrival]) -> Res
 
 /// Stores one event. For a single row PostgreSQL has a fifth more to do for `insert_many`'s statement: an array to take apart,
 /// and rows to give back.
-async fn insert_one(conn: &mut PgConnection, arrival: &Arrival) -> Result<Journaled, DbError> {
+async fn insert_one(conn: &mut PgConnection, arrival: &Arrival) -> Result<Journaled<State>, DbError> {
     let row = ArrivalRow::of(arrival);
     let inserted = sqlx::query!(
         "INSERT INTO stripe_events (
@@ -74,14 +68,13 @@ async fn insert_one(conn: &mut PgConnection, arrival: &Arrival) -> Result<Journa
     )
     .execute(&mut *conn)
     .await?;
-    if inserted.rows_affected() > 0 {
-        Ok(Journaled::New(arrival.first_state))
-    } else {
-        Ok(Journaled::Before(state(conn, &arrival.event.event_id).await?))
-    }
+    journaled(conn, arrival, inserted.rows_affected() > 0).await
 }
 
-async fn insert_many(conn: &mut PgConnection, arrivals: &[Arrival]) -> Result<Vec<Journaled>, DbError> {
+async fn insert_many(
+    conn: &mut PgConnection,
+    arrivals: &[Arrival],
+) -> Result<Vec<Journaled<State>>, DbError> {
     let rows: Vec<_> = arrivals.iter().map(ArrivalRow::of).collect();
     let inserted = sqlx::query!(
         r#"INSERT INTO stripe_events (
@@ -97,16 +90,24 @@ async fn insert_many(conn: &mut PgConnection, arrivals: &[Arrival]) -> Result<Ve
     .fetch_all(&mut *conn)
     .await?;
     let mut new: HashSet<_> = inserted.iter().map(|row| row.event_id.as_str()).collect();
-    let mut journaled = Vec::with_capacity(arrivals.len());
-    for Arrival { event, first_state, .. } in arrivals {
+    let mut answers = Vec::with_capacity(arrivals.len());
+    for arrival in arrivals {
         // The first of several copies in one batch is the new one.
-        journaled.push(if new.remove(event.event_id.as_str()) {
-            Journaled::New(*first_state)
-        } else {
-            Journaled::Before(state(conn, &event.event_id).await?)
-        });
+        let is_new = new.remove(arrival.event.event_id.as_str());
+        answers.push(journaled(conn, arrival, is_new).await?);
     }
-    Ok(journaled)
+    Ok(answers)
+}
+
+/// An arrival that is stored: now, or before; then its state is read.
+async fn journaled(
+    conn: &mut PgConnection,
+    arrival: &Arrival,
+    is_new: bool,
+) -> Result<Journaled<State>, DbError> {
+    let event_id = &arrival.event.event_id;
+    let state = if is_new { arrival.first_state } else { state(conn, event_id).await? };
+    Ok(Journaled { event_id: event_id.to_string(), duplicate: !is_new, state })
 }
 
 /// An arrival as the statement takes it.
@@ -274,18 +275,9 @@ fn sequence_of(place: Uuid) -> i64 {
     place.as_u64_pair().1.cast_signed()
 }
 
-/// What is not done with, for the metrics.
-pub(crate) struct Backlog {
-    pub(crate) pending: i64,
-    pub(crate) quarantined: i64,
-    pub(crate) oldest_due_age_s: f64,
-    pub(crate) last_receive_time: Option<DateTime<Utc>>,
-}
-
-/// How much waits, for how long, how much is not understood, each counted to a bound, and when the last event came.
+/// How much waits, for how long, how much is quarantined, each counted to a bound, and when the last event came.
 pub(crate) async fn backlog(conn: &mut PgConnection) -> Result<Backlog, DbError> {
-    let backlog = sqlx::query_as!(
-        Backlog,
+    let row = sqlx::query!(
         r#"SELECT (SELECT count(*) FROM (SELECT FROM stripe_events WHERE state = 'PENDING' LIMIT 100000) AS p)
                       AS "pending!",
                   (SELECT count(*) FROM (SELECT FROM stripe_events WHERE state = 'QUARANTINED' LIMIT 100000) AS q)
@@ -297,21 +289,13 @@ pub(crate) async fn backlog(conn: &mut PgConnection) -> Result<Backlog, DbError>
     )
     .fetch_one(conn)
     .await?;
-    Ok(backlog)
-}
-
-/// How much waits, and how much is not understood, each counted to a bound.
-pub(crate) async fn depth(conn: &mut PgConnection) -> Result<JournalDepth, DbError> {
-    let depth = sqlx::query_as!(
-        JournalDepth,
-        r#"SELECT (SELECT count(*) FROM (SELECT FROM stripe_events WHERE state = 'PENDING' LIMIT 100000) AS p)
-                      AS "pending!",
-                  (SELECT count(*) FROM (SELECT FROM stripe_events WHERE state = 'QUARANTINED' LIMIT 100000) AS q)
-                      AS "quarantined!""#,
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(depth)
+    Ok(Backlog {
+        journal: "stripe_events",
+        pending: row.pending,
+        quarantined: row.quarantined,
+        oldest_due_age_s: Some(row.oldest_due_age_s),
+        last_receive_time: row.last_receive_time,
+    })
 }
 
 /// A row as it is stored.

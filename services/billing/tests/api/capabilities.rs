@@ -41,6 +41,6 @@ async fn the_journals_depth_counts_what_is_not_understood() {
     let odd = with(session("cs_1"), &[("metadata", json!({"mode": "dfy", "plan": "gold"}))]);
     bench.process(&event("evt_1", "checkout.session.completed", &odd)).await;
     bench.process(&event("evt_2", "customer.created", &json!({"id": "cus_1", "object": "customer"}))).await;
-    let depth = bench.service.running.service.journal().await.expect("a depth");
+    let depth = bench.journal().await;
     assert_eq!((depth.pending, depth.quarantined), (0, 1));
 }

@@ -11,7 +11,7 @@ use levqor_runtime::{
 use serde_json::json;
 use tonic::{Code, Status};
 
-use crate::support::{Bench, assert_access, event, reason, session, violated, with};
+use crate::support::{Bench, event, reason, refused, session, violated, with};
 
 /// An order that `ada@example.com` paid for.
 async fn paid() -> (Bench, Order) {
@@ -28,8 +28,8 @@ impl Bench {
     }
 
     async fn assert_none(&self, caller: &Caller, order_id: &str) {
-        let refused = self.get_order(caller, order_id).await.map(|_| ()).expect_err("none");
-        assert_eq!((refused.code(), reason(&refused).as_str()), (Code::NotFound, "ORDER_NOT_FOUND"));
+        let status = refused(self.get_order(caller, order_id).await);
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::NotFound, "ORDER_NOT_FOUND"));
     }
 }
 
@@ -65,10 +65,10 @@ async fn an_order_shows_what_was_bought() {
 #[tokio::test]
 async fn the_first_access_with_the_verified_address_claims_the_order() {
     let (bench, order) = paid().await;
-    assert_eq!(bench.count("SELECT count(*) FROM orders WHERE owner_sub IS NULL").await, 1);
+    assert_eq!(bench.count("orders WHERE owner_sub IS NULL").await, 1);
     let ada = Caller::customer("ada", "ADA@example.com");
     assert!(bench.get_order(&ada, &order.order_id).await.expect("hers") == order);
-    assert_eq!(bench.count("SELECT count(*) FROM orders WHERE owner_sub = 'ada'").await, 1);
+    assert_eq!(bench.count("orders WHERE owner_sub = 'ada'").await, 1);
     // From now on it is the person's, whatever the address says.
     assert!(bench.get_order(&Caller::customer("ada", "new@example.com"), &order.order_id).await.is_ok());
     bench.assert_none(&Caller::customer("impostor", "ada@example.com"), &order.order_id).await;
@@ -80,11 +80,7 @@ async fn another_customers_order_reads_the_same_as_none() {
     let bob = Caller::customer("bob", "bob@example.com");
     bench.assert_none(&bob, &order.order_id).await;
     bench.assert_none(&bob, "0190b2c4-0000-7000-8000-000000000000").await;
-    assert_eq!(
-        bench.count("SELECT count(*) FROM orders WHERE owner_sub IS NULL").await,
-        1,
-        "nothing was claimed"
-    );
+    assert_eq!(bench.count("orders WHERE owner_sub IS NULL").await, 1, "nothing was claimed");
 }
 
 #[tokio::test]
@@ -93,11 +89,7 @@ async fn an_address_that_nobody_vouches_for_opens_nothing() {
     bench.assert_none(&Caller::unverified("eve", "ada@example.com"), &order.order_id).await;
     let nameless = User { sub: "eve".to_owned(), email: None, email_verified: true, role: Role::Customer };
     bench.assert_none(&Caller::user(&nameless), &order.order_id).await;
-    assert_eq!(
-        bench.count("SELECT count(*) FROM orders WHERE owner_sub IS NULL").await,
-        1,
-        "nothing was claimed"
-    );
+    assert_eq!(bench.count("orders WHERE owner_sub IS NULL").await, 1, "nothing was claimed");
 }
 
 #[tokio::test]
@@ -116,7 +108,7 @@ async fn a_verified_address_that_only_looks_like_the_buyers_opens_nothing() {
         bench.assert_none(&mallory, &order_id).await;
         assert!(bench.orders(&mallory).await.is_empty(), "{spelling}");
     }
-    assert_eq!(bench.count("SELECT count(*) FROM orders WHERE owner_sub IS NULL").await, 1);
+    assert_eq!(bench.count("orders WHERE owner_sub IS NULL").await, 1);
     let victim = Caller::customer("victim", "VictimK@Example.com");
     assert!(bench.get_order(&victim, &order_id).await.is_ok(), "ASCII letters have no case");
 }
@@ -133,23 +125,14 @@ async fn staff_get_every_order_and_claim_none() {
     for caller in [Caller::user(&staff), Caller::admin()] {
         assert!(bench.get_order(&caller, &order.order_id).await.expect("an order") == order);
     }
-    assert_eq!(bench.count("SELECT count(*) FROM orders WHERE owner_sub IS NULL").await, 1);
+    assert_eq!(bench.count("orders WHERE owner_sub IS NULL").await, 1);
 }
 
 #[tokio::test]
 async fn a_text_that_is_no_id_is_named() {
     let bench = Bench::start().await;
     for order_id in ["", "1", "0190B2C4-0000-7000-8000-000000000000", "a\u{0}"] {
-        let refused = bench.get_order(&Caller::staff(), order_id).await.map(|_| ()).expect_err("no id");
-        assert_eq!(violated(&refused), ["order_id"], "{order_id:?}");
+        let status = refused(bench.get_order(&Caller::staff(), order_id).await);
+        assert_eq!(violated(&status), ["order_id"], "{order_id:?}");
     }
-}
-
-#[tokio::test]
-async fn customers_and_staff_may_ask() {
-    let bench = Bench::start().await;
-    assert_access(&["customer", "staff", "admin"], async |caller| {
-        bench.get_order(&caller, "0190b2c4-0000-7000-8000-000000000000").await
-    })
-    .await;
 }

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use levqor_billing::Billing;
-use levqor_proto_billing::v1::{IngestStripeEventRequest, stripe_event::State};
+use levqor_proto_billing::v1::stripe_event::State;
 use levqor_runtime::{
     clock::Clock,
     testing::{self, Caller, TestService},
@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tonic::Code;
 
-use crate::support::{Bench, SECRET, assert_access, event, reason, session, sign, violated, with};
+use crate::support::{Bench, SECRET, event, reason, session, sign, violated, with};
 
-const EVENTS: &str = "SELECT count(*) FROM stripe_events";
+const EVENTS: &str = "stripe_events";
 
 fn now() -> i64 {
     Clock::default().now().timestamp()
@@ -142,7 +142,7 @@ async fn ten_copies_at_once_make_one_order_and_two_mails() {
     let late = bench.receive(&event).await;
     assert_eq!((late.duplicate, late.state()), (true, State::Processed));
     assert_eq!(bench.count(EVENTS).await, 1);
-    assert_eq!(bench.count("SELECT count(*) FROM orders").await, 1);
+    assert_eq!(bench.count("orders").await, 1);
     assert_eq!(bench.messages().await.len(), 2);
 }
 
@@ -180,7 +180,7 @@ async fn ten_events_of_one_session_at_once_make_one_order_and_two_mails() {
     for n in 0..10 {
         assert_eq!(bench.settled(&format!("evt_{n}")).await.state(), State::Processed);
     }
-    assert_eq!(bench.count("SELECT count(*) FROM orders").await, 1);
+    assert_eq!(bench.count("orders").await, 1);
     assert_eq!(bench.messages().await.len(), 2);
 }
 
@@ -207,15 +207,4 @@ async fn while_the_database_is_down_nothing_is_acknowledged_and_the_retry_succee
     sqlx::raw_sql(AssertSqlSafe(rename)).execute(&mut server).await.expect("renamed");
     assert!(!bench.ingest(body.as_bytes(), &signature).await.expect("journaled").duplicate);
     assert_eq!(bench.settled("evt_1").await.state(), State::Processed);
-}
-
-#[tokio::test]
-async fn only_the_gateway_may_hand_over_webhooks() {
-    let bench = Bench::start().await;
-    assert_access(&["gateway"], async |caller| {
-        bench.client().ingest_stripe_event(caller.request(IngestStripeEventRequest::default())).await
-    })
-    .await;
-    let unsigned = Caller::service("gateway", "billing").request(IngestStripeEventRequest::default());
-    assert!(bench.client().ingest_stripe_event(unsigned).await.is_err());
 }

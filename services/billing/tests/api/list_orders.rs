@@ -5,7 +5,7 @@ use levqor_runtime::testing::Caller;
 use serde_json::json;
 use tonic::Status;
 
-use crate::support::{Bench, assert_access, event, session, violated, with};
+use crate::support::{Bench, event, refused, session, violated, with};
 
 impl Bench {
     async fn list_orders(
@@ -43,7 +43,7 @@ async fn everybody_sees_their_own_and_staff_see_all() {
         assert!(bench.orders(&caller).await.is_empty());
     }
     // Both were claimed by the first access: the address alone opens nothing any more.
-    assert_eq!(bench.count("SELECT count(*) FROM orders WHERE owner_sub = 'ada'").await, 2);
+    assert_eq!(bench.count("orders WHERE owner_sub = 'ada'").await, 2);
     assert!(bench.orders(&Caller::customer("impostor", "ada@example.com")).await.is_empty());
     assert_eq!(sessions(&bench.orders(&Caller::customer("ada", "new@example.com")).await), ["cs_3", "cs_1"]);
 }
@@ -143,16 +143,7 @@ async fn every_mistake_of_a_request_is_named_at_once() {
         page_size: -1,
         page_token: "nonsense".to_owned(),
     };
-    let refused = bench.list_orders(&Caller::staff(), request).await.map(|_| ()).expect_err("mistakes");
+    let status = refused(bench.list_orders(&Caller::staff(), request).await);
     let fields = ["state", "customer_email", "stripe_checkout_session_id", "page_size", "page_token"];
-    assert_eq!(violated(&refused), fields);
-}
-
-#[tokio::test]
-async fn customers_and_staff_may_list() {
-    let bench = Bench::start().await;
-    assert_access(&["customer", "staff", "admin"], async |caller| {
-        bench.list_orders(&caller, ListOrdersRequest::default()).await
-    })
-    .await;
+    assert_eq!(violated(&status), fields);
 }

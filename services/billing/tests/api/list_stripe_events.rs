@@ -7,7 +7,7 @@ use levqor_runtime::testing::Caller;
 use serde_json::json;
 use tonic::Status;
 
-use crate::support::{Bench, assert_access, event, violated};
+use crate::support::{Bench, event, refused, violated};
 
 impl Bench {
     async fn list_events(
@@ -103,17 +103,8 @@ async fn every_mistake_of_a_request_is_named_at_once() {
         page_size: -1,
         page_token: "nonsense".to_owned(),
     };
-    let refused = bench.list_events(&Caller::staff(), request).await.map(|_| ()).expect_err("mistakes");
-    assert_eq!(violated(&refused), ["state", "type", "page_size", "page_token"]);
-}
-
-#[tokio::test]
-async fn only_staff_may_list() {
-    let bench = Bench::start().await;
-    assert_access(&["staff", "admin"], async |caller| {
-        bench.list_events(&caller, ListStripeEventsRequest::default()).await
-    })
-    .await;
+    let status = refused(bench.list_events(&Caller::staff(), request).await);
+    assert_eq!(violated(&status), ["state", "type", "page_size", "page_token"]);
 }
 
 #[tokio::test]

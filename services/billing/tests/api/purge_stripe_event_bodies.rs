@@ -6,33 +6,21 @@ use levqor_runtime::testing::{Caller, eventually};
 use serde_json::json;
 use tonic::Status;
 
-use crate::support::{Bench, assert_access, event, session};
+use crate::support::{Bench, event, session};
 
 const COMPLETED: &str = "checkout.session.completed";
 
 impl Bench {
-    async fn purge(&self, caller: &Caller) -> Result<i64, Status> {
-        let request = caller.request(PurgeStripeEventBodiesRequest {});
+    async fn purge(&self) -> Result<i64, Status> {
+        let request = Caller::service("billing", "billing").request(PurgeStripeEventBodiesRequest {});
         Ok(self.client().purge_stripe_event_bodies(request).await?.into_inner().purged)
-    }
-
-    /// Waits until the schedule's slot of today is over, so that it does not come in between.
-    async fn outlive_todays_slot(&self) {
-        eventually("today's purge is over", || async {
-            let taken =
-                self.count("SELECT count(*) FROM runtime.schedule_slots WHERE schedule LIKE 'purge_stripe%'");
-            let waiting =
-                self.count("SELECT count(*) FROM runtime.work WHERE rpc LIKE '%/PurgeStripeEventBodies'");
-            (taken.await == 1 && waiting.await == 0).then_some(())
-        })
-        .await;
     }
 }
 
 #[tokio::test]
 async fn only_bodies_that_were_kept_long_enough_go() {
     let bench = Bench::start().await;
-    bench.outlive_todays_slot().await;
+    bench.outlive_slot("purge_stripe_event_bodies", "PurgeStripeEventBodies").await;
     for n in 1..=3 {
         bench.process(&event(&format!("evt_{n}"), "a.b", &json!({"id": "o_1"}))).await;
     }
@@ -46,9 +34,8 @@ async fn only_bodies_that_were_kept_long_enough_go() {
                 UPDATE stripe_events SET receive_time = runtime.now() - interval '90 days 1 second' WHERE event_id = 'evt_5';
                 UPDATE stripe_events SET process_time = runtime.now() - interval '31 days' WHERE event_id = 'evt_6';";
     bench.execute(past).await;
-    let ourselves = Caller::service("billing", "billing");
-    assert_eq!(bench.purge(&ourselves).await.expect("purged"), 3);
-    assert_eq!(bench.purge(&ourselves).await.expect("nothing left"), 0);
+    assert_eq!(bench.purge().await.expect("purged"), 3);
+    assert_eq!(bench.purge().await.expect("nothing left"), 0);
     for (n, purged) in [(1, true), (2, false), (3, false), (4, false), (5, true), (6, true)] {
         let event_id = format!("evt_{n}");
         assert_eq!(bench.event_and_body(&event_id).await.body.is_empty(), purged, "{event_id}");
@@ -63,13 +50,13 @@ async fn only_bodies_that_were_kept_long_enough_go() {
 #[tokio::test]
 async fn a_backlog_is_purged_in_batches() {
     let bench = Bench::start().await;
-    bench.outlive_todays_slot().await;
+    bench.outlive_slot("purge_stripe_event_bodies", "PurgeStripeEventBodies").await;
     let backlog = "INSERT INTO stripe_events
                        (event_id, create_time, type, livemode, lease_key, body, state, process_time)
                    SELECT 'evt_' || n, now(), 'a.b', false, 'o', '{}', 'PROCESSED', now() - interval '31 days'
                    FROM generate_series(1, 1201) AS n";
     bench.execute(backlog).await;
-    assert_eq!(bench.purge(&Caller::service("billing", "billing")).await.expect("purged"), 1201);
+    assert_eq!(bench.purge().await.expect("purged"), 1201);
 }
 
 #[tokio::test]
@@ -81,10 +68,4 @@ async fn the_schedule_purges_by_itself() {
         bench.event_and_body("evt_1").await.body.is_empty().then_some(())
     })
     .await;
-}
-
-#[tokio::test]
-async fn only_billing_itself_may_purge() {
-    let bench = Bench::start().await;
-    assert_access(&["self"], async |caller| bench.purge(&caller).await).await;
 }

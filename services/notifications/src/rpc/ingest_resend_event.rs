@@ -7,7 +7,7 @@ use levqor_proto_notifications::v1::{
 use levqor_runtime::{
     context::Ctx,
     deferred::defer,
-    webhook::{PROBE, SignatureError},
+    webhook::{Journaled, SignatureError, SignatureHeaders, WebhookError},
 };
 
 use crate::{
@@ -15,7 +15,6 @@ use crate::{
     domain::{
         provider_event::{EventId, EventState, ProviderEventId},
         resend_event,
-        svix::{self, Headers},
     },
     error::Error,
     fail_point,
@@ -28,35 +27,24 @@ pub(crate) async fn ingest_resend_event(
     _: Ctx,
     request: IngestResendEventRequest,
 ) -> Result<IngestResendEventResponse, Error> {
-    // Whether its signature is good or not, a probe is none of Resend's webhooks, and is not counted among them.
-    let probe = request.body == PROBE.as_bytes();
-    let taken = ingest(notifications, &request).await;
-    match &taken {
-        Ok(response) => notifications.webhook_metrics.taken(response.duplicate),
-        Err(_) if probe => {}
-        Err(error) => notifications.webhook_metrics.refused(error),
-    }
-    taken
-}
-
-async fn ingest(
-    notifications: &Notifications,
-    request: &IngestResendEventRequest,
-) -> Result<IngestResendEventResponse, Error> {
-    // Nothing of the body is believed, not even that it is JSON, before its signature is good.
-    let verifier = notifications.webhooks.as_ref().ok_or(Error::WebhooksOff)?;
-    let headers = Headers {
+    let headers = SignatureHeaders::Standard {
         id: &request.svix_id,
         timestamp: &request.svix_timestamp,
-        signature: &request.svix_signature,
+        signatures: &request.svix_signature,
     };
-    let secret = svix::verify(verifier, headers, &request.body, notifications.chassis.clock.now())?;
-    let event_id: EventId = request.svix_id.parse().map_err(|_| SignatureError::Malformed)?;
-    if request.body == PROBE.as_bytes() {
-        return Err(Error::Probe);
-    }
-    notifications.webhook_metrics.verified(secret);
+    let journaled = Box::pin(journal(notifications, &request));
+    let Journaled { event_id, duplicate, state } =
+        notifications.webhooks.take(headers, &request.body, journaled).await?;
+    Ok(IngestResendEventResponse { event_id, duplicate, state: state.into() })
+}
 
+/// Stores an event whose signature is good, and defers the call that applies it.
+async fn journal(
+    notifications: &Notifications,
+    request: &IngestResendEventRequest,
+) -> Result<Journaled<EventState>, Error> {
+    let event_id: EventId =
+        request.svix_id.parse().map_err(|_| WebhookError::from(SignatureError::Malformed))?;
     let event_type = resend_event::event_type(&request.body);
     let mut tx = notifications.chassis.db.begin().await?;
     let now = tx.now().await?;
@@ -69,7 +57,7 @@ async fn ingest(
         receive_time: now,
     };
     let duplicate = !provider_events::insert(&mut tx, &event).await?;
-    let (id, stands) = if duplicate {
+    let (id, state) = if duplicate {
         provider_events::stored(&mut tx, event.provider, &event_id).await?
     } else {
         let apply = ApplyProviderEventRequest { provider_event_id: event.id.to_string() };
@@ -85,5 +73,5 @@ async fn ingest(
         duplicate,
         "the provider's event was journaled"
     );
-    Ok(IngestResendEventResponse { event_id: event_id.as_str().to_owned(), duplicate, state: stands.into() })
+    Ok(Journaled { event_id: event_id.as_str().to_owned(), duplicate, state })
 }

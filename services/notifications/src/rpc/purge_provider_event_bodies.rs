@@ -1,26 +1,20 @@
-//! `PurgeProviderEventBodies`: purges the bodies of events that were done with more than 30 days ago, and of all others that
-//! came more than 90 days ago; deferred to oneself by a schedule.
+//! `PurgeProviderEventBodies`: purges the bodies of events that were settled more than 30 days ago, and of all others that came
+//! more than 90 days ago. A schedule defers it to this service itself.
 //!
-//! First it lays aside what has waited for its message for too long. As a rule a deferred call has done that; but one that is
-//! made early, because somebody replays it or a clock is behind, finds nothing to do, and is not made again.
+//! First it settles the events that have waited for their message for too long. As a rule a deferred call has done that; but one
+//! that is made early, because somebody replays it or a clock is behind, finds nothing to do, and is not made again.
 
-use chrono::TimeDelta;
 use levqor_proto_notifications::v1::{PurgeProviderEventBodiesRequest, PurgeProviderEventBodiesResponse};
-use levqor_runtime::context::Ctx;
+use levqor_runtime::{context::Ctx, db::DbError, webhook::purge_bodies};
 
 use crate::{
     Notifications,
     domain::provider_event::WAIT,
     error::Error,
     metrics::EventVerdict,
-    store::provider_events::{self, bodies},
+    store::provider_events::{self, bodies::ProviderEventBodies},
 };
 
-/// How long bodies are kept once nothing more is to follow from them.
-const KEEP: TimeDelta = TimeDelta::days(30);
-/// How long those of other events, quarantined ones as a rule, are kept after they came, for a fix and a replay; the column's
-/// comment in the migration says the same, because it is the longest.
-const KEEP_UNSETTLED: TimeDelta = TimeDelta::days(90);
 /// Rows per transaction, so that no lock is held for long.
 const BATCH: i64 = 500;
 
@@ -29,19 +23,18 @@ pub(super) async fn purge_provider_event_bodies(
     _: Ctx,
     _: PurgeProviderEventBodiesRequest,
 ) -> Result<PurgeProviderEventBodiesResponse, Error> {
-    let mut total: i64 = 0;
-    loop {
-        let mut tx = notifications.chassis.db.begin().await?;
-        let laid_aside = provider_events::stop_waiting(&mut tx, WAIT, BATCH).await?;
-        let mut purged = bodies::purge(&mut tx, KEEP, BATCH).await?;
-        purged += bodies::purge_unsettled(&mut tx, KEEP_UNSETTLED, BATCH).await?;
-        tx.commit().await?;
-        for event_type in &laid_aside {
-            notifications.metrics.judged(event_type.as_deref(), EventVerdict::Unmatched);
-        }
-        if purged == 0 && laid_aside.is_empty() {
-            return Ok(PurgeProviderEventBodiesResponse { purged: total });
-        }
-        total = total.saturating_add_unsigned(purged);
+    while stop_waiting(notifications).await? {}
+    let purged = purge_bodies::<ProviderEventBodies>(&notifications.chassis.db).await?;
+    Ok(PurgeProviderEventBodiesResponse { purged })
+}
+
+/// Settles one batch of events as nobody's. False where there was none.
+async fn stop_waiting(notifications: &Notifications) -> Result<bool, DbError> {
+    let mut tx = notifications.chassis.db.begin().await?;
+    let types = provider_events::stop_waiting(&mut tx, WAIT, BATCH).await?;
+    tx.commit().await?;
+    for event_type in &types {
+        notifications.metrics.judged(event_type.as_deref(), EventVerdict::Unmatched);
     }
+    Ok(!types.is_empty())
 }

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use levqor_runtime::{
     db::{DbError, ListTx, Listed, Page, known, one_row},
     request::TypeName,
+    webhook::Backlog,
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -240,18 +241,10 @@ pub(crate) async fn stop_waiting(
     Ok(types)
 }
 
-/// What waits in the journal.
-pub(crate) struct Backlog {
-    pub(crate) pending: i64,
-    pub(crate) quarantined: i64,
-    pub(crate) last_receive_time: Option<DateTime<Utc>>,
-}
-
 /// How many events wait and how many are quarantined and can be read still, each counted to a bound, and when the last one
 /// came. About one without a body nobody can do anything any more.
 pub(crate) async fn backlog(conn: &mut PgConnection) -> Result<Backlog, DbError> {
-    let backlog = sqlx::query_as!(
-        Backlog,
+    let row = sqlx::query!(
         r#"SELECT (SELECT count(*) FROM (SELECT FROM provider_events
                                          WHERE state IN ('PENDING', 'AWAITING_MESSAGE') LIMIT 100000) AS e) AS "pending!",
                   (SELECT count(*) FROM (SELECT FROM provider_events
@@ -260,7 +253,13 @@ pub(crate) async fn backlog(conn: &mut PgConnection) -> Result<Backlog, DbError>
     )
     .fetch_one(conn)
     .await?;
-    Ok(backlog)
+    Ok(Backlog {
+        journal: "provider_events",
+        pending: row.pending,
+        quarantined: row.quarantined,
+        oldest_due_age_s: None,
+        last_receive_time: row.last_receive_time,
+    })
 }
 
 struct Row {

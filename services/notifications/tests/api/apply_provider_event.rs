@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tonic::Code;
 
 use crate::{
-    EventState, Notified, UNKNOWN_ID, assert_access,
+    EventState, Notified, UNKNOWN_ID,
     fake_mail::{FakeMail, webhooks::no_such_address},
     reason, refused, violated, welcome,
 };
@@ -111,15 +111,4 @@ async fn what_is_no_event_of_ours_is_named() {
     let status = refused(apply(&notified, &ourselves, UNKNOWN_ID).await);
     assert_eq!((status.code(), reason(&status).as_str()), (Code::NotFound, "PROVIDER_EVENT_NOT_FOUND"));
     assert_eq!(violated(&refused(apply(&notified, &ourselves, "1").await)), ["provider_event_id"]);
-}
-
-#[tokio::test]
-async fn only_notifications_itself_may_apply_events() {
-    let (provider, notified, _) = sent().await;
-    let event =
-        notified.told(&provider.tell(0, "email.delivered", 0, &Value::Null), EventState::Applied).await;
-    assert_access(&["self"], async |caller| {
-        apply(&notified, &caller, &event.provider_event_id).await.map(|_| ())
-    })
-    .await;
 }

@@ -9,12 +9,12 @@ use levqor_notifications::{
     domain::message::{Mail, Receipt},
     provider::{Answer, Provider, mailbox::Mailbox},
 };
-use levqor_proto_notifications::v1::{DeliverMessageRequest, message::State};
+use levqor_proto_notifications::v1::message::State;
 use levqor_runtime::testing::eventually;
 use sqlx::Row;
 use tonic::Code;
 
-use crate::{Notified, UNKNOWN_ID, assert_access, reason, refused, welcome};
+use crate::{Notified, UNKNOWN_ID, reason, refused, welcome};
 
 /// What a crash leaves behind that comes after a provider's answer and before it is written down.
 const FORGET_THE_OUTCOME: &str = "
@@ -150,15 +150,4 @@ async fn a_message_that_is_not_there_is_not_found() {
     assert_eq!((status.code(), reason(&status).as_str()), (Code::NotFound, "MESSAGE_NOT_FOUND"));
     let status = refused(notified.deliver("1").await);
     assert_eq!(crate::violated(&status), ["message_id"]);
-}
-
-#[tokio::test]
-async fn only_the_service_itself_may_deliver() {
-    let notified = Notified::start().await;
-    let id = notified.sent("a", welcome("1", "ada@example.com")).await.message_id;
-    assert_access(&["self"], async |caller| {
-        let request = caller.request(DeliverMessageRequest { message_id: id.clone() });
-        notified.client().deliver_message(request).await.map(|_| ())
-    })
-    .await;
 }

@@ -5,7 +5,7 @@ use levqor_runtime::testing::Caller;
 use tonic::{Code, Status};
 
 use crate::{
-    EventState, Notified, UNKNOWN_ID, assert_access,
+    EventState, Notified, UNKNOWN_ID,
     fake_mail::{FakeMail, webhooks::Webhook},
     reason, refused, violated,
 };
@@ -36,14 +36,4 @@ async fn an_event_that_is_not_there_is_not_found() {
     assert_eq!((status.code(), reason(&status).as_str()), (Code::NotFound, "PROVIDER_EVENT_NOT_FOUND"));
     let status = refused(get(&notified, &Caller::staff(), "msg_1").await);
     assert_eq!(violated(&status), ["provider_event_id"]);
-}
-
-#[tokio::test]
-async fn only_staff_may_get_an_event() {
-    let notified = Notified::start_with(&FakeMail::start(), "24").await;
-    let event = notified.told(&Webhook::of(r#"{"type":"email.sent"}"#), EventState::Unheeded).await;
-    assert_access(&["staff", "admin"], async |caller| {
-        get(&notified, &caller, &event.provider_event_id).await.map(|_| ())
-    })
-    .await;
 }

@@ -2,9 +2,8 @@
 
 use futures_util::future::join_all;
 use levqor_notifications::Notifications;
-use levqor_proto_notifications::v1::{GetProviderEventRequest, IngestResendEventRequest};
+use levqor_proto_notifications::v1::GetProviderEventRequest;
 use levqor_runtime::{
-    service::Service,
     testing::{self, Caller, TestService},
     webhook::PROBE,
 };
@@ -13,7 +12,7 @@ use sqlx::{Connection, PgConnection};
 use tonic::Code;
 
 use crate::{
-    ADDRESS_KEY, EventState, Notified, assert_access,
+    ADDRESS_KEY, EventState, Notified,
     fake_mail::{
         FakeMail,
         webhooks::{OTHER_WEBHOOK_SECRET, WEBHOOK_SECRET, Webhook, event, no_such_address},
@@ -135,22 +134,5 @@ async fn while_the_database_is_down_nothing_is_acknowledged_and_the_retry_succee
     sqlx::raw_sql(sqlx::AssertSqlSafe(rename)).execute(&mut server).await.expect("renamed");
     assert!(!notified.ingest(&webhook).await.expect("journaled").duplicate);
     notified.told(&webhook, EventState::Unheeded).await;
-    assert_eq!(notified.service.running.service.journal().await.expect("counted").pending, 0);
-}
-
-#[tokio::test]
-async fn only_the_gateway_may_hand_over_webhooks() {
-    let notified = start().await;
-    let webhook = Webhook::of(&json!({"type": "email.sent"}).to_string());
-    assert_access(&["gateway"], async |caller| {
-        let Webhook { id, timestamp, signature, body } = webhook.clone();
-        let request = caller.request(IngestResendEventRequest {
-            body: body.into(),
-            svix_id: id,
-            svix_timestamp: timestamp,
-            svix_signature: signature,
-        });
-        notified.client().ingest_resend_event(request).await.map(|_| ())
-    })
-    .await;
+    assert_eq!(notified.journal().await.pending, 0);
 }

@@ -16,6 +16,8 @@ mod resend_message;
 mod resolve_message;
 mod send_message;
 
+use std::ops::Deref;
+
 use levqor_notifications::Notifications;
 use levqor_proto_base::r#type::v1::Money;
 use levqor_proto_mail::v1::{
@@ -29,11 +31,10 @@ use levqor_proto_notifications::v1::{
 };
 use levqor_runtime::{
     client::Peer,
-    testing::{Caller, TestService, eventually},
+    testing::{Caller, TestService, eventually, reason, refused, violated},
 };
-use sqlx::{AssertSqlSafe, Row};
-use tonic::{Code, Status};
-use tonic_types::StatusExt;
+use sqlx::Row;
+use tonic::Status;
 
 use crate::fake_mail::{
     FakeMail,
@@ -156,15 +157,13 @@ impl Notified {
         let rows = sqlx::query(sql).fetch_all(self.service.db.pool()).await.expect("entries");
         rows.into_iter().map(|row| (row.get(0), row.get(1))).collect()
     }
+}
 
-    async fn count(&self, table: &str) -> i64 {
-        let sql = AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
-        sqlx::query(sql).fetch_one(self.service.db.pool()).await.expect("counted").get(0)
-    }
+impl Deref for Notified {
+    type Target = TestService<Notifications>;
 
-    /// Does to the tables what no RPC does: damage, or the past.
-    async fn execute(&self, sql: &'static str) {
-        sqlx::raw_sql(sql).execute(self.service.db.pool()).await.expect("executed");
+    fn deref(&self) -> &TestService<Notifications> {
+        &self.service
     }
 }
 
@@ -201,41 +200,3 @@ fn intake_request(order: &str, recipient: &str) -> SendMessageRequest {
 
 /// An id that no message has.
 const UNKNOWN_ID: &str = "0190b2c4-0000-7000-8000-000000000000";
-
-/// The status of a call that is refused.
-fn refused<T>(answer: Result<T, Status>) -> Status {
-    answer.err().unwrap_or_else(|| panic!("the call is refused"))
-}
-
-/// The fields that a status complains about.
-fn violated(status: &Status) -> Vec<String> {
-    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
-    let bad_request = status.get_error_details().bad_request().cloned().expect("violations");
-    bad_request.field_violations.into_iter().map(|violation| violation.field).collect()
-}
-
-/// The reason that a status gives.
-fn reason(status: &Status) -> String {
-    status.get_error_details().error_info().map(|info| info.reason.clone()).unwrap_or_default()
-}
-
-/// Calls as everybody there is: those who are named may, all others are refused with the right code.
-async fn assert_access(allowed: &[&str], call: impl AsyncFn(Caller) -> Result<(), Status>) {
-    let to_us = |from| Caller::service(from, "notifications");
-    for (name, caller, refusal) in [
-        ("anonymous", Caller::anonymous(), Code::Unauthenticated),
-        ("customer", Caller::customer("ada", "ada@example.com"), Code::PermissionDenied),
-        ("staff", Caller::staff(), Code::PermissionDenied),
-        ("admin", Caller::admin(), Code::PermissionDenied),
-        ("billing", to_us("billing"), Code::PermissionDenied),
-        ("compliance", to_us("compliance"), Code::PermissionDenied),
-        ("support", to_us("support"), Code::PermissionDenied),
-        ("gateway", to_us("gateway"), Code::PermissionDenied),
-        ("self", to_us("notifications"), Code::PermissionDenied),
-        ("a token for another service", Caller::service("billing", "compliance"), Code::Unauthenticated),
-    ] {
-        let outcome = call(caller).await.map_err(|status| status.code());
-        let expected = if allowed.contains(&name) { Ok(()) } else { Err(refusal) };
-        assert_eq!(outcome, expected, "{name}");
-    }
-}

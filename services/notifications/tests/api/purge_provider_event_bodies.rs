@@ -2,29 +2,17 @@
 //! the events stay.
 
 use levqor_proto_notifications::v1::PurgeProviderEventBodiesRequest;
-use levqor_runtime::{
-    service::Service,
-    testing::{Caller, eventually},
-};
+use levqor_runtime::testing::{Caller, eventually};
 
 use crate::{
-    EventState, Notified, assert_access,
+    EventState, Notified,
     fake_mail::{FakeMail, webhooks::Webhook},
 };
 
-async fn purge(notified: &Notified, caller: &Caller) -> Result<i64, tonic::Status> {
-    let request = caller.request(PurgeProviderEventBodiesRequest {});
+async fn purge(notified: &Notified) -> Result<i64, tonic::Status> {
+    let request =
+        Caller::service("notifications", "notifications").request(PurgeProviderEventBodiesRequest {});
     Ok(notified.client().purge_provider_event_bodies(request).await?.into_inner().purged)
-}
-
-/// Waits until the schedule's slot of today is over, so that it does not come in between.
-async fn outlive_todays_slot(notified: &Notified) {
-    eventually("today's purge is over", || async {
-        let taken = notified.count("runtime.schedule_slots WHERE schedule LIKE 'purge_provider%'").await;
-        let waiting = notified.count("runtime.work WHERE rpc LIKE '%/PurgeProviderEventBodies'").await;
-        (taken == 1 && waiting == 0).then_some(())
-    })
-    .await;
 }
 
 /// Events `msg_1`, `msg_2` … of this state that came, and where it is one of them, were done with, so many days ago.
@@ -40,24 +28,23 @@ const STORED: &str = "
 #[tokio::test]
 async fn only_bodies_that_were_kept_long_enough_go() {
     let notified = Notified::start().await;
-    outlive_todays_slot(&notified).await;
+    notified.outlive_slot("purge_provider_event_bodies", "PurgeProviderEventBodies").await;
     notified.execute(STORED).await;
-    let ourselves = Caller::service("notifications", "notifications");
-    assert_eq!(purge(&notified, &ourselves).await.expect("purged"), 3);
-    assert_eq!(purge(&notified, &ourselves).await.expect("nothing left"), 0);
+    assert_eq!(purge(&notified).await.expect("purged"), 3);
+    assert_eq!(purge(&notified).await.expect("nothing left"), 0);
     assert_eq!(notified.count("provider_events").await, 6, "the events stay");
     for (n, purged) in [(1, 1), (4, 1), (6, 1), (2, 0), (3, 0), (5, 0)] {
         let gone = format!("provider_events WHERE event_id = 'msg_{n}' AND body IS NULL");
         assert_eq!(notified.count(&gone).await, purged, "msg_{n}");
     }
-    let depth = notified.service.running.service.journal().await.expect("counted");
+    let depth = notified.journal().await;
     assert_eq!(depth.quarantined, 1, "without a body there is nothing to be done about one");
 }
 
 #[tokio::test]
 async fn a_backlog_is_purged_in_batches() {
     let notified = Notified::start().await;
-    outlive_todays_slot(&notified).await;
+    notified.outlive_slot("purge_provider_event_bodies", "PurgeProviderEventBodies").await;
     notified
         .execute(
             "INSERT INTO provider_events (provider_event_id, event_id, provider, body, state, receive_time, settle_time)
@@ -65,8 +52,7 @@ async fn a_backlog_is_purged_in_batches() {
              FROM generate_series(1, 1201) AS n",
         )
         .await;
-    let ourselves = Caller::service("notifications", "notifications");
-    assert_eq!(purge(&notified, &ourselves).await.expect("purged"), 1201);
+    assert_eq!(purge(&notified).await.expect("purged"), 1201);
 }
 
 #[tokio::test]
@@ -78,10 +64,4 @@ async fn the_schedule_purges_by_itself() {
         (notified.count("provider_events WHERE body IS NULL").await == 1).then_some(())
     })
     .await;
-}
-
-#[tokio::test]
-async fn only_notifications_itself_may_purge() {
-    let notified = Notified::start().await;
-    assert_access(&["self"], async |caller| purge(&notified, &caller).await.map(|_| ())).await;
 }

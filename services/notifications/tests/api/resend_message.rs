@@ -5,7 +5,7 @@ use levqor_runtime::testing::{Caller, eventually};
 use tonic::{Code, Status};
 
 use crate::{
-    Notified, UNKNOWN_ID, assert_access,
+    Notified, UNKNOWN_ID,
     fake_mail::{
         Behaviour::{AcceptAndCut, Fail},
         FakeMail,
@@ -134,17 +134,4 @@ async fn the_same_key_sends_again_once() {
     let status = refused(notified.resend(&Caller::staff(), &id).await);
     assert_eq!(reason(&status), "IDEMPOTENCY_KEY_INVALID");
     assert_eq!((provider.requests(), notified.audited().await.len()), (2, 1));
-}
-
-#[tokio::test]
-async fn only_staff_may_send_again() {
-    let provider = FakeMail::start();
-    let notified = Notified::start_with(&provider, "24").await;
-    let id = notified.failed(&provider).await;
-    assert_access(&["staff", "admin"], async |caller| {
-        let answer = notified.resend(&caller.with_key("k"), &id).await.map(|_| ());
-        // The second who may finds that it has not failed any more.
-        answer.or_else(|status| if status.code() == Code::FailedPrecondition { Ok(()) } else { Err(status) })
-    })
-    .await;
 }

@@ -9,7 +9,7 @@ use levqor_runtime::testing::{Caller, eventually};
 use tonic::{Code, Status};
 
 use crate::{
-    Notified, UNKNOWN_ID, assert_access,
+    Notified, UNKNOWN_ID,
     fake_mail::{Behaviour::AcceptAndCut, FakeMail},
     reason, refused, violated,
 };
@@ -148,16 +148,4 @@ async fn every_violation_is_named_at_once() {
     let nothing = ResolveMessageRequest { message_id: UNKNOWN_ID.to_owned(), resolution: None };
     let answer = notified.client().resolve_message(staff("b").request(nothing)).await;
     assert_eq!(violated(&refused(answer)), ["resolution"]);
-}
-
-#[tokio::test]
-async fn only_staff_may_resolve() {
-    let (provider, notified) = start().await;
-    let id = notified.in_doubt(&provider).await;
-    assert_access(&["staff", "admin"], async |caller| {
-        let answer = notified.resolve(&caller.with_key("k"), &id, SEND_AGAIN).await.map(|_| ());
-        // The second who may finds it resolved.
-        answer.or_else(|status| if status.code() == Code::FailedPrecondition { Ok(()) } else { Err(status) })
-    })
-    .await;
 }

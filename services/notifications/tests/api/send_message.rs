@@ -8,7 +8,7 @@ use levqor_proto_notifications::v1::{GetMessageRequest, Message, message::State}
 use levqor_runtime::testing::{Caller, eventually};
 use tonic::Code;
 
-use crate::{Notified, assert_access, intake_request, reason, refused, violated, welcome};
+use crate::{Notified, intake_request, reason, refused, violated, welcome};
 
 #[tokio::test]
 async fn a_message_is_stored_and_delivered_to_the_mailbox() {
@@ -220,14 +220,4 @@ async fn an_order_without_anything_to_pay_is_told_nothing_of_a_payment() {
     let request = Caller::staff().request(GetMessageRequest { message_id: message.message_id });
     let text = notified.client().get_message(request).await.expect("a message").into_inner().text;
     assert!(text.contains("There is nothing to pay") && !text.contains("payment"), "{text}");
-}
-
-#[tokio::test]
-async fn only_services_that_have_something_to_tell_may_send() {
-    let notified = Notified::start().await;
-    assert_access(&["billing", "compliance", "support"], async |caller| {
-        let request = caller.with_key("a").request(welcome("1", "ada@example.com"));
-        notified.mail().send_message(request).await.map(|_| ())
-    })
-    .await;
 }

@@ -1,6 +1,6 @@
 //! The whole service under test, its journal at work, with the words that the tests speak.
 
-use std::sync::OnceLock;
+use std::{ops::Deref, sync::OnceLock};
 
 use bytes::Bytes;
 use levqor_billing::Billing;
@@ -119,14 +119,13 @@ impl Bench {
             |(key, request): (_, Vec<u8>)| (key, SendMessageRequest::decode(&*request).expect("a request"));
         rows.into_iter().map(decode).collect()
     }
+}
 
-    pub(crate) async fn count(&self, sql: &'static str) -> i64 {
-        sqlx::query_scalar(sql).fetch_one(self.service.db.pool()).await.expect("counted")
-    }
+impl Deref for Bench {
+    type Target = TestService<Billing>;
 
-    /// Does to the tables what no RPC does: damage, or the past.
-    pub(crate) async fn execute(&self, sql: &'static str) {
-        sqlx::raw_sql(sql).execute(self.service.db.pool()).await.expect("executed");
+    fn deref(&self) -> &TestService<Billing> {
+        &self.service
     }
 }
 

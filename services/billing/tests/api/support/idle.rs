@@ -106,16 +106,16 @@ impl Idle {
             .expect("an event")
     }
 
-    pub(crate) async fn count(&self, sql: &'static str) -> i64 {
-        sqlx::query_scalar(sql).fetch_one(self.db.pool()).await.expect("counted")
+    pub(crate) async fn count(&self, rows: &str) -> i64 {
+        testing::count(&self.db, rows).await
     }
 
     /// Waits until this counts so many.
-    pub(crate) async fn until(&self, sql: &'static str, count: i64) {
-        eventually(sql, || async { (self.count(sql).await == count).then_some(()) }).await;
+    pub(crate) async fn until(&self, rows: &str, count: i64) {
+        eventually(rows, || async { (self.count(rows).await == count).then_some(()) }).await;
     }
 
-    pub(crate) async fn execute(&self, sql: &'static str) {
-        sqlx::raw_sql(sql).execute(self.db.pool()).await.expect("executed");
+    pub(crate) async fn execute(&self, sql: &str) {
+        testing::execute(&self.db, sql).await;
     }
 }

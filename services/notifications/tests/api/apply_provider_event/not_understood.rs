@@ -1,7 +1,7 @@
 //! Events that cannot be understood: they are kept, seen, and can be tried again.
 
 use levqor_proto_notifications::v1::DeliveryOutcome;
-use levqor_runtime::{service::Service, testing::eventually};
+use levqor_runtime::testing::eventually;
 
 use super::sent;
 use crate::{
@@ -27,7 +27,7 @@ async fn what_cannot_be_understood_is_taken_quarantined_and_dead_in_the_open() {
         assert!(event.settle_time.is_none());
     }
     assert_eq!(notified.count("runtime.work WHERE state = 'DEAD'").await, 3, "one place to look and replay");
-    let depth = notified.service.running.service.journal().await.expect("counted");
+    let depth = notified.journal().await;
     assert_eq!((depth.pending, depth.quarantined), (0, 3));
 }
 

@@ -1,0 +1,25 @@
+//! What a refused call says.
+
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+/// The status of a call that is refused.
+#[track_caller]
+pub fn refused<T>(answer: Result<T, Status>) -> Status {
+    answer.err().expect("the call is refused")
+}
+
+/// The fields that a status complains about.
+#[track_caller]
+#[must_use]
+pub fn violated(status: &Status) -> Vec<String> {
+    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+    let bad_request = status.get_error_details().bad_request().cloned().expect("violations");
+    bad_request.field_violations.into_iter().map(|violation| violation.field).collect()
+}
+
+/// The reason that a status gives.
+#[must_use]
+pub fn reason(status: &Status) -> String {
+    status.get_error_details().error_info().map(|info| info.reason.clone()).unwrap_or_default()
+}

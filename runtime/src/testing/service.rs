@@ -1,0 +1,100 @@
+//! A service under test, alone, on a database of its own.
+
+use chrono::TimeDelta;
+
+use super::{JWT_SECRET, MESH_KEY, advance, connect, count, database, eventually, execute};
+use crate::{
+    config::{Env, Reader},
+    db::{DatabaseUrl, Db},
+    run::{self, Running, ServiceConfig},
+    service::Service,
+    webhook::Backlog,
+};
+
+/// A service under test, alone: what it defers to others stays in its table.
+pub struct TestService<S: Service> {
+    /// The running service.
+    pub running: Running<S>,
+    /// Its database.
+    pub db: Db,
+    /// The same, as an address.
+    pub url: DatabaseUrl,
+}
+
+impl<S: Service> TestService<S> {
+    /// Starts the service with a database of its own and these settings.
+    pub async fn start(settings: &[(&str, &str)]) -> Self {
+        Self::start_on(database::<S>().await, settings).await
+    }
+
+    /// Starts the service on this database.
+    pub async fn start_on(url: DatabaseUrl, settings: &[(&str, &str)]) -> Self {
+        let running = run::start(config::<S>(&url, settings)).await.expect("the service starts");
+        Self { running, db: connect(&url), url }
+    }
+
+    /// A channel to it.
+    #[must_use]
+    pub fn channel(&self) -> crate::client::Peer {
+        self.running.chassis().channels.get(S::NAME).expect("its own channel")
+    }
+
+    /// Moves the mesh's time, and lets the workers see what is due now.
+    pub async fn advance(&self, by: TimeDelta) {
+        advance(&self.db, by).await;
+        let wakes = &self.running.chassis().wakes;
+        wakes.deferred.notify_one();
+        wakes.journal.notify_one();
+    }
+
+    /// Counts rows: `orders WHERE state = 'PAID'`.
+    pub async fn count(&self, rows: &str) -> i64 {
+        count(&self.db, rows).await
+    }
+
+    /// Does to the tables what no RPC does: damage, or the past.
+    pub async fn execute(&self, sql: &str) {
+        execute(&self.db, sql).await;
+    }
+
+    /// The backlog of its journal.
+    pub async fn journal(&self) -> Backlog {
+        let mut conn = self.db.acquire().await.expect("a connection");
+        S::journal(&mut conn).await.expect("counted").expect("a journal")
+    }
+
+    /// Waits until the call that a schedule defers in its present slot was made, so that it does not come in between.
+    pub async fn outlive_slot(&self, schedule: &str, rpc: &str) {
+        eventually("the call of the present slot was made", || async {
+            let taken = self.count(&format!("runtime.schedule_slots WHERE schedule = '{schedule}'")).await;
+            let waiting = self.count(&format!("runtime.work WHERE rpc LIKE '%/{rpc}'")).await;
+            (taken == 1 && waiting == 0).then_some(())
+        })
+        .await;
+    }
+
+    /// Stops it as the orchestrator would.
+    pub async fn stop(self) {
+        self.running.drain().await;
+    }
+}
+
+/// A service's configuration for tests: any free port, fixed keys, other services nowhere.
+#[must_use]
+pub fn config<S: Service>(url: &DatabaseUrl, settings: &[(&str, &str)]) -> ServiceConfig<S> {
+    let mut env = Env::from_pairs(settings.iter().copied());
+    env.set_default("LEVQOR_DATABASE_URL", "postgres://replaced/below");
+    env.set_default("LEVQOR_GRPC_ADDR", "127.0.0.1:0");
+    env.set_default("LEVQOR_DRAIN_DELAY_MS", "0");
+    env.set_default("LEVQOR_MESH_KEY", MESH_KEY);
+    env.set_default("LEVQOR_JWT_SECRET", JWT_SECRET);
+    for service in run::register::<S>().services() {
+        // Nobody listens on port 1.
+        env.set_default(&format!("LEVQOR_{}_ADDR", service.to_uppercase()), "127.0.0.1:1");
+    }
+    let mut reader = Reader::new(&env);
+    let config = ServiceConfig::read(&mut reader);
+    let mut config = reader.finish(config).expect("the settings of the test are valid");
+    config.database_url = url.clone();
+    config
+}

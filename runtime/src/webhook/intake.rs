@@ -1,0 +1,131 @@
+//! The intake: verify, read, store, count. A sender is answered only after the commit.
+
+use std::borrow::Cow;
+
+use crate::{
+    chassis::Chassis,
+    clock::Clock,
+    config::Setting,
+    error::{ErrorCode, ServiceError},
+    service::Capability,
+};
+
+use super::{SignatureError, SignatureHeaders, Verifier, metrics::WebhookMetrics};
+
+/// A body that is posted, signed, to find out whether a secret is live. The reason `WEBHOOK_PROBE` says that it is; nothing is
+/// stored.
+pub const PROBE: &str = r#"{"object":"levqor.webhook_probe"}"#;
+
+/// Why a webhook is not taken, whatever its event says.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookError {
+    /// The signature is not good.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// A probe: its signature is good, and it is no event.
+    #[error("the signature is good, and this is a probe: nothing was kept of it")]
+    Probe,
+    /// This setting has no secret to verify webhooks with.
+    #[error("{0} is not set: no event can be verified")]
+    Off(Cow<'static, str>),
+}
+
+impl ServiceError for WebhookError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Signature(_) | Self::Probe => ErrorCode::InvalidArgument,
+            Self::Off(_) => ErrorCode::NotFound,
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Signature(error) => error.reason(),
+            Self::Probe => "WEBHOOK_PROBE",
+            Self::Off(_) => "WEBHOOKS_OFF",
+        }
+    }
+}
+
+/// An event that is in the journal.
+#[derive(Debug, Clone)]
+pub struct Journaled<S> {
+    /// The sender's id of the event.
+    pub event_id: String,
+    /// Whether it had been journaled before.
+    pub duplicate: bool,
+    /// Its state in the journal.
+    pub state: S,
+}
+
+/// Takes the webhooks of one sender.
+pub struct WebhookIntake {
+    setting: Cow<'static, str>,
+    verifier: Verifier,
+    metrics: WebhookMetrics,
+    clock: Clock,
+}
+
+impl WebhookIntake {
+    /// For this sender, with the secrets of this setting. Without a secret it takes nothing.
+    pub fn new<S: AsRef<[u8]>>(
+        chassis: &Chassis,
+        provider: &'static str,
+        setting: &Setting,
+        secrets: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let verifier = Verifier::new(secrets);
+        let metrics = WebhookMetrics::new(&chassis.metrics, provider, verifier.secrets());
+        Self { setting: setting.name.clone(), verifier, metrics, clock: chassis.clock.clone() }
+    }
+
+    /// What the status says of it; without a secret, with these words about what is missing.
+    #[must_use]
+    pub fn capability(&self, name: &'static str, missing: &str) -> Capability {
+        match self.verifier.secrets() {
+            0 => Capability::off(name, format!("{} is not set: {missing}", self.setting)),
+            1 => Capability::on(name, "1 live secret"),
+            several => Capability::on(name, format!("{several} live secrets")),
+        }
+    }
+
+    /// Takes one webhook. `journal` reads the event and stores it once; it runs only after the signature was found good, and ends
+    /// after its commit.
+    pub async fn take<S, E>(
+        &self,
+        headers: SignatureHeaders<'_>,
+        body: &[u8],
+        journal: impl Future<Output = Result<Journaled<S>, E>>,
+    ) -> Result<Journaled<S>, E>
+    where
+        E: ServiceError + From<WebhookError>,
+    {
+        let taken = match self.verify(headers, body) {
+            Ok(()) => journal.await,
+            Err(error) => Err(error.into()),
+        };
+        match &taken {
+            Ok(journaled) => self.metrics.taken(journaled.duplicate),
+            // Whether its signature is good or not, a probe is none of the sender's webhooks, and is not counted among them.
+            Err(_) if is_probe(body) => {}
+            Err(error) => self.metrics.refused(error),
+        }
+        taken
+    }
+
+    fn verify(&self, headers: SignatureHeaders<'_>, body: &[u8]) -> Result<(), WebhookError> {
+        if self.verifier.secrets() == 0 {
+            return Err(WebhookError::Off(self.setting.clone()));
+        }
+        let secret = self.verifier.verify(headers, body, self.clock.now())?;
+        if is_probe(body) {
+            return Err(WebhookError::Probe);
+        }
+        self.metrics.verified(secret);
+        Ok(())
+    }
+}
+
+fn is_probe(body: &[u8]) -> bool {
+    body == PROBE.as_bytes()
+}

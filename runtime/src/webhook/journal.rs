@@ -1,0 +1,83 @@
+//! A service's journal of events: how much waits in it, and how long it keeps the bodies.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{Postgres, postgres::PgArguments, query::Query};
+
+use crate::{
+    db::{Db, DbError},
+    fail_point,
+    metrics::{KeyValue, Readings, chassis},
+};
+
+/// How long bodies are kept after their events were settled.
+const KEEP: TimeDelta = TimeDelta::days(30);
+/// How long the bodies of other events, quarantined ones as a rule, are kept after they came, for a fix and a replay. The
+/// comment of each body's column says the same, because it is the longest time.
+const KEEP_UNSETTLED: TimeDelta = TimeDelta::days(90);
+/// Rows per transaction, so that no lock is held for long.
+const BATCH: i64 = 500;
+
+/// The backlog of a journal, each count up to a bound.
+#[derive(Debug, Clone)]
+pub struct Backlog {
+    /// The journal's table.
+    pub journal: &'static str,
+    /// Events that wait.
+    pub pending: i64,
+    /// Events that are quarantined.
+    pub quarantined: i64,
+    /// For how long the oldest due event has been due; none where the journal is not its own work list.
+    pub oldest_due_age_s: Option<f64>,
+    /// When the last event came.
+    pub last_receive_time: Option<DateTime<Utc>>,
+}
+
+impl Backlog {
+    /// The journal's metrics.
+    pub(crate) fn readings(&self) -> Readings {
+        let mut readings = Readings::default();
+        let journal = [KeyValue::new("journal", self.journal)];
+        for (state, count) in [("pending", self.pending), ("quarantined", self.quarantined)] {
+            let labels = [journal[0].clone(), KeyValue::new("state", state)];
+            readings.count(&chassis::JOURNAL_DEPTH, &labels, count);
+        }
+        if let Some(age_s) = self.oldest_due_age_s {
+            readings.seconds(&chassis::JOURNAL_AGE, &journal, age_s);
+        }
+        if let Some(last) = self.last_receive_time {
+            readings.instant(&chassis::JOURNAL_LAST, &journal, last);
+        }
+        readings
+    }
+}
+
+/// A statement that purges bodies. It leaves out the rows that somebody has locked: the next batch takes them.
+pub type PurgeStatement = Query<'static, Postgres, PgArguments>;
+
+/// The bodies in a journal.
+pub trait Bodies {
+    /// Purges the bodies of up to `limit` events that were settled before an instant.
+    fn settled(before: DateTime<Utc>, limit: i64) -> PurgeStatement;
+    /// Purges the bodies of up to `limit` events that came before an instant and are not settled.
+    fn unsettled(before: DateTime<Utc>, limit: i64) -> PurgeStatement;
+}
+
+/// Purges every body that was kept for long enough, batch by batch. Returns how many.
+pub async fn purge_bodies<B: Bodies>(db: &Db) -> Result<i64, DbError> {
+    let mut total: i64 = 0;
+    loop {
+        let mut tx = db.begin().await?;
+        let now = tx.now().await?;
+        let mut purged = 0;
+        for statement in [B::settled(now - KEEP, BATCH), B::unsettled(now - KEEP_UNSETTLED, BATCH)] {
+            purged += statement.execute(&mut *tx).await?.rows_affected();
+        }
+        tx.commit().await?;
+        if purged == 0 {
+            tracing::info!(count = total, "bodies of journaled events were purged");
+            return Ok(total);
+        }
+        fail_point::BODIES_PURGED.reached();
+        total = total.saturating_add_unsigned(purged);
+    }
+}

@@ -1,0 +1,119 @@
+//! What is counted of one sender's webhooks.
+
+use crate::{
+    error::ServiceError,
+    metrics::{Attribute, Count, Definition, KeyValue, Metrics},
+};
+
+/// Why a webhook is not taken; `OTHER` stands for every reason that is not listed.
+pub(crate) const REASONS: [&str; 11] = [
+    "SIGNATURE_MISSING",
+    "SIGNATURE_MALFORMED",
+    "SIGNATURE_MISMATCH",
+    "SIGNATURE_STALE",
+    "SIGNATURE_FUTURE",
+    "INVALID_REQUEST",
+    "WEBHOOKS_OFF",
+    "BUSY",
+    "DATABASE_UNAVAILABLE",
+    "CONFLICT",
+    "OTHER",
+];
+
+const PROVIDER: Attribute = Attribute::known("provider", "who sends webhooks to the service");
+
+/// Webhooks that were taken.
+const EVENTS: Definition = Definition::counter(
+    "levqor.webhook.events",
+    "{event}",
+    "Webhook events with a good signature that are in the journal: new ones, and those that were there before.",
+    &[PROVIDER, Attribute::one_of("outcome", &["accepted", "duplicate"])],
+);
+/// Webhooks that were refused.
+pub const REFUSALS: Definition = Definition::counter(
+    "levqor.webhook.refusals",
+    "{event}",
+    "Webhook events that were not taken, by the reason. Those that are no fault of the event come again.",
+    &[PROVIDER, Attribute::one_of("reason", &REASONS)],
+);
+/// Which secret was used.
+const VERIFIED: Definition = Definition::counter(
+    "levqor.webhook.verified",
+    "{event}",
+    "Webhook events by the secret that verified them: its place in the setting, from 0. One that rests can be removed.",
+    &[PROVIDER, Attribute::known("secret", "the places of the secrets in the provider's setting")],
+);
+/// Every metric of webhooks.
+pub const METRICS: &[Definition] = &[EVENTS, REFUSALS, VERIFIED];
+
+/// The series of one sender, bound once.
+pub(super) struct WebhookMetrics {
+    accepted: Count,
+    duplicate: Count,
+    refusals: Vec<Count>,
+    secrets: Vec<Count>,
+}
+
+impl WebhookMetrics {
+    /// The series of a sender with so many live secrets.
+    pub(super) fn new(metrics: &Metrics, provider: &'static str, secrets: usize) -> Self {
+        let provider = KeyValue::new("provider", provider);
+        let webhook = |definition, key, value: &'static str| {
+            metrics.counter(definition, &[provider.clone(), KeyValue::new(key, value)])
+        };
+        let secret = |place: usize| {
+            let place = KeyValue::new("secret", i64::try_from(place).unwrap_or(i64::MAX));
+            metrics.counter(&VERIFIED, &[provider.clone(), place])
+        };
+        let refusal = |reason: &&'static str| webhook(&REFUSALS, "reason", reason);
+        Self {
+            accepted: webhook(&EVENTS, "outcome", "accepted"),
+            duplicate: webhook(&EVENTS, "outcome", "duplicate"),
+            refusals: REASONS.iter().map(refusal).collect(),
+            secrets: (0..secrets).map(secret).collect(),
+        }
+    }
+
+    /// An event is in the journal.
+    pub(super) fn taken(&self, duplicate: bool) {
+        if duplicate { self.duplicate.one() } else { self.accepted.one() }
+    }
+
+    /// An event was not taken.
+    pub(super) fn refused<E: ServiceError>(&self, error: &E) {
+        let place = REASONS.iter().position(|reason| *reason == error.reason());
+        if let Some(count) = place.and_then(|place| self.refusals.get(place)).or(self.refusals.last()) {
+            count.one();
+        }
+    }
+
+    /// The secret at this place verified an event.
+    pub(super) fn verified(&self, secret: usize) {
+        if let Some(count) = self.secrets.get(secret) {
+            count.one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{db::DbError, webhook::SignatureError};
+
+    #[test]
+    fn every_signature_error_is_counted_by_its_reason() {
+        use SignatureError::{Future, Malformed, Mismatch, Missing, Stale};
+        for error in [Missing, Malformed, Mismatch, Stale, Future] {
+            assert!(REASONS.contains(&error.reason()), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_sender_sends_again_is_counted_by_its_reason_too() {
+        for error in
+            [DbError::Unavailable(sqlx::Error::PoolTimedOut), DbError::Conflict(sqlx::Error::RowNotFound)]
+        {
+            assert!(REASONS.contains(&error.reason()), "{error:?}");
+        }
+    }
+}
