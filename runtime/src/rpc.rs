@@ -120,11 +120,11 @@ where
     let reader = Reader::of(&ctx).map(|reader| (reader, chassis.db.clone()));
     let shared = Arc::clone(state);
     // Boxed: handlers' futures are large, and travel through several layers. The box names the handler in the stack of a panic.
-    let handled = async move { Box::pin(handler(&shared, ctx, message)).await };
+    let future = async move { Box::pin(handler(&shared, ctx, message)).await };
     let work = async move {
         // The permit is kept until the work is done, not until the caller hangs up.
         let _permit = permit;
-        match AssertUnwindSafe(handled).catch_unwind().await {
+        match AssertUnwindSafe(future).catch_unwind().await {
             Ok(Ok(response)) => {
                 if let Some((reader, db)) = reader {
                     let (request, shown) = (copy.encode_to_vec(), response.encode_to_vec());

@@ -49,7 +49,7 @@ macro_rules! service_error {
             fn code(&self) -> $crate::error::ErrorCode {
                 match self {
                     $(
-                        Self::$Variant $((source @ $crate::service_error!(@any $($source)*)))? $({ $($field: _,)+ })? =>
+                        Self::$Variant $(($crate::service_error!(@bind source $($source)*)))? $({ $($field: _,)+ })? =>
                             $crate::service_error!(@code $how $(source ($($source)*))?),
                     )+
                 }
@@ -58,7 +58,7 @@ macro_rules! service_error {
             fn reason(&self) -> &'static str {
                 match self {
                     $(
-                        Self::$Variant $((source @ $crate::service_error!(@any $($source)*)))? $({ $($field: _,)+ })? =>
+                        Self::$Variant $(($crate::service_error!(@bind source $($source)*)))? $({ $($field: _,)+ })? =>
                             $crate::service_error!(@reason $how $($reason)? $(source ($($source)*))?),
                     )+
                 }
@@ -67,7 +67,7 @@ macro_rules! service_error {
             fn violations(&self) -> &[$crate::error::Violation] {
                 match self {
                     $(
-                        Self::$Variant $((source @ $crate::service_error!(@any $($source)*)))? $({ $($field: _,)+ })? =>
+                        Self::$Variant $(($crate::service_error!(@bind source $($source)*)))? $({ $($field: _,)+ })? =>
                             $crate::service_error!(@violations $how $(+ $plus)? $(source ($($source)*))?),
                     )+
                 }
@@ -76,7 +76,7 @@ macro_rules! service_error {
             fn retry_after(&self) -> Option<std::time::Duration> {
                 match self {
                     $(
-                        Self::$Variant $((source @ $crate::service_error!(@any $($source)*)))? $({ $($field: _,)+ })? =>
+                        Self::$Variant $(($crate::service_error!(@bind source $($source)*)))? $({ $($field: _,)+ })? =>
                             $crate::service_error!(
                                 @retry $how $(+ $plus)? $(after $seconds)? $(after |$content| $wait;)? $(source ($($source)*))?
                             ),
@@ -85,7 +85,7 @@ macro_rules! service_error {
             }
         }
     };
-    (@any $($source:tt)*) => { _ };
+    (@bind $source:ident $($ignored:tt)*) => { $source };
 
     (@code source $source:ident ($($ignored:tt)*)) => { $crate::error::ServiceError::code($source) };
     (@code $Code:ident $($source:ident ($($ignored:tt)*))?) => {{ $(let _ = $source;)? $crate::error::ErrorCode::$Code }};
