@@ -9,6 +9,7 @@ use prost_reflect::{DescriptorPool, ExtensionDescriptor, FieldDescriptor, Kind, 
 const OURS: &str = "levqor.";
 
 /// Every breach of the contract's rules, one sentence each; empty when the protos may be built.
+#[must_use]
 pub fn violations(pool: &DescriptorPool) -> Vec<String> {
     let Some(options) = Options::find(pool) else {
         return vec!["levqor/options/v1/options.proto is not among the compiled files".to_owned()];
@@ -31,6 +32,7 @@ pub fn violations(pool: &DescriptorPool) -> Vec<String> {
 }
 
 /// Full names of the messages that hold personal data, themselves or through a field.
+#[must_use]
 pub fn personal_messages(pool: &DescriptorPool) -> BTreeSet<String> {
     let Some(options) = Options::find(pool) else { return BTreeSet::new() };
     let messages: Vec<_> =
