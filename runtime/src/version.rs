@@ -23,7 +23,9 @@ pub fn commit() -> &'static str {
 #[must_use]
 pub fn protocol(descriptors: &[&[u8]]) -> String {
     let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
-    descriptors.iter().for_each(|set| digest.update(set));
+    for set in descriptors {
+        digest.update(set);
+    }
     let digest = digest.finish();
     format!("v1-{}", hex::encode(digest.as_ref().get(..6).unwrap_or_default()))
 }
