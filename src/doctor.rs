@@ -113,10 +113,10 @@ fn addresses(
         of_gateway.into_iter().chain(of_services).flat_map(|of| of.0.clone()).collect();
     // A role's own process knows where it listens itself.
     if subject.role.is_some() {
-        let own = |config: &Box<dyn AnyConfig>| {
-            (config.name().to_owned(), vec![Address::Fixed(run::reachable(config.listen()))])
-        };
-        addresses.extend(services.iter().map(own));
+        for config in services {
+            let own = vec![Address::Fixed(run::reachable(config.listen()))];
+            addresses.insert(config.name().to_owned(), own);
+        }
     }
     addresses
 }

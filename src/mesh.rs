@@ -10,7 +10,7 @@ use crate::{services, state, threads, up};
 
 /// The fingerprint of the protos that this binary's role of this name speaks.
 pub(crate) fn protocol(role: &str) -> String {
-    services::find(role).map_or_else(levqor_gateway::protocol, |service| service.protocol())
+    services::find(role).map_or_else(levqor_gateway::protocol, services::AnyService::protocol)
 }
 
 /// Variables that begin with this are ours: one that nobody reads is a mistake. Of Stripe's name others have variables

@@ -266,7 +266,7 @@ fn whatever_is_told_is_on_the_list_of_what_may_leave() {
         let text = without_tests(text);
         let service = path.strip_prefix("services/").and_then(|path| services::find(path.split('/').next()?));
         let lists: Vec<_> =
-            service.map(|service| service.fields()).into_iter().chain([telemetry::OF_CHASSIS]).collect();
+            service.map(services::AnyService::fields).into_iter().chain([telemetry::OF_CHASSIS]).collect();
         let spans = traced(text, &["info_span"]).into_iter().map(|call| (call, true));
         for (call, span) in traced(text, &EVENTS).into_iter().map(|call| (call, false)).chain(spans) {
             for argument in arguments(call) {

@@ -187,8 +187,7 @@ pub async fn run<T>(
     outcome
 }
 
-/// Installs telemetry for a process of this name: a service, `gateway`, `up`. Of several calls the first
-/// counts.
+/// Installs telemetry for a process of this name: a service, `gateway`, `up`. Of several calls the first counts.
 #[must_use]
 pub fn init(config: &TelemetryConfig, service: &'static str) -> TelemetryGuard {
     let mut outlets = Outlets {

@@ -129,20 +129,22 @@ fn package(packages: &[&str], debug: &str) -> Result<String, std::fmt::Error> {
 }
 
 /// `Debug` implementations that show a message's name and nothing of its content.
-fn opaque_debug(personal: &BTreeSet<String>) -> Result<String, String> {
+fn opaque_debug(personal: &BTreeSet<String>) -> Result<String, Box<dyn Error>> {
     let mut code = String::new();
     for full_name in personal {
         let (path, name) = full_name.rsplit_once('.').unwrap_or_default();
         if path.split('.').any(|part| part.starts_with(char::is_uppercase)) {
-            return Err(format!("{full_name}: a message with personal data must not be nested in another"));
+            return Err(
+                format!("{full_name}: a message with personal data must not be nested in another").into()
+            );
         }
         let path = module(path);
-        let _ = writeln!(
+        writeln!(
             code,
             "impl std::fmt::Debug for {path}::{name} {{ \
                 fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {{ f.write_str(\"{name}(…)\") }} \
             }}"
-        );
+        )?;
     }
     Ok(code)
 }
