@@ -13,7 +13,7 @@ use levqor_runtime::metrics::{Attribute, Definition, KeyValue, Metrics, SpanCont
 /// Requests that the gateway answered.
 pub const HTTP_SERVER: Definition = Definition::timing(
     "http.server.request.duration",
-    "How long a request took, from its head to the head of its answer.",
+    "Time from a request's head to the head of its response.",
     &[
         Attribute::known("http.request.method", "the methods of RFC 9110 and PATCH, or `_OTHER`"),
         Attribute::known("http.route", "a route of the protos or of the gateway; absent where there is none"),
