@@ -247,8 +247,12 @@ pub const PROCESS_FILES_MAX: Definition = Definition::gauge(
 pub const PROCESS_START: Definition =
     Definition::gauge("process.start_time", "s", "Start time of the process, in seconds since 1970.", &[]);
 /// Tasks of the async runtime.
-pub const RUNTIME_TASKS: Definition =
-    Definition::gauge("levqor.runtime.tasks", "{task}", "Tasks in the async runtime that have not ended.", &[]);
+pub const RUNTIME_TASKS: Definition = Definition::gauge(
+    "levqor.runtime.tasks",
+    "{task}",
+    "Tasks in the async runtime that have not ended.",
+    &[],
+);
 /// What waits for the async runtime.
 pub const RUNTIME_QUEUE: Definition = Definition::gauge(
     "levqor.runtime.queue.depth",
