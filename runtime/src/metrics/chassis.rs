@@ -6,8 +6,7 @@ use crate::{refusals, webhook};
 const RPC: Attribute = Attribute::known("rpc.method", "an RPC of the protos, or `_OTHER`");
 const CODE: Attribute = Attribute::known("rpc.response.status_code", "the 17 codes of gRPC");
 const SYSTEM: Attribute = Attribute::one_of("rpc.system.name", &["grpc"]);
-const FAILURE: Attribute =
-    Attribute::known("error.type", "the code, if it is a server error; else absent");
+const FAILURE: Attribute = Attribute::known("error.type", "the code, if it is a server error; else absent");
 const POOL: Attribute = Attribute::known("db.client.connection.pool.name", "the service");
 const SCHEDULE: Attribute = Attribute::known("schedule", "the schedules of the service");
 const SIGNAL: Attribute = Attribute::one_of("signal", &["traces", "logs", "metrics", "errors"]);

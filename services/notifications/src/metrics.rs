@@ -62,8 +62,7 @@ pub const ALL: &[Definition] = &[MESSAGES, ANSWERS, PROVIDER_EVENTS, DELIVERIES,
 
 const STATE: Attribute = Attribute::one_of("state", &["pending", "in_doubt"]);
 
-const TEMPLATE: Attribute =
-    Attribute::known("template", "the templates, or `_OTHER` for an unknown one");
+const TEMPLATE: Attribute = Attribute::known("template", "the templates, or `_OTHER` for an unknown one");
 
 const VERDICTS: [&str; 4] = ["applied", "unheeded", "unmatched", "quarantined"];
 /// In the order of `DeliveryOutcome::ALL`.
