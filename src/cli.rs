@@ -11,7 +11,7 @@ use crate::services::{self, AnyService};
 #[derive(Debug, Parser)]
 #[command(name = "levqor", version, about)]
 pub(crate) struct Cli {
-    /// What to do; `up` where nothing is said.
+    /// The command; `up` if none is given.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
@@ -20,56 +20,56 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the whole mesh in one process on this machine, with a private PostgreSQL. Needs no setting.
     Up,
-    /// Run one service, or the gateway, as a process of its own.
+    /// Run one service or the gateway as a process of its own.
     Serve {
-        /// Which.
+        /// The role to run.
         #[arg(value_parser = roles())]
         role: Role,
     },
-    /// Bring the database of one service (`LEVQOR_DATABASE_URL`) up to this binary.
+    /// Apply the pending migrations of one service's database (`LEVQOR_DATABASE_URL`).
     Migrate {
-        /// Whose tables.
+        /// The service whose database to migrate.
         #[arg(value_parser = services())]
         service: &'static dyn AnyService,
     },
-    /// Print a signed token for trying the API, and nothing else.
+    /// Print a signed token to try the API with; the output is only the token.
     Token(TokenArguments),
-    /// Post a signed sample checkout to the running mesh, and show the order and the mails that follow.
+    /// Post a signed sample checkout to the running mesh, and show the resulting order and mails.
     Demo(DemoArguments),
-    /// Check every setting and every outside system for real, with evidence; exit 1 if anything that is on does not work.
+    /// Check every setting and every outside system, and print evidence; exit with 1 if a feature that is on does not work.
     Doctor(DoctorArguments),
-    /// List what waits for a person: deferred calls that failed for good, quarantined events, and mails in doubt.
+    /// List the work that needs a person: dead deferred calls, quarantined events and mails in doubt.
     DeadLetters,
-    /// Run something again.
+    /// Process an event, or make a deferred call, again.
     Replay {
-        /// What.
+        /// The kind of work.
         #[command(subcommand)]
         what: Replay,
     },
-    /// Remove the private database of `levqor up` and the secrets that it made, to begin anew.
+    /// Remove the private database and the generated secrets of `levqor up`, to start again from nothing.
     Reset(ResetArguments),
-    /// Print every setting with its default and meaning, as `.env.example` has them.
+    /// Print every setting with its default and meaning, in the format of `.env.example`.
     Settings,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArguments {
-    /// Who buys, and gets the mails. Needed where the mesh sends real mail: it must be an address of your own.
+    /// The buyer's mail address. Required if the mesh sends real mail; use an address of your own.
     #[arg(long)]
     pub(crate) email: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ResetArguments {
-    /// Do not ask.
+    /// Do not ask for confirmation.
     #[arg(long)]
     pub(crate) yes: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArguments {
-    /// Check what `levqor serve` of this role would read from this environment. Without it: what `levqor up` would, and the
-    /// mesh that runs here.
+    /// Check the settings that `levqor serve` of this role reads from this environment. Without a role: those of `levqor up`, and
+    /// the mesh that runs on this machine.
     #[arg(value_parser = roles())]
     pub(crate) role: Option<Role>,
     /// Print one JSON document, described in docs/DOCTOR.md, instead of a table.
@@ -112,17 +112,17 @@ fn roles() -> impl TypedValueParser<Value = Role> {
 
 #[derive(Debug, Args)]
 pub(crate) struct TokenArguments {
-    /// What the person may do.
+    /// The person's role.
     #[arg(long, value_enum, default_value = "customer")]
     pub(crate) role: TokenRole,
-    /// The person's mail address, which the token vouches for.
+    /// The person's mail address; the token marks it as verified.
     #[arg(long)]
     pub(crate) email: Option<String>,
-    /// The person's name at the identity provider; made from the address or the role where it is not given.
+    /// The person's id at the identity provider. The default is made from the mail address or the role.
     #[arg(long)]
     pub(crate) sub: Option<String>,
-    /// How long the token is good, in seconds; at most `LEVQOR_JWT_MAX_LIFETIME_S`. Without it an hour, or that setting where it is
-    /// less.
+    /// The token's lifetime in seconds; at most `LEVQOR_JWT_MAX_LIFETIME_S`. The default is an hour, or that setting if it is
+    /// shorter.
     #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
     pub(crate) ttl: Option<i64>,
 }
@@ -138,14 +138,14 @@ pub(crate) enum TokenRole {
 pub(crate) enum Replay {
     /// Process a Stripe event again from the journal.
     Event {
-        /// Stripe's id, `evt_…`.
+        /// Stripe's id of the event, `evt_…`.
         event_id: String,
     },
     /// Make a deferred call due now.
     Call {
-        /// Whose call.
+        /// The service that has the call.
         service: String,
-        /// Its id, as `levqor dead-letters` shows it.
+        /// The id of the call, as `levqor dead-letters` shows it.
         deferred_call_id: String,
     },
 }

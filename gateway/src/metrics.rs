@@ -13,16 +13,16 @@ use levqor_runtime::metrics::{Attribute, Definition, KeyValue, Metrics, SpanCont
 /// Requests that the gateway answered.
 pub const HTTP_SERVER: Definition = Definition::timing(
     "http.server.request.duration",
-    "How long a request took, from its head to the head of its answer.",
+    "Time from a request's head to the head of its response.",
     &[
         Attribute::known("http.request.method", "the methods of RFC 9110 and PATCH, or `_OTHER`"),
-        Attribute::known("http.route", "a route of the protos or of the gateway; absent where there is none"),
+        Attribute::known("http.route", "a route of the protos or of the gateway; absent without a route"),
         Attribute::known(
             "http.response.status_code",
             "the statuses that the gateway answers with, or `_OTHER`",
         ),
         Attribute::one_of("url.scheme", &["http"]),
-        Attribute::known("error.type", "the status where it is a failure of ours (5xx), else absent"),
+        Attribute::known("error.type", "the status, if it is a server error (5xx); else absent"),
     ],
 );
 

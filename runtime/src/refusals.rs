@@ -23,7 +23,7 @@ pub const REASONS: [&str; 8] = [
 const REFUSALS: Definition = Definition::counter(
     "levqor.access.refusals",
     "{request}",
-    "Requests and calls that were refused for their token or for what their caller may do, by the reason.",
+    "Requests and calls that were refused because of their token or their caller's rights, by reason.",
     &[Attribute::one_of("reason", &REASONS)],
 );
 

@@ -5,8 +5,7 @@ use super::definition::{Attribute, Definition, Kind};
 const RPC: Attribute = Attribute::known("rpc.method", "an RPC of the protos, or `_OTHER`");
 const CODE: Attribute = Attribute::known("rpc.response.status_code", "the 17 codes of gRPC");
 const SYSTEM: Attribute = Attribute::one_of("rpc.system.name", &["grpc"]);
-const FAILURE: Attribute =
-    Attribute::known("error.type", "the code where it is a failure of ours, else absent");
+const FAILURE: Attribute = Attribute::known("error.type", "the code, if it is a server error; else absent");
 const POOL: Attribute = Attribute::known("db.client.connection.pool.name", "the service");
 const SCHEDULE: Attribute = Attribute::known("schedule", "the schedules of the service");
 const SIGNAL: Attribute = Attribute::one_of("signal", &["traces", "logs", "metrics", "errors"]);
@@ -15,34 +14,34 @@ const JOURNAL: Attribute = Attribute::known("journal", "the journals of the serv
 /// Calls that a service answered.
 pub const RPC_SERVER: Definition = Definition::timing(
     "rpc.server.call.duration",
-    "How long a service took to answer a call; of a stream, until its answers began.",
+    "Time until a service answered a call; for a stream, until its first message.",
     &[SYSTEM, RPC, CODE, FAILURE],
 );
 /// Calls between services, from the caller's side.
 pub const RPC_CLIENT: Definition = Definition::timing(
     "rpc.client.call.duration",
-    "How long a call to another service took, each try by itself; of a stream, until its answers began.",
+    "Time of a call to another service, per attempt; for a stream, until its first message.",
     &[SYSTEM, RPC, CODE, Attribute::known("server.address", "the service that is called"), FAILURE],
 );
 /// Places for requests.
 pub const PLACES: Definition = Definition::gauge(
     "levqor.server.places",
     "{request}",
-    "Requests that are worked on now, and how many more would be taken before they are refused as too much.",
+    "Permits for requests: in use by requests in progress, and free. Without a free permit, a request is refused.",
     &[Attribute::one_of("state", &["used", "free"])],
 );
 /// Whether a service can work.
 pub const READY: Definition = Definition::gauge(
     "levqor.ready",
     "{bool}",
-    "1 while the service's database answers with the tables it needs and takes writes, and the service is not on its way out, else 0.",
+    "1 while the service does not drain and its database answers, has the needed tables and accepts writes; else 0.",
     &[],
 );
 /// What works.
 pub const CAPABILITY: Definition = Definition::gauge(
     "levqor.capability",
     "{bool}",
-    "1 for the state that a capability is in, as `/v1/status` shows it, and 0 for the two others.",
+    "1 for the current state of a capability, as `/v1/status` shows it, and 0 for the two other states.",
     &[
         Attribute::known("capability", "the capabilities of the process"),
         Attribute::one_of("state", &["on", "off", "failed"]),
@@ -52,55 +51,55 @@ pub const CAPABILITY: Definition = Definition::gauge(
 pub const POOL_CONNECTIONS: Definition = Definition::gauge(
     "db.client.connection.count",
     "{connection}",
-    "Connections to the database, by what they do.",
+    "Connections to the database, by state.",
     &[POOL, Attribute::one_of("db.client.connection.state", &["idle", "used"])],
 );
 /// The most connections.
 pub const POOL_MAX: Definition = Definition::gauge(
     "db.client.connection.max",
     "{connection}",
-    "Connections to the database that the pool may open.",
+    "Maximum number of connections in the database pool.",
     &[POOL],
 );
 /// Who waits for a connection.
 pub const POOL_PENDING: Definition = Definition::gauge(
     "db.client.connection.pending_requests",
     "{request}",
-    "Requests that wait for a connection to the database.",
+    "Requests that wait for a database connection.",
     &[POOL],
 );
 /// Who waited in vain.
 pub const POOL_TIMEOUTS: Definition = Definition::counter(
     "db.client.connection.timeouts",
     "{timeout}",
-    "Requests that waited for a connection to the database in vain.",
+    "Requests that got no database connection in time.",
     &[POOL],
 );
 /// How long a connection was waited for.
 pub const POOL_WAIT: Definition = Definition::timing(
     "db.client.connection.wait_time",
-    "How long a connection to the database was waited for.",
+    "Time that requests waited for a database connection.",
     &[POOL],
 );
 /// Deferred calls that are there.
 pub const DEFERRED: Definition = Definition::gauge(
     "levqor.deferred_calls",
     "{call}",
-    "Deferred calls: due now, due later (backing off among them), and dead. Counted to 100,000.",
+    "Deferred calls: due now, due later (including calls that wait for a retry), and dead. Counted up to 100,000.",
     &[Attribute::one_of("state", &["due", "later", "dead"])],
 );
 /// The oldest due call.
 pub const DEFERRED_AGE: Definition = Definition::gauge(
     "levqor.deferred_calls.oldest_due_age",
     "s",
-    "For how long the deferred call is due that is due for longest; 0 where none is.",
+    "Age of the oldest due deferred call, since it became due; 0 if none is due.",
     &[],
 );
 /// Tries of deferred calls.
 pub const DEFERRED_DELIVERIES: Definition = Definition::counter(
     "levqor.deferred_call.deliveries",
     "{try}",
-    "Tries of deferred calls, by what became of the call: done, to be tried again, dead, or settled by another worker.",
+    "Attempts of deferred calls, by outcome: done, to be retried, dead, or lost (another worker settled the call).",
     &[RPC, Attribute::one_of("outcome", &["done", "retry", "dead", "lost"])],
 );
 /// How many tries a call took.
@@ -108,7 +107,7 @@ pub const DEFERRED_ATTEMPTS: Definition = Definition {
     name: "levqor.deferred_call.attempts",
     kind: Kind::Histogram,
     unit: "{try}",
-    description: "How many tries a deferred call had when it was done or dead.",
+    description: "Number of attempts of a deferred call when it was done or dead.",
     attributes: &[Attribute::one_of("outcome", &["done", "dead"])],
     buckets: &[1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 18.0, 25.0],
 };
@@ -116,114 +115,118 @@ pub const DEFERRED_ATTEMPTS: Definition = Definition {
 pub const SCHEDULE_LAG: Definition = Definition::gauge(
     "levqor.schedule.lag",
     "s",
-    "For how long the slot that has begun last waits to be taken; 0 where it was taken.",
+    "Delay of the schedule's latest slot: time since the slot began without being run; 0 if it was run.",
     &[SCHEDULE],
 );
 /// The last slot that was taken.
 pub const SCHEDULE_LAST: Definition = Definition::gauge(
     "levqor.schedule.last_slot.timestamp",
     "s",
-    "The last slot that was taken, in seconds since 1970; absent where none ever was.",
+    "Time of the last slot that was run, in seconds since 1970; absent if none was.",
     &[SCHEDULE],
 );
 /// The next slot.
 pub const SCHEDULE_NEXT: Definition = Definition::gauge(
     "levqor.schedule.next_slot.timestamp",
     "s",
-    "The next slot, in seconds since 1970.",
+    "Time of the next slot, in seconds since 1970.",
     &[SCHEDULE],
 );
 /// What waits in a journal.
 pub const JOURNAL_DEPTH: Definition = Definition::gauge(
     "levqor.journal.depth",
     "{event}",
-    "Journaled events that wait to be processed, and those that are quarantined. Counted to 100,000.",
+    "Journaled events that are pending, and events that are quarantined. Counted up to 100,000.",
     &[JOURNAL, Attribute::one_of("state", &["pending", "quarantined"])],
 );
 /// The oldest event that waits.
 pub const JOURNAL_AGE: Definition = Definition::gauge(
     "levqor.journal.oldest_due_age",
     "s",
-    "For how long the event is due to be processed that is due for longest; 0 where none is.",
+    "Age of the oldest due event, since it became due; 0 if none is due.",
     &[JOURNAL],
 );
 /// When the last event came.
 pub const JOURNAL_LAST: Definition = Definition::gauge(
     "levqor.journal.last_event.timestamp",
     "s",
-    "When the last event was journaled, in seconds since 1970; absent where none ever was.",
+    "Time when the last event was journaled, in seconds since 1970; absent if none was.",
     &[JOURNAL],
 );
 /// What became of events.
 pub const JOURNAL_VERDICTS: Definition = Definition::counter(
     "levqor.journal.verdicts",
     "{event}",
-    "Tries to process journaled events, by what became of the event.",
+    "Attempts to process journaled events, by outcome.",
     &[JOURNAL, Attribute::one_of("verdict", &["processed", "unheeded", "retry", "quarantined"])],
 );
 /// When Sentry last took a test.
 pub const SENTRY_TEST: Definition = Definition::gauge(
     "levqor.sentry.self_test.last_success.timestamp",
     "s",
-    "When Sentry last took a report that says that it is a test, in seconds since 1970; absent where none ever arrived.",
+    "Time when Sentry last accepted a test report, in seconds since 1970; absent if none arrived.",
     &[],
 );
 /// When the database was asked.
 pub const MEASURED: Definition = Definition::gauge(
     "levqor.measurement.timestamp",
     "s",
-    "When the numbers that only the database knows were measured last, in seconds since 1970. What could not be measured is absent.",
+    "Time of the last measurement in the database, in seconds since 1970. Numbers whose measurement failed are absent.",
     &[Attribute::one_of("measurement", &["deferred_calls", "schedules", "self_tests", "own"])],
 );
 /// What became of exports.
 pub const TELEMETRY_EXPORTS: Definition = Definition::counter(
     "levqor.telemetry.exports",
     "{export}",
-    "Exports of telemetry, by what became of them: taken by their receiver, or lost after the last try.",
+    "Exports of telemetry, by outcome: taken by the receiver, or lost after the last attempt.",
     &[SIGNAL, Attribute::one_of("outcome", &["taken", "lost"])],
 );
 /// What nobody has.
 pub const TELEMETRY_LOST: Definition = Definition::counter(
     "levqor.telemetry.lost",
     "{item}",
-    "Spans, log records, errors and readings of the metrics that were lost: with their export, or since they did not fit the queue.",
+    "Spans, log records, errors and metric readings that were lost, because their export failed or the queue was full.",
     &[SIGNAL],
 );
 /// Time on the CPU.
 pub const PROCESS_CPU: Definition = Definition::counter(
     "process.cpu.time",
     "s",
-    "Time that the process spent on a CPU.",
+    "CPU time of the process.",
     &[Attribute::one_of("cpu.mode", &["user", "system"])],
 );
 /// Memory.
 pub const PROCESS_MEMORY: Definition =
-    Definition::gauge("process.memory.usage", "By", "Memory of the process that is resident.", &[]);
+    Definition::gauge("process.memory.usage", "By", "Resident memory of the process.", &[]);
 /// Open files.
 pub const PROCESS_FILES: Definition = Definition::gauge(
     "process.unix.file_descriptor.count",
     "{file_descriptor}",
-    "Files and sockets that the process holds open.",
+    "Open files and sockets of the process.",
     &[],
 );
 /// The most open files.
 pub const PROCESS_FILES_MAX: Definition = Definition::gauge(
     "process.unix.file_descriptor.max",
     "{file_descriptor}",
-    "Files and sockets that the process may hold open.",
+    "Maximum number of open files and sockets of the process.",
     &[],
 );
 /// When the process began.
 pub const PROCESS_START: Definition =
-    Definition::gauge("process.start_time", "s", "When the process began, in seconds since 1970.", &[]);
+    Definition::gauge("process.start_time", "s", "Start time of the process, in seconds since 1970.", &[]);
 /// Tasks of the async runtime.
-pub const RUNTIME_TASKS: Definition =
-    Definition::gauge("levqor.runtime.tasks", "{task}", "Tasks of the async runtime that are alive.", &[]);
+pub const RUNTIME_TASKS: Definition = Definition::gauge(
+    "levqor.runtime.tasks",
+    "{task}",
+    "Tasks in the async runtime that have not ended.",
+    &[],
+);
 /// What waits for the async runtime.
 pub const RUNTIME_QUEUE: Definition = Definition::gauge(
     "levqor.runtime.queue.depth",
     "{task}",
-    "Tasks in the async runtime's shared queue: they are ready, and no worker has taken them.",
+    "Tasks in the async runtime's shared queue: ready to run, but not yet taken by a worker thread.",
     &[],
 );
 

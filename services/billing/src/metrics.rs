@@ -12,14 +12,14 @@ use crate::domain::{
 pub const ORDERS_PAID: Definition = Definition::counter(
     "levqor.orders.paid",
     "{order}",
-    "Orders whose money came.",
+    "Orders that were paid.",
     &[CURRENCY, Attribute::one_of("tier", &["STARTER", "PROFESSIONAL", "ENTERPRISE"])],
 );
 /// The money of orders that were paid.
 pub const ORDERS_PAID_AMOUNT: Definition = Definition::counter(
     "levqor.orders.paid.amount",
     "{minor_unit}",
-    "The money of orders that were paid, in the currency's minor unit (ISO 4217). For watching; the books are the database.",
+    "Amounts of paid orders, in the currency's minor unit (ISO 4217). For monitoring only: the database is the record.",
     &[CURRENCY],
 );
 
@@ -27,7 +27,7 @@ pub const ORDERS_PAID_AMOUNT: Definition = Definition::counter(
 pub const STRIPE_EVENTS_NOT_OURS: Definition = Definition::counter(
     "levqor.stripe.events.not_ours",
     "{event}",
-    "Stripe events that were journaled and ignored because they are not ours: of the mode (live or test) that is not acted on, or of another account.",
+    "Stripe events that were journaled and ignored because they are not ours: of the mode (live or test) that this mesh does not act on, or of another account.",
     &[
         Attribute::one_of("livemode", &LIVEMODES),
         Attribute::one_of("reason", &["OTHER_ACCOUNT", "OTHER_MODE", "OBJECT_OF_OTHER_MODE"]),

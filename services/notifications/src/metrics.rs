@@ -10,14 +10,14 @@ use crate::domain::{delivery::AttemptOutcome, message::State, report::DeliveryOu
 pub const MESSAGES: Definition = Definition::counter(
     "levqor.mail.messages",
     "{message}",
-    "Mails that came to a state: asked for (or to be sent again), taken by the provider, failed for good, in doubt.",
+    "Mails that reached a state: pending (requested, or to be sent again), sent (accepted by the provider), failed, in doubt.",
     &[TEMPLATE, Attribute::one_of("state", &["pending", "sent", "failed", "in_doubt"])],
 );
 /// What the provider said.
 pub const ANSWERS: Definition = Definition::counter(
     "levqor.mail.provider.answers",
     "{try}",
-    "Tries to hand a mail to the provider: it took it, will never take it, did not take it now, or may have taken it.",
+    "Attempts to send a mail to the provider, by answer: it accepted the mail, refused it for good, did not accept it now, or may have accepted it.",
     &[
         Attribute::one_of("provider", &["mailbox", "resend"]),
         Attribute::one_of("answer", &["accepted", "refused", "not_accepted", "ambiguous"]),
@@ -27,8 +27,8 @@ pub const ANSWERS: Definition = Definition::counter(
 pub const PROVIDER_EVENTS: Definition = Definition::counter(
     "levqor.mail.provider.events",
     "{event}",
-    "Journaled events of mail providers, by what became of them: applied to a mail, of a type that tells nothing of one, about \
-     a mail that is not ours, not understood.",
+    "Journaled events of mail providers, by outcome: applied to a mail, ignored because of their type, about a mail that is not \
+     ours, or quarantined.",
     &[
         Attribute::known("type", "the types of the provider's events, or `_OTHER`"),
         Attribute::one_of("verdict", &VERDICTS),
@@ -38,22 +38,22 @@ pub const PROVIDER_EVENTS: Definition = Definition::counter(
 pub const DELIVERIES: Definition = Definition::counter(
     "levqor.mail.deliveries",
     "{message}",
-    "What the provider said became of mails after it took them; each kind counts once per mail, so that a complaint about a \
-     delivered one is both.",
+    "Provider reports about accepted mails, by outcome. Each kind counts once per mail: a delivered mail with a complaint counts in \
+     both.",
     &[Attribute::one_of("outcome", &OUTCOMES)],
 );
 /// Mails that are not settled.
 pub const UNSETTLED: Definition = Definition::gauge(
     "levqor.mail.unsettled",
     "{message}",
-    "Mails that wait to be handed over, and those in doubt, which a person has to look at. Counted to 100,000.",
+    "Mails that wait for the provider, and mails in doubt, which a person must resolve. Counted up to 100,000.",
     &[STATE],
 );
 /// The oldest of them.
 pub const UNSETTLED_AGE: Definition = Definition::gauge(
     "levqor.mail.oldest_unsettled_age",
     "s",
-    "For how long the oldest mail is there that is neither sent nor failed; 0 where none is.",
+    "Age of the oldest mail in this state; 0 if there is none.",
     &[STATE],
 );
 
@@ -62,8 +62,7 @@ pub const ALL: &[Definition] = &[MESSAGES, ANSWERS, PROVIDER_EVENTS, DELIVERIES,
 
 const STATE: Attribute = Attribute::one_of("state", &["pending", "in_doubt"]);
 
-const TEMPLATE: Attribute =
-    Attribute::known("template", "the templates, or `_OTHER` for one that this version has not");
+const TEMPLATE: Attribute = Attribute::known("template", "the templates, or `_OTHER` for an unknown one");
 
 const VERDICTS: [&str; 4] = ["applied", "unheeded", "unmatched", "quarantined"];
 /// In the order of `DeliveryOutcome::ALL`.
