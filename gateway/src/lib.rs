@@ -59,7 +59,7 @@ pub use self::{
     peer::{ForwardedHeader, TrustedProxies},
     rates::{NotARate, Rate, RatesConfig},
     server::Running,
-    transcode::RouteError,
+    transcode::{RouteError, Silence},
 };
 
 /// The gateway's name in the mesh.
@@ -110,6 +110,7 @@ pub fn start_on(
         rates,
         connections,
         bodies,
+        silence,
         user_tokens,
         mesh_keys,
         addresses,
@@ -131,6 +132,7 @@ pub fn start_on(
         Arc::clone(&auth),
         Arc::clone(&counters),
         request_timeout,
+        silence,
     )?;
     let transcoder = Arc::new(transcoder);
     let mut services: Vec<_> = addresses.0.into_keys().collect();

@@ -38,6 +38,7 @@ pub mod summed;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod time_limits;
 pub mod token;
 pub mod version;
 pub mod webhook;

@@ -1,5 +1,7 @@
 //! What every RPC goes through on its way to its handler and back.
 
+mod stream;
+
 use std::{
     panic::AssertUnwindSafe,
     sync::{Arc, LazyLock},
@@ -21,6 +23,8 @@ use crate::{
     storable,
     summed::Summed,
 };
+
+pub use stream::{BrokenOff, Further, Messages, call_stream, call_upload};
 
 /// A service's state: whatever its handlers need, the chassis among it.
 pub trait State: Send + Sync + 'static {
