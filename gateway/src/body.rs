@@ -101,16 +101,23 @@ impl<'r> Incoming<'r> {
         most: usize,
         deadline: Instant,
     ) -> Self {
-        let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let announced =
+            headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         let slow = entrance.bodies().slow.of(entrance.caller());
         Self { body, announced, entrance, slow, most, length: 0, deadline, pace: None }
     }
 
+    /// Refuses a body that is announced as too large.
+    pub(crate) fn check_announced(&self) -> Result<(), Problem> {
+        match self.announced {
+            Some(length) if length > self.most as u64 => Err(too_large(self.most)),
+            _ => Ok(()),
+        }
+    }
+
     /// Its next bytes; none at its end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
-        if self.announced.is_some_and(|length| length > self.most as u64) {
-            return Err(too_large(self.most));
-        }
+        self.check_announced()?;
         let limits = self.entrance.bodies().limits;
         let pace = self.pace.get_or_insert_with(|| Pace::new(limits, self.deadline));
         loop {
@@ -164,14 +171,6 @@ impl<'r> Incoming<'r> {
         if room.take(MOST_BYTES) { Ok(room) } else { Err(Problem::busy()) }
     }
 
-    /// Its sender had to wait for us so long: that does not make it slow.
-    pub(crate) fn excuse(&mut self, waited: Duration) {
-        if let Some(pace) = &mut self.pace {
-            pace.begun += waited;
-            pace.look = self.deadline.min(pace.look + waited);
-        }
-    }
-
     /// Reads on for a moment what is refused. That counts as a slow body; where too many are slow already, nothing is read.
     pub(crate) async fn ignore(mut self) {
         if self.body.is_end_stream() || self.slow.is_empty() && !self.slow.take(1) {
@@ -197,7 +196,7 @@ impl<'r> Incoming<'r> {
     }
 
     fn is_too_large(&self) -> bool {
-        self.length > self.most || self.announced.is_some_and(|length| length > self.most as u64)
+        self.length > self.most || self.check_announced().is_err()
     }
 }
 

@@ -39,12 +39,12 @@ use tokio::time::{Instant, timeout_at};
 use tonic::{Status, metadata::MetadataMap};
 use tonic_types::StatusExt;
 
-pub use self::{rule::RouteError, stream::Silence};
 use self::{
     call::Call,
     route::{Answer, BodyRule, Destination, Found, Lost, Route, Routes},
     stream::Answers,
 };
+pub use self::{rule::RouteError, stream::Silence};
 use crate::{
     admission::Entrance,
     auth::{Auth, Caller},
@@ -106,7 +106,8 @@ impl Transcoder {
         } else {
             let deadline = begun + self.timeout;
             let body = Incoming::new(body, &parts.headers, entrance, route.most_bytes(), deadline);
-            in_time(route, deadline, Box::pin(self.transcode(&parts, body, &found, deadline, &mut limit))).await
+            in_time(route, deadline, Box::pin(self.transcode(&parts, body, &found, deadline, &mut limit)))
+                .await
         };
         let mut response = answer.unwrap_or_else(IntoResponse::into_response);
         limit.add_to(response.headers_mut());
@@ -154,6 +155,7 @@ impl Transcoder {
     ) -> Result<Response, Problem> {
         let route = found.route;
         let metadata = self.admit(parts, route, limit).await?;
+        body.check_announced()?;
         // Its service works from the first chunk on.
         Entrance::of(&parts.extensions)?.enter()?;
         let (channel, payload) = self.encode(found, parts, None)?;
@@ -178,7 +180,8 @@ impl Transcoder {
         let caller = caller?;
         route.method.authorise(&caller.actor, "").map_err(|denied| Problem::from_error(&denied))?;
         let idempotency_key = idempotency::key(&parts.headers, route.method.key)?;
-        let request_id = parts.extensions.get::<Ids>().map(|ids| Arc::clone(&ids.request_id)).unwrap_or_default();
+        let request_id =
+            parts.extensions.get::<Ids>().map(|ids| Arc::clone(&ids.request_id)).unwrap_or_default();
         Ok(call::metadata(&parts.headers, caller.authorization, idempotency_key, &request_id))
     }
 

@@ -26,6 +26,7 @@ pub use paging::Page;
 use crate::{
     error::{ErrorCode, ServiceError},
     metrics::{Metrics, PoolMetrics},
+    pseudonyms::Pseudonyms,
     work::Wakes,
 };
 
@@ -186,13 +187,20 @@ fn is_unfit_text(error: &sqlx::Error) -> bool {
 pub struct Db {
     pool: PgPool,
     wakes: Wakes,
+    pseudonyms: Pseudonyms,
     metrics: Option<PoolMetrics>,
 }
 
 impl Db {
     /// A pool that connects when it is first used, so that a service starts, and says so, while its database is down.
     #[must_use]
-    pub fn new(url: &DatabaseUrl, service: &str, max_connections: u32, wakes: Wakes) -> Self {
+    pub fn new(
+        url: &DatabaseUrl,
+        service: &str,
+        max_connections: u32,
+        wakes: Wakes,
+        pseudonyms: Pseudonyms,
+    ) -> Self {
         let options = url.options_of(service).options([
             // Nothing of ours runs long; what does is stuck.
             ("statement_timeout", "10s"),
@@ -214,7 +222,7 @@ impl Db {
             })
             .after_release(|conn, _| Box::pin(connection::roll_back(conn)))
             .connect_lazy_with(options);
-        Self { pool, wakes, metrics: None }
+        Self { pool, wakes, pseudonyms, metrics: None }
     }
 
     /// The same, and its pool is shown among these metrics.
@@ -251,7 +259,8 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx, DbError> {
         let mut inner = self.acquire().await?;
         inner.begin().await?;
-        Ok(Tx { inner, wakes: self.wakes.clone(), defers: false, told: Vec::new(), now: None })
+        let (wakes, pseudonyms) = (self.wakes.clone(), self.pseudonyms.clone());
+        Ok(Tx { inner, wakes, pseudonyms, defers: false, told: Vec::new(), now: None })
     }
 
     /// Begins a transaction to read a page of a list in, and to write what its reader claims by that.
@@ -292,6 +301,7 @@ impl DerefMut for ListTx {
 pub struct Tx {
     inner: Conn,
     wakes: Wakes,
+    pseudonyms: Pseudonyms,
     defers: bool,
     told: Vec<Box<dyn FnOnce() + Send + Sync>>,
     now: Option<DateTime<Utc>>,
@@ -323,6 +333,11 @@ impl Tx {
             self.wakes.deferred.notify_one();
         }
         Ok(())
+    }
+
+    /// Names people for the audit chain.
+    pub(crate) fn pseudonyms(&self) -> &Pseudonyms {
+        &self.pseudonyms
     }
 
     pub(crate) fn mark_deferring(&mut self) {

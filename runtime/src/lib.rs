@@ -24,6 +24,7 @@ mod measure;
 pub mod metrics;
 pub mod port;
 pub mod postgres;
+pub mod pseudonyms;
 pub mod redact;
 pub mod refusals;
 pub mod rpc;

@@ -32,7 +32,7 @@ use crate::{
     postgres::{Binaries, Cluster},
     run::{self, Running, ServiceConfig},
     service::Service,
-    token::{ServiceTokens, sign_with_secret},
+    token::{MeshKeys, ServiceTokens, sign_with_secret},
     work::Wakes,
 };
 
@@ -159,7 +159,7 @@ async fn create_database(name: &str, template: Option<&str>) -> DatabaseUrl {
 /// A database handle for looking into a service's tables, or for moving its time.
 #[must_use]
 pub fn connect(url: &DatabaseUrl) -> Db {
-    Db::new(url, "test", 4, Wakes::default())
+    Db::new(url, "test", 4, Wakes::default(), mesh_keys().pseudonyms())
 }
 
 /// Moves the mesh's time in one database.
@@ -179,6 +179,12 @@ pub async fn advance(db: &Db, by: TimeDelta) {
         by.num_microseconds().expect("an interval")
     );
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(db.pool()).await.expect("time moves");
+}
+
+/// The mesh's keys in tests.
+fn mesh_keys() -> MeshKeys {
+    let env = Env::from_pairs([("LEVQOR_MESH_KEY", MESH_KEY)]);
+    MeshKeys::read(&mut Reader::new(&env)).expect("keys")
 }
 
 /// Who calls in a test.
@@ -241,10 +247,7 @@ impl Caller {
     /// A service that calls another.
     #[must_use]
     pub fn service(from: &str, to: &str) -> Self {
-        let env = Env::from_pairs([("LEVQOR_MESH_KEY", MESH_KEY)]);
-        let mut reader = Reader::new(&env);
-        let keys = crate::token::MeshKeys::read(&mut reader).expect("keys");
-        let token = ServiceTokens::new(&keys, Clock::default()).mint(from, to).expect("token");
+        let token = ServiceTokens::new(&mesh_keys(), Clock::default()).mint(from, to).expect("token");
         Self { bearer: Some(token), key: None }
     }
 

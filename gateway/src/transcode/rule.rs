@@ -177,8 +177,9 @@ impl RuleReader {
             }
         };
         match (self.method.descriptor.is_client_streaming(), &rule) {
-            (true, BodyRule::Upload(_))
-            | (false, BodyRule::None | BodyRule::All | BodyRule::Field(_)) => Ok(rule),
+            (true, BodyRule::Upload(_)) | (false, BodyRule::None | BodyRule::All | BodyRule::Field(_)) => {
+                Ok(rule)
+            }
             (false, BodyRule::Upload(_)) => {
                 Err(self.unsupported("a request body of type google.api.HttpBody needs client streaming"))
             }

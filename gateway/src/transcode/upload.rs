@@ -14,10 +14,7 @@ use futures_util::{
 use http::{HeaderMap, header};
 use prost::Message;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Value};
-use tokio::{
-    sync::mpsc::{self, Receiver, Sender},
-    time::Instant,
-};
+use tokio::sync::mpsc::{self, Receiver, Sender};
 use tonic::Status;
 
 use super::{call::Call, codec::Sent};
@@ -62,12 +59,11 @@ async fn feed(
             set(&mut message, field, "data", Value::Bytes(data));
             Bytes::from(message.encode_to_vec())
         });
-        let (is_last, waits) = (chunk.is_none(), Instant::now());
+        let is_last = chunk.is_none();
         // A call that takes no more is over, and its answer says why.
         if chunks.send(chunk).await.is_err() || is_last {
             return Ok(());
         }
-        body.excuse(waits.elapsed());
     }
 }
 

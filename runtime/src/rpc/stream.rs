@@ -9,7 +9,7 @@ use futures_util::{
 use prost::{Message, Name};
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{timeout, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -148,18 +148,19 @@ impl<T> Further<T> {
     }
 }
 
-/// The messages of a handler, in the call's span. Its place is kept until the stream ends, and a failure of it logged.
-fn watched<Req, Res, E>(
+/// The messages of a handler, in the call's span. The place is kept until the stream ends, and a failure of it logged.
+fn watched<Req, Res, E, P>(
     service: &'static str,
     request: Req,
     messages: impl Stream<Item = Result<Res, E>> + Send + 'static,
-    place: Option<Place>,
+    place: P,
     silence: Duration,
 ) -> Messages<Res>
 where
     Req: Message + Name + 'static,
     Res: Send + 'static,
     E: ServiceError,
+    P: Send + 'static,
 {
     let open = (Box::pin(messages), request, place);
     let span = Span::current();
@@ -200,14 +201,47 @@ async fn to_the_end<T: Send + 'static>(
 
 /// The messages that come before the deadline, and the failure that the others do not.
 fn until<T: Send + 'static>(
-    deadline: tokio::time::Instant,
+    deadline: Instant,
     messages: impl Stream<Item = Result<T, Status>> + Send + Unpin + 'static,
 ) -> impl Stream<Item = Result<T, Status>> + Send {
     stream::unfold(Some(messages), move |messages| async move {
         let mut messages = messages?;
         match timeout_at(deadline, messages.next()).await {
             Ok(message) => Some((message?, Some(messages))),
-            Err(_) => Some((Err(Status::deadline_exceeded("the call took longer than the caller waits")), None)),
+            Err(_) => {
+                Some((Err(Status::deadline_exceeded("the call took longer than the caller waits")), None))
+            }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use levqor_proto::billing::v1::GetOrderRequest;
+    use tonic::Code;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stream_that_is_silent_for_too_long_fails_and_keeps_its_place_until_then() {
+        let (place, mut kept) = oneshot::channel::<()>();
+        let messages = stream::iter([Ok::<_, Silent>(1)]).chain(stream::pending());
+        let mut messages = watched("test", GetOrderRequest::default(), messages, Some(place), Duration::ZERO);
+        assert_eq!(messages.next().await.expect("a message").expect("no failure"), 1);
+        assert_eq!(kept.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+        let failed = messages.next().await.expect("a failure").expect_err("it was silent");
+        assert_eq!(failed.code(), Code::DeadlineExceeded);
+        assert_eq!(kept.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+        assert!(messages.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn what_changes_something_tells_its_caller_nothing_after_the_deadline() {
+        let messages = stream::iter([Ok(1)]).chain(stream::pending());
+        let mut messages = until(Instant::now(), messages).boxed();
+        assert_eq!(messages.next().await.expect("a message").expect("no failure"), 1);
+        let late = messages.next().await.expect("a failure").expect_err("the deadline is over");
+        assert_eq!(late.code(), Code::DeadlineExceeded);
+        assert!(messages.next().await.is_none());
+    }
 }
