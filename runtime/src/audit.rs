@@ -37,7 +37,7 @@ pub async fn append(tx: &mut Tx, actor: &Actor, action: &str, ids: &[(&str, &str
     let hash = entry.hash(&head.hash);
     sqlx::query!(
         "WITH head AS (UPDATE runtime.audit_head SET sequence = $1, hash = $7 WHERE singleton),
-         named AS (INSERT INTO runtime.audit_actors (pseudonym, sub) SELECT $4, $8 WHERE $8::text IS NOT NULL
+         named AS (INSERT INTO runtime.audit_actors (pseudonym, sub) SELECT $3, $8 WHERE $8::text IS NOT NULL
                    ON CONFLICT (pseudonym) DO NOTHING)
          INSERT INTO runtime.audit_entries (sequence, record_time, actor, action, ids, previous_hash, hash)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
