@@ -1,6 +1,11 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+
+use crate::services::{self, AnyService};
 
 /// The back office of a software business: billing, notifications and their gateway.
 #[derive(Debug, Parser)]
@@ -18,12 +23,14 @@ pub(crate) enum Command {
     /// Run one service, or the gateway, as a process of its own.
     Serve {
         /// Which.
+        #[arg(value_parser = roles())]
         role: Role,
     },
     /// Bring the database of one service (`LEVQOR_DATABASE_URL`) up to this binary.
     Migrate {
         /// Whose tables.
-        service: ServiceRole,
+        #[arg(value_parser = services())]
+        service: &'static dyn AnyService,
     },
     /// Print a signed token for trying the API, and nothing else.
     Token(TokenArguments),
@@ -63,23 +70,44 @@ pub(crate) struct ResetArguments {
 pub(crate) struct DoctorArguments {
     /// Check what `levqor serve` of this role would read from this environment. Without it: what `levqor up` would, and the
     /// mesh that runs here.
+    #[arg(value_parser = roles())]
     pub(crate) role: Option<Role>,
     /// Print one JSON document, described in docs/DOCTOR.md, instead of a table.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+/// What a process can be.
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Role {
-    Billing,
-    Notifications,
+    Service(&'static dyn AnyService),
     Gateway,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum ServiceRole {
-    Billing,
-    Notifications,
+impl Role {
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Service(service) => service.name(),
+            Self::Gateway => levqor_gateway::NAME,
+        }
+    }
+}
+
+impl PartialEq for Role {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+fn services() -> impl TypedValueParser<Value = &'static dyn AnyService> {
+    let names = services::ALL.iter().map(|service| service.name());
+    PossibleValuesParser::new(names).try_map(|name| services::find(&name).ok_or("no service"))
+}
+
+fn roles() -> impl TypedValueParser<Value = Role> {
+    let names = services::ALL.iter().map(|service| service.name()).chain([levqor_gateway::NAME]);
+    PossibleValuesParser::new(names).map(|name| services::find(&name).map_or(Role::Gateway, Role::Service))
 }
 
 #[derive(Debug, Args)]

@@ -16,23 +16,22 @@ use std::{
 };
 
 use anyhow::bail;
-use levqor_billing::Billing;
-use levqor_notifications::Notifications;
 use levqor_runtime::{
     check::{self, Check, Finding},
     client::{Address, Background, Channels},
     clock::Clock,
     config::{Env, Problem, Reader},
     metrics::MetricsConfig,
-    run::{self, ServiceConfig},
-    service::Service,
+    run,
     telemetry::TelemetryConfig,
 };
 
 use self::{report::Report, subject::Subject};
 use crate::{
     cli::{DoctorArguments, Role},
-    mesh as settings, output, threads,
+    mesh as settings, output,
+    services::{self, AnyConfig},
+    threads,
 };
 
 /// How long one answer of the mesh may take.
@@ -62,17 +61,17 @@ fn checks(subject: &Subject, background: &Background) -> Vec<Check> {
     // The services read it too; what is wrong with it is said once, and keeps nothing of them from being checked.
     let subject = &subject.without(&problems);
     let roles = |subject: &Subject, problems: &mut Vec<Problem>| {
-        (
-            subject.plays(Role::Gateway, problems, levqor_gateway::Config::read),
-            subject.plays(Role::Billing, problems, ServiceConfig::<Billing>::read),
-            subject.plays(Role::Notifications, problems, ServiceConfig::<Notifications>::read),
-        )
+        let gateway = subject.plays(Role::Gateway, problems, levqor_gateway::Config::read);
+        let services = services::ALL.iter().filter_map(|service| {
+            subject.plays(Role::Service(*service), problems, |reader| service.read(reader))
+        });
+        (gateway, services.collect::<Vec<_>>())
     };
     let known = problems.len();
-    let (mut gateway, mut billing, mut notifications) = roles(subject, &mut problems);
+    let (mut gateway, mut services) = roles(subject, &mut problems);
     if problems.len() > known {
         // What is wrong with one setting keeps nothing else of its role from being checked.
-        (gateway, billing, notifications) = roles(&subject.without(&problems), &mut Vec::new());
+        (gateway, services) = roles(&subject.without(&problems), &mut Vec::new());
     }
     let metrics = read(&subject.env, &mut problems, |reader| {
         threads::read(reader);
@@ -82,31 +81,16 @@ fn checks(subject: &Subject, background: &Background) -> Vec<Check> {
 
     let mut checks = of_settings(subject, problems);
     let (mut seen, mut outside) = (Vec::new(), Vec::new());
-    let mut of_service = |checked: Option<Checked>| {
-        let Some(checked) = checked else { return };
+    for service in &services {
+        let checked = Checked::new(subject, service.as_ref());
         seen.extend(checked.database_seen);
         checks.extend(checked.database);
         outside.extend(checked.outside);
-    };
-    of_service(billing.as_ref().map(|config| Checked::new(subject, config)));
-    of_service(notifications.as_ref().map(|config| Checked::new(subject, config)));
-    let mut addresses = HashMap::new();
-    for of in [
-        gateway.as_ref().map(|config| &config.addresses),
-        billing.as_ref().map(|config| &config.addresses),
-        notifications.as_ref().map(|config| &config.addresses),
-    ] {
-        addresses.extend(of.into_iter().flat_map(|of| of.0.clone()));
     }
-    // A role's own process knows where it listens itself.
-    if subject.role.is_some() {
-        let own = |name: &str, listen| (name.to_owned(), vec![Address::Fixed(run::reachable(listen))]);
-        addresses.extend(billing.as_ref().map(|config| own(Billing::NAME, config.listen)));
-        addresses.extend(notifications.as_ref().map(|config| own(Notifications::NAME, config.listen)));
-    }
+    let addresses = addresses(subject, gateway.as_ref(), &services);
     let channels = Channels::new(&addresses, background);
-    let services: BTreeSet<_> = addresses.keys().collect();
-    checks.extend(services.into_iter().map(|service| subject.health(&channels, service)));
+    let known: BTreeSet<_> = addresses.keys().collect();
+    checks.extend(known.into_iter().map(|service| subject.health(&channels, service)));
     checks.extend(mesh::checks(subject, gateway.as_ref().map(|config| config.http_addr), seen));
     checks.extend(webhook::checks(subject));
     checks.extend(gateway.as_ref().map(|config| config.user_tokens.check()));
@@ -114,6 +98,26 @@ fn checks(subject: &Subject, background: &Background) -> Vec<Check> {
     checks.extend(telemetry.iter().flat_map(TelemetryConfig::checks));
     checks.extend(metrics.map(|config| metrics::check(subject, &config)));
     checks
+}
+
+/// Where the services are, as far as the roles that are checked know it.
+fn addresses(
+    subject: &Subject,
+    gateway: Option<&levqor_gateway::Config>,
+    services: &[Box<dyn AnyConfig>],
+) -> HashMap<String, Vec<Address>> {
+    let of_gateway = gateway.map(|config| &config.addresses);
+    let of_services = services.iter().map(|config| config.addresses());
+    let mut addresses: HashMap<_, _> =
+        of_gateway.into_iter().chain(of_services).flat_map(|of| of.0.clone()).collect();
+    // A role's own process knows where it listens itself.
+    if subject.role.is_some() {
+        let own = |config: &Box<dyn AnyConfig>| {
+            (config.name().to_owned(), vec![Address::Fixed(run::reachable(config.listen()))])
+        };
+        addresses.extend(services.iter().map(own));
+    }
+    addresses
 }
 
 /// What a service's settings lead to.
@@ -125,17 +129,17 @@ struct Checked {
 }
 
 impl Checked {
-    fn new<S: Service>(subject: &Subject, config: &ServiceConfig<S>) -> Self {
+    fn new(subject: &Subject, config: &dyn AnyConfig) -> Self {
         let url = subject.database(config);
         let database = if let Some(url) = &url {
-            check::database(config, url)
+            config.database_checks(url)
         } else {
             let why = "LEVQOR_DATABASE_URL is not set, and no `levqor up` runs here with one of its own";
             let how = "start `levqor up`, or set LEVQOR_DATABASE_URL";
-            vec![Check::known(format!("{}.database", S::NAME), Finding::off(why, how))]
+            vec![Check::known(format!("{}.database", config.name()), Finding::off(why, how))]
         };
-        let outside = S::checks(&config.own, url.as_ref());
-        Self { database_seen: url.map(|_| S::NAME), database, outside }
+        let outside = config.checks(url.as_ref());
+        Self { database_seen: url.map(|_| config.name()), database, outside }
     }
 }
 

@@ -12,6 +12,8 @@ mod output;
 mod refusal;
 mod reset;
 mod serve;
+#[cfg_attr(test, expect(dead_code, reason = "tests of the mesh need more of it than the commands do"))]
+mod services;
 mod settings;
 mod state;
 mod threads;

@@ -1,15 +1,17 @@
-//! The services of the mesh: the only list of them in the binary.
+//! What all roles of the mesh read: every setting, and how the process tells what it does.
 
-use levqor_billing::Billing;
-use levqor_notifications::Notifications;
 use levqor_runtime::{
     config::{Env, Problems, Reader, Setting},
     metrics::MetricsConfig,
-    run::ServiceConfig,
     telemetry::{self, TelemetryConfig},
 };
 
-use crate::{state, threads, up};
+use crate::{services, state, threads, up};
+
+/// The fingerprint of the protos that this binary's role of this name speaks.
+pub(crate) fn protocol(role: &str) -> String {
+    services::find(role).map_or_else(levqor_gateway::protocol, |service| service.protocol())
+}
 
 /// Variables that begin with this are ours: one that nobody reads is a mistake. Of Stripe's name others have variables
 /// too, the website's prices among them: only what looks like one of ours counts.
@@ -24,8 +26,7 @@ pub(crate) fn settings() -> Vec<Setting> {
     all.extend(state::settings());
     all.extend(up::settings());
     all.extend(levqor_gateway::settings());
-    all.extend(ServiceConfig::<Billing>::settings());
-    all.extend(ServiceConfig::<Notifications>::settings());
+    all.extend(services::ALL.iter().flat_map(|service| service.settings()));
     let mut seen = std::collections::BTreeSet::new();
     all.retain(|setting| seen.insert(setting.name.clone().into_owned()));
     all

@@ -1,22 +1,14 @@
 //! `levqor migrate <service>`: brings one service's database up to this binary.
 
 use anyhow::Context;
-use levqor_billing::Billing;
-use levqor_notifications::Notifications;
-use levqor_runtime::{config::Env, db::migrations, run, service::Service};
+use levqor_runtime::{config::Env, db::migrations, run};
 
-use crate::{cli::ServiceRole, mesh, output};
+use crate::{mesh, output, services::AnyService};
 
 /// Runs what is to be run, and says that it is done.
-pub(crate) async fn migrate(env: &Env, service: ServiceRole) -> anyhow::Result<()> {
-    match service {
-        ServiceRole::Billing => one::<Billing>(env).await,
-        ServiceRole::Notifications => one::<Notifications>(env).await,
-    }
-}
-
-async fn one<S: Service>(env: &Env) -> anyhow::Result<()> {
+pub(crate) async fn migrate(env: &Env, service: &dyn AnyService) -> anyhow::Result<()> {
     let (_, url) = mesh::read(env, run::database_url)?;
-    migrations::migrate(&url, S::migrator()).await.with_context(|| format!("cannot migrate {}", S::NAME))?;
-    output::lines(&format!("{}: the database is current", S::NAME))
+    let name = service.name();
+    migrations::migrate(&url, service.migrator()).await.with_context(|| format!("cannot migrate {name}"))?;
+    output::lines(&format!("{name}: the database is current"))
 }

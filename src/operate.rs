@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use anyhow::bail;
-use levqor_runtime::{access, config::Env, context::Role};
+use levqor_runtime::{config::Env, context::Role};
 use serde_json::{Value, json};
 
 use crate::{cli::Replay, client::Client, output};
@@ -47,7 +47,7 @@ pub(crate) async fn dead_letters(env: &Env) -> anyhow::Result<()> {
 }
 
 fn everything() -> Vec<Waiting> {
-    let mut all: Vec<_> = access::methods()
+    let mut all: Vec<_> = levqor_gateway::methods()
         .services()
         .iter()
         .map(|service| Waiting {

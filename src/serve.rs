@@ -1,42 +1,36 @@
 //! `levqor serve <role>`: one role as a process of its own; what containers run.
 
 use anyhow::Context;
-use levqor_billing::Billing;
-use levqor_notifications::Notifications;
 use levqor_runtime::{
-    access,
     clock::Clock,
     config::Env,
     metrics::{Exposition, Metrics},
-    run::{self, ServiceConfig},
-    service::Service,
-    telemetry,
+    run, telemetry,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::{cli::Role, mesh};
+use crate::{cli::Role, mesh, services::AnyService};
 
 /// Serves until told to stop, then drains.
 pub(crate) async fn serve(env: &Env, role: Role) -> anyhow::Result<()> {
     match role {
-        Role::Billing => service::<Billing>(env).await,
-        Role::Notifications => service::<Notifications>(env).await,
+        Role::Service(of) => service(env, of).await,
         Role::Gateway => gateway(env).await,
     }
 }
 
-async fn service<S: Service>(env: &Env) -> anyhow::Result<()> {
-    let (telling, mut config) = mesh::read_to_serve(env, S::NAME, ServiceConfig::<S>::read).await?;
-    telemetry::run(&telling.telemetry, S::NAME, async {
+async fn service(env: &Env, of: &dyn AnyService) -> anyhow::Result<()> {
+    let (telling, mut config) = mesh::read_to_serve(env, of.name(), |reader| of.read(reader)).await?;
+    telemetry::run(&telling.telemetry, of.name(), async {
         let port = telling.metrics.bind().await?;
-        let metrics = Metrics::telling(&telling.telemetry, S::NAME);
+        let metrics = Metrics::telling(&telling.telemetry, of.name());
         metrics.show_process();
-        config.metrics = Some(metrics.clone());
+        config.count_with(metrics.clone());
         let mut stop = StopSignal::new()?;
-        let running = run::start(config).await?;
+        let running = config.start(None).await?;
         let _exposition = port.map(|port| Exposition::start(port, vec![metrics])).transpose()?;
         stop.wait().await;
-        running.drain().await;
+        running.drain.await;
         Ok(())
     })
     .await
@@ -53,7 +47,7 @@ async fn gateway(env: &Env) -> anyhow::Result<()> {
         metrics.show_process();
         config.metrics = Some(metrics.clone());
         let mut stop = StopSignal::new()?;
-        let running = levqor_gateway::start(config, access::methods(), Clock::default()).await?;
+        let running = levqor_gateway::start(config, levqor_gateway::methods(), Clock::default()).await?;
         let _exposition = port.map(|port| Exposition::start(port, vec![metrics])).transpose()?;
         tracing::info!(addr = %running.addr(), "the gateway is serving");
         stop.wait().await;

@@ -13,16 +13,11 @@ mod table;
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, bail};
-use levqor_billing::Billing;
-use levqor_notifications::Notifications;
 use levqor_runtime::{
-    client::Addresses,
     config::{Env, Setting},
     context::Role,
     metrics::Metrics,
     postgres::{Account, PostgresError},
-    run::ServiceConfig,
-    service::Service,
     telemetry,
 };
 
@@ -35,6 +30,7 @@ use crate::{
     client::Client,
     mesh, output,
     serve::StopSignal,
+    services::{self, AnyConfig},
     state::{ADDRESS_KEY, DataDir, HeldRunFile, MadeSecrets, RunFile},
     token,
 };
@@ -45,8 +41,7 @@ const WITHOUT_DATABASE: Duration = Duration::from_secs(5);
 /// Everything that is read from the environment.
 struct Config {
     gateway: levqor_gateway::Config,
-    billing: ServiceConfig<Billing>,
-    notifications: ServiceConfig<Notifications>,
+    services: Vec<Box<dyn AnyConfig>>,
     listen: Listen,
 }
 
@@ -77,10 +72,11 @@ pub(crate) async fn up(mut env: Env) -> anyhow::Result<()> {
     set_defaults(&mut env, &secrets.all);
     let (telling, config) = mesh::read_to_serve(&env, "up", |reader| {
         let gateway = levqor_gateway::Config::read(reader);
-        let billing = ServiceConfig::read(reader);
-        let notifications = ServiceConfig::read(reader);
+        // All of them before giving up, so that every mistake is found.
+        let services: Vec<_> = services::ALL.iter().map(|service| service.read(reader)).collect();
         let listen = listen::listen(&env, reader);
-        Some(Config { gateway: gateway?, billing: billing?, notifications: notifications?, listen: listen? })
+        let services = services.into_iter().collect::<Option<_>>()?;
+        Some(Config { gateway: gateway?, services, listen: listen? })
     })
     .await?;
     let start = Start { telling: &telling, config, own_database, given, account, secrets, new_address_key };
@@ -105,14 +101,17 @@ async fn serve(env: &Env, data: &DataDir, start: Start<'_>, mut stop: StopSignal
     let http = levqor_gateway::bind(&config.gateway).await?;
     let metrics = telling.metrics.bind().await?;
     config.gateway.metrics = Some(Metrics::telling(&telling.telemetry, levqor_gateway::NAME));
-    config.billing.metrics = Some(Metrics::telling(&telling.telemetry, Billing::NAME));
-    config.notifications.metrics = Some(Metrics::telling(&telling.telemetry, Notifications::NAME));
-    // The process is one, whatever runs in it: its memory must not be added up three times.
+    for service in &mut config.services {
+        service.count_with(Metrics::telling(&telling.telemetry, service.name()));
+    }
+    // The process is one, whatever runs in it: its memory must not be added up for each.
     let process = Metrics::telling(&telling.telemetry, "up");
     process.show_process();
     let scrape = Scrape { port: metrics, process };
 
-    let server = (!own_database).then(|| config.billing.database_url.clone());
+    // Every service has read the same one.
+    let named = config.services.first().filter(|_| !own_database);
+    let server = named.map(|service| service.database_url().clone());
     let prepared = async {
         let databases = Databases::prepare(env, data, server, account).await?;
         if new_address_key {
@@ -193,8 +192,8 @@ pub(crate) fn set_defaults(env: &mut Env, secrets: &serde_json::Map<String, serd
             env.set_default(name, value);
         }
     }
-    for setting in Addresses::settings() {
-        env.set_default(&setting.name, "127.0.0.1:0");
+    for service in levqor_gateway::methods().services() {
+        env.set_default(&mesh::address_setting(service), "127.0.0.1:0");
     }
     // Replaced below by the private cluster's; the reader wants one.
     env.set_default("LEVQOR_DATABASE_URL", "postgres://private/levqor");

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use levqor_billing::Billing;
 use levqor_notifications::Notifications;
 use levqor_runtime::{
-    access,
     chassis::Chassis,
     client::{Address, Addresses},
     clock::Clock,
@@ -272,14 +271,16 @@ async fn gateway(peers: Addresses) -> levqor_gateway::Running {
         ("LEVQOR_MESH_KEY", MESH_KEY),
         ("LEVQOR_JWT_SECRET", JWT_SECRET),
     ]);
-    for setting in Addresses::settings() {
+    for setting in Addresses::settings(levqor_gateway::methods().services()) {
         env.set_default(&setting.name, "127.0.0.1:1");
     }
     let mut reader = Reader::new(&env);
     let config = levqor_gateway::Config::read(&mut reader);
     let mut config = reader.finish(config).expect("settings");
     config.addresses = peers;
-    levqor_gateway::start(config, access::methods(), Clock::default()).await.expect("the gateway starts")
+    levqor_gateway::start(config, levqor_gateway::methods(), Clock::default())
+        .await
+        .expect("the gateway starts")
 }
 
 /// Somebody who calls the gateway.

@@ -15,5 +15,8 @@ mod plans;
 mod process;
 mod properties;
 mod roles;
+#[path = "../src/services.rs"]
+#[expect(dead_code, reason = "shared with the binary, which needs all of it")]
+mod services;
 mod settings;
 mod stripe;

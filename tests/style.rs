@@ -5,12 +5,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use levqor_runtime::{
-    access::{self, Host},
-    telemetry,
-};
+use levqor_runtime::{access::Host, telemetry};
 
-const SERVICES: [&str; 2] = ["billing", "notifications"];
+#[path = "../src/services.rs"]
+#[expect(dead_code, reason = "shared with the binary, which needs all of it")]
+mod services;
+
+/// The names of the services.
+fn names() -> impl Iterator<Item = &'static str> {
+    services::ALL.iter().map(|service| service.name())
+}
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -60,7 +64,7 @@ fn without_tests(text: &str) -> &str {
 
 #[test]
 fn every_rpc_has_a_file_of_its_name_and_every_rpc_of_a_service_a_test_file() {
-    for method in access::methods().iter() {
+    for method in levqor_gateway::methods().iter() {
         let name = snake(method.descriptor.name());
         let paths = match &method.host {
             Host::Service(service) => vec![
@@ -78,11 +82,11 @@ fn every_rpc_has_a_file_of_its_name_and_every_rpc_of_a_service_a_test_file() {
 #[test]
 fn services_have_the_same_skeleton() {
     assert_eq!(
-        access::methods().services(),
-        SERVICES,
-        "a service of the protos is missing in this test, or the reverse"
+        levqor_gateway::methods().services(),
+        names().collect::<Vec<_>>(),
+        "a service of the protos is missing in src/services.rs, or the reverse"
     );
-    for service in SERVICES {
+    for service in names() {
         for path in [
             "README.md",
             "migrations",
@@ -209,6 +213,9 @@ fn whatever_is_told_is_on_the_list_of_what_may_leave() {
     let mut seen = 0;
     for (path, text) in files().iter().filter(|(name, _)| source(name)) {
         let text = without_tests(text);
+        let service = path.strip_prefix("services/").and_then(|path| services::find(path.split('/').next()?));
+        let lists: Vec<_> =
+            service.map(|service| service.fields()).into_iter().chain([telemetry::OF_CHASSIS]).collect();
         let spans = traced(text, &["info_span"]).into_iter().map(|call| (call, true));
         for (call, span) in traced(text, &EVENTS).into_iter().map(|call| (call, false)).chain(spans) {
             for argument in arguments(call) {
@@ -220,12 +227,9 @@ fn whatever_is_told_is_on_the_list_of_what_may_leave() {
                 }
                 let name =
                     argument.split('=').next().unwrap_or_default().trim().trim_start_matches(['%', '?']);
-                let list = if span { &telemetry::OF_SPANS[..] } else { &telemetry::OF_EVENTS[..] };
-                let known = list.contains(&name) || (span && name.starts_with("otel."));
-                assert!(
-                    known,
-                    "{path}: `{name}` would be left out; is it fit for the lists in telemetry/fields.rs?"
-                );
+                let listed = lists.iter().any(|of| if span { of.spans } else { of.events }.contains(&name));
+                let known = listed || (span && name.starts_with("otel."));
+                assert!(known, "{path}: `{name}` would be left out; is it fit for the service's `FIELDS`?");
                 let told_as_text = name == "error" && (argument.contains('%') || argument.contains('?'));
                 assert!(
                     !told_as_text,
@@ -281,16 +285,22 @@ fn dependencies_run_one_way_and_no_name_says_nothing() {
         let lines = normal.lines().filter(|line| line.starts_with("levqor-"));
         lines.filter_map(|line| line.split(['.', ' ', '=']).next().map(str::to_owned)).collect::<Vec<_>>()
     };
-    assert_eq!(own("proto"), Vec::<String>::new());
-    assert_eq!(own("runtime"), ["levqor-proto"]);
-    for path in
-        SERVICES.map(|service| format!("services/{service}")).into_iter().chain(["gateway".to_owned()])
-    {
-        for dependency in own(&path) {
-            assert!(
-                ["levqor-proto", "levqor-runtime"].contains(&dependency.as_str()),
-                "{path} needs {dependency}"
-            );
+    assert_eq!(own("proto/crates/base"), ["levqor-proto-build"]);
+    assert_eq!(own("runtime"), ["levqor-proto-runtime"], "a service's proto would rebuild the chassis");
+    assert_eq!(own("gateway"), ["levqor-proto", "levqor-runtime"]);
+    for service in names().chain(["runtime"]) {
+        for dependency in own(&format!("proto/crates/{service}")) {
+            let may = ["levqor-proto-base", "levqor-proto-build"].contains(&dependency.as_str());
+            assert!(may, "the protos of {service} need {dependency}");
+        }
+    }
+    for service in names() {
+        for dependency in own(&format!("services/{service}")) {
+            let may = ["levqor-runtime", "levqor-proto-base", &format!("levqor-proto-{service}")]
+                .contains(&dependency.as_str());
+            // Until mails are a package of their own.
+            let mails = service == "billing" && dependency == "levqor-proto-notifications";
+            assert!(may || mails, "{service} needs {dependency}");
         }
     }
     for (name, _) in files() {

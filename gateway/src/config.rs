@@ -132,7 +132,7 @@ pub fn settings() -> Vec<Setting> {
     settings.extend(RatesConfig::settings());
     settings.extend(UserTokensConfig::settings());
     settings.extend(MeshKeys::settings());
-    settings.extend(Addresses::settings());
+    settings.extend(Addresses::settings(crate::methods().services()));
     settings
 }
 
@@ -164,7 +164,7 @@ impl Config {
         let rates = RatesConfig::read(reader);
         let user_tokens = UserTokensConfig::read(reader);
         let mesh_keys = MeshKeys::read(reader);
-        let addresses = Addresses::read(reader, crate::NAME);
+        let addresses = Addresses::read(reader, crate::methods().services(), crate::NAME);
         Some(Self {
             http_addr: http_addr?,
             request_timeout: Duration::from_millis(timeout_ms?.get()),

@@ -43,6 +43,8 @@ pub(crate) struct Health {
     pub capabilities: Vec<Capability>,
     /// When this process began to serve.
     pub since: DateTime<Utc>,
+    /// The fingerprint of its protos.
+    pub protocol: String,
 }
 
 /// The routes.

@@ -6,6 +6,7 @@ mod body;
 mod config;
 mod cors;
 mod edge;
+pub mod fail_point;
 mod head;
 mod health;
 mod idempotency;
@@ -27,7 +28,7 @@ use axum::{
     response::Response,
 };
 use levqor_runtime::{
-    access::Methods,
+    access::{self, Methods},
     client::{Background, Channels},
     clock::Clock,
     lifecycle::Readiness,
@@ -36,6 +37,7 @@ use levqor_runtime::{
     service::Capability,
     telemetry,
     token::{ServiceTokens, UserTokens},
+    version,
 };
 use tokio::net::TcpListener;
 
@@ -88,7 +90,19 @@ pub async fn bind(config: &Config) -> Result<TcpListener, StartError> {
     TcpListener::bind(addr).await.map_err(|source| StartError::Listen { addr, source })
 }
 
-/// Starts to serve the RPCs of `methods` over REST: `levqor_runtime::access::methods()`, or in tests others.
+/// Every RPC of the mesh.
+#[must_use]
+pub fn methods() -> &'static Methods {
+    access::register(levqor_proto::FILE_DESCRIPTOR_SETS)
+}
+
+/// The fingerprint of the protos that the gateway speaks.
+#[must_use]
+pub fn protocol() -> String {
+    version::protocol(levqor_proto::FILE_DESCRIPTOR_SETS)
+}
+
+/// Starts to serve the RPCs of `methods` over REST: [`methods()`], or in tests others.
 pub async fn start(config: Config, methods: &'static Methods, clock: Clock) -> Result<Running, StartError> {
     start_on(bind(&config).await?, config, methods, clock)
 }
@@ -139,6 +153,7 @@ pub fn start_on(
     services.sort();
     let health = Arc::new(Health {
         since: clock.now(),
+        protocol: protocol(),
         meter: Meter::new(channels.clone(), Arc::clone(&tokens), services, clock.clone()),
         readiness: readiness.clone(),
         auth,

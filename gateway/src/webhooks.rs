@@ -23,7 +23,6 @@ use levqor_runtime::{
     client::{Channels, Outgoing},
     clock::Clock,
     error::ErrorCode,
-    fail_point::FailPoint,
     metrics::Metrics,
     token::ServiceTokens,
     webhook::SignatureError,
@@ -40,7 +39,7 @@ use tonic_types::StatusExt;
 use self::{lines::Lines, queue::Queue, signature::Refusals};
 use crate::{
     admission::Entrance,
-    body,
+    body, fail_point,
     problem::{Ids, Problem},
 };
 
@@ -158,7 +157,7 @@ impl Webhooks {
         };
         let place = entrance.enter()?;
         let message = message(body.bytes.clone(), &parts.headers);
-        FailPoint::WebhookReceived.reached();
+        fail_point::WEBHOOK_RECEIVED.reached();
         let webhooks = Arc::clone(&self);
         // The service works on the event though its sender hang up: the turn lasts as long, and the event is judged.
         let work = async move {
@@ -175,7 +174,7 @@ impl Webhooks {
             kept
         };
         let kept = self.tasks.keep(work).await?;
-        FailPoint::WebhookStored.reached();
+        fail_point::WEBHOOK_STORED.reached();
         Ok(Json(accepted(kept)).into_response())
     }
 

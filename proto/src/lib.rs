@@ -1,13 +1,10 @@
 #![doc = include_str!("../README.md")]
 
-/// Every proto of the mesh with its options, encoded; decode it with `prost_reflect::DescriptorPool`.
-pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+pub use levqor_proto_base::{google, options, r#type};
+pub use levqor_proto_billing as billing;
+pub use levqor_proto_notifications as notifications;
+pub use levqor_proto_runtime as runtime;
 
-mod generated {
-    #![allow(missing_docs, clippy::all, clippy::pedantic)] // Generated; its documentation is the protos'.
-    include!(concat!(env!("OUT_DIR"), "/mod.rs"));
-    include!(concat!(env!("OUT_DIR"), "/debug.rs"));
-}
-
-pub use generated::{google, levqor};
-pub use levqor::{billing, notifications, options, runtime, r#type};
+/// The descriptors of every package, encoded, with their imports and all options.
+pub const FILE_DESCRIPTOR_SETS: &[&[u8]] =
+    &[runtime::FILE_DESCRIPTOR_SET, billing::FILE_DESCRIPTOR_SET, notifications::FILE_DESCRIPTOR_SET];

@@ -5,13 +5,15 @@ use std::{
     fs,
 };
 
+use levqor_proto_build::contract;
 use prost_reflect::{DescriptorPool, EnumValueDescriptor, FileDescriptor, MethodDescriptor};
 
-#[path = "../build/contract.rs"]
-mod contract;
-
 fn pool() -> DescriptorPool {
-    DescriptorPool::decode(levqor_proto::FILE_DESCRIPTOR_SET).expect("the descriptors are sound")
+    let mut pool = DescriptorPool::new();
+    for set in levqor_proto::FILE_DESCRIPTOR_SETS {
+        pool.decode_file_descriptor_set(*set).expect("the descriptors are sound");
+    }
+    pool
 }
 
 fn methods(pool: &DescriptorPool) -> Vec<MethodDescriptor> {

@@ -1,8 +1,12 @@
 //! What each RPC says about itself in the protos, and the one decision that follows from it: may this caller call?
 
-use std::{collections::HashMap, sync::LazyLock};
+mod known;
+
+use std::collections::HashMap;
 
 use prost_reflect::{DescriptorPool, DynamicMessage, ExtensionDescriptor, MethodDescriptor, Value};
+
+pub use self::known::{methods, register};
 
 use crate::{
     audit::reads,
@@ -107,25 +111,13 @@ pub struct Method {
     pub descriptor: MethodDescriptor,
 }
 
-/// Every RPC of the mesh.
+/// The RPCs of some packages.
 #[derive(Debug)]
 pub struct Methods {
     pool: DescriptorPool,
     by_path: HashMap<String, Method>,
     path_by_request: HashMap<String, String>,
     services: Vec<String>,
-}
-
-static METHODS: LazyLock<Methods> = LazyLock::new(|| {
-    // The bytes are compiled in and were decoded once by the build already.
-    let pool = DescriptorPool::decode(levqor_proto::FILE_DESCRIPTOR_SET).unwrap_or_default();
-    Methods::read(pool)
-});
-
-/// Every RPC of the mesh.
-#[must_use]
-pub fn methods() -> &'static Methods {
-    &METHODS
 }
 
 impl Methods {
@@ -156,7 +148,7 @@ impl Methods {
         Self { pool, by_path, path_by_request, services }
     }
 
-    /// Every descriptor of the mesh, with options.
+    /// The descriptors of these packages, with options.
     #[must_use]
     pub fn pool(&self) -> &DescriptorPool {
         &self.pool

@@ -13,7 +13,7 @@ use sqlx::{Connection, PgConnection};
 use crate::{
     context::{Actor, Role},
     db::{DbError, Tx},
-    fail_point::FailPoint,
+    fail_point,
 };
 
 /// Appends an entry. Call it last before the commit: it holds the chain's lock until then. `ids` are names of things,
@@ -52,7 +52,7 @@ pub async fn append(tx: &mut Tx, actor: &Actor, action: &str, ids: &[(&str, &str
     )
     .execute(&mut **tx)
     .await?;
-    FailPoint::AuditAppended.reached();
+    fail_point::AUDIT_APPENDED.reached();
     Ok(())
 }
 

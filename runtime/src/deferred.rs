@@ -14,8 +14,7 @@ pub use delivery::Delivery;
 use crate::{
     access::{self, KeyRule, Repeat},
     db::{DbError, Tx},
-    fail_point::FailPoint,
-    id, telemetry,
+    fail_point, id, telemetry,
 };
 
 /// Defers a call to now: it is made as soon as the transaction is committed. The RPC is the one that takes this request.
@@ -68,7 +67,7 @@ pub(crate) async fn defer_encoded(
         trace_parent: &telemetry::current_trace_parent(),
     };
     store::insert(tx, &call).await?;
-    FailPoint::DeferredWritten.reached();
+    fail_point::DEFERRED_WRITTEN.reached();
     tx.mark_deferring();
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What `grpc.health.v1` says: of the service as a whole, and of each gRPC service that it hosts, by name.
 
-use levqor_proto::runtime::v1::{status_service_server, work_service_server};
+use levqor_proto_runtime::v1::{status_service_server, work_service_server};
 use tonic_health::{
     ServingStatus,
     pb::health_server::{Health, HealthServer},

@@ -9,7 +9,7 @@ mod tunnel;
 
 use std::{sync::Arc, time::Duration};
 
-use levqor_proto::runtime::v1::{
+use levqor_proto_runtime::v1::{
     DeferredCall, GetStatusRequest, GetStatusResponse, ListDeferredCallsRequest, ListDeferredCallsResponse,
     PurgeExpiredRequest, PurgeExpiredResponse, ReplayDeferredCallRequest, ReplayDeferredCallResponse,
     TestErrorReportsRequest, TestErrorReportsResponse, deferred_call, status_service_server::StatusService,

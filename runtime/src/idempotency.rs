@@ -12,7 +12,7 @@ use crate::{
     context::{Actor, Ctx},
     db::{DbError, Tx},
     error::{ErrorCode, ServiceError},
-    fail_point::FailPoint,
+    fail_point,
 };
 
 /// How long answers to users are remembered.
@@ -121,7 +121,7 @@ pub async fn claim<Req: Message, Res: Message + Default>(
     match known {
         None if !locked => Err(IdempotencyError::InFlight),
         None => {
-            FailPoint::IdempotencyClaimed.reached();
+            fail_point::IDEMPOTENCY_CLAIMED.reached();
             Ok(Claim::Fresh(Ticket(Some(record))))
         }
         Some(known) if known.request_hash != record.request_hash => Err(IdempotencyError::KeyReused),
@@ -154,7 +154,7 @@ impl Ticket {
         )
         .execute(&mut **tx)
         .await?;
-        FailPoint::IdempotencyRemembered.reached();
+        fail_point::IDEMPOTENCY_REMEMBERED.reached();
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use levqor_proto::runtime::v1::{
+use levqor_proto_runtime::v1::{
     PurgeExpiredRequest, TestErrorReportsRequest, status_service_server::StatusServiceServer,
     tunnel_service_server::TunnelServiceServer, work_service_server::WorkServiceServer,
 };
@@ -23,7 +23,7 @@ use tonic::service::Routes;
 
 use self::probe::Probe;
 use crate::{
-    access,
+    access::{self, Methods},
     chassis::{Chassis, Tasks},
     client::{Address, Addresses, Background, Channels},
     clock::Clock,
@@ -93,7 +93,7 @@ impl<S: Service> ServiceConfig<S> {
         let mut settings = vec![DATABASE_URL, CONNECTIONS, GRPC_ADDR, REFLECTION, DRAIN_DELAY];
         settings.extend(MeshKeys::settings());
         settings.extend(UserTokensConfig::settings());
-        settings.extend(Addresses::settings());
+        settings.extend(Addresses::settings(register::<S>().services()));
         settings.extend(TelemetryConfig::settings());
         settings.extend(S::settings());
         settings
@@ -101,6 +101,7 @@ impl<S: Service> ServiceConfig<S> {
 
     /// Reads all of it. None only with a problem noted.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let methods = register::<S>();
         let database_url = database_url(reader);
         let connections: Option<u32> = reader.defaulted(&CONNECTIONS, "a number of connections, 2 or more");
         if connections.is_some_and(|connections| connections < 2) {
@@ -112,7 +113,7 @@ impl<S: Service> ServiceConfig<S> {
         let reflection = reader.optional(&REFLECTION, "`true` or `false`");
         let mesh_keys = MeshKeys::read(reader);
         let users = UserTokensConfig::read(reader);
-        let addresses = Addresses::read(reader, S::NAME);
+        let addresses = Addresses::read(reader, methods.services(), S::NAME);
         // The process' own; here for the test of what it reports.
         let telemetry = TelemetryConfig::read(reader);
         let own = S::config(reader);
@@ -137,6 +138,13 @@ impl<S: Service> ServiceConfig<S> {
     pub(crate) fn schedules(&self) -> Vec<Schedule> {
         schedules::<S>(self.error_reports.is_some())
     }
+}
+
+/// Lets the process know what a service logs, its RPCs, and those that it calls.
+pub(crate) fn register<S: Service>() -> &'static Methods {
+    telemetry::register(S::FIELDS);
+    access::register(&[S::DESCRIPTORS]);
+    access::register(S::CALLS)
 }
 
 /// Reads the database's address. None only with a problem noted.
@@ -333,7 +341,8 @@ fn routes<S: Service>(
     }
     let reflection = || {
         tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(levqor_proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(levqor_proto_runtime::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(S::DESCRIPTORS)
     };
     routes.add_service(reflection().build_v1()?);
     // grpcurl 1.8 asks for the older one.

@@ -12,8 +12,7 @@ use self::slots::Slots;
 pub use self::slots::{EVERY_DAY, WEEKDAYS};
 use crate::{
     db::{Db, DbError},
-    deferred,
-    fail_point::FailPoint,
+    deferred, fail_point,
 };
 
 /// How often a replica looks whether a slot has come.
@@ -153,14 +152,14 @@ async fn take(db: &Db, schedule: &Schedule, slot: DateTime<Utc>) -> Result<(), D
     .execute(&mut *tx)
     .await?;
     if won.rows_affected() == 1 {
-        FailPoint::ScheduleTaken.reached();
+        fail_point::SCHEDULE_TAKEN.reached();
         let (request_type, request) = (schedule.request)();
         let key = format!("schedule:{}:{}", schedule.name, slot.timestamp());
         // Due now, and not since the slot began: how late schedules are is told apart from how late calls are.
         let now = tx.now().await?;
         deferred::defer_encoded(&mut tx, &request_type, request, key, now).await?;
         tx.commit().await?;
-        FailPoint::ScheduleDeferred.reached();
+        fail_point::SCHEDULE_DEFERRED.reached();
     }
     Ok(())
 }
@@ -224,7 +223,7 @@ pub(crate) async fn purge(conn: &mut sqlx::PgConnection, limit: i64) -> Result<u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use levqor_proto::runtime::v1::PurgeExpiredRequest;
+    use levqor_proto_runtime::v1::PurgeExpiredRequest;
 
     #[test]
     fn slots_are_multiples_of_the_period_and_are_made_up_within_a_bound() {

@@ -14,9 +14,11 @@ use crate::{
     check::Check,
     config::{Reader, Setting},
     db::{DatabaseUrl, DbError, Tx},
-    metrics::Readings,
+    fail_point::FailPoint,
+    metrics::{Definition, Readings},
     rpc::State,
     schedule::Schedule,
+    telemetry::Fields,
     work::{self, Source},
 };
 
@@ -26,8 +28,18 @@ pub use crate::hosted::Tunnelled;
 pub trait Service: State + Sized {
     /// Its name, as in its proto package `levqor.<name>.v1`.
     const NAME: &'static str;
+    /// The encoded descriptors of its proto package.
+    const DESCRIPTORS: &'static [u8];
+    /// Those of the packages of other services that it calls.
+    const CALLS: &'static [&'static [u8]] = &[];
+    /// Fields of its events and spans that may leave the process, beside the chassis' own.
+    const FIELDS: Fields = Fields::NONE;
+    /// What it counts and times, beside what the chassis does.
+    const METRICS: &'static [Definition] = &[];
+    /// Where a test can have it killed, beside the chassis' own places.
+    const FAIL_POINTS: &'static [FailPoint] = &[];
     /// What it reads from the environment.
-    type Config: Send;
+    type Config: Send + 'static;
 
     /// Its own settings.
     fn settings() -> Vec<Setting>;

@@ -40,7 +40,8 @@ pub(crate) use context::{carried, inject, place};
 pub use context::{
     continue_trace, current_trace_parent, inject_current, passed_on, rename, trace_id_of, trace_response,
 };
-pub use fields::{OF_EVENTS, OF_SPANS};
+pub(crate) use fields::register;
+pub use fields::{Fields, OF_CHASSIS};
 pub(crate) use resource::resource;
 pub use sampling::Port;
 pub(crate) use spans::{

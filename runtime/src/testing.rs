@@ -331,7 +331,7 @@ pub fn config<S: Service>(url: &DatabaseUrl, settings: &[(&str, &str)]) -> Servi
     env.set_default("LEVQOR_DRAIN_DELAY_MS", "0");
     env.set_default("LEVQOR_MESH_KEY", MESH_KEY);
     env.set_default("LEVQOR_JWT_SECRET", JWT_SECRET);
-    for service in crate::access::methods().services() {
+    for service in run::register::<S>().services() {
         // Nobody listens on port 1.
         env.set_default(&format!("LEVQOR_{}_ADDR", service.to_uppercase()), "127.0.0.1:1");
     }

@@ -19,13 +19,11 @@ pub fn commit() -> &'static str {
     COMMIT.get().copied().unwrap_or_default()
 }
 
-/// A fingerprint of the protos that were compiled in: processes with the same one speak the same contract.
+/// A fingerprint of encoded descriptor sets: processes with the same one speak the same contract.
 #[must_use]
-pub fn protocol() -> &'static str {
-    static PROTOCOL: OnceLock<String> = OnceLock::new();
-    PROTOCOL.get_or_init(|| {
-        let digest = ring::digest::digest(&ring::digest::SHA256, levqor_proto::FILE_DESCRIPTOR_SET);
-        let short = digest.as_ref().get(..6).unwrap_or_default();
-        format!("v1-{}", hex::encode(short))
-    })
+pub fn protocol(descriptors: &[&[u8]]) -> String {
+    let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
+    descriptors.iter().for_each(|set| digest.update(set));
+    let digest = digest.finish();
+    format!("v1-{}", hex::encode(digest.as_ref().get(..6).unwrap_or_default()))
 }

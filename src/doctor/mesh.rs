@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 
 use levqor_notifications::Notifications;
 use levqor_runtime::{
-    access,
     check::{self, Check, Finding, Line},
     client::local_http_client,
     clock::Clock,
@@ -100,7 +99,7 @@ async fn status(door: Door, token: SecretString, seen: Vec<&'static str>) -> Vec
         Finding::failed("200, but not what staff see: the token's role is not taken")
     };
     let mut lines = vec![Line::new(name, ASKED, known)];
-    let mut expected: Vec<&str> = access::methods().services().iter().map(String::as_str).collect();
+    let mut expected: Vec<&str> = levqor_gateway::methods().services().iter().map(String::as_str).collect();
     expected.push(levqor_gateway::NAME);
     for service in expected {
         let said = status.pointer(&format!("/services/{service}"));

@@ -5,14 +5,13 @@ use levqor_runtime::{
     client::Channels,
     config::{Env, Problem, Reader},
     db::DatabaseUrl,
-    run::ServiceConfig,
-    service::Service,
 };
 
 use crate::{
     cli::Role,
     client::without_password,
     mesh,
+    services::AnyConfig,
     state::{self, DataDir, RunFile},
     up,
 };
@@ -37,7 +36,7 @@ impl Subject {
     pub(super) fn find(mut env: Env, role: Option<Role>) -> anyhow::Result<Self> {
         let given = mesh::given(&env);
         if let Some(role) = role {
-            let whose = format!("`levqor serve {}` with this environment", name(role));
+            let whose = format!("`levqor serve {}` with this environment", role.name());
             return Ok(Self { whose, env, given, role: Some(role), run: None });
         }
         let data = DataDir::find(&env)?;
@@ -106,22 +105,22 @@ impl Subject {
     }
 
     /// Where a service's database is; none where that is not known here.
-    pub(super) fn database<S: Service>(&self, config: &ServiceConfig<S>) -> Option<DatabaseUrl> {
-        let set = &config.database_url;
-        let of_up = up::database::name_of(S::NAME);
+    pub(super) fn database(&self, config: &dyn AnyConfig) -> Option<DatabaseUrl> {
+        let set = config.database_url();
+        let of_up = up::database::name_of(config.name());
         let private = self.run.as_ref().and_then(|run| run.postgres.as_deref());
         if self.role.is_some() {
             Some(set.clone())
         } else if self.given.iter().any(|name| name == "LEVQOR_DATABASE_URL") {
             Some(set.with_database(&of_up))
         } else {
-            private.map(|folder| up::database::private_database(folder, S::NAME))
+            private.map(|folder| up::database::private_database(folder, config.name()))
         }
     }
 
     /// Whether a service is of the role that is checked.
     pub(super) fn is_checked(&self, service: &str) -> bool {
-        self.role.is_none_or(|role| name(role) == service)
+        self.role.is_none_or(|role| role.name() == service)
     }
 
     /// The check of a service's gRPC health.
@@ -164,11 +163,3 @@ impl Subject {
 /// Settings that change nothing about what is checked.
 const IRRELEVANT: [&str; 5] =
     ["LEVQOR_DATA_DIR", "LEVQOR_HTTP_ADDR", "LEVQOR_LOG", "LEVQOR_LOG_FORMAT", "LEVQOR_WORKER_THREADS"];
-
-fn name(role: Role) -> &'static str {
-    match role {
-        Role::Billing => "billing",
-        Role::Notifications => "notifications",
-        Role::Gateway => "gateway",
-    }
-}

@@ -3,16 +3,13 @@
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use anyhow::Context;
-use levqor_billing::Billing;
-use levqor_notifications::Notifications;
 use levqor_runtime::{
     client::{Address, Addresses, PeerAddress},
     config::{Env, Reader},
-    service::Service,
 };
 use tokio::net::TcpListener;
 
-use crate::mesh;
+use crate::{mesh, services};
 
 /// Where each service listens, by its name.
 pub(super) type Listen = BTreeMap<&'static str, SocketAddr>;
@@ -20,9 +17,9 @@ pub(super) type Listen = BTreeMap<&'static str, SocketAddr>;
 /// Where services are is where `up` listens itself: one place each. What is no address at all was noted already.
 pub(super) fn listen(env: &Env, reader: &mut Reader<'_>) -> Option<Listen> {
     let mut listen = Some(Listen::new());
-    for setting in Addresses::settings() {
+    for setting in Addresses::settings(levqor_gateway::methods().services()) {
         let is_ours = |service: &&str| mesh::address_setting(service) == setting.name;
-        let Some(name) = [Billing::NAME, Notifications::NAME].into_iter().find(is_ours) else { continue };
+        let Some(name) = services::ALL.iter().map(|service| service.name()).find(is_ours) else { continue };
         let address = env.get(&setting.name).and_then(|text| text.parse::<PeerAddress>().ok());
         let address = match address.as_ref().map(|list| list.0.as_slice()) {
             Some([Address::Fixed(address)]) => Some(*address),

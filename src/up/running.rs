@@ -3,19 +3,15 @@
 use std::{net::SocketAddr, pin::Pin, time::Duration};
 
 use anyhow::Context;
-use levqor_billing::Billing;
-use levqor_notifications::Notifications;
 use levqor_runtime::{
-    access,
     clock::Clock,
     db::migrations,
     metrics::{Exposition, Metrics},
-    run::{self, ServiceConfig},
-    service::Service,
 };
 use tokio::net::TcpListener;
 
 use super::{Config, database::Databases, listen::Ports};
+use crate::services::{AnyConfig, Started};
 
 /// What is shown of the process itself, and where all metrics are shown.
 pub(super) struct Scrape {
@@ -54,31 +50,30 @@ impl Mesh {
     ) -> anyhow::Result<()> {
         let mut gateway = config.gateway;
         gateway.addresses = ports.peers();
-        let billing = self.start_service::<Billing>(config.billing, ports, databases).await?;
-        let notifications =
-            self.start_service::<Notifications>(config.notifications, ports, databases).await?;
-        let gateway = levqor_gateway::start_on(http, gateway, access::methods(), Clock::default())?;
-        let shown = vec![scrape.process, billing, notifications, gateway.metrics().clone()];
+        let mut shown = vec![scrape.process];
+        for service in config.services {
+            shown.push(self.start_service(service, ports, databases).await?);
+        }
+        let gateway = levqor_gateway::start_on(http, gateway, levqor_gateway::methods(), Clock::default())?;
+        shown.push(gateway.metrics().clone());
         self.gateway = Some(gateway);
         self.metrics = scrape.port.map(|port| Exposition::start(port, shown)).transpose()?;
         Ok(())
     }
 
-    async fn start_service<S: Service>(
+    async fn start_service(
         &mut self,
-        mut config: ServiceConfig<S>,
+        mut config: Box<dyn AnyConfig>,
         ports: &mut Ports,
         databases: &Databases,
     ) -> anyhow::Result<Metrics> {
-        config.database_url = databases.of(S::NAME).await?;
-        config.addresses = ports.peers();
-        let migrated = migrations::migrate(&config.database_url, S::migrator()).await;
-        migrated.with_context(|| format!("cannot migrate the database of {}", S::NAME))?;
-        let running = run::start_on(ports.take(S::NAME)?, config).await?;
-        let metrics = running.chassis().metrics.clone();
-        let readiness = running.readiness.clone();
+        let name = config.name();
+        config.place(databases.of(name).await?, ports.peers());
+        let migrated = migrations::migrate(config.database_url(), config.migrator()).await;
+        migrated.with_context(|| format!("cannot migrate the database of {name}"))?;
+        let Started { readiness, metrics, drain } = config.start(Some(ports.take(name)?)).await?;
         // From here on a signal finds it, and drains it.
-        self.services.push(Box::pin(running.drain()));
+        self.services.push(drain);
         while !readiness.measured().is_some_and(|measured| measured.is_sound()) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

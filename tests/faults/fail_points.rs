@@ -3,8 +3,11 @@
 use std::{net::SocketAddr, time::Instant};
 
 use chrono::TimeDelta;
+use levqor_billing::fail_point as billing;
+use levqor_gateway::fail_point as gateway;
+use levqor_notifications::fail_point as notifications;
 use levqor_runtime::{
-    fail_point::FailPoint,
+    fail_point::{self as chassis, FailPoint},
     testing::{Caller, eventually},
 };
 use serde_json::{Value, json};
@@ -20,6 +23,7 @@ use super::{
 use crate::{
     fakes::mail::webhooks::Webhook,
     roles::Role::{self, Billing as B, Gateway as G, Notifications as N},
+    services,
 };
 
 /// What leads to a point.
@@ -47,40 +51,47 @@ enum Way {
     Doubt,
 }
 
+/// Every point of every role.
+fn fail_points() -> impl Iterator<Item = FailPoint> {
+    let of_services = services::ALL.iter().flat_map(|service| service.fail_points());
+    chassis::ALL.iter().chain(gateway::ALL).chain(of_services).copied()
+}
+
 /// Whose process is killed at a point, and what leads there.
 fn places(point: FailPoint) -> (&'static [Role], Way) {
-    use FailPoint as P;
     match point {
-        P::WebhookReceived | P::WebhookStored => (&[G], Way::Sale),
-        P::JournalGathered
-        | P::JournalStored
-        | P::JournalClaimed
-        | P::JournalFetched
-        | P::OrderWritten
-        | P::OrderHalfDeferred
-        | P::AuditAppended
-        | P::JournalJudged
-        | P::JournalApplied => (&[B], Way::Sale),
-        P::DeferredWritten | P::DeferredClaimed | P::DeferredCalled | P::DeferredSettled => {
-            (&[B, N], Way::Sale)
-        }
-        P::IdempotencyClaimed
-        | P::MessageWritten
-        | P::IdempotencyRemembered
-        | P::MessageStored
-        | P::MessageAttempted
-        | P::MessageAnswered
-        | P::MessageAttemptEnded
-        | P::MessageSettled => (&[N], Way::Sale),
-        P::MessageDoubted | P::MessageResolved => (&[N], Way::Doubt),
-        P::JournalCharged | P::JournalServedAlone => (&[B], Way::SaleAfterLapse),
-        P::ReplayCommitted => (&[B], Way::Replay),
-        P::ScheduleTaken | P::ScheduleDeferred => (&[B], Way::Day),
-        P::BodiesPurged => (&[B], Way::Month),
-        P::JournalTakenUp => (&[B], Way::LaidAside),
-        P::JournalLaidAside => (&[B], Way::LeftPending),
-        P::DeferredPutOff => (&[B], Way::Absence),
-        P::ProviderEventStored | P::ProviderEventApplied => (&[N], Way::Told),
+        gateway::WEBHOOK_RECEIVED | gateway::WEBHOOK_STORED => (&[G], Way::Sale),
+        billing::JOURNAL_GATHERED
+        | billing::JOURNAL_STORED
+        | billing::JOURNAL_CLAIMED
+        | billing::JOURNAL_FETCHED
+        | billing::ORDER_WRITTEN
+        | billing::ORDER_HALF_DEFERRED
+        | chassis::AUDIT_APPENDED
+        | billing::JOURNAL_JUDGED
+        | billing::JOURNAL_APPLIED => (&[B], Way::Sale),
+        chassis::DEFERRED_WRITTEN
+        | chassis::DEFERRED_CLAIMED
+        | chassis::DEFERRED_CALLED
+        | chassis::DEFERRED_SETTLED => (&[B, N], Way::Sale),
+        chassis::IDEMPOTENCY_CLAIMED
+        | notifications::MESSAGE_WRITTEN
+        | chassis::IDEMPOTENCY_REMEMBERED
+        | notifications::MESSAGE_STORED
+        | notifications::MESSAGE_ATTEMPTED
+        | notifications::MESSAGE_ANSWERED
+        | notifications::MESSAGE_ATTEMPT_ENDED
+        | notifications::MESSAGE_SETTLED => (&[N], Way::Sale),
+        notifications::MESSAGE_DOUBTED | notifications::MESSAGE_RESOLVED => (&[N], Way::Doubt),
+        billing::JOURNAL_CHARGED | billing::JOURNAL_SERVED_ALONE => (&[B], Way::SaleAfterLapse),
+        billing::REPLAY_COMMITTED => (&[B], Way::Replay),
+        chassis::SCHEDULE_TAKEN | chassis::SCHEDULE_DEFERRED => (&[B], Way::Day),
+        billing::BODIES_PURGED => (&[B], Way::Month),
+        billing::JOURNAL_TAKEN_UP => (&[B], Way::LaidAside),
+        billing::JOURNAL_LAID_ASIDE => (&[B], Way::LeftPending),
+        chassis::DEFERRED_PUT_OFF => (&[B], Way::Absence),
+        notifications::PROVIDER_EVENT_STORED | notifications::PROVIDER_EVENT_APPLIED => (&[N], Way::Told),
+        other => panic!("{}: say whose process is killed there", other.name()),
     }
 }
 
@@ -89,11 +100,11 @@ async fn a_kill_between_any_two_effects_loses_nothing_and_doubles_nothing() {
     let (mut shop, post) = (Shop::open(0), Post::open(true));
     let mut mesh = Mesh::start(Plan::new(1, &shop, &post).await).await;
     shop.deliver_to(mesh.door);
-    for point in FailPoint::ALL {
-        let (roles, way) = places(*point);
+    for point in fail_points() {
+        let (roles, way) = places(point);
         for role in roles.iter().filter(|_| way != Way::Doubt) {
             let begun = Instant::now();
-            kill_once(&mut mesh, &mut shop, &post, *point, *role, way).await;
+            kill_once(&mut mesh, &mut shop, &post, point, *role, way).await;
             assert_told_once(&mesh, &shop).await;
             post.assert_told(&mesh).await;
             println!("killed at {} in {}: {:?}", point.name(), role.name(), begun.elapsed());
@@ -107,7 +118,7 @@ async fn a_kill_in_the_middle_of_a_doubt_hides_nothing() {
     let mut mesh = Mesh::start(Plan::new(1, &shop, &post).await).await;
     shop.deliver_to(mesh.door);
     // One mail never left, and one is out; only the provider knows which.
-    for before in [FailPoint::MessageAttempted, FailPoint::MessageAnswered] {
+    for before in [notifications::MESSAGE_ATTEMPTED, notifications::MESSAGE_ANSWERED] {
         doubt_and_resolve(&mut mesh, &mut shop, &post, before).await;
     }
     assert_told_once(&mesh, &shop).await;
@@ -120,8 +131,8 @@ async fn doubt_and_resolve(mesh: &mut Mesh, shop: &mut Shop, post: &Post, before
     shop.sell();
     mesh.killed_itself(n, before).await;
     mesh.advance(TimeDelta::minutes(1)).await;
-    mesh.spawn(n, Some(FailPoint::MessageDoubted));
-    mesh.killed_itself(n, FailPoint::MessageDoubted).await;
+    mesh.spawn(n, Some(notifications::MESSAGE_DOUBTED));
+    mesh.killed_itself(n, notifications::MESSAGE_DOUBTED).await;
     mesh.spawn(n, None);
     mesh.advance(TimeDelta::minutes(1)).await;
     mesh.rest().await;
@@ -131,7 +142,7 @@ async fn doubt_and_resolve(mesh: &mut Mesh, shop: &mut Shop, post: &Post, before
 
     let mut found = Vec::new();
     for (message, recipient, subject) in in_doubt(mesh).await {
-        restart(mesh, n, Some(FailPoint::MessageResolved));
+        restart(mesh, n, Some(notifications::MESSAGE_RESOLVED));
         let path = format!("/v1/messages/{message}:resolve");
         // What a person does who looks at the provider's own list.
         let id = post.id_of(&recipient, &subject);
@@ -142,14 +153,17 @@ async fn doubt_and_resolve(mesh: &mut Mesh, shop: &mut Shop, post: &Post, before
         };
         tokio::select! {
             () = ask_until_taken(mesh.door, &path, &message, &resolution) => panic!("it was to be killed before"),
-            () = mesh.killed_itself(n, FailPoint::MessageResolved) => {}
+            () = mesh.killed_itself(n, notifications::MESSAGE_RESOLVED) => {}
         }
         mesh.spawn(n, None);
         ask_until_taken(mesh.door, &path, &message, &resolution).await;
         // A kill while it is sent again would leave a doubt anew.
         mesh.rest().await;
     }
-    assert!(found.contains(&(before == FailPoint::MessageAnswered)), "{before:?} left no doubt of its kind");
+    assert!(
+        found.contains(&(before == notifications::MESSAGE_ANSWERED)),
+        "{before:?} left no doubt of its kind"
+    );
     assert_eq!(post.assert_told(mesh).await, 0);
 }
 
@@ -164,10 +178,10 @@ async fn in_doubt(mesh: &Mesh) -> Vec<(String, String, String)> {
 async fn kill_once(mesh: &mut Mesh, shop: &mut Shop, post: &Post, point: FailPoint, role: Role, way: Way) {
     let (n, mut told) = (mesh.first(role), None);
     if matches!(way, Way::SaleAfterLapse | Way::LaidAside) {
-        restart(mesh, n, Some(FailPoint::JournalClaimed));
+        restart(mesh, n, Some(billing::JOURNAL_CLAIMED));
         shop.sell();
         shop.close();
-        mesh.killed_itself(n, FailPoint::JournalClaimed).await;
+        mesh.killed_itself(n, billing::JOURNAL_CLAIMED).await;
         mesh.advance(TimeDelta::minutes(1)).await;
         if way == Way::LaidAside {
             lay_aside(mesh).await;

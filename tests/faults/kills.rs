@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use levqor_runtime::fail_point::FailPoint;
+use levqor_notifications::fail_point;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{
@@ -102,9 +102,9 @@ async fn leave_a_doubt(mesh: &mut Mesh, shop: &mut Shop) {
     let n = mesh.first(Role::Notifications);
     mesh.listening(n).await;
     mesh.kill(n);
-    mesh.spawn(n, Some(FailPoint::MessageAnswered));
+    mesh.spawn(n, Some(fail_point::MESSAGE_ANSWERED));
     tokio::select! {
-        () = mesh.killed_itself(n, FailPoint::MessageAnswered) => {}
+        () = mesh.killed_itself(n, fail_point::MESSAGE_ANSWERED) => {}
         // Its twin may be faster; not always.
         () = shop.sell_on() => {}
     }

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use levqor_runtime::{
-    access::{self, Access, Host, Method},
+    access::{Access, Host, Method},
     client::call_raw,
     context::Role,
     testing::Caller,
@@ -17,7 +17,7 @@ use crate::harness::Mesh;
 fn hosts(method: &Method) -> Vec<String> {
     match &method.host {
         Host::Service(name) => vec![name.clone()],
-        Host::Every { .. } => access::methods().services().to_vec(),
+        Host::Every { .. } => levqor_gateway::methods().services().to_vec(),
     }
 }
 
@@ -75,7 +75,7 @@ fn check(what: &str, got: Code, expected: Option<Code>) {
 #[tokio::test]
 async fn every_rpc_answers_people_by_grpc_as_its_access_says() {
     let mesh = Mesh::start().await;
-    for method in access::methods().iter() {
+    for method in levqor_gateway::methods().iter() {
         for host in hosts(method) {
             for (name, caller, role) in people() {
                 let got = grpc(&mesh, method, &host, &caller).await;
@@ -90,7 +90,7 @@ async fn every_rpc_answers_people_by_grpc_as_its_access_says() {
 async fn every_rpc_answers_services_by_grpc_as_its_access_says() {
     let mesh = Mesh::start().await;
     let everybody = ["gateway", "billing", "notifications", "compliance", "support", "nobody"];
-    for method in access::methods().iter() {
+    for method in levqor_gateway::methods().iter() {
         for host in hosts(method) {
             for from in everybody {
                 let got = grpc(&mesh, method, &host, &Caller::service(from, &host)).await;
@@ -110,7 +110,7 @@ async fn every_rpc_answers_services_by_grpc_as_its_access_says() {
 
 /// The REST routes of an RPC: method and path, each variable filled with something that fits.
 fn routes(method: &Method) -> Vec<(reqwest::Method, String)> {
-    let pool = access::methods().pool();
+    let pool = levqor_gateway::methods().pool();
     let http = pool.get_extension_by_name("google.api.http").expect("the option");
     let options = method.descriptor.options();
     if !options.has_extension(&http) {
@@ -142,7 +142,7 @@ fn fill(template: &str) -> String {
 async fn every_rest_route_answers_as_its_access_says() {
     let mesh = Mesh::start().await;
     let mut count = 0;
-    for method in access::methods().iter() {
+    for method in levqor_gateway::methods().iter() {
         for (verb, path) in routes(method) {
             count += 1;
             let body = (verb == reqwest::Method::POST).then(|| serde_json::json!({}));
@@ -174,7 +174,7 @@ async fn every_rest_route_answers_as_its_access_says() {
 #[tokio::test]
 async fn an_rpc_without_a_route_cannot_be_reached_from_outside() {
     let mesh = Mesh::start().await;
-    for method in access::methods().iter().filter(|method| routes(method).is_empty()) {
+    for method in levqor_gateway::methods().iter().filter(|method| routes(method).is_empty()) {
         let answer = mesh.admin().post(&format!("/{}", method.rpc), serde_json::json!({})).await;
         assert_eq!(answer.status, 404, "{}", method.rpc);
     }
@@ -192,7 +192,7 @@ fn in_words(access: &Access) -> String {
 
 #[test]
 fn who_may_call_what_is_as_the_checked_in_list_says() {
-    let lines = access::methods().iter().map(|m| format!("{}  {}\n", m.rpc, in_words(&m.access)));
+    let lines = levqor_gateway::methods().iter().map(|m| format!("{}  {}\n", m.rpc, in_words(&m.access)));
     let mut lines: Vec<_> = lines.collect();
     lines.sort();
     let now = lines.concat();

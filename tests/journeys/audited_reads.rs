@@ -2,7 +2,7 @@
 //! service. The RPCs come from the descriptors, so a new one fails here until it has an example.
 
 use levqor_runtime::{
-    access::{self, Access, Host, Method, Repeat},
+    access::{Access, Host, Method, Repeat},
     audit::{self, Chain},
     db::Db,
 };
@@ -55,7 +55,7 @@ async fn every_read_of_personal_data_by_staff_is_in_the_audit_chain_and_none_by_
             &provider_event,
         ),
     ];
-    for method in access::methods().iter().filter(|method| shows_personal_data(method)) {
+    for method in levqor_gateway::methods().iter().filter(|method| shows_personal_data(method)) {
         let name = method.descriptor.name();
         let (_, path, key, id) =
             examples.iter().find(|(of, ..)| *of == name).unwrap_or_else(|| panic!("{name} has no example"));

@@ -52,7 +52,7 @@ async fn fresh_order_of_bob(mesh: &Mesh, name: &str) -> String {
 async fn another_customers_data_is_not_found_by_rest_or_grpc() {
     let mesh = Mesh::start().await;
     let customers = |method: &&access::Method| method.access == Access::AtLeast(Role::Customer);
-    for method in access::methods().iter().filter(customers) {
+    for method in levqor_gateway::methods().iter().filter(customers) {
         let order_id = fresh_order_of_bob(&mesh, method.descriptor.name()).await;
         let Fixture { path, request, is_empty } = fixture(&method.rpc, &order_id)
             .unwrap_or_else(|| panic!("{} has no fixture of Bob's", method.rpc));

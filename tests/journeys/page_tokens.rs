@@ -1,6 +1,5 @@
 //! A page token leads on in the list that gave it, with the filter that it was given for, and nowhere else.
 
-use levqor_runtime::access;
 use serde_json::Value;
 
 use crate::{
@@ -34,7 +33,7 @@ async fn with_rows() -> Mesh {
 async fn a_page_token_used_with_another_list_or_filter_is_refused_and_a_changed_size_is_not() {
     let mesh = with_rows().await;
     let admin = mesh.admin();
-    let lists = access::methods().iter().filter(|it| it.descriptor.name().starts_with("List"));
+    let lists = levqor_gateway::methods().iter().filter(|it| it.descriptor.name().starts_with("List"));
     assert_eq!(lists.count(), LISTS.len(), "a list is missing in this test");
     let mut tokens = Vec::new();
     for (path, filter) in &LISTS[..4] {

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use levqor_runtime::{
-    access,
-    metrics::{self, Definition, Values},
-};
+use levqor_runtime::metrics::{self, Definition, Values};
+
+use crate::services;
 
 /// Labels with the values that they can have, where those are known.
 pub(crate) type Labels = BTreeMap<String, Option<Vec<String>>>;
@@ -16,13 +15,8 @@ pub(crate) struct Catalogue(BTreeMap<String, Labels>);
 
 /// Every definition of the mesh.
 pub(crate) fn definitions() -> Vec<&'static Definition> {
-    let all = [
-        metrics::chassis::ALL,
-        levqor_gateway::metrics::ALL,
-        levqor_billing::metrics::ALL,
-        levqor_notifications::metrics::ALL,
-    ];
-    all.into_iter().flatten().collect()
+    let of_services = services::ALL.iter().flat_map(|service| service.metrics());
+    metrics::chassis::ALL.iter().chain(levqor_gateway::metrics::ALL).chain(of_services).collect()
 }
 
 /// The name of a label in Prometheus.
@@ -32,7 +26,7 @@ pub(crate) fn label(attribute: &str) -> String {
 
 /// Every service that shows metrics, as it calls itself.
 pub(crate) fn services() -> Vec<String> {
-    let names = access::methods().services().iter().map(String::as_str).chain(["gateway", "up"]);
+    let names = levqor_gateway::methods().services().iter().map(String::as_str).chain(["gateway", "up"]);
     names.map(|name| format!("levqor-{name}")).collect()
 }
 
@@ -89,6 +83,6 @@ fn labels(definition: &Definition) -> Labels {
 }
 
 fn rpcs() -> Vec<String> {
-    let names: BTreeSet<_> = access::methods().iter().map(|method| method.rpc.clone()).collect();
+    let names: BTreeSet<_> = levqor_gateway::methods().iter().map(|method| method.rpc.clone()).collect();
     names.into_iter().chain(["_OTHER".to_owned()]).collect()
 }

@@ -9,6 +9,7 @@ use super::{
     catalogue::definitions,
     files::{list, str, text, yaml},
 };
+use crate::services;
 
 const FILE: &str = "observability/collector/collector.yml";
 /// What a resource says (runtime/src/telemetry/resource.rs).
@@ -37,11 +38,12 @@ fn what_may_pass_is_what_the_source_says_may_leave() {
     let allowed: BTreeSet<_> = keys.clone().collect();
     assert_eq!(allowed.len(), keys.count(), "a name stands there twice");
     let of_metrics = definitions().into_iter().flat_map(|definition| definition.attributes);
+    let of_services = services::ALL.iter().map(|service| service.fields());
+    let fields: Vec<_> = of_services.chain([telemetry::OF_CHASSIS]).collect();
     let expected: BTreeSet<_> = OF_RESOURCES
         .into_iter()
         .chain(OF_RECORDS)
-        .chain(telemetry::OF_SPANS)
-        .chain(telemetry::OF_EVENTS)
+        .chain(fields.iter().flat_map(|fields| [fields.spans, fields.events]).flatten().copied())
         .chain(of_metrics.map(|attribute| attribute.key))
         .collect();
     let missing: Vec<_> = expected.difference(&allowed).collect();

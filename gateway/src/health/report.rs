@@ -140,7 +140,7 @@ fn own(health: &Health, draining: bool, audience: Audience) -> Service<'_> {
         capabilities: Some(
             health.capabilities.iter().cloned().chain(telemetry::capabilities()).map(state).collect(),
         ),
-        staff: staff.then(|| Staff::of_build(version::VERSION, version::commit(), version::protocol())),
+        staff: staff.then(|| Staff::of_build(version::VERSION, version::commit(), &health.protocol)),
     }
 }
 

@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn the_real_protos_can_be_served() {
-        let routes = crate::transcode::route::Routes::read(levqor_runtime::access::methods());
+        let routes = crate::transcode::route::Routes::read(crate::methods());
         assert!(routes.expect("routes").count() >= 8);
     }
 }

@@ -7,10 +7,7 @@ use std::{
     str::FromStr,
 };
 
-use crate::{
-    access,
-    config::{Reader, Setting},
-};
+use crate::config::{Reader, Setting};
 
 /// One address in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,15 +71,15 @@ fn setting(service: &str) -> Setting {
 }
 
 impl Addresses {
-    /// The settings of all services.
+    /// The settings of these services.
     #[must_use]
-    pub fn settings() -> Vec<Setting> {
-        access::methods().services().iter().map(|service| setting(service)).collect()
+    pub fn settings(services: &[String]) -> Vec<Setting> {
+        services.iter().map(|service| setting(service)).collect()
     }
 
-    /// Reads the addresses of every service but `own`. None only with a problem noted.
-    pub fn read(reader: &mut Reader<'_>, own: &str) -> Option<Self> {
-        let others = access::methods().services().iter().filter(|service| *service != own);
+    /// Reads the addresses of these services, but for `own`. None only with a problem noted.
+    pub fn read(reader: &mut Reader<'_>, services: &[String], own: &str) -> Option<Self> {
+        let others = services.iter().filter(|service| *service != own);
         // Read all of them before giving up, so that all mistakes are found.
         let read: Vec<(String, Option<PeerAddress>)> = others
             .map(|service| {

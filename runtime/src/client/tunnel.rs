@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{Stream, ready, stream::poll_fn};
-use levqor_proto::runtime::v1::{
+use levqor_proto_runtime::v1::{
     Metadata, TunnelFailure, TunnelRequest, TunnelResponse, tunnel_response::Outcome,
     tunnel_service_client::TunnelServiceClient,
 };

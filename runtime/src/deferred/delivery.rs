@@ -24,7 +24,7 @@ use crate::{
     client::{Outgoing, call_raw},
     db::DbError,
     error::{ErrorCode, ServiceError},
-    fail_point::FailPoint,
+    fail_point,
     service::{GivenUp, Service},
     shared_commit::{BatchWrite, NotWritten, SharedCommit},
     telemetry::{self, DeferredCall},
@@ -147,7 +147,7 @@ impl<S: Service> Delivery<S> {
     async fn put_off(&self, call: &Claimed, delay: TimeDelta, failure: &str) -> Result<bool, DbError> {
         let mut conn = self.chassis.db.acquire().await?;
         let held = store::settle_retry(&mut conn, call, delay.as_seconds_f64(), failure).await?;
-        FailPoint::DeferredPutOff.reached();
+        fail_point::DEFERRED_PUT_OFF.reached();
         self.counts.settled(call, Outcome::Retry, held);
         if held {
             let attempts = call.attempts;
@@ -216,7 +216,7 @@ impl<S: Service> Source for Delivery<S> {
         let taken: Vec<_> =
             claimed.into_iter().map(|call| Taken { place: self.places.take(&call.target), call }).collect();
         if !taken.is_empty() {
-            FailPoint::DeferredClaimed.reached();
+            fail_point::DEFERRED_CLAIMED.reached();
         }
         Ok(taken)
     }
@@ -231,14 +231,14 @@ impl<S: Service> Source for Delivery<S> {
         let span = telemetry::deferred_span(self.chassis.service, &told);
         async {
             let outcome = self.attempt(&call).await;
-            FailPoint::DeferredCalled.reached();
+            fail_point::DEFERRED_CALLED.reached();
             if let Err(status) = &outcome {
                 telemetry::fail(&Span::current(), ErrorCode::from_grpc(status.code()).as_str());
             }
             // There is room for another call while what came of this one is written down.
             drop(place);
             match self.settle_patiently(&call, outcome).await {
-                Ok(true) => FailPoint::DeferredSettled.reached(),
+                Ok(true) => fail_point::DEFERRED_SETTLED.reached(),
                 Ok(false) => {
                     tracing::warn!(
                         rpc = call.rpc,

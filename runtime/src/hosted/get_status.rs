@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use levqor_proto::runtime::v1::{
+use levqor_proto_runtime::v1::{
     Backlog, Capability as Wire, Check, ErrorReportTest, GetStatusRequest, GetStatusResponse, Migrations,
     Schedule as WireSchedule, capability,
 };
@@ -63,7 +63,7 @@ pub(super) async fn get_status<S: Service>(
         backlog,
         checks,
         commit: version::commit().to_owned(),
-        protocol: version::protocol().to_owned(),
+        protocol: version::protocol(&[S::DESCRIPTORS]),
         ready_change_time: hosted.readiness.since().map(timestamp),
         migrations: measured.and_then(|measured| measured.history).map(Into::into),
         schedules,

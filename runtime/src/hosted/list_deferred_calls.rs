@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use levqor_proto::runtime::v1::{ListDeferredCallsRequest, ListDeferredCallsResponse, deferred_call};
+use levqor_proto_runtime::v1::{ListDeferredCallsRequest, ListDeferredCallsResponse, deferred_call};
 
 use super::{Error, Hosted};
 use crate::{context::Ctx, db::Page, deferred::store, error::Violations, rpc::State, service::Service};

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use levqor_proto::runtime::v1::{PurgeExpiredRequest, PurgeExpiredResponse};
+use levqor_proto_runtime::v1::{PurgeExpiredRequest, PurgeExpiredResponse};
 
 use super::{Error, Hosted};
 use crate::{context::Ctx, deferred::store, idempotency, rpc::State, schedule, service::Service};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use levqor_proto::runtime::v1::{ReplayDeferredCallRequest, ReplayDeferredCallResponse};
+use levqor_proto_runtime::v1::{ReplayDeferredCallRequest, ReplayDeferredCallResponse};
 
 use super::{Error, Hosted};
 use crate::{

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use levqor_proto::runtime::v1::{TestErrorReportsRequest, TestErrorReportsResponse};
+use levqor_proto_runtime::v1::{TestErrorReportsRequest, TestErrorReportsResponse};
 
 use super::{Error, Hosted};
 use crate::{context::Ctx, rpc::State, self_test, service::Service};

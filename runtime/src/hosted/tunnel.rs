@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, pending};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use levqor_proto::runtime::v1::{
+use levqor_proto_runtime::v1::{
     TunnelFailure, TunnelGoodbye, TunnelRequest, TunnelResponse, tunnel_response::Outcome,
     tunnel_service_server::TunnelService,
 };

@@ -1,97 +1,119 @@
-//! The fields that may leave the process, by name: what is not on this list is written nowhere.
+//! The fields that may leave the process, by name: what is on no list is written nowhere.
 //!
+//! Each service lists its own, and registers them before it logs anything: the subscriber is the process', whatever runs in it.
 //! A field belongs here when its values are ours: names, states, counts, ids that mean nothing outside. Addresses, names
 //! of people, bodies, headers and tokens do not.
 
-use std::{error::Error, fmt::Debug};
+use std::{
+    error::Error,
+    fmt::Debug,
+    sync::{PoisonError, RwLock},
+};
 
 use tracing::field::{Field, Visit};
 
 use crate::redact;
 
-/// Of events: the log, log records over OTLP, Sentry. Sorted.
-pub const OF_EVENTS: [&str; 44] = [
-    "action",
-    "addr",
-    "attempts",
-    "calls",
-    "count",
-    "deferred_call.id",
-    "doubt",
-    "dropped",
-    "duplicate",
-    "error",
-    "error.message",
-    "error.type",
-    "exporter",
-    "failure",
-    "grpc.code",
-    "measurement",
-    "message.id",
-    "message.outcome",
-    "message.state",
-    "message.template",
-    "name",
-    "order.id",
-    "panic.location",
-    "provider",
-    "provider_event.id",
-    "provider_event.type",
-    "reason",
-    "request",
-    "rpc",
-    "schedule",
-    "service",
-    "setting",
-    "settled",
-    "source",
-    "status",
-    "stripe_event.id",
-    "stripe_event.type",
-    "subscription.id",
-    "taken_up",
-    "template",
-    "tried",
-    "url.host",
-    "version",
-    "what",
-];
+/// Names of fields.
+#[derive(Debug, Clone, Copy)]
+pub struct Fields {
+    /// Of events: the log, log records over OTLP, Sentry.
+    pub events: &'static [&'static str],
+    /// Of spans.
+    pub spans: &'static [&'static str],
+}
 
-/// Of spans. Sorted.
-pub const OF_SPANS: [&str; 23] = [
-    "db.collection.name",
-    "db.operation.name",
-    "db.query.summary",
-    "db.response.returned_rows",
-    "db.system.name",
-    "deferred_call.attempts",
-    "deferred_call.id",
-    "error.type",
-    "http.request.method",
-    "http.response.status_code",
-    "http.route",
-    "levqor.service",
-    "network.protocol.name",
-    "network.protocol.version",
-    "request.id",
-    "rpc.method",
-    "rpc.response.status_code",
-    "rpc.system.name",
-    "server.address",
-    "server.port",
-    "stripe_event.type",
-    "url.path",
-    "url.template",
-];
+impl Fields {
+    /// No field.
+    pub const NONE: Self = Self { events: &[], spans: &[] };
+}
+
+/// The chassis' own, which the gateway and the commands use too.
+pub const OF_CHASSIS: Fields = Fields {
+    events: &[
+        "addr",
+        "attempts",
+        "calls",
+        "count",
+        "deferred_call.id",
+        "dropped",
+        "duplicate",
+        "error",
+        "error.message",
+        "error.type",
+        "exporter",
+        "failure",
+        "grpc.code",
+        "measurement",
+        "name",
+        "panic.location",
+        "provider",
+        "reason",
+        "request",
+        "rpc",
+        "schedule",
+        "service",
+        "setting",
+        "settled",
+        "source",
+        "status",
+        "template",
+        "tried",
+        "url.host",
+        "version",
+        "what",
+    ],
+    spans: &[
+        "db.collection.name",
+        "db.operation.name",
+        "db.query.summary",
+        "db.response.returned_rows",
+        "db.system.name",
+        "deferred_call.attempts",
+        "deferred_call.id",
+        "error.type",
+        "http.request.method",
+        "http.response.status_code",
+        "http.route",
+        "levqor.service",
+        "network.protocol.name",
+        "network.protocol.version",
+        "request.id",
+        "rpc.method",
+        "rpc.response.status_code",
+        "rpc.system.name",
+        "server.address",
+        "server.port",
+        "url.path",
+        "url.template",
+    ],
+};
+
+/// Those that may leave: the chassis' own, and those of the services that were registered.
+static MAY_LEAVE: RwLock<Vec<Fields>> = RwLock::new(Vec::new());
+
+/// Lets the fields of a service leave.
+pub(crate) fn register(fields: Fields) {
+    let mut all = MAY_LEAVE.write().unwrap_or_else(PoisonError::into_inner);
+    let is_there = |known: &Fields| known.events == fields.events && known.spans == fields.spans;
+    if !all.iter().any(is_there) {
+        all.push(fields);
+    }
+}
 
 /// Whether a field of an event may leave.
 pub(super) fn may_leave(name: &str) -> bool {
-    OF_EVENTS.binary_search(&name).is_ok()
+    listed(name, |fields| fields.events)
 }
 
 /// Whether an attribute of a span may leave.
 pub(super) fn attribute_may_leave(name: &str) -> bool {
-    OF_SPANS.binary_search(&name).is_ok()
+    listed(name, |fields| fields.spans)
+}
+
+fn listed(name: &str, list: impl Fn(&Fields) -> &'static [&'static str]) -> bool {
+    let of_services = || MAY_LEAVE.read().unwrap_or_else(PoisonError::into_inner);
+    list(&OF_CHASSIS).contains(&name) || of_services().iter().any(|fields| list(fields).contains(&name))
 }
 
 /// A value as it may leave.
@@ -168,9 +190,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lists_are_sorted_and_name_nothing_twice() {
-        for list in [&OF_EVENTS[..], &OF_SPANS[..]] {
-            assert!(list.windows(2).all(|pair| pair[0] < pair[1]), "{list:?}");
-        }
+    fn a_field_may_leave_once_its_service_has_registered_it() {
+        assert!(may_leave("count") && attribute_may_leave("http.route"));
+        assert!(!may_leave("lamp.colour") && !attribute_may_leave("lamp.colour"));
+        register(Fields { events: &["lamp.colour"], spans: &["lamp.size"] });
+        assert!(may_leave("lamp.colour") && attribute_may_leave("lamp.size"));
+        assert!(!attribute_may_leave("lamp.colour") && !may_leave("lamp.size"));
     }
 }

@@ -64,6 +64,8 @@ impl State for Probe {
 
 impl Service for Probe {
     const NAME: &'static str = "notifications";
+    const DESCRIPTORS: &'static [u8] = levqor_proto::notifications::FILE_DESCRIPTOR_SET;
+    const CALLS: &'static [&'static [u8]] = levqor_proto::FILE_DESCRIPTOR_SETS;
     type Config = ();
 
     fn settings() -> Vec<Setting> {

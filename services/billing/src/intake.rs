@@ -5,7 +5,6 @@ use std::cmp::Ordering;
 use bytes::Bytes;
 use levqor_runtime::{
     db::{Db, DbError},
-    fail_point::FailPoint,
     shared_commit::{BatchWrite, NotWritten, SharedCommit},
     telemetry,
 };
@@ -13,6 +12,7 @@ use sqlx::PgConnection;
 
 use crate::{
     domain::stripe_event::{ActsOn, Envelope, NotOurs, State},
+    fail_point,
     store::stripe_events::{self, Journaled},
 };
 
@@ -58,9 +58,9 @@ impl BatchWrite for Insert {
     }
 
     async fn write(&self, conn: &mut PgConnection, items: &[Arrival]) -> Result<Vec<Journaled>, DbError> {
-        FailPoint::JournalGathered.reached();
+        fail_point::JOURNAL_GATHERED.reached();
         let journaled = stripe_events::insert(conn, items).await?;
-        FailPoint::JournalStored.reached();
+        fail_point::JOURNAL_STORED.reached();
         Ok(journaled)
     }
 }

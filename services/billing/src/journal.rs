@@ -24,7 +24,6 @@ use levqor_runtime::{
     context::Actor,
     db::{Db, DbError},
     error::ServiceError,
-    fail_point::FailPoint,
     rpc::State as _,
     service::Service as _,
     telemetry,
@@ -38,6 +37,7 @@ use tracing::{Instrument, Span};
 use crate::{
     Billing,
     domain::stripe_event::{SessionEvent, State, Verdict},
+    fail_point,
     store::{
         leases::{self, Lease},
         stripe_events::work::{self as events, Pending},
@@ -102,7 +102,7 @@ impl Journal {
         let types = &SessionEvent::TYPES;
         let of_type = events::take_up_heeded(conn, types, without_bodies, ASIDE).await?;
         if of_type > 0 {
-            FailPoint::JournalTakenUp.reached();
+            fail_point::JOURNAL_TAKEN_UP.reached();
             tracing::info!(taken_up = of_type, "Stripe events that an older version laid aside are taken up");
         }
         let livemodes = self.billing.acts_on.livemodes();
@@ -127,7 +127,7 @@ impl Journal {
         }
         let laid_aside = events::lay_aside(conn, &SessionEvent::TYPES, ASIDE).await?;
         if laid_aside > 0 {
-            FailPoint::JournalLaidAside.reached();
+            fail_point::JOURNAL_LAID_ASIDE.reached();
             self.billing.metrics.judged(State::Unheeded, laid_aside);
             tracing::debug!(settled = laid_aside, "Stripe events that nothing follows from were laid aside");
             self.unheeded.store(true, Ordering::Relaxed);
@@ -160,14 +160,14 @@ impl Journal {
         let begun = Instant::now();
         while begun.elapsed() < ONE_BY_ONE {
             let Some(only) = self.charge(lease).await? else { break };
-            FailPoint::JournalCharged.reached();
+            fail_point::JOURNAL_CHARGED.reached();
             let mut tasks = self.load(lease, Some(only)).await?;
             for task in &mut tasks {
                 // The try that was counted is this one.
                 task.event.this.attempts -= i32::from(task.event.this.attempts > 0);
             }
             self.serve(lease, &tasks, false).await?;
-            FailPoint::JournalServedAlone.reached();
+            fail_point::JOURNAL_SERVED_ALONE.reached();
         }
         self.settle(lease, &[], &[], true).await
     }
@@ -202,7 +202,7 @@ impl Journal {
     /// Looks at events and settles them.
     async fn serve(&self, lease: &Lease, tasks: &[Task], last: bool) -> Result<(), DbError> {
         let seen = look::look(&self.billing, tasks).await;
-        FailPoint::JournalFetched.reached();
+        fail_point::JOURNAL_FETCHED.reached();
         match self.settle(lease, tasks, &seen, last).await {
             Err(refusal) => self.settle_refused(lease, tasks, &seen, &refusal, last).await,
             Ok(()) => Ok(()),
@@ -243,9 +243,9 @@ impl Journal {
             let ids = [("order_id", order_id.as_str()), ("stripe_event_id", event_id.as_str())];
             audit::append(&mut tx, &billing, "order.paid", &ids).await?;
         }
-        FailPoint::JournalJudged.reached();
+        fail_point::JOURNAL_JUDGED.reached();
         tx.commit().await?;
-        FailPoint::JournalApplied.reached();
+        fail_point::JOURNAL_APPLIED.reached();
         for (amount, tier) in paid_terms {
             self.billing.metrics.paid(&amount, tier);
         }
@@ -341,7 +341,7 @@ impl Source for Journal {
     }
 
     async fn process(&self, lease: Lease) {
-        FailPoint::JournalClaimed.reached();
+        fail_point::JOURNAL_CLAIMED.reached();
         let done = if lease.lapsed { self.one_by_one(&lease).await } else { self.together(&lease).await };
         if let Err(error) = done {
             self.lapse(&lease, &error).await;

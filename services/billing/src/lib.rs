@@ -4,6 +4,7 @@ mod checks;
 mod config;
 mod domain;
 mod error;
+pub mod fail_point;
 mod intake;
 mod journal;
 pub mod metrics;
@@ -16,18 +17,18 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use chrono::TimeDelta;
-use levqor_proto::billing::v1::{
-    PurgeStripeEventBodiesRequest, billing_service_server::BillingServiceServer,
-};
+use levqor_proto_billing::v1::{PurgeStripeEventBodiesRequest, billing_service_server::BillingServiceServer};
 use levqor_runtime::{
     chassis::Chassis,
     check::Check,
     config::{Reader, Setting},
     db::{DatabaseUrl, DbError},
-    metrics::{KeyValue, Readings, chassis as of_chassis},
+    fail_point::FailPoint,
+    metrics::{Definition, KeyValue, Readings, chassis as of_chassis},
     rpc::State,
     schedule::Schedule,
     service::{Capability, JournalDepth, Service, Tunnelled, Workers},
+    telemetry::Fields,
     webhook::Verifier,
 };
 use secrecy::ExposeSecret;
@@ -63,6 +64,14 @@ impl State for Billing {
 
 impl Service for Billing {
     const NAME: &'static str = "billing";
+    const DESCRIPTORS: &'static [u8] = levqor_proto_billing::FILE_DESCRIPTOR_SET;
+    const FIELDS: Fields = Fields {
+        events: &["order.id", "stripe_event.id", "stripe_event.type", "subscription.id", "taken_up"],
+        spans: &["stripe_event.type"],
+    };
+    const METRICS: &'static [Definition] = metrics::ALL;
+    const FAIL_POINTS: &'static [FailPoint] = fail_point::ALL;
+    const CALLS: &'static [&'static [u8]] = &[levqor_proto_notifications::FILE_DESCRIPTOR_SET];
     type Config = Config;
 
     fn settings() -> Vec<Setting> {

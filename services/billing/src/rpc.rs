@@ -11,7 +11,7 @@ mod replay_stripe_event;
 
 use std::sync::Arc;
 
-use levqor_proto::billing::v1::{
+use levqor_proto_billing::v1::{
     GetOrderRequest, GetOrderResponse, GetStripeEventRequest, GetStripeEventResponse,
     IngestStripeEventRequest, IngestStripeEventResponse, ListOrdersRequest, ListOrdersResponse,
     ListStripeEventsRequest, ListStripeEventsResponse, PurgeStripeEventBodiesRequest,

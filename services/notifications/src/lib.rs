@@ -4,6 +4,7 @@ mod checks;
 pub mod config;
 pub mod domain;
 mod error;
+pub mod fail_point;
 mod mail_health;
 pub mod metrics;
 pub mod provider;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use chrono::TimeDelta;
-use levqor_proto::notifications::v1::{
+use levqor_proto_notifications::v1::{
     ApplyProviderEventRequest, DeliverMessageRequest, PurgeProviderEventBodiesRequest,
     notifications_service_server::NotificationsServiceServer,
 };
@@ -24,10 +25,12 @@ use levqor_runtime::{
     check::Check,
     config::{Reader, Setting},
     db::{DatabaseUrl, DbError, Tx},
-    metrics::{KeyValue, Readings, chassis as of_chassis},
+    fail_point::FailPoint,
+    metrics::{Definition, KeyValue, Readings, chassis as of_chassis},
     rpc::State,
     schedule::Schedule,
     service::{Capability, GivenUp, JournalDepth, Service, Tunnelled},
+    telemetry::Fields,
     webhook::{Verifier, WebhookMetrics},
 };
 use secrecy::ExposeSecret;
@@ -70,6 +73,22 @@ impl State for Notifications {
 
 impl Service for Notifications {
     const NAME: &'static str = "notifications";
+    const DESCRIPTORS: &'static [u8] = levqor_proto_notifications::FILE_DESCRIPTOR_SET;
+    const FIELDS: Fields = Fields {
+        events: &[
+            "action",
+            "doubt",
+            "message.id",
+            "message.outcome",
+            "message.state",
+            "message.template",
+            "provider_event.id",
+            "provider_event.type",
+        ],
+        spans: &[],
+    };
+    const METRICS: &'static [Definition] = metrics::ALL;
+    const FAIL_POINTS: &'static [FailPoint] = fail_point::ALL;
     type Config = Config;
 
     fn settings() -> Vec<Setting> {

@@ -15,17 +15,15 @@ mod send_message;
 
 use std::sync::Arc;
 
-use levqor_proto::{
-    google::api::HttpBody,
-    notifications::v1::{
-        ApplyProviderEventRequest, ApplyProviderEventResponse, DeliverMessageRequest, DeliverMessageResponse,
-        GetMessagePreviewRequest, GetMessageRequest, GetMessageResponse, GetProviderEventRequest,
-        GetProviderEventResponse, IngestResendEventRequest, IngestResendEventResponse, ListMessagesRequest,
-        ListMessagesResponse, ListProviderEventsRequest, ListProviderEventsResponse,
-        PurgeProviderEventBodiesRequest, PurgeProviderEventBodiesResponse, ResendMessageRequest,
-        ResendMessageResponse, ResolveMessageRequest, ResolveMessageResponse, SendMessageRequest,
-        SendMessageResponse, notifications_service_server::NotificationsService,
-    },
+use levqor_proto_base::google::api::HttpBody;
+use levqor_proto_notifications::v1::{
+    ApplyProviderEventRequest, ApplyProviderEventResponse, DeliverMessageRequest, DeliverMessageResponse,
+    GetMessagePreviewRequest, GetMessageRequest, GetMessageResponse, GetProviderEventRequest,
+    GetProviderEventResponse, IngestResendEventRequest, IngestResendEventResponse, ListMessagesRequest,
+    ListMessagesResponse, ListProviderEventsRequest, ListProviderEventsResponse,
+    PurgeProviderEventBodiesRequest, PurgeProviderEventBodiesResponse, ResendMessageRequest,
+    ResendMessageResponse, ResolveMessageRequest, ResolveMessageResponse, SendMessageRequest,
+    SendMessageResponse, notifications_service_server::NotificationsService,
 };
 use levqor_runtime::rpc::call;
 use tonic::{Request, Response, Status};

@@ -5,11 +5,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use levqor_runtime::{
     check::{Finding, Line},
     clock::Clock,
-    version,
 };
 use serde_json::Value;
 
 use super::ASKED;
+use crate::mesh;
 
 /// A deferred call may be due for so long.
 const LONGEST_DUE_S: i64 = 300;
@@ -23,7 +23,7 @@ pub(super) fn lines(service: &str, said: Option<&Value>, seen: bool) -> Vec<Line
     let Some(said) = said else {
         return vec![line("status", Finding::failed("the gateway does not know of it"))];
     };
-    let mut lines = vec![line("status", status(said))];
+    let mut lines = vec![line("status", status(service, said))];
     if text(said, "state") == "NO_ANSWER" {
         return lines;
     }
@@ -78,7 +78,7 @@ fn numbers<const N: usize>(value: &Value, names: [&str; N]) -> Result<[i64; N], 
     Ok(numbers)
 }
 
-fn status(said: &Value) -> Finding {
+fn status(service: &str, said: &Value) -> Finding {
     // Fractions of a second say nothing to people.
     let since = text(said, "since_time").split(['.', 'Z']).next().unwrap_or_default();
     let state = text(said, "state");
@@ -94,8 +94,8 @@ fn status(said: &Value) -> Finding {
             bad.map(|check| format!("{}: {}", text(check, "name"), text(check, "detail"))).collect();
         return Finding::failed(format!("{state} since {since}Z: {}; {built}", bad.join(", ")));
     }
-    if text(said, "protocol") != version::protocol() {
-        let ours = version::protocol();
+    let ours = mesh::protocol(service);
+    if text(said, "protocol") != ours {
         return Finding::failed(format!("{built}, but this command speaks {ours}: finish the roll-out"));
     }
     Finding::on(format!("UP since {since}Z; {built}"))
@@ -181,7 +181,7 @@ mod tests {
     fn said() -> Value {
         json!({
             "ready": true, "state": "UP", "since_time": "2026-11-24T06:00:00.123456Z", "version": "0.1.0",
-            "protocol": version::protocol(),
+            "protocol": mesh::protocol("billing"),
             "checks": [{"name": "database", "ok": true, "detail": "answers"}],
             "capabilities": [
                 {"name": "stripe_prices", "state": "ON", "reason": "14 of 14"},
@@ -237,7 +237,7 @@ mod tests {
                 json!("v1-other"),
                 format!(
                     "billing.status: version 0.1.0, protocol v1-other, but this command speaks {}: finish the roll-out",
-                    version::protocol()
+                    mesh::protocol("billing")
                 ),
             ),
         ] {
@@ -279,7 +279,7 @@ mod tests {
         let mut bad = said();
         bad["state"] = json!("NOT_READY");
         bad["checks"][0] = json!({"name": "database", "ok": false, "detail": "does not answer"});
-        let built = format!("version 0.1.0, protocol {}", version::protocol());
+        let built = format!("version 0.1.0, protocol {}", mesh::protocol("billing"));
         let not_ready = format!(
             "billing.status: NOT_READY since 2026-11-24T06:00:00Z: database: does not answer; {built}"
         );

@@ -1,13 +1,12 @@
 //! What follows from a sale: the order, and once its money is there, the mails to the customer.
 
 use chrono::{DateTime, Utc};
-use levqor_proto::notifications::v1::{
+use levqor_proto_notifications::v1::{
     OrderIntakeRequest, OrderWelcome, SendMessageRequest, send_message_request::Content,
 };
 use levqor_runtime::{
     db::{DbError, Tx},
     deferred::defer,
-    fail_point::FailPoint,
 };
 
 use crate::{
@@ -15,6 +14,7 @@ use crate::{
         order::{Change, Order},
         sale::Sale,
     },
+    fail_point,
     store::orders,
 };
 
@@ -34,7 +34,7 @@ pub(super) async fn follow(
     } else if change != Change::None {
         orders::update(tx, &order).await?;
     }
-    FailPoint::OrderWritten.reached();
+    fail_point::ORDER_WRITTEN.reached();
     if change != Change::BecamePaid {
         return Ok(None);
     }
@@ -65,6 +65,6 @@ async fn welcome(tx: &mut Tx, order: &Order) -> Result<(), DbError> {
         tier,
     }));
     defer(tx, &welcome, format!("order_welcome:{order_id}")).await?;
-    FailPoint::OrderHalfDeferred.reached();
+    fail_point::ORDER_HALF_DEFERRED.reached();
     defer(tx, &intake_request, format!("order_intake_request:{order_id}")).await
 }

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use levqor_proto::{
-    billing::v1::{self as wire, GetOrderRequest, GetOrderResponse},
-    r#type::v1 as wire_type,
-};
+use levqor_proto_base::r#type::v1 as wire_type;
+use levqor_proto_billing::v1::{self as wire, GetOrderRequest, GetOrderResponse};
 use levqor_runtime::{
     context::{Ctx, Scope},
     error::{Invalid, Violations},

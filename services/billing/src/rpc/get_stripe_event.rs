@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use levqor_proto::billing::v1::{
+use levqor_proto_billing::v1::{
     self as wire, GetStripeEventRequest, GetStripeEventResponse, stripe_event::IgnoreReason,
 };
 use levqor_runtime::{

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use levqor_proto::billing::v1::{IngestStripeEventRequest, IngestStripeEventResponse};
+use levqor_proto_billing::v1::{IngestStripeEventRequest, IngestStripeEventResponse};
 use levqor_runtime::{context::Ctx, webhook::PROBE};
 
 use crate::{
@@ -70,6 +70,6 @@ async fn ingest(
         reason = not_ours.map(NotOurs::as_str),
         "the Stripe event was journaled"
     );
-    let state = levqor_proto::billing::v1::stripe_event::State::from(state).into();
+    let state = levqor_proto_billing::v1::stripe_event::State::from(state).into();
     Ok(IngestStripeEventResponse { event_id: event_id.to_string(), duplicate, state })
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use levqor_proto::billing::v1::{ListOrdersRequest, ListOrdersResponse, order};
+use levqor_proto_billing::v1::{ListOrdersRequest, ListOrdersResponse, order};
 use levqor_runtime::{
     context::{Ctx, Scope},
     db::Page,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use levqor_proto::billing::v1::{ListStripeEventsRequest, ListStripeEventsResponse, stripe_event};
+use levqor_proto_billing::v1::{ListStripeEventsRequest, ListStripeEventsResponse, stripe_event};
 use levqor_runtime::{
     context::Ctx,
     db::Page,

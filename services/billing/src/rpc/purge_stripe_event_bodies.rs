@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use levqor_proto::billing::v1::{PurgeStripeEventBodiesRequest, PurgeStripeEventBodiesResponse};
-use levqor_runtime::{context::Ctx, fail_point::FailPoint};
+use levqor_proto_billing::v1::{PurgeStripeEventBodiesRequest, PurgeStripeEventBodiesResponse};
+use levqor_runtime::context::Ctx;
 
-use crate::{Billing, error::Error, store::stripe_events::bodies};
+use crate::{Billing, error::Error, fail_point, store::stripe_events::bodies};
 
 /// How long bodies are kept once nothing more is to follow from them.
 const KEEP: TimeDelta = TimeDelta::days(30);
@@ -31,7 +31,7 @@ pub(super) async fn purge_stripe_event_bodies(
         if purged == 0 {
             return Ok(PurgeStripeEventBodiesResponse { purged: total });
         }
-        FailPoint::BodiesPurged.reached();
+        fail_point::BODIES_PURGED.reached();
         total = total.saturating_add_unsigned(purged);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use levqor_proto::billing::v1::{ReleaseOrderRequest, ReleaseOrderResponse};
+use levqor_proto_billing::v1::{ReleaseOrderRequest, ReleaseOrderResponse};
 use levqor_runtime::{
     audit,
     context::Ctx,

@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 
-use levqor_proto::billing::v1::{ReplayStripeEventRequest, ReplayStripeEventResponse};
+use levqor_proto_billing::v1::{ReplayStripeEventRequest, ReplayStripeEventResponse};
 use levqor_runtime::{
     audit,
     context::Ctx,
     error::{Invalid, Violations},
-    fail_point::FailPoint,
     idempotency::{self, Claim},
 };
 
@@ -16,6 +15,7 @@ use crate::{
     Billing,
     domain::{stripe_event::StripeEvent, stripe_id::StripeId},
     error::Error,
+    fail_point,
     store::stripe_events,
 };
 
@@ -40,7 +40,7 @@ pub(super) async fn replay_stripe_event(
     let ids = [("stripe_event_id", event_id.as_str())];
     audit::append(&mut tx, &ctx.actor, "stripe_event.replay", &ids).await?;
     tx.commit().await?;
-    FailPoint::ReplayCommitted.reached();
+    fail_point::REPLAY_COMMITTED.reached();
     billing.chassis.wakes.journal.notify_one();
     Ok(response)
 }

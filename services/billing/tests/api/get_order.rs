@@ -1,6 +1,6 @@
 //! `GetOrder`: a customer gets their own, and somebody else's reads the same as none.
 
-use levqor_proto::billing::v1::{
+use levqor_proto_billing::v1::{
     GetOrderRequest, Order,
     order::{State, Tier},
 };

@@ -1,6 +1,6 @@
 //! `GetStripeEvent`: an event and the bytes that came, for staff.
 
-use levqor_proto::billing::v1::{GetStripeEventRequest, GetStripeEventResponse, stripe_event::State};
+use levqor_proto_billing::v1::{GetStripeEventRequest, GetStripeEventResponse, stripe_event::State};
 use levqor_runtime::testing::Caller;
 use serde_json::json;
 use tonic::{Code, Status};

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use levqor_billing::Billing;
-use levqor_proto::billing::v1::{IngestStripeEventRequest, stripe_event::State};
+use levqor_proto_billing::v1::{IngestStripeEventRequest, stripe_event::State};
 use levqor_runtime::{
     clock::Clock,
     testing::{self, Caller, TestService},

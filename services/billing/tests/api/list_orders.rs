@@ -1,6 +1,6 @@
 //! `ListOrders`: newest first, page by page, and only one's own.
 
-use levqor_proto::billing::v1::{ListOrdersRequest, ListOrdersResponse, Order, order::State};
+use levqor_proto_billing::v1::{ListOrdersRequest, ListOrdersResponse, Order, order::State};
 use levqor_runtime::testing::Caller;
 use serde_json::json;
 use tonic::Status;

@@ -1,6 +1,6 @@
 //! `ListStripeEvents`: the journal, newest first, page by page, for staff.
 
-use levqor_proto::billing::v1::{
+use levqor_proto_billing::v1::{
     ListStripeEventsRequest, ListStripeEventsResponse, StripeEvent, stripe_event::State,
 };
 use levqor_runtime::testing::Caller;

@@ -1,7 +1,7 @@
 //! `PurgeStripeEventBodies`: bodies go 30 days after processing, those of quarantined events 90 days after they came; the
 //! events stay.
 
-use levqor_proto::billing::v1::{PurgeStripeEventBodiesRequest, stripe_event::State};
+use levqor_proto_billing::v1::{PurgeStripeEventBodiesRequest, stripe_event::State};
 use levqor_runtime::testing::{Caller, eventually};
 use serde_json::json;
 use tonic::Status;

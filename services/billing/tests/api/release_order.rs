@@ -1,6 +1,6 @@
 //! `ReleaseOrder`: staff take an order from whoever claimed it wrongly, and the right person claims it.
 
-use levqor_proto::billing::v1::{Order, ReleaseOrderRequest};
+use levqor_proto_billing::v1::{Order, ReleaseOrderRequest};
 use levqor_runtime::testing::Caller;
 use serde_json::{Value, json};
 use tonic::{Code, Status};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use levqor_proto::billing::v1::{ReplayStripeEventRequest, StripeEvent, order, stripe_event::State};
+use levqor_proto_billing::v1::{ReplayStripeEventRequest, StripeEvent, order, stripe_event::State};
 use levqor_runtime::testing::{Caller, eventually};
 use serde_json::json;
 use tonic::{Code, Status};

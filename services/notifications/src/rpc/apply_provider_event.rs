@@ -8,13 +8,12 @@
 
 use std::sync::Arc;
 
-use levqor_proto::notifications::v1::{ApplyProviderEventRequest, ApplyProviderEventResponse};
+use levqor_proto_notifications::v1::{ApplyProviderEventRequest, ApplyProviderEventResponse};
 use levqor_runtime::{
     context::Ctx,
     db::{DbError, Tx},
     deferred::{defer, defer_at},
     error::{Invalid, Violations},
-    fail_point::FailPoint,
     service::GivenUp,
 };
 
@@ -27,6 +26,7 @@ use crate::{
         resend_event::{self, Heard},
     },
     error::Error,
+    fail_point,
     metrics::EventVerdict,
     provider::mailbox::Mailbox,
     rpc::get_provider_event::state_on_the_wire,
@@ -60,7 +60,7 @@ pub(super) async fn apply_provider_event(
         }
     };
     tx.commit().await?;
-    FailPoint::ProviderEventApplied.reached();
+    fail_point::PROVIDER_EVENT_APPLIED.reached();
     Ok(ApplyProviderEventResponse { state: state_on_the_wire(stands).into() })
 }
 

@@ -11,12 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use levqor_proto::notifications::v1::{self as proto, DeliverMessageRequest, DeliverMessageResponse};
+use levqor_proto_notifications::v1::{self as proto, DeliverMessageRequest, DeliverMessageResponse};
 use levqor_runtime::{
     context::Ctx,
     db::{DbError, Tx},
     error::{Invalid, Violations},
-    fail_point::FailPoint,
     service::GivenUp,
 };
 
@@ -27,6 +26,7 @@ use crate::{
         message::{Mail, Message, MessageId, Outcome, State},
     },
     error::Error,
+    fail_point,
     provider::{Answer, Trouble},
     rpc::apply_provider_event::take_up_waiting,
     store::{delivery_attempts, messages},
@@ -54,9 +54,9 @@ pub(super) async fn deliver_message(
         }
     };
     // A provider takes its time; the pool's connections are for others meanwhile.
-    FailPoint::MessageAttempted.reached();
+    fail_point::MESSAGE_ATTEMPTED.reached();
     let answer = state.provider.deliver(&mail).await;
-    FailPoint::MessageAnswered.reached();
+    fail_point::MESSAGE_ANSWERED.reached();
     state.metrics.answered(in_short(&answer).0);
     state.mail_health.answered(&answer, state.chassis.clock.now());
     let message = settle_patiently(&state, id, &attempt, &answer).await?;
@@ -125,7 +125,7 @@ async fn begin(state: &Notifications, id: MessageId) -> Result<Begun, Error> {
     };
     settle_message(&mut tx, state, &mut message, outcome).await?;
     tx.commit().await?;
-    FailPoint::MessageDoubted.reached();
+    fail_point::MESSAGE_DOUBTED.reached();
     Ok(Begun::Settled(message))
 }
 
@@ -161,7 +161,7 @@ async fn settle(
     if !delivery_attempts::end(&mut tx, id, attempt, outcome, detail, now).await? {
         return Err(Error::AttemptContradicted);
     }
-    FailPoint::MessageAttemptEnded.reached();
+    fail_point::MESSAGE_ATTEMPT_ENDED.reached();
     let attempts = delivery::of_round(&delivery_attempts::of_message(&mut tx, id).await?, message.round);
     let follows = match answer {
         Answer::Accepted(receipt) => Some(Outcome::Sent { receipt: receipt.clone(), send_time: now }),
@@ -183,7 +183,7 @@ async fn settle(
         settle_message(&mut tx, state, &mut message, outcome).await?;
     }
     tx.commit().await?;
-    FailPoint::MessageSettled.reached();
+    fail_point::MESSAGE_SETTLED.reached();
     Ok(message)
 }
 

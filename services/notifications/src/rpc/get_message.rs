@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use levqor_proto::notifications::v1::{self as proto, GetMessageRequest, GetMessageResponse};
+use levqor_proto_notifications::v1::{self as proto, GetMessageRequest, GetMessageResponse};
 use levqor_runtime::{
     context::Ctx,
     email::Email,

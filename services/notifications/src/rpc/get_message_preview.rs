@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use levqor_proto::{
-    google::api::HttpBody,
-    notifications::v1::{GetMessagePreviewRequest, get_message_preview_request::Format},
-};
+use levqor_proto_base::google::api::HttpBody;
+use levqor_proto_notifications::v1::{GetMessagePreviewRequest, get_message_preview_request::Format};
 use levqor_runtime::{
     context::Ctx,
     error::{Invalid, Violations},

@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use levqor_proto::notifications::v1::{
+use levqor_proto_notifications::v1::{
     ApplyProviderEventRequest, IngestResendEventRequest, IngestResendEventResponse,
 };
 use levqor_runtime::{
     context::Ctx,
     deferred::defer,
-    fail_point::FailPoint,
     webhook::{PROBE, SignatureError},
 };
 
@@ -21,6 +20,7 @@ use crate::{
         svix::{self, Headers},
     },
     error::Error,
+    fail_point,
     provider::resend::Resend,
     rpc::get_provider_event::state_on_the_wire,
     store::provider_events::{self, NewEvent},
@@ -80,7 +80,7 @@ async fn ingest(
         (event.id, EventState::Pending)
     };
     tx.commit().await?;
-    FailPoint::ProviderEventStored.reached();
+    fail_point::PROVIDER_EVENT_STORED.reached();
     tracing::info!(
         provider_event.id = %id,
         provider_event.type = event_type.as_deref().unwrap_or_default(),

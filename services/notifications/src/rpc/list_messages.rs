@@ -2,7 +2,7 @@
 
 use std::{str::FromStr, sync::Arc};
 
-use levqor_proto::notifications::v1::{self as proto, ListMessagesRequest, ListMessagesResponse};
+use levqor_proto_notifications::v1::{self as proto, ListMessagesRequest, ListMessagesResponse};
 use levqor_runtime::{
     context::Ctx,
     db::Page,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use levqor_proto::notifications::v1::{
+use levqor_proto_notifications::v1::{
     self as proto, ListProviderEventsRequest, ListProviderEventsResponse, provider_event::State,
 };
 use levqor_runtime::{

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use levqor_proto::notifications::v1::{PurgeProviderEventBodiesRequest, PurgeProviderEventBodiesResponse};
+use levqor_proto_notifications::v1::{PurgeProviderEventBodiesRequest, PurgeProviderEventBodiesResponse};
 use levqor_runtime::context::Ctx;
 
 use crate::{

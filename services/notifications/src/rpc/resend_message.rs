@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use levqor_proto::notifications::v1::{DeliverMessageRequest, ResendMessageRequest, ResendMessageResponse};
+use levqor_proto_notifications::v1::{DeliverMessageRequest, ResendMessageRequest, ResendMessageResponse};
 use levqor_runtime::{
     audit,
     context::Ctx,

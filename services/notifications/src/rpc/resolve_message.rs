@@ -4,14 +4,13 @@
 
 use std::sync::Arc;
 
-use levqor_proto::notifications::v1::{
+use levqor_proto_notifications::v1::{
     ResolveMessageRequest, ResolveMessageResponse, resolve_message_request as wire,
 };
 use levqor_runtime::{
     audit,
     context::Ctx,
     error::{Invalid, Violations},
-    fail_point::FailPoint,
     idempotency::{self, Claim},
 };
 
@@ -22,6 +21,7 @@ use crate::{
         message::{MessageId, Outcome, ProviderMessageId, Resolution},
     },
     error::Error,
+    fail_point,
     rpc::{apply_provider_event::take_up_waiting, resend_message::begin_round},
     store::{delivery_attempts, messages},
 };
@@ -63,7 +63,7 @@ pub(super) async fn resolve_message(
     let message_id = id.to_string();
     audit::append(&mut tx, &ctx.actor, action, &[("message_id", message_id.as_str())]).await?;
     tx.commit().await?;
-    FailPoint::MessageResolved.reached();
+    fail_point::MESSAGE_RESOLVED.reached();
     state.metrics.came_to(&template, came_to);
     tracing::info!(message.id = %id, action, "a doubt was resolved");
     Ok(response)

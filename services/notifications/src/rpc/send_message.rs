@@ -2,19 +2,16 @@
 
 use std::sync::Arc;
 
-use levqor_proto::{
-    notifications::v1::{
-        DeliverMessageRequest, OrderIntakeRequest, OrderWelcome, SendMessageRequest, SendMessageResponse,
-        send_message_request,
-    },
-    r#type::v1::Money,
+use levqor_proto_base::r#type::v1::Money;
+use levqor_proto_notifications::v1::{
+    DeliverMessageRequest, OrderIntakeRequest, OrderWelcome, SendMessageRequest, SendMessageResponse,
+    send_message_request,
 };
 use levqor_runtime::{
     context::Ctx,
     deferred::defer,
     email::Email,
     error::{Invalid, Violations},
-    fail_point::FailPoint,
     idempotency::{self, Claim},
 };
 
@@ -29,6 +26,7 @@ use crate::{
         text::Line,
     },
     error::Error,
+    fail_point,
     store::messages::{self, NewMessage},
 };
 
@@ -62,7 +60,7 @@ pub(super) async fn send_message(
     let message_id = if duplicate {
         messages::find_same(&mut tx, &message).await?
     } else {
-        FailPoint::MessageWritten.reached();
+        fail_point::MESSAGE_WRITTEN.reached();
         let request = DeliverMessageRequest { message_id: message.id.to_string() };
         defer(&mut tx, &request, format!("deliver:{}", message.id)).await?;
         message.id
@@ -70,7 +68,7 @@ pub(super) async fn send_message(
     let response = SendMessageResponse { message_id: message_id.to_string(), duplicate };
     ticket.remember(&mut tx, &response).await?;
     tx.commit().await?;
-    FailPoint::MessageStored.reached();
+    fail_point::MESSAGE_STORED.reached();
     if !duplicate {
         state.metrics.came_to(message.template.name(), State::Pending);
     }

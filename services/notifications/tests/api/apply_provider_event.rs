@@ -4,7 +4,7 @@ mod any_order;
 mod not_understood;
 mod overtaking;
 
-use levqor_proto::notifications::v1::{ApplyProviderEventRequest, DeliveryOutcome, message::State};
+use levqor_proto_notifications::v1::{ApplyProviderEventRequest, DeliveryOutcome, message::State};
 use levqor_runtime::testing::Caller;
 use serde_json::{Value, json};
 use tonic::Code;

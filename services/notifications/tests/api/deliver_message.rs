@@ -9,7 +9,7 @@ use levqor_notifications::{
     domain::message::{Mail, Receipt},
     provider::{Answer, Provider, mailbox::Mailbox},
 };
-use levqor_proto::notifications::v1::{DeliverMessageRequest, message::State};
+use levqor_proto_notifications::v1::{DeliverMessageRequest, message::State};
 use levqor_runtime::testing::eventually;
 use sqlx::Row;
 use tonic::Code;

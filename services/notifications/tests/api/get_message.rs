@@ -1,6 +1,6 @@
 //! `GetMessage`: staff see one message and what was rendered.
 
-use levqor_proto::notifications::v1::{
+use levqor_proto_notifications::v1::{
     DeliveryOutcome, GetMessageRequest, GetMessageResponse, delivery_attempt::Outcome,
 };
 use levqor_runtime::testing::Caller;

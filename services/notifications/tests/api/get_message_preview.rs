@@ -1,9 +1,7 @@
 //! `GetMessagePreview`: staff see a message as its recipient does.
 
-use levqor_proto::{
-    google::api::HttpBody,
-    notifications::v1::{GetMessagePreviewRequest, get_message_preview_request::Format},
-};
+use levqor_proto_base::google::api::HttpBody;
+use levqor_proto_notifications::v1::{GetMessagePreviewRequest, get_message_preview_request::Format};
 use levqor_runtime::testing::Caller;
 use tonic::{Code, Status};
 

@@ -1,6 +1,6 @@
 //! `GetProviderEvent`: staff see one event with the bytes that came.
 
-use levqor_proto::notifications::v1::{GetProviderEventRequest, GetProviderEventResponse};
+use levqor_proto_notifications::v1::{GetProviderEventRequest, GetProviderEventResponse};
 use levqor_runtime::testing::Caller;
 use tonic::{Code, Status};
 

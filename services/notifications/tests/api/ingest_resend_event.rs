@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use levqor_notifications::Notifications;
-use levqor_proto::notifications::v1::{GetProviderEventRequest, IngestResendEventRequest};
+use levqor_proto_notifications::v1::{GetProviderEventRequest, IngestResendEventRequest};
 use levqor_runtime::{
     service::Service,
     testing::{self, Caller, TestService},

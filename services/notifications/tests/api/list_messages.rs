@@ -1,6 +1,6 @@
 //! `ListMessages`: staff see what was asked for, newest first.
 
-use levqor_proto::notifications::v1::{
+use levqor_proto_notifications::v1::{
     DeliveryOutcome, ListMessagesRequest, ListMessagesResponse, message::State,
 };
 use levqor_runtime::testing::Caller;

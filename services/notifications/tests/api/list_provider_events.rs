@@ -1,6 +1,6 @@
 //! `ListProviderEvents`: staff see what providers sent, newest first.
 
-use levqor_proto::notifications::v1::{ListProviderEventsRequest, ListProviderEventsResponse};
+use levqor_proto_notifications::v1::{ListProviderEventsRequest, ListProviderEventsResponse};
 use levqor_runtime::testing::Caller;
 use tonic::Status;
 

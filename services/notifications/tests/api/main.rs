@@ -17,15 +17,13 @@ mod resolve_message;
 mod send_message;
 
 use levqor_notifications::Notifications;
-use levqor_proto::{
-    notifications::v1::{
-        DeliverMessageRequest, GetMessageRequest, GetMessageResponse, IngestResendEventRequest,
-        IngestResendEventResponse, ListProviderEventsRequest, Message, OrderIntakeRequest, OrderWelcome,
-        ProviderEvent, SendMessageRequest, SendMessageResponse, message::State,
-        notifications_service_client::NotificationsServiceClient, provider_event::State as EventState,
-        send_message_request::Content,
-    },
-    r#type::v1::Money,
+use levqor_proto_base::r#type::v1::Money;
+use levqor_proto_notifications::v1::{
+    DeliverMessageRequest, GetMessageRequest, GetMessageResponse, IngestResendEventRequest,
+    IngestResendEventResponse, ListProviderEventsRequest, Message, OrderIntakeRequest, OrderWelcome,
+    ProviderEvent, SendMessageRequest, SendMessageResponse, message::State,
+    notifications_service_client::NotificationsServiceClient, provider_event::State as EventState,
+    send_message_request::Content,
 };
 use levqor_runtime::{
     client::Peer,

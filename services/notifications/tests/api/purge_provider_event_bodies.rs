@@ -1,7 +1,7 @@
 //! `PurgeProviderEventBodies`: bodies go 30 days after an event was done with, those of other events 90 days after they came;
 //! the events stay.
 
-use levqor_proto::notifications::v1::PurgeProviderEventBodiesRequest;
+use levqor_proto_notifications::v1::PurgeProviderEventBodiesRequest;
 use levqor_runtime::{
     service::Service,
     testing::{Caller, eventually},

@@ -1,6 +1,6 @@
 //! `ResendMessage`: staff send a failed message again, as the same message under a new key, and it is known who.
 
-use levqor_proto::notifications::v1::{Message, ResendMessageRequest, message::State};
+use levqor_proto_notifications::v1::{Message, ResendMessageRequest, message::State};
 use levqor_runtime::testing::{Caller, eventually};
 use tonic::{Code, Status};
 

@@ -1,6 +1,6 @@
 //! `ResolveMessage`: a person ends a doubt, and it is known who.
 
-use levqor_proto::notifications::v1::{
+use levqor_proto_notifications::v1::{
     Message, ResolveMessageRequest,
     message::State,
     resolve_message_request::{Abandoned, Resolution, SendAgain, Sent},

@@ -1,11 +1,9 @@
 //! `SendMessage`: once for good, whoever asks, and only what is valid.
 
-use levqor_proto::{
-    notifications::v1::{
-        GetMessageRequest, Message, OrderIntakeRequest, OrderWelcome, SendMessageRequest, message::State,
-        send_message_request::Content,
-    },
-    r#type::v1::Money,
+use levqor_proto_base::r#type::v1::Money;
+use levqor_proto_notifications::v1::{
+    GetMessageRequest, Message, OrderIntakeRequest, OrderWelcome, SendMessageRequest, message::State,
+    send_message_request::Content,
 };
 use levqor_runtime::testing::{Caller, eventually};
 use tonic::Code;

@@ -1,6 +1,6 @@
 //! The way into the journal, where replicas meet: whoever stores the same events waits for the other, and never both.
 
-use levqor_proto::billing::v1::{IngestStripeEventRequest, IngestStripeEventResponse, stripe_event::State};
+use levqor_proto_billing::v1::{IngestStripeEventRequest, IngestStripeEventResponse, stripe_event::State};
 use levqor_runtime::{
     clock::Clock,
     db::Tx,

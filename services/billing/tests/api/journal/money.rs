@@ -1,9 +1,7 @@
 //! The money decides, and not the label: what was paid is compared with the list price, and read in Stripe's own units.
 
-use levqor_proto::{
-    billing::v1::{order, stripe_event::State},
-    notifications::v1::send_message_request::Content,
-};
+use levqor_proto_billing::v1::{order, stripe_event::State};
+use levqor_proto_notifications::v1::send_message_request::Content;
 use levqor_runtime::testing::{Caller, Log};
 use serde_json::{Value, json};
 use tracing::Level;

@@ -1,6 +1,6 @@
 //! Events that are not ours: fields of the envelope decide it, before anything is read of the object, with a key and without.
 
-use levqor_proto::billing::v1::{
+use levqor_proto_billing::v1::{
     StripeEvent,
     stripe_event::{IgnoreReason, State},
 };

@@ -1,9 +1,7 @@
 //! Without a key, orders follow the events' own objects.
 
-use levqor_proto::{
-    billing::v1::{order, stripe_event::State},
-    notifications::v1::send_message_request::Content,
-};
+use levqor_proto_billing::v1::{order, stripe_event::State};
+use levqor_proto_notifications::v1::send_message_request::Content;
 use levqor_runtime::{
     audit,
     testing::{Caller, Log},
@@ -182,7 +180,7 @@ async fn the_webhooks_trace_goes_on_into_the_mails() {
     let bench = Bench::start().await;
     let body = event("evt_1", COMPLETED, &session("cs_1")).to_string();
     let signature = sign(SECRET, levqor_runtime::clock::Clock::default().now().timestamp(), body.as_bytes());
-    let request = levqor_proto::billing::v1::IngestStripeEventRequest { body: body.into(), signature };
+    let request = levqor_proto_billing::v1::IngestStripeEventRequest { body: body.into(), signature };
     let mut request = Caller::service("gateway", "billing").request(request);
     let trace_id = "0af7651916cd43dd8448eb211c80319c";
     let parent = MetadataValue::try_from(format!("00-{trace_id}-b7ad6b7169203331-01")).expect("a value");

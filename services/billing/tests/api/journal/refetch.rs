@@ -1,7 +1,7 @@
 //! With a key, an event is a poke: what counts is the object as Stripe has it now.
 
 use chrono::TimeDelta;
-use levqor_proto::billing::v1::{order, stripe_event::State};
+use levqor_proto_billing::v1::{order, stripe_event::State};
 use levqor_runtime::{
     testing::{Caller, Log, eventually},
     work::Source,

@@ -1,6 +1,6 @@
 //! Types that nothing follows from in this version: laid aside, and taken up by a version that heeds them.
 
-use levqor_proto::billing::v1::stripe_event::State;
+use levqor_proto_billing::v1::stripe_event::State;
 use levqor_runtime::work::Source;
 use serde_json::json;
 

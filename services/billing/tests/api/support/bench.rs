@@ -4,14 +4,11 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 use levqor_billing::Billing;
-use levqor_proto::{
-    billing::v1::{
-        GetStripeEventRequest, GetStripeEventResponse, IngestStripeEventRequest, IngestStripeEventResponse,
-        ListOrdersRequest, Order, StripeEvent, billing_service_client::BillingServiceClient,
-        stripe_event::State,
-    },
-    notifications::v1::SendMessageRequest,
+use levqor_proto_billing::v1::{
+    GetStripeEventRequest, GetStripeEventResponse, IngestStripeEventRequest, IngestStripeEventResponse,
+    ListOrdersRequest, Order, StripeEvent, billing_service_client::BillingServiceClient, stripe_event::State,
 };
+use levqor_proto_notifications::v1::SendMessageRequest;
 use levqor_runtime::{
     client::Peer,
     clock::Clock,

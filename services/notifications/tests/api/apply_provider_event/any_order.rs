@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use levqor_proto::notifications::v1::{DeliveryReport, GetMessageResponse};
+use levqor_proto_notifications::v1::{DeliveryReport, GetMessageResponse};
 use levqor_runtime::testing::eventually;
 use proptest::{
     prelude::{Just, Strategy, any},

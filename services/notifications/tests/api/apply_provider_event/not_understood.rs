@@ -1,6 +1,6 @@
 //! Events that cannot be understood: they are kept, seen, and can be tried again.
 
-use levqor_proto::notifications::v1::DeliveryOutcome;
+use levqor_proto_notifications::v1::DeliveryOutcome;
 use levqor_runtime::{service::Service, testing::eventually};
 
 use super::sent;

@@ -1,7 +1,7 @@
 //! Events that are there before their message has its provider's id: they wait, and are not forgotten.
 
 use chrono::TimeDelta;
-use levqor_proto::notifications::v1::{
+use levqor_proto_notifications::v1::{
     DeliveryOutcome, ResolveMessageRequest,
     message::State,
     resolve_message_request::{Resolution, Sent},

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use levqor_proto::notifications::v1::{
+use levqor_proto_notifications::v1::{
     GetMessageRequest, GetMessageResponse, delivery_attempt::Outcome, message::State,
 };
 use levqor_runtime::testing::Caller;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use levqor_proto::notifications::v1::{
+use levqor_proto_notifications::v1::{
     ListMessagesRequest,
     delivery_attempt::Outcome::{Accepted, Refused},
     message::State,

@@ -2,12 +2,10 @@
 //! dead call is replayed.
 
 use chrono::TimeDelta;
-use levqor_proto::{
-    notifications::v1::{ListMessagesRequest, Message, message::State},
-    runtime::v1::{
-        ListDeferredCallsRequest, ReplayDeferredCallRequest, deferred_call,
-        work_service_client::WorkServiceClient,
-    },
+use levqor_proto_notifications::v1::{ListMessagesRequest, Message, message::State};
+use levqor_proto_runtime::v1::{
+    ListDeferredCallsRequest, ReplayDeferredCallRequest, deferred_call,
+    work_service_client::WorkServiceClient,
 };
 use levqor_runtime::testing::{Caller, eventually};
 

@@ -1,7 +1,7 @@
 //! Whatever a provider does, in whatever order, and whenever we are killed: a message is one mail, or a person knows.
 
 use chrono::TimeDelta;
-use levqor_proto::notifications::v1::{
+use levqor_proto_notifications::v1::{
     ResolveMessageRequest,
     message::State,
     resolve_message_request::{Resolution, SendAgain},
