@@ -38,7 +38,7 @@ impl ServiceError for Silent {
         ErrorCode::DeadlineExceeded
     }
     fn reason(&self) -> &'static str {
-        "DEADLINE_EXCEEDED"
+        "STREAM_SILENT"
     }
 }
 
