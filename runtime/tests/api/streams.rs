@@ -1,7 +1,7 @@
 //! Calls that are answered with a stream, and calls that bring one.
 
 use std::{
-    sync::{Arc, LazyLock},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -112,7 +112,7 @@ async fn a_text_that_no_table_can_hold_is_refused() {
 #[tokio::test]
 async fn a_stream_that_reads_ends_with_its_client_and_one_that_changes_something_goes_on() {
     static NEXT: Semaphore = Semaphore::const_new(0);
-    static DONE: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(0));
+    static DONE: Semaphore = Semaphore::const_new(0);
     let probe = probe::start().await;
     // Two messages; it says when the second is made, and when it is given up.
     let messages = |given_up: oneshot::Sender<()>| {
