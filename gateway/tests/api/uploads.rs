@@ -14,7 +14,7 @@ use futures_util::{Stream, stream};
 use http::{Method, StatusCode};
 use levqor_runtime::{
     error::{ErrorCode, ServiceError, to_status},
-    testing::{delay, eventually, spawn},
+    testing::{eventually, spawn},
 };
 use prost_reflect::{DynamicMessage, Value};
 use serde_json::json;
@@ -42,7 +42,7 @@ impl ServiceError for Full {
 }
 
 fn chunk() -> Bytes {
-    Bytes::from_static(&[7; CHUNK])
+    Bytes::from(vec![7; CHUNK])
 }
 
 /// The beginning of an upload with this body, which is sent beside the test.
@@ -54,6 +54,30 @@ fn post(mesh: &Mesh, body: reqwest::Body) -> tokio::task::JoinHandle<Answer> {
 fn streamed(chunks: impl Stream<Item = Bytes> + Send + 'static) -> reqwest::Body {
     use futures_util::StreamExt;
     reqwest::Body::wrap_stream(chunks.map(Ok::<_, Infallible>))
+}
+
+/// An upload of so many bytes, and how many of them its client was asked for.
+fn post_counted(mesh: &Mesh, length: usize) -> (tokio::task::JoinHandle<Answer>, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let chunks = stream::unfold(0, move |sent| {
+        let next = (sent < length).then(|| (chunk(), sent + CHUNK));
+        counted.fetch_add(next.as_ref().map_or(0, |(chunk, _)| chunk.len()), Ordering::SeqCst);
+        std::future::ready(next)
+    });
+    (post(mesh, streamed(chunks)), asked)
+}
+
+/// Waits until the client was not asked for more in so many looks, of 10 ms at least; how much it was asked for.
+async fn held_back(asked: &AtomicUsize, looks: u32) -> usize {
+    let (mut before, mut same) = (0, 0);
+    let look = || {
+        let now = asked.load(Ordering::SeqCst);
+        same = if now == before && now > 0 { same + 1 } else { 0 };
+        before = now;
+        std::future::ready((same == looks).then_some(now))
+    };
+    eventually("the client is held back", look).await
 }
 
 /// A body that the test sends chunk by chunk. It ends when the sender is dropped.
@@ -115,22 +139,11 @@ async fn an_upload_comes_chunk_by_chunk_while_it_is_sent() {
 #[tokio::test]
 async fn an_upload_goes_no_faster_than_its_service_takes_it() {
     let mesh = mesh().await;
-    let asked = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&asked);
-    let chunks = stream::unfold(0, move |n| {
-        counted.fetch_add(CHUNK, Ordering::SeqCst);
-        std::future::ready((n < 24 * MEBIBYTE / CHUNK).then(|| (chunk(), n + 1)))
-    });
-    let answer = post(&mesh, streamed(chunks));
+    let (answer, asked) = post_counted(&mesh, 24 * MEBIBYTE);
     let mut upload = mesh.upstream.upload().await;
     // Its service takes nothing: before long, its client is asked for nothing.
-    let held = eventually("the client is held back", || async {
-        let before = asked.load(Ordering::SeqCst);
-        delay(Duration::from_millis(300)).await;
-        (asked.load(Ordering::SeqCst) == before).then_some(before)
-    });
+    let held = held_back(&asked, 30).await;
     // The operating system holds some megabytes between two sockets.
-    let held = held.await;
     assert!(held < 16 * MEBIBYTE, "{held} bytes were taken of a body that nobody wanted yet");
     assert_eq!(rest(&mut upload).await.expect("no failure"), 24 * MEBIBYTE);
     assert!(upload.answer.send(Reply::Messages(vec![json!({})])).is_ok());
@@ -212,9 +225,9 @@ async fn an_upload_that_waits_for_its_service_is_not_slow() {
         config.bodies.grace = Duration::from_secs(1);
     })
     .await;
-    let answer = post(&mesh, streamed(stream::iter((0..20 * MEBIBYTE / CHUNK).map(|_| chunk()))));
+    let (answer, asked) = post_counted(&mesh, 20 * MEBIBYTE);
     let mut upload = mesh.upstream.upload().await;
-    delay(Duration::from_secs(2)).await;
+    held_back(&asked, 120).await;
     assert_eq!(rest(&mut upload).await.expect("no failure"), 20 * MEBIBYTE);
     assert!(upload.answer.send(Reply::Messages(vec![json!({})])).is_ok());
     assert_eq!(answer.await.expect("no panic").status, StatusCode::OK);

@@ -192,10 +192,10 @@ async fn to_the_end<T: Send + 'static>(
         Ok(messages) => messages,
         Err(status) => return drop(tell.send(Err(status))),
     };
-    let (send, sent) = mpsc::channel(1);
-    drop(tell.send(Ok(ReceiverStream::new(sent))));
+    let (sender, receiver) = mpsc::channel(1);
+    drop(tell.send(Ok(ReceiverStream::new(receiver))));
     while let Some(message) = messages.next().await {
-        drop(send.send(message).await);
+        drop(sender.send(message).await);
     }
 }
 

@@ -140,7 +140,7 @@ async fn a_stream_that_reads_ends_with_its_client_and_one_that_changes_something
     );
 
     let (given_up, _seen) = oneshot::channel();
-    let request = ReleaseOrderRequest { order_id: "o1".to_owned(), ..ReleaseOrderRequest::default() };
+    let request = ReleaseOrderRequest { order_id: "o1".to_owned() };
     let request = called::<_, ReleaseOrderRequest>(request, Role::Customer);
     let changing = call_stream(&probe.running.service, request, move |_, _, _| async move {
         Ok::<_, Error>(messages(given_up))
