@@ -43,11 +43,14 @@ pub(super) fn blame_caller(service: &str, response: Response) -> Response {
     if unread { Undecodable.status(service).into_http::<Body>() } else { response }
 }
 
-/// Makes a stream of requests that breaks off end in an error. The library takes one that its caller cancelled for one that
-/// ended, and half an upload for a whole one.
+/// Makes an upload that breaks off end in an error. The library takes a stream of requests that its caller cancelled for one
+/// that ended, and half an upload for a whole one.
 pub(super) fn break_off(request: Request) -> Request {
-    let streams = |ctx: &Ctx| ctx.method.descriptor.is_client_streaming();
-    if request.extensions().get().is_some_and(streams) { request.map(told) } else { request }
+    let uploads = |ctx: &Ctx| {
+        let method = &ctx.method.descriptor;
+        method.is_client_streaming() && !method.is_server_streaming()
+    };
+    if request.extensions().get().is_some_and(uploads) { request.map(told) } else { request }
 }
 
 fn told(body: Body) -> Body {
