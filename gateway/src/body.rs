@@ -18,6 +18,10 @@ use crate::{
 
 /// The largest body of a request.
 pub(crate) const MOST_BYTES: usize = 1 << 20;
+/// The largest body of a request in a conversation.
+pub(crate) const MOST_CHAT_BYTES: usize = 64 << 10;
+/// The largest upload.
+pub(crate) const MOST_UPLOAD_BYTES: usize = 25 << 20;
 /// How much of a refused body is read and ignored, so that a client that reads only after sending still gets the answer.
 const MOST_IGNORED_BYTES: usize = 8 << 20;
 /// How long that may take.
@@ -75,55 +79,135 @@ pub(crate) struct Received {
     _room: Share,
 }
 
-/// Reads a body.
+/// A body that is still to come: within a size, a rate and a time.
+pub(crate) struct Incoming<'r> {
+    body: Body,
+    announced: Option<u64>,
+    admission: &'r RequestAdmission,
+    slow: Share,
+    most: usize,
+    length: usize,
+    deadline: Instant,
+    /// None until it is read.
+    pace: Option<Pace>,
+}
+
+impl<'r> Incoming<'r> {
+    /// The body of a request, which may have so many bytes.
+    pub(crate) fn new(
+        body: Body,
+        headers: &HeaderMap,
+        admission: &'r RequestAdmission,
+        most: usize,
+        deadline: Instant,
+    ) -> Self {
+        let announced =
+            headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let slow = admission.bodies().slow.of(admission.caller());
+        Self { body, announced, admission, slow, most, length: 0, deadline, pace: None }
+    }
+
+    /// Refuses a body that is announced as too large.
+    pub(crate) fn check_announced(&self) -> Result<(), Problem> {
+        match self.announced {
+            Some(length) if length > self.most as u64 => Err(too_large(self.most)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Its next bytes; none at its end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        self.check_announced()?;
+        let limits = self.admission.bodies().limits;
+        let pace = self.pace.get_or_insert_with(|| Pace::new(limits, self.deadline));
+        loop {
+            let frame = match timeout_at(pace.look, self.body.frame()).await {
+                Ok(Some(Ok(frame))) => frame,
+                Ok(Some(Err(_))) => return Err(Problem::malformed("the body broke off")),
+                Ok(None) => return Ok(None),
+                Err(_) if pace.is_slow => return Err(too_slow()),
+                Err(_) => {
+                    // Slow bodies have a limit of their own.
+                    if !self.slow.take(1) {
+                        return Err(Problem::busy());
+                    }
+                    pace.slow(self.length);
+                    continue;
+                }
+            };
+            let Ok(data) = frame.into_data() else { continue };
+            self.length += data.len();
+            if self.length > self.most {
+                return Err(too_large(self.most));
+            }
+            if pace.is_slow {
+                pace.slow(self.length);
+            }
+            return Ok(Some(data));
+        }
+    }
+
+    /// Reads it to its end. What is refused is read on for a moment.
+    pub(crate) async fn whole(mut self) -> Result<Received, Problem> {
+        let mut room = self.admission.bodies().bytes.of(self.admission.caller());
+        let mut collected = Collected::default();
+        let problem = loop {
+            match self.next().await {
+                Ok(None) => return Ok(Received { bytes: collected.finish(), _room: room }),
+                Ok(Some(data)) if room.take(data.len()) => collected.add(data),
+                Ok(Some(_)) => break Problem::busy(),
+                Err(problem) if self.is_too_large() => break problem,
+                Err(problem) => return Err(problem),
+            }
+        };
+        drop((room, collected));
+        self.ignore().await;
+        Err(problem)
+    }
+
+    /// Takes the room that an upload needs: what is on its way to the service at once.
+    pub(crate) fn upload_room(&self) -> Result<Share, Problem> {
+        let mut room = self.admission.bodies().bytes.of(self.admission.caller());
+        if room.take(MOST_BYTES) { Ok(room) } else { Err(Problem::busy()) }
+    }
+
+    /// Reads on for a moment what is refused. That counts as a slow body; where too many are slow already, nothing is read.
+    pub(crate) async fn ignore(mut self) {
+        if self.body.is_end_stream() || self.slow.is_empty() && !self.slow.take(1) {
+            return;
+        }
+        let deadline = self.deadline.min(Instant::now() + REFUSAL_PATIENCE);
+        let mut ignored = 0;
+        while ignored < MOST_IGNORED_BYTES {
+            match timeout_at(deadline, self.body.frame()).await {
+                Ok(Some(Ok(frame))) => ignored += frame.data_ref().map_or(0, Bytes::len),
+                Ok(Some(Err(_)) | None) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Reads a body that must not be there.
+    pub(crate) async fn refuse(self) -> Result<(), Problem> {
+        if self.body.is_end_stream() || self.whole().await?.bytes.is_empty() {
+            Ok(())
+        } else {
+            Err(Problem::malformed("this call takes no body"))
+        }
+    }
+
+    fn is_too_large(&self) -> bool {
+        self.length > self.most || self.check_announced().is_err()
+    }
+}
+
+/// Reads a body of the usual size to its end.
 pub(crate) async fn read(
-    mut body: Body,
+    body: Body,
     headers: &HeaderMap,
     admission: &RequestAdmission,
     deadline: Instant,
 ) -> Result<Received, Problem> {
-    let announced =
-        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let bodies = admission.bodies();
-    let mut slow = bodies.slow.of(admission.caller());
-    if announced.is_some_and(|length| length > MOST_BYTES as u64) {
-        ignore(&mut body, slow, deadline).await;
-        return Err(too_large());
-    }
-    let mut room = bodies.bytes.of(admission.caller());
-    let mut pace = Pace::new(bodies.limits, deadline);
-    let mut collected = Collected::default();
-    loop {
-        let frame = match timeout_at(pace.look, body.frame()).await {
-            Ok(Some(Ok(frame))) => frame,
-            Ok(Some(Err(_))) => return Err(Problem::malformed("the body broke off")),
-            Ok(None) => return Ok(Received { bytes: collected.finish(), _room: room }),
-            Err(_) if pace.is_slow => return Err(too_slow()),
-            Err(_) => {
-                // Slow bodies have a limit of their own.
-                if !slow.take(1) {
-                    return Err(Problem::busy());
-                }
-                pace.slow(collected.length());
-                continue;
-            }
-        };
-        let Some(data) = frame.data_ref() else { continue };
-        if collected.length() + data.len() > MOST_BYTES {
-            drop((room, collected, frame));
-            ignore(&mut body, slow, deadline).await;
-            return Err(too_large());
-        }
-        if !room.take(data.len()) {
-            drop((room, collected, frame));
-            ignore(&mut body, slow, deadline).await;
-            return Err(Problem::busy());
-        }
-        collected.add(data);
-        if pace.is_slow {
-            pace.slow(collected.length());
-        }
-    }
+    Incoming::new(body, headers, admission, MOST_BYTES, deadline).whole().await
 }
 
 /// When a body has to be there, or more of it.
@@ -164,24 +248,16 @@ enum Collected {
 }
 
 impl Collected {
-    fn length(&self) -> usize {
+    fn add(&mut self, data: Bytes) {
         match self {
-            Self::Nothing => 0,
-            Self::One(bytes) => bytes.len(),
-            Self::Joined(bytes) => bytes.len(),
-        }
-    }
-
-    fn add(&mut self, data: &Bytes) {
-        match self {
-            Self::Nothing => *self = Self::One(data.clone()),
+            Self::Nothing => *self = Self::One(data),
             Self::One(first) => {
                 let mut joined = BytesMut::with_capacity(first.len() + data.len());
                 joined.put_slice(first);
-                joined.put_slice(data);
+                joined.put_slice(&data);
                 *self = Self::Joined(joined);
             }
-            Self::Joined(joined) => joined.put_slice(data),
+            Self::Joined(joined) => joined.put_slice(&data),
         }
     }
 
@@ -194,37 +270,12 @@ impl Collected {
     }
 }
 
-/// Reads a body that must not be there.
-pub(crate) async fn refuse(
-    body: Body,
-    headers: &HeaderMap,
-    admission: &RequestAdmission,
-    deadline: Instant,
-) -> Result<(), Problem> {
-    if body.is_end_stream() || read(body, headers, admission, deadline).await?.bytes.is_empty() {
-        Ok(())
-    } else {
-        Err(Problem::malformed("this call takes no body"))
-    }
-}
-
-/// Reads on for a moment what is refused. That counts as a slow body; where too many are slow already, nothing is read.
-async fn ignore(body: &mut Body, mut slow: Share, deadline: Instant) {
-    if slow.is_empty() && !slow.take(1) {
-        return;
-    }
-    let deadline = deadline.min(Instant::now() + REFUSAL_PATIENCE);
-    let mut ignored = 0;
-    while ignored < MOST_IGNORED_BYTES {
-        match timeout_at(deadline, body.frame()).await {
-            Ok(Some(Ok(frame))) => ignored += frame.data_ref().map_or(0, Bytes::len),
-            Ok(Some(Err(_)) | None) | Err(_) => return,
-        }
-    }
-}
-
-fn too_large() -> Problem {
-    Problem::new(ErrorCode::InvalidArgument, "BODY_TOO_LARGE", "a body may have at most 1 MiB")
+fn too_large(most: usize) -> Problem {
+    let detail = match most >> 20 {
+        0 => format!("this body may have at most {} KiB", most >> 10),
+        mebibytes => format!("this body may have at most {mebibytes} MiB"),
+    };
+    Problem::new(ErrorCode::InvalidArgument, "BODY_TOO_LARGE", detail)
         .with_status(StatusCode::PAYLOAD_TOO_LARGE)
 }
 

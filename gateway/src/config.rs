@@ -15,6 +15,7 @@ use crate::{
     cors::Origins,
     peer::{Networks, TrustedProxies},
     rates::RatesConfig,
+    transcode::Silence,
 };
 
 pub(crate) const HTTP_ADDR: Setting = Setting::plain(
@@ -70,8 +71,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const RESERVED_CONNECTIONS: usize = 16;
 /// How old a connection gets: its client makes a new one then, perhaps to another replica.
 const CONNECTION_AGE: Duration = Duration::from_mins(30);
-/// How long, after that, an answer may go on: for longer than any request may take, and its answer may stay unread.
-const FAREWELL: Duration = Duration::from_mins(2);
+/// How long, after that, an answer may go on: longer than a large download takes over a slow line. A stream of events that is cut
+/// off then is asked for again.
+const FAREWELL: Duration = Duration::from_hours(4);
 /// Requests at once over one HTTP/2 connection: as many as most servers take.
 const STREAMS: u32 = 128;
 /// What an HTTP/2 client may send before we have read it: what comes is read at once, or refused.
@@ -98,6 +100,8 @@ pub struct Config {
     pub connections: Limits,
     /// What bodies may take up, `LEVQOR_MAX_BODY_BYTES` among it.
     pub bodies: BodyLimits,
+    /// How long a stream may be silent.
+    pub silence: Silence,
     /// `LEVQOR_JWT_SECRET` and its like: how people are recognised.
     pub user_tokens: UserTokensConfig,
     /// `LEVQOR_MESH_KEY`: how the gateway shows services who it is.
@@ -180,6 +184,7 @@ impl Config {
                 ..Limits::internal()
             },
             bodies: BodyLimits { bytes: usize::try_from(body_bytes?.get()).ok()?, ..BodyLimits::default() },
+            silence: Silence::default(),
             user_tokens: user_tokens?,
             mesh_keys: mesh_keys?,
             addresses: addresses?,

@@ -62,7 +62,7 @@ pub use self::{
     peer::{ForwardedHeader, TrustedProxies},
     rates::{NotARate, Rate, RatesConfig},
     server::Running,
-    transcode::RouteError,
+    transcode::{RouteError, Silence},
 };
 
 /// The gateway's name in the mesh.
@@ -125,6 +125,7 @@ pub fn start_on(
         rates,
         connections,
         bodies,
+        silence,
         user_tokens,
         mesh_keys,
         addresses,
@@ -146,6 +147,7 @@ pub fn start_on(
         Arc::clone(&auth),
         Arc::clone(&counters),
         request_timeout,
+        silence,
     )?;
     let transcoder = Arc::new(transcoder);
     let mut services: Vec<_> = addresses.0.into_keys().collect();

@@ -14,6 +14,7 @@ mod rule;
 mod scalar;
 mod stream;
 mod template;
+mod upload;
 mod write;
 
 use std::{borrow::Cow, error::Error, sync::Arc, time::Duration};
@@ -26,28 +27,28 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use levqor_runtime::{
-    access::Methods,
+    access::{Methods, Repeat},
     client::{Channels, Peer},
     context::Actor,
     error::ErrorCode,
-    storable,
+    storable, time_limits,
 };
 use prost::Message;
-use prost_reflect::{DynamicMessage, Value};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Value};
 use tokio::time::{Instant, timeout_at};
-use tonic::Status;
+use tonic::{Status, metadata::MetadataMap};
 use tonic_types::StatusExt;
 
-pub use self::rule::RouteError;
 use self::{
     call::Call,
     route::{BodyRule, Destination, Found, Lost, ResponseForm, Route, Routes},
     stream::Answers,
 };
+pub use self::{rule::RouteError, stream::Silence};
 use crate::{
     admission::RequestAdmission,
     auth::{Auth, Caller},
-    body::{self, Received},
+    body::{Incoming, Received},
     idempotency,
     peer::CallerAddress,
     pipeline,
@@ -62,6 +63,7 @@ pub(crate) struct Transcoder {
     auth: Arc<Auth>,
     rates: Arc<Rates>,
     timeout: Duration,
+    silence: Silence,
 }
 
 impl Transcoder {
@@ -72,8 +74,9 @@ impl Transcoder {
         auth: Arc<Auth>,
         rates: Arc<Rates>,
         timeout: Duration,
+        silence: Silence,
     ) -> Result<Self, RouteError> {
-        Ok(Self { routes: Routes::read(methods)?, channels, auth, rates, timeout })
+        Ok(Self { routes: Routes::read(methods)?, channels, auth, rates, timeout, silence })
     }
 
     /// How many routes there are.
@@ -83,18 +86,29 @@ impl Transcoder {
     }
 
     async fn answer(&self, request: Request) -> Result<Response, Problem> {
-        let deadline = Instant::now() + self.timeout;
+        let begun = Instant::now();
         let (parts, body) = request.into_parts();
         let found = self.routes.find(&parts.method, parts.uri.path()).map_err(|lost| match lost {
             Lost::NoSuchPath => Problem::no_route(),
             Lost::OtherMethods(allow) => Problem::method_not_allowed(Some(allow)),
         })?;
-        pipeline::name_span(|| found.route.span_name.clone(), &found.route.path);
+        let route = found.route;
+        pipeline::name_span(|| route.span_name.clone(), &route.path);
+        let admission = RequestAdmission::of(&parts.extensions)?;
         let mut limit = LimitHeaders::default();
-        let answer = Box::pin(self.transcode(&parts, body, &found, deadline, &mut limit));
-        let answer = match timeout_at(deadline, answer).await {
-            Ok(answer) => answer,
-            Err(_) => Err(found.route.failed(&Status::deadline_exceeded(""))),
+        let answer = if let BodyRule::Upload(field) = &route.body {
+            let deadline = begun + self.timeout.max(time_limits::UPLOAD);
+            let mut body = Incoming::new(body, &parts.headers, admission, route.most_bytes(), deadline);
+            let answer = Box::pin(self.upload(&parts, field, &mut body, &found, deadline, &mut limit));
+            let answer = in_time(route, deadline, answer).await;
+            // Also a client that reads only after sending gets an answer that came before its end.
+            body.ignore().await;
+            answer
+        } else {
+            let deadline = begun + self.timeout;
+            let body = Incoming::new(body, &parts.headers, admission, route.most_bytes(), deadline);
+            in_time(route, deadline, Box::pin(self.transcode(&parts, body, &found, deadline, &mut limit)))
+                .await
         };
         let mut response = answer.unwrap_or_else(IntoResponse::into_response);
         limit.add_to(response.headers_mut());
@@ -104,13 +118,59 @@ impl Transcoder {
     async fn transcode(
         &self,
         parts: &Parts,
-        body: Body,
+        body: Incoming<'_>,
         found: &Found<'_, '_>,
         deadline: Instant,
         limit: &mut LimitHeaders,
     ) -> Result<Response, Problem> {
         let route = found.route;
-        let ids = parts.extensions.get::<Ids>().cloned().unwrap_or_default();
+        let metadata = self.admit(parts, route, limit).await?;
+        let mut body = read_body(route, body, &parts.headers).await?;
+        RequestAdmission::of(&parts.extensions)?.permit()?;
+        let (channel, payload) = self.encode(found, parts, body.as_mut())?;
+        let call = Call { route, channel, metadata, payload, deadline };
+        if route.streaming {
+            let messages = call.streaming().await.map_err(|status| route.failed(&status))?;
+            let answers = Answers {
+                route: Arc::clone(route),
+                messages,
+                silence: self.silence,
+                deadline: (route.method.repeat != Repeat::Safe).then_some(deadline),
+                ids: parts.extensions.get::<Ids>().cloned().unwrap_or_default(),
+                span: tracing::Span::current(),
+            };
+            return answers.respond(&parts.headers).await;
+        }
+        let message = call.unary().await.map_err(|status| route.failed(&status))?;
+        route.respond(message)
+    }
+
+    async fn upload(
+        &self,
+        parts: &Parts,
+        field: &FieldDescriptor,
+        body: &mut Incoming<'_>,
+        found: &Found<'_, '_>,
+        deadline: Instant,
+        limit: &mut LimitHeaders,
+    ) -> Result<Response, Problem> {
+        let route = found.route;
+        let metadata = self.admit(parts, route, limit).await?;
+        body.check_announced()?;
+        // Its service works from the first chunk on.
+        RequestAdmission::of(&parts.extensions)?.permit()?;
+        let (channel, payload) = self.encode(found, parts, None)?;
+        let call = Call { route, channel, metadata, payload, deadline };
+        route.respond(upload::send(call, field, body).await?)
+    }
+
+    /// Decides whether the caller may make the call, and says what it carries.
+    async fn admit(
+        &self,
+        parts: &Parts,
+        route: &Route,
+        limit: &mut LimitHeaders,
+    ) -> Result<MetadataMap, Problem> {
         // Who, before what: nobody learns from a refusal whether the rest of a request would have been right.
         let caller = self.auth.caller(&parts.headers).await;
         *limit = self.count(route, caller.as_ref().ok(), parts).map_err(|exceeded| {
@@ -121,25 +181,9 @@ impl Transcoder {
         let caller = caller?;
         route.method.authorise(&caller.actor, "").map_err(|denied| Problem::from_error(&denied))?;
         let idempotency_key = idempotency::key(&parts.headers, route.method.key)?;
-        let admission = RequestAdmission::of(&parts.extensions)?;
-        let mut body = read_body(route, body, &parts.headers, admission, deadline).await?;
-        admission.permit()?;
-        let (channel, payload) = self.encode(found, parts, body.as_mut())?;
-        let call = Call {
-            channel,
-            metadata: call::metadata(&parts.headers, caller.authorization, idempotency_key, &ids.request_id),
-            payload,
-            route,
-            deadline,
-        };
-        if route.streaming {
-            let messages = call.streaming().await.map_err(|status| route.failed(&status))?;
-            let answers =
-                Answers { route: Arc::clone(route), messages, deadline, ids, span: tracing::Span::current() };
-            return answers.respond(&parts.headers).await;
-        }
-        let message = call.unary().await.map_err(|status| route.failed(&status))?;
-        route.respond(message)
+        let request_id =
+            parts.extensions.get::<Ids>().map(|ids| Arc::clone(&ids.request_id)).unwrap_or_default();
+        Ok(call::metadata(&parts.headers, caller.authorization, idempotency_key, &request_id))
     }
 
     /// What goes to which service. The body and the decoded message are dropped here: the message may be many times as large as what
@@ -151,7 +195,10 @@ impl Transcoder {
         body: Option<&mut Received>,
     ) -> Result<(Peer, Bytes), Problem> {
         let bytes = body.map(|body| std::mem::take(&mut body.bytes)).unwrap_or_default();
-        let message = bind::request(found, parts.uri.query(), &bytes)?;
+        let mut message = bind::request(found, parts.uri.query(), &bytes)?;
+        if let BodyRule::Upload(field) = &found.route.body {
+            upload::set_content_type(&mut message, field, &parts.headers);
+        }
         let payload = Bytes::from(message.encode_to_vec());
         storable::check(&found.route.input, &payload).map_err(|invalid| Problem::invalid(invalid.0))?;
         Ok((self.channel(found.route, &message)?, payload))
@@ -240,19 +287,27 @@ pub(crate) async fn serve(State(transcoder): State<Arc<Transcoder>>, request: Re
     transcoder.answer(request).await.unwrap_or_else(IntoResponse::into_response)
 }
 
+/// The answer, or the problem that there is none in time.
+async fn in_time(
+    route: &Route,
+    deadline: Instant,
+    answer: impl Future<Output = Result<Response, Problem>>,
+) -> Result<Response, Problem> {
+    let late = |_| Err(route.failed(&Status::deadline_exceeded("")));
+    timeout_at(deadline, answer).await.unwrap_or_else(late)
+}
+
 async fn read_body(
     route: &Route,
-    body: Body,
+    body: Incoming<'_>,
     headers: &HeaderMap,
-    admission: &RequestAdmission,
-    deadline: Instant,
 ) -> Result<Option<Received>, Problem> {
     if matches!(route.body, BodyRule::None) {
-        body::refuse(body, headers, admission, deadline).await?;
+        body.refuse().await?;
         return Ok(None);
     }
     let content_type = headers.get(header::CONTENT_TYPE);
-    let body = body::read(body, headers, admission, deadline).await?;
+    let body = body.whole().await?;
     // An empty body has no type. Only its end says that it is empty: chunked and in HTTP/2 it may come after the head.
     if body.bytes.is_empty() || content_type.is_some_and(is_json) { Ok(Some(body)) } else { Err(not_json()) }
 }

@@ -1,5 +1,5 @@
--- Who did what to which ids, each entry bound to the one before by its hash. Ids only, so that erasing a person leaves
--- the chain whole. The head row is the chain's lock.
+-- Who did what to which ids, each entry bound to the one before by its hash. Ids and pseudonyms only, so that erasing a person
+-- leaves the chain whole. The head row is the chain's lock.
 CREATE TABLE runtime.audit_entries (
     sequence bigint PRIMARY KEY,
     record_time timestamptz NOT NULL,
@@ -11,11 +11,20 @@ CREATE TABLE runtime.audit_entries (
 );
 COMMENT ON COLUMN runtime.audit_entries.sequence IS 'not personal';
 COMMENT ON COLUMN runtime.audit_entries.record_time IS 'not personal';
-COMMENT ON COLUMN runtime.audit_entries.actor IS 'personal: IDENTIFIER; keep: 7y';
+COMMENT ON COLUMN runtime.audit_entries.actor IS 'not personal';
 COMMENT ON COLUMN runtime.audit_entries.action IS 'not personal';
 COMMENT ON COLUMN runtime.audit_entries.ids IS 'not personal';
 COMMENT ON COLUMN runtime.audit_entries.previous_hash IS 'not personal';
 COMMENT ON COLUMN runtime.audit_entries.hash IS 'not personal';
+
+-- Whose the pseudonyms are. Erasing a person deletes their rows here, and nothing of the chain.
+CREATE TABLE runtime.audit_actors (
+    pseudonym text PRIMARY KEY,
+    sub text NOT NULL
+);
+CREATE INDEX audit_actors_sub ON runtime.audit_actors (sub);
+COMMENT ON COLUMN runtime.audit_actors.pseudonym IS 'not personal';
+COMMENT ON COLUMN runtime.audit_actors.sub IS 'personal: IDENTIFIER; keep: 7y';
 
 CREATE TABLE runtime.audit_head (
     singleton boolean PRIMARY KEY DEFAULT true CONSTRAINT audit_head_singleton CHECK (singleton),

@@ -38,7 +38,8 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// The name under which the audit log and idempotency records know the actor: a `sub` or a service, no address.
+    /// The name under which idempotency records know the actor, and under which the audit chain knows one that is not a
+    /// person: a `sub` or a service, no address.
     #[must_use]
     pub fn name(&self) -> String {
         match self {

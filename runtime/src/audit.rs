@@ -1,5 +1,5 @@
 //! The audit chain: who did what to which ids, each entry bound to the one before by its hash, written in the
-//! transaction that it records.
+//! transaction that it records. People stand in it under pseudonyms.
 
 pub(crate) mod reads;
 
@@ -11,7 +11,7 @@ use ring::digest::{Context, SHA256};
 use sqlx::{Connection, PgConnection};
 
 use crate::{
-    context::Actor,
+    context::{Actor, Role},
     db::{DbError, Tx},
     fail_point,
 };
@@ -26,16 +26,19 @@ pub async fn append(tx: &mut Tx, actor: &Actor, action: &str, ids: &[(&str, &str
         .await?;
     let ids: BTreeMap<&str, &str> = ids.iter().copied().collect();
     let ids = serde_json::json!(ids);
-    let entry = Entry {
-        sequence: head.sequence + 1,
-        record_time: now,
-        actor: actor.name(),
-        action: action.to_owned(),
-        ids,
+    let (actor, sub) = match actor {
+        Actor::User(user) => {
+            (format!("{}:{}", role(user.role), tx.pseudonyms().of(&user.sub)), Some(user.sub.as_str()))
+        }
+        Actor::Service(_) | Actor::Anonymous => (actor.name(), None),
     };
+    let entry =
+        Entry { sequence: head.sequence + 1, record_time: now, actor, action: action.to_owned(), ids };
     let hash = entry.hash(&head.hash);
     sqlx::query!(
-        "WITH head AS (UPDATE runtime.audit_head SET sequence = $1, hash = $7 WHERE singleton)
+        "WITH head AS (UPDATE runtime.audit_head SET sequence = $1, hash = $7 WHERE singleton),
+         named AS (INSERT INTO runtime.audit_actors (pseudonym, sub) SELECT $3, $8 WHERE $8::text IS NOT NULL
+                   ON CONFLICT (pseudonym) DO NOTHING)
          INSERT INTO runtime.audit_entries (sequence, record_time, actor, action, ids, previous_hash, hash)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
         entry.sequence,
@@ -45,11 +48,28 @@ pub async fn append(tx: &mut Tx, actor: &Actor, action: &str, ids: &[(&str, &str
         entry.ids,
         head.hash,
         hash,
+        sub,
     )
     .execute(&mut **tx)
     .await?;
     fail_point::AUDIT_APPENDED.reached();
     Ok(())
+}
+
+/// As the chain writes it, where it is hashed: never another word.
+fn role(role: Role) -> &'static str {
+    match role {
+        Role::Customer => "customer",
+        Role::Staff => "staff",
+        Role::Admin => "admin",
+    }
+}
+
+/// Forgets whose a person's pseudonyms are; how many there were. The chain stays whole, and says no more than the role.
+pub async fn forget(conn: &mut PgConnection, sub: &str) -> Result<u64, DbError> {
+    let forgotten =
+        sqlx::query!("DELETE FROM runtime.audit_actors WHERE sub = $1", sub).execute(conn).await?;
+    Ok(forgotten.rows_affected())
 }
 
 /// What the chain's verification found.

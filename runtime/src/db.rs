@@ -27,6 +27,7 @@ pub use row::{known, known_if_any, not_known, one_row};
 
 use crate::{
     metrics::{Metrics, PoolMetrics},
+    pseudonyms::Pseudonyms,
     service_error,
     wakes::Wakes,
 };
@@ -162,13 +163,20 @@ impl From<sqlx::Error> for DbError {
 pub struct Db {
     pool: PgPool,
     wakes: Wakes,
+    pseudonyms: Pseudonyms,
     metrics: Option<PoolMetrics>,
 }
 
 impl Db {
     /// A pool that connects when it is first used, so that a service starts, and says so, while its database is down.
     #[must_use]
-    pub fn new(url: &DatabaseUrl, service: &str, max_connections: u32, wakes: Wakes) -> Self {
+    pub fn new(
+        url: &DatabaseUrl,
+        service: &str,
+        max_connections: u32,
+        wakes: Wakes,
+        pseudonyms: Pseudonyms,
+    ) -> Self {
         let options = url.options_of(service).options([
             // Nothing of ours runs long; what does is stuck.
             ("statement_timeout", "10s"),
@@ -190,7 +198,7 @@ impl Db {
             })
             .after_release(|conn, _| Box::pin(connection::roll_back(conn)))
             .connect_lazy_with(options);
-        Self { pool, wakes, metrics: None }
+        Self { pool, wakes, pseudonyms, metrics: None }
     }
 
     /// The same, and its pool is shown among these metrics.
@@ -236,7 +244,8 @@ impl Db {
     async fn begin_with(&self, settings: &[(&'static str, &'static str)]) -> Result<Tx, DbError> {
         let mut inner = self.acquire().await?;
         inner.begin(settings).await?;
-        Ok(Tx { inner, wakes: self.wakes.clone(), defers: false, after_commit: Vec::new(), now: None })
+        let (wakes, pseudonyms) = (self.wakes.clone(), self.pseudonyms.clone());
+        Ok(Tx { inner, wakes, pseudonyms, defers: false, after_commit: Vec::new(), now: None })
     }
 
     /// Begins a transaction to read a page of a list in, and to write what its reader claims by that.
@@ -277,6 +286,7 @@ impl DerefMut for ListTx {
 pub struct Tx {
     inner: Conn,
     wakes: Wakes,
+    pseudonyms: Pseudonyms,
     defers: bool,
     after_commit: Vec<Box<dyn FnOnce() + Send + Sync>>,
     now: Option<DateTime<Utc>>,
@@ -308,6 +318,11 @@ impl Tx {
             what();
         }
         Ok(())
+    }
+
+    /// Names people for the audit chain.
+    pub(crate) fn pseudonyms(&self) -> &Pseudonyms {
+        &self.pseudonyms
     }
 
     pub(crate) fn mark_deferring(&mut self) {

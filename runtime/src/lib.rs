@@ -28,6 +28,7 @@ mod measure;
 pub mod metrics;
 pub mod port;
 pub mod postgres;
+pub mod pseudonyms;
 pub mod redact;
 pub mod refusals;
 pub mod request;
@@ -44,6 +45,7 @@ pub mod tasks;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod time_limits;
 pub mod token;
 pub mod tunnel;
 pub mod version;

@@ -2,6 +2,7 @@
 
 mod list;
 mod mutate;
+mod stream;
 
 use std::{
     panic::AssertUnwindSafe,
@@ -27,6 +28,7 @@ use crate::{
 
 pub use list::list;
 pub use mutate::{Done, mutate};
+pub use stream::{BrokenOff, Further, Messages, call_stream, call_upload};
 
 /// A service's state: whatever its handlers need, the chassis among it.
 pub trait State: Send + Sync + 'static {
@@ -87,6 +89,8 @@ service_error! {
         NoContext => Internal "INTERNAL",
         #[error("the handler panicked")]
         Panic => Internal "INTERNAL",
+        #[error("the stream was silent for too long")]
+        Silent => DeadlineExceeded "STREAM_SILENT",
     }
 }
 

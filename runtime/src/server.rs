@@ -79,7 +79,7 @@ impl Stack {
         // Refuses what would only queue. Before any work is done, after the span, so that refusals are seen.
         let permit = self.shed.take()?;
         // From here on the caller's patience counts.
-        let deadline = Deadline::of(request.headers());
+        let deadline = Deadline::of(request.uri().path(), request.headers());
         // Boxed: it is some kilobytes, and each layer around it would hold it twice and move it.
         let answer = Box::pin(async {
             // Who is calling, and may they: last, since it may have to fetch keys, and everything before it is cheap.
@@ -109,7 +109,10 @@ async fn pass(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> 
         code.map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()))
     };
     let service = stack.admission.service;
-    let work = |request| async { Ok(framing::blame_caller(service, next.run(request).await)) };
+    let work = |request| async {
+        let request = framing::break_off(request);
+        Ok(framing::blame_caller(service, next.run(request).await))
+    };
     let answer = stack.pass(request, work, code).await;
     answer.unwrap_or_else(|status| status.into_http::<Body>().into_response())
 }

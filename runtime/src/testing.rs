@@ -23,10 +23,21 @@ pub use self::{
     service::{TestService, config},
 };
 
+use crate::{
+    config::{Env, Reader},
+    token::MeshKeys,
+};
+
 /// The key that signs service tokens in tests.
 pub const MESH_KEY: &str = "the mesh key of tests which is long enough";
 /// The secret that signs users' tokens in tests.
 pub const JWT_SECRET: &str = "the shared secret of tests which is long enough";
+
+/// The keys of the mesh in tests.
+fn mesh_keys() -> MeshKeys {
+    let env = Env::from_pairs([("LEVQOR_MESH_KEY", MESH_KEY)]);
+    MeshKeys::read(&mut Reader::new(&env)).expect("keys")
+}
 
 /// Waits for a condition, a minute at most; the only waiting that tests do.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut check: impl FnMut() -> F) -> T {

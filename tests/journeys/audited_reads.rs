@@ -19,8 +19,9 @@ fn shows_personal_data(method: &Method) -> bool {
 
 /// Who read what, the oldest first.
 async fn reads(db: &Db) -> Vec<(String, Value)> {
-    let sql =
-        "SELECT actor, ids FROM runtime.audit_entries WHERE action = 'personal_data.read' ORDER BY sequence";
+    let sql = "SELECT split_part(actor, ':', 1) || ' ' || sub, ids FROM runtime.audit_entries
+               JOIN runtime.audit_actors ON pseudonym = actor
+               WHERE action = 'personal_data.read' ORDER BY sequence";
     sqlx::query_as(sql).fetch_all(db.pool()).await.expect("entries")
 }
 
@@ -46,7 +47,7 @@ async fn every_read_of_personal_data_by_staff_is_in_the_audit_chain_and_none_by_
         );
         let after = reads(db).await;
         let [(actor, ids)] = &after[before..] else { panic!("{name}: {:?}", &after[before..]) };
-        assert_eq!((actor.as_str(), ids["rpc"].as_str()), ("user:staff", Some(method.rpc.as_str())));
+        assert_eq!((actor.as_str(), ids["rpc"].as_str()), ("staff staff", Some(method.rpc.as_str())));
         assert!(ids[&list.id].as_str().is_some_and(|ids| ids.contains(&id)), "{name}: {ids}");
     }
     // A customer who reads what is theirs leaves no entry.

@@ -46,7 +46,9 @@ fn read_body(route: &Route, body: &[u8], findings: &mut Findings) -> Result<Dyna
             }
             Ok(message)
         }
-        BodyRule::None | BodyRule::All | BodyRule::Field(_) => Ok(DynamicMessage::new(route.input.clone())),
+        BodyRule::None | BodyRule::All | BodyRule::Field(_) | BodyRule::Upload(_) => {
+            Ok(DynamicMessage::new(route.input.clone()))
+        }
     }
 }
 
@@ -111,7 +113,9 @@ fn parameter(route: &Route, name: &str) -> Result<Vec<FieldDescriptor>, &'static
         return Err("is set by the path");
     }
     match (&route.body, fields.first()) {
-        (BodyRule::Field(body), Some(first)) if same(body, first) => Err("belongs into the body"),
+        (BodyRule::Field(body) | BodyRule::Upload(body), Some(first)) if same(body, first) => {
+            Err("belongs into the body")
+        }
         _ => Ok(fields),
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{Stream, StreamExt, future::ready, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use levqor_runtime::{
     access::{KeyRule, Repeat},
@@ -13,7 +14,10 @@ use prost_reflect::DynamicMessage;
 use tokio::time::Instant;
 use tonic::{Request, Status, Streaming, client::Grpc, metadata::MetadataMap};
 
-use super::{codec::DynamicCodec, route::Route};
+use super::{
+    codec::{DynamicCodec, Sent},
+    route::Route,
+};
 use crate::problem;
 
 /// The largest answer of a service.
@@ -96,16 +100,28 @@ impl Call<'_> {
         self.with_retries(attempt).await
     }
 
+    /// Makes the call with further messages, and waits for the answer. It is made once: what was sent is gone.
+    pub(super) async fn upload(
+        self,
+        further: impl Stream<Item = Sent> + Send + 'static,
+    ) -> Result<DynamicMessage, Status> {
+        let (codec, path) = (DynamicCodec(self.route.output.clone()), self.route.method.path.clone());
+        let mut client = Grpc::new(self.channel.clone()).max_decoding_message_size(MOST_BYTES);
+        client.ready().await.map_err(|error| Status::from_error(Box::new(error)))?;
+        let messages = stream::once(ready(Ok(self.payload.clone()))).chain(further);
+        client.client_streaming(self.request(messages), path, codec).await.map(tonic::Response::into_inner)
+    }
+
     async fn with_retries<T, F, Fut>(&self, attempt: F) -> Result<T, Status>
     where
-        F: Fn(Grpc<Peer>, Request<Bytes>) -> Fut,
+        F: Fn(Grpc<Peer>, Request<Sent>) -> Fut,
         Fut: Future<Output = Result<T, Status>>,
     {
         let retries = if self.may_be_repeated() { RETRIES } else { 0 };
         let mut tried = 0;
         loop {
             let client = Grpc::new(self.channel.clone()).max_decoding_message_size(MOST_BYTES);
-            let status = match attempt(client, self.request()).await {
+            let status = match attempt(client, self.request(Ok(self.payload.clone()))).await {
                 Ok(answer) => return Ok(answer),
                 Err(status) => status,
             };
@@ -121,8 +137,8 @@ impl Call<'_> {
         }
     }
 
-    fn request(&self) -> Request<Bytes> {
-        let mut request = Request::new(self.payload.clone());
+    fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
         *request.metadata_mut() = self.metadata.clone();
         request.set_timeout(self.deadline.saturating_duration_since(Instant::now()));
         request

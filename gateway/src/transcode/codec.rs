@@ -8,12 +8,15 @@ use tonic::{
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
 
-/// Sends bytes and receives messages of this type.
+/// What is sent: an encoded message, or why the stream of them breaks off. One that merely stopped would look complete.
+pub(crate) type Sent = Result<Bytes, Status>;
+
+/// Sends encoded messages and receives messages of this type.
 #[derive(Debug, Clone)]
 pub(crate) struct DynamicCodec(pub MessageDescriptor);
 
 impl Codec for DynamicCodec {
-    type Encode = Bytes;
+    type Encode = Sent;
     type Decode = DynamicMessage;
     type Encoder = Encoded;
     type Decoder = Self;
@@ -31,11 +34,11 @@ impl Codec for DynamicCodec {
 pub(crate) struct Encoded;
 
 impl Encoder for Encoded {
-    type Item = Bytes;
+    type Item = Sent;
     type Error = Status;
 
-    fn encode(&mut self, item: Bytes, target: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        target.put(item);
+    fn encode(&mut self, item: Sent, target: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        target.put(item?);
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use http::{HeaderValue, Method as HttpMethod};
-use levqor_runtime::access::{Method, Methods};
+use levqor_runtime::access::{Method, Methods, RateClass};
 use prost_reflect::{FieldDescriptor, MessageDescriptor};
 
 use super::{
@@ -11,6 +11,7 @@ use super::{
     rule::{self, RouteError},
     template::Template,
 };
+use crate::body::{MOST_BYTES, MOST_CHAT_BYTES, MOST_UPLOAD_BYTES};
 
 /// One binding of one RPC.
 #[derive(Debug)]
@@ -41,6 +42,18 @@ pub(crate) struct Route {
     pub output: MessageDescriptor,
 }
 
+impl Route {
+    /// How many bytes the body of a request may have.
+    #[must_use]
+    pub(crate) fn most_bytes(&self) -> usize {
+        match (&self.body, self.method.rate) {
+            (BodyRule::Upload(_), _) => MOST_UPLOAD_BYTES,
+            (_, RateClass::Chat) => MOST_CHAT_BYTES,
+            (_, RateClass::Default | RateClass::Code | RateClass::Heavy) => MOST_BYTES,
+        }
+    }
+}
+
 /// A field that the path sets.
 #[derive(Debug)]
 pub(crate) struct Variable {
@@ -59,6 +72,8 @@ pub(crate) enum BodyRule {
     All,
     /// One field.
     Field(FieldDescriptor),
+    /// One field, a `google.api.HttpBody`: whatever bytes the body has, as a stream of messages.
+    Upload(FieldDescriptor),
 }
 
 /// What the body of an answer is.

@@ -81,8 +81,8 @@ pub(super) fn routes(method: &'static Method, http: &ExtensionDescriptor) -> Res
         .transcode_to()
         .map_err(|source| RouteError::Unreadable { rpc: method.rpc.clone(), source })?;
     let reader = RuleReader { method, input: method.descriptor.input(), output: method.descriptor.output() };
-    if method.descriptor.is_client_streaming() {
-        return Err(reader.unsupported("client streaming has no form over REST"));
+    if method.descriptor.is_client_streaming() && method.descriptor.is_server_streaming() {
+        return Err(reader.unsupported("streams in both directions have no form over REST"));
     }
     if reader.input.full_name() == HTTP_BODY {
         return Err(reader.unsupported("a request of type google.api.HttpBody is not supported"));
@@ -161,19 +161,30 @@ impl RuleReader {
     }
 
     fn body(&self, name: &str) -> Result<BodyRule, RouteError> {
-        match name {
-            "" => Ok(BodyRule::None),
-            "*" => Ok(BodyRule::All),
+        let rule = match name {
+            "" => BodyRule::None,
+            "*" => BodyRule::All,
             name => {
                 let field = self.input.get_field_by_name(name);
                 let field =
                     field.ok_or_else(|| self.wrong(name, "is the body, and not a field of the request"))?;
-                if matches!(field.kind(), Kind::Message(message) if message.full_name() == HTTP_BODY) {
-                    return Err(
-                        self.unsupported("a request body of type google.api.HttpBody is not supported")
-                    );
+                match field.kind() {
+                    Kind::Message(message) if message.full_name() == HTTP_BODY && !field.is_list() => {
+                        BodyRule::Upload(field)
+                    }
+                    _ => BodyRule::Field(field),
                 }
-                Ok(BodyRule::Field(field))
+            }
+        };
+        match (self.method.descriptor.is_client_streaming(), &rule) {
+            (true, BodyRule::Upload(_)) | (false, BodyRule::None | BodyRule::All | BodyRule::Field(_)) => {
+                Ok(rule)
+            }
+            (false, BodyRule::Upload(_)) => {
+                Err(self.unsupported("a request body of type google.api.HttpBody needs client streaming"))
+            }
+            (true, BodyRule::None | BodyRule::All | BodyRule::Field(_)) => {
+                Err(self.unsupported("client streaming needs a body that is one google.api.HttpBody"))
             }
         }
     }
@@ -247,9 +258,11 @@ mod tests {
                 r#"get: "/v1/a" response_body: "c""#,
                 "c is the response body, and not a field",
             ),
-            ("Do(stream A) returns (A)", r#"post: "/v1/a" body: "*""#, "client streaming"),
+            ("Do(stream A) returns (A)", r#"post: "/v1/a" body: "*""#, "client streaming needs a body"),
+            ("Do(stream B) returns (A)", r#"post: "/v1/a" body: "id""#, "client streaming needs a body"),
+            ("Do(stream B) returns (stream A)", r#"post: "/v1/a" body: "page""#, "in both directions"),
             ("Do(google.api.HttpBody) returns (A)", r#"post: "/v1/a" body: "*""#, "google.api.HttpBody"),
-            ("Do(B) returns (A)", r#"post: "/v1/a" body: "page""#, "google.api.HttpBody"),
+            ("Do(B) returns (A)", r#"post: "/v1/a" body: "page""#, "needs client streaming"),
             ("Do(A) returns (B)", r#"get: "/v1/a" response_body: "page""#, "google.api.HttpBody"),
             ("Do(A) returns (A)", r#"custom: {kind: "*" path: "/v1/a"}"#, "must name one HTTP method"),
             ("Do(A) returns (A)", r#"body: "*""#, "a binding without a path"),

@@ -19,5 +19,6 @@ mod routing;
 mod starting;
 mod streams;
 mod traces;
+mod uploads;
 mod upstream;
 mod webhooks;

@@ -1,6 +1,10 @@
 //! Answers that go on, and answers that are bytes.
 
+use std::time::Duration;
+
+use base64::Engine;
 use http::{Method, StatusCode};
+use levqor_gateway::Silence;
 use levqor_runtime::error::{ErrorCode, ServiceError, to_status};
 use serde_json::{Value, json};
 use tonic::Status;
@@ -97,8 +101,8 @@ async fn a_message_in_a_stream_that_json_cannot_hold_ends_it_with_an_error() {
 }
 
 #[tokio::test]
-async fn a_stream_has_no_more_time_than_any_request() {
-    let mesh = mesh_with(|config| config.request_timeout = std::time::Duration::from_millis(50)).await;
+async fn a_stream_has_no_more_time_to_begin_than_any_request() {
+    let mesh = mesh_with(|config| config.request_timeout = Duration::from_millis(50)).await;
     mesh.upstream.reply("WatchItems", [Reply::Silence]);
     assert_eq!(watch(&mesh, "text/event-stream").await.status, StatusCode::GATEWAY_TIMEOUT);
 }
@@ -148,17 +152,65 @@ async fn a_stream_of_bytes_that_fails_is_not_taken_for_whole() {
     assert!(read.await.is_err());
 }
 
+/// Streams that outlive a request, and stall.
+async fn stalling(messages: Vec<Value>) -> Mesh {
+    let mesh = mesh_with(|config| {
+        config.request_timeout = Duration::from_millis(300);
+        config.silence = Silence { heartbeat: Duration::from_millis(250), most: Duration::from_millis(1500) };
+    })
+    .await;
+    let reply = || Reply::Stalled(messages.clone());
+    mesh.upstream.reply("WatchItems", [reply(), reply()]);
+    mesh.upstream.reply("DownloadPage", [Reply::Stalled(messages.clone())]);
+    mesh
+}
+
 #[tokio::test]
-async fn a_stream_that_stalls_ends_when_its_time_is_over() {
-    let mesh = mesh_with(|config| config.request_timeout = std::time::Duration::from_millis(200)).await;
-    mesh.upstream.reply("WatchItems", [Reply::Stalled(vec![json!({"itemId": "a"})])]);
+async fn a_stream_that_is_silent_gets_heartbeats_and_ends_after_the_longest_silence() {
+    let mesh = stalling(vec![json!({"itemId": "a"})]).await;
     let answer = watch(&mesh, "text/event-stream").await;
-    let (first, error) = answer.text.split_once("\n\n").expect("two events");
+    let events: Vec<_> = answer.text.split_terminator("\n\n").collect();
+    let [first, heartbeats @ .., error] = events.as_slice() else { panic!("{events:?}") };
     assert_eq!(last_line(first)["item_id"], "a");
+    assert!((2..=5).contains(&heartbeats.len()), "{events:?}");
+    assert!(heartbeats.iter().all(|heartbeat| *heartbeat == ":"), "{events:?}");
     assert_eq!(
         (&last_line(error)["status"], &last_line(error)["code"]),
         (&json!(504), &json!("DEADLINE_EXCEEDED"))
     );
+    let lines = watch(&mesh, "application/x-ndjson").await;
+    assert_eq!(lines.text.lines().count(), 2, "lines of JSON have no comments: {}", lines.text);
+}
+
+#[tokio::test]
+async fn a_download_that_is_silent_for_too_long_breaks_off() {
+    let mesh = stalling(vec![json!({"contentType": "text/csv", "data": "YSxi"})]).await;
+    let answer = mesh.request(Method::GET, "/shop/v1/pages/p1:download").send().await.expect("it begins");
+    assert_eq!(answer.headers()["content-type"], "text/csv");
+    assert!(answer.text().await.is_err());
+}
+
+#[tokio::test]
+async fn a_stream_that_changes_something_ends_when_the_time_of_its_request_is_over() {
+    let mesh = mesh_with(|config| config.request_timeout = Duration::from_millis(500)).await;
+    mesh.upstream.reply("AskShop", [Reply::Stalled(vec![json!({"itemId": "a"})])]);
+    let answer = mesh.post("/shop/v1/questions", "{}").await;
+    let (first, error) = answer.text.split_once("\n\n").expect("two events");
+    assert_eq!(last_line(first)["item_id"], "a");
+    assert_eq!(last_line(error)["code"], "DEADLINE_EXCEEDED");
+}
+
+#[tokio::test]
+async fn a_download_is_read_from_its_service_as_it_is_written_to_its_client() {
+    let mesh = mesh().await;
+    let part = |n: u8| json!({"data": base64::engine::general_purpose::STANDARD.encode(vec![n; 1 << 20])});
+    mesh.upstream.reply("DownloadPage", [Reply::Stalled((0..3).map(part).collect())]);
+    let mut answer = mesh.request(Method::GET, "/shop/v1/pages/p1:download").send().await.expect("it begins");
+    let mut read = 0;
+    // The service goes on: what was sent so far is there all the same.
+    while read < 3 << 20 {
+        read += answer.chunk().await.expect("no failure").expect("more").len();
+    }
 }
 
 #[tokio::test]

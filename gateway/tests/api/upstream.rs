@@ -28,11 +28,17 @@ use levqor_proto::runtime::v1::{
 };
 use levqor_runtime::{server, tasks::Tasks};
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, SerializeOptions};
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor, SerializeOptions};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::Notify};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, mpsc, oneshot},
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tonic::{Status, Streaming};
+use tonic::{
+    Status, Streaming,
+    codec::{DecodeBuf, Decoder},
+};
 
 /// One answer.
 pub(crate) enum Reply {
@@ -66,16 +72,24 @@ pub(crate) struct Call {
     pub(crate) metadata: HeaderMap,
 }
 
+/// An upload that has begun. The test is its handler.
+pub(crate) struct Upload {
+    pub(crate) messages: Streaming<DynamicMessage>,
+    pub(crate) answer: oneshot::Sender<Reply>,
+}
+
 #[derive(Clone)]
 pub(crate) struct Upstream {
     pub(crate) addr: SocketAddr,
     shared: Arc<Shared>,
+    uploads: Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<Upload>>>,
     _stop: Arc<DropGuard>,
 }
 
 struct Shared {
     pool: DescriptorPool,
     replies: Mutex<HashMap<String, Vec<Reply>>>,
+    uploads: mpsc::UnboundedSender<Upload>,
     calls: Mutex<HashMap<String, Vec<Call>>>,
 }
 
@@ -83,7 +97,9 @@ impl Upstream {
     pub(crate) async fn start(pool: DescriptorPool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let addr = listener.local_addr().expect("an address");
-        let shared = Arc::new(Shared { pool, replies: Mutex::default(), calls: Mutex::default() });
+        let (began, uploads) = mpsc::unbounded_channel();
+        let shared =
+            Arc::new(Shared { pool, replies: Mutex::default(), uploads: began, calls: Mutex::default() });
         let tunnels = TunnelServiceServer::new(Tunnels(Arc::clone(&shared)));
         let app = Router::new()
             .route_service("/levqor.runtime.v1.TunnelService/Tunnel", tunnels)
@@ -91,7 +107,8 @@ impl Upstream {
             .with_state(Arc::clone(&shared));
         let stop = CancellationToken::new();
         Tasks::default().spawn(server::serve(listener, app, stop.clone()));
-        Self { addr, shared, _stop: Arc::new(stop.drop_guard()) }
+        let uploads = Arc::new(tokio::sync::Mutex::new(uploads));
+        Self { addr, shared, uploads, _stop: Arc::new(stop.drop_guard()) }
     }
 
     /// The next answers of an RPC, in this order; after them, empty messages.
@@ -106,6 +123,11 @@ impl Upstream {
 
     pub(crate) fn fail(&self, rpc: &str, status: Status) {
         self.reply(rpc, [Reply::Broken(Vec::new(), status)]);
+    }
+
+    /// The next upload that begins.
+    pub(crate) async fn upload(&self) -> Upload {
+        self.uploads.lock().await.recv().await.expect("the service runs")
     }
 
     pub(crate) fn calls(&self, rpc: &str) -> Vec<Call> {
@@ -126,10 +148,20 @@ impl Upstream {
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let method = shared.method(parts.uri.path());
-    let body = body.collect().await.expect("a request").to_bytes();
     let encode =
         |messages: Vec<Value>| messages.into_iter().map(|message| encode(&method, message)).collect();
-    match shared.asked(&method, parts.headers, body.slice(5..)) {
+    let reply = if method.is_client_streaming() {
+        // As services do it: the library takes a cancelled stream for one that ended.
+        let body = body.map_err(|_| Status::aborted("the stream broke off"));
+        let messages = Streaming::new_request(Decode(method.input()), body, None, None);
+        let (answer, answered) = oneshot::channel();
+        shared.uploads.send(Upload { messages, answer }).map_err(|_| "no test").expect("a handler");
+        answered.await.unwrap_or(Reply::Silence)
+    } else {
+        let body = body.collect().await.expect("a request").to_bytes();
+        shared.asked(&method, parts.headers, body.slice(5..))
+    };
+    match reply {
         Reply::Messages(messages) => respond(encode(messages), None),
         Reply::Broken(messages, status) if messages.is_empty() => status.into_http(),
         Reply::Broken(messages, status) => respond(encode(messages), Some(status)),
@@ -165,6 +197,18 @@ impl Shared {
         let mut replies = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
         let reply = replies.get_mut(method.name()).filter(|left| !left.is_empty()).map(|left| left.remove(0));
         reply.unwrap_or(Reply::Messages(vec![json!({})]))
+    }
+}
+
+/// Decodes messages of one type.
+struct Decode(MessageDescriptor);
+
+impl Decoder for Decode {
+    type Item = DynamicMessage;
+    type Error = Status;
+
+    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<DynamicMessage>, Status> {
+        Ok(Some(DynamicMessage::decode(self.0.clone(), source).expect("a message")))
     }
 }
 

@@ -122,8 +122,14 @@ pub async fn start_on<S: Service>(
     addresses.insert(S::NAME.to_owned(), vec![Address::Fixed(reachable(addr))]);
     let chassis = Chassis {
         service: S::NAME,
-        db: Db::new(&config.database_url, S::NAME, config.connections, wakes.clone())
-            .measured(&metrics, S::NAME),
+        db: Db::new(
+            &config.database_url,
+            S::NAME,
+            config.connections,
+            wakes.clone(),
+            config.mesh_keys.pseudonyms(),
+        )
+        .measured(&metrics, S::NAME),
         channels: Channels::new(&addresses, &background).measured(&metrics, access::methods()),
         tokens: Arc::clone(&tokens),
         tasks: tasks.clone(),

@@ -5,19 +5,20 @@ use std::time::{Duration, Instant};
 use http::HeaderMap;
 use tonic::Status;
 
-/// What a call gets that names no deadline, and the most that one can ask for.
-const DEFAULT: Duration = Duration::from_secs(15);
-const MOST: Duration = Duration::from_mins(1);
+use crate::{access, time_limits};
 
-/// When the caller stops waiting.
+/// When the caller stops waiting for the answer, or for the beginning of a stream of answers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadline(pub(super) Instant);
 
 impl Deadline {
-    /// What this call asks for.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    /// What a call to the RPC at this path asks for.
+    pub(super) fn of(path: &str, headers: &HeaderMap) -> Self {
         let asked = headers.get("grpc-timeout").and_then(|value| value.to_str().ok()).and_then(parse);
-        Self(Instant::now() + asked.unwrap_or(DEFAULT).min(MOST))
+        let asked = asked.unwrap_or(time_limits::DEFAULT);
+        // Most ask for less, and no RPC has to be looked up.
+        let most = if asked > time_limits::MOST { most(path) } else { time_limits::MOST };
+        Self(Instant::now() + asked.min(most))
     }
 
     /// The answer, or the news that there is none in time.
@@ -28,6 +29,13 @@ impl Deadline {
             Err(_) => Err(Status::deadline_exceeded("the call took longer than the caller waits")),
         }
     }
+}
+
+/// The most that a call to an RPC can ask for.
+fn most(path: &str) -> Duration {
+    let method = access::methods().by_path(path);
+    let uploads = method.is_some_and(|method| method.descriptor.is_client_streaming());
+    if uploads { time_limits::UPLOAD } else { time_limits::MOST }
 }
 
 /// Reads `grpc-timeout` (gRPC over HTTP/2, "Timeout"): at most eight digits and a unit.
@@ -51,6 +59,20 @@ fn parse(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_an_upload_may_ask_for_more_than_a_minute() {
+        let headers: HeaderMap =
+            [(http::HeaderName::from_static("grpc-timeout"), http::HeaderValue::from_static("10M"))]
+                .into_iter()
+                .collect();
+        for method in access::methods().iter() {
+            let Deadline(deadline) = Deadline::of(method.path.as_str(), &headers);
+            let most = if method.descriptor.is_client_streaming() { 5 } else { 1 };
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert_eq!(left.as_secs().div_ceil(60), most, "{}", method.rpc);
+        }
+    }
 
     #[test]
     fn timeouts_are_read_as_grpc_writes_them() {

@@ -1,10 +1,14 @@
-//! What the gRPC library says of a request that it cannot read.
+//! What the gRPC library says of a request that it cannot read, or cannot read to its end.
 
-use axum::{body::Body, response::Response};
+use axum::{body::Body, extract::Request, response::Response};
 use http::HeaderName;
+use http_body_util::BodyExt;
 use tonic::{Code, Status};
 
-use crate::error::{ErrorCode, ServiceError, to_status};
+use crate::{
+    context::Ctx,
+    error::{ErrorCode, ServiceError, to_status},
+};
 
 const STATUS: &str = "grpc-status";
 const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
@@ -37,4 +41,44 @@ pub(super) fn blame_caller(service: &str, response: Response) -> Response {
     let code = headers.get(STATUS).map(|code| Code::from_bytes(code.as_bytes()));
     let unread = matches!(code, Some(Code::Internal | Code::OutOfRange)) && !headers.contains_key(&DETAILS);
     if unread { Undecodable.status(service).into_http::<Body>() } else { response }
+}
+
+/// Makes an upload that breaks off end in an error. The library takes a stream of requests that its caller cancelled for one
+/// that ended, and half an upload for a whole one.
+pub(super) fn break_off(request: Request) -> Request {
+    let uploads = |ctx: &Ctx| {
+        let method = &ctx.method.descriptor;
+        method.is_client_streaming() && !method.is_server_streaming()
+    };
+    if request.extensions().get().is_some_and(uploads) { request.map(told) } else { request }
+}
+
+fn told(body: Body) -> Body {
+    Body::new(body.map_err(|_| Status::aborted("the stream of requests broke off")))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures_util::stream;
+    use tonic::{Streaming, codec::Codec};
+
+    use super::*;
+
+    /// A body that its caller cancels after one message.
+    fn cancelled() -> Body {
+        let message = Ok(Bytes::from_static(b"\0\0\0\0\0"));
+        let cancelled = Err(Status::cancelled("h2 protocol error: CANCEL"));
+        Body::from_stream(stream::iter([message, cancelled]))
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_stream_of_requests_is_not_taken_for_one_that_ended() {
+        for (body, breaks_off) in [(cancelled(), false), (told(cancelled()), true)] {
+            let decoder = tonic_prost::ProstCodec::<(), ()>::default().decoder();
+            let mut messages = Streaming::new_request(decoder, body, None, None);
+            messages.message().await.expect("no failure yet").expect("a message");
+            assert_eq!(messages.message().await.is_err(), breaks_off);
+        }
+    }
 }

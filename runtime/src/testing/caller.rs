@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{JWT_SECRET, MESH_KEY};
+use super::{JWT_SECRET, mesh_keys};
 use crate::{
     client::Outgoing,
     clock::Clock,
-    config::{Env, Reader},
     context::{Role, User},
     token::{ServiceTokens, sign_with_secret},
 };
@@ -73,10 +72,7 @@ impl Caller {
     /// A service that calls another.
     #[must_use]
     pub fn service(from: &str, to: &str) -> Self {
-        let env = Env::from_pairs([("LEVQOR_MESH_KEY", MESH_KEY)]);
-        let mut reader = Reader::new(&env);
-        let keys = crate::token::MeshKeys::read(&mut reader).expect("keys");
-        let token = ServiceTokens::new(&keys, Clock::default()).mint(from, to).expect("token");
+        let token = ServiceTokens::new(&mesh_keys(), Clock::default()).mint(from, to).expect("token");
         Self { bearer: Some(token), key: None }
     }
 

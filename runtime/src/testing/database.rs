@@ -13,6 +13,7 @@ use chrono::TimeDelta;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::sync::Mutex;
 
+use super::mesh_keys;
 use crate::{
     config::Env,
     db::{DatabaseUrl, Db, migrations},
@@ -93,7 +94,7 @@ async fn create_database(name: &str, template: Option<&str>) -> DatabaseUrl {
 /// A database handle for looking into a service's tables, or for moving its time.
 #[must_use]
 pub fn connect(url: &DatabaseUrl) -> Db {
-    Db::new(url, "test", 4, Wakes::default())
+    Db::new(url, "test", 4, Wakes::default(), mesh_keys().pseudonyms())
 }
 
 /// Moves the mesh's time in one database.

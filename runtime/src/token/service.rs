@@ -14,6 +14,7 @@ use super::{
 use crate::{
     clock::Clock,
     config::{Reader, Setting},
+    pseudonyms::Pseudonyms,
 };
 
 const ISSUER: &str = "levqor-mesh";
@@ -25,7 +26,7 @@ const MOST_VERIFIED: usize = 64;
 
 const MESH_KEY: Setting = Setting::secret(
     "LEVQOR_MESH_KEY",
-    "Signs the tokens of calls between services: at least 32 characters. A comma-separated list: the first signs, all are accepted.",
+    "Signs the tokens of calls between services: at least 32 characters. A comma-separated list: the first signs, all are accepted. The first also makes the pseudonyms of people in the audit chain: under a new one, they get new ones.",
 );
 
 const LONGEST: Setting = Setting::plain(
@@ -45,6 +46,13 @@ impl MeshKeys {
     #[must_use]
     pub fn settings() -> Vec<Setting> {
         vec![MESH_KEY, LONGEST]
+    }
+
+    /// Makes the pseudonyms of the audit chain, under the key that signs.
+    #[must_use]
+    pub fn pseudonyms(&self) -> Pseudonyms {
+        // There is always one: `read` saw to it.
+        Pseudonyms::new(&self.keys.first().cloned().unwrap_or_default())
     }
 
     /// Reads the setting. None only with a problem noted.

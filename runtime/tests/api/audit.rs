@@ -2,7 +2,7 @@
 
 use levqor_runtime::{
     audit::{self, Chain},
-    context::Actor,
+    context::{Actor, Role, User},
     testing::spawn,
 };
 
@@ -59,6 +59,40 @@ async fn a_chain_whose_last_entry_was_cut_off_is_broken() {
     .expect("cut off");
     let mut conn = service.db.acquire().await.expect("connection");
     assert_eq!(audit::verify(&mut conn).await.expect("verified"), Chain::Broken { sequence: 3 });
+    drop(conn);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_person_who_is_erased_is_nobody_in_a_chain_that_stays_whole() {
+    let service = probe::start().await;
+    let user = |sub: &str| {
+        Actor::User(User { sub: sub.to_owned(), email: None, email_verified: false, role: Role::Staff })
+    };
+    for sub in ["alice", "bob", "alice"] {
+        let mut tx = service.running.chassis().db.begin().await.expect("begin");
+        audit::append(&mut tx, &user(sub), "order.release", &[("order_id", "1")]).await.expect("append");
+        tx.commit().await.expect("commit");
+    }
+    // As whoever shows entries asks.
+    let sql = "SELECT actor, sub FROM runtime.audit_entries
+               LEFT JOIN runtime.audit_actors ON pseudonym = actor ORDER BY sequence";
+    let entries = async || -> Vec<(String, Option<String>)> {
+        sqlx::query_as(sql).fetch_all(service.db.pool()).await.expect("entries")
+    };
+    let subs = |entries: &[(String, Option<String>)]| {
+        entries.iter().map(|(_, sub)| sub.clone().unwrap_or_default()).collect::<Vec<_>>()
+    };
+    let before = entries().await;
+    assert_eq!(subs(&before), ["alice", "bob", "alice"]);
+    assert!(before.iter().all(|(actor, _)| actor.starts_with("staff:") && !actor.contains("alice")));
+    assert_eq!((before[0].0 == before[2].0, before[0].0 == before[1].0), (true, false));
+
+    let mut conn = service.db.acquire().await.expect("connection");
+    assert_eq!(audit::forget(&mut conn, "alice").await.expect("forgotten"), 1);
+    let after = entries().await;
+    assert_eq!(subs(&after), ["", "bob", ""]);
+    assert_eq!(audit::verify(&mut conn).await.expect("verified"), Chain::Whole { entries: 3 });
     drop(conn);
     service.stop().await;
 }

@@ -138,7 +138,9 @@ async fn a_call_that_is_being_made_cannot_be_replayed_and_a_replay_with_a_key_is
     let again =
         admin.replay_deferred_call(keyed.request(replay())).await.expect("the same answer").into_inner();
     assert_eq!(first, again);
-    let audited = "SELECT count(*) FROM runtime.audit_entries WHERE action = 'deferred_call.replay' AND actor = 'user:admin'";
+    let audited = "SELECT count(*) FROM runtime.audit_entries
+                   JOIN runtime.audit_actors ON pseudonym = actor
+                   WHERE action = 'deferred_call.replay' AND sub = 'admin' AND actor LIKE 'admin:%'";
     assert_eq!(sqlx::query_scalar::<_, i64>(audited).fetch_one(service.db.pool()).await.expect("count"), 1);
     probe.open_gate();
     settled(&service, "slow").await;

@@ -18,6 +18,7 @@ mod schedule;
 mod shared_commit;
 mod sink;
 mod status;
+mod streams;
 mod tokens;
 mod tunnel;
 mod unreachable;

@@ -48,7 +48,7 @@ impl Idle {
         let (clock, wakes) = (Clock::default(), Wakes::default());
         let keys = Env::from_pairs([("LEVQOR_MESH_KEY", MESH_KEY)]);
         let keys = MeshKeys::read(&mut Reader::new(&keys)).expect("keys");
-        let db = Db::new(&url, Billing::NAME, 8, wakes.clone());
+        let db = Db::new(&url, Billing::NAME, 8, wakes.clone(), keys.pseudonyms());
         let chassis = Chassis {
             service: Billing::NAME,
             db: db.clone(),
