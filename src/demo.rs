@@ -45,7 +45,7 @@ pub(crate) async fn demo(env: &Env, arguments: &DemoArguments) -> anyhow::Result
     let answer = client.post_webhook(&sign(secret.as_bytes(), now, &event), event).await?;
     output::lines(&format!("Stripe's event, signed, was accepted:\n  {answer}\n"))?;
 
-    if answer.get("state") == Some(&json!("UNHEEDED")) {
+    if answer.get("state") == Some(&json!("IGNORED")) {
         bail!(
             "the mesh acts on events of live mode only, and a made-up checkout is of test mode: see LEVQOR_STRIPE_LIVEMODE"
         );

@@ -1,4 +1,4 @@
-//! Deferred calls: how soon one is picked up, and how fast a heap of them is worked off.
+//! Deferred calls: how soon one is picked up, and how fast a backlog of them is worked off.
 
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ async fn pick_up(mesh: &Mesh, limits: &mut Limits) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How fast a heap of deferred calls is delivered and settled.
+/// How fast a backlog of deferred calls is delivered and settled.
 async fn drain(mesh: &Mesh) -> anyhow::Result<()> {
     const CALLS: i64 = 20_000;
     mesh.wait_until_mailed().await?;

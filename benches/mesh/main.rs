@@ -9,7 +9,7 @@ mod beside;
 mod deferred;
 mod floor;
 mod grown;
-mod heeded;
+mod handled;
 mod idle;
 mod load;
 mod mesh;
@@ -39,7 +39,7 @@ enum Measure {
     Webhooks,
     Deferred,
     Grown,
-    Heeded,
+    Handled,
     Traced,
     /// This build beside another, which is there.
     Beside(PathBuf),
@@ -67,7 +67,7 @@ impl Chosen {
                 ("idle", ..) => chosen.measures.push(Measure::Idle),
                 ("deferred", ..) => chosen.measures.push(Measure::Deferred),
                 ("grown", ..) => chosen.measures.push(Measure::Grown),
-                ("heeded", ..) => chosen.measures.push(Measure::Heeded),
+                ("handled", ..) => chosen.measures.push(Measure::Handled),
                 ("traced", ..) => chosen.measures.push(Measure::Traced),
                 (path, ..) if path.contains('/') => chosen.measures.push(Measure::Beside(path.into())),
                 _ => anyhow::bail!("{word} is nothing that can be measured: docs/PERFORMANCE.md"),
@@ -75,7 +75,7 @@ impl Chosen {
         }
         if chosen.measures.is_empty() {
             chosen.measures = match chosen.connections.as_slice() {
-                [] => vec![Measure::Idle, Measure::Webhooks, Measure::Deferred, Measure::Heeded],
+                [] => vec![Measure::Idle, Measure::Webhooks, Measure::Deferred, Measure::Handled],
                 _ => vec![Measure::Webhooks],
             };
         }
@@ -113,9 +113,9 @@ async fn run(chosen: &Chosen) -> anyhow::Result<()> {
             Measure::Deferred => deferred::measure(&mesh, &mut limits).await?,
             Measure::Grown => grown::measure(&mesh, &chosen.connections(&[16, 64]), span).await?,
             // What follows takes much longer than the load.
-            Measure::Heeded => {
+            Measure::Handled => {
                 let span = Duration::from_secs((span.as_secs() / 4).max(1));
-                heeded::measure(&mesh, &chosen.connections(&[1, 16, 64]), span).await?;
+                handled::measure(&mesh, &chosen.connections(&[1, 16, 64]), span).await?;
             }
             Measure::Traced => traced::measure(&mesh, &chosen.connections(&[16, 64]), span).await?,
             Measure::Beside(binary) => beside::measure(&mesh, binary).await?,

@@ -219,7 +219,7 @@ impl Mesh {
                 "INSERT INTO stripe_events (event_id, create_time, type, livemode, object_id, stripe_customer_id,
                                             lease_key, body, state, process_time, receive_time, due_time)
                  SELECT 'evt_0' || lpad(to_hex($1 + n), 13, '0') || '0000', time, 'customer.updated', false, 'cus_' || n,
-                        'cus_' || n, 'cus_' || n, convert_to(rpad('{}', 1200, md5(n::text)), 'UTF8'), 'UNHEEDED', time,
+                        'cus_' || n, 'cus_' || n, convert_to(rpad('{}', 1200, md5(n::text)), 'UTF8'), 'IGNORED', time,
                         time, time
                  FROM (SELECT n, now() - interval '1 day' + ($1 + n) * interval '1 ms' AS time
                        FROM generate_series(1, $2) AS n) AS event",
@@ -266,7 +266,7 @@ impl Mesh {
         Ok(())
     }
 
-    /// Puts a heap of calls into billing's table, all due.
+    /// Puts a backlog of calls into billing's table, all due.
     pub(crate) async fn defer(&self, calls: i64) -> anyhow::Result<()> {
         use levqor_proto::mail::v1::{OrderIntakeRequest, SendMessageRequest, send_message_request::Content};
         let mut requests = Vec::new();

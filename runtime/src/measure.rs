@@ -102,12 +102,12 @@ impl<S: Service> Measurer<S> {
 }
 
 async fn deferred(conn: &mut PgConnection) -> Result<Readings, DbError> {
-    let heap = store::heap(conn).await?;
+    let backlog = store::backlog(conn).await?;
     let mut readings = Readings::default();
-    for (state, count) in [("due", heap.due), ("later", heap.later), ("dead", heap.dead)] {
+    for (state, count) in [("due", backlog.due), ("later", backlog.later), ("dead", backlog.dead)] {
         readings.count(&metrics::DEFERRED, &[KeyValue::new("state", state)], count);
     }
-    readings.seconds(&metrics::DEFERRED_AGE, &[], heap.oldest_due_age_s);
+    readings.seconds(&metrics::DEFERRED_AGE, &[], backlog.oldest_due_age_s);
     Ok(readings)
 }
 

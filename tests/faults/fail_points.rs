@@ -39,9 +39,9 @@ enum Way {
     Day,
     /// So many days pass that bodies are past their time.
     Month,
-    /// An older version laid a paid checkout aside, which this one heeds.
-    LaidAside,
-    /// A version that heeds more than this one left pending what nothing follows from.
+    /// An older version ignored a paid checkout, which this one handles.
+    Ignored,
+    /// A version that handles more than this one left pending what nothing follows from.
     LeftPending,
     /// Somebody buys while notifications are away.
     Absence,
@@ -87,8 +87,8 @@ fn places(point: FailPoint) -> (&'static [Role], Way) {
         billing::REPLAY_COMMITTED => (&[B], Way::Replay),
         chassis::SCHEDULE_TAKEN | chassis::SCHEDULE_DEFERRED => (&[B], Way::Day),
         chassis::BODIES_PURGED => (&[B], Way::Month),
-        billing::JOURNAL_TAKEN_UP => (&[B], Way::LaidAside),
-        billing::JOURNAL_LAID_ASIDE => (&[B], Way::LeftPending),
+        billing::JOURNAL_TAKEN_UP => (&[B], Way::Ignored),
+        billing::JOURNAL_IGNORED => (&[B], Way::LeftPending),
         chassis::DEFERRED_PUT_OFF => (&[B], Way::Absence),
         notifications::PROVIDER_EVENT_STORED | notifications::PROVIDER_EVENT_APPLIED => (&[N], Way::Told),
         other => panic!("{}: say whose process is killed there", other.name()),
@@ -177,14 +177,14 @@ async fn in_doubt(mesh: &Mesh) -> Vec<(String, String, String)> {
 
 async fn kill_once(mesh: &mut Mesh, shop: &mut Shop, post: &Post, point: FailPoint, role: Role, way: Way) {
     let (n, mut told) = (mesh.first(role), None);
-    if matches!(way, Way::SaleAfterLapse | Way::LaidAside) {
+    if matches!(way, Way::SaleAfterLapse | Way::Ignored) {
         restart(mesh, n, Some(billing::JOURNAL_CLAIMED));
         shop.sell();
         shop.close();
         mesh.killed_itself(n, billing::JOURNAL_CLAIMED).await;
         mesh.advance(TimeDelta::minutes(1)).await;
-        if way == Way::LaidAside {
-            lay_aside(mesh).await;
+        if way == Way::Ignored {
+            ignore(mesh).await;
         }
         mesh.spawn(n, Some(point));
     } else {
@@ -195,7 +195,7 @@ async fn kill_once(mesh: &mut Mesh, shop: &mut Shop, post: &Post, point: FailPoi
             shop.sell();
             shop.close();
         }
-        Way::SaleAfterLapse | Way::LaidAside | Way::Doubt => {}
+        Way::SaleAfterLapse | Way::Ignored | Way::Doubt => {}
         Way::LeftPending => leave_pending(mesh).await,
         Way::Absence => {
             mesh.kill(mesh.first(N));
@@ -236,25 +236,25 @@ async fn kill_once(mesh: &mut Mesh, shop: &mut Shop, post: &Post, point: FailPoi
     }
 }
 
-/// What an older version does with events that it does not heed.
-async fn lay_aside(mesh: &Mesh) {
-    let aside =
-        "UPDATE stripe_events SET state = 'UNHEEDED', process_time = runtime.now() WHERE state = 'PENDING'";
-    let laid_aside = sqlx::query(aside).execute(mesh.billing().pool()).await.expect("laid aside");
-    assert!(laid_aside.rows_affected() > 0, "there is nothing to take up");
+/// What an older version does with events that it does not handle.
+async fn ignore(mesh: &Mesh) {
+    let ignore =
+        "UPDATE stripe_events SET state = 'IGNORED', process_time = runtime.now() WHERE state = 'PENDING'";
+    let ignored = sqlx::query(ignore).execute(mesh.billing().pool()).await.expect("ignored");
+    assert!(ignored.rows_affected() > 0, "there is nothing to take up");
 }
 
-/// What a version does that heeds all that is laid aside now, and is gone before it has done anything.
+/// What a version does that handles all that is ignored now, and is gone before it has done anything.
 async fn leave_pending(mesh: &Mesh) {
     let pending = "UPDATE stripe_events SET state = 'PENDING', due_time = runtime.now(), process_time = NULL
-                   WHERE state = 'UNHEEDED'";
+                   WHERE state = 'IGNORED'";
     sqlx::query(pending).execute(mesh.billing().pool()).await.expect("left pending");
 }
 
 /// How many bodies are past their time.
 async fn bodies(mesh: &Mesh) -> i64 {
     let past = "SELECT count(*) FROM stripe_events
-                WHERE state IN ('PROCESSED', 'UNHEEDED') AND body IS NOT NULL
+                WHERE state IN ('PROCESSED', 'IGNORED') AND body IS NOT NULL
                   AND process_time < runtime.now() - interval '30 days'";
     sqlx::query_scalar(past).fetch_one(mesh.billing().pool()).await.expect("a count")
 }
@@ -266,9 +266,8 @@ fn restart(mesh: &mut Mesh, n: usize, kill_at: Option<FailPoint>) {
 
 /// Staff replays an event; where billing is killed before it answers, nobody asks again.
 async fn replay_until_killed(mesh: &mut Mesh, shop: &Shop, point: FailPoint) {
-    let unheeded = "SELECT event_id FROM stripe_events WHERE state = 'UNHEEDED' LIMIT 1";
-    let event: String =
-        sqlx::query_scalar(unheeded).fetch_one(mesh.billing().pool()).await.expect("an event");
+    let ignored = "SELECT event_id FROM stripe_events WHERE state = 'IGNORED' LIMIT 1";
+    let event: String = sqlx::query_scalar(ignored).fetch_one(mesh.billing().pool()).await.expect("an event");
     let (path, key) = (format!("/v1/stripe-events/{event}:replay"), format!("replay:{}", shop.sold().len()));
     let (n, nothing) = (mesh.first(B), json!({}));
     tokio::select! {

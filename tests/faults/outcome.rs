@@ -16,7 +16,7 @@ pub(crate) async fn assert_told_once(mesh: &Mesh, shop: &Shop) {
         pairs(mesh.billing(), "SELECT event_id, state FROM stripe_events").await.into_iter().collect();
     for event in shop.events() {
         let state = events.get(&event).map(String::as_str);
-        assert!(matches!(state, Some("PROCESSED" | "UNHEEDED")), "{event} was acknowledged and is {state:?}");
+        assert!(matches!(state, Some("PROCESSED" | "IGNORED")), "{event} was acknowledged and is {state:?}");
     }
     let orders = pairs(mesh.billing(), "SELECT stripe_checkout_session_id, state FROM orders").await;
     let sessions: BTreeSet<_> = orders.iter().map(|(session, _)| session.clone()).collect();

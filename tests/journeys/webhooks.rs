@@ -119,7 +119,7 @@ async fn an_unknown_type_is_kept() {
     assert_eq!(mesh.deliver(&unknown).await.status, 200);
     mesh.settle().await;
     let kept = mesh.staff().get("/v1/stripe-events/evt_1").await;
-    assert_eq!(kept.str("/stripe_event/state"), "STATE_UNHEEDED");
+    assert_eq!(kept.str("/stripe_event/state"), "STATE_IGNORED");
     assert_eq!(serde_json::from_str::<Value>(kept.str("/body")).expect("body"), unknown, "byte for byte");
     mesh.finish().await;
 }

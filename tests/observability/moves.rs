@@ -82,7 +82,7 @@ async fn webhooks_are_told_apart_by_what_became_of_them_and_by_their_secret() {
         (REFUSED, [("reason", "SIGNATURE_MISSING")], 1.0),
         ("levqor_webhook_verified_total", [("secret", "0")], 0.0),
         ("levqor_webhook_verified_total", [("secret", "1")], 2.0),
-        ("levqor_journal_verdicts_total", [("verdict", "unheeded")], 1.0),
+        ("levqor_journal_verdicts_total", [("verdict", "ignored")], 1.0),
         ("http_server_request_duration_seconds_count", [("http_response_status_code", "400")], 2.0),
     ] {
         assert!((after.rise(&before, name, &labels) - rise).abs() < 1e-9, "{name}{labels:?} {after:?}");
@@ -134,7 +134,7 @@ async fn what_a_mail_provider_says_is_counted_by_what_it_says_and_what_becomes_o
         ("levqor_webhook_verified_total", &[resend, ("secret", "1")], 1.0),
         (events, &[("type", "email.bounced"), ("verdict", "applied")], 2.0),
         (events, &[("type", "email.delivered"), ("verdict", "unmatched")], 1.0),
-        (events, &[("type", "email.opened"), ("verdict", "unheeded")], 1.0),
+        (events, &[("type", "email.opened"), ("verdict", "ignored")], 1.0),
         (events, &[], 4.0),
         (deliveries, &[("outcome", "bounced_hard")], 1.0),
         (deliveries, &[], 1.0),

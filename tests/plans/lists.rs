@@ -80,11 +80,11 @@ async fn pages_of_billing_read_what_they_show() {
         "INSERT INTO stripe_events
             (event_id, create_time, type, livemode, lease_key, state, receive_time, process_time, failure)
          SELECT 'evt_' || n, TIME, CASE WHEN n <= 400 AND n % 10 = 0 THEN 'rare.' || state ELSE 'customer.updated' END, false, 'k', state,
-                TIME, CASE WHEN state IN ('PROCESSED', 'UNHEEDED') THEN TIME END,
+                TIME, CASE WHEN state IN ('PROCESSED', 'IGNORED') THEN TIME END,
                 CASE WHEN state = 'QUARANTINED' THEN 'why' END
          FROM generate_series(1, ROWS) AS n,
               LATERAL (SELECT CASE WHEN n <= 100 THEN 'PENDING' WHEN n <= 200 THEN 'QUARANTINED' WHEN n <= 300 THEN 'PROCESSED'
-                              ELSE 'UNHEEDED' END AS state) AS s;
+                              ELSE 'IGNORED' END AS state) AS s;
          INSERT INTO orders
             (order_id, owner_sub, customer_email, customer_name, stripe_checkout_session_id, tier, state, currency,
              amount_minor, revisions_left, create_time, update_time, pay_time)
@@ -96,19 +96,19 @@ async fn pages_of_billing_read_what_they_show() {
     let events = [
         "NULL, NULL, NULL, NULL, 51",
         "NULL, NULL, MIDDLE, 5, 51",
-        "'{UNHEEDED}', NULL, MIDDLE, 5, 51",
-        "'{UNHEEDED}', 'customer.updated', NULL, NULL, 51",
+        "'{IGNORED}', NULL, MIDDLE, 5, 51",
+        "'{IGNORED}', 'customer.updated', NULL, NULL, 51",
         "'{PENDING}', NULL, NULL, NULL, 51",
         "'{PENDING}', 'rare.PENDING', NULL, NULL, 51",
         "'{QUARANTINED}', NULL, NULL, NULL, 51",
         "'{QUARANTINED}', 'none', NULL, NULL, 51",
         "'{PROCESSED}', NULL, NULL, NULL, 51",
         "'{PROCESSED}', 'rare.PROCESSED', NULL, NULL, 51",
-        "'{UNHEEDED}', 'rare.UNHEEDED', NULL, NULL, 51",
-        "'{UNHEEDED}', 'none', NULL, NULL, 51",
-        "'{PENDING,PROCESSED,UNHEEDED,QUARANTINED}', 'none', NULL, NULL, 51",
-        "'{PENDING,PROCESSED,UNHEEDED,QUARANTINED}', 'rare.PENDING', NULL, NULL, 51",
-        "'{PENDING,PROCESSED,UNHEEDED,QUARANTINED}', 'customer.updated', MIDDLE, 5, 51",
+        "'{IGNORED}', 'rare.IGNORED', NULL, NULL, 51",
+        "'{IGNORED}', 'none', NULL, NULL, 51",
+        "'{PENDING,PROCESSED,IGNORED,QUARANTINED}', 'none', NULL, NULL, 51",
+        "'{PENDING,PROCESSED,IGNORED,QUARANTINED}', 'rare.PENDING', NULL, NULL, 51",
+        "'{PENDING,PROCESSED,IGNORED,QUARANTINED}', 'customer.updated', MIDDLE, 5, 51",
     ];
     let orders = [
         "true, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 51",
@@ -147,10 +147,10 @@ async fn pages_of_notifications_read_what_they_show() {
          SELECT gen_random_uuid(), 'e_' || n, 'p', CASE WHEN n <= 100 THEN 'rare' ELSE 'email.delivered' END, state, 'id',
                 CASE WHEN state = 'APPLIED' THEN (SELECT message_id FROM messages LIMIT 1) END,
                 CASE WHEN state = 'QUARANTINED' THEN 'why' END, TIME,
-                CASE WHEN state IN ('APPLIED', 'UNHEEDED', 'UNMATCHED') THEN TIME END
+                CASE WHEN state IN ('APPLIED', 'IGNORED', 'UNMATCHED') THEN TIME END
          FROM generate_series(1, ROWS) AS n,
               LATERAL (SELECT CASE WHEN n <= 100 THEN 'PENDING' WHEN n <= 200 THEN 'AWAITING_MESSAGE'
-                              WHEN n <= 300 THEN 'QUARANTINED' WHEN n <= 400 THEN 'UNMATCHED' WHEN n <= 500 THEN 'UNHEEDED'
+                              WHEN n <= 300 THEN 'QUARANTINED' WHEN n <= 400 THEN 'UNMATCHED' WHEN n <= 500 THEN 'IGNORED'
                               ELSE 'APPLIED' END AS state) AS s;
          INSERT INTO runtime.work (work_id, rpc, request, idempotency_key, state, due_time, create_time)
          SELECT gen_random_uuid(), 'a.B', '', n::text, CASE WHEN n > ROWS - 100 THEN 'DEAD' ELSE 'WAITING' END, TIME, TIME
@@ -182,7 +182,7 @@ async fn pages_of_notifications_read_what_they_show() {
         "'AWAITING_MESSAGE', NULL, NULL, NULL, 51",
         "'QUARANTINED', NULL, NULL, NULL, 51",
         "'UNMATCHED', NULL, NULL, NULL, 51",
-        "'UNHEEDED', NULL, NULL, NULL, 51",
+        "'IGNORED', NULL, NULL, NULL, 51",
         "NULL, 'rare', NULL, NULL, 51",
         "NULL, 'none', NULL, NULL, 51",
         "'APPLIED', 'email.delivered', NULL, NULL, 51",

@@ -77,7 +77,7 @@ pub(crate) struct Depth {
 }
 
 /// What is put off, for the metrics.
-pub(crate) struct Heap {
+pub(crate) struct Backlog {
     pub(crate) due: i64,
     pub(crate) later: i64,
     pub(crate) dead: i64,
@@ -114,7 +114,7 @@ pub(crate) struct ClaimLimits {
 }
 
 /// Claims due calls that nobody holds, of each target no more than there are permits, those that are due for longest first.
-/// It goes from target to target through the index, however long the heap of one is. The row lock decides between
+/// It goes from target to target through the index, however long the backlog of one is. The row lock decides between
 /// claimers; the lease ends a dead claimer's hold. What this claimer took before without hearing of it is free, and its try
 /// was none.
 pub(crate) async fn claim(
@@ -297,9 +297,9 @@ pub(crate) async fn purge_dead(conn: &mut PgConnection, limit: i64) -> Result<u6
 }
 
 /// What is due, due later and dead, each counted to a bound. In order, so that what is not counted is not read.
-pub(crate) async fn heap(conn: &mut PgConnection) -> Result<Heap, DbError> {
-    let heap = sqlx::query_as!(
-        Heap,
+pub(crate) async fn backlog(conn: &mut PgConnection) -> Result<Backlog, DbError> {
+    let backlog = sqlx::query_as!(
+        Backlog,
         r#"SELECT (SELECT count(*) FROM (SELECT FROM runtime.work WHERE state = 'WAITING' AND due_time <= runtime.now()
                                          ORDER BY due_time LIMIT 100000) AS d) AS "due!",
                   (SELECT count(*) FROM (SELECT FROM runtime.work WHERE state = 'WAITING' AND due_time > runtime.now()
@@ -311,10 +311,10 @@ pub(crate) async fn heap(conn: &mut PgConnection) -> Result<Heap, DbError> {
     )
     .fetch_one(conn)
     .await?;
-    Ok(heap)
+    Ok(backlog)
 }
 
-/// Counts to a bound: a heap must not make the question itself slow.
+/// Counts to a bound: a backlog must not make the question itself slow.
 pub(crate) async fn depth(conn: &mut PgConnection) -> Result<Depth, DbError> {
     let depth = sqlx::query_as!(
         Depth,

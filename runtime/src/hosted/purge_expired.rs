@@ -1,5 +1,5 @@
 //! Removes what the chassis no longer needs; deferred to oneself by a schedule. In batches with a commit each, so that a
-//! heap cannot make it fail for good.
+//! backlog cannot make it fail for good.
 
 use levqor_proto_runtime::v1::{PurgeExpiredRequest, PurgeExpiredResponse};
 

@@ -158,7 +158,7 @@ pub const JOURNAL_VERDICTS: Definition = Definition::counter(
     "levqor.journal.verdicts",
     "{event}",
     "Attempts to process journaled events, by outcome.",
-    &[JOURNAL, Attribute::one_of("verdict", &["processed", "unheeded", "retry", "quarantined"])],
+    &[JOURNAL, Attribute::one_of("verdict", &["processed", "ignored", "retry", "quarantined"])],
 );
 /// When Sentry last took a test.
 pub const SENTRY_TEST: Definition = Definition::gauge(

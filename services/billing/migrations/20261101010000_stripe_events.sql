@@ -34,11 +34,11 @@ BEGIN
         CASE new.state
             WHEN 'PENDING' THEN new.process_time IS NULL
             WHEN 'PROCESSED' THEN new.process_time IS NOT NULL
-            WHEN 'UNHEEDED' THEN new.process_time IS NOT NULL
+            WHEN 'IGNORED' THEN new.process_time IS NOT NULL
             WHEN 'QUARANTINED' THEN new.process_time IS NULL AND new.failure IS NOT NULL
             ELSE false
         END
-    ) OR (new.ignore_reason IS NOT NULL AND new.state <> 'UNHEEDED')
+    ) OR (new.ignore_reason IS NOT NULL AND new.state <> 'IGNORED')
       OR new.attempts < 0 OR new.replays < 0 THEN
         RAISE check_violation USING
             MESSAGE = 'an event cannot be in this state', TABLE = 'stripe_events', CONSTRAINT = 'stripe_events_possible';
@@ -72,7 +72,7 @@ CREATE INDEX stripe_events_due ON stripe_events (due_time) WHERE state = 'PENDIN
 CREATE INDEX stripe_events_pending_of_key ON stripe_events (lease_key, sequence) WHERE state = 'PENDING';
 -- Lists, newest first.
 CREATE INDEX stripe_events_newest ON stripe_events (receive_time DESC);
--- What a version that heeds more types than the one before takes up again; what the status counts, and the purge looks
+-- What a version that handles more types than the one before takes up again; what the status counts, and the purge looks
 -- through; and lists of one state or type. One index, since each costs every statement that writes. The reason stands last,
 -- so that looking for what is ignored for its type does not walk through what is ignored because it is not ours; and after it
 -- the mode, so that looking for events whose mode is acted on now does not walk through those of the other one.

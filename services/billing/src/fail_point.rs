@@ -5,10 +5,10 @@ levqor_runtime::fail_points! {
     JOURNAL_GATHERED = "journal.gathered",
     /// Events are stored; the callers do not know.
     JOURNAL_STORED = "journal.stored",
-    /// What an older version laid aside was taken up; nothing else of the claim is done.
+    /// What an older version ignored was taken up; nothing else of the claim is done.
     JOURNAL_TAKEN_UP = "journal.taken_up",
-    /// What nothing follows from was laid aside; nothing else of the claim is done.
-    JOURNAL_LAID_ASIDE = "journal.laid_aside",
+    /// What nothing follows from was ignored; nothing else of the claim is done.
+    JOURNAL_IGNORED = "journal.ignored",
     /// Keys are leased; nothing of them is loaded.
     JOURNAL_CLAIMED = "journal.claimed",
     /// After a lapse: the try of one event is counted; it has not begun.

@@ -45,8 +45,8 @@ use crate::{
 
 /// Keys that this process works on at once.
 const CONCURRENCY: usize = 8;
-/// Events that are laid aside, or taken up again, in one statement.
-const ASIDE: i64 = 500;
+/// Events that are ignored, or taken up again, in one statement.
+const IGNORE_BATCH: i64 = 500;
 /// How often this process looks for events that were ignored and that it handles: at its start, and again because during an
 /// upgrade, or a change of the mode, the older process still ignores such events.
 const LOOK_AGAIN_SECONDS: u64 = 60;
@@ -65,7 +65,7 @@ pub struct Journal {
     /// When it last looked for ignored events that it handles, in seconds since 1970.
     looked: AtomicI64,
     /// Whether an event was pending from which nothing follows: there may be more of them.
-    unheeded: AtomicBool,
+    ignored: AtomicBool,
 }
 
 /// An event that is worked on, with the span that goes on from the request that brought it.
@@ -82,7 +82,7 @@ impl Journal {
             billing,
             fences: Fences::default(),
             looked: AtomicI64::new(0),
-            unheeded: AtomicBool::new(false),
+            ignored: AtomicBool::new(false),
         }
     }
 
@@ -100,13 +100,14 @@ impl Journal {
         let without_bodies = self.billing.stripe.is_some();
         let types = &SessionEvent::TYPES;
         let mut tx = self.db().begin_work().await?;
-        let of_type = events::take_up_heeded(&mut tx, types, without_bodies, ASIDE).await?;
+        let of_type = events::take_up_handled(&mut tx, types, without_bodies, IGNORE_BATCH).await?;
         let livemodes = self.billing.acts_on.livemodes();
-        let of_mode = events::take_up_of_modes(&mut tx, types, livemodes, without_bodies, ASIDE).await?;
+        let of_mode =
+            events::take_up_of_modes(&mut tx, types, livemodes, without_bodies, IGNORE_BATCH).await?;
         tx.commit().await?;
         if of_type > 0 {
             fail_point::JOURNAL_TAKEN_UP.reached();
-            tracing::info!(taken_up = of_type, "Stripe events that an older version laid aside are taken up");
+            tracing::info!(taken_up = of_type, "Stripe events that an older version ignored are taken up");
         }
         if of_mode > 0 {
             tracing::info!(
@@ -114,26 +115,26 @@ impl Journal {
                 "Stripe events that were ignored for their mode are taken up: the settings include it now"
             );
         }
-        if of_type.max(of_mode) < ASIDE.unsigned_abs() {
+        if of_type.max(of_mode) < IGNORE_BATCH.unsigned_abs() {
             self.looked.store(now, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    /// Lays aside what nothing follows from, once some of it was seen: it was replayed, or left pending by a version that
-    /// heeds more than this one. There may be much of it, and what something follows from waits behind it.
-    async fn lay_aside(&self) -> Result<(), DbError> {
-        if !self.unheeded.swap(false, Ordering::Relaxed) {
+    /// Marks pending events of types that this version does not handle as ignored, once one of them was seen: it was replayed, or
+    /// left pending by a version that handles more types. There may be many of them, and handled events wait behind them.
+    async fn ignore(&self) -> Result<(), DbError> {
+        if !self.ignored.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
         let mut tx = self.db().begin_work().await?;
-        let laid_aside = events::lay_aside(&mut tx, &SessionEvent::TYPES, ASIDE).await?;
+        let ignored = events::ignore(&mut tx, &SessionEvent::TYPES, IGNORE_BATCH).await?;
         tx.commit().await?;
-        if laid_aside > 0 {
-            fail_point::JOURNAL_LAID_ASIDE.reached();
-            self.billing.metrics.judged(State::Unheeded, laid_aside);
-            tracing::debug!(settled = laid_aside, "Stripe events that nothing follows from were laid aside");
-            self.unheeded.store(true, Ordering::Relaxed);
+        if ignored > 0 {
+            fail_point::JOURNAL_IGNORED.reached();
+            self.billing.metrics.judged(State::Ignored, ignored);
+            tracing::debug!(settled = ignored, "Stripe events that nothing follows from were ignored");
+            self.ignored.store(true, Ordering::Relaxed);
             self.wake().notify_one();
         }
         Ok(())
@@ -176,16 +177,16 @@ impl Journal {
     }
 
     /// Counts a try of the event of the key that is due for longest; the event's sequence number, unless that was the last
-    /// try. What nothing follows from is laid aside before, unread, since that may be what takes the worker with it.
+    /// try. What nothing follows from is ignored before, unread, since that may be what takes the worker with it.
     async fn charge(&self, lease: &Lease) -> Result<Option<i64>, DbError> {
         let mut tx = self.db().begin_work().await?;
         if !leases::hold(&mut tx, lease).await? {
             return Ok(None);
         }
-        let laid_aside = events::lay_aside_of(&mut tx, &lease.key, &SessionEvent::TYPES).await?;
+        let ignored = events::ignore_of(&mut tx, &lease.key, &SessionEvent::TYPES).await?;
         let Some(event) = events::longest_due(&mut tx, &lease.key).await? else {
             tx.commit().await?;
-            self.billing.metrics.judged(State::Unheeded, laid_aside);
+            self.billing.metrics.judged(State::Ignored, ignored);
             return Ok(None);
         };
         let attempts = event.this.attempts;
@@ -193,7 +194,7 @@ impl Journal {
         let retry_at = tx.now().await? + work::backoff(attempts + 1);
         events::settle(&mut tx, &lease.key, &event.this, &verdict, Some(retry_at)).await?;
         tx.commit().await?;
-        self.billing.metrics.judged(State::Unheeded, laid_aside);
+        self.billing.metrics.judged(State::Ignored, ignored);
         if verdict.state() == State::Pending {
             return Ok(Some(event.this.sequence));
         }
@@ -225,9 +226,7 @@ impl Journal {
             let verdict = judge(&mut tx, event, seen, &mut paid).instrument(span.clone()).await?;
             let retry_at = match verdict {
                 Verdict::Retry(_) => Some(tx.now().await? + work::backoff(event.this.attempts + 1)),
-                Verdict::Processed | Verdict::Unheeded | Verdict::NotOurs(_) | Verdict::Quarantined(_) => {
-                    None
-                }
+                Verdict::Processed | Verdict::Ignored | Verdict::NotOurs(_) | Verdict::Quarantined(_) => None,
             };
             if events::settle(&mut tx, &lease.key, &event.this, &verdict, retry_at).await? {
                 settled.push((event, span, verdict));
@@ -255,8 +254,8 @@ impl Journal {
         for (event, span, verdict) in settled {
             if let Some(reason) = verdict.not_ours() {
                 self.billing.metrics.not_ours(reason, event.livemode);
-            } else if verdict.state() == State::Unheeded {
-                self.unheeded.store(true, Ordering::Relaxed);
+            } else if verdict.state() == State::Ignored {
+                self.ignored.store(true, Ordering::Relaxed);
             }
             self.billing.metrics.judged(verdict.state(), 1);
             span.in_scope(|| report(event.event_id.as_str(), &event.event_type, &verdict));
@@ -339,7 +338,7 @@ impl Source for Journal {
 
     async fn claim(&self, limit: i64) -> Result<Vec<Lease>, DbError> {
         self.take_up_ignored().await?;
-        self.lay_aside().await?;
+        self.ignore().await?;
         let mut tx = self.db().begin_work().await?;
         let drawn = self.fences.draw();
         let claimed = async {

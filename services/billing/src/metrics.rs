@@ -41,7 +41,7 @@ const CURRENCY: Attribute = Attribute::known("currency", "the currencies that St
 
 /// The modes of events, and the word for a mode that cannot be read.
 const LIVEMODES: [&str; 3] = ["live", "test", "unknown"];
-const VERDICTS: [&str; 4] = ["processed", "unheeded", "retry", "quarantined"];
+const VERDICTS: [&str; 4] = ["processed", "ignored", "retry", "quarantined"];
 /// Those that are sold in are there from the start, so that the first order is a rise.
 const SOLD_IN: [&str; 3] = ["GBP", "EUR", "USD"];
 /// Those that money can come in besides.
@@ -88,7 +88,7 @@ impl BillingMetrics {
     pub(crate) fn judged(&self, state: State, events: u64) {
         let place = match state {
             State::Processed => 0,
-            State::Unheeded => 1,
+            State::Ignored => 1,
             State::Pending => 2,
             State::Quarantined => 3,
         };

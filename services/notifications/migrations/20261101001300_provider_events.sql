@@ -24,7 +24,7 @@ CREATE TABLE provider_events (
             WHEN 'PENDING' THEN settle_time IS NULL
             WHEN 'AWAITING_MESSAGE' THEN settle_time IS NULL AND provider_message_id IS NOT NULL
             WHEN 'APPLIED' THEN settle_time IS NOT NULL AND message_id IS NOT NULL
-            WHEN 'UNHEEDED' THEN settle_time IS NOT NULL
+            WHEN 'IGNORED' THEN settle_time IS NOT NULL
             WHEN 'UNMATCHED' THEN settle_time IS NOT NULL AND provider_message_id IS NOT NULL
             WHEN 'QUARANTINED' THEN settle_time IS NULL AND failure IS NOT NULL
             ELSE false

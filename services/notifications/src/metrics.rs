@@ -64,7 +64,7 @@ const STATE: Attribute = Attribute::one_of("state", &["pending", "in_doubt"]);
 
 const TEMPLATE: Attribute = Attribute::known("template", "the templates, or `_OTHER` for an unknown one");
 
-const VERDICTS: [&str; 4] = ["applied", "unheeded", "unmatched", "quarantined"];
+const VERDICTS: [&str; 4] = ["applied", "ignored", "unmatched", "quarantined"];
 /// In the order of `DeliveryOutcome::ALL`.
 const OUTCOMES: [&str; 7] =
     ["delayed", "delivered", "failed", "bounced_soft", "suppressed", "bounced_hard", "complained"];
@@ -75,7 +75,7 @@ pub(crate) enum EventVerdict {
     /// It was applied to its mail.
     Applied,
     /// It tells nothing of a mail's delivery.
-    Unheeded,
+    Ignored,
     /// It is about a mail that is not ours.
     Unmatched,
     /// It is not understood, or failed too often.
@@ -112,9 +112,9 @@ impl MailMetrics {
             }
         }
         for event_type in resend_event::OTHERS {
-            drop(this.events(event_type, EventVerdict::Unheeded));
+            drop(this.events(event_type, EventVerdict::Ignored));
         }
-        drop(this.events("_OTHER", EventVerdict::Unheeded));
+        drop(this.events("_OTHER", EventVerdict::Ignored));
         drop(this.events("_OTHER", EventVerdict::Quarantined));
         // All are there from the start, so that the first mail, and the first failure, is a rise.
         for template in &*this.templates {
@@ -160,7 +160,7 @@ impl MailMetrics {
     fn events(&self, event_type: &'static str, verdict: EventVerdict) -> Count {
         let verdict = match verdict {
             EventVerdict::Applied => "applied",
-            EventVerdict::Unheeded => "unheeded",
+            EventVerdict::Ignored => "ignored",
             EventVerdict::Unmatched => "unmatched",
             EventVerdict::Quarantined => "quarantined",
         };

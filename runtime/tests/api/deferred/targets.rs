@@ -23,7 +23,7 @@ use crate::probe::{self, Probe, effects};
 const MOST: usize = 24;
 
 /// Defers calls to the probe, which are one target.
-async fn heap(service: &TestService<Probe>, name: &str, calls: usize) {
+async fn backlog(service: &TestService<Probe>, name: &str, calls: usize) {
     let mut tx = service.running.chassis().db.begin().await.expect("begin");
     for n in 0..calls {
         let message_id = if name == "panic" { name.to_owned() } else { format!("{name}-{n}") };
@@ -39,7 +39,7 @@ async fn made(service: &TestService<Probe>, calls: usize) {
 #[tokio::test]
 async fn a_heap_of_calls_to_one_target_is_made_without_waiting_for_the_next_poll() {
     let service = probe::start().await;
-    heap(&service, "heap", 200).await;
+    backlog(&service, "backlog", 200).await;
     made(&service, 200).await;
     let most = service.running.service.most_delivering.load(Ordering::SeqCst);
     assert!((1..=MOST).contains(&most), "{most} at once");
@@ -51,7 +51,7 @@ async fn a_target_that_hangs_holds_up_no_other_and_goes_on_when_it_answers_again
     let service = probe::start().await;
     let probe = &service.running.service;
     probe.close_gate();
-    heap(&service, "hanging", 80).await;
+    backlog(&service, "hanging", 80).await;
     let full = || async { (probe.at_gate.load(Ordering::SeqCst) >= MOST).then_some(()) };
     eventually("the target has all that it is given", full).await;
     others_go_on(&service).await;
@@ -81,7 +81,7 @@ async fn all_targets_but_one_may_hang_at_once_and_that_one_goes_on() {
     let service = probe::start_with(&[("LEVQOR_BILLING_ADDR", &addr)]).await;
     let probe = &service.running.service;
     probe.close_gate();
-    heap(&service, "hanging", 80).await;
+    backlog(&service, "hanging", 80).await;
     let mut tx = service.running.chassis().db.begin().await.expect("begin");
     for n in 0..80 {
         defer(&mut tx, &PurgeStripeEventBodiesRequest {}, format!("silence-{n}")).await.expect("defer");
@@ -110,7 +110,7 @@ async fn all_targets_but_one_may_hang_at_once_and_that_one_goes_on() {
 #[tokio::test]
 async fn a_handler_that_panics_frees_its_place() {
     let service = probe::start().await;
-    heap(&service, "panic", MOST + 8).await;
+    backlog(&service, "panic", MOST + 8).await;
     for n in 0..MOST + 8 {
         eventually("it was tried", || async {
             state(&service, &format!("panic-{n}"))
@@ -119,7 +119,7 @@ async fn a_handler_that_panics_frees_its_place() {
         })
         .await;
     }
-    heap(&service, "after", 1).await;
+    backlog(&service, "after", 1).await;
     settled(&service, "after-0").await;
     service.stop().await;
 }

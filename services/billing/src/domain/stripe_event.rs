@@ -122,7 +122,7 @@ impl Envelope {
     /// type.
     pub(crate) fn first_state(&self, acts_on: ActsOn) -> State {
         let is_pending = self.not_ours(acts_on).is_none() && self.session_event().is_some();
-        if is_pending { State::Pending } else { State::Unheeded }
+        if is_pending { State::Pending } else { State::Ignored }
     }
 
     /// What the event means for checkout sessions, if anything.
@@ -152,7 +152,7 @@ pub(crate) enum SessionEvent {
 
 impl SessionEvent {
     /// Every type that is one of these: nothing follows from any other in this version. Names and not patterns, so that
-    /// "not heeded" here and in SQL is the same, and no event is taken up again only to be laid aside again.
+    /// "not handled" here and in SQL is the same, and no event is taken up again only to be ignored again.
     pub(crate) const TYPES: [&str; 8] = [
         "checkout.session.completed",
         "checkout.session.async_payment_succeeded",
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn every_type_that_is_heeded_is_understood() {
+    fn every_type_that_is_handled_is_understood() {
         for event_type in SessionEvent::TYPES {
             assert!(SessionEvent::of_type(event_type).is_some(), "{event_type}");
         }

@@ -19,7 +19,7 @@ pub(super) async fn judge<'a>(
     paid: &mut Vec<(Order, &'a StripeId)>,
 ) -> Result<Verdict, DbError> {
     let (session, session_event) = match seen {
-        Seen::Nothing => return Ok(Verdict::Unheeded),
+        Seen::Nothing => return Ok(Verdict::Ignored),
         Seen::NotOurs(reason) => return Ok(Verdict::NotOurs(*reason)),
         Seen::NotUnderstood(reason) => return Ok(Verdict::Quarantined(reason.to_string())),
         Seen::MayPass(reason) => return Ok(Verdict::failed(reason, event.this.attempts, MAX_ATTEMPTS)),
@@ -44,7 +44,7 @@ pub(super) fn report(id: &str, kind: &str, verdict: &Verdict) {
         Verdict::Processed => {
             tracing::info!(stripe_event.id = id, stripe_event.type = kind, "the Stripe event was processed");
         }
-        Verdict::Unheeded => {
+        Verdict::Ignored => {
             tracing::info!(stripe_event.id = id, stripe_event.type = kind, "nothing follows from the Stripe event");
         }
         Verdict::NotOurs(reason) => {

@@ -51,9 +51,9 @@ impl From<StripeEvent> for wire::StripeEvent {
 
 fn ignore_reason(event: &StripeEvent) -> IgnoreReason {
     match (event.state, event.not_ours) {
-        (State::Unheeded, None) => IgnoreReason::Type,
-        (State::Unheeded, Some(NotOurs::OtherMode | NotOurs::ObjectOfOtherMode)) => IgnoreReason::OtherMode,
-        (State::Unheeded, Some(NotOurs::OtherAccount)) => IgnoreReason::OtherAccount,
+        (State::Ignored, None) => IgnoreReason::Type,
+        (State::Ignored, Some(NotOurs::OtherMode | NotOurs::ObjectOfOtherMode)) => IgnoreReason::OtherMode,
+        (State::Ignored, Some(NotOurs::OtherAccount)) => IgnoreReason::OtherAccount,
         (State::Pending | State::Processed | State::Quarantined, _) => IgnoreReason::Unspecified,
     }
 }

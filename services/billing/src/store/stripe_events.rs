@@ -26,8 +26,8 @@ use crate::{
 };
 
 /// Stores events, each once, in one statement: the primary key decides. The answers are in the events' order, which must
-/// be that of their ids, so that no two inserts wait for each other. What nothing follows from in this version is laid
-/// aside at once: writing it as pending first would double the work, and change nothing.
+/// be that of their ids, so that no two inserts wait for each other. Events of types that this version
+/// does not handle are stored as ignored at once: to store them as pending first would double the work, and change nothing.
 pub(crate) async fn insert(
     conn: &mut PgConnection,
     arrivals: &[Arrival],

@@ -33,7 +33,7 @@ async fn the_bytes_that_came_are_stored() {
         bench.ingest(body.as_bytes(), &sign(SECRET, now(), body.as_bytes())).await.expect("journaled");
     assert_eq!(
         (answer.event_id.as_str(), answer.duplicate, answer.state()),
-        ("evt_1", false, State::Unheeded)
+        ("evt_1", false, State::Ignored)
     );
     let stored = bench.event_and_body("evt_1").await;
     assert_eq!(stored.body, body);
@@ -114,7 +114,7 @@ async fn what_is_no_event_is_refused_with_the_field_named() {
 async fn an_unknown_type_is_journaled_and_kept() {
     let bench = Bench::start().await;
     let event = bench.process(&event("evt_1", "treaty.of.westphalia", &json!({"clauses": 128}))).await;
-    assert_eq!((event.state(), event.attempts, event.failure.as_str()), (State::Unheeded, 0, ""));
+    assert_eq!((event.state(), event.attempts, event.failure.as_str()), (State::Ignored, 0, ""));
     assert!(event.process_time.is_some());
     assert!(!bench.event_and_body("evt_1").await.body.is_empty());
 }
@@ -127,7 +127,7 @@ async fn a_thin_event_is_journaled() {
         "created": "2026-09-22T10:13:20.123Z", "related_object": {"id": "mtr_1", "type": "billing.meter"},
     });
     let event = bench.process(&thin).await;
-    assert_eq!((event.state(), event.object_id.as_str()), (State::Unheeded, "mtr_1"));
+    assert_eq!((event.state(), event.object_id.as_str()), (State::Ignored, "mtr_1"));
     let create_time = event.create_time.expect("a time");
     assert_eq!((create_time.seconds, create_time.nanos), (1_790_072_000, 123_000_000));
 }

@@ -53,7 +53,7 @@ async fn events_are_filtered_by_state_and_type() {
         (State::Unspecified, "", vec!["evt_3", "evt_2", "evt_1"]),
         (State::Quarantined, "", vec!["evt_3"]),
         (State::Processed, "", vec![]),
-        (State::Unheeded, "a.b", vec!["evt_1"]),
+        (State::Ignored, "a.b", vec!["evt_1"]),
         (State::Pending, "", vec![]),
         (State::Unspecified, "a", vec![]),
     ] {

@@ -41,7 +41,7 @@ async fn only_bodies_that_were_kept_long_enough_go() {
         assert_eq!(bench.event_and_body(&event_id).await.body.is_empty(), purged, "{event_id}");
     }
     for (event_id, state) in
-        [("evt_1", State::Unheeded), ("evt_5", State::Quarantined), ("evt_6", State::Processed)]
+        [("evt_1", State::Ignored), ("evt_5", State::Quarantined), ("evt_6", State::Processed)]
     {
         assert_eq!(bench.event(event_id).await.state(), state, "the event stays");
     }

@@ -50,7 +50,7 @@ wire_enum! {
         /// Applied to its message.
         Applied = "APPLIED",
         /// It tells nothing of a delivery.
-        Unheeded = "UNHEEDED",
+        Ignored = "IGNORED",
         /// No message of ours has its id.
         Unmatched = "UNMATCHED",
         /// It cannot be understood, or failed too often.
@@ -89,7 +89,7 @@ impl ProviderEvent {
     /// Whether anything is to be done about it: what was applied or tells nothing stays as it is.
     #[must_use]
     pub const fn is_done(&self) -> bool {
-        matches!(self.state, EventState::Applied | EventState::Unheeded)
+        matches!(self.state, EventState::Applied | EventState::Ignored)
     }
 
     /// Until when it waits for its message.

@@ -3,7 +3,7 @@
 //!
 //! An event may overtake the settling of the provider's receipt: then it waits, and whoever settles that calls for it. To wait
 //! is no failure, so a call at the end of the wait is deferred, and none is tried again; should that be made early, the daily
-//! purge lays the event aside. What cannot be understood makes the call dead, and `gave_up` quarantines the event in the same
+//! purge ends the wait. What cannot be understood makes the call dead, and `gave_up` quarantines the event in the same
 //! transaction: one list shows both, and replaying the call tries again.
 
 use levqor_proto_notifications::v1::{ApplyProviderEventRequest, ApplyProviderEventResponse};
@@ -47,9 +47,9 @@ pub(super) async fn apply_provider_event(
         let body = bodies::get(&mut tx, id).await?.ok_or(Error::BodyPurged)?;
         match resend_event::read(&body).map_err(Error::EventNotUnderstood)? {
             Heard::Nothing => {
-                provider_events::put(&mut tx, id, EventState::Unheeded, &Learnt::default()).await?;
-                count(&mut tx, notifications, &event, EventVerdict::Unheeded);
-                EventState::Unheeded
+                provider_events::put(&mut tx, id, EventState::Ignored, &Learnt::default()).await?;
+                count(&mut tx, notifications, &event, EventVerdict::Ignored);
+                EventState::Ignored
             }
             Heard::Of { provider_message_id, report } => {
                 apply(&mut tx, notifications, &event, &provider_message_id, report).await?
@@ -132,7 +132,7 @@ async fn tell(
     Ok(())
 }
 
-/// Looks again at the events that wait, or were laid aside, because no message had this receipt's id. Called in the transaction
+/// Looks again at the events that wait, or were ignored, because no message had this receipt's id. Called in the transaction
 /// that gives a message the receipt.
 pub(crate) async fn take_up_waiting(tx: &mut Tx, receipt: &Receipt) -> Result<(), DbError> {
     let Receipt { provider, provider_message_id } = receipt;

@@ -132,7 +132,7 @@ pub(crate) async fn list(
 }
 
 /// Makes whoever looks for the message of a provider's id, and whoever gives a message that id, come one after the other:
-/// or an event could be laid aside as nobody's in the very moment in which its message learns its id. Until the transaction
+/// or an event could be ignored as nobody's in the very moment in which its message learns its id. Until the transaction
 /// ends.
 pub(crate) async fn hold(conn: &mut PgConnection, provider_message_id: &str) -> Result<(), DbError> {
     sqlx::query!(
@@ -144,7 +144,7 @@ pub(crate) async fn hold(conn: &mut PgConnection, provider_message_id: &str) -> 
     Ok(())
 }
 
-/// Events about this mail that wait, or were laid aside, because no message had its id, and that can be read still.
+/// Events about this mail that wait, or were ignored, because no message had its id, and that can be read still.
 pub(crate) async fn waiting(
     conn: &mut PgConnection,
     provider: &str,
@@ -197,7 +197,7 @@ pub(crate) async fn put(
     one_row(&put)
 }
 
-/// Lays an event aside that cannot be understood, or failed too often; its type, or none where it was done with before.
+/// Quarantines an event that cannot be understood, or failed too often. Returns its type, or none if it was settled before.
 pub(crate) async fn quarantine(
     conn: &mut PgConnection,
     id: ProviderEventId,
@@ -215,7 +215,7 @@ pub(crate) async fn quarantine(
     Ok(event_type)
 }
 
-/// Lays up to `limit` events aside as nobody's that wait still, and came longer than `wait` ago; their types.
+/// Settles up to `limit` events that still wait, and came longer than `wait` ago, as unmatched. Returns their types.
 pub(crate) async fn stop_waiting(
     conn: &mut PgConnection,
     wait: TimeDelta,

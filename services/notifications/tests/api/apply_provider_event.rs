@@ -85,7 +85,7 @@ async fn types_that_tell_nothing_are_kept_and_change_nothing() {
     let (provider, notified, id) = sent().await;
     for event_type in ["email.sent", "email.opened", "email.clicked", "contact.created", "email.yet_unknown"]
     {
-        let event = notified.told(&provider.tell(0, event_type, 0, &Value::Null), EventState::Unheeded).await;
+        let event = notified.told(&provider.tell(0, event_type, 0, &Value::Null), EventState::Ignored).await;
         assert_eq!(event.r#type, event_type);
     }
     assert!(notified.shown(&id).await.delivery_reports.is_empty());

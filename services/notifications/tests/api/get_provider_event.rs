@@ -19,7 +19,7 @@ async fn get(notified: &Notified, caller: &Caller, id: &str) -> Result<GetProvid
 async fn staff_see_what_came_even_where_it_is_no_text() {
     let notified = Notified::start_with(&FakeMail::start(), "24").await;
     let webhook = Webhook::of(r#"{"type":"email.sent"}"#);
-    let event = notified.told(&webhook, EventState::Unheeded).await;
+    let event = notified.told(&webhook, EventState::Ignored).await;
     let got = get(&notified, &Caller::staff(), &event.provider_event_id).await.expect("there");
     assert_eq!((got.provider_event, got.body), (Some(event.clone()), webhook.body));
     notified.execute(r"UPDATE provider_events SET body = '\xff00'").await;

@@ -37,9 +37,9 @@ async fn the_bytes_that_came_are_stored_with_what_is_to_follow() {
     let webhook = Webhook::of(r#"{ "data":{"new": [1, 2]},  "type":"email.opened" }"#);
     let answer = notified.ingest(&webhook).await.expect("journaled");
     assert_eq!((answer.event_id.as_str(), answer.duplicate), (webhook.id.as_str(), false));
-    let unheeded = notified.told(&webhook, EventState::Unheeded).await;
-    assert_eq!((unheeded.r#type.as_str(), unheeded.provider.as_str()), ("email.opened", "resend"));
-    let request = GetProviderEventRequest { provider_event_id: unheeded.provider_event_id };
+    let ignored = notified.told(&webhook, EventState::Ignored).await;
+    assert_eq!((ignored.r#type.as_str(), ignored.provider.as_str()), ("email.opened", "resend"));
+    let request = GetProviderEventRequest { provider_event_id: ignored.provider_event_id };
     let got = notified.client().get_provider_event(Caller::staff().request(request)).await.expect("there");
     assert_eq!(got.into_inner().body, webhook.body);
 }
@@ -111,9 +111,9 @@ async fn ten_copies_at_once_are_one_event() {
     let answers = join_all((0..10).map(|_| notified.ingest(&webhook))).await;
     let fresh = answers.into_iter().filter(|answer| !answer.as_ref().expect("taken").duplicate).count();
     assert_eq!(fresh, 1);
-    notified.told(&webhook, EventState::Unheeded).await;
+    notified.told(&webhook, EventState::Ignored).await;
     let late = notified.ingest(&webhook).await.expect("taken");
-    assert_eq!((late.duplicate, late.state()), (true, EventState::Unheeded));
+    assert_eq!((late.duplicate, late.state()), (true, EventState::Ignored));
     assert_eq!(notified.count("provider_events").await, 1);
 }
 
@@ -133,6 +133,6 @@ async fn while_the_database_is_down_nothing_is_acknowledged_and_the_retry_succee
     let rename = format!("ALTER DATABASE {name} RENAME TO notifications_that_come_late");
     sqlx::raw_sql(sqlx::AssertSqlSafe(rename)).execute(&mut server).await.expect("renamed");
     assert!(!notified.ingest(&webhook).await.expect("journaled").duplicate);
-    notified.told(&webhook, EventState::Unheeded).await;
+    notified.told(&webhook, EventState::Ignored).await;
     assert_eq!(notified.journal().await.pending, 0);
 }

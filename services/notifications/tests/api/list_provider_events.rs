@@ -26,7 +26,7 @@ async fn start_with_events() -> Notified {
     let notified = Notified::start_with(&FakeMail::start(), "24").await;
     for event_type in ["email.sent", "email.opened", "email.clicked"] {
         let webhook = Webhook::of(&format!(r#"{{"type":"{event_type}"}}"#));
-        notified.told(&webhook, EventState::Unheeded).await;
+        notified.told(&webhook, EventState::Ignored).await;
     }
     notified.told(&Webhook::of("?"), EventState::Quarantined).await;
     notified
@@ -40,7 +40,7 @@ async fn events_are_listed_newest_first_and_filters_narrow_the_list() {
     let of_state =
         |state: EventState| ListProviderEventsRequest { state: state.into(), ..Default::default() };
     assert_eq!(types(&notified, of_state(EventState::Quarantined)).await, [""]);
-    assert_eq!(types(&notified, of_state(EventState::Unheeded)).await.len(), 3);
+    assert_eq!(types(&notified, of_state(EventState::Ignored)).await.len(), 3);
     for state in
         [EventState::Pending, EventState::AwaitingMessage, EventState::Applied, EventState::Unmatched]
     {

@@ -19,8 +19,8 @@ async fn purge(notified: &Notified) -> Result<i64, tonic::Status> {
 const STORED: &str = "
     INSERT INTO provider_events (provider_event_id, event_id, provider, body, state, failure, receive_time, settle_time)
     SELECT gen_random_uuid(), 'msg_' || n, 'resend', '{}', state, 'why', runtime.now() - age,
-           CASE WHEN state = 'UNHEEDED' THEN runtime.now() - age END
-    FROM (VALUES (1, 'UNHEEDED', interval '30 days 1 second'), (2, 'UNHEEDED', interval '29 days'),
+           CASE WHEN state = 'IGNORED' THEN runtime.now() - age END
+    FROM (VALUES (1, 'IGNORED', interval '30 days 1 second'), (2, 'IGNORED', interval '29 days'),
                  (3, 'QUARANTINED', interval '89 days'), (4, 'QUARANTINED', interval '90 days 1 second'),
                  (5, 'PENDING', interval '89 days'), (6, 'PENDING', interval '90 days 1 second'))
          AS event (n, state, age)";
@@ -48,7 +48,7 @@ async fn a_backlog_is_purged_in_batches() {
     notified
         .execute(
             "INSERT INTO provider_events (provider_event_id, event_id, provider, body, state, receive_time, settle_time)
-             SELECT gen_random_uuid(), 'msg_' || n, 'resend', '{}', 'UNHEEDED', now(), now() - interval '31 days'
+             SELECT gen_random_uuid(), 'msg_' || n, 'resend', '{}', 'IGNORED', now(), now() - interval '31 days'
              FROM generate_series(1, 1201) AS n",
         )
         .await;
@@ -58,7 +58,7 @@ async fn a_backlog_is_purged_in_batches() {
 #[tokio::test]
 async fn the_schedule_purges_by_itself() {
     let notified = Notified::start_with(&FakeMail::start(), "24").await;
-    notified.told(&Webhook::of(r#"{"type":"email.sent"}"#), EventState::Unheeded).await;
+    notified.told(&Webhook::of(r#"{"type":"email.sent"}"#), EventState::Ignored).await;
     notified.service.advance(chrono::TimeDelta::days(31)).await;
     eventually("the body is gone", || async {
         (notified.count("provider_events WHERE body IS NULL").await == 1).then_some(())

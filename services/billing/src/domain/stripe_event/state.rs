@@ -12,8 +12,8 @@ wire_enum! {
         Pending = "PENDING",
         /// Processed, whether or not anything followed.
         Processed = "PROCESSED",
-        /// Ignored: of a type that nothing follows from in this version (one that heeds it looks again), or not ours.
-        Unheeded = "UNHEEDED",
+        /// Ignored: of a type that nothing follows from in this version (one that handles it looks again), or not ours.
+        Ignored = "IGNORED",
         /// Not understood; it waits for a fix and a replay.
         Quarantined = "QUARANTINED",
     }
@@ -25,7 +25,7 @@ pub(crate) enum Verdict {
     /// Done, whether or not anything followed.
     Processed,
     /// Nothing follows from its type in this version.
-    Unheeded,
+    Ignored,
     /// It is not ours to act on.
     NotOurs(NotOurs),
     /// Not understood, or tried too often; the reason is for operators.
@@ -48,7 +48,7 @@ impl Verdict {
     pub(crate) const fn state(&self) -> State {
         match self {
             Self::Processed => State::Processed,
-            Self::Unheeded | Self::NotOurs(_) => State::Unheeded,
+            Self::Ignored | Self::NotOurs(_) => State::Ignored,
             Self::Quarantined(_) => State::Quarantined,
             Self::Retry(_) => State::Pending,
         }
@@ -57,7 +57,7 @@ impl Verdict {
     /// What went wrong, if anything did.
     pub(crate) fn failure(&self) -> Option<&str> {
         match self {
-            Self::Processed | Self::Unheeded | Self::NotOurs(_) => None,
+            Self::Processed | Self::Ignored | Self::NotOurs(_) => None,
             Self::Quarantined(reason) | Self::Retry(reason) => Some(reason),
         }
     }
@@ -66,7 +66,7 @@ impl Verdict {
     pub(crate) const fn not_ours(&self) -> Option<NotOurs> {
         match self {
             Self::NotOurs(reason) => Some(*reason),
-            Self::Processed | Self::Unheeded | Self::Quarantined(_) | Self::Retry(_) => None,
+            Self::Processed | Self::Ignored | Self::Quarantined(_) | Self::Retry(_) => None,
         }
     }
 }

@@ -74,10 +74,10 @@ pub(crate) async fn pending(
     .collect()
 }
 
-/// Lays those of the `limit` longest due events aside that are of none of these types, since nothing follows from them;
-/// how many. They need no lease: there is nothing to apply, and a version that heeds them takes them up again.
-pub(crate) async fn lay_aside(conn: &mut PgConnection, heeded: &[&str], limit: i64) -> Result<u64, DbError> {
-    let laid_aside = sqlx::query!(
+/// Looks at the `limit` events that are due for longest, marks those of none of these types as ignored, and returns how many.
+/// They need no lease: there is nothing to apply, and a version that handles them takes them up again.
+pub(crate) async fn ignore(conn: &mut PgConnection, handled: &[&str], limit: i64) -> Result<u64, DbError> {
+    let ignored = sqlx::query!(
         "WITH due AS MATERIALIZED (
              SELECT event_id FROM stripe_events
              WHERE state = 'PENDING' AND due_time <= runtime.now()
@@ -86,57 +86,57 @@ pub(crate) async fn lay_aside(conn: &mut PgConnection, heeded: &[&str], limit: i
              FOR UPDATE SKIP LOCKED
          )
          UPDATE stripe_events AS event
-         SET state = 'UNHEEDED', attempts = attempts + 1, failure = NULL, process_time = runtime.now()
+         SET state = 'IGNORED', attempts = attempts + 1, failure = NULL, process_time = runtime.now()
          FROM due
          WHERE event.event_id = ANY (ARRAY[due.event_id]) AND event.type <> ALL ($1::text[])",
-        heeded as _,
+        handled as _,
         limit,
     )
     .execute(conn)
     .await?;
-    Ok(laid_aside.rows_affected())
+    Ok(ignored.rows_affected())
 }
 
 /// The same with all due events of a key, in the transaction that holds its lease.
-pub(crate) async fn lay_aside_of(
+pub(crate) async fn ignore_of(
     conn: &mut PgConnection,
     lease_key: &str,
-    heeded: &[&str],
+    handled: &[&str],
 ) -> Result<u64, DbError> {
-    let laid_aside = sqlx::query!(
+    let ignored = sqlx::query!(
         "UPDATE stripe_events
-         SET state = 'UNHEEDED', attempts = attempts + 1, failure = NULL, process_time = runtime.now()
+         SET state = 'IGNORED', attempts = attempts + 1, failure = NULL, process_time = runtime.now()
          WHERE lease_key = $1 AND state = 'PENDING' AND due_time <= runtime.now() AND type <> ALL ($2::text[])",
         lease_key,
-        heeded as _,
+        handled as _,
     )
     .execute(conn)
     .await?;
-    Ok(laid_aside.rows_affected())
+    Ok(ignored.rows_affected())
 }
 
-/// Makes up to `limit` events pending that were laid aside although they are of one of these types; how many. An older
+/// Makes up to `limit` events pending that were ignored although they are of one of these types; how many. An older
 /// version did that, before an upgrade or during one. Events that are not ours stay ignored. Events without a body stay ignored
 /// if there is no key to refetch with.
-pub(crate) async fn take_up_heeded(
+pub(crate) async fn take_up_handled(
     conn: &mut PgConnection,
-    heeded: &[&str],
+    handled: &[&str],
     without_bodies: bool,
     limit: i64,
 ) -> Result<u64, DbError> {
     let taken_up = sqlx::query!(
-        "WITH heeded AS MATERIALIZED (
+        "WITH handled AS MATERIALIZED (
              SELECT event_id FROM stripe_events
-             WHERE state = 'UNHEEDED' AND type = ANY ($1::text[]) AND ignore_reason IS NULL
+             WHERE state = 'IGNORED' AND type = ANY ($1::text[]) AND ignore_reason IS NULL
                AND ($2::boolean OR body IS NOT NULL)
              LIMIT $3
              FOR UPDATE SKIP LOCKED
          )
          UPDATE stripe_events AS event
          SET state = 'PENDING', attempts = 0, due_time = runtime.now(), process_time = NULL
-         FROM heeded
-         WHERE event.event_id = ANY (ARRAY[heeded.event_id])",
-        heeded as _,
+         FROM handled
+         WHERE event.event_id = ANY (ARRAY[handled.event_id])",
+        handled as _,
         without_bodies,
         limit,
     )
@@ -157,7 +157,7 @@ pub(crate) async fn take_up_of_modes(
     let taken_up = sqlx::query!(
         "WITH acted_on AS MATERIALIZED (
              SELECT event_id FROM stripe_events
-             WHERE state = 'UNHEEDED' AND type = ANY ($1::text[]) AND ignore_reason = 'OTHER_MODE'
+             WHERE state = 'IGNORED' AND type = ANY ($1::text[]) AND ignore_reason = 'OTHER_MODE'
                AND livemode = ANY ($2::boolean[]) AND ($3::boolean OR body IS NOT NULL)
              LIMIT $4
              FOR UPDATE SKIP LOCKED
@@ -228,7 +228,7 @@ pub(crate) async fn settle(
     let settled = sqlx::query!(
         "UPDATE stripe_events
          SET state = $3, failure = $4, ignore_reason = $8, attempts = $6, due_time = coalesce($5, due_time),
-             process_time = CASE WHEN $3 IN ('PROCESSED', 'UNHEEDED') THEN runtime.now() END
+             process_time = CASE WHEN $3 IN ('PROCESSED', 'IGNORED') THEN runtime.now() END
          WHERE lease_key = $1 AND sequence = $2 AND state = 'PENDING' AND replays = $7",
         lease_key,
         this.sequence,

@@ -115,7 +115,7 @@ async fn of_events_that_share_a_statement_each_is_answered_for_itself() {
     let bench = Bench::start().await;
     bench.receive_beside("evt_before").await.expect("acknowledged");
     let (blocker, held_up) = bench.hold_up().await;
-    let heeded = bench.receive_type_beside("evt_heeded", "checkout.session.expired");
+    let handled = bench.receive_type_beside("evt_handled", "checkout.session.expired");
     let others = ["evt_before", "evt_new", "evt_new", "evt_new"].map(|id| bench.receive_beside(id));
     // What is asked after them on the same connection is answered after they came.
     bench.orders(&Caller::staff()).await;
@@ -123,12 +123,12 @@ async fn of_events_that_share_a_statement_each_is_answered_for_itself() {
     for answer in held_up {
         assert!(!answer.await.expect("acknowledged").duplicate, "the rival's was never committed");
     }
-    let heeded = heeded.await.expect("acknowledged");
-    assert_eq!((heeded.duplicate, heeded.state()), (false, State::Pending));
+    let handled = handled.await.expect("acknowledged");
+    assert_eq!((handled.duplicate, handled.state()), (false, State::Pending));
     let mut answers = Vec::new();
     for answer in others {
         let answer = answer.await.expect("acknowledged");
-        assert_eq!(answer.state(), State::Unheeded);
+        assert_eq!(answer.state(), State::Ignored);
         answers.push((answer.event_id, answer.duplicate));
     }
     answers.sort();

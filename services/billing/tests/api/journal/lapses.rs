@@ -53,13 +53,13 @@ async fn a_poisonous_event_is_quarantined_in_the_end_and_raised() {
 }
 
 #[tokio::test]
-async fn what_nothing_follows_from_is_laid_aside_and_not_charged_where_nobody_can_read_it() {
+async fn what_nothing_follows_from_is_ignored_and_not_charged_where_nobody_can_read_it() {
     let idle = with_poison().await;
     idle.execute("UPDATE stripe_events SET type = 'customer.reinvented' WHERE event_id = 'evt_poison'").await;
     idle.work().await;
     idle.outlive_leases().await;
     idle.work().await;
-    assert_eq!(idle.event("evt_poison").await, ("UNHEEDED".to_owned(), 1, String::new()));
+    assert_eq!(idle.event("evt_poison").await, ("IGNORED".to_owned(), 1, String::new()));
     assert_eq!(idle.count(OF_OTHERS).await, 2);
 }
 

@@ -39,7 +39,7 @@ impl Bench {
     }
 
     async fn assert_ignored(&self, event: &StripeEvent, reason: IgnoreReason) {
-        assert_eq!((event.state(), event.ignore_reason()), (State::Unheeded, reason), "{}", event.failure);
+        assert_eq!((event.state(), event.ignore_reason()), (State::Ignored, reason), "{}", event.failure);
         assert!(self.orders(&Caller::staff()).await.is_empty() && self.messages().await.is_empty());
     }
 }
@@ -105,7 +105,7 @@ async fn an_envelope_cannot_overrule_the_mode_of_its_object() {
 
 /// How many events are ignored, and how many orders there are.
 async fn ignored_and_orders(idle: &Idle) -> (i64, i64) {
-    let ignored = idle.count("stripe_events WHERE state = 'UNHEEDED'").await;
+    let ignored = idle.count("stripe_events WHERE state = 'IGNORED'").await;
     (ignored, idle.count("orders").await)
 }
 
@@ -130,7 +130,7 @@ async fn events_that_were_ignored_while_the_mode_was_wrong_are_processed_once_it
         test.work().await;
         assert_eq!(ignored_and_orders(&test).await.0, 0, "{mended}");
         test.execute("DELETE FROM stripe_events WHERE event_id = 'evt_2'; DELETE FROM orders").await;
-        let ignored = "UPDATE stripe_events SET state = 'UNHEEDED', ignore_reason = 'OTHER_MODE'";
+        let ignored = "UPDATE stripe_events SET state = 'IGNORED', ignore_reason = 'OTHER_MODE'";
         test.execute(ignored).await;
     }
 }
@@ -142,7 +142,7 @@ async fn an_event_whose_object_is_of_the_other_mode_is_not_taken_up_again_every_
     idle.store(&event("evt_1", COMPLETED, &live), "cs_1").await;
     for _ in 0..3 {
         idle.work().await;
-        assert_eq!(idle.event("evt_1").await, ("UNHEEDED".to_owned(), 1, String::new()));
+        assert_eq!(idle.event("evt_1").await, ("IGNORED".to_owned(), 1, String::new()));
         idle.clock.advance(chrono::TimeDelta::seconds(60));
     }
 }
@@ -171,7 +171,7 @@ async fn what_is_not_ours_is_not_taken_up_again_and_a_replay_asks_anew() {
     idle.execute("UPDATE stripe_events SET livemode = true").await;
     for _ in 0..2 {
         idle.work().await;
-        assert_eq!(idle.event("evt_1").await, ("UNHEEDED".to_owned(), 1, String::new()));
+        assert_eq!(idle.event("evt_1").await, ("IGNORED".to_owned(), 1, String::new()));
         idle.clock.advance(chrono::TimeDelta::seconds(60));
     }
     assert_eq!(idle.count("stripe_events WHERE ignore_reason = 'OTHER_MODE'").await, 1);

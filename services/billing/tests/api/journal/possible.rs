@@ -7,13 +7,13 @@ use crate::support::Bench;
 const POSSIBLE: [(&str, &str, &str); 4] = [
     ("PENDING", "NULL", "NULL"),
     ("PROCESSED", "runtime.now()", "NULL"),
-    ("UNHEEDED", "runtime.now()", "NULL"),
+    ("IGNORED", "runtime.now()", "NULL"),
     ("QUARANTINED", "NULL", "'no amount'"),
 ];
 const IMPOSSIBLE: [(&str, &str, &str); 7] = [
     ("PENDING", "runtime.now()", "NULL"),
     ("PROCESSED", "NULL", "NULL"),
-    ("UNHEEDED", "NULL", "'no amount'"),
+    ("IGNORED", "NULL", "'no amount'"),
     ("QUARANTINED", "NULL", "NULL"),
     ("QUARANTINED", "runtime.now()", "'no amount'"),
     ("DONE", "runtime.now()", "NULL"),

@@ -116,7 +116,7 @@ async fn an_event_whose_call_was_made_early_waits_a_day_at_most_and_keeps_no_bod
 }
 
 #[tokio::test]
-async fn what_was_laid_aside_is_applied_when_the_message_gets_that_id_after_all() {
+async fn what_was_ignored_is_applied_when_the_message_gets_that_id_after_all() {
     let provider = FakeMail::start_ignoring_keys();
     let notified = Notified::start_with(&provider, "0").await;
     let message = in_doubt(&provider, &notified).await;
