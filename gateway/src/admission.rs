@@ -1,4 +1,4 @@
-//! Admission of requests: each takes a permit once its body is there, and its body takes room.
+//! Admission of requests. A request takes a permit after its body is read, and its body takes a part of the body memory.
 
 use std::sync::{Arc, OnceLock};
 
@@ -14,10 +14,10 @@ use crate::{
     shares::{Share, Shares},
 };
 
-/// One address has this part of the permits at most, though always one.
+/// One address may hold the number of permits divided by this, but at least one.
 const SHARE: usize = 2;
 
-/// The permits and the room for bodies that all requests share.
+/// The permits and the body memory that all requests share.
 pub(crate) struct Admission {
     permits: Arc<Semaphore>,
     shares: Arc<Shares>,
@@ -32,18 +32,18 @@ impl Admission {
         Self { permits: Arc::new(Semaphore::new(permits)), shares, bodies }
     }
 
-    /// The permits, to be shown.
+    /// The permits, for the metrics.
     pub(crate) fn permits(&self) -> &Arc<Semaphore> {
         &self.permits
     }
 
-    /// The admission of a request of this caller.
+    /// The admission of one request of this caller.
     pub(crate) fn request(self: &Arc<Self>, caller: CallerAddress) -> RequestAdmission {
         RequestAdmission(Arc::new(Inner { all: Arc::clone(self), caller, permit: OnceLock::new() }))
     }
 }
 
-/// A request's access to permits and body room. In its extensions; cheap to clone.
+/// A request's access to permits and body memory. It is in the request's extensions, and cheap to clone.
 #[derive(Clone)]
 pub(crate) struct RequestAdmission(Arc<Inner>);
 
@@ -53,14 +53,14 @@ struct Inner {
     permit: OnceLock<Permit>,
 }
 
-/// The permit of a request. It is held until the answer is written to the connection.
+/// The permit of a request. It is held until the response is written to the connection.
 #[derive(Clone)]
 pub(crate) struct Permit {
     _permit: Arc<(OwnedSemaphorePermit, Share)>,
 }
 
 impl RequestAdmission {
-    /// That of the request with these extensions.
+    /// The admission in the extensions of a request.
     pub(crate) fn of(extensions: &Extensions) -> Result<&Self, Problem> {
         extensions.get().ok_or_else(Problem::internal)
     }
@@ -70,12 +70,12 @@ impl RequestAdmission {
         self.0.caller
     }
 
-    /// The room for bodies.
+    /// The memory for bodies.
     pub(crate) fn bodies(&self) -> &Bodies {
         &self.0.all.bodies
     }
 
-    /// The permit of this request. Refuses what would only queue.
+    /// Takes the permit of this request, or returns the one that it has. Refuses the request if it would have to wait.
     pub(crate) fn permit(&self) -> Result<Permit, Problem> {
         if let Some(permit) = self.0.permit.get() {
             return Ok(permit.clone());
@@ -90,7 +90,7 @@ impl RequestAdmission {
         Ok(self.0.permit.get_or_init(|| Permit { _permit: Arc::new((permit, share)) }).clone())
     }
 
-    /// Has the answer to this request hold the permit until the connection has written it.
+    /// Makes the response hold the permit until the connection has written it.
     pub(crate) fn hold_permit(&self, answer: &mut Response) {
         if let Some(permit) = self.0.permit.get() {
             answer.extensions_mut().insert(Held::new(permit.clone()));

@@ -63,23 +63,30 @@ const FORWARDED_HEADER: Setting = Setting::plain(
     Some("x-forwarded-for"),
     "The header in which the trusted proxies write the caller's address: x-forwarded-for or forwarded. Only this one is read.",
 );
-/// Services keep no caller waiting for longer.
+/// No service makes a caller wait longer.
 const LONGEST_TIMEOUT_MS: u64 = 60_000;
 /// A head is a few hundred bytes, sent at once.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections beyond the others over which only questions after our health are answered.
+/// Extra connections, on which only health requests are answered.
 const RESERVED_CONNECTIONS: usize = 16;
-/// How old a connection gets: its client makes a new one then, perhaps to another replica.
+/// The maximum age of a connection. Its client then makes a new one, perhaps to another replica.
 const CONNECTION_AGE: Duration = Duration::from_mins(30);
+<<<<<<< HEAD
 /// How long, after that, an answer may go on: longer than a large download takes over a slow line. A stream of events that is cut
 /// off then is asked for again.
 const FAREWELL: Duration = Duration::from_hours(4);
 /// Requests at once over one HTTP/2 connection: as many as most servers take.
+=======
+/// How long a response may go on after that. It is longer than any request may take plus the time that its response may stay
+/// unread.
+const FAREWELL: Duration = Duration::from_mins(2);
+/// Concurrent requests on one HTTP/2 connection. Most servers allow as many.
+>>>>>>> eb
 const STREAMS: u32 = 128;
-/// What an HTTP/2 client may send before we have read it: what comes is read at once, or refused.
+/// The receive windows of HTTP/2. They can be small, because a body is read at once or refused.
 const WINDOWS: (u32, u32) = (256 << 10, 128 << 10);
 
-/// How the gateway is to run.
+/// The configuration of the gateway.
 pub struct Config {
     /// `LEVQOR_HTTP_ADDR`
     pub http_addr: SocketAddr,
@@ -89,28 +96,32 @@ pub struct Config {
     pub max_concurrent_requests: usize,
     /// `LEVQOR_IDLE_TIMEOUT_MS`
     pub idle_timeout: Duration,
-    /// How long a client may take to send the head of a request that it has begun.
+    /// How long a client may take to send the head of a request after its first byte.
     pub head_timeout: Duration,
     /// `LEVQOR_CORS_ORIGINS`
     pub cors_origins: Origins,
-    /// `LEVQOR_RATE_*`: how often one caller may ask.
+    /// `LEVQOR_RATE_*`: the rate limits of one caller.
     pub rates: RatesConfig,
-    /// What connections may take up, `LEVQOR_MAX_CONNECTIONS` and `LEVQOR_MAX_CONNECTIONS_PER_ADDRESS` among it; how long a
-    /// head may take, and a connection may be idle, is in the two fields before.
+    /// The limits of connections, with `LEVQOR_MAX_CONNECTIONS` and `LEVQOR_MAX_CONNECTIONS_PER_ADDRESS`. Their timeouts are
+    /// `head_timeout` and `idle_timeout`.
     pub connections: Limits,
-    /// What bodies may take up, `LEVQOR_MAX_BODY_BYTES` among it.
+    /// The limits of bodies, with `LEVQOR_MAX_BODY_BYTES`.
     pub bodies: BodyLimits,
+<<<<<<< HEAD
     /// How long a stream may be silent.
     pub silence: Silence,
     /// `LEVQOR_JWT_SECRET` and its like: how people are recognised.
+=======
+    /// `LEVQOR_JWT_SECRET` and the settings beside it: how users are authenticated.
+>>>>>>> eb
     pub user_tokens: UserTokensConfig,
-    /// `LEVQOR_MESH_KEY`: how the gateway shows services who it is.
+    /// `LEVQOR_MESH_KEY`: how the gateway authenticates itself to services.
     pub mesh_keys: MeshKeys,
-    /// `LEVQOR_<SERVICE>_ADDR`: where the services are.
+    /// `LEVQOR_<SERVICE>_ADDR`: the addresses of the services.
     pub addresses: Addresses,
-    /// `LEVQOR_TRUSTED_PROXIES` and `LEVQOR_FORWARDED_HEADER`: whose word about a caller's address is believed.
+    /// `LEVQOR_TRUSTED_PROXIES` and `LEVQOR_FORWARDED_HEADER`: the proxies that the gateway trusts to name a caller's address.
     pub trusted_proxies: TrustedProxies,
-    /// What it counts and times with; its own where none are given.
+    /// The metrics to use. `None`: the gateway creates its own.
     pub metrics: Option<Metrics>,
 }
 
@@ -137,7 +148,7 @@ pub fn settings() -> Vec<Setting> {
 }
 
 impl Config {
-    /// Reads the settings, and notes every mistake. None only with a problem noted.
+    /// Reads the settings and notes every mistake. Returns `None` only after it noted a problem.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let http_addr = reader.defaulted(&HTTP_ADDR, "an IP address and a port such as 127.0.0.1:8080");
         let timeout_ms: Option<NonZero<u64>> =

@@ -1,4 +1,4 @@
-//! Requests of browsers from pages of other origins: which origins may ask, and what their pages may read.
+//! CORS: which origins may call the gateway from a browser, and which headers their pages may read.
 
 use std::{collections::BTreeSet, convert::Infallible, str::FromStr, time::Duration};
 
@@ -13,12 +13,12 @@ const CORS_ORIGINS: Setting = Setting::plain(
     None,
     "Origins whose pages may call the gateway from a browser, with credentials: `https://levqor.ai,https://www.levqor.ai`; `loopback` means every port of this machine. Without it no other origin's page may.",
 );
-/// In the setting it stands for every port of this machine, as pages under development have them.
+/// In the setting, this word allows pages on every port of this machine, for development.
 const LOOPBACK: &str = "loopback";
-/// How long a browser may remember the answer to a preflight.
+/// How long a browser may cache the response to a preflight.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_mins(10);
 
-/// What a page may send. Sentry's and OpenTelemetry's scripts add the headers of their traces to every request.
+/// Headers that a page may send. The scripts of Sentry and OpenTelemetry add their trace headers to every request.
 const REQUEST_HEADERS: [HeaderName; 10] = [
     header::ACCEPT,
     header::ACCEPT_LANGUAGE,
@@ -32,7 +32,7 @@ const REQUEST_HEADERS: [HeaderName; 10] = [
     HeaderName::from_static("sentry-trace"),
 ];
 
-/// What a page may read, beside what every page may (`Content-Type` and the like).
+/// Headers that a page may read, in addition to those that every page may read (such as `Content-Type`).
 const ANSWER_HEADERS: [HeaderName; 11] = [
     HeaderName::from_static("x-request-id"),
     HeaderName::from_static("x-trace-id"),
@@ -54,7 +54,7 @@ pub struct Origins {
     loopback: bool,
 }
 
-/// A list that holds something else than origins.
+/// The list contains a text that is not an origin.
 #[derive(Debug, thiserror::Error)]
 #[error("not a list of origins")]
 pub struct NotOrigins;
@@ -84,31 +84,32 @@ impl Origins {
         vec![CORS_ORIGINS]
     }
 
-    /// Reads the setting. A mistake in it is noted; where it is not set, no origin is allowed.
+    /// Reads the setting and notes a mistake in it. Without the setting, no origin is allowed.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
         let expected = "origins as browsers write them, such as https://levqor.ai, separated by commas";
         reader.optional(&CORS_ORIGINS, expected).unwrap_or_default()
     }
 
-    /// Whether pages of this origin may ask. Compared as it was sent: browsers write each origin in one way only.
+    /// Whether pages of this origin may call the gateway. The text is compared as it is, because browsers write each origin in
+    /// one way only.
     fn allow(&self, origin: &HeaderValue) -> bool {
         let Ok(origin) = origin.to_str() else { return false };
         self.exact.contains(origin) || (self.loopback && is_loopback(origin))
     }
 
-    /// Whether any page may ask.
+    /// Whether no origin is allowed.
     pub(crate) fn is_empty(&self) -> bool {
         self.exact.is_empty() && !self.loopback
     }
 
-    /// The origins for people to read.
+    /// Describes the origins for people.
     pub(crate) fn describe(&self) -> String {
         let loopback = self.loopback.then_some("pages on this machine");
         loopback.into_iter().chain(self.exact.iter().map(String::as_str)).collect::<Vec<_>>().join(", ")
     }
 }
 
-/// Whether a browser would write an origin in this way: in lower case, without a path, and without the usual port. Any other
+/// Whether a browser would write the origin like this: in lower case, without a path, and without the default port. Any other
 /// spelling would never match.
 fn is_origin(text: &str) -> bool {
     let Some((scheme, authority)) = text.split_once("://") else { return false };
@@ -125,7 +126,7 @@ fn is_origin(text: &str) -> bool {
         && uri.port_u16() != Some(usual_port)
 }
 
-/// Any port of `http://localhost`, `http://127.0.0.1` and `http://[::1]`.
+/// Whether the origin is any port of `http://localhost`, `http://127.0.0.1` or `http://[::1]`.
 fn is_loopback(origin: &str) -> bool {
     ["http://localhost", "http://127.0.0.1", "http://[::1]"].iter().any(|host| {
         origin.strip_prefix(host).is_some_and(|rest| {
@@ -136,11 +137,11 @@ fn is_loopback(origin: &str) -> bool {
     })
 }
 
-/// Adds the headers by which browsers let pages of allowed origins read answers, and answers preflights.
+/// Adds the headers that let pages of allowed origins read responses, and answers preflights.
 pub(crate) struct Cors(Option<CorsLayer>);
 
 impl Cors {
-    /// For pages of these origins.
+    /// Allows pages of these origins.
     #[must_use]
     pub(crate) fn new(origins: Origins) -> Self {
         if origins.is_empty() {
@@ -158,7 +159,7 @@ impl Cors {
         Self(Some(layer))
     }
 
-    /// Answers a request: preflights whose head is sound by itself, and everything else through `answer`.
+    /// Answers a request. A preflight with a valid head is answered here, and any other request by `answer`.
     pub(crate) async fn around<F: Future<Output = Response>>(
         &self,
         request: Request,
@@ -170,7 +171,7 @@ impl Cors {
         let Some(layer) = layer else { return answer(request).await };
         let mut answer = Some(answer);
         let inner = service_fn(move |request| {
-            // A service may be called again; this one lives for one request.
+            // A tower service may be called again, but this one serves one request.
             let answering = answer.take().map(|answer| answer(request));
             async move {
                 Ok::<_, Infallible>(match answering {
@@ -186,7 +187,7 @@ impl Cors {
     }
 }
 
-/// Vendors and probes are no browsers. `OPTIONS` without a preflight's headers is an ordinary request.
+/// Vendors and probes are not browsers. `OPTIONS` without the headers of a preflight is an ordinary request.
 fn is_for_browsers(request: &Request) -> bool {
     let path = request.uri().path();
     let machines =

@@ -1,4 +1,4 @@
-//! Heads of requests: what HTTP forbids and our HTTP library lets through is refused, and no field is larger than it may be.
+//! Checks of request heads: it refuses what HTTP forbids but our HTTP library accepts, and limits the size of fields.
 
 use axum::extract::Request;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header, uri::Scheme};
@@ -6,13 +6,14 @@ use levqor_runtime::{error::ErrorCode, port::MOST_HEAD_BYTES};
 
 use crate::problem::Problem;
 
-/// The largest token, its scheme and the space after it included.
+/// The largest token, including its scheme and the space after it.
 const MOST_TOKEN_BYTES: usize = (8 << 10) + "Bearer ".len();
-/// Fields that go on to services, and how long they may be; a longer one does not go on. `tracestate`: W3C Trace Context, 3.3.1.5.
+/// The largest size of the fields that are forwarded to services. A larger field is not forwarded. `tracestate`: W3C Trace
+/// Context, 3.3.1.5.
 const MOST_BYTES: [(HeaderName, usize); 2] =
     [(header::ACCEPT_LANGUAGE, 256), (HeaderName::from_static("tracestate"), 512)];
 
-/// Checks the head of a request, and takes away fields that are too long to go on to services.
+/// Checks the head of a request, and removes the fields that are too large to forward.
 pub(crate) fn check(request: &mut Request) -> Result<(), Problem> {
     let (version, method) = (request.version(), request.method().clone());
     size(request.uri(), request.headers())?;
@@ -47,8 +48,8 @@ fn too_large(detail: &'static str) -> Problem {
         .with_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
 }
 
-/// RFC 9112, 6.1: the one coding that we know is `chunked`, once. The library looks at the last one only, and another server
-/// may have seen another body.
+/// RFC 9112, 6.1: the only coding that we know is `chunked`, and it may occur once. The library checks only the last coding, so
+/// another server on the way may have read a different body.
 fn transfer_coding(headers: &HeaderMap) -> Result<(), Problem> {
     let mut values = headers.get_all(header::TRANSFER_ENCODING).iter();
     let Some(value) = values.next() else { return Ok(()) };
@@ -65,7 +66,7 @@ fn transfer_coding(headers: &HeaderMap) -> Result<(), Problem> {
     Err(if known { problem } else { problem.with_status(StatusCode::NOT_IMPLEMENTED) })
 }
 
-/// RFC 9112, 3.2: a target is a path, or a whole URI of ours.
+/// RFC 9112, 3.2: a target is a path, or an absolute URI with the scheme `http` or `https`.
 fn target(uri: &Uri, method: &Method, version: Version) -> Result<(), Problem> {
     let wrong = Err(Problem::malformed("the target of the request is not valid"));
     if uri.scheme().is_some_and(|scheme| *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS) {
@@ -78,7 +79,7 @@ fn target(uri: &Uri, method: &Method, version: Version) -> Result<(), Problem> {
     if version < Version::HTTP_2 && only_host && method != Method::CONNECT { wrong } else { Ok(()) }
 }
 
-/// RFC 9112, 3.2, and RFC 9113, 8.3.1: the host is named once, and it is a host.
+/// RFC 9112, 3.2, and RFC 9113, 8.3.1: the host is named once, and it is valid.
 fn host(uri: &Uri, headers: &HeaderMap, version: Version) -> Result<(), Problem> {
     let mut values = headers.get_all(header::HOST).iter();
     let (host, another) = (values.next(), values.next());
@@ -93,7 +94,7 @@ fn host(uri: &Uri, headers: &HeaderMap, version: Version) -> Result<(), Problem>
     if host.into_iter().chain(authority).any(|name| !is_host(name)) {
         return Err(Problem::malformed("the host is not valid"));
     }
-    // In HTTP/1.1 the host of a whole URI takes precedence; in HTTP/2 the two must be one.
+    // In HTTP/1.1 the host of an absolute URI takes precedence. In HTTP/2 the two must be equal.
     let differ = host.zip(authority).is_some_and(|(host, authority)| !host.eq_ignore_ascii_case(authority));
     if version >= Version::HTTP_2 && differ {
         return Err(Problem::malformed("the Host header is not the :authority"));
@@ -101,7 +102,7 @@ fn host(uri: &Uri, headers: &HeaderMap, version: Version) -> Result<(), Problem>
     Ok(())
 }
 
-/// RFC 3986, 3.2.2: a name, an IPv4 address or an IPv6 address in brackets, and perhaps a port; never a user.
+/// RFC 3986, 3.2.2: a name, an IPv4 address, or an IPv6 address in brackets, with an optional port. A user is not allowed.
 fn is_host(text: &[u8]) -> bool {
     let (name, port) = match text {
         [b'[', rest @ ..] => {

@@ -1,4 +1,4 @@
-//! The address of the caller, by which limits are counted; also where trusted proxies stand in between.
+//! The address of the caller, by which limits are counted, also behind trusted proxies.
 
 mod forwarded;
 
@@ -10,15 +10,15 @@ use std::{
 use http::HeaderMap;
 use ipnet::IpNet;
 
-/// The address that limits are counted by: an IPv4 address, or the first 64 bits of an IPv6 address. A customer of an
-/// IPv6 provider has all addresses that begin with the same 64 bits.
+/// The address by which limits are counted: an IPv4 address, or the first 64 bits of an IPv6 address. A customer of an IPv6
+/// provider has all addresses that begin with the same 64 bits.
 ///
 /// It is personal data: do not write it to a log, a span or a metric.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct CallerAddress(IpAddr);
 
 impl CallerAddress {
-    /// What a request is counted by that came over no connection, as in tests of the routes alone.
+    /// The address of a request without a connection, as in tests of the routes alone.
     pub(crate) const UNKNOWN: Self = Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
 }
 
@@ -34,8 +34,8 @@ impl From<IpAddr> for CallerAddress {
     }
 }
 
-/// The header in which the trusted proxies write down whom they speak for. Only one is read: a proxy that writes one of them
-/// lets a caller's own copy of the other through.
+/// The header in which the trusted proxies write the caller's address. The gateway reads only one: a proxy that writes one of
+/// them forwards the other one as the caller sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ForwardedHeader {
     /// `X-Forwarded-For`.
@@ -45,7 +45,7 @@ pub enum ForwardedHeader {
     Forwarded,
 }
 
-/// The name of a header that is none of those.
+/// The text names neither header.
 #[derive(Debug, thiserror::Error)]
 #[error("neither x-forwarded-for nor forwarded")]
 pub struct UnknownHeader;
@@ -62,16 +62,16 @@ impl FromStr for ForwardedHeader {
     }
 }
 
-/// The proxies in front of the gateway whose word about the caller's address is believed.
+/// The proxies that the gateway trusts to name the caller's address.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies {
-    /// Their networks.
+    /// The networks of the proxies.
     pub networks: Vec<IpNet>,
-    /// The header in which they write down whom they speak for.
+    /// The header in which they write the caller's address.
     pub header: ForwardedHeader,
 }
 
-/// A list that holds something else than addresses and networks.
+/// The list contains a text that is neither an address nor a network.
 #[derive(Debug, thiserror::Error)]
 #[error("not a list of IP addresses and networks")]
 pub(crate) struct NotNetworks;
@@ -101,15 +101,15 @@ impl TrustedProxies {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    /// The address that a connection is counted by; none where it comes from a trusted proxy, which speaks for many callers.
+    /// The address by which a connection is counted. `None` if it comes from a trusted proxy, which serves many callers.
     #[must_use]
     pub(crate) fn counted_by(&self, connected_from: IpAddr) -> Option<IpAddr> {
         (!self.are_at(connected_from)).then(|| CallerAddress::from(connected_from).0)
     }
 
-    /// The caller behind a request over a connection from this address. Each proxy appends the address that it was called from, so the list is
-    /// read from its end, and the first address that is no trusted proxy's is the caller's. What stands before it was written
-    /// by the caller, and may be made up.
+    /// The address of the caller of a request on a connection from this address. Each proxy appends the address that called it,
+    /// so the list is read from its end. The first address that is not a trusted proxy's is the caller's. The caller wrote the
+    /// entries before it and may have made them up.
     #[must_use]
     pub(crate) fn caller(&self, connected_from: IpAddr, headers: &HeaderMap) -> CallerAddress {
         let mut caller = connected_from;
@@ -119,7 +119,7 @@ impl TrustedProxies {
                 ForwardedHeader::Forwarded => forwarded::forwarded(headers),
             };
             while self.are_at(caller) {
-                // An entry that is no address hides the hop: the last known hop counts.
+                // An entry that is not an address hides the hop, so the last known hop counts.
                 let Some(Some(hop)) = hops.pop() else { break };
                 caller = hop;
             }
@@ -158,13 +158,13 @@ mod tests {
             ("198.51.100.7", &["203.0.113.9"][..], "198.51.100.7"),
             ("10.1.2.3", &["203.0.113.9"], "203.0.113.9"),
             ("::ffff:10.1.2.3", &["203.0.113.9"], "203.0.113.9"),
-            // What the caller made up stands to the left.
+            // The entries that the caller made up are on the left.
             ("10.1.2.3", &["1.1.1.1, 203.0.113.9"], "203.0.113.9"),
             ("10.1.2.3", &["1.1.1.1", "203.0.113.9 , 192.0.2.1"], "203.0.113.9"),
             ("10.1.2.3", &["203.0.113.9:4711"], "203.0.113.9"),
             ("10.1.2.3", &["[2001:db8:2::9]:4711"], "2001:db8:2::"),
             ("10.1.2.3", &["2001:db8:2::9"], "2001:db8:2::1"),
-            // A hop that hides, and none at all: the proxy itself is what is known.
+            // If a hop is hidden, or none is named, only the proxy itself is known.
             ("10.1.2.3", &["203.0.113.9, unknown"], "10.1.2.3"),
             ("10.1.2.3", &["203.0.113.9,"], "10.1.2.3"),
             ("10.1.2.3", &[], "10.1.2.3"),

@@ -1,4 +1,4 @@
-//! Problems: what a caller is told when something went wrong, as RFC 9457 `application/problem+json`.
+//! Problems: the errors that callers see, as RFC 9457 `application/problem+json`.
 
 mod wire;
 
@@ -12,12 +12,12 @@ use levqor_runtime::{
 use tonic::{Code, Status, TimeoutExpired};
 use tonic_types::StatusExt;
 
-/// The domain of error details that our own services made; other text never reaches a caller.
+/// The domain of the error details of our own services. No other text reaches a caller.
 const OUR_DOMAIN: &str = ".levqor";
-/// When to come back after something was not reachable or busy.
+/// When a caller should retry if something is unreachable or busy.
 const SOON: Duration = Duration::from_secs(1);
 
-/// What went wrong, for the caller. Nothing internal is in it.
+/// An error for the caller. It contains nothing internal.
 #[derive(Debug, Clone)]
 pub(crate) struct Problem(Box<Parts>);
 
@@ -32,17 +32,17 @@ struct Parts {
     allow: Option<HeaderValue>,
 }
 
-/// The names by which a problem can be found again.
+/// The ids that lead from a problem to its request and its trace.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ids {
-    /// The request's id, the caller's or ours.
+    /// The request's id, from the caller or ours.
     pub request_id: Arc<str>,
-    /// The trace's id; none where nothing is traced.
+    /// The trace's id. `None` if nothing is traced.
     pub trace_id: Option<Arc<str>>,
 }
 
 impl Problem {
-    /// A problem of this kind.
+    /// A problem with this code and reason.
     #[must_use]
     pub(crate) fn new(code: ErrorCode, reason: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Parts {
@@ -56,7 +56,7 @@ impl Problem {
         }))
     }
 
-    /// Fields, parameters or headers of the request are wrong.
+    /// Fields, parameters or headers of the request are invalid.
     #[must_use]
     pub(crate) fn invalid(violations: Vec<Violation>) -> Self {
         let detail = match violations.as_slice() {
@@ -68,7 +68,7 @@ impl Problem {
         problem
     }
 
-    /// One field, parameter or header of the request is wrong.
+    /// One field, parameter or header of the request is invalid.
     #[must_use]
     pub(crate) fn invalid_field(field: &str, description: impl Into<String>) -> Self {
         Self::invalid(vec![Violation { field: field.to_owned(), description: description.into() }])
@@ -86,7 +86,7 @@ impl Problem {
         Self::new(ErrorCode::NotFound, "NO_ROUTE", "there is nothing at this path")
     }
 
-    /// The path is known, with other methods.
+    /// The path exists, but with other methods.
     #[must_use]
     pub(crate) fn method_not_allowed(allow: Option<HeaderValue>) -> Self {
         let detail = "this path does not take this method; the Allow header names those it takes";
@@ -95,47 +95,47 @@ impl Problem {
         problem.with_status(StatusCode::METHOD_NOT_ALLOWED)
     }
 
-    /// The service that is to answer does not, or this process is full.
+    /// The service does not answer, or this process is at its limits.
     #[must_use]
     pub(crate) fn unavailable(reason: &'static str, detail: &'static str) -> Self {
         Self::new(ErrorCode::Unavailable, reason, detail)
     }
 
-    /// There is more to do than we work on at once.
+    /// There are more requests than the gateway works on concurrently.
     #[must_use]
     pub(crate) fn busy() -> Self {
         summed::shed(crate::NAME);
         Self::unavailable("BUSY", "too much at once; try again in a moment")
     }
 
-    /// Our fault. What it was belongs into the log, and never here.
+    /// An internal error. The cause belongs in the log, and never in the problem.
     #[must_use]
     pub(crate) fn internal() -> Self {
         Self::new(ErrorCode::Internal, "INTERNAL", sentence(ErrorCode::Internal))
     }
 
-    /// The same, answered with a status that is not the code's usual one.
+    /// The same problem, with a status that is not the usual one of its code.
     #[must_use]
     pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
         self.0.status = status;
         self
     }
 
-    /// The same, and when the caller may come back.
+    /// The same problem, with a `Retry-After` header.
     #[must_use]
     pub(crate) fn with_retry_after(mut self, after: Duration) -> Self {
         self.0.retry_after = Some(after);
         self
     }
 
-    /// The same, under another code and its status.
+    /// The same problem, with another code and that code's status.
     #[must_use]
     pub(crate) fn with_code(mut self, code: ErrorCode) -> Self {
         self.0.code = code;
         self.with_status(usual_status(code))
     }
 
-    /// What an error of ours says to a caller.
+    /// The problem for an error of our own.
     #[must_use]
     pub(crate) fn from_error<E: ServiceError>(error: &E) -> Self {
         let code = error.code();
@@ -149,8 +149,8 @@ impl Problem {
         problem
     }
 
-    /// What a service answered. Its own words are passed on only where its error details show that it chose them; a
-    /// transport's are never.
+    /// The problem for a service's status. The status message is forwarded only if error details show that the service chose it.
+    /// A transport's message is never forwarded.
     #[must_use]
     pub(crate) fn from_status(status: &Status) -> Self {
         let details = status.get_error_details();
@@ -188,7 +188,7 @@ impl Problem {
     }
 }
 
-/// Whether the service could not be reached or declined to work, and did not say when to come back.
+/// Whether the service was unreachable or refused to work, without saying when to retry.
 #[must_use]
 pub(crate) fn is_unavailable(status: &Status) -> bool {
     let details = status.get_error_details();
@@ -203,7 +203,7 @@ fn usual_status(code: ErrorCode) -> StatusCode {
     StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// The code of a status that carries no details of ours: a transport's, tonic's, or a stranger's.
+/// The code of a status without our details: from the transport, from tonic, or from another server.
 fn code_without_details(status: &Status) -> ErrorCode {
     let mut cause = status.source();
     while let Some(error) = cause {
@@ -213,17 +213,17 @@ fn code_without_details(status: &Status) -> ErrorCode {
         cause = error.source();
     }
     if status.source().is_some() {
-        // Made on this side of the wire: the connection failed, whatever the transport calls it.
+        // The connection failed on this side, whatever code the transport gives it.
         return ErrorCode::Unavailable;
     }
     match status.code() {
-        // An answer that is too large for us; not the caller's mistake.
+        // The service's response is too large for us, which is not the caller's mistake.
         Code::OutOfRange => ErrorCode::Internal,
         code => ErrorCode::from_grpc(code),
     }
 }
 
-/// What a caller reads where nothing more precise may be said.
+/// The text for the caller if no more precise text is allowed.
 const fn sentence(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::InvalidArgument => "the request is not valid",

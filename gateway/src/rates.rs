@@ -1,8 +1,8 @@
-//! Rate limits: how often one caller may ask, by the class that an RPC has in its proto (`levqor.options.v1.rate`).
+//! Rate limits of one caller, by the class that an RPC has in its proto (`levqor.options.v1.rate`).
 //!
-//! Each caller has a bucket per class that is full at first and fills up again evenly. The buckets are in this process'
-//! memory: each replica of the gateway counts for itself. That also holds for the class CODE until the service that brings
-//! the first RPC of that class counts it in its database.
+//! Each caller has a bucket per class, which is full at first and refills evenly. The buckets are in the memory of this process,
+//! so each replica of the gateway counts alone. This is also true for the class CODE, until the service with the first RPC of
+//! that class counts it in its database.
 
 mod buckets;
 mod config;
@@ -24,20 +24,20 @@ pub(crate) use self::buckets::{LimitExceeded, LimitHeaders};
 pub use self::config::{NotARate, Rate, RatesConfig};
 use crate::peer::CallerAddress;
 
-/// How many times as much staff may ask.
+/// The factor of the limits for staff.
 const STAFF: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
-/// How many buckets of one kind there may be before callers begin to share them: some megabytes.
+/// How many buckets of one kind may exist before callers share them. They take some megabytes.
 const MOST_BUCKETS: usize = 1 << 17;
-/// How often buckets that are full again are forgotten.
+/// How often the full buckets are dropped.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// Counts requests by caller. `None` where every limit is lifted.
+/// Counts requests by caller. `None` if all limits are off.
 pub(crate) struct Rates(Option<Counters>);
 
 struct Counters {
     /// In the order of `RateClass::ALL`.
     classes: [Class; RateClass::ALL.len()],
-    /// Keys of the buckets: nobody's `sub` or address is kept.
+    /// Hashes the keys of the buckets, so that no `sub` or address is stored.
     hasher: RandomState,
     since: Instant,
     swept: AtomicU64,
@@ -45,15 +45,15 @@ struct Counters {
 
 struct Class {
     of: RateClass,
-    /// Of customers and services.
+    /// The buckets of customers and services.
     callers: Buckets,
     staff: Buckets,
-    /// Of anonymous callers, by address: they can be any number, and must not crowd out the others.
+    /// The buckets of anonymous callers, by address. Their number is unlimited, so they must not crowd out the others.
     addresses: Buckets,
 }
 
 impl Rates {
-    /// With these limits.
+    /// Creates the limits.
     #[must_use]
     pub(crate) fn new(config: &RatesConfig) -> Self {
         let class = |class: RateClass| {
@@ -70,7 +70,7 @@ impl Rates {
         }))
     }
 
-    /// Takes one request out of the caller's bucket. Callers without an address, as in tests of the routes alone, share one.
+    /// Takes one request from the caller's bucket. Callers without an address, as in tests of the routes alone, share one bucket.
     pub(crate) fn take(
         &self,
         class: RateClass,
@@ -82,7 +82,7 @@ impl Rates {
         let Some(class) = counters.classes.iter().find(|counted| counted.of == class) else {
             return Ok(LimitHeaders::default());
         };
-        // What tells a `sub` from an address is hashed too: a person may be called like one.
+        // The kind of the key is hashed too, because a `sub` may look like an address.
         let (buckets, key) = match actor {
             Actor::User(user) if user.role >= Role::Staff => {
                 (&class.staff, counters.hasher.hash_one(("user", user.sub.as_str())))
@@ -96,8 +96,8 @@ impl Rates {
 }
 
 impl Counters {
-    /// Forgets the buckets that are full again: they are as good as new ones. Done by the requests themselves, as without
-    /// requests no bucket is made.
+    /// Drops the full buckets, since a full bucket equals a new one. The requests themselves do it, because only requests create
+    /// buckets.
     fn sweep_if_due(&self) {
         let turn = self.since.elapsed().as_secs() / SWEEP_EVERY.as_secs();
         let swept = self.swept.load(Ordering::Relaxed);
@@ -135,7 +135,7 @@ mod tests {
         text.parse::<IpAddr>().expect("an address").into()
     }
 
-    /// How many of so many requests are taken.
+    /// How many of these requests are accepted.
     fn taken(rates: &Rates, actor: &Actor, from: &str, requests: usize) -> usize {
         (0..requests).filter(|_| rates.take(RateClass::Default, actor, Some(address(from))).is_ok()).count()
     }

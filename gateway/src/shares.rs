@@ -1,4 +1,4 @@
-//! A limited quantity that addresses share: one address gets no more than its share of it.
+//! A limited quantity that addresses share. One address gets no more than its share.
 
 use std::{
     collections::HashMap,
@@ -27,7 +27,7 @@ impl Shares {
         Arc::new(Self { most, most_per_address, taken: Mutex::default() })
     }
 
-    /// Nothing yet, for this address.
+    /// An empty share for this address.
     #[must_use]
     pub(crate) fn of(self: &Arc<Self>, address: CallerAddress) -> Share {
         Share { shares: Arc::clone(self), address, size: 0 }
@@ -38,7 +38,7 @@ impl Shares {
     }
 }
 
-/// What a request has of it, until this is dropped.
+/// The amount that a request holds until the share is dropped.
 pub(crate) struct Share {
     shares: Arc<Shares>,
     address: CallerAddress,
@@ -46,13 +46,13 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    /// Whether nothing is taken yet.
+    /// Whether the share holds nothing.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         self.size == 0
     }
 
-    /// Takes more, if there is so much; all of it or nothing.
+    /// Takes `more`, all of it or nothing. Returns whether it was available.
     #[must_use]
     pub(crate) fn take(&mut self, more: usize) -> bool {
         let shares = &self.shares;

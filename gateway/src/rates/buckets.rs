@@ -1,4 +1,4 @@
-//! The buckets of one class of requests, and what a caller is told about their own.
+//! The buckets of one rate class, and the headers that tell callers about their own.
 
 use std::{
     num::NonZeroU32,
@@ -21,7 +21,7 @@ use crate::problem::Problem;
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// Among how many buckets callers are spread while there are too many.
+/// The number of shared buckets that all callers use while there are too many buckets.
 const SHARED_BUCKETS: u64 = 1 << 14;
 
 type Limiter = RateLimiter<u64, DashMapStateStore<u64>, MonotonicClock, StateInformationMiddleware>;
@@ -36,22 +36,22 @@ pub(super) struct Buckets {
     crowded: AtomicBool,
 }
 
-/// What a caller is told about the limit, in the headers of draft-ietf-httpapi-ratelimit-headers.
+/// The limit's state for the caller, in the headers of draft-ietf-httpapi-ratelimit-headers.
 #[derive(Debug, Default)]
 pub(crate) struct LimitHeaders(Option<[HeaderValue; 2]>);
 
-/// The caller has asked too often.
+/// The caller has sent too many requests.
 pub(crate) struct LimitExceeded {
-    /// What the caller is told about the limit.
+    /// The headers about the limit.
     pub headers: LimitHeaders,
-    /// When the next request is taken.
+    /// When the next request is accepted.
     retry_after: Duration,
 }
 
 impl Buckets {
-    /// Buckets of this rate. Over `most` of them, callers begin to share.
+    /// Creates buckets for this rate. Above `most` buckets, callers share them.
     pub(super) fn new(name: &'static str, rate: Rate, most: usize) -> Self {
-        // A rate has at least one second for at most ten million requests: never under 100 ns for one.
+        // The shortest window is one second and the most requests are ten million, so the interval is at least 100 ns.
         let interval = (rate.window / rate.requests.get()).max(Duration::from_nanos(1));
         let quota = Quota::with_period(interval)
             .unwrap_or_else(|| Quota::per_second(NonZeroU32::MIN))
@@ -59,7 +59,7 @@ impl Buckets {
         let policy = format!("\"{name}\";q={};w={}", rate.requests, rate.window.as_secs());
         Self {
             limiter: RateLimiter::new(quota, DashMapStateStore::default(), MonotonicClock),
-            // Digits and the class' name: always a header.
+            // Digits and the name of the class are always a valid header.
             policy: HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("")),
             name,
             most,
@@ -67,9 +67,9 @@ impl Buckets {
         }
     }
 
-    /// Takes one request out of a bucket.
+    /// Takes one request from a bucket.
     pub(super) fn take(&self, key: u64) -> Result<LimitHeaders, LimitExceeded> {
-        // Somebody with very many addresses makes strangers share buckets rather than this process run out of memory.
+        // A caller with very many addresses makes others share buckets, but cannot exhaust the memory of this process.
         let key = if self.crowded.load(Ordering::Relaxed) { key % SHARED_BUCKETS } else { key };
         match self.limiter.check_key(&key) {
             Ok(state) => {
@@ -90,14 +90,14 @@ impl Buckets {
         self.crowded.load(Ordering::Relaxed)
     }
 
-    /// `RateLimit`: how many requests are left, and in how many seconds the bucket is full again.
+    /// `RateLimit`: how many requests are available, and in how many seconds the bucket is full again.
     fn headers(&self, left: u32, full_in: Duration) -> LimitHeaders {
         let seconds = full_in.as_secs() + u64::from(full_in.subsec_nanos() > 0);
         let now = HeaderValue::try_from(format!("\"{}\";r={left};t={seconds}", self.name));
         LimitHeaders(now.ok().map(|now| [self.policy.clone(), now]))
     }
 
-    /// Forgets the buckets that are full again: they are as good as new ones.
+    /// Drops the full buckets, since a full bucket equals a new one.
     pub(super) fn sweep(&self) {
         self.limiter.retain_recent();
         self.crowded.store(self.limiter.len() > self.most, Ordering::Relaxed);
@@ -106,7 +106,7 @@ impl Buckets {
 }
 
 impl LimitHeaders {
-    /// Adds them to those of an answer.
+    /// Adds the headers to a response.
     pub(crate) fn add_to(self, headers: &mut HeaderMap) {
         if let Some([policy, now]) = self.0 {
             headers.insert(RATE_LIMIT_POLICY, policy);
@@ -116,7 +116,7 @@ impl LimitHeaders {
 }
 
 impl LimitExceeded {
-    /// What the caller is answered.
+    /// The problem for the caller.
     pub(crate) fn problem(&self) -> Problem {
         let detail = "too many requests; try again after the seconds that the Retry-After header says";
         Problem::new(ErrorCode::RateLimited, "RATE_LIMITED", detail).with_retry_after(self.retry_after)
@@ -137,7 +137,7 @@ mod tests {
         let buckets = buckets("1/86400s", MOST);
         let flood = |keys: std::ops::Range<u64>| {
             for key in keys {
-                // Far apart, as hashes are.
+                // Spread over the key space, as hashes are.
                 let _ = buckets.take(key.wrapping_mul(0x9E37_79B9_7F4A_7C15));
             }
             buckets.sweep();
@@ -154,7 +154,7 @@ mod tests {
     fn a_bucket_that_is_full_again_is_forgotten() {
         let buckets = buckets("1000000/1s", 100);
         assert!(buckets.take(1).is_ok() && buckets.take(2).is_ok());
-        // They fill up within microseconds.
+        // The buckets fill up within microseconds.
         while !buckets.limiter.is_empty() {
             buckets.sweep();
         }

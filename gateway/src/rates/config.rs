@@ -35,16 +35,16 @@ const EXPECTED: &str = "requests and seconds, such as 300/60s; at most 1000000 r
 const MOST_REQUESTS: u32 = 1_000_000;
 const MOST_SECONDS: u64 = 86_400;
 
-/// So many requests in so much time.
+/// A number of requests per window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// How many requests.
+    /// The number of requests.
     pub requests: NonZeroU32,
-    /// In which time.
+    /// The length of the window.
     pub window: Duration,
 }
 
-/// Text that says no rate.
+/// The text is not a rate.
 #[derive(Debug, thiserror::Error)]
 #[error("not a rate such as 300/60s")]
 pub struct NotARate;
@@ -70,10 +70,10 @@ impl fmt::Display for Rate {
     }
 }
 
-/// How often one caller may ask.
+/// The rate limits of one caller.
 #[derive(Debug, Clone, Copy)]
 pub struct RatesConfig {
-    /// `LEVQOR_RATE_LIMITS`: false where every limit is lifted.
+    /// `LEVQOR_RATE_LIMITS`: false if all limits are off.
     pub on: bool,
     /// `LEVQOR_RATE_DEFAULT`
     pub default: Rate,
@@ -107,7 +107,7 @@ impl RatesConfig {
         vec![DEFAULT, CHAT, CODE, HEAVY, LIMITS]
     }
 
-    /// Reads the settings. None only with a problem noted.
+    /// Reads the settings. Returns `None` only after it noted a problem.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let [default, chat, code, heavy] =
             [DEFAULT, CHAT, CODE, HEAVY].map(|setting| reader.defaulted(&setting, EXPECTED));
@@ -118,7 +118,7 @@ impl RatesConfig {
         Some(Self { on, default: default?, chat: chat?, code: code?, heavy: heavy? })
     }
 
-    /// The limits for people to read.
+    /// Describes the limits for people.
     pub(crate) fn describe(&self) -> String {
         let limits = RateClass::ALL.map(|class| format!("{} {}", class.as_str(), self.of(class)));
         format!("per caller: {}; staff ten times as many", limits.join(", "))

@@ -1,4 +1,5 @@
-//! The lines of the log about webhooks that are refused: one a second for each provider and reason, as anybody can post any number.
+//! Log lines about refused webhooks: one per second for each provider and reason, because anybody can post any number of
+//! webhooks.
 
 use std::time::Duration;
 
@@ -6,13 +7,13 @@ use levqor_runtime::summed::{self, Summed};
 use tonic::Status;
 
 const PERIOD: Duration = Duration::from_secs(1);
-/// The longest reason that is told apart from others; those of our services are shorter.
+/// Longer reasons are logged as one. The reasons of our services are shorter.
 const MOST_REASON_BYTES: usize = 64;
 
-/// Who posted, and why it was refused.
+/// The provider, and the reason of the refusal.
 type Key = (&'static str, String);
 
-/// Sums up the lines.
+/// Sums up the log lines.
 pub(super) struct Lines {
     refused: Summed<Key>,
     not_taken: Summed<Key>,
@@ -31,12 +32,12 @@ impl Lines {
         Self { refused, not_taken }
     }
 
-    /// A webhook will never be taken.
+    /// Notes a webhook that a retry cannot help.
     pub(super) fn refused(&self, provider: &'static str, reason: &str) {
         self.refused.note((provider, short(reason)), provider);
     }
 
-    /// A webhook was not taken this time.
+    /// Notes a webhook that failed this time; a retry may help.
     pub(super) fn not_taken(&self, provider: &'static str, reason: &str, status: &Status) {
         if reason == "BUSY" {
             summed::shed(crate::NAME);

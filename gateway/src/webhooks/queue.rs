@@ -1,5 +1,5 @@
-//! The order in which webhooks go on to their service: where more come than are worked on at once, addresses take turns, so
-//! that an address that posts many waits for itself only.
+//! The order in which webhooks are forwarded to their service. If more arrive than are forwarded concurrently, addresses take
+//! turns. An address that posts many webhooks then delays only its own.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -14,31 +14,31 @@ use tokio::{
 
 use crate::{peer::CallerAddress, problem::Problem};
 
-/// Webhooks that are worked on at once.
+/// Webhooks that are forwarded concurrently.
 const AT_ONCE: usize = 96;
-/// Webhooks at once of an address that only posts forged ones.
+/// Concurrent webhooks of a suspect address.
 const SUSPECT_AT_ONCE: usize = 4;
-/// Forged webhooks, and no good one between them, after which an address is suspect.
+/// Forged webhooks, without a good one between them, after which an address is suspect.
 const SUSPECT_AFTER: usize = 8;
-/// How long after its last forged webhook an address is suspect.
+/// How long an address stays suspect after its last forged webhook.
 const SUSPECT_FOR: Duration = Duration::from_secs(30);
-/// Webhooks of one address that wait; more are refused.
+/// Waiting webhooks of one address. More are refused.
 const MOST_WAITING: usize = 512;
-/// Of a suspect address, whose bodies are not read while they wait and fill the receive windows of their connections.
+/// Waiting webhooks of a suspect address. Few, because their unread bodies fill the receive windows of their connections.
 const MOST_SUSPECT_WAITING: usize = 16;
-/// Addresses that are remembered for their forged webhooks.
+/// Addresses whose forged webhooks are counted.
 const MOST_REMEMBERED: usize = 4096;
 
-/// Lets so many webhooks through at once. Cheap to clone.
+/// Limits the number of concurrent webhooks. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Queue(Arc<Mutex<State>>);
 
 struct State {
     free: usize,
     worked_on: HashMap<CallerAddress, usize>,
-    /// The webhooks that wait, by address. The address that is next comes first. No list is empty.
+    /// The waiting webhooks by address. The next address is at the front. No list is empty.
     waiting: VecDeque<(CallerAddress, VecDeque<oneshot::Sender<Turn>>)>,
-    /// Forged webhooks since the last good one, and when the last of them came.
+    /// Per address: the number of forged webhooks since the last good one, and the time of the last forged one.
     forged: HashMap<CallerAddress, (usize, Instant)>,
 }
 
@@ -48,7 +48,7 @@ impl State {
         forged.is_some_and(|(count, last)| *count >= SUSPECT_AFTER && last.elapsed() < SUSPECT_FOR)
     }
 
-    /// Takes a turn for a webhook of this address, if it may have one now.
+    /// Takes a turn for a webhook of this address. Returns false if none is available now.
     fn take(&mut self, address: CallerAddress) -> bool {
         let its = self.worked_on.get(&address).copied().unwrap_or_default();
         if self.free == 0 || (its >= SUSPECT_AT_ONCE && self.is_suspect(address)) {
@@ -69,7 +69,7 @@ impl State {
         }
     }
 
-    /// The next webhook, which has its turn already: the first one of the next address. The address then goes to the end.
+    /// Takes a turn for the next webhook, the first one of the next address, and returns it. The address then moves to the end.
     fn next(&mut self) -> Option<(CallerAddress, oneshot::Sender<Turn>)> {
         for _ in 0..self.waiting.len() {
             let (address, mut its) = self.waiting.pop_front()?;
@@ -85,7 +85,7 @@ impl State {
     }
 }
 
-/// The right to be worked on, until it is dropped.
+/// The right to forward one webhook, until it is dropped.
 pub(super) struct Turn {
     queue: Queue,
     address: CallerAddress,
@@ -106,12 +106,12 @@ impl Queue {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether this address posted forged webhooks only: then its bodies are not even read before their turn.
+    /// Whether this address posted only forged webhooks. The body of its next webhook is then read only after the turn has come.
     pub(super) fn is_suspect(&self, address: CallerAddress) -> bool {
         self.state().is_suspect(address)
     }
 
-    /// A webhook from this address was good, or forged.
+    /// Notes whether a webhook of this address was good or forged.
     pub(super) fn judged(&self, address: CallerAddress, good: bool) {
         let mut state = self.state();
         if good {
@@ -127,11 +127,11 @@ impl Queue {
         }
     }
 
-    /// Waits for the turn of a webhook from this address.
+    /// Waits for the turn of a webhook of this address.
     pub(super) async fn turn(&self, of: CallerAddress, deadline: Instant) -> Result<Turn, Problem> {
         let turn = {
             let mut state = self.state();
-            // A webhook waits only where its address can have no turn, so this overtakes none.
+            // Webhooks wait only if their address cannot have a turn now, so this one overtakes none.
             if state.take(of) {
                 return Ok(Turn { queue: self.clone(), address: of });
             }
@@ -150,7 +150,7 @@ impl Queue {
             }
             turn
         };
-        // The sender is never dropped before it has sent.
+        // The sender of a waiting webhook is never dropped before it has sent the turn.
         timeout_at(deadline, turn).await.ok().and_then(Result::ok).ok_or_else(Problem::busy)
     }
 }
@@ -162,7 +162,7 @@ impl Drop for Turn {
             let Some((address, next)) = self.queue.state().next() else { return };
             let turn = Self { queue: self.queue.clone(), address };
             if let Err(unheard) = next.send(turn) {
-                // It has hung up: its turn is not lost, and goes on to the next.
+                // The caller has hung up, so the turn goes to the next webhook.
                 std::mem::forget(unheard);
                 self.queue.state().give_back(address);
             }
@@ -201,7 +201,7 @@ mod tests {
         drop(turn);
         let Some(Ok(turn)) = (&mut other).now_or_never() else { panic!("the other address is next") };
         drop((turn, other));
-        // Some of the callers hang up; each of the others has its turn.
+        // Some callers hang up. Each of the others gets its turn.
         let left = many.split_off(5);
         drop(many);
         for turn in left {

@@ -1,4 +1,4 @@
-//! Counts and logs the webhooks that are refused for their headers.
+//! Counts and logs the webhooks that are refused because of their headers.
 
 use levqor_runtime::{
     error::ErrorCode,
@@ -16,7 +16,7 @@ use crate::problem::Problem;
 pub(super) struct Refusals(Vec<((&'static str, SignatureError), Count)>);
 
 impl Refusals {
-    /// The counters of these vendors.
+    /// Binds the counters of these providers.
     pub(super) fn new(metrics: &Metrics, providers: &[&'static str]) -> Self {
         let count = |provider: &'static str, error: SignatureError| {
             let labels = [KeyValue::new("provider", provider), KeyValue::new("reason", error.reason())];

@@ -1,4 +1,4 @@
-//! Resend's events, which notifications verifies and keeps.
+//! Resend's events, which notifications verifies and stores.
 
 use bytes::Bytes;
 use http::HeaderMap;

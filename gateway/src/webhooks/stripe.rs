@@ -1,4 +1,4 @@
-//! Stripe's events, which billing verifies and keeps.
+//! Stripe's events, which billing verifies and stores.
 
 use bytes::Bytes;
 use http::HeaderMap;

@@ -1,4 +1,4 @@
-//! What `levqor doctor` asks of Stripe: the account, whether objects can be refetched, each of the prices, and the time.
+//! `levqor doctor`'s checks of Stripe: the account, the key's right to refetch objects, each price, and the clock.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,18 +16,18 @@ use crate::{
     stripe_health::compare,
 };
 
-/// Prices that are asked for at once.
+/// Concurrent price requests.
 const AT_ONCE: usize = 4;
-/// How long the question for the time may take.
+/// Timeout of the clock check.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What needs the key.
+/// Checks that need the secret key.
 const NEED_KEY: [&str; 3] = ["billing.stripe_account", "billing.stripe_refetch", "billing.stripe_clock"];
 
-/// All prices in one line, and how they are asked for.
+/// One line stands for all prices if none of them could be compared.
 const PRICES_NAME: &str = "billing.stripe_prices";
 const PRICES_ASKED: &str = "GET /v1/prices/…";
 
-/// Everything that can be asked with this configuration.
+/// The checks that this configuration allows.
 pub(crate) fn checks(config: &Config) -> Vec<Check> {
     let Some(key) = &config.secret_key else {
         let how = "the secret key of the account, sk_… or rk_…";
@@ -68,7 +68,7 @@ async fn account_of(stripe: Arc<Stripe>) -> Finding {
             Some(true) => Finding::on(format!("{}, {mode} mode, it may take payments", account.id)),
             None => Finding::on(format!("{}, {mode} mode", account.id)),
         },
-        // A restricted key needs no such permission for anything that billing does.
+        // Billing never needs this permission, so a restricted key without it is only a warning.
         Err(refused @ FetchError::NotAllowed(403)) => Finding::warning(format!(
             "{refused}, {mode} mode: this key may not read the account, so whether that may take payments is not known"
         )),
@@ -76,7 +76,7 @@ async fn account_of(stripe: Arc<Stripe>) -> Finding {
     }
 }
 
-/// One line per price, those that are not set included.
+/// Returns one line per price, also for prices that are not set.
 async fn prices(stripe: Arc<Stripe>, set: Prices) -> Vec<Line> {
     let asked = stream::iter(PRICES).map(|price| {
         let id = set.iter().find(|(other, _)| *other == price).map(|(_, id)| id.clone());
@@ -102,7 +102,8 @@ async fn prices(stripe: Arc<Stripe>, set: Prices) -> Vec<Line> {
     together(asked.buffered(AT_ONCE).collect().await)
 }
 
-/// Where every price that is set failed in one way, that is one thing that is wrong, and not of the prices: the key, or the way.
+/// Merges the lines if every price that is set failed with the same error. The cause is then the key or the connection, not the
+/// prices.
 fn together(asked: Vec<(Line, Option<FetchError>)>) -> Vec<Line> {
     let mut errors = asked.iter().filter(|(line, _)| !line.asked.is_empty()).map(|(_, error)| error);
     let first = errors.next().cloned().flatten();

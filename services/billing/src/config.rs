@@ -1,4 +1,4 @@
-//! Settings of billing, read and checked in full before anything opens.
+//! Settings of billing, read and checked in full before any socket or pool opens.
 
 mod prices;
 
@@ -28,17 +28,17 @@ const LIVEMODE: Setting = Setting::plain(
     "Which of Stripe's events are acted on without STRIPE_SECRET_KEY: `true` those of live mode, `false` those of test mode, `both` all; the others are journaled and ignored. With a key, the key's mode decides. Where it is not set, `levqor up` acts on both, unless LEVQOR_ENVIRONMENT is `production`.",
 );
 
-/// What billing was told.
+/// The configuration of billing.
 pub struct Config {
     /// `STRIPE_WEBHOOK_SECRET`: at least one.
     pub(crate) webhook_secrets: Vec<SecretString>,
     /// `STRIPE_SECRET_KEY`.
     pub(crate) secret_key: Option<SecretString>,
-    /// The modes whose events are acted on: the key's, else `LEVQOR_STRIPE_LIVEMODE`.
+    /// The modes whose events billing acts on: the key's mode, or `LEVQOR_STRIPE_LIVEMODE` without a key.
     pub(crate) acts_on: ActsOn,
     /// `STRIPE_API_BASE`.
     pub(crate) api_base: ApiBase,
-    /// `STRIPE_PRICE_…`: those that are set.
+    /// `STRIPE_PRICE_…`: the prices that are set.
     pub(crate) prices: Prices,
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn settings() -> Vec<Setting> {
     settings
 }
 
-/// Reads the settings; None only with the mistakes noted.
+/// Reads the settings. Returns `None` only after it noted the mistakes.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Config> {
     let webhook_secrets = webhook_secrets(reader);
     let secret_key = secret_key(reader);

@@ -1,4 +1,4 @@
-//! The rules of billing, pure: they take values and give values, and know neither the database nor the time.
+//! The rules of billing as pure functions: no database and no clock.
 
 pub(crate) mod asking_price;
 pub(crate) mod catalogue;

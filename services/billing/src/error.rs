@@ -1,4 +1,4 @@
-//! What can go wrong in billing, as callers learn it.
+//! Errors of billing, and the codes that callers get.
 
 use levqor_runtime::{
     db::DbError, error::Invalid, idempotency::IdempotencyError, service_error, shared_commit::NotWritten,
@@ -14,19 +14,19 @@ service_error! {
         /// The request is not valid.
         #[error(transparent)]
         Invalid(#[from] Invalid) => source,
-        /// The webhook is not taken.
+        /// The webhook is refused.
         #[error(transparent)]
         Webhook(#[from] WebhookError) => source,
-        /// There is no such order, or it is somebody else's: the two must read the same.
+        /// The order does not exist or has another owner. Callers must not see the difference.
         #[error("there is no such order")]
         OrderNotFound => NotFound "ORDER_NOT_FOUND",
-        /// There is nobody to take the order from.
+        /// The order has no owner to remove.
         #[error(transparent)]
         OrderNotOwned(#[from] NotOwned) => FailedPrecondition "ORDER_NOT_OWNED",
-        /// There is no such event.
+        /// The event does not exist.
         #[error("there is no such Stripe event")]
         StripeEventNotFound => NotFound "STRIPE_EVENT_NOT_FOUND",
-        /// A replay has nothing to read.
+        /// The event to replay has no body and cannot be refetched.
         #[error("the event's body was purged, and what it is about cannot be fetched from Stripe")]
         BodyPurged => FailedPrecondition "BODY_PURGED",
         /// The call's idempotency key.

@@ -1,4 +1,4 @@
-//! The way of verified events into the journal: those that come at the same time share a commit.
+//! Stores verified events in the journal. Concurrent events share a commit.
 
 use std::cmp::Ordering;
 
@@ -12,7 +12,7 @@ use crate::{
     store::stripe_events,
 };
 
-/// An event on its way into the journal.
+/// An event to be stored in the journal.
 pub(crate) struct Arrival {
     pub(crate) event: Envelope,
     pub(crate) body: Bytes,
@@ -21,7 +21,7 @@ pub(crate) struct Arrival {
     pub(crate) not_ours: Option<NotOurs>,
 }
 
-/// Stores a batch of arrivals.
+/// Inserts a batch of arrivals.
 pub(crate) struct Insert;
 
 impl BatchWrite for Insert {

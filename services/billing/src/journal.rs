@@ -1,9 +1,8 @@
-//! The Stripe journal at work: claims what is due under leases, looks at what the events are about, and lets orders
-//! follow, in one transaction behind the lease's fence.
+//! The worker of the Stripe journal. It claims due events under leases, reads their objects, and updates the orders in one
+//! transaction that the lease's fence protects.
 //!
-//! Nothing that was acknowledged is lost: an event stays PENDING until the transaction that it led to is committed.
-//! Nothing happens twice: that transaction changes nothing unless the worker still holds the lease, and an order moves
-//! only up.
+//! No acknowledged event is lost: an event stays PENDING until its transaction commits. No effect happens twice: the transaction
+//! changes nothing unless the worker still holds the lease, and an order's state only rises.
 
 mod follow;
 mod judge;
@@ -43,39 +42,39 @@ use crate::{
     },
 };
 
-/// Keys that this process works on at once.
+/// Keys that this process works on concurrently.
 const CONCURRENCY: usize = 8;
-/// Events that are ignored, or taken up again, in one statement.
+/// Events that one statement marks as ignored, or as pending again.
 const IGNORE_BATCH: i64 = 500;
-/// How often this process looks for events that were ignored and that it handles: at its start, and again because during an
-/// upgrade, or a change of the mode, the older process still ignores such events.
+/// How often this process looks for ignored events that it can handle. It looks at its start. It looks again because, during an
+/// upgrade or a change of the mode, the older process still ignores such events.
 const LOOK_AGAIN_SECONDS: u64 = 60;
-/// Events of one key that are looked at in one go; more are taken up in the next.
+/// Events of one key in one batch. The next batch takes the other events.
 const BATCH: i64 = 50;
-/// How long events are taken up one by one under a lease: the last of them still has time for its fetch.
+/// How long a worker starts single events under one lease. The last event still has time for its fetch.
 const ONE_BY_ONE: Duration = Duration::from_secs(25);
-/// How long, and how often, a lease is to be ended while the database is away.
+/// How long, and how often, the worker tries to end a lease while the database is unavailable.
 const END_PATIENCE: Duration = Duration::from_secs(15);
 const END_AGAIN: Duration = Duration::from_millis(250);
 
-/// The work list of Stripe's events.
+/// The worker of the Stripe journal.
 pub struct Journal {
     billing: Arc<Billing>,
     fences: Fences,
-    /// When it last looked for ignored events that it handles, in seconds since 1970.
+    /// When this process last looked for ignored events that it can handle, in Unix seconds.
     looked: AtomicI64,
-    /// Whether an event was pending from which nothing follows: there may be more of them.
+    /// Whether the last batch held a pending event of an unhandled type. There may be more of them.
     ignored: AtomicBool,
 }
 
-/// An event that is worked on, with the span that goes on from the request that brought it.
+/// An event to process, with a span that continues the trace of the webhook request.
 struct Task {
     event: Pending,
     span: Span,
 }
 
 impl Journal {
-    /// The journal of this service.
+    /// Creates the journal's worker.
     #[must_use]
     pub fn new(billing: Arc<Billing>) -> Self {
         Self {
@@ -90,7 +89,7 @@ impl Journal {
         &self.billing.chassis().db
     }
 
-    /// Takes up events that were ignored and that this process handles: an older version did not handle their type, or a
+    /// Makes ignored events pending again if this process can handle them. An older version did not handle their type, or a
     /// setting named the wrong mode.
     async fn take_up_ignored(&self) -> Result<(), DbError> {
         let now = self.billing.chassis().clock.now().timestamp();
@@ -121,8 +120,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Marks pending events of types that this version does not handle as ignored, once one of them was seen: it was replayed, or
-    /// left pending by a version that handles more types. There may be many of them, and handled events wait behind them.
+    /// Marks pending events of unhandled types as ignored, after a worker saw one. Such an event was replayed, or a version that
+    /// handles more types left it pending. Many of them would delay the handled events behind them.
     async fn ignore(&self) -> Result<(), DbError> {
         if !self.ignored.swap(false, Ordering::Relaxed) {
             return Ok(());
@@ -140,7 +139,7 @@ impl Journal {
         Ok(())
     }
 
-    /// The due events of the lease's key, or one of them.
+    /// Loads the due events of the lease's key, or only the event `only`.
     async fn load(&self, lease: &Lease, only: Option<i64>) -> Result<Vec<Task>, DbError> {
         let with_bodies = self.billing.stripe.is_none();
         let mut tx = self.db().begin_work().await?;
@@ -157,9 +156,9 @@ impl Journal {
         self.serve(lease, &tasks, true).await
     }
 
-    /// After a lease that ran out, nobody knows which event its worker panicked or was killed over, or could not even
-    /// load. So each is tried alone, and its try is counted, and put off, before it begins: one that takes its worker
-    /// with it every time lets the others pass, and ends in quarantine.
+    /// Processes the events of an expired lease one by one. Nobody knows which event killed the worker, made it panic or could
+    /// not be loaded. So each attempt is counted and the event's next attempt is scheduled before this attempt begins. An event
+    /// that kills its worker every time does not block the others, and ends in quarantine.
     async fn one_by_one(&self, lease: &Lease) -> Result<(), DbError> {
         let begun = Instant::now();
         while begun.elapsed() < ONE_BY_ONE {
@@ -167,7 +166,7 @@ impl Journal {
             fail_point::JOURNAL_CHARGED.reached();
             let mut tasks = self.load(lease, Some(only)).await?;
             for task in &mut tasks {
-                // The try that was counted is this one.
+                // The counted attempt is this one.
                 task.event.this.attempts -= i32::from(task.event.this.attempts > 0);
             }
             self.serve(lease, &tasks, false).await?;
@@ -176,8 +175,8 @@ impl Journal {
         self.settle(lease, &[], &[], true).await
     }
 
-    /// Counts a try of the event of the key that is due for longest; the event's sequence number, unless that was the last
-    /// try. What nothing follows from is ignored before, unread, since that may be what takes the worker with it.
+    /// Counts an attempt of the key's longest-due event. Returns the event's sequence number, unless that was the last attempt.
+    /// Events of unhandled types are first marked as ignored without being loaded, since loading one may kill the worker.
     async fn charge(&self, lease: &Lease) -> Result<Option<i64>, DbError> {
         let mut tx = self.db().begin_work().await?;
         if !leases::hold(&mut tx, lease).await? {
@@ -203,7 +202,7 @@ impl Journal {
         Ok(None)
     }
 
-    /// Looks at events and settles them.
+    /// Reads the objects of events and settles the events.
     async fn serve(&self, lease: &Lease, tasks: &[Task], last: bool) -> Result<(), DbError> {
         let seen = look::look(&self.billing, tasks).await;
         fail_point::JOURNAL_FETCHED.reached();
@@ -213,8 +212,8 @@ impl Journal {
         }
     }
 
-    /// Lets follow what was seen, settles the events and, after the last of the key, gives it free: all of it, or nothing
-    /// where the lease was lost.
+    /// Applies what was seen and settles the events. After the key's last event it releases the lease. It changes nothing if the
+    /// lease was lost.
     async fn settle(&self, lease: &Lease, tasks: &[Task], seen: &[Seen], last: bool) -> Result<(), DbError> {
         let mut tx = self.db().begin_work().await?;
         if !leases::hold(&mut tx, lease).await? {
@@ -240,7 +239,7 @@ impl Journal {
         let paid_terms: Vec<_> =
             paid.iter().map(|(order, _)| (order.terms.amount.clone(), order.terms.tier)).collect();
         for (order, event_id) in paid {
-            // Last, because each entry holds the chain's lock until the commit.
+            // Last, because each audit entry holds the chain's lock until the commit.
             let order_id = order.id.to_string();
             let ids = [("order_id", order_id.as_str()), ("stripe_event_id", event_id.as_str())];
             audit::append(&mut tx, &billing, "order.paid", &ids).await?;
@@ -266,8 +265,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Nothing can be stored now. As soon as the database is back the lease is ended, so that its absence costs no more
-    /// than itself; where that fails too the lease runs out by itself, and whoever comes next takes the work up.
+    /// Handles a database failure. It ends the lease as soon as the database is back, so the events wait no longer than the
+    /// outage. If that fails too, the lease expires and another worker takes the events.
     async fn lapse(&self, lease: &Lease, error: &DbError) {
         tracing::warn!(error = error as &dyn std::error::Error, "Stripe events wait until their lease ends");
         let begun = Instant::now();
@@ -285,8 +284,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Settles what was seen once more, after the database refused it whole. Where it refused a row and not just the
-    /// moment, each event stands alone, so that the one that is to blame is put off and the others go on.
+    /// Settles again after the database refused the batch. If a row was refused, not only the connection or the lock, each event
+    /// is settled alone. Then only the bad event is retried later, and the others go on.
     async fn settle_refused(
         &self,
         lease: &Lease,
@@ -312,7 +311,7 @@ impl Journal {
     }
 }
 
-/// What the database refused: logged, and to be tried again.
+/// Logs the database's refusal, and makes the event a retry.
 fn refused(refusal: &DbError) -> Seen {
     tracing::warn!(
         error = refusal as &dyn std::error::Error,

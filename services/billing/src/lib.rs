@@ -44,15 +44,15 @@ pub use store::leases::Lease;
 
 static MIGRATOR: Migrator = sqlx::migrate!();
 
-/// The billing service: what its RPCs and its journal hold.
+/// The billing service: the state of its RPCs and its journal.
 pub struct Billing {
     chassis: Chassis,
     webhooks: WebhookIntake,
     intake: SharedCommit<Insert>,
     metrics: metrics::BillingMetrics,
-    /// The modes whose events are acted on.
+    /// The modes whose events billing acts on.
     acts_on: ActsOn,
-    /// None without a key: then events are taken at their word.
+    /// `None` without a key: then billing trusts the object in the event.
     stripe: Option<stripe::Stripe>,
     stripe_health: stripe_health::StripeHealth,
     prices: config::Prices,
@@ -149,9 +149,9 @@ impl Service for Billing {
 }
 
 impl Billing {
-    /// How Stripe stands to what is set; how long the answer counts.
+    /// Measures Stripe's health. Returns how long the result is valid.
     async fn measure_stripe(&self) -> Duration {
-        // Only where there is a key is this asked for.
+        // Without a key there is nothing to measure.
         let Some(stripe) = &self.stripe else { return Duration::MAX };
         self.stripe_health.measure(stripe, &self.prices, self.chassis.clock.now()).await
     }

@@ -1,4 +1,4 @@
-//! What billing counts: what became of Stripe's events, and the orders that were paid.
+//! Metrics of billing: the verdicts on Stripe's events, and the paid orders.
 
 use levqor_runtime::metrics::{Attribute, Count, Definition, KeyValue, Metrics, chassis};
 
@@ -8,14 +8,14 @@ use crate::domain::{
     stripe_event::{NotOurs, State},
 };
 
-/// Orders that were paid.
+/// Orders that became paid.
 pub const ORDERS_PAID: Definition = Definition::counter(
     "levqor.orders.paid",
     "{order}",
     "Orders that were paid.",
     &[CURRENCY, Attribute::one_of("tier", &["STARTER", "PROFESSIONAL", "ENTERPRISE"])],
 );
-/// The money of orders that were paid.
+/// The amounts of orders that became paid.
 pub const ORDERS_PAID_AMOUNT: Definition = Definition::counter(
     "levqor.orders.paid.amount",
     "{minor_unit}",
@@ -34,7 +34,7 @@ pub const STRIPE_EVENTS_NOT_OURS: Definition = Definition::counter(
     ],
 );
 
-/// All of them.
+/// All metrics.
 pub const ALL: &[Definition] = &[ORDERS_PAID, ORDERS_PAID_AMOUNT, STRIPE_EVENTS_NOT_OURS];
 
 const CURRENCY: Attribute = Attribute::known("currency", "the currencies that Stripe settles in, or `OTHER`");
@@ -42,16 +42,16 @@ const CURRENCY: Attribute = Attribute::known("currency", "the currencies that St
 /// The modes of events, and the word for a mode that cannot be read.
 const LIVEMODES: [&str; 3] = ["live", "test", "unknown"];
 const VERDICTS: [&str; 4] = ["processed", "ignored", "retry", "quarantined"];
-/// Those that are sold in are there from the start, so that the first order is a rise.
+/// The currencies that we sell in. Their series exist from the start, so that the first order shows as an increase.
 const SOLD_IN: [&str; 3] = ["GBP", "EUR", "USD"];
-/// Those that money can come in besides.
+/// Other currencies that customers may pay in.
 const OTHERS: [&str; 20] = [
     "AED", "AUD", "BRL", "CAD", "CHF", "CZK", "DKK", "HKD", "HUF", "INR", "JPY", "MXN", "NOK", "NZD", "PLN",
     "RON", "SEK", "SGD", "THB", "ZAR",
 ];
 const TIERS: [Tier; 3] = [Tier::Starter, Tier::Professional, Tier::Enterprise];
 
-/// The series, bound once.
+/// The counters, bound once.
 pub(crate) struct BillingMetrics {
     metrics: Metrics,
     verdicts: Vec<Count>,
@@ -59,7 +59,7 @@ pub(crate) struct BillingMetrics {
 }
 
 impl BillingMetrics {
-    /// Binds them.
+    /// Binds the counters.
     pub(crate) fn new(metrics: &Metrics) -> Self {
         let verdict = |verdict: &&'static str| {
             let journal = KeyValue::new("journal", "stripe_events");
@@ -84,7 +84,7 @@ impl BillingMetrics {
         this
     }
 
-    /// Events were tried and stand here now; pending is to be tried again.
+    /// Counts the verdicts on events, by the events' new state. Pending means retry.
     pub(crate) fn judged(&self, state: State, events: u64) {
         let place = match state {
             State::Processed => 0,
@@ -97,7 +97,7 @@ impl BillingMetrics {
         }
     }
 
-    /// An event, which says that it is of live mode or of test mode, was ignored because it is not ours.
+    /// Counts an event that was ignored because it is not ours, by its mode.
     pub(crate) fn not_ours(&self, reason: NotOurs, livemode: Option<bool>) {
         let mode = match livemode {
             Some(true) => 0,
@@ -110,7 +110,7 @@ impl BillingMetrics {
         }
     }
 
-    /// An order's money came.
+    /// Counts an order that became paid.
     pub(crate) fn paid(&self, amount: &Money, tier: Tier) {
         let mut known = SOLD_IN.into_iter().chain(OTHERS);
         match known.find(|known| *known == amount.currency) {
@@ -118,7 +118,7 @@ impl BillingMetrics {
                 self.orders(currency, tier).one();
                 self.amount(currency).add(amount.minor_units.unsigned_abs());
             }
-            // Of several currencies together there is no sum.
+            // The amounts of several currencies have no sum.
             None => self.orders("OTHER", tier).one(),
         }
     }

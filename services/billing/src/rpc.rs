@@ -1,4 +1,4 @@
-//! What billing can do: one line per RPC, each with a file of its own.
+//! The RPCs of billing: one line each, and one file each.
 
 mod get_order;
 mod get_stripe_event;

@@ -1,4 +1,4 @@
-//! The only SQL of billing, one file per table. Who begins a transaction commits it; nothing here does either.
+//! All SQL of billing, one file per table. The function that begins a transaction commits it; nothing here does either.
 
 pub(crate) mod leases;
 pub(crate) mod orders;

@@ -1,5 +1,4 @@
-//! Stripe, the vendor: the few calls that we make of its API, through async-stripe's client, to the base URL that the
-//! settings name.
+//! The Stripe API client: the few calls that billing makes, through async-stripe, to the base URL of the settings.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,19 +14,19 @@ use crate::domain::{
     stripe_id::StripeId,
 };
 
-/// How long one call may take. async-stripe itself would wait for ever.
+/// Timeout of one call. async-stripe has none.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why an object could not be fetched. The texts hold nothing of Stripe's answer, which may be personal.
+/// Why an object could not be fetched. The texts contain nothing from Stripe's response, which may hold personal data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FetchError {
-    /// Trying again later may help.
+    /// A retry may help.
     #[error("{0}")]
     MayPass(String),
-    /// The key is not taken (401), or may not ask for this (403); another one may.
+    /// Stripe rejects the key (401), or the key lacks the permission (403). Another key may help.
     #[error("Stripe answered {0}")]
     NotAllowed(u16),
-    /// Trying again gives the same.
+    /// A retry cannot help.
     #[error(transparent)]
     NotUnderstood(#[from] NotUnderstood),
 }
@@ -35,13 +34,13 @@ pub(crate) enum FetchError {
 /// A client of Stripe's API.
 pub(crate) struct Stripe {
     client: stripe::Client,
-    /// For spans.
+    /// The host name in spans.
     host: String,
     livemode: Livemode,
 }
 
 impl Stripe {
-    /// A client with this key for the API at this address.
+    /// Creates a client with this key and base URL.
     pub(crate) fn try_new(key: &SecretString, base: &ApiBase) -> Result<Self, stripe::StripeError> {
         let client =
             stripe::ClientBuilder::new(key.expose_secret()).url(base.as_str()).timeout(TIMEOUT).build()?;
@@ -49,9 +48,9 @@ impl Stripe {
         Ok(Self { client, host: base.host().to_owned(), livemode })
     }
 
-    /// Fetches a checkout session as it is now. A read, tried once: the journal tries again, with backoff.
+    /// Fetches the current checkout session. It makes one attempt, because the journal retries with backoff.
     pub(crate) async fn checkout_session(&self, id: &StripeId) -> Result<CheckoutSession, FetchError> {
-        // Ids come from events that Stripe signed; nothing else may become a path.
+        // Only a plain id may become part of a path.
         if !id.is_plain() {
             return Err(NotUnderstood::Field("id").into());
         }
@@ -65,7 +64,7 @@ impl Stripe {
         Ok(session)
     }
 
-    /// Whether the key may read checkout sessions, which is what is refetched. Nothing of the answer is kept.
+    /// Checks that the key may read checkout sessions, which is what billing refetches. It discards the response.
     pub(crate) async fn may_read_sessions(&self) -> Result<(), FetchError> {
         let request = RequestBuilder::new(StripeMethod::Get, "/checkout/sessions")
             .query(&BTreeMap::from([("limit", 1)]));
@@ -76,7 +75,7 @@ impl Stripe {
         }
     }
 
-    /// Fetches the account that the key belongs to.
+    /// Fetches the key's own account.
     pub(crate) async fn account(&self) -> Result<Account, FetchError> {
         let object = self.get("/v1/account", RequestBuilder::new(StripeMethod::Get, "/account")).await?;
         let id = object.get("id").and_then(Value::as_str).and_then(|id| id.parse::<StripeId>().ok());
@@ -85,7 +84,7 @@ impl Stripe {
         Ok(Account { id, charges_enabled: object.get("charges_enabled").and_then(Value::as_bool) })
     }
 
-    /// Fetches a price, as Stripe writes it; none where Stripe does not have it.
+    /// Fetches a price as Stripe's JSON. `None` if Stripe does not have it.
     pub(crate) async fn price(&self, id: &StripeId) -> Result<Option<Value>, FetchError> {
         if !id.is_plain() {
             return Ok(None);
@@ -98,15 +97,15 @@ impl Stripe {
         }
     }
 
-    /// Which of Stripe's two worlds the key is for: its prefix says it.
+    /// Whether the key is for live mode or test mode, by its prefix.
     pub(crate) const fn livemode(&self) -> Livemode {
         self.livemode
     }
 
-    /// async-stripe reads answers into types of its own API version, and fails on what they lack. A plain JSON value takes
-    /// any answer; we read the few fields that we need. `template` names the path in spans.
+    /// Reads the response as plain JSON. async-stripe's own types belong to one API version and fail on missing fields; billing
+    /// needs only a few. `template` names the path in spans.
     async fn get(&self, template: &'static str, request: RequestBuilder) -> Result<Value, FetchError> {
-        // Its spans carry the path, and so a session's id, which must not get into the log: it stays silent.
+        // async-stripe's own spans carry the path with the session's id, which must not be logged.
         let call = request.customize().send(&self.client).with_subscriber(NoSubscriber::new());
         let span = telemetry::http_client_span("GET", &self.host, template);
         let answer: Result<json::Value, _> = call.instrument(span.clone()).await;
@@ -117,21 +116,21 @@ impl Stripe {
     }
 }
 
-/// Which of Stripe's two modes a key is for: its prefix says it. What does not say test is live.
+/// Whether a key is for live mode or test mode, by its prefix. Every key without a test prefix counts as live.
 pub(crate) fn livemode_of(key: &SecretString) -> Livemode {
     let test = ["sk_test", "rk_test"].iter().any(|prefix| key.expose_secret().starts_with(prefix));
     if test { Livemode::Test } else { Livemode::Live }
 }
 
-/// An account, reduced to what we read.
+/// An account, reduced to the fields that billing reads.
 pub(crate) struct Account {
-    /// Stripe's id of it.
+    /// Stripe's id of the account.
     pub(crate) id: StripeId,
-    /// Whether it may take payments; none where Stripe does not say.
+    /// Whether the account may take payments. `None` if Stripe does not say.
     pub(crate) charges_enabled: Option<bool>,
 }
 
-/// What a failed call is to its span.
+/// The result of a failed call, for its span.
 fn outcome(error: &stripe::StripeError) -> Result<u16, &'static str> {
     match error {
         stripe::StripeError::Stripe(_, status) => Ok(*status),
@@ -142,7 +141,7 @@ fn outcome(error: &stripe::StripeError) -> Result<u16, &'static str> {
     }
 }
 
-/// 404 is an answer; everything else (rate limits, outages, a key that was just rolled) may pass.
+/// Only 404 is final. Any other failure may pass: a rate limit, an outage, a key that was just rolled.
 fn read_error(error: &stripe::StripeError) -> FetchError {
     match error {
         stripe::StripeError::Stripe(_, 404) => NotUnderstood::Gone.into(),

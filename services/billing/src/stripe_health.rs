@@ -1,5 +1,5 @@
-//! How Stripe stands to what is set: whether the key may read what is refetched, and whether each price is the
-//! catalogue's. Asked after the start, again and again, and by `levqor doctor`; never before a call is served.
+//! Checks Stripe against the settings: whether the key may read checkout sessions, and whether each price equals the catalogue's.
+//! It runs after the start, then regularly, and in `levqor doctor`. No RPC waits for it.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -19,13 +19,13 @@ use crate::{
     stripe::{FetchError, Stripe},
 };
 
-/// How long a good answer counts, and a bad one.
+/// How long a good result and a bad result are valid.
 const WELL: Duration = Duration::from_mins(15);
 const ILL: Duration = Duration::from_mins(1);
-/// Prices that are asked for at once.
+/// Concurrent price requests.
 const AT_ONCE: usize = 4;
 
-/// What was found when Stripe was last asked, and when that was.
+/// A result, and the time of its measurement.
 struct Measured<T> {
     time: DateTime<Utc>,
     found: T,
@@ -33,10 +33,10 @@ struct Measured<T> {
 
 /// Whether objects can be refetched.
 type Refetch = Result<(), String>;
-/// What is wrong with the prices, by setting; nothing where all is well. An error where Stripe did not say.
+/// The wrong prices, one text each with the setting's name; empty if all are right. An error if Stripe did not answer.
 type Faults = Result<Vec<String>, String>;
 
-/// What is known of Stripe.
+/// The last results about Stripe.
 #[derive(Default)]
 pub(crate) struct StripeHealth {
     refetch: Mutex<Option<Measured<Refetch>>>,
@@ -47,7 +47,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Stores what was found; whether it is another thing than was found before.
+/// Stores a result. Returns whether it differs from the one before.
 fn put<T: PartialEq>(known: &Mutex<Option<Measured<T>>>, found: T, time: DateTime<Utc>) -> bool {
     let mut known = lock(known);
     let changed = known.as_ref().is_none_or(|before| before.found != found);
@@ -56,8 +56,8 @@ fn put<T: PartialEq>(known: &Mutex<Option<Measured<T>>>, found: T, time: DateTim
 }
 
 impl StripeHealth {
-    /// Notes what a fetch of an object says about the key, at once: the next measurement may be a quarter of an hour away.
-    /// What fails for another reason says nothing about the key.
+    /// Updates the result about the key after a fetch, because the next measurement may be a quarter of an hour away. Errors with
+    /// another cause say nothing about the key, and change nothing.
     pub(crate) fn fetched(&self, error: Option<&FetchError>, now: DateTime<Utc>) {
         match error {
             None => {
@@ -80,7 +80,7 @@ impl StripeHealth {
         }
     }
 
-    /// Asks Stripe, and says in the log what changed; how long that counts.
+    /// Asks Stripe, and logs changes. Returns how long the result is valid.
     pub(crate) async fn measure(&self, stripe: &Stripe, prices: &Prices, now: DateTime<Utc>) -> Duration {
         let refetch = stripe.may_read_sessions().await.map_err(|error| error.to_string());
         let faults = faults(stripe, prices).await;
@@ -101,7 +101,7 @@ impl StripeHealth {
         if well { WELL } else { ILL }
     }
 
-    /// Whether objects are fetched before they are acted on.
+    /// Whether objects are refetched before billing acts on them.
     pub(crate) fn refetch(&self) -> Capability {
         let name = "stripe_refetch";
         let what = "every object is fetched from Stripe before it is acted on";
@@ -116,7 +116,7 @@ impl StripeHealth {
         }
     }
 
-    /// Whether the prices at Stripe are the catalogue's.
+    /// Whether the prices at Stripe equal the catalogue's.
     pub(crate) fn prices(&self, prices: &Prices) -> Capability {
         let name = "stripe_prices";
         if prices.is_empty() {
@@ -138,7 +138,7 @@ impl StripeHealth {
     }
 }
 
-/// How many are set, and which are not.
+/// How many prices are set, and which are not.
 fn set(prices: &Prices) -> String {
     let is_set = |price: &CataloguePrice| prices.iter().any(|(set, _)| set == price);
     let missing: Vec<_> = PRICES.iter().filter(|price| !is_set(price)).map(|price| price.setting).collect();
@@ -146,7 +146,7 @@ fn set(prices: &Prices) -> String {
     if missing.is_empty() { count } else { format!("{count}, not {}", missing.join(", ")) }
 }
 
-/// What is wrong with the prices, by setting; an error where Stripe did not say.
+/// Lists what is wrong with the prices, with each setting's name. An error if Stripe did not answer.
 async fn faults(stripe: &Stripe, prices: &Prices) -> Faults {
     let asked = stream::iter(prices.clone()).map(|(price, id)| async move {
         match compare(stripe, &price, &id).await {
@@ -159,7 +159,7 @@ async fn faults(stripe: &Stripe, prices: &Prices) -> Faults {
     faults.map(|faults| faults.concat())
 }
 
-/// What is wrong with one price.
+/// Lists what is wrong with one price.
 pub(crate) async fn compare(
     stripe: &Stripe,
     price: &CataloguePrice,

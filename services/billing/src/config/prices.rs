@@ -1,4 +1,4 @@
-//! The settings that name Stripe's prices, one for each of the catalogue's.
+//! The settings that name Stripe's prices: one setting per price of the catalogue.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -12,7 +12,6 @@ use crate::domain::{
 /// The prices that are set.
 pub(crate) type Prices = Vec<(CataloguePrice, StripeId)>;
 
-/// One setting per price.
 pub(super) fn settings() -> impl Iterator<Item = Setting> {
     PRICES.iter().map(setting)
 }
@@ -22,7 +21,7 @@ fn setting(price: &CataloguePrice) -> Setting {
     Setting { name: Cow::Borrowed(price.setting), default: None, meaning: Cow::Owned(meaning), secret: false }
 }
 
-/// Reads those that are set; None only with a problem noted.
+/// Reads the prices that are set. Returns `None` only after it noted a problem.
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Prices> {
     let (mut prices, mut names) = (Some(Prices::new()), BTreeMap::new());
     for price in PRICES {

@@ -1,5 +1,5 @@
-//! Whether a checkout session asked for the list price. What a session is labelled as decides nothing: anybody who can make
-//! a session in the account can write any label.
+//! Whether a checkout session asked for the list price. The session's labels decide nothing: anybody who can create a session in
+//! the account can write any label.
 
 use serde_json::Value;
 
@@ -8,13 +8,13 @@ use super::{json::word, money::Money, not_understood::NotUnderstood};
 /// All prices of the catalogue are in this currency.
 const CURRENCY: &str = "gbp";
 
-/// The amounts of a checkout session, in Stripe's units. An amount that is there and is no number of units is malformed.
+/// The amounts of a checkout session, in Stripe's units. An amount that is present but not an integer is malformed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AskingPrice {
     charged: Amounts,
-    /// What `total_details` took off, in the currency that was charged.
+    /// The discount in `total_details`, in the currency of the charge.
     discount: Option<i64>,
-    /// Where Stripe converted the price for the customer: the amounts before that.
+    /// If Stripe converted the price for the customer: the amounts before the conversion.
     converted_from: Option<Amounts>,
 }
 
@@ -78,14 +78,14 @@ impl AskingPrice {
         }
     }
 
-    /// What the customer was charged.
+    /// The amount that the customer was charged.
     pub(crate) fn total(&self) -> Option<Money> {
         let Amounts { currency, total, .. } = &self.charged;
         Money::of_stripe(currency.as_deref()?, total.known()?)
     }
 
-    /// Whether the list price, in pence, was asked for: the subtotal is the list price, and the total is no less than the
-    /// subtotal without the discount. Tax is not compared. What cannot be compared is refused too.
+    /// Checks that the session asked for the list price, in pence. The subtotal must equal the list price, and the total must be
+    /// at least the subtotal minus the discount. Tax is not compared. Amounts that cannot be compared are refused.
     pub(crate) fn compare(&self, list_price: i64) -> Result<(), NotUnderstood> {
         let listed = self.converted_from.as_ref().unwrap_or(&self.charged);
         if listed.currency.as_deref() != Some(CURRENCY) {
@@ -95,7 +95,7 @@ impl AskingPrice {
         let discount = self.discount.ok_or(NotUnderstood::Price("amount_discount is malformed"))?;
         let subtotal = match listed.subtotal {
             Amount::Of(subtotal) => subtotal,
-            // Old API versions have none. Where the list price itself was charged, nothing else need be known.
+            // Old API versions have no subtotal. Without a discount, the total is compared with the list price.
             Amount::Absent if discount == 0 => total,
             Amount::Absent => return Err(NotUnderstood::Price("amount_subtotal is not known")),
             Amount::Malformed => return Err(NotUnderstood::Price("amount_subtotal is malformed")),
@@ -113,15 +113,15 @@ impl AskingPrice {
         Ok(())
     }
 
-    /// Whether what was charged is no less than its own subtotal without the discount, as far as those are known.
+    /// Whether the charged total is at least its own subtotal minus the discount. Unknown amounts count as explained.
     fn charge_is_explained(&self) -> bool {
         let Amounts { subtotal, total, .. } = &self.charged;
         let known = subtotal.known().zip(total.known()).zip(self.discount);
         known.is_none_or(|((subtotal, total), discount)| total >= subtotal.saturating_sub(discount))
     }
 
-    /// The discount in the currency of the list price. Stripe tells it in the currency that was charged only, so it is
-    /// converted at the rate of the two subtotals, and rounded up, since Stripe rounds too. None where there is no rate.
+    /// The discount in the currency of the list price. Stripe gives it only in the currency of the charge, so it is converted at
+    /// the rate of the two subtotals. It is rounded up, because Stripe rounds too. `None` if there is no rate.
     fn listed_discount(&self, discount: i64, subtotal: i64) -> Option<i64> {
         if self.converted_from.is_none() || discount == 0 {
             return Some(discount);
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(compare(&krona), Ok(()));
         let total = AskingPrice::read(&krona).total();
         assert_eq!(total, Some(Money { currency: "ISK".to_owned(), minor_units: 103_820 }));
-        // A tenth off, in krónur; Stripe rounds to whole ones.
+        // A tenth off, in krónur. Stripe rounds to whole krónur.
         krona["total_details"] = json!({"amount_discount": 1_038_200});
         krona["amount_total"] = json!(9_343_800);
         krona["currency_conversion"]["amount_total"] = json!(53_910);

@@ -1,4 +1,4 @@
-//! What is sold, and at which of Stripe's prices: the 14 prices, and what may be wrong with one.
+//! The catalogue: the 14 prices, and what can be wrong with a price at Stripe.
 
 use std::fmt;
 
@@ -18,12 +18,12 @@ pub(crate) enum Interval {
     Once,
     /// Every month.
     Month,
-    /// Every year; ten times the month's.
+    /// Every year, for ten times the monthly price.
     Year,
 }
 
 impl Interval {
-    /// Stripe's word; none where it is paid once.
+    /// Stripe's word for the interval. `None` if the price is paid once.
     const fn stripe(self) -> Option<&'static str> {
         match self {
             Self::Once => None,
@@ -48,7 +48,7 @@ impl fmt::Display for Interval {
 pub(crate) struct CataloguePrice {
     /// The setting that names the price at Stripe.
     pub(crate) setting: &'static str,
-    /// What is sold.
+    /// The product's name.
     pub(crate) product: &'static str,
     /// In pence.
     pub(crate) amount: i64,
@@ -65,7 +65,7 @@ const fn price(
     CataloguePrice { setting, product, amount, interval }
 }
 
-/// "Done for you" work of each tier: what an order is compared with.
+/// "Done for you" work of each tier. Orders are compared with these prices.
 pub(crate) const DFY_STARTER: CataloguePrice =
     price("STRIPE_PRICE_DFY_STARTER", "DFY Starter", 9900, Interval::Once);
 pub(crate) const DFY_PROFESSIONAL: CataloguePrice =
@@ -73,7 +73,7 @@ pub(crate) const DFY_PROFESSIONAL: CataloguePrice =
 pub(crate) const DFY_ENTERPRISE: CataloguePrice =
     price("STRIPE_PRICE_DFY_ENTERPRISE", "DFY Enterprise", 59_900, Interval::Once);
 
-/// Every price, in the order in which they are told.
+/// Every price, in the order in which operators see them.
 pub(crate) const PRICES: [CataloguePrice; 14] = [
     price("STRIPE_PRICE_STARTER", "Starter", 1900, Interval::Month),
     price("STRIPE_PRICE_STARTER_YEAR", "Starter", 19_000, Interval::Year),
@@ -91,12 +91,12 @@ pub(crate) const PRICES: [CataloguePrice; 14] = [
     price("STRIPE_PRICE_ADDON_WHITE_LABEL", "White-label add-on", 29_900, Interval::Month),
 ];
 
-/// Which of Stripe's two worlds something belongs to.
+/// Stripe's mode: live or test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Livemode {
     /// Real money.
     Live,
-    /// Play money.
+    /// Test money.
     Test,
 }
 
@@ -109,37 +109,38 @@ impl fmt::Display for Livemode {
     }
 }
 
-/// What is wrong with a price at Stripe, in words for operators. Of what Stripe says only numbers and known words are shown.
+/// What is wrong with a price at Stripe, in words for operators. The text contains only numbers and known words of Stripe's
+/// response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PriceFault {
-    /// Stripe does not have it.
+    /// Stripe does not have the price.
     Missing,
-    /// Nobody can buy at it.
+    /// The price is not active, so nobody can buy at it.
     Inactive,
-    /// Another amount.
+    /// The amount differs.
     Amount {
-        /// What Stripe says, in minor units; a word where that is no fixed amount.
+        /// Stripe's amount in minor units, or a word if it is not a fixed amount.
         found: String,
-        /// What is to be.
+        /// The catalogue's amount.
         expected: i64,
     },
-    /// Another currency; none where that is no currency's code.
+    /// The currency differs. `None` if Stripe's text is not a currency code.
     Currency(Option<String>),
-    /// Paid at other times.
+    /// The interval differs.
     Interval {
-        /// What Stripe says.
+        /// Stripe's interval.
         found: String,
-        /// What is to be.
+        /// The catalogue's interval.
         expected: Interval,
     },
-    /// Of the other world than the key.
+    /// The price's mode differs from the key's.
     Livemode {
-        /// The price's.
+        /// The price's mode.
         found: Livemode,
-        /// The key's.
+        /// The key's mode.
         expected: Livemode,
     },
-    /// Stripe's answer is about something else.
+    /// Stripe's response is not this price.
     NotAPrice,
 }
 
@@ -163,7 +164,7 @@ impl fmt::Display for PriceFault {
 }
 
 impl CataloguePrice {
-    /// What is wrong with the price that Stripe has; all of it.
+    /// Lists everything that is wrong with the price at Stripe.
     pub(crate) fn faults(&self, id: &str, object: &Value, key: Livemode) -> Vec<PriceFault> {
         if word(object, "id") != Some(id) || word(object, "object") != Some("price") {
             return vec![PriceFault::NotAPrice];

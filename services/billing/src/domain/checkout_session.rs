@@ -1,4 +1,4 @@
-//! Stripe's checkout session, reduced to the few fields that we read, whatever API version shaped it.
+//! Stripe's checkout session, reduced to the few fields that billing reads, for every API version.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::email::Email;
@@ -12,7 +12,7 @@ use super::{
     stripe_id::StripeId,
 };
 
-/// Where the charge's instant is, once Stripe was asked to `EXPAND` the session.
+/// Where the charge's time is in a session that Stripe expanded with `EXPAND`.
 const CHARGE_TIME: &str = "/payment_intent/latest_charge/created";
 
 /// What the session is for.
@@ -22,33 +22,33 @@ pub(crate) enum Mode {
     Payment,
     /// A subscription.
     Subscription,
-    /// A payment method, kept for later.
+    /// A payment method, saved for later.
     Setup,
 }
 
-/// Where the session itself stands.
+/// The state of the session itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
-    /// The customer is still at it.
+    /// The customer has not finished the checkout.
     Open,
-    /// The customer is done; the money may still be on its way.
+    /// The customer finished the checkout. The payment may still be pending.
     Complete,
     /// The customer did not finish in time.
     Expired,
 }
 
-/// Where the money is.
+/// The state of the payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PaymentStatus {
-    /// With us.
+    /// Paid.
     Paid,
-    /// Not here, or not yet.
+    /// Not paid, or not yet.
     Unpaid,
-    /// None is due, such as after a promotion of 100 %.
+    /// No payment is due, for example after a promotion of 100 %.
     NoPaymentRequired,
 }
 
-/// A checkout session. Only what decides is required of it; who needs more asks for it by name.
+/// A checkout session. Reading it requires only the fields that decide; callers check any other field that they need.
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub(crate) struct CheckoutSession {
@@ -61,27 +61,27 @@ pub(crate) struct CheckoutSession {
     pub(crate) sells: Option<String>,
     /// `metadata.plan`, lower case.
     pub(crate) plan: Option<String>,
-    /// Which of Stripe's two modes it is of; absent where it does not say.
+    /// Whether the session is of live mode. Absent if it does not say.
     pub(crate) livemode: Option<bool>,
     pub(crate) price: AskingPrice,
     pub(crate) total: Option<Money>,
     pub(crate) customer_email: Option<Email>,
-    /// Empty where the customer gave none.
+    /// Empty if the customer gave none.
     pub(crate) customer_name: String,
     /// Absent for guests.
     pub(crate) customer_id: Option<StripeId>,
     pub(crate) payment_intent_id: Option<StripeId>,
-    /// When the charge was made that paid it. Absent unless Stripe was asked to show the charge.
+    /// When the charge was made. Absent unless Stripe was asked to expand the charge.
     pub(crate) charge_time: Option<DateTime<Utc>>,
 }
 
 impl CheckoutSession {
-    /// What Stripe is to show in place of its id.
+    /// The id that Stripe is asked to expand to the object.
     pub(crate) const EXPAND: &str = "payment_intent.latest_charge";
 
-    /// Reads a session from an event's own object, or from Stripe's answer.
+    /// Reads a session from an event's own object, or from Stripe's response.
     pub(crate) fn read(object: &Value) -> Result<Self, NotUnderstood> {
-        // Absent and null read the same: `details` is then null, and has no fields.
+        // Absent and null read the same: `details` is then null and has no fields.
         let details = object.get("customer_details").unwrap_or(&Value::Null);
         let metadata = object.get("metadata").unwrap_or(&Value::Null);
         let label = |field| word(metadata, field).map(|text| text.trim().to_lowercase());
@@ -105,7 +105,7 @@ impl CheckoutSession {
     }
 }
 
-/// A mail address. Stripe took the payer's money with it, so whatever can be one is one.
+/// A mail address. Stripe accepted it with the payment, so any text that can be an address is accepted.
 fn email(object: &Value, field: &str) -> Option<Email> {
     object.get(field)?.as_str()?.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! Reads single fields of Stripe's JSON: what we do not need may be missing, new or odd, and nothing breaks.
+//! Reads single fields of Stripe's JSON. Fields that billing does not need may be missing, new or malformed.
 
 use std::fmt;
 
@@ -10,17 +10,17 @@ use super::stripe_id::StripeId;
 
 /// Stripe's own words are shorter.
 const LONGEST_WORD: usize = 255;
-/// Text that a person typed is cut here.
+/// Text that a person typed is cut to this length.
 const LONGEST_TEXT: usize = 200;
 
-/// Which fields of an object are wanted, and which of theirs where they are objects too.
+/// The wanted fields of an object and, if a field is an object too, the wanted fields of that object.
 #[derive(Clone, Copy)]
 pub(super) struct Wanted(pub(super) &'static [(&'static str, Wanted)]);
 
 impl Wanted {
-    /// Reads these fields of a JSON text. Everything else must be JSON by its grammar, and is not kept: an event has some hundred
-    /// fields, and most of the price of reading it is a place for each. What the grammar allows and a `Value` cannot hold, such
-    /// as 1e999, is found when the event is processed.
+    /// Reads these fields of a JSON text. It checks only the grammar of the other fields and does not store them: an event has
+    /// some hundred fields, and allocating each of them would be most of the cost. Values that the grammar allows but `Value`
+    /// cannot hold, such as 1e999, are found when the event is processed.
     pub(super) fn read(self, text: &str) -> serde_json::Result<Value> {
         let mut json = serde_json::Deserializer::from_str(text);
         let value = self.deserialize(&mut json)?;
@@ -85,7 +85,7 @@ impl<'de> Visitor<'de> for Wanted {
     }
 }
 
-/// The name of a field: whether it is wanted, and what of it.
+/// Reads a field's name: whether the field is wanted, and which of its own fields are.
 struct Name(Wanted);
 
 impl<'de> DeserializeSeed<'de> for Name {
@@ -109,7 +109,7 @@ impl Visitor<'_> for Name {
     }
 }
 
-/// A field that holds one of Stripe's words, or anything else short.
+/// A field that holds one of Stripe's words, or other short text.
 pub(super) fn word<'a>(object: &'a Value, field: &str) -> Option<&'a str> {
     let text = object.get(field)?.as_str()?;
     let fits = !text.is_empty() && text.len() <= LONGEST_WORD && !text.contains(char::is_control);
@@ -121,7 +121,7 @@ pub(super) fn id(object: &Value, field: &str) -> Option<StripeId> {
     object.get(field)?.as_str()?.parse().ok()
 }
 
-/// A field that refers to another object: its id, or the object itself where it was expanded.
+/// A field that refers to another object: the object's id, or the object itself if Stripe expanded it.
 pub(super) fn reference(object: &Value, field: &str) -> Option<StripeId> {
     match object.get(field)? {
         Value::String(_) => id(object, field),
@@ -129,14 +129,14 @@ pub(super) fn reference(object: &Value, field: &str) -> Option<StripeId> {
     }
 }
 
-/// A field that a person typed, without control characters (PostgreSQL takes no NUL), cut to a sane length.
+/// A field that a person typed, cut to `LONGEST_TEXT`. Control characters are removed, since PostgreSQL refuses NUL.
 pub(super) fn text(object: &Value, field: &str) -> Option<String> {
     let typed = object.get(field)?.as_str()?.trim();
     Some(typed.chars().filter(|c| !c.is_control()).take(LONGEST_TEXT).collect())
 }
 
-/// An instant: most objects count seconds, thin events spell the time out. Finer than PostgreSQL's microseconds is cut, and years
-/// that it cannot hold are refused.
+/// A time. Most objects give it in seconds; thin events write it as text. It is cut to PostgreSQL's microseconds. Years that
+/// PostgreSQL cannot hold are refused.
 pub(super) fn instant(value: &Value) -> Option<DateTime<Utc>> {
     let instant = match value {
         Value::Number(seconds) => DateTime::from_timestamp(seconds.as_i64()?, 0)?,

@@ -1,22 +1,22 @@
-//! Amounts of money: minor units and a currency, never a float. Stripe's units become ours here, once, and nowhere else.
+//! Amounts of money: minor units and a currency, never a float. Only this file converts Stripe's units into ours.
 
 use levqor_runtime::currency::iso_digits;
 
-/// JSON numbers hold every integer below this one exactly; an amount that no client can read is not stored.
+/// JSON numbers hold every smaller integer exactly. Larger amounts are not stored, because clients could not read them.
 const FIRST_NOT_SHOWABLE: i64 = 1 << 53;
 
-/// An amount.
+/// An amount of money.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Money {
     /// ISO 4217, upper case.
     pub(crate) currency: String,
-    /// In ISO 4217's minor unit: pence, cents, whole yen; never negative where a customer pays.
+    /// In the minor unit of ISO 4217: pence, cents, whole yen. Never negative in a payment.
     pub(crate) minor_units: i64,
 }
 
 impl Money {
-    /// An amount to be paid, as Stripe writes it: the currency in lower case, and the amount in Stripe's own unit, which is
-    /// not always ISO's minor unit. None where it is not an amount, is not whole in ISO's unit, or is too large to be shown.
+    /// Converts an amount of Stripe's: the currency in lower case, and the amount in Stripe's unit, which is not always ISO's
+    /// minor unit. Returns `None` if it is malformed, not whole in ISO's unit, or too large to be shown.
     pub(crate) fn of_stripe(currency: &str, amount: i64) -> Option<Self> {
         if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_alphabetic()) {
             return None;
@@ -32,15 +32,15 @@ impl Money {
         (0..FIRST_NOT_SHOWABLE).contains(&minor_units).then_some(Self { currency, minor_units })
     }
 
-    /// Whether a JSON number can hold the amount. Rows of the database are asked this too.
+    /// Whether a JSON number can hold the amount. Rows of the database are checked too.
     pub(crate) fn is_showable(&self) -> bool {
         (0..FIRST_NOT_SHOWABLE).contains(&self.minor_units)
     }
 }
 
-/// How many digits Stripe's unit has: <https://docs.stripe.com/currencies#zero-decimal> and the special cases below it. The
-/// króna (ISK) and the Ugandan shilling (UGX) have no minor unit, and Stripe still counts them in hundredths; the forint (HUF)
-/// and the new Taiwan dollar (TWD) are whole in payouts only.
+/// The number of digits of Stripe's unit: <https://docs.stripe.com/currencies#zero-decimal> and the special cases below it. The
+/// króna (ISK) and the Ugandan shilling (UGX) have no minor unit, but Stripe counts them in hundredths. The forint (HUF) and the
+/// new Taiwan dollar (TWD) are whole only in payouts.
 fn stripe_digits(currency: &str) -> u32 {
     match currency {
         "BIF" | "CLP" | "DJF" | "GNF" | "JPY" | "KMF" | "KRW" | "MGA" | "PYG" | "RWF" | "VND" | "VUV"
@@ -72,13 +72,13 @@ mod tests {
             ("gbp", 9900, 9900),
             ("jpy", 1500, 1500),
             ("vnd", 59_900, 59_900),
-            // Stripe's special cases: no minor unit, and still counted in hundredths.
+            // Stripe's special cases: no minor unit, but counted in hundredths.
             ("isk", 1_500_000, 15_000),
             ("ugx", 38_000_000, 380_000),
-            // Whole in payouts only: a charge has two digits.
+            // Whole only in payouts: a charge has two digits.
             ("huf", 1_000_050, 1_000_050),
             ("twd", 80_000, 80_000),
-            // Whole at Stripe, and not by ISO.
+            // Whole at Stripe, but not in ISO.
             ("mga", 500, 50_000),
             ("kwd", 1230, 1230),
             ("tnd", 1230, 1230),

@@ -1,4 +1,4 @@
-//! "Done for you" orders: a state that only ever rises, so that late, doubled and shuffled events end the same way.
+//! "Done for you" orders. An order's state only rises, so late, repeated and reordered events give the same result.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_billing::v1 as wire;
@@ -13,38 +13,38 @@ use super::{
 typed_id!(pub(crate) OrderId, "an order");
 
 wire_enum! {
-    /// Where an order stands, in ascending order: an order moves up, never down. That is what makes the outcome independent
-    /// of the order in which events come. Money outranks a cancellation, because whoever paid is owed the work.
+    /// The state of an order, in ascending order. An order's state only rises, so the result does not depend on the order of the
+    /// events. Paid is above cancelled, because a customer who paid is owed the work.
     #[derive(PartialOrd, Ord)]
     pub(crate) enum State: wire::order::State {
-        /// The money is not there.
+        /// The order is not paid.
         PendingPayment = "PENDING_PAYMENT",
-        /// The checkout ended without money.
+        /// The checkout ended without payment.
         Cancelled = "CANCELLED",
-        /// The money is there.
+        /// The order is paid.
         Paid = "PAID",
     }
 }
 
 wire_enum! {
-    /// The size of an order, and what it includes.
+    /// The size of an order, which decides what it includes.
     pub(crate) enum Tier: wire::order::Tier {
-        /// The smallest.
+        /// The smallest tier.
         Starter = "STARTER",
-        /// The middle one.
+        /// The middle tier.
         Professional = "PROFESSIONAL",
-        /// The largest.
+        /// The largest tier.
         Enterprise = "ENTERPRISE",
     }
 }
 
 impl Tier {
-    /// The tier of a plan, as checkout sessions spell it: lower case.
+    /// The tier of a plan's name in a checkout session, which is lower case.
     pub(crate) fn of_plan(plan: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|tier| tier.title().to_lowercase() == plan)
     }
 
-    /// What it costs before discounts and tax, in pence.
+    /// The price in pence, before discounts and tax.
     pub(crate) const fn list_price(self) -> i64 {
         match self {
             Self::Starter => catalogue::DFY_STARTER.amount,
@@ -62,7 +62,7 @@ impl Tier {
         }
     }
 
-    /// When the work is due, counted from the intake form, as customers read it.
+    /// The delivery time, counted from the intake form, as customers read it.
     pub(crate) const fn delivery_time(self) -> &'static str {
         match self {
             Self::Starter => "48 hours",
@@ -71,7 +71,7 @@ impl Tier {
         }
     }
 
-    /// How many revisions are included.
+    /// The number of revisions that are included.
     pub(crate) const fn revisions(self) -> i32 {
         match self {
             Self::Starter => 1,
@@ -85,7 +85,7 @@ impl Tier {
 #[derive(Clone)]
 pub(crate) struct Order {
     pub(crate) id: OrderId,
-    /// Who may see it; nobody's until the first access with its mail address.
+    /// The user who may see the order. `None` until the first access with the order's mail address.
     pub(crate) owner_sub: Option<String>,
     pub(crate) terms: Terms,
     pub(crate) stripe_checkout_session_id: StripeId,
@@ -96,24 +96,24 @@ pub(crate) struct Order {
     pub(crate) pay_time: Option<DateTime<Utc>>,
 }
 
-/// The order is nobody's.
+/// The order has no owner.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the order has no owner")]
 pub(crate) struct NotOwned;
 
-/// What a sale did to an order.
+/// What a sale changed in an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// Nothing new: an event that came late, or again.
+    /// Nothing: the event came late or again.
     None,
     /// The order has to be saved.
     Moved,
-    /// The order has to be saved, and the money came: once in an order's life.
+    /// The order became paid and has to be saved. This happens once in an order's life.
     BecamePaid,
 }
 
 impl Order {
-    /// A new order, before anything is known about its money. None where the sale ended before it had any terms.
+    /// Creates an order with its first state. Returns `None` if the sale ended without terms.
     pub(crate) fn open(sale: &Sale, now: DateTime<Utc>) -> Option<Self> {
         let terms = sale.terms.clone()?;
         Some(Self {
@@ -129,15 +129,15 @@ impl Order {
         })
     }
 
-    /// Takes the order from its owner: it is nobody's, until somebody with its verified address claims it.
+    /// Removes the owner. The order then has none until somebody with its verified address claims it.
     pub(crate) fn release(&mut self, now: DateTime<Utc>) -> Result<(), NotOwned> {
         self.owner_sub.take().ok_or(NotOwned)?;
         self.update_time = now;
         Ok(())
     }
 
-    /// Moves the order to where the sale stands, if that is further up; the terms are then the sale's.
-    /// `sold_at` is Stripe's instant. Of several that say when the money came the first counts, whichever comes first.
+    /// Raises the order to the sale's state, if that is higher, and takes the sale's terms. `sold_at` is Stripe's time. If
+    /// several events say when the order was paid, the earliest time counts, whichever event comes first.
     pub(crate) fn apply(&mut self, sale: &Sale, sold_at: DateTime<Utc>, now: DateTime<Utc>) -> Change {
         if sale.state == State::Paid && self.pay_time.is_some_and(|pay_time| sold_at < pay_time) {
             self.pay_time = Some(sold_at);
@@ -172,10 +172,10 @@ mod tests {
         DateTime::from_timestamp(second, 0).expect("an instant")
     }
 
-    /// Sales of one session, each with its instant.
+    /// Sales of one session, each with its time.
     type Story = Vec<(Sale, i64)>;
 
-    /// What a list of sales of one session makes of it, and how often the money came.
+    /// Applies a list of sales of one session. Returns the order, and how often it became paid.
     fn play(sales: &[(Sale, i64)]) -> (Option<Order>, usize) {
         let (mut order, mut payments) = (None::<Order>, 0);
         for (sale, second) in sales {
@@ -210,7 +210,7 @@ mod tests {
         parts.prop_map(|(event, status, payment_status)| sale(event, status, payment_status))
     }
 
-    /// A session's events, each of its own instant, and the same with some doubled, shuffled.
+    /// A session's events, each with its own time, and the same events shuffled, some of them repeated.
     fn twice_told() -> impl Strategy<Value = (Story, Story)> {
         prop::collection::vec(any_sale(), 1..6).prop_flat_map(|sales| {
             let sales: Vec<_> = sales.into_iter().zip(1..).collect();

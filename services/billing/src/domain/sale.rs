@@ -1,4 +1,4 @@
-//! What a checkout session says about a "done for you" order: whether it sells one, on which terms, and where it stands.
+//! The "done for you" order in a checkout session: whether the session sells one, its terms, and its state.
 
 use levqor_runtime::email::Email;
 
@@ -11,16 +11,16 @@ use super::{
     stripe_id::StripeId,
 };
 
-/// What our checkout writes into `metadata.mode` for "done for you" work.
+/// The value of `metadata.mode` that our checkout writes for "done for you" work.
 const DONE_FOR_YOU: &str = "dfy";
 
-/// A session that sells an order, as it was seen once.
+/// A session that sells an order, as it was at one time.
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub(crate) struct Sale {
     pub(crate) stripe_checkout_session_id: StripeId,
     pub(crate) state: State,
-    /// Absent only where the checkout ended without money: then nothing is owed, and nothing need be known.
+    /// Absent only if the checkout ended without payment. Nothing is owed then, so the terms are not needed.
     pub(crate) terms: Option<Terms>,
 }
 
@@ -37,8 +37,8 @@ pub(crate) struct Terms {
 }
 
 impl Sale {
-    /// Reads the session as it is now, told by an event. None: it sells something else. An error: it may sell an order,
-    /// and what we must know of it is not there, so nobody guesses.
+    /// Reads a sale from the session. Returns `None` if the session sells something else. Returns an error if the session may
+    /// sell an order but a necessary field is missing or malformed.
     pub(crate) fn read(
         session: &CheckoutSession,
         event: SessionEvent,
@@ -72,10 +72,10 @@ impl Terms {
     }
 }
 
-/// `payment_status` decides whether an order is paid, not the event's name. The event only tells what the session cannot:
-/// that money which was on its way will not come.
+/// `payment_status` decides whether an order is paid, and not the event's name. The event adds only what the session does not
+/// say: that a delayed payment failed.
 fn state(session: &CheckoutSession, event: SessionEvent) -> State {
-    // Old API versions have no status; there the event is all we know.
+    // Old API versions have no status. There only the event tells it.
     let status = session.status.unwrap_or(match event {
         SessionEvent::Expired => Status::Expired,
         SessionEvent::Completed | SessionEvent::AsyncPaymentSucceeded | SessionEvent::AsyncPaymentFailed => {

@@ -1,4 +1,4 @@
-//! Stripe's events: the envelope that is read before an event is stored, and the kinds that drive orders.
+//! Stripe's events: the envelope that is read before an event is stored, and the types that change orders.
 
 mod ownership;
 mod state;
@@ -21,7 +21,7 @@ use super::{
 pub(crate) struct StripeEvent {
     pub(crate) envelope: Envelope,
     pub(crate) state: State,
-    /// Why the event is not ours, if that is why it is ignored.
+    /// Why the event is not ours, if it is ignored for that.
     pub(crate) not_ours: Option<NotOurs>,
     pub(crate) receive_time: DateTime<Utc>,
     pub(crate) process_time: Option<DateTime<Utc>>,
@@ -30,12 +30,12 @@ pub(crate) struct StripeEvent {
     pub(crate) body_purged: bool,
 }
 
-/// A field without fields of its own, or with none that we want.
+/// A field whose own fields are not wanted, if it has any.
 const WHOLE: Wanted = Wanted(&[]);
-/// What the envelope needs of the object that an event is about.
+/// The fields of the event's object that the envelope needs.
 const OBJECT: Wanted =
     Wanted(&[("id", WHOLE), ("object", WHOLE), ("type", WHOLE), ("customer", Wanted(&[("id", WHOLE)]))]);
-/// What the envelope needs of an event.
+/// The fields of an event that the envelope needs.
 const EVENT: Wanted = Wanted(&[
     ("id", WHOLE),
     ("type", WHOLE),
@@ -48,7 +48,7 @@ const EVENT: Wanted = Wanted(&[
     ("context", WHOLE),
 ]);
 
-/// What we must know of an event to store it; everything else waits until it is processed.
+/// The fields of an event that are read before it is stored. All other fields are read when the event is processed.
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub(crate) struct Envelope {
@@ -57,16 +57,16 @@ pub(crate) struct Envelope {
     pub(crate) create_time: DateTime<Utc>,
     /// Absent in thin events.
     pub(crate) api_version: Option<String>,
-    /// Whether it is of live mode. Absent if the event does not say so, or not in a way that we can read.
+    /// Whether the event is of live mode. Absent if the field is missing or malformed.
     pub(crate) livemode: Option<bool>,
-    /// The account that the event happened in, where Stripe says that it is not the endpoint's own.
+    /// The account that the event happened in, if Stripe says that it is not the endpoint's own.
     pub(crate) account: Option<StripeId>,
     pub(crate) object_id: Option<StripeId>,
     pub(crate) stripe_customer_id: Option<StripeId>,
 }
 
 impl Envelope {
-    /// Reads a snapshot event (`data.object`) or a thin one (`related_object`). The signature was checked before.
+    /// Reads a snapshot event (`data.object`) or a thin event (`related_object`). The caller has checked the signature.
     pub(crate) fn read(body: &[u8]) -> Result<Self, Invalid> {
         let event = std::str::from_utf8(body).ok().and_then(|text| EVENT.read(text).ok());
         Self::of(&event.unwrap_or_default())
@@ -108,24 +108,24 @@ impl Envelope {
         violations.finish(envelope)
     }
 
-    /// What is worked on by one worker at a time: everything of one customer, else one object, else the event alone.
+    /// Only one worker at a time processes the events of one key: the customer's id, else the object's, else the event's.
     pub(crate) fn lease_key(&self) -> &StripeId {
         self.stripe_customer_id.as_ref().or(self.object_id.as_ref()).unwrap_or(&self.event_id)
     }
 
-    /// Why this mesh does not act on the event, if it is not ours.
+    /// Why the event is not ours. `None` if it is ours.
     pub(crate) fn not_ours(&self, acts_on: ActsOn) -> Option<NotOurs> {
         NotOurs::of(self.livemode, self.account.is_some(), acts_on)
     }
 
-    /// Where the event stands when it is stored: to be processed, or ignored because it is not ours or nothing follows from its
+    /// The state in which the event is stored: pending, or ignored because it is not ours or this version does not handle its
     /// type.
     pub(crate) fn first_state(&self, acts_on: ActsOn) -> State {
         let is_pending = self.not_ours(acts_on).is_none() && self.session_event().is_some();
         if is_pending { State::Pending } else { State::Ignored }
     }
 
-    /// What the event means for checkout sessions, if anything.
+    /// What the event says about a checkout session. `None` for other types.
     pub(crate) fn session_event(&self) -> Option<SessionEvent> {
         SessionEvent::of_type(&self.event_type)
     }
@@ -140,19 +140,19 @@ fn customer_of(object: &Value) -> Option<StripeId> {
 /// What happened to a checkout session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SessionEvent {
-    /// The customer is done; the money may still be on its way.
+    /// The customer finished the checkout. The payment may still be pending.
     Completed,
-    /// Money that was on its way came.
+    /// A delayed payment succeeded.
     AsyncPaymentSucceeded,
-    /// Money that was on its way will not come.
+    /// A delayed payment failed.
     AsyncPaymentFailed,
     /// The customer did not finish in time.
     Expired,
 }
 
 impl SessionEvent {
-    /// Every type that is one of these: nothing follows from any other in this version. Names and not patterns, so that
-    /// "not handled" here and in SQL is the same, and no event is taken up again only to be ignored again.
+    /// Every handled type. They are names and not patterns, so that Rust and SQL agree on which types are handled. Otherwise an
+    /// event could be made pending only to be ignored again.
     pub(crate) const TYPES: [&str; 8] = [
         "checkout.session.completed",
         "checkout.session.async_payment_succeeded",
@@ -164,7 +164,7 @@ impl SessionEvent {
         "v1.checkout.session.expired",
     ];
 
-    /// Reads Stripe's name for it; thin events about `v1` objects say so before it.
+    /// Reads Stripe's name of the type. Thin events about `v1` objects have the prefix `v1.`.
     pub(crate) fn of_type(event_type: &str) -> Option<Self> {
         let event_type = event_type.strip_prefix("v1.").unwrap_or(event_type);
         match event_type.strip_prefix("checkout.session.")? {
@@ -254,7 +254,7 @@ mod tests {
         }
     }
 
-    /// JSON of any shape, with the names that the envelope looks for among others.
+    /// JSON of any shape. Some of its names are those that the envelope reads.
     fn json() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),

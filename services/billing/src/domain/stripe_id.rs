@@ -1,4 +1,4 @@
-//! Ids that Stripe gives: of events, sessions, customers. Never one of ours.
+//! Ids that Stripe gives to events, sessions and customers. Never our own ids.
 
 use std::{fmt, str::FromStr};
 
@@ -7,18 +7,18 @@ use levqor_runtime::request::Field;
 /// Stripe promises no more than 255 characters.
 const LONGEST: usize = 255;
 
-/// An id that Stripe gave, of whatever object. It is a short text without control characters, and nothing more is
-/// believed of it: Stripe may invent new spellings.
+/// An id that Stripe gave to any object. It is a short text without control characters. Nothing else is assumed, because Stripe
+/// may change the form of its ids.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct StripeId(String);
 
 impl StripeId {
-    /// For the database.
+    /// The id as text.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it may be put into a path as it is.
+    /// Whether the id may become part of a path without escaping.
     pub(crate) fn is_plain(&self) -> bool {
         self.0.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     }

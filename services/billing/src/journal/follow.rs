@@ -1,4 +1,4 @@
-//! What follows from a sale: the order, and once its money is there, the mails to the customer.
+//! Applies a sale: writes the order and, when it becomes paid, defers the mails to the customer.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_mail::v1::{
@@ -18,7 +18,7 @@ use crate::{
     store::orders,
 };
 
-/// Opens the sale's order, or moves it. The order, if this is the moment when it became paid.
+/// Creates or updates the sale's order. Returns the order only if this call made it paid.
 pub(super) async fn follow(
     tx: &mut Tx,
     sale: &Sale,
@@ -42,7 +42,8 @@ pub(super) async fn follow(
     Ok(Some(order))
 }
 
-/// Defers the welcome and the request to fill in the intake form. The keys make each of them happen once for good.
+/// Defers the welcome mail and the mail that asks for the intake form. Their idempotency keys make sure that each mail is sent
+/// only once.
 async fn welcome(tx: &mut Tx, order: &Order) -> Result<(), DbError> {
     let (order_id, terms) = (order.id.to_string(), &order.terms);
     let tier = terms.tier.title().to_owned();

@@ -1,4 +1,4 @@
-//! Decides what becomes of an event, and tells it.
+//! Decides the verdict on an event, and logs it.
 
 use levqor_runtime::{
     db::{DbError, Tx},
@@ -11,7 +11,7 @@ use crate::{
     store::stripe_events::work::Pending,
 };
 
-/// Decides what becomes of an event, and moves the order that it is about. Orders that became paid are added to `paid`.
+/// Decides the verdict on an event and updates its order. Adds orders that became paid to `paid`.
 pub(super) async fn judge<'a>(
     tx: &mut Tx,
     event: &'a Pending,
@@ -29,7 +29,7 @@ pub(super) async fn judge<'a>(
         Err(reason) => return Ok(Verdict::Quarantined(reason.to_string())),
         Ok(None) => {}
         Ok(Some(sale)) => {
-            // The charge's own instant is the same whichever event came to see it, and when.
+            // Every event of a sale then gives the same time, whenever it is processed.
             let sold_at = session.charge_time.unwrap_or(event.create_time);
             let order = follow(tx, &sale, sold_at).await?;
             paid.extend(order.map(|order| (order, &event.event_id)));
@@ -38,7 +38,7 @@ pub(super) async fn judge<'a>(
     Ok(Verdict::Processed)
 }
 
-/// Tells what became of an event, once it is so. Quarantine is raised: somebody has to look.
+/// Logs the verdict after it is committed. Quarantine is logged at a higher level, because an operator has to look.
 pub(super) fn report(id: &str, kind: &str, verdict: &Verdict) {
     match verdict {
         Verdict::Processed => {

@@ -1,4 +1,4 @@
-//! Finds out what events are about: the object as it is at Stripe now, or, without a key, as the event shows it.
+//! Finds the object of each event: its current state at Stripe or, without a key, the state in the event's body.
 
 use std::collections::HashMap;
 
@@ -18,28 +18,28 @@ use crate::{
     stripe::FetchError,
 };
 
-/// Objects that are fetched in one go: ten seconds each at the most, so that all of it fits into the lease.
+/// Fetches per batch. Each takes ten seconds at most, so all of them end before the lease does.
 const MOST_FETCHES: usize = 3;
 
-/// What an event is about.
+/// The object of an event.
 #[derive(Clone)]
 pub(super) enum Seen {
-    /// Nothing that billing acts on.
+    /// Billing does not handle the event's type.
     Nothing,
-    /// Something that is not ours.
+    /// The event or its object is not ours.
     NotOurs(NotOurs),
     /// A checkout session, and what happened to it.
     Session(Box<CheckoutSession>, SessionEvent),
-    /// It cannot be understood, however often it is tried.
+    /// A retry cannot help.
     NotUnderstood(NotUnderstood),
-    /// It cannot be seen now.
+    /// A retry may help.
     MayPass(String),
 }
 
 impl Seen {
     fn new(session: Result<CheckoutSession, FetchError>, event: SessionEvent, acts_on: ActsOn) -> Self {
         match session {
-            // The object has a mode of its own, which the envelope cannot overrule.
+            // The object has its own mode, and the envelope does not overrule it.
             Ok(session) if session.livemode.is_some_and(|livemode| !acts_on.includes(livemode)) => {
                 Self::NotOurs(NotOurs::ObjectOfOtherMode)
             }
@@ -51,8 +51,9 @@ impl Seen {
     }
 }
 
-/// Looks at each event, in order, outside of any transaction. The answer may be shorter than the list: the rest is for
-/// the next time. An event is a poke, so one fetch serves every event of its object that came before it.
+/// Reads the object of each event, in order, outside of any transaction. The result may be shorter than `tasks`; the caller
+/// leaves the other events pending. One fetch serves all events of the same object that came before it, because only the
+/// current state matters.
 pub(super) async fn look(billing: &Billing, tasks: &[Task]) -> Vec<Seen> {
     let acts_on = billing.acts_on;
     let mut fetched: HashMap<&StripeId, Result<CheckoutSession, FetchError>> = HashMap::new();
@@ -92,7 +93,7 @@ pub(super) async fn look(billing: &Billing, tasks: &[Task]) -> Vec<Seen> {
     seen
 }
 
-/// The session in the event's own body.
+/// Reads the session from the event's own body.
 fn own_object(event: &Pending) -> Result<CheckoutSession, NotUnderstood> {
     let body = event.body.as_deref().ok_or(NotUnderstood::NoObject)?;
     let body: Value = serde_json::from_slice(body).map_err(|_| NotUnderstood::NoObject)?;

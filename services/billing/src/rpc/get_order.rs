@@ -1,4 +1,4 @@
-//! Gets one order. A customer gets their own only: somebody else's reads the same as none.
+//! Gets one order. Customers get only their own: another customer's order gives the same error as a missing one.
 
 use levqor_proto_base::r#type::v1 as wire_type;
 use levqor_proto_billing::v1::{self as wire, GetOrderRequest, GetOrderResponse};
@@ -29,7 +29,7 @@ pub(super) async fn get_order(
 }
 
 impl Order {
-    /// The order as the scope may see it: only staff are told whose it is.
+    /// The order as the scope may see it. Only staff see the owner.
     pub(super) fn seen_by(self, scope: &Scope) -> wire::Order {
         let owner_sub = self.owner_sub.clone().filter(|_| scope.is_all()).unwrap_or_default();
         wire::Order { owner_sub, ..self.into() }
@@ -37,7 +37,7 @@ impl Order {
 }
 
 impl From<Order> for wire::Order {
-    /// Without its owner.
+    /// Omits the owner.
     fn from(order: Order) -> Self {
         let terms = order.terms;
         Self {

@@ -1,4 +1,4 @@
-//! Gets one journaled Stripe event with the bytes that came, for staff.
+//! Gets one journaled Stripe event with its original bytes, for staff.
 
 use levqor_proto_billing::v1::{
     self as wire, GetStripeEventRequest, GetStripeEventResponse, stripe_event::IgnoreReason,
@@ -21,7 +21,7 @@ pub(super) async fn get_stripe_event(
     let mut conn = billing.chassis.db.acquire().await?;
     let event = stripe_events::get(&mut conn, &event_id).await?.ok_or(Error::StripeEventNotFound)?;
     let body = bodies::get(&mut conn, &event).await?.unwrap_or_default();
-    // It was read as JSON before it was stored, so it is UTF-8.
+    // The body was parsed as JSON before it was stored, so it is UTF-8.
     let body = String::from_utf8_lossy(&body).into_owned();
     Ok(GetStripeEventResponse { stripe_event: Some(event.into()), body })
 }

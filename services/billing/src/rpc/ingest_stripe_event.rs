@@ -1,5 +1,5 @@
-//! Verifies one Stripe webhook, stores its bytes, and answers only after the commit; the gateway calls it. Understanding
-//! the event is the journal's work, which this wakes.
+//! Verifies and stores one Stripe webhook, and answers after the commit. The gateway calls it. It wakes the journal's worker,
+//! which interprets the event.
 
 use bytes::Bytes;
 use levqor_proto_billing::v1::{IngestStripeEventRequest, IngestStripeEventResponse};
@@ -28,7 +28,7 @@ pub(crate) async fn ingest_stripe_event(
     Ok(IngestStripeEventResponse { event_id, duplicate, state: state.into() })
 }
 
-/// Stores an event whose signature is good; events that come at the same time share a commit.
+/// Stores a verified event. Concurrent events share a commit.
 async fn journal(billing: &Billing, body: &Bytes) -> Result<Journaled<State>, Error> {
     let event = Envelope::read(body)?;
     let (event_type, livemode) = (event.event_type.clone(), event.livemode);
@@ -43,7 +43,7 @@ async fn journal(billing: &Billing, body: &Bytes) -> Result<Journaled<State>, Er
     let journaled = billing.intake.write(arrival).await?;
     let Journaled { event_id, duplicate, state } = &journaled;
     if *state == State::Pending {
-        // For a repeat too: the answer to the first may have been lost, and its wake with it.
+        // Also for a duplicate: the first call may have failed before it woke the worker.
         billing.chassis.wakes.journal.notify_one();
     } else if !duplicate {
         // Ignored on arrival, so no worker will count it.

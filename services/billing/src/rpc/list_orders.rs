@@ -1,4 +1,4 @@
-//! Lists orders, newest first. A customer sees their own only, whatever they filter by.
+//! Lists orders, newest first. Customers see only their own, whatever the filter.
 
 use levqor_proto_billing::v1::{ListOrdersRequest, ListOrdersResponse};
 use levqor_runtime::{

@@ -1,5 +1,5 @@
-//! Purges the bodies of Stripe events that were settled more than 30 days ago, and of quarantined ones that came more than 90 days
-//! ago. A schedule defers it to this service itself.
+//! Purges the bodies of Stripe events that were settled more than 30 days ago, and of quarantined events that arrived more than
+//! 90 days ago. A schedule of this service defers the call.
 
 use levqor_proto_billing::v1::{PurgeStripeEventBodiesRequest, PurgeStripeEventBodiesResponse};
 use levqor_runtime::{context::Ctx, webhook::purge_bodies};

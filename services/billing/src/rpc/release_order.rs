@@ -1,5 +1,5 @@
-//! Takes an order from its owner, for staff: the wrong person claimed it. Recorded in the audit chain. Afterwards the order is
-//! nobody's, and the next access with its verified address claims it.
+//! Removes the owner of an order that the wrong person claimed, for staff. The audit chain records it. The next user whose
+//! verified address is the order's claims the order.
 
 use levqor_proto_billing::v1::{ReleaseOrderRequest, ReleaseOrderResponse};
 use levqor_runtime::{
@@ -21,7 +21,7 @@ pub(super) async fn release_order(
         order.release(tx.now().await?)?;
         orders::release(tx, &order).await?;
         let response = ReleaseOrderResponse { order: Some(order.seen_by(&ctx.scope())) };
-        // The former owner is left out: erasure could not remove it from the chain.
+        // The entry omits the former owner, because erasure could not remove them from the chain.
         Ok(Done::audited(response, "order.release", &[("order_id", &order_id)]))
     })
     .await

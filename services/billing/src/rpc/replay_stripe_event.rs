@@ -1,5 +1,5 @@
-//! Makes a Stripe event pending again, whatever its state, for staff; recorded in the audit chain. The journal processes
-//! it as if it had just come, and what it already led to does not happen again.
+//! Makes a Stripe event pending again, whatever its state, for staff. The audit chain records it. The journal processes the event
+//! as if it were new, but its effects do not happen twice.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ pub(super) async fn replay_stripe_event(
     .await
 }
 
-/// Whether the event can be understood without its body.
+/// Whether the event can be processed without its body.
 fn can_refetch(billing: &Billing, event: &StripeEvent) -> bool {
     let envelope = &event.envelope;
     billing.stripe.is_some() && envelope.session_event().is_some() && envelope.object_id.is_some()

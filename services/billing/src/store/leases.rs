@@ -1,4 +1,4 @@
-//! Leases on what the Stripe journal works on (`runtime.leases`, keys with the prefix `stripe:`): one worker per key.
+//! Leases of the Stripe journal (`runtime.leases`, keys with the prefix `stripe:`): one worker per key.
 
 use levqor_runtime::{
     db::DbError,
@@ -6,29 +6,29 @@ use levqor_runtime::{
 };
 use sqlx::{PgConnection, postgres::types::PgInterval};
 
-/// The right to work on a key, until it expires and somebody else takes it.
+/// The right to work on a key until it expires and another worker claims it.
 #[derive(Clone)]
 pub struct Lease {
     /// The lease key of the events, without the prefix.
     pub(crate) key: String,
     /// New with every claim.
     pub(crate) fence: i64,
-    /// The lease before this one ran out: its worker was killed, panicked, or could not settle. Or nobody heard of it.
+    /// The lease before this one expired: its worker was killed, panicked or could not settle, or the answer to its claim was
+    /// lost.
     pub(crate) lapsed: bool,
 }
 
-/// Claims up to `limit` keys that have due events and no live lease, the longest due first. Two claimers never get the
-/// same key: the row decides. They lock rows in the order of the keys, so they cannot deadlock. A lease that this claimer
-/// took before without hearing of it is not alive.
+/// Claims up to `limit` keys that have due events and no live lease, the longest-due first. The row makes sure that two claimers
+/// never get the same key. Claimers lock rows in the order of the keys, so they cannot deadlock. A lease does not count as live
+/// if this claimer took it but never got the answer.
 pub(crate) async fn claim(
     conn: &mut PgConnection,
     limit: i64,
     drawn: &Drawn<'_>,
 ) -> Result<Vec<Lease>, DbError> {
     let lease = PgInterval::try_from(work::LEASE).unwrap_or_default();
-    // With a window over the longest due events a claim costs the same however long a backlog is, but for events of leased
-    // keys. Those are left out before the window is cut, so a busy key cannot hide the others behind it for longer than
-    // it takes to lease it.
+    // The window over the longest-due events makes a claim cost the same for any backlog. Only events of leased keys add to the
+    // cost. They are excluded before the window is cut, so a busy key hides the others only until it is leased.
     sqlx::query_as!(
         Lease,
         r#"
@@ -71,7 +71,8 @@ pub(crate) async fn claim(
     .map_err(DbError::from)
 }
 
-/// Locks the lease until the transaction ends. False where it was taken over or released: then change nothing.
+/// Locks the lease until the transaction ends. Returns false if it was taken over or released: the caller must then change
+/// nothing.
 pub(crate) async fn hold(conn: &mut PgConnection, lease: &Lease) -> Result<bool, DbError> {
     let held = sqlx::query_scalar!(
         "SELECT fence FROM runtime.leases WHERE key = 'stripe:' || $1 AND fence = $2 FOR UPDATE",
@@ -83,7 +84,7 @@ pub(crate) async fn hold(conn: &mut PgConnection, lease: &Lease) -> Result<bool,
     Ok(held.is_some())
 }
 
-/// Gives the key free, in the transaction that holds it.
+/// Releases the key, in the transaction that holds it.
 pub(crate) async fn release(conn: &mut PgConnection, lease: &Lease) -> Result<(), DbError> {
     sqlx::query!(
         "DELETE FROM runtime.leases WHERE key = 'stripe:' || $1 AND fence = $2",
@@ -95,7 +96,7 @@ pub(crate) async fn release(conn: &mut PgConnection, lease: &Lease) -> Result<()
     Ok(())
 }
 
-/// Ends a lease before its time, as if it had run out: what it was for is not done.
+/// Ends a lease early, as if it had expired, because its work is not done.
 pub(crate) async fn end(conn: &mut PgConnection, lease: &Lease) -> Result<(), DbError> {
     sqlx::query!(
         "UPDATE runtime.leases SET leased_until = runtime.now() WHERE key = 'stripe:' || $1 AND fence = $2",

@@ -1,4 +1,4 @@
-//! Table `orders`. Functions that a customer's call can reach take a `Scope` and put it into the `WHERE`.
+//! Table `orders`. A function that a customer's call can reach takes a `Scope` and puts it into the `WHERE`.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::{
@@ -16,14 +16,15 @@ use crate::domain::{
     stripe_id::StripeId,
 };
 
-/// Which orders a list is about.
+/// The filter of a list.
 pub(crate) struct Filter {
     pub(crate) state: Option<State>,
     pub(crate) customer_email: Option<Email>,
     pub(crate) stripe_checkout_session_id: Option<StripeId>,
 }
 
-/// The order of a checkout session, locked until the transaction ends. For the journal, which acts for no person.
+/// Gets the order of a checkout session, and locks it until the transaction ends. It takes no scope, because the journal acts for
+/// no person.
 pub(crate) async fn lock_by_session(
     conn: &mut PgConnection,
     id: &StripeId,
@@ -44,8 +45,8 @@ pub(crate) async fn lock_by_session(
     .transpose()
 }
 
-/// Stores a new order. A second one of the same checkout session is refused by
-/// `orders_stripe_checkout_session_id_key`; trying again then finds the first.
+/// Stores a new order. `orders_stripe_checkout_session_id_key` refuses a second order of the same checkout session; the retry
+/// then finds the first.
 pub(crate) async fn insert(conn: &mut PgConnection, order: &Order) -> Result<(), DbError> {
     let terms = &order.terms;
     sqlx::query!(
@@ -76,7 +77,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, order: &Order) -> Result<(),
     Ok(())
 }
 
-/// Saves an order that `lock_by_session` locked and a sale moved. Its owner is not a sale's business.
+/// Saves an order that `lock_by_session` locked. It does not write the owner, because a sale never changes it.
 pub(crate) async fn update(conn: &mut PgConnection, order: &Order) -> Result<(), DbError> {
     let terms = &order.terms;
     let saved = sqlx::query!(
@@ -102,8 +103,8 @@ pub(crate) async fn update(conn: &mut PgConnection, order: &Order) -> Result<(),
     one_row(&saved)
 }
 
-/// Gives the person of the scope the orders that are nobody's yet and carry their verified address. Orders that the
-/// journal is just moving are skipped, and claimed at the next access: a read does not wait for them.
+/// Sets the scope's person as the owner of orders that have none and carry the person's verified address. It skips orders that
+/// the journal has locked, because a read must not wait. The next access claims those.
 pub(crate) async fn claim(conn: &mut PgConnection, scope: &Scope) -> Result<(), DbError> {
     let (Some(sub), Some(email)) = (scope.sub(), scope.email()) else { return Ok(()) };
     sqlx::query!(
@@ -122,7 +123,7 @@ pub(crate) async fn claim(conn: &mut PgConnection, scope: &Scope) -> Result<(), 
     Ok(())
 }
 
-/// One order, locked until the transaction ends, for staff.
+/// Gets one order for staff, and locks it until the transaction ends.
 pub(crate) async fn lock(conn: &mut PgConnection, id: OrderId) -> Result<Option<Order>, DbError> {
     sqlx::query_as!(
         Row,
@@ -140,7 +141,7 @@ pub(crate) async fn lock(conn: &mut PgConnection, id: OrderId) -> Result<Option<
     .transpose()
 }
 
-/// Makes an order that `lock` locked nobody's.
+/// Removes the owner of an order that `lock` locked.
 pub(crate) async fn release(conn: &mut PgConnection, order: &Order) -> Result<(), DbError> {
     let released = sqlx::query!(
         "UPDATE orders SET owner_sub = NULL, update_time = $2 WHERE order_id = $1",
@@ -152,7 +153,7 @@ pub(crate) async fn release(conn: &mut PgConnection, order: &Order) -> Result<()
     one_row(&released)
 }
 
-/// One order, if the scope may see it.
+/// Gets one order, if the scope may see it.
 pub(crate) async fn get(
     conn: &mut PgConnection,
     scope: &Scope,
@@ -177,15 +178,15 @@ pub(crate) async fn get(
     .transpose()
 }
 
-/// The orders that the scope may see, newest first: a page and one more.
+/// Lists the orders that the scope may see, newest first: one page and one more order.
 pub(crate) async fn list(
     tx: &mut ListTx,
     scope: &Scope,
     filter: &Filter,
     page: &Page,
 ) -> Result<Vec<Listed<Order>>, DbError> {
-    // Three ways in, of which one or two are open, each through an index of its own in the page's order: an OR of them would
-    // read every order there is. So would one place for what stands in each: a way that is not cut by itself is read whole.
+    // Three branches; the scope enables one or two of them. Each uses its own index in the order of the page. An OR of the
+    // conditions would read every order. Each branch needs its own LIMIT, or PostgreSQL reads it whole.
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT order_id AS "order_id!", owner_sub, customer_email AS "customer_email!",

@@ -1,4 +1,4 @@
-//! Table `stripe_events`: the journal of what Stripe sent, which is its own work list.
+//! Table `stripe_events`: the journal of Stripe's events, which is also the work list.
 
 pub(crate) mod bodies;
 pub(crate) mod work;
@@ -25,9 +25,9 @@ use crate::{
     intake::Arrival,
 };
 
-/// Stores events, each once, in one statement: the primary key decides. The answers are in the events' order, which must
-/// be that of their ids, so that no two inserts wait for each other. Events of types that this version
-/// does not handle are stored as ignored at once: to store them as pending first would double the work, and change nothing.
+/// Stores events in one statement; the primary key keeps each only once. The results are in the order of the events. Callers must
+/// sort the events by id, so that two inserts cannot deadlock. Events of unhandled types are stored as ignored at once: to store
+/// them as pending first would double the work without any effect.
 pub(crate) async fn insert(
     conn: &mut PgConnection,
     arrivals: &[Arrival],
@@ -38,8 +38,8 @@ pub(crate) async fn insert(
     }
 }
 
-/// Stores one event. For a single row PostgreSQL has a fifth more to do for `insert_many`'s statement: an array to take apart,
-/// and rows to give back.
+/// Stores one event. For a single row `insert_many`'s statement costs PostgreSQL a fifth more: it has to unpack an array and
+/// return rows.
 async fn insert_one(conn: &mut PgConnection, arrival: &Arrival) -> Result<Journaled<State>, DbError> {
     let row = ArrivalRow::of(arrival);
     let inserted = sqlx::query!(
@@ -92,14 +92,14 @@ async fn insert_many(
     let mut new: HashSet<_> = inserted.iter().map(|row| row.event_id.as_str()).collect();
     let mut answers = Vec::with_capacity(arrivals.len());
     for arrival in arrivals {
-        // The first of several copies in one batch is the new one.
+        // Of several copies in one batch, the first counts as new.
         let is_new = new.remove(arrival.event.event_id.as_str());
         answers.push(journaled(conn, arrival, is_new).await?);
     }
     Ok(answers)
 }
 
-/// An arrival that is stored: now, or before; then its state is read.
+/// Returns the state of a stored arrival. The state is read from the database if the event is not new.
 async fn journaled(
     conn: &mut PgConnection,
     arrival: &Arrival,
@@ -110,7 +110,7 @@ async fn journaled(
     Ok(Journaled { event_id: event_id.to_string(), duplicate: !is_new, state })
 }
 
-/// An arrival as the statement takes it.
+/// An arrival as the statement's parameter.
 #[derive(sqlx::Encode)]
 struct ArrivalRow<'a> {
     event_id: &'a str,
@@ -160,7 +160,7 @@ impl<'a> ArrivalRow<'a> {
     }
 }
 
-/// Where an event stands that was stored before.
+/// Gets the state of an event that was stored before.
 async fn state(conn: &mut PgConnection, event_id: &StripeId) -> Result<State, DbError> {
     let state = sqlx::query_scalar!("SELECT state FROM stripe_events WHERE event_id = $1", event_id.as_str())
         .fetch_one(conn)
@@ -168,7 +168,7 @@ async fn state(conn: &mut PgConnection, event_id: &StripeId) -> Result<State, Db
     known("state", &state)
 }
 
-/// One event, locked until the transaction ends.
+/// Gets one event, and locks it until the transaction ends.
 pub(crate) async fn lock(
     conn: &mut PgConnection,
     event_id: &StripeId,
@@ -187,7 +187,7 @@ pub(crate) async fn lock(
     .transpose()
 }
 
-/// Makes an event that `lock` locked pending again, with all its tries before it.
+/// Makes an event that `lock` locked pending again, and sets its attempts back to none.
 pub(crate) async fn replay(conn: &mut PgConnection, event: &StripeEvent) -> Result<StripeEvent, DbError> {
     sqlx::query_as!(
         Row,
@@ -205,7 +205,7 @@ pub(crate) async fn replay(conn: &mut PgConnection, event: &StripeEvent) -> Resu
     .try_into()
 }
 
-/// One event, without its body.
+/// Gets one event, without its body.
 pub(crate) async fn get(
     conn: &mut PgConnection,
     event_id: &StripeId,
@@ -224,20 +224,20 @@ pub(crate) async fn get(
     .transpose()
 }
 
-/// Which events a list is about.
+/// The filter of a list.
 pub(crate) struct Filter {
     pub(crate) state: Option<State>,
     pub(crate) event_type: Option<TypeName>,
 }
 
-/// Events, newest first: a page and one more. Bodies stay where they are.
+/// Lists events, newest first: one page and one more event. It does not read bodies.
 pub(crate) async fn list(
     tx: &mut ListTx,
     filter: &Filter,
     page: &Page,
 ) -> Result<Vec<Listed<StripeEvent>>, DbError> {
-    // The index of types begins with the state, since one of types alone would cost every webhook: who asks for a type asks
-    // for it in every state.
+    // The index on types begins with the state, because an index on types alone would slow down every webhook. So a filter by
+    // type names every state.
     let states = match (filter.state, &filter.event_type) {
         (Some(state), _) => Some(vec![state.as_str()]),
         (None, Some(_)) => Some(State::ALL.map(State::as_str).to_vec()),
@@ -266,7 +266,7 @@ pub(crate) async fn list(
     Ok(rows.into_iter().map(listed).collect())
 }
 
-/// An event's place in lists. Pages are keyed by time and UUID: a sequence number travels as the low half of one.
+/// An event's key in lists. The runtime keys pages by time and UUID, so the sequence number becomes the low half of a UUID.
 fn place(row: &Row) -> (DateTime<Utc>, Uuid) {
     (row.receive_time, Uuid::from_u64_pair(0, row.sequence.cast_unsigned()))
 }
@@ -275,7 +275,8 @@ fn sequence_of(place: Uuid) -> i64 {
     place.as_u64_pair().1.cast_signed()
 }
 
-/// How much waits, for how long, how much is quarantined, each counted to a bound, and when the last event came.
+/// Measures the backlog: the pending events, how long the oldest of them is due, the quarantined events, and when the last event
+/// arrived. Each count has an upper bound.
 pub(crate) async fn backlog(conn: &mut PgConnection) -> Result<Backlog, DbError> {
     let row = sqlx::query!(
         r#"SELECT (SELECT count(*) FROM (SELECT FROM stripe_events WHERE state = 'PENDING' LIMIT 100000) AS p)

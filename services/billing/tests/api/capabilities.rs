@@ -1,4 +1,4 @@
-//! What the service says that it can do, and how much waits.
+//! The capabilities and the backlog that the service reports.
 
 use levqor_runtime::service::Service;
 use serde_json::json;

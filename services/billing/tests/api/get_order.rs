@@ -1,4 +1,4 @@
-//! `GetOrder`: a customer gets their own, and somebody else's reads the same as none.
+//! `GetOrder`: customers get only their own order. Another customer's order gives the same error as a missing one.
 
 use levqor_proto_billing::v1::{
     GetOrderRequest, Order,
@@ -69,7 +69,7 @@ async fn the_first_access_with_the_verified_address_claims_the_order() {
     let ada = Caller::customer("ada", "ADA@example.com");
     assert!(bench.get_order(&ada, &order.order_id).await.expect("hers") == order);
     assert_eq!(bench.count("orders WHERE owner_sub = 'ada'").await, 1);
-    // From now on it is the person's, whatever the address says.
+    // The person owns the order from now on, whatever their address is.
     assert!(bench.get_order(&Caller::customer("ada", "new@example.com"), &order.order_id).await.is_ok());
     bench.assert_none(&Caller::customer("impostor", "ada@example.com"), &order.order_id).await;
 }

@@ -1,4 +1,4 @@
-//! `GetStripeEvent`: an event and the bytes that came, for staff.
+//! `GetStripeEvent`: an event and its original bytes, for staff.
 
 use levqor_proto_billing::v1::{GetStripeEventRequest, GetStripeEventResponse, stripe_event::State};
 use levqor_runtime::testing::Caller;

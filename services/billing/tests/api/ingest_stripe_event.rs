@@ -1,4 +1,4 @@
-//! `IngestStripeEvent`: only what Stripe signed, once, and for good before it is acknowledged.
+//! `IngestStripeEvent`: it stores only events that Stripe signed, each once, and commits before it acknowledges.
 
 use futures_util::future::join_all;
 use levqor_billing::Billing;
@@ -26,7 +26,7 @@ fn completed(event_id: &str) -> Value {
 #[tokio::test]
 async fn the_bytes_that_came_are_stored() {
     let bench = Bench::start().await;
-    // Spacing, order and unknown fields are Stripe's business.
+    // Stripe may choose any spacing and order, and add fields.
     let body = r#"{ "type":"invoice.paid", "id":"evt_1",  "created":1790000000, "new":{"a":[1, 2]}, "livemode":true,
         "api_version":"2030-01-01", "data":{"object":{"id":"in_1","customer":"cus_1"}} }"#;
     let answer =
@@ -153,7 +153,7 @@ async fn the_id_alone_tells_events_apart_whatever_else_comes_with_it() {
     let other = event("evt_1", "checkout.session.completed", &session("cs_2"));
     let again = bench.receive(&with(other.clone(), &[("created", json!(1_790_009_999))])).await;
     assert_eq!((again.duplicate, again.state()), (true, State::Processed));
-    // Several at once share a batch, and one of them is the new one.
+    // Concurrent copies share a batch, and only one of them counts as new.
     let many: Vec<_> = (0..10)
         .map(|n| with(other.clone(), &[("id", json!("evt_2")), ("created", json!(1_790_000_000 + n))]))
         .collect();
@@ -168,7 +168,7 @@ async fn the_id_alone_tells_events_apart_whatever_else_comes_with_it() {
 #[tokio::test]
 async fn ten_events_of_one_session_at_once_make_one_order_and_two_mails() {
     let bench = Bench::start().await;
-    // Some name the customer and some do not, so that they are worked on under different leases.
+    // Some events name the customer and some do not, so they are processed under different leases.
     let events: Vec<_> = (0..10)
         .map(|n| {
             let customer = if n % 2 == 0 { json!("cus_1") } else { Value::Null };

@@ -1,4 +1,4 @@
-//! The journal: what follows from events, with and without Stripe to ask, and who may work on what.
+//! The journal: the effects of events, with and without a key of Stripe's API, and the leases of the workers.
 
 mod ignored;
 mod intake;

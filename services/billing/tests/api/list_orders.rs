@@ -1,4 +1,4 @@
-//! `ListOrders`: newest first, page by page, and only one's own.
+//! `ListOrders`: newest first, page by page, and customers see only their own.
 
 use levqor_proto_billing::v1::{ListOrdersRequest, ListOrdersResponse, Order, order::State};
 use levqor_runtime::testing::Caller;
@@ -42,7 +42,7 @@ async fn everybody_sees_their_own_and_staff_see_all() {
     for caller in [Caller::customer("eve", "eve@example.com"), Caller::unverified("eve", "bob@example.com")] {
         assert!(bench.orders(&caller).await.is_empty());
     }
-    // Both were claimed by the first access: the address alone opens nothing any more.
+    // The first access claimed both: the address alone gives no access any more.
     assert_eq!(bench.count("orders WHERE owner_sub = 'ada'").await, 2);
     assert!(bench.orders(&Caller::customer("impostor", "ada@example.com")).await.is_empty());
     assert_eq!(sessions(&bench.orders(&Caller::customer("ada", "new@example.com")).await), ["cs_3", "cs_1"]);
@@ -91,7 +91,7 @@ async fn pages_follow_each_other_without_gap_or_overlap() {
     for n in 0..5 {
         bench.buy(&format!("cs_{n}"), "ada@example.com").await;
     }
-    // Orders of one instant are told apart by their ids.
+    // The id orders the orders of the same time.
     bench
         .execute("UPDATE orders SET create_time = '2026-01-01' WHERE stripe_checkout_session_id < 'cs_4'")
         .await;
@@ -114,7 +114,7 @@ async fn a_list_never_fails_for_one_row() {
     for n in 0..5 {
         bench.buy(&format!("cs_{n}"), "ada@example.com").await;
     }
-    // What no binary of ours stores, and a list of an older one may find.
+    // No version of ours stores such rows. They stand for rows of a newer version that an older one cannot read.
     bench
         .execute(
             "ALTER TABLE orders DROP CONSTRAINT orders_amount_showable;

@@ -29,7 +29,7 @@ async fn pages_follow_each_other_without_gap_or_overlap() {
     for n in 0..5 {
         bench.receive(&event(&format!("evt_{n}"), "a.b", &json!({"id": "o_1"}))).await;
     }
-    // Events of one instant are told apart by their place in the journal.
+    // The sequence number orders events of the same time.
     bench.execute("UPDATE stripe_events SET receive_time = '2026-01-01'").await;
     let (mut seen, mut page_token) = (Vec::new(), String::new());
     for expected in [2, 2, 1] {
@@ -113,7 +113,7 @@ async fn a_list_never_fails_for_one_row() {
     for n in 0..3 {
         bench.receive(&event(&format!("evt_{n}"), "a.b", &json!({"id": "o_1"}))).await;
     }
-    // As a newer replica would, that knows more reasons.
+    // A newer replica may store a reason that this version does not know.
     bench.execute("UPDATE stripe_events SET ignore_reason = 'NEW' WHERE event_id = 'evt_1'").await;
     let request = ListStripeEventsRequest::default();
     let list = bench.list_events(&Caller::staff(), request).await.expect("a list");

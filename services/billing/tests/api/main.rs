@@ -1,5 +1,5 @@
-//! The service as its callers see it: real gRPC, a real PostgreSQL, a Stripe of our own. One file per RPC, and the
-//! journal.
+//! The service as its callers see it: real gRPC, a real PostgreSQL, and a mock of Stripe. One file per RPC, and one folder for
+//! the journal.
 
 mod capabilities;
 mod get_order;

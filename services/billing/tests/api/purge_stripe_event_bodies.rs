@@ -1,4 +1,4 @@
-//! `PurgeStripeEventBodies`: bodies go 30 days after processing, those of quarantined events 90 days after they came; the
+//! `PurgeStripeEventBodies`: bodies are purged 30 days after processing, those of quarantined events 90 days after arrival. The
 //! events stay.
 
 use levqor_proto_billing::v1::{PurgeStripeEventBodiesRequest, stripe_event::State};

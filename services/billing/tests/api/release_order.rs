@@ -1,4 +1,4 @@
-//! `ReleaseOrder`: staff take an order from whoever claimed it wrongly, and the right person claims it.
+//! `ReleaseOrder`: staff remove an owner who claimed an order wrongly, and the right person claims it.
 
 use levqor_proto_billing::v1::{Order, ReleaseOrderRequest};
 use levqor_runtime::testing::Caller;
@@ -15,7 +15,7 @@ impl Bench {
         Ok(self.client().release_order(request).await?.into_inner().order.expect("an order"))
     }
 
-    /// An order of Ada's address that somebody claimed with that address.
+    /// An order with Ada's address, claimed by this `sub` with that address.
     async fn claimed_by(&self, sub: &str) -> Order {
         self.process(&event("evt_1", "checkout.session.completed", &session("cs_1"))).await;
         assert_eq!(self.orders(&Caller::customer(sub, "ada@example.com")).await.len(), 1);

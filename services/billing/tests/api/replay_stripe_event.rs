@@ -1,4 +1,4 @@
-//! `ReplayStripeEvent`: an event is processed again, and what it led to does not happen again.
+//! `ReplayStripeEvent`: an event is processed again, and its effects do not happen twice.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ async fn a_replay_while_the_event_is_worked_on_is_not_swallowed() {
     let bench = Bench::start_with_stripe(&stripe.uri()).await;
     bench.receive(&event("evt_1", "checkout.session.completed", &session("cs_1"))).await;
     eventually("Stripe is asked", || async { (refetches(&stripe).await == 1).then_some(()) }).await;
-    // What Stripe is about to answer was so before the replay.
+    // The delayed response of Stripe shows the session from before the replay.
     bench.replay(&Caller::staff(), "evt_1").await.expect("replayed");
     let settled = bench.settled("evt_1").await;
     assert_eq!((settled.state(), settled.attempts), (State::Processed, 1));

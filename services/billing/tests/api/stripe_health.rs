@@ -1,5 +1,5 @@
-//! With a key, what is claimed of Stripe was measured: that objects can be refetched, and that each price is the
-//! catalogue's. `levqor doctor` asks the same, and more.
+//! With a key, the service measures its capabilities at Stripe: that objects can be refetched, and that each price equals the
+//! catalogue's. `levqor doctor` checks the same, and more.
 
 use chrono::TimeDelta;
 use levqor_billing::Billing;
@@ -16,7 +16,7 @@ use wiremock::{
 
 use crate::support::{Bench, SECRET, event, session};
 
-/// A price as the catalogue has it.
+/// A price that equals the catalogue's.
 fn price(id: &str, amount: i64, interval: Option<&str>) -> Value {
     json!({
         "id": id, "object": "price", "active": true, "currency": "gbp", "unit_amount": amount, "livemode": false,
@@ -40,12 +40,12 @@ async fn stripe(prices: &[Value]) -> MockServer {
         let id = price["id"].as_str().expect("an id");
         Mock::given(path(format!("/v1/prices/{id}"))).respond_with(ok(price.clone())).mount(&stripe).await;
     }
-    // Of several that fit, the first that was given counts.
+    // If several mocks match, the first one answers.
     Mock::given(any()).respond_with(refusal(404)).mount(&stripe).await;
     stripe
 }
 
-/// A refusal, in Stripe's form.
+/// An error response in Stripe's format.
 fn refusal(status: u16) -> ResponseTemplate {
     let error = json!({"error": {"type": "invalid_request_error", "message": "ada@example.com"}});
     ResponseTemplate::new(status).set_body_json(error)
@@ -62,7 +62,7 @@ fn settings(base: &str) -> Vec<(&'static str, &str)> {
     ]
 }
 
-/// What is said of these two, once it was measured.
+/// The two capabilities, after the measurement.
 async fn measured(bench: &Bench) -> [Capability; 2] {
     eventually("Stripe was asked", || async {
         let capabilities = bench.service.running.service.capabilities();
@@ -128,7 +128,7 @@ async fn a_key_that_stripe_refuses_in_a_refetch_is_failed_at_once_and_on_again_o
         let bench = Bench::start_with(&settings(&stripe.uri())).await;
         let [refetch, _] = measured(&bench).await;
         assert_eq!(refetch.state, CapabilityState::On);
-        // The key is revoked between two measurements, a quarter of an hour apart.
+        // The key is revoked between two measurements, which are a quarter of an hour apart.
         stripe.reset().await;
         Mock::given(any()).respond_with(refusal(status)).mount(&stripe).await;
         bench.receive(&event("evt_1", "checkout.session.completed", &session("cs_1"))).await;

@@ -1,4 +1,4 @@
-//! What the tests share: Stripe's events and their signatures, the service under test, and who calls it.
+//! Shared by the tests: Stripe's events and their signatures, the service under test, and its callers.
 
 mod bench;
 mod idle;

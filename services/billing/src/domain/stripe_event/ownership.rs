@@ -1,5 +1,6 @@
-//! Whose an event is. Two fields of the envelope decide it before anything else is read: `livemode`, because test and live
-//! never mix, and the account, because an endpoint may hear of other accounts too (Connect, organisations).
+//! Whether an event is ours. Two fields of the envelope decide it before anything else is read. `livemode` decides, because live
+//! mode and test mode never mix. The account decides, because an endpoint may receive events of other accounts (Connect,
+//! organisations).
 
 use std::{fmt, str::FromStr};
 
@@ -8,10 +9,10 @@ use serde_json::Value;
 
 use crate::domain::{catalogue::Livemode, stripe_id::StripeId};
 
-/// Stored when the account field cannot be read; the event is then treated as another account's.
+/// Stored if the account field cannot be read. The event then counts as another account's.
 const UNREADABLE: &str = "unreadable";
 
-/// The modes whose events are acted on.
+/// The modes whose events billing acts on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ActsOn {
     /// Events of one mode.
@@ -21,7 +22,7 @@ pub(crate) enum ActsOn {
 }
 
 impl ActsOn {
-    /// Whether events of live mode, or of test mode, are acted on.
+    /// Whether billing acts on events with this `livemode`.
     pub(crate) fn includes(self, livemode: bool) -> bool {
         let mode = if livemode { Livemode::Live } else { Livemode::Test };
         match self {
@@ -30,7 +31,7 @@ impl ActsOn {
         }
     }
 
-    /// The modes that are acted on, as `livemode` writes them.
+    /// The same modes, as values of `livemode`.
     pub(crate) const fn livemodes(self) -> &'static [bool] {
         match self {
             Self::Only(Livemode::Live) => &[true],
@@ -40,7 +41,7 @@ impl ActsOn {
     }
 }
 
-/// The text is not a choice of modes.
+/// The text does not name a choice of modes.
 #[derive(Debug)]
 pub(crate) struct NotAChoice;
 
@@ -71,19 +72,18 @@ impl fmt::Display for ActsOn {
 wire_enum! {
     /// Why an event is not ours.
     pub(crate) enum NotOurs {
-        /// It happened in another account.
+        /// The event happened in another account.
         OtherAccount = "OTHER_ACCOUNT",
-        /// It is of the mode that is not acted on.
+        /// The event is of a mode that billing does not act on.
         OtherMode = "OTHER_MODE",
-        /// Its object is of the mode that is not acted on, although the event itself claims to be of ours. No change of the
-        /// settings makes the two agree, so it is not taken up again.
+        /// The object is of a mode that billing does not act on, although the event says that it is of ours. No setting makes the
+        /// two agree, so such an event is never made pending again.
         ObjectOfOtherMode = "OBJECT_OF_OTHER_MODE",
     }
 }
 
 impl NotOurs {
-    /// Why an event of this mode, of another account or not, is not ours, if so. An event whose mode cannot be read may be
-    /// ours: it is not ignored.
+    /// Why an event is not ours, or `None` if it is ours. An event whose mode cannot be read may be ours, so it is not ignored.
     pub(crate) fn of(livemode: Option<bool>, of_other_account: bool, acts_on: ActsOn) -> Option<Self> {
         if of_other_account {
             Some(Self::OtherAccount)
@@ -95,8 +95,8 @@ impl NotOurs {
     }
 }
 
-/// The other account that an event happened in. Snapshot events name it as `account`, thin ones (and new snapshot ones) as
-/// `context`; both are absent, null or empty where the account is the endpoint's own.
+/// The other account that an event happened in. Snapshot events name it in `account`; thin events and new snapshot events name it
+/// in `context`. Both are absent, null or empty if the account is the endpoint's own.
 pub(super) fn other_account(event: &Value) -> Option<StripeId> {
     let named = |field| event.get(field).filter(|value| !value.is_null() && value.as_str() != Some(""));
     let named = named("account").or_else(|| named("context"))?;

@@ -1,4 +1,4 @@
-//! How far an event's processing is, and what became of one try of it.
+//! The state of an event, and the verdict on one attempt to process it.
 
 use levqor_proto_billing::v1 as wire;
 use levqor_runtime::wire_enum;
@@ -6,36 +6,37 @@ use levqor_runtime::wire_enum;
 use super::NotOurs;
 
 wire_enum! {
-    /// How far an event's processing is.
+    /// The state of an event.
     pub(crate) enum State: wire::stripe_event::State {
         /// Stored, to be processed.
         Pending = "PENDING",
-        /// Processed, whether or not anything followed.
+        /// Processed, with or without an effect.
         Processed = "PROCESSED",
-        /// Ignored: of a type that nothing follows from in this version (one that handles it looks again), or not ours.
+        /// Ignored: this version does not handle the event's type, or the event is not ours. A version that handles the type
+        /// processes it.
         Ignored = "IGNORED",
-        /// Not understood; it waits for a fix and a replay.
+        /// Not understood. It waits for a fix and a replay.
         Quarantined = "QUARANTINED",
     }
 }
 
-/// What became of one try to process an event.
+/// The verdict on one attempt to process an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Done, whether or not anything followed.
+    /// Processed, with or without an effect.
     Processed,
-    /// Nothing follows from its type in this version.
+    /// This version does not handle the event's type.
     Ignored,
-    /// It is not ours to act on.
+    /// The event is not ours.
     NotOurs(NotOurs),
-    /// Not understood, or tried too often; the reason is for operators.
+    /// Not understood, or tried too often. The reason is for operators.
     Quarantined(String),
-    /// To be tried again; the reason is for operators.
+    /// To be tried again. The reason is for operators.
     Retry(String),
 }
 
 impl Verdict {
-    /// A failure that may pass: to be tried again, unless this try, the `attempts + 1`st, was the last.
+    /// A failure that may pass: retry, or quarantine if this attempt was the last. `attempts` counts the attempts before it.
     pub(crate) fn failed(reason: &str, attempts: i32, most: i32) -> Self {
         if attempts + 1 < most {
             Self::Retry(reason.to_owned())
@@ -44,7 +45,7 @@ impl Verdict {
         }
     }
 
-    /// Where the event then stands.
+    /// The event's state after the verdict.
     pub(crate) const fn state(&self) -> State {
         match self {
             Self::Processed => State::Processed,
@@ -62,7 +63,7 @@ impl Verdict {
         }
     }
 
-    /// Why the event is not ours, if that is why nothing followed.
+    /// Why the event is not ours, if that is the verdict.
     pub(crate) const fn not_ours(&self) -> Option<NotOurs> {
         match self {
             Self::NotOurs(reason) => Some(*reason),

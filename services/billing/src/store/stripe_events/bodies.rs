@@ -1,4 +1,4 @@
-//! The bodies of events: kept apart in the code because they are large, personal, and do not stay.
+//! The bodies of events. They have their own file because they are large and personal, and are purged.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::{
@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use crate::domain::stripe_event::StripeEvent;
 
-/// An event's body, unless it was purged.
+/// Gets an event's body, unless it was purged.
 pub(crate) async fn get(conn: &mut PgConnection, event: &StripeEvent) -> Result<Option<Vec<u8>>, DbError> {
     let event_id = event.envelope.event_id.as_str();
     let body = sqlx::query_scalar!("SELECT body FROM stripe_events WHERE event_id = $1", event_id)
@@ -18,7 +18,7 @@ pub(crate) async fn get(conn: &mut PgConnection, event: &StripeEvent) -> Result<
     Ok(body.flatten())
 }
 
-/// The bodies, as the purge of the chassis knows them.
+/// The bodies, for the purge of the chassis.
 pub(crate) struct StripeEventBodies;
 
 impl Bodies for StripeEventBodies {

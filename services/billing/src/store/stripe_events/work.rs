@@ -1,4 +1,4 @@
-//! The journal as a work list: what is due, and what became of it.
+//! The journal as a work list: due events, and their verdicts.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::db::{DbError, known, known_if_any};
@@ -9,16 +9,16 @@ use crate::domain::{
     stripe_id::StripeId,
 };
 
-/// One try of an event, as it was loaded.
+/// One attempt of an event, as it was loaded.
 pub(crate) struct Try {
     pub(crate) sequence: i64,
-    /// The tries before this one.
+    /// The number of attempts before this one.
     pub(crate) attempts: i32,
-    /// How often the event had been replayed.
+    /// How often the event was replayed before this attempt.
     pub(crate) replays: i32,
 }
 
-/// A pending event with what its processing needs.
+/// A pending event, with the fields that its processing needs.
 pub(crate) struct Pending {
     pub(crate) this: Try,
     pub(crate) event_id: StripeId,
@@ -27,13 +27,13 @@ pub(crate) struct Pending {
     pub(crate) livemode: Option<bool>,
     pub(crate) of_other_account: bool,
     pub(crate) object_id: Option<StripeId>,
-    /// Absent where it was purged, or not asked for.
+    /// Absent if it was purged or not requested.
     pub(crate) body: Option<Vec<u8>>,
     pub(crate) trace_parent: String,
 }
 
-/// The due events of a key, in the order in which they came, or only that with this sequence number, due or not; with
-/// their bodies only where those are needed.
+/// Loads the due events of a key in the order of their arrival, or only the event with this sequence number, due or not. It loads
+/// bodies only if `with_bodies` is set.
 pub(crate) async fn pending(
     conn: &mut PgConnection,
     lease_key: &str,
@@ -74,8 +74,8 @@ pub(crate) async fn pending(
     .collect()
 }
 
-/// Looks at the `limit` events that are due for longest, marks those of none of these types as ignored, and returns how many.
-/// They need no lease: there is nothing to apply, and a version that handles them takes them up again.
+/// Marks those of the `limit` longest-due events as ignored whose type is not in `handled`. Returns their number. It needs no
+/// lease: it applies nothing, and a version that handles them makes them pending again.
 pub(crate) async fn ignore(conn: &mut PgConnection, handled: &[&str], limit: i64) -> Result<u64, DbError> {
     let ignored = sqlx::query!(
         "WITH due AS MATERIALIZED (
@@ -97,7 +97,7 @@ pub(crate) async fn ignore(conn: &mut PgConnection, handled: &[&str], limit: i64
     Ok(ignored.rows_affected())
 }
 
-/// The same with all due events of a key, in the transaction that holds its lease.
+/// Does the same for all due events of a key, in the transaction that holds its lease.
 pub(crate) async fn ignore_of(
     conn: &mut PgConnection,
     lease_key: &str,
@@ -115,9 +115,9 @@ pub(crate) async fn ignore_of(
     Ok(ignored.rows_affected())
 }
 
-/// Makes up to `limit` events pending that were ignored although they are of one of these types; how many. An older
-/// version did that, before an upgrade or during one. Events that are not ours stay ignored. Events without a body stay ignored
-/// if there is no key to refetch with.
+/// Makes up to `limit` ignored events of these types pending again, and returns their number. An older version ignored them,
+/// before an upgrade or during one. Events that are not ours stay ignored. Events without a body stay ignored if there is no key
+/// to refetch with.
 pub(crate) async fn take_up_handled(
     conn: &mut PgConnection,
     handled: &[&str],
@@ -145,8 +145,9 @@ pub(crate) async fn take_up_handled(
     Ok(taken_up.rows_affected())
 }
 
-/// Makes up to `limit` events of these types pending that were ignored for their mode, although it is one of these; how many.
-/// A setting named the wrong mode when they came. Events without a body stay ignored if there is no key to refetch with.
+/// Makes up to `limit` events of these types pending again that were ignored for their mode, if it is now one of `livemodes`.
+/// Returns their number. A setting named the wrong mode when they arrived. Events without a body stay ignored if there is no key
+/// to refetch with.
 pub(crate) async fn take_up_of_modes(
     conn: &mut PgConnection,
     types: &[&str],
@@ -176,7 +177,7 @@ pub(crate) async fn take_up_of_modes(
     Ok(taken_up.rows_affected())
 }
 
-/// Whether a key has more to do now.
+/// Whether a key has more due events.
 pub(crate) async fn has_pending(conn: &mut PgConnection, lease_key: &str) -> Result<bool, DbError> {
     let more = sqlx::query_scalar!(
         r#"SELECT EXISTS (
@@ -190,14 +191,14 @@ pub(crate) async fn has_pending(conn: &mut PgConnection, lease_key: &str) -> Res
     Ok(more)
 }
 
-/// What can be read of any event, whoever wrote it.
+/// The fields that every version can read of any event.
 pub(crate) struct Due {
     pub(crate) event_id: String,
     pub(crate) event_type: String,
     pub(crate) this: Try,
 }
 
-/// The event of a key that is due for longest.
+/// The longest-due event of a key.
 pub(crate) async fn longest_due(conn: &mut PgConnection, lease_key: &str) -> Result<Option<Due>, DbError> {
     let row = sqlx::query!(
         "SELECT sequence, event_id, type AS event_type, attempts, replays
@@ -216,8 +217,8 @@ pub(crate) async fn longest_due(conn: &mut PgConnection, lease_key: &str) -> Res
     }))
 }
 
-/// Settles one try of an event, in the transaction that holds its key's lease. False where it was replayed since it was
-/// loaded: then it stays pending, because what the try saw was seen before.
+/// Settles one attempt of an event, in the transaction that holds its key's lease. Returns false if the event was replayed after
+/// it was loaded: it then stays pending, because the attempt used older data.
 pub(crate) async fn settle(
     conn: &mut PgConnection,
     lease_key: &str,

@@ -1,4 +1,4 @@
-//! Types that nothing follows from in this version: ignored, and taken up by a version that handles them.
+//! Events of types that this version does not handle: they are ignored, and a version that handles them processes them.
 
 use levqor_proto_billing::v1::stripe_event::State;
 use levqor_runtime::work::Source;
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{Bench, Idle, event, session};
 
 const COMPLETED: &str = "checkout.session.completed";
-/// What an older version does, which knows no checkout sessions.
+/// What an older version without support for checkout sessions does.
 const IGNORE_ALL: &str =
     "UPDATE stripe_events SET state = 'IGNORED', process_time = now() WHERE state = 'PENDING'";
 const IGNORED: &str = "stripe_events WHERE state = 'IGNORED'";
@@ -34,7 +34,7 @@ async fn what_a_newer_version_left_pending_is_ignored_and_holds_nobody_up() {
     )
     .await;
     idle.store(&event("evt_paid", COMPLETED, &session("cs_1")), "cs_1").await;
-    // The first ten under leases, and once they were seen, the others by the five hundred.
+    // The first claim ignores ten events under leases. After it saw them, each claim ignores five hundred more.
     for ignored in [10, 520, 1030, 1540, 2000] {
         idle.work().await;
         assert_eq!(idle.count(IGNORED).await, ignored);
@@ -86,7 +86,7 @@ async fn a_long_list_is_taken_up_whole() {
 #[tokio::test]
 async fn what_cannot_be_seen_any_more_stays_ignored() {
     for (key, expected) in [(false, "IGNORED"), (true, "PENDING")] {
-        // With a key the object could be fetched, were Stripe there.
+        // With a key the object could be fetched, if Stripe were reachable.
         let idle =
             if key { Idle::start_with_stripe("http://127.0.0.1:1").await } else { Idle::start(&[]).await };
         idle.store(&event("evt_1", COMPLETED, &session("cs_1")), "cs_1").await;

@@ -1,4 +1,4 @@
-//! The way into the journal, where replicas meet: whoever stores the same events waits for the other, and never both.
+//! Concurrent inserts of replicas: one that inserts the same event waits for the other, and two never wait for each other.
 
 use levqor_proto_billing::v1::{IngestStripeEventRequest, IngestStripeEventResponse, stripe_event::State};
 use levqor_runtime::{
@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use crate::support::{Bench, SECRET, event, sign};
 
 impl Bench {
-    /// Hands over an event beside the test, which goes on.
+    /// Ingests an event in a separate task.
     fn receive_beside(&self, event_id: &str) -> JoinHandle<IngestStripeEventResponse> {
         self.receive_type_beside(event_id, "a.b")
     }
@@ -26,10 +26,10 @@ impl Bench {
         spawn(async move { client.ingest_stripe_event(request).await.expect("acknowledged").into_inner() })
     }
 
-    /// Another replica's transaction that has stored these events and is not committed.
+    /// An open transaction of another replica that has stored these events.
     async fn rival(&self, event_ids: &[&str]) -> Tx {
         let mut rival = self.service.db.begin().await.expect("a transaction");
-        // It sees a deadlock first, so that it is its own statement that fails.
+        // The rival detects a deadlock first, so its own statement fails.
         sqlx::query("SET LOCAL deadlock_timeout = '10ms'").execute(&mut *rival).await.expect("set");
         for event_id in event_ids {
             store(&mut rival, event_id).await;
@@ -37,7 +37,7 @@ impl Bench {
         rival
     }
 
-    /// Holds up both writers until the rival is dropped, so that what comes in the meantime shares a batch.
+    /// Blocks both writers until the rival is dropped, so that later events share a batch.
     async fn hold_up(&self) -> (Tx, Vec<JoinHandle<IngestStripeEventResponse>>) {
         let rival = self.rival(&["evt_a", "evt_b"]).await;
         let mut held_up = Vec::new();
@@ -48,7 +48,7 @@ impl Bench {
         (rival, held_up)
     }
 
-    /// Waits until so many of the service's inserts wait for somebody; the process ids of their servers.
+    /// Waits until `count` inserts of the service wait for a lock. Returns the process ids of their servers.
     async fn waiting(&self, count: usize) -> Vec<i32> {
         eventually("inserts wait", || async {
             let waiting: Vec<i32> = sqlx::query_scalar(
@@ -81,7 +81,8 @@ async fn replicas_that_store_the_same_events_never_wait_for_each_other() {
     let (blocker, mut answers) = bench.hold_up().await;
     let mut rival = bench.rival(&["evt_10"]).await;
     let ids: Vec<_> = (10..40).map(|n| format!("evt_{n}")).collect();
-    // They come backwards; what is asked after them on the same connection is answered after they came.
+    // The events arrive in descending order. The query after them uses the same connection, so its answer proves that they
+    // arrived.
     answers.extend(ids.iter().rev().map(|id| bench.receive_beside(id)));
     bench.orders(&Caller::staff()).await;
     drop(blocker);
@@ -102,7 +103,7 @@ async fn a_batch_that_another_transaction_was_in_the_way_of_is_stored_all_the_sa
     let rival = bench.rival(&["evt_1"]).await;
     let answer = bench.receive_beside("evt_1");
     let server = bench.waiting(1).await[0];
-    // To the service this is the same as a deadlock, or a lock that took too long.
+    // To the service this looks like a deadlock or a lock timeout.
     let cancel = sqlx::query("SELECT pg_cancel_backend($1)").bind(server);
     cancel.execute(bench.service.db.pool()).await.expect("cancelled");
     drop(rival);
@@ -117,7 +118,7 @@ async fn of_events_that_share_a_statement_each_is_answered_for_itself() {
     let (blocker, held_up) = bench.hold_up().await;
     let handled = bench.receive_type_beside("evt_handled", "checkout.session.expired");
     let others = ["evt_before", "evt_new", "evt_new", "evt_new"].map(|id| bench.receive_beside(id));
-    // What is asked after them on the same connection is answered after they came.
+    // The query uses the same connection, so its answer proves that the events arrived.
     bench.orders(&Caller::staff()).await;
     drop(blocker);
     for answer in held_up {

@@ -1,5 +1,5 @@
-//! What ends without an outcome: workers that are killed or panic, rows that cannot be read or stored. It is counted, and
-//! nobody else is held back by it.
+//! Attempts that end without a verdict: a worker is killed or panics, or a row cannot be read or stored. The attempt is counted,
+//! and other events are not delayed.
 
 use chrono::TimeDelta;
 use levqor_runtime::testing::{Log, advance};
@@ -9,11 +9,11 @@ use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
 use crate::support::{Idle, event, session};
 
 const COMPLETED: &str = "checkout.session.completed";
-/// A row that this version cannot read stands for everything that takes its worker with it.
+/// A row that this version cannot read. It stands for every event that kills its worker.
 const POISON: &str = "UPDATE stripe_events SET object_id = E'\\u0001' WHERE event_id = 'evt_poison'";
 const OF_OTHERS: &str = "stripe_events WHERE event_id <> 'evt_poison' AND state = 'PROCESSED'";
 
-/// An event that cannot be worked on, between two of the same customer that can.
+/// An event that cannot be processed, between two events of the same customer that can.
 async fn with_poison() -> Idle {
     let idle = Idle::start(&[]).await;
     for id in ["evt_1", "evt_poison", "evt_2"] {
@@ -104,7 +104,7 @@ async fn events_that_nobody_looked_at_are_not_charged_for_a_failure() {
     }
     idle.execute("ALTER TABLE orders ADD CONSTRAINT orders_none_today CHECK (false)").await;
     idle.work().await;
-    // Three sessions are fetched in one go.
+    // One batch fetches three sessions.
     for (n, attempts) in [1, 1, 1, 0, 0].into_iter().enumerate() {
         assert_eq!(idle.event(&format!("evt_{n}")).await.1, attempts, "{n}");
     }

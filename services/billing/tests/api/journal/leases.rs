@@ -1,4 +1,4 @@
-//! Who may work on what: one worker per key, and a worker that lost its lease changes nothing.
+//! Leases: one worker per key, and a worker that lost its lease changes nothing.
 
 use std::collections::HashSet;
 
@@ -21,7 +21,7 @@ async fn with_one_event() -> Idle {
 #[tokio::test]
 async fn five_claimers_at_once_get_each_key_once_and_never_deadlock() {
     let idle = Idle::start(&[]).await;
-    // Two events per key, the keys in no order.
+    // Two events per key; the keys are not in order.
     let backlog = "INSERT INTO stripe_events (event_id, create_time, type, livemode, lease_key, body)
                    SELECT 'evt_' || n, now(), 'checkout.session.completed', false, 'key_' || (n * 7919) % 300, '{}'
                    FROM generate_series(1, 600) AS n";
@@ -51,7 +51,7 @@ async fn a_key_is_worked_on_by_one_worker_at_a_time() {
     idle.store(&event("evt_2", COMPLETED, &session("cs_1")), "cs_1").await;
     assert!(idle.journal.claim(10).await.expect("claimed").is_empty());
     idle.journal.process(lease).await;
-    // What came in the meantime was served by the same go.
+    // The same run also processed the event that arrived meanwhile.
     assert_eq!((idle.count(PENDING).await, idle.count("runtime.leases").await), (0, 0));
 }
 
@@ -80,7 +80,7 @@ async fn a_killed_workers_work_is_taken_up_within_a_minute() {
                   VALUES ('stripe:cs_1', runtime.now() + interval '45 seconds', 7)";
     bench.execute(killed).await;
     bench.receive(&event("evt_1", COMPLETED, &session("cs_1"))).await;
-    // Another key is not held up.
+    // Another key is not blocked.
     bench.process(&event("evt_2", COMPLETED, &session("cs_2"))).await;
     assert_eq!(bench.count(PENDING).await, 1);
     bench.service.advance(chrono::TimeDelta::seconds(60)).await;

@@ -1,4 +1,4 @@
-//! The money decides, and not the label: what was paid is compared with the list price, and read in Stripe's own units.
+//! The amounts decide, and not the session's label. The payment is compared with the list price, in Stripe's own units.
 
 use levqor_proto_billing::v1::{order, stripe_event::State};
 use levqor_proto_mail::v1::send_message_request::Content;
@@ -11,7 +11,7 @@ use crate::support::{Bench, event, session, with};
 
 const COMPLETED: &str = "checkout.session.completed";
 
-/// A session that is labelled as "enterprise", £599, whatever was paid.
+/// A session with the label "enterprise" (£599), whatever was paid.
 fn enterprise(id: &str, amount: i64, currency: &str, more: &[(&str, Value)]) -> Value {
     let paid = with(
         session(id),
@@ -33,7 +33,7 @@ async fn a_label_is_not_believed_where_the_money_says_otherwise_with_a_key_and_w
         enterprise("cs_2", 0, "gbp", &[("payment_status", json!("no_payment_required"))]),
         enterprise("cs_3", 59_900, "vnd", &[]),
         enterprise("cs_4", 9900, "gbp", &[]),
-        // The price is asked for, and not paid, and no discount explains it.
+        // The session asks for the list price, but the total is lower and no discount explains it.
         enterprise("cs_5", 59_900, "gbp", &[("amount_total", json!(1))]),
         enterprise("cs_6", 59_900, "gbp", &[("total_details", json!({"amount_discount": "all"}))]),
     ];

@@ -1,4 +1,4 @@
-//! Events that are not ours: fields of the envelope decide it, before anything is read of the object, with a key and without.
+//! Events that are not ours. The envelope decides it before the object is read, with a key and without.
 
 use levqor_proto_billing::v1::{
     StripeEvent,
@@ -16,7 +16,7 @@ fn paid(event_id: &str, changes: &[(&str, Value)]) -> Value {
     with(event(event_id, COMPLETED, &session("cs_1")), changes)
 }
 
-/// A Stripe that has the session, so that nothing but the envelope keeps anybody from acting on it.
+/// A Stripe that has the session, so that only the envelope can stop the event.
 async fn stripe() -> MockServer {
     let stripe = MockServer::start().await;
     let answer = ResponseTemplate::new(200).set_body_json(session("cs_1"));
@@ -25,7 +25,7 @@ async fn stripe() -> MockServer {
 }
 
 impl Bench {
-    /// How many events were counted as not ours for this reason.
+    /// Whether one event was counted as not ours for this reason.
     fn counted(&self, reason: &str, mode: &str) -> bool {
         let shown =
             metrics::render(&[self.service.running.chassis().metrics.clone()], metrics::Format::Plain);
@@ -60,7 +60,7 @@ async fn an_event_of_another_account_is_ignored_with_a_key_and_without() {
             "related_object": {"id": "cs_1", "type": "checkout.session"},
         });
         bench.assert_ignored(&bench.process(&thin).await, IgnoreReason::OtherAccount).await;
-        // Ours says null, or nothing.
+        // Our own events say null or an empty text.
         let own = paid("evt_3", &[("context", Value::Null), ("account", json!(""))]);
         assert_eq!(bench.process(&own).await.state(), State::Processed);
         assert_eq!(bench.order().await.stripe_checkout_session_id, "cs_1");
@@ -103,7 +103,7 @@ async fn an_envelope_cannot_overrule_the_mode_of_its_object() {
     bench.assert_ignored(&ignored, IgnoreReason::OtherMode).await;
 }
 
-/// How many events are ignored, and how many orders there are.
+/// The number of ignored events, and the number of orders.
 async fn ignored_and_orders(idle: &Idle) -> (i64, i64) {
     let ignored = idle.count("stripe_events WHERE state = 'IGNORED'").await;
     (ignored, idle.count("orders").await)
@@ -121,7 +121,7 @@ async fn events_that_were_ignored_while_the_mode_was_wrong_are_processed_once_it
         test.work().await;
         assert_eq!(ignored_and_orders(&test).await, (0, 1), "{mended}");
         assert_eq!(test.event("evt_1").await, ("PROCESSED".to_owned(), 1, String::new()));
-        // Within a minute, if an older process with the wrong mode is still at it.
+        // Within a minute, if an older process with the wrong mode is still running.
         test.store(&paid("evt_2", &[]), "cs_1").await;
         live.work().await;
         test.work().await;

@@ -58,7 +58,7 @@ async fn a_paid_session_makes_an_order_two_mails_and_an_audit_entry() {
     );
     let chain =
         audit::verify(&mut bench.service.db.acquire().await.expect("a connection")).await.expect("verified");
-    // What staff read is in the chain too.
+    // The reads of staff are in the chain too.
     assert!(matches!(chain, audit::Chain::Whole { .. }), "{chain:?}");
 }
 
@@ -95,7 +95,7 @@ async fn shuffled_and_doubled_events_end_the_same() {
     let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
     for (n, places) in orders.into_iter().enumerate() {
         let id = format!("cs_{n}");
-        // Each event is of its own instant, and two of them say that it is paid.
+        // Each event has its own time, and two of them say that the order is paid.
         let told = [(COMPLETED, unpaid(&id)), (SUCCEEDED, session(&id)), (COMPLETED, session(&id))];
         for (place, nth) in places.into_iter().enumerate() {
             let (event_type, object) = &told[nth];

@@ -1,4 +1,4 @@
-//! Rows of the journal do not come to say two things at once, whoever updates them.
+//! The database refuses contradictory rows of the journal, from any writer.
 
 use levqor_runtime::db::DbError;
 

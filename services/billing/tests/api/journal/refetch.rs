@@ -1,4 +1,4 @@
-//! With a key, an event is a poke: what counts is the object as Stripe has it now.
+//! With a key, an event only says that its object changed: billing acts on the object's current state at Stripe.
 
 use chrono::TimeDelta;
 use levqor_proto_billing::v1::{order, stripe_event::State};
@@ -61,7 +61,7 @@ async fn the_charge_says_when_the_money_came_whichever_event_sees_it() {
     let intent = json!({"id": "pi_1", "latest_charge": {"id": "ch_1", "created": CHARGED}});
     let stripe = MockServer::start().await;
     for id in ["cs_1", "cs_2"] {
-        // Only if Stripe is asked to, it shows the charge.
+        // Stripe shows the charge only if it is asked to expand it.
         let shown = ResponseTemplate::new(200)
             .set_body_json(with(session(id), &[("payment_intent", intent.clone())]));
         Mock::given(path(format!("/v1/checkout/sessions/{id}")))
@@ -122,7 +122,7 @@ async fn a_customer_with_many_sessions_is_served_in_several_goes() {
     for (n, session) in sessions.iter().enumerate() {
         idle.store(&event(&format!("evt_{n}"), COMPLETED, session), "cus_1").await;
     }
-    // So many that even fetches that take their whole time fit into the lease.
+    // Only so many fetches that the lease outlives them, even if each takes its full timeout.
     for orders in [3, 6, 7] {
         idle.work().await;
         assert_eq!(idle.count("orders").await, orders);
@@ -186,7 +186,7 @@ async fn nothing_of_a_session_gets_into_the_log() {
         idle.store(&event(&format!("evt_{id}"), COMPLETED, &session(id)), id).await;
     }
     idle.work().await;
-    // Ours, without wiremock's and sqlx's own lines: they log what they are given, and are silent in production.
+    // Only our own lines: wiremock and sqlx log what they get, but are silent in production.
     let text = log.text();
     let ours: Vec<_> =
         text.lines().filter(|line| line.contains("levqor_") || line.contains("stripe::")).collect();

@@ -1,4 +1,4 @@
-//! The whole service under test, its journal at work, with the words that the tests speak.
+//! The whole service under test, with its journal running, and helpers for the tests.
 
 use std::{ops::Deref, sync::OnceLock};
 
@@ -25,7 +25,7 @@ use super::sign;
 /// The signing secret of the webhook endpoint.
 pub(crate) const SECRET: &str = "whsec_of_the_tests";
 
-/// Billing, running.
+/// The running service.
 pub(crate) struct Bench {
     pub(crate) service: TestService<Billing>,
 }
@@ -52,7 +52,7 @@ impl Bench {
         BillingServiceClient::new(self.service.channel())
     }
 
-    /// Hands over a webhook as the gateway does.
+    /// Ingests a webhook as the gateway does.
     pub(crate) async fn ingest(
         &self,
         body: &[u8],
@@ -64,20 +64,20 @@ impl Bench {
         Ok(self.client().ingest_stripe_event(request).await?.into_inner())
     }
 
-    /// Hands over an event, well signed.
+    /// Ingests an event with a valid signature.
     pub(crate) async fn receive(&self, event: &Value) -> IngestStripeEventResponse {
         let body = event.to_string();
         let signature = sign(SECRET, Clock::default().now().timestamp(), body.as_bytes());
         self.ingest(body.as_bytes(), &signature).await.expect("journaled")
     }
 
-    /// Hands over an event, and waits until it is processed or quarantined.
+    /// Ingests an event, and waits until it is settled.
     pub(crate) async fn process(&self, event: &Value) -> StripeEvent {
         let event_id = self.receive(event).await.event_id;
         self.settled(&event_id).await
     }
 
-    /// Waits until an event is processed or quarantined.
+    /// Waits until an event is settled.
     pub(crate) async fn settled(&self, event_id: &str) -> StripeEvent {
         eventually("the event is settled", || async {
             Some(self.event(event_id).await).filter(|event| event.state() != State::Pending)
@@ -94,20 +94,20 @@ impl Bench {
         self.client().get_stripe_event(request).await.expect("there").into_inner()
     }
 
-    /// The orders that somebody sees.
+    /// The orders that this caller sees.
     pub(crate) async fn orders(&self, caller: &Caller) -> Vec<Order> {
         let request = caller.request(ListOrdersRequest::default());
         self.client().list_orders(request).await.expect("a list").into_inner().orders
     }
 
-    /// The one order that there is.
+    /// The only order.
     pub(crate) async fn order(&self) -> Order {
         let mut orders = self.orders(&Caller::staff()).await;
         assert_eq!(orders.len(), 1, "one order");
         orders.remove(0)
     }
 
-    /// The messages that were deferred, with their keys, by key.
+    /// The deferred messages with their keys, sorted by key.
     pub(crate) async fn messages(&self) -> Vec<(String, SendMessageRequest)> {
         let rows: Vec<(String, Vec<u8>)> = sqlx::query_as(
             "SELECT idempotency_key, request FROM runtime.work WHERE rpc LIKE '%/SendMessage' ORDER BY idempotency_key",
@@ -129,7 +129,7 @@ impl Deref for Bench {
     }
 }
 
-/// Trace context for the whole test binary; a silent log.
+/// Enables trace context for the whole test binary, without log output.
 fn trace() {
     static GUARD: OnceLock<TelemetryGuard> = OnceLock::new();
     GUARD.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! Billing put together but not started: no server, no worker. The test itself claims and processes.
+//! Billing without its server and its worker. The test itself claims and processes events.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use serde_json::Value;
 
 use super::SECRET;
 
-/// Billing, idle.
+/// Billing without a server or a worker.
 pub(crate) struct Idle {
     url: DatabaseUrl,
     pub(crate) db: Db,
@@ -35,7 +35,7 @@ impl Idle {
         Self::start_at(testing::database::<Billing>().await, settings).await
     }
 
-    /// Another process with other settings at the same database.
+    /// Another process with other settings on the same database.
     pub(crate) async fn restart(&self, settings: &[(&str, &str)]) -> Self {
         Self::start_at(self.url.clone(), settings).await
     }
@@ -85,12 +85,12 @@ impl Idle {
         .expect("stored");
     }
 
-    /// Lets the leases of workers that were killed run out.
+    /// Advances the time until the leases of killed workers have expired.
     pub(crate) async fn outlive_leases(&self) {
         advance(&self.db, chrono::TimeDelta::from_std(LEASE).expect("a lease")).await;
     }
 
-    /// Claims and processes what is due, once.
+    /// Claims and processes the due events once.
     pub(crate) async fn work(&self) {
         for lease in self.journal.claim(10).await.expect("claimed") {
             self.journal.process(lease).await;
@@ -110,7 +110,7 @@ impl Idle {
         testing::count(&self.db, rows).await
     }
 
-    /// Waits until this counts so many.
+    /// Waits until the count of these rows is `count`.
     pub(crate) async fn until(&self, rows: &str, count: i64) {
         eventually(rows, || async { (self.count(rows).await == count).then_some(()) }).await;
     }

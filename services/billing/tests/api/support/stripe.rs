@@ -20,7 +20,7 @@ pub(crate) fn session(id: &str) -> Value {
     })
 }
 
-/// The same object with some fields set, or removed where the value is null.
+/// Sets some fields of an object. A null value removes the field.
 pub(crate) fn with(mut object: Value, changes: &[(&str, Value)]) -> Value {
     for (field, value) in changes {
         let fields = object.as_object_mut().expect("an object");
@@ -52,7 +52,7 @@ pub(crate) fn sign(secret: &str, timestamp: i64, body: &[u8]) -> String {
     format!("t={timestamp},v1={}", hex::encode(tag))
 }
 
-/// How many sessions were fetched; the question whether any can be is not one of them.
+/// The number of sessions that were fetched, without the requests that only check the key.
 pub(crate) async fn refetches(stripe: &wiremock::MockServer) -> usize {
     let requests = stripe.received_requests().await.expect("recorded");
     requests.iter().filter(|request| request.url.path().starts_with("/v1/checkout/sessions/")).count()
