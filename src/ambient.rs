@@ -1,5 +1,5 @@
-//! `PG*` variables are about some other server than the private one: they change what PostgreSQL's programs and our own
-//! connections to it do, and so they are dropped where no server is named.
+//! Drops the `PG*` variables if no server is named. They describe another server than the private one, and they would change how
+//! PostgreSQL's programs and our own connections reach it.
 
 use std::{
     os::unix::process::CommandExt,
@@ -10,8 +10,8 @@ use std::{
 use anyhow::Context;
 use levqor_runtime::config::{self, Env};
 
-/// Starts this program once more without `PG*` variables, if there are any. The environment of a running process cannot be
-/// changed without `unsafe`; a new program gets the one that it is given. The process stays the same.
+/// Starts this program again without `PG*` variables, if there are any. A running process cannot change its environment without
+/// `unsafe`, but a new program can get another environment. The process id stays the same.
 pub(crate) fn drop_postgres_variables(env: &Env) -> anyhow::Result<()> {
     let is_named =
         ["LEVQOR_DATABASE_URL", "LEVQOR_DATABASE_URL_FILE"].iter().any(|name| env.get(name).is_some());
@@ -25,11 +25,11 @@ pub(crate) fn drop_postgres_variables(env: &Env) -> anyhow::Result<()> {
     for name in names {
         again.env_remove(name);
     }
-    // It returns only where it fails.
+    // `exec` returns only if it fails.
     Err(again.exec()).context("cannot start without the PG* variables of the environment; unset them")
 }
 
-/// This program's file; where it was replaced since, what the kernel still has of it.
+/// The file of this program. If the file was replaced meanwhile, the kernel's handle of the old file.
 fn own_program() -> PathBuf {
     let path = std::env::current_exe().unwrap_or_default();
     if path.exists() { path } else { Path::new("/proc/self/exe").to_owned() }

@@ -1,4 +1,4 @@
-//! The commands' way to the gateway: REST, as everybody else.
+//! The client of the commands. It calls the gateway by REST, as every other client does.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::{
     token,
 };
 
-/// How long a mesh that starts may take.
+/// The longest start of a mesh.
 const START: Duration = Duration::from_mins(2);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// How long the first answer may take.
+/// The longest wait for the first answer.
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
 
 /// A signed-in client of the gateway.
@@ -27,8 +27,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A client with the operator's token, of the gateway that the commands talk to. It answers, and is a gateway of ours:
-    /// what is wrong with its address is said at once.
+    /// Creates a client with the operator's token for the gateway that the commands use. It first checks that one of our gateways
+    /// answers there, so that a wrong address is reported at once.
     pub(crate) async fn connect(env: &Env, role: Role) -> anyhow::Result<Self> {
         let (url, whose) = match state::gateway(env)? {
             Gateway::Named(url) => {
@@ -43,14 +43,14 @@ impl Client {
                 (run.url, whose)
             }
         };
-        // Before a token is looked for: what the command lacks may be because it looks at the wrong place.
+        // The check comes before the token: if the address is wrong, a missing token is not the real problem.
         greet(&url).await.map_err(|reason| anyhow!("{whose}: {reason}"))?;
         Self::at(url, token::operator(env, role)?)
     }
 
-    /// A client of this gateway, with this token.
+    /// Creates a client for this gateway and this token.
     pub(crate) fn at(url: String, bearer: SecretString) -> anyhow::Result<Self> {
-        // A proxy of the environment's is for the way out; the mesh is on this machine.
+        // The client ignores a proxy from the environment, because the mesh runs on this machine.
         let http = local_http_client().context("cannot set up an HTTP client")?;
         Ok(Self { http, url, bearer })
     }
@@ -60,7 +60,7 @@ impl Client {
         self.answer(self.http.get(format!("{}{path}", self.url)).query(query)).await
     }
 
-    /// Every entry of a list, page by page.
+    /// Gets every entry of a list, page by page.
     pub(crate) async fn list(
         &self,
         path: &str,
@@ -91,7 +91,7 @@ impl Client {
         read(request.body(body).timeout(Duration::from_secs(20))).await
     }
 
-    /// Whether the mesh says that it is ready.
+    /// Whether the mesh reports that it is ready.
     pub(crate) async fn is_ready(&self) -> bool {
         let request = self.http.get(format!("{}/health/ready", self.url)).timeout(Duration::from_secs(5));
         request.send().await.is_ok_and(|response| response.status().is_success())
@@ -102,7 +102,7 @@ impl Client {
     }
 }
 
-/// Whether a gateway of ours is there; if not, why.
+/// Checks that one of our gateways answers at this address. Otherwise the error says why not.
 async fn greet(url: &str) -> Result<(), String> {
     if !url.starts_with("http://") && !url.starts_with("https://") {
         return Err("not a URL that begins with http:// or https://".to_owned());
@@ -118,7 +118,7 @@ async fn greet(url: &str) -> Result<(), String> {
     Err(format!("something else than a Levqor gateway answers there ({status} to GET /health/live)"))
 }
 
-/// Waits for the `levqor up` that runs here, which has said where it will be.
+/// Waits until the `levqor up` that runs here is ready. It has already written its addresses.
 async fn wait_for_start(env: &Env) -> anyhow::Result<()> {
     output::remark("the mesh that runs here is still starting: waiting for it");
     let data = DataDir::find(env)?;
@@ -145,7 +145,7 @@ async fn read(request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
     Ok(body)
 }
 
-/// An address without what may be a name and a password in it.
+/// Removes a possible name and password from an address.
 pub(crate) fn without_password(url: &str) -> &str {
     url.rsplit_once('@').map_or(url, |(_, host)| host)
 }

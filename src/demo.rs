@@ -1,4 +1,4 @@
-//! `levqor demo`: a signed sample checkout, and what follows from it.
+//! `levqor demo`: posts a signed sample checkout and shows its effects.
 
 use std::{fmt::Write, time::Duration};
 
@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use crate::{cli::DemoArguments, client::Client, output, state};
 
-/// How long the mesh may take to be ready, and then to show order and mails.
+/// How long the mesh may take to become ready, and then to show the order and the mails.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The buyer whose mails stay in the local mailbox.
+/// The buyer in the sample. Mails to this address stay in the local mailbox.
 const NOBODY: &str = "ada@example.com";
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -20,7 +20,7 @@ pub(crate) async fn demo(env: &Env, arguments: &DemoArguments) -> anyhow::Result
     let buyer = buyer.context("--email is not an address")?;
     let client = Client::connect(env, Role::Staff).await?;
     wait_for("the mesh to be ready", async || Ok(client.is_ready().await.then_some(()))).await?;
-    // A service that starts has said nothing of itself yet.
+    // A service that is still starting has not reported its state yet.
     let status = wait_for("notifications to say where mail goes", async || {
         let status = client.get("/v1/status", &[]).await?;
         Ok(status.pointer("/services/notifications/capabilities").is_some().then_some(status))
@@ -84,7 +84,7 @@ async fn show(client: &Client, mail: &Value) -> anyhow::Result<()> {
     output::lines(&format!("{shown}\n"))
 }
 
-/// Whether mail stays in the local mailbox. What is not known does not count as that.
+/// Whether mail stays in the local mailbox. An unknown state counts as no.
 fn keeps_mail(status: &Value) -> bool {
     let capabilities = status.pointer("/services/notifications/capabilities").and_then(Value::as_array);
     let mail = capabilities.into_iter().flatten().filter_map(|capability| {

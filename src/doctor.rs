@@ -1,7 +1,7 @@
-//! `levqor doctor`: the audit, as a program. Everything that is set is asked for real, and each line shows what came back.
+//! `levqor doctor`: an audit of the mesh. It makes a real request for everything that is set, and each line shows the result.
 //!
-//! Order: whose settings → the settings → everything at once (databases, the running mesh, vendors, telemetry) → the
-//! report. What fails is no reason to stop: the next line may say why.
+//! Order: whose settings → the settings → all checks at once (databases, the running mesh, vendors, telemetry) → the report. A
+//! failure stops nothing, because the next line may explain it.
 
 mod capabilities;
 mod mesh;
@@ -35,13 +35,13 @@ use crate::{
     threads,
 };
 
-/// How long one answer of the mesh may take.
+/// The longest wait for one answer of the mesh.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Asks everything, prints what came back, and fails if anything that is on does not work.
+/// Runs every check, prints the results, and fails if something is on but does not work.
 pub(crate) async fn doctor(env: Env, arguments: &DoctorArguments) -> anyhow::Result<()> {
     let subject = Subject::find(env, arguments.role)?;
-    // Lookups of names end with this.
+    // Name lookups stop when this value is dropped.
     let background = Background::default();
     let checks = checks(&subject, &background);
     let lines = capabilities::one_line_each(check::run(checks).await);
@@ -55,11 +55,12 @@ pub(crate) async fn doctor(env: Env, arguments: &DoctorArguments) -> anyhow::Res
     }
 }
 
-/// Every check, in the order in which it is told.
+/// Every check, in the order of the report.
 fn checks(subject: &Subject, background: &Background) -> Vec<Check> {
     let mut problems = Vec::new();
     let telemetry = read(&subject.env, &mut problems, TelemetryConfig::read);
-    // The services read it too; what is wrong with it is said once, and keeps nothing of them from being checked.
+    // The services read the telemetry settings too. Each mistake is reported once, and the other checks of the services still
+    // run.
     let subject = &subject.without(&problems);
     let roles = |subject: &Subject, problems: &mut Vec<Problem>| {
         let gateway = subject.plays(Role::Gateway, problems, levqor_gateway::Config::read);
@@ -71,7 +72,7 @@ fn checks(subject: &Subject, background: &Background) -> Vec<Check> {
     let known = problems.len();
     let (mut gateway, mut services) = roles(subject, &mut problems);
     if problems.len() > known {
-        // What is wrong with one setting keeps nothing else of its role from being checked.
+        // A mistake in one setting does not stop the other checks of its role.
         (gateway, services) = roles(&subject.without(&problems), &mut Vec::new());
     }
     let metrics = read(&subject.env, &mut problems, |reader| {
@@ -101,7 +102,7 @@ fn checks(subject: &Subject, background: &Background) -> Vec<Check> {
     checks
 }
 
-/// Where the services are, as far as the roles that are checked know it.
+/// The addresses of the services, as far as the checked roles know them.
 fn addresses(
     subject: &Subject,
     gateway: Option<&levqor_gateway::Config>,
@@ -111,7 +112,7 @@ fn addresses(
     let of_services = services.iter().map(|config| config.addresses());
     let mut addresses: HashMap<_, _> =
         of_gateway.into_iter().chain(of_services).flat_map(|of| of.0.clone()).collect();
-    // A role's own process knows where it listens itself.
+    // The process of a role knows where it listens itself.
     if subject.role.is_some() {
         for config in services {
             let own = vec![Address::Fixed(run::reachable(config.listen()))];
@@ -121,9 +122,9 @@ fn addresses(
     addresses
 }
 
-/// What a service's settings lead to.
+/// The checks that follow from the settings of a service.
 struct Checked {
-    /// The service, where its database can be reached from here.
+    /// The service, if its database can be reached from here.
     database_seen: Option<&'static str>,
     database: Vec<Check>,
     outside: Vec<Check>,
@@ -144,7 +145,7 @@ impl Checked {
     }
 }
 
-/// Reads a part of the settings; its mistakes do not hide those of other parts.
+/// Reads a part of the settings. Its mistakes do not hide the mistakes of other parts.
 fn read<T>(
     env: &Env,
     problems: &mut Vec<Problem>,
@@ -155,7 +156,7 @@ fn read<T>(
     match reader.finish(config) {
         Ok(config) => Some(config),
         Err(found) => {
-            // A setting that two roles share is read twice; its mistake is one.
+            // Two roles may read the same setting. Its mistake is reported once.
             for problem in found.0 {
                 if !problems.contains(&problem) {
                     problems.push(problem);

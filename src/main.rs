@@ -1,4 +1,4 @@
-//! The one binary of the mesh: reads the command line and hands over.
+//! The one binary of the mesh: it parses the command line and starts the command.
 
 mod ambient;
 mod cli;

@@ -1,4 +1,4 @@
-//! What all roles of the mesh read: every setting, and how the process tells what it does.
+//! The settings that all roles of the mesh share, and the telemetry of the process.
 
 use levqor_runtime::{
     config::{Env, Problems, Reader, Setting},
@@ -8,17 +8,17 @@ use levqor_runtime::{
 
 use crate::{services, state, threads, up};
 
-/// The fingerprint of the protos that this binary's role of this name speaks.
+/// The fingerprint of the protos that this role of the binary was built with.
 pub(crate) fn protocol(role: &str) -> String {
     services::find(role).map_or_else(levqor_gateway::protocol, services::AnyService::protocol)
 }
 
-/// Variables that begin with this are ours: one that nobody reads is a mistake. Of Stripe's name others have variables
-/// too, the website's prices among them: only what looks like one of ours counts.
+/// Variables with these prefixes are ours, so an unknown one is a mistake. Other programs also have variables with Stripe's
+/// prefix, such as the website with its prices. So under that prefix only names that look like ours count.
 pub(crate) const OURS: &[&str] =
     &["LEVQOR_", "STRIPE_SECRET", "STRIPE_WEBHOOK", "STRIPE_API", "RESEND_API", "RESEND_KEY"];
 
-/// Every setting of every role, each once.
+/// Every setting of every role, once each.
 pub(crate) fn settings() -> Vec<Setting> {
     let mut all = TelemetryConfig::settings();
     all.extend(threads::settings());
@@ -32,15 +32,15 @@ pub(crate) fn settings() -> Vec<Setting> {
     all
 }
 
-/// How the process tells what it does.
+/// The telemetry of the process.
 pub(crate) struct Telling {
-    /// Its log, its traces, its failures.
+    /// The settings of logs, traces and error reports.
     pub(crate) telemetry: TelemetryConfig,
-    /// Where its metrics are shown.
+    /// The settings of the metrics endpoint.
     pub(crate) metrics: MetricsConfig,
 }
 
-/// Reads a configuration with how to tell of it, and reports every mistake, misspelt settings included.
+/// Reads a configuration and the telemetry settings, and reports every mistake, including unknown settings.
 pub(crate) fn read<T>(
     env: &Env,
     config: impl FnOnce(&mut Reader<'_>) -> Option<T>,
@@ -49,15 +49,15 @@ pub(crate) fn read<T>(
     let telemetry = TelemetryConfig::read(&mut reader);
     let metrics = MetricsConfig::read(&mut reader);
     let config = config(&mut reader);
-    // It took effect when the process began; a mistake in it is reported with all others.
+    // This setting took effect when the process began. A mistake in it is reported here, together with all others.
     threads::read(&mut reader);
     reader.refuse_unknown(OURS, &settings());
     let telling = telemetry.zip(metrics).map(|(telemetry, metrics)| Telling { telemetry, metrics });
     reader.finish(telling.zip(config))
 }
 
-/// The same for a process that is to serve: mistakes are reported like every other failure to start, as far as the rest of
-/// the settings says where to.
+/// As `read`, for a process that will serve. Mistakes are reported like every other failure to start, as far as the valid
+/// settings name a destination for error reports.
 pub(crate) async fn read_to_serve<T>(
     env: &Env,
     service: &'static str,
@@ -71,12 +71,12 @@ pub(crate) async fn read_to_serve<T>(
     let telemetry = TelemetryConfig::read(&mut reader);
     match reader.finish(telemetry) {
         Ok(telemetry) => telemetry::run(&telemetry, service, async { Err(problems.into()) }).await,
-        // Where the mistake is in what says where to, standard error is all there is.
+        // If the mistake is in the telemetry settings, the only destination is standard error.
         Err(_) => Err(problems.into()),
     }
 }
 
-/// The settings that an environment gives, by name.
+/// The names of the settings that an environment sets.
 pub(crate) fn given(env: &Env) -> Vec<String> {
     let is_given = |setting: &Setting| {
         env.get(&setting.name).is_some()
@@ -86,7 +86,7 @@ pub(crate) fn given(env: &Env) -> Vec<String> {
     given.map(|setting| setting.name.into_owned()).collect()
 }
 
-/// The name of the setting that says where a service is.
+/// The name of the setting for the address of a service.
 pub(crate) fn address_setting(service: &str) -> String {
     format!("LEVQOR_{}_ADDR", service.to_uppercase())
 }

@@ -1,11 +1,11 @@
-//! `levqor migrate <service>`: brings one service's database up to this binary.
+//! `levqor migrate <service>`: runs the pending migrations of one service's database.
 
 use anyhow::Context;
 use levqor_runtime::{config::Env, db::migrations, run};
 
 use crate::{mesh, output, services::AnyService};
 
-/// Runs what is to be run, and says that it is done.
+/// Runs the pending migrations and reports the result.
 pub(crate) async fn migrate(env: &Env, service: &dyn AnyService) -> anyhow::Result<()> {
     let (_, url) = mesh::read(env, run::database_url)?;
     let name = service.name();

@@ -1,4 +1,4 @@
-//! `levqor dead-letters` and `levqor replay`: what engineers on call do with what failed.
+//! `levqor dead-letters` and `levqor replay`: the commands of on-call engineers for failed work.
 
 use std::fmt::Write;
 
@@ -8,19 +8,19 @@ use serde_json::{Value, json};
 
 use crate::{cli::Replay, client::Client, output};
 
-/// One list of things that wait for a person.
+/// A list of items that wait for a person.
 struct Waiting {
     path: String,
     filter: (&'static str, &'static str),
-    /// The list's name in an answer.
+    /// The name of the list in the gateway's answer.
     name: &'static str,
-    /// What they are, and how a person deals with them.
+    /// What the items are, and how a person handles them.
     heading: String,
     line: fn(&Value) -> String,
 }
 
-/// Lists what waits for a person: dead deferred calls of every service, quarantined events, and mails in doubt. A list that
-/// cannot be had does not keep the others back.
+/// Lists everything that waits for a person: dead deferred calls of every service, quarantined events, and mails in doubt. If one
+/// list cannot be read, the other lists are still printed.
 pub(crate) async fn dead_letters(env: &Env) -> anyhow::Result<()> {
     let client = Client::connect(env, Role::Admin).await?;
     let (mut text, mut failed) = (String::new(), Vec::new());
@@ -93,7 +93,7 @@ fn everything() -> Vec<Waiting> {
         heading: "mails in doubt (look for them at the provider, then say what became of each: \
                   POST /v1/messages/<id>:resolve)"
             .to_owned(),
-        // Whom it is to is personal: GET /v1/messages/<id> shows it to staff.
+        // The recipient is personal, so it is not printed. GET /v1/messages/<id> shows it to staff.
         line: |mail| {
             format!(
                 "{} {} about {} since {}: {}",
@@ -122,7 +122,7 @@ fn field<'v>(of: &'v Value, name: &str) -> &'v str {
     of.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Runs an event or a call again.
+/// Replays an event or a deferred call.
 pub(crate) async fn replay(env: &Env, what: Replay) -> anyhow::Result<()> {
     let client = Client::connect(env, Role::Admin).await?;
     let path = match what {

@@ -1,8 +1,8 @@
-//! What the commands print: the only place that writes to the terminal.
+//! The output of the commands. Only this module writes to the terminal.
 
 use std::io::{self, Write};
 
-/// Prints lines to standard output. A closed pipe is no failure.
+/// Prints lines to standard output. A closed pipe is not an error.
 pub(crate) fn lines(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     match writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()) {
@@ -11,23 +11,22 @@ pub(crate) fn lines(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Prints lines to standard output, where somebody is there to read them: a terminal that is gone must not keep a process from
-/// what it does next.
+/// Prints lines to standard output and ignores errors: a terminal that is gone must not stop the process.
 pub(crate) fn tell(text: &str) {
     let _ = lines(text);
 }
 
-/// Prints a remark to standard error: standard output is for what was asked for.
+/// Prints a remark to standard error. Standard output is only for the result of the command.
 pub(crate) fn remark(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// Prints an error with its causes, in one sentence where that is enough.
+/// Prints an error and its causes, in one sentence if that is enough.
 pub(crate) fn error(error: &anyhow::Error) {
     let mut text = String::new();
     for cause in error.chain() {
         let cause = cause.to_string();
-        // A cause that its error repeats says nothing new.
+        // A cause whose text is already in the error adds nothing.
         if !text.contains(&cause) {
             if !text.is_empty() {
                 text.push_str(": ");
@@ -35,6 +34,6 @@ pub(crate) fn error(error: &anyhow::Error) {
             text.push_str(&cause);
         }
     }
-    // Where standard error is closed there is nobody to tell.
+    // If standard error is closed, nobody can read the message.
     let _ = writeln!(io::stderr(), "levqor: {text}");
 }

@@ -1,11 +1,11 @@
-//! What the gateway said when it refused, in words for the person at the terminal.
+//! Turns the gateway's refusal into words for the person at the terminal.
 
 use std::fmt::Write;
 
 use reqwest::StatusCode;
 use serde_json::Value;
 
-/// The status, what the problem says in all, and each field that is wrong, one per line.
+/// The status, the problem's text, and each invalid field, one per line.
 pub(crate) fn words(status: StatusCode, problem: &Value) -> String {
     let field = |name: &str| problem.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let mut text = format!("the gateway answered {status}: {}", field("detail").unwrap_or("no detail"));

@@ -1,4 +1,5 @@
-//! `levqor reset`: removes the private database of `levqor up` and the secrets that it made, to begin anew.
+//! `levqor reset`: removes the private database of `levqor up` and the secrets that it made, so that the next `up` begins with
+//! nothing.
 
 use std::{
     fmt::Write,
@@ -12,15 +13,15 @@ use levqor_runtime::{config::Env, postgres};
 
 use crate::{cli::ResetArguments, output, state::DataDir, up::place::Place};
 
-/// Removes both or nothing: a database whose secrets are gone cannot be used any more. So it removes nothing where the secrets
-/// may belong to databases on a server of the operator's, which it leaves alone.
+/// Removes the database and the secrets together, or nothing: a database without its secrets is useless. If the secrets may
+/// belong to databases on the operator's own server, it removes nothing. It never touches that server.
 pub(crate) async fn reset(env: &Env, arguments: &ResetArguments) -> anyhow::Result<()> {
     let data = DataDir::find(env)?;
     let nothing = format!("there is nothing to remove in {}", data.path().display());
     if !data.path().is_dir() {
         return output::lines(&nothing);
     }
-    // Held until the end: nobody starts a mesh meanwhile.
+    // The lock is held until the end, so that nobody starts a mesh meanwhile.
     let _lock = data.lock().await.context("nothing was removed")?;
     let place = Place::find(data.path())?;
     let mut clusters = vec![place.folder, data.path().join("postgres")];
@@ -40,7 +41,7 @@ pub(crate) async fn reset(env: &Env, arguments: &ResetArguments) -> anyhow::Resu
             secrets.display()
         );
     }
-    // Root would follow a link that anybody put there.
+    // As root, this would follow a link that another user put there.
     if let Some(link) = clusters.iter().find(|folder| folder.is_symlink()) {
         bail!(
             "nothing was removed: {} is a link; remove it and the folder that it names yourself",
@@ -51,19 +52,19 @@ pub(crate) async fn reset(env: &Env, arguments: &ResetArguments) -> anyhow::Resu
         bail!("nothing was removed");
     }
     for folder in &clusters {
-        // One that was killed leaves its PostgreSQL behind.
+        // A `levqor up` that was killed leaves its PostgreSQL running.
         postgres::stop_in(folder)
             .with_context(|| format!("nothing was removed from {}", folder.display()))?;
         remove(folder, fs::remove_dir_all(folder))?;
     }
-    // The secrets last: without a database they do no harm.
+    // The secrets are removed last: without a database they are harmless.
     for file in files.iter().rev() {
         remove(file, fs::remove_file(file))?;
     }
     output::lines("removed; the next `levqor up` begins with an empty database and new secrets")
 }
 
-/// Asks the person at the terminal.
+/// Asks the person at the terminal to confirm.
 fn is_meant(clusters: &[PathBuf], files: &[PathBuf]) -> anyhow::Result<bool> {
     let mut text = String::from("This removes for good:\n");
     let kinds = clusters.iter().map(|path| (path, "the database, with all orders, events and mails in it"));

@@ -1,4 +1,4 @@
-//! `levqor serve <role>`: one role as a process of its own; what containers run.
+//! `levqor serve <role>`: runs one role as its own process, for containers.
 
 use anyhow::Context;
 use levqor_runtime::{clock::Clock, config::Env, exposition::Exposition, metrics::Metrics, run, telemetry};
@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{cli::Role, mesh, services::AnyService};
 
-/// Serves until told to stop, then drains.
+/// Serves until a stop signal, then drains.
 pub(crate) async fn serve(env: &Env, role: Role) -> anyhow::Result<()> {
     match role {
         Role::Service(of) => service(env, of).await,
@@ -53,8 +53,8 @@ async fn gateway(env: &Env) -> anyhow::Result<()> {
     .await
 }
 
-/// SIGTERM, Ctrl-C, Ctrl-\, or SIGHUP: the terminal is gone. Made before anything is started: what comes from then on is waited for,
-/// and does not kill.
+/// The stop signals: SIGTERM, Ctrl-C, Ctrl-\, and SIGHUP (the terminal is gone). Create it before anything starts: from then on a
+/// signal is handled and does not kill the process.
 pub(crate) struct StopSignal {
     terminate: Signal,
     interrupt: Signal,
@@ -63,10 +63,10 @@ pub(crate) struct StopSignal {
 }
 
 impl StopSignal {
-    /// Listens from now on.
+    /// Starts to listen for the signals.
     pub(crate) fn new() -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("cannot listen for signals");
-        // Under `nohup` the end of the terminal is to be ignored.
+        // Under `nohup` the process must ignore the end of the terminal.
         let hangup = (!ignores_hangup()).then(|| listen(SignalKind::hangup())).transpose()?;
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
@@ -76,7 +76,7 @@ impl StopSignal {
         })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     pub(crate) async fn wait(&mut self) {
         let hangup = async {
             match &mut self.hangup {
@@ -93,11 +93,11 @@ impl StopSignal {
     }
 }
 
-/// Whether this process was started with SIGHUP ignored. Asking the kernel for it needs `unsafe`; its text does not.
+/// Whether this process was started with SIGHUP ignored. The system call needs `unsafe`, so this reads the kernel's text file.
 fn ignores_hangup() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    // A bit per signal, of which the lowest is signal 1.
+    // The mask has one bit for each signal. The lowest bit is signal 1.
     ignored.is_some_and(|mask| mask & 1 << (SignalKind::hangup().as_raw_value() - 1) != 0)
 }

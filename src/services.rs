@@ -1,4 +1,4 @@
-//! The services of the mesh: the only list of them. The commands and the tests follow from it.
+//! The only list of the services of the mesh. The commands and the tests use it.
 
 use std::{fmt, marker::PhantomData, net::SocketAddr, pin::Pin};
 
@@ -23,15 +23,15 @@ use tokio::net::TcpListener;
 /// Every service.
 pub(crate) static ALL: &[&dyn AnyService] = &[&Of::<Billing>(PhantomData), &Of::<Notifications>(PhantomData)];
 
-/// The service of this name.
+/// Finds a service by name.
 pub(crate) fn find(name: &str) -> Option<&'static dyn AnyService> {
     ALL.iter().copied().find(|service| service.name() == name)
 }
 
-/// Work that is boxed, since its type differs from service to service.
+/// A boxed future, because each service has its own type.
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// A service, whichever it is.
+/// A service of any type.
 pub(crate) trait AnyService: fmt::Debug + Sync {
     /// Its name.
     fn name(&self) -> &'static str;
@@ -43,18 +43,18 @@ pub(crate) trait AnyService: fmt::Debug + Sync {
     fn read(&self, reader: &mut Reader<'_>) -> Option<Box<dyn AnyConfig>>;
     /// Its migrations.
     fn migrator(&self) -> &'static Migrator;
-    /// What it counts and times.
+    /// The metrics that it registers.
     #[cfg(test)]
     fn metrics(&self) -> &'static [Definition];
-    /// Fields of its events and spans that may leave the process.
+    /// The fields of its events and spans that may leave the process.
     #[cfg(test)]
     fn fields(&self) -> Fields;
-    /// Where a test can have it killed.
+    /// The points where a test can kill it.
     #[cfg(test)]
     fn fail_points(&self) -> &'static [FailPoint];
 }
 
-/// What a service is started with, whichever it is.
+/// The configuration of a service of any type.
 pub(crate) trait AnyConfig: Send {
     /// The service's name.
     fn name(&self) -> &'static str;
@@ -66,29 +66,29 @@ pub(crate) trait AnyConfig: Send {
     fn listen(&self) -> SocketAddr;
     /// Where it finds the other services.
     fn addresses(&self) -> &Addresses;
-    /// Gives it a database and other services.
+    /// Sets its database and the addresses of the other services.
     fn place(&mut self, database_url: DatabaseUrl, addresses: Addresses);
-    /// Gives it metrics to count and time with.
+    /// Sets its metrics.
     fn count_with(&mut self, metrics: Metrics);
-    /// What `levqor doctor` asks of its database, at this address.
+    /// The checks of `levqor doctor` for its database at this address.
     fn database_checks(&self, url: &DatabaseUrl) -> Vec<Check>;
-    /// What `levqor doctor` asks of everything else that its settings name.
+    /// The checks of `levqor doctor` for everything else that its settings name.
     fn checks(&self, database: Option<&DatabaseUrl>) -> Vec<Check>;
-    /// Starts it on this port, or where its settings say.
+    /// Starts it on this port, or on the port from its settings.
     fn start(self: Box<Self>, port: Option<TcpListener>) -> Boxed<Result<Started, StartError>>;
 }
 
-/// A service that runs.
+/// A running service.
 pub(crate) struct Started {
-    /// Where it stands.
+    /// Its readiness.
     pub(crate) readiness: Readiness,
-    /// What it counts and times with.
+    /// Its metrics.
     pub(crate) metrics: Metrics,
     /// Stops it without failing a call.
     pub(crate) drain: Boxed<()>,
 }
 
-/// The service of a type.
+/// Implements `AnyService` for a service type.
 struct Of<S>(PhantomData<fn() -> S>);
 
 impl<S: Service> fmt::Debug for Of<S> {

@@ -1,5 +1,5 @@
-//! `.env.example`, made from the settings themselves. A shell can source it, and `env_file` of Docker Compose can read it,
-//! with any of its settings uncommented.
+//! Generates `.env.example` from the settings. A shell can source the file, and Docker Compose can read it as `env_file`, with
+//! any of the settings uncommented.
 
 #[cfg(test)]
 mod readers;
@@ -22,7 +22,7 @@ pub(crate) fn example() -> String {
     for setting in crate::mesh::settings() {
         let secret = if setting.secret { " Secret." } else { "" };
         let value = quoted(setting.default.unwrap_or_default());
-        // Where `levqor up` decides by more than one rule, the meaning itself says how.
+        // If `levqor up` chooses the value by more than one rule, the meaning of the setting describes the rules.
         let made =
             made.get(&setting.name).filter(|_| !setting.meaning.contains("Where it is not set, `levqor up`"));
         let up = made.map(|value| in_up(&setting.name, value)).unwrap_or_default();
@@ -32,7 +32,7 @@ pub(crate) fn example() -> String {
     text
 }
 
-/// What `levqor up` sets where it is not set.
+/// The values that `levqor up` sets for unset settings.
 fn up_defaults() -> Env {
     let made = state::MADE_SECRETS.map(|name| (name.to_owned(), "made".into()));
     let mut env = Env::default();
@@ -40,7 +40,7 @@ fn up_defaults() -> Env {
     env
 }
 
-/// How `levqor up` differs.
+/// How `levqor up` differs from the default.
 fn in_up(name: &str, value: &str) -> String {
     let does = match (name, value) {
         _ if state::MADE_SECRETS.contains(&name) => Cow::Borrowed("makes one, and keeps it"),
@@ -51,7 +51,7 @@ fn in_up(name: &str, value: &str) -> String {
     format!(" Where it is not set, `levqor up` {does}.")
 }
 
-/// A value as shells and Compose both read it: bare, or in single quotes, within which nothing means anything else.
+/// Writes a value so that shells and Compose read it the same way: bare, or in single quotes, which make every character literal.
 fn quoted(value: &str) -> Cow<'_, str> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./:,@%+=-".contains(c);
     if value.chars().all(is_plain) { Cow::Borrowed(value) } else { Cow::Owned(format!("'{value}'")) }

@@ -1,4 +1,4 @@
-//! What `levqor up` keeps in its data directory: the lock, the secrets that it made, and where things run.
+//! The data directory of `levqor up`: the lock, the secrets that it made, and the addresses of the running mesh.
 
 mod run_file;
 
@@ -32,7 +32,7 @@ const URL: Setting = Setting::plain(
     "The gateway that the commands talk to. Default: the one of the `levqor up` that runs on this machine.",
 );
 
-/// Settings of the commands.
+/// The settings of the commands.
 pub(crate) fn settings() -> Vec<Setting> {
     vec![DATA_DIR, URL]
 }
@@ -40,23 +40,23 @@ pub(crate) fn settings() -> Vec<Setting> {
 /// The data directory.
 pub(crate) struct DataDir(PathBuf);
 
-/// Secrets that `levqor up` made for itself, by the name of the setting that each stands in for.
+/// The secrets that `levqor up` makes itself, by the names of their settings.
 pub(crate) const MADE_SECRETS: [&str; 4] =
     ["LEVQOR_MESH_KEY", "LEVQOR_JWT_SECRET", ADDRESS_KEY, "STRIPE_WEBHOOK_SECRET"];
 
-/// The secret that addresses are stored under. Another one does not find them again.
+/// The key of the address hashes. With another key, stored addresses are not found.
 pub(crate) const ADDRESS_KEY: &str = "LEVQOR_ADDRESS_KEY";
 
-/// Secrets that were made, with those that are made now.
+/// The secrets that exist and those that are made now.
 pub(crate) struct MadeSecrets {
-    /// All, by name.
+    /// All secrets, by name.
     pub(crate) all: serde_json::Map<String, serde_json::Value>,
-    /// Those that are not written down yet.
+    /// The names of the secrets that are not stored yet.
     pub(crate) new: Vec<&'static str>,
 }
 
 impl DataDir {
-    /// The one that the environment names.
+    /// The data directory that the environment names.
     pub(crate) fn find(env: &Env) -> anyhow::Result<Self> {
         let (name, path) = if let Some(path) = env.get(&DATA_DIR.name) {
             ("LEVQOR_DATA_DIR", PathBuf::from(path))
@@ -72,7 +72,7 @@ impl DataDir {
                 "{name}: the path has a line break or a control character; name another one in LEVQOR_DATA_DIR"
             );
         }
-        // What was no text became this character when the environment was read: the path would be another one.
+        // The environment's reader replaces invalid text by this character, so the path would be a different one.
         if path.to_string_lossy().contains('\u{FFFD}') {
             bail!(
                 "{name}: the path is not UTF-8; name the data directory by another path in LEVQOR_DATA_DIR"
@@ -86,14 +86,15 @@ impl DataDir {
         &self.0
     }
 
-    /// Makes it, closed to others. Root's becomes the user's that root becomes, so that `run.json` can be removed at the end.
+    /// Creates the directory for its owner only. If root creates it, it then belongs to the user that root becomes, so that
+    /// `run.json` can be removed at the end.
     pub(crate) fn make(&self, account: Option<Account>) -> anyhow::Result<()> {
         if self.0.is_dir() {
-            // A folder that was there before is somebody's: its rights are theirs to set.
+            // A directory that existed before belongs to somebody, so its permissions stay.
             return Ok(());
         }
         let path = self.0.display();
-        // That user must be able to pass; the files within are closed one by one.
+        // The user that root becomes must be able to traverse the directory. Each file in it is closed to others.
         let mode = if nix::unistd::geteuid().is_root() { 0o711 } else { 0o700 };
         fs::create_dir_all(&self.0).with_context(|| format!("cannot make the data directory {path}"))?;
         let set = || -> std::io::Result<()> {
@@ -105,13 +106,13 @@ impl DataDir {
         set().with_context(|| format!("cannot use the data directory {path}"))
     }
 
-    /// Takes it for this process; the lock ends with the process, however it ends.
+    /// Takes the lock for this process. The lock ends with the process, even if the process is killed.
     pub(crate) async fn lock(&self) -> anyhow::Result<Flock<fs::File>> {
         let mut tries = 1;
         loop {
             match self.try_lock()? {
                 Some(lock) => return Ok(lock),
-                // A command that looks whether anybody runs holds the lock for a moment.
+                // A command that checks whether a mesh runs holds the lock for a moment.
                 None if tries < 3 => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
                 None => bail!(
                     "another `levqor up` is using {}; stop it, or set LEVQOR_DATA_DIR",
@@ -122,7 +123,7 @@ impl DataDir {
         }
     }
 
-    /// The lock, unless somebody has it.
+    /// Takes the lock. None if another process holds it.
     fn try_lock(&self) -> anyhow::Result<Option<Flock<fs::File>>> {
         let path = self.0.join("lock");
         let mut options = OpenOptions::new();
@@ -138,7 +139,7 @@ impl DataDir {
         }
     }
 
-    /// Why this user cannot use it.
+    /// Why this user cannot use the directory.
     fn closed(&self) -> String {
         let owner = |path: &Path| fs::metadata(path).map(|file| user_name(file.uid()));
         let owner = owner(&self.0.join("lock")).or_else(|_| owner(&self.0));
@@ -149,7 +150,7 @@ impl DataDir {
         )
     }
 
-    /// Whether a `levqor up` has it: what it wrote down is then true.
+    /// Whether a `levqor up` holds the lock. Only then is `run.json` true.
     fn is_in_use(&self) -> anyhow::Result<bool> {
         match fs::File::open(self.0.join("lock")) {
             Ok(file) => {
@@ -160,7 +161,7 @@ impl DataDir {
         }
     }
 
-    /// Writes down the secrets that were made now.
+    /// Stores the new secrets.
     pub(crate) fn write_secrets(&self, secrets: &MadeSecrets) -> anyhow::Result<()> {
         if secrets.new.is_empty() {
             return Ok(());
@@ -168,7 +169,7 @@ impl DataDir {
         write_private(&self.0.join(SECRETS), &serde_json::to_vec_pretty(&secrets.all)?)
     }
 
-    /// The secrets that were made, with those that would be made now. Nothing is written.
+    /// The stored secrets and new ones for those that are missing. Stores nothing.
     pub(crate) fn secrets_to_be(&self) -> anyhow::Result<MadeSecrets> {
         let mut all = self.read_secrets()?.unwrap_or_default();
         let mut new = Vec::new();
@@ -182,14 +183,15 @@ impl DataDir {
         Ok(MadeSecrets { all, new })
     }
 
-    /// The secrets that were made; none where `levqor up` never ran here.
+    /// The stored secrets. None if `levqor up` never ran here.
     pub(crate) fn read_secrets(&self) -> anyhow::Result<Option<serde_json::Map<String, serde_json::Value>>> {
         let path = self.0.join(SECRETS);
         match fs::read(&path) {
             Ok(bytes) => {
                 let mut secrets: serde_json::Map<_, _> = serde_json::from_slice(&bytes)
                     .with_context(|| format!("{} is damaged", path.display()))?;
-                // The folder may be another user's than the one who starts this: no other setting is taken from there.
+                // The folder may belong to another user than the one who starts this process. So only these settings are read
+                // from it.
                 secrets.retain(|name, _| MADE_SECRETS.contains(&name.as_str()));
                 Ok(Some(secrets))
             }
@@ -198,18 +200,18 @@ impl DataDir {
         }
     }
 
-    /// Holds the folder open to say where things run.
+    /// Opens the directory and keeps it open, to write `run.json` later.
     pub(crate) fn hold_run_file(&self) -> anyhow::Result<HeldRunFile> {
         HeldRunFile::of(&self.0)
     }
 
-    /// Says that nothing runs.
+    /// Removes `run.json`: no mesh runs.
     pub(crate) fn remove_run_file(&self) {
-        // It may be gone; what it says is only a hint.
+        // The file may be missing. It is only a hint.
         let _ = fs::remove_file(self.0.join(run_file::NAME));
     }
 
-    /// Where things run; none where nothing does, whatever one that was killed left behind.
+    /// Reads `run.json`. None if no mesh runs, even if a killed process left the file.
     pub(crate) fn run_file(&self) -> anyhow::Result<Option<RunFile>> {
         if !self.is_in_use()? {
             return Ok(None);
@@ -218,29 +220,29 @@ impl DataDir {
         Ok(serde_json::from_slice(&bytes).ok())
     }
 
-    /// Where the secrets are that were made.
+    /// The file of the stored secrets.
     pub(crate) fn secrets_file(&self) -> PathBuf {
         self.0.join(SECRETS)
     }
 
-    /// Files in it that `levqor up` made, and that a reset removes.
+    /// The files in the directory that `levqor up` makes and `levqor reset` removes.
     pub(crate) fn own_files(&self) -> [PathBuf; 2] {
         [self.0.join(SECRETS), self.0.join(run_file::NAME)]
     }
 }
 
-/// The secrets that were made.
+/// The name of the secrets' file.
 const SECRETS: &str = "secrets.json";
 
-/// The gateway that the commands talk to.
+/// The gateway that the commands use.
 pub(crate) enum Gateway {
-    /// The one that `LEVQOR_URL` names.
+    /// The gateway that `LEVQOR_URL` names.
     Named(String),
-    /// The one of the `levqor up` that runs here.
+    /// The gateway of the `levqor up` that runs here.
     Here(RunFile),
 }
 
-/// Finds the gateway that the commands talk to.
+/// Finds the gateway that the commands use.
 pub(crate) fn gateway(env: &Env) -> anyhow::Result<Gateway> {
     if let Some(url) = env.get(&URL.name) {
         return Ok(Gateway::Named(url.trim_end_matches('/').to_owned()));
@@ -252,12 +254,12 @@ pub(crate) fn gateway(env: &Env) -> anyhow::Result<Gateway> {
 /// Comma-separated settings; the commands use the first value.
 const LISTS: [&str; 3] = ["LEVQOR_MESH_KEY", "STRIPE_WEBHOOK_SECRET", "RESEND_WEBHOOK_SECRET"];
 
-/// A secret, from the environment or made by `levqor up`; of a list, the one that is used.
+/// A secret, from the environment or made by `levqor up`. Of a list it returns the first value.
 pub(crate) fn secret(env: &Env, name: &str) -> anyhow::Result<String> {
     Ok(secrets(env, name)?.into_iter().next().unwrap_or_default())
 }
 
-/// The same with all of a list.
+/// As `secret`, with all values of a list.
 pub(crate) fn secrets(env: &Env, name: &str) -> anyhow::Result<Vec<String>> {
     if let Some(value) = env.get(name) {
         return Ok(parts(name, value));
@@ -276,7 +278,7 @@ pub(crate) fn secrets(env: &Env, name: &str) -> anyhow::Result<Vec<String>> {
     Ok(vec![made])
 }
 
-/// A setting's text as the services read it.
+/// Splits the text of a setting as the services do.
 fn parts(name: &str, text: &str) -> Vec<String> {
     if !LISTS.contains(&name) {
         return vec![text.trim().to_owned()];
@@ -294,11 +296,11 @@ fn random_hex() -> anyhow::Result<String> {
     Ok(hex::encode(bytes))
 }
 
-/// Writes a file that only its owner reads, whole or not at all.
+/// Writes a file that only its owner can read. The file is replaced in one step.
 fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let new = path.with_extension("new");
     let write = || -> std::io::Result<()> {
-        // A link in its place is not followed: the folder may be another user's than root, who writes here.
+        // The old file is removed first, because root must not follow a link there: the folder may belong to another user.
         if let Err(error) = fs::remove_file(&new)
             && error.kind() != ErrorKind::NotFound
         {

@@ -1,4 +1,4 @@
-//! How many threads the process works with.
+//! The number of worker threads of the process.
 
 use std::num::NonZeroUsize;
 
@@ -15,12 +15,12 @@ pub(crate) fn settings() -> Vec<Setting> {
     vec![WORKER_THREADS]
 }
 
-/// Reads the setting, and notes a mistake.
+/// Reads the setting and reports a mistake.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<NonZeroUsize> {
     reader.optional(&WORKER_THREADS, "a number of threads, at least 1")
 }
 
-/// The number, before anything can be reported: a mistake counts as unset, and is reported by whoever reads all settings.
+/// The number, before any mistake can be reported. A mistake counts as unset here; `read` reports it later.
 pub(crate) fn count(env: &Env) -> usize {
     let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     read(&mut Reader::new(env)).map_or((processors / 2).max(1), NonZeroUsize::get)

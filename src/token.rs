@@ -1,4 +1,4 @@
-//! `levqor token`: a signed token, as the website would make it.
+//! `levqor token`: signs a token like those of the website.
 
 use anyhow::{Context, ensure};
 use levqor_runtime::{
@@ -15,11 +15,11 @@ use crate::{
     output, state,
 };
 
-/// How long a token is good where nothing is said, and what the operator's own are at most, in seconds.
+/// The default lifetime of a token, and the longest lifetime of the operator's own tokens, in seconds.
 const DEFAULT_TTL_S: i64 = 3600;
 const OPERATOR_TTL_S: i64 = 300;
 
-/// Prints a token, and nothing else.
+/// Prints a token and nothing else.
 pub(crate) fn token(env: &Env, arguments: &TokenArguments) -> anyhow::Result<()> {
     let role = match arguments.role {
         TokenRole::Customer => Role::Customer,
@@ -46,7 +46,7 @@ pub(crate) fn token(env: &Env, arguments: &TokenArguments) -> anyhow::Result<()>
     output::lines(sign(env, &user, ttl_s)?.expose_secret())
 }
 
-/// Signs a token that is good for so many seconds.
+/// Signs a token with this lifetime in seconds.
 pub(crate) fn sign(env: &Env, user: &User, ttl_s: i64) -> anyhow::Result<SecretString> {
     let secret = SecretString::from(state::secret(env, "LEVQOR_JWT_SECRET")?);
     let issuer = env.get("LEVQOR_JWT_ISSUER").unwrap_or("https://levqor.ai");
@@ -55,13 +55,13 @@ pub(crate) fn sign(env: &Env, user: &User, ttl_s: i64) -> anyhow::Result<SecretS
     sign_with_secret(&secret, user, issuer, audience, expires).context("cannot sign a token")
 }
 
-/// A token of the operator at this machine, for the commands.
+/// A token for the commands, for the operator at this machine.
 pub(crate) fn operator(env: &Env, role: Role) -> anyhow::Result<SecretString> {
     let user = User { sub: "levqor-cli".to_owned(), email: None, email_verified: false, role };
     sign(env, &user, longest(env)?.min(OPERATOR_TTL_S))
 }
 
-/// How long a token may live here, in seconds.
+/// The longest lifetime of a token here, in seconds.
 fn longest(env: &Env) -> anyhow::Result<i64> {
     let mut reader = Reader::new(env);
     let longest = longest_user_token(&mut reader);

@@ -1,8 +1,8 @@
-//! `levqor up`: the whole mesh in one process, with nothing to set.
+//! `levqor up`: runs the whole mesh in one process, without any settings.
 //!
-//! Order: signals → data directory and its lock → every setting → every port → a place for PostgreSQL → secrets and
-//! `run.json` → root becomes PostgreSQL's user → PostgreSQL → migrations → services → gateway → the table. Ctrl-C goes the
-//! other way round, from wherever the start is.
+//! Order: signals → data directory and its lock → every setting → every port → a place for PostgreSQL → secrets and `run.json` →
+//! root becomes PostgreSQL's user → PostgreSQL → migrations → services → gateway → the table. Ctrl-C stops the mesh in the
+//! opposite order, even during the start.
 
 pub(crate) mod database;
 mod listen;
@@ -35,36 +35,36 @@ use crate::{
     token,
 };
 
-/// How long a mesh that lost its database is waited for.
+/// The longest time to stop a mesh that has lost its database.
 const WITHOUT_DATABASE: Duration = Duration::from_secs(5);
 
-/// Everything that is read from the environment.
+/// All settings that are read from the environment.
 struct Config {
     gateway: levqor_gateway::Config,
     services: Vec<Box<dyn AnyConfig>>,
     listen: Listen,
 }
 
-/// Settings that only `levqor up` has.
+/// The settings that only `levqor up` has.
 pub(crate) fn settings() -> Vec<Setting> {
     database::settings()
 }
 
-/// Runs until told to stop.
+/// Runs until a stop signal.
 pub(crate) async fn up(mut env: Env) -> anyhow::Result<()> {
-    // Before anything is made that a signal could leave behind.
+    // The signals come first, so that a signal cannot leave files or processes behind.
     let stop = StopSignal::new()?;
     let own_database =
         env.get("LEVQOR_DATABASE_URL").is_none() && env.get("LEVQOR_DATABASE_URL_FILE").is_none();
     let account = match Account::choose() {
-        // Only PostgreSQL refuses to be root.
+        // Only PostgreSQL refuses to run as root.
         Err(PostgresError::NoAccount) if !own_database => None,
         chosen => chosen?,
     };
     let data = DataDir::find(&env)?;
     data.make(account)?;
     let _lock = data.lock().await?;
-    // One that was killed left it behind, and nothing runs there until we say so.
+    // A `levqor up` that was killed left this file, and no mesh runs until this one writes it.
     data.remove_run_file();
     let given = mesh::given(&env);
     let secrets = data.secrets_to_be()?;
@@ -72,7 +72,7 @@ pub(crate) async fn up(mut env: Env) -> anyhow::Result<()> {
     set_defaults(&mut env, &secrets.all);
     let (telling, config) = mesh::read_to_serve(&env, "up", |reader| {
         let gateway = levqor_gateway::Config::read(reader);
-        // All of them before giving up, so that every mistake is found.
+        // Every service is read before the first mistake stops the start, so that all mistakes are reported.
         let services: Vec<_> = services::ALL.iter().map(|service| service.read(reader)).collect();
         let listen = listen::listen(&env, reader);
         let services = services.into_iter().collect::<Option<_>>()?;
@@ -83,7 +83,7 @@ pub(crate) async fn up(mut env: Env) -> anyhow::Result<()> {
     telemetry::run(&telling.telemetry, "up", Box::pin(serve(&env, &data, start, stop))).await
 }
 
-/// What is known once the settings are sound.
+/// What the start needs after the settings are valid.
 struct Start<'a> {
     telling: &'a mesh::Telling,
     config: Config,
@@ -94,7 +94,7 @@ struct Start<'a> {
     new_address_key: bool,
 }
 
-/// Everything after the settings are sound.
+/// Everything after the settings are valid.
 async fn serve(env: &Env, data: &DataDir, start: Start<'_>, mut stop: StopSignal) -> anyhow::Result<()> {
     let Start { telling, mut config, own_database, given, account, secrets, new_address_key } = start;
     let mut ports = Ports::bind(&config.listen).await?;
@@ -104,12 +104,12 @@ async fn serve(env: &Env, data: &DataDir, start: Start<'_>, mut stop: StopSignal
     for service in &mut config.services {
         service.count_with(Metrics::telling(&telling.telemetry, service.name()));
     }
-    // The process is one, whatever runs in it: its memory must not be added up for each.
+    // All services share one process, so its memory must not be counted once for each service.
     let process = Metrics::telling(&telling.telemetry, "up");
     process.show_process();
     let scrape = Scrape { port: metrics, process };
 
-    // Every service has read the same one.
+    // Every service has read the same database setting.
     let named = config.services.first().filter(|_| !own_database);
     let server = named.map(|service| service.database_url().clone());
     let prepared = async {
@@ -121,11 +121,11 @@ async fn serve(env: &Env, data: &DataDir, start: Start<'_>, mut stop: StopSignal
     };
     let databases = tokio::select! {
         databases = Box::pin(prepared) => databases?,
-        // Fetching PostgreSQL may take minutes, and a server that does not answer too.
+        // Fetching PostgreSQL may take minutes, and so may waiting for a server that does not answer.
         () = stop.wait() => return Ok(()),
     };
     data.write_secrets(&secrets)?;
-    // Signed now: the file of its secret may be closed to the user that this process becomes.
+    // The token is signed before root becomes another user, because that user may not read the file of the secret.
     let token = token::operator(env, Role::Staff)?;
     let run = run_file(http.local_addr()?, &ports, scrape.addr(), given, &databases);
     let mut held = data.hold_run_file()?;
@@ -163,7 +163,7 @@ async fn serve(env: &Env, data: &DataDir, start: Start<'_>, mut stop: StopSignal
     }
     held.remove();
     let patience = if ended.is_ok() { Duration::MAX } else { WITHOUT_DATABASE };
-    // Impatience is allowed: what is cut off is taken up at the next start.
+    // A second signal may cut off the drain: the next start continues the work.
     tokio::select! {
         _ = tokio::time::timeout(patience, mesh.drain()) => {}
         () = stop.wait() => {}
@@ -172,8 +172,8 @@ async fn serve(env: &Env, data: &DataDir, start: Start<'_>, mut stop: StopSignal
     ended
 }
 
-/// Addresses are found by a digest that is made with the key. With a new key none of those that are stored would be found:
-/// a customer's mails would be sent twice, and those who want none would get some.
+/// Stored addresses are found by a hash with the key. With a new key none of them would be found: customers would get mails a
+/// second time, and customers who want no mails would get some.
 async fn refuse_old_addresses(databases: &Databases, data: &DataDir) -> anyhow::Result<()> {
     if let Some(what) = databases.with_addresses().await? {
         bail!(
@@ -185,7 +185,7 @@ async fn refuse_old_addresses(databases: &Databases, data: &DataDir) -> anyhow::
     Ok(())
 }
 
-/// What `up` makes for itself where it is not set.
+/// Sets the defaults of `levqor up` for unset settings.
 pub(crate) fn set_defaults(env: &mut Env, secrets: &serde_json::Map<String, serde_json::Value>) {
     for (name, value) in secrets {
         if let Some(value) = value.as_str() {
@@ -195,20 +195,20 @@ pub(crate) fn set_defaults(env: &mut Env, secrets: &serde_json::Map<String, serd
     for service in levqor_gateway::methods().services() {
         env.set_default(&mesh::address_setting(service), "127.0.0.1:0");
     }
-    // Replaced below by the private cluster's; the reader wants one.
+    // The URL of the private cluster replaces this value later. The reader needs a value.
     env.set_default("LEVQOR_DATABASE_URL", "postgres://private/levqor");
-    // Without a key nothing says which of Stripe's modes is meant; in production only live money counts.
+    // Without an API key, nothing tells which of Stripe's modes is meant. In production only live mode counts.
     if env.get("LEVQOR_ENVIRONMENT") != Some("production") {
         env.set_default("LEVQOR_STRIPE_LIVEMODE", "both");
     }
     env.set_default("LEVQOR_METRICS_ADDR", "127.0.0.1:0");
     env.set_default("LEVQOR_DRAIN_DELAY_MS", "0");
     env.set_default("LEVQOR_LOG", "warn");
-    // Who develops a website on this machine has it at some port of this machine.
+    // A website under development on this machine may use any port of this machine.
     env.set_default("LEVQOR_CORS_ORIGINS", "loopback");
 }
 
-/// Where everything is, for the other commands: known once the ports are bound.
+/// The addresses for the other commands. They are known once the ports are bound.
 fn run_file(
     http: SocketAddr,
     ports: &Ports,
@@ -228,7 +228,7 @@ fn run_file(
     }
 }
 
-/// Tells the other commands and the terminal that everything is there.
+/// Tells the other commands and the terminal that the mesh has started.
 async fn announce(
     client: &Client,
     held: &mut HeldRunFile,
@@ -255,7 +255,7 @@ mod tests {
         };
         assert_eq!(livemode(&[]).as_deref(), Some("both"));
         assert_eq!(livemode(&[("LEVQOR_STRIPE_LIVEMODE", "false")]).as_deref(), Some("false"));
-        // What is not set is `true`.
+        // If the setting is not set, it is `true`.
         assert_eq!(livemode(&[("LEVQOR_ENVIRONMENT", "production")]), None);
     }
 }

@@ -71,17 +71,10 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const RESERVED_CONNECTIONS: usize = 16;
 /// The maximum age of a connection. Its client then makes a new one, perhaps to another replica.
 const CONNECTION_AGE: Duration = Duration::from_mins(30);
-<<<<<<< HEAD
-/// How long, after that, an answer may go on: longer than a large download takes over a slow line. A stream of events that is cut
-/// off then is asked for again.
+/// How long a response may go on after that. A large download over a slow line takes less. A client asks again for a stream of
+/// events that is cut off then.
 const FAREWELL: Duration = Duration::from_hours(4);
-/// Requests at once over one HTTP/2 connection: as many as most servers take.
-=======
-/// How long a response may go on after that. It is longer than any request may take plus the time that its response may stay
-/// unread.
-const FAREWELL: Duration = Duration::from_mins(2);
 /// Concurrent requests on one HTTP/2 connection. Most servers allow as many.
->>>>>>> eb
 const STREAMS: u32 = 128;
 /// The receive windows of HTTP/2. They can be small, because a body is read at once or refused.
 const WINDOWS: (u32, u32) = (256 << 10, 128 << 10);
@@ -107,13 +100,9 @@ pub struct Config {
     pub connections: Limits,
     /// The limits of bodies, with `LEVQOR_MAX_BODY_BYTES`.
     pub bodies: BodyLimits,
-<<<<<<< HEAD
     /// How long a stream may be silent.
     pub silence: Silence,
-    /// `LEVQOR_JWT_SECRET` and its like: how people are recognised.
-=======
     /// `LEVQOR_JWT_SECRET` and the settings beside it: how users are authenticated.
->>>>>>> eb
     pub user_tokens: UserTokensConfig,
     /// `LEVQOR_MESH_KEY`: how the gateway authenticates itself to services.
     pub mesh_keys: MeshKeys,

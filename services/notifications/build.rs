@@ -1,4 +1,4 @@
-//! Compiles the MJML of the mails' HTML and lists the templates, so that a new template changes no Rust file.
+//! Compiles the MJML of the mails and lists the templates, so that a new template needs no change in Rust.
 
 use std::{
     env,
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The HTML of a document in MJML. What mrml only warns of is an error here.
+/// Compiles an MJML document to HTML. A warning of mrml is an error here.
 fn compiled(mjml: &str) -> Result<String, Box<dyn Error>> {
     let parsed = mrml::parse(mjml)?;
     if !parsed.warnings.is_empty() {

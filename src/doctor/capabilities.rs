@@ -1,10 +1,10 @@
-//! One line for each capability. What the doctor asks itself and what the running service says of the same thing are two
-//! sources: here they become one verdict under one name.
+//! Makes one line for each capability. The doctor's own check and the report of the running service are two sources about the
+//! same capability. This module joins them into one result under one name.
 
 use levqor_runtime::check::{Finding, Line, Outcome};
 
-/// Takes the lines about what a service can do (`billing.can.stripe_refetch`) into those about the same thing that the doctor
-/// asked for itself (`billing.stripe_refetch`), where there are such.
+/// Joins each line that a service reports (`billing.can.stripe_refetch`) into the line of the doctor's own check
+/// (`billing.stripe_refetch`), if there is one.
 pub(super) fn one_line_each(lines: Vec<Line>) -> Vec<Line> {
     let names: Vec<_> = lines.iter().map(|line| line.name.clone()).collect();
     let asked_name = |line: &Line| {
@@ -21,14 +21,14 @@ pub(super) fn one_line_each(lines: Vec<Line>) -> Vec<Line> {
     kept
 }
 
-/// The verdict of both. The doctor asks now and with the settings here; the service was measured earlier, with its own.
+/// Joins both results. The doctor checks now, with the settings here. The service measured earlier, with its own settings.
 fn join(asked: &mut Line, told: Line) {
     let (here, there) = (asked.finding.outcome, told.finding.outcome);
     let both = |what: &str| {
         format!("{}; but the running service {what}: {}", asked.finding.evidence, told.finding.evidence)
     };
     match (here, there) {
-        // What is not set here may be set there: the service's word counts.
+        // A setting that is missing here may be set for the service, so the report of the service counts.
         (Outcome::Off, Outcome::On | Outcome::Warning | Outcome::Failed) => {
             asked.asked = told.asked;
             asked.finding = told.finding;
@@ -39,7 +39,7 @@ fn join(asked: &mut Line, told: Line) {
         (Outcome::On | Outcome::Warning, Outcome::Off) => {
             asked.finding = Finding::warning(both("has it off"));
         }
-        // They agree, or what was asked now is worse.
+        // Both agree, or the result of the doctor is worse.
         (_, Outcome::On | Outcome::Warning)
         | (Outcome::Off | Outcome::Failed, Outcome::Off)
         | (Outcome::Failed, Outcome::Failed) => {}

@@ -1,5 +1,5 @@
-//! The running mesh, asked through its gateway: is it live and ready, does it know our token, what does each service say
-//! of itself, and what waits for a person.
+//! The checks of the running mesh, through its gateway: whether it is live and ready, whether it accepts our token, what each
+//! service reports, and what waits for a person.
 
 mod services;
 
@@ -19,21 +19,21 @@ use serde_json::Value;
 use super::{PATIENCE, subject::Subject};
 use crate::{cli::Role, token};
 
-/// How what only staff see is asked for.
+/// The request for the status, which only staff may see.
 const ASKED: &str = "GET /v1/status as staff";
-/// How mails are asked for of which nobody knows whether they were sent, and how many of them are counted.
+/// The request that counts the mails in doubt, up to the page size.
 const IN_DOUBT: &str = "/v1/messages?state=STATE_IN_DOUBT&page_size=100";
 
-/// The way to the gateway.
+/// A client of the gateway.
 #[derive(Clone)]
 struct Door {
     http: reqwest::Client,
     url: String,
 }
 
-/// Everything that is asked through the gateway. Of the services in `seen`, their own tables say how schedules stand.
+/// All checks through the gateway. For the services in `seen`, the doctor reads the schedules in their own tables.
 pub(super) fn checks(subject: &Subject, listens: Option<SocketAddr>, seen: Vec<&'static str>) -> Vec<Check> {
-    // Its own process asks the gateway where it listens.
+    // For the gateway's own process, the request goes to its listen address.
     let own = listens.filter(|_| subject.role == Some(Role::Gateway)).map(|addr| format!("http://{addr}"));
     let Some(url) = subject.url().or(own) else {
         let how = "start `levqor up`, or set LEVQOR_URL";
@@ -85,7 +85,7 @@ fn clock(door: Door) -> Check {
     })
 }
 
-/// What the mesh tells staff; that it does shows that it knows our token.
+/// The status of the mesh. The answer also proves that the mesh accepts our token.
 async fn status(door: Door, token: SecretString, seen: Vec<&'static str>) -> Vec<Line> {
     let name = "gateway.token";
     let status = match door.get("/v1/status", Some(&token)).await {
@@ -108,7 +108,7 @@ async fn status(door: Door, token: SecretString, seen: Vec<&'static str>) -> Vec
     lines
 }
 
-/// A page of mails, of which only the number is looked at.
+/// The finding about a page of mails in doubt. It uses only their number.
 fn doubtful(page: &Value) -> Finding {
     let more = page.get("next_page_token").and_then(Value::as_str).is_some_and(|token| !token.is_empty());
     let Some(messages) = page.get("messages").and_then(Value::as_array) else {
@@ -124,7 +124,7 @@ fn doubtful(page: &Value) -> Finding {
 }
 
 impl Door {
-    /// Status and body of a good answer, or why there is none.
+    /// The HTTP status and the body of a good answer, or why there is none.
     async fn get(&self, path: &str, token: Option<&SecretString>) -> Result<(u16, Value), String> {
         let mut request = self.http.get(format!("{}{path}", self.url)).timeout(PATIENCE);
         if let Some(token) = token {
@@ -142,7 +142,7 @@ impl Door {
     }
 }
 
-/// Each service's state, in words.
+/// The state of each service, in words.
 fn states(body: &Value) -> String {
     let services = body.get("services").and_then(Value::as_object).into_iter().flatten();
     let states = services.map(|(name, service)| {

@@ -1,4 +1,4 @@
-//! The metrics: whether they are shown where Prometheus looks for them.
+//! Checks that the metrics are served where Prometheus scrapes them.
 
 use std::net::SocketAddr;
 
@@ -13,9 +13,9 @@ use super::{PATIENCE, subject::Subject};
 
 const NAME: &str = "telemetry.metrics";
 
-/// Asks for the page; `config` is what the settings say about where it is.
+/// Requests the metrics page. `config` holds the address from the settings.
 pub(super) fn check(subject: &Subject, config: &MetricsConfig) -> Check {
-    // A free port is told in run.json, and nowhere else.
+    // A port that the system chose is known only from run.json.
     let fixed = config.addr().map(run::reachable).filter(|addr: &SocketAddr| addr.port() != 0);
     let of_role = fixed.filter(|_| subject.role.is_some()).map(|addr| format!("http://{addr}/metrics"));
     let Some(url) = subject.metrics().or(of_role) else {

@@ -1,4 +1,4 @@
-//! The report: a table for people, JSON for machines (docs/DOCTOR.md says what is in it).
+//! The report: a table for people and JSON for programs (docs/DOCTOR.md describes both).
 
 use std::fmt::Write;
 
@@ -6,17 +6,17 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use levqor_runtime::check::{Line, Outcome};
 use serde::Serialize;
 
-/// What was found.
+/// The results of the doctor.
 pub(super) struct Report {
-    /// Whose settings, in words.
+    /// The process whose settings are checked, in words.
     pub(super) whose: String,
-    /// When.
+    /// When the doctor ran.
     pub(super) time: DateTime<Utc>,
-    /// Line by line.
+    /// The lines of the report.
     pub(super) lines: Vec<Line>,
 }
 
-/// The document. Fields may be added to it; none changes its meaning without another `schema`.
+/// The JSON document. New fields may be added. If a field changes its meaning, `schema` changes too.
 #[derive(Serialize)]
 struct Document<'r> {
     schema: u32,
@@ -59,7 +59,7 @@ impl<'r> From<&'r Line> for Check<'r> {
 }
 
 impl Report {
-    /// What is on and does not work, by name.
+    /// The names of the failed checks.
     pub(super) fn failed(&self) -> Vec<&str> {
         let failed = self.lines.iter().filter(|line| line.finding.outcome == Outcome::Failed);
         failed.map(|line| line.name.as_str()).collect()
@@ -75,7 +75,7 @@ impl Report {
         }
     }
 
-    /// For people: what is on first, what failed last, where it is seen.
+    /// The table for people. What is on comes first, and failures come last, because people see the end of the output.
     pub(super) fn table(&self) -> String {
         let mut text = format!("levqor doctor: {}\n\n", self.whose);
         let width = self.lines.iter().map(|line| line.name.len()).max().unwrap_or_default();
@@ -104,7 +104,7 @@ impl Report {
         text
     }
 
-    /// For machines.
+    /// The JSON for programs.
     pub(super) fn json(&self) -> Result<String, serde_json::Error> {
         let counts = self.counts();
         serde_json::to_string_pretty(&Document {

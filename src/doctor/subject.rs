@@ -1,4 +1,4 @@
-//! Whose settings are checked: those of the `levqor up` of this machine, or those of one role's own process.
+//! What the doctor checks: the settings of the `levqor up` on this machine, or of one role's own process.
 
 use levqor_runtime::{
     check::{Check, Finding},
@@ -16,23 +16,23 @@ use crate::{
     up,
 };
 
-/// Whose settings, and where it runs.
+/// The process whose settings are checked.
 #[derive(Clone)]
 pub(super) struct Subject {
-    /// In words.
+    /// A description of the process, in words.
     pub(super) whose: String,
     /// The settings, as that process would read them.
     pub(super) env: Env,
-    /// Names of those that are set here.
+    /// The names of the settings that are set here.
     pub(super) given: Vec<String>,
-    /// The role; none for the whole mesh of `levqor up`.
+    /// The role. None for the whole mesh of `levqor up`.
     pub(super) role: Option<Role>,
-    /// The `levqor up` that runs here.
+    /// The run file of the `levqor up` that runs here.
     run: Option<RunFile>,
 }
 
 impl Subject {
-    /// Reads where things are, and changes nothing.
+    /// Finds the settings and the addresses, and changes nothing.
     pub(super) fn find(mut env: Env, role: Option<Role>) -> anyhow::Result<Self> {
         let given = mesh::given(&env);
         if let Some(role) = role {
@@ -40,7 +40,7 @@ impl Subject {
             return Ok(Self { whose, env, given, role: Some(role), run: None });
         }
         let data = DataDir::find(&env)?;
-        // One that the environment names is meant, whatever runs here.
+        // If the environment names a gateway, that gateway is meant, even if a mesh runs here.
         let elsewhere = env.get("LEVQOR_URL").map(str::to_owned);
         let run = if elsewhere.is_none() { data.run_file()? } else { None };
         up::set_defaults(&mut env, &data.secrets_to_be()?.all);
@@ -60,7 +60,7 @@ impl Subject {
         Ok(Self { whose, env, given, role: None, run })
     }
 
-    /// Reads a role's settings, where that role is played.
+    /// Reads the settings of a role, if that role is checked.
     pub(super) fn plays<T>(
         &self,
         role: Role,
@@ -71,7 +71,7 @@ impl Subject {
         if played { super::read(&self.env, problems, part) } else { None }
     }
 
-    /// The same without settings that cannot be read.
+    /// A copy without the settings that cannot be read.
     pub(super) fn without(&self, problems: &[Problem]) -> Self {
         let mut without = self.clone();
         for problem in problems {
@@ -80,7 +80,7 @@ impl Subject {
         without
     }
 
-    /// The gateway's address, if there is one to ask.
+    /// The address of the gateway. None if there is no gateway to check.
     pub(super) fn url(&self) -> Option<String> {
         if let Some(url) = self.env.get("LEVQOR_URL") {
             return Some(url.trim_end_matches('/').to_owned());
@@ -88,13 +88,13 @@ impl Subject {
         self.run.as_ref().map(|run| run.url.clone())
     }
 
-    /// Where the mesh that runs here shows its metrics.
+    /// The metrics address of the mesh that runs here.
     pub(super) fn metrics(&self) -> Option<String> {
         let shown = self.run.as_ref().map(|run| run.metrics.clone());
         shown.filter(|url| url.starts_with("http"))
     }
 
-    /// Whether a setting is set here, itself or as a file.
+    /// Whether a setting is set here, directly or as a file.
     pub(super) fn sets(&self, name: &str) -> bool {
         self.env.get(name).is_some() || self.env.get(&format!("{name}_FILE")).is_some()
     }
@@ -104,7 +104,7 @@ impl Subject {
         state::secrets(&self.env, name)
     }
 
-    /// Where a service's database is; none where that is not known here.
+    /// The database of a service. None if it is not known here.
     pub(super) fn database(&self, config: &dyn AnyConfig) -> Option<DatabaseUrl> {
         let set = config.database_url();
         let of_up = up::database::name_of(config.name());
@@ -118,12 +118,12 @@ impl Subject {
         }
     }
 
-    /// Whether a service is of the role that is checked.
+    /// Whether the service belongs to the checked role.
     pub(super) fn is_checked(&self, service: &str) -> bool {
         self.role.is_none_or(|role| role.name() == service)
     }
 
-    /// The check of a service's gRPC health.
+    /// The check of the gRPC health of a service.
     pub(super) fn health(&self, channels: &Channels, service: &str) -> Check {
         let setting = mesh::address_setting(service);
         let known = self.role.is_some() || self.run.is_some() || self.given.contains(&setting);
@@ -135,7 +135,8 @@ impl Subject {
         Check::known(format!("{service}.grpc"), Finding::off(off, how))
     }
 
-    /// Whether this command was given what the mesh that runs here was: otherwise something else would be checked.
+    /// Checks that this command has the same settings as the mesh that runs here. Otherwise the doctor would check something
+    /// else.
     pub(super) fn same_settings(&self) -> Option<Check> {
         let run = self.run.as_ref()?;
         let counts = |name: &&String| !IRRELEVANT.contains(&name.as_str());
@@ -160,6 +161,6 @@ impl Subject {
     }
 }
 
-/// Settings that change nothing about what is checked.
+/// Settings that do not affect the checks.
 const IRRELEVANT: [&str; 5] =
     ["LEVQOR_DATA_DIR", "LEVQOR_HTTP_ADDR", "LEVQOR_LOG", "LEVQOR_LOG_FORMAT", "LEVQOR_WORKER_THREADS"];

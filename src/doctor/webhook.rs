@@ -1,6 +1,6 @@
-//! The webhook secrets, by signed round trips to the running gateway. What is signed says of itself that it is a probe, so
-//! nothing is journaled or counted: the reason of the refusal tells that the signature was good. A wrong one must be refused
-//! as such.
+//! Checks the webhook secrets by signed requests to the running gateway. The body says that it is a probe, so the gateway
+//! journals and counts nothing. The reason of its refusal tells whether the signature was good. A probe with a wrong signature
+//! must be refused for its signature.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use levqor_billing::Billing;
@@ -19,22 +19,22 @@ use serde_json::Value;
 use super::{PATIENCE, subject::Subject};
 use crate::demo;
 
-/// What a probe is refused with whose signature is not good, and one whose signature is.
+/// The reason for a probe with a bad signature, and the reason for a probe with a good one.
 const BAD_SIGNATURE: &str = "SIGNATURE_MISMATCH";
 const PROBED: &str = "WEBHOOK_PROBE";
 
-/// A sender of webhooks, as far as it concerns who verifies them.
+/// A sender of webhooks: how its signatures work, and where they are verified.
 struct Sender {
     service: &'static str,
     name: &'static str,
     asked: &'static str,
     path: &'static str,
     setting: &'static str,
-    /// Whether a service can do without the setting.
+    /// Whether a service can work without the setting.
     optional: bool,
-    /// The key that a secret stands for; none where it is not written as the sender's secrets are.
+    /// Decodes the key from a secret. None if the secret does not have the sender's format.
     key: fn(&str) -> Option<Vec<u8>>,
-    /// The headers of a probe that is signed now with this key.
+    /// The headers of a probe, signed now with this key.
     sign: fn(&[u8]) -> Vec<(&'static str, String)>,
 }
 
@@ -65,7 +65,7 @@ fn now() -> i64 {
     Clock::default().now().timestamp()
 }
 
-/// As Svix signs for Resend: <https://docs.svix.com/receiving/verifying-payloads/how-manual>.
+/// Signs as Svix does for Resend: <https://docs.svix.com/receiving/verifying-payloads/how-manual>.
 fn as_svix(key: &[u8]) -> Vec<(&'static str, String)> {
     let (id, timestamp) = (format!("msg_{}", id::request_id()), now());
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key);
@@ -74,7 +74,7 @@ fn as_svix(key: &[u8]) -> Vec<(&'static str, String)> {
     vec![("svix-id", id), ("svix-timestamp", timestamp.to_string()), ("svix-signature", signature)]
 }
 
-/// Of each sender whose service is checked one round trip per secret, and one with a wrong one.
+/// One probe for each secret, and one probe with a wrong secret, for each sender whose service is checked.
 pub(super) fn checks(subject: &Subject) -> Vec<Check> {
     let checked = SENDERS.into_iter().filter(|sender| subject.is_checked(sender.service));
     checked.map(|sender| sender.check(subject)).collect()
@@ -126,7 +126,7 @@ impl Sender {
                 Err(reason) => return Finding::failed(reason),
             }
         }
-        // The wrong key begins as a right one does.
+        // The wrong key begins with a right key.
         let mut wrong = keys.into_iter().next().unwrap_or_default();
         wrong.push(b'x');
         match self.refusal(url, &wrong).await {
@@ -144,7 +144,7 @@ impl Sender {
         ))
     }
 
-    /// The reason with which a probe signed with this key is refused; an error where it is not refused.
+    /// The reason why a probe with this key is refused. An error if it is accepted.
     async fn refusal(&self, url: &str, key: &[u8]) -> Result<String, String> {
         let words = |error: reqwest::Error| check::clock::words(&error);
         let http = local_http_client().map_err(words)?;

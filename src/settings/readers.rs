@@ -1,14 +1,14 @@
-//! Who reads a copy of `.env.example`: a shell, and Docker Compose. Each must read what was meant.
+//! Tests that a shell and Docker Compose read a copy of `.env.example` with the intended values.
 
 use std::{collections::BTreeMap, fs, process::Command};
 
-/// What each setting means: its default, or nothing.
+/// The intended value of each setting: its default, or nothing.
 fn meant() -> BTreeMap<String, String> {
     let settings = crate::mesh::settings().into_iter();
     settings.map(|s| (s.name.into_owned(), s.default.unwrap_or_default().to_owned())).collect()
 }
 
-/// The example with every setting uncommented, in the ways that people do it.
+/// The example with every setting uncommented, in the two ways that people use.
 fn uncommented() -> [String; 2] {
     let example = super::example();
     let is_setting = |line: &str| {
@@ -55,9 +55,9 @@ fn compose_reads_what_was_meant_with_every_setting_uncommented() {
     }
 }
 
-/// Reads `env_file` as Docker Compose documents it: lines of `NAME=value`; comments are lines that begin with `#`, or follow
-/// white space after a bare value; a value in single quotes is literal; in bare values and in double quotes, `$` and
-/// backslashes mean something, so this reader takes none.
+/// Reads `env_file` as Docker Compose documents it. Each line is `NAME=value`. A comment is a line that begins with `#`, or it
+/// follows white space after a bare value. A value in single quotes is literal. In bare values and in double quotes, `$` and
+/// backslashes have a meaning, so this reader refuses them.
 fn compose(text: &str) -> Result<BTreeMap<String, String>, String> {
     let mut read = BTreeMap::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {

@@ -1,4 +1,4 @@
-//! `run.json`: where the mesh of a data directory runs, written by `levqor up` and read by the other commands.
+//! `run.json`: the addresses of the mesh of a data directory. `levqor up` writes it, and the other commands read it.
 
 use std::{
     collections::BTreeMap,
@@ -16,37 +16,38 @@ use nix::{
 };
 use serde::{Deserialize, Serialize};
 
-/// The file.
+/// The name of the file.
 pub(super) const NAME: &str = "run.json";
-/// The file while it is written.
+/// The name of the file while it is written.
 const NEW: &str = "run.new";
 
-/// Where the running mesh is, for the other commands.
+/// The addresses of the running mesh, for the other commands.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct RunFile {
-    /// Where the metrics are, for Prometheus.
+    /// The address of the metrics, for Prometheus.
     #[serde(default)]
     pub(crate) metrics: String,
-    /// The gateway's address.
+    /// The address of the gateway.
     pub(crate) url: String,
-    /// The services' gRPC addresses.
+    /// The gRPC addresses of the services.
     pub(crate) grpc: BTreeMap<String, String>,
-    /// The process, for people. Who asks whether it runs asks the lock: a number may become another process's.
+    /// The process id, for people. Programs check the lock instead, because the system reuses process ids.
     pub(crate) pid: u32,
-    /// Settings that its environment gave it, by name; of secrets that are made, these were not.
+    /// The names of the settings from the environment. A secret that is not in this list was made by `levqor up`.
     pub(crate) given: Vec<String>,
-    /// The folder of its private PostgreSQL; none where the operator named a server.
+    /// The folder of the private PostgreSQL. None if the operator named a server.
     #[serde(default)]
     pub(crate) postgres: Option<PathBuf>,
-    /// Whether everything was started; false while it starts.
+    /// Whether the mesh has started. False during the start.
     pub(crate) ready: bool,
 }
 
-/// The data directory, held open to write the file: root's `up` becomes another user, who may not reach it by its path.
+/// The data directory, kept open to write the file. After root has become another user, that user may not reach the directory by
+/// its path.
 pub(crate) struct HeldRunFile {
     folder: OwnedFd,
     path: PathBuf,
-    /// The file as it was written last.
+    /// The file as it was last written.
     file: Option<File>,
 }
 
@@ -58,13 +59,13 @@ impl HeldRunFile {
         Ok(Self { folder, path: data.join(NAME), file: None })
     }
 
-    /// Says where things run.
+    /// Writes the file.
     pub(crate) fn write(&mut self, run: &RunFile) -> anyhow::Result<()> {
         let bytes = serde_json::to_vec_pretty(run)?;
         let failed = || format!("cannot write {}", self.path.display());
         match self.replace(&bytes) {
             Ok(file) => self.file = Some(file),
-            // A folder that was there before may be closed to the user that root became. The file itself is still open.
+            // A directory that existed before may be closed to the user that root became. But the old file is still open.
             Err(error) => match &mut self.file {
                 Some(file) => overwrite(file, &bytes).with_context(failed)?,
                 None => return Err(error).with_context(failed),
@@ -73,9 +74,9 @@ impl HeldRunFile {
         Ok(())
     }
 
-    /// Writes a new file, which only its owner reads, and puts it in the place of the old one.
+    /// Writes a new file that only its owner can read, and renames it over the old one.
     fn replace(&self, bytes: &[u8]) -> std::io::Result<File> {
-        // It may be there: a power cut leaves it. A link in its place is not followed.
+        // A power cut may leave this file. Removing it first also avoids following a link.
         let _ = unlinkat(&self.folder, NEW, UnlinkatFlags::NoRemoveDir);
         let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_CLOEXEC;
         let mut file = File::from(openat(&self.folder, NEW, flags, Mode::from_bits_truncate(0o600))?);
@@ -85,11 +86,11 @@ impl HeldRunFile {
         Ok(file)
     }
 
-    /// Says that nothing runs.
+    /// Removes the file: no mesh runs.
     pub(crate) fn remove(&mut self) {
         let Some(file) = self.file.take() else { return };
         if unlinkat(&self.folder, NAME, UnlinkatFlags::NoRemoveDir).is_err() {
-            // An empty one says the same. It is only a hint: that nothing runs, the lock says.
+            // An empty file means the same. The file is only a hint; the lock says whether a mesh runs.
             let _ = file.set_len(0);
         }
     }

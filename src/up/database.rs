@@ -22,15 +22,15 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use super::place::{self, Place};
 use crate::{output, state::DataDir};
 
-/// A private PostgreSQL that ends by itself twice within this time is not started again.
+/// A private PostgreSQL that ends twice within this time is not restarted.
 const AGAIN: Duration = Duration::from_mins(10);
 
-/// Settings of the private cluster.
+/// The settings of the private cluster.
 pub(super) fn settings() -> Vec<Setting> {
     vec![place::POSTGRES_DIR]
 }
 
-/// A server with a database per service.
+/// A server with one database for each service.
 pub(super) struct Databases {
     server: DatabaseUrl,
     private: Option<Private>,
@@ -38,7 +38,7 @@ pub(super) struct Databases {
 }
 
 impl Databases {
-    /// Finds the operator's server, or makes a place for the private cluster. Nothing runs yet.
+    /// Finds the operator's server, or makes a place for the private cluster. It starts nothing.
     pub(super) async fn prepare(
         env: &Env,
         data: &DataDir,
@@ -62,17 +62,17 @@ impl Databases {
         Ok(Self { server, private: Some(Private { cluster, folder, state: Arc::default() }), note })
     }
 
-    /// The folder of the private cluster; none where there is none.
+    /// The folder of the private cluster. None if there is no private cluster.
     pub(super) fn folder(&self) -> Option<PathBuf> {
         self.private.as_ref().map(|private| private.folder.clone())
     }
 
-    /// Where the databases are, in words.
+    /// A description of the databases, in words.
     pub(super) fn note(&self) -> &str {
         &self.note
     }
 
-    /// Where addresses of an earlier mesh may be stored, which only its own key finds again; none where there are none.
+    /// The database that may hold addresses of an earlier mesh, which only the old key can find. None if no database holds any.
     pub(super) async fn with_addresses(&self) -> anyhow::Result<Option<String>> {
         if let Some(private) = &self.private {
             let made = Cluster::is_made_in(&private.folder);
@@ -82,12 +82,12 @@ impl Databases {
         let mut conn = connect(&self.server).await?;
         let exists = database_exists(&mut conn, &name).await?;
         conn.close().await?;
-        // One that the operator has made in advance is empty, and holds nobody's address.
+        // A database that the operator created in advance is empty and holds no addresses.
         let used = exists && has_messages(&self.server.with_database(&name)).await?;
         Ok(used.then(|| format!("the database {name} on the server of LEVQOR_DATABASE_URL")))
     }
 
-    /// Starts the private cluster. Dropped half way, it is given up by `close`.
+    /// Starts the private cluster. If this future is dropped half way, `close` ends the start.
     pub(super) async fn start(&self) -> anyhow::Result<()> {
         match &self.private {
             Some(private) => private.start().await.context(CANNOT_START),
@@ -95,12 +95,12 @@ impl Databases {
         }
     }
 
-    /// A service's database, made if it is not there. On the private server it belongs to a role of the service's own, which
-    /// can connect to nothing else; on the operator's, rights are the operator's to give.
+    /// The database of a service, created if it is missing. On the private server it belongs to the service's own role, which can
+    /// connect to no other database. On the operator's server, the operator grants the rights.
     pub(super) async fn of(&self, service: &str) -> anyhow::Result<DatabaseUrl> {
         let name = name_of(service);
         let mut conn = connect(&self.server).await?;
-        // The name is ours, not anybody's input.
+        // The name is a constant of ours and no user input, so SQL injection is not possible.
         let mut statements = Vec::new();
         if let Some(private) = &self.private {
             if !role_exists(&mut conn, &name).await? {
@@ -132,7 +132,7 @@ impl Databases {
         ))
     }
 
-    /// Starts the private cluster again when it ends by itself, once in a while; returns when that cannot be mended.
+    /// Restarts the private cluster if it ends by itself, but not too often. Returns if a restart cannot help.
     pub(super) async fn keep(&self) -> anyhow::Error {
         let Some(private) = &self.private else { return std::future::pending().await };
         let log = private.folder.join("log");
@@ -162,7 +162,7 @@ impl Databases {
         }
     }
 
-    /// Stops the private cluster, or gives up its start.
+    /// Stops the private cluster, or ends its start.
     pub(super) fn close(&self) {
         if let Some(private) = &self.private {
             private.close();
@@ -171,7 +171,7 @@ impl Databases {
 }
 
 impl Drop for Databases {
-    /// Also where a panic ends everything.
+    /// `drop` also runs if a panic ends the process.
     fn drop(&mut self) {
         self.close();
     }
@@ -186,11 +186,11 @@ struct Private {
     state: Arc<State>,
 }
 
-/// What its starts and its end must know of each other.
+/// The state that the start and the stop share.
 #[derive(Default)]
 struct State {
     closed: AtomicBool,
-    /// Held while it is started or stopped.
+    /// Held during a start or a stop.
     busy: Mutex<()>,
 }
 
@@ -204,7 +204,7 @@ impl Private {
         Ok(tokio::task::spawn_blocking(start).await.context("the start was cut off")??)
     }
 
-    /// Waits for the end of the server; at once where none runs.
+    /// Waits until the server ends. Returns at once if no server runs.
     async fn until_it_ends(&self) -> anyhow::Result<()> {
         let Some(server) = self.cluster.server()? else { return Ok(()) };
         server.ended().await.context("nobody waits for the server")
@@ -214,7 +214,7 @@ impl Private {
         if self.state.closed.swap(true, Ordering::SeqCst) {
             return;
         }
-        // A start that goes on sees that it is given up, and leaves nothing behind.
+        // A start in progress sees that it is cancelled and cleans up.
         let _busy = self.state.busy.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = self.cluster.stop() {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot stop the private PostgreSQL");
@@ -230,7 +230,7 @@ async fn database_exists(conn: &mut PgConnection, name: &str) -> anyhow::Result<
     Ok(owner(conn, name).await?.is_some())
 }
 
-/// Whether any message is stored in this database of notifications.
+/// Whether this database of notifications holds any messages.
 async fn has_messages(database: &DatabaseUrl) -> anyhow::Result<bool> {
     let mut conn = connect(database).await?;
     let is_made: bool =
@@ -241,7 +241,7 @@ async fn has_messages(database: &DatabaseUrl) -> anyhow::Result<bool> {
     Ok(has)
 }
 
-/// Who owns a database; none where it is not there.
+/// The owner of a database. None if the database does not exist.
 async fn owner(conn: &mut PgConnection, name: &str) -> anyhow::Result<Option<String>> {
     let owner = "SELECT pg_get_userbyid(datdba)::text FROM pg_database WHERE datname = $1";
     Ok(sqlx::query_scalar(owner).bind(name).fetch_optional(conn).await?)
@@ -252,12 +252,12 @@ async fn role_exists(conn: &mut PgConnection, name: &str) -> anyhow::Result<bool
     Ok(sqlx::query_scalar(exists).bind(name).fetch_one(conn).await?)
 }
 
-/// What the database of a service is called, and the role that owns it.
+/// The name of the database of a service, and of the role that owns it.
 pub(crate) fn name_of(service: &str) -> String {
     format!("levqor_{service}")
 }
 
-/// A service's database in the private cluster of this folder, as the service itself connects to it.
+/// The database of a service in the private cluster of this folder, with the service's own credentials.
 pub(crate) fn private_database(folder: &Path, service: &str) -> DatabaseUrl {
     let name = name_of(service);
     DatabaseUrl::on_socket(folder, &name, &name)

@@ -1,4 +1,4 @@
-//! Where `levqor up` listens: a port per service, bound before anything else is opened.
+//! The ports of `levqor up`: one for each service, bound before anything else is opened.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -11,10 +11,11 @@ use tokio::net::TcpListener;
 
 use crate::{mesh, services};
 
-/// Where each service listens, by its name.
+/// The listen address of each service, by name.
 pub(super) type Listen = BTreeMap<&'static str, SocketAddr>;
 
-/// Where services are is where `up` listens itself: one place each. What is no address at all was noted already.
+/// Reads the listen addresses. In `levqor up` the address setting of a service is also its listen address, so it must be one
+/// socket address. The reader has already reported text that is not an address.
 pub(super) fn listen(env: &Env, reader: &mut Reader<'_>) -> Option<Listen> {
     let mut listen = Some(Listen::new());
     for setting in Addresses::settings(levqor_gateway::methods().services()) {
@@ -38,14 +39,14 @@ pub(super) fn listen(env: &Env, reader: &mut Reader<'_>) -> Option<Listen> {
     listen
 }
 
-/// The services' ports.
+/// The bound ports of the services.
 pub(super) struct Ports {
     listeners: BTreeMap<&'static str, TcpListener>,
     addresses: BTreeMap<&'static str, SocketAddr>,
 }
 
 impl Ports {
-    /// Binds every one.
+    /// Binds every port.
     pub(super) async fn bind(listen: &Listen) -> anyhow::Result<Self> {
         let mut ports = Self { listeners: BTreeMap::new(), addresses: BTreeMap::new() };
         for (service, wanted) in listen {
@@ -58,18 +59,18 @@ impl Ports {
         Ok(ports)
     }
 
-    /// The port of a service, once.
+    /// Takes the port of a service. It can be taken once.
     pub(super) fn take(&mut self, service: &str) -> anyhow::Result<TcpListener> {
         self.listeners.remove(service).with_context(|| format!("{service} was started twice"))
     }
 
-    /// Where the services find each other.
+    /// The addresses that the services use to call each other.
     pub(super) fn peers(&self) -> Addresses {
         let all = self.addresses.iter().map(|(name, addr)| ((*name).to_owned(), vec![Address::Fixed(*addr)]));
         Addresses(all.collect())
     }
 
-    /// The same for people.
+    /// The same addresses as text, for people.
     pub(super) fn shown(&self) -> BTreeMap<String, String> {
         self.addresses.iter().map(|(name, addr)| ((*name).to_owned(), addr.to_string())).collect()
     }

@@ -1,4 +1,4 @@
-//! Where the private PostgreSQL of a data directory is, and where its programs are.
+//! The folders of the private PostgreSQL of a data directory, and of its programs.
 
 use std::{
     fs,
@@ -20,37 +20,37 @@ pub(super) const POSTGRES_DIR: Setting = Setting::plain(
     None,
     "Folder with PostgreSQL's programs, for `levqor up`. Default: Debian's newest, or those on PATH, or fetched.",
 );
-/// Where everything of PostgreSQL's goes that its user could not reach in the data directory.
+/// The folder for PostgreSQL's files if its user cannot reach the data directory.
 const SYSTEM_FOLDER: &str = "/var/lib/levqor";
-/// How long fetching PostgreSQL may take.
+/// The longest download of PostgreSQL.
 const FETCH_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// Where PostgreSQL is on this machine.
+/// The folders of PostgreSQL on this machine.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// The private cluster.
+    /// The folder of the private cluster.
     pub(crate) folder: PathBuf,
-    /// Programs that were fetched.
+    /// The folder of fetched programs.
     pub(super) programs: PathBuf,
-    /// Whether that is elsewhere than in the data directory.
+    /// Whether the folders are outside the data directory.
     pub(super) moved: bool,
 }
 
 impl Place {
-    /// Where it is to be; made if that is not in the data directory.
+    /// Chooses the folders, and creates them if they are outside the data directory.
     pub(super) fn make(data: &Path) -> anyhow::Result<Self> {
         let place = Self::find(data)?;
         if place.moved {
             let failed = || format!("cannot use {SYSTEM_FOLDER}");
             fs::create_dir_all(SYSTEM_FOLDER).with_context(failed)?;
-            // Whatever root's umask is: PostgreSQL's user must be able to pass.
+            // Sets the permissions whatever root's umask is: PostgreSQL's user must be able to traverse the folder.
             fs::set_permissions(SYSTEM_FOLDER, fs::Permissions::from_mode(0o711)).with_context(failed)?;
         }
         Ok(place)
     }
 
-    /// Where it is. One that was made before is found again, although the rights of folders have changed since, or is refused:
-    /// nobody begins with an empty database beside it.
+    /// Finds the folders. An existing cluster is found again, or refused, even if permissions have changed since: nobody must
+    /// start with an empty database beside it.
     pub(crate) fn find(data: &Path) -> anyhow::Result<Self> {
         let reachable = Cluster::can_reach(&data.join("postgres"))?;
         let (inside, moved) = (Self::of(data, true), Self::of(data, false));
@@ -59,7 +59,7 @@ impl Place {
         choose(inside, moved, reachable, made_inside, made_elsewhere)
     }
 
-    /// The programs go where the cluster goes: whoever runs them must reach both.
+    /// The programs are beside the cluster, because the same user must reach both.
     fn of(data: &Path, reachable: bool) -> Self {
         if reachable {
             return Self { folder: data.join("postgres"), programs: data.join("postgresql"), moved: false };

@@ -1,4 +1,4 @@
-//! The services and the gateway of `levqor up`, as far as they were started.
+//! The services and the gateway of `levqor up`, as far as they have started.
 
 use std::{net::SocketAddr, pin::Pin, time::Duration};
 
@@ -9,16 +9,16 @@ use tokio::net::TcpListener;
 use super::{Config, database::Databases, listen::Ports};
 use crate::services::{AnyConfig, Started};
 
-/// What is shown of the process itself, and where all metrics are shown.
+/// The metrics of the process itself, and the port of the metrics endpoint.
 pub(super) struct Scrape {
-    /// The port; none where metrics are not shown.
+    /// The port. None if metrics are off.
     pub(super) port: Option<TcpListener>,
-    /// The process' own.
+    /// The metrics of the process.
     pub(super) process: Metrics,
 }
 
 impl Scrape {
-    /// Where the port is.
+    /// The address of the port.
     pub(super) fn addr(&self) -> Option<SocketAddr> {
         self.port.as_ref()?.local_addr().ok()
     }
@@ -26,7 +26,7 @@ impl Scrape {
 
 type Drain = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// The mesh, as far as it runs: a start that is given up half way leaves something to drain.
+/// The running part of the mesh. If the start stops half way, this part must be drained.
 #[derive(Default)]
 pub(super) struct Mesh {
     gateway: Option<levqor_gateway::Running>,
@@ -35,7 +35,7 @@ pub(super) struct Mesh {
 }
 
 impl Mesh {
-    /// Starts the services one after the other, and then the gateway.
+    /// Starts the services one by one, and then the gateway.
     pub(super) async fn start(
         &mut self,
         config: Config,
@@ -68,7 +68,7 @@ impl Mesh {
         let migrated = migrations::migrate(config.database_url(), config.migrator()).await;
         migrated.with_context(|| format!("cannot migrate the database of {name}"))?;
         let Started { readiness, metrics, drain } = config.start(Some(ports.take(name)?)).await?;
-        // From here on a signal finds it, and drains it.
+        // From here on, a signal drains this service too.
         self.services.push(drain);
         while !readiness.measured().is_some_and(|measured| measured.is_sound()) {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -76,7 +76,7 @@ impl Mesh {
         Ok(metrics)
     }
 
-    /// The door first, then the services: no request finds a service gone.
+    /// Drains the gateway first and then the services, so that no request finds a service stopped.
     pub(super) async fn drain(self) {
         if let Some(gateway) = self.gateway {
             gateway.drain(Duration::ZERO).await;

@@ -1,4 +1,4 @@
-//! The table that `levqor up` prints: what is on, what is off and why, and where everything is.
+//! The table that `levqor up` prints: the capabilities, why some are off, and all addresses.
 
 use std::{fmt::Write, path::Path};
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::state::RunFile;
 
-/// Renders what the mesh says of itself.
+/// Renders the status of the mesh.
 pub(super) fn render(status: &Value, run: &RunFile, data: &Path, databases: &str) -> String {
     let mut text = String::from("\nLevqor is up.\n\n");
     let program =
@@ -16,14 +16,14 @@ pub(super) fn render(status: &Value, run: &RunFile, data: &Path, databases: &str
         for capability in of.get("capabilities").and_then(Value::as_array).into_iter().flatten() {
             let field =
                 |name: &str| capability.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-            // All are one process here, which reports in one way.
+            // All services share this process, so their telemetry is the same.
             let of_process = ["otlp", "sentry"].contains(&field("name").as_str());
             if !of_process || service == "gateway" {
                 rows.push((field("state"), service.clone(), field("name"), field("reason")));
             }
         }
     }
-    // What is on first.
+    // Capabilities that are on come first.
     rows.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.cmp(b)));
     let width = |column: fn(&(String, String, String, String)) -> &String| {
         rows.iter().map(|row| column(row).len()).max().unwrap_or_default()

@@ -1,5 +1,5 @@
-//! What `levqor doctor` asks of the mail provider: whether it takes the key, and whether mail may come from our sender; of the
-//! local mailbox, whether it can be written. Nothing is sent.
+//! The checks of `levqor doctor`: whether the mail provider accepts our key and our sender, and whether the local mailbox can be
+//! written. The checks send no mail.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const RESEND: &str = "notifications.mail_resend";
 const MAILBOX: &str = "notifications.mail_mailbox";
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Everything that can be asked with this configuration.
+/// All checks that this configuration allows.
 pub(crate) fn checks(config: &Config, database: Option<&DatabaseUrl>) -> Vec<Check> {
     let Some(key) = config.resend_key.clone() else {
         let why = "RESEND_API_KEY is not set: mail stays in the local mailbox, and reaches nobody";
@@ -41,7 +41,7 @@ pub(crate) fn checks(config: &Config, database: Option<&DatabaseUrl>) -> Vec<Che
     ]
 }
 
-/// Whether the mailbox takes mail: one is put in, and taken back before anybody can see it.
+/// Whether the mailbox accepts mail. The check inserts a mail and rolls back, so nobody sees it.
 fn mailbox(database: Option<&DatabaseUrl>) -> Check {
     let Some(url) = database.cloned() else {
         let why = "the database of the mailbox is not known here";
@@ -104,7 +104,7 @@ async fn domains(base: &ApiBase, key: &SecretString, ours: &str) -> Finding {
     }
 }
 
-/// What an answer means. Its texts are not shown: they may quote an address.
+/// Turns an answer into a finding. It shows no text of the answer, because the text may quote an address.
 fn judge(status: u16, body: &[u8], ours: &str) -> Finding {
     let restricted =
         || serde_json::from_slice(body).is_ok_and(|Failure { name }| name == "restricted_api_key");
@@ -123,7 +123,7 @@ fn judge(status: u16, body: &[u8], ours: &str) -> Finding {
                 }
             },
         },
-        // The least that a key can be allowed, and all that we need.
+        // A key for sending only has the fewest rights, and we need no other right.
         401 if restricted() => Finding::on("401 restricted_api_key: the key is good, for sending only"),
         401 | 403 => Finding::failed(format!("{status}: RESEND_API_KEY is refused")),
         404 | 405 => {

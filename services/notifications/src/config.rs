@@ -70,7 +70,7 @@ impl Config {
         [ADDRESS_KEY, MAIL_FROM, SITE_URL].into_iter().chain(resend).collect()
     }
 
-    /// Reads every setting, and notes every mistake.
+    /// Reads every setting and reports every mistake.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let address_key = address_key(reader);
         let sender = reader.defaulted(&MAIL_FROM, "an address, alone or as in `Levqor <orders@levqor.ai>`");
@@ -91,7 +91,7 @@ impl Config {
     }
 }
 
-/// Servers that speak Resend's API have keys of other forms: only what cannot stand in a header is refused.
+/// Other servers with Resend's API have keys of other forms, so this refuses only characters that an HTTP header cannot hold.
 fn resend_key(reader: &mut Reader<'_>) -> Option<SecretString> {
     let key = reader.secret(&RESEND_KEY)?;
     if !key.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {

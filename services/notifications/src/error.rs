@@ -1,4 +1,4 @@
-//! Everything that can go wrong in this service, and what callers are told about it.
+//! All errors of this service, and what callers are told about each.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ service_error! {
     /// An error of this service.
     #[derive(Debug, thiserror::Error)]
     pub enum Error {
-        /// The request is wrong.
+        /// The request is invalid.
         #[error(transparent)]
         Invalid(#[from] Invalid) => source,
-        /// The database.
+        /// The database failed.
         #[error(transparent)]
         Database(#[from] DbError) => source,
-        /// The request's key is in use.
+        /// The idempotency key of the request is in use.
         #[error(transparent)]
         Idempotency(#[from] IdempotencyError) => source,
         /// There is no such message.
@@ -30,32 +30,32 @@ service_error! {
         /// A template does not render.
         #[error("render the message")]
         Render(#[source] minijinja::Error) => Internal "TEMPLATE_BROKEN",
-        /// The provider has not said that it took the message, and is asked again.
+        /// The provider has not said that it took the message. The delivery is retried.
         #[error("the mail provider has not taken the message yet")]
         ProviderUnavailable(#[source] Trouble) =>
             Unavailable "MAIL_PROVIDER_UNAVAILABLE" after |trouble| trouble.retry_after,
-        /// Another delivery of the same message is at work; what is left of its time.
+        /// Another delivery of the same message is under way. It has at most this time left.
         #[error("another delivery of the message is under way")]
         DeliveryUnderWay(Duration) => Aborted "DELIVERY_UNDER_WAY" after |left| Some(*left),
-        /// What came of an attempt cannot be written down, because something else is known of it already.
+        /// The outcome of an attempt cannot be stored, because the attempt already has a different outcome.
         #[error("something else is known of the delivery attempt already")]
         AttemptContradicted => Internal "ATTEMPT_CONTRADICTED",
-        /// There is nothing to resolve.
+        /// The message is not in doubt, so there is nothing to resolve.
         #[error(transparent)]
         NotInDoubt(#[from] NotInDoubt) => FailedPrecondition "MESSAGE_NOT_IN_DOUBT",
-        /// It cannot be sent again.
+        /// The message cannot be sent again.
         #[error(transparent)]
         NotResendable(#[from] NotResendable) => source,
-        /// The webhook is not taken.
+        /// The webhook is refused.
         #[error(transparent)]
         Webhook(#[from] WebhookError) => source,
         /// There is no such event.
         #[error("there is no such event of a provider")]
         ProviderEventNotFound => NotFound "PROVIDER_EVENT_NOT_FOUND",
-        /// An event lacks what is needed of it.
+        /// The event lacks a field that this service needs.
         #[error("the provider's event is not understood")]
         EventNotUnderstood(#[source] Invalid) => InvalidArgument "PROVIDER_EVENT_NOT_UNDERSTOOD" + source,
-        /// An event has nothing to read any more.
+        /// The body of the event was purged, so the event cannot be processed again.
         #[error("the event's body was purged")]
         BodyPurged => FailedPrecondition "BODY_PURGED",
     }

@@ -49,10 +49,10 @@ use crate::{
 
 pub use crate::error::Error;
 
-/// This service's tables.
+/// The migrations of this service's tables.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
 
-/// The service: what its RPCs work with.
+/// The state of the service, which its RPCs use.
 pub struct Notifications {
     chassis: Chassis,
     config: Config,
@@ -186,7 +186,7 @@ impl Service for Notifications {
     }
 }
 
-/// What staff have to know about mail that goes out.
+/// Says how mail goes out: the text of the capability for staff.
 fn says_how(key_hours: KeyHours) -> String {
     match key_hours.get() {
         0 => "mail goes out through the API at RESEND_API_BASE, which honours no idempotency keys: what it may have taken \

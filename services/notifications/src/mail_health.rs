@@ -1,5 +1,5 @@
-//! Whether the mail provider takes mail of ours at all, as its last answers to this process said. It may refuse the key, or
-//! the sender's domain. Either is shown at the first refusal: no mail goes out until somebody mends it.
+//! Whether the mail provider accepts our mail in general, judged by its last answers to this process. It may refuse the API key
+//! or the sender's domain. The first refusal of that kind shows at once: no mail goes out until somebody fixes the cause.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,20 +8,20 @@ use levqor_runtime::service::Capability;
 
 use crate::provider::{Answer, Trouble};
 
-/// The capability of mail that goes out.
+/// The name of the capability to send mail.
 const NAME: &str = "mail_resend";
 
-/// The last refusal, until a mail is accepted again.
+/// The last refusal of all mail. An accepted mail clears it.
 #[derive(Debug, Clone)]
 struct Refusal {
-    /// The status and name that the provider gave.
+    /// The provider's status and error name.
     what: String,
     time: DateTime<Utc>,
 }
 
 impl Refusal {
-    /// What the provider says by it. Resend answers 401 for a key that it refuses, and 403 also for a domain that is not
-    /// verified and for an account that may only write to its owner.
+    /// What the refusal means. Resend answers 401 for a refused key. It answers 403 for a refused key too, for a domain that is
+    /// not verified, and for an account that may write only to its owner.
     fn meaning(what: &str) -> &'static str {
         if what.starts_with("401") || what.ends_with("api_key") {
             "it refuses RESEND_API_KEY"
@@ -31,15 +31,15 @@ impl Refusal {
     }
 }
 
-/// What is known of the provider.
+/// The health of the provider, shared by the deliveries of this process.
 #[derive(Debug, Default)]
 pub(crate) struct MailHealth {
     refusal: Mutex<Option<Refusal>>,
 }
 
 impl MailHealth {
-    /// Notes whether the provider's answer refuses all mail of ours, and logs what changed. Only an accepted mail ends a
-    /// refusal: a timeout or a rate limit says nothing about the key or the domain.
+    /// Notes whether the answer refuses all our mail, and logs a change. Only an accepted mail ends a refusal: a timeout or a
+    /// rate limit says nothing about the key or the domain.
     pub(crate) fn answered(&self, answer: &Answer, now: DateTime<Utc>) {
         match answer {
             Answer::Unauthorised(Trouble { what, .. }) => {
@@ -58,7 +58,7 @@ impl MailHealth {
         }
     }
 
-    /// Whether mail goes out, and how.
+    /// The capability: whether mail goes out, and how.
     pub(crate) fn capability(&self, how: String) -> Capability {
         match &*self.refusal() {
             None => Capability::on(NAME, how),
@@ -70,7 +70,7 @@ impl MailHealth {
         }
     }
 
-    /// Without a provider.
+    /// The capability without a provider.
     pub(crate) fn off() -> Capability {
         Capability::off(NAME, "RESEND_API_KEY is not set")
     }

@@ -1,4 +1,4 @@
-//! What notifications counts: mails by template, what became of them, and what providers say of them after that.
+//! The metrics of notifications: mails by template and state, and the provider's reports about them.
 
 use std::sync::Arc;
 
@@ -6,14 +6,14 @@ use levqor_runtime::metrics::{Attribute, Count, Definition, KeyValue, Metrics};
 
 use crate::domain::{delivery::AttemptOutcome, message::State, report::DeliveryOutcome, resend_event};
 
-/// Mails, as they come to a state.
+/// Mails that reached a state.
 pub const MESSAGES: Definition = Definition::counter(
     "levqor.mail.messages",
     "{message}",
     "Mails that reached a state: pending (requested, or to be sent again), sent (accepted by the provider), failed, in doubt.",
     &[TEMPLATE, Attribute::one_of("state", &["pending", "sent", "failed", "in_doubt"])],
 );
-/// What the provider said.
+/// Answers of the provider.
 pub const ANSWERS: Definition = Definition::counter(
     "levqor.mail.provider.answers",
     "{try}",
@@ -23,7 +23,7 @@ pub const ANSWERS: Definition = Definition::counter(
         Attribute::one_of("answer", &["accepted", "refused", "not_accepted", "ambiguous"]),
     ],
 );
-/// What providers said.
+/// Events of providers.
 pub const PROVIDER_EVENTS: Definition = Definition::counter(
     "levqor.mail.provider.events",
     "{event}",
@@ -34,7 +34,7 @@ pub const PROVIDER_EVENTS: Definition = Definition::counter(
         Attribute::one_of("verdict", &VERDICTS),
     ],
 );
-/// What became of mails.
+/// Delivery outcomes of mails.
 pub const DELIVERIES: Definition = Definition::counter(
     "levqor.mail.deliveries",
     "{message}",
@@ -49,7 +49,7 @@ pub const UNSETTLED: Definition = Definition::gauge(
     "Mails that wait for the provider, and mails in doubt, which a person must resolve. Counted up to 100,000.",
     &[STATE],
 );
-/// The oldest of them.
+/// The age of the oldest unsettled mail.
 pub const UNSETTLED_AGE: Definition = Definition::gauge(
     "levqor.mail.oldest_unsettled_age",
     "s",
@@ -57,7 +57,7 @@ pub const UNSETTLED_AGE: Definition = Definition::gauge(
     &[STATE],
 );
 
-/// All of them.
+/// All metrics.
 pub const ALL: &[Definition] = &[MESSAGES, ANSWERS, PROVIDER_EVENTS, DELIVERIES, UNSETTLED, UNSETTLED_AGE];
 
 const STATE: Attribute = Attribute::one_of("state", &["pending", "in_doubt"]);
@@ -69,7 +69,7 @@ const VERDICTS: [&str; 4] = ["applied", "ignored", "unmatched", "quarantined"];
 const OUTCOMES: [&str; 7] =
     ["delayed", "delivered", "failed", "bounced_soft", "suppressed", "bounced_hard", "complained"];
 
-/// What became of an event.
+/// The result of processing an event.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum EventVerdict {
     /// It was applied to its mail.
@@ -78,11 +78,11 @@ pub(crate) enum EventVerdict {
     Ignored,
     /// It is about a mail that is not ours.
     Unmatched,
-    /// It is not understood, or failed too often.
+    /// It cannot be understood, or it failed too often.
     Quarantined,
 }
 
-/// The series, bound once. Cheap to clone.
+/// The metric series, bound once. It is cheap to clone.
 #[derive(Clone)]
 pub(crate) struct MailMetrics {
     metrics: Metrics,
@@ -92,7 +92,7 @@ pub(crate) struct MailMetrics {
 }
 
 impl MailMetrics {
-    /// With this provider and these templates.
+    /// Binds the series for this provider and these templates.
     pub(crate) fn new<'a>(
         metrics: &Metrics,
         provider: &'static str,
@@ -116,7 +116,7 @@ impl MailMetrics {
         }
         drop(this.events("_OTHER", EventVerdict::Ignored));
         drop(this.events("_OTHER", EventVerdict::Quarantined));
-        // All are there from the start, so that the first mail, and the first failure, is a rise.
+        // Every series starts at 0, so that the first mail and the first failure are visible as an increase.
         for template in &*this.templates {
             for state in [State::Pending, State::Sent, State::Failed, State::InDoubt] {
                 drop(this.messages(template, state));
@@ -125,13 +125,13 @@ impl MailMetrics {
         this
     }
 
-    /// A mail came to a state.
+    /// Counts a mail that reached a state.
     pub(crate) fn came_to(&self, template: &str, state: State) {
         let is_known = self.templates.iter().any(|known| known == template);
         self.messages(if is_known { template } else { "_OTHER" }, state).one();
     }
 
-    /// The provider answered like this.
+    /// Counts an answer of the provider.
     pub(crate) fn answered(&self, answer: AttemptOutcome) {
         let [accepted, refused, not_accepted, ambiguous] = &self.answers;
         match answer {
@@ -142,14 +142,14 @@ impl MailMetrics {
         }
     }
 
-    /// An event was looked at.
+    /// Counts a processed event.
     pub(crate) fn judged(&self, event_type: Option<&str>, verdict: EventVerdict) {
         let mut types = resend_event::HEEDED.into_iter().chain(resend_event::OTHERS);
         let known = types.find(|known| Some(*known) == event_type);
         self.events(known.unwrap_or("_OTHER"), verdict).one();
     }
 
-    /// The provider said for the first time that this became of a mail.
+    /// Counts the first report of this outcome for a mail.
     pub(crate) fn became(&self, outcome: DeliveryOutcome) {
         let place = DeliveryOutcome::ALL.into_iter().position(|other| other == outcome);
         if let Some(count) = place.and_then(|place| self.deliveries.get(place)) {

@@ -1,4 +1,4 @@
-//! Mail providers: who takes a mail and brings it to its recipient.
+//! Mail providers: they take a mail and deliver it to its recipient.
 
 use std::{error::Error, time::Duration};
 
@@ -12,26 +12,26 @@ pub mod resend;
 
 /// The provider that this process hands its mail to.
 pub enum Provider {
-    /// The local mailbox: keeps mail, sends none out.
+    /// The local mailbox: it stores mail and sends none.
     Mailbox(mailbox::Mailbox),
-    /// Resend, or whoever speaks its API.
+    /// Resend, or another server with Resend's API.
     Resend(resend::Resend),
 }
 
-/// What became of handing a mail over.
+/// The provider's answer when a mail is handed over.
 #[derive(Debug)]
 pub enum Answer {
-    /// The provider took it; however often it is asked under the same key, this is its answer while it knows the key.
+    /// The provider took the mail. While it remembers the key, it repeats this answer for the same key.
     Accepted(Receipt),
-    /// It will never take this mail; the reason is for operators and holds nothing personal.
+    /// It will never take this mail. The reason is for operators and contains no personal data.
     Refused(String),
-    /// It certainly did not take the mail, and may take it later.
+    /// It certainly did not take the mail, and may take the mail later.
     NotAccepted(Trouble),
-    /// It takes no mail of ours (401, 403), and so certainly not this one: it refuses the key, or the sender's domain.
+    /// It refuses all our mail (401, 403): it refuses the API key or the sender's domain. So it certainly did not take this mail.
     Unauthorised(Trouble),
     /// It may have taken the mail.
     Ambiguous(Trouble),
-    /// It knows the key from a request that was not the same: asking again never tells more.
+    /// It knows the key from a different request. Another attempt would get the same answer.
     KeyTaken(Trouble),
 }
 
@@ -39,24 +39,24 @@ pub enum Answer {
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
 pub struct Trouble {
-    /// In words for operators; nothing personal, and nothing of the provider's own text.
+    /// A text for operators. It contains no personal data and no text of the provider.
     pub what: String,
-    /// When the provider wants to be asked again, where it says so.
+    /// How long the provider wants us to wait before the next attempt, if it says so.
     pub retry_after: Option<Duration>,
-    /// What is behind it.
+    /// The cause.
     #[source]
     pub source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl Trouble {
-    /// Trouble, with what is behind it.
+    /// A `Trouble` with a cause.
     pub fn because(what: &str, source: impl Error + Send + Sync + 'static) -> Self {
         Self { what: what.to_owned(), retry_after: None, source: Some(Box::new(source)) }
     }
 }
 
 impl Provider {
-    /// Its name in receipts and attempts.
+    /// The provider's name in receipts and attempts.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -65,7 +65,7 @@ impl Provider {
         }
     }
 
-    /// Who knows the keys that it was given: the same name for the same account at the same address, in one word.
+    /// Identifies the account at this address, in one word. Idempotency keys are valid within one identity.
     #[must_use]
     pub fn identity(&self) -> &str {
         match self {
@@ -74,7 +74,7 @@ impl Provider {
         }
     }
 
-    /// For how long it knows an idempotency key again.
+    /// How long the provider remembers an idempotency key.
     #[must_use]
     pub fn key_memory(&self) -> KeyMemory {
         match self {
@@ -83,7 +83,7 @@ impl Provider {
         }
     }
 
-    /// Hands a mail over, once: whether it may be handed over again is for the caller to decide.
+    /// Hands a mail over once. The caller decides whether the mail may be handed over again.
     pub async fn deliver(&self, mail: &Mail) -> Answer {
         match self {
             Self::Mailbox(mailbox) => mailbox.deliver(mail).await,

@@ -1,4 +1,4 @@
-//! What this service can do: one line and one file per RPC.
+//! The RPCs of this service: one line and one file each.
 
 pub(crate) mod apply_provider_event;
 pub(crate) mod deliver_message;

@@ -1,4 +1,4 @@
-//! The only SQL of this service, one file per table.
+//! The SQL of this service, one file per table. No other module contains SQL.
 
 pub(crate) mod delivery_attempts;
 pub(crate) mod delivery_reports;

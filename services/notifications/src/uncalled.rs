@@ -1,4 +1,4 @@
-//! Attempts of this process in which no provider was called, although nobody else can tell.
+//! Attempts of this process in which the provider was not called. Only this process knows that.
 
 use std::{
     collections::HashSet,
@@ -7,18 +7,18 @@ use std::{
 
 use crate::domain::delivery::{Attempt, AttemptId};
 
-/// Attempts whose beginning may be stored, and in which nothing was handed over: the answer to the commit was lost. There
-/// are as many as deliveries were in that very moment when the database went away, so they are never forgotten.
+/// Attempts that may be stored but in which nothing was handed over, because the answer to the commit was lost. There are only as
+/// many as there were deliveries at the moment when the database failed, so they are never removed.
 #[derive(Debug, Default)]
 pub(crate) struct Uncalled(Mutex<HashSet<AttemptId>>);
 
 impl Uncalled {
-    /// Notes one.
+    /// Notes an attempt.
     pub(crate) fn note(&self, attempt: AttemptId) {
         self.ids().insert(attempt);
     }
 
-    /// Those of a message's attempts that are open only because their outcome is not written down.
+    /// Attempts of a message from this set that are stored without an outcome.
     pub(crate) fn open_among(&self, attempts: &[Attempt]) -> Vec<Attempt> {
         let ids = self.ids();
         let open = attempts.iter().filter(|attempt| attempt.end.is_none() && ids.contains(&attempt.id));

@@ -1,5 +1,5 @@
-//! What one service says of itself, line by line: whether it is up and of our protocol, what it can do, whether its
-//! schedules run, and what is put off.
+//! The lines about one service, from its status: whether it is up and has our protocol, what it can do, whether its schedules
+//! run, and its backlog.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use levqor_runtime::{
@@ -11,13 +11,13 @@ use serde_json::Value;
 use super::ASKED;
 use crate::mesh;
 
-/// A deferred call may be due for so long.
+/// How long a deferred call may be overdue.
 const LONGEST_DUE_S: i64 = 300;
-/// The weekly test of error reports, and a day for one that came late.
+/// The error report test runs every week. One more day allows for a late test.
 const TEST_IS_OLD: TimeDelta = TimeDelta::days(8);
 
-/// Every line about a service; `said` is its part of the status. Where its own tables were `seen`, those say how its
-/// schedules stand, whether it answers or not.
+/// All lines about a service. `said` is its part of the status. If the doctor has `seen` its tables, they give the lines about
+/// its schedules, so those are left out here, whether the service answers or not.
 pub(super) fn lines(service: &str, said: Option<&Value>, seen: bool) -> Vec<Line> {
     let line = |name: &str, finding| Line::new(format!("{service}.{name}"), ASKED, finding);
     let Some(said) = said else {
@@ -53,7 +53,7 @@ pub(super) fn lines(service: &str, said: Option<&Value>, seen: bool) -> Vec<Line
     lines
 }
 
-/// How what is off is turned on. Its reason begins with the setting that is missing, where it is one.
+/// How to turn on a capability. Its reason begins with the name of the missing setting, if a setting is missing.
 fn turn_on(reason: &str) -> String {
     match reason.split_once(" is not set") {
         Some((setting, _)) => format!("set {setting} for that service, and start it again"),
@@ -68,7 +68,7 @@ fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// So many numbers of a measurement. What is not told is not 0.
+/// Reads these numbers of a measurement. A missing number is not 0 but a finding.
 fn numbers<const N: usize>(value: &Value, names: [&str; N]) -> Result<[i64; N], Finding> {
     let mut numbers = [0; N];
     for (number, name) in numbers.iter_mut().zip(names) {
@@ -79,7 +79,7 @@ fn numbers<const N: usize>(value: &Value, names: [&str; N]) -> Result<[i64; N], 
 }
 
 fn status(service: &str, said: &Value) -> Finding {
-    // Fractions of a second say nothing to people.
+    // The output leaves out fractions of a second.
     let since = text(said, "since_time").split(['.', 'Z']).next().unwrap_or_default();
     let state = text(said, "state");
     if state == "NO_ANSWER" {
@@ -147,10 +147,10 @@ fn journal(backlog: &Value) -> Finding {
     }
 }
 
-/// The test is made every week.
+/// The finding about the weekly test of error reports.
 fn test_of_reports(test: &Value, now: DateTime<Utc>) -> Finding {
     let (arrived, failed) = (text(test, "last_success_time"), text(test, "last_failure_time"));
-    // Instants of one form sort as texts.
+    // The timestamps have one format, so comparing them as text gives their order.
     if failed > arrived {
         let last = if arrived.is_empty() { "never" } else { arrived };
         return Finding::failed(format!("{} at {failed}; one last arrived: {last}", text(test, "failure")));
@@ -193,7 +193,7 @@ mod tests {
         })
     }
 
-    /// Lines with this outcome, by name, with their evidence.
+    /// The lines with this outcome, by name, with their evidence.
     fn told(outcome: Outcome, said: &Value) -> Vec<String> {
         let lines = lines("billing", Some(said), false);
         let told = lines.iter().filter(|line| line.finding.outcome == outcome);

@@ -1,10 +1,11 @@
-//! Recipients in keys that outlive a person: known again, never read.
+//! Keyed hashes of addresses. A hash outlives the erasure of its address: it matches the same address again, but nobody can read
+//! it.
 
 use levqor_runtime::email::Email;
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
 
-/// The key of the hashes. Whoever changes it forgets who was written to, so it is never rotated.
+/// The key of the hashes. With a new key no stored address would match again, so the key is never rotated.
 pub struct AddressKey(hmac::Key);
 
 /// The secret is too short to be a key.
@@ -13,7 +14,7 @@ pub struct AddressKey(hmac::Key);
 pub struct TooShort;
 
 impl AddressKey {
-    /// The fewest bytes of a key: as many as the hash has.
+    /// The least length of the key, in bytes: the length of the hash.
     pub const LEAST_BYTES: usize = 32;
 
     /// The key that a secret makes.
@@ -25,7 +26,7 @@ impl AddressKey {
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, bytes)))
     }
 
-    /// HMAC-SHA256 of the address' normal form.
+    /// HMAC-SHA256 of the normalised address.
     #[must_use]
     pub fn hash(&self, address: &Email) -> AddressHash {
         let tag = hmac::sign(&self.0, address.as_str().as_bytes());
@@ -35,12 +36,12 @@ impl AddressKey {
     }
 }
 
-/// One person's address, unreadable without the key.
+/// The hash of one address. Nobody can read the address without the key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct AddressHash([u8; 32]);
 
 impl AddressHash {
-    /// For the database.
+    /// The bytes that the database stores.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

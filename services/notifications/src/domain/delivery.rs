@@ -1,5 +1,5 @@
-//! How a message is handed to a provider: attempt by attempt, one at a time, and again only where that cannot make two
-//! mails of it.
+//! The rules of delivery. Attempts of one message never overlap. A message is handed over again only if that cannot produce a
+//! second mail.
 
 use std::str::FromStr;
 
@@ -11,26 +11,27 @@ use super::message::Outcome;
 
 typed_id!(pub AttemptId, "a delivery attempt");
 
-/// How long a provider may take to answer, in seconds.
+/// The timeout of a call to a provider, in seconds.
 pub const PATIENCE_S: u32 = 10;
-/// For how long an attempt without outcome is taken to be under way: the provider's time, and time to write the outcome
-/// down while the database is away. A deferred call's lease is longer, so what a killed process leaves costs no extra wait.
+/// How long an attempt without an outcome counts as under way. It covers the provider's time and the time to store the outcome
+/// while the database is down. The lease of a deferred call is longer, so an attempt that a killed process left causes no extra
+/// wait.
 pub const UNDER_WAY: TimeDelta = TimeDelta::seconds(30);
 
-/// For how long a provider knows an idempotency key again.
+/// How long a provider remembers an idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyMemory {
-    /// For good.
+    /// For ever.
     ForGood,
-    /// For so long after it first saw the key. Zero: it does not look at keys.
+    /// For this time after it first saw the key. Zero: the provider ignores keys.
     For(TimeDelta),
 }
 
-/// `KeyMemory` as a setting says it: a number of hours.
+/// `KeyMemory` as the setting gives it: a number of hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyHours(u16);
 
-/// The text is not such a number.
+/// The text is not a number of hours.
 #[derive(Debug, thiserror::Error)]
 #[error("not a number of hours")]
 pub struct NotHours;
@@ -44,13 +45,13 @@ impl FromStr for KeyHours {
 }
 
 impl KeyHours {
-    /// The number.
+    /// The number of hours.
     #[must_use]
     pub const fn get(self) -> u16 {
         self.0
     }
 
-    /// The memory.
+    /// The key memory that this number means.
     #[must_use]
     pub fn memory(self) -> KeyMemory {
         KeyMemory::For(TimeDelta::hours(self.0.into()))
@@ -58,96 +59,96 @@ impl KeyHours {
 }
 
 wire_enum! {
-    /// What came of an attempt.
+    /// The outcome of an attempt.
     pub enum AttemptOutcome: wire::delivery_attempt::Outcome {
         /// The provider took the message.
         Accepted = "ACCEPTED",
-        /// It refused the message for good.
+        /// The provider refused the message for good.
         Refused = "REFUSED",
-        /// It certainly did not take the message.
+        /// The provider certainly did not take the message.
         NotAccepted = "NOT_ACCEPTED",
-        /// It may have taken the message.
+        /// The provider may have taken the message.
         Ambiguous = "AMBIGUOUS",
     }
 }
 
-/// One time that a message was handed to a provider.
+/// One attempt to hand a message to a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     /// Its id.
     pub id: AttemptId,
-    /// Which provider.
+    /// The provider.
     pub provider: String,
-    /// The message's round that it belongs to.
+    /// The round of the message that this attempt belongs to.
     pub round: i32,
-    /// The key that the provider was given.
+    /// The idempotency key that the provider got.
     pub idempotency_key: String,
-    /// When it was written down, just before the provider was called.
+    /// When the attempt was stored, just before the call to the provider.
     pub begin_time: DateTime<Utc>,
-    /// What came of it, and when that was written down.
+    /// The outcome, and when it was stored.
     pub end: Option<(AttemptOutcome, DateTime<Utc>)>,
-    /// In words for operators; nothing personal.
+    /// A text for operators, without personal data.
     pub detail: String,
 }
 
 impl Attempt {
-    /// The provider's name, without the account.
+    /// The name of the provider, without the account.
     #[must_use]
     pub fn provider_name(&self) -> &str {
         self.provider.split(':').next().unwrap_or_default()
     }
 
-    /// Whether the message may be with the provider because of it, and nobody knows.
+    /// Whether the provider may have taken the message in this attempt, and its answer does not tell.
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
         matches!(self.end, None | Some((AttemptOutcome::Ambiguous, _)))
     }
 }
 
-/// What to do next about a pending message.
+/// The next step for a pending message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Hand it over, for the first time or again.
+    /// Hand the message over, for the first time or again.
     HandOver,
-    /// Another delivery is at it; look again after this.
+    /// Another delivery of the message is under way. Check again after this time.
     Wait(TimeDelta),
-    /// Do not hand it over: that could make two mails of it.
+    /// Do not hand the message over: that could produce a second mail.
     Doubt(Doubt),
 }
 
-/// Why nobody knows whether a message was sent, and why trying again would not tell.
+/// Why nobody knows whether a message was sent, and why another attempt would not tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Doubt {
-    /// There are no keys.
+    /// The provider honours no idempotency keys.
     #[error(
         "the provider may have taken it, and honours no idempotency key: to send it again could make two mails of it"
     )]
     NoKeys,
-    /// There are, but not for so long.
+    /// The provider honours idempotency keys, but it has forgotten this one.
     #[error(
         "the provider may have taken it, and does not honour the idempotency key any more: to send it again could make two mails of it"
     )]
     KeyForgotten,
-    /// Keys are between us and one provider.
+    /// A key is valid between us and one provider only.
     #[error(
         "another provider than the present one may have taken it: to send it again could make two mails of it"
     )]
     OtherProvider,
-    /// It knows the key from another request of ours.
+    /// The provider knows the key from a different request.
     #[error(
         "the provider knows the idempotency key from a request that was not the same: it may have taken it then"
     )]
     KeyTaken,
-    /// What it refuses now it may have taken before.
+    /// The provider refuses the message now, but it may have taken the message before.
     #[error("the provider refused it, but may have taken it before")]
     RefusedLater,
-    /// Nobody asks any more.
+    /// The delivery was given up, so no more attempts will tell.
     #[error("the provider may have taken it, and its delivery was given up before it said so")]
     GivenUp,
 }
 
-/// What to do next in a round, after all these attempts of the message. What is under way is waited for whatever round it
-/// belongs to; what came of older rounds is what the person knew who began this one.
+/// The next step in a round, after all these attempts of the message. An attempt that is under way delays the step, whatever its
+/// round. Finished attempts of older rounds do not count: the person who began this round knew their outcomes.
 #[must_use]
 pub fn next_step(
     attempts: &[Attempt],
@@ -164,13 +165,13 @@ pub fn next_step(
     }
 }
 
-/// Those of a message's attempts that belong to a round.
+/// The attempts of a message that belong to this round.
 #[must_use]
 pub fn of_round(attempts: &[Attempt], round: i32) -> Vec<Attempt> {
     attempts.iter().filter(|attempt| attempt.round == round).cloned().collect()
 }
 
-/// Why the message must not be handed over again; none where it may be.
+/// Why the message must not be handed over again. None if it may be.
 #[must_use]
 pub fn doubt(attempts: &[Attempt], provider: &str, memory: KeyMemory, now: DateTime<Utc>) -> Option<Doubt> {
     let mut ambiguous = attempts.iter().filter(|attempt| attempt.is_ambiguous()).peekable();
@@ -182,7 +183,7 @@ pub fn doubt(attempts: &[Attempt], provider: &str, memory: KeyMemory, now: DateT
         KeyMemory::ForGood => None,
         KeyMemory::For(window) if window.is_zero() => Some(Doubt::NoKeys),
         KeyMemory::For(window) => {
-            // Counted from the first time that the provider may have seen the key, to the last moment of the next call.
+            // The time runs from the first attempt in which the provider may have seen the key to the end of the next call.
             let with_it = attempts.iter().filter(|attempt| attempt.provider == provider);
             let first = with_it.map(|attempt| attempt.begin_time).min()?;
             let last = now + TimeDelta::seconds(PATIENCE_S.into());
@@ -191,7 +192,7 @@ pub fn doubt(attempts: &[Attempt], provider: &str, memory: KeyMemory, now: DateT
     }
 }
 
-/// What follows for a pending message whose delivery was given up, after these attempts of its round.
+/// The outcome of a pending message whose delivery was given up, after these attempts of its round.
 #[must_use]
 pub fn outcome_of_giving_up(attempts: &[Attempt], tries: i32, failure: &str) -> Outcome {
     if attempts.iter().any(Attempt::is_ambiguous) {
@@ -200,14 +201,14 @@ pub fn outcome_of_giving_up(attempts: &[Attempt], tries: i32, failure: &str) -> 
     Outcome::Failed { failure: format!("its delivery was given up after {tries} tries: {failure}") }
 }
 
-/// Whether, after these attempts of its round, a message can have failed only because its delivery was given up: no
-/// provider has refused it, and none may have it.
+/// Whether a failed message can have failed only because its delivery was given up. True if, in these attempts of its round, no
+/// provider refused the message and none may have taken it.
 #[must_use]
 pub fn is_open_still(attempts: &[Attempt]) -> bool {
     attempts.iter().all(|attempt| matches!(attempt.end, Some((AttemptOutcome::NotAccepted, _))))
 }
 
-/// What a refusal for good says about the message, after these attempts before it.
+/// The doubt that remains after the provider refuses a message for good, given the earlier attempts.
 #[must_use]
 pub fn doubt_about_refusal(before: &[Attempt]) -> Option<Doubt> {
     before.iter().any(Attempt::is_ambiguous).then_some(Doubt::RefusedLater)

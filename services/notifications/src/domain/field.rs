@@ -1,5 +1,5 @@
-//! The fields of templates: what each kind of value has to be, and how a mail shows it. A value is formatted once, here,
-//! so that the HTML and the text say the same.
+//! The fields of templates: which values each kind accepts, and how a mail shows them. Values are formatted here, once, so that
+//! the HTML and the text are the same.
 
 use chrono::DateTime;
 use chrono_tz::Europe::London;
@@ -24,7 +24,7 @@ pub(super) struct Field {
 }
 
 impl Field {
-    /// None where the field has no kind, or another type than its kind takes.
+    /// None if the field has no kind, or if its type does not fit its kind.
     pub(super) fn of(descriptor: FieldDescriptor, option: &ExtensionDescriptor) -> Option<Self> {
         let kind = Kind::try_from(descriptor.options().get_extension(option).as_enum_number()?).ok()?;
         let expected = match kind {
@@ -36,17 +36,17 @@ impl Field {
             Kind::Date => "google.protobuf.Timestamp",
             Kind::Duration => "google.protobuf.Duration",
         };
-        // A proto type prints as it is spelt in a proto.
+        // `Debug` prints a proto type as a proto file spells it.
         let fits = format!("{:?}", descriptor.kind()) == expected && !descriptor.is_map();
         fits.then_some(Self { descriptor, kind })
     }
 
-    /// Its name in the message and in the template.
+    /// The name of the field in the message and in the template.
     pub(super) fn name(&self) -> &str {
         self.descriptor.name()
     }
 
-    /// Its value as a template sees it, or what was expected of it.
+    /// The value as a template sees it. An invalid value is a violation that says what was expected.
     pub(super) fn read(
         &self,
         data: &DynamicMessage,
@@ -72,7 +72,7 @@ impl Field {
     }
 }
 
-/// What a request is told about the form of a kind.
+/// The expected form of a kind, for the violation.
 const fn expected(kind: Kind) -> &'static str {
     match kind {
         Kind::Unspecified | Kind::Flag => "a value",
@@ -110,7 +110,7 @@ fn shown(kind: Kind, value: &Wire, path: &str, violations: &mut Violations) -> O
     shown
 }
 
-/// The amount; none where there is nothing to pay.
+/// The amount. None if it is 0: there is nothing to pay.
 fn money(value: &Wire, path: &str, violations: &mut Violations) -> Option<Value> {
     let money: Money = value.as_message()?.transcode_to().ok()?;
     let currency = violations.parse(
@@ -133,7 +133,8 @@ fn date(value: &Wire) -> Option<String> {
     Some(instant.with_timezone(&London).format("%-d %B %Y").to_string())
 }
 
-/// In the largest unit that is exact, days from the third on: `48 hours` promise more than `2 days`.
+/// The duration in the largest unit that is exact, but days only from three days on: `48 hours` is a stricter
+/// promise than `2 days`.
 fn duration(value: &Wire) -> Option<String> {
     let duration: prost_types::Duration = value.as_message()?.transcode_to().ok()?;
     let minutes = duration.seconds / 60;
@@ -153,7 +154,7 @@ mod tests {
 
     use super::*;
 
-    /// What a template sees, and the fields that are complained about.
+    /// The value as a template sees it, and the fields of the violations.
     fn read(kind: Kind, value: &Wire) -> (Option<String>, Vec<String>) {
         let mut violations = Violations::new();
         let shown = shown(kind, value, "field", &mut violations).map(|value| value.to_string());
@@ -167,7 +168,7 @@ mod tests {
         shown
     }
 
-    /// The same of a message of this full name.
+    /// As `read`, with a message of this full name as the value.
     fn message(kind: Kind, name: &str, message: &impl Message) -> (Option<String>, Vec<String>) {
         let mail = DescriptorPool::decode(levqor_proto_mail::FILE_DESCRIPTOR_SET).expect("descriptors");
         let google = DescriptorPool::global();
@@ -234,7 +235,7 @@ mod tests {
         let date = |seconds| {
             message(Kind::Date, "google.protobuf.Timestamp", &prost_types::Timestamp { seconds, nanos: 0 }).0
         };
-        // 23:30 in UTC is the next day in London's summer, and the same day in its winter.
+        // 23:30 UTC is the next day in London in summer, and the same day in winter.
         assert_eq!(date(1_782_862_200).as_deref(), Some("1 July 2026"));
         assert_eq!(date(1_796_513_400).as_deref(), Some("5 December 2026"));
         assert_eq!(date(i64::MAX), None);

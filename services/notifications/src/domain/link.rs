@@ -1,18 +1,18 @@
-//! Links of other services, such as the page of an invoice.
+//! Links that other services send, such as the page of an invoice.
 
 use std::str::FromStr;
 
-/// A web address that a mail may lead to.
+/// A web address that a mail may link to.
 pub struct Link(String);
 
 impl Link {
-    /// The most characters: mail clients and browsers take as many.
+    /// The most characters of a link. Mail clients and browsers accept this many.
     pub const MAX_CHARS: usize = 2_000;
 
-    /// What a request is told about the form.
+    /// The expected form, for the violation.
     pub const EXPECTED: &str = "an http(s) link of at most 2,000 characters";
 
-    /// The link.
+    /// The text of the link.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -30,7 +30,7 @@ impl FromStr for Link {
     fn from_str(text: &str) -> Result<Self, NotALink> {
         let uri: http::Uri = text.parse().map_err(|_| NotALink)?;
         let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
-        // `https://levqor.ai@evil.example` looks like a link to us.
+        // A link such as `https://levqor.ai@evil.example` only looks like a link to our site.
         let has_host = uri.authority().is_some_and(|to| !to.host().is_empty() && !to.as_str().contains('@'));
         let is_plain = text.chars().all(|c| c.is_ascii_graphic() && !"\"<>\\^`{|}".contains(c));
         if is_web && has_host && is_plain && text.len() <= Self::MAX_CHARS {

@@ -1,4 +1,5 @@
-//! A message's life: asked for, handed to a provider, settled for good, or in doubt until a person settles it.
+//! The life of a message. It is requested, then handed to a provider. It ends settled, or it is in doubt until a person resolves
+//! it.
 
 use std::str::FromStr;
 
@@ -14,63 +15,62 @@ use super::{
 typed_id!(pub MessageId, "a message");
 
 wire_enum! {
-    /// Where a message stands.
+    /// The state of a message.
     pub enum State: wire::message::State {
-        /// Stored, to be handed to the provider.
+        /// Stored, and not yet handed to the provider.
         Pending = "PENDING",
         /// The provider took it.
         Sent = "SENT",
         /// It will never be sent.
         Failed = "FAILED",
-        /// It may have been sent, and nothing here can tell.
+        /// The message may have been sent, and this service cannot find out.
         InDoubt = "IN_DOUBT",
     }
 }
 
-/// What a provider gives in return for a mail: the evidence that it was sent.
+/// What a provider returns for a mail: the evidence that it took the mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// Which provider: `mailbox`, `resend`.
+    /// The provider: `mailbox` or `resend`.
     pub provider: String,
     /// The provider's id for the mail.
     pub provider_message_id: String,
 }
 
-/// What became of a message. There is no way to say "sent" without the evidence, "failed" without the reason, or "in
-/// doubt" without saying why.
+/// The outcome of a message. The type forces evidence for "sent", and a reason for "failed" and "in doubt".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The provider took it.
     Sent {
         /// The evidence.
         receipt: Receipt,
-        /// When the receipt was written down.
+        /// When the receipt was stored.
         send_time: DateTime<Utc>,
     },
     /// It will never be sent.
     Failed {
-        /// Why, in words for operators; nothing personal.
+        /// Why, for operators, without personal data.
         failure: String,
     },
-    /// Nobody knows: it is not handed over again unless a person says so.
+    /// Nobody knows whether it was sent. It is sent again only if a person says so.
     InDoubt {
-        /// Why, in words for operators; nothing personal.
+        /// Why, for operators, without personal data.
         doubt: String,
     },
 }
 
-/// What a person says who has looked at the provider's own list.
+/// The decision of a person who has looked at the provider's own list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resolution {
-    /// The provider has it, under this id.
+    /// The provider has the message, under this id.
     Sent(ProviderMessageId),
-    /// It is to be sent again, under a new key.
+    /// Send the message again, under a new key.
     SendAgain,
-    /// It is not to be sent any more.
+    /// Do not send the message any more.
     Abandoned,
 }
 
-/// A provider's id for a mail, as a person copies it from the provider's list: visible ASCII.
+/// A provider's id for a mail, as a person copies it from the provider's list. It is visible ASCII.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderMessageId(String);
 
@@ -78,7 +78,7 @@ impl Field for ProviderMessageId {
     const EXPECTED: &'static str = "the provider's id for the mail, up to 200 visible ASCII characters";
 }
 
-/// The text is not such an id.
+/// The text is not a provider's id for a mail.
 #[derive(Debug, thiserror::Error)]
 #[error("not a provider's id for a mail")]
 pub struct NotAProviderMessageId;
@@ -92,30 +92,30 @@ impl FromStr for ProviderMessageId {
     }
 }
 
-/// A message without its body. Personal, so it has no `Debug`.
+/// A message without its body. It is personal, so it has no `Debug`.
 pub struct Message {
-    /// Its id.
+    /// The id of the message.
     pub id: MessageId,
-    /// The template's name. A text and no `Template`: messages outlive the templates that they were made with.
+    /// The name of the template. It is text, not a `Template`, because messages outlive their templates.
     pub template: String,
-    /// What it is about.
+    /// What the message is about.
     pub about: String,
-    /// To whom; none once the person was erased.
+    /// The recipient. None after the person was erased.
     pub recipient: Option<Email>,
     /// The rendered subject.
     pub subject: String,
-    /// What became of it; none while it is pending.
+    /// The outcome. None while the message is pending.
     pub outcome: Option<Outcome>,
-    /// How often a person has said "send it again", and one.
+    /// The number of the round. Each "send it again" of a person begins a new round; the first round is 1.
     pub round: i32,
-    /// When it was asked for.
+    /// When the message was requested.
     pub create_time: DateTime<Utc>,
-    /// The gravest that its provider said became of it, and when; only of a message that is sent.
+    /// The gravest delivery outcome that the provider reported, and its time. Only a sent message has one.
     pub delivery_outcome: Option<(DeliveryOutcome, DateTime<Utc>)>,
 }
 
 impl Message {
-    /// Where it stands.
+    /// The state of the message.
     #[must_use]
     pub const fn state(&self) -> State {
         match self.outcome {
@@ -126,8 +126,8 @@ impl Message {
         }
     }
 
-    /// Settles the message, and gives what is to be written down. None where it was settled before: then it stays as it
-    /// is, whatever a late or second answer of a provider says. Only evidence that comes late ends a doubt.
+    /// Settles the message and returns the outcome to store. Returns none if the message is already settled: a late or second
+    /// answer of a provider changes nothing. Only late evidence ends a doubt.
     pub fn settle(&mut self, outcome: Outcome) -> Option<&Outcome> {
         match (&self.outcome, &outcome) {
             (None, _) | (Some(Outcome::InDoubt { .. }), Outcome::Sent { .. }) => {
@@ -137,8 +137,8 @@ impl Message {
         }
     }
 
-    /// Takes up a message again that failed only because its delivery was given up, after these attempts of its round: that
-    /// delivery was replayed. False where it failed for good.
+    /// Makes the message pending again if it failed only because its delivery was given up, after these attempts of its round.
+    /// Staff have then replayed that delivery. Returns false if the message failed for good.
     pub fn take_up_again(&mut self, attempts: &[Attempt]) -> bool {
         let may_be = self.state() == State::Failed && self.recipient.is_some() && is_open_still(attempts);
         if may_be {
@@ -147,7 +147,7 @@ impl Message {
         may_be
     }
 
-    /// Does what a person says about a message in doubt; `provider` is who may have it.
+    /// Applies the decision of a person about a message in doubt. `provider` is the one that may have the message.
     pub fn resolve(
         &mut self,
         resolution: Resolution,
@@ -172,7 +172,7 @@ impl Message {
         Ok(())
     }
 
-    /// Puts a message that has failed back to be sent, in a new round: the caller has looked at why it failed.
+    /// Makes a failed message pending again, in a new round. The caller has checked why the message failed.
     pub fn resend(&mut self) -> Result<(), NotResendable> {
         if self.state() != State::Failed {
             return Err(NotResendable::NotFailed);
@@ -185,14 +185,14 @@ impl Message {
         Ok(())
     }
 
-    /// The key under which a provider is to take the message once. A new round has a new one: it is a person's wish that
-    /// there may be a second mail.
+    /// The idempotency key for the provider, under which it takes the message once. Each round has a new key: with a new round a
+    /// person accepts that there may be a second mail.
     #[must_use]
     pub fn idempotency_key(&self) -> String {
         if self.round == 1 { self.id.to_string() } else { format!("{}/{}", self.id, self.round) }
     }
 
-    /// The mail that a provider is to take, or why there will never be one.
+    /// The mail for the provider, or why there can be none.
     pub fn to_mail(&self, body: Body) -> Result<Mail, NoMail> {
         let recipient = self.recipient.clone().ok_or(NoMail)?;
         let Body { sender, text, html } = body;
@@ -207,26 +207,26 @@ impl Message {
 pub struct NotInDoubt;
 
 service_error! {
-    /// Only a message that has failed can be sent again, and only to somebody.
+    /// Only a failed message that still has a recipient can be sent again.
     #[derive(Debug, thiserror::Error)]
     pub enum NotResendable {
-        /// It is sent, will be, or may have been.
+        /// The message is sent, is pending, or is in doubt.
         #[error("the message has not failed")]
         NotFailed => FailedPrecondition "MESSAGE_NOT_FAILED",
-        /// Nobody is left.
+        /// The recipient was erased.
         #[error(transparent)]
         Erased(NoMail) => FailedPrecondition "RECIPIENT_ERASED",
     }
 }
 
-/// There is nobody to send a message to.
+/// The message has no recipient any more.
 #[derive(Debug, thiserror::Error)]
 #[error("the recipient was erased before the message was sent")]
 pub struct NoMail;
 
-/// What was rendered, and under whose name. Personal, so it has no `Debug`.
+/// The rendered message and its sender. It is personal, so it has no `Debug`.
 pub struct Body {
-    /// Who it comes from: `Levqor <orders@levqor.ai>`.
+    /// The sender: `Levqor <orders@levqor.ai>`.
     pub sender: String,
     /// The text part.
     pub text: String,
@@ -234,17 +234,17 @@ pub struct Body {
     pub html: String,
 }
 
-/// A message as a provider takes it. Personal, so it has no `Debug`.
+/// A message in the form that a provider takes. It is personal, so it has no `Debug`.
 pub struct Mail {
-    /// Our id.
+    /// Our id of the message.
     pub message_id: MessageId,
     /// The idempotency key for the provider.
     pub key: String,
-    /// Who it comes from.
+    /// The sender.
     pub sender: String,
-    /// To whom.
+    /// The recipient.
     pub recipient: Email,
-    /// One line.
+    /// The subject, on one line.
     pub subject: String,
     /// The text part.
     pub text: String,

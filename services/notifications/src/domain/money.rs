@@ -1,14 +1,14 @@
-//! Amounts of money as customers read them.
+//! Amounts of money in the form that customers read.
 
 use std::{fmt, str::FromStr};
 
 use levqor_runtime::currency::iso_digits;
 
-/// An ISO 4217 code, upper case.
+/// An ISO 4217 code in upper case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Currency([u8; 3]);
 
-/// The text is not a currency's code.
+/// The text is not a currency code.
 #[derive(Debug, thiserror::Error)]
 #[error("not a currency code")]
 pub struct NotACurrency;
@@ -23,7 +23,7 @@ impl FromStr for Currency {
 }
 
 impl Currency {
-    /// The symbol, where it means this currency and no other to the reader.
+    /// The symbol of the currency. None if readers could take it for another currency.
     const fn symbol(self) -> Option<&'static str> {
         match &self.0 {
             b"GBP" => Some("£"),
@@ -41,17 +41,17 @@ impl fmt::Display for Currency {
     }
 }
 
-/// An amount that was paid or is due, in minor units; never negative.
+/// An amount that was paid or is due. It is never negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Amount {
-    /// In which currency.
+    /// The currency.
     pub currency: Currency,
-    /// How much, in the currency's minor unit.
+    /// The amount, in the minor unit of the currency.
     pub minor_units: u64,
 }
 
 impl fmt::Display for Amount {
-    /// `£1,234.50`, `¥1,500`, `CHF 99.00`.
+    /// Formats as `£1,234.50`, `¥1,500`, `CHF 99.00`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = iso_digits(&self.currency.0);
         let scale = 10_u64.pow(digits);
@@ -68,7 +68,7 @@ impl fmt::Display for Amount {
     }
 }
 
-/// The number with a comma before every third digit.
+/// Writes the number with a comma between each three digits.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);

@@ -1,6 +1,5 @@
-//! A customer's name as a mail of ours shows it. Anybody may write anything into the name field of a checkout, and a mail
-//! repeats it under our sender. So a name carries no link and no telephone number that a mail client would make clickable,
-//! and is short.
+//! The name of a customer as our mails show it. Anybody can type any text as the name at checkout, and the mail shows it under
+//! our sender. So a name is short, and it contains no link and no telephone number that a mail client would make clickable.
 
 use std::{fmt, iter};
 
@@ -8,27 +7,27 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::text::fit;
 
-/// A name without anything that mail clients make links of: one line of at most 60 characters.
+/// A name without anything that a mail client turns into a link: one line of at most 60 characters.
 ///
-/// It is personal, so it has no `Debug`. It is not escaped: that is the template's work.
+/// It is personal, so it has no `Debug`. It is not escaped: the template escapes it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PersonName(String);
 
 impl PersonName {
-    /// The most characters that a greeting shows.
+    /// The most characters of a name in a greeting.
     pub const MAX_CHARS: usize = 60;
-    /// The most digits that a name may have in words without a letter. With more of them they are taken for a telephone number.
+    /// The most digits that a name may have in words without a letter. More digits count as a telephone number.
     const MAX_DIGITS: usize = 4;
 
-    /// The name in what a customer wrote. None where nothing of it is a name: then the greeting goes without. Never an
-    /// error: a mail about somebody's money is sent whatever the name is.
+    /// Takes the name from the text of a customer. None if the text contains no name: the greeting then has no name. This is
+    /// never an error, because a mail about somebody's money must be sent whatever the name is.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
         let line = fit(text);
         let mut apart = String::with_capacity(line.len());
         for c in line.chars() {
             match c {
-                // A dot ends an initial or a title. Before another letter it would be part of a domain.
+                // A dot ends an initial or a title, so a space follows it. A dot before a letter could be part of a domain.
                 '.' | ':' => apart.extend([c, ' ']),
                 '/' | '@' | '\\' => apart.extend([' ', c, ' ']),
                 c if is_read_as_part_of_a_link(c) => apart.push(' '),
@@ -54,8 +53,8 @@ impl fmt::Display for PersonName {
     }
 }
 
-/// Whether a character outside of ASCII is taken for one of those that links are made of: by the rules of domains (UTS 46),
-/// which read `．` and `。` as dots and `℀` as `a/c`, or by people, to whom it looks the same.
+/// Whether a character outside ASCII counts as one that links consist of. The rules of domains (UTS 46) read `．` and `。` as dots,
+/// and `℀` as `a/c`. To people, other characters look the same as ASCII ones.
 fn is_read_as_part_of_a_link(c: char) -> bool {
     let looks_like_one = matches!(c, '⁄' | '∕' | '⧸' | '∶' | '꞉' | '⧵' | '۔');
     !c.is_ascii() && (looks_like_one || iter::once(c).nfkc().any(|c| "./:@\\。".contains(c)))

@@ -1,4 +1,4 @@
-//! An event of a mail provider in our journal: where it stands, and for how long it waits for its message.
+//! A journaled event of a mail provider: its state, and how long it waits for its message.
 
 use std::str::FromStr;
 
@@ -10,23 +10,23 @@ use super::message::MessageId;
 
 typed_id!(pub ProviderEventId, "an event of a mail provider");
 
-/// For how long an event may wait for its message: the provider's receipt is written down within seconds, or with the next
-/// try of the delivery. What waited for longer is about somebody else's mail.
+/// How long an event may wait for its message. The provider's receipt is stored within seconds, or with the next attempt of the
+/// delivery. An event that waits longer is about a mail of somebody else.
 pub const WAIT: TimeDelta = TimeDelta::hours(1);
 
-/// The provider's id for an event, from a header of its: visible ASCII.
+/// The provider's id for an event, from a header. It is visible ASCII.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventId(String);
 
 impl EventId {
-    /// The text.
+    /// The text of the id.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The text is not such an id.
+/// The text is not an event id.
 #[derive(Debug, thiserror::Error)]
 #[error("not a provider's id for an event")]
 pub struct NotAnEventId;
@@ -41,64 +41,64 @@ impl FromStr for EventId {
 }
 
 wire_enum! {
-    /// Where an event stands.
+    /// The state of an event.
     pub enum EventState: wire::provider_event::State {
-        /// Stored, to be applied.
+        /// Stored, and not yet applied.
         Pending = "PENDING",
-        /// Its message is not known.
+        /// No message has its provider id yet.
         AwaitingMessage = "AWAITING_MESSAGE",
         /// Applied to its message.
         Applied = "APPLIED",
-        /// It tells nothing of a delivery.
+        /// It says nothing about a delivery.
         Ignored = "IGNORED",
-        /// No message of ours has its id.
+        /// No message of ours has its provider id.
         Unmatched = "UNMATCHED",
-        /// It cannot be understood, or failed too often.
+        /// It cannot be understood, or it failed too often.
         Quarantined = "QUARANTINED",
     }
 }
 
-/// A journaled event, without its body.
+/// A journaled event without its body.
 #[derive(Debug, Clone)]
 pub struct ProviderEvent {
     /// Our id.
     pub id: ProviderEventId,
     /// The provider's id.
     pub event_id: String,
-    /// Which provider.
+    /// The provider.
     pub provider: String,
-    /// The provider's name for what happened; none where the body has none.
+    /// The provider's name for what happened. None if the body has no such name.
     pub event_type: Option<String>,
-    /// Where it stands.
+    /// The state.
     pub state: EventState,
-    /// The mail that it is about, once it was looked at.
+    /// The provider's id for the mail that the event is about. None until the event is processed.
     pub provider_message_id: Option<String>,
-    /// The message that it was applied to.
+    /// The message that the event was applied to.
     pub message_id: Option<MessageId>,
     /// Why it is quarantined.
     pub failure: Option<String>,
-    /// When it happened, by the provider's clock, once it was looked at.
+    /// When it happened, by the provider's clock. None until the event is processed.
     pub create_time: Option<DateTime<Utc>>,
     /// When it was stored.
     pub receive_time: DateTime<Utc>,
-    /// When it was done with.
+    /// When it was settled.
     pub settle_time: Option<DateTime<Utc>>,
 }
 
 impl ProviderEvent {
-    /// Whether anything is to be done about it: what was applied or tells nothing stays as it is.
+    /// Whether the event is done: an applied or ignored event never changes.
     #[must_use]
     pub const fn is_done(&self) -> bool {
         matches!(self.state, EventState::Applied | EventState::Ignored)
     }
 
-    /// Until when it waits for its message.
+    /// When its wait for a message ends.
     #[must_use]
     pub fn waits_until(&self) -> DateTime<Utc> {
         self.receive_time + WAIT
     }
 
-    /// Where it stands now that no message has its id.
+    /// The state of the event, given that no message has its provider id.
     #[must_use]
     pub fn without_message(&self, now: DateTime<Utc>) -> EventState {
         let waited = self.state == EventState::Unmatched || now >= self.waits_until();

@@ -1,10 +1,10 @@
-//! Names that other services give to their things, safe in keys, links and logs.
+//! References: names that other services choose, safe in keys, links and logs.
 
 use std::str::FromStr;
 
 use levqor_runtime::request::Field;
 
-/// The text is not a reference.
+/// The text is not a valid reference.
 #[derive(Debug, thiserror::Error)]
 #[error("not a reference")]
 pub struct NotAReference;
@@ -14,7 +14,7 @@ pub struct NotAReference;
 pub struct About(String);
 
 impl About {
-    /// What a request is told about the form.
+    /// The expected form, for the violation.
     pub const EXPECTED: &str = "1 to 200 letters, digits and characters of `:._-`";
 
     /// The text.
@@ -32,12 +32,12 @@ impl FromStr for About {
     type Err = NotAReference;
 
     fn from_str(text: &str) -> Result<Self, NotAReference> {
-        // No `@`: a reference is logged and kept for good, so no mail address may slip into it.
+        // References are logged and kept for good. `@` is not allowed, so that no mail address can be a reference.
         reference(text, 200, ":._-").map(Self)
     }
 }
 
-/// The name of a template, one of today or one that messages were made with long ago.
+/// The name of a template, current or old: stored messages keep the names of removed templates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateName(String);
 
@@ -61,12 +61,12 @@ impl FromStr for TemplateName {
     }
 }
 
-/// An id that another service made, or a code that a person types in. Fit for a URL's query without escaping.
+/// An id of another service, or a code that a person types in. It needs no escaping in the query of a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Id(String);
 
 impl Id {
-    /// What a request is told about the form.
+    /// The expected form, for the violation.
     pub const EXPECTED: &str = "an id: 1 to 100 letters, digits and characters of `_-`";
 
     /// The text.

@@ -1,5 +1,5 @@
-//! What a provider says became of a message after it took it: a set that only grows, so that the order in which it is told,
-//! and how often, changes nothing.
+//! The delivery reports of a provider about a message that it took. The set of reports only grows, so their order and their
+//! repetition do not matter.
 
 use std::collections::BTreeMap;
 
@@ -8,55 +8,55 @@ use levqor_proto_notifications::v1 as wire;
 use levqor_runtime::wire_enum;
 
 wire_enum! {
-    /// What became of a message. The later in this list, the graver: the order decides what a message is shown with of which
-    /// several things are known, and times do not, because they come from several clocks.
+    /// What became of a message. Each outcome is graver than the one before it. A message shows the gravest outcome, not the
+    /// latest: the times come from several clocks.
     #[derive(PartialOrd, Ord, Hash)]
     pub enum DeliveryOutcome: wire::DeliveryOutcome {
-        /// The recipient's server did not take it yet.
+        /// The recipient's server has not taken the message yet.
         Delayed = "DELAYED",
-        /// The recipient's server took it.
+        /// The recipient's server took the message.
         Delivered = "DELIVERED",
-        /// The provider could not send it.
+        /// The provider could not send the message.
         Failed = "FAILED",
-        /// The recipient's server did not take it, for a reason that may pass.
+        /// The recipient's server did not take the message, for a temporary reason.
         BouncedSoft = "BOUNCED_SOFT",
-        /// The provider did not even try, since the address bounced or complained before.
+        /// The provider did not try, because the address bounced or complained before.
         Suppressed = "SUPPRESSED",
-        /// The recipient's server will never take it.
+        /// The recipient's server will never take the message.
         BouncedHard = "BOUNCED_HARD",
-        /// The recipient called it spam.
+        /// The recipient marked the message as spam.
         Complained = "COMPLAINED",
     }
 }
 
-/// One thing that a provider said of a message.
+/// One report of a provider about a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// What became of it.
+    /// What became of the message.
     pub outcome: DeliveryOutcome,
-    /// When, by the provider's clock.
+    /// When it happened, by the provider's clock.
     pub time: DateTime<Utc>,
-    /// The provider's names for it; nothing personal.
+    /// The provider's names for it, without personal data.
     pub detail: String,
 }
 
-/// What a report changes.
+/// How a report changes the known reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// Nothing of this kind was known.
+    /// The first report of this outcome.
     New,
-    /// Of this kind, something later was known.
+    /// The outcome was known, with a later time.
     Earlier,
-    /// Nothing.
+    /// The report changes nothing.
     None,
 }
 
-/// All that is known of a message: of each kind the first report.
+/// All known reports of a message: for each outcome the report with the earliest time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reports(BTreeMap<DeliveryOutcome, (DateTime<Utc>, String)>);
 
 impl Reports {
-    /// Takes in a report.
+    /// Adds a report.
     pub fn tell(&mut self, report: Report) -> Change {
         let Report { outcome, time, detail } = report;
         let told = (time, detail);
@@ -73,13 +73,13 @@ impl Reports {
         }
     }
 
-    /// The gravest of all, and when.
+    /// The gravest outcome, and its time.
     #[must_use]
     pub fn gravest(&self) -> Option<(DeliveryOutcome, DateTime<Utc>)> {
         self.0.last_key_value().map(|(outcome, (time, _))| (*outcome, *time))
     }
 
-    /// All of them, the oldest first.
+    /// All reports, the oldest first.
     #[must_use]
     pub fn into_list(self) -> Vec<Report> {
         let report = |(outcome, (time, detail))| Report { outcome, time, detail };
@@ -124,7 +124,7 @@ mod tests {
             reversed in any::<bool>(),
         ) {
             let expected: Reports = told.iter().cloned().collect();
-            // Some of them in any order, several times, and then all of them.
+            // First some reports in any order and several times, then all of them.
             let mut again: Vec<_> = shuffled.iter().map(|index| index.get(&told).clone()).collect();
             again.extend(told.iter().cloned());
             if reversed {

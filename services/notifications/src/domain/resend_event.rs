@@ -1,5 +1,5 @@
-//! Resend's events, <https://resend.com/docs/webhooks/event-types>: of all the fields the few that tell what became of a
-//! mail. Texts are not read, since they may quote an address.
+//! Parses Resend's events, <https://resend.com/docs/webhooks/event-types>. It reads only the fields that say what became of a
+//! mail. It does not read texts, since they may quote an address.
 
 use chrono::{DateTime, Datelike, Utc};
 use levqor_runtime::error::{Invalid, Violations};
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::report::{DeliveryOutcome, Report};
 
-/// Types that tell of a delivery.
+/// Types of events that report a delivery.
 pub const HEEDED: [&str; 6] = [
     "email.delivery_delayed",
     "email.delivered",
@@ -16,32 +16,32 @@ pub const HEEDED: [&str; 6] = [
     "email.suppressed",
     "email.complained",
 ];
-/// Types of mails that tell nothing of one. Those of domains, contacts and lists are not ours to know.
+/// Types of mail events that report no delivery. Events about domains, contacts and lists do not concern this service.
 pub const OTHERS: [&str; 5] =
     ["email.sent", "email.scheduled", "email.opened", "email.clicked", "email.received"];
 
-/// What an event says.
+/// The content of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
-    /// What became of a mail.
+    /// A report about a mail.
     Of {
         /// Resend's id for the mail.
         provider_message_id: String,
         /// What became of it.
         report: Report,
     },
-    /// Nothing of a delivery.
+    /// The event reports no delivery.
     Nothing,
 }
 
-/// An event's type, if the body has one.
+/// The type of an event. None if the body has none.
 #[must_use]
 pub fn event_type(body: &[u8]) -> Option<String> {
     let event: Value = serde_json::from_slice(body).ok()?;
     name(&event, "/type").map(str::to_owned)
 }
 
-/// Reads an event. Its signature was checked before.
+/// Parses an event whose signature is already verified.
 pub fn read(body: &[u8]) -> Result<Heard, Invalid> {
     let mut violations = Violations::new();
     let Ok(event @ Value::Object(_)) = serde_json::from_slice(body) else {
@@ -61,7 +61,7 @@ pub fn read(body: &[u8]) -> Result<Heard, Invalid> {
         "email.complained" => Some(DeliveryOutcome::Complained),
         "email.bounced" => bounce().map(|kind| match kind {
             "Permanent" => DeliveryOutcome::BouncedHard,
-            // Transient, Temporary, Undetermined: nobody said that it is for good.
+            // Transient, Temporary and Undetermined: the bounce is not said to be final.
             _ => DeliveryOutcome::BouncedSoft,
         }),
         _ => return Ok(Heard::Nothing),
@@ -84,14 +84,14 @@ pub fn read(body: &[u8]) -> Result<Heard, Invalid> {
     violations.finish(heard())
 }
 
-/// The names that Resend has for what happened.
+/// Resend's names for what happened.
 fn detail(event: &Value) -> String {
     let pointers =
         ["/data/bounce/type", "/data/bounce/subType", "/data/failed/reason", "/data/suppressed/type"];
     pointers.into_iter().filter_map(|pointer| name(event, pointer)).collect::<Vec<_>>().join("/")
 }
 
-/// A name, and no text that could quote somebody.
+/// The value, if it is a name. A longer text could quote a person.
 fn name<'a>(event: &'a Value, pointer: &str) -> Option<&'a str> {
     let text = event.pointer(pointer)?.as_str()?;
     let fits = (1..=64).contains(&text.len())
@@ -103,7 +103,7 @@ fn is_id(text: &str) -> bool {
     (1..=200).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// An instant as PostgreSQL holds it: to the microsecond, and within its years.
+/// Parses an instant in the range and precision of PostgreSQL: microseconds, and its range of years.
 fn instant(text: &str) -> Option<DateTime<Utc>> {
     let instant = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
     DateTime::from_timestamp_micros(instant.timestamp_micros())
@@ -116,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    /// As Resend documents it, <https://resend.com/docs/webhooks/emails/bounced>.
+    /// An event as Resend documents it, <https://resend.com/docs/webhooks/emails/bounced>.
     fn event(event_type: &str) -> Value {
         json!({
             "type": event_type,

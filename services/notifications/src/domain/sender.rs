@@ -1,4 +1,4 @@
-//! Who mail comes from.
+//! The sender of mail.
 
 use std::{fmt, str::FromStr};
 
@@ -6,12 +6,12 @@ use levqor_runtime::email::Email;
 
 use super::text::Line;
 
-/// A mailbox that mail is sent from: `Levqor <orders@levqor.ai>`, or the address alone.
+/// A sender: `Levqor <orders@levqor.ai>`, or the address alone.
 #[derive(Clone)]
 pub struct Sender {
     /// The name that readers see.
     pub name: Option<Line>,
-    /// The address that answers go to.
+    /// The address of the sender, which gets the replies.
     pub address: Email,
 }
 
@@ -30,7 +30,8 @@ impl FromStr for Sender {
         };
         let address = rest.trim_end().strip_suffix('>').ok_or(NotASender)?;
         let name = name.trim();
-        // What has a meaning in a header's address list would need quoting at each provider; a sender's name does not.
+        // Characters that have a meaning in an address list would need quoting at each provider. A sender's name needs none of
+        // them.
         if name.contains(|c: char| c.is_control() || "\"<>()[]@,;:\\".contains(c)) {
             return Err(NotASender);
         }

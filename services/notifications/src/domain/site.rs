@@ -1,12 +1,12 @@
-//! Where the website is, so that mails can link to it.
+//! The address of the website, for the links in mails.
 
 use std::{fmt, str::FromStr};
 
-/// The website's address: an http(s) URL without a trailing slash, so that paths can be appended to it.
+/// The address of the website: an http(s) URL without a trailing slash, so that paths can be appended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteUrl(String);
 
-/// The text is not a site's address.
+/// The text is not the address of a website.
 #[derive(Debug, thiserror::Error)]
 #[error("not the address of a site")]
 pub struct NotASiteUrl;
@@ -18,7 +18,7 @@ impl FromStr for SiteUrl {
         let uri: http::Uri = text.parse().map_err(|_| NotASiteUrl)?;
         let host = uri.authority().ok_or(NotASiteUrl)?;
         let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
-        // The parser is lenient: it takes quotes and braces, which have no place in a link of a mail.
+        // The URL parser accepts quotes and braces. They must not reach a link in a mail.
         let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || ":/.-_~%[]".contains(c));
         let is_base = uri.query().is_none() && !text.ends_with('/');
         if is_web && is_plain && is_base && !host.host().is_empty() {

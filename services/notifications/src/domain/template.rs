@@ -1,9 +1,9 @@
-//! The templates: HTML, text and subject of a message from one source each.
+//! The templates. One source gives the HTML, the text and the subject of a message.
 //!
-//! A template is a message of the protos, whose options say what it is and what its fields hold, and a file in
-//! `templates/` that says what stands in the mail, in parts such as `paragraph(…)` and `button(…)`. Two environments run
-//! the file: one has the parts and the layout of `templates/html/`, compiled from MJML, and escapes whatever is printed;
-//! the other has those of `templates/text/`. Data is only ever data: neither runs what a person wrote.
+//! A template is a proto message and a file in `templates/`. The options of the message describe the template and its fields. The
+//! file composes the mail from parts such as `paragraph(…)` and `button(…)`. Two environments run the file. The HTML environment
+//! has the parts and the layout of `templates/html/`, compiled from MJML, and escapes everything that it prints. The text
+//! environment has those of `templates/text/`. Neither environment runs text that a person wrote: data is only printed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ const SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/templates.r
 
 /// One template.
 pub struct Template {
-    /// The field of the request that holds its data.
+    /// The field of the request that holds the data of the template.
     descriptor: FieldDescriptor,
     version: i32,
     class: &'static str,
@@ -31,19 +31,19 @@ pub struct Template {
 }
 
 impl Template {
-    /// Its name: in messages for good, and its file's.
+    /// The name of the template: stored in each message for good, and the name of the file.
     #[must_use]
     pub fn name(&self) -> &str {
         self.descriptor.name()
     }
 
-    /// Which wording.
+    /// The version of the wording.
     #[must_use]
     pub const fn version(&self) -> i32 {
         self.version
     }
 
-    /// The template whose data this field of a request holds.
+    /// The template whose data is in this field of a request.
     fn try_new(descriptor: FieldDescriptor) -> Result<Self, Broken> {
         let no_options = || Broken::Options(descriptor.full_name().to_owned());
         let option = |name: &str| -> Option<ExtensionDescriptor> {
@@ -79,39 +79,39 @@ impl Template {
 /// Why the templates cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Broken {
-    /// The protos are wrong.
+    /// The descriptors cannot be read.
     #[error("decode the protos of mail")]
     Protos(#[from] prost_reflect::DescriptorError),
-    /// A request holds no template.
+    /// The request has no field for a template.
     #[error("a request has no oneof `content`")]
     NoTemplates,
-    /// Its message says too little.
+    /// The options of the template's message are incomplete.
     #[error("the message of {0} has no option `template` with a version, class, sender and category")]
     Options(String),
-    /// A field says too little.
+    /// The options of a field are incomplete.
     #[error("{0} has no option `kind`, or is not of the type that its kind takes")]
     Field(String),
-    /// It says nothing.
+    /// The template has no file.
     #[error("there is no templates/{0}.j2")]
     NoFile(String),
-    /// Nobody can send it.
+    /// The template has no message, so nobody can send it.
     #[error("templates/{0}.j2 is of no template of the protos")]
     NoMessage(String),
-    /// Its file is wrong.
+    /// The file does not compile.
     #[error("a template does not compile")]
     File(#[from] Error),
 }
 
-/// A template with its data.
+/// A template with the data of one message.
 pub struct Content<'a> {
     /// The template.
     pub template: &'a Template,
     data: Value,
 }
 
-/// A message as its recipient sees it. Personal, so it has no `Debug`.
+/// A rendered message. It is personal, so it has no `Debug`.
 pub struct Rendered {
-    /// One line.
+    /// The subject, on one line.
     pub subject: String,
     /// The text part.
     pub text: String,
@@ -121,7 +121,7 @@ pub struct Rendered {
 
 /// Every template, compiled.
 pub struct Templates {
-    /// A request's oneof, whose fields are the templates.
+    /// The oneof of the request whose fields are the templates.
     content: OneofDescriptor,
     all: Vec<Template>,
     html: Environment<'static>,
@@ -129,7 +129,8 @@ pub struct Templates {
 }
 
 impl Templates {
-    /// Reads and compiles every template that a request can hold; a broken one is an error here, not in a customer's mail.
+    /// Reads and compiles every template that a request can hold. A broken template fails here, at the start, and not in a
+    /// customer's mail.
     pub fn try_new(site: &SiteUrl, sender: &Sender) -> Result<Self, Broken> {
         let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET)?;
         let request = pool.get_message_by_name(&SendMessageRequest::full_name());
@@ -153,12 +154,12 @@ impl Templates {
         Ok(Self { content, all, html, text })
     }
 
-    /// Their names.
+    /// The names of the templates.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.all.iter().map(Template::name)
     }
 
-    /// Reads which template a request is for and checks its data, or notes all that is wrong with it.
+    /// Reads the template and its data from a request, and reports all violations.
     pub fn read(&self, request: &SendMessageRequest, violations: &mut Violations) -> Option<Content<'_>> {
         let request = request.encode_to_vec();
         let request =
@@ -171,14 +172,14 @@ impl Templates {
         Self::content(template, data.as_message()?, violations)
     }
 
-    /// A template's data, checked and formatted.
+    /// Checks and formats the data of a template.
     fn content<'a>(
         template: &'a Template,
         data: &DynamicMessage,
         violations: &mut Violations,
     ) -> Option<Content<'a>> {
         let mut values = vec![Some(("class".to_owned(), Value::from(template.class)))];
-        // Every field is read before any is found wanting, so that all violations are named at once.
+        // The loop reads all fields before it fails, so that it reports all violations at once.
         for field in &template.fields {
             let value = field.read(data, template.name(), violations);
             values.push(value.map(|value| (field.name().to_owned(), value)));
@@ -187,7 +188,7 @@ impl Templates {
         Some(Content { template, data: Value::from(values) })
     }
 
-    /// Renders a message. Data that a template asks for and does not get is an error.
+    /// Renders a message. A missing value that the template uses is an error.
     pub fn render(&self, content: &Content<'_>) -> Result<Rendered, Error> {
         let name = content.template.name();
         let html = self.html.get_template(name)?.render(content.data.clone())?;
@@ -203,7 +204,7 @@ impl Templates {
 
 fn environment(escape: AutoEscape, site: &SiteUrl, sender: &Sender) -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
-    // Otherwise a debug build puts the data, a person's name among it, into the text of an error.
+    // In a debug build the text of an error would otherwise contain the data, and with it a person's name.
     environment.set_debug(false);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(move |_| escape.clone());
@@ -216,8 +217,8 @@ fn environment(escape: AutoEscape, site: &SiteUrl, sender: &Sender) -> Result<En
     Ok(environment)
 }
 
-/// The filter of links. The usual escaping turns each slash of an address into `&#x2f;`, which readers of mail take for
-/// a hidden link. So this one escapes what has a meaning in an attribute, and takes nothing but http(s).
+/// The filter for links. The default escaping turns each slash into `&#x2f;`, and mail filters take that for a hidden link. So
+/// this filter escapes only the characters that have a meaning in an attribute. It accepts only http(s).
 fn url(state: &State, link: &str) -> Result<Value, Error> {
     if !link.starts_with("https://") && !link.starts_with("http://") {
         return Err(Error::new(ErrorKind::InvalidOperation, "a link in a mail is http or https"));
@@ -230,7 +231,7 @@ fn url(state: &State, link: &str) -> Result<Value, Error> {
     })
 }
 
-/// The text without the white space that templates leave: no spaces at the ends of lines, never two empty lines.
+/// Removes the white space that templates leave: spaces at the ends of lines, and repeated empty lines.
 fn without_gaps(text: &str) -> String {
     let mut tidy = String::with_capacity(text.len());
     let mut gap = false;

@@ -1,23 +1,23 @@
-//! Text that a person wrote, made fit for one line of a mail.
+//! Text of a person, made fit for a mail.
 
 use std::{fmt, str::FromStr};
 
-/// One line of text: not empty, nothing in it that turns the reading direction of what stands around it, every run of
-/// spaces one space. Text with a line break or a control character is no line: it could begin another header. It is not
-/// escaped: that is the template's work.
+/// One line of text. It is not empty, each run of spaces is one space, and it contains no character that turns the reading
+/// direction of the text around it. Text with a line break or a control character is refused: it could begin another header. The
+/// line is not escaped: the template escapes it.
 ///
 /// It may be personal, so it has no `Debug`. A customer's name is a `PersonName`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Line(String);
 
 impl Line {
-    /// The most characters that a line may have. Stripe's longest names have as many.
+    /// The most characters of a line. Stripe's longest names have this many.
     pub const MAX_CHARS: usize = 256;
 
-    /// What a request is told about the form.
+    /// The expected form, for the violation.
     pub const EXPECTED: &str = "a line of 1 to 256 characters";
 
-    /// The line.
+    /// The text of the line.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -30,7 +30,7 @@ impl fmt::Display for Line {
     }
 }
 
-/// Nothing is left of the text, or too much, or it has a line break.
+/// The text is empty after cleaning, too long, or has a line break.
 #[derive(Debug, thiserror::Error)]
 #[error("not a line of 1 to {} characters", Line::MAX_CHARS)]
 pub struct NotALine;
@@ -47,16 +47,16 @@ impl FromStr for Line {
     }
 }
 
-/// Text of several lines, each of which is a paragraph. Empty lines are none, and what cannot be seen is left out.
+/// Text of several lines. Each line is a paragraph. Empty lines and invisible characters are removed.
 ///
 /// It may be personal, so it has no `Debug`.
 pub struct Paragraphs(Vec<String>);
 
 impl Paragraphs {
-    /// The most characters that all of it may have.
+    /// The most characters of the whole text.
     pub const MAX_CHARS: usize = 5_000;
 
-    /// What a request is told about the form.
+    /// The expected form, for the violation.
     pub const EXPECTED: &str = "a text of 1 to 5,000 characters";
 
     /// The paragraphs, in order.
@@ -65,7 +65,7 @@ impl Paragraphs {
     }
 }
 
-/// Nothing is left of the text, or too much.
+/// The text is empty after cleaning, or too long.
 #[derive(Debug, thiserror::Error)]
 #[error("not a text of 1 to {} characters", Paragraphs::MAX_CHARS)]
 pub struct NotAText;
@@ -80,14 +80,14 @@ impl FromStr for Paragraphs {
     }
 }
 
-/// The text on one line, without what cannot be seen.
+/// The text on one line, without invisible characters.
 pub(super) fn fit(text: &str) -> String {
     let visible: String = text.chars().filter(|&c| c.is_whitespace() || !is_invisible(c)).collect();
     visible.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Characters without a picture of their own that change how others look. Joiners (U+200C, U+200D) stay: names in
-/// Persian or Hindi are spelt with them.
+/// Invisible characters that change how other characters look. Joiners (U+200C, U+200D) stay: names in Persian or Hindi need
+/// them.
 fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(

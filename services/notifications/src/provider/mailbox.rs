@@ -1,4 +1,4 @@
-//! The local mailbox: the provider of a mesh that has no other. Staff read its mail through this service's own RPCs.
+//! The local mailbox: the provider of a mesh without an external provider. Staff read its mail through this service's RPCs.
 
 use levqor_runtime::db::{self, Db, DbError};
 
@@ -8,13 +8,13 @@ use crate::{
     store,
 };
 
-/// A mailbox in this service's own database, behind the same promise that a provider outside makes.
+/// A mailbox in this service's own database. It makes the same promise as an external provider.
 pub struct Mailbox {
     db: Db,
 }
 
 impl Mailbox {
-    /// The name in receipts.
+    /// The provider name in receipts.
     pub const NAME: &str = "mailbox";
 
     /// The mailbox of this database.
@@ -23,14 +23,14 @@ impl Mailbox {
         Self { db }
     }
 
-    /// Takes a mail, once.
+    /// Takes a mail. A mail with the same key is stored once.
     pub async fn deliver(&self, mail: &Mail) -> Answer {
         match self.take(mail).await {
             Ok(id) => Answer::Accepted(Receipt {
                 provider: Self::NAME.to_owned(),
                 provider_message_id: id.to_string(),
             }),
-            // A database that fails is a provider that does not answer, whatever the reason: no mail is lost over it.
+            // A failing database counts as a provider that does not answer, whatever the reason, so that no mail is lost.
             Err(error) => Answer::Ambiguous(Trouble::because("the mailbox does not answer", error)),
         }
     }

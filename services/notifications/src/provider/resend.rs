@@ -1,5 +1,5 @@
-//! Resend, the vendor: one call of its HTTP API, <https://resend.com/docs/api-reference/emails/send-email>, to the base
-//! URL that the settings name. Several servers of others speak the same API, and not all honour its idempotency keys.
+//! The client of Resend. It makes one call of the HTTP API, <https://resend.com/docs/api-reference/emails/send-email>, at the
+//! base URL from the settings. Other servers have the same API, and some of them do not honour idempotency keys.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::domain::{
     message::{Mail, Receipt},
 };
 
-/// The most that an answer may have; Resend's have less than a kilobyte.
+/// The most bytes of an answer. Resend's answers have less than a kilobyte.
 const MOST_BYTES: usize = 64 * 1024;
 
 /// A client of Resend's API.
@@ -27,13 +27,14 @@ pub struct Resend {
 }
 
 impl Resend {
-    /// The name in receipts.
+    /// The provider name in receipts.
     pub const NAME: &str = "resend";
 
-    /// A client with this API key, for a provider that knows an idempotency key again for so many hours.
+    /// Creates a client with this API key. The provider remembers an idempotency key for `key_hours`.
     pub fn try_new(key: SecretString, base: &ApiBase, key_hours: KeyHours) -> Result<Self, reqwest::Error> {
-        // A connection that was kept open may be closed by the other side just as we use it. That looks like a cut, and is
-        // one doubt more where keys do not help: there each mail has a connection of its own.
+        // The server may close a kept connection at the moment of our request. We cannot tell that from a request that was cut
+        // off, so it would put the message in doubt if the server honours no keys. Such a server gets a new connection for each
+        // mail.
         let keep_connections = key_hours.get() > 0;
         let client = vendor_client(base, Duration::from_secs(PATIENCE_S.into()), keep_connections)?;
         let account = format!("{base}\n{}", key.expose_secret());
@@ -47,7 +48,8 @@ impl Resend {
         self.key_hours
     }
 
-    /// Keys belong to an account at a server: with another key, or at another address, nobody knows them.
+    /// The identity contains the API key's account and the address, because no other account or server knows our idempotency
+    /// keys.
     pub(super) fn identity(&self) -> &str {
         &self.identity
     }
@@ -69,7 +71,7 @@ impl Resend {
         match client::send(request, "/emails").await {
             Ok(response) => {
                 let (status, headers) = (response.status(), response.headers().clone());
-                // What cannot be read counts as empty: the status says enough where it is no success.
+                // A body that cannot be read counts as empty. For a failure the status is enough.
                 read(status, &headers, &body(response).await.unwrap_or_default())
             }
             Err(error) => unanswered(error.without_url()),
@@ -91,7 +93,7 @@ struct Accepted {
     id: String,
 }
 
-/// <https://resend.com/docs/api-reference/errors>; its message is not read, because it may quote an address.
+/// The body of <https://resend.com/docs/api-reference/errors>. Its message is not read, because it may quote an address.
 #[derive(Deserialize)]
 struct Failure {
     name: String,
@@ -108,7 +110,7 @@ async fn body(mut response: reqwest::Response) -> Option<Vec<u8>> {
     Some(body)
 }
 
-/// Without an answer the mail is certainly not with the provider only if there was no connection to send it through.
+/// Classifies a failure without an answer. Only if no connection was made, the provider certainly does not have the mail.
 fn unanswered(error: reqwest::Error) -> Answer {
     if error.is_connect() {
         Answer::NotAccepted(Trouble::because("no connection could be made", error))
@@ -121,7 +123,7 @@ fn unanswered(error: reqwest::Error) -> Answer {
     }
 }
 
-/// What an answer says.
+/// Classifies an answer.
 fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Answer {
     if status.is_success() {
         let id = serde_json::from_slice(body).ok().map(|Accepted { id }| id);
@@ -137,7 +139,7 @@ fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Answer {
     let what = format!("{} {name}", status.as_u16()).trim_end().to_owned();
     match (status.as_u16(), name.as_str()) {
         (409, "invalid_idempotent_request") => Answer::KeyTaken(trouble(what)),
-        // The first request under this key is still at work, or timed out on the way: what became of it is not known.
+        // The first request under this key is still running, or it timed out on the way. Its outcome is not known.
         (408 | 409 | 500.., _) => Answer::Ambiguous(trouble(what)),
         (429, _) => {
             let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
@@ -145,8 +147,8 @@ fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Answer {
             Answer::NotAccepted(Trouble { what, retry_after, source: None })
         }
         (401 | 403, _) => Answer::Unauthorised(trouble(what)),
-        // What a person mends (the bill, the sender's domain, the base URL) may pass then. A redirect is not
-        // followed: a mail goes where the settings say and nowhere else.
+        // A person can fix these causes: the bill, the sender's domain, the base URL. Then the mail may be accepted. A redirect
+        // is not followed: mail goes only where the settings say.
         (300..=399 | 402 | 404 | 405, _) => Answer::NotAccepted(trouble(what)),
         _ => Answer::Refused(format!("the provider refused it: {what}")),
     }
@@ -156,12 +158,12 @@ fn trouble(what: String) -> Trouble {
     Trouble { what, retry_after: None, source: None }
 }
 
-/// Whether this can be an id, and nothing else gets into our tables as one.
+/// Whether the text can be an id. No other text is stored as one.
 fn is_evidence(id: &str) -> bool {
     (1..=200).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Whether this is an error's name, and not a text that could quote somebody.
+/// Whether the text is the name of an error. Another text could quote a person.
 fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
@@ -170,7 +172,7 @@ fn is_name(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// The class of an answer, and what is kept of it.
+    /// The class of an answer, and the detail that is stored.
     fn read_as(status: u16, body: &str) -> (&'static str, String) {
         let status = StatusCode::from_u16(status).expect("a status");
         match read(status, &HeaderMap::new(), body.as_bytes()) {

@@ -1,10 +1,13 @@
-//! `ApplyProviderEvent`: adds what one journaled event says to its message, whatever came before it. Called by this service
-//! itself, deferred by `IngestResendEvent`. Without `mutate`: it takes no key, since the event's own state says what was done.
+//! `ApplyProviderEvent`: applies one journaled event to its message, in whatever order events come. This service calls it;
+//! `IngestResendEvent` defers the call. It works without `mutate` and without a key, because the state of the event says whether
+//! it was applied.
 //!
-//! An event may overtake the settling of the provider's receipt: then it waits, and whoever settles that calls for it. To wait
-//! is no failure, so a call at the end of the wait is deferred, and none is tried again; should that be made early, the daily
-//! purge ends the wait. What cannot be understood makes the call dead, and `gave_up` quarantines the event in the same
-//! transaction: one list shows both, and replaying the call tries again.
+//! An event may arrive before the provider's receipt is stored. Then the event waits, and the code that stores the receipt defers
+//! this call again. Waiting is not a failure, so it causes no retry: one call is deferred for the end of the wait. If that call
+//! is made early, the daily purge ends the wait.
+//!
+//! An event that cannot be understood makes the call dead. `gave_up` quarantines the event in the same transaction, so one list
+//! shows both. Replaying the call processes the event again.
 
 use levqor_proto_notifications::v1::{ApplyProviderEventRequest, ApplyProviderEventResponse};
 use levqor_runtime::{
@@ -61,7 +64,7 @@ pub(super) async fn apply_provider_event(
     Ok(ApplyProviderEventResponse { state: stands.into() })
 }
 
-/// Looks for the event's message, and adds to it what the event says; where the event stands then.
+/// Finds the message of the event and adds the report to it. Returns the new state of the event.
 async fn apply(
     tx: &mut Tx,
     notifications: &Notifications,
@@ -99,7 +102,7 @@ async fn apply(
     Ok(stands)
 }
 
-/// Adds a report to what is known of a message, which is locked; counted where it is the first of its kind.
+/// Adds a report to a locked message. The first report of an outcome is counted.
 async fn tell(
     tx: &mut Tx,
     notifications: &Notifications,
@@ -132,11 +135,11 @@ async fn tell(
     Ok(())
 }
 
-/// Looks again at the events that wait, or were ignored, because no message had this receipt's id. Called in the transaction
-/// that gives a message the receipt.
+/// Defers the call again for events that wait, or are unmatched, because no message had the provider id of this receipt. The
+/// caller stores the receipt in the same transaction.
 pub(crate) async fn take_up_waiting(tx: &mut Tx, receipt: &Receipt) -> Result<(), DbError> {
     let Receipt { provider, provider_message_id } = receipt;
-    // The local mailbox never says anything.
+    // The local mailbox sends no events.
     if provider == Mailbox::NAME {
         return Ok(());
     }
@@ -148,7 +151,7 @@ pub(crate) async fn take_up_waiting(tx: &mut Tx, receipt: &Receipt) -> Result<()
     Ok(())
 }
 
-/// Quarantines an event whose call is given up: it cannot be understood, or failed too often.
+/// Quarantines an event whose call is given up. The event cannot be understood, or it failed too often.
 pub(crate) async fn gave_up(
     notifications: &Notifications,
     tx: &mut Tx,
@@ -163,7 +166,7 @@ pub(crate) async fn gave_up(
     Ok(())
 }
 
-/// Counts, once it is committed, what became of an event.
+/// Counts the result for an event, after the commit.
 fn count(tx: &mut Tx, notifications: &Notifications, event: &ProviderEvent, verdict: EventVerdict) {
     let (metrics, event_type) = (notifications.metrics.clone(), event.event_type.clone());
     tx.after_commit(move || metrics.judged(event_type.as_deref(), verdict));

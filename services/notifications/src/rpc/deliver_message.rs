@@ -1,11 +1,11 @@
-//! `DeliverMessage`: hands one stored message to the provider and writes down what came of it. Called by this service
-//! itself, deferred by `SendMessage`, `ResolveMessage` and `ResendMessage`. Without `mutate`: the provider is called between two
+//! `DeliverMessage`: hands one stored message to the provider and stores the outcome. This service calls it; `SendMessage`,
+//! `ResolveMessage` and `ResendMessage` defer the call. It works without `mutate`, because it calls the provider between two
 //! transactions.
 //!
-//! Provider and database cannot change together. So an attempt is written down before the provider is called, and settled
-//! together with the message after it has answered. A process that is killed between the two leaves an attempt without
-//! outcome: the deferred call comes again, and the attempts decide (`domain/delivery.rs`) whether the message may be handed
-//! over again or is in doubt.
+//! Provider and database cannot change in one transaction. So an attempt is stored before the provider is called. After the
+//! answer, the attempt and the message are settled together. A process that is killed between the two leaves an attempt without
+//! an outcome. The deferred call is then made again, and the stored attempts decide (`domain/delivery.rs`) whether the message
+//! may be handed over again or is in doubt.
 
 use std::time::{Duration, Instant};
 
@@ -30,9 +30,10 @@ use crate::{
     store::{delivery_attempts, messages},
 };
 
-/// For how long an answer is held on to while the database is away; with the provider's time within `UNDER_WAY`.
+/// How long to keep trying to store an answer while the database is down. Together with the provider's timeout this is less than
+/// `UNDER_WAY`.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(15);
-/// How long to wait between two tries to write it down.
+/// The time between two tries to store it.
 const SETTLE_AGAIN: Duration = Duration::from_millis(200);
 
 pub(super) async fn deliver_message(
@@ -45,13 +46,14 @@ pub(super) async fn deliver_message(
         Begun::Attempt(attempt, mail) => (attempt, mail),
         Begun::Settled(message) => return Ok(message.into()),
         Begun::Perhaps(attempt, error) => {
-            // Nobody was called, whatever is stored. The next delivery must neither wait for an outcome nor call it a doubt.
+            // The provider was not called, although the attempt may be stored. The note lets the next delivery continue: it must
+            // not wait for an outcome, and there is no doubt.
             notifications.uncalled.note(attempt.id);
             settle_patiently(notifications, id, &attempt, &uncalled()).await?;
             return Err(error.into());
         }
     };
-    // A provider takes its time; the pool's connections are for others meanwhile.
+    // The provider may be slow, so no database connection is held during the call.
     fail_point::MESSAGE_ATTEMPTED.reached();
     let answer = notifications.provider.deliver(&mail).await;
     fail_point::MESSAGE_ANSWERED.reached();
@@ -70,11 +72,11 @@ pub(super) async fn deliver_message(
 enum Begun {
     Attempt(Attempt, Mail),
     Settled(Message),
-    /// The attempt may be written down, or not: the commit failed.
+    /// The commit failed, so the attempt may or may not be stored.
     Perhaps(Attempt, DbError),
 }
 
-/// Writes down that an attempt begins, or finds that there must be none.
+/// Stores the beginning of an attempt, or finds that there must be no attempt.
 async fn begin(notifications: &Notifications, id: MessageId) -> Result<Begun, Error> {
     let mut tx = notifications.chassis.db.begin().await?;
     let mut message = messages::lock(&mut tx, id).await?.ok_or(Error::MessageNotFound)?;
@@ -127,7 +129,7 @@ async fn begin(notifications: &Notifications, id: MessageId) -> Result<Begun, Er
     Ok(Begun::Settled(message))
 }
 
-/// The answer is all that proves what happened: a database that is away for a moment must not cost it.
+/// Stores the answer, and retries while the database is down: the answer is the only evidence of the outcome.
 async fn settle_patiently(
     notifications: &Notifications,
     id: MessageId,
@@ -145,7 +147,7 @@ async fn settle_patiently(
     }
 }
 
-/// Writes down what came of an attempt, and what follows for the message.
+/// Stores the outcome of an attempt, and settles the message if the outcome decides its state.
 async fn settle(
     notifications: &Notifications,
     id: MessageId,
@@ -163,7 +165,7 @@ async fn settle(
     let attempts = delivery::of_round(&delivery_attempts::of_message(&mut tx, id).await?, message.round);
     let follows = match answer {
         Answer::Accepted(receipt) => Some(Outcome::Sent { receipt: receipt.clone(), send_time: now }),
-        // A person began another round meanwhile: what an older one did not achieve says nothing about it.
+        // A person began a new round meanwhile. A failure in an older round says nothing about the new one.
         _ if attempt.round != message.round => None,
         Answer::Refused(reason) => {
             let before: Vec<_> = attempts.into_iter().filter(|other| other.id != attempt.id).collect();
@@ -185,8 +187,8 @@ async fn settle(
     Ok(message)
 }
 
-/// Decides what follows for a message from a delivery of it that is given up: it has failed, unless a provider may have it.
-/// Where the delivery is replayed, it goes on.
+/// Settles a message whose delivery is given up. The message has failed, or it is in doubt if a provider may have it. If staff
+/// replay the delivery, it continues.
 pub(crate) async fn gave_up(
     notifications: &Notifications,
     tx: &mut Tx,
@@ -197,7 +199,7 @@ pub(crate) async fn gave_up(
     let Some(mut message) = messages::lock(tx, id).await? else { return Ok(()) };
     let attempts = delivery::of_round(&delivery_attempts::of_message(tx, id).await?, message.round);
     let outcome = delivery::outcome_of_giving_up(&attempts, call.attempts, call.failure);
-    // Late evidence would end a doubt, but this is none.
+    // Settling accepts late evidence that ends a doubt. Giving up is no evidence, so only a pending message is settled.
     if message.state() == State::Pending {
         settle_message(tx, notifications, &mut message, outcome).await
     } else {
@@ -205,7 +207,7 @@ pub(crate) async fn gave_up(
     }
 }
 
-/// Does nothing where the message was settled before.
+/// Settles a message. Does nothing if the message is already settled.
 async fn settle_message(
     tx: &mut Tx,
     notifications: &Notifications,
@@ -222,7 +224,7 @@ async fn settle_message(
     Ok(())
 }
 
-/// Refused for good: it failed, unless it may have been taken before.
+/// The outcome of a refusal for good: the message failed, or it is in doubt if an earlier attempt may have succeeded.
 fn refusal(before: &[Attempt], reason: String) -> Outcome {
     match delivery::doubt_about_refusal(before) {
         None => Outcome::Failed { failure: reason },
@@ -230,13 +232,13 @@ fn refusal(before: &[Attempt], reason: String) -> Outcome {
     }
 }
 
-/// What came of an attempt whose beginning could not be confirmed.
+/// The answer for an attempt that began but in which the provider was not called.
 fn uncalled() -> Answer {
     let what = "the provider was not called: the database went away while the attempt was written down";
     Answer::NotAccepted(Trouble { what: what.to_owned(), retry_after: None, source: None })
 }
 
-/// What is kept of an answer in its attempt.
+/// The part of an answer that the attempt stores.
 fn in_short(answer: &Answer) -> (AttemptOutcome, &str) {
     match answer {
         Answer::Accepted(receipt) => (AttemptOutcome::Accepted, &receipt.provider_message_id),
@@ -250,7 +252,7 @@ fn in_short(answer: &Answer) -> (AttemptOutcome, &str) {
     }
 }
 
-/// Counts and logs, once it is committed, where the message stands now.
+/// Counts and logs the new state of the message, after the commit.
 fn tell(tx: &mut Tx, notifications: &Notifications, message: &Message) {
     let (metrics, template) = (notifications.metrics.clone(), message.template.clone());
     let (id, state) = (message.id, message.state());

@@ -1,4 +1,4 @@
-//! `GetMessage`: shows staff one message and what was rendered for it.
+//! `GetMessage`: shows staff one message and its rendered parts.
 
 use levqor_proto_notifications::v1::{self as wire, GetMessageRequest, GetMessageResponse};
 use levqor_runtime::{context::Ctx, email::Email, request::id, timestamp};

@@ -1,4 +1,4 @@
-//! `GetProviderEvent`: shows staff one journaled event with the bytes that came.
+//! `GetProviderEvent`: shows staff one journaled event with its body.
 
 use levqor_proto_notifications::v1::{self as wire, GetProviderEventRequest, GetProviderEventResponse};
 use levqor_runtime::{context::Ctx, request::id, timestamp};

@@ -1,5 +1,5 @@
-//! `IngestResendEvent`: verifies one webhook of Resend's, stores its bytes together with the deferred call that applies it,
-//! and answers only after the commit. The gateway calls it.
+//! `IngestResendEvent`: verifies one webhook of Resend, and stores its body together with the deferred call that applies it. It
+//! answers only after the commit. The gateway calls it.
 
 use levqor_proto_notifications::v1::{
     ApplyProviderEventRequest, IngestResendEventRequest, IngestResendEventResponse,
@@ -38,7 +38,7 @@ pub(crate) async fn ingest_resend_event(
     Ok(IngestResendEventResponse { event_id, duplicate, state: state.into() })
 }
 
-/// Stores an event whose signature is good, and defers the call that applies it.
+/// Stores a verified event and defers the call that applies it.
 async fn journal(
     notifications: &Notifications,
     request: &IngestResendEventRequest,

@@ -1,4 +1,4 @@
-//! `ListMessages`: shows staff which messages were asked for and what became of them, newest first.
+//! `ListMessages`: shows staff the messages and their states, newest first.
 
 use levqor_proto_notifications::v1::{ListMessagesRequest, ListMessagesResponse};
 use levqor_runtime::{
@@ -21,7 +21,7 @@ pub(super) async fn list_messages(
 ) -> Result<ListMessagesResponse, Error> {
     let key = &notifications.config.address_key;
     let store = async |tx: &mut ListTx, filter: &Filter, page: &Page| {
-        // By hash, so that the list of a person stays findable after the address was erased.
+        // The filter uses the hash, so that staff can still list the messages of a person whose address was erased.
         let recipient = filter.recipient.as_ref().map(|address| key.hash(address));
         messages::list(tx, recipient.as_ref(), filter, page).await
     };

@@ -1,4 +1,4 @@
-//! `ListProviderEvents`: shows staff what mail providers sent and what became of it, newest first, without the bodies.
+//! `ListProviderEvents`: shows staff the events of mail providers and their states, newest first, without the bodies.
 
 use levqor_proto_notifications::v1::{ListProviderEventsRequest, ListProviderEventsResponse};
 use levqor_runtime::{

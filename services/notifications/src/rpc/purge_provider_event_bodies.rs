@@ -1,8 +1,9 @@
-//! `PurgeProviderEventBodies`: purges the bodies of events that were settled more than 30 days ago, and of all others that came
-//! more than 90 days ago. A schedule defers it to this service itself.
+//! `PurgeProviderEventBodies`: purges the bodies of events that were settled more than 30 days ago, and of other events that
+//! arrived more than 90 days ago. A schedule defers it to this service itself.
 //!
-//! First it settles the events that have waited for their message for too long. As a rule a deferred call has done that; but one
-//! that is made early, because somebody replays it or a clock is behind, finds nothing to do, and is not made again.
+//! First it settles events that have waited for their message too long. Usually a deferred call has already settled them. But
+//! that call may have been made early, because staff replayed it or a clock was behind. An early call changes nothing and is not
+//! repeated.
 
 use levqor_proto_notifications::v1::{PurgeProviderEventBodiesRequest, PurgeProviderEventBodiesResponse};
 use levqor_runtime::{context::Ctx, db::DbError, webhook::purge_bodies};
@@ -15,7 +16,7 @@ use crate::{
     store::provider_events::{self, bodies::ProviderEventBodies},
 };
 
-/// Rows per transaction, so that no lock is held for long.
+/// The rows of one transaction, so that no lock is held for long.
 const BATCH: i64 = 500;
 
 pub(super) async fn purge_provider_event_bodies(
@@ -28,7 +29,7 @@ pub(super) async fn purge_provider_event_bodies(
     Ok(PurgeProviderEventBodiesResponse { purged })
 }
 
-/// Settles one batch of events as nobody's. False where there was none.
+/// Settles one batch of events as unmatched. Returns false if there was none.
 async fn stop_waiting(notifications: &Notifications) -> Result<bool, DbError> {
     let mut tx = notifications.chassis.db.begin().await?;
     let types = provider_events::stop_waiting(&mut tx, WAIT, BATCH).await?;

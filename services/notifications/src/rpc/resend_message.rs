@@ -1,5 +1,5 @@
-//! `ResendMessage`: staff send a message again that has failed; recorded in the audit chain. It stays the same message, and
-//! the provider gets a new key: with the old key the provider would repeat its old answer.
+//! `ResendMessage`: staff send a failed message again; recorded in the audit chain. The message keeps its id. The provider gets a
+//! new key, because for the old key it would repeat its old answer.
 
 use levqor_proto_notifications::v1::{DeliverMessageRequest, ResendMessageRequest, ResendMessageResponse};
 use levqor_runtime::{
@@ -38,8 +38,8 @@ pub(super) async fn resend_message(
     .await
 }
 
-/// Stores that a message is pending again, and defers its delivery in its new round. The round takes the sender of today's
-/// settings: the old one may be why the message failed.
+/// Stores that a message is pending again, and defers its delivery in its new round. The round uses the sender of the current
+/// settings, because the old sender may be the reason for the failure.
 pub(super) async fn begin_round(
     tx: &mut Tx,
     notifications: &Notifications,

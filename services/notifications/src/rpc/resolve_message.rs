@@ -1,6 +1,6 @@
-//! `ResolveMessage`: staff who have looked at the provider's own list say what became of a message that is in doubt;
-//! recorded in the audit chain. It is sent, given up, or sent again under a new key, which is their word that a second mail
-//! does no harm.
+//! `ResolveMessage`: staff resolve a message that is in doubt, after they have looked at the provider's own list; recorded in the
+//! audit chain. They mark it as sent, give it up, or send it again under a new key. To send it again means that they accept a
+//! second mail.
 
 use levqor_proto_notifications::v1::{
     ResolveMessageRequest, ResolveMessageResponse, resolve_message_request as wire,
@@ -37,7 +37,7 @@ pub(super) async fn resolve_message(
     mutate(notifications, &ctx, &request, async |tx| {
         let mut message = messages::lock(tx, message_id).await?.ok_or(Error::MessageNotFound)?;
         let attempts = delivery_attempts::of_message(tx, message_id).await?;
-        // Who may have it is who was last handed it without a clear answer.
+        // The provider of the last ambiguous attempt may have the message.
         let holder = attempts.into_iter().rfind(Attempt::is_ambiguous);
         let holder = holder.map(|attempt| attempt.provider_name().to_owned());
         let holder = holder.unwrap_or_else(|| notifications.provider.name().to_owned());

@@ -1,4 +1,4 @@
-//! `SendMessage`: stores one rendered message for services of the mesh, once for good, and defers its delivery.
+//! `SendMessage`: stores one rendered message for a service of the mesh, once for good, and defers its delivery.
 
 use levqor_proto_mail::v1::{SendMessageRequest, SendMessageResponse};
 use levqor_proto_notifications::v1::DeliverMessageRequest;
@@ -41,8 +41,8 @@ pub(super) async fn send_message(
             rendered: &rendered,
             create_time: now,
         };
-        // The idempotency key answers the same request of the same caller, for a while; the message's identity holds
-        // whoever asks, for good.
+        // The idempotency key covers the same request of the same caller, for a limited time. The identity of the message covers
+        // every caller, for good.
         let duplicate = !messages::insert(tx, &message).await?;
         let message_id = if duplicate {
             messages::find_same(tx, &message).await?

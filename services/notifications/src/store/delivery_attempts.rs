@@ -1,4 +1,4 @@
-//! Table `delivery_attempts`: each time that a message was handed to a provider.
+//! Table `delivery_attempts`: the attempts to hand a message to a provider.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::db::{DbError, known, not_known};
@@ -10,7 +10,7 @@ use crate::domain::{
     message::MessageId,
 };
 
-/// Writes down that an attempt begins.
+/// Stores the beginning of an attempt.
 pub(crate) async fn begin(
     conn: &mut PgConnection,
     message: MessageId,
@@ -31,9 +31,9 @@ pub(crate) async fn begin(
     Ok(())
 }
 
-/// Writes down what came of an attempt. One that was taken for lost meanwhile is told apart all the same, and one whose row
-/// is gone is written anew: without it, the message could be handed over as if for the first time. False, and nothing
-/// written, where something else is known of it already and this is no evidence to the contrary.
+/// Stores the outcome of an attempt. It replaces the outcome of an attempt that was taken for lost meanwhile. It inserts an
+/// attempt whose row is missing: without the row, the next delivery would count as the first. Returns false and writes nothing if
+/// the attempt has a different outcome and the new one is no evidence against it.
 pub(crate) async fn end(
     conn: &mut PgConnection,
     message: MessageId,
@@ -64,7 +64,7 @@ pub(crate) async fn end(
     Ok(ended.rows_affected() == 1)
 }
 
-/// Ends the attempts of a message that nobody is at any more: they began before this instant and have no outcome.
+/// Ends the lost attempts of a message: those that began before this instant and have no outcome.
 pub(crate) async fn end_lost(
     conn: &mut PgConnection,
     message: MessageId,
@@ -84,7 +84,7 @@ pub(crate) async fn end_lost(
     Ok(())
 }
 
-/// Every attempt of a message, the oldest first.
+/// All attempts of a message, the oldest first.
 pub(crate) async fn of_message(conn: &mut PgConnection, message: MessageId) -> Result<Vec<Attempt>, DbError> {
     let rows = sqlx::query_as!(
         Row,

@@ -1,4 +1,4 @@
-//! Table `delivery_reports`: what a provider said became of a message, of each kind the first.
+//! Table `delivery_reports`: what a provider reported about a message. For each outcome it holds the first report.
 
 use levqor_runtime::db::{DbError, known};
 use sqlx::PgConnection;
@@ -8,7 +8,7 @@ use crate::domain::{
     report::{Report, Reports},
 };
 
-/// All that is known of a message.
+/// All reports of a message.
 pub(crate) async fn of_message(conn: &mut PgConnection, message: MessageId) -> Result<Reports, DbError> {
     let rows = sqlx::query!(
         "SELECT outcome, report_time, detail FROM delivery_reports WHERE message_id = $1",
@@ -21,7 +21,8 @@ pub(crate) async fn of_message(conn: &mut PgConnection, message: MessageId) -> R
     rows.into_iter().map(|row| report(&row.outcome, row.report_time, row.detail)).collect()
 }
 
-/// Writes a report down, in place of one of its kind. The message must be locked, and the report be the first of its kind.
+/// Stores a report, and replaces one of the same outcome. The caller has locked the message, and the report is the first of its
+/// outcome.
 pub(crate) async fn put(conn: &mut PgConnection, message: MessageId, report: &Report) -> Result<(), DbError> {
     sqlx::query!(
         "INSERT INTO delivery_reports (message_id, outcome, report_time, detail) VALUES ($1, $2, $3, $4)

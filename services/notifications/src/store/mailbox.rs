@@ -1,4 +1,4 @@
-//! Table `mailbox`: the mail that the local mailbox took.
+//! Table `mailbox`: the mail of the local mailbox.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::{db::DbError, typed_id};
@@ -8,7 +8,7 @@ use crate::domain::message::Mail;
 
 typed_id!(pub(crate) MailboxId, "a mail in the local mailbox");
 
-/// Takes a mail and returns its id. A mail that was taken before is not taken again, and has the id of then.
+/// Stores a mail and returns its id. A mail that was stored before is not stored again, and its old id is returned.
 pub(crate) async fn take(
     conn: &mut PgConnection,
     mail: &Mail,

@@ -1,4 +1,4 @@
-//! Table `messages`: every mail that was asked for, and what became of it.
+//! Table `messages`: every requested mail and its outcome.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::{
@@ -16,7 +16,7 @@ use crate::domain::{
     template::{Rendered, Template},
 };
 
-/// A message that was not asked for before.
+/// A new message.
 pub(crate) struct NewMessage<'a> {
     pub(crate) id: MessageId,
     pub(crate) template: &'a Template,
@@ -28,7 +28,7 @@ pub(crate) struct NewMessage<'a> {
     pub(crate) create_time: DateTime<Utc>,
 }
 
-/// Stores a message as pending. False, and nothing stored, when the same message was asked for before.
+/// Stores a message as pending. Returns false and stores nothing if the same message was requested before.
 pub(crate) async fn insert(conn: &mut PgConnection, message: &NewMessage<'_>) -> Result<bool, DbError> {
     let result = sqlx::query!(
         "INSERT INTO messages (message_id, template, template_version, about, recipient, recipient_hash, sender,
@@ -52,7 +52,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, message: &NewMessage<'_>) ->
     Ok(result.rows_affected() == 1)
 }
 
-/// The message that was asked for before: the same template about the same thing to the same recipient.
+/// The earlier message with the same template, subject matter (`about`) and recipient.
 pub(crate) async fn find_same(
     conn: &mut PgConnection,
     message: &NewMessage<'_>,
@@ -82,7 +82,7 @@ pub(crate) async fn get(conn: &mut PgConnection, id: MessageId) -> Result<Option
     row.map(Message::try_from).transpose()
 }
 
-/// One message, and nobody else changes it until the transaction ends.
+/// Gets one message and locks its row until the transaction ends.
 pub(crate) async fn lock(conn: &mut PgConnection, id: MessageId) -> Result<Option<Message>, DbError> {
     let row = sqlx::query_as!(
         Row,
@@ -96,7 +96,7 @@ pub(crate) async fn lock(conn: &mut PgConnection, id: MessageId) -> Result<Optio
     row.map(Message::try_from).transpose()
 }
 
-/// What was rendered for a message.
+/// The rendered body of a message.
 pub(crate) async fn body(conn: &mut PgConnection, id: MessageId) -> Result<Option<Body>, DbError> {
     let body = sqlx::query_as!(
         Body,
@@ -108,7 +108,7 @@ pub(crate) async fn body(conn: &mut PgConnection, id: MessageId) -> Result<Optio
     Ok(body)
 }
 
-/// Which messages to list; none of a thing means all.
+/// The messages to list. An empty filter field matches all.
 pub(crate) struct Filter {
     pub(crate) recipient: Option<Email>,
     pub(crate) template: Option<TemplateName>,
@@ -117,7 +117,7 @@ pub(crate) struct Filter {
     pub(crate) delivery_outcome: Option<DeliveryOutcome>,
 }
 
-/// A page of messages, newest first, and one more if there is one: that is how the caller knows of the next page.
+/// A page of messages, newest first, and one more message if there is a next page.
 pub(crate) async fn list(
     tx: &mut ListTx,
     recipient: Option<&AddressHash>,
@@ -153,15 +153,14 @@ pub(crate) async fn list(
     Ok(rows.into_iter().map(listed).collect())
 }
 
-/// What is neither sent nor failed, for the metrics.
+/// Pending messages or messages in doubt, for the metrics.
 pub(crate) struct Unsettled {
     pub(crate) state: String,
     pub(crate) count: i64,
     pub(crate) oldest_age_s: f64,
 }
 
-/// How many messages wait to be handed over, and how many are in doubt, each counted to a bound, and for how long the
-/// oldest of them is there.
+/// The number of pending messages and of messages in doubt, each counted up to a limit, with the age of the oldest.
 pub(crate) async fn unsettled(conn: &mut PgConnection) -> Result<Vec<Unsettled>, DbError> {
     let unsettled = sqlx::query_as!(
         Unsettled,
@@ -182,7 +181,7 @@ pub(crate) async fn unsettled(conn: &mut PgConnection) -> Result<Vec<Unsettled>,
     Ok(unsettled)
 }
 
-/// Writes down what became of a message that was pending or in doubt.
+/// Stores the outcome of a message that was pending or in doubt.
 pub(crate) async fn settle(conn: &mut PgConnection, id: MessageId, outcome: &Outcome) -> Result<(), DbError> {
     let settled = match outcome {
         Outcome::Sent { receipt, send_time } => {
@@ -209,8 +208,8 @@ pub(crate) async fn settle(conn: &mut PgConnection, id: MessageId, outcome: &Out
             .await?
         }
         Outcome::InDoubt { doubt } => {
-            // One in doubt comes here by no way that there is. Of pending ones alone there is an index, and PostgreSQL could read
-            // that instead of the key's.
+            // A message in doubt never gets here. The condition names IN_DOUBT because PostgreSQL could otherwise choose the partial
+            // index of the pending messages instead of the primary key.
             sqlx::query!(
                 "UPDATE messages SET state = 'IN_DOUBT', doubt = $2
                  WHERE message_id = $1 AND state IN ('PENDING', 'IN_DOUBT')",
@@ -224,7 +223,7 @@ pub(crate) async fn settle(conn: &mut PgConnection, id: MessageId, outcome: &Out
     one_row(&settled)
 }
 
-/// Puts a message whose delivery was given up back to be sent, in the same round: the provider's key and the sender stay.
+/// Makes a message pending again whose delivery was given up. The round, the provider's key and the sender stay.
 pub(crate) async fn take_up_again(conn: &mut PgConnection, id: MessageId) -> Result<(), DbError> {
     let pending = sqlx::query!(
         "UPDATE messages SET state = 'PENDING', doubt = NULL, failure = NULL
@@ -236,8 +235,8 @@ pub(crate) async fn take_up_again(conn: &mut PgConnection, id: MessageId) -> Res
     one_row(&pending)
 }
 
-/// Puts a message that was in doubt, or has failed, back to be sent, in a new round. The provider gets a new key, so the mail
-/// may come from another sender than before.
+/// Makes a failed message or a message in doubt pending again, in a new round. The provider gets a new key, so the sender of the
+/// mail may change.
 pub(crate) async fn begin_round(
     conn: &mut PgConnection,
     id: MessageId,
@@ -256,8 +255,8 @@ pub(crate) async fn begin_round(
     one_row(&pending)
 }
 
-/// The message that this provider took under this id, and nobody else changes it until the transaction ends. Should a person
-/// have said of several that they are this mail, the oldest.
+/// Gets the message that this provider took under this id, and locks its row until the transaction ends. If a person resolved
+/// several messages with the same id, this is the oldest.
 pub(crate) async fn lock_sent(
     conn: &mut PgConnection,
     provider: &str,
@@ -274,7 +273,7 @@ pub(crate) async fn lock_sent(
     Ok(id.map(MessageId::from))
 }
 
-/// Writes down the gravest that is known of a message's delivery.
+/// Stores the gravest delivery outcome of a message.
 pub(crate) async fn put_delivery_outcome(
     conn: &mut PgConnection,
     id: MessageId,

@@ -1,4 +1,4 @@
-//! Table `provider_events`: the journal of what mail providers say of mails that they took.
+//! Table `provider_events`: the journal of events that mail providers sent about our mails.
 
 pub(crate) mod bodies;
 
@@ -16,7 +16,7 @@ use crate::domain::{
     provider_event::{EventId, EventState, ProviderEvent, ProviderEventId},
 };
 
-/// An event that came just now.
+/// An event that has just arrived.
 pub(crate) struct NewEvent<'a> {
     pub(crate) id: ProviderEventId,
     pub(crate) event_id: &'a EventId,
@@ -26,7 +26,7 @@ pub(crate) struct NewEvent<'a> {
     pub(crate) receive_time: DateTime<Utc>,
 }
 
-/// Stores an event as pending. False, and nothing stored, when it was stored before.
+/// Stores an event as pending. Returns false and stores nothing if the event was stored before.
 pub(crate) async fn insert(conn: &mut PgConnection, event: &NewEvent<'_>) -> Result<bool, DbError> {
     let inserted = sqlx::query!(
         "INSERT INTO provider_events (provider_event_id, event_id, provider, type, body, receive_time)
@@ -44,7 +44,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, event: &NewEvent<'_>) -> Res
     Ok(inserted.rows_affected() == 1)
 }
 
-/// Our id of an event that was stored before, and where it stands.
+/// Our id and the state of an event that was stored before.
 pub(crate) async fn stored(
     conn: &mut PgConnection,
     provider: &str,
@@ -77,7 +77,7 @@ pub(crate) async fn get(
     row.map(ProviderEvent::try_from).transpose()
 }
 
-/// One event, and nobody else changes it until the transaction ends.
+/// Gets one event and locks its row until the transaction ends.
 pub(crate) async fn lock(
     conn: &mut PgConnection,
     id: ProviderEventId,
@@ -94,13 +94,13 @@ pub(crate) async fn lock(
     row.map(ProviderEvent::try_from).transpose()
 }
 
-/// Which events to list; none of a thing means all.
+/// The events to list. An empty filter field matches all.
 pub(crate) struct Filter {
     pub(crate) state: Option<EventState>,
     pub(crate) event_type: Option<TypeName>,
 }
 
-/// A page of events, newest first, and one more if there is one.
+/// A page of events, newest first, and one more event if there is a next page.
 pub(crate) async fn list(
     tx: &mut ListTx,
     filter: &Filter,
@@ -131,9 +131,9 @@ pub(crate) async fn list(
     Ok(rows.into_iter().map(listed).collect())
 }
 
-/// Makes whoever looks for the message of a provider's id, and whoever gives a message that id, come one after the other:
-/// or an event could be ignored as nobody's in the very moment in which its message learns its id. Until the transaction
-/// ends.
+/// Takes a lock on a provider's id for a mail, until the transaction ends. Code that searches for the message of this id takes
+/// the lock, and so does code that gives a message this id. Without the lock, an event could become unmatched at the same moment
+/// as its message gets the id.
 pub(crate) async fn hold(conn: &mut PgConnection, provider_message_id: &str) -> Result<(), DbError> {
     sqlx::query!(
         r#"SELECT pg_advisory_xact_lock(hashtextextended('provider_message_id ' || $1, 0)) AS "held""#,
@@ -144,7 +144,7 @@ pub(crate) async fn hold(conn: &mut PgConnection, provider_message_id: &str) -> 
     Ok(())
 }
 
-/// Events about this mail that wait, or were ignored, because no message had its id, and that can be read still.
+/// Events about this mail that wait or are unmatched because no message had its id, and whose body is not purged.
 pub(crate) async fn waiting(
     conn: &mut PgConnection,
     provider: &str,
@@ -161,18 +161,18 @@ pub(crate) async fn waiting(
     Ok(ids.into_iter().map(ProviderEventId::from).collect())
 }
 
-/// What was learnt of an event.
+/// The result of processing an event.
 #[derive(Default)]
 pub(crate) struct Learnt<'a> {
-    /// The mail that it is about.
+    /// The provider's id for the mail that the event is about.
     pub(crate) provider_message_id: Option<&'a str>,
-    /// Our message of that.
+    /// Our message with that id.
     pub(crate) message_id: Option<MessageId>,
     /// When it happened.
     pub(crate) create_time: Option<DateTime<Utc>>,
 }
 
-/// Puts an event that `lock` locked into a state other than pending and quarantined.
+/// Stores a new state for an event that `lock` has locked. The state is neither pending nor quarantined.
 pub(crate) async fn put(
     conn: &mut PgConnection,
     id: ProviderEventId,
@@ -197,7 +197,8 @@ pub(crate) async fn put(
     one_row(&put)
 }
 
-/// Quarantines an event that cannot be understood, or failed too often. Returns its type, or none if it was settled before.
+/// Quarantines an event that cannot be understood or failed too often. Returns its type, or none if the event was already
+/// settled.
 pub(crate) async fn quarantine(
     conn: &mut PgConnection,
     id: ProviderEventId,
@@ -215,7 +216,7 @@ pub(crate) async fn quarantine(
     Ok(event_type)
 }
 
-/// Settles up to `limit` events that still wait, and came longer than `wait` ago, as unmatched. Returns their types.
+/// Settles up to `limit` waiting events that arrived longer than `wait` ago as unmatched. Returns their types.
 pub(crate) async fn stop_waiting(
     conn: &mut PgConnection,
     wait: TimeDelta,
@@ -241,8 +242,8 @@ pub(crate) async fn stop_waiting(
     Ok(types)
 }
 
-/// How many events wait and how many are quarantined and can be read still, each counted to a bound, and when the last one
-/// came. About one without a body nobody can do anything any more.
+/// The numbers of waiting and of quarantined events, each counted up to a limit, and when the last event arrived. Quarantined
+/// events without a body do not count: nobody can process them any more.
 pub(crate) async fn backlog(conn: &mut PgConnection) -> Result<Backlog, DbError> {
     let row = sqlx::query!(
         r#"SELECT (SELECT count(*) FROM (SELECT FROM provider_events

@@ -1,4 +1,4 @@
-//! `ApplyProviderEvent`: what a provider says of a message is added to it, whatever the order, once.
+//! `ApplyProviderEvent`: the events of a provider are applied to their message once, in any order.
 
 mod any_order;
 mod not_understood;
@@ -15,7 +15,7 @@ use crate::{
     reason, refused, violated, welcome,
 };
 
-/// A service, its provider, and the one message that it sent.
+/// A service, its provider, and the one message that the service sent.
 async fn sent() -> (FakeMail, Notified, String) {
     let provider = FakeMail::start();
     let notified = Notified::start_with(&provider, "24").await;

@@ -1,4 +1,4 @@
-//! What the service says that it can do.
+//! The capabilities that the service reports.
 
 use levqor_runtime::{
     service::{Capability, CapabilityState, Service},
@@ -57,7 +57,7 @@ fn mail_resend(notified: &Notified) -> Capability {
 
 #[tokio::test]
 async fn a_provider_that_takes_no_mail_of_ours_is_failed_at_once_and_on_again_once_it_accepts_a_mail() {
-    // Resend answers 403 for a domain that is not verified, too: then the key is not to blame.
+    // Resend answers 403 also for a domain that is not verified. In that case the key is good.
     for (status, said) in [
         (401, "401 restricted_api_key: it refuses RESEND_API_KEY"),
         (403, "403 validation_error: it takes no mail of ours"),
@@ -66,7 +66,7 @@ async fn a_provider_that_takes_no_mail_of_ours_is_failed_at_once_and_on_again_on
         let notified = Notified::start_with(&provider, "24").await;
         let (log, _guard) = Log::start(Level::INFO);
         let id = notified.pending().await;
-        // Other trouble says nothing about the key, neither before nor after.
+        // Other failures say nothing about the key, neither before nor after the refusal.
         provider.next([RateLimit(1), Fail(status), Fail(status), Fail(503)]);
         notified.deliver_in_vain(&id, "429").await;
         assert_eq!(mail_resend(&notified).state, CapabilityState::On);

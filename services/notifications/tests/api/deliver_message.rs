@@ -1,4 +1,4 @@
-//! `DeliverMessage`: however often, and whatever breaks on the way, a mail is with the provider once.
+//! `DeliverMessage`: the provider has a mail once, after any number of calls and any failure.
 
 mod answers;
 mod doubts;
@@ -16,13 +16,13 @@ use tonic::Code;
 
 use crate::{Notified, UNKNOWN_ID, reason, refused, welcome};
 
-/// What a crash leaves behind that comes after a provider's answer and before it is written down.
+/// The state after a crash between the provider's answer and the commit of the outcome.
 const FORGET_THE_OUTCOME: &str = "
     UPDATE messages SET state = 'PENDING', provider = NULL, provider_message_id = NULL, send_time = NULL, failure = NULL,
                         doubt = NULL;
     UPDATE delivery_attempts SET outcome = NULL, end_time = NULL, begin_time = begin_time - interval '1 minute'";
 
-/// What to find out about an answer that should be a receipt.
+/// Returns the receipt of an answer, and fails if the answer is another one.
 fn receipt(answer: Answer) -> Receipt {
     if let Answer::Accepted(receipt) = answer { receipt } else { panic!("accepted, not {answer:?}") }
 }
@@ -114,7 +114,7 @@ async fn nothing_is_sent_to_a_person_who_was_erased() {
     notified.execute("DELETE FROM mailbox; UPDATE messages SET recipient = NULL").await;
     notified.execute(FORGET_THE_OUTCOME).await;
 
-    // What may be with the mailbox is in doubt; what is certainly not has failed.
+    // A message that the mailbox may have is in doubt. A message that it certainly does not have has failed.
     notified.execute("UPDATE delivery_attempts SET outcome = 'NOT_ACCEPTED', end_time = begin_time").await;
     assert_eq!(notified.deliver(&id).await.expect("an answer"), State::Failed);
     let message = notified.message(&id).await;

@@ -1,4 +1,4 @@
-//! `GetMessage`: staff see one message and what was rendered.
+//! `GetMessage`: staff see one message and its rendered parts.
 
 use levqor_proto_notifications::v1::{
     DeliveryOutcome, GetMessageRequest, GetMessageResponse, delivery_attempt::Outcome,
@@ -21,7 +21,7 @@ async fn staff_see_what_was_rendered() {
     let GetMessageResponse { message, text, html, delivery_attempts, delivery_reports } = response;
     let message = message.expect("a message");
     assert_eq!(message.message_id, id);
-    // The local mailbox tells nothing after it took a mail.
+    // The local mailbox sends no reports about a mail.
     assert_eq!(message.delivery_outcome(), DeliveryOutcome::Unspecified);
     assert!(message.delivery_outcome_time.is_none() && delivery_reports.is_empty());
     let [attempt] = delivery_attempts.as_slice() else { panic!("one attempt") };

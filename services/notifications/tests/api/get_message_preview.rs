@@ -1,4 +1,4 @@
-//! `GetMessagePreview`: staff see a message as its recipient does.
+//! `GetMessagePreview`: staff see a message as its recipient sees it.
 
 use levqor_proto_base::google::api::HttpBody;
 use levqor_proto_notifications::v1::{GetMessagePreviewRequest, get_message_preview_request::Format};

@@ -1,4 +1,4 @@
-//! `GetProviderEvent`: staff see one event with the bytes that came.
+//! `GetProviderEvent`: staff see one event with its body.
 
 use levqor_proto_notifications::v1::{GetProviderEventRequest, GetProviderEventResponse};
 use levqor_runtime::testing::Caller;

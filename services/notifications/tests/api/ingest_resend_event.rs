@@ -1,4 +1,4 @@
-//! `IngestResendEvent`: only what Resend signed, once, and for good before it is acknowledged.
+//! `IngestResendEvent`: accepts only what Resend signed, stores it once, and commits before it answers.
 
 use futures_util::future::join_all;
 use levqor_notifications::Notifications;
@@ -33,7 +33,7 @@ async fn start() -> Notified {
 #[tokio::test]
 async fn the_bytes_that_came_are_stored_with_what_is_to_follow() {
     let notified = start().await;
-    // Spacing, order and unknown fields are Resend's business.
+    // Resend may choose any spacing, order of fields and unknown fields.
     let webhook = Webhook::of(r#"{ "data":{"new": [1, 2]},  "type":"email.opened" }"#);
     let answer = notified.ingest(&webhook).await.expect("journaled");
     assert_eq!((answer.event_id.as_str(), answer.duplicate), (webhook.id.as_str(), false));

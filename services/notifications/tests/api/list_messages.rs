@@ -1,4 +1,4 @@
-//! `ListMessages`: staff see what was asked for, newest first.
+//! `ListMessages`: staff see the requested messages, newest first.
 
 use levqor_proto_notifications::v1::{
     DeliveryOutcome, ListMessagesRequest, ListMessagesResponse, message::State,
@@ -12,7 +12,7 @@ async fn list(notified: &Notified, request: ListMessagesRequest) -> Result<ListM
     Ok(notified.client().list_messages(Caller::staff().request(request)).await?.into_inner())
 }
 
-/// What the listed messages are about.
+/// The `about` of each listed message.
 async fn listed(notified: &Notified, request: ListMessagesRequest) -> Vec<String> {
     let messages = list(notified, request).await.expect("a list").messages;
     messages.into_iter().map(|message| format!("{} {}", message.template, message.about)).collect()

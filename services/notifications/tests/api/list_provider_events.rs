@@ -1,4 +1,4 @@
-//! `ListProviderEvents`: staff see what providers sent, newest first.
+//! `ListProviderEvents`: staff see the events of providers, newest first.
 
 use levqor_proto_notifications::v1::{ListProviderEventsRequest, ListProviderEventsResponse};
 use levqor_runtime::testing::Caller;

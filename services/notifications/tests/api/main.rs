@@ -1,4 +1,4 @@
-//! The service as its callers see it: real gRPC, a real PostgreSQL, one file per RPC.
+//! Tests of the service through its API: real gRPC, a real PostgreSQL, one file per RPC.
 
 mod apply_provider_event;
 mod capabilities;
@@ -41,7 +41,7 @@ use crate::fake_mail::{
     webhooks::{OTHER_WEBHOOK_SECRET, WEBHOOK_SECRET, Webhook},
 };
 
-/// The service under test, with the words that the tests speak.
+/// The service under test, with helpers for its RPCs.
 struct Notified {
     service: TestService<Notifications>,
 }
@@ -50,12 +50,12 @@ struct Notified {
 const ADDRESS_KEY: (&str, &str) = ("LEVQOR_ADDRESS_KEY", "the address key of tests, long enough to be one");
 
 impl Notified {
-    /// With the local mailbox.
+    /// Starts the service with the local mailbox.
     async fn start() -> Self {
         Self { service: TestService::start(&[ADDRESS_KEY]).await }
     }
 
-    /// With this provider, said to honour idempotency keys for so many hours.
+    /// Starts the service with this provider, and with a setting of how many hours the provider honours idempotency keys.
     async fn start_with(provider: &FakeMail, key_hours: &str) -> Self {
         let url = provider.url();
         let webhook_secrets = format!("{WEBHOOK_SECRET},{OTHER_WEBHOOK_SECRET}");
@@ -69,7 +69,7 @@ impl Notified {
         Self { service: TestService::start(&settings).await }
     }
 
-    /// A pending message that nobody was told to deliver: the test does.
+    /// A pending message without a deferred delivery: the test delivers it.
     async fn pending(&self) -> String {
         let sql = "INSERT INTO messages (message_id, template, template_version, about, recipient, recipient_hash, sender,
                                          subject, body_text, body_html, state, create_time)
@@ -88,13 +88,13 @@ impl Notified {
         MailServiceClient::new(self.service.channel())
     }
 
-    /// Asks for a message, as billing does, under a key.
+    /// Sends a message as billing does, under a key.
     async fn send(&self, key: &str, request: SendMessageRequest) -> Result<SendMessageResponse, Status> {
         let billing = Caller::service("billing", "notifications").with_key(key);
         Ok(self.mail().send_message(billing.request(request)).await?.into_inner())
     }
 
-    /// Asks for a message, and waits until it is delivered.
+    /// Sends a message and waits until it is delivered.
     async fn sent(&self, key: &str, request: SendMessageRequest) -> Message {
         let id = self.send(key, request).await.expect("stored").message_id;
         eventually("the message is sent", || async {
@@ -108,13 +108,13 @@ impl Notified {
         self.shown(id).await.message.expect("a message")
     }
 
-    /// All that staff see of a message.
+    /// The response of `GetMessage`.
     async fn shown(&self, id: &str) -> GetMessageResponse {
         let request = Caller::staff().request(GetMessageRequest { message_id: id.to_owned() });
         self.client().get_message(request).await.expect("there").into_inner()
     }
 
-    /// Passes a webhook of Resend's on, as the gateway does.
+    /// Passes a webhook of Resend to the service, as the gateway does.
     async fn ingest(&self, webhook: &Webhook) -> Result<IngestResendEventResponse, Status> {
         let Webhook { id, timestamp, signature, body } = webhook.clone();
         let request = IngestResendEventRequest {
@@ -133,7 +133,7 @@ impl Notified {
         self.client().list_provider_events(request).await.expect("a list").into_inner().provider_events
     }
 
-    /// Takes a webhook, and waits until it stands where it is expected to.
+    /// Ingests a webhook and waits until its event has this state.
     async fn told(&self, webhook: &Webhook, state: EventState) -> ProviderEvent {
         self.ingest(webhook).await.expect("journaled");
         eventually("the event stands there", || async {
@@ -143,14 +143,14 @@ impl Notified {
         .await
     }
 
-    /// Delivers a message, as this service defers it to itself.
+    /// Delivers a message, as the deferred call does.
     async fn deliver(&self, id: &str) -> Result<State, Status> {
         let request = Caller::service("notifications", "notifications")
             .request(DeliverMessageRequest { message_id: id.to_owned() });
         Ok(self.client().deliver_message(request).await?.into_inner().state())
     }
 
-    /// What staff did to which messages, the oldest first.
+    /// The audit entries of staff actions on messages, the oldest first.
     async fn audited(&self) -> Vec<(String, String)> {
         let sql = "SELECT action, ids ->> 'message_id' FROM runtime.audit_entries
                    WHERE action LIKE 'message.%' ORDER BY sequence";
@@ -167,7 +167,7 @@ impl Deref for Notified {
     }
 }
 
-/// A welcome about this order.
+/// A welcome mail for this order.
 fn welcome(order: &str, recipient: &str) -> SendMessageRequest {
     let content = Content::OrderWelcome(OrderWelcome {
         customer_name: "Ada Lovelace".to_owned(),

@@ -1,5 +1,5 @@
-//! `PurgeProviderEventBodies`: bodies go 30 days after an event was done with, those of other events 90 days after they came;
-//! the events stay.
+//! `PurgeProviderEventBodies`: bodies are purged 30 days after an event was settled, and 90 days after another event arrived. The
+//! events stay.
 
 use levqor_proto_notifications::v1::PurgeProviderEventBodiesRequest;
 use levqor_runtime::testing::{Caller, eventually};
@@ -15,7 +15,8 @@ async fn purge(notified: &Notified) -> Result<i64, tonic::Status> {
     Ok(notified.client().purge_provider_event_bodies(request).await?.into_inner().purged)
 }
 
-/// Events `msg_1`, `msg_2` … of this state that came, and where it is one of them, were done with, so many days ago.
+/// Inserts the events `msg_1`, `msg_2` … in this state. They arrived this many days ago, and were settled then if the state is
+/// settled.
 const STORED: &str = "
     INSERT INTO provider_events (provider_event_id, event_id, provider, body, state, failure, receive_time, settle_time)
     SELECT gen_random_uuid(), 'msg_' || n, 'resend', '{}', state, 'why', runtime.now() - age,

@@ -1,4 +1,4 @@
-//! `ResendMessage`: staff send a failed message again, as the same message under a new key, and it is known who.
+//! `ResendMessage`: staff send a failed message again, as the same message under a new key. The audit names the person.
 
 use levqor_proto_notifications::v1::{Message, ResendMessageRequest, message::State};
 use levqor_runtime::testing::{Caller, eventually};
@@ -46,7 +46,7 @@ async fn a_failed_message_is_sent_again_as_the_same_message_under_a_new_key() {
     for (provider, hours) in [(FakeMail::start(), "24"), (FakeMail::start_ignoring_keys(), "0")] {
         let notified = Notified::start_with(&provider, hours).await;
         let id = notified.failed(&provider).await;
-        // It fails a second time: that is no end either.
+        // A message that fails a second time can be sent again, too.
         provider.next([Fail(422)]);
         let message = notified.resend(&staff("a"), &id).await.expect("sent again");
         assert_eq!((message.state(), message.failure.as_str()), (State::Pending, ""));
@@ -68,7 +68,7 @@ async fn a_message_that_is_sent_again_comes_from_the_sender_of_todays_settings()
     let notified = Notified::start_with(&provider, "24").await;
     provider.next([Fail(422)]);
     let id = notified.pending().await;
-    // It was stored while LEVQOR_MAIL_FROM was another.
+    // Simulates a message that was stored with another value of LEVQOR_MAIL_FROM.
     notified.execute("UPDATE messages SET sender = 'Levqor <orders@mistyped.example>'").await;
     assert_eq!(notified.deliver(&id).await.expect("an answer"), State::Failed);
     notified.resend(&staff("a"), &id).await.expect("sent again");

@@ -1,4 +1,4 @@
-//! `ResolveMessage`: a person ends a doubt, and it is known who.
+//! `ResolveMessage`: a person resolves a doubt. The audit names the person.
 
 use levqor_proto_notifications::v1::{
     Message, ResolveMessageRequest,
@@ -28,7 +28,7 @@ impl Notified {
         Ok(answer.message.expect("a message"))
     }
 
-    /// A message that the provider took without saying so.
+    /// A message that the provider took although its answer was lost.
     async fn in_doubt(&self, provider: &FakeMail) -> String {
         provider.next([AcceptAndCut]);
         let id = self.pending().await;

@@ -1,5 +1,5 @@
-//! What each template says, word by word (`templates/snapshots/`), and that nobody's data can say anything else. What holds
-//! for every template is tested by going through all of them: a new one needs no test of its own.
+//! Tests the exact words of each template (`templates/snapshots/`), and that data of a person cannot change them. Rules for all
+//! templates are tested on each of them, so a new template needs no test of its own.
 
 use std::{fs, path::PathBuf};
 
@@ -19,7 +19,7 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("templates")
 }
 
-/// The samples: `order_welcome.json`, and `order_welcome.<case>.json` for another case, by name.
+/// The samples by name: `order_welcome.json`, and `order_welcome.<case>.json` for another case.
 fn samples() -> Vec<(String, Json)> {
     let files = fs::read_dir(folder()).expect("a folder").map(|entry| entry.expect("an entry").path());
     let mut samples: Vec<_> = files
@@ -38,7 +38,7 @@ impl Templates {
         self.all.iter().find(|template| template.name() == name).expect("a template")
     }
 
-    /// Renders a template with a sample's data, after a change.
+    /// Renders a template with the data of a sample, after a change.
     fn sample(&self, name: &str, change: impl FnOnce(&mut DynamicMessage)) -> Result<Rendered, Error> {
         let (_, sample) = samples().into_iter().find(|(sample, _)| sample == name).expect("a sample");
         let template = self.named(name.split('.').next().expect("a name"));
@@ -51,12 +51,12 @@ impl Templates {
     }
 }
 
-/// The same, with other values in these fields.
+/// Renders a sample with other values in these fields.
 fn render(name: &str, changed: &Json) -> Rendered {
     let change = |data: &mut DynamicMessage| {
         let other = DynamicMessage::deserialize(data.descriptor(), changed).expect("data of the template");
         other.fields().for_each(|(field, value)| data.set_field(&field, value.clone()));
-        // What JSON sets to the value of an empty field is not among the others' fields.
+        // `fields()` skips a field whose value in the JSON is empty, so the loop clears it.
         for name in changed.as_object().into_iter().flat_map(|changed| changed.keys()) {
             if !other.has_field_by_name(name) {
                 data.clear_field_by_name(name);
@@ -66,7 +66,7 @@ fn render(name: &str, changed: &Json) -> Rendered {
     templates().sample(name, change).expect("it renders")
 }
 
-/// Every template with each of its fields of text, as the sample has it but for that field.
+/// Calls `check` for each text field of every template, with this text in that field and the sample's values in the others.
 fn in_every_text(text: &str, check: impl Fn(&str, Kind, Rendered)) {
     let templates = templates();
     for template in &templates.all {
@@ -84,8 +84,8 @@ fn in_every_text(text: &str, check: impl Fn(&str, Kind, Rendered)) {
     }
 }
 
-/// One file per sample and part, with the version on top: whoever changes the words sees the number beside them. HTML has a
-/// line for each element here, so that a change can be read.
+/// One snapshot for each sample and part. The version is at the top, so that a change of the words shows the version beside it.
+/// Each HTML element has its own line, so that a diff is readable.
 #[test]
 fn every_mail_reads_as_in_its_snapshots() {
     let templates = templates();
@@ -129,7 +129,7 @@ fn markup_and_templates_in_data_are_shown_and_not_obeyed() {
     let hostile = "<script>alert('x')</script> {{ 7 * 7 }} {% set x = 1 %} \"&amp;";
     in_every_text(hostile, |field, kind, Rendered { subject, text, html }| {
         let (shown, escaped) = match kind {
-            // A name has no slashes within its words, and 60 characters.
+            // A name keeps no slashes within its words, and has at most 60 characters.
             Kind::PersonName => (
                 "<script>alert('x')< / script> {{ 7 * 7 }} {% set x = 1 %} \"…",
                 "&lt;script&gt;alert(&#x27;x&#x27;)&lt; &#x2f; script&gt; {{ 7 * 7 }} {% set x = 1 %} &quot;…",
@@ -248,7 +248,7 @@ fn revisions_are_counted_in_words_that_fit() {
     }
 }
 
-/// Templates with another HTML of the welcome.
+/// Templates with another HTML of the welcome mail.
 fn with_html(source: &'static str) -> Templates {
     let mut templates = templates();
     templates.html.add_template("order_welcome", source).expect("it compiles");

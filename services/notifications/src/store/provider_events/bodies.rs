@@ -1,4 +1,4 @@
-//! The bodies of events: kept apart in the code because they are personal, and do not stay.
+//! The bodies of events. They have their own file because they are personal and are purged.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::{
@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use crate::domain::provider_event::ProviderEventId;
 
-/// An event's body, unless it was purged.
+/// The body of an event. None if it was purged.
 pub(crate) async fn get(conn: &mut PgConnection, id: ProviderEventId) -> Result<Option<Vec<u8>>, DbError> {
     let body =
         sqlx::query_scalar!("SELECT body FROM provider_events WHERE provider_event_id = $1", id.as_uuid())
@@ -18,7 +18,7 @@ pub(crate) async fn get(conn: &mut PgConnection, id: ProviderEventId) -> Result<
     Ok(body.flatten())
 }
 
-/// The bodies, as the purge of the chassis knows them.
+/// The bodies in the form that the chassis' purge needs.
 pub(crate) struct ProviderEventBodies;
 
 impl Bodies for ProviderEventBodies {
@@ -38,7 +38,7 @@ impl Bodies for ProviderEventBodies {
         )
     }
 
-    // Events of whatever state: nobody fixed in time what they need.
+    // This covers events of all states: nobody fixed their cause in time.
     fn unsettled(before: DateTime<Utc>, limit: i64) -> PurgeStatement {
         sqlx::query!(
             "WITH old AS MATERIALIZED (

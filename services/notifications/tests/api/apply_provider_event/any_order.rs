@@ -1,4 +1,4 @@
-//! Events of one message in any order, each any number of times: the end is the same.
+//! The order and the repetition of a message's events do not change its final state.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// Everything that can be told of a mail, some of it twice with different times.
+/// All events that can come about a mail. Some come twice, with different times.
 fn all(mail: &str) -> Vec<Webhook> {
     let soft = json!({"bounce": {"type": "Transient", "subType": "General"}});
     let told = [
@@ -37,13 +37,13 @@ fn all(mail: &str) -> Vec<Webhook> {
         .collect()
 }
 
-/// Which of them come, in which order, and which of these come again.
+/// The events that come, their order, and the events that come again.
 fn story() -> impl Strategy<Value = (Vec<usize>, usize, Vec<Index>)> {
     let order = Just((0..8).collect::<Vec<usize>>()).prop_shuffle();
     (order, 1..=8usize, proptest::collection::vec(any::<Index>(), 0..5))
 }
 
-/// What is to be seen of a message that was told this.
+/// The expected outcome and reports of a message that got these events.
 fn expected(told: &[usize]) -> (Option<&'static str>, BTreeMap<&'static str, u32>) {
     const OF: [(&str, u32); 7] = [
         ("DELIVERY_OUTCOME_DELAYED", 3),
@@ -100,7 +100,7 @@ async fn run(
     Ok(())
 }
 
-/// 40 stories; more by `PROPTEST_CASES`.
+/// Runs 40 cases; `PROPTEST_CASES` sets another number.
 #[test]
 fn any_order_and_any_repetition_end_the_same() {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -1,4 +1,4 @@
-//! Events that cannot be understood: they are kept, seen, and can be tried again.
+//! Events that cannot be understood are kept, are visible, and can be processed again.
 
 use levqor_proto_notifications::v1::DeliveryOutcome;
 use levqor_runtime::testing::eventually;
@@ -37,7 +37,7 @@ async fn a_quarantined_event_is_applied_when_its_call_is_replayed_after_the_fix(
     let good = provider.tell(0, "email.bounced", 0, &no_such_address());
     let webhook = Webhook::of(&good.body.replace("Permanent", "Perma nent"));
     notified.told(&webhook, EventState::Quarantined).await;
-    // As if the version that runs now understood it, and somebody replayed the call.
+    // Simulates a newer version that understands the event, and a replay of the call.
     notified
         .execute(
             "UPDATE provider_events

@@ -1,4 +1,4 @@
-//! Events that are there before their message has its provider's id: they wait, and are not forgotten.
+//! Events that arrive before their message has its provider id wait, and are applied later.
 
 use chrono::TimeDelta;
 use levqor_proto_notifications::v1::{
@@ -18,8 +18,8 @@ use crate::{
     welcome,
 };
 
-/// Whoever settles a message by hand waits in the middle of its transaction, when the lock of the provider's id is taken,
-/// until the test lets go of a lock.
+/// A trigger that stops the resolving transaction in the middle, while it holds the lock of the provider's id. It waits for an
+/// advisory lock, which the test releases.
 const BARRIER: &str = "
     CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END $$;
@@ -36,7 +36,7 @@ async fn delivered(notified: &Notified, id: &str) {
     .await;
 }
 
-/// A message that the provider took without saying so, and the provider's id of it.
+/// A message that the provider took although its answer was lost, and the provider's id for it.
 async fn in_doubt(provider: &FakeMail, notified: &Notified) -> (String, String) {
     provider.next([Behaviour::AcceptAndCut]);
     let id = notified.pending().await;
@@ -51,7 +51,7 @@ async fn resolve_as_sent(notified: &Notified, (id, provider_message_id): (String
     notified.client().resolve_message(staff.request(request)).await.expect("resolved");
 }
 
-/// Waits until there are so many rows.
+/// Waits until this number of rows exists.
 async fn until(notified: &Notified, rows: &str, count: i64) {
     eventually(rows, || async { (notified.count(rows).await == count).then_some(()) }).await;
 }
@@ -101,7 +101,7 @@ async fn an_event_whose_call_was_made_early_waits_a_day_at_most_and_keeps_no_bod
     let notified = Notified::start_with(&FakeMail::start(), "24").await;
     let webhook = Webhook::of(&event("email.delivered", "em_of_others", 0, &Value::Null).to_string());
     notified.told(&webhook, EventState::AwaitingMessage).await;
-    // As staff's replay of it does.
+    // A replay by staff does the same.
     notified
         .execute("UPDATE runtime.work SET due_time = runtime.now() WHERE idempotency_key LIKE '%/waited'")
         .await;
@@ -143,7 +143,7 @@ async fn an_event_that_comes_while_its_message_is_being_settled_waits_for_that_m
         until(&notified, HELD_UP, 1).await;
         let webhook = provider.tell(0, "email.delivered", 0, &Value::Null);
         notified.ingest(&webhook).await.expect("journaled");
-        // Unless both take the lock, the event finds no message, and the message no event.
+        // Both sides must take the lock. Otherwise the event finds no message, and the message finds no event.
         until(&notified, HELD_UP, 2).await;
         barrier.commit().await.expect("lowered");
         webhook

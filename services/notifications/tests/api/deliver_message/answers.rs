@@ -1,4 +1,4 @@
-//! What each answer of a provider leads to, where it honours idempotency keys and where it does not.
+//! The effect of each answer of a provider, with and without idempotency keys.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::{
     reason, refused, welcome,
 };
 
-/// A provider of each kind, and a service that knows which it is.
+/// A provider that honours idempotency keys, and one that does not, each with a service.
 async fn both() -> [(FakeMail, Notified); 2] {
     let (honours, ignores) = (FakeMail::start(), FakeMail::start_ignoring_keys());
     let (with, without) =
@@ -27,7 +27,7 @@ async fn both() -> [(FakeMail, Notified); 2] {
 }
 
 impl Notified {
-    /// The attempts of a message: what came of each, and its detail.
+    /// The attempts of a message: the outcome and the detail of each.
     pub(super) async fn attempts(&self, id: &str) -> Vec<(Outcome, String)> {
         let request = Caller::staff().request(GetMessageRequest { message_id: id.to_owned() });
         let GetMessageResponse { delivery_attempts, .. } =
@@ -35,7 +35,7 @@ impl Notified {
         delivery_attempts.into_iter().map(|attempt| (attempt.outcome(), attempt.detail)).collect()
     }
 
-    /// Delivers, and expects that it has to come again.
+    /// Delivers, and expects that the delivery must be retried.
     pub(crate) async fn deliver_in_vain(&self, id: &str, what: &str) {
         let status = refused(self.deliver(id).await);
         let told = (status.code(), reason(&status));
@@ -122,7 +122,7 @@ async fn a_rate_limit_is_obeyed() {
     assert_eq!(delay, Some(Duration::from_secs(77)));
 }
 
-/// Each way in which nobody knows, and whether the provider took the mail.
+/// Every ambiguous failure, and whether the provider took the mail.
 const AMBIGUOUS: [(Behaviour, &str); 6] = [
     (AcceptAndCut, "the connection was cut before the answer"),
     (Cut, "the connection was cut before the answer"),

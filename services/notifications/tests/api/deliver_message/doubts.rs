@@ -1,5 +1,5 @@
-//! A message that may be with the provider is sent again only where that cannot make two mails of it; else it is in doubt,
-//! and staff see it.
+//! A message that a provider may have is sent again only if that cannot produce a second mail. Otherwise it is in doubt, and
+//! staff see it.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ use crate::{
 const LONG: Duration = Duration::from_mins(1);
 
 impl Notified {
-    /// Delivers a message to a provider that is slow to answer, and meanwhile does something else.
+    /// Delivers a message to a provider with a slow answer, and does something else meanwhile.
     async fn deliver_slowly<T>(
         &self,
         provider: &FakeMail,
@@ -43,7 +43,7 @@ impl Notified {
         (state.expect("an answer"), done)
     }
 
-    /// The same, whatever comes of it.
+    /// As `deliver_slowly`, but returns the failure too.
     async fn try_slowly<T>(
         &self,
         provider: &FakeMail,
@@ -127,7 +127,7 @@ async fn a_delivery_of_an_older_round_that_is_under_way_is_waited_for() {
     let notified = Notified::start_with(&provider, "0").await;
     let id = notified.pending().await;
     let second = async || {
-        // A person said "send it again" while a slow attempt was still under way.
+        // Simulates a person who requested "send it again" while a slow attempt was under way.
         notified.execute("UPDATE messages SET round = 2").await;
         refused(notified.deliver(&id).await)
     };
@@ -185,21 +185,21 @@ async fn an_attempt_that_takes_too_long_is_a_doubt_until_its_evidence_comes_late
     assert_eq!(message.provider_message_id, provider.accepted()[0].id);
 }
 
-/// A database that is not there for a moment.
+/// A database that is unavailable for a moment.
 struct Away {
     server: Db,
     name: String,
 }
 
 impl Away {
-    /// Takes the service's database away, connections and all.
+    /// Renames the service's database and ends its connections.
     async fn take(notified: &Notified) -> Self {
         let server = testing::connect(&notified.service.url.with_database("postgres"));
         let name = notified.service.url.options().get_database().expect("a name").to_owned();
         let away = Self { server, name };
         let end =
             format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'", away.name);
-        // While it waits for those that are connected, nobody else can connect.
+        // While the rename waits for the connections to end, nobody can open a new one.
         let rename = away.execute(format!("ALTER DATABASE {0} RENAME TO {0}_away", away.name));
         let all_leave = eventually("they have left", || async {
             away.execute(end.clone()).await.expect("ended");
@@ -232,7 +232,7 @@ async fn an_answer_is_not_lost_because_the_database_is_away_for_a_moment() {
         eventually("the provider has the mail", taken).await;
         let away = Away::take(&notified).await;
         provider.release();
-        // Long enough for the answer to come and to be in vain written down at least once.
+        // The loop lasts until the answer has come and at least one try to store it has failed.
         let mut looks = 0;
         eventually("a moment passes", || {
             looks += 1;
@@ -286,7 +286,7 @@ async fn what_the_provider_says_later_does_not_clear_an_earlier_doubt() {
     assert_eq!(provider.accepted().len(), 2);
 }
 
-/// Counts what is logged at WARN about doubts.
+/// Counts the WARN log lines about doubts.
 #[derive(Clone, Default)]
 struct Doubts(std::sync::Arc<std::sync::atomic::AtomicUsize>);
 

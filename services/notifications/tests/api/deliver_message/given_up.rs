@@ -1,5 +1,5 @@
-//! A delivery that is given up leaves no message that waits for ever: it has failed or is in doubt, and goes on when the
-//! dead call is replayed.
+//! A delivery that is given up leaves no message pending for ever. The message has failed or is in doubt, and its delivery
+//! continues when the dead call is replayed.
 
 use chrono::TimeDelta;
 use levqor_proto_notifications::v1::{ListMessagesRequest, Message, message::State};
@@ -19,7 +19,7 @@ use crate::{
 };
 
 impl Notified {
-    /// Asks for a message whose delivery fails like this until it is given up.
+    /// Sends a message whose delivery fails with `failure` until it is given up.
     async fn given_up(&self, provider: &FakeMail, failure: Behaviour) -> Message {
         provider.next([failure; 2]);
         let id = self.send("a", welcome("1", "ada@example.com")).await.expect("stored").message_id;
@@ -29,12 +29,12 @@ impl Notified {
             (self.count(failed).await == 1).then_some(())
         })
         .await;
-        // Three days of tries later.
+        // 24 attempts are as many as three days of retries.
         self.execute("UPDATE runtime.work SET attempts = 24 WHERE rpc LIKE '%/DeliverMessage'").await;
         self.service.advance(TimeDelta::hours(8)).await;
         let dead = "runtime.work WHERE state = 'DEAD' AND rpc LIKE '%/DeliverMessage'";
         eventually("it is given up", || async { (self.count(dead).await == 1).then_some(()) }).await;
-        // Decided with the call's death: nobody ever sees one without the other.
+        // The message is settled in the transaction that makes the call dead, so nobody sees only one of the two changes.
         self.message(&id).await
     }
 
@@ -70,7 +70,7 @@ async fn a_message_whose_delivery_is_given_up_has_failed_and_is_sent_when_the_de
     assert_eq!(message.failure, why);
     assert_eq!(notified.listed(State::Failed).await, [message.message_id.as_str()]);
 
-    // Somebody has mended what the provider complained of.
+    // Simulates that somebody fixed the cause of the refusal.
     notified.replay_the_dead_call().await;
     eventually("it is sent", || async {
         (notified.message(&message.message_id).await.state() == State::Sent).then_some(())

@@ -1,4 +1,4 @@
-//! Whatever a provider does, in whatever order, and whenever we are killed: a message is one mail, or a person knows.
+//! For every sequence of provider answers and crashes, a message becomes one mail, or a person learns of the doubt.
 
 use chrono::TimeDelta;
 use levqor_proto_notifications::v1::{
@@ -18,16 +18,16 @@ use crate::{
     fake_mail::{Behaviour, FakeMail},
 };
 
-/// What happens to one message.
+/// An event in the life of a message.
 #[derive(Debug, Clone, Copy)]
 enum Event {
-    /// It is delivered to a provider that behaves like this.
+    /// The message is delivered to a provider with this behaviour.
     Deliver(Behaviour),
-    /// The same, but we are killed before the outcome is written down.
+    /// As `Deliver`, but the process is killed before the outcome is stored.
     DeliverAndDie(Behaviour),
-    /// So many hours pass, and the provider forgets its keys when it may.
+    /// This number of hours passes, and the provider forgets its keys when it may.
     Pass(i64),
-    /// If it is in doubt, a person says: send it again.
+    /// If the message is in doubt, a person requests "send it again".
     SendAgain,
 }
 
@@ -54,7 +54,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// What a process leaves behind that is killed before it writes down what came of its last attempt.
+/// The state after a process is killed before it stores the outcome of its last attempt.
 const KILLED: &str = "
     WITH last AS (
         UPDATE delivery_attempts SET outcome = NULL, end_time = NULL, begin_time = begin_time - interval '1 minute'
@@ -65,15 +65,15 @@ const KILLED: &str = "
                         doubt = NULL
     FROM last WHERE messages.message_id = last.message_id";
 
-/// One message, what happens to it, and what it must come to.
+/// One message, its events, and the expected result.
 struct Case<'a> {
     notified: &'a Notified,
     provider: &'a FakeMail,
     id: String,
-    /// Mails that were there before it.
+    /// The number of mails that existed before this message.
     before: usize,
     said_again: usize,
-    /// Hours since the provider first saw the key of its round; none where it has not.
+    /// The hours since the provider first saw the key of this round. None if it has not seen the key.
     hours: Option<i64>,
 }
 
@@ -112,7 +112,7 @@ impl Case<'_> {
         }
     }
 
-    /// Delivers once; what the answer is does not matter here.
+    /// Delivers once, and ignores the answer.
     async fn deliver(&mut self, behaviour: Behaviour) {
         self.provider.heal();
         self.provider.next([behaviour]);
@@ -123,7 +123,7 @@ impl Case<'_> {
         }
     }
 
-    /// What must hold at every moment and whatever happened.
+    /// Checks the invariants, which hold after every event.
     async fn check(&self) -> Result<(), TestCaseError> {
         let message = self.notified.message(&self.id).await;
         let (mails, state) = (self.mails(), message.state());
@@ -146,7 +146,7 @@ async fn run(notified: &Notified, provider: &FakeMail, events: Vec<Event>) -> Re
         case.happen(event).await;
         case.check().await?;
     }
-    // Once the provider is well, nothing is left undone or hidden.
+    // Once the provider works again, every message is settled or visibly in doubt.
     case.deliver(Behaviour::Accept).await;
     case.check().await?;
     let state = notified.message(&case.id).await.state();
@@ -154,11 +154,11 @@ async fn run(notified: &Notified, provider: &FakeMail, events: Vec<Event>) -> Re
     Ok(())
 }
 
-/// 200 sequences; more by `PROPTEST_CASES`.
+/// Runs 200 sequences; `PROPTEST_CASES` sets another number.
 fn whatever_happens(provider: &FakeMail, key_hours: &str) {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let notified = tokio.block_on(Notified::start_with(provider, key_hours));
-    // The test is the only one who delivers.
+    // Only the test delivers, so the deferred calls are disabled.
     tokio.block_on(notified.execute(
         "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
          CREATE TRIGGER nothing BEFORE INSERT ON runtime.work FOR EACH ROW EXECUTE FUNCTION nothing()",
