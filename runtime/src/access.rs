@@ -1,4 +1,4 @@
-//! What each RPC says about itself in the protos, and the one decision that follows from it: may this caller call?
+//! The options of each RPC in the protos, and the decision whether a caller may call it.
 
 mod known;
 mod personal;
@@ -24,18 +24,18 @@ pub enum Access {
     Public,
     /// A person with at least this role.
     AtLeast(Role),
-    /// These services, no person. `self` is the service that hosts the RPC.
+    /// These services, no person. `self` is the hosting service.
     Services(Vec<String>),
 }
 
 /// Which services host an RPC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Host {
-    /// The one service of this name: that of the option `hosted_by`, or of the package `levqor.<name>.v1`.
+    /// One service: named by the option `hosted_by`, otherwise by the package `levqor.<name>.v1`.
     Service(String),
-    /// Every service; the named request field says which one is meant.
+    /// Every service; the named request field selects the service.
     Every {
-        /// The request field; empty where whoever is called is meant.
+        /// The request field; empty if the RPC runs on the service that was called.
         routed_by: String,
     },
 }
@@ -45,9 +45,9 @@ pub enum Host {
 pub enum KeyRule {
     /// The key is ignored.
     Ignored,
-    /// The key is honoured.
+    /// The key is used if it is there.
     Optional,
-    /// A call without one is refused.
+    /// A call without a key is refused.
     Required,
 }
 
@@ -58,9 +58,9 @@ pub enum RateClass {
     Default,
     /// Conversations.
     Chat,
-    /// Guards a code or a password.
+    /// RPCs that guard a code or a password.
     Code,
-    /// Costs much.
+    /// Expensive RPCs.
     Heavy,
 }
 
@@ -80,14 +80,14 @@ impl RateClass {
     }
 }
 
-/// What calling an RPC twice does.
+/// The effect of a second identical call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
     /// It only reads.
     Safe,
-    /// It changes something, twice the same as once.
+    /// It changes something, and a second call changes nothing more.
     Idempotent,
-    /// It may happen twice.
+    /// A second call may repeat the effect.
     Unknown,
 }
 
@@ -104,13 +104,13 @@ pub struct Method {
     pub host: Host,
     /// Whether it takes an idempotency key.
     pub key: KeyRule,
-    /// What calling twice does.
+    /// The effect of a second identical call.
     pub repeat: Repeat,
     /// How often one caller may call.
     pub rate: RateClass,
-    /// Whether its answer holds anything personal.
+    /// Whether its answer holds personal data.
     pub shows_personal_data: bool,
-    /// The whole description.
+    /// The complete descriptor.
     pub descriptor: MethodDescriptor,
 }
 
@@ -157,13 +157,13 @@ impl Methods {
         &self.pool
     }
 
-    /// The RPC at this path on the wire.
+    /// The RPC at this wire path.
     #[must_use]
     pub fn by_path(&self, path: &str) -> Option<&Method> {
         self.by_path.get(path)
     }
 
-    /// The RPC that takes this request, by the request's full name: every RPC has a request type of its own.
+    /// The RPC with this request type, by the request's full name: every RPC has its own request type.
     #[must_use]
     pub fn by_request(&self, full_name: &str) -> Option<&Method> {
         self.by_path.get(self.path_by_request.get(full_name)?)
@@ -182,13 +182,13 @@ impl Methods {
 }
 
 service_error! {
-    /// The caller may not call.
+    /// Why the caller may not call.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
     pub enum Denied {
-        /// Nobody is signed in.
+        /// The caller is not signed in.
         #[error("sign in first: this call needs a bearer token")]
         Anonymous => Unauthenticated "TOKEN_MISSING",
-        /// Somebody is, and may not.
+        /// The caller is signed in and has no permission.
         #[error("this call needs another role")]
         Role => PermissionDenied "ROLE_TOO_LOW",
     }
@@ -244,7 +244,7 @@ impl MethodOptions {
         }
     }
 
-    /// None where the RPC has no access: it cannot be called. (The build refuses such a proto.)
+    /// None where the RPC has no `access` option: it cannot be called. (The build refuses such a proto.)
     fn method(&self, descriptor: MethodDescriptor, host: Host) -> Option<Method> {
         let options = descriptor.options();
         let access = match extension(&options, self.access.as_ref())? {

@@ -1,35 +1,35 @@
-//! Who is calling: nobody that we know, a person, or a service of the mesh.
+//! The caller: an anonymous caller, a person, or a service of the mesh.
 
 use crate::email::Email;
 
-/// A person's role; each includes the ones before it.
+/// A person's role. Each role includes the roles before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
-    /// Their own data only.
+    /// Access to the person's own data only.
     Customer,
-    /// Everybody's data.
+    /// Access to everybody's data.
     Staff,
-    /// The mesh itself.
+    /// Access to the mesh itself.
     Admin,
 }
 
-/// A person whose token was verified.
+/// A person with a verified token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// The identity provider's name for the person.
+    /// The identity provider's id of the person.
     pub sub: String,
     /// The address in the token, in normal form.
     pub email: Option<Email>,
-    /// Whether the identity provider vouches for the address.
+    /// Whether the identity provider has verified the address.
     pub email_verified: bool,
     /// The role.
     pub role: Role,
 }
 
-/// Who is calling.
+/// The caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
-    /// Nobody that we know.
+    /// A caller without a token.
     Anonymous,
     /// A person.
     User(User),

@@ -1,33 +1,33 @@
-//! What a process can do, and what is off, and why.
+//! The capabilities of a process: what is on, what is off, and why.
 
 use chrono::{DateTime, Utc};
 
-/// Something that a service can do when it is configured.
+/// A feature of a service that depends on its configuration.
 #[derive(Debug, Clone)]
 pub struct Capability {
     /// Its name, `stripe_refetch`.
     pub name: &'static str,
-    /// Whether it is on.
+    /// Whether it is on, off or failed.
     pub state: CapabilityState,
-    /// How it is on, or why it is off; names settings, never values.
+    /// How it is on, or why it is off. It names settings, never values.
     pub reason: String,
-    /// When that was measured; none where it follows from the settings alone.
+    /// When it was measured; none where the settings alone decide it.
     pub measured: Option<DateTime<Utc>>,
 }
 
-/// Whether something is on.
+/// The state of a capability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CapabilityState {
     /// Configured.
     On,
     /// Not configured, or not built.
     Off,
-    /// Configured, and did not work when it was last measured.
+    /// Configured, and failed when it was last measured.
     Failed,
 }
 
 impl CapabilityState {
-    /// As status surfaces write it.
+    /// The state's name on status surfaces.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -39,31 +39,31 @@ impl CapabilityState {
 }
 
 impl Capability {
-    /// On.
+    /// Creates a capability that is on.
     #[must_use]
     pub fn on(name: &'static str, reason: impl Into<String>) -> Self {
         Self { name, state: CapabilityState::On, reason: reason.into(), measured: None }
     }
 
-    /// Off.
+    /// Creates a capability that is off.
     #[must_use]
     pub fn off(name: &'static str, reason: impl Into<String>) -> Self {
         Self { name, state: CapabilityState::Off, reason: reason.into(), measured: None }
     }
 
-    /// On, and does not work.
+    /// Creates a capability that is configured and fails.
     #[must_use]
     pub fn failed(name: &'static str, reason: impl Into<String>) -> Self {
         Self { name, state: CapabilityState::Failed, reason: reason.into(), measured: None }
     }
 
-    /// Whether it is on, and works as far as is known.
+    /// Whether it is on, and has not failed.
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.state == CapabilityState::On
     }
 
-    /// The same, as it was measured then.
+    /// Adds the time of its measurement.
     #[must_use]
     pub fn measured_at(mut self, time: DateTime<Utc>) -> Self {
         self.measured = Some(time);

@@ -1,4 +1,4 @@
-//! What every service holds: its database, its way to the others, its clock, and its tasks.
+//! The parts that every service holds: database, channels, clock and tasks.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::{
     wakes::Wakes,
 };
 
-/// Handed to a service when it is built. Cheap to clone.
+/// The state that a service gets when it is built. Cheap to clone.
 #[derive(Clone)]
 pub struct Chassis {
     /// The service's name.
@@ -16,7 +16,7 @@ pub struct Chassis {
     pub db: Db,
     /// Channels to the services of the mesh.
     pub channels: Channels,
-    /// Tokens for calls that no user makes.
+    /// Tokens for calls without a user.
     pub tokens: Arc<ServiceTokens>,
     /// Tasks that the drain waits for.
     pub tasks: Tasks,
@@ -24,6 +24,6 @@ pub struct Chassis {
     pub wakes: Wakes,
     /// The process' clock.
     pub clock: Clock,
-    /// What the service counts and times.
+    /// The service's metrics.
     pub metrics: Metrics,
 }

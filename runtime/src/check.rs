@@ -1,5 +1,5 @@
-//! Checks: what `levqor doctor` asks of everything that is configured, to find out whether it works. Each line says what
-//! was asked, what came back, and how long that took; nothing personal, and no secret.
+//! The checks of `levqor doctor`: they test whether everything that is configured works. Each line holds the question, the answer
+//! and its duration; nothing personal, and no secret.
 
 pub mod clock;
 
@@ -10,15 +10,15 @@ use std::{
 
 use futures_util::future::join_all;
 
-/// How long one check may take, where it does not say otherwise.
+/// How long one check may take by default.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Whether something works.
+/// The outcome of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// It is configured, and works.
     On,
-    /// It works, and somebody has to look at what it left behind.
+    /// It works, and an operator must look at something.
     Warning,
     /// It is not configured.
     Off,
@@ -27,7 +27,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// As the report writes it.
+    /// The name in the report.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -39,40 +39,40 @@ impl Outcome {
     }
 }
 
-/// What a check found out.
+/// The finding of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Whether it works.
+    /// The outcome.
     pub outcome: Outcome,
-    /// What came back; of what is off, why.
+    /// The evidence; if it is off, the reason.
     pub evidence: String,
-    /// How what is off is turned on.
+    /// How to turn it on, if it is off.
     pub turn_on: Option<String>,
 }
 
 impl Finding {
-    /// It works.
+    /// Creates a finding: it works.
     pub fn on(evidence: impl Into<String>) -> Self {
         Self { outcome: Outcome::On, evidence: evidence.into(), turn_on: None }
     }
 
-    /// It works, and somebody has to look.
+    /// Creates a finding: it works, and an operator must look at something.
     pub fn warning(evidence: impl Into<String>) -> Self {
         Self { outcome: Outcome::Warning, evidence: evidence.into(), turn_on: None }
     }
 
-    /// It is off for this reason, and would be on if that were done.
+    /// Creates a finding: it is off for this reason, and `turn_on` says how to turn it on.
     pub fn off(reason: impl Into<String>, turn_on: impl Into<String>) -> Self {
         Self { outcome: Outcome::Off, evidence: reason.into(), turn_on: Some(turn_on.into()) }
     }
 
-    /// It is off because this setting is not set; `what` is what it is to be set to.
+    /// Creates a finding: it is off because this setting is not set. `what` says which value to set.
     #[must_use]
     pub fn not_set(setting: &str, what: &str) -> Self {
         Self::off(format!("{setting} is not set"), format!("set {setting} to {what}"))
     }
 
-    /// It does not work.
+    /// Creates a finding: it does not work.
     pub fn failed(evidence: impl Into<String>) -> Self {
         Self { outcome: Outcome::Failed, evidence: evidence.into(), turn_on: None }
     }
@@ -90,18 +90,18 @@ impl From<Result<String, String>> for Finding {
 /// One line of the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// What was checked, `gateway.token`.
+    /// The name of the check, `gateway.token`.
     pub name: String,
-    /// What was asked. Empty where nothing was.
+    /// The question; empty where none was asked.
     pub asked: String,
-    /// What was found.
+    /// The finding.
     pub finding: Finding,
-    /// How long the answer took.
+    /// The duration of the check.
     pub took: Duration,
 }
 
 impl Line {
-    /// A line about something that nothing had to be asked for, or that was asked together with others.
+    /// A line that needed no question of its own, or that shared a question with other lines.
     pub fn new(name: impl Into<String>, asked: impl Into<String>, finding: Finding) -> Self {
         Self { name: name.into(), asked: asked.into(), finding, took: Duration::ZERO }
     }
@@ -109,7 +109,7 @@ impl Line {
 
 type Ask = Pin<Box<dyn Future<Output = Vec<Line>> + Send>>;
 
-/// Something to be asked.
+/// A check to run.
 pub struct Check {
     name: String,
     asked: String,
@@ -118,7 +118,7 @@ pub struct Check {
 }
 
 impl Check {
-    /// One question, and the line that it gives.
+    /// A check that gives one line.
     pub fn new(
         name: impl Into<String>,
         asked: impl Into<String>,
@@ -130,7 +130,7 @@ impl Check {
         Self { name, asked, ask, patience: PATIENCE }
     }
 
-    /// One question that gives several lines. Where it is not answered in time, one line says so under this name.
+    /// A check that gives several lines. After a timeout, it gives one line with this name.
     pub fn several(
         name: impl Into<String>,
         asked: impl Into<String>,
@@ -139,12 +139,12 @@ impl Check {
         Self { name: name.into(), asked: asked.into(), ask: Box::pin(ask), patience: PATIENCE }
     }
 
-    /// Nothing is asked: what is to be said is known.
+    /// A check with a known finding, which asks nothing.
     pub fn known(name: impl Into<String>, finding: Finding) -> Self {
         Self::new(name, "", std::future::ready(finding))
     }
 
-    /// The same, where the answer may take so long.
+    /// Sets the time limit of the check.
     #[must_use]
     pub fn within(mut self, patience: Duration) -> Self {
         self.patience = patience;
@@ -166,7 +166,7 @@ impl Check {
     }
 }
 
-/// Asks everything at once, and gives the lines in the order of the checks.
+/// Runs all checks at once, and returns the lines in the order of the checks.
 pub async fn run(checks: Vec<Check>) -> Vec<Line> {
     join_all(checks.into_iter().map(Check::run)).await.into_iter().flatten().collect()
 }

@@ -1,4 +1,4 @@
-//! The way to other services: channels balanced over an address list, and what every call carries.
+//! Calls to other services: channels that balance over an address list, and the metadata of every call.
 
 mod addresses;
 mod peer;
@@ -35,17 +35,17 @@ use crate::{
     telemetry,
 };
 
-/// How often a `dns:` address is looked up again.
+/// How often a `dns:` address is resolved again.
 const RESOLVE_EVERY: Duration = Duration::from_secs(5);
 
 /// How long a service may take to accept a connection.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Channels to the services of the mesh, by name. Cheap to clone; connects when first used.
+/// Channels to the services of the mesh, by name. Cheap to clone; connects on first use.
 #[derive(Clone, Default)]
 pub struct Channels(Arc<HashMap<String, Route>>);
 
-/// How one service is reached.
+/// The channel and the addresses of one service.
 #[derive(Clone)]
 struct Route {
     peer: Peer,
@@ -53,7 +53,7 @@ struct Route {
 }
 
 impl Channels {
-    /// Channels to these addresses; lookups of names run as tasks until they are dropped.
+    /// Creates channels to these addresses. DNS lookups run as tasks until the channels are dropped.
     #[must_use]
     pub fn new(addresses: &HashMap<String, Vec<Address>>, tasks: &Background) -> Self {
         let route = |addresses: &Vec<Address>| match addresses.as_slice() {
@@ -63,7 +63,7 @@ impl Channels {
         Self(Arc::new(addresses.iter().map(|(name, list)| (name.clone(), route(list))).collect()))
     }
 
-    /// The same, and every call over them is timed.
+    /// Creates them with metrics: every call is timed.
     #[must_use]
     pub fn measured(self, metrics: &Metrics, methods: &'static Methods) -> Self {
         let measured = |(name, route): (&String, &Route)| {
@@ -79,7 +79,7 @@ impl Channels {
         self.0.get(service).map(|route| route.peer.clone())
     }
 
-    /// The socket addresses of a service, as they change; none where its address is not set.
+    /// The current socket addresses of a service; none where its address is not set.
     pub(crate) fn addresses(&self, service: &str) -> Option<watch::Receiver<BTreeSet<SocketAddr>>> {
         self.0.get(service).map(|route| route.addresses.clone())
     }
@@ -111,9 +111,9 @@ fn balanced(addresses: Vec<Address>, tasks: &Background) -> Route {
     let (channel, changes) = Channel::balance_channel::<SocketAddr>(64);
     let (current, watched) = watch::channel(BTreeSet::new());
     tasks.spawn(async move {
-        // Until nobody calls any more.
+        // Runs until no caller holds the channel.
         while !(changes.is_closed() && current.is_closed()) {
-            // A lookup that fails keeps what was there.
+            // A failed lookup keeps the current addresses.
             if let Some(wanted) = addresses::resolve(&addresses).await {
                 let before = current.send_replace(wanted.clone());
                 for gone in before.difference(&wanted) {
@@ -129,25 +129,25 @@ fn balanced(addresses: Vec<Address>, tasks: &Background) -> Route {
     Route { peer: Peer::new(channel), addresses: watched }
 }
 
-/// What a call to another service carries.
+/// The metadata of a call to another service.
 #[derive(Clone, Copy)]
 pub struct Outgoing<'a> {
-    /// The user's token, or one of ours.
+    /// The user's token, or our service token.
     pub bearer: Option<&'a SecretString>,
-    /// The request's name, passed on.
+    /// The request id, passed on to the callee.
     pub request_id: &'a str,
-    /// The key by which the call is made once.
+    /// The idempotency key of the call.
     pub idempotency_key: Option<&'a str>,
-    /// How long the caller waits; sent as `grpc-timeout` and kept on this side too.
+    /// How long the caller waits. It is sent as `grpc-timeout` and also enforced on this side.
     pub timeout: Duration,
 }
 
 impl Outgoing<'_> {
-    /// The request with everything it carries.
+    /// The request with its metadata.
     pub fn request<T>(&self, message: T) -> tonic::Request<T> {
         let mut request = tonic::Request::new(message);
         for (name, value) in self.metadata() {
-            // What no header can hold is not carried.
+            // A value that no header can hold is left out.
             if let Ok(mut value) = MetadataValue::try_from(value) {
                 value.set_sensitive(name == AUTHORIZATION);
                 request.metadata_mut().insert(name, value);
@@ -156,11 +156,11 @@ impl Outgoing<'_> {
         request
     }
 
-    /// Everything that it carries beside the message, the current trace context included.
+    /// The metadata, including the current trace context.
     pub(crate) fn metadata(&self) -> impl Iterator<Item = (&'static str, String)> {
         let bearer = self.bearer.map(|bearer| (AUTHORIZATION, format!("Bearer {}", bearer.expose_secret())));
         let key = self.idempotency_key.map(|key| ("idempotency-key", key.to_owned()));
-        // Eight digits at most (gRPC over HTTP/2, "Timeout"): more than a day, which nobody waits.
+        // Eight digits at most (gRPC over HTTP/2, "Timeout"): more than a day, longer than any caller waits.
         let timeout = format!("{}m", self.timeout.as_millis().min(99_999_999));
         [(id::REQUEST_ID, self.request_id.to_owned()), ("grpc-timeout", timeout)]
             .into_iter()
@@ -170,5 +170,5 @@ impl Outgoing<'_> {
     }
 }
 
-/// The name under which tokens are carried.
+/// The header of a token.
 const AUTHORIZATION: &str = "authorization";

@@ -1,4 +1,4 @@
-//! The process' clock, for what one process decides alone. What decides between replicas is SQL `runtime.now()`.
+//! The process' clock, for decisions of one process. Decisions between replicas use SQL `runtime.now()`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use std::sync::{
@@ -13,14 +13,14 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// The time now.
+    /// The current time.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the machine's clock")]
     pub fn now(&self) -> DateTime<Utc> {
         Utc::now() + TimeDelta::milliseconds(self.offset_ms.load(Ordering::Relaxed))
     }
 
-    /// Moves this clock, and its clones, by so much.
+    /// Moves this clock, and its clones, forward.
     pub fn advance(&self, by: TimeDelta) {
         self.offset_ms.fetch_add(by.num_milliseconds(), Ordering::Relaxed);
     }

@@ -1,5 +1,5 @@
-//! Settings: environment only, read in full before anything opens, every mistake reported in one run, and no value of a
-//! secret ever shown.
+//! Settings: read only from the environment, in full, before anything opens. One run reports every mistake, and no report shows
+//! the value of a secret.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, fs, str::FromStr};
 
@@ -10,29 +10,29 @@ use secrecy::SecretString;
 pub struct Setting {
     /// The variable.
     pub name: Cow<'static, str>,
-    /// What holds when it is not set; none where it must be set or its absence turns something off.
+    /// The default; none where the setting is required, or where its absence turns something off.
     pub default: Option<&'static str>,
-    /// What it means, in a sentence.
+    /// Its meaning, in a sentence.
     pub meaning: Cow<'static, str>,
-    /// Never shown; may be given as a file, `NAME_FILE`.
+    /// A secret is never shown. It may be given as a file, `NAME_FILE`.
     pub secret: bool,
 }
 
 impl Setting {
-    /// A setting that may be shown.
+    /// Creates a setting that may be shown.
     #[must_use]
     pub const fn plain(name: &'static str, default: Option<&'static str>, meaning: &'static str) -> Self {
         Self { name: Cow::Borrowed(name), default, meaning: Cow::Borrowed(meaning), secret: false }
     }
 
-    /// A setting that is never shown.
+    /// Creates a setting that is never shown.
     #[must_use]
     pub const fn secret(name: &'static str, meaning: &'static str) -> Self {
         Self { name: Cow::Borrowed(name), default: None, meaning: Cow::Borrowed(meaning), secret: true }
     }
 }
 
-/// The environment, as it was once.
+/// A snapshot of the environment.
 #[derive(Clone, Default)]
 pub struct Env(BTreeMap<String, String>);
 
@@ -45,12 +45,12 @@ impl Env {
         Self(std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect())
     }
 
-    /// An environment made up.
+    /// An environment made of these pairs.
     pub fn from_pairs<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 
-    /// Sets a variable that is not set, or is empty.
+    /// Sets a variable if it is not set, or is empty.
     pub fn set_default(&mut self, name: &str, value: impl Into<String>) {
         if self.get(name).is_none() && self.get(&format!("{name}_FILE")).is_none() {
             self.0.insert(name.to_owned(), value.into());
@@ -62,13 +62,13 @@ impl Env {
         self.0.insert(name.to_owned(), value.into());
     }
 
-    /// Takes a variable away, however it was given.
+    /// Removes a variable, also one that was given as a file.
     pub fn remove(&mut self, name: &str) {
         self.0.remove(name);
         self.0.remove(&format!("{name}_FILE"));
     }
 
-    /// A variable; empty counts as not set.
+    /// The value of a variable; an empty one counts as not set.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
@@ -83,7 +83,7 @@ impl Env {
     }
 }
 
-/// Names of the process' own variables that begin with this, byte for byte.
+/// Names of the process' own variables that start with this prefix, byte for byte.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this file is the one place that reads the environment")]
 pub fn names_in_process(prefix: &str) -> Vec<std::ffi::OsString> {
@@ -91,12 +91,12 @@ pub fn names_in_process(prefix: &str) -> Vec<std::ffi::OsString> {
     names.filter(|name| name.as_encoded_bytes().starts_with(prefix.as_bytes())).collect()
 }
 
-/// One mistake in the settings. Holds what is expected, never what was given.
+/// One mistake in the settings. It holds the expected form, never the given value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The setting.
     pub setting: String,
-    /// What is expected of it.
+    /// The expected form.
     pub expected: String,
 }
 
@@ -114,7 +114,7 @@ impl fmt::Display for Problems {
     }
 }
 
-/// Reads settings and notes mistakes; `finish` says whether the configuration holds.
+/// Reads settings and notes mistakes. `finish` returns the configuration or the mistakes.
 pub struct Reader<'a> {
     env: &'a Env,
     problems: Vec<Problem>,
@@ -127,7 +127,7 @@ impl<'a> Reader<'a> {
         Self { env, problems: Vec::new() }
     }
 
-    /// Whether a setting is given at all, as text or as a file.
+    /// Whether a setting is given, as text or as a file.
     #[must_use]
     pub fn is_set(&self, setting: &Setting) -> bool {
         let file = || self.env.get(&format!("{}_FILE", setting.name));
@@ -144,7 +144,7 @@ impl<'a> Reader<'a> {
         value
     }
 
-    /// A value, or the setting's default. None only with a problem noted.
+    /// A value, or the setting's default. Returns none only after it noted a problem.
     pub fn defaulted<T: FromStr>(&mut self, setting: &Setting, expected: &str) -> Option<T> {
         if self.env.get(&setting.name).is_some() {
             return self.optional(setting, expected);
@@ -156,7 +156,7 @@ impl<'a> Reader<'a> {
         value
     }
 
-    /// A value that must be set. None only with a problem noted.
+    /// A required value. Returns none only after it noted a problem.
     pub fn required<T: FromStr>(&mut self, setting: &Setting, expected: &str) -> Option<T> {
         if self.env.get(&setting.name).is_none() {
             self.problem(setting, format!("is not set; expected {expected}"));
@@ -165,12 +165,12 @@ impl<'a> Reader<'a> {
         self.optional(setting, expected)
     }
 
-    /// A secret, from the variable or the file that `NAME_FILE` names. None also where it is not set.
+    /// A secret, from the variable or the file that `NAME_FILE` names. Returns none also where it is not set.
     pub fn secret(&mut self, setting: &Setting) -> Option<SecretString> {
         self.secret_text(setting).map(SecretString::from)
     }
 
-    /// Several secrets, separated by commas: the first is used, all are accepted.
+    /// Several secrets, separated by commas. The first is used, and all are accepted.
     pub fn secrets(&mut self, setting: &Setting) -> Vec<SecretString> {
         let text = self.secret_text(setting).unwrap_or_default();
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
@@ -207,7 +207,7 @@ impl<'a> Reader<'a> {
         self.problems.push(Problem { setting: setting.name.clone().into_owned(), expected: expected.into() });
     }
 
-    /// Notes every variable with one of the prefixes that nobody reads: a misspelt setting is a mistake.
+    /// Notes every variable with one of the prefixes that is not a known setting: it is probably misspelt.
     pub fn refuse_unknown(&mut self, prefixes: &[&str], known: &[Setting]) {
         for name in self.env.names_with(prefixes) {
             let plain = name.strip_suffix("_FILE").unwrap_or(name);
@@ -219,9 +219,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The configuration, if nothing was wrong; otherwise every mistake.
+    /// Returns the configuration if there are no mistakes; otherwise every mistake.
     pub fn finish<T>(mut self, config: Option<T>) -> Result<T, Problems> {
-        // A setting that two roles of one process share is read twice; its mistake is one.
+        // Two roles of one process may read the same setting twice. Its mistake is reported once.
         let mut seen = std::collections::BTreeSet::new();
         self.problems.retain(|problem| seen.insert((problem.setting.clone(), problem.expected.clone())));
         match config {

@@ -1,5 +1,5 @@
-//! Deferred calls: an RPC written in the caller's transaction, made afterwards, at least once, with backoff; the
-//! receiver makes it once by its key. The one mechanism for effects between services, background work and schedules.
+//! Deferred calls: RPCs that are written in the caller's transaction and made after the commit, at least once, with backoff. The
+//! receiver uses the key to make the effect once. Effects between services, background work and schedules all use this mechanism.
 
 mod count;
 mod delivery;
@@ -19,8 +19,8 @@ use crate::{
     fail_point, id, telemetry,
 };
 
-/// Defers a call to now: it is made as soon as the transaction is committed. The RPC is the one that takes this request.
-/// The same RPC and key again changes nothing while the first waits, and is answered from memory by the receiver after.
+/// Defers a call to now: it is made as soon as the transaction is committed. The request's type selects the RPC. Deferring the
+/// same RPC and key again changes nothing while the first call waits. After that the receiver replays its remembered answer.
 pub async fn defer<R: Message + Name>(
     tx: &mut Tx,
     request: &R,
@@ -40,7 +40,7 @@ pub async fn defer_at<R: Message + Name>(
     defer_encoded(tx, &R::full_name(), request.encode_to_vec(), key.into(), at).await
 }
 
-/// Defers a call whose request is encoded already.
+/// Defers a call whose request is already encoded.
 pub(crate) async fn defer_encoded(
     tx: &mut Tx,
     request_type: &str,
@@ -49,10 +49,10 @@ pub(crate) async fn defer_encoded(
     at: DateTime<Utc>,
 ) -> Result<(), DbError> {
     let Some(method) = access::methods().by_request(request_type) else {
-        // Only messages that are no request of any RPC get here: a mistake in the code, found by its first test.
+        // Only a message that is not an RPC's request gets here. That is a mistake in the code, which its first test finds.
         return Err(misuse(format!("{request_type} is not the request of any RPC")));
     };
-    // A call that is made again must be one that may be: by its key, or by its nature.
+    // A deferred call can be made more than once, so it must be repeatable: by its key, or because it is idempotent.
     let repeatable = method.key != KeyRule::Ignored || method.repeat != Repeat::Unknown;
     if !repeatable || !id::is_idempotency_key(&key) {
         return Err(misuse(format!("{} cannot be deferred with this key", method.rpc)));
@@ -73,7 +73,7 @@ pub(crate) async fn defer_encoded(
     Ok(())
 }
 
-/// A mistake in the code that defers; its first test finds it.
+/// A mistake in the code that defers. Its first test finds it.
 fn misuse(what: String) -> DbError {
     DbError::Statement(sqlx::Error::Configuration(what.into()))
 }

@@ -11,17 +11,16 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::request::Field;
 
-/// Stripe takes no longer address, and neither does any mail host.
+/// Stripe and mail hosts refuse longer addresses.
 const LONGEST: usize = 512;
 /// Characters that no domain may contain.
 const NOT_IN_DOMAINS: &str = "@<>()[],;:\\\"/?#%|^`{}";
 
-/// A mail address in normal form: trimmed, the local part with ASCII letters in lower case and otherwise exactly as it came,
-/// the domain in its ASCII form (IDNA). Dots and plus signs are kept: they are the mail host's business. Its `Debug` shows
-/// nothing.
+/// A mail address in normal form. It is trimmed. The ASCII letters of the local part are in lower case, and its other characters
+/// are unchanged. The domain is in ASCII form (IDNA). Dots and plus signs stay, because only the mail host knows their meaning.
+/// Its `Debug` shows nothing.
 ///
-/// Two addresses are equal where their normal forms are. That alone proves nothing about who reads the mail: see
-/// [`Email::may_claim`].
+/// Two addresses are equal if their normal forms are equal. That does not prove who reads the mail: see [`Email::may_claim`].
 #[derive(Clone)]
 pub struct Email {
     text: String,
@@ -35,8 +34,9 @@ impl Email {
         &self.text
     }
 
-    /// Whether this address may be used to claim orders. It may not if it was written with look-alike characters: a mail host may take KELVIN SIGN, full-width letters or odd spaces for other letters, and an
-    /// identity provider may vouch for such a spelling although the mail reached somebody else.
+    /// Whether this address may be used to claim orders. It may not if it was written with look-alike characters: a mail host may
+    /// read KELVIN SIGN, full-width letters or unusual spaces as other letters. An identity provider may verify such a spelling
+    /// although the mail reached another person.
     #[must_use]
     pub fn may_claim(&self) -> bool {
         self.may_claim
@@ -75,8 +75,8 @@ impl Field for Email {
 impl FromStr for Email {
     type Err = NotAnEmail;
 
-    /// Accepts whatever may reach somebody, since it is asked of addresses that money came with too: one `@` before a domain
-    /// with a dot or an address literal, a local part that is unquoted without white space or quoted, no control characters.
+    /// Accepts every address that may work, since payments arrive with such addresses: one `@` before a domain with a dot or an
+    /// address literal; a local part that is quoted, or unquoted without white space; no control characters.
     fn from_str(text: &str) -> Result<Self, NotAnEmail> {
         let trimmed = text.trim();
         let (local, given) = trimmed.rsplit_once('@').ok_or(NotAnEmail)?;
@@ -103,7 +103,7 @@ fn is_local_part(local: &str) -> bool {
     )
 }
 
-/// Whether a text may stand between quotes: each quote and backslash in it has a backslash before it.
+/// Whether a text may stand between quotes: a backslash precedes each quote and each backslash in it.
 fn is_quoted_text(text: &str) -> bool {
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
@@ -115,8 +115,8 @@ fn is_quoted_text(text: &str) -> bool {
     !text.is_empty()
 }
 
-/// The domain in its ASCII form, by UTS 46 without the rules that hosts in use do not keep: hyphens may stand anywhere, and
-/// an underscore is a letter. A domain that IDNA refuses and that is ASCII already is taken as it is.
+/// The domain in ASCII form, by UTS 46 without the rules that hosts in use do not follow: hyphens may stand anywhere, and an
+/// underscore is a letter. An ASCII domain that IDNA refuses is accepted unchanged.
 fn domain(given: &str) -> Option<String> {
     let literal = given.strip_prefix('[').and_then(|given| given.strip_suffix(']'));
     if let Some(literal) = literal {
@@ -132,8 +132,8 @@ fn domain(given: &str) -> Option<String> {
     (has_labels && !domain.contains(|c| NOT_IN_DOMAINS.contains(c))).then_some(domain)
 }
 
-/// Whether the domain that came is the domain itself in one of its two forms, but for the case of its letters: IDNA leaves out
-/// soft hyphens and the like, and takes several dots for the dot.
+/// Whether the given domain is the domain in one of its two forms, ignoring case. IDNA removes soft hyphens and similar
+/// characters, and accepts several characters as a dot.
 fn is_same_domain(given: &str, domain: &str) -> bool {
     let given = given.to_lowercase();
     given == domain || given == idna::domain_to_unicode(domain).0

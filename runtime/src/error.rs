@@ -1,4 +1,4 @@
-//! The closed list of error codes, and how a typed error of a service becomes a gRPC status.
+//! The closed list of error codes, and the conversion of a service's typed error to a gRPC status.
 
 mod service_error;
 
@@ -7,30 +7,30 @@ use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-/// What went wrong, in the terms a caller can act on. The list is closed: there is no "other".
+/// The kind of failure, in terms that a caller can act on. The list is closed: there is no "other".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
     /// The request is wrong and will stay wrong.
     InvalidArgument,
     /// There is no valid token.
     Unauthenticated,
-    /// The caller is known and may not.
+    /// The caller is known and has no permission.
     PermissionDenied,
-    /// There is no such thing, or it is another's.
+    /// The thing does not exist, or it belongs to another caller.
     NotFound,
-    /// It is there already.
+    /// The thing exists already.
     AlreadyExists,
-    /// The request is right, but not in this state.
+    /// The request is valid, but not in this state.
     FailedPrecondition,
-    /// Somebody else was at it at the same time; trying again may work.
+    /// A concurrent change interfered; a retry may succeed.
     Aborted,
     /// Too many requests.
     RateLimited,
-    /// Something that is needed does not answer; trying again may work.
+    /// A dependency does not answer; a retry may succeed.
     Unavailable,
-    /// It took too long.
+    /// The deadline passed.
     DeadlineExceeded,
-    /// Our fault.
+    /// A bug of ours.
     Internal,
 }
 
@@ -68,8 +68,8 @@ impl ErrorCode {
         }
     }
 
-    /// The HTTP status at the gateway. `FailedPrecondition` is 422 and not 400, since the request itself is well formed
-    /// (and the Idempotency-Key draft asks for 422 when a key comes back with another body).
+    /// The HTTP status at the gateway. `FailedPrecondition` is 422 and not 400, since the request itself is well formed. (The
+    /// Idempotency-Key draft also asks for 422 when a key is used again with another body.)
     #[must_use]
     pub const fn http_status(self) -> u16 {
         match self {
@@ -86,7 +86,7 @@ impl ErrorCode {
         }
     }
 
-    /// How loud the log is: a bug is an error, trouble with a dependency a warning, a caller's mistake only noted.
+    /// The log level: a bug is an error, a failed dependency a warning, and a caller's mistake is information.
     #[must_use]
     pub const fn log_level(self) -> tracing::Level {
         match self {
@@ -118,7 +118,7 @@ impl ErrorCode {
         }
     }
 
-    /// The code of a gRPC status, whoever made it.
+    /// The code of a gRPC status, whatever its origin.
     #[must_use]
     pub const fn from_grpc(code: Code) -> Self {
         match code {
@@ -130,7 +130,7 @@ impl ErrorCode {
             Code::FailedPrecondition => Self::FailedPrecondition,
             Code::Aborted | Code::Cancelled => Self::Aborted,
             Code::ResourceExhausted => Self::RateLimited,
-            // A receiver that is older than its caller: in a moment it may know the RPC.
+            // The receiver may be an older version than its caller. After its upgrade it knows the RPC.
             Code::Unavailable | Code::Unimplemented => Self::Unavailable,
             Code::DeadlineExceeded => Self::DeadlineExceeded,
             Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss => Self::Internal,
@@ -156,27 +156,26 @@ impl ErrorCode {
     }
 }
 
-/// One thing that is wrong with a request.
+/// One violation in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// The field's path in the request, `content.name`.
     pub field: String,
-    /// What is expected of it, in words.
+    /// What the field must hold, in words.
     pub description: String,
 }
 
-/// What each error enum of a service says about itself. Its `Display` is shown to clients, unless the code is
-/// `Internal`.
+/// The error enum of a service. Clients see its `Display`, unless the code is `Internal`.
 pub trait ServiceError: std::error::Error + Send + Sync + 'static {
     /// The code.
     fn code(&self) -> ErrorCode;
-    /// A stable name for the cause, `UPPER_SNAKE`; docs/ERRORS.md lists them.
+    /// A stable name for the cause, `UPPER_SNAKE`. docs/ERRORS.md lists them.
     fn reason(&self) -> &'static str;
-    /// What is wrong with the request, field by field.
+    /// The violations of the request, field by field.
     fn violations(&self) -> &[Violation] {
         &[]
     }
-    /// When trying again makes sense, where that is known.
+    /// How long to wait before a retry, where that is known.
     fn retry_after(&self) -> Option<Duration> {
         None
     }
@@ -197,13 +196,13 @@ impl<E: ServiceError> ServiceError for Arc<E> {
     }
 }
 
-/// The request is not valid: every violation at once.
+/// The request is not valid. Holds every violation.
 #[derive(Debug, thiserror::Error)]
 #[error("the request is not valid")]
 pub struct Invalid(pub Vec<Violation>);
 
 impl Invalid {
-    /// One violation.
+    /// Creates an error with one violation.
     pub fn of(field: &str, description: impl Into<String>) -> Self {
         Self(vec![Violation { field: field.to_owned(), description: description.into() }])
     }
@@ -221,23 +220,23 @@ impl ServiceError for Invalid {
     }
 }
 
-/// Collects what is wrong with a request, so that the caller learns all of it at once.
+/// Collects the violations of a request, so that the caller learns all of them at once.
 #[derive(Debug, Default)]
 pub struct Violations(Vec<Violation>);
 
 impl Violations {
-    /// None yet.
+    /// Creates an empty list.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds one.
+    /// Adds a violation.
     pub fn add(&mut self, field: &str, description: impl Into<String>) {
         self.0.push(Violation { field: field.to_owned(), description: description.into() });
     }
 
-    /// Parses a field, or notes what was expected of it.
+    /// Parses a field, or adds a violation that says what was expected.
     pub fn parse<T: FromStr>(&mut self, field: &str, value: &str, expected: &str) -> Option<T> {
         let parsed = value.parse().ok();
         if parsed.is_none() {
@@ -246,12 +245,12 @@ impl Violations {
         parsed
     }
 
-    /// Takes in what was read of a part of the request, or what is wrong with it.
+    /// Takes the value of a part of the request, or adds its violations.
     pub fn take<T>(&mut self, read: Result<T, Invalid>) -> Option<T> {
         read.map_err(|Invalid(found)| self.0.extend(found)).ok()
     }
 
-    /// The value, if nothing was wrong.
+    /// Returns the value, if there are no violations.
     pub fn finish<T>(self, value: Option<T>) -> Result<T, Invalid> {
         match value {
             Some(value) if self.0.is_empty() => Ok(value),
@@ -260,7 +259,7 @@ impl Violations {
     }
 }
 
-/// The status that goes over the wire: code, `google.rpc` details, and no internal text.
+/// The status on the wire: code, `google.rpc` details, and no internal text.
 pub fn to_status<E: ServiceError>(service: &str, error: &E) -> Status {
     let code = error.code();
     let mut details = ErrorDetails::new();

@@ -1,4 +1,4 @@
-//! Where Prometheus scrapes: a port of its own, never the public one, since it tells how the business is doing.
+//! The port that Prometheus scrapes. It is separate and never public, since the metrics show business numbers.
 
 use std::{io, net::SocketAddr, sync::Arc};
 
@@ -20,7 +20,7 @@ const METRICS_ADDR: Setting = Setting::plain(
     "Where Prometheus finds this process' metrics, at /metrics: an IP address and a port, never a public one. Off where it is not set.",
 );
 
-/// Where the metrics are shown.
+/// The address of the metrics port.
 #[derive(Debug, Clone, Copy)]
 pub struct MetricsConfig {
     addr: Option<SocketAddr>,
@@ -33,26 +33,26 @@ impl MetricsConfig {
         vec![METRICS_ADDR]
     }
 
-    /// Reads the settings. None only with a problem noted.
+    /// Reads the settings. Returns none only after it noted a problem.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let addr = reader.optional(&METRICS_ADDR, "an IP address and a port such as 127.0.0.1:9464");
         Some(Self { addr })
     }
 
-    /// Where they are shown; none where they are not.
+    /// The address; none where the metrics are off.
     #[must_use]
     pub fn addr(&self) -> Option<SocketAddr> {
         self.addr
     }
 
-    /// Binds the port, if the metrics are to be shown, so that a busy one is found before anything else is opened.
+    /// Binds the port, if the metrics are on, so that a busy port is found before anything else opens.
     pub async fn bind(self) -> Result<Option<TcpListener>, BindError> {
         let Some(addr) = self.addr else { return Ok(None) };
         TcpListener::bind(addr).await.map(Some).map_err(|source| BindError { addr, source })
     }
 }
 
-/// The port is taken, or may not be used.
+/// The port is in use, or not permitted.
 #[derive(Debug, thiserror::Error)]
 #[error("LEVQOR_METRICS_ADDR: cannot listen on {addr}; is another program using the port?")]
 pub struct BindError {
@@ -61,7 +61,7 @@ pub struct BindError {
     source: io::Error,
 }
 
-/// Metrics that are shown. Dropped, they are not any more.
+/// A running metrics port. Dropping it closes the port.
 pub struct Exposition {
     addr: SocketAddr,
     _stop: DropGuard,
@@ -69,7 +69,7 @@ pub struct Exposition {
 }
 
 impl Exposition {
-    /// Shows these metrics on a port that is bound already.
+    /// Serves these metrics on a port that is already bound.
     pub fn start(listener: TcpListener, metrics: Vec<Metrics>) -> io::Result<Self> {
         let addr = listener.local_addr()?;
         let stop = CancellationToken::new();
@@ -79,7 +79,7 @@ impl Exposition {
         Ok(Self { addr, _stop: stop.drop_guard(), _server: server })
     }
 
-    /// Where they are shown.
+    /// The address of the port.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr

@@ -1,8 +1,8 @@
-//! Named places between two effects, at which a test has the process killed, or panic. Without the feature `fail-points`,
-//! which only tests and the benchmark turn on, nothing of it is in the binary.
+//! Named places between two effects, where a test kills the process or makes it panic. The code exists only with the feature
+//! `fail-points`, which only tests and the benchmark enable.
 
-/// Which point kills the process, in tests: its name, and after a colon which time it is reached, where that is not the
-/// first: `deferred.claimed:2`. With `=panic` at its end, whoever reaches it panics, and the process lives on.
+/// The point that kills the process in tests: its name, and after a colon the number of the pass that kills, if it is not the
+/// first: `deferred.claimed:2`. With `=panic` at the end the task panics, and the process lives on.
 pub const VARIABLE: &str = "FAIL_POINT";
 
 /// A place between two effects. Each crate declares its own with [`fail_points!`](crate::fail_points).
@@ -12,7 +12,7 @@ pub struct FailPoint {
     name: &'static str,
 }
 
-/// Declares the fail points of a crate: a constant for each, and `ALL` of them.
+/// Declares the fail points of a crate: a constant for each, and `ALL`.
 #[macro_export]
 macro_rules! fail_points {
     ($($(#[doc = $meaning:literal])+ $point:ident = $name:literal,)+) => {
@@ -21,7 +21,7 @@ macro_rules! fail_points {
             pub const $point: $crate::fail_point::FailPoint = $crate::fail_point::FailPoint::new($name);
         )+
 
-        /// All of them.
+        /// All fail points of the crate.
         pub const ALL: &[$crate::fail_point::FailPoint] = &[$($point),+];
     };
 }
@@ -31,11 +31,11 @@ fail_points! {
     DEFERRED_WRITTEN = "deferred.written",
     /// An audit entry is written, uncommitted.
     AUDIT_APPENDED = "audit.appended",
-    /// Deferred calls are leased; none is made.
+    /// Deferred calls are leased; none was made.
     DEFERRED_CLAIMED = "deferred.claimed",
     /// The receiver of a deferred call has answered; the call is not settled.
     DEFERRED_CALLED = "deferred.called",
-    /// A deferred call that failed is put off.
+    /// A failed deferred call is set to retry.
     DEFERRED_PUT_OFF = "deferred.put_off",
     /// A deferred call is settled.
     DEFERRED_SETTLED = "deferred.settled",
@@ -43,7 +43,7 @@ fail_points! {
     IDEMPOTENCY_CLAIMED = "idempotency.claimed",
     /// An answer is remembered with its effect, uncommitted.
     IDEMPOTENCY_REMEMBERED = "idempotency.remembered",
-    /// A batch of bodies of journaled events is purged; there may be more.
+    /// A batch of bodies of journaled events is purged; more batches may follow.
     BODIES_PURGED = "bodies.purged",
     /// A slot of a schedule is taken, uncommitted, without its call.
     SCHEDULE_TAKEN = "schedule.taken",
@@ -52,7 +52,7 @@ fail_points! {
 }
 
 impl FailPoint {
-    /// A place of this name.
+    /// Creates a fail point with this name.
     #[must_use]
     #[cfg_attr(not(feature = "fail-points"), expect(unused_variables, reason = "names are for tests only"))]
     pub const fn new(name: &'static str) -> Self {
@@ -69,7 +69,7 @@ impl FailPoint {
         self.name
     }
 
-    /// Ends the process here and now, without any cleaning up, or panics, if a test asked for it.
+    /// Kills the process at once, without cleanup, or panics, if a test asked for it.
     #[inline]
     pub fn reached(self) {
         #[cfg(feature = "fail-points")]
@@ -87,7 +87,7 @@ mod armed {
     use super::{FailPoint, VARIABLE};
     use crate::config::Env;
 
-    /// The point that kills, and how often it is still to be reached.
+    /// The active point, and how many passes remain before it fires.
     pub(super) struct Armed {
         pub(super) name: String,
         pub(super) left: AtomicU32,

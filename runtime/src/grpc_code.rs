@@ -1,9 +1,9 @@
-//! What a gRPC code is called, and whether it is the server's failure, by OpenTelemetry's conventions for RPC: the same in
-//! spans and metrics.
+//! The name of a gRPC code, and whether it is the server's failure, by OpenTelemetry's RPC conventions. Spans and metrics use the
+//! same.
 
 use tonic::Code;
 
-/// The name of a code, as it is written in `google.rpc.Code`.
+/// The name of a code, as in `google.rpc.Code`.
 pub(crate) const fn name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
@@ -26,7 +26,7 @@ pub(crate) const fn name(code: Code) -> &'static str {
     }
 }
 
-/// What the conventions call a failure of the server; the rest is what callers did, and no failure of the one that says so.
+/// Whether the conventions count the code as a failure of the server. Other codes are mistakes of the caller.
 pub(crate) const fn is_failure(code: Code) -> bool {
     matches!(
         code,

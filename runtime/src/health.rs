@@ -1,4 +1,4 @@
-//! What `grpc.health.v1` says: of the service as a whole, and of each gRPC service that it hosts, by name.
+//! `grpc.health.v1` for the service as a whole, and for each gRPC service that it hosts, by name.
 
 use levqor_proto_runtime::v1::{status_service_server, work_service_server};
 use tonic_health::{
@@ -9,7 +9,7 @@ use tonic_health::{
 
 use crate::access::{self, Host};
 
-/// Says the same of every name, since all of them stand on the same database.
+/// Reports the same state for every name, since all use the same database.
 #[derive(Clone)]
 pub(crate) struct Healths {
     reporter: HealthReporter,
@@ -17,7 +17,7 @@ pub(crate) struct Healths {
 }
 
 impl Healths {
-    /// Of the service of this name. Unlike tonic's default, nothing is claimed before it is measured.
+    /// Creates the health of this service. Unlike tonic's default, it reports nothing before the first measurement.
     pub(crate) async fn new(service: &str) -> Self {
         let healths = Self { reporter: HealthReporter::new(), names: names(service) };
         healths.report(false).await;
@@ -29,7 +29,7 @@ impl Healths {
         HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))
     }
 
-    /// Says whether calls should come.
+    /// Reports whether the service accepts calls.
     pub(crate) async fn report(&self, ready: bool) {
         let status = if ready { ServingStatus::Serving } else { ServingStatus::NotServing };
         for name in &self.names {
@@ -37,7 +37,7 @@ impl Healths {
         }
     }
 
-    /// Ends the streams of those who watch.
+    /// Ends the watch streams.
     pub(crate) async fn clear(&mut self) {
         for name in &self.names {
             self.reporter.clear_service_status(name).await;
@@ -45,7 +45,7 @@ impl Healths {
     }
 }
 
-/// The empty name, which is the whole, and those of the gRPC services.
+/// The empty name, which means the whole service, and the names of the gRPC services.
 pub(crate) fn names(service: &str) -> Vec<String> {
     let every = [status_service_server::SERVICE_NAME, work_service_server::SERVICE_NAME];
     let mut names: Vec<_> = [""].into_iter().chain(every).map(str::to_owned).collect();

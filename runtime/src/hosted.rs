@@ -1,4 +1,4 @@
-//! The RPCs that every service hosts: work that is put off, and how the service is.
+//! The RPCs that every service hosts: deferred calls and status.
 
 mod get_status;
 mod list_deferred_calls;
@@ -64,7 +64,7 @@ rpcs! {
 }
 
 service_error! {
-    /// What can go wrong with the hosted RPCs.
+    /// The errors of the hosted RPCs.
     #[derive(Debug, thiserror::Error)]
     pub(crate) enum Error {
         #[error(transparent)]
@@ -98,14 +98,14 @@ impl From<Row> for DeferredCall {
     }
 }
 
-/// What a service can do, and what its process can tell.
+/// The capabilities of a service and of its process' telemetry.
 pub(crate) fn capabilities<S: Service>(service: &S) -> Vec<Capability> {
     let mut capabilities = service.capabilities();
     capabilities.extend(telemetry::capabilities());
     capabilities
 }
 
-/// An instant as protobuf writes it.
+/// The protobuf form of an instant.
 #[must_use]
 pub fn timestamp(time: chrono::DateTime<chrono::Utc>) -> Timestamp {
     Timestamp {

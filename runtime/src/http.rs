@@ -1,9 +1,9 @@
-//! Clients for HTTP. The process' crypto provider is installed before the first is made.
+//! HTTP clients. The process' crypto provider is installed before the first client is created.
 
 use std::time::Duration;
 
-/// How long an unused connection is kept. Shorter than servers keep theirs, the gateway's two minutes among them: what is sent
-/// just as the other side closes is lost.
+/// How long an unused connection is kept. It must be shorter than the servers' timeout (the gateway's is two minutes): a request
+/// that is sent while the server closes the connection is lost.
 const KEPT: Duration = Duration::from_secs(45);
 
 /// A client for outside systems. Fails only where TLS cannot be set up.
@@ -17,7 +17,7 @@ pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
         .build()
 }
 
-/// A client for this machine's own addresses: a proxy that the environment names has no business between.
+/// A client for this machine's own addresses. It ignores the proxy that the environment names.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that makes HTTP clients")]
 pub fn local_http_client() -> Result<reqwest::Client, reqwest::Error> {
     crate::install_crypto();

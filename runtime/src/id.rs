@@ -1,10 +1,10 @@
-//! Ids: typed per table, UUIDv7 so that they sort by time; and the form of request ids and of idempotency keys.
+//! Typed ids per table, UUIDv7 so that they sort by time; and the form of request ids and of idempotency keys.
 
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use uuid::Uuid;
 
-/// A new UUIDv7 of the given instant (RFC 9562, 5.7): the time comes from the mesh's clock, not the machine's.
+/// A new UUIDv7 of this instant (RFC 9562, 5.7). The time comes from the mesh's clock, not the machine's.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the one place that makes ids")]
 pub fn uuid_at(now: DateTime<Utc>) -> Uuid {
@@ -12,7 +12,7 @@ pub fn uuid_at(now: DateTime<Utc>) -> Uuid {
     Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, now.timestamp_subsec_nanos()))
 }
 
-/// A random name for a request that came without one.
+/// A random id for a request that came without one.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the one place that makes ids")]
 pub fn request_id() -> String {
@@ -22,7 +22,7 @@ pub fn request_id() -> String {
 /// The header of a request's id.
 pub const REQUEST_ID: &str = "x-request-id";
 
-/// The id that the caller gave a request, if it is fit to be in a log; else a random one.
+/// The caller's id of a request, if it is safe to log; otherwise a random id.
 #[must_use]
 pub fn request_id_of(headers: &HeaderMap) -> String {
     let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
@@ -33,7 +33,7 @@ pub fn request_id_of(headers: &HeaderMap) -> String {
     given.filter(fits).map_or_else(request_id, str::to_owned)
 }
 
-/// What a text is expected to be that is not an idempotency key.
+/// The expected form of an idempotency key.
 pub const EXPECTED_KEY: &str = "expected 1 to 255 visible ASCII characters";
 
 /// Whether a text can be an idempotency key.
@@ -42,7 +42,7 @@ pub fn is_idempotency_key(text: &str) -> bool {
     (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Declares an id type of its own for a table, so that ids of different tables cannot be mixed up.
+/// Declares a table's own id type, so that ids of different tables cannot be confused.
 #[macro_export]
 macro_rules! typed_id {
     ($vis:vis $name:ident, $what:literal) => {
@@ -95,7 +95,7 @@ macro_rules! typed_id {
 #[error("not an id")]
 pub struct NotAnId;
 
-/// Reads an id in its one spelling: lower case with hyphens.
+/// Reads an id in its only valid spelling: lower case with hyphens.
 pub fn parse(text: &str) -> Result<Uuid, NotAnId> {
     let uuid = Uuid::try_parse(text).map_err(|_| NotAnId)?;
     if uuid.hyphenated().to_string() == text { Ok(uuid) } else { Err(NotAnId) }

@@ -1,7 +1,7 @@
-//! Calls with a key are made once: the answer is remembered in the transaction of the effect, and given again.
+//! Makes a keyed call once: the transaction of the effect also remembers the answer, and a repeated call gets that answer.
 //!
-//! Semantics of draft-ietf-httpapi-idempotency-key-header: the same key with another request is refused, and while the
-//! first is still at work the second is told to come back. A try-lock decides, so a crash leaves nothing behind.
+//! The semantics are those of draft-ietf-httpapi-idempotency-key-header. The same key with another request is refused. While the
+//! first call still runs, a second call is told to come back. A try-lock decides, so a crash leaves no lock behind.
 
 use chrono::TimeDelta;
 use prost::Message;
@@ -14,14 +14,14 @@ use crate::{
 
 /// How long answers to users are remembered.
 const KEEP_FOR_USERS: TimeDelta = TimeDelta::hours(24);
-/// How long answers to services are: longer than any deferred call lives, by far.
+/// How long answers to services are remembered: far longer than any deferred call lives.
 const KEEP_FOR_SERVICES: TimeDelta = TimeDelta::days(90);
 
-/// Whether the call is to be made, or was.
+/// Whether the call must be made, or was made before.
 pub enum Claim<R> {
-    /// To be made; remember the answer with the ticket, in the same transaction.
+    /// The call must be made. Remember the answer with the ticket, in the same transaction.
     Fresh(Ticket),
-    /// It was made: this was the answer.
+    /// The call was made before, with this answer.
     Replay(R),
 }
 
@@ -40,13 +40,13 @@ service_error! {
     /// Why a keyed call is not made.
     #[derive(Debug, thiserror::Error)]
     pub enum IdempotencyError {
-        /// The first call with this key is still at work.
+        /// The first call with this key still runs.
         #[error("a call with this idempotency key is still at work; try again in a second")]
         InFlight => Aborted "IDEMPOTENCY_KEY_IN_FLIGHT" after 1 s,
-        /// The key came before with another request.
+        /// The key was used before with another request.
         #[error("this idempotency key was used before with another request")]
         KeyReused => FailedPrecondition "IDEMPOTENCY_KEY_REUSED",
-        /// The database.
+        /// The database failed.
         #[error(transparent)]
         Database(#[from] DbError) => source,
         /// A remembered answer cannot be read.
@@ -55,7 +55,7 @@ service_error! {
     }
 }
 
-/// Claims the call's key, or finds the answer that was given.
+/// Claims the call's key, or finds the remembered answer.
 pub async fn claim<Req: Message, Res: Message + Default>(
     tx: &mut Tx,
     ctx: &Ctx,
@@ -90,7 +90,7 @@ pub async fn claim<Req: Message, Res: Message + Default>(
     .fetch_optional(&mut **tx)
     .await
     .map_err(DbError::from)?;
-    // An answer that is there is given, whoever holds the lock: another who was given it may not have let go of it yet.
+    // A remembered answer is returned even while another call holds the lock: a replayed call may not have released it yet.
     match known {
         None if !locked => Err(IdempotencyError::InFlight),
         None => {
@@ -109,7 +109,7 @@ impl Ticket {
     pub async fn remember<Res: Message>(self, tx: &mut Tx, response: &Res) -> Result<(), DbError> {
         let Some(record) = self.0 else { return Ok(()) };
         let now = tx.now().await?;
-        // A record past its time may still be there: it is replaced.
+        // An expired record may still exist: it is replaced.
         sqlx::query!(
             "INSERT INTO runtime.idempotency_records
                  (caller, rpc, idempotency_key, request_hash, response, create_time, expire_time)
@@ -132,7 +132,7 @@ impl Ticket {
     }
 }
 
-/// Removes up to `limit` records past their time; how many.
+/// Removes up to `limit` expired records. Returns how many.
 pub(crate) async fn purge(conn: &mut sqlx::PgConnection, limit: i64) -> Result<u64, DbError> {
     let done = sqlx::query!(
         "WITH old AS MATERIALIZED (

@@ -63,8 +63,8 @@ pub mod reexport {
     pub use uuid::Uuid;
 }
 
-/// Installs ring as the process' one crypto provider. A second call changes nothing.
+/// Installs ring as the process' only crypto provider. A second call changes nothing.
 pub fn install_crypto() {
-    // Fails only where it is installed already.
+    // Fails only if a provider is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

@@ -1,4 +1,4 @@
-//! Where a service stands between its start and its end, and what it last measured of its database.
+//! The readiness of a service, and its last measurement of its database.
 
 use std::{
     sync::{
@@ -15,27 +15,27 @@ use crate::db::{
     writes::Writes,
 };
 
-/// What was found when the database was last asked.
+/// The result of the last probe of the database.
 #[derive(Debug, Clone, Copy)]
 pub struct Measurement {
-    /// How its tables stand to the binary; none where it did not answer.
+    /// The state of its tables; none where it did not answer.
     pub history: Option<History>,
-    /// Whether it takes writes, as far as it was tried.
+    /// Whether it takes writes, by the last write probe.
     pub writes: Writes,
-    /// When it was asked, by the process' clock.
+    /// When it was probed, by the process' clock.
     pub time: DateTime<Utc>,
-    /// How long the answer took.
+    /// How long the probe took.
     pub took: Duration,
 }
 
 impl Measurement {
-    /// The same in a word.
+    /// The state in a word.
     #[must_use]
     pub fn schema(&self) -> Option<Schema> {
         self.history.map(History::schema)
     }
 
-    /// Whether the service could work with what was found.
+    /// Whether the service can work with this result.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         matches!(self.schema(), Some(Schema::Current | Schema::Ahead(_))) && self.writes.are_taken()
@@ -49,7 +49,7 @@ struct Standing {
     since: DateTime<Utc>,
 }
 
-/// Whether the service can work: its tables are there, and it is not on its way out.
+/// The readiness of the service: its tables exist, and it is not draining.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness {
     measured: Arc<Mutex<Option<Measurement>>>,
@@ -61,7 +61,7 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// False while migrations are known to be missing, or to have been run in another form.
+    /// False while migrations are known to be pending or changed.
     #[must_use]
     pub fn has_schema(&self) -> bool {
         !self.behind.load(Ordering::Acquire)
@@ -73,12 +73,12 @@ impl Readiness {
         *self.measured.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that the database is being asked from now on.
+    /// Notes that a probe of the database starts now.
     pub fn set_asked(&self) {
         *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// For how long the database has been asked without an answer; none where it is not being asked.
+    /// How long the current probe has waited for an answer; none without a running probe.
     #[must_use]
     pub fn asked_for(&self) -> Option<Duration> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).map(|asked| asked.elapsed())
@@ -99,7 +99,7 @@ impl Readiness {
         *self.measured.lock().unwrap_or_else(PoisonError::into_inner) = Some(measurement);
     }
 
-    /// Since when it has been ready, or has not, by what was measured; none before the first measurement.
+    /// Since when it has been ready or not ready, by the measurements; none before the first measurement.
     #[must_use]
     pub fn since(&self) -> Option<DateTime<Utc>> {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner).map(|standing| standing.since)
@@ -110,12 +110,12 @@ impl Readiness {
         self.working_since.get_or_init(Instant::now);
     }
 
-    /// How long the workers and schedules have run here; none where they do not yet.
+    /// How long the workers and schedules have run here; none before they start.
     pub(crate) fn working_for(&self) -> Option<Duration> {
         self.working_since.get().map(Instant::elapsed)
     }
 
-    /// True from the moment that the drain begins.
+    /// True once the drain has begun.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)

@@ -1,6 +1,6 @@
-//! Measures on a schedule what only the database knows: how much is deferred, how late schedules are, and what the
-//! service itself wants to be measured. Each by one bounded query, over a connection of its own: a busy pool is when the
-//! numbers matter most.
+//! Measures on a schedule the values that only the database knows: the backlog of deferred calls, the lateness of schedules, and
+//! the service's own values. Each takes one bounded query over a separate connection, because these values matter most when the
+//! pool is busy.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,9 +20,9 @@ use crate::{
     webhook::Backlog,
 };
 
-/// How often is measured.
+/// The interval of measurements.
 const EVERY: Duration = Duration::from_secs(15);
-/// How long all of it may take.
+/// How long one round of measurements may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Measures one service.
@@ -50,7 +50,7 @@ impl<S: Service> Measurer<S> {
         }
     }
 
-    /// Measures everything once. What fails is not shown until it succeeds.
+    /// Measures everything once. A failed measurement is hidden until the next success.
     pub(crate) async fn measure(&mut self) {
         let Ok(mut conn) = tokio::time::timeout(PATIENCE, self.connect())
             .await
@@ -72,7 +72,7 @@ impl<S: Service> Measurer<S> {
             let outcome = self.service.measure(&mut conn, &mut own).await;
             self.publish("own", outcome.map(|()| own));
         });
-        // One that was cut off half way is of no use any more.
+        // A connection whose measurement was cut off is not used again.
         if measured.await.is_ok() {
             self.conn = Some(conn);
         }
@@ -121,7 +121,7 @@ async fn self_tests(conn: &mut PgConnection) -> Result<Readings, DbError> {
 }
 
 async fn schedules(conn: &mut PgConnection, schedules: &[Schedule]) -> Result<Readings, DbError> {
-    // How long this process has been at work is for the status, which says nothing bad of one that has just begun.
+    // Only the status needs to know how long this process has worked: it does not call a schedule late just after a start.
     let standings = schedule::standings(conn, schedules, Duration::MAX).await?;
     let now = crate::db::now(conn).await?;
     let mut readings = Readings::default();
@@ -131,7 +131,7 @@ async fn schedules(conn: &mut PgConnection, schedules: &[Schedule]) -> Result<Re
             readings.instant(&metrics::SCHEDULE_LAST, &label, last);
         }
         readings.instant(&metrics::SCHEDULE_NEXT, &label, standing.next_slot);
-        // The first slot that is missing: after the last one taken, or, where none ever was, the one that has begun.
+        // The first missing slot: the slot after the last one taken, or the current slot where none was ever taken.
         let begun = standing.next_slot - standing.every;
         let missing = standing.last_slot.map_or(begun, |last| last + standing.every);
         let lag = if missing <= begun { now - missing } else { TimeDelta::zero() };

@@ -1,8 +1,7 @@
-//! What the mesh counts and times: declared once, recorded at next to no cost, shown to whoever scrapes and sent to who
-//! takes OTLP.
+//! The metrics of the mesh: declared once, cheap to record, scraped by Prometheus and exported over OTLP.
 //!
-//! A service has a `Metrics` of its own, so that several in one process stay apart. A series is bound to its attributes
-//! once; recording then is a lookup-free addition. Attributes come from closed sets only.
+//! Each service has its own `Metrics`, so that several services in one process stay separate. A series is bound to its attributes
+//! once, so recording needs no lookup. Attributes come from closed sets only.
 
 pub mod calls;
 pub mod chassis;
@@ -59,7 +58,7 @@ pub use self::{
 pub struct Metrics(Arc<Inner>);
 
 struct Inner {
-    /// What the meter stands on, kept alive.
+    /// The meter's provider, kept alive.
     _provider: SdkMeterProvider,
     meter: Meter,
     reader: Reader,
@@ -68,7 +67,7 @@ struct Inner {
     measured: Arc<Measured>,
 }
 
-/// Instruments that exist already: the SDK wants each made once.
+/// Existing instruments: the SDK requires that each is created once.
 #[derive(Default)]
 struct Made {
     counters: HashMap<&'static str, Counter<u64>>,
@@ -83,7 +82,7 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// The metrics of this service, shown to whoever scrapes.
+    /// Creates the metrics of this service and shows them on the metrics page.
     #[must_use]
     pub fn new(service: &str) -> Self {
         let resource = Resource::builder_empty()
@@ -91,7 +90,7 @@ impl Metrics {
         Self::of(resource.build())
     }
 
-    /// The metrics of what this resource describes.
+    /// Creates the metrics of this resource.
     pub(crate) fn of(resource: Resource) -> Self {
         let reader = Reader::default();
         let provider =
@@ -112,7 +111,7 @@ impl Metrics {
         self.0.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A series of a counter. It is shown from now on, as 0: a rise from nothing would go unseen.
+    /// A series of a counter. It is shown from now on, as 0: an increase from a missing series is not visible.
     #[must_use]
     pub fn counter(&self, definition: &'static Definition, attributes: &[KeyValue]) -> Count {
         debug_assert_eq!(definition.kind, Kind::Counter);
@@ -141,7 +140,7 @@ impl Metrics {
         Timing { bound: histogram.bind(attributes), exemplars }
     }
 
-    /// A gauge that is read when somebody looks. Reading it must cost nothing: no lock that is held, no query.
+    /// A gauge that is read at collection. Reading it must be cheap: no lock that is held for long, no query.
     pub fn gauge(
         &self,
         definition: &'static Definition,
@@ -150,13 +149,13 @@ impl Metrics {
         debug_assert_eq!(definition.kind, Kind::Gauge);
         let builder = self.0.meter.f64_observable_gauge(definition.name);
         let builder = builder.with_unit(definition.unit).with_description(definition.description);
-        // The SDK keeps it for as long as the provider lives.
+        // The SDK keeps it as long as the provider lives.
         let _ = builder
             .with_callback(move |observer| read(&|value, attributes| observer.observe(value, attributes)))
             .build();
     }
 
-    /// A counter that somebody else keeps, read as a gauge is.
+    /// A counter whose value another component keeps. It is read like a gauge.
     pub(crate) fn counted(
         &self,
         definition: &'static Definition,
@@ -170,7 +169,7 @@ impl Metrics {
             .build();
     }
 
-    /// A gauge, unless there is one of the name already.
+    /// Creates a gauge, unless the name exists already.
     fn gauge_once(
         &self,
         definition: &'static Definition,
@@ -181,7 +180,7 @@ impl Metrics {
         }
     }
 
-    /// Shows how many of the permits for requests are taken. To be called once, with all of them free.
+    /// Shows how many request permits are taken. Call it once, while all of them are free.
     pub fn show_permits(&self, permits: &Arc<Semaphore>) {
         let (all, permits) = (permits.available_permits(), Arc::clone(permits));
         #[expect(clippy::cast_precision_loss, reason = "there are not that many permits")]
@@ -192,7 +191,7 @@ impl Metrics {
         });
     }
 
-    /// Shows what works, as `list` has it whenever somebody looks. To be called once.
+    /// Shows the capabilities that `list` returns at each collection. Call it once.
     pub fn capabilities(&self, list: impl Fn() -> Vec<Capability> + Send + Sync + 'static) {
         self.gauge(&chassis::CAPABILITY, move |observe| {
             for capability in list() {
@@ -208,7 +207,7 @@ impl Metrics {
         });
     }
 
-    /// All of it, as it is now. It fails only in a meter that was shut down, which ours never is.
+    /// All current values. It fails only in a meter that was shut down, which ours never is.
     fn collect(&self) -> ResourceMetrics {
         let mut collected = ResourceMetrics::default();
         let _ = self.0.reader.collect(&mut collected);
@@ -254,19 +253,19 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// Notes how long something took.
+    /// Records a duration.
     pub fn record(&self, took: Duration) {
         self.bound.record(took.as_secs_f64());
     }
 
-    /// The same, with the trace that shows it: asked for now and then, and kept as an example if it is recorded.
+    /// Records a duration with a trace as its exemplar. The trace is computed only now and then, and kept only if it is recorded.
     pub fn record_traced(&self, took: Duration, trace: impl FnOnce() -> Option<SpanContext>) {
         let seconds = took.as_secs_f64();
         self.bound.record(seconds);
         self.exemplars.keep(seconds, trace);
     }
 
-    /// Notes a number that is no duration.
+    /// Records a number that is not a duration.
     pub fn note(&self, value: f64) {
         self.bound.record(value);
     }

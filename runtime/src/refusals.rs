@@ -1,4 +1,4 @@
-//! Callers that are turned away, by the reason: each is counted, and a flood of them is one line of the log a minute.
+//! Refused callers by reason: each is counted, and a flood of them is one log line per minute.
 
 use std::{hash::Hash, time::Duration};
 
@@ -7,7 +7,7 @@ use crate::{
     summed::Summed,
 };
 
-/// Every reason for which a caller is turned away: its token, or what it may do.
+/// Every reason for refusing a caller: its token, or its permissions.
 pub const REASONS: [&str; 8] = [
     "TOKEN_MISSING",
     "TOKEN_INVALID",
@@ -19,7 +19,7 @@ pub const REASONS: [&str; 8] = [
     "_OTHER",
 ];
 
-/// Callers that were turned away.
+/// Refused callers.
 const REFUSALS: Definition = Definition::counter(
     "levqor.access.refusals",
     "{request}",
@@ -30,15 +30,15 @@ const REFUSALS: Definition = Definition::counter(
 /// Every metric of refusals.
 pub const METRICS: &[Definition] = &[REFUSALS];
 
-/// Counts refusals, and tells of them once a minute for each reason and key: a caller's address, where that is known. The key is
-/// never written.
+/// Counts refusals, and logs them once a minute for each reason and key. The key is the caller's address where that is known; it
+/// is never written.
 pub struct Refusals<K> {
     counts: Vec<(&'static str, Count)>,
     lines: Summed<(K, &'static str)>,
 }
 
 impl<K: Hash + Eq + Clone + Send + Sync + 'static> Refusals<K> {
-    /// Shown among these metrics.
+    /// Creates it among these metrics.
     #[must_use]
     pub fn new(metrics: &Metrics) -> Self {
         let count = |reason| metrics.counter(&REFUSALS, &[KeyValue::new("reason", reason)]);

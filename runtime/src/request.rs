@@ -1,4 +1,4 @@
-//! Reads the fields of a request. A field that cannot be read is a violation that says what was expected.
+//! Reads the fields of a request. A field that cannot be read gives a violation that says what was expected.
 
 use std::str::FromStr;
 
@@ -7,9 +7,9 @@ use crate::{
     wire_enum::WireEnum,
 };
 
-/// A type whose values requests hold as text.
+/// A type that requests hold as text.
 pub trait Field: FromStr {
-    /// What is expected of the text, in words: "a mail address".
+    /// The expected text, in words: "a mail address".
     const EXPECTED: &'static str;
 }
 
@@ -20,7 +20,7 @@ pub fn id<T: Field>(field: &str, text: &str) -> Result<T, Invalid> {
     violations.finish(id)
 }
 
-/// The name of a type of events, as its sender spells it: text without control characters.
+/// The name of an event type, as its sender spells it: text without control characters.
 pub struct TypeName(String);
 
 impl TypeName {
@@ -49,22 +49,23 @@ impl Field for TypeName {
 }
 
 impl Violations {
-    /// Reads a field. None with a violation.
+    /// Reads a field. Returns none and adds a violation if it cannot be read.
     pub fn field<T: Field>(&mut self, field: &str, text: &str) -> Option<T> {
         self.parse(field, text, T::EXPECTED)
     }
 
-    /// Reads a field to filter by. None where it is empty, or with a violation.
+    /// Reads a field of a filter. Returns none where it is empty, or where it adds a violation.
     pub fn filter<T: Field>(&mut self, field: &str, text: &str) -> Option<T> {
         if text.is_empty() { None } else { self.field(field, text) }
     }
 
-    /// Reads an enum's field to filter by. None where it is `UNSPECIFIED`, or with a violation that names the values.
+    /// Reads an enum field of a filter. Returns none where it is `UNSPECIFIED`, or where it adds a violation that names the
+    /// values.
     pub fn filter_enum<T: WireEnum>(&mut self, field: &str, number: i32) -> Option<T> {
         T::from_wire(number).unwrap_or_else(|_| self.expected_value(field))
     }
 
-    /// Reads an enum's field that must have a value. None with a violation that names the values.
+    /// Reads an enum field that must have a value. Otherwise returns none and adds a violation that names the values.
     pub fn field_enum<T: WireEnum>(&mut self, field: &str, number: i32) -> Option<T> {
         T::from_wire(number).ok().flatten().or_else(|| self.expected_value(field))
     }

@@ -1,7 +1,7 @@
 //! The boot order of a service, once: bind → pool → build → routes → serve → watch the schema → work → drain.
 //!
-//! Configuration comes before (`ServiceConfig::read`, all of it, before anything opens), telemetry too: it is the
-//! process', and a process may run several services.
+//! Configuration is read before (`ServiceConfig::read`), in full, before anything opens. Telemetry also starts before: it belongs
+//! to the process, and a process may run several services.
 
 pub mod check;
 mod config;

@@ -1,4 +1,4 @@
-//! Schedules: a slot of time that defers a call, once, whichever replica comes first.
+//! Schedules: each slot defers a call once, whichever replica takes it first.
 
 mod slots;
 
@@ -15,11 +15,11 @@ use crate::{
     deferred, fail_point,
 };
 
-/// How often a replica looks whether a slot has come.
+/// How often a replica checks for a new slot.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long a look may take.
+/// How long one check may take.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(15);
-/// A slot that began so long ago, and was not run by a replica that has worked for so long, is late.
+/// A slot is late if it began longer ago than this and a replica that has worked for this long did not run it.
 const TOLERANCE: Duration = Duration::from_mins(1);
 const DELTA_TOLERANCE: TimeDelta = TimeDelta::minutes(1);
 /// How long slots are kept, so that none runs again.
@@ -31,7 +31,7 @@ pub struct Schedule {
     /// The schedule's name, unique in its service.
     pub name: &'static str,
     slots: Slots,
-    /// How late a slot may still be made up. Of several missed slots, only the last is.
+    /// How late a missed slot may still run. Of several missed slots only the last one runs.
     pub catch_up: TimeDelta,
     request: Arc<dyn Fn() -> (String, Vec<u8>) + Send + Sync>,
 }
@@ -47,8 +47,8 @@ impl Schedule {
         Self::with(name, Slots::Every(every), catch_up, request)
     }
 
-    /// Defers `request` when the clock in London shows this time, on these days of the week. A time that comes twice in a
-    /// day, or that a day does not have, is one slot.
+    /// Defers `request` at this London wall-clock time on these days of the week. A time that occurs twice in a day, or that does
+    /// not exist on a day, is one slot.
     pub fn in_london<R: Message + Name>(
         name: &'static str,
         time: NaiveTime,
@@ -74,7 +74,7 @@ impl Schedule {
         self.slots.begun(now)
     }
 
-    /// Where it stands, by the last slot that was run.
+    /// The standing of the schedule, by the last slot that ran.
     fn standing(
         &self,
         now: DateTime<Utc>,
@@ -83,7 +83,7 @@ impl Schedule {
     ) -> Standing {
         let (begun, next_slot) = (self.slots.begun(now), self.slots.next(now));
         let (last_slot, last_run) = last.unzip();
-        // A slot that nobody could have run is not late: it is made up, or it is past its bound, as is agreed.
+        // A slot that no replica could have run is not late: it runs later, or it is beyond `catch_up` and is skipped by design.
         let could_have = working_for > TOLERANCE && now - begun > DELTA_TOLERANCE;
         let was_due = self.is_due(begun, now) || last_slot.is_some();
         Standing {
@@ -115,8 +115,8 @@ pub async fn run(db: Db, schedules: Vec<Schedule>, stop: CancellationToken) {
     }
 }
 
-/// Takes every slot that has begun and that nobody took. The time is PostgreSQL's, so the replicas' clocks may differ;
-/// the primary key decides between them.
+/// Takes every slot that has begun and is not taken. The time is PostgreSQL's, so the replicas' clocks may differ. The primary
+/// key decides between replicas.
 pub async fn look(db: &Db, schedules: &[Schedule]) -> Result<(), DbError> {
     let now = crate::db::now(&mut *db.acquire().await?).await?;
     for schedule in schedules {
@@ -129,7 +129,7 @@ pub async fn look(db: &Db, schedules: &[Schedule]) -> Result<(), DbError> {
 }
 
 async fn take(db: &Db, schedule: &Schedule, slot: DateTime<Utc>) -> Result<(), DbError> {
-    // Most looks find the slot taken: that costs one read and no transaction.
+    // Most checks find the slot taken: that costs one read and no transaction.
     let mut conn = db.acquire().await?;
     let taken = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM runtime.schedule_slots WHERE schedule = $1 AND slot = $2) AS "taken!""#,
@@ -155,7 +155,8 @@ async fn take(db: &Db, schedule: &Schedule, slot: DateTime<Utc>) -> Result<(), D
         fail_point::SCHEDULE_TAKEN.reached();
         let (request_type, request) = (schedule.request)();
         let key = format!("schedule:{}:{}", schedule.name, slot.timestamp());
-        // Due now, and not since the slot began: how late schedules are is told apart from how late calls are.
+        // The call is due now, not since the slot began: so the lateness of schedules and the lateness of calls are measured
+        // apart.
         let now = tx.now().await?;
         deferred::defer_encoded(&mut tx, &request_type, request, key, now).await?;
         tx.commit().await?;
@@ -164,21 +165,21 @@ async fn take(db: &Db, schedule: &Schedule, slot: DateTime<Utc>) -> Result<(), D
     Ok(())
 }
 
-/// Where a schedule stands.
+/// The standing of a schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) name: &'static str,
-    /// From the last slot to the next.
+    /// The time from the last slot to the next.
     pub(crate) every: TimeDelta,
-    /// The last slot that was run.
+    /// The last slot that ran.
     pub(crate) last_slot: Option<DateTime<Utc>>,
-    /// When it was.
+    /// When that slot ran.
     pub(crate) last_run: Option<DateTime<Utc>>,
     pub(crate) next_slot: DateTime<Utc>,
     pub(crate) late: bool,
 }
 
-/// Where these schedules stand, as one sees it who has been at work for so long.
+/// The standings of these schedules, as seen by a process that has worked for this long.
 pub(crate) async fn standings(
     conn: &mut sqlx::PgConnection,
     schedules: &[Schedule],
@@ -201,7 +202,7 @@ pub(crate) async fn standings(
     Ok(schedules.iter().map(standing).collect())
 }
 
-/// Removes up to `limit` slots that are long past; how many.
+/// Removes up to `limit` old slots. Returns how many.
 pub(crate) async fn purge(conn: &mut sqlx::PgConnection, limit: i64) -> Result<u64, DbError> {
     let done = sqlx::query!(
         "WITH old AS MATERIALIZED (

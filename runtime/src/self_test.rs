@@ -1,25 +1,25 @@
-//! What became of tests that are made on a schedule, remembered in the database so that every replica can show it.
+//! The results of scheduled tests, stored in the database so that every replica can show them.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::db::DbError;
 
-/// Whether reports of errors arrive.
+/// The test of whether error reports arrive.
 pub(crate) const ERROR_REPORTS: &str = "error_reports";
 
-/// What became of a test.
+/// The results of a test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outcome {
-    /// When it last went well.
+    /// When it last succeeded.
     pub(crate) last_success_time: Option<DateTime<Utc>>,
-    /// When it last did not.
+    /// When it last failed.
     pub(crate) last_failure_time: Option<DateTime<Utc>>,
-    /// Why it then did not; nothing personal.
+    /// Why it last failed; nothing personal.
     pub(crate) failure: String,
 }
 
-/// Remembers that a test went well.
+/// Stores that a test succeeded.
 pub(crate) async fn succeeded(conn: &mut PgConnection, name: &str) -> Result<(), DbError> {
     sqlx::query!(
         "INSERT INTO runtime.self_tests (name, last_success_time) VALUES ($1, runtime.now())
@@ -31,7 +31,7 @@ pub(crate) async fn succeeded(conn: &mut PgConnection, name: &str) -> Result<(),
     Ok(())
 }
 
-/// Remembers that a test failed, and why.
+/// Stores that a test failed, and why.
 pub(crate) async fn failed(conn: &mut PgConnection, name: &str, failure: &str) -> Result<(), DbError> {
     sqlx::query!(
         "INSERT INTO runtime.self_tests (name, last_failure_time, failure) VALUES ($1, runtime.now(), $2)
@@ -44,7 +44,7 @@ pub(crate) async fn failed(conn: &mut PgConnection, name: &str, failure: &str) -
     Ok(())
 }
 
-/// What is remembered of a test; none where it was never made.
+/// The stored results of a test; none where it never ran.
 pub(crate) async fn outcome(conn: &mut PgConnection, name: &str) -> Result<Option<Outcome>, DbError> {
     let query = sqlx::query_as!(
         Outcome,

@@ -1,4 +1,4 @@
-//! What a service is to the chassis: a name, settings, tables, routes, and work to do.
+//! A service as the chassis sees it: a name, settings, tables, routes and work.
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ use crate::{
     work::{self, Source},
 };
 
-/// What the trait names.
+/// The types in the trait's signatures.
 pub use crate::{
     capability::{Capability, CapabilityState},
     deferred::GivenUp,
@@ -34,43 +34,43 @@ pub trait Service: State + Sized {
     const NAME: &'static str;
     /// The encoded descriptors of the proto packages that it hosts.
     const DESCRIPTORS: &'static [&'static [u8]];
-    /// Those of the packages of other services that it calls.
+    /// The encoded descriptors of other services' packages that it calls.
     const CALLS: &'static [&'static [u8]] = &[];
-    /// Fields of its events and spans that may leave the process, beside the chassis' own.
+    /// Fields of its events and spans that may leave the process, in addition to the chassis' fields.
     const FIELDS: Fields = Fields::NONE;
-    /// What it counts and times, beside what the chassis does.
+    /// Its metrics, in addition to the chassis' metrics.
     const METRICS: &'static [Definition] = &[];
-    /// Where a test can have it killed, beside the chassis' own places.
+    /// Its fail points for tests, in addition to the chassis' fail points.
     const FAIL_POINTS: &'static [FailPoint] = &[];
-    /// What it reads from the environment.
+    /// Its configuration, read from the environment.
     type Config: Send + 'static;
 
     /// Its own settings.
     fn settings() -> Vec<Setting>;
-    /// Reads its configuration. None only with a problem noted.
+    /// Reads its configuration. Returns none only after it noted a problem.
     fn config(reader: &mut Reader<'_>) -> Option<Self::Config>;
     /// Its migrations.
     fn migrator() -> &'static Migrator;
-    /// Puts the service together. Nothing may be called yet.
+    /// Builds the service. It must not call other services yet.
     fn build(
         config: Self::Config,
         chassis: Chassis,
     ) -> impl Future<Output = anyhow::Result<Arc<Self>>> + Send;
     /// Adds its gRPC services.
     fn routes(self: &Arc<Self>, routes: &mut RoutesBuilder);
-    /// Adds those of its RPCs that can be called through a tunnel too: unary ones that come by the thousand.
+    /// Adds the RPCs that can also be called through a tunnel: unary RPCs with thousands of calls.
     fn tunnelled(self: &Arc<Self>, _tunnelled: &mut Tunnelled) {}
-    /// What it can do, and what is off, and why.
+    /// Its capabilities: which are on, which are off, and why.
     fn capabilities(&self) -> Vec<Capability>;
-    /// Calls that it defers by the clock.
+    /// Its schedules.
     #[must_use]
     fn schedules() -> Vec<Schedule> {
         Vec::new()
     }
-    /// Adds its sources of work beside the deferred calls.
+    /// Adds its sources of work, in addition to the deferred calls.
     fn workers(self: &Arc<Self>, _workers: &mut Workers) {}
-    /// Measures what only its own tables know, for the metrics: by one bounded query, every 15 seconds. What fails is
-    /// not shown until it succeeds.
+    /// Measures values from its own tables for the metrics, by one bounded query every 15 seconds. A failed measurement is hidden
+    /// until the next success.
     fn measure(
         &self,
         _conn: &mut PgConnection,
@@ -78,14 +78,14 @@ pub trait Service: State + Sized {
     ) -> impl Future<Output = Result<(), DbError>> + Send {
         std::future::ready(Ok(()))
     }
-    /// What `levqor doctor` asks of everything that this configuration names, without a running service; of its database
-    /// only where that can be reached.
+    /// The checks of `levqor doctor` for everything that this configuration names. They need no running service. They need its
+    /// database only where it can be reached.
     #[must_use]
     fn checks(_config: &Self::Config, _database: Option<&DatabaseUrl>) -> Vec<Check> {
         Vec::new()
     }
-    /// Decides what follows for its own tables from a call of its own that is given up, in the transaction that gives it
-    /// up: whatever waits for that call must not wait for ever without a word.
+    /// Updates its own tables when one of its deferred calls becomes dead, in the same transaction: work that waits for that call
+    /// must not wait for ever in silence.
     fn gave_up(&self, _tx: &mut Tx, _call: &GivenUp<'_>) -> impl Future<Output = Result<(), DbError>> + Send {
         std::future::ready(Ok(()))
     }
@@ -114,8 +114,8 @@ impl Workers {
         self.loops.push(Box::pin(work::run(Arc::new(source), self.tasks.clone(), self.stop.clone())));
     }
 
-    /// Adds something that is done now, and again so long after each time as it says itself: a measurement of what is
-    /// outside, say. Every replica does it for itself.
+    /// Adds a task that runs now and again after the pause that it returns, for example a measurement of an outside system. Every
+    /// replica runs it.
     pub fn again<F: Future<Output = Duration> + Send>(
         &mut self,
         mut work: impl FnMut() -> F + Send + 'static,

@@ -1,5 +1,5 @@
-//! Many small writes, one commit: what is asked for at the same time shares a statement, so that the price of a commit is
-//! paid once for all; each asker is still answered only after it.
+//! Many small writes in one commit: writes that are requested at the same time share a statement, so they share the cost of the
+//! commit. Each caller gets its answer only after the commit.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -18,33 +18,33 @@ use crate::{
     telemetry,
 };
 
-/// Askers that wait for a writer at most; more are refused.
+/// The most callers that wait for a writer. Further callers are refused.
 const QUEUE: usize = 2048;
-/// Items that share a commit at most.
+/// The most items that share a commit.
 const BATCH: usize = 128;
-/// Statements under way at once: one is written while the next is gathered.
+/// Concurrent statements: one runs while the next batch is collected.
 const WRITERS: usize = 2;
-/// How long a statement may take. PostgreSQL itself gives up waiting for locks before; only a server that vanished without
-/// a word takes longer, and must not take the writer with it.
+/// How long a statement may take. PostgreSQL's own lock timeout is shorter. Only a server that disappears without closing the
+/// connection takes longer, and it must not block the writer.
 const STATEMENT: Duration = Duration::from_secs(8);
 
 /// Writes a batch in one statement.
 pub trait BatchWrite: Send + Sync + 'static {
-    /// What one asker wants written.
+    /// The item of one caller.
     type Item: Send + Sync + 'static;
-    /// What it is answered.
+    /// The answer to one caller.
     type Answer: Send + 'static;
 
-    /// What the statement does, `INSERT`, and to which table: the name of each asker's span.
+    /// The SQL operation, `INSERT`. With the table it names each caller's span.
     const OPERATION: &'static str;
     /// The table.
     const TABLE: &'static str;
 
-    /// Puts a batch into the one order in which every writer of every replica writes: a write waits for a rival's
-    /// uncommitted write of the same row, and two that wait for each other would be a deadlock.
+    /// Sorts a batch into the one order in which every writer of every replica writes. A write waits for another uncommitted
+    /// write of the same row, so two writers in different orders would deadlock.
     fn order(&self, one: &Self::Item, other: &Self::Item) -> std::cmp::Ordering;
 
-    /// Writes all of them or none; the answers are in the order of the items.
+    /// Writes all items or none. The answers are in the order of the items.
     fn write(
         &self,
         conn: &mut PgConnection,
@@ -56,10 +56,10 @@ service_error! {
     /// Why nothing was written.
     #[derive(Debug, Clone, thiserror::Error)]
     pub enum NotWritten {
-        /// Too many wait.
+        /// Too many callers wait.
         #[error("too many are waiting to be stored")]
         Full => Unavailable "BUSY" after 1 s,
-        /// The database, for all that shared the statement.
+        /// The database failed, for all items of the statement.
         #[error(transparent)]
         Database(Arc<DbError>) => source,
     }
@@ -76,14 +76,14 @@ struct Asked<B: BatchWrite> {
     answer: oneshot::Sender<Result<B::Answer, NotWritten>>,
 }
 
-/// The way in.
+/// Takes items to write.
 pub struct SharedCommit<B: BatchWrite> {
     queue: mpsc::Sender<Asked<B>>,
 }
 
 impl<B: BatchWrite> SharedCommit<B> {
-    /// Starts the writers. They end when this is dropped; the drain need not wait for them, since it waits for the calls
-    /// that wait for them.
+    /// Starts the writers. They end when this is dropped. The drain need not wait for them, since it waits for the calls that
+    /// wait for them.
     pub fn new(db: &Db, write: B) -> Self {
         let (queue, asked) = mpsc::channel(QUEUE);
         let (db, write) = (db.clone(), Arc::new(write));
@@ -109,8 +109,7 @@ impl<B: BatchWrite> SharedCommit<B> {
     }
 }
 
-/// Gathers what is asked for, and gives it to the writer that has rested for the shortest time: its connection is the one
-/// whose process in PostgreSQL finds its caches warm.
+/// Collects items, and gives them to the writer that was idle for the shortest time: its PostgreSQL process has warm caches.
 async fn write_all<B: BatchWrite>(mut asked: mpsc::Receiver<Asked<B>>, writer: impl Fn() -> Writer<B>) {
     let mut resting: Vec<_> = std::iter::repeat_with(&writer).take(WRITERS).collect();
     let mut writing = FuturesUnordered::new();
@@ -118,7 +117,7 @@ async fn write_all<B: BatchWrite>(mut asked: mpsc::Receiver<Asked<B>>, writer: i
     loop {
         tokio::select! {
             biased;
-            // One that panicked takes what it wrote with it, and nobody else: another has its place.
+            // A writer that panicked fails only its own batch; a new writer replaces it.
             Some(written) = writing.next() => resting.push(Result::unwrap_or_else(written, |_| writer())),
             gathered = asked.recv_many(&mut batch, BATCH), if !resting.is_empty() => {
                 if gathered == 0 {
@@ -133,8 +132,8 @@ async fn write_all<B: BatchWrite>(mut asked: mpsc::Receiver<Asked<B>>, writer: i
     while writing.next().await.is_some() {}
 }
 
-/// Writes over a connection of its own, beside the pool: one from the pool is asked whether it lives each time that it is
-/// given back, which would double the traffic with PostgreSQL, and one that were kept would be missing there.
+/// Writes over its own connection, beside the pool. The pool pings a connection each time that it is returned, which would double
+/// the traffic with PostgreSQL. A connection that is kept would be missing from the pool.
 struct Writer<B> {
     db: Db,
     conn: Option<PgConnection>,
@@ -148,17 +147,18 @@ impl<B: BatchWrite> Writer<B> {
         match self.patiently(&items).await {
             Ok(written) => {
                 for (answer, written) in answers.into_iter().zip(written) {
-                    // Whoever hung up will ask again; it is written.
+                    // A caller that hung up will ask again; the item is written.
                     let _ = answer.send(Ok(written));
                 }
             }
-            // One that the database cannot hold must not take the others with it.
+            // An item that the database cannot store must not fail the others.
             Err(DbError::Statement(_) | DbError::TextNotStorable(_) | DbError::Constraint { .. })
                 if items.len() > 1 =>
             {
                 let mut gone = None;
                 for (item, answer) in items.iter().zip(answers) {
-                    // Nobody has the patience for a hundred of a database's silences.
+                    // After a lost connection the remaining items fail at once: waiting for the database's timeout once per item
+                    // would take too long.
                     let written = match &gone {
                         Some(error) => Err(NotWritten::clone(error)),
                         None => self.alone(item).await,
@@ -180,8 +180,8 @@ impl<B: BatchWrite> Writer<B> {
     async fn patiently(&mut self, items: &[B::Item]) -> Result<Vec<B::Answer>, DbError> {
         let kept = self.conn.is_some();
         match self.once(items).await {
-            // Another transaction was in the way, a manual one perhaps. Nothing was written: once more costs little, and
-            // spares up to so many askers a refusal.
+            // Another transaction conflicted, perhaps a manual one. Nothing was written. One retry costs little, and may spare a
+            // whole batch of callers a refusal.
             Err(DbError::Conflict(_)) => self.once(items).await,
             // The connection may have died while it was kept.
             Err(DbError::Unavailable(_)) if kept => self.once(items).await,
@@ -198,12 +198,12 @@ impl<B: BatchWrite> Writer<B> {
     async fn once(&mut self, items: &[B::Item]) -> Result<Vec<B::Answer>, DbError> {
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
-            // Boxed: nearly never made, and in every statement's way.
+            // Boxed, because it rarely runs and would enlarge the future of every statement.
             None => Box::pin(self.db.connect()).await?,
         };
         let written = timeout(STATEMENT, self.write.write(&mut conn, items)).await;
         let written = written.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()));
-        // After a failure nobody knows what the connection is worth.
+        // After a failure the state of the connection is unknown.
         self.conn = written.is_ok().then_some(conn);
         written
     }

@@ -1,14 +1,14 @@
-//! Finds text that no table can hold: PostgreSQL refuses the character NUL. It is refused where a request arrives, by the
-//! name of its field, so that no statement has to fail for it.
+//! Finds text that no table can hold: PostgreSQL refuses the character NUL. The request is refused on arrival, with the field's
+//! name, so that no statement fails because of it.
 
 use prost_reflect::{DynamicMessage, MapKey, MessageDescriptor, ReflectMessage, Value};
 
 use crate::error::{Invalid, Violation};
 
-/// More fields than these help nobody.
+/// More violations than these help nobody.
 const MOST: usize = 32;
 
-/// Refuses an encoded request that has a NUL in a text field. Nearly all requests have no zero byte in them, and are not decoded.
+/// Refuses an encoded request that has a NUL in a text field. Nearly all requests have no zero byte, and are not decoded.
 pub fn check(descriptor: &MessageDescriptor, encoded: &[u8]) -> Result<(), Invalid> {
     if !encoded.contains(&0) {
         return Ok(());
@@ -28,7 +28,7 @@ pub fn check_message(message: &DynamicMessage) -> Result<(), Invalid> {
 }
 
 fn in_message(message: &DynamicMessage, path: &str, found: &mut Vec<Violation>) {
-    // The inner fields of a well-known type are no names that a caller knows.
+    // A caller does not know the inner fields of a well-known type.
     let is_well_known = message.descriptor().package_name() == "google.protobuf";
     for (field, value) in message.fields() {
         match (is_well_known, path) {
@@ -53,14 +53,14 @@ fn in_value(value: &Value, path: &str, found: &mut Vec<Violation>) {
         }
         Value::Map(entries) => {
             for (key, value) in entries {
-                // The key is the caller's text, and is not repeated.
+                // The key is the caller's text, so the violation does not repeat it.
                 if let MapKey::String(key) = key {
                     in_text(key, path, found);
                 }
                 in_value(value, path, found);
             }
         }
-        // Bytes are stored as bytes.
+        // Bytes may hold zeros in the database.
         Value::Bool(_)
         | Value::I32(_)
         | Value::I64(_)
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
     use crate::access;
 
-    /// Puts a NUL into each text field of a request, one at a time.
+    /// Yields copies of a request with a NUL in each text field, one field at a time.
     fn fields_of(descriptor: &MessageDescriptor) -> impl Iterator<Item = (String, DynamicMessage)> {
         let texts = descriptor.fields().filter(|field| field.kind() == Kind::String && !field.is_map());
         texts.map(|field| {

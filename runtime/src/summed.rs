@@ -1,4 +1,4 @@
-//! Lines of the log that a flood of requests would multiply: one line for a period, with a count.
+//! Log lines that a flood of requests would multiply: one line per period, with a count.
 
 use std::{
     collections::HashMap,
@@ -14,11 +14,11 @@ use tokio::{
 
 use crate::tasks::Tasks;
 
-/// Keys that are told apart at most; what comes beyond is summed up together.
+/// The most keys that are kept apart. Further keys are summed together.
 const MOST_KEYS: usize = 1024;
 
-/// Sums up what is noted. The first note of a key writes a line at once; those of the period after it are written together when
-/// it ends, and another period begins. Cheap to clone.
+/// Sums events. The first event of a key writes a line at once. The events in the period after it are written together when the
+/// period ends, and another period begins. Cheap to clone.
 pub struct Summed<K>(Arc<Inner<K>>);
 
 impl<K> Clone for Summed<K> {
@@ -31,14 +31,14 @@ struct Inner<K> {
     period: Duration,
     write: Write<K>,
     open: Mutex<HashMap<Option<K>, Period>>,
-    /// Apart from those that a drain waits for.
+    /// Separate from the tasks that a drain waits for.
     tasks: Tasks,
 }
 
-/// Writes a line: of the key, which is none where keys are summed up together, the last reason, and the count.
+/// Writes a line from the key (none where keys are summed together), the last reason, and the count.
 type Write<K> = Box<dyn Fn(Option<&K>, &'static str, u64) + Send + Sync>;
 
-/// What was noted since the last line.
+/// The events since the last line.
 struct Period {
     count: u64,
     reason: &'static str,
@@ -46,13 +46,13 @@ struct Period {
 }
 
 impl<K: Hash + Eq + Clone + Send + Sync + 'static> Summed<K> {
-    /// Writes at most one line for a key and period.
+    /// Writes at most one line per key and period.
     #[must_use]
     pub fn new(period: Duration, write: fn(reason: &'static str, count: u64)) -> Self {
         Self::keyed(period, move |_, reason, count| write(reason, count))
     }
 
-    /// The same for lines that say the key.
+    /// The same, for lines that name the key.
     #[must_use]
     pub fn keyed(
         period: Duration,
@@ -62,7 +62,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Summed<K> {
         Self(Arc::new(Inner { period, write, open: Mutex::default(), tasks: Tasks::default() }))
     }
 
-    /// Notes something that happened for this reason.
+    /// Notes an event with this reason.
     pub fn note(&self, key: K, reason: &'static str) {
         if Handle::try_current().is_err() {
             // Without a runtime no period can end.
@@ -72,7 +72,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Summed<K> {
         let key =
             if open.len() < MOST_KEYS || open.contains_key(&Some(key.clone())) { Some(key) } else { None };
         if let Some(period) = open.get_mut(&key)
-            // A period that should have ended was left by a runtime that is gone.
+            // An overdue period belongs to a runtime that no longer exists.
             && period.begun.elapsed() <= self.0.period * 2
         {
             period.count += 1;
@@ -92,7 +92,7 @@ impl<K: Hash + Eq + Clone> Inner<K> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes what each period summed up, until one was silent.
+    /// Writes the sum of each period, until a period had no events.
     async fn end_periods(&self, key: Option<&K>) {
         loop {
             sleep(self.period).await;
@@ -101,7 +101,7 @@ impl<K: Hash + Eq + Clone> Inner<K> {
         }
     }
 
-    /// What the period summed up; none where it was silent, and with it ends the sequence.
+    /// The sum of the period; none where it had no events, which ends the sequence.
     fn end_period(&self, key: Option<&K>) -> Option<(&'static str, u64)> {
         let key = key.cloned();
         let mut open = self.open();
@@ -116,7 +116,7 @@ impl<K: Hash + Eq + Clone> Inner<K> {
     }
 }
 
-/// Notes that a request or call was refused since this service has too much to do: one line a second.
+/// Notes that a request or call was refused because this service is overloaded: one line per second.
 pub fn shed(service: &'static str) {
     static SHED: LazyLock<Summed<&'static str>> = LazyLock::new(|| {
         Summed::new(Duration::from_secs(1), |service, count| {

@@ -1,4 +1,4 @@
-//! Tasks: those that the drain waits for, and those that end with the part of the process that they belong to.
+//! Tasks: those that the drain waits for, and those that end with the part of the process that owns them.
 
 use std::{
     pin::Pin,
@@ -13,16 +13,16 @@ use tokio_util::{
 };
 use tracing::{Instrument, Span};
 
-/// How long work may go on that nobody waits for: longer than any deadline. What takes longer waits for a server that vanished
-/// without a word.
+/// How long work may continue when nobody waits for it: longer than any deadline. Work that takes longer waits for a server that
+/// disappeared without closing the connection.
 const AT_MOST: Duration = Duration::from_mins(5);
 
-/// Tasks that the drain waits for. The only place that spawns.
+/// Tasks that the drain waits for. No other code spawns tasks.
 #[derive(Debug, Clone, Default)]
 pub struct Tasks(TaskTracker);
 
 impl Tasks {
-    /// Runs a future to its end, whoever stops waiting for it.
+    /// Runs a future to its end, even if its caller stops waiting.
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -31,8 +31,8 @@ impl Tasks {
         self.0.spawn(future)
     }
 
-    /// Runs a future where it is awaited. If whoever awaits it leaves, it goes on as a task, in the span that is current now, to
-    /// its end or for five minutes: a task for each from the beginning would cost every call two more turns of the scheduler.
+    /// Runs a future in the awaiting task. If the awaiting task drops it, it continues as its own task, in the current span, to
+    /// its end or for five minutes. A task from the beginning would cost every call two more scheduler turns.
     pub fn keep<F>(&self, work: F) -> Kept<F>
     where
         F: Future<Output: Send> + Send + 'static,
@@ -52,13 +52,13 @@ impl Tasks {
     }
 }
 
-/// A future that goes on though it be dropped.
+/// A future that continues after it is dropped.
 #[must_use = "it does nothing until it is awaited or dropped"]
 pub struct Kept<F: Future<Output: Send> + Send + 'static> {
     work: Option<Pin<Box<F>>>,
     span: Span,
     tasks: Tasks,
-    /// The drain waits for it, whoever runs it.
+    /// Makes the drain wait for it, wherever it runs.
     _token: TaskTrackerToken,
 }
 
@@ -66,7 +66,7 @@ impl<F: Future<Output: Send> + Send + 'static> Future for Kept<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        // Taken out, so that what panics is not begun again.
+        // Taken out, so that a future that panics is not polled again.
         let Some(mut work) = self.work.take() else { return Poll::Pending };
         let polled = work.as_mut().poll(context);
         if polled.is_pending() {
@@ -79,7 +79,7 @@ impl<F: Future<Output: Send> + Send + 'static> Future for Kept<F> {
 impl<F: Future<Output: Send> + Send + 'static> Drop for Kept<F> {
     fn drop(&mut self) {
         let Some(work) = self.work.take() else { return };
-        // Without a runtime, nothing can go on.
+        // Without a runtime, nothing can continue.
         if Handle::try_current().is_err() {
             return;
         }
@@ -92,7 +92,7 @@ impl<F: Future<Output: Send> + Send + 'static> Drop for Kept<F> {
     }
 }
 
-/// Tasks that end with the process' part they belong to: dropped, they stop.
+/// Tasks that stop when this is dropped.
 #[derive(Default, Clone)]
 pub struct Background {
     tasks: Tasks,

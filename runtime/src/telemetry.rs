@@ -1,8 +1,7 @@
-//! What the process tells of itself: the log; traces, metrics and logs over OTLP; errors to Sentry; the only place that
-//! initialises them.
+//! Telemetry of the process: the log; traces, metrics and logs over OTLP; errors to Sentry. Only this file initialises them.
 //!
-//! Trace context (W3C) crosses HTTP, gRPC and deferred calls; every line of the log within a request carries its trace
-//! id. What may be told is decided in `fields` and `redact`, once for all of them.
+//! Trace context (W3C) crosses HTTP, gRPC and deferred calls. Every log line within a request carries its trace id. `fields` and
+//! `redact` decide for all outputs what may leave the process.
 
 mod checks;
 mod config;
@@ -68,10 +67,10 @@ use crate::{
     redact,
 };
 
-/// How long the end of the process waits for what was not sent yet.
+/// How long the end of the process waits for unsent telemetry.
 const FLUSH: Duration = Duration::from_secs(5);
 
-/// Asks a queue to be sent off.
+/// Requests a flush of a queue.
 type Flush = Box<dyn Fn() -> mpsc::Receiver<()> + Send + Sync>;
 
 fn flush<T: Send + 'static>(queue: &Queue<T>) -> Flush {
@@ -79,7 +78,7 @@ fn flush<T: Send + 'static>(queue: &Queue<T>) -> Flush {
     Box::new(move || queue.flush())
 }
 
-/// Flushes when the process ends, whichever way it does.
+/// Flushes when the process ends, also on the error path.
 pub struct TelemetryGuard {
     provider: SdkTracerProvider,
     sinks: Arc<Sinks>,
@@ -87,7 +86,7 @@ pub struct TelemetryGuard {
 }
 
 impl TelemetryGuard {
-    /// Reports why the process ends, where it ends in failure. The words for people are written by `main`.
+    /// Reports the error that ends the process. `main` writes the text for people.
     pub fn report_end(&self, error: &anyhow::Error) {
         let fields = vec![
             ("reason", Value::Text("PROCESS_ENDED".to_owned())),
@@ -106,19 +105,19 @@ impl TelemetryGuard {
 
 impl Drop for TelemetryGuard {
     fn drop(&mut self) {
-        // Only marks it: spans that end from now on are not recorded. The error says that it was done before.
+        // This only marks the provider: spans that end from now on are not recorded. It fails only if it was marked before.
         let _ = self.provider.shutdown();
-        // All are asked first and then waited for: one that hangs does not cost the others their time.
+        // Requests all flushes first and then waits, so that one slow destination does not take time from the others.
         let asked: Vec<_> = self.flushes.iter().map(|flush| flush()).collect();
         let until = Instant::now() + FLUSH;
         for done in asked {
-            // What is not sent by then is lost, and the process ends all the same.
+            // Telemetry that is unsent after this time is lost; the process ends anyway.
             let _ = done.recv_timeout(until.saturating_duration_since(Instant::now()));
         }
     }
 }
 
-/// What can be told, and where to.
+/// The configured destinations.
 struct Outlets {
     otlp: Capability,
     sentry: Capability,
@@ -131,7 +130,7 @@ struct Outlets {
 
 static OUTLETS: OnceLock<Outlets> = OnceLock::new();
 
-/// What the process can tell, and where to, for every status surface; with what is failing at this moment.
+/// The telemetry capabilities of the process for every status surface, with current failures.
 #[must_use]
 pub fn capabilities() -> Vec<Capability> {
     let Some(outlets) = OUTLETS.get() else {
@@ -151,14 +150,14 @@ pub fn capabilities() -> Vec<Capability> {
     vec![otlp, sentry]
 }
 
-/// Exports these metrics too, from now until the process ends, if it exports.
+/// Exports these metrics too, from now until the process ends, if export is on.
 fn export(metrics: &Metrics) {
     if let Some(outlets) = OUTLETS.get().filter(|outlets| outlets.metrics.is_some()) {
         outlets.sources.add(metrics);
     }
 }
 
-/// What became of what was exported, by signal; none of what is off.
+/// The export counts by signal; a signal that is off has none.
 fn exports() -> impl Iterator<Item = (&'static str, Counts)> {
     let counts = OUTLETS.get().map(|outlets| {
         [
@@ -171,8 +170,8 @@ fn exports() -> impl Iterator<Item = (&'static str, Counts)> {
     counts.into_iter().flatten().filter_map(|(signal, counts)| Some((signal, counts?)))
 }
 
-/// Runs a process' work with telemetry: how it ends is reported, a panic is seen where it happens, and everything that
-/// was told is sent before this returns, whichever way that is.
+/// Runs a process with telemetry: it reports how the process ends, records panics where they happen, and flushes before it
+/// returns, also on the error path.
 pub async fn run<T>(
     config: &TelemetryConfig,
     service: &'static str,
@@ -187,7 +186,7 @@ pub async fn run<T>(
     outcome
 }
 
-/// Installs telemetry for a process of this name: a service, `gateway`, `up`. Of several calls the first counts.
+/// Installs telemetry for a process of this name: a service, `gateway`, `up`. Only the first call counts.
 #[must_use]
 pub fn init(config: &TelemetryConfig, service: &'static str) -> TelemetryGuard {
     let mut outlets = Outlets {
@@ -200,7 +199,7 @@ pub fn init(config: &TelemetryConfig, service: &'static str) -> TelemetryGuard {
         errors: None,
     };
     if let Err(error) = open(&mut outlets, config, service) {
-        // Nothing to run exporters on: the service itself is not worth less for it, and the status says so.
+        // Without a thread for the exporters the service works all the same, and the status shows the failure.
         let failed = |name| Capability::failed(name, format!("cannot export: {}", error.kind()));
         (outlets.traces, outlets.logs, outlets.metrics, outlets.errors) = (None, None, None, None);
         if config.otlp.is_ok() {
@@ -216,7 +215,7 @@ pub fn init(config: &TelemetryConfig, service: &'static str) -> TelemetryGuard {
     flushes.extend(outlets.errors.as_ref().map(flush));
     flushes.extend(outlets.metrics.clone().map(|metrics| -> Flush {
         Box::new(move || {
-            // The last numbers, whenever the next export would have been.
+            // Exports the last values now, without waiting for the next interval.
             metrics.push_once(Due);
             metrics.flush()
         })
@@ -234,7 +233,7 @@ pub fn init(config: &TelemetryConfig, service: &'static str) -> TelemetryGuard {
     let _ = OUTLETS.set(outlets);
     install(config, &provider, &sinks);
     for ignored in &config.ignored {
-        // What is expected, never what was given.
+        // Logs what was expected, never the given value.
         tracing::warn!(
             setting = ignored.setting,
             failure = ignored.expected,
@@ -249,7 +248,7 @@ fn install(config: &TelemetryConfig, provider: &SdkTracerProvider, sinks: &Arc<S
     if exports_traces {
         find_traces(context::place);
     }
-    // Events are log records with the trace's id, not events of spans: one place, one redaction.
+    // Events are log records with the trace's id, not span events, so that one place redacts them.
     let spans = tracing_opentelemetry::layer()
         .with_tracer(traces::tracer(provider))
         .with_location(false)
@@ -257,13 +256,13 @@ fn install(config: &TelemetryConfig, provider: &SdkTracerProvider, sinks: &Arc<S
         .with_target(false)
         .with_tracked_inactivity(false)
         .with_context_activation(false);
-    // Where nothing is exported, nobody listens to statements either.
+    // Without an export, no layer listens to statements.
     let statements =
         exports_traces.then(|| statements::statements(traces::tracer(provider), Arc::clone(sinks)));
     let errors = sinks.sentry.is_some().then(|| layers::errors(Arc::clone(sinks)));
-    // Fails only where a subscriber is installed already, as in a test binary.
+    // Fails only where a subscriber is already installed, as in a test binary.
     let _ = tracing_subscriber::registry()
-        // Under one filter, since each looks every span up for itself.
+        // Both layers share one filter, since each filter looks up every span.
         .with(layers::KeepFacts.and_then(spans).with_filter(layers::our_spans()))
         .with(layers::log(&config.filter, Arc::clone(sinks)))
         .with(errors)
@@ -271,8 +270,7 @@ fn install(config: &TelemetryConfig, provider: &SdkTracerProvider, sinks: &Arc<S
         .try_init();
 }
 
-/// Opens what is configured, on a thread of its own: it works while the process starts, while it is busy, and while it
-/// ends.
+/// Starts the configured exporters on their own thread, so that they work while the process starts, is busy, and ends.
 fn open(outlets: &mut Outlets, config: &TelemetryConfig, service: &'static str) -> io::Result<()> {
     if config.otlp.is_err() && config.sentry.is_none() {
         return Ok(());
@@ -280,7 +278,7 @@ fn open(outlets: &mut Outlets, config: &TelemetryConfig, service: &'static str) 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut workers: Vec<BoxFuture<'static, ()>> = Vec::new();
     {
-        // Clients bind to the runtime that they are made in.
+        // Clients bind to the runtime in which they are created.
         let _entered = runtime.enter();
         if let Ok(otlp) = &config.otlp {
             let receiver = Receiver::new(otlp);

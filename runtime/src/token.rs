@@ -1,7 +1,7 @@
 //! Tokens: users' JWTs, verified against a shared secret or a JWKS, and the short-lived tokens of services.
 //!
-//! The two cannot be confused: they are signed by different keys, and a service token says so in its header (`typ`,
-//! RFC 8725, 3.11). Algorithms are pinned by the key, never taken from the token.
+//! The two kinds cannot be confused: different keys sign them, and a service token has its own `typ` in the header (RFC 8725,
+//! 3.11). The key fixes the algorithm; the token never chooses it.
 
 mod claims;
 mod header;
@@ -20,35 +20,35 @@ use crate::service_error;
 
 /// The header type of service tokens.
 const SERVICE_TYP: &str = "levqor-service+jwt";
-/// How far clocks may differ.
+/// The allowed difference between clocks.
 const LEEWAY: TimeDelta = TimeDelta::seconds(30);
 
 service_error! {
-    /// Why a token is not accepted. The texts say what a client may know.
+    /// Why a token is not accepted. The texts hold only what a client may know.
     #[derive(Debug, thiserror::Error)]
     pub enum TokenError {
-        /// Not a token, or not signed by a key we trust, or not for us.
+        /// It is not a token, its key is not trusted, or it is for another audience.
         #[error("the token is not valid")]
         Invalid(#[source] jsonwebtoken::errors::Error) => Unauthenticated "TOKEN_INVALID",
-        /// The token's algorithm is not the one that its key is for.
+        /// The token's algorithm differs from its key's algorithm.
         #[error("the token is not valid")]
         Algorithm => Unauthenticated "TOKEN_INVALID",
-        /// The key that signed it is not among the keys of the JWKS.
+        /// The JWKS does not have the key that signed it.
         #[error("the token is not valid")]
         UnknownKey => Unauthenticated "TOKEN_INVALID",
-        /// Its header is malformed, or needs an extension that nobody here understands.
+        /// Its header is malformed, or requires an extension that we do not support.
         #[error("the token is not valid")]
         Header => Unauthenticated "TOKEN_INVALID",
-        /// It names nobody, or somebody whose name cannot be stored.
+        /// It has no subject, or its subject cannot be stored.
         #[error("the token does not name its subject in a usable form")]
         Subject => Unauthenticated "TOKEN_INVALID",
-        /// It would be good for longer than tokens may be.
+        /// Its lifetime is longer than the limit.
         #[error("the token lives for longer than is accepted here")]
         LivesTooLong => Unauthenticated "TOKEN_LIVES_TOO_LONG",
-        /// It was valid once, or will be.
+        /// It has expired, or is not valid yet.
         #[error("the token has expired or is not valid yet")]
         Expired => Unauthenticated "TOKEN_EXPIRED",
-        /// A token of the other kind.
+        /// It is the other kind of token.
         #[error("this kind of token is not accepted here")]
         WrongKind => Unauthenticated "TOKEN_KIND",
         /// The identity provider's keys cannot be fetched.
@@ -57,7 +57,7 @@ service_error! {
     }
 }
 
-/// Whether the token calls itself a service token; what it is, its signature decides.
+/// Whether the token claims to be a service token. Only its signature proves it.
 pub(crate) fn is_service_token(token: &str) -> Result<bool, TokenError> {
     Ok(Header::read(token)?.kind == Kind::Service)
 }

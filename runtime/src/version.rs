@@ -1,4 +1,4 @@
-//! What the process was built from: the version, the commit, the contract.
+//! The build of the process: version, commit and contract.
 
 use std::sync::OnceLock;
 
@@ -7,19 +7,19 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 static COMMIT: OnceLock<&'static str> = OnceLock::new();
 
-/// Notes the commit, which only the binary's own build knows. A second call changes nothing.
+/// Sets the commit, which only the binary's own build knows. A second call changes nothing.
 pub fn set_commit(commit: &'static str) {
-    // Fails only where it was noted before.
+    // Fails only if the commit is already set.
     let _ = COMMIT.set(commit);
 }
 
-/// The commit; empty where it is not known.
+/// The commit; empty where it is unknown.
 #[must_use]
 pub fn commit() -> &'static str {
     COMMIT.get().copied().unwrap_or_default()
 }
 
-/// A fingerprint of encoded descriptor sets: processes with the same one speak the same contract.
+/// A fingerprint of encoded descriptor sets: processes with the same fingerprint speak the same contract.
 #[must_use]
 pub fn protocol(descriptors: &[&[u8]]) -> String {
     let mut digest = ring::digest::Context::new(&ring::digest::SHA256);

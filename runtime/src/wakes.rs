@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-/// What wakes the workers of this process at once, without a NOTIFY in anybody's transaction. Other processes poll.
+/// Wakes the workers of this process at once, without a NOTIFY in a transaction. Other processes poll.
 #[derive(Debug, Clone, Default)]
 pub struct Wakes {
     /// A call was deferred.
     pub deferred: Arc<Notify>,
-    /// Something was journaled.
+    /// An event was journaled.
     pub journal: Arc<Notify>,
 }

@@ -1,5 +1,5 @@
-//! Webhooks: one intake for every sender that signs with a secret which both sides know. A service gives what is its vendor's:
-//! the form of the headers, and how an event is read and stored.
+//! Webhooks: one intake for every sender that signs with a shared secret. A service adds its vendor's part: the form of the
+//! headers, and how to read and store an event.
 
 mod intake;
 mod journal;

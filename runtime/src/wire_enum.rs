@@ -1,31 +1,31 @@
-//! Enums of the domain: their names in the database and their values on the wire are declared once, beside the variants.
+//! Domain enums: their database names and their wire values are declared once, beside the variants.
 
-/// The text is the name of no value.
+/// The text is not the name of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not the name of a value")]
 pub struct UnknownName;
 
-/// The number is that of no value on the wire.
+/// The number is not a value on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not the number of a value")]
 pub struct UnknownNumber;
 
-/// An enum of the domain that has the values of an enum of the protos. `wire_enum!` implements it.
+/// A domain enum with the same values as a proto enum. `wire_enum!` implements it.
 pub trait WireEnum: Copy + 'static {
     /// All values.
     const VALUES: &'static [Self];
 
-    /// The value of this number on the wire; none for `UNSPECIFIED`.
+    /// The value with this wire number; none for `UNSPECIFIED`.
     fn from_wire(number: i32) -> Result<Option<Self>, UnknownNumber>;
 
-    /// The name on the wire, `STATE_PAID`.
+    /// The wire name, `STATE_PAID`.
     fn wire_name(self) -> &'static str;
 }
 
-/// Declares an enum of the domain with its names in the database, and, after a colon, the enum of the protos that has the same
-/// variants and `Unspecified`. A variant that only one of the two has does not compile.
+/// Declares a domain enum with its database names. After a colon stands the proto enum that has the same variants and
+/// `Unspecified`. A variant that exists in only one of the two does not compile.
 ///
-/// The enum gets `ALL`, `as_str`, `FromStr`, `From` into the wire enum and into its number, and `WireEnum`.
+/// The enum gets `ALL`, `as_str`, `FromStr`, `WireEnum`, and `From` into the wire enum and into its number.
 ///
 /// ```ignore
 /// wire_enum! {
@@ -53,10 +53,10 @@ macro_rules! wire_enum {
         }
 
         impl $Enum {
-            /// All values, in the order of their declaration.
+            /// All values, in the order of declaration.
             $vis const ALL: [Self; [$($name),+].len()] = [$(Self::$Variant),+];
 
-            /// The name in the database.
+            /// The database name.
             #[must_use]
             $vis const fn as_str(self) -> &'static str {
                 match self {

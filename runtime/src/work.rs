@@ -1,7 +1,8 @@
-//! The one worker loop: claim under a lease, process, settle behind a fence, retry with backoff, give up in the open.
+//! The one worker loop: claims work under a lease, processes it, settles it behind a fence, retries with backoff, and marks it
+//! dead.
 //!
-//! Deferred calls and journals share it. A source claims rows by SQL that decides races by constraint and row lock; the
-//! loop adds concurrency, wake-ups and the stop.
+//! Deferred calls and journals share it. A source claims rows by SQL, where constraints and row locks decide races. The loop adds
+//! concurrency, wake-ups and the stop.
 
 mod fences;
 
@@ -17,21 +18,21 @@ pub use fences::{Drawn, Fences};
 
 use crate::{db::DbError, tasks::Tasks};
 
-/// How long a claim holds. A killed worker's work is taken up after this, by whoever polls next.
+/// How long a claim holds. After this, the next worker that polls takes over a killed worker's work.
 pub const LEASE: Duration = Duration::from_secs(45);
-/// How long one try may take; well inside the lease.
+/// How long one attempt may take; far below the lease.
 pub const TRY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Tries before work is given up as dead; with `backoff` they span about three days.
+/// Attempts before work is dead. With `backoff` they span about three days.
 pub const MAX_ATTEMPTS: i32 = 25;
-/// How long a claim may take; PostgreSQL itself ends statements before.
+/// How long a claim may take. PostgreSQL's own statement timeout is shorter.
 const CLAIM_TIMEOUT: Duration = Duration::from_secs(15);
-/// How often a source is asked without being woken: the pick-up delay of what another process left.
+/// How often the loop polls a source without a wake-up. This is the longest delay for work that another process wrote.
 const POLL: Duration = Duration::from_millis(500);
-/// The same, while the database does not answer.
+/// How often the loop polls while the database is unavailable.
 const POLL_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// How long to wait before the next try: 1 s doubling to 6 h, with 20 % jitter either way so that what failed together
-/// does not come back together.
+/// How long to wait before the next attempt: 1 s doubling to 6 h. The jitter of 20 % either way spreads work that failed
+/// together.
 #[must_use]
 pub fn backoff(attempts: i32) -> TimeDelta {
     const CAP_MS: f64 = 6.0 * 3600.0 * 1000.0;
@@ -44,30 +45,30 @@ pub fn backoff(attempts: i32) -> TimeDelta {
 
 /// Work that is claimed row by row.
 pub trait Source: Send + Sync + 'static {
-    /// One claimed piece of work, with its fence.
+    /// One claimed item of work, with its fence.
     type Item: Send + 'static;
-    /// For logs and metrics.
+    /// The name in logs and metrics.
     fn name(&self) -> &'static str;
-    /// How many pieces this process works on at once.
+    /// How many items this process works on at once.
     fn concurrency(&self) -> usize;
-    /// In a backlog, for how many of these to be free a claim waits, so that it takes several. No more than stay free of
-    /// what hangs.
+    /// How many free permits a claim waits for in a backlog, so that one claim takes several items. It must not exceed the number
+    /// that stays free when items hang.
     fn several(&self) -> usize {
         self.concurrency() / 4
     }
-    /// What wakes this source.
+    /// The signal that wakes this source.
     fn wake(&self) -> Arc<Notify>;
-    /// Claims up to `limit` pieces that are due and that nobody holds.
+    /// Claims up to `limit` due items that no worker holds.
     fn claim(&self, limit: i64) -> impl Future<Output = Result<Vec<Self::Item>, DbError>> + Send;
-    /// Does one piece and settles it. Failures are settled, and logged, inside.
+    /// Processes and settles one item. It settles and logs failures itself.
     fn process(&self, item: Self::Item) -> impl Future<Output = ()> + Send;
 }
 
-/// Works until told to stop; then finishes what it has begun.
+/// Works until told to stop, then finishes the work in progress.
 pub async fn run<S: Source>(source: Arc<S>, tasks: Tasks, stop: CancellationToken) {
     let permits = Arc::new(Semaphore::new(source.concurrency()));
     let wake = source.wake();
-    // In a backlog one claim takes several, since each costs a commit.
+    // In a backlog one claim takes several items, since each claim costs a commit.
     let several = u32::try_from(source.several()).unwrap_or(1).max(1);
     let mut backlog = false;
     while !stop.is_cancelled() {
@@ -78,7 +79,7 @@ pub async fn run<S: Source>(source: Arc<S>, tasks: Tasks, stop: CancellationToke
         };
         let Ok(first) = first else { return };
         let free = permits.available_permits() + first.num_permits();
-        // A server that vanished without a word must not hold the loop for as long as the kernel waits.
+        // A server that disappears without closing the connection must not block the loop until the kernel's timeout.
         let claim = source.claim(i64::try_from(free).unwrap_or(1));
         let claimed = tokio::time::timeout(CLAIM_TIMEOUT, claim).await;
         let claimed = claimed.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()));
@@ -88,16 +89,16 @@ pub async fn run<S: Source>(source: Arc<S>, tasks: Tasks, stop: CancellationToke
             Ok(items) => {
                 drop(first);
                 for item in items {
-                    // Claims never exceed the permits that were free, and only this loop takes permits.
+                    // A claim never exceeds the free permits, and only this loop takes permits.
                     let Ok(permit) = permits.clone().acquire_owned().await else { return };
                     let source = Arc::clone(&source);
                     tasks.spawn(
                         async move {
                             let work = AssertUnwindSafe(source.process(item)).catch_unwind();
-                            // After its lease the work is somebody else's, and nothing that it settles would count.
+                            // After the lease another worker may own the item, so this worker could not settle it any more.
                             match tokio::time::timeout(LEASE, work).await {
                                 Ok(Ok(())) => {}
-                                // A panic is a bug; its lease runs out, and the work is taken up again.
+                                // A panic is a bug. The lease expires, and a worker takes the item again.
                                 Ok(Err(_)) => {
                                     tracing::error!(error.type = "panic", source = source.name(), "a worker panicked");
                                 }

@@ -1,4 +1,4 @@
-//! A panic, as it is seen from outside: in a process of its own, since it takes over the process' panic hook.
+//! A panic, as seen from outside. It runs in its own process, since it replaces the process' panic hook.
 
 #[path = "api/probe.rs"]
 #[expect(dead_code, reason = "shared with the tests of the API, which need all of it")]
@@ -13,10 +13,10 @@ use levqor_runtime::{
 };
 use probe::{mail, send};
 
-/// Set for the process that this one starts of itself.
+/// Set in the child process that this test starts.
 const CHILD: &str = "LEVQOR_TEST_CHILD";
 
-/// What the panicking process does, as a test of its own that does nothing unless it is the child.
+/// The panicking child. As a test it does nothing unless it runs in the child process.
 #[test]
 fn child() {
     let env = Env::from_process();
@@ -76,14 +76,14 @@ fn a_panic_in_a_handler_is_one_event_with_its_trace_its_place_and_none_of_its_wo
     let ours =
         frames.iter().any(|frame| frame["function"].as_str().is_some_and(|it| it.contains("send_message")));
     assert!(ours, "the handler is not in the stack: {frames:#?}");
-    // It ends where it panicked, in a frame of ours. An inlined one has no more of a name than `{async_fn#0}`.
+    // The stack ends at the panic, in one of our frames. An inlined frame has only a short name such as `{async_fn#0}`.
     let last = frames.last().expect("a frame");
     let file_and_line = format!("/{}:{}", last["filename"].as_str().unwrap_or_default(), last["lineno"]);
     assert!(place.ends_with(&file_and_line) && last["in_app"] == true, "the stack ends elsewhere: {last}");
     let foreign =
         |frame: &serde_json::Value| frame["filename"] == "catch_unwind.rs" && frame["in_app"] == true;
     assert!(!frames.iter().any(foreign), "a library's frame passes for ours: {frames:#?}");
-    // What `assert_ne!` says of what it compared.
+    // The values in the text of `assert_ne!`.
     for text in [&said, &told.everything] {
         assert!(!text.contains("asked to") && !text.contains("\"panic\" !="), "{text}");
     }

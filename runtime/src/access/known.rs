@@ -1,7 +1,7 @@
-//! The RPCs that this process knows: those that its services host or call.
+//! The RPCs that this process knows: its services host or call them.
 //!
-//! It is a global because spans, redaction and deferred calls look an RPC up by its name or its request, deep inside calls
-//! that no service's value reaches. What a service knows, it registers before anything of it runs.
+//! It is a global because spans, redaction and deferred calls look up an RPC by its name or its request, in code that holds no
+//! service's state. A service registers its RPCs before any of its code runs.
 
 use std::sync::{LazyLock, PoisonError, RwLock};
 
@@ -9,7 +9,7 @@ use prost_reflect::DescriptorPool;
 
 use super::Methods;
 
-/// What every service hosts is known from the beginning.
+/// The RPCs that every service hosts are known from the start.
 static METHODS: LazyLock<RwLock<&'static Methods>> = LazyLock::new(|| {
     let mut pool = DescriptorPool::new();
     decode(&mut pool, &[levqor_proto_runtime::FILE_DESCRIPTOR_SET]);
@@ -24,8 +24,8 @@ pub fn methods() -> &'static Methods {
     *METHODS.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Adds the RPCs of these encoded descriptor sets to those that the process knows, and returns all of them. What is known
-/// already stays as it is.
+/// Adds the RPCs of these encoded descriptor sets to the known RPCs, and returns all of them. RPCs that are already known do not
+/// change.
 pub fn register(descriptors: &[&[u8]]) -> &'static Methods {
     let mut methods = METHODS.write().unwrap_or_else(PoisonError::into_inner);
     let mut pool = methods.pool().clone();
@@ -38,12 +38,13 @@ pub fn register(descriptors: &[&[u8]]) -> &'static Methods {
 
 fn decode(pool: &mut DescriptorPool, descriptors: &[&[u8]]) {
     for set in descriptors {
-        // The bytes are compiled in, and the build decoded them once already. Files that are there are skipped.
+        // Decoding cannot fail: the bytes are compiled in, and the build already decoded them. Known files are skipped.
         let _ = pool.decode_file_descriptor_set(*set);
     }
 }
 
-/// Contexts and metrics hold methods for as long as the process lives; it registers a handful of sets, at its start.
+/// Contexts and metrics hold methods for the life of the process. Leaking is cheap: a process registers a few sets, only at its
+/// start.
 fn leak(pool: DescriptorPool) -> &'static Methods {
     Box::leak(Box::new(Methods::read(pool)))
 }

@@ -1,29 +1,29 @@
-//! What the protos say of fields: whether they hold anything personal.
+//! The proto options of fields which say whether they hold personal data.
 
 use prost_reflect::{
     DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor,
 };
 
-/// Whether a field says, itself or by its message, that it holds nothing personal.
+/// Whether a field, or its message, is marked as not personal.
 pub(crate) fn is_open(field: &FieldDescriptor) -> bool {
     PersonalOptions::of(field.parent_pool()).is_some_and(|options| options.is_open(field))
 }
 
-/// The options of fields that say whether they hold anything personal, looked up once.
+/// The options of fields which say whether they hold personal data, looked up once.
 pub(crate) struct PersonalOptions {
     not_personal: ExtensionDescriptor,
     fields_not_personal: ExtensionDescriptor,
 }
 
 impl PersonalOptions {
-    /// Those of these descriptors; none where they do not have the options.
+    /// Looks up the options in these descriptors; none where the descriptors do not have them.
     pub(crate) fn of(pool: &DescriptorPool) -> Option<Self> {
         let find = |name: &str| pool.get_extension_by_name(&format!("levqor.options.v1.{name}"));
         let (not_personal, fields_not_personal) = (find("not_personal")?, find("fields_not_personal")?);
         Some(Self { not_personal, fields_not_personal })
     }
 
-    /// Whether a field says, itself or by its message, that it holds nothing personal.
+    /// Whether a field, or its message, is marked as not personal.
     pub(crate) fn is_open(&self, field: &FieldDescriptor) -> bool {
         let is_true = |options: DynamicMessage, extension: &ExtensionDescriptor| {
             options.has_extension(extension) && options.get_extension(extension).as_bool() == Some(true)
@@ -33,8 +33,8 @@ impl PersonalOptions {
     }
 }
 
-/// Whether a message of this kind holds anything personal, itself or in a message within it. A body that is not JSON is taken
-/// for personal: it has no fields that could say otherwise.
+/// Whether a message of this type holds personal data, itself or in a nested message. A body that is not JSON counts as personal:
+/// it has no fields with options.
 pub(crate) fn is_personal(message: &MessageDescriptor) -> bool {
     let mut seen = vec![message.clone()];
     let mut next = 0;

@@ -1,15 +1,15 @@
-//! Compares our clock with somebody else's: signatures and tokens are good for minutes only.
+//! Compares our clock with another clock: signatures and tokens are valid for minutes only.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Finding;
 use crate::clock::Clock;
 
-/// Clocks may differ by so much.
+/// The allowed difference between clocks.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(10);
 
-/// How far a clock is from ours, read between two instants of ours. `grain` is how exact it was told: an HTTP date has
-/// whole seconds.
+/// The difference between another clock and ours. The other clock was read between our two instants. `grain` is its resolution:
+/// an HTTP date has whole seconds.
 #[must_use]
 pub fn skew(
     before: DateTime<Utc>,
@@ -17,7 +17,7 @@ pub fn skew(
     after: DateTime<Utc>,
     grain: TimeDelta,
 ) -> TimeDelta {
-    // Anything between the two instants, give or take the grain, is no difference at all.
+    // A time between the two instants, within the grain, is no difference.
     if theirs > after {
         theirs - after
     } else if theirs + grain < before {
@@ -27,7 +27,7 @@ pub fn skew(
     }
 }
 
-/// What such a difference means.
+/// Decides whether such a difference is acceptable, in words.
 pub fn judge(skew: TimeDelta) -> Result<String, String> {
     let ms = skew.num_milliseconds();
     let words = match ms {
@@ -42,7 +42,7 @@ pub fn judge(skew: TimeDelta) -> Result<String, String> {
     }
 }
 
-/// Asks a server what time it is: any answer has a `Date`.
+/// Reads a server's time: every HTTP answer has a `Date`.
 pub async fn http_date(client: &reqwest::Client, url: &str, clock: &Clock) -> Finding {
     let before = clock.now();
     let answer = match client.get(url).send().await {
@@ -81,7 +81,7 @@ fn why_not_connected(error: &reqwest::Error) -> Option<String> {
             return Some("the name of the host cannot be looked up".to_owned());
         }
         if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-            // An error of TLS is wrapped in one of input and output; its own words say what is wrong.
+            // A TLS error is wrapped in an I/O error. Its own text says what is wrong.
             why = Some(io.get_ref().map_or_else(|| io.kind().to_string(), ToString::to_string));
         }
         source = cause.source();

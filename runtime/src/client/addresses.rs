@@ -1,4 +1,5 @@
-//! Where the services are: `LEVQOR_<SERVICE>_ADDR`, a list of `host:port`, or `dns:host:port` that is looked up again.
+//! The addresses of the services: `LEVQOR_<SERVICE>_ADDR`, a list of `host:port`, or `dns:host:port`, which is resolved again and
+//! again.
 
 use std::{
     borrow::Cow,
@@ -14,7 +15,7 @@ use crate::config::{Reader, Setting};
 pub enum Address {
     /// A socket address.
     Fixed(SocketAddr),
-    /// A name with a port; each of its addresses counts.
+    /// A host name with a port; all its addresses are used.
     Name(String),
 }
 
@@ -22,7 +23,7 @@ pub enum Address {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerAddress(pub Vec<Address>);
 
-/// The text is no address list.
+/// The text is not an address list.
 #[derive(Debug, thiserror::Error)]
 #[error("not an address list")]
 pub struct NotAnAddress;
@@ -54,7 +55,7 @@ impl FromStr for PeerAddress {
     }
 }
 
-/// The addresses of all services of the mesh but one's own.
+/// The addresses of all other services of the mesh.
 #[derive(Debug, Clone, Default)]
 pub struct Addresses(pub HashMap<String, Vec<Address>>);
 
@@ -77,10 +78,10 @@ impl Addresses {
         services.iter().map(|service| setting(service)).collect()
     }
 
-    /// Reads the addresses of these services, but for `own`. None only with a problem noted.
+    /// Reads the addresses of these services, except `own`. Returns none only after it noted a problem.
     pub fn read(reader: &mut Reader<'_>, services: &[String], own: &str) -> Option<Self> {
         let others = services.iter().filter(|service| *service != own);
-        // Read all of them before giving up, so that all mistakes are found.
+        // Reads all addresses before it gives up, so that all mistakes are reported.
         let read: Vec<(String, Option<PeerAddress>)> = others
             .map(|service| {
                 let expected = "host:port, a comma-separated list of them, or dns:host:port";
@@ -91,7 +92,7 @@ impl Addresses {
     }
 }
 
-/// All socket addresses of a list; none where a name could not be looked up: half a list would take the rest away.
+/// All socket addresses of a list. None where one lookup failed, because a part of the list would remove the other addresses.
 pub(super) async fn resolve(addresses: &[Address]) -> Option<BTreeSet<SocketAddr>> {
     let mut found = BTreeSet::new();
     for address in addresses {

@@ -1,4 +1,4 @@
-//! The channel to a service, as generated clients use it.
+//! The channel to a service, for generated clients.
 
 use std::{
     pin::Pin,
@@ -19,7 +19,7 @@ use crate::{
     telemetry,
 };
 
-/// A channel to a service. Cheap to clone; connects when first used.
+/// A channel to a service. Cheap to clone; connects on first use.
 #[derive(Clone, Debug)]
 pub struct Peer {
     channel: Channel,
@@ -27,19 +27,19 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Over this channel.
+    /// Creates it over this channel.
     #[must_use]
     pub fn new(channel: Channel) -> Self {
         Self { channel, calls: None }
     }
 
-    /// The same, and each call over it is timed.
+    /// Creates it with metrics: each call is timed.
     #[must_use]
     pub fn timed(&self, calls: Calls) -> Self {
         Self { channel: self.channel.clone(), calls: Some(calls) }
     }
 
-    /// Begins to time a call over it, where calls are timed.
+    /// Starts the timer of a call, where calls are timed.
     pub(crate) fn begin(&self, path: &str) -> Option<Timer> {
         self.calls.as_ref().map(|calls| calls.begin(path))
     }
@@ -65,14 +65,14 @@ impl Service<http::Request<Body>> for Peer {
     }
 }
 
-/// Notes on the span how the call ended. Of a stream it is noted how it began.
+/// Records the outcome of the call on the span. For a stream it records the outcome of its start.
 async fn watch(call: Timed, span: Span) -> Result<http::Response<Body>, Error> {
     let outcome = call.instrument(span.clone()).await;
     telemetry::record_called(&span, code(&outcome));
     outcome
 }
 
-/// The answer to a call, timed: of a stream, that its answers begin.
+/// The timed answer to a call. The time of a stream ends when its answers begin.
 pub struct Timed {
     inner: ResponseFuture,
     timer: Option<Timer>,
@@ -90,7 +90,7 @@ impl Future for Timed {
     }
 }
 
-/// A failure comes with the head of the answer; what has no head was not answered.
+/// A failure is in the headers of the answer. A call without headers got no answer.
 fn code(answer: &Result<http::Response<Body>, Error>) -> Code {
     let told = |response: &http::Response<Body>| {
         let code = response.headers().get("grpc-status");

@@ -1,4 +1,4 @@
-//! Calls whose messages stay bytes: a deferred call is delivered as it was written.
+//! Calls with encoded messages: a deferred call is delivered exactly as it was written.
 
 use bytes::{Buf, BufMut, Bytes};
 use tonic::{
@@ -9,7 +9,7 @@ use tonic::{
 
 use super::Peer;
 
-/// Passes encoded messages through.
+/// Passes encoded messages through unchanged.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct BytesCodec;
 

@@ -1,9 +1,9 @@
-//! The way to vendors' HTTP APIs: where they are, and a client that goes nowhere else.
+//! HTTP clients of vendors' APIs: the base URL, and a client that follows no redirect.
 
 use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
 
-/// Where an API is: `https`, or plain `http` on this machine, so that a key never crosses a network in the clear. It shows
-/// with a slash at its end.
+/// The base URL of an API: `https`, or plain `http` on this machine, so that a key never crosses a network unencrypted. Its text
+/// ends with a slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiBase {
     url: String,
@@ -12,7 +12,7 @@ pub struct ApiBase {
 }
 
 impl ApiBase {
-    /// What a setting is told about the form.
+    /// The expected form, for error reports about settings.
     pub const EXPECTED: &str = "an https URL without a path, or http to this machine";
 
     /// The URL.
@@ -34,7 +34,7 @@ impl fmt::Display for ApiBase {
     }
 }
 
-/// The text is not such a URL.
+/// The text is not a valid base URL.
 #[derive(Debug, thiserror::Error)]
 #[error("not the base URL of an API")]
 pub struct NotAnApiBase;
@@ -63,9 +63,9 @@ impl FromStr for ApiBase {
     }
 }
 
-/// A client for one vendor's API. A redirect is an answer like any other: what is sent holds keys and people's data, and
-/// goes nowhere else. `timeout` is for the whole call, from the connection to the last byte of the answer. Fails only where
-/// TLS cannot be set up.
+/// A client for one vendor's API. It does not follow redirects: requests hold keys and personal data, which must not go
+/// elsewhere. `timeout` limits the whole call, from the connection to the last byte of the answer. Fails only where TLS cannot be
+/// set up.
 #[expect(clippy::disallowed_methods, reason = "beside `http_client`, the one place that makes HTTP clients")]
 pub fn vendor_client(
     base: &ApiBase,

@@ -1,11 +1,11 @@
-//! Requests to outside systems, each in a span of its own. Vendors are not told of our traces.
+//! Requests to outside systems, each in its own span. Vendors do not receive our trace context.
 
 use reqwest::{RequestBuilder, Response};
 use tracing::Instrument;
 
 use crate::telemetry;
 
-/// Sends a request. `template` is its path without what stands in it: ids and worse are in paths.
+/// Sends a request. `template` is its path without parameters, because paths hold ids and personal data.
 pub async fn send(request: RequestBuilder, template: &str) -> Result<Response, reqwest::Error> {
     let (client, request) = request.build_split();
     let request = request?;

@@ -1,4 +1,4 @@
-//! A connection from the pool, given back within a moment or not at all.
+//! A pool connection that is returned within a time limit or closed.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -8,15 +8,15 @@ use std::{
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, pool::PoolConnection};
 use tokio::{runtime::Handle, task_local, time::timeout};
 
-/// How long a connection may take to roll back, and to show that it lives, when it is given back.
+/// How long a returned connection may take to roll back and to answer a ping.
 const GIVE_BACK: Duration = Duration::from_secs(3);
 
 task_local! {
-    /// Whether the connection that this task gives back may be in the middle of a transaction.
+    /// Whether the connection that this task returns may be inside a transaction.
     static IN_TRANSACTION: bool;
 }
 
-/// What the pool does with a connection before it takes it back: false, or an error, and it is closed.
+/// Cleans a connection before the pool takes it back. The pool closes the connection on false or an error.
 pub(super) async fn roll_back(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
     if IN_TRANSACTION.try_get().unwrap_or(false) {
         sqlx::raw_sql("ROLLBACK").execute(conn).await?;
@@ -24,8 +24,8 @@ pub(super) async fn roll_back(conn: &mut PgConnection) -> Result<bool, sqlx::Err
     Ok(true)
 }
 
-/// A connection. sqlx asks one whether it lives before it takes it back, and waits for the answer for ever: a server that
-/// vanished without a word would keep its place in the pool, until there are none left. Here the answer has its time.
+/// A pool connection. sqlx pings a returned connection and waits for the answer without a limit. A server that disappears without
+/// closing the connection would keep its slot in the pool, until the pool is empty. This type limits the wait.
 pub struct Conn {
     inner: PoolConnection<Postgres>,
     in_transaction: bool,
@@ -36,7 +36,8 @@ impl Conn {
         Self { inner, in_transaction: false }
     }
 
-    /// Begins a transaction with these settings of PostgreSQL, in one round trip. It ends with the connection's drop, if not before.
+    /// Begins a transaction with these PostgreSQL settings, in one round trip. It ends at the latest when the connection is
+    /// dropped.
     pub(super) async fn begin(
         &mut self,
         settings: &[(&'static str, &'static str)],
@@ -75,9 +76,10 @@ impl Drop for Conn {
         reason = "whoever drops it cannot wait, and the drain closes the pool"
     )]
     fn drop(&mut self) {
-        // From here on it is this future's: dropped before its end, it closes the connection, and its place is free.
+        // From here the future owns the connection. If it is dropped early, it closes the connection and frees its slot in the
+        // pool.
         let give_back = IN_TRANSACTION.scope(self.in_transaction, self.inner.return_to_pool());
-        // Without a runtime there is nobody who would take it back.
+        // Without a runtime no task can return it.
         if Handle::try_current().is_ok() {
             tokio::spawn(timeout(GIVE_BACK, give_back));
         }

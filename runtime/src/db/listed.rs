@@ -1,4 +1,4 @@
-//! Rows of lists: one that cannot be read must not take the whole list away.
+//! Rows of lists: one unreadable row must not make the whole list fail.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -6,17 +6,17 @@ use uuid::Uuid;
 use super::DbError;
 use crate::error::ServiceError;
 
-/// A row of a list: its place, and what stands in it. A row that cannot be read keeps its place, so that pages follow each
-/// other, and is left out; an ERROR says so.
+/// A row of a list: its position and its content. An unreadable row keeps its position, so that paging works. It is left out, and
+/// an ERROR is logged.
 pub struct Listed<T> {
-    /// The row's place in the list.
+    /// The row's position in the list.
     pub place: (DateTime<Utc>, Uuid),
-    /// What stands in the row; none where it cannot be read.
+    /// The content; none where it cannot be read.
     pub row: Option<T>,
 }
 
 impl<T> Listed<T> {
-    /// A row of this table, as far as it could be read.
+    /// Creates a row of this table, and logs an error if it cannot be read.
     pub fn new(table: &'static str, place: (DateTime<Utc>, Uuid), row: Result<T, DbError>) -> Self {
         let unreadable = |error: DbError| {
             let reason = error.reason();

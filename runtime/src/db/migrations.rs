@@ -1,4 +1,4 @@
-//! Migrations: the chassis' and the service's, each with its own history, run and compared by one place.
+//! Migrations of the chassis and of the service. Each has its own history; this file runs and compares both.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -9,16 +9,16 @@ use super::{DatabaseUrl, DbError};
 /// The chassis' own migrations, in schema `runtime`.
 pub static RUNTIME: Migrator = sqlx::migrate!();
 
-/// How a database's schema stands to the binary.
+/// The state of a database's schema, compared with the binary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Schema {
-    /// Exactly what the binary knows.
+    /// The schema is exactly the binary's.
     Current,
-    /// So many migrations are still to run: `levqor migrate`.
+    /// This number of migrations is pending: run `levqor migrate`.
     Behind(usize),
-    /// A newer binary ran migrations that this one does not know; they are compatible by rule.
+    /// A newer binary ran migrations that this one does not know. They are compatible by rule.
     Ahead(usize),
-    /// So many migrations were run in another form than the binary knows: the database belongs to another build.
+    /// This number of applied migrations differs from the binary's: the database belongs to another build.
     Changed(usize),
 }
 
@@ -28,7 +28,7 @@ pub enum MigrationError {
     /// The database does not answer.
     #[error("cannot connect to the database")]
     Connect(#[source] sqlx::Error),
-    /// A migration failed, or history and files disagree.
+    /// A migration failed, or history and files differ.
     #[error("a migration failed")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// The tables could not be analysed after the migrations.
@@ -36,31 +36,31 @@ pub enum MigrationError {
     Analyse(#[source] sqlx::Error),
 }
 
-/// Brings a database up to the binary. Replicas that try at once wait for each other.
+/// Applies all pending migrations. Concurrent replicas wait for each other.
 pub async fn migrate(url: &DatabaseUrl, service: &Migrator) -> Result<(), MigrationError> {
     let mut conn = PgConnection::connect_with(url.options()).await.map_err(MigrationError::Connect)?;
     RUNTIME.run(&mut conn).await?;
     service.run(&mut conn).await?;
-    // A migration may have filled a column or made an index: the planner is to know.
+    // A migration may have filled a column or created an index, so the planner needs new statistics.
     sqlx::raw_sql("ANALYZE").execute(&mut conn).await.map_err(MigrationError::Analyse)?;
     conn.close().await.map_err(MigrationError::Connect)
 }
 
-/// How a database's history stands to the binary, in numbers.
+/// The comparison of a database's history with the binary, in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct History {
-    /// Migrations that were run.
+    /// Applied migrations.
     pub applied: usize,
-    /// Those that the binary knows and that were not.
+    /// Known migrations that are not applied.
     pub pending: usize,
-    /// Those that were run and that the binary does not know.
+    /// Applied migrations that the binary does not know.
     pub unknown: usize,
-    /// Those that were run in another form than the binary knows.
+    /// Applied migrations that differ from the binary's.
     pub changed: usize,
 }
 
 impl History {
-    /// The same in a word.
+    /// The state of the schema.
     #[must_use]
     pub fn schema(self) -> Schema {
         match (self.changed, self.pending, self.unknown) {
@@ -92,7 +92,7 @@ pub async fn compare(conn: &mut PgConnection, service: &Migrator) -> Result<Hist
     Ok(history)
 }
 
-/// What was run, each version with its checksum; none where the history table is not there yet.
+/// The applied migrations: version and checksum. Empty where the history table does not exist yet.
 async fn applied(conn: &mut PgConnection, table: &str) -> Result<BTreeMap<i64, Vec<u8>>, DbError> {
     let exists: bool =
         sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(&mut *conn).await?;

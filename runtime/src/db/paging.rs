@@ -1,5 +1,5 @@
-//! Lists by pages: newest first or oldest first, by (time, id). A page token says which list it continues: the RPC, the
-//! request's filter, and whose rows the caller may see. Used for anything else it is refused (AIP-158).
+//! Pages of lists: newest first or oldest first, by (time, id). A page token names its list: the RPC, the request's filter, and
+//! whose rows the caller may see. A token for another list is refused (AIP-158).
 
 use chrono::{DateTime, Utc};
 use prost::{Message, Name};
@@ -11,30 +11,30 @@ use crate::{access::methods, context::Scope, error::Violations};
 
 const DEFAULT_SIZE: i64 = 50;
 const MAX_SIZE: i64 = 200;
-/// How many bytes of the hash a token carries.
+/// The number of hash bytes in a token.
 const CHECK_BYTES: usize = 16;
-/// What a request is told about the form.
+/// The expected form, for violations.
 const EXPECTED: &str = "expected the next_page_token of an earlier answer to the same request, in which only page_size may change";
 
-/// Which page of a list is asked for.
+/// The requested page of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
     size: i64,
-    /// The last row of the page before.
+    /// The last row of the previous page.
     after: Option<(DateTime<Utc>, Uuid)>,
-    /// The hash of the list that the page belongs to.
+    /// The hash of the page's list.
     list: [u8; 32],
 }
 
 impl Page {
-    /// Reads `page_size` and `page_token` of a list's request. Zero means 50, too large means 200, negative is a violation;
-    /// so is a token that was given for another list, another filter, or a caller who sees other rows.
+    /// Reads `page_size` and `page_token` of a list request. Zero means 50, too large means 200, and negative is a violation. A
+    /// token for another list, another filter, or a caller who sees other rows is also a violation.
     pub fn parse<R: Message + Name>(violations: &mut Violations, request: &R, scope: &Scope) -> Option<Self> {
         Self::of_encoded(violations, &R::full_name(), &request.encode_to_vec(), scope)
     }
 
     fn of_encoded(violations: &mut Violations, request: &str, encoded: &[u8], scope: &Scope) -> Option<Self> {
-        // The descriptors hold every request, and the bytes were encoded a moment ago: the decoding cannot fail.
+        // The decoding cannot fail: the descriptors hold every request, and the bytes were encoded a moment ago.
         let descriptor = methods().pool().get_message_by_name(request)?;
         let mut filter = DynamicMessage::decode(descriptor, encoded).ok()?;
         let size = take(&mut filter, "page_size").and_then(|size| size.as_i32()).unwrap_or_default();
@@ -61,25 +61,25 @@ impl Page {
         Some(Self { size: size?, after: after?, list })
     }
 
-    /// How many rows to fetch.
+    /// The number of rows to fetch.
     #[must_use]
     pub fn limit(&self) -> i64 {
         self.size + 1
     }
 
-    /// The time of the last row of the page before, for `WHERE`.
+    /// The time of the last row of the previous page, for `WHERE`.
     #[must_use]
     pub fn after_time(&self) -> Option<DateTime<Utc>> {
         self.after.map(|(time, _)| time)
     }
 
-    /// The id of the last row of the page before, for `WHERE`.
+    /// The id of the last row of the previous page, for `WHERE`.
     #[must_use]
     pub fn after_id(&self) -> Option<Uuid> {
         self.after.map(|(_, id)| id)
     }
 
-    /// Cuts the rows to the page's size; the token of the next page, or nothing on the last one.
+    /// Cuts the rows to the page's size. Returns the token of the next page; empty on the last page.
     pub fn cut<T>(&self, rows: &mut Vec<T>, key: impl Fn(&T) -> (DateTime<Utc>, Uuid)) -> String {
         let size = usize::try_from(self.size).unwrap_or(usize::MAX);
         if rows.len() <= size {
@@ -90,20 +90,20 @@ impl Page {
     }
 }
 
-/// Takes a field out of a message.
+/// Removes a field from a message and returns it.
 fn take(message: &mut DynamicMessage, field: &str) -> Option<Value> {
     let value = message.get_field_by_name(field)?.into_owned();
     message.clear_field_by_name(field);
     Some(value)
 }
 
-/// The hash of what makes a list the same list: the request without its page, and whose rows are seen.
+/// The hash that identifies a list: the request without its page fields, and whose rows are visible.
 fn list(request: &str, filter: &[u8], scope: &Scope) -> [u8; 32] {
     let whose = scope.sub().map_or_else(|| "all".to_owned(), |sub| format!("sub:{sub}"));
     hash([request.as_bytes(), filter, whose.as_bytes()])
 }
 
-/// SHA-256 over each part with its length, so that no two lists of parts read alike.
+/// SHA-256 over each part with its length, so that different lists of parts never give the same bytes.
 fn hash<const N: usize>(parts: [&[u8]; N]) -> [u8; 32] {
     let mut context = Context::new(&SHA256);
     for part in parts {
@@ -115,8 +115,8 @@ fn hash<const N: usize>(parts: [&[u8]; N]) -> [u8; 32] {
     hash
 }
 
-/// The position in the list, and a hash that binds it to the list. No two tokens carry the same hash, so that none tells
-/// which filter it was given for.
+/// The position in the list, and a hash that binds it to the list. Every token has a different hash, so that a token does not
+/// reveal its filter.
 fn encode(position: (DateTime<Utc>, Uuid), list: &[u8; 32]) -> String {
     let (time, id) = position;
     let time = time.timestamp_micros().to_be_bytes();
@@ -124,7 +124,7 @@ fn encode(position: (DateTime<Utc>, Uuid), list: &[u8; 32]) -> String {
     hex::encode([&time, id.as_bytes().as_slice(), &check[..CHECK_BYTES]].concat())
 }
 
-/// The position, where the token was given for this list.
+/// The position, if the token was made for this list.
 fn decode(token: &str, list: &[u8; 32]) -> Option<(DateTime<Utc>, Uuid)> {
     let bytes = hex::decode(token).ok()?;
     let time = DateTime::from_timestamp_micros(i64::from_be_bytes(*bytes.first_chunk()?))?;
@@ -154,7 +154,7 @@ mod tests {
         violations.finish(page).map_err(named)
     }
 
-    /// The first page's token of what is asked for.
+    /// The token that the first page of this request returns.
     fn token(request: &DynamicMessage, scope: &Scope) -> String {
         let mut first = request.clone();
         first.set_field_by_name("page_size", Value::I32(2));
@@ -174,7 +174,7 @@ mod tests {
         methods().iter().filter(is_list).map(|list| DynamicMessage::new(list.descriptor.input())).collect()
     }
 
-    /// The request with each of its filters set, one at a time.
+    /// Copies of the request, each with one of its filters set.
     fn filtered(request: &DynamicMessage) -> Vec<DynamicMessage> {
         let fields = request.descriptor();
         let filters = fields.fields().filter(|field| !["page_size", "page_token"].contains(&field.name()));

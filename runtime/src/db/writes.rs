@@ -1,4 +1,4 @@
-//! Finds out whether a database takes writes: it may answer every question while its disk is full, or while it is a standby.
+//! Probes whether a database takes writes: it may answer every query while its disk is full, or while it is a standby.
 
 use sqlx::PgConnection;
 
@@ -7,26 +7,26 @@ use super::DbError;
 /// Whether a database takes writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writes {
-    /// Nobody has tried.
+    /// No probe has run.
     Unknown,
-    /// It does.
+    /// It takes writes.
     Taken,
-    /// It only takes reads: a standby, or set so.
+    /// It is read-only: a standby, or configured so.
     ReadOnly,
-    /// There is no room for more.
+    /// The disk is full.
     NoRoom,
-    /// It refuses them for another reason.
+    /// It refuses writes for another reason.
     Refused,
 }
 
 impl Writes {
-    /// Whether nothing speaks against writes.
+    /// Whether no probe has found a problem with writes.
     #[must_use]
     pub fn are_taken(self) -> bool {
         matches!(self, Self::Unknown | Self::Taken)
     }
 
-    /// The same in words.
+    /// The result in words.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -39,10 +39,11 @@ impl Writes {
     }
 }
 
-/// The memory for sorting of the connection that probes, so that what is written below goes to the disk.
+/// The sort memory of the probing connection: so small that the query below writes a file to the disk.
 pub(crate) const WORK_MEM: (&str, &str) = ("work_mem", "64kB");
 
-/// Updates a row and writes a temporary file of a megabyte: updating one row succeeds even on a full disk, so a file is written too.
+/// Updates a row and writes a temporary file of a megabyte. A full disk still allows the update of one row, so the probe also
+/// writes a file.
 pub(crate) async fn probe(conn: &mut PgConnection) -> Result<Writes, DbError> {
     // Skipped while another replica is probing.
     let row = "UPDATE runtime.write_probes SET probe_time = runtime.now() WHERE write_probe_id = \
@@ -59,7 +60,7 @@ pub(crate) async fn probe(conn: &mut PgConnection) -> Result<Writes, DbError> {
 fn refusal(error: sqlx::Error) -> Result<Writes, DbError> {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     match code.as_deref() {
-        // No answer at all is another matter, and so is a server that is going down.
+        // A missing answer, or a server that shuts down, is an error and not a result.
         None => Err(error.into()),
         Some(code) if code.starts_with("08") || code.starts_with("57") => Err(error.into()),
         Some("25006") => Ok(Writes::ReadOnly),

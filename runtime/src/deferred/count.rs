@@ -1,4 +1,4 @@
-//! What became of tries of deferred calls, counted.
+//! Counts the outcomes of attempts of deferred calls.
 
 use opentelemetry::KeyValue;
 
@@ -8,16 +8,16 @@ use crate::{
     metrics::{Metrics, Timing, chassis},
 };
 
-/// What became of a call in one try.
+/// The outcome of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It was made.
+    /// The call was made.
     Done,
-    /// It will be tried again.
+    /// The call will be retried.
     Retry,
-    /// It was given up.
+    /// The call is dead.
     Dead,
-    /// Another worker settles it.
+    /// The lease was lost: another worker settles the call.
     Lost,
 }
 
@@ -49,13 +49,14 @@ impl Counts {
         Self { metrics: metrics.clone(), done: attempts(Outcome::Done), dead: attempts(Outcome::Dead) }
     }
 
-    /// Counts how a try ended, unless its lease was lost. Beside the two statements that a try takes, finding the series costs nothing.
+    /// Counts the outcome of an attempt, unless its lease was lost. The lookup of the series is cheap beside the two statements
+    /// of an attempt.
     pub(super) fn settled(&self, call: &Claimed, outcome: Outcome, held: bool) {
         let outcome = if held { outcome } else { Outcome::Lost };
         // A row may name an RPC that this version does not know.
         let known = access::methods().by_path(&format!("/{}", call.rpc)).is_some();
         let rpc = if known { call.rpc.clone() } else { "_OTHER".to_owned() };
-        // All four are there from the first try on, so that the first dead one is a rise.
+        // All four series exist from the first attempt on, so that the first dead call shows as a rise.
         for of in Outcome::ALL {
             let attributes =
                 [KeyValue::new("rpc.method", rpc.clone()), KeyValue::new("outcome", of.as_str())];

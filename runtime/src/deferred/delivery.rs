@@ -1,4 +1,4 @@
-//! Makes deferred calls: claims them, calls, and settles each as done, to be tried again, or dead.
+//! Delivers deferred calls: claims them, makes them, and settles each as done, retry or dead.
 
 use std::{
     cmp::Ordering,
@@ -33,7 +33,7 @@ use crate::{
 
 /// The longest pause that a receiver can ask for.
 const MOST_ASKED: TimeDelta = TimeDelta::hours(6);
-/// How long to wait before settling again.
+/// How long to wait before a second attempt to settle.
 const SETTLE_AGAIN: Duration = Duration::from_millis(250);
 
 /// The source of a service's deferred calls.
@@ -52,7 +52,7 @@ pub struct Permitted {
     permit: Permit,
 }
 
-/// Settles calls that were made; those that end at the same time share a commit.
+/// Settles calls that were made. Calls that end at the same time share a commit.
 struct Done;
 
 impl BatchWrite for Done {
@@ -71,7 +71,7 @@ impl BatchWrite for Done {
 }
 
 impl Delivery {
-    /// Delivers what the service of this chassis deferred.
+    /// Delivers the deferred calls of this chassis' service.
     #[must_use]
     pub(crate) fn new(chassis: Chassis, on_given_up: OnGivenUp) -> Self {
         let done = SharedCommit::new(&chassis.db, Done);
@@ -85,7 +85,7 @@ impl Delivery {
         let method = access::methods().by_path(&format!("/{}", call.rpc)).ok_or_else(unknown)?;
         let to = match &method.host {
             Host::Service(name) => name.as_str(),
-            // An RPC that every service hosts is deferred to oneself.
+            // A service defers an RPC that every service hosts to itself.
             Host::Every { .. } => self.chassis.service,
         };
         let channel =
@@ -102,7 +102,8 @@ impl Delivery {
         call_raw(channel, method.path.clone(), request).await.map(|_| ())
     }
 
-    /// Settles, and again while the database is away and the lease still holds: so a short absence costs no second call.
+    /// Settles the call, and tries again while the database is unavailable and the lease still holds. So a short outage causes no
+    /// second call.
     async fn settle_patiently(
         &self,
         call: &Claimed,
@@ -178,7 +179,7 @@ impl Delivery {
         Ok(held)
     }
 
-    /// One try; none where the call has had all of them and its workers ended before they could say so.
+    /// Makes one attempt. Makes none if the call has used all its attempts and its workers ended before they could settle it.
     async fn attempt(&self, call: &Claimed) -> Result<(), Status> {
         if call.attempts > MAX_ATTEMPTS {
             return Err(Status::internal("its workers ended in the middle of every try"));
@@ -217,7 +218,7 @@ impl Source for Delivery {
         };
         let claimed = claimed.await;
         let claimed = drawn.answered(claimed)?;
-        // All at once, so that none is left without its permit if we are stopped here.
+        // Takes all permits at once, so that a cancellation here leaves no call without its permit.
         let taken: Vec<_> = claimed
             .into_iter()
             .map(|call| Permitted { permit: self.permits.take(&call.target), call })
@@ -242,7 +243,7 @@ impl Source for Delivery {
             if let Err(status) = &outcome {
                 telemetry::fail(&Span::current(), ErrorCode::from_grpc(status.code()).as_str());
             }
-            // There is room for another call while what came of this one is written down.
+            // Another call may start while this one is settled.
             drop(permit);
             match self.settle_patiently(&call, outcome).await {
                 Ok(true) => fail_point::DEFERRED_SETTLED.reached(),
@@ -252,7 +253,7 @@ impl Source for Delivery {
                         "the call is no longer leased to this worker; it changes nothing of it"
                     );
                 }
-                // The lease ends by itself, and the receiver knows the key.
+                // The lease expires by itself, and the receiver knows the key.
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "cannot settle a deferred call");
                 }
@@ -268,8 +269,8 @@ enum Next {
     Dead,
 }
 
-/// What follows from a failure. An answer that will stay the same is final; a bug of ours (Internal) or keys that are
-/// being rolled (Unauthenticated) may be mended within the three days of tries.
+/// Decides what follows from a failure. A failure that will stay the same is final. A bug of ours (Internal) or a key rotation
+/// (Unauthenticated) may be fixed within the three days of attempts, so it is retried.
 fn next(status: &Status, attempts: i32) -> Next {
     if attempts >= MAX_ATTEMPTS {
         return Next::Dead;
@@ -280,12 +281,12 @@ fn next(status: &Status, attempts: i32) -> Next {
         return Next::Dead;
     }
     let asked = status.get_error_details().retry_info().and_then(|info| info.retry_delay);
-    // Not for ever: three days of tries must stay days.
+    // Bounds the pause, so that the attempts end after about three days.
     let asked = asked.and_then(|delay| TimeDelta::from_std(delay).ok()).unwrap_or_default().min(MOST_ASKED);
     Next::Retry(work::backoff(attempts).max(asked))
 }
 
-/// Code and reason, no message: a message could name a person.
+/// Code and reason without the message: a message could name a person.
 fn failure_text(status: &Status) -> String {
     let details = status.get_error_details();
     let reason = details.error_info().map(|info| info.reason.clone()).unwrap_or_default();

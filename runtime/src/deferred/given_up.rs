@@ -1,4 +1,4 @@
-//! What a service is told of a deferred call that is given up.
+//! A dead deferred call, as its service sees it.
 
 use futures_util::future::BoxFuture;
 use prost::{Message, Name};
@@ -8,19 +8,19 @@ use crate::{
     db::{DbError, Tx},
 };
 
-/// A deferred call that is given up: it is kept as dead, and made again only when somebody replays it.
+/// A dead deferred call. It is kept, and made again only when somebody replays it.
 #[derive(Debug, Clone, Copy)]
 pub struct GivenUp<'a> {
     pub(super) rpc: &'a str,
     pub(super) request: &'a [u8],
-    /// How often it was tried.
+    /// The number of attempts.
     pub attempts: i32,
-    /// What came of the last try: code and reason, nothing personal.
+    /// The result of the last attempt: code and reason, nothing personal.
     pub failure: &'a str,
 }
 
 impl GivenUp<'_> {
-    /// Its request, if the call was to the RPC that takes such requests.
+    /// Its request, if the call was to the RPC that takes this type of request.
     #[must_use]
     pub fn request<R: Message + Name + Default>(&self) -> Option<R> {
         let rpc = &methods().by_request(&R::full_name())?.rpc;
@@ -28,7 +28,7 @@ impl GivenUp<'_> {
     }
 }
 
-/// What follows for a service's own tables from a call that is given up, in the transaction that gives it up.
+/// Updates a service's own tables when a call becomes dead, in the same transaction.
 pub(crate) type OnGivenUp = Box<
     dyn for<'call> Fn(&'call mut Tx, &'call GivenUp<'call>) -> BoxFuture<'call, Result<(), DbError>>
         + Send

@@ -1,5 +1,5 @@
-//! How many calls are under way, by target. Each target has its own permits: calls that hang, however many, hold up
-//! none of the others.
+//! Limits the running calls per target. Each target has its own permits, so calls that hang, however many, do not delay calls to
+//! other targets.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,33 +11,33 @@ use tokio::sync::Notify;
 
 use crate::access::Methods;
 
-/// Calls that are made to one target at once.
+/// The most calls to one target at once.
 pub(super) const MOST_PER_TARGET: usize = 24;
-/// Permits of a target without free ones that are returned before it is given more calls, so that in a backlog one claim takes several calls.
+/// How many permits a full target waits for before it takes more calls, so that in a backlog one claim takes several calls.
 pub(super) const SEVERAL: usize = MOST_PER_TARGET / 4;
-/// For how long it waits for that: where most of its calls hang, the others go on all the same.
+/// The longest wait for those permits. If most calls of the target hang, its other calls continue after this time.
 const WAITS: Duration = Duration::from_millis(250);
 
-/// Calls that are made at once: as many as the targets have permits. So a target that hangs takes none of another's; and
-/// calls to targets that this version does not know, which have no permits of their own, fail at once.
+/// The most calls at once: the sum of all targets' permits. So a target that hangs takes no permits from another target. Calls to
+/// targets that this version does not know have no permits of their own; they fail at once.
 pub(super) fn most(methods: &Methods) -> usize {
     let target = |rpc: &'_ str| rpc.rsplit_once('.').map(|(target, _)| target.to_owned());
     let targets: HashSet<_> = methods.iter().filter_map(|method| target(&method.rpc)).collect();
     MOST_PER_TARGET * targets.len().max(1)
 }
 
-/// The permits of all targets. A target is the package of an RPC, since a service's calls have one in common.
+/// The permits of all targets. A target is an RPC's package, since all calls to one service share it.
 #[derive(Clone)]
 pub(super) struct Permits {
     targets: Arc<Mutex<HashMap<String, Target>>>,
-    /// Wakes whoever claims.
+    /// Wakes the claiming loop.
     wake: Arc<Notify>,
 }
 
 #[derive(Default)]
 struct Target {
     taken: usize,
-    /// Since when it waits for several free permits.
+    /// Since when the target waits for several free permits.
     full: Option<Instant>,
 }
 
@@ -47,19 +47,19 @@ impl Target {
     }
 }
 
-/// A call's permit. Dropped, it is free again, however the call ended.
+/// A call's permit. Dropping it frees it, however the call ended.
 pub(super) struct Permit {
     permits: Permits,
     target: String,
 }
 
 impl Permits {
-    /// All of them are free.
+    /// Starts with all permits free.
     pub(super) fn new(wake: Arc<Notify>) -> Self {
         Self { targets: Arc::default(), wake }
     }
 
-    /// How many permits the targets have left that have calls under way. All other targets have all of them.
+    /// The number of free permits of each target that has running calls. Every other target has all its permits free.
     pub(super) fn left(&self) -> Vec<(String, usize)> {
         let waits = |target: &Target| target.full.is_some_and(|since| since.elapsed() < WAITS);
         let left = |target: &Target| if waits(target) { 0 } else { target.free() };
@@ -96,7 +96,7 @@ impl Drop for Permit {
             targets.remove(&self.target);
         }
         drop(targets);
-        // What the claims passed over is due.
+        // The claims skipped calls of this target, and these calls are due now.
         if has_several {
             self.permits.wake.notify_one();
         }
@@ -132,7 +132,7 @@ mod tests {
     fn each_target_of_the_mesh_has_its_permits_to_itself() {
         let methods = crate::access::methods();
         let most = most(methods);
-        // Those of the services, and what every service hosts.
+        // The targets are the services and the RPCs that every service hosts.
         assert_eq!(most, MOST_PER_TARGET * (methods.services().len() + 1));
     }
 

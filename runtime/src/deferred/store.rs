@@ -17,16 +17,16 @@ use crate::{
 typed_id!(pub(crate) CallId, "a deferred call");
 
 wire_enum! {
-    /// Where a deferred call stands.
+    /// The state of a deferred call.
     pub(crate) enum CallState: deferred_call::State {
-        /// To be made.
+        /// The call is still to be made.
         Waiting = "WAITING",
-        /// Given up.
+        /// All attempts failed, or the failure is final.
         Dead = "DEAD",
     }
 }
 
-/// A call to be written.
+/// A call to write.
 pub(crate) struct NewCall<'a> {
     pub(crate) work_id: Uuid,
     pub(crate) rpc: &'a str,
@@ -37,7 +37,7 @@ pub(crate) struct NewCall<'a> {
     pub(crate) trace_parent: &'a str,
 }
 
-/// A claimed call: the fence proves the claim.
+/// A claimed call. The fence proves the claim.
 pub(crate) struct Claimed {
     pub(crate) work_id: Uuid,
     pub(crate) rpc: String,
@@ -68,7 +68,7 @@ pub(crate) struct Row {
     pub(crate) trace_parent: String,
 }
 
-/// How much waits.
+/// The number of waiting calls.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Depth {
     pub(crate) waiting: i64,
@@ -76,7 +76,7 @@ pub(crate) struct Depth {
     pub(crate) oldest_due_age_s: i64,
 }
 
-/// What is put off, for the metrics.
+/// The backlog of deferred calls, for the metrics.
 pub(crate) struct Backlog {
     pub(crate) due: i64,
     pub(crate) later: i64,
@@ -105,18 +105,18 @@ pub(crate) async fn insert(conn: &mut PgConnection, call: &NewCall<'_>) -> Resul
     Ok(())
 }
 
-/// How many calls may be claimed of each target.
+/// How many calls a claim may take of each target.
 pub(crate) struct ClaimLimits {
-    /// Of a target that is not named.
+    /// The limit of a target that is not in `left`.
     pub(crate) most: usize,
-    /// Of the targets that are named.
+    /// The limits of the named targets.
     pub(crate) left: Vec<(String, usize)>,
 }
 
-/// Claims due calls that nobody holds, of each target no more than there are permits, those that are due for longest first.
-/// It goes from target to target through the index, however long the backlog of one is. The row lock decides between
-/// claimers; the lease ends a dead claimer's hold. What this claimer took before without hearing of it is free, and its try
-/// was none.
+/// Claims due calls that no worker holds, oldest due time first, and of each target no more than it has permits. It visits each
+/// target through the index, so a long backlog of one target costs nothing. The row lock decides between claimers. The lease ends
+/// the hold of a dead claimer. If this claimer took calls before and never got the answer, those calls are free and that attempt
+/// does not count.
 pub(crate) async fn claim(
     conn: &mut PgConnection,
     limit: i64,
@@ -165,14 +165,14 @@ pub(crate) async fn claim(
     Ok(claimed)
 }
 
-/// A claim on a call, as its fence proves it.
+/// A claim on a call, proven by its fence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Claim {
     pub(crate) work_id: Uuid,
     pub(crate) fence: i64,
 }
 
-/// Removes calls that were made. False where the lease was lost: nothing is changed of that one then.
+/// Removes calls that were made. Returns false for a call whose lease was lost; that call stays unchanged.
 pub(crate) async fn settle_done(conn: &mut PgConnection, calls: &[Claim]) -> Result<Vec<bool>, DbError> {
     let ids: Vec<_> = calls.iter().map(|call| call.work_id).collect();
     let fences: Vec<_> = calls.iter().map(|call| call.fence).collect();
@@ -190,7 +190,7 @@ pub(crate) async fn settle_done(conn: &mut PgConnection, calls: &[Claim]) -> Res
     Ok(calls.iter().map(|call| done.contains(call)).collect())
 }
 
-/// Puts a call back to wait. False where the lease was lost.
+/// Puts a call back to wait. Returns false where the lease was lost.
 pub(crate) async fn settle_retry(
     conn: &mut PgConnection,
     call: &Claimed,
@@ -211,7 +211,7 @@ pub(crate) async fn settle_retry(
     Ok(done.rows_affected() == 1)
 }
 
-/// Gives a call up. False where the lease was lost.
+/// Marks a call as dead. Returns false where the lease was lost.
 pub(crate) async fn settle_dead(
     conn: &mut PgConnection,
     call: &Claimed,
@@ -228,7 +228,7 @@ pub(crate) async fn settle_dead(
     Ok(done.rows_affected() == 1)
 }
 
-/// Which calls a list is about.
+/// Which calls to list.
 pub(crate) struct Filter {
     pub(crate) state: Option<CallState>,
 }
@@ -253,8 +253,8 @@ pub(crate) async fn list(tx: &mut ListTx, filter: &Filter, page: &Page) -> Resul
     Ok(rows.into_iter().map(listed).collect())
 }
 
-/// Makes a waiting or dead call due now with all its tries before it; none where there is no such call, or where a worker
-/// holds it at this moment.
+/// Makes a waiting or dead call due now and gives it all its attempts again. Returns none where there is no such call, or where a
+/// worker holds it now.
 pub(crate) async fn replay(conn: &mut PgConnection, id: CallId) -> Result<Option<Row>, DbError> {
     let row = sqlx::query_as!(
         Row,
@@ -268,7 +268,7 @@ pub(crate) async fn replay(conn: &mut PgConnection, id: CallId) -> Result<Option
     Ok(row)
 }
 
-/// Whether there is such a call.
+/// Whether this call exists.
 pub(crate) async fn exists(conn: &mut PgConnection, id: CallId) -> Result<bool, DbError> {
     let exists = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM runtime.work WHERE work_id = $1) AS "exists!""#,
@@ -279,7 +279,7 @@ pub(crate) async fn exists(conn: &mut PgConnection, id: CallId) -> Result<bool, 
     Ok(exists)
 }
 
-/// Removes up to `limit` dead calls that are older than receivers remember: to make one again could do its effect twice.
+/// Removes up to `limit` dead calls that are older than receivers remember keys: to replay such a call could repeat its effect.
 pub(crate) async fn purge_dead(conn: &mut PgConnection, limit: i64) -> Result<u64, DbError> {
     let done = sqlx::query!(
         "WITH old AS MATERIALIZED (
@@ -296,7 +296,7 @@ pub(crate) async fn purge_dead(conn: &mut PgConnection, limit: i64) -> Result<u6
     Ok(done.rows_affected())
 }
 
-/// What is due, due later and dead, each counted to a bound. In order, so that what is not counted is not read.
+/// Counts due, waiting and dead calls, each up to a bound. It reads in index order, so it never reads the rows beyond the bound.
 pub(crate) async fn backlog(conn: &mut PgConnection) -> Result<Backlog, DbError> {
     let backlog = sqlx::query_as!(
         Backlog,
@@ -314,7 +314,7 @@ pub(crate) async fn backlog(conn: &mut PgConnection) -> Result<Backlog, DbError>
     Ok(backlog)
 }
 
-/// Counts to a bound: a backlog must not make the question itself slow.
+/// Counts up to a bound: a large backlog must not make this query slow.
 pub(crate) async fn depth(conn: &mut PgConnection) -> Result<Depth, DbError> {
     let depth = sqlx::query_as!(
         Depth,

@@ -1,12 +1,12 @@
-//! Declares error enums: each variant says its code and its reason, or that its source says both.
+//! Declares error enums: each variant names its code and its reason, or takes both from its source.
 
-/// Declares an error enum of thiserror's, and `ServiceError` for it. After each variant stands one of:
+/// Declares a thiserror enum and implements `ServiceError` for it. After each variant stands one of:
 ///
-/// - `=> source`: code, reason, violations and the time to wait are those of the variant's source;
+/// - `=> source`: code, reason, violations and retry time come from the variant's source;
 /// - `=> NotFound "ORDER_NOT_FOUND"`: this code and this reason;
-/// - `=> Unavailable "BUSY" after 1 s`: the caller may try again after so many seconds;
-/// - `=> Unavailable "BUSY" after |left| Some(*left)`: the variant's content says after which time;
-/// - `=> InvalidArgument "KEY_INVALID" + source`: violations and the time to wait are those of the source.
+/// - `=> Unavailable "BUSY" after 1 s`: the caller may retry after this many seconds;
+/// - `=> Unavailable "BUSY" after |left| Some(*left)`: the variant's content gives the retry time;
+/// - `=> InvalidArgument "KEY_INVALID" + source`: violations and retry time come from the source.
 ///
 /// ```ignore
 /// service_error! {

@@ -1,4 +1,4 @@
-//! Measures how the service is: its database, its tables, what is put off, what it can do.
+//! Measures the state of the service: database, tables, backlog and capabilities.
 
 use std::time::Duration;
 
@@ -24,10 +24,10 @@ use crate::{
     version,
 };
 
-/// From when on a database that was asked and has not answered counts as one that does not answer. The gateway waits for two
-/// seconds in all.
+/// How long a database may leave the probe unanswered before it counts as unavailable. The gateway waits for two seconds in
+/// total.
 const SILENCE: Duration = Duration::from_millis(1500);
-/// How long the questions may take that only the status asks.
+/// How long the queries of this RPC may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) async fn get_status<S: Service>(
@@ -39,7 +39,7 @@ pub(super) async fn get_status<S: Service>(
     let silent_for = hosted.readiness.asked_for().filter(|asked| *asked >= SILENCE);
     let mut checks = checks(measured, silent_for, hosted.chassis().clock.now());
     let answers = silent_for.is_none() && measured.is_some_and(|measured| measured.history.is_some());
-    // Absent, not zero. The caller must get an answer before its timeout.
+    // If the database does not answer, the values are absent, not zero. The caller must get an answer before its timeout.
     let (backlog, by_the_clock) = if answers {
         tokio::join!(in_time(backlog(hosted)), in_time(by_the_clock(hosted)))
     } else {
@@ -114,7 +114,7 @@ async fn in_time<T>(answer: impl Future<Output = Result<T, DbError>>) -> Option<
     tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()
 }
 
-/// What is done by the clock, and what came of it.
+/// The schedules, and the last result of the test of error reports.
 async fn by_the_clock<S: Service>(
     hosted: &Hosted<S>,
 ) -> Result<(Vec<WireSchedule>, Option<ErrorReportTest>), DbError> {
@@ -130,7 +130,7 @@ async fn by_the_clock<S: Service>(
     Ok((schedules.into_iter().map(Into::into).collect(), test))
 }
 
-/// The database is asked every second, over a connection of its own, so that load does not look like an outage.
+/// The checks of the database. It is probed every second over its own connection, so that load does not look like an outage.
 fn checks(measured: Option<Measurement>, silent_for: Option<Duration>, now: DateTime<Utc>) -> Vec<Check> {
     const FRESH: TimeDelta = TimeDelta::seconds(10);
     let Some(measured) = measured else {

@@ -1,12 +1,12 @@
-//! Removes what the chassis no longer needs; deferred to oneself by a schedule. In batches with a commit each, so that a
-//! backlog cannot make it fail for good.
+//! Removes expired rows of the chassis. A schedule defers this call to the service itself. Each batch commits separately, so that
+//! a large backlog cannot make it fail for good.
 
 use levqor_proto_runtime::v1::{PurgeExpiredRequest, PurgeExpiredResponse};
 
 use super::{Error, Hosted};
 use crate::{context::Ctx, deferred::store, idempotency, rpc::State, schedule, service::Service};
 
-/// Rows that one commit removes.
+/// The most rows that one commit removes.
 const BATCH: i64 = 1_000;
 
 pub(super) async fn purge_expired<S: Service>(

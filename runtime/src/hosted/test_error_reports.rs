@@ -1,5 +1,5 @@
-//! Sends a report that says that it is a test, and remembers what became of it; deferred to oneself by a schedule. One
-//! that does not arrive is tried again as every deferred call is, and becomes a dead letter that wakes somebody.
+//! Sends an error report that is marked as a test, and stores its result. A schedule defers this call to the service itself. A
+//! report that does not arrive is retried as every deferred call is, and finally becomes a dead call that alerts an operator.
 
 use levqor_proto_runtime::v1::{TestErrorReportsRequest, TestErrorReportsResponse};
 
@@ -11,11 +11,11 @@ pub(super) async fn test_error_reports<S: Service>(
     _: Ctx,
     _: TestErrorReportsRequest,
 ) -> Result<TestErrorReportsResponse, Error> {
-    // Where reports are off, that is what the status says, and there is nothing to test.
+    // Where error reports are off, the status says so, and there is nothing to test.
     let Some(reports) = &hosted.error_reports else { return Ok(TestErrorReportsResponse::default()) };
     let chassis = hosted.chassis();
     let sent = reports.test(S::NAME, chassis.clock.now()).await;
-    // Only now: nothing of the database is held while we wait for somebody else.
+    // Acquired only now, so that no connection is held during the network call.
     let mut conn = chassis.db.acquire().await?;
     match sent {
         Ok(event_id) => {

@@ -1,4 +1,4 @@
-//! How long calls take: rates, errors and durations by RPC and status code, of servers and of clients.
+//! The duration of calls by RPC and status code, of servers and of clients. Rates and errors follow from it.
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,7 @@ use tracing::Span;
 use super::{Definition, Metrics, Timing, chassis, recorded_trace};
 use crate::{access::Methods, grpc_code};
 
-/// What an RPC is called that is none of ours: health checks, reflection, and what strangers make up.
+/// The name of an RPC that is not ours: health checks, reflection, and invented names.
 const OTHER: &str = "_OTHER";
 
 /// The timings of calls to one server or from one client. Cheap to clone.
@@ -27,13 +27,13 @@ struct Inner {
 }
 
 impl Calls {
-    /// Of the calls that a service answers.
+    /// Creates the timings of calls to a service.
     #[must_use]
     pub fn server(metrics: &Metrics, methods: &'static Methods) -> Self {
         Self::new(metrics, methods, &chassis::RPC_SERVER, None)
     }
 
-    /// Of the calls that are made to a service.
+    /// Creates the timings of calls from a client.
     #[must_use]
     pub fn client(metrics: &Metrics, methods: &'static Methods, to: &str) -> Self {
         Self::new(metrics, methods, &chassis::RPC_CLIENT, Some(to))
@@ -55,7 +55,7 @@ impl Calls {
         Self(Arc::new(Inner { by_path, other: by_code(OTHER) }))
     }
 
-    /// Begins to time a call.
+    /// Starts the timer of a call.
     #[must_use]
     pub fn begin(&self, path: &str) -> Timer {
         let series = self.0.by_path.get(path).unwrap_or(&self.0.other);
@@ -63,7 +63,7 @@ impl Calls {
     }
 }
 
-/// A call that is being made. Dropped, its caller has gone, and it counts as cancelled.
+/// A running call. If it is dropped, its caller has gone, and it counts as cancelled.
 #[derive(Debug)]
 pub struct Timer {
     series: Arc<ByCode>,
@@ -72,7 +72,7 @@ pub struct Timer {
 }
 
 impl Timer {
-    /// The call ended like this, within the current span.
+    /// Records the outcome of the call, within the current span.
     pub fn end(mut self, code: Code) {
         self.code = code;
     }
@@ -85,7 +85,7 @@ impl Drop for Timer {
     }
 }
 
-/// The series of one RPC, each bound when its code comes for the first time.
+/// The series of one RPC. Each is bound when its code first occurs.
 struct ByCode {
     metrics: Metrics,
     definition: &'static Definition,

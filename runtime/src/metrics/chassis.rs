@@ -17,27 +17,27 @@ pub const RPC_SERVER: Definition = Definition::timing(
     "Time until a service answered a call; for a stream, until its first message.",
     &[SYSTEM, RPC, CODE, FAILURE],
 );
-/// Calls between services, from the caller's side.
+/// Calls between services, measured by the caller.
 pub const RPC_CLIENT: Definition = Definition::timing(
     "rpc.client.call.duration",
     "Time of a call to another service, per attempt; for a stream, until its first message.",
     &[SYSTEM, RPC, CODE, Attribute::known("server.address", "the service that is called"), FAILURE],
 );
-/// Places for requests.
+/// Permits for requests.
 pub const PLACES: Definition = Definition::gauge(
     "levqor.server.places",
     "{request}",
     "Permits for requests: in use by requests in progress, and free. Without a free permit, a request is refused.",
     &[Attribute::one_of("state", &["used", "free"])],
 );
-/// Whether a service can work.
+/// Whether a service is ready.
 pub const READY: Definition = Definition::gauge(
     "levqor.ready",
     "{bool}",
     "1 while the service does not drain and its database answers, has the needed tables and accepts writes; else 0.",
     &[],
 );
-/// What works.
+/// The state of capabilities.
 pub const CAPABILITY: Definition = Definition::gauge(
     "levqor.capability",
     "{bool}",
@@ -61,27 +61,27 @@ pub const POOL_MAX: Definition = Definition::gauge(
     "Maximum number of connections in the database pool.",
     &[POOL],
 );
-/// Who waits for a connection.
+/// Callers that wait for a connection.
 pub const POOL_PENDING: Definition = Definition::gauge(
     "db.client.connection.pending_requests",
     "{request}",
     "Requests that wait for a database connection.",
     &[POOL],
 );
-/// Who waited in vain.
+/// Timeouts of waiting for a connection.
 pub const POOL_TIMEOUTS: Definition = Definition::counter(
     "db.client.connection.timeouts",
     "{timeout}",
     "Requests that got no database connection in time.",
     &[POOL],
 );
-/// How long a connection was waited for.
+/// How long callers waited for a connection.
 pub const POOL_WAIT: Definition = Definition::timing(
     "db.client.connection.wait_time",
     "Time that requests waited for a database connection.",
     &[POOL],
 );
-/// Deferred calls that are there.
+/// Deferred calls by state.
 pub const DEFERRED: Definition = Definition::gauge(
     "levqor.deferred_calls",
     "{call}",
@@ -95,14 +95,14 @@ pub const DEFERRED_AGE: Definition = Definition::gauge(
     "Age of the oldest due deferred call, since it became due; 0 if none is due.",
     &[],
 );
-/// Tries of deferred calls.
+/// Attempts of deferred calls.
 pub const DEFERRED_DELIVERIES: Definition = Definition::counter(
     "levqor.deferred_call.deliveries",
     "{try}",
     "Attempts of deferred calls, by outcome: done, to be retried, dead, or lost (another worker settled the call).",
     &[RPC, Attribute::one_of("outcome", &["done", "retry", "dead", "lost"])],
 );
-/// How many tries a call took.
+/// The number of attempts per call.
 pub const DEFERRED_ATTEMPTS: Definition = Definition {
     name: "levqor.deferred_call.attempts",
     kind: Kind::Histogram,
@@ -132,63 +132,63 @@ pub const SCHEDULE_NEXT: Definition = Definition::gauge(
     "Time of the next slot, in seconds since 1970.",
     &[SCHEDULE],
 );
-/// What waits in a journal.
+/// The backlog of a journal.
 pub const JOURNAL_DEPTH: Definition = Definition::gauge(
     "levqor.journal.depth",
     "{event}",
     "Journaled events that are pending, and events that are quarantined. Counted up to 100,000.",
     &[JOURNAL, Attribute::one_of("state", &["pending", "quarantined"])],
 );
-/// The oldest event that waits.
+/// The age of the oldest pending event.
 pub const JOURNAL_AGE: Definition = Definition::gauge(
     "levqor.journal.oldest_due_age",
     "s",
     "Age of the oldest due event, since it became due; 0 if none is due.",
     &[JOURNAL],
 );
-/// When the last event came.
+/// When the last event was received.
 pub const JOURNAL_LAST: Definition = Definition::gauge(
     "levqor.journal.last_event.timestamp",
     "s",
     "Time when the last event was journaled, in seconds since 1970; absent if none was.",
     &[JOURNAL],
 );
-/// What became of events.
+/// The outcomes of events.
 pub const JOURNAL_VERDICTS: Definition = Definition::counter(
     "levqor.journal.verdicts",
     "{event}",
     "Attempts to process journaled events, by outcome.",
     &[JOURNAL, Attribute::one_of("verdict", &["processed", "ignored", "retry", "quarantined"])],
 );
-/// When Sentry last took a test.
+/// When Sentry last accepted a test.
 pub const SENTRY_TEST: Definition = Definition::gauge(
     "levqor.sentry.self_test.last_success.timestamp",
     "s",
     "Time when Sentry last accepted a test report, in seconds since 1970; absent if none arrived.",
     &[],
 );
-/// When the database was asked.
+/// When the database was last measured.
 pub const MEASURED: Definition = Definition::gauge(
     "levqor.measurement.timestamp",
     "s",
     "Time of the last measurement in the database, in seconds since 1970. Numbers whose measurement failed are absent.",
     &[Attribute::one_of("measurement", &["deferred_calls", "schedules", "self_tests", "own"])],
 );
-/// What became of exports.
+/// The outcomes of exports.
 pub const TELEMETRY_EXPORTS: Definition = Definition::counter(
     "levqor.telemetry.exports",
     "{export}",
     "Exports of telemetry, by outcome: taken by the receiver, or lost after the last attempt.",
     &[SIGNAL, Attribute::one_of("outcome", &["taken", "lost"])],
 );
-/// What nobody has.
+/// Lost telemetry.
 pub const TELEMETRY_LOST: Definition = Definition::counter(
     "levqor.telemetry.lost",
     "{item}",
     "Spans, log records, errors and metric readings that were lost, because their export failed or the queue was full.",
     &[SIGNAL],
 );
-/// Time on the CPU.
+/// CPU time.
 pub const PROCESS_CPU: Definition = Definition::counter(
     "process.cpu.time",
     "s",
@@ -212,7 +212,7 @@ pub const PROCESS_FILES_MAX: Definition = Definition::gauge(
     "Maximum number of open files and sockets of the process.",
     &[],
 );
-/// When the process began.
+/// When the process started.
 pub const PROCESS_START: Definition =
     Definition::gauge("process.start_time", "s", "Start time of the process, in seconds since 1970.", &[]);
 /// Tasks of the async runtime.
@@ -222,7 +222,7 @@ pub const RUNTIME_TASKS: Definition = Definition::gauge(
     "Tasks in the async runtime that have not ended.",
     &[],
 );
-/// What waits for the async runtime.
+/// The queue of the async runtime.
 pub const RUNTIME_QUEUE: Definition = Definition::gauge(
     "levqor.runtime.queue.depth",
     "{task}",
@@ -230,7 +230,7 @@ pub const RUNTIME_QUEUE: Definition = Definition::gauge(
     &[],
 );
 
-/// All of them.
+/// Every metric of the chassis.
 pub const ALL: &[Definition] = &[
     RPC_SERVER,
     RPC_CLIENT,

@@ -1,18 +1,18 @@
-//! What a metric is, said once: its name, kind, unit, meaning, and the closed sets that its attributes come from.
+//! The definition of a metric: its name, kind, unit, meaning, and the closed sets of its attributes.
 
-/// What a number does.
+/// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It only rises, until the process ends.
+    /// It only increases, until the process ends.
     Counter,
-    /// It is spread over buckets.
+    /// It sorts values into buckets.
     Histogram,
-    /// It is what it is now.
+    /// It has a current value.
     Gauge,
 }
 
 impl Kind {
-    /// As Prometheus calls it.
+    /// The name in Prometheus.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -23,12 +23,12 @@ impl Kind {
     }
 }
 
-/// What an attribute can be. Never what a caller makes up, never an id, never anything about a person.
+/// The possible values of an attribute. Never a caller's text, an id, or personal data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Values {
     /// One of these.
     OneOf(&'static [&'static str]),
-    /// One of a set that the code or the protos close; in words.
+    /// A set that the code or the protos define, described in words.
     Known(&'static str),
 }
 
@@ -37,18 +37,18 @@ pub enum Values {
 pub struct Attribute {
     /// Its name, dotted.
     pub key: &'static str,
-    /// What it can be.
+    /// Its possible values.
     pub values: Values,
 }
 
 impl Attribute {
-    /// One of these.
+    /// Creates an attribute with one of these values.
     #[must_use]
     pub const fn one_of(key: &'static str, values: &'static [&'static str]) -> Self {
         Self { key, values: Values::OneOf(values) }
     }
 
-    /// One of a closed set, in words.
+    /// Creates an attribute with a closed set of values, described in words.
     #[must_use]
     pub const fn known(key: &'static str, what: &'static str) -> Self {
         Self { key, values: Values::Known(what) }
@@ -60,24 +60,24 @@ impl Attribute {
 pub struct Definition {
     /// Its name in OpenTelemetry, dotted.
     pub name: &'static str,
-    /// What it does.
+    /// Its kind.
     pub kind: Kind,
     /// UCUM: `s`, `By`, `{call}`.
     pub unit: &'static str,
-    /// What it tells, in a sentence.
+    /// Its meaning, in a sentence.
     pub description: &'static str,
-    /// What it is split by.
+    /// Its attributes.
     pub attributes: &'static [Attribute],
-    /// Upper bounds, of a histogram.
+    /// The upper bounds of a histogram.
     pub buckets: &'static [f64],
 }
 
-/// From the fastest answer that was measured (0.2 ms) to the longest that a caller waits (15 s).
+/// From the fastest measured answer (0.2 ms) to the longest wait of a caller (15 s).
 const SECONDS: &[f64] =
     &[0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0];
 
 impl Definition {
-    /// A counter.
+    /// Defines a counter.
     #[must_use]
     pub const fn counter(
         name: &'static str,
@@ -88,7 +88,7 @@ impl Definition {
         Self { name, kind: Kind::Counter, unit, description, attributes, buckets: &[] }
     }
 
-    /// A gauge.
+    /// Defines a gauge.
     #[must_use]
     pub const fn gauge(
         name: &'static str,
@@ -99,7 +99,7 @@ impl Definition {
         Self { name, kind: Kind::Gauge, unit, description, attributes, buckets: &[] }
     }
 
-    /// A histogram of durations, in seconds.
+    /// Defines a histogram of durations, in seconds.
     #[must_use]
     pub const fn timing(
         name: &'static str,
@@ -109,8 +109,8 @@ impl Definition {
         Self { name, kind: Kind::Histogram, unit: "s", description, attributes, buckets: SECONDS }
     }
 
-    /// The metric family's name in Prometheus, as the OpenTelemetry specification translates it: dots become underscores,
-    /// the unit is spelt out at the end. Of a counter it lacks `_total`.
+    /// The metric family's name in Prometheus, by the OpenTelemetry specification: dots become underscores, and the unit is
+    /// written out at the end. A counter's name lacks `_total`.
     #[must_use]
     pub fn family(&self) -> String {
         super::text::family(self.name, self.unit, self.kind == Kind::Gauge)

@@ -1,5 +1,5 @@
-//! Exemplars: for each bucket of a histogram one call that fell into it, by its trace. The SDK keeps none
-//! (opentelemetry-rust#3369), so we keep them beside it; OTLP and the OpenMetrics text carry them.
+//! Exemplars: for each bucket of a histogram the trace of one call in it. The SDK keeps none (opentelemetry-rust#3369), so we
+//! keep them ourselves. OTLP and the OpenMetrics text carry them.
 
 use std::{
     collections::HashMap,
@@ -10,28 +10,28 @@ use std::{
 use opentelemetry::trace::{SpanContext, SpanId, TraceId};
 use tracing::Span;
 
-/// For how long a bucket's exemplar is good enough. Finding out which trace a call belongs to costs more than recording
-/// how long it took, and nobody looks at more than a few.
+/// How long a bucket keeps its exemplar. Reading the trace context costs more than recording the duration, and nobody needs many
+/// exemplars.
 const GOOD_FOR: Duration = Duration::from_secs(1);
 
-/// How a span's context is found.
+/// Reads the context of a span.
 type Find = fn(&Span) -> Option<SpanContext>;
 
-/// Set once traces are exported: before, nobody could look one up.
+/// Set once traces are exported: without an export nobody can look up a trace.
 static FIND: OnceLock<Find> = OnceLock::new();
 
-/// Exemplars name the traces that are found like this, from now on. Of several calls the first counts.
+/// Sets how exemplars read their traces. Only the first call counts.
 pub(crate) fn find_traces(find: Find) {
     let _ = FIND.set(find);
 }
 
-/// The span's context, if its trace is recorded: what may be shown as an example.
+/// The span's context, if its trace is recorded and can be shown as an exemplar.
 #[must_use]
 pub fn recorded_trace(span: &Span) -> Option<SpanContext> {
     FIND.get().and_then(|find| find(span)).filter(SpanContext::is_sampled)
 }
 
-/// One call, by its trace.
+/// One call and its trace.
 #[derive(Debug, Clone)]
 pub(super) struct Exemplar {
     pub(super) trace_id: TraceId,
@@ -40,7 +40,7 @@ pub(super) struct Exemplar {
     pub(super) time: SystemTime,
 }
 
-/// The exemplars of one series: one for each bucket, not older than need be.
+/// The exemplars of one series: a recent one for each bucket.
 #[derive(Debug)]
 pub(super) struct Exemplars {
     bounds: &'static [f64],
@@ -52,11 +52,10 @@ impl Exemplars {
         Self { bounds, slots: (0..=bounds.len()).map(|_| Mutex::default()).collect() }
     }
 
-    /// Keeps a call of a trace that is recorded; one that nobody can look up is no example. Asks for the trace only where
-    /// the bucket's own is not good any more.
+    /// Keeps a call as an exemplar if its trace is recorded. Reads the trace only if the bucket's exemplar is too old.
     pub(super) fn keep(&self, value: f64, trace: impl FnOnce() -> Option<SpanContext>) {
         let bucket = self.bounds.partition_point(|&bound| bound < value);
-        // Whoever is just keeping another one keeps as good a one.
+        // Another thread that holds the lock keeps an equally good exemplar.
         let Some(Ok(mut slot)) = self.slots.get(bucket).map(Mutex::try_lock) else { return };
         let time = opentelemetry::time::now();
         let age = slot.as_ref().map(|kept| time.duration_since(kept.time));
@@ -75,14 +74,14 @@ impl Exemplars {
 pub(super) struct Examples(Mutex<HashMap<&'static str, HashMap<String, Arc<Exemplars>>>>);
 
 impl Examples {
-    /// Where a series' exemplars are kept.
+    /// The place for the exemplars of a series.
     pub(super) fn place(&self, name: &'static str, labels: String, bounds: &'static [f64]) -> Arc<Exemplars> {
         let mut examples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let series = examples.entry(name).or_default().entry(labels);
         Arc::clone(series.or_insert_with(|| Arc::new(Exemplars::new(bounds))))
     }
 
-    /// The exemplars of a series, bucket by bucket.
+    /// The exemplars of a series, by bucket.
     pub(super) fn of(&self, name: &str, labels: &str) -> Vec<Option<Exemplar>> {
         let examples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let place = examples.get(name).and_then(|series| series.get(labels));

@@ -1,5 +1,5 @@
-//! Numbers that only the database knows. They are measured on a schedule, never when somebody looks: a scrape costs no
-//! query. Each carries when it was measured, and what could not be measured is absent, not zero.
+//! Values that only the database knows. They are measured on a schedule, so a scrape costs no query. Each has its measurement
+//! time. A value that could not be measured is absent, not zero.
 
 use std::{
     collections::BTreeMap,
@@ -11,7 +11,7 @@ use opentelemetry::KeyValue;
 
 use super::{Metrics, chassis, definition::Definition};
 
-/// What one measurement found.
+/// The result of one measurement.
 #[derive(Debug, Default, Clone)]
 pub struct Readings(Vec<(&'static Definition, Vec<KeyValue>, f64)>);
 
@@ -34,16 +34,16 @@ impl Readings {
     }
 }
 
-/// One measurement, as it went last.
+/// The last result of one measurement.
 #[derive(Debug, Default)]
 struct Group {
     /// When it last succeeded.
     time: Option<DateTime<Utc>>,
-    /// What it found; nothing where it failed.
+    /// Its values; empty where it failed.
     readings: Readings,
 }
 
-/// The last of every measurement of a service.
+/// The last results of every measurement of a service.
 #[derive(Debug, Default)]
 pub(super) struct Measured(Mutex<BTreeMap<&'static str, Group>>);
 
@@ -55,7 +55,7 @@ impl Measured {
 }
 
 impl Metrics {
-    /// Publishes what a measurement found, or that it failed: then nothing of it is shown until it succeeds again.
+    /// Publishes the result of a measurement. A failure hides its values until the next success.
     pub fn publish(&self, measurement: &'static str, now: DateTime<Utc>, outcome: Option<Readings>) {
         let succeeded = outcome.is_some();
         self.show_measurements();

@@ -1,4 +1,4 @@
-//! The pool of connections: how many there are, who waits, how long, and who waited in vain.
+//! The metrics of the connection pool: connections, waiting callers, wait times and timeouts.
 
 use std::{
     sync::{
@@ -13,7 +13,7 @@ use sqlx::PgPool;
 
 use super::{Count, Metrics, Timing, chassis};
 
-/// What a pool's users note.
+/// The counters and timings of a pool.
 #[derive(Debug, Clone)]
 pub struct PoolMetrics {
     wait: Timing,
@@ -51,13 +51,13 @@ impl PoolMetrics {
         }
     }
 
-    /// Waits for a connection and notes how long that took.
+    /// Waits for a connection and records how long that took.
     pub(crate) async fn wait<T>(
         &self,
         acquire: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
         let begun = Instant::now();
-        // Whoever hangs up waits no longer either.
+        // A caller that hangs up is no longer counted as waiting.
         let waiting = Waiting::new(&self.pending);
         let acquired = acquire.await;
         drop(waiting);

@@ -1,6 +1,6 @@
-//! The text that Prometheus scrapes: OpenMetrics 1.0, with exemplars, or the older text format where that is asked for.
+//! The text that Prometheus scrapes: OpenMetrics 1.0 with exemplars, or the older text format on request.
 //!
-//! Our own, over the SDK's data: `opentelemetry-prometheus` stands on a registry that knows no exemplars.
+//! We write it ourselves from the SDK's data: `opentelemetry-prometheus` builds on a registry without exemplars.
 
 use std::{
     borrow::Cow,
@@ -16,7 +16,7 @@ use opentelemetry_sdk::metrics::data::{
 
 use super::exemplar::Examples;
 
-/// Which text.
+/// The text format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// `application/openmetrics-text; version=1.0.0`: with exemplars.
@@ -26,7 +26,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// What the scraper accepts best, of the two.
+    /// The format that the scraper prefers.
     #[must_use]
     pub fn accepted(accept: &str) -> Self {
         if accept.contains("application/openmetrics-text") { Self::OpenMetrics } else { Self::Plain }
@@ -42,13 +42,14 @@ impl Format {
     }
 }
 
-/// A metric family's name: what is no letter, digit or colon becomes an underscore, and the unit is spelt out at the end.
+/// A metric family's name: a character that is no letter, digit or colon becomes an underscore, and the unit is written out at
+/// the end.
 pub(super) fn family(name: &str, unit: &str, gauge: bool) -> String {
     let unit = match unit {
         "s" => "seconds",
         "By" => "bytes",
         "1" if gauge => "ratio",
-        // What is counted, `{call}`, says the description.
+        // The description explains units such as `{call}`.
         _ => "",
     };
     let name = sanitised(name);
@@ -63,7 +64,7 @@ fn sanitised(name: &str) -> Cow<'_, str> {
     Cow::Owned(name.chars().map(|c| if fits(c) { c } else { '_' }).collect())
 }
 
-/// Attributes as they stand between the braces, in the order of their names.
+/// Attributes as label text, sorted by name.
 pub(super) fn labels<'a>(attributes: impl Iterator<Item = &'a KeyValue>) -> String {
     let pairs: BTreeMap<_, _> = attributes
         .map(|pair| (sanitised(pair.key.as_str()).into_owned(), pair.value.as_str().into_owned()))
@@ -78,7 +79,7 @@ pub(super) fn labels<'a>(attributes: impl Iterator<Item = &'a KeyValue>) -> Stri
     text
 }
 
-/// A metric family: what is said of it once, and its series.
+/// A metric family: its header, and its series.
 struct Family {
     kind: &'static str,
     unit: &'static str,
@@ -86,7 +87,7 @@ struct Family {
     lines: String,
 }
 
-/// Families of any number of services, put together so that each stands in one place.
+/// Families of any number of services, merged so that each appears once.
 pub(super) struct Page {
     format: Format,
     families: BTreeMap<String, Family>,
@@ -97,7 +98,7 @@ impl Page {
         Self { format, families: BTreeMap::new() }
     }
 
-    /// Adds what one service measured.
+    /// Adds the metrics of one service.
     pub(super) fn add(&mut self, collected: &ResourceMetrics, examples: &Examples) {
         let resource: Vec<_> = collected
             .resource()
@@ -106,7 +107,7 @@ impl Page {
             .collect();
         let service: Vec<_> = resource.iter().filter(|pair| pair.key.as_str() == "service.name").collect();
         let service = labels(service.into_iter());
-        // What else the resource says stands in one series, to be joined where it is needed.
+        // The other resource attributes go into one series, to be joined by queries.
         let target = self.family("target".to_owned(), "info", "", "The process that measures.");
         let _ = writeln!(target.lines, "target_info{{{}}} 1", labels(resource.iter()));
         for metric in collected.scope_metrics().flat_map(ScopeMetrics::metrics) {
@@ -146,7 +147,7 @@ impl Page {
             MetricData::Sum(sum) if sum.is_monotonic() => "counter",
             MetricData::Gauge(_) | MetricData::Sum(_) => "gauge",
             MetricData::Histogram(_) => "histogram",
-            // None of ours is one.
+            // We have no metrics of this type.
             MetricData::ExponentialHistogram(_) => return,
         };
         let format = self.format;
@@ -201,13 +202,13 @@ impl Page {
         }
     }
 
-    /// The whole text.
+    /// Renders the text.
     pub(super) fn finish(self) -> String {
         let mut text = String::new();
         for (name, family) in self.families.iter().filter(|(_, family)| !family.lines.is_empty()) {
             let Family { kind, unit, help, lines } = family;
             let open = self.format == Format::OpenMetrics;
-            // The older format names a counter by its series, and knows no info and no units.
+            // The older format uses a counter's series name, and has no info type and no units.
             let (name, kind) = match *kind {
                 "counter" if !open => (format!("{name}_total"), "counter"),
                 "info" if !open => (format!("{name}_info"), "gauge"),
@@ -227,7 +228,7 @@ impl Page {
     }
 }
 
-/// A bucket's bound, as OpenMetrics writes whole numbers and Prometheus stores them.
+/// A bucket's bound, in the form that OpenMetrics requires for whole numbers.
 fn bound(bound: f64) -> String {
     if bound.fract() == 0.0 { format!("{bound:.1}") } else { bound.to_string() }
 }
@@ -308,7 +309,7 @@ mod tests {
         let page = render(std::slice::from_ref(&metrics), Format::OpenMetrics);
         let example = "le=\"0.05\"} 3 # {trace_id=\"0000000000000000000000000af76519\",span_id=\"000000000000b7ad\"} 0.04 ";
         assert!(page.contains(example) && page.matches("trace_id").count() == 1, "{page}");
-        // The older format knows no examples; a scraper that reads it would stumble.
+        // The older format has no exemplars; its scrapers fail on them.
         assert!(!render(&[metrics], Format::Plain).contains("trace_id"));
     }
 
@@ -327,7 +328,7 @@ mod tests {
         );
         metrics.publish("own", at(200), None);
         assert!(!page().contains("test_depth_bytes{"), "{}", page());
-        // The age of what was measured last goes on.
+        // The age of the last measurement keeps increasing.
         assert!(page().contains("measurement=\"own\"} 100\n"), "{}", page());
     }
 }

@@ -1,4 +1,4 @@
-//! What was measured as OTLP says it: the SDK's own data in its own translation, with our exemplars.
+//! Metrics in OTLP form: the SDK's data in its own translation, with our exemplars.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,7 +17,7 @@ use super::{
 };
 
 impl Metrics {
-    /// All of it as it is now, with the exemplars since then; none where there is nothing.
+    /// All current values, with the exemplars since then; none where there are no values.
     pub(crate) fn to_otlp(&self, since: SystemTime) -> Option<ResourceMetrics> {
         let collected = self.collect();
         let mut wire = ExportMetricsServiceRequest::from(&collected).resource_metrics.pop()?;

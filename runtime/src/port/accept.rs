@@ -1,4 +1,4 @@
-//! Takes the connections of a port.
+//! Accepts the connections of a port.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -8,23 +8,23 @@ use tokio_util::sync::CancellationToken;
 use super::{Arrival, Handler, Limits, connection, table::Table};
 use crate::{summed::Summed, tasks::Tasks};
 
-/// How long to wait where no connection can be taken, as with too many open files.
+/// The pause after a failed accept, for example with too many open files.
 const BREATH: Duration = Duration::from_millis(50);
-/// How often it is said that connections are refused.
+/// How often refused connections are logged.
 const SAY_EVERY: Duration = Duration::from_mins(1);
 
-/// What every connection gets.
+/// The state that every connection gets.
 struct Port<H> {
     handler: H,
     limits: Limits,
     table: Table,
     stop: CancellationToken,
     tasks: Tasks,
-    /// Connections that are closed at once. A line of the log for each would be an attack of its own.
+    /// Counts connections that are closed at once. One log line for each would itself help an attacker.
     refusals: Summed<()>,
 }
 
-/// Serves until told to stop, then answers what it has taken and returns.
+/// Serves until told to stop, then answers the open requests and returns.
 pub async fn serve<H: Handler>(listener: TcpListener, limits: Limits, handler: H, stop: CancellationToken) {
     let port = Port {
         handler,
@@ -45,7 +45,7 @@ pub async fn serve<H: Handler>(listener: TcpListener, limits: Limits, handler: H
             () = stop.cancelled() => break,
         }
     }
-    // Clients that have connected by now are served: closing the port would reset the connections that still wait behind it.
+    // Serves clients that have already connected: closing the port would reset the connections in its backlog.
     match listener.into_std() {
         Ok(listener) => {
             while let Ok((stream, from)) = listener.accept() {

@@ -1,4 +1,4 @@
-//! One connection, from its first byte to its end.
+//! One connection, from start to end.
 
 use std::{convert::Infallible, pin::pin, time::Duration};
 
@@ -23,18 +23,18 @@ use super::{
     table::Entry,
 };
 
-/// How often a silent HTTP/2 connection is asked whether it is still there.
+/// How often a silent HTTP/2 connection is pinged.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// How long, on the way out, a client that has connected is given to ask.
+/// How long, on shutdown, a client that has connected may take to send a request.
 const FIRST_REQUEST_PATIENCE: Duration = Duration::from_secs(1);
-/// How long, on the way out, a connection may stay that was told to close and has nothing left to answer:
-/// a healthy client has closed it, or sent its request, by then.
+/// How long, on shutdown, a connection may stay that was told to close and has no open requests. A healthy client has closed it
+/// by then, or sent its request.
 pub(crate) const GOODBYE_PATIENCE: Duration = Duration::from_secs(3);
-/// What an HTTP/2 stream holds of an answer that its client does not read.
+/// The most bytes of an unread answer that an HTTP/2 stream buffers.
 const MOST_UNSENT: usize = 64 << 10;
 /// Longer than any process runs.
 const NO_LIMIT: Duration = Duration::from_hours(24 * 365);
-/// A connection of the reserve is there for one question.
+/// A reserved connection serves one health check.
 const RESERVED: Duration = Duration::from_secs(5);
 
 pub(super) async fn serve<H: Handler>(
@@ -45,7 +45,7 @@ pub(super) async fn serve<H: Handler>(
     entry: Entry,
     stop: CancellationToken,
 ) {
-    // Small answers must not wait for more to send.
+    // Small answers must not wait for more data.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(error = &error as &dyn std::error::Error, "cannot set TCP_NODELAY");
     }
@@ -74,11 +74,11 @@ pub(super) async fn serve<H: Handler>(
     let mut connection = pin!(connection);
     let leave = async {
         stop.cancelled().await;
-        // A client that has just connected is about to ask; one that has asked before was told to close.
+        // A new client is about to send a request. A client that sent one before was told to close.
         let _ = timeout(FIRST_REQUEST_PATIENCE, requests.begun()).await;
     };
     let ended = tokio::select! {
-        // The connection first: what has come in time is taken, however late we look.
+        // Polls the connection first: a request that arrived in time is served, however late this task runs.
         biased;
         ended = connection.as_mut() => ended,
         () = entry.given_up() => return,
@@ -94,7 +94,7 @@ pub(super) async fn serve<H: Handler>(
             farewell(connection, &requests, &Limits { farewell: None, ..limits }).await
         }
     };
-    // Clients hang up as they please; what mattered of it was logged with the request.
+    // Clients may hang up at any time. The request's own log line holds the important part.
     if let Err(error) = ended {
         tracing::debug!(error = &*error, "a connection broke off");
     }
@@ -102,7 +102,7 @@ pub(super) async fn serve<H: Handler>(
 
 type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
-/// Lets a connection end that was told to close.
+/// Waits until a connection that was told to close ends.
 async fn farewell(connection: impl Future<Output = Ended>, requests: &Requests, limits: &Limits) -> Ended {
     let patience = async {
         match limits.farewell {
@@ -110,19 +110,19 @@ async fn farewell(connection: impl Future<Output = Ended>, requests: &Requests, 
             None => std::future::pending().await,
         }
     };
-    // It was told to close, and is given the time for that.
+    // It was told to close, so only the limits for closing apply.
     let limits = Limits { age: NO_LIMIT, idle: NO_LIMIT, ..*limits };
     tokio::select! {
         biased;
         ended = connection => ended,
-        // HTTP/2 waits for the client's word, HTTP/1.1 for the rest of a head.
+        // HTTP/2 waits for the client to close, and HTTP/1.1 for the end of an incomplete head.
         () = requests.idle_for(GOODBYE_PATIENCE) => Ok(()),
         () = patience => Ok(()),
         _ = must_close(requests, &limits) => Ok(()),
     }
 }
 
-/// Waits until the connection must be closed; whether gracefully.
+/// Waits until the connection must be closed. Returns whether gracefully.
 async fn must_close(requests: &Requests, limits: &Limits) -> bool {
     loop {
         match requests.close(limits) {
@@ -136,7 +136,7 @@ async fn must_close(requests: &Requests, limits: &Limits) -> bool {
 fn builder(limits: &Limits, requests: &Requests) -> auto::Builder<Streams> {
     let mut server = auto::Builder::new(Streams::new(requests.clone(), limits.unread));
     let most = u32::try_from(MOST_HEAD_BYTES).unwrap_or(u32::MAX);
-    // The time of a head, and of the rest between two, is ours to watch.
+    // Our own code limits the time of a head and of idle connections.
     server.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(MOST_HEAD_BYTES);
     let mut http2 = server.http2();
     http2.timer(TokioTimer::new()).keep_alive_interval(KEEP_ALIVE);

@@ -1,12 +1,11 @@
-//! The files that the process may have open. Each connection is one of them.
+//! The limit of open files of the process. Each connection is an open file.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// More than this nobody needs, and some systems name no limit at all.
+/// No process needs more, and some systems have no limit.
 const MOST: u64 = 1 << 20;
 
-/// Raises the number of files that the process may open as far as the system allows. Many systems begin with 1,024, a number
-/// from the days of `select`.
+/// Raises the limit of open files as far as the system allows. Many systems start with 1,024, which dates from `select`.
 pub fn raise_open_files() {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
     let wanted = hard.min(MOST);
@@ -17,7 +16,7 @@ pub fn raise_open_files() {
     }
 }
 
-/// How many connections may be open at once: the rest of the files is for other ports, the database and the other services.
+/// The most connections that may be open. The remaining files are for other ports, the database and the other services.
 pub(super) fn most_connections(wanted: usize) -> usize {
     let Ok((soft, _)) = getrlimit(Resource::RLIMIT_NOFILE) else { return wanted };
     let files = usize::try_from(soft).unwrap_or(usize::MAX);

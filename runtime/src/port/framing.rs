@@ -1,29 +1,30 @@
-//! Follows HTTP/1.1 as its bytes arrive, and finds what a server must refuse (RFC 9112) and our HTTP library takes: it hides
-//! a `Content-Length` beside a `Transfer-Encoding`, the fragment of a target, and waits for more after a lone CR.
+//! Parses HTTP/1.1 as its bytes arrive, and finds messages that a server must refuse (RFC 9112) but our HTTP library accepts. The
+//! library hides a `Content-Length` beside a `Transfer-Encoding` and the fragment of a target, and waits for more data after a
+//! lone CR.
 
 use super::MOST_HEAD_BYTES;
 
-/// A line that begins a connection of HTTP/2.
+/// The line that starts an HTTP/2 connection.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
-/// The memory for a line that a connection keeps after a longer one.
+/// The line buffer that a connection keeps after a longer line.
 const KEPT_LINE_BYTES: usize = 256;
 
-/// The message is ambiguous and is refused with 400.
+/// The message is ambiguous, and is refused with 400.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Malformed {
-    /// Where, in the bytes that were given, the line begins that is wrong.
+    /// The offset of the invalid line in the given bytes.
     pub(super) at: usize,
 }
 
-/// Where in the stream of messages we are.
+/// The current part of the stream of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     /// In the head of a message, or before it.
     Head,
     /// In a body of known length.
     Body(u64),
-    /// In the line that says how long a chunk is.
+    /// In the line with the size of a chunk.
     ChunkSize,
     /// In a chunk.
     Chunk(u64),
@@ -31,22 +32,22 @@ enum Part {
     ChunkEnd,
     /// In the fields after the last chunk.
     Trailer,
-    /// This is not HTTP/1.1, or the library refuses it anyway: nothing is looked at.
+    /// Not HTTP/1.1, or refused by the library anyway: not checked.
     Unwatched,
 }
 
-/// Follows one connection.
+/// The parser of one connection.
 pub(super) struct Framing {
     part: Part,
-    /// What is known of a line that is not there in full.
+    /// The known bytes of an incomplete line.
     line: Vec<u8>,
     head: Head,
-    /// Whether a message was seen to its end.
+    /// Whether one message has ended.
     begun: bool,
     http2: bool,
 }
 
-/// What is known of a head.
+/// The known facts of a head.
 #[derive(Default)]
 struct Head {
     bytes: usize,
@@ -60,7 +61,7 @@ impl Framing {
         Self { part: Part::Head, line: Vec::new(), head: Head::default(), begun: false, http2: false }
     }
 
-    /// Whether the head of a message has begun and is not there in full.
+    /// Whether the head of a message has begun and is incomplete.
     pub(super) fn in_head(&self) -> bool {
         self.part == Part::Head && self.head.bytes > 0
     }
@@ -70,7 +71,7 @@ impl Framing {
         self.http2
     }
 
-    /// Follows the next bytes.
+    /// Parses the next bytes.
     pub(super) fn follow(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
         let mut at = 0;
         while at < bytes.len() {
@@ -98,11 +99,11 @@ impl Framing {
         Ok(())
     }
 
-    /// Takes what is there of a line.
+    /// Takes the available bytes of a line.
     fn take(&mut self, bytes: &[u8]) -> Option<()> {
         self.head.bytes += bytes.len();
         if self.head.bytes > 2 * MOST_HEAD_BYTES {
-            // The library refuses a head of this size with 431, and so much of anything else where a head could be.
+            // The library refuses a head of this size with 431, and the same amount of any other data where a head could be.
             self.part = Part::Unwatched;
             self.line = Vec::new();
             return Some(());
@@ -119,12 +120,12 @@ impl Framing {
             self.line.shrink_to(KEPT_LINE_BYTES);
             return taken;
         }
-        // A lone CR is found as soon as something follows it.
+        // A lone CR is found as soon as another byte follows it.
         let known = self.line.len().saturating_sub(1);
         (!self.line[..known].contains(&b'\r')).then_some(())
     }
 
-    /// Understands a whole line, its end included.
+    /// Parses a complete line, with its line end.
     fn line(&mut self, line: &[u8]) -> Option<()> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -157,7 +158,7 @@ impl Framing {
     fn head_line(&mut self, line: &[u8]) -> Option<()> {
         if !self.head.started {
             if line.is_empty() {
-                // Empty lines before a message mean nothing (RFC 9112, 2.2).
+                // Empty lines before a message have no meaning (RFC 9112, 2.2).
                 self.head.bytes = 0;
                 return Some(());
             }
@@ -166,7 +167,7 @@ impl Framing {
                 return Some(());
             }
             self.head.started = true;
-            // The fragment of a URI is never sent (RFC 9112, 3.2).
+            // A client never sends the fragment of a URI (RFC 9112, 3.2).
             return (!line.contains(&b'#')).then_some(());
         }
         if line.is_empty() {
@@ -190,23 +191,23 @@ impl Framing {
             }
             self.head.length = Some(length);
         }
-        // With both, two servers can see two different messages (RFC 9112, 6.1).
+        // With both, two servers can see different messages (RFC 9112, 6.1).
         (!(self.head.chunked && self.head.length.is_some())).then_some(())
     }
 
-    /// The head, or the whole message, was there: what follows is this.
+    /// Ends the head or the whole message. The given part follows.
     fn next_message(&mut self, part: Part) {
         (self.part, self.head, self.begun) = (part, Head::default(), true);
     }
 }
 
-/// The size of a chunk; what else is in its line has no meaning for us.
+/// The size of a chunk. The extensions in its line have no meaning for us.
 fn chunk_size(line: &[u8]) -> Option<u64> {
     let digits = line.split(|byte| *byte == b';').next()?.trim_ascii_end();
     number(digits, 16)
 }
 
-/// A number of nothing but digits.
+/// A number that consists only of digits.
 fn number(text: &[u8], radix: u32) -> Option<u64> {
     let digits = !text.is_empty() && text.iter().all(|byte| char::from(*byte).is_digit(radix));
     let text = std::str::from_utf8(text).ok().filter(|_| digits)?;
@@ -219,7 +220,7 @@ mod tests {
 
     const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\n";
 
-    /// Whether it is taken, whatever pieces it comes in.
+    /// Whether it is accepted, however it is split into pieces.
     fn is_taken(text: &str) -> bool {
         let whole = Framing::new().follow(text.as_bytes()).is_ok();
         for size in 1..9 {

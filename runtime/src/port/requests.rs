@@ -1,4 +1,4 @@
-//! The requests of one connection that are not answered to their end, and what its client keeps us waiting for.
+//! The open requests of one connection, and how long its client keeps us waiting.
 
 use std::{
     any::Any,
@@ -15,30 +15,30 @@ use tokio::time::{Instant, sleep};
 
 use super::Limits;
 
-/// How often the way out looks.
+/// How often the shutdown checks for open requests.
 const LOOK: Duration = Duration::from_millis(20);
-/// A connection is not closed to make room before it has been idle, or its head incomplete, for this long.
+/// How long a connection must be idle, or its head incomplete, before it may be closed to make room.
 const YOUNG: Duration = Duration::from_millis(500);
 
-/// What happened on a connection so far.
+/// The state of a connection.
 struct State {
     ever: bool,
     open: usize,
     http2: bool,
-    /// Since when the head of the next request has been coming.
+    /// Since when the head of the next request has been arriving.
     head: Option<Instant>,
     born: Instant,
     /// Since when no request is open.
     idle: Instant,
     /// When the last request began.
     begun: Instant,
-    /// Of the answer to the last request; in HTTP/1.1 there is no other.
+    /// The answer to the last request. HTTP/1.1 has only one answer at a time.
     answer: Unread,
-    /// An answer was given up, and no request has come since.
+    /// An answer was abandoned, and no request has come since.
     gave_up: bool,
 }
 
-/// Since when an answer waits for its client to read; `None` while it waits for us. Cheap to clone.
+/// Since when an answer waits for its client to read; `None` while the client waits for us. Cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct Unread(Arc<Mutex<Option<Instant>>>);
 
@@ -52,9 +52,9 @@ impl Unread {
     }
 }
 
-/// Whether a connection is to be closed.
+/// Whether to close a connection.
 pub(super) enum Close {
-    /// Not yet; to be decided again then.
+    /// Not yet; decide again at this instant.
     NotBefore(Instant),
     /// Gracefully, by HTTP/2's GOAWAY.
     Gracefully,
@@ -86,7 +86,7 @@ impl Requests {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One more, until what this gives is dropped.
+    /// Opens a request. It ends when the returned value is dropped.
     pub(super) fn begin(&self) -> OpenRequest {
         let answer = Unread::default();
         let mut state = self.state();
@@ -99,28 +99,28 @@ impl Requests {
         OpenRequest { requests: self.clone(), answer }
     }
 
-    /// An answer is given up, as its client does not read it.
+    /// Notes that an answer was abandoned, because its client does not read it.
     pub(super) fn give_up(&self) {
         self.state().gave_up = true;
     }
 
-    /// Of the answer to the request that began last.
+    /// The answer to the request that began last.
     pub(super) fn last_answer(&self) -> Unread {
         self.state().answer.clone()
     }
 
-    /// The client has sent something; afterwards it was in the middle of a head, or not.
+    /// Notes that the client has sent bytes. `in_head` says whether the head is now incomplete.
     pub(super) fn heard(&self, in_head: bool, http2: bool) {
         let mut state = self.state();
         state.http2 |= http2;
         state.head = in_head.then(|| state.head.unwrap_or_else(Instant::now));
     }
 
-    /// Whether the connection is to be closed. Over HTTP/2 an unread answer is given up alone: see `streams`.
+    /// Whether to close the connection. Over HTTP/2 only the stream of an unread answer is reset: see `streams`.
     pub(super) fn close(&self, limits: &Limits) -> Close {
         let now = Instant::now();
         let state = self.state();
-        // A head, an unread answer, or a time without a request, that begins later is over later.
+        // A limit that starts to run later also ends later, so this is the earliest next check.
         let mut look = now + limits.head.min(limits.idle).min(limits.unread);
         let mut is_over = |end: Instant| {
             if end > now {
@@ -134,7 +134,7 @@ impl Requests {
             return Close::Gracefully;
         }
         if state.open == 0 && state.gave_up {
-            // Nothing on this connection goes on.
+            // No request can complete on this connection.
             return Close::Gracefully;
         }
         if state.open == 0 {
@@ -163,14 +163,14 @@ impl Requests {
         (state.open == 0 && since.elapsed() >= YOUNG).then_some(since)
     }
 
-    /// Waits for the first.
+    /// Waits for the first request.
     pub(super) async fn begun(&self) {
         while !self.state().ever {
             sleep(LOOK).await;
         }
     }
 
-    /// Waits until none is open, and none comes for so long.
+    /// Waits until no request has been open for this time.
     pub(super) async fn idle_for(&self, span: Duration) {
         let begun = Instant::now();
         loop {
@@ -186,15 +186,15 @@ impl Requests {
     }
 }
 
-/// A request that is not answered to its end.
+/// An open request.
 pub(super) struct OpenRequest {
     requests: Requests,
     answer: Unread,
 }
 
 impl OpenRequest {
-    /// Whether the answer must tell the client to close the connection, which is older than this. An HTTP/1.1 connection that we
-    /// close ourselves, though it is idle, may already carry the next request, and that one would be lost.
+    /// Whether the answer must tell the client to close the connection, because it is older than `age`. If we closed an idle
+    /// HTTP/1.1 connection ourselves, the client's next request could already be under way and would be lost.
     pub(super) fn is_last(&self, age: Duration) -> bool {
         let state = self.requests.state();
         !state.http2 && state.born.elapsed() >= age
@@ -211,20 +211,20 @@ impl Drop for OpenRequest {
     }
 }
 
-/// What an answer holds, such as a permit, until the connection has written it: among the answer's extensions.
+/// A value, such as a permit, that an answer holds until the connection has written it. It is an extension of the answer.
 #[derive(Clone)]
 pub struct Held {
     _held: Arc<dyn Any + Send + Sync>,
 }
 
 impl Held {
-    /// Holds this.
+    /// Holds this value.
     pub fn new(held: impl Any + Send + Sync) -> Self {
         Self { _held: Arc::new(held) }
     }
 }
 
-/// A part of a body. HTTP/2 takes a part whole, and keeps it until its client reads.
+/// A part of a body. HTTP/2 takes it whole, and keeps it until its client reads.
 struct Part {
     bytes: Bytes,
     _held: Held,
@@ -236,8 +236,8 @@ impl AsRef<[u8]> for Part {
     }
 }
 
-/// The body of an answer; its request is open until the last of it is handed to the connection, or it is given up. What the
-/// connection itself holds then, some kilobytes for a client that does not read, is no longer counted.
+/// The body of an answer. Its request stays open until the last part is handed to the connection, or the answer is abandoned.
+/// Data that the connection itself buffers after that, some kilobytes for a client that does not read, is not counted.
 pub(super) struct ResponseBody {
     body: Body,
     request: OpenRequest,
@@ -245,9 +245,9 @@ pub(super) struct ResponseBody {
 }
 
 impl ResponseBody {
-    /// The body of this answer, which answers this request.
+    /// Wraps the body of this answer to this request.
     pub(super) fn of(answer: Response, request: OpenRequest) -> http::Response<Self> {
-        // It is asked for when the client lets the connection write.
+        // The body is polled when the client lets the connection write.
         request.answer.set(Some(Instant::now()));
         let (mut parts, body) = answer.into_parts();
         let held = parts.extensions.remove();

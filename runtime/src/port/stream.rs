@@ -1,4 +1,4 @@
-//! The bytes of a connection: what comes in is followed, and what goes out must be read within a time.
+//! The bytes of a connection: incoming bytes are parsed, and outgoing bytes must be read within a time limit.
 
 use std::{
     io::{self, IoSlice},
@@ -14,29 +14,29 @@ use tokio::{
 
 use super::{framing::Framing, requests::Requests};
 
-/// What the HTTP library is given in place of something that it would take: no message can hold it, so the library answers
-/// 400, and the connection ends.
+/// Replaces a message that the HTTP library would accept but must refuse. These bytes are never valid, so the library answers 400
+/// and closes the connection.
 const REFUSED: &[u8] = b"\0\n\n";
 
-/// A connection that is watched.
+/// A connection with these checks.
 pub(super) struct Watched<T> {
     inner: T,
     framing: Framing,
     requests: Requests,
-    /// What is left to be given in place of what came; nothing is read after it.
+    /// The unread part of the replacement bytes. After them nothing more is read.
     refused: Option<&'static [u8]>,
     unread: Duration,
-    /// Since nothing could be written.
+    /// Runs while writes are blocked.
     stuck: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Watched<T> {
-    /// Watches a connection, whose client may leave what we write unread for so long.
+    /// Watches a connection. Its client may leave written bytes unread for `unread`.
     pub(super) fn new(inner: T, requests: Requests, unread: Duration) -> Self {
         Self { inner, framing: Framing::new(), requests, refused: None, unread, stuck: None }
     }
 
-    /// Lets a write wait only for so long.
+    /// Limits how long a write may wait.
     fn in_time<R>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
         if written.is_ready() {
             self.stuck = None;

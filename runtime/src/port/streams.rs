@@ -1,4 +1,4 @@
-//! The streams of an HTTP/2 connection: one whose answer is not read is given up alone, and the others go on.
+//! The streams of an HTTP/2 connection. A stream whose answer is not read is reset alone, and the other streams continue.
 
 use std::{
     future::poll_fn,
@@ -22,7 +22,7 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    /// A client may leave each answer unread for so long.
+    /// A client may leave each answer unread for this time.
     pub(super) fn new(requests: Requests, unread: Duration) -> Self {
         Self { tasks: TokioExecutor::new(), requests, unread }
     }
@@ -30,12 +30,13 @@ impl Streams {
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
-        // The library calls the service, which begins a request, and then hands its stream over, before it does anything else.
+        // The library calls the service, which opens a request. Then it hands over that request's stream before it does anything
+        // else.
         let (answer, requests, unread) = (self.requests.last_answer(), self.requests.clone(), self.unread);
         self.tasks.execute(async move {
             let mut stream = pin!(stream);
             let mut timer: Option<Pin<Box<Sleep>>> = None;
-            // A body is not polled while its client reads nothing, so it cannot end itself. A stream that is dropped is reset.
+            // A body is not polled while its client does not read, so it cannot end itself. Dropping the stream resets it.
             poll_fn(|context| {
                 if stream.as_mut().poll(context).is_ready() {
                     return Poll::Ready(());

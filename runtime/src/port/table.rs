@@ -1,4 +1,4 @@
-//! The connections of a port: how many there are, of whom, and which is closed to make room for a new one.
+//! The connections of a port: their number, their addresses, and which one is closed to make room for a new one.
 
 use std::{
     collections::HashMap,
@@ -11,12 +11,12 @@ use tokio::sync::Notify;
 
 use super::{Limits, files, requests::Requests};
 
-/// Connections of the reserve that one address may have.
+/// The most reserved connections of one address.
 const RESERVED_PER_ADDRESS: usize = 2;
 
-/// How often connections are looked for that could be given up, where there was none.
+/// The pause before the next search, after a search found no connection to close.
 const SEARCH_EVERY: Duration = Duration::from_millis(100);
-/// Addresses for which that is remembered.
+/// The most addresses for which the search time is remembered.
 const MOST_SEARCHED: usize = 1024;
 
 /// All connections. Cheap to clone.
@@ -31,7 +31,7 @@ struct Connections {
     next: u64,
     open: HashMap<u64, Connection>,
     per_address: HashMap<IpAddr, usize>,
-    /// When the last search found no connection to close, per address (`None`: all).
+    /// When the last search found no connection to close, per address (`None`: all addresses).
     searched: HashMap<Option<IpAddr>, Instant>,
     reserved: HashMap<u64, Option<IpAddr>>,
 }
@@ -60,11 +60,11 @@ impl Connections {
         address.and_then(|address| self.per_address.get(&address).copied()).unwrap_or_default()
     }
 
-    /// Gives up the connection with which nothing is lost: of the address that has most of them, the one that has been without
-    /// a request for longest. Of this address only, where there is one. False where there is none.
+    /// Closes the connection whose loss hurts least: of the address with the most connections, the one that has been idle for
+    /// longest. If an address is given, only its connections count. Returns false where there is none.
     fn give_one_up(&mut self, of: Option<IpAddr>) -> bool {
-        // A client that is refused may connect again at once, and often. A search looks at every connection, so it is not
-        // repeated each time.
+        // A refused client may connect again at once, and often. A search looks at every connection, so it is not repeated each
+        // time.
         if self.searched.get(&of).is_some_and(|searched| searched.elapsed() < SEARCH_EVERY) {
             return false;
         }
@@ -90,7 +90,7 @@ impl Connections {
 impl Table {
     pub(super) fn new(limits: Limits) -> Self {
         let connections = files::most_connections(limits.connections);
-        // One address alone never fills the port.
+        // One address alone can never fill the port.
         let connections_per_address = limits.connections_per_address.min(connections.div_ceil(2));
         Self {
             limits: Limits { connections, connections_per_address, ..limits },
@@ -102,7 +102,7 @@ impl Table {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An entry for a connection from this address; none where it has to be closed.
+    /// Adds a connection from this address; none where it must be closed.
     pub(super) fn enter(&self, address: Option<IpAddr>) -> Option<Entry> {
         let mut connections = self.connections();
         let over_share = connections.count(address) >= self.limits.connections_per_address;
@@ -133,11 +133,11 @@ impl Table {
     }
 }
 
-/// The entry of a connection, removed when this is dropped.
+/// The entry of a connection. Dropping it removes the connection.
 pub(super) struct Entry {
     table: Table,
     number: u64,
-    /// It is one of the reserve.
+    /// Whether the connection is reserved for health checks.
     pub(super) reserved: bool,
     /// The connection's requests.
     pub(super) requests: Requests,
@@ -145,7 +145,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Waits until room is needed for another connection.
+    /// Waits until this connection must make room for another.
     pub(super) async fn given_up(&self) {
         self.given_up.notified().await;
     }
@@ -154,7 +154,7 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let mut connections = self.table.connections();
-        // It may have been given up already.
+        // A search may have closed it already.
         if connections.remove(self.number).is_none() {
             connections.reserved.remove(&self.number);
         }

@@ -1,4 +1,4 @@
-//! The user that PostgreSQL runs as where root starts it, and how the process drops from root to that user.
+//! The user that PostgreSQL runs as if root starts it, and the change from root to that user.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -18,7 +18,7 @@ use nix::{
 
 use super::PostgresError;
 
-/// A user without root's rights.
+/// An unprivileged user.
 #[derive(Debug, Clone, Copy)]
 pub struct Account {
     uid: Uid,
@@ -26,7 +26,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// Who PostgreSQL runs as; none if this process is not root: PostgreSQL then runs as the same user.
+    /// The user that PostgreSQL runs as. None if this process is not root: PostgreSQL then runs as the same user.
     pub fn choose() -> Result<Option<Self>, PostgresError> {
         if !nix::unistd::geteuid().is_root() {
             return Ok(None);
@@ -42,36 +42,36 @@ impl Account {
         user_name(self.uid.as_raw())
     }
 
-    /// Makes this user the owner of what is open.
+    /// Makes this user the owner of an open file.
     pub fn own(&self, file: &File) -> io::Result<()> {
         fchown(file, Some(self.uid.as_raw()), Some(self.gid.as_raw()))
     }
 
-    /// Has a program run as this user.
+    /// Makes a program run as this user.
     pub(super) fn run_as(self, command: &mut Command) {
         command.uid(self.uid.as_raw()).gid(self.gid.as_raw());
     }
 
-    /// Makes this process one of this user's for good, all of its threads. Its current folder may be closed to that user, so
-    /// it is left first.
+    /// Changes this process, with all threads, to this user for good. It first leaves its current folder, which that user may not
+    /// be allowed to enter.
     pub fn assume(&self) -> Result<(), PostgresError> {
         let failed = |source: nix::Error| PostgresError::Drop { source: source.into() };
         std::env::set_current_dir("/").map_err(|source| PostgresError::Drop { source })?;
-        // The groups first: only root may set them.
+        // Groups come first: only root may set them.
         nix::unistd::setgroups(&[self.gid]).map_err(failed)?;
         nix::unistd::setresgid(self.gid, self.gid, self.gid).map_err(failed)?;
         nix::unistd::setresuid(self.uid, self.uid, self.uid).map_err(failed)
     }
 }
 
-/// A user's name, or the number where there is none.
+/// A user's name, or the number where there is no name.
 #[must_use]
 pub fn user_name(uid: u32) -> String {
     User::from_uid(Uid::from_raw(uid)).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
 }
 
-/// Makes a folder that only its owner enters: the account, or where there is none this user. A link in its place counts only
-/// where this user or root made it: root would follow anybody's.
+/// Creates a folder that only its owner may enter: the account, or this user where there is no account. A link in its place is
+/// accepted only if this user or root created it, because root would follow anybody's link.
 pub(super) fn make_closed_folder(path: &Path, account: Option<Account>) -> io::Result<()> {
     fs::create_dir_all(path)?;
     let link = fs::symlink_metadata(path)?;
@@ -82,7 +82,7 @@ pub(super) fn make_closed_folder(path: &Path, account: Option<Account>) -> io::R
     account.map_or(Ok(()), |account| account.own(&folder))
 }
 
-/// The user who owns a folder, where it is not the account, or this user where there is no account.
+/// The folder's owner, if it is not the account (or this user, where there is no account).
 pub(super) fn other_owner(path: &Path, account: Option<Account>) -> io::Result<Option<u32>> {
     let owner = fs::metadata(path)?.uid();
     let expected = account.map_or_else(nix::unistd::geteuid, |account| account.uid).as_raw();

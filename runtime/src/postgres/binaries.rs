@@ -1,4 +1,4 @@
-//! PostgreSQL's programs: those on the machine, or fetched ones.
+//! PostgreSQL's programs: the machine's own, or downloaded ones.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use super::PostgresError;
 pub struct Binaries(PathBuf);
 
 impl Binaries {
-    /// Those on the machine: the newest of Debian's, or those on this PATH.
+    /// The programs on the machine: Debian's newest version, or those on this PATH.
     #[must_use]
     pub fn find(path: &str) -> Option<Self> {
         let mut debian: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
@@ -30,20 +30,20 @@ impl Binaries {
             .map(Self)
     }
 
-    /// Those in this folder, if they are there.
+    /// The programs in this folder, if they exist.
     #[must_use]
     pub fn within(bin: &Path) -> Option<Self> {
         (bin.join("initdb").is_file() && bin.join("postgres").is_file()).then(|| Self(bin.to_owned()))
     }
 
-    /// Fetches them into a folder, or finds them there from the time before.
+    /// Downloads them into a folder, or finds an earlier download there.
     pub async fn fetch(into: &Path) -> Result<Self, PostgresError> {
         let bin = into.join("bin");
         if bin.join("initdb").is_file() {
             return Ok(Self(bin));
         }
         crate::install_crypto();
-        // Whole or not at all: what a cut left half done is fetched again.
+        // Complete or not at all: an interrupted download starts again.
         let half = into.with_extension("half");
         let folder = |source| PostgresError::Folder { path: half.clone(), source };
         if half.exists() {
@@ -60,8 +60,8 @@ impl Binaries {
         if bin.join("initdb").is_file() { Ok(Self(bin)) } else { Err(PostgresError::NoBinaries(None)) }
     }
 
-    /// `initdb` starts the other programs through a shell, which would run a part of a folder's name, or another program than
-    /// this one: such a folder is refused.
+    /// `initdb` starts the other programs through a shell. With an unsafe folder name the shell would run a part of the name, or
+    /// another program, so such a folder is refused.
     pub fn check(&self) -> Result<(), PostgresError> {
         let text = self.0.to_string_lossy();
         if text.contains(|c: char| "\"$`\\\u{FFFD}".contains(c) || c.is_control()) {
@@ -70,7 +70,7 @@ impl Binaries {
         Ok(())
     }
 
-    /// One program.
+    /// The path of one program.
     pub(super) fn program(&self, name: &str) -> Result<PathBuf, PostgresError> {
         self.check()?;
         Ok(self.0.join(name))

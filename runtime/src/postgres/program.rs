@@ -1,4 +1,4 @@
-//! PostgreSQL's programs as children of this process: without its environment, as the right user, and never left behind.
+//! PostgreSQL's programs as child processes: without our environment, as the right user, and never left behind.
 
 use std::{
     fs, io,
@@ -16,17 +16,17 @@ use nix::{
 
 use super::{Account, PostgresError};
 
-/// How often a child is looked at.
+/// How often a child is polled.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// A program that inherits nothing: `PG*` variables of somebody's other server would change what it does.
+/// A program without our environment: `PG*` variables for another server would change its behaviour.
 pub(super) fn command(program: &Path, account: Option<Account>) -> Command {
     use std::os::unix::process::CommandExt;
 
     let mut command = Command::new(program);
     command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").env("TZ", "UTC");
-    // The user that it runs as may not even see the current folder. In a group of its own, it does not get the terminal's
-    // Ctrl-C, which is ours to act on.
+    // Its user may not have access to the current folder. Its own process group keeps it from receiving the terminal's Ctrl-C,
+    // which we handle.
     command.current_dir("/").stdin(Stdio::null()).process_group(0);
     if let Some(account) = account {
         account.run_as(&mut command);
@@ -34,7 +34,7 @@ pub(super) fn command(program: &Path, account: Option<Account>) -> Command {
     command
 }
 
-/// A child that is stopped with its own children when this is dropped before it was let go.
+/// A child process. Dropping this stops it and its own children, unless it was let go.
 pub(super) struct Guarded(Option<Child>);
 
 impl Guarded {
@@ -43,17 +43,17 @@ impl Guarded {
         Ok(Self(Some(child)))
     }
 
-    /// Its number.
+    /// Its pid.
     pub(super) fn id(&self) -> u32 {
         self.0.as_ref().map(Child::id).unwrap_or_default()
     }
 
-    /// How it ended, if it has.
+    /// Its exit status, if it has ended.
     pub(super) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.0.as_mut().map_or(Ok(None), Child::try_wait)
     }
 
-    /// Lets it run on. A thread waits for its end: a child that nobody waits for keeps its number.
+    /// Lets it run on. A thread waits for its end, because the pid of a child that nobody waits for is never freed.
     pub(super) fn let_go(mut self) {
         if let Some(mut child) = self.0.take() {
             thread::spawn(move || child.wait());
@@ -67,7 +67,7 @@ impl Drop for Guarded {
         if let Ok(None) = child.try_wait()
             && let Ok(pid) = i32::try_from(child.id())
         {
-            // It is not waited for yet, so the number is its own. SIGQUIT is PostgreSQL's immediate shutdown.
+            // Nobody has waited for it yet, so the pid is still its own. SIGQUIT is PostgreSQL's immediate shutdown.
             let _ = killpg(Pid::from_raw(pid), Signal::SIGQUIT);
             for _ in 0..200 {
                 if !matches!(child.try_wait(), Ok(None)) {
@@ -81,7 +81,7 @@ impl Drop for Guarded {
     }
 }
 
-/// Runs a program to its end, unless it is given up before. What it says goes into a file in this folder.
+/// Runs a program to its end, unless it is cancelled. Its output goes into a file in this folder.
 pub(super) fn run(
     program: &'static str,
     command: &mut Command,
@@ -109,7 +109,7 @@ pub(super) fn run(
     Err(PostgresError::Program { program, output: last.into_iter().rev().collect::<Vec<_>>().join("; ") })
 }
 
-/// What a file holds from this byte on.
+/// The content of a file from this byte on.
 pub(super) fn read_from(file: &mut fs::File, start: u64) -> io::Result<String> {
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(start))?;
@@ -117,7 +117,7 @@ pub(super) fn read_from(file: &mut fs::File, start: u64) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// A file that is gone when the last handle is. The environment's folder for such files may be closed to this user.
+/// A file that disappears with its last handle. The system's temporary folder may be closed to this user.
 fn nameless_file(folder: &Path) -> io::Result<fs::File> {
     let path = folder.join(format!("said-{}", crate::id::request_id()));
     let file = fs::OpenOptions::new().read(true).append(true).create_new(true).open(&path)?;

@@ -1,8 +1,8 @@
-//! A PostgreSQL server that runs on a data directory, told from every other process.
+//! The PostgreSQL server of a data directory, distinguished from all other processes.
 //!
-//! `postmaster.pid` holds a number. After a crash or a reboot that number may be another process's, so it is believed only
-//! where the process runs `postgres` in that data directory. The process is then held by a handle of the kernel's (a pidfd),
-//! which never comes to mean another one.
+//! `postmaster.pid` holds a pid. After a crash or a reboot another process may have that pid, so we accept it only if the process
+//! runs `postgres` in that data directory. We then hold the process by a kernel handle (a pidfd), which never refers to another
+//! process.
 
 use std::{
     fs,
@@ -23,18 +23,18 @@ use rustix::{
     process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
 };
 
-/// What a server says of itself in `postmaster.pid`.
+/// The state in `postmaster.pid`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// It takes connections.
+    /// It accepts connections.
     Ready,
-    /// It is on its way out.
+    /// It shuts down.
     Stopping,
-    /// It starts, or recovers.
+    /// It starts or recovers.
     Starting,
 }
 
-/// A server that runs.
+/// A running server.
 #[derive(Debug)]
 pub struct Server {
     pid: Pid,
@@ -45,17 +45,17 @@ impl Server {
     /// The server that runs on this data directory.
     pub(super) fn on(data: &Path) -> Result<Option<Self>> {
         let Some(pid) = number(data) else { return Ok(None) };
-        // Held before it is looked at: what is looked at is then what is signalled.
+        // Opened before the check, so that the checked process is the one that gets the signal.
         let process = match pidfd_open(pid, PidfdFlags::empty()) {
             Ok(process) => process,
-            // Nobody has the number, or a thread has it.
+            // No process has the pid, or a thread has it.
             Err(Errno::SRCH | Errno::INVAL) => return Ok(None),
             Err(error) => return Err(error),
         };
         Ok(runs_on(pid, data).then_some(Self { pid, process }))
     }
 
-    /// How far it is.
+    /// The state of the server.
     pub(super) fn phase(&self, data: &Path) -> Phase {
         match lines(data) {
             Some(lines) if lines.pid == Some(self.pid) => lines.phase,
@@ -63,16 +63,16 @@ impl Server {
         }
     }
 
-    /// Sends a signal to it, and to nobody else.
+    /// Sends a signal to this process only.
     pub(super) fn signal(&self, signal: Signal) -> Result<()> {
         match pidfd_send_signal(&self.process, signal) {
-            // It is gone already.
+            // It has already ended.
             Err(Errno::SRCH) => Ok(()),
             other => other,
         }
     }
 
-    /// Waits for its end, for ever where no time is given; whether it came in time.
+    /// Waits for its end, for ever where no time is given. Returns whether it ended in time.
     pub(super) fn wait(&self, patience: Option<Duration>) -> bool {
         let timeout = patience.map(|patience| Timespec {
             tv_sec: patience.as_secs().try_into().unwrap_or(i64::MAX),
@@ -87,14 +87,14 @@ impl Server {
         }
     }
 
-    /// Tells when the server has ended.
+    /// Signals when the server has ended.
     #[must_use]
     pub fn ended(self) -> oneshot::Receiver<()> {
         let (tell, ended) = oneshot::channel();
-        // A thread of its own, which nobody waits for at the end of the process.
+        // A separate thread, for which nobody waits at the end of the process.
         thread::spawn(move || {
             if self.wait(None) {
-                // The receiver may be gone.
+                // The receiver may already be dropped.
                 let _ = tell.send(());
             }
         });
@@ -102,7 +102,7 @@ impl Server {
     }
 }
 
-/// The lines of `postmaster.pid` that count: <https://www.postgresql.org/docs/current/storage-file-layout.html>.
+/// The lines of `postmaster.pid` that we use: <https://www.postgresql.org/docs/current/storage-file-layout.html>.
 struct Lines {
     pid: Option<Pid>,
     phase: Phase,
@@ -120,12 +120,12 @@ fn lines(data: &Path) -> Option<Lines> {
     Some(Lines { pid: number.and_then(Pid::from_raw), phase })
 }
 
-/// The number in `postmaster.pid`. Another process may have it now.
+/// The pid in `postmaster.pid`. Another process may have it now.
 pub(super) fn number(data: &Path) -> Option<Pid> {
     lines(data).and_then(|lines| lines.pid)
 }
 
-/// Whether a process that was just started says that it takes connections.
+/// Whether a newly started process reports that it accepts connections.
 pub(super) fn is_ready(data: &Path, pid: u32) -> bool {
     lines(data).is_some_and(|lines| {
         let same = lines.pid.is_some_and(|found| u32::try_from(found.as_raw_pid()) == Ok(pid));
@@ -133,11 +133,11 @@ pub(super) fn is_ready(data: &Path, pid: u32) -> bool {
     })
 }
 
-/// Whether a process runs `postgres` in this data directory, which every server makes its current folder.
+/// Whether a process runs `postgres` in this data directory. Every server makes it the current folder.
 fn runs_on(pid: Pid, data: &Path) -> bool {
     let of_process = Path::new("/proc").join(pid.as_raw_pid().to_string());
-    // The program is not always called just so: a wrapper puts words around the name, an update of PostgreSQL puts ` (deleted)`
-    // behind it, and under an emulator only the arguments have it.
+    // The program's path is not always just this name. A wrapper adds words around it, an update of PostgreSQL appends `
+    // (deleted)`, and under an emulator only the arguments hold it.
     let program = fs::read_link(of_process.join("exe")).unwrap_or_default();
     let arguments = fs::read(of_process.join("cmdline")).unwrap_or_default();
     let first_two = arguments.split(|byte| *byte == 0).take(2);
@@ -146,13 +146,13 @@ fn runs_on(pid: Pid, data: &Path) -> bool {
     is_postgres && is_in(&of_process, data)
 }
 
-/// Whether the file of this path is called after `postgres`.
+/// Whether this path's file is named after `postgres`.
 fn names_postgres(path: &[u8]) -> bool {
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
     name.windows(b"postgres".len()).any(|part| part == b"postgres")
 }
 
-/// Whether any process at all has the data directory as its current folder.
+/// Whether any process has the data directory as its current folder.
 pub(super) fn is_current_folder(data: &Path) -> bool {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     processes.into_iter().any(|process| is_in(&process.path(), data))

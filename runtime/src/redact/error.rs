@@ -1,5 +1,4 @@
-//! Errors as they may leave the process: what kind they are, link by link, and none of the words of other libraries,
-//! which quote what they were given.
+//! Redacts errors: it writes the kind of each error in the chain, and no text of other libraries, which quote their input.
 
 use std::{
     error::Error,
@@ -11,29 +10,29 @@ use tonic_types::StatusExt;
 
 use crate::{db::DbError, token::TokenError};
 
-/// How many links are told.
+/// The most errors of a chain that are written.
 const MOST_LINKS: usize = 8;
 
-/// An error and what it came from: `the database refused a statement: SQLSTATE 42P01`.
+/// An error and its sources: `the database refused a statement: SQLSTATE 42P01`.
 #[must_use]
 pub fn error(error: &(dyn Error + 'static)) -> String {
     let mut links = Vec::new();
     let mut next = Some(error);
     while let Some(link) = next {
         let told = describe(link);
-        // A transparent error says the same as its source.
+        // A transparent error has the same text as its source.
         if links.last() != Some(&told) {
             links.push(told);
         }
-        // What the database's own error says is said.
+        // The facts of the database's own error are already written.
         let said = matches!(link.downcast_ref(), Some(sqlx::Error::Database(_)));
         next = link.source().filter(|_| links.len() < MOST_LINKS && !said);
     }
     links.join(": ")
 }
 
-/// One link. Texts of our own errors hold nothing personal (`tests/style.rs` sees to it) and are told; of the others,
-/// the facts that are safe.
+/// One error of the chain. The texts of our own errors hold nothing personal (`tests/style.rs` checks it), so they are written.
+/// Of other errors only the safe facts are written.
 fn describe(error: &(dyn Error + 'static)) -> String {
     if let Some(error) = error.downcast_ref::<DbError>() {
         return error.to_string();
@@ -84,7 +83,7 @@ fn http(error: &reqwest::Error) -> String {
     format!("HTTP request {kind}{status}")
 }
 
-/// The name that an error's `Debug` begins with: a type or a variant. It ends where values begin.
+/// The name at the start of an error's `Debug`: a type or a variant. It ends where values begin.
 fn variant(error: &(dyn Error + 'static)) -> String {
     struct Name(String);
     impl Write for Name {
@@ -99,7 +98,7 @@ fn variant(error: &(dyn Error + 'static)) -> String {
         }
     }
     let mut name = Name(String::new());
-    // It fails at the first character that is not part of a name: that is where it is to end.
+    // It fails at the first character that is not part of a name: the name ends there.
     let _ = write!(name, "{error:?}");
     let is_name = name.0.chars().next().is_some_and(char::is_alphabetic);
     if is_name { name.0 } else { "an error without a name".to_owned() }

@@ -1,18 +1,18 @@
-//! Texts as they may leave the process: what looks like an address, a card, a token or a key is replaced.
+//! Redacts texts: replaces anything that looks like an address, a card, a token or a key.
 //!
-//! This is the second line: by the first, nothing personal is written into a text at all.
+//! This is the second defence. The first is that nothing personal is written into a text at all.
 
 use std::borrow::Cow;
 
-/// What keys of ours and of the vendors begin with.
+/// The prefixes of our keys and of the vendors' keys.
 const KEYS: [&str; 12] = [
     "sk_live_", "sk_test_", "rk_live_", "rk_test_", "whsec_", "re_", "sk-", "xoxb-", "ghp_", "eyJ", "Bearer",
     "AKIA",
 ];
-/// A key is longer than a word that happens to begin like one.
+/// A key is longer than a word that happens to start with a prefix.
 const LEAST_KEY: usize = 16;
 
-/// The text without what looks personal or secret.
+/// The text without anything that looks personal or secret.
 #[must_use]
 pub fn text(given: &str) -> Cow<'_, str> {
     let suspect = given.bytes().any(|b| b == b'@' || b.is_ascii_digit() || b == b'_')
@@ -39,7 +39,7 @@ pub fn text(given: &str) -> Cow<'_, str> {
     }
 }
 
-/// Words and what stands between them, in order.
+/// Words and their separators, in order.
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let in_word = |c: char| c.is_alphanumeric() || "@._-+~%".contains(c);
     let mut rest = text;
@@ -54,7 +54,7 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn verdict(piece: &str) -> Option<&'static str> {
-    // An address may come percent-encoded, out of a URL.
+    // An address may be percent-encoded, from a URL.
     let at = piece.find('@').map(|at| (at, 1)).or_else(|| {
         let at = piece.find("%40")?;
         Some((at, 3))
@@ -69,7 +69,7 @@ fn verdict(piece: &str) -> Option<&'static str> {
     key.then_some("[secret]")
 }
 
-/// The text without runs of 13 to 19 digits, in groups or not, that pass the check of card numbers (ISO/IEC 7812-1).
+/// The text without runs of 13 to 19 digits, grouped or not, that pass the check of card numbers (ISO/IEC 7812-1).
 fn without_cards(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let (mut out, mut kept, mut at) = (String::new(), 0, 0);
@@ -99,7 +99,7 @@ fn without_cards(text: &str) -> Option<String> {
     Some(out)
 }
 
-/// Where the digits that begin here end, and which they are. Single spaces and dashes may stand between them.
+/// The end of the run of digits that begins here, and its digits. Single spaces and dashes may separate them.
 fn run(bytes: &[u8], from: usize) -> (usize, Vec<u8>) {
     let (mut end, mut digits) = (from, Vec::new());
     let mut at = from;

@@ -1,5 +1,5 @@
-//! The frame of an RPC that lists: filter, page, and the token of the next page, which is good for this list, this filter and
-//! this caller's rows only.
+//! The frame of an RPC that lists rows: filter, page, and next page token. A token is valid only for this list, this filter and
+//! this caller's rows.
 
 use prost::{Message, Name};
 
@@ -10,8 +10,8 @@ use crate::{
     error::{Invalid, Violations},
 };
 
-/// Reads the request's filter and page, asks the store for the rows, and makes the response of those of the page and the token
-/// of the next page. All violations of filter and page are reported at once. A row that cannot be read is left out.
+/// Reads the request's filter and page, asks the store for the rows, and makes the response from the page's rows and the next
+/// page token. Reports all violations of filter and page at once. Leaves out a row that cannot be read.
 pub async fn list<S, Req, Filter, Row, Res, E>(
     state: &S,
     ctx: &Ctx,

@@ -1,5 +1,5 @@
-//! The frame of an RPC that changes something: key, replay, work, remember, audit and commit are one call, so that no handler
-//! can forget one of them.
+//! The frame of an RPC that changes something. One call does all the steps (key, replay, work, remember, audit, commit), so no
+//! handler can forget a step.
 
 use std::fmt::Display;
 
@@ -13,7 +13,7 @@ use crate::{
     idempotency::{self, Claim, IdempotencyError},
 };
 
-/// What a mutation did: its response, and what the audit chain is told.
+/// The result of a mutation: its response, and its audit entry.
 pub struct Done<R> {
     response: R,
     entry: Option<Entry>,
@@ -25,21 +25,21 @@ struct Entry {
 }
 
 impl<R> Done<R> {
-    /// The audit chain is told that the caller did this to the things with these ids, which are never personal data.
+    /// The audit entry says that the caller did this action to the things with these ids. Ids are never personal data.
     pub fn audited(response: R, action: &'static str, ids: &[(&'static str, &dyn Display)]) -> Self {
         let ids = ids.iter().map(|(name, id)| (*name, id.to_string())).collect();
         Self { response, entry: Some(Entry { action, ids }) }
     }
 
-    /// The audit chain is told nothing, and readers of the code are told why: only services make this call, say.
+    /// Writes no audit entry. `_reason` tells readers of the code why, for example that only services make this call.
     pub fn unaudited(response: R, _reason: &'static str) -> Self {
         Self { response, entry: None }
     }
 }
 
-/// Runs the work in a transaction, once per idempotency key: a call whose key was used before gets the response of then. The
-/// response is remembered, and the audit entry written, in the same transaction. What is to happen after the commit (metrics,
-/// logs, wake-ups) the work gives to `Tx::after_commit`. A work that fails leaves nothing behind.
+/// Runs the work in a transaction, once per idempotency key. A call with a used key gets the first call's response. The same
+/// transaction remembers the response and writes the audit entry. The work passes actions for after the commit (metrics, logs,
+/// wake-ups) to `Tx::after_commit`. A work that fails changes nothing.
 pub async fn mutate<S, Req, Res, E>(
     state: &S,
     ctx: &Ctx,

@@ -1,4 +1,4 @@
-//! What `levqor doctor` asks of a service and of its database.
+//! The checks of `levqor doctor` for a service and its database.
 
 mod database;
 mod grpc;

@@ -1,4 +1,4 @@
-//! What a service is started with, read in full before anything opens.
+//! A service's start configuration, read in full before anything opens.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -39,23 +39,23 @@ const DRAIN_DELAY: Setting = Setting::plain(
     "How long a process that is told to stop says that it is not ready before it stops taking calls, in milliseconds.",
 );
 
-/// Everything a service is started with.
+/// The complete start configuration of a service.
 pub struct ServiceConfig<S: Service> {
     /// Its database.
     pub database_url: DatabaseUrl,
-    /// Where it listens.
+    /// The address that it listens on.
     pub listen: SocketAddr,
-    /// The service's own part.
+    /// The service's own configuration.
     pub own: S::Config,
     pub(super) reflection: Option<bool>,
     pub(super) connections: u32,
-    /// What it counts and times with; its own where none are given.
+    /// The metrics to record into; the service creates its own where none are given.
     pub metrics: Option<Metrics>,
     pub(super) drain_delay: Duration,
     pub(super) mesh_keys: MeshKeys,
     pub(super) users: UserTokensConfig,
     pub(super) error_reports: Option<ErrorReports>,
-    /// Where the other services are.
+    /// The addresses of the other services.
     pub addresses: Addresses,
 }
 
@@ -72,7 +72,7 @@ impl<S: Service> ServiceConfig<S> {
         settings
     }
 
-    /// Reads all of it. None only with a problem noted.
+    /// Reads the complete configuration. Returns none only after it noted a problem.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let methods = register::<S>();
         let database_url = database_url(reader);
@@ -87,7 +87,7 @@ impl<S: Service> ServiceConfig<S> {
         let mesh_keys = MeshKeys::read(reader);
         let users = UserTokensConfig::read(reader);
         let addresses = Addresses::read(reader, methods.services(), S::NAME);
-        // The process' own; here for the test of what it reports.
+        // The process has its own telemetry configuration. The test of error reports needs it here too.
         let telemetry = TelemetryConfig::read(reader);
         let own = S::config(reader);
         Some(Self {
@@ -105,7 +105,8 @@ impl<S: Service> ServiceConfig<S> {
         })
     }
 
-    /// Every schedule of the service: its own, and the chassis'. Where errors are not reported, there is nothing to test.
+    /// Every schedule of the service: its own, and the chassis'. Without error reports, the test of error reports has no
+    /// schedule.
     pub(crate) fn schedules(&self) -> Vec<Schedule> {
         let mut schedules = S::schedules();
         let (hour, week) = (TimeDelta::hours(1), TimeDelta::weeks(1));
@@ -117,14 +118,14 @@ impl<S: Service> ServiceConfig<S> {
     }
 }
 
-/// Lets the process know what a service logs, its RPCs, and those that it calls.
+/// Registers the fields that a service logs, its RPCs, and the RPCs that it calls.
 pub(crate) fn register<S: Service>() -> &'static Methods {
     telemetry::register(S::FIELDS);
     access::register(S::DESCRIPTORS);
     access::register(S::CALLS)
 }
 
-/// Reads the database's address. None only with a problem noted.
+/// Reads the database URL. Returns none only after it noted a problem.
 pub fn database_url(reader: &mut Reader<'_>) -> Option<DatabaseUrl> {
     let expected = "a PostgreSQL URL, postgres://user:password@host:5432/database";
     let Some(text) = reader.secret(&DATABASE_URL) else {
@@ -138,7 +139,7 @@ pub fn database_url(reader: &mut Reader<'_>) -> Option<DatabaseUrl> {
     url
 }
 
-/// Reads how long a draining process stays reachable. None only with a problem noted.
+/// Reads how long a draining process stays reachable. Returns none only after it noted a problem.
 pub fn drain_delay(reader: &mut Reader<'_>) -> Option<Duration> {
     reader.defaulted(&DRAIN_DELAY, "a number of milliseconds").map(Duration::from_millis)
 }

@@ -1,4 +1,4 @@
-//! The question by which a service finds out whether its database is fit to work with.
+//! Probes whether a service's database is usable.
 
 use std::time::{Duration, Instant};
 
@@ -13,21 +13,21 @@ use crate::{
     service::Service,
 };
 
-/// Asks the database how it is, over a connection of its own: the pool may be busy without anything being wrong.
+/// Probes the database over its own connection: a busy pool is not a fault of the database.
 pub(super) struct Probe {
     url: DatabaseUrl,
     conn: Option<PgConnection>,
-    /// What the last try to write found, and when it ended.
+    /// The result of the last write probe, and when it ended.
     writes: (Writes, Option<Instant>),
 }
 
 impl Probe {
-    /// Of this database.
+    /// Probes this database.
     pub(super) fn new(url: DatabaseUrl) -> Self {
         Self { url, conn: None, writes: (Writes::Unknown, None) }
     }
 
-    /// How its tables are, none where it does not answer in time; and whether it takes writes.
+    /// The state of the tables, none where the database does not answer in time; and whether it takes writes.
     pub(super) async fn ask<S: Service>(&mut self) -> (Option<History>, Writes) {
         const PATIENCE: Duration = Duration::from_secs(3);
         let history = tokio::time::timeout(PATIENCE, self.try_ask::<S>()).await.ok().flatten();
@@ -50,7 +50,7 @@ impl Probe {
         Some(history)
     }
 
-    /// A write costs the database a flush of its log; one that was refused is tried again at the next question.
+    /// A write costs the database a flush of its log. A refused write is tried again at the next probe.
     fn is_write_due(&self) -> bool {
         const EVERY: Duration = Duration::from_secs(10);
         let (found, tried) = self.writes;

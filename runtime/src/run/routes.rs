@@ -1,4 +1,4 @@
-//! The routes of a service: its own, and those that every service hosts.
+//! The routes of a service: its own, and the routes that every service hosts.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
     tunnel::TunnelHost,
 };
 
-/// All of them; with `reflects`, anybody who reaches the port may ask which RPCs there are.
+/// All routes of a service. With `reflects`, anybody who reaches the port may list the RPCs.
 pub(super) fn routes<S: Service>(
     hosted: Hosted<S>,
     health: &Healths,
@@ -38,7 +38,7 @@ pub(super) fn routes<S: Service>(
         S::DESCRIPTORS.iter().fold(builder, |builder, set| builder.register_encoded_file_descriptor_set(set))
     };
     routes.add_service(reflection().build_v1()?);
-    // grpcurl 1.8 asks for the older one.
+    // grpcurl 1.8 uses the older reflection version.
     routes.add_service(reflection().build_v1alpha()?);
     Ok(routes.routes())
 }

@@ -30,7 +30,7 @@ use crate::{
 /// Why a service does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The port is taken, or may not be used.
+    /// The port is in use, or not permitted.
     #[error("{service} cannot listen on {address}: {}", source.kind())]
     Bind {
         /// The service.
@@ -40,7 +40,7 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
-    /// The service could not be put together.
+    /// The service could not be built.
     #[error("{service} cannot start")]
     Build {
         /// The service.
@@ -48,18 +48,18 @@ pub enum StartError {
         /// Why.
         source: anyhow::Error,
     },
-    /// The descriptors are not fit for reflection.
+    /// Reflection cannot serve the descriptors.
     #[error("the compiled-in descriptors cannot be served")]
     Reflection(#[from] tonic_reflection::server::Error),
 }
 
-/// A service that runs.
+/// A running service.
 pub struct Running<S> {
     /// The service itself.
     pub service: Arc<S>,
-    /// Where it listens.
+    /// The address that it listens on.
     pub addr: SocketAddr,
-    /// Where it stands.
+    /// Its readiness.
     pub readiness: Readiness,
     pub(super) chassis: Chassis,
     pub(super) url: DatabaseUrl,
@@ -81,13 +81,13 @@ impl<S: Service> Running<S> {
         &self.chassis
     }
 
-    /// Measures once more what only the database knows, without waiting for the time to do so.
+    /// Measures the values from the database now, without waiting for the next interval.
     pub async fn measure(&self) {
         let (service, chassis) = (Arc::clone(&self.service), self.chassis.clone());
         Measurer::new(service, chassis, self.url.clone(), self.schedules.clone()).measure().await;
     }
 
-    /// Waits until the service can do its work.
+    /// Waits until the service is ready.
     pub async fn ready(&self) {
         while !self.readiness.measured().is_some_and(|measured| measured.is_sound()) {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -95,14 +95,14 @@ impl<S: Service> Running<S> {
     }
 }
 
-/// Starts a service where its configuration says. It serves when this returns; it is ready when its database is.
+/// Starts a service at its configured address. It serves when this returns; it is ready when its database is.
 pub async fn start<S: Service>(config: ServiceConfig<S>) -> Result<Running<S>, StartError> {
     let bind = |source| StartError::Bind { service: S::NAME, address: config.listen, source };
     let listener = TcpListener::bind(config.listen).await.map_err(bind)?;
     start_on(listener, config).await
 }
 
-/// Starts a service on a port that is bound already.
+/// Starts a service on a port that is already bound.
 pub async fn start_on<S: Service>(
     listener: TcpListener,
     config: ServiceConfig<S>,
@@ -143,10 +143,10 @@ pub async fn start_on<S: Service>(
         .await
         .map_err(|source| StartError::Build { service: S::NAME, source })?;
 
-    // 4. Its routes, and those that every service hosts.
+    // 4. Its routes, and the routes that every service hosts.
     let readiness = Readiness::default();
     show_ready(&metrics, &readiness);
-    // The metrics outlive nothing: they are the service's own.
+    // The metrics belong to the service and must not keep it alive.
     let of = Arc::downgrade(&service);
     metrics.capabilities(move || {
         of.upgrade().map(|service| hosted::capabilities(&*service)).unwrap_or_default()
@@ -177,7 +177,7 @@ pub async fn start_on<S: Service>(
     // 5. Serve.
     let server = tasks.spawn(server::serve(listener, app, serve_stop.clone()));
 
-    // 6. Work, once the tables are there.
+    // 6. Work, once the tables exist.
     let (work, work_tasks) = (CancellationToken::new(), Tasks::default());
     let watch = Watch {
         service: Arc::clone(&service),
@@ -209,7 +209,7 @@ pub async fn start_on<S: Service>(
     })
 }
 
-/// Shows whether the service can work.
+/// Shows whether the service is ready.
 fn show_ready(metrics: &Metrics, readiness: &Readiness) {
     let readiness = readiness.clone();
     metrics.gauge(&metrics::chassis::READY, move |observe| {
@@ -218,7 +218,7 @@ fn show_ready(metrics: &Metrics, readiness: &Readiness) {
     });
 }
 
-/// Where one's own process reaches an address that it listens on.
+/// The address at which this process reaches a port that it listens on.
 #[must_use]
 pub fn reachable(addr: SocketAddr) -> SocketAddr {
     match addr {

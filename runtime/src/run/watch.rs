@@ -1,4 +1,4 @@
-//! Watches the database, and begins the service's work once the tables are there.
+//! Watches the database, and starts the service's work once the tables exist.
 
 use std::{
     sync::Arc,
@@ -20,7 +20,7 @@ use crate::{
     tasks::Tasks,
 };
 
-/// Watches whether the tables are there, and begins to work when they are.
+/// Watches whether the tables exist, and starts the work when they do.
 pub(super) struct Watch<S> {
     pub(super) service: Arc<S>,
     pub(super) chassis: Chassis,
@@ -33,7 +33,7 @@ pub(super) struct Watch<S> {
 }
 
 impl<S: Service> Watch<S> {
-    /// Watches until the work is to stop.
+    /// Watches until the work must stop.
     pub(super) async fn run(self) {
         const EVERY: Duration = Duration::from_secs(1);
         let mut working = false;
@@ -79,7 +79,7 @@ impl<S: Service> Watch<S> {
         }
     }
 
-    /// Begins the work.
+    /// Starts the work.
     fn begin(&self) {
         let mut workers = Workers::new(self.work_tasks.clone(), self.work.clone());
         let service = Arc::clone(&self.service);

@@ -11,9 +11,9 @@ pub const EVERY_DAY: &[Weekday] =
 /// Monday to Friday.
 pub const WEEKDAYS: &[Weekday] = &[Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Fri];
 
-/// A slot is at most a week and two hours away, where the days are not empty.
+/// A slot is at most a week and two hours away, if there are any days.
 const SEARCHED_DAYS: u64 = 9;
-/// The longest gap that a change of the clocks makes.
+/// The longest gap that a clock change makes.
 const LONGEST_GAP: TimeDelta = TimeDelta::hours(2);
 
 /// When slots begin.
@@ -21,7 +21,7 @@ const LONGEST_GAP: TimeDelta = TimeDelta::hours(2);
 pub(super) enum Slots {
     /// At the multiples of this period since 1970-01-01T00:00Z.
     Every(TimeDelta),
-    /// At this time of the clock in London, on these days of the week.
+    /// At this London wall-clock time, on these days of the week.
     London(NaiveTime, &'static [Weekday]),
 }
 
@@ -63,8 +63,8 @@ fn slots_on(
     dates.filter(|date| days.contains(&date.weekday())).map(move |date| instant(date, time))
 }
 
-/// The instant at which the clock in London shows this. A time that comes twice is its first occurrence. A time that does
-/// not exist is moved on by the gap, as if the clock had not been changed yet.
+/// The instant at which the clock in London shows this time. For a time that occurs twice it is the first. A time that does not
+/// exist moves forward by the gap, as if the clock had not changed yet.
 fn instant(date: NaiveDate, time: NaiveTime) -> DateTime<Utc> {
     let local = date.and_time(time);
     let shown = |local| match Tz::from_local_datetime(&London, &local) {

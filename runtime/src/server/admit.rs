@@ -1,4 +1,4 @@
-//! Decides whether a call is admitted: who is calling, by a verified token only, and what the RPC's `access` says.
+//! Decides whether a call is admitted: the caller, by a verified token only, and the RPC's `access` option.
 
 use std::sync::Arc;
 
@@ -17,17 +17,17 @@ use crate::{
     token::{self, ServiceTokens, TokenError, UserTokens},
 };
 
-/// What admission needs to know.
+/// The state for admission.
 pub struct Admission {
     /// The service that hosts these routes.
     pub service: &'static str,
-    /// Verifies people.
+    /// Verifies users' tokens.
     pub users: UserTokens,
-    /// Verifies services.
+    /// Verifies service tokens.
     pub services: Arc<ServiceTokens>,
-    /// Whether the service can work at all.
+    /// Whether the service can work.
     pub readiness: Readiness,
-    /// Counts who is turned away, by the reason.
+    /// Counts refused callers by reason.
     pub refusals: Refusals<&'static str>,
 }
 
@@ -50,7 +50,7 @@ service_error! {
 }
 
 impl Admission {
-    /// The context of the call's caller; none for the platform's own calls. Or the refusal.
+    /// The context of the call; none for health and reflection calls. An error is the refusal.
     pub(super) async fn admit(
         &self,
         path: &str,
@@ -58,7 +58,7 @@ impl Admission {
         request_id: &str,
         deadline: Deadline,
     ) -> Result<Option<Ctx>, Status> {
-        // Health and reflection are the platform's, and show nothing of anybody. Reflection is there only where it is switched on.
+        // Health and reflection show no personal data. Reflection exists only where it is switched on.
         if path.starts_with("/grpc.health.v1.") || path.starts_with("/grpc.reflection.") {
             return Ok(None);
         }
@@ -92,7 +92,7 @@ impl Admission {
         }
         let actor = self.actor(headers).await?;
         method.authorise(&actor, self.service)?;
-        // Asked for its state a service answers always; nothing else works without its tables.
+        // A service always answers a status request. All other RPCs need its tables.
         if !self.readiness.has_schema() && !method.rpc.starts_with("levqor.runtime.v1.StatusService/") {
             return Err(Refused::NotReady);
         }
@@ -104,7 +104,7 @@ impl Admission {
     async fn actor(&self, headers: &HeaderMap) -> Result<Actor, Refused> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let Some(value) = values.next() else { return Ok(Actor::Anonymous) };
-        // Nobody knows which of two is meant, and what stands before us may have looked at the other.
+        // With two values nobody knows which is meant, and a proxy may have checked the other one.
         if values.next().is_some() {
             return Err(Refused::Header);
         }
@@ -120,7 +120,7 @@ impl Admission {
         if token::is_service_token(bearer)? {
             return Ok(Actor::Service(self.services.verify(bearer, self.service)?));
         }
-        // Boxed: it may fetch keys, and every call would hold the place for that.
+        // Boxed: it may fetch keys, and its future would enlarge the future of every call.
         Ok(Actor::User(Box::pin(self.users.verify(bearer)).await?))
     }
 }

@@ -37,7 +37,7 @@ impl Shed {
         Self { service, permits: Arc::new(Semaphore::new(calls)) }
     }
 
-    /// A permit, or the refusal where none is free.
+    /// Takes a permit. Refuses the call if none is free.
     pub(super) fn take(&self) -> Result<Permit, Status> {
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             summed::shed(self.service);
@@ -52,7 +52,7 @@ impl Shed {
     }
 }
 
-/// The permit of a call. Work that goes on when the caller has gone keeps it.
+/// The permit of a call. Work that continues after its caller has gone keeps it.
 #[derive(Clone)]
 pub(crate) struct Permit {
     _permit: Arc<OwnedSemaphorePermit>,

@@ -13,24 +13,23 @@ use crate::{
     telemetry,
 };
 
-/// A call that is under way, as traces and metrics see it.
+/// A running call, for traces and metrics.
 pub(super) struct Traced {
     span: Span,
     timer: Timer,
-    /// The name of this request, given by the caller or by us.
+    /// The request id, given by the caller or by us.
     pub(super) request_id: String,
 }
 
 impl Traced {
-    /// From now on.
+    /// Starts the span and the timer of a call.
     pub(super) fn begin(service: &str, calls: &Calls, path: &str, headers: &HeaderMap) -> Self {
         let request_id = id::request_id_of(headers);
         let span = telemetry::rpc_server_span(service, path, headers, &request_id);
         Self { span, timer: calls.begin(path), request_id }
     }
 
-    /// Has everything that belongs to the call happen in its span; a panic within becomes an answer. Outside of it nothing of
-    /// ours can panic but the span.
+    /// Runs all work of the call in its span. A panic in it becomes an answer. Outside of it only the span itself could panic.
     pub(super) async fn watch<T>(
         &self,
         answer: impl Future<Output = Result<T, Status>>,
@@ -40,14 +39,14 @@ impl Traced {
         answer.instrument(self.span.clone()).await
     }
 
-    /// It was answered.
+    /// Records the outcome of the call.
     pub(super) fn end(self, code: Code) {
         telemetry::record_served(&self.span, code);
         self.span.in_scope(|| self.timer.end(code));
     }
 }
 
-/// Handlers' panics are caught, with their context, in `rpc::call`; this is for everything else.
+/// `rpc::call` catches handlers' panics, with their context. This catches all other panics.
 fn panicked() -> Status {
     tracing::error!(error.type = "panic", "the server stack panicked");
     Status::internal("something went wrong on our side; the failure was recorded")

@@ -1,5 +1,5 @@
-//! Whether what the process tells arrives: one report that says that it is a test, one span, one record of the log that
-//! belongs to it, and one gauge.
+//! Checks that telemetry arrives: one error report that is marked as a test, one span, one log record of that span, and one
+//! gauge.
 
 use opentelemetry_proto::tonic::{
     collector::{
@@ -24,13 +24,13 @@ use crate::{
     id,
 };
 
-/// Who asks, in what is sent.
+/// The sender's name in the test telemetry.
 const DOCTOR: &str = "doctor";
 const WORDS: &str = "levqor doctor: this is a test";
 const GAUGE: &str = "levqor.doctor.test";
 
 impl TelemetryConfig {
-    /// The checks of everything that it exports.
+    /// The checks of every configured export.
     #[must_use]
     pub fn checks(&self) -> Vec<Check> {
         let mut checks = vec![self.sentry_check()];
@@ -80,7 +80,7 @@ impl TelemetryConfig {
     }
 }
 
-/// What is sent, by the ids that it is found by.
+/// The test telemetry, with the ids to find it by.
 #[derive(Clone)]
 struct Sample {
     resource: Resource,
@@ -99,7 +99,7 @@ impl Sample {
         self.trace_id.iter().rev().take(8).copied().collect()
     }
 
-    /// What is said of an answer: how many of our one were rejected, where the receiver says so.
+    /// The result of an answer: the number of rejected items, where the receiver reports it.
     fn taken(&self, rejected: Option<i64>) -> Result<String, String> {
         taken(rejected).map(|()| format!("OK, trace {}", hex::encode(&self.trace_id)))
     }
@@ -171,9 +171,9 @@ fn taken(rejected: Option<i64>) -> Result<(), String> {
     }
 }
 
-/// The receiver's own text is not shown: it may quote what was sent with the request.
+/// Hides the receiver's own text: it may quote what was sent with the request.
 fn refused(status: &Status) -> String {
-    // What the receiver says has no source: what has one is of our side of the connection.
+    // A status from the receiver has no source. A status with a source comes from our side of the connection.
     let ours = std::error::Error::source(status).is_some();
     let code = status.code();
     if code == Code::DeadlineExceeded || (ours && code == Code::Cancelled) {

@@ -1,4 +1,4 @@
-//! Settings of telemetry: what is logged and how, where OTLP and errors go, and what this deployment is called.
+//! Settings of telemetry: what is logged and how, the destinations of OTLP and errors, and the name of this deployment.
 
 mod otlp;
 mod standard;
@@ -43,20 +43,20 @@ const TRUSTED: Setting = Setting::plain(
     "On which ports a caller decides whether its trace is recorded: `grpc` (services), `http` (the gateway), `grpc,http`, or `none`. Elsewhere the trace keeps its id, and OTEL_TRACES_SAMPLER decides.",
 );
 
-/// How the process tells what it does.
+/// The telemetry configuration.
 #[derive(Debug, Clone)]
 pub struct TelemetryConfig {
     pub(crate) filter: String,
     pub(crate) json: bool,
     /// `LEVQOR_ENVIRONMENT`
     pub(crate) environment: String,
-    /// Where traces, metrics and logs go; none where that is off.
+    /// Where traces, metrics and logs go; an error says why the export is off.
     pub(crate) otlp: Result<Otlp, &'static str>,
-    /// Where callers decide which traces are recorded.
+    /// The ports where a caller's sampling decision is trusted.
     pub(super) trusted: Trusted,
-    /// Settings that were not understood, and are ignored as OpenTelemetry asks.
+    /// Settings that were not understood. They are ignored, as OpenTelemetry requires.
     pub(super) ignored: Vec<Problem>,
-    /// Where errors go; none where that is off.
+    /// Where errors go; none where error reports are off.
     pub(crate) sentry: Option<SentryDsn>,
 }
 
@@ -84,7 +84,7 @@ impl TelemetryConfig {
         environment(reader).is_some_and(|name| name == "production")
     }
 
-    /// Reads the settings. None only with a problem noted.
+    /// Reads the settings. Returns none only after it noted a problem.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let filter: Option<String> = reader.defaulted(&LOG, "an EnvFilter");
         if let Some(filter) = &filter
@@ -126,7 +126,7 @@ fn environment(reader: &mut Reader<'_>) -> Option<String> {
     Some(name)
 }
 
-/// A key without its host, which is what a hurried copy gives, is no DSN.
+/// Reads a DSN. A key without its host, as after an incomplete copy, is not a DSN.
 fn dsn(reader: &mut Reader<'_>, text: &SecretString) -> Option<SentryDsn> {
     let parsed = text.expose_secret().parse().ok();
     if parsed.is_none() {
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn what_is_no_dsn_is_refused_with_the_form_and_without_the_value() {
-        // The audit's own value was a bare hash.
+        // The value that the audit found was a bare hash.
         for text in
             ["4c1a9d0e77b24bd1a1d3b1c2d3e4f5a6", "https://sentry.io/1", "key@host/1", "https://key@host/"]
         {

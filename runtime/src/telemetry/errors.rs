@@ -1,4 +1,4 @@
-//! Sentry: internal errors and panics, once each, in events that hold what the log holds and no more.
+//! Sentry: internal errors and panics, once each. An event holds no more than the log holds.
 
 use std::{
     borrow::Cow,
@@ -28,15 +28,15 @@ use super::{
 };
 use crate::http::http_client;
 
-/// Envelopes that wait for Sentry.
+/// The most envelopes that wait for Sentry.
 pub(super) const CAPACITY: usize = 128;
-/// Envelopes that are sent one after the other before the queue is looked at again.
+/// How many envelopes are sent before the queue is checked again.
 pub(super) const BATCH: usize = 1;
-/// How much of what happened before is told, and remembered.
+/// How many earlier log lines are remembered and sent with an event.
 const CRUMBS: usize = 30;
 const REMEMBERED: usize = 500;
-/// The latest frames of a stack, and how much of their names, are told: those of a stack of layers hold all their types, and a
-/// server refuses an event of more than a mebibyte.
+/// The limit of stack frames and of the length of their names. The latest frames are kept. Names in a stack of layers hold all
+/// their types, and a server refuses an event above one mebibyte.
 const FRAMES: usize = 150;
 const NAME: usize = 300;
 /// How long to wait before an envelope is sent again.
@@ -57,10 +57,10 @@ impl Sentry {
         Self { queue, environment: environment.to_owned(), process, crumbs: Mutex::default() }
     }
 
-    /// Hears of everything that happens; reports what is an error, and remembers the rest for when one comes.
+    /// Receives every log record. Reports an error, and remembers other records for a later error.
     pub(super) fn hear(&self, record: &Record) {
         if record.level == Level::ERROR {
-            // A panic was reported where it happened, with its stack; who caught it only adds a line to the log.
+            // A panic is already reported, with its stack, where it happened. The code that catches it only adds a log line.
             if record.text("error.type") != Some("panic") {
                 self.queue.push_with(|| self.event(record, None).into());
             }
@@ -75,7 +75,7 @@ impl Sentry {
         }
     }
 
-    /// Reports a panic, from where it happens.
+    /// Reports a panic, called from where it happens.
     pub(super) fn panicked(&self, record: &Record) {
         self.queue.push_with(|| self.event(record, current_stacktrace().map(without_machine)).into());
     }
@@ -86,7 +86,7 @@ impl Sentry {
         let operation = place.facts.operation.clone().or_else(|| record.text("rpc").map(str::to_owned));
         let reason = record.text("reason").map(str::to_owned);
         let location = record.text("panic.location").map(str::to_owned);
-        // Grouped by what has to be mended: one place that panics, or one reason of one operation of one service.
+        // Groups events by the place to fix: one place that panics, or one reason of one operation of one service.
         let group = match &location {
             Some(location) => vec!["panic".to_owned(), location.clone()],
             None => vec![
@@ -151,7 +151,7 @@ impl Sentry {
         event
     }
 
-    /// What the log said before of the same trace, from the oldest on.
+    /// The earlier log records of the same trace, oldest first.
     fn breadcrumbs(&self, record: &Record) -> Vec<Breadcrumb> {
         let Some(trace_id) = record.place.trace_id() else { return Vec::new() };
         let crumbs = self.crumbs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -188,11 +188,11 @@ fn json(value: &Value) -> Json {
     }
 }
 
-/// A stack without what the machine that built it looks like, and with our own frames told from the others.
+/// Removes traces of the build machine from a stack, and marks our own frames.
 fn without_machine(mut stack: Stacktrace) -> Stacktrace {
     let shorten =
         |path: String| path.rsplit_once("/src/index.").map_or(path.clone(), |(_, rest)| rest.to_owned());
-    // From the oldest on: what comes after the panic is the machinery that reports it.
+    // Frames are oldest first: frames after the panic are the machinery that reports it.
     let machinery = |frame: &Frame| {
         let name = frame.function.as_deref().unwrap_or_default();
         name.contains("rust_begin_unwind") || name.starts_with("core::panicking")
@@ -200,11 +200,11 @@ fn without_machine(mut stack: Stacktrace) -> Stacktrace {
     if let Some(end) = stack.frames.iter().position(machinery) {
         stack.frames.truncate(end);
     }
-    // The oldest first.
+    // Removes the oldest frames.
     stack.frames.drain(..stack.frames.len().saturating_sub(FRAMES));
     for frame in &mut stack.frames {
         let Frame { function, filename, abs_path, in_app, vars, .. } = frame;
-        // Inlined frames have short names; where they come from says whose they are.
+        // Inlined frames have short names, so the file path tells whether they are ours.
         let path = abs_path.take().unwrap_or_default();
         let foreign = ["/rustc/", "/registry/src/", "/git/checkouts/"].iter().any(|of| path.contains(of));
         let ours = Path::new(&path).extension() == Some(OsStr::new("rs")) && !foreign;
@@ -224,7 +224,7 @@ pub(super) struct ToSentry {
 }
 
 impl ToSentry {
-    /// To be made, and used, on the thread of telemetry. Fails only where TLS cannot be set up.
+    /// Creates the sender. It must be created and used on the telemetry thread. Fails only where TLS cannot be set up.
     pub(super) fn try_new(dsn: &SentryDsn) -> Result<Self, reqwest::Error> {
         let agent = concat!("levqor/", env!("CARGO_PKG_VERSION"));
         Ok(Self {
@@ -246,7 +246,7 @@ impl Destination for ToSentry {
     fn pack(&self, envelopes: Vec<Envelope>) -> Vec<bytes::Bytes> {
         let write = |envelope: Envelope| {
             let mut bytes = Vec::new();
-            // Writing to memory fails only on a value that is no JSON; ours are.
+            // Writing to memory fails only on a value that is not JSON; ours are.
             envelope.to_writer(&mut bytes).ok()?;
             Some(bytes::Bytes::from(bytes))
         };

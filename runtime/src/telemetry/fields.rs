@@ -1,8 +1,8 @@
-//! The fields that may leave the process, by name: what is on no list is written nowhere.
+//! The fields that may leave the process, by name. A field that is on no list is written nowhere.
 //!
-//! Each service lists its own, and registers them before it logs anything: the subscriber is the process', whatever runs in it.
-//! A field belongs here when its values are ours: names, states, counts, ids that mean nothing outside. Addresses, names
-//! of people, bodies, headers and tokens do not.
+//! Each service lists its own fields, and registers them before it logs: one subscriber serves all services of the process. A
+//! field belongs here when its values are ours: names, states, counts, ids without meaning outside. Addresses, names of people,
+//! bodies, headers and tokens do not belong here.
 
 use std::{
     error::Error,
@@ -17,18 +17,18 @@ use crate::redact;
 /// Names of fields.
 #[derive(Debug, Clone, Copy)]
 pub struct Fields {
-    /// Of events: the log, log records over OTLP, Sentry.
+    /// Fields of events: the log, log records over OTLP, Sentry.
     pub events: &'static [&'static str],
-    /// Of spans.
+    /// Fields of spans.
     pub spans: &'static [&'static str],
 }
 
 impl Fields {
-    /// No field.
+    /// No fields.
     pub const NONE: Self = Self { events: &[], spans: &[] };
 }
 
-/// The chassis' own, which the gateway and the commands use too.
+/// The chassis' fields, which the gateway and the commands use too.
 pub const OF_CHASSIS: Fields = Fields {
     events: &[
         "addr",
@@ -89,10 +89,10 @@ pub const OF_CHASSIS: Fields = Fields {
     ],
 };
 
-/// Those that may leave: the chassis' own, and those of the services that were registered.
+/// The fields that may leave: the chassis', and those of the registered services.
 static MAY_LEAVE: RwLock<Vec<Fields>> = RwLock::new(Vec::new());
 
-/// Lets the fields of a service leave.
+/// Allows the fields of a service to leave.
 pub(crate) fn register(fields: Fields) {
     let mut all = MAY_LEAVE.write().unwrap_or_else(PoisonError::into_inner);
     let is_there = |known: &Fields| known.events == fields.events && known.spans == fields.spans;
@@ -116,7 +116,7 @@ fn listed(name: &str, list: impl Fn(&Fields) -> &'static [&'static str]) -> bool
     list(&OF_CHASSIS).contains(&name) || of_services().iter().any(|fields| list(fields).contains(&name))
 }
 
-/// A value as it may leave.
+/// A redacted value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     Text(String),
@@ -125,7 +125,7 @@ pub(super) enum Value {
     Bool(bool),
 }
 
-/// Collects an event's message and those of its fields that may leave.
+/// Collects an event's message and its allowed fields.
 #[derive(Debug, Default)]
 pub(super) struct Collected {
     pub(super) message: String,
@@ -143,7 +143,7 @@ impl Collected {
         if field.name() == "message" {
             self.message = redact::text(text).into_owned();
         } else if field.name() == "error" {
-            // An error that was made text before it came here: nobody knows which words are whose.
+            // This error became text before it got here, so nobody knows which words are safe.
             self.push(field, || Value::Text("an error, told as text".to_owned()));
         } else {
             self.push(field, || Value::Text(redact::text(text).into_owned()));

@@ -1,4 +1,4 @@
-//! Where `tracing` ends: what is known of spans is kept with them, and what happens goes to the log, OTLP and Sentry.
+//! The layers of `tracing`: they keep facts with spans, and pass events to the log, OTLP and Sentry.
 
 use std::sync::{Arc, OnceLock};
 
@@ -22,30 +22,31 @@ use super::{
     record::{Facts, Record, is_ours},
 };
 
-/// Who is told.
+/// The destinations.
 pub(super) struct Sinks {
     pub(super) format: Format,
     pub(super) logs: Option<Queue<Record>>,
     pub(super) sentry: Option<Sentry>,
-    /// What knows the spans, once it is installed. Kept here and not by each layer: an optional one is not told.
+    /// The subscriber that knows the spans, once it is installed. It is kept here and not in each layer, because an optional
+    /// layer does not receive it.
     pub(super) dispatch: OnceLock<WeakDispatch>,
 }
 
-/// Our own spans: those of other libraries hold paths and worse.
+/// Whether a span is ours: spans of other libraries hold paths and more sensitive data.
 pub(super) fn is_our_span(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && is_ours(metadata.target())
 }
 
-/// The filter of what cares for our spans alone.
+/// The filter of layers that only need our spans.
 pub(super) fn our_spans<S: Subscriber>() -> impl Filter<S> {
-    // A filter that decides anew each time makes every other do so too, and that is what it is for. sqlx asks whether its
-    // line would be logged, and then logs none: that leaves the answers of all filters behind on the thread, and they
-    // would be taken for those about the next span or event if that did not ask again.
+    // This filter must be dynamic, because it makes every other filter decide again each time. sqlx asks whether its line would
+    // be logged, and then logs none. That leaves all filters' answers behind on the thread. Without this filter they would be
+    // used for the next span or event.
     dynamic_filter_fn(|metadata, _| is_our_span(metadata) && *metadata.level() <= Level::INFO)
         .with_max_level_hint(LevelFilter::INFO)
 }
 
-/// Keeps what is known of a span with it.
+/// Keeps the known facts of a span with the span.
 pub(super) struct KeepFacts;
 
 impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for KeepFacts {
@@ -66,13 +67,13 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for KeepFacts {
     }
 }
 
-/// The log, as `LEVQOR_LOG` filters it. Spans are let through whatever it says, so that every line has its trace.
+/// The log, as `LEVQOR_LOG` filters it. Spans always pass, so that every line has its trace.
 pub(super) fn log<S>(filter: &str, sinks: Arc<Sinks>) -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    // Of other libraries only that something is wrong: their words are left out, and a line without words says nothing.
+    // Other libraries log only warnings and errors: their text is left out, and a line without text says nothing.
     let worth_it = filter_fn(|metadata| is_ours(metadata.target()) || *metadata.level() <= Level::WARN)
         .with_max_level_hint(LevelFilter::TRACE);
     let tell: fn(&Sinks, Record) = |sinks, record| {
@@ -84,7 +85,7 @@ where
     Tell { sinks, tell }.with_filter(filter.and(worth_it).or(our_spans()))
 }
 
-/// Sentry: errors, and what the log said before.
+/// Sentry: errors, and the log records before them.
 pub(super) fn errors<S>(sinks: Arc<Sinks>) -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
@@ -94,7 +95,8 @@ where
             sentry.hear(&record);
         }
     };
-    // What it hints is what it does: where another layer wants more, a filter that says yes to that panics in builds for tests.
+    // The level hint must equal what the filter does. Otherwise, where another layer wants more, a filter that says yes to that
+    // panics in test builds.
     let ours = filter_fn(|metadata| is_ours(metadata.target()) && *metadata.level() <= Level::INFO)
         .with_max_level_hint(LevelFilter::INFO);
     Tell { sinks, tell }.with_filter(ours)
@@ -123,7 +125,7 @@ mod tests {
 
     use super::*;
 
-    /// Wants all there is.
+    /// A layer that wants every event.
     struct Greedy;
 
     impl<S: Subscriber> Layer<S> for Greedy {}

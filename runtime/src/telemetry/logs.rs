@@ -18,31 +18,31 @@ use super::{
     record::Record,
 };
 
-/// Log records that wait for the receiver.
+/// The most log records that wait for the receiver.
 pub(super) const CAPACITY: usize = 4096;
 /// Log records in one export.
 pub(super) const BATCH: usize = 512;
 
-/// How lines are written.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Format {
-    /// For machines, or for people.
+    /// JSON for machines; otherwise text for people.
     json: bool,
-    /// For people, on a terminal.
+    /// With colours, for people on a terminal.
     colours: bool,
-    /// With the words of all other libraries.
+    /// With the text of all other libraries.
     all_words: bool,
 }
 
 impl Format {
-    /// As it is configured. In development whatever a library says is shown to who runs it; elsewhere it might be about
-    /// somebody else.
+    /// Reads the configuration. In development the operator sees the text of every library. Elsewhere that text could be about
+    /// another person.
     pub(super) fn new(config: &TelemetryConfig) -> Self {
         let all_words = config.environment == "development";
         Self { json: config.json, colours: !config.json && std::io::stderr().is_terminal(), all_words }
     }
 
-    /// Writes one line to standard error. A log that cannot be written has nobody to tell.
+    /// Writes one line to standard error. A write that fails cannot be reported.
     pub(super) fn write(self, record: &Record) {
         let mut line = self.line(record);
         line.push('\n');
@@ -56,7 +56,7 @@ impl Format {
     }
 }
 
-/// What a line says of where it was written, by name.
+/// The origin of a line, by field name.
 fn whereabouts(record: &Record) -> impl Iterator<Item = (&'static str, String)> {
     let place = &record.place;
     let facts = [
@@ -119,7 +119,7 @@ fn text_line(record: &Record, message: &str, colours: bool) -> String {
     line
 }
 
-/// A text that cannot be mistaken for two: quoted where it is more than a word, and never with a line break.
+/// Text that is clearly one value: quoted if it is more than one word, and never with a line break.
 fn one_line(text: &str) -> String {
     let plain = !text.is_empty() && text.chars().all(|c| !c.is_whitespace() && !c.is_control() && c != '"');
     if plain { text.to_owned() } else { format!("{text:?}") }
@@ -215,7 +215,7 @@ mod tests {
     use super::*;
     use crate::config::{Env, Reader};
 
-    /// Keeps what events say.
+    /// Records the content of events.
     #[derive(Clone, Default)]
     struct Keep(Arc<Mutex<Vec<Record>>>);
 
@@ -245,7 +245,7 @@ mod tests {
             let shown = format.line(other).contains("secret words");
             assert_eq!(shown, environment == "development", "{environment}");
         }
-        // Nothing else shows them, whatever the environment.
+        // No other output shows that text, in any environment.
         assert!(!format!("{:?}", log_record(other.clone())).contains("secret words"));
     }
 }

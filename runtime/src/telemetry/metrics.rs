@@ -1,5 +1,5 @@
-//! Metrics over OTLP: what `/metrics` shows, from the same registries, as often as `OTEL_METRIC_EXPORT_INTERVAL` says and
-//! once more when the process ends.
+//! Metrics over OTLP: the values of `/metrics`, from the same registries, every `OTEL_METRIC_EXPORT_INTERVAL` and once more when
+//! the process ends.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -17,20 +17,20 @@ use super::{
 };
 use crate::metrics::Metrics;
 
-/// One that is due waits at the most: numbers are read when they are sent, and say all that an earlier one would have.
+/// At most one export waits: values are read when they are sent, so a second one would add nothing.
 pub(super) const CAPACITY: usize = 1;
-/// Each is an export.
+/// Each item is one export.
 pub(super) const BATCH: usize = 1;
 
-/// It is time for an export.
+/// An export is due.
 pub(super) struct Due;
 
-/// The metrics that this process exports: of each of its services, and its own.
+/// The metrics that this process exports: its services' and its own.
 #[derive(Clone, Default)]
 pub(super) struct Sources(Arc<Mutex<Vec<Metrics>>>);
 
 impl Sources {
-    /// Adds one. It is kept as long as the process lives: its last numbers are sent when its service is gone.
+    /// Adds metrics. They are kept for the life of the process: their last values are exported after their service has stopped.
     pub(super) fn add(&self, metrics: &Metrics) {
         self.all().push(metrics.clone());
     }
@@ -40,7 +40,7 @@ impl Sources {
     }
 }
 
-/// Asks for an export every so often.
+/// Requests an export at every interval.
 pub(super) async fn ask(queue: Queue<Due>, every: Duration) {
     let mut ticks = interval_at(Instant::now() + every, every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -54,7 +54,7 @@ pub(super) async fn ask(queue: Queue<Due>, every: Duration) {
 pub(super) struct ToReceiver {
     receiver: Receiver,
     sources: Sources,
-    /// When the last export was packed: each exemplar goes out once.
+    /// The time of the last export: each exemplar is sent once.
     packed: Mutex<SystemTime>,
 }
 
@@ -75,7 +75,7 @@ impl Destination for ToReceiver {
     fn pack(&self, _: Vec<Due>) -> Vec<ExportMetricsServiceRequest> {
         let mut packed = self.packed.lock().unwrap_or_else(PoisonError::into_inner);
         let since = std::mem::replace(&mut *packed, opentelemetry::time::now());
-        // Attributes come from closed sets, and descriptions from the source: there is nothing to redact.
+        // There is nothing to redact: attributes come from closed sets, and descriptions from the source.
         let sources = self.sources.all().clone();
         let resource_metrics: Vec<_> = sources.iter().filter_map(|metrics| metrics.to_otlp(since)).collect();
         if resource_metrics.is_empty() {

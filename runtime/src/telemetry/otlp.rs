@@ -1,4 +1,4 @@
-//! OTLP on the wire: the channel to the receiver, the resources of this process, and what its refusals mean.
+//! OTLP on the wire: the channel to the receiver, the resources of this process, and the meaning of refusals.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -19,12 +19,12 @@ use tonic_types::StatusExt;
 
 use super::{Otlp, TelemetryConfig, pipeline::Refusal, resource::resource};
 
-/// How long a connection may take to come about.
+/// The connection timeout.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long to wait before a parcel is sent again, where the receiver does not say.
+/// The pause before a retry, where the receiver names none.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The way to the receiver.
+/// The channel to the receiver.
 #[derive(Clone)]
 pub(super) struct Receiver {
     pub(super) channel: Channel,
@@ -33,20 +33,20 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
-    /// Connects when it is first used. To be made, and used, on the thread of telemetry.
+    /// Connects on first use. It must be created and used on the telemetry thread.
     pub(super) fn new(otlp: &Otlp) -> Self {
         let mut endpoint =
             Endpoint::from(otlp.endpoint.clone()).connect_timeout(CONNECT).timeout(otlp.timeout);
         if otlp.endpoint.scheme_str() == Some("https") {
             let tls = ClientTlsConfig::new().with_webpki_roots();
-            // Fails only on a certificate that is not of this configuration; then https is not spoken, and that is told.
+            // Fails only on a certificate, and this configuration has none. Then https fails, and the failure is reported.
             endpoint = endpoint.clone().tls_config(tls).unwrap_or(endpoint);
         }
         let headers = MetadataMap::from_headers(otlp.headers.clone());
         Self { channel: endpoint.connect_lazy(), headers, timeout: otlp.timeout }
     }
 
-    /// A request with what every export carries.
+    /// A request with the headers and timeout of every export.
     pub(super) fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         *request.metadata_mut() = self.headers.clone();
@@ -55,7 +55,7 @@ impl Receiver {
     }
 }
 
-/// What a refusal means, by OTLP's list of what may be sent again.
+/// The meaning of a refusal, by OTLP's list of retryable codes.
 pub(super) fn refusal(status: &Status) -> Refusal {
     let asked = status.get_error_details().retry_info().and_then(|info| info.retry_delay);
     let again = matches!(
@@ -72,7 +72,7 @@ pub(super) fn refusal(status: &Status) -> Refusal {
     Refusal { reason: format!("{:?}", status.code()), retry }
 }
 
-/// The resources of this process: in `levqor up` each of its services has its own.
+/// The resources of this process: in `levqor up` each service has its own.
 pub(super) struct Resources {
     config: TelemetryConfig,
     process: &'static str,
@@ -88,7 +88,7 @@ impl Resources {
         Resource { attributes: attributes(&resource), ..Default::default() }
     }
 
-    /// Items by the resource that they belong to.
+    /// Groups items by their resource.
     pub(super) fn split<T>(
         &self,
         items: Vec<T>,
@@ -107,12 +107,12 @@ fn attributes(resource: &SdkResource) -> Vec<KeyValue> {
     Attributes::from(pairs).0
 }
 
-/// A text as OTLP writes it.
+/// A text value in OTLP.
 pub(super) fn text(text: impl Into<String>) -> AnyValue {
     AnyValue { value: Some(any_value::Value::StringValue(text.into())) }
 }
 
-/// A named value as OTLP writes it.
+/// A named value in OTLP.
 pub(super) fn pair(key: &str, value: AnyValue) -> KeyValue {
     KeyValue { key: key.to_owned(), value: Some(value), ..Default::default() }
 }

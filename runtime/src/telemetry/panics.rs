@@ -1,4 +1,4 @@
-//! Panics, seen where they happen: one line in the log and one event to Sentry, without the words that a panic carries.
+//! Panics, recorded where they happen: one log line and one Sentry event, without the text that a panic carries.
 
 use std::{
     panic::{self, Location, PanicHookInfo},
@@ -11,7 +11,7 @@ use super::{
     record::{Origin, Record},
 };
 
-/// Replaces the process' panic hook. Whoever catches a panic has only to go on.
+/// Replaces the process' panic hook, so code that catches a panic need not report it.
 pub(super) fn watch(sinks: Arc<Sinks>) {
     panic::set_hook(Box::new(move |info| tell(&sinks, info)));
 }
@@ -20,7 +20,7 @@ fn tell(sinks: &Sinks, info: &PanicHookInfo<'_>) {
     let location = info.location().map_or_else(|| "an unknown place".to_owned(), place);
     let mut fields =
         vec![("error.type", Value::Text("panic".to_owned())), ("panic.location", Value::Text(location))];
-    // Words that are in the source are ours; words that were put together may hold anything.
+    // Constant text comes from our source. Formatted text may hold anything.
     if let Some(words) = info.payload().downcast_ref::<&'static str>() {
         fields.push(("error.message", Value::Text((*words).to_owned())));
     }
@@ -34,7 +34,7 @@ fn tell(sinks: &Sinks, info: &PanicHookInfo<'_>) {
     }
 }
 
-/// File and line, from the repository's or the library's root on.
+/// File and line, relative to the root of the repository or library.
 fn place(location: &Location<'_>) -> String {
     let file = location.file();
     let file = file.rsplit_once("/registry/src/").map_or(file, |(_, rest)| rest);

@@ -1,5 +1,5 @@
-//! What stands between the process and whoever it tells: a bounded queue that never blocks, sent off in batches by a
-//! thread of its own. A destination that is down, slow or refusing costs what does not fit the queue, and two lines.
+//! Connects the process to a destination: a bounded queue that never blocks. A separate thread sends its items in batches. A
+//! destination that is down, slow or refusing costs the items that do not fit the queue, and two log lines.
 
 use std::{
     sync::{
@@ -17,34 +17,34 @@ use tokio::{
 
 /// How long the first item of a batch waits for others.
 const DELAY: Duration = Duration::from_secs(1);
-/// How often a parcel that may go through later is sent.
+/// The most attempts to send a parcel that may succeed later.
 const TRIES: u32 = 3;
-/// How long nothing may be lost before it counts as mended.
+/// How long nothing may be lost before the destination counts as recovered.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// Why a parcel was not taken. The text holds nothing of anybody's answer.
+/// Why a parcel was not taken. The text quotes nothing from the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) reason: String,
-    /// Whether it may be taken later, and after how long.
+    /// Whether a retry makes sense, and after which pause.
     pub(super) retry: Option<Duration>,
 }
 
-/// Where a pipeline leads.
+/// The destination of a pipeline.
 pub(super) trait Destination: Send + 'static {
-    /// What is queued.
+    /// The type of queued items.
     type Item: Send + 'static;
-    /// What is sent.
+    /// The type of a sent parcel.
     type Parcel: Clone + Send;
-    /// For the two lines.
+    /// The name in the two log lines.
     fn name(&self) -> &'static str;
-    /// Items as they are sent, redacted.
+    /// Packs items into redacted parcels.
     fn pack(&self, items: Vec<Self::Item>) -> Vec<Self::Parcel>;
-    /// Sends.
+    /// Sends a parcel.
     fn send(&mut self, parcel: Self::Parcel) -> impl Future<Output = Result<(), Refusal>> + Send;
 }
 
-/// The way in. Cheap to clone.
+/// The queue. Cheap to clone.
 #[derive(Debug)]
 pub(super) struct Queue<T>(Arc<Shared<T>>);
 
@@ -59,7 +59,7 @@ struct Shared<T> {
     items: Mutex<Vec<T>>,
     capacity: usize,
     batch: usize,
-    /// Items that did not fit, since that was last told.
+    /// Items that did not fit, since the last report.
     dropped: AtomicU64,
     filled: Notify,
     flushes: mpsc::UnboundedSender<blocking::SyncSender<()>>,
@@ -67,7 +67,7 @@ struct Shared<T> {
     tally: Tally,
 }
 
-/// What became of exports since the process began.
+/// The export counts since the process began.
 #[derive(Debug, Default)]
 struct Tally {
     taken: AtomicU64,
@@ -75,29 +75,29 @@ struct Tally {
     items_lost: AtomicU64,
 }
 
-/// The same, at one moment.
+/// The export counts at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counts {
     /// Exports that were taken.
     pub(crate) taken: u64,
-    /// Exports that were not, after the last try.
+    /// Exports that failed on the last attempt.
     pub(crate) lost: u64,
-    /// Items that nobody has: of such exports, and those that did not fit the queue.
+    /// Lost items: those of failed exports, and those that did not fit the queue.
     pub(crate) items_lost: u64,
 }
 
-/// That, since when and how much is lost.
+/// A loss: its reason, its start and its count.
 #[derive(Debug, Clone)]
 struct Trouble {
     reason: String,
     last: Instant,
     dropped: u64,
-    /// Whether anything was taken since.
+    /// Whether an export was taken since.
     taken: bool,
 }
 
 impl<T> Queue<T> {
-    /// Takes an item, or drops it where the queue is full. Never waits for the destination.
+    /// Queues an item, or drops it where the queue is full. Never waits for the destination.
     pub(super) fn push(&self, item: T) {
         let shared = &self.0;
         let mut items = shared.items.lock().unwrap_or_else(PoisonError::into_inner);
@@ -109,13 +109,13 @@ impl<T> Queue<T> {
         items.push(item);
         let filled = items.len() == shared.batch;
         drop(items);
-        // Woken once a batch, not once an item.
+        // Wakes the worker once per batch, not once per item.
         if filled {
             shared.filled.notify_one();
         }
     }
 
-    /// Takes what this makes, and does not have it made where there is no room for it.
+    /// Queues the item that `make` creates. Does not call `make` where the queue is full.
     pub(super) fn push_with(&self, make: impl FnOnce() -> T) {
         let full = {
             let items = self.0.items.lock().unwrap_or_else(PoisonError::into_inner);
@@ -128,7 +128,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Takes an item where none waits already that says the same.
+    /// Queues an item, unless an equal item waits already.
     pub(super) fn push_once(&self, item: T) {
         let mut items = self.0.items.lock().unwrap_or_else(PoisonError::into_inner);
         if items.is_empty() {
@@ -138,24 +138,24 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Asks for everything to be sent now; what is returned hears when that was tried.
+    /// Requests a flush; the returned receiver hears when it was tried.
     pub(super) fn flush(&self) -> blocking::Receiver<()> {
         let (done, told) = blocking::sync_channel(1);
-        // Without a worker there is nobody to tell, and the receiver sees that at once.
+        // Without a worker the receiver fails at once.
         let _ = self.0.flushes.send(done);
         told
     }
 
-    /// What is wrong at this moment, if something is.
+    /// The current failure, if there is one.
     pub(super) fn trouble(&self) -> Option<String> {
         let trouble = self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         trouble.as_ref().map(|trouble| format!("failing: {}; {} lost", trouble.reason, trouble.dropped))
     }
 
-    /// What became of exports so far.
+    /// The export counts until now.
     pub(super) fn counts(&self) -> Counts {
         let Tally { taken, lost, items_lost } = &self.0.tally;
-        // What waits to be told of is lost already.
+        // Drops that are not reported yet are already lost.
         let dropped = self.0.dropped.load(Ordering::Relaxed);
         Counts {
             taken: taken.load(Ordering::Relaxed),
@@ -165,7 +165,7 @@ impl<T> Queue<T> {
     }
 }
 
-/// A queue of this capacity, and the worker that empties it.
+/// Creates a queue of this capacity, and the worker that empties it.
 pub(super) fn pipeline<D: Destination>(
     destination: D,
     capacity: usize,
@@ -194,7 +194,7 @@ pub(super) struct Worker<D: Destination> {
 }
 
 impl<D: Destination> Worker<D> {
-    /// Works for as long as the process lives.
+    /// Works for the life of the process.
     pub(super) async fn run(mut self) {
         loop {
             let flush = tokio::select! {
@@ -205,13 +205,13 @@ impl<D: Destination> Worker<D> {
             self.empty(flush.is_some()).await;
             self.judge();
             if let Some(done) = flush {
-                // Whoever asked may have stopped waiting.
+                // The requester may have stopped waiting.
                 let _ = done.send(());
             }
         }
     }
 
-    /// Sends what is queued, in batches. On the way out each is tried once: there is no later.
+    /// Sends the queue in batches. On shutdown each batch is tried once, since there is no later.
     async fn empty(&mut self, last: bool) {
         let shared = Arc::clone(&self.queue.0);
         loop {
@@ -250,14 +250,14 @@ impl<D: Destination> Worker<D> {
             };
             let Some(pause) = refusal.retry.filter(|_| tried < TRIES && !last) else { return Err(refusal) };
             tried += 1;
-            // Somebody who wants to leave does not wait for a better time.
+            // A flush request ends the pause before a retry.
             if tokio::time::timeout(pause, self.wanted()).await.is_ok() {
                 return Err(refusal);
             }
         }
     }
 
-    /// Ends when a flush is asked for, without taking the request.
+    /// Returns when a flush is requested, without taking the request.
     async fn wanted(&self) {
         while self.asked.is_empty() {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -272,7 +272,7 @@ impl<D: Destination> Worker<D> {
         }
     }
 
-    /// Notes a loss, and tells of it where it is the first.
+    /// Counts a loss, and reports it if it is the first.
     fn lost(&self, reason: String, count: u64) {
         self.queue.0.tally.items_lost.fetch_add(count, Ordering::Relaxed);
         let mut trouble = self.queue.0.trouble.lock().unwrap_or_else(PoisonError::into_inner);
@@ -289,7 +289,7 @@ impl<D: Destination> Worker<D> {
         tracing::warn!(exporter, reason = told, "telemetry is lost until its receiver takes it again");
     }
 
-    /// Tells when nothing was lost for a while.
+    /// Reports the recovery when nothing was lost for a while.
     fn judge(&self) {
         let shared = &self.queue.0;
         let overflow = shared.dropped.swap(0, Ordering::Relaxed);
@@ -303,7 +303,7 @@ impl<D: Destination> Worker<D> {
         };
         drop(trouble);
         let (exporter, dropped) = (self.destination.name(), mended.dropped);
-        // As loud as the news of the loss: whoever heard that must hear this.
+        // The same level as the report of the loss, so that the same people see it.
         tracing::warn!(exporter, dropped, "telemetry is taken again");
     }
 }
@@ -312,7 +312,7 @@ impl<D: Destination> Worker<D> {
 mod tests {
     use super::*;
 
-    /// Takes what it is sent after so many refusals.
+    /// Takes what it is sent after a number of refusals.
     struct Moody(Arc<AtomicU64>, Arc<Mutex<Vec<usize>>>);
 
     impl Destination for Moody {

@@ -1,4 +1,4 @@
-//! The process itself: CPU, memory, open files, when it began, its async runtime, and what became of its telemetry.
+//! The metrics of the process: CPU, memory, open files, start time, async runtime, and its telemetry.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl Metrics {
-    /// The metrics of this service, as the process was told to tell of itself: where it exports over OTLP, these too.
+    /// The metrics of this service. They are also exported over OTLP where that is on.
     #[must_use]
     pub fn telling(config: &TelemetryConfig, service: &str) -> Self {
         let metrics = Self::of(resource(config, service));
@@ -24,11 +24,11 @@ impl Metrics {
         metrics
     }
 
-    /// Shows the process among these metrics: of several services in one process, among one of them only.
+    /// Shows the process among these metrics. With several services in one process, call it for one of them only.
     #[expect(clippy::cast_precision_loss, reason = "bytes, files and tasks of a process are far below 2^53")]
     pub fn show_process(&self) {
         self.counted(&chassis::PROCESS_CPU, |observe| {
-            // Every number here is absent where the system does not tell it.
+            // Every number here is absent where the system does not provide it.
             let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return };
             observe(seconds(usage.user_time()), &[KeyValue::new("cpu.mode", "user")]);
             observe(seconds(usage.system_time()), &[KeyValue::new("cpu.mode", "system")]);
@@ -53,7 +53,7 @@ impl Metrics {
         });
         self.gauge(&chassis::PROCESS_FILES, |observe| {
             if let Ok(files) = fs::read_dir("/proc/self/fd") {
-                // The folder itself is open while it is read.
+                // Reading the folder opens it, so it is not counted.
                 observe(files.count().saturating_sub(1) as f64, &[]);
             }
         });

@@ -1,4 +1,4 @@
-//! One thing that happened, as it may leave the process: what the log, OTLP and Sentry are told, and all they are told.
+//! One event in the form that may leave the process. The log, OTLP and Sentry get this and nothing else.
 
 use chrono::{DateTime, Utc};
 use opentelemetry::trace::SpanContext;
@@ -19,19 +19,19 @@ use super::{
 };
 use crate::{clock::Clock, redact};
 
-/// What is known of a span beside its place in a trace.
+/// The known facts of a span, beside its trace context.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Facts {
-    /// `levqor.service`: which of the services of this process.
+    /// `levqor.service`: one of the services of this process.
     pub(super) service: Option<String>,
-    /// `rpc.method` or `http.route`: what is being done.
+    /// `rpc.method` or `http.route`: the current operation.
     pub(super) operation: Option<String>,
     /// `request.id`
     pub(super) request_id: Option<String>,
 }
 
 impl Facts {
-    /// What is known of a span and those around it; what is further in counts.
+    /// The facts of a span and its parents; the inner span wins.
     pub(super) fn around<'r, R: LookupSpan<'r>>(span: &SpanRef<'r, R>) -> Self {
         let mut facts = Self::default();
         for span in span.scope() {
@@ -72,7 +72,7 @@ impl Visit for Facts {
     fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
 }
 
-/// Where something happened: in which span, and within what.
+/// The origin of an event: its span and that span's facts.
 #[derive(Debug, Clone)]
 pub(super) struct Origin {
     pub(super) span: Option<SpanContext>,
@@ -83,7 +83,7 @@ impl Origin {
     const NOWHERE: Self =
         Self { span: None, facts: Facts { service: None, operation: None, request_id: None } };
 
-    /// The place of the span that this thread is in.
+    /// The origin at the current span of this thread.
     pub(super) fn current() -> Self {
         Span::current().with_subscriber(|(id, dispatch)| Self::of(id, dispatch)).unwrap_or(Self::NOWHERE)
     }
@@ -91,7 +91,7 @@ impl Origin {
     fn of(id: &span::Id, dispatch: &Dispatch) -> Self {
         let span = dispatch.downcast_ref::<Registry>().and_then(|registry| registry.span(id));
         let mut facts = span.map(|span| Facts::around(&span)).unwrap_or_default();
-        // Callers name their requests as they like.
+        // Callers choose their request ids freely.
         facts.request_id = facts.request_id.map(|id| redact::text(&id).into_owned());
         Self { span: place_of(id, dispatch), facts }
     }
@@ -105,22 +105,22 @@ impl Origin {
     }
 }
 
-/// One thing that happened.
+/// One event.
 #[derive(Debug, Clone)]
 pub(super) struct Record {
     pub(super) time: DateTime<Utc>,
     pub(super) level: Level,
-    /// The module that tells it.
+    /// The module that logs it.
     pub(super) target: &'static str,
     pub(super) message: String,
-    /// The words of another library that are left out of the message. Only the log of a development environment shows them.
+    /// The text of another library that is left out of the message. Only the log of a development environment shows it.
     pub(super) left_out: Option<String>,
     pub(super) fields: Vec<(&'static str, Value)>,
     pub(super) place: Origin,
 }
 
 impl Record {
-    /// What an event says, at the place of the innermost span around it.
+    /// The record of an event, with the origin of its innermost span.
     pub(super) fn of(event: &Event<'_>, span: Option<&span::Id>, dispatch: Option<&Dispatch>) -> Self {
         let metadata = event.metadata();
         let place = span.zip(dispatch).map_or(Origin::NOWHERE, |(id, dispatch)| Origin::of(id, dispatch));
@@ -146,7 +146,7 @@ impl Record {
         }
     }
 
-    /// Something that is told without an event.
+    /// A record that has no event.
     pub(super) fn made(message: &str, fields: Vec<(&'static str, Value)>, place: Origin) -> Self {
         let (time, message) = (Clock::default().now(), message.to_owned());
         let (level, target) = (Level::ERROR, "levqor_runtime::telemetry");
@@ -160,8 +160,8 @@ impl Record {
     }
 }
 
-/// Modules of other libraries whose warnings and errors are shown everywhere. Somebody has read them: they tell of limits,
-/// alerts, sockets and pools, and quote nothing that they were given. Other libraries may quote a row, a header or a key.
+/// Modules of other libraries whose warnings and errors are shown everywhere. Somebody has read their code: they log limits,
+/// alerts, sockets and pools, and quote no input. Other libraries may quote a row, a header or a key.
 const QUOTE_NOTHING: [&str; 6] = [
     "h2::proto::streams",
     "hyper_util::client::legacy::connect",
@@ -178,7 +178,7 @@ fn quotes_nothing(target: &str) -> bool {
     QUOTE_NOTHING.iter().any(is_within)
 }
 
-/// Whether a module is of this repository.
+/// Whether a module belongs to this repository.
 pub(super) fn is_ours(target: &str) -> bool {
     target.starts_with("levqor")
 }

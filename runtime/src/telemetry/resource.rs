@@ -1,4 +1,4 @@
-//! Who exports: the resource that traces, metrics and logs carry.
+//! The resource that traces, metrics and logs carry.
 
 use std::sync::OnceLock;
 
@@ -8,16 +8,16 @@ use opentelemetry_sdk::Resource;
 use super::TelemetryConfig;
 use crate::id;
 
-/// This process among all that were ever started.
+/// A unique id of this process.
 pub(crate) fn instance_id() -> &'static str {
     static INSTANCE: OnceLock<String> = OnceLock::new();
     INSTANCE.get_or_init(id::request_id)
 }
 
-/// The resource of a service of this process; in `levqor up` several share one.
+/// The resource of a service of this process. In `levqor up` several services share a process.
 pub(crate) fn resource(config: &TelemetryConfig, service: &str) -> Resource {
     let given = config.otlp.as_ref().map(|otlp| otlp.resource.clone()).unwrap_or_default();
-    // What we know ourselves comes last, and wins.
+    // Our own values come last, so they override the configured ones.
     Resource::builder_empty()
         .with_attributes(given)
         .with_attributes([

@@ -1,4 +1,4 @@
-//! Which traces are recorded. A caller may have decided that already; it is believed only where callers are trusted.
+//! Decides which traces are recorded. A caller's decision counts only where callers are trusted.
 
 use std::str::FromStr;
 
@@ -8,16 +8,16 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, Sampler, SamplingResult, ShouldSample};
 
-/// Where a request arrives.
+/// The port where a request arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Port {
-    /// Of the gateway: anybody may call.
+    /// The gateway's port: anybody may call.
     Http,
-    /// Of a service: the gateway and the other services call.
+    /// A service's port: the gateway and the other services call.
     Grpc,
 }
 
-/// On which ports a caller's decision to record a trace is believed.
+/// The ports where a caller's sampling decision is trusted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Trusted(Vec<Port>);
 
@@ -41,25 +41,25 @@ impl FromStr for Trusted {
     }
 }
 
-/// The sampler that is set, and whose decisions it follows.
+/// The configured sampler, and the ports whose decisions it follows.
 #[derive(Debug, Clone)]
 pub(super) struct Sampling {
-    /// Decides for a trace that begins here.
+    /// Decides for a trace that starts here.
     root: Sampler,
-    /// Decides for the spans of a trace that goes on.
+    /// Decides for the spans of a continued trace.
     inner: Sampler,
     trusted: Trusted,
 }
 
 impl Sampling {
-    /// With the sampler of a trace's first span; whether later spans do as their parents did.
+    /// Creates it from the root sampler. `parent_based` says whether later spans follow their parents.
     pub(super) fn new(root: Sampler, parent_based: bool, trusted: Trusted) -> Self {
         let inner = if parent_based { Sampler::ParentBased(Box::new(root.clone())) } else { root.clone() };
         Self { root, inner, trusted }
     }
 
     fn is_trusted(&self, parent: &Context) -> bool {
-        // A context without a port is one of ours: of work that was put off, or of a span of this process.
+        // A context without a port is ours: from deferred work, or from a span of this process.
         !parent.span().span_context().is_remote()
             || parent.get::<Port>().is_none_or(|port| self.trusted.0.contains(port))
     }
@@ -78,7 +78,7 @@ impl ShouldSample for Sampling {
         if parent.is_none_or(|parent| self.is_trusted(parent)) {
             return self.inner.should_sample(parent, trace_id, name, kind, attributes, links);
         }
-        // Not by the caller's trace id either: a stranger could choose one that is always recorded.
+        // The caller's trace id must not decide either: a stranger could choose one that is always recorded.
         let drawn = RandomIdGenerator::default().new_trace_id();
         self.root.should_sample(parent, drawn, name, kind, attributes, links)
     }
@@ -113,7 +113,7 @@ mod tests {
             (Sampler::AlwaysOff, "01", "grpc,http", [true, true, true]),
             (Sampler::AlwaysOff, "01", "none", [false, false, true]),
             (Sampler::TraceIdRatioBased(0.0), "01", "grpc", [true, false, true]),
-            // Nor may a stranger keep a request from being recorded.
+            // A stranger cannot prevent the recording of a request either.
             (Sampler::AlwaysOn, "00", "grpc", [false, true, false]),
             (Sampler::AlwaysOn, "00", "none", [true, true, false]),
         ] {
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_stranger_cannot_choose_an_id_that_is_recorded() {
-        // Of all ids this one is recorded first.
+        // This sampler records the lowest trace ids first.
         let sampling = Sampling::new(Sampler::TraceIdRatioBased(0.000_001), true, Trusted::default());
         let recorded = (0..100).filter(|_| is_recorded(&sampling, Some(Port::Http), "01")).count();
         assert!(recorded < 5, "{recorded}");

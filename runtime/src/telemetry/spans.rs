@@ -11,10 +11,10 @@ use super::{
 };
 use crate::{access, grpc_code};
 
-/// What is called that we do not know; it must not become a name in anybody's statistics.
+/// The name of an unknown RPC. A caller's text must not become a name in statistics.
 const OTHER: &str = "_OTHER";
 
-/// The span of a request that arrives over gRPC.
+/// The span of an incoming gRPC request.
 pub(crate) fn rpc_server_span(service: &str, path: &str, headers: &HeaderMap, request_id: &str) -> Span {
     let rpc = known(path);
     let span = tracing::info_span!(
@@ -33,7 +33,7 @@ pub(crate) fn rpc_server_span(service: &str, path: &str, headers: &HeaderMap, re
     span
 }
 
-/// The span of a call that is made over gRPC; none where the trace is not recorded.
+/// The span of an outgoing gRPC call; none where the trace is not recorded.
 pub(crate) fn rpc_client_span(path: &str) -> Option<Span> {
     if !is_recorded(&Span::current()) {
         return None;
@@ -53,7 +53,7 @@ pub(crate) fn rpc_client_span(path: &str) -> Option<Span> {
     ))
 }
 
-/// Notes how a call ended, on the span of whoever answers.
+/// Records the outcome of a call on the server's span.
 pub(crate) fn record_served(span: &Span, code: Code) {
     let name = grpc_code::name(code);
     span.record("rpc.response.status_code", name);
@@ -62,7 +62,7 @@ pub(crate) fn record_served(span: &Span, code: Code) {
     }
 }
 
-/// Notes how a call ended, on the span of whoever called.
+/// Records the outcome of a call on the client's span.
 pub(crate) fn record_called(span: &Span, code: Code) {
     let name = grpc_code::name(code);
     span.record("rpc.response.status_code", name);
@@ -71,13 +71,13 @@ pub(crate) fn record_called(span: &Span, code: Code) {
     }
 }
 
-/// Marks a span as failed, for this kind of reason.
+/// Marks a span as failed, with this error type.
 pub fn fail(span: &Span, kind: &str) {
     span.record("otel.status_code", "ERROR");
     span.record("error.type", kind);
 }
 
-/// The span of one try of a deferred call, in the trace that deferred it.
+/// The span of one attempt of a deferred call, in the trace that deferred it.
 pub(crate) fn deferred_span(service: &str, call: &DeferredCall<'_>) -> Span {
     let span = tracing::info_span!(
         "deferred call",
@@ -94,19 +94,19 @@ pub(crate) fn deferred_span(service: &str, call: &DeferredCall<'_>) -> Span {
     span
 }
 
-/// What is told of a deferred call.
+/// The deferred call of a span.
 pub(crate) struct DeferredCall<'a> {
     /// The RPC.
     pub(crate) rpc: &'a str,
-    /// Which one.
+    /// The id of the call.
     pub(crate) id: uuid::Uuid,
-    /// How often it was tried, this time included.
+    /// The number of attempts, including this one.
     pub(crate) attempts: i32,
-    /// Where it was deferred.
+    /// The trace context that deferred it.
     pub(crate) trace_parent: &'a str,
 }
 
-/// The span of work of a service that goes on from a stored trace context, in its trace and linked to it.
+/// The span of work that continues from a stored trace context, in its trace and linked to it.
 pub fn resumed_span(service: &str, name: &'static str, trace_parent: &str) -> Span {
     let span = tracing::info_span!(
         "work",
@@ -120,7 +120,7 @@ pub fn resumed_span(service: &str, name: &'static str, trace_parent: &str) -> Sp
     span
 }
 
-/// The span of a request to an outside system. `template` is the path without what stands in it.
+/// The span of a request to an outside system. `template` is the path without its parameters.
 #[must_use]
 pub fn http_client_span(method: &str, host: &str, template: &str) -> Span {
     let service = Origin::current().facts.service;
@@ -138,8 +138,7 @@ pub fn http_client_span(method: &str, host: &str, template: &str) -> Span {
     )
 }
 
-/// The span of somebody's part in a statement that others share, from the moment of asking to the commit; none where the trace
-/// is not recorded.
+/// The span of one caller's part in a shared statement, from the request to the commit; none where the trace is not recorded.
 pub(crate) fn shared_statement_span(operation: &str, table: &str) -> Option<Span> {
     if !is_recorded(&Span::current()) {
         return None;
@@ -160,7 +159,7 @@ pub(crate) fn shared_statement_span(operation: &str, table: &str) -> Option<Span
     ))
 }
 
-/// Notes what an outside system answered: its status, or what kept it from answering.
+/// Records the answer of an outside system: its status, or the reason why there is none.
 pub fn record_http(span: &Span, answer: Result<u16, &str>) {
     match answer {
         Ok(status) => {
@@ -173,7 +172,7 @@ pub fn record_http(span: &Span, answer: Result<u16, &str>) {
     }
 }
 
-/// The RPC of a path, if it is one of the mesh or of the platform.
+/// The RPC of a path, if it belongs to the mesh or to the platform.
 fn known(path: &str) -> &str {
     let platform = path.starts_with("/grpc.health.v1.") || path.starts_with("/grpc.reflection.");
     match access::methods().by_path(path) {

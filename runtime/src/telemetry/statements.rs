@@ -1,5 +1,5 @@
-//! Spans of the database (`DB client spans` of the semantic conventions), made of what sqlx tells of each statement when
-//! it has ended: the code that runs statements need not know of it, and none is forgotten.
+//! Spans of the database (`DB client spans` of the semantic conventions), made from sqlx's event at the end of each statement. So
+//! the code that runs statements needs no instrumentation, and no statement is forgotten.
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ use super::{
     record::Facts,
 };
 
-/// Under which name sqlx tells of statements.
+/// The target of sqlx's events about statements.
 const TARGET: &str = "sqlx::query";
 
 /// A statement that has ended.
@@ -34,7 +34,7 @@ pub(super) struct Statement {
 }
 
 impl Statement {
-    /// What an event of sqlx tells; none where it is of something else.
+    /// Reads an event of sqlx; none where it is about something else.
     pub(super) fn of(event: &Event<'_>) -> Option<Self> {
         (event.metadata().target() == TARGET).then(|| {
             let mut statement = Self::default();
@@ -43,14 +43,14 @@ impl Statement {
         })
     }
 
-    /// What it does and to which table, `INSERT items`. Statements are constants of ours, with placeholders for values.
+    /// Operation and table, `INSERT items`. Statements are our constants, with placeholders for values.
     pub(super) fn summary(&self) -> String {
         let (operation, table) = self.operation();
         table.map_or_else(|| operation.to_owned(), |table| format!("{operation} {table}"))
     }
 
     fn operation(&self) -> (&str, Option<&str>) {
-        // The summary is cut; the text is empty where nothing was cut off.
+        // The summary is cut. The text is empty where nothing was cut.
         let text = if self.text.trim().is_empty() { &self.summary } else { &self.text };
         let mut words = text.split_whitespace();
         let first = words.next().unwrap_or("SQL");
@@ -95,14 +95,14 @@ impl Visit for Statement {
     fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
 }
 
-/// Makes a span of each statement within a trace that is recorded. Of others sqlx is told that nobody listens.
+/// Makes a span of each statement within a recorded trace. For other statements it tells sqlx that nobody listens.
 pub(super) fn statements<S>(tracer: SdkTracer, sinks: Arc<Sinks>) -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
     let listening = Arc::clone(&sinks);
     let filter = dynamic_filter_fn(move |metadata: &Metadata<'_>, context: &Context<'_, S>| {
-        // Only spans that this filter let through are seen by it.
+        // This filter sees only spans that it let through before.
         is_our_span(metadata) || (is_statement(metadata) && recorded(context, &listening).is_some())
     });
     let callsites = |metadata: &'static Metadata<'static>| {
@@ -116,12 +116,12 @@ where
     Statements { tracer, sinks }.with_filter(filter)
 }
 
-/// sqlx's line, or its question whether somebody wants it.
+/// sqlx's event, or its question whether the event is wanted.
 fn is_statement(metadata: &Metadata<'_>) -> bool {
     metadata.target() == TARGET && !metadata.is_span()
 }
 
-/// The trace context of the span that a thread is in, where it is recorded.
+/// The trace context of the current span of a thread, where it is recorded.
 fn recorded<S>(context: &Context<'_, S>, sinks: &Sinks) -> Option<TraceContext>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,

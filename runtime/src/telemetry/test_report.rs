@@ -1,4 +1,4 @@
-//! A report of an error that says that it is a test, sent past all queues, so that what became of it is known.
+//! Sends an error report that is marked as a test. It bypasses all queues, so that its result is known.
 
 use std::time::Duration;
 
@@ -14,28 +14,28 @@ use serde::Deserialize;
 use super::TelemetryConfig;
 use crate::{http::http_client, version};
 
-/// How long the other side may take.
+/// How long the server may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Who we are, in the header that authenticates.
+/// Our client name in the authentication header.
 const CLIENT: &str = concat!("levqor/", env!("CARGO_PKG_VERSION"));
 
-/// Where reports of errors go.
+/// Where error reports go.
 #[derive(Clone)]
 pub struct ErrorReports {
     dsn: Dsn,
     environment: String,
 }
 
-/// A test did not arrive. The text holds nothing of the other side's answer but its status.
+/// A test did not arrive. The text holds only the status of the server's answer.
 #[derive(Debug, thiserror::Error)]
 pub enum NotArrived {
     /// No connection, or no answer in time.
     #[error("the server of SENTRY_DSN cannot be reached")]
     Unreachable(#[source] reqwest::Error),
-    /// An answer that is no success.
+    /// An answer without success.
     #[error("the server of SENTRY_DSN answered {0}")]
     Refused(StatusCode),
-    /// A success that does not name the event: not a Sentry.
+    /// A success that does not name the event: the server is not a Sentry.
     #[error("the server of SENTRY_DSN answered 200 without the event's id")]
     NoId,
 }
@@ -46,7 +46,7 @@ struct Accepted {
 }
 
 impl TelemetryConfig {
-    /// Where reports of errors go; none where that is off.
+    /// Where error reports go; none where they are off.
     #[must_use]
     pub fn error_reports(&self) -> Option<ErrorReports> {
         let dsn = self.sentry.as_ref()?.0.clone();
@@ -55,13 +55,13 @@ impl TelemetryConfig {
 }
 
 impl ErrorReports {
-    /// The host that they go to.
+    /// The host of the server.
     #[must_use]
     pub fn host(&self) -> &str {
         self.dsn.host()
     }
 
-    /// Sends a test in the name of this service or command, and waits until it was accepted; the event's id.
+    /// Sends a test in the name of this service or command, and waits until it was accepted. Returns the event's id.
     pub async fn test(&self, from: &str, now: DateTime<Utc>) -> Result<String, NotArrived> {
         let event = self.event(from, now);
         let id = event.event_id.simple().to_string();
@@ -89,7 +89,7 @@ impl ErrorReports {
             event_id: Uuid::from_bytes(crate::id::uuid_at(now).into_bytes()),
             level: Level::Info,
             message: Some(what),
-            // All tests of one sender are one issue.
+            // Sentry groups all tests of one sender into one issue.
             fingerprint: vec!["levqor-self-test".into(), from.to_owned().into()].into(),
             release: Some(format!("levqor@{}", version::VERSION).into()),
             environment: Some(self.environment.clone().into()),

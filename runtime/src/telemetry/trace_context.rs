@@ -1,5 +1,5 @@
-//! Reads the trace context that a caller sends, exactly as W3C Trace Context (level 1) writes it. A context that is not of that
-//! form is no context: a new trace begins.
+//! Reads a caller's trace context, exactly as W3C Trace Context (level 1) defines it. An invalid context is ignored: a new trace
+//! begins.
 
 use http::HeaderMap;
 use opentelemetry::{
@@ -7,21 +7,21 @@ use opentelemetry::{
     trace::{SpanContext, TraceState},
 };
 
-/// The header of a span's place in its trace.
+/// The header of a span's trace context.
 pub(super) const TRACE_PARENT: &str = "traceparent";
-/// The header of what other tracing systems keep with it.
+/// The header of other tracing systems' data.
 pub(super) const TRACE_STATE: &str = "tracestate";
 
-/// List members of a `tracestate` at most (3.3.1.1).
+/// The most list members of a `tracestate` (3.3.1.1).
 const MOST_MEMBERS: usize = 32;
-/// Characters of a `tracestate` that are passed on at most (3.3.1.5 asks for as many).
+/// The most characters of a `tracestate` that are propagated (3.3.1.5 requires at least this many).
 const MOST_OF_STATE: usize = 512;
 
-/// The place that the headers name.
+/// The trace context in the headers.
 pub(super) fn of_headers(headers: &HeaderMap) -> Option<SpanContext> {
     let mut parents = headers.get_all(TRACE_PARENT).iter();
     let parent = parents.next()?;
-    // Nobody knows which of several is the caller's.
+    // With several different values, the caller's is not known.
     if parents.any(|other| other != parent) {
         return None;
     }
@@ -30,30 +30,30 @@ pub(super) fn of_headers(headers: &HeaderMap) -> Option<SpanContext> {
     Some(SpanContext::new(parent.trace_id(), parent.span_id(), parent.trace_flags(), true, state))
 }
 
-/// The place that a `traceparent` names (3.2).
+/// The trace context in a `traceparent` (3.2).
 pub(super) fn of_text(parent: &str) -> Option<SpanContext> {
     let mut parts = parent.split('-');
     let version = u8::try_from(hex(parts.next()?, 2)?).ok()?;
     let (trace, span) = (hex(parts.next()?, 32)?, hex(parts.next()?, 16)?);
     let flags = u8::try_from(hex(parts.next()?, 2)?).ok()?;
-    // Version ff is forbidden. What later versions append is theirs; this one appends nothing.
+    // Version ff is forbidden. Later versions may append fields; this version must not.
     if version == 0xff || (version == 0 && parts.next().is_some()) {
         return None;
     }
     let span = u64::try_from(span).ok()?;
     let flags = TraceFlags::new(flags) & TraceFlags::SAMPLED;
     let place = SpanContext::new(TraceId::from(trace), SpanId::from(span), flags, true, TraceState::NONE);
-    // Ids of zeros only are not valid.
+    // Ids of only zeros are not valid.
     place.is_valid().then_some(place)
 }
 
-/// A number of exactly so many lower-case hexadecimal digits.
+/// A number of exactly this many lower-case hexadecimal digits.
 fn hex(text: &str, digits: usize) -> Option<u128> {
     let fits = text.len() == digits && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     if fits { u128::from_str_radix(text, 16).ok() } else { None }
 }
 
-/// What other systems keep with the trace; none where a part of it is not of the form (3.3): half of it would mislead them.
+/// Other systems' data of the trace; none where a part of it is invalid (3.3): a part of it would mislead them.
 fn state(headers: &HeaderMap) -> Option<TraceState> {
     let mut members: Vec<(&str, &str)> = Vec::new();
     for value in headers.get_all(TRACE_STATE) {
@@ -93,7 +93,7 @@ fn is_key(key: &str) -> bool {
     }
 }
 
-/// A value: visible ASCII and spaces, the last of which is visible (3.3.1.3.2).
+/// A value: visible ASCII and spaces; the last character is visible (3.3.1.3.2).
 fn is_value(value: &str) -> bool {
     let fits = |b: u8| (0x20..=0x7e).contains(&b) && b != b',' && b != b'=';
     (1..=256).contains(&value.len()) && value.bytes().all(fits) && !value.ends_with(' ')

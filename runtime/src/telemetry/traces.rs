@@ -1,4 +1,4 @@
-//! Traces: which are recorded, and how they get to the receiver.
+//! Traces: which are recorded, and how they reach the receiver.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::redact;
 
-/// Spans that wait for the receiver; at the most twice as many are held, since those on their way are counted apart.
+/// The most spans that wait for the receiver. Up to twice as many are held, since spans that are being sent are counted apart.
 pub(super) const CAPACITY: usize = 8192;
 /// Spans in one export.
 pub(super) const BATCH: usize = 512;
@@ -32,9 +32,9 @@ pub(super) const BATCH: usize = 512;
 /// The scope of our spans.
 const SCOPE: &str = "levqor";
 
-/// What makes spans: recorded as the sampler says where somebody takes them, else only given ids.
+/// The provider of spans. With a queue it records as the sampler decides; without one it only gives ids.
 pub(super) fn provider(queue: Option<(Queue<SpanData>, Sampling)>) -> SdkTracerProvider {
-    // The resource is written by the destination, which knows the services of the process.
+    // The destination writes the resource, since it knows the services of the process.
     match queue {
         None => SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOff).build(),
         Some((queue, sampler)) => {
@@ -66,7 +66,7 @@ impl SpanProcessor for Enqueue {
         Ok(())
     }
 
-    // The guard flushes, all pipelines at once.
+    // The guard flushes all pipelines at once.
     fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
         Ok(())
     }
@@ -117,8 +117,8 @@ fn service(span: &SpanData) -> Option<String> {
     found.map(|attribute| attribute.value.as_str().into_owned())
 }
 
-/// Leaves of a span what may leave. Done here and not where spans are made: it costs requests nothing, and whatever made
-/// a span cannot forget it.
+/// Removes everything that may not leave from a span. It happens here and not where spans are made: it costs requests nothing,
+/// and no code that makes spans can forget it.
 fn redact(span: &mut SpanData) {
     span.attributes.retain(|attribute| fields::attribute_may_leave(attribute.key.as_str()));
     for attribute in &mut span.attributes {
@@ -132,9 +132,9 @@ fn redact(span: &mut SpanData) {
         span.name = name.into();
     }
     span.links.links.iter_mut().for_each(|link| link.span_context = without_state(&link.span_context));
-    // What happened within is told by log records; an event here could only be another library's.
+    // Our events are log records. A span event here could only come from another library.
     span.events = opentelemetry_sdk::trace::SpanEvents::default();
-    // What the caller's tools noted in there is passed on, but it is not ours to publish.
+    // The data of the caller's tools is propagated, but it is not ours to export.
     span.span_context = without_state(&span.span_context);
     if let Status::Error { .. } = span.status {
         span.status = Status::error("");

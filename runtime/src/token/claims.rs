@@ -1,4 +1,4 @@
-//! Claims as RFC 7519 writes them. Optional claims that cannot be read are ignored.
+//! Claims as RFC 7519 defines them. Optional claims that cannot be read are ignored.
 
 use std::collections::BTreeSet;
 
@@ -17,12 +17,12 @@ const MOST_OF_SUBJECT: usize = 255;
 pub(super) struct NumericDate(f64);
 
 impl NumericDate {
-    /// A claim, if it is a number.
+    /// Reads a claim; none if it is not a number.
     pub(super) fn of(claim: &Value) -> Option<Self> {
         claim.as_f64().map(Self)
     }
 
-    /// The instant; what no calendar reaches is the first or the last instant of ours.
+    /// The instant. A value outside the calendar becomes its first or last instant.
     fn time(self) -> DateTime<Utc> {
         if self.0 < 0.0 {
             return DateTime::<Utc>::MIN_UTC;
@@ -35,7 +35,7 @@ impl NumericDate {
     }
 }
 
-/// From when and until when a token is good.
+/// The validity period of a token.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Life {
     pub(super) issued: Option<NumericDate>,
@@ -44,14 +44,14 @@ pub(super) struct Life {
 }
 
 impl Life {
-    /// Whether the token is good now, and does not live for longer than `longest`.
+    /// Checks that the token is valid now and that its lifetime is not longer than `longest`.
     pub(super) fn check(self, now: DateTime<Utc>, longest: TimeDelta) -> Result<(), TokenError> {
         let expires = self.expires.time();
         let early = self.not_before.is_some_and(|not_before| not_before.time() > now + LEEWAY);
         if expires <= now - LEEWAY || early {
             return Err(TokenError::Expired);
         }
-        // A date of issue in the future must not make a long life look short.
+        // An issue date in the future must not make a long lifetime look short.
         let too_long = match self.issued.map(NumericDate::time) {
             Some(issued) if issued <= now => expires - issued > longest,
             Some(_) | None => expires - now > longest + LEEWAY,
@@ -66,7 +66,7 @@ pub(super) fn subject(sub: String) -> Result<String, TokenError> {
     if fits { Ok(sub) } else { Err(TokenError::Subject) }
 }
 
-/// Whether the claim says yes. Some identity providers write it as a text.
+/// Whether the claim is true. Some identity providers write it as text.
 pub(super) fn is_true(claim: &Value) -> bool {
     matches!(claim, Value::Bool(true)) || claim.as_str() == Some("true")
 }

@@ -1,4 +1,5 @@
-//! What a token's header says before its signature is looked at: only a token that this header allows is verified.
+//! Reads a token's header before its signature is verified. A token with a header that is not allowed is refused without
+//! verification.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::Algorithm;
@@ -6,21 +7,21 @@ use serde_json::{Map, Value};
 
 use super::{SERVICE_TYP, TokenError};
 
-/// Which kind of token the header names.
+/// The kind of token that the header names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     User,
     Service,
 }
 
-/// What the header says.
+/// The parts of the header that we use.
 #[derive(Debug)]
 pub(super) struct Header {
-    /// The algorithm that it claims. The key decides whether that is the right one.
+    /// The algorithm that it claims. The key decides whether that is correct.
     pub(super) algorithm: Algorithm,
-    /// The key that it claims to be signed by.
+    /// The id of the key that it claims to be signed with.
     pub(super) kid: Option<String>,
-    /// Which kind of token it is.
+    /// The kind of token.
     pub(super) kind: Kind,
 }
 
@@ -28,9 +29,9 @@ impl Header {
     /// Reads a token's header.
     pub(super) fn read(token: &str) -> Result<Self, TokenError> {
         let header = jsonwebtoken::decode_header(token).map_err(TokenError::Invalid)?;
-        // The library reads `"crit": null` and `"typ": null` as absent. Here an absent member and a wrong one differ.
+        // The library reads `"crit": null` and `"typ": null` as absent. Here an absent member and an invalid member differ.
         let members = members(token).ok_or(TokenError::Header)?;
-        // We understand no extension, so a token that needs one must be refused; an empty list is malformed (RFC 7515, 4.1.11).
+        // We support no extensions, so a token that requires one must be refused. An empty list is malformed (RFC 7515, 4.1.11).
         if members.contains_key("crit") {
             return Err(TokenError::Header);
         }
@@ -48,8 +49,8 @@ fn members(token: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(encoded).ok()?).ok()
 }
 
-/// The kind that a media type names (RFC 8725, 3.11). Media types ignore case, and `application/` may be left out (RFC 7515, 4.1.9).
-/// Identity providers sign other kinds with the same key: tokens that end a session, proofs of possession.
+/// The kind that a media type names (RFC 8725, 3.11). Media types ignore case, and `application/` is optional (RFC 7515, 4.1.9).
+/// Identity providers sign other kinds with the same key: logout tokens, proofs of possession.
 fn kind(typ: &str) -> Option<Kind> {
     let typ = typ.to_ascii_lowercase();
     match typ.strip_prefix("application/").unwrap_or(&typ) {

@@ -1,4 +1,4 @@
-//! The identity provider's keys: fetched when they are needed, kept while they are good.
+//! The identity provider's keys: fetched on demand, and cached while they are valid.
 
 use std::{
     str::FromStr,
@@ -19,14 +19,14 @@ use tokio::sync::Mutex;
 use super::TokenError;
 use crate::{clock::Clock, http::http_client};
 
-/// Keys are fetched again after this.
+/// After this time keys are fetched again.
 const FRESH: TimeDelta = TimeDelta::minutes(10);
-/// Keys are accepted at most this long after they were fetched, should the provider be away.
+/// How long keys are accepted after their fetch if the provider is unavailable.
 const USABLE: TimeDelta = TimeDelta::hours(24);
-/// A key that is not there is asked for again at most this often, so that forged tokens cannot make us hammer anybody.
+/// The shortest time between two fetches for an unknown key, so that forged tokens cannot make us flood the provider.
 const RETRY: TimeDelta = TimeDelta::seconds(10);
 
-/// An address of keys: https, or http on loopback.
+/// The URL of a JWKS: https, or http on loopback.
 #[derive(Debug, Clone)]
 pub struct JwksUrl(reqwest::Url);
 
@@ -49,28 +49,28 @@ impl FromStr for JwksUrl {
     }
 }
 
-/// The smallest RSA key that may sign (RFC 7518, 3.3), in bits.
+/// The smallest RSA key, in bits, that may sign (RFC 7518, 3.3).
 const RSA_AT_LEAST: usize = 2048;
-/// Keys that are tried at most for a token that does not name its own.
+/// The most keys that are tried for a token that does not name its key.
 const MOST_TRIED: usize = 16;
 
 /// A key that verifies tokens.
 #[derive(Clone)]
 pub(super) struct Key {
     kid: Option<String>,
-    /// What verifies.
+    /// The verifier.
     pub(super) verifier: DecodingKey,
-    /// The one algorithm that it is for.
+    /// The only algorithm that it accepts.
     pub(super) algorithm: Algorithm,
 }
 
-/// A key set. Each key is read by itself: one that we cannot read must not cost the others (RFC 7517, 5).
+/// A key set. Each key is read separately: one unreadable key must not make the others unusable (RFC 7517, 5).
 #[derive(Deserialize)]
 struct KeySet {
     keys: Vec<Value>,
 }
 
-/// The keys, and when they were fetched.
+/// The keys, and the time of their fetch.
 #[derive(Clone, Default)]
 struct Fetched {
     keys: Arc<Vec<Key>>,
@@ -81,7 +81,7 @@ pub(super) struct Jwks {
     url: JwksUrl,
     clock: Clock,
     fetched: RwLock<Fetched>,
-    /// When a fetch was last tried. Held while fetching: one fetch serves everybody who needs it.
+    /// The time of the last fetch attempt. The lock is held during a fetch, so one fetch serves all callers that need it.
     tried: Mutex<Option<DateTime<Utc>>>,
 }
 
@@ -90,25 +90,25 @@ impl Jwks {
         Self { url, clock, fetched: RwLock::default(), tried: Mutex::default() }
     }
 
-    /// The keys of this id. Keys that are known and not old are given at once, whatever else is being fetched.
+    /// The keys with this id. Known and fresh keys are returned at once, even during a fetch.
     pub(super) async fn of_id(&self, kid: &str) -> Result<Vec<Key>, TokenError> {
         self.find(|key| key.kid.as_deref() == Some(kid)).await
     }
 
-    /// The keys for this algorithm: one of them may have signed a token that does not name its key.
+    /// The keys for this algorithm. One of them may have signed a token that does not name its key.
     pub(super) async fn of_algorithm(&self, algorithm: Algorithm) -> Result<Vec<Key>, TokenError> {
         let mut keys = self.find(|key| key.algorithm == algorithm).await?;
         keys.truncate(MOST_TRIED);
         Ok(keys)
     }
 
-    /// Fetches the keys again, as if they were old: none of the known ones fits.
+    /// Fetches the keys again although they are fresh, because no known key fits.
     pub(super) async fn refresh(&self) {
-        // Where the provider is away, the known keys are all there is.
+        // While the provider is unavailable only the known keys can be used.
         let _ = self.fetch_once(&self.known()).await;
     }
 
-    /// The keys that fit: one at least.
+    /// The keys that fit: at least one.
     async fn find(&self, fits: impl Fn(&Key) -> bool) -> Result<Vec<Key>, TokenError> {
         let known = self.known();
         let fitting = |of: &Fetched| of.keys.iter().filter(|key| fits(key)).cloned().collect::<Vec<_>>();
@@ -120,7 +120,7 @@ impl Jwks {
         let now_known = self.known();
         let found = fitting(&now_known);
         match fetched {
-            // While the provider is away its old keys stay good, for a while: it cannot have signed with newer ones.
+            // While the provider is unavailable its old keys stay valid for a while: nothing says that it signs with newer ones.
             _ if !found.is_empty() && self.is_younger(&now_known, USABLE) => Ok(found),
             Err(error) => Err(TokenError::KeysUnavailable(Some(error))),
             Ok(()) if now_known.time.is_none() => Err(TokenError::KeysUnavailable(None)),
@@ -136,7 +136,7 @@ impl Jwks {
         fetched.time.is_some_and(|time| self.clock.now() - time <= age)
     }
 
-    /// Fetches, unless somebody just did, or tried: forged tokens cannot make us hammer the provider.
+    /// Fetches the keys, unless another caller just fetched or tried: forged tokens cannot make us flood the provider.
     async fn fetch_once(&self, known: &Fetched) -> Result<(), reqwest::Error> {
         let mut tried = self.tried.lock().await;
         let now = self.clock.now();
@@ -156,7 +156,7 @@ impl Jwks {
     }
 }
 
-/// The key, if it may verify signatures of an algorithm that we accept.
+/// The key, if it may verify signatures of an accepted algorithm.
 fn usable(jwk: Value) -> Option<Key> {
     let jwk: Jwk = serde_json::from_value(jwk).ok()?;
     let (algorithm, named) = match &jwk.algorithm {
@@ -171,7 +171,7 @@ fn usable(jwk: Value) -> Option<Key> {
         }
         _ => return None,
     };
-    // What a key says of its own use binds us (RFC 7517, 4.2 to 4.4).
+    // The key's own restrictions of its use are binding (RFC 7517, 4.2 to 4.4).
     let common = &jwk.common;
     let signs = common.public_key_use.as_ref().is_none_or(|of| *of == PublicKeyUse::Signature);
     let verifies = common.key_operations.as_ref().is_none_or(|of| of.contains(&KeyOperations::Verify));
@@ -182,7 +182,7 @@ fn usable(jwk: Value) -> Option<Key> {
     Some(Key { kid: common.key_id.clone(), verifier: DecodingKey::from_jwk(&jwk).ok()?, algorithm })
 }
 
-/// How many bits a number has (RFC 7518, 2, `Base64urlUInt`).
+/// The length of a number in bits (RFC 7518, 2, `Base64urlUInt`).
 fn bits(number: &str) -> Option<usize> {
     let bytes = URL_SAFE_NO_PAD.decode(number).ok()?;
     let zeros = bytes.iter().position(|byte| *byte != 0)?;
@@ -197,7 +197,7 @@ mod tests {
 
     use super::*;
 
-    /// An RSA key of so many bytes, the first of which is this.
+    /// An RSA key with this first byte and this many bytes.
     fn rsa(first: u8, bytes: usize, zeros: usize) -> Value {
         let mut modulus = vec![0; zeros];
         modulus.push(first);

@@ -1,4 +1,4 @@
-//! Service tokens: HS256 with the mesh's key, one minute long, for one callee.
+//! Service tokens: HS256 with the mesh's key, valid for one minute, for one callee.
 
 use std::{collections::HashMap, num::NonZero, sync::Mutex};
 
@@ -19,9 +19,9 @@ use crate::{
 
 const ISSUER: &str = "levqor-mesh";
 const LIFE: TimeDelta = TimeDelta::seconds(60);
-/// A minted token is used again for this long.
+/// How long a minted token is reused.
 const REUSE: TimeDelta = TimeDelta::seconds(20);
-/// Verified tokens that are remembered at most: one per caller and `REUSE`, so there are far fewer.
+/// The most verified tokens that are remembered: one per caller and `REUSE`, so there are far fewer.
 const MOST_VERIFIED: usize = 64;
 
 const MESH_KEY: Setting = Setting::secret(
@@ -35,7 +35,7 @@ const LONGEST: Setting = Setting::plain(
     "How long the tokens of calls between services may live at most, from `iat` to `exp`, in seconds: 60 or more, which is how long ours live.",
 );
 
-/// The mesh's keys: the first signs, all are accepted. And how long what they sign may live.
+/// The mesh's keys: the first signs, all are accepted. Also the lifetime of the tokens.
 pub struct MeshKeys {
     keys: Vec<SecretString>,
     longest: TimeDelta,
@@ -51,11 +51,11 @@ impl MeshKeys {
     /// Makes the pseudonyms of the audit chain, under the key that signs.
     #[must_use]
     pub fn pseudonyms(&self) -> Pseudonyms {
-        // There is always one: `read` saw to it.
+        // `read` refuses an empty list.
         Pseudonyms::new(&self.keys.first().cloned().unwrap_or_default())
     }
 
-    /// Reads the setting. None only with a problem noted.
+    /// Reads the setting. Returns none only after it noted a problem.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let expected = "a number of seconds, 60 or more";
         let longest: Option<NonZero<u32>> = reader.defaulted(&LONGEST, expected);
@@ -76,7 +76,7 @@ impl MeshKeys {
     }
 }
 
-/// A token's claims, as we write them.
+/// The claims that we write.
 #[derive(Serialize)]
 struct Signed<'a> {
     iss: &'a str,
@@ -86,7 +86,7 @@ struct Signed<'a> {
     exp: i64,
 }
 
-/// A token's claims, as we read them. The library has looked at `iss` and `aud`.
+/// The claims that we read. The library has verified `iss` and `aud`.
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
@@ -96,7 +96,7 @@ struct Claims {
     nbf: Option<NumericDate>,
 }
 
-/// What a good token says.
+/// The content of a verified token.
 #[derive(Clone)]
 struct Verified {
     service: String,
@@ -114,13 +114,13 @@ pub struct ServiceTokens {
     longest: TimeDelta,
     clock: Clock,
     minted: Mutex<HashMap<Pair, (DateTime<Utc>, SecretString)>>,
-    /// What tokens say that were found good: callers use each for many calls, and the signature costs more than the rest
-    /// of admission. Whether they are still fresh is asked every time.
+    /// Tokens that were verified before. Callers use each token for many calls, and the signature check costs more than all other
+    /// steps of admission. Every use checks again that the token is still valid.
     verified: Mutex<HashMap<String, Verified>>,
 }
 
 impl ServiceTokens {
-    /// With these keys. There is always one: `MeshKeys::read` saw to it.
+    /// Creates it with these keys. There is always one: `MeshKeys::read` ensures it.
     #[must_use]
     pub fn new(keys: &MeshKeys, clock: Clock) -> Self {
         let bytes = |key: &SecretString| key.expose_secret().as_bytes().to_vec();
@@ -135,7 +135,7 @@ impl ServiceTokens {
         }
     }
 
-    /// A token that says `from` is calling `to`.
+    /// A token which proves that `from` calls `to`.
     pub fn mint(&self, from: &str, to: &str) -> Result<SecretString, TokenError> {
         let now = self.clock.now();
         let pair = (from.to_owned(), to.to_owned());
@@ -156,7 +156,7 @@ impl ServiceTokens {
         Ok(token)
     }
 
-    /// The service that is calling `audience`, by a token that was found good before and still is.
+    /// The service that calls `audience`, by a token that was verified before and is still valid.
     #[must_use]
     pub fn recall(&self, token: &str, audience: &str) -> Option<String> {
         let verified = self.verified.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -178,7 +178,7 @@ impl ServiceTokens {
         }
     }
 
-    /// The service that is calling `audience`.
+    /// The service that calls `audience`.
     pub fn verify(&self, token: &str, audience: &str) -> Result<String, TokenError> {
         if let Some(service) = self.recall(token, audience) {
             return Ok(service);
@@ -190,7 +190,7 @@ impl ServiceTokens {
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[audience]);
         validation.set_required_spec_claims(&["iss", "sub", "aud"]);
-        // The mesh's clock decides, below: it can be moved in tests.
+        // The code below checks the time by the mesh's clock, which tests can move.
         validation.validate_exp = false;
         let mut failure = TokenError::UnknownKey;
         for key in &self.accept {

@@ -61,7 +61,7 @@ impl UserTokensConfig {
         vec![JWT_SECRET, JWKS_URL, ISSUER, AUDIENCE, LONGEST]
     }
 
-    /// Reads the settings. None only with a problem noted.
+    /// Reads the settings. Returns none only after it noted a problem.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let secret = reader.secret(&JWT_SECRET);
         let jwks: Option<JwksUrl> = reader.optional(&JWKS_URL, "an https URL (http on loopback only)");
@@ -82,7 +82,7 @@ impl UserTokensConfig {
 }
 
 impl UserTokensConfig {
-    /// What `levqor doctor` asks: whether the identity provider's keys can be had.
+    /// The check of `levqor doctor`: whether the identity provider's keys can be fetched.
     #[must_use]
     pub fn check(&self) -> Check {
         let name = "gateway.token_keys";
@@ -106,7 +106,7 @@ impl UserTokensConfig {
     }
 }
 
-/// What a token says. The library has looked at `iss` and `aud`.
+/// The claims of a token. The library has verified `iss` and `aud`.
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
@@ -134,7 +134,7 @@ pub struct UserTokens {
 }
 
 impl UserTokens {
-    /// With this configuration.
+    /// Creates it with this configuration.
     #[must_use]
     pub fn new(config: &UserTokensConfig, clock: Clock) -> Self {
         Self {
@@ -163,7 +163,7 @@ impl UserTokens {
         let issued = NumericDate::of(&claims.iat);
         let life = Life { issued, not_before: claims.nbf, expires: claims.exp };
         life.check(self.clock.now(), self.longest)?;
-        // Roles that we do not know give nothing.
+        // An unknown role gives no rights.
         let roles = claims::names(&claims.roles);
         let role = if roles.contains("admin") {
             Role::Admin
@@ -177,12 +177,12 @@ impl UserTokens {
         Ok(User { sub: claims::subject(claims.sub)?, email, email_verified, role })
     }
 
-    /// Verifies a token with the provider's keys: the one that it names, or else each that it may be signed by.
+    /// Verifies a token with the provider's keys: the key that it names, otherwise each key that may have signed it.
     async fn decode_by(&self, jwks: &Jwks, token: &str, header: &Header) -> Result<Claims, TokenError> {
         let Some(kid) = &header.kid else {
             let keys = jwks.of_algorithm(header.algorithm).await?;
             match self.decode_with(token, &keys) {
-                // Perhaps the provider has a new key.
+                // The provider may have a new key.
                 Err(TokenError::Invalid(_)) => jwks.refresh().await,
                 other => return other,
             }
@@ -193,7 +193,7 @@ impl UserTokens {
         if keys.is_empty() { Err(TokenError::Algorithm) } else { self.decode_with(token, &keys) }
     }
 
-    /// What the token says, if one of these keys signed it.
+    /// The claims of the token, if one of these keys signed it.
     fn decode_with(&self, token: &str, keys: &[Key]) -> Result<Claims, TokenError> {
         let mut failure = TokenError::UnknownKey;
         for Key { verifier, algorithm, .. } in keys {
@@ -210,20 +210,20 @@ impl UserTokens {
         validation.set_issuer(&[&self.issuer]);
         validation.set_audience(&[&self.audience]);
         validation.set_required_spec_claims(&["iss", "aud", "sub"]);
-        // The mesh's clock decides: it can be moved in tests.
+        // The code below checks the time by the mesh's clock, which tests can move.
         validation.validate_exp = false;
         let data = jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(TokenError::Invalid)?;
         Ok(data.claims)
     }
 }
 
-/// Reads how long a user's token may live. None only with a problem noted.
+/// Reads the longest lifetime of a user's token. Returns none only after it noted a problem.
 pub fn longest_user_token(reader: &mut Reader<'_>) -> Option<TimeDelta> {
     let longest: NonZero<u32> = reader.defaulted(&LONGEST, "a number of seconds, 1 or more")?;
     Some(TimeDelta::seconds(longest.get().into()))
 }
 
-/// A token's claims, as we write them.
+/// The claims that we write.
 #[derive(Serialize)]
 struct Signed<'a> {
     sub: &'a str,
@@ -236,7 +236,7 @@ struct Signed<'a> {
     aud: &'a str,
 }
 
-/// Signs a user's token with the shared secret, as the website would: for `levqor token`, and for tests.
+/// Signs a user's token with the shared secret, as the website does: for `levqor token`, and for tests.
 pub fn sign_with_secret(
     secret: &SecretString,
     user: &User,

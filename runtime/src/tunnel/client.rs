@@ -1,5 +1,5 @@
-//! The client's end of tunnels: one stream to each address of a service. Where a service does not know tunnels, or does not
-//! take the RPC through them, the call is made without one: gateway and services can be upgraded in any order.
+//! The client's end of tunnels: one stream to each address of a service. If a service does not support tunnels, or not for the
+//! RPC, the call is made without one. So gateway and services can be upgraded in any order.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,12 +24,12 @@ use crate::{
     telemetry,
 };
 
-/// Tunnels to a service, one to each of its addresses. Cheap to clone; opened when first used.
+/// Tunnels to a service, one to each of its addresses. Cheap to clone; opened on first use.
 #[derive(Clone)]
 pub struct Tunnels {
     addresses: watch::Receiver<BTreeSet<SocketAddr>>,
     by_address: Arc<Mutex<BTreeMap<SocketAddr, Tunnel>>>,
-    /// For calls without a tunnel.
+    /// The channel for calls without a tunnel.
     peer: Peer,
     background: Background,
 }
@@ -41,14 +41,14 @@ impl fmt::Debug for Tunnels {
 }
 
 impl Tunnels {
-    /// Tunnels to a service, run as background tasks; none where its address is not set.
+    /// Creates tunnels to a service, run as background tasks; none where its address is not set.
     #[must_use]
     pub fn new(channels: &Channels, service: &str, background: &Background) -> Option<Self> {
         let (peer, addresses) = (channels.get(service)?, channels.addresses(service)?);
         Some(Self { addresses, by_address: Arc::default(), peer, background: background.clone() })
     }
 
-    /// Calls the RPC that takes such requests. A call that was sent is worked on to its end, also when its caller stops waiting.
+    /// Calls the RPC with this request type. The server completes a sent call even if its caller stops waiting.
     pub async fn call<Req, Res>(&self, carried: &Outgoing<'_>, request: &Req) -> Result<Res, Status>
     where
         Req: Message + Name,
@@ -69,7 +69,7 @@ impl Tunnels {
         Res::decode(response?).map_err(|_| Status::internal("the response cannot be decoded"))
     }
 
-    /// Calls through a tunnel, timed and in a span.
+    /// Calls through a tunnel, with a timer and a span.
     async fn call_in_tunnel(
         &self,
         method: &Method,
@@ -90,7 +90,7 @@ impl Tunnels {
         response
     }
 
-    /// Sends a call through the tunnel with the least to do, and through another one where that tunnel cannot be opened.
+    /// Sends a call through the least loaded tunnel, or through another one if that tunnel cannot be opened.
     async fn send(&self, method: &Method, carried: &Outgoing<'_>, message: Bytes) -> Result<Bytes, Status> {
         let entry =
             |(name, value): (&'static str, String)| Metadata { name: name.into(), value: value.into() };
@@ -103,7 +103,7 @@ impl Tunnels {
                 return Err(Status::unavailable("no address of the service answers"));
             };
             match tunnels.swap_remove(best).call(call.clone(), carried).await {
-                // It is not known whether the other end has seen the call.
+                // The other end may have received the call.
                 Err(CallError::NotOpened(_)) if !tunnels.is_empty() && method.repeat != Repeat::Unknown => {}
                 Err(CallError::NotOpened(status) | CallError::Broken(status)) => return Err(status),
                 Ok(Outcome::Message(message)) => return Ok(message),
@@ -117,7 +117,7 @@ impl Tunnels {
         }
     }
 
-    /// The tunnel to each address that the service has now. A name that was not looked up yet has none: it is waited for.
+    /// The tunnels to the service's current addresses. Waits for the first lookup of a name.
     async fn tunnels(&self) -> Result<Vec<Tunnel>, Status> {
         let mut addresses = self.addresses.clone();
         let addresses = addresses.wait_for(|addresses| !addresses.is_empty()).await;

@@ -1,4 +1,4 @@
-//! The server's end of tunnels: many calls over one stream, each of which passes the stack as a call of its own does.
+//! The server's end of tunnels: many calls over one stream. Each passes the server stack like a separate call.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -29,18 +29,18 @@ use crate::{
     tasks::Tasks,
 };
 
-/// Calls of one tunnel that are worked on, or whose responses wait to be sent, at most: what comes after them stays in the
-/// connection, whose flow control holds the client back.
+/// The most calls of one tunnel that run or whose responses wait to be sent. Later calls stay in the connection, and its flow
+/// control slows the client down.
 const MOST_CALLS: usize = 256;
 
 type Handler = Box<dyn Fn(http::Request<Bytes>) -> BoxFuture<'static, Result<Bytes, Status>> + Send + Sync>;
 
-/// The RPCs of a service that can be called through a tunnel: unary ones, of the same handlers as without.
+/// The unary RPCs of a service that can be called through a tunnel. They use the same handlers as calls without a tunnel.
 #[derive(Default)]
 pub struct Tunnelled(HashMap<&'static str, (&'static Method, Handler)>);
 
 impl Tunnelled {
-    /// Adds the RPC that takes such requests, with its handler. What is no RPC's request adds none.
+    /// Adds the RPC with this request type, with its handler. A type that is not an RPC's request adds nothing.
     pub fn add<S, Req, Res, E, F>(&mut self, state: &Arc<S>, handler: F)
     where
         S: State,
@@ -77,7 +77,7 @@ pub(crate) struct TunnelHost {
 }
 
 impl TunnelHost {
-    /// Takes calls of these RPCs. They run as `tasks`, for which the drain waits; `stop` says that the server stops.
+    /// Serves calls to these RPCs. They run as `tasks`, and the drain waits for them. `stop` says that the server stops.
     pub(crate) fn new(
         tunnelled: Tunnelled,
         stack: Arc<Stack>,
@@ -101,7 +101,7 @@ impl TunnelService for TunnelHost {
 }
 
 impl TunnelHost {
-    /// Takes calls until the client ends its side, or has not done so long after it was asked to. The tunnel itself ends with
+    /// Takes calls until the client ends its side, or has not ended it long after it was asked to. The tunnel itself ends with
     /// the last answer.
     async fn serve(
         self,
@@ -111,9 +111,9 @@ impl TunnelHost {
         let mut give_up = None;
         loop {
             let next = async {
-                // First room for its response.
+                // Reserve room for the response first.
                 let permit = responses.clone().reserve_owned().await.ok()?;
-                // A client that has gone has no caller left that waits.
+                // If the client has gone, no caller waits.
                 Some((permit, calls.message().await.ok()??))
             };
             let patience = async {
@@ -129,7 +129,7 @@ impl TunnelHost {
                 }
                 () = self.stop.cancelled(), if give_up.is_none() => {
                     let outcome = Some(Outcome::Goodbye(TunnelGoodbye {}));
-                    // A client that has gone, or does not listen, needs no goodbye.
+                    // A client that has gone, or does not listen, needs no goodbye message.
                     let said = responses.send(Ok(TunnelResponse { number: 0, outcome }));
                     let _ = timeout(GOODBYE_PATIENCE, said).await;
                     give_up = Some(Instant::now() + GOODBYE_PATIENCE);
@@ -152,7 +152,7 @@ impl TunnelHost {
         permit.send(Ok(TunnelResponse { number, outcome: Some(outcome) }));
     }
 
-    /// The call as one of its own would come, and who handles it.
+    /// The call in the form of a separate call, and its handler.
     fn request(&self, call: TunnelRequest) -> Result<(http::Request<Bytes>, &Handler), Status> {
         let (method, handler) = (self.tunnelled.0.get(call.rpc.as_str()))
             .ok_or_else(|| Status::unimplemented("there is no such RPC in tunnels here"))?;

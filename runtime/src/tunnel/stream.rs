@@ -1,4 +1,4 @@
-//! The tunnel to one address of a service: a stream of calls, and the responses handed to their callers.
+//! The tunnel to one address of a service: a stream of calls. It passes the responses to their callers.
 
 use std::{
     collections::HashMap,
@@ -16,11 +16,11 @@ use tonic::{Status, transport::Channel};
 
 use crate::{client::Outgoing, tasks::Background};
 
-/// How long a server may take to open a tunnel. It holds for all calls that wait for it, whatever their own timeouts are.
+/// How long a server may take to open a tunnel. It applies to all calls that wait for it, whatever their own timeouts are.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(4);
-/// Calls that wait for responses in one tunnel at most; more are refused, so that what is held here has a bound.
+/// The most calls in one tunnel that wait for responses. Further calls are refused, so that memory is bounded.
 const MOST_PENDING: usize = 1024;
-/// How long an address is avoided, while there are others, after a tunnel could not be opened or its server said goodbye.
+/// How long an address is avoided, if there are others, after its tunnel failed to open or its server said goodbye.
 const AVOID: Duration = Duration::from_secs(1);
 
 /// Why a call has no response.
@@ -34,7 +34,7 @@ pub(super) enum CallError {
 
 pub(super) type CallResult = Result<Outcome, CallError>;
 
-/// The tunnel to one address: opened when it is needed, and opened again after it has ended. Cheap to clone.
+/// The tunnel to one address: opened on demand, and again after it has ended. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Tunnel(Arc<Inner>);
 
@@ -46,13 +46,13 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
-    /// The stream that new calls go into.
+    /// The stream for new calls.
     stream: Option<CallStream>,
-    /// When the last stream could not be opened, or its server said goodbye.
+    /// When the last stream failed to open, or its server said goodbye.
     failed: Option<Instant>,
 }
 
-/// A stream of calls. When the last clone is dropped it takes no more: the server responds to those that it has, and ends.
+/// A stream of calls. After the last clone is dropped it takes no more calls. The server answers the calls that it has, and ends.
 #[derive(Clone)]
 struct CallStream {
     calls: mpsc::UnboundedSender<TunnelRequest>,
@@ -68,7 +68,7 @@ struct Pending {
 }
 
 impl Pending {
-    /// Whether the caller still waits; if not, the call is forgotten.
+    /// Whether the caller still waits. If not, the call is removed.
     fn is_waited_for(&mut self, number: u64) -> bool {
         let waited_for = self.by_number.get(&number).is_some_and(|caller| !caller.is_closed());
         if !waited_for {
@@ -79,12 +79,12 @@ impl Pending {
 }
 
 impl Tunnel {
-    /// Over this channel.
+    /// Creates it over this channel.
     pub(super) fn new(channel: Channel, background: &Background) -> Self {
         Self(Arc::new(Inner { channel, background: background.clone(), state: Mutex::default() }))
     }
 
-    /// What speaks against choosing this tunnel: a failure just now, then the number of calls that wait.
+    /// The cost of choosing this tunnel: first a recent failure, then the number of waiting calls.
     pub(super) fn load(&self) -> (bool, usize) {
         let state = lock(&self.0.state);
         let failed = state.failed.is_some_and(|instant| instant.elapsed() < AVOID);
@@ -106,17 +106,17 @@ impl Tunnel {
         };
         if let Some((call, caller)) = refused {
             let (stream, task) = self.open(carried);
-            // A stream that has just begun takes the call.
+            // A new stream always takes the call.
             stream.send(call, caller);
             state.stream = Some(stream);
-            // A runtime that ends drops the task at once, and the end of a stream takes the lock.
+            // A runtime that shuts down drops the task at once, and the stream's end takes this lock.
             drop(state);
             self.0.background.spawn(task);
         }
         response
     }
 
-    /// A new stream, and the task that runs it. It is opened in the name of the first caller.
+    /// A new stream, and the task that runs it. It carries the metadata of the first caller.
     fn open(&self, carried: &Outgoing<'_>) -> (CallStream, impl Future<Output = ()> + Send + use<>) {
         let (calls, mut sent) = mpsc::unbounded_channel::<TunnelRequest>();
         let stream = CallStream { calls, pending: Arc::default() };
@@ -136,7 +136,7 @@ impl Tunnel {
             let request = opening.request(poll_fn(move |cx| {
                 loop {
                     match ready!(sent.poll_recv(cx)) {
-                        // The server does not work for a caller that has stopped waiting meanwhile.
+                        // The server does not run a call whose caller has stopped waiting.
                         Some(call) if !lock(&pending).is_waited_for(call.number) => {}
                         call => return Poll::Ready(call),
                     }
@@ -149,7 +149,7 @@ impl Tunnel {
 }
 
 impl CallStream {
-    /// Sends a call, or gives it back where the stream takes no more.
+    /// Sends a call, or returns it where the stream takes no more.
     fn send(
         &self,
         mut call: TunnelRequest,
@@ -168,18 +168,18 @@ impl CallStream {
         call.number = pending.last_number;
         pending.by_number.insert(call.number, caller);
         drop(pending);
-        // It may end between the two: then the caller is told so.
+        // The stream may end between the two steps. Then the caller gets that error.
         let _ = self.calls.send(call);
         None
     }
 }
 
-/// Hands responses to their callers. Dropped, for whatever reason, it leaves no caller waiting.
+/// Passes responses to their callers. Dropping it, for any reason, answers all waiting callers.
 struct Responder {
-    /// Not held: when the tunnel's last user has gone, the stream takes no more calls, and the server ends it.
+    /// A weak reference: after the tunnel's last user has gone, the stream takes no more calls, and the server ends it.
     tunnel: Weak<Inner>,
     pending: Arc<Mutex<Pending>>,
-    /// What callers are told that have no response when the stream ends.
+    /// The error for callers without a response when the stream ends.
     end: CallError,
 }
 
@@ -211,7 +211,7 @@ impl Responder {
                             "the response is of a kind that is not known here",
                         ))
                     };
-                    // A caller that has stopped waiting does not hear it.
+                    // A caller that has stopped waiting does not receive it.
                     let _ = caller.map(|caller| caller.send(outcome.ok_or_else(unknown)));
                 }
                 Ok(None) => break,
@@ -224,7 +224,7 @@ impl Responder {
         self.end = CallError::Broken(broken);
     }
 
-    /// Lets no more calls into this stream; after a failure, calls go to other addresses first.
+    /// Takes no more calls into this stream. After a failure, calls prefer other addresses.
     fn retire(&self, failed: Option<Instant>) {
         let Some(tunnel) = self.tunnel.upgrade() else { return };
         let mut state = lock(&tunnel.state);
@@ -246,7 +246,7 @@ impl Drop for Responder {
     }
 }
 
-/// What a call is told that comes after the end of what it would go through.
+/// The error of a call that comes after its target has stopped.
 pub(super) fn stopped() -> Status {
     Status::unavailable("the connections to other services are closed")
 }

@@ -1,4 +1,4 @@
-//! The intake: verify, read, store, count. A sender is answered only after the commit.
+//! The intake: verifies, reads, stores and counts webhooks. It answers the sender only after the commit.
 
 use std::borrow::Cow;
 
@@ -12,17 +12,16 @@ use crate::{
 
 use super::{SignatureError, SignatureHeaders, Verifier, metrics::WebhookMetrics};
 
-/// A body that is posted, signed, to find out whether a secret is live. The reason `WEBHOOK_PROBE` says that it is; nothing is
-/// stored.
+/// A signed body that tests whether a secret is live. The reason `WEBHOOK_PROBE` confirms it. Nothing is stored.
 pub const PROBE: &str = r#"{"object":"levqor.webhook_probe"}"#;
 
-/// Why a webhook is not taken, whatever its event says.
+/// Why a webhook is not taken, independent of its event.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
-    /// The signature is not good.
+    /// The signature is not valid.
     #[error(transparent)]
     Signature(#[from] SignatureError),
-    /// A probe: its signature is good, and it is no event.
+    /// A probe: its signature is valid, and it is not an event.
     #[error("the signature is good, and this is a probe: nothing was kept of it")]
     Probe,
     /// This setting has no secret to verify webhooks with.
@@ -47,12 +46,12 @@ impl ServiceError for WebhookError {
     }
 }
 
-/// An event that is in the journal.
+/// A journaled event.
 #[derive(Debug, Clone)]
 pub struct Journaled<S> {
     /// The sender's id of the event.
     pub event_id: String,
-    /// Whether it had been journaled before.
+    /// Whether it was already in the journal.
     pub duplicate: bool,
     /// Its state in the journal.
     pub state: S,
@@ -67,7 +66,7 @@ pub struct WebhookIntake {
 }
 
 impl WebhookIntake {
-    /// For this sender, with the secrets of this setting. Without a secret it takes nothing.
+    /// Creates the intake of this sender, with the secrets of this setting. Without a secret it refuses every webhook.
     pub fn new<S: AsRef<[u8]>>(
         chassis: &Chassis,
         provider: &'static str,
@@ -79,7 +78,7 @@ impl WebhookIntake {
         Self { setting: setting.name.clone(), verifier, metrics, clock: chassis.clock.clone() }
     }
 
-    /// What the status says of it; without a secret, with these words about what is missing.
+    /// Its capability for the status. Without a secret it is off, and `missing` says what does not work.
     #[must_use]
     pub fn capability(&self, name: &'static str, missing: &str) -> Capability {
         match self.verifier.secrets() {
@@ -89,8 +88,8 @@ impl WebhookIntake {
         }
     }
 
-    /// Takes one webhook. `journal` reads the event and stores it once; it runs only after the signature was found good, and ends
-    /// after its commit.
+    /// Takes one webhook. `journal` reads the event and stores it once. It runs only after the signature was verified, and
+    /// returns after its commit.
     pub async fn take<S, E>(
         &self,
         headers: SignatureHeaders<'_>,
@@ -106,7 +105,7 @@ impl WebhookIntake {
         };
         match &taken {
             Ok(journaled) => self.metrics.taken(journaled.duplicate),
-            // Whether its signature is good or not, a probe is none of the sender's webhooks, and is not counted among them.
+            // A probe is not a webhook of the sender, so it is not counted, whether its signature is valid or not.
             Err(_) if is_probe(body) => {}
             Err(error) => self.metrics.refused(error),
         }

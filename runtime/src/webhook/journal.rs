@@ -1,4 +1,4 @@
-//! A service's journal of events: how much waits in it, and how long it keeps the bodies.
+//! A service's journal of events: its backlog, and how long it keeps the bodies.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Postgres, postgres::PgArguments, query::Query};
@@ -11,8 +11,8 @@ use crate::{
 
 /// How long bodies are kept after their events were settled.
 const KEEP: TimeDelta = TimeDelta::days(30);
-/// How long the bodies of other events, quarantined ones as a rule, are kept after they came, for a fix and a replay. The
-/// comment of each body's column says the same, because it is the longest time.
+/// How long the bodies of unsettled events are kept after receipt, so that they can be fixed and replayed. These are mostly
+/// quarantined events. The comment of each body's column says the same, because it is the longest time.
 const KEEP_UNSETTLED: TimeDelta = TimeDelta::days(90);
 /// Rows per transaction, so that no lock is held for long.
 const BATCH: i64 = 500;
@@ -22,13 +22,13 @@ const BATCH: i64 = 500;
 pub struct Backlog {
     /// The journal's table.
     pub journal: &'static str,
-    /// Events that wait.
+    /// Pending events.
     pub pending: i64,
-    /// Events that are quarantined.
+    /// Quarantined events.
     pub quarantined: i64,
-    /// For how long the oldest due event has been due; none where the journal is not its own work list.
+    /// How long the oldest due event has been due; none where the journal is not its own work list.
     pub oldest_due_age_s: Option<f64>,
-    /// When the last event came.
+    /// When the last event was received.
     pub last_receive_time: Option<DateTime<Utc>>,
 }
 
@@ -51,18 +51,18 @@ impl Backlog {
     }
 }
 
-/// A statement that purges bodies. It leaves out the rows that somebody has locked: the next batch takes them.
+/// A statement that purges bodies. It skips locked rows; the next batch takes them.
 pub type PurgeStatement = Query<'static, Postgres, PgArguments>;
 
 /// The bodies in a journal.
 pub trait Bodies {
     /// Purges the bodies of up to `limit` events that were settled before an instant.
     fn settled(before: DateTime<Utc>, limit: i64) -> PurgeStatement;
-    /// Purges the bodies of up to `limit` events that came before an instant and are not settled.
+    /// Purges the bodies of up to `limit` unsettled events that were received before an instant.
     fn unsettled(before: DateTime<Utc>, limit: i64) -> PurgeStatement;
 }
 
-/// Purges every body that was kept for long enough, batch by batch. Returns how many.
+/// Purges every body that is past its retention, batch by batch. Returns how many.
 pub async fn purge_bodies<B: Bodies>(db: &Db) -> Result<i64, DbError> {
     let mut total: i64 = 0;
     loop {

@@ -1,11 +1,11 @@
-//! What is counted of one sender's webhooks.
+//! The metrics of one sender's webhooks.
 
 use crate::{
     error::ServiceError,
     metrics::{Attribute, Count, Definition, KeyValue, Metrics},
 };
 
-/// Why a webhook is not taken; `OTHER` stands for every reason that is not listed.
+/// Why a webhook is not taken. `OTHER` stands for every reason that is not listed.
 pub(crate) const REASONS: [&str; 11] = [
     "SIGNATURE_MISSING",
     "SIGNATURE_MALFORMED",
@@ -36,7 +36,7 @@ pub const REFUSALS: Definition = Definition::counter(
     "Webhook events that were not taken, by the reason. Those that are no fault of the event come again.",
     &[PROVIDER, Attribute::one_of("reason", &REASONS)],
 );
-/// Which secret was used.
+/// Which secret verified the webhooks.
 const VERIFIED: Definition = Definition::counter(
     "levqor.webhook.verified",
     "{event}",
@@ -55,7 +55,7 @@ pub(super) struct WebhookMetrics {
 }
 
 impl WebhookMetrics {
-    /// The series of a sender with so many live secrets.
+    /// The series of a sender with this number of live secrets.
     pub(super) fn new(metrics: &Metrics, provider: &'static str, secrets: usize) -> Self {
         let provider = KeyValue::new("provider", provider);
         let webhook = |definition, key, value: &'static str| {
@@ -74,12 +74,12 @@ impl WebhookMetrics {
         }
     }
 
-    /// An event is in the journal.
+    /// Counts an event that is in the journal.
     pub(super) fn taken(&self, duplicate: bool) {
         if duplicate { self.duplicate.one() } else { self.accepted.one() }
     }
 
-    /// An event was not taken.
+    /// Counts an event that was not taken.
     pub(super) fn refused<E: ServiceError>(&self, error: &E) {
         let place = REASONS.iter().position(|reason| *reason == error.reason());
         if let Some(count) = place.and_then(|place| self.refusals.get(place)).or(self.refusals.last()) {
@@ -87,7 +87,7 @@ impl WebhookMetrics {
         }
     }
 
-    /// The secret at this place verified an event.
+    /// Counts an event that the secret at this position verified.
     pub(super) fn verified(&self, secret: usize) {
         if let Some(count) = self.secrets.get(secret) {
             count.one();

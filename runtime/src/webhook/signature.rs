@@ -1,4 +1,4 @@
-//! The headers that hold a webhook's signatures. The gateway reads them before the body is there, and the service before it
+//! The headers that hold a webhook's signatures. The gateway reads them before the body arrives. The service reads them before it
 //! verifies the body.
 
 use base64::{
@@ -9,18 +9,18 @@ use base64::{
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
-/// How far a signature's timestamp may be from now, either way.
+/// The allowed difference between a signature's timestamp and now, either way.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(300);
-/// A sender makes one signature per live secret. More are not compared.
+/// A sender makes one signature per live secret. Further signatures are not compared.
 const MOST_SIGNATURES: usize = 8;
 /// The longest header of signatures.
 const MOST_BYTES: usize = 4 << 10;
-/// The longest id of an event in a header.
+/// The longest event id in a header.
 const MOST_ID_BYTES: usize = 256;
-/// A key of fewer bytes can be guessed.
+/// A shorter key can be guessed.
 pub const LEAST_KEY_BYTES: usize = 16;
 
-/// Base64 with or without the padding at its end.
+/// Base64 with or without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -35,19 +35,19 @@ pub enum SignatureError {
     /// A header is not in the sender's form.
     #[error("the signature's header is malformed")]
     Malformed,
-    /// Signed with a secret that is not ours, or the body was changed on the way.
+    /// It was signed with an unknown secret, or the body was changed on the way.
     #[error("the signature does not match the body")]
     Mismatch,
-    /// Signed too long ago: perhaps somebody replays it.
+    /// It was signed too long ago: this may be a replay attack.
     #[error("the signature's timestamp is more than 300 seconds old")]
     Stale,
-    /// Signed in the future: one of the clocks is wrong.
+    /// It was signed in the future: one of the clocks is wrong.
     #[error("the signature's timestamp is more than 300 seconds in the future")]
     Future,
 }
 
 impl SignatureError {
-    /// The reason that the sender is given.
+    /// The reason in the answer to the sender.
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {
@@ -63,22 +63,22 @@ impl SignatureError {
 /// The headers that hold a webhook's signatures, in one of the two forms that senders use. A missing header is an empty text.
 #[derive(Debug, Clone, Copy)]
 pub enum SignatureHeaders<'a> {
-    /// One header, `t=1700000000,v1=ab…,v1=cd…,v0=…`: signatures in hexadecimal over `<timestamp>.<body>`. Only the first
-    /// timestamp and the `v1` entries count.
+    /// One header, `t=1700000000,v1=ab…,v1=cd…,v0=…`: hexadecimal signatures over `<timestamp>.<body>`. Only the first timestamp
+    /// and the `v1` entries count.
     Timestamped(&'a str),
     /// The three headers of Standard Webhooks, <https://www.standardwebhooks.com>.
     Standard {
         /// The event's id.
         id: &'a str,
-        /// The instant of the signature, in seconds since 1970.
+        /// The time of the signature, in seconds since 1970.
         timestamp: &'a str,
-        /// `v1,<base64>`, and several of them with spaces between, over `<id>.<timestamp>.<body>`. Other versions are of later
-        /// schemes, or of keys that are not shared.
+        /// `v1,<base64>`, or several of them separated by spaces, over `<id>.<timestamp>.<body>`. Other versions belong to later
+        /// schemes or to asymmetric keys.
         signatures: &'a str,
     },
 }
 
-/// Signatures, and what is signed beside the body.
+/// Signatures, and the signed text beside the body.
 #[derive(Debug)]
 pub struct Signed<'a> {
     pub(super) id: Option<&'a str>,
@@ -88,7 +88,7 @@ pub struct Signed<'a> {
 }
 
 impl<'a> SignatureHeaders<'a> {
-    /// Reads them.
+    /// Parses the headers.
     pub fn read(self) -> Result<Signed<'a>, SignatureError> {
         match self {
             Self::Timestamped(header) => {
@@ -132,7 +132,7 @@ impl<'a> Signed<'a> {
         }
     }
 
-    /// Checks that it was signed just now.
+    /// Checks that the timestamp is recent.
     pub fn in_time(&self, now: DateTime<Utc>) -> Result<(), SignatureError> {
         match now.signed_duration_since(self.time) {
             age if age > TOLERANCE => Err(SignatureError::Stale),
@@ -142,8 +142,7 @@ impl<'a> Signed<'a> {
     }
 }
 
-/// The key that a secret of Standard Webhooks stands for, which is `whsec_` and base64; none where the secret is malformed or too
-/// short.
+/// The key in a Standard Webhooks secret, which is `whsec_` and base64; none where the secret is malformed or too short.
 #[must_use]
 pub fn standard_key(secret: &SecretString) -> Option<SecretSlice<u8>> {
     let key = BASE64.decode(secret.expose_secret().strip_prefix("whsec_")?).ok()?;

@@ -5,26 +5,26 @@ use ring::hmac;
 
 use super::signature::{SignatureError, SignatureHeaders, Signed};
 
-/// The live secrets; while one is being rolled there are two.
+/// The live secrets. There are two while a secret is being rotated.
 pub struct Verifier {
     keys: Vec<hmac::Key>,
 }
 
 impl Verifier {
-    /// A verifier with these secrets, in the order of their setting.
+    /// Creates a verifier with these secrets, in the order of their setting.
     pub fn new<S: AsRef<[u8]>>(secrets: impl IntoIterator<Item = S>) -> Self {
         let key = |secret: S| hmac::Key::new(hmac::HMAC_SHA256, secret.as_ref());
         Self { keys: secrets.into_iter().map(key).collect() }
     }
 
-    /// How many secrets are live.
+    /// The number of live secrets.
     #[must_use]
     pub fn secrets(&self) -> usize {
         self.keys.len()
     }
 
-    /// Checks the signatures first, in constant time, and only then the timestamp that they cover. Returns the place of the secret
-    /// that verified one of them.
+    /// Checks the signatures first, in constant time, and only then the timestamp that they cover. Returns the position of the
+    /// secret that verified one of them.
     pub fn verify(
         &self,
         headers: SignatureHeaders<'_>,
@@ -32,7 +32,7 @@ impl Verifier {
         now: DateTime<Utc>,
     ) -> Result<usize, SignatureError> {
         let signed = headers.read()?;
-        // The body is read once per secret, however many signatures come with it.
+        // Hashes the body once per secret, however many signatures there are.
         let matches = |key: &hmac::Key| {
             let tag = sign(key, &signed, body);
             signed.signatures.iter().any(|signature| equal(key, tag.as_ref(), signature))
@@ -53,7 +53,7 @@ fn sign(key: &hmac::Key, signed: &Signed<'_>, body: &[u8]) -> hmac::Tag {
     context.sign()
 }
 
-/// Compares in constant time: ring offers that for tags only, so it compares the tags of the two.
+/// Compares in constant time. ring can only verify tags in constant time, so this compares the tags of the two values.
 fn equal(key: &hmac::Key, tag: &[u8], signature: &[u8]) -> bool {
     hmac::verify(key, tag, hmac::sign(key, signature).as_ref()).is_ok()
 }

@@ -1,7 +1,8 @@
-//! The fences of a claimer, drawn by itself before it claims.
+//! The fences of a claimer. The claimer draws each fence before it claims.
 //!
-//! A claim's answer can be lost with the connection after the commit. Who drew the fence knows all the same what the claim
-//! took: whatever bears it is worked on by nobody, and the next claim takes it at once, not when its lease has ended.
+//! The answer to a claim can get lost with the connection after the commit. The claimer drew the fence, so it still knows what
+//! the claim took: nobody works on the rows with that fence. The next claim takes them at once and does not wait for the lease to
+//! expire.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -11,16 +12,16 @@ use std::{
 use super::{CLAIM_TIMEOUT, LEASE};
 use crate::db::DbError;
 
-/// For how long the fence of a claim without an answer is remembered. PostgreSQL has ended the claim by then, one way or
-/// the other, and its lease has ended too.
+/// How long the fence of an unanswered claim is remembered. After this time PostgreSQL has committed or rolled back the claim,
+/// and its lease has expired.
 const REMEMBER: Duration = LEASE.saturating_add(CLAIM_TIMEOUT);
 
-/// The fences that one claimer has drawn, as far as it must remember them.
+/// The fences of one claimer that it must still remember.
 #[derive(Debug, Default)]
 pub struct Fences(Mutex<Vec<(i64, Instant)>>);
 
 impl Fences {
-    /// Draws a fence for one claim. It never comes again: it is one of 2^63, by chance.
+    /// Draws a fence for one claim. It is random, one of 2^63, so it does not repeat.
     pub fn draw(&self) -> Drawn<'_> {
         let mut unanswered = self.unanswered();
         unanswered.retain(|(_, since)| since.elapsed() < REMEMBER);
@@ -33,8 +34,7 @@ impl Fences {
     }
 }
 
-/// A fence, and the claim that it was drawn for. Dropped without an answer, as a claim that takes too long is, it is
-/// remembered.
+/// A fence, and its claim. If it is dropped without an answer (for example after a timeout), it is remembered.
 #[derive(Debug)]
 pub struct Drawn<'f> {
     fences: &'f Fences,
@@ -44,19 +44,19 @@ pub struct Drawn<'f> {
 }
 
 impl Drawn<'_> {
-    /// What the claim marks with it everything that it takes.
+    /// The mark that the claim writes on every row that it takes.
     #[must_use]
     pub fn fence(&self) -> i64 {
         self.fence
     }
 
-    /// The fences of claims that are over and got no answer. What bears one of them is free, whatever its lease says.
+    /// The fences of earlier claims that got no answer. A row with one of these fences is free, whatever its lease says.
     #[must_use]
     pub fn unanswered(&self) -> &[i64] {
         &self.unanswered
     }
 
-    /// Passes on the answer to the claim. Where the connection failed, it is none: the claim may be committed or not.
+    /// Passes on the answer to the claim. A failed connection counts as no answer: the claim may be committed or not.
     pub fn answered<T>(mut self, answer: Result<T, DbError>) -> Result<T, DbError> {
         self.answered = !matches!(answer, Err(DbError::Unavailable(_)));
         answer

@@ -1,4 +1,4 @@
-//! Calls go to every address of a list, and to those that are left when one goes away.
+//! Calls go to every address of a list, and to the remaining addresses when one disappears.
 
 use std::{collections::HashMap, sync::atomic::Ordering};
 

@@ -1,4 +1,4 @@
-//! A database that is there and does not do its work: packets to it are dropped, it only takes reads, it has no room.
+//! A database that accepts connections and does not work: its packets are dropped, it is read-only, or its disk is full.
 
 use std::{
     io::{Read, Write},
@@ -26,7 +26,7 @@ use tonic_health::pb::{
 
 use crate::probe::{self, Probe};
 
-/// How long the gateway waits for a service to say how it is.
+/// How long the gateway waits for the status of a service.
 const GATEWAYS_PATIENCE: Duration = Duration::from_secs(2);
 
 async fn status(service: &TestService<Probe>) -> GetStatusResponse {
@@ -43,7 +43,7 @@ async fn is_serving(service: &TestService<Probe>) -> bool {
     health.expect("an answer").get_ref().status() == ServingStatus::Serving
 }
 
-/// Copies one way of a connection, until nothing goes through any more: what comes then is dropped.
+/// Copies one direction of a connection. When `dropping` is set, it drops the bytes.
 fn copy(mut from: impl Read, mut to: impl Write, dropping: &AtomicBool) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
@@ -53,7 +53,7 @@ fn copy(mut from: impl Read, mut to: impl Write, dropping: &AtomicBool) {
     }
 }
 
-/// A way to the test cluster over TCP, and what cuts it off as a firewall does: without a word.
+/// A TCP proxy to the test cluster. It can drop packets silently, as a firewall does.
 fn way_to(url: &DatabaseUrl) -> (SocketAddr, Arc<AtomicBool>) {
     let folder = url.options().get_socket().expect("the cluster listens on a socket");
     let socket = folder.join(".s.PGSQL.5432");
@@ -99,7 +99,7 @@ async fn while_packets_to_the_database_are_dropped_the_status_names_it_in_time()
         (!status.ready && !check(&status, "database").ok).then_some(())
     })
     .await;
-    // And so it goes on, once the question has timed out too.
+    // This also holds after the probe has timed out.
     eventually("it is not ready", || async { (!is_serving(&service).await).then_some(()) }).await;
     for _ in 0..20 {
         let begun = Instant::now();
@@ -112,7 +112,7 @@ async fn while_packets_to_the_database_are_dropped_the_status_names_it_in_time()
     service.stop().await;
 }
 
-/// Changes a setting of the service's database, and ends the connections that do not know it.
+/// Changes a setting of the service's database, and ends the connections with the old setting.
 async fn set(service: &TestService<Probe>, setting: &str) {
     let server = cluster().database("postgres").expect("url");
     let mut conn = PgConnection::connect_with(server.options()).await.expect("the cluster");

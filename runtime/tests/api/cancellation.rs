@@ -1,4 +1,4 @@
-//! A client that hangs up leaves no half-done effect and no connection inside a transaction.
+//! A client that hangs up leaves no partial effect and no connection inside a transaction.
 
 use std::{
     sync::atomic::Ordering,
@@ -61,7 +61,7 @@ async fn a_read_that_is_cancelled_leaves_no_transaction_open() {
             })
         })
         .collect();
-    // The pool has sixteen connections, less those of the workers: some wait inside, some for a connection.
+    // The pool has sixteen connections, minus those of the workers: some calls wait inside, some for a connection.
     eventually("some wait inside", || async { (probe.at_gate.load(Ordering::SeqCst) >= 8).then_some(()) })
         .await;
     for call in calls {
@@ -78,7 +78,7 @@ async fn begin_may_be_dropped_at_any_time() {
     let service = probe::start().await;
     let db = service.running.chassis().db.clone();
     for round in 0..200_u64 {
-        // Each is dropped at another point of its way.
+        // Each call is dropped at a different point.
         let patience = Duration::from_micros(round * 7);
         if let Ok(tx) = tokio::time::timeout(patience, db.begin()).await {
             drop(tx);
@@ -88,7 +88,7 @@ async fn begin_may_be_dropped_at_any_time() {
     service.stop().await;
 }
 
-/// Makes a call that changes something, and leaves when its handler has done half of it; the gate stays closed.
+/// Makes a call that changes something, and hangs up when its handler has done half of the work. The gate stays closed.
 async fn hang_up_half_way(service: &TestService<Probe>) {
     let probe = &service.running.service;
     probe.close_gate();
@@ -102,7 +102,7 @@ async fn hang_up_half_way(service: &TestService<Probe>) {
     assert!(call.await.expect_err("hung up").is_cancelled());
 }
 
-/// Well before PostgreSQL would end an idle transaction by itself, after 30 s.
+/// Well before PostgreSQL itself would end an idle transaction, after 30 s.
 async fn no_transaction_is_open(service: &TestService<Probe>) {
     let begun = Instant::now();
     eventually("no transaction is open", || async { (in_transaction(service).await == 0).then_some(()) })

@@ -1,4 +1,4 @@
-//! Deferred calls: made after the commit, taken up from killed workers, never settled by one that lost its lease.
+//! Deferred calls: made after the commit, taken over from killed workers, never settled by a worker that lost its lease.
 
 mod targets;
 
@@ -21,7 +21,7 @@ use levqor_runtime::{
 
 use crate::probe::{self, Probe, effects, mail, send};
 
-/// The state, tries and failure of the call with this key.
+/// The state, attempts and failure of the call with this key.
 async fn state(service: &TestService<Probe>, key: &str) -> Option<(String, i32, String)> {
     sqlx::query_as("SELECT state, attempts, failure FROM runtime.work WHERE idempotency_key = $1")
         .bind(key)
@@ -60,7 +60,7 @@ async fn the_work_of_a_killed_worker_is_taken_up_within_a_minute() {
     tx.commit().await.expect("commit");
     let at_it = || async { (killed.running.service.at_gate.load(Ordering::SeqCst) == 1).then_some(()) };
     eventually("the first worker is at it", at_it).await;
-    // From here on the first never comes back: its handler waits for ever, and its lease is as it claimed it.
+    // From here on the first worker never returns: its handler waits for ever, and its lease is not renewed.
     let other = TestService::<Probe>::start_on(url, &[]).await;
     other.running.ready().await;
     other.advance(TimeDelta::seconds(40)).await;
@@ -87,7 +87,7 @@ async fn a_worker_that_lost_its_lease_changes_nothing() {
     tx.commit().await.expect("commit");
     eventually("the worker is at it", || async { (probe.at_gate.load(Ordering::SeqCst) == 1).then_some(()) })
         .await;
-    // Another replica has taken the call over, and holds it.
+    // Another replica has taken over the call, and holds it.
     let taken: i64 = sqlx::query_scalar(
         "UPDATE runtime.work SET fence = 7, leased_until = runtime.now() + interval '1 hour'
          WHERE idempotency_key = 'slow' RETURNING fence",
@@ -97,7 +97,7 @@ async fn a_worker_that_lost_its_lease_changes_nothing() {
     .expect("taken over");
     let db = service.db.clone();
     probe.open_gate();
-    // The drain waits until the first worker has settled, as far as it could.
+    // The drain waits until the first worker has tried to settle.
     service.stop().await;
     let (fence, held): (i64, bool) = sqlx::query_as(
         "SELECT fence, leased_until > runtime.now() FROM runtime.work WHERE idempotency_key = 'slow'",
@@ -130,7 +130,7 @@ async fn a_call_that_is_being_made_cannot_be_replayed_and_a_replay_with_a_key_is
     let mut admin = WorkServiceClient::new(service.channel());
     let refused = admin.replay_deferred_call(Caller::admin().request(replay())).await.expect_err("under way");
     assert_eq!(refused.code(), tonic::Code::Aborted);
-    // Put off, it may be.
+    // A call that waits for a later time may be replayed.
     let later = "UPDATE runtime.work SET leased_until = NULL, fence = 0, due_time = runtime.now() + interval '1 hour', attempts = 7";
     sqlx::query(later).execute(service.db.pool()).await.expect("put off");
     let keyed = Caller::admin().with_key("k");
@@ -166,7 +166,7 @@ async fn a_call_whose_workers_all_ended_is_dead_after_its_tries() {
     })
     .await;
     assert!(!effects(&service).await.contains(&"poison:delivered".to_owned()));
-    // The same key again begins anew.
+    // The same key starts a new call.
     let mut tx = service.running.chassis().db.begin().await.expect("begin");
     defer(&mut tx, &request, "poison").await.expect("defer");
     tx.commit().await.expect("commit");
@@ -217,7 +217,7 @@ async fn what_is_refused_for_good_is_dead_at_once_and_can_be_replayed() {
 async fn a_receiver_that_is_away_is_tried_again_until_the_call_is_dead() {
     let service = probe::start().await;
     let mut tx = service.running.chassis().db.begin().await.expect("begin");
-    // Nobody is where billing should be.
+    // No process listens at billing's address.
     let request = levqor_proto::billing::v1::PurgeStripeEventBodiesRequest {};
     defer(&mut tx, &request, "away").await.expect("defer");
     tx.commit().await.expect("commit");

@@ -1,4 +1,4 @@
-//! A service that is told to stop answers what it has taken, and says that it takes no more.
+//! A service that is told to stop answers its open requests, and reports that it takes no more.
 
 use std::{
     sync::atomic::Ordering,
@@ -40,9 +40,9 @@ async fn what_was_taken_is_answered_and_health_says_not_serving_meanwhile() {
     drain.await.expect("drained");
 }
 
-/// What a client of HTTP/2 opens with: the preface, and no settings of its own.
+/// The first bytes of an HTTP/2 client: the preface, and empty settings.
 const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-/// Longer than the silent are waited for.
+/// Longer than the service waits for silent clients.
 const LONG: Duration = Duration::from_secs(4);
 
 #[tokio::test]

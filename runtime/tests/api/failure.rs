@@ -1,4 +1,4 @@
-//! What fails is answered without internal text, and hurts nobody else.
+//! A failed call is answered without internal text, and does not affect other calls.
 
 use levqor_runtime::testing::Caller;
 use tonic::Code;

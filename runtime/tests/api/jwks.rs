@@ -1,4 +1,4 @@
-//! Users' tokens against a JWKS: each algorithm, rotation, forgery, and a provider that is away.
+//! Users' tokens against a JWKS: each algorithm, rotation, forgery, and an unavailable provider.
 
 use std::sync::{
     Arc,
@@ -20,7 +20,7 @@ use ring::{
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-/// A signing key of the provider, made for this test.
+/// A signing key of the provider, created for this test.
 struct Key {
     kid: &'static str,
     algorithm: Algorithm,
@@ -135,7 +135,7 @@ async fn forged_tokens_are_refused_and_do_not_hammer_the_provider() {
             Err(TokenError::UnknownKey)
         ));
     }
-    // Signed with HS256, the public key as its secret: the classic confusion.
+    // Signed with HS256, with the public key as its secret: the classic algorithm confusion.
     let secret = EncodingKey::from_secret(ed.public().to_string().as_bytes());
     let confused = Key { kid: "ed", algorithm: Algorithm::HS256, sign: secret }.token("ed");
     assert!(tokens.verify(&confused).await.is_err());
@@ -176,7 +176,7 @@ async fn without_any_keys_tokens_cannot_be_verified_and_the_provider_is_asked_se
     tokens.verify(&key.token("ed")).await.expect("the provider is back");
 }
 
-/// The key's public part with these members added or replaced; null takes one away.
+/// The key's public part with these members added or replaced; null removes one.
 fn changed(key: &Key, members: &Value) -> Value {
     let mut jwk = key.public();
     for (name, value) in members.as_object().expect("members") {
@@ -228,7 +228,7 @@ async fn a_key_that_cannot_be_read_does_not_cost_the_others() {
 async fn a_token_that_does_not_name_its_key_is_tried_with_those_of_its_algorithm() {
     let (first, second, ec) = (Key::ed25519("first"), Key::ed25519("second"), Key::p256("ec"));
     let mallory = Key::ed25519("mallory");
-    // A set of one key, which may itself have no name.
+    // A set of one key, which may have no id.
     for members in [json!({}), json!({"kid": null})] {
         let provider = Provider::of(vec![changed(&first, &members)]).await;
         let tokens = provider.tokens(&Clock::default());

@@ -1,4 +1,4 @@
-//! The chassis, proven by a service that only tests have.
+//! Tests the chassis with a service that exists only in tests.
 
 mod audit;
 mod balance;

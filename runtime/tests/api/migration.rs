@@ -1,4 +1,4 @@
-//! A service whose tables are not there starts, says so, and works as soon as they are.
+//! A service without its tables starts, reports that they are missing, and works as soon as they exist.
 
 use levqor_proto::runtime::v1::{Check, GetStatusRequest, status_service_client::StatusServiceClient};
 use levqor_runtime::{
@@ -21,7 +21,7 @@ async fn behind_it_starts_and_says_why_it_is_not_ready_and_is_ready_once_migrate
         let request = Caller::service("gateway", "notifications").request(GetStatusRequest::default());
         StatusServiceClient::new(service.channel()).get_status(request).await.expect("status").into_inner()
     };
-    // Nothing is claimed before the first measurement, nor by it.
+    // The service does not report ready: neither before the first measurement nor because of it.
     let health =
         HealthClient::new(service.channel()).check(HealthCheckRequest::default()).await.expect("health");
     assert_eq!(health.get_ref().status(), ServingStatus::NotServing);

@@ -1,4 +1,4 @@
-//! A caller's mistake is refused as one, wherever it is found, and is never an error of ours.
+//! A caller's mistake is refused as one, wherever it is found, and never counts as our error.
 
 use levqor_proto::notifications::v1::ListMessagesRequest;
 use levqor_runtime::{
@@ -45,21 +45,21 @@ async fn two_values_where_one_is_meant_are_refused() {
     service.stop().await;
 }
 
-/// A client that speaks HTTP/2 at once, as gRPC does.
+/// A client that speaks HTTP/2 without an upgrade, as gRPC does.
 #[expect(clippy::disallowed_methods, reason = "a client that does what no client of ours does")]
 fn raw() -> reqwest::Client {
     levqor_runtime::install_crypto();
     reqwest::Client::builder().http2_prior_knowledge().no_proxy().build().expect("a client")
 }
 
-/// The code with which a call of this body is refused; none where it is taken.
+/// The error code of a call with this body; none where it is accepted.
 async fn post(service: &TestService<Probe>, body: &'static [u8]) -> Option<Code> {
     let path = "levqor.notifications.v1.NotificationsService/ListMessages";
     let post = raw().post(format!("http://{}/{path}", service.running.addr));
     let post = post.header("authorization", Caller::staff().authorization().expect("a token"));
     let answer = post.header("content-type", "application/grpc").header("te", "trailers").body(body).send();
     let answer = answer.await.expect("an answer");
-    // A refusal has no message, and its code among the headers.
+    // A refusal has no message; its code is in the headers.
     answer.headers().get("grpc-status").map(|code| Code::from_bytes(code.as_bytes()))
 }
 
@@ -108,7 +108,7 @@ async fn refused_callers_are_counted_by_reason_and_are_one_line_of_the_log() {
     service.stop().await;
 }
 
-/// Whether a service answers who asks which RPCs it has.
+/// Whether a service answers a reflection request.
 async fn reflects(service: &TestService<Probe>) -> bool {
     let mut client =
         tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient::new(service.channel());

@@ -1,4 +1,4 @@
-//! Only transactions that claim or settle work bind PostgreSQL's planner, and only until they end.
+//! Only transactions that claim or settle work restrict PostgreSQL's planner, and only until they end.
 
 use levqor_runtime::testing;
 use sqlx::PgConnection;
@@ -19,7 +19,7 @@ async fn the_planner_is_bound_for_work_only() {
     let mut work = db.begin_work().await.expect("a transaction");
     assert!(!reads_whole_tables(&mut work).await, "work finds its rows by an index");
     work.commit().await.expect("committed");
-    // All connections of the pool, that one among them.
+    // All connections of the pool, including that one.
     let mut others = Vec::new();
     for _ in 0..4 {
         let mut other = db.begin().await.expect("a transaction");

@@ -1,4 +1,4 @@
-//! What the clients of a port may keep it waiting for, and what they may not.
+//! How long clients of a port may keep it waiting.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 const SHORT: Duration = Duration::from_millis(100);
 const SOON: Duration = Duration::from_secs(10);
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
-/// The preface, settings of no consequence, and `GET /` by names of the static table.
+/// The preface, default settings, and `GET /` by names of the static table.
 const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 const HTTP_2_GET: &[u8] = b"\0\0\x03\x01\x05\0\0\0\x01\x82\x86\x84";
 
@@ -40,7 +40,7 @@ impl Handler for Late {
     }
 }
 
-/// What comes until it holds this.
+/// Reads until the bytes contain `wanted`.
 async fn until_holds(stream: &mut TcpStream, wanted: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     while !bytes.windows(wanted.len()).any(|window| window == wanted) {
@@ -51,7 +51,7 @@ async fn until_holds(stream: &mut TcpStream, wanted: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A port with these limits, and what lets it answer.
+/// Starts a port with these limits. Returns its address, and the signal that lets it answer.
 async fn start(limits: Limits) -> (SocketAddr, Arc<Notify>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let (addr, told) = (listener.local_addr().expect("an address"), Arc::new(Notify::new()));
@@ -65,10 +65,10 @@ async fn connect(addr: SocketAddr, bytes: &[u8]) -> TcpStream {
     stream
 }
 
-/// What comes until the end, if that comes in this time.
+/// The bytes until the end of the connection, if it ends in time.
 async fn until_closed(stream: &mut TcpStream, patience: Duration) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    // Closed or reset, it is over.
+    // A closed and a reset connection have both ended.
     timeout(patience, stream.read_to_end(&mut bytes)).await.ok().map(|_| bytes)
 }
 
@@ -113,7 +113,7 @@ async fn a_connection_that_grows_old_loses_no_request() {
 
 #[tokio::test]
 async fn a_stream_whose_answer_is_not_read_is_reset_and_the_others_of_its_connection_go_on() {
-    // Streams have a window of no byte at first.
+    // Streams start with a window of zero bytes.
     const SETTINGS: &[u8] = b"\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0";
     const RESET: &[u8] = b"\0\0\x04\x03\0\0\0\0\x01";
     let get = |stream: u8| [b"\0\0\x03\x01\x05\0\0\0", &[stream][..], b"\x82\x86\x84"].concat();
@@ -121,7 +121,7 @@ async fn a_stream_whose_answer_is_not_read_is_reset_and_the_others_of_its_connec
     let mut stream = connect(addr, &[&HTTP_2[..24], SETTINGS, &get(1)].concat()).await;
     until_holds(&mut stream, b"\x01\x04\0\0\0\x01").await;
     told.notify_one();
-    // The window of the third one is opened, so that we are the ones to wait for.
+    // Opens the third stream's window, so that the client waits for us.
     let window = b"\0\0\x04\x08\0\0\0\0\x03\0\0\x10\0";
     stream.write_all(&[&get(3)[..], window].concat()).await.expect("sent");
     let before = until_holds(&mut stream, RESET).await;

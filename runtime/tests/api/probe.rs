@@ -1,5 +1,5 @@
-//! A service that records what its handlers do, and waits where a test wants it to. It speaks the contracts
-//! of notifications, since a test cannot add one of its own.
+//! A service that records its handlers' calls, and waits where a test wants it to. It uses the contracts of notifications, since
+//! a test cannot add its own.
 
 use std::sync::{
     Arc, LazyLock,
@@ -44,17 +44,17 @@ static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
     migrator
 });
 
-/// What the probe's schedule asks to be delivered.
+/// The message of the probe's scheduled call.
 const SCHEDULED: &str = "scheduled";
 
 /// The probe's state.
 pub(crate) struct Probe {
     chassis: Chassis,
-    /// Handlers pass one permit each; none where the test lets them wait.
+    /// Each handler takes one permit. Without permits the handlers wait.
     pub(crate) gate: Semaphore,
     /// Handlers that have reached the gate.
     pub(crate) at_gate: AtomicUsize,
-    /// Deliveries that are being made, and the most that ever were at once.
+    /// The running deliveries, and the most that ever ran at once.
     delivering: AtomicUsize,
     pub(crate) most_delivering: AtomicUsize,
 }
@@ -107,7 +107,7 @@ impl Service for Probe {
 }
 
 service_error! {
-    /// The probe's errors: only what the chassis gives it.
+    /// The probe's errors: only those of the chassis.
     #[derive(Debug, thiserror::Error)]
     pub(crate) enum Error {
         #[error(transparent)]
@@ -130,7 +130,7 @@ impl Probe {
         self.gate.forget_permits(Semaphore::MAX_PERMITS);
     }
 
-    /// Opens it again.
+    /// Opens the gate again.
     pub(crate) fn open_gate(&self) {
         self.gate.add_permits(1_000);
     }
@@ -141,7 +141,7 @@ async fn record(tx: &mut sqlx::PgConnection, effect: &str) -> Result<(), DbError
     Ok(())
 }
 
-/// Half of the effect before the gate, half after it, one transaction. `panic` panics, `defer` defers.
+/// Writes half of the effect before the gate and half after it, in one transaction. `panic` panics, `defer` defers.
 async fn send_message(
     probe: &Probe,
     ctx: Ctx,
@@ -184,7 +184,7 @@ async fn deliver_message(
     Ok(DeliverMessageResponse::default())
 }
 
-/// Reads inside a transaction, and waits in it.
+/// Reads inside a transaction, and waits inside it.
 async fn list_messages(probe: &Probe, _: Ctx, _: ListMessagesRequest) -> Result<ListMessagesResponse, Error> {
     let mut tx = probe.chassis.db.begin().await?;
     tx.now().await?;
@@ -248,35 +248,35 @@ impl NotificationsService for Adapter {
     }
 }
 
-/// The probe, running.
+/// Starts the probe.
 pub(crate) async fn start() -> TestService<Probe> {
     start_with(&[]).await
 }
 
-/// The same, with settings.
+/// Starts the probe with settings.
 pub(crate) async fn start_with(settings: &[(&str, &str)]) -> TestService<Probe> {
     let service = TestService::start(settings).await;
     service.running.ready().await;
     service
 }
 
-/// A client of it.
+/// A client of the probe.
 pub(crate) fn client(service: &TestService<Probe>) -> NotificationsServiceClient<Peer> {
     NotificationsServiceClient::new(service.channel())
 }
 
-/// A client of its mail.
+/// A client of the probe's mail service.
 pub(crate) fn mail(service: &TestService<Probe>) -> MailServiceClient<Peer> {
     MailServiceClient::new(service.channel())
 }
 
-/// A request to send something about this, from billing, with this key.
+/// A request from billing to send a message about this, with this key.
 pub(crate) fn send(about: &str, key: &str) -> Request<SendMessageRequest> {
     let message = SendMessageRequest { about: about.to_owned(), ..Default::default() };
     Caller::service("billing", "notifications").with_key(key).request(message)
 }
 
-/// What the handlers did, in order, but for the schedule's.
+/// The recorded effects of the handlers, in order, without the schedule's.
 pub(crate) async fn effects(service: &TestService<Probe>) -> Vec<String> {
     sqlx::query_scalar("SELECT effect FROM effects WHERE effect <> 'scheduled:delivered'")
         .fetch_all(service.db.pool())
@@ -284,7 +284,7 @@ pub(crate) async fn effects(service: &TestService<Probe>) -> Vec<String> {
         .expect("effects")
 }
 
-/// How often the schedule's call was made.
+/// How often the scheduled call was made.
 pub(crate) async fn scheduled(service: &TestService<Probe>) -> i64 {
     sqlx::query_scalar("SELECT count(*) FROM effects WHERE effect = 'scheduled:delivered'")
         .fetch_one(service.db.pool())
@@ -292,12 +292,12 @@ pub(crate) async fn scheduled(service: &TestService<Probe>) -> i64 {
         .expect("effects")
 }
 
-/// How many calls are deferred.
+/// The number of deferred calls.
 pub(crate) async fn deferred(service: &TestService<Probe>) -> i64 {
     sqlx::query_scalar("SELECT count(*) FROM runtime.work").fetch_one(service.db.pool()).await.expect("count")
 }
 
-/// Connections of the service that are inside a transaction.
+/// The number of the service's connections inside a transaction.
 pub(crate) async fn in_transaction(service: &TestService<Probe>) -> i64 {
     sqlx::query_scalar(
         "SELECT count(*) FROM pg_stat_activity

@@ -1,4 +1,4 @@
-//! Five replicas with skewed clocks run each slot once.
+//! Five replicas with different clocks run each slot once.
 
 use chrono::TimeDelta;
 use levqor_runtime::{
@@ -20,7 +20,7 @@ async fn five_replicas_with_skewed_clocks_run_each_slot_once() {
     }
     let first = replicas.first().expect("a replica");
     for _ in 0..6 {
-        // Beside their own loops, all five look at the same instant.
+        // In addition to their own loops, all five check the same instant.
         let looks = replicas.iter().map(|replica| {
             let db = replica.running.chassis().db.clone();
             spawn(async move { schedule::look(&db, &Probe::schedules()).await.expect("look") })
@@ -28,7 +28,7 @@ async fn five_replicas_with_skewed_clocks_run_each_slot_once() {
         for look in looks.collect::<Vec<_>>() {
             look.await.expect("no panic");
         }
-        // A call whose lease runs out while it is made is made again: that is for the receiver to notice.
+        // A call whose lease expires while it runs is made again: the receiver must detect that.
         eventually("what is due is made", || async { (deferred(first).await == 0).then_some(()) }).await;
         first.advance(TimeDelta::minutes(10)).await;
     }
@@ -60,7 +60,7 @@ async fn of_missed_slots_only_the_last_is_made_up_and_only_within_its_bound() {
     };
     let missed = |catch_up| {
         let request = levqor_proto::runtime::v1::PurgeExpiredRequest {};
-        // A period whose slot began days ago, whatever the time is now (but for its first minute).
+        // A period whose slot began days ago, at any current time (except in its first minute).
         [schedule::Schedule::new("missed", TimeDelta::days(300), catch_up, move || request)]
     };
     schedule::look(&db, &missed(TimeDelta::minutes(1))).await.expect("look");

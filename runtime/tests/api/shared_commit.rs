@@ -1,4 +1,4 @@
-//! Writes that share a commit: what one of them does to its writer is not done to all who come after it.
+//! Shared commits: an item that breaks its writer does not affect later items.
 
 use std::cmp::Ordering;
 
@@ -9,7 +9,7 @@ use levqor_runtime::{
 };
 use sqlx::PgConnection;
 
-/// Panics over odd numbers, and gives back even ones.
+/// Panics on odd numbers, and returns even ones.
 struct Even;
 
 impl BatchWrite for Even {

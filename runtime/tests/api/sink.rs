@@ -1,4 +1,4 @@
-//! A server that takes envelopes as Sentry does, keeps the events, and refuses where a test wants it to.
+//! A server that accepts envelopes as Sentry does, keeps the events, and refuses them where a test wants it to.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,4 @@
-//! What a service says of itself: its migrations, what it does by the clock, and its health by name.
+//! The status of a service: its migrations, its schedules, and its health by name.
 
 use levqor_proto::runtime::v1::{
     GetStatusRequest, GetStatusResponse, TestErrorReportsRequest, status_service_client::StatusServiceClient,

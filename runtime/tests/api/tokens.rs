@@ -1,4 +1,4 @@
-//! What tokens may say: claims as RFC 7519 writes them, headers as RFC 7515 and RFC 8725 ask, and lives that end.
+//! The content of tokens: claims by RFC 7519, headers by RFC 7515 and RFC 8725, and limited lifetimes.
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use levqor_runtime::{
@@ -30,7 +30,7 @@ fn now() -> i64 {
     Clock::default().now().timestamp()
 }
 
-/// The claims with others added or put in their place; null stays null, and the text `absent` takes one away.
+/// The claims with others added or replaced; null stays null, and the text `absent` removes one.
 fn with(mut claims: Value, others: &Value) -> Value {
     for (name, value) in others.as_object().expect("claims") {
         let object = claims.as_object_mut().expect("claims");
@@ -47,13 +47,13 @@ fn signed(header: &Header, claims: &Value) -> String {
     jsonwebtoken::encode(header, claims, &EncodingKey::from_secret(SECRET.as_bytes())).expect("a token")
 }
 
-/// A user's good token, changed like this.
+/// Verifies a user's valid token with these changes.
 async fn user(others: Value) -> Result<User, TokenError> {
     let claims = json!({"sub": "alice", "iss": "https://levqor.ai", "aud": "levqor", "exp": now() + 600});
     users().verify(&signed(&Header::new(Algorithm::HS256), &with(claims, &others))).await
 }
 
-/// A service's good token, changed like this.
+/// Verifies a service's valid token with these changes.
 fn service(typ: &str, others: &Value) -> Result<String, TokenError> {
     let mut header = Header::new(Algorithm::HS256);
     header.typ = Some(typ.to_owned());
@@ -84,7 +84,7 @@ async fn times_in_tokens_are_numbers_with_or_without_a_fraction() {
         .expect_err("expired");
     service("levqor-service+jwt", &json!({"iat": fraction(now() - 1), "exp": fraction(now() + 60)}))
         .expect("a fraction");
-    // The same number, written with an exponent: the test's library would write it out.
+    // The same number, written with an exponent; the test's library would write all digits.
     let claims = format!(
         r#"{{"sub":"alice","iss":"https://levqor.ai","aud":"levqor","exp":{:e}}}"#,
         fraction(now() + 600)
@@ -163,7 +163,7 @@ async fn a_token_that_lives_too_long_is_refused_with_a_reason_of_its_own() {
         json!({"exp": now() + DAY + 120}),
         json!({"exp": now() + 60, "iat": now() - DAY}),
         json!({"exp": now() + 60, "iat": 0}),
-        // An issue date in the future makes the life look short.
+        // An issue date in the future makes the lifetime look short.
         json!({"exp": now() + YEARS, "iat": now() + YEARS - 60}),
         json!({"exp": 1e18}),
         json!({"exp": 1e300}),

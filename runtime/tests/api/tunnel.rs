@@ -1,4 +1,4 @@
-//! Calls that share a stream: each is a call as any other, and none is lost when a server stops.
+//! Calls that share a stream: each behaves like a separate call, and none is lost when a server stops.
 
 use std::{
     collections::HashMap,
@@ -56,7 +56,7 @@ async fn call(tunnels: &Tunnels, caller: &Caller, name: &str) -> Result<String, 
     Ok(answer.event_id)
 }
 
-/// How many wait at the gate.
+/// Waits until this number of calls wait at the gate.
 async fn at_the_gate(probe: &Probe, many: usize) {
     eventually("they are at the gate", || async {
         (probe.at_gate.load(Ordering::SeqCst) == many).then_some(())
@@ -89,12 +89,12 @@ async fn a_call_is_answered_while_one_before_it_waits() {
 async fn each_call_is_admitted_by_its_own_token() {
     let service = start().await;
     let (tunnels, background) = tunnels([service.running.addr]);
-    // Nobody else opens a tunnel,
+    // No other caller may open a tunnel,
     for stranger in [Caller::service("billing", "notifications"), Caller::admin(), Caller::anonymous()] {
         assert!(call(&tunnels, &stranger, "a").await.is_err());
     }
     assert_eq!(call(&tunnels, &gateway(), "a").await.expect("an answer"), "a");
-    // and nobody else calls through one that is open.
+    // and no other caller may call through an open tunnel.
     for (stranger, code) in [
         (Caller::service("billing", "notifications"), Code::PermissionDenied),
         (Caller::service("gateway", "billing"), Code::Unauthenticated),
@@ -142,7 +142,7 @@ async fn an_rpc_that_does_not_go_through_tunnels_is_called_without_one() {
     service.stop().await;
 }
 
-/// A service of a version that does not know tunnels: it answers one RPC.
+/// A service of a version without tunnels. It answers one RPC.
 async fn without_tunnels(request: axum::extract::Request) -> axum::response::Response {
     if !request.uri().path().ends_with("/IngestResendEvent") {
         return Status::unimplemented("").into_http::<axum::body::Body>();
@@ -210,7 +210,7 @@ async fn nobody_works_for_calls_whose_callers_hung_up_before_they_left() {
     let probe = Arc::clone(&service.running.service);
     let (tunnels, background) = tunnels([service.running.addr]);
     probe.close_gate();
-    // As many as the server takes of one tunnel,
+    // As many calls as the server takes of one tunnel,
     let waiting: Vec<_> = (0..256)
         .map(|_| {
             let tunnels = tunnels.clone();
@@ -218,7 +218,7 @@ async fn nobody_works_for_calls_whose_callers_hung_up_before_they_left() {
         })
         .collect();
     at_the_gate(&probe, 256).await;
-    // and more than the connection takes while the server does not read.
+    // and more calls than the connection takes while the server does not read.
     let caller = gateway();
     let hasty = Outgoing { timeout: Duration::from_millis(200), ..caller.carried() };
     let large = IngestResendEventRequest { body: vec![b'x'; 100_000].into(), ..event("large") };
@@ -260,7 +260,7 @@ async fn no_call_is_lost_when_one_of_two_servers_stops_or_is_not_there() {
     for answer in calls(0).await {
         answer.expect("both answer");
     }
-    // Both have something to do.
+    // Both services have calls.
     for service in [&one, &two] {
         let probe = &service.running.service;
         probe.close_gate();
@@ -294,7 +294,7 @@ async fn no_call_is_lost_when_one_of_two_servers_stops_or_is_not_there() {
     one.stop().await;
 }
 
-/// Stands before an address; cuts the connections when it is told to.
+/// A proxy before an address. It cuts the connections when it is told to.
 async fn cutting(before: SocketAddr) -> (SocketAddr, Arc<Notify>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");

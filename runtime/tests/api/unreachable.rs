@@ -1,4 +1,4 @@
-//! A service whose machine does not answer at all is unavailable, which callers know how to treat.
+//! A service whose machine does not answer at all is UNAVAILABLE, which callers handle.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ async fn a_connection_that_is_never_accepted_is_a_service_that_is_unavailable() 
     socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
     let listener = socket.listen(1).expect("it listens");
     let address = listener.local_addr().expect("its address");
-    // Nobody accepts: the kernel takes two connections for it, and lets all others wait.
+    // No process accepts: the kernel completes two connections, and lets the others wait.
     let mut connections = JoinSet::new();
     for _ in 0..4 {
         connections.spawn(TcpStream::connect(address));

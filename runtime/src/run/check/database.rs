@@ -1,5 +1,5 @@
-//! A service's database: whether it answers and with what time, whether its tables are the binary's, whether its schedules
-//! run, and whether its audit chain is whole.
+//! Checks a service's database: whether it answers, the difference of its clock, whether its tables match the binary, whether its
+//! schedules run, and whether its audit chain is intact.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ use crate::{
     service::Service,
 };
 
-/// How long the audit chain may take: it grows with the business.
+/// How long the check of the audit chain may take: the chain grows with the business.
 const CHAIN_PATIENCE: Duration = Duration::from_mins(2);
-/// After how long a slot that was found late is looked at again.
+/// How long to wait before a late slot is checked again.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// The checks of the database of `S`, which is at this address.
+/// The checks of the database of `S` at this address.
 #[must_use]
 pub fn database<S: Service>(config: &ServiceConfig<S>, url: &DatabaseUrl) -> Vec<Check> {
     let name = |of: &str| format!("{}.{of}", S::NAME);
@@ -39,7 +39,7 @@ async fn connect(url: &DatabaseUrl) -> Result<PgConnection, Finding> {
     PgConnection::connect_with(&options).await.map_err(|error| failed(&error.into()))
 }
 
-/// The words of the class: PostgreSQL's own may hold the address, or rows.
+/// The words of the error class: PostgreSQL's own text may hold the address, or rows.
 fn failed(error: &DbError) -> Finding {
     let source = match error {
         DbError::Unavailable(error)
@@ -102,7 +102,7 @@ async fn tables<S: Service>(url: DatabaseUrl) -> Finding {
     }
 }
 
-/// Whether every slot that has begun was run, by whichever replica.
+/// Whether some replica ran every slot that has begun.
 async fn slots(url: DatabaseUrl, schedules: Vec<Schedule>) -> Finding {
     let mut conn = match connect(&url).await {
         Ok(conn) => conn,
@@ -110,7 +110,7 @@ async fn slots(url: DatabaseUrl, schedules: Vec<Schedule>) -> Finding {
     };
     let mut standings = schedule::standings(&mut conn, &schedules, Duration::MAX).await;
     if standings.as_ref().is_ok_and(|all| all.iter().any(|standing| standing.late)) {
-        // A mesh that just began to work, or a slot that just began, is run in a moment.
+        // A mesh that just started, or a slot that just began, runs within a moment.
         tokio::time::sleep(GRACE).await;
         standings = schedule::standings(&mut conn, &schedules, Duration::MAX).await;
     }

@@ -1,4 +1,4 @@
-//! What the gRPC health of a service says, by each of its names.
+//! Checks the gRPC health of a service, by each of its names.
 
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -10,7 +10,7 @@ use crate::{
     health::names,
 };
 
-/// Asks the service of this name, over these channels.
+/// Checks the service of this name, over these channels.
 #[must_use]
 pub fn health(channels: &Channels, service: &str) -> Check {
     let (channel, service) = (channels.get(service), service.to_owned());

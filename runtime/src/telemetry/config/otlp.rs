@@ -1,4 +1,4 @@
-//! Settings of the export over OTLP, by the names that OpenTelemetry gave them.
+//! Settings of the OTLP export, by OpenTelemetry's names.
 
 use std::{str::FromStr, time::Duration};
 
@@ -56,13 +56,13 @@ const METRIC_INTERVAL: Setting = Setting::plain(
 pub struct Otlp {
     /// The receiver.
     pub endpoint: Uri,
-    /// Sent with every export; values are marked sensitive.
+    /// The headers of every export; values are marked sensitive.
     pub headers: HeaderMap,
     /// How long one export may take.
     pub timeout: Duration,
     /// Which traces are recorded.
     pub(in crate::telemetry) sampler: Samplers,
-    /// What else is said of the process.
+    /// Additional resource attributes of the process.
     pub resource: Vec<KeyValue>,
     /// How often metrics are exported.
     pub metric_interval: Duration,
@@ -73,7 +73,7 @@ pub struct Otlp {
 pub(in crate::telemetry) struct Samplers {
     /// Decides for the first span of a trace.
     pub(in crate::telemetry) root: Sampler,
-    /// Whether later spans do as their parents did.
+    /// Whether later spans follow their parents.
     pub(in crate::telemetry) parent_based: bool,
 }
 
@@ -84,8 +84,8 @@ impl Otlp {
         vec![ENDPOINT, HEADERS, PROTOCOL, TIMEOUT, SAMPLER, SAMPLER_ARG, RESOURCE, METRIC_INTERVAL]
     }
 
-    /// Reads all of them, wherever it goes, so that mistakes are found before the day it is turned on. Outer none only
-    /// with a problem noted; the error says why it is off.
+    /// Reads all settings, also when the export is off, so that mistakes are found before it is turned on. The outer none means
+    /// that a problem was noted. The error says why the export is off.
     pub(super) fn read(
         reader: &mut Reader<'_>,
         standard: &mut Standard,
@@ -156,7 +156,7 @@ fn sampler(reader: &mut Reader<'_>, standard: &mut Standard) -> Option<Samplers>
     })
 }
 
-/// The text is not of the form that is expected.
+/// The text does not have the expected form.
 #[derive(Debug)]
 struct Malformed;
 

@@ -1,16 +1,16 @@
-//! Settings whose names OpenTelemetry gave are read by its rules: what cannot be understood is ignored with a warning, and
-//! the default holds (Environment Variable Specification). The warnings are written once there is a log.
+//! Reads OpenTelemetry's settings by its rules: a value that cannot be understood is ignored with a warning, and the default
+//! applies (Environment Variable Specification). The warnings are written once the log exists.
 
 use std::time::Duration;
 
 use crate::config::{Problem, Reader, Setting};
 
-/// Reads such settings, and keeps what was ignored.
+/// Reads such settings, and keeps the ignored ones.
 #[derive(Debug, Default)]
 pub(super) struct Standard(Vec<Problem>);
 
 impl Standard {
-    /// A value; the setting's default where it is not set, or not understood.
+    /// Reads a value. The setting's default applies where it is not set, or not understood.
     pub(super) fn read<T>(
         &mut self,
         reader: &mut Reader<'_>,
@@ -47,7 +47,7 @@ impl Standard {
         self.read(reader, setting, "a number of milliseconds, 1 or more", parse)
     }
 
-    /// A limit in milliseconds. 0 is no limit: a day, since nothing here may wait for ever.
+    /// A limit in milliseconds. 0 means no limit in OpenTelemetry; here it means a day, since nothing may wait for ever.
     pub(super) fn timeout(&mut self, reader: &mut Reader<'_>, setting: &Setting) -> Option<Duration> {
         const DAY: Duration = Duration::from_hours(24);
         let parse = |text: &str| match text.parse().ok()? {
@@ -57,7 +57,7 @@ impl Standard {
         self.read(reader, setting, "a number of milliseconds; 0 is no limit", parse)
     }
 
-    /// What was ignored.
+    /// The ignored settings.
     pub(super) fn ignored(self) -> Vec<Problem> {
         self.0
     }

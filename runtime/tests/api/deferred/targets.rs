@@ -1,4 +1,4 @@
-//! One target that hangs, or breaks, holds up nobody else.
+//! One target that hangs or fails does not delay calls to other targets.
 
 use std::{
     sync::atomic::Ordering,
@@ -19,10 +19,10 @@ use tokio::net::TcpListener;
 use super::{settled, state};
 use crate::probe::{self, Probe, effects};
 
-/// Calls to one target at once, as the chassis has it.
+/// The chassis' limit of concurrent calls to one target.
 const MOST: usize = 24;
 
-/// Defers calls to the probe, which are one target.
+/// Defers calls to the probe, which is one target.
 async fn backlog(service: &TestService<Probe>, name: &str, calls: usize) {
     let mut tx = service.running.chassis().db.begin().await.expect("begin");
     for n in 0..calls {
@@ -62,7 +62,7 @@ async fn a_target_that_hangs_holds_up_no_other_and_goes_on_when_it_answers_again
     service.stop().await;
 }
 
-/// Calls to another target in the same process are made, one after the other.
+/// Calls to another target in the same process are made one after the other.
 async fn others_go_on(service: &TestService<Probe>) {
     for n in 0..20 {
         let (key, mut tx) =
@@ -75,7 +75,7 @@ async fn others_go_on(service: &TestService<Probe>) {
 
 #[tokio::test]
 async fn all_targets_but_one_may_hang_at_once_and_that_one_goes_on() {
-    // Billing takes connections, and nothing more.
+    // Billing accepts connections and does nothing more.
     let billing = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let addr = billing.local_addr().expect("an address").to_string();
     let service = probe::start_with(&[("LEVQOR_BILLING_ADDR", &addr)]).await;
