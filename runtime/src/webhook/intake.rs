@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use crate::{
+    capability::Capability,
     chassis::Chassis,
     clock::Clock,
     config::Setting,
     error::{ErrorCode, ServiceError},
-    service::Capability,
 };
 
 use super::{SignatureError, SignatureHeaders, Verifier, metrics::WebhookMetrics};
