@@ -52,9 +52,12 @@ enum Way {
 }
 
 /// Every point of every role.
-fn fail_points() -> impl Iterator<Item = FailPoint> {
+fn fail_points() -> Vec<FailPoint> {
     let of_services = services::ALL.iter().flat_map(|service| service.fail_points());
-    chassis::ALL.iter().chain(gateway::ALL).chain(of_services).copied()
+    let mut points: Vec<_> = chassis::ALL.iter().chain(gateway::ALL).chain(of_services).copied().collect();
+    // Last, because an event without its body cannot be replayed.
+    points.sort_by_key(|point| places(*point).1 == Way::Month);
+    points
 }
 
 /// Whose process is killed at a point, and what leads there.
