@@ -107,9 +107,8 @@ def journey():
     ids = {id for id, _ in calls}
     must(len(ids) == 1, "the two mails are in %d traces, not in one" % len(ids))
     spans = traces()[ids.pop()]
-    send, deliver = (
-        "levqor.notifications.v1.NotificationsService/" + rpc for rpc in ("SendMessage", "DeliverMessage")
-    )
+    send = "levqor.mail.v1.MailService/SendMessage"
+    deliver = "levqor.notifications.v1.NotificationsService/DeliverMessage"
     ingest = "levqor.billing.v1.BillingService/IngestStripeEvent"
     expected = [
         "gateway server POST /webhooks/stripe",
