@@ -94,7 +94,8 @@ async fn what_a_claim_took_that_was_cut_off_is_claimed_again_at_once() {
     idle.execute(
         "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql
              AS 'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END';
-         CREATE TRIGGER wait AFTER INSERT ON runtime.leases FOR EACH ROW EXECUTE FUNCTION wait()",
+         CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON runtime.leases
+             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait()",
     )
     .await;
     let mut barrier = idle.db.acquire().await.expect("a connection");
@@ -102,7 +103,7 @@ async fn what_a_claim_took_that_was_cut_off_is_claimed_again_at_once() {
     let waiting = "pg_locks JOIN pg_database AS d ON d.oid = database
                    WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()";
     tokio::select! {
-        _ = idle.journal.claim(10) => panic!("it waits before its commit"),
+        _ = idle.journal.claim(10) => panic!("it waits in its commit"),
         () = idle.until(waiting, 1) => {}
     }
     sqlx::raw_sql("SELECT pg_advisory_unlock(1)").execute(&mut *barrier).await.expect("lowered");
