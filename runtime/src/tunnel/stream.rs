@@ -12,7 +12,7 @@ use levqor_proto_runtime::v1::{
     TunnelRequest, TunnelResponse, tunnel_response::Outcome, tunnel_service_client::TunnelServiceClient,
 };
 use tokio::sync::{mpsc, oneshot};
-use tonic::{Status, transport::Channel};
+use tonic::{Code, Status, transport::Channel};
 
 use crate::{client::Outgoing, tasks::Background};
 
@@ -193,7 +193,7 @@ impl Responder {
         let mut responses = match opened {
             Ok(responses) => responses.into_inner(),
             Err(status) => {
-                self.end = CallError::NotOpened(status);
+                self.end = CallError::NotOpened(cut_as_unavailable(status));
                 self.retire(Some(Instant::now()));
                 return;
             }
@@ -244,6 +244,17 @@ impl Drop for Responder {
             let _ = caller.send(Err(self.end.clone()));
         }
     }
+}
+
+/// tonic says UNKNOWN where the connection breaks before the head of the response has come. No service of ours says that. The
+/// caller is to know that it may try again.
+fn cut_as_unavailable(status: Status) -> Status {
+    if status.code() != Code::Unknown {
+        return status;
+    }
+    let mut unavailable = Status::unavailable("the connection broke before the tunnel was open");
+    unavailable.set_source(Arc::new(status));
+    unavailable
 }
 
 /// The error of a call that comes after its target has stopped.
