@@ -162,10 +162,9 @@ impl Record {
 
 /// Modules of other libraries whose warnings and errors are shown everywhere. Somebody has read their code: they log limits,
 /// alerts, sockets and pools, and quote no input. Other libraries may quote a row, a header or a key.
-const QUOTE_NOTHING: [&str; 6] = [
+const QUOTE_NOTHING: [&str; 5] = [
     "h2::proto::streams",
     "hyper_util::client::legacy::connect",
-    "opentelemetry_sdk",
     "rustls::common_state",
     "sqlx::pool::acquire",
     "sqlx_core::pool",
@@ -189,7 +188,7 @@ mod tests {
 
     #[test]
     fn only_modules_on_the_list_quote_nothing() {
-        for target in ["rustls::common_state", "sqlx_core::pool::inner", "opentelemetry_sdk"] {
+        for target in ["rustls::common_state", "sqlx_core::pool::inner"] {
             assert!(quotes_nothing(target), "{target}");
         }
         for target in ["rustls", "sqlx_core::pooled", "sqlx_postgres::options::pgpass", "h2::hpack", ""] {
