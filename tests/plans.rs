@@ -139,7 +139,7 @@ async fn assert_found_by_index(db: &Db, crate_folders: [&str; 2]) {
         );
     }
     drop(tx);
-    // Tables of which nothing is known, and tables that are known to be empty.
+    // First, PostgreSQL has no statistics of the tables. Then its statistics say that they are empty.
     for known in [false, true] {
         if known {
             sqlx::raw_sql("VACUUM ANALYZE").execute(db.pool()).await.expect("analysed");

@@ -1,14 +1,14 @@
-//! Pseudonyms: the names of people in the audit chain. `runtime.audit_actors` says whose they are; where a person is erased
-//! from there, the chain stays whole, and says no more than their role.
+//! Pseudonyms: the names of people in the audit chain. The table `runtime.audit_actors` maps each pseudonym to its `sub`. Erasure
+//! deletes a person's rows from that table only, so the chain still verifies, and shows no more of the person than the role.
 
 use std::sync::Arc;
 
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
 
-/// What the key is made for. The secret that it is made of signs tokens too.
+/// The purpose of the derived key. It keeps that key apart from the secret, which also signs tokens.
 const PURPOSE: &[u8] = b"levqor audit pseudonyms";
-/// Bytes of the HMAC in a pseudonym: enough that no two people share one.
+/// The bytes of the HMAC that a pseudonym keeps. 16 are enough that no two people share one.
 const BYTES: usize = 16;
 
 /// Makes pseudonyms. Cheap to clone.
@@ -16,14 +16,14 @@ const BYTES: usize = 16;
 pub struct Pseudonyms(Arc<hmac::Key>);
 
 impl Pseudonyms {
-    /// Under a key that this secret makes. Under another one, a person has another pseudonym from then on.
+    /// Derives the key from this secret. After a change of the secret, a person gets another pseudonym.
     pub(crate) fn new(secret: &SecretString) -> Self {
         let secret = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
         let key = hmac::sign(&secret, PURPOSE);
         Self(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref())))
     }
 
-    /// That of the person with this `sub`.
+    /// The pseudonym of the person with this `sub`.
     pub(crate) fn of(&self, sub: &str) -> String {
         let tag = hmac::sign(&self.0, sub.as_bytes());
         hex::encode(tag.as_ref().get(..BYTES).unwrap_or_default())

@@ -90,7 +90,7 @@ where
         Repeat::Safe => Box::pin(open).await?,
         Repeat::Idempotent | Repeat::Unknown => {
             let (tell, told) = oneshot::channel();
-            // Given up at once, it goes on as a task.
+            // The task goes on after this handle of it is dropped.
             drop(chassis.tasks.keep(to_the_end(open, tell)));
             let gone = |_| Err(Status::internal("the handler is gone"));
             until(deadline.into(), told.await.unwrap_or_else(gone)?).boxed()
@@ -169,12 +169,12 @@ where
     stream::unfold(Some(open), next).boxed()
 }
 
-/// Opens a stream, says how that went, and runs it to its end, whoever still reads.
+/// Opens a stream, sends the result of the opening to the caller, and runs the stream to its end even if its client is gone.
 async fn to_the_end<T: Send + 'static>(
     open: impl Future<Output = Result<Messages<T>, Status>>,
     tell: oneshot::Sender<Result<ReceiverStream<Result<T, Status>>, Status>>,
 ) {
-    // Nobody may be left who wants to know.
+    // The client may be gone, so the result of each send is ignored.
     let mut messages = match open.await {
         Ok(messages) => messages,
         Err(status) => return drop(tell.send(Err(status))),
@@ -186,7 +186,7 @@ async fn to_the_end<T: Send + 'static>(
     }
 }
 
-/// The messages that come before the deadline, and the failure that the others do not.
+/// The messages that come before the deadline. After the deadline, one failure ends the stream.
 fn until<T: Send + 'static>(
     deadline: Instant,
     messages: impl Stream<Item = Result<T, Status>> + Send + Unpin + 'static,

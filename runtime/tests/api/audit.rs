@@ -74,7 +74,7 @@ async fn a_person_who_is_erased_is_nobody_in_a_chain_that_stays_whole() {
         audit::append(&mut tx, &user(sub), "order.release", &[("order_id", "1")]).await.expect("append");
         tx.commit().await.expect("commit");
     }
-    // As whoever shows entries asks.
+    // An RPC that shows entries would ask so.
     let sql = "SELECT actor, sub FROM runtime.audit_entries
                LEFT JOIN runtime.audit_actors ON pseudonym = actor ORDER BY sequence";
     let entries = async || -> Vec<(String, Option<String>)> {
