@@ -7,7 +7,7 @@ use clap::{
 
 use crate::services::{self, AnyService};
 
-/// The back office of a software business: billing, notifications and their gateway.
+/// The back office of a software business: billing, compliance, notifications, support and their gateway.
 #[derive(Debug, Parser)]
 #[command(name = "levqor", version, about)]
 pub(crate) struct Cli {
@@ -38,6 +38,12 @@ pub(crate) enum Command {
     Demo(DemoArguments),
     /// Check every setting and every outside system, and print evidence; exit with 1 if a feature that is on does not work.
     Doctor(DoctorArguments),
+    /// Ask the process of a role on this machine whether it is ready, at the address of its settings; exit with 1 if it is not.
+    Health {
+        /// The role that runs here.
+        #[arg(value_parser = roles())]
+        role: Role,
+    },
     /// List the work that needs a person: dead deferred calls, quarantined events and mails in doubt.
     DeadLetters,
     /// Process an event, or make a deferred call, again.

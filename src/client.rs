@@ -13,10 +13,10 @@ use crate::{
     token,
 };
 
-/// The longest start of a mesh.
+/// How long a mesh may take to start.
 const START: Duration = Duration::from_mins(2);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// The longest wait for the first answer.
+/// How long the gateway may take for its first answer.
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
 
 /// A signed-in client of the gateway.

@@ -5,6 +5,7 @@ mod cli;
 mod client;
 mod demo;
 mod doctor;
+mod health;
 mod mesh;
 mod migrate;
 mod operate;
@@ -66,6 +67,7 @@ async fn run(cli: Cli, env: Env) -> anyhow::Result<()> {
         Command::Migrate { service } => migrate::migrate(&env, service).await,
         Command::Token(arguments) => token::token(&env, &arguments),
         Command::Doctor(arguments) => doctor::doctor(env, &arguments).await,
+        Command::Health { role } => health::health(&env, role).await,
         Command::Demo(arguments) => demo::demo(&env, &arguments).await,
         Command::DeadLetters => operate::dead_letters(&env).await,
         Command::Replay { what } => operate::replay(&env, what).await,

@@ -15,8 +15,18 @@ pub(crate) fn protocol(role: &str) -> String {
 
 /// Variables with these prefixes are ours, so an unknown one is a mistake. Other programs also have variables with Stripe's
 /// prefix, such as the website with its prices. So under that prefix only names that look like ours count.
-pub(crate) const OURS: &[&str] =
-    &["LEVQOR_", "STRIPE_SECRET", "STRIPE_WEBHOOK", "STRIPE_API", "RESEND_API", "RESEND_KEY"];
+pub(crate) const OURS: &[&str] = &[
+    "LEVQOR_",
+    "STRIPE_SECRET",
+    "STRIPE_WEBHOOK",
+    "STRIPE_API",
+    "RESEND_API",
+    "RESEND_KEY",
+    "RESEND_RATE",
+    "SMTP_URL",
+    "SMTP_RATE",
+    "SMTP_CA",
+];
 
 /// Every setting of every role, once each.
 pub(crate) fn settings() -> Vec<Setting> {

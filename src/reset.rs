@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, bail};
 use levqor_runtime::{config::Env, postgres};
 
-use crate::{cli::ResetArguments, output, state::DataDir, up::place::Place};
+use crate::{cli::ResetArguments, output, state::DataDir, up::folders::Folders};
 
 /// Removes the database and the secrets together, or nothing: a database without its secrets is useless. If the secrets may
 /// belong to databases on the operator's own server, it removes nothing. It never touches that server.
@@ -23,12 +23,13 @@ pub(crate) async fn reset(env: &Env, arguments: &ResetArguments) -> anyhow::Resu
     }
     // The lock is held until the end, so that nobody starts a mesh meanwhile.
     let _lock = data.lock().await.context("nothing was removed")?;
-    let place = Place::find(data.path())?;
-    let mut clusters = vec![place.folder, data.path().join("postgres")];
+    let folders = Folders::find(data.path())?;
+    let mut clusters = vec![folders.cluster, data.path().join("postgres")];
     clusters.dedup();
     clusters.retain(|folder| folder.exists());
+    let uploads = Some(data.uploads()).filter(|folder| folder.exists());
     let files: Vec<PathBuf> = data.own_files().into_iter().filter(|path| path.exists()).collect();
-    if clusters.is_empty() && files.is_empty() {
+    if clusters.is_empty() && files.is_empty() && uploads.is_none() {
         return output::lines(&nothing);
     }
     let secrets = data.secrets_file();
@@ -42,19 +43,22 @@ pub(crate) async fn reset(env: &Env, arguments: &ResetArguments) -> anyhow::Resu
         );
     }
     // As root, this would follow a link that another user put there.
-    if let Some(link) = clusters.iter().find(|folder| folder.is_symlink()) {
+    if let Some(link) = clusters.iter().chain(&uploads).find(|folder| folder.is_symlink()) {
         bail!(
             "nothing was removed: {} is a link; remove it and the folder that it names yourself",
             link.display()
         );
     }
-    if !arguments.yes && !is_meant(&clusters, &files)? {
+    if !arguments.yes && !is_meant(&clusters, uploads.as_ref(), &files)? {
         bail!("nothing was removed");
     }
     for folder in &clusters {
         // A `levqor up` that was killed leaves its PostgreSQL running.
         postgres::stop_in(folder)
             .with_context(|| format!("nothing was removed from {}", folder.display()))?;
+        remove(folder, fs::remove_dir_all(folder))?;
+    }
+    if let Some(folder) = &uploads {
         remove(folder, fs::remove_dir_all(folder))?;
     }
     // The secrets are removed last: without a database they are harmless.
@@ -65,9 +69,10 @@ pub(crate) async fn reset(env: &Env, arguments: &ResetArguments) -> anyhow::Resu
 }
 
 /// Asks the person at the terminal to confirm.
-fn is_meant(clusters: &[PathBuf], files: &[PathBuf]) -> anyhow::Result<bool> {
+fn is_meant(clusters: &[PathBuf], uploads: Option<&PathBuf>, files: &[PathBuf]) -> anyhow::Result<bool> {
     let mut text = String::from("This removes for good:\n");
     let kinds = clusters.iter().map(|path| (path, "the database, with all orders, events and mails in it"));
+    let kinds = kinds.chain(uploads.map(|path| (path, "the files of orders")));
     for (path, what) in kinds.chain(files.iter().map(|path| (path, "made by `levqor up`"))) {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {}   {what}", path.display());

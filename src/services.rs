@@ -3,6 +3,7 @@
 use std::{fmt, marker::PhantomData, net::SocketAddr, pin::Pin};
 
 use levqor_billing::Billing;
+use levqor_compliance::Compliance;
 use levqor_notifications::Notifications;
 use levqor_runtime::{
     check::Check,
@@ -17,11 +18,17 @@ use levqor_runtime::{
 };
 #[cfg(test)]
 use levqor_runtime::{fail_point::FailPoint, metrics::Definition, telemetry::Fields};
+use levqor_support::Support;
 use sqlx::migrate::Migrator;
 use tokio::net::TcpListener;
 
 /// Every service.
-pub(crate) static ALL: &[&dyn AnyService] = &[&Of::<Billing>(PhantomData), &Of::<Notifications>(PhantomData)];
+pub(crate) static ALL: &[&dyn AnyService] = &[
+    &Of::<Billing>(PhantomData),
+    &Of::<Compliance>(PhantomData),
+    &Of::<Notifications>(PhantomData),
+    &Of::<Support>(PhantomData),
+];
 
 /// Finds a service by name.
 pub(crate) fn find(name: &str) -> Option<&'static dyn AnyService> {

@@ -9,15 +9,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use age::x25519::Identity;
 use anyhow::{Context, bail};
 use levqor_runtime::{
     config::{Env, Setting},
     postgres::{Account, user_name},
+    storage::Place,
 };
 use nix::{
     errno::Errno,
     fcntl::{Flock, FlockArg, OFlag},
 };
+use secrecy::ExposeSecret;
+
+use crate::up::folders::Folders;
 
 pub(crate) use self::run_file::{HeldRunFile, RunFile};
 
@@ -41,8 +46,11 @@ pub(crate) fn settings() -> Vec<Setting> {
 pub(crate) struct DataDir(PathBuf);
 
 /// The secrets that `levqor up` makes itself, by the names of their settings.
-pub(crate) const MADE_SECRETS: [&str; 4] =
-    ["LEVQOR_MESH_KEY", "LEVQOR_JWT_SECRET", ADDRESS_KEY, "STRIPE_WEBHOOK_SECRET"];
+pub(crate) const MADE_SECRETS: [&str; 5] =
+    ["LEVQOR_MESH_KEY", "LEVQOR_JWT_SECRET", ADDRESS_KEY, STORAGE_KEY, "STRIPE_WEBHOOK_SECRET"];
+
+/// The key of stored copies of personal data. With another key, they cannot be read.
+const STORAGE_KEY: &str = "LEVQOR_STORAGE_KEY";
 
 /// The key of the address hashes. With another key, stored addresses are not found.
 pub(crate) const ADDRESS_KEY: &str = "LEVQOR_ADDRESS_KEY";
@@ -84,6 +92,43 @@ impl DataDir {
     /// The path.
     pub(crate) fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// The folder for files that people upload. It is beside the private cluster, because the same user must reach both.
+    pub(crate) fn uploads(&self) -> PathBuf {
+        match Folders::find(&self.0) {
+            Ok(Folders { cluster, moved: true, .. }) => {
+                let mut name = cluster.into_os_string();
+                name.push("-files");
+                name.into()
+            }
+            _ => self.0.join("files"),
+        }
+    }
+
+    /// Creates the folder for uploaded files. If root creates it, it belongs to the user that root becomes.
+    pub(crate) fn make_uploads(&self, account: Option<Account>) -> anyhow::Result<()> {
+        let folder = self.uploads();
+        if folder.is_dir() {
+            return Ok(());
+        }
+        Folders::make(&self.0)?;
+        let make = || -> std::io::Result<()> {
+            fs::create_dir(&folder)?;
+            let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+            let folder = OpenOptions::new().read(true).custom_flags(flags.bits()).open(&folder)?;
+            folder.set_permissions(fs::Permissions::from_mode(0o700))?;
+            account.map_or(Ok(()), |account| account.own(&folder))
+        };
+        make().with_context(|| format!("cannot make {}", folder.display()))
+    }
+
+    /// Sets the defaults of the settings that name something in the directory.
+    pub(crate) fn set_defaults(&self, env: &mut Env) {
+        if !Place::is_named(|name| env.get(name).is_some()) {
+            let files = std::path::absolute(self.uploads()).unwrap_or_else(|_| self.uploads());
+            env.set_default("LEVQOR_STORAGE_DIR", files.to_string_lossy());
+        }
     }
 
     /// Creates the directory for its owner only. If root creates it, it then belongs to the user that root becomes, so that
@@ -175,8 +220,12 @@ impl DataDir {
         let mut new = Vec::new();
         for name in MADE_SECRETS {
             if !all.contains_key(name) {
-                let prefix = if name == "STRIPE_WEBHOOK_SECRET" { "whsec_" } else { "" };
-                all.insert(name.to_owned(), format!("{prefix}{}", random_hex()?).into());
+                let secret = match name {
+                    STORAGE_KEY => Identity::generate().to_string().expose_secret().to_owned(),
+                    "STRIPE_WEBHOOK_SECRET" => format!("whsec_{}", random_hex()?),
+                    _ => random_hex()?,
+                };
+                all.insert(name.to_owned(), secret.into());
                 new.push(name);
             }
         }

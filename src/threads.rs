@@ -7,8 +7,8 @@ use levqor_runtime::config::{Env, Reader, Setting};
 const WORKER_THREADS: Setting = Setting::plain(
     "LEVQOR_WORKER_THREADS",
     None,
-    "Threads that the process works with. Default: half of the machine's processors, at least one: the others are for \
-     PostgreSQL and the other roles, and threads that find nothing to do wake each other for it.",
+    "How many worker threads the process has. Default: half of the machine's processors, at least one. PostgreSQL and the other \
+     roles need the other processors, and more threads would only wake each other without work.",
 );
 
 pub(crate) fn settings() -> Vec<Setting> {

@@ -1,12 +1,12 @@
 //! `levqor up`: runs the whole mesh in one process, without any settings.
 //!
-//! Order: signals → data directory and its lock → every setting → every port → a place for PostgreSQL → secrets and `run.json` →
+//! Order: signals → data directory and its lock → every setting → every port → folders for PostgreSQL → secrets and `run.json` →
 //! root becomes PostgreSQL's user → PostgreSQL → migrations → services → gateway → the table. Ctrl-C stops the mesh in the
 //! opposite order, even during the start.
 
 pub(crate) mod database;
+pub(crate) mod folders;
 mod listen;
-pub(crate) mod place;
 mod running;
 mod table;
 
@@ -18,6 +18,7 @@ use levqor_runtime::{
     context::Role,
     metrics::Metrics,
     postgres::{Account, PostgresError},
+    storage::Place,
     telemetry,
 };
 
@@ -70,6 +71,8 @@ pub(crate) async fn up(mut env: Env) -> anyhow::Result<()> {
     let secrets = data.secrets_to_be()?;
     let new_address_key = secrets.new.contains(&ADDRESS_KEY) && !given.iter().any(|name| name == ADDRESS_KEY);
     set_defaults(&mut env, &secrets.all);
+    let is_own_storage = !Place::is_named(|name| env.get(name).is_some());
+    data.set_defaults(&mut env);
     let (telling, config) = mesh::read_to_serve(&env, "up", |reader| {
         let gateway = levqor_gateway::Config::read(reader);
         // Every service is read before the first mistake stops the start, so that all mistakes are reported.
@@ -79,6 +82,9 @@ pub(crate) async fn up(mut env: Env) -> anyhow::Result<()> {
         Some(Config { gateway: gateway?, services, listen: listen? })
     })
     .await?;
+    if is_own_storage {
+        data.make_uploads(account)?;
+    }
     let start = Start { telling: &telling, config, own_database, given, account, secrets, new_address_key };
     telemetry::run(&telling.telemetry, "up", Box::pin(serve(&env, &data, start, stop))).await
 }
@@ -100,6 +106,7 @@ async fn serve(env: &Env, data: &DataDir, start: Start<'_>, mut stop: StopSignal
     let mut ports = Ports::bind(&config.listen).await?;
     let http = levqor_gateway::bind(&config.gateway).await?;
     let metrics = telling.metrics.bind().await?;
+    config.gateway.demo_page = true;
     config.gateway.metrics = Some(Metrics::telling(&telling.telemetry, levqor_gateway::NAME));
     for service in &mut config.services {
         service.count_with(Metrics::telling(&telling.telemetry, service.name()));
@@ -201,6 +208,9 @@ pub(crate) fn set_defaults(env: &mut Env, secrets: &serde_json::Map<String, serd
     if env.get("LEVQOR_ENVIRONMENT") != Some("production") {
         env.set_default("LEVQOR_STRIPE_LIVEMODE", "both");
     }
+    // Mails link to the gateway of this machine.
+    let gateway = env.get("LEVQOR_HTTP_ADDR").unwrap_or("127.0.0.1:8080").to_owned();
+    env.set_default("LEVQOR_API_URL", format!("http://{gateway}"));
     env.set_default("LEVQOR_METRICS_ADDR", "127.0.0.1:0");
     env.set_default("LEVQOR_DRAIN_DELAY_MS", "0");
     env.set_default("LEVQOR_LOG", "warn");

@@ -8,8 +8,11 @@
 mod attempts;
 mod barrier;
 mod claims;
+mod customers;
 mod duplicates;
+mod erasures;
 mod fail_points;
+mod failover;
 mod kills;
 mod network;
 mod outcome;
@@ -18,8 +21,11 @@ mod postgres_down;
 mod postgres_restarts;
 mod processes;
 mod proxy;
+mod refunds;
 mod shop;
 mod stripe_api;
+mod support;
+mod uploads;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -48,15 +54,21 @@ fn fault_seed() -> u64 {
 async fn post_json(door: SocketAddr, caller: &Caller, path: &str, key: &str, body: &Value) -> Option<Answer> {
     let request =
         local_http_client().ok()?.post(format!("http://{door}{path}")).header("idempotency-key", key);
-    let request = request.header("authorization", caller.authorization().unwrap_or_default()).json(body);
-    Answer::try_of(request.timeout(PATIENCE)).await
+    Answer::try_of(by(caller, request.json(body)).timeout(PATIENCE)).await
 }
 
 /// Gets; the answer, if one comes.
 async fn get(door: SocketAddr, caller: &Caller, path: &str) -> Option<Answer> {
     let request = local_http_client().ok()?.get(format!("http://{door}{path}"));
-    let request = request.header("authorization", caller.authorization().unwrap_or_default());
-    Answer::try_of(request.timeout(PATIENCE)).await
+    Answer::try_of(by(caller, request).timeout(PATIENCE)).await
+}
+
+/// A request of this caller. Nobody sends no token.
+fn by(caller: &Caller, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+    match caller.authorization() {
+        Some(authorization) => request.header("authorization", authorization),
+        None => request,
+    }
 }
 
 /// Posts a webhook; the answer, if one comes.

@@ -1,8 +1,12 @@
 //! The whole mesh in one test: services and gateway on ports of their own, and the actors that call them.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
 
 use levqor_billing::Billing;
+use levqor_compliance::Compliance;
 use levqor_notifications::Notifications;
 use levqor_runtime::{
     chassis::Chassis,
@@ -15,14 +19,23 @@ use levqor_runtime::{
     service::Service,
     testing::{self, Caller, JWT_SECRET, MESH_KEY, eventually},
 };
+use levqor_support::Support;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tracing_subscriber::layer::SubscriberExt;
+
+mod actor;
+
+pub(crate) use actor::{Actor, Answer, telling};
 
 use crate::{
     fakes::mail::webhooks::{OTHER_WEBHOOK_SECRET, WEBHOOK_SECRET, Webhook},
     stripe,
 };
+
+/// The key of stored copies in tests.
+pub(crate) const STORAGE_KEY: &str =
+    "AGE-SECRET-KEY-1QQQSYQCYQ5RQWZQFPG9SCRGWPUGPZYSNZS23V9CCRYDPK8QARC0SWRYDWG";
 
 /// The mesh, running.
 pub(crate) struct Mesh {
@@ -30,12 +43,15 @@ pub(crate) struct Mesh {
     pub(crate) url: String,
     billing: Option<Running<Billing>>,
     notifications: Option<Running<Notifications>>,
+    support: Option<Running<Support>>,
+    compliance: Option<Running<Compliance>>,
     gateway: Option<levqor_gateway::Running>,
     process: Metrics,
-    databases: [Db; 2],
+    databases: [Db; 4],
     errors: Errors,
     http: reqwest::Client,
     finished: bool,
+    files: Files,
     _log: tracing::subscriber::DefaultGuard,
 }
 
@@ -47,36 +63,52 @@ impl Mesh {
 
     /// Starts it with these settings for its services.
     pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
-        let databases = (testing::database::<Billing>().await, testing::database::<Notifications>().await);
-        Self::start_on_with(databases.0, databases.1, settings).await
+        let databases = [
+            testing::database::<Billing>().await,
+            testing::database::<Notifications>().await,
+            testing::database::<Support>().await,
+            testing::database::<Compliance>().await,
+        ];
+        Box::pin(Self::start_on_with(databases, settings, Files::default())).await
     }
 
-    /// Starts it on these databases.
-    pub(crate) async fn start_on(billing_url: DatabaseUrl, notifications_url: DatabaseUrl) -> Self {
-        Self::start_on_with(billing_url, notifications_url, &[]).await
+    /// Starts it on these databases: billing's, notifications', support's and compliance's.
+    pub(crate) async fn start_on(databases: [DatabaseUrl; 4]) -> Self {
+        Box::pin(Self::start_on_with(databases, &[], Files::default())).await
     }
 
     async fn start_on_with(
-        billing_url: DatabaseUrl,
-        notifications_url: DatabaseUrl,
+        [billing_url, notifications_url, support_url, compliance_url]: [DatabaseUrl; 4],
         settings: &[(&str, &str)],
+        files: Files,
     ) -> Self {
         let errors = Errors::default();
         // A test runs on one thread, and so do all tasks of its mesh: what they log is this test's.
         let log = testing::hear(tracing_subscriber::registry().with(errors.clone()));
         let (billing_port, notifications_port) = (port().await, port().await);
+        let (support_port, compliance_port) = (port().await, port().await);
         let address = |listener: &TcpListener| vec![Address::Fixed(listener.local_addr().expect("address"))];
         let peers = Addresses(
             [
                 ("billing".to_owned(), address(&billing_port)),
                 ("notifications".to_owned(), address(&notifications_port)),
+                ("support".to_owned(), address(&support_port)),
+                ("compliance".to_owned(), address(&compliance_port)),
             ]
             .into(),
         );
-        let databases = [testing::connect(&billing_url), testing::connect(&notifications_url)];
-        let billing = start::<Billing>(billing_port, &billing_url, &peers, settings).await;
+        let databases =
+            [&billing_url, &notifications_url, &support_url, &compliance_url].map(testing::connect);
+        let storage = [("LEVQOR_STORAGE_DIR", files.0.as_str()), ("LEVQOR_STORAGE_KEY", STORAGE_KEY)];
+        let of_compliance = [&storage, settings].concat();
+        // The others compare themselves with its ledger of erasures, and are ready then.
+        let compliance = start::<Compliance>(compliance_port, &compliance_url, &peers, &of_compliance).await;
+        let of_billing = [&[("LEVQOR_STORAGE_DIR", files.0.as_str())], settings].concat();
+        let billing = start::<Billing>(billing_port, &billing_url, &peers, &of_billing).await;
         let notifications =
             start::<Notifications>(notifications_port, &notifications_url, &peers, settings).await;
+        let of_support = [&[("LEVQOR_STORAGE_DIR", files.0.as_str())], settings].concat();
+        let support = start::<Support>(support_port, &support_url, &peers, &of_support).await;
         let gateway = gateway(peers).await;
         let process = Metrics::new("up");
         process.show_process();
@@ -86,12 +118,15 @@ impl Mesh {
             url,
             billing: Some(billing),
             notifications: Some(notifications),
+            support: Some(support),
+            compliance: Some(compliance),
             gateway: Some(gateway),
             process,
             databases,
             errors,
             http,
             finished: false,
+            files,
             _log: log,
         }
     }
@@ -131,6 +166,11 @@ impl Mesh {
         self.billing.as_ref().expect("it runs until finish()").chassis()
     }
 
+    /// The address of compliance.
+    pub(crate) fn compliance_addr(&self) -> SocketAddr {
+        self.compliance.as_ref().expect("it runs until finish()").addr
+    }
+
     /// Posts a webhook signed now with the first secret.
     pub(crate) async fn deliver(&self, event: &Value) -> Answer {
         self.post_webhook("/webhooks/stripe", &stripe::sign(&event.to_string()), event.to_string()).await
@@ -154,18 +194,22 @@ impl Mesh {
 
     /// Waits until everything that follows from what was accepted has happened.
     pub(crate) async fn settle(&self) {
-        eventually("the mesh is at rest", || async {
-            let journal = "SELECT count(*) FROM stripe_events WHERE state = 'PENDING'";
-            let pending: i64 = sqlx::query_scalar(journal).fetch_one(self.databases[0].pool()).await.ok()?;
-            (pending == 0 && self.deferred("WAITING").await? == 0).then_some(())
-        })
-        .await;
+        eventually("the mesh is at rest", || self.at_rest()).await;
+    }
+
+    /// Nothing, unless no work is left to do now.
+    pub(crate) async fn at_rest(&self) -> Option<()> {
+        let journal = "SELECT count(*) FROM stripe_events WHERE state = 'PENDING'";
+        let pending: i64 = sqlx::query_scalar(journal).fetch_one(self.databases[0].pool()).await.ok()?;
+        (pending == 0 && self.deferred("WAITING").await? == 0).then_some(())
     }
 
     async fn deferred(&self, state: &str) -> Option<i64> {
         let mut count = 0;
         for db in &self.databases {
-            let query = "SELECT count(*) FROM runtime.work WHERE state = $1";
+            // The next step of a flow waits for its day, and is no unfinished work.
+            let query = "SELECT count(*) FROM runtime.work
+                         WHERE state = $1 AND (attempts > 0 OR due_time < create_time + interval '1 hour')";
             count += sqlx::query_scalar::<_, i64>(query).bind(state).fetch_one(db.pool()).await.ok()?;
         }
         Some(count)
@@ -181,6 +225,26 @@ impl Mesh {
         &self.databases[1]
     }
 
+    /// Compliance's tables.
+    pub(crate) fn compliance_db(&self) -> &Db {
+        &self.databases[3]
+    }
+
+    /// The databases of all services.
+    pub(crate) fn databases(&self) -> &[Db] {
+        &self.databases
+    }
+
+    /// Support's tables.
+    pub(crate) fn support_db(&self) -> &Db {
+        &self.databases[2]
+    }
+
+    /// The folder of the files.
+    pub(crate) fn files(&self) -> &str {
+        &self.files.0
+    }
+
     /// Moves the mesh's time: what a worker held when it was cut off is taken up.
     pub(crate) async fn advance(&self, by: chrono::TimeDelta) {
         for db in &self.databases {
@@ -190,17 +254,28 @@ impl Mesh {
 
     /// What Prometheus would scrape of the whole mesh now, measured now.
     pub(crate) async fn scrape(&self, format: Format) -> String {
-        let (billing, notifications, gateway) =
-            (self.billing.as_ref(), self.notifications.as_ref(), self.gateway.as_ref());
-        let (Some(billing), Some(notifications), Some(gateway)) = (billing, notifications, gateway) else {
+        let (billing, notifications, support, compliance, gateway) = (
+            self.billing.as_ref(),
+            self.notifications.as_ref(),
+            self.support.as_ref(),
+            self.compliance.as_ref(),
+            self.gateway.as_ref(),
+        );
+        let (Some(billing), Some(notifications), Some(support), Some(compliance), Some(gateway)) =
+            (billing, notifications, support, compliance, gateway)
+        else {
             panic!("it runs until finish()");
         };
         billing.measure().await;
         notifications.measure().await;
+        support.measure().await;
+        compliance.measure().await;
         let shown = [
             self.process.clone(),
             billing.chassis().metrics.clone(),
             notifications.chassis().metrics.clone(),
+            support.chassis().metrics.clone(),
+            compliance.chassis().metrics.clone(),
             gateway.metrics().clone(),
         ];
         metrics::render(&shown, format)
@@ -209,6 +284,18 @@ impl Mesh {
     /// Takes the failures that were logged so far: a test that wants some says so by taking them.
     pub(crate) fn take_errors(&self) -> Vec<String> {
         std::mem::take(&mut *self.errors.0.lock().expect("errors"))
+    }
+
+    /// Stops the mesh, and leaves its files.
+    pub(crate) async fn stop(mut self) -> Files {
+        let files = std::mem::take(&mut self.files);
+        self.finish().await;
+        files
+    }
+
+    /// Starts another mesh on these databases, with the files of one that was stopped.
+    pub(crate) async fn start_again(databases: [DatabaseUrl; 4], files: Files) -> Self {
+        Box::pin(Self::start_on_with(databases, &[], files)).await
     }
 
     /// Stops the mesh. Fails the test where something was left undone or failed unseen.
@@ -223,6 +310,12 @@ impl Mesh {
         self.finished = true;
         if let Some(gateway) = self.gateway.take() {
             gateway.drain(std::time::Duration::ZERO).await;
+        }
+        if let Some(support) = self.support.take() {
+            support.drain().await;
+        }
+        if let Some(compliance) = self.compliance.take() {
+            compliance.drain().await;
         }
         if let Some(billing) = self.billing.take() {
             billing.drain().await;
@@ -239,11 +332,23 @@ impl Drop for Mesh {
     }
 }
 
-async fn port() -> TcpListener {
+pub(crate) async fn port() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.expect("a free port")
 }
 
 async fn start<S: Service>(
+    listener: TcpListener,
+    url: &DatabaseUrl,
+    peers: &Addresses,
+    settings: &[(&str, &str)],
+) -> Running<S> {
+    let running = start_unready(listener, url, peers, settings).await;
+    running.ready().await;
+    running
+}
+
+/// Starts a service, and does not wait for it.
+pub(crate) async fn start_unready<S: Service>(
     listener: TcpListener,
     url: &DatabaseUrl,
     peers: &Addresses,
@@ -257,17 +362,19 @@ async fn start<S: Service>(
         ("LEVQOR_STRIPE_LIVEMODE", "false"),
         ("RESEND_WEBHOOK_SECRET", two_of_mail.as_str()),
         ("LEVQOR_ADDRESS_KEY", "the address key of tests which is long enough"),
+        ("LEVQOR_MARKETING_HOURS", "0-24"),
+        ("LEVQOR_LEDGER_CHECK", "true"),
     ];
     let mut config = testing::config::<S>(url, &[&ours, settings].concat());
     config.addresses = peers.clone();
-    let running = run::start_on(listener, config).await.expect("the service starts");
-    running.ready().await;
-    running
+    run::start_on(listener, config).await.expect("the service starts")
 }
 
 async fn gateway(peers: Addresses) -> levqor_gateway::Running {
     let mut env = Env::from_pairs([
         ("LEVQOR_HTTP_ADDR", "127.0.0.1:0"),
+        // A test does in a minute what one caller may do in an hour.
+        ("LEVQOR_RATE_LIMITS", "off"),
         ("LEVQOR_MESH_KEY", MESH_KEY),
         ("LEVQOR_JWT_SECRET", JWT_SECRET),
     ]);
@@ -283,91 +390,19 @@ async fn gateway(peers: Addresses) -> levqor_gateway::Running {
         .expect("the gateway starts")
 }
 
-/// Somebody who calls the gateway.
-pub(crate) struct Actor<'m> {
-    mesh: &'m Mesh,
-    caller: Caller,
-}
+/// A folder for files. It is removed with the mesh.
+pub(crate) struct Files(String);
 
-impl Actor<'_> {
-    /// Gets a path.
-    pub(crate) async fn get(&self, path: &str) -> Answer {
-        self.call(reqwest::Method::GET, path, None).await
-    }
-
-    /// Posts JSON to a path.
-    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
-        self.call(reqwest::Method::POST, path, Some(body)).await
-    }
-
-    /// Posts JSON to a path, under an idempotency key.
-    pub(crate) async fn post_with_key(&self, key: &str, path: &str, body: Value) -> Answer {
-        let request = self.request(reqwest::Method::POST, path).header("idempotency-key", key);
-        Answer::of(request.json(&body)).await
-    }
-
-    /// Calls a path.
-    pub(crate) async fn call(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Answer {
-        let mut request = self.request(method, path);
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        Answer::of(request).await
-    }
-
-    fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
-        let request = self.mesh.http.request(method, format!("{}{path}", self.mesh.url));
-        match self.caller.authorization() {
-            Some(authorization) => request.header("authorization", authorization),
-            None => request,
-        }
+impl Default for Files {
+    fn default() -> Self {
+        let name = format!("levqor-mesh-files-{}", levqor_runtime::id::request_id());
+        Self(std::env::temp_dir().join(name).to_string_lossy().into_owned())
     }
 }
 
-/// The request that tells the gateway at this address what the mail provider has to tell.
-pub(crate) fn telling(http: &reqwest::Client, gateway: &str, webhook: &Webhook) -> reqwest::RequestBuilder {
-    let Webhook { id, timestamp, signature, body } = webhook.clone();
-    let request = http.post(format!("{gateway}/webhooks/resend"));
-    let request = request.header("svix-id", id).header("svix-timestamp", timestamp);
-    request.header("svix-signature", signature).body(body)
-}
-
-/// What came back.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    /// The HTTP status.
-    pub(crate) status: u16,
-    /// The headers.
-    pub(crate) headers: reqwest::header::HeaderMap,
-    /// The body as text.
-    pub(crate) text: String,
-    /// The body as JSON; null where it is none.
-    pub(crate) json: Value,
-}
-
-impl Answer {
-    /// Sends a request.
-    pub(crate) async fn of(request: reqwest::RequestBuilder) -> Self {
-        Self::try_of(request).await.expect("the gateway answers")
-    }
-
-    /// Sends a request that may be lost; none where no whole answer came.
-    pub(crate) async fn try_of(request: reqwest::RequestBuilder) -> Option<Self> {
-        let response = request.send().await.ok()?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.ok()?;
-        let json = serde_json::from_str(&text).unwrap_or_default();
-        Some(Self { status, headers, text, json })
-    }
-
-    /// A text in the body.
-    pub(crate) fn str(&self, pointer: &str) -> &str {
-        self.json.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
-    }
-
-    /// A list in the body.
-    pub(crate) fn list(&self, name: &str) -> &[Value] {
-        self.json.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+impl Drop for Files {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
     }
 }
 
@@ -379,6 +414,14 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Errors {
     fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
         struct Text(String);
         impl tracing::field::Visit for Text {
+            fn record_error(
+                &mut self,
+                field: &tracing::field::Field,
+                value: &(dyn std::error::Error + 'static),
+            ) {
+                let causes = std::iter::successors(Some(value), |error| error.source());
+                causes.for_each(|cause| self.record_debug(field, &cause));
+            }
             fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
                 use std::fmt::Write;
                 let _ = write!(self.0, "{}={value:?} ", field.name());

@@ -1,9 +1,11 @@
-//! The proof: the whole mesh, what people do with it, and what it survives.
+//! Tests of the whole mesh: what people do with it, and which failures and attacks it survives.
 // Stripe's objects are wide, and `json!` recurses once per token of them.
 #![recursion_limit = "512"]
 
+mod attacks;
+mod canaries;
+mod deploy;
 mod doctor;
-mod doors;
 mod fakes;
 mod faults;
 mod harness;

@@ -1,4 +1,4 @@
-//! What the mesh shows of itself, and that whoever is on call can rely on it.
+//! Tests of metrics, dashboards and alerts: an engineer on call can rely on what the mesh shows.
 
 mod catalogue;
 mod collector;

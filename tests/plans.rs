@@ -8,18 +8,22 @@ mod lists;
 use std::{collections::HashMap, fs, path::Path};
 
 use levqor_billing::Billing;
+use levqor_compliance::Compliance;
 use levqor_notifications::Notifications;
 use levqor_runtime::{
     db::{Db, Tx},
     testing,
 };
+use levqor_support::Support;
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
 
 /// Ways that cost more the more rows there are.
 const WHOLE: [&str; 4] = ["Seq Scan", "Bitmap Heap Scan", "Hash Join", "Merge Join"];
-/// Indexes that may be walked along: 400 days of hours for each schedule, once a day; the audit chain, when it is verified.
-const WALKED: [&str; 2] = ["schedule_slots_pkey", "audit_entries_pkey"];
+/// Indexes that may be read from end to end: 400 days of hours for each schedule, once a day; the audit chain, when it is
+/// verified; the questions of help articles, some hundreds that staff wrote, each of which is compared with a customer's question; the
+/// incidents that staff published.
+const WALKED: [&str; 4] = ["schedule_slots_pkey", "audit_entries_pkey", "questions_pkey", "incidents_public"];
 /// What statements name that claim or settle work: tables that are empty whenever all work is done, or the state of rows that
 /// nobody has then.
 const WORK: [&str; 3] = ["runtime.work", "runtime.leases", "'PENDING'"];
@@ -45,15 +49,17 @@ fn whole(plan: &Value, limited: bool, leading: &HashMap<String, String>) -> Opti
     children(plan).iter().find_map(|child| whole(child, limited, leading))
 }
 
-/// Whether a condition is about a column.
+/// Whether a condition is about a column, or an expression in brackets.
 fn names(condition: &str, column: &str) -> bool {
+    if column.starts_with('(') {
+        return condition.contains(column);
+    }
     condition.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == column)
 }
 
-/// By index, the column that comes first in it: a condition on others alone narrows nothing.
+/// By index, the column or expression that comes first in it: a condition on others alone narrows nothing.
 async fn leading_columns(tx: &mut Tx) -> HashMap<String, String> {
-    let columns = "SELECT indexrelid::regclass::text, attname FROM pg_index
-                   JOIN pg_attribute ON attrelid = indexrelid AND attnum = 1";
+    let columns = "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid, 1, true) FROM pg_index";
     let columns: Vec<(String, String)> = sqlx::query_as(columns).fetch_all(&mut **tx).await.expect("indexes");
     // `EXPLAIN` names an index without its schema.
     columns
@@ -84,8 +90,8 @@ fn is_list(statement: &str) -> bool {
     before.into_iter().any(|text| text.rsplit(['(', ' ']).next().is_some_and(|word| word.starts_with('$')))
 }
 
-/// Whether a statement changes a batch that it locked, and is no claim: a purge, say. It may read the rest of a join as
-/// PostgreSQL likes.
+/// Whether a statement changes a batch that it locked, and does not claim work (a purge, for example). PostgreSQL may read the
+/// other tables of a join in any way.
 fn is_batch(statement: &str) -> bool {
     statement.contains("MATERIALIZED") && !WORK.iter().any(|word| statement.contains(word))
 }
@@ -169,4 +175,16 @@ async fn billing_finds_rows_by_an_index() {
 async fn notifications_find_rows_by_an_index() {
     let db = testing::connect(&testing::database::<Notifications>().await);
     assert_found_by_index(&db, ["runtime", "services/notifications"]).await;
+}
+
+#[tokio::test]
+async fn support_finds_rows_by_an_index() {
+    let db = testing::connect(&testing::database::<Support>().await);
+    assert_found_by_index(&db, ["runtime", "services/support"]).await;
+}
+
+#[tokio::test]
+async fn compliance_finds_rows_by_an_index() {
+    let db = testing::connect(&testing::database::<Compliance>().await);
+    assert_found_by_index(&db, ["runtime", "services/compliance"]).await;
 }

@@ -9,21 +9,25 @@ mod lifecycles;
 mod outcome;
 mod truth;
 
-use std::{collections::BTreeMap, ops::Range, time::Duration};
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    ops::Range,
+    time::{Duration, Instant},
+};
 
-use case::{Case, Telling};
+use case::{Case, Form, Telling};
 use chrono::TimeDelta;
 use levqor_runtime::testing::eventually;
 use lifecycles::LIFECYCLES;
 use outcome::outcomes;
 use rand::Rng;
 use serde_json::Value;
-use tokio::time::timeout;
 
 use crate::{
     fakes::{
         mail::{API_KEY, FakeMail},
-        stripe::{KEY, Stripe, Trouble},
+        stripe::{KEY, Stripe, Trouble, VERSIONS},
     },
     harness::Mesh,
     settings::setting,
@@ -71,7 +75,7 @@ impl Stage {
     async fn start(stripe: Stripe, settings: &[(&str, &str)]) -> Self {
         let post = FakeMail::start();
         let url = post.url();
-        let mail = [("RESEND_API_KEY", API_KEY), ("RESEND_API_BASE", &url)];
+        let mail = [("RESEND_API_KEY", API_KEY), ("RESEND_API_BASE", &url), ("RESEND_RATE", "0")];
         let mesh = Mesh::start_with(&[settings, &mail].concat()).await;
         Self { stripe, post, mesh, fetches: false, troubled: false }
     }
@@ -88,13 +92,15 @@ impl Stage {
 
     /// Waits until the mesh is at rest. What is put off comes due: each time is shorter than a lease.
     async fn rest(&self) {
+        let looked = Cell::new(Instant::now());
         eventually("the mesh is at rest, whatever it has to try again", || async {
-            let settled = timeout(Duration::from_millis(200), self.mesh.settle()).await;
-            if settled.is_err() && self.troubled {
+            let at_rest = self.mesh.at_rest().await;
+            if at_rest.is_none() && self.troubled && looked.get().elapsed() > Duration::from_millis(200) {
                 self.mesh.advance(TimeDelta::seconds(40)).await;
                 self.mesh.billing().wakes.journal.notify_one();
+                looked.set(Instant::now());
             }
-            settled.ok()
+            at_rest
         })
         .await;
     }
@@ -114,8 +120,11 @@ impl Stage {
         for batch in cases.chunks_mut(BATCH) {
             let outcomes = self.tell(batch).await;
             for (case, outcome) in batch.iter().zip(outcomes) {
-                let expected = &references[case.lifecycle.name];
-                assert!(outcome == *expected, "{case}\nended as {outcome:#}\nand not as {expected:#}");
+                let mut expected = references[case.lifecycle.name].clone();
+                if let (true, Some(tables)) = (case.form != Form::Snapshot, expected.as_object_mut()) {
+                    tables.remove("events");
+                }
+                assert!(outcome == expected, "{case}\nended as {outcome:#}\nand not as {expected:#}");
             }
         }
     }
@@ -137,8 +146,8 @@ impl Stage {
 async fn any_order_with_any_duplicates_ends_the_same() {
     let stage = Stage::with_a_key().await;
     let references = stage.references().await;
-    stage.compare(&references, cases(seeds(1000, u64::MAX), Telling::Shuffled)).await;
-    stage.finish().await;
+    stage.compare(&references, cases(seeds(200, u64::MAX), Telling::Shuffled)).await;
+    Box::pin(stage.finish()).await;
 }
 
 #[tokio::test]
@@ -158,7 +167,40 @@ async fn trouble_with_stripes_api_only_puts_the_end_off() {
     let again: i64 =
         sqlx::query_scalar(again).fetch_one(stage.mesh.billing_db().pool()).await.expect("a count");
     assert!(again > 0 || !all, "nothing was in trouble");
-    stage.finish().await;
+    Box::pin(stage.finish()).await;
+}
+
+/// Nobody understands the body of one lifecycle: that is told under the name of the event, which is another in each form.
+#[tokio::test]
+async fn thin_events_and_their_snapshot_twins_end_the_same() {
+    let stage = Stage::with_a_key().await;
+    // The cases share Stripe's clock: while one waits for its delivery, others let months pass.
+    stage.stripe.world().event_days = 10_000;
+    let references = stage.references().await;
+    let few = cases(seeds(2 * FEW, 2 * FEW), Telling::Shuffled).into_iter();
+    let understood = few.filter(|case| case.lifecycle.name != "nobody knows what is sold");
+    let forms = [Form::Thin, Form::Either].into_iter().cycle();
+    Box::pin(
+        stage.compare(&references, understood.zip(forms).map(|(case, form)| case.in_form(form)).collect()),
+    )
+    .await;
+    Box::pin(stage.finish()).await;
+}
+
+/// With and without a key, since without one the body itself is read.
+#[tokio::test]
+async fn every_version_of_stripes_api_reads_to_the_same_rows() {
+    for has_key in [true, false] {
+        let stage =
+            if has_key { Stage::with_a_key().await } else { Stage::start(Stripe::start(), &[]).await };
+        let references = stage.references().await;
+        // Without a key nothing converges, so nothing may come in another order.
+        let telling = if has_key { Telling::Shuffled } else { Telling::Repeated };
+        let of =
+            |version| LIFECYCLES.iter().map(move |lifecycle| Case::in_version(lifecycle, version, telling));
+        stage.compare(&references, VERSIONS.into_iter().flat_map(of).collect()).await;
+        Box::pin(stage.finish()).await;
+    }
 }
 
 /// Without a key nothing is fetched, and convergence is not claimed; that an event works once still is.
@@ -168,5 +210,5 @@ async fn without_a_key_what_came_before_may_come_again() {
     let references = stage.references().await;
     stage.compare(&references, cases(seeds(FEW, FEW), Telling::Repeated)).await;
     assert!(stage.stripe.world().requests().is_empty(), "nothing is fetched");
-    stage.finish().await;
+    Box::pin(stage.finish()).await;
 }

@@ -1,6 +1,6 @@
-//! This build beside another at one connection, where seconds of the one and seconds of the other differ by more than what is
-//! looked for: a few webhooks to this, a few to that and a few of the floor's inserts, in turn. The other has to be built as
-//! this one is, by `cargo bench`: with the tests' features, a release is another program.
+//! Compares this build with another one at one connection. The speed of the machine changes within seconds by more than the builds
+//! differ. So they take turns after a few webhooks each, and a few inserts of the floor. `cargo bench` must have built the other
+//! build too, with the features of the tests.
 
 use std::{
     path::Path,
@@ -11,16 +11,16 @@ use sqlx::{Connection, PgConnection};
 
 use crate::{
     floor,
-    load::Door,
+    load::Client,
     mesh::Mesh,
     percentiles::{Percentiles, median, sorted},
 };
 
-/// Enough for some 7 us at a median of 700.
+/// Enough to measure a difference of about 7 us at a median of 700 us.
 const ROUNDS: usize = 300;
-/// Webhooks to each, and inserts, in a round.
+/// Webhooks to each build, and inserts, in a round.
 const SLICE: usize = 60;
-/// Those before them which do not count: each finds its way back into the processor's caches.
+/// Webhooks or inserts before each slice that are not counted: they fill the caches of the processor again.
 const COLD: usize = 20;
 
 /// The medians of one round's slices, in microseconds: the floor's, this build's, the other's.
@@ -30,7 +30,7 @@ type Round = [f64; 3];
 pub(crate) async fn measure(mesh: &Mesh, binary: &Path) -> anyhow::Result<()> {
     let other = mesh.beside(binary).await?;
     let mut floor = PgConnection::connect(&mesh.postgres()).await?;
-    let mut doors = [Door::open(mesh.gateway(), 0).await?, Door::open(other.gateway(), 1).await?];
+    let mut clients = [Client::open(mesh.gateway(), 0).await?, Client::open(other.gateway(), 1).await?];
     let mut rounds = Vec::new();
     for number in 0..ROUNDS {
         let mut order = [0, 1, 2];
@@ -44,7 +44,7 @@ pub(crate) async fn measure(mesh: &Mesh, binary: &Path) -> anyhow::Result<()> {
             for _ in 0..COLD + SLICE {
                 latencies.push(match turn {
                     0 => insert(&mut floor).await?,
-                    door => doors[door - 1].accepted().await?,
+                    build => clients[build - 1].accepted().await?,
                 });
             }
             round[turn] = Percentiles::of(latencies.split_off(COLD)).p50_ms() * 1000.0;
@@ -73,8 +73,8 @@ async fn insert(conn: &mut PgConnection) -> anyhow::Result<Duration> {
 fn report(what: &str, rounds: &[Round]) {
     let middle = rounds.len() / 2;
     let differences = sorted(rounds, |[_, this, other]| this - other);
-    // Ranks between which the median lies of what was sampled, whatever its distribution, if rounds do not depend on each other:
-    // about 1.96 standard deviations of a binomial one.
+    // The distance of the ranks between which the true median lies with 95 % probability, for any distribution, if rounds do not
+    // depend on each other: about 1.96 standard deviations of a binomial distribution.
     let away = rounds.len().isqrt();
     println!(
         "| {what} | {:.0} | {:.0} | {:.2} | {:.0} | {:.2} | {:+.0} | {:+.0} to {:+.0} |",

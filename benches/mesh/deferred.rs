@@ -1,4 +1,4 @@
-//! Deferred calls: how soon one is picked up, and how fast a backlog of them is worked off.
+//! Deferred calls: the delay before one is made, and how fast a backlog of them is processed.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use levqor_runtime::id;
 
 use crate::{
     Limits,
-    load::{Door, checkout_completed},
+    load::{Client, checkout_completed},
     mesh::Mesh,
     percentiles::Percentiles,
 };
@@ -46,7 +46,7 @@ async fn drain(mesh: &Mesh) -> anyhow::Result<()> {
     mesh.wait_until_mailed().await?;
     let mailed = begun.elapsed();
     let mails = mesh.effects().await?.mails - before.mails;
-    anyhow::ensure!(mails == CALLS, "{mails} mails came of {CALLS} calls");
+    anyhow::ensure!(mails == CALLS, "{mails} mails resulted from {CALLS} calls");
     println!(
         "deferred calls drained: {:.0}/s ({CALLS} SendMessage, each stored by the receiver), {:.0} mails/s (each deferred by one of them)",
         CALLS as f64 / settled.as_secs_f64(),
@@ -58,7 +58,7 @@ async fn drain(mesh: &Mesh) -> anyhow::Result<()> {
 /// Posts a paid checkout, and returns how long its first mail took from one service's table to the other's.
 async fn one_order(mesh: &Mesh) -> anyhow::Result<Duration> {
     let name = id::request_id();
-    let (status, _) = Door::open(mesh.gateway(), 0).await?.post(&checkout_completed(&name)).await?;
+    let (status, _) = Client::open(mesh.gateway(), 0).await?.post(&checkout_completed(&name)).await?;
     anyhow::ensure!(status == 200, "the order's event was not accepted");
     mesh.mail_delay(&format!("cs_{name}")).await
 }

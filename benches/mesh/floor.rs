@@ -9,7 +9,7 @@ use crate::{load::Load, percentiles::Percentiles};
 /// What one transaction does, to the table `floor` of the database `postgres`.
 pub(crate) const INSERT: &str = "INSERT INTO floor (body) VALUES (repeat('x', 1200))";
 
-/// What pgbench reports: its transactions, and from its log their latencies.
+/// Runs pgbench. Returns the transactions per second that it reports, and the latencies in its log.
 pub(crate) fn measure(url: &str, connections: usize, span: Duration) -> anyhow::Result<Load> {
     let folder = std::env::temp_dir().join(format!("levqor-floor-{}-{connections}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
@@ -36,7 +36,7 @@ pub(crate) fn measure(url: &str, connections: usize, span: Duration) -> anyhow::
         }
     }
     std::fs::remove_dir_all(folder)?;
-    // Without the time in which it connects.
+    // The time without the part in which pgbench connects.
     let span = Duration::from_secs_f64(latencies.len() as f64 / per_second);
     Ok(Load { latency: Percentiles::of(latencies), refused: 0, span })
 }

@@ -1,21 +1,21 @@
-//! The same load on a small journal and on a large one, in turn. Takes some 20 GB and a quarter of an hour.
+//! The same load on a small journal and on a large one, alternately. Takes some 20 GB and a quarter of an hour.
 
 use std::{path::Path, time::Duration};
 
 use crate::{
-    load::{Doors, Load},
+    load::{Clients, Load},
     mesh::Mesh,
     percentiles::{median, sorted},
     roles::THIS_BUILD,
 };
 
-/// Events before each span.
+/// Events in the small journal. It is filled again up to this number before each round.
 const SMALL: i64 = 10_000;
-/// Events before the first span.
+/// Events in the large journal before the first round. It only grows.
 const LARGE: i64 = 5_000_000;
 const ROUNDS: usize = 8;
 
-/// Measures, and prints medians over all rounds, since the tail of one is noise.
+/// Measures, and prints the medians over all rounds, because the p99 of one round varies too much.
 pub(crate) async fn measure(mesh: &Mesh, connections: &[usize], span: Duration) -> anyhow::Result<()> {
     println!("medians of {ROUNDS} spans of {} s, taking turns:", span.as_secs());
     println!("| journaled events | connections | accepted/s | p50 ms | p99 ms | p99 of each span |");
@@ -31,8 +31,8 @@ pub(crate) async fn measure(mesh: &Mesh, connections: &[usize], span: Duration) 
             let mut order = [0, 1];
             order.rotate_left(round % 2);
             for which in order {
-                let mut doors = Doors::open(gateways[which], connections).await?;
-                loads[which].push(doors.webhooks(span).await?);
+                let mut clients = Clients::open(gateways[which], connections).await?;
+                loads[which].push(clients.webhooks(span).await?);
             }
         }
         for (rows, loads) in [SMALL, LARGE].into_iter().zip(&loads) {

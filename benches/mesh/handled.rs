@@ -1,5 +1,5 @@
-//! Events that something follows from: paid checkouts, each an order and two mails. No Stripe key is set, so that nothing is
-//! fetched, and what is measured is ours.
+//! Paid checkouts, each of which leads to an order and two mails. No Stripe key is set, so billing fetches nothing, and only our
+//! own work is measured.
 
 use std::{
     collections::HashMap,
@@ -10,23 +10,23 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     floor,
-    load::Doors,
+    load::Clients,
     mesh::{Effects, Mesh},
     percentiles::Percentiles,
 };
 
-/// How many are accepted, beside the floor before, and what follows from them at the same time; and how long it takes until
-/// it has: much longer than the load.
+/// Measures the floor, then the accepted checkouts per second and the orders and mails per second during the load. The remaining
+/// orders and mails take much longer than the load; their time is measured too.
 pub(crate) async fn measure(mesh: &Mesh, connections: &[usize], span: Duration) -> anyhow::Result<()> {
     println!("\npaid checkouts, each an order and two mails into the local mailbox:");
     println!(
-        "| connections | floor/s | accepted/s | p50 ms | p99 ms | accepted of the floor | orders/s meanwhile | mails/s meanwhile | until the order p50 ms | p99 ms | until both mails p50 ms | p99 ms | the rest s |"
+        "| connections | floor/s | accepted/s | p50 ms | p99 ms | accepted of the floor | orders/s meanwhile | mails/s meanwhile | until the order p50 ms | p99 ms | until both mails p50 ms | p99 ms | from the end of the load to the last mail s |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     for &connections in connections {
         let floor = floor::measure(&mesh.postgres(), connections, span)?;
         let (since, before) = (mesh.now().await?, mesh.effects().await?);
-        let load = Doors::open(mesh.gateway(), connections).await?.checkouts(span).await?;
+        let load = Clients::open(mesh.gateway(), connections).await?.checkouts(span).await?;
         let after = mesh.effects().await?;
         anyhow::ensure!(load.refused == 0, "{} were not accepted", load.refused);
         let begun = Instant::now();
@@ -53,8 +53,8 @@ pub(crate) async fn measure(mesh: &Mesh, connections: &[usize], span: Duration) 
     Ok(())
 }
 
-/// From the acceptance of each event since then to its order, and to the second of the order's mails; all of it is
-/// PostgreSQL's clock.
+/// The times from the acceptance of each event to its order, and to the second mail of that order, for the events since `since`.
+/// All times are of PostgreSQL's clock.
 async fn delays(mesh: &Mesh, since: DateTime<Utc>) -> anyhow::Result<(Percentiles, Percentiles)> {
     let mailed: HashMap<String, DateTime<Utc>> = mesh.mailed(since).await?.into_iter().collect();
     let (mut orders, mut mails) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! What processes take that have nothing to do, and how soon they are there.
+//! The memory of idle processes, and the time until they are ready.
 
 use crate::{
     Limits,

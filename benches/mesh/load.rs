@@ -20,23 +20,23 @@ pub(crate) const SECRET: &str = "whsec_of_the_benchmark";
 /// Larger than any answer.
 const ANSWER: usize = 8192;
 
-/// What came of a load, the floor's or the mesh's.
+/// The result of a load on the floor or on the mesh.
 pub(crate) struct Load {
-    /// How long each took that was done: transactions, or answers of 200.
+    /// The latencies of the successes: transactions, or responses with 200.
     pub(crate) latency: Percentiles,
-    /// How many were not: other answers.
+    /// The number of responses with another status.
     pub(crate) refused: usize,
-    /// How long it went on.
+    /// How long the load lasted.
     pub(crate) span: Duration,
 }
 
 impl Load {
-    /// How many were done.
+    /// Successes per second.
     pub(crate) fn per_second(&self) -> f64 {
         self.latency.count() as f64 / self.span.as_secs_f64()
     }
 
-    /// This one and another as one.
+    /// Combines two loads.
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
             latency: self.latency.and(other.latency),
@@ -49,17 +49,22 @@ impl Load {
 /// Makes the body of an event from its name.
 type Event = fn(&str) -> String;
 
-/// Kept connections to a gateway.
-pub(crate) struct Doors(Vec<Door>);
+/// Clients of one gateway.
+pub(crate) struct Clients(Vec<Client>);
 
-impl Doors {
-    /// Opens so many.
+impl Clients {
+    /// Opens this number of connections.
     pub(crate) async fn open(gateway: SocketAddr, connections: usize) -> anyhow::Result<Self> {
-        Ok(Self(try_join_all((0..connections).map(|number| Door::open(gateway, number))).await?))
+        Ok(Self(try_join_all((0..connections).map(|number| Client::open(gateway, number))).await?))
     }
 
-    /// Posts `customer.updated` events as fast as they are answered.
+    /// Posts `payment_intent.created` events as fast as they are answered. Their type is ignored: nothing follows from them.
     pub(crate) async fn webhooks(&mut self, span: Duration) -> anyhow::Result<Load> {
+        self.events(span, payment_intent_created).await
+    }
+
+    /// The same with `customer.updated` events, which have an effect: each is claimed, judged and settled.
+    pub(crate) async fn webhooks_with_effect(&mut self, span: Duration) -> anyhow::Result<Load> {
         self.events(span, customer_updated).await
     }
 
@@ -70,23 +75,24 @@ impl Doors {
 
     async fn events(&mut self, span: Duration, event: Event) -> anyhow::Result<Load> {
         let begun = Instant::now();
-        let answers = try_join_all(self.0.iter_mut().map(|door| door.go_on(begun + span, event))).await?;
+        let answers =
+            try_join_all(self.0.iter_mut().map(|client| client.post_until(begun + span, event))).await?;
         let span = begun.elapsed();
         let (latencies, refused): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
         Ok(Load { latency: Percentiles::of(latencies.concat()), refused: refused.iter().sum(), span })
     }
 }
 
-/// A kept connection to a gateway.
-pub(crate) struct Door {
+/// A client that posts events over one kept-alive connection.
+pub(crate) struct Client {
     stream: TcpStream,
     number: usize,
     key: ring::hmac::Key,
     buffer: Vec<u8>,
 }
 
-impl Door {
-    /// Connects; others that are open at the same time have other numbers.
+impl Client {
+    /// Connects. Each client that is open at the same time needs a number of its own.
     pub(crate) async fn open(gateway: SocketAddr, number: usize) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(gateway).await?;
         stream.set_nodelay(true)?;
@@ -94,19 +100,19 @@ impl Door {
         Ok(Self { stream, number, key, buffer: vec![0; ANSWER] })
     }
 
-    /// A name that no other event has. Stripe's ids begin with the time, and so keep to one end of the index.
+    /// A name that no other event has. Stripe's ids begin with the time, so they are inserted at one end of the index.
     fn name(&self) -> String {
         format!("{:014x}{:04x}", Clock::default().now().timestamp_micros(), self.number)
     }
 
-    /// Posts a `customer.updated` event; how long it took to be accepted.
+    /// Posts a `payment_intent.created` event. Returns how long it took until it was accepted.
     pub(crate) async fn accepted(&mut self) -> anyhow::Result<Duration> {
-        let (status, latency) = self.post(&customer_updated(&self.name())).await?;
+        let (status, latency) = self.post(&payment_intent_created(&self.name())).await?;
         anyhow::ensure!(status == 200, "a webhook was answered {status}");
         Ok(latency)
     }
 
-    /// Posts an event; the answer's status, and how long it took.
+    /// Posts an event. Returns the status of the response, and how long it took.
     pub(crate) async fn post(&mut self, event: &str) -> anyhow::Result<(u16, Duration)> {
         let request = request(&self.key, event);
         let begun = Instant::now();
@@ -114,7 +120,7 @@ impl Door {
         Ok((status, begun.elapsed()))
     }
 
-    async fn go_on(&mut self, until: Instant, event: Event) -> anyhow::Result<(Vec<Duration>, usize)> {
+    async fn post_until(&mut self, until: Instant, event: Event) -> anyhow::Result<(Vec<Duration>, usize)> {
         let (mut latencies, mut refused) = (Vec::new(), 0);
         while Instant::now() < until {
             match self.post(&event(&self.name())).await? {
@@ -140,7 +146,8 @@ fn request(key: &ring::hmac::Key, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Posts a request and reads the whole answer; its status. The load's own time counts among the figures, so it is kept short.
+/// Posts a request, reads the whole response, and returns its status. The time of the load is part of the figures, so this does
+/// little work.
 async fn post(stream: &mut TcpStream, buffer: &mut [u8], request: &[u8]) -> anyhow::Result<u16> {
     stream.write_all(request).await?;
     let mut filled = 0;
@@ -158,6 +165,15 @@ async fn post(stream: &mut TcpStream, buffer: &mut [u8], request: &[u8]) -> anyh
             return Ok(head.split(' ').nth(1).unwrap_or_default().parse()?);
         }
     }
+}
+
+/// 1.2 kB, as Stripe's payment intents are.
+fn payment_intent_created(name: &str) -> String {
+    let time = Clock::default().now().timestamp();
+    let filler = "x".repeat(880);
+    format!(
+        r#"{{"id":"evt_{name}","object":"event","api_version":"2026-09-30.endive","created":{time},"livemode":false,"pending_webhooks":1,"type":"payment_intent.created","data":{{"object":{{"id":"pi_{name}","object":"payment_intent","amount":9900,"customer":"cus_{name}","metadata":{{"filler":"{filler}"}}}}}}}}"#
+    )
 }
 
 /// 1.2 kB, as Stripe's customers are.

@@ -1,7 +1,7 @@
 //! How fast the mesh is, as ratios to what PostgreSQL itself can do in the same run: `cargo bench`.
 //!
-//! All roles are release processes of their own, with the tests' features, PostgreSQL syncs, and the load shares the machine
-//! with them.
+//! Each role is a release process of its own, built with the Cargo features that the tests use. PostgreSQL runs with fsync. The
+//! load runs on the same machine.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(clippy::cast_precision_loss, reason = "counts are small beside what a float holds")]
 
@@ -24,7 +24,7 @@ use std::{path::PathBuf, time::Duration};
 
 use mesh::Mesh;
 
-/// How long each figure is measured, where the command line does not say.
+/// How long each figure is measured, unless the command line says otherwise.
 const SPAN: Duration = Duration::from_secs(12);
 
 fn main() -> anyhow::Result<()> {
@@ -41,13 +41,13 @@ enum Measure {
     Grown,
     Handled,
     Traced,
-    /// This build beside another, which is there.
+    /// This build and the build at this path, alternately.
     Beside(PathBuf),
 }
 
 /// What the command line names: what to measure, numbers of connections, and a span, `2s`, for each figure.
 struct Chosen {
-    /// Nothing was named.
+    /// Whether the command line names nothing.
     is_whole: bool,
     measures: Vec<Measure>,
     connections: Vec<usize>,
@@ -55,7 +55,7 @@ struct Chosen {
 }
 
 impl Chosen {
-    /// Numbers alone mean webhooks at so many connections; nothing at all means what takes minutes.
+    /// Numbers alone mean webhooks with these numbers of connections. No word at all means the whole run, which takes minutes.
     fn from(words: impl Iterator<Item = String>) -> anyhow::Result<Self> {
         let mut chosen = Self { is_whole: true, measures: Vec::new(), connections: Vec::new(), span: SPAN };
         for word in words {
@@ -70,7 +70,7 @@ impl Chosen {
                 ("handled", ..) => chosen.measures.push(Measure::Handled),
                 ("traced", ..) => chosen.measures.push(Measure::Traced),
                 (path, ..) if path.contains('/') => chosen.measures.push(Measure::Beside(path.into())),
-                _ => anyhow::bail!("{word} is nothing that can be measured: docs/PERFORMANCE.md"),
+                _ => anyhow::bail!("{word} is not a measurement: see docs/PERFORMANCE.md"),
             }
         }
         if chosen.measures.is_empty() {
@@ -88,12 +88,12 @@ impl Chosen {
     }
 }
 
-/// What was measured and may not be.
+/// A sentence about each figure that is not below its limit.
 #[derive(Default)]
 struct Limits(Vec<String>);
 
 impl Limits {
-    /// Notes what is above its limit.
+    /// Notes a figure that is not below its limit.
     fn below(&mut self, what: &str, measured: f64, limit: f64) {
         if measured >= limit {
             self.0.push(format!("{what} is {measured:.2}, and not below {limit}"));
@@ -112,7 +112,7 @@ async fn run(chosen: &Chosen) -> anyhow::Result<()> {
             }
             Measure::Deferred => deferred::measure(&mesh, &mut limits).await?,
             Measure::Grown => grown::measure(&mesh, &chosen.connections(&[16, 64]), span).await?,
-            // What follows takes much longer than the load.
+            // The load is shorter here, because the orders and mails that follow take much longer than the load itself.
             Measure::Handled => {
                 let span = Duration::from_secs((span.as_secs() / 4).max(1));
                 handled::measure(&mesh, &chosen.connections(&[1, 16, 64]), span).await?;
@@ -121,7 +121,7 @@ async fn run(chosen: &Chosen) -> anyhow::Result<()> {
             Measure::Beside(binary) => beside::measure(&mesh, binary).await?,
         }
     }
-    // A short run, or one of a build that counts, shows something else.
-    anyhow::ensure!(limits.0.is_empty() || !chosen.is_whole, "too much: {}", limits.0.join(", "));
+    // Only a whole run must keep the limits.
+    anyhow::ensure!(limits.0.is_empty() || !chosen.is_whole, "not below its limit: {}", limits.0.join(", "));
     Ok(())
 }

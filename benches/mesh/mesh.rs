@@ -1,4 +1,4 @@
-//! All roles as release processes of their own, on a PostgreSQL that syncs.
+//! The mesh under load: each role is a release process of its own, and PostgreSQL runs with fsync.
 
 use std::{
     cell::RefCell,
@@ -20,10 +20,10 @@ use crate::{
     server::Server,
 };
 
-/// Whether deferred calls are left.
+/// Whether any deferred call is waiting.
 const WAITING: &str = "SELECT EXISTS (SELECT FROM runtime.work WHERE state = 'WAITING')";
 
-/// What has followed from events.
+/// The numbers of orders and mails that resulted from events.
 pub(crate) struct Effects {
     /// Orders.
     pub(crate) orders: i64,
@@ -36,7 +36,7 @@ pub(crate) struct Mesh {
     server: Rc<Server>,
     binary: PathBuf,
     databases: Vec<String>,
-    ports: [SocketAddr; 3],
+    ports: [SocketAddr; 5],
     processes: RefCell<Vec<Process>>,
     billing: PgPool,
     notifications: PgPool,
@@ -57,7 +57,7 @@ impl Mesh {
     async fn of_build(server: Rc<Server>, binary: &Path) -> anyhow::Result<Self> {
         let ports = free_ports();
         let mut urls = Vec::new();
-        for role in [Role::Billing, Role::Notifications] {
+        for role in [Role::Billing, Role::Notifications, Role::Support, Role::Compliance] {
             let name = format!("{}_{}", role.name(), ports[0].port());
             server.execute(&format!("CREATE DATABASE {name}")).await?;
             let url = server.url(&name);
@@ -80,11 +80,12 @@ impl Mesh {
         Ok(mesh)
     }
 
-    fn spawn(&self, ports: [SocketAddr; 3], settings: &[(&str, &str)]) {
-        let [billing, notifications, _] = ports.map(|port| port.to_string());
+    fn spawn(&self, ports: [SocketAddr; 5], settings: &[(&str, &str)]) {
+        let [billing, notifications, support, compliance, _] = ports.map(|port| port.to_string());
         let databases = self.databases.iter().map(String::as_str).chain([""]);
         for ((role, port), database) in Role::ALL.into_iter().zip(ports).zip(databases) {
-            let mut command = serve(&self.binary, role, port, database, [&billing, &notifications]);
+            let mut command =
+                serve(&self.binary, role, port, database, [&billing, &notifications, &support, &compliance]);
             command.env("STRIPE_WEBHOOK_SECRET", SECRET).env("LEVQOR_STRIPE_LIVEMODE", "false");
             command.envs(settings.iter().copied());
             self.processes.borrow_mut().push(Process::start(command));
@@ -95,15 +96,15 @@ impl Mesh {
     pub(crate) async fn double(&self) -> anyhow::Result<()> {
         let ports = free_ports();
         self.spawn(ports, &[]);
-        ready(ports[2]).await
+        ready(ports[4]).await
     }
 
-    /// Stops all roles and starts them again; how long they took to be ready.
+    /// Stops all roles and starts them again. Returns how long the start took until the gateway was ready.
     pub(crate) async fn restart(&self) -> anyhow::Result<Duration> {
         self.restart_with(&[]).await
     }
 
-    /// The same, with these settings besides.
+    /// The same, with these additional settings.
     pub(crate) async fn restart_with(&self, settings: &[(&str, &str)]) -> anyhow::Result<Duration> {
         self.stop();
         let begun = Instant::now();
@@ -118,14 +119,14 @@ impl Mesh {
         }
     }
 
-    /// PostgreSQL's address, for the floor.
+    /// PostgreSQL's address. The floor is measured there.
     pub(crate) fn postgres(&self) -> String {
         self.server.url("postgres")
     }
 
     /// The gateway's address.
     pub(crate) fn gateway(&self) -> SocketAddr {
-        self.ports[2]
+        self.ports[4]
     }
 
     /// The proportional set size of each process.
@@ -143,14 +144,14 @@ impl Mesh {
             .collect()
     }
 
-    /// Events that wait.
+    /// The number of pending events.
     pub(crate) async fn pending(&self) -> anyhow::Result<i64> {
         Ok(sqlx::query_scalar("SELECT count(*) FROM stripe_events WHERE state = 'PENDING'")
             .fetch_one(&self.billing)
             .await?)
     }
 
-    /// Waits until none does.
+    /// Waits until no event is pending.
     pub(crate) async fn wait_until_processed(&self) -> anyhow::Result<()> {
         while self.pending().await? > 0 {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -163,7 +164,7 @@ impl Mesh {
         Ok(sqlx::query_scalar("SELECT runtime.now()").fetch_one(&self.billing).await?)
     }
 
-    /// What has followed from events so far.
+    /// Counts the orders and the mails.
     pub(crate) async fn effects(&self) -> anyhow::Result<Effects> {
         let orders = sqlx::query_scalar("SELECT count(*) FROM orders").fetch_one(&self.billing);
         let mails = sqlx::query_scalar("SELECT count(*) FROM mailbox").fetch_one(&self.notifications);
@@ -171,7 +172,7 @@ impl Mesh {
         Ok(Effects { orders, mails })
     }
 
-    /// Waits until nothing of what follows from events is left to do.
+    /// Waits until no event is pending, and no deferred call is waiting.
     pub(crate) async fn wait_until_mailed(&self) -> anyhow::Result<()> {
         loop {
             let events = self.pending().await? > 0;
@@ -184,8 +185,8 @@ impl Mesh {
         }
     }
 
-    /// The orders that followed from events since then: what their mails are about, when the event was accepted, and
-    /// when the order was made.
+    /// The orders of the events since `since`: what their mails are about, when the event was accepted, and when the order was
+    /// made.
     pub(crate) async fn ordered(
         &self,
         since: DateTime<Utc>,
@@ -196,7 +197,7 @@ impl Mesh {
         Ok(sqlx::query_as(orders).bind(since).fetch_all(&self.billing).await?)
     }
 
-    /// When the last mail about each thing was sent since then.
+    /// The orders whose two mails were sent since `since`: what the mails are about, and when the last one was sent.
     pub(crate) async fn mailed(&self, since: DateTime<Utc>) -> anyhow::Result<Vec<(String, DateTime<Utc>)>> {
         let mails = "SELECT about, max(send_time) FROM messages WHERE send_time >= $1 GROUP BY about HAVING count(*) = 2";
         Ok(sqlx::query_as(mails).bind(since).fetch_all(&self.notifications).await?)
@@ -208,7 +209,7 @@ impl Mesh {
         Ok(())
     }
 
-    /// Fills the journal up to so many events, as they are when nothing followed from them, and lets PostgreSQL settle.
+    /// Fills the journal with ignored events up to this number of rows, then runs VACUUM and CHECKPOINT.
     pub(crate) async fn fill(&self, rows: i64) -> anyhow::Result<()> {
         const STEP: i64 = 100_000;
         let mut there: i64 =
@@ -218,7 +219,7 @@ impl Mesh {
             sqlx::query(
                 "INSERT INTO stripe_events (event_id, create_time, type, livemode, object_id, stripe_customer_id,
                                             lease_key, body, state, process_time, receive_time, due_time)
-                 SELECT 'evt_0' || lpad(to_hex($1 + n), 13, '0') || '0000', time, 'customer.updated', false, 'cus_' || n,
+                 SELECT 'evt_0' || lpad(to_hex($1 + n), 13, '0') || '0000', time, 'payment_intent.created', false, 'pi_' || n,
                         'cus_' || n, 'cus_' || n, convert_to(rpad('{}', 1200, md5(n::text)), 'UTF8'), 'IGNORED', time,
                         time, time
                  FROM (SELECT n, now() - interval '1 day' + ($1 + n) * interval '1 ms' AS time
@@ -235,7 +236,7 @@ impl Mesh {
         Ok(())
     }
 
-    /// From the order's commit to the transaction that stores the welcome mail; both are PostgreSQL's clock.
+    /// The time from the order's commit to the transaction that stores its first mail, by PostgreSQL's clock.
     pub(crate) async fn mail_delay(&self, session: &str) -> anyhow::Result<Duration> {
         loop {
             let order: Option<(uuid::Uuid, DateTime<Utc>)> = sqlx::query_as(
@@ -258,7 +259,7 @@ impl Mesh {
         }
     }
 
-    /// Waits until no deferred call of billing's is left.
+    /// Waits until no deferred call of billing is waiting.
     pub(crate) async fn wait_until_settled(&self) -> anyhow::Result<()> {
         while sqlx::query_scalar(WAITING).fetch_one(&self.billing).await? {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -275,11 +276,13 @@ impl Mesh {
                 customer_name: "Load".to_owned(),
                 order_id: format!("o{n}"),
                 tier: "Starter".to_owned(),
+                intake_link: None,
             };
             let request = SendMessageRequest {
                 recipient: "load@example.com".to_owned(),
                 about: format!("bench:{n}"),
                 content: Some(Content::OrderIntakeRequest(request)),
+                ..Default::default()
             };
             requests.push(prost::Message::encode_to_vec(&request));
         }
@@ -301,11 +304,11 @@ pub(crate) fn megabytes(kib: u64) -> f64 {
     kib as f64 * 1024.0 / 1e6
 }
 
-fn free_ports() -> [SocketAddr; 3] {
-    [free_port(), free_port(), free_port()]
+fn free_ports() -> [SocketAddr; 5] {
+    [free_port(), free_port(), free_port(), free_port(), free_port()]
 }
 
-/// Waits until a gateway is, and what stands behind it.
+/// Waits until the gateway at this address is ready.
 async fn ready(gateway: SocketAddr) -> anyhow::Result<()> {
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(30) {

@@ -1,4 +1,4 @@
-//! The middle and the tail of a list of durations, and the middle of the figures of several rounds.
+//! The median and the 99th percentile of durations, and the median of a figure over several rounds.
 
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ use std::time::Duration;
 pub(crate) struct Percentiles(Vec<Duration>);
 
 impl Percentiles {
-    /// Of these.
+    /// Sorts these durations.
     pub(crate) fn of(mut durations: Vec<Duration>) -> Self {
         durations.sort_unstable();
         Self(durations)
     }
 
-    /// Of these and of others.
+    /// Combines these durations with others.
     pub(crate) fn and(mut self, others: Self) -> Self {
         self.0.extend(others.0);
         Self::of(self.0)
     }
 
-    /// How many they are.
+    /// The number of durations.
     pub(crate) const fn count(&self) -> usize {
         self.0.len()
     }
@@ -39,14 +39,14 @@ impl Percentiles {
     }
 }
 
-/// A figure of each round, sorted.
+/// The values that a figure has in the rounds, sorted.
 pub(crate) fn sorted<Round>(rounds: &[Round], figure: fn(&Round) -> f64) -> Vec<f64> {
     let mut figures: Vec<_> = rounds.iter().map(figure).collect();
     figures.sort_by(f64::total_cmp);
     figures
 }
 
-/// The middle of a figure of each round.
+/// The median of a figure over all rounds.
 pub(crate) fn median<Round>(rounds: &[Round], figure: fn(&Round) -> f64) -> f64 {
     sorted(rounds, figure).get(rounds.len() / 2).copied().unwrap_or(f64::NAN)
 }

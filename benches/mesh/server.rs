@@ -9,7 +9,7 @@ use levqor_runtime::{
 };
 use sqlx::{Connection, PgConnection};
 
-/// PostgreSQL, which ends with this process, with a table for the floor.
+/// PostgreSQL, which ends with this process. It has the table on which the floor is measured.
 pub(crate) struct Server {
     cluster: Cluster,
     _remover: Child,

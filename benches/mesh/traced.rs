@@ -1,36 +1,35 @@
-//! What telling costs: the same load with nothing told, with metrics and the log, with a tenth of the traces and with all
-//! of them, and with all of them to a receiver that never answers, taking turns. The receiver shares the machine, and
-//! reads what it is sent.
+//! The cost of telemetry. The variants take turns with the same load: no telemetry; metrics and the log; 10 % of the traces; all
+//! traces; all traces to a receiver that never answers. The receiver runs on the same machine, and decodes what it receives.
 
 use std::time::Duration;
 
-use levqor_runtime::testing::recorder::{Mood, Recorder};
+use levqor_runtime::testing::recorder::{Behaviour, Recorder};
 
-use crate::{load::Doors, mesh::Mesh, percentiles::median};
+use crate::{load::Clients, mesh::Mesh, percentiles::median};
 
 const ROUNDS: usize = 5;
 
-/// What is told, the settings that make it so beside the receiver's address, and how that takes it. Nothing is told where
-/// there are no settings.
-type Telling = (&'static str, &'static [(&'static str, &'static str)], Mood);
+/// A variant: its name, its settings besides the receiver's address, and the receiver's behaviour. Without settings there is no
+/// telemetry.
+type Variant = (&'static str, &'static [(&'static str, &'static str)], Behaviour);
 
-const TOLD: [Telling; 5] = [
-    ("nothing", &[], Mood::Forgetting),
+const VARIANTS: [Variant; 5] = [
+    ("no telemetry", &[], Behaviour::Forgetting),
     (
         "metrics every second, the log from info on, no traces",
         &[("OTEL_TRACES_SAMPLER_ARG", "0"), ("OTEL_METRIC_EXPORT_INTERVAL", "1000"), ("LEVQOR_LOG", "info")],
-        Mood::Forgetting,
+        Behaviour::Forgetting,
     ),
-    ("10 % of the traces", &[("OTEL_TRACES_SAMPLER_ARG", "0.1")], Mood::Forgetting),
-    ("all traces", &[("OTEL_TRACES_SAMPLER_ARG", "1")], Mood::Forgetting),
+    ("10 % of the traces", &[("OTEL_TRACES_SAMPLER_ARG", "0.1")], Behaviour::Forgetting),
+    ("all traces", &[("OTEL_TRACES_SAMPLER_ARG", "1")], Behaviour::Forgetting),
     (
-        "all traces, to one who never answers",
+        "all traces, to a receiver that never answers",
         &[("OTEL_TRACES_SAMPLER_ARG", "1"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "1000")],
-        Mood::Silent,
+        Behaviour::Silent,
     ),
 ];
 
-/// One round of one of them.
+/// The figures of one variant in one round.
 struct Figure {
     per_second: f64,
     p99_ms: f64,
@@ -40,17 +39,19 @@ struct Figure {
 /// Measures, and prints medians.
 pub(crate) async fn measure(mesh: &Mesh, connections: &[usize], span: Duration) -> anyhow::Result<()> {
     println!("medians of {ROUNDS} spans of {} s, taking turns:", span.as_secs_f64());
-    println!("| connections | told | accepted/s | of nothing told | p99 ms | spans taken per event |");
+    println!(
+        "| connections | telemetry | accepted/s | of no telemetry | p99 ms | spans received per event |"
+    );
     println!("|---|---|---|---|---|---|");
     for &connections in connections {
-        let mut figures: [Vec<Figure>; TOLD.len()] = Default::default();
+        let mut figures: [Vec<Figure>; VARIANTS.len()] = Default::default();
         for _ in 0..ROUNDS {
-            for (telling, figures) in TOLD.iter().zip(&mut figures) {
-                figures.push(round(mesh, telling, connections, span).await?);
+            for (variant, figures) in VARIANTS.iter().zip(&mut figures) {
+                figures.push(round(mesh, variant, connections, span).await?);
             }
         }
         let nothing = median(&figures[0], |figure| figure.per_second);
-        for ((what, ..), figures) in TOLD.iter().zip(&figures) {
+        for ((what, ..), figures) in VARIANTS.iter().zip(&figures) {
             let per_second = median(figures, |figure| figure.per_second);
             println!(
                 "| {connections} | {what} | {per_second:.0} | {:.2} | {:.2} | {:.2} |",
@@ -65,23 +66,23 @@ pub(crate) async fn measure(mesh: &Mesh, connections: &[usize], span: Duration) 
 
 async fn round(
     mesh: &Mesh,
-    (_, settings, mood): &Telling,
+    (_, settings, behaviour): &Variant,
     connections: usize,
     span: Duration,
 ) -> anyhow::Result<Figure> {
     let recorder = Recorder::start();
-    recorder.set_mood(*mood);
+    recorder.set_behaviour(*behaviour);
     let endpoint = recorder.endpoint();
     let mut settings = settings.to_vec();
     if !settings.is_empty() {
         settings.push(("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint));
     }
     mesh.restart_with(&settings).await?;
-    let load = Doors::open(mesh.gateway(), connections).await?.webhooks(span).await?;
+    let load = Clients::open(mesh.gateway(), connections).await?.webhooks(span).await?;
     anyhow::ensure!(load.refused == 0, "{} were not accepted", load.refused);
     mesh.wait_until_processed().await?;
-    recorder.set_mood(Mood::Forgetting);
-    // What is queued is sent on the way out.
+    recorder.set_behaviour(Behaviour::Forgetting);
+    // A process sends its queued telemetry before it ends.
     mesh.restart().await?;
     let events = load.latency.count() as f64;
     Ok(Figure {

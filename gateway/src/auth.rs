@@ -1,4 +1,4 @@
-//! Who is calling, by a verified token only. The edge knows people; the mesh's own tokens mean nothing here.
+//! Identifies the caller by a verified token only. The gateway accepts the tokens of people, and no service tokens.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use levqor_runtime::{
 
 use crate::problem::Problem;
 
-/// The caller, and the header that proves it, to be passed on as it came.
+/// The caller, and the header that proves who it is. The header is passed on unchanged.
 pub(crate) struct Caller {
     /// Anonymous, or a person; never a service.
     pub actor: Actor,
@@ -26,21 +26,22 @@ pub(crate) struct Caller {
 pub(crate) struct Auth {
     users: UserTokens,
     refusals: Refusals<&'static str>,
-    /// While the keys are away, every request with a token is one.
-    keys_away: Summed<&'static str>,
+    /// Combines log lines: while the keys are unavailable, every request with a token would write one.
+    keys_unavailable: Summed<&'static str>,
 }
 
 impl Auth {
-    /// With these keys.
+    /// Verifies the tokens of users with these keys.
     #[must_use]
     pub(crate) fn new(users: UserTokens, metrics: &Metrics) -> Self {
-        let keys_away = Summed::new(Duration::from_secs(1), |reason, count| {
+        let keys_unavailable = Summed::new(Duration::from_secs(1), |reason, count| {
             tracing::warn!(reason, count, "users' tokens cannot be verified");
         });
-        Self { users, refusals: Refusals::new(metrics), keys_away }
+        Self { users, refusals: Refusals::new(metrics), keys_unavailable }
     }
 
-    /// Who is calling. A token that is there must be good, even where none is needed: silence would hide a mistake.
+    /// Who is calling. A token that was sent must be valid, even if the route needs none: otherwise a client would not notice
+    /// that its tokens are wrong.
     pub(crate) async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let Some(value) = values.next() else {
@@ -50,7 +51,7 @@ impl Auth {
             return Err(Problem::new(
                 ErrorCode::Unauthenticated,
                 "TOKEN_INVALID",
-                "the Authorization header must be `Bearer` and a token, once",
+                "send one Authorization header: `Bearer` and a token",
             ));
         };
         match self.users.verify(token).await {
@@ -63,7 +64,7 @@ impl Auth {
                 if error.code() == ErrorCode::Unavailable {
                     tracing::debug!(error = &error as &dyn std::error::Error, "cannot verify a user's token");
                     self.refusals.note(error.reason(), error.reason());
-                    self.keys_away.note(error.reason(), error.reason());
+                    self.keys_unavailable.note(error.reason(), error.reason());
                 }
                 Err(Problem::from_error(&error))
             }

@@ -1,4 +1,4 @@
-//! Bodies in: read to the end within a size, a rate and a time, in no more room than there is for all of them.
+//! Reads the bodies of requests. Each has a limit of size, rate and time, and all bodies together have a limit of memory.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,25 +18,25 @@ use crate::{
 
 /// The largest body of a request.
 pub(crate) const MOST_BYTES: usize = 1 << 20;
-/// The largest body of a request in a conversation.
+/// The largest body of a request to an RPC of the class CHAT.
 pub(crate) const MOST_CHAT_BYTES: usize = 64 << 10;
 /// The largest upload.
 pub(crate) const MOST_UPLOAD_BYTES: usize = 25 << 20;
-/// How much of a refused body is read and ignored, so that a client that reads only after sending still gets the answer.
+/// How much of a refused body is read and ignored: a client that reads only after it has sent everything must get the response.
 const MOST_IGNORED_BYTES: usize = 8 << 20;
-/// How long that may take.
+/// How long a refused body is read and ignored.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(1);
-/// One address has this part of the room at most, though always enough for one body.
+/// One address may use the limit of all bodies divided by this, but always enough for one body.
 const SHARE: usize = 4;
 
-/// What bodies may take up.
+/// The limits of all bodies.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyLimits {
-    /// Bytes that are held at once.
+    /// The most bytes in memory.
     pub bytes: usize,
-    /// Slow bodies at once (not complete after `prompt`).
+    /// The most slow bodies at the same time. A body is slow if it is not complete after `prompt`.
     pub slow: usize,
-    /// A body that is complete by then is not slow.
+    /// A body that is complete within this time is not slow.
     pub prompt: Duration,
     /// How long a slow body may send nothing.
     pub grace: Duration,
@@ -56,7 +56,7 @@ impl Default for BodyLimits {
     }
 }
 
-/// The room for bodies.
+/// The memory and the number of slow bodies that all requests share.
 pub(crate) struct Bodies {
     bytes: Arc<Shares>,
     slow: Arc<Shares>,
@@ -72,14 +72,14 @@ impl Bodies {
     }
 }
 
-/// A body that is there. Its room is taken for as long as this is kept.
+/// A complete body. It counts against the limit of memory until this is dropped.
 pub(crate) struct Received {
-    /// What came.
+    /// The bytes of the body.
     pub(crate) bytes: Bytes,
     _room: Share,
 }
 
-/// A body that is still to come: within a size, a rate and a time.
+/// A body that is not read yet, with its limits of size, rate and time.
 pub(crate) struct Incoming<'r> {
     body: Body,
     announced: Option<u64>,
@@ -88,12 +88,12 @@ pub(crate) struct Incoming<'r> {
     most: usize,
     length: usize,
     deadline: Instant,
-    /// None until it is read.
+    /// `None` until the first read.
     pace: Option<Pace>,
 }
 
 impl<'r> Incoming<'r> {
-    /// The body of a request, which may have so many bytes.
+    /// The body of a request. It may have at most `most` bytes.
     pub(crate) fn new(
         body: Body,
         headers: &HeaderMap,
@@ -107,7 +107,7 @@ impl<'r> Incoming<'r> {
         Self { body, announced, admission, slow, most, length: 0, deadline, pace: None }
     }
 
-    /// Refuses a body that is announced as too large.
+    /// Refuses a body whose `Content-Length` is too large.
     pub(crate) fn check_announced(&self) -> Result<(), Problem> {
         match self.announced {
             Some(length) if length > self.most as u64 => Err(too_large(self.most)),
@@ -115,15 +115,15 @@ impl<'r> Incoming<'r> {
         }
     }
 
-    /// Its next bytes; none at its end.
+    /// The next bytes. `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
         self.check_announced()?;
         let limits = self.admission.bodies().limits;
         let pace = self.pace.get_or_insert_with(|| Pace::new(limits, self.deadline));
         loop {
-            let frame = match timeout_at(pace.look, self.body.frame()).await {
+            let frame = match timeout_at(pace.check_at, self.body.frame()).await {
                 Ok(Some(Ok(frame))) => frame,
-                Ok(Some(Err(_))) => return Err(Problem::malformed("the body broke off")),
+                Ok(Some(Err(_))) => return Err(Problem::malformed("the body is incomplete or malformed")),
                 Ok(None) => return Ok(None),
                 Err(_) if pace.is_slow => return Err(too_slow()),
                 Err(_) => {
@@ -147,7 +147,7 @@ impl<'r> Incoming<'r> {
         }
     }
 
-    /// Reads it to its end. What is refused is read on for a moment.
+    /// Reads the whole body. A refused body is read and ignored for a moment.
     pub(crate) async fn whole(mut self) -> Result<Received, Problem> {
         let mut room = self.admission.bodies().bytes.of(self.admission.caller());
         let mut collected = Collected::default();
@@ -165,13 +165,14 @@ impl<'r> Incoming<'r> {
         Err(problem)
     }
 
-    /// Takes the room that an upload needs: what is on its way to the service at once.
+    /// Takes the memory that an upload needs: its chunks on the way to the service.
     pub(crate) fn upload_room(&self) -> Result<Share, Problem> {
         let mut room = self.admission.bodies().bytes.of(self.admission.caller());
         if room.take(MOST_BYTES) { Ok(room) } else { Err(Problem::busy()) }
     }
 
-    /// Reads on for a moment what is refused. That counts as a slow body; where too many are slow already, nothing is read.
+    /// Reads and ignores a refused body for a moment. It counts as a slow body. If there are too many slow bodies, nothing is
+    /// read.
     pub(crate) async fn ignore(mut self) {
         if self.body.is_end_stream() || self.slow.is_empty() && !self.slow.take(1) {
             return;
@@ -186,12 +187,12 @@ impl<'r> Incoming<'r> {
         }
     }
 
-    /// Reads a body that must not be there.
+    /// Refuses a body that is not empty.
     pub(crate) async fn refuse(self) -> Result<(), Problem> {
         if self.body.is_end_stream() || self.whole().await?.bytes.is_empty() {
             Ok(())
         } else {
-            Err(Problem::malformed("this call takes no body"))
+            Err(Problem::malformed("this call must not have a body"))
         }
     }
 
@@ -210,35 +211,36 @@ pub(crate) async fn read(
     Incoming::new(body, headers, admission, MOST_BYTES, deadline).whole().await
 }
 
-/// When a body has to be there, or more of it.
+/// The time by which the next bytes of a body must arrive.
 struct Pace {
     limits: BodyLimits,
     begun: Instant,
     deadline: Instant,
     is_slow: bool,
-    look: Instant,
+    /// If no bytes have arrived by then, the body becomes slow, or is refused if it is slow already.
+    check_at: Instant,
 }
 
 impl Pace {
     fn new(limits: BodyLimits, deadline: Instant) -> Self {
         let begun = Instant::now();
-        let look = deadline.min(begun + limits.prompt);
-        Self { limits, begun, deadline, is_slow: look == deadline, look }
+        let check_at = deadline.min(begun + limits.prompt);
+        Self { limits, begun, deadline, is_slow: check_at == deadline, check_at }
     }
 
-    /// The body is slow, and this much of it is there.
+    /// Marks the body as slow, and sets the next time. `length` bytes have arrived.
     fn slow(&mut self, length: usize) {
         self.is_slow = true;
         let earned = u32::try_from(length).unwrap_or(u32::MAX);
         let earned = Duration::from_secs(earned.into()) / self.limits.least_rate.max(1);
         let average = self.begun + self.limits.prompt + self.limits.grace + earned;
-        // Bytes that came fast earn no long rest.
-        self.look = self.deadline.min(average).min(Instant::now() + self.limits.grace);
+        // A body that was fast so far may not pause for longer than the grace.
+        self.check_at = self.deadline.min(average).min(Instant::now() + self.limits.grace);
     }
 }
 
-/// What is there of a body: without a copy where it comes in one piece; else in one piece all the same, so that a body of tiny
-/// pieces takes no more room than another.
+/// The bytes of a body that have arrived. One piece is not copied. Several pieces are joined, so that a body of tiny pieces takes
+/// no more memory than another.
 #[derive(Default)]
 enum Collected {
     #[default]

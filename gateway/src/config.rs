@@ -56,7 +56,7 @@ const MAX_BODY_BYTES: Setting = Setting::plain(
 const TRUSTED_PROXIES: Setting = Setting::plain(
     "LEVQOR_TRUSTED_PROXIES",
     None,
-    "The load balancers and proxies in front of the gateway, as IP addresses and networks (10.0.0.0/8) separated by commas. Their word about a caller's address is believed, and limits per address are counted by it. Where it is not set, a caller's address is the one that the connection comes from.",
+    "The load balancers and proxies in front of the gateway, as IP addresses and networks (10.0.0.0/8) separated by commas. The gateway takes a caller's address from the header that they write, and counts limits per address by it. Where it is not set, a caller's address is the one that the connection comes from.",
 );
 const FORWARDED_HEADER: Setting = Setting::plain(
     "LEVQOR_FORWARDED_HEADER",
@@ -110,6 +110,8 @@ pub struct Config {
     pub addresses: Addresses,
     /// `LEVQOR_TRUSTED_PROXIES` and `LEVQOR_FORWARDED_HEADER`: the proxies that the gateway trusts to name a caller's address.
     pub trusted_proxies: TrustedProxies,
+    /// Whether `GET /demo` shows the chat widget on a page. It is no setting: `levqor up` alone shows it.
+    pub demo_page: bool,
     /// The metrics to use. `None`: the gateway creates its own.
     pub metrics: Option<Metrics>,
 }
@@ -189,6 +191,7 @@ impl Config {
             mesh_keys: mesh_keys?,
             addresses: addresses?,
             trusted_proxies: TrustedProxies { networks, header: header? },
+            demo_page: false,
             metrics: None,
         })
     }
@@ -236,6 +239,8 @@ mod tests {
             "LEVQOR_MESH_KEY",
             "LEVQOR_BILLING_ADDR",
             "LEVQOR_NOTIFICATIONS_ADDR",
+            "LEVQOR_SUPPORT_ADDR",
+            "LEVQOR_COMPLIANCE_ADDR",
         ] {
             assert!(problems.contains(name), "{name} is missing in {problems}");
         }

@@ -159,14 +159,14 @@ impl Cors {
         Self(Some(layer))
     }
 
-    /// Answers a request. A preflight with a valid head is answered here, and any other request by `answer`.
+    /// Answers a request. A preflight with a valid head (`is_valid`) is answered here, and any other request by `answer`.
     pub(crate) async fn around<F: Future<Output = Response>>(
         &self,
         request: Request,
-        sound: bool,
+        is_valid: bool,
         answer: impl FnOnce(Request) -> F,
     ) -> Response {
-        let passes = is_for_browsers(&request) && (sound || request.method() != Method::OPTIONS);
+        let passes = is_for_browsers(&request) && (is_valid || request.method() != Method::OPTIONS);
         let layer = self.0.as_ref().filter(|_| passes);
         let Some(layer) = layer else { return answer(request).await };
         let mut answer = Some(answer);

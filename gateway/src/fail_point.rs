@@ -1,8 +1,8 @@
-//! Where a test can have the gateway killed, in the order of the path from a webhook to the mail.
+//! The fail points of the gateway, in the order in which a webhook reaches them.
 
 levqor_runtime::fail_points! {
-    /// The gateway has read a webhook; nobody else knows of it.
+    /// The gateway has read a webhook, and has not passed it on.
     WEBHOOK_RECEIVED = "webhook.received",
-    /// The gateway was told that the event is stored; Stripe was not.
+    /// The service has answered that the event is stored. The sender has no answer yet.
     WEBHOOK_STORED = "webhook.stored",
 }

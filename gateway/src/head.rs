@@ -48,8 +48,8 @@ fn too_large(detail: &'static str) -> Problem {
         .with_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
 }
 
-/// RFC 9112, 6.1: the only coding that we know is `chunked`, and it may occur once. The library checks only the last coding, so
-/// another server on the way may have read a different body.
+/// RFC 9112, 6.1: the only coding that we know is `chunked`, and it may occur once. The library checks only the last coding, so a
+/// proxy before the gateway may have read another body than the library does.
 fn transfer_coding(headers: &HeaderMap) -> Result<(), Problem> {
     let mut values = headers.get_all(header::TRANSFER_ENCODING).iter();
     let Some(value) = values.next() else { return Ok(()) };

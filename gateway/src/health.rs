@@ -1,4 +1,4 @@
-//! How the mesh is, measured and never remembered for long: liveness, readiness, and the public status.
+//! The state of the mesh, measured at most a few seconds ago: liveness, readiness, and the public status.
 
 mod measure;
 mod report;
@@ -29,17 +29,17 @@ use crate::{
     rates::{LimitHeaders, Rates},
 };
 
-/// Answers how the mesh is.
+/// Answers questions about the state of the mesh.
 pub(crate) struct Health {
     /// Asks the services.
     pub meter: Meter,
-    /// Whether this process is on its way out.
+    /// Whether this process drains.
     pub readiness: Readiness,
     /// Recognises staff, who see more.
     pub auth: Arc<Auth>,
-    /// Counts who asks for the public status.
+    /// Counts the requests of each caller for the public status.
     pub rates: Arc<Rates>,
-    /// What the gateway itself can do.
+    /// The capabilities of the gateway itself.
     pub capabilities: Vec<Capability>,
     /// When this process began to serve.
     pub since: DateTime<Utc>,
@@ -56,7 +56,7 @@ pub(crate) fn routes(health: Arc<Health>) -> Router {
         .with_state(health)
 }
 
-/// The process answers, which is all that liveness means: what it depends on must not get it killed.
+/// Answers if the process runs. It checks no dependency: a broken dependency must not get this process restarted.
 async fn live() -> Json<Live> {
     Json(Live { status: "live" })
 }
@@ -66,8 +66,8 @@ struct Live {
     status: &'static str,
 }
 
-/// Whether requests should be sent here: we are not on our way out, and at least one service answered that it is ready.
-/// Which ones are not is in the body.
+/// Whether requests should be sent here: this process does not drain, and at least one service answered that it is ready. The
+/// body names the services that are not ready.
 async fn ready(State(health): State<Arc<Health>>) -> Response {
     let peers = health.meter.measure().await;
     let report = Report::new(&health, &peers, Audience::Public);
@@ -75,7 +75,7 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
     (status, Json(report.of_readiness())).into_response()
 }
 
-/// What works and what does not, for everybody; why, for staff.
+/// Shows to everybody what works and what does not, and to staff also the reasons.
 async fn status(State(health): State<Arc<Health>>, request: Request) -> Response {
     let mut limit = LimitHeaders::default();
     let (parts, _) = request.into_parts();

@@ -7,7 +7,7 @@ use crate::problem::Problem;
 
 const NAME: &str = "Idempotency-Key";
 
-/// The key, bare as the services take it. Quoted as the draft writes it, or bare as most clients do.
+/// The key without quotes, as the services expect it. The header may be quoted, as in the draft, or bare, as most clients send it.
 pub(crate) fn key(headers: &HeaderMap, rule: KeyRule) -> Result<Option<HeaderValue>, Problem> {
     let mut values = headers.get_all(NAME).iter();
     let Some(value) = values.next() else {
@@ -33,7 +33,7 @@ fn parse(text: &str) -> Option<String> {
     id::is_idempotency_key(&key).then_some(key)
 }
 
-/// The inside of a string of RFC 9651, 3.3.3: a backslash stands before a quote or another backslash only.
+/// The inside of a string of RFC 9651, 3.3.3: a backslash may stand only before a quote or another backslash.
 fn unquote(text: &str) -> Option<String> {
     let mut plain = String::with_capacity(text.len());
     let mut chars = text.chars();

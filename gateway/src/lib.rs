@@ -10,14 +10,17 @@ mod head;
 mod health;
 mod idempotency;
 pub mod metrics;
+mod page;
 mod peer;
 mod pipeline;
+mod privacy_signal;
 mod problem;
 mod rates;
 mod server;
 mod shares;
 mod transcode;
 mod webhooks;
+mod widget;
 
 use std::{io, net::SocketAddr, sync::Arc};
 
@@ -80,12 +83,12 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
-    /// A proto says something that cannot be served.
+    /// A route in the protos cannot be served.
     #[error("a google.api.http option cannot be served")]
     Route(#[from] RouteError),
 }
 
-/// Binds the gateway's port, so that a busy one is found before anything else is opened.
+/// Binds the gateway's port, so that a port in use is noticed before anything else is opened.
 pub async fn bind(config: &Config) -> Result<TcpListener, StartError> {
     let addr = config.http_addr;
     TcpListener::bind(addr).await.map_err(|source| StartError::Listen { addr, source })
@@ -131,6 +134,7 @@ pub fn start_on(
         addresses,
         metrics,
         trusted_proxies,
+        demo_page,
     } = config;
     let metrics = metrics.unwrap_or_else(|| Metrics::new(NAME));
     let listen = |source| StartError::Listen { addr: http_addr, source };
@@ -165,6 +169,8 @@ pub fn start_on(
     metrics.capabilities(move || shown.iter().cloned().chain(telemetry::capabilities()).collect());
     let routes = health::routes(health)
         .merge(webhooks::routes(Webhooks::new(&channels, &background, tokens, clock, &metrics)))
+        .merge(widget::routes(demo_page))
+        .merge(privacy_signal::routes())
         .route_layer(middleware::from_fn(name_span))
         .method_not_allowed_fallback(async || Problem::method_not_allowed(None))
         .fallback_service(Router::new().fallback(transcode::serve).with_state(transcoder));
@@ -177,8 +183,8 @@ pub fn start_on(
     Ok(Running::new(listener, addr, limits, handler, readiness, background, metrics))
 }
 
-/// What the gateway can do, and what it cannot do yet. Webhooks are capabilities of the services that verify them: the gateway
-/// passes on whatever comes, and would say ON of what is OFF there.
+/// What the gateway can do, and what it cannot do yet. Webhooks are capabilities of the services that verify them. The
+/// gateway passes on all webhooks, so it does not know whether they are ON.
 fn capabilities(transcoder: &Transcoder, rates: &RatesConfig, origins: &Origins) -> Vec<Capability> {
     let off = |name| Capability::off(name, "not part of this version");
     let limits = if rates.on {
@@ -196,7 +202,12 @@ fn capabilities(transcoder: &Transcoder, rates: &RatesConfig, origins: &Origins)
         limits,
         off("openapi"),
         cors,
-        Capability::off("incidents", "support publishes them: not part of this version"),
+        Capability::on(
+            "privacy_signal",
+            "Sec-GPC is honoured where consents are recorded, and /.well-known/gpc.json says so",
+        ),
+        Capability::on("widget", "GET /widget.js: the chat of a website"),
+        Capability::on("incidents", "the status has those that support published, while support answers"),
     ]
 }
 

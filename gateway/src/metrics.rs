@@ -13,7 +13,7 @@ use levqor_runtime::metrics::{Attribute, Definition, KeyValue, Metrics, SpanCont
 /// Requests that the gateway answered.
 pub const HTTP_SERVER: Definition = Definition::timing(
     "http.server.request.duration",
-    "Time from a request's head to the head of its response.",
+    "Time from the headers of a request to the headers of its response.",
     &[
         Attribute::known("http.request.method", "the methods of RFC 9110 and PATCH, or `_OTHER`"),
         Attribute::known("http.route", "a route of the protos or of the gateway; absent without a route"),
@@ -26,17 +26,17 @@ pub const HTTP_SERVER: Definition = Definition::timing(
     ],
 );
 
-/// All of them.
+/// All metrics of the gateway.
 pub const ALL: &[Definition] = &[HTTP_SERVER];
 
-/// What the gateway answers with.
+/// The statuses that the gateway answers with.
 const STATUSES: [u16; 24] = [
     200, 201, 202, 204, 206, 301, 302, 304, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 431, 499,
     500, 503, 504,
 ];
 
 tokio::task_local! {
-    /// The request that is being answered: what finds its route says so here, without passing anything back.
+    /// The request that is being answered. The code that finds its route stores the series here, so it need not return it.
     static CURRENT: Current;
 }
 
@@ -49,7 +49,7 @@ struct Current {
 }
 
 impl Current {
-    /// The empty route stands for none.
+    /// The series of the request. The empty route means that no route was found.
     fn series(&self) -> Arc<Series> {
         self.series.take().unwrap_or_else(|| self.requests.series(self.method, ""))
     }
@@ -57,7 +57,7 @@ impl Current {
 
 impl Drop for Current {
     fn drop(&mut self) {
-        // Whoever asked has hung up; nginx' number for that is known to everybody.
+        // The client has hung up. nginx uses the status 499 for that, so it is widely known.
         if !self.answered.get()
             && let Ok(gone) = StatusCode::from_u16(499)
         {
@@ -76,13 +76,13 @@ struct Inner {
 }
 
 impl Requests {
-    /// Timed among these metrics.
+    /// Adds the timings to these metrics.
     #[must_use]
     pub(crate) fn new(metrics: &Metrics) -> Self {
         Self(Arc::new(Inner { metrics: metrics.clone(), routed: RwLock::default() }))
     }
 
-    /// Answers a request, and finds out on the way which series it belongs to.
+    /// Waits for the answer to a request. Returns it with the series of its route.
     pub(crate) async fn watch<T>(
         &self,
         method: &'static str,
@@ -106,7 +106,7 @@ impl Requests {
         watched.await
     }
 
-    /// The series of a route. Routes are those of the protos and the gateway's own: what a caller makes up is none.
+    /// The series of a route. A route is one of the protos or of the gateway, and never a path that a caller made up.
     fn series(&self, method: &'static str, route: &str) -> Arc<Series> {
         let routed = self.0.routed.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(series) = routed.get(method).and_then(|routes| routes.get(route)) {
@@ -128,13 +128,13 @@ impl Requests {
 
 /// Says which route the current request has.
 pub(crate) fn name_route(route: &str) {
-    // Outside of any request, as in a unit test, there is nobody to tell.
+    // Outside of a request, as in a unit test, there is nothing to store.
     let _ = CURRENT.try_with(|current| {
         current.series.replace(Some(current.requests.series(current.method, route)));
     });
 }
 
-/// The series of one route, each bound when its status comes for the first time.
+/// The series of one route, one for each status. Each is created when its status occurs for the first time.
 pub(crate) struct Series {
     metrics: Metrics,
     attributes: Vec<KeyValue>,

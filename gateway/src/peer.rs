@@ -22,6 +22,18 @@ impl CallerAddress {
     pub(crate) const UNKNOWN: Self = Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
 }
 
+impl CallerAddress {
+    /// The network of the caller, for evidence: the first 24 bits of an IPv4 address, or the first 48 of an IPv6 address.
+    pub(crate) fn network(self) -> Option<String> {
+        let (address, bits) = match self.0 {
+            IpAddr::V4(_) => (self.0, 24),
+            IpAddr::V6(address) if address.is_unspecified() => return None,
+            IpAddr::V6(_) => (self.0, 48),
+        };
+        IpNet::new(address, bits).ok().map(|network| network.trunc().to_string())
+    }
+}
+
 impl From<IpAddr> for CallerAddress {
     fn from(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
@@ -178,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_standard_header_is_read_where_the_proxies_write_that() {
+    fn the_standard_header_is_read_if_the_proxies_write_it() {
         let proxies = proxies(ForwardedHeader::Forwarded);
         for (values, expected) in [
             (&["for=203.0.113.9"][..], "203.0.113.9"),
@@ -208,5 +220,18 @@ mod tests {
         for wrong in ["10.0.0.0/33", "10.0.0.0/8, proxy.example", "10.0.0.0 8", "localhost"] {
             assert!(wrong.parse::<Networks>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn evidence_has_the_network_and_not_the_address() {
+        for (address, network) in [
+            ("203.0.113.77", Some("203.0.113.0/24")),
+            ("2001:db8:1:2::3", Some("2001:db8:1::/48")),
+            ("::ffff:203.0.113.77", Some("203.0.113.0/24")),
+        ] {
+            let address: IpAddr = address.parse().expect("an address");
+            assert_eq!(CallerAddress::from(address).network().as_deref(), network, "{address}");
+        }
+        assert_eq!(CallerAddress::UNKNOWN.network(), None);
     }
 }

@@ -1,5 +1,4 @@
-//! What happens to every request, whatever it is for: an id, a span, a permit or a refusal, and the headers of the
-//! answer.
+//! The steps of every request, whatever its route: an id, a span, a permit or a refusal, and the headers of the response.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
@@ -31,7 +30,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static(id::REQUEST_ID);
 const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
 
-/// On every answer. Nothing that we answer is a page of ours, so a browser may do nothing with it but show it.
+/// The headers of every response. The gateway serves an API and not a website, so a browser may do nothing with a response but
+/// show it.
 const ALWAYS: [(HeaderName, HeaderValue); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -41,7 +41,7 @@ const ALWAYS: [(HeaderName, HeaderValue); 5] = [
 ];
 const CONTENT_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
-/// What every request passes before and after the routes.
+/// The steps that every request passes before and after the routes.
 pub(crate) struct Pipeline {
     routes: Router,
     cors: Cors,
@@ -52,7 +52,7 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    /// Around these routes, for requests that are admitted.
+    /// Puts the steps around these routes.
     #[must_use]
     pub(crate) fn new(
         routes: Router,
@@ -66,11 +66,11 @@ impl Pipeline {
         Self { routes, cors, admission: Arc::new(admission), readiness, requests, refusals }
     }
 
-    /// Answers a request. Over a connection that is reserved for questions after our health, only those are answered.
+    /// Answers a request. On a connection that is reserved for health checks, only health checks are answered.
     pub(crate) async fn serve(&self, mut request: Request, reserved: bool) -> Response {
         let begun = Instant::now();
         let (method, version) = (request.method().clone(), request.version());
-        // First: what is too long to go on must not go on in the trace's context either.
+        // The head is checked first, so that headers which are too long do not get into the trace context.
         let checked = head::check(&mut request);
         let request_id = id::request_id_of(request.headers());
         // The span is outermost, so that every line of the log below it carries the trace id.
@@ -99,14 +99,13 @@ impl Pipeline {
         response
     }
 
-    /// Refuses what would only queue, and answers the rest.
+    /// Refuses a request that would have to wait for a permit, and answers all others.
     async fn admit(&self, mut request: Request, reserved: bool, ids: &Ids) -> Response {
         let caller = request.extensions().get().copied().unwrap_or(CallerAddress::UNKNOWN);
         let admission = self.admission.request(caller);
-        // Whoever asks whether we live must be answered most of all when we are busy.
+        // Health checks need no permit: they must be answered even if the gateway is busy.
         if !request.uri().path().starts_with("/health/") {
-            // A request whose body is still to come takes its permit when that is there: it may take its time, and nobody
-            // else waits for it.
+            // A request with a body takes its permit when the body is complete, so that a slow body holds no permit.
             let entered = if reserved {
                 Err(Problem::busy())
             } else if request.body().is_end_stream() {
@@ -124,7 +123,7 @@ impl Pipeline {
         answer
     }
 
-    /// Answers a request that is admitted; a panic becomes an answer too.
+    /// Answers an admitted request. A panic becomes a response too.
     async fn route(&self, request: Request, caller: CallerAddress, ids: &Ids) -> Response {
         let mut routes = self.routes.clone();
         let mut response = match AssertUnwindSafe(async { routes.call(request).await }).catch_unwind().await {
@@ -142,7 +141,7 @@ impl Pipeline {
                     self.refusals.note(caller, problem.reason());
                 }
                 let mut rendered = problem.render(ids);
-                // The router knows which methods a path takes, and the limits how many requests are left.
+                // Keeps the headers of the router (allowed methods) and of the rate limits.
                 for (name, value) in response.headers_mut().drain() {
                     if let Some(name) = name.filter(|name| name != header::CONTENT_LENGTH) {
                         rendered.headers_mut().entry(name).or_insert(value);
@@ -169,9 +168,13 @@ impl Pipeline {
             }
         }
         let headers = response.headers_mut();
-        // Room for all that follow, and for those of the trace, so that the map grows once.
+        // Reserves space for the headers below and for those of the trace, so that the map grows once.
         headers.reserve(ALWAYS.len() + 5);
         for (name, value) in ALWAYS {
+            // A response with an `ETag` is the same for every caller, so it may be cached and revalidated.
+            if name == header::CACHE_CONTROL && headers.contains_key(header::ETAG) {
+                continue;
+            }
             headers.insert(name, value);
         }
         headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(CONTENT_POLICY);
@@ -180,7 +183,7 @@ impl Pipeline {
                 headers.insert(name, value);
             }
         }
-        // On the way out, clients with open connections are asked to make new ones, which lead elsewhere.
+        // During the drain, clients are asked to close their connections. Their new connections go to other replicas.
         if (close || self.readiness.is_draining()) && version <= Version::HTTP_11 {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -188,7 +191,7 @@ impl Pipeline {
     }
 }
 
-/// The method's name. What a stranger makes up must not become a name in anybody's statistics.
+/// The method's name. An unknown method is `_OTHER`, because callers must not create new label values.
 fn known(method: &Method) -> &'static str {
     const KNOWN: [Method; 7] = [
         Method::GET,
@@ -220,7 +223,7 @@ fn span(method: &Method, request_id: &str) -> Span {
     )
 }
 
-/// Names the current request's span after its route. The path itself stays out of it: ids and worse are in paths.
+/// Names the current request's span after its route. The path itself is not recorded, because it may contain personal data.
 pub(crate) fn name_span(name: impl FnOnce() -> String, route: &str) {
     let span = Span::current();
     telemetry::rename(&span, name);

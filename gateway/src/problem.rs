@@ -12,7 +12,7 @@ use levqor_runtime::{
 use tonic::{Code, Status, TimeoutExpired};
 use tonic_types::StatusExt;
 
-/// The domain of the error details of our own services. No other text reaches a caller.
+/// The end of the domain in the error details of our own services. Only texts with such details reach a caller.
 const OUR_DOMAIN: &str = ".levqor";
 /// When a caller should retry if something is unreachable or busy.
 const SOON: Duration = Duration::from_secs(1);
@@ -30,6 +30,8 @@ struct Parts {
     violations: Vec<Violation>,
     retry_after: Option<Duration>,
     allow: Option<HeaderValue>,
+    /// Whether it is shown to a person as a page.
+    as_page: bool,
 }
 
 /// The ids that lead from a problem to its request and its trace.
@@ -53,6 +55,7 @@ impl Problem {
             violations: Vec::new(),
             retry_after: (code == ErrorCode::Unavailable).then_some(SOON),
             allow: None,
+            as_page: false,
         }))
     }
 
@@ -89,7 +92,8 @@ impl Problem {
     /// The path exists, but with other methods.
     #[must_use]
     pub(crate) fn method_not_allowed(allow: Option<HeaderValue>) -> Self {
-        let detail = "this path does not take this method; the Allow header names those it takes";
+        let detail =
+            "this path does not accept this method; the Allow header names the methods that it accepts";
         let mut problem = Self::new(ErrorCode::InvalidArgument, "METHOD_NOT_ALLOWED", detail);
         problem.0.allow = allow;
         problem.with_status(StatusCode::METHOD_NOT_ALLOWED)
@@ -101,11 +105,11 @@ impl Problem {
         Self::new(ErrorCode::Unavailable, reason, detail)
     }
 
-    /// There are more requests than the gateway works on concurrently.
+    /// There are more concurrent requests than the gateway accepts.
     #[must_use]
     pub(crate) fn busy() -> Self {
         summed::shed(crate::NAME);
-        Self::unavailable("BUSY", "too much at once; try again in a moment")
+        Self::unavailable("BUSY", "too many requests at once; try again in a moment")
     }
 
     /// An internal error. The cause belongs in the log, and never in the problem.
@@ -118,6 +122,13 @@ impl Problem {
     #[must_use]
     pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
         self.0.status = status;
+        self
+    }
+
+    /// The same problem, as a page for a person.
+    #[must_use]
+    pub(crate) fn into_page(mut self) -> Self {
+        self.0.as_page = true;
         self
     }
 
@@ -232,10 +243,10 @@ const fn sentence(code: ErrorCode) -> &'static str {
         ErrorCode::NotFound => "there is no such thing",
         ErrorCode::AlreadyExists => "it exists already",
         ErrorCode::FailedPrecondition => "this cannot be done now",
-        ErrorCode::Aborted => "something else was at it at the same time; try again",
+        ErrorCode::Aborted => "another request changed the same thing at the same time; try again",
         ErrorCode::RateLimited => "too many requests",
         ErrorCode::Unavailable => "the service is not reachable right now",
-        ErrorCode::DeadlineExceeded => "it took too long; it may still be under way",
+        ErrorCode::DeadlineExceeded => "the request took too long; it may still be in progress",
         ErrorCode::Internal => "something went wrong on our side; the failure was recorded",
     }
 }
@@ -249,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_that_is_no_name_gives_no_type() {
+    fn a_reason_with_other_characters_gives_no_type() {
         let status = |reason: &str| {
             let mut details = tonic_types::ErrorDetails::new();
             details.set_error_info(reason, "shop.levqor", std::collections::HashMap::new());

@@ -1,4 +1,4 @@
-//! The gateway's port, and the way out on which no request is lost.
+//! The gateway's port, and its drain, which loses no request.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -19,15 +19,15 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{peer::TrustedProxies, pipeline::Pipeline};
 
-/// How long a drain waits for answers to be read.
+/// How long a drain waits until clients have read their responses.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Answers the requests of the port. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct GatewayHandler {
-    /// What every request passes.
+    /// The steps that every request passes.
     pub(crate) pipeline: Arc<Pipeline>,
-    /// Whose word about a caller's address is believed.
+    /// The proxies that the gateway trusts to name a caller's address.
     pub(crate) proxies: Arc<TrustedProxies>,
 }
 
@@ -48,7 +48,8 @@ impl Handler for GatewayHandler {
     }
 }
 
-/// A gateway that serves. Dropped, it takes no more; drained, it finishes what it has taken, and says when.
+/// A running gateway. If it is dropped, it accepts no more connections. `drain` also waits until the accepted requests are
+/// finished.
 pub struct Running {
     addr: SocketAddr,
     readiness: Readiness,
@@ -83,24 +84,24 @@ impl Running {
         Self { addr, readiness, tasks, stop: stop.drop_guard(), metrics, _background: StopOnDrop(background) }
     }
 
-    /// Where it serves.
+    /// The address of its port.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// What it counts and times.
+    /// Its metrics.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// Ends without failing a request: says that it is not ready, waits so long for that to be noticed, takes no more
-    /// connections, and returns when every request that was taken is answered.
+    /// Stops without failing a request: reports that it is not ready, waits for the time `lameduck`, accepts no more connections,
+    /// and returns when every accepted request is answered.
     pub async fn drain(self, lameduck: Duration) {
         drain::announce(&self.readiness, lameduck, async {}).await;
         self.stop.disarm().cancel();
-        // A client that does not read its answer must not keep the process alive.
+        // A client that does not read its response must not keep the process alive.
         drain::finish("connections", DRAIN_PATIENCE, self.tasks.finish()).await;
     }
 }

@@ -21,7 +21,7 @@ struct Taken {
 }
 
 impl Shares {
-    /// With this total, and this limit per address.
+    /// Makes shares with this total, and this limit per address.
     #[must_use]
     pub(crate) fn new(most: usize, most_per_address: usize) -> Arc<Self> {
         Arc::new(Self { most, most_per_address, taken: Mutex::default() })

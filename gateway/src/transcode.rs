@@ -1,8 +1,9 @@
-//! REST in, gRPC out: what `google.api.http` says in the protos is what is served, and there is no code per endpoint.
+//! REST in, gRPC out. The `google.api.http` options of the protos define the routes; there is no code per endpoint.
 
 mod bind;
 mod call;
 mod codec;
+pub(crate) mod conditional;
 mod escape;
 mod findings;
 #[cfg(test)]
@@ -41,7 +42,7 @@ use tonic_types::StatusExt;
 
 use self::{
     call::Call,
-    route::{BodyRule, Destination, Found, Lost, ResponseForm, Route, Routes},
+    route::{BodyRule, Destination, Found, NoRoute, ResponseForm, Route, Routes},
     stream::Answers,
 };
 pub use self::{rule::RouteError, stream::Silence};
@@ -67,7 +68,7 @@ pub(crate) struct Transcoder {
 }
 
 impl Transcoder {
-    /// Reads the routes of all RPCs; fails on one that could not be served as it is written.
+    /// Reads the routes of all RPCs. Fails if a route cannot be served as it is written.
     pub(crate) fn try_new(
         methods: &'static Methods,
         channels: Channels,
@@ -79,7 +80,7 @@ impl Transcoder {
         Ok(Self { routes: Routes::read(methods)?, channels, auth, rates, timeout, silence })
     }
 
-    /// How many routes there are.
+    /// The number of routes.
     #[must_use]
     pub(crate) fn routes(&self) -> usize {
         self.routes.count()
@@ -88,9 +89,9 @@ impl Transcoder {
     async fn answer(&self, request: Request) -> Result<Response, Problem> {
         let begun = Instant::now();
         let (parts, body) = request.into_parts();
-        let found = self.routes.find(&parts.method, parts.uri.path()).map_err(|lost| match lost {
-            Lost::NoSuchPath => Problem::no_route(),
-            Lost::OtherMethods(allow) => Problem::method_not_allowed(Some(allow)),
+        let found = self.routes.find(&parts.method, parts.uri.path()).map_err(|missing| match missing {
+            NoRoute::NoSuchPath => Problem::no_route(),
+            NoRoute::OtherMethods(allow) => Problem::method_not_allowed(Some(allow)),
         })?;
         let route = found.route;
         pipeline::name_span(|| route.span_name.clone(), &route.path);
@@ -101,7 +102,7 @@ impl Transcoder {
             let mut body = Incoming::new(body, &parts.headers, admission, route.most_bytes(), deadline);
             let answer = Box::pin(self.upload(&parts, field, &mut body, &found, deadline, &mut limit));
             let answer = in_time(route, deadline, answer).await;
-            // Also a client that reads only after sending gets an answer that came before its end.
+            // Reads the remaining body: a client that reads only after it has sent everything must get an early response too.
             body.ignore().await;
             answer
         } else {
@@ -110,7 +111,8 @@ impl Transcoder {
             in_time(route, deadline, Box::pin(self.transcode(&parts, body, &found, deadline, &mut limit)))
                 .await
         };
-        let mut response = answer.unwrap_or_else(IntoResponse::into_response);
+        let as_page = |problem: Problem| if route.method.page { problem.into_page() } else { problem };
+        let mut response = answer.unwrap_or_else(|problem| as_page(problem).into_response());
         limit.add_to(response.headers_mut());
         Ok(response)
     }
@@ -142,7 +144,12 @@ impl Transcoder {
             return answers.respond(&parts.headers).await;
         }
         let message = call.unary().await.map_err(|status| route.failed(&status))?;
-        route.respond(message)
+        let response = route.respond(message)?;
+        if conditional::applies(&parts.method, route) {
+            conditional::answer(&parts.headers, response).await
+        } else {
+            Ok(response)
+        }
     }
 
     async fn upload(
@@ -157,21 +164,21 @@ impl Transcoder {
         let route = found.route;
         let metadata = self.admit(parts, route, limit).await?;
         body.check_announced()?;
-        // Its service works from the first chunk on.
+        // The service works from the first chunk on, so the request needs its permit now.
         RequestAdmission::of(&parts.extensions)?.permit()?;
         let (channel, payload) = self.encode(found, parts, None)?;
         let call = Call { route, channel, metadata, payload, deadline };
         route.respond(upload::send(call, field, body).await?)
     }
 
-    /// Decides whether the caller may make the call, and says what it carries.
+    /// Checks that the caller may make the call. Returns the metadata of the call.
     async fn admit(
         &self,
         parts: &Parts,
         route: &Route,
         limit: &mut LimitHeaders,
     ) -> Result<MetadataMap, Problem> {
-        // Who, before what: nobody learns from a refusal whether the rest of a request would have been right.
+        // The caller is checked first, so a refusal does not show whether the other parts of the request are valid.
         let caller = self.auth.caller(&parts.headers).await;
         *limit = self.count(route, caller.as_ref().ok(), parts).map_err(|exceeded| {
             let problem = exceeded.problem();
@@ -183,11 +190,13 @@ impl Transcoder {
         let idempotency_key = idempotency::key(&parts.headers, route.method.key)?;
         let request_id =
             parts.extensions.get::<Ids>().map(|ids| Arc::clone(&ids.request_id)).unwrap_or_default();
-        Ok(call::metadata(&parts.headers, caller.authorization, idempotency_key, &request_id))
+        let client = parts.extensions.get::<CallerAddress>().copied();
+        let client = client.filter(|_| route.method.client_evidence);
+        Ok(call::metadata(&parts.headers, caller.authorization, idempotency_key, &request_id, client))
     }
 
-    /// What goes to which service. The body and the decoded message are dropped here: the message may be many times as large as what
-    /// is sent, and a call may take long. The body's room stays taken, for what is sent.
+    /// Returns the service and the encoded request. The body and the decoded message are dropped here: the message may be many times
+    /// larger than the encoded request, and a call may take long. The encoded request still counts against the limit for bodies.
     fn encode(
         &self,
         found: &Found<'_, '_>,
@@ -196,15 +205,20 @@ impl Transcoder {
     ) -> Result<(Peer, Bytes), Problem> {
         let bytes = body.map(|body| std::mem::take(&mut body.bytes)).unwrap_or_default();
         let mut message = bind::request(found, parts.uri.query(), &bytes)?;
-        if let BodyRule::Upload(field) = &found.route.body {
-            upload::set_content_type(&mut message, field, &parts.headers);
+        match &found.route.body {
+            BodyRule::Upload(field) => upload::set_content_type(&mut message, field, &parts.headers),
+            BodyRule::Form(field) => {
+                upload::set_content_type(&mut message, field, &parts.headers);
+                upload::set_data(&mut message, field, bytes);
+            }
+            BodyRule::None | BodyRule::All | BodyRule::Field(_) => {}
         }
         let payload = Bytes::from(message.encode_to_vec());
         storable::check(&found.route.input, &payload).map_err(|invalid| Problem::invalid(invalid.0))?;
         Ok((self.channel(found.route, &message)?, payload))
     }
 
-    /// Counts the request against its caller's limit. Who sends a token that is not good is known by the address only.
+    /// Counts the request against its caller's limit. A caller without a valid token is identified by the address.
     fn count(
         &self,
         route: &Route,
@@ -240,8 +254,8 @@ impl Route {
     fn respond(&self, message: DynamicMessage) -> Result<Response, Problem> {
         let field = match &self.answer {
             ResponseForm::Raw => {
-                let (content_type, data) = raw::parts(message);
-                return Ok(raw::response(content_type, Body::from(data)));
+                let (head, data) = raw::parts(message);
+                return Ok(raw::response(self, head, Body::from(data)));
             }
             ResponseForm::Field(field) => Some(field),
             ResponseForm::Message => None,
@@ -252,7 +266,7 @@ impl Route {
         Ok(response)
     }
 
-    /// The problem that a failed call is. What a service told was logged there; what it cannot have seen is logged here.
+    /// The problem for a failed call. The service has logged the errors that it returned; only other errors are logged here.
     fn failed(&self, status: &Status) -> Problem {
         let problem = Problem::from_status(status);
         if status.get_error_details().error_info().is_none() {
@@ -260,7 +274,7 @@ impl Route {
             let error = status.source();
             match code {
                 ErrorCode::Internal => {
-                    tracing::error!(rpc, grpc.code = ?status.code(), error, "a call failed without a reason");
+                    tracing::error!(rpc, grpc.code = ?status.code(), error, "a call failed without error details");
                 }
                 ErrorCode::Unavailable | ErrorCode::DeadlineExceeded => {
                     tracing::warn!(rpc, reason = code.as_str(), error, "a call was not answered");
@@ -271,12 +285,12 @@ impl Route {
         problem
     }
 
-    /// The problem that an answer is which JSON cannot hold.
+    /// The problem for a response that cannot be written as JSON.
     fn unanswerable(&self, error: &serde_json::Error) -> Problem {
         tracing::error!(
             rpc = self.method.rpc,
             error = error as &dyn Error,
-            "an answer cannot be written as JSON"
+            "a response cannot be written as JSON"
         );
         Problem::internal()
     }
@@ -287,7 +301,7 @@ pub(crate) async fn serve(State(transcoder): State<Arc<Transcoder>>, request: Re
     transcoder.answer(request).await.unwrap_or_else(IntoResponse::into_response)
 }
 
-/// The answer, or the problem that there is none in time.
+/// Returns the answer, or a problem if there is none before the deadline.
 async fn in_time(
     route: &Route,
     deadline: Instant,
@@ -308,7 +322,12 @@ async fn read_body(
     }
     let content_type = headers.get(header::CONTENT_TYPE);
     let body = body.whole().await?;
-    // An empty body has no type. Only its end says that it is empty: chunked and in HTTP/2 it may come after the head.
+    if matches!(route.body, BodyRule::Form(_)) {
+        let is_form = body.bytes.is_empty() || content_type.is_some_and(is_form);
+        return if is_form { Ok(Some(body)) } else { Err(not_a_form()) };
+    }
+    // An empty body needs no content type. A chunked or HTTP/2 body may have no length in its head, so only its end shows that it
+    // is empty.
     if body.bytes.is_empty() || content_type.is_some_and(is_json) { Ok(Some(body)) } else { Err(not_json()) }
 }
 
@@ -321,6 +340,20 @@ fn is_json(content_type: &HeaderValue) -> bool {
         !name.trim().eq_ignore_ascii_case("charset")
             || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
     })
+}
+
+/// The types of HTML's forms. RFC 8058, 3.2, lets a mail program use either.
+fn is_form(content_type: &HeaderValue) -> bool {
+    let kind = content_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    ["application/x-www-form-urlencoded", "multipart/form-data"]
+        .iter()
+        .any(|form| kind.eq_ignore_ascii_case(form))
+}
+
+fn not_a_form() -> Problem {
+    let detail = "the body must be application/x-www-form-urlencoded";
+    Problem::new(ErrorCode::InvalidArgument, "NOT_A_FORM", detail)
+        .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
 }
 
 fn not_json() -> Problem {

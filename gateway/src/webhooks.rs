@@ -1,5 +1,5 @@
-//! Webhooks: what vendors post to us goes as raw bytes to the service that can verify it. 200 only after that service has
-//! committed it, and a reason to come again for whatever is not understood.
+//! Webhooks: the gateway passes the raw bytes of a vendor's event to the service that can verify it. It answers 200 only after
+//! the commit of that service. If the event could not be stored, the vendor is asked to send it again.
 
 mod lines;
 mod queue;
@@ -43,11 +43,11 @@ use crate::{
     problem::{Ids, Problem},
 };
 
-/// How long vendors wait: Stripe does not say, Resend 15 seconds; well under what it is said to be.
+/// How long an event may take. It is less than the vendors wait: Resend waits 15 seconds, Stripe does not say how long.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long an address that posts only forged webhooks waits for the refusal of those that are too many.
+/// The delay of a refusal for an address that posts only forged webhooks, if it has too many of them.
 const SUSPECT_DELAY: Duration = Duration::from_secs(5);
-/// How many such refusals wait at once.
+/// How many refusals may be delayed at the same time.
 static DELAYED: Semaphore = Semaphore::const_new(1024);
 
 /// The routes.
@@ -60,9 +60,9 @@ pub(crate) fn routes(webhooks: Webhooks) -> Router {
         .with_state(Arc::new(webhooks))
 }
 
-/// The way to the services that verify and keep what vendors post.
+/// Passes the events of vendors to the services that verify and store them.
 pub(crate) struct Webhooks {
-    /// To each service that takes webhooks, by its name.
+    /// The tunnels to each service that accepts webhooks, by its name.
     tunnels: HashMap<&'static str, Tunnels>,
     tokens: Arc<ServiceTokens>,
     clock: Clock,
@@ -72,7 +72,7 @@ pub(crate) struct Webhooks {
     refusals: Refusals,
 }
 
-/// What a vendor is told of an event that is kept.
+/// The response for an event that is stored.
 #[derive(Serialize)]
 struct Accepted {
     ok: bool,
@@ -92,22 +92,22 @@ impl Accepted {
 trait Vendor: 'static {
     /// Its name in logs and metrics.
     const NAME: &'static str;
-    /// The service that verifies and keeps its events.
+    /// The service that verifies and stores its events.
     const SERVICE: &'static str;
-    /// What that service takes.
+    /// The request of that service's RPC.
     type Request: Message + Name + 'static;
-    /// What that service answers.
+    /// The response of that service's RPC.
     type Response: Message + Default + 'static;
 
     /// The headers of its signatures.
     fn signature(headers: &HeaderMap) -> SignatureHeaders<'_>;
-    /// The call to the service, with the headers and the body as they came.
+    /// Makes the request for the service, with the unchanged headers and body.
     fn request(headers: &HeaderMap, body: Bytes) -> Self::Request;
-    /// What the vendor is told.
+    /// Makes the response for the vendor.
     fn accepted(response: Self::Response) -> Accepted;
 }
 
-/// Takes one event.
+/// Answers one event.
 async fn take<V: Vendor>(
     State(webhooks): State<Arc<Webhooks>>,
     request: Request,
@@ -116,7 +116,7 @@ async fn take<V: Vendor>(
 }
 
 impl Webhooks {
-    /// Over these channels, with tokens that say that the gateway is calling.
+    /// Calls the services over these channels, with the service tokens of the gateway.
     pub(crate) fn new(
         channels: &Channels,
         background: &Background,
@@ -133,12 +133,12 @@ impl Webhooks {
         Self { tunnels: tunnels.collect(), tokens, clock, queue, tasks, lines, refusals }
     }
 
-    /// Takes one event: reads it, and calls the service with the bytes and the headers as they came.
+    /// Answers one event: reads it, and calls the service with the unchanged bytes and headers.
     async fn take<V: Vendor>(self: Arc<Self>, request: Request) -> Result<Response, Problem> {
         let deadline = Instant::now() + PATIENCE;
         let (parts, body) = request.into_parts();
         let ids = parts.extensions.get::<Ids>().cloned().unwrap_or_default();
-        // What the service would refuse whatever the body says is refused here, and no room is made for the body.
+        // Invalid signature headers are refused here, before the body takes any memory.
         let signed = V::signature(&parts.headers).read();
         signed
             .and_then(|signed| signed.in_time(self.clock.now()))
@@ -150,9 +150,10 @@ impl Webhooks {
             match turn().await {
                 Ok(turn) => Some(turn),
                 Err(refused) => {
-                    // Answered at once, it would only post the next one. The body goes first: nothing is kept for it meanwhile.
+                    // The delay slows the address down. The body is dropped first, so that it takes no memory meanwhile.
                     drop(body);
-                    // Only so many wait: over HTTP/2 one address could have tens of thousands of heads kept.
+                    // The number of delayed refusals is limited: over HTTP/2, one address could make the gateway hold thousands
+                    // of requests.
                     if let Ok(_permit) = DELAYED.try_acquire() {
                         sleep(SUSPECT_DELAY).await;
                     }
@@ -171,11 +172,11 @@ impl Webhooks {
         let message = V::request(&parts.headers, body.bytes.clone());
         fail_point::WEBHOOK_RECEIVED.reached();
         let webhooks = Arc::clone(&self);
-        // The service works on the event though its sender hang up: the turn lasts as long, and the event is judged.
+        // The service continues with the event if its sender hangs up. So the turn is held until the result is known.
         let work = async move {
-            let kept = webhooks.keep::<V>(&message, &ids, deadline).await;
-            let kept = kept.map_err(|status| webhooks.refusal(V::NAME, &status));
-            match &kept {
+            let stored = webhooks.forward::<V>(&message, &ids, deadline).await;
+            let stored = stored.map_err(|status| webhooks.refusal(V::NAME, &status));
+            match &stored {
                 Ok(_) => webhooks.queue.judged(caller, true),
                 Err(problem) if problem.reason() == SignatureError::Mismatch.reason() => {
                     webhooks.queue.judged(caller, false);
@@ -183,14 +184,15 @@ impl Webhooks {
                 Err(_) => {}
             }
             drop((turn, permit, body));
-            kept
+            stored
         };
-        let kept = self.tasks.keep(work).await?;
+        let stored = self.tasks.keep(work).await?;
         fail_point::WEBHOOK_STORED.reached();
-        Ok(Json(V::accepted(kept)).into_response())
+        Ok(Json(V::accepted(stored)).into_response())
     }
 
-    async fn keep<V: Vendor>(
+    /// Sends an event to the service that stores it, and waits for the answer.
+    async fn forward<V: Vendor>(
         &self,
         message: &V::Request,
         ids: &Ids,
@@ -209,19 +211,19 @@ impl Webhooks {
         tunnels.call(&outgoing, message).await
     }
 
-    /// What a vendor is told. Only the service's own word that the event itself is bad ends the vendor's tries with a 400; where
-    /// the service says that it takes none, there is no such door, and that is no failure of ours; for everything else, our own
-    /// mistakes included, the event must come again.
+    /// The problem for a vendor. It is a 400 only if the service says that the event itself is bad, and a 404 if the service says
+    /// that this vendor's webhooks are off. A status comes from the service only if it has error details. After any other
+    /// failure, also a mistake of ours, the vendor must send the event again.
     fn refusal(&self, provider: &'static str, status: &Status) -> Problem {
         let problem = Problem::from_status(status);
-        let told = status.get_error_details().error_info().is_some();
-        if told && problem.code() == ErrorCode::NotFound && problem.reason() == "WEBHOOKS_OFF" {
+        let from_service = status.get_error_details().error_info().is_some();
+        if from_service && problem.code() == ErrorCode::NotFound && problem.reason() == "WEBHOOKS_OFF" {
             self.lines.refused(provider, problem.reason());
             return problem;
         }
         let bad_event = match problem.code() {
-            ErrorCode::InvalidArgument => told,
-            ErrorCode::Unauthenticated => told && problem.reason().contains("SIGNATURE"),
+            ErrorCode::InvalidArgument => from_service,
+            ErrorCode::Unauthenticated => from_service && problem.reason().contains("SIGNATURE"),
             _ => false,
         };
         if bad_event {
@@ -233,7 +235,7 @@ impl Webhooks {
     }
 }
 
-/// A header as text; empty where there is none, or none that is text.
+/// A header as text. It is empty if the header is absent or not text.
 fn header<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }

@@ -21,7 +21,7 @@ fn methods(pool: &DescriptorPool) -> Vec<MethodDescriptor> {
     ours.flat_map(|service| service.methods().collect::<Vec<_>>()).collect()
 }
 
-/// What the build would say of this text as `levqor/test/v1/test.proto`.
+/// The errors of the build if this text were `levqor/test/v1/test.proto`.
 fn violations_of(body: &str) -> Vec<String> {
     let folder = std::env::temp_dir().join(format!("levqor-proto-{}-{:x}", std::process::id(), body.len()));
     fs::create_dir_all(folder.join("levqor/test/v1")).expect("folder");
@@ -145,7 +145,7 @@ fn names_and_comments_are_as_agreed() {
     }
 }
 
-/// What stands in a file with a comment before it, by its path in the descriptor.
+/// The declarations of a file that have a comment before them, as paths in the descriptor.
 fn commented(file: &FileDescriptor) -> BTreeSet<Vec<i32>> {
     let locations = file.file_descriptor_proto().source_code_info.iter().flat_map(|info| &info.location);
     let commented = locations
@@ -214,6 +214,6 @@ fn a_message_that_holds_something_personal_shows_its_name_only() {
     let request =
         SendMessageRequest { recipient: "alice@example.com".to_owned(), content, ..Default::default() };
     assert_eq!(format!("{request:?}"), "SendMessageRequest(…)");
-    // A message is personal through its fields' messages too: a page of orders is.
+    // A message is also personal if a message inside it is, such as a page of orders.
     assert!(contract::personal_messages(&pool()).contains("levqor.billing.v1.ListOrdersResponse"));
 }

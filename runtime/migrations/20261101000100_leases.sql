@@ -6,6 +6,8 @@ CREATE TABLE runtime.leases (
     leased_until timestamptz NOT NULL,
     fence bigint NOT NULL
 );
+COMMENT ON TABLE runtime.leases IS
+    'Locks on work that is done now. subject: text key; erase: keep; ground: a lock that lasts less than a minute';
 COMMENT ON COLUMN runtime.leases.key IS 'personal: IDENTIFIER; keep: 1d';
 COMMENT ON COLUMN runtime.leases.leased_until IS 'not personal';
 COMMENT ON COLUMN runtime.leases.fence IS 'not personal';

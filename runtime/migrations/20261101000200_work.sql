@@ -2,7 +2,8 @@
 CREATE TABLE runtime.work (
     work_id uuid PRIMARY KEY,
     rpc text NOT NULL,
-    target text NOT NULL GENERATED ALWAYS AS (coalesce(substring(rpc FROM '^(.*)[.]'), rpc)) STORED,
+    lane text NOT NULL DEFAULT '',
+    target text NOT NULL GENERATED ALWAYS AS (coalesce(substring(rpc FROM '^(.*)[.]'), rpc) || lane) STORED,
     request bytea NOT NULL,
     idempotency_key text NOT NULL,
     state text NOT NULL DEFAULT 'WAITING' CONSTRAINT work_state CHECK (state IN ('WAITING', 'DEAD')),
@@ -20,9 +21,13 @@ CREATE INDEX work_due ON runtime.work (due_time) WHERE state = 'WAITING';
 CREATE INDEX work_due_by_target ON runtime.work (target, due_time) WHERE state = 'WAITING';
 CREATE INDEX work_dead ON runtime.work (create_time) WHERE state = 'DEAD';
 CREATE INDEX work_create_time ON runtime.work (create_time);
+COMMENT ON TABLE runtime.work IS
+    'Calls that wait to be made. subject: text request; erase: delete; clock: create_time';
 COMMENT ON COLUMN runtime.work.work_id IS 'not personal';
 COMMENT ON COLUMN runtime.work.rpc IS 'not personal';
--- The package of the RPC: a service's calls have one in common.
+-- Calls that may come in great numbers have a lane, so that they delay no other calls of their package.
+COMMENT ON COLUMN runtime.work.lane IS 'not personal';
+-- The package of the RPC, and the lane: the calls of a service have one in common, but for those with a lane.
 COMMENT ON COLUMN runtime.work.target IS 'not personal';
 COMMENT ON COLUMN runtime.work.request IS 'personal: MESSAGE; keep: 90d';
 COMMENT ON COLUMN runtime.work.idempotency_key IS 'not personal';

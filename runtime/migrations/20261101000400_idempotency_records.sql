@@ -10,6 +10,8 @@ CREATE TABLE runtime.idempotency_records (
     PRIMARY KEY (caller, rpc, idempotency_key)
 );
 CREATE INDEX idempotency_records_expire_time ON runtime.idempotency_records (expire_time);
+COMMENT ON TABLE runtime.idempotency_records IS
+    'Answers that are given again. subject: caller caller, text response; erase: delete; clock: create_time';
 COMMENT ON COLUMN runtime.idempotency_records.caller IS 'personal: IDENTIFIER; keep: 90d';
 COMMENT ON COLUMN runtime.idempotency_records.rpc IS 'not personal';
 COMMENT ON COLUMN runtime.idempotency_records.idempotency_key IS 'not personal';

@@ -9,6 +9,10 @@ CREATE TABLE runtime.audit_entries (
     previous_hash bytea NOT NULL,
     hash bytea NOT NULL
 );
+-- For lists of people, newest first.
+CREATE INDEX audit_entries_record_time ON runtime.audit_entries (record_time, sequence);
+CREATE INDEX audit_entries_action ON runtime.audit_entries (action, record_time, sequence);
+CREATE INDEX audit_entries_actor ON runtime.audit_entries (actor, record_time, sequence);
 COMMENT ON COLUMN runtime.audit_entries.sequence IS 'not personal';
 COMMENT ON COLUMN runtime.audit_entries.record_time IS 'not personal';
 COMMENT ON COLUMN runtime.audit_entries.actor IS 'not personal';
@@ -23,8 +27,10 @@ CREATE TABLE runtime.audit_actors (
     sub text NOT NULL
 );
 CREATE INDEX audit_actors_sub ON runtime.audit_actors (sub);
+COMMENT ON TABLE runtime.audit_actors IS
+    'Who the pseudonyms of the audit chain are. subject: sub sub; erase: delete';
 COMMENT ON COLUMN runtime.audit_actors.pseudonym IS 'not personal';
-COMMENT ON COLUMN runtime.audit_actors.sub IS 'personal: IDENTIFIER; keep: 7y';
+COMMENT ON COLUMN runtime.audit_actors.sub IS 'personal: IDENTIFIER; keep: until erasure';
 
 CREATE TABLE runtime.audit_head (
     singleton boolean PRIMARY KEY DEFAULT true CONSTRAINT audit_head_singleton CHECK (singleton),

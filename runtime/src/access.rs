@@ -94,7 +94,7 @@ pub enum Repeat {
 /// One RPC, as its proto describes it.
 #[derive(Debug)]
 pub struct Method {
-    /// `levqor.runtime.v1.StatusService/GetStatus`.
+    /// The name of the service and of the RPC, for example `levqor.runtime.v1.StatusService/GetStatus`.
     pub rpc: String,
     /// The path on the wire: the same with a slash before it.
     pub path: http::uri::PathAndQuery,
@@ -108,6 +108,10 @@ pub struct Method {
     pub repeat: Repeat,
     /// How often one caller may call.
     pub rate: RateClass,
+    /// Whether its answer is an HTML page for a person.
+    pub page: bool,
+    /// Whether it is told the network and the program of the caller, because it keeps evidence.
+    pub client_evidence: bool,
     /// Whether its answer holds personal data.
     pub shows_personal_data: bool,
     /// The complete descriptor.
@@ -218,6 +222,8 @@ struct MethodOptions {
     access: Option<ExtensionDescriptor>,
     key: Option<ExtensionDescriptor>,
     rate: Option<ExtensionDescriptor>,
+    page: Option<ExtensionDescriptor>,
+    client_evidence: Option<ExtensionDescriptor>,
     routed_by: Option<ExtensionDescriptor>,
     hosted_by: Option<ExtensionDescriptor>,
 }
@@ -229,6 +235,8 @@ impl MethodOptions {
             access: find("access"),
             key: find("idempotency_key"),
             rate: find("rate"),
+            page: find("page"),
+            client_evidence: find("client_evidence"),
             routed_by: find("routed_by"),
             hosted_by: find("hosted_by"),
         }
@@ -268,10 +276,25 @@ impl MethodOptions {
             Some(Value::EnumNumber(4)) => RateClass::Heavy,
             _ => RateClass::Default,
         };
+        let page = matches!(extension(&options, self.page.as_ref()), Some(Value::Bool(true)));
+        let client_evidence =
+            matches!(extension(&options, self.client_evidence.as_ref()), Some(Value::Bool(true)));
         let rpc = format!("{}/{}", descriptor.parent_service().full_name(), descriptor.name());
         let path = http::uri::PathAndQuery::try_from(format!("/{rpc}")).ok()?;
         let shows_personal_data = is_personal(&descriptor.output());
-        Some(Method { rpc, path, access, host, key, repeat, rate, shows_personal_data, descriptor })
+        Some(Method {
+            rpc,
+            path,
+            access,
+            host,
+            key,
+            repeat,
+            rate,
+            page,
+            client_evidence,
+            shows_personal_data,
+            descriptor,
+        })
     }
 }
 
@@ -330,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn services_are_named() {
+    fn an_rpc_for_services_accepts_only_the_services_that_it_names() {
         let ingest = method("/IngestStripeEvent");
         assert_eq!(ingest.authorise(&Actor::Service("gateway".to_owned()), "billing"), Ok(()));
         assert_eq!(ingest.authorise(&Actor::Service("support".to_owned()), "billing"), Err(Denied::Role));

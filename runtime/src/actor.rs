@@ -38,8 +38,8 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// The name under which idempotency records know the actor, and under which the audit chain knows one that is not a
-    /// person: a `sub` or a service, no address.
+    /// The name of the actor in idempotency records: a `sub` or a service, never an address. The audit chain uses it too, but not
+    /// for people, who have pseudonyms there.
     #[must_use]
     pub fn name(&self) -> String {
         match self {

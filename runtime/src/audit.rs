@@ -1,6 +1,7 @@
-//! The audit chain: who did what to which ids, each entry bound to the one before by its hash, written in the
-//! transaction that it records. People stand in it under pseudonyms.
+//! The audit chain: who did what to which ids. The hash of each entry covers the entry before it. An entry is written in the
+//! transaction that it records. People have pseudonyms in it.
 
+pub(crate) mod entries;
 pub(crate) mod reads;
 
 use std::collections::BTreeMap;
@@ -17,9 +18,9 @@ use crate::{
 };
 
 /// Appends an entry. Call it last before the commit: it holds the chain's lock until then. `ids` are names of things,
-/// never personal data. Its time is the transaction's, and may be before that of the entry before it, whose lock it waited for.
+/// never personal data. Its time is that of the transaction. It may be earlier than the time of the previous entry, because it waited for the lock.
 pub async fn append(tx: &mut Tx, actor: &Actor, action: &str, ids: &[(&str, &str)]) -> Result<(), DbError> {
-    // Asked before the chain is locked: whoever else appends waits for all that is asked after.
+    // Queried before the chain is locked: other appends wait for every query after the lock.
     let now = tx.now().await?;
     let head = sqlx::query!("SELECT sequence, hash FROM runtime.audit_head WHERE singleton FOR UPDATE")
         .fetch_one(&mut **tx)
@@ -56,7 +57,7 @@ pub async fn append(tx: &mut Tx, actor: &Actor, action: &str, ids: &[(&str, &str
     Ok(())
 }
 
-/// As the chain writes it, where it is hashed: never another word.
+/// The name of a role in the chain. It is part of the hash, so it never changes.
 fn role(role: Role) -> &'static str {
     match role {
         Role::Customer => "customer",
@@ -65,31 +66,32 @@ fn role(role: Role) -> &'static str {
     }
 }
 
-/// Forgets whose a person's pseudonyms are; how many there were. The chain stays whole, and says no more than the role.
+/// Deletes the link between a person and their pseudonyms. Returns how many pseudonyms there were. The chain stays whole, and then
+/// shows only the person's role.
 pub async fn forget(conn: &mut PgConnection, sub: &str) -> Result<u64, DbError> {
     let forgotten =
         sqlx::query!("DELETE FROM runtime.audit_actors WHERE sub = $1", sub).execute(conn).await?;
     Ok(forgotten.rows_affected())
 }
 
-/// What the chain's verification found.
+/// The result of the verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chain {
-    /// Every entry is bound to the one before, and the head is the last.
+    /// All hashes are right, and the head is the last entry.
     Whole {
-        /// How many entries.
+        /// The number of entries.
         entries: i64,
     },
-    /// The first entry that does not fit.
+    /// An entry is missing, or has a wrong hash.
     Broken {
-        /// Its place.
+        /// The sequence number of the first such entry.
         sequence: i64,
     },
 }
 
 /// Verifies the whole chain, from its first entry to its head.
 pub async fn verify(conn: &mut PgConnection) -> Result<Chain, DbError> {
-    // One snapshot for entries and head, or an entry that comes in between would look like a break.
+    // One snapshot for entries and head. Otherwise an entry that is added meanwhile would look like a broken chain.
     let mut snapshot = conn.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let conn = &mut *snapshot;
     let mut rows = sqlx::query!(
@@ -120,6 +122,16 @@ pub async fn verify(conn: &mut PgConnection) -> Result<Chain, DbError> {
     Ok(Chain::Whole { entries: sequence })
 }
 
+/// The hash of an entry. `None` if the chain has no such entry. The hash before the first entry is empty.
+pub(crate) async fn hash_of(conn: &mut PgConnection, sequence: i64) -> Result<Option<Vec<u8>>, DbError> {
+    if sequence == 0 {
+        return Ok(Some(Vec::new()));
+    }
+    Ok(sqlx::query_scalar!("SELECT hash FROM runtime.audit_entries WHERE sequence = $1", sequence)
+        .fetch_optional(conn)
+        .await?)
+}
+
 struct Entry {
     sequence: i64,
     record_time: DateTime<Utc>,
@@ -129,7 +141,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// SHA-256 over the hash before and each part with its length, so that no two entries read alike.
+    /// SHA-256 over the previous hash and each part with its length, so that different entries never give the same bytes.
     fn hash(&self, previous: &[u8]) -> Vec<u8> {
         let mut context = Context::new(&SHA256);
         let sequence = self.sequence.to_be_bytes();

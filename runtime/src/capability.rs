@@ -9,9 +9,9 @@ pub struct Capability {
     pub name: &'static str,
     /// Whether it is on, off or failed.
     pub state: CapabilityState,
-    /// How it is on, or why it is off. It names settings, never values.
+    /// Details about how it works, or why it is off. It names settings, never values.
     pub reason: String,
-    /// When it was measured; none where the settings alone decide it.
+    /// When it was measured. `None` if the settings alone decide it.
     pub measured: Option<DateTime<Utc>>,
 }
 

@@ -73,13 +73,13 @@ impl Channels {
         Self(Arc::new(self.0.iter().map(measured).collect()))
     }
 
-    /// The channel to a service; none where its address is not set.
+    /// The channel to a service. `None` if its address is not set.
     #[must_use]
     pub fn get(&self, service: &str) -> Option<Peer> {
         self.0.get(service).map(|route| route.peer.clone())
     }
 
-    /// The current socket addresses of a service; none where its address is not set.
+    /// The current socket addresses of a service. `None` if its address is not set.
     pub(crate) fn addresses(&self, service: &str) -> Option<watch::Receiver<BTreeSet<SocketAddr>>> {
         self.0.get(service).map(|route| route.addresses.clone())
     }

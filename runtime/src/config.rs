@@ -10,7 +10,7 @@ use secrecy::SecretString;
 pub struct Setting {
     /// The variable.
     pub name: Cow<'static, str>,
-    /// The default; none where the setting is required, or where its absence turns something off.
+    /// The default. `None` if the setting is required, or if its absence turns something off.
     pub default: Option<&'static str>,
     /// Its meaning, in a sentence.
     pub meaning: Cow<'static, str>,

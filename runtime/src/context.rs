@@ -2,6 +2,9 @@
 
 use std::time::Instant;
 
+use http::HeaderMap;
+use secrecy::SecretString;
+
 pub use crate::actor::{Actor, Role, User};
 
 use crate::{access::Method, email::Email};
@@ -46,11 +49,46 @@ impl Scope {
     }
 }
 
+/// The header of the caller's network.
+pub const CLIENT_NETWORK: &str = "levqor-client-network";
+/// The header of the caller's program.
+pub const CLIENT_PROGRAM: &str = "levqor-client-program";
+/// The signal of Global Privacy Control.
+pub const PRIVACY_SIGNAL: &str = "sec-gpc";
+
+/// What the gateway tells of the caller, to RPCs that keep evidence.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Client {
+    /// The network of the caller: the first 24 bits of an IPv4 address, or the first 48 of an IPv6 address.
+    pub network: Option<String>,
+    /// The caller's program (`User-Agent`), cut to 200 characters.
+    pub program: Option<String>,
+    /// Whether the browser sends the signal of Global Privacy Control.
+    pub objects_by_signal: bool,
+}
+
+impl Client {
+    /// Reads it from the headers of a call.
+    #[must_use]
+    pub fn read(headers: &HeaderMap) -> Self {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let owned = |name: &str| text(name).filter(|text| !text.is_empty()).map(str::to_owned);
+        Self {
+            network: owned(CLIENT_NETWORK),
+            program: owned(CLIENT_PROGRAM),
+            objects_by_signal: text(PRIVACY_SIGNAL) == Some("1"),
+        }
+    }
+}
+
 /// One call: who makes it, under which names, until when.
 #[derive(Debug, Clone)]
 pub struct Ctx {
     /// Who is calling.
     pub actor: Actor,
+    /// The verified token of a person who calls. A call to another service that carries it has that person's rights there, and no more.
+    /// None for anybody else.
+    pub user_token: Option<SecretString>,
     /// The request's name in logs and answers.
     pub request_id: String,
     /// The key by which the call is made once.
@@ -59,6 +97,8 @@ pub struct Ctx {
     pub deadline: Instant,
     /// The RPC.
     pub method: &'static Method,
+    /// What the gateway tells of the caller. Empty for an RPC that keeps no evidence.
+    pub client: Client,
 }
 
 impl Ctx {

@@ -32,15 +32,15 @@ use crate::{
     wakes::Wakes,
 };
 
-/// A connection that was idle for longer is asked whether it lives before it is used.
+/// A connection that was idle for longer is tested before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// How long to wait for a connection.
 const ACQUIRE: Duration = Duration::from_secs(3);
-/// How statements are planned that claim or settle work. Their tables are empty whenever all work is done, where a plan that reads
-/// the whole table costs nothing. PostgreSQL keeps that plan until it next analyses the table, and a backlog may come before.
-/// With these settings it finds rows by an index, whatever it knows of the table. Without `jit` off, the price of what is off
-/// would make it compile such a plan before it runs. A join by a key is written `t.key = ANY (ARRAY[other.key])` in these
-/// statements: after `=` PostgreSQL may read the whole index of the key in its order. `tests/plans.rs` finds where that is forgotten.
+/// The planner settings of statements that claim or settle work. While all work is done, their tables are empty, and a plan that
+/// reads the whole table looks cheap. PostgreSQL keeps that plan until it next analyses the table, and a backlog may come before.
+/// With these settings it always finds rows by an index. `jit` is off because the disabled plan types get a high cost, which
+/// would make PostgreSQL compile the plan. These statements write a join by a key as `t.key = ANY (ARRAY[other.key])`: with `=`,
+/// PostgreSQL may read the whole index of the key in its order. `tests/plans.rs` finds statements that forget this.
 const BY_INDEX: [(&str, &str); 5] = [
     ("enable_seqscan", "off"),
     ("enable_bitmapscan", "off"),
@@ -77,8 +77,9 @@ impl DatabaseUrl {
         Self(self.0.clone().database(name))
     }
 
-    /// A database of the private server whose socket is in this folder. Each option is set: what is not set here, sqlx takes
-    /// from `PG*` variables, which are about other servers. (`PGOPTIONS` alone cannot be taken back: the binary drops it.)
+    /// A database of the private server whose socket is in this folder. Every option is set here, because sqlx takes the others
+    /// from `PG*` variables, which are about other servers. (`PGOPTIONS` cannot be overridden here; the binary removes that
+    /// variable.)
     #[must_use]
     pub fn on_socket(folder: &std::path::Path, user: &str, database: &str) -> Self {
         let options = PgConnectOptions::new_without_pgpass().host("localhost").port(5432).socket(folder);
@@ -105,20 +106,20 @@ service_error! {
         /// The server does not answer, or is closing.
         #[error("the database does not answer")]
         Unavailable(#[source] sqlx::Error) => Unavailable "DATABASE_UNAVAILABLE" after 1 s,
-        /// A named constraint was hurt.
+        /// A named constraint was violated.
         #[error("the constraint {name} was violated")]
         Constraint {
             /// The constraint.
             name: String,
-            /// The whole story.
+            /// The error of the database.
             source: sqlx::Error,
         } => Internal "INTERNAL",
-        /// Another transaction was in the way; trying again may work.
-        #[error("another transaction was in the way")]
+        /// Another transaction conflicted with this one; a retry may succeed.
+        #[error("another transaction conflicted with this one")]
         Conflict(#[source] sqlx::Error) => Aborted "CONFLICT" after 1 s,
-        /// A caller's text has a character that the server cannot hold, and was not refused on its way here; it is a mistake of the
-        /// caller's still.
-        #[error("a text has a character that the database cannot hold")]
+        /// A caller's text has a character that the server cannot store, and no earlier check refused it. It is still a mistake
+        /// of the caller.
+        #[error("a text has a character that the database cannot store")]
         TextNotStorable(#[source] sqlx::Error) => InvalidArgument "TEXT_NOT_STORABLE",
         /// Anything else is a bug of ours.
         #[error("the database refused a statement")]
@@ -140,10 +141,10 @@ impl From<sqlx::Error> for DbError {
                 // https://www.postgresql.org/docs/current/errcodes-appendix.html: serialisation failure, deadlock, lock
                 // not available, statement timeout.
                 Some("40001" | "40P01" | "55P03" | "57014") => Self::Conflict(error),
-                // Connection exceptions, shutdowns, start-up, too many connections, a missing database, one that only
-                // takes reads.
+                // Connection exceptions, shutdowns, start-up, too many connections, a missing database, a read-only
+                // database.
                 Some("57P01" | "57P02" | "57P03" | "3D000" | "25006") => Self::Unavailable(error),
-                // 53: no room, on the disk, in memory or among the connections.
+                // 53: insufficient resources: disk, memory or connections.
                 Some(code) if code.starts_with("08") || code.starts_with("53") => Self::Unavailable(error),
                 // Character not in repertoire, untranslatable character. NUL is both.
                 Some("22021" | "22P05") => Self::TextNotStorable(error),
@@ -168,7 +169,7 @@ pub struct Db {
 }
 
 impl Db {
-    /// A pool that connects when it is first used, so that a service starts, and says so, while its database is down.
+    /// A pool that connects when it is first used, so that a service can start and report its state while its database is down.
     #[must_use]
     pub fn new(
         url: &DatabaseUrl,
@@ -178,7 +179,7 @@ impl Db {
         pseudonyms: Pseudonyms,
     ) -> Self {
         let options = url.options_of(service).options([
-            // Nothing of ours runs long; what does is stuck.
+            // Our statements are short. A statement that takes longer is stuck.
             ("statement_timeout", "10s"),
             ("lock_timeout", "5s"),
             ("idle_in_transaction_session_timeout", "30s"),
@@ -186,7 +187,7 @@ impl Db {
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
             .acquire_timeout(ACQUIRE)
-            // A connection that was just in use is sound; asking it first would double the way there.
+            // A connection that was just in use is good. A test before each use would double the round trips.
             .test_before_acquire(false)
             .before_acquire(|conn, meta| {
                 Box::pin(async move {
@@ -201,7 +202,7 @@ impl Db {
         Self { pool, wakes, pseudonyms, metrics: None }
     }
 
-    /// The same, and its pool is shown among these metrics.
+    /// The same, with the metrics of its pool.
     #[must_use]
     pub fn measured(mut self, metrics: &Metrics, service: &str) -> Self {
         self.metrics = Some(PoolMetrics::new(metrics, service, &self.pool));
@@ -231,7 +232,7 @@ impl Db {
     }
 
     /// Begins a transaction. sqlx's own `begin` must not be dropped half way: the connection would go back to the pool
-    /// inside an open transaction. Here it rolls back before it goes back, whoever hangs up and when.
+    /// inside an open transaction. Here it rolls back before it goes back to the pool, even if the caller hangs up.
     pub async fn begin(&self) -> Result<Tx, DbError> {
         self.begin_with(&[]).await
     }
@@ -248,7 +249,7 @@ impl Db {
         Ok(Tx { inner, wakes, pseudonyms, defers: false, after_commit: Vec::new(), now: None })
     }
 
-    /// Begins a transaction to read a page of a list in, and to write what its reader claims by that.
+    /// Begins a transaction that reads a page of a list. It may also write, if the reader claims rows by the read.
     pub async fn begin_list(&self) -> Result<ListTx, DbError> {
         let mut inner = self.acquire().await?;
         inner.begin(&[("plan_cache_mode", "force_custom_plan")]).await?;
@@ -256,9 +257,9 @@ impl Db {
     }
 }
 
-/// An open transaction in which a page of a list is read. Each filter may be set or not, and the page may be the first: a plan
-/// that PostgreSQL keeps for all of these walks through every row in the list's order. Here each statement is planned for the
-/// values that it has. Dropped, it is rolled back.
+/// An open transaction in which a page of a list is read. Each filter may be set or not, and the page may be the first: a generic
+/// plan for all these cases would read every row in the list's order. Here each statement gets a plan for its own values. If this
+/// is dropped, the transaction is rolled back.
 pub struct ListTx(Conn);
 
 impl ListTx {
@@ -303,7 +304,7 @@ impl Tx {
         Ok(now)
     }
 
-    /// Does this once it is committed, and only then: metrics, logs, wake-ups.
+    /// Runs an action after the commit, and only if the transaction is committed: metrics, logs, wake-ups.
     pub fn after_commit(&mut self, what: impl FnOnce() + Send + Sync + 'static) {
         self.after_commit.push(Box::new(what));
     }

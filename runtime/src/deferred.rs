@@ -4,11 +4,13 @@
 mod count;
 mod delivery;
 mod given_up;
+pub(crate) mod notice;
 mod permits;
 pub(crate) mod store;
 
 use chrono::{DateTime, Utc};
 use prost::{Message, Name};
+use sqlx::PgConnection;
 
 pub(crate) use self::given_up::OnGivenUp;
 pub use self::{delivery::Delivery, given_up::GivenUp};
@@ -20,7 +22,7 @@ use crate::{
 };
 
 /// Defers a call to now: it is made as soon as the transaction is committed. The request's type selects the RPC. Deferring the
-/// same RPC and key again changes nothing while the first call waits. After that the receiver replays its remembered answer.
+/// same RPC and key again changes nothing while the first call waits. After that the receiver replays its stored response.
 pub async fn defer<R: Message + Name>(
     tx: &mut Tx,
     request: &R,
@@ -40,6 +42,36 @@ pub async fn defer_at<R: Message + Name>(
     defer_encoded(tx, &R::full_name(), request.encode_to_vec(), key.into(), at).await
 }
 
+/// A lane: deferred calls of one package that have permits of their own. It is for calls that may come in great numbers: however
+/// many wait in it, they delay no other call of their package. The name is stored with each call, so it must never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lane(pub &'static str);
+
+impl Lane {
+    /// The lane of the calls that need none of their own.
+    pub const MAIN: Self = Self("");
+}
+
+/// Defers a call in this lane to a time.
+pub async fn defer_in_lane<R: Message + Name>(
+    tx: &mut Tx,
+    request: &R,
+    key: impl Into<String>,
+    at: DateTime<Utc>,
+    lane: Lane,
+) -> Result<(), DbError> {
+    insert(tx, &R::full_name(), request.encode_to_vec(), key.into(), at, lane).await
+}
+
+/// Whether the deferred call of this RPC with this key still waits to be made. A dead one does not.
+pub async fn is_waiting<R: Message + Name>(conn: &mut PgConnection, key: &str) -> Result<bool, DbError> {
+    let name = R::full_name();
+    let Some(method) = access::methods().by_request(&name) else {
+        return Err(misuse(format!("{name} is not the request of any RPC")));
+    };
+    store::is_waiting(conn, &method.rpc, key).await
+}
+
 /// Defers a call whose request is already encoded.
 pub(crate) async fn defer_encoded(
     tx: &mut Tx,
@@ -47,6 +79,17 @@ pub(crate) async fn defer_encoded(
     request: Vec<u8>,
     key: String,
     at: DateTime<Utc>,
+) -> Result<(), DbError> {
+    insert(tx, request_type, request, key, at, Lane::MAIN).await
+}
+
+async fn insert(
+    tx: &mut Tx,
+    request_type: &str,
+    request: Vec<u8>,
+    key: String,
+    at: DateTime<Utc>,
+    lane: Lane,
 ) -> Result<(), DbError> {
     let Some(method) = access::methods().by_request(request_type) else {
         // Only a message that is not an RPC's request gets here. That is a mistake in the code, which its first test finds.
@@ -66,6 +109,7 @@ pub(crate) async fn defer_encoded(
         due_time: at,
         create_time: now,
         trace_parent: &telemetry::current_trace_parent(),
+        lane: lane.0,
     };
     store::insert(tx, &call).await?;
     fail_point::DEFERRED_WRITTEN.reached();

@@ -39,7 +39,7 @@ impl MetricsConfig {
         Some(Self { addr })
     }
 
-    /// The address; none where the metrics are off.
+    /// The address. `None` if the metrics are off.
     #[must_use]
     pub fn addr(&self) -> Option<SocketAddr> {
         self.addr
@@ -75,7 +75,7 @@ impl Exposition {
         let stop = CancellationToken::new();
         let app = Router::new().route("/metrics", get(scrape)).with_state(Arc::new(metrics));
         let server = Tasks::default().spawn(server::serve(listener, app, stop.clone()));
-        tracing::info!(%addr, "metrics are shown at /metrics");
+        tracing::info!(%addr, "metrics are served at /metrics");
         Ok(Self { addr, _stop: stop.drop_guard(), _server: server })
     }
 

@@ -49,6 +49,12 @@ fail_points! {
     SCHEDULE_TAKEN = "schedule.taken",
     /// A slot of a schedule and its call are committed.
     SCHEDULE_DEFERRED = "schedule.deferred",
+    /// Some rows of a person are erased and counted; more may follow.
+    SUBJECT_BATCH_ERASED = "subject.batch_erased",
+    /// All rows of a person are erased; the erasure is not complete, and what follows from it is not written.
+    SUBJECT_ERASED = "subject.erased",
+    /// The erasure of a person is complete in a service; compliance has no answer.
+    SUBJECT_COMPLETED = "subject.completed",
 }
 
 impl FailPoint {

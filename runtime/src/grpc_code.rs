@@ -4,7 +4,8 @@
 use tonic::Code;
 
 /// The name of a code, as in `google.rpc.Code`.
-pub(crate) const fn name(code: Code) -> &'static str {
+#[must_use]
+pub const fn name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "CANCELLED",

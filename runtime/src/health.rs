@@ -1,6 +1,8 @@
 //! `grpc.health.v1` for the service as a whole, and for each gRPC service that it hosts, by name.
 
-use levqor_proto_runtime::v1::{status_service_server, work_service_server};
+use levqor_proto_runtime::v1::{
+    digest_service_server, guard_service_server, status_service_server, work_service_server,
+};
 use tonic_health::{
     ServingStatus,
     pb::health_server::{Health, HealthServer},
@@ -47,7 +49,12 @@ impl Healths {
 
 /// The empty name, which means the whole service, and the names of the gRPC services.
 pub(crate) fn names(service: &str) -> Vec<String> {
-    let every = [status_service_server::SERVICE_NAME, work_service_server::SERVICE_NAME];
+    let every = [
+        digest_service_server::SERVICE_NAME,
+        guard_service_server::SERVICE_NAME,
+        status_service_server::SERVICE_NAME,
+        work_service_server::SERVICE_NAME,
+    ];
     let mut names: Vec<_> = [""].into_iter().chain(every).map(str::to_owned).collect();
     for method in access::methods().iter() {
         let name = method.descriptor.parent_service().full_name().to_owned();
@@ -64,12 +71,20 @@ mod tests {
 
     #[test]
     fn every_grpc_service_of_a_service_has_a_name() {
-        let expected = [
-            "",
-            "levqor.runtime.v1.StatusService",
-            "levqor.runtime.v1.WorkService",
-            "levqor.billing.v1.BillingService",
-        ];
-        assert_eq!(names("billing"), expected);
+        let names = names("billing");
+        assert_eq!(names.first().map(String::as_str), Some(""), "the service as a whole");
+        for hosted in ["DigestService", "GuardService", "StatusService", "WorkService"] {
+            assert!(names.contains(&format!("levqor.runtime.v1.{hosted}")), "{names:?}");
+        }
+        for own in [
+            "BillingService",
+            "OrderService",
+            "CheckoutService",
+            "SubscriptionService",
+            "RefundService",
+            "WithdrawalService",
+        ] {
+            assert!(names.contains(&format!("levqor.billing.v1.{own}")), "{names:?}");
+        }
     }
 }

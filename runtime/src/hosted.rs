@@ -1,33 +1,65 @@
-//! The RPCs that every service hosts: deferred calls and status.
+//! The RPCs that every service hosts: deferred calls, status, the guard of mails, the personal data of one person, the audit chain, and the
+//! ledger of erasures.
 
+mod apply_hold;
+mod apply_objection;
+mod apply_retention;
+mod count_subject;
+mod describe_tables;
+mod erase_subject;
+mod export_subject;
+mod get_digest;
+mod get_recorded_erasure_ids;
+mod get_recorded_erasures;
 mod get_status;
 mod list_deferred_calls;
+mod preview_erasure;
 mod purge_expired;
+mod read_audit_chain;
+mod rectify_subject;
 mod replay_deferred_call;
+mod resolve_subject;
+mod still_wanted;
+mod subject;
 mod test_error_reports;
+mod verify_audit_chain;
 
 use std::sync::Arc;
 
 use levqor_proto_runtime::v1::{
-    DeferredCall, GetStatusRequest, GetStatusResponse, ListDeferredCallsRequest, ListDeferredCallsResponse,
-    PurgeExpiredRequest, PurgeExpiredResponse, ReplayDeferredCallRequest, ReplayDeferredCallResponse,
-    TestErrorReportsRequest, TestErrorReportsResponse, status_service_server::StatusService,
+    ApplyHoldRequest, ApplyHoldResponse, ApplyObjectionRequest, ApplyObjectionResponse,
+    ApplyRetentionRequest, ApplyRetentionResponse, CountSubjectRequest, CountSubjectResponse, DeferredCall,
+    DescribeTablesRequest, DescribeTablesResponse, EraseSubjectRequest, EraseSubjectResponse,
+    ExportSubjectRequest, ExportSubjectResponse, GetDigestRequest, GetDigestResponse,
+    GetRecordedErasureIdsRequest, GetRecordedErasureIdsResponse, GetRecordedErasuresRequest,
+    GetRecordedErasuresResponse, GetStatusRequest, GetStatusResponse, ListDeferredCallsRequest,
+    ListDeferredCallsResponse, PreviewErasureRequest, PreviewErasureResponse, PurgeExpiredRequest,
+    PurgeExpiredResponse, ReadAuditChainRequest, ReadAuditChainResponse, RectifySubjectRequest,
+    RectifySubjectResponse, ReplayDeferredCallRequest, ReplayDeferredCallResponse, ResolveSubjectRequest,
+    ResolveSubjectResponse, StillWantedRequest, StillWantedResponse, TestErrorReportsRequest,
+    TestErrorReportsResponse, VerifyAuditChainRequest, VerifyAuditChainResponse,
+    audit_chain_service_server::AuditChainService, digest_service_server::DigestService,
+    guard_service_server::GuardService, ledger_service_server::LedgerService,
+    privacy_service_server::PrivacyService, status_service_server::StatusService,
     work_service_server::WorkService,
 };
-use prost_types::Timestamp;
 
 use crate::{
     chassis::Chassis,
+    clock::timestamp,
     db::DbError,
     deferred::store::{CallState, Row},
     error::Invalid,
+    guard::GuardError,
     idempotency::IdempotencyError,
     lifecycle::Readiness,
+    privacy::{CatalogueError, LedgerError},
     rpc::State,
     rpcs,
     schedule::Schedule,
     service::{Capability, Service},
     service_error,
+    storage::StorageError,
     telemetry::{self, ErrorReports, NotArrived},
 };
 
@@ -63,18 +95,73 @@ rpcs! {
     }
 }
 
+rpcs! {
+    impl<S: Service> DigestService for Adapter<S> {
+        get_digest(GetDigestRequest) -> GetDigestResponse;
+    }
+}
+
+rpcs! {
+    impl<S: Service> GuardService for Adapter<S> {
+        still_wanted(StillWantedRequest) -> StillWantedResponse;
+    }
+}
+
+rpcs! {
+    impl<S: Service> PrivacyService for Adapter<S> {
+        resolve_subject(ResolveSubjectRequest) -> ResolveSubjectResponse;
+        preview_erasure(PreviewErasureRequest) -> PreviewErasureResponse;
+        erase_subject(EraseSubjectRequest) -> EraseSubjectResponse;
+        count_subject(CountSubjectRequest) -> CountSubjectResponse;
+        describe_tables(DescribeTablesRequest) -> DescribeTablesResponse;
+        apply_retention(ApplyRetentionRequest) -> ApplyRetentionResponse;
+        apply_objection(ApplyObjectionRequest) -> ApplyObjectionResponse;
+        apply_hold(ApplyHoldRequest) -> ApplyHoldResponse;
+        rectify_subject(RectifySubjectRequest) -> RectifySubjectResponse;
+    }
+    streams {
+        export_subject(ExportSubjectRequest) -> ExportSubjectResponse;
+    }
+}
+
+rpcs! {
+    impl<S: Service> AuditChainService for Adapter<S> {
+        read_audit_chain(ReadAuditChainRequest) -> ReadAuditChainResponse;
+        verify_audit_chain(VerifyAuditChainRequest) -> VerifyAuditChainResponse;
+    }
+}
+
+rpcs! {
+    impl<S: Service> LedgerService for Adapter<S> {
+        get_recorded_erasure_ids(GetRecordedErasureIdsRequest) -> GetRecordedErasureIdsResponse;
+        get_recorded_erasures(GetRecordedErasuresRequest) -> GetRecordedErasuresResponse;
+    }
+}
+
 service_error! {
     /// The errors of the hosted RPCs.
     #[derive(Debug, thiserror::Error)]
     pub(crate) enum Error {
         #[error(transparent)]
         Invalid(#[from] Invalid) => source,
-        #[error("there is no such deferred call; one that was made is gone")]
+        #[error("there is no such deferred call; a call that succeeded is deleted")]
         NoSuchCall => NotFound "NO_SUCH_DEFERRED_CALL",
-        #[error("the deferred call is being made at this moment; see what becomes of it")]
+        #[error("the deferred call is in progress; look at its result in a few seconds")]
         CallUnderWay => Aborted "DEFERRED_CALL_UNDER_WAY" after 5 s,
         #[error(transparent)]
         NotArrived(#[from] NotArrived) => Unavailable "ERROR_REPORTS_UNAVAILABLE",
+        #[error(transparent)]
+        Guard(#[from] GuardError) => source,
+        #[error("the rows of this person are not those of the approved preview")]
+        PreviewStale => FailedPrecondition "ERASURE_PREVIEW_STALE",
+        #[error("a legal hold on this person stands")]
+        Held => FailedPrecondition "LEGAL_HOLD",
+        #[error(transparent)]
+        Catalogue(#[from] CatalogueError) => source,
+        #[error(transparent)]
+        Ledger(#[from] LedgerError) => source,
+        #[error(transparent)]
+        Storage(#[from] StorageError) => source,
         #[error(transparent)]
         Idempotency(#[from] IdempotencyError) => source,
         #[error(transparent)]
@@ -103,13 +190,4 @@ pub(crate) fn capabilities<S: Service>(service: &S) -> Vec<Capability> {
     let mut capabilities = service.capabilities();
     capabilities.extend(telemetry::capabilities());
     capabilities
-}
-
-/// The protobuf form of an instant.
-#[must_use]
-pub fn timestamp(time: chrono::DateTime<chrono::Utc>) -> Timestamp {
-    Timestamp {
-        seconds: time.timestamp(),
-        nanos: i32::try_from(time.timestamp_subsec_nanos()).unwrap_or_default(),
-    }
 }

@@ -27,3 +27,10 @@ pub fn local_http_client() -> Result<reqwest::Client, reqwest::Error> {
         .pool_idle_timeout(KEPT)
         .build()
 }
+
+/// The strong entity tag of a body (RFC 9110, 8.8.3): equal tags mean equal bytes.
+#[must_use]
+pub fn entity_tag(body: &[u8]) -> String {
+    let hash = ring::digest::digest(&ring::digest::SHA256, body);
+    format!("\"{}\"", hex::encode(hash.as_ref()))
+}

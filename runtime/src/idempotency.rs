@@ -9,6 +9,7 @@ use prost::Message;
 use crate::{
     context::{Actor, Ctx},
     db::{DbError, Tx},
+    error::Invalid,
     fail_point, service_error,
 };
 
@@ -41,21 +42,35 @@ service_error! {
     #[derive(Debug, thiserror::Error)]
     pub enum IdempotencyError {
         /// The first call with this key still runs.
-        #[error("a call with this idempotency key is still at work; try again in a second")]
+        #[error("a call with this idempotency key is in progress; try again in a second")]
         InFlight => Aborted "IDEMPOTENCY_KEY_IN_FLIGHT" after 1 s,
         /// The key was used before with another request.
         #[error("this idempotency key was used before with another request")]
-        KeyReused => FailedPrecondition "IDEMPOTENCY_KEY_REUSED",
+        KeyReused(#[source] Invalid) => FailedPrecondition "IDEMPOTENCY_KEY_REUSED" + source,
         /// The database failed.
         #[error(transparent)]
         Database(#[from] DbError) => source,
-        /// A remembered answer cannot be read.
-        #[error("a remembered answer cannot be read")]
+        /// A stored response cannot be read.
+        #[error("a stored response cannot be read")]
         Unreadable(#[source] prost::DecodeError) => Internal "INTERNAL",
     }
 }
 
-/// Claims the call's key, or finds the remembered answer.
+impl IdempotencyError {
+    /// The key was used before with another request. The error names the field.
+    #[must_use]
+    pub fn key_reused() -> Self {
+        Self::KeyReused(Invalid::of("idempotency-key", "expected a key that no other request has used"))
+    }
+}
+
+/// A hash of a request: two calls with one key must have the same.
+#[must_use]
+pub fn request_hash<Req: Message>(request: &Req) -> Vec<u8> {
+    ring::digest::digest(&ring::digest::SHA256, &request.encode_to_vec()).as_ref().to_vec()
+}
+
+/// Claims the call's key, or finds the stored response.
 pub async fn claim<Req: Message, Res: Message + Default>(
     tx: &mut Tx,
     ctx: &Ctx,
@@ -66,7 +81,7 @@ pub async fn claim<Req: Message, Res: Message + Default>(
         caller: ctx.actor.name(),
         rpc: ctx.method.rpc.clone(),
         key: key.clone(),
-        request_hash: ring::digest::digest(&ring::digest::SHA256, &request.encode_to_vec()).as_ref().to_vec(),
+        request_hash: request_hash(request),
         keep: match ctx.actor {
             Actor::Service(_) => KEEP_FOR_SERVICES,
             Actor::User(_) | Actor::Anonymous => KEEP_FOR_USERS,
@@ -90,14 +105,14 @@ pub async fn claim<Req: Message, Res: Message + Default>(
     .fetch_optional(&mut **tx)
     .await
     .map_err(DbError::from)?;
-    // A remembered answer is returned even while another call holds the lock: a replayed call may not have released it yet.
+    // A stored response is returned even while another call holds the lock: a replayed call may not have released it yet.
     match known {
         None if !locked => Err(IdempotencyError::InFlight),
         None => {
             fail_point::IDEMPOTENCY_CLAIMED.reached();
             Ok(Claim::Fresh(Ticket(Some(record))))
         }
-        Some(known) if known.request_hash != record.request_hash => Err(IdempotencyError::KeyReused),
+        Some(known) if known.request_hash != record.request_hash => Err(IdempotencyError::key_reused()),
         Some(known) => {
             Res::decode(known.response.as_slice()).map(Claim::Replay).map_err(IdempotencyError::Unreadable)
         }

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod actor;
+pub mod address;
 pub mod audit;
 pub mod capability;
 pub mod chassis;
@@ -13,21 +14,28 @@ pub mod context;
 pub mod currency;
 pub mod db;
 pub mod deferred;
+pub mod digest;
 pub mod email;
+mod erased;
 pub mod error;
 pub mod exposition;
 pub mod fail_point;
-mod grpc_code;
+pub mod file;
+pub mod grpc_code;
+pub mod guard;
 mod health;
 mod hosted;
 pub mod http;
 pub mod id;
 pub mod idempotency;
+pub mod inbound;
 pub mod lifecycle;
 mod measure;
 pub mod metrics;
+pub mod objections;
 pub mod port;
 pub mod postgres;
+pub mod privacy;
 pub mod pseudonyms;
 pub mod redact;
 pub mod refusals;
@@ -35,11 +43,14 @@ pub mod request;
 pub mod rpc;
 pub mod run;
 pub mod schedule;
+pub mod screening;
 mod self_test;
 pub mod server;
 pub mod service;
 pub mod shared_commit;
+pub mod site;
 pub mod storable;
+pub mod storage;
 pub mod summed;
 pub mod tasks;
 pub mod telemetry;
@@ -54,7 +65,7 @@ pub mod webhook;
 pub mod wire_enum;
 pub mod work;
 
-pub use hosted::timestamp;
+pub use clock::timestamp;
 
 /// Types that the macros of this crate name.
 pub mod reexport {

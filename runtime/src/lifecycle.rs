@@ -18,7 +18,7 @@ use crate::db::{
 /// The result of the last probe of the database.
 #[derive(Debug, Clone, Copy)]
 pub struct Measurement {
-    /// The state of its tables; none where it did not answer.
+    /// The state of its tables. `None` if it did not answer.
     pub history: Option<History>,
     /// Whether it takes writes, by the last write probe.
     pub writes: Writes,
@@ -49,7 +49,7 @@ struct Standing {
     since: DateTime<Utc>,
 }
 
-/// The readiness of the service: its tables exist, and it is not draining.
+/// The readiness of the service: its tables exist, nobody is in them who was erased, and it is not draining.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness {
     measured: Arc<Mutex<Option<Measurement>>>,
@@ -57,6 +57,7 @@ pub struct Readiness {
     standing: Arc<Mutex<Option<Standing>>>,
     working_since: Arc<OnceLock<Instant>>,
     behind: Arc<AtomicBool>,
+    uncompared: Arc<AtomicBool>,
     draining: Arc<AtomicBool>,
 }
 
@@ -65,6 +66,28 @@ impl Readiness {
     #[must_use]
     pub fn has_schema(&self) -> bool {
         !self.behind.load(Ordering::Acquire)
+    }
+
+    /// Notes that the database has to be compared with the ledger of erasures before anybody is served.
+    pub(crate) fn set_uncompared(&self) {
+        self.uncompared.store(true, Ordering::Release);
+    }
+
+    /// Notes that nobody is in the database who was erased.
+    pub(crate) fn set_compared(&self) {
+        self.uncompared.store(false, Ordering::Release);
+    }
+
+    /// False until the database was compared with the ledger of erasures, if it has to be.
+    #[must_use]
+    pub fn is_compared(&self) -> bool {
+        !self.uncompared.load(Ordering::Acquire)
+    }
+
+    /// Whether the service can work, by the last measurement.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.is_compared() && self.measured().is_some_and(|measured| measured.is_sound())
     }
 
     /// The last measurement; none before the first.
@@ -89,7 +112,7 @@ impl Readiness {
         if let Some(schema) = measurement.schema() {
             self.behind.store(matches!(schema, Schema::Behind(_) | Schema::Changed(_)), Ordering::Release);
         }
-        let ready = measurement.is_sound() && !self.is_draining();
+        let ready = measurement.is_sound() && self.is_compared() && !self.is_draining();
         let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
         if standing.is_none_or(|before| before.ready != ready) {
             *standing = Some(Standing { ready, since: measurement.time });

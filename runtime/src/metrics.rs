@@ -184,7 +184,7 @@ impl Metrics {
     pub fn show_permits(&self, permits: &Arc<Semaphore>) {
         let (all, permits) = (permits.available_permits(), Arc::clone(permits));
         #[expect(clippy::cast_precision_loss, reason = "there are not that many permits")]
-        self.gauge(&chassis::PLACES, move |observe| {
+        self.gauge(&chassis::PERMITS, move |observe| {
             let free = permits.available_permits();
             observe(all.saturating_sub(free) as f64, &[KeyValue::new("state", "used")]);
             observe(free as f64, &[KeyValue::new("state", "free")]);

@@ -81,7 +81,7 @@ pub struct Arrival {
 
 /// The service behind a port.
 pub trait Handler: Clone + Send + Sync + 'static {
-    /// The address whose connection limit applies; none where it is a proxy for many clients.
+    /// The address whose connection limit applies. `None` if it is a proxy for many clients.
     fn counted_by(&self, from: IpAddr) -> Option<IpAddr> {
         Some(from.to_canonical())
     }

@@ -114,8 +114,8 @@ pub enum PostgresError {
         source: io::Error,
     },
     /// The start was cancelled.
-    #[error("the start was given up")]
-    GivenUp,
+    #[error("the start was cancelled")]
+    Cancelled,
 }
 
 /// A private cluster in a folder of its own.
@@ -201,7 +201,7 @@ impl Cluster {
         let begun = Instant::now();
         loop {
             if given_up() {
-                return Err(PostgresError::GivenUp);
+                return Err(PostgresError::Cancelled);
             }
             match self.server()? {
                 Some(running) => match running.phase(&data) {
@@ -236,7 +236,7 @@ impl Cluster {
         socket.push("\"");
         postgres.arg("-c").arg(socket).args(["-c", "listen_addresses=", "-c", "port=5432"]);
         // Terse: error details hold the row's values, which may be personal.
-        postgres.args(["-c", "max_connections=200", "-c", "log_error_verbosity=terse"]);
+        postgres.args(["-c", "max_connections=400", "-c", "log_error_verbosity=terse"]);
         if self.throw_away {
             postgres.args(["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]);
         }
@@ -270,7 +270,7 @@ impl Cluster {
                 return Err(PostgresError::Program { program: "postgres", output });
             }
             if given_up() {
-                return Err(PostgresError::GivenUp);
+                return Err(PostgresError::Cancelled);
             }
             if begun.elapsed() > START {
                 return Err(late());

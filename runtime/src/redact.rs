@@ -70,6 +70,7 @@ mod tests {
                 revisions: 1,
                 ..Default::default()
             })),
+            ..Default::default()
         };
         let json = super::message(&SendMessageRequest::full_name(), &request.encode_to_vec());
         let text = json.to_string();

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use chrono::{DateTime, Utc};
+
 use crate::{
     error::{Invalid, Violations},
     wire_enum::WireEnum,
@@ -54,12 +56,34 @@ impl Violations {
         self.parse(field, text, T::EXPECTED)
     }
 
-    /// Reads a field of a filter. Returns none where it is empty, or where it adds a violation.
+    /// Reads a field of a filter. Returns `None` if it is empty, or if it adds a violation.
     pub fn filter<T: Field>(&mut self, field: &str, text: &str) -> Option<T> {
         if text.is_empty() { None } else { self.field(field, text) }
     }
 
-    /// Reads an enum field of a filter. Returns none where it is `UNSPECIFIED`, or where it adds a violation that names the
+    /// Reads a time that must be set. Otherwise returns none and adds a violation.
+    pub fn field_time(
+        &mut self,
+        field: &str,
+        time: Option<&prost_types::Timestamp>,
+    ) -> Option<DateTime<Utc>> {
+        let time = time.and_then(|it| DateTime::from_timestamp(it.seconds, u32::try_from(it.nanos).ok()?));
+        if time.is_none() {
+            self.add(field, "expected an instant");
+        }
+        time
+    }
+
+    /// Reads a time of a filter. Returns `None` if it is not set, or if it adds a violation.
+    pub fn filter_time(
+        &mut self,
+        field: &str,
+        time: Option<&prost_types::Timestamp>,
+    ) -> Option<DateTime<Utc>> {
+        if time.is_none() { None } else { self.field_time(field, time) }
+    }
+
+    /// Reads an enum field of a filter. Returns `None` if it is `UNSPECIFIED`, or if it adds a violation that names the
     /// values.
     pub fn filter_enum<T: WireEnum>(&mut self, field: &str, number: i32) -> Option<T> {
         T::from_wire(number).unwrap_or_else(|_| self.expected_value(field))

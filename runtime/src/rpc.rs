@@ -1,4 +1,4 @@
-//! What every RPC goes through on its way to its handler and back, and the frames that handlers are written in.
+//! The steps of every RPC before and after its handler, and the functions `list` and `mutate` that handlers use.
 
 mod list;
 mod mutate;
@@ -30,7 +30,7 @@ pub use list::list;
 pub use mutate::{Done, mutate};
 pub use stream::{BrokenOff, Further, Messages, call_stream, call_upload};
 
-/// A service's state: whatever its handlers need, the chassis among it.
+/// The state of a service: everything that its handlers need, and the chassis.
 pub trait State: Send + Sync + 'static {
     /// The chassis.
     fn chassis(&self) -> &Chassis;
@@ -58,6 +58,12 @@ where
 ///     impl BillingService for Rpc {
 ///         get_order(GetOrderRequest) -> GetOrderResponse;
 ///     }
+///     uploads {
+///         upload_order_file(UploadOrderFileRequest) -> UploadOrderFileResponse;
+///     }
+///     streams {
+///         download_order_file(DownloadOrderFileRequest) -> HttpBody;
+///     }
 /// }
 /// ```
 #[macro_export]
@@ -66,6 +72,12 @@ macro_rules! rpcs {
         impl $(<$S:ident: $Bound:path>)? $Service:ident for $Rpc:ty {
             $($rpc:ident($Request:ty) -> $Response:ty;)+
         }
+        $(uploads {
+            $($upload:ident($Upload:ty) -> $Uploaded:ty;)+
+        })?
+        $(streams {
+            $($stream:ident($Asked:ty) -> $Message:ty;)+
+        })?
     ) => {
         #[$crate::reexport::tonic::async_trait]
         impl $(<$S: $Bound>)? $Service for $Rpc {
@@ -77,15 +89,34 @@ macro_rules! rpcs {
                     $crate::rpc::call(&self.0, request, $rpc::$rpc).await
                 }
             )+
+            $($(
+                async fn $upload(
+                    &self,
+                    request: $crate::reexport::tonic::Request<$crate::reexport::tonic::Streaming<$Upload>>,
+                ) -> Result<$crate::reexport::tonic::Response<$Uploaded>, $crate::reexport::tonic::Status> {
+                    $crate::rpc::call_upload(&self.0, request, $upload::$upload).await
+                }
+            )+)?
+            $($(
+                async fn $stream(
+                    &self,
+                    request: $crate::reexport::tonic::Request<$Asked>,
+                ) -> Result<
+                    $crate::reexport::tonic::Response<$crate::rpc::Messages<$Message>>,
+                    $crate::reexport::tonic::Status,
+                > {
+                    $crate::rpc::call_stream(&self.0, request, $stream::$stream).await
+                }
+            )+)?
         }
     };
 }
 
 service_error! {
-    /// A handler ended in a way that is no answer.
+    /// A handler ended without an answer.
     #[derive(Debug, thiserror::Error)]
     enum Broken {
-        #[error("the call came without its context: the server stack is not in place")]
+        #[error("the call has no context: the server layers are missing")]
         NoContext => Internal "INTERNAL",
         #[error("the handler panicked")]
         Panic => Internal "INTERNAL",
@@ -94,8 +125,8 @@ service_error! {
     }
 }
 
-/// Calls a handler with the context that the server stack made. One that changes something runs to its end though the client be
-/// gone. What staff read of others' data is recorded before they get it. A failure is logged here, once.
+/// Calls a handler with the context that the server stack made. A handler that changes data runs to its end even if the client
+/// disconnects. A read of personal data by staff is recorded before they get the response. A failure is logged here, once.
 pub async fn call<S, Req, Res, E, F>(
     state: &Arc<S>,
     request: Request<Req>,
@@ -118,7 +149,7 @@ where
         return Err(failure(service, &invalid, &message));
     }
     let permit = extensions.get::<Permit>().cloned();
-    // Bodies are shared, not copied; it is encoded only where it has to be logged.
+    // The copy shares the bytes of the message. It is encoded only if it must be logged.
     let copy = message.clone();
     let repeat = ctx.method.repeat;
     let reader = Reader::of(&ctx).map(|reader| (reader, chassis.db.clone()));
@@ -147,8 +178,8 @@ where
     }
 }
 
-/// Notes that a call of nobody known was refused, such as a webhook with a forged signature: one line a second for each reason,
-/// as anybody can send any number of them.
+/// Notes that a call from an unknown sender was refused, such as a webhook with a forged signature. The log gets one line a second
+/// for each reason, because anybody can send any number of such calls.
 fn refused(service: &'static str, reason: &'static str) {
     static REFUSED: LazyLock<Summed<(&'static str, &'static str)>> = LazyLock::new(|| {
         Summed::new(Duration::from_secs(1), |reason, count| {

@@ -4,6 +4,7 @@
 //! to the process, and a process may run several services.
 
 pub mod check;
+mod compare;
 mod config;
 pub mod drain;
 mod probe;

@@ -44,7 +44,7 @@ pub(crate) async fn failed(conn: &mut PgConnection, name: &str, failure: &str) -
     Ok(())
 }
 
-/// The stored results of a test; none where it never ran.
+/// The stored results of a test. `None` if it never ran.
 pub(crate) async fn outcome(conn: &mut PgConnection, name: &str) -> Result<Option<Outcome>, DbError> {
     let query = sqlx::query_as!(
         Outcome,

@@ -1,4 +1,4 @@
-//! The gRPC server's stack: one pipeline, each step with its reason for standing where it stands.
+//! The server stack: the steps that every gRPC call passes, with the reason for their order.
 
 mod admit;
 mod deadline;
@@ -32,9 +32,9 @@ pub use admit::Admission;
 pub(crate) use framing::Undecodable;
 pub(crate) use shed::Permit;
 
-/// Calls that a service works on at once; more are refused, so that those within stay fast.
+/// The most concurrent calls of a service. Further calls are refused, so that the accepted calls stay fast.
 const MAX_CALLS: usize = 1024;
-/// What every call passes, whether it is one of its own or comes through a tunnel.
+/// The steps that every call passes, with or without a tunnel.
 pub(crate) struct Stack {
     admission: Admission,
     shed: Shed,
@@ -49,7 +49,7 @@ impl Stack {
         Self { admission, shed, calls: Calls::server(metrics, access::methods()) }
     }
 
-    /// The order in which a call passes, with the reason for each step's place.
+    /// Runs the steps in their order. A comment gives the reason for the position of each step.
     pub(crate) async fn pass<B, T, F>(
         &self,
         request: http::Request<B>,
@@ -76,13 +76,13 @@ impl Stack {
     where
         F: Future<Output = Result<T, Status>>,
     {
-        // Refuses what would only queue. Before any work is done, after the span, so that refusals are seen.
+        // Refuses a call that would have to wait. After the span, so that refusals are recorded; before all other work.
         let permit = self.shed.take()?;
-        // From here on the caller's patience counts.
+        // The deadline of the caller begins here.
         let deadline = Deadline::of(request.uri().path(), request.headers());
-        // Boxed: it is some kilobytes, and each layer around it would hold it twice and move it.
+        // Boxed, because the future has some kilobytes, and each layer around it would hold and move a copy.
         let answer = Box::pin(async {
-            // Who is calling, and may they: last, since it may have to fetch keys, and everything before it is cheap.
+            // Checks who is calling, and whether they may. Last, because it may have to fetch keys, and all steps before are cheap.
             let (path, headers) = (request.uri().path(), request.headers());
             let ctx = self.admission.admit(path, headers, request_id, deadline).await?;
             let extensions = request.extensions_mut();
@@ -98,12 +98,12 @@ impl Stack {
 
 /// Puts the stack around a service's routes.
 pub(crate) fn around(stack: Arc<Stack>, routes: Router) -> Router {
-    // One layer for all: each costs every call a copy of the routes and a future on the heap.
+    // One layer for all steps: each layer costs every call a copy of the routes and a future on the heap.
     routes.layer(middleware::from_fn_with_state(stack, pass))
 }
 
 async fn pass(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> Response {
-    // Streams carry their status in the trailers; what is known now is an error before the first message, or success.
+    // A stream has its status in the trailers. Here only an error before the first message is known.
     let code = |response: &Response| {
         let code = response.headers().get("grpc-status");
         code.map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()))
@@ -117,12 +117,12 @@ async fn pass(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> 
     answer.unwrap_or_else(|status| status.into_http::<Body>().into_response())
 }
 
-/// Serves until told to stop, then answers what it has taken and returns.
+/// Serves until `stop` is cancelled, then answers the accepted calls and returns.
 pub async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) {
     port::serve(listener, Limits::internal(), Routes(app), stop).await;
 }
 
-/// What stands behind a port of the mesh.
+/// The handler of a service port.
 #[derive(Clone)]
 struct Routes(Router);
 

@@ -1,20 +1,27 @@
 //! A service as the chassis sees it: a name, settings, tables, routes and work.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, pin::Pin, sync::Arc, time::Duration};
 
 use sqlx::{PgConnection, migrate::Migrator};
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
+use uuid::Uuid;
 
 use crate::{
     chassis::Chassis,
     check::Check,
     config::{Reader, Setting},
     db::{DatabaseUrl, DbError, Tx},
+    digest::Period,
+    email::Email,
     fail_point::FailPoint,
+    guard::{GuardError, Wanted},
     metrics::{Definition, Readings},
+    objections::ObjectionChange,
+    privacy::{HoldChange, Ledger, Obstacle, Subject},
     rpc::State,
     schedule::Schedule,
+    storage::Storage,
     tasks::Tasks,
     telemetry::Fields,
     webhook::Backlog,
@@ -36,6 +43,8 @@ pub trait Service: State + Sized {
     const DESCRIPTORS: &'static [&'static [u8]];
     /// The encoded descriptors of other services' packages that it calls.
     const CALLS: &'static [&'static [u8]] = &[];
+    /// Other services that it asks by RPCs that every service hosts. Their addresses are optional.
+    const ASKS: &'static [&'static str] = &[];
     /// Fields of its events and spans that may leave the process, in addition to the chassis' fields.
     const FIELDS: Fields = Fields::NONE;
     /// Its metrics, in addition to the chassis' metrics.
@@ -89,7 +98,73 @@ pub trait Service: State + Sized {
     fn gave_up(&self, _tx: &mut Tx, _call: &GivenUp<'_>) -> impl Future<Output = Result<(), DbError>> + Send {
         std::future::ready(Ok(()))
     }
-    /// The backlog of its journal of webhooks; none where it has no journal.
+    /// Whether a mail that it asked for under this `guard_subject` is still wanted. A service that sends no such mail keeps
+    /// this default: it knows no subject.
+    fn still_wanted(
+        &self,
+        _conn: &mut PgConnection,
+        _subject: &str,
+    ) -> impl Future<Output = Result<Wanted, GuardError>> + Send {
+        std::future::ready(Err(GuardError::UnknownSubject))
+    }
+    /// Its lines of a report for operators: one fact a line, and nobody is named. The chassis adds what needs a person.
+    fn digest(
+        &self,
+        _conn: &mut PgConnection,
+        _period: &Period,
+    ) -> impl Future<Output = Result<Vec<String>, DbError>> + Send {
+        std::future::ready(Ok(Vec::new()))
+    }
+    /// The keyed hash under which its tables name an address. `None` if they have no such hash.
+    fn address_hash(&self, _address: &Email) -> Option<Vec<u8>> {
+        None
+    }
+    /// The storage of the files that its tables name. `None` if it has none.
+    fn files(&self) -> Option<&Storage> {
+        None
+    }
+    /// The ledger of erasures, if it keeps it. The others compare themselves with it when they start.
+    fn ledger(&self) -> Option<&Ledger> {
+        None
+    }
+    /// The erasures that it still carries out itself, although the ledger has them. The comparison at start leaves them to it.
+    fn erasing(
+        &self,
+        _conn: &mut PgConnection,
+    ) -> impl Future<Output = Result<BTreeSet<Uuid>, DbError>> + Send {
+        std::future::ready(Ok(BTreeSet::new()))
+    }
+    /// What speaks against an erasure of this subject now, such as an order that is open.
+    fn obstacles(
+        &self,
+        _conn: &mut PgConnection,
+        _subject: &Subject,
+    ) -> impl Future<Output = Result<Vec<Obstacle>, DbError>> + Send {
+        std::future::ready(Ok(Vec::new()))
+    }
+    /// Does what follows from a complete erasure, in the transaction that completes it, such as the removal of files. The rows of
+    /// the subject are erased by then.
+    fn erased(
+        &self,
+        _tx: &mut Tx,
+        _erasure_id: Uuid,
+        _subject: &Subject,
+    ) -> impl Future<Output = Result<(), DbError>> + Send {
+        std::future::ready(Ok(()))
+    }
+    /// Does what follows at once from an objection of a person, or from its end, in the transaction that stores it.
+    fn objected(
+        &self,
+        _tx: &mut Tx,
+        _change: &ObjectionChange,
+    ) -> impl Future<Output = Result<(), DbError>> + Send {
+        std::future::ready(Ok(()))
+    }
+    /// Does what follows at once from a hold on a person's rows, or from its end, in the transaction that stores it.
+    fn held(&self, _tx: &mut Tx, _change: &HoldChange) -> impl Future<Output = Result<(), DbError>> + Send {
+        std::future::ready(Ok(()))
+    }
+    /// The backlog of its journal of webhooks. `None` if it has no journal.
     fn journal(_conn: &mut PgConnection) -> impl Future<Output = Result<Option<Backlog>, DbError>> + Send {
         std::future::ready(Ok(None))
     }

@@ -33,7 +33,7 @@ pub trait BatchWrite: Send + Sync + 'static {
     /// The item of one caller.
     type Item: Send + Sync + 'static;
     /// The answer to one caller.
-    type Answer: Send + 'static;
+    type Written: Send + 'static;
 
     /// The SQL operation, `INSERT`. With the table it names each caller's span.
     const OPERATION: &'static str;
@@ -49,7 +49,7 @@ pub trait BatchWrite: Send + Sync + 'static {
         &self,
         conn: &mut PgConnection,
         items: &[Self::Item],
-    ) -> impl Future<Output = Result<Vec<Self::Answer>, DbError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Self::Written>, DbError>> + Send;
 }
 
 service_error! {
@@ -57,7 +57,7 @@ service_error! {
     #[derive(Debug, Clone, thiserror::Error)]
     pub enum NotWritten {
         /// Too many callers wait.
-        #[error("too many are waiting to be stored")]
+        #[error("too many writes are waiting; try again in a second")]
         Full => Unavailable "BUSY" after 1 s,
         /// The database failed, for all items of the statement.
         #[error(transparent)]
@@ -73,7 +73,7 @@ impl NotWritten {
 
 struct Asked<B: BatchWrite> {
     item: B::Item,
-    answer: oneshot::Sender<Result<B::Answer, NotWritten>>,
+    answer: oneshot::Sender<Result<B::Written, NotWritten>>,
 }
 
 /// Takes items to write.
@@ -93,7 +93,7 @@ impl<B: BatchWrite> SharedCommit<B> {
     }
 
     /// Writes one item; returns after the commit.
-    pub async fn write(&self, item: B::Item) -> Result<B::Answer, NotWritten> {
+    pub async fn write(&self, item: B::Item) -> Result<B::Written, NotWritten> {
         let span = telemetry::shared_statement_span(B::OPERATION, B::TABLE);
         let written = self.ask(item).await;
         if let (Some(span), Err(error)) = (&span, &written) {
@@ -102,7 +102,7 @@ impl<B: BatchWrite> SharedCommit<B> {
         written
     }
 
-    async fn ask(&self, item: B::Item) -> Result<B::Answer, NotWritten> {
+    async fn ask(&self, item: B::Item) -> Result<B::Written, NotWritten> {
         let (answer, answered) = oneshot::channel();
         self.queue.try_send(Asked { item, answer }).map_err(|_| NotWritten::Full)?;
         answered.await.unwrap_or(Err(NotWritten::Full))
@@ -177,7 +177,7 @@ impl<B: BatchWrite> Writer<B> {
         self
     }
 
-    async fn patiently(&mut self, items: &[B::Item]) -> Result<Vec<B::Answer>, DbError> {
+    async fn patiently(&mut self, items: &[B::Item]) -> Result<Vec<B::Written>, DbError> {
         let kept = self.conn.is_some();
         match self.once(items).await {
             // Another transaction conflicted, perhaps a manual one. Nothing was written. One retry costs little, and may spare a
@@ -189,13 +189,13 @@ impl<B: BatchWrite> Writer<B> {
         }
     }
 
-    async fn alone(&mut self, item: &B::Item) -> Result<B::Answer, NotWritten> {
+    async fn alone(&mut self, item: &B::Item) -> Result<B::Written, NotWritten> {
         let written = self.patiently(std::slice::from_ref(item)).await;
         let mut written = written.map_err(|error| NotWritten::Database(Arc::new(error)))?;
         written.pop().ok_or(NotWritten::Full)
     }
 
-    async fn once(&mut self, items: &[B::Item]) -> Result<Vec<B::Answer>, DbError> {
+    async fn once(&mut self, items: &[B::Item]) -> Result<Vec<B::Written>, DbError> {
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
             // Boxed, because it rarely runs and would enlarge the future of every statement.

@@ -5,7 +5,7 @@ use prost_reflect::{DynamicMessage, MapKey, MessageDescriptor, ReflectMessage, V
 
 use crate::error::{Invalid, Violation};
 
-/// More violations than these help nobody.
+/// The most violations that are reported.
 const MOST: usize = 32;
 
 /// Refuses an encoded request that has a NUL in a text field. Nearly all requests have no zero byte, and are not decoded.

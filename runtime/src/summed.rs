@@ -101,7 +101,7 @@ impl<K: Hash + Eq + Clone> Inner<K> {
         }
     }
 
-    /// The sum of the period; none where it had no events, which ends the sequence.
+    /// The sum of the period. `None` if it had no events, which ends the sequence.
     fn end_period(&self, key: Option<&K>) -> Option<(&'static str, u64)> {
         let key = key.cloned();
         let mut open = self.open();

@@ -85,7 +85,7 @@ impl<F: Future<Output: Send> + Send + 'static> Drop for Kept<F> {
         }
         let work = async move {
             if timeout(AT_MOST, work).await.is_err() {
-                tracing::error!(error.type = "internal", reason = "INTERNAL", "work that nobody waited for was cut off");
+                tracing::error!(error.type = "internal", reason = "INTERNAL", "work for which no caller waited took too long and was stopped");
             }
         };
         self.tasks.spawn(work.instrument(self.span.clone()));

@@ -17,7 +17,7 @@ use std::{
 
 pub use self::{
     caller::Caller,
-    database::{advance, binaries, cluster, connect, count, database, empty_database, execute},
+    database::{advance, binaries, cluster, connect, copy_of, count, database, empty_database, execute},
     log::Log,
     refusal::{reason, refused, violated},
     service::{TestService, config},
@@ -56,20 +56,21 @@ pub async fn delay(by: Duration) {
     tokio::time::sleep(by).await;
 }
 
-/// Has this hear what is logged on this thread, and so by everything of a test, whose runtime has one thread. To be used in
-/// place of tracing's own `set_default`: where one subscriber only was ever made, tracing asks the thread that comes by a place
-/// first whether anybody wants to hear of it, and keeps the answer for all; the thread of another test says no.
+/// Sends the log of this thread to a subscriber. That is the log of the whole test, because its runtime has one thread. Use this
+/// instead of tracing's `set_default`. While only one subscriber exists, tracing asks the thread that reaches a log statement
+/// first whether the statement is enabled, and caches the answer for all threads. If the thread of another test comes first, the
+/// answer is no.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that does it safely")]
 pub fn hear<S>(subscriber: S) -> tracing::subscriber::DefaultGuard
 where
     S: tracing::Subscriber + Send + Sync + 'static,
 {
-    hear_on_every_thread();
+    prepare_subscribers();
     tracing::subscriber::set_default(subscriber)
 }
 
-/// Makes two subscribers, of whom nobody hears anything: from then on all that there are are asked.
-fn hear_on_every_thread() {
+/// Makes two subscribers that record nothing. With more than one subscriber, tracing asks all of them.
+fn prepare_subscribers() {
     static OTHERS: LazyLock<[tracing::Dispatch; 2]> =
         LazyLock::new(|| [(); 2].map(|()| tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new())));
     LazyLock::force(&OTHERS);

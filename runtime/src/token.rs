@@ -4,11 +4,13 @@
 //! 3.11). The key fixes the algorithm; the token never chooses it.
 
 mod claims;
+mod form;
 mod header;
 mod jwks;
 mod service;
 mod user;
 
+pub use form::FormTokens;
 pub use jwks::JwksUrl;
 pub use service::{MeshKeys, ServiceTokens};
 pub use user::{UserTokens, UserTokensConfig, longest_user_token, sign_with_secret};
@@ -43,7 +45,7 @@ service_error! {
         #[error("the token does not name its subject in a usable form")]
         Subject => Unauthenticated "TOKEN_INVALID",
         /// Its lifetime is longer than the limit.
-        #[error("the token lives for longer than is accepted here")]
+        #[error("the token has a longer lifetime than is accepted here")]
         LivesTooLong => Unauthenticated "TOKEN_LIVES_TOO_LONG",
         /// It has expired, or is not valid yet.
         #[error("the token has expired or is not valid yet")]

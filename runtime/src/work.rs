@@ -104,7 +104,7 @@ pub async fn run<S: Source>(source: Arc<S>, tasks: Tasks, stop: CancellationToke
                                 }
                                 Err(_) => tracing::warn!(
                                     source = source.name(),
-                                    "a worker was cut off after its lease"
+                                    "a worker was stopped at the end of its lease"
                                 ),
                             }
                             drop(permit);

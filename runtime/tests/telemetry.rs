@@ -54,9 +54,9 @@ fn a_panic_in_a_handler_is_one_event_with_its_trace_its_place_and_none_of_its_wo
     let (recorder, output) = run_child("handler");
     let said = String::from_utf8(output.stderr).expect("text");
     assert!(output.status.success(), "{said}");
-    let told = recorder.told();
-    assert_eq!(told.events.len(), 1, "{:#?}", told.events);
-    let event = &told.events[0];
+    let received = recorder.received();
+    assert_eq!(received.events.len(), 1, "{:#?}", received.events);
+    let event = &received.events[0];
     for (pointer, expected) in [
         ("/exception/values/0/type", "panic"),
         ("/contexts/trace/trace_id", "0af7651916cd43dd8448eb211c80319c"),
@@ -84,7 +84,7 @@ fn a_panic_in_a_handler_is_one_event_with_its_trace_its_place_and_none_of_its_wo
         |frame: &serde_json::Value| frame["filename"] == "catch_unwind.rs" && frame["in_app"] == true;
     assert!(!frames.iter().any(foreign), "a library's frame passes for ours: {frames:#?}");
     // The values in the text of `assert_ne!`.
-    for text in [&said, &told.everything] {
+    for text in [&said, &received.everything] {
         assert!(!text.contains("asked to") && !text.contains("\"panic\" !="), "{text}");
     }
     assert!(said.contains(&format!("panic.location={place}")), "{said}");
@@ -95,10 +95,10 @@ fn a_panic_in_a_handler_is_one_event_with_its_trace_its_place_and_none_of_its_wo
 fn a_panic_that_ends_the_process_is_told_of_before_it_does() {
     let (recorder, output) = run_child("boot");
     assert!(!output.status.success());
-    let told = recorder.told();
-    let panics = told.events.iter().filter(|event| event["fingerprint"][0] == "panic");
+    let received = recorder.received();
+    let panics = received.events.iter().filter(|event| event["fingerprint"][0] == "panic");
     let places: Vec<_> = panics.filter_map(|event| event["fingerprint"][1].as_str()).collect();
     assert_eq!(places.len(), 2, "{places:?}");
     assert!(places.iter().any(|place| place.starts_with("runtime/tests/telemetry.rs:")), "{places:?}");
-    assert!(!told.spans.is_empty() && !told.logs.is_empty(), "spans and lines were not flushed");
+    assert!(!received.spans.is_empty() && !received.logs.is_empty(), "spans and lines were not flushed");
 }

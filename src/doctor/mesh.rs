@@ -26,7 +26,7 @@ const IN_DOUBT: &str = "/v1/messages?state=STATE_IN_DOUBT&page_size=100";
 
 /// A client of the gateway.
 #[derive(Clone)]
-struct Door {
+struct GatewayClient {
     http: reqwest::Client,
     url: String,
 }
@@ -47,17 +47,17 @@ pub(super) fn checks(subject: &Subject, listens: Option<SocketAddr>, seen: Vec<&
     let Ok(http) = local_http_client() else {
         return vec![Check::known("gateway", Finding::failed("an HTTP client cannot be set up"))];
     };
-    let door = Door { http, url };
-    let mut checks = vec![live(door.clone()), ready(door.clone()), clock(door.clone())];
+    let gateway = GatewayClient { http, url };
+    let mut checks = vec![live(gateway.clone()), ready(gateway.clone()), clock(gateway.clone())];
     let Ok(token) = token::operator(&subject.env, UserRole::Staff) else {
         let why = "no token can be made here: what only staff see is not checked";
         let how = "set LEVQOR_JWT_SECRET; with LEVQOR_JWKS_URL alone only the identity provider makes tokens";
         checks.push(Check::known("gateway.token", Finding::off(why, how)));
         return checks;
     };
-    checks.push(Check::several("gateway.token", ASKED, status(door.clone(), token.clone(), seen)));
+    checks.push(Check::several("gateway.token", ASKED, status(gateway.clone(), token.clone(), seen)));
     if subject.is_checked(Notifications::NAME) {
-        let ask = async move { door.get(IN_DOUBT, Some(&token)).await.map(|(_, page)| doubtful(&page)) };
+        let ask = async move { gateway.get(IN_DOUBT, Some(&token)).await.map(|(_, page)| doubtful(&page)) };
         let asked = format!("GET {IN_DOUBT} as staff");
         checks.push(Check::new("notifications.mails_in_doubt", asked, async move {
             ask.await.unwrap_or_else(Finding::failed)
@@ -66,37 +66,40 @@ pub(super) fn checks(subject: &Subject, listens: Option<SocketAddr>, seen: Vec<&
     checks
 }
 
-fn live(door: Door) -> Check {
+fn live(gateway: GatewayClient) -> Check {
     Check::new("gateway.live", "GET /health/live", async move {
-        door.get("/health/live", None).await.map(|(status, _)| status.to_string()).into()
+        gateway.get("/health/live", None).await.map(|(status, _)| status.to_string()).into()
     })
 }
 
-fn ready(door: Door) -> Check {
+fn ready(gateway: GatewayClient) -> Check {
     Check::new("gateway.ready", "GET /health/ready", async move {
-        let answer = door.get("/health/ready", None).await;
+        let answer = gateway.get("/health/ready", None).await;
         answer.map(|(status, body)| format!("{status}, {}", states(&body))).into()
     })
 }
 
-fn clock(door: Door) -> Check {
+fn clock(gateway: GatewayClient) -> Check {
     Check::new("gateway.clock", "the Date of an answer", async move {
-        check::clock::http_date(&door.http, &format!("{}/health/live", door.url), &Clock::default()).await
+        check::clock::http_date(&gateway.http, &format!("{}/health/live", gateway.url), &Clock::default())
+            .await
     })
 }
 
 /// The status of the mesh. The answer also proves that the mesh accepts our token.
-async fn status(door: Door, token: SecretString, seen: Vec<&'static str>) -> Vec<Line> {
+async fn status(gateway: GatewayClient, token: SecretString, seen: Vec<&'static str>) -> Vec<Line> {
     let name = "gateway.token";
-    let status = match door.get("/v1/status", Some(&token)).await {
+    let status = match gateway.get("/v1/status", Some(&token)).await {
         Ok((_, status)) => status,
         Err(reason) => return vec![Line::new(name, ASKED, Finding::failed(reason))],
     };
     let staff = status.pointer("/services/gateway/version").is_some();
     let known = if staff {
-        Finding::on("200: a token that LEVQOR_JWT_SECRET signed is taken, and shows what only staff see")
+        Finding::on(
+            "200: a token that LEVQOR_JWT_SECRET signed is accepted, and shows what only staff may see",
+        )
     } else {
-        Finding::failed("200, but not what staff see: the token's role is not taken")
+        Finding::failed("200, but not what staff may see: the token's role is not accepted")
     };
     let mut lines = vec![Line::new(name, ASKED, known)];
     let mut expected: Vec<&str> = levqor_gateway::methods().services().iter().map(String::as_str).collect();
@@ -123,7 +126,7 @@ fn doubtful(page: &Value) -> Finding {
     }
 }
 
-impl Door {
+impl GatewayClient {
     /// The HTTP status and the body of a good answer, or why there is none.
     async fn get(&self, path: &str, token: Option<&SecretString>) -> Result<(u16, Value), String> {
         let mut request = self.http.get(format!("{}{path}", self.url)).timeout(PATIENCE);

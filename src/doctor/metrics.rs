@@ -19,7 +19,7 @@ pub(super) fn check(subject: &Subject, config: &MetricsConfig) -> Check {
     let fixed = config.addr().map(run::reachable).filter(|addr: &SocketAddr| addr.port() != 0);
     let of_role = fixed.filter(|_| subject.role.is_some()).map(|addr| format!("http://{addr}/metrics"));
     let Some(url) = subject.metrics().or(of_role) else {
-        let why = "where metrics are shown is not known here";
+        let why = "the address of the metrics is not known here";
         return Check::known(
             NAME,
             Finding::off(why, "set LEVQOR_METRICS_ADDR to an address and port, or start `levqor up`"),

@@ -44,6 +44,7 @@ impl Subject {
         let elsewhere = env.get("LEVQOR_URL").map(str::to_owned);
         let run = if elsewhere.is_none() { data.run_file()? } else { None };
         up::set_defaults(&mut env, &data.secrets_to_be()?.all);
+        data.set_defaults(&mut env);
         for (service, address) in run.iter().flat_map(|run| &run.grpc) {
             env.set(&mesh::address_setting(service), address);
         }

@@ -19,7 +19,7 @@ use levqor_runtime::{
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use super::place::{self, Place};
+use super::folders::{self, Folders};
 use crate::{output, state::DataDir};
 
 /// A private PostgreSQL that ends twice within this time is not restarted.
@@ -27,7 +27,7 @@ const AGAIN: Duration = Duration::from_mins(10);
 
 /// The settings of the private cluster.
 pub(super) fn settings() -> Vec<Setting> {
-    vec![place::POSTGRES_DIR]
+    vec![folders::POSTGRES_DIR]
 }
 
 /// A server with one database for each service.
@@ -38,7 +38,7 @@ pub(super) struct Databases {
 }
 
 impl Databases {
-    /// Finds the operator's server, or makes a place for the private cluster. It starts nothing.
+    /// Finds the operator's server, or chooses the folders of the private cluster. It starts nothing.
     pub(super) async fn prepare(
         env: &Env,
         data: &DataDir,
@@ -51,9 +51,9 @@ impl Databases {
             let note = format!("the server of LEVQOR_DATABASE_URL{user}");
             return Ok(Self { server, private: None, note });
         }
-        let place = Place::make(data.path())?;
-        let binaries = place::binaries(env, &place.programs).await?;
-        let Place { folder, moved, .. } = place;
+        let folders = Folders::make(data.path())?;
+        let binaries = folders::binaries(env, &folders.programs).await?;
+        let Folders { cluster: folder, moved, .. } = folders;
         let cluster = Cluster::new(binaries, &folder, false)?;
         cluster.prepare().context(CANNOT_START)?;
         let server = cluster.database("postgres").context("the private PostgreSQL has no address")?;
@@ -201,7 +201,7 @@ impl Private {
             let _busy = state.busy.lock().unwrap_or_else(PoisonError::into_inner);
             cluster.start_unless(&|| state.closed.load(Ordering::SeqCst))
         };
-        Ok(tokio::task::spawn_blocking(start).await.context("the start was cut off")??)
+        Ok(tokio::task::spawn_blocking(start).await.context("the start was cancelled")??)
     }
 
     /// Waits until the server ends. Returns at once if no server runs.

@@ -3,7 +3,9 @@
 use std::{net::SocketAddr, pin::Pin, time::Duration};
 
 use anyhow::Context;
-use levqor_runtime::{clock::Clock, db::migrations, exposition::Exposition, metrics::Metrics};
+use levqor_runtime::{
+    clock::Clock, db::migrations, exposition::Exposition, lifecycle::Readiness, metrics::Metrics,
+};
 use tokio::net::TcpListener;
 
 use super::{Config, database::Databases, listen::Ports};
@@ -35,7 +37,8 @@ pub(super) struct Mesh {
 }
 
 impl Mesh {
-    /// Starts the services one by one, and then the gateway.
+    /// Starts the services one by one, waits until all are ready, and starts the gateway then. A service reads the ledger of erasures from
+    /// another before it is ready.
     pub(super) async fn start(
         &mut self,
         config: Config,
@@ -46,9 +49,16 @@ impl Mesh {
     ) -> anyhow::Result<()> {
         let mut gateway = config.gateway;
         gateway.addresses = ports.peers();
-        let mut shown = vec![scrape.process];
+        let (mut shown, mut started) = (vec![scrape.process], Vec::new());
         for service in config.services {
-            shown.push(self.start_service(service, ports, databases).await?);
+            let (metrics, readiness) = self.start_service(service, ports, databases).await?;
+            shown.push(metrics);
+            started.push(readiness);
+        }
+        for readiness in started {
+            while !readiness.is_sound() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
         }
         let gateway = levqor_gateway::start_on(http, gateway, levqor_gateway::methods(), Clock::default())?;
         shown.push(gateway.metrics().clone());
@@ -62,7 +72,7 @@ impl Mesh {
         mut config: Box<dyn AnyConfig>,
         ports: &mut Ports,
         databases: &Databases,
-    ) -> anyhow::Result<Metrics> {
+    ) -> anyhow::Result<(Metrics, Readiness)> {
         let name = config.name();
         config.place(databases.of(name).await?, ports.peers());
         let migrated = migrations::migrate(config.database_url(), config.migrator()).await;
@@ -70,10 +80,7 @@ impl Mesh {
         let Started { readiness, metrics, drain } = config.start(Some(ports.take(name)?)).await?;
         // From here on, a signal drains this service too.
         self.services.push(drain);
-        while !readiness.measured().is_some_and(|measured| measured.is_sound()) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        Ok(metrics)
+        Ok((metrics, readiness))
     }
 
     /// Drains the gateway first and then the services, so that no request finds a service stopped.

@@ -10,7 +10,7 @@ fn the_demo_shows_the_order_and_both_mails() {
     let shown = text(&demo.stdout);
     assert!(demo.status.success(), "{}", text(&demo.stderr));
     for words in [
-        "\"state\": \"STATE_PAID\"",
+        "\"payment_state\": \"PAYMENT_STATE_PAID\"",
         "Welcome! Your Professional order is confirmed",
         "Next step: Tell us about your automation needs",
         "£249.00",

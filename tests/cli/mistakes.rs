@@ -17,6 +17,8 @@ fn up_reports_every_mistake_at_once() {
         ("LEVQOR_REQUEST_TIMEOUT_MS", "hunter2"),
         ("LEVQOR_MAIL_FROM", "hunter2"),
         ("LEVQOR_SITE_URL", "hunter2"),
+        ("LEVQOR_SUPPORT_EMAIL", "hunter2"),
+        ("LEVQOR_STORAGE_KEY", "hunter2"),
         ("LEVQOR_ENVIRONMENT", "hunter2/"),
         ("SENTRY_DSN", "hunter2"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "hunter2"),
@@ -57,15 +59,28 @@ fn a_service_on_its_own_refuses_to_start_without_its_secrets() {
                 "LEVQOR_JWT_SECRET",
                 "STRIPE_WEBHOOK_SECRET",
                 "LEVQOR_NOTIFICATIONS_ADDR",
+                "LEVQOR_COMPLIANCE_ADDR",
             ][..],
         ),
         (
             "notifications",
             &["LEVQOR_DATABASE_URL", "LEVQOR_MESH_KEY", "LEVQOR_JWT_SECRET", "LEVQOR_ADDRESS_KEY"],
         ),
+        ("compliance", &["LEVQOR_DATABASE_URL", "LEVQOR_MESH_KEY", "LEVQOR_NOTIFICATIONS_ADDR"]),
+        (
+            "support",
+            &["LEVQOR_DATABASE_URL", "LEVQOR_MESH_KEY", "LEVQOR_BILLING_ADDR", "LEVQOR_NOTIFICATIONS_ADDR"],
+        ),
         (
             "gateway",
-            &["LEVQOR_MESH_KEY", "LEVQOR_JWT_SECRET", "LEVQOR_BILLING_ADDR", "LEVQOR_NOTIFICATIONS_ADDR"],
+            &[
+                "LEVQOR_MESH_KEY",
+                "LEVQOR_JWT_SECRET",
+                "LEVQOR_BILLING_ADDR",
+                "LEVQOR_NOTIFICATIONS_ADDR",
+                "LEVQOR_SUPPORT_ADDR",
+                "LEVQOR_COMPLIANCE_ADDR",
+            ],
         ),
     ] {
         let said = sentence(&run(levqor(&folder.data(), &["serve", role])));

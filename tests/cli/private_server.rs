@@ -1,4 +1,5 @@
-//! The private PostgreSQL of `levqor up`: what reaches it, which names its folder may have, and who is taken for it.
+//! The private PostgreSQL of `levqor up`: which settings affect it, which names its folder may have, and which processes are
+//! recognised as it.
 
 use std::{
     ffi::OsStr,
@@ -13,7 +14,7 @@ use nix::{sys::signal::kill, unistd::Pid};
 
 use crate::process::{Folder, Process, Signal, levqor, run, sentence, text, up};
 
-/// What somebody has set who works with another server.
+/// Environment variables of somebody who works with another server.
 const OF_ANOTHER: [(&str, &str); 15] = [
     ("PGSSLMODE", "require"),
     ("PGSSLROOTCERT", "/nowhere/root.pem"),

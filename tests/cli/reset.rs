@@ -46,7 +46,7 @@ fn a_new_address_key_beside_an_old_database_is_refused() {
     let before = fs::read(&secrets).expect("secrets");
     let mut without: Value = serde_json::from_slice(&before).expect("JSON");
     without.as_object_mut().expect("an object").remove("LEVQOR_ADDRESS_KEY").expect("the key");
-    // Twice each: the first refusal must not make the second start sound.
+    // Each start is tried twice: the first refusal must not make the second start succeed.
     for left in [None, Some(serde_json::to_vec(&without).expect("JSON"))] {
         for _ in 0..2 {
             match &left {
@@ -62,7 +62,7 @@ fn a_new_address_key_beside_an_old_database_is_refused() {
             assert!(!folder.cluster().is_running().expect("status"));
         }
     }
-    // Whoever brings the key is believed.
+    // A start with the right key in its settings is accepted.
     let all: Value = serde_json::from_slice(&before).expect("JSON");
     let mut command = levqor(&folder.data(), &["up"]);
     command.env("LEVQOR_ADDRESS_KEY", all["LEVQOR_ADDRESS_KEY"].as_str().expect("text"));
@@ -74,7 +74,7 @@ fn a_new_address_key_beside_an_old_database_is_refused() {
 #[tokio::test]
 async fn a_new_address_key_beside_an_old_database_of_the_operators_is_refused_too() {
     let (first, second) = (Folder::new(), Folder::new());
-    // A server of the operator's, which this test has for itself.
+    // Stands for a PostgreSQL server of the operator. Only this test uses it.
     let server = Folder::new();
     server.cluster().start().expect("started");
     let of = |folder: &Folder| {
@@ -85,7 +85,7 @@ async fn a_new_address_key_beside_an_old_database_of_the_operators_is_refused_to
     // The administrator has made the databases: they are empty, and hold nobody's address.
     let url = server.cluster().database("postgres").expect("an address");
     let mut conn = sqlx::PgConnection::connect_with(url.options()).await.expect("connected");
-    for name in ["levqor_billing", "levqor_notifications"] {
+    for name in ["levqor_billing", "levqor_notifications", "levqor_support", "levqor_compliance"] {
         let make = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
         sqlx::raw_sql(make).execute(&mut conn).await.expect("made");
     }

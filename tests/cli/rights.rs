@@ -1,4 +1,4 @@
-//! Who `levqor up` is, and who its services are for PostgreSQL: no more rights than are needed.
+//! The user that `levqor up` runs as, and the PostgreSQL roles of its services: they have no more rights than they need.
 
 use std::{
     fs,
@@ -12,6 +12,9 @@ use sqlx::{Connection, PgConnection, Row};
 
 use crate::process::{Folder, Process, Signal, levqor, of_program, run, sentence, text, up};
 
+/// Each service's database, and the role that owns it.
+const DATABASES: &[&str] = &["levqor_billing", "levqor_compliance", "levqor_notifications", "levqor_support"];
+
 #[tokio::test]
 async fn each_service_connects_as_a_role_that_owns_its_database_and_reaches_nothing_else() {
     let folder = Folder::new();
@@ -23,21 +26,21 @@ async fn each_service_connects_as_a_role_that_owns_its_database_and_reaches_noth
                     WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() ORDER BY 1, 2";
     let sessions: Vec<(String, String)> =
         sqlx::query_as(sessions).fetch_all(&mut conn).await.expect("sessions");
-    let own = |name: &str| (name.to_owned(), name.to_owned());
-    assert_eq!(sessions, [own("levqor_billing"), own("levqor_notifications")]);
+    let own: Vec<_> = DATABASES.iter().map(|name| ((*name).to_owned(), (*name).to_owned())).collect();
+    assert_eq!(sessions, own);
 
     let roles = "SELECT rolname::text, rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls AS more,
                         (SELECT count(*) FROM pg_auth_members WHERE member = pg_roles.oid) AS memberships
                  FROM pg_roles WHERE rolname LIKE 'levqor\\_%'";
     let roles = sqlx::query(roles).fetch_all(&mut conn).await.expect("roles");
-    assert_eq!(roles.len(), 2);
+    assert_eq!(roles.len(), DATABASES.len());
     for role in &roles {
         let name: String = role.get("rolname");
         assert!(!role.get::<bool, _>("more") && role.get::<i64, _>("memberships") == 0, "{name}");
-        for database in ["postgres", "template1", "levqor_billing", "levqor_notifications"] {
+        for database in ["postgres", "template1"].iter().chain(DATABASES) {
             let options = server.options().clone().username(&name).database(database);
             let connected = PgConnection::connect_with(&options).await;
-            assert_eq!(connected.is_ok(), database == name, "{name} and the database {database}");
+            assert_eq!(connected.is_ok(), *database == name, "{name} and the database {database}");
         }
     }
     assert!(daemon.stop(Signal::SIGINT).success());
@@ -83,7 +86,7 @@ fn root_becomes_the_user_that_runs_postgresql_with_all_of_its_threads() {
         }
         assert!(daemon.stop(Signal::SIGINT).success());
         assert!(!data.join("run.json").exists(), "{}: it says where nothing runs", data.display());
-        // What was made as root is there for the next one.
+        // The next start finds the files that were made as root.
         let mut daemon = Process::start(levqor(&data, &["up"]));
         daemon.until("Ctrl-C stops everything");
         assert!(daemon.stop(Signal::SIGTERM).success());
@@ -109,9 +112,9 @@ fn a_folder_that_was_there_before_keeps_its_owner() {
     assert_eq!(fs::metadata(folder.data()).expect("folder").uid(), 0);
     assert!(run(levqor(&folder.data(), &["demo"])).status.success());
     assert!(daemon.stop(Signal::SIGINT).success());
-    // It cannot be removed from a folder that is closed to the user that root became; it says nothing any more.
+    // `levqor up` has become a user who cannot remove the file from this folder. So it has emptied the file.
     let left = fs::read(folder.data().join("run.json")).unwrap_or_default();
-    assert!(left.is_empty(), "it says where nothing runs");
+    assert!(left.is_empty(), "run.json names a mesh that does not run");
     let said = sentence(&run(levqor(&folder.data(), &["demo"])));
     assert!(said.contains("no mesh is running here"), "{said}");
 }

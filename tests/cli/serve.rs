@@ -21,6 +21,7 @@ fn port() -> String {
 fn process(data: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> std::process::Command {
     let mut command = levqor(data, arguments);
     command.envs(SETTINGS).envs(settings.iter().copied()).env("LEVQOR_DRAIN_DELAY_MS", "0");
+    command.env("LEVQOR_LEDGER_CHECK", "false");
     command
 }
 
@@ -31,15 +32,16 @@ fn three_roles_in_processes_of_their_own_serve_the_journey() {
     let (billing, notifications, gateway) = (port(), port(), port());
     let url = format!("http://{gateway}");
     let (billing_db, notifications_db) = (postgres.url("serve_billing"), postgres.url("serve_notifications"));
-    let addresses =
-        [("LEVQOR_BILLING_ADDR", billing.as_str()), ("LEVQOR_NOTIFICATIONS_ADDR", &notifications)];
+    // Support and compliance do not run here: the others do without them.
+    let addresses = [
+        ("LEVQOR_BILLING_ADDR", billing.as_str()),
+        ("LEVQOR_NOTIFICATIONS_ADDR", &notifications),
+        ("LEVQOR_SUPPORT_ADDR", "127.0.0.1:1"),
+        ("LEVQOR_COMPLIANCE_ADDR", "127.0.0.1:1"),
+    ];
     let of = |database: &str, listen: &str| {
         let own = [("LEVQOR_DATABASE_URL", database.to_owned()), ("LEVQOR_GRPC_ADDR", listen.to_owned())];
-        own.into_iter().chain(addresses.map(|(name, value)| (name, value.to_owned()))).collect::<Vec<_>>()
-    };
-    let start = |role: &str, settings: &[(&str, String)]| {
-        let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        Process::start(process(&data, &["serve", role], &settings))
+        own.into_iter().chain(addresses.map(|(name, value)| (name, value.to_owned()))).collect::<Settings>()
     };
     create_databases(&["serve_billing", "serve_notifications"]);
     for (service, database) in [("billing", &billing_db), ("notifications", &notifications_db)] {
@@ -51,25 +53,45 @@ fn three_roles_in_processes_of_their_own_serve_the_journey() {
             text(&done.stderr)
         );
     }
-    let gateway_settings: Vec<_> = addresses
+    let gateway_settings: Settings = addresses
         .iter()
         .map(|(name, value)| (*name, (*value).to_owned()))
         .chain([("LEVQOR_HTTP_ADDR", gateway.clone())])
         .collect();
-    let mut daemons = vec![
-        start("billing", &of(&billing_db, &billing)),
-        start("notifications", &of(&notifications_db, &notifications)),
-        start("gateway", &gateway_settings),
+    let roles = [
+        ("billing", of(&billing_db, &billing)),
+        ("notifications", of(&notifications_db, &notifications)),
+        ("gateway", gateway_settings),
     ];
+    let start =
+        |(role, settings): &(&str, Settings)| Process::start(of_role(&data, ["serve", role], settings));
+    let mut daemons: Vec<_> = roles.iter().map(start).collect();
     for daemon in &mut daemons {
         daemon.until("serving");
     }
     let demo = run(process(&data, &["demo"], &[("LEVQOR_URL", &url)]));
     assert!(demo.status.success(), "{}", text(&demo.stderr));
     assert!(text(&demo.stdout).contains("Welcome! Your Professional order is confirmed"));
+    let health = |(role, settings): &(&str, Settings)| run(of_role(&data, ["health", role], settings));
+    for answer in roles.iter().map(health) {
+        assert!(answer.status.success(), "{}", text(&answer.stderr));
+    }
     for daemon in daemons {
         assert!(daemon.stop(Signal::SIGTERM).success());
     }
+    for answer in roles.iter().map(health) {
+        assert!(!answer.status.success(), "{}", text(&answer.stdout));
+        assert!(text(&answer.stderr).contains(" is not ready: "), "{}", text(&answer.stderr));
+    }
+}
+
+/// What a process is given besides the settings that all have.
+type Settings = Vec<(&'static str, String)>;
+
+/// A command about a role, with the settings of its process.
+fn of_role(data: &Path, arguments: [&str; 2], settings: &[(&str, String)]) -> std::process::Command {
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    process(data, &arguments, &settings)
 }
 
 fn create_databases(names: &[&str]) {

@@ -43,8 +43,11 @@ async fn a_signal_at_any_time_of_a_start_leaves_nothing_running() {
         assert!(!said.contains("Levqor is up"), "{moment}: the signal came too late for this test: {said}");
         let left = processes_that_name(&folder.0);
         assert!(left.is_empty(), "{moment}, {signal}: {left:?}");
-        assert!(!folder.data().join("run.json").exists(), "{moment}: it says where nothing runs");
-        // What was left half made is made anew.
+        assert!(
+            !folder.data().join("run.json").exists(),
+            "{moment}: run.json names a mesh that does not run"
+        );
+        // The next start completes whatever was half made.
         assert!(up(&folder).stop(Signal::SIGINT).success(), "{moment}: no start after that");
     }
 }

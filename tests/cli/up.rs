@@ -28,7 +28,7 @@ fn it_says_what_is_on_and_off_and_stops_when_told() {
         assert!(table.contains(words), "{words} is missing in {table}");
     }
     assert!(daemon.stop(Signal::SIGINT).success());
-    assert!(!folder.data().join("run.json").exists(), "it says where nothing runs");
+    assert!(!folder.data().join("run.json").exists(), "run.json names a mesh that does not run");
     assert!(!folder.cluster().is_running().expect("status"), "PostgreSQL was left behind");
 }
 
@@ -68,7 +68,7 @@ async fn what_was_accepted_is_there_after_a_kill_and_a_new_start() {
     let before = Visitor::of(&folder).list("/v1/orders", "orders").await;
     assert_eq!(before.len(), 1);
     Visitor::of(&folder).deliver(&paid_checkout("accepted", "ada")).await;
-    // It was acknowledged a moment ago: whether anything was done about it yet, nobody knows.
+    // The event was acknowledged a moment ago. It may be processed already, or not.
     daemon.stop(Signal::SIGKILL);
     assert!(folder.cluster().is_running().expect("status"), "the kill left PostgreSQL behind");
 
@@ -96,7 +96,7 @@ async fn what_was_accepted_is_there_after_a_kill_and_a_new_start() {
 
 /// A worker's lease outlives it: the mesh's time is moved on, so that the test need not wait for the end of it.
 async fn end_leases_of_the_killed(folder: &Folder) {
-    for database in ["levqor_billing", "levqor_notifications"] {
+    for database in ["levqor_billing", "levqor_notifications", "levqor_support", "levqor_compliance"] {
         let url = folder.cluster().database(database).expect("url");
         testing::advance(&testing::connect(&url), TimeDelta::minutes(1)).await;
     }

@@ -1,13 +1,15 @@
-//! The mesh in three processes: the doctor of each role, with that role's own environment, and a service that is down.
+//! The mesh in five processes: the doctor of each role, with that role's own environment, and a service that is down.
 
 use std::net::SocketAddr;
 
 use levqor_billing::Billing;
+use levqor_compliance::Compliance;
 use levqor_notifications::Notifications;
 use levqor_runtime::testing::{
     self, JWT_SECRET, MESH_KEY, eventually,
     process::{Process, Signal, free_port},
 };
+use levqor_support::Support;
 
 use super::report::Report;
 use crate::{
@@ -16,20 +18,24 @@ use crate::{
 };
 
 struct Roles {
-    listen: [SocketAddr; 3],
-    databases: [String; 3],
+    listen: [SocketAddr; 5],
+    databases: [String; 5],
     processes: Vec<Option<Process>>,
 }
 
 impl Roles {
     async fn start() -> Self {
-        let urls = [testing::database::<Billing>().await, testing::database::<Notifications>().await];
+        let urls = [
+            testing::database::<Billing>().await,
+            testing::database::<Notifications>().await,
+            testing::database::<Support>().await,
+            testing::database::<Compliance>().await,
+        ];
         let url = |of: &levqor_runtime::db::DatabaseUrl| {
             testing::cluster().url(of.options().get_database().expect("a database"))
         };
-        let databases = [url(&urls[0]), url(&urls[1]), String::new()];
-        let mut roles =
-            Self { listen: [free_port(), free_port(), free_port()], databases, processes: vec![] };
+        let databases = [url(&urls[0]), url(&urls[1]), url(&urls[2]), url(&urls[3]), String::new()];
+        let mut roles = Self { listen: [(); 5].map(|()| free_port()), databases, processes: vec![] };
         for role in Role::ALL {
             roles.processes.push(Some(Process::start(roles.command(role, &["serve", role.name()]))));
         }
@@ -42,13 +48,13 @@ impl Roles {
 
     fn command(&self, role: Role, arguments: &[&str]) -> std::process::Command {
         let n = role as usize;
-        let peers = [self.listen[0].to_string(), self.listen[1].to_string()];
+        let peers = [0, 1, 2, 3].map(|n: usize| self.listen[n].to_string());
         let peers = peers.each_ref().map(String::as_str);
         let mut command =
             roles::set_up(levqor(THIS_BUILD, arguments), role, self.listen[n], &self.databases[n], peers);
         command.env("STRIPE_WEBHOOK_SECRET", SECRET);
         if role != Role::Gateway && arguments[0] == "doctor" {
-            command.env("LEVQOR_URL", format!("http://{}", self.listen[2]));
+            command.env("LEVQOR_URL", format!("http://{}", self.listen[Role::Gateway as usize]));
         }
         command
     }
@@ -75,7 +81,7 @@ async fn each_role_is_checked_with_its_own_environment_and_one_that_is_down_is_n
 
     let notifications = roles.processes[Role::Notifications as usize].take().expect("it runs");
     assert!(notifications.stop(Signal::SIGTERM).success());
-    // What the gateway says of the services may be a second old.
+    // The gateway's status of the services may be one second old.
     eventually("the gateway knows", || async {
         roles.doctor(Role::Gateway).with("FAILED").contains(&"notifications.status").then_some(())
     })

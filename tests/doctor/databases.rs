@@ -1,8 +1,8 @@
-//! What may be wrong with the tables of a service, each found by the line that is about it.
+//! Each fault in the tables of a service is found by the doctor's line for it.
 
 use super::patient::Patient;
 
-/// What is done to billing's tables, what undoes it, whose line it is, and words of it.
+/// The SQL that breaks billing's tables, the SQL that repairs them, the name of the doctor's line, and words in that line.
 const SABOTAGE: [(&str, &str, &str, &str); 3] = [
     (
         "UPDATE runtime.audit_head SET sequence = 5",

@@ -1,4 +1,4 @@
-//! What the doctor says where nothing is set, and where nothing runs.
+//! The output of the doctor if nothing is set, and if nothing runs.
 
 use super::report::Report;
 use crate::process::{Folder, Signal, levqor, up};
@@ -17,6 +17,7 @@ fn a_newcomers_mesh_is_well_and_each_thing_that_is_off_says_how_it_is_turned_on(
         ("billing.stripe_account", "STRIPE_SECRET_KEY is not set", "set STRIPE_SECRET_KEY to "),
         ("billing.stripe_prices", "STRIPE_SECRET_KEY is not set", "set STRIPE_SECRET_KEY to "),
         ("notifications.mail_resend", "RESEND_API_KEY is not set: mail stays", "set RESEND_API_KEY to "),
+        ("notifications.mail_smtp", "SMTP_URL is not set", "set SMTP_URL to "),
         (
             "notifications.resend_webhooks",
             "RESEND_WEBHOOK_SECRET is not set: nothing",
@@ -29,7 +30,7 @@ fn a_newcomers_mesh_is_well_and_each_thing_that_is_off_says_how_it_is_turned_on(
             "set OTEL_EXPORTER_OTLP_ENDPOINT to",
         ),
         ("gateway.token_keys", "LEVQOR_JWKS_URL is not set", "set LEVQOR_JWKS_URL to"),
-        ("billing.can.refunds", "not part of this version", "it cannot be turned on in this version"),
+        ("billing.can.dunning", "not part of this version", "it cannot be turned on in this version"),
     ] {
         assert!(report.evidence("OFF", name).starts_with(why), "{:#}", report.line(name));
         assert!(report.line(name)["turn_on"].as_str().is_some_and(|text| text.starts_with(how)), "{name}");

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use levqor_runtime::testing::recorder::Recorder;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sqlx::Connection;
 
 use super::report::Report;
@@ -19,7 +19,10 @@ use crate::{
     stripe::{OTHER_SECRET, SECRET},
 };
 
-/// The mesh, and what is around it.
+/// Where Stripe would reach the mesh.
+const WEBHOOK_URL: &str = "https://levqor.example/webhooks/stripe";
+
+/// The mesh, and the outside systems.
 pub(crate) struct Patient {
     pub(crate) stripe: Stripe,
     pub(crate) mail: FakeMail,
@@ -33,6 +36,8 @@ impl Patient {
     /// Starts it, and waits until it can work.
     pub(crate) fn start() -> Self {
         let (stripe, mail, recorder) = (Stripe::start(), FakeMail::start(), Recorder::start());
+        let endpoint = json!({"url": WEBHOOK_URL, "enabled_events": ["*"]});
+        stripe.post("/v1/webhook_endpoints", endpoint);
         let folder = Folder::new();
         let mut command = levqor(&folder.data(), &["up"]);
         command.envs(settings(&stripe, &mail, &recorder));
@@ -42,7 +47,7 @@ impl Patient {
         Self { stripe, mail, recorder, runtime, _daemon: daemon, folder }
     }
 
-    /// The doctor, with the mesh's settings but for these; an empty value takes one away.
+    /// The doctor's command, with the settings of the mesh and these changes. An empty value removes a setting.
     pub(crate) fn command(&self, arguments: &[&str], changes: &[(&str, &str)]) -> Command {
         let mut command = levqor(&self.folder.data(), arguments);
         command.envs(settings(&self.stripe, &self.mail, &self.recorder));
@@ -50,12 +55,12 @@ impl Patient {
         command
     }
 
-    /// What the doctor says of it, with the mesh's settings but for these.
+    /// The report of the doctor, with the settings of the mesh and these changes.
     pub(crate) fn doctor(&self, changes: &[(&str, &str)]) -> Report {
         Report::of(self.command(&["doctor", "--json"], changes), &self.secrets())
     }
 
-    /// Whatever must not be shown.
+    /// The secrets that must not be shown.
     fn secrets(&self) -> Vec<String> {
         let made = std::fs::read(self.folder.data().join("secrets.json")).expect("secrets.json");
         let made: Map<String, Value> = serde_json::from_slice(&made).expect("JSON");
@@ -74,7 +79,7 @@ impl Patient {
         made.chain(given).collect()
     }
 
-    /// What it wrote down about where it runs.
+    /// The contents of `run.json`.
     pub(crate) fn run_file(&self) -> Value {
         let file = std::fs::read(self.folder.data().join("run.json")).expect("run.json");
         serde_json::from_slice(&file).expect("JSON")
@@ -89,7 +94,7 @@ impl Patient {
         })
     }
 
-    /// Does something to the tables of a service behind its back.
+    /// Executes SQL in the database of a service, without the service.
     pub(crate) fn sabotage(&self, service: &str, statement: &str) {
         self.sql(service, async |conn| {
             let statement = sqlx::AssertSqlSafe(statement.to_owned());
@@ -113,7 +118,7 @@ impl Patient {
         })
     }
 
-    /// Waits until something is so, a minute at most.
+    /// Waits until the condition is true, for at most a minute.
     pub(crate) fn until(&self, what: &str, mut check: impl FnMut() -> bool) {
         self.runtime.block_on(levqor_runtime::testing::eventually(what, || {
             std::future::ready(check().then_some(()))
@@ -121,7 +126,7 @@ impl Patient {
     }
 }
 
-/// What the mesh is told of what is around it.
+/// The settings of the mesh for the outside systems.
 fn settings(stripe: &Stripe, mail: &FakeMail, recorder: &Recorder) -> Vec<(String, String)> {
     let settings = [
         ("STRIPE_WEBHOOK_SECRET", format!("{SECRET},{OTHER_SECRET}")),
@@ -133,6 +138,8 @@ fn settings(stripe: &Stripe, mail: &FakeMail, recorder: &Recorder) -> Vec<(Strin
         ("RESEND_API_BASE", mail.url()),
         ("SENTRY_DSN", recorder.dsn()),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", recorder.endpoint()),
+        ("LEVQOR_TERMS_VERSION", "1".to_owned()),
+        ("LEVQOR_STRIPE_WEBHOOK_URL", WEBHOOK_URL.to_owned()),
     ];
     let settings = settings.map(|(name, value)| (name.to_owned(), value));
     settings.into_iter().chain(price_settings()).collect()

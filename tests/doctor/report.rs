@@ -1,4 +1,4 @@
-//! What `levqor doctor --json` said, as docs/DOCTOR.md describes it, checked for its form each time that it is read.
+//! Reads the report of `levqor doctor --json`, and checks each time that it has the form that docs/DOCTOR.md describes.
 
 use std::process::Command;
 
@@ -14,7 +14,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Runs the command, which is to be told `--json`. None of these secrets may be in what it says.
+    /// Runs the command, which must have the option `--json`. Its output must contain none of these secrets.
     pub(crate) fn of(command: Command, secrets: &[String]) -> Self {
         let output = run(command);
         let (said, sentence) = (text(&output.stdout), text(&output.stderr));
@@ -40,7 +40,7 @@ impl Report {
         report
     }
 
-    /// What docs/DOCTOR.md says of the document.
+    /// Checks that the document has the form that docs/DOCTOR.md describes.
     fn assert_form(&self) {
         assert_eq!(self.json["schema"], 1);
         assert!(self.json["time"].as_str().is_some_and(|time| time.ends_with('Z')), "{:?}", self.json);

@@ -1,6 +1,6 @@
-//! A setting that is not what it should be fails its own line, and no other.
+//! A wrong setting fails its own line, and no other line.
 
-use levqor_runtime::testing::recorder::{Mood, Recorder};
+use levqor_runtime::testing::recorder::{Behaviour, Recorder};
 
 use super::patient::Patient;
 
@@ -14,7 +14,12 @@ fn each_key_that_is_wrong_fails_its_own_line_and_no_other() {
         (
             "STRIPE_SECRET_KEY",
             "sk_test_hunter2",
-            &["billing.stripe_account", "billing.stripe_refetch", "billing.stripe_prices"][..],
+            &[
+                "billing.stripe_account",
+                "billing.stripe_refetch",
+                "billing.stripe_endpoint",
+                "billing.stripe_prices",
+            ][..],
             "Stripe answered 401",
         ),
         (
@@ -24,6 +29,7 @@ fn each_key_that_is_wrong_fails_its_own_line_and_no_other() {
                 "billing.stripe_account",
                 "billing.stripe_refetch",
                 "billing.stripe_clock",
+                "billing.stripe_endpoint",
                 "billing.stripe_prices",
             ],
             "Stripe cannot be reached",
@@ -57,7 +63,7 @@ fn each_key_that_is_wrong_fails_its_own_line_and_no_other() {
     ] {
         let report = patient.doctor(&[(name, value)]);
         report.assert_only(failed, words);
-        // One mistake keeps nothing else of its role from being checked.
+        // After one mistake, the other checks of the role still run.
         assert!(report.with("ON").contains(&"notifications.database"), "{name}");
     }
 }
@@ -82,7 +88,7 @@ fn each_price_that_is_missing_or_another_is_named_with_its_fault() {
 #[test]
 fn a_receiver_that_refuses_or_is_not_there_fails_its_own_lines() {
     let (patient, refusing) = (Patient::start(), Recorder::start());
-    refusing.set_mood(Mood::Refusing);
+    refusing.set_behaviour(Behaviour::Refusing);
     let otlp = ["telemetry.otlp_traces", "telemetry.otlp_logs", "telemetry.otlp_metrics"];
     for (name, value, failed, words) in [
         ("SENTRY_DSN", refusing.dsn(), &["telemetry.sentry"][..], "the server of SENTRY_DSN answered 503"),
@@ -94,7 +100,7 @@ fn a_receiver_that_refuses_or_is_not_there_fails_its_own_lines() {
         ),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", refusing.endpoint(), &otlp, "refused: Unavailable"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", NOBODY.to_owned(), &otlp, "no connection could be made"),
-        // What a hurried copy gives: it is said once, and all else is checked.
+        // The value of a hurried copy. It is reported once, and everything else is checked.
         ("SENTRY_DSN", "0123456789abcdef".to_owned(), &["settings.SENTRY_DSN"], "expected a DSN"),
     ] {
         let report = patient.doctor(&[(name, &value)]);
@@ -121,8 +127,8 @@ fn settings_that_the_mesh_was_not_given_are_named() {
 #[test]
 fn who_never_answers_costs_its_own_line_and_no_more() {
     let (patient, silent) = (Patient::start(), Recorder::start());
-    silent.set_mood(Mood::Silent);
-    // It takes connections, and that is all.
+    silent.set_behaviour(Behaviour::Silent);
+    // This server accepts connections and never answers.
     let door = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let door = format!("http://{}", door.local_addr().expect("an address"));
     let endpoint = silent.endpoint();

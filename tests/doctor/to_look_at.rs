@@ -10,8 +10,8 @@ const QUARANTINED: &str = "INSERT INTO stripe_events
     VALUES ('evt_odd', now(), 'checkout.session.completed', false, 'stripe:odd', '{}', 'QUARANTINED', 'odd')";
 const IN_DOUBT: &str =
     "INSERT INTO messages (message_id, template, template_version, about, recipient, recipient_hash,
-        sender, subject, body_text, body_html, state, doubt, create_time)
-    VALUES (gen_random_uuid(), 'order_welcome', 1, 'order:1', 'ada@example.com', sha256('ada'), 'Levqor',
+        class, category, requested_by, sender, subject, body_text, body_html, state, doubt, create_time)
+    VALUES (gen_random_uuid(), 'order_welcome', 1, 'order:1', 'ada@example.com', sha256('ada'), 'TRANSACTIONAL', 'ORDERS', 'billing', 'Levqor',
         'Hello', '', '', 'IN_DOUBT', 'cut', now())";
 
 #[test]
@@ -21,7 +21,7 @@ fn dead_calls_odd_events_and_mails_in_doubt_are_warnings() {
     patient.sabotage("billing", QUARANTINED);
     patient.sabotage("notifications", IN_DOUBT);
     let names = ["billing.deferred_calls", "billing.journal", "notifications.mails_in_doubt"];
-    // What the gateway says of the services may be a second old.
+    // The gateway's status of the services may be one second old.
     patient.until("the services tell of it", || patient.doctor(&[]).with("WARNING") == names);
     let report = patient.doctor(&[]);
     report.assert_none();

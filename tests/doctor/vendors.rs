@@ -1,6 +1,6 @@
-//! What goes wrong at the vendors while the settings are as they were.
+//! Faults at the vendors, while the settings stay the same.
 
-use levqor_runtime::testing::recorder::Mood;
+use levqor_runtime::testing::recorder::Behaviour;
 use serde_json::json;
 
 use super::patient::Patient;
@@ -41,8 +41,8 @@ fn what_the_services_lose_on_the_way_out_is_a_failure_of_theirs_too() {
         line.split(' ').next_back().expect("a value").to_owned()
     };
     assert_eq!((shown("gateway", "on"), shown("billing", "failed")), ("1".to_owned(), "0".to_owned()));
-    patient.recorder.set_mood(Mood::Refusing);
-    // Each time that it is asked, the mesh makes spans, which are lost.
+    patient.recorder.set_behaviour(Behaviour::Refusing);
+    // Each request makes spans in the mesh, which are lost.
     patient.until("the mesh says that it loses them", || {
         let report = patient.doctor(&[]);
         let failed = report.with("FAILED");

@@ -5,6 +5,8 @@
 //! <https://resend.com/docs/dashboard/emails/idempotency-keys>.
 
 // By path, so that other crates' tests can include this file by path.
+#[path = "mail/receiving.rs"]
+pub(crate) mod receiving;
 #[path = "mail/server.rs"]
 mod server;
 #[cfg(test)]
@@ -17,7 +19,7 @@ use std::{
     collections::{HashMap, HashSet, VecDeque},
     net::SocketAddr,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -43,14 +45,18 @@ const DOMAIN: &str = "levqor.ai";
 pub(crate) struct Accept {
     /// Its own id for the mail: the evidence.
     pub(crate) id: String,
-    /// The `Idempotency-Key`, where one came.
+    /// The `Idempotency-Key`, if the request has one.
     pub(crate) key: Option<String>,
-    /// Who it comes from.
+    /// The sender.
     pub(crate) from: String,
-    /// To whom.
+    /// The recipient.
     pub(crate) to: String,
     /// The subject.
     pub(crate) subject: String,
+    /// Where replies go, if the mail says so.
+    pub(crate) reply_to: Option<String>,
+    /// Further headers, by name.
+    pub(crate) headers: Value,
     /// The text part.
     pub(crate) text: String,
     /// The HTML part.
@@ -66,9 +72,9 @@ pub(crate) enum Behaviour {
     AcceptAndCut,
     /// Accepts the mail and answers with this status all the same.
     AcceptAndFail(u16),
-    /// Accepts the mail and answers with what nobody can read.
+    /// Accepts the mail and answers with an unreadable body.
     AcceptAndBabble,
-    /// Accepts the mail and answers once it is released, or after so long.
+    /// Accepts the mail and answers when the test releases the answer, or after this time.
     AcceptSlowly(Duration),
     /// Cuts the connection and accepts nothing.
     Cut,
@@ -93,6 +99,8 @@ struct Server {
 
 struct Shared {
     honours_keys: bool,
+    /// The base URL, known once it serves.
+    base: OnceLock<String>,
     requests: AtomicUsize,
     released: watch::Sender<()>,
     state: Mutex<State>,
@@ -102,9 +110,15 @@ struct Shared {
 struct State {
     accepted: Vec<Accept>,
     next: VecDeque<Behaviour>,
-    /// By key: the mail, and the request that it came with.
+    /// For each idempotency key, the id of the mail and the request.
     keys: HashMap<String, (String, Value)>,
     in_progress: HashSet<String>,
+    /// For each mail id, the last event.
+    last_events: HashMap<String, String>,
+    /// The mails that it received, by their ids.
+    received: Vec<(String, receiving::Inbound)>,
+    /// The status that the list of mails is refused with.
+    list_fails_with: Option<u16>,
 }
 
 impl FakeMail {
@@ -121,11 +135,13 @@ impl FakeMail {
     fn new(honours_keys: bool) -> Self {
         let shared = Arc::new(Shared {
             honours_keys,
+            base: OnceLock::new(),
             requests: AtomicUsize::new(0),
             released: watch::Sender::new(()),
             state: Mutex::default(),
         });
         let (addr, serving) = Serving::start(SocketAddr::from(([127, 0, 0, 1], 0)), Arc::clone(&shared));
+        shared.base.set(format!("http://{addr}")).expect("set once");
         Self { addr, shared, server: Mutex::new(Server { serving: Some(serving), held: None }) }
     }
 
@@ -149,12 +165,24 @@ impl FakeMail {
         self.shared.state().next.extend(behaviours);
     }
 
-    /// Behaves again: forgets what it was told to do with requests that did not come yet.
+    /// What became of the `n`th accepted mail, counted from 0, as the list of mails says: `delivered`, `bounced`.
+    pub(crate) fn becomes(&self, n: usize, last_event: &str) {
+        let mut state = self.shared.state();
+        let id = state.accepted[n].id.clone();
+        state.last_events.insert(id, last_event.to_owned());
+    }
+
+    /// Refuses the list of mails with this status from now on.
+    pub(crate) fn refuse_list(&self, status: u16) {
+        self.shared.state().list_fails_with = Some(status);
+    }
+
+    /// Behaves normally again: forgets the behaviours for requests that have not come yet.
     pub(crate) fn heal(&self) {
         self.shared.state().next.clear();
     }
 
-    /// Answers what it was slow about.
+    /// Releases the answers that wait.
     pub(crate) fn release(&self) {
         self.shared.released.send_replace(());
     }
@@ -197,12 +225,21 @@ impl Shared {
         self.requests.fetch_add(1, Ordering::SeqCst);
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
+        if head.uri.path().starts_with(receiving::FILES) {
+            return Ok(self.received(head.uri.path()));
+        }
         if let Some(refusal) = refusal(&head) {
             return Ok(refusal);
+        }
+        if head.uri.path().starts_with("/emails/receiving/") {
+            return Ok(self.received(head.uri.path()));
         }
         if head.uri.path() == DOMAINS {
             let domain = json!({"id": "d1", "name": DOMAIN, "status": "verified", "region": "eu-west-1"});
             return Ok(json_answer(200, &json!({"object": "list", "data": [domain]})));
+        }
+        if head.method == http::Method::GET {
+            return Ok(self.listed(head.uri.query().unwrap_or_default()));
         }
         let key = text(&head.headers, "idempotency-key");
         let behaviour = self.state().next.pop_front().unwrap_or(Behaviour::Accept);
@@ -216,7 +253,7 @@ impl Shared {
             }
             _ => {}
         }
-        // From here on a release counts: whoever sees the mail accepted may give it at once.
+        // Subscribes before the mail is accepted: a test may release the answer as soon as it sees the mail.
         let mut released = self.released.subscribe();
         let (id, _in_progress) = match self.accept(key.as_deref(), &body) {
             Ok(accepted) => accepted,
@@ -234,7 +271,33 @@ impl Shared {
         }
     }
 
-    /// Takes a mail, and says under which id; one whose key is known is not taken again.
+    /// The mails that it accepted, newest first, as Resend lists them.
+    fn listed(&self, query: &str) -> Answer {
+        let value = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        let state = self.state();
+        if let Some(status) = state.list_fails_with {
+            return failure(status, b"");
+        }
+        let limit = value("limit").and_then(|limit| limit.parse().ok()).unwrap_or(20);
+        let newest = state.accepted.iter().rev();
+        let mut rest =
+            newest.skip_while(|mail| value("after").is_some_and(|after| after != mail.id)).peekable();
+        if value("after").is_some() {
+            rest.next();
+        }
+        let page: Vec<_> = rest
+            .by_ref()
+            .take(limit)
+            .map(|mail| {
+                let event = state.last_events.get(&mail.id).map_or("sent", String::as_str);
+                json!({"id": mail.id, "to": [mail.to], "from": mail.from, "subject": mail.subject,
+                       "created_at": "2999-01-01 00:00:00.000000+00", "last_event": event})
+            })
+            .collect();
+        json_answer(200, &json!({"object": "list", "has_more": rest.peek().is_some(), "data": page}))
+    }
+
+    /// Accepts a mail, and returns its id. A mail whose key is known is not accepted again.
     fn accept(&self, key: Option<&str>, body: &Bytes) -> Result<(String, InProgress<'_>), Box<Answer>> {
         let mail: Value = serde_json::from_slice(body).unwrap_or_default();
         if ["from", "to", "subject"].iter().any(|field| mail[field].is_null()) {
@@ -262,6 +325,8 @@ impl Shared {
             from: field("from"),
             to,
             subject: field("subject"),
+            reply_to: mail["reply_to"].as_str().map(str::to_owned),
+            headers: mail["headers"].clone(),
             text: field("text"),
             html: field("html"),
         });
@@ -272,7 +337,7 @@ impl Shared {
     }
 }
 
-/// A key whose first request is not answered yet. Dropped, it is, or its client is gone.
+/// A key whose first request is not answered yet. It is dropped when the request is answered or its client is gone.
 struct InProgress<'a>(&'a Shared, Option<String>);
 
 impl Drop for InProgress<'_> {
@@ -283,11 +348,13 @@ impl Drop for InProgress<'_> {
     }
 }
 
-/// What is refused before the mail is looked at.
+/// Refuses a request by its method, path or key, before its body is read.
 fn refusal(head: &http::request::Parts) -> Option<Answer> {
     let method = match head.uri.path() {
+        "/emails" if head.method == http::Method::GET => http::Method::GET,
         "/emails" => http::Method::POST,
         DOMAINS => http::Method::GET,
+        path if path.starts_with("/emails/receiving/") => http::Method::GET,
         _ => return Some(error(404, "not_found", "The requested endpoint does not exist.")),
     };
     if head.method != method {

@@ -1,5 +1,5 @@
-//! The beginning of a delivery attempt is committed, and the answer is lost with the connection: nothing was handed over, so
-//! nothing is in doubt, and nobody waits for an outcome that never comes.
+//! The start of a delivery attempt is committed, and the connection breaks before PostgreSQL's answer. The provider did not get
+//! the mail, so the message must not become `IN_DOUBT`, and must not wait for the outcome of that attempt.
 
 use std::time::{Duration, Instant};
 
@@ -8,9 +8,10 @@ use levqor_runtime::testing::eventually;
 
 use super::{barrier::Barrier, network, proxy::Line};
 
-/// How long it may take until all mails are out, once PostgreSQL is there again; an attempt is waited for 30 s.
+/// How long it may take until all mails are sent, after PostgreSQL answers again. A message waits 30 s for the outcome of an
+/// attempt.
 const AT_ONCE: Duration = Duration::from_secs(10);
-/// Longer than anybody holds on to an outcome that cannot be written down.
+/// Longer than a process tries to store an outcome.
 const LONG: Duration = Duration::from_secs(17);
 
 #[tokio::test]
@@ -27,7 +28,7 @@ async fn an_attempt_that_never_came_to_the_provider_is_no_doubt_and_not_waited_f
     mesh.done().await;
     println!("the answer to an attempt's beginning was lost: {:.1?}", whole.elapsed());
     assert!(whole.elapsed() < AT_ONCE, "{:?}", whole.elapsed());
-    assert_eq!(post.assert_told(&mesh).await, 0, "it was called a doubt");
+    assert_eq!(post.assert_told(&mesh).await, 0, "a message is in doubt");
 }
 
 #[tokio::test]
@@ -38,12 +39,15 @@ async fn an_attempt_that_never_came_to_the_provider_is_no_doubt_however_long_the
     shop.sell();
     attempts.lose_the_answer(line).await;
     let cut = Instant::now();
-    eventually("everybody's patience is over", || async { (cut.elapsed() > LONG).then_some(()) }).await;
-    // By the clock, the attempt is no longer under way.
+    eventually("no process tries to store the outcome any more", || async {
+        (cut.elapsed() > LONG).then_some(())
+    })
+    .await;
+    // After this time, the attempt no longer counts as in progress.
     mesh.advance(TimeDelta::minutes(1)).await;
     line.set(Line::Whole);
     shop.close();
     shop.all_taken().await;
     mesh.rest().await;
-    assert_eq!(post.assert_told(&mesh).await, 0, "it was called a doubt");
+    assert_eq!(post.assert_told(&mesh).await, 0, "a message is in doubt");
 }

@@ -1,4 +1,5 @@
-//! A barrier in PostgreSQL: what a test wants to see committed, while its answer is lost, waits there for the test.
+//! A barrier in PostgreSQL holds a commit until the test lets it through. So a test can lose the answer to a commit that took
+//! place.
 
 use levqor_runtime::{
     db::{Conn, Db},
@@ -8,17 +9,17 @@ use sqlx::AssertSqlSafe;
 
 use super::proxy::{Line, Proxy};
 
-/// Rows of a table that may only be committed when the test lets them.
+/// Holds the commits of rows of a table.
 pub(crate) struct Barrier<'d> {
     db: &'d Db,
     table: &'static str,
-    /// What is said of the new row.
+    /// The condition on the new row, in SQL.
     rows: &'static str,
     held: Conn,
 }
 
 impl<'d> Barrier<'d> {
-    /// Raises it before the commits of rows of which this is true.
+    /// Holds all commits of rows for which the condition `rows` is true.
     pub(crate) async fn raise(db: &'d Db, table: &'static str, rows: &'static str) -> Self {
         let mut held = db.acquire().await.expect("a connection");
         let wait = format!(
@@ -35,7 +36,8 @@ impl<'d> Barrier<'d> {
     /// Waits for a commit at the barrier, lets it through, and cuts the line before its answer comes.
     pub(crate) async fn lose_the_answer(&mut self, line: &Proxy) {
         let waiting = "SELECT count(*) FROM pg_locks JOIN pg_database AS d ON d.oid = database
-                       WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()";
+                       WHERE locktype = 'advisory' AND classid = 0 AND objid = 1 AND NOT granted
+                         AND datname = current_database()";
         self.until(waiting.to_owned(), |count| count > 0).await;
         line.set(Line::Stalled);
         sqlx::raw_sql("SELECT pg_advisory_unlock(1)").execute(&mut *self.held).await.expect("lowered");
@@ -47,13 +49,13 @@ impl<'d> Barrier<'d> {
         self.until(others.to_owned(), |count| count == 0).await;
     }
 
-    /// Takes it away; it lets everything through since.
+    /// Removes the barrier. It has let everything through since the first commit.
     pub(crate) async fn remove(mut self) {
         let remove = AssertSqlSafe(format!("DROP TRIGGER wait ON {}", self.table));
         sqlx::raw_sql(remove).execute(&mut *self.held).await.expect("removed");
     }
 
-    /// Waits until what the query counts is so.
+    /// Waits until the result of the query fulfils the condition.
     async fn until(&self, query: String, is_so: impl Fn(i64) -> bool) {
         eventually(&query, || async {
             let count = sqlx::query_scalar(AssertSqlSafe(query.clone()));

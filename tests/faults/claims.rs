@@ -1,5 +1,5 @@
-//! A claim is committed, and its answer is lost with the connection: what it took is claimed again at once, and not when a
-//! lease has ended that nobody uses.
+//! A claim is committed, and the connection breaks before PostgreSQL's answer. The claimed work must be claimed again at once,
+//! and not only after the unused lease has expired.
 
 use std::time::{Duration, Instant};
 
@@ -12,13 +12,13 @@ use super::{
     proxy::{Line, Proxy},
 };
 
-/// How long it may take until all is done, once PostgreSQL is there again; a lease is 45 s.
+/// How long it may take until all work is done, after PostgreSQL answers again. A lease lasts 45 s.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
-/// A table that claims are written to, whose it is, and the line to it.
-type Place = (&'static str, fn(&Mesh) -> &Db, fn(&Wires) -> &Proxy);
+/// A table that claims are written to, the service that owns it, and the line to its database.
+type ClaimTable = (&'static str, fn(&Mesh) -> &Db, fn(&Wires) -> &Proxy);
 
-const PLACES: [Place; 3] = [
+const CLAIM_TABLES: [ClaimTable; 3] = [
     ("runtime.leases", Mesh::billing, |wires| &wires.billing_database),
     ("runtime.work", Mesh::billing, |wires| &wires.billing_database),
     ("runtime.work", Mesh::notifications, |wires| &wires.notifications_database),
@@ -27,7 +27,7 @@ const PLACES: [Place; 3] = [
 #[tokio::test]
 async fn what_a_claim_took_whose_answer_was_lost_is_claimed_again_at_once() {
     let (mesh, mut shop, post) = network::start(true).await;
-    for (table, db, line) in PLACES {
+    for (table, db, line) in CLAIM_TABLES {
         let line = line(mesh.wires.as_ref().expect("wires"));
         let mut claims = Barrier::raise(db(&mesh), table, "leased_until > runtime.now()").await;
         shop.sell();

@@ -16,7 +16,7 @@ async fn an_event_over_eight_connections_at_once_to_two_replicas_is_one_event() 
     let (mut shop, post) = (Shop::open(0), Post::open(true));
     let mesh = Mesh::start(Plan::new(2, &shop, &post).await).await;
     let gateways = mesh.addresses(Role::Gateway);
-    // Nobody delivers these but this test.
+    // Only this test delivers these webhooks.
     for _ in 0..10 {
         for body in shop.sell_by_hand() {
             let copies = (0..8).map(|n| webhook(gateways[n % gateways.len()], &body));

@@ -1,4 +1,4 @@
-//! Each fail-point kills its process once, between two effects; started again, the mesh ends as if nothing had happened.
+//! Each fail point kills its process once, between two effects. After a restart, the result must be the same as without the kill.
 
 use std::{net::SocketAddr, time::Instant};
 
@@ -26,28 +26,28 @@ use crate::{
     services,
 };
 
-/// What leads to a point.
+/// How a test makes a process reach a fail point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     /// Somebody buys.
     Sale,
     /// Somebody buys, and billing is killed while it holds the lease on the checkout.
     SaleAfterLapse,
-    /// Staff replays an event that nothing follows from.
+    /// Staff replay an event that has no effect.
     Replay,
     /// A day passes.
     Day,
-    /// So many days pass that bodies are past their time.
+    /// So many days pass that bodies must be deleted.
     Month,
     /// An older version ignored a paid checkout, which this one handles.
     Ignored,
-    /// A version that handles more than this one left pending what nothing follows from.
+    /// A version that handles more types left events pending that have no effect in this version.
     LeftPending,
-    /// Somebody buys while notifications are away.
+    /// Somebody buys while notifications does not run.
     Absence,
-    /// The mail provider tells of a mail.
+    /// The mail provider reports on a mail.
     Told,
-    /// A mail may be with a provider that does not honour keys.
+    /// A provider that does not honour keys may have a mail.
     Doubt,
 }
 
@@ -55,12 +55,17 @@ enum Way {
 fn fail_points() -> Vec<FailPoint> {
     let of_services = services::ALL.iter().flat_map(|service| service.fail_points());
     let mut points: Vec<_> = chassis::ALL.iter().chain(gateway::ALL).chain(of_services).copied().collect();
+    // Those on the way of a refund, and those on the way of an erasure, have a test of their own.
+    points.retain(|point| {
+        !super::refunds::POINTS.contains(point)
+            && !super::erasures::POINTS.iter().any(|(_, of_erasure)| of_erasure == point)
+    });
     // Last, because an event without its body cannot be replayed.
     points.sort_by_key(|point| places(*point).1 == Way::Month);
     points
 }
 
-/// Whose process is killed at a point, and what leads there.
+/// The role whose process is killed at a fail point, and how the process reaches it.
 fn places(point: FailPoint) -> (&'static [Role], Way) {
     match point {
         gateway::WEBHOOK_RECEIVED | gateway::WEBHOOK_STORED => (&[G], Way::Sale),
@@ -120,14 +125,15 @@ async fn a_kill_in_the_middle_of_a_doubt_hides_nothing() {
     let (mut shop, post) = (Shop::open(0), Post::open(false));
     let mut mesh = Mesh::start(Plan::new(1, &shop, &post).await).await;
     shop.deliver_to(mesh.door);
-    // One mail never left, and one is out; only the provider knows which.
+    // One mail was not sent and one was; only the provider knows which.
     for before in [notifications::MESSAGE_ATTEMPTED, notifications::MESSAGE_ANSWERED] {
         doubt_and_resolve(&mut mesh, &mut shop, &post, before).await;
     }
     assert_told_once(&mesh, &shop).await;
 }
 
-/// Kills notifications at a point that leaves a doubt, then where the doubt is noted, then where a person ends it.
+/// Kills notifications at a point that leaves a message in doubt, then where the doubt is stored, then where a person ends the
+/// doubt.
 async fn doubt_and_resolve(mesh: &mut Mesh, shop: &mut Shop, post: &Post, before: FailPoint) {
     let n = mesh.first(N);
     restart(mesh, n, Some(before));
@@ -147,7 +153,7 @@ async fn doubt_and_resolve(mesh: &mut Mesh, shop: &mut Shop, post: &Post, before
     for (message, recipient, subject) in in_doubt(mesh).await {
         restart(mesh, n, Some(notifications::MESSAGE_RESOLVED));
         let path = format!("/v1/messages/{message}:resolve");
-        // What a person does who looks at the provider's own list.
+        // Acts like a person who looks at the provider's own list of mails.
         let id = post.id_of(&recipient, &subject);
         found.push(id.is_some());
         let resolution = match id {
@@ -160,7 +166,7 @@ async fn doubt_and_resolve(mesh: &mut Mesh, shop: &mut Shop, post: &Post, before
         }
         mesh.spawn(n, None);
         ask_until_taken(mesh.door, &path, &message, &resolution).await;
-        // A kill while it is sent again would leave a doubt anew.
+        // A kill while the message is sent again would leave it in doubt again.
         mesh.rest().await;
     }
     assert!(
@@ -206,7 +212,7 @@ async fn kill_once(mesh: &mut Mesh, shop: &mut Shop, post: &Post, point: FailPoi
             shop.close();
         }
         Way::Told => {
-            // One of which nothing is known yet.
+            // A mail that the provider has not reported on yet.
             let (webhook, mail) = post.delivered(all_reports(mesh).await);
             tokio::select! {
                 () = tell_until_taken(mesh.door, &webhook) => {}
@@ -224,22 +230,22 @@ async fn kill_once(mesh: &mut Mesh, shop: &mut Shop, post: &Post, point: FailPoi
         mesh.spawn(mesh.first(N), None);
     }
     shop.all_taken().await;
-    // What the killed process held is taken up when its leases end.
+    // The work of the killed process is claimed again when its leases expire.
     mesh.advance(TimeDelta::minutes(1)).await;
     mesh.rest().await;
     if let Some((webhook, mail)) = told {
-        // Either point is after the event is stored: nobody has to tell it again.
+        // Both points come after the event is stored, so the provider need not send it again.
         assert_eq!(reports(mesh, &mail).await, ["DELIVERED"]);
         tell_until_taken(mesh.door, &webhook).await;
         mesh.rest().await;
         assert_eq!(journaled(mesh, &webhook).await, 1);
     }
     if way == Way::Month {
-        assert_eq!(bodies(mesh).await, 0, "bodies are there that are past their time");
+        assert_eq!(bodies(mesh).await, 0, "there are bodies that should be deleted");
     }
 }
 
-/// What an older version does with events that it does not handle.
+/// Marks events as ignored, as an older version does with types that it does not handle.
 async fn ignore(mesh: &Mesh) {
     let ignore =
         "UPDATE stripe_events SET state = 'IGNORED', process_time = runtime.now() WHERE state = 'PENDING'";
@@ -247,14 +253,14 @@ async fn ignore(mesh: &Mesh) {
     assert!(ignored.rows_affected() > 0, "there is nothing to take up");
 }
 
-/// What a version does that handles all that is ignored now, and is gone before it has done anything.
+/// Makes all ignored events pending. A version that handles more types does this, and may be stopped before it processes them.
 async fn leave_pending(mesh: &Mesh) {
     let pending = "UPDATE stripe_events SET state = 'PENDING', due_time = runtime.now(), process_time = NULL
                    WHERE state = 'IGNORED'";
     sqlx::query(pending).execute(mesh.billing().pool()).await.expect("left pending");
 }
 
-/// How many bodies are past their time.
+/// How many bodies should be deleted.
 async fn bodies(mesh: &Mesh) -> i64 {
     let past = "SELECT count(*) FROM stripe_events
                 WHERE state IN ('PROCESSED', 'IGNORED') AND body IS NOT NULL
@@ -267,7 +273,7 @@ fn restart(mesh: &mut Mesh, n: usize, kill_at: Option<FailPoint>) {
     mesh.spawn(n, kill_at);
 }
 
-/// Staff replays an event; where billing is killed before it answers, nobody asks again.
+/// Staff replay an event. If billing is killed before it answers, the request is not repeated.
 async fn replay_until_killed(mesh: &mut Mesh, shop: &Shop, point: FailPoint) {
     let ignored = "SELECT event_id FROM stripe_events WHERE state = 'IGNORED' LIMIT 1";
     let event: String = sqlx::query_scalar(ignored).fetch_one(mesh.billing().pool()).await.expect("an event");
@@ -279,7 +285,7 @@ async fn replay_until_killed(mesh: &mut Mesh, shop: &Shop, point: FailPoint) {
     }
 }
 
-/// Has the mail provider tell until it is answered.
+/// Posts a webhook of the mail provider until it is accepted.
 async fn tell_until_taken(door: SocketAddr, webhook: &Webhook) {
     eventually("the mail provider is answered", || async {
         let answer = tell(door, webhook).await;
@@ -288,20 +294,20 @@ async fn tell_until_taken(door: SocketAddr, webhook: &Webhook) {
     .await;
 }
 
-/// How often the journal has what the mail provider told.
+/// How many rows the journal has for a webhook of the mail provider.
 async fn journaled(mesh: &Mesh, webhook: &Webhook) -> i64 {
     let events =
         sqlx::query_scalar("SELECT count(*) FROM provider_events WHERE event_id = $1").bind(&webhook.id);
     events.fetch_one(mesh.notifications().pool()).await.expect("a count")
 }
 
-/// What is known of a mail since it was sent.
+/// The provider's reports on a mail.
 async fn reports(mesh: &Mesh, mail: &str) -> Vec<String> {
     let reports = "SELECT outcome FROM delivery_reports JOIN messages USING (message_id) WHERE provider_message_id = $1";
     sqlx::query_scalar(reports).bind(mail).fetch_all(mesh.notifications().pool()).await.expect("rows")
 }
 
-/// How many mails have one.
+/// How many reports there are.
 async fn all_reports(mesh: &Mesh) -> usize {
     let reports = sqlx::query_scalar("SELECT count(*) FROM delivery_reports");
     let reports: i64 = reports.fetch_one(mesh.notifications().pool()).await.expect("a count");

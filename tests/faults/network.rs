@@ -1,5 +1,5 @@
-//! The lines between gateway, billing, notifications and PostgreSQL are cut, stalled, slowed and broken: it costs time, and
-//! once they are whole again everything settles.
+//! The connections between gateway, billing, notifications and PostgreSQL are cut, stalled, slowed and broken. The work is
+//! delayed, and is completed after the connections work again.
 
 use std::time::{Duration, Instant};
 
@@ -17,13 +17,13 @@ use super::{
 };
 use crate::stripe::event;
 
-/// How much later everything comes over a slow line.
+/// The delay of a slow line.
 const SLOWNESS: Duration = Duration::from_millis(50);
 
-/// Which line; whether webhooks need it; which service is not ready without it.
-type Place = (fn(&Wires) -> &Proxy, bool, &'static str);
+/// The line, whether webhooks need it, and the service that is not ready without it.
+type Link = (fn(&Wires) -> &Proxy, bool, &'static str);
 
-const PLACES: [Place; 4] = [
+const LINKS: [Link; 4] = [
     (|wires| &wires.billing, true, "billing"),
     (|wires| &wires.notifications, false, "notifications"),
     (|wires| &wires.billing_database, true, "billing"),
@@ -57,9 +57,9 @@ async fn until_put_off(mesh: &Mesh) {
     .await;
 }
 
-/// While a line is not whole: webhooks that need it get a 503 within this time, those that do not are taken, and the
-/// health names the service.
-async fn costs(mesh: &Mesh, (_, needed, service): &Place, patience: Duration) {
+/// Checks the mesh while a line is cut or stalled: webhooks that need the line get a 503 within this time, other webhooks are
+/// accepted, and the health check names the service.
+async fn costs(mesh: &Mesh, (_, needed, service): &Link, patience: Duration) {
     let name = levqor_runtime::id::request_id();
     let body = event(&name, "customer.updated", &json!({"id": format!("cus_{name}"), "object": "customer"}));
     let begun = Instant::now();
@@ -79,20 +79,20 @@ async fn costs(mesh: &Mesh, (_, needed, service): &Place, patience: Duration) {
 async fn a_line_that_is_cut_or_stalled_is_named_and_costs_nothing_but_time() {
     let (mesh, mut shop, post) = start(true).await;
     let wires = mesh.wires.as_ref().expect("wires");
-    // A stalled line is known only by the gateway's own patience of 10 seconds.
+    // The gateway notices a stalled line only by its own timeout of 10 seconds.
     for (line, patience) in [(Line::Cut, Duration::from_secs(8)), (Line::Stalled, Duration::from_secs(12))] {
-        for place in PLACES.into_iter().filter(|(_, needed, _)| *needed || line == Line::Cut) {
+        for link in LINKS.into_iter().filter(|(_, needed, _)| *needed || line == Line::Cut) {
             let begun = Instant::now();
-            (place.0)(wires).set(line);
+            (link.0)(wires).set(line);
             shop.sell();
-            costs(&mesh, &place, patience).await;
-            (place.0)(wires).set(Line::Whole);
+            costs(&mesh, &link, patience).await;
+            (link.0)(wires).set(Line::Whole);
             let whole = Instant::now();
             settles(&mesh, &mut shop, &post).await;
             mesh.ready().await;
             println!(
                 "{line:?} before {}: {:.1?}, settled after {:.1?}",
-                place.2,
+                link.2,
                 begun.elapsed(),
                 whole.elapsed()
             );
@@ -104,14 +104,14 @@ async fn a_line_that_is_cut_or_stalled_is_named_and_costs_nothing_but_time() {
 async fn connections_that_vanish_without_a_word_are_replaced() {
     let (mut mesh, mut shop, post) = start(true).await;
     let ids = mesh.ids();
-    for (wire, ..) in PLACES.into_iter().filter(|(_, needed, _)| *needed) {
+    for (wire, ..) in LINKS.into_iter().filter(|(_, needed, _)| *needed) {
         let begun = Instant::now();
         let wires = mesh.wires.as_ref().expect("wires");
         shop.sell();
         wire(wires).set(Line::Vanished);
         shop.sell();
         shop.refused(3).await;
-        // The connections of before stay dead.
+        // The old connections stay dead.
         wire(wires).set(Line::Whole);
         settles(&mesh, &mut shop, &post).await;
         mesh.ready().await;
@@ -125,14 +125,14 @@ async fn a_line_that_is_slow_or_breaks_in_the_middle_of_answers_costs_nothing_bu
     let (mesh, mut shop, post) = start(true).await;
     let wires = mesh.wires.as_ref().expect("wires");
     for line in [Line::Slow(SLOWNESS), Line::Breaking] {
-        for (wire, needed, service) in PLACES {
+        for (wire, needed, service) in LINKS {
             let (begun, taken, hindered) = (Instant::now(), shop.taken(), wire(wires).hindered());
             wire(wires).set(line);
             for _ in 0..5 {
                 shop.sell();
             }
             match (line, needed) {
-                // While nothing can be answered over it, nothing is acknowledged.
+                // While no answer comes over the line, no webhook is acknowledged.
                 (Line::Breaking, true) => {
                     shop.refused(10).await;
                     assert_eq!(shop.taken(), taken, "{service}");
@@ -141,7 +141,7 @@ async fn a_line_that_is_slow_or_breaks_in_the_middle_of_answers_costs_nothing_bu
                     shop.all_taken().await;
                     until_put_off(&mesh).await;
                 }
-                // Slow answers are answers.
+                // A slow line only delays the answers.
                 _ => {
                     shop.all_taken().await;
                     mesh.done().await;

@@ -1,11 +1,14 @@
-//! PostgreSQL dies and comes back: what was answered with 200 is there, what was not is taken at Stripe's retry.
+//! PostgreSQL stops and starts again. Events that were answered with 200 are stored, and the others are accepted when Stripe
+//! retries.
 
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
 use levqor_billing::Billing;
+use levqor_compliance::Compliance;
 use levqor_notifications::Notifications;
 use levqor_runtime::{db::migrations, postgres::Cluster, service::Service, testing::eventually};
+use levqor_support::Support;
 use sqlx::Connection;
 
 use crate::{
@@ -23,7 +26,12 @@ pub(super) async fn cluster() -> (Cluster, std::process::Child) {
     let remover = cluster.remove_with_this_process().expect("remover");
     let server = cluster.database("postgres").expect("url");
     let mut conn = sqlx::PgConnection::connect_with(server.options()).await.expect("answers");
-    for (name, migrator) in [("billing", Billing::migrator()), ("notifications", Notifications::migrator())] {
+    for (name, migrator) in [
+        ("billing", Billing::migrator()),
+        ("notifications", Notifications::migrator()),
+        ("support", Support::migrator()),
+        ("compliance", Compliance::migrator()),
+    ] {
         sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}")))
             .execute(&mut conn)
             .await
@@ -37,17 +45,17 @@ pub(super) async fn cluster() -> (Cluster, std::process::Child) {
 async fn nothing_is_lost_when_postgresql_dies_and_comes_back() {
     let (cluster, _remover) = cluster().await;
     let url = |name| cluster.database(name).expect("url");
-    let mesh = Mesh::start_on(url("billing"), url("notifications")).await;
+    let mesh = Mesh::start_on(["billing", "notifications", "support", "compliance"].map(url)).await;
     assert_eq!(mesh.deliver(&paid_checkout("before", "alice")).await.status, 200);
 
     cluster.kill().expect("killed");
     let body = paid_checkout("meanwhile", "alice").to_string();
     let signature = sign(&body);
     let refused = mesh.post_webhook("/webhooks/stripe", &signature, body.clone()).await;
-    assert_eq!(refused.status, 503, "what cannot be stored is not acknowledged: {}", refused.text);
+    assert_eq!(refused.status, 503, "an event that cannot be stored is not acknowledged: {}", refused.text);
     assert!(refused.headers.contains_key("retry-after"));
     assert!(!refused.text.contains("postgres") && !refused.text.contains("socket"), "{}", refused.text);
-    // What the mail provider says too.
+    // The webhook of the mail provider is refused too.
     let told = Webhook::of(r#"{"type":"email.opened"}"#);
     let refused = mesh.tell(&told).await;
     assert_eq!((refused.status, refused.str("/reason")), (503, "NOT_TAKEN"), "{}", refused.text);
@@ -59,13 +67,13 @@ async fn nothing_is_lost_when_postgresql_dies_and_comes_back() {
     assert_eq!(mesh.anon().get("/health/live").await.status, 200);
 
     cluster.start().expect("started again");
-    // Stripe tries again; nothing of ours was restarted.
+    // Stripe retries. None of our processes was restarted.
     eventually("the retry is taken", || async {
         let retry = mesh.post_webhook("/webhooks/stripe", &signature, body.clone()).await;
         (retry.status == 200).then_some(())
     })
     .await;
-    eventually("so is the mail provider's", || async {
+    eventually("the retry of the mail provider is taken", || async {
         let retry = mesh.tell(&told).await;
         (retry.status == 200 && retry.json["duplicate"] == false).then_some(())
     })

@@ -1,5 +1,5 @@
-//! The mesh as processes of their own, in as many replicas as a test wants, which it may kill, start again, and cut off
-//! from each other and from PostgreSQL.
+//! A mesh whose roles are separate processes, with as many replicas as a test wants. The test may kill and restart the processes,
+//! and cut their connections to each other and to PostgreSQL.
 
 use std::{
     fs,
@@ -11,6 +11,7 @@ use std::{
 
 use chrono::TimeDelta;
 use levqor_billing::Billing;
+use levqor_compliance::Compliance;
 use levqor_notifications::Notifications;
 use levqor_runtime::{
     db::{DatabaseUrl, Db},
@@ -20,6 +21,7 @@ use levqor_runtime::{
         process::{Process, Signal, free_port},
     },
 };
+use levqor_support::Support;
 use tokio::{
     net::TcpStream,
     sync::{Mutex, MutexGuard},
@@ -38,11 +40,14 @@ use crate::{
 /// The name of PostgreSQL's socket in its folder.
 const SOCKET: &str = ".s.PGSQL.5432";
 
-/// Only one mesh at a time that works hard: the machine is not larger for several. Those with lines mostly wait.
+/// Only one mesh under load at a time, because the machine is too small for several. A mesh with lines to cut mostly waits.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
-/// How often time is moved while a mesh comes to rest, so that what the killed held is taken up.
+/// How often the mesh's time is moved while a test waits for the work to end, so that the leases of killed processes expire.
 const MOVE_TIME: Duration = Duration::from_secs(2);
+
+/// How long a process may take to be killed at its point, while the mesh's time is moved.
+const LONGEST_KILL: Duration = Duration::from_mins(1);
 
 /// One process, and what it is started with.
 struct Replica {
@@ -54,13 +59,13 @@ struct Replica {
 
 /// Lines that a test may cut.
 pub(crate) struct Wires {
-    /// From the others to billing.
+    /// The line from the other processes to billing.
     pub(crate) billing: Proxy,
-    /// From the others to notifications.
+    /// The line from the other processes to notifications.
     pub(crate) notifications: Proxy,
-    /// From billing to its database.
+    /// The line from billing to its database.
     pub(crate) billing_database: Proxy,
-    /// From notifications to its database.
+    /// The line from notifications to its database.
     pub(crate) notifications_database: Proxy,
     folder: PathBuf,
 }
@@ -74,33 +79,38 @@ impl Drop for Wires {
 /// The mesh.
 pub(crate) struct Mesh {
     replicas: Vec<Replica>,
-    peers: [String; 2],
+    peers: [String; 4],
     settings: Vec<(&'static str, String)>,
-    databases: [Db; 2],
-    /// The lines between its parts, where there are any.
+    databases: [Db; 4],
+    /// The lines between its parts. `None` if the test cuts none.
     pub(crate) wires: Option<Wires>,
-    /// Where webhooks go to: to every gateway in turn.
+    /// The address for webhooks. A proxy there passes them to every gateway in turn.
     pub(crate) door: SocketAddr,
     _door: Proxy,
     _alone: Option<MutexGuard<'static, ()>>,
 }
 
-/// What a mesh is to be like.
+/// The size and the settings of a mesh.
 pub(crate) struct Plan {
     /// Processes of each role.
     pub(crate) replicas: usize,
     /// Whether there are lines to cut; for one replica only.
     pub(crate) wired: bool,
-    /// The databases of billing and of notifications.
-    pub(crate) databases: [DatabaseUrl; 2],
+    /// The databases of billing, of notifications, of support and of compliance.
+    pub(crate) databases: [DatabaseUrl; 4],
     /// Settings for all roles.
     pub(crate) settings: Vec<(&'static str, String)>,
 }
 
 impl Plan {
-    /// So many replicas on new databases of the test cluster, with this Stripe and this mail provider.
+    /// A plan with this many replicas, new databases of the test cluster, this Stripe and this mail provider.
     pub(crate) async fn new(replicas: usize, shop: &Shop, post: &Post) -> Self {
-        let databases = [testing::database::<Billing>().await, testing::database::<Notifications>().await];
+        let databases = [
+            testing::database::<Billing>().await,
+            testing::database::<Notifications>().await,
+            testing::database::<Support>().await,
+            testing::database::<Compliance>().await,
+        ];
         let settings = [shop.settings(), post.settings()].concat();
         Self { replicas, wired: false, databases, settings }
     }
@@ -112,13 +122,18 @@ impl Mesh {
         let alone = if plan.wired { None } else { Some(ALONE.lock().await) };
         let ports = |_| (0..plan.replicas).map(|_| free_port()).collect::<Vec<_>>();
         let ports = Role::ALL.map(ports);
-        let [billing, notifications, gateways] = &ports;
+        let [billing, notifications, support, compliance, gateways] = &ports;
         let sockets = plan.databases.each_ref().map(socket);
         let wires = plan.wired.then(|| wires(billing[0], notifications[0], &sockets[0]));
         let (peers, folders) = match &wires {
-            None => ([list(billing), list(notifications)], sockets),
+            None => ([list(billing), list(notifications), list(support), list(compliance)], sockets),
             Some((wires, peers)) => {
-                (peers.clone(), ["billing", "notifications"].map(|name| wires.folder.join(name)))
+                let [billing, notifications] = peers.clone();
+                let [own, other] = ["billing", "notifications"].map(|name| wires.folder.join(name));
+                (
+                    [billing, notifications, list(support), list(compliance)],
+                    [own, other, sockets[2].clone(), sockets[3].clone()],
+                )
             }
         };
         let mut replicas = Vec::new();
@@ -127,6 +142,8 @@ impl Mesh {
                 let database = match role {
                     Role::Billing => url(&plan.databases[0], &folders[0]),
                     Role::Notifications => url(&plan.databases[1], &folders[1]),
+                    Role::Support => url(&plan.databases[2], &folders[2]),
+                    Role::Compliance => url(&plan.databases[3], &folders[3]),
                     Role::Gateway => String::new(),
                 };
                 replicas.push(Replica { role, listen: *listen, database, process: None });
@@ -144,7 +161,7 @@ impl Mesh {
             _door: Proxy::start(End::Tcp(door), ends),
             _alone: alone,
         };
-        // The gateways last: what they call is there when they first call it.
+        // The gateways start last, so that the services run when a gateway first calls them.
         for is_gateway in [false, true] {
             for n in 0..mesh.replicas.len() {
                 if is_gateway == (mesh.replicas[n].role == Role::Gateway) {
@@ -172,7 +189,7 @@ impl Mesh {
         self.replicas.iter().filter(|replica| replica.role == role).map(|replica| replica.listen).collect()
     }
 
-    /// Starts a process where it was before; it kills itself at this point.
+    /// Starts a process again, at the same address. It kills itself at this fail point.
     pub(crate) fn spawn(&mut self, n: usize, kill_at: Option<FailPoint>) {
         let replica = &mut self.replicas[n];
         let peers = self.peers.each_ref().map(String::as_str);
@@ -184,7 +201,7 @@ impl Mesh {
         replica.process = Some(Process::start(command));
     }
 
-    /// Kills a process, which must run, as the kernel does when memory is short.
+    /// Kills a process with SIGKILL, as the kernel does when memory is short. The process must run.
     pub(crate) fn kill(&mut self, n: usize) {
         let replica = &mut self.replicas[n];
         let process = replica.process.take().expect("it was started");
@@ -213,7 +230,25 @@ impl Mesh {
         assert_eq!(status.signal(), Some(Signal::SIGKILL as i32), "{what}: {status}, {}", process.said());
     }
 
-    /// The processes' numbers; all must run.
+    /// Waits until a process has killed itself at the point that it was started with, and moves the mesh's time meanwhile.
+    pub(crate) async fn killed_itself_in_time(&mut self, n: usize, point: FailPoint) {
+        let begun = Instant::now();
+        loop {
+            let moved = Instant::now();
+            let process = self.replicas[n].process.as_mut().expect("it was started");
+            let mut ended = || {
+                let is_time = process.ended().is_some() || moved.elapsed() > MOVE_TIME;
+                std::future::ready(is_time.then_some(()))
+            };
+            eventually("the process is killed, or it is time to move time", &mut ended).await;
+            if moved.elapsed() <= MOVE_TIME || begun.elapsed() > LONGEST_KILL {
+                return self.killed_itself(n, point).await;
+            }
+            self.advance(TimeDelta::minutes(5)).await;
+        }
+    }
+
+    /// The ids of the processes. All must run.
     pub(crate) fn ids(&mut self) -> Vec<i32> {
         let process = |replica: &mut Replica| {
             let process = replica.process.as_mut().expect("it was started");
@@ -244,6 +279,11 @@ impl Mesh {
         &self.databases[1]
     }
 
+    /// The databases of all services.
+    pub(crate) fn databases(&self) -> &[Db] {
+        &self.databases
+    }
+
     /// Moves the mesh's time.
     pub(crate) async fn advance(&self, by: TimeDelta) {
         for db in &self.databases {
@@ -251,12 +291,12 @@ impl Mesh {
         }
     }
 
-    /// Waits until nothing is left to do, by itself.
+    /// Waits until no work is left, without moving the mesh's time.
     pub(crate) async fn done(&self) {
         eventually("nothing is left to do", || async { (self.left().await == Some(0)).then_some(()) }).await;
     }
 
-    /// Waits until nothing is left to do, and moves time meanwhile, so that leases of the killed end.
+    /// Waits until no work is left, and moves the mesh's time meanwhile, so that the leases of killed processes expire.
     pub(crate) async fn rest(&self) {
         let mut moved = Instant::now();
         loop {
@@ -275,13 +315,14 @@ impl Mesh {
         }
     }
 
-    /// How much is left to do; none while a database is away.
+    /// How many pieces of work are left. `None` while a database does not answer.
     async fn left(&self) -> Option<i64> {
         let count = async |db: &Db, query: &'static str| {
             sqlx::query_scalar::<_, i64>(query).fetch_one(db.pool()).await.ok()
         };
-        let [billing, notifications] = &self.databases;
-        let calls = "SELECT count(*) FROM runtime.work WHERE state = 'WAITING'";
+        let [billing, notifications, ..] = &self.databases;
+        let calls = "SELECT count(*) FROM runtime.work
+                     WHERE state = 'WAITING' AND (attempts > 0 OR due_time < create_time + interval '1 hour')";
         let events = count(billing, "SELECT count(*) FROM stripe_events WHERE state = 'PENDING'").await?;
         let messages = count(notifications, "SELECT count(*) FROM messages WHERE state = 'PENDING'").await?;
         Some(events + messages + count(billing, calls).await? + count(notifications, calls).await?)

@@ -1,5 +1,5 @@
-//! A line between two processes that a test can cut, slow, stall and break. It runs on a thread of its own, so that it
-//! passes on whatever the test waits for.
+//! A proxy on the line between two processes. A test can cut, slow, stall and break the line. The proxy runs on a thread of its
+//! own, so it works while the test waits.
 
 mod tests;
 
@@ -23,20 +23,20 @@ use tokio::{
     sync::{oneshot, watch},
 };
 
-/// How a line is.
+/// The state of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Line {
     /// It passes everything on.
     Whole,
     /// It is cut: connections are reset, and new ones refused.
     Cut,
-    /// Nothing comes through. What was sent comes once it is whole again, as TCP sees to it.
+    /// Nothing arrives. The data that was sent arrives after the line works again, as TCP guarantees.
     Stalled,
-    /// Connections are dead for good, and nobody is told; new ones stall until it is whole again.
+    /// Existing connections never work again, and neither end is told. New connections stall until the line works again.
     Vanished,
-    /// Every piece comes so much later.
+    /// Every piece of data is delayed by this time.
     Slow(Duration),
-    /// Answers are passed on by half, and then their connection is reset.
+    /// Only half of each answer is passed on. Then the connection is reset.
     Breaking,
 }
 
@@ -49,7 +49,7 @@ pub(crate) enum End {
     Unix(PathBuf),
 }
 
-/// How a line is, and how many pieces it has delayed or halved.
+/// The state of a line, and how many pieces of data it has delayed or halved.
 struct State {
     line: Line,
     hindered: Arc<AtomicUsize>,
@@ -69,7 +69,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Passes on what comes to `near` to the ends in `far`, to each in turn that takes it.
+    /// Passes connections from `near` on to the ends in `far`: to each in turn that accepts one.
     pub(crate) fn start(near: End, far: Vec<End>) -> Self {
         let (state, seen) = watch::channel(State { line: Line::Whole, hindered: Arc::default() });
         let (stop, stopped) = oneshot::channel();
@@ -112,7 +112,7 @@ impl Drop for Proxy {
 
 /// A connection, at either end.
 trait Side: AsyncRead + AsyncWrite + Unpin + Send {
-    /// Closes it as a failure, where that can be told.
+    /// Resets the connection, if its kind allows a reset.
     fn reset(&self);
 }
 

@@ -1,4 +1,4 @@
-//! The load: buyers at the fake Stripe, and Stripe's webhooks, which come again until they are taken.
+//! The load of the fault tests: buyers at the fake Stripe, and Stripe's webhooks, which are repeated until they are accepted.
 
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::{
     stripe::SECRET,
 };
 
-/// Deliveries that are under way at once.
+/// How many webhooks are delivered at the same time.
 const AT_ONCE: usize = 48;
 
 /// A shop that sells "done for you" work.
@@ -19,17 +19,17 @@ pub(crate) struct Shop {
     seed: u64,
     /// Checkouts that were paid, or will be.
     sold: Vec<String>,
-    /// Those whose money is under way.
+    /// Checkouts that were paid by a debit whose money has not arrived yet.
     debits: Vec<String>,
 }
 
 impl Shop {
-    /// Opens it; what is left to chance is decided by the seed.
+    /// Starts a fake Stripe. The seed decides everything that is random.
     pub(crate) fn open(seed: u64) -> Self {
         Self { stripe: Stripe::start(), seed, sold: Vec::new(), debits: Vec::new() }
     }
 
-    /// Stripe's API fails now and then.
+    /// Makes some requests to Stripe's API fail.
     pub(crate) fn trouble(&self) {
         let mut trouble = Trouble::seeded(self.seed);
         (trouble.rate_limited, trouble.internal, trouble.cut, trouble.slow) = (0.01, 0.01, 0.01, 0.01);
@@ -37,12 +37,12 @@ impl Shop {
         self.stripe.trouble(trouble);
     }
 
-    /// What billing is told of Stripe.
+    /// The settings of billing for this Stripe.
     pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
         vec![("STRIPE_SECRET_KEY", KEY.to_owned()), ("STRIPE_API_BASE", self.stripe.url())]
     }
 
-    /// Webhooks go there from now on; some come twice, some late, and neighbours in another order.
+    /// Sends webhooks to this address from now on. Some arrive twice, some late, and some in another order.
     pub(crate) fn deliver_to(&self, door: SocketAddr) {
         let mut endpoint = Endpoint::new(&format!("http://{door}/webhooks/stripe"), SECRET, self.seed);
         endpoint.doubled = 0.1;
@@ -52,7 +52,7 @@ impl Shop {
         self.stripe.world().register(endpoint);
     }
 
-    /// Somebody buys; every fifth pays by a debit, which comes when the next but nine buys.
+    /// Somebody buys. Every fifth buyer pays by debit; the money arrives when the tenth buyer after that buys.
     pub(crate) fn sell(&mut self) {
         let n = self.sold.len();
         let (name, email) = (format!("Buyer {n}"), format!("buyer{n}@example.com"));
@@ -71,7 +71,17 @@ impl Shop {
         }
     }
 
-    /// Sells while nobody delivers webhooks; the bodies of those that Stripe would send.
+    /// A guest buys the smallest tier by card.
+    pub(crate) fn sell_to(&self, name: &str, email: &str) {
+        self.stripe.buy("starter", Buyer { name, email });
+    }
+
+    /// Somebody pays a checkout of ours by card.
+    pub(crate) fn pay(&self, session: &str, name: &str, email: &str) {
+        self.stripe.world().pay_by_card(session, Buyer { name, email });
+    }
+
+    /// Sells while no webhooks are delivered. Returns the bodies of the webhooks that Stripe would send.
     pub(crate) fn sell_by_hand(&mut self) -> Vec<String> {
         let before = self.stripe.world().mark();
         self.sell();
@@ -80,14 +90,14 @@ impl Shop {
         world.since(before).1.into_iter().map(|event| world.webhook(event, API_VERSION)).collect()
     }
 
-    /// The money that is under way comes.
+    /// The money of all debits arrives.
     pub(crate) fn close(&mut self) {
         for session in self.debits.drain(..) {
             self.stripe.world().debit_succeeds(&session);
         }
     }
 
-    /// Sells until so many webhooks were taken; as many as ever are under way then.
+    /// Sells until this many webhooks were accepted. At that moment, others are still being delivered.
     pub(crate) async fn until_taken(&mut self, webhooks: usize) {
         let what = format!("{webhooks} webhooks are taken");
         loop {
@@ -103,7 +113,7 @@ impl Shop {
         }
     }
 
-    /// Sells for as long as somebody waits for something to happen meanwhile.
+    /// Sells until this future is ready.
     pub(crate) async fn sell_on(&mut self) {
         loop {
             self.until_taken(self.taken() + 1).await;
@@ -115,7 +125,7 @@ impl Shop {
         eventually("every webhook is taken", || async { (self.under_way() == 0).then_some(()) }).await;
     }
 
-    /// Waits until so many more webhooks were refused, or not answered.
+    /// Waits until this many more webhooks were refused or not answered.
     pub(crate) async fn refused(&self, more: usize) {
         let refused = || {
             let world = self.stripe.world();
@@ -142,9 +152,22 @@ impl Shop {
         taken.map(|attempt| attempt.event_id.clone()).collect()
     }
 
-    /// How often webhooks were answered like this, or not at all.
+    /// How many webhooks got this status, or no answer.
     pub(crate) fn answered(&self, status: Option<u16>) -> usize {
         self.stripe.world().attempts().iter().filter(|attempt| attempt.status == status).count()
+    }
+
+    /// The amounts of all refunds at Stripe.
+    pub(crate) fn refunded(&self) -> Vec<i64> {
+        let world = self.stripe.world();
+        world.of_kind("refund").map(|refund| refund["amount"].as_i64().expect("an amount")).collect()
+    }
+
+    /// What a label of ours holds in the metadata of all objects of a kind, where they have it.
+    pub(crate) fn labels(&self, kind: &str, label: &str) -> Vec<String> {
+        let world = self.stripe.world();
+        let labels = world.of_kind(kind).filter_map(|object| object["metadata"][label].as_str());
+        labels.map(str::to_owned).collect()
     }
 
     /// Checkouts that were paid.

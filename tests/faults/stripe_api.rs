@@ -1,20 +1,21 @@
-//! Stripe's API fails in one way after the other: what waits for it says why, and loses nothing.
+//! Stripe's API fails in each way, one after the other. The waiting events show why they wait, and none is lost.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use levqor_runtime::testing::eventually;
+use serde_json::json;
 
 use crate::{
-    fakes::stripe::{API_VERSION, Buyer, KEY, Stripe, Trouble},
-    harness::Mesh,
+    fakes::stripe::{API_VERSION, Buyer, KEY, Stripe, Trouble, price_settings},
+    harness::{Answer, Mesh},
     stripe::sign,
 };
 
-/// Far longer than billing waits: how much of it an answer takes is drawn.
+/// The longest delay of an answer, far longer than billing waits. Each answer takes a random part of it.
 const SLOWNESS: Duration = Duration::from_hours(1);
 
-/// A share of the requests, and what an event that waits says of such a failure.
+/// The share of requests that fails, and the text that a waiting event shows for this failure.
 type Failing = (fn(&mut Trouble) -> &mut f64, &'static str);
 
 const ALL: [Failing; 4] = [
@@ -44,23 +45,102 @@ async fn each_way_to_fail_is_told_and_waited_out() {
     }
     for failing in ALL {
         trouble(failing);
-        let failure = failing.1;
-        // By now its next try is due.
-        mesh.advance(TimeDelta::minutes(1)).await;
-        mesh.billing().wakes.journal.notify_one();
-        eventually(failure, || async { (waits_for(&mesh).await? == failure).then_some(()) }).await;
+        // While the circuit is open, an attempt ends with another failure, and the next one is due later.
+        while waits_for(&mesh).await.0 != failing.1 {
+            let (_, before) = waits_for(&mesh).await;
+            // The event's next attempt is due at this time.
+            mesh.advance(TimeDelta::minutes(1)).await;
+            mesh.billing().wakes.journal.notify_one();
+            eventually(failing.1, || async { (waits_for(&mesh).await.1 > before).then_some(()) }).await;
+        }
     }
     stripe.trouble(Trouble::default());
-    mesh.advance(TimeDelta::minutes(1)).await;
-    mesh.billing().wakes.journal.notify_one();
+    eventually("what waited is done", || async {
+        mesh.advance(TimeDelta::minutes(1)).await;
+        mesh.billing().wakes.journal.notify_one();
+        (count(&mesh, "SELECT count(*) FROM stripe_events WHERE state = 'PENDING'").await == 0).then_some(())
+    })
+    .await;
     mesh.settle().await;
     let order = mesh.staff().get(&format!("/v1/orders?stripe_checkout_session_id={session}")).await;
-    assert_eq!(order.str("/orders/0/state"), "STATE_PAID", "{}", order.text);
+    assert_eq!(order.str("/orders/0/payment_state"), "PAYMENT_STATE_PAID", "{}", order.text);
     mesh.finish().await;
 }
 
-/// Why the checkout waits, as its event says.
-async fn waits_for(mesh: &Mesh) -> Option<String> {
-    let failure = "SELECT failure FROM stripe_events WHERE state = 'PENDING'";
-    sqlx::query_scalar(failure).fetch_optional(mesh.billing_db().pool()).await.expect("a failure").flatten()
+/// Why the checkout's event waits, and after how many attempts.
+async fn waits_for(mesh: &Mesh) -> (String, i32) {
+    let waiting = "SELECT coalesce(failure, ''), attempts FROM stripe_events WHERE state = 'PENDING'";
+    sqlx::query_as(waiting).fetch_one(mesh.billing_db().pool()).await.expect("an event that waits")
+}
+
+/// Counts rows of billing.
+async fn count(mesh: &Mesh, query: &'static str) -> i64 {
+    sqlx::query_scalar(query).fetch_one(mesh.billing_db().pool()).await.expect("a count")
+}
+
+/// How soon a customer learns that Stripe is away.
+const AT_ONCE: Duration = Duration::from_secs(3);
+
+/// Alice asks for a checkout under one key.
+async fn check_out(mesh: &Mesh) -> Answer {
+    let wish = json!({"dfy": {"tier": "TIER_ENTERPRISE"}, "terms_version": "1"});
+    mesh.customer("alice").post_with_key("one-wish", "/v1/checkout-sessions", wish).await
+}
+
+#[tokio::test]
+async fn after_an_hour_without_stripe_checkout_recovers_by_itself_and_nothing_is_lost() {
+    let stripe = Stripe::start();
+    let (url, prices) = (stripe.url(), price_settings());
+    let prices: Vec<_> = prices.iter().map(|(name, id)| (name.as_str(), id.as_str())).collect();
+    let own = [("STRIPE_SECRET_KEY", KEY), ("STRIPE_API_BASE", &url), ("LEVQOR_TERMS_VERSION", "1")];
+    let mesh = Mesh::start_with(&[&own[..], &prices].concat()).await;
+    let before = stripe.world().mark();
+    for _ in 0..3 {
+        stripe.buy("starter", Buyer { name: "Ada", email: "ada@example.com" });
+    }
+    let events = stripe.world().since(before).1;
+    let mut away = Trouble::seeded(0);
+    (away.slow, away.slowness) = (1.0, SLOWNESS);
+    stripe.trouble(away);
+    for event in &events {
+        let body = stripe.world().webhook(*event, API_VERSION);
+        let answer = mesh.post_webhook("/webhooks/stripe", &sign(&body), body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    }
+    for _ in 0..6 {
+        let begun = Instant::now();
+        let refused = check_out(&mesh).await;
+        assert_eq!((refused.status, refused.str("/reason")), (503, "STRIPE_UNAVAILABLE"), "{}", refused.text);
+        assert!(begun.elapsed() < AT_ONCE, "after {:?}", begun.elapsed());
+        assert!(refused.headers.contains_key("retry-after"), "{:?}", refused.headers);
+        mesh.advance(TimeDelta::minutes(10)).await;
+        mesh.billing().wakes.journal.notify_one();
+    }
+    let orders = "SELECT count(*) FROM orders WHERE payment_state = 'PAID'";
+    assert_eq!(count(&mesh, orders).await, 0, "nobody knows what Stripe would say");
+    stripe.trouble(Trouble::default());
+    // Nobody does anything but ask again.
+    let made = eventually("the checkout is made", || async {
+        Some(check_out(&mesh).await).filter(|answer| answer.status == 200)
+    })
+    .await;
+    assert!(made.str("/url").starts_with("https://checkout.stripe.com/"), "{}", made.text);
+    eventually("what waited is done", || async {
+        mesh.advance(TimeDelta::minutes(1)).await;
+        mesh.billing().wakes.journal.notify_one();
+        mesh.at_rest().await
+    })
+    .await;
+    assert_eq!(count(&mesh, orders).await, 3);
+    let ours = |kind: &str| {
+        stripe.world().of_kind(kind).filter(|made| made["metadata"]["order_id"].is_string()).count()
+    };
+    assert_eq!(ours("checkout.session"), 1, "one wish is one checkout");
+    let customers =
+        stripe.world().of_kind("customer").filter(|made| made["metadata"]["customer_id"].is_string()).count();
+    assert_eq!(customers, 1);
+    let lost = "SELECT count(*) FROM stripe_events WHERE state NOT IN ('PROCESSED', 'IGNORED')";
+    assert_eq!(count(&mesh, lost).await, 0);
+    assert_eq!(count(&mesh, "SELECT count(*) FROM stripe_operations WHERE state <> 'DONE'").await, 0);
+    mesh.finish().await;
 }

@@ -1,4 +1,4 @@
-//! A mail that its provider took and could not bring to its recipient: seen by staff, in the list, and in the metrics.
+//! A mail that the provider accepted and could not deliver. Staff see it in the list of messages, and the metrics count it.
 
 use levqor_runtime::metrics::Format;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::{
     stripe::paid_checkout,
 };
 
-/// A mesh whose two mails about an order the provider has.
+/// A mesh whose provider has accepted the two mails about an order.
 async fn ordered() -> (FakeMail, Mesh) {
     let provider = FakeMail::start();
     let settings = [("RESEND_API_KEY", API_KEY), ("RESEND_API_BASE", &provider.url())];
@@ -108,7 +108,7 @@ async fn what_cannot_be_understood_is_quarantined_raised_once_and_holds_nobody_u
 
 #[tokio::test]
 async fn a_stranger_in_the_same_account_is_counted_and_forgotten() {
-    let (_, mesh) = ordered().await;
+    let (_provider, mesh) = ordered().await;
     let strange = event("email.complained", "em_of_others", 1, &json!({}));
     assert_eq!(mesh.tell(&Webhook::of(&strange.to_string())).await.status, 200);
     mesh.advance(chrono::TimeDelta::hours(2)).await;

@@ -1,4 +1,4 @@
-//! What the mesh says that it can do: each capability is told by one service, the one that knows.
+//! The capabilities that the mesh reports. Each is reported by exactly one service, the one that measures it.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ async fn no_two_services_give_a_verdict_on_the_same_capability() {
     }
     assert!(told.len() > 10, "{told:?}");
     for (name, services) in &told {
-        let expected = if OF_EVERY_PROCESS.contains(name) { 3 } else { 1 };
+        let expected = if OF_EVERY_PROCESS.contains(name) { 5 } else { 1 };
         assert_eq!(services.len(), expected, "{name}: {services:?}");
     }
     assert_eq!(told["resend_webhooks"], ["notifications"]);

@@ -1,5 +1,5 @@
-//! Mail through a provider that takes it without saying so: one mail each where keys are honoured, and where they are not a
-//! doubt that staff see and end.
+//! The provider accepts mails without an answer. If it honours keys, each mail is sent once. If it does not, each message is in
+//! doubt; staff see the doubt and end it.
 
 use serde_json::json;
 
@@ -47,7 +47,7 @@ async fn a_doubt_is_seen_and_ended_by_staff_where_keys_are_ignored() {
     let shown = mesh.staff().get(&format!("/v1/messages/{id}")).await;
     let key = shown.str("/delivery_attempts/0/idempotency_key").to_owned();
 
-    // What staff do: look the key up at the provider.
+    // Like staff, looks up the key at the provider.
     let mail = provider.accepted().into_iter().find(|mail| mail.key.as_ref() == Some(&key)).expect("there");
     let path = format!("/v1/messages/{id}:resolve");
     let sent = json!({"sent": {"provider_message_id": mail.id}});

@@ -1,4 +1,4 @@
-//! The website's way: the example of docs/API.md for Next.js, run in Node against the mesh.
+//! Runs the example of docs/API.md for Next.js in Node, against the mesh.
 
 use std::process::Stdio;
 
@@ -41,13 +41,15 @@ async fn a_next_js_site_lists_pages_filters_repeats_and_reads_errors() {
     let orders = said["alice"]["body"]["orders"].as_array().expect("orders");
     assert_eq!((&said["alice"]["status"], orders.len()), (&json!(200), 2), "{said}");
     assert!(
-        orders.iter().all(|order| order["state"] == "STATE_PAID" && order["price"] == "£99.00"),
+        orders
+            .iter()
+            .all(|order| order["payment_state"] == "PAYMENT_STATE_PAID" && order["price"] == "£99.00"),
         "{said}"
     );
     assert_eq!(said["eve"]["body"]["orders"], json!([]), "an address that nobody vouches for owns nothing");
     assert_eq!(said["nobody"]["status"], 401);
     assert_eq!(said["wrongFilter"]["status"], 400);
-    assert_eq!(said["wrongFilter"]["body"]["fields"][0]["field"], "state");
+    assert_eq!(said["wrongFilter"]["body"]["fields"][0]["field"], "payment_state");
     assert_eq!(said["paged"].as_array().map(Vec::len), Some(3), "{said}");
     assert_eq!(said["paged"], said["whole"]);
     assert_eq!(said["paid"], said["whole"]);

@@ -1,9 +1,9 @@
-//! A page token leads on in the list that gave it, with the filter that it was given for, and nowhere else.
+//! A page token is valid only for the list and the filter that it was made for.
 
 use super::rpcs::{List, lists, mesh_with_rows};
 use crate::harness::Mesh;
 
-/// Every list, without a filter and with one that all its rows here pass.
+/// Every list with its queries: one without a filter, and one with a filter that all rows of this test match.
 async fn listings(mesh: &Mesh) -> Vec<(List, Vec<String>)> {
     let mut listings = Vec::new();
     for list in lists() {
@@ -41,7 +41,7 @@ async fn a_page_token_used_with_another_list_or_filter_is_refused_and_a_changed_
             }
         }
     }
-    // What one customer was given leads nowhere in what another, or staff, may see.
+    // A token that staff got is not valid for a customer, because a customer's list has other rows.
     let orders = "/v1/orders?page_size=1";
     let token = mesh.staff().get(orders).await.str("/next_page_token").to_owned();
     let path = format!("{orders}&page_token={token}");

@@ -18,7 +18,8 @@ async fn a_paid_checkout_becomes_an_order_and_two_mails() {
     assert_eq!(orders.list("orders").len(), 1, "{}", orders.text);
     for (pointer, expected) in [
         ("/orders/0/tier", "TIER_STARTER"),
-        ("/orders/0/state", "STATE_PAID"),
+        ("/orders/0/payment_state", "PAYMENT_STATE_PAID"),
+        ("/orders/0/fulfilment_state", "FULFILMENT_STATE_AWAITING_INTAKE"),
         ("/orders/0/amount/currency_code", "GBP"),
         ("/orders/0/customer_email", "alice@example.com"),
         ("/orders/0/stripe_checkout_session_id", "cs_test_1"),
@@ -68,7 +69,7 @@ async fn the_mail_can_be_read_as_html_and_text_and_what_the_customer_wrote_is_es
 }
 
 #[tokio::test]
-async fn the_same_event_ten_times_at_once_changes_nothing_more() {
+async fn the_same_event_ten_times_at_once_makes_one_order() {
     let mesh = Mesh::start().await;
     let body = paid_checkout("1", "alice").to_string();
     let signature = sign(&body);
@@ -96,12 +97,12 @@ async fn payment_status_decides_and_not_the_events_name() {
     mesh.deliver(&event("completed", "checkout.session.completed", &session)).await;
     mesh.settle().await;
     let staff = mesh.staff();
-    assert_eq!(staff.get("/v1/orders").await.str("/orders/0/state"), "STATE_PENDING_PAYMENT");
+    assert_eq!(staff.get("/v1/orders").await.str("/orders/0/payment_state"), "PAYMENT_STATE_PENDING");
     assert_eq!(staff.get("/v1/messages").await.list("messages").len(), 0, "no mail before the money");
     session["payment_status"] = json!("paid");
     mesh.deliver(&event("succeeded", "checkout.session.async_payment_succeeded", &session)).await;
     mesh.settle().await;
-    assert_eq!(staff.get("/v1/orders").await.str("/orders/0/state"), "STATE_PAID");
+    assert_eq!(staff.get("/v1/orders").await.str("/orders/0/payment_state"), "PAYMENT_STATE_PAID");
     assert_eq!(staff.get("/v1/messages").await.list("messages").len(), 2);
     mesh.finish().await;
 }

@@ -1,5 +1,5 @@
-//! What the descriptors say of the RPCs that people call: their routes, and where their examples are found. A new RPC that reads
-//! or lists is so covered by the journeys without a line of its own, if the mesh here has rows for it.
+//! The RPCs that people call, from the descriptors: their routes, and the lists that have example ids for them. So the journeys
+//! cover a new RPC that reads or lists without code of its own, if the mesh here has rows for it.
 
 use levqor_runtime::access::{Method, Methods};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor, Value};
@@ -15,16 +15,67 @@ pub(super) fn methods() -> &'static Methods {
     levqor_gateway::methods()
 }
 
-/// A mesh with two rows or more in every list but that of deferred calls, which are gone once they were made: one of Ada's and one
-/// of Bob's.
+/// A mesh with at least two rows in every list: one of Ada's and one of Bob's. The list of deferred calls may be empty, because a
+/// call that was made is deleted.
 pub(super) async fn mesh_with_rows() -> Mesh {
     let mesh = Mesh::start().await;
     for (name, buyer) in [("1", "ada"), ("2", "bob")] {
         assert_eq!(mesh.deliver(&paid_checkout(name, buyer)).await.status, 200);
         let sent = event("email.sent", &format!("em_{name}"), 0, &serde_json::Value::Null);
+        let refund = serde_json::json!({
+            "id": format!("re_{name}"), "object": "refund", "amount": 100, "currency": "gbp", "status": "succeeded",
+            "payment_intent": format!("pi_{name}"), "livemode": false,
+        });
+        let refund = crate::stripe::event(&format!("refund_{name}"), "refund.created", &refund);
+        assert_eq!(mesh.deliver(&refund).await.status, 200);
         assert_eq!(mesh.tell(&Webhook::of(&sent.to_string())).await.status, 200);
     }
     mesh.settle().await;
+    // So that there are two versions of the kind that the list of documents begins with.
+    let cookies = serde_json::json!({"kind": "LEGAL_DOCUMENT_KIND_COOKIES", "version": "2", "changes": ["None."], "text": "# Cookies"});
+    assert_eq!(mesh.staff().post("/v1/legal-documents", cookies).await.status, 200);
+    let token = mesh.anon().get("/v1/form-token").await.str("/form_token").to_owned();
+    mesh.advance(chrono::TimeDelta::seconds(5)).await;
+    for name in ["ada", "bob"] {
+        // First: nobody is written to after the suppression.
+        let ticket = serde_json::json!({"subject": "Help", "text": "It does not work."});
+        assert_eq!(mesh.customer(name).post("/v1/tickets", ticket).await.status, 200);
+        assert_eq!(mesh.customer(name).post("/v1/conversations", serde_json::json!({})).await.status, 200);
+        let hold = serde_json::json!({"reason": "A claim.", "emails": [format!("{name}@example.com")]});
+        assert_eq!(mesh.staff().post_with_key(name, "/v1/legal-holds", hold).await.status, 200);
+        let letter =
+            serde_json::json!({"email": format!("{name}@example.com"), "right": "RIGHT_RESTRICTION"});
+        let entered = mesh.staff().post_with_key(name, "/v1/data-requests:enter", letter).await;
+        let entered = entered.str("/data_request/data_request_id").to_owned();
+        let accept = format!("/v1/data-requests/{entered}:accept");
+        assert_eq!(mesh.staff().post(&accept, serde_json::json!({})).await.status, 200);
+        let request = serde_json::json!({"right": "RIGHT_ERASURE"});
+        assert_eq!(mesh.customer(name).post("/v1/data-requests", request).await.status, 200);
+        let choices =
+            serde_json::json!({"choices": [{"purpose": "CONSENT_PURPOSE_COOKIES_ANALYTICS", "given": true}]});
+        assert_eq!(mesh.customer(name).post("/v1/consents", choices).await.status, 200);
+        let acceptance = serde_json::json!({"kind": "LEGAL_DOCUMENT_KIND_TERMS", "version": "1"});
+        assert_eq!(mesh.customer(name).post("/v1/acceptances", acceptance).await.status, 200);
+        let objection = serde_json::json!({"scope": "OBJECTION_SCOPE_ANALYTICS", "objects": true});
+        assert_eq!(mesh.customer(name).post("/v1/objections", objection).await.status, 200);
+        let complaint = serde_json::json!({"subject": "Late", "description": "It is late."});
+        assert_eq!(mesh.customer(name).post("/v1/complaints", complaint).await.status, 200);
+        let complaint = serde_json::json!({"text": "You sent my details to somebody else."});
+        assert_eq!(mesh.customer(name).post("/v1/privacy-complaints", complaint).await.status, 200);
+        let breach = serde_json::json!({"facts": {"description": "A laptop was lost.", "data_kinds": ["names"],
+                                                  "consequences": "None.", "measures": "Its keys were revoked."}});
+        assert_eq!(mesh.staff().post_with_key(name, "/v1/breaches", breach).await.status, 200);
+        let report = serde_json::json!({"summary": "Everything is down"});
+        assert_eq!(mesh.customer(name).post("/v1/emergencies", report).await.status, 200);
+        let form =
+            serde_json::json!({"form_token": token, "name": name, "email": format!("{name}@example.com")});
+        assert_eq!(mesh.anon().post("/v1/sales-leads", form).await.status, 200);
+        let canned = serde_json::json!({"name": format!("For {name}"), "text": "Hello"});
+        assert_eq!(mesh.staff().post("/v1/canned-replies", canned).await.status, 200);
+        mesh.settle().await;
+        let body = serde_json::json!({"recipient": format!("{name}@example.com")});
+        assert_eq!(mesh.staff().post_with_key(name, "/v1/suppressions", body).await.status, 200);
+    }
     mesh
 }
 
@@ -57,6 +108,36 @@ pub(super) fn fill(path: &str, id: &str) -> String {
     filled
 }
 
+/// The id of a new file of this person's order, or ticket, as the path of an RPC wants it.
+pub(super) async fn file_of(mesh: &Mesh, name: &str, path: &str, id: &str) -> String {
+    let content = format!("{name}@example.com").into_bytes();
+    if path.starts_with("/v1/tickets/") {
+        return ticket_file(mesh, id, &content).await;
+    }
+    let file = mesh.customer(name).upload(&format!("/v1/orders/{id}/files?name=a.txt"), content).await;
+    assert_eq!(file.status, 200, "{}", file.text);
+    file.str("/file/file_id").to_owned()
+}
+
+/// The id of a file of the first message of a ticket, as if it had come by mail.
+async fn ticket_file(mesh: &Mesh, ticket_id: &str, content: &[u8]) -> String {
+    let sql = "WITH mail AS (
+                   INSERT INTO inbound_mails (inbound_mail_id, verdict, ticket_id, create_time)
+                   VALUES (gen_random_uuid(), 'ACCEPTED', $1::uuid, runtime.now()) RETURNING inbound_mail_id
+               )
+               INSERT INTO ticket_files (file_id, message_id, inbound_mail_id, attachment_id, place, name, state, content_type,
+                                         size_bytes, create_time)
+               SELECT gen_random_uuid(), (SELECT message_id FROM ticket_messages WHERE ticket_id = $1::uuid LIMIT 1),
+                      inbound_mail_id, '1', 0, 'a.txt', 'STORED', 'text/plain', 1, runtime.now() FROM mail
+               RETURNING file_id::text";
+    let file_id: String =
+        sqlx::query_scalar(sql).bind(ticket_id).fetch_one(mesh.support_db().pool()).await.expect("a file");
+    let folder = std::path::Path::new(mesh.files()).join("tickets");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(folder.join(&file_id), content).expect("written");
+    file_id
+}
+
 /// An RPC that lists.
 pub(super) struct List {
     /// The path of the collection.
@@ -75,7 +156,7 @@ pub(super) fn lists() -> impl Iterator<Item = List> {
 }
 
 impl List {
-    /// None where the RPC does not list.
+    /// `None` if the RPC is no list.
     pub(super) fn of(method: &Method) -> Option<Self> {
         let answer = method.descriptor.output();
         answer.get_field_by_name("next_page_token")?;
@@ -86,7 +167,8 @@ impl List {
         Some(Self { path: fill(&path, ""), rows, id, request: method.descriptor.input(), row })
     }
 
-    /// The list that shows what an RPC is about: itself, or that of the collection which its path begins with.
+    /// The list that has ids for an RPC: the RPC itself if it is a list, otherwise the list of the collection that its path
+    /// begins with.
     pub(super) fn about(method: &Method) -> Self {
         Self::of(method).unwrap_or_else(|| {
             let (_, path) = route(method).unwrap_or_else(|| panic!("{} has no route", method.rpc));
@@ -106,14 +188,14 @@ impl List {
         self.request.fields().find(|field| category(field) == Some(1))
     }
 
-    /// The path of the rows of somebody at example.com; of all rows where the list cannot be filtered so.
+    /// The path of the list, filtered by somebody's address at example.com. Without the filter if the list has no such filter.
     pub(super) fn path_of(&self, name: &str) -> String {
         let filter = self.by_address().map(|field| format!("?{}={name}@example.com", field.name()));
         self.path.clone() + &filter.unwrap_or_default()
     }
 
-    /// A filter by a state that the first row of an answer has, or, where there is no row, by the last state there is; none where
-    /// the list cannot be filtered by a state.
+    /// A filter by the state of the first row of an answer, or by the last state of the enum if there is no row. `None` if the
+    /// list has no filter by state.
     pub(super) fn by_state_of(&self, answer: &Answer) -> Option<String> {
         self.request.fields().find_map(|field| {
             let Kind::Enum(states) = field.kind() else { return None };

@@ -1,4 +1,4 @@
-//! What Stripe, and whoever pretends to be Stripe, gets from the webhook: each case with its answer, and nothing lost.
+//! The answers to webhooks of Stripe, and to forged ones: each case has its status, and no event is lost.
 
 use serde_json::{Value, json};
 
@@ -82,7 +82,7 @@ async fn a_body_over_a_mebibyte_is_refused() {
     let body = format!("{{\"id\":\"evt_1\",\"pad\":\"{}\"}}", "x".repeat(1024 * 1024));
     let signature = sign(&body);
     assert_eq!(mesh.post_webhook("/webhooks/stripe", &signature, body.clone()).await.status, 413);
-    // In chunks, nobody knows the length before.
+    // The length of a chunked body is not known before its end.
     let chunks = futures_util::stream::iter(
         body.into_bytes()
             .chunks(65_536)

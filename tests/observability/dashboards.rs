@@ -1,4 +1,4 @@
-//! The dashboards: they ask for what is there, where there is something to ask, and lead to traces.
+//! The dashboards: their queries name metrics that exist, their data sources are provisioned, and their durations have exemplars.
 
 use std::collections::BTreeSet;
 
@@ -9,11 +9,11 @@ use super::{
 };
 
 #[test]
-fn every_query_asks_for_what_is_there() {
+fn every_query_names_metrics_that_exist() {
     let catalogue = catalogue();
     for dashboard in dashboards() {
         let queries = queries(&dashboard);
-        assert!(queries.len() > 5, "{} asks nothing", str(&dashboard, "/uid"));
+        assert!(queries.len() > 5, "{} has too few queries", str(&dashboard, "/uid"));
         for query in queries {
             check(&query, &catalogue);
         }
@@ -64,7 +64,10 @@ fn dashboards_are_laid_out_and_read_from_sources_that_are_provisioned() {
             let free = (x..x + w).all(|x| (y..y + h).all(|y| cells.insert((x, y))));
             assert!(free, "{uid}: {title} lies on another panel");
             for target in list(panel, "targets") {
-                assert!(uids.contains(&str(target, "/datasource/uid")), "{uid}: {title} reads from nowhere");
+                assert!(
+                    uids.contains(&str(target, "/datasource/uid")),
+                    "{uid}: {title} has an unknown data source"
+                );
             }
         }
         assert!(boards.insert(uid.clone()), "two dashboards are {uid}");
@@ -72,7 +75,7 @@ fn dashboards_are_laid_out_and_read_from_sources_that_are_provisioned() {
 }
 
 #[test]
-fn durations_of_what_is_traced_show_examples() {
+fn panels_of_traced_durations_show_exemplars() {
     let mut seen = 0;
     for dashboard in dashboards() {
         for panel in list(&dashboard, "panels") {
@@ -84,7 +87,7 @@ fn durations_of_what_is_traced_show_examples() {
             if timing {
                 seen += 1;
                 let shows = targets.iter().any(|target| target["exemplar"] == true);
-                assert!(shows, "{}: {} shows no examples", str(&dashboard, "/uid"), str(panel, "/title"));
+                assert!(shows, "{}: {} shows no exemplars", str(&dashboard, "/uid"), str(panel, "/title"));
             }
         }
     }

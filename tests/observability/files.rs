@@ -59,7 +59,7 @@ pub(crate) fn dashboards() -> Vec<Value> {
     files.iter().map(|file| serde_json::from_str(&text(file)).expect(file)).collect()
 }
 
-/// Every query of a dashboard, with what Grafana would put in place of its variables.
+/// Every query of a dashboard, with values for Grafana's variables.
 pub(crate) fn queries(dashboard: &Value) -> Vec<String> {
     let panels = list(dashboard, "panels").iter();
     let targets = panels.flat_map(|panel| list(panel, "targets"));

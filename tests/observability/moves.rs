@@ -66,7 +66,12 @@ async fn a_paid_order_moves_what_it_passes_on_its_way() {
 async fn webhooks_are_told_apart_by_what_became_of_them_and_by_their_secret() {
     let mesh = Mesh::start().await;
     let before = page(&mesh).await;
-    let event = event("1", "customer.updated", &json!({"id": "cus_1", "object": "customer"})).to_string();
+    let intent = json!({"id": "pi_1", "object": "payment_intent"});
+    for (n, made_up) in ["payment_intent.of.alice", "payment_intent.reinvented"].into_iter().enumerate() {
+        let made_up = event(&format!("made_up_{n}"), made_up, &intent).to_string();
+        assert_eq!(mesh.post_webhook("/webhooks/stripe", &sign(&made_up), made_up.clone()).await.status, 200);
+    }
+    let event = event("1", "payment_intent.created", &intent).to_string();
     for _ in 0..2 {
         let signature = sign_with(OTHER_SECRET, 0, &event);
         assert_eq!(mesh.post_webhook("/webhooks/stripe", &signature, event.clone()).await.status, 200);
@@ -76,13 +81,15 @@ async fn webhooks_are_told_apart_by_what_became_of_them_and_by_their_secret() {
     mesh.settle().await;
     let after = page(&mesh).await;
     for (name, labels, rise) in [
-        (TAKEN, [("outcome", "accepted")], 1.0),
+        (TAKEN, [("outcome", "accepted")], 3.0),
         (TAKEN, [("outcome", "duplicate")], 1.0),
         (REFUSED, [("reason", "SIGNATURE_MISMATCH")], 1.0),
         (REFUSED, [("reason", "SIGNATURE_MISSING")], 1.0),
-        ("levqor_webhook_verified_total", [("secret", "0")], 0.0),
+        ("levqor_webhook_verified_total", [("secret", "0")], 2.0),
         ("levqor_webhook_verified_total", [("secret", "1")], 2.0),
-        ("levqor_journal_verdicts_total", [("verdict", "ignored")], 1.0),
+        ("levqor_journal_verdicts_total", [("verdict", "ignored")], 3.0),
+        ("levqor_stripe_events_ignored_total", [("type", "payment_intent.created")], 1.0),
+        ("levqor_stripe_events_ignored_total", [("type", "other")], 2.0),
         ("http_server_request_duration_seconds_count", [("http_response_status_code", "400")], 2.0),
     ] {
         assert!((after.rise(&before, name, &labels) - rise).abs() < 1e-9, "{name}{labels:?} {after:?}");
@@ -93,11 +100,13 @@ async fn webhooks_are_told_apart_by_what_became_of_them_and_by_their_secret() {
 #[tokio::test]
 async fn what_a_stranger_makes_up_becomes_no_label() {
     let mesh = Mesh::start().await;
-    let strange = reqwest::Method::from_bytes(b"STRANGE").expect("a method");
-    mesh.anon().call(strange, "/strange/path", None).await;
-    mesh.anon().get("/v1/orders/strange").await;
+    let bizarre = reqwest::Method::from_bytes(b"BIZARRE").expect("a method");
+    mesh.anon().call(bizarre, "/bizarre/path", None).await;
+    mesh.anon().get("/v1/orders/bizarre").await;
+    let event = event("1", "bizarre.event", &json!({"id": "bizarre_1", "object": "bizarre"}));
+    assert_eq!(mesh.deliver(&event).await.status, 200);
     let text = mesh.scrape(Format::OpenMetrics).await;
-    assert!(!text.to_lowercase().contains("strange"), "{text}");
+    assert!(!text.to_lowercase().contains("bizarre"), "{text}");
     let page = Page::read(&mesh.scrape(Format::Plain).await);
     let other = [("http_request_method", "_OTHER"), ("http_response_status_code", "404")];
     assert_eq!(page.sum("http_server_request_duration_seconds_count", &other), Some(1.0), "{text}");
@@ -114,7 +123,7 @@ async fn what_a_mail_provider_says_is_counted_by_what_it_says_and_what_becomes_o
     let bounced = provider.tell(0, "email.bounced", 7, &no_such_address());
     let of_nobody = Webhook::of(&event_of("email.delivered", "em_of_nobody", 1, &json!({})).to_string());
     let opened = Webhook::signed(OTHER_WEBHOOK_SECRET, 0, r#"{"type":"email.opened"}"#);
-    // The second bounce is another event, and says nothing new of the mail.
+    // The second bounce is another event, but it has no new information about the mail.
     let again = provider.tell(0, "email.bounced", 8, &no_such_address());
     for webhook in [&bounced, &bounced, &of_nobody, &opened, &again] {
         assert_eq!(mesh.tell(webhook).await.status, 200);

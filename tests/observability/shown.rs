@@ -24,7 +24,10 @@ const EXPORTS: &str = "levqor_telemetry_";
 /// a provider that failed once and then told of one.
 async fn worked() -> (Mesh, Page) {
     let provider = FakeMail::start();
-    let settings = [("RESEND_API_KEY", API_KEY), ("RESEND_API_BASE", &provider.url())];
+    // Nobody listens where the language model would be, so the question is answered by an article.
+    let model = [("OPENAI_API_KEY", "a key"), ("OPENAI_BASE_URL", "http://127.0.0.1:9")];
+    let url = provider.url();
+    let settings = [&[("RESEND_API_KEY", API_KEY), ("RESEND_API_BASE", &url)][..], &model].concat();
     let mesh = Mesh::start_with(&settings).await;
     provider.next([Fail(500)]);
     let event = paid_checkout("1", "ada");
@@ -34,6 +37,8 @@ async fn worked() -> (Mesh, Page) {
     assert_eq!(again.status, 200);
     assert_eq!(mesh.post_webhook("/webhooks/stripe", "", "{}").await.status, 400);
     assert_eq!(mesh.tell(&Webhook::of(r#"{"type":"email.sent"}"#)).await.status, 200);
+    let question = serde_json::json!({"text": "How do I cancel my subscription?"});
+    assert_eq!(mesh.anon().post("/v1/conversations", question).await.status, 200);
     mesh.staff().get("/v1/orders").await;
     mesh.staff().get("/v1/status").await;
     mesh.anon().get("/health/ready").await;
@@ -77,7 +82,7 @@ fn find(selector: &VectorSelector, name: &str, page: &Page, query: &str) {
 
 #[tokio::test]
 async fn what_dashboards_and_rules_ask_for_has_values() {
-    let (mesh, page) = worked().await;
+    let (mesh, page) = Box::pin(worked()).await;
     let of_rules = rules().into_iter().map(|rule| str(&rule, "/expr").to_owned());
     let asked: Vec<_> = dashboards().iter().flat_map(queries).chain(of_rules).collect();
     let mut seen = 0;
@@ -85,7 +90,7 @@ async fn what_dashboards_and_rules_ask_for_has_values() {
         let parsed = parse(query);
         for selector in selectors(&parsed) {
             let name = selector.name.as_deref().expect("a name");
-            // What rules record is made of the rest; `up` and `ALERTS` are Prometheus' own.
+            // Recorded series are made from other series; `up` and `ALERTS` are Prometheus' own.
             let of_others = name.contains(':') || ["up", "ALERTS"].contains(&name);
             if !of_others && !name.starts_with(EXPORTS) {
                 seen += 1;
@@ -99,7 +104,7 @@ async fn what_dashboards_and_rules_ask_for_has_values() {
 
 #[tokio::test]
 async fn everything_that_is_defined_is_shown_and_nothing_else() {
-    let (mesh, page) = worked().await;
+    let (mesh, page) = Box::pin(worked()).await;
     let shown: BTreeSet<_> = page.0.iter().map(|sample| sample.name.as_str()).collect();
     let defined: Vec<_> = definitions().into_iter().flat_map(Definition::series).collect();
     for series in defined.iter().filter(|series| !series.starts_with(EXPORTS)) {

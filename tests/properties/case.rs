@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use levqor_runtime::testing::eventually;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 use super::lifecycles::{Cast, LIFECYCLES, Lifecycle};
@@ -19,12 +20,23 @@ const MOST_RESTS: usize = 3;
 /// How events come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Telling {
-    /// Each once, in order, the next when all that follows from the one before is done.
+    /// Each event once, in order. The next event comes after the effects of the event before are complete.
     InOrder,
-    /// In order, with duplicates of what came before.
+    /// In order, with duplicates of earlier events.
     Repeated,
     /// Each up to four times, as soon as it was made or at any time after, while Stripe goes on.
     Shuffled,
+}
+
+/// Which form of each event comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The snapshot, with the object.
+    Snapshot,
+    /// The thin one, which only names the object.
+    Thin,
+    /// One or the other, or both where it comes twice.
+    Either,
 }
 
 /// A case under way.
@@ -36,6 +48,7 @@ pub(super) struct Case {
     dice: StdRng,
     /// The API version in which its events come.
     pub(super) version: &'static str,
+    pub(super) form: Form,
     /// How eagerly Stripe goes on before its events are delivered.
     haste: f64,
     steps: usize,
@@ -57,6 +70,16 @@ impl Case {
         Self { dice, version, haste, ..Self::of(lifecycle, telling, seed) }
     }
 
+    /// The case of this seed, with its events in this form.
+    pub(super) fn in_form(self, form: Form) -> Self {
+        Self { form, ..self }
+    }
+
+    /// The lifecycle, with its events in this version.
+    pub(super) fn in_version(lifecycle: &'static Lifecycle, version: &'static str, telling: Telling) -> Self {
+        Self { version, telling, haste: 0.5, ..Self::in_order(lifecycle) }
+    }
+
     /// The lifecycle's reference.
     pub(super) fn in_order(lifecycle: &'static Lifecycle) -> Self {
         Self::of(lifecycle, Telling::InOrder, 0)
@@ -70,6 +93,7 @@ impl Case {
             cast: Cast::new(),
             dice: StdRng::seed_from_u64(seed),
             version: API_VERSION,
+            form: Form::Snapshot,
             haste: 0.0,
             steps: 0,
             rests: 0,
@@ -144,10 +168,23 @@ impl Case {
         }
         let names: Vec<_> = now.iter().map(|event| stripe.world().event(*event).0.to_owned()).collect();
         self.story.push(format!("delivered: {}", names.join(" beside ")));
-        let bodies: Vec<_> = now.iter().map(|event| stripe.world().webhook(*event, self.version)).collect();
-        let posts = bodies.into_iter().map(|body| async move {
-            let answer = mesh.post_webhook("/webhooks/stripe", &sign(&body), body).await;
-            assert_eq!(answer.status, 200, "{}", answer.text);
+        let mut bodies = Vec::new();
+        for event in &now {
+            let thin = match self.form {
+                Form::Snapshot => false,
+                Form::Thin => true,
+                Form::Either => self.dice.random(),
+            };
+            let world = stripe.world();
+            bodies.push(if thin { world.thin(*event) } else { world.webhook(*event, self.version) });
+        }
+        let posts = bodies.iter().map(|body| {
+            // Like Stripe, it sends an event again that could not be stored in time.
+            eventually("the event is taken", move || async move {
+                let answer = mesh.post_webhook("/webhooks/stripe", &sign(body), body.clone()).await;
+                assert!([200, 503].contains(&answer.status), "{}", answer.text);
+                (answer.status == 200).then_some(())
+            })
         });
         futures_util::future::join_all(posts).await;
         self.delivered.extend(now);

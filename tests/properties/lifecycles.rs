@@ -90,7 +90,7 @@ impl Cast {
     }
 }
 
-/// Every lifecycle. Subscriptions make many events, and no orders yet: they are told less often.
+/// Every lifecycle. Subscriptions make many events: they are told less often.
 pub(super) const LIFECYCLES: &[Lifecycle] = &[
     Lifecycle { name: "a guest pays by card", weight: 4, steps: &[OPEN, PAY] },
     Lifecycle { name: "a customer pays by card", weight: 4, steps: &[REGISTER, OPEN_AS_CUSTOMER, PAY] },
@@ -148,6 +148,22 @@ pub(super) const LIFECYCLES: &[Lifecycle] = &[
         weight: 1,
         steps: &[OPEN_SUBSCRIPTION, PAY, CARD_FAILS, RENEW, RETRY, RETRY, RETRY],
     },
+    Lifecycle { name: "a dispute is won", weight: 4, steps: &[OPEN, PAY, DAYS, DISPUTE, DAYS, WIN] },
+    Lifecycle {
+        name: "a customer's dispute is lost",
+        weight: 4,
+        steps: &[REGISTER, OPEN_AS_CUSTOMER, PAY, REFUND_SOME, DISPUTE, LOSE],
+    },
+    Lifecycle {
+        name: "a subscription is changed, cancelled, resumed and ends",
+        weight: 3,
+        steps: &[OPEN_SUBSCRIPTION, PAY, CHANGE, CANCEL, RESUME, DAYS, CHANGE_BACK, CANCEL, END],
+    },
+    Lifecycle {
+        name: "a subscription is unpaid, paused, on trial and active",
+        weight: 3,
+        steps: &[OPEN_SUBSCRIPTION, PAY, BE_UNPAID, BE_PAUSED, BE_TRIALING, BE_ACTIVE],
+    },
     Lifecycle { name: "money without a checkout", weight: 4, steps: &[REGISTER, PAY_DIRECTLY, REFUND_REST] },
     Lifecycle { name: "something else is sold", weight: 4, steps: &[OPEN_SOMETHING_ELSE, PAY] },
     Lifecycle {
@@ -193,6 +209,7 @@ const OPEN_SUBSCRIPTION: Named = (
             json!({
                 "mode": "subscription", "success_url": "https://example.com", "line_items": [{"price": "price_growth"}],
                 "metadata": {"mode": "subscription", "plan": "growth", "term": "monthly"},
+                "subscription_data": {"metadata": {"mode": "subscription", "plan": "growth", "term": "monthly"}},
             }),
         );
         cast.sessions.push(id(&session));
@@ -228,6 +245,34 @@ const RENEW: Named = (
         cast.other = stripe.world().renew(&subscription).expect("an invoice");
     }),
 );
+const DISPUTE: Named = (
+    "the payment is disputed",
+    Step::Site(|stripe, cast| {
+        let intent = linked(stripe, cast.sessions.last().expect("a session"), "payment_intent");
+        cast.other = stripe.world().dispute(&intent);
+    }),
+);
+const WIN: Named =
+    ("the dispute is won", Step::Site(|stripe, cast| stripe.world().decide(&cast.other, "won")));
+const LOSE: Named =
+    ("the dispute is lost", Step::Site(|stripe, cast| stripe.world().decide(&cast.other, "lost")));
+const CHANGE: Named =
+    ("the subscription is changed", Step::Site(|stripe, cast| change(stripe, cast, "price_pro")));
+const CHANGE_BACK: Named =
+    ("the subscription is changed back", Step::Site(|stripe, cast| change(stripe, cast, "price_growth")));
+const CANCEL: Named = ("is to end with its period", Step::Site(|stripe, cast| cancel(stripe, cast, true)));
+const RESUME: Named = ("is renewed after all", Step::Site(|stripe, cast| cancel(stripe, cast, false)));
+const END: Named = (
+    "the period ends",
+    Step::Site(|stripe, cast| {
+        let subscription = linked(stripe, &cast.sessions[0], "subscription");
+        drop(stripe.world().renew(&subscription));
+    }),
+);
+const BE_UNPAID: Named = ("is unpaid", Step::Site(|stripe, cast| set_status(stripe, cast, "unpaid")));
+const BE_PAUSED: Named = ("is paused", Step::Site(|stripe, cast| set_status(stripe, cast, "paused")));
+const BE_TRIALING: Named = ("is on trial", Step::Site(|stripe, cast| set_status(stripe, cast, "trialing")));
+const BE_ACTIVE: Named = ("is active", Step::Site(|stripe, cast| set_status(stripe, cast, "active")));
 const RETRY: Named =
     ("the invoice is tried again", Step::Site(|stripe, cast| stripe.world().retry(&cast.other)));
 const CARD_FAILS: Named =
@@ -238,6 +283,23 @@ const CARD_WORKS: Named =
 fn set_declines(stripe: &Stripe, cast: &Cast, declines: bool) {
     let customer = linked(stripe, &cast.sessions[0], "customer");
     stripe.world().set_card_declines(&customer, declines);
+}
+
+fn change(stripe: &Stripe, cast: &Cast, price: &str) {
+    let subscription = linked(stripe, &cast.sessions[0], "subscription");
+    let item = stripe.world().get(&subscription)["items"]["data"][0]["id"].clone();
+    stripe
+        .post(&format!("/v1/subscriptions/{subscription}"), json!({"items": [{"id": item, "price": price}]}));
+}
+
+fn cancel(stripe: &Stripe, cast: &Cast, ends: bool) {
+    let subscription = linked(stripe, &cast.sessions[0], "subscription");
+    stripe.post(&format!("/v1/subscriptions/{subscription}"), json!({"cancel_at_period_end": ends}));
+}
+
+fn set_status(stripe: &Stripe, cast: &Cast, status: &str) {
+    let subscription = linked(stripe, &cast.sessions[0], "subscription");
+    stripe.world().set_subscription_status(&subscription, status);
 }
 
 /// What a session refers to.

@@ -13,16 +13,36 @@ pub(super) fn assert_told(stripe: &Stripe, case: &Case, outcome: &Value, fetched
     let mut truth: Vec<_> = truth.collect();
     let told = outcome["orders"].as_array().into_iter().flatten();
     let mut told: Vec<_> =
-        told.map(|order| json!([order["state"], order["amount_minor"], order["pay_time"]])).collect();
+        told.map(|order| json!([order["payment_state"], order["amount_minor"], order["pay_time"]])).collect();
     if !fetched {
         truth.iter_mut().chain(&mut told).for_each(|order| order[2] = Value::Null);
     }
     truth.sort_by_key(Value::to_string);
     told.sort_by_key(Value::to_string);
     assert_eq!(told, truth, "{} does not end as Stripe says", case.lifecycle.name);
-    let paid = truth.iter().filter(|order| order[0] == "PAID").count();
+    let unpaid = |order: &&Value| order[0] == "PENDING" || order[0] == "CANCELLED";
+    let paid = truth.len() - truth.iter().filter(unpaid).count();
+    let has_failed = |session: &&&Value| {
+        session["status"] == "complete"
+            && session["payment_status"] == "unpaid"
+            && order(&world, session).is_some()
+    };
+    let sessions: Vec<_> = case.cast.sessions.iter().map(|session| world.get(session)).collect();
+    let failed = sessions.iter().filter(has_failed).count();
     let messages: Vec<_> = outcome["messages"].as_array().into_iter().flatten().collect();
-    assert_eq!(messages.len(), 2 * paid, "{}: two for each order that is paid", case.lifecycle.name);
+    let of_orders =
+        |message: &&&Value| message["template"].as_str().is_some_and(|name| name.starts_with("order_"));
+    let told_of_orders = messages.iter().filter(of_orders).count();
+    assert_eq!(
+        told_of_orders,
+        2 * paid + failed,
+        "{}: two for each order that is paid, and one for each debit that failed",
+        case.lifecycle.name
+    );
+    if fetched {
+        assert_subscriptions_told(&world, case, outcome);
+        assert_money_told(&world, case, outcome);
+    }
     for message in messages {
         let told = |part: &str| message[part].as_str().unwrap_or_default();
         let one = json!([[
@@ -37,6 +57,57 @@ pub(super) fn assert_told(stripe: &Stripe, case: &Case, outcome: &Value, fetched
     }
 }
 
+/// Asserts that each subscription has Stripe's state, price and times.
+fn assert_subscriptions_told(world: &World, case: &Case, outcome: &Value) {
+    const TIMES: [(&str, &str); 3] =
+        [("start_time", "start_date"), ("cancel_time", "cancel_at"), ("end_time", "ended_at")];
+    let time = |at: &Value| if at.is_null() { Value::Null } else { instant(at) };
+    let truth = objects(world, case, "subscription").map(|of| {
+        let item = &of["items"]["data"][0];
+        let plan = item["price"]["id"].as_str().unwrap_or_default().replace("price_", "").to_uppercase();
+        let state = of["status"].as_str().unwrap_or_default().to_uppercase();
+        let times = TIMES.map(|(_, theirs)| time(&of[theirs]));
+        json!([state, plan, time(&item["current_period_start"]), time(&item["current_period_end"]), times])
+    });
+    let told = outcome["subscriptions"].as_array().into_iter().flatten().map(|row| {
+        let times = TIMES.map(|(ours, _)| row[ours].clone());
+        json!([row["state"], row["plan"], row["period_start_time"], row["period_end_time"], times])
+    });
+    assert_same(case, told, truth);
+}
+
+/// Asserts that each refund and each dispute of an order has Stripe's amount and state.
+fn assert_money_told(world: &World, case: &Case, outcome: &Value) {
+    let rows = |table: &str| outcome[table].as_array().cloned().unwrap_or_default();
+    let told = rows("refunds").into_iter().map(|row| json!([row["state"], row["amount_minor"]]));
+    let upper = |of: &Value| of["status"].as_str().unwrap_or_default().to_uppercase();
+    assert_same(case, told, objects(world, case, "refund").map(|of| json!([upper(of), of["amount"]])));
+    let told = rows("disputes").into_iter().map(|row| json!([row["state"], row["amount_minor"]]));
+    let state = |of: &Value| if of["status"] == "needs_response" { "OPEN".to_owned() } else { upper(of) };
+    assert_same(case, told, objects(world, case, "dispute").map(|of| json!([state(of), of["amount"]])));
+}
+
+/// The case's objects of a kind.
+fn objects<'w>(world: &'w World, case: &'w Case, kind: &'w str) -> impl Iterator<Item = &'w Value> {
+    case.cast.objects.iter().map(|id| world.get(id)).filter(move |object| object["object"] == kind)
+}
+
+fn assert_same(case: &Case, told: impl Iterator<Item = Value>, truth: impl Iterator<Item = Value>) {
+    let (mut told, mut truth): (Vec<_>, Vec<_>) = (told.collect(), truth.collect());
+    told.sort_by_key(Value::to_string);
+    truth.sort_by_key(Value::to_string);
+    assert_eq!(told, truth, "{} does not end as Stripe says", case.lifecycle.name);
+}
+
+/// What a paid order is after the refunds of its charge.
+fn after_refunds(charge: &Value) -> &'static str {
+    match (charge["amount_refunded"].as_i64(), charge["amount"].as_i64()) {
+        (Some(0) | None, _) => "PAID",
+        (back, all) if back == all => "REFUNDED",
+        _ => "PARTIALLY_REFUNDED",
+    }
+}
+
 /// State, amount and instant of payment of the order that a session must have led to.
 fn order(world: &World, session: &Value) -> Option<Value> {
     if session["metadata"]["mode"] != "dfy" {
@@ -45,7 +116,7 @@ fn order(world: &World, session: &Value) -> Option<Value> {
     let charge =
         || Some(world.get(world.get(session["payment_intent"].as_str()?)["latest_charge"].as_str()?));
     let (state, instant) = match (session["status"].as_str()?, session["payment_status"].as_str()?) {
-        (_, "paid") => ("PAID", instant(&charge()?["created"])),
+        (_, "paid") => (after_refunds(charge()?), instant(&charge()?["created"])),
         // What costs nothing has no charge: it counts from when the checkout was complete, here at once.
         ("complete", "no_payment_required") => ("PAID", instant(&session["created"])),
         ("complete", _) => ("CANCELLED", Value::Null),

@@ -1,4 +1,4 @@
-//! What is personal or secret goes through every journey, and is found in nothing that left a process.
+//! Personal data and secrets go through every journey. None of them may be found in the data that left a process.
 
 use levqor_runtime::{
     context::{Role, User},
@@ -22,7 +22,7 @@ const KEY: &str = concat!("sk_", "live_canary0123456789abcdef");
 const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJlY2FuYXJ5";
 const CHAT: &str = "my parrot swallowed the invoice";
 
-/// Parts of them, as they would be found however they were cut, quoted or folded.
+/// Parts of these values. A part is found even if the value was cut, quoted or changed in case.
 const TRACES: [&str; 8] = [
     "zebulon",
     "quackenbush",
@@ -34,7 +34,7 @@ const TRACES: [&str; 8] = [
     "swallowed",
 ];
 
-/// What a customer's browser sends, right and wrong.
+/// Valid and invalid requests of a customer's browser.
 fn ask(roles: &Roles) {
     let user = User {
         sub: format!("auth0|{EMAIL}"),
@@ -86,7 +86,7 @@ fn ask(roles: &Roles) {
     });
 }
 
-/// What Stripe sends, and what those send who say that they are Stripe.
+/// Webhooks of Stripe, genuine and forged.
 fn webhooks(roles: &Roles) {
     let mut session = checkout("1", "alice");
     session["customer_details"] = json!({"email": EMAIL, "name": NAME});
@@ -94,7 +94,7 @@ fn webhooks(roles: &Roles) {
     let completed = event("1", "checkout.session.completed", &session);
     assert_eq!(roles.deliver(&completed).0, 200);
     roles.wait_for_mails(EMAIL);
-    // Signed by nobody; signed, and no JSON; signed, and not what it says it is.
+    // A forged event; a signed body that is no JSON; a signed event with a malformed session.
     let forged = roles.send(|http, url| {
         let post =
             http.post(format!("{url}/webhooks/stripe")).header("stripe-signature", format!("t=1,v1={KEY}"));
@@ -120,7 +120,7 @@ fn tell(roles: &Roles, webhook: &Webhook) -> u16 {
     status
 }
 
-/// What the mail provider says of a mail, and what those say who say that they are it.
+/// Webhooks of the mail provider, genuine and forged.
 fn mail_webhooks(roles: &Roles, provider: &FakeMail) {
     let said = json!({
         "to": [EMAIL],
@@ -133,7 +133,7 @@ fn mail_webhooks(roles: &Roles, provider: &FakeMail) {
     for webhook in [&bounced, &bounced, &provider.tell(0, "email.complained", 2, &said)] {
         assert_eq!(tell(roles, webhook), 200);
     }
-    // Of nobody's mail; of a type that is none; no JSON at all.
+    // About a mail that is not ours; of an unknown type; no JSON.
     assert_eq!(tell(roles, &Webhook::of(&bounced.body.replace(&provider.accepted()[0].id, EMAIL))), 200);
     assert_eq!(tell(roles, &Webhook::of(&json!({"type": EMAIL, "data": said}).to_string())), 200);
     assert_eq!(tell(roles, &Webhook::of(&format!("{{\"to\": \"{EMAIL}\", {CHAT}"))), 200);
@@ -144,14 +144,14 @@ fn mail_webhooks(roles: &Roles, provider: &FakeMail) {
     ] {
         assert_eq!(tell(roles, &forged), 400);
     }
-    let quarantined = |told: &levqor_runtime::testing::recorder::Told| {
+    let quarantined = |received: &levqor_runtime::testing::recorder::ReceivedTelemetry| {
         let dead = |event: &&serde_json::Value| event.to_string().contains("a deferred call is dead");
-        (told.events.iter().filter(dead).count() >= 2).then_some(())
+        (received.events.iter().filter(dead).count() >= 2).then_some(())
     };
     roles.recorder.until("what is not understood is raised", quarantined);
 }
 
-/// Failures inside whose words hold what they failed over: PostgreSQL quotes it in its message, and in its detail.
+/// Internal failures whose texts contain the data: PostgreSQL quotes it in its message, and in its detail.
 fn failures(roles: &Roles) {
     let refuse = |table: &str, what: &str| {
         format!(
@@ -166,13 +166,13 @@ fn failures(roles: &Roles) {
     let mut session = checkout("3", "alice");
     session["customer_details"] = json!({"email": EMAIL, "name": NAME});
     assert_eq!(roles.deliver(&event("3", "checkout.session.completed", &session)).0, 200);
-    let internal = |told: &levqor_runtime::testing::recorder::Told| {
-        told.events.iter().any(|event| event["tags"]["service"] == "notifications").then_some(())
+    let internal = |received: &levqor_runtime::testing::recorder::ReceivedTelemetry| {
+        received.events.iter().any(|event| event["tags"]["service"] == "notifications").then_some(())
     };
     roles.recorder.until("the internal error of notifications", internal);
 }
 
-/// What staff read of it, and set going again; the first of these panics.
+/// Reads and actions of staff on this data. The first of them panics.
 fn operate(roles: &Roles) {
     let admin = User { sub: "admin".to_owned(), email: None, email_verified: false, role: Role::Admin };
     let admin = token(&admin);
@@ -236,14 +236,23 @@ fn nothing_personal_and_no_secret_leaves_whatever_goes_wrong() {
     failures(&roles);
     let pages = ["gateway", "billing", "notifications"].map(|role| roles.page(role)).concat();
     let (recorder, said) = roles.stop();
-    let told = recorder.told();
-    assert!(told.spans.len() > 100 && told.logs.len() > 20 && !told.events.is_empty(), "too little was told");
+    let received = recorder.received();
+    assert!(
+        received.spans.len() > 100 && received.logs.len() > 20 && !received.events.is_empty(),
+        "too little was exported"
+    );
     for service in ["levqor-gateway", "levqor-billing", "levqor-notifications"] {
-        assert!(told.last_metric(service, "rpc.client.call.duration").is_some(), "no metrics of {service}");
+        assert!(
+            received.last_metric(service, "rpc.client.call.duration").is_some(),
+            "no metrics of {service}"
+        );
     }
     assert!(said.lines().count() > 20, "too little was logged");
-    assert!(told.events.iter().any(|event| event.to_string().contains("a panic, at ")), "no panic was told");
-    for (what, text) in [("exported", &told.everything), ("logged", &said), ("shown", &pages)] {
+    assert!(
+        received.events.iter().any(|event| event.to_string().contains("a panic, at ")),
+        "no panic was reported"
+    );
+    for (what, text) in [("exported", &received.everything), ("logged", &said), ("shown", &pages)] {
         let text = text.to_lowercase();
         for trace in TRACES {
             if let Some(at) = text.find(trace) {

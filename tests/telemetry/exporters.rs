@@ -1,11 +1,11 @@
-//! A receiver that is down, refuses or never answers costs no request anything, and is told of once.
+//! A telemetry receiver that is down, refuses data or never answers slows no request, and is logged once.
 
 use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use levqor_runtime::testing::recorder::{Mood, Recorder};
+use levqor_runtime::testing::recorder::{Behaviour, Recorder};
 
 use crate::{
     page::Page,
@@ -13,10 +13,10 @@ use crate::{
     stripe::paid_checkout,
 };
 
-/// Held by who measures time, and by who makes load.
+/// Lets the tests that measure time and the tests that make load run one after the other.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// How long some requests took: the middle one, and the slowest.
+/// How long some requests took: the median, and the slowest.
 fn timed(roles: &Roles, requests: usize, status: u16) -> [Duration; 2] {
     let token = staff();
     let timed = (0..requests).map(|_| {
@@ -29,8 +29,8 @@ fn timed(roles: &Roles, requests: usize, status: u16) -> [Duration; 2] {
     [timed[requests / 2], timed[requests - 1]]
 }
 
-/// Fails where requests are slower than they were: all of them, or one by the seconds that an export takes. What a busy
-/// machine adds is in both.
+/// Fails if requests are slower than `before`: all of them, or one by the seconds that an export takes. A busy machine slows both
+/// measurements.
 fn assert_no_slower([middle, slowest]: [Duration; 2], before: [Duration; 2]) {
     assert!(middle < before[0] * 3 + Duration::from_millis(20), "requests take {middle:?}, not {before:?}");
     assert!(slowest < before[1] * 3 + Duration::from_secs(2), "a request took {slowest:?}, not {before:?}");
@@ -41,30 +41,32 @@ fn count(said: &str, words: &str) -> usize {
 }
 
 #[test]
-fn a_receiver_that_never_answers_slows_nobody_and_holds_up_no_end() {
+fn a_receiver_that_never_answers_delays_no_request_and_no_shutdown() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut roles =
         Roles::start(&[("OTEL_EXPORTER_OTLP_TIMEOUT", "4000"), ("OTEL_METRIC_EXPORT_INTERVAL", "100")]);
-    // More than a batch, so that exports are under way.
+    // More requests than a batch has spans, so that exports are in progress.
     let taken = timed(&roles, 300, 200);
-    roles.recorder.set_mood(Mood::Silent);
-    // One that waited for an export would take its four seconds.
+    roles.recorder.set_behaviour(Behaviour::Silent);
+    // A request that waited for an export would take four seconds.
     assert_no_slower(timed(&roles, 300, 200), taken);
     roles.daemon("billing").until("telemetry is lost");
+    let processes = roles.pages.len();
     let (_, said, end) = roles.stop_timed();
-    // Five seconds for all that is told: two that are waited for one after the other would take ten.
+    // At the end, a process waits at most five seconds for all exporters together. If it waited for them one after the other, two
+    // would take ten seconds.
     let seconds = end.as_seconds_f64();
     assert!(seconds > 0.0 && seconds < 9.0, "a process took {seconds} s to end");
-    let lost = "telemetry is lost until its receiver takes it again";
+    let lost = "telemetry is lost until its receiver accepts it again";
     for exporter in ["traces", "logs", "metrics"] {
         let lines =
             said.lines().filter(|line| line.contains(lost) && line.contains(&format!("exporter={exporter}")));
-        assert!(lines.count() <= 3, "a process tells of {exporter} more than once: {said}");
+        assert!(lines.count() <= processes, "a process logs the loss of {exporter} more than once: {said}");
     }
 }
 
-/// Floods a process until the queue of a signal is full, and then as much again and again: what does not fit is lost, counted,
-/// and nowhere to be found in its memory.
+/// Floods a process until the queue of a signal is full, and then continues. The items that do not fit are lost and counted, and
+/// the memory of the process does not grow.
 fn assert_bounded(roles: &Roles, (role, signal): (&str, &str), burst: usize, flood: impl Fn(usize)) {
     let page = || Page::read(&roles.page(role));
     let lost = || page().sum("levqor_telemetry_lost_total", &[("signal", signal)]).expect(signal);
@@ -74,17 +76,18 @@ fn assert_bounded(roles: &Roles, (role, signal): (&str, &str), burst: usize, flo
         lost() > 0.0
     });
     assert!(bursts.is_some_and(|bursts| bursts > 1), "the queue is full after {bursts:?} bursts");
-    // What else the process needs to answer so many at once, it needs from now on.
+    // After this, the process has allocated everything else that it needs for so many requests at once.
     flood(1000);
     let (before, lost_before) = (memory(), lost());
     flood(4000);
     let (more, lost) = (memory() - before, lost() - lost_before);
-    // On a slow machine Sentry's worker gives one up meanwhile, and takes what waits: a queue's worth finds room.
-    assert!(lost > 3800.0, "of 4,000 that do not fit {lost} are lost, and the rest is kept somewhere");
+    // On a slow machine, Sentry's worker may give up one export meanwhile and take the waiting items. Then up to one queue of new
+    // items fits.
+    assert!(lost > 3800.0, "only {lost} of 4,000 items were lost, so the others are kept in memory");
     assert!(more < f64::from(4 << 20), "4,000 requests took {more} bytes");
 }
 
-/// No export comes to its end, however slow the machine: what is lost is what does not fit.
+/// No export ends during a test, even on a slow machine. So an item is lost only if it does not fit into the queue.
 const ENDLESS: [(&str, &str); 2] =
     [("OTEL_METRIC_EXPORT_INTERVAL", "100"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "3600000")];
 
@@ -92,7 +95,7 @@ const ENDLESS: [(&str, &str); 2] =
 fn a_receiver_that_never_answers_fills_no_memory_with_traces() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let roles = Roles::start(&ENDLESS);
-    roles.recorder.set_mood(Mood::Silent);
+    roles.recorder.set_behaviour(Behaviour::Silent);
     assert_bounded(&roles, ("gateway", "traces"), 2000, |times| roles.flood("/nothing", None, times));
     roles.stop();
 }
@@ -101,62 +104,62 @@ fn a_receiver_that_never_answers_fills_no_memory_with_traces() {
 fn a_receiver_that_never_answers_fills_no_memory_with_lines_of_the_log() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let roles = Roles::start(&[&ENDLESS[..], &[("OTEL_TRACES_SAMPLER_ARG", "0")]].concat());
-    roles.recorder.set_mood(Mood::Silent);
-    // Billing logs each of them.
+    roles.recorder.set_behaviour(Behaviour::Silent);
+    // Billing logs each of these requests.
     let order = "/v1/orders/019378e5-1f5d-7c51-8a3a-424242424242";
     let token = staff();
     assert_bounded(&roles, ("billing", "logs"), 2000, |times| roles.flood(order, Some(&token), times));
     let (_, said, end) = roles.stop_timed();
-    assert!(count(&said, "reason=ORDER_NOT_FOUND") > 9_000, "it is not this that was logged: {said}");
+    assert!(count(&said, "reason=ORDER_NOT_FOUND") > 9_000, "the requests were not logged: {said}");
     assert!(end.as_seconds_f64() < 9.0, "a process took {end} to end");
 }
 
 #[test]
-fn a_sentry_that_never_answers_slows_no_failure_fills_no_memory_and_is_told_of_once() {
+fn a_sentry_that_never_answers_slows_no_failing_request_fills_no_memory_and_is_logged_once() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let sentry = Recorder::start();
     let mut roles = Roles::start(&[("SENTRY_DSN", &sentry.dsn()), ("OTEL_TRACES_SAMPLER_ARG", "0")]);
     roles.sabotage("billing", "ALTER TABLE orders RENAME TO mislaid");
     let before = timed(&roles, 200, 500);
     sentry.until("an event", |told| (!told.events.is_empty()).then_some(()));
-    sentry.set_mood(Mood::Silent);
+    sentry.set_behaviour(Behaviour::Silent);
     assert_no_slower(timed(&roles, 20, 500), before);
     let token = staff();
     assert_bounded(&roles, ("billing", "errors"), 30, |times| roles.flood("/v1/orders", Some(&token), times));
-    // And neither once there is no room for more.
+    // Requests are not slower either when the queue is full.
     assert_no_slower(timed(&roles, 200, 500), before);
-    // After the last try of the first of them, half a minute after it was sent.
+    // The loss is logged after the last attempt of the first report, half a minute after it was first sent.
     roles.daemon("billing").until("exporter=sentry");
     let status = roles.get("/v1/status", &token).2;
     assert!(status.contains("errors failing: "), "{status}");
     let (_, said, end) = roles.stop_timed();
-    let lost = "telemetry is lost until its receiver takes it again exporter=sentry";
+    let lost = "telemetry is lost until its receiver accepts it again exporter=sentry";
     assert_eq!(count(&said, lost), 1, "{said}");
     assert!(end.as_seconds_f64() < 9.0, "a process took {end} to end");
 }
 
 #[test]
-fn a_receiver_that_refuses_is_told_of_once_and_once_when_it_takes_again() {
+fn a_receiver_that_refuses_data_is_logged_once_and_once_more_when_it_accepts_data_again() {
     let mut roles = Roles::start(&[("OTEL_METRIC_EXPORT_INTERVAL", "100")]);
-    roles.recorder.set_mood(Mood::Refusing);
+    roles.recorder.set_behaviour(Behaviour::Refusing);
     for _ in 0..5 {
         timed(&roles, 20, 200);
         let calls = roles.recorder.calls();
         roles.recorder.until("another export", |_| (roles.recorder.calls() > calls + 3).then_some(()));
     }
     for exporter in ["traces", "metrics"] {
-        let lost = format!("telemetry is lost until its receiver takes it again exporter={exporter}");
+        let lost = format!("telemetry is lost until its receiver accepts it again exporter={exporter}");
         let said = roles.daemon("gateway").until(&lost);
         assert!(!said.contains("before again"), "{said}");
     }
-    roles.recorder.set_mood(Mood::Taking);
+    roles.recorder.set_behaviour(Behaviour::Taking);
     timed(&roles, 1, 200);
     for exporter in ["traces", "metrics"] {
-        let again = format!("telemetry is taken again exporter={exporter} dropped=");
+        let again = format!("telemetry is accepted again exporter={exporter} dropped=");
         let said = roles.daemon("gateway").until(&again).to_owned();
-        assert_eq!(count(&said, &format!("takes it again exporter={exporter}")), 1, "{said}");
+        assert_eq!(count(&said, &format!("accepts it again exporter={exporter}")), 1, "{said}");
     }
-    // What was lost is counted where somebody looks, and stays so.
+    // The loss is counted in the metrics, and the counter keeps its value.
     let page = Page::read(&roles.page("gateway"));
     for signal in ["traces", "metrics"] {
         let sum = |name, outcome: &[_]| page.sum(name, &[&[("signal", signal)], outcome].concat());
@@ -170,7 +173,7 @@ fn a_receiver_that_refuses_is_told_of_once_and_once_when_it_takes_again() {
 }
 
 #[test]
-fn where_nobody_listens_the_journey_goes_on() {
+fn without_any_receiver_requests_and_mails_work() {
     let roles = Roles::start(&[
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"),
         ("SENTRY_DSN", "http://key@127.0.0.1:1/1"),

@@ -1,10 +1,11 @@
-//! What leaves the process: one trace per journey, every failure once, nothing personal, and no request the slower for
-//! a receiver that is down. Roles run as processes of their own, against a receiver that keeps all it is told.
+//! The telemetry that leaves a process: one trace per journey, every failure once, and no personal data. A receiver that is down
+//! slows no request. The roles run as separate processes, and export to a receiver that records everything.
 
 mod canary;
 mod errors;
 mod exporters;
 mod journey;
+#[expect(dead_code, reason = "shared with the tests of notifications, which need all of it")]
 #[path = "../fakes/mail.rs"]
 mod mail;
 mod metrics;

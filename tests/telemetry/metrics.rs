@@ -1,4 +1,4 @@
-//! Metrics over OTLP say what the page says, with a trace to look at, and the last of them leave with the process.
+//! Metrics over OTLP have the same values as `/metrics`, and exemplars. The last values are exported when the process ends.
 
 use std::collections::BTreeMap;
 
@@ -14,12 +14,12 @@ use opentelemetry_proto::tonic::{
 
 use crate::{page::Page, roles::Roles, stripe::paid_checkout};
 
-const ROLES: [&str; 3] = ["gateway", "billing", "notifications"];
+const ROLES: [&str; 5] = ["gateway", "billing", "notifications", "support", "compliance"];
 
 /// Series by name and labels, with their values.
 type Series = BTreeMap<(String, BTreeMap<String, String>), f64>;
 
-/// Bounds are numbers: `1.0` and `1` are one.
+/// The bound of a bucket in one spelling: `1` and `1.0` are the same bound.
 fn bound(text: &str) -> String {
     format!("{:?}", text.parse::<f64>().expect(text))
 }
@@ -39,7 +39,7 @@ fn labels(attributes: &[KeyValue]) -> BTreeMap<String, String> {
     attributes.iter().map(|pair| (pair.key.replace('.', "_"), text(pair))).collect()
 }
 
-/// What an export says, by the names that the OpenTelemetry specification gives it in Prometheus.
+/// The series of an export, with the names that the OpenTelemetry specification gives them in Prometheus.
 fn pushed(export: &ResourceMetrics) -> Series {
     let resource = labels(&export.resource.as_ref().expect("a resource").attributes);
     let service = resource["service_name"].clone();
@@ -76,7 +76,7 @@ fn pushed(export: &ResourceMetrics) -> Series {
                 assert_eq!(it.aggregation_temporality(), AggregationTemporality::Cumulative);
                 it.data_points.iter().for_each(|at| histogram(at, &name, &mut add));
             }
-            other => panic!("none of ours: {other:?}"),
+            other => panic!("we export no metrics of this kind: {other:?}"),
         }
     }
     series
@@ -98,13 +98,13 @@ fn histogram(
     add(format!("{name}_count"), &at.attributes, None, count(at.count));
 }
 
-/// What moves by itself while nothing happens.
-fn restless(name: &str) -> bool {
+/// Whether a metric changes even if no request arrives.
+fn changes_by_itself(name: &str) -> bool {
     ["process_", "levqor_runtime_", "levqor_telemetry_"].iter().any(|start| name.starts_with(start))
 }
 
 #[test]
-fn what_is_pushed_is_what_the_page_shows() {
+fn exported_metrics_equal_the_metrics_of_the_page() {
     let roles = Roles::start(&[
         ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
         ("OTEL_RESOURCE_ATTRIBUTES", "cloud.region=eu"),
@@ -114,17 +114,18 @@ fn what_is_pushed_is_what_the_page_shows() {
     for role in ROLES {
         let service = format!("levqor-{role}");
         let export = || {
-            let before = roles.recorder.told().metrics.len();
-            // The second after the page was shown was read after it, too.
+            let before = roles.recorder.received().metrics.len();
+            // The next export may have been read before the page. The one after it was certainly read after the page.
             let of =
                 |export: &ResourceMetrics| pushed(export).keys().any(|(_, it)| it["service_name"] == service);
-            roles.recorder.until("the next exports", |told| {
-                told.metrics[before..].iter().filter(|export| of(export)).nth(1).map(pushed)
+            roles.recorder.until("the next exports", |received| {
+                received.metrics[before..].iter().filter(|export| of(export)).nth(1).map(pushed)
             })
         };
-        // Work goes on in the background: where two pages agree, what was pushed between them must, unless it goes up and
-        // down, and did so in between.
-        let mut apart = Vec::new();
+        // Background work continues meanwhile. A series that has the same value on the page before and after the export must have
+        // this value in the export too. Only a value that can fall may differ: it may have changed and changed back. Then the
+        // comparison is repeated.
+        let mut differences = Vec::new();
         let agree = (0..20).any(|_| {
             let before = shown(&roles.page(role));
             let export = export();
@@ -135,16 +136,16 @@ fn what_is_pushed_is_what_the_page_shows() {
             }
             assert_eq!(names(&export), names(&after), "{role}");
             let still = before.iter().filter(|(series, value)| after[series].total_cmp(value).is_eq());
-            let still: Vec<_> = still.filter(|((name, _), _)| !restless(name)).collect();
-            assert!(still.len() > 50, "too little stands still at {role}: {}", still.len());
+            let still: Vec<_> = still.filter(|((name, _), _)| !changes_by_itself(name)).collect();
+            assert!(still.len() > 50, "too few series of {role} kept their values: {}", still.len());
             let other: Vec<_> =
                 still.into_iter().filter(|(of, value)| export[*of].total_cmp(value).is_ne()).collect();
-            apart = other.iter().map(|(of, value)| format!("{of:?} {value} {}", export[*of])).collect();
-            let falls = |(name, _): &(String, _)| !name.ends_with("_total") && !name.ends_with("_bucket");
-            assert!(other.iter().all(|(of, _)| falls(of)), "{role}: {apart:#?}");
-            apart.is_empty()
+            differences = other.iter().map(|(of, value)| format!("{of:?} {value} {}", export[*of])).collect();
+            let may_fall = |(name, _): &(String, _)| !name.ends_with("_total") && !name.ends_with("_bucket");
+            assert!(other.iter().all(|(of, _)| may_fall(of)), "{role}: {differences:#?}");
+            differences.is_empty()
         });
-        assert!(agree, "the pages of {role} never come to rest, or not with what is pushed: {apart:#?}");
+        assert!(agree, "no export of {role} equals the pages before and after it: {differences:#?}");
     }
     roles.stop();
 }
@@ -163,15 +164,15 @@ fn shown_by<'t>(metric: &Metric, spans: &'t [Recorded<Span>]) -> Vec<&'t Recorde
 }
 
 #[test]
-fn the_last_numbers_leave_with_the_process_and_name_spans_that_left_too() {
-    // Nothing is due within a test.
+fn the_last_metrics_are_exported_when_the_process_ends_with_exemplars_of_exported_spans() {
+    // No export is due during the test.
     let roles = Roles::start(&[("OTEL_METRIC_EXPORT_INTERVAL", "3600000")]);
     roles.deliver(&paid_checkout("1", "alice"));
     roles.wait_for_mails("alice@example.com");
-    assert!(roles.recorder.told().metrics.is_empty(), "it was told before the hour was over");
+    assert!(roles.recorder.received().metrics.is_empty(), "metrics were exported before the hour was over");
     let (recorder, _) = roles.stop();
-    let told = recorder.told();
-    assert_eq!(told.metrics.len(), ROLES.len(), "one last export of each");
+    let received = recorder.received();
+    assert_eq!(received.metrics.len(), ROLES.len(), "one last export of each");
     for (service, name, kind) in [
         ("levqor-gateway", "http.server.request.duration", SpanKind::Server),
         ("levqor-gateway", "rpc.client.call.duration", SpanKind::Client),
@@ -179,15 +180,15 @@ fn the_last_numbers_leave_with_the_process_and_name_spans_that_left_too() {
         ("levqor-billing", "rpc.client.call.duration", SpanKind::Client),
         ("levqor-notifications", "rpc.server.call.duration", SpanKind::Server),
     ] {
-        let metric = told.last_metric(service, name).expect(name);
+        let metric = received.last_metric(service, name).expect(name);
         assert!(!metric.description.is_empty() && metric.unit == "s", "{metric:?}");
-        let spans = shown_by(metric, &told.spans);
+        let spans = shown_by(metric, &received.spans);
         assert!(!spans.is_empty(), "{name} of {service} shows no trace");
         for span in spans {
             assert_eq!((span.service.as_str(), span.it.kind()), (service, kind), "{name}");
         }
     }
-    let accepted = pushed(told.last_metrics("levqor-billing").expect("billing's"));
+    let accepted = pushed(received.last_metrics("levqor-billing").expect("billing's"));
     let of = |(name, labels): &(String, BTreeMap<String, String>)| {
         name == "levqor_webhook_events_total" && labels["outcome"] == "accepted"
     };

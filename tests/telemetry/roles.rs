@@ -1,4 +1,4 @@
-//! The mesh in three processes, on databases of its own, telling a recorder.
+//! A mesh of three processes, with databases of its own, which exports its telemetry to a recorder.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
@@ -19,8 +19,8 @@ use crate::{
 pub(crate) struct Roles {
     pub(crate) recorder: Recorder,
     url: String,
-    pages: Vec<(&'static str, String)>,
-    databases: [String; 2],
+    pub(crate) pages: Vec<(&'static str, String)>,
+    databases: [String; 4],
     daemons: Vec<(&'static str, Process)>,
     runtime: tokio::runtime::Runtime,
     http: reqwest::Client,
@@ -32,10 +32,11 @@ impl Roles {
     pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
         let (folder, recorder, postgres) = (Folder::new(), Recorder::start(), cluster());
         let name = levqor_runtime::id::request_id();
-        let databases = ["billing", "notifications"].map(|service| format!("{service}_{name}"));
+        let databases =
+            ["billing", "notifications", "support", "compliance"].map(|service| format!("{service}_{name}"));
         let runtime = tokio::runtime::Runtime::new().expect("runtime");
         let port = || free_port().to_string();
-        let [billing, notifications, gateway] = [(); 3].map(|()| port());
+        let [billing, notifications, support, compliance, gateway] = [(); 5].map(|()| port());
         let url = format!("http://{gateway}");
         let shared = [
             ("LEVQOR_MESH_KEY", MESH_KEY),
@@ -43,12 +44,14 @@ impl Roles {
             ("LEVQOR_ADDRESS_KEY", "an address key of more than thirty-two characters"),
             ("LEVQOR_DRAIN_DELAY_MS", "0"),
             ("LEVQOR_ENVIRONMENT", "testing"),
-            // A test that floods is one caller.
+            // A test with many requests is one caller, so the rate limits are off.
             ("LEVQOR_RATE_LIMITS", "off"),
             ("STRIPE_WEBHOOK_SECRET", stripe::SECRET),
             ("LEVQOR_STRIPE_LIVEMODE", "false"),
             ("LEVQOR_BILLING_ADDR", &billing),
             ("LEVQOR_NOTIFICATIONS_ADDR", &notifications),
+            ("LEVQOR_SUPPORT_ADDR", &support),
+            ("LEVQOR_COMPLIANCE_ADDR", &compliance),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", &recorder.endpoint()),
             ("SENTRY_DSN", &recorder.dsn()),
         ];
@@ -58,10 +61,17 @@ impl Roles {
             command
         };
         let mut daemons = Vec::new();
-        let pages = ["billing", "notifications", "gateway"].map(|role| (role, port()));
+        let pages =
+            ["billing", "notifications", "support", "compliance", "gateway"].map(|role| (role, port()));
         let page = |role: &str| pages.iter().find(|(of, _)| *of == role).map_or("", |(_, page)| page);
-        for ((role, listen), database) in
-            [("billing", &billing), ("notifications", &notifications)].into_iter().zip(&databases)
+        for ((role, listen), database) in [
+            ("billing", &billing),
+            ("notifications", &notifications),
+            ("support", &support),
+            ("compliance", &compliance),
+        ]
+        .into_iter()
+        .zip(&databases)
         {
             sql(&runtime, "postgres", &format!("CREATE DATABASE {database}"));
             let own = [
@@ -95,7 +105,7 @@ impl Roles {
         })
     }
 
-    /// Asks for a path so many times, several at once, as somebody or nobody.
+    /// Requests a path this many times, several at once, with or without a token.
     pub(crate) fn flood(&self, path: &str, token: Option<&str>, times: usize) {
         let url = format!("{}{path}", self.url);
         let ask = |_| {
@@ -116,12 +126,12 @@ impl Roles {
         })
     }
 
-    /// Asks for a path as somebody.
+    /// Requests a path with a token.
     pub(crate) fn get(&self, path: &str, token: &str) -> (u16, http::HeaderMap, String) {
         self.send(|http, url| http.get(format!("{url}{path}")).bearer_auth(token))
     }
 
-    /// What a role's metrics say to a scraper.
+    /// The metrics page of a role.
     pub(crate) fn page(&self, role: &str) -> String {
         let (_, page) = self.pages.iter().find(|(of, _)| *of == role).expect("a role");
         self.runtime.block_on(async {
@@ -130,7 +140,7 @@ impl Roles {
         })
     }
 
-    /// Changes the tables of a service behind its back.
+    /// Changes the tables of a service without the service.
     pub(crate) fn sabotage(&self, service: &str, statement: &str) {
         let database = &self.databases[usize::from(service == "notifications")];
         sql(&self.runtime, database, statement);
@@ -152,13 +162,13 @@ impl Roles {
         &mut self.daemons.iter_mut().find(|(name, _)| *name == role).expect("a role").1
     }
 
-    /// Stops everything; what each process said.
+    /// Stops all processes. Returns the recorder, and the logs of all processes.
     pub(crate) fn stop(self) -> (Recorder, String) {
         let (recorder, said, _) = self.stop_timed();
         (recorder, said)
     }
 
-    /// The same, with the longest time that a process took to end after it had stopped to serve.
+    /// Like `stop`, and also returns the longest time that a process needed to end after it had stopped serving.
     pub(crate) fn stop_timed(mut self) -> (Recorder, String, TimeDelta) {
         let (mut said, mut longest) = (String::new(), TimeDelta::zero());
         for (_, daemon) in self.daemons.drain(..).rev() {

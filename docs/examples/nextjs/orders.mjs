@@ -15,11 +15,12 @@ export function ordersRoute(auth) {
     try {
       const page = await call("/v1/orders", {
         user: session.user,
-        query: { page_size: 20, page_token: searchParams.get("page_token"), state: searchParams.get("state") },
+        query: { page_size: 20, page_token: searchParams.get("page_token"), payment_state: searchParams.get("payment_state") },
       });
       const orders = page.orders.map((order) => ({
         id: order.order_id,
-        state: order.state,
+        payment_state: order.payment_state,
+        fulfilment_state: order.fulfilment_state,
         price: formatMoney(order.amount),
         bought: order.create_time,
       }));

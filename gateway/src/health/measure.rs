@@ -1,5 +1,5 @@
-//! Asks every service how it is, all at once, and at most once a second however many ask us; ten times, while one is not
-//! ready.
+//! Asks all services for their status, at the same time. It asks at most once a second, or ten times a second while a service is
+//! not ready, however many callers ask us.
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -8,8 +8,9 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
-use levqor_proto::runtime::v1::{
-    GetStatusRequest, GetStatusResponse, status_service_client::StatusServiceClient,
+use levqor_proto::{
+    runtime::v1::{GetStatusRequest, GetStatusResponse, status_service_client::StatusServiceClient},
+    support::v1::{GetPublicStatusRequest, PublicIncident, incident_service_client::IncidentServiceClient},
 };
 use levqor_runtime::{
     client::{Channels, Outgoing},
@@ -22,32 +23,34 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// How long a service may take to say how it is.
+/// How long a service may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long a measurement counts.
+/// How long a measurement is fresh.
 const FRESH: Duration = Duration::from_secs(1);
-/// The same of one that found a service not ready: when all of the mesh starts, that changes any moment.
+/// The same if a service was not ready: while the mesh starts, that changes soon.
 const FRESH_UNREADY: Duration = Duration::from_millis(100);
 
-/// How old a measurement may be that is told while the services are being asked again.
+/// The highest age of a measurement that is returned while the services are asked again.
 const MOST_AGE: Duration = Duration::from_secs(5);
 
-/// What each service said, in the order of their names.
+/// One measurement: the answers of all services, sorted by name.
 pub(crate) struct Peers {
-    /// Each service, one that did not answer included.
-    pub(crate) peers: Vec<Peer>,
+    /// All services, also those that did not answer.
+    pub(crate) all: Vec<Peer>,
+    /// What support says of incidents. `None` if it did not answer: then nobody knows whether there are any.
+    pub(crate) incidents: Option<Vec<PublicIncident>>,
     asked: Instant,
 }
 
 impl Peers {
-    /// For how long that counts.
-    fn counts_for(&self) -> Duration {
-        let ready = self.peers.iter().all(|peer| peer.answer.as_ref().is_some_and(|answer| answer.ready));
+    /// How long this measurement is fresh.
+    fn fresh_for(&self) -> Duration {
+        let ready = self.all.iter().all(|peer| peer.answer.as_ref().is_some_and(|answer| answer.ready));
         if ready { FRESH } else { FRESH_UNREADY }
     }
 
     fn is_fresh(&self) -> bool {
-        self.asked.elapsed() < self.counts_for()
+        self.asked.elapsed() < self.fresh_for()
     }
 
     /// How long ago they were asked, in milliseconds.
@@ -56,20 +59,20 @@ impl Peers {
     }
 }
 
-/// One service, as the last question found it.
+/// One service, and its answer to the last request.
 pub(crate) struct Peer {
     /// Its name.
     pub(crate) service: String,
-    /// What it said; none where it did not answer.
+    /// Its answer. `None` if it did not answer.
     pub(crate) answer: Option<GetStatusResponse>,
-    /// When it last answered; none where it never did since this process began.
+    /// When it last answered. `None` if it has not answered since this process began.
     pub(crate) answer_time: Option<DateTime<Utc>>,
-    /// When it was first found silent; none where it answers.
+    /// Since when it does not answer. `None` if it answers.
     pub(crate) silent_since: Option<DateTime<Utc>>,
 }
 
 impl Peer {
-    /// What is known after another question; `before` is what was known so far.
+    /// The service after another request. `before` is its state before that request.
     fn after(
         before: Option<&Self>,
         service: &str,
@@ -88,7 +91,7 @@ impl Peer {
     }
 }
 
-/// Asks the services.
+/// Asks the services for their status.
 pub(crate) struct Meter {
     channels: Channels,
     tokens: Arc<ServiceTokens>,
@@ -111,8 +114,8 @@ impl Meter {
         Self { channels, tokens, services, clock, last: RwLock::default(), asking: Mutex::default() }
     }
 
-    /// What the services say, at most a second old. While they are being asked, others are told the last measurement, and wait
-    /// for the next one only where that is too old.
+    /// The answers of the services, at most a second old. While the services are asked, other callers get the last measurement.
+    /// They wait for the next one only if the last one is too old.
     pub(crate) async fn measure(&self) -> Arc<Peers> {
         if let Some(peers) = self.last_if(Peers::is_fresh) {
             return peers;
@@ -139,22 +142,36 @@ impl Meter {
 
     async fn measure_now(&self) -> Arc<Peers> {
         let before = self.last_if(|_| true);
-        let before = |service: &str| before.as_ref()?.peers.iter().find(|peer| peer.service == service);
+        let before = |service: &str| before.as_ref()?.all.iter().find(|peer| peer.service == service);
         let request_id = &id::request_id();
         let asked = self.services.iter().map(|service| async move {
             let answer = timeout(PATIENCE, self.ask(service, request_id)).await.ok().flatten();
             let fell_silent = before(service).is_none_or(|before| before.answer.is_some());
             if answer.is_none() && fell_silent {
-                tracing::warn!(service, "a service does not say how it is");
+                tracing::warn!(service, "a service does not answer the question for its status");
             }
             (service, answer)
         });
         let now = self.clock.now();
-        let answers = join_all(asked).await.into_iter();
+        let (answers, incidents) =
+            tokio::join!(join_all(asked), timeout(PATIENCE, self.ask_incidents(request_id)));
+        let answers = answers.into_iter();
         let peers = answers.map(|(service, answer)| Peer::after(before(service), service, answer, now));
-        let peers = Arc::new(Peers { peers: peers.collect(), asked: Instant::now() });
+        let peers = Arc::new(Peers {
+            all: peers.collect(),
+            incidents: incidents.ok().flatten(),
+            asked: Instant::now(),
+        });
         *self.last.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&peers));
         peers
+    }
+
+    /// Asks support for the incidents that are published.
+    async fn ask_incidents(&self, request_id: &str) -> Option<Vec<PublicIncident>> {
+        let outgoing = Outgoing { bearer: None, request_id, idempotency_key: None, timeout: PATIENCE };
+        let mut client = IncidentServiceClient::new(self.channels.get("support")?);
+        let answer = client.get_public_status(outgoing.request(GetPublicStatusRequest {})).await.ok()?;
+        Some(answer.into_inner().incidents)
     }
 
     async fn ask(&self, service: &str, request_id: &str) -> Option<GetStatusResponse> {
@@ -178,13 +195,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_ready_is_asked_again_sooner() {
+    fn a_service_that_is_not_ready_is_asked_again_sooner() {
         let says = |ready| Some(GetStatusResponse { ready, ..GetStatusResponse::default() });
-        for (other, counts_for) in [(says(true), FRESH), (says(false), FRESH_UNREADY), (None, FRESH_UNREADY)]
-        {
+        for (other, fresh_for) in [(says(true), FRESH), (says(false), FRESH_UNREADY), (None, FRESH_UNREADY)] {
             let peer = |answer| Peer::after(None, "any", answer, Clock::default().now());
-            let peers = Peers { peers: vec![peer(says(true)), peer(other)], asked: Instant::now() };
-            assert_eq!(peers.counts_for(), counts_for);
+            let peers =
+                Peers { all: vec![peer(says(true)), peer(other)], incidents: None, asked: Instant::now() };
+            assert_eq!(peers.fresh_for(), fresh_for);
         }
     }
 }

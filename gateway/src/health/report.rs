@@ -1,11 +1,14 @@
-//! What is told of a measurement: to everybody names and states, to staff the reasons too.
+//! The report of a measurement. Everybody sees names and states; staff also see the reasons.
 
 mod staff;
 
 use std::{borrow::Cow, collections::BTreeMap};
 
 use chrono::{DateTime, Utc};
-use levqor_proto::runtime::v1::{Capability as Wire, GetStatusResponse, capability};
+use levqor_proto::{
+    runtime::v1::{Capability as Wire, GetStatusResponse, capability},
+    support::v1::PublicIncident,
+};
 use levqor_runtime::{service::Capability, telemetry, version};
 use serde::Serialize;
 
@@ -19,7 +22,7 @@ pub(super) enum Audience {
     Staff,
 }
 
-/// How the mesh is.
+/// The state of the mesh.
 #[derive(Serialize)]
 pub(super) struct Report<'m> {
     pub(super) ready: bool,
@@ -28,20 +31,40 @@ pub(super) struct Report<'m> {
     age_ms: i64,
     services: BTreeMap<&'m str, Service<'m>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    incidents: Option<[Incident; 0]>,
+    incidents: Option<Vec<Published<'m>>>,
 }
 
-/// What people are told of something that went wrong. There is nobody yet who could publish one.
+/// A published incident.
 #[derive(Serialize)]
-struct Incident;
+struct Published<'m> {
+    incident_id: &'m str,
+    state: &'static str,
+    title: &'m str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_time: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_time: Option<DateTime<Utc>>,
+}
 
-/// In one word.
+impl<'m> From<&'m PublicIncident> for Published<'m> {
+    fn from(incident: &'m PublicIncident) -> Self {
+        Self {
+            incident_id: &incident.incident_id,
+            state: incident.state().as_str_name(),
+            title: &incident.title,
+            start_time: time(incident.start_time.as_ref()),
+            end_time: time(incident.end_time.as_ref()),
+        }
+    }
+}
+
+/// The state of a service in one word.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 enum State {
     /// It answers, and can do its work.
     Up,
-    /// It answers that it cannot.
+    /// It answers that it cannot do its work.
     NotReady,
     /// It does not answer.
     NoAnswer,
@@ -51,7 +74,7 @@ enum State {
 struct Service<'m> {
     ready: bool,
     state: State,
-    /// Since when that is so, as far as anybody noticed.
+    /// Since when the service is in this state, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     since_time: Option<DateTime<Utc>>,
     #[serde(flatten)]
@@ -63,10 +86,10 @@ struct Service<'m> {
     staff: Option<Staff<'m>>,
 }
 
-/// What is known of a service that does not answer.
+/// The report of a service that does not answer.
 #[derive(Serialize)]
 struct Silence {
-    /// When it last answered. Null where it never did since the gateway began.
+    /// When it last answered. Null if it has not answered since the gateway began.
     last_answer_time: Option<DateTime<Utc>>,
 }
 
@@ -74,7 +97,7 @@ struct Silence {
 struct Check<'m> {
     name: &'m str,
     ok: bool,
-    /// How long ago it was measured; absent where it was not.
+    /// How long ago it was measured. Absent if it was not measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     age_ms: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,16 +120,18 @@ impl<'m> Report<'m> {
     pub(super) fn new(health: &'m Health, peers: &'m Peers, audience: Audience) -> Self {
         let draining = health.readiness.is_draining();
         let age_ms = peers.age_ms();
-        // One service that is down must not take the way to the others: what needs it is answered 503, nothing else is.
-        let ready = !draining && peers.peers.iter().any(|peer| peer.answer.as_ref().is_some_and(|a| a.ready));
-        let peers = peers.peers.iter();
+        // One ready service is enough: only requests that need another service get 503.
+        let ready = !draining && peers.all.iter().any(|peer| peer.answer.as_ref().is_some_and(|a| a.ready));
+        // Absent if support did not answer: an empty list would say that there is no incident.
+        let incidents = peers.incidents.as_ref().map(|all| all.iter().map(Published::from).collect());
+        let peers = peers.all.iter();
         let mut services: BTreeMap<&str, Service<'_>> =
             peers.map(|of| (of.service.as_str(), peer(of, age_ms, audience))).collect();
         services.insert(crate::NAME, own(health, draining, audience));
-        Self { ready, draining, age_ms, services, incidents: Some([]) }
+        Self { ready, draining, age_ms, services, incidents }
     }
 
-    /// The same, as far as it decides readiness.
+    /// The part of the report that `/health/ready` shows.
     pub(super) fn of_readiness(mut self) -> Self {
         for service in self.services.values_mut() {
             service.capabilities = None;
@@ -127,7 +152,7 @@ fn own(health: &Health, draining: bool, audience: Audience) -> Service<'_> {
     Service {
         ready: !draining,
         state: if draining { State::NotReady } else { State::Up },
-        // A drain is short: since when it goes on is of no use to anybody.
+        // A drain is short, so its start is not shown.
         since_time: (!draining).then_some(health.since),
         silence: None,
         checks: vec![Check {
@@ -183,7 +208,7 @@ fn capability(capability: &Wire, staff: bool) -> CapabilityState<'_> {
     let state = match capability.state() {
         capability::State::On => "ON",
         capability::State::Failed => "FAILED",
-        // A service that says nothing must not look as if it could.
+        // A capability without a state counts as off.
         capability::State::Off | capability::State::Unspecified => "OFF",
     };
     CapabilityState {

@@ -10,6 +10,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use super::{Ids, Problem};
+use crate::page;
 
 /// Where the types of problems are documented.
 const TYPES: &str = "https://levqor.ai/problems/";
@@ -72,10 +73,17 @@ impl Problem {
     /// The whole answer.
     #[must_use]
     pub(crate) fn render(&self, ids: &Ids) -> Response {
-        let mut response = Response::new(Body::from(self.to_json(ids)));
+        let mut response = if self.0.as_page {
+            let title = self.0.status.canonical_reason().unwrap_or("Error");
+            page::response(Body::from(page::error_page(title, &self.0.detail, &ids.request_id)))
+        } else {
+            let mut response = Response::new(Body::from(self.to_json(ids)));
+            let json = HeaderValue::from_static("application/problem+json");
+            response.headers_mut().insert(header::CONTENT_TYPE, json);
+            response
+        };
         *response.status_mut() = self.0.status;
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(after) = self.0.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
         }

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_strangers_make_up_does_not_fill_the_memory() {
+    fn invented_callers_do_not_fill_the_memory() {
         const MOST: usize = 1000;
         let buckets = buckets("1/86400s", MOST);
         let flood = |keys: std::ops::Range<u64>| {
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_that_is_full_again_is_forgotten() {
+    fn a_bucket_that_is_full_again_is_dropped() {
         let buckets = buckets("1000000/1s", 100);
         assert!(buckets.take(1).is_ok() && buckets.take(2).is_ok());
         // The buckets fill up within microseconds.

@@ -1,4 +1,4 @@
-//! From an HTTP request to a message: the body, then the path, then the query, each field from one of them only.
+//! Builds the message from an HTTP request: from the body, then the path, then the query. Each field may be in one of them only.
 
 use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor, Value};
 
@@ -11,12 +11,12 @@ use super::{
 };
 use crate::problem::Problem;
 
-/// A query with more parameters is refused unread.
+/// A query with more parameters is refused.
 const MOST_PARAMETERS: usize = 256;
 /// A parameter that names a field nested deeper is refused.
 const DEEPEST: usize = 16;
 
-/// The message that a request means. `body` is empty where there was none.
+/// Builds the message. `body` is empty if the request has none.
 pub(crate) fn request(
     found: &Found<'_, '_>,
     query: Option<&str>,
@@ -46,7 +46,7 @@ fn read_body(route: &Route, body: &[u8], findings: &mut Findings) -> Result<Dyna
             }
             Ok(message)
         }
-        BodyRule::None | BodyRule::All | BodyRule::Field(_) | BodyRule::Upload(_) => {
+        BodyRule::None | BodyRule::All | BodyRule::Field(_) | BodyRule::Upload(_) | BodyRule::Form(_) => {
             Ok(DynamicMessage::new(route.input.clone()))
         }
     }
@@ -86,10 +86,11 @@ fn read_query(
     Ok(())
 }
 
-/// The fields on the way to the one that a parameter names, or why it cannot be a parameter of this route.
+/// The fields in the path of a parameter, or why it cannot be a parameter of this route. `order.item.count` has three fields; the
+/// last one is set.
 fn parameter(route: &Route, name: &str) -> Result<Vec<FieldDescriptor>, &'static str> {
     if matches!(route.body, BodyRule::All) {
-        return Err("is not a parameter: the fields of this request belong into its body");
+        return Err("is not a parameter: the fields of this request belong in its body");
     }
     let mut fields: Vec<FieldDescriptor> = Vec::new();
     let mut within: Option<MessageDescriptor> = Some(route.input.clone());
@@ -113,8 +114,10 @@ fn parameter(route: &Route, name: &str) -> Result<Vec<FieldDescriptor>, &'static
         return Err("is set by the path");
     }
     match (&route.body, fields.first()) {
-        (BodyRule::Field(body) | BodyRule::Upload(body), Some(first)) if same(body, first) => {
-            Err("belongs into the body")
+        (BodyRule::Field(body) | BodyRule::Upload(body) | BodyRule::Form(body), Some(first))
+            if same(body, first) =>
+        {
+            Err("belongs in the body")
         }
         _ => Ok(fields),
     }
@@ -128,15 +131,15 @@ fn set(
     text: &str,
     findings: &mut Findings,
 ) {
-    let Some((field, way)) = fields.split_last() else { return };
+    let Some((field, outer)) = fields.split_last() else { return };
     let mut target = message;
-    for step in way {
+    for step in outer {
         if let Some(rival) = findings::rival(target, step) {
             return findings.add(full_name, rival);
         }
         match target.get_field_mut(step) {
             Value::Message(inner) => target = inner,
-            // `parameter` and the route's own check let only messages stand on the way.
+            // `parameter` and the check of the route make sure that all fields before the last one are messages.
             _ => return findings.add(full_name, "is not a parameter"),
         }
     }
@@ -165,7 +168,7 @@ mod tests {
     use super::*;
     use crate::transcode::fixture::SHOP;
 
-    /// Text that looks like a request often enough to get behind the first check.
+    /// Text that is often enough like a query to pass the first check.
     fn query() -> impl Strategy<Value = String> {
         let name = prop_oneof![
             "(filter|inner|shop|text|colour|sizes|since|within|read_mask|cursor|labels|extra|shops|person)",
@@ -218,7 +221,7 @@ mod tests {
         }
 
         #[test]
-        fn what_we_understand_we_can_say_again(body in json()) {
+        fn a_message_that_was_read_is_written_and_read_again(body in json()) {
             let found = SHOP.find(&Method::POST, "/shop/v1/orders").map_err(|_| "no route").expect("a route");
             if let Ok(message) = request(&found, None, body.as_bytes()) {
                 let said = crate::transcode::write::to_json(&message, None).expect("an answer");

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use levqor_runtime::{
     access::{KeyRule, Repeat},
     client::Peer,
+    context::{CLIENT_NETWORK, CLIENT_PROGRAM, PRIVACY_SIGNAL},
     telemetry,
 };
 use prost_reflect::DynamicMessage;
@@ -18,25 +19,28 @@ use super::{
     codec::{DynamicCodec, Sent},
     route::Route,
 };
-use crate::problem;
+use crate::{peer::CallerAddress, problem};
 
-/// The largest answer of a service.
+/// The largest response of a service.
 const MOST_BYTES: usize = 32 << 20;
-/// How often a call is made again at most.
+/// The most retries of a call.
 const RETRIES: u32 = 2;
-/// How long to wait before the first retry; doubled for the second, and spread by half either way.
+/// How long to wait before the first retry. The second wait is twice as long. Each wait varies at random by half.
 const BACKOFF_MS: u64 = 20;
+/// The most characters of the name of a caller's program.
+const MOST_PROGRAM_CHARS: usize = 200;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// What a call carries of the request that caused it. Nothing else crosses: in particular no header that names a user.
+/// The metadata that a call takes over from its HTTP request. No other header is passed on, in particular none that names a user.
 pub(super) fn metadata(
     headers: &HeaderMap,
     authorization: Option<HeaderValue>,
     idempotency_key: Option<HeaderValue>,
     request_id: &str,
+    client: Option<CallerAddress>,
 ) -> MetadataMap {
     let mut carried = HeaderMap::with_capacity(8);
     if let Some(value) = authorization {
@@ -51,6 +55,9 @@ pub(super) fn metadata(
     if let Some(value) = headers.get(header::ACCEPT_LANGUAGE) {
         carried.insert(header::ACCEPT_LANGUAGE, value.clone());
     }
+    if let Some(address) = client {
+        tell_of_client(&mut carried, headers, address);
+    }
     let mut metadata = MetadataMap::from_headers(carried);
     telemetry::inject_current(&mut metadata);
     if metadata.contains_key(TRACE_PARENT.as_str()) {
@@ -62,6 +69,21 @@ pub(super) fn metadata(
         carried.insert(name, value);
     }
     MetadataMap::from_headers(carried)
+}
+
+/// Adds what an RPC that keeps evidence is told of the caller.
+fn tell_of_client(carried: &mut HeaderMap, headers: &HeaderMap, address: CallerAddress) {
+    if let Some(network) = address.network().and_then(|network| HeaderValue::try_from(network).ok()) {
+        carried.insert(HeaderName::from_static(CLIENT_NETWORK), network);
+    }
+    let program = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    let program = program.map(|text| text.chars().take(MOST_PROGRAM_CHARS).collect::<String>());
+    if let Some(program) = program.and_then(|text| HeaderValue::try_from(text).ok()) {
+        carried.insert(HeaderName::from_static(CLIENT_PROGRAM), program);
+    }
+    if headers.get(PRIVACY_SIGNAL).is_some_and(|value| value.as_bytes() == b"1") {
+        carried.insert(HeaderName::from_static(PRIVACY_SIGNAL), HeaderValue::from_static("1"));
+    }
 }
 
 /// A call that is ready to be made.
@@ -87,7 +109,7 @@ impl Call<'_> {
         self.with_retries(attempt).await
     }
 
-    /// Makes the call, and waits until the answers begin.
+    /// Makes the call, and waits until the response stream begins.
     pub(super) async fn streaming(self) -> Result<Streaming<DynamicMessage>, Status> {
         let (codec, path) = (DynamicCodec(self.route.output.clone()), &self.route.method.path);
         let attempt = |mut client: Grpc<Peer>, request| {
@@ -100,7 +122,7 @@ impl Call<'_> {
         self.with_retries(attempt).await
     }
 
-    /// Makes the call with further messages, and waits for the answer. It is made once: what was sent is gone.
+    /// Makes the call with further messages, and waits for the answer. There is no retry, because the sent messages are not kept.
     pub(super) async fn upload(
         self,
         further: impl Stream<Item = Sent> + Send + 'static,
@@ -149,5 +171,30 @@ impl Call<'_> {
         let method = self.route.method;
         let keyed = method.key != KeyRule::Ignored && self.metadata.contains_key(IDEMPOTENCY_KEY.as_str());
         keyed || matches!(method.repeat, Repeat::Safe | Repeat::Idempotent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    #[test]
+    fn only_an_rpc_that_keeps_evidence_is_told_of_the_caller() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::USER_AGENT, HeaderValue::from_static("Firefox"));
+        headers.insert(PRIVACY_SIGNAL, HeaderValue::from_static("1"));
+        // Nobody can say for themselves where they are.
+        headers.insert(CLIENT_NETWORK, HeaderValue::from_static("192.0.2.0/24"));
+        let address = CallerAddress::from(IpAddr::from([203, 0, 113, 77]));
+        let told = metadata(&headers, None, None, "r1", Some(address)).into_headers();
+        assert_eq!(told[CLIENT_NETWORK], "203.0.113.0/24");
+        assert_eq!(told[CLIENT_PROGRAM], "Firefox");
+        assert_eq!(told[PRIVACY_SIGNAL], "1");
+        let others = metadata(&headers, None, None, "r1", None).into_headers();
+        for name in [CLIENT_NETWORK, CLIENT_PROGRAM, PRIVACY_SIGNAL] {
+            assert!(!others.contains_key(name), "{name}");
+        }
     }
 }

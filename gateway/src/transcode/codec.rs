@@ -1,4 +1,4 @@
-//! The wire: requests were encoded once already, answers become dynamic messages.
+//! The gRPC codec: requests are already encoded, and responses are decoded into dynamic messages.
 
 use bytes::{BufMut, Bytes};
 use prost::Message;
@@ -8,7 +8,8 @@ use tonic::{
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
 
-/// What is sent: an encoded message, or why the stream of them breaks off. One that merely stopped would look complete.
+/// An item of the request stream: an encoded message, or the error that ends the stream. Without the error, a stream that
+/// stops early would look complete.
 pub(crate) type Sent = Result<Bytes, Status>;
 
 /// Sends encoded messages and receives messages of this type.
@@ -49,7 +50,7 @@ impl Decoder for DynamicCodec {
 
     fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<DynamicMessage>, Status> {
         let mut message = DynamicMessage::new(self.0.clone());
-        // The text says where it broke, not what was in it; and it is logged, never answered.
+        // The text names the position of the mistake, not the content. It is logged, and never sent to a caller.
         message.merge(source).map_err(|error| Status::internal(error.to_string()))?;
         Ok(Some(message))
     }

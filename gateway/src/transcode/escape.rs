@@ -1,4 +1,4 @@
-//! Percent-encoding, strictly: what does not decode to UTF-8 is refused, never mended.
+//! Decodes percent-encoding, strictly: text that does not decode to UTF-8 is refused.
 
 use std::borrow::Cow;
 

@@ -1,21 +1,21 @@
-//! What is wrong with a request, all of it at once, each with the full path of the field that is meant.
+//! Collects all mistakes of a request. Each has the full path of its field.
 
 use std::borrow::Cow;
 
 use levqor_runtime::error::Violation;
 use prost_reflect::{DynamicMessage, FieldDescriptor};
 
-/// More than these help nobody.
+/// The most mistakes that a response names.
 const MOST: usize = 32;
-/// What a caller wrote is repeated up to this length.
+/// The most bytes of a field name that the response repeats from the request.
 const LONGEST_NAME: usize = 128;
 
-/// What was found so far.
+/// The mistakes that were found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Findings(Vec<Violation>);
 
 impl Findings {
-    /// Notes what is wrong with a field.
+    /// Adds a mistake in a field.
     pub(crate) fn add(&mut self, field: impl Into<String>, description: impl Into<Cow<'static, str>>) {
         if self.0.len() < MOST {
             let mut field = field.into();
@@ -29,12 +29,12 @@ impl Findings {
         }
     }
 
-    /// Whether more would be left out.
+    /// Whether further mistakes would be left out.
     pub(crate) fn is_full(&self) -> bool {
         self.0.len() >= MOST
     }
 
-    /// Everything, if there is anything.
+    /// Returns all mistakes as the error, if there are any.
     pub(crate) fn finish(self) -> Result<(), Vec<Violation>> {
         if self.0.is_empty() { Ok(()) } else { Err(self.0) }
     }
@@ -48,7 +48,7 @@ pub(crate) fn field_by_either_name(
     message.get_field_by_name(name).or_else(|| message.get_field_by_json_name(name))
 }
 
-/// The member of the field's `oneof` that is set already, if another is: setting this one would silently undo it.
+/// The mistake if another field of the same `oneof` is already set: setting this field would silently clear the other one.
 pub(crate) fn rival(message: &DynamicMessage, field: &FieldDescriptor) -> Option<String> {
     let oneof = field.containing_oneof()?;
     let rival = oneof.fields().find(|other| other.number() != field.number() && message.has_field(other))?;

@@ -1,4 +1,4 @@
-//! Protos for the tests of this module: the shop's, and ones made up on the spot.
+//! Protos for the tests of this module: those of the shop, and protos that a test writes itself.
 
 use std::{path::Path, sync::LazyLock};
 

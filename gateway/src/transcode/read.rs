@@ -1,4 +1,4 @@
-//! JSON in: a body becomes a message, strictly, and every mistake in it is found in one pass with its full path.
+//! Reads JSON bodies into messages, strictly. One pass finds every mistake, with the full path of its field.
 
 mod value;
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::problem::Problem;
 
-/// What the whole body is called where it is not an object.
+/// The name of the whole body in a mistake, if it is not an object.
 const WHOLE: &str = "body";
 
 /// Reads a body that is a whole message.
@@ -37,7 +37,7 @@ pub(crate) fn message(
     }
 }
 
-/// Reads a body that is one field of the request. None for `null`, and where something is wrong with it.
+/// Reads a body that is one field of the request. `None` for `null`, and if the body has a mistake.
 pub(crate) fn field(
     field: &FieldDescriptor,
     taken: &[Variable],
@@ -64,7 +64,7 @@ fn read(
     let got = Seed { expect, reading: &mut reading }.deserialize(&mut deserializer);
     match got.and_then(|got| deserializer.end().map(|()| got)) {
         Ok(got) => Ok(got),
-        // Only what prost-reflect reads (Struct, Any) fails so; the trail still leads to it.
+        // Only types that prost-reflect reads (Struct, Any) fail in this way. The trail still holds their path.
         Err(error) if error.is_data() => {
             reading.note("is not valid");
             Ok(Got::Bad)
@@ -77,15 +77,15 @@ fn read(
     }
 }
 
-/// What came of reading one value.
+/// The result of reading one value.
 enum Got {
     Value(Value),
     Null,
-    /// It was wrong, which is noted.
+    /// The value is wrong, and the mistake was noted.
     Bad,
 }
 
-/// What a value must be.
+/// The expected kind of a value.
 #[derive(Clone, Copy)]
 enum Expect<'k> {
     Single(&'k Kind),
@@ -111,7 +111,7 @@ impl<'k> Expect<'k> {
     }
 }
 
-/// A step on the way from the request to a value.
+/// One step of the path from the request to a value.
 enum Step {
     Field(FieldDescriptor),
     Unknown(String),

@@ -1,4 +1,4 @@
-//! Routes: which RPC a method and a path mean, found without a copy of anything.
+//! Routes: finds the RPC for an HTTP method and a path, without copying the path.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::body::{MOST_BYTES, MOST_CHAT_BYTES, MOST_UPLOAD_BYTES};
 
-/// One binding of one RPC.
+/// One route of one RPC. An RPC may have several.
 #[derive(Debug)]
 pub(crate) struct Route {
     /// The RPC.
@@ -22,19 +22,19 @@ pub(crate) struct Route {
     pub http_method: HttpMethod,
     /// The path template as it is written: `http.route`.
     pub path: String,
-    /// `GET /v1/orders/{order_id}`.
+    /// The name of the span, such as `GET /v1/orders/{order_id}`.
     pub span_name: String,
     /// The path template.
     pub template: Template,
     /// The fields that the template's variables set, in its order.
     pub variables: Vec<Variable>,
-    /// What the body is.
+    /// What the body of a request holds.
     pub body: BodyRule,
-    /// What is answered.
+    /// What the body of a response holds.
     pub answer: ResponseForm,
     /// Whether the RPC answers with a stream.
     pub streaming: bool,
-    /// Which service is meant.
+    /// The service that is called.
     pub destination: Destination,
     /// The request's type.
     pub input: MessageDescriptor,
@@ -48,7 +48,7 @@ impl Route {
     pub(crate) fn most_bytes(&self) -> usize {
         match (&self.body, self.method.rate) {
             (BodyRule::Upload(_), _) => MOST_UPLOAD_BYTES,
-            (_, RateClass::Chat) => MOST_CHAT_BYTES,
+            (BodyRule::Form(_), _) | (_, RateClass::Chat) => MOST_CHAT_BYTES,
             (_, RateClass::Default | RateClass::Code | RateClass::Heavy) => MOST_BYTES,
         }
     }
@@ -59,24 +59,26 @@ impl Route {
 pub(crate) struct Variable {
     /// Its path in the request, `order.order_id`.
     pub name: String,
-    /// The fields on the way to it, itself last.
+    /// The fields in its path. The last one is the field itself.
     pub fields: Vec<FieldDescriptor>,
 }
 
-/// What the body of a request is.
+/// What the body of a request holds.
 #[derive(Debug)]
 pub(crate) enum BodyRule {
-    /// There is none.
+    /// The request has no body.
     None,
-    /// All that the path does not set.
+    /// All fields that the path does not set.
     All,
     /// One field.
     Field(FieldDescriptor),
-    /// One field, a `google.api.HttpBody`: whatever bytes the body has, as a stream of messages.
+    /// The bytes of one field of type `google.api.HttpBody`. They are sent as a stream of messages.
     Upload(FieldDescriptor),
+    /// The bytes of one field of type `google.api.HttpBody`: the form of an HTML page, whole.
+    Form(FieldDescriptor),
 }
 
-/// What the body of an answer is.
+/// What the body of a response holds.
 #[derive(Debug)]
 pub(crate) enum ResponseForm {
     /// The response, as JSON.
@@ -87,7 +89,7 @@ pub(crate) enum ResponseForm {
     Raw,
 }
 
-/// Which service is meant.
+/// The service that a route calls.
 #[derive(Debug)]
 pub(crate) enum Destination {
     /// Always this one.
@@ -96,7 +98,7 @@ pub(crate) enum Destination {
     RoutedBy(FieldDescriptor),
 }
 
-/// Every route, what is more specific before what is less.
+/// All routes. The more specific ones come first.
 #[derive(Debug)]
 pub(crate) struct Routes(Vec<PathRoutes>);
 
@@ -107,19 +109,19 @@ struct PathRoutes {
     routes: Vec<Arc<Route>>,
 }
 
-/// A route, and the path that led to it.
+/// A route, and the path of the request that matches it.
 pub(crate) struct Found<'r, 'p> {
     /// The route.
     pub route: &'r Arc<Route>,
     segments: Vec<&'p str>,
 }
 
-/// No route.
+/// Why a request has no route.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Lost {
+pub(crate) enum NoRoute {
     /// No route has this path.
     NoSuchPath,
-    /// The path takes these methods only.
+    /// The path exists, but only with these methods.
     OtherMethods(HeaderValue),
 }
 
@@ -142,25 +144,25 @@ impl Routes {
         Ok(Self(paths))
     }
 
-    /// How many bindings there are.
+    /// The number of routes.
     #[must_use]
     pub(crate) fn count(&self) -> usize {
         self.0.iter().map(|path| path.routes.len()).sum()
     }
 
     /// Finds the route of a request. `HEAD` is `GET` without a body.
-    pub(crate) fn find<'p>(&self, method: &HttpMethod, path: &'p str) -> Result<Found<'_, 'p>, Lost> {
+    pub(crate) fn find<'p>(&self, method: &HttpMethod, path: &'p str) -> Result<Found<'_, 'p>, NoRoute> {
         let method = if *method == HttpMethod::HEAD { &HttpMethod::GET } else { method };
-        let path = path.strip_prefix('/').ok_or(Lost::NoSuchPath)?;
+        let path = path.strip_prefix('/').ok_or(NoRoute::NoSuchPath)?;
         let mut segments: Vec<&str> = if path.is_empty() { Vec::new() } else { path.split('/').collect() };
-        // What looks like a verb is one if a route has it; otherwise the colon is part of the last segment.
+        // The text after the colon is a verb if a route has that verb. Otherwise the colon is part of the last segment.
         if let Some((last, verb)) = segments.last().and_then(|last| last.rsplit_once(':')) {
             let whole = segments.pop();
             segments.push(last);
             match self.lookup(method, &segments, Some(verb)) {
                 Ok(route) => return Ok(Found { route, segments }),
-                Err(Lost::OtherMethods(allow)) => return Err(Lost::OtherMethods(allow)),
-                Err(Lost::NoSuchPath) => {
+                Err(NoRoute::OtherMethods(allow)) => return Err(NoRoute::OtherMethods(allow)),
+                Err(NoRoute::NoSuchPath) => {
                     segments.pop();
                     segments.extend(whole);
                 }
@@ -170,7 +172,7 @@ impl Routes {
         Ok(Found { route, segments })
     }
 
-    fn lookup(&self, method: &HttpMethod, path: &[&str], verb: Option<&str>) -> Result<&Arc<Route>, Lost> {
+    fn lookup(&self, method: &HttpMethod, path: &[&str], verb: Option<&str>) -> Result<&Arc<Route>, NoRoute> {
         let mut others = BTreeSet::new();
         for known in &self.0 {
             if known.template.verb() != verb || !known.template.matches(path) {
@@ -182,13 +184,14 @@ impl Routes {
             others.extend(known.routes.iter().map(|route| route.http_method.as_str()));
         }
         if others.is_empty() {
-            return Err(Lost::NoSuchPath);
+            return Err(NoRoute::NoSuchPath);
         }
         if others.contains("GET") {
             others.insert("HEAD");
         }
         let allow = others.into_iter().collect::<Vec<_>>().join(", ");
-        HeaderValue::try_from(allow).map_or(Err(Lost::NoSuchPath), |allow| Err(Lost::OtherMethods(allow)))
+        HeaderValue::try_from(allow)
+            .map_or(Err(NoRoute::NoSuchPath), |allow| Err(NoRoute::OtherMethods(allow)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reads `google.api.http` off an RPC: one route per binding, checked in full before the gateway opens its port.
+//! Makes routes from the `google.api.http` options of RPCs. All options are checked before the gateway opens its port.
 
 use http::Method as HttpMethod;
 use levqor_proto::google::api::{HttpRule, http_rule::Pattern};
@@ -11,13 +11,13 @@ use super::{
     template::{Template, TemplateError},
 };
 
-/// The type that is passed on as it is.
+/// The type whose bytes are passed on unchanged.
 const HTTP_BODY: &str = "google.api.HttpBody";
 
-/// An RPC's `google.api.http` cannot be served. The start fails: a route that is silently missing helps nobody.
+/// An RPC's `google.api.http` cannot be served. The gateway then does not start, because a missing route could stay unnoticed.
 #[derive(Debug, thiserror::Error)]
 pub enum RouteError {
-    /// The descriptors lack the option altogether.
+    /// The descriptors do not define the option.
     #[error("google/api/annotations.proto is not among the descriptors")]
     NoExtension,
     /// The option cannot be read.
@@ -29,7 +29,7 @@ pub enum RouteError {
         #[source]
         source: prost::DecodeError,
     },
-    /// The path is no template.
+    /// The path is not a valid template.
     #[error("{rpc}: the path template {template}")]
     Template {
         /// The RPC.
@@ -40,7 +40,7 @@ pub enum RouteError {
         #[source]
         source: TemplateError,
     },
-    /// A name leads nowhere, or to a field that cannot stand there.
+    /// A name does not exist, or its field is not allowed there.
     #[error("{rpc}: {field} {problem}")]
     Field {
         /// The RPC.
@@ -50,7 +50,7 @@ pub enum RouteError {
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// Something that the transcoder does not do.
+    /// The option uses a feature that the gateway does not support.
     #[error("{rpc}: {problem}")]
     Unsupported {
         /// The RPC.
@@ -58,14 +58,14 @@ pub enum RouteError {
         /// What it is.
         problem: &'static str,
     },
-    /// Two RPCs claim the same path and method.
+    /// Two RPCs have the same path and method.
     #[error("{first} and {second} have the same route {route}")]
     Ambiguous {
         /// One RPC.
         first: String,
         /// The other.
         second: String,
-        /// What both claim.
+        /// The route that both have.
         route: String,
     },
 }
@@ -180,16 +180,20 @@ impl RuleReader {
             (true, BodyRule::Upload(_)) | (false, BodyRule::None | BodyRule::All | BodyRule::Field(_)) => {
                 Ok(rule)
             }
-            (false, BodyRule::Upload(_)) => {
-                Err(self.unsupported("a request body of type google.api.HttpBody needs client streaming"))
-            }
-            (true, BodyRule::None | BodyRule::All | BodyRule::Field(_)) => {
+            (false, BodyRule::Upload(field)) if self.method.page => Ok(BodyRule::Form(field.clone())),
+            (false, BodyRule::Upload(_)) => Err(self.unsupported(
+                "a request body of type google.api.HttpBody needs client streaming, or a page whose form it is",
+            )),
+            (_, BodyRule::Form(_)) | (true, BodyRule::None | BodyRule::All | BodyRule::Field(_)) => {
                 Err(self.unsupported("client streaming needs a body that is one google.api.HttpBody"))
             }
         }
     }
 
     fn answer(&self, name: &str) -> Result<ResponseForm, RouteError> {
+        if self.method.page && self.output.full_name() != HTTP_BODY {
+            return Err(self.unsupported("a page must be a google.api.HttpBody"));
+        }
         if name.is_empty() {
             return Ok(if self.output.full_name() == HTTP_BODY {
                 ResponseForm::Raw

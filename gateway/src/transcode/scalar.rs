@@ -1,4 +1,4 @@
-//! Values from text: path variables, query parameters and JSON strings, each with what was expected where it is wrong.
+//! Reads values from text: path variables, query parameters and JSON strings. An error says what was expected.
 
 use std::borrow::Cow;
 
@@ -70,7 +70,7 @@ pub(crate) fn integer(kind: &Kind, number: i128) -> Result<Value, Expected> {
     value.ok_or_else(|| expected(kind))
 }
 
-/// A value from a number with a fraction or an exponent; integers may be written so, if they are whole.
+/// A value from a number that is written with a fraction or an exponent. An integer field accepts `3.0`, but not `3.5`.
 #[expect(clippy::cast_possible_truncation, reason = "each cast is behind a check of the range")]
 pub(crate) fn real(kind: &Kind, number: f64) -> Result<Value, Expected> {
     match kind {
@@ -135,7 +135,7 @@ pub(crate) fn is_text(full_name: &str) -> bool {
         )
 }
 
-/// Whether a message is one of the wrappers, which are written as what they wrap.
+/// Whether a message is one of the wrapper types, such as `Int32Value`. In JSON a wrapper is written as the value that it holds.
 fn is_wrapper(full_name: &str) -> bool {
     full_name.strip_prefix("google.protobuf.").is_some_and(|name| {
         matches!(
@@ -219,7 +219,7 @@ fn one_of(descriptor: &EnumDescriptor) -> Expected {
     format!("expected one of {}", names.join(", ")).into()
 }
 
-/// A path of a field mask in proto spelling, whichever it came in.
+/// A path of a field mask as the proto spells it (`order_id`). It may be given as `orderId` too.
 fn snake_case(path: &str) -> Option<String> {
     let mut snake = String::with_capacity(path.len() + 4);
     for c in path.chars() {

@@ -1,5 +1,5 @@
-//! Answers that go on: server streaming as server-sent events, or as lines of JSON where the caller asks for them, and
-//! streams of `google.api.HttpBody` as the bytes they are.
+//! Streaming responses: server-sent events, or lines of JSON if the caller asks for them. A stream of `google.api.HttpBody` is
+//! answered as the bytes that it holds.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -74,9 +74,9 @@ impl Framing {
 /// How long a stream may be silent.
 #[derive(Debug, Clone, Copy)]
 pub struct Silence {
-    /// After so long, server-sent events get a comment, so that nothing between us and the client takes the stream for dead.
+    /// After this time without a message, server-sent events get a comment, so that no proxy closes the stream as idle.
     pub heartbeat: Duration,
-    /// After so long without a message, the stream fails.
+    /// After this time without a message, the stream fails.
     pub most: Duration,
 }
 
@@ -89,20 +89,20 @@ impl Default for Silence {
 /// A comment of server-sent events.
 const HEARTBEAT: Bytes = Bytes::from_static(b":\n\n");
 
-/// A stream of answers, and what they are answered to.
+/// A stream of response messages, and the request that it answers.
 pub(super) struct Answers {
     pub(super) route: Arc<Route>,
     pub(super) messages: Streaming<DynamicMessage>,
     pub(super) silence: Silence,
-    /// When a stream that changes something must have ended. One that only reads goes on.
+    /// The deadline of a stream that changes data. A read-only stream has none.
     pub(super) deadline: Option<Instant>,
     pub(super) ids: Ids,
-    /// Of the request: a stream goes on after the request's handler has returned, and its failures belong there.
+    /// The request's span: the stream continues after the request's handler has returned, and its failures belong to the request.
     pub(super) span: Span,
 }
 
 impl Answers {
-    /// The whole answer. What fails from here on is told inside it: the status line is gone.
+    /// The response. Its status line is sent before the messages, so a later failure is reported inside the body.
     pub(super) async fn respond(self, headers: &HeaderMap) -> Result<Response, Problem> {
         if matches!(self.route.answer, ResponseForm::Raw) {
             return self.respond_raw().await;
@@ -110,7 +110,7 @@ impl Answers {
         let framing = Framing::wanted(headers);
         let mut response = Response::new(Body::from_stream(self.framed(framing)));
         response.headers_mut().insert(header::CONTENT_TYPE, framing.content_type());
-        // Proxies that buffer would hold events back.
+        // Tells proxies not to buffer the response, which would delay the events.
         response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
         Ok(response)
     }
@@ -140,29 +140,30 @@ impl Answers {
         })
     }
 
-    /// The first message says what the bytes are; an error after it can only break the connection off.
+    /// The first message says how the response begins. An error after it can only break the connection.
     async fn respond_raw(mut self) -> Result<Response, Problem> {
         let first = self.next(self.patience()).await?;
         let first = first.unwrap_or_else(|| DynamicMessage::new(self.route.output.clone()));
-        let (content_type, data) = raw::parts(first);
+        let (head, data) = raw::parts(first);
+        let route = Arc::clone(&self.route);
         let rest = stream::unfold(Some(self), |answers| async move {
             let mut answers = answers?;
             match answers.next(answers.patience()).await {
                 Ok(None) => None,
                 Ok(Some(message)) => Some((Ok(raw::parts(message).1), Some(answers))),
-                Err(_) => Some((Err(io::Error::other("the stream broke off")), None)),
+                Err(_) => Some((Err(io::Error::other("the stream was interrupted")), None)),
             }
         });
-        Ok(raw::response(content_type, Body::from_stream(stream::once(async { Ok(data) }).chain(rest))))
+        Ok(raw::response(&route, head, Body::from_stream(stream::once(async { Ok(data) }).chain(rest))))
     }
 
-    /// Until when the next message must come. While the client does not read, nobody waits for one.
+    /// The time by which the next message must arrive. While the client does not read, no message is awaited, so none is late.
     fn patience(&self) -> Instant {
         let silence = Instant::now() + self.silence.most;
         self.deadline.map_or(silence, |deadline| deadline.min(silence))
     }
 
-    /// The next message. Nothing is lost where this is dropped.
+    /// The next message. No message is lost if this future is dropped.
     async fn next(&mut self, until: Instant) -> Result<Option<DynamicMessage>, Problem> {
         let late = |_| Err(Status::deadline_exceeded(""));
         let next = timeout_at(until, self.messages.message()).await.unwrap_or_else(late);

@@ -14,7 +14,7 @@ pub(crate) struct Template {
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Segment {
-    // The order of the variants is the order of preference: what is more specific is tried first.
+    // The order of the variants is the order of preference: a more specific segment is tried first.
     Literal(String),
     One,
     Rest,
@@ -42,12 +42,12 @@ pub enum TemplateError {
     #[error("has unbalanced braces")]
     UnbalancedBraces,
     /// Nothing may follow `**` but the verb.
-    #[error("has something behind `**`")]
+    #[error("has a segment after `**`")]
     RestNotLast,
     /// A variable's name must be a field path.
     #[error("has a variable whose name is not a field path")]
     BadVariable,
-    /// A literal holds what would never match.
+    /// A literal contains a character that no path segment has.
     #[error("has a literal with a reserved character")]
     BadLiteral,
 }
@@ -124,7 +124,7 @@ impl Template {
         &self.variables
     }
 
-    /// Whether a path, split at its slashes and without its verb, has this form.
+    /// Whether the template matches a path, which is split at its slashes and has no verb.
     #[must_use]
     pub(crate) fn matches(&self, path: &[&str]) -> bool {
         let open = self.segments.last() == Some(&Segment::Rest);
@@ -140,8 +140,8 @@ impl Template {
         })
     }
 
-    /// The value of a variable in a path that matches. A variable of one segment is decoded as a whole; in one that
-    /// spans several, an encoded slash stays encoded, or it could not be told from a separator.
+    /// The value of a variable in a path that matches. A variable of one segment is decoded completely. In a
+    /// variable of several segments an encoded slash stays encoded: decoded, it would look like a separator.
     pub(crate) fn value(&self, variable: &Variable, path: &[&str]) -> Result<String, NotDecodable> {
         let parts = match self.segments.get(variable.start..variable.end) {
             Some([Segment::One]) => {
@@ -161,7 +161,7 @@ impl Template {
         Ok(value)
     }
 
-    /// Orders templates so that the first that matches is the one meant: literals before `*` before `**`, from the left.
+    /// Orders templates so that the first match is the right one: literals before `*` before `**`, from the left.
     #[must_use]
     pub(crate) fn by_preference(&self, other: &Self) -> Ordering {
         self.segments.cmp(&other.segments).then_with(|| self.verb.cmp(&other.verb))
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_template_is_refused() {
+    fn an_invalid_template_is_refused() {
         for (text, error) in [
             ("", TemplateError::NoLeadingSlash),
             ("v1", TemplateError::NoLeadingSlash),
@@ -274,7 +274,7 @@ mod tests {
         }
 
         #[test]
-        fn a_value_comes_back_from_the_path_that_holds_it(value in any::<String>().prop_filter("not empty", |v| !v.is_empty())) {
+        fn a_value_that_was_encoded_into_a_path_is_decoded_from_it(value in any::<String>().prop_filter("not empty", |v| !v.is_empty())) {
             let template = Template::parse("/v1/{id}").expect("template");
             let encoded = percent_encoding::utf8_percent_encode(&value, percent_encoding::NON_ALPHANUMERIC).to_string();
             let segments = ["v1", encoded.as_str()];

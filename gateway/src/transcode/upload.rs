@@ -1,7 +1,7 @@
-//! Uploads: the body of a request as a stream of messages, in the chunks in which it comes, never whole.
+//! Uploads: sends the body of a request to the service as a stream of messages, chunk by chunk, and never holds the whole body.
 //!
-//! The first message has the fields that the path and the query set, and the content type; the others have bytes and nothing
-//! else. The stream ends where the body ends. A body that breaks off, or is refused, resets the call.
+//! The first message has the fields that the path and the query set, and the content type; the others have only bytes. The stream
+//! ends when the body ends. If the body is interrupted or refused, the call is reset.
 
 use std::pin::pin;
 
@@ -20,16 +20,21 @@ use tonic::Status;
 use super::{call::Call, codec::Sent};
 use crate::{body::Incoming, problem::Problem};
 
-/// What becomes of a chunk: it is sent, or it was the last.
+/// An encoded message with a chunk of the body. `None` marks the end of the body.
 type Chunk = Option<Bytes>;
 
-/// Says in the first message what the bytes are.
+/// Sets the content type in the first message.
 pub(super) fn set_content_type(message: &mut DynamicMessage, field: &FieldDescriptor, headers: &HeaderMap) {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     set(message, field, "content_type", Value::String(content_type.unwrap_or_default().to_owned()));
 }
 
-/// Makes the call, and sends the body while it comes. The service may answer before it has all of it.
+/// Sets the bytes, if they come whole.
+pub(super) fn set_data(message: &mut DynamicMessage, field: &FieldDescriptor, data: Bytes) {
+    set(message, field, "data", Value::Bytes(data));
+}
+
+/// Makes the call, and sends the body while it arrives. The service may answer before it has received the whole body.
 pub(super) async fn send(
     call: Call<'_>,
     field: &FieldDescriptor,
@@ -37,7 +42,7 @@ pub(super) async fn send(
 ) -> Result<DynamicMessage, Problem> {
     let _room = body.upload_room()?;
     let route = call.route;
-    // One chunk waits at most: while the service takes none, none is read.
+    // At most one chunk waits: while the service reads no chunk, the gateway reads no more of the body.
     let (chunks, taken) = mpsc::channel(1);
     let answer = pin!(call.upload(until_the_last(taken)));
     let answer = match select(answer, pin!(feed(field, body, chunks))).await {
@@ -60,21 +65,21 @@ async fn feed(
             Bytes::from(message.encode_to_vec())
         });
         let is_last = chunk.is_none();
-        // A call that takes no more is over, and its answer says why.
+        // If the call accepts no more chunks, it has ended, and its answer says why.
         if chunks.send(chunk).await.is_err() || is_last {
             return Ok(());
         }
     }
 }
 
-/// The chunks. Where they stop before the last, nobody reads the body to its end any more.
+/// The chunks as a stream. If they stop without the `None` at the end, the body was not read to its end.
 fn until_the_last(taken: Receiver<Chunk>) -> impl Stream<Item = Sent> + Send + 'static {
     stream::unfold(Some(taken), |taken| async {
         let mut taken = taken?;
         match taken.recv().await {
             Some(Some(chunk)) => Some((Ok(chunk), Some(taken))),
             Some(None) => None,
-            None => Some((Err(Status::aborted("the upload broke off")), None)),
+            None => Some((Err(Status::aborted("the upload was interrupted")), None)),
         }
     })
 }

@@ -1,4 +1,4 @@
-//! JSON out: proto field names, enum names, 64-bit integers as numbers, times in UTC, defaults written out.
+//! Writes messages as JSON: proto field names, enum names, 64-bit integers as numbers, times in UTC, with default values.
 
 use std::io::{self, Write};
 
@@ -28,7 +28,7 @@ pub(crate) fn to_json(
     Ok(json.freeze())
 }
 
-/// The same, behind what is in the buffer already.
+/// The same, appended to a buffer.
 pub(crate) fn append_json(
     message: &DynamicMessage,
     field: Option<&FieldDescriptor>,

@@ -27,7 +27,12 @@ impl Lines {
         });
         let not_taken = Summed::keyed(PERIOD, |key: Option<&Key>, _, count| {
             let (provider, reason) = told(key);
-            tracing::warn!(provider, reason, count, "webhooks were not taken; they will come again");
+            tracing::warn!(
+                provider,
+                reason,
+                count,
+                "webhooks were not acknowledged; their sender will repeat them"
+            );
         });
         Self { refused, not_taken }
     }
@@ -44,7 +49,7 @@ impl Lines {
             return;
         }
         let error = std::error::Error::source(status);
-        tracing::debug!(provider, reason, grpc.code = ?status.code(), error, "a webhook was not taken");
+        tracing::debug!(provider, reason, grpc.code = ?status.code(), error, "a webhook was not acknowledged");
         self.not_taken.note((provider, short(reason)), provider);
     }
 }

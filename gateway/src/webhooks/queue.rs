@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_address_does_not_wait_in_any_number() {
+    async fn the_waiting_webhooks_of_one_address_are_limited() {
         let queue = Queue::of(0);
         let mut waiting = Vec::new();
         for _ in 0..MOST_WAITING {

@@ -1,4 +1,4 @@
-//! Bodies: JSON in, and every mistake in it.
+//! Bodies of requests: JSON is decoded, and every mistake in it is answered.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};

@@ -147,7 +147,7 @@ async fn a_connection_may_rest_for_longer_than_a_head_may_take() {
     let mesh = mesh_with(|config| config.head_timeout = Duration::from_millis(50)).await;
     let mut stream = tokio::net::TcpStream::connect(mesh.gateway.addr()).await.expect("a connection");
     for _ in 0..3 {
-        // A closed connection would be heard of: there would be nothing to read, at once.
+        // On a closed connection, the read would end at once.
         let rest = timeout(Duration::from_millis(200), stream.read_u8()).await;
         assert!(rest.is_err(), "it was closed: {rest:?}");
         ask(&mut stream).await;
@@ -158,7 +158,7 @@ async fn a_connection_may_rest_for_longer_than_a_head_may_take() {
 async fn a_head_that_does_not_come_to_its_end_is_not_waited_for() {
     let mesh = mesh_with(|config| config.head_timeout = Duration::from_millis(50)).await;
     let (begun, _) = REQUEST.split_at(20);
-    // Long before a connection that rests would be closed.
+    // Much less than the time after which an idle connection is closed.
     let soon = Duration::from_secs(20);
     assert_eq!(timeout(soon, raw(&mesh, begun)).await.expect("it is closed"), "");
     let mut stream = tokio::net::TcpStream::connect(mesh.gateway.addr()).await.expect("a connection");
@@ -209,7 +209,7 @@ async fn strange_requests_are_answered_like_any_other() {
 
 #[tokio::test]
 async fn http_2_is_spoken_to_those_who_begin_with_it() {
-    // Its clients say much between two requests that is no head.
+    // Between two requests, its clients send much that is no head.
     const HEAD: Duration = Duration::from_millis(50);
     let mesh = mesh_with(|config| config.head_timeout = HEAD).await;
     let endpoint = tonic::transport::Endpoint::from_shared(mesh.url.clone()).expect("a URL");

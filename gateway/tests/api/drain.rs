@@ -1,4 +1,4 @@
-//! The way out: no request is lost.
+//! The end of the gateway: no request is lost.
 
 use std::{
     sync::Arc,
@@ -103,7 +103,7 @@ async fn a_stream_of_requests_loses_none_while_the_gateway_leaves() {
             match ask(answered).await {
                 Ok(StatusCode::OK) => answered += 1,
                 Ok(other) => panic!("answered with {other}"),
-                // Only a connection that was never taken may fail.
+                // A request may fail only if its connection was never accepted.
                 Err(error) if error.is_connect() => return answered,
                 Err(error) => panic!("a request was lost: {error:?}"),
             }
@@ -127,13 +127,13 @@ async fn clients_that_say_nothing_more_are_left_and_one_that_still_asks_is_answe
     };
     let mut asking =
         open(b"POST /shop/v1/orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{\"note\"").await;
-    // None of these ever answers to being told to close.
+    // None of these clients reacts when the gateway closes its connection.
     let silent = [HTTP_2, b"GET /health/live HTTP/1.1\r\nho", b""];
     let silent = futures_util::future::join_all(silent.map(open)).await;
     let begun = Instant::now();
     let goodbye = async {
         for mut stream in silent {
-            // Closed or reset, it is over.
+            // The connection is over, whether it is closed or reset.
             let _ = stream.read_to_end(&mut Vec::new()).await;
         }
         let took = begun.elapsed();

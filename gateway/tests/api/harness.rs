@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::upstream::Upstream;
 
-/// What signs the tokens of services here.
+/// The key that signs the tokens of services in these tests.
 const MESH_KEY: &str = "a mesh key of the gateway's tests that is long enough";
 
 /// The real protos, and the shop's.
@@ -32,9 +32,12 @@ pub(crate) static METHODS: LazyLock<Methods> = LazyLock::new(|| {
     for file in ["levqor/shop/v1/shop_service.proto", "levqor/billing/v1/billing_service.proto"] {
         compiler.open_file(file).expect(file);
     }
-    for file in
-        ["levqor/notifications/v1/notifications_service.proto", "levqor/runtime/v1/status_service.proto"]
-    {
+    for file in [
+        "levqor/notifications/v1/notifications_service.proto",
+        "levqor/runtime/v1/status_service.proto",
+        "levqor/support/v1/incident_service.proto",
+        "levqor/type/v1/http_body_head.proto",
+    ] {
         compiler.open_file(file).expect(file);
     }
     let pool = DescriptorPool::decode(compiler.encode_file_descriptor_set().as_slice()).expect("descriptors");
@@ -62,6 +65,8 @@ pub(crate) async fn mesh_with(change: impl FnOnce(&mut Config)) -> Mesh {
     LazyLock::force(&TELEMETRY);
     let upstream = Upstream::start(METHODS.pool().clone()).await;
     let mut config = config();
+    // The settings name services that these protos do not have.
+    config.addresses.0.clear();
     for service in METHODS.services() {
         config.addresses.0.insert(service.clone(), vec![Address::Fixed(upstream.addr)]);
     }
@@ -79,6 +84,8 @@ pub(crate) fn config() -> Config {
         ("LEVQOR_MESH_KEY", MESH_KEY),
         ("LEVQOR_BILLING_ADDR", "127.0.0.1:1"),
         ("LEVQOR_NOTIFICATIONS_ADDR", "127.0.0.1:1"),
+        ("LEVQOR_SUPPORT_ADDR", "127.0.0.1:1"),
+        ("LEVQOR_COMPLIANCE_ADDR", "127.0.0.1:1"),
     ]);
     let mut reader = Reader::new(&env);
     let config = Config::read(&mut reader);

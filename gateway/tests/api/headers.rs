@@ -1,4 +1,4 @@
-//! What crosses the door, and what does not.
+//! Which headers pass the gateway, and which do not.
 
 use http::{Method, StatusCode};
 use levqor_runtime::context::Role;

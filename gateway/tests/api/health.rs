@@ -1,4 +1,4 @@
-//! How the mesh is: measured, and shown as far as the reader may see.
+//! The health of the mesh: it is measured, and a reader sees as much of it as the reader's role allows.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
     upstream::{Gate, Reply},
 };
 
-/// When a service became what it is.
+/// The time of everything that the services of these tests report.
 const SINCE: &str = "2026-11-24T06:00:00Z";
 
 fn status(ready: bool) -> Reply {
@@ -33,7 +33,7 @@ fn status(ready: bool) -> Reply {
 
 async fn ready_mesh() -> Mesh {
     let mesh = mesh().await;
-    mesh.upstream.reply("GetStatus", [true, true, true].map(status));
+    mesh.upstream.reply("GetStatus", [true; 4].map(status));
     mesh
 }
 
@@ -65,7 +65,7 @@ async fn the_gateway_asks_every_service_and_shows_what_it_says() {
         let from = service_tokens().verify(bearer.trim_start_matches("Bearer "), &service);
         assert_eq!(from.expect("a service token"), "gateway");
     }
-    assert_eq!(mesh.upstream.calls("GetStatus").len(), 3);
+    assert_eq!(mesh.upstream.calls("GetStatus").len(), 4);
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn one_service_that_is_not_ready_or_not_there_is_shown_and_does_not_close_
     for reply in [status(false), Reply::Gone, Reply::Broken(Vec::new(), tonic::Status::internal("secret"))] {
         let state = if matches!(reply, Reply::Messages(_)) { "NOT_READY" } else { "NO_ANSWER" };
         let mesh = mesh().await;
-        mesh.upstream.reply("GetStatus", [status(true), status(true), reply]);
+        mesh.upstream.reply("GetStatus", [status(true), status(true), status(true), reply]);
         let answer = mesh.get("/health/ready").await;
         assert_eq!((answer.status, &answer.json()["ready"]), (StatusCode::OK, &json!(true)));
         let services = answer.json()["services"].as_object().expect("services").clone();
@@ -90,7 +90,7 @@ async fn a_silent_service_is_shown_with_since_when_and_when_it_last_answered() {
     let silent = async |answered: bool| {
         let path = "/health/ready";
         let answer = levqor_runtime::testing::eventually("it is silent", || async {
-            mesh.upstream.reply("GetStatus", [Reply::Gone, Reply::Gone, Reply::Gone]);
+            mesh.upstream.reply("GetStatus", [(); 4].map(|()| Reply::Gone));
             let json = mesh.get(path).await.json();
             (json["services"]["billing"]["state"] == "NO_ANSWER").then_some(json)
         });
@@ -121,6 +121,20 @@ async fn without_any_service_that_is_ready_the_gateway_is_not() {
     let answer = mesh.get("/health/ready").await;
     assert_eq!((answer.status, &answer.json()["ready"]), (StatusCode::SERVICE_UNAVAILABLE, &json!(false)));
     assert_eq!(answer.json()["services"]["gateway"]["ready"], true, "{}", answer.text);
+}
+
+#[tokio::test]
+async fn incidents_are_those_that_support_shows_and_absent_where_it_does_not_answer() {
+    let mesh = ready_mesh().await;
+    let incident = json!({"incidentId": "i1", "state": "STATE_INVESTIGATING", "title": "Orders are slow", "startTime": SINCE});
+    mesh.upstream.reply_json("GetPublicStatus", json!({"incidents": [incident]}));
+    let shown = mesh.get("/v1/status").await.json()["incidents"].clone();
+    let expected = json!([{"incident_id": "i1", "state": "STATE_INVESTIGATING", "title": "Orders are slow", "start_time": SINCE}]);
+    assert_eq!(shown, expected);
+    let silent = ready_mesh().await;
+    silent.upstream.reply("GetPublicStatus", [Reply::Gone]);
+    let json = silent.get("/v1/status").await.json();
+    assert!(json.get("incidents").is_none() && json["services"]["support"]["ready"] == true, "{json}");
 }
 
 #[tokio::test]
@@ -192,7 +206,7 @@ async fn many_readers_cause_one_measurement() {
     let readers = (0..50).map(|n| mesh.get(if n % 2 == 0 { "/v1/status" } else { "/health/ready" }));
     let answers = futures_util::future::join_all(readers).await;
     assert!(answers.iter().all(|answer| answer.status == StatusCode::OK));
-    // Three services, and a second measurement at most where the fifty took longer than a second.
+    // Three services, measured once, or twice if the fifty requests took longer than a second.
     assert!(mesh.upstream.calls("GetStatus").len() <= 6, "{}", mesh.upstream.calls("GetStatus").len());
 }
 

@@ -1,4 +1,4 @@
-//! JSON out: names, numbers, times, and what is not there.
+//! JSON in answers: names, numbers, times, and fields without a value.
 
 use http::{Method, StatusCode};
 use serde_json::json;

@@ -20,7 +20,7 @@ const LIVE: &[u8] = b"GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n";
 const ITEM: &[u8] = b"GET /shop/v1/items/i1 HTTP/1.1\r\nhost: a\r\n\r\n";
 const HALF_POST: &[u8] =
     b"POST /shop/v1/orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{\"note\"";
-/// Too large, and it never comes.
+/// The head of a body that is too large, and only the first byte of that body.
 const LARGE_POST: &[u8] =
     b"POST /shop/v1/orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 2000000\r\n\r\n{";
 const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
@@ -44,10 +44,10 @@ async fn connect_from(from: u8, to: SocketAddr, bytes: &[u8]) -> TcpStream {
     stream
 }
 
-/// What comes back until the connection is closed, which must be soon.
+/// Everything that the gateway sends until it closes the connection. It must close it soon.
 async fn until_closed(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
-    // Closed or reset, it is over.
+    // The connection is over, whether it is closed or reset.
     let _ = timeout(SOON, stream.read_to_end(&mut answer)).await.expect("it is closed");
     String::from_utf8_lossy(&answer).into_owned()
 }
@@ -58,7 +58,7 @@ async fn status(stream: &mut TcpStream) -> u16 {
     String::from_utf8_lossy(&line[9..]).parse().expect("a status")
 }
 
-/// Whether it is refused with 503, soon.
+/// Whether the connection is refused with 503 in time.
 async fn is_refused(stream: &mut TcpStream) -> bool {
     let mut line = [0; 12];
     let read = timeout(Duration::from_secs(2), stream.read_exact(&mut line)).await;
@@ -74,11 +74,11 @@ async fn a_head_of_more_than_16_kib_is_431_whatever_it_is_made_of() {
             format!("GET /health/live HTTP/1.1\r\nhost: a\r\nx: {filler}\r\n\r\n"),
             format!("GET /health/live?{filler} HTTP/1.1\r\nhost: a\r\n\r\n"),
             format!("GET /health/live HTTP/1.1\r\nhost: a\r\n{}\r\n", "x: abcdef\r\n".repeat(size / 11)),
-            // It does not even come to its end.
+            // The end of this head is never sent.
             format!("GET /health/live HTTP/1.1\r\nhost: a\r\nx: {filler}"),
         ] {
             let mut stream = TcpStream::connect(mesh.gateway.addr()).await.expect("a connection");
-            // It is not read to its end.
+            // The gateway does not read the head to its end, so sending it may fail.
             let _ = stream.write_all(head.as_bytes()).await;
             assert_eq!(status(&mut stream).await, 431, "{size} {:?}", &head[..60]);
         }
@@ -187,7 +187,7 @@ async fn a_body_that_is_too_large_is_refused_soon_whether_or_not_the_rest_of_it_
     let chunked = b"POST /shop/v1/orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n200000\r\n";
     let bytes = [&chunked[..], &vec![b' '; (1 << 20) + 1]].concat();
     assert_eq!(status(&mut connect_from_elsewhere(addr, &bytes).await).await, 413);
-    // Its rest is waited for only within the address' share of slow bodies, which is one.
+    // The gateway waits for the rest of a body only if its address has no more than its share of slow bodies: here, one.
     let _slow = connect_from_elsewhere(addr, HALF_POST).await;
     eventually("a second slow body of the address is refused", || async {
         let mut second = connect_from_elsewhere(addr, HALF_POST).await;
@@ -217,7 +217,7 @@ async fn bodies_take_no_more_room_than_there_is_and_one_address_has_a_quarter_of
     let addr = mesh.gateway.addr();
     let post = b"POST /shop/v1/orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n";
     let bytes = [&post[..], &vec![b' '; 999_000]].concat();
-    // Two of them fit; which of three are first is not known.
+    // Two bodies have room. Which two of three come first is not known.
     let mut held = Vec::new();
     while held.len() < 9 {
         let mut next = connect_from_elsewhere(addr, &bytes).await;
@@ -294,7 +294,7 @@ async fn an_http_2_client_that_never_asks_is_let_go_whatever_else_it_says() {
     let mesh = mesh_with(|config| config.idle_timeout = Duration::from_millis(100)).await;
     let stream = connect(&mesh, HTTP_2).await;
     let ended = eventually("it is closed", || {
-        // Nothing is read, so what comes back may fill the way; that it is reset is what is waited for.
+        // The test reads nothing, so the gateway's answers may fill the sockets' buffers. It waits until the connection is reset.
         let sent = stream.try_write(PING);
         async move { sent.is_err_and(|error| error.kind() != std::io::ErrorKind::WouldBlock).then_some(()) }
     });
@@ -310,7 +310,7 @@ async fn a_client_that_does_not_read_its_answer_is_let_go() {
     let head = b"\0\0\x03\x01\x05\0\0\0\x01\x82\x86\x84";
     let mut stream = connect(&mesh, &[&settings[..], head].concat()).await;
     until_closed(&mut stream).await;
-    // HTTP/1.1: an answer that is larger than the way.
+    // HTTP/1.1: an answer that is larger than the sockets' buffers.
     let data = "eHh4".repeat(6 << 20);
     mesh.upstream.reply(
         "GetPage",
@@ -324,7 +324,8 @@ async fn a_client_that_does_not_read_its_answer_is_let_go() {
     .await;
 }
 
-/// Over HTTP/2: so many requests for an item, whose answers may be no longer than this before they are read.
+/// The bytes of an HTTP/2 connection with this many requests for an item. `window` limits how much of an answer may be sent
+/// before it is read.
 fn http_2_items(requests: u32, window: u8) -> Vec<u8> {
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0".to_vec();
     bytes.push(window);
@@ -341,7 +342,7 @@ fn http_2_items(requests: u32, window: u8) -> Vec<u8> {
 async fn answers_that_are_not_read_hold_permits_and_one_address_has_half_of_them() {
     let mesh = mesh_with(|config| config.max_concurrent_requests = 8).await;
     let addr = mesh.gateway.addr();
-    // Nothing may be sent, or one byte, for which the connection takes the whole body.
+    // The window allows nothing to be sent, or one byte. For one byte, the connection takes the whole body from the gateway.
     for window in [0, 1] {
         let unread = connect_from_elsewhere(addr, &http_2_items(9, window)).await;
         // Also after the services have answered them.

@@ -22,3 +22,4 @@ mod traces;
 mod uploads;
 mod upstream;
 mod webhooks;
+mod widget;

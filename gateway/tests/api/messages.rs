@@ -13,19 +13,19 @@ use crate::harness::mesh;
 const LIVE: &str = "GET /health/live HTTP/1.1\r\n";
 const POST: &str = "POST /shop/v1/orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n";
 
-/// Everything that comes back until the connection is closed, which must be soon.
+/// Everything that the gateway sends until it closes the connection. It must close it soon.
 async fn answers(addr: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(addr).await.expect("a connection");
     stream.write_all(bytes).await.expect("sent");
     let mut answer = Vec::new();
     let end = timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
     let answer = String::from_utf8_lossy(&answer).into_owned();
-    // What was sent and not read resets the connection, which is an end as well.
+    // If the gateway did not read everything that was sent, the connection is reset. That is an end too.
     assert!(end.is_ok(), "it was not closed after {answer:?}");
     answer
 }
 
-/// The statuses of what comes back.
+/// The statuses of all answers.
 async fn statuses(addr: SocketAddr, bytes: &[u8]) -> Vec<u16> {
     let answer = answers(addr, bytes).await;
     let lines = answer.split("HTTP/1.").skip(1);
@@ -82,7 +82,7 @@ async fn a_message_that_http_forbids_is_refused_and_nothing_after_it_is_understo
         "GET /health /live HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(),
         "GET ftp://a/health/live HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(),
     ] {
-        // The second is what a smuggler wants to have answered.
+        // The second request is the one that a smuggler wants to have answered.
         let bytes = format!("{wrong}{LIVE}host: a\r\n\r\n");
         assert_eq!(statuses(mesh.gateway.addr(), bytes.as_bytes()).await, [400], "{wrong:?}");
     }

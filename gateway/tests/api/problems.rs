@@ -1,4 +1,4 @@
-//! What a caller is told when something goes wrong, and what never.
+//! What a caller is told when something goes wrong, and what a caller is never told.
 
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ use crate::{
 
 #[derive(Debug, thiserror::Error)]
 #[error("words of the service")]
-struct Told(ErrorCode, Vec<Violation>, Option<Duration>);
+struct FakeError(ErrorCode, Vec<Violation>, Option<Duration>);
 
-impl ServiceError for Told {
+impl ServiceError for FakeError {
     fn code(&self) -> ErrorCode {
         self.0
     }
@@ -40,7 +40,7 @@ async fn every_code_has_its_status_and_its_form() {
     let mesh = mesh().await;
     for code in ErrorCode::ALL {
         // An unavailable service is asked three times.
-        let reply = || Reply::Broken(Vec::new(), to_status("shop", &Told(code, Vec::new(), None)));
+        let reply = || Reply::Broken(Vec::new(), to_status("shop", &FakeError(code, Vec::new(), None)));
         let tries = if code == ErrorCode::Unavailable { 3 } else { 1 };
         mesh.upstream.reply("GetItem", (0..tries).map(|_| reply()));
         let answer = mesh.get("/shop/v1/items/i1").await;
@@ -61,8 +61,8 @@ async fn what_is_wrong_and_when_to_come_back_is_passed_on() {
     let mesh = mesh().await;
     let violations =
         vec![Violation { field: "order.tier".to_owned(), description: "expected a tier".to_owned() }];
-    let told = Told(ErrorCode::Aborted, violations, Some(Duration::from_millis(1500)));
-    mesh.upstream.fail("GetItem", to_status("shop", &told));
+    let error = FakeError(ErrorCode::Aborted, violations, Some(Duration::from_millis(1500)));
+    mesh.upstream.fail("GetItem", to_status("shop", &error));
     let answer = mesh.get("/shop/v1/items/i1").await;
     assert_eq!((answer.status, answer.header("retry-after")), (StatusCode::CONFLICT, "2"));
     let json = answer.json();
@@ -96,7 +96,7 @@ async fn words_that_no_service_chose_are_never_passed_on() {
         assert!(answer.status.is_client_error() || answer.status.is_server_error());
         assert!(!answer.text.contains("SELECT"), "{code:?}: {}", answer.text);
     }
-    mesh.upstream.fail("GetItem", to_status("shop", &Told(ErrorCode::Internal, Vec::new(), None)));
+    mesh.upstream.fail("GetItem", to_status("shop", &FakeError(ErrorCode::Internal, Vec::new(), None)));
     let answer = mesh.get("/shop/v1/items/i1").await;
     assert_eq!(answer.json()["detail"], "something went wrong on our side; the failure was recorded");
 }
@@ -158,8 +158,8 @@ async fn only_what_may_be_repeated_is_tried_again_and_at_most_twice() {
 #[tokio::test]
 async fn a_service_that_says_when_to_come_back_is_not_asked_before() {
     let mesh = mesh().await;
-    let told = Told(ErrorCode::Unavailable, Vec::new(), Some(Duration::from_secs(30)));
-    mesh.upstream.fail("GetItem", to_status("shop", &told));
+    let error = FakeError(ErrorCode::Unavailable, Vec::new(), Some(Duration::from_secs(30)));
+    mesh.upstream.fail("GetItem", to_status("shop", &error));
     let answer = mesh.get("/shop/v1/items/i1").await;
     assert_eq!((answer.status, answer.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "30"));
     assert_eq!(mesh.upstream.calls("GetItem").len(), 1);

@@ -20,7 +20,7 @@ async fn get_as(mesh: &Mesh, role: Role, path: &str) -> Answer {
     send(mesh.request(Method::GET, path).bearer_auth(token(role))).await
 }
 
-/// The statuses of so many requests.
+/// Sends this many requests. Returns their statuses.
 async fn statuses(mesh: &Mesh, path: &str, requests: usize) -> Vec<u16> {
     let mut statuses = Vec::new();
     for _ in 0..requests {
@@ -79,7 +79,7 @@ async fn staff_have_ten_times_as_much_and_nobody_shares_with_them() {
     let mesh = strict_mesh().await;
     assert_eq!(statuses(&mesh, "/shop/v1/items/i1", 4).await, [200, 200, 200, 429]);
     for role in [Role::Customer, Role::Staff] {
-        // All of them are `alice`: who was made staff has another bucket than before.
+        // Every role here belongs to `alice`. Somebody who becomes staff gets another bucket than before.
         let answer = get_as(&mesh, role, "/shop/v1/items/i1").await;
         assert_eq!(answer.status, StatusCode::OK, "{role:?}");
         let expected = if role == Role::Staff { "\"default\";q=30;w=3600" } else { "\"default\";q=3;w=3600" };
@@ -155,7 +155,7 @@ async fn the_limit_of_callers_behind_a_trusted_proxy_is_their_own() {
         ("203.0.113.1", StatusCode::OK),
         ("203.0.113.2", StatusCode::OK),
         ("203.0.113.1", StatusCode::TOO_MANY_REQUESTS),
-        // What the caller made up stands before what the proxy wrote.
+        // The caller wrote the first address, the proxy the last. Only the last one counts.
         ("198.51.100.7, 203.0.113.2", StatusCode::TOO_MANY_REQUESTS),
         ("2001:db8::1", StatusCode::OK),
         ("2001:db8::2", StatusCode::TOO_MANY_REQUESTS),

@@ -1,4 +1,4 @@
-//! The start: what is wrong stops it, and says so.
+//! The start: it fails with a clear message if something is wrong.
 
 use std::error::Error;
 

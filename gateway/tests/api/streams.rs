@@ -1,4 +1,4 @@
-//! Answers that go on, and answers that are bytes.
+//! Answers that are streams, and answers that are bytes.
 
 use std::time::Duration;
 
@@ -143,6 +143,48 @@ async fn a_stream_of_bytes_is_one_answer() {
     assert_eq!(mesh.get("/shop/v1/pages/p1:download").await.status, StatusCode::NOT_FOUND);
 }
 
+/// Posts a form, as a browser does.
+async fn open(mesh: &Mesh, form: &str) -> Answer {
+    let request = mesh.request(Method::POST, "/shop/v1/pages/p1:open");
+    send(request.header("content-type", "application/x-www-form-urlencoded").body(form.to_owned())).await
+}
+
+#[tokio::test]
+async fn a_form_is_answered_with_a_file_that_has_a_name() {
+    let mesh = mesh().await;
+    let head = json!({"@type": "type.googleapis.com/levqor.type.v1.HttpBodyHead", "fileName": "a.csv"});
+    let first = json!({"contentType": "text/csv", "extensions": [head]});
+    mesh.upstream.reply("OpenPage", [Reply::Messages(vec![first, json!({"data": "YSxi"})])]);
+    let answer = open(&mesh, "code=1+2").await;
+    assert_eq!((answer.status, answer.text.as_str()), (StatusCode::OK, "a,b"));
+    assert_eq!(answer.header("content-type"), "text/csv");
+    assert_eq!(answer.header("content-disposition"), "attachment; filename=\"a.csv\"");
+    let asked = mesh.upstream.asked("OpenPage");
+    assert_eq!((&asked["page_id"], &asked["form"]["data"]), (&json!("p1"), &json!("Y29kZT0xKzI=")));
+}
+
+#[tokio::test]
+async fn a_form_with_a_mistake_is_answered_with_its_page_and_a_status() {
+    let mesh = mesh().await;
+    let head = json!({"@type": "type.googleapis.com/levqor.type.v1.HttpBodyHead", "status": 403});
+    let page =
+        json!({"contentType": "text/html; charset=utf-8", "data": "PGI+aGk8L2I+", "extensions": [head]});
+    mesh.upstream.reply("OpenPage", [Reply::Messages(vec![page])]);
+    let answer = open(&mesh, "code=x").await;
+    assert_eq!((answer.status, answer.text.as_str()), (StatusCode::FORBIDDEN, "<b>hi</b>"));
+    let policy = answer.header("content-security-policy");
+    assert!(policy.contains("form-action 'self'") && !policy.contains("sandbox"), "{policy}");
+    // A failure of the call is a page, too.
+    mesh.upstream.fail("OpenPage", Status::not_found("internal words"));
+    let answer = open(&mesh, "code=x").await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    assert!(
+        answer.text.starts_with("<!doctype html>") && !answer.text.contains("internal words"),
+        "{}",
+        answer.text
+    );
+}
+
 #[tokio::test]
 async fn a_stream_of_bytes_that_fails_is_not_taken_for_whole() {
     let mesh = mesh().await;
@@ -152,7 +194,7 @@ async fn a_stream_of_bytes_that_fails_is_not_taken_for_whole() {
     assert!(read.await.is_err());
 }
 
-/// Streams that outlive a request, and stall.
+/// A mesh whose streams send these messages and then stall. They last longer than a request may.
 async fn stalling(messages: Vec<Value>) -> Mesh {
     let mesh = mesh_with(|config| {
         config.request_timeout = Duration::from_millis(300);
@@ -207,7 +249,7 @@ async fn a_download_is_read_from_its_service_as_it_is_written_to_its_client() {
     mesh.upstream.reply("DownloadPage", [Reply::Stalled((0..3).map(part).collect())]);
     let mut answer = mesh.request(Method::GET, "/shop/v1/pages/p1:download").send().await.expect("it begins");
     let mut read = 0;
-    // The service goes on: what was sent so far is there all the same.
+    // The service's stream is still open, but everything that it has sent can be read.
     while read < 3 << 20 {
         read += answer.chunk().await.expect("no failure").expect("more").len();
     }

@@ -1,4 +1,4 @@
-//! What is seen of a request from inside: its route, and nothing of its caller.
+//! What traces and logs show of a request: its route, and nothing about its caller.
 
 use std::sync::{Arc, Mutex};
 

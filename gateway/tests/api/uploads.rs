@@ -1,4 +1,4 @@
-//! Uploads: bytes in, chunk by chunk, and every way in which they end.
+//! Uploads: the body reaches the service chunk by chunk. Every way in which an upload ends.
 
 use std::{
     convert::Infallible,
@@ -45,7 +45,7 @@ fn chunk() -> Bytes {
     Bytes::from(vec![7; CHUNK])
 }
 
-/// The beginning of an upload with this body, which is sent beside the test.
+/// Starts an upload with this body in a separate task.
 fn post(mesh: &Mesh, body: reqwest::Body) -> tokio::task::JoinHandle<Answer> {
     let request = mesh.request(Method::POST, "/shop/v1/pages/p1:upload?title=a%20b");
     spawn(send(request.header("content-type", "image/png").body(body)))
@@ -56,7 +56,7 @@ fn streamed(chunks: impl Stream<Item = Bytes> + Send + 'static) -> reqwest::Body
     reqwest::Body::wrap_stream(chunks.map(Ok::<_, Infallible>))
 }
 
-/// An upload of so many bytes, and how many of them its client was asked for.
+/// Starts an upload of this many bytes. Also counts how many of them the client was asked for.
 fn post_counted(mesh: &Mesh, length: usize) -> (tokio::task::JoinHandle<Answer>, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&asked);
@@ -68,7 +68,8 @@ fn post_counted(mesh: &Mesh, length: usize) -> (tokio::task::JoinHandle<Answer>,
     (post(mesh, streamed(chunks)), asked)
 }
 
-/// Waits until the client was not asked for more in so many looks, of 10 ms at least; how much it was asked for.
+/// Waits until the client was asked for no more bytes in this many checks, at least 10 ms apart. Returns how many it was asked
+/// for.
 async fn held_back(asked: &AtomicUsize, looks: u32) -> usize {
     let (mut before, mut same) = (0, 0);
     let look = || {
@@ -96,7 +97,7 @@ fn data(message: &DynamicMessage) -> usize {
     field(file.as_message().expect("a file"), "data").as_bytes().expect("bytes").len()
 }
 
-/// How many more bytes come before the end.
+/// Reads to the end. Returns how many bytes came.
 async fn rest(upload: &mut Upload) -> Result<usize, tonic::Status> {
     let mut length = 0;
     while let Some(message) = upload.messages.message().await? {
@@ -122,7 +123,7 @@ async fn an_upload_comes_chunk_by_chunk_while_it_is_sent() {
     while sent < 20 * MEBIBYTE {
         chunks.send(chunk()).expect("it is sent");
         sent += CHUNK;
-        // All that was sent is here before more is sent: nobody waits for the whole.
+        // Everything that was sent arrives before more is sent: nobody waits for the whole upload.
         while received < sent {
             let message = upload.messages.message().await.expect("no failure").expect("a message");
             received += data(&message);
@@ -141,7 +142,7 @@ async fn an_upload_goes_no_faster_than_its_service_takes_it() {
     let mesh = mesh().await;
     let (answer, asked) = post_counted(&mesh, 24 * MEBIBYTE);
     let mut upload = mesh.upstream.upload().await;
-    // Its service takes nothing: before long, its client is asked for nothing.
+    // The service reads nothing, so the gateway soon stops to ask the client for more.
     let held = held_back(&asked, 30).await;
     // The operating system holds some megabytes between two sockets.
     assert!(held < 16 * MEBIBYTE, "{held} bytes were taken of a body that nobody wanted yet");
@@ -160,9 +161,9 @@ async fn an_upload_of_more_than_25_mib_is_refused_and_its_service_does_not_take_
     let unannounced = streamed(stream::iter((0..26 * MEBIBYTE / CHUNK).map(|_| chunk())));
     let answer = post(&mesh, unannounced);
     let mut upload = mesh.upstream.upload().await;
-    rest(&mut upload).await.expect_err("it breaks off");
+    rest(&mut upload).await.expect_err("it is interrupted");
     refused(answer.await.expect("no panic"));
-    // Where the head says it, the service is not even asked.
+    // If the head already announces a body that is too long, the service is not called.
     refused(post(&mesh, reqwest::Body::from(vec![0; 26 * MEBIBYTE])).await.expect("no panic"));
 }
 
@@ -210,7 +211,7 @@ async fn an_upload_that_stalls_is_408_and_its_service_does_not_take_it_for_whole
     let answer = post(&mesh, body);
     let mut upload = mesh.upstream.upload().await;
     chunks.send(chunk()).expect("it is sent");
-    rest(&mut upload).await.expect_err("it breaks off");
+    rest(&mut upload).await.expect_err("it is interrupted");
     let answer = answer.await.expect("no panic");
     assert_eq!(
         (answer.status, &answer.json()["reason"]),

@@ -58,7 +58,7 @@ pub(crate) enum Reply {
     Silence,
 }
 
-/// Holds an answer back until the test opens it.
+/// Holds an answer back until the test opens the gate.
 #[derive(Default)]
 pub(crate) struct Gate {
     pub(crate) entered: Notify,
@@ -134,12 +134,12 @@ impl Upstream {
         self.shared.calls.lock().unwrap_or_else(PoisonError::into_inner).get(rpc).cloned().unwrap_or_default()
     }
 
-    /// How often anything was asked.
+    /// How many calls there were, of all RPCs.
     pub(crate) fn count(&self) -> usize {
         self.shared.calls.lock().unwrap_or_else(PoisonError::into_inner).values().map(Vec::len).sum()
     }
 
-    /// What was asked last, as JSON with proto names and without defaults.
+    /// The last request of an RPC, as JSON with proto names and without defaults.
     pub(crate) fn asked(&self, rpc: &str) -> Value {
         self.calls(rpc).last().map(|call| call.request.clone()).unwrap_or(json!("not asked"))
     }
@@ -151,8 +151,8 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let encode =
         |messages: Vec<Value>| messages.into_iter().map(|message| encode(&method, message)).collect();
     let reply = if method.is_client_streaming() {
-        // As services do it: the library takes a cancelled stream for one that ended.
-        let body = body.map_err(|_| Status::aborted("the stream broke off"));
+        // As in services. Without this, the library would treat a cancelled stream as one that ended.
+        let body = body.map_err(|_| Status::aborted("the stream was interrupted"));
         let messages = Streaming::new_request(Decode(method.input()), body, None, None);
         let (answer, answered) = oneshot::channel();
         shared.uploads.send(Upload { messages, answer }).map_err(|_| "no test").expect("a handler");

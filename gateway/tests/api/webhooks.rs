@@ -1,4 +1,4 @@
-//! Vendors' webhooks: bytes through, and an answer that the vendor acts on rightly.
+//! Vendors' webhooks: their bytes pass unchanged, and the answer makes the vendor do the right thing.
 
 use std::sync::Arc;
 
@@ -23,9 +23,9 @@ const RESEND: &str = "/webhooks/resend";
 
 #[derive(Debug, thiserror::Error)]
 #[error("words of the service")]
-struct Told(ErrorCode, &'static str);
+struct FakeError(ErrorCode, &'static str);
 
-impl ServiceError for Told {
+impl ServiceError for FakeError {
     fn code(&self) -> ErrorCode {
         self.0
     }
@@ -38,7 +38,7 @@ async fn post(mesh: &Mesh, path: &str, body: impl Into<reqwest::Body>) -> Answer
     send(signed(mesh, path).body(body)).await
 }
 
-/// With signatures that only a service can tell from good ones.
+/// A request with well-formed signatures. Only the service can find out that they are wrong.
 fn signed(mesh: &Mesh, path: &str) -> reqwest::RequestBuilder {
     let request = mesh.request(Method::POST, path).header("stripe-signature", format!("t={},v1=ab", now()));
     let request = request.header("svix-id", "msg_1").header("svix-timestamp", now().to_string());
@@ -55,7 +55,7 @@ async fn the_bytes_and_the_signature_reach_billing_as_they_came() {
     for path in PATHS {
         mesh.upstream
             .reply_json("IngestStripeEvent", json!({"eventId": "evt_1", "duplicate": true, "state": 1}));
-        // Not JSON, not UTF-8: none of the gateway's business.
+        // The body is neither JSON nor UTF-8. The gateway passes it on all the same.
         let answer = post(&mesh, path, vec![0xff, 0x00, b'{']).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
         let expected = json!({"ok": true, "event_id": "evt_1", "duplicate": true, "state": "PENDING"});
@@ -91,7 +91,7 @@ async fn what_billing_refuses_is_400() {
         (ErrorCode::InvalidArgument, "SIGNATURE_INVALID"),
         (ErrorCode::Unauthenticated, "SIGNATURE_INVALID"),
     ] {
-        mesh.upstream.fail("IngestStripeEvent", to_status("billing", &Told(code, reason)));
+        mesh.upstream.fail("IngestStripeEvent", to_status("billing", &FakeError(code, reason)));
         let answer = post(&mesh, PATHS[0], "{}").await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{code:?}");
         assert_eq!((answer.json()["reason"].as_str(), answer.header("retry-after")), (Some(reason), ""));
@@ -101,19 +101,19 @@ async fn what_billing_refuses_is_400() {
 #[tokio::test]
 async fn whatever_is_not_understood_makes_stripe_come_again() {
     let mesh = mesh().await;
-    let told = |code, reason| to_status("billing", &Told(code, reason));
+    let failed = |code, reason| to_status("billing", &FakeError(code, reason));
     for status in [
-        told(ErrorCode::Unauthenticated, "TOKEN_INVALID"),
-        told(ErrorCode::PermissionDenied, "ROLE_TOO_LOW"),
-        told(ErrorCode::Unavailable, "DATABASE_UNAVAILABLE"),
-        told(ErrorCode::Internal, "INTERNAL"),
-        told(ErrorCode::NotFound, "UNKNOWN_RPC"),
+        failed(ErrorCode::Unauthenticated, "TOKEN_INVALID"),
+        failed(ErrorCode::PermissionDenied, "ROLE_TOO_LOW"),
+        failed(ErrorCode::Unavailable, "DATABASE_UNAVAILABLE"),
+        failed(ErrorCode::Internal, "INTERNAL"),
+        failed(ErrorCode::NotFound, "UNKNOWN_RPC"),
         Status::invalid_argument("a stranger's words"),
         Status::unauthenticated("SIGNATURE"),
         Status::unimplemented(""),
     ] {
         let shown = format!("{status:?}");
-        // What does not go through tunnels is called once more without one.
+        // If a service does not know tunnels, the gateway calls it once more without one.
         let calls = if status.code() == Code::Unimplemented { 2 } else { 1 };
         for _ in 0..calls {
             mesh.upstream.fail("IngestStripeEvent", status.clone());
@@ -188,7 +188,7 @@ async fn resend_comes_again_unless_the_event_itself_is_bad() {
         (ErrorCode::Unavailable, "DATABASE_UNAVAILABLE", StatusCode::SERVICE_UNAVAILABLE),
         (ErrorCode::Internal, "INTERNAL", StatusCode::SERVICE_UNAVAILABLE),
     ] {
-        mesh.upstream.fail("IngestResendEvent", to_status("notifications", &Told(code, reason)));
+        mesh.upstream.fail("IngestResendEvent", to_status("notifications", &FakeError(code, reason)));
         assert_eq!(post(&mesh, RESEND, "{}").await.status, status, "{reason}");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use prost_reflect::{DescriptorPool, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor, Value};
 
-/// The package prefix of our own protos; vendored ones are not ours to classify.
+/// The package prefix of our own protos. The rules do not apply to vendored ones.
 const OURS: &str = "levqor.";
 
 /// Every breach of the contract's rules, one sentence each; empty when the protos may be built.
@@ -31,7 +31,7 @@ pub fn violations(pool: &DescriptorPool) -> Vec<String> {
     found
 }
 
-/// Full names of the messages that hold personal data, themselves or through a field.
+/// Full names of the messages that hold personal data, in a field of their own or in a message inside them.
 #[must_use]
 pub fn personal_messages(pool: &DescriptorPool) -> BTreeSet<String> {
     let Some(options) = Options::find(pool) else { return BTreeSet::new() };

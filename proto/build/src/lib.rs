@@ -16,13 +16,14 @@ use prost_reflect::DescriptorPool;
 /// The packages of `levqor-proto-base`, which every other package may import.
 const BASE: [&str; 3] = ["google.api", "levqor.options.v1", "levqor.type.v1"];
 
-/// Generates the crate of these packages, `levqor.billing.v1`, out of every proto of theirs. Build scripts call it; the
-/// crate's `lib.rs` includes what it writes, `OUT_DIR/package.rs`.
+/// Generates the code of these packages, such as `levqor.billing.v1`, from all their proto files. Build scripts call it. It
+/// writes `OUT_DIR/package.rs`, which the crate's `lib.rs` includes.
 #[expect(clippy::print_stdout, reason = "cargo reads a build script's output")]
-#[expect(clippy::disallowed_methods, reason = "cargo passes OUT_DIR to build scripts this way")]
+#[expect(clippy::disallowed_methods, reason = "cargo passes folders to build scripts this way")]
 pub fn generate(packages: &[&str]) -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
+    // The crate under construction is `proto/crates/<name>`. Read at run time: a build folder may be shared by two clones.
+    let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../..").canonicalize()?;
     let mut compiler = protox::Compiler::new([&root])?;
     compiler.include_imports(true).include_source_info(true);
     for package in packages {
@@ -52,15 +53,15 @@ pub fn generate(packages: &[&str]) -> Result<(), Box<dyn Error>> {
             config.extern_path(format!(".{import}"), path);
         }
     }
-    // Webhook bodies pass through without being copied, and what is in a tunnel does.
+    // With `Bytes`, the bodies of webhooks and the content of tunnels are not copied.
     config.bytes(packages.iter().filter(|it| it.starts_with("levqor.")).map(|it| format!(".{it}")));
-    // A message that holds personal data shows its name only when it is printed: no way into a log by accident.
+    // The Debug of a message with personal data shows only its name, so that the data cannot get into a log by accident.
     let personal: BTreeSet<_> = contract::personal_messages(&pool)
         .into_iter()
         .filter(|name| pool.get_message_by_name(name).is_some_and(|it| is_own(it.package_name())))
         .collect();
     config.skip_debug(personal.iter().map(|name| format!(".{name}")));
-    // That covers the enums nested in such a message too; they are harmless, and prost needs their Debug.
+    // The line above also removes the Debug of enums nested in such a message. They are harmless, and prost needs it.
     for nested in pool.all_enums() {
         if nested.parent_message().is_some_and(|parent| personal.contains(parent.full_name())) {
             config.enum_attribute(format!(".{}", nested.full_name()), "#[derive(Debug)]");
@@ -68,7 +69,8 @@ pub fn generate(packages: &[&str]) -> Result<(), Box<dyn Error>> {
     }
     tonic_prost_build::configure()
         .emit_rerun_if_changed(false)
-        // A service of a test implements only the RPCs that it needs; of real ones the style test counts them.
+        // So that a test's service implements only the RPCs that it needs. The style test checks that real services implement
+        // all.
         .generate_default_stubs(true)
         .include_file("mod.rs")
         .compile_fds_with_config(compiler.file_descriptor_set(), config)?;
@@ -76,7 +78,7 @@ pub fn generate(packages: &[&str]) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Every proto of a folder, sorted.
+/// The paths of all proto files in a folder, sorted.
 fn protos(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
     let mut protos = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -89,7 +91,7 @@ fn protos(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
     Ok(protos)
 }
 
-/// Where the Rust types of an imported package are. None for those that prost brings along.
+/// The path of the Rust types of an imported package. None for packages whose types prost has itself.
 fn path_of(package: &str) -> Option<String> {
     if package == "google.protobuf" {
         return None;

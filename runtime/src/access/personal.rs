@@ -16,7 +16,7 @@ pub(crate) struct PersonalOptions {
 }
 
 impl PersonalOptions {
-    /// Looks up the options in these descriptors; none where the descriptors do not have them.
+    /// Looks up the options in these descriptors. `None` if the descriptors do not have them.
     pub(crate) fn of(pool: &DescriptorPool) -> Option<Self> {
         let find = |name: &str| pool.get_extension_by_name(&format!("levqor.options.v1.{name}"));
         let (not_personal, fields_not_personal) = (find("not_personal")?, find("fields_not_personal")?);

@@ -1,5 +1,5 @@
-//! What staff read of other people's data: one entry in the audit chain per call, written before the answer leaves. Which
-//! RPCs that are follows from their descriptors, so a new one is recorded without a line of its own.
+//! Records reads of other people's data by staff: one entry in the audit chain per call, written before the response is sent. The
+//! descriptors say which RPCs show personal data, so a new RPC needs no code here.
 
 use std::collections::BTreeMap;
 
@@ -12,25 +12,25 @@ use crate::{
     db::{Db, DbError},
 };
 
-/// The action of such an entry.
+/// The action in these entries.
 const ACTION: &str = "personal_data.read";
 
-/// Somebody who may see everybody's data, and a call that shows some of it.
+/// A caller who may see everybody's data, and the RPC that shows personal data.
 pub(crate) struct Reader {
     actor: Actor,
     method: &'static Method,
 }
 
 impl Reader {
-    /// None where nothing is to be recorded: customers see their own data only, services act for nobody, what shows nothing
-    /// personal needs no trace, and what changes something records that by itself.
+    /// `None` if nothing must be recorded: customers see only their own data, services act for no person, and an RPC that shows
+    /// no personal data needs no entry. An RPC that changes data writes its own entry.
     pub(crate) fn of(ctx: &Ctx) -> Option<Self> {
         let Actor::User(user) = &ctx.actor else { return None };
         let reads = ctx.method.repeat == Repeat::Safe && ctx.method.shows_personal_data;
         (reads && user.role >= Role::Staff).then(|| Self { actor: ctx.actor.clone(), method: ctx.method })
     }
 
-    /// Records the read, in a transaction of its own: the chain's lock is held for two statements, whatever the handler did.
+    /// Records the read, in a transaction of its own, so that the chain's lock is held for only two statements.
     pub(crate) async fn record(self, db: &Db, request: &[u8], response: &[u8]) -> Result<(), DbError> {
         let ids = ids(self.method, request, response);
         let ids: Vec<_> = ids.iter().map(|(name, id)| (name.as_str(), id.as_str())).collect();
@@ -40,8 +40,8 @@ impl Reader {
     }
 }
 
-/// What was read: the RPC, the ids that were asked for and, of a list, those of its rows. A personal field is no id here,
-/// whatever its name is.
+/// The ids of the entry: the RPC, the ids in the request, and the ids of a list's rows. A field with personal data is never taken
+/// as an id.
 fn ids(method: &Method, request: &[u8], response: &[u8]) -> BTreeMap<String, String> {
     let mut ids = BTreeMap::from([("rpc".to_owned(), method.rpc.clone())]);
     if let Ok(request) = DynamicMessage::decode(method.descriptor.input(), request) {
@@ -91,10 +91,12 @@ mod tests {
     fn ctx(name: &str, actor: Actor) -> Ctx {
         Ctx {
             actor,
+            user_token: None,
             request_id: String::new(),
             idempotency_key: None,
             deadline: std::time::Instant::now(),
             method: method(name),
+            client: crate::context::Client::default(),
         }
     }
 
@@ -143,7 +145,7 @@ mod tests {
         let entry = |id: &str| vec![("order_id".to_owned(), id.to_owned())];
 
         let get = GetOrderRequest { order_id: "1".to_owned() }.encode_to_vec();
-        let got = GetOrderResponse { order: Some(order("1")) }.encode_to_vec();
+        let got = GetOrderResponse { order: Some(order("1")), ..Default::default() }.encode_to_vec();
         assert_eq!(named("/GetOrder", get, got), entry("1"));
 
         let list = ListOrdersRequest {

@@ -90,6 +90,23 @@ impl Addresses {
             .collect();
         read.into_iter().map(|(service, list)| Some((service, list?.0))).collect::<Option<_>>().map(Self)
     }
+
+    /// Reads the addresses of these services where they are set.
+    pub fn read_optional(reader: &mut Reader<'_>, services: &[String]) -> Self {
+        let expected = "host:port, a comma-separated list of them, or dns:host:port";
+        let mut read = |service: &String| {
+            let list: PeerAddress = reader.optional(&setting(service), expected)?;
+            Some((service.clone(), list.0))
+        };
+        Self(services.iter().filter_map(&mut read).collect())
+    }
+
+    /// Adds other addresses to these.
+    #[must_use]
+    pub fn with(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
 }
 
 /// All socket addresses of a list. None where one lookup failed, because a part of the list would remove the other addresses.

@@ -11,7 +11,7 @@ use crate::error::ServiceError;
 pub struct Listed<T> {
     /// The row's position in the list.
     pub place: (DateTime<Utc>, Uuid),
-    /// The content; none where it cannot be read.
+    /// The content. `None` if it cannot be read.
     pub row: Option<T>,
 }
 

@@ -41,8 +41,15 @@ pub async fn migrate(url: &DatabaseUrl, service: &Migrator) -> Result<(), Migrat
     let mut conn = PgConnection::connect_with(url.options()).await.map_err(MigrationError::Connect)?;
     RUNTIME.run(&mut conn).await?;
     service.run(&mut conn).await?;
-    // A migration may have filled a column or created an index, so the planner needs new statistics.
-    sqlx::raw_sql("ANALYZE").execute(&mut conn).await.map_err(MigrationError::Analyse)?;
+    // A migration may have filled a column or created an index, so the planner needs new statistics. An empty table gets none:
+    // PostgreSQL would believe it to stay empty, and would read whole indexes until it analyses the table by itself.
+    let analyse = "DO $$ DECLARE filled regclass; BEGIN
+                       FOR filled IN SELECT oid FROM pg_class WHERE relkind = 'r' AND pg_relation_size(oid) > 0
+                                     AND relnamespace IN ('public'::regnamespace, 'runtime'::regnamespace) LOOP
+                           EXECUTE format('ANALYZE %s', filled);
+                       END LOOP;
+                   END $$";
+    sqlx::raw_sql(analyse).execute(&mut conn).await.map_err(MigrationError::Analyse)?;
     conn.close().await.map_err(MigrationError::Connect)
 }
 

@@ -183,6 +183,13 @@ mod tests {
             let value = match field.kind() {
                 Kind::Enum(_) => Value::EnumNumber(1),
                 Kind::String => Value::String("x".to_owned()),
+                Kind::Bool => Value::Bool(true),
+                // A time.
+                Kind::Message(of) => {
+                    let mut time = DynamicMessage::new(of);
+                    time.set_field_by_name("seconds", Value::I64(1));
+                    Value::Message(time)
+                }
                 other => panic!("{field:?} filters by {other:?}: give it a value here"),
             };
             filtered.set_field(&field, value);

@@ -7,6 +7,7 @@ use std::{
 };
 
 use chrono::TimeDelta;
+use prost_reflect::DynamicMessage;
 use sqlx::PgConnection;
 use tokio::sync::Notify;
 use tonic::Status;
@@ -16,11 +17,12 @@ use tracing::{Instrument, Span};
 use super::{
     count::{Counts, Outcome},
     given_up::{GivenUp, OnGivenUp},
+    notice::{self, Dead},
     permits::{self, MOST_PER_TARGET, Permit, Permits, SEVERAL},
     store::{self, Claim, Claimed},
 };
 use crate::{
-    access::{self, Host},
+    access::{self, Host, Method},
     chassis::Chassis,
     client::{Outgoing, call_raw},
     db::DbError,
@@ -52,12 +54,19 @@ pub struct Permitted {
     permit: Permit,
 }
 
+/// The service that a request names in this field. Empty if it names none.
+fn routed(method: &Method, field: &str, request: &[u8]) -> String {
+    let request = DynamicMessage::decode(method.descriptor.input(), request).ok();
+    let named = request.and_then(|request| request.get_field_by_name(field)?.as_str().map(str::to_owned));
+    named.unwrap_or_default()
+}
+
 /// Settles calls that were made. Calls that end at the same time share a commit.
 struct Done;
 
 impl BatchWrite for Done {
     type Item = Claim;
-    type Answer = bool;
+    type Written = bool;
     const OPERATION: &'static str = "DELETE";
     const TABLE: &'static str = "runtime.work";
 
@@ -83,10 +92,14 @@ impl Delivery {
     async fn call(&self, call: &Claimed) -> Result<(), Status> {
         let unknown = || Status::unimplemented("this version does not know the RPC");
         let method = access::methods().by_path(&format!("/{}", call.rpc)).ok_or_else(unknown)?;
+        let named;
         let to = match &method.host {
             Host::Service(name) => name.as_str(),
-            // A service defers an RPC that every service hosts to itself.
-            Host::Every { .. } => self.chassis.service,
+            // Without a name in the request, a service defers an RPC that every service hosts to itself.
+            Host::Every { routed_by } => {
+                named = routed(method, routed_by, &call.request);
+                if named.is_empty() { self.chassis.service } else { named.as_str() }
+            }
         };
         let channel =
             self.chassis.channels.get(to).ok_or_else(|| Status::unavailable("no address is set"))?;
@@ -164,6 +177,8 @@ impl Delivery {
         if held {
             let (rpc, request, attempts) = (&call.rpc, &call.request, call.attempts);
             (self.on_given_up)(&mut tx, &GivenUp { rpc, request, attempts, failure }).await?;
+            let (service, id, fence) = (self.chassis.service, call.work_id.into(), call.fence);
+            notice::tell(&mut tx, &Dead { service, id, fence, rpc, attempts, failure }).await?;
         }
         tx.commit().await?;
         self.counts.settled(call, Outcome::Dead, held);

@@ -18,15 +18,20 @@ pub(super) const SEVERAL: usize = MOST_PER_TARGET / 4;
 /// The longest wait for those permits. If most calls of the target hang, its other calls continue after this time.
 const WAITS: Duration = Duration::from_millis(250);
 
+/// The most calls of one lane at once. It is small, so that a lane leaves database connections to other calls.
+const MOST_PER_LANE: usize = 8;
+/// The number of lanes that one service uses, apart from the main lane of each package.
+const LANES: usize = 1;
+
 /// The most calls at once: the sum of all targets' permits. So a target that hangs takes no permits from another target. Calls to
 /// targets that this version does not know have no permits of their own; they fail at once.
 pub(super) fn most(methods: &Methods) -> usize {
     let target = |rpc: &'_ str| rpc.rsplit_once('.').map(|(target, _)| target.to_owned());
     let targets: HashSet<_> = methods.iter().filter_map(|method| target(&method.rpc)).collect();
-    MOST_PER_TARGET * targets.len().max(1)
+    MOST_PER_TARGET * targets.len().max(1) + MOST_PER_LANE * LANES
 }
 
-/// The permits of all targets. A target is an RPC's package: all calls of one contract share it.
+/// The permits of all targets. A target is a package of RPCs, or a lane of one package. All calls of a target share its permits.
 #[derive(Clone)]
 pub(super) struct Permits {
     targets: Arc<Mutex<HashMap<String, Target>>>,
@@ -34,17 +39,32 @@ pub(super) struct Permits {
     wake: Arc<Notify>,
 }
 
-#[derive(Default)]
 struct Target {
+    most: usize,
     taken: usize,
     /// Since when the target waits for several free permits.
     full: Option<Instant>,
 }
 
 impl Target {
-    const fn free(&self) -> usize {
-        MOST_PER_TARGET.saturating_sub(self.taken)
+    fn new(name: &str) -> Self {
+        let most = if is_lane(name) { MOST_PER_LANE } else { MOST_PER_TARGET };
+        Self { most, taken: 0, full: None }
     }
+
+    const fn free(&self) -> usize {
+        self.most.saturating_sub(self.taken)
+    }
+
+    /// Whether a target that was full has enough free permits to take more calls.
+    const fn has_several(&self) -> bool {
+        self.free() >= self.most / 4
+    }
+}
+
+/// Whether a target is a lane. The name of a package has no slash; the name of a lane begins with one.
+fn is_lane(target: &str) -> bool {
+    target.contains('/')
 }
 
 /// A call's permit. Dropping it frees it, however the call ended.
@@ -69,7 +89,7 @@ impl Permits {
     /// Takes a permit of a target.
     pub(super) fn take(&self, name: &str) -> Permit {
         let mut targets = self.targets();
-        let target = targets.entry(name.to_owned()).or_default();
+        let target = targets.entry(name.to_owned()).or_insert_with(|| Target::new(name));
         target.taken += 1;
         if target.free() == 0 {
             target.full = Some(Instant::now());
@@ -88,11 +108,12 @@ impl Drop for Permit {
         let mut targets = self.permits.targets();
         let Some(target) = targets.get_mut(&self.target) else { return };
         target.taken = target.taken.saturating_sub(1);
-        let has_several = target.full.is_some() && target.free() >= SEVERAL;
+        let has_several = target.full.is_some() && target.has_several();
         if has_several {
             target.full = None;
         }
-        if target.taken == 0 {
+        // The entry of a lane is kept. A claim takes a target without an entry for a package, which has more permits.
+        if target.taken == 0 && !is_lane(&self.target) {
             targets.remove(&self.target);
         }
         drop(targets);
@@ -134,7 +155,16 @@ mod tests {
         let methods = crate::access::register(levqor_proto::FILE_DESCRIPTOR_SETS);
         let package = |method: &Method| method.descriptor.parent_service().package_name().to_owned();
         let packages: HashSet<_> = methods.iter().map(package).collect();
-        assert_eq!(most(methods), MOST_PER_TARGET * packages.len());
+        assert_eq!(most(methods), MOST_PER_TARGET * packages.len() + MOST_PER_LANE * LANES);
+    }
+
+    #[test]
+    fn a_lane_has_fewer_permits_and_is_remembered() {
+        let permits = Permits::new(Arc::default());
+        let taken = permits.take("a/many");
+        assert_eq!(left(&permits), Some(MOST_PER_LANE - 1));
+        drop(taken);
+        assert_eq!(left(&permits), Some(MOST_PER_LANE));
     }
 
     #[test]

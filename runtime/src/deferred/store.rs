@@ -35,6 +35,8 @@ pub(crate) struct NewCall<'a> {
     pub(crate) due_time: DateTime<Utc>,
     pub(crate) create_time: DateTime<Utc>,
     pub(crate) trace_parent: &'a str,
+    /// The name of the lane. Empty for the main lane.
+    pub(crate) lane: &'a str,
 }
 
 /// A claimed call. The fence proves the claim.
@@ -86,11 +88,11 @@ pub(crate) struct Backlog {
 
 pub(crate) async fn insert(conn: &mut PgConnection, call: &NewCall<'_>) -> Result<(), DbError> {
     sqlx::query!(
-        "INSERT INTO runtime.work (work_id, rpc, request, idempotency_key, due_time, create_time, trace_parent)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
+        "INSERT INTO runtime.work (work_id, rpc, request, idempotency_key, due_time, create_time, trace_parent, lane)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT ON CONSTRAINT work_rpc_idempotency_key_key DO UPDATE
          SET request = excluded.request, state = 'WAITING', due_time = excluded.due_time, attempts = 0, failure = '',
-             trace_parent = excluded.trace_parent
+             trace_parent = excluded.trace_parent, lane = excluded.lane
          WHERE work.state = 'DEAD'",
         call.work_id,
         call.rpc,
@@ -99,6 +101,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, call: &NewCall<'_>) -> Resul
         call.due_time,
         call.create_time,
         call.trace_parent,
+        call.lane,
     )
     .execute(conn)
     .await?;
@@ -138,11 +141,11 @@ pub(crate) async fn claim(
                FROM targets WHERE targets.target IS NOT NULL
            ), due AS (
                SELECT due.work_id
-               FROM targets LEFT JOIN unnest($3::text[], $4::bigint[]) AS places (target, free) USING (target),
+               FROM targets LEFT JOIN unnest($3::text[], $4::bigint[]) AS permits (target, free) USING (target),
                     LATERAL (SELECT w.work_id, w.due_time FROM runtime.work AS w
                              WHERE w.target = targets.target AND w.state = 'WAITING' AND w.due_time <= runtime.now()
                                AND (w.leased_until IS NULL OR w.leased_until <= runtime.now() OR w.fence = ANY ($7))
-                             ORDER BY w.due_time LIMIT coalesce(places.free, $5)
+                             ORDER BY w.due_time LIMIT coalesce(permits.free, $5)
                              FOR UPDATE SKIP LOCKED) AS due
                ORDER BY due.due_time LIMIT $1
            )
@@ -190,7 +193,7 @@ pub(crate) async fn settle_done(conn: &mut PgConnection, calls: &[Claim]) -> Res
     Ok(calls.iter().map(|call| done.contains(call)).collect())
 }
 
-/// Puts a call back to wait. Returns false where the lease was lost.
+/// Puts a call back to wait. Returns false if the lease was lost.
 pub(crate) async fn settle_retry(
     conn: &mut PgConnection,
     call: &Claimed,
@@ -211,7 +214,7 @@ pub(crate) async fn settle_retry(
     Ok(done.rows_affected() == 1)
 }
 
-/// Marks a call as dead. Returns false where the lease was lost.
+/// Marks a call as dead. Returns false if the lease was lost.
 pub(crate) async fn settle_dead(
     conn: &mut PgConnection,
     call: &Claimed,
@@ -253,7 +256,7 @@ pub(crate) async fn list(tx: &mut ListTx, filter: &Filter, page: &Page) -> Resul
     Ok(rows.into_iter().map(listed).collect())
 }
 
-/// Makes a waiting or dead call due now and gives it all its attempts again. Returns none where there is no such call, or where a
+/// Makes a waiting or dead call due now and gives it all its attempts again. Returns `None` if there is no such call, or if a
 /// worker holds it now.
 pub(crate) async fn replay(conn: &mut PgConnection, id: CallId) -> Result<Option<Row>, DbError> {
     let row = sqlx::query_as!(
@@ -266,6 +269,18 @@ pub(crate) async fn replay(conn: &mut PgConnection, id: CallId) -> Result<Option
     .fetch_optional(conn)
     .await?;
     Ok(row)
+}
+
+/// Whether the call of this RPC with this key waits to be made.
+pub(crate) async fn is_waiting(conn: &mut PgConnection, rpc: &str, key: &str) -> Result<bool, DbError> {
+    let waits = sqlx::query_scalar!(
+        r#"SELECT state = 'WAITING' AS "waits!" FROM runtime.work WHERE rpc = $1 AND idempotency_key = $2"#,
+        rpc,
+        key,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(waits.unwrap_or_default())
 }
 
 /// Whether this call exists.

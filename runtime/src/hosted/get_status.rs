@@ -8,8 +8,9 @@ use levqor_proto_runtime::v1::{
     Schedule as WireSchedule, capability,
 };
 
-use super::{Error, Hosted, timestamp};
+use super::{Error, Hosted};
 use crate::{
+    clock::timestamp,
     context::Ctx,
     db::{
         DbError,
@@ -46,6 +47,13 @@ pub(super) async fn get_status<S: Service>(
         (None, None)
     };
     let (schedules, error_report_test) = by_the_clock.unwrap_or_default();
+    if !hosted.readiness.is_compared() {
+        checks.push(Check {
+            name: "erasure_ledger".to_owned(),
+            detail: "not compared with the ledger of erasures yet".to_owned(),
+            ..Default::default()
+        });
+    }
     if hosted.readiness.is_draining() {
         checks.push(Check {
             name: "lifecycle".to_owned(),

@@ -25,7 +25,10 @@ pub(super) async fn purge_expired<S: Service>(
         purged.schedule_slots += count(slots);
         purged.deferred_calls += count(calls);
         if calls > 0 {
-            tracing::warn!(calls, "dead deferred calls are too old to be replayed and were removed");
+            tracing::warn!(
+                calls,
+                "dead deferred calls were removed, because they are too old to be replayed"
+            );
         }
         if records + slots + calls == 0 {
             return Ok(purged);

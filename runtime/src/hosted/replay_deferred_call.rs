@@ -5,7 +5,10 @@ use levqor_proto_runtime::v1::{ReplayDeferredCallRequest, ReplayDeferredCallResp
 use super::{Error, Hosted};
 use crate::{
     context::Ctx,
-    deferred::store::{self, CallId},
+    deferred::{
+        notice,
+        store::{self, CallId},
+    },
     request::id,
     rpc::{Done, mutate},
     service::Service,
@@ -23,6 +26,7 @@ pub(super) async fn replay_deferred_call<S: Service>(
             return Err(if exists { Error::CallUnderWay } else { Error::NoSuchCall });
         };
         tx.mark_deferring();
+        notice::end(tx, S::NAME, call_id).await?;
         let response = ReplayDeferredCallResponse { deferred_call: Some(row.into()) };
         Ok(Done::audited(response, "deferred_call.replay", &[("deferred_call_id", &call_id)]))
     })

@@ -24,8 +24,8 @@ pub const RPC_CLIENT: Definition = Definition::timing(
     &[SYSTEM, RPC, CODE, Attribute::known("server.address", "the service that is called"), FAILURE],
 );
 /// Permits for requests.
-pub const PLACES: Definition = Definition::gauge(
-    "levqor.server.places",
+pub const PERMITS: Definition = Definition::gauge(
+    "levqor.server.permits",
     "{request}",
     "Permits for requests: in use by requests in progress, and free. Without a free permit, a request is refused.",
     &[Attribute::one_of("state", &["used", "free"])],
@@ -234,7 +234,7 @@ pub const RUNTIME_QUEUE: Definition = Definition::gauge(
 pub const ALL: &[Definition] = &[
     RPC_SERVER,
     RPC_CLIENT,
-    PLACES,
+    PERMITS,
     READY,
     CAPABILITY,
     POOL_CONNECTIONS,

@@ -17,7 +17,7 @@ use super::{
 };
 
 impl Metrics {
-    /// All current values, with the exemplars since then; none where there are no values.
+    /// All current values, with the exemplars since then. `None` if there are no values.
     pub(crate) fn to_otlp(&self, since: SystemTime) -> Option<ResourceMetrics> {
         let collected = self.collect();
         let mut wire = ExportMetricsServiceRequest::from(&collected).resource_metrics.pop()?;

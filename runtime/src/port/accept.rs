@@ -56,7 +56,10 @@ pub async fn serve<H: Handler>(listener: TcpListener, limits: Limits, handler: H
             }
         }
         Err(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "cannot serve the last connections");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "cannot accept the connections that wait at the stopping port"
+            );
         }
     }
     port.tasks.finish().await;
@@ -79,6 +82,6 @@ async fn failed(error: &io::Error) {
     if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
         return;
     }
-    tracing::warn!(error = error as &dyn std::error::Error, "cannot take a connection");
+    tracing::warn!(error = error as &dyn std::error::Error, "cannot accept a connection");
     tokio::time::sleep(BREATH).await;
 }

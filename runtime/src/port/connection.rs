@@ -96,7 +96,7 @@ pub(super) async fn serve<H: Handler>(
     };
     // Clients may hang up at any time. The request's own log line holds the important part.
     if let Err(error) = ended {
-        tracing::debug!(error = &*error, "a connection broke off");
+        tracing::debug!(error = &*error, "a connection ended with an error");
     }
 }
 

@@ -32,7 +32,7 @@ enum Part {
     ChunkEnd,
     /// In the fields after the last chunk.
     Trailer,
-    /// Not HTTP/1.1, or refused by the library anyway: not checked.
+    /// The stream is not checked: it is not HTTP/1.1, or the library refuses it anyway.
     Unwatched,
 }
 

@@ -58,7 +58,7 @@ pub(super) enum Close {
     NotBefore(Instant),
     /// Gracefully, by HTTP/2's GOAWAY.
     Gracefully,
-    /// At once: its client keeps us waiting.
+    /// At once, because the client is too slow.
     AtOnce,
 }
 

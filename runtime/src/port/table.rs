@@ -61,7 +61,7 @@ impl Connections {
     }
 
     /// Closes the connection whose loss hurts least: of the address with the most connections, the one that has been idle for
-    /// longest. If an address is given, only its connections count. Returns false where there is none.
+    /// longest. If an address is given, only its connections count. Returns false if there is none.
     fn give_one_up(&mut self, of: Option<IpAddr>) -> bool {
         // A refused client may connect again at once, and often. A search looks at every connection, so it is not repeated each
         // time.
@@ -102,7 +102,7 @@ impl Table {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a connection from this address; none where it must be closed.
+    /// Adds a connection from this address. `None` if it must be closed.
     pub(super) fn enter(&self, address: Option<IpAddr>) -> Option<Entry> {
         let mut connections = self.connections();
         let over_share = connections.count(address) >= self.limits.connections_per_address;

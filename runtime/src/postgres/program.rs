@@ -97,7 +97,7 @@ pub(super) fn run(
             break status;
         }
         if given_up() {
-            return Err(PostgresError::GivenUp);
+            return Err(PostgresError::Cancelled);
         }
         thread::sleep(LOOK_EVERY);
     };

@@ -1,4 +1,4 @@
-//! Calls that are answered with a stream of messages, and calls that bring one.
+//! Calls with a streaming response, and calls with a streaming request.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -25,12 +25,12 @@ use crate::{
     storable, time_limits,
 };
 
-/// The answer to a call: messages, and at most one failure, which is the last.
+/// The messages of a streaming response. A failure can only be the last item.
 pub type Messages<T> = BoxStream<'static, Result<T, Status>>;
 
-/// The messages of a call stopped before their end: half an upload is no upload.
+/// The messages of an upload stopped before their end. An incomplete upload is an error.
 #[derive(Debug, thiserror::Error)]
-#[error("the upload broke off")]
+#[error("the upload was interrupted")]
 pub struct BrokenOff(#[source] Status);
 
 impl ServiceError for BrokenOff {
@@ -42,10 +42,10 @@ impl ServiceError for BrokenOff {
     }
 }
 
-/// Calls a handler that answers with a stream, with the context that the server stack made. It refuses by an error before the
-/// stream; a failure in the middle ends it. Either is logged here, once. A stream that only reads ends when its client hangs
-/// up, and may go on for as long as it sends a message a minute. One that changes something must have ended by the call's
-/// deadline, and runs to its end though the client be gone.
+/// Calls a handler with a streaming response, with the context that the server stack made. To refuse the call, the handler returns
+/// an error instead of the stream. A failure within the stream ends it. Each failure is logged here, once. A read-only stream ends
+/// when its client disconnects, and may last for any time if it sends a message each minute. A stream that changes data ends by the
+/// deadline of the call; its handler runs to its end even if the client disconnects.
 pub async fn call_stream<S, Req, Res, E, F, Fut, St>(
     state: &Arc<S>,
     request: Request<Req>,
@@ -90,17 +90,17 @@ where
         Repeat::Safe => Box::pin(open).await?,
         Repeat::Idempotent | Repeat::Unknown => {
             let (tell, told) = oneshot::channel();
-            // The task goes on after this handle of it is dropped.
+            // The task continues after this handle is dropped.
             drop(chassis.tasks.keep(to_the_end(open, tell)));
-            let gone = |_| Err(Status::internal("the handler is gone"));
+            let gone = |_| Err(Status::internal("the handler ended without an answer"));
             until(deadline.into(), told.await.unwrap_or_else(gone)?).boxed()
         }
     };
     Ok(Response::new(messages))
 }
 
-/// Calls a handler that takes a stream, such as an upload: its first message as the request, and those after it. Everything
-/// else is as for `call`; the call is over when the upload is, which has a deadline of its own.
+/// Calls a handler with a streaming request, such as an upload. The handler gets the first message as the request, and the later
+/// messages as `Further`. Everything else is as for `call`. An upload has a deadline of its own.
 pub async fn call_upload<S, Req, Res, E, F, Fut>(
     state: &Arc<S>,
     request: Request<Streaming<Req>>,
@@ -129,13 +129,13 @@ where
 pub struct Further<T>(Streaming<T>);
 
 impl<T> Further<T> {
-    /// The next one; none once all have come.
+    /// The next message. `None` after the last one.
     pub async fn next(&mut self) -> Result<Option<T>, BrokenOff> {
         self.0.message().await.map_err(BrokenOff)
     }
 }
 
-/// The messages of a handler, in the call's span. The permit is kept until the stream ends, and a failure of it logged.
+/// The messages of a handler, in the call's span. The permit is kept until the stream ends. A failure is logged.
 fn watched<Req, Res, E, P>(
     service: &'static str,
     request: Req,
@@ -195,9 +195,7 @@ fn until<T: Send + 'static>(
         let mut messages = messages?;
         match timeout_at(deadline, messages.next()).await {
             Ok(message) => Some((message?, Some(messages))),
-            Err(_) => {
-                Some((Err(Status::deadline_exceeded("the call took longer than the caller waits")), None))
-            }
+            Err(_) => Some((Err(Status::deadline_exceeded("the call reached its deadline")), None)),
         }
     })
 }

@@ -19,7 +19,7 @@ use crate::{
 
 const DATABASE_URL: Setting = Setting::secret(
     "LEVQOR_DATABASE_URL",
-    "PostgreSQL: of one service's database for `levqor serve`; of a server for `levqor up`, which makes a database per service. What the URL says counts; what it does not say, `PG*` variables and ~/.pgpass may say. Where it is not set, no `PG*` variable counts.",
+    "PostgreSQL: of one service's database for `levqor serve`; of a server for `levqor up`, which makes a database per service. If the URL lacks a value, a `PG*` variable or ~/.pgpass may give it. Where it is not set, `PG*` variables are ignored.",
 );
 const CONNECTIONS: Setting = Setting::plain(
     "LEVQOR_DATABASE_CONNECTIONS",
@@ -39,6 +39,12 @@ const DRAIN_DELAY: Setting = Setting::plain(
     "How long a process that is told to stop says that it is not ready before it stops taking calls, in milliseconds.",
 );
 
+const LEDGER_CHECK: Setting = Setting::plain(
+    "LEVQOR_LEDGER_CHECK",
+    Some("true"),
+    "`true`: a service compares its database with compliance's ledger of erasures before it serves. `false`: it serves without, where no compliance runs or while it is away; who was erased since a backup may be back after a restore.",
+);
+
 /// The complete start configuration of a service.
 pub struct ServiceConfig<S: Service> {
     /// Its database.
@@ -55,6 +61,8 @@ pub struct ServiceConfig<S: Service> {
     pub(super) mesh_keys: MeshKeys,
     pub(super) users: UserTokensConfig,
     pub(super) error_reports: Option<ErrorReports>,
+    /// Whether the database is compared with the ledger of erasures first.
+    pub(super) ledger_check: bool,
     /// The addresses of the other services.
     pub addresses: Addresses,
 }
@@ -63,10 +71,11 @@ impl<S: Service> ServiceConfig<S> {
     /// Every setting that a service reads.
     #[must_use]
     pub fn settings() -> Vec<Setting> {
-        let mut settings = vec![DATABASE_URL, CONNECTIONS, GRPC_ADDR, REFLECTION, DRAIN_DELAY];
+        let mut settings = vec![DATABASE_URL, CONNECTIONS, GRPC_ADDR, REFLECTION, DRAIN_DELAY, LEDGER_CHECK];
         settings.extend(MeshKeys::settings());
         settings.extend(UserTokensConfig::settings());
         settings.extend(Addresses::settings(register::<S>().services()));
+        settings.extend(Addresses::settings(&asked::<S>()));
         settings.extend(TelemetryConfig::settings());
         settings.extend(S::settings());
         settings
@@ -82,11 +91,13 @@ impl<S: Service> ServiceConfig<S> {
         }
         let listen = reader.defaulted(&GRPC_ADDR, "an address and port such as 127.0.0.1:50051");
         let drain_delay = drain_delay(reader);
+        let ledger_check = reader.defaulted(&LEDGER_CHECK, "`true` or `false`");
         let reflection_is_set = reader.is_set(&REFLECTION);
         let reflection = reader.optional(&REFLECTION, "`true` or `false`");
         let mesh_keys = MeshKeys::read(reader);
         let users = UserTokensConfig::read(reader);
         let addresses = Addresses::read(reader, methods.services(), S::NAME);
+        let asked = Addresses::read_optional(reader, &asked::<S>());
         // The process has its own telemetry configuration. The test of error reports needs it here too.
         let telemetry = TelemetryConfig::read(reader);
         let own = S::config(reader);
@@ -98,10 +109,11 @@ impl<S: Service> ServiceConfig<S> {
             connections: connections?,
             metrics: None,
             drain_delay: drain_delay?,
+            ledger_check: ledger_check?,
             mesh_keys: mesh_keys?,
             users: users?,
             error_reports: telemetry?.error_reports(),
-            addresses: addresses?,
+            addresses: addresses?.with(asked),
         })
     }
 
@@ -123,6 +135,13 @@ pub(crate) fn register<S: Service>() -> &'static Methods {
     telemetry::register(S::FIELDS);
     access::register(S::DESCRIPTORS);
     access::register(S::CALLS)
+}
+
+/// The names of the services that a service asks, if it does not call them anyway.
+fn asked<S: Service>() -> Vec<String> {
+    let called = access::methods().services();
+    let names = S::ASKS.iter().map(|name| (*name).to_owned());
+    names.filter(|name| !called.contains(name)).collect()
 }
 
 /// Reads the database URL. Returns none only after it noted a problem.

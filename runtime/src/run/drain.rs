@@ -49,6 +49,6 @@ pub async fn announce(readiness: &Readiness, delay: Duration, tell: impl Future<
 /// Waits until a part of the process has finished, up to its limit.
 pub async fn finish(part: &str, limit: Duration, finished: impl Future<Output = ()>) {
     if timeout(limit, finished).await.is_err() {
-        tracing::warn!(what = part, "the drain reached its limit; this part of it was cut off");
+        tracing::warn!(what = part, "the drain reached its time limit; this part of it did not finish");
     }
 }

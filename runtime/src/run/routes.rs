@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use levqor_proto_runtime::v1::{
-    status_service_server::StatusServiceServer, tunnel_service_server::TunnelServiceServer,
-    work_service_server::WorkServiceServer,
+    audit_chain_service_server::AuditChainServiceServer, digest_service_server::DigestServiceServer,
+    guard_service_server::GuardServiceServer, ledger_service_server::LedgerServiceServer,
+    privacy_service_server::PrivacyServiceServer, status_service_server::StatusServiceServer,
+    tunnel_service_server::TunnelServiceServer, work_service_server::WorkServiceServer,
 };
 use tonic::service::Routes;
 
@@ -26,7 +28,12 @@ pub(super) fn routes<S: Service>(
     hosted.service.routes(&mut routes);
     let hosted = Arc::new(hosted);
     routes.add_service(WorkServiceServer::new(Adapter(Arc::clone(&hosted))));
-    routes.add_service(StatusServiceServer::new(Adapter(hosted)));
+    routes.add_service(StatusServiceServer::new(Adapter(Arc::clone(&hosted))));
+    routes.add_service(GuardServiceServer::new(Adapter(Arc::clone(&hosted))));
+    routes.add_service(PrivacyServiceServer::new(Adapter(Arc::clone(&hosted))));
+    routes.add_service(AuditChainServiceServer::new(Adapter(Arc::clone(&hosted))));
+    routes.add_service(LedgerServiceServer::new(Adapter(Arc::clone(&hosted))));
+    routes.add_service(DigestServiceServer::new(Adapter(hosted)));
     routes.add_service(TunnelServiceServer::new(tunnels));
     routes.add_service(health.server());
     if !reflects {

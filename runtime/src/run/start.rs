@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::{config::ServiceConfig, routes, watch::Watch};
+use super::{compare::Source, config::ServiceConfig, routes, watch::Watch};
 use crate::{
     access,
     chassis::Chassis,
@@ -89,7 +89,7 @@ impl<S: Service> Running<S> {
 
     /// Waits until the service is ready.
     pub async fn ready(&self) {
-        while !self.readiness.measured().is_some_and(|measured| measured.is_sound()) {
+        while !self.readiness.is_sound() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -145,6 +145,12 @@ pub async fn start_on<S: Service>(
 
     // 4. Its routes, and the routes that every service hosts.
     let readiness = Readiness::default();
+    let ledger = config.ledger_check.then(|| Source::of(&service, &chassis)).flatten();
+    if ledger.is_some() {
+        readiness.set_uncompared();
+    } else if !config.ledger_check {
+        tracing::warn!(service = S::NAME, "the database is not compared with the ledger of erasures");
+    }
     show_ready(&metrics, &readiness);
     // The metrics belong to the service and must not keep it alive.
     let of = Arc::downgrade(&service);
@@ -186,6 +192,7 @@ pub async fn start_on<S: Service>(
         readiness: readiness.clone(),
         health: health.clone(),
         schedules: schedules.clone(),
+        ledger,
         work: work.clone(),
         work_tasks: work_tasks.clone(),
     };
@@ -213,8 +220,7 @@ pub async fn start_on<S: Service>(
 fn show_ready(metrics: &Metrics, readiness: &Readiness) {
     let readiness = readiness.clone();
     metrics.gauge(&metrics::chassis::READY, move |observe| {
-        let sound = readiness.measured().is_some_and(|measured| measured.is_sound());
-        observe(f64::from(u8::from(sound && !readiness.is_draining())), &[]);
+        observe(f64::from(u8::from(readiness.is_sound() && !readiness.is_draining())), &[]);
     });
 }
 

@@ -1,13 +1,18 @@
 //! Watches the database, and starts the service's work once the tables exist.
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use super::probe::Probe;
+use super::{
+    compare::{self, Source},
+    probe::Probe,
+};
 use crate::{
     chassis::Chassis,
     db::{DatabaseUrl, migrations::Schema},
@@ -15,10 +20,24 @@ use crate::{
     health::Healths,
     lifecycle::{Measurement, Readiness},
     measure::Measurer,
+    privacy::Subject,
     schedule::{self, Schedule},
     service::{Service, Workers},
     tasks::Tasks,
 };
+
+/// How long the comparison with the ledger of erasures is tried, whether its failure was logged, and who was found.
+struct Comparing {
+    begun: Instant,
+    told: bool,
+    found: BTreeMap<Uuid, Subject>,
+}
+
+impl Default for Comparing {
+    fn default() -> Self {
+        Self { begun: Instant::now(), told: false, found: BTreeMap::new() }
+    }
+}
 
 /// Watches whether the tables exist, and starts the work when they do.
 pub(super) struct Watch<S> {
@@ -28,6 +47,8 @@ pub(super) struct Watch<S> {
     pub(super) readiness: Readiness,
     pub(super) health: Healths,
     pub(super) schedules: Vec<Schedule>,
+    /// The ledger of erasures to compare the database with.
+    pub(super) ledger: Option<Source<S>>,
     pub(super) work: CancellationToken,
     pub(super) work_tasks: Tasks,
 }
@@ -36,24 +57,35 @@ impl<S: Service> Watch<S> {
     /// Watches until the work must stop.
     pub(super) async fn run(self) {
         const EVERY: Duration = Duration::from_secs(1);
+        // Compliance may start at the same time.
+        const SOON: Duration = Duration::from_millis(100);
         let mut working = false;
         let mut said = None;
         let mut probe = Probe::new(self.url.clone());
+        let mut comparing = Comparing::default();
         while !self.work.is_cancelled() {
             let (time, begun) = (self.chassis.clock.now(), Instant::now());
             self.readiness.set_asked();
             let (history, writes) = probe.ask::<S>().await;
             let measurement = Measurement { history, writes, time, took: begun.elapsed() };
+            if measurement.is_sound() && !self.readiness.is_compared() {
+                self.compare(&mut comparing).await;
+            }
             self.readiness.set_measured(measurement);
-            let (schema, ready) = (measurement.schema(), measurement.is_sound());
-            if said != Some((schema, writes)) {
+            let (schema, ready) =
+                (measurement.schema(), measurement.is_sound() && self.readiness.is_compared());
+            if said != Some((schema, writes, ready)) {
                 match schema {
-                    Some(Schema::Current | Schema::Ahead(_)) if !ready => {
+                    Some(Schema::Current | Schema::Ahead(_)) if !measurement.is_sound() => {
                         let reason = writes.as_str();
-                        tracing::warn!(service = S::NAME, reason, "the database does not take writes");
+                        tracing::warn!(service = S::NAME, reason, "the database does not accept writes");
                     }
                     Some(Schema::Behind(count)) => {
-                        tracing::warn!(service = S::NAME, count, "migrations are to run: `levqor migrate`");
+                        tracing::warn!(
+                            service = S::NAME,
+                            count,
+                            "migrations are pending: run `levqor migrate`"
+                        );
                     }
                     Some(Schema::Changed(count)) => {
                         tracing::warn!(
@@ -62,20 +94,53 @@ impl<S: Service> Watch<S> {
                             "migrations were run in another form than this build's"
                         );
                     }
-                    Some(Schema::Current | Schema::Ahead(_)) => tracing::info!(service = S::NAME, "ready"),
+                    Some(Schema::Current | Schema::Ahead(_)) if ready => {
+                        tracing::info!(service = S::NAME, "ready");
+                    }
+                    Some(Schema::Current | Schema::Ahead(_)) => {}
                     None => tracing::warn!(service = S::NAME, "the database does not answer"),
                 }
-                said = Some((schema, writes));
+                said = Some((schema, writes, ready));
             }
             self.health.report(ready && !self.readiness.is_draining()).await;
             if ready && !working {
                 working = true;
                 self.begin();
             }
+            // A failure that lasts is not tried again so soon.
+            let is_soon = !self.readiness.is_compared() && !comparing.told;
+            let pause = if is_soon { SOON } else { EVERY };
             tokio::select! {
-                () = tokio::time::sleep(EVERY) => {}
+                () = tokio::time::sleep(pause) => {}
                 () = self.work.cancelled() => {}
             }
+        }
+    }
+
+    /// Compares the database with the ledger of erasures. A failure is logged once, if it lasts.
+    async fn compare(&self, comparing: &mut Comparing) {
+        // Compliance may start at the same time.
+        const PATIENCE: Duration = Duration::from_secs(5);
+        let Some(ledger) = &self.ledger else { return };
+        match compare::compare(&self.service, &self.chassis, ledger, &mut comparing.found).await {
+            Ok(0) => self.readiness.set_compared(),
+            Ok(count) => {
+                tracing::warn!(
+                    service = S::NAME,
+                    count,
+                    "erasures that a restore had undone were made again"
+                );
+                self.readiness.set_compared();
+            }
+            Err(error) if !comparing.told && comparing.begun.elapsed() >= PATIENCE => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(service = S::NAME, error, "the ledger of erasures cannot be compared yet");
+                comparing.told = true;
+            }
+            Err(_) => {}
+        }
+        if self.readiness.is_compared() {
+            comparing.found.clear();
         }
     }
 

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, header::AUTHORIZATION};
+use secrecy::SecretString;
 use tonic::Status;
 
 use super::deadline::Deadline;
 use crate::{
     access::{self, Host, KeyRule},
-    context::{Actor, Ctx},
+    context::{Actor, Client, Ctx},
     error::{Invalid, ServiceError, to_status},
     id,
     lifecycle::Readiness,
@@ -38,7 +39,7 @@ service_error! {
         UnknownRpc => NotFound "UNKNOWN_RPC",
         #[error("the service is not ready")]
         NotReady => Unavailable "NOT_READY",
-        #[error("the authorization header must be `Bearer` and a token, once")]
+        #[error("send one authorization header: `Bearer` and a token")]
         Header => Unauthenticated "TOKEN_INVALID",
         #[error(transparent)]
         Token(#[from] TokenError) => source,
@@ -90,20 +91,23 @@ impl Admission {
         if matches!(&method.host, Host::Service(name) if name != self.service) {
             return Err(Refused::UnknownRpc);
         }
-        let actor = self.actor(headers).await?;
+        let (actor, user_token) = self.actor(headers).await?;
         method.authorise(&actor, self.service)?;
-        // A service always answers a status request. All other RPCs need its tables.
-        if !self.readiness.has_schema() && !method.rpc.starts_with("levqor.runtime.v1.StatusService/") {
+        // A service always answers a status request. All other RPCs need its tables, without anybody who was erased.
+        let is_usable = self.readiness.has_schema() && self.readiness.is_compared();
+        if !is_usable && !method.rpc.starts_with("levqor.runtime.v1.StatusService/") {
             return Err(Refused::NotReady);
         }
         let idempotency_key = idempotency_key(headers, method.key)?;
         let request_id = request_id.to_owned();
-        Ok(Ctx { actor, request_id, idempotency_key, deadline: deadline.0, method })
+        let client = if method.client_evidence { Client::read(headers) } else { Client::default() };
+        Ok(Ctx { actor, user_token, request_id, idempotency_key, deadline: deadline.0, method, client })
     }
 
-    async fn actor(&self, headers: &HeaderMap) -> Result<Actor, Refused> {
+    /// The caller, and the token of a person.
+    async fn actor(&self, headers: &HeaderMap) -> Result<(Actor, Option<SecretString>), Refused> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
-        let Some(value) = values.next() else { return Ok(Actor::Anonymous) };
+        let Some(value) = values.next() else { return Ok((Actor::Anonymous, None)) };
         // With two values nobody knows which is meant, and a proxy may have checked the other one.
         if values.next().is_some() {
             return Err(Refused::Header);
@@ -115,13 +119,14 @@ impl Admission {
         }
         let bearer = bearer.trim();
         if let Some(service) = self.services.recall(bearer, self.service) {
-            return Ok(Actor::Service(service));
+            return Ok((Actor::Service(service), None));
         }
         if token::is_service_token(bearer)? {
-            return Ok(Actor::Service(self.services.verify(bearer, self.service)?));
+            return Ok((Actor::Service(self.services.verify(bearer, self.service)?), None));
         }
         // Boxed: it may fetch keys, and its future would enlarge the future of every call.
-        Ok(Actor::User(Box::pin(self.users.verify(bearer)).await?))
+        let user = Box::pin(self.users.verify(bearer)).await?;
+        Ok((Actor::User(user), Some(SecretString::from(bearer))))
     }
 }
 

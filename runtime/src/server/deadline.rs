@@ -1,4 +1,4 @@
-//! The caller's patience, from `grpc-timeout`; never more than ours.
+//! The deadline of a call, from `grpc-timeout`; never later than our own limit.
 
 use std::time::{Duration, Instant};
 
@@ -12,21 +12,21 @@ use crate::{access, time_limits};
 pub(super) struct Deadline(pub(super) Instant);
 
 impl Deadline {
-    /// What a call to the RPC at this path asks for.
+    /// The deadline that a call to the RPC at this path asks for.
     pub(super) fn of(path: &str, headers: &HeaderMap) -> Self {
         let asked = headers.get("grpc-timeout").and_then(|value| value.to_str().ok()).and_then(parse);
         let asked = asked.unwrap_or(time_limits::DEFAULT);
-        // Most ask for less, and no RPC has to be looked up.
+        // Most calls ask for less than the limit, so their RPC need not be looked up.
         let most = if asked > time_limits::MOST { most(path) } else { time_limits::MOST };
         Self(Instant::now() + asked.min(most))
     }
 
-    /// The answer, or the news that there is none in time.
+    /// Returns the answer, or an error if there is none before the deadline.
     pub(super) async fn keep<T>(self, answer: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
         match tokio::time::timeout_at(self.0.into(), answer).await {
             Ok(answer) => answer,
-            // A handler that changes something goes on as a task; the caller will learn by asking again with its key.
-            Err(_) => Err(Status::deadline_exceeded("the call took longer than the caller waits")),
+            // A handler that changes data continues as a task. The caller gets its result by a retry with the same key.
+            Err(_) => Err(Status::deadline_exceeded("the call reached its deadline")),
         }
     }
 }

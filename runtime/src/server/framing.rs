@@ -1,4 +1,4 @@
-//! What the gRPC library says of a request that it cannot read, or cannot read to its end.
+//! Corrects the status of requests that the gRPC library cannot read, or cannot read to their end.
 
 use axum::{body::Body, extract::Request, response::Response};
 use http::HeaderName;
@@ -34,8 +34,8 @@ impl Undecodable {
     }
 }
 
-/// The library calls a message that is too large `OUT_OF_RANGE`, and one that is cut off, compressed in an unknown way or no
-/// protobuf `INTERNAL`. All of that is the caller's mistake, and must not look like ours. What our handlers answer has details.
+/// The library answers `OUT_OF_RANGE` if a message is too large, and `INTERNAL` if it is incomplete, compressed in an unknown way or
+/// not protobuf. These are mistakes of the caller, and must not look like ours. The errors of our handlers have error details.
 pub(super) fn blame_caller(service: &str, response: Response) -> Response {
     let headers = response.headers();
     let code = headers.get(STATUS).map(|code| Code::from_bytes(code.as_bytes()));
@@ -43,8 +43,8 @@ pub(super) fn blame_caller(service: &str, response: Response) -> Response {
     if unread { Undecodable.status(service).into_http::<Body>() } else { response }
 }
 
-/// Makes an upload that breaks off end in an error. The library takes a stream of requests that its caller cancelled for one
-/// that ended, and half an upload for a whole one.
+/// Ends an interrupted upload with an error. For the library, a cancelled stream of requests looks like a complete one, so half
+/// an upload would look like a whole upload.
 pub(super) fn break_off(request: Request) -> Request {
     let uploads = |ctx: &Ctx| {
         let method = &ctx.method.descriptor;
@@ -54,7 +54,7 @@ pub(super) fn break_off(request: Request) -> Request {
 }
 
 fn told(body: Body) -> Body {
-    Body::new(body.map_err(|_| Status::aborted("the stream of requests broke off")))
+    Body::new(body.map_err(|_| Status::aborted("the stream of requests was interrupted")))
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ const SENTRY_DSN: Setting = Setting::secret(
 const SDK_DISABLED: Setting = Setting::plain(
     "OTEL_SDK_DISABLED",
     Some("false"),
-    "`true`, in any case, exports nothing over OTLP, whatever else is set. Sentry and the log are not touched.",
+    "`true`, in upper or lower case: nothing is exported over OTLP, whatever else is set. Sentry and the log are not touched.",
 );
 const TRUSTED: Setting = Setting::plain(
     "LEVQOR_TRUST_TRACE_SAMPLING",
@@ -56,7 +56,7 @@ pub struct TelemetryConfig {
     pub(super) trusted: Trusted,
     /// Settings that were not understood. They are ignored, as OpenTelemetry requires.
     pub(super) ignored: Vec<Problem>,
-    /// Where errors go; none where error reports are off.
+    /// Where errors go. `None` if error reports are off.
     pub(crate) sentry: Option<SentryDsn>,
 }
 
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn what_is_no_dsn_is_refused_with_the_form_and_without_the_value() {
-        // The value that the audit found was a bare hash.
+        // The first value is a bare hash, as after an incomplete copy.
         for text in
             ["4c1a9d0e77b24bd1a1d3b1c2d3e4f5a6", "https://sentry.io/1", "key@host/1", "https://key@host/"]
         {

@@ -73,7 +73,8 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    // Other libraries log only warnings and errors: their text is left out, and a line without text says nothing.
+    // Of other libraries, only warnings and errors are logged: their text is left out, and without the text the other lines are
+    // useless.
     let worth_it = filter_fn(|metadata| is_ours(metadata.target()) || *metadata.level() <= Level::WARN)
         .with_max_level_hint(LevelFilter::TRACE);
     let tell: fn(&Sinks, Record) = |sinks, record| {

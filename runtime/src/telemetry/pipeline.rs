@@ -138,7 +138,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Requests a flush; the returned receiver hears when it was tried.
+    /// Requests a flush. The returned receiver gets a message after the flush was tried.
     pub(super) fn flush(&self) -> blocking::Receiver<()> {
         let (done, told) = blocking::sync_channel(1);
         // Without a worker the receiver fails at once.
@@ -286,7 +286,7 @@ impl<D: Destination> Worker<D> {
         let told = reason.clone();
         *trouble = Some(Trouble { reason, last: Instant::now(), dropped: count, taken: false });
         drop(trouble);
-        tracing::warn!(exporter, reason = told, "telemetry is lost until its receiver takes it again");
+        tracing::warn!(exporter, reason = told, "telemetry is lost until its receiver accepts it again");
     }
 
     /// Reports the recovery when nothing was lost for a while.
@@ -304,7 +304,7 @@ impl<D: Destination> Worker<D> {
         drop(trouble);
         let (exporter, dropped) = (self.destination.name(), mended.dropped);
         // The same level as the report of the loss, so that the same people see it.
-        tracing::warn!(exporter, dropped, "telemetry is taken again");
+        tracing::warn!(exporter, dropped, "telemetry is accepted again");
     }
 }
 

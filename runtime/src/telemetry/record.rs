@@ -146,7 +146,7 @@ impl Record {
         }
     }
 
-    /// A record that has no event.
+    /// A record that is made directly, without a `tracing` event.
     pub(super) fn made(message: &str, fields: Vec<(&'static str, Value)>, place: Origin) -> Self {
         let (time, message) = (Clock::default().now(), message.to_owned());
         let (level, target) = (Level::ERROR, "levqor_runtime::telemetry");
@@ -160,7 +160,7 @@ impl Record {
     }
 }
 
-/// Modules of other libraries whose warnings and errors are shown everywhere. Somebody has read their code: they log limits,
+/// Modules of other libraries whose messages are shown in every environment. We have read their code: they log limits, TLS
 /// alerts, sockets and pools, and quote no input. Other libraries may quote a row, a header or a key.
 const QUOTE_NOTHING: [&str; 5] = [
     "h2::proto::streams",

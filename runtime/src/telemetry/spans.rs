@@ -33,7 +33,7 @@ pub(crate) fn rpc_server_span(service: &str, path: &str, headers: &HeaderMap, re
     span
 }
 
-/// The span of an outgoing gRPC call; none where the trace is not recorded.
+/// The span of an outgoing gRPC call. `None` if the trace is not recorded.
 pub(crate) fn rpc_client_span(path: &str) -> Option<Span> {
     if !is_recorded(&Span::current()) {
         return None;
@@ -138,7 +138,7 @@ pub fn http_client_span(method: &str, host: &str, template: &str) -> Span {
     )
 }
 
-/// The span of one caller's part in a shared statement, from the request to the commit; none where the trace is not recorded.
+/// The span of one caller's part in a shared statement, from the request to the commit. `None` if the trace is not recorded.
 pub(crate) fn shared_statement_span(operation: &str, table: &str) -> Option<Span> {
     if !is_recorded(&Span::current()) {
         return None;

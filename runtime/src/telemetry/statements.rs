@@ -34,7 +34,7 @@ pub(super) struct Statement {
 }
 
 impl Statement {
-    /// Reads an event of sqlx; none where it is about something else.
+    /// Reads an event of sqlx. `None` if it is about something else.
     pub(super) fn of(event: &Event<'_>) -> Option<Self> {
         (event.metadata().target() == TARGET).then(|| {
             let mut statement = Self::default();

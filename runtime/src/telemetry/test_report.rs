@@ -46,7 +46,7 @@ struct Accepted {
 }
 
 impl TelemetryConfig {
-    /// Where error reports go; none where they are off.
+    /// Where error reports go. `None` if they are off.
     #[must_use]
     pub fn error_reports(&self) -> Option<ErrorReports> {
         let dsn = self.sentry.as_ref()?.0.clone();

@@ -53,7 +53,7 @@ fn hex(text: &str, digits: usize) -> Option<u128> {
     if fits { u128::from_str_radix(text, 16).ok() } else { None }
 }
 
-/// Other systems' data of the trace; none where a part of it is invalid (3.3): a part of it would mislead them.
+/// Other systems' data of the trace. `None` if a part of it is invalid (3.3): a part of it would mislead them.
 fn state(headers: &HeaderMap) -> Option<TraceState> {
     let mut members: Vec<(&str, &str)> = Vec::new();
     for value in headers.get_all(TRACE_STATE) {

@@ -8,8 +8,9 @@ use super::{JWT_SECRET, mesh_keys};
 use crate::{
     client::Outgoing,
     clock::Clock,
+    config::{Env, Reader},
     context::{Role, User},
-    token::{ServiceTokens, sign_with_secret},
+    token::{MeshKeys, ServiceTokens, sign_with_secret},
 };
 
 /// Who calls in a test.
@@ -73,6 +74,15 @@ impl Caller {
     #[must_use]
     pub fn service(from: &str, to: &str) -> Self {
         let token = ServiceTokens::new(&mesh_keys(), Clock::default()).mint(from, to).expect("token");
+        Self { bearer: Some(token), key: None }
+    }
+
+    /// Somebody who signs service tokens with a key of their own.
+    #[must_use]
+    pub fn signed_by(key: &str, from: &str, to: &str) -> Self {
+        let env = Env::from_pairs([("LEVQOR_MESH_KEY", key)]);
+        let keys = MeshKeys::read(&mut Reader::new(&env)).expect("a key");
+        let token = ServiceTokens::new(&keys, Clock::default()).mint(from, to).expect("token");
         Self { bearer: Some(token), key: None }
     }
 

@@ -40,7 +40,7 @@ pub fn binaries() -> Binaries {
 #[must_use]
 pub fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<(Cluster, std::process::Child)> = OnceLock::new();
-    super::hear_on_every_thread();
+    super::prepare_subscribers();
     &CLUSTER
         .get_or_init(|| {
             let binaries = binaries();
@@ -67,6 +67,17 @@ pub async fn database<S: Service>() -> DatabaseUrl {
     let url = create_database(&name, Some(&template)).await;
     drop(templates);
     url
+}
+
+/// A copy of a database that nobody uses any more, as a backup would have it.
+pub async fn copy_of(url: &DatabaseUrl) -> DatabaseUrl {
+    let template = url.options().get_database().expect("a name").to_owned();
+    let server = cluster().database("postgres").expect("url");
+    let mut conn = PgConnection::connect_with(server.options()).await.expect("the test cluster answers");
+    // A pool that is dropped closes its connections a little later.
+    let end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1";
+    sqlx::query(end).bind(&template).execute(&mut conn).await.expect("ended");
+    create_database(&next_database_name(), Some(&template)).await
 }
 
 /// A new database without any tables.
@@ -99,7 +110,8 @@ pub fn connect(url: &DatabaseUrl) -> Db {
 
 /// Moves the mesh's time in one database.
 pub async fn advance(db: &Db, by: TimeDelta) {
-    // One after the other, over a lock after which PostgreSQL looks at its catalogue anew.
+    // The lock makes concurrent calls run one after the other. PostgreSQL reads its catalogue again after it got the lock, so
+    // `runtime.now()` includes the earlier calls.
     let statement = format!(
         "DO $$
          DECLARE moved interval;
@@ -122,7 +134,7 @@ pub async fn count(db: &Db, rows: &str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(db.pool()).await.expect("counted")
 }
 
-/// Does to the tables what no RPC does: damage, or the past.
+/// Executes SQL, for states that no RPC can cause: damaged rows, and rows with times in the past.
 pub async fn execute(db: &Db, sql: &str) {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(db.pool()).await.expect("executed");
 }

@@ -1,4 +1,4 @@
-//! An OTLP receiver and a Sentry in one, which keep all they are told, and misbehave when asked to.
+//! An OTLP receiver and a Sentry in one, which keep everything that they receive, and fail if a test asks for it.
 
 use std::{
     collections::BTreeMap,
@@ -36,47 +36,47 @@ use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Request, Response, Status};
 
-/// How it answers.
+/// How the recorder answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Mood {
-    /// It takes what comes.
+pub enum Behaviour {
+    /// It accepts everything.
     Taking,
-    /// It takes what comes, counts it, and keeps none of it.
+    /// It accepts and counts everything, and keeps nothing.
     Forgetting,
-    /// It takes nothing, and says so.
+    /// It refuses everything with an error.
     Refusing,
     /// It accepts connections and never answers.
     Silent,
 }
 
-/// A span with the service that made it.
+/// A span or log record, with the service that it came from.
 #[derive(Debug, Clone)]
 pub struct Recorded<T> {
     /// `service.name`
     pub service: String,
-    /// What it said.
+    /// The span or the log record.
     pub it: T,
 }
 
-/// All that it was told.
+/// Everything that the recorder received.
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct ReceivedTelemetry {
     /// Spans.
     pub spans: Vec<Recorded<Span>>,
     /// Log records.
     pub logs: Vec<Recorded<LogRecord>>,
     /// Metrics, export by export, service by service.
     pub metrics: Vec<ResourceMetrics>,
-    /// What the last export of a signal (`traces`, `logs`, `metrics`) said of the service that it came from.
+    /// The resource attributes of the last export of each signal (`traces`, `logs`, `metrics`), by service.
     pub resources: BTreeMap<(&'static str, String), Vec<KeyValue>>,
     /// Events of Sentry.
     pub events: Vec<Value>,
-    /// Everything as text, for who looks for what must not be there.
+    /// Everything as text, for tests that search it for personal data and secrets.
     pub everything: String,
 }
 
-impl Told {
+impl ReceivedTelemetry {
     /// The last export of a service's metrics.
     #[must_use]
     pub fn last_metrics(&self, of: &str) -> Option<&ResourceMetrics> {
@@ -113,8 +113,8 @@ pub struct Recorder {
 }
 
 struct State {
-    told: Mutex<Told>,
-    mood: AtomicU8,
+    received: Mutex<ReceivedTelemetry>,
+    behaviour: AtomicU8,
     calls: AtomicUsize,
     spans: AtomicUsize,
 }
@@ -127,8 +127,8 @@ impl Recorder {
         listener.set_nonblocking(true).expect("non-blocking");
         let addr = listener.local_addr().expect("an address");
         let state = Arc::new(State {
-            told: Mutex::default(),
-            mood: AtomicU8::new(Mood::Taking as u8),
+            received: Mutex::default(),
+            behaviour: AtomicU8::new(Behaviour::Taking as u8),
             calls: AtomicUsize::new(0),
             spans: AtomicUsize::new(0),
         });
@@ -160,33 +160,33 @@ impl Recorder {
         format!("http://publickey@{}/1", self.addr)
     }
 
-    /// Changes how it answers.
-    pub fn set_mood(&self, mood: Mood) {
-        self.state.mood.store(mood as u8, Ordering::SeqCst);
+    /// Changes how the recorder answers.
+    pub fn set_behaviour(&self, behaviour: Behaviour) {
+        self.state.behaviour.store(behaviour as u8, Ordering::SeqCst);
     }
 
-    /// How often it was called.
+    /// How often the recorder was called.
     #[must_use]
     pub fn calls(&self) -> usize {
         self.state.calls.load(Ordering::SeqCst)
     }
 
-    /// How many spans came.
+    /// How many spans the recorder received.
     #[must_use]
     pub fn spans(&self) -> usize {
         self.state.spans.load(Ordering::SeqCst)
     }
 
-    /// All that it was told so far.
-    pub fn told(&self) -> MutexGuard<'_, Told> {
-        self.state.told.lock().expect("told")
+    /// Everything that the recorder has received so far.
+    pub fn received(&self) -> MutexGuard<'_, ReceivedTelemetry> {
+        self.state.received.lock().expect("received")
     }
 
-    /// Waits until something was told, a minute at most.
-    pub fn until<T>(&self, what: &str, look: impl Fn(&Told) -> Option<T>) -> T {
+    /// Waits until `look` finds something, a minute at most.
+    pub fn until<T>(&self, what: &str, look: impl Fn(&ReceivedTelemetry) -> Option<T>) -> T {
         let begun = Instant::now();
         loop {
-            if let Some(found) = look(&self.told()) {
+            if let Some(found) = look(&self.received()) {
                 return found;
             }
             assert!(begun.elapsed() < Duration::from_mins(1), "waited in vain for: {what}");
@@ -217,13 +217,13 @@ fn routes(state: Arc<State>) -> Router {
             return StatusCode::SERVICE_UNAVAILABLE.into_response();
         }
         let text = String::from_utf8_lossy(&body).into_owned();
-        let mut told = state.told.lock().expect("told");
+        let mut received = state.received.lock().expect("received");
         // An envelope is lines of JSON: its headers, then a header and a payload per item.
         let lines: Vec<_> =
             text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).collect();
         let id = lines.first().and_then(|headers| headers.get("event_id")).cloned();
-        told.events.extend(lines.into_iter().filter(|line| line.get("exception").is_some()));
-        told.everything.push_str(&text);
+        received.events.extend(lines.into_iter().filter(|line| line.get("exception").is_some()));
+        received.everything.push_str(&text);
         Json(json!({"id": id})).into_response()
     });
     otlp.routes().into_axum_router().route("/api/1/envelope/", envelope)
@@ -232,15 +232,15 @@ fn routes(state: Arc<State>) -> Router {
 impl State {
     async fn answer(&self) -> Result<(), Status> {
         self.calls.fetch_add(1, Ordering::SeqCst);
-        let mood = self.mood.load(Ordering::SeqCst);
-        if mood == Mood::Silent as u8 {
+        let behaviour = self.behaviour.load(Ordering::SeqCst);
+        if behaviour == Behaviour::Silent as u8 {
             std::future::pending::<()>().await;
         }
-        if mood == Mood::Refusing as u8 { Err(Status::unavailable("not today")) } else { Ok(()) }
+        if behaviour == Behaviour::Refusing as u8 { Err(Status::unavailable("not today")) } else { Ok(()) }
     }
 
     fn forgets(&self) -> bool {
-        self.mood.load(Ordering::SeqCst) == Mood::Forgetting as u8
+        self.behaviour.load(Ordering::SeqCst) == Behaviour::Forgetting as u8
     }
 }
 
@@ -263,12 +263,12 @@ impl TraceService for Otlp {
         if self.0.forgets() {
             return Ok(Response::new(ExportTraceServiceResponse::default()));
         }
-        let mut told = self.0.told.lock().expect("told");
-        told.hear("traces", &request, request.resource_spans.iter().map(|it| it.resource.as_ref()));
+        let mut received = self.0.received.lock().expect("received");
+        received.hear("traces", &request, request.resource_spans.iter().map(|it| it.resource.as_ref()));
         for resource in request.resource_spans {
             let service = service(resource.resource.as_ref());
             let spans = resource.scope_spans.into_iter().flat_map(|scope| scope.spans);
-            told.spans.extend(spans.map(|it| Recorded { service: service.clone(), it }));
+            received.spans.extend(spans.map(|it| Recorded { service: service.clone(), it }));
         }
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
@@ -285,12 +285,12 @@ impl LogsService for Otlp {
             return Ok(Response::new(ExportLogsServiceResponse::default()));
         }
         let request = request.into_inner();
-        let mut told = self.0.told.lock().expect("told");
-        told.hear("logs", &request, request.resource_logs.iter().map(|it| it.resource.as_ref()));
+        let mut received = self.0.received.lock().expect("received");
+        received.hear("logs", &request, request.resource_logs.iter().map(|it| it.resource.as_ref()));
         for resource in request.resource_logs {
             let service = service(resource.resource.as_ref());
             let logs = resource.scope_logs.into_iter().flat_map(|scope| scope.log_records);
-            told.logs.extend(logs.map(|it| Recorded { service: service.clone(), it }));
+            received.logs.extend(logs.map(|it| Recorded { service: service.clone(), it }));
         }
         Ok(Response::new(ExportLogsServiceResponse::default()))
     }
@@ -307,9 +307,9 @@ impl MetricsService for Otlp {
             return Ok(Response::new(ExportMetricsServiceResponse::default()));
         }
         let request = request.into_inner();
-        let mut told = self.0.told.lock().expect("told");
-        told.hear("metrics", &request, request.resource_metrics.iter().map(|it| it.resource.as_ref()));
-        told.metrics.extend(request.resource_metrics);
+        let mut received = self.0.received.lock().expect("received");
+        received.hear("metrics", &request, request.resource_metrics.iter().map(|it| it.resource.as_ref()));
+        received.metrics.extend(request.resource_metrics);
         Ok(Response::new(ExportMetricsServiceResponse::default()))
     }
 }

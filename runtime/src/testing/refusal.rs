@@ -1,4 +1,4 @@
-//! What a refused call says.
+//! Reads the error details of a refused call.
 
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -9,7 +9,7 @@ pub fn refused<T>(answer: Result<T, Status>) -> Status {
     answer.err().expect("the call is refused")
 }
 
-/// The fields that a status complains about.
+/// The fields that the status of a refused call calls invalid.
 #[track_caller]
 #[must_use]
 pub fn violated(status: &Status) -> Vec<String> {

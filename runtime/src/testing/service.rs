@@ -86,6 +86,8 @@ pub fn config<S: Service>(url: &DatabaseUrl, settings: &[(&str, &str)]) -> Servi
     env.set_default("LEVQOR_DATABASE_URL", "postgres://replaced/below");
     env.set_default("LEVQOR_GRPC_ADDR", "127.0.0.1:0");
     env.set_default("LEVQOR_DRAIN_DELAY_MS", "0");
+    // A service alone has no ledger of erasures to compare itself with.
+    env.set_default("LEVQOR_LEDGER_CHECK", "false");
     env.set_default("LEVQOR_MESH_KEY", MESH_KEY);
     env.set_default("LEVQOR_JWT_SECRET", JWT_SECRET);
     for service in run::register::<S>().services() {

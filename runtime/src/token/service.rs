@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     SERVICE_TYP, TokenError,
     claims::{self, Life, NumericDate},
+    form::FormTokens,
 };
 use crate::{
     clock::Clock,
@@ -26,7 +27,7 @@ const MOST_VERIFIED: usize = 64;
 
 const MESH_KEY: Setting = Setting::secret(
     "LEVQOR_MESH_KEY",
-    "Signs the tokens of calls between services: at least 32 characters. A comma-separated list: the first signs, all are accepted. The first also makes the pseudonyms of people in the audit chain: under a new one, they get new ones.",
+    "Signs the tokens of calls between services: at least 32 characters. A comma-separated list: the first signs, all are accepted. The first also makes the pseudonyms of people in the audit chain: with a new first key, people get new pseudonyms.",
 );
 
 const LONGEST: Setting = Setting::plain(
@@ -35,9 +36,18 @@ const LONGEST: Setting = Setting::plain(
     "How long the tokens of calls between services may live at most, from `iat` to `exp`, in seconds: 60 or more, which is how long ours live.",
 );
 
-/// The mesh's keys: the first signs, all are accepted. Also the lifetime of the tokens.
+/// The caller that a token signed with `LEVQOR_PRODUCT_KEY` is for. RPCs name it among their `callers`.
+const PRODUCT: &str = "product";
+
+const PRODUCT_KEY: Setting = Setting::secret(
+    "LEVQOR_PRODUCT_KEY",
+    "Signs the tokens of the business' own product, which may ask CheckEntitlement and nothing else: at least 32 characters. A token has `typ` levqor-service+jwt, `iss` levqor-mesh, `sub` product, `aud` billing, `iat` and `exp`, and lives as long as those of services at most. Without it no product is known.",
+);
+
+/// The mesh's keys: the first signs, all are accepted. Also the lifetime of the tokens, and the key of the product.
 pub struct MeshKeys {
     keys: Vec<SecretString>,
+    product: Option<SecretString>,
     longest: TimeDelta,
 }
 
@@ -45,7 +55,7 @@ impl MeshKeys {
     /// The setting.
     #[must_use]
     pub fn settings() -> Vec<Setting> {
-        vec![MESH_KEY, LONGEST]
+        vec![MESH_KEY, LONGEST, PRODUCT_KEY]
     }
 
     /// Makes the pseudonyms of the audit chain, under the key that signs.
@@ -63,7 +73,14 @@ impl MeshKeys {
         if longest.is_some_and(|longest| longest < LIFE) {
             reader.problem(&LONGEST, format!("expected {expected}"));
         }
+        let product = reader.secret(&PRODUCT_KEY);
+        if product.as_ref().is_some_and(|key| key.expose_secret().len() < 32) {
+            reader.problem(&PRODUCT_KEY, "expected at least 32 characters");
+        }
         let keys = reader.secrets(&MESH_KEY);
+        if product.as_ref().is_some_and(|product| is_among(product, &keys)) {
+            reader.problem(&PRODUCT_KEY, "expected another key than LEVQOR_MESH_KEY");
+        }
         if keys.is_empty() {
             reader.problem(&MESH_KEY, "is not set; expected a random text of at least 32 characters");
             return None;
@@ -72,8 +89,12 @@ impl MeshKeys {
             reader.problem(&MESH_KEY, "expected at least 32 characters in each key");
             return None;
         }
-        Some(Self { keys, longest: longest? })
+        Some(Self { keys, product, longest: longest? })
     }
+}
+
+fn is_among(key: &SecretString, keys: &[SecretString]) -> bool {
+    keys.iter().any(|other| other.expose_secret() == key.expose_secret())
 }
 
 /// The claims that we write.
@@ -111,7 +132,10 @@ type Pair = (String, String);
 pub struct ServiceTokens {
     sign: EncodingKey,
     accept: Vec<DecodingKey>,
+    /// Signs tokens of the product only.
+    product: Option<DecodingKey>,
     longest: TimeDelta,
+    forms: FormTokens,
     clock: Clock,
     minted: Mutex<HashMap<Pair, (DateTime<Utc>, SecretString)>>,
     /// Tokens that were verified before. Callers use each token for many calls, and the signature check costs more than all other
@@ -128,11 +152,19 @@ impl ServiceTokens {
         Self {
             sign: EncodingKey::from_secret(&first),
             accept: keys.keys.iter().map(|key| DecodingKey::from_secret(&bytes(key))).collect(),
+            product: keys.product.as_ref().map(|key| DecodingKey::from_secret(&bytes(key))),
             longest: keys.longest,
+            forms: FormTokens::new(&keys.keys),
             clock,
             minted: Mutex::default(),
             verified: Mutex::default(),
         }
+    }
+
+    /// Tokens of public forms, under keys that are derived from the mesh's.
+    #[must_use]
+    pub const fn forms(&self) -> &FormTokens {
+        &self.forms
     }
 
     /// A token which proves that `from` calls `to`.
@@ -199,7 +231,14 @@ impl ServiceTokens {
                 Err(error) => failure = TokenError::Invalid(error),
             }
         }
-        Err(failure)
+        // The product's key proves that the product calls, and no service.
+        let product =
+            self.product.as_ref().map(|key| jsonwebtoken::decode::<Claims>(token, key, &validation));
+        match product {
+            Some(Ok(data)) if data.claims.sub == PRODUCT => self.admit(token, audience, data.claims),
+            Some(Ok(_)) => Err(TokenError::Subject),
+            Some(Err(_)) | None => Err(failure),
+        }
     }
 
     fn admit(&self, token: &str, audience: &str, claims: Claims) -> Result<String, TokenError> {
@@ -221,7 +260,7 @@ mod tests {
 
     fn tokens(keys: &[&str], clock: &Clock) -> ServiceTokens {
         let keys = keys.iter().map(|key| SecretString::from((*key).to_owned())).collect();
-        ServiceTokens::new(&MeshKeys { keys, longest: TimeDelta::minutes(5) }, clock.clone())
+        ServiceTokens::new(&MeshKeys { keys, product: None, longest: TimeDelta::minutes(5) }, clock.clone())
     }
 
     const OLD: &str = "an old mesh key of thirty-two characters";
@@ -241,6 +280,21 @@ mod tests {
         assert!(
             tokens.verify(tokens.mint("gateway", "lamps").expect("new").expose_secret(), "lamps").is_ok()
         );
+    }
+
+    #[test]
+    fn the_products_key_is_good_for_the_product_only() {
+        let clock = Clock::default();
+        let key = |text: &str| SecretString::from(text.to_owned());
+        let keys = MeshKeys { keys: vec![key(NEW)], product: Some(key(OLD)), longest: TimeDelta::minutes(5) };
+        let mesh = ServiceTokens::new(&keys, clock.clone());
+        let outside = tokens(&[OLD], &clock);
+        let by_product = outside.mint("product", "billing").expect("token");
+        assert_eq!(mesh.verify(by_product.expose_secret(), "billing").expect("valid"), "product");
+        assert!(mesh.verify(by_product.expose_secret(), "notifications").is_err());
+        let forged = outside.mint("gateway", "billing").expect("token");
+        assert!(matches!(mesh.verify(forged.expose_secret(), "billing"), Err(TokenError::Subject)));
+        assert!(tokens(&[NEW], &clock).verify(by_product.expose_secret(), "billing").is_err());
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl fmt::Debug for Tunnels {
 }
 
 impl Tunnels {
-    /// Creates tunnels to a service, run as background tasks; none where its address is not set.
+    /// Creates tunnels to a service, run as background tasks. `None` if its address is not set.
     #[must_use]
     pub fn new(channels: &Channels, service: &str, background: &Background) -> Option<Self> {
         let (peer, addresses) = (channels.get(service)?, channels.addresses(service)?);

@@ -101,8 +101,8 @@ impl TunnelService for TunnelHost {
 }
 
 impl TunnelHost {
-    /// Takes calls until the client ends its side, or has not ended it long after it was asked to. The tunnel itself ends with
-    /// the last answer.
+    /// Accepts calls until the client ends its side, or until `GOODBYE_PATIENCE` after the goodbye. The tunnel itself ends with
+    /// the last response.
     async fn serve(
         self,
         mut calls: Streaming<TunnelRequest>,
@@ -155,12 +155,12 @@ impl TunnelHost {
     /// The call in the form of a separate call, and its handler.
     fn request(&self, call: TunnelRequest) -> Result<(http::Request<Bytes>, &Handler), Status> {
         let (method, handler) = (self.tunnelled.0.get(call.rpc.as_str()))
-            .ok_or_else(|| Status::unimplemented("there is no such RPC in tunnels here"))?;
+            .ok_or_else(|| Status::unimplemented("this RPC cannot be called through a tunnel"))?;
         let mut headers = HeaderMap::new();
         for entry in call.metadata {
             let name = HeaderName::from_bytes(&entry.name);
             let (Ok(name), Ok(value)) = (name, HeaderValue::from_maybe_shared(entry.value)) else {
-                return Err(Status::invalid_argument("the metadata cannot be headers"));
+                return Err(Status::invalid_argument("the metadata is not valid as headers"));
             };
             if headers.try_append(name, value).is_err() {
                 return Err(Status::invalid_argument("the metadata is too large"));

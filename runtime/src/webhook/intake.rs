@@ -15,14 +15,14 @@ use super::{SignatureError, SignatureHeaders, Verifier, metrics::WebhookMetrics}
 /// A signed body that tests whether a secret is live. The reason `WEBHOOK_PROBE` confirms it. Nothing is stored.
 pub const PROBE: &str = r#"{"object":"levqor.webhook_probe"}"#;
 
-/// Why a webhook is not taken, independent of its event.
+/// Why a webhook is refused, independent of its event.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
     /// The signature is not valid.
     #[error(transparent)]
     Signature(#[from] SignatureError),
     /// A probe: its signature is valid, and it is not an event.
-    #[error("the signature is good, and this is a probe: nothing was kept of it")]
+    #[error("the signature is valid, and the body is a probe, which is not stored")]
     Probe,
     /// This setting has no secret to verify webhooks with.
     #[error("{0} is not set: no event can be verified")]

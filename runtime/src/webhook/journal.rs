@@ -26,7 +26,7 @@ pub struct Backlog {
     pub pending: i64,
     /// Quarantined events.
     pub quarantined: i64,
-    /// How long the oldest due event has been due; none where the journal is not its own work list.
+    /// How long the oldest due event has been due. `None` if the journal is not its own work list.
     pub oldest_due_age_s: Option<f64>,
     /// When the last event was received.
     pub last_receive_time: Option<DateTime<Utc>>,

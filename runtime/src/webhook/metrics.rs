@@ -5,7 +5,7 @@ use crate::{
     metrics::{Attribute, Count, Definition, KeyValue, Metrics},
 };
 
-/// Why a webhook is not taken. `OTHER` stands for every reason that is not listed.
+/// Why a webhook was refused or not stored. `OTHER` means any reason that is not listed.
 pub(crate) const REASONS: [&str; 11] = [
     "SIGNATURE_MISSING",
     "SIGNATURE_MALFORMED",
@@ -22,26 +22,26 @@ pub(crate) const REASONS: [&str; 11] = [
 
 const PROVIDER: Attribute = Attribute::known("provider", "who sends webhooks to the service");
 
-/// Webhooks that were taken.
+/// Webhooks whose events are in the journal.
 const EVENTS: Definition = Definition::counter(
     "levqor.webhook.events",
     "{event}",
-    "Webhook events with a good signature that are in the journal: new ones, and those that were there before.",
+    "Webhook events with a valid signature that are in the journal: new events, and events that came again.",
     &[PROVIDER, Attribute::one_of("outcome", &["accepted", "duplicate"])],
 );
-/// Webhooks that were refused.
+/// Webhooks that were refused or not stored.
 pub const REFUSALS: Definition = Definition::counter(
     "levqor.webhook.refusals",
     "{event}",
-    "Webhook events that were not taken, by the reason. Those that are no fault of the event come again.",
+    "Webhook events that were refused or could not be stored, by reason.",
     &[PROVIDER, Attribute::one_of("reason", &REASONS)],
 );
 /// Which secret verified the webhooks.
 const VERIFIED: Definition = Definition::counter(
     "levqor.webhook.verified",
     "{event}",
-    "Webhook events by the secret that verified them: its place in the setting, from 0. One that rests can be removed.",
-    &[PROVIDER, Attribute::known("secret", "the places of the secrets in the provider's setting")],
+    "Webhook events by the secret that verified them: its position in the setting, from 0. An unused secret can be removed.",
+    &[PROVIDER, Attribute::known("secret", "the positions of the secrets in the provider's setting")],
 );
 /// Every metric of webhooks.
 pub const METRICS: &[Definition] = &[EVENTS, REFUSALS, VERIFIED];
@@ -55,15 +55,15 @@ pub(super) struct WebhookMetrics {
 }
 
 impl WebhookMetrics {
-    /// The series of a sender with this number of live secrets.
+    /// The series of a sender with this number of secrets.
     pub(super) fn new(metrics: &Metrics, provider: &'static str, secrets: usize) -> Self {
         let provider = KeyValue::new("provider", provider);
         let webhook = |definition, key, value: &'static str| {
             metrics.counter(definition, &[provider.clone(), KeyValue::new(key, value)])
         };
-        let secret = |place: usize| {
-            let place = KeyValue::new("secret", i64::try_from(place).unwrap_or(i64::MAX));
-            metrics.counter(&VERIFIED, &[provider.clone(), place])
+        let secret = |position: usize| {
+            let position = KeyValue::new("secret", i64::try_from(position).unwrap_or(i64::MAX));
+            metrics.counter(&VERIFIED, &[provider.clone(), position])
         };
         let refusal = |reason: &&'static str| webhook(&REFUSALS, "reason", reason);
         Self {
@@ -79,10 +79,10 @@ impl WebhookMetrics {
         if duplicate { self.duplicate.one() } else { self.accepted.one() }
     }
 
-    /// Counts an event that was not taken.
+    /// Counts an event that was refused or not stored.
     pub(super) fn refused<E: ServiceError>(&self, error: &E) {
-        let place = REASONS.iter().position(|reason| *reason == error.reason());
-        if let Some(count) = place.and_then(|place| self.refusals.get(place)).or(self.refusals.last()) {
+        let known = REASONS.iter().position(|reason| *reason == error.reason());
+        if let Some(count) = known.and_then(|index| self.refusals.get(index)).or(self.refusals.last()) {
             count.one();
         }
     }

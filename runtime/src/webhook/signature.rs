@@ -142,7 +142,7 @@ impl<'a> Signed<'a> {
     }
 }
 
-/// The key in a Standard Webhooks secret, which is `whsec_` and base64; none where the secret is malformed or too short.
+/// The key in a Standard Webhooks secret, which is `whsec_` and base64. `None` if the secret is malformed or too short.
 #[must_use]
 pub fn standard_key(secret: &SecretString) -> Option<SecretSlice<u8>> {
     let key = BASE64.decode(secret.expose_secret().strip_prefix("whsec_")?).ok()?;

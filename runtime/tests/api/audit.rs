@@ -1,4 +1,4 @@
-//! The audit chain: whole under concurrency, append-only, and broken to see when somebody tampers.
+//! The audit chain: it stays whole under concurrency, it is append-only, and verification finds every change to it.
 
 use levqor_runtime::{
     audit::{self, Chain},
@@ -31,7 +31,7 @@ async fn the_chain_is_whole_whoever_appends_at_once_and_shows_tampering() {
 
     let change = "UPDATE runtime.audit_entries SET actor = 'user:mallory' WHERE sequence = 7";
     sqlx::query(change).execute(&mut *conn).await.expect_err("entries are append-only");
-    // Whoever can drop the guard still cannot hide.
+    // Somebody who can disable the trigger is found all the same.
     sqlx::raw_sql("ALTER TABLE runtime.audit_entries DISABLE TRIGGER audit_entries_append_only")
         .execute(&mut *conn)
         .await
@@ -74,7 +74,7 @@ async fn a_person_who_is_erased_is_nobody_in_a_chain_that_stays_whole() {
         audit::append(&mut tx, &user(sub), "order.release", &[("order_id", "1")]).await.expect("append");
         tx.commit().await.expect("commit");
     }
-    // An RPC that shows entries would ask so.
+    // An RPC that shows entries would use such a query.
     let sql = "SELECT actor, sub FROM runtime.audit_entries
                LEFT JOIN runtime.audit_actors ON pseudonym = actor ORDER BY sequence";
     let entries = async || -> Vec<(String, Option<String>)> {

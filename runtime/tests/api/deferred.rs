@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use chrono::TimeDelta;
 use levqor_proto::{
-    mail::v1::SendMessageRequest,
+    mail::v1::CheckRecipientRequest,
     notifications::v1::DeliverMessageRequest,
     runtime::v1::{
         ListDeferredCallsRequest, ReplayDeferredCallRequest, deferred_call,
@@ -178,8 +178,8 @@ async fn a_call_whose_workers_all_ended_is_dead_after_its_tries() {
 async fn what_is_refused_for_good_is_dead_at_once_and_can_be_replayed() {
     let service = probe::start().await;
     let mut tx = service.running.chassis().db.begin().await.expect("begin");
-    // The probe may not send to itself: access SERVICE names other callers.
-    let request = SendMessageRequest { about: "x".to_owned(), ..Default::default() };
+    // The probe may not make this call to itself: the access of the RPC names other services.
+    let request = CheckRecipientRequest { recipient: "x".to_owned(), ..Default::default() };
     defer(&mut tx, &request, "refused").await.expect("defer");
     tx.commit().await.expect("commit");
     let mut admin = WorkServiceClient::new(service.channel());

@@ -1,4 +1,4 @@
-//! A keyed call is made once, whoever repeats it and whenever.
+//! A call with an idempotency key is made once, however often and by whomever it is repeated.
 
 use std::sync::atomic::Ordering;
 
@@ -23,6 +23,8 @@ async fn the_same_call_again_gets_the_answer_of_then() {
         (refused.code(), reason(&refused).as_str()),
         (Code::FailedPrecondition, "IDEMPOTENCY_KEY_REUSED")
     );
+    let named = refused.get_error_details().bad_request().cloned().expect("a violation");
+    assert_eq!(named.field_violations[0].field, "idempotency-key");
     service.stop().await;
 }
 

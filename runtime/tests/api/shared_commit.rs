@@ -14,7 +14,7 @@ struct Even;
 
 impl BatchWrite for Even {
     type Item = i64;
-    type Answer = i64;
+    type Written = i64;
     const OPERATION: &'static str = "SELECT";
     const TABLE: &'static str = "numbers";
 

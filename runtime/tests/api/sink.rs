@@ -1,4 +1,4 @@
-//! A server that accepts envelopes as Sentry does, keeps the events, and refuses them where a test wants it to.
+//! A fake Sentry server. It keeps the events that it receives, and refuses them if a test asks for it.
 
 use std::sync::{Arc, Mutex};
 
@@ -19,7 +19,7 @@ struct Kept {
     refusal: Option<u16>,
 }
 
-/// The server.
+/// The fake Sentry server.
 pub(crate) struct Sink {
     addr: std::net::SocketAddr,
     kept: Arc<Mutex<Kept>>,

@@ -64,6 +64,7 @@ async fn each_grpc_service_has_a_health_of_its_name_until_the_drain_begins() {
         "",
         "levqor.mail.v1.MailService",
         "levqor.notifications.v1.NotificationsService",
+        "levqor.runtime.v1.GuardService",
         "levqor.runtime.v1.StatusService",
         "levqor.runtime.v1.WorkService",
     ];

@@ -1,4 +1,4 @@
-//! Calls that are answered with a stream, and calls that bring one.
+//! Calls whose answer is a stream, and calls whose request is one.
 
 use std::{
     sync::Arc,
@@ -38,10 +38,12 @@ fn called<T, R: Name>(message: T, role: Role) -> Request<T> {
     let mut request = Request::new(message);
     request.extensions_mut().insert(Ctx {
         actor: Actor::User(user),
+        user_token: None,
         request_id: "r1".to_owned(),
         idempotency_key: None,
         deadline: Instant::now() + Duration::from_secs(30),
         method: methods().by_request(&R::full_name()).expect("an RPC"),
+        client: levqor_runtime::context::Client::default(),
     });
     request
 }
@@ -101,7 +103,7 @@ async fn a_stream_that_reads_ends_with_its_client_and_one_that_changes_something
     static NEXT: Semaphore = Semaphore::const_new(0);
     static DONE: Semaphore = Semaphore::const_new(0);
     let probe = probe::start().await;
-    // Two messages; it says when the second is made, and when it is given up.
+    // A stream of two messages. It reports when the second is made, and when the stream is dropped.
     let messages = |given_up: oneshot::Sender<()>| {
         stream::unfold((0, given_up), |(n, given_up)| async move {
             NEXT.acquire().await.expect("open").forget();
@@ -192,7 +194,7 @@ async fn an_upload_is_read_to_its_end_and_half_of_one_is_refused() {
     let whole = upload(incoming(&["a", "b", "c"], None)).await.expect("taken");
     assert_eq!(whole.into_inner().order_id, "abc");
     for ids in [&["a", "b"][..], &[]] {
-        let half = upload(incoming(ids, Some(Status::aborted("the stream broke off")))).await;
+        let half = upload(incoming(ids, Some(Status::aborted("the stream was interrupted")))).await;
         assert_eq!(half.err().map(|status| status.code()), Some(Code::InvalidArgument));
     }
     probe.stop().await;

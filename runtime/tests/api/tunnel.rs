@@ -342,7 +342,7 @@ async fn who_waits_when_the_connection_breaks_is_told_and_the_next_call_gets_thr
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_heed_the_goodbye_is_left() {
+async fn the_server_closes_the_tunnel_of_a_client_that_ignores_the_goodbye() {
     let service = start().await;
     let (calls, sent) = mpsc::channel::<TunnelRequest>(1);
     let mut client = TunnelServiceClient::new(service.channel());

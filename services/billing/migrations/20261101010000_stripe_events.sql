@@ -16,6 +16,7 @@ CREATE TABLE stripe_events (
     ignore_reason text,
     attempts integer NOT NULL DEFAULT 0,
     replays integer NOT NULL DEFAULT 0,
+    taken_up boolean NOT NULL DEFAULT false,
     due_time timestamptz NOT NULL DEFAULT runtime.now(),
     receive_time timestamptz NOT NULL DEFAULT runtime.now(),
     process_time timestamptz,
@@ -81,7 +82,9 @@ CREATE INDEX stripe_events_state_type ON stripe_events (state, type, ignore_reas
 CREATE INDEX stripe_events_to_purge ON stripe_events (process_time)
     WHERE process_time IS NOT NULL AND body IS NOT NULL;
 
-COMMENT ON TABLE stripe_events IS 'Every event that Stripe sent with a good signature, and how far its processing is.';
+COMMENT ON TABLE stripe_events IS
+    'Every event that Stripe sent with a good signature, and how far its processing is.
+    subject: stripe stripe_customer_id, text body; erase: pseudonymise; once: state <> ''PENDING''; end: ignore_reason = CASE state WHEN ''PENDING'' THEN ''SUBJECT_ERASED'' ELSE ignore_reason END, process_time = CASE state WHEN ''PENDING'' THEN runtime.now() ELSE process_time END, state = CASE state WHEN ''PENDING'' THEN ''IGNORED'' ELSE state END';
 COMMENT ON COLUMN stripe_events.sequence IS 'not personal';
 COMMENT ON COLUMN stripe_events.event_id IS 'not personal';
 COMMENT ON COLUMN stripe_events.create_time IS 'not personal';
@@ -89,15 +92,17 @@ COMMENT ON COLUMN stripe_events.type IS 'not personal';
 COMMENT ON COLUMN stripe_events.api_version IS 'not personal';
 -- Null if the event's mode cannot be read.
 COMMENT ON COLUMN stripe_events.livemode IS 'not personal';
-COMMENT ON COLUMN stripe_events.account IS 'personal: IDENTIFIER; keep: 7y';
-COMMENT ON COLUMN stripe_events.object_id IS 'personal: PAYMENT; keep: 7y';
-COMMENT ON COLUMN stripe_events.stripe_customer_id IS 'personal: IDENTIFIER; keep: 7y';
-COMMENT ON COLUMN stripe_events.lease_key IS 'personal: IDENTIFIER; keep: 7y';
+COMMENT ON COLUMN stripe_events.account IS 'personal: IDENTIFIER; keep: until erasure';
+COMMENT ON COLUMN stripe_events.object_id IS 'personal: PAYMENT; keep: until erasure';
+COMMENT ON COLUMN stripe_events.stripe_customer_id IS 'personal: IDENTIFIER; keep: until erasure';
+COMMENT ON COLUMN stripe_events.lease_key IS 'personal: IDENTIFIER; keep: until erasure';
 COMMENT ON COLUMN stripe_events.body IS 'personal: PAYMENT; keep: 90d';
 COMMENT ON COLUMN stripe_events.state IS 'not personal';
 COMMENT ON COLUMN stripe_events.ignore_reason IS 'not personal';
 COMMENT ON COLUMN stripe_events.attempts IS 'not personal';
 COMMENT ON COLUMN stripe_events.replays IS 'not personal';
+-- Whether the event was ignored, and made pending again by a version or a setting that heeds it.
+COMMENT ON COLUMN stripe_events.taken_up IS 'not personal';
 COMMENT ON COLUMN stripe_events.due_time IS 'not personal';
 COMMENT ON COLUMN stripe_events.receive_time IS 'not personal';
 COMMENT ON COLUMN stripe_events.process_time IS 'not personal';

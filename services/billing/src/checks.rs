@@ -1,4 +1,7 @@
-//! `levqor doctor`'s checks of Stripe: the account, the key's right to refetch objects, each price, and the clock.
+//! `levqor doctor`'s checks of the storage of files, and of Stripe: the account, the key's right to refetch objects, the webhook
+//! endpoint, each price, and the clock.
+
+mod endpoint;
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,11 +10,13 @@ use levqor_runtime::{
     check::{self, Check, Finding, Line},
     client::vendor_client,
     clock::Clock,
+    storage::{Place, Storage},
 };
+use serde_json::Value;
 
 use crate::{
     config::{Config, Prices},
-    domain::catalogue::PRICES,
+    domain::catalogue::{PRICES, UPSELL_DISCOUNT},
     stripe::{FetchError, Stripe},
     stripe_health::compare,
 };
@@ -21,21 +26,64 @@ const AT_ONCE: usize = 4;
 /// Timeout of the clock check.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Checks that need the secret key.
-const NEED_KEY: [&str; 3] = ["billing.stripe_account", "billing.stripe_refetch", "billing.stripe_clock"];
+const NEED_KEY: [&str; 4] =
+    ["billing.stripe_account", "billing.stripe_refetch", "billing.stripe_clock", "billing.stripe_endpoint"];
 
+/// The offer to Starter customers. The capability has the same name.
+const OFFER: &str = "billing.upgrade_offer";
+/// Whether files can be stored. The capability has the same name.
+const FILES: &str = "billing.order_files";
 /// One line stands for all prices if none of them could be compared.
 const PRICES_NAME: &str = "billing.stripe_prices";
 const PRICES_ASKED: &str = "GET /v1/prices/…";
 
 /// The checks that this configuration allows.
 pub(crate) fn checks(config: &Config) -> Vec<Check> {
+    let mut checks = of_stripe(config);
+    checks.push(files(config.storage.clone()));
+    checks
+}
+
+/// Writes a file into the storage, reads it and removes it.
+fn files(place: Option<Place>) -> Check {
+    let Some(place) = place else {
+        let how = "a folder for files, or set LEVQOR_STORAGE_S3_BUCKET";
+        return Check::known(FILES, Finding::not_set("LEVQOR_STORAGE_DIR", how));
+    };
+    Check::new(FILES, "a file that is written, read and removed", async move {
+        // The doctor makes nothing.
+        if !place.is_there() {
+            return Finding::off(
+                format!("{} does not exist yet", place.in_words()),
+                "start billing, which makes it",
+            );
+        }
+        let tried = async { Storage::open(&place)?.probe().await };
+        match tried.await {
+            Ok(()) => Finding::on(format!("{} takes files and gives them back", place.in_words())),
+            Err(error) => Finding::failed(format!("{}: {}", place.in_words(), in_words(&error))),
+        }
+    })
+}
+
+/// An error and its causes.
+fn in_words(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |words, cause| format!("{words}: {cause}"))
+}
+
+fn of_stripe(config: &Config) -> Vec<Check> {
     let Some(key) = &config.secret_key else {
         let how = "the secret key of the account, sk_… or rk_…";
         let off = |name: &str| Check::known(name, Finding::not_set("STRIPE_SECRET_KEY", how));
         let needed = NEED_KEY.into_iter().map(off);
-        return needed.chain([off(PRICES_NAME)]).collect();
+        let offer = match &config.promotion_code {
+            Some(_) => off(OFFER),
+            None => no_offer(),
+        };
+        return needed.chain([off(PRICES_NAME), offer]).collect();
     };
-    let [account, refetch, clock] = NEED_KEY;
+    let [account, refetch, clock, endpoint] = NEED_KEY;
     let Ok(stripe) = Stripe::try_new(key, &config.api_base) else {
         return vec![Check::known(account, Finding::failed("a client of Stripe's API cannot be made"))];
     };
@@ -56,8 +104,50 @@ pub(crate) fn checks(config: &Config) -> Vec<Check> {
             }
         }),
         Check::new(clock, "the Date of an answer", time),
-        Check::several(PRICES_NAME, PRICES_ASKED, prices(stripe, config.prices.clone())),
+        Check::new(
+            endpoint,
+            "GET /v1/webhook_endpoints",
+            endpoint::find(Arc::clone(&stripe), config.shop.webhook_url.clone()),
+        ),
+        Check::several(PRICES_NAME, PRICES_ASKED, prices(Arc::clone(&stripe), config.prices.clone())),
+        offer(stripe, config.promotion_code.clone()),
     ]
+}
+
+fn no_offer() -> Check {
+    let how = "Stripe's promotion code of £150 off Professional";
+    Check::known(OFFER, Finding::not_set("LEVQOR_UPSELL_PROMOTION_CODE", how))
+}
+
+/// Whether Stripe has the promotion code of the offer to Starter customers, and takes off what the mail says.
+fn offer(stripe: Arc<Stripe>, code: Option<String>) -> Check {
+    let Some(code) = code else { return no_offer() };
+    Check::new(OFFER, format!("GET /v1/promotion_codes?active=true&code={code}"), async move {
+        match stripe.promotion(&code).await {
+            Ok(None) => Finding::failed(format!("Stripe has no active promotion code {code}")),
+            Ok(Some(found)) => judge_offer(&found),
+            Err(error) => Finding::failed(error.to_string()),
+        }
+    })
+}
+
+/// Newer API versions name the coupon within `promotion`, and may give its id only.
+fn judge_offer(found: &Value) -> Finding {
+    let coupon = found.get("coupon").or_else(|| found.get("promotion")?.get("coupon"));
+    let amount = coupon.and_then(|coupon| coupon.get("amount_off")).and_then(Value::as_i64);
+    let currency = coupon.and_then(|coupon| coupon.get("currency")).and_then(Value::as_str);
+    let (expected_currency, expected) = UPSELL_DISCOUNT;
+    match (amount, currency) {
+        (Some(amount), Some(currency))
+            if amount == expected && currency.eq_ignore_ascii_case(expected_currency) =>
+        {
+            Finding::on("Stripe has the code, and it takes off what the mail says")
+        }
+        (None, _) if coupon.is_none_or(Value::is_string) => {
+            Finding::warning("Stripe has the code; how much it takes off is not known")
+        }
+        _ => Finding::failed("Stripe has the code, but it does not take £150.00 off, which the mail says"),
+    }
 }
 
 async fn account_of(stripe: Arc<Stripe>) -> Finding {
@@ -114,4 +204,25 @@ fn together(asked: Vec<(Line, Option<FetchError>)>) -> Vec<Line> {
     let why = Finding::failed(format!("{first}, for each of the {set} prices that are set"));
     let off = asked.into_iter().filter(|(line, _)| line.asked.is_empty()).map(|(line, _)| line);
     [Line::new(PRICES_NAME, PRICES_ASKED, why)].into_iter().chain(off).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_promotion_code_takes_off_what_the_mail_says() {
+        for (found, outcome) in [
+            (json!({"coupon": {"amount_off": 15_000, "currency": "gbp"}}), "On"),
+            (json!({"promotion": {"coupon": {"amount_off": 15_000, "currency": "gbp"}}}), "On"),
+            (json!({"coupon": {"amount_off": 10_000, "currency": "gbp"}}), "Failed"),
+            (json!({"coupon": {"amount_off": 15_000, "currency": "usd"}}), "Failed"),
+            (json!({"coupon": {"percent_off": 50}}), "Failed"),
+            (json!({"promotion": {"coupon": "co_1"}}), "Warning"),
+        ] {
+            assert_eq!(format!("{:?}", judge_offer(&found).outcome), outcome, "{found}");
+        }
+    }
 }

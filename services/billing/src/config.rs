@@ -1,14 +1,23 @@
 //! Settings of billing, read and checked in full before any socket or pool opens.
 
+mod preview_version;
 mod prices;
+mod shop;
 
 use levqor_runtime::{
     client::ApiBase,
     config::{Reader, Setting},
+    site::{SITE_URL, SiteUrl},
+    storage::Place,
 };
 use secrecy::{ExposeSecret, SecretString};
 
-pub(crate) use self::prices::Prices;
+use self::preview_version::REDACTION_VERSION;
+pub(crate) use self::{
+    preview_version::PreviewVersion,
+    prices::Prices,
+    shop::{PageUrl, Shop},
+};
 use crate::{domain::stripe_event::ActsOn, stripe::livemode_of};
 
 pub(crate) const WEBHOOK_SECRET: Setting = Setting::secret(
@@ -17,7 +26,7 @@ pub(crate) const WEBHOOK_SECRET: Setting = Setting::secret(
 );
 const SECRET_KEY: Setting = Setting::secret(
     "STRIPE_SECRET_KEY",
-    "Key of the Stripe API (`sk_…`, or a restricted `rk_…`). Without it orders follow the events' own objects.",
+    "Key of the Stripe API (`sk_…`, or a restricted `rk_…`). Without it orders follow the events' own objects, and nothing can be sold.",
 );
 const API_BASE: Setting =
     Setting::plain("STRIPE_API_BASE", Some("https://api.stripe.com"), "Base URL of the Stripe API.");
@@ -26,6 +35,12 @@ const LIVEMODE: Setting = Setting::plain(
     "LEVQOR_STRIPE_LIVEMODE",
     Some("true"),
     "Which of Stripe's events are acted on without STRIPE_SECRET_KEY: `true` those of live mode, `false` those of test mode, `both` all; the others are journaled and ignored. With a key, the key's mode decides. Where it is not set, `levqor up` acts on both, unless LEVQOR_ENVIRONMENT is `production`.",
+);
+
+const PROMOTION_CODE: Setting = Setting::plain(
+    "LEVQOR_UPSELL_PROMOTION_CODE",
+    None,
+    "Stripe's promotion code of the offer to Starter customers, £150 off Professional: 1 to 100 letters, digits and characters of `_-`. Without it nothing is offered.",
 );
 
 /// The configuration of billing.
@@ -38,14 +53,27 @@ pub struct Config {
     pub(crate) acts_on: ActsOn,
     /// `STRIPE_API_BASE`.
     pub(crate) api_base: ApiBase,
+    /// `LEVQOR_STRIPE_REDACTION_VERSION`.
+    pub(crate) redaction_version: Option<PreviewVersion>,
+    /// `LEVQOR_UPSELL_PROMOTION_CODE`.
+    pub(crate) promotion_code: Option<String>,
+    /// `LEVQOR_SITE_URL`.
+    pub(crate) site: SiteUrl,
+    /// `LEVQOR_STORAGE_…`.
+    pub(crate) storage: Option<Place>,
     /// `STRIPE_PRICE_…`: the prices that are set.
     pub(crate) prices: Prices,
+    /// The settings of the shop.
+    pub(crate) shop: Shop,
 }
 
 /// Every setting, for `.env.example`.
 pub(crate) fn settings() -> Vec<Setting> {
-    let mut settings = vec![WEBHOOK_SECRET, SECRET_KEY, LIVEMODE, API_BASE];
+    let mut settings =
+        vec![WEBHOOK_SECRET, SECRET_KEY, LIVEMODE, API_BASE, REDACTION_VERSION, PROMOTION_CODE, SITE_URL];
+    settings.extend(Place::settings());
     settings.extend(prices::settings());
+    settings.extend(shop::settings());
     settings
 }
 
@@ -57,14 +85,33 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Config> {
     let of_key = secret_key.as_ref().map(|key| ActsOn::Only(livemode_of(key)));
     let acts_on = livemode.map(|livemode| of_key.unwrap_or(livemode));
     let api_base = reader.defaulted(&API_BASE, ApiBase::EXPECTED);
+    let redaction_version = reader.optional(&REDACTION_VERSION, PreviewVersion::EXPECTED);
+    let promotion_code = promotion_code(reader);
     let prices = prices::read(reader);
+    let (site, storage) = (SiteUrl::read(reader), Place::read(reader));
+    let shop = shop::read(reader);
     Some(Config {
         webhook_secrets: webhook_secrets?,
         secret_key,
         acts_on: acts_on?,
         api_base: api_base?,
+        redaction_version,
+        promotion_code,
         prices: prices?,
+        site: site?,
+        storage,
+        shop: shop?,
     })
+}
+
+/// The code stands in a mail and in a query, so it is plain.
+fn promotion_code(reader: &mut Reader<'_>) -> Option<String> {
+    let code: String = reader.optional(&PROMOTION_CODE, "a promotion code")?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    if code.len() > 100 || !code.bytes().all(plain) {
+        reader.problem(&PROMOTION_CODE, "expected 1 to 100 letters, digits and characters of `_-`");
+    }
+    Some(code)
 }
 
 fn webhook_secrets(reader: &mut Reader<'_>) -> Option<Vec<SecretString>> {

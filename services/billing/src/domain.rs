@@ -1,12 +1,31 @@
 //! The rules of billing as pure functions: no database and no clock.
 
 pub(crate) mod asking_price;
+pub(crate) mod buyer;
 pub(crate) mod catalogue;
 pub(crate) mod checkout_session;
+pub(crate) mod customer;
+pub(crate) mod customer_deletion;
+pub(crate) mod dispute;
+pub(crate) mod entitlement;
+pub(crate) mod intake_form;
 mod json;
 pub(crate) mod money;
 pub(crate) mod not_understood;
+pub(crate) mod operation;
 pub(crate) mod order;
+pub(crate) mod order_event;
+pub(crate) mod order_file;
+pub(crate) mod order_flow;
+pub(crate) mod order_link;
+pub(crate) mod plan;
+pub(crate) mod refund;
 pub(crate) mod sale;
+pub(crate) mod stripe_customer;
 pub(crate) mod stripe_event;
 pub(crate) mod stripe_id;
+pub(crate) mod stripe_invoice;
+pub(crate) mod stripe_refund;
+pub(crate) mod stripe_subscription;
+pub(crate) mod subscription;
+pub(crate) mod withdrawal;

@@ -1,4 +1,4 @@
-//! The points where a test can kill billing, in the order of the path from a webhook to the mail.
+//! The points where a test can kill billing, in the order of the path from a webhook to the mail, and from a refund to Stripe.
 
 levqor_runtime::fail_points! {
     /// Events are batched for one statement; none is stored.
@@ -25,6 +25,16 @@ levqor_runtime::fail_points! {
     JOURNAL_APPLIED = "journal.applied",
     /// After an expired lease: one event is settled alone; its key is still leased.
     JOURNAL_SERVED_ALONE = "journal.served_alone",
+    /// A refund is written with its operation, uncommitted.
+    REFUND_WRITTEN = "refund.written",
+    /// An operation is stored; Stripe was not asked for it.
+    OPERATION_STORED = "operation.stored",
+    /// Stripe has answered an operation; nothing of the answer is stored.
+    OPERATION_ANSWERED = "operation.answered",
+    /// What follows from Stripe's answer is written, uncommitted.
+    OPERATION_WRITTEN = "operation.written",
+    /// What follows from Stripe's answer is committed; who asked has no answer.
+    OPERATION_SETTLED = "operation.settled",
     /// An event is pending again; the caller has no answer and no worker is woken.
     REPLAY_COMMITTED = "replay.committed",
 }

@@ -26,7 +26,7 @@ pub(crate) struct Insert;
 
 impl BatchWrite for Insert {
     type Item = Arrival;
-    type Answer = Journaled<State>;
+    type Written = Journaled<State>;
     const OPERATION: &'static str = "INSERT";
     const TABLE: &'static str = "stripe_events";
 

@@ -2,7 +2,7 @@
 //! transaction that the lease's fence protects.
 //!
 //! No acknowledged event is lost: an event stays PENDING until its transaction commits. No effect happens twice: the transaction
-//! changes nothing unless the worker still holds the lease, and an order's state only rises.
+//! changes nothing unless the worker still holds the lease, and an order's payment state never moves back.
 
 mod follow;
 mod judge;
@@ -17,10 +17,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use judge::{judge, report};
+use judge::{judge, report, tell_operators};
 use levqor_runtime::{
-    audit,
-    context::Actor,
     db::{Db, DbError},
     error::ServiceError,
     rpc::State as _,
@@ -34,7 +32,8 @@ use tracing::{Instrument, Span};
 
 use crate::{
     Billing,
-    domain::stripe_event::{SessionEvent, State, Verdict},
+    aftermath::Aftermath,
+    domain::stripe_event::{EventObject, State, Verdict},
     fail_point,
     store::{
         leases::{self, Lease},
@@ -97,7 +96,7 @@ impl Journal {
             return Ok(());
         }
         let without_bodies = self.billing.stripe.is_some();
-        let types = &SessionEvent::TYPES;
+        let types = EventObject::TYPES;
         let mut tx = self.db().begin_work().await?;
         let of_type = events::take_up_handled(&mut tx, types, without_bodies, IGNORE_BATCH).await?;
         let livemodes = self.billing.acts_on.livemodes();
@@ -127,7 +126,7 @@ impl Journal {
             return Ok(());
         }
         let mut tx = self.db().begin_work().await?;
-        let ignored = events::ignore(&mut tx, &SessionEvent::TYPES, IGNORE_BATCH).await?;
+        let ignored = events::ignore(&mut tx, EventObject::TYPES, IGNORE_BATCH).await?;
         tx.commit().await?;
         if ignored > 0 {
             fail_point::JOURNAL_IGNORED.reached();
@@ -143,7 +142,9 @@ impl Journal {
     async fn load(&self, lease: &Lease, only: Option<i64>) -> Result<Vec<Task>, DbError> {
         let with_bodies = self.billing.stripe.is_none();
         let mut tx = self.db().begin_work().await?;
-        let events = events::pending(&mut tx, &lease.key, only, with_bodies, BATCH).await?;
+        let events =
+            events::pending(&mut tx, &lease.key, only, with_bodies, EventObject::TOLD_IN_BODIES, BATCH)
+                .await?;
         let task = |event: Pending| {
             let span = telemetry::resumed_span(Billing::NAME, "process Stripe event", &event.trace_parent);
             Task { event, span }
@@ -182,7 +183,7 @@ impl Journal {
         if !leases::hold(&mut tx, lease).await? {
             return Ok(None);
         }
-        let ignored = events::ignore_of(&mut tx, &lease.key, &SessionEvent::TYPES).await?;
+        let ignored = events::ignore_of(&mut tx, &lease.key, EventObject::TYPES).await?;
         let Some(event) = events::longest_due(&mut tx, &lease.key).await? else {
             tx.commit().await?;
             self.billing.metrics.judged(State::Ignored, ignored);
@@ -192,6 +193,7 @@ impl Journal {
         let verdict = Verdict::failed("a try of it did not end", attempts, work::MAX_ATTEMPTS);
         let retry_at = tx.now().await? + work::backoff(attempts + 1);
         events::settle(&mut tx, &lease.key, &event.this, &verdict, Some(retry_at)).await?;
+        tell_operators(&mut tx, &event.event_id, &event.event_type, &verdict, event.this.replays).await?;
         tx.commit().await?;
         self.billing.metrics.judged(State::Ignored, ignored);
         if verdict.state() == State::Pending {
@@ -220,14 +222,23 @@ impl Journal {
             tracing::info!("the lease on a Stripe customer or object was lost; nothing is changed");
             return Ok(());
         }
-        let (mut settled, mut paid) = (Vec::new(), Vec::new());
+        let (mut settled, mut aftermath) = (Vec::new(), Aftermath::default());
         for (Task { event, span }, seen) in tasks.iter().zip(seen) {
-            let verdict = judge(&mut tx, event, seen, &mut paid).instrument(span.clone()).await?;
+            let verdict =
+                judge(&mut tx, &self.billing, event, seen, &mut aftermath).instrument(span.clone()).await?;
             let retry_at = match verdict {
                 Verdict::Retry(_) => Some(tx.now().await? + work::backoff(event.this.attempts + 1)),
                 Verdict::Processed | Verdict::Ignored | Verdict::NotOurs(_) | Verdict::Quarantined(_) => None,
             };
             if events::settle(&mut tx, &lease.key, &event.this, &verdict, retry_at).await? {
+                tell_operators(
+                    &mut tx,
+                    event.event_id.as_str(),
+                    &event.event_type,
+                    &verdict,
+                    event.this.replays,
+                )
+                .await?;
                 settled.push((event, span, verdict));
             }
         }
@@ -235,21 +246,12 @@ impl Journal {
             leases::release(&mut tx, lease).await?;
             events::has_pending(&mut tx, &lease.key).await?
         };
-        let billing = Actor::Service(Billing::NAME.to_owned());
-        let paid_terms: Vec<_> =
-            paid.iter().map(|(order, _)| (order.terms.amount.clone(), order.terms.tier)).collect();
-        for (order, event_id) in paid {
-            // Last, because each audit entry holds the chain's lock until the commit.
-            let order_id = order.id.to_string();
-            let ids = [("order_id", order_id.as_str()), ("stripe_event_id", event_id.as_str())];
-            audit::append(&mut tx, &billing, "order.paid", &ids).await?;
-        }
+        // Last, because each audit entry holds the chain's lock until the commit.
+        aftermath.write(&mut tx).await?;
         fail_point::JOURNAL_JUDGED.reached();
         tx.commit().await?;
         fail_point::JOURNAL_APPLIED.reached();
-        for (amount, tier) in paid_terms {
-            self.billing.metrics.paid(&amount, tier);
-        }
+        aftermath.count(&self.billing.metrics);
         for (event, span, verdict) in settled {
             if let Some(reason) = verdict.not_ours() {
                 self.billing.metrics.not_ours(reason, event.livemode);

@@ -1,11 +1,16 @@
-//! Metrics of billing: the verdicts on Stripe's events, and the paid orders.
+//! Metrics of billing: the verdicts on Stripe's events, the ignored types, and the paid orders.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
 
 use levqor_runtime::metrics::{Attribute, Count, Definition, KeyValue, Metrics, chassis};
 
 use crate::domain::{
     money::Money,
     order::Tier,
-    stripe_event::{NotOurs, State},
+    stripe_event::{NotOurs, State, documented},
 };
 
 /// Orders that became paid.
@@ -27,15 +32,30 @@ pub const ORDERS_PAID_AMOUNT: Definition = Definition::counter(
 pub const STRIPE_EVENTS_NOT_OURS: Definition = Definition::counter(
     "levqor.stripe.events.not_ours",
     "{event}",
-    "Stripe events that were journaled and ignored because they are not ours: of the mode (live or test) that this mesh does not act on, or of another account.",
+    "Stripe events that were journaled and ignored because they are not ours: of the mode (live or test) that this mesh does not act on, of another account, or of a sale that is not ours.",
     &[
         Attribute::one_of("livemode", &LIVEMODES),
-        Attribute::one_of("reason", &["OTHER_ACCOUNT", "OTHER_MODE", "OBJECT_OF_OTHER_MODE"]),
+        Attribute::one_of(
+            "reason",
+            &["OTHER_ACCOUNT", "OTHER_MODE", "OBJECT_OF_OTHER_MODE", "OTHER_SALE", "SUBJECT_ERASED"],
+        ),
     ],
 );
 
+/// Events of types without an effect.
+pub const STRIPE_EVENTS_IGNORED: Definition = Definition::counter(
+    "levqor.stripe.events.ignored",
+    "{event}",
+    "Stripe events that were ignored when they arrived, because nothing follows from events of their type.",
+    &[Attribute::known(
+        "type",
+        "the types of events that Stripe documents, thin ones without `v1.`, or `other`",
+    )],
+);
+
 /// All metrics.
-pub const ALL: &[Definition] = &[ORDERS_PAID, ORDERS_PAID_AMOUNT, STRIPE_EVENTS_NOT_OURS];
+pub const ALL: &[Definition] =
+    &[ORDERS_PAID, ORDERS_PAID_AMOUNT, STRIPE_EVENTS_NOT_OURS, STRIPE_EVENTS_IGNORED];
 
 const CURRENCY: Attribute = Attribute::known("currency", "the currencies that Stripe settles in, or `OTHER`");
 
@@ -56,6 +76,8 @@ pub(crate) struct BillingMetrics {
     metrics: Metrics,
     verdicts: Vec<Count>,
     not_ours: [[Count; LIVEMODES.len()]; NotOurs::ALL.len()],
+    /// By type, each bound when its first event comes.
+    ignored: Mutex<HashMap<&'static str, Count>>,
 }
 
 impl BillingMetrics {
@@ -65,6 +87,9 @@ impl BillingMetrics {
             let journal = KeyValue::new("journal", "stripe_events");
             metrics.counter(&chassis::JOURNAL_VERDICTS, &[journal, KeyValue::new("verdict", *verdict)])
         };
+        // Shown from the start, so that the metric is there before the first such event.
+        let other = documented("");
+        let ignored = metrics.counter(&STRIPE_EVENTS_IGNORED, &[KeyValue::new("type", other)]);
         let this = Self {
             metrics: metrics.clone(),
             verdicts: VERDICTS.iter().map(verdict).collect(),
@@ -74,6 +99,7 @@ impl BillingMetrics {
                     metrics.counter(&STRIPE_EVENTS_NOT_OURS, &[KeyValue::new("livemode", livemode), reason])
                 })
             }),
+            ignored: Mutex::new(HashMap::from([(other, ignored)])),
         };
         for currency in SOLD_IN {
             this.amount(currency);
@@ -108,6 +134,16 @@ impl BillingMetrics {
         if let Some(count) = of_reason.and_then(|(_, counts)| counts.get(mode)) {
             count.one();
         }
+    }
+
+    /// Counts an event that was ignored for its type.
+    pub(crate) fn ignored(&self, event_type: &str) {
+        let name = documented(event_type);
+        let mut ignored = self.ignored.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = ignored
+            .entry(name)
+            .or_insert_with(|| self.metrics.counter(&STRIPE_EVENTS_IGNORED, &[KeyValue::new("type", name)]));
+        count.one();
     }
 
     /// Counts an order that became paid.

@@ -13,7 +13,9 @@ CREATE TABLE mailbox (
     CONSTRAINT mailbox_message UNIQUE (message_id)
 );
 
-COMMENT ON TABLE mailbox IS 'Mail that the local mailbox provider took.';
+COMMENT ON TABLE mailbox IS
+    'Mail that the local mailbox provider took.
+    subject: email recipient; erase: delete; clock: receive_time';
 COMMENT ON COLUMN mailbox.mailbox_id IS 'not personal';
 COMMENT ON COLUMN mailbox.message_id IS 'not personal';
 COMMENT ON COLUMN mailbox.sender IS 'not personal';

@@ -9,6 +9,7 @@ CREATE TABLE provider_events (
     state text NOT NULL DEFAULT 'PENDING',
     provider_message_id text,
     message_id uuid,
+    inbound_mail_id uuid,
     failure text,
     create_time timestamptz,
     receive_time timestamptz NOT NULL,
@@ -17,13 +18,14 @@ CREATE TABLE provider_events (
     -- However often a provider sends an event, it is one.
     CONSTRAINT provider_events_event UNIQUE (provider, event_id),
     CONSTRAINT provider_events_message FOREIGN KEY (message_id) REFERENCES messages (message_id),
+    CONSTRAINT provider_events_inbound_mail FOREIGN KEY (inbound_mail_id) REFERENCES inbound_mails (inbound_mail_id),
     -- Whatever claims to be done with says when, and nothing else does; whatever was applied says to what; whatever is
     -- quarantined says why.
     CONSTRAINT provider_events_state CHECK (
         CASE state
             WHEN 'PENDING' THEN settle_time IS NULL
             WHEN 'AWAITING_MESSAGE' THEN settle_time IS NULL AND provider_message_id IS NOT NULL
-            WHEN 'APPLIED' THEN settle_time IS NOT NULL AND message_id IS NOT NULL
+            WHEN 'APPLIED' THEN settle_time IS NOT NULL AND (message_id IS NOT NULL) <> (inbound_mail_id IS NOT NULL)
             WHEN 'IGNORED' THEN settle_time IS NOT NULL
             WHEN 'UNMATCHED' THEN settle_time IS NOT NULL AND provider_message_id IS NOT NULL
             WHEN 'QUARANTINED' THEN settle_time IS NULL AND failure IS NOT NULL
@@ -47,7 +49,9 @@ CREATE INDEX provider_events_to_purge ON provider_events (settle_time)
 CREATE INDEX provider_events_unsettled_to_purge ON provider_events (receive_time)
     WHERE settle_time IS NULL AND body IS NOT NULL;
 
-COMMENT ON TABLE provider_events IS 'Every event that a mail provider sent with a good signature, and what became of it.';
+COMMENT ON TABLE provider_events IS
+    'Every event that a mail provider sent with a good signature, and what became of it.
+    subject: message_id of messages.message_id, text body; erase: null; once: state <> ''PENDING''; end: settle_time = CASE state WHEN ''PENDING'' THEN runtime.now() ELSE settle_time END, state = CASE state WHEN ''PENDING'' THEN ''IGNORED'' ELSE state END';
 COMMENT ON COLUMN provider_events.provider_event_id IS 'not personal';
 COMMENT ON COLUMN provider_events.event_id IS 'not personal';
 COMMENT ON COLUMN provider_events.provider IS 'not personal';
@@ -56,6 +60,7 @@ COMMENT ON COLUMN provider_events.body IS 'personal: EMAIL; keep: 90d';
 COMMENT ON COLUMN provider_events.state IS 'not personal';
 COMMENT ON COLUMN provider_events.provider_message_id IS 'not personal';
 COMMENT ON COLUMN provider_events.message_id IS 'not personal';
+COMMENT ON COLUMN provider_events.inbound_mail_id IS 'not personal';
 COMMENT ON COLUMN provider_events.failure IS 'not personal';
 COMMENT ON COLUMN provider_events.create_time IS 'not personal';
 COMMENT ON COLUMN provider_events.receive_time IS 'not personal';

@@ -1,7 +1,11 @@
-//! The checks of `levqor doctor`: whether the mail provider accepts our key and our sender, and whether the local mailbox can be
-//! written. The checks send no mail.
+//! The checks of `levqor doctor`: whether the mail providers accept our login and our sender, whether receivers trust the
+//! sender's domain, and whether the local mailbox can be written. The checks send no mail.
 
-use std::time::Duration;
+mod operators;
+mod sender_domain;
+mod smtp;
+
+use std::{collections::BTreeSet, time::Duration};
 
 use levqor_runtime::{
     check::{self, Check, Finding},
@@ -14,8 +18,16 @@ use serde::Deserialize;
 use sqlx::{Connection, PgConnection};
 
 use crate::{
-    config::Config,
-    domain::message::{Mail, MessageId},
+    config::{
+        Config,
+        mail::{MailConfig, ProviderName},
+    },
+    domain::{
+        header::Headers,
+        message::{Mail, MessageId},
+        sender::Sender,
+        smtp_url::Encryption,
+    },
     store,
 };
 
@@ -25,20 +37,75 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// All checks that this configuration allows.
 pub(crate) fn checks(config: &Config, database: Option<&DatabaseUrl>) -> Vec<Check> {
-    let Some(key) = config.resend_key.clone() else {
-        let why = "RESEND_API_KEY is not set: mail stays in the local mailbox, and reaches nobody";
-        let off = Finding::off(why, "set RESEND_API_KEY to a key of Resend's API");
-        return vec![mailbox(database), Check::known(RESEND, off)];
+    let mail = &config.mail;
+    let goes_out = |setting: &str| {
+        Finding::off(format!("{setting} is set: mail goes out"), format!("leave {setting} unset"))
     };
-    let base = config.resend_base.clone();
-    let address = config.sender.address.as_str();
-    let domain = address.rsplit_once('@').map(|(_, domain)| domain.to_owned()).unwrap_or_default();
+    let mailbox = match mail.order.first() {
+        Some(ProviderName::Resend) => Check::known(MAILBOX, goes_out("RESEND_API_KEY")),
+        Some(ProviderName::Smtp) => Check::known(MAILBOX, goes_out("SMTP_URL")),
+        None | Some(ProviderName::Mailbox) => mailbox(database),
+    };
+    let mut checks = vec![mailbox, resend(config), smtp::check(config)];
+    checks.extend(domain_checks(config));
+    checks.extend(operators::checks(&config.operators));
+    checks
+}
+
+/// Whether receivers trust the domain of `LEVQOR_MAIL_FROM`. A provider on this machine delivers to nobody, so no receiver looks
+/// up the DNS records of the domain.
+fn domain_checks(config: &Config) -> Vec<Check> {
+    let mail = &config.mail;
+    let off = |why: &str, to_do: &str| {
+        let off = Finding::off(why, to_do);
+        sender_domain::NAMES.map(|name| Check::known(name, off.clone())).into()
+    };
+    match mail.order.first() {
+        None | Some(ProviderName::Mailbox) => {
+            return off(
+                "mail stays in the local mailbox, and reaches nobody",
+                "set RESEND_API_KEY or SMTP_URL",
+            );
+        }
+        Some(ProviderName::Resend)
+            if mail.resend_base.as_str().starts_with("http:") && config.dns_server.is_none() =>
+        {
+            let why = "RESEND_API_BASE is on this machine: no receiver judges the domain";
+            return off(why, "leave RESEND_API_BASE unset");
+        }
+        Some(ProviderName::Smtp) if is_smtp_here(mail) && config.dns_server.is_none() => {
+            let why = "SMTP_URL is on this machine: no receiver judges the domain";
+            return off(why, "set SMTP_URL to a server that delivers mail");
+        }
+        Some(_) => {}
+    }
+    let address = mail.senders.common().address.as_str();
+    let domain = address.rsplit_once('@').map(|(_, domain)| domain).unwrap_or_default();
+    sender_domain::checks(domain, config.dkim_selector.as_str(), config.dns_server).into()
+}
+
+/// Whether the SMTP server is on this machine. The settings allow a connection without encryption only to this machine.
+fn is_smtp_here(mail: &MailConfig) -> bool {
+    mail.smtp_url.as_ref().is_some_and(|url| url.encryption == Encryption::None)
+}
+
+/// Whether Resend accepts our key, and every domain that mail comes from.
+fn resend(config: &Config) -> Check {
+    let mail = &config.mail;
+    let Some(key) = mail.resend_key.clone() else {
+        let why = if mail.smtp_url.is_some() {
+            "RESEND_API_KEY is not set: mail goes out through SMTP_URL"
+        } else {
+            "RESEND_API_KEY is not set: mail stays in the local mailbox, and reaches nobody"
+        };
+        return Check::known(RESEND, Finding::off(why, "set RESEND_API_KEY to a key of Resend's API"));
+    };
+    let base = mail.resend_base.clone();
+    let domain =
+        |sender: &Sender| sender.address.as_str().rsplit_once('@').map(|(_, domain)| domain.to_owned());
+    let ours: BTreeSet<_> = mail.senders.iter().filter_map(domain).collect();
     let asked = format!("GET {base}domains");
-    let why = Finding::off("RESEND_API_KEY is set: mail goes out", "leave RESEND_API_KEY unset");
-    vec![
-        Check::known(MAILBOX, why),
-        Check::new(RESEND, asked, async move { domains(&base, &key, &domain).await }),
-    ]
+    Check::new(RESEND, asked, async move { domains(&base, &key, &ours).await })
 }
 
 /// Whether the mailbox accepts mail. The check inserts a mail and rolls back, so nobody sees it.
@@ -62,8 +129,10 @@ async fn try_mailbox(url: &DatabaseUrl) -> Result<(), DbError> {
         message_id: MessageId::new_at(now),
         key: String::new(),
         sender: String::new(),
+        reply_to: None,
         recipient: nobody,
         subject: String::new(),
+        headers: Headers::default(),
         text: String::new(),
         html: String::new(),
     };
@@ -91,7 +160,7 @@ struct Failure {
     name: String,
 }
 
-async fn domains(base: &ApiBase, key: &SecretString, ours: &str) -> Finding {
+async fn domains(base: &ApiBase, key: &SecretString, ours: &BTreeSet<String>) -> Finding {
     let request = async {
         let client = vendor_client(base, PATIENCE, false)?;
         let answer = client.get(format!("{base}domains")).bearer_auth(key.expose_secret()).send().await?;
@@ -105,25 +174,26 @@ async fn domains(base: &ApiBase, key: &SecretString, ours: &str) -> Finding {
 }
 
 /// Turns an answer into a finding. It shows no text of the answer, because the text may quote an address.
-fn judge(status: u16, body: &[u8], ours: &str) -> Finding {
+fn judge(status: u16, body: &[u8], ours: &BTreeSet<String>) -> Finding {
     let restricted =
         || serde_json::from_slice(body).is_ok_and(|Failure { name }| name == "restricted_api_key");
     match status {
         200 => match serde_json::from_slice::<Domains>(body) {
             Err(_) => Finding::failed("200, but the answer is no list of domains"),
-            Ok(Domains { data }) => match data.iter().find(|domain| domain.name.eq_ignore_ascii_case(ours)) {
-                Some(domain) if domain.status == "verified" => {
-                    Finding::on(format!("200, the key is good and {ours} is verified"))
-                }
-                Some(_) => {
-                    Finding::failed(format!("200, but {ours} of LEVQOR_MAIL_FROM is not verified yet"))
-                }
-                None => {
-                    Finding::failed(format!("200, but {ours} of LEVQOR_MAIL_FROM is not among the domains"))
-                }
-            },
+            Ok(Domains { data }) => {
+                let wrong = ours.iter().find_map(|ours| {
+                    match data.iter().find(|it| it.name.eq_ignore_ascii_case(ours)) {
+                        Some(domain) if domain.status == "verified" => None,
+                        Some(_) => Some(format!("200, but {ours} of LEVQOR_MAIL_FROM is not verified yet")),
+                        None => Some(format!("200, but {ours} of LEVQOR_MAIL_FROM is not among the domains")),
+                    }
+                });
+                let all = ours.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+                let good = || Finding::on(format!("200, the key is good and {all} is verified"));
+                wrong.map_or_else(good, Finding::failed)
+            }
         },
-        // A key for sending only has the fewest rights, and we need no other right.
+        // This key may send mail and do nothing else. We need no other right.
         401 if restricted() => Finding::on("401 restricted_api_key: the key is good, for sending only"),
         401 | 403 => Finding::failed(format!("{status}: RESEND_API_KEY is refused")),
         404 | 405 => {
@@ -164,7 +234,8 @@ mod tests {
             (404, String::new(), "Warning 404: it answers, but lists no domains, so the key is not proven"),
             (500, "ada@example.com".to_owned(), "Failed 500"),
         ] {
-            let Finding { outcome, evidence, .. } = judge(status, body.as_bytes(), "levqor.ai");
+            let Finding { outcome, evidence, .. } =
+                judge(status, body.as_bytes(), &BTreeSet::from(["levqor.ai".to_owned()]));
             assert_eq!(format!("{outcome:?} {evidence}"), expected);
         }
     }

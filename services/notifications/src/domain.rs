@@ -1,17 +1,31 @@
 //! The rules of messages, pure: no clock, no database, no network.
 
 pub mod address;
+pub mod class;
 pub mod delivery;
 mod field;
+pub mod header;
+pub mod inbound_mail;
 pub mod link;
+pub mod link_token;
+pub mod locale;
+pub mod mail_records;
+pub mod marketing_policy;
 pub mod message;
 pub mod money;
+pub mod newsletter;
+pub mod operator_delivery;
+pub mod operator_notice;
+pub mod pace;
+pub mod permit;
 pub mod person_name;
 pub mod provider_event;
 pub mod reference;
+pub mod reply;
 pub mod report;
 pub mod resend_event;
 pub mod sender;
-pub mod site;
+pub mod smtp_url;
+pub mod suppression;
 pub mod template;
 pub mod text;

@@ -1,33 +1,50 @@
 #![doc = include_str!("../README.md")]
 
+mod bounces;
+mod capabilities;
 mod checks;
 pub mod config;
+mod consent;
+mod digests;
 pub mod domain;
+mod egress;
 mod error;
 pub mod fail_point;
+mod guard;
+mod links;
 mod mail_health;
 pub mod metrics;
+mod operators;
+mod pages;
 pub mod provider;
 mod rpc;
 mod store;
+mod sweep_health;
 mod uncalled;
 
 use std::sync::Arc;
 
 use anyhow::Context;
 use chrono::TimeDelta;
-use levqor_proto_mail::v1::mail_service_server::MailServiceServer;
+use levqor_proto_mail::v1::{
+    mail_service_server::MailServiceServer, operator_service_server::OperatorServiceServer,
+};
 use levqor_proto_notifications::v1::{
-    ApplyProviderEventRequest, DeliverMessageRequest, PurgeProviderEventBodiesRequest,
-    notifications_service_server::NotificationsServiceServer,
+    ApplyProviderEventRequest, DeliverMessageRequest, DeliverOperatorNoticeRequest,
+    PurgeProviderEventBodiesRequest, SweepDeliveryOutcomesRequest,
+    consent_service_server::ConsentServiceServer, notifications_service_server::NotificationsServiceServer,
 };
 use levqor_runtime::{
     chassis::Chassis,
     check::Check,
     config::{Reader, Setting},
     db::{DatabaseUrl, DbError, Tx},
+    digest::Period,
+    email::Email,
     fail_point::FailPoint,
     metrics::{Definition, KeyValue, Readings},
+    objections::ObjectionChange,
+    privacy::HoldChange,
     rpc::State,
     schedule::Schedule,
     service::{Capability, GivenUp, Service, Tunnelled},
@@ -40,10 +57,13 @@ use tonic::service::RoutesBuilder;
 
 use crate::{
     config::Config,
-    domain::{delivery::KeyHours, template::Templates},
-    mail_health::MailHealth,
+    domain::template::{Frame, Templates},
+    links::Links,
     metrics::MailMetrics,
-    provider::{Provider, mailbox::Mailbox, resend::Resend},
+    operators::Operators,
+    pages::Pages,
+    provider::{Providers, resend::Resend},
+    sweep_health::SweepHealth,
     uncalled::Uncalled,
 };
 
@@ -56,12 +76,15 @@ pub static MIGRATOR: Migrator = sqlx::migrate!();
 pub struct Notifications {
     chassis: Chassis,
     config: Config,
-    provider: Provider,
-    mail_health: MailHealth,
+    providers: Providers,
     templates: Templates,
     metrics: MailMetrics,
     webhooks: WebhookIntake,
     uncalled: Uncalled,
+    operators: Operators,
+    links: Links,
+    pages: Pages,
+    sweep_health: SweepHealth,
 }
 
 impl State for Notifications {
@@ -74,14 +97,21 @@ impl Service for Notifications {
     const NAME: &'static str = "notifications";
     const DESCRIPTORS: &'static [&'static [u8]] =
         &[levqor_proto_notifications::FILE_DESCRIPTOR_SET, levqor_proto_mail::FILE_DESCRIPTOR_SET];
+    const CALLS: &'static [&'static [u8]] =
+        &[levqor_proto_inbound::FILE_DESCRIPTOR_SET, levqor_proto_law::FILE_DESCRIPTOR_SET];
+    // Every service that may ask for a mail under a guard.
+    const ASKS: &'static [&'static str] = &["billing"];
     const FIELDS: Fields = Fields {
         events: &[
             "action",
+            "channel",
             "doubt",
             "message.id",
             "message.outcome",
             "message.state",
             "message.template",
+            "operator_notice.id",
+            "operator_notice.kind",
             "provider_event.id",
             "provider_event.type",
         ],
@@ -104,34 +134,42 @@ impl Service for Notifications {
     }
 
     async fn build(config: Config, chassis: Chassis) -> anyhow::Result<Arc<Self>> {
-        let templates = Templates::try_new(&config.site, &config.sender)
-            .context("read and compile the mail templates")?;
-        let provider = if let Some(key) = config.resend_key.clone() {
-            let resend = Resend::try_new(key, &config.resend_base, config.resend_key_hours);
-            Provider::Resend(resend.context("make the client of Resend's API")?)
-        } else {
-            tracing::warn!("mail goes into the local mailbox, and to nobody: no provider sends it out");
-            Provider::Mailbox(Mailbox::new(chassis.db.clone()))
+        let sender_of = |kind| config.mail.senders.of(kind).clone();
+        let frame = Frame {
+            site: config.site.clone(),
+            sender_of: &sender_of,
+            company_address: config.company_address.clone(),
         };
-        let metrics = MailMetrics::new(&chassis.metrics, provider.name(), templates.names());
+        let templates = Templates::try_new(&frame).context("read and compile the mail templates")?;
+        let providers = Providers::try_new(&config.mail, &chassis.db)?;
+        let names = providers.iter().map(|placed| placed.provider.name());
+        let metrics = MailMetrics::new(&chassis.metrics, names, templates.names());
         let keys = config.resend_webhook_keys.iter().map(ExposeSecret::expose_secret);
         let webhooks = WebhookIntake::new(&chassis, Resend::NAME, &config::RESEND_WEBHOOK_SECRET, keys);
-        let uncalled = Uncalled::default();
+        let links = Links::new(&config.address_key, config.api.clone());
+        let pages = Pages::try_new(&config.site).context("compile the pages")?;
+        let operators =
+            Operators::try_new(&config.operators).context("make the clients of the operators' channels")?;
         Ok(Arc::new(Self {
             chassis,
             config,
-            provider,
-            mail_health: MailHealth::default(),
+            providers,
             templates,
             metrics,
             webhooks,
-            uncalled,
+            uncalled: Uncalled::default(),
+            operators,
+            links,
+            pages,
+            sweep_health: SweepHealth::default(),
         }))
     }
 
     fn routes(self: &Arc<Self>, routes: &mut RoutesBuilder) {
         routes.add_service(NotificationsServiceServer::new(rpc::Rpc(Arc::clone(self))));
         routes.add_service(MailServiceServer::new(rpc::Rpc(Arc::clone(self))));
+        routes.add_service(ConsentServiceServer::new(rpc::Rpc(Arc::clone(self))));
+        routes.add_service(OperatorServiceServer::new(rpc::Rpc(Arc::clone(self))));
     }
 
     fn tunnelled(self: &Arc<Self>, tunnelled: &mut Tunnelled) {
@@ -140,7 +178,13 @@ impl Service for Notifications {
 
     fn schedules() -> Vec<Schedule> {
         let purge = || PurgeProviderEventBodiesRequest {};
-        vec![Schedule::new("purge_provider_event_bodies", TimeDelta::days(1), TimeDelta::days(1), purge)]
+        let sweep = || SweepDeliveryOutcomesRequest {};
+        let (day, minutes) = (TimeDelta::days(1), TimeDelta::minutes(5));
+        let own = [
+            Schedule::new("purge_provider_event_bodies", day, day, purge),
+            Schedule::new("sweep_delivery_outcomes", minutes, minutes, sweep),
+        ];
+        own.into_iter().chain(digests::schedules()).collect()
     }
 
     async fn measure(&self, conn: &mut PgConnection, readings: &mut Readings) -> Result<(), DbError> {
@@ -161,9 +205,27 @@ impl Service for Notifications {
             rpc::deliver_message::gave_up(self, tx, &request, call).await
         } else if let Some(request) = call.request::<ApplyProviderEventRequest>() {
             rpc::apply_provider_event::gave_up(self, tx, &request, call).await
+        } else if let Some(request) = call.request::<DeliverOperatorNoticeRequest>() {
+            rpc::deliver_operator_notice::gave_up(self, tx, &request, call).await
         } else {
             Ok(())
         }
+    }
+
+    async fn digest(&self, conn: &mut PgConnection, period: &Period) -> Result<Vec<String>, DbError> {
+        digests::lines(conn, period).await
+    }
+
+    fn address_hash(&self, address: &Email) -> Option<Vec<u8>> {
+        Some(self.config.address_key.hash(address).as_bytes().to_vec())
+    }
+
+    async fn objected(&self, tx: &mut Tx, change: &ObjectionChange) -> Result<(), DbError> {
+        consent::objected(tx, change, |email| self.config.address_key.hash(email)).await
+    }
+
+    async fn held(&self, tx: &mut Tx, change: &HoldChange) -> Result<(), DbError> {
+        consent::held(tx, change, |email| self.config.address_key.hash(email)).await
     }
 
     async fn journal(conn: &mut PgConnection) -> Result<Option<Backlog>, DbError> {
@@ -171,29 +233,6 @@ impl Service for Notifications {
     }
 
     fn capabilities(&self) -> Vec<Capability> {
-        let [mailbox, resend] = match &self.provider {
-            Provider::Mailbox(_) => [
-                Capability::on("mail_mailbox", "mail stays in the local mailbox; no provider sends it out"),
-                MailHealth::off(),
-            ],
-            Provider::Resend(resend) => [
-                Capability::off("mail_mailbox", "RESEND_API_KEY is set: mail goes out"),
-                self.mail_health.capability(says_how(resend.key_hours())),
-            ],
-        };
-        let webhooks = self.webhooks.capability("resend_webhooks", "bounces are not known");
-        vec![mailbox, resend, webhooks, Capability::off("mail_smtp", "not part of this version")]
-    }
-}
-
-/// Says how mail goes out: the text of the capability for staff.
-fn says_how(key_hours: KeyHours) -> String {
-    match key_hours.get() {
-        0 => "mail goes out through the API at RESEND_API_BASE, which honours no idempotency keys: what it may have taken \
-              waits IN_DOUBT for a person"
-            .to_owned(),
-        hours => format!(
-            "mail goes out through the API at RESEND_API_BASE, under keys that it honours for {hours} hours"
-        ),
+        capabilities::capabilities(self)
     }
 }

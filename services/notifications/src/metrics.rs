@@ -4,24 +4,32 @@ use std::sync::Arc;
 
 use levqor_runtime::metrics::{Attribute, Count, Definition, KeyValue, Metrics};
 
-use crate::domain::{delivery::AttemptOutcome, message::State, report::DeliveryOutcome, resend_event};
+use crate::domain::{
+    delivery::AttemptOutcome,
+    message::State,
+    operator_delivery::DeliveryState,
+    operator_notice::{Channel, NoticeKind},
+    report::DeliveryOutcome,
+    resend_event,
+};
 
 /// Mails that reached a state.
 pub const MESSAGES: Definition = Definition::counter(
     "levqor.mail.messages",
     "{message}",
-    "Mails that reached a state: pending (requested, or to be sent again), sent (accepted by the provider), failed, in doubt.",
-    &[TEMPLATE, Attribute::one_of("state", &["pending", "sent", "failed", "in_doubt"])],
+    "Mails that reached a state: pending (requested, or to be sent again), sent (accepted by the provider), failed, in doubt, \
+     suppressed (the recipient must not get it), cancelled (not wanted any more).",
+    &[
+        TEMPLATE,
+        Attribute::one_of("state", &["pending", "sent", "failed", "in_doubt", "suppressed", "cancelled"]),
+    ],
 );
 /// Answers of the provider.
 pub const ANSWERS: Definition = Definition::counter(
     "levqor.mail.provider.answers",
     "{try}",
     "Attempts to send a mail to the provider, by answer: it accepted the mail, refused it for good, did not accept it now, or may have accepted it.",
-    &[
-        Attribute::one_of("provider", &["mailbox", "resend"]),
-        Attribute::one_of("answer", &["accepted", "refused", "not_accepted", "ambiguous"]),
-    ],
+    &[Attribute::one_of("provider", &PROVIDERS), Attribute::one_of("answer", &ANSWER_NAMES)],
 );
 /// Events of providers.
 pub const PROVIDER_EVENTS: Definition = Definition::counter(
@@ -53,12 +61,38 @@ pub const UNSETTLED: Definition = Definition::gauge(
 pub const UNSETTLED_AGE: Definition = Definition::gauge(
     "levqor.mail.oldest_unsettled_age",
     "s",
-    "Age of the oldest mail in this state; 0 if there is none.",
+    "Age of the oldest mail in this state; 0 if there is none. Advertising that waits for its turn does not count.",
     &[STATE],
 );
 
+/// Facts that operators were to be told.
+pub const NOTICES: Definition = Definition::counter(
+    "levqor.operator.notices",
+    "{notice}",
+    "Facts that services reported to operators, by kind: told, or only counted because the notice of the same fact is open.",
+    &[KIND, Attribute::one_of("outcome", &NOTICE_OUTCOMES)],
+);
+/// Notices on the channels.
+pub const NOTICE_DELIVERIES: Definition = Definition::counter(
+    "levqor.operator.notice.deliveries",
+    "{notice}",
+    "Notices for operators that were settled on a channel: sent (the channel took it), failed, in doubt (nobody knows). Notices by \
+     mail count as mails of the template `operator_notice`.",
+    &[KIND, Attribute::one_of("channel", &CHANNELS), Attribute::one_of("outcome", &DELIVERY_STATES)],
+);
+
 /// All metrics.
-pub const ALL: &[Definition] = &[MESSAGES, ANSWERS, PROVIDER_EVENTS, DELIVERIES, UNSETTLED, UNSETTLED_AGE];
+pub const ALL: &[Definition] =
+    &[MESSAGES, ANSWERS, PROVIDER_EVENTS, DELIVERIES, UNSETTLED, UNSETTLED_AGE, NOTICES, NOTICE_DELIVERIES];
+
+const KIND: Attribute = Attribute::known("kind", "the kinds of notices");
+const NOTICE_OUTCOMES: [&str; 2] = ["told", "repeated"];
+/// In the order of `Channel::ALL`.
+const CHANNELS: [&str; 3] = ["telegram", "slack", "whatsapp"];
+const DELIVERY_STATES: [&str; 3] = ["sent", "failed", "in_doubt"];
+
+const PROVIDERS: [&str; 3] = ["mailbox", "resend", "smtp"];
+const ANSWER_NAMES: [&str; 4] = ["accepted", "refused", "not_accepted", "ambiguous"];
 
 const STATE: Attribute = Attribute::one_of("state", &["pending", "in_doubt"]);
 
@@ -74,7 +108,7 @@ const OUTCOMES: [&str; 7] =
 pub(crate) enum EventVerdict {
     /// It was applied to its mail.
     Applied,
-    /// It tells nothing of a mail's delivery.
+    /// It does not report a delivery.
     Ignored,
     /// It is about a mail that is not ours.
     Unmatched,
@@ -87,26 +121,25 @@ pub(crate) enum EventVerdict {
 pub(crate) struct MailMetrics {
     metrics: Metrics,
     deliveries: [Count; 7],
-    answers: [Count; 4],
     templates: Arc<[String]>,
 }
 
 impl MailMetrics {
-    /// Binds the series for this provider and these templates.
+    /// Binds the series for these providers and these templates.
     pub(crate) fn new<'a>(
         metrics: &Metrics,
-        provider: &'static str,
+        providers: impl Iterator<Item = &'static str>,
         templates: impl Iterator<Item = &'a str>,
     ) -> Self {
         let templates = templates.map(str::to_owned).collect();
-        let answer = |answer| {
-            let labels = [KeyValue::new("provider", provider), KeyValue::new("answer", answer)];
-            metrics.counter(&ANSWERS, &labels)
-        };
-        let answers = ["accepted", "refused", "not_accepted", "ambiguous"].map(answer);
         let delivery = |outcome| metrics.counter(&DELIVERIES, &[KeyValue::new("outcome", outcome)]);
-        let this = Self { metrics: metrics.clone(), deliveries: OUTCOMES.map(delivery), answers, templates };
-        for event_type in resend_event::HEEDED {
+        let this = Self { metrics: metrics.clone(), deliveries: OUTCOMES.map(delivery), templates };
+        for provider in providers {
+            for answer in ANSWER_NAMES {
+                drop(this.answers(provider, answer));
+            }
+        }
+        for event_type in resend_event::DELIVERY_TYPES {
             for verdict in [EventVerdict::Applied, EventVerdict::Unmatched, EventVerdict::Quarantined] {
                 drop(this.events(event_type, verdict));
             }
@@ -114,11 +147,23 @@ impl MailMetrics {
         for event_type in resend_event::OTHERS {
             drop(this.events(event_type, EventVerdict::Ignored));
         }
+        drop(this.events(resend_event::RECEIVED, EventVerdict::Applied));
+        drop(this.events(resend_event::RECEIVED, EventVerdict::Quarantined));
         drop(this.events("_OTHER", EventVerdict::Ignored));
         drop(this.events("_OTHER", EventVerdict::Quarantined));
+        for kind in NoticeKind::ALL {
+            for outcome in NOTICE_OUTCOMES {
+                drop(this.notices(kind, outcome));
+            }
+            for channel in CHANNELS {
+                for outcome in DELIVERY_STATES {
+                    drop(this.notice_deliveries(kind, channel, outcome));
+                }
+            }
+        }
         // Every series starts at 0, so that the first mail and the first failure are visible as an increase.
         for template in &*this.templates {
-            for state in [State::Pending, State::Sent, State::Failed, State::InDoubt] {
+            for state in State::ALL {
                 drop(this.messages(template, state));
             }
         }
@@ -131,20 +176,26 @@ impl MailMetrics {
         self.messages(if is_known { template } else { "_OTHER" }, state).one();
     }
 
-    /// Counts an answer of the provider.
-    pub(crate) fn answered(&self, answer: AttemptOutcome) {
-        let [accepted, refused, not_accepted, ambiguous] = &self.answers;
-        match answer {
-            AttemptOutcome::Accepted => accepted.one(),
-            AttemptOutcome::Refused => refused.one(),
-            AttemptOutcome::NotAccepted => not_accepted.one(),
-            AttemptOutcome::Ambiguous => ambiguous.one(),
-        }
+    /// Counts an answer of a provider.
+    pub(crate) fn answered(&self, provider: &'static str, answer: AttemptOutcome) {
+        let [accepted, refused, not_accepted, ambiguous] = ANSWER_NAMES;
+        let answer = match answer {
+            AttemptOutcome::Accepted => accepted,
+            AttemptOutcome::Refused => refused,
+            AttemptOutcome::NotAccepted => not_accepted,
+            AttemptOutcome::Ambiguous => ambiguous,
+        };
+        self.answers(provider, answer).one();
+    }
+
+    fn answers(&self, provider: &'static str, answer: &'static str) -> Count {
+        let labels = [KeyValue::new("provider", provider), KeyValue::new("answer", answer)];
+        self.metrics.counter(&ANSWERS, &labels)
     }
 
     /// Counts a processed event.
     pub(crate) fn judged(&self, event_type: Option<&str>, verdict: EventVerdict) {
-        let mut types = resend_event::HEEDED.into_iter().chain(resend_event::OTHERS);
+        let mut types = resend_event::DELIVERY_TYPES.into_iter().chain(resend_event::OTHERS);
         let known = types.find(|known| Some(*known) == event_type);
         self.events(known.unwrap_or("_OTHER"), verdict).one();
     }
@@ -155,6 +206,40 @@ impl MailMetrics {
         if let Some(count) = place.and_then(|place| self.deliveries.get(place)) {
             count.one();
         }
+    }
+
+    /// Counts a fact that operators were told, or that was only counted.
+    pub(crate) fn reported(&self, kind: NoticeKind, told: bool) {
+        let [first, repeated] = NOTICE_OUTCOMES;
+        self.notices(kind, if told { first } else { repeated }).one();
+    }
+
+    fn notices(&self, kind: NoticeKind, outcome: &'static str) -> Count {
+        let labels = [KeyValue::new("kind", kind.as_str()), KeyValue::new("outcome", outcome)];
+        self.metrics.counter(&NOTICES, &labels)
+    }
+
+    /// Counts a notice that is settled on a channel.
+    pub(crate) fn delivered_notice(&self, kind: NoticeKind, channel: Channel, state: DeliveryState) {
+        let [sent, failed, in_doubt] = DELIVERY_STATES;
+        let outcome = match state {
+            DeliveryState::Pending => return,
+            DeliveryState::Sent => sent,
+            DeliveryState::Failed => failed,
+            DeliveryState::InDoubt => in_doubt,
+        };
+        let place = Channel::ALL.into_iter().position(|other| other == channel);
+        let channel = place.and_then(|place| CHANNELS.get(place)).copied().unwrap_or_default();
+        self.notice_deliveries(kind, channel, outcome).one();
+    }
+
+    fn notice_deliveries(&self, kind: NoticeKind, channel: &'static str, outcome: &'static str) -> Count {
+        let labels = [
+            KeyValue::new("kind", kind.as_str()),
+            KeyValue::new("channel", channel),
+            KeyValue::new("outcome", outcome),
+        ];
+        self.metrics.counter(&NOTICE_DELIVERIES, &labels)
     }
 
     fn events(&self, event_type: &'static str, verdict: EventVerdict) -> Count {
@@ -174,6 +259,8 @@ impl MailMetrics {
             State::Sent => "sent",
             State::Failed => "failed",
             State::InDoubt => "in_doubt",
+            State::Suppressed => "suppressed",
+            State::Cancelled => "cancelled",
         };
         let labels = [KeyValue::new("template", template.to_owned()), KeyValue::new("state", state)];
         self.metrics.counter(&MESSAGES, &labels)
@@ -188,5 +275,6 @@ mod tests {
     fn every_outcome_is_counted_under_its_own_name() {
         let names = DeliveryOutcome::ALL.map(|outcome| outcome.as_str().to_lowercase());
         assert_eq!(names, OUTCOMES);
+        assert_eq!(Channel::ALL.map(|channel| channel.as_str().to_lowercase()), CHANNELS);
     }
 }

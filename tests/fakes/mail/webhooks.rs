@@ -1,5 +1,6 @@
-//! What the provider tells of the mails that it took: in Resend's shapes, <https://resend.com/docs/webhooks/event-types>, and
-//! signed as Svix does it, <https://docs.svix.com/receiving/verifying-payloads/how-manual>.
+//! The webhooks of the fake provider about the mails that it accepted. The events have Resend's form,
+//! <https://resend.com/docs/webhooks/event-types>, and Svix's signature,
+//! <https://docs.svix.com/receiving/verifying-payloads/how-manual>.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use levqor_runtime::clock::Clock;
@@ -7,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::FakeMail;
 
-/// The secret that it signs with.
+/// The secret that the provider signs with.
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_b2YgdGVzdHMsIGxvbmcgZW5vdWdo";
-/// A second secret that is live at the same time.
+/// A second secret that is valid at the same time.
 pub(crate) const OTHER_WEBHOOK_SECRET: &str = "whsec_b2YgdGVzdHMsIGFmdGVyIGEgcm9sbA==";
 
 /// One webhook as it is posted.
@@ -31,7 +32,7 @@ impl Webhook {
         Self::signed(WEBHOOK_SECRET, 0, body)
     }
 
-    /// Signed with a secret, so many seconds from now.
+    /// Signed with this secret. The timestamp is `offset_s` seconds from now.
     pub(crate) fn signed(secret: &str, offset_s: i64, body: &str) -> Self {
         let id = format!("msg_{}", levqor_runtime::id::request_id());
         let timestamp = (Clock::default().now().timestamp() + offset_s).to_string();
@@ -43,7 +44,7 @@ impl Webhook {
     }
 }
 
-/// An event of this type about a mail of this id, as it happened so many seconds after noon; `more` is what its type adds.
+/// An event of this type about the mail with this id, at this second after noon. `more` holds the fields that only its type has.
 pub(crate) fn event(event_type: &str, mail: &str, second: u32, more: &Value) -> Value {
     let mut event = json!({
         "type": event_type,
@@ -62,7 +63,7 @@ pub(crate) fn event(event_type: &str, mail: &str, second: u32, more: &Value) -> 
     event
 }
 
-/// What `email.bounced` adds where there is no such address.
+/// The fields of `email.bounced` if the address does not exist.
 pub(crate) fn no_such_address() -> Value {
     json!({"bounce": {
         "type": "Permanent",
@@ -72,7 +73,7 @@ pub(crate) fn no_such_address() -> Value {
 }
 
 impl FakeMail {
-    /// What it tells of the mail that it took as the `n`th, from 0.
+    /// The webhook about the `n`th accepted mail, counted from 0.
     pub(crate) fn tell(&self, n: usize, event_type: &str, second: u32, more: &Value) -> Webhook {
         Webhook::of(&event(event_type, &self.accepted()[n].id, second, more).to_string())
     }

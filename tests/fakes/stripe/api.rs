@@ -8,11 +8,9 @@ use super::{
 
 /// How long an answer is kept for its idempotency key.
 const KEPT_SECONDS: i64 = 86400;
-/// How long events are listed.
-const EVENTS_SECONDS: i64 = 30 * 86400;
 
 /// What can be listed and fetched: path, kind, filters.
-const COLLECTIONS: [(&str, &str, &[&str]); 10] = [
+const COLLECTIONS: [(&str, &str, &[&str]); 12] = [
     ("customers", "customer", &["email"]),
     ("checkout/sessions", "checkout.session", &["customer", "payment_intent", "status", "subscription"]),
     ("payment_intents", "payment_intent", &["customer"]),
@@ -23,6 +21,8 @@ const COLLECTIONS: [(&str, &str, &[&str]); 10] = [
     ("prices", "price", &["active", "product", "type"]),
     ("products", "product", &["active"]),
     ("webhook_endpoints", "webhook_endpoint", &[]),
+    ("promotion_codes", "promotion_code", &["active", "code"]),
+    ("disputes", "dispute", &["charge", "payment_intent"]),
 ];
 
 /// A request, as it came.
@@ -192,7 +192,7 @@ fn events(world: &World, params: &Value) -> Result<Value, Failure> {
         form::text(params, "type").is_none_or(|wanted| matches_type(kind, wanted))
             && types.is_none_or(|types| types.iter().filter_map(Value::as_str).any(|wanted| wanted == kind))
     };
-    let since = world.now() - EVENTS_SECONDS;
+    let since = world.now() - world.event_days * 86400;
     let recent = world.events.iter().rev().filter(|event| event.created >= since);
     let found = recent.filter(|event| fits(&event.kind) && lists::in_time(event.created, params));
     lists::page(found.map(|event| event.render(versions::ACCOUNT)).collect(), params, "/v1/events")

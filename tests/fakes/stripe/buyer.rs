@@ -93,7 +93,7 @@ impl World {
         intent
     }
 
-    /// A refund of so much, or of all that is left; its id. The caller has checked that there is so much.
+    /// Makes a refund of this amount. Returns its id. The caller has checked that this amount is left.
     pub(super) fn refund(&mut self, charge: &str, amount: i64, fields: Value) -> String {
         let of = self.get(charge).clone();
         let refund = shapes::refund(self, &of, amount);
@@ -107,7 +107,7 @@ impl World {
         refund
     }
 
-    /// A charge of a payment intent, with the events of its outcome; its id.
+    /// A charge of a payment intent, with the events of its outcome. Returns its id.
     pub(super) fn charge(&mut self, intent: &str, method: &str, status: &str) -> String {
         let of = self.get(intent).clone();
         let charge = shapes::charge(self, &of, method, status);
@@ -134,6 +134,10 @@ impl World {
         assert_eq!(of["status"], "open", "only an open checkout can be filled in");
         let (email, name) = (json!(buyer.email), json!(buyer.name));
         self.edit(session, json!({"customer_details": shapes::customer_details(&email, &name)}));
+        if let Some(customer) = of["customer"].as_str().filter(|_| of["_updates_name"] == true) {
+            let customer = customer.to_owned();
+            self.update(&customer, json!({"name": name}), "customer.updated");
+        }
         if of["customer"].is_null() && of["customer_creation"] == "always" {
             let customer = shapes::customer(self, &email, &name);
             let customer = self.create(customer, "customer.created");

@@ -6,7 +6,7 @@ use super::{
     checkout,
     failure::Failure,
     form::{flag, int, text},
-    params, shapes,
+    params, proration, shapes, shop,
     subscription::Item,
     world::World,
 };
@@ -32,6 +32,10 @@ pub(super) fn make(
         ("DELETE", ["subscriptions", id]) => cancel_subscription(world, id),
         ("POST", ["invoices", id, "pay"]) => pay(world, id),
         ("POST", ["prices", id]) => update_price(world, id, params),
+        ("POST", ["billing_portal", "sessions"]) => shop::portal_session(world, params),
+        ("POST", ["invoices", "create_preview"]) => proration::preview(world, params),
+        ("POST", ["promotion_codes"]) => shop::promotion_code(world, params),
+        ("POST", ["webhook_endpoints"]) => shop::webhook_endpoint(world, params),
         _ => return None,
     })
 }
@@ -92,6 +96,12 @@ fn refund(world: &mut World, params: &Value) -> Result<String, Failure> {
     if of["status"] != "succeeded" {
         return Err(Failure::invalid(format!("Charge {charge} cannot be refunded.")));
     }
+    if world.is_taken_back(&charge) {
+        return Err(Failure::invalid(format!(
+            "Charge {charge} has been charged back; cannot issue a refund."
+        ))
+        .code("charge_disputed"));
+    }
     let left = of["amount"].as_i64().unwrap_or_default() - of["amount_refunded"].as_i64().unwrap_or_default();
     if left == 0 {
         return Err(Failure::invalid(format!("Charge {charge} has already been refunded."))
@@ -125,7 +135,9 @@ fn create_subscription(world: &mut World, params: &Value) -> Result<String, Fail
 }
 
 fn update_subscription(world: &mut World, id: &str, params: &Value) -> Result<String, Failure> {
-    params::known(params, &["cancel_at_period_end", "expand", "items", "metadata", "proration_behavior"])?;
+    const PARAMS: [&str; 6] =
+        ["cancel_at_period_end", "expand", "items", "metadata", "payment_behavior", "proration_behavior"];
+    params::known(params, &PARAMS)?;
     let id = of_kind(world, "subscription", id)?;
     if world.get(&id)["status"] == "canceled" {
         return Err(Failure::missing("subscription", &id, "id"));
@@ -137,22 +149,42 @@ fn update_subscription(world: &mut World, id: &str, params: &Value) -> Result<St
         fields["canceled_at"] = if at_end { json!(world.now()) } else { Value::Null };
     }
     if let Some(changed) = params["items"].as_array() {
-        fields["items"] = changed_items(world, &id, changed)?;
+        let customer = world.get(&id)["customer"].as_str().unwrap_or_default().to_owned();
+        let at_once = text(params, "proration_behavior") == Some("always_invoice");
+        let whole = text(params, "payment_behavior") == Some("error_if_incomplete");
+        if at_once && whole && world.get(&customer)["_declines"] == true {
+            return Err(Failure::declined());
+        }
+        let (before, after) = (world.get(&id)["items"].clone(), changed_items(world, &id, changed)?);
+        let lines = world.prorations(&before, &after);
+        let at_once = proration::is_at_once(params, &before, &after);
+        fields["items"] = after;
+        world.update(&id, fields, "customer.subscription.updated");
+        world.prorate(&id, lines, at_once);
+        return Ok(id);
     }
     world.update(&id, fields, "customer.subscription.updated");
     Ok(id)
 }
 
 /// The subscription's items, after those that are named have got another price.
-fn changed_items(world: &mut World, id: &str, changed: &[Value]) -> Result<Value, Failure> {
+pub(super) fn changed_items(world: &mut World, id: &str, changed: &[Value]) -> Result<Value, Failure> {
     let mut items = world.get(id)["items"].clone();
+    let interval = items["data"][0]["price"]["recurring"]["interval"].clone();
     for (n, change) in changed.iter().enumerate() {
+        if flag(&change["deleted"]) == Some(true) {
+            let data = items["data"].as_array_mut().ok_or_else(Failure::internal)?;
+            data.retain(|item| item["id"] != change["id"]);
+            continue;
+        }
         let price = world
             .named("price", change, "price")?
             .ok_or_else(|| Failure::required(&format!("items[{n}][price]")))?;
         let quantity = int(&change["quantity"]).unwrap_or(1);
         let wanted = change["id"].as_str().unwrap_or_default();
-        let start = items["data"][0]["current_period_start"].as_i64().unwrap_or_default();
+        let goes_on = world.get(&price)["recurring"]["interval"] == interval;
+        let start = items["data"][0]["current_period_start"].as_i64().filter(|_| goes_on);
+        let start = start.unwrap_or(world.now());
         let mut new = world.item(id, &(price, quantity), start);
         let data = items["data"].as_array_mut().ok_or_else(Failure::internal)?;
         match data.iter_mut().find(|item| item["id"] == wanted) {

@@ -49,7 +49,7 @@ const SHOWN: [&str; 9] = [
     "metadata",
 ];
 
-/// Makes a session; its id.
+/// Makes a session. Returns its id.
 pub(super) fn create(world: &mut World, params: &Value) -> Result<String, Failure> {
     params::known(params, &PARAMS)?;
     let mode = text(params, "mode").ok_or_else(|| Failure::required("mode"))?;
@@ -86,6 +86,11 @@ pub(super) fn create(world: &mut World, params: &Value) -> Result<String, Failur
         });
     }
     session["_line_items"] = json!(lines);
+    session["_updates_name"] = json!(params["customer_update"]["name"] == "auto");
+    if !params["discounts"].is_null() {
+        let code = world.named("promotion_code", &params["discounts"][0], "promotion_code")?;
+        session["discounts"] = json!([{"coupon": null, "promotion_code": code}]);
+    }
     for (own, given) in
         [("_intent_metadata", "payment_intent_data"), ("_subscription_metadata", "subscription_data")]
     {
@@ -96,7 +101,7 @@ pub(super) fn create(world: &mut World, params: &Value) -> Result<String, Failur
     Ok(world.add(session))
 }
 
-/// Ends an open session; its id.
+/// Ends an open session. Returns its id.
 pub(super) fn expire(world: &mut World, id: &str) -> Result<String, Failure> {
     let session = world.find(id).filter(|object| object["object"] == "checkout.session");
     let status = &session.ok_or_else(|| Failure::missing("checkout.session", id, "id"))?["status"];

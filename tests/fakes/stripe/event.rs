@@ -1,5 +1,6 @@
-//! Events: what an object was like when it changed, for the list and for the webhooks.
+//! Stripe's events. Each holds an object as it was after a change. The API lists them, and webhooks send them.
 
+use chrono::{DateTime, SecondsFormat};
 use serde_json::{Map, Value, json};
 
 use super::versions;
@@ -11,18 +12,18 @@ pub(super) struct Origin {
     pub(super) idempotency_key: Option<String>,
 }
 
-/// An event, which never changes.
+/// An event. Only `pending` changes after the event was made.
 pub(super) struct Event {
     pub(super) id: String,
     pub(super) kind: String,
     pub(super) created: i64,
-    /// The object as it then was.
+    /// The object after the change.
     pub(super) object: Value,
     /// The object before the change.
     pub(super) before: Option<Value>,
-    /// None where no request made it.
+    /// The request that caused the event. `None` if no request did.
     pub(super) origin: Option<Origin>,
-    /// Endpoints that have not taken it yet.
+    /// How many endpoints have not accepted the event yet.
     pub(super) pending: usize,
 }
 
@@ -31,7 +32,7 @@ impl Event {
     pub(super) fn render(&self, version: &str) -> Value {
         let object = versions::render(&self.object, version);
         let mut data = json!({"object": object});
-        // Stripe says what was before in `*.updated` only.
+        // Stripe sends `previous_attributes` only in events of the types `*.updated`.
         if let Some(before) = self.before.as_ref().filter(|_| self.kind.ends_with(".updated")) {
             data["previous_attributes"] = previous(&versions::render(before, version), &object);
         }
@@ -51,9 +52,25 @@ impl Event {
             "type": self.kind,
         })
     }
+
+    /// The event as a notification that only names its object:
+    /// <https://docs.stripe.com/changelog/endive/2026-09-30/thin-events-for-api-v1-resources-generally-available>.
+    pub(super) fn thin(&self, names_snapshot: bool) -> Value {
+        let (id, kind) = (&self.object["id"], self.object["object"].as_str().unwrap_or_default());
+        let created = DateTime::from_timestamp(self.created, 250_000_000).expect("an instant");
+        let mut thin = json!({
+            "id": self.id.replace("evt_", "evt_test_thin"), "object": "v2.core.event", "type": format!("v1.{}", self.kind),
+            "created": created.to_rfc3339_opts(SecondsFormat::Millis, true), "livemode": false, "context": null,
+            "related_object": {"id": id, "type": kind, "url": format!("/v1/{kind}s/{}", id.as_str().unwrap_or_default())},
+        });
+        if names_snapshot {
+            thin["snapshot_event"] = json!(self.id);
+        }
+        thin
+    }
 }
 
-/// The fields that changed, as they were. A list that changed is there whole.
+/// The old values of the fields that changed. If a list changed, this is the whole old list.
 fn previous(before: &Value, after: &Value) -> Value {
     let (Value::Object(before), Value::Object(after)) = (before, after) else { return before.clone() };
     let mut changed = Map::new();

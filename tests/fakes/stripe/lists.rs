@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{failure::Failure, form};
 
-/// A page of what is given, newest first.
+/// A page of the given objects, newest first.
 pub(super) fn page(found: Vec<Value>, params: &Value, url: &str) -> Result<Value, Failure> {
     let limit = match &params["limit"] {
         Value::Null => 10,
@@ -39,7 +39,7 @@ pub(super) fn page(found: Vec<Value>, params: &Value, url: &str) -> Result<Value
     Ok(json!({"object": "list", "data": data, "has_more": more, "url": url}))
 }
 
-/// Whether an object was made when `created`, or `created[gte]` and the like, say.
+/// Whether the time of an object matches the filter `created`, `created[gte]` and so on.
 pub(super) fn in_time(created: i64, params: &Value) -> bool {
     let filter = &params["created"];
     let holds = |name: &str, holds: fn(i64, i64) -> bool| {
@@ -52,7 +52,7 @@ pub(super) fn in_time(created: i64, params: &Value) -> bool {
         && holds("lte", |created, at| created <= at)
 }
 
-/// Whether an object's field is what the parameter of its name says, if that is given.
+/// Whether a field of an object equals the parameter with the same name. True if there is no such parameter.
 pub(super) fn matches(object: &Value, params: &Value, field: &str) -> bool {
     let own = match field {
         "subscription" if object["object"] == "invoice" => {

@@ -19,7 +19,7 @@ pub(super) fn customer(world: &mut World, email: &Value, name: &Value) -> Value 
     })
 }
 
-/// What is known of a buyer.
+/// The details of a buyer.
 pub(super) fn customer_details(email: &Value, name: &Value) -> Value {
     json!({
         "address": {
@@ -30,7 +30,7 @@ pub(super) fn customer_details(email: &Value, name: &Value) -> Value {
     })
 }
 
-/// An open checkout session for so much money.
+/// An open checkout session for this amount.
 pub(super) fn session(world: &mut World, mode: &str, amount: i64) -> Value {
     let id = world.id("cs_test");
     json!({
@@ -118,7 +118,7 @@ pub(super) fn refund(world: &mut World, charge: &Value, amount: i64) -> Value {
     })
 }
 
-/// A price as subscription items still show it, too.
+/// A price in the old form `plan`, which subscription items still contain besides `price`.
 pub(super) fn plan(price: &Value) -> Value {
     let recurring = &price["recurring"];
     json!({

@@ -12,12 +12,12 @@ const TRIES: i64 = 4;
 pub(super) type Item = (String, i64);
 
 impl World {
-    /// A subscription to these prices, with its first invoice; it is incomplete where the card is declined. Its id.
+    /// A subscription to these prices, with its first invoice; it is incomplete where the card is declined. Returns its id.
     pub(super) fn subscribe(&mut self, customer: &str, items: &[Item], metadata: &Value) -> String {
         let subscription = self.subscription(customer, items, metadata);
         let id = self.create(subscription, "customer.subscription.created");
         let invoice = self.invoice(&id, "subscription_create");
-        // A card that is declined is told by its events.
+        // A declined card is no error here: the events of the invoice report it.
         let _ = self.pay_invoice(&invoice);
         id
     }
@@ -61,19 +61,31 @@ impl World {
         })
     }
 
-    /// An open invoice for the subscription's current period; its id.
+    /// An open invoice for the subscription's current period, with what earlier changes put on it. Returns its id.
     fn invoice(&mut self, subscription: &str, reason: &str) -> String {
+        let of = self.get(subscription).clone();
+        let items = of["items"]["data"].as_array().into_iter().flatten();
+        let mut lines: Vec<_> = items.map(|item| self.line(item)).collect();
+        lines.extend(self.take_prorations(subscription));
+        self.invoice_of(subscription, reason, lines)
+    }
+
+    /// An open invoice of these lines. Returns its id.
+    pub(super) fn invoice_of(&mut self, subscription: &str, reason: &str, mut lines: Vec<Value>) -> String {
         let of = self.get(subscription).clone();
         let customer = self.get(of["customer"].as_str().unwrap_or_default()).clone();
         let id = self.id("in");
-        let lines: Vec<_> =
-            of["items"]["data"].as_array().into_iter().flatten().map(|item| self.line(&id, item)).collect();
+        for line in &mut lines {
+            line["invoice"] = json!(id);
+        }
         let total: i64 = lines.iter().filter_map(|line| line["amount"].as_i64()).sum();
+        let balance = customer["balance"].as_i64().unwrap_or_default();
+        let (due, ending) = ((total + balance).max(0), (total + balance).min(0));
         let period = &of["items"]["data"][0];
         let invoice = json!({
             "id": id, "object": "invoice", "account_country": "GB", "account_name": "Levqor",
-            "account_tax_ids": null, "amount_due": total, "amount_overpaid": 0, "amount_paid": 0,
-            "amount_remaining": total, "amount_shipping": 0, "application": null, "attempt_count": 0,
+            "account_tax_ids": null, "amount_due": due, "amount_overpaid": 0, "amount_paid": 0,
+            "amount_remaining": due, "amount_shipping": 0, "application": null, "attempt_count": 0,
             "attempted": false, "auto_advance": false,
             "automatic_tax": {"disabled_reason": null, "enabled": false, "liability": null, "provider": null, "status": null},
             "automatically_finalizes_at": null, "billing_reason": reason,
@@ -82,7 +94,7 @@ impl World {
             "customer_email": customer["email"], "customer_name": customer["name"], "customer_phone": null,
             "customer_shipping": null, "customer_tax_exempt": "none", "customer_tax_ids": [],
             "default_payment_method": null, "default_source": null, "default_tax_rates": [], "description": null,
-            "discounts": [], "due_date": null, "effective_at": self.now(), "ending_balance": 0, "footer": null,
+            "discounts": [], "due_date": null, "effective_at": self.now(), "ending_balance": ending, "footer": null,
             "from_invoice": null, "hosted_invoice_url": format!("https://invoice.stripe.com/i/{id}"),
             "invoice_pdf": format!("https://pay.stripe.com/invoice/{id}/pdf"), "issuer": {"type": "self"},
             "last_finalization_error": null, "latest_revision": null,
@@ -96,7 +108,7 @@ impl World {
             "payment_settings": {"default_mandate": null, "payment_method_options": null, "payment_method_types": null},
             "period_end": period["current_period_end"], "period_start": period["current_period_start"],
             "post_payment_credit_notes_amount": 0, "pre_payment_credit_notes_amount": 0, "receipt_number": null,
-            "rendering": null, "shipping_cost": null, "shipping_details": null, "starting_balance": 0,
+            "rendering": null, "shipping_cost": null, "shipping_details": null, "starting_balance": balance,
             "statement_descriptor": null, "status": "open",
             "status_transitions": {
                 "finalized_at": self.now(), "marked_uncollectible_at": null, "paid_at": null, "voided_at": null,
@@ -108,15 +120,17 @@ impl World {
         self.create(invoice, "invoice.created");
         self.emit("invoice.finalized", &id);
         self.edit(subscription, json!({"latest_invoice": id}));
+        self.edit(of["customer"].as_str().unwrap_or_default(), json!({"balance": ending}));
         id
     }
 
-    fn line(&mut self, invoice: &str, item: &Value) -> Value {
+    /// The line of an item's whole period.
+    pub(super) fn line(&mut self, item: &Value) -> Value {
         let amount = item["price"]["unit_amount"].as_i64().unwrap_or_default()
             * item["quantity"].as_i64().unwrap_or(1);
         json!({
             "id": self.id("il"), "object": "line_item", "amount": amount, "currency": "gbp",
-            "description": null, "discount_amounts": [], "discountable": true, "discounts": [], "invoice": invoice,
+            "description": null, "discount_amounts": [], "discountable": true, "discounts": [], "invoice": null,
             "livemode": false, "metadata": {},
             "parent": {
                 "invoice_item_details": null, "type": "subscription_item_details",
@@ -137,13 +151,34 @@ impl World {
         if invoice["status"] != "open" {
             return Err(Failure::invalid("Invoice is already paid").code("invoice_already_paid"));
         }
+        let subscription =
+            invoice["parent"]["subscription_details"]["subscription"].as_str().unwrap_or_default();
+        // What a credit covers takes no payment.
+        if invoice["amount_due"] != 0 {
+            self.collect(id, &invoice, subscription)?;
+        }
+        let mut transitions = invoice["status_transitions"].clone();
+        transitions["paid_at"] = json!(self.now());
+        self.edit(id, json!({
+            "status": "paid", "amount_paid": invoice["amount_due"], "amount_remaining": 0, "next_payment_attempt": null,
+            "status_transitions": transitions,
+        }));
+        for event in ["invoice.paid", "invoice.payment_succeeded"] {
+            self.emit(event, id);
+        }
+        self.move_to(subscription, "active");
+        Ok(())
+    }
+
+    /// Charges an open invoice to the customer's card.
+    fn collect(&mut self, id: &str, invoice: &Value, subscription: &str) -> Result<(), Failure> {
         let declines = self.get(invoice["customer"].as_str().unwrap_or_default())["_declines"] == true;
         let intent = if let Some(intent) = invoice["_payment_intent"].as_str() {
             intent.to_owned()
         } else {
             let intent = shapes::payment_intent(
                 self,
-                invoice["total"].as_i64().unwrap_or_default(),
+                invoice["amount_due"].as_i64().unwrap_or_default(),
                 &invoice["customer"],
             );
             self.create(intent, "payment_intent.created")
@@ -154,22 +189,10 @@ impl World {
             id,
             json!({"attempted": true, "attempt_count": tries, "_payment_intent": intent, "_charge": charge}),
         );
-        let subscription =
-            invoice["parent"]["subscription_details"]["subscription"].as_str().unwrap_or_default();
         if declines {
             self.invoice_failed(id, subscription, tries);
             return Err(Failure::declined());
         }
-        let mut transitions = invoice["status_transitions"].clone();
-        transitions["paid_at"] = json!(self.now());
-        self.edit(id, json!({
-            "status": "paid", "amount_paid": invoice["total"], "amount_remaining": 0, "next_payment_attempt": null,
-            "status_transitions": transitions,
-        }));
-        for event in ["invoice.paid", "invoice.payment_succeeded"] {
-            self.emit(event, id);
-        }
-        self.move_to(subscription, "active");
         Ok(())
     }
 
@@ -221,7 +244,7 @@ impl World {
         }
         self.update(subscription, json!({"items": items}), "customer.subscription.updated");
         let invoice = self.invoice(subscription, "subscription_cycle");
-        // A card that is declined is told by its events.
+        // A declined card is no error here: the events of the invoice report it.
         let _ = self.pay_invoice(&invoice);
         Some(invoice)
     }

@@ -187,4 +187,9 @@ impl World {
     pub(crate) fn webhook(&self, number: usize, version: &str) -> String {
         self.events[number].render(version).to_string()
     }
+
+    /// The body of the thin twin of the event with this number. Every other one names its snapshot.
+    pub(crate) fn thin(&self, number: usize) -> String {
+        self.events[number].thin(number.is_multiple_of(2)).to_string()
+    }
 }

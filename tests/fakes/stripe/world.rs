@@ -43,6 +43,8 @@ pub(crate) struct World {
     pub(crate) date_off: i64,
     /// Whether the key is one that may not read the account.
     pub(crate) account_hidden: bool,
+    /// For how many days events can be listed.
+    pub(crate) event_days: i64,
 }
 
 impl World {
@@ -64,6 +66,7 @@ impl World {
             requests: Vec::new(),
             date_off: 0,
             account_hidden: false,
+            event_days: 30,
         };
         catalogue::stock(&mut world);
         world
@@ -85,7 +88,7 @@ impl World {
         format!("{prefix}_{:08}", self.made)
     }
 
-    /// Keeps a new object, without an event; its id.
+    /// Keeps a new object, without an event. Returns its id.
     pub(super) fn add(&mut self, object: Value) -> String {
         let id = object["id"].as_str().expect("objects have ids").to_owned();
         self.order.push(id.clone());
@@ -93,7 +96,7 @@ impl World {
         id
     }
 
-    /// Keeps a new object, and tells it; its id.
+    /// Keeps a new object, and sends its event. Returns its id.
     pub(super) fn create(&mut self, object: Value, event: &str) -> String {
         let id = self.add(object);
         self.emit(event, &id);
@@ -111,8 +114,14 @@ impl World {
     }
 
     /// Ids of the objects of a kind, newest first.
-    pub(super) fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
+    pub(crate) fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
         self.order.iter().rev().map(|id| self.get(id)).filter(move |object| object["object"] == kind)
+    }
+
+    /// The id of the newest object of a kind.
+    pub(crate) fn newest(&self, kind: &str) -> String {
+        let newest = self.of_kind(kind).next().unwrap_or_else(|| panic!("there is no {kind}"));
+        newest["id"].as_str().expect("objects have ids").to_owned()
     }
 
     /// Sets fields of an object, without an event.

@@ -1,4 +1,4 @@
-//! A line is what its name says.
+//! The proxy does what the state of its line says.
 
 use std::time::Instant;
 
@@ -6,14 +6,14 @@ use tokio::time::timeout;
 
 use super::*;
 
-/// How long what is to come may take.
+/// How long the expected data may take.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// How long it is seen that nothing comes.
+/// How long a test waits to see that nothing arrives.
 const LONG: Duration = Duration::from_secs(1);
 const SAID: &str = "ping";
 const DELAY: Duration = Duration::from_millis(100);
 
-/// A line to somebody who says again what he hears.
+/// A line to a server that sends back what it receives.
 struct Echo {
     proxy: Proxy,
     near: End,
@@ -41,15 +41,15 @@ impl Echo {
 /// What comes back.
 #[derive(Debug, PartialEq, Eq)]
 enum Heard {
-    /// All that was said.
+    /// Everything that was sent.
     All,
-    /// This, and then the connection ended or was reset.
+    /// These bytes, and then the connection ended or was reset.
     Part(String),
-    /// Nothing, for as long as somebody waited.
+    /// Nothing arrived in time.
     Nothing,
 }
 
-/// Says something.
+/// Sends a message.
 async fn say(side: &mut Box<dyn Side>) {
     side.write_all(SAID.as_bytes()).await.expect("said");
 }

@@ -1,4 +1,4 @@
-//! What only staff are told of a service: versions, migrations, schedules, and what is put off.
+//! The part of a service's status that only staff see: versions, migrations, schedules and backlogs.
 
 use chrono::{DateTime, Utc};
 use levqor_proto::runtime::v1::{
@@ -60,7 +60,7 @@ struct ErrorReportTest<'m> {
 }
 
 impl<'m> Staff<'m> {
-    /// Of a process without a database.
+    /// The part for a process without a database.
     pub(super) fn of_build(version: &'m str, commit: &'m str, protocol: &'m str) -> Self {
         Self {
             version,
@@ -73,7 +73,7 @@ impl<'m> Staff<'m> {
         }
     }
 
-    /// Of a service, as it said.
+    /// The part for a service, from its own answer.
     pub(super) fn of_service(answer: &'m GetStatusResponse) -> Self {
         Self {
             migrations: answer.migrations.as_ref().map(Into::into),
@@ -85,7 +85,7 @@ impl<'m> Staff<'m> {
     }
 }
 
-/// An instant from the wire; none where it is absent or none at all.
+/// A time from the wire. `None` if it is absent or invalid.
 pub(super) fn time(timestamp: Option<&Timestamp>) -> Option<DateTime<Utc>> {
     let timestamp = timestamp?;
     DateTime::from_timestamp(timestamp.seconds, u32::try_from(timestamp.nanos).ok()?)

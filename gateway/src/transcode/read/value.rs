@@ -1,4 +1,4 @@
-//! The visitors of JSON in: one per value, which goes on after a mistake so that all of them are found.
+//! The serde visitors that read JSON values. They continue after a mistake, so that all mistakes are found.
 
 use std::{collections::HashMap, fmt};
 

@@ -18,12 +18,12 @@ const ENDPOINT: Setting = Setting::plain(
 );
 const HEADERS: Setting = Setting::secret(
     "OTEL_EXPORTER_OTLP_HEADERS",
-    "What is sent with every export, as `name=value,name=value`, values percent-encoded.",
+    "Headers of every export, as `name=value,name=value`, values percent-encoded.",
 );
 const PROTOCOL: Setting = Setting::plain(
     "OTEL_EXPORTER_OTLP_PROTOCOL",
     Some("grpc"),
-    "How OTLP is spoken. `grpc` is the one that is built in.",
+    "The protocol of OTLP. Only `grpc` is supported.",
 );
 const TIMEOUT: Setting = Setting::plain(
     "OTEL_EXPORTER_OTLP_TIMEOUT",
@@ -43,7 +43,7 @@ const SAMPLER_ARG: Setting = Setting::plain(
 const RESOURCE: Setting = Setting::plain(
     "OTEL_RESOURCE_ATTRIBUTES",
     None,
-    "What else is said of this process with everything that it exports, as `name=value,name=value`, values percent-encoded.",
+    "Further resource attributes of this process, for everything that it exports, as `name=value,name=value`, values percent-encoded.",
 );
 const METRIC_INTERVAL: Setting = Setting::plain(
     "OTEL_METRIC_EXPORT_INTERVAL",
@@ -95,7 +95,7 @@ impl Otlp {
         let endpoint: Option<Endpoint> = reader.optional(&ENDPOINT, expected);
         let headers = headers(reader);
         let only_grpc = |text: &str| text.eq_ignore_ascii_case("grpc").then_some(());
-        standard.read(reader, &PROTOCOL, "`grpc`, the one that is built in", only_grpc);
+        standard.read(reader, &PROTOCOL, "`grpc`, the only supported protocol", only_grpc);
         let timeout = standard.timeout(reader, &TIMEOUT);
         let sampler = sampler(reader, standard);
         let pairs = "`name=value,name=value`, values percent-encoded";

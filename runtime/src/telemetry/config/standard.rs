@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::{Problem, Reader, Setting};
 
-/// Reads such settings, and keeps the ignored ones.
+/// Reads OpenTelemetry's settings, and collects those that it ignores.
 #[derive(Debug, Default)]
 pub(super) struct Standard(Vec<Problem>);
 
@@ -31,7 +31,7 @@ impl Standard {
         setting.default.and_then(parse)
     }
 
-    /// A Boolean: true is `true` in any case, and everything else is false.
+    /// Reads a Boolean: `true` or `false`, in upper or lower case. Any other value is ignored.
     pub(super) fn boolean(&mut self, reader: &mut Reader<'_>, setting: &Setting) -> bool {
         let parse = |text: &str| match text.to_ascii_lowercase().as_str() {
             "true" => Some(true),
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_boolean_is_true_only_as_true_in_any_case() {
+    fn only_true_in_upper_or_lower_case_is_true() {
         for (text, value, ignored) in [
             ("true", true, 0),
             ("True", true, 0),

@@ -1,5 +1,5 @@
-//! Whether a checkout session asked for the list price. The session's labels decide nothing: anybody who can create a session in
-//! the account can write any label.
+//! Whether a checkout session asked for the list price. The plan in its metadata is not enough: anybody who can create a session
+//! in the account can write any metadata.
 
 use serde_json::Value;
 
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_is_not_believed_where_the_money_says_otherwise() {
+    fn amounts_must_match_the_plan() {
         let refused = |subtotal, total, discount| compare(&pounds(subtotal, total, discount)).is_err();
         assert!(refused(1, 1, 0), "a penny");
         assert!(refused(0, 0, 0), "nothing");

@@ -24,7 +24,7 @@ pub(crate) enum Interval {
 
 impl Interval {
     /// Stripe's word for the interval. `None` if the price is paid once.
-    const fn stripe(self) -> Option<&'static str> {
+    pub(crate) const fn stripe(self) -> Option<&'static str> {
         match self {
             Self::Once => None,
             Self::Month => Some("month"),
@@ -64,6 +64,9 @@ const fn price(
 ) -> CataloguePrice {
     CataloguePrice { setting, product, amount, interval }
 }
+
+/// What the offer to Starter customers takes off the price of Professional: currency and minor units.
+pub(crate) const UPSELL_DISCOUNT: (&str, i64) = ("GBP", 15_000);
 
 /// "Done for you" work of each tier. Orders are compared with these prices.
 pub(crate) const DFY_STARTER: CataloguePrice =

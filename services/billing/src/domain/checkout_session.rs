@@ -9,7 +9,10 @@ use super::{
     json::{id, instant, reference, text, word},
     money::Money,
     not_understood::NotUnderstood,
+    order::OrderId,
+    stripe_event::SessionEvent,
     stripe_id::StripeId,
+    subscription::SubscriptionId,
 };
 
 /// Where the charge's time is in a session that Stripe expanded with `EXPAND`.
@@ -18,7 +21,7 @@ const CHARGE_TIME: &str = "/payment_intent/latest_charge/created";
 /// What the session is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// One payment: the only mode that makes orders.
+    /// One payment: the only mode that sells orders.
     Payment,
     /// A subscription.
     Subscription,
@@ -48,7 +51,8 @@ pub(crate) enum PaymentStatus {
     NoPaymentRequired,
 }
 
-/// A checkout session. Reading it requires only the fields that decide; callers check any other field that they need.
+/// A checkout session. Reading fails only without `id`, `mode` or `payment_status`; callers check the other fields that they
+/// need.
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub(crate) struct CheckoutSession {
@@ -61,7 +65,7 @@ pub(crate) struct CheckoutSession {
     pub(crate) sells: Option<String>,
     /// `metadata.plan`, lower case.
     pub(crate) plan: Option<String>,
-    /// Whether the session is of live mode. Absent if it does not say.
+    /// Whether the session is of live mode. Absent if the session does not say so.
     pub(crate) livemode: Option<bool>,
     pub(crate) price: AskingPrice,
     pub(crate) total: Option<Money>,
@@ -71,17 +75,25 @@ pub(crate) struct CheckoutSession {
     /// Absent for guests.
     pub(crate) customer_id: Option<StripeId>,
     pub(crate) payment_intent_id: Option<StripeId>,
+    /// The subscription that the session made. Absent until the session is complete, and for a session of another mode.
+    pub(crate) subscription_id: Option<StripeId>,
+    /// The ids of our rows in the metadata, if our checkout made the session.
+    pub(crate) our_order: Option<OrderId>,
+    pub(crate) our_subscription: Option<SubscriptionId>,
+    /// The prices of all lines. Absent if Stripe did not show all lines.
+    pub(crate) line_prices: Option<Vec<StripeId>>,
     /// When the charge was made. Absent unless Stripe was asked to expand the charge.
     pub(crate) charge_time: Option<DateTime<Utc>>,
 }
 
 impl CheckoutSession {
-    /// The id that Stripe is asked to expand to the object.
-    pub(crate) const EXPAND: &str = "payment_intent.latest_charge";
+    /// The fields of a session that Stripe is asked to include (`expand`): by default it leaves them out, or shows only their
+    /// ids.
+    pub(crate) const EXPAND: [&str; 2] = ["payment_intent.latest_charge", "line_items"];
 
     /// Reads a session from an event's own object, or from Stripe's response.
     pub(crate) fn read(object: &Value) -> Result<Self, NotUnderstood> {
-        // Absent and null read the same: `details` is then null and has no fields.
+        // An absent object is read like a null one, which has no fields.
         let details = object.get("customer_details").unwrap_or(&Value::Null);
         let metadata = object.get("metadata").unwrap_or(&Value::Null);
         let label = |field| word(metadata, field).map(|text| text.trim().to_lowercase());
@@ -100,9 +112,30 @@ impl CheckoutSession {
             customer_name: text(details, "name").unwrap_or_default(),
             customer_id: reference(object, "customer"),
             payment_intent_id: reference(object, "payment_intent"),
+            subscription_id: reference(object, "subscription"),
+            our_order: label("order_id").and_then(|id| id.parse().ok()),
+            our_subscription: label("subscription_id").and_then(|id| id.parse().ok()),
+            line_prices: line_prices(object),
             charge_time: object.pointer(CHARGE_TIME).and_then(instant),
         })
     }
+}
+
+impl CheckoutSession {
+    /// Whether the session ended without being finished. Old API versions have no status: then the event's type decides.
+    pub(crate) fn has_expired(&self, event: SessionEvent) -> bool {
+        self.status.map_or(event == SessionEvent::Expired, |status| status == Status::Expired)
+    }
+}
+
+/// The prices of the lines. `None` if Stripe did not return all lines: a session of ours has at most four, so this one is not
+/// ours.
+fn line_prices(session: &Value) -> Option<Vec<StripeId>> {
+    let lines = session.get("line_items")?;
+    if lines.get("has_more").and_then(Value::as_bool) == Some(true) {
+        return None;
+    }
+    lines.get("data")?.as_array()?.iter().map(|line| reference(line, "price")).collect()
 }
 
 /// A mail address. Stripe accepted it with the payment, so any text that can be an address is accepted.
@@ -142,13 +175,13 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn least() -> Value {
+    fn smallest() -> Value {
         json!({"id": "cs_1", "mode": "payment", "payment_status": "unpaid"})
     }
 
     #[test]
     fn a_guest_session_with_nulls_everywhere_is_read() {
-        let mut object = least();
+        let mut object = smallest();
         for field in
             ["customer", "customer_details", "customer_email", "metadata", "payment_intent", "amount_total"]
         {
@@ -160,8 +193,8 @@ mod tests {
     }
 
     #[test]
-    fn the_charge_says_when_it_was_made_where_it_is_shown() {
-        let mut object = least();
+    fn the_time_of_the_charge_is_read_if_the_charge_is_expanded() {
+        let mut object = smallest();
         for (intent, expected) in [
             (json!("pi_1"), None),
             (json!({"id": "pi_1", "latest_charge": "ch_1"}), None),
@@ -180,8 +213,8 @@ mod tests {
     }
 
     #[test]
-    fn the_address_typed_at_checkout_comes_before_the_one_given_to_it() {
-        let mut object = least();
+    fn the_address_that_the_customer_typed_comes_before_the_one_that_the_session_was_made_with() {
+        let mut object = smallest();
         object["customer_email"] = json!("Given@Example.com");
         assert_eq!(
             CheckoutSession::read(&object).expect("a session").customer_email,
@@ -194,8 +227,8 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_none_gives_way_to_the_other() {
-        let mut object = least();
+    fn an_invalid_typed_address_is_ignored() {
+        let mut object = smallest();
         object["customer_email"] = json!("given@example.com");
         for odd in [Value::Null, json!(""), json!("nobody"), json!(7)] {
             object["customer_details"] = json!({"email": odd});
@@ -205,10 +238,10 @@ mod tests {
     }
 
     #[test]
-    fn without_what_decides_it_is_not_understood() {
+    fn a_session_without_id_mode_or_payment_status_is_not_understood() {
         for field in ["id", "mode", "payment_status"] {
             for odd in [Value::Null, json!(7), json!("nonsense\u{0}")] {
-                let mut object = least();
+                let mut object = smallest();
                 object[field] = odd;
                 assert_eq!(CheckoutSession::read(&object).err(), Some(NotUnderstood::Field(field)));
             }

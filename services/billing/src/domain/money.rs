@@ -32,6 +32,21 @@ impl Money {
         (0..FIRST_NOT_SHOWABLE).contains(&minor_units).then_some(Self { currency, minor_units })
     }
 
+    /// An amount in pence, which is what the catalogue's prices are in.
+    pub(crate) fn pence(minor_units: i64) -> Self {
+        Self { currency: "GBP".to_owned(), minor_units }
+    }
+
+    /// The amount in Stripe's unit. The opposite of `of_stripe`.
+    pub(crate) fn in_stripe(&self) -> i64 {
+        let (stripe, iso) = (stripe_digits(&self.currency), iso_digits(self.currency.as_bytes()));
+        if stripe <= iso {
+            self.minor_units / 10_i64.pow(iso - stripe)
+        } else {
+            self.minor_units.saturating_mul(10_i64.pow(stripe - iso))
+        }
+    }
+
     /// Whether a JSON number can hold the amount. Rows of the database are checked too.
     pub(crate) fn is_showable(&self) -> bool {
         (0..FIRST_NOT_SHOWABLE).contains(&self.minor_units)

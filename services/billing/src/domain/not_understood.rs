@@ -6,22 +6,34 @@ pub(crate) enum NotUnderstood {
     /// A field is missing or malformed.
     #[error("the checkout session's {0} is missing or malformed")]
     Field(&'static str),
+    /// A field of a subscription is missing or malformed.
+    #[error("the subscription's {0} is missing or malformed")]
+    Subscription(&'static str),
+    /// A field of a customer is missing or malformed.
+    #[error("the customer's {0} is missing or malformed")]
+    Customer(&'static str),
+    /// A field of a refund is missing or malformed.
+    #[error("the refund's {0} is missing or malformed")]
+    Refund(&'static str),
+    /// A field of a dispute is missing or malformed.
+    #[error("the dispute's {0} is missing or malformed")]
+    Dispute(&'static str),
     /// A payment for a plan that we do not sell.
     #[error("the checkout session's metadata.plan is not starter, professional or enterprise")]
     Plan,
     /// The amounts do not match the plan's list price.
     #[error("the checkout session's {0}: what was paid is not what the plan costs, so this needs a look")]
     Price(&'static str),
-    /// The event does not say its mode, so it may not be ours.
+    /// The event does not say its mode, so nobody knows whether it is of the mode that this mesh acts on.
     #[error("the event's livemode is missing or not a Boolean, so it may be of live mode or of test mode")]
     NoMode,
     /// The event does not name its object.
-    #[error("the event does not name its checkout session")]
+    #[error("the event does not name its object")]
     NoObjectId,
     /// The event is thin or its body was purged, and there is no key to fetch the object with.
-    #[error("the event holds no checkout session, and without STRIPE_SECRET_KEY none can be fetched")]
+    #[error("the event does not hold its object, and without STRIPE_SECRET_KEY it cannot be fetched")]
     NoObject,
     /// Stripe does not have the object: it was deleted, or it is of the other mode than the key.
-    #[error("Stripe does not have the checkout session (404)")]
+    #[error("Stripe does not have the object (404)")]
     Gone,
 }

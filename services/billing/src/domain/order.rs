@@ -1,85 +1,28 @@
-//! "Done for you" orders. An order's state only rises, so late, repeated and reordered events give the same result.
+//! "Done for you" orders. An order has two independent states. The state of the payment is Stripe's. It never moves back, so
+//! late, repeated and reordered events give the same result. The state of the work is ours, and begins when the order is paid.
+
+mod fulfilment;
+mod payment;
+#[cfg(test)]
+mod tests;
+mod tier;
+mod work;
 
 use chrono::{DateTime, Utc};
-use levqor_proto_billing::v1 as wire;
-use levqor_runtime::{typed_id, wire_enum};
+use levqor_runtime::typed_id;
 
+pub(crate) use self::{
+    fulfilment::{Action, FulfilmentState, IllegalMove},
+    payment::{DisputeState, PaymentState},
+    tier::Tier,
+    work::{ACCEPTANCE_PERIOD, Checklist, NotPossible},
+};
 use super::{
-    catalogue,
     sale::{Sale, Terms},
     stripe_id::StripeId,
 };
 
 typed_id!(pub(crate) OrderId, "an order");
-
-wire_enum! {
-    /// The state of an order, in ascending order. An order's state only rises, so the result does not depend on the order of the
-    /// events. Paid is above cancelled, because a customer who paid is owed the work.
-    #[derive(PartialOrd, Ord)]
-    pub(crate) enum State: wire::order::State {
-        /// The order is not paid.
-        PendingPayment = "PENDING_PAYMENT",
-        /// The checkout ended without payment.
-        Cancelled = "CANCELLED",
-        /// The order is paid.
-        Paid = "PAID",
-    }
-}
-
-wire_enum! {
-    /// The size of an order, which decides what it includes.
-    pub(crate) enum Tier: wire::order::Tier {
-        /// The smallest tier.
-        Starter = "STARTER",
-        /// The middle tier.
-        Professional = "PROFESSIONAL",
-        /// The largest tier.
-        Enterprise = "ENTERPRISE",
-    }
-}
-
-impl Tier {
-    /// The tier of a plan's name in a checkout session, which is lower case.
-    pub(crate) fn of_plan(plan: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|tier| tier.title().to_lowercase() == plan)
-    }
-
-    /// The price in pence, before discounts and tax.
-    pub(crate) const fn list_price(self) -> i64 {
-        match self {
-            Self::Starter => catalogue::DFY_STARTER.amount,
-            Self::Professional => catalogue::DFY_PROFESSIONAL.amount,
-            Self::Enterprise => catalogue::DFY_ENTERPRISE.amount,
-        }
-    }
-
-    /// The name that customers read.
-    pub(crate) const fn title(self) -> &'static str {
-        match self {
-            Self::Starter => "Starter",
-            Self::Professional => "Professional",
-            Self::Enterprise => "Enterprise",
-        }
-    }
-
-    /// The delivery time, counted from the intake form, as customers read it.
-    pub(crate) const fn delivery_time(self) -> &'static str {
-        match self {
-            Self::Starter => "48 hours",
-            Self::Professional => "4 days",
-            Self::Enterprise => "7 days",
-        }
-    }
-
-    /// The number of revisions that are included.
-    pub(crate) const fn revisions(self) -> i32 {
-        match self {
-            Self::Starter => 1,
-            Self::Professional => 2,
-            Self::Enterprise => 3,
-        }
-    }
-}
 
 /// Work that a customer pays us to do for them.
 #[derive(Clone)]
@@ -88,12 +31,30 @@ pub(crate) struct Order {
     /// The user who may see the order. `None` until the first access with the order's mail address.
     pub(crate) owner_sub: Option<String>,
     pub(crate) terms: Terms,
-    pub(crate) stripe_checkout_session_id: StripeId,
-    pub(crate) state: State,
+    /// `None` from the request of a checkout until Stripe has made the session.
+    pub(crate) stripe_checkout_session_id: Option<StripeId>,
+    pub(crate) payment_state: PaymentState,
+    pub(crate) dispute_state: DisputeState,
+    /// `None` until the order is paid.
+    pub(crate) fulfilment_state: Option<FulfilmentState>,
+    /// The money that arrived, in minor units of the currency of `terms.amount`.
+    pub(crate) paid_minor: i64,
+    /// The money that was paid back, in the same units.
+    pub(crate) refunded_minor: i64,
     pub(crate) revisions_left: i32,
     pub(crate) create_time: DateTime<Utc>,
     pub(crate) update_time: DateTime<Utc>,
     pub(crate) pay_time: Option<DateTime<Utc>>,
+    /// When the intake form was submitted.
+    pub(crate) submit_time: Option<DateTime<Utc>>,
+    /// When the delivery is due.
+    pub(crate) due_time: Option<DateTime<Utc>>,
+    /// When the operators were told that the delivery is overdue.
+    pub(crate) overdue_time: Option<DateTime<Utc>>,
+    /// When the work was last delivered.
+    pub(crate) deliver_time: Option<DateTime<Utc>>,
+    /// When the work was accepted. `None` unless it is accepted now.
+    pub(crate) accept_time: Option<DateTime<Utc>>,
 }
 
 /// The order has no owner.
@@ -101,7 +62,12 @@ pub(crate) struct Order {
 #[error("the order has no owner")]
 pub(crate) struct NotOwned;
 
-/// What a sale changed in an order.
+/// More was paid back than was paid. Nobody knows why, so a person has to look.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("more was refunded than was paid")]
+pub(crate) struct RefundAbovePayment;
+
+/// What an event of Stripe changed in an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
     /// Nothing: the event came late or again.
@@ -121,12 +87,64 @@ impl Order {
             owner_sub: None,
             revisions_left: terms.tier.revisions(),
             terms,
-            stripe_checkout_session_id: sale.stripe_checkout_session_id.clone(),
-            state: State::PendingPayment,
+            stripe_checkout_session_id: Some(sale.stripe_checkout_session_id.clone()),
+            payment_state: PaymentState::Pending,
+            dispute_state: DisputeState::None,
+            fulfilment_state: None,
+            paid_minor: 0,
+            refunded_minor: 0,
             create_time: now,
             update_time: now,
             pay_time: None,
+            submit_time: None,
+            due_time: None,
+            overdue_time: None,
+            deliver_time: None,
+            accept_time: None,
         })
+    }
+
+    /// An order that our checkout is about to sell, for the list price.
+    pub(crate) fn pending(id: OrderId, owner_sub: String, terms: Terms, now: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            owner_sub: Some(owner_sub),
+            revisions_left: terms.tier.revisions(),
+            terms,
+            stripe_checkout_session_id: None,
+            payment_state: PaymentState::Pending,
+            dispute_state: DisputeState::None,
+            fulfilment_state: None,
+            paid_minor: 0,
+            refunded_minor: 0,
+            create_time: now,
+            update_time: now,
+            pay_time: None,
+            submit_time: None,
+            due_time: None,
+            overdue_time: None,
+            deliver_time: None,
+            accept_time: None,
+        }
+    }
+
+    /// Cancels an unpaid order, because its checkout will not be finished. Returns whether this changed the state.
+    pub(crate) fn abandon(&mut self, now: DateTime<Utc>) -> bool {
+        let is_news = self.payment_state == PaymentState::Pending;
+        if is_news {
+            self.payment_state = PaymentState::Cancelled;
+            self.update_time = now;
+        }
+        is_news
+    }
+
+    /// Ends the work on an order that cost nothing: there is nothing to pay back.
+    pub(crate) fn end_free(&mut self, now: DateTime<Utc>) -> Result<(), IllegalMove> {
+        if let Some(state) = self.fulfilment_state {
+            self.fulfilment_state = Some(state.after(Action::End)?);
+            self.update_time = now;
+        }
+        Ok(())
     }
 
     /// Removes the owner. The order then has none until somebody with its verified address claims it.
@@ -136,137 +154,64 @@ impl Order {
         Ok(())
     }
 
-    /// Raises the order to the sale's state, if that is higher, and takes the sale's terms. `sold_at` is Stripe's time. If
+    /// Raises the payment to the sale's state, if that is higher, and takes the sale's terms. `sold_at` is Stripe's time. If
     /// several events say when the order was paid, the earliest time counts, whichever event comes first.
     pub(crate) fn apply(&mut self, sale: &Sale, sold_at: DateTime<Utc>, now: DateTime<Utc>) -> Change {
-        if sale.state == State::Paid && self.pay_time.is_some_and(|pay_time| sold_at < pay_time) {
+        let reached = PaymentState::from(sale.state);
+        if reached.is_paid() && self.pay_time.is_some_and(|pay_time| sold_at < pay_time) {
             self.pay_time = Some(sold_at);
             self.update_time = now;
             return Change::Moved;
         }
-        if sale.state <= self.state {
+        if reached <= self.payment_state {
             return Change::None;
         }
-        self.state = sale.state;
+        self.payment_state = reached;
         self.update_time = now;
         if let Some(terms) = &sale.terms {
             self.terms = terms.clone();
             self.revisions_left = terms.tier.revisions();
         }
-        if self.state == State::Paid {
+        if reached.is_paid() {
             self.pay_time = Some(sold_at);
+            self.paid_minor = self.terms.amount.minor_units;
+            self.fulfilment_state = Some(FulfilmentState::AwaitingIntake);
             return Change::BecamePaid;
         }
         Change::Moved
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{checkout_session::CheckoutSession, stripe_event::SessionEvent};
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    fn at(second: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(second, 0).expect("an instant")
-    }
-
-    /// Sales of one session, each with its time.
-    type Story = Vec<(Sale, i64)>;
-
-    /// Applies a list of sales of one session. Returns the order, and how often it became paid.
-    fn play(sales: &[(Sale, i64)]) -> (Option<Order>, usize) {
-        let (mut order, mut payments) = (None::<Order>, 0);
-        for (sale, second) in sales {
-            order = order.or_else(|| Order::open(sale, at(0)));
-            let change = order.as_mut().map(|order| order.apply(sale, at(*second), at(9)));
-            payments += usize::from(change == Some(Change::BecamePaid));
+    /// Takes the total that Stripe says was paid back, in minor units. A lower total changes nothing. Once everything is paid
+    /// back, the work ends.
+    pub(crate) fn refunded(
+        &mut self,
+        total_minor: i64,
+        now: DateTime<Utc>,
+    ) -> Result<Change, RefundAbovePayment> {
+        if total_minor <= self.refunded_minor {
+            return Ok(Change::None);
         }
-        (order, payments)
-    }
-
-    fn sale(event: SessionEvent, status: &str, payment_status: &str) -> Sale {
-        let object = json!({
-            "id": "cs_1", "mode": "payment", "status": status, "payment_status": payment_status, "currency": "gbp",
-            "amount_subtotal": 24900, "amount_total": 24900, "metadata": {"mode": "dfy", "plan": "professional"},
-            "customer_details": {"email": "a@example.com"},
-        });
-        let session = CheckoutSession::read(&object).expect("a session");
-        Sale::read(&session, event).expect("understood").expect("a sale")
-    }
-
-    fn any_sale() -> impl Strategy<Value = Sale> {
-        let events = vec![
-            SessionEvent::Completed,
-            SessionEvent::AsyncPaymentSucceeded,
-            SessionEvent::AsyncPaymentFailed,
-            SessionEvent::Expired,
-        ];
-        let statuses = vec!["open", "complete", "expired"];
-        let payments = vec!["paid", "unpaid", "no_payment_required"];
-        let parts =
-            (prop::sample::select(events), prop::sample::select(statuses), prop::sample::select(payments));
-        parts.prop_map(|(event, status, payment_status)| sale(event, status, payment_status))
-    }
-
-    /// A session's events, each with its own time, and the same events shuffled, some of them repeated.
-    fn twice_told() -> impl Strategy<Value = (Story, Story)> {
-        prop::collection::vec(any_sale(), 1..6).prop_flat_map(|sales| {
-            let sales: Vec<_> = sales.into_iter().zip(1..).collect();
-            let doubled = prop::collection::vec(prop::sample::select(sales.clone()), 0..6).prop_map({
-                let sales = sales.clone();
-                move |more| [sales.clone(), more].concat()
-            });
-            (Just(sales), doubled.prop_shuffle())
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn late_doubled_and_shuffled_events_end_the_same((told, retold) in twice_told()) {
-            let ((order, payments), (again, payments_again)) = (play(&told), play(&retold));
-            let outcome = |order: Option<Order>| order.map(|o| (o.state, o.terms, o.revisions_left, o.pay_time));
-            prop_assert_eq!(outcome(order), outcome(again));
-            prop_assert_eq!(payments, payments_again);
-            prop_assert!(payments <= 1, "the money comes once");
+        if total_minor > self.paid_minor {
+            return Err(RefundAbovePayment);
         }
+        self.refunded_minor = total_minor;
+        self.update_time = now;
+        self.payment_state = if total_minor == self.paid_minor {
+            self.fulfilment_state = Some(FulfilmentState::Ended);
+            PaymentState::Refunded
+        } else {
+            PaymentState::PartiallyRefunded
+        };
+        Ok(Change::Moved)
+    }
 
-        #[test]
-        fn a_paid_order_never_goes_back(told in prop::collection::vec(any_sale(), 0..6)) {
-            let mut order = Order::open(&told.first().cloned().unwrap_or_else(paid), at(0)).expect("an order");
-            order.apply(&paid(), at(1), at(1));
-            for (sale, second) in told.iter().zip(2..) {
-                prop_assert_eq!(order.apply(sale, at(second), at(second)), Change::None);
-            }
-            prop_assert_eq!((order.state, order.pay_time), (State::Paid, Some(at(1))));
+    /// Applies the state of a dispute from Stripe. A late event changes nothing.
+    pub(crate) fn disputed(&mut self, state: DisputeState, now: DateTime<Utc>) -> Change {
+        if !self.payment_state.is_paid() || !self.dispute_state.rises_to(state) {
+            return Change::None;
         }
-    }
-
-    fn paid() -> Sale {
-        sale(SessionEvent::Completed, "complete", "paid")
-    }
-
-    #[test]
-    fn a_cancelled_checkout_moves_only_an_unpaid_order() {
-        let cancelled = sale(SessionEvent::AsyncPaymentFailed, "complete", "unpaid");
-        let (order, payments) =
-            play(&[(sale(SessionEvent::Completed, "complete", "unpaid"), 1), (cancelled.clone(), 2)]);
-        assert_eq!((order.map(|o| (o.state, o.pay_time)), payments), (Some((State::Cancelled, None)), 0));
-        let (order, payments) = play(&[(paid(), 1), (cancelled, 2)]);
-        assert_eq!((order.map(|order| order.state), payments), (Some(State::Paid), 1));
-    }
-
-    #[test]
-    fn a_checkout_that_ended_before_it_had_terms_opens_no_order() {
-        let sale = Sale { terms: None, ..sale(SessionEvent::Expired, "expired", "unpaid") };
-        assert!(play(&[(sale, 1)]).0.is_none());
-    }
-
-    #[test]
-    fn a_plan_is_the_name_of_a_tier_in_lower_case() {
-        for tier in Tier::ALL {
-            assert_eq!(Tier::of_plan(&tier.as_str().to_lowercase()), Some(tier));
-        }
+        self.dispute_state = state;
+        self.update_time = now;
+        Change::Moved
     }
 }

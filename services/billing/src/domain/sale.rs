@@ -1,24 +1,67 @@
-//! The "done for you" order in a checkout session: whether the session sells one, its terms, and its state.
+//! What a checkout session sells: a "done for you" order of ours, a subscription of ours, or something that is not ours.
+//!
+//! A session is ours if it carries the id of an order or a subscription of ours, or if its metadata `mode` and `plan` name our
+//! catalogue, or if each of its lines has one of our prices. Every other session is somebody else's: it may be anything.
 
 use levqor_runtime::email::Email;
 
 use super::{
+    catalogue::{DFY_ENTERPRISE, DFY_PROFESSIONAL, DFY_STARTER},
     checkout_session::{CheckoutSession, Mode, PaymentStatus, Status},
     money::Money,
     not_understood::NotUnderstood,
-    order::{State, Tier},
+    order::{OrderId, PaymentState, Tier},
+    plan::Plan,
     stripe_event::SessionEvent,
     stripe_id::StripeId,
+    stripe_subscription::{KnownPrices, SUBSCRIPTION},
 };
 
 /// The value of `metadata.mode` that our checkout writes for "done for you" work.
-const DONE_FOR_YOU: &str = "dfy";
+pub(crate) const DONE_FOR_YOU: &str = "dfy";
+
+/// What a session sells.
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
+pub(crate) enum Sells {
+    /// An order of ours.
+    Order(Box<Sale>),
+    /// A subscription of ours.
+    Subscription,
+    /// Something that is not ours.
+    Other,
+}
+
+/// The payment of a session, as it was at one time. Refunds are not part of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// The session is not paid.
+    Pending,
+    /// The checkout ended without payment.
+    Cancelled,
+    /// The checkout was completed, and its delayed payment failed.
+    Failed,
+    /// The session is paid.
+    Paid,
+}
+
+impl From<State> for PaymentState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Pending => Self::Pending,
+            State::Cancelled | State::Failed => Self::Cancelled,
+            State::Paid => Self::Paid,
+        }
+    }
+}
 
 /// A session that sells an order, as it was at one time.
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub(crate) struct Sale {
     pub(crate) stripe_checkout_session_id: StripeId,
+    /// The order that our checkout made before the session.
+    pub(crate) order_id: Option<OrderId>,
     pub(crate) state: State,
     /// Absent only if the checkout ended without payment. Nothing is owed then, so the terms are not needed.
     pub(crate) terms: Option<Terms>,
@@ -36,29 +79,78 @@ pub(crate) struct Terms {
     pub(crate) stripe_payment_intent_id: Option<StripeId>,
 }
 
-impl Sale {
-    /// Reads a sale from the session. Returns `None` if the session sells something else. Returns an error if the session may
-    /// sell an order but a necessary field is missing or malformed.
+impl Sells {
+    /// Reads what the session sells. Returns an error if it sells an order of ours, but a necessary field is missing or
+    /// malformed.
     pub(crate) fn read(
         session: &CheckoutSession,
         event: SessionEvent,
-    ) -> Result<Option<Self>, NotUnderstood> {
-        let sells_order = session.sells.as_deref().is_none_or(|sells| sells == DONE_FOR_YOU);
-        if session.mode != Mode::Payment || !sells_order {
-            return Ok(None);
+        prices: &KnownPrices,
+    ) -> Result<Self, NotUnderstood> {
+        let sells = |mode: &str| session.sells.as_deref() == Some(mode);
+        let plan = session.plan.as_deref();
+        let ours = || only_our_prices(session, prices);
+        match session.mode {
+            Mode::Payment => {
+                let labelled = sells(DONE_FOR_YOU) && plan.and_then(Tier::of_plan).is_some();
+                if session.our_order.is_none() && !labelled && !ours() {
+                    return Ok(Self::Other);
+                }
+                Ok(Self::Order(Box::new(Sale::read(session, event, prices)?)))
+            }
+            Mode::Subscription => {
+                let labelled = sells(SUBSCRIPTION) && plan.and_then(Plan::of_label).is_some();
+                let is_ours = session.our_subscription.is_some() || labelled || ours();
+                Ok(if is_ours { Self::Subscription } else { Self::Other })
+            }
+            Mode::Setup => Ok(Self::Other),
         }
+    }
+}
+
+/// Whether each line of the session has one of our prices.
+fn only_our_prices(session: &CheckoutSession, prices: &KnownPrices) -> bool {
+    let lines = session.line_prices.as_deref().unwrap_or_default();
+    let is_ours = |id: &StripeId| prices.iter().any(|(_, ours)| ours == id);
+    !lines.is_empty() && lines.iter().all(is_ours)
+}
+
+/// The tier that the session's plan names or, without a plan, the price of its only line.
+fn tier(session: &CheckoutSession, prices: &KnownPrices) -> Option<Tier> {
+    if let Some(plan) = session.plan.as_deref() {
+        return Tier::of_plan(plan);
+    }
+    let [line] = session.line_prices.as_deref()? else { return None };
+    let (price, _) = prices.iter().find(|(_, id)| id == line)?;
+    let tiers = [
+        (DFY_STARTER, Tier::Starter),
+        (DFY_PROFESSIONAL, Tier::Professional),
+        (DFY_ENTERPRISE, Tier::Enterprise),
+    ];
+    tiers.into_iter().find(|(of_tier, _)| of_tier == price).map(|(_, tier)| tier)
+}
+
+impl Sale {
+    /// Reads the sale of a session that sells an order of ours.
+    pub(super) fn read(
+        session: &CheckoutSession,
+        event: SessionEvent,
+        prices: &KnownPrices,
+    ) -> Result<Self, NotUnderstood> {
         let state = state(session, event);
+        let terms = Terms::read(session, prices);
         let terms = match state {
-            State::Cancelled => Terms::read(session).ok(),
-            State::PendingPayment | State::Paid => Some(Terms::read(session)?),
+            State::Cancelled | State::Failed => terms.ok(),
+            State::Pending | State::Paid => Some(terms?),
         };
-        Ok(Some(Self { stripe_checkout_session_id: session.id.clone(), state, terms }))
+        let stripe_checkout_session_id = session.id.clone();
+        Ok(Self { stripe_checkout_session_id, order_id: session.our_order, state, terms })
     }
 }
 
 impl Terms {
-    fn read(session: &CheckoutSession) -> Result<Self, NotUnderstood> {
-        let tier = session.plan.as_deref().and_then(Tier::of_plan).ok_or(NotUnderstood::Plan)?;
+    fn read(session: &CheckoutSession, prices: &KnownPrices) -> Result<Self, NotUnderstood> {
+        let tier = tier(session, prices).ok_or(NotUnderstood::Plan)?;
         let amount = session.total.clone().ok_or(NotUnderstood::Field("amount_total or currency"))?;
         session.price.compare(tier.list_price())?;
         Ok(Self {
@@ -75,7 +167,7 @@ impl Terms {
 /// `payment_status` decides whether an order is paid, and not the event's name. The event adds only what the session does not
 /// say: that a delayed payment failed.
 fn state(session: &CheckoutSession, event: SessionEvent) -> State {
-    // Old API versions have no status. There only the event tells it.
+    // Old API versions have no status. Then only the event's type says that the session expired.
     let status = session.status.unwrap_or(match event {
         SessionEvent::Expired => Status::Expired,
         SessionEvent::Completed | SessionEvent::AsyncPaymentSucceeded | SessionEvent::AsyncPaymentFailed => {
@@ -85,8 +177,8 @@ fn state(session: &CheckoutSession, event: SessionEvent) -> State {
     match (session.payment_status, status) {
         (PaymentStatus::Paid, _) | (PaymentStatus::NoPaymentRequired, Status::Complete) => State::Paid,
         (_, Status::Expired) => State::Cancelled,
-        (_, Status::Open | Status::Complete) if event == SessionEvent::AsyncPaymentFailed => State::Cancelled,
-        (_, Status::Open | Status::Complete) => State::PendingPayment,
+        (_, Status::Open | Status::Complete) if event == SessionEvent::AsyncPaymentFailed => State::Failed,
+        (_, Status::Open | Status::Complete) => State::Pending,
     }
 }
 
@@ -95,14 +187,22 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn read(change: impl FnOnce(&mut Value), event: SessionEvent) -> Result<Option<Sale>, NotUnderstood> {
+    fn sells(change: impl FnOnce(&mut Value), event: SessionEvent) -> Result<Sells, NotUnderstood> {
         let mut object = json!({
             "id": "cs_1", "mode": "payment", "status": "complete", "payment_status": "paid", "currency": "gbp",
             "amount_subtotal": 9900, "amount_total": 9900, "metadata": {"mode": "DFY", "plan": "Starter"},
             "customer_details": {"email": "a@example.com", "name": "Ada"},
         });
         change(&mut object);
-        Sale::read(&CheckoutSession::read(&object).expect("a session"), event)
+        let prices = [(DFY_PROFESSIONAL, "price_ours".parse().expect("an id"))];
+        Sells::read(&CheckoutSession::read(&object).expect("a session"), event, &prices)
+    }
+
+    fn read(change: impl FnOnce(&mut Value), event: SessionEvent) -> Result<Option<Sale>, NotUnderstood> {
+        sells(change, event).map(|sells| match sells {
+            Sells::Order(sale) => Some(*sale),
+            Sells::Subscription | Sells::Other => None,
+        })
     }
 
     fn state_of(change: impl FnOnce(&mut Value), event: SessionEvent) -> State {
@@ -114,12 +214,12 @@ mod tests {
         use SessionEvent::{AsyncPaymentFailed, AsyncPaymentSucceeded, Completed, Expired};
         assert_eq!(state_of(|_| (), Completed), State::Paid);
         for event in [Completed, AsyncPaymentSucceeded] {
-            assert_eq!(state_of(|s| s["payment_status"] = json!("unpaid"), event), State::PendingPayment);
+            assert_eq!(state_of(|s| s["payment_status"] = json!("unpaid"), event), State::Pending);
         }
         for event in [AsyncPaymentFailed, Expired] {
             assert_eq!(state_of(|_| (), event), State::Paid, "money is money");
         }
-        assert_eq!(state_of(|s| s["payment_status"] = json!("unpaid"), AsyncPaymentFailed), State::Cancelled);
+        assert_eq!(state_of(|s| s["payment_status"] = json!("unpaid"), AsyncPaymentFailed), State::Failed);
     }
 
     #[test]
@@ -134,28 +234,58 @@ mod tests {
             }
         };
         assert_eq!(state_of(free("complete"), SessionEvent::Completed), State::Paid);
-        assert_eq!(state_of(free("open"), SessionEvent::Completed), State::PendingPayment);
+        assert_eq!(state_of(free("open"), SessionEvent::Completed), State::Pending);
         assert_eq!(state_of(free("expired"), SessionEvent::Expired), State::Cancelled);
     }
 
     #[test]
-    fn only_payments_for_done_for_you_work_sell_an_order() {
-        for mode in ["subscription", "setup"] {
-            assert_eq!(read(|s| s["mode"] = json!(mode), SessionEvent::Completed), Ok(None));
+    fn only_what_names_our_catalogue_or_our_rows_is_ours() {
+        use SessionEvent::Completed;
+        let sold = |change: fn(&mut Value)| sells(change, Completed).expect("understood");
+        for other in [
+            |s: &mut Value| s["mode"] = json!("setup"),
+            |s: &mut Value| s["metadata"]["mode"] = json!("credits"),
+            |s: &mut Value| s["metadata"] = json!({"plan": "STARTER"}),
+            |s: &mut Value| s["metadata"]["plan"] = json!("growth"),
+            |s: &mut Value| s["metadata"] = Value::Null,
+            |s: &mut Value| s["mode"] = json!("subscription"),
+            |s: &mut Value| {
+                s["metadata"] = Value::Null;
+                s["line_items"] =
+                    json!({"data": [{"price": {"id": "price_ours"}}, {"price": {"id": "price_other"}}]});
+            },
+            |s: &mut Value| {
+                s["metadata"] = Value::Null;
+                s["line_items"] = json!({"data": [{"price": {"id": "price_ours"}}], "has_more": true});
+            },
+        ] {
+            assert_eq!(sold(other), Sells::Other);
         }
-        assert_eq!(read(|s| s["metadata"]["mode"] = json!("credits"), SessionEvent::Completed), Ok(None));
-        let sale = read(|s| s["metadata"] = json!({"plan": "STARTER"}), SessionEvent::Completed);
-        assert_eq!(
-            sale.expect("understood").and_then(|sale| sale.terms).map(|terms| terms.tier),
-            Some(Tier::Starter)
-        );
+        let subscription = sold(|s| {
+            s["mode"] = json!("subscription");
+            s["metadata"] = json!({"mode": "subscription", "plan": "Growth"});
+        });
+        assert_eq!(subscription, Sells::Subscription);
+    }
+
+    #[test]
+    fn a_session_whose_only_line_has_our_price_sells_that_tier() {
+        let by_price = |s: &mut Value| {
+            s["metadata"] = json!({});
+            s["line_items"] = json!({"data": [{"price": {"id": "price_ours"}}], "has_more": false});
+            s["amount_subtotal"] = json!(24_900);
+            s["amount_total"] = json!(24_900);
+        };
+        let sale = read(by_price, SessionEvent::Completed).expect("understood").expect("a sale");
+        assert_eq!(sale.terms.map(|terms| terms.tier), Some(Tier::Professional));
     }
 
     #[test]
     fn what_must_be_known_of_a_sale_is_never_guessed() {
         let refused = |change: fn(&mut Value)| read(change, SessionEvent::Completed).err();
-        assert_eq!(refused(|s| s["metadata"] = Value::Null), Some(NotUnderstood::Plan));
-        assert_eq!(refused(|s| s["metadata"]["plan"] = json!("growth")), Some(NotUnderstood::Plan));
+        let ours = "0190b2c4-0000-7000-8000-000000000000";
+        let no_plan = |s: &mut Value| s["metadata"] = json!({"order_id": ours});
+        assert_eq!(read(no_plan, SessionEvent::Completed), Err(NotUnderstood::Plan));
         let amount = NotUnderstood::Field("amount_total or currency");
         assert_eq!(refused(|s| s["amount_total"] = json!("9900")), Some(amount));
         assert_eq!(refused(|s| s["currency"] = Value::Null), Some(amount));
@@ -185,7 +315,8 @@ mod tests {
     #[test]
     fn an_abandoned_checkout_need_not_say_anything() {
         let abandoned = |s: &mut Value| {
-            *s = json!({"id": "cs_1", "mode": "payment", "status": "expired", "payment_status": "unpaid"});
+            *s = json!({"id": "cs_1", "mode": "payment", "status": "expired", "payment_status": "unpaid",
+                        "metadata": {"mode": "dfy", "plan": "starter"}});
         };
         let sale = read(abandoned, SessionEvent::Expired).expect("understood").expect("a sale");
         assert_eq!((sale.state, sale.terms), (State::Cancelled, None));

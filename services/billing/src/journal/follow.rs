@@ -1,71 +1,93 @@
 //! Applies a sale: writes the order and, when it becomes paid, defers the mails to the customer.
 
 use chrono::{DateTime, Utc};
-use levqor_proto_mail::v1::{
-    OrderIntakeRequest, OrderWelcome, SendMessageRequest, send_message_request::Content,
-};
 use levqor_runtime::{
     db::{DbError, Tx},
-    deferred::defer,
+    site::SiteUrl,
 };
 
 use crate::{
+    aftermath::Aftermath,
     domain::{
         order::{Change, Order},
-        sale::Sale,
+        order_event::{Kind, Party},
+        sale::{Sale, State},
+        stripe_event::News,
+        stripe_id::StripeId,
     },
-    fail_point,
-    store::orders,
+    fail_point, flows,
+    mirror::payments,
+    operators, order_mails,
+    store::{order_events, orders, refunds},
 };
 
-/// Creates or updates the sale's order. Returns the order only if this call made it paid.
+/// Creates or updates the sale's order. Audits and counts it if this call made it paid. The customer gets mails only if that is
+/// news; operators are told in any case, because the work is owed. If the delayed payment failed, the customer is told that too.
 pub(super) async fn follow(
     tx: &mut Tx,
+    site: &SiteUrl,
     sale: &Sale,
     sold_at: DateTime<Utc>,
-) -> Result<Option<Order>, DbError> {
+    event_id: &StripeId,
+    news: News,
+    aftermath: &mut Aftermath,
+) -> Result<(), DbError> {
     let now = tx.now().await?;
-    let known = orders::lock_by_session(tx, &sale.stripe_checkout_session_id).await?;
+    let payment = sale.terms.as_ref().and_then(|terms| terms.stripe_payment_intent_id.clone());
+    if let Some(payment) = &payment {
+        // Locks the payment before the order, as everywhere else. The refunds and disputes of the payment are applied to the
+        // order below.
+        refunds::lock_payment(tx, payment).await?;
+    }
+    let known = known(tx, sale).await?;
     let is_new = known.is_none();
-    let Some(mut order) = known.or_else(|| Order::open(sale, now)) else { return Ok(None) };
+    let Some(mut order) = known.or_else(|| Order::open(sale, now)) else { return Ok(()) };
+    let is_unlinked = order.stripe_checkout_session_id.is_none();
+    order.stripe_checkout_session_id = Some(sale.stripe_checkout_session_id.clone());
     let change = order.apply(sale, sold_at, now);
     if is_new {
         orders::insert(tx, &order).await?;
     } else if change != Change::None {
         orders::update(tx, &order).await?;
     }
-    fail_point::ORDER_WRITTEN.reached();
-    if change != Change::BecamePaid {
-        return Ok(None);
+    if is_unlinked {
+        orders::set_session(tx, order.id, &sale.stripe_checkout_session_id).await?;
     }
-    welcome(tx, &order).await?;
-    Ok(Some(order))
+    fail_point::ORDER_WRITTEN.reached();
+    if change == Change::Moved && sale.state == State::Failed {
+        return payment_failed(tx, &order, news.includes(Some(sold_at))).await;
+    }
+    if change != Change::BecamePaid {
+        return Ok(());
+    }
+    order_events::append(tx, order.id, Kind::Paid, Party::System, "").await?;
+    let is_news = news.includes(order.pay_time);
+    if is_news {
+        order_mails::welcome(tx, site, &order).await?;
+        flows::follow(tx, &order, Kind::Paid).await?;
+    }
+    operators::new_order(tx, &order, is_news).await?;
+    aftermath.audit("order.paid", &[("order_id", &order.id), ("stripe_event_id", event_id)]);
+    aftermath.paid(order.terms.amount.clone(), order.terms.tier);
+    match &payment {
+        Some(payment) => payments::tell_order(tx, payment, news).await,
+        None => Ok(()),
+    }
 }
 
-/// Defers the welcome mail and the mail that asks for the intake form. Their idempotency keys make sure that each mail is sent
-/// only once.
-async fn welcome(tx: &mut Tx, order: &Order) -> Result<(), DbError> {
-    let (order_id, terms) = (order.id.to_string(), &order.terms);
-    let tier = terms.tier.title().to_owned();
-    let message = |content| SendMessageRequest {
-        recipient: terms.customer_email.as_str().to_owned(),
-        about: format!("order:{order_id}"),
-        content: Some(content),
-    };
-    let welcome = message(Content::OrderWelcome(OrderWelcome {
-        customer_name: terms.customer_name.clone(),
-        order_id: order_id.clone(),
-        tier: tier.clone(),
-        amount: Some(terms.amount.clone().into()),
-        delivery_time: terms.tier.delivery_time().to_owned(),
-        revisions: order.revisions_left,
-    }));
-    let intake_request = message(Content::OrderIntakeRequest(OrderIntakeRequest {
-        customer_name: terms.customer_name.clone(),
-        order_id: order_id.clone(),
-        tier,
-    }));
-    defer(tx, &welcome, format!("order_welcome:{order_id}")).await?;
-    fail_point::ORDER_HALF_DEFERRED.reached();
-    defer(tx, &intake_request, format!("order_intake_request:{order_id}")).await
+/// Adds to the history that the order's delayed payment failed. If that is news, the customer gets a mail.
+async fn payment_failed(tx: &mut Tx, order: &Order, is_news: bool) -> Result<(), DbError> {
+    order_events::append(tx, order.id, Kind::PaymentFailed, Party::System, "").await?;
+    if is_news { order_mails::cancelled(tx, order).await } else { Ok(()) }
+}
+
+/// The order of the session, or the one that our checkout made for it.
+async fn known(tx: &mut Tx, sale: &Sale) -> Result<Option<Order>, DbError> {
+    if let Some(order) = orders::lock_by_session(tx, &sale.stripe_checkout_session_id).await? {
+        return Ok(Some(order));
+    }
+    let Some(id) = sale.order_id else { return Ok(None) };
+    // The id in the metadata names an order, but only one that still waits for its session.
+    let order = orders::lock_by_id(tx, id).await?;
+    Ok(order.filter(|order| order.stripe_checkout_session_id.is_none()))
 }

@@ -1,41 +1,145 @@
-//! Decides the verdict on an event, and logs it.
+//! Decides the verdict on an event, applies what follows from it, and logs the verdict.
 
 use levqor_runtime::{
     db::{DbError, Tx},
     work::MAX_ATTEMPTS,
 };
+use serde_json::Value;
 
-use super::{follow::follow, look::Seen};
+use super::{
+    follow::follow,
+    look::{Fetched, Found, Seen},
+};
 use crate::{
-    domain::{order::Order, sale::Sale, stripe_event::Verdict, stripe_id::StripeId},
-    store::stripe_events::work::Pending,
+    Billing,
+    aftermath::Aftermath,
+    domain::{
+        checkout_session::CheckoutSession,
+        sale::Sells,
+        stripe_event::{EventObject, NotOurs, SessionEvent, Verdict},
+        stripe_subscription::{Happened, Step},
+    },
+    mirror::{
+        payments,
+        subscriptions::{self, Outcome},
+    },
+    operators,
+    store::{customers, stripe_events::work::Pending},
 };
 
-/// Decides the verdict on an event and updates its order. Adds orders that became paid to `paid`.
-pub(super) async fn judge<'a>(
+/// Decides the verdict on an event and applies it. What is to be audited and counted is added to `aftermath`.
+pub(super) async fn judge(
     tx: &mut Tx,
-    event: &'a Pending,
+    billing: &Billing,
+    event: &Pending,
     seen: &Seen,
-    paid: &mut Vec<(Order, &'a StripeId)>,
+    aftermath: &mut Aftermath,
 ) -> Result<Verdict, DbError> {
-    let (session, session_event) = match seen {
+    let (found, about, told) = match seen {
         Seen::Nothing => return Ok(Verdict::Ignored),
         Seen::NotOurs(reason) => return Ok(Verdict::NotOurs(*reason)),
         Seen::NotUnderstood(reason) => return Ok(Verdict::Quarantined(reason.to_string())),
         Seen::MayPass(reason) => return Ok(Verdict::failed(reason, event.this.attempts, MAX_ATTEMPTS)),
-        Seen::Session(session, session_event) => (session, *session_event),
+        Seen::Found(found, about, told) => (found, *about, told.as_slice()),
     };
-    match Sale::read(session, session_event) {
-        Err(reason) => return Ok(Verdict::Quarantined(reason.to_string())),
-        Ok(None) => {}
-        Ok(Some(sale)) => {
+    let news = event.news(tx.now().await?);
+    match found {
+        Found::Session(session, subscription) => {
+            // An event about a payment does not say what happened to the session: the session's state decides.
+            let session_event = match about {
+                EventObject::Session(session_event) => session_event,
+                _ => SessionEvent::Completed,
+            };
+            let subscription = subscription.as_deref();
+            return of_session(tx, billing, event, (session, session_event, subscription), aftermath).await;
+        }
+        Found::Subscription(fetched) => {
+            return of_subscription(tx, billing, event, (fetched, told), aftermath).await;
+        }
+        Found::Customer(customer) if customer.deleted => customers::forget(tx, &customer.id).await?,
+        Found::Customer(customer) => customers::mirror(tx, &customer.id, &customer.name).await?,
+        Found::Refunds(refunds) => {
+            for refund in refunds {
+                payments::mirror_refund(tx, refund, news).await?;
+            }
+        }
+        Found::Dispute(dispute) => payments::mirror_dispute(tx, dispute, news, aftermath).await?,
+        Found::Nothing => {}
+    }
+    Ok(Verdict::Processed)
+}
+
+async fn of_session(
+    tx: &mut Tx,
+    billing: &Billing,
+    event: &Pending,
+    (session, session_event, subscription): (&CheckoutSession, SessionEvent, Option<&Fetched>),
+    aftermath: &mut Aftermath,
+) -> Result<Verdict, DbError> {
+    match Sells::read(session, session_event, &billing.prices) {
+        Err(reason) => Ok(Verdict::Quarantined(reason.to_string())),
+        Ok(Sells::Other) => Ok(Verdict::NotOurs(NotOurs::OtherSale)),
+        Ok(Sells::Order(sale)) => {
             // Every event of a sale then gives the same time, whenever it is processed.
             let sold_at = session.charge_time.unwrap_or(event.create_time);
-            let order = follow(tx, &sale, sold_at).await?;
-            paid.extend(order.map(|order| (order, &event.event_id)));
+            let news = event.news(tx.now().await?);
+            follow(tx, &billing.site, &sale, sold_at, &event.event_id, news, aftermath).await?;
+            Ok(Verdict::Processed)
+        }
+        Ok(Sells::Subscription) => {
+            let Some(fetched) = subscription else {
+                subscriptions::without_one(tx, session, session_event).await?;
+                return Ok(Verdict::Processed);
+            };
+            of_subscription(tx, billing, event, (fetched, &[]), aftermath).await
+        }
+    }
+}
+
+async fn of_subscription(
+    tx: &mut Tx,
+    billing: &Billing,
+    event: &Pending,
+    (Fetched { subscription, version }, told): (&Fetched, &[Value]),
+    aftermath: &mut Aftermath,
+) -> Result<Verdict, DbError> {
+    let (prices, news) = (&billing.prices, event.news(tx.now().await?));
+    let outcome = subscriptions::mirror(tx, billing, subscription, *version, news, aftermath).await?;
+    let row = match outcome {
+        Outcome::Mirrored(row) => row,
+        Outcome::NotOurs => return Ok(Verdict::NotOurs(NotOurs::OtherSale)),
+        Outcome::NotUnderstood(reason) => return Ok(Verdict::Quarantined(reason.to_string())),
+        Outcome::Stale => {
+            let reason = "the subscription changed while Stripe was asked";
+            return Ok(Verdict::failed(reason, event.this.attempts, MAX_ATTEMPTS));
+        }
+    };
+    let body =
+        event.body.as_deref().filter(|_| EventObject::TOLD_IN_BODIES.contains(&event.event_type.as_str()));
+    let body: Option<Value> = body.and_then(|body| serde_json::from_slice(body).ok());
+    for snapshot in body.iter().chain(told) {
+        // A thin event and its snapshot event report the same change. The key of the mail holds the snapshot event's id, so the
+        // customer gets one mail.
+        let Ok(happened) = Happened::read(snapshot) else { continue };
+        for step in Step::all(snapshot, prices) {
+            subscriptions::tell_step(tx, &row, &step, &happened, event).await?;
         }
     }
     Ok(Verdict::Processed)
+}
+
+/// Tells operators of an event that was quarantined, in the transaction that quarantines it.
+pub(super) async fn tell_operators(
+    tx: &mut Tx,
+    id: &str,
+    kind: &str,
+    verdict: &Verdict,
+    replays: i32,
+) -> Result<(), DbError> {
+    match verdict {
+        Verdict::Quarantined(reason) => operators::quarantined(tx, id, kind, reason, replays).await,
+        Verdict::Processed | Verdict::Ignored | Verdict::NotOurs(_) | Verdict::Retry(_) => Ok(()),
+    }
 }
 
 /// Logs the verdict after it is committed. Quarantine is logged at a higher level, because an operator has to look.

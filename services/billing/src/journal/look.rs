@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use levqor_runtime::db::DbError;
 use serde_json::Value;
 use tracing::Instrument;
 
@@ -10,15 +11,19 @@ use crate::{
     Billing,
     domain::{
         checkout_session::CheckoutSession,
+        dispute::StripeDispute,
         not_understood::NotUnderstood,
-        stripe_event::{ActsOn, NotOurs, SessionEvent},
+        stripe_customer::StripeCustomer,
+        stripe_event::{ActsOn, EventObject, NotOurs},
         stripe_id::StripeId,
+        stripe_refund::StripeRefund,
+        stripe_subscription::StripeSubscription,
     },
-    store::stripe_events::work::Pending,
-    stripe::FetchError,
+    store::{customers, stripe_events::work::Pending, subscriptions},
+    stripe::{FetchError, Stripe},
 };
 
-/// Fetches per batch. Each takes ten seconds at most, so all of them end before the lease does.
+/// Fetches per batch, also of events. Each takes ten seconds at most, so all of them end before the lease does.
 const MOST_FETCHES: usize = 3;
 
 /// The object of an event.
@@ -28,22 +33,59 @@ pub(super) enum Seen {
     Nothing,
     /// The event or its object is not ours.
     NotOurs(NotOurs),
-    /// A checkout session, and what happened to it.
-    Session(Box<CheckoutSession>, SessionEvent),
+    /// The object, what the event says of it, and the snapshot events that say what a thin event does not.
+    Found(Found, EventObject, Vec<Value>),
     /// A retry cannot help.
     NotUnderstood(NotUnderstood),
     /// A retry may help.
     MayPass(String),
 }
 
+/// An object as it is at Stripe.
+#[derive(Clone)]
+pub(super) enum Found {
+    /// A checkout session and, if it made one, its subscription.
+    Session(Box<CheckoutSession>, Option<Box<Fetched>>),
+    /// A subscription.
+    Subscription(Box<Fetched>),
+    /// A customer of ours.
+    Customer(StripeCustomer),
+    /// Refunds of one payment.
+    Refunds(Vec<StripeRefund>),
+    /// A dispute.
+    Dispute(Box<StripeDispute>),
+    /// Something that billing need not know, such as the payment of somebody else's sale.
+    Nothing,
+}
+
+/// A subscription, and the version of our row before Stripe was asked.
+#[derive(Clone)]
+pub(super) struct Fetched {
+    pub(super) subscription: StripeSubscription,
+    pub(super) version: Option<i64>,
+}
+
+impl Found {
+    fn livemode(&self) -> Option<bool> {
+        match self {
+            Self::Session(session, _) => session.livemode,
+            Self::Subscription(fetched) => fetched.subscription.livemode,
+            Self::Customer(customer) => customer.livemode,
+            Self::Refunds(refunds) => refunds.iter().find_map(|refund| refund.livemode),
+            Self::Dispute(dispute) => dispute.livemode,
+            Self::Nothing => None,
+        }
+    }
+}
+
 impl Seen {
-    fn new(session: Result<CheckoutSession, FetchError>, event: SessionEvent, acts_on: ActsOn) -> Self {
-        match session {
+    fn new(found: Result<Found, FetchError>, about: EventObject, acts_on: ActsOn) -> Self {
+        match found {
             // The object has its own mode, and the envelope does not overrule it.
-            Ok(session) if session.livemode.is_some_and(|livemode| !acts_on.includes(livemode)) => {
+            Ok(found) if found.livemode().is_some_and(|livemode| !acts_on.includes(livemode)) => {
                 Self::NotOurs(NotOurs::ObjectOfOtherMode)
             }
-            Ok(session) => Self::Session(Box::new(session), event),
+            Ok(found) => Self::Found(found, about, Vec::new()),
             Err(FetchError::NotUnderstood(reason)) => Self::NotUnderstood(reason),
             Err(FetchError::MayPass(reason)) => Self::MayPass(reason),
             Err(refused @ FetchError::NotAllowed(_)) => Self::MayPass(refused.to_string()),
@@ -56,14 +98,14 @@ impl Seen {
 /// current state matters.
 pub(super) async fn look(billing: &Billing, tasks: &[Task]) -> Vec<Seen> {
     let acts_on = billing.acts_on;
-    let mut fetched: HashMap<&StripeId, Result<CheckoutSession, FetchError>> = HashMap::new();
-    let mut seen = Vec::with_capacity(tasks.len());
+    let mut fetched: HashMap<&StripeId, Result<Found, FetchError>> = HashMap::new();
+    let (mut seen, mut requests) = (Vec::with_capacity(tasks.len()), 0);
     for Task { event, span } in tasks {
         if let Some(reason) = NotOurs::of(event.livemode, event.of_other_account, acts_on) {
             seen.push(Seen::NotOurs(reason));
             continue;
         }
-        let Some(session_event) = SessionEvent::of_type(&event.event_type) else {
+        let Some(about) = EventObject::of_type(&event.event_type) else {
             seen.push(Seen::Nothing);
             continue;
         };
@@ -72,30 +114,152 @@ pub(super) async fn look(billing: &Billing, tasks: &[Task]) -> Vec<Seen> {
             continue;
         }
         let Some(stripe) = &billing.stripe else {
-            let session = own_object(event).map_err(FetchError::from);
-            seen.push(Seen::new(session, session_event, acts_on));
+            seen.push(Seen::new(own_object(event, about).map_err(FetchError::from), about, acts_on));
             continue;
         };
         let Some(id) = event.object_id.as_ref() else {
             seen.push(Seen::NotUnderstood(NotUnderstood::NoObjectId));
             continue;
         };
-        if !fetched.contains_key(id) {
-            if fetched.len() == MOST_FETCHES {
-                break;
-            }
-            let session = stripe.checkout_session(id).instrument(span.clone()).await;
-            billing.stripe_health.fetched(session.as_ref().err(), billing.chassis.clock.now());
-            fetched.insert(id, session);
+        let twin = EventObject::told_by_twin(&event.event_type);
+        let needed = usize::from(!fetched.contains_key(id)) + usize::from(twin.is_some());
+        if requests + needed > MOST_FETCHES {
+            break;
         }
-        seen.extend(fetched.get(id).map(|session| Seen::new(session.clone(), session_event, acts_on)));
+        requests += needed;
+        if !fetched.contains_key(id) {
+            let found = fetch(billing, stripe, about, id).instrument(span.clone()).await;
+            fetched.insert(id, found);
+        }
+        let Some(found) = fetched.get(id).cloned() else { break };
+        let mut found = Seen::new(found, about, acts_on);
+        if let (Seen::Found(_, _, told), Some(twin)) = (&mut found, twin) {
+            match snapshots(stripe, event, twin, id).instrument(span.clone()).await {
+                Ok(snapshots) => *told = snapshots,
+                Err(reason) => found = Seen::MayPass(reason),
+            }
+        }
+        seen.push(found);
     }
     seen
 }
 
-/// Reads the session from the event's own body.
-fn own_object(event: &Pending) -> Result<CheckoutSession, NotUnderstood> {
+/// Fetches the snapshot events of the type `twin`, which hold the change that a thin event only announces: the one that the thin
+/// event names or, if it names none, those of the same time. If Stripe refuses them, the object is mirrored all the same, and no
+/// mail is sent.
+async fn snapshots(
+    stripe: &Stripe,
+    event: &Pending,
+    twin: &str,
+    id: &StripeId,
+) -> Result<Vec<Value>, String> {
+    let body = event.body.as_deref().and_then(|body| serde_json::from_slice::<Value>(body).ok());
+    let named = body.as_ref().and_then(|body| body.get("snapshot_event")?.as_str()?.parse::<StripeId>().ok());
+    let found = match named {
+        Some(named) => stripe.event(&named).await.map(|snapshot| vec![snapshot]),
+        None => stripe.events_about(twin, id, event.create_time.timestamp()).await,
+    };
+    match found {
+        Ok(found) => {
+            if found.is_empty() {
+                tracing::warn!(
+                    "what was done with a subscription is not told, because Stripe lists no event that says it"
+                );
+            }
+            Ok(found)
+        }
+        Err(FetchError::MayPass(reason)) => Err(reason),
+        Err(refused) => {
+            tracing::warn!(
+                error = &refused as &dyn std::error::Error,
+                "what was done with a subscription is not told, because its event cannot be read"
+            );
+            Ok(Vec::new())
+        }
+    }
+}
+
+/// Fetches the object that an event is about.
+async fn fetch(
+    billing: &Billing,
+    stripe: &Stripe,
+    about: EventObject,
+    id: &StripeId,
+) -> Result<Found, FetchError> {
+    match about {
+        EventObject::Session(_) => {
+            let session = stripe.checkout_session(id).await;
+            billing.stripe_health.fetched(session.as_ref().err(), billing.chassis.clock.now());
+            let session = session?;
+            let subscription = match &session.subscription_id {
+                Some(id) => Some(Box::new(subscription(billing, stripe, id).await?)),
+                None => None,
+            };
+            Ok(Found::Session(Box::new(session), subscription))
+        }
+        EventObject::Payment => {
+            let session = stripe.session_of_payment(id).await?;
+            Ok(session.map_or(Found::Nothing, |session| Found::Session(Box::new(session), None)))
+        }
+        EventObject::Subscription => {
+            let fetched = subscription(billing, stripe, id).await?;
+            Ok(Found::Subscription(Box::new(fetched)))
+        }
+        EventObject::Customer => {
+            let known = async {
+                let mut conn = billing.chassis.db.acquire().await?;
+                customers::is_known(&mut conn, id).await
+            };
+            if !known.await.map_err(|error| away(&error))? {
+                return Ok(Found::Nothing);
+            }
+            Ok(Found::Customer(stripe.customer(id).await?))
+        }
+        EventObject::Charge => Ok(Found::Refunds(stripe.refunds_of("charge", id).await?)),
+        EventObject::Refund => Ok(Found::Refunds(vec![stripe.refund(id).await?])),
+        EventObject::Dispute => Ok(Found::Dispute(Box::new(stripe.dispute(id).await?))),
+        EventObject::Catalogue => {
+            billing.price_news.notify_one();
+            Ok(Found::Nothing)
+        }
+    }
+}
+
+async fn subscription(billing: &Billing, stripe: &Stripe, id: &StripeId) -> Result<Fetched, FetchError> {
+    let version = async {
+        let mut conn = billing.chassis.db.acquire().await?;
+        subscriptions::version(&mut conn, id).await
+    };
+    let version = version.await.map_err(|error| away(&error))?;
+    Ok(Fetched { subscription: stripe.subscription(id).await?, version })
+}
+
+fn away(error: &DbError) -> FetchError {
+    tracing::warn!(
+        error = error as &dyn std::error::Error,
+        "what Stripe events are about cannot be looked up"
+    );
+    FetchError::MayPass("the database does not answer".to_owned())
+}
+
+/// Reads the object from the event's own body. `Found::Nothing` if such an object is not enough without a fetch.
+fn own_object(event: &Pending, about: EventObject) -> Result<Found, NotUnderstood> {
     let body = event.body.as_deref().ok_or(NotUnderstood::NoObject)?;
     let body: Value = serde_json::from_slice(body).map_err(|_| NotUnderstood::NoObject)?;
-    CheckoutSession::read(body.pointer("/data/object").ok_or(NotUnderstood::NoObject)?)
+    let object = body.pointer("/data/object").ok_or(NotUnderstood::NoObject)?;
+    Ok(match about {
+        EventObject::Session(_) => Found::Session(Box::new(CheckoutSession::read(object)?), None),
+        EventObject::Subscription => {
+            let subscription = StripeSubscription::read(object)?;
+            // The owner is unknown: only our own id in the metadata, or the address of the fetched customer, tells it.
+            if subscription.subscription_id.is_none() && subscription.customer_email.is_none() {
+                return Ok(Found::Nothing);
+            }
+            Found::Subscription(Box::new(Fetched { subscription, version: None }))
+        }
+        EventObject::Customer => Found::Customer(StripeCustomer::read(object)?),
+        EventObject::Refund => Found::Refunds(vec![StripeRefund::read(object)?]),
+        EventObject::Dispute => Found::Dispute(Box::new(StripeDispute::read(object)?)),
+        EventObject::Payment | EventObject::Charge | EventObject::Catalogue => Found::Nothing,
+    })
 }

@@ -54,6 +54,8 @@ fn ignore_reason(event: &StripeEvent) -> IgnoreReason {
         (State::Ignored, None) => IgnoreReason::Type,
         (State::Ignored, Some(NotOurs::OtherMode | NotOurs::ObjectOfOtherMode)) => IgnoreReason::OtherMode,
         (State::Ignored, Some(NotOurs::OtherAccount)) => IgnoreReason::OtherAccount,
+        (State::Ignored, Some(NotOurs::OtherSale)) => IgnoreReason::OtherSale,
+        (State::Ignored, Some(NotOurs::SubjectErased)) => IgnoreReason::SubjectErased,
         (State::Pending | State::Processed | State::Quarantined, _) => IgnoreReason::Unspecified,
     }
 }

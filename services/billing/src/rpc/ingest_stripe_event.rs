@@ -48,8 +48,9 @@ async fn journal(billing: &Billing, body: &Bytes) -> Result<Journaled<State>, Er
     } else if !duplicate {
         // Ignored on arrival, so no worker will count it.
         billing.metrics.judged(*state, 1);
-        if let Some(reason) = not_ours {
-            billing.metrics.not_ours(reason, livemode);
+        match not_ours {
+            Some(reason) => billing.metrics.not_ours(reason, livemode),
+            None => billing.metrics.ignored(&event_type),
         }
     }
     tracing::info!(

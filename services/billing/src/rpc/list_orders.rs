@@ -8,6 +8,7 @@ use levqor_runtime::{
     rpc::list,
 };
 
+use super::check_entitlement::LONGEST_SUB;
 use crate::{
     Billing,
     error::Error,
@@ -36,11 +37,16 @@ impl TryFrom<&ListOrdersRequest> for Filter {
 
     fn try_from(request: &ListOrdersRequest) -> Result<Self, Invalid> {
         let mut violations = Violations::new();
+        if request.owner_sub.len() > LONGEST_SUB {
+            violations.add("owner_sub", "expected the id of a person at the identity provider");
+        }
         let filter = Self {
-            state: violations.filter_enum("state", request.state),
+            payment_state: violations.filter_enum("payment_state", request.payment_state),
+            fulfilment_state: violations.filter_enum("fulfilment_state", request.fulfilment_state),
             customer_email: violations.filter("customer_email", &request.customer_email),
             stripe_checkout_session_id: violations
                 .filter("stripe_checkout_session_id", &request.stripe_checkout_session_id),
+            owner_sub: Some(request.owner_sub.clone()).filter(|sub| !sub.is_empty()),
         };
         violations.finish(Some(filter))
     }

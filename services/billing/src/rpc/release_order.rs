@@ -17,7 +17,7 @@ pub(super) async fn release_order(
 ) -> Result<ReleaseOrderResponse, Error> {
     let order_id = id("order_id", &request.order_id)?;
     mutate(billing, &ctx, &request, async |tx| {
-        let mut order = orders::lock(tx, order_id).await?.ok_or(Error::OrderNotFound)?;
+        let mut order = orders::lock(tx, &ctx.scope(), order_id).await?.ok_or(Error::OrderNotFound)?;
         order.release(tx.now().await?)?;
         orders::release(tx, &order).await?;
         let response = ReleaseOrderResponse { order: Some(order.seen_by(&ctx.scope())) };

@@ -10,7 +10,13 @@ use levqor_runtime::{
     rpc::{Done, mutate},
 };
 
-use crate::{Billing, domain::stripe_event::StripeEvent, error::Error, fail_point, store::stripe_events};
+use crate::{
+    Billing,
+    domain::stripe_event::{State, StripeEvent},
+    error::Error,
+    fail_point, operators,
+    store::stripe_events,
+};
 
 pub(super) async fn replay_stripe_event(
     billing: &Billing,
@@ -22,6 +28,9 @@ pub(super) async fn replay_stripe_event(
         let event = stripe_events::lock(tx, &event_id).await?.ok_or(Error::StripeEventNotFound)?;
         if event.body_purged && !can_refetch(billing, &event) {
             return Err(Error::BodyPurged);
+        }
+        if event.state == State::Quarantined {
+            operators::replayed(tx, event_id.as_str()).await?;
         }
         let event = stripe_events::replay(tx, &event).await?;
         let journal = Arc::clone(&billing.chassis.wakes.journal);
@@ -38,5 +47,5 @@ pub(super) async fn replay_stripe_event(
 /// Whether the event can be processed without its body.
 fn can_refetch(billing: &Billing, event: &StripeEvent) -> bool {
     let envelope = &event.envelope;
-    billing.stripe.is_some() && envelope.session_event().is_some() && envelope.object_id.is_some()
+    billing.stripe.is_some() && envelope.object().is_some() && envelope.object_id.is_some()
 }

@@ -25,8 +25,17 @@ async fn without_a_key_it_says_that_convergence_is_not_claimed() {
         told[3],
         ("stripe_mode", true, "events of test mode are acted on, all others are ignored".to_owned())
     );
-    let missing = ["checkout", "subscriptions", "dunning", "refunds", "reconciliation"];
-    assert_eq!(told[4..], missing.map(|name| (name, false, "not part of this version".to_owned())));
+    let files = "LEVQOR_STORAGE_DIR is not set: no file can be uploaded".to_owned();
+    assert_eq!(told[4], ("order_files", false, files));
+    let offer = "LEVQOR_UPSELL_PROMOTION_CODE is not set".to_owned();
+    assert_eq!(told[5], ("upgrade_offer", false, offer));
+    let closed = ["checkout", "subscriptions", "refunds", "withdrawal"];
+    assert_eq!(told[6..10], closed.map(|name| (name, false, "STRIPE_SECRET_KEY is not set".to_owned())));
+    let waits = "STRIPE_SECRET_KEY is not set: the erasure of a person who has a customer at Stripe waits";
+    assert_eq!(told[10], ("stripe_customer_deletion", false, waits.to_owned()));
+    assert_eq!(told[11], ("stripe_redaction", false, "STRIPE_SECRET_KEY is not set".to_owned()));
+    let missing = ["dunning", "invoices", "credits", "reconciliation", "revenue_figures"];
+    assert_eq!(told[12..], missing.map(|name| (name, false, "not part of this version".to_owned())));
 }
 
 #[tokio::test]
@@ -36,11 +45,11 @@ async fn two_secrets_are_counted() {
 }
 
 #[tokio::test]
-async fn the_journals_depth_counts_what_is_not_understood() {
+async fn the_depth_of_the_journal_counts_events_that_are_not_understood() {
     let bench = Bench::start().await;
-    let odd = with(session("cs_1"), &[("metadata", json!({"mode": "dfy", "plan": "gold"}))]);
+    let odd = with(session("cs_1"), &[("amount_total", json!(1))]);
     bench.process(&event("evt_1", "checkout.session.completed", &odd)).await;
-    bench.process(&event("evt_2", "customer.created", &json!({"id": "cus_1", "object": "customer"}))).await;
+    bench.process(&event("evt_2", "invoice.created", &json!({"id": "in_1", "object": "invoice"}))).await;
     let depth = bench.journal().await;
     assert_eq!((depth.pending, depth.quarantined), (0, 1));
 }

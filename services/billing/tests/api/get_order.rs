@@ -2,7 +2,7 @@
 
 use levqor_proto_billing::v1::{
     GetOrderRequest, Order,
-    order::{State, Tier},
+    order::{FulfilmentState, PaymentState, Tier},
 };
 use levqor_runtime::{
     context::{Role, User},
@@ -47,7 +47,8 @@ async fn an_order_shows_what_was_bought() {
     bench.process(&event("evt_1", "checkout.session.completed", &session)).await;
     let order_id = bench.order().await.order_id;
     let order = bench.get_order(&Caller::staff(), &order_id).await.expect("an order");
-    assert_eq!((order.state(), order.tier(), order.revisions_left), (State::Paid, Tier::Enterprise, 3));
+    assert_eq!((order.payment_state(), order.tier()), (PaymentState::Paid, Tier::Enterprise));
+    assert_eq!((order.fulfilment_state(), order.revisions_left), (FulfilmentState::AwaitingIntake, 3));
     let amount = order.amount.clone().expect("an amount");
     assert_eq!((amount.currency_code.as_str(), amount.minor_units), ("GBP", 59_900));
     assert_eq!(
@@ -129,7 +130,7 @@ async fn staff_get_every_order_and_claim_none() {
 }
 
 #[tokio::test]
-async fn a_text_that_is_no_id_is_named() {
+async fn an_invalid_id_is_reported_as_a_violation() {
     let bench = Bench::start().await;
     for order_id in ["", "1", "0190B2C4-0000-7000-8000-000000000000", "a\u{0}"] {
         let status = refused(bench.get_order(&Caller::staff(), order_id).await);

@@ -19,7 +19,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn a_quarantined_event_shows_why_and_what_came() {
+async fn a_quarantined_event_shows_its_failure_and_its_body() {
     let bench = Bench::start().await;
     let odd = with(session("cs_1"), &[("amount_total", json!("9900")), ("customer", json!("cus_1"))]);
     let sent = event("evt_1", "checkout.session.completed", &odd);
@@ -41,7 +41,7 @@ async fn an_event_that_never_came_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_text_that_is_no_id_is_named() {
+async fn an_invalid_id_is_reported_as_a_violation() {
     let bench = Bench::start().await;
     for event_id in ["", "evt\u{0}", &"e".repeat(256)] {
         let status = refused(bench.get_stripe_event(&Caller::staff(), event_id).await);

@@ -1,6 +1,9 @@
 //! `ListOrders`: newest first, page by page, and customers see only their own.
 
-use levqor_proto_billing::v1::{ListOrdersRequest, ListOrdersResponse, Order, order::State};
+use levqor_proto_billing::v1::{
+    ListOrdersRequest, ListOrdersResponse, Order,
+    order::{FulfilmentState, PaymentState},
+};
 use levqor_runtime::testing::Caller;
 use serde_json::json;
 use tonic::Status;
@@ -72,16 +75,26 @@ async fn a_customers_filter_only_narrows() {
 
 #[tokio::test]
 async fn orders_are_filtered_by_state() {
+    use PaymentState::{Cancelled, Paid, Pending, Unspecified};
+
     let bench = Bench::start().await;
     bench.buy("cs_1", "ada@example.com").await;
     let unpaid = with(session("cs_2"), &[("payment_status", json!("unpaid"))]);
     bench.process(&event("evt_2", "checkout.session.completed", &unpaid)).await;
-    for (state, expected) in
-        [(State::Paid, vec!["cs_1"]), (State::PendingPayment, vec!["cs_2"]), (State::Cancelled, vec![])]
-    {
-        let request = ListOrdersRequest { state: state.into(), ..Default::default() };
+    for (payment_state, work, expected) in [
+        (Paid, FulfilmentState::Unspecified, vec!["cs_1"]),
+        (Pending, FulfilmentState::Unspecified, vec!["cs_2"]),
+        (Cancelled, FulfilmentState::Unspecified, vec![]),
+        (Unspecified, FulfilmentState::AwaitingIntake, vec!["cs_1"]),
+        (Paid, FulfilmentState::Delivered, vec![]),
+    ] {
+        let request = ListOrdersRequest {
+            payment_state: payment_state.into(),
+            fulfilment_state: work.into(),
+            ..Default::default()
+        };
         let list = bench.list_orders(&Caller::staff(), request).await.expect("a list");
-        assert_eq!(sessions(&list.orders), expected, "{state:?}");
+        assert_eq!(sessions(&list.orders), expected, "{payment_state:?} and {work:?}");
     }
 }
 
@@ -137,13 +150,23 @@ async fn a_list_never_fails_for_one_row() {
 async fn every_mistake_of_a_request_is_named_at_once() {
     let bench = Bench::start().await;
     let request = ListOrdersRequest {
-        state: 99,
+        payment_state: 99,
+        fulfilment_state: 99,
         customer_email: "nobody".to_owned(),
         stripe_checkout_session_id: "cs\u{1}".to_owned(),
         page_size: -1,
         page_token: "nonsense".to_owned(),
+        owner_sub: "s".repeat(256),
     };
     let status = refused(bench.list_orders(&Caller::staff(), request).await);
-    let fields = ["state", "customer_email", "stripe_checkout_session_id", "page_size", "page_token"];
+    let fields = [
+        "owner_sub",
+        "payment_state",
+        "fulfilment_state",
+        "customer_email",
+        "stripe_checkout_session_id",
+        "page_size",
+        "page_token",
+    ];
     assert_eq!(violated(&status), fields);
 }

@@ -48,6 +48,27 @@ async fn only_bodies_that_were_kept_long_enough_go() {
 }
 
 #[tokio::test]
+async fn a_body_that_mentions_somebody_who_is_held_stays_until_the_hold_ends() {
+    let bench = Bench::start().await;
+    bench.outlive_slot("purge_stripe_event_bodies", "PurgeStripeEventBodies").await;
+    for name in ["ada", "bob"] {
+        let object = json!({"id": "o_1", "email": format!("{name}@Example.com")});
+        bench.process(&event(&format!("evt_{name}"), "a.b", &object)).await;
+    }
+    bench
+        .execute(
+            "UPDATE stripe_events SET process_time = runtime.now() - interval '31 days';
+             INSERT INTO runtime.holds (hold_row_id, hold_id, kind, email, stands, change_time)
+             VALUES (gen_random_uuid(), gen_random_uuid(), 'LEGAL_HOLD', 'ada@example.com', true, runtime.now())",
+        )
+        .await;
+    assert_eq!(bench.purge().await.expect("purged"), 1);
+    assert!(!bench.event_and_body("evt_ada").await.body.is_empty(), "she is held");
+    bench.execute("UPDATE runtime.holds SET stands = false").await;
+    assert_eq!(bench.purge().await.expect("purged"), 1);
+}
+
+#[tokio::test]
 async fn a_backlog_is_purged_in_batches() {
     let bench = Bench::start().await;
     bench.outlive_slot("purge_stripe_event_bodies", "PurgeStripeEventBodies").await;

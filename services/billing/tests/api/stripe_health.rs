@@ -27,22 +27,27 @@ fn price(id: &str, amount: i64, interval: Option<&str>) -> Value {
 /// A Stripe with these prices, an account, and no sessions.
 async fn stripe(prices: &[Value]) -> MockServer {
     let stripe = MockServer::start().await;
+    show(&stripe, prices).await;
+    stripe
+}
+
+/// Lets a Stripe answer so.
+async fn show(stripe: &MockServer, prices: &[Value]) {
     let ok = |body: Value| ResponseTemplate::new(200).set_body_json(body);
     let list = ok(json!({"object": "list", "data": []}));
     Mock::given(path("/v1/checkout/sessions"))
         .and(query_param("limit", "1"))
         .respond_with(list)
-        .mount(&stripe)
+        .mount(stripe)
         .await;
     let account = ok(json!({"id": "acct_1", "object": "account", "charges_enabled": true}));
-    Mock::given(path("/v1/account")).respond_with(account).mount(&stripe).await;
+    Mock::given(path("/v1/account")).respond_with(account).mount(stripe).await;
     for price in prices {
         let id = price["id"].as_str().expect("an id");
-        Mock::given(path(format!("/v1/prices/{id}"))).respond_with(ok(price.clone())).mount(&stripe).await;
+        Mock::given(path(format!("/v1/prices/{id}"))).respond_with(ok(price.clone())).mount(stripe).await;
     }
     // If several mocks match, the first one answers.
-    Mock::given(any()).respond_with(refusal(404)).mount(&stripe).await;
-    stripe
+    Mock::given(any()).respond_with(refusal(404)).mount(stripe).await;
 }
 
 /// An error response in Stripe's format.
@@ -103,6 +108,33 @@ async fn each_price_that_is_not_the_catalogues_is_named_with_its_fault() {
                   STRIPE_PRICE_STARTER_YEAR: it is not active; \
                   STRIPE_PRICE_DFY_STARTER: Stripe does not have it (404)";
     assert_eq!(prices.reason, faults);
+}
+
+#[tokio::test]
+async fn a_price_that_is_changed_at_stripe_is_measured_at_once() {
+    let prices = |starter: i64| {
+        [
+            price("price_starter", starter, Some("month")),
+            price("price_year", 19_000, Some("year")),
+            price("price_dfy", 9900, None),
+        ]
+    };
+    for told in ["price.updated", "product.updated"] {
+        let stripe = stripe(&prices(1900)).await;
+        let bench = Bench::start_with(&settings(&stripe.uri())).await;
+        let [_, before] = measured(&bench).await;
+        assert_eq!(before.state, CapabilityState::On, "{}", before.reason);
+        stripe.reset().await;
+        show(&stripe, &prices(2900)).await;
+        // Without the event, the prices are measured after a quarter of an hour.
+        bench.process(&event("evt_1", told, &json!({"id": "price_starter"}))).await;
+        let after = eventually("the price is seen", || async {
+            let [_, prices] = measured(&bench).await;
+            (prices.state == CapabilityState::Failed).then_some(prices)
+        })
+        .await;
+        assert_eq!(after.reason, "STRIPE_PRICE_STARTER: its amount is 2900, not 1900 pence", "{told}");
+    }
 }
 
 #[tokio::test]
@@ -192,14 +224,17 @@ async fn an_account_that_may_take_no_payments_and_a_key_that_is_refused_fail_in_
     let refused = "Stripe answered 403, for each of the 3 prices that are set";
     assert_eq!(line(&lines, "billing.stripe_prices"), (Outcome::Failed, refused));
     let failed = lines.iter().filter(|line| line.finding.outcome == Outcome::Failed).count();
-    assert_eq!((failed, lines.len()), (3, 3 + 1 + 11), "{lines:?}");
+    assert_eq!((failed, lines.len()), (3, 4 + 1 + 11 + 1 + 1), "{lines:?}");
 }
 
 #[tokio::test]
 async fn without_a_key_the_doctor_says_which_setting_turns_it_on() {
-    let lines = checked(&[("STRIPE_WEBHOOK_SECRET", SECRET)]).await;
-    assert_eq!(lines.len(), 4);
-    for line in lines {
+    let lines =
+        checked(&[("STRIPE_WEBHOOK_SECRET", SECRET), ("LEVQOR_UPSELL_PROMOTION_CODE", "STARTER")]).await;
+    let (of_stripe, others): (Vec<_>, Vec<_>) =
+        lines.into_iter().partition(|line| line.name != "billing.order_files");
+    assert_eq!((of_stripe.len(), others.len()), (6, 1));
+    for line in of_stripe {
         assert_eq!(
             (line.finding.outcome, line.finding.evidence.as_str()),
             (Outcome::Off, "STRIPE_SECRET_KEY is not set")

@@ -27,6 +27,11 @@ pub enum KeyMemory {
     For(TimeDelta),
 }
 
+impl KeyMemory {
+    /// The provider ignores keys.
+    pub const NONE: Self = Self::For(TimeDelta::zero());
+}
+
 /// `KeyMemory` as the setting gives it: a number of hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyHours(u16);
@@ -105,11 +110,20 @@ impl Attempt {
     }
 }
 
+/// A provider that may get a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Candidate<'a> {
+    /// The provider's identity.
+    pub identity: &'a str,
+    /// How long it remembers an idempotency key.
+    pub memory: KeyMemory,
+}
+
 /// The next step for a pending message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Hand the message over, for the first time or again.
-    HandOver,
+    /// Hand the message over, for the first time or again, to the candidate at this place.
+    HandOver(usize),
     /// Another delivery of the message is under way. Check again after this time.
     Wait(TimeDelta),
     /// Do not hand the message over: that could produce a second mail.
@@ -142,6 +156,9 @@ pub enum Doubt {
     /// The provider refuses the message now, but it may have taken the message before.
     #[error("the provider refused it, but may have taken it before")]
     RefusedLater,
+    /// The message must not be handed over any more, so no more attempts will tell.
+    #[error("the provider may have taken it, and it must not be sent any more: {0}")]
+    Stopped(&'static str),
     /// The delivery was given up, so no more attempts will tell.
     #[error("the provider may have taken it, and its delivery was given up before it said so")]
     GivenUp,
@@ -149,20 +166,39 @@ pub enum Doubt {
 
 /// The next step in a round, after all these attempts of the message. An attempt that is under way delays the step, whatever its
 /// round. Finished attempts of older rounds do not count: the person who began this round knew their outcomes.
+///
+/// Of several candidates the one at `preferred` gets the message, unless a provider may have it already: then only that provider
+/// may get it again, under the same key.
 #[must_use]
 pub fn next_step(
     attempts: &[Attempt],
     round: i32,
-    provider: &str,
-    memory: KeyMemory,
+    candidates: &[Candidate<'_>],
+    preferred: usize,
     now: DateTime<Utc>,
 ) -> Step {
     let under_way = attempts.iter().filter(|attempt| attempt.end.is_none());
     let left = under_way.map(|attempt| attempt.begin_time + UNDER_WAY - now).max();
     match left {
         Some(left) if left > TimeDelta::zero() => Step::Wait(left),
-        _ => doubt(&of_round(attempts, round), provider, memory, now).map_or(Step::HandOver, Step::Doubt),
+        _ => hand_over(&of_round(attempts, round), candidates, preferred, now),
     }
+}
+
+fn hand_over(
+    attempts: &[Attempt],
+    candidates: &[Candidate<'_>],
+    preferred: usize,
+    now: DateTime<Utc>,
+) -> Step {
+    let Some(holder) = attempts.iter().find(|attempt| attempt.is_ambiguous()) else {
+        return Step::HandOver(preferred);
+    };
+    let Some(place) = candidates.iter().position(|candidate| candidate.identity == holder.provider) else {
+        return Step::Doubt(Doubt::OtherProvider);
+    };
+    let memory = candidates.get(place).map_or(KeyMemory::NONE, |candidate| candidate.memory);
+    doubt(attempts, &holder.provider, memory, now).map_or(Step::HandOver(place), Step::Doubt)
 }
 
 /// The attempts of a message that belong to this round.
@@ -201,6 +237,20 @@ pub fn outcome_of_giving_up(attempts: &[Attempt], tries: i32, failure: &str) -> 
     Outcome::Failed { failure: format!("its delivery was given up after {tries} tries: {failure}") }
 }
 
+/// The outcome of a pending message that must not be handed over any more, after these attempts of its round. If a provider may
+/// have it, it is in doubt: another attempt could tell, but could also send it.
+#[must_use]
+pub fn outcome_of_stopping(attempts: &[Attempt], stopped: Outcome) -> Outcome {
+    if !attempts.iter().any(Attempt::is_ambiguous) {
+        return stopped;
+    }
+    let why = match stopped {
+        Outcome::Suppressed { reason } => reason.as_str(),
+        _ => "it is not wanted any more",
+    };
+    Outcome::InDoubt { doubt: Doubt::Stopped(why).to_string() }
+}
+
 /// Whether a failed message can have failed only because its delivery was given up. True if, in these attempts of its round, no
 /// provider refused the message and none may have taken it.
 #[must_use]
@@ -215,111 +265,4 @@ pub fn doubt_about_refusal(before: &[Attempt]) -> Option<Doubt> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DAY: KeyMemory = KeyMemory::For(TimeDelta::hours(24));
-    const NONE: KeyMemory = KeyMemory::For(TimeDelta::zero());
-
-    fn at(seconds: i64) -> DateTime<Utc> {
-        DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
-    }
-
-    fn attempt(begin_s: i64, outcome: Option<AttemptOutcome>) -> Attempt {
-        Attempt {
-            id: AttemptId::new_at(at(begin_s)),
-            provider: "resend".to_owned(),
-            round: 1,
-            idempotency_key: "k".to_owned(),
-            begin_time: at(begin_s),
-            end: outcome.map(|outcome| (outcome, at(begin_s))),
-            detail: String::new(),
-        }
-    }
-
-    fn step(attempts: &[Attempt], memory: KeyMemory, now_s: i64) -> Step {
-        next_step(attempts, 1, "resend", memory, at(now_s))
-    }
-
-    #[test]
-    fn an_attempt_under_way_is_waited_for_whatever_the_provider_honours() {
-        for memory in [KeyMemory::ForGood, DAY, NONE] {
-            assert_eq!(step(&[attempt(0, None)], memory, 0), Step::Wait(UNDER_WAY));
-            assert_eq!(step(&[attempt(0, None)], memory, 29), Step::Wait(TimeDelta::seconds(1)));
-        }
-    }
-
-    #[test]
-    fn what_may_be_with_the_provider_is_repeated_only_while_it_knows_the_key() {
-        for outcome in [None, Some(AttemptOutcome::Ambiguous)] {
-            let attempts = [attempt(0, outcome)];
-            assert_eq!(step(&attempts, NONE, 60), Step::Doubt(Doubt::NoKeys));
-            let last = 24 * 3600 - i64::from(PATIENCE_S);
-            assert_eq!(step(&attempts, DAY, last), Step::HandOver);
-            assert_eq!(step(&attempts, DAY, last + 1), Step::Doubt(Doubt::KeyForgotten));
-            assert_eq!(step(&attempts, KeyMemory::ForGood, last * 1000), Step::HandOver);
-        }
-    }
-
-    #[test]
-    fn what_is_certainly_not_with_the_provider_is_repeated_for_as_long_as_it_takes() {
-        let attempts = [attempt(0, Some(AttemptOutcome::NotAccepted))];
-        for memory in [KeyMemory::ForGood, DAY, NONE] {
-            assert_eq!(step(&[], memory, 0), Step::HandOver);
-            assert_eq!(step(&attempts, memory, 100 * 3600), Step::HandOver);
-        }
-    }
-
-    #[test]
-    fn the_window_begins_with_the_first_attempt_and_a_later_certainty_does_not_clear_a_doubt() {
-        let ambiguous = Some(AttemptOutcome::Ambiguous);
-        let not_accepted = Some(AttemptOutcome::NotAccepted);
-        let late = [attempt(0, not_accepted), attempt(23 * 3600, ambiguous)];
-        assert_eq!(step(&late, DAY, 24 * 3600), Step::Doubt(Doubt::KeyForgotten));
-        let then_sure = [attempt(0, ambiguous), attempt(60, not_accepted)];
-        assert_eq!(step(&then_sure, NONE, 120), Step::Doubt(Doubt::NoKeys));
-        assert_eq!(doubt_about_refusal(&then_sure), Some(Doubt::RefusedLater));
-        assert_eq!(doubt_about_refusal(&[attempt(0, not_accepted)]), None);
-    }
-
-    #[test]
-    fn an_attempt_of_another_round_is_waited_for_and_then_says_nothing() {
-        let attempts = [attempt(0, None)];
-        let step = |now_s| next_step(&attempts, 2, "resend", NONE, at(now_s));
-        assert_eq!(step(29), Step::Wait(TimeDelta::seconds(1)));
-        assert_eq!(step(30), Step::HandOver);
-    }
-
-    #[test]
-    fn what_was_given_up_has_failed_unless_the_provider_may_have_it() {
-        let (not_accepted, refused) = (Some(AttemptOutcome::NotAccepted), Some(AttemptOutcome::Refused));
-        let clear = [attempt(0, not_accepted), attempt(60, not_accepted)];
-        let Outcome::Failed { failure } = outcome_of_giving_up(&clear, 25, "UNAVAILABLE") else {
-            panic!("it failed")
-        };
-        assert_eq!(failure, "its delivery was given up after 25 tries: UNAVAILABLE");
-        assert!(is_open_still(&clear) && is_open_still(&[]));
-        for unclear in [None, Some(AttemptOutcome::Ambiguous)] {
-            let attempts = [attempt(0, not_accepted), attempt(60, unclear)];
-            assert!(matches!(outcome_of_giving_up(&attempts, 25, "X"), Outcome::InDoubt { .. }));
-            assert!(!is_open_still(&attempts));
-        }
-        assert!(!is_open_still(&[attempt(0, refused)]));
-    }
-
-    #[test]
-    fn another_provider_knows_no_key_of_ours() {
-        let attempts = [attempt(0, Some(AttemptOutcome::Ambiguous))];
-        let step = next_step(&attempts, 1, "mailbox", KeyMemory::ForGood, at(60));
-        assert_eq!(step, Step::Doubt(Doubt::OtherProvider));
-    }
-
-    #[test]
-    fn hours_are_a_small_number() {
-        assert_eq!("24".parse::<KeyHours>().expect("hours").memory(), DAY);
-        assert_eq!("0".parse::<KeyHours>().expect("hours").memory(), NONE);
-        for text in ["", "-1", "1.5", "a day", "99999"] {
-            assert!(text.parse::<KeyHours>().is_err(), "{text}");
-        }
-    }
-}
+mod tests;

@@ -1,8 +1,9 @@
 //! The fields of templates: which values each kind accepts, and how a mail shows them. Values are formatted here, once, so that
 //! the HTML and the text are the same.
 
-use chrono::DateTime;
-use chrono_tz::Europe::London;
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
 use levqor_proto_base::r#type::v1::Money;
 use levqor_proto_mail::v1::Kind;
 use levqor_runtime::error::Violations;
@@ -11,6 +12,7 @@ use prost_reflect::{DynamicMessage, ExtensionDescriptor, FieldDescriptor, Value 
 
 use super::{
     link::Link,
+    locale::Locale,
     money::Amount,
     person_name::PersonName,
     reference::Id,
@@ -21,6 +23,15 @@ use super::{
 pub(super) struct Field {
     pub(super) descriptor: FieldDescriptor,
     pub(super) kind: Kind,
+    /// The fields of a record; empty for other kinds.
+    pub(super) fields: Vec<Self>,
+}
+
+/// Where the value of a field is, and for whom it is shown.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    locale: &'a Locale,
+    path: &'a str,
 }
 
 impl Field {
@@ -33,12 +44,17 @@ impl Field {
             Kind::Money => "levqor.type.v1.Money",
             Kind::Count => "int32",
             Kind::Flag => "bool",
-            Kind::Date => "google.protobuf.Timestamp",
+            Kind::Date | Kind::DateTime => "google.protobuf.Timestamp",
             Kind::Duration => "google.protobuf.Duration",
+            Kind::Record => {
+                let record = descriptor.kind().as_message()?.clone();
+                let fields = record.fields().map(|field| Self::of(field, option)).collect::<Option<_>>()?;
+                return (!descriptor.is_map()).then_some(Self { descriptor, kind, fields });
+            }
         };
         // `Debug` prints a proto type as a proto file spells it.
         let fits = format!("{:?}", descriptor.kind()) == expected && !descriptor.is_map();
-        fits.then_some(Self { descriptor, kind })
+        fits.then_some(Self { descriptor, kind, fields: Vec::new() })
     }
 
     /// The name of the field in the message and in the template.
@@ -46,14 +62,16 @@ impl Field {
         self.descriptor.name()
     }
 
-    /// The value as a template sees it. An invalid value is a violation that says what was expected.
+    /// The value as a template sees it. An invalid value is a violation that says what was expected. `owner` is the path of the
+    /// message that has the field.
     pub(super) fn read(
         &self,
         data: &DynamicMessage,
-        template: &str,
+        owner: &str,
+        locale: &Locale,
         violations: &mut Violations,
     ) -> Option<Value> {
-        let path = format!("{template}.{}", self.name());
+        let path = format!("{owner}.{}", self.name());
         let is_there = data.has_field(&self.descriptor);
         if !is_there && self.descriptor.field_descriptor_proto().proto3_optional() {
             return Some(Value::from(()));
@@ -63,19 +81,52 @@ impl Field {
             return None;
         }
         let value = data.get_field(&self.descriptor);
-        let Some(list) = value.as_list() else { return shown(self.kind, &value, &path, violations) };
+        let Some(list) = value.as_list() else {
+            return self.shown(&value, At { locale, path: &path }, violations);
+        };
         let mut values = Vec::new();
         for (index, value) in list.iter().enumerate() {
-            values.push(shown(self.kind, value, &format!("{path}[{index}]"), violations));
+            let path = format!("{path}[{index}]");
+            values.push(self.shown(value, At { locale, path: &path }, violations));
         }
         values.into_iter().collect::<Option<Vec<_>>>().map(Value::from)
     }
+
+    /// One value as a template sees it.
+    fn shown(&self, value: &Wire, at: At<'_>, violations: &mut Violations) -> Option<Value> {
+        match self.kind {
+            Kind::Record => record(&self.fields, value, at, violations),
+            kind => shown(kind, value, at, violations),
+        }
+    }
+}
+
+/// The values of all fields of a message by their names. It reads every field before it fails, so that it reports all violations
+/// at once.
+pub(super) fn values(
+    fields: &[Field],
+    data: &DynamicMessage,
+    owner: &str,
+    locale: &Locale,
+    violations: &mut Violations,
+) -> Option<BTreeMap<String, Value>> {
+    let mut values = Vec::with_capacity(fields.len());
+    for field in fields {
+        let value = field.read(data, owner, locale, violations);
+        values.push(value.map(|value| (field.name().to_owned(), value)));
+    }
+    values.into_iter().collect()
+}
+
+/// A record as a template sees it: its fields by name.
+fn record(fields: &[Field], value: &Wire, at: At<'_>, violations: &mut Violations) -> Option<Value> {
+    values(fields, value.as_message()?, at.path, at.locale, violations).map(Value::from)
 }
 
 /// The expected form of a kind, for the violation.
 const fn expected(kind: Kind) -> &'static str {
     match kind {
-        Kind::Unspecified | Kind::Flag => "a value",
+        Kind::Unspecified | Kind::Flag | Kind::Record => "a value",
         Kind::Line => Line::EXPECTED,
         Kind::Text => Paragraphs::EXPECTED,
         Kind::PersonName => "a name",
@@ -83,68 +134,59 @@ const fn expected(kind: Kind) -> &'static str {
         Kind::Link => Link::EXPECTED,
         Kind::Money => "an amount",
         Kind::Count => "0 or more",
-        Kind::Date => "an instant",
+        Kind::Date | Kind::DateTime => "an instant",
         Kind::Duration => "a minute or more",
     }
 }
 
-/// One value as a template sees it.
-fn shown(kind: Kind, value: &Wire, path: &str, violations: &mut Violations) -> Option<Value> {
+/// One value of a kind as a template sees it.
+fn shown(kind: Kind, value: &Wire, at: At<'_>, violations: &mut Violations) -> Option<Value> {
     let text = value.as_str().unwrap_or_default();
     let shown = match kind {
-        Kind::Unspecified => None,
+        Kind::Unspecified | Kind::Record => None,
         Kind::Line => text.parse::<Line>().ok().map(|line| Value::from(line.as_str())),
         Kind::Text => text.parse::<Paragraphs>().ok().map(|text| text.iter().collect::<Value>()),
         Kind::PersonName => Some(Value::from(PersonName::of(text).map(|name| name.to_string()))),
         Kind::Id => text.parse::<Id>().ok().map(|id| Value::from(id.as_str())),
         Kind::Link => text.parse::<Link>().ok().map(|link| Value::from(link.as_str())),
-        Kind::Money => return money(value, path, violations),
+        Kind::Money => return money(value, at, violations),
         Kind::Count => value.as_i32().filter(|count| *count >= 0).map(Value::from),
         Kind::Flag => value.as_bool().map(Value::from),
-        Kind::Date => date(value).map(Value::from),
-        Kind::Duration => duration(value).map(Value::from),
+        Kind::Date => instant(value).map(|instant| Value::from(at.locale.date(instant))),
+        Kind::DateTime => instant(value).map(|instant| Value::from(at.locale.date_time(instant))),
+        Kind::Duration => minutes(value).map(|minutes| Value::from(at.locale.duration(minutes))),
     };
     if shown.is_none() {
-        violations.add(path, format!("expected {}", expected(kind)));
+        violations.add(at.path, format!("expected {}", expected(kind)));
     }
     shown
 }
 
 /// The amount. None if it is 0: there is nothing to pay.
-fn money(value: &Wire, path: &str, violations: &mut Violations) -> Option<Value> {
+fn money(value: &Wire, at: At<'_>, violations: &mut Violations) -> Option<Value> {
     let money: Money = value.as_message()?.transcode_to().ok()?;
     let currency = violations.parse(
-        &format!("{path}.currency_code"),
+        &format!("{}.currency_code", at.path),
         &money.currency_code,
         "a currency's code of three upper case letters",
     );
     let minor_units = u64::try_from(money.minor_units).ok();
     if minor_units.is_none() {
-        violations.add(&format!("{path}.minor_units"), "expected 0 or more");
+        violations.add(&format!("{}.minor_units", at.path), "expected 0 or more");
     }
     let amount = Amount { currency: currency?, minor_units: minor_units? };
-    Some(Value::from((amount.minor_units > 0).then(|| amount.to_string())))
+    Some(Value::from((amount.minor_units > 0).then(|| amount.shown(at.locale))))
 }
 
-/// The date in London, where the business is.
-fn date(value: &Wire) -> Option<String> {
+fn instant(value: &Wire) -> Option<DateTime<Utc>> {
     let instant: prost_types::Timestamp = value.as_message()?.transcode_to().ok()?;
-    let instant = DateTime::from_timestamp(instant.seconds, u32::try_from(instant.nanos).ok()?)?;
-    Some(instant.with_timezone(&London).format("%-d %B %Y").to_string())
+    DateTime::from_timestamp(instant.seconds, u32::try_from(instant.nanos).ok()?)
 }
 
-/// The duration in the largest unit that is exact, but days only from three days on: `48 hours` is a stricter
-/// promise than `2 days`.
-fn duration(value: &Wire) -> Option<String> {
+/// The whole minutes of a duration. None if there are none.
+fn minutes(value: &Wire) -> Option<u64> {
     let duration: prost_types::Duration = value.as_message()?.transcode_to().ok()?;
-    let minutes = duration.seconds / 60;
-    let (count, unit) = match minutes {
-        ..1 => return None,
-        _ if minutes % (24 * 60) == 0 && minutes >= 3 * 24 * 60 => (minutes / (24 * 60), "day"),
-        _ if minutes % 60 == 0 => (minutes / 60, "hour"),
-        _ => (minutes, "minute"),
-    };
-    Some(format!("{count} {unit}{}", if count == 1 { "" } else { "s" }))
+    u64::try_from(duration.seconds / 60).ok().filter(|minutes| *minutes > 0)
 }
 
 #[cfg(test)]
@@ -153,11 +195,13 @@ mod tests {
     use prost_reflect::DescriptorPool;
 
     use super::*;
+    use crate::domain::locale::EN_GB;
 
     /// The value as a template sees it, and the fields of the violations.
     fn read(kind: Kind, value: &Wire) -> (Option<String>, Vec<String>) {
         let mut violations = Violations::new();
-        let shown = shown(kind, value, "field", &mut violations).map(|value| value.to_string());
+        let at = At { locale: &EN_GB, path: "field" };
+        let shown = shown(kind, value, at, &mut violations).map(|value| value.to_string());
         let complaints = violations.finish(None::<()>).map_or_else(|invalid| invalid.0, |()| Vec::new());
         (shown, complaints.into_iter().map(|violation| violation.field).collect())
     }
@@ -242,21 +286,19 @@ mod tests {
     }
 
     #[test]
+    fn a_time_has_its_zone() {
+        let instant = prost_types::Timestamp { seconds: 1_782_862_200, nanos: 0 };
+        let (shown, _) = message(Kind::DateTime, "google.protobuf.Timestamp", &instant);
+        assert_eq!(shown.as_deref(), Some("1 July 2026, 00:30 BST"));
+    }
+
+    #[test]
     fn a_duration_is_in_words() {
         let duration = |seconds| {
             message(Kind::Duration, "google.protobuf.Duration", &prost_types::Duration { seconds, nanos: 0 })
                 .0
         };
-        for (seconds, words) in [
-            (600, "10 minutes"),
-            (60, "1 minute"),
-            (3_600, "1 hour"),
-            (5_400, "90 minutes"),
-            (172_800, "48 hours"),
-            (259_200, "3 days"),
-        ] {
-            assert_eq!(duration(seconds).as_deref(), Some(words));
-        }
+        assert_eq!(duration(600).as_deref(), Some("10 minutes"));
         for seconds in [0, 59, -60] {
             assert_eq!(duration(seconds), None);
         }

@@ -8,8 +8,12 @@ use levqor_proto_notifications::v1 as wire;
 use levqor_runtime::{email::Email, request::Field, service_error, typed_id, wire_enum};
 
 use super::{
+    address::AddressHash,
+    class::{Category, Class},
     delivery::{Attempt, is_open_still},
+    header::Headers,
     report::DeliveryOutcome,
+    suppression::SuppressionReason,
 };
 
 typed_id!(pub MessageId, "a message");
@@ -25,6 +29,10 @@ wire_enum! {
         Failed = "FAILED",
         /// The message may have been sent, and this service cannot find out.
         InDoubt = "IN_DOUBT",
+        /// It was not sent, because its recipient must not get mail of its class.
+        Suppressed = "SUPPRESSED",
+        /// It was not sent, because it is not wanted any more.
+        Cancelled = "CANCELLED",
     }
 }
 
@@ -57,6 +65,25 @@ pub enum Outcome {
         /// Why, for operators, without personal data.
         doubt: String,
     },
+    /// Its recipient must not get mail of its class.
+    Suppressed {
+        /// Why.
+        reason: SuppressionReason,
+    },
+    /// The service that asked for it does not want it any more.
+    Cancelled {
+        /// The name that the service gave as the reason.
+        reason: String,
+    },
+}
+
+/// The guard of a message: the service that is asked whether the message is still wanted, and what it is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guard {
+    /// The service that asked for the message.
+    pub service: String,
+    /// The subject, as that service gave it.
+    pub subject: String,
 }
 
 /// The decision of a person who has looked at the provider's own list.
@@ -102,6 +129,16 @@ pub struct Message {
     pub about: String,
     /// The recipient. None after the person was erased.
     pub recipient: Option<Email>,
+    /// The hash of the recipient's address.
+    pub recipient_hash: AddressHash,
+    /// Why the message may be sent.
+    pub class: Class,
+    /// What kind of thing the message is about.
+    pub category: Category,
+    /// The service that asked for the message.
+    pub requested_by: String,
+    /// The guard, if that service gave one.
+    pub guard: Option<Guard>,
     /// The rendered subject.
     pub subject: String,
     /// The outcome. None while the message is pending.
@@ -123,6 +160,8 @@ impl Message {
             Some(Outcome::Sent { .. }) => State::Sent,
             Some(Outcome::Failed { .. }) => State::Failed,
             Some(Outcome::InDoubt { .. }) => State::InDoubt,
+            Some(Outcome::Suppressed { .. }) => State::Suppressed,
+            Some(Outcome::Cancelled { .. }) => State::Cancelled,
         }
     }
 
@@ -172,17 +211,22 @@ impl Message {
         Ok(())
     }
 
-    /// Makes a failed message pending again, in a new round. The caller has checked why the message failed.
-    pub fn resend(&mut self) -> Result<(), NotResendable> {
-        if self.state() != State::Failed {
-            return Err(NotResendable::NotFailed);
-        }
+    /// Prepares to send the message again. A message that was not sent becomes pending again, in a new round. One that was sent
+    /// stays as it is, and the caller makes a copy. The caller has checked why the message was not sent.
+    pub fn resend(&mut self) -> Result<Resend, NotResendable> {
+        let resend = match self.state() {
+            State::Failed | State::Suppressed | State::Cancelled => Resend::NewRound,
+            State::Sent => Resend::Copy,
+            State::Pending | State::InDoubt => return Err(NotResendable::NotSettled),
+        };
         if self.recipient.is_none() {
             return Err(NotResendable::Erased(NoMail));
         }
-        self.round += 1;
-        self.outcome = None;
-        Ok(())
+        if resend == Resend::NewRound {
+            self.round += 1;
+            self.outcome = None;
+        }
+        Ok(resend)
     }
 
     /// The idempotency key for the provider, under which it takes the message once. Each round has a new key: with a new round a
@@ -195,9 +239,9 @@ impl Message {
     /// The mail for the provider, or why there can be none.
     pub fn to_mail(&self, body: Body) -> Result<Mail, NoMail> {
         let recipient = self.recipient.clone().ok_or(NoMail)?;
-        let Body { sender, text, html } = body;
+        let Body { sender, reply_to, headers, text, html } = body;
         let (key, subject) = (self.idempotency_key(), self.subject.clone());
-        Ok(Mail { message_id: self.id, key, sender, recipient, subject, text, html })
+        Ok(Mail { message_id: self.id, key, sender, reply_to, recipient, subject, headers, text, html })
     }
 }
 
@@ -206,13 +250,22 @@ impl Message {
 #[error("the message is not in doubt")]
 pub struct NotInDoubt;
 
+/// How a message is sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resend {
+    /// As the same message, in a new round.
+    NewRound,
+    /// As a copy, which is a message of its own.
+    Copy,
+}
+
 service_error! {
-    /// Only a failed message that still has a recipient can be sent again.
+    /// Only a settled message that still has a recipient can be sent again.
     #[derive(Debug, thiserror::Error)]
     pub enum NotResendable {
-        /// The message is sent, is pending, or is in doubt.
-        #[error("the message has not failed")]
-        NotFailed => FailedPrecondition "MESSAGE_NOT_FAILED",
+        /// The message is pending or in doubt.
+        #[error("the message is pending or in doubt")]
+        NotSettled => FailedPrecondition "MESSAGE_NOT_SETTLED",
         /// The recipient was erased.
         #[error(transparent)]
         Erased(NoMail) => FailedPrecondition "RECIPIENT_ERASED",
@@ -228,6 +281,10 @@ pub struct NoMail;
 pub struct Body {
     /// The sender: `Levqor <orders@levqor.ai>`.
     pub sender: String,
+    /// Where replies go. None: to the sender.
+    pub reply_to: Option<Email>,
+    /// Further header lines.
+    pub headers: Headers,
     /// The text part.
     pub text: String,
     /// The HTML part.
@@ -242,10 +299,14 @@ pub struct Mail {
     pub key: String,
     /// The sender.
     pub sender: String,
+    /// Where replies go. None: to the sender.
+    pub reply_to: Option<Email>,
     /// The recipient.
     pub recipient: Email,
     /// The subject, on one line.
     pub subject: String,
+    /// Further header lines.
+    pub headers: Headers,
     /// The text part.
     pub text: String,
     /// The HTML part.
@@ -253,115 +314,4 @@ pub struct Mail {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn message(recipient: Option<&str>) -> Message {
-        Message {
-            id: MessageId::new_at(DateTime::UNIX_EPOCH),
-            template: "order_welcome".to_owned(),
-            about: "order:1".to_owned(),
-            recipient: recipient.map(|text| text.parse().expect("an address")),
-            subject: "Welcome!".to_owned(),
-            outcome: None,
-            round: 1,
-            create_time: DateTime::UNIX_EPOCH,
-            delivery_outcome: None,
-        }
-    }
-
-    fn body() -> Body {
-        Body { sender: "Levqor <orders@levqor.ai>".to_owned(), text: "t".to_owned(), html: "h".to_owned() }
-    }
-
-    #[test]
-    fn a_message_ends_once() {
-        let receipt = Receipt { provider: "mailbox".to_owned(), provider_message_id: "1".to_owned() };
-        let sent = Outcome::Sent { receipt, send_time: DateTime::UNIX_EPOCH };
-        let failed = Outcome::Failed { failure: "refused".to_owned() };
-
-        let mut message = message(None);
-        assert_eq!(message.state(), State::Pending);
-        assert_eq!(message.settle(sent.clone()), Some(&sent));
-        assert_eq!(message.state(), State::Sent);
-        assert_eq!(message.settle(failed), None);
-        assert_eq!(message.outcome, Some(sent));
-    }
-
-    fn doubt() -> Outcome {
-        Outcome::InDoubt { doubt: "no answer".to_owned() }
-    }
-
-    #[test]
-    fn only_evidence_ends_a_doubt_without_a_person() {
-        let receipt = Receipt { provider: "resend".to_owned(), provider_message_id: "1".to_owned() };
-        let sent = Outcome::Sent { receipt, send_time: DateTime::UNIX_EPOCH };
-        let mut message = message(None);
-        assert!(message.settle(doubt()).is_some());
-        assert_eq!(message.state(), State::InDoubt);
-        assert_eq!(message.settle(Outcome::Failed { failure: "refused".to_owned() }), None);
-        assert_eq!(message.settle(doubt()), None);
-        assert_eq!(message.settle(sent.clone()), Some(&sent));
-        assert_eq!(message.settle(doubt()), None);
-    }
-
-    #[test]
-    fn a_person_ends_a_doubt_and_nothing_else() {
-        let id = || "em_1".parse().expect("an id");
-        for (resolution, state, round) in [
-            (Resolution::Sent(id()), State::Sent, 1),
-            (Resolution::SendAgain, State::Pending, 2),
-            (Resolution::Abandoned, State::Failed, 1),
-        ] {
-            let resolve = |message: &mut Message| {
-                message.resolve(resolution.clone(), "resend".to_owned(), DateTime::UNIX_EPOCH).is_ok()
-            };
-            let mut message = message(None);
-            assert!(!resolve(&mut message), "it is pending");
-            message.settle(doubt());
-            assert!(resolve(&mut message));
-            assert_eq!((message.state(), message.round), (state, round));
-            assert!(!resolve(&mut message), "it was resolved");
-        }
-    }
-
-    #[test]
-    fn only_a_message_that_was_given_up_is_taken_up_again() {
-        let failed = || Some(Outcome::Failed { failure: "given up".to_owned() });
-        let mut message = Message { outcome: failed(), ..message(Some("ada@example.com")) };
-        assert!(message.take_up_again(&[]));
-        assert_eq!(message.state(), State::Pending);
-        assert!(!message.take_up_again(&[]), "it is pending");
-        let mut erased = Message { outcome: failed(), recipient: None, ..message };
-        assert!(!erased.take_up_again(&[]), "there is nobody to send it to");
-    }
-
-    #[test]
-    fn only_a_message_that_has_failed_is_sent_again_and_only_to_somebody() {
-        let failed = || Some(Outcome::Failed { failure: "refused".to_owned() });
-        let mut message = Message { outcome: failed(), ..message(Some("ada@example.com")) };
-        assert!(message.resend().is_ok());
-        assert_eq!((message.state(), message.round), (State::Pending, 2));
-        assert!(matches!(message.resend(), Err(NotResendable::NotFailed)), "it is pending");
-        message.settle(doubt());
-        assert!(matches!(message.resend(), Err(NotResendable::NotFailed)), "it may have been sent");
-        let mut erased = Message { outcome: failed(), recipient: None, ..message };
-        assert!(matches!(erased.resend(), Err(NotResendable::Erased(_))));
-        assert_eq!(erased.state(), State::Failed);
-    }
-
-    #[test]
-    fn each_round_has_a_key_of_its_own() {
-        let mut message = message(None);
-        let id = message.id.to_string();
-        assert_eq!(message.idempotency_key(), id);
-        message.round = 2;
-        assert_eq!(message.idempotency_key(), format!("{id}/2"));
-    }
-
-    #[test]
-    fn a_message_to_an_erased_person_is_no_mail() {
-        assert!(message(Some("ada@example.com")).to_mail(body()).is_ok());
-        assert!(message(None).to_mail(body()).is_err());
-    }
-}
+mod tests;

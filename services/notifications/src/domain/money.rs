@@ -1,8 +1,10 @@
 //! Amounts of money in the form that customers read.
 
-use std::{fmt, str::FromStr};
+use std::str::{self, FromStr};
 
 use levqor_runtime::currency::iso_digits;
+
+use super::locale::Locale;
 
 /// An ISO 4217 code in upper case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,25 +24,6 @@ impl FromStr for Currency {
     }
 }
 
-impl Currency {
-    /// The symbol of the currency. None if readers could take it for another currency.
-    const fn symbol(self) -> Option<&'static str> {
-        match &self.0 {
-            b"GBP" => Some("£"),
-            b"EUR" => Some("€"),
-            b"USD" => Some("$"),
-            b"JPY" => Some("¥"),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Currency {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|&byte| fmt::Write::write_char(formatter, char::from(byte)))
-    }
-}
-
 /// An amount that was paid or is due. It is never negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Amount {
@@ -50,43 +33,22 @@ pub struct Amount {
     pub minor_units: u64,
 }
 
-impl fmt::Display for Amount {
-    /// Formats as `£1,234.50`, `¥1,500`, `CHF 99.00`.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = iso_digits(&self.currency.0);
-        let scale = 10_u64.pow(digits);
-        match self.currency.symbol() {
-            Some(symbol) => formatter.write_str(symbol)?,
-            None => write!(formatter, "{} ", self.currency)?,
-        }
-        formatter.write_str(&grouped(self.minor_units / scale))?;
-        if digits > 0 {
-            let width = digits as usize;
-            write!(formatter, ".{:0width$}", self.minor_units % scale)?;
-        }
-        Ok(())
+impl Amount {
+    /// The amount as readers of this locale know it: `£1,234.50`, `¥1,500`, `CHF 99.00`.
+    #[must_use]
+    pub fn shown(&self, locale: &Locale) -> String {
+        let Self { currency: Currency(code), minor_units } = self;
+        locale.money(str::from_utf8(code).unwrap_or_default(), *minor_units, iso_digits(code))
     }
-}
-
-/// Writes the number with a comma between each three digits.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::locale::EN_GB;
 
     fn amount(currency: &str, minor_units: u64) -> String {
-        Amount { currency: currency.parse().expect("a currency"), minor_units }.to_string()
+        Amount { currency: currency.parse().expect("a currency"), minor_units }.shown(&EN_GB)
     }
 
     #[test]

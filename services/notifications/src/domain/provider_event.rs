@@ -49,7 +49,7 @@ wire_enum! {
         AwaitingMessage = "AWAITING_MESSAGE",
         /// Applied to its message.
         Applied = "APPLIED",
-        /// It says nothing about a delivery.
+        /// The event does not report a delivery.
         Ignored = "IGNORED",
         /// No message of ours has its provider id.
         Unmatched = "UNMATCHED",

@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 use levqor_proto_notifications::v1 as wire;
 use levqor_runtime::wire_enum;
 
+use super::reply::ReplyClass;
+
 wire_enum! {
     /// What became of a message. Each outcome is graver than the one before it. A message shows the gravest outcome, not the
     /// latest: the times come from several clocks.
@@ -29,6 +31,37 @@ wire_enum! {
     }
 }
 
+impl DeliveryOutcome {
+    /// What a report with this outcome and reply says about the address. None: nothing. A server that does not want this mail, or
+    /// no mail from us, says nothing about the address.
+    #[must_use]
+    pub const fn about_address(self, class: Option<ReplyClass>) -> Option<AboutAddress> {
+        match (self, class) {
+            (Self::Complained, _) => Some(AboutAddress::Complained),
+            (Self::BouncedHard, None | Some(ReplyClass::Hard | ReplyClass::Unknown)) => {
+                Some(AboutAddress::Dead)
+            }
+            (
+                Self::BouncedSoft,
+                None | Some(ReplyClass::Hard | ReplyClass::Soft | ReplyClass::Full | ReplyClass::Unknown),
+            )
+            | (Self::BouncedHard, Some(ReplyClass::Soft | ReplyClass::Full)) => Some(AboutAddress::Ailing),
+            _ => None,
+        }
+    }
+}
+
+/// What a report says about the address of the recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AboutAddress {
+    /// It does not exist, or takes no mail any more.
+    Dead,
+    /// It did not take a mail for a temporary reason. Several of these in a row suppress it for a while.
+    Ailing,
+    /// Its owner marked a mail as spam.
+    Complained,
+}
+
 /// One report of a provider about a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -38,6 +71,8 @@ pub struct Report {
     pub time: DateTime<Utc>,
     /// The provider's names for it, without personal data.
     pub detail: String,
+    /// What the reply of the recipient's server says, if it is known.
+    pub class: Option<ReplyClass>,
 }
 
 /// How a report changes the known reports.
@@ -53,13 +88,13 @@ pub enum Change {
 
 /// All known reports of a message: for each outcome the report with the earliest time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reports(BTreeMap<DeliveryOutcome, (DateTime<Utc>, String)>);
+pub struct Reports(BTreeMap<DeliveryOutcome, (DateTime<Utc>, String, Option<ReplyClass>)>);
 
 impl Reports {
     /// Adds a report.
     pub fn tell(&mut self, report: Report) -> Change {
-        let Report { outcome, time, detail } = report;
-        let told = (time, detail);
+        let Report { outcome, time, detail, class } = report;
+        let told = (time, detail, class);
         match self.0.get_mut(&outcome) {
             None => {
                 self.0.insert(outcome, told);
@@ -76,13 +111,13 @@ impl Reports {
     /// The gravest outcome, and its time.
     #[must_use]
     pub fn gravest(&self) -> Option<(DeliveryOutcome, DateTime<Utc>)> {
-        self.0.last_key_value().map(|(outcome, (time, _))| (*outcome, *time))
+        self.0.last_key_value().map(|(outcome, (time, ..))| (*outcome, *time))
     }
 
     /// All reports, the oldest first.
     #[must_use]
     pub fn into_list(self) -> Vec<Report> {
-        let report = |(outcome, (time, detail))| Report { outcome, time, detail };
+        let report = |(outcome, (time, detail, class))| Report { outcome, time, detail, class };
         let mut reports: Vec<_> = self.0.into_iter().map(report).collect();
         reports.sort_by_key(|report| (report.time, report.outcome));
         reports
@@ -113,6 +148,7 @@ mod tests {
             outcome: DeliveryOutcome::ALL[outcome],
             time: DateTime::from_timestamp(second, 0).expect("an instant"),
             detail: detail.to_owned(),
+            class: None,
         })
     }
 
@@ -147,6 +183,7 @@ mod tests {
             outcome,
             time: DateTime::from_timestamp(second, 0).expect("an instant"),
             detail: String::new(),
+            class: None,
         };
         let told = [report(DeliveryOutcome::Complained, 2), report(DeliveryOutcome::Delivered, 1)];
         let reports: Reports = told.into_iter().collect();

@@ -5,10 +5,13 @@ use chrono::{DateTime, Datelike, Utc};
 use levqor_runtime::error::{Invalid, Violations};
 use serde_json::Value;
 
-use super::report::{DeliveryOutcome, Report};
+use super::{
+    reply::{self, ReplyClass},
+    report::{DeliveryOutcome, Report},
+};
 
 /// Types of events that report a delivery.
-pub const HEEDED: [&str; 6] = [
+pub const DELIVERY_TYPES: [&str; 6] = [
     "email.delivery_delayed",
     "email.delivered",
     "email.failed",
@@ -20,6 +23,9 @@ pub const HEEDED: [&str; 6] = [
 pub const OTHERS: [&str; 5] =
     ["email.sent", "email.scheduled", "email.opened", "email.clicked", "email.received"];
 
+/// The type of events that tell of a received mail.
+pub const RECEIVED: &str = "email.received";
+
 /// The content of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
@@ -29,6 +35,15 @@ pub enum Heard {
         provider_message_id: String,
         /// What became of it.
         report: Report,
+    },
+    /// We received a mail.
+    Received {
+        /// Resend's id for the mail.
+        provider_mail_id: String,
+        /// The addresses that it came to.
+        recipients: Vec<String>,
+        /// When.
+        time: DateTime<Utc>,
     },
     /// The event reports no delivery.
     Nothing,
@@ -52,6 +67,9 @@ pub fn read(body: &[u8]) -> Result<Heard, Invalid> {
         violations.add("body.type", "expected the name of a type");
         return violations.finish(None);
     };
+    if event_type == RECEIVED {
+        return received(&event, violations);
+    }
     let bounce = || name(&event, "/data/bounce/type");
     let outcome = match event_type {
         "email.delivery_delayed" => Some(DeliveryOutcome::Delayed),
@@ -78,10 +96,33 @@ pub fn read(body: &[u8]) -> Result<Heard, Invalid> {
         violations.add("body.data.email_id", "expected the id of a mail");
     }
     let heard = || {
-        let report = Report { outcome: outcome?, time: time?, detail: detail(&event) };
+        let report = Report { outcome: outcome?, time: time?, detail: detail(&event), class: class(&event) };
         Some(Heard::Of { provider_message_id: id?.to_owned(), report })
     };
     violations.finish(heard())
+}
+
+/// Parses the event of a received mail, <https://resend.com/docs/webhooks/emails/received>.
+fn received(event: &Value, mut violations: Violations) -> Result<Heard, Invalid> {
+    let time = event.get("created_at").and_then(Value::as_str).and_then(instant);
+    if time.is_none() {
+        violations.add("body.created_at", "expected an instant in RFC 3339");
+    }
+    // It becomes a part of a URL.
+    let is_plain = |id: &&str| id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    let id = event.pointer("/data/email_id").and_then(Value::as_str);
+    let id = id.filter(|id| is_id(id)).filter(is_plain);
+    if id.is_none() {
+        violations.add("body.data.email_id", "expected the id of a mail");
+    }
+    let lists = ["/data/to", "/data/cc", "/data/bcc", "/data/received_for"];
+    let lists = lists.iter().filter_map(|list| event.pointer(list)?.as_array());
+    let recipients = lists.flatten().filter_map(|address| address.as_str().map(str::to_owned)).collect();
+    violations.finish(id.zip(time).map(|(id, time)| Heard::Received {
+        provider_mail_id: id.to_owned(),
+        recipients,
+        time,
+    }))
 }
 
 /// Resend's names for what happened.
@@ -89,6 +130,19 @@ fn detail(event: &Value) -> String {
     let pointers =
         ["/data/bounce/type", "/data/bounce/subType", "/data/failed/reason", "/data/suppressed/type"];
     pointers.into_iter().filter_map(|pointer| name(event, pointer)).collect::<Vec<_>>().join("/")
+}
+
+/// What the reply of the recipient's server says, of a bounce. Resend quotes the reply in `diagnosticCode` or in `message`. The
+/// text itself is not kept.
+fn class(event: &Value) -> Option<ReplyClass> {
+    let bounce = event.pointer("/data/bounce")?;
+    let codes = bounce.get("diagnosticCode").into_iter().flat_map(|codes| match codes {
+        Value::Array(codes) => codes.iter().filter_map(Value::as_str).collect(),
+        code => code.as_str().into_iter().collect::<Vec<_>>(),
+    });
+    let texts = codes.chain(bounce.get("message").and_then(Value::as_str));
+    let mut classes = texts.map(reply::class);
+    classes.find(|class| *class != ReplyClass::Unknown)
 }
 
 /// The value, if it is a name. A longer text could quote a person.
@@ -140,7 +194,7 @@ mod tests {
                 assert_eq!(report.time.timestamp_millis(), 1_795_390_872_126);
                 (report.outcome, report.detail)
             }
-            Heard::Nothing => panic!("it tells something"),
+            Heard::Received { .. } | Heard::Nothing => panic!("it reports a delivery"),
         }
     }
 
@@ -181,7 +235,7 @@ mod tests {
                 "OnAccountSuppressionList",
             ),
         ] {
-            assert!(HEEDED.contains(&event_type));
+            assert!(DELIVERY_TYPES.contains(&event_type));
             let mut event = event(event_type);
             event["data"][field] = of_field;
             assert_eq!(heard(&event), (outcome, detail.to_owned()), "{event}");
@@ -190,11 +244,27 @@ mod tests {
 
     #[test]
     fn other_types_tell_nothing_whatever_they_hold() {
-        for event_type in OTHERS.into_iter().chain(["contact.created", "email.yet_unknown"]) {
+        let others = OTHERS.into_iter().filter(|event_type| *event_type != RECEIVED);
+        for event_type in others.chain(["contact.created", "email.yet_unknown"]) {
             let body = json!({"type": event_type}).to_string();
             assert_eq!(read(body.as_bytes()).expect("understood"), Heard::Nothing, "{event_type}");
             assert_eq!(super::event_type(body.as_bytes()).as_deref(), Some(event_type));
         }
+    }
+
+    #[test]
+    fn a_received_mail_has_its_id_and_all_addresses_that_it_came_to() {
+        let mut received = event(RECEIVED);
+        received["data"]["cc"] = json!(["Ticket <ticket-1@in.levqor.ai>"]);
+        let Heard::Received { provider_mail_id, recipients, .. } =
+            read(received.to_string().as_bytes()).expect("understood")
+        else {
+            panic!("a mail was received")
+        };
+        assert_eq!(provider_mail_id, "56761188-7520-42d8-8898-ff6fc54ce618");
+        assert_eq!(recipients, ["delivered@resend.dev", "Ticket <ticket-1@in.levqor.ai>"]);
+        received["data"]["email_id"] = json!("../domains");
+        assert_eq!(violations(&received.to_string()), ["body.data.email_id"]);
     }
 
     #[test]

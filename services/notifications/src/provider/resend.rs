@@ -1,14 +1,21 @@
 //! The client of Resend. It makes one call of the HTTP API, <https://resend.com/docs/api-reference/emails/send-email>, at the
 //! base URL from the settings. Other servers have the same API, and some of them do not honour idempotency keys.
 
-use std::time::Duration;
+mod list;
+mod receiving;
+
+use std::{collections::BTreeMap, time::Duration};
 
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use levqor_runtime::client::{self, ApiBase, vendor_client};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Trouble};
+pub(crate) use self::{
+    list::{Listed, NoList},
+    receiving::{NotReceived, ReceivedMail},
+};
+use super::{Answer, Refusal, Trouble};
 use crate::domain::{
     delivery::{KeyHours, KeyMemory, PATIENCE_S},
     message::{Mail, Receipt},
@@ -20,6 +27,8 @@ const MOST_BYTES: usize = 64 * 1024;
 /// A client of Resend's API.
 pub struct Resend {
     client: reqwest::Client,
+    downloads: reqwest::Client,
+    base: String,
     url: String,
     key: SecretString,
     key_hours: KeyHours,
@@ -41,7 +50,9 @@ impl Resend {
         let digest = ring::digest::digest(&ring::digest::SHA256, account.as_bytes());
         let short = digest.as_ref().get(..4).unwrap_or_default();
         let identity = format!("{}:{}", Self::NAME, hex::encode(short));
-        Ok(Self { client, url: format!("{base}emails"), key, key_hours, identity })
+        let downloads = receiving::download_client(base)?;
+        let (url, base) = (format!("{base}emails"), base.to_string());
+        Ok(Self { client, downloads, base, url, key, key_hours, identity })
     }
 
     pub(crate) const fn key_hours(&self) -> KeyHours {
@@ -65,6 +76,8 @@ impl Resend {
             subject: &mail.subject,
             text: &mail.text,
             html: &mail.html,
+            reply_to: mail.reply_to.as_ref().map(levqor_runtime::email::Email::as_str),
+            headers: mail.headers.iter().collect(),
         };
         let request = self.client.post(&self.url).bearer_auth(self.key.expose_secret());
         let request = request.header("idempotency-key", &mail.key).json(&email);
@@ -86,6 +99,10 @@ struct Email<'a> {
     subject: &'a str,
     text: &'a str,
     html: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_to: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    headers: BTreeMap<&'a str, &'a str>,
 }
 
 #[derive(Deserialize)]
@@ -99,15 +116,26 @@ struct Failure {
     name: String,
 }
 
-async fn body(mut response: reqwest::Response) -> Option<Vec<u8>> {
+async fn body(response: reqwest::Response) -> Option<Vec<u8>> {
+    body_up_to(response, MOST_BYTES).await.ok().flatten()
+}
+
+/// A whole body. `None` if it is longer than that; an error if it broke off.
+async fn body_up_to(mut response: reqwest::Response, most: usize) -> reqwest::Result<Option<Vec<u8>>> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.ok()? {
-        if body.len() + chunk.len() > MOST_BYTES {
-            return None;
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > most {
+            return Ok(None);
         }
         body.extend_from_slice(&chunk);
     }
-    Some(body)
+    Ok(Some(body))
+}
+
+/// Why there is no answer to a question.
+fn unanswered_why(error: reqwest::Error) -> Trouble {
+    let what = if error.is_connect() { "no connection could be made" } else { "no answer" };
+    Trouble::because(what, error)
 }
 
 /// Classifies a failure without an answer. Only if no connection was made, the provider certainly does not have the mail.
@@ -150,12 +178,12 @@ fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Answer {
         // A person can fix these causes: the bill, the sender's domain, the base URL. Then the mail may be accepted. A redirect
         // is not followed: mail goes only where the settings say.
         (300..=399 | 402 | 404 | 405, _) => Answer::NotAccepted(trouble(what)),
-        _ => Answer::Refused(format!("the provider refused it: {what}")),
+        _ => Answer::Refused(Refusal { reason: format!("the provider refused it: {what}"), class: None }),
     }
 }
 
-fn trouble(what: String) -> Trouble {
-    Trouble { what, retry_after: None, source: None }
+const fn trouble(what: String) -> Trouble {
+    Trouble::new(what)
 }
 
 /// Whether the text can be an id. No other text is stored as one.
@@ -177,7 +205,7 @@ mod tests {
         let status = StatusCode::from_u16(status).expect("a status");
         match read(status, &HeaderMap::new(), body.as_bytes()) {
             Answer::Accepted(receipt) => ("accepted", receipt.provider_message_id),
-            Answer::Refused(reason) => ("refused", reason),
+            Answer::Refused(refusal) => ("refused", refusal.reason),
             Answer::NotAccepted(trouble) => ("not accepted", trouble.what),
             Answer::Unauthorised(trouble) => ("unauthorised", trouble.what),
             Answer::Ambiguous(trouble) => ("ambiguous", trouble.what),

@@ -9,7 +9,10 @@
 //! An event that cannot be understood makes the call dead. `gave_up` quarantines the event in the same transaction, so one list
 //! shows both. Replaying the call processes the event again.
 
-use levqor_proto_notifications::v1::{ApplyProviderEventRequest, ApplyProviderEventResponse};
+use chrono::{DateTime, Utc};
+use levqor_proto_notifications::v1::{
+    ApplyProviderEventRequest, ApplyProviderEventResponse, FetchInboundMailRequest,
+};
 use levqor_runtime::{
     context::Ctx,
     db::{DbError, Tx},
@@ -18,9 +21,11 @@ use levqor_runtime::{
     service::GivenUp,
 };
 
+use super::fetch_inbound_mail::own_address;
 use crate::{
-    Notifications,
+    Notifications, bounces,
     domain::{
+        inbound_mail::InboundMailId,
         message::{MessageId, Receipt},
         provider_event::{EventState, ProviderEvent},
         report::{Change, DeliveryOutcome, Report},
@@ -31,7 +36,7 @@ use crate::{
     metrics::EventVerdict,
     provider::mailbox::Mailbox,
     store::{
-        delivery_reports, messages,
+        delivery_reports, inbound_mails, messages,
         provider_events::{self, Learnt, bodies},
     },
 };
@@ -48,11 +53,14 @@ pub(super) async fn apply_provider_event(
         event.state
     } else {
         let body = bodies::get(&mut tx, id).await?.ok_or(Error::BodyPurged)?;
-        match resend_event::read(&body).map_err(Error::EventNotUnderstood)? {
+        match heard(notifications, &event, &body)? {
             Heard::Nothing => {
                 provider_events::put(&mut tx, id, EventState::Ignored, &Learnt::default()).await?;
                 count(&mut tx, notifications, &event, EventVerdict::Ignored);
                 EventState::Ignored
+            }
+            Heard::Received { provider_mail_id, time, .. } => {
+                receive(&mut tx, notifications, &event, &provider_mail_id, time).await?
             }
             Heard::Of { provider_message_id, report } => {
                 apply(&mut tx, notifications, &event, &provider_message_id, report).await?
@@ -62,6 +70,49 @@ pub(super) async fn apply_provider_event(
     tx.commit().await?;
     fail_point::PROVIDER_EVENT_APPLIED.reached();
     Ok(ApplyProviderEventResponse { state: stands.into() })
+}
+
+/// What an event says. A received mail is of no interest if no mail is taken, or if it came to none of our addresses.
+fn heard(notifications: &Notifications, event: &ProviderEvent, body: &[u8]) -> Result<Heard, Error> {
+    let is_received = event.event_type.as_deref() == Some(resend_event::RECEIVED);
+    if is_received && notifications.config.inbound_domain.is_none() {
+        return Ok(Heard::Nothing);
+    }
+    let heard = resend_event::read(body).map_err(Error::EventNotUnderstood)?;
+    let is_ours = match &heard {
+        Heard::Received { recipients, .. } => {
+            recipients.iter().any(|address| own_address(notifications, address).is_some())
+        }
+        Heard::Of { .. } | Heard::Nothing => true,
+    };
+    Ok(if is_ours { heard } else { Heard::Nothing })
+}
+
+/// Stores a received mail, and defers the call that fetches it.
+async fn receive(
+    tx: &mut Tx,
+    notifications: &Notifications,
+    event: &ProviderEvent,
+    provider_mail_id: &str,
+    time: DateTime<Utc>,
+) -> Result<EventState, Error> {
+    let now = tx.now().await?;
+    let new = InboundMailId::new_at(now);
+    let (id, is_new) =
+        inbound_mails::announce(tx, new, &event.provider, provider_mail_id, event.receive_time).await?;
+    if is_new {
+        let fetch = FetchInboundMailRequest { inbound_mail_id: id.to_string() };
+        defer(tx, &fetch, format!("inbound-mail:{id}")).await?;
+    }
+    let learnt = Learnt {
+        provider_message_id: Some(provider_mail_id),
+        message_id: None,
+        inbound_mail_id: Some(id),
+        create_time: Some(time),
+    };
+    provider_events::put(tx, event.id, EventState::Applied, &learnt).await?;
+    count(tx, notifications, event, EventVerdict::Applied);
+    Ok(EventState::Applied)
 }
 
 /// Finds the message of the event and adds the report to it. Returns the new state of the event.
@@ -81,6 +132,7 @@ async fn apply(
     let learnt = Learnt {
         provider_message_id: Some(provider_message_id),
         message_id: message,
+        inbound_mail_id: None,
         create_time: Some(report.time),
     };
     let moved = stands != event.state;
@@ -102,24 +154,26 @@ async fn apply(
     Ok(stands)
 }
 
-/// Adds a report to a locked message. The first report of an outcome is counted.
-async fn tell(
+/// Adds a report to a locked message. The first report of each outcome is counted, and may suppress the address. Returns whether
+/// the report is the first of its outcome.
+pub(crate) async fn tell(
     tx: &mut Tx,
     notifications: &Notifications,
     message: MessageId,
     report: Report,
-) -> Result<(), DbError> {
+) -> Result<bool, DbError> {
     let mut reports = delivery_reports::of_message(tx, message).await?;
     let outcome = report.outcome;
     let change = reports.tell(report.clone());
     if change == Change::None {
-        return Ok(());
+        return Ok(false);
     }
     delivery_reports::put(tx, message, &report).await?;
     if let Some((gravest, time)) = reports.gravest() {
         messages::put_delivery_outcome(tx, message, gravest, time).await?;
     }
     if change == Change::New {
+        bounces::apply_report(tx, message, &report).await?;
         let metrics = notifications.metrics.clone();
         tx.after_commit(move || {
             metrics.became(outcome);
@@ -132,7 +186,7 @@ async fn tell(
             }
         });
     }
-    Ok(())
+    Ok(change == Change::New)
 }
 
 /// Defers the call again for events that wait, or are unmatched, because no message had the provider id of this receipt. The

@@ -7,27 +7,38 @@
 //! an outcome. The deferred call is then made again, and the stored attempts decide (`domain/delivery.rs`) whether the message
 //! may be handed over again or is in doubt.
 
+mod begin;
+
 use std::time::{Duration, Instant};
 
 use levqor_proto_notifications::v1::{DeliverMessageRequest, DeliverMessageResponse};
 use levqor_runtime::{
     context::Ctx,
     db::{DbError, Tx},
+    deferred::Lane,
     request,
     service::GivenUp,
 };
 
+use self::begin::{Begin, Begun, begin};
 use crate::{
-    Notifications,
+    Notifications, bounces,
     domain::{
-        delivery::{self, Attempt, AttemptId, AttemptOutcome, Step, UNDER_WAY},
+        class::Class,
+        delivery::{self, Attempt, AttemptOutcome},
         message::{Mail, Message, MessageId, Outcome, State},
+        reply::ReplyClass,
+        suppression::SuppressionReason,
     },
     error::Error,
     fail_point,
+    operators::doubt,
     provider::{Answer, Trouble},
     rpc::apply_provider_event::take_up_waiting,
-    store::{delivery_attempts, messages},
+    store::{
+        delivery_attempts,
+        messages::{self, settle as settling},
+    },
 };
 
 /// How long to keep trying to store an answer while the database is down. Together with the provider's timeout this is less than
@@ -36,97 +47,66 @@ const SETTLE_PATIENCE: Duration = Duration::from_secs(15);
 /// The time between two tries to store it.
 const SETTLE_AGAIN: Duration = Duration::from_millis(200);
 
+/// The lane of the deliveries of advertising: a campaign that waits for its turns delays no other delivery.
+const ADVERTISING: Lane = Lane("/advertising");
+
+/// The lane in which the delivery of a mail of this class is deferred.
+pub(super) const fn lane(class: Class) -> Lane {
+    match class {
+        Class::Marketing => ADVERTISING,
+        Class::Transactional | Class::Operator => Lane::MAIN,
+    }
+}
+
 pub(super) async fn deliver_message(
     notifications: &Notifications,
-    _: Ctx,
+    ctx: Ctx,
     request: DeliverMessageRequest,
 ) -> Result<DeliverMessageResponse, Error> {
     let id = request::id("message_id", &request.message_id)?;
-    let (attempt, mail) = match begin(notifications, id).await? {
-        Begun::Attempt(attempt, mail) => (attempt, mail),
-        Begun::Settled(message) => return Ok(message.into()),
-        Begun::Perhaps(attempt, error) => {
-            // The provider was not called, although the attempt may be stored. The note lets the next delivery continue: it must
-            // not wait for an outcome, and there is no doubt.
-            notifications.uncalled.note(attempt.id);
-            settle_patiently(notifications, id, &attempt, &uncalled()).await?;
-            return Err(error.into());
+    let mut preferred = 0;
+    loop {
+        let Begin { attempt, mail, place, wait } = match begin(notifications, &ctx, id, preferred).await? {
+            Begun::Attempt(begin) => begin,
+            Begun::Over(message) => return Ok(message.into()),
+            Begun::Perhaps(attempt, error) => {
+                // The provider was not called, although the attempt may be stored. The note lets the next delivery continue: it
+                // must not wait for an outcome, and there is no doubt.
+                notifications.uncalled.note(attempt.id);
+                settle_patiently(notifications, id, &attempt, &uncalled()).await?;
+                return Err(error.into());
+            }
+        };
+        fail_point::MESSAGE_ATTEMPTED.reached();
+        tokio::time::sleep(wait).await;
+        let answer = hand_over(notifications, place, &mail).await;
+        fail_point::MESSAGE_ANSWERED.reached();
+        let message = settle_patiently(notifications, id, &attempt, &answer).await?;
+        if message.state() != State::Pending {
+            return Ok(message.into());
         }
-    };
-    // The provider may be slow, so no database connection is held during the call.
-    fail_point::MESSAGE_ATTEMPTED.reached();
-    let answer = notifications.provider.deliver(&mail).await;
-    fail_point::MESSAGE_ANSWERED.reached();
-    notifications.metrics.answered(in_short(&answer).0);
-    notifications.mail_health.answered(&answer, notifications.chassis.clock.now());
-    let message = settle_patiently(notifications, id, &attempt, &answer).await?;
-    match (message.state(), answer) {
-        (
-            State::Pending,
-            Answer::NotAccepted(trouble) | Answer::Unauthorised(trouble) | Answer::Ambiguous(trouble),
-        ) => Err(Error::ProviderUnavailable(trouble)),
-        _ => Ok(message.into()),
+        match answer {
+            // This provider certainly does not have the mail, so the next one may get it.
+            Answer::NotAccepted(_) | Answer::Unauthorised(_)
+                if notifications.providers.at(place + 1).is_some() =>
+            {
+                preferred = place + 1;
+            }
+            Answer::NotAccepted(trouble) | Answer::Unauthorised(trouble) | Answer::Ambiguous(trouble) => {
+                return Err(Error::ProviderUnavailable(trouble));
+            }
+            Answer::Accepted(_) | Answer::Refused(_) | Answer::KeyTaken(_) => return Ok(message.into()),
+        }
     }
 }
 
-enum Begun {
-    Attempt(Attempt, Mail),
-    Settled(Message),
-    /// The commit failed, so the attempt may or may not be stored.
-    Perhaps(Attempt, DbError),
-}
-
-/// Stores the beginning of an attempt, or finds that there must be no attempt.
-async fn begin(notifications: &Notifications, id: MessageId) -> Result<Begun, Error> {
-    let mut tx = notifications.chassis.db.begin().await?;
-    let mut message = messages::lock(&mut tx, id).await?.ok_or(Error::MessageNotFound)?;
-    let mut all = delivery_attempts::of_message(&mut tx, id).await?;
-    for attempt in notifications.uncalled.open_among(&all) {
-        let (answer, now) = (uncalled(), tx.now().await?);
-        let (outcome, detail) = in_short(&answer);
-        delivery_attempts::end(&mut tx, id, &attempt, outcome, detail, now).await?;
-        all = delivery_attempts::of_message(&mut tx, id).await?;
-    }
-    let attempts = delivery::of_round(&all, message.round);
-    if message.take_up_again(&attempts) {
-        messages::take_up_again(&mut tx, id).await?;
-        tell(&mut tx, notifications, &message);
-    }
-    if message.state() != State::Pending {
-        return Ok(Begun::Settled(message));
-    }
-    let (provider, now) = (&notifications.provider, tx.now().await?);
-    let (identity, memory) = (provider.identity(), provider.key_memory());
-    let step = delivery::next_step(&all, message.round, identity, memory, now);
-    if let Step::Wait(left) = step {
-        return Err(Error::DeliveryUnderWay(left.to_std().unwrap_or_default()));
-    }
-    delivery_attempts::end_lost(&mut tx, id, now - UNDER_WAY, now).await?;
-    let body = messages::body(&mut tx, id).await?.ok_or(Error::MessageNotFound)?;
-    let outcome = match (step, message.to_mail(body)) {
-        (Step::Doubt(doubt), _) => Outcome::InDoubt { doubt: doubt.to_string() },
-        (_, Err(nobody)) => refusal(&attempts, nobody.to_string()),
-        (_, Ok(mail)) => {
-            let attempt = Attempt {
-                id: AttemptId::new_at(now),
-                provider: identity.to_owned(),
-                round: message.round,
-                idempotency_key: mail.key.clone(),
-                begin_time: now,
-                end: None,
-                detail: String::new(),
-            };
-            delivery_attempts::begin(&mut tx, id, &attempt).await?;
-            return Ok(match tx.commit().await {
-                Ok(()) => Begun::Attempt(attempt, mail),
-                Err(error) => Begun::Perhaps(attempt, error),
-            });
-        }
-    };
-    settle_message(&mut tx, notifications, &mut message, outcome).await?;
-    tx.commit().await?;
-    fail_point::MESSAGE_DOUBTED.reached();
-    Ok(Begun::Settled(message))
+/// Hands the mail to the provider at this place. The provider may be slow, so no database connection is held meanwhile.
+async fn hand_over(notifications: &Notifications, place: usize, mail: &Mail) -> Answer {
+    let Some(placed) = notifications.providers.at(place) else { return uncalled() };
+    let answer = placed.provider.deliver(mail).await;
+    notifications.metrics.answered(placed.provider.name(), in_short(&answer).0);
+    placed.health.answered(&answer, notifications.chassis.clock.now());
+    answer
 }
 
 /// Stores the answer, and retries while the database is down: the answer is the only evidence of the outcome.
@@ -167,15 +147,18 @@ async fn settle(
         Answer::Accepted(receipt) => Some(Outcome::Sent { receipt: receipt.clone(), send_time: now }),
         // A person began a new round meanwhile. A failure in an older round says nothing about the new one.
         _ if attempt.round != message.round => None,
-        Answer::Refused(reason) => {
+        Answer::Refused(refusal) => {
             let before: Vec<_> = attempts.into_iter().filter(|other| other.id != attempt.id).collect();
-            Some(refusal(&before, reason.clone()))
+            if refusal.class == Some(ReplyClass::Hard) {
+                bounces::suppress(&mut tx, id, SuppressionReason::HardBounce, None).await?;
+            }
+            Some(refusal_after(&before, refusal.reason.clone()))
         }
         Answer::NotAccepted(_) | Answer::Unauthorised(_) => None,
         Answer::KeyTaken(_) => Some(Outcome::InDoubt { doubt: delivery::Doubt::KeyTaken.to_string() }),
         Answer::Ambiguous(_) => {
-            let provider = &notifications.provider;
-            let doubt = delivery::doubt(&attempts, provider.identity(), provider.key_memory(), now);
+            let memory = notifications.providers.key_memory(&attempt.provider);
+            let doubt = delivery::doubt(&attempts, &attempt.provider, memory, now);
             doubt.map(|doubt| Outcome::InDoubt { doubt: doubt.to_string() })
         }
     };
@@ -214,18 +197,25 @@ async fn settle_message(
     message: &mut Message,
     outcome: Outcome,
 ) -> Result<(), DbError> {
-    let id = message.id;
-    let Some(outcome) = message.settle(outcome) else { return Ok(()) };
-    messages::settle(tx, id, outcome).await?;
-    if let Outcome::Sent { receipt, .. } = outcome {
-        take_up_waiting(tx, receipt).await?;
+    let (id, was_in_doubt) = (message.id, message.state() == State::InDoubt);
+    let Some(outcome) = message.settle(outcome).cloned() else { return Ok(()) };
+    settling::settle(tx, id, &outcome).await?;
+    match &outcome {
+        Outcome::Sent { receipt, .. } => {
+            take_up_waiting(tx, receipt).await?;
+            if was_in_doubt {
+                doubt::end(tx, message).await?;
+            }
+        }
+        Outcome::InDoubt { doubt } => doubt::tell(tx, message, doubt).await?,
+        Outcome::Failed { .. } | Outcome::Suppressed { .. } | Outcome::Cancelled { .. } => {}
     }
     tell(tx, notifications, message);
     Ok(())
 }
 
 /// The outcome of a refusal for good: the message failed, or it is in doubt if an earlier attempt may have succeeded.
-fn refusal(before: &[Attempt], reason: String) -> Outcome {
+fn refusal_after(before: &[Attempt], reason: String) -> Outcome {
     match delivery::doubt_about_refusal(before) {
         None => Outcome::Failed { failure: reason },
         Some(doubt) => Outcome::InDoubt { doubt: doubt.to_string() },
@@ -242,7 +232,7 @@ fn uncalled() -> Answer {
 fn in_short(answer: &Answer) -> (AttemptOutcome, &str) {
     match answer {
         Answer::Accepted(receipt) => (AttemptOutcome::Accepted, &receipt.provider_message_id),
-        Answer::Refused(reason) => (AttemptOutcome::Refused, reason),
+        Answer::Refused(refusal) => (AttemptOutcome::Refused, &refusal.reason),
         Answer::NotAccepted(Trouble { what, .. }) | Answer::Unauthorised(Trouble { what, .. }) => {
             (AttemptOutcome::NotAccepted, what)
         }
@@ -258,6 +248,8 @@ fn tell(tx: &mut Tx, notifications: &Notifications, message: &Message) {
     let (id, state) = (message.id, message.state());
     let why = match &message.outcome {
         Some(Outcome::InDoubt { doubt: why } | Outcome::Failed { failure: why }) => why.clone(),
+        Some(Outcome::Suppressed { reason }) => reason.as_str().to_owned(),
+        Some(Outcome::Cancelled { reason }) => reason.clone(),
         Some(Outcome::Sent { .. }) | None => String::new(),
     };
     tx.after_commit(move || {

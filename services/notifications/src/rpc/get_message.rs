@@ -45,6 +45,8 @@ impl From<Message> for wire::Message {
             subject: message.subject,
             state,
             create_time: Some(timestamp(message.create_time)),
+            requested_by: message.requested_by,
+            guard_subject: message.guard.map(|guard| guard.subject).unwrap_or_default(),
             ..Self::default()
         };
         if let Some((outcome, time)) = message.delivery_outcome {
@@ -60,6 +62,8 @@ impl From<Message> for wire::Message {
             }
             Some(Outcome::Failed { failure }) => shown.failure = failure,
             Some(Outcome::InDoubt { doubt }) => shown.doubt = doubt,
+            Some(Outcome::Suppressed { reason }) => shown.suppression = reason.into(),
+            Some(Outcome::Cancelled { reason }) => shown.cancellation = reason,
         }
         shown
     }
@@ -85,6 +89,7 @@ impl From<Report> for wire::DeliveryReport {
             outcome: report.outcome.into(),
             report_time: Some(timestamp(report.time)),
             detail: report.detail,
+            reply_class: report.class.map(Into::into).unwrap_or_default(),
         }
     }
 }

@@ -19,8 +19,12 @@ use crate::{
     },
     error::Error,
     fail_point,
+    operators::doubt,
     rpc::{apply_provider_event::take_up_waiting, resend_message::begin_round},
-    store::{delivery_attempts, messages},
+    store::{
+        delivery_attempts,
+        messages::{self, settle},
+    },
 };
 
 pub(super) async fn resolve_message(
@@ -40,10 +44,12 @@ pub(super) async fn resolve_message(
         // The provider of the last ambiguous attempt may have the message.
         let holder = attempts.into_iter().rfind(Attempt::is_ambiguous);
         let holder = holder.map(|attempt| attempt.provider_name().to_owned());
-        let holder = holder.unwrap_or_else(|| notifications.provider.name().to_owned());
+        let first = || notifications.providers.at(0).map(|placed| placed.provider.name().to_owned());
+        let holder = holder.or_else(first).unwrap_or_default();
         message.resolve(resolution, holder, tx.now().await?)?;
+        doubt::end(tx, &message).await?;
         if let Some(outcome) = &message.outcome {
-            messages::settle(tx, message_id, outcome).await?;
+            settle::settle(tx, message_id, outcome).await?;
             if let Outcome::Sent { receipt, .. } = outcome {
                 take_up_waiting(tx, receipt).await?;
             }

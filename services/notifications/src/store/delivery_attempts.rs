@@ -31,9 +31,10 @@ pub(crate) async fn begin(
     Ok(())
 }
 
-/// Stores the outcome of an attempt. It replaces the outcome of an attempt that was taken for lost meanwhile. It inserts an
-/// attempt whose row is missing: without the row, the next delivery would count as the first. Returns false and writes nothing if
-/// the attempt has a different outcome and the new one is no evidence against it.
+/// Stores the outcome of an attempt. It replaces `AMBIGUOUS`, which `end_lost` may have stored meanwhile. It inserts an attempt
+/// whose row is missing: without the row, the next delivery would count as the first. Every other outcome is final, and is
+/// replaced only by `ACCEPTED`, because the provider then certainly has the mail. If the stored outcome may not be replaced, this
+/// writes nothing and returns false.
 pub(crate) async fn end(
     conn: &mut PgConnection,
     message: MessageId,

@@ -1,38 +1,77 @@
 //! Table `delivery_reports`: what a provider reported about a message. For each outcome it holds the first report.
 
-use levqor_runtime::db::{DbError, known};
+use chrono::{DateTime, Utc};
+use levqor_runtime::db::{DbError, known, known_if_any};
 use sqlx::PgConnection;
 
 use crate::domain::{
     message::MessageId,
+    reply::ReplyClass,
     report::{Report, Reports},
 };
 
 /// All reports of a message.
 pub(crate) async fn of_message(conn: &mut PgConnection, message: MessageId) -> Result<Reports, DbError> {
     let rows = sqlx::query!(
-        "SELECT outcome, report_time, detail FROM delivery_reports WHERE message_id = $1",
+        "SELECT outcome, report_time, detail, reply_class FROM delivery_reports WHERE message_id = $1",
         message.as_uuid(),
     )
     .fetch_all(conn)
     .await?;
-    let report =
-        |outcome: &str, time, detail| Ok(Report { outcome: known("outcome", outcome)?, time, detail });
-    rows.into_iter().map(|row| report(&row.outcome, row.report_time, row.detail)).collect()
+    let reports = rows.into_iter().map(|row| {
+        Ok(Report {
+            outcome: known("outcome", &row.outcome)?,
+            time: row.report_time,
+            detail: row.detail,
+            class: known_if_any("reply_class", row.reply_class.as_deref())?,
+        })
+    });
+    reports.collect()
 }
 
 /// Stores a report, and replaces one of the same outcome. The caller has locked the message, and the report is the first of its
 /// outcome.
 pub(crate) async fn put(conn: &mut PgConnection, message: MessageId, report: &Report) -> Result<(), DbError> {
     sqlx::query!(
-        "INSERT INTO delivery_reports (message_id, outcome, report_time, detail) VALUES ($1, $2, $3, $4)
-         ON CONFLICT ON CONSTRAINT delivery_reports_pkey DO UPDATE SET report_time = $3, detail = $4",
+        "INSERT INTO delivery_reports (message_id, outcome, report_time, detail, reply_class) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT ON CONSTRAINT delivery_reports_pkey DO UPDATE SET report_time = $3, detail = $4, reply_class = $5",
         message.as_uuid(),
         report.outcome.as_str(),
         report.time,
         report.detail,
+        report.class.map(ReplyClass::as_str),
     )
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// How many messages to the recipient of this message, requested since this time, bounced for a temporary reason; counted up to a
+/// limit. It reads as `DeliveryOutcome::about_address` does.
+pub(crate) async fn ailing(
+    conn: &mut PgConnection,
+    message: MessageId,
+    since: DateTime<Utc>,
+    limit: i64,
+) -> Result<i64, DbError> {
+    let count = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM (
+               SELECT FROM messages AS m
+               WHERE m.recipient_hash = (SELECT recipient_hash FROM messages WHERE message_id = $1) AND m.create_time > $2
+                 AND EXISTS (
+                     SELECT FROM delivery_reports AS r
+                     WHERE r.message_id = m.message_id
+                       AND (r.outcome = 'BOUNCED_SOFT'
+                                AND coalesce(r.reply_class, 'SOFT') IN ('HARD', 'SOFT', 'FULL', 'UNKNOWN')
+                            OR r.outcome = 'BOUNCED_HARD' AND r.reply_class IN ('SOFT', 'FULL'))
+                 )
+               LIMIT $3
+           ) AS ailing"#,
+        message.as_uuid(),
+        since,
+        limit,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(count)
 }

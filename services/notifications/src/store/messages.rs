@@ -1,5 +1,9 @@
 //! Table `messages`: every requested mail and its outcome.
 
+pub(crate) mod counts;
+pub(crate) mod recipients;
+pub(crate) mod settle;
+
 use chrono::{DateTime, Utc};
 use levqor_runtime::{
     db::{DbError, ListTx, Listed, Page, known, known_if_any, not_known, one_row},
@@ -10,7 +14,9 @@ use uuid::Uuid;
 
 use crate::domain::{
     address::AddressHash,
-    message::{Body, Message, MessageId, Outcome, Receipt, State},
+    class::{Category, Class},
+    header::Headers,
+    message::{Body, Guard, Message, MessageId, Outcome, Receipt, State},
     reference::{About, TemplateName},
     report::DeliveryOutcome,
     template::{Rendered, Template},
@@ -23,7 +29,11 @@ pub(crate) struct NewMessage<'a> {
     pub(crate) about: &'a About,
     pub(crate) recipient: &'a Email,
     pub(crate) recipient_hash: AddressHash,
+    pub(crate) requested_by: &'a str,
+    pub(crate) guard_subject: Option<&'a About>,
     pub(crate) sender: &'a str,
+    pub(crate) reply_to: Option<&'a Email>,
+    pub(crate) headers: &'a Headers,
     pub(crate) rendered: &'a Rendered,
     pub(crate) create_time: DateTime<Utc>,
 }
@@ -31,9 +41,10 @@ pub(crate) struct NewMessage<'a> {
 /// Stores a message as pending. Returns false and stores nothing if the same message was requested before.
 pub(crate) async fn insert(conn: &mut PgConnection, message: &NewMessage<'_>) -> Result<bool, DbError> {
     let result = sqlx::query!(
-        "INSERT INTO messages (message_id, template, template_version, about, recipient, recipient_hash, sender,
-                               subject, body_text, body_html, state, create_time)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'PENDING', $11)
+        "INSERT INTO messages (message_id, template, template_version, about, recipient, recipient_hash, class, category,
+                               requested_by, guard_subject, sender, reply_to, headers, subject, body_text, body_html, state,
+                               create_time)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 'PENDING', $17)
          ON CONFLICT ON CONSTRAINT messages_identity DO NOTHING",
         message.id.as_uuid(),
         message.template.name(),
@@ -41,7 +52,13 @@ pub(crate) async fn insert(conn: &mut PgConnection, message: &NewMessage<'_>) ->
         message.about.as_str(),
         message.recipient.as_str(),
         message.recipient_hash.as_bytes(),
+        Class::from(message.template.class()).as_str(),
+        Category::from(message.template.category()).as_str(),
+        message.requested_by,
+        message.guard_subject.map(About::as_str),
         message.sender,
+        message.reply_to.map(Email::as_str),
+        message.headers.to_string(),
         message.rendered.subject,
         message.rendered.text,
         message.rendered.html,
@@ -72,8 +89,9 @@ pub(crate) async fn find_same(
 pub(crate) async fn get(conn: &mut PgConnection, id: MessageId) -> Result<Option<Message>, DbError> {
     let row = sqlx::query_as!(
         Row,
-        "SELECT message_id, template, about, recipient, subject, state, provider, provider_message_id, failure, doubt,
-                round, create_time, send_time, delivery_outcome, delivery_outcome_time
+        "SELECT message_id, template, about, recipient, recipient_hash, class, category, requested_by, guard_subject, subject,
+                state, provider, provider_message_id, failure, doubt, suppression, cancellation, round, create_time,
+                send_time, delivery_outcome, delivery_outcome_time
          FROM messages WHERE message_id = $1",
         id.as_uuid(),
     )
@@ -86,8 +104,9 @@ pub(crate) async fn get(conn: &mut PgConnection, id: MessageId) -> Result<Option
 pub(crate) async fn lock(conn: &mut PgConnection, id: MessageId) -> Result<Option<Message>, DbError> {
     let row = sqlx::query_as!(
         Row,
-        "SELECT message_id, template, about, recipient, subject, state, provider, provider_message_id, failure, doubt,
-                round, create_time, send_time, delivery_outcome, delivery_outcome_time
+        "SELECT message_id, template, about, recipient, recipient_hash, class, category, requested_by, guard_subject, subject,
+                state, provider, provider_message_id, failure, doubt, suppression, cancellation, round, create_time,
+                send_time, delivery_outcome, delivery_outcome_time
          FROM messages WHERE message_id = $1 FOR UPDATE",
         id.as_uuid(),
     )
@@ -98,14 +117,22 @@ pub(crate) async fn lock(conn: &mut PgConnection, id: MessageId) -> Result<Optio
 
 /// The rendered body of a message.
 pub(crate) async fn body(conn: &mut PgConnection, id: MessageId) -> Result<Option<Body>, DbError> {
-    let body = sqlx::query_as!(
-        Body,
-        "SELECT sender, body_text AS text, body_html AS html FROM messages WHERE message_id = $1",
+    let row = sqlx::query!(
+        "SELECT sender, reply_to, headers, body_text, body_html FROM messages WHERE message_id = $1",
         id.as_uuid(),
     )
     .fetch_optional(conn)
     .await?;
-    Ok(body)
+    let body = row.map(|row| {
+        Ok(Body {
+            sender: row.sender,
+            reply_to: known_if_any("reply_to", row.reply_to.as_deref())?,
+            headers: known("headers", &row.headers)?,
+            text: row.body_text,
+            html: row.body_html,
+        })
+    });
+    body.transpose()
 }
 
 /// The messages to list. An empty filter field matches all.
@@ -126,8 +153,9 @@ pub(crate) async fn list(
 ) -> Result<Vec<Listed<Message>>, DbError> {
     let rows = sqlx::query_as!(
         Row,
-        "SELECT message_id, template, about, recipient, subject, state, provider, provider_message_id, failure, doubt,
-                round, create_time, send_time, delivery_outcome, delivery_outcome_time
+        "SELECT message_id, template, about, recipient, recipient_hash, class, category, requested_by, guard_subject, subject,
+                state, provider, provider_message_id, failure, doubt, suppression, cancellation, round, create_time,
+                send_time, delivery_outcome, delivery_outcome_time
          FROM messages
          WHERE ($1::bytea IS NULL OR recipient_hash = $1)
            AND ($2::text IS NULL OR template = $2)
@@ -160,14 +188,16 @@ pub(crate) struct Unsettled {
     pub(crate) oldest_age_s: f64,
 }
 
-/// The number of pending messages and of messages in doubt, each counted up to a limit, with the age of the oldest.
+/// The number of pending messages and of messages in doubt, each counted up to a limit, with the age of the oldest. Marketing that
+/// waits for its turn has no age.
 pub(crate) async fn unsettled(conn: &mut PgConnection) -> Result<Vec<Unsettled>, DbError> {
     let unsettled = sqlx::query_as!(
         Unsettled,
         r#"SELECT 'pending' AS "state!",
                   (SELECT count(*) FROM (SELECT FROM messages WHERE state = 'PENDING' LIMIT 100000) AS m) AS "count!",
                   coalesce(extract(epoch FROM runtime.now() - (
-                      SELECT create_time FROM messages WHERE state = 'PENDING' ORDER BY create_time LIMIT 1
+                      SELECT create_time FROM messages WHERE state = 'PENDING' AND (class = 'MARKETING') IS FALSE
+                      ORDER BY (class = 'MARKETING'), create_time LIMIT 1
                   )), 0)::double precision AS "oldest_age_s!"
            UNION ALL
            SELECT 'in_doubt',
@@ -179,80 +209,6 @@ pub(crate) async fn unsettled(conn: &mut PgConnection) -> Result<Vec<Unsettled>,
     .fetch_all(conn)
     .await?;
     Ok(unsettled)
-}
-
-/// Stores the outcome of a message that was pending or in doubt.
-pub(crate) async fn settle(conn: &mut PgConnection, id: MessageId, outcome: &Outcome) -> Result<(), DbError> {
-    let settled = match outcome {
-        Outcome::Sent { receipt, send_time } => {
-            sqlx::query!(
-                "UPDATE messages
-                 SET state = 'SENT', provider = $2, provider_message_id = $3, send_time = $4, doubt = NULL
-                 WHERE message_id = $1 AND state IN ('PENDING', 'IN_DOUBT')",
-                id.as_uuid(),
-                receipt.provider,
-                receipt.provider_message_id,
-                send_time,
-            )
-            .execute(conn)
-            .await?
-        }
-        Outcome::Failed { failure } => {
-            sqlx::query!(
-                "UPDATE messages SET state = 'FAILED', failure = $2, doubt = NULL
-                 WHERE message_id = $1 AND state IN ('PENDING', 'IN_DOUBT')",
-                id.as_uuid(),
-                failure,
-            )
-            .execute(conn)
-            .await?
-        }
-        Outcome::InDoubt { doubt } => {
-            // A message in doubt never gets here. The condition names IN_DOUBT because PostgreSQL could otherwise choose the partial
-            // index of the pending messages instead of the primary key.
-            sqlx::query!(
-                "UPDATE messages SET state = 'IN_DOUBT', doubt = $2
-                 WHERE message_id = $1 AND state IN ('PENDING', 'IN_DOUBT')",
-                id.as_uuid(),
-                doubt,
-            )
-            .execute(conn)
-            .await?
-        }
-    };
-    one_row(&settled)
-}
-
-/// Makes a message pending again whose delivery was given up. The round, the provider's key and the sender stay.
-pub(crate) async fn take_up_again(conn: &mut PgConnection, id: MessageId) -> Result<(), DbError> {
-    let pending = sqlx::query!(
-        "UPDATE messages SET state = 'PENDING', doubt = NULL, failure = NULL
-         WHERE message_id = $1 AND state IN ('IN_DOUBT', 'FAILED')",
-        id.as_uuid(),
-    )
-    .execute(conn)
-    .await?;
-    one_row(&pending)
-}
-
-/// Makes a failed message or a message in doubt pending again, in a new round. The provider gets a new key, so the sender of the
-/// mail may change.
-pub(crate) async fn begin_round(
-    conn: &mut PgConnection,
-    id: MessageId,
-    round: i32,
-    sender: &str,
-) -> Result<(), DbError> {
-    let pending = sqlx::query!(
-        "UPDATE messages SET state = 'PENDING', doubt = NULL, failure = NULL, round = $2, sender = $3
-         WHERE message_id = $1 AND state IN ('IN_DOUBT', 'FAILED')",
-        id.as_uuid(),
-        round,
-        sender,
-    )
-    .execute(conn)
-    .await?;
-    one_row(&pending)
 }
 
 /// Gets the message that this provider took under this id, and locks its row until the transaction ends. If a person resolved
@@ -271,6 +227,45 @@ pub(crate) async fn lock_sent(
     .fetch_optional(conn)
     .await?;
     Ok(id.map(MessageId::from))
+}
+
+/// When the oldest message without an outcome was requested that this provider took, of those requested in this time.
+pub(crate) async fn oldest_without_outcome(
+    conn: &mut PgConnection,
+    provider: &str,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, DbError> {
+    let oldest = sqlx::query_scalar!(
+        "SELECT create_time FROM messages
+         WHERE state = 'SENT' AND (delivery_outcome IS NULL OR delivery_outcome = 'DELAYED')
+           AND provider = $1 AND create_time >= $2 AND create_time <= $3
+         ORDER BY create_time LIMIT 1",
+        provider,
+        from,
+        to,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(oldest)
+}
+
+/// The messages without an outcome among those that this provider took under these ids, each with the provider's id.
+pub(crate) async fn without_outcome(
+    conn: &mut PgConnection,
+    provider: &str,
+    provider_message_ids: &[String],
+) -> Result<Vec<(MessageId, String)>, DbError> {
+    let rows = sqlx::query!(
+        r#"SELECT message_id, provider_message_id AS "provider_message_id!" FROM messages
+           WHERE provider_message_id = ANY ($2) AND provider = $1
+             AND state = 'SENT' AND (delivery_outcome IS NULL OR delivery_outcome = 'DELAYED')"#,
+        provider,
+        provider_message_ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.message_id.into(), row.provider_message_id)).collect())
 }
 
 /// Stores the gravest delivery outcome of a message.
@@ -296,12 +291,19 @@ struct Row {
     template: String,
     about: String,
     recipient: Option<String>,
+    recipient_hash: Vec<u8>,
+    class: String,
+    category: String,
+    requested_by: String,
+    guard_subject: Option<String>,
     subject: String,
     state: String,
     provider: Option<String>,
     provider_message_id: Option<String>,
     failure: Option<String>,
     doubt: Option<String>,
+    suppression: Option<String>,
+    cancellation: Option<String>,
     round: i32,
     create_time: DateTime<Utc>,
     send_time: Option<DateTime<Utc>>,
@@ -309,29 +311,48 @@ struct Row {
     delivery_outcome_time: Option<DateTime<Utc>>,
 }
 
+impl Row {
+    /// The outcome. None while the message is pending.
+    fn outcome(&self) -> Result<Option<Outcome>, DbError> {
+        let required = |column, text: &Option<String>| text.clone().ok_or_else(|| not_known(column));
+        Ok(Some(match known("state", &self.state)? {
+            State::Pending => return Ok(None),
+            State::Sent => Outcome::Sent {
+                receipt: Receipt {
+                    provider: required("provider", &self.provider)?,
+                    provider_message_id: required("provider_message_id", &self.provider_message_id)?,
+                },
+                send_time: self.send_time.ok_or_else(|| not_known("send_time"))?,
+            },
+            State::Failed => Outcome::Failed { failure: required("failure", &self.failure)? },
+            State::InDoubt => Outcome::InDoubt { doubt: required("doubt", &self.doubt)? },
+            State::Suppressed => {
+                let reason = known("suppression", &required("suppression", &self.suppression)?)?;
+                Outcome::Suppressed { reason }
+            }
+            State::Cancelled => Outcome::Cancelled { reason: required("cancellation", &self.cancellation)? },
+        }))
+    }
+}
+
 impl TryFrom<Row> for Message {
     type Error = DbError;
 
     fn try_from(row: Row) -> Result<Self, DbError> {
-        let state = known("state", &row.state)?;
-        let outcome = match (state, row.provider, row.provider_message_id, row.send_time, row.failure) {
-            (State::Pending, ..) => None,
-            (State::Sent, Some(provider), Some(provider_message_id), Some(send_time), _) => {
-                Some(Outcome::Sent { receipt: Receipt { provider, provider_message_id }, send_time })
-            }
-            (State::Failed, _, _, _, Some(failure)) => Some(Outcome::Failed { failure }),
-            (State::InDoubt, ..) => {
-                let doubt = row.doubt.ok_or_else(|| not_known("doubt"))?;
-                Some(Outcome::InDoubt { doubt })
-            }
-            (State::Sent | State::Failed, ..) => return Err(not_known("state")),
-        };
+        let outcome = row.outcome()?;
         let delivery_outcome = known_if_any("delivery_outcome", row.delivery_outcome.as_deref())?;
+        let guard = |subject| Guard { service: row.requested_by.clone(), subject };
         Ok(Self {
             id: row.message_id.into(),
             template: row.template,
             about: row.about,
             recipient: known_if_any("recipient", row.recipient.as_deref())?,
+            recipient_hash: AddressHash::stored(&row.recipient_hash)
+                .ok_or_else(|| not_known("recipient_hash"))?,
+            class: known("class", &row.class)?,
+            category: known("category", &row.category)?,
+            guard: row.guard_subject.map(guard),
+            requested_by: row.requested_by,
             subject: row.subject,
             outcome,
             round: row.round,

@@ -12,6 +12,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::domain::{
+    inbound_mail::InboundMailId,
     message::MessageId,
     provider_event::{EventId, EventState, ProviderEvent, ProviderEventId},
 };
@@ -168,6 +169,8 @@ pub(crate) struct Learnt<'a> {
     pub(crate) provider_message_id: Option<&'a str>,
     /// Our message with that id.
     pub(crate) message_id: Option<MessageId>,
+    /// The received mail that the event tells of.
+    pub(crate) inbound_mail_id: Option<InboundMailId>,
     /// When it happened.
     pub(crate) create_time: Option<DateTime<Utc>>,
 }
@@ -183,7 +186,7 @@ pub(crate) async fn put(
     let put = sqlx::query!(
         "UPDATE provider_events
          SET state = $2, provider_message_id = $3, message_id = $4, create_time = $5, failure = NULL,
-             settle_time = CASE WHEN $6 THEN runtime.now() END
+             settle_time = CASE WHEN $6 THEN runtime.now() END, inbound_mail_id = $7
          WHERE provider_event_id = $1",
         id.as_uuid(),
         state.as_str(),
@@ -191,6 +194,7 @@ pub(crate) async fn put(
         learnt.message_id.map(MessageId::as_uuid),
         learnt.create_time,
         settled,
+        learnt.inbound_mail_id.map(InboundMailId::as_uuid),
     )
     .execute(conn)
     .await?;

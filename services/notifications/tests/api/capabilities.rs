@@ -25,7 +25,17 @@ async fn the_local_mailbox_is_on_and_says_that_it_sends_nothing_out() {
             ("mail_mailbox", true, "mail stays in the local mailbox; no provider sends it out"),
             ("mail_resend", false, "RESEND_API_KEY is not set"),
             ("resend_webhooks", false, "RESEND_WEBHOOK_SECRET is not set: bounces are not known"),
-            ("mail_smtp", false, "not part of this version"),
+            ("mail_smtp", false, "SMTP_URL is not set"),
+            ("suppressions", true, "staff can suppress addresses; the local mailbox knows no bounces"),
+            ("inbound_mail", false, "LEVQOR_INBOUND_DOMAIN is not set"),
+            (
+                "operators_mail",
+                false,
+                "RECEIVING_EMAIL is not set: operators get no mail, unless another mailbox is set"
+            ),
+            ("operators_telegram", false, "TELEGRAM_BOT_TOKEN is not set"),
+            ("operators_slack", false, "SLACK_WEBHOOK_URL is not set"),
+            ("operators_whatsapp", false, "WHATSAPP_ACCESS_TOKEN is not set"),
         ]
     );
 }

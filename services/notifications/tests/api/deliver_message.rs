@@ -2,11 +2,18 @@
 
 mod answers;
 mod doubts;
+mod frequency;
 mod given_up;
+mod guard;
+mod pace;
 mod sequences;
+mod smtp;
 
 use levqor_notifications::{
-    domain::message::{Mail, Receipt},
+    domain::{
+        header::Headers,
+        message::{Mail, Receipt},
+    },
     provider::{Answer, Provider, mailbox::Mailbox},
 };
 use levqor_proto_notifications::v1::message::State;
@@ -58,7 +65,9 @@ async fn the_mailbox_takes_a_mail_once_and_gives_one_receipt() {
         message_id: UNKNOWN_ID.parse().expect("an id"),
         key: UNKNOWN_ID.to_owned(),
         sender: "Levqor <orders@levqor.ai>".to_owned(),
+        reply_to: None,
         recipient: "ada@example.com".parse().expect("an address"),
+        headers: Headers::default(),
         subject: subject.to_owned(),
         text: "text".to_owned(),
         html: "<p>html</p>".to_owned(),

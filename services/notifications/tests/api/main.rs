@@ -1,20 +1,50 @@
 //! Tests of the service through its API: real gRPC, a real PostgreSQL, one file per RPC.
 
+mod add_suppression;
+mod apply_permission;
 mod apply_provider_event;
+mod breaking_off;
 mod capabilities;
+mod check_recipient;
+mod confirm_newsletter_subscription;
+mod counterparts;
+mod create_newsletter_subscription;
 mod deliver_message;
+mod deliver_operator_notice;
+mod download_inbound_attachment;
+mod end_operator_notice;
 #[path = "../../../../tests/fakes/mail.rs"]
 mod fake_mail;
+#[path = "../../../../tests/fakes/operators.rs"]
+mod fake_operators;
+#[expect(dead_code, reason = "shared with the tests of the mesh, which need all of it")]
+#[path = "../../../../tests/fakes/smtp.rs"]
+mod fake_smtp;
+mod fetch_inbound_mail;
 mod get_message;
 mod get_message_preview;
+mod get_newsletter_confirmation;
+mod get_preferences;
 mod get_provider_event;
+mod get_template_preview;
+mod get_unsubscription;
 mod ingest_resend_event;
 mod list_messages;
+mod list_operator_notices;
 mod list_provider_events;
+mod list_suppressions;
+mod list_templates;
+mod notify_operators;
+mod permits;
 mod purge_provider_event_bodies;
+mod remove_suppression;
 mod resend_message;
 mod resolve_message;
+mod send_digest;
 mod send_message;
+mod sweep_delivery_outcomes;
+mod unsubscribe;
+mod update_preferences;
 
 use std::ops::Deref;
 
@@ -40,6 +70,7 @@ use crate::fake_mail::{
     FakeMail,
     webhooks::{OTHER_WEBHOOK_SECRET, WEBHOOK_SECRET, Webhook},
 };
+use crate::fake_smtp::FakeSmtp;
 
 /// The service under test, with helpers for its RPCs.
 struct Notified {
@@ -49,10 +80,14 @@ struct Notified {
 /// A setting that every service under test needs.
 const ADDRESS_KEY: (&str, &str) = ("LEVQOR_ADDRESS_KEY", "the address key of tests, long enough to be one");
 
+/// With these settings, advertising goes out at any hour, and as often as a test sends it.
+const AT_ANY_HOUR: (&str, &str) = ("LEVQOR_MARKETING_HOURS", "0-24");
+const AS_OFTEN: (&str, &str) = ("LEVQOR_MARKETING_PER_MONTH", "100");
+
 impl Notified {
     /// Starts the service with the local mailbox.
     async fn start() -> Self {
-        Self { service: TestService::start(&[ADDRESS_KEY]).await }
+        Self { service: TestService::start(&[ADDRESS_KEY, AT_ANY_HOUR, AS_OFTEN]).await }
     }
 
     /// Starts the service with this provider, and with a setting of how many hours the provider honours idempotency keys.
@@ -61,21 +96,37 @@ impl Notified {
         let webhook_secrets = format!("{WEBHOOK_SECRET},{OTHER_WEBHOOK_SECRET}");
         let settings = [
             ADDRESS_KEY,
+            AT_ANY_HOUR,
+            AS_OFTEN,
             ("RESEND_API_KEY", fake_mail::API_KEY),
             ("RESEND_API_BASE", &url),
             ("RESEND_KEY_HOURS", key_hours),
+            ("RESEND_RATE", "0"),
             ("RESEND_WEBHOOK_SECRET", &webhook_secrets),
         ];
         Self { service: TestService::start(&settings).await }
     }
 
-    /// A pending message without a deferred delivery: the test delivers it.
+    /// Starts the service with this SMTP server; with Resend before it, if there is one.
+    async fn start_with_smtp(resend: Option<&FakeMail>, smtp: &FakeSmtp, settings: &[(&str, &str)]) -> Self {
+        let (url, smtp_url) = (resend.map(FakeMail::url).unwrap_or_default(), smtp.url());
+        let mut all =
+            vec![ADDRESS_KEY, AT_ANY_HOUR, ("SMTP_URL", &smtp_url), ("SMTP_RATE", "0"), ("RESEND_RATE", "0")];
+        if resend.is_some() {
+            all.extend([("RESEND_API_KEY", fake_mail::API_KEY), ("RESEND_API_BASE", url.as_str())]);
+        }
+        all.extend(settings);
+        Self { service: TestService::start(&all).await }
+    }
+
+    /// A pending message without a deferred delivery: the test delivers it. Each has an address hash of its own.
     async fn pending(&self) -> String {
-        let sql = "INSERT INTO messages (message_id, template, template_version, about, recipient, recipient_hash, sender,
-                                         subject, body_text, body_html, state, create_time)
+        let sql = "INSERT INTO messages (message_id, template, template_version, about, recipient, recipient_hash, class,
+                                         category, requested_by, sender, subject, body_text, body_html, state, create_time)
                    SELECT gen_random_uuid(), 'order_welcome', 1, 'order:' || count(*), 'ada@example.com',
-                          decode(repeat('00', 32), 'hex'), 'Levqor <orders@levqor.ai>', 'Welcome!', 'Hello Ada',
-                          '<p>Hello Ada</p>', 'PENDING', runtime.now()
+                          sha256(('order:' || count(*))::bytea), 'TRANSACTIONAL', 'ORDERS', 'billing',
+                          'Levqor <orders@levqor.ai>', 'Welcome!', 'Hello Ada', '<p>Hello Ada</p>', 'PENDING',
+                          runtime.now()
                    FROM messages RETURNING message_id::text";
         sqlx::query(sql).fetch_one(self.service.db.pool()).await.expect("a message").get(0)
     }
@@ -176,11 +227,13 @@ fn welcome(order: &str, recipient: &str) -> SendMessageRequest {
         amount: Some(Money { currency_code: "GBP".to_owned(), minor_units: 9_900 }),
         delivery_time: "48 hours".to_owned(),
         revisions: 1,
+        intake_link: None,
     });
     SendMessageRequest {
         recipient: recipient.to_owned(),
         about: format!("order:{order}"),
         content: Some(content),
+        ..Default::default()
     }
 }
 
@@ -190,11 +243,13 @@ fn intake_request(order: &str, recipient: &str) -> SendMessageRequest {
         customer_name: "Ada Lovelace".to_owned(),
         order_id: order.to_owned(),
         tier: "Starter".to_owned(),
+        intake_link: None,
     });
     SendMessageRequest {
         recipient: recipient.to_owned(),
         about: format!("order:{order}"),
         content: Some(content),
+        ..Default::default()
     }
 }
 

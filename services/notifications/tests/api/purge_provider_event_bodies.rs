@@ -43,6 +43,26 @@ async fn only_bodies_that_were_kept_long_enough_go() {
 }
 
 #[tokio::test]
+async fn a_body_that_mentions_somebody_who_is_held_stays_until_the_hold_ends() {
+    let notified = Notified::start().await;
+    notified.outlive_slot("purge_provider_event_bodies", "PurgeProviderEventBodies").await;
+    notified
+        .execute(
+            "INSERT INTO provider_events (provider_event_id, event_id, provider, body, state, receive_time, settle_time)
+             SELECT gen_random_uuid(), name, 'resend', convert_to('{\"to\": \"' || name || '@Example.com\"}', 'UTF8'), 'IGNORED',
+                    now(), now() - interval '31 days'
+             FROM (VALUES ('ada'), ('bob')) AS event (name);
+             INSERT INTO runtime.holds (hold_row_id, hold_id, kind, email, stands, change_time)
+             VALUES (gen_random_uuid(), gen_random_uuid(), 'LEGAL_HOLD', 'ada@example.com', true, now())",
+        )
+        .await;
+    assert_eq!(purge(&notified).await.expect("purged"), 1);
+    assert_eq!(notified.count("provider_events WHERE event_id = 'ada' AND body IS NOT NULL").await, 1);
+    notified.execute("UPDATE runtime.holds SET stands = false").await;
+    assert_eq!(purge(&notified).await.expect("purged"), 1);
+}
+
+#[tokio::test]
 async fn a_backlog_is_purged_in_batches() {
     let notified = Notified::start().await;
     notified.outlive_slot("purge_provider_event_bodies", "PurgeProviderEventBodies").await;

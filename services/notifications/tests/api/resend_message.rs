@@ -57,7 +57,7 @@ async fn a_failed_message_is_sent_again_as_the_same_message_under_a_new_key() {
         assert_eq!(mail.key, Some(format!("{id}/3")));
         assert_eq!(message.provider_message_id, mail.id);
         assert_eq!(provider.requests(), 3);
-        let again = ("message.resend".to_owned(), id);
+        let again = ("message.resend".to_owned(), id.clone());
         assert_eq!(notified.audited().await, [again.clone(), again]);
     }
 }
@@ -92,23 +92,56 @@ async fn a_message_that_somebody_asked_for_is_not_asked_for_anew_by_being_sent_a
 }
 
 #[tokio::test]
-async fn a_message_that_may_be_with_its_recipient_is_not_sent_again_by_this() {
+async fn a_message_that_waits_or_is_in_doubt_is_not_sent_again_by_this() {
     let provider = FakeMail::start_ignoring_keys();
     let notified = Notified::start_with(&provider, "0").await;
     let pending = notified.pending().await;
-    let sent = notified.pending().await;
-    assert_eq!(notified.deliver(&sent).await.expect("an answer"), State::Sent);
     provider.next([AcceptAndCut]);
     let doubtful = notified.pending().await;
     assert_eq!(notified.deliver(&doubtful).await.expect("an answer"), State::InDoubt);
-    for (key, id) in [("a", &pending), ("b", &sent), ("c", &doubtful)] {
+    for (key, id) in [("a", &pending), ("c", &doubtful)] {
         let status = refused(notified.resend(&staff(key), id).await);
         let told = (status.code(), reason(&status));
-        assert_eq!(told, (Code::FailedPrecondition, "MESSAGE_NOT_FAILED".to_owned()));
+        assert_eq!(told, (Code::FailedPrecondition, "MESSAGE_NOT_SETTLED".to_owned()));
     }
     assert_eq!(reason(&refused(notified.resend(&staff("d"), UNKNOWN_ID).await)), "MESSAGE_NOT_FOUND");
     assert_eq!(violated(&refused(notified.resend(&staff("e"), "1").await)), ["message_id"]);
-    assert_eq!((provider.requests(), notified.audited().await.len()), (2, 0));
+    assert_eq!((provider.requests(), notified.audited().await.len()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_message_that_was_sent_is_sent_again_as_a_copy_and_keeps_its_evidence() {
+    let provider = FakeMail::start();
+    let notified = Notified::start_with(&provider, "24").await;
+    let first = notified.sent("a", welcome("1", "ada@example.com")).await;
+    let copy = notified.resend(&staff("b"), &first.message_id).await.expect("sent again");
+    assert_eq!((copy.state(), copy.about), (State::Pending, format!("order:1:again:{}", copy.message_id)));
+    notified.comes_to(&copy.message_id, State::Sent).await;
+    let [one, two] = provider.accepted().try_into().expect("two mails");
+    assert_eq!((&one.subject, &one.html, &one.to), (&two.subject, &two.html, &two.to));
+    assert_ne!(one.key, two.key);
+    assert!(notified.message(&first.message_id).await == first, "the first keeps its evidence");
+    assert_eq!(notified.audited().await, [("message.resend".to_owned(), first.message_id)]);
+}
+
+#[tokio::test]
+async fn a_suppressed_message_is_sent_again_only_to_somebody_who_may_get_it() {
+    let provider = FakeMail::start();
+    let notified = Notified::start_with(&provider, "24").await;
+    let id = notified.pending().await;
+    notified.execute("UPDATE messages SET state = 'SUPPRESSED', suppression = 'STAFF'").await;
+    notified
+        .execute(
+            "INSERT INTO suppressions (suppression_id, recipient_hash, reason, create_time)
+             SELECT gen_random_uuid(), recipient_hash, 'HARD_BOUNCE', runtime.now() FROM messages",
+        )
+        .await;
+    notified.resend(&staff("a"), &id).await.expect("sent again");
+    notified.comes_to(&id, State::Suppressed).await;
+    notified.execute("DELETE FROM suppressions").await;
+    notified.resend(&staff("b"), &id).await.expect("sent again");
+    notified.comes_to(&id, State::Sent).await;
+    assert_eq!(provider.accepted().len(), 1);
 }
 
 #[tokio::test]

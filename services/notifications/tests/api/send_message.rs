@@ -114,11 +114,13 @@ async fn every_violation_is_named_at_once() {
         amount: Some(Money { currency_code: "gbp".to_owned(), minor_units: -1 }),
         delivery_time: String::new(),
         revisions: -1,
+        intake_link: Some("javascript:alert(1)".to_owned()),
     });
     let request = SendMessageRequest {
         recipient: "ada".to_owned(),
         about: "order 1".to_owned(),
         content: Some(content),
+        ..Default::default()
     };
     let status = refused(notified.send("a", request).await);
     let expected = [
@@ -130,6 +132,7 @@ async fn every_violation_is_named_at_once() {
         "order_welcome.amount.minor_units",
         "order_welcome.delivery_time",
         "order_welcome.revisions",
+        "order_welcome.intake_link",
     ];
     assert_eq!(violated(&status), expected);
     assert_eq!(notified.count("messages").await, 0);

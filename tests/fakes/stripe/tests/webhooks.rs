@@ -41,8 +41,8 @@ async fn billing_verifies_what_the_fake_signs_and_fetches_what_it_is_about() {
     assert_eq!(asked, [format!("GET /v1/checkout/sessions/{session}")]);
     let order = mesh.staff().get(&format!("/v1/orders?stripe_checkout_session_id={session}")).await;
     assert_eq!(
-        (order.str("/orders/0/state"), order.str("/orders/0/customer_email")),
-        ("STATE_PAID", ADA.email)
+        (order.str("/orders/0/payment_state"), order.str("/orders/0/customer_email")),
+        ("PAYMENT_STATE_PAID", ADA.email)
     );
     mesh.finish().await;
 }

@@ -79,6 +79,10 @@ wire_enum! {
         /// The object is of a mode that billing does not act on, although the event says that it is of ours. No setting makes the
         /// two agree, so such an event is never made pending again.
         ObjectOfOtherMode = "OBJECT_OF_OTHER_MODE",
+        /// The checkout session or the subscription sells something that is not ours to sell.
+        OtherSale = "OTHER_SALE",
+        /// A restore brought the event back, although its person was erased.
+        SubjectErased = "SUBJECT_ERASED",
     }
 }
 

@@ -5,7 +5,7 @@ use levqor_runtime::db::{DbError, known, known_if_any};
 use sqlx::PgConnection;
 
 use crate::domain::{
-    stripe_event::{NotOurs, Verdict},
+    stripe_event::{News, NotOurs, Verdict},
     stripe_id::StripeId,
 };
 
@@ -24,6 +24,9 @@ pub(crate) struct Pending {
     pub(crate) event_id: StripeId,
     pub(crate) event_type: String,
     pub(crate) create_time: DateTime<Utc>,
+    pub(crate) receive_time: DateTime<Utc>,
+    /// Whether it was ignored before.
+    taken_up: bool,
     pub(crate) livemode: Option<bool>,
     pub(crate) of_other_account: bool,
     pub(crate) object_id: Option<StripeId>,
@@ -32,19 +35,27 @@ pub(crate) struct Pending {
     pub(crate) trace_parent: String,
 }
 
+impl Pending {
+    /// What of the event is news.
+    pub(crate) fn news(&self, now: DateTime<Utc>) -> News {
+        News::of(self.taken_up, self.receive_time, now)
+    }
+}
+
 /// Loads the due events of a key in the order of their arrival, or only the event with this sequence number, due or not. It loads
-/// bodies only if `with_bodies` is set.
+/// bodies of all events if `with_bodies` is set, and otherwise of events of the types in `told_in_bodies`.
 pub(crate) async fn pending(
     conn: &mut PgConnection,
     lease_key: &str,
     only: Option<i64>,
     with_bodies: bool,
+    told_in_bodies: &[&str],
     limit: i64,
 ) -> Result<Vec<Pending>, DbError> {
     sqlx::query!(
-        r#"SELECT sequence, event_id, type AS event_type, create_time, livemode,
+        r#"SELECT sequence, event_id, type AS event_type, create_time, receive_time, taken_up, livemode,
                   account IS NOT NULL AS "of_other_account!", object_id,
-                  CASE WHEN $2::boolean THEN body END AS body, attempts, replays, trace_parent
+                  CASE WHEN $2::boolean OR type = ANY ($5::text[]) THEN body END AS body, attempts, replays, trace_parent
            FROM stripe_events
            WHERE lease_key = $1 AND state = 'PENDING'
              AND CASE WHEN $4::bigint IS NULL THEN due_time <= runtime.now() ELSE sequence = $4 END
@@ -54,6 +65,7 @@ pub(crate) async fn pending(
         with_bodies,
         limit,
         only,
+        told_in_bodies as _,
     )
     .fetch_all(conn)
     .await?
@@ -64,6 +76,8 @@ pub(crate) async fn pending(
             event_id: known("event_id", &row.event_id)?,
             event_type: row.event_type,
             create_time: row.create_time,
+            receive_time: row.receive_time,
+            taken_up: row.taken_up,
             livemode: row.livemode,
             of_other_account: row.of_other_account,
             object_id: known_if_any("object_id", row.object_id.as_deref())?,
@@ -133,7 +147,7 @@ pub(crate) async fn take_up_handled(
              FOR UPDATE SKIP LOCKED
          )
          UPDATE stripe_events AS event
-         SET state = 'PENDING', attempts = 0, due_time = runtime.now(), process_time = NULL
+         SET state = 'PENDING', taken_up = true, attempts = 0, due_time = runtime.now(), process_time = NULL
          FROM handled
          WHERE event.event_id = ANY (ARRAY[handled.event_id])",
         handled as _,
@@ -164,7 +178,8 @@ pub(crate) async fn take_up_of_modes(
              FOR UPDATE SKIP LOCKED
          )
          UPDATE stripe_events AS event
-         SET state = 'PENDING', ignore_reason = NULL, attempts = 0, due_time = runtime.now(), process_time = NULL
+         SET state = 'PENDING', taken_up = true, ignore_reason = NULL, attempts = 0, due_time = runtime.now(),
+             process_time = NULL
          FROM acted_on
          WHERE event.event_id = ANY (ARRAY[acted_on.event_id])",
         types as _,

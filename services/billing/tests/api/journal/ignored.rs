@@ -2,9 +2,10 @@
 
 use levqor_proto_billing::v1::stripe_event::State;
 use levqor_runtime::work::Source;
-use serde_json::json;
+use serde_json::{Value, json};
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
 
-use crate::support::{Bench, Idle, event, session};
+use crate::support::{Bench, Idle, event, session, subscription, with};
 
 const COMPLETED: &str = "checkout.session.completed";
 /// What an older version without support for checkout sessions does.
@@ -12,11 +13,41 @@ const IGNORE_ALL: &str =
     "UPDATE stripe_events SET state = 'IGNORED', process_time = now() WHERE state = 'PENDING'";
 const IGNORED: &str = "stripe_events WHERE state = 'IGNORED'";
 const ORDERS: &str = "orders";
+const MAILS: &str = "runtime.work WHERE rpc LIKE '%/SendMessage'";
+/// An instant long ago.
+const LONG_AGO: i64 = 1_600_000_000;
+
+impl Idle {
+    /// Stores an event that arrived four days ago and, if `ignored`, was ignored by an older version.
+    async fn store_old(&self, event: &Value, ignored: bool) {
+        self.store(event, "cus_1").await;
+        self.execute(
+            "UPDATE stripe_events SET receive_time = now() - interval '4 days' WHERE state = 'PENDING'",
+        )
+        .await;
+        if ignored {
+            self.execute(IGNORE_ALL).await;
+        }
+        // The service looks for ignored events once a minute.
+        self.clock.advance(chrono::TimeDelta::seconds(60));
+    }
+
+    /// How many notices of this kind were deferred.
+    async fn notices(&self, kind: &str) -> i64 {
+        let notices = "runtime.work WHERE rpc LIKE '%/NotifyOperators' AND idempotency_key LIKE";
+        self.count(&format!("{notices} '%{kind}%'")).await
+    }
+}
+
+/// An event of long ago.
+fn old(id: &str, event_type: &str, object: &Value) -> Value {
+    with(event(id, event_type, object), &[("created", json!(LONG_AGO))])
+}
 
 #[tokio::test]
 async fn an_event_of_a_type_that_nothing_follows_from_is_ignored_and_says_so() {
     let bench = Bench::start().await;
-    for (n, event_type) in ["customer.updated", "checkout.session.reinvented"].into_iter().enumerate() {
+    for (n, event_type) in ["payment_intent.created", "checkout.session.reinvented"].into_iter().enumerate() {
         let event = bench.process(&event(&format!("evt_{n}"), event_type, &session("cs_1"))).await;
         assert_eq!((event.state(), event.attempts), (State::Ignored, 0), "{event_type}");
         assert!(event.process_time.is_some());
@@ -48,7 +79,7 @@ async fn what_a_newer_version_left_pending_is_ignored_and_holds_nobody_up() {
 async fn what_an_older_version_ignored_is_taken_up_at_the_start() {
     let idle = Idle::start(&[]).await;
     idle.store(&event("evt_1", COMPLETED, &session("cs_1")), "cs_1").await;
-    idle.store(&event("evt_2", "customer.updated", &json!({"id": "cus_1"})), "cus_1").await;
+    idle.store(&event("evt_2", "customer.reinvented", &json!({"id": "cus_1"})), "cus_1").await;
     idle.execute(IGNORE_ALL).await;
     idle.work().await;
     assert_eq!(idle.event("evt_1").await, ("PROCESSED".to_owned(), 1, String::new()));
@@ -94,5 +125,85 @@ async fn what_cannot_be_seen_any_more_stays_ignored() {
         idle.execute("UPDATE stripe_events SET body = NULL").await;
         idle.work().await;
         assert_eq!(idle.event("evt_1").await.0, expected);
+    }
+}
+
+#[tokio::test]
+async fn an_old_sale_that_is_taken_up_is_mirrored_and_only_operators_are_told() {
+    // An event that was not ignored waited for a replay, and its customer was told nothing yet.
+    for (ignored, mails, flows) in [(true, 0, 0), (false, 2, 2)] {
+        let idle = Idle::start(&[]).await;
+        idle.store_old(&old("evt_1", COMPLETED, &session("cs_1")), ignored).await;
+        idle.work().await;
+        assert_eq!(idle.event("evt_1").await.0, "PROCESSED");
+        assert_eq!(idle.count("orders WHERE payment_state = 'PAID'").await, 1);
+        assert_eq!((idle.count(MAILS).await, idle.count("order_flows").await), (mails, flows), "{ignored}");
+        assert_eq!(idle.notices("NEW_ORDER").await, 1, "the work is owed");
+        let unasked = "runtime.work WHERE position('The customer got no mail'::bytea IN request) > 0";
+        assert_eq!(idle.count(unasked).await, i64::from(ignored), "operators ask the customer");
+    }
+}
+
+#[tokio::test]
+async fn an_old_refund_that_is_taken_up_is_mirrored_without_a_mail() {
+    let idle = Idle::start(&[]).await;
+    idle.store(&event("evt_1", COMPLETED, &session("cs_1")), "cus_1").await;
+    idle.work().await;
+    let before = idle.count(MAILS).await;
+    let refund = json!({
+        "id": "re_1", "object": "refund", "amount": 900, "currency": "gbp", "payment_intent": "pi_cs_1",
+        "status": "succeeded", "metadata": {}, "created": LONG_AGO, "livemode": false,
+    });
+    idle.store_old(&old("evt_2", "refund.created", &refund), true).await;
+    idle.work().await;
+    assert_eq!(idle.count("orders WHERE payment_state = 'PARTIALLY_REFUNDED'").await, 1);
+    assert_eq!(idle.count("order_events WHERE kind = 'REFUNDED'").await, 1, "the history has it");
+    assert_eq!(idle.count(MAILS).await, before);
+}
+
+#[tokio::test]
+async fn of_old_disputes_that_are_taken_up_operators_are_told_the_open_ones() {
+    for (status, state, told) in [("needs_response", "OPEN", 1), ("lost", "LOST", 0)] {
+        let idle = Idle::start(&[]).await;
+        let dispute = json!({
+            "id": "dp_1", "object": "dispute", "amount": 9900, "currency": "gbp", "status": status, "reason": "fraudulent",
+            "charge": "ch_1", "payment_intent": "pi_cs_1", "livemode": false,
+        });
+        idle.store_old(&old("evt_1", "charge.dispute.created", &dispute), true).await;
+        idle.work().await;
+        assert_eq!(idle.count(&format!("disputes WHERE state = '{state}'")).await, 1);
+        assert_eq!(idle.notices("DISPUTE").await, told, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn an_old_subscription_that_is_taken_up_is_mirrored_without_a_mail() {
+    for (status, state) in [("active", "ACTIVE"), ("canceled", "CANCELED")] {
+        let stripe = MockServer::start().await;
+        let end = if status == "canceled" { json!(LONG_AGO) } else { Value::Null };
+        let now = with(
+            subscription(status, &[("GROWTH", 7900)]),
+            &[("start_date", json!(LONG_AGO)), ("ended_at", end)],
+        );
+        let shown = ResponseTemplate::new(200).set_body_json(now.clone());
+        Mock::given(path("/v1/subscriptions/sub_1")).respond_with(shown).mount(&stripe).await;
+        let base = stripe.uri();
+        let idle = Idle::start(&[
+            ("STRIPE_SECRET_KEY", "sk_test_1"),
+            ("STRIPE_API_BASE", base.as_str()),
+            ("STRIPE_PRICE_GROWTH", "price_growth"),
+        ])
+        .await;
+        // The event also reports a step, about which customers get a mail.
+        let ending =
+            with(now, &[("cancel_at_period_end", json!(true)), ("cancel_at", json!(4_000_000_000_i64))]);
+        let mut told = old("evt_1", "customer.subscription.updated", &ending);
+        told["data"]["previous_attributes"] = json!({"cancel_at_period_end": false, "cancel_at": null});
+        idle.store_old(&told, true).await;
+        idle.work().await;
+        assert_eq!(idle.event("evt_1").await.0, "PROCESSED");
+        assert_eq!(idle.count(&format!("subscriptions WHERE state = '{state}'")).await, 1);
+        assert_eq!(idle.count("runtime.audit_entries WHERE action = 'subscription.begin'").await, 1);
+        assert_eq!(idle.count(MAILS).await, 0, "{status}");
     }
 }

@@ -1,4 +1,5 @@
-//! The amounts decide, and not the session's label. The payment is compared with the list price, in Stripe's own units.
+//! A session makes an order only if its amounts match the list price of the plan in its metadata. They are compared in Stripe's
+//! own units.
 
 use levqor_proto_billing::v1::{order, stripe_event::State};
 use levqor_proto_mail::v1::send_message_request::Content;
@@ -11,7 +12,7 @@ use crate::support::{Bench, event, session, with};
 
 const COMPLETED: &str = "checkout.session.completed";
 
-/// A session with the label "enterprise" (£599), whatever was paid.
+/// A session whose metadata name the plan "enterprise" (£599), with this amount.
 fn enterprise(id: &str, amount: i64, currency: &str, more: &[(&str, Value)]) -> Value {
     let paid = with(
         session(id),
@@ -26,7 +27,7 @@ fn enterprise(id: &str, amount: i64, currency: &str, more: &[(&str, Value)]) -> 
 }
 
 #[tokio::test]
-async fn a_label_is_not_believed_where_the_money_says_otherwise_with_a_key_and_without() {
+async fn amounts_that_do_not_match_the_plan_quarantine_the_event_with_a_key_and_without() {
     let (log, _guard) = Log::start(Level::ERROR);
     let cheats = [
         enterprise("cs_1", 1, "gbp", &[]),
@@ -56,7 +57,7 @@ async fn a_label_is_not_believed_where_the_money_says_otherwise_with_a_key_and_w
 }
 
 #[tokio::test]
-async fn a_coupon_of_a_hundred_per_cent_and_tax_are_no_difference() {
+async fn a_coupon_of_a_hundred_per_cent_and_tax_are_allowed() {
     let bench = Bench::start().await;
     let free = [
         ("amount_total", json!(0)),
@@ -76,11 +77,11 @@ async fn a_coupon_of_a_hundred_per_cent_and_tax_are_no_difference() {
     let orders = bench.orders(&Caller::staff()).await;
     let amounts: Vec<_> = orders.iter().map(|order| order.amount.clone().expect("one").minor_units).collect();
     assert_eq!(amounts, [71_880, 0]);
-    assert!(orders.iter().all(|order| order.state() == order::State::Paid));
+    assert!(orders.iter().all(|order| order.payment_state() == order::PaymentState::Paid));
 }
 
 #[tokio::test]
-async fn an_amount_in_stripes_units_is_stored_listed_and_mailed_in_isos() {
+async fn an_amount_in_stripes_units_is_stored_listed_and_mailed_in_units_of_iso_4217() {
     let bench = Bench::start().await;
     for (n, (currency, stripe, iso)) in [
         ("isk", 1_500_000, 15_000),
@@ -119,7 +120,7 @@ async fn an_amount_that_cannot_be_shown_is_not_stored() {
 }
 
 #[tokio::test]
-async fn an_address_that_money_came_with_is_never_a_reason_to_lose_the_order() {
+async fn a_paid_session_with_an_unusual_address_makes_an_order() {
     let bench = Bench::start().await;
     for (n, (details, email)) in [
         (json!({"email": "ops@ab--cd.example.com"}), "ops@ab--cd.example.com"),
@@ -142,6 +143,9 @@ async fn an_address_that_money_came_with_is_never_a_reason_to_lose_the_order() {
         let event = bench.process(&event(&format!("evt_{n}"), COMPLETED, &given)).await;
         assert_eq!(event.state(), State::Processed, "{email}: {}", event.failure);
         let orders = bench.orders(&Caller::staff()).await;
-        assert_eq!((orders[0].customer_email.as_str(), orders[0].state()), (email, order::State::Paid));
+        assert_eq!(
+            (orders[0].customer_email.as_str(), orders[0].payment_state()),
+            (email, order::PaymentState::Paid)
+        );
     }
 }

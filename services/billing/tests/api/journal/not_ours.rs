@@ -129,7 +129,7 @@ async fn events_that_were_ignored_while_the_mode_was_wrong_are_processed_once_it
         test.clock.advance(chrono::TimeDelta::seconds(60));
         test.work().await;
         assert_eq!(ignored_and_orders(&test).await.0, 0, "{mended}");
-        test.execute("DELETE FROM stripe_events WHERE event_id = 'evt_2'; DELETE FROM orders").await;
+        test.execute("DELETE FROM stripe_events WHERE event_id = 'evt_2'; TRUNCATE orders CASCADE").await;
         let ignored = "UPDATE stripe_events SET state = 'IGNORED', ignore_reason = 'OTHER_MODE'";
         test.execute(ignored).await;
     }

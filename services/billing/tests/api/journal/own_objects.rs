@@ -1,6 +1,9 @@
 //! Without a key, orders follow the events' own objects.
 
-use levqor_proto_billing::v1::{order, stripe_event::State};
+use levqor_proto_billing::v1::{
+    order,
+    stripe_event::{IgnoreReason, State},
+};
 use levqor_proto_mail::v1::send_message_request::Content;
 use levqor_runtime::{
     audit,
@@ -67,11 +70,11 @@ async fn an_unpaid_session_waits_for_its_money() {
     let bench = Bench::start().await;
     bench.process(&event("evt_1", COMPLETED, &unpaid("cs_1"))).await;
     let waiting = bench.order().await;
-    assert_eq!((waiting.state(), waiting.pay_time), (order::State::PendingPayment, None));
+    assert_eq!((waiting.payment_state(), waiting.pay_time), (order::PaymentState::Pending, None));
     assert!(bench.messages().await.is_empty());
     bench.process(&event("evt_2", SUCCEEDED, &session("cs_1"))).await;
     let paid = bench.order().await;
-    assert_eq!((paid.state(), paid.order_id), (order::State::Paid, waiting.order_id));
+    assert_eq!((paid.payment_state(), paid.order_id), (order::PaymentState::Paid, waiting.order_id));
     assert_eq!(bench.messages().await.len(), 2);
 }
 
@@ -85,8 +88,16 @@ async fn a_session_that_ended_without_money_cancels_its_order() {
         bench.process(&event(&last, end, &with(unpaid(&id), &[("status", json!(status))]))).await;
     }
     let orders = bench.orders(&Caller::staff()).await;
-    assert!(orders.iter().all(|order| order.state() == order::State::Cancelled));
-    assert_eq!((orders.len(), bench.messages().await.len()), (2, 0));
+    assert!(orders.iter().all(|order| order.payment_state() == order::PaymentState::Cancelled));
+    assert_eq!(orders.len(), 2);
+    // Whoever left the checkout knows that. Whose debit failed does not.
+    let messages = bench.messages().await;
+    let [(key, mail)] = messages.as_slice() else { panic!("one mail") };
+    let Some(Content::OrderCancelled(cancelled)) = &mail.content else { panic!("the news of it") };
+    assert_eq!(*key, format!("order_cancelled:{}", cancelled.order_id));
+    assert_eq!((mail.recipient.as_str(), cancelled.tier.as_str()), ("ada@example.com", "Starter"));
+    let told = format!("order_events WHERE kind = 'PAYMENT_FAILED' AND order_id = '{}'", cancelled.order_id);
+    assert_eq!((bench.count(&told).await, bench.count("order_events").await), (1, 1));
 }
 
 #[tokio::test]
@@ -106,7 +117,7 @@ async fn shuffled_and_doubled_events_end_the_same() {
     let orders = bench.orders(&Caller::staff()).await;
     assert_eq!(orders.len(), 6);
     for order in orders {
-        assert_eq!(order.state(), order::State::Paid);
+        assert_eq!(order.payment_state(), order::PaymentState::Paid);
         assert_eq!(order.pay_time.map(|time| time.seconds), Some(1_790_000_001), "the first that said so");
     }
     assert_eq!(bench.messages().await.len(), 12);
@@ -116,6 +127,7 @@ async fn shuffled_and_doubled_events_end_the_same() {
 async fn what_sells_something_else_makes_no_order() {
     let bench = Bench::start().await;
     let bare = json!({"id": "cs_9", "mode": "payment", "status": "expired", "payment_status": "unpaid"});
+    let growth = json!({"mode": "dfy", "plan": "growth"});
     for (n, (event_type, object)) in [
         (COMPLETED, with(session("cs_1"), &[("mode", json!("subscription"))])),
         (
@@ -126,13 +138,17 @@ async fn what_sells_something_else_makes_no_order() {
             ),
         ),
         (COMPLETED, with(session("cs_3"), &[("metadata", json!({"mode": "credits"}))])),
+        (COMPLETED, with(session("cs_4"), &[("metadata", growth)])),
+        (COMPLETED, with(session("cs_5"), &[("metadata", json!({"plan": "starter"}))])),
+        (COMPLETED, with(session("cs_6"), &[("metadata", Value::Null)])),
         (EXPIRED, bare),
     ]
     .into_iter()
     .enumerate()
     {
         let event = bench.process(&event(&format!("evt_{n}"), event_type, &object)).await;
-        assert_eq!(event.state(), State::Processed, "{}", event.failure);
+        assert_eq!(event.state(), State::Ignored, "{}", event.failure);
+        assert_eq!(event.ignore_reason(), IgnoreReason::OtherSale);
     }
     assert!(bench.orders(&Caller::staff()).await.is_empty() && bench.messages().await.is_empty());
 }
@@ -144,8 +160,7 @@ async fn what_is_not_understood_is_quarantined_and_the_rest_goes_on() {
     for (n, object) in [
         with(session("cs_1"), &[("mode", Value::Null)]),
         with(session("cs_2"), &[("payment_status", json!("owed"))]),
-        with(session("cs_3"), &[("metadata", json!({"plan": "growth"}))]),
-        with(session("cs_4"), &[("metadata", Value::Null)]),
+        with(session("cs_3"), &[("metadata", json!({"order_id": "0190b2c4-0000-7000-8000-000000000000"}))]),
         with(session("cs_5"), &[("customer_details", Value::Null)]),
         with(session("cs_6"), &[("currency", json!("pounds"))]),
         json!("cs_7"),
@@ -166,7 +181,8 @@ async fn what_is_not_understood_is_quarantined_and_the_rest_goes_on() {
 async fn quarantine_is_raised_once_and_says_nothing_personal() {
     let (log, _guard) = Log::start(Level::ERROR);
     let bench = Bench::start().await;
-    let odd = with(session("cs_1"), &[("metadata", json!({"plan": "growth"}))]);
+    let ours = json!({"order_id": "0190b2c4-0000-7000-8000-000000000000", "plan": "growth"});
+    let odd = with(session("cs_1"), &[("metadata", ours)]);
     bench.process(&event("evt_1", COMPLETED, &odd)).await;
     bench.receive(&event("evt_1", COMPLETED, &odd)).await;
     let text = log.text();

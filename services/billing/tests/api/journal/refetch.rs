@@ -42,7 +42,7 @@ async fn paid_at_stripe_wins_over_unpaid_in_the_event() {
     let stripe = stripe_with(&session("cs_1")).await;
     let bench = Bench::start_with_stripe(&stripe.uri()).await;
     bench.process(&event("evt_1", COMPLETED, &unpaid("cs_1"))).await;
-    assert_eq!(bench.order().await.state(), order::State::Paid);
+    assert_eq!(bench.order().await.payment_state(), order::PaymentState::Paid);
     assert_eq!(bench.messages().await.len(), 2);
 }
 
@@ -51,8 +51,34 @@ async fn unpaid_at_stripe_wins_over_paid_in_the_event() {
     let stripe = stripe_with(&unpaid("cs_1")).await;
     let bench = Bench::start_with_stripe(&stripe.uri()).await;
     bench.process(&event("evt_1", COMPLETED, &session("cs_1"))).await;
-    assert_eq!(bench.order().await.state(), order::State::PendingPayment);
+    assert_eq!(bench.order().await.payment_state(), order::PaymentState::Pending);
     assert!(bench.messages().await.is_empty());
+}
+
+#[tokio::test]
+async fn the_payment_intent_alone_makes_the_order_paid_and_other_payments_change_nothing() {
+    for event_type in ["payment_intent.succeeded", "payment_intent.payment_failed"] {
+        let stripe = MockServer::start().await;
+        let list = |sessions: &[Value]| {
+            ResponseTemplate::new(200).set_body_json(json!({"object": "list", "data": sessions}))
+        };
+        for (intent, sessions) in [("pi_cs_1", vec![session("cs_1")]), ("pi_other", Vec::new())] {
+            Mock::given(path("/v1/checkout/sessions"))
+                .and(query_param("payment_intent", intent))
+                .respond_with(list(&sessions))
+                .mount(&stripe)
+                .await;
+        }
+        let bench = Bench::start_with_stripe(&stripe.uri()).await;
+        for (n, intent) in ["pi_other", "pi_cs_1"].into_iter().enumerate() {
+            let object = json!({"id": intent, "object": "payment_intent", "status": "processing"});
+            let seen = bench.process(&event(&format!("evt_{n}"), event_type, &object)).await;
+            assert_eq!(seen.state(), State::Processed, "{intent}");
+        }
+        // An earlier card may have been declined: Stripe's state of the session decides, and not the event.
+        assert_eq!(bench.order().await.payment_state(), order::PaymentState::Paid, "{event_type}");
+        assert_eq!(bench.messages().await.len(), 2, "{event_type}");
+    }
 }
 
 #[tokio::test]
@@ -94,7 +120,7 @@ async fn an_event_whose_own_object_is_garbled_is_understood_all_the_same() {
     for event in [event("evt_2", COMPLETED, &json!({"id": "cs_1", "mode": 7})), thin] {
         assert_eq!(bench.process(&event).await.state(), State::Processed);
     }
-    assert_eq!(bench.order().await.state(), order::State::Paid);
+    assert_eq!(bench.order().await.payment_state(), order::PaymentState::Paid);
 }
 
 #[tokio::test]
@@ -107,7 +133,7 @@ async fn one_fetch_serves_every_event_that_waits_for_it() {
     idle.work().await;
     assert_eq!(idle.count("stripe_events WHERE state = 'PROCESSED'").await, 5);
     assert_eq!(stripe.received_requests().await.expect("recorded").len(), 1);
-    assert_eq!(idle.count("orders WHERE state = 'PAID'").await, 1);
+    assert_eq!(idle.count("orders WHERE payment_state = 'PAID'").await, 1);
 }
 
 #[tokio::test]
@@ -154,7 +180,7 @@ async fn an_outage_is_waited_out() {
         levqor_runtime::testing::advance(&idle.db, TimeDelta::seconds(2)).await;
         idle.work().await;
         assert_eq!(idle.event("evt_1").await, ("PROCESSED".to_owned(), 2, String::new()));
-        assert_eq!(idle.count("orders WHERE state = 'PAID'").await, 1);
+        assert_eq!(idle.count("orders WHERE payment_state = 'PAID'").await, 1);
     }
 }
 
@@ -216,7 +242,7 @@ async fn an_object_that_stripe_does_not_have_is_quarantined_and_the_rest_of_the_
     idle.store(&event("evt_1", COMPLETED, &session("cs_1")), "cus_1").await;
     idle.store(&event("evt_2", COMPLETED, &session("cs_2")), "cus_1").await;
     idle.work().await;
-    let failure = "Stripe does not have the checkout session (404)".to_owned();
+    let failure = "Stripe does not have the object (404)".to_owned();
     assert_eq!(idle.event("evt_1").await, ("QUARANTINED".to_owned(), 1, failure));
     assert_eq!(idle.event("evt_2").await.0, "PROCESSED");
 }
@@ -246,7 +272,7 @@ async fn the_money_may_come_while_nobody_looks() {
     bench.process(&event("evt_1", COMPLETED, &unpaid("cs_1"))).await;
     bench.process(&event("evt_2", "checkout.session.async_payment_succeeded", &unpaid("cs_1"))).await;
     eventually("the order is paid", || async {
-        (bench.order().await.state() == order::State::Paid).then_some(())
+        (bench.order().await.payment_state() == order::PaymentState::Paid).then_some(())
     })
     .await;
 }

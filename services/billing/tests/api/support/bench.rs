@@ -31,12 +31,12 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// Without a key of Stripe's API.
+    /// Starts billing without a key of Stripe's API.
     pub(crate) async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
-    /// With a key, and a Stripe at this address.
+    /// Starts billing with a key, and with Stripe's API at this address.
     pub(crate) async fn start_with_stripe(base: &str) -> Self {
         Self::start_with(&[("STRIPE_SECRET_KEY", "sk_test_1"), ("STRIPE_API_BASE", base)]).await
     }

@@ -63,7 +63,7 @@ impl Idle {
         Self { url, db, journal: Journal::new(billing), clock }
     }
 
-    /// With a key, and a Stripe at this address.
+    /// Prepares billing with a key, and with Stripe's API at this address.
     pub(crate) async fn start_with_stripe(base: &str) -> Self {
         Self::start(&[("STRIPE_SECRET_KEY", "sk_test_1"), ("STRIPE_API_BASE", base)]).await
     }

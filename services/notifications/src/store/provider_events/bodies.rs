@@ -1,4 +1,5 @@
-//! The bodies of events. They have their own file because they are personal and are purged.
+//! The bodies of events. They have their own file because they are personal and are purged, unless they mention somebody
+//! whose rows must stay (`runtime.holds`).
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::{
@@ -27,6 +28,11 @@ impl Bodies for ProviderEventBodies {
             "WITH old AS MATERIALIZED (
                  SELECT provider_event_id FROM provider_events
                  WHERE settle_time < $1 AND body IS NOT NULL
+                   AND NOT EXISTS (
+                       SELECT FROM runtime.holds AS held
+                       WHERE held.stands
+                         AND strpos(lower(encode(body, 'escape')), lower(coalesce(held.email, held.stripe_customer, held.owner_sub))) > 0
+                   )
                  ORDER BY settle_time
                  LIMIT $2
                  FOR UPDATE SKIP LOCKED
@@ -44,6 +50,11 @@ impl Bodies for ProviderEventBodies {
             "WITH old AS MATERIALIZED (
                  SELECT provider_event_id FROM provider_events
                  WHERE settle_time IS NULL AND body IS NOT NULL AND receive_time < $1
+                   AND NOT EXISTS (
+                       SELECT FROM runtime.holds AS held
+                       WHERE held.stands
+                         AND strpos(lower(encode(body, 'escape')), lower(coalesce(held.email, held.stripe_customer, held.owner_sub))) > 0
+                   )
                  ORDER BY receive_time
                  LIMIT $2
                  FOR UPDATE SKIP LOCKED

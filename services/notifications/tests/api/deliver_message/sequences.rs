@@ -16,15 +16,16 @@ use proptest::{
 use crate::{
     Notified,
     fake_mail::{Behaviour, FakeMail},
+    fake_smtp::{Behaviour as AtSmtp, FakeSmtp},
 };
 
 /// An event in the life of a message.
 #[derive(Debug, Clone, Copy)]
 enum Event {
-    /// The message is delivered to a provider with this behaviour.
-    Deliver(Behaviour),
-    /// As `Deliver`, but the process is killed before the outcome is stored.
-    DeliverAndDie(Behaviour),
+    /// The message is delivered to providers with these behaviours: Resend, and the SMTP server after it, if there is one.
+    Deliver(Behaviour, AtSmtp),
+    /// As `Deliver`, but the process is killed before the last outcome is stored.
+    DeliverAndDie(Behaviour, AtSmtp),
     /// This number of hours passes, and the provider forgets its keys when it may.
     Pass(i64),
     /// If the message is in doubt, a person requests "send it again".
@@ -45,10 +46,22 @@ fn behaviour() -> impl Strategy<Value = Behaviour> {
     ]
 }
 
+fn at_smtp() -> impl Strategy<Value = AtSmtp> {
+    prop_oneof![
+        Just(AtSmtp::Accept),
+        Just(AtSmtp::AcceptAndCut),
+        Just(AtSmtp::Cut("RCPT")),
+        Just(AtSmtp::Cut(".")),
+        Just(AtSmtp::Reply(".", "451 4.3.0 try again later")),
+        Just(AtSmtp::Reply("RCPT", "550 5.7.1 blocked using spamhaus")),
+        Just(AtSmtp::Reply(".", "554 5.7.1 Spam message rejected")),
+    ]
+}
+
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        4 => behaviour().prop_map(Event::Deliver),
-        3 => behaviour().prop_map(Event::DeliverAndDie),
+        4 => (behaviour(), at_smtp()).prop_map(|(resend, smtp)| Event::Deliver(resend, smtp)),
+        3 => (behaviour(), at_smtp()).prop_map(|(resend, smtp)| Event::DeliverAndDie(resend, smtp)),
         1 => (1..30i64).prop_map(Event::Pass),
         1 => Just(Event::SendAgain),
     ]
@@ -69,6 +82,7 @@ const KILLED: &str = "
 struct Case<'a> {
     notified: &'a Notified,
     provider: &'a FakeMail,
+    smtp: Option<&'a FakeSmtp>,
     id: String,
     /// The number of mails that existed before this message.
     before: usize,
@@ -79,15 +93,15 @@ struct Case<'a> {
 
 impl Case<'_> {
     fn mails(&self) -> usize {
-        self.provider.accepted().len() - self.before
+        self.provider.accepted().len() + self.smtp.map_or(0, |smtp| smtp.accepted().len()) - self.before
     }
 
     async fn happen(&mut self, event: Event) {
         match event {
-            Event::Deliver(behaviour) => self.deliver(behaviour).await,
-            Event::DeliverAndDie(behaviour) => {
+            Event::Deliver(behaviour, smtp) => self.deliver(behaviour, smtp).await,
+            Event::DeliverAndDie(behaviour, smtp) => {
                 let attempts = self.notified.count("delivery_attempts").await;
-                self.deliver(behaviour).await;
+                self.deliver(behaviour, smtp).await;
                 if self.notified.count("delivery_attempts").await > attempts {
                     self.notified.execute(KILLED).await;
                 }
@@ -113,9 +127,13 @@ impl Case<'_> {
     }
 
     /// Delivers once, and ignores the answer.
-    async fn deliver(&mut self, behaviour: Behaviour) {
+    async fn deliver(&mut self, behaviour: Behaviour, at_smtp: AtSmtp) {
         self.provider.heal();
         self.provider.next([behaviour]);
+        if let Some(smtp) = self.smtp {
+            smtp.heal();
+            smtp.next([at_smtp]);
+        }
         let before = self.provider.requests();
         drop(self.notified.deliver(&self.id).await);
         if self.provider.requests() > before {
@@ -132,42 +150,58 @@ impl Case<'_> {
             proptest::prop_assert!(mails <= self.said_again, "it failed, and is with the provider");
         }
         if state == State::Sent {
-            let known = self.provider.accepted().iter().any(|mail| mail.id == message.provider_message_id);
+            let id = &message.provider_message_id;
+            let at_smtp = self.smtp.map(FakeSmtp::accepted).unwrap_or_default();
+            let known = self.provider.accepted().iter().any(|mail| mail.id == *id)
+                || at_smtp.iter().any(|mail| mail.data.contains(id.as_str()));
             proptest::prop_assert!(known, "sent without evidence");
         }
         Ok(())
     }
 }
 
-async fn run(notified: &Notified, provider: &FakeMail, events: Vec<Event>) -> Result<(), TestCaseError> {
-    let (id, before) = (notified.pending().await, provider.accepted().len());
-    let mut case = Case { notified, provider, id, before, said_again: 0, hours: None };
+async fn run(
+    notified: &Notified,
+    provider: &FakeMail,
+    smtp: Option<&FakeSmtp>,
+    events: Vec<Event>,
+) -> Result<(), TestCaseError> {
+    let id = notified.pending().await;
+    let before = provider.accepted().len() + smtp.map_or(0, |smtp| smtp.accepted().len());
+    let mut case = Case { notified, provider, smtp, id, before, said_again: 0, hours: None };
     for event in events {
         case.happen(event).await;
         case.check().await?;
     }
     // Once the provider works again, every message is settled or visibly in doubt.
-    case.deliver(Behaviour::Accept).await;
+    case.deliver(Behaviour::Accept, AtSmtp::Accept).await;
     case.check().await?;
     let state = notified.message(&case.id).await.state();
     proptest::prop_assert!(state != State::Pending, "still pending");
     Ok(())
 }
 
-/// Runs 200 sequences; `PROPTEST_CASES` sets another number.
-fn whatever_happens(provider: &FakeMail, key_hours: &str) {
+/// Runs so many sequences; `PROPTEST_CASES` sets another number.
+fn whatever_happens(provider: &FakeMail, smtp: Option<&FakeSmtp>, key_hours: &str, default: u32) {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let notified = tokio.block_on(Notified::start_with(provider, key_hours));
+    let notified = tokio.block_on(async {
+        match smtp {
+            None => Notified::start_with(provider, key_hours).await,
+            Some(smtp) => {
+                Notified::start_with_smtp(Some(provider), smtp, &[("RESEND_KEY_HOURS", key_hours)]).await
+            }
+        }
+    });
     // Only the test delivers, so the deferred calls are disabled.
     tokio.block_on(notified.execute(
         "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
          CREATE TRIGGER nothing BEFORE INSERT ON runtime.work FOR EACH ROW EXECUTE FUNCTION nothing()",
     ));
-    let default = Config { cases: 200, failure_persistence: None, ..Config::default() };
+    let default = Config { cases: default, failure_persistence: None, ..Config::default() };
     let cases = Config::default().cases;
     let config = if cases == 256 { default } else { Config { cases, ..default } };
     let outcome = TestRunner::new(config)
-        .run(&vec(event(), 1..8), |events| tokio.block_on(run(&notified, provider, events)));
+        .run(&vec(event(), 1..8), |events| tokio.block_on(run(&notified, provider, smtp, events)));
     if let Err(failure) = outcome {
         panic!("{failure}");
     }
@@ -176,10 +210,15 @@ fn whatever_happens(provider: &FakeMail, key_hours: &str) {
 
 #[test]
 fn a_provider_that_honours_keys_gets_one_mail() {
-    whatever_happens(&FakeMail::start(), "24");
+    whatever_happens(&FakeMail::start(), None, "24", 200);
 }
 
 #[test]
 fn a_provider_that_ignores_keys_gets_one_mail_unless_a_person_says_again() {
-    whatever_happens(&FakeMail::start_ignoring_keys(), "0");
+    whatever_happens(&FakeMail::start_ignoring_keys(), None, "0", 200);
+}
+
+#[test]
+fn two_providers_get_one_mail_together() {
+    whatever_happens(&FakeMail::start(), Some(&FakeSmtp::start()), "24", 150);
 }

@@ -1,0 +1,132 @@
+"""Parts of .ci/deploy: `rules` prints the rules of Prometheus as objects of the Prometheus Operator; `validate FILE VERSION…`
+validates rendered manifests, each object by the schema of its kind.
+
+Kubernetes' own kinds are validated by kubernetes-validate, strictly: a field that the schema does not know is a mistake. It ends
+well on kinds that it does not know. Those are validated here, by the operators' own schemas in .ci/crds/: of the Prometheus
+Operator 0.93.0 and CloudNativePG 1.30.0, both under the licence Apache-2.0, without their descriptions. A kind that neither knows
+is a mistake.
+"""
+
+import json
+import pathlib
+import sys
+
+import jsonschema
+import kubernetes_validate
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+RULES = ROOT / "observability/prometheus/rules"
+CRDS = ROOT / ".ci/crds"
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as blocks, and no anchors."""
+
+    def ignore_aliases(self, data):
+        return True
+
+
+def text(dumper, value):
+    """A text as YAML."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+
+Dumper.add_representer(str, text)
+
+
+def rules():
+    """Prints a PrometheusRule of each file of rules."""
+    print("# Written by `bash .ci/deploy rules` from observability/prometheus/rules/: change those. `bash .ci/deploy` compares.")
+    for file in sorted(RULES.glob("*.yml")):
+        rule = {
+            "apiVersion": "monitoring.coreos.com/v1",
+            "kind": "PrometheusRule",
+            "metadata": {"name": file.stem, "labels": {"app.kubernetes.io/part-of": "levqor"}},
+            "spec": {"groups": yaml.safe_load(file.read_text())["groups"]},
+        }
+        print("---")
+        print(yaml.dump(rule, Dumper=Dumper, sort_keys=False, width=160, allow_unicode=True), end="")
+
+
+def strict(schema):
+    """A schema of a custom resource as JSON Schema that allows no other fields, as Kubernetes prunes them."""
+    if isinstance(schema, list):
+        return [strict(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("x-kubernetes-int-or-string"):
+        return {"type": ["integer", "string"]}
+    done = {}
+    for key, value in schema.items():
+        # Names of fields are not words of the schema.
+        done[key] = {name: strict(part) for name, part in value.items()} if key == "properties" else strict(value)
+    if "properties" in done and "additionalProperties" not in done and not schema.get("x-kubernetes-preserve-unknown-fields"):
+        done["additionalProperties"] = False
+    return done
+
+
+def custom():
+    """The schemas of the operators' kinds."""
+    found = {}
+    for file in CRDS.glob("*.json"):
+        crd = json.loads(file.read_text())
+        schema = strict(crd["schema"])
+        # The API server knows these three itself.
+        schema["properties"].update({"apiVersion": {}, "kind": {}, "metadata": {"type": "object"}})
+        found[crd["apiVersion"], crd["kind"]] = jsonschema.Draft202012Validator(schema)
+    return found
+
+
+def mistakes_of(one, schemas, versions):
+    """The mistakes of one object."""
+    name = f"{one.get('kind')} {one.get('metadata', {}).get('name')}"
+    schema = schemas.get((one.get("apiVersion"), one.get("kind")))
+    if schema:
+        return [f"{name}: {error.json_path}: {error.message[:300]}" for error in schema.iter_errors(one)]
+    mistakes = []
+    for version in versions:
+        try:
+            kubernetes_validate.validate(one, version, strict=True)
+        except kubernetes_validate.ValidationError as error:
+            path = ".".join(str(part) for part in error.path)
+            mistakes.append(f"{name} in Kubernetes {version}: {path}: {error.message[:300]}")
+        except (kubernetes_validate.SchemaNotFoundError, kubernetes_validate.InvalidSchemaError) as error:
+            mistakes.append(f"{name} in Kubernetes {version}: nobody knows this kind ({error})")
+    return mistakes
+
+
+# What must be found: a field that no Kubernetes knows, a kind that nobody knows, and both mistakes in the operators' kinds.
+FAULTY = """
+{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {clusterIp: None}}
+---
+{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: b}, spec: {}}
+---
+{apiVersion: postgresql.cnpg.io/v1, kind: Cluster, metadata: {name: c}, spec: {instances: three, storage: {size: 1Gi}}}
+---
+{apiVersion: monitoring.coreos.com/v1, kind: PodMonitor, metadata: {name: d}, spec: {selector: {}, podMetricsEndpoint: []}}
+"""
+
+
+def validate(file, versions):
+    """Validates each object of a file; prints every mistake."""
+    schemas = custom()
+    for one in yaml.safe_load_all(FAULTY):
+        if not mistakes_of(one, schemas, versions):
+            print(f"the validation finds no mistake in this one: {one}")
+            return 1
+    objects = [one for one in yaml.safe_load_all(pathlib.Path(file).read_text()) if one]
+    mistakes = [mistake for one in objects for mistake in mistakes_of(one, schemas, versions)]
+    if len(objects) < 10:
+        mistakes.append(f"only {len(objects)} objects were rendered")
+    kinds = {one.get("kind") for one in objects}
+    print(f"{pathlib.Path(file).stem}: {len(objects)} objects of {len(kinds)} kinds, {len(mistakes)} mistakes")
+    print("\n".join(mistakes), end="\n" if mistakes else "")
+    return 1 if mistakes else 0
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "rules":
+        rules()
+    else:
+        sys.exit(validate(sys.argv[2], sys.argv[3:]))

@@ -1,0 +1,3 @@
+//! The contract of inbound mail: the package `levqor.inbound.v1`.
+
+include!(concat!(env!("OUT_DIR"), "/package.rs"));

@@ -1,0 +1,5 @@
+//! Generates this crate's code.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    levqor_proto_build::generate(&["levqor.support.v1"])
+}

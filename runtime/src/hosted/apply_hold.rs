@@ -1,0 +1,46 @@
+//! Applies a hold on the rows of a person, or its end. Compliance calls it for every change, and again before the retention periods are
+//! enforced.
+
+use levqor_proto_runtime::v1::{ApplyHoldRequest, ApplyHoldResponse};
+
+use super::{Error, Hosted, subject};
+use crate::{
+    context::Ctx,
+    error::{Invalid, Violations},
+    id,
+    privacy::{self, HoldChange},
+    rpc::State,
+    service::Service,
+};
+
+pub(super) async fn apply_hold<S: Service>(
+    hosted: &Hosted<S>,
+    _: Ctx,
+    request: ApplyHoldRequest,
+) -> Result<ApplyHoldResponse, Error> {
+    let change = HoldChange::try_from(&request)?;
+    let mut tx = hosted.chassis().db.begin().await?;
+    privacy::apply_hold(&mut tx, &change).await?;
+    hosted.service.held(&mut tx, &change).await?;
+    tx.commit().await?;
+    Ok(ApplyHoldResponse {})
+}
+
+impl TryFrom<&ApplyHoldRequest> for HoldChange {
+    type Error = Invalid;
+
+    fn try_from(request: &ApplyHoldRequest) -> Result<Self, Invalid> {
+        let mut violations = Violations::new();
+        let id = id::parse(&request.hold_id).ok();
+        if id.is_none() {
+            violations.add("hold_id", "expected the id of a hold (a UUID)");
+        }
+        let kind = violations.field_enum("kind", request.kind);
+        let subject = subject::read(&mut violations, request.subject.as_ref());
+        let change_time = violations.field_time("change_time", request.change_time.as_ref());
+        let stands = request.stands;
+        let change = id.zip(kind).zip(change_time);
+        let change = change.map(|((id, kind), change_time)| Self { id, kind, subject, stands, change_time });
+        violations.finish(change)
+    }
+}

@@ -1,0 +1,57 @@
+//! Says what an erasure would do to the rows of a subject, and what speaks against it now. Compliance asks.
+
+use levqor_proto_runtime::v1::{
+    ErasureObstacle, ErasurePlan, PreviewErasureRequest, PreviewErasureResponse, erasure_plan,
+};
+use uuid::Uuid;
+
+use super::{Error, Hosted, subject};
+use crate::{
+    context::Ctx,
+    privacy::{self, Action, HoldKind, LEGAL_HOLD, Obstacle, Plan},
+    rpc::State,
+    service::Service,
+};
+
+pub(super) async fn preview_erasure<S: Service>(
+    hosted: &Hosted<S>,
+    _: Ctx,
+    request: PreviewErasureRequest,
+) -> Result<PreviewErasureResponse, Error> {
+    let mut conn = hosted.chassis().db.acquire().await?;
+    let wanted = subject::wanted(hosted, &mut conn, request.subject.as_ref()).await?;
+    let plans = privacy::plans(&mut conn, &wanted.catalogue, &wanted.search).await?;
+    let mut obstacles = hosted.service.obstacles(&mut conn, &wanted.subject).await?;
+    let holds = privacy::standing_holds(&mut conn, HoldKind::LegalHold, &wanted.subject).await?;
+    let held = |id: Uuid| Obstacle { reason: LEGAL_HOLD, about: id.hyphenated().to_string() };
+    obstacles.extend(holds.into_iter().map(held));
+    let obstacle = |it: Obstacle| ErasureObstacle { reason: it.reason.to_owned(), about: it.about };
+    Ok(PreviewErasureResponse {
+        plans: plans.into_iter().map(Into::into).collect(),
+        obstacles: obstacles.into_iter().map(obstacle).collect(),
+    })
+}
+
+impl From<Plan> for ErasurePlan {
+    fn from(plan: Plan) -> Self {
+        Self {
+            table: plan.table,
+            action: erasure_plan::Action::from(plan.action).into(),
+            rows: plan.rows,
+            kept_columns: plan.kept_columns,
+            ground: plan.ground,
+            keep: plan.keep,
+        }
+    }
+}
+
+impl From<Action> for erasure_plan::Action {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Delete => Self::Delete,
+            Action::Null => Self::Null,
+            Action::Pseudonymise => Self::Pseudonymise,
+            Action::Keep => Self::Keep,
+        }
+    }
+}

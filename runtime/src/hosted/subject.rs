@@ -1,0 +1,69 @@
+//! Reads the subject of a request, and prepares the search for their rows.
+
+use levqor_proto_runtime::v1 as wire;
+use sqlx::PgConnection;
+
+use super::{Error, Hosted};
+use crate::{
+    email::Email,
+    error::{Invalid, Violations},
+    privacy::{Catalogue, Search, Subject},
+    service::Service,
+};
+
+/// A subject, where their rows may be, and how to find them.
+pub(super) struct Wanted {
+    pub(super) subject: Subject,
+    pub(super) catalogue: Catalogue,
+    pub(super) search: Search,
+}
+
+/// Reads the subject, and what the tables declare.
+pub(super) async fn wanted<S: Service>(
+    hosted: &Hosted<S>,
+    conn: &mut PgConnection,
+    subject: Option<&wire::Subject>,
+) -> Result<Wanted, Error> {
+    let subject = parse(subject)?;
+    let hash = |email: &String| hosted.service.address_hash(&email.parse::<Email>().ok()?);
+    let hashes = subject.emails.iter().filter_map(hash).collect();
+    let search = Search::new(&subject, hashes);
+    Ok(Wanted { subject, catalogue: Catalogue::read(conn).await?, search })
+}
+
+fn parse(subject: Option<&wire::Subject>) -> Result<Subject, Invalid> {
+    let mut violations = Violations::new();
+    let parsed = read(&mut violations, subject);
+    violations.finish(Some(parsed))
+}
+
+/// Reads the subject, and adds what is wrong with it.
+pub(super) fn read(violations: &mut Violations, subject: Option<&wire::Subject>) -> Subject {
+    let subject = subject.cloned().unwrap_or_default();
+    let emails = subject.emails.iter().filter_map(|email| violations.field::<Email>("subject.emails", email));
+    let emails = emails.map(|email| email.as_str().to_owned()).collect();
+    let parsed = Subject {
+        subs: subject.subs.into_iter().filter(|sub| !sub.is_empty()).collect(),
+        emails,
+        stripe_customers: subject.stripe_customers.into_iter().filter(|id| !id.is_empty()).collect(),
+    };
+    if parsed.is_empty() {
+        violations.add("subject", "expected at least one identifier");
+    }
+    parsed
+}
+
+impl From<Subject> for wire::Subject {
+    fn from(subject: Subject) -> Self {
+        Self {
+            subs: subject.subs.into_iter().collect(),
+            emails: subject.emails.into_iter().collect(),
+            stripe_customers: subject.stripe_customers.into_iter().collect(),
+        }
+    }
+}
+
+/// The wire form of counts.
+pub(super) fn table_rows(counts: Vec<(String, i64)>) -> Vec<wire::TableRows> {
+    counts.into_iter().map(|(table, rows)| wire::TableRows { table, rows }).collect()
+}

@@ -1,0 +1,70 @@
+//! The personal data of one person: where a service's tables hold it, and how it is exported, counted and erased. It is written once,
+//! over what the tables and columns declare in their comments (`docs/ARCHITECTURE.md`, "Personal data").
+
+mod catalogue;
+mod declaration;
+mod erase;
+mod holds;
+mod ledger;
+mod mention;
+mod read;
+mod rectify;
+mod retention;
+mod row;
+mod selection;
+
+use std::collections::BTreeSet;
+
+pub(crate) use self::{
+    catalogue::Table,
+    erase::{Erasure, Progress, complete, erase},
+    ledger::{applied, subjects},
+    read::{Plan, Rows, files_of, left, plans, resolve},
+    rectify::{Rectification, Value, ValueKind, complete_rectification, rectify},
+    retention::apply as apply_retention,
+    selection::Search,
+};
+pub use self::{
+    catalogue::{Catalogue, CatalogueError},
+    declaration::Action,
+    holds::{HoldChange, HoldKind, apply_hold, standing_holds, subject_of_hold},
+    ledger::{Ledger, LedgerError, LedgerKey, Recorded},
+};
+
+/// A person, by everything that identifies them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Subject {
+    /// The identity provider's ids.
+    pub subs: BTreeSet<String>,
+    /// The mail addresses, in normal form.
+    pub emails: BTreeSet<String>,
+    /// The customers at Stripe.
+    pub stripe_customers: BTreeSet<String>,
+}
+
+impl Subject {
+    /// Whether nothing identifies it. Such a subject has no rows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.subs.is_empty() && self.emails.is_empty() && self.stripe_customers.is_empty()
+    }
+
+    /// Adds what identifies the same person.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.subs.extend(other.subs);
+        self.emails.extend(other.emails);
+        self.stripe_customers.extend(other.stripe_customers);
+    }
+}
+
+/// The reason of the obstacle that a legal hold is.
+pub const LEGAL_HOLD: &str = "LEGAL_HOLD";
+
+/// What speaks against an erasure now, such as an order that is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Obstacle {
+    /// A name in upper case, such as `ORDER_OPEN`.
+    pub reason: &'static str,
+    /// Our id of what it is about.
+    pub about: String,
+}

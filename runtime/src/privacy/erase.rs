@@ -1,0 +1,222 @@
+//! Erases a subject's rows, in transactions of some rows each. What was erased is counted in the same transaction, so that after a
+//! crash the receipt is right.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use sqlx::{AssertSqlSafe, PgConnection};
+use uuid::Uuid;
+
+use super::{
+    Action, Subject,
+    catalogue::{Catalogue, Table, quoted},
+    holds::{self, HoldKind},
+    read::{ALIAS, Plan, Walk, Which, is_left, plans},
+    selection::{self, Search},
+};
+use crate::{
+    db::{Db, DbError, Tx},
+    fail_point,
+};
+
+/// How long one call goes on.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// An erasure in this database.
+pub(crate) struct Erasure<'e> {
+    pub(crate) id: Uuid,
+    pub(crate) subject: &'e Subject,
+    pub(crate) catalogue: &'e Catalogue,
+    pub(crate) search: &'e Search,
+    /// Whether rows wait for what they declare under `once`. An erasure that a restore undid does not wait: it was complete.
+    pub(crate) waits: bool,
+}
+
+impl Erasure<'_> {
+    fn which(&self) -> Which {
+        if self.waits { Which::Due } else { Which::Forced }
+    }
+}
+
+/// How far an erasure is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// The rows are not those of the approved preview. Nothing was erased.
+    Stale,
+    /// A legal hold stands. Nothing more is erased until it ends.
+    Held,
+    /// More is to be erased.
+    Partial(Vec<(String, i64)>),
+    /// What is due is erased. Rows wait for an end of their own, and the rows that they belong to wait with them.
+    Waiting(Vec<(String, i64)>),
+    /// Everything is erased that could be, and each table has its count.
+    Complete(Vec<(String, i64)>),
+}
+
+/// Erases for some seconds. `approved`: what the preview said, if that has to be compared before the erasure begins.
+pub(crate) async fn erase(
+    db: &Db,
+    erasure: &Erasure<'_>,
+    approved: Option<&[(String, i64)]>,
+) -> Result<Progress, DbError> {
+    let end = Instant::now() + PATIENCE;
+    if let Some(refused) = begin(db, erasure, approved).await? {
+        return Ok(refused);
+    }
+    let mut held: BTreeSet<&str> = BTreeSet::new();
+    for table in &erasure.catalogue.tables {
+        if held.contains(table.name.as_str()) {
+            held.extend(table.parents());
+            continue;
+        }
+        let mut walk = Walk::new(erasure.catalogue, table, erasure.search, erasure.which());
+        loop {
+            if Instant::now() > end {
+                return Ok(Progress::Partial(receipt(&mut *db.acquire().await?, erasure.id).await?));
+            }
+            let mut tx = db.begin().await?;
+            if is_held(&mut tx, erasure).await? {
+                return Ok(Progress::Held);
+            }
+            let Some(found) = walk.next(&mut tx).await? else { break };
+            let keys: Vec<_> = found.into_iter().map(|found| found.key).collect();
+            if keys.is_empty() {
+                continue;
+            }
+            let erased = apply(&mut tx, table, &keys, erasure.waits).await?;
+            count(&mut tx, erasure.id, &table.title(), erased).await?;
+            tx.commit().await?;
+            fail_point::SUBJECT_BATCH_ERASED.reached();
+        }
+        // A row that waits for its end is found by the rows that it belongs to: they wait with it.
+        if table.declared.once.is_some() && table.parents().next().is_some() {
+            let mut conn = db.acquire().await?;
+            if is_left(&mut conn, erasure.catalogue, table, erasure.search).await? {
+                held.extend(table.parents());
+            }
+        }
+    }
+    let erased = receipt(&mut *db.acquire().await?, erasure.id).await?;
+    Ok(if held.is_empty() { Progress::Complete(erased) } else { Progress::Waiting(erased) })
+}
+
+/// Whether a legal hold stands. If none does, none begins before the transaction ends.
+async fn is_held(conn: &mut PgConnection, erasure: &Erasure<'_>) -> Result<bool, DbError> {
+    // What a restore brought back of holds ended before the erasure was complete.
+    if !erasure.waits {
+        return Ok(false);
+    }
+    holds::freeze(conn).await?;
+    let holds = holds::standing_holds(conn, HoldKind::LegalHold, erasure.subject).await?;
+    Ok(!holds.is_empty())
+}
+
+/// Begins it, if it has not begun. Returns why it does not begin.
+async fn begin(
+    db: &Db,
+    erasure: &Erasure<'_>,
+    approved: Option<&[(String, i64)]>,
+) -> Result<Option<Progress>, DbError> {
+    let mut tx = db.begin().await?;
+    if is_held(&mut tx, erasure).await? {
+        return Ok(Some(Progress::Held));
+    }
+    let begun = sqlx::query!(
+        "INSERT INTO runtime.erasures (erasure_id, table_name, erased_rows) VALUES ($1, '', 0) ON CONFLICT DO NOTHING",
+        erasure.id,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if begun.rows_affected() == 1
+        && let Some(approved) = approved
+    {
+        let plans = plans(&mut tx, erasure.catalogue, erasure.search).await?;
+        if planned(&plans) != approved {
+            return Ok(Some(Progress::Stale));
+        }
+    }
+    tx.commit().await?;
+    Ok(None)
+}
+
+/// What a preview says of each table whose rows are changed.
+pub(crate) fn planned(plans: &[Plan]) -> Vec<(String, i64)> {
+    let changed = plans.iter().filter(|plan| plan.action != Action::Keep);
+    changed.map(|plan| (plan.table.clone(), plan.rows)).collect()
+}
+
+/// Marks the erasure as complete. False if it was complete before.
+pub(crate) async fn complete(tx: &mut Tx, id: Uuid) -> Result<bool, DbError> {
+    let now = tx.now().await?;
+    let completed = sqlx::query!(
+        "UPDATE runtime.erasures SET complete_time = $2
+         WHERE erasure_id = $1 AND table_name = '' AND complete_time IS NULL",
+        id,
+        now,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(completed.rows_affected() == 1)
+}
+
+/// How many rows of each table were erased.
+async fn receipt(conn: &mut PgConnection, id: Uuid) -> Result<Vec<(String, i64)>, DbError> {
+    let rows = sqlx::query!(
+        "SELECT table_name, erased_rows FROM runtime.erasures
+         WHERE erasure_id = $1 AND table_name <> ''
+         ORDER BY table_name",
+        id,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.table_name, row.erased_rows)).collect())
+}
+
+async fn count(conn: &mut PgConnection, id: Uuid, table: &str, rows: i64) -> Result<(), DbError> {
+    sqlx::query!(
+        "INSERT INTO runtime.erasures AS known (erasure_id, table_name, erased_rows) VALUES ($1, $2, $3)
+         ON CONFLICT (erasure_id, table_name) DO UPDATE SET erased_rows = known.erased_rows + excluded.erased_rows",
+        id,
+        table,
+        rows,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Does to the rows with these keys what their table declares. Returns how many there were.
+async fn apply(
+    conn: &mut PgConnection,
+    table: &Table,
+    keys: &[Vec<String>],
+    waits: bool,
+) -> Result<i64, DbError> {
+    let columns: Vec<Vec<&str>> = (0..table.key.len())
+        .map(|at| keys.iter().filter_map(|key| key.get(at).map(String::as_str)).collect())
+        .collect();
+    let places: Vec<_> = (1..=table.key.len()).map(|at| format!("${at}::text[]")).collect();
+    let names: Vec<_> = (1..=table.key.len()).map(|at| format!("k{at}")).collect();
+    let same = table.key.iter().zip(&names).map(|(name, key)| {
+        format!("{ALIAS}.{} = wanted.{key}::{}", quoted(name), selection::kind(table, name))
+    });
+    let same = same.collect::<Vec<_>>().join(" AND ");
+    let wanted = format!("unnest({}) AS wanted({})", places.join(", "), names.join(", "));
+    let sql = match table.declared.action {
+        Action::Keep => return Ok(0),
+        Action::Delete => format!("DELETE FROM {} {ALIAS} USING {wanted} WHERE {same}", table.sql()),
+        Action::Null | Action::Pseudonymise => {
+            let blanks = table.erased().map(|it| format!("{} = {}", quoted(&it.name), selection::blank(it)));
+            let end = table.declared.end.clone().filter(|_| !waits);
+            let set: Vec<_> = blanks.chain(table.declared.set.clone()).chain(end).collect();
+            format!("UPDATE {} {ALIAS} SET {} FROM {wanted} WHERE {same}", table.sql(), set.join(", "))
+        }
+    };
+    let query = columns.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, column| {
+        query.bind(column.into_iter().map(str::to_owned).collect::<Vec<_>>())
+    });
+    let erased = query.execute(conn).await?.rows_affected();
+    Ok(i64::try_from(erased).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,155 @@
+//! Holds: whose rows must stay, because staff placed a legal hold, or because the person had the processing of their data restricted
+//! (GDPR, article 18). Compliance tells every service of each change. Both kinds stop the retention periods. A legal hold also stops an
+//! erasure; a restriction also counts as an objection to everything (`objections`).
+
+use chrono::{DateTime, Utc};
+use levqor_proto_runtime::v1 as wire;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::Subject;
+use crate::{
+    db::{DbError, Tx},
+    id::uuid_at,
+    wire_enum,
+};
+
+wire_enum! {
+    /// Why the rows of a person must stay.
+    pub enum HoldKind: wire::HoldKind {
+        /// Staff placed a legal hold.
+        LegalHold = "LEGAL_HOLD",
+        /// The processing of the person's data is restricted.
+        Restriction = "RESTRICTION",
+    }
+}
+
+/// A change of a hold.
+#[derive(Debug, Clone)]
+pub struct HoldChange {
+    /// The hold.
+    pub id: Uuid,
+    /// Its kind.
+    pub kind: HoldKind,
+    /// Whose rows it is about.
+    pub subject: Subject,
+    /// Whether it stands from now on.
+    pub stands: bool,
+    /// When it changed.
+    pub change_time: DateTime<Utc>,
+}
+
+/// One identifier of a person.
+#[derive(Clone, Copy, Default)]
+struct Identifier<'i> {
+    sub: Option<&'i str>,
+    email: Option<&'i str>,
+    stripe_customer: Option<&'i str>,
+}
+
+/// Stores a change. A change that is older than the known one changes nothing. It waits for the batches of erasures and of the retention
+/// that run, so that none of them goes on without it.
+pub async fn apply_hold(tx: &mut Tx, change: &HoldChange) -> Result<(), DbError> {
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('holds', 0))").fetch_one(&mut **tx).await?;
+    let subject = &change.subject;
+    let subs = subject.subs.iter().map(|it| Identifier { sub: Some(it), ..Identifier::default() });
+    let emails = subject.emails.iter().map(|it| Identifier { email: Some(it), ..Identifier::default() });
+    let stripe_customers = subject.stripe_customers.iter();
+    let stripe_customers =
+        stripe_customers.map(|it| Identifier { stripe_customer: Some(it), ..Identifier::default() });
+    let identifiers: Vec<_> = subs.chain(emails).chain(stripe_customers).collect();
+    for identifier in identifiers {
+        put(tx, change, identifier).await?;
+    }
+    Ok(())
+}
+
+async fn put(conn: &mut PgConnection, change: &HoldChange, of: Identifier<'_>) -> Result<(), DbError> {
+    sqlx::query!(
+        "INSERT INTO runtime.holds AS known
+             (hold_row_id, hold_id, kind, owner_sub, email, stripe_customer, stands, change_time)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (hold_id, coalesce(owner_sub, ''), coalesce(email, ''), coalesce(stripe_customer, '')) DO UPDATE
+         SET stands = excluded.stands, change_time = excluded.change_time
+         WHERE known.change_time < excluded.change_time",
+        uuid_at(change.change_time),
+        change.id,
+        change.kind.as_str(),
+        of.sub,
+        of.email,
+        of.stripe_customer,
+        change.stands,
+        change.change_time,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Keeps changes of holds out until the transaction ends: what is read of them afterwards holds for the rest of the transaction.
+pub(super) async fn freeze(conn: &mut PgConnection) -> Result<(), DbError> {
+    sqlx::query!("SELECT pg_advisory_xact_lock_shared(hashtextextended('holds', 0))").fetch_one(conn).await?;
+    Ok(())
+}
+
+/// The holds of a kind that stand and are about one of these identifiers.
+pub async fn standing_holds(
+    conn: &mut PgConnection,
+    kind: HoldKind,
+    subject: &Subject,
+) -> Result<Vec<Uuid>, DbError> {
+    let subs: Vec<_> = subject.subs.iter().cloned().collect();
+    let emails: Vec<_> = subject.emails.iter().cloned().collect();
+    let stripe_customers: Vec<_> = subject.stripe_customers.iter().cloned().collect();
+    Ok(sqlx::query_scalar!(
+        r#"SELECT hold_id AS "hold_id!" FROM runtime.holds WHERE owner_sub = ANY($2) AND kind = $1 AND stands
+           UNION
+           SELECT hold_id FROM runtime.holds WHERE email = ANY($3) AND kind = $1 AND stands
+           UNION
+           SELECT hold_id FROM runtime.holds WHERE stripe_customer = ANY($4) AND kind = $1 AND stands
+           ORDER BY 1"#,
+        kind.as_str(),
+        &subs,
+        &emails,
+        &stripe_customers,
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Whose rows a hold is about, whether it stands or not.
+pub async fn subject_of_hold(conn: &mut PgConnection, id: Uuid) -> Result<Subject, DbError> {
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT owner_sub, email, stripe_customer FROM runtime.holds WHERE hold_id = $1",
+        id,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(together(rows))
+}
+
+/// Everybody whose rows must stay now.
+pub(super) async fn held(conn: &mut PgConnection) -> Result<Subject, DbError> {
+    let rows =
+        sqlx::query_as!(Row, "SELECT owner_sub, email, stripe_customer FROM runtime.holds WHERE stands")
+            .fetch_all(conn)
+            .await?;
+    Ok(together(rows))
+}
+
+struct Row {
+    owner_sub: Option<String>,
+    email: Option<String>,
+    stripe_customer: Option<String>,
+}
+
+fn together(rows: Vec<Row>) -> Subject {
+    let mut subject = Subject::default();
+    for row in rows {
+        subject.subs.extend(row.owner_sub);
+        subject.emails.extend(row.email);
+        subject.stripe_customers.extend(row.stripe_customer);
+    }
+    subject
+}

@@ -1,0 +1,223 @@
+//! The ledger of erasures: one object of the storage for each, written before the erasure is acknowledged. It outlives the databases
+//! and their backups. It names nobody: identifiers are in it as keyed hashes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use ring::hmac;
+use serde::{Deserialize, Serialize};
+use sqlx::{AssertSqlSafe, PgConnection};
+use uuid::Uuid;
+
+use super::{
+    Subject,
+    catalogue::{Catalogue, quoted},
+    declaration::Link,
+};
+use crate::{
+    db::DbError,
+    service_error,
+    storage::{Storage, StorageError},
+};
+
+service_error! {
+    /// The ledger cannot be read or written.
+    #[derive(Debug, thiserror::Error)]
+    pub enum LedgerError {
+        /// The storage.
+        #[error(transparent)]
+        Storage(#[from] StorageError) => source,
+        /// An entry is no entry.
+        #[error("an entry of the ledger of erasures cannot be read")]
+        Entry(#[source] serde_json::Error) => Internal "INTERNAL",
+    }
+}
+
+/// Values that are read at once.
+const PAGE: i64 = 5_000;
+
+/// The key of the ledger's hashes.
+#[derive(Clone)]
+pub struct LedgerKey(hmac::Key, Vec<u8>);
+
+impl LedgerKey {
+    /// The key with these bytes.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes), bytes.to_vec())
+    }
+
+    /// Its bytes, for another service.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.1
+    }
+
+    /// The keyed hashes of everything that identifies a subject.
+    #[must_use]
+    pub fn hashes(&self, subject: &Subject) -> Vec<String> {
+        let of = |kind: &'static str, values: &BTreeSet<String>| -> Vec<String> {
+            values.iter().map(|value| self.hash(kind, value)).collect()
+        };
+        [of(SUB, &subject.subs), of(EMAIL, &subject.emails), of(STRIPE, &subject.stripe_customers)].concat()
+    }
+
+    fn hash(&self, kind: &str, value: &str) -> String {
+        hex::encode(hmac::sign(&self.0, format!("{kind}:{value}").as_bytes()))
+    }
+}
+
+const SUB: &str = "sub";
+const EMAIL: &str = "email";
+const STRIPE: &str = "stripe";
+
+/// An erasure as the ledger has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its id.
+    pub id: Uuid,
+    /// The keyed hashes of what identified its subject.
+    pub hashes: Vec<String>,
+}
+
+/// The ledger, for the service that keeps it.
+pub struct Ledger {
+    storage: Storage,
+    /// The key of its hashes.
+    pub key: LedgerKey,
+}
+
+/// Entries that are read at once.
+const AT_ONCE: usize = 8;
+/// The folder of the entries.
+const FOLDER: &str = "ledger/";
+
+/// An entry, as it is stored.
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    record_time: DateTime<Utc>,
+    hashes: Vec<String>,
+}
+
+impl Ledger {
+    /// The ledger in this storage.
+    #[must_use]
+    pub fn new(storage: Storage, key: LedgerKey) -> Self {
+        Self { storage, key }
+    }
+
+    /// Writes the entry of an erasure. A second call writes the same.
+    pub async fn write(&self, id: Uuid, subject: &Subject, now: DateTime<Utc>) -> Result<(), LedgerError> {
+        let entry = Entry { record_time: now, hashes: self.key.hashes(subject) };
+        let text = serde_json::to_vec(&entry).map_err(LedgerError::Entry)?;
+        let mut writer = self.storage.write(&path(id)).await?;
+        writer.write(Bytes::from(text)).await?;
+        writer.finish().await?;
+        Ok(())
+    }
+
+    /// The ids of all entries, in their order.
+    pub async fn ids(&self) -> Result<BTreeSet<Uuid>, LedgerError> {
+        let keys = self.storage.keys(FOLDER).await?;
+        let id = |key: &String| Uuid::parse_str(key.strip_prefix(FOLDER)?.strip_suffix(".json")?).ok();
+        Ok(keys.iter().filter_map(id).collect())
+    }
+
+    /// Reads entries.
+    pub async fn read(&self, ids: &[Uuid]) -> Result<Vec<Recorded>, LedgerError> {
+        stream::iter(ids.to_vec()).map(|id| self.read_one(id)).buffered(AT_ONCE).try_collect().await
+    }
+
+    async fn read_one(&self, id: Uuid) -> Result<Recorded, LedgerError> {
+        let pieces: Vec<Bytes> = self.storage.read(&path(id)).await?.try_collect().await?;
+        let entry: Entry = serde_json::from_slice(&pieces.concat()).map_err(LedgerError::Entry)?;
+        Ok(Recorded { id, hashes: entry.hashes })
+    }
+}
+
+fn path(id: Uuid) -> String {
+    format!("{FOLDER}{id}.json")
+}
+
+/// Those of these erasures that are complete in this database.
+pub(crate) async fn applied(conn: &mut PgConnection, ids: &[Uuid]) -> Result<BTreeSet<Uuid>, DbError> {
+    let ids = sqlx::query_scalar!(
+        "SELECT erasure_id FROM runtime.erasures
+         WHERE table_name = '' AND complete_time IS NOT NULL AND erasure_id = ANY ($1)",
+        ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(ids.into_iter().collect())
+}
+
+/// Finds the subjects of erasures among everybody whom this database can identify.
+pub(crate) async fn subjects(
+    conn: &mut PgConnection,
+    catalogue: &Catalogue,
+    key: &LedgerKey,
+    erasures: &[Recorded],
+) -> Result<BTreeMap<Uuid, Subject>, DbError> {
+    let mut wanted: BTreeMap<&str, Vec<Uuid>> = BTreeMap::new();
+    for erasure in erasures {
+        for hash in &erasure.hashes {
+            wanted.entry(hash).or_default().push(erasure.id);
+        }
+    }
+    let mut found: BTreeMap<Uuid, Subject> = BTreeMap::new();
+    for table in &catalogue.tables {
+        for link in &table.declared.links {
+            let (kind, column) = match link {
+                Link::Sub(column) => (SUB, column),
+                Link::Email(column) | Link::Account(column) => (EMAIL, column),
+                Link::Stripe(column) => (STRIPE, column),
+                Link::Hash(_) | Link::Caller(_) | Link::Text(_) | Link::Of { .. } => continue,
+            };
+            let column = quoted(column);
+            let sql = format!(
+                "SELECT DISTINCT {column}::text FROM {} WHERE {column}::text > $1 ORDER BY 1 LIMIT $2",
+                table.sql()
+            );
+            let mut after = String::new();
+            loop {
+                let query = sqlx::query_scalar(AssertSqlSafe(sql.clone())).bind(&after).bind(PAGE);
+                let values: Vec<String> = query.fetch_all(&mut *conn).await?;
+                let Some(last) = values.last().cloned() else { break };
+                for value in values {
+                    for id in wanted.get(key.hash(kind, &value).as_str()).into_iter().flatten() {
+                        let subject = found.entry(*id).or_default();
+                        match kind {
+                            SUB => subject.subs.insert(value.clone()),
+                            EMAIL => subject.emails.insert(value.clone()),
+                            _ => subject.stripe_customers.insert(value.clone()),
+                        };
+                    }
+                }
+                after = last;
+            }
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_says_what_kind_of_identifier_it_is_of() {
+        let key = LedgerKey::new(b"a key");
+        let one = |subs: &[&str], emails: &[&str]| Subject {
+            subs: subs.iter().map(|it| (*it).to_owned()).collect(),
+            emails: emails.iter().map(|it| (*it).to_owned()).collect(),
+            ..Subject::default()
+        };
+        let sub = key.hashes(&one(&["ada@example.com"], &[]));
+        let email = key.hashes(&one(&[], &["ada@example.com"]));
+        assert!(sub.len() == 1 && email.len() == 1 && sub != email);
+        assert_eq!(sub, LedgerKey::new(b"a key").hashes(&one(&["ada@example.com"], &[])));
+        assert_ne!(sub, LedgerKey::new(b"another").hashes(&one(&["ada@example.com"], &[])));
+    }
+}

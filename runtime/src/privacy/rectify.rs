@@ -1,0 +1,177 @@
+//! Corrects the name of a person, and a wrong address of theirs, in the rows that are theirs, in transactions of some hundred rows. What was
+//! corrected is counted in the same transaction, so that after a crash the receipt is right. The columns are those that their comments
+//! declare. Contents that mention the person are not touched: they say what was written when.
+
+use std::time::{Duration, Instant};
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{
+    catalogue::{Catalogue, Table, quoted},
+    declaration::PersonalColumn,
+    read::ALIAS,
+    selection::{self, Search},
+};
+use crate::db::{Db, DbError, Tx};
+
+/// The most rows that one commit changes.
+const BATCH: i64 = 500;
+/// How long one call goes on.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// A correction in this database.
+pub(crate) struct Rectification<'r> {
+    pub(crate) id: Uuid,
+    pub(crate) catalogue: &'r Catalogue,
+    pub(crate) values: Vec<Value<'r>>,
+}
+
+/// A value to correct.
+pub(crate) struct Value<'r> {
+    pub(crate) kind: ValueKind,
+    /// Whose rows are corrected. For an address: the rows with the wrong one.
+    pub(crate) search: &'r Search,
+    /// The right value.
+    pub(crate) right: &'r str,
+}
+
+/// What a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ValueKind {
+    /// The name.
+    Name,
+    /// The address. Only the wrong one is replaced: a person may have several.
+    Email,
+}
+
+/// Corrects for some seconds. Returns how many rows of each table were corrected in all calls, and whether no wrong row is left. A row with
+/// two wrong values counts twice.
+pub(crate) async fn rectify(
+    db: &Db,
+    rectification: &Rectification<'_>,
+) -> Result<(Vec<(String, i64)>, bool), DbError> {
+    let end = Instant::now() + PATIENCE;
+    let id = rectification.id;
+    if begin(&mut *db.acquire().await?, id).await? {
+        return Ok((receipt(&mut *db.acquire().await?, id).await?, true));
+    }
+    for value in &rectification.values {
+        for table in &rectification.catalogue.tables {
+            let Some(sql) = statement(rectification.catalogue, table, value.kind) else { continue };
+            while correct(db, id, table, value, &sql).await? {
+                if Instant::now() > end {
+                    return Ok((receipt(&mut *db.acquire().await?, id).await?, false));
+                }
+            }
+        }
+    }
+    Ok((receipt(&mut *db.acquire().await?, id).await?, true))
+}
+
+/// Corrects one batch. Returns whether there may be more.
+async fn correct(db: &Db, id: Uuid, table: &Table, value: &Value<'_>, sql: &str) -> Result<bool, DbError> {
+    let mut tx = db.begin().await?;
+    let query = value.search.query(sql.to_owned()).bind(value.right).bind(BATCH);
+    let rows = query.execute(&mut *tx).await?.rows_affected();
+    let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+    if rows > 0 {
+        count(&mut tx, id, &table.title(), rows).await?;
+    }
+    tx.commit().await?;
+    Ok(rows == BATCH)
+}
+
+/// The statement that corrects some rows of a table. `None`: it has no column with such a value.
+fn statement(catalogue: &Catalogue, table: &Table, kind: ValueKind) -> Option<String> {
+    let category = match kind {
+        ValueKind::Name => "NAME",
+        ValueKind::Email => "EMAIL",
+    };
+    let is_such = |personal: &PersonalColumn| personal.is_rectified && personal.category == category;
+    let names: Vec<_> = table
+        .columns
+        .iter()
+        .filter(|column| column.kind == "text" && column.personal.as_ref().is_some_and(is_such))
+        .map(|column| quoted(&column.name))
+        .collect();
+    if names.is_empty() {
+        return None;
+    }
+    let is_wrong = |name: &String| match kind {
+        ValueKind::Name => format!("{ALIAS}.{name} IS DISTINCT FROM $7"),
+        ValueKind::Email => format!("({ALIAS}.{name} = ANY($2) AND {ALIAS}.{name} <> $7)"),
+    };
+    let wrong = selection::any(names.iter().map(is_wrong));
+    let set: Vec<_> = names.iter().map(|name| format!("{name} = $7")).collect();
+    let keys: Vec<_> = table.key.iter().map(|name| quoted(name)).collect();
+    let of: Vec<_> = keys.iter().map(|key| format!("{ALIAS}.{key}")).collect();
+    Some(format!(
+        "UPDATE {table} SET {} WHERE ({}) IN (
+             SELECT {} FROM {table} {ALIAS} WHERE {} AND {wrong} LIMIT $8 FOR UPDATE)",
+        set.join(", "),
+        keys.join(", "),
+        of.join(", "),
+        selection::owned(catalogue, table, ALIAS),
+        table = table.sql(),
+    ))
+}
+
+/// Begins it, if it has not begun. True if it is complete.
+async fn begin(conn: &mut PgConnection, id: Uuid) -> Result<bool, DbError> {
+    sqlx::query!(
+        "INSERT INTO runtime.rectifications (rectification_id, table_name, rectified_rows) VALUES ($1, '', 0)
+         ON CONFLICT DO NOTHING",
+        id,
+    )
+    .execute(&mut *conn)
+    .await?;
+    Ok(sqlx::query_scalar!(
+        r#"SELECT complete_time IS NOT NULL AS "complete!" FROM runtime.rectifications
+           WHERE rectification_id = $1 AND table_name = ''"#,
+        id,
+    )
+    .fetch_one(conn)
+    .await?)
+}
+
+/// Marks the correction as complete. False if it was complete before.
+pub(crate) async fn complete_rectification(tx: &mut Tx, id: Uuid) -> Result<bool, DbError> {
+    let now = tx.now().await?;
+    let completed = sqlx::query!(
+        "UPDATE runtime.rectifications SET complete_time = $2
+         WHERE rectification_id = $1 AND table_name = '' AND complete_time IS NULL",
+        id,
+        now,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(completed.rows_affected() == 1)
+}
+
+/// How many rows of each table were corrected.
+async fn receipt(conn: &mut PgConnection, id: Uuid) -> Result<Vec<(String, i64)>, DbError> {
+    let rows = sqlx::query!(
+        "SELECT table_name, rectified_rows FROM runtime.rectifications
+         WHERE rectification_id = $1 AND table_name <> ''
+         ORDER BY table_name",
+        id,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.table_name, row.rectified_rows)).collect())
+}
+
+async fn count(conn: &mut PgConnection, id: Uuid, table: &str, rows: i64) -> Result<(), DbError> {
+    sqlx::query!(
+        "INSERT INTO runtime.rectifications AS known (rectification_id, table_name, rectified_rows) VALUES ($1, $2, $3)
+         ON CONFLICT (rectification_id, table_name) DO UPDATE
+         SET rectified_rows = known.rectified_rows + excluded.rectified_rows",
+        id,
+        table,
+        rows,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! Compares a service's database with the ledger of erasures, once, before the service serves. A database that was restored from a
+//! backup may have people who were erased since: they are erased again.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use levqor_proto_runtime::v1::{
+    GetRecordedErasureIdsRequest, GetRecordedErasuresRequest, ledger_service_client::LedgerServiceClient,
+};
+use tonic::Status;
+use uuid::Uuid;
+
+use crate::{
+    chassis::Chassis,
+    client::{Outgoing, Peer},
+    context::Actor,
+    db::DbError,
+    email::Email,
+    erased,
+    error::ErrorCode,
+    id,
+    privacy::{
+        self, Catalogue, CatalogueError, Erasure, LedgerError, LedgerKey, Progress, Recorded, Search, Subject,
+    },
+    service::Service,
+    token::TokenError,
+};
+
+/// The service that keeps the ledger.
+const KEEPER: &str = "compliance";
+/// How long to wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(25);
+/// The most erasures that are read at once.
+const BATCH: usize = 25;
+
+/// Why the comparison failed. It is made again.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CompareError {
+    #[error("compliance did not show the ledger of erasures: {0}")]
+    Unanswered(&'static str),
+    #[error("an erasure that a restore undid leaves {rows} rows, among them of {table}")]
+    Left { rows: i64, table: String },
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    #[error(transparent)]
+    Database(#[from] DbError),
+}
+
+/// Where the ledger is.
+pub(super) enum Source<S> {
+    /// The service keeps it.
+    Own(Arc<S>),
+    /// Compliance keeps it.
+    Asked(Peer),
+}
+
+impl<S: Service> Source<S> {
+    /// `None`: this mesh has no ledger.
+    pub(super) fn of(service: &Arc<S>, chassis: &Chassis) -> Option<Self> {
+        if service.ledger().is_some() {
+            return Some(Self::Own(Arc::clone(service)));
+        }
+        chassis.channels.get(KEEPER).filter(|_| S::NAME != KEEPER).map(Self::Asked)
+    }
+}
+
+/// Erases whoever the ledger has and this database still has. Returns how many erasures were made again. Fails if something of such a
+/// person is left. An erasure that the service itself still carries out is left to it: its last steps come after the ledger.
+///
+/// `found` keeps who was found in earlier tries: a try that failed may have erased what identified them.
+pub(super) async fn compare<S: Service>(
+    service: &Arc<S>,
+    chassis: &Chassis,
+    source: &Source<S>,
+    found: &mut BTreeMap<Uuid, Subject>,
+) -> Result<usize, CompareError> {
+    let catalogue = Catalogue::read(&mut *chassis.db.acquire().await?).await?;
+    let (mut after, mut again) = (Uuid::nil(), 0);
+    loop {
+        let ids = ids(chassis, source, after).await?;
+        let Some(last) = ids.last() else { return Ok(again) };
+        after = *last;
+        let mut conn = chassis.db.acquire().await?;
+        let mut known = privacy::applied(&mut conn, &ids).await?;
+        known.extend(service.erasing(&mut conn).await?);
+        drop(conn);
+        let missing: Vec<_> = ids.into_iter().filter(|id| !known.contains(id)).collect();
+        for batch in missing.chunks(BATCH) {
+            let (key, recorded) = read(chassis, source, batch).await?;
+            let mut tx = chassis.db.begin().await?;
+            // It reads whole tables, once, while nobody waits.
+            sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *tx).await.map_err(DbError::from)?;
+            let subjects = privacy::subjects(&mut tx, &catalogue, &key, &recorded).await?;
+            tx.commit().await?;
+            for (id, subject) in subjects {
+                found.entry(id).or_default().add(subject);
+            }
+            for id in recorded.iter().map(|it| it.id) {
+                let subject = found.get(&id).cloned().unwrap_or_default();
+                erase(service, chassis, &catalogue, id, &subject).await?;
+                again += usize::from(!subject.is_empty());
+            }
+        }
+    }
+}
+
+/// Erases one subject again. Rows do not wait for an end of their own: the person was erased already. It is complete only if nothing
+/// is left.
+async fn erase<S: Service>(
+    service: &Arc<S>,
+    chassis: &Chassis,
+    catalogue: &Catalogue,
+    id: Uuid,
+    subject: &Subject,
+) -> Result<(), CompareError> {
+    let hash = |email: &String| service.address_hash(&email.parse::<Email>().ok()?);
+    let search = Search::new(subject, subject.emails.iter().filter_map(hash).collect());
+    let erasure = Erasure { id, subject, catalogue, search: &search, waits: false };
+    // No legal hold stops it: an erasure is in the ledger only if none stood.
+    while let Progress::Partial(_) = privacy::erase(&chassis.db, &erasure, None).await? {}
+    let left = privacy::left(&mut *chassis.db.acquire().await?, catalogue, &search).await?;
+    if let Some((table, _)) = left.first() {
+        let rows = left.iter().map(|(_, rows)| rows).sum();
+        return Err(CompareError::Left { rows, table: table.clone() });
+    }
+    Ok(erased::finish(&**service, &Actor::Service(S::NAME.to_owned()), id, subject).await?)
+}
+
+async fn ids<S: Service>(
+    chassis: &Chassis,
+    source: &Source<S>,
+    after: Uuid,
+) -> Result<Vec<Uuid>, CompareError> {
+    match source {
+        Source::Own(service) => {
+            let Some(ledger) = service.ledger() else { return Ok(Vec::new()) };
+            Ok(ledger.ids().await?.into_iter().filter(|id| *id > after).collect())
+        }
+        Source::Asked(peer) => {
+            let request = GetRecordedErasureIdsRequest {
+                service: KEEPER.to_owned(),
+                after_erasure_id: after.hyphenated().to_string(),
+            };
+            let request = outgoing::<S, _>(chassis, request)?;
+            let answer = LedgerServiceClient::new(peer.clone()).get_recorded_erasure_ids(request).await;
+            let ids = answer.map_err(|status| unanswered(&status))?.into_inner().erasure_ids;
+            Ok(ids.iter().filter_map(|id| Uuid::parse_str(id).ok()).collect())
+        }
+    }
+}
+
+async fn read<S: Service>(
+    chassis: &Chassis,
+    source: &Source<S>,
+    ids: &[Uuid],
+) -> Result<(LedgerKey, Vec<Recorded>), CompareError> {
+    match source {
+        Source::Own(service) => {
+            let Some(ledger) = service.ledger() else { return Ok((LedgerKey::new(&[]), Vec::new())) };
+            let recorded = ledger.read(ids).await?;
+            Ok((ledger.key.clone(), recorded))
+        }
+        Source::Asked(peer) => {
+            let request = GetRecordedErasuresRequest {
+                service: KEEPER.to_owned(),
+                erasure_ids: ids.iter().map(|id| id.hyphenated().to_string()).collect(),
+            };
+            let request = outgoing::<S, _>(chassis, request)?;
+            let answer = LedgerServiceClient::new(peer.clone()).get_recorded_erasures(request).await;
+            let answer = answer.map_err(|status| unanswered(&status))?.into_inner();
+            let recorded = answer.erasures.into_iter().filter_map(|it| {
+                Some(Recorded { id: Uuid::parse_str(&it.erasure_id).ok()?, hashes: it.hashes })
+            });
+            Ok((LedgerKey::new(&answer.hash_key), recorded.collect()))
+        }
+    }
+}
+
+fn outgoing<S: Service, T>(chassis: &Chassis, message: T) -> Result<tonic::Request<T>, CompareError> {
+    let token = chassis.tokens.mint(S::NAME, KEEPER)?;
+    let request_id = id::request_id();
+    let outgoing =
+        Outgoing { bearer: Some(&token), request_id: &request_id, idempotency_key: None, timeout: PATIENCE };
+    Ok(outgoing.request(message))
+}
+
+fn unanswered(status: &Status) -> CompareError {
+    CompareError::Unanswered(ErrorCode::from_grpc(status.code()).as_str())
+}

@@ -1,0 +1,63 @@
+//! A file that is being written. It is there under its key only once it is finished: in a folder, it is written under another name beside
+//! it, synced, and renamed.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{StorageError, store::Store};
+use crate::id;
+
+/// The end of the name of a file that is not finished.
+pub(super) const UNFINISHED: &str = ".part";
+
+/// A file that is being written. It is there only once it is finished.
+pub struct Writer {
+    inner: opendal::Writer,
+    store: Arc<Store>,
+    is_fallback: bool,
+    /// In a folder: the name until it is finished, and the key.
+    rename: Option<(String, String)>,
+}
+
+impl Writer {
+    pub(super) async fn begin(store: Arc<Store>, is_fallback: bool, key: &str) -> Result<Self, StorageError> {
+        let unfinished = || (format!("{key}.{}{UNFINISHED}", id::request_id()), key.to_owned());
+        let rename = store.needs_rename().then(unfinished);
+        let name = rename.as_ref().map_or(key, |(name, _)| name.as_str());
+        let inner = store.begin(name).await.inspect_err(|_| store.note_failure())?;
+        Ok(Self { inner, store, is_fallback, rename })
+    }
+
+    /// Whether the first storage failed, so that the file goes to the second one.
+    #[must_use]
+    pub fn is_fallback(&self) -> bool {
+        self.is_fallback
+    }
+
+    /// Writes the next piece.
+    pub async fn write(&mut self, piece: Bytes) -> Result<(), StorageError> {
+        let written = self.inner.write(piece).await;
+        Ok(written.inspect_err(|_| self.store.note_failure())?)
+    }
+
+    /// Ends the write without a file: what there is of it is removed.
+    pub async fn abort(mut self) -> Result<(), StorageError> {
+        match &self.rename {
+            Some((name, _)) => self.store.delete(name).await,
+            None => Ok(self.inner.abort().await?),
+        }
+    }
+
+    /// Ends the file.
+    pub async fn finish(self) -> Result<(), StorageError> {
+        let Self { mut inner, store, rename, .. } = self;
+        // In a folder, this syncs the content.
+        let finished = match (inner.close().await, rename) {
+            (Err(error), _) => Err(StorageError::from(error)),
+            (Ok(_), Some((name, key))) => store.rename(&name, &key).await,
+            (Ok(_), None) => Ok(()),
+        };
+        finished.inspect_err(|_| store.note_failure())
+    }
+}

@@ -1,0 +1,61 @@
+//! Tokens of public forms: the time at which a page got one, signed, so that a form that is sent at once, or days later, is known.
+
+use chrono::{DateTime, Utc};
+use ring::hmac;
+use secrecy::{ExposeSecret, SecretString};
+
+/// The purpose of the derived keys. It keeps them apart from the secrets, which also sign tokens.
+const PURPOSE: &[u8] = b"levqor form tokens";
+
+/// Makes and reads such tokens.
+pub struct FormTokens(Vec<hmac::Key>);
+
+impl FormTokens {
+    /// Derives a key from each secret: the first signs, all are accepted.
+    pub(super) fn new(secrets: &[SecretString]) -> Self {
+        let key = |secret: &SecretString| {
+            let secret = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
+            hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&secret, PURPOSE).as_ref())
+        };
+        Self(secrets.iter().map(key).collect())
+    }
+
+    /// A token of this time. Empty without a key, and then no token is accepted.
+    #[must_use]
+    pub fn mint(&self, now: DateTime<Utc>) -> String {
+        let time = now.timestamp_millis().to_string();
+        let sign = |key| format!("{time}.{}", hex::encode(hmac::sign(key, time.as_bytes()).as_ref()));
+        self.0.first().map(sign).unwrap_or_default()
+    }
+
+    /// The time of a token. `None` if it is not one of ours.
+    #[must_use]
+    pub fn time_of(&self, token: &str) -> Option<DateTime<Utc>> {
+        let (time, tag) = token.split_once('.')?;
+        let tag = hex::decode(tag).ok()?;
+        let is_ours = self.0.iter().any(|key| hmac::verify(key, time.as_bytes(), &tag).is_ok());
+        let time = time.parse().ok().filter(|_| is_ours)?;
+        DateTime::from_timestamp_millis(time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_gives_its_time_under_each_key_and_nothing_else_does() {
+        let tokens = |secrets: &[&str]| {
+            FormTokens::new(
+                &secrets.iter().map(|it| SecretString::from((*it).to_owned())).collect::<Vec<_>>(),
+            )
+        };
+        let now = DateTime::from_timestamp_millis(1_795_390_872_126).expect("an instant");
+        let token = tokens(&["old"]).mint(now);
+        assert_eq!(tokens(&["new", "old"]).time_of(&token), Some(now));
+        assert_eq!(tokens(&["new"]).time_of(&token), None);
+        for wrong in ["", ".", "1.", "1.zz", &token.replace('2', "3"), &format!("{token}00")] {
+            assert_eq!(tokens(&["old"]).time_of(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! What billing tells operators: each notice is deferred in the transaction of the fact. A notice names nobody.
+
+use levqor_proto_mail::v1::{
+    EndOperatorNoticeRequest, NotifyOperatorsRequest, OperatorNoticeKind, OperatorNoticeSeverity,
+};
+use levqor_runtime::{
+    db::{DbError, Tx},
+    deferred::defer,
+    digest::{Period, Report},
+    timestamp,
+};
+use sqlx::PgConnection;
+
+use crate::{
+    domain::{
+        dispute::{self, StripeDispute},
+        money::Money,
+        order::{Order, OrderId, Tier},
+        subscription::SubscriptionId,
+        withdrawal::Withdrawal,
+    },
+    store::orders::counts,
+};
+
+/// The most characters of Stripe's id in what a notice is about.
+const MOST_ID_CHARS: usize = 150;
+/// The most characters of a reason in a notice.
+const MOST_REASON_CHARS: usize = 600;
+
+/// Tells that an order was paid, and whether the customer was told so too. It needs no end.
+pub(crate) async fn new_order(tx: &mut Tx, order: &Order, customer_told: bool) -> Result<(), DbError> {
+    let (id, terms) = (order.id, &order.terms);
+    let to_do = if customer_told {
+        String::new()
+    } else {
+        format!(
+            " The customer got no mail: ask for the intake form, and mail a guest a link (`POST /v1/orders/{id}/links`)."
+        )
+    };
+    let text = format!("{} order {id} was paid: {}.{to_do}", terms.tier.title(), amount(&terms.amount));
+    notify(tx, OperatorNoticeKind::NewOrder, OperatorNoticeSeverity::Info, format!("order:{id}"), text).await
+}
+
+/// Tells that the intake form of an order is missing, although its customer was reminded.
+pub(crate) async fn intake_missing(tx: &mut Tx, id: OrderId, tier: &str) -> Result<(), DbError> {
+    let text = format!(
+        "{tier} order {id} is paid, and its intake form is missing after three reminders. Ask the customer."
+    );
+    let kind = OperatorNoticeKind::IntakeMissing;
+    notify(tx, kind, OperatorNoticeSeverity::Warning, format!("order:{id}"), text).await
+}
+
+/// Ends the notice about a missing intake form.
+pub(crate) async fn intake_came(tx: &mut Tx, id: OrderId) -> Result<(), DbError> {
+    let end = EndOperatorNoticeRequest {
+        kind: OperatorNoticeKind::IntakeMissing.into(),
+        about: format!("order:{id}"),
+        fact_time: Some(timestamp(tx.now().await?)),
+    };
+    defer(tx, &end, format!("intake-came:{id}")).await
+}
+
+/// Tells that the customer submitted the intake form of an order. It needs no end.
+pub(crate) async fn intake_received(tx: &mut Tx, order: &Order) -> Result<(), DbError> {
+    let (id, tier) = (order.id, order.terms.tier.title());
+    let text = format!("The intake form of {tier} order {id} is submitted: the delivery time runs.");
+    let (kind, severity) = (OperatorNoticeKind::IntakeReceived, OperatorNoticeSeverity::Info);
+    notify(tx, kind, severity, format!("order:{id}"), text).await
+}
+
+/// Tells that the customer requested a revision of an order. It needs no end.
+pub(crate) async fn revision_requested(tx: &mut Tx, order: &Order) -> Result<(), DbError> {
+    let (id, tier, left) = (order.id, order.terms.tier.title(), order.revisions_left);
+    let text = format!("A revision of {tier} order {id} is requested: the delivery time runs.");
+    let (kind, severity) = (OperatorNoticeKind::RevisionRequested, OperatorNoticeSeverity::Info);
+    notify(tx, kind, severity, format!("order:{id}:left:{left}"), text).await
+}
+
+/// Tells that the delivery of an order is overdue. Each delivery that is owed has a notice of its own.
+pub(crate) async fn overdue(tx: &mut Tx, order: &Order) -> Result<(), DbError> {
+    let (id, tier, left) = (order.id, order.terms.tier.title(), order.revisions_left);
+    let text = format!("The delivery of {tier} order {id} is overdue.");
+    let (kind, severity) = (OperatorNoticeKind::OrderOverdue, OperatorNoticeSeverity::Warning);
+    notify(tx, kind, severity, format!("order:{id}:left:{left}"), text).await
+}
+
+/// Ends the notice about an overdue delivery.
+pub(crate) async fn not_overdue(tx: &mut Tx, order: &Order) -> Result<(), DbError> {
+    let (id, left, now) = (order.id, order.revisions_left, tx.now().await?);
+    let about = format!("order:{id}:left:{left}");
+    let kind = OperatorNoticeKind::OrderOverdue.into();
+    let end = EndOperatorNoticeRequest { kind, about: about.clone(), fact_time: Some(timestamp(now)) };
+    defer(tx, &end, format!("not_overdue:{about}")).await
+}
+
+/// Tells that a customer's bank disputes a payment, and until when evidence can be given.
+pub(crate) async fn disputed(tx: &mut Tx, dispute: &StripeDispute) -> Result<(), DbError> {
+    let id = plain(dispute.id.as_str());
+    let what = if dispute.is_inquiry { "asks about" } else { "has taken back" };
+    let due = dispute.due_time.map_or_else(String::new, |due| {
+        format!(" Evidence can be given until {}.", due.format("%d %B %Y, %H:%M UTC"))
+    });
+    let text = format!(
+        "Dispute {id}: the customer's bank {what} {} ({}).{due} Answer it in Stripe's dashboard.",
+        amount(&dispute.amount),
+        plain(&dispute.reason)
+    );
+    let severity = OperatorNoticeSeverity::Critical;
+    notify(tx, OperatorNoticeKind::Dispute, severity, format!("dispute:{id}"), text).await
+}
+
+/// Tells that the dispute is decided.
+pub(crate) async fn dispute_decided(tx: &mut Tx, dispute: &StripeDispute) -> Result<(), DbError> {
+    let id = plain(dispute.id.as_str());
+    let how = if dispute.state == dispute::State::Lost { "lost" } else { "won" };
+    let text = format!("Dispute {id} about {} is {how}.", amount(&dispute.amount));
+    let about = format!("dispute-decided:{id}");
+    notify(tx, OperatorNoticeKind::Dispute, OperatorNoticeSeverity::Info, about, text).await
+}
+
+/// Tells that a customer withdrew from a contract. It needs no end.
+pub(crate) async fn withdrawn(tx: &mut Tx, withdrawal: &Withdrawal, item: &str) -> Result<(), DbError> {
+    let (reference, back) = (withdrawal.about.reference(), amount(&withdrawal.amount));
+    let text = format!(
+        "The customer withdrew from {item}, {reference}: {back} goes back, and nothing more is owed. Stop the work."
+    );
+    let about = format!("withdrawal:{}", withdrawal.id);
+    notify(tx, OperatorNoticeKind::Withdrawal, OperatorNoticeSeverity::Warning, about, text).await
+}
+
+/// Tells that the money of a withdrawal could not be paid back: Consumer Rights Directive, art. 13(1), gives 14 days for it.
+pub(crate) async fn withdrawal_failed(tx: &mut Tx, withdrawal: &Withdrawal) -> Result<(), DbError> {
+    let (reference, back) = (withdrawal.about.reference(), amount(&withdrawal.amount));
+    let due = (withdrawal.create_time + chrono::TimeDelta::days(14)).format("%d %B %Y");
+    let text = format!(
+        "The customer withdrew from {reference}, and not all of {back} could be paid back. `GET /v1/refunds` shows why. Pay it back by another way until {due}."
+    );
+    let about = format!("withdrawal-failed:{}", withdrawal.id);
+    notify(tx, OperatorNoticeKind::Withdrawal, OperatorNoticeSeverity::Critical, about, text).await
+}
+
+/// Tells that Stripe refuses to end a subscription that the customer withdrew from.
+pub(crate) async fn subscription_not_ended(tx: &mut Tx, id: SubscriptionId) -> Result<(), DbError> {
+    let text = format!(
+        "The customer withdrew from subscription {id}, and Stripe refuses to end it. End it in Stripe's dashboard now."
+    );
+    let about = format!("withdrawal-not-ended:{id}");
+    notify(tx, OperatorNoticeKind::Withdrawal, OperatorNoticeSeverity::Critical, about, text).await
+}
+
+/// Tells that an event of Stripe's is quarantined.
+pub(crate) async fn quarantined(
+    tx: &mut Tx,
+    event_id: &str,
+    event_type: &str,
+    reason: &str,
+    replays: i32,
+) -> Result<(), DbError> {
+    let reason: String = reason.chars().take(MOST_REASON_CHARS).collect();
+    let kind: String = event_type.chars().take(MOST_ID_CHARS).collect();
+    let id = plain(event_id);
+    let text = format!(
+        "Stripe event {id} ({kind}) was quarantined: {reason}. Mend the cause, then replay the event: `levqor dead-letters` says how."
+    );
+    let about = format!("stripe-event:{id}");
+    let kind = OperatorNoticeKind::QuarantinedEvent;
+    let notice = request(tx, kind, OperatorNoticeSeverity::Warning, about, text).await?;
+    defer(tx, &notice, format!("quarantined:{id}:{replays}")).await
+}
+
+/// Tells that the event is processed again.
+pub(crate) async fn replayed(tx: &mut Tx, event_id: &str) -> Result<(), DbError> {
+    let (id, now) = (plain(event_id), tx.now().await?);
+    let end = EndOperatorNoticeRequest {
+        kind: OperatorNoticeKind::QuarantinedEvent.into(),
+        about: format!("stripe-event:{id}"),
+        fact_time: Some(timestamp(now)),
+    };
+    defer(tx, &end, format!("replayed:{id}:{}", now.timestamp_micros())).await
+}
+
+/// Defers a notice. Its key consists of kind and subject, so the same notice is sent once.
+async fn notify(
+    tx: &mut Tx,
+    kind: OperatorNoticeKind,
+    severity: OperatorNoticeSeverity,
+    about: String,
+    text: String,
+) -> Result<(), DbError> {
+    let key = format!("{}:{about}", kind.as_str_name());
+    let notice = request(tx, kind, severity, about, text).await?;
+    defer(tx, &notice, key).await
+}
+
+async fn request(
+    tx: &mut Tx,
+    kind: OperatorNoticeKind,
+    severity: OperatorNoticeSeverity,
+    about: String,
+    text: String,
+) -> Result<NotifyOperatorsRequest, DbError> {
+    let fact_time = Some(timestamp(tx.now().await?));
+    Ok(NotifyOperatorsRequest {
+        kind: kind.into(),
+        severity: severity.into(),
+        about,
+        text,
+        link: String::new(),
+        fact_time,
+    })
+}
+
+/// The id with dashes for the characters that `about` of a notice must not contain: Stripe promises no form of its ids.
+fn plain(id: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
+    id.chars().take(MOST_ID_CHARS).map(plain).collect()
+}
+
+/// The lines of a report about this time: what was sold.
+pub(crate) async fn digest(conn: &mut PgConnection, period: &Period) -> Result<Vec<String>, DbError> {
+    if matches!(period.report, Report::DailyErrors | Report::WeeklyGovernance) {
+        return Ok(Vec::new());
+    }
+    let paid = counts::paid(conn, period.begin, period.end).await?;
+    let line = |(tier, count, money): (Tier, i64, Money)| {
+        format!("{count} paid {} orders: {}", tier.title(), amount(&money))
+    };
+    Ok(paid.into_iter().map(line).collect())
+}
+
+/// An amount for operators, such as `GBP 99.00`.
+fn amount(money: &Money) -> String {
+    let digits = levqor_runtime::currency::iso_digits(money.currency.as_bytes());
+    let unit = 10_i64.pow(digits);
+    let (whole, part) = (money.minor_units / unit, money.minor_units % unit);
+    match usize::try_from(digits) {
+        Ok(digits @ 1..) => format!("{} {whole}.{part:0digits$}", money.currency),
+        _ => format!("{} {whole}", money.currency),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_amount_has_the_digits_of_its_currency() {
+        for (currency, minor_units, shown) in
+            [("GBP", 9_905, "GBP 99.05"), ("JPY", 300, "JPY 300"), ("BHD", 1_001, "BHD 1.001")]
+        {
+            assert_eq!(amount(&Money { currency: currency.to_owned(), minor_units }), shown);
+        }
+    }
+
+    #[test]
+    fn any_id_of_stripes_can_be_named() {
+        assert_eq!(plain("evt 1/é"), "evt-1--");
+    }
+}

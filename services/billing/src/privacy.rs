@@ -1,0 +1,29 @@
+//! What speaks against the erasure of a customer: work that we owe them, money that is on its way, subscriptions that go on, and a customer at
+//! Stripe that cannot be deleted.
+
+use levqor_runtime::{
+    db::DbError,
+    privacy::{Obstacle, Subject},
+};
+use sqlx::PgConnection;
+
+use crate::store::{orders, subscriptions};
+
+/// What speaks against the erasure of this subject now. Without a key, nobody can delete their customer at Stripe.
+pub(crate) async fn obstacles(
+    conn: &mut PgConnection,
+    subject: &Subject,
+    has_key: bool,
+) -> Result<Vec<Obstacle>, DbError> {
+    let subs: Vec<_> = subject.subs.iter().cloned().collect();
+    let emails: Vec<_> = subject.emails.iter().cloned().collect();
+    let orders = orders::open_of(conn, &subs, &emails).await?;
+    let subscriptions = subscriptions::running_of(conn, &subs, &emails).await?;
+    let of_order = |id| Obstacle { reason: "ORDER_OPEN", about: format!("order {id}") };
+    let of_subscription =
+        |id| Obstacle { reason: "SUBSCRIPTION_ACTIVE", about: format!("subscription {id}") };
+    let without_key = (!has_key && !subject.stripe_customers.is_empty())
+        .then(|| Obstacle { reason: "STRIPE_KEY_MISSING", about: "customer at Stripe".to_owned() });
+    let orders = orders.into_iter().map(of_order);
+    Ok(orders.chain(subscriptions.into_iter().map(of_subscription)).chain(without_key).collect())
+}

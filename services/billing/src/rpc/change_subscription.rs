@@ -1,0 +1,31 @@
+//! Changes plan, term and add-ons of the caller's subscription. It is written without `mutate`, because Stripe is asked between
+//! two transactions; `subscribing.rs` has the steps.
+
+use levqor_proto_billing::v1::{ChangeSubscriptionRequest, ChangeSubscriptionResponse};
+use levqor_runtime::{context::Ctx, error::Violations};
+
+use crate::{
+    Billing,
+    checkout::Patience,
+    domain::{buyer::Buyer, plan::Package, subscription::Action},
+    error::Error,
+};
+
+pub(super) async fn change_subscription(
+    billing: &Billing,
+    ctx: Ctx,
+    request: ChangeSubscriptionRequest,
+) -> Result<ChangeSubscriptionResponse, Error> {
+    let patience = Patience::begin();
+    let mut violations = Violations::new();
+    let package = Package::read(&mut violations, "", request.plan, request.term, &request.add_ons);
+    let package = violations.finish(package)?;
+    let buyer = Buyer::of(&ctx.actor).ok_or(Error::SubscriptionNotFound)?;
+    let subscription = if let Some(known) = billing.known_update(&ctx, &request, &buyer, &patience).await? {
+        known
+    } else {
+        let change = billing.change(&buyer, &package, &patience).await?;
+        billing.update_subscription(&ctx, &request, Action::Change, &change.params, &patience).await?
+    };
+    Ok(ChangeSubscriptionResponse { subscription: Some(subscription.into()) })
+}

@@ -1,0 +1,57 @@
+//! Previews a change of the caller's subscription: Stripe computes the next invoice as if the change was made. Nothing changes.
+
+use chrono::{DateTime, Utc};
+use levqor_proto_billing::v1::{PreviewSubscriptionChangeRequest, PreviewSubscriptionChangeResponse};
+use levqor_runtime::{context::Ctx, error::Violations, timestamp};
+use serde_json::{Value, json};
+
+use crate::{
+    Billing,
+    checkout::Patience,
+    domain::{buyer::Buyer, money::Money, plan::Package},
+    error::Error,
+    operations::unavailable,
+    subscribing::renewal_after,
+};
+
+pub(super) async fn preview_subscription_change(
+    billing: &Billing,
+    ctx: Ctx,
+    request: PreviewSubscriptionChangeRequest,
+) -> Result<PreviewSubscriptionChangeResponse, Error> {
+    let patience = Patience::begin();
+    let mut violations = Violations::new();
+    let package = Package::read(&mut violations, "", request.plan, request.term, &request.add_ons);
+    let package = violations.finish(package)?;
+    let buyer = Buyer::of(&ctx.actor).ok_or(Error::SubscriptionNotFound)?;
+    let change = billing.change(&buyer, &package, &patience).await?;
+    let details =
+        json!({"items": change.params["items"], "proration_behavior": change.params["proration_behavior"]});
+    let params =
+        json!({"subscription": change.stripe_subscription_id.as_str(), "subscription_details": details});
+    let invoice = billing.stripe()?.preview_invoice(&params, patience.left()).await;
+    let invoice = invoice.map_err(|error| unavailable(&error))?;
+    let number = |field: &str| invoice.get(field).and_then(Value::as_i64).unwrap_or_default();
+    let due = number("amount_due").max(0);
+    // A negative balance is credit: that of the customer so far, and that of the change.
+    let credit = (-number("total") - number("starting_balance")).max(0);
+    let renewal = package.price().minor_units;
+    let (charged_now, next_charge, credit_left) = if change.at_once {
+        // Stripe shows the invoice that it would make at once. Credit that it leaves goes to the next one.
+        (due, (renewal - credit).max(0), (credit - renewal).max(0))
+    } else {
+        // Stripe shows the next invoice: the new price, and what the change credits.
+        (0, due, credit)
+    };
+    let currency = invoice.get("currency").and_then(Value::as_str).unwrap_or("gbp");
+    let money = |amount| Money::of_stripe(currency, amount).map(Into::into);
+    let now = billing.chassis.clock.now();
+    let period_end = change.row.period_end_time.filter(|_| change.row.package.term == package.term);
+    let next: DateTime<Utc> = period_end.unwrap_or_else(|| renewal_after(now, package.term));
+    Ok(PreviewSubscriptionChangeResponse {
+        charged_now: money(charged_now),
+        next_charge: money(next_charge),
+        next_charge_time: Some(timestamp(next)),
+        credit: money(credit_left),
+    })
+}

@@ -1,0 +1,242 @@
+//! Changes, cancels and resumes subscriptions for customers. Stripe is called between two transactions: the first stores the
+//! request and its key; the second stores the outcome. After that, Stripe's new state is fetched and mirrored.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Months, Utc};
+use levqor_runtime::{
+    context::Ctx,
+    db::{DbError, Tx},
+    email::Email,
+    idempotency::{IdempotencyError, request_hash},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    Billing,
+    aftermath::Aftermath,
+    checkout::Patience,
+    domain::{
+        buyer::Buyer,
+        entitlement::Entitled,
+        operation::{Kind, Operation, RequestKey},
+        plan::{Package, Sold, Term},
+        stripe_event::News,
+        stripe_id::StripeId,
+        stripe_subscription::StripeSubscription,
+        subscription::{Action, NotInThisState, Subscription},
+        withdrawal::About,
+    },
+    error::Error,
+    mirror::subscriptions::{Outcome, mirror},
+    operations::unavailable_to_fetch,
+    store::{disputes, operations, subscriptions, withdrawals},
+    stripe::encode,
+};
+
+/// A change of a subscription, as Stripe is asked for it.
+pub(crate) struct Change {
+    pub(crate) row: Subscription,
+    pub(crate) stripe_subscription_id: StripeId,
+    pub(crate) params: Value,
+    /// Whether the difference is charged at once: the new package is dearer, or begins a period of another length.
+    pub(crate) at_once: bool,
+}
+
+/// A customer as staff name them.
+pub(crate) enum Customer {
+    /// By the id at the identity provider.
+    Sub(String),
+    /// By the mail address.
+    Address(Email),
+}
+
+/// Of a customer's subscriptions, the newest first: the live one, or else the last one.
+fn current(subscriptions: Vec<Subscription>) -> Option<Subscription> {
+    let live = subscriptions.iter().position(|subscription| subscription.state.is_live());
+    subscriptions.into_iter().nth(live.unwrap_or_default())
+}
+
+/// The end of a period of this term that begins now.
+pub(crate) fn renewal_after(begin: DateTime<Utc>, term: Term) -> DateTime<Utc> {
+    let months = if term == Term::Monthly { 1 } else { 12 };
+    begin.checked_add_months(Months::new(months)).unwrap_or(begin)
+}
+
+impl Billing {
+    /// The person's subscription: the live one, or else the last one.
+    pub(crate) async fn subscription_of(&self, buyer: &Buyer) -> Result<Option<Subscription>, Error> {
+        let mut tx = self.chassis.db.begin().await?;
+        subscriptions::claim(&mut tx, buyer).await?;
+        let theirs = subscriptions::of_owner(&mut tx, buyer.sub()).await?;
+        tx.commit().await?;
+        Ok(current(theirs))
+    }
+
+    /// A customer's subscription, for staff: by the owner, or by the address.
+    pub(crate) async fn subscription_for_staff(&self, of: &Customer) -> Result<Option<Subscription>, Error> {
+        let mut conn = self.chassis.db.acquire().await?;
+        Ok(current(match of {
+            Customer::Sub(sub) => subscriptions::of_owner(&mut conn, sub).await?,
+            Customer::Address(email) => subscriptions::of_address(&mut conn, email).await?,
+        }))
+    }
+
+    /// What a person is entitled to.
+    pub(crate) async fn entitled(&self, tx: &mut Tx, sub: &str) -> Result<Entitled, DbError> {
+        let mut theirs = subscriptions::of_owner(tx, sub).await?;
+        // What the customer withdrew from entitles to nothing, also before Stripe has ended it.
+        let withdrawn = withdrawals::subscriptions_of(tx, sub).await?;
+        theirs.retain(|subscription| !withdrawn.contains(&subscription.id));
+        let subscription = Entitled::best(theirs);
+        let customer = subscription.as_ref().and_then(|subscription| subscription.stripe_customer_id.clone());
+        let held = match customer {
+            Some(customer) => disputes::hold(tx, &customer).await?,
+            None => false,
+        };
+        Ok(Entitled { subscription, held })
+    }
+
+    /// The person's live subscription, with Stripe's id of it.
+    async fn live(&self, buyer: &Buyer) -> Result<(Subscription, StripeId), Error> {
+        let row = self.subscription_of(buyer).await?.ok_or(Error::SubscriptionNotFound)?;
+        let id = row.stripe_subscription_id.clone().ok_or(Error::SubscriptionNotFound)?;
+        Ok((row, id))
+    }
+
+    /// What Stripe has to be asked to change the person's subscription into this package.
+    pub(crate) async fn change(
+        &self,
+        buyer: &Buyer,
+        package: &Package,
+        patience: &Patience,
+    ) -> Result<Change, Error> {
+        let (row, id) = self.live(buyer).await?;
+        row.may(Action::Change)?;
+        if row.package == *package {
+            return Err(Error::NothingChanges);
+        }
+        let now = self.stripe()?.within(patience.left()).subscription(&id).await;
+        let now = now.map_err(|error| unavailable_to_fetch(&error))?;
+        let dearer = package.price_of_a_year() > row.package.price_of_a_year();
+        let at_once = dearer || package.term != row.package.term;
+        let params = json!({
+            "items": self.items(&now, package)?,
+            "proration_behavior": if at_once { "always_invoice" } else { "create_prorations" },
+            // A payment that fails changes nothing.
+            "payment_behavior": "error_if_incomplete",
+        });
+        Ok(Change { row, stripe_subscription_id: id, params, at_once })
+    }
+
+    /// The items to change, to add and to remove.
+    fn items(&self, now: &StripeSubscription, package: &Package) -> Result<Vec<Value>, Error> {
+        let plan = package.plan.price(package.term).ok_or(Error::NothingChanges)?;
+        let mut plan = json!({"price": self.price_id(&plan)?.as_str()});
+        if let Some(item) = now.item_of(&self.prices, |sold| matches!(sold, Sold::Plan(..))) {
+            plan["id"] = json!(item.as_str());
+        }
+        let mut items = vec![plan];
+        for add_on in crate::domain::plan::AddOn::ALL {
+            let item = now.item_of(&self.prices, |sold| sold == Sold::AddOn(add_on));
+            match (package.add_ons.contains(&add_on), item, add_on.price()) {
+                (true, None, Some(price)) => items.push(json!({"price": self.price_id(&price)?.as_str()})),
+                (false, Some(item), _) => items.push(json!({"id": item.as_str(), "deleted": true})),
+                _ => {}
+            }
+        }
+        Ok(items)
+    }
+
+    /// The subscription after an update that was asked for under the same key before.
+    pub(crate) async fn known_update<R: prost::Message>(
+        &self,
+        ctx: &Ctx,
+        request: &R,
+        buyer: &Buyer,
+        patience: &Patience,
+    ) -> Result<Option<Subscription>, Error> {
+        let Some(key) = &ctx.idempotency_key else { return Ok(None) };
+        let mut tx = self.chassis.db.begin().await?;
+        let known = operations::of_request(&mut tx, buyer.sub(), key).await?;
+        tx.commit().await?;
+        let Some(known) = known else { return Ok(None) };
+        if known.request.as_ref().is_none_or(|request_of| request_of.hash != request_hash(request)) {
+            return Err(IdempotencyError::key_reused().into());
+        }
+        self.carry_out(&known, patience.left()).await?;
+        let (row, id) = self.live(buyer).await?;
+        Ok(Some(self.refresh(row, &id, patience.left()).await))
+    }
+
+    /// Updates the person's subscription at Stripe, once per key, and returns it as it is then.
+    pub(crate) async fn update_subscription<R: prost::Message>(
+        &self,
+        ctx: &Ctx,
+        request: &R,
+        action: Action,
+        params: &Value,
+        patience: &Patience,
+    ) -> Result<Subscription, Error> {
+        let buyer = Buyer::of(&ctx.actor).ok_or(Error::SubscriptionNotFound)?;
+        if let Some(known) = self.known_update(ctx, request, &buyer, patience).await? {
+            return Ok(known);
+        }
+        let (row, id) = self.live(&buyer).await?;
+        self.stripe()?;
+        let mut tx = self.chassis.db.begin().await?;
+        let row = subscriptions::lock(&mut tx, row.id).await?.ok_or(Error::SubscriptionNotFound)?;
+        row.may(action)?;
+        if withdrawals::of(&mut tx, About::Subscription(row.id)).await?.is_some() {
+            return Err(NotInThisState::Ended.into());
+        }
+        let now = tx.now().await?;
+        let (about, path) = (row.id.as_uuid(), format!("/subscriptions/{id}"));
+        let mut operation = Operation::new(Kind::SubscriptionUpdate, about, path, encode(params), now);
+        operation.owner_sub = Some(buyer.sub().to_owned());
+        let key = ctx.idempotency_key.clone();
+        operation.request = key.map(|key| RequestKey { key, hash: request_hash(request) });
+        operations::insert(&mut tx, &operation).await?;
+        tx.commit().await?;
+        self.carry_out(&operation, patience.left()).await?;
+        let updated = self.refresh(row, &id, patience.left()).await;
+        self.keep_address(&buyer, patience).await;
+        Ok(updated)
+    }
+
+    /// Fetches and mirrors Stripe's state. If this fails, the event of the change mirrors it later, and the row is returned as it
+    /// is.
+    pub(crate) async fn refresh(
+        &self,
+        known: Subscription,
+        id: &StripeId,
+        patience: Duration,
+    ) -> Subscription {
+        match self.try_refresh(id, patience).await {
+            Ok(Some(row)) => row,
+            Ok(None) => known,
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a subscription is mirrored later, by its event"
+                );
+                known
+            }
+        }
+    }
+
+    async fn try_refresh(&self, id: &StripeId, patience: Duration) -> Result<Option<Subscription>, Error> {
+        let version = subscriptions::version(&mut *self.chassis.db.acquire().await?, id).await?;
+        let fetched = self.stripe()?.within(patience).subscription(id).await;
+        let fetched = fetched.map_err(|error| unavailable_to_fetch(&error))?;
+        let mut tx = self.chassis.db.begin().await?;
+        let mut aftermath = Aftermath::default();
+        let outcome = mirror(&mut tx, self, &fetched, version, News::All, &mut aftermath).await?;
+        aftermath.write(&mut tx).await?;
+        tx.commit().await?;
+        Ok(match outcome {
+            Outcome::Mirrored(row) => Some(*row),
+            Outcome::NotOurs | Outcome::NotUnderstood(_) | Outcome::Stale => None,
+        })
+    }
+}

@@ -1,0 +1,155 @@
+//! `FinishStripeOperations`: operations at Stripe that a crash or an outage interrupted are finished, under the same key.
+
+use levqor_proto_billing::v1::{
+    CancelSubscriptionRequest, CreateCheckoutSessionRequest, FinishStripeOperationsRequest,
+    FinishStripeOperationsResponse,
+    create_checkout_session_request::{DoneForYou, Item},
+    order::{PaymentState, Tier},
+};
+use levqor_runtime::testing::{Caller, eventually};
+use serde_json::{Value, json};
+
+use crate::support::{Shop, TERMS, ada, busy, refused, subscription};
+
+/// Makes each operation a day older, so that Stripe may have forgotten its key.
+const A_DAY_AGO: &str = "UPDATE stripe_operations
+     SET create_time = create_time - interval '1 day', update_time = update_time - interval '1 day'";
+
+impl Shop {
+    async fn finish_operations(&self) -> FinishStripeOperationsResponse {
+        let request = Caller::service("billing", "billing").request(FinishStripeOperationsRequest {});
+        self.checkout().finish_stripe_operations(request).await.expect("done").into_inner()
+    }
+
+    /// Stripe answers again, and the only operation of this kind is finished under the key and with the form of its first try.
+    async fn finished_later(&self, kind: &str, at: &str, answer: Value) {
+        let before = self.asked("POST", at).await;
+        self.stripe.reset().await;
+        self.answer("POST", at, 200, answer).await;
+        self.bench.advance(chrono::TimeDelta::seconds(31)).await;
+        // The schedule may have been faster.
+        self.finish_operations().await;
+        let done = format!("stripe_operations WHERE kind = '{kind}' AND state = 'DONE'");
+        eventually("the operation is done", || async { (self.bench.count(&done).await == 1).then_some(()) })
+            .await;
+        let asked = self.asked("POST", at).await;
+        assert!(!asked.is_empty() && asked.iter().all(|one| *one == before[0]), "{asked:?}");
+    }
+
+    /// Leaves an unfinished checkout: Stripe was asked for it, and the answer never came, as after a crash.
+    async fn left(&self) -> CreateCheckoutSessionRequest {
+        let item = Some(Item::Dfy(DoneForYou { tier: Tier::Starter.into() }));
+        let request =
+            CreateCheckoutSessionRequest { item, terms_version: TERMS.to_owned(), ..Default::default() };
+        let keyed = ada().with_key("left");
+        refused(self.checkout().create_checkout_session(keyed.request(request.clone())).await);
+        request
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_was_asked_for_is_made_once_under_its_key_and_the_caller_finds_it() {
+    let shop = Shop::open().await;
+    shop.stripe.reset().await;
+    shop.answer("POST", "/v1/customers", 200, json!({"id": "cus_1", "email": "ada@example.com"})).await;
+    shop.answer("POST", "/v1/checkout/sessions", 429, json!({"error": {"type": "invalid_request_error"}}))
+        .await;
+    let request = shop.left().await;
+    let before = shop.asked("POST", "/v1/checkout/sessions").await;
+    assert_eq!(shop.finish_operations().await.finished, 0, "whoever asked may still be at work");
+    shop.stripe.reset().await;
+    shop.sell().await;
+    shop.bench.advance(chrono::TimeDelta::seconds(31)).await;
+    // The schedule may have been faster.
+    shop.finish_operations().await;
+    eventually("the order has its session", || async {
+        (shop.bench.order().await.stripe_checkout_session_id == "cs_1").then_some(())
+    })
+    .await;
+    let asked = shop.asked("POST", "/v1/checkout/sessions").await;
+    assert!(asked.iter().all(|one| *one == before[0]), "the same form, under the same key: {asked:?}");
+    let keyed = ada().with_key("left");
+    let found = shop.checkout().create_checkout_session(keyed.request(request)).await.expect("it is there");
+    assert_eq!(found.into_inner().url, "https://checkout.stripe.com/c/cs_1");
+    assert_eq!(shop.asked("POST", "/v1/checkout/sessions").await, asked, "and Stripe is not asked again");
+}
+
+#[tokio::test]
+async fn a_refusal_ends_the_order() {
+    let shop = Shop::open().await;
+    shop.stripe.reset().await;
+    shop.answer("POST", "/v1/customers", 200, json!({"id": "cus_1", "email": "ada@example.com"})).await;
+    let refusal = json!({"error": {"type": "invalid_request_error", "code": "resource_missing"}});
+    shop.answer("POST", "/v1/checkout/sessions", 400, refusal).await;
+    shop.left().await;
+    assert_eq!(shop.bench.order().await.payment_state(), PaymentState::Cancelled);
+    let refused =
+        "stripe_operations WHERE state = 'REFUSED' AND failure = 'resource_missing' AND form IS NULL";
+    assert_eq!(shop.bench.count(refused).await, 1);
+}
+
+#[tokio::test]
+async fn a_customer_that_was_asked_for_is_made_under_its_key() {
+    let shop = Shop::open().await;
+    shop.stripe.reset().await;
+    shop.answer("POST", "/v1/customers", 429, busy()).await;
+    shop.left().await;
+    shop.finished_later("CUSTOMER", "/v1/customers", json!({"id": "cus_1", "email": "ada@example.com"}))
+        .await;
+    assert_eq!(shop.bench.count("customers WHERE stripe_customer_id = 'cus_1'").await, 1);
+}
+
+#[tokio::test]
+async fn a_customer_that_is_there_already_is_found_by_its_label_after_its_key_was_forgotten() {
+    let shop = Shop::open().await;
+    shop.stripe.reset().await;
+    shop.answer("POST", "/v1/customers", 429, busy()).await;
+    shop.left().await;
+    let id: String = sqlx::query_scalar("SELECT customer_id::text FROM customers")
+        .fetch_one(shop.bench.service.db.pool())
+        .await
+        .expect("a customer");
+    shop.stripe.reset().await;
+    let made = json!({"id": "cus_9", "email": "ada@example.com", "metadata": {"customer_id": id}});
+    shop.answer("GET", "/v1/customers", 200, json!({"object": "list", "data": [made]})).await;
+    shop.bench.execute(A_DAY_AGO).await;
+    // The schedule may have been faster.
+    shop.finish_operations().await;
+    eventually("the customer is found", || async {
+        let found = shop.bench.count("customers WHERE stripe_customer_id = 'cus_9'").await;
+        (found == 1).then_some(())
+    })
+    .await;
+    assert!(shop.asked("POST", "/v1/customers").await.is_empty(), "no second customer is made");
+}
+
+#[tokio::test]
+async fn a_change_of_a_subscription_that_was_asked_for_is_made_under_its_key() {
+    let shop = Shop::open().await;
+    shop.subscribe(&subscription("active", &[("GROWTH", 7900)])).await;
+    shop.stripe.reset().await;
+    shop.answer("POST", "/v1/subscriptions/sub_1", 429, busy()).await;
+    refused(shop.subscriptions().cancel_subscription(ada().request(CancelSubscriptionRequest {})).await);
+    shop.finished_later("SUBSCRIPTION_UPDATE", "/v1/subscriptions/sub_1", json!({"id": "sub_1"})).await;
+}
+
+#[tokio::test]
+async fn a_checkout_that_is_older_than_its_key_is_not_made_any_more() {
+    let shop = Shop::open().await;
+    shop.stripe.reset().await;
+    shop.answer("POST", "/v1/customers", 200, json!({"id": "cus_1", "email": "ada@example.com"})).await;
+    shop.answer("POST", "/v1/checkout/sessions", 429, busy()).await;
+    shop.left().await;
+    shop.stripe.reset().await;
+    shop.sell().await;
+    shop.bench.execute(A_DAY_AGO).await;
+    // The schedule may have been faster.
+    shop.finish_operations().await;
+    eventually("the order has ended", || async {
+        (shop.bench.order().await.payment_state() == PaymentState::Cancelled).then_some(())
+    })
+    .await;
+    let refused = "stripe_operations WHERE kind = 'CHECKOUT' AND state = 'REFUSED' AND failure = 'HTTP 408'";
+    assert_eq!(shop.bench.count(refused).await, 1);
+    assert!(shop.asked("POST", "/v1/checkout/sessions").await.is_empty(), "nobody could use the session");
+}

@@ -1,0 +1,54 @@
+//! `GetEntitlements`: what the caller's subscription includes, held while a payment is disputed.
+
+use levqor_proto_billing::v1::{
+    Entitlement, GetEntitlementsRequest, GetEntitlementsResponse,
+    entitlement::{Feature, Refusal},
+    subscription::Plan,
+};
+use serde_json::json;
+
+use crate::support::{Shop, ada, event, subscription};
+
+impl Shop {
+    async fn entitlements(&self) -> GetEntitlementsResponse {
+        let request = ada().request(GetEntitlementsRequest {});
+        self.subscriptions().get_entitlements(request).await.expect("entitlements").into_inner()
+    }
+}
+
+fn of(answer: &GetEntitlementsResponse, feature: Feature) -> Entitlement {
+    answer.entitlements.iter().find(|of| of.feature() == feature).copied().expect("every feature is there")
+}
+
+#[tokio::test]
+async fn a_subscription_entitles_and_a_dispute_holds_it_until_it_is_won() {
+    let shop = Shop::open().await;
+    let none = of(&shop.entitlements().await, Feature::Workflows);
+    assert_eq!((none.allowed, none.refusal()), (false, Refusal::NoSubscription));
+
+    shop.subscribe(&subscription("active", &[("GROWTH", 7900), ("ADDON_PRIORITY_SUPPORT", 9900)])).await;
+    let all = shop.entitlements().await;
+    let workflows = of(&all, Feature::Workflows);
+    assert_eq!(
+        (all.plan(), workflows.allowed, workflows.limit, workflows.used),
+        (Plan::Growth, true, Some(3), None)
+    );
+    assert!(of(&all, Feature::PrioritySupport).allowed);
+    assert_eq!(of(&all, Feature::WhiteLabel).refusal(), Refusal::NotIncluded);
+
+    for (status, refusal) in [("needs_response", Refusal::Disputed), ("won", Refusal::Unspecified)] {
+        shop.stripe.reset().await;
+        let dispute = json!({
+            "id": "dp_1", "object": "dispute", "amount": 7900, "currency": "gbp", "status": status, "reason": "fraudulent",
+            "charge": {"id": "ch_1", "customer": "cus_1", "payment_intent": "pi_1"}, "payment_intent": "pi_1",
+            "evidence_details": {"due_by": 4_000_000_000_i64},
+        });
+        shop.answer("GET", "/v1/disputes/dp_1", 200, dispute.clone()).await;
+        shop.bench.process(&event(&format!("evt_{status}"), "charge.dispute.updated", &dispute)).await;
+        assert_eq!(of(&shop.entitlements().await, Feature::Workflows).refusal(), refusal, "{status}");
+    }
+    let told = "runtime.work WHERE rpc LIKE '%/NotifyOperators' AND idempotency_key LIKE '%dispute%'";
+    assert_eq!(shop.bench.count(told).await, 2, "that it was opened, and that it is decided");
+    let dated = format!("{told} AND position('02 October 2096, 07:06 UTC'::bytea IN request) > 0");
+    assert_eq!(shop.bench.count(&dated).await, 1, "until when evidence can be given");
+}

@@ -1,0 +1,163 @@
+//! Nobody waits longer than three seconds for Stripe, whatever they ask for and whichever of Stripe's answers is late.
+
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt, stream};
+use levqor_proto_billing::v1::{
+    CancelSubscriptionRequest, ChangeSubscriptionRequest, CreateBillingPortalSessionRequest,
+    CreateCheckoutSessionRequest, GetSubscriptionWithdrawalRequest, PreviewSubscriptionChangeRequest,
+    ResumeSubscriptionRequest, WithdrawSubscriptionRequest,
+    create_checkout_session_request::{DoneForYou, Item},
+    order::Tier,
+    subscription::{Plan, Term},
+};
+use serde_json::{Value, json};
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+use wiremock::{
+    Mock, ResponseTemplate,
+    matchers::{method, path},
+};
+
+use crate::support::{Shop, TERMS, ada, reason, refused, subscription, with};
+
+/// What customers ask for.
+#[derive(Debug, Clone, Copy)]
+enum Ask {
+    CheckOut,
+    CheckOutWithCode,
+    Preview,
+    Change,
+    Cancel,
+    Resume,
+    Portal,
+    ShowWithdrawal,
+    Withdraw,
+}
+
+/// How many cases run at the same time.
+const AT_ONCE: usize = 3;
+/// The cases: what a customer asks for, and which request to Stripe is never answered.
+const CASES: [(Ask, &str, &str); 13] = [
+    (Ask::CheckOut, "POST", "/v1/customers"),
+    (Ask::CheckOut, "POST", "/v1/checkout/sessions"),
+    (Ask::CheckOutWithCode, "GET", "/v1/promotion_codes"),
+    (Ask::CheckOutWithCode, "POST", "/v1/checkout/sessions"),
+    (Ask::Preview, "GET", "/v1/subscriptions/sub_1"),
+    (Ask::Preview, "POST", "/v1/invoices/create_preview"),
+    (Ask::Change, "GET", "/v1/subscriptions/sub_1"),
+    (Ask::Change, "POST", "/v1/subscriptions/sub_1"),
+    (Ask::Cancel, "POST", "/v1/subscriptions/sub_1"),
+    (Ask::Resume, "POST", "/v1/subscriptions/sub_1"),
+    (Ask::Portal, "POST", "/v1/billing_portal/sessions"),
+    (Ask::ShowWithdrawal, "GET", "/v1/invoices"),
+    (Ask::Withdraw, "GET", "/v1/invoices"),
+];
+
+impl Shop {
+    async fn ask(&self, ask: Ask) -> Result<(), Status> {
+        let (mut checkout, mut subscriptions) = (self.checkout(), self.subscriptions());
+        let promotion_code =
+            if matches!(ask, Ask::CheckOutWithCode) { "TENOFF".to_owned() } else { String::new() };
+        let buy = CreateCheckoutSessionRequest {
+            item: Some(Item::Dfy(DoneForYou { tier: Tier::Starter.into() })),
+            terms_version: TERMS.to_owned(),
+            promotion_code,
+            ..Default::default()
+        };
+        let (plan, term, add_ons) = (Plan::Business.into(), Term::Monthly.into(), Vec::new());
+        let preview = PreviewSubscriptionChangeRequest { plan, term, add_ons: add_ons.clone() };
+        let change = ChangeSubscriptionRequest { plan, term, add_ons };
+        match ask {
+            Ask::CheckOut | Ask::CheckOutWithCode => {
+                checkout.create_checkout_session(ada().request(buy)).await.map(drop)
+            }
+            Ask::Preview => subscriptions.preview_subscription_change(ada().request(preview)).await.map(drop),
+            Ask::Change => subscriptions.change_subscription(ada().request(change)).await.map(drop),
+            Ask::Cancel => {
+                let request = ada().request(CancelSubscriptionRequest {});
+                subscriptions.cancel_subscription(request).await.map(drop)
+            }
+            Ask::Resume => {
+                let request = ada().request(ResumeSubscriptionRequest {});
+                subscriptions.resume_subscription(request).await.map(drop)
+            }
+            Ask::Portal => {
+                let request = ada().request(CreateBillingPortalSessionRequest {});
+                checkout.create_billing_portal_session(request).await.map(drop)
+            }
+            Ask::ShowWithdrawal => {
+                let request = ada().request(GetSubscriptionWithdrawalRequest {});
+                self.withdrawals().get_subscription_withdrawal(request).await.map(drop)
+            }
+            Ask::Withdraw => {
+                let request = ada().request(WithdrawSubscriptionRequest { etag: "of_the_offer".to_owned() });
+                self.withdrawals().withdraw_subscription(request).await.map(drop)
+            }
+        }
+    }
+
+    /// Makes Stripe never answer this request. It answers all others.
+    async fn never_answers(&self, verb: &str, at: &str) {
+        self.stripe.reset().await;
+        let late = ResponseTemplate::new(200).set_delay(Duration::from_hours(1));
+        Mock::given(method(verb)).and(path(at)).respond_with(late).mount(&self.stripe).await;
+        self.sell().await;
+        let codes = json!({"object": "list", "data": [{"id": "promo_1"}]});
+        self.answer("GET", "/v1/promotion_codes", 200, codes).await;
+        self.answer("GET", "/v1/subscriptions/sub_1", 200, growth(false)).await;
+        self.answer("POST", "/v1/subscriptions/sub_1", 200, growth(false)).await;
+    }
+}
+
+fn growth(ends: bool) -> Value {
+    let end = if ends { json!(4_000_000_000_i64) } else { Value::Null };
+    with(subscription("active", &[("GROWTH", 7900)]), &[("cancel_at", end)])
+}
+
+#[tokio::test]
+async fn no_customer_waits_longer_than_three_seconds_for_stripe() {
+    let case = |(ask, verb, at): (Ask, &'static str, &'static str)| async move {
+        let shop = Shop::open().await;
+        if !matches!(ask, Ask::CheckOut | Ask::CheckOutWithCode) {
+            shop.subscribe(&growth(matches!(ask, Ask::Resume))).await;
+        }
+        shop.never_answers(verb, at).await;
+        let begun = Instant::now();
+        let status = refused(shop.ask(ask).await);
+        let waited = begun.elapsed();
+        let why = format!("{ask:?} while {verb} {at} is not answered, after {waited:?}: {status:?}");
+        assert_eq!(
+            (status.code(), reason(&status).as_str()),
+            (Code::Unavailable, "STRIPE_UNAVAILABLE"),
+            "{why}"
+        );
+        assert!(status.get_error_details().retry_info().is_some(), "{why}");
+        assert!(waited < Duration::from_secs(3), "{why}");
+    };
+    // Each case has a service of its own: after a few failures the circuit breaker of one service would answer the other cases at
+    // once. Only a few cases run at a time, so that they wait for Stripe and not for a CPU.
+    Box::pin(stream::iter(CASES.map(case)).buffer_unordered(AT_ONCE).collect::<Vec<_>>()).await;
+}
+
+#[tokio::test]
+async fn both_requests_for_the_invoices_of_an_older_stripe_have_the_time_of_one() {
+    let shop = Shop::open().await;
+    shop.subscribe(&growth(false)).await;
+    // An older version of the API has nothing to expand. It says so late, and never answers the second request.
+    let expands = |request: &wiremock::Request| request.url.query().unwrap_or_default().contains("expand");
+    let refusal = ResponseTemplate::new(400)
+        .set_body_json(json!({"error": {"type": "invalid_request_error"}}))
+        .set_delay(Duration::from_millis(1500));
+    let first = Mock::given(method("GET")).and(path("/v1/invoices")).and(expands);
+    first.respond_with(refusal).mount(&shop.stripe).await;
+    let late = ResponseTemplate::new(200).set_delay(Duration::from_hours(1));
+    let second = Mock::given(method("GET")).and(path("/v1/invoices"));
+    second.respond_with(late).mount(&shop.stripe).await;
+    let begun = Instant::now();
+    let status = refused(shop.ask(Ask::ShowWithdrawal).await);
+    let waited = begun.elapsed();
+    assert_eq!(reason(&status), "STRIPE_UNAVAILABLE", "after {waited:?}: {status:?}");
+    assert_eq!(shop.asked("GET", "/v1/invoices").await.len(), 2);
+    assert!(waited < Duration::from_secs(3), "{waited:?}");
+}

@@ -1,0 +1,41 @@
+//! `ResumeSubscription`: the subscription is renewed after all, and Stripe is asked once per key.
+
+use levqor_proto_billing::v1::ResumeSubscriptionRequest;
+use levqor_runtime::testing::Caller;
+use serde_json::{Value, json};
+use tonic::Code;
+
+use crate::support::{Shop, ada, reason, refused, subscription, with};
+
+fn ending(ends: bool) -> Value {
+    let end = if ends { json!(4_000_000_000_i64) } else { Value::Null };
+    with(
+        subscription("active", &[("GROWTH", 7900)]),
+        &[("cancel_at_period_end", json!(ends)), ("cancel_at", end)],
+    )
+}
+
+#[tokio::test]
+async fn stripe_is_asked_once_and_its_new_state_is_shown() {
+    let shop = Shop::open().await;
+    shop.subscribe(&ending(true)).await;
+    shop.stripe.reset().await;
+    shop.answer("POST", "/v1/subscriptions/sub_1", 200, ending(false)).await;
+    shop.answer("GET", "/v1/subscriptions/sub_1", 200, ending(false)).await;
+    let keyed = ada().with_key("once");
+    for _ in 0..2 {
+        let request = keyed.request(ResumeSubscriptionRequest {});
+        let shown = shop.subscriptions().resume_subscription(request).await.expect("done").into_inner();
+        assert!(shown.subscription.expect("it").cancel_time.is_none());
+    }
+    let asked = shop.asked("POST", "/v1/subscriptions/sub_1").await;
+    let [(form, key)] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!(form, "cancel_at_period_end=false");
+    assert!(key.starts_with("levqor-"), "{key}");
+    // The subscription is already in that state: the call is refused with a reason.
+    let request = ada().request(ResumeSubscriptionRequest {});
+    let status = refused(shop.subscriptions().resume_subscription(request).await);
+    assert_eq!(reason(&status), "SUBSCRIPTION_STATE");
+    let bob = Caller::customer("bob", "bob@example.com").request(ResumeSubscriptionRequest {});
+    assert_eq!(refused(shop.subscriptions().resume_subscription(bob).await).code(), Code::NotFound);
+}

@@ -1,0 +1,487 @@
+//! A data request and its states.
+
+use std::{collections::BTreeSet, str::FromStr};
+
+use chrono::{DateTime, Utc};
+use levqor_proto_compliance::v1 as wire;
+use levqor_proto_runtime::v1::Subject as WireSubject;
+use levqor_runtime::{
+    email::Email, error::Violations, privacy::Subject, request::Field, typed_id, wire_enum,
+};
+use serde::{Deserialize, Serialize};
+
+use super::time_limit;
+
+typed_id!(pub(crate) DataRequestId, "a data request");
+
+wire_enum! {
+    /// A right over personal data.
+    pub(crate) enum Entitlement: wire::Right {
+        /// A copy (GDPR, article 15).
+        Access = "ACCESS",
+        /// A copy that machines read (GDPR, article 20).
+        Portability = "PORTABILITY",
+        /// The erasure (GDPR, article 17).
+        Erasure = "ERASURE",
+        /// The correction (GDPR, article 16).
+        Rectification = "RECTIFICATION",
+        /// The restriction of the processing (GDPR, article 18).
+        Restriction = "RESTRICTION",
+    }
+}
+
+wire_enum! {
+    /// How the person proves who they are.
+    pub(crate) enum Origin {
+        /// They are signed in.
+        Account = "ACCOUNT",
+        /// By a code that goes to their address.
+        Mail = "MAIL",
+        /// Staff know them.
+        Staff = "STAFF",
+    }
+}
+
+wire_enum! {
+    /// The state of a data request.
+    pub(crate) enum State: wire::data_request::State {
+        /// The code has not come yet.
+        AwaitingCode = "AWAITING_CODE",
+        /// It is worked on next.
+        Received = "RECEIVED",
+        /// An erasure that nobody has approved, or a correction or a restriction that staff have not accepted.
+        AwaitingApproval = "AWAITING_APPROVAL",
+        /// An erasure that is approved.
+        Scheduled = "SCHEDULED",
+        /// It is worked on.
+        InProgress = "IN_PROGRESS",
+        /// An erasure that something speaks against.
+        Waiting = "WAITING",
+        /// It is done.
+        Done = "DONE",
+        /// It was cancelled.
+        Cancelled = "CANCELLED",
+        /// The code never came.
+        Expired = "EXPIRED",
+    }
+}
+
+wire_enum! {
+    /// What happens to a data request.
+    pub(crate) enum Step {
+        /// The code came.
+        Confirm = "confirm it",
+        /// The work on a copy begins.
+        Build = "build a copy for it",
+        /// The erasure is approved.
+        Approve = "approve it",
+        /// Staff accept the correction or the restriction.
+        Accept = "accept it",
+        /// The erasure begins.
+        Erase = "erase for it",
+        /// Something speaks against the erasure.
+        Wait = "let it wait",
+        /// Everything is done.
+        Finish = "finish it",
+        /// Its owner does not want it any more.
+        Cancel = "cancel it",
+        /// The code did not come in time.
+        Expire = "let it expire",
+        /// Its time to answer is extended.
+        Extend = "extend its time to answer",
+    }
+}
+
+/// Why something was decided, such as the extension of the time to answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Reasons(String);
+
+impl Reasons {
+    /// The text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text itself.
+    pub(crate) fn into_string(self) -> String {
+        self.0
+    }
+}
+
+/// The text is empty or too long.
+#[derive(Debug, thiserror::Error)]
+#[error("no reasons")]
+pub(crate) struct NoReasons;
+
+impl FromStr for Reasons {
+    type Err = NoReasons;
+
+    fn from_str(text: &str) -> Result<Self, NoReasons> {
+        let text = text.trim();
+        let fits = !text.is_empty() && text.chars().count() <= 1_000;
+        if fits { Ok(Self(text.to_owned())) } else { Err(NoReasons) }
+    }
+}
+
+impl Field for Reasons {
+    const EXPECTED: &'static str = "reasons, in 1 to 1,000 characters";
+}
+
+/// The right name of a person: one line of 1 to 200 characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CorrectedName(String);
+
+impl CorrectedName {
+    /// The text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The text is empty, too long, or has control characters.
+#[derive(Debug, thiserror::Error)]
+#[error("no name")]
+pub(crate) struct NoName;
+
+impl FromStr for CorrectedName {
+    type Err = NoName;
+
+    fn from_str(text: &str) -> Result<Self, NoName> {
+        let text = text.trim();
+        let fits = (1..=200).contains(&text.chars().count()) && !text.contains(char::is_control);
+        if fits { Ok(Self(text.to_owned())) } else { Err(NoName) }
+    }
+}
+
+impl Field for CorrectedName {
+    const EXPECTED: &'static str = "a name of 1 to 200 characters";
+}
+
+/// What a correction is about. Empty in any other request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Correction {
+    /// The right name.
+    pub(crate) name: Option<CorrectedName>,
+    /// A wrong address, which the address of the request replaces.
+    pub(crate) wrong_email: Option<Email>,
+}
+
+impl Correction {
+    /// Whether nothing is to be corrected.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.name.is_none() && self.wrong_email.is_none()
+    }
+}
+
+/// The right that a request names, and what it corrects.
+pub(crate) fn asked(
+    violations: &mut Violations,
+    right: i32,
+    corrected_name: &str,
+    wrong_email: &str,
+) -> Option<(Entitlement, Correction)> {
+    let entitlement: Option<Entitlement> = violations.field_enum("right", right);
+    let name = violations.filter("corrected_name", corrected_name);
+    let correction = Correction { name, wrong_email: violations.filter("wrong_email", wrong_email) };
+    let entitlement = entitlement?;
+    let is_correction = entitlement == Entitlement::Rectification;
+    if is_correction && corrected_name.is_empty() && wrong_email.is_empty() {
+        violations.add("corrected_name", "expected the right name, or a wrong address in `wrong_email`");
+    }
+    for (field, text) in [("corrected_name", corrected_name), ("wrong_email", wrong_email)] {
+        if !is_correction && !text.is_empty() {
+            violations.add(field, "expected only with RIGHT_RECTIFICATION");
+        }
+    }
+    Some((entitlement, correction))
+}
+
+/// The step is not possible in this state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the state of the data request does not allow to {what}", what = .step.as_str())]
+pub(crate) struct IllegalStep {
+    pub(crate) step: Step,
+}
+
+impl State {
+    /// The state after a step.
+    pub(crate) const fn after(self, step: Step, entitlement: Entitlement) -> Result<Self, IllegalStep> {
+        let is_erasure = matches!(entitlement, Entitlement::Erasure);
+        let is_copy = matches!(entitlement, Entitlement::Access | Entitlement::Portability);
+        match (self, step) {
+            (Self::AwaitingCode, Step::Confirm) => Ok(Self::of_proven(entitlement)),
+            (Self::AwaitingCode, Step::Expire) => Ok(Self::Expired),
+            (Self::Received | Self::InProgress, Step::Build) if is_copy => Ok(Self::InProgress),
+            (Self::AwaitingApproval, Step::Approve) if is_erasure => Ok(Self::Scheduled),
+            (Self::AwaitingApproval, Step::Accept) if !is_erasure => Ok(Self::InProgress),
+            (Self::Scheduled | Self::Waiting | Self::InProgress, Step::Erase) if is_erasure => {
+                Ok(Self::InProgress)
+            }
+            (Self::Scheduled | Self::Waiting, Step::Wait) if is_erasure => Ok(Self::Waiting),
+            (Self::InProgress, Step::Finish) => Ok(Self::Done),
+            (
+                Self::AwaitingCode
+                | Self::Received
+                | Self::AwaitingApproval
+                | Self::Scheduled
+                | Self::Waiting,
+                Step::Cancel,
+            ) => Ok(Self::Cancelled),
+            _ => Err(IllegalStep { step }),
+        }
+    }
+
+    /// The state of a request whose person is known.
+    const fn of_proven(entitlement: Entitlement) -> Self {
+        match entitlement {
+            Entitlement::Erasure | Entitlement::Rectification | Entitlement::Restriction => {
+                Self::AwaitingApproval
+            }
+            Entitlement::Access | Entitlement::Portability => Self::Received,
+        }
+    }
+
+    /// Whether nothing more happens.
+    pub(crate) const fn is_over(self) -> bool {
+        matches!(self, Self::Done | Self::Cancelled | Self::Expired)
+    }
+}
+
+/// What identifies the person.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Identifiers {
+    pub(crate) subs: BTreeSet<String>,
+    pub(crate) emails: BTreeSet<String>,
+    pub(crate) stripe_customers: BTreeSet<String>,
+}
+
+impl From<Identifiers> for WireSubject {
+    fn from(known: Identifiers) -> Self {
+        Self {
+            subs: known.subs.into_iter().collect(),
+            emails: known.emails.into_iter().collect(),
+            stripe_customers: known.stripe_customers.into_iter().collect(),
+        }
+    }
+}
+
+impl From<WireSubject> for Identifiers {
+    fn from(subject: WireSubject) -> Self {
+        Self {
+            subs: subject.subs.into_iter().collect(),
+            emails: subject.emails.into_iter().collect(),
+            stripe_customers: subject.stripe_customers.into_iter().collect(),
+        }
+    }
+}
+
+impl From<Identifiers> for Subject {
+    fn from(known: Identifiers) -> Self {
+        let Identifiers { subs, emails, stripe_customers } = known;
+        Self { subs, emails, stripe_customers }
+    }
+}
+
+impl From<Subject> for Identifiers {
+    fn from(subject: Subject) -> Self {
+        let Subject { subs, emails, stripe_customers } = subject;
+        Self { subs, emails, stripe_customers }
+    }
+}
+
+/// A data request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DataRequest {
+    pub(crate) id: DataRequestId,
+    pub(crate) owner_sub: Option<String>,
+    pub(crate) email: Email,
+    pub(crate) entitlement: Entitlement,
+    pub(crate) origin: Origin,
+    pub(crate) state: State,
+    pub(crate) subject: Identifiers,
+    pub(crate) obstacles: Vec<String>,
+    pub(crate) correction: Correction,
+    pub(crate) create_time: DateTime<Utc>,
+    pub(crate) due_time: Option<DateTime<Utc>>,
+    pub(crate) erase_time: Option<DateTime<Utc>>,
+    pub(crate) finish_time: Option<DateTime<Utc>>,
+}
+
+impl DataRequest {
+    /// A request of the person with this account and verified address.
+    pub(crate) fn of_account(sub: &str, email: Email, entitlement: Entitlement, now: DateTime<Utc>) -> Self {
+        let mut request = Self::of_mail(email, entitlement, now);
+        request.owner_sub = Some(sub.to_owned());
+        request.subject.subs.insert(sub.to_owned());
+        request.origin = Origin::Account;
+        request.state = State::of_proven(entitlement);
+        request.due_time = Some(time_limit::due(now));
+        request
+    }
+
+    /// A request for this address, which nobody has proven yet.
+    pub(crate) fn of_mail(email: Email, entitlement: Entitlement, now: DateTime<Utc>) -> Self {
+        let emails = [email.as_str().to_owned()].into();
+        Self {
+            id: DataRequestId::new_at(now),
+            owner_sub: None,
+            email,
+            entitlement,
+            origin: Origin::Mail,
+            state: State::AwaitingCode,
+            subject: Identifiers { emails, ..Identifiers::default() },
+            obstacles: Vec::new(),
+            correction: Correction::default(),
+            create_time: now,
+            due_time: None,
+            erase_time: None,
+            finish_time: None,
+        }
+    }
+
+    /// A request that staff took down, from a person whom they know. Its time runs from when it came.
+    pub(crate) fn of_staff(email: Email, entitlement: Entitlement, receipt: DateTime<Utc>) -> Self {
+        let mut request = Self::of_mail(email, entitlement, receipt);
+        request.origin = Origin::Staff;
+        request.state = State::of_proven(entitlement);
+        request.due_time = Some(time_limit::due(receipt));
+        request
+    }
+
+    /// The same request, for this correction.
+    pub(crate) fn correcting(mut self, correction: Correction) -> Self {
+        self.correction = correction;
+        self
+    }
+
+    /// Extends the time to answer, before it is over.
+    pub(crate) fn extend(&mut self, now: DateTime<Utc>) -> Result<(), IllegalStep> {
+        let due = self.due_time.filter(|due| !self.state.is_over() && *due > now);
+        self.due_time = Some(time_limit::extended(due.ok_or(IllegalStep { step: Step::Extend })?));
+        Ok(())
+    }
+
+    /// Takes a step.
+    pub(crate) fn take(&mut self, step: Step, now: DateTime<Utc>) -> Result<(), IllegalStep> {
+        self.state = self.state.after(step, self.entitlement)?;
+        match step {
+            Step::Confirm => self.due_time = Some(time_limit::due(now)),
+            Step::Approve => self.erase_time = Some(now + time_limit::GRACE),
+            Step::Cancel if self.due_time.is_none() => self.due_time = Some(time_limit::due(now)),
+            Step::Erase => self.obstacles.clear(),
+            Step::Build
+            | Step::Accept
+            | Step::Wait
+            | Step::Finish
+            | Step::Cancel
+            | Step::Expire
+            | Step::Extend => {}
+        }
+        self.finish_time = self.state.is_over().then_some(now);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH
+    }
+
+    #[test]
+    fn a_copy_goes_one_way_and_an_erasure_another() {
+        let email = || "ada@example.com".parse::<Email>().expect("an address");
+        let mut copy = DataRequest::of_mail(email(), Entitlement::Access, now());
+        for (step, state) in
+            [(Step::Confirm, State::Received), (Step::Build, State::InProgress), (Step::Finish, State::Done)]
+        {
+            copy.take(step, now()).expect("a step");
+            assert_eq!(copy.state, state);
+        }
+        assert!(copy.due_time.is_some() && copy.finish_time.is_some() && copy.erase_time.is_none());
+        let mut erasure = DataRequest::of_account("ada", email(), Entitlement::Erasure, now());
+        assert_eq!(erasure.subject.subs.len() + erasure.subject.emails.len(), 2);
+        for (step, state) in [
+            (Step::Approve, State::Scheduled),
+            (Step::Wait, State::Waiting),
+            (Step::Erase, State::InProgress),
+            (Step::Erase, State::InProgress),
+            (Step::Finish, State::Done),
+        ] {
+            erasure.take(step, now()).expect("a step");
+            assert_eq!(erasure.state, state);
+        }
+        assert_eq!(erasure.erase_time, Some(now() + time_limit::GRACE));
+    }
+
+    #[test]
+    fn staff_accept_a_correction_and_a_restriction_and_nothing_else() {
+        let email = || "ada@example.com".parse::<Email>().expect("an address");
+        for entitlement in Entitlement::ALL {
+            let mut request = DataRequest::of_staff(email(), entitlement, now());
+            let is_decided = matches!(entitlement, Entitlement::Rectification | Entitlement::Restriction);
+            assert_eq!(request.take(Step::Accept, now()).is_ok(), is_decided, "{entitlement:?}");
+            if is_decided {
+                assert_eq!((request.state, request.erase_time), (State::InProgress, None));
+                request.take(Step::Finish, now()).expect("finished");
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_correction_has_something_to_correct() {
+        let read = |right: wire::Right, name: &str, email: &str| {
+            let mut violations = Violations::new();
+            let asked = asked(&mut violations, right.into(), name, email);
+            let asked = violations.finish(asked).map_err(|invalid| invalid.0.len());
+            asked.map(|(_, it)| {
+                (it.name.map(|name| name.0), it.wrong_email.map(|email| email.as_str().to_owned()))
+            })
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(read(wire::Right::Erasure, "", ""), Ok((None, None)));
+        assert_eq!(read(wire::Right::Rectification, " Ada L. ", ""), Ok((some("Ada L."), None)));
+        assert_eq!(
+            read(wire::Right::Rectification, "", "ada@exmaple.com"),
+            Ok((None, some("ada@exmaple.com")))
+        );
+        for (right, name, email) in [
+            (wire::Right::Erasure, "Ada", ""),
+            (wire::Right::Access, "", "ada@exmaple.com"),
+            (wire::Right::Rectification, "", ""),
+            (wire::Right::Rectification, " ", ""),
+            (wire::Right::Rectification, "a\nb", ""),
+            (wire::Right::Rectification, "", "ada"),
+            (wire::Right::Unspecified, "", ""),
+        ] {
+            assert_eq!(read(right, name, email), Err(1), "{right:?} {name:?} {email:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_happens_without_its_step_before() {
+        let all = [
+            State::AwaitingCode,
+            State::Received,
+            State::AwaitingApproval,
+            State::Scheduled,
+            State::InProgress,
+            State::Waiting,
+            State::Done,
+            State::Cancelled,
+            State::Expired,
+        ];
+        for state in all {
+            let erase = state.after(Step::Erase, Entitlement::Erasure);
+            let may = matches!(state, State::Scheduled | State::Waiting | State::InProgress);
+            assert_eq!(erase.is_ok(), may, "{state:?}");
+            assert!(state.after(Step::Erase, Entitlement::Access).is_err(), "a copy erases nothing");
+            assert!(state.after(Step::Build, Entitlement::Erasure).is_err());
+            let cancel = state.after(Step::Cancel, Entitlement::Erasure);
+            assert_eq!(cancel.is_ok(), !(state.is_over() || state == State::InProgress), "{state:?}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Objections: what they are about, and which stand.
+
+use levqor_proto_compliance::v1::{self as wire, ObjectionScope as WireScope};
+use levqor_proto_runtime::v1 as runtime;
+use levqor_runtime::{objections::ObjectionScope, timestamp, wire_enum};
+
+use super::{consent::Decision, declaration::Declaration};
+
+wire_enum! {
+    /// What an objection names.
+    pub(crate) enum Objected: WireScope {
+        /// Advertising.
+        Marketing = "MARKETING",
+        /// Profiling.
+        Profiling = "PROFILING",
+        /// Automation.
+        Automation = "AUTOMATION",
+        /// Figures about persons.
+        Analytics = "ANALYTICS",
+        /// All of these.
+        All = "ALL",
+    }
+}
+
+impl Objected {
+    /// The scopes that it is about.
+    pub(crate) const fn scopes(self) -> &'static [ObjectionScope] {
+        match self {
+            Self::Marketing => &[ObjectionScope::Marketing],
+            Self::Profiling => &[ObjectionScope::Profiling],
+            Self::Automation => &[ObjectionScope::Automation],
+            Self::Analytics => &[ObjectionScope::Analytics],
+            Self::All => &ObjectionScope::ALL,
+        }
+    }
+}
+
+/// What stands, by the last decision about each scope.
+pub(crate) fn standings(decisions: &[Decision]) -> wire::ObjectionStandings {
+    let stands = |scope: ObjectionScope| {
+        decisions.iter().any(|decision| decision.scope == scope.as_str() && decision.given)
+    };
+    wire::ObjectionStandings {
+        marketing: stands(ObjectionScope::Marketing),
+        profiling: stands(ObjectionScope::Profiling),
+        automation: stands(ObjectionScope::Automation),
+        analytics: stands(ObjectionScope::Analytics),
+        all: ObjectionScope::ALL.into_iter().all(stands),
+    }
+}
+
+/// The scope as services are told it.
+pub(crate) fn told(scope: ObjectionScope) -> i32 {
+    runtime::ObjectionScope::from(scope).into()
+}
+
+impl From<Declaration> for wire::ObjectionRecord {
+    fn from(declaration: Declaration) -> Self {
+        let scope = declaration.scope.parse::<Objected>().map(i32::from);
+        Self {
+            objection_id: declaration.id.to_string(),
+            scope: scope.unwrap_or_default(),
+            objects: declaration.given,
+            email: declaration.person.email.map(|email| email.as_str().to_owned()).unwrap_or_default(),
+            change_time: Some(timestamp(declaration.declare_time)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    #[test]
+    fn four_objections_are_an_objection_to_all_and_three_are_not() {
+        let decisions = |given: &[bool]| -> Vec<Decision> {
+            let scopes = ObjectionScope::ALL.into_iter().zip(given);
+            let decision = |(scope, given): (ObjectionScope, &bool)| Decision {
+                scope: scope.as_str().to_owned(),
+                given: *given,
+                time: DateTime::UNIX_EPOCH,
+            };
+            scopes.map(decision).collect()
+        };
+        assert!(standings(&decisions(&[true; 4])).all);
+        let three = standings(&decisions(&[true, true, false, true]));
+        assert!(three.marketing && three.profiling && !three.automation && three.analytics && !three.all);
+        assert_eq!(Objected::All.scopes().len(), ObjectionScope::ALL.len());
+    }
+}

@@ -1,0 +1,48 @@
+//! The forms of the pages, as browsers post them.
+
+use levqor_proto_base::google::api::HttpBody;
+use levqor_runtime::error::Invalid;
+
+/// The fields of a form.
+pub(crate) struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// Reads a form. One without fields has no bytes, and need not say its type.
+    pub(crate) fn read(body: Option<&HttpBody>) -> Result<Self, Invalid> {
+        let kind = body.map(|body| body.content_type.as_str()).unwrap_or_default();
+        let data = body.map(|body| body.data.as_slice()).unwrap_or_default();
+        if !data.is_empty() && !kind.starts_with("application/x-www-form-urlencoded") {
+            return Err(Invalid::of("form", "expected application/x-www-form-urlencoded"));
+        }
+        Ok(Self(form_urlencoded::parse(data).into_owned().collect()))
+    }
+
+    /// The first value of a field. Empty if the form has no such field.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.0.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(content_type: &str, data: &str) -> HttpBody {
+        HttpBody { content_type: content_type.to_owned(), data: data.into(), extensions: Vec::new() }
+    }
+
+    #[test]
+    fn fields_are_decoded_and_those_that_are_missing_are_empty() {
+        let body =
+            body("application/x-www-form-urlencoded; charset=utf-8", "email=a%2Bb%40c.de&code=1+2&code=3");
+        let form = Form::read(Some(&body)).expect("a form");
+        assert_eq!([form.text("email"), form.text("code"), form.text("right")], ["a+b@c.de", "1 2", ""]);
+        assert_eq!(Form::read(None).expect("a form").text("email"), "");
+    }
+
+    #[test]
+    fn another_type_is_no_form_unless_it_is_empty() {
+        assert!(Form::read(Some(&body("multipart/form-data; boundary=x", "--x"))).is_err());
+        assert!(Form::read(Some(&body("", ""))).is_ok());
+    }
+}

@@ -1,0 +1,114 @@
+//! Holds over all services: each service is told of a change, and what waited for the end of a hold goes on.
+
+use chrono::{DateTime, Utc};
+use levqor_proto_compliance::v1::{RunErasureRequest, SpreadHoldRequest};
+use levqor_runtime::{
+    context::Scope,
+    db::{DbError, Tx},
+    deferred::defer,
+    privacy::{self, HoldKind, Subject},
+    service::Service,
+};
+
+use crate::{
+    Compliance,
+    domain::{
+        data_request::{DataRequest, Identifiers, State, Step},
+        hold::{Hold, HoldState},
+    },
+    error::Error,
+    mails,
+    peers::Peers,
+    store::{data_requests, placed_holds},
+};
+
+/// Begins the restriction that a person asked for.
+pub(crate) async fn restrict(tx: &mut Tx, request: &DataRequest, now: DateTime<Utc>) -> Result<(), DbError> {
+    let hold = Hold::restriction(request, now);
+    placed_holds::insert(tx, &hold).await?;
+    change(tx, &hold, request.subject.clone().into()).await
+}
+
+/// Ends a hold that is locked.
+pub(crate) async fn release(tx: &mut Tx, hold: &mut Hold, now: DateTime<Utc>) -> Result<(), Error> {
+    hold.release(now)?;
+    placed_holds::update(tx, hold).await?;
+    let subject = privacy::subject_of_hold(tx, hold.id.as_uuid()).await?;
+    change(tx, hold, subject).await?;
+    Ok(())
+}
+
+/// Applies a change of a hold in this service at once, and has the others told.
+pub(crate) async fn change(tx: &mut Tx, hold: &Hold, subject: Subject) -> Result<(), DbError> {
+    privacy::apply_hold(tx, &hold.change(subject)).await?;
+    let spread = SpreadHoldRequest { hold_id: hold.id.to_string() };
+    defer(tx, &spread, format!("hold:{}:{}", hold.id, hold.change_time.timestamp_micros())).await
+}
+
+/// Tells every other service of the last change of a hold. Returns whose rows it is about, as far as the services know.
+pub(crate) async fn tell(compliance: &Compliance, peers: &Peers<'_>, hold: &Hold) -> Result<Subject, Error> {
+    let mut conn = compliance.chassis.db.acquire().await?;
+    let subject = privacy::subject_of_hold(&mut conn, hold.id.as_uuid()).await?;
+    drop(conn);
+    if subject.is_empty() {
+        return Ok(subject);
+    }
+    let known = peers.resolve(Identifiers::from(subject)).await?;
+    let services: Vec<_> = peers.names().filter(|name| *name != Compliance::NAME).collect();
+    for service in services {
+        peers.apply_hold(service, hold.told(service, known.clone())).await?;
+    }
+    Ok(known.into())
+}
+
+/// Tells every service of every hold that stands: a service may have been restored from a backup, and people may have new identifiers.
+/// Of holds that have ended nothing is told: that would bring back the identifiers of people who were erased since.
+pub(crate) async fn tell_all(compliance: &Compliance, peers: &Peers<'_>) -> Result<(), Error> {
+    let holds = placed_holds::standing(&mut *compliance.chassis.db.acquire().await?).await?;
+    for hold in holds {
+        let subject = tell(compliance, peers, &hold).await?;
+        let mut tx = compliance.chassis.db.begin().await?;
+        // If it has ended since, its end is told by another call.
+        if placed_holds::lock(&mut tx, hold.id).await?.is_some_and(|now| now.state.stands()) {
+            privacy::apply_hold(&mut tx, &hold.change(subject)).await?;
+            tx.commit().await?;
+        }
+    }
+    Ok(())
+}
+
+/// Does what follows when every service knows of the last change of a hold.
+pub(crate) async fn follow(tx: &mut Tx, hold: &Hold, now: DateTime<Utc>) -> Result<(), Error> {
+    match (hold.kind, hold.state) {
+        (HoldKind::LegalHold, HoldState::Released) => Ok(wake(tx, hold, now).await?),
+        (HoldKind::Restriction, HoldState::Standing | HoldState::Released) => {
+            tell_person(tx, hold, now).await
+        }
+        (HoldKind::LegalHold, HoldState::Placing | HoldState::Standing | HoldState::Releasing)
+        | (HoldKind::Restriction, HoldState::Placing | HoldState::Releasing) => Ok(()),
+    }
+}
+
+/// Runs the erasures that waited for the end of a legal hold.
+async fn wake(tx: &mut Tx, hold: &Hold, now: DateTime<Utc>) -> Result<(), DbError> {
+    for id in data_requests::wake(tx, &Hold::obstacle(hold.id.as_uuid()), now).await? {
+        let run = RunErasureRequest { data_request_id: id.to_string() };
+        defer(tx, &run, format!("erasure:{id}:released:{}", hold.id)).await?;
+    }
+    Ok(())
+}
+
+/// Ends the data request of a restriction when it stands, and tells the person of its beginning or its end.
+async fn tell_person(tx: &mut Tx, hold: &Hold, now: DateTime<Utc>) -> Result<(), Error> {
+    let Some(id) = hold.data_request_id else { return Ok(()) };
+    let Some(mut request) = data_requests::lock(tx, &Scope::All, id).await? else { return Ok(()) };
+    if hold.state == HoldState::Standing && request.state == State::InProgress {
+        request.take(Step::Finish, now)?;
+        data_requests::update(tx, &request).await?;
+        mails::restricted(tx, &request).await?;
+    }
+    if hold.state == HoldState::Released && request.state == State::Done {
+        mails::unrestricted(tx, &request).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,223 @@
+#![doc = include_str!("../README.md")]
+
+mod bodies;
+mod capabilities;
+mod chains;
+mod codes;
+pub mod config;
+mod declaring;
+mod domain;
+mod erasing;
+mod error;
+mod evidence;
+mod exports;
+pub mod fail_point;
+mod forms;
+mod holding;
+mod legal;
+mod mails;
+pub mod metrics;
+mod operators;
+mod pages;
+mod peers;
+mod privacy_complaints;
+mod requests;
+mod rpc;
+mod store;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use anyhow::Context;
+use chrono::TimeDelta;
+use levqor_proto_compliance::v1::{
+    CheckAuditChainsRequest, EnforceRetentionRequest, SweepDataRequestsRequest,
+    audit_service_server::AuditServiceServer, breach_service_server::BreachServiceServer,
+    consent_ledger_service_server::ConsentLedgerServiceServer,
+    data_request_service_server::DataRequestServiceServer,
+    legal_document_service_server::LegalDocumentServiceServer,
+    legal_hold_service_server::LegalHoldServiceServer, objection_service_server::ObjectionServiceServer,
+    privacy_complaint_service_server::PrivacyComplaintServiceServer,
+    privacy_page_service_server::PrivacyPageServiceServer, record_service_server::RecordServiceServer,
+    restriction_service_server::RestrictionServiceServer,
+};
+use levqor_proto_law::v1::law_service_server::LawServiceServer;
+use levqor_runtime::{
+    chassis::Chassis,
+    config::{Reader, Setting},
+    db::{DbError, Tx},
+    email::Email,
+    fail_point::FailPoint,
+    metrics::{Definition, Readings},
+    privacy::{Ledger, Obstacle, Subject},
+    rpc::State,
+    schedule::Schedule,
+    service::{Capability, Service},
+    storage::Storage,
+    telemetry::Fields,
+};
+use sqlx::{PgConnection, migrate::Migrator};
+use tonic::service::RoutesBuilder;
+use uuid::Uuid;
+
+use crate::{
+    config::Config, domain::screen::Screen, error::Error, exports::Vault, legal::Shipped, pages::Pages,
+    store::data_exports,
+};
+
+/// The migrations of this service's tables.
+pub static MIGRATOR: Migrator = sqlx::migrate!();
+
+/// The most copies that one statement finds for a sweep.
+const SWEEP_BATCH: i64 = 50;
+
+/// The state of the service, which its RPCs use.
+pub struct Compliance {
+    chassis: Chassis,
+    config: Config,
+    /// Where copies and the ledger are. `None` if no folder or no key is set.
+    vault: Option<Vault>,
+    pages: Pages,
+    legal: Shipped,
+    screen: Screen,
+}
+
+impl State for Compliance {
+    fn chassis(&self) -> &Chassis {
+        &self.chassis
+    }
+}
+
+impl Service for Compliance {
+    const NAME: &'static str = "compliance";
+    const DESCRIPTORS: &'static [&'static [u8]] =
+        &[levqor_proto_compliance::FILE_DESCRIPTOR_SET, levqor_proto_law::FILE_DESCRIPTOR_SET];
+    const CALLS: &'static [&'static [u8]] =
+        &[levqor_proto_mail::FILE_DESCRIPTOR_SET, levqor_proto_notifications::FILE_DESCRIPTOR_SET];
+    // Every service that holds personal data. Notifications is the last: the person is told by mail.
+    const ASKS: &'static [&'static str] = &["billing", "support", "notifications"];
+    const METRICS: &'static [Definition] = metrics::ALL;
+    const FAIL_POINTS: &'static [FailPoint] = fail_point::ALL;
+    const FIELDS: Fields = Fields { events: &["count", "rows", "severity", "table"], spans: &[] };
+    type Config = Config;
+
+    fn settings() -> Vec<Setting> {
+        Config::settings()
+    }
+
+    fn config(reader: &mut Reader<'_>) -> Option<Config> {
+        Config::read(reader)
+    }
+
+    fn migrator() -> &'static Migrator {
+        &MIGRATOR
+    }
+
+    async fn build(config: Config, chassis: Chassis) -> anyhow::Result<Arc<Self>> {
+        let storage = match &config.storage {
+            Some(place) => Some(Storage::start(place).await?),
+            None => None,
+        };
+        let vault = storage.zip(config.storage_key.clone()).map(|(storage, key)| {
+            let ledger = Ledger::new(storage.clone(), key.of_ledger());
+            Vault { storage, key, ledger }
+        });
+        let pages = Pages::try_new(&config).context("compile the pages")?;
+        let screen = Screen::try_new().context("read the terms of high-risk data")?;
+        Ok(Arc::new(Self { chassis, config, vault, pages, legal: Shipped::default(), screen }))
+    }
+
+    fn routes(self: &Arc<Self>, routes: &mut RoutesBuilder) {
+        let rpc = rpc::Rpc(Arc::clone(self));
+        routes.add_service(DataRequestServiceServer::new(rpc.clone()));
+        routes.add_service(AuditServiceServer::new(rpc.clone()));
+        routes.add_service(RecordServiceServer::new(rpc.clone()));
+        routes.add_service(PrivacyPageServiceServer::new(rpc.clone()));
+        routes.add_service(ConsentLedgerServiceServer::new(rpc.clone()));
+        routes.add_service(LegalDocumentServiceServer::new(rpc.clone()));
+        routes.add_service(ObjectionServiceServer::new(rpc.clone()));
+        routes.add_service(BreachServiceServer::new(rpc.clone()));
+        routes.add_service(PrivacyComplaintServiceServer::new(rpc.clone()));
+        routes.add_service(LegalHoldServiceServer::new(rpc.clone()));
+        routes.add_service(RestrictionServiceServer::new(rpc.clone()));
+        routes.add_service(LawServiceServer::new(rpc));
+    }
+
+    fn address_hash(&self, address: &Email) -> Option<Vec<u8>> {
+        self.hash(address).map(|hash| hash.as_bytes().to_vec())
+    }
+
+    async fn erasing(&self, conn: &mut PgConnection) -> Result<BTreeSet<Uuid>, DbError> {
+        store::erasures::ending(conn).await
+    }
+
+    /// After a restore the request of the erasure itself was open again, and was ended with the others.
+    async fn erased(&self, tx: &mut Tx, erasure_id: Uuid, _: &Subject) -> Result<(), DbError> {
+        let (id, now) = (erasure_id.into(), tx.now().await?);
+        if store::data_requests::done_again(tx, id).await? {
+            store::erasures::complete_again(tx, id, now).await?;
+        }
+        Ok(())
+    }
+
+    fn ledger(&self) -> Option<&Ledger> {
+        self.vault.as_ref().map(|vault| &vault.ledger)
+    }
+
+    fn capabilities(&self) -> Vec<Capability> {
+        capabilities::capabilities(self)
+    }
+
+    fn schedules() -> Vec<Schedule> {
+        let (minute, day) = (TimeDelta::minutes(1), TimeDelta::days(1));
+        vec![
+            Schedule::new("sweep_data_requests", minute, minute, || SweepDataRequestsRequest {}),
+            Schedule::new("check_audit_chains", day, day, || CheckAuditChainsRequest {}),
+            Schedule::new("enforce_retention", day, day, || EnforceRetentionRequest {}),
+        ]
+    }
+
+    async fn measure(&self, conn: &mut PgConnection, readings: &mut Readings) -> Result<(), DbError> {
+        let open = store::data_requests::open(conn).await?;
+        readings.count(&metrics::OPEN_REQUESTS, &[], open.count);
+        readings.count(&metrics::OVERDUE_REQUESTS, &[], open.overdue);
+        readings.count(&metrics::BROKEN_AUDIT_CHAINS, &[], store::audit_checks::not_whole(conn).await?);
+        let breaches = store::breaches::open(conn).await?;
+        readings.count(&metrics::OPEN_BREACHES, &[], breaches.count);
+        readings.count(&metrics::OVERDUE_BREACHES, &[], breaches.overdue);
+        let complaints = store::privacy_complaints::open(conn).await?;
+        readings.count(&metrics::OPEN_COMPLAINTS, &[], complaints.count);
+        readings.count(&metrics::OVERDUE_COMPLAINTS, &[], complaints.overdue);
+        Ok(())
+    }
+
+    async fn obstacles(&self, conn: &mut PgConnection, subject: &Subject) -> Result<Vec<Obstacle>, DbError> {
+        let subs: Vec<_> = subject.subs.iter().cloned().collect();
+        let emails: Vec<_> = subject.emails.iter().cloned().collect();
+        let open = store::privacy_complaints::open_of(conn, &subs, &emails).await?;
+        let obstacle = |id| Obstacle { reason: "PRIVACY_COMPLAINT_OPEN", about: format!("complaint {id}") };
+        Ok(open.into_iter().map(obstacle).collect())
+    }
+}
+
+impl Compliance {
+    /// Removes every copy that is due. Returns how many.
+    async fn sweep_exports(&self) -> Result<i64, Error> {
+        if self.vault.is_none() {
+            return Ok(0);
+        }
+        let mut removed = 0;
+        loop {
+            let mut conn = self.chassis.db.acquire().await?;
+            let now = levqor_runtime::db::now(&mut conn).await?;
+            let due = data_exports::to_delete(&mut conn, now, SWEEP_BATCH).await?;
+            drop(conn);
+            if due.is_empty() {
+                return Ok(removed);
+            }
+            for export in due {
+                self.remove(&export).await?;
+                removed += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! The privacy pages, and the record of processing activities for people: HTML without scripts, from the files of `pages/`.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Europe::London;
+use levqor_proto_base::google::api::HttpBody;
+use levqor_proto_compliance::v1::{
+    GetProcessingRecordResponse, ProcessedColumn, ProcessedTable, ProcessingActivity, Recipient, Right,
+};
+use levqor_runtime::error::ErrorCode;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
+
+use crate::{bodies, config::Config, domain::export::LinkToken, error::Error};
+
+const SOURCES: [(&str, &str); 7] = [
+    ("layout", include_str!("../pages/layout.html")),
+    ("privacy", include_str!("../pages/privacy.html")),
+    ("code", include_str!("../pages/code.html")),
+    ("confirmed", include_str!("../pages/confirmed.html")),
+    ("copy", include_str!("../pages/copy.html")),
+    ("download", include_str!("../pages/download.html")),
+    ("record", include_str!("../pages/record.html")),
+];
+
+/// What was wrong with a form, which the visitor gets again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mistake {
+    /// The address is none, or no right is chosen.
+    Request,
+    /// The text is no code.
+    NotACode,
+    /// The code is not valid.
+    CodeRefused,
+}
+
+impl Mistake {
+    /// The mistake in a form for a code that led to this error. Other errors are shown on a page of their own.
+    pub(crate) fn of_code(error: Error) -> Result<Self, Error> {
+        match error {
+            Error::Invalid(_) => Ok(Self::NotACode),
+            Error::CodeInvalid => Ok(Self::CodeRefused),
+            error => Err(error),
+        }
+    }
+
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Request => {
+                "This did not work. Please enter your mail address, such as ada@example.com, and choose what you want."
+            }
+            Self::NotACode => "This is no code. Please enter the six digits of the mail.",
+            Self::CodeRefused => {
+                "This code is not valid. Please compare it with the mail. A code is valid for 10 minutes, for 5 tries, and once."
+            }
+        }
+    }
+
+    /// The status that the same mistake has in the API.
+    const fn status(self) -> u16 {
+        match self {
+            Self::Request | Self::NotACode => ErrorCode::InvalidArgument.http_status(),
+            Self::CodeRefused => ErrorCode::PermissionDenied.http_status(),
+        }
+    }
+}
+
+/// The pages, compiled.
+pub(crate) struct Pages(Environment<'static>);
+
+impl Pages {
+    /// Compiles the pages. A broken page fails here, at the start.
+    pub(crate) fn try_new(config: &Config) -> Result<Self, minijinja::Error> {
+        let mut environment = Environment::new();
+        environment.set_debug(false);
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_auto_escape_callback(|_| AutoEscape::Html);
+        environment.add_global("site_url", config.site.to_string());
+        environment.add_global("contact", config.privacy_email.as_str().to_owned());
+        environment.add_global("company", config.company.clone());
+        for (name, source) in SOURCES {
+            environment.add_template(name, source)?;
+        }
+        Ok(Self(environment))
+    }
+
+    /// The privacy page.
+    pub(crate) fn privacy(&self) -> Result<HttpBody, Error> {
+        self.render("privacy", context! { email => "", right => Right::Access.as_str_name() }, None)
+    }
+
+    /// The privacy page, after a form with a mistake: it has what the visitor entered.
+    pub(crate) fn privacy_again(&self, email: &str, right: &str) -> Result<HttpBody, Error> {
+        self.render("privacy", context! { email, right }, Some(Mistake::Request))
+    }
+
+    /// The form for the code of a request.
+    pub(crate) fn code(&self, data_request_id: &str, mistake: Option<Mistake>) -> Result<HttpBody, Error> {
+        self.render("code", context! { data_request_id }, mistake)
+    }
+
+    /// The page after that form.
+    pub(crate) fn confirmed(
+        &self,
+        data_request_id: &str,
+        right: Right,
+        due_time: Option<DateTime<Utc>>,
+    ) -> Result<HttpBody, Error> {
+        // It is due by the end of a day in London, which is the first moment of the next one.
+        let last = due_time.map(|time| time - TimeDelta::seconds(1));
+        let due = last.map(|time| time.with_timezone(&London).format("%-d %B %Y").to_string());
+        let due = due.unwrap_or_default();
+        self.render("confirmed", context! { data_request_id, right => right.as_str_name(), due }, None)
+    }
+
+    /// The page of a copy, with the button that sends a code.
+    pub(crate) fn copy(&self, token: &LinkToken) -> Result<HttpBody, Error> {
+        self.render("copy", context! { link_token => token.as_str() }, None)
+    }
+
+    /// The form for the code of a copy.
+    pub(crate) fn download(&self, token: &LinkToken, mistake: Option<Mistake>) -> Result<HttpBody, Error> {
+        self.render("download", context! { link_token => token.as_str() }, mistake)
+    }
+
+    /// The record of processing activities.
+    pub(crate) fn record(&self, record: &GetProcessingRecordResponse) -> Result<HttpBody, Error> {
+        let made = record.make_time.and_then(|time| DateTime::from_timestamp(time.seconds, 0));
+        let made = made.map(|time| time.with_timezone(&London).format("%-d %B %Y").to_string());
+        let data = context! {
+            made => made.unwrap_or_default(),
+            controller => &record.controller,
+            unanswered => record.unanswered.iter().collect::<minijinja::Value>(),
+            activities => record.activities.iter().map(activity).collect::<minijinja::Value>(),
+            recipients => record.recipients.iter().map(recipient).collect::<minijinja::Value>(),
+            security_measures => record.security_measures.iter().collect::<minijinja::Value>(),
+        };
+        self.render("record", data, None)
+    }
+
+    fn render(
+        &self,
+        name: &str,
+        data: minijinja::Value,
+        mistake: Option<Mistake>,
+    ) -> Result<HttpBody, Error> {
+        let data = context! { mistake => mistake.map(Mistake::text).unwrap_or_default(), ..data };
+        let template = self.0.get_template(name).map_err(Error::Render)?;
+        let html = template.render(data).map_err(Error::Render)?;
+        let extensions = mistake.map(|mistake| bodies::refusal(mistake.status())).into_iter().collect();
+        Ok(HttpBody {
+            content_type: "text/html; charset=utf-8".to_owned(),
+            data: html.into_bytes(),
+            extensions,
+        })
+    }
+}
+
+fn activity(activity: &ProcessingActivity) -> minijinja::Value {
+    context! {
+        service => &activity.service,
+        purpose => &activity.purpose,
+        legal_basis => &activity.legal_basis,
+        data_subjects => &activity.data_subjects,
+        tables => activity.tables.iter().map(table).collect::<minijinja::Value>(),
+    }
+}
+
+fn table(table: &ProcessedTable) -> minijinja::Value {
+    let erasure = match table.erasure.as_str() {
+        "DELETE" => "deleted",
+        "NULL" => "without their personal data",
+        "PSEUDONYMISE" => "pseudonymised",
+        _ => "kept",
+    };
+    context! {
+        table => &table.table,
+        description => &table.description,
+        erasure,
+        ground => &table.ground,
+        columns => table.columns.iter().map(column).collect::<minijinja::Value>(),
+        has_files => table.has_files,
+    }
+}
+
+fn column(column: &ProcessedColumn) -> minijinja::Value {
+    context! {
+        column => &column.column,
+        category => &column.category,
+        keep => period(&column.keep),
+        is_kept => column.is_kept,
+    }
+}
+
+fn recipient(recipient: &Recipient) -> minijinja::Value {
+    context! {
+        name => &recipient.name,
+        purpose => &recipient.purpose,
+        setting => &recipient.setting,
+        transfer => &recipient.transfer,
+    }
+}
+
+/// A period as tables declare it, in words: `90d` is `90 days`.
+fn period(keep: &str) -> String {
+    let (count, unit) = match (keep.strip_suffix('d'), keep.strip_suffix('y')) {
+        (Some(count), _) => (count, "day"),
+        (_, Some(count)) => (count, "year"),
+        (None, None) => return keep.to_owned(),
+    };
+    let plural = if count == "1" { "" } else { "s" };
+    format!("{count} {unit}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use levqor_runtime::config::{Env, Reader};
+
+    use super::*;
+
+    fn pages() -> Pages {
+        let env = Env::from_pairs([("LEVQOR_COMPANY_ADDRESS", "Levqor, 1 Main Street, London")]);
+        Pages::try_new(&Config::read(&mut Reader::new(&env)).expect("a configuration")).expect("pages")
+    }
+
+    fn html(page: Result<HttpBody, Error>) -> String {
+        String::from_utf8(page.expect("a page").data).expect("text")
+    }
+
+    fn record() -> GetProcessingRecordResponse {
+        let column = |keep: &str| ProcessedColumn {
+            column: "email".to_owned(),
+            category: "EMAIL".to_owned(),
+            keep: keep.to_owned(),
+            is_kept: false,
+        };
+        let table = ProcessedTable {
+            table: "orders".to_owned(),
+            description: "Orders <b>.".to_owned(),
+            erasure: "PSEUDONYMISE".to_owned(),
+            ground: "accounts are kept".to_owned(),
+            columns: vec![column("7y"), column("90d"), column("1y"), column("transit")],
+            has_files: true,
+        };
+        let activity = ProcessingActivity {
+            service: "billing".to_owned(),
+            tables: vec![table],
+            ..ProcessingActivity::default()
+        };
+        GetProcessingRecordResponse {
+            controller: "Levqor".to_owned(),
+            activities: vec![activity],
+            unanswered: vec!["support".to_owned()],
+            ..GetProcessingRecordResponse::default()
+        }
+    }
+
+    #[test]
+    fn the_record_shows_periods_in_words_and_who_gave_no_answer() {
+        let html = html(pages().record(&record()));
+        for shown in
+            ["7 years", "90 days", "1 year<", "transit", "Orders &lt;b&gt;.", "lacks their tables: support."]
+        {
+            assert!(html.contains(shown), "{shown}: {html}");
+        }
+        assert!(html.contains("@media print") && html.contains("display: table-header-group"));
+    }
+
+    #[test]
+    fn every_page_renders_without_scripts_and_posts_only_to_the_privacy_pages() {
+        let (pages, token) = (pages(), LinkToken::random());
+        let all = [
+            pages.privacy(),
+            pages.privacy_again("ada", ""),
+            pages.code("0190", None),
+            pages.code("0190", Some(Mistake::CodeRefused)),
+            pages.confirmed("0190", Right::Access, None),
+            pages.confirmed("0190", Right::Erasure, None),
+            pages.confirmed("0190", Right::Restriction, None),
+            pages.copy(&token),
+            pages.download(&token, None),
+            pages.download(&token, Some(Mistake::NotACode)),
+            pages.record(&record()),
+        ];
+        for page in all {
+            let html = html(page);
+            assert!(html.starts_with("<!doctype html>") && html.trim_end().ends_with("</html>"), "{html}");
+            assert_eq!((html.matches("<h1>").count(), html.matches("<main>").count()), (1, 1), "{html}");
+            let lower = html.to_lowercase();
+            for banned in ["<script", " onclick", " style=", "javascript:"] {
+                assert!(!lower.contains(banned), "{banned}: {html}");
+            }
+            for action in lower.split("action=\"").skip(1) {
+                assert!(action.starts_with("/privacy"), "{html}");
+            }
+            // Each field that a person fills in has its label.
+            for id in lower.split("<input type=\"text\" id=\"").skip(1) {
+                let id = id.split('"').next().unwrap_or_default();
+                assert!(lower.contains(&format!("<label for=\"{id}\">")), "{html}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_form_with_a_mistake_keeps_what_was_entered_and_makes_no_markup_of_it() {
+        let page = pages().privacy_again("\"><b>ada", "RIGHT_ERASURE").expect("a page");
+        assert_eq!(page.extensions, [bodies::refusal(400)]);
+        let html = String::from_utf8(page.data).expect("text");
+        assert!(
+            html.contains("Levqor, 1 Main Street, London") && html.contains("mailto:privacy@levqor.ai"),
+            "{html}"
+        );
+        assert!(html.contains("role=\"alert\"") && html.contains("<title>Error: "), "{html}");
+        assert!(!html.contains("<b>ada") && html.contains("ada"), "{html}");
+        assert!(html.contains("value=\"RIGHT_ERASURE\" checked"), "{html}");
+        assert_eq!(html.matches(" checked").count(), 1, "{html}");
+    }
+
+    #[test]
+    fn the_last_day_for_an_answer_is_the_day_before_the_midnight_of_its_end() {
+        let due = "2027-02-11T00:00:00Z".parse().expect("a time");
+        let html = html(pages().confirmed("0190", Right::Access, Some(due)));
+        assert!(html.contains("by 10 February 2027."), "{html}");
+    }
+}

@@ -1,0 +1,267 @@
+//! Asks the services of the mesh for the personal data that they hold, and has them erase it. This service is one of them.
+
+use std::{future::Future, time::Duration};
+
+use levqor_proto_runtime::v1::{
+    ApplyHoldRequest, ApplyRetentionRequest, ApplyRetentionResponse, AuditEntry, CountSubjectRequest,
+    DeclaredTable, DescribeTablesRequest, EraseSubjectRequest, EraseSubjectResponse, ExportSubjectRequest,
+    ExportSubjectResponse, PreviewErasureRequest, ReadAuditChainRequest, RectifySubjectRequest,
+    RectifySubjectResponse, ResolveSubjectRequest, Subject, TableRows, VerifyAuditChainRequest,
+    VerifyAuditChainResponse, audit_chain_service_client::AuditChainServiceClient,
+    privacy_service_client::PrivacyServiceClient,
+};
+use levqor_runtime::{
+    chassis::Chassis,
+    client::{Outgoing, Peer},
+    error::ErrorCode,
+    service::Service,
+    service_error,
+};
+use secrecy::SecretString;
+use tonic::{Response, Status, Streaming};
+
+use crate::{
+    Compliance,
+    domain::{
+        data_request::Identifiers,
+        erasure::{Preview, ServicePreview},
+    },
+};
+
+/// How long to wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often the services are asked for further identifiers, at most.
+const ROUNDS: usize = 5;
+
+service_error! {
+    /// A service did not do what it was asked for.
+    #[derive(Debug, thiserror::Error)]
+    pub(crate) enum PeerError {
+        /// It did not answer, or refused.
+        #[error("{service} gave no answer: {what}")]
+        Unanswered {
+            /// The service.
+            service: String,
+            /// Why.
+            what: &'static str,
+        } => Unavailable "SERVICE_UNANSWERED" after 10 s,
+    }
+}
+
+/// The services of the mesh, as one call asks them.
+pub(crate) struct Peers<'p> {
+    chassis: &'p Chassis,
+    request_id: &'p str,
+}
+
+impl<'p> Peers<'p> {
+    pub(crate) fn new(chassis: &'p Chassis, request_id: &'p str) -> Self {
+        Self { chassis, request_id }
+    }
+
+    /// The names of the services. Those that send mails come last, and this service after them: their data is needed until then.
+    /// A service without an address is no part of this mesh.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let all = Compliance::ASKS.iter().copied().chain([Compliance::NAME]);
+        all.filter(|service| self.chassis.channels.get(service).is_some())
+    }
+
+    /// Adds the identifiers that the services know, until nothing new comes.
+    pub(crate) async fn resolve(&self, mut known: Identifiers) -> Result<Identifiers, PeerError> {
+        for _ in 0..ROUNDS {
+            let before = known.clone();
+            for service in self.names() {
+                let request = ResolveSubjectRequest {
+                    service: service.to_owned(),
+                    subject: Some(Subject::from(known.clone())),
+                };
+                let found = self.ask(service, async |mut client, outgoing| {
+                    client.resolve_subject(outgoing.request(request)).await
+                });
+                known = found.await?.subject.map(Identifiers::from).unwrap_or(known);
+            }
+            if known == before {
+                break;
+            }
+        }
+        Ok(known)
+    }
+
+    /// What an erasure would do.
+    pub(crate) async fn preview(&self, known: &Identifiers) -> Result<Preview, PeerError> {
+        let mut services = Vec::new();
+        for service in self.names() {
+            services.push(self.preview_of(service, known).await?);
+        }
+        Ok(Preview { services })
+    }
+
+    /// What an erasure would do in one service.
+    pub(crate) async fn preview_of(
+        &self,
+        service: &str,
+        known: &Identifiers,
+    ) -> Result<ServicePreview, PeerError> {
+        let subject = Some(Subject::from(known.clone()));
+        let request = PreviewErasureRequest { service: service.to_owned(), subject };
+        let answer = self.ask(service, async |mut client, outgoing| {
+            client.preview_erasure(outgoing.request(request)).await
+        });
+        let answer = answer.await?;
+        Ok(ServicePreview { service: service.to_owned(), plans: answer.plans, obstacles: answer.obstacles })
+    }
+
+    /// The data that one service holds.
+    pub(crate) async fn export(
+        &self,
+        service: &str,
+        known: &Identifiers,
+        without_files: bool,
+    ) -> Result<Streaming<ExportSubjectResponse>, PeerError> {
+        let subject = Some(Subject::from(known.clone()));
+        let request = ExportSubjectRequest { service: service.to_owned(), subject, without_files };
+        self.ask(service, async |mut client, outgoing| client.export_subject(outgoing.request(request)).await)
+            .await
+    }
+
+    /// The next part of the data that a service sends.
+    pub(crate) async fn next(
+        &self,
+        service: &str,
+        parts: &mut Streaming<ExportSubjectResponse>,
+    ) -> Result<Option<ExportSubjectResponse>, PeerError> {
+        let unanswered = |what| PeerError::Unanswered { service: service.to_owned(), what };
+        let next = tokio::time::timeout(PATIENCE, parts.message()).await;
+        let next = next.map_err(|_| unanswered("its data broke off"))?;
+        next.map_err(|status| unanswered(ErrorCode::from_grpc(status.code()).as_str()))
+    }
+
+    /// Erases in one service, for some seconds.
+    pub(crate) async fn erase(
+        &self,
+        service: &str,
+        request: EraseSubjectRequest,
+    ) -> Result<EraseSubjectResponse, PeerError> {
+        self.ask(service, async |mut client, outgoing| client.erase_subject(outgoing.request(request)).await)
+            .await
+    }
+
+    /// What is left to erase in one service.
+    pub(crate) async fn left(&self, service: &str, known: &Identifiers) -> Result<Vec<TableRows>, PeerError> {
+        let subject = Some(Subject::from(known.clone()));
+        let request = CountSubjectRequest { service: service.to_owned(), subject };
+        let answer = self
+            .ask(service, async |mut client, outgoing| client.count_subject(outgoing.request(request)).await);
+        Ok(answer.await?.left)
+    }
+
+    /// Applies a hold, or its end, in one service.
+    pub(crate) async fn apply_hold(&self, service: &str, request: ApplyHoldRequest) -> Result<(), PeerError> {
+        self.ask(service, async |mut client, outgoing| client.apply_hold(outgoing.request(request)).await)
+            .await?;
+        Ok(())
+    }
+
+    /// Corrects in one service, for some seconds.
+    pub(crate) async fn rectify(
+        &self,
+        service: &str,
+        request: RectifySubjectRequest,
+    ) -> Result<RectifySubjectResponse, PeerError> {
+        self.ask(service, async |mut client, outgoing| {
+            client.rectify_subject(outgoing.request(request)).await
+        })
+        .await
+    }
+
+    /// Enforces the retention periods of one service, for some seconds.
+    pub(crate) async fn apply_retention(&self, service: &str) -> Result<ApplyRetentionResponse, PeerError> {
+        let request = ApplyRetentionRequest { service: service.to_owned() };
+        self.ask(service, async |mut client, outgoing| {
+            client.apply_retention(outgoing.request(request)).await
+        })
+        .await
+    }
+
+    /// Entries of one service's audit chain, newest first.
+    pub(crate) async fn audit_entries(
+        &self,
+        service: &str,
+        request: ReadAuditChainRequest,
+    ) -> Result<Vec<AuditEntry>, PeerError> {
+        let answer = self.call(service, async |channel, outgoing| {
+            AuditChainServiceClient::new(channel).read_audit_chain(outgoing.request(request)).await
+        });
+        Ok(answer.await?.audit_entries)
+    }
+
+    /// Verifies the audit chain of one service.
+    pub(crate) async fn verify_chain(
+        &self,
+        service: &str,
+        request: VerifyAuditChainRequest,
+    ) -> Result<VerifyAuditChainResponse, PeerError> {
+        self.call(service, async |channel, outgoing| {
+            AuditChainServiceClient::new(channel).verify_audit_chain(outgoing.request(request)).await
+        })
+        .await
+    }
+
+    /// The tables with personal data of one service.
+    pub(crate) async fn tables(&self, service: &str) -> Result<Vec<DeclaredTable>, PeerError> {
+        let request = DescribeTablesRequest { service: service.to_owned() };
+        let answer = self.ask(service, async |mut client, outgoing| {
+            client.describe_tables(outgoing.request(request)).await
+        });
+        Ok(answer.await?.tables)
+    }
+
+    async fn ask<T, F>(
+        &self,
+        service: &str,
+        call: impl FnOnce(PrivacyServiceClient<Peer>, OutgoingOwned) -> F,
+    ) -> Result<T, PeerError>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
+        self.call(service, |channel, outgoing| call(PrivacyServiceClient::new(channel), outgoing)).await
+    }
+
+    async fn call<T, F>(
+        &self,
+        service: &str,
+        call: impl FnOnce(Peer, OutgoingOwned) -> F,
+    ) -> Result<T, PeerError>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
+        let unanswered = |what| PeerError::Unanswered { service: service.to_owned(), what };
+        let channel =
+            self.chassis.channels.get(service).ok_or_else(|| unanswered("its address is not set"))?;
+        let token = self.chassis.tokens.mint(self.chassis.service, service);
+        let token = token.map_err(|_| unanswered("no token can be made for the call"))?;
+        let outgoing = OutgoingOwned { token, request_id: self.request_id.to_owned() };
+        let answer = tokio::time::timeout(PATIENCE, call(channel, outgoing)).await;
+        let answer = answer.map_err(|_| unanswered("no answer in time"))?;
+        let code = |status: Status| unanswered(ErrorCode::from_grpc(status.code()).as_str());
+        Ok(answer.map_err(code)?.into_inner())
+    }
+}
+
+/// The metadata of a call, which outlives its caller's borrow.
+struct OutgoingOwned {
+    token: SecretString,
+    request_id: String,
+}
+
+impl OutgoingOwned {
+    fn request<T>(&self, message: T) -> tonic::Request<T> {
+        let outgoing = Outgoing {
+            bearer: Some(&self.token),
+            request_id: &self.request_id,
+            idempotency_key: None,
+            timeout: PATIENCE,
+        };
+        outgoing.request(message)
+    }
+}

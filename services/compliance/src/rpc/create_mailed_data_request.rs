@@ -1,0 +1,69 @@
+//! Creates a data request for a mail address, and mails a code to it. Anybody may call it for any address: nothing is looked up that
+//! tells whether the address is known, and the answer and the work are the same for every address.
+
+use levqor_proto_compliance::v1::{CreateMailedDataRequestRequest, CreateMailedDataRequestResponse};
+use levqor_runtime::{
+    context::Ctx,
+    email::Email,
+    error::{Invalid, Violations},
+    rpc::{Done, mutate},
+};
+
+use super::create_data_request::PAUSE;
+use crate::{
+    Compliance, codes,
+    domain::{
+        code::Purpose,
+        data_request::{Correction, DataRequest, Entitlement, Step, asked},
+    },
+    error::Error,
+    store::data_requests,
+};
+
+pub(super) async fn create_mailed_data_request(
+    compliance: &Compliance,
+    ctx: Ctx,
+    request: CreateMailedDataRequestRequest,
+) -> Result<CreateMailedDataRequestResponse, Error> {
+    let Command { email, entitlement, correction } = (&request).try_into()?;
+    compliance.can_fulfil(entitlement)?;
+    mutate(compliance, &ctx, &request, async |tx| {
+        data_requests::hold(tx, email.as_str()).await?;
+        let now = tx.now().await?;
+        let mut made = DataRequest::of_mail(email.clone(), entitlement, now).correcting(correction);
+        let response = CreateMailedDataRequestResponse { data_request_id: made.id.to_string() };
+        if data_requests::made_since(tx, None, email.as_str(), now - PAUSE).await? {
+            // One code a day. The caller, who may be anybody, does not learn of it.
+            made.take(Step::Expire, now)?;
+            data_requests::insert(tx, &made).await?;
+        } else {
+            data_requests::insert(tx, &made).await?;
+            codes::send(tx, &made, Purpose::Confirmation).await?;
+        }
+        Ok(Done::unaudited(response, "the row is the evidence, and the caller is anybody"))
+    })
+    .await
+}
+
+/// A valid request.
+struct Command {
+    email: Email,
+    entitlement: Entitlement,
+    correction: Correction,
+}
+
+impl TryFrom<&CreateMailedDataRequestRequest> for Command {
+    type Error = Invalid;
+
+    fn try_from(request: &CreateMailedDataRequestRequest) -> Result<Self, Invalid> {
+        let mut violations = Violations::new();
+        let email = violations.field("email", &request.email);
+        let asked = asked(&mut violations, request.right, &request.corrected_name, &request.wrong_email);
+        let both = email.zip(asked);
+        violations.finish(both.map(|(email, (entitlement, correction))| Self {
+            email,
+            entitlement,
+            correction,
+        }))
+    }
+}

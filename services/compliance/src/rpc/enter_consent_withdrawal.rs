@@ -1,0 +1,83 @@
+//! Enters the withdrawal of a consent to advertising, by staff: it came by letter, by phone or in a mail. Notifications is told.
+
+use levqor_proto_compliance::v1::{EnterConsentWithdrawalRequest, EnterConsentWithdrawalResponse};
+use levqor_runtime::{
+    context::{Client, Ctx},
+    email::Email,
+    error::{Invalid, Violations},
+    rpc::{Done, mutate},
+};
+
+use crate::{
+    Compliance, declaring,
+    domain::{
+        consent::{Purpose, standings},
+        declaration::{Declaration, DeclarationId, DeclarationKind, Person, Shown},
+    },
+    error::Error,
+    store::declarations,
+};
+
+pub(super) async fn enter_consent_withdrawal(
+    compliance: &Compliance,
+    ctx: Ctx,
+    request: EnterConsentWithdrawalRequest,
+) -> Result<EnterConsentWithdrawalResponse, Error> {
+    let Command { email, purposes } = (&request).try_into()?;
+    let address_hash = compliance.hash(&email);
+    let person = Person { email: Some(email), address_hash, ..Person::default() };
+    mutate(compliance, &ctx, &request, async |tx| {
+        let now = tx.now().await?;
+        let mut ids = Vec::new();
+        for purpose in &purposes {
+            let declaration = Declaration {
+                id: DeclarationId::new_at(now),
+                kind: DeclarationKind::Consent,
+                scope: purpose.as_str().to_owned(),
+                given: false,
+                person: person.clone(),
+                shown: Shown::default(),
+                source: declaring::STAFF.to_owned(),
+                by_signal: false,
+                client: Client::default(),
+                origin: None,
+                declare_time: now,
+            };
+            declarations::insert(tx, &declaration).await?;
+            declaring::tell_permission(tx, &declaration, *purpose, "").await?;
+            ids.push(declaration.id.to_string());
+        }
+        let decisions = declarations::last(tx, DeclarationKind::Consent, &person).await?;
+        let response = EnterConsentWithdrawalResponse { standings: standings(&decisions, false, now) };
+        Ok(Done::audited(response, "consent.enter_withdrawal", &[("consent_ids", &ids.join(" "))]))
+    })
+    .await
+}
+
+/// A valid request.
+struct Command {
+    email: Email,
+    purposes: Vec<Purpose>,
+}
+
+impl TryFrom<&EnterConsentWithdrawalRequest> for Command {
+    type Error = Invalid;
+
+    fn try_from(request: &EnterConsentWithdrawalRequest) -> Result<Self, Invalid> {
+        let mut violations = Violations::new();
+        let email = violations.field("email", &request.email);
+        let mut purposes: Vec<Purpose> = Vec::new();
+        for purpose in &request.purposes {
+            let Some(purpose) = violations.field_enum::<Purpose>("purposes", *purpose) else { continue };
+            if purpose.category().is_none() {
+                violations.add("purposes", "expected purposes of advertising by mail");
+            } else if !purposes.contains(&purpose) {
+                purposes.push(purpose);
+            }
+        }
+        if request.purposes.is_empty() {
+            purposes = Purpose::ALL.into_iter().filter(|purpose| purpose.category().is_some()).collect();
+        }
+        violations.finish(email.map(|email| Self { email, purposes }))
+    }
+}

@@ -1,0 +1,69 @@
+//! Gets the record of processing activities: what the tables of all services declare, with the purposes and the recipients.
+
+use levqor_proto_compliance::v1::{
+    GetProcessingRecordRequest, GetProcessingRecordResponse, ProcessedColumn, ProcessedTable,
+    ProcessingActivity,
+};
+use levqor_proto_runtime::v1::{DeclaredColumn, DeclaredTable};
+use levqor_runtime::{context::Ctx, db, timestamp};
+
+use crate::{
+    Compliance,
+    domain::{
+        erasure,
+        record::{PURPOSES, SECURITY_MEASURES, recipients},
+    },
+    error::Error,
+    peers::Peers,
+};
+
+pub(super) async fn get_processing_record(
+    compliance: &Compliance,
+    ctx: Ctx,
+    _: GetProcessingRecordRequest,
+) -> Result<GetProcessingRecordResponse, Error> {
+    let now = db::now(&mut *compliance.chassis.db.acquire().await?).await?;
+    let peers = Peers::new(&compliance.chassis, &ctx.request_id);
+    let mut record = GetProcessingRecordResponse {
+        make_time: Some(timestamp(now)),
+        controller: compliance.config.company.clone(),
+        recipients: recipients(),
+        security_measures: SECURITY_MEASURES.map(str::to_owned).to_vec(),
+        ..Default::default()
+    };
+    for purpose in PURPOSES {
+        let tables = match peers.tables(purpose.service).await {
+            Ok(tables) => tables,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "a service did not describe its tables");
+                record.unanswered.push(purpose.service.to_owned());
+                Vec::new()
+            }
+        };
+        record.activities.push(ProcessingActivity {
+            service: purpose.service.to_owned(),
+            purpose: purpose.aim.to_owned(),
+            legal_basis: purpose.legal_basis.to_owned(),
+            data_subjects: purpose.data_subjects.to_owned(),
+            tables: tables.into_iter().map(table).collect(),
+        });
+    }
+    Ok(record)
+}
+
+fn table(declared: DeclaredTable) -> ProcessedTable {
+    ProcessedTable {
+        erasure: erasure::name(declared.action()).to_owned(),
+        table: declared.table,
+        description: declared.description,
+        ground: declared.ground,
+        columns: declared.columns.into_iter().map(column).collect(),
+        has_files: declared.has_files,
+    }
+}
+
+fn column(declared: DeclaredColumn) -> ProcessedColumn {
+    let DeclaredColumn { column, category, keep, is_kept } = declared;
+    ProcessedColumn { column, category, keep, is_kept }
+}

@@ -1,0 +1,65 @@
+//! Sets whether the person who is signed in objects to a use of their data. Each service that acts is told, and acts by its own row.
+
+use levqor_proto_compliance::v1::{SetObjectionRequest, SetObjectionResponse};
+use levqor_runtime::{
+    context::Ctx,
+    error::{Invalid, Violations},
+    rpc::{Done, mutate},
+};
+
+use crate::{
+    Compliance,
+    declaring::{self, Objecting},
+    domain::{
+        declaration::DeclarationKind,
+        objection::{Objected, standings},
+    },
+    error::Error,
+    store::declarations,
+};
+
+pub(super) async fn set_objection(
+    compliance: &Compliance,
+    ctx: Ctx,
+    request: SetObjectionRequest,
+) -> Result<SetObjectionResponse, Error> {
+    let Command { objected } = (&request).try_into()?;
+    let person = declaring::person(compliance, &ctx.actor);
+    if request.objects && person.email.is_none() {
+        // Mails, leads and flows are found by their address.
+        return Err(Error::EmailNotVerified);
+    }
+    mutate(compliance, &ctx, &request, async |tx| {
+        let now = tx.now().await?;
+        let mut ids = Vec::new();
+        for scope in objected.scopes() {
+            let objecting = Objecting {
+                person: &person,
+                scope: *scope,
+                stands: request.objects,
+                source: "website",
+                client: &ctx.client,
+            };
+            ids.push(declaring::object(tx, objecting, now).await?.to_string());
+        }
+        let decisions = declarations::last(tx, DeclarationKind::Objection, &person).await?;
+        let response = SetObjectionResponse { standings: Some(standings(&decisions)) };
+        Ok(Done::audited(response, "objection.set", &[("objection_ids", &ids.join(" "))]))
+    })
+    .await
+}
+
+/// A valid request.
+struct Command {
+    objected: Objected,
+}
+
+impl TryFrom<&SetObjectionRequest> for Command {
+    type Error = Invalid;
+
+    fn try_from(request: &SetObjectionRequest) -> Result<Self, Invalid> {
+        let mut violations = Violations::new();
+        let objected = violations.field_enum("scope", request.scope);
+        violations.finish(objected.map(|objected| Self { objected }))
+    }
+}

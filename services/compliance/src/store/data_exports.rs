@@ -1,0 +1,233 @@
+//! Table `data_exports`. Who may see a data request may see its copy, and so may whoever has its link and a code: so nothing here
+//! takes a `Scope`.
+
+use chrono::{DateTime, Utc};
+use levqor_runtime::db::{DbError, known, one_row};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::domain::{
+    data_request::DataRequestId,
+    export::{BUILD_LEASE, Export, KEPT, LINK_VALID, Size},
+};
+
+/// Begins a build. Returns its number, or `None` if another build is under way, or if the copy is there.
+pub(crate) async fn begin(
+    conn: &mut PgConnection,
+    id: DataRequestId,
+    now: DateTime<Utc>,
+) -> Result<Option<i32>, DbError> {
+    Ok(sqlx::query_scalar!(
+        "INSERT INTO data_exports AS known
+             (data_request_id, state, build_number, build_lease_until, create_time, delete_time)
+         VALUES ($1, 'BUILDING', 1, $3, $2, $4)
+         ON CONFLICT (data_request_id) DO UPDATE
+         SET build_number = known.build_number + 1, build_lease_until = $3, delete_time = $4
+         WHERE known.state = 'BUILDING' AND known.build_lease_until <= $2
+         RETURNING build_number",
+        id.as_uuid(),
+        now,
+        now + BUILD_LEASE,
+        now + KEPT,
+    )
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// Ends a build that failed, so that the next one may begin at once.
+pub(crate) async fn release(
+    conn: &mut PgConnection,
+    id: DataRequestId,
+    build_number: i32,
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    sqlx::query!(
+        "UPDATE data_exports SET build_lease_until = $3
+         WHERE data_request_id = $1 AND build_number = $2 AND state = 'BUILDING'",
+        id.as_uuid(),
+        build_number,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Stores how far a build is, and prolongs its lease. False if another build took over, or if the copy is not wanted any more.
+pub(crate) async fn progress(
+    conn: &mut PgConnection,
+    id: DataRequestId,
+    build_number: i32,
+    size: Size,
+    now: DateTime<Utc>,
+) -> Result<bool, DbError> {
+    let changed = sqlx::query!(
+        "UPDATE data_exports
+         SET build_lease_until = $3, row_count = $4, file_count = $5, size_bytes = $6
+         WHERE data_request_id = $1 AND build_number = $2 AND state = 'BUILDING'",
+        id.as_uuid(),
+        build_number,
+        now + BUILD_LEASE,
+        size.rows,
+        size.files,
+        size.bytes,
+    )
+    .execute(conn)
+    .await?;
+    Ok(changed.rows_affected() == 1)
+}
+
+/// Marks the archive of a build as whole. False if another build took over.
+pub(crate) async fn ready(
+    conn: &mut PgConnection,
+    id: DataRequestId,
+    build_number: i32,
+    (link_hash, size): (&[u8], Size),
+    now: DateTime<Utc>,
+) -> Result<bool, DbError> {
+    let changed = sqlx::query!(
+        "UPDATE data_exports
+         SET state = 'READY', build_lease_until = NULL, link_hash = $3, link_expire_time = $4, row_count = $5, file_count = $6,
+             size_bytes = $7, ready_time = $8, delete_time = $9
+         WHERE data_request_id = $1 AND build_number = $2 AND state = 'BUILDING'",
+        id.as_uuid(),
+        build_number,
+        link_hash,
+        now + LINK_VALID,
+        size.rows,
+        size.files,
+        size.bytes,
+        now,
+        now + KEPT,
+    )
+    .execute(conn)
+    .await?;
+    Ok(changed.rows_affected() == 1)
+}
+
+/// The copy of a data request.
+pub(crate) async fn get(conn: &mut PgConnection, id: DataRequestId) -> Result<Option<Export>, DbError> {
+    sqlx::query_as!(
+        Stored,
+        "SELECT data_request_id, state, build_number, link_expire_time, row_count, file_count, size_bytes, download_count,
+                ready_time, delete_time
+         FROM data_exports WHERE data_request_id = $1",
+        id.as_uuid(),
+    )
+    .fetch_optional(conn)
+    .await?
+    .map(Export::try_from)
+    .transpose()
+}
+
+/// The copy that a link leads to.
+pub(crate) async fn by_link(conn: &mut PgConnection, link_hash: &[u8]) -> Result<Option<Export>, DbError> {
+    sqlx::query_as!(
+        Stored,
+        "SELECT data_request_id, state, build_number, link_expire_time, row_count, file_count, size_bytes, download_count,
+                ready_time, delete_time
+         FROM data_exports WHERE link_hash = $1",
+        link_hash,
+    )
+    .fetch_optional(conn)
+    .await?
+    .map(Export::try_from)
+    .transpose()
+}
+
+/// Counts a download.
+pub(crate) async fn count_download(conn: &mut PgConnection, id: DataRequestId) -> Result<(), DbError> {
+    let counted = sqlx::query!(
+        "UPDATE data_exports SET download_count = download_count + 1 WHERE data_request_id = $1",
+        id.as_uuid(),
+    )
+    .execute(conn)
+    .await?;
+    one_row(&counted)
+}
+
+/// Has the copies of these people's requests removed at once.
+pub(crate) async fn end_those_of(
+    conn: &mut PgConnection,
+    subs: &[String],
+    emails: &[String],
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    sqlx::query!(
+        "UPDATE data_exports SET delete_time = $3
+         WHERE state <> 'DELETED' AND data_request_id = ANY(ARRAY(
+             SELECT data_request_id FROM data_requests WHERE owner_sub = ANY($1)
+             UNION ALL
+             SELECT data_request_id FROM data_requests WHERE owner_sub IS NULL AND email = ANY($2)
+         ))",
+        subs,
+        emails,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The copies that are to be removed.
+pub(crate) async fn to_delete(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    most: i64,
+) -> Result<Vec<Export>, DbError> {
+    let rows = sqlx::query_as!(
+        Stored,
+        "SELECT data_request_id, state, build_number, link_expire_time, row_count, file_count, size_bytes, download_count,
+                ready_time, delete_time
+         FROM data_exports WHERE state <> 'DELETED' AND delete_time <= $1
+         ORDER BY delete_time
+         LIMIT $2",
+        now,
+        most,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Export::try_from).collect()
+}
+
+/// Marks a copy as removed.
+pub(crate) async fn deleted(conn: &mut PgConnection, id: DataRequestId) -> Result<(), DbError> {
+    let changed = sqlx::query!(
+        "UPDATE data_exports SET state = 'DELETED', build_lease_until = NULL WHERE data_request_id = $1",
+        id.as_uuid(),
+    )
+    .execute(conn)
+    .await?;
+    one_row(&changed)
+}
+
+/// A row as it is stored.
+struct Stored {
+    data_request_id: Uuid,
+    state: String,
+    build_number: i32,
+    link_expire_time: Option<DateTime<Utc>>,
+    row_count: i64,
+    file_count: i64,
+    size_bytes: i64,
+    download_count: i32,
+    ready_time: Option<DateTime<Utc>>,
+    delete_time: DateTime<Utc>,
+}
+
+impl TryFrom<Stored> for Export {
+    type Error = DbError;
+
+    fn try_from(row: Stored) -> Result<Self, DbError> {
+        Ok(Self {
+            request_id: row.data_request_id.into(),
+            state: known("state", &row.state)?,
+            build_number: row.build_number,
+            link_expire_time: row.link_expire_time,
+            size: Size { rows: row.row_count, files: row.file_count, bytes: row.size_bytes },
+            download_count: row.download_count,
+            ready_time: row.ready_time,
+            delete_time: row.delete_time,
+        })
+    }
+}

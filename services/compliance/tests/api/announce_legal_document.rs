@@ -1,0 +1,41 @@
+//! A new version is announced by mail, once to each person who accepted an earlier one, whatever is repeated.
+
+use levqor_proto_compliance::v1::AnnounceLegalDocumentRequest;
+use levqor_proto_mail::v1::send_message_request::Content;
+use levqor_runtime::testing::{Caller, eventually};
+
+use crate::{
+    accept_legal_document::accept,
+    bench::{Bench, ada, bob},
+    publish_legal_document::publish,
+};
+
+#[tokio::test]
+async fn everybody_is_told_once_however_often_the_call_is_made() {
+    let bench = Bench::start().await;
+    for caller in [ada(), ada(), bob()] {
+        accept(&bench, &caller, "1").await.expect("accepted");
+    }
+    // More people than one call tells.
+    bench
+        .execute(
+            "INSERT INTO declarations (declaration_id, kind, scope, given, email, version, text_sha256, source, by_signal, declare_time)
+             SELECT gen_random_uuid(), 'ACCEPTANCE', 'TERMS', true, 'p' || n || '@example.com', '1', '', 'website', false, runtime.now()
+             FROM generate_series(1, 240) AS n",
+        )
+        .await;
+    let document = publish(&bench, "2", true).await.expect("published");
+    let told = "runtime.work WHERE rpc LIKE '%/SendMessage' AND idempotency_key LIKE 'legal-document:%'";
+    eventually("everybody is told", || async { (bench.count(told).await == 242).then_some(()) }).await;
+    let again = AnnounceLegalDocumentRequest {
+        legal_document_id: document.legal_document_id.clone(),
+        after_email: String::new(),
+    };
+    let caller = Caller::service("compliance", "compliance");
+    bench.legal().announce_legal_document(caller.request(again)).await.expect("made again");
+    assert_eq!(bench.count(told).await, 242, "nobody is told twice");
+    let mails = bench.mails("ada@example.com").await;
+    let [Content::TermsUpdated(mail)] = &mails[..] else { panic!("one mail") };
+    assert!(mail.acceptance_required && mail.document == "Terms of Service");
+    assert_eq!(mail.changes, ["Refunds take a day."]);
+}

@@ -1,0 +1,30 @@
+//! A person who is signed in makes a data request.
+
+use levqor_proto_compliance::v1::{Right, data_request::State};
+use levqor_runtime::testing::{Caller, reason};
+
+use crate::bench::{Bench, ada, bob};
+
+#[tokio::test]
+async fn a_copy_is_built_at_once_and_an_erasure_waits_for_its_approval() {
+    let bench = Bench::start().await;
+    let copy = bench.create(&ada(), Right::Access).await.expect("created");
+    assert!(copy.due_time.is_some());
+    let erasure = bench.create(&bob(), Right::Erasure).await.expect("created");
+    assert_eq!(erasure.state(), State::AwaitingApproval);
+    bench.until(&copy.data_request_id, State::Done).await;
+    assert_eq!(bench.count("runtime.audit_entries WHERE action = 'data_request.create'").await, 2);
+}
+
+#[tokio::test]
+async fn one_request_a_day_of_a_verified_person_is_taken() {
+    let bench = Bench::start().await;
+    bench.create(&ada(), Right::Access).await.expect("created");
+    let again = bench.create(&ada(), Right::Erasure).await.expect_err("the second of the day");
+    assert_eq!(reason(&again), "DATA_REQUEST_TODAY");
+    bench.pass(2).await;
+    bench.create(&ada(), Right::Erasure).await.expect("the next day");
+    let unverified = Caller::unverified("eve", "eve@example.com");
+    let refused = bench.create(&unverified, Right::Access).await.expect_err("not verified");
+    assert_eq!(reason(&refused), "EMAIL_NOT_VERIFIED");
+}

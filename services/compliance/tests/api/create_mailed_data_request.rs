@@ -1,0 +1,31 @@
+//! Anybody makes a data request for a mail address.
+
+use levqor_proto_compliance::v1::{Right, data_request::State};
+use levqor_runtime::testing::Caller;
+
+use crate::bench::Bench;
+
+#[tokio::test]
+async fn a_code_goes_to_the_address_once_a_day_and_the_answer_is_always_the_same() {
+    let bench = Bench::start().await;
+    let first = bench.create_mailed(" Ada@Example.com", Right::Access).await;
+    let second = bench.create_mailed("ada@example.com", Right::Access).await;
+    assert_ne!(first, second, "each answer is an id");
+    assert_eq!(bench.mails("ada@example.com").await.len(), 1, "one code a day");
+    let states = async |id: &str| bench.get(&Caller::staff(), id).await.expect("a request").state();
+    assert_eq!(states(&first).await, State::AwaitingCode);
+    assert_eq!(states(&second).await, State::Expired);
+    assert_eq!(bench.count("data_request_codes WHERE length(code_hash) = 32").await, 1);
+}
+
+#[tokio::test]
+async fn a_request_that_sent_no_code_does_not_put_off_the_next_code() {
+    let bench = Bench::start().await;
+    bench.create_mailed("ada@example.com", Right::Access).await;
+    bench.advance(chrono::TimeDelta::hours(23)).await;
+    bench.create_mailed("ada@example.com", Right::Access).await;
+    assert_eq!(bench.mails("ada@example.com").await.len(), 1, "the second of the day");
+    bench.advance(chrono::TimeDelta::hours(2)).await;
+    bench.create_mailed("ada@example.com", Right::Access).await;
+    assert_eq!(bench.mails("ada@example.com").await.len(), 2, "a day after the first code");
+}

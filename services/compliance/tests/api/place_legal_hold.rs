@@ -1,0 +1,101 @@
+//! Staff place a legal hold: this service obeys it at once, and keeps what it would erase.
+
+use levqor_proto_compliance::v1::{
+    HoldState, LegalHold, PlaceLegalHoldRequest, legal_hold_service_client::LegalHoldServiceClient,
+};
+use levqor_proto_runtime::v1::{
+    EraseSubjectRequest, PreviewErasureRequest, Subject, privacy_service_client::PrivacyServiceClient,
+};
+use levqor_runtime::{
+    client::Peer,
+    testing::{Caller, eventually, reason, refused, violated},
+};
+use tonic::Status;
+
+use crate::bench::{Bench, NOBODYS, ada};
+
+impl Bench {
+    pub(crate) fn legal_holds(&self) -> LegalHoldServiceClient<Peer> {
+        LegalHoldServiceClient::new(self.channel())
+    }
+}
+
+/// Places a legal hold on one address, for a matter.
+pub(crate) async fn place(
+    bench: &Bench,
+    caller: &Caller,
+    matter: &str,
+    email: &str,
+) -> Result<LegalHold, Status> {
+    let request = PlaceLegalHoldRequest {
+        matter: matter.to_owned(),
+        reason: "A claim is announced.".to_owned(),
+        emails: vec![email.to_owned()],
+        ..Default::default()
+    };
+    let placed = bench.legal_holds().place_legal_hold(caller.with_key(matter).request(request)).await?;
+    Ok(placed.into_inner().legal_hold.expect("a legal hold"))
+}
+
+#[tokio::test]
+async fn a_legal_hold_stands_at_once_and_is_known_everywhere_soon() {
+    let bench = Bench::start().await;
+    assert!(place(&bench, &ada(), "case-7", "ada@example.com").await.is_err(), "only staff");
+    let placed = place(&bench, &Caller::staff(), "case-7", "Ada@EXAMPLE.com").await.expect("placed");
+    assert_eq!((placed.state(), placed.matter.as_str()), (HoldState::Placing, "case-7"));
+    assert_eq!(placed.emails, ["ada@example.com"]);
+    assert_eq!(
+        bench.count("runtime.holds WHERE stands AND kind = 'LEGAL_HOLD' AND email = 'ada@example.com'").await,
+        1
+    );
+    let again = place(&bench, &Caller::staff(), "case-7", "Ada@EXAMPLE.com").await.expect("the same");
+    assert_eq!(again.legal_hold_id, placed.legal_hold_id, "one call is one hold");
+    assert_eq!(bench.count("runtime.audit_entries WHERE action = 'legal_hold.place'").await, 1);
+    eventually("every service knows", || async {
+        (bench.count("placed_holds WHERE state = 'STANDING'").await == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_service_names_a_hold_in_its_preview_and_refuses_to_erase() {
+    let bench = Bench::start().await;
+    let hold = place(&bench, &Caller::staff(), "case-7", "ada@example.com").await.expect("placed");
+    let subject = Subject {
+        subs: vec!["ada".to_owned()],
+        emails: vec!["ada@example.com".to_owned()],
+        ..Subject::default()
+    };
+    let caller = Caller::service("compliance", "compliance");
+    let mut client = PrivacyServiceClient::new(bench.channel());
+    let preview = PreviewErasureRequest { service: "compliance".to_owned(), subject: Some(subject.clone()) };
+    let preview = client.preview_erasure(caller.request(preview)).await.expect("a preview").into_inner();
+    let obstacles: Vec<_> = preview.obstacles.iter().map(|it| (&*it.reason, &*it.about)).collect();
+    assert_eq!(obstacles, [("LEGAL_HOLD", &*hold.legal_hold_id)]);
+    let erasure = EraseSubjectRequest {
+        service: "compliance".to_owned(),
+        erasure_id: NOBODYS.to_owned(),
+        subject: Some(subject),
+        plans: Vec::new(),
+        again: true,
+    };
+    assert_eq!(reason(&refused(client.erase_subject(caller.request(erasure)).await)), "LEGAL_HOLD");
+    assert_eq!(bench.count("runtime.erasures").await, 0, "it has not begun");
+}
+
+#[tokio::test]
+async fn a_legal_hold_has_people_and_a_reason() {
+    let bench = Bench::start().await;
+    let request = Caller::staff().with_key("a-key").request(PlaceLegalHoldRequest::default());
+    let wrong = refused(bench.legal_holds().place_legal_hold(request).await);
+    assert_eq!(violated(&wrong), ["reason", "emails"]);
+    let request = PlaceLegalHoldRequest {
+        matter: "case 7".to_owned(),
+        reason: "A claim.".to_owned(),
+        subs: vec!["ada".to_owned()],
+        emails: vec!["nobody".to_owned()],
+    };
+    let request = Caller::staff().with_key("other").request(request);
+    let wrong = refused(bench.legal_holds().place_legal_hold(request).await);
+    assert_eq!(violated(&wrong), ["matter", "emails"]);
+}

@@ -1,0 +1,127 @@
+//! An erasure runs when its days of grace are over: nothing is left of the person, and everything of the others.
+
+use chrono::TimeDelta;
+use levqor_proto_compliance::v1::{ConsentPurpose, Right, RunErasureRequest, data_request::State};
+use levqor_proto_mail::v1::send_message_request::Content;
+use levqor_runtime::testing::Caller;
+
+use crate::{
+    approve_erasure::approve,
+    bench::{Bench, ada, bob},
+    get_erasure_preview::preview,
+};
+
+#[tokio::test]
+async fn nothing_is_left_of_the_person_and_everything_of_the_others() {
+    let bench = Bench::start().await;
+    let others = bench.create(&bob(), Right::Erasure).await.expect("created").data_request_id;
+    let id = bench.create(&ada(), Right::Erasure).await.expect("created").data_request_id;
+    let hash = preview(&bench, &ada(), &id).await.expect("a preview").preview_hash;
+    approve(&bench, &ada(), &id, &hash).await.expect("approved");
+    bench.advance(TimeDelta::days(6)).await;
+    assert_eq!(bench.get(&ada(), &id).await.expect("found").state(), State::Scheduled);
+    bench.pass(2).await;
+    bench.until(&id, State::InProgress).await;
+    let told = || async {
+        let mails = bench.mails("ada@example.com").await;
+        mails.iter().any(|mail| matches!(mail, Content::ErasureDone(_))).then_some(())
+    };
+    levqor_runtime::testing::eventually("the person is told", told).await;
+    let told = bench.told("NotifyOperators", &format!("data-request:{id}:erased")).await;
+    assert_eq!(told, 1, "operators tell the recipients");
+    bench.advance(TimeDelta::minutes(11)).await;
+    let done = bench.until(&id, State::Done).await;
+    let erased = |table: &str| done.erased.iter().find(|it| it.table == table).map(|it| it.rows);
+    assert_eq!(erased("data_requests"), Some(1));
+    assert!(erased("runtime.work").is_some_and(|rows| rows >= 3), "{:?}", done.erased);
+    for rows in [
+        "data_requests WHERE email = 'ada@example.com' OR owner_sub = 'ada' OR subject::text LIKE '%ada%'",
+        "runtime.work WHERE encode(request, 'escape') LIKE '%ada@example.com%'",
+        "runtime.audit_actors WHERE sub = 'ada'",
+        "runtime.idempotency_records WHERE caller = 'user:ada'",
+    ] {
+        assert_eq!(bench.count(rows).await, 0, "{rows}");
+    }
+    assert_eq!(bench.get(&bob(), &others).await.expect("his request").state(), State::AwaitingApproval);
+    assert_eq!(bench.count("runtime.audit_actors WHERE sub = 'bob'").await, 1);
+    assert_eq!(bench.get(&Caller::staff(), &id).await.expect("the evidence").state(), State::Done);
+}
+
+/// Approves an erasure of Ada, and lets its days of grace pass.
+pub(crate) async fn due(bench: &Bench) -> String {
+    let id = bench.create(&ada(), Right::Erasure).await.expect("created").data_request_id;
+    let hash = preview(bench, &ada(), &id).await.expect("a preview").preview_hash;
+    approve(bench, &ada(), &id, &hash).await.expect("approved");
+    id
+}
+
+#[tokio::test]
+async fn the_other_open_requests_of_the_person_end_when_it_begins_and_again_before_its_last_step() {
+    let bench = Bench::start().await;
+    let id = due(&bench).await;
+    bench.advance(TimeDelta::days(2)).await;
+    let second = bench.create(&ada(), Right::Erasure).await.expect("created").data_request_id;
+    let others = bench.create(&bob(), Right::Erasure).await.expect("created").data_request_id;
+    let state = async |id: &str| bench.get(&Caller::staff(), id).await.expect("found").state();
+    bench.advance(TimeDelta::days(6)).await;
+    bench.until(&id, State::InProgress).await;
+    assert_eq!(state(&second).await, State::Cancelled, "it ended when the erasure began");
+    levqor_runtime::testing::eventually("the person is told", || async {
+        (bench.count("erasures WHERE step = 'TOLD'").await == 1).then_some(())
+    })
+    .await;
+    let third = bench.create(&ada(), Right::Erasure).await.expect("created meanwhile").data_request_id;
+    assert_eq!(state(&third).await, State::AwaitingApproval);
+    bench.advance(TimeDelta::minutes(11)).await;
+    bench.until(&id, State::Done).await;
+    assert_eq!(state(&third).await, State::Cancelled, "it ended before the last step");
+    assert_eq!(state(&others).await, State::AwaitingApproval, "of somebody else");
+    assert_eq!(bench.count("data_requests WHERE email = 'ada@example.com'").await, 0);
+}
+
+#[tokio::test]
+async fn two_calls_at_once_take_each_step_once() {
+    let bench = Bench::start().await;
+    let id = due(&bench).await;
+    let caller = Caller::service("compliance", "compliance");
+    let run = || async {
+        let request = RunErasureRequest { data_request_id: id.clone() };
+        bench.client().run_erasure(caller.request(request)).await
+    };
+    bench.pass(8).await;
+    // A call that meets another may fail, and is made again; it must not do anything twice.
+    let _ = tokio::join!(run(), run(), run());
+    let told = || async {
+        let mails = bench.mails("ada@example.com").await;
+        let told = mails.iter().filter(|mail| matches!(mail, Content::ErasureDone(_))).count();
+        (told > 0).then_some(told)
+    };
+    assert_eq!(levqor_runtime::testing::eventually("the person is told", told).await, 1);
+    bench.advance(TimeDelta::minutes(11)).await;
+    let _ = tokio::join!(run(), run(), run());
+    bench.until(&id, State::Done).await;
+    let done = bench.get(&Caller::staff(), &id).await.expect("found");
+    let own: Vec<_> = done.erased.iter().filter(|it| it.table == "data_requests").map(|it| it.rows).collect();
+    assert_eq!(own, [1], "{:?}", done.erased);
+    assert_eq!(bench.count("erasures WHERE step = 'COMPLETE'").await, 1);
+    assert_eq!(bench.count("runtime.audit_entries WHERE action = 'subject.erase'").await, 1);
+}
+
+#[tokio::test]
+async fn the_proof_of_a_declaration_outlives_the_person_and_names_nobody() {
+    let bench = Bench::start().await;
+    let choice = [(ConsentPurpose::CookiesAnalytics, true)];
+    bench.record(&ada(), "", &choice).await.expect("recorded");
+    bench.record(&bob(), "", &choice).await.expect("recorded");
+    let id = due(&bench).await;
+    bench.pass(8).await;
+    levqor_runtime::testing::eventually("the person is told", || async {
+        (bench.count("erasures WHERE step = 'TOLD'").await == 1).then_some(())
+    })
+    .await;
+    bench.advance(TimeDelta::minutes(11)).await;
+    bench.until(&id, State::Done).await;
+    let proof = "declarations WHERE given AND owner_sub IS NULL AND email IS NULL AND octet_length(address_hash) = 32";
+    assert_eq!(bench.count(proof).await, 1);
+    assert_eq!(bench.count("declarations WHERE owner_sub = 'bob' AND email = 'bob@example.com'").await, 1);
+}

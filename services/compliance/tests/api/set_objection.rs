@@ -1,0 +1,39 @@
+//! A person objects, and ends it again: the history stays, and every service is told.
+
+use levqor_proto_compliance::v1::{
+    ObjectionScope, ObjectionStandings, SetObjectionRequest, objection_service_client::ObjectionServiceClient,
+};
+use levqor_runtime::{client::Peer, testing::Caller};
+
+use crate::bench::{Bench, ada};
+
+impl Bench {
+    pub(crate) fn objections(&self) -> ObjectionServiceClient<Peer> {
+        ObjectionServiceClient::new(self.channel())
+    }
+}
+
+/// Sets an objection. Returns what stands.
+pub(crate) async fn set(
+    bench: &Bench,
+    caller: &Caller,
+    scope: ObjectionScope,
+    objects: bool,
+) -> ObjectionStandings {
+    let request = SetObjectionRequest { scope: scope.into(), objects };
+    let answer = bench.objections().set_objection(caller.request(request)).await.expect("set");
+    answer.into_inner().standings.expect("what stands")
+}
+
+#[tokio::test]
+async fn an_objection_to_all_is_four_and_ends_one_by_one() {
+    let bench = Bench::start().await;
+    let all = set(&bench, &ada(), ObjectionScope::All, true).await;
+    assert!(all.all && all.marketing && all.profiling && all.automation && all.analytics);
+    let fewer = set(&bench, &ada(), ObjectionScope::Automation, false).await;
+    assert!(!fewer.all && fewer.marketing && fewer.profiling && !fewer.automation && fewer.analytics);
+    assert_eq!(bench.count("declarations WHERE kind = 'OBJECTION'").await, 5, "the history stays");
+    // Three services are told of each of five changes.
+    assert_eq!(bench.count("runtime.work WHERE rpc LIKE '%/ApplyObjection'").await, 15);
+    assert_eq!(bench.count("runtime.audit_entries WHERE action = 'objection.set'").await, 2);
+}

@@ -1,0 +1,100 @@
+//! `ApplyPermission`: what the consent ledger took holds for the next mail, and an older decision changes nothing.
+
+use levqor_proto_notifications::v1::{ApplyPermissionRequest, NewsletterCategory};
+use levqor_proto_runtime::v1::{
+    ApplyHoldRequest, ApplyObjectionRequest, HoldKind, ObjectionScope, Subject,
+    privacy_service_client::PrivacyServiceClient,
+};
+use levqor_runtime::testing::{Caller, violated};
+
+use crate::Notified;
+
+const ADA: &str = "ada@example.com";
+
+async fn apply(notified: &Notified, given: bool, seconds: i64) {
+    let request = ApplyPermissionRequest {
+        email: ADA.to_owned(),
+        category: NewsletterCategory::ProductUpdates.into(),
+        given,
+        change_time: Some(prost_types::Timestamp { seconds, nanos: 0 }),
+        shown_text: "News?".to_owned(),
+    };
+    let caller = Caller::service("compliance", "notifications");
+    notified.consent().apply_permission(caller.request(request)).await.expect("applied");
+}
+
+#[tokio::test]
+async fn the_last_decision_holds_in_whatever_order_they_come() {
+    let notified = Notified::start().await;
+    apply(&notified, true, 2_000).await;
+    assert_eq!(notified.ticked(ADA).await, ["PRODUCT_UPDATES"]);
+    apply(&notified, false, 1_000).await;
+    assert_eq!(notified.ticked(ADA).await, ["PRODUCT_UPDATES"], "it is older");
+    apply(&notified, false, 3_000).await;
+    assert!(notified.ticked(ADA).await.is_empty());
+    assert_eq!(notified.service.count("permission_changes WHERE source = 'consent_ledger'").await, 2);
+    // The ledger has it already, and is not told.
+    assert_eq!(notified.service.count("runtime.work WHERE rpc LIKE '%/IngestPermissionChange'").await, 0);
+}
+
+#[tokio::test]
+async fn an_objection_stops_all_advertising_and_its_end_gives_it_back() {
+    let notified = Notified::start().await;
+    apply(&notified, true, 2_000).await;
+    for (stands, seconds, expected) in [(true, 3_000, 0), (true, 2_500, 0), (false, 4_000, 1)] {
+        let request = ApplyObjectionRequest {
+            service: "notifications".to_owned(),
+            subject: Some(Subject { emails: vec![ADA.to_owned()], ..Subject::default() }),
+            scope: ObjectionScope::Marketing.into(),
+            stands,
+            change_time: Some(prost_types::Timestamp { seconds, nanos: 0 }),
+        };
+        let caller = Caller::service("compliance", "notifications");
+        let mut client = PrivacyServiceClient::new(notified.channel());
+        client.apply_objection(caller.request(request)).await.expect("applied");
+        assert_eq!(notified.ticked(ADA).await.len(), expected, "{stands} at {seconds}");
+    }
+    assert_eq!(notified.service.count("suppressions WHERE reason = 'OBJECTION'").await, 0);
+}
+
+/// Applies a restriction, or its end.
+async fn restrict(notified: &Notified, hold_id: &str, stands: bool, seconds: i64) {
+    let request = ApplyHoldRequest {
+        service: "notifications".to_owned(),
+        hold_id: hold_id.to_owned(),
+        kind: HoldKind::Restriction.into(),
+        subject: Some(Subject { emails: vec![ADA.to_owned()], ..Subject::default() }),
+        stands,
+        change_time: Some(prost_types::Timestamp { seconds, nanos: 0 }),
+    };
+    let caller = Caller::service("compliance", "notifications");
+    let mut client = PrivacyServiceClient::new(notified.channel());
+    client.apply_hold(caller.request(request)).await.expect("applied");
+}
+
+#[tokio::test]
+async fn a_restriction_stops_all_advertising_until_the_last_one_ends() {
+    let notified = Notified::start().await;
+    apply(&notified, true, 2_000).await;
+    let [one, other] = ["0190b2c4-0000-7000-8000-000000000001", "0190b2c4-0000-7000-8000-000000000002"];
+    let stopped = async || notified.service.count("suppressions WHERE reason = 'RESTRICTION'").await;
+    restrict(&notified, one, true, 3_000).await;
+    restrict(&notified, one, true, 3_000).await;
+    restrict(&notified, other, true, 3_500).await;
+    assert_eq!(stopped().await, 1);
+    restrict(&notified, one, false, 2_500).await;
+    restrict(&notified, other, false, 4_000).await;
+    assert_eq!(stopped().await, 1, "the end that is older than the restriction changes nothing");
+    restrict(&notified, one, false, 4_000).await;
+    assert_eq!(stopped().await, 0);
+    assert_eq!(notified.ticked(ADA).await, ["PRODUCT_UPDATES"], "the permission is as it was");
+}
+
+#[tokio::test]
+async fn a_permission_without_its_parts_is_refused() {
+    let notified = Notified::start().await;
+    let caller = Caller::service("compliance", "notifications");
+    let request = caller.request(ApplyPermissionRequest::default());
+    let refused = notified.consent().apply_permission(request).await.expect_err("not valid");
+    assert_eq!(violated(&refused), ["email", "category", "change_time"]);
+}

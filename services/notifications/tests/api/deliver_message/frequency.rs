@@ -1,0 +1,47 @@
+//! How often advertising comes: a mail that is on its way counts, too.
+
+use std::time::Duration;
+
+use levqor_notifications::Notifications;
+use levqor_proto_notifications::v1::message::State;
+use levqor_runtime::testing::{TestService, eventually};
+
+use crate::{
+    ADDRESS_KEY, AT_ANY_HOUR, Notified,
+    fake_mail::{self, Behaviour, FakeMail},
+};
+
+/// All messages are advertising to one person, who agreed.
+const TO_ONE_PERSON: &str = "
+    UPDATE messages SET class = 'MARKETING', category = 'PRODUCT_UPDATES', recipient_hash = sha256('ada');
+    INSERT INTO permissions (recipient_hash, category, state, source, create_time, change_time)
+    SELECT DISTINCT recipient_hash, 'PRODUCT_UPDATES', 'GRANTED', 'test', runtime.now(), runtime.now() FROM messages";
+
+#[tokio::test]
+async fn two_mails_that_leave_at_once_are_not_both_the_last_one_of_the_month() {
+    let provider = FakeMail::start();
+    let url = provider.url();
+    let settings = [
+        ADDRESS_KEY,
+        AT_ANY_HOUR,
+        ("LEVQOR_MARKETING_PER_MONTH", "1"),
+        ("RESEND_API_KEY", fake_mail::API_KEY),
+        ("RESEND_API_BASE", url.as_str()),
+        ("RESEND_RATE", "0"),
+    ];
+    let notified = Notified { service: TestService::<Notifications>::start(&settings).await };
+    let (first, second) = (notified.pending().await, notified.pending().await);
+    notified.execute(TO_ONE_PERSON).await;
+    provider.next([Behaviour::AcceptSlowly(Duration::from_secs(10))]);
+    let meanwhile = async {
+        eventually("the first is on its way", || async { (provider.accepted().len() == 1).then_some(()) })
+            .await;
+        let state = notified.deliver(&second).await;
+        provider.release();
+        state
+    };
+    let (sent, waits) = tokio::join!(notified.deliver(&first), meanwhile);
+    assert_eq!((sent.expect("an answer"), waits.expect("an answer")), (State::Sent, State::Pending));
+    assert_eq!(provider.accepted().len(), 1);
+    assert_eq!(notified.count("runtime.work WHERE due_time > create_time + interval '29 days'").await, 1);
+}

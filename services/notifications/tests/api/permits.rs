@@ -1,0 +1,286 @@
+//! A person who must not get mail gets none. Tested for every template, class and caller, with the change of mind before the message is
+//! stored, between storing and delivery, between two attempts, and before staff send it again.
+
+use std::path::Path;
+
+use levqor_notifications::domain::address::AddressKey;
+use levqor_proto_mail::v1::SendMessageRequest;
+use levqor_proto_notifications::v1::{ResendMessageRequest, SuppressionReason, message::State};
+use levqor_runtime::testing::{Caller, eventually};
+use prost::{Message as _, Name};
+use prost_reflect::{DescriptorPool, DynamicMessage, Value};
+use secrecy::SecretString;
+
+use crate::{
+    ADDRESS_KEY, Notified,
+    fake_mail::{Behaviour, FakeMail},
+    reason, refused,
+};
+
+const ADA: &str = "ada@example.com";
+
+/// When the recipient changes their mind.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum When {
+    BeforeStoring,
+    BeforeDelivery,
+    BetweenAttempts,
+    BeforeResending,
+}
+
+const WHENS: [When; 4] =
+    [When::BeforeStoring, When::BeforeDelivery, When::BetweenAttempts, When::BeforeResending];
+
+/// Who may ask for mails.
+const CALLERS: [&str; 4] = ["billing", "compliance", "support", "notifications"];
+
+/// One request of each template, made of its sample, with its class.
+fn requests() -> Vec<(String, String, SendMessageRequest)> {
+    let pool = DescriptorPool::decode(levqor_proto_mail::FILE_DESCRIPTOR_SET).expect("the protos");
+    let request = pool.get_message_by_name(&SendMessageRequest::full_name()).expect("the request");
+    let content = request.oneofs().find(|oneof| oneof.name() == "content").expect("the templates");
+    let option = pool.get_extension_by_name("levqor.mail.v1.template").expect("the option");
+    let of = |field: prost_reflect::FieldDescriptor| {
+        let data = field.kind().as_message().cloned().expect("a message");
+        let options = data.options();
+        let options = options.get_extension(&option);
+        let class = options.as_message().expect("options").get_field_by_name("class");
+        let class = class.and_then(|class| class.as_enum_number()).expect("a class");
+        let class = levqor_proto_mail::v1::Class::try_from(class).expect("a class").as_str_name();
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("templates/{}.json", field.name()));
+        let sample = std::fs::read_to_string(file).expect("a sample");
+        let mut json = serde_json::Deserializer::from_str(&sample);
+        let data = DynamicMessage::deserialize(data, &mut json).expect("the sample fits");
+        let mut message = DynamicMessage::new(request.clone());
+        message.set_field(&field, Value::Message(data));
+        let mut request = SendMessageRequest::decode(message.encode_to_vec().as_slice()).expect("a request");
+        ADA.clone_into(&mut request.recipient);
+        (field.name().to_owned(), class.trim_start_matches("CLASS_").to_owned(), request)
+    };
+    content.fields().map(of).collect()
+}
+
+impl Notified {
+    pub(crate) async fn suppress(&self, reason: &str) {
+        let sql = format!(
+            "INSERT INTO suppressions (suppression_id, recipient_hash, recipient, reason, create_time)
+             VALUES (gen_random_uuid(), decode('{}', 'hex'), '{ADA}', '{reason}', runtime.now())",
+            ada()
+        );
+        self.execute(&sql).await;
+    }
+
+    /// Ada agrees to every category of mail.
+    async fn agree(&self) {
+        let sql = format!(
+            "INSERT INTO permissions (recipient_hash, category, state, source, create_time, change_time)
+             SELECT decode('{}', 'hex'), category, 'GRANTED', 'test', runtime.now(), runtime.now()
+             FROM unnest(array['{}']) AS category",
+            ada(),
+            categories().join("','"),
+        );
+        self.execute(&sql).await;
+    }
+
+    async fn change_mind(&self, change: Change) {
+        match change.sql {
+            Some(sql) => self.execute(sql).await,
+            None => self.suppress(&change.name.to_uppercase()).await,
+        }
+    }
+
+    /// Sends a message as this service, changes Ada's mind at that moment, and delivers. Returns the message's id and state.
+    async fn sent_around(
+        &self,
+        provider: &FakeMail,
+        case: &Case,
+        request: SendMessageRequest,
+    ) -> (String, State) {
+        if case.when == When::BeforeStoring {
+            self.change_mind(case.change).await;
+        }
+        let caller = Caller::service(case.caller, "notifications").with_key(&request.about);
+        let stored = self.mail().send_message(caller.request(request)).await.expect("stored");
+        let id = stored.into_inner().message_id;
+        match case.when {
+            When::BeforeStoring | When::BeforeDelivery => {}
+            When::BetweenAttempts => {
+                provider.next([Behaviour::Fail(429)]);
+                assert_eq!(reason(&refused(self.deliver(&id).await)), "MAIL_PROVIDER_UNAVAILABLE");
+            }
+            When::BeforeResending => {
+                provider.next([Behaviour::Fail(422)]);
+                assert_eq!(self.deliver(&id).await.expect("an answer"), State::Failed);
+            }
+        }
+        if case.when != When::BeforeStoring {
+            self.change_mind(case.change).await;
+        }
+        if case.when == When::BeforeResending {
+            let again = ResendMessageRequest { message_id: id.clone() };
+            self.client()
+                .resend_message(Caller::staff().with_key(&id).request(again))
+                .await
+                .expect("asked again");
+        }
+        let state = self.deliver(&id).await.expect("an answer");
+        (id, state)
+    }
+}
+
+fn ada() -> String {
+    let key = AddressKey::try_new(&SecretString::from(ADDRESS_KEY.1)).expect("a key");
+    hex::encode(key.hash(&ADA.parse().expect("an address")).as_bytes())
+}
+
+fn categories() -> Vec<String> {
+    use levqor_proto_mail::v1::Category;
+    (1..100)
+        .filter_map(|number| Category::try_from(number).ok())
+        .map(|category| category.as_str_name().trim_start_matches("CATEGORY_").to_owned())
+        .collect()
+}
+
+/// A change of mind, and what it stops. It is SQL, because several RPCs and events make such changes; none: a suppression of that
+/// name.
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    name: &'static str,
+    sql: Option<&'static str>,
+    stops: Stops,
+    reason: SuppressionReason,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Stops {
+    Everything,
+    Marketing,
+    Nothing,
+}
+
+const fn change(
+    name: &'static str,
+    sql: Option<&'static str>,
+    stops: Stops,
+    reason: SuppressionReason,
+) -> Change {
+    Change { name, sql, stops, reason }
+}
+
+const CHANGES: [Change; 7] = [
+    change("hard_bounce", None, Stops::Everything, SuppressionReason::HardBounce),
+    change("staff", None, Stops::Everything, SuppressionReason::Staff),
+    change("complaint", None, Stops::Marketing, SuppressionReason::Complaint),
+    change("objection", None, Stops::Marketing, SuppressionReason::Objection),
+    change(
+        "withdrawal",
+        Some("UPDATE permissions SET state = 'WITHDRAWN'"),
+        Stops::Marketing,
+        SuppressionReason::PermissionWithdrawn,
+    ),
+    change(
+        "no_permission",
+        Some("DELETE FROM permissions"),
+        Stops::Marketing,
+        SuppressionReason::NoPermission,
+    ),
+    change("nothing", Some("SELECT 1"), Stops::Nothing, SuppressionReason::Unspecified),
+];
+
+/// The worker of the service delivers nothing for a day, so that only the test delivers.
+const HOLD_DELIVERIES: &str = "
+    CREATE FUNCTION held() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN NEW.due_time := NEW.due_time + interval '1 day'; RETURN NEW; END $$;
+    CREATE TRIGGER held BEFORE INSERT ON runtime.work FOR EACH ROW
+    WHEN (NEW.rpc LIKE '%/DeliverMessage') EXECUTE FUNCTION held()";
+
+/// A case: who asks for which template (by its place among those of its class), and what changes when.
+#[derive(Debug, Clone, Copy)]
+struct Case {
+    template: usize,
+    caller: &'static str,
+    change: Change,
+    when: When,
+}
+
+/// The cases of a class with so many templates. Each template is sent by two callers at least, and each change meets each moment twice,
+/// with different callers. (What decides does not know the caller; `domain/permit.rs` tries every standing.)
+fn cases(templates: usize) -> impl Iterator<Item = Case> {
+    let round = templates.max(CHANGES.len() * WHENS.len());
+    (0..2 * round).map(move |step| Case {
+        template: step % templates,
+        caller: CALLERS[(step + step / round) % CALLERS.len()],
+        change: CHANGES[step % CHANGES.len()],
+        when: WHENS[(step + step / round) % WHENS.len()],
+    })
+}
+
+/// Tries every case of a class.
+async fn assert_sent_only_if_allowed(class: &str) {
+    let provider = FakeMail::start();
+    let notified = Notified::start_with(&provider, "24").await;
+    notified.execute(HOLD_DELIVERIES).await;
+    let requests = requests();
+    let of_class: Vec<_> = requests.iter().filter(|(_, of, _)| of == class).collect();
+    for (number, case) in cases(of_class.len()).enumerate() {
+        let (template, _, request) = of_class[case.template];
+        notified.execute("DELETE FROM suppressions; DELETE FROM permissions").await;
+        notified.agree().await;
+        let about = format!("test:{number}");
+        let before = provider.accepted().len();
+        let request = SendMessageRequest { about, ..request.clone() };
+        let (id, state) = notified.sent_around(&provider, &case, request).await;
+        let stopped = match case.change.stops {
+            Stops::Everything => true,
+            Stops::Marketing => class == "MARKETING",
+            Stops::Nothing => false,
+        };
+        let expected = if stopped { (State::Suppressed, 0) } else { (State::Sent, 1) };
+        let mails = provider.accepted().len() - before;
+        assert_eq!((state, mails), expected, "{template}: {case:?}");
+        if stopped {
+            let reason = notified.message(&id).await.suppression();
+            assert_eq!(reason, case.change.reason, "{template}: {case:?}");
+        }
+    }
+    // A campaign waits in a lane of its own, and delays no other mail.
+    let deferred = "runtime.work JOIN messages ON idempotency_key LIKE 'deliver:' || message_id || '%' WHERE";
+    let in_lane = notified.count(&format!("{deferred} lane = '/advertising'")).await;
+    assert_eq!(
+        in_lane > 0,
+        class == "MARKETING",
+        "{in_lane} deliveries of {class} wait in the lane of advertising"
+    );
+}
+
+#[tokio::test]
+async fn no_transactional_mail_that_the_recipient_must_not_get_is_sent_by_any_path() {
+    assert_sent_only_if_allowed("TRANSACTIONAL").await;
+}
+
+#[tokio::test]
+async fn no_advertising_that_the_recipient_must_not_get_is_sent_by_any_path() {
+    assert_sent_only_if_allowed("MARKETING").await;
+}
+
+#[tokio::test]
+async fn no_mail_to_operators_that_the_recipient_must_not_get_is_sent_by_any_path() {
+    assert_sent_only_if_allowed("OPERATOR").await;
+}
+
+#[tokio::test]
+async fn a_message_that_a_provider_may_have_is_in_doubt_when_it_must_not_be_sent_again() {
+    let provider = FakeMail::start();
+    let notified = Notified::start_with(&provider, "24").await;
+    provider.next([Behaviour::AcceptAndCut]);
+    let id = notified.send("a", crate::welcome("1", ADA)).await.expect("stored").message_id;
+    eventually("the provider has it", || async { (provider.accepted().len() == 1).then_some(()) }).await;
+    notified.suppress("HARD_BOUNCE").await;
+    let message = eventually("it is in doubt, or its first attempt was told", || async {
+        let message = notified.message(&id).await;
+        (message.state() != State::Pending).then_some(message)
+    })
+    .await;
+    assert_eq!(message.state(), State::InDoubt);
+    assert!(message.doubt.ends_with("HARD_BOUNCE"), "{}", message.doubt);
+}

@@ -1,0 +1,46 @@
+//! `levqor doctor`'s check of the language model: whether its server takes our key.
+
+use std::time::Duration;
+
+use levqor_runtime::{
+    check::{self, Check, Finding},
+    client::{self, vendor_client},
+};
+use secrecy::ExposeSecret;
+
+use crate::config::{Config, model::ModelConfig};
+
+const NAME: &str = "support.ai";
+/// Timeout of the check.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The checks that this configuration allows.
+pub(crate) fn checks(config: &Config) -> Vec<Check> {
+    let Some(model) = &config.model else {
+        return vec![Check::known(
+            NAME,
+            Finding::not_set("OPENAI_API_KEY", "a key of the API at OPENAI_BASE_URL"),
+        )];
+    };
+    let request = request(model);
+    let name = model.name.as_str().to_owned();
+    let asked = async move {
+        let answer = match request {
+            Ok(request) => client::send(request, "/models").await,
+            Err(error) => Err(error),
+        };
+        match answer.map(|response| response.status().as_u16()) {
+            Ok(200) => Finding::on(format!("200, the key is good; answers are asked of {name}")),
+            Ok(401 | 403) => Finding::failed("the server refuses OPENAI_API_KEY"),
+            Ok(404) => Finding::warning("404: the server lists no models, so the key could not be tested"),
+            Ok(status) => Finding::failed(format!("the server answers {status}")),
+            Err(error) => Finding::failed(check::clock::words(&error)),
+        }
+    };
+    vec![Check::new(NAME, "GET /models", asked)]
+}
+
+fn request(model: &ModelConfig) -> Result<reqwest::RequestBuilder, reqwest::Error> {
+    let client = vendor_client(&model.base.server, PATIENCE, false)?;
+    Ok(client.get(format!("{}/models", model.base.url)).bearer_auth(model.key.expose_secret()))
+}

@@ -1,0 +1,33 @@
+//! The rules of support as pure functions: no database and no network.
+
+pub(crate) mod article;
+pub(crate) mod business_hours;
+pub(crate) mod canned_reply;
+pub(crate) mod complaint;
+pub(crate) mod conversation;
+pub(crate) mod facts;
+pub(crate) mod grounding;
+pub(crate) mod inbound;
+pub(crate) mod incident;
+pub(crate) mod lead;
+pub(crate) mod mail_text;
+pub(crate) mod mail_token;
+pub(crate) mod markdown;
+pub(crate) mod masking;
+pub(crate) mod model_call;
+pub(crate) mod own_data;
+pub(crate) mod phrases;
+pub(crate) mod plan;
+pub(crate) mod ranking;
+pub(crate) mod reply;
+pub(crate) mod secret_token;
+pub(crate) mod status_subscriber;
+pub(crate) mod step;
+pub(crate) mod stopwatch;
+pub(crate) mod survey;
+pub(crate) mod text;
+pub(crate) mod ticket;
+pub(crate) mod ticket_file;
+pub(crate) mod ticket_state;
+pub(crate) mod turn;
+pub(crate) mod wording;

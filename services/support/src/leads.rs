@@ -1,0 +1,152 @@
+//! Takes a lead in: its row, the mails, the notice and the flow, in one transaction.
+
+use chrono::TimeDelta;
+use levqor_proto_mail::v1::{
+    ComingSoon, LeadAcknowledged, LeadMagnetWelcome, SendMessageRequest, send_message_request::Content,
+};
+use levqor_proto_notifications::v1::{CreateNewsletterSubscriptionRequest, NewsletterCategory};
+use levqor_proto_support::v1::TakeLeadStepRequest;
+use levqor_runtime::{
+    db::{DbError, Tx},
+    deferred::{defer, defer_at},
+    email::Email,
+    objections::{self, ObjectionScope},
+    timestamp,
+};
+
+use crate::{
+    Support,
+    domain::{
+        business_hours::{CLOSING_HOUR, OPENING_HOUR},
+        lead::{Lead, LeadId, LeadKind, MOST_MAILS, score, step_time},
+    },
+    error::Error,
+    forms::{self, Form},
+    operators,
+    store::leads,
+};
+
+/// What a form says.
+pub(crate) struct NewLead {
+    pub(crate) kind: LeadKind,
+    pub(crate) email: Email,
+    pub(crate) name: String,
+    pub(crate) phone: String,
+    pub(crate) company: String,
+    pub(crate) message: String,
+    pub(crate) details: String,
+    pub(crate) source: String,
+    pub(crate) marketing_consent: bool,
+}
+
+impl NewLead {
+    /// What the person wrote.
+    pub(crate) fn text(&self) -> String {
+        [self.message.as_str(), self.details.as_str()].join("\n")
+    }
+}
+
+/// The words beside the box that agrees to advertising, as the website shows them.
+const SHOWN_TEXT: &str =
+    "Send me tips and offers by mail. I can unsubscribe at any time. (The box is not ticked by itself.)";
+
+/// Takes a form in, unless a program sent it.
+pub(crate) async fn take(
+    support: &Support,
+    tx: &mut Tx,
+    token: &str,
+    trap: &str,
+    new: NewLead,
+) -> Result<(), Error> {
+    let now = tx.now().await?;
+    if forms::check(support, token, trap, now)? == Form::Trap {
+        return Ok(());
+    }
+    // A score is profiling. Who objects to it gets none.
+    let objects = objections::stands(tx, ObjectionScope::Profiling, None, Some(&new.email)).await?;
+    let score = (!objects).then(|| score(&new.name, &new.phone, &new.company, &new.message));
+    let lead = Lead {
+        id: LeadId::new_at(now),
+        kind: new.kind,
+        score,
+        email: new.email,
+        name: new.name,
+        phone: new.phone,
+        company: new.company,
+        message: new.message,
+        details: new.details,
+        source: new.source,
+        marketing_consent: new.marketing_consent,
+        create_time: now,
+    };
+    leads::hold(tx, lead.email.as_str()).await?;
+    let recent = leads::count_since(tx, lead.email.as_str(), now - TimeDelta::days(1)).await?;
+    let is_first = recent == 0;
+    let first_step = (lead.kind == LeadKind::Guide && is_first).then_some(1);
+    leads::insert(tx, &lead, first_step).await?;
+    operators::lead(tx, &lead).await?;
+    // Somebody else may have typed the address: it is not mailed again and again.
+    if recent < MOST_MAILS {
+        acknowledge(support, tx, &lead).await?;
+        if lead.marketing_consent {
+            ask_for_consent(tx, &lead).await?;
+        }
+    }
+    if first_step.is_some() {
+        take_later(tx, &lead, 1).await?;
+    }
+    Ok(())
+}
+
+/// The mail that says that the form came.
+async fn acknowledge(support: &Support, tx: &mut Tx, lead: &Lead) -> Result<(), DbError> {
+    let day = TimeDelta::hours((CLOSING_HOUR - OPENING_HOUR).into());
+    let customer_name = lead.name.clone();
+    let content = match lead.kind {
+        LeadKind::Sales | LeadKind::Kickoff => Content::LeadAcknowledged(LeadAcknowledged {
+            customer_name,
+            topic: if lead.kind == LeadKind::Sales { "your enquiry" } else { "your project" }.to_owned(),
+            reply_time: Some(timestamp(support.hours.after(lead.create_time, day))),
+        }),
+        LeadKind::Guide => Content::LeadMagnetWelcome(LeadMagnetWelcome {
+            customer_name,
+            guide_link: format!("{}/guide", support.config.site),
+        }),
+        LeadKind::Connector => Content::ComingSoon(ComingSoon { connector: lead.details.clone() }),
+    };
+    send(tx, lead, format!("lead:{}", lead.id), content).await
+}
+
+/// Mails the address of a lead.
+pub(crate) async fn send(tx: &mut Tx, lead: &Lead, about: String, content: Content) -> Result<(), DbError> {
+    let key = format!("mail:{about}");
+    let message = SendMessageRequest {
+        recipient: lead.email.as_str().to_owned(),
+        about,
+        content: Some(content),
+        ..SendMessageRequest::default()
+    };
+    defer(tx, &message, key).await
+}
+
+/// Asks the address whether it agrees to advertising (double opt-in). The box of a form alone proves nothing.
+async fn ask_for_consent(tx: &mut Tx, lead: &Lead) -> Result<(), DbError> {
+    let request = CreateNewsletterSubscriptionRequest {
+        email: lead.email.as_str().to_owned(),
+        categories: vec![
+            NewsletterCategory::EducationalContent.into(),
+            NewsletterCategory::OffersPromotions.into(),
+        ],
+        source: format!("lead:{}", lead.kind.as_str().to_lowercase()),
+        shown_text: SHOWN_TEXT.to_owned(),
+    };
+    defer(tx, &request, format!("lead-consent:{}", lead.id)).await
+}
+
+/// Defers a step of the flow to its time. Returns false after the last step.
+pub(crate) async fn take_later(tx: &mut Tx, lead: &Lead, step: i32) -> Result<bool, DbError> {
+    let Some(time) = step_time(lead.create_time, step) else { return Ok(false) };
+    let call = TakeLeadStepRequest { lead_id: lead.id.to_string(), step };
+    defer_at(tx, &call, format!("lead-step:{}:{step}", lead.id), time).await?;
+    Ok(true)
+}

@@ -1,0 +1,107 @@
+//! Reads a customer's own orders, subscription and tickets for an answer of the assistant. Billing is asked with the customer's own token,
+//! so it decides what the customer may see, and no text of a message chooses whose data that is.
+
+use std::time::Duration;
+
+use levqor_proto_billing::v1::{
+    GetSubscriptionRequest, ListOrdersRequest, billing_service_client::BillingServiceClient,
+    subscription_service_client::SubscriptionServiceClient,
+};
+use levqor_runtime::{
+    client::{Outgoing, Peer},
+    context::{Actor, Ctx, Role},
+    db::{self, DbError},
+    grpc_code,
+};
+use secrecy::SecretString;
+use tonic::{Code, Status};
+
+use crate::{
+    Support,
+    domain::own_data::{self, MOST_SHOWN, OwnTopic},
+    store::tickets,
+};
+
+/// How long to wait for billing.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is known about one part of a customer's account.
+#[derive(Clone)]
+pub(crate) struct OwnData {
+    /// Whose it is.
+    pub(crate) sub: String,
+    pub(crate) topic: OwnTopic,
+    /// The sentences. None: the service that has the data did not answer in time.
+    pub(crate) text: Option<String>,
+}
+
+/// Reads what a question asks about the caller's own account. None if it asks nothing of it, or if the caller is no signed-in customer.
+pub(crate) async fn read(support: &Support, ctx: &Ctx, question: &str) -> Result<Option<OwnData>, DbError> {
+    let (Actor::User(user), Some(token)) = (&ctx.actor, &ctx.user_token) else { return Ok(None) };
+    // Staff may see everybody's data. The assistant shows nobody but customers their own.
+    if user.role != Role::Customer {
+        return Ok(None);
+    }
+    let Some(topic) = support.own_phrases.topic(question) else { return Ok(None) };
+    let text = match topic {
+        OwnTopic::Orders => within(orders(support, ctx, token)).await,
+        OwnTopic::Subscription => within(subscription(support, ctx, token)).await,
+        OwnTopic::Tickets => Some(own_tickets(support, ctx).await?),
+    };
+    Ok(Some(OwnData { sub: user.sub.clone(), topic, text }))
+}
+
+/// What billing says, if it says it in time.
+async fn within(asked: impl Future<Output = Result<String, Status>>) -> Option<String> {
+    match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(Ok(text)) => Some(text),
+        Ok(Err(status)) => {
+            let reason = grpc_code::name(status.code());
+            tracing::warn!(reason, "billing did not give the customer's own data");
+            None
+        }
+        Err(_) => {
+            tracing::warn!("billing did not give the customer's own data in time");
+            None
+        }
+    }
+}
+
+async fn orders(support: &Support, ctx: &Ctx, token: &SecretString) -> Result<String, Status> {
+    let page_size = i32::try_from(MOST_SHOWN).unwrap_or(i32::MAX);
+    let request = as_customer(ctx, token).request(ListOrdersRequest { page_size, ..Default::default() });
+    let listed = BillingServiceClient::new(billing(support)?).list_orders(request).await?.into_inner();
+    let page = format!("{}/dashboard/delivery", support.config.site);
+    Ok(own_data::orders(&listed.orders, !listed.next_page_token.is_empty(), &page))
+}
+
+async fn subscription(support: &Support, ctx: &Ctx, token: &SecretString) -> Result<String, Status> {
+    let request = as_customer(ctx, token).request(GetSubscriptionRequest::default());
+    let found = match SubscriptionServiceClient::new(billing(support)?).get_subscription(request).await {
+        Ok(found) => found.into_inner().subscription,
+        Err(status) if status.code() == Code::NotFound => None,
+        Err(status) => return Err(status),
+    };
+    Ok(own_data::subscription(found.as_ref(), &format!("{}/billing", support.config.site)))
+}
+
+async fn own_tickets(support: &Support, ctx: &Ctx) -> Result<String, DbError> {
+    let mut conn = support.chassis.db.acquire().await?;
+    let scope = ctx.scope();
+    tickets::claim(&mut conn, &scope).await?;
+    let most = i64::try_from(MOST_SHOWN).unwrap_or(i64::MAX);
+    let mut found = tickets::latest_own(&mut conn, &scope, most + 1).await?;
+    let more = found.len() > MOST_SHOWN;
+    found.truncate(MOST_SHOWN);
+    Ok(own_data::tickets(&found, more, db::now(&mut conn).await?))
+}
+
+fn billing(support: &Support) -> Result<Peer, Status> {
+    let channel = support.chassis.channels.get("billing");
+    channel.ok_or_else(|| Status::unavailable("the address of billing is not set"))
+}
+
+/// A call with the rights of the customer.
+fn as_customer<'a>(ctx: &'a Ctx, token: &'a SecretString) -> Outgoing<'a> {
+    Outgoing { bearer: Some(token), request_id: &ctx.request_id, idempotency_key: None, timeout: PATIENCE }
+}

@@ -1,0 +1,76 @@
+//! Posts a message to a conversation and streams the answer. `conversations::post` calls `mutate`, also for the whole answer.
+
+use std::sync::Arc;
+
+use futures_util::{Stream, StreamExt, stream};
+use levqor_proto_support::v1::{
+    PostMessageResponse, StreamMessageRequest, StreamMessageResponse, stream_message_response::Part,
+};
+use levqor_runtime::context::Ctx;
+
+use super::post_message::posted;
+use crate::{Support, conversations, error::Error, store};
+
+/// About how many characters a piece has.
+const PIECE: usize = 80;
+
+pub(super) async fn stream_message(
+    support: Arc<Support>,
+    ctx: Ctx,
+    request: StreamMessageRequest,
+) -> Result<impl Stream<Item = Result<StreamMessageResponse, Error>> + Send, Error> {
+    let posted = posted(&ctx, &request.conversation_id, &request.conversation_token, &request.text)?;
+    // Who has no such conversation gets an error in place of a stream.
+    let mut conn = support.chassis.db.acquire().await?;
+    let found = store::conversations::get(&mut conn, &posted.claim, posted.id).await?;
+    found.ok_or(Error::ConversationNotFound)?;
+    drop(conn);
+    let answer = async move {
+        match conversations::post(&support, &ctx, &request, &posted).await {
+            Ok(answer) => parts(answer).into_iter().map(|part| Ok(message(part))).collect(),
+            Err(error) => vec![Err(error)],
+        }
+    };
+    let accepted = stream::iter([Ok(message(Part::Accepted(true)))]);
+    Ok(accepted.chain(stream::once(answer).flat_map(stream::iter)))
+}
+
+fn message(part: Part) -> StreamMessageResponse {
+    StreamMessageResponse { part: Some(part) }
+}
+
+/// The pieces of the reply, and the whole answer after them.
+fn parts(answer: PostMessageResponse) -> Vec<Part> {
+    let reply = answer.turn.as_ref().map(|turn| turn.reply.as_str()).unwrap_or_default();
+    let mut parts: Vec<_> = pieces(reply).into_iter().map(Part::Piece).collect();
+    parts.push(Part::Answer(answer));
+    parts
+}
+
+/// Cuts a text between its words.
+fn pieces(text: &str) -> Vec<String> {
+    let mut pieces = vec![String::new()];
+    for word in text.split_inclusive(char::is_whitespace) {
+        match pieces.last_mut() {
+            Some(piece) if piece.is_empty() || piece.len() + word.len() <= PIECE => piece.push_str(word),
+            _ => pieces.push(word.to_owned()),
+        }
+    }
+    pieces.retain(|piece| !piece.is_empty());
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pieces_together_are_the_text() {
+        for text in ["", "word", &"several words\nin lines ".repeat(30), &"x".repeat(300)] {
+            let pieces = pieces(text);
+            assert_eq!(pieces.concat(), text);
+            assert!(pieces.iter().all(|piece| piece.len() <= PIECE || !piece.trim().contains(' ')));
+        }
+        assert!(pieces(&"some words ".repeat(30)).len() > 3);
+    }
+}

@@ -1,0 +1,96 @@
+//! `TakeLeadStep`: sends a mail of the flow that follows the guide and defers the next step, or ends the flow. It works without a key,
+//! because the lead says which step it waits for.
+
+use std::time::Duration;
+
+use levqor_proto_mail::v1::{
+    Category, CheckRecipientRequest, FollowupExample, FollowupSoftPitch, FollowupValue,
+    mail_service_client::MailServiceClient, send_message_request::Content,
+};
+use levqor_proto_support::v1::{TakeLeadStepRequest, TakeLeadStepResponse};
+use levqor_runtime::{
+    client::Outgoing,
+    context::Ctx,
+    db::DbError,
+    email::Email,
+    objections::{self, ObjectionScope},
+    request::id,
+};
+
+use crate::{
+    Support,
+    domain::lead::{Lead, LeadId},
+    error::Error,
+    leads::{self, take_later},
+    store,
+};
+
+/// How long to wait for notifications.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+pub(super) async fn take_lead_step(
+    support: &Support,
+    ctx: Ctx,
+    request: TakeLeadStepRequest,
+) -> Result<TakeLeadStepResponse, Error> {
+    let (lead_id, step): (LeadId, _) = (id("lead_id", &request.lead_id)?, request.step);
+    // Asked before the transaction, because it is a call to another service.
+    let email = store::leads::email(&mut *support.chassis.db.acquire().await?, lead_id).await?;
+    let Some(email) = email else { return Ok(TakeLeadStepResponse::default()) };
+    let is_allowed = !objects(support, &email).await? && is_allowed(support, &ctx, email, step).await?;
+    let mut tx = support.chassis.db.begin().await?;
+    let Some(lead) = store::leads::lock_at_step(&mut tx, lead_id, step).await? else {
+        return Ok(TakeLeadStepResponse::default());
+    };
+    if is_allowed {
+        let about = format!("lead:{lead_id}:step:{step}");
+        leads::send(&mut tx, &lead, about, content(&lead, step)).await?;
+    }
+    // Who agrees to such mails later gets the later ones.
+    let goes_on = take_later(&mut tx, &lead, step + 1).await?;
+    let (next, end) = match (goes_on, is_allowed) {
+        (true, _) => (Some(step + 1), None),
+        (false, true) => (None, Some("DONE")),
+        (false, false) => (None, Some("NOT_ALLOWED")),
+    };
+    store::leads::put_step(&mut tx, lead_id, next, end).await?;
+    tx.commit().await?;
+    Ok(TakeLeadStepResponse { sent: is_allowed })
+}
+
+/// The mail of a step.
+fn content(lead: &Lead, step: i32) -> Content {
+    let customer_name = lead.name.clone();
+    match step {
+        1 => Content::FollowupValue(FollowupValue { customer_name }),
+        2 => Content::FollowupExample(FollowupExample { customer_name }),
+        _ => Content::FollowupSoftPitch(FollowupSoftPitch { customer_name }),
+    }
+}
+
+/// Whether the person objects to automation: then no flow goes on.
+async fn objects(support: &Support, email: &str) -> Result<bool, DbError> {
+    let email = email.parse::<Email>().ok();
+    let mut conn = support.chassis.db.acquire().await?;
+    objections::stands(&mut conn, ObjectionScope::Automation, None, email.as_ref()).await
+}
+
+/// Whether the address agreed to the mail of this step. No answer is an error: the step is taken later.
+async fn is_allowed(support: &Support, ctx: &Ctx, recipient: String, step: i32) -> Result<bool, Error> {
+    let chassis = &support.chassis;
+    let channel = chassis.channels.get("notifications").ok_or(Error::NotificationsUnavailable)?;
+    let token = chassis.tokens.mint(chassis.service, "notifications");
+    let token = token.map_err(|_| Error::NotificationsUnavailable)?;
+    let outgoing = Outgoing {
+        bearer: Some(&token),
+        request_id: &ctx.request_id,
+        idempotency_key: None,
+        timeout: PATIENCE,
+    };
+    let category = if step < 3 { Category::EducationalContent } else { Category::OffersPromotions };
+    let request = CheckRecipientRequest { recipient, category: category.into() };
+    let mut client = MailServiceClient::new(channel);
+    let answer = tokio::time::timeout(PATIENCE, client.check_recipient(outgoing.request(request))).await;
+    let answer = answer.ok().and_then(Result::ok).ok_or(Error::NotificationsUnavailable)?;
+    Ok(answer.into_inner().allowed)
+}

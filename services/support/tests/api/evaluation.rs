@@ -1,0 +1,72 @@
+//! How well the search finds: labelled questions (`evaluation/`), of which the figures in the README are. A change that lowers one of
+//! them fails. `cargo test --workspace --test api evaluation:: -- --nocapture` prints them, with what was not found.
+
+use levqor_support::evaluation::{Found, search};
+use serde_json::Value;
+
+use crate::bench::Bench;
+
+/// The questions of a file, with what was found.
+async fn asked(bench: &Bench, questions: &str) -> Vec<(Value, Found)> {
+    let mut asked = Vec::new();
+    for line in questions.lines().filter(|line| !line.trim().is_empty()) {
+        let labelled: Value = serde_json::from_str(line).expect("a question");
+        let question = labelled["question"].as_str().expect("a question");
+        let found = search(&bench.service.running.service, question).await.expect("searched");
+        asked.push((labelled, found));
+    }
+    asked
+}
+
+/// Whether the right article is among the first three.
+fn is_found(label: &Value, found: &Found) -> bool {
+    let is = |slug: &Value| found.articles.iter().any(|article| slug == article.as_str());
+    label.as_array().map_or_else(|| is(label), |either| either.iter().any(is))
+}
+
+/// How many of the questions have their article among the first three. Those of a held-out set are not shown.
+async fn recall(bench: &Bench, name: &str, questions: &str, shown: bool) -> usize {
+    let asked = asked(bench, questions).await;
+    let missed: Vec<_> =
+        asked.iter().filter(|(labelled, found)| !is_found(&labelled["article"], found)).collect();
+    for (labelled, found) in missed.iter().filter(|_| shown) {
+        tell(&format!("{name}: {labelled} found {:?}", found.articles));
+    }
+    let found = asked.len() - missed.len();
+    tell(&format!("{name}: the right article is among the first three for {found} of {}", asked.len()));
+    found
+}
+
+/// How many of the questions, which no article answers, get no answer.
+async fn abstention(bench: &Bench, name: &str, questions: &str, shown: bool) -> usize {
+    let asked = asked(bench, questions).await;
+    let answered: Vec<_> = asked.iter().filter(|(_, found)| found.answers).collect();
+    for (labelled, found) in answered.iter().filter(|_| shown) {
+        tell(&format!("{name}: answered {labelled} by {:?}", found.articles.first()));
+    }
+    let abstained = asked.len() - answered.len();
+    tell(&format!("{name}: abstained from {abstained} of {}", asked.len()));
+    abstained
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are for people")]
+fn tell(text: &str) {
+    println!("{text}");
+}
+
+#[tokio::test]
+async fn the_right_article_is_found_and_a_question_without_one_is_not_answered() {
+    let bench = Bench::start().await;
+    let figures = [
+        recall(&bench, "tune", include_str!("../../evaluation/tune.jsonl"), true).await,
+        recall(&bench, "held out", include_str!("../../evaluation/held_out.jsonl"), false).await,
+        abstention(&bench, "unanswered", include_str!("../../evaluation/unanswered.jsonl"), true).await,
+        abstention(&bench, "held out", include_str!("../../evaluation/unanswered_held_out.jsonl"), false)
+            .await,
+    ];
+    let is_kept = figures.iter().zip(LEAST).all(|(figure, least)| *figure >= least);
+    assert!(is_kept, "{figures:?} is less than {LEAST:?}");
+}
+
+/// The figures of the README: of 150, of 50, of 50, and of 25.
+const LEAST: [usize; 4] = [144, 48, 50, 22];

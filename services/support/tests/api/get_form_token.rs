@@ -1,0 +1,62 @@
+//! `GetFormToken`: a form counts 3 seconds after its token, and for a day. The helpers of the forms' tests.
+
+use chrono::TimeDelta;
+use levqor_proto_support::v1::{
+    CreateSalesLeadRequest, GetFormTokenRequest, complaint_service_client::ComplaintServiceClient,
+    lead_service_client::LeadServiceClient,
+};
+use levqor_runtime::{
+    client::Peer,
+    testing::{Caller, reason, refused},
+};
+
+use crate::bench::Bench;
+
+impl Bench {
+    pub(crate) fn leads(&self) -> LeadServiceClient<Peer> {
+        LeadServiceClient::new(self.service.channel())
+    }
+
+    pub(crate) fn complaints(&self) -> ComplaintServiceClient<Peer> {
+        ComplaintServiceClient::new(self.service.channel())
+    }
+
+    /// A token that a person got a while ago.
+    pub(crate) async fn form_token(&self) -> String {
+        let request = Caller::anonymous().request(GetFormTokenRequest {});
+        let token = self.leads().get_form_token(request).await.expect("a token").into_inner().form_token;
+        self.advance(TimeDelta::seconds(10)).await;
+        token
+    }
+}
+
+/// The sales form, filled in.
+pub(crate) fn sales(form_token: &str) -> CreateSalesLeadRequest {
+    CreateSalesLeadRequest {
+        form_token: form_token.to_owned(),
+        name: "Ada".to_owned(),
+        email: "ada@example.com".to_owned(),
+        company: "Ada's agency".to_owned(),
+        message: "Please automate our invoices.".to_owned(),
+        source: "pricing".to_owned(),
+        ..CreateSalesLeadRequest::default()
+    }
+}
+
+#[tokio::test]
+async fn a_form_counts_neither_at_once_nor_days_later_nor_without_a_token_of_ours() {
+    let bench = Bench::start().await;
+    let request = Caller::anonymous().request(GetFormTokenRequest {});
+    let token = bench.leads().get_form_token(request).await.expect("a token").into_inner().form_token;
+    let send = async |token: &str| {
+        let sent = bench.leads().create_sales_lead(Caller::anonymous().request(sales(token))).await;
+        sent.map(drop)
+    };
+    assert_eq!(reason(&refused(send(&token).await)), "FORM_TOO_FAST");
+    assert_eq!(reason(&refused(send("1.00").await)), "FORM_TOKEN_INVALID");
+    bench.advance(TimeDelta::seconds(4)).await;
+    send(&token).await.expect("taken");
+    bench.advance(TimeDelta::hours(24)).await;
+    assert_eq!(reason(&refused(send(&token).await)), "FORM_TOKEN_INVALID");
+    assert_eq!(bench.count("leads").await, 1);
+}

@@ -1,0 +1,182 @@
+//! `PostMessage`: an answer with its source, or a person; each conversation is its owner's alone.
+
+use chrono::TimeDelta;
+use levqor_proto_billing::v1::subscription::Plan;
+use levqor_proto_mail::v1::OperatorNoticeKind;
+use levqor_proto_support::v1::{
+    CreateConversationRequest,
+    conversation::State,
+    turn::{HandOffReason, Outcome},
+};
+use levqor_runtime::testing::{Caller, reason, refused, violated};
+use tonic::Code;
+
+use crate::bench::{ANSWERED, Bench, Chat, FakeBilling, NOT_KNOWN, NOT_KNOWN_EITHER, ada, bob};
+
+#[tokio::test]
+async fn who_asks_for_a_person_has_a_ticket_in_the_same_turn_and_operators_are_told_once() {
+    let bench = Bench::start().await;
+    let chat = bench.chat(ada()).await;
+    chat.say(ANSWERED).await;
+    let (turn, conversation) = chat.say_and_see("Can I speak to a real person please?").await;
+    assert_eq!((turn.outcome(), turn.hand_off_reason()), (Outcome::HandedOff, HandOffReason::Asked));
+    assert_eq!(conversation.state(), State::WithPerson);
+    assert!(turn.reply.contains("LQ-1001") && turn.reply.contains("London time"), "{}", turn.reply);
+    let shown = bench.shown(&Caller::staff(), &conversation.ticket_id).await.expect("a ticket");
+    let said: Vec<_> = shown.messages.iter().map(|message| message.text.as_str()).collect();
+    assert_eq!((said.len(), said[0], said[2]), (3, ANSWERED, "Can I speak to a real person please?"));
+    assert_eq!(shown.ticket.expect("a ticket").subject, ANSWERED);
+    assert_eq!(bench.mails().await.len(), 1, "she is told by mail");
+    assert_eq!(chat.say("It is urgent").await.outcome(), Outcome::Forwarded);
+    let notices = bench.notices().await;
+    let abouts: std::collections::BTreeSet<_> = notices.iter().map(|notice| &notice.about).collect();
+    assert!(notices.iter().all(|notice| notice.kind() == OperatorNoticeKind::Ticket));
+    assert_eq!((notices.len(), abouts.len()), (2, 1), "one notice, which counts the second message");
+}
+
+#[tokio::test]
+async fn the_rules_hand_over_and_only_they() {
+    let bench = Bench::start().await;
+    for (messages, expected) in [
+        (&["I want my money back"][..], HandOffReason::MoneyBack),
+        (&["this is ridiculous"], HandOffReason::Anger),
+        (&[NOT_KNOWN, NOT_KNOWN_EITHER], HandOffReason::NoAnswer),
+        (&[NOT_KNOWN, "yes please"], HandOffReason::Asked),
+        (&[ANSWERED, "That does not help", "wrong answer"], HandOffReason::NotHelpful),
+    ] {
+        let chat = bench.chat(Caller::anonymous()).await;
+        let (last, before) = messages.split_last().expect("messages");
+        for message in before {
+            assert_ne!(chat.say(message).await.outcome(), Outcome::HandedOff, "{message}");
+        }
+        let turn = chat.say(last).await;
+        assert_eq!((turn.outcome(), turn.hand_off_reason()), (Outcome::HandedOff, expected), "{messages:?}");
+    }
+    let chat = bench.chat(Caller::anonymous()).await;
+    assert_eq!(chat.say("Hello!").await.outcome(), Outcome::Acknowledged);
+    let turn = chat.say(NOT_KNOWN).await;
+    assert!(
+        turn.offers_person && turn.sources.is_empty() && turn.reply.contains("I do not know"),
+        "{}",
+        turn.reply
+    );
+}
+
+#[tokio::test]
+async fn five_messages_in_a_second_are_one_turn() {
+    let bench = Bench::start().await;
+    let chat = bench.chat(Caller::anonymous()).await;
+    let texts = ["Hello", "I have a question", "about the delivery", "when does its time begin", "please"];
+    let answers = texts.map(|text| chat.post(text));
+    for answer in answers {
+        answer.await.expect("answered");
+    }
+    assert_eq!(bench.count("turns").await, 1);
+    assert_eq!(bench.count("turns WHERE message_count = 5 AND outcome = 'ANSWERED'").await, 1);
+}
+
+#[tokio::test]
+async fn five_messages_at_once_are_one_turn() {
+    let bench = Bench::start().await;
+    let chat = bench.chat(Caller::anonymous()).await;
+    let texts = ["I have a question", "about the delivery", "of an order", "when does", "its time begin"];
+    let answers = futures_util::future::join_all(texts.map(|text| chat.post(text))).await;
+    for answer in answers {
+        answer.expect("answered");
+    }
+    assert_eq!(bench.count("turns WHERE message_count = 5").await, 1);
+    assert_eq!(bench.count("turns").await, 1);
+}
+
+#[tokio::test]
+async fn a_conversation_is_its_owners_and_nobody_elses() {
+    let bench = Bench::start().await;
+    let (guests, adas) = (bench.chat(Caller::anonymous()).await, bench.chat(ada()).await);
+    let stranger = |chat: &Chat<'_>, caller: Caller, token: &str| {
+        let mut message = chat.message(ANSWERED);
+        token.clone_into(&mut message.conversation_token);
+        let (mut client, request) = (bench.conversations(), caller.request(message));
+        async move { client.post_message(request).await }
+    };
+    for (chat, caller, token) in [
+        (&guests, Caller::anonymous(), ""),
+        (&guests, Caller::anonymous(), "0".repeat(64).as_str()),
+        (&guests, bob(), ""),
+        (&guests, Caller::staff(), ""),
+        (&adas, Caller::anonymous(), ""),
+        (&adas, bob(), guests.token.as_str()),
+    ] {
+        let status = refused(stranger(chat, caller, token).await);
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::NotFound, "CONVERSATION_NOT_FOUND"));
+    }
+    assert_eq!(guests.say(ANSWERED).await.outcome(), Outcome::Answered);
+    assert_eq!(adas.say(ANSWERED).await.outcome(), Outcome::Answered);
+}
+
+#[tokio::test]
+async fn a_conversation_has_a_thousand_messages_and_a_message_four_thousand_characters() {
+    let bench = Bench::start().await;
+    let chat = bench.chat(Caller::anonymous()).await;
+    bench.execute("UPDATE conversations SET message_count = 999, turn_count = 999").await;
+    assert_eq!(chat.say(ANSWERED).await.position, 1_000);
+    let status = refused(chat.post(ANSWERED).await);
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::FailedPrecondition, "CONVERSATION_FULL"));
+    let other = bench.chat(Caller::anonymous()).await;
+    assert_eq!(violated(&refused(other.post(&"x".repeat(1 << 20)).await)), ["text"]);
+}
+
+#[tokio::test]
+async fn the_same_key_is_the_same_turn() {
+    let bench = Bench::start().await;
+    let chat = bench.chat(ada()).await;
+    let keyed = ada().with_key("k");
+    let mut client = bench.conversations();
+    let first =
+        client.post_message(keyed.request(chat.message(ANSWERED))).await.expect("answered").into_inner();
+    bench.advance(TimeDelta::minutes(1)).await;
+    let again =
+        client.post_message(keyed.request(chat.message(ANSWERED))).await.expect("answered").into_inner();
+    assert_eq!(first.turn, again.turn);
+    assert_eq!(bench.count("turns").await, 1);
+}
+
+#[tokio::test]
+async fn a_word_with_a_typing_error_finds_its_article() {
+    let bench = Bench::start().await;
+    let text = "is my delivary late or overdue?".to_owned();
+    let request = CreateConversationRequest { text, ..Default::default() };
+    let turn = bench.create(&Caller::anonymous(), request).await.expect("created").turn.expect("a turn");
+    assert_eq!(turn.sources[0].slug, "delivery-times-and-late-orders");
+}
+
+/// A question whose best passage has placeholders of billing's price list.
+const DELIVERY_TIME: &str = "How long does delivery take?";
+
+#[tokio::test]
+async fn the_delivery_time_is_told_from_the_price_list() {
+    let billing = FakeBilling::start(Plan::Starter).await;
+    let bench = Bench::start_with(&billing).await;
+    let turn = bench.chat(Caller::anonymous()).await.say(DELIVERY_TIME).await;
+    assert_eq!((turn.outcome(), turn.offers_person), (Outcome::Answered, false), "{}", turn.reply);
+    let source = &turn.sources[0];
+    assert_eq!(
+        (source.slug.as_str(), source.heading.as_str()),
+        ("delivery-times-and-late-orders", "How long it takes")
+    );
+    assert!(turn.reply.contains("Starter: 4 days"), "{}", turn.reply);
+}
+
+#[tokio::test]
+async fn without_the_price_list_another_passage_of_the_article_is_quoted_and_it_says_so() {
+    let bench = Bench::start().await;
+    let turn = bench.chat(Caller::anonymous()).await.say(DELIVERY_TIME).await;
+    assert_eq!((turn.outcome(), turn.offers_person), (Outcome::Answered, true), "{}", turn.reply);
+    let source = &turn.sources[0];
+    assert_eq!(source.slug, "delivery-times-and-late-orders");
+    assert_ne!(source.heading, "How long it takes", "its placeholders cannot be filled");
+    assert!(
+        turn.reply.starts_with("I cannot look up some of the figures") && !turn.reply.contains("{{"),
+        "{}",
+        turn.reply
+    );
+}

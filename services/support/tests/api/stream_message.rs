@@ -1,0 +1,64 @@
+//! `StreamMessage`: a sign of life at once, then the pieces of the reply, at last the whole turn.
+
+use std::time::{Duration, Instant};
+
+use levqor_proto_support::v1::{StreamMessageRequest, StreamMessageResponse, stream_message_response::Part};
+use levqor_runtime::testing::{Caller, reason, refused};
+use tokio_stream::StreamExt;
+
+use crate::{
+    bench::{ANSWERED, Bench},
+    model::{FakeModel, completion},
+};
+
+#[tokio::test]
+async fn the_answer_comes_in_pieces_after_a_sign_of_life() {
+    let bench = Bench::start().await;
+    let chat = bench.chat(Caller::anonymous()).await;
+    let message = chat.message(ANSWERED);
+    let request = StreamMessageRequest {
+        conversation_id: message.conversation_id,
+        conversation_token: message.conversation_token,
+        text: message.text,
+    };
+    let streamed =
+        bench.conversations().stream_message(chat.caller.request(request.clone())).await.expect("a stream");
+    let parts: Vec<_> =
+        streamed.into_inner().map(|part| part.expect("a part").part.expect("a part")).collect().await;
+    assert!(parts.first() == Some(&Part::Accepted(true)), "a sign of life comes first");
+    let pieces: String = parts
+        .iter()
+        .filter_map(|part| if let Part::Piece(piece) = part { Some(piece.as_str()) } else { None })
+        .collect();
+    let Some(Part::Answer(answer)) = parts.last() else { panic!("the answer is last") };
+    assert_eq!(answer.turn.as_ref().map(|turn| turn.reply.as_str()), Some(pieces.as_str()));
+    assert!(parts.len() > 4, "{}", parts.len());
+
+    let wrong = StreamMessageRequest { conversation_token: String::new(), ..request };
+    let status = refused::<tonic::Response<tonic::Streaming<StreamMessageResponse>>>(
+        bench.conversations().stream_message(Caller::anonymous().request(wrong)).await,
+    );
+    assert_eq!(reason(&status), "CONVERSATION_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_sign_of_life_comes_within_a_second_while_the_model_writes() {
+    let model = FakeModel::start(completion("{}").set_delay(Duration::from_secs(3))).await;
+    let bench = model.bench_that_waits("2").await;
+    let chat = bench.chat(Caller::anonymous()).await;
+    let message = chat.message(ANSWERED);
+    let request = StreamMessageRequest {
+        conversation_id: message.conversation_id,
+        conversation_token: message.conversation_token,
+        text: message.text,
+    };
+    let begin = Instant::now();
+    let streamed =
+        bench.conversations().stream_message(chat.caller.request(request)).await.expect("a stream");
+    let mut parts = streamed.into_inner().map(|part| part.expect("a part").part.expect("a part"));
+    assert!(parts.next().await == Some(Part::Accepted(true)), "a sign of life comes first");
+    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+    let last = parts.collect::<Vec<_>>().await.pop();
+    assert!(matches!(last, Some(Part::Answer(_))), "the answer without the model follows");
+    assert_eq!(bench.count("model_calls WHERE outcome = 'TIMED_OUT'").await, 1, "the model was waited for");
+}

@@ -1,0 +1,49 @@
+//! `SweepTickets`: an overdue first reply is told once; a ticket that stays solved is closed.
+
+use chrono::TimeDelta;
+use levqor_proto_mail::v1::OperatorNoticeKind;
+use levqor_proto_support::v1::{SweepTicketsRequest, SweepTicketsResponse};
+use levqor_runtime::testing::Caller;
+
+use crate::bench::{Bench, ada};
+
+impl Bench {
+    async fn sweep(&self) -> SweepTicketsResponse {
+        let request = Caller::service("support", "support").request(SweepTicketsRequest {});
+        self.tickets().sweep_tickets(request).await.expect("swept").into_inner()
+    }
+
+    async fn deadlines(&self) -> usize {
+        let notices = self.notices().await;
+        notices.iter().filter(|notice| notice.kind() == OperatorNoticeKind::Deadline).count()
+    }
+}
+
+#[tokio::test]
+async fn an_overdue_first_reply_is_told_once() {
+    let bench = Bench::start().await;
+    let id = bench.ticket(&ada(), "Help").await.ticket_id;
+    bench.sweep().await;
+    assert_eq!(bench.deadlines().await, 0);
+    bench.execute("UPDATE tickets SET first_reply_due_time = runtime.now()").await;
+    // The schedule may sweep too: who comes first does not matter.
+    bench.sweep().await;
+    assert_eq!(bench.sweep().await, SweepTicketsResponse::default());
+    assert_eq!(
+        (bench.deadlines().await, bench.count("tickets WHERE overdue_time IS NOT NULL").await),
+        (1, 1)
+    );
+    bench.reply(&Caller::staff(), &id, "Sorry, we are late.").await.expect("replied");
+}
+
+#[tokio::test]
+async fn a_ticket_that_was_solved_a_week_ago_is_closed() {
+    let bench = Bench::start().await;
+    let id = bench.ticket(&ada(), "Help").await.ticket_id;
+    bench.solve(&Caller::staff(), &id).await.expect("solved");
+    bench.sweep().await;
+    assert_eq!(bench.count("tickets WHERE state = 'SOLVED'").await, 1);
+    bench.advance(TimeDelta::days(7)).await;
+    bench.sweep().await;
+    assert_eq!(bench.count("tickets WHERE state = 'CLOSED'").await, 1);
+}

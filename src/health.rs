@@ -1,0 +1,51 @@
+//! `levqor health <role>`: asks the process of a role on this machine whether it is ready. It is the health check of a container.
+
+use std::{collections::HashMap, time::Duration};
+
+use anyhow::{anyhow, ensure};
+use levqor_runtime::{
+    check::{self, Outcome, clock},
+    client::{Address, Channels, local_http_client},
+    config::Env,
+    run,
+    tasks::Background,
+};
+
+use crate::{cli::Role, mesh, output, services::AnyService};
+
+/// The longest wait for the answer. The health checks of docker-compose.yml wait for two seconds more.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Prints the answer if the role is ready, and fails if it is not.
+pub(crate) async fn health(env: &Env, role: Role) -> anyhow::Result<()> {
+    match role {
+        Role::Service(of) => service(env, of).await,
+        Role::Gateway => gateway(env).await,
+    }
+}
+
+/// Asks a service by `grpc.health.v1`, by each of its names.
+async fn service(env: &Env, of: &dyn AnyService) -> anyhow::Result<()> {
+    let (_, config) = mesh::read(env, |reader| of.read(reader))?;
+    let address = Address::Fixed(run::reachable(config.listen()));
+    let background = Background::default();
+    let channels = Channels::new(&HashMap::from([(of.name().to_owned(), vec![address])]), &background);
+    let lines = check::run(vec![run::check::health(&channels, of.name()).within(PATIENCE)]).await;
+    background.stop();
+    for line in lines {
+        ensure!(line.finding.outcome == Outcome::On, "{} is not ready: {}", of.name(), line.finding.evidence);
+        output::lines(&format!("{}: {}", of.name(), line.finding.evidence))?;
+    }
+    Ok(())
+}
+
+/// Asks the gateway for its readiness.
+async fn gateway(env: &Env) -> anyhow::Result<()> {
+    let (_, config) = mesh::read(env, levqor_gateway::Config::read)?;
+    let url = format!("http://{}/health/ready", run::reachable(config.http_addr));
+    let answer = local_http_client()?.get(url).timeout(PATIENCE).send().await;
+    let status =
+        answer.map_err(|error| anyhow!("the gateway is not ready: {}", clock::words(&error)))?.status();
+    ensure!(status.is_success(), "the gateway is not ready: {status} to GET /health/ready");
+    output::lines(&format!("gateway: {status} to GET /health/ready"))
+}

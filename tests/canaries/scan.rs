@@ -1,0 +1,99 @@
+//! Looks through every table of every database, and through every file. It knows nothing of declarations: they may be wrong.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+use levqor_runtime::db::Db;
+use serde_json::Value;
+use sqlx::AssertSqlSafe;
+
+use super::{named, person::Person};
+
+/// Every column with something of this person, as `service.table.column`.
+pub(crate) async fn found_in(databases: &[Db], person: &Person) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (service, db) in named(databases) {
+        for table in tables(db).await {
+            for row in rows(db, &table).await {
+                let columns = row.as_object().expect("a row").iter();
+                let theirs = columns.filter(|(_, value)| person.is_in(value));
+                found.extend(theirs.map(|(column, _)| format!("{service}.{}.{column}", title(&table))));
+            }
+        }
+    }
+    found
+}
+
+/// Every row with something of this person, whole, by `service.table`, but for holds: services are told of them each day.
+pub(crate) async fn rows_of(databases: &[Db], person: &Person) -> BTreeMap<String, BTreeSet<String>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (service, db) in named(databases) {
+        for table in tables(db).await.into_iter().filter(|table| title(table) != "runtime.holds") {
+            for row in rows(db, &table).await.into_iter().filter(|row| person.is_in(row)) {
+                found.entry(format!("{service}.{}", title(&table))).or_default().insert(row.to_string());
+            }
+        }
+    }
+    found
+}
+
+/// All rows of these tables, whole.
+pub(crate) async fn rows_of_tables(
+    databases: &[Db],
+    wanted: &BTreeSet<String>,
+) -> BTreeMap<String, BTreeSet<String>> {
+    let mut found = BTreeMap::new();
+    for (service, db) in named(databases) {
+        for table in tables(db).await {
+            let name = format!("{service}.{}", title(&table));
+            if wanted.contains(&name) {
+                found.insert(name, rows(db, &table).await.iter().map(Value::to_string).collect());
+            }
+        }
+    }
+    found
+}
+
+/// Every file in a folder that has something of this person in its path or in its content.
+pub(crate) fn files_with(folder: &Path, person: &Person) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files_with(&path, person));
+            continue;
+        }
+        let name = path.to_string_lossy().into_owned();
+        // A file may be removed meanwhile.
+        if person.is_in_text(&name) || person.is_in_bytes(&fs::read(&path).unwrap_or_default()) {
+            found.push(name);
+        }
+    }
+    found
+}
+
+/// The name of a table in reports: without its schema, if that is the service's own.
+fn title(table: &str) -> &str {
+    table.strip_prefix("public.").unwrap_or(table)
+}
+
+/// The tables of a database.
+async fn tables(db: &Db) -> Vec<String> {
+    sqlx::query_scalar(
+        "SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables
+         WHERE table_schema NOT IN ('pg_catalog', 'information_schema') AND table_type = 'BASE TABLE'
+         ORDER BY 1",
+    )
+    .fetch_all(db.pool())
+    .await
+    .expect("tables")
+}
+
+/// The rows of a table.
+async fn rows(db: &Db, table: &str) -> Vec<Value> {
+    let sql = AssertSqlSafe(format!("SELECT to_jsonb(t.*) FROM {table} t"));
+    sqlx::query_scalar(sql).fetch_all(db.pool()).await.unwrap_or_else(|error| panic!("{table}: {error}"))
+}

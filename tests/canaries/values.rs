@@ -1,0 +1,147 @@
+//! What the rows of people have in columns that are not personal, where PostgreSQL would refuse any other value, or where a service
+//! would begin to work on the row: each row is one of the past, with which nobody has anything to do any more.
+
+use serde_json::{Value, json};
+
+use super::seed::Variant;
+
+/// Tables that declare nothing, but without whose rows others cannot be.
+pub(super) const NEEDED: [&str; 2] = ["billing.order_events", "support.inbound_mails"];
+
+/// The values of a table, named `service.table`. `now`, `later` and `before` are instants.
+pub(super) fn values(table: &str, variant: Variant) -> Value {
+    let table = match table.split_once(".runtime.") {
+        Some((_, table)) => format!("runtime.{table}"),
+        None => table.to_owned(),
+    };
+    match table.split('.').next() {
+        Some("billing") => of_billing(&table),
+        Some("notifications") => of_notifications(&table),
+        Some("support") => of_support(&table, variant),
+        Some("compliance") => of_compliance(&table),
+        _ => of_runtime(&table, variant),
+    }
+}
+
+/// Further links of a table: the column, and the table and the column that it refers to.
+pub(super) fn links(table: &str) -> &'static [(&'static str, &'static str, &'static str)] {
+    match table {
+        "order_events" => &[("order_id", "orders", "order_id")],
+        "withdrawal_refunds" => &[("refund_id", "refunds", "refund_id")],
+        "inbound_mails" => &[("ticket_id", "tickets", "ticket_id")],
+        "ticket_files" => &[("inbound_mail_id", "inbound_mails", "inbound_mail_id")],
+        _ => &[],
+    }
+}
+
+fn of_billing(table: &str) -> Value {
+    match table {
+        "billing.orders" => json!({
+            "tier": "STARTER", "payment_state": "PAID", "fulfilment_state": "ENDED", "currency": "GBP",
+            "amount_minor": 1, "paid_minor": 1, "revisions_left": 0, "pay_time": "now",
+        }),
+        "billing.order_events" => json!({"number": 1, "kind": "ENDED", "party": "SYSTEM"}),
+        "billing.order_notes" => json!({"number": 1}),
+        "billing.order_files" => {
+            json!({"uploader": "CUSTOMER", "state": "STORED", "content_type": "text/plain", "size_bytes": 1})
+        }
+        "billing.order_links" | "billing.subscription_links" => json!({"expire_time": "later"}),
+        "billing.stripe_events" => {
+            json!({"type": "customer.updated", "livemode": false, "state": "PROCESSED", "process_time": "now"})
+        }
+        "billing.stripe_operations" => json!({"kind": "CUSTOMER", "state": "DONE"}),
+        "billing.subscriptions" => json!({
+            "state": "CANCELED", "plan": "STARTER", "term": "MONTHLY", "bought_plan": "STARTER",
+            "bought_term": "MONTHLY", "end_time": "now",
+        }),
+        "billing.refunds" => json!({
+            "state": "SUCCEEDED", "currency": "GBP", "amount_minor": 1, "origin": "STAFF", "told": true,
+            "made_time": "now",
+        }),
+        "billing.withdrawals" => {
+            json!({"state": "COMPLETED", "rule": "RIGHT", "currency": "GBP", "amount_minor": 0})
+        }
+        "billing.disputes" => json!({"state": "LOST", "currency": "GBP"}),
+        // Billing asks Stripe for what is due.
+        "billing.customer_deletions" | "billing.customer_redactions" => json!({"due_time": "later"}),
+        _ => json!({}),
+    }
+}
+
+fn of_notifications(table: &str) -> Value {
+    match table {
+        "notifications.messages" => json!({
+            "class": "TRANSACTIONAL", "state": "SENT", "provider": "seed", "provider_message_id": "seed",
+            "send_time": "now", "delivery_outcome": "DELIVERED", "delivery_outcome_time": "now",
+        }),
+        "notifications.provider_events" => json!({"state": "IGNORED", "settle_time": "now"}),
+        "notifications.suppressions" => json!({"reason": "STAFF"}),
+        "notifications.newsletter_subscriptions" => {
+            json!({"categories": ["EDUCATIONAL_CONTENT"], "expire_time": "later", "confirm_time": "now"})
+        }
+        _ => json!({}),
+    }
+}
+
+fn of_support(table: &str, variant: Variant) -> Value {
+    match table {
+        "support.tickets" => json!({"state": "CLOSED", "plan": "STARTER", "origin": "CUSTOMER"}),
+        "support.ticket_messages" => json!({"party": "CUSTOMER"}),
+        "support.inbound_mails" => json!({"verdict": "ACCEPTED"}),
+        "support.ticket_files" => json!({"state": "STORED", "content_type": "text/plain", "size_bytes": 1}),
+        // A conversation without an account belongs to whoever has its token.
+        "support.conversations" if variant == Variant::Guest => {
+            json!({"state": "WITH_ASSISTANT", "token_hash": format!("\\x{:064x}", 7)})
+        }
+        "support.conversations" => json!({"state": "WITH_ASSISTANT"}),
+        "support.turns" => json!({"outcome": "NOT_KNOWN"}),
+        "support.leads" => json!({"kind": "SALES"}),
+        "support.incidents" => json!({"kind": "INCIDENT", "state": "RESOLVED", "end_time": "now"}),
+        "support.surveys" => json!({"score": 5, "answer_time": "now"}),
+        "support.status_subscribers" => json!({"confirm_time": "now"}),
+        _ => json!({}),
+    }
+}
+
+fn of_compliance(table: &str) -> Value {
+    match table {
+        // A person may make one request a day.
+        "compliance.data_requests" => json!({
+            "entitlement": "RECTIFICATION", "origin": "ACCOUNT", "state": "DONE", "create_time": "before",
+            "due_time": "later", "finish_time": "now",
+        }),
+        "compliance.declarations" => {
+            json!({"kind": "CONSENT", "scope": "COOKIES_ANALYTICS", "text_sha256": ""})
+        }
+        // One with its outcome: an open complaint speaks against an erasure.
+        "compliance.privacy_complaints" => json!({
+            "origin": "ACCOUNT", "state": "ANSWERED", "acknowledge_time": "now", "answer_time": "now",
+        }),
+        "compliance.placed_holds" => {
+            json!({"kind": "LEGAL_HOLD", "state": "RELEASED", "release_time": "now"})
+        }
+        _ => json!({}),
+    }
+}
+
+fn of_runtime(table: &str, variant: Variant) -> Value {
+    match (table, variant) {
+        ("runtime.work", _) => {
+            json!({"rpc": "levqor.mail.v1.MailService/SendMessage", "due_time": "later"})
+        }
+        ("runtime.idempotency_records", _) => {
+            json!({"rpc": "levqor.mail.v1.MailService/SendMessage", "expire_time": "later"})
+        }
+        ("runtime.holds", Variant::Claimed) => {
+            json!({"kind": "LEGAL_HOLD", "email": null, "stripe_customer": null})
+        }
+        ("runtime.holds", Variant::Guest) => {
+            json!({"kind": "LEGAL_HOLD", "owner_sub": null, "stripe_customer": null})
+        }
+        ("runtime.holds", Variant::Payer) => json!({"kind": "LEGAL_HOLD", "owner_sub": null, "email": null}),
+        // A row is about an id or about an address.
+        ("runtime.objections", Variant::Claimed) => json!({"scope": "ANALYTICS", "email": null}),
+        ("runtime.objections", Variant::Guest) => json!({"scope": "ANALYTICS", "owner_sub": null}),
+        _ => json!({}),
+    }
+}

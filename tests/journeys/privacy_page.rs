@@ -1,0 +1,149 @@
+//! A person without an account gets a copy of their data, in a browser without JavaScript: by the pages of `/privacy`, and by mails.
+
+use std::io::{Cursor, Read};
+
+use levqor_runtime::testing::eventually;
+use reqwest::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+
+use super::preferences::{assert_page, path};
+use crate::{
+    fakes::mail::{API_KEY, FakeMail},
+    harness::{Answer, Mesh},
+    stripe,
+};
+
+const CODE: &str = "Your code for your data request";
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const READY: &str = "Your Levqor data export is ready";
+
+/// A mesh that sends its mails to this provider.
+async fn mesh(provider: &FakeMail) -> Mesh {
+    let url = provider.url();
+    let settings = [
+        ("RESEND_API_KEY", API_KEY),
+        ("RESEND_API_BASE", url.as_str()),
+        ("LEVQOR_API_URL", "https://api.example.com"),
+    ];
+    Mesh::start_with(&settings).await
+}
+
+/// The text of the `n`th mail with this subject, from 0.
+async fn text_of(provider: &FakeMail, subject: &str, n: usize) -> String {
+    eventually("the mail is sent", || async {
+        let mails = provider.accepted().into_iter().filter(|mail| mail.subject == subject);
+        mails.map(|mail| mail.text).nth(n)
+    })
+    .await
+}
+
+/// The `n`th code that was sent, from 0.
+async fn code(provider: &FakeMail, n: usize) -> String {
+    let text = text_of(provider, CODE, n).await;
+    let is_code = |word: &&str| word.len() == 6 && word.bytes().all(|byte| byte.is_ascii_digit());
+    text.split_whitespace().find(is_code).expect("a code").to_owned()
+}
+
+/// A code that is not this one.
+fn other_than(code: &str) -> &'static str {
+    if code == "000000" { "000001" } else { "000000" }
+}
+
+/// Checks that a form is shown again, with what was wrong.
+fn assert_mistake(answer: &Answer, status: u16) {
+    assert_eq!(answer.status, status, "{}", answer.text);
+    assert!(
+        answer.text.contains("role=\"alert\"") && answer.text.contains("<form method=\"post\""),
+        "{}",
+        answer.text
+    );
+    assert_eq!(answer.headers[CONTENT_TYPE], HTML);
+    assert!(answer.headers[CONTENT_SECURITY_POLICY].to_str().expect("text").contains("form-action 'self'"));
+}
+
+/// The value of the hidden field of a page, which names the request.
+fn request_id(page: &Answer) -> &str {
+    let begin = "name=\"data_request_id\" value=\"";
+    page.text.split(begin).nth(1).and_then(|rest| rest.split('"').next()).expect("a hidden field")
+}
+
+#[tokio::test]
+async fn request_code_confirm_link_code_download() {
+    let provider = FakeMail::start();
+    let mesh = mesh(&provider).await;
+    assert_eq!(mesh.deliver(&stripe::paid_checkout("1", "ada")).await.status, 200);
+    mesh.settle().await;
+
+    // The page is the same for everybody, so it may be cached; it has the form.
+    let page = mesh.anon().get("/privacy").await;
+    assert_eq!((page.status, &page.headers[CONTENT_TYPE]), (200, &HTML));
+    assert!(page.text.contains("<form method=\"post\" action=\"/privacy\">"), "{}", page.text);
+    assert_mistake(&mesh.anon().form("/privacy", "email=ada&right=RIGHT_ACCESS").await, 400);
+
+    // The request, and its code.
+    let page = mesh.anon().form("/privacy", "email=ada%40example.com&right=RIGHT_ACCESS").await;
+    assert_page(&page, "Enter the code");
+    let id = request_id(&page);
+    let first = code(&provider, 0).await;
+    let confirm = async |code: &str| {
+        mesh.anon().form("/privacy/confirm", &format!("data_request_id={id}&code={code}")).await
+    };
+    assert_mistake(&confirm(other_than(&first)).await, 403);
+    assert_page(&confirm(&first).await, "We have your request");
+
+    // The copy: its link, and a code of its own.
+    let link = path(&text_of(&provider, READY, 0).await, "/privacy/copies/");
+    assert_page(&mesh.anon().get(&link).await, "The copy of your data");
+    let page = mesh.anon().form(&format!("{link}/code"), "").await;
+    assert_page(&page, "Download the copy of your data");
+    let second = code(&provider, 1).await;
+    let wrong = format!("code={}", other_than(&second));
+    assert_mistake(&mesh.anon().form(&format!("{link}/download"), &wrong).await, 403);
+    let http = levqor_runtime::client::http_client().expect("client");
+    let request = http.post(format!("{}{link}/download", mesh.url));
+    let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let answer = request.body(format!("code={second}")).send().await.expect("an answer");
+    assert_eq!(answer.status().as_u16(), 200);
+    assert_eq!(answer.headers()[CONTENT_TYPE], "application/zip");
+    let file = "attachment; filename=\"levqor-personal-data.zip\"";
+    assert_eq!(answer.headers()[CONTENT_DISPOSITION], file);
+    let archive = answer.bytes().await.expect("whole").to_vec();
+    let mut zip = zip::ZipArchive::new(Cursor::new(archive)).expect("a ZIP");
+    let mut orders = String::new();
+    zip.by_name("billing/orders.json").expect("orders").read_to_string(&mut orders).expect("text");
+    assert!(orders.contains("ada@example.com"), "{orders}");
+
+    // A code opens the copy once.
+    assert_mistake(&mesh.anon().form(&format!("{link}/download"), &format!("code={second}")).await, 403);
+    mesh.finish().await;
+}
+
+#[tokio::test]
+async fn an_erasure_by_mail_waits_for_its_approval() {
+    let provider = FakeMail::start();
+    let mesh = mesh(&provider).await;
+    let page = mesh.anon().form("/privacy", "email=bob%40example.com&right=RIGHT_ERASURE").await;
+    let form = format!("data_request_id={}&code={}", request_id(&page), code(&provider, 0).await);
+    let confirmed = mesh.anon().form("/privacy/confirm", &form).await;
+    assert_page(&confirmed, "We have your request");
+    assert!(confirmed.text.contains("Nothing is erased yet"), "{}", confirmed.text);
+    let found = mesh.staff().get(&format!("/v1/data-requests/{}", request_id(&page))).await;
+    assert_eq!(found.str("/data_request/state"), "STATE_AWAITING_APPROVAL", "{}", found.text);
+    mesh.finish().await;
+}
+
+#[tokio::test]
+async fn a_link_to_a_copy_that_is_not_valid_opens_a_page_that_says_so() {
+    let mesh = Mesh::start().await;
+    let unknown = format!("/privacy/copies/{}", "A".repeat(43));
+    for answer in [
+        mesh.anon().get("/privacy/copies/x").await,
+        mesh.anon().get(&unknown).await,
+        mesh.anon().form(&format!("{unknown}/code"), "").await,
+        mesh.anon().form(&format!("{unknown}/download"), "code=123456").await,
+    ] {
+        assert_eq!(answer.status, 404, "{}", answer.text);
+        assert!(answer.text.contains("the link is not valid"), "{}", answer.text);
+        assert_eq!(answer.headers[CONTENT_TYPE], HTML);
+    }
+    mesh.finish().await;
+}

@@ -1,0 +1,169 @@
+//! Databases are restored from a backup of the time before an erasure. The ledger of erasures outlives them: the services compare
+//! themselves with it before they serve, and the person is erased again.
+
+use chrono::TimeDelta;
+use levqor_billing::Billing;
+use levqor_compliance::Compliance;
+use levqor_notifications::Notifications;
+use levqor_proto::billing::v1::{ListOrdersRequest, billing_service_client::BillingServiceClient};
+use levqor_runtime::{
+    client::{Address, Addresses},
+    db::{DatabaseUrl, Db},
+    testing::{self, Caller, eventually},
+};
+use levqor_support::Support;
+use serde_json::json;
+
+use super::personal_data::{mentions, request, until};
+use crate::{
+    harness::{self, Mesh},
+    stripe,
+};
+
+const ADA: &str = "ada@example.com";
+
+/// Erases Ada, whose order has ended.
+async fn erase(mesh: &Mesh) {
+    let id = request(mesh, "ada", "RIGHT_ERASURE").await;
+    let path = format!("/v1/data-requests/{id}");
+    let preview = mesh.customer("ada").get(&format!("{path}/erasure-preview")).await;
+    let approval = json!({"preview_hash": preview.str("/preview_hash")});
+    let approved = mesh.customer("ada").post(&format!("{path}:approve"), approval).await;
+    assert_eq!(approved.str("/data_request/state"), "STATE_SCHEDULED", "{}", approved.text);
+    mesh.advance(TimeDelta::days(8)).await;
+    until(mesh, &id, "STATE_IN_PROGRESS").await;
+    eventually("the last mail to her is under way", || async {
+        (testing::count(mesh.compliance_db(), "erasures WHERE step = 'TOLD'").await == 1).then_some(())
+    })
+    .await;
+    mesh.advance(TimeDelta::minutes(15)).await;
+    until(mesh, &id, "STATE_DONE").await;
+    mesh.settle().await;
+}
+
+#[tokio::test]
+async fn who_was_erased_stays_erased_after_a_restore() {
+    let databases = [
+        testing::database::<Billing>().await,
+        testing::database::<Notifications>().await,
+        testing::database::<Support>().await,
+        testing::database::<Compliance>().await,
+    ];
+    let mesh = Mesh::start_on(databases.clone()).await;
+    for name in ["ada", "bob"] {
+        assert_eq!(mesh.deliver(&stripe::paid_checkout(name, name)).await.status, 200);
+        mesh.settle().await;
+        assert_eq!(mesh.customer(name).get("/v1/orders").await.list("orders").len(), 1);
+        let ticket = json!({"subject": "Help", "text": format!("I am {name} and it does not work.")});
+        assert_eq!(mesh.customer(name).post("/v1/tickets", ticket).await.status, 200);
+    }
+    let end = "UPDATE orders SET fulfilment_state = 'ENDED' WHERE customer_email = 'ada@example.com'";
+    testing::execute(mesh.billing_db(), end).await;
+    let files = mesh.stop().await;
+    let mut backup = Vec::new();
+    for database in &databases {
+        backup.push(testing::copy_of(database).await);
+    }
+    let backup: [_; 4] = backup.try_into().expect("four");
+
+    let mesh = Mesh::start_again(databases, files).await;
+    erase(&mesh).await;
+    assert_eq!(mentions(mesh.databases(), ADA).await, Vec::<String>::new());
+    let files = mesh.stop().await;
+
+    // After the restore she is back.
+    open_work(&backup.each_ref().map(testing::connect)).await;
+    let stubborn = testing::copy_of(&backup[0]).await;
+    let restored = backup.each_ref().map(testing::connect);
+    let back = mentions(&restored, ADA).await;
+    for table in ["public.orders", "public.messages", "public.tickets"] {
+        assert!(back.iter().any(|found| found == table), "{table} is not in the backup: {back:?}");
+    }
+
+    // Without the ledger, nobody is served.
+    // The port is closed again at once.
+    let nowhere = Address::Fixed(harness::port().await.local_addr().expect("an address"));
+    let peers = Addresses([("compliance".to_owned(), vec![nowhere])].into());
+    let [billing_url, ..] = &backup;
+    let alone = harness::start_unready::<Billing>(harness::port().await, billing_url, &peers, &[]).await;
+    eventually("the tables are measured", || async { alone.readiness.measured().map(drop) }).await;
+    assert!(!alone.readiness.is_sound(), "it is not ready");
+    let channel = alone.chassis().channels.get("billing").expect("its own channel");
+    let refused = BillingServiceClient::new(channel)
+        .list_orders(Caller::staff().request(ListOrdersRequest::default()))
+        .await;
+    assert_eq!(testing::reason(&testing::refused(refused)), "NOT_READY");
+    assert!(
+        mentions(&restored, ADA).await.iter().any(|table| table == "public.orders"),
+        "she is still there"
+    );
+    alone.drain().await;
+
+    // With it, she is erased before anybody is served, and nobody else is.
+    let mesh = Mesh::start_again(backup, files).await;
+    assert_eq!(mentions(mesh.databases(), ADA).await, Vec::<String>::new(), "nothing of her is left");
+    let [billing, .., compliance] = &restored;
+    for (db, ended) in [
+        (billing, "stripe_events WHERE ignore_reason = 'SUBJECT_ERASED' AND body IS NULL"),
+        (billing, "stripe_operations WHERE state = 'REFUSED' AND form IS NULL AND owner_sub IS NULL"),
+        (compliance, "data_requests WHERE state = 'CANCELLED' AND owner_sub IS NULL"),
+    ] {
+        assert_eq!(testing::count(db, ended).await, 1, "{ended}");
+    }
+    assert_serves_nobody_while_something_is_left(&mesh, &stubborn).await;
+    assert_eq!(mesh.customer("bob").get("/v1/orders").await.list("orders").len(), 1);
+    assert_eq!(mesh.customer("ada").get("/v1/orders").await.list("orders").len(), 0);
+    mesh.finish().await;
+}
+
+/// Leaves work of Ada's that is not finished, as a backup may have it: rows whose erasure would wait for an end of their own.
+async fn open_work(restored: &[Db; 4]) {
+    let [billing, .., compliance] = restored;
+    // It is taken up in a month.
+    testing::execute(
+        billing,
+        "UPDATE stripe_events SET state = 'PENDING', process_time = NULL, due_time = runtime.now() + interval '30 days'
+         WHERE strpos(lower(encode(body, 'escape')), 'ada@example.com') > 0;
+         INSERT INTO stripe_operations
+             (operation_id, kind, state, about, path, form, owner_sub, create_time, update_time)
+         VALUES (gen_random_uuid(), 'CUSTOMER_UPDATE', 'REQUESTED', gen_random_uuid(), '/customers/cus_ada',
+                 'email=ada@example.com', 'ada', runtime.now(), runtime.now())",
+    )
+    .await;
+    testing::execute(
+        compliance,
+        "INSERT INTO data_requests
+             (data_request_id, owner_sub, email, entitlement, origin, state, subject, create_time, due_time)
+         VALUES (gen_random_uuid(), 'ada', 'ada@example.com', 'ERASURE', 'ACCOUNT', 'AWAITING_APPROVAL', '{}',
+                 runtime.now(), runtime.now() + interval '1 month')",
+    )
+    .await;
+}
+
+/// A database that does not let go of a row: its service is never ready.
+async fn assert_serves_nobody_while_something_is_left(mesh: &Mesh, stubborn: &DatabaseUrl) {
+    let db = testing::connect(stubborn);
+    testing::execute(
+        &db,
+        "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+         CREATE TRIGGER keep BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION keep()",
+    )
+    .await;
+    let peers = Addresses([("compliance".to_owned(), vec![Address::Fixed(mesh.compliance_addr())])].into());
+    let files = [("LEVQOR_STORAGE_DIR", mesh.files())];
+    let billing = harness::start_unready::<Billing>(harness::port().await, stubborn, &peers, &files).await;
+    // What its database lets go of is erased, in vain.
+    eventually("it has compared itself", || async {
+        let ended = "stripe_operations WHERE state = 'REFUSED' AND owner_sub IS NULL";
+        (testing::count(&db, ended).await == 1).then_some(())
+    })
+    .await;
+    assert!(!billing.readiness.is_sound(), "it is not ready");
+    assert_eq!(testing::count(&db, "runtime.erasures WHERE complete_time IS NOT NULL").await, 0);
+    assert!(mentions(std::slice::from_ref(&db), ADA).await.contains(&"public.orders".to_owned()));
+    // Once the row can be erased, it serves.
+    testing::execute(&db, "DROP TRIGGER keep ON orders").await;
+    eventually("it is ready", || async { billing.readiness.is_sound().then_some(()) }).await;
+    assert_eq!(mentions(std::slice::from_ref(&db), ADA).await, Vec::<String>::new());
+    billing.drain().await;
+}
