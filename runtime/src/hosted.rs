@@ -11,6 +11,7 @@ mod export_subject;
 mod get_digest;
 mod get_recorded_erasure_ids;
 mod get_recorded_erasures;
+mod get_standing_hold_ids;
 mod get_status;
 mod list_deferred_calls;
 mod preview_erasure;
@@ -32,16 +33,16 @@ use levqor_proto_runtime::v1::{
     DescribeTablesRequest, DescribeTablesResponse, EraseSubjectRequest, EraseSubjectResponse,
     ExportSubjectRequest, ExportSubjectResponse, GetDigestRequest, GetDigestResponse,
     GetRecordedErasureIdsRequest, GetRecordedErasureIdsResponse, GetRecordedErasuresRequest,
-    GetRecordedErasuresResponse, GetStatusRequest, GetStatusResponse, ListDeferredCallsRequest,
-    ListDeferredCallsResponse, PreviewErasureRequest, PreviewErasureResponse, PurgeExpiredRequest,
-    PurgeExpiredResponse, ReadAuditChainRequest, ReadAuditChainResponse, RectifySubjectRequest,
-    RectifySubjectResponse, ReplayDeferredCallRequest, ReplayDeferredCallResponse, ResolveSubjectRequest,
-    ResolveSubjectResponse, StillWantedRequest, StillWantedResponse, TestErrorReportsRequest,
-    TestErrorReportsResponse, VerifyAuditChainRequest, VerifyAuditChainResponse,
-    audit_chain_service_server::AuditChainService, digest_service_server::DigestService,
-    guard_service_server::GuardService, ledger_service_server::LedgerService,
-    privacy_service_server::PrivacyService, status_service_server::StatusService,
-    work_service_server::WorkService,
+    GetRecordedErasuresResponse, GetStandingHoldIdsRequest, GetStandingHoldIdsResponse, GetStatusRequest,
+    GetStatusResponse, ListDeferredCallsRequest, ListDeferredCallsResponse, PreviewErasureRequest,
+    PreviewErasureResponse, PurgeExpiredRequest, PurgeExpiredResponse, ReadAuditChainRequest,
+    ReadAuditChainResponse, RectifySubjectRequest, RectifySubjectResponse, ReplayDeferredCallRequest,
+    ReplayDeferredCallResponse, ResolveSubjectRequest, ResolveSubjectResponse, StillWantedRequest,
+    StillWantedResponse, TestErrorReportsRequest, TestErrorReportsResponse, VerifyAuditChainRequest,
+    VerifyAuditChainResponse, audit_chain_service_server::AuditChainService,
+    digest_service_server::DigestService, guard_service_server::GuardService,
+    ledger_service_server::LedgerService, privacy_service_server::PrivacyService,
+    status_service_server::StatusService, work_service_server::WorkService,
 };
 
 use crate::{
@@ -117,6 +118,7 @@ rpcs! {
         apply_retention(ApplyRetentionRequest) -> ApplyRetentionResponse;
         apply_objection(ApplyObjectionRequest) -> ApplyObjectionResponse;
         apply_hold(ApplyHoldRequest) -> ApplyHoldResponse;
+        get_standing_hold_ids(GetStandingHoldIdsRequest) -> GetStandingHoldIdsResponse;
         rectify_subject(RectifySubjectRequest) -> RectifySubjectResponse;
     }
     streams {

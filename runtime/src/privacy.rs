@@ -18,6 +18,7 @@ use std::collections::BTreeSet;
 pub(crate) use self::{
     catalogue::Table,
     erase::{Erasure, Progress, complete, erase},
+    holds::standing_ids,
     ledger::{applied, subjects},
     read::{Plan, Rows, files_of, left, plans, resolve},
     rectify::{Rectification, Value, ValueKind, complete_rectification, rectify},

@@ -2,7 +2,7 @@
 //! a legal hold keeps it from being erased.
 
 use chrono::TimeDelta;
-use levqor_runtime::testing::{count, eventually};
+use levqor_runtime::testing::{count, eventually, execute};
 use serde_json::json;
 
 use super::personal_data::until;
@@ -108,6 +108,12 @@ async fn a_restriction_stands_in_every_service_until_seven_days_after_its_notice
     mesh.advance(TimeDelta::days(8)).await;
     everywhere(&mesh, stands, 0).await;
     assert_eq!(count(mesh.notifications_db(), stopped).await, 0);
+    mesh.settle().await;
+    // A backup that is older than the end brings the restriction back, until the next day.
+    let restore = "UPDATE runtime.holds SET stands = true, change_time = change_time - interval '9 days'";
+    execute(mesh.notifications_db(), restore).await;
+    mesh.advance(TimeDelta::days(1)).await;
+    everywhere(&mesh, stands, 0).await;
     mesh.settle().await;
     mesh.finish().await;
 }

@@ -20,7 +20,7 @@ pub(super) async fn apply_hold<S: Service>(
 ) -> Result<ApplyHoldResponse, Error> {
     let change = HoldChange::try_from(&request)?;
     let mut tx = hosted.chassis().db.begin().await?;
-    privacy::apply_hold(&mut tx, &change).await?;
+    let change = privacy::apply_hold(&mut tx, change).await?;
     hosted.service.held(&mut tx, &change).await?;
     tx.commit().await?;
     Ok(ApplyHoldResponse {})
@@ -37,6 +37,9 @@ impl TryFrom<&ApplyHoldRequest> for HoldChange {
         }
         let kind = violations.field_enum("kind", request.kind);
         let subject = subject::read(&mut violations, request.subject.as_ref());
+        if request.stands && subject.is_empty() {
+            violations.add("subject", subject::NOBODY);
+        }
         let change_time = violations.field_time("change_time", request.change_time.as_ref());
         let stands = request.stands;
         let change = id.zip(kind).zip(change_time);

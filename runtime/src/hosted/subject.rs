@@ -11,6 +11,9 @@ use crate::{
     service::Service,
 };
 
+/// What is wrong with an empty subject.
+pub(super) const NOBODY: &str = "expected at least one identifier";
+
 /// A subject, where their rows may be, and how to find them.
 pub(super) struct Wanted {
     pub(super) subject: Subject,
@@ -34,23 +37,22 @@ pub(super) async fn wanted<S: Service>(
 fn parse(subject: Option<&wire::Subject>) -> Result<Subject, Invalid> {
     let mut violations = Violations::new();
     let parsed = read(&mut violations, subject);
+    if parsed.is_empty() {
+        violations.add("subject", NOBODY);
+    }
     violations.finish(Some(parsed))
 }
 
-/// Reads the subject, and adds what is wrong with it.
+/// Reads the subject, and adds what is wrong with it. It may be empty.
 pub(super) fn read(violations: &mut Violations, subject: Option<&wire::Subject>) -> Subject {
     let subject = subject.cloned().unwrap_or_default();
     let emails = subject.emails.iter().filter_map(|email| violations.field::<Email>("subject.emails", email));
     let emails = emails.map(|email| email.as_str().to_owned()).collect();
-    let parsed = Subject {
+    Subject {
         subs: subject.subs.into_iter().filter(|sub| !sub.is_empty()).collect(),
         emails,
         stripe_customers: subject.stripe_customers.into_iter().filter(|id| !id.is_empty()).collect(),
-    };
-    if parsed.is_empty() {
-        violations.add("subject", "expected at least one identifier");
     }
-    parsed
 }
 
 impl From<Subject> for wire::Subject {

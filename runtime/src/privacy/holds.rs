@@ -48,9 +48,13 @@ struct Identifier<'i> {
 }
 
 /// Stores a change. A change that is older than the known one changes nothing. It waits for the batches of erasures and of the retention
-/// that run, so that none of them goes on without it.
-pub async fn apply_hold(tx: &mut Tx, change: &HoldChange) -> Result<(), DbError> {
+/// that run, so that none of them goes on without it. Returns the change with everybody whom it is about: the end of a hold is also about
+/// those whom only this database knows.
+pub async fn apply_hold(tx: &mut Tx, mut change: HoldChange) -> Result<HoldChange, DbError> {
     sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('holds', 0))").fetch_one(&mut **tx).await?;
+    if !change.stands {
+        change.subject.add(subject_of_hold(tx, change.id).await?);
+    }
     let subject = &change.subject;
     let subs = subject.subs.iter().map(|it| Identifier { sub: Some(it), ..Identifier::default() });
     let emails = subject.emails.iter().map(|it| Identifier { email: Some(it), ..Identifier::default() });
@@ -59,9 +63,9 @@ pub async fn apply_hold(tx: &mut Tx, change: &HoldChange) -> Result<(), DbError>
         stripe_customers.map(|it| Identifier { stripe_customer: Some(it), ..Identifier::default() });
     let identifiers: Vec<_> = subs.chain(emails).chain(stripe_customers).collect();
     for identifier in identifiers {
-        put(tx, change, identifier).await?;
+        put(tx, &change, identifier).await?;
     }
-    Ok(())
+    Ok(change)
 }
 
 async fn put(conn: &mut PgConnection, change: &HoldChange, of: Identifier<'_>) -> Result<(), DbError> {
@@ -112,6 +116,24 @@ pub async fn standing_holds(
         &subs,
         &emails,
         &stripe_customers,
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// The holds that stand, after this one, in their order.
+pub(crate) async fn standing_ids(
+    conn: &mut PgConnection,
+    after: Uuid,
+    most: i64,
+) -> Result<Vec<Uuid>, DbError> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT DISTINCT hold_id AS "hold_id!" FROM runtime.holds
+           WHERE stands AND hold_id > $1
+           ORDER BY 1
+           LIMIT $2"#,
+        after,
+        most,
     )
     .fetch_all(conn)
     .await?)

@@ -9,6 +9,7 @@ use levqor_runtime::{
     privacy::{self, HoldKind, Subject},
     service::Service,
 };
+use uuid::Uuid;
 
 use crate::{
     Compliance,
@@ -40,7 +41,7 @@ pub(crate) async fn release(tx: &mut Tx, hold: &mut Hold, now: DateTime<Utc>) ->
 
 /// Applies a change of a hold in this service at once, and has the others told.
 pub(crate) async fn change(tx: &mut Tx, hold: &Hold, subject: Subject) -> Result<(), DbError> {
-    privacy::apply_hold(tx, &hold.change(subject)).await?;
+    privacy::apply_hold(tx, hold.change(subject)).await?;
     let spread = SpreadHoldRequest { hold_id: hold.id.to_string() };
     defer(tx, &spread, format!("hold:{}:{}", hold.id, hold.change_time.timestamp_micros())).await
 }
@@ -61,20 +62,50 @@ pub(crate) async fn tell(compliance: &Compliance, peers: &Peers<'_>, hold: &Hold
     Ok(known.into())
 }
 
-/// Tells every service of every hold that stands: a service may have been restored from a backup, and people may have new identifiers.
-/// Of holds that have ended nothing is told: that would bring back the identifiers of people who were erased since.
+/// Makes every service agree with the holds of this one: it may have been restored from a backup, and people may have new identifiers.
 pub(crate) async fn tell_all(compliance: &Compliance, peers: &Peers<'_>) -> Result<(), Error> {
+    tell_standing(compliance, peers).await?;
+    for service in peers.names() {
+        end_in(compliance, peers, service).await?;
+    }
+    Ok(())
+}
+
+/// Tells every service of every hold that stands.
+async fn tell_standing(compliance: &Compliance, peers: &Peers<'_>) -> Result<(), Error> {
     let holds = placed_holds::standing(&mut *compliance.chassis.db.acquire().await?).await?;
     for hold in holds {
         let subject = tell(compliance, peers, &hold).await?;
         let mut tx = compliance.chassis.db.begin().await?;
         // If it has ended since, its end is told by another call.
         if placed_holds::lock(&mut tx, hold.id).await?.is_some_and(|now| now.state.stands()) {
-            privacy::apply_hold(&mut tx, &hold.change(subject)).await?;
+            privacy::apply_hold(&mut tx, hold.change(subject)).await?;
             tx.commit().await?;
         }
     }
     Ok(())
+}
+
+/// Ends the holds that stand in a service and have ended here. It names nobody: that would bring back the identifiers of people who were
+/// erased since. A hold never stands again, and is stored here before any service knows of it: so none ends that is just placed.
+async fn end_in(compliance: &Compliance, peers: &Peers<'_>, service: &str) -> Result<(), Error> {
+    let mut after = Uuid::nil();
+    loop {
+        let ids = peers.standing_holds(service, after).await?;
+        let Some(last) = ids.last() else { return Ok(()) };
+        after = *last;
+        let known = placed_holds::of(&mut *compliance.chassis.db.acquire().await?, &ids).await?;
+        if known.len() < ids.len() {
+            // This service itself was restored, and lost them. They protect the people until somebody decides.
+            let count = ids.len() - known.len();
+            tracing::warn!(service, count, "holds stand in a service, and compliance does not know them");
+        }
+        for hold in known {
+            if !hold.state.stands() {
+                peers.apply_hold(service, hold.told(service, Identifiers::default())).await?;
+            }
+        }
+    }
 }
 
 /// Does what follows when every service knows of the last change of a hold.

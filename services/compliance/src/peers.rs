@@ -5,9 +5,9 @@ use std::{future::Future, time::Duration};
 use levqor_proto_runtime::v1::{
     ApplyHoldRequest, ApplyRetentionRequest, ApplyRetentionResponse, AuditEntry, CountSubjectRequest,
     DeclaredTable, DescribeTablesRequest, EraseSubjectRequest, EraseSubjectResponse, ExportSubjectRequest,
-    ExportSubjectResponse, PreviewErasureRequest, ReadAuditChainRequest, RectifySubjectRequest,
-    RectifySubjectResponse, ResolveSubjectRequest, Subject, TableRows, VerifyAuditChainRequest,
-    VerifyAuditChainResponse, audit_chain_service_client::AuditChainServiceClient,
+    ExportSubjectResponse, GetStandingHoldIdsRequest, PreviewErasureRequest, ReadAuditChainRequest,
+    RectifySubjectRequest, RectifySubjectResponse, ResolveSubjectRequest, Subject, TableRows,
+    VerifyAuditChainRequest, VerifyAuditChainResponse, audit_chain_service_client::AuditChainServiceClient,
     privacy_service_client::PrivacyServiceClient,
 };
 use levqor_runtime::{
@@ -19,6 +19,7 @@ use levqor_runtime::{
 };
 use secrecy::SecretString;
 use tonic::{Response, Status, Streaming};
+use uuid::Uuid;
 
 use crate::{
     Compliance,
@@ -160,6 +161,16 @@ impl<'p> Peers<'p> {
         self.ask(service, async |mut client, outgoing| client.apply_hold(outgoing.request(request)).await)
             .await?;
         Ok(())
+    }
+
+    /// The holds that stand in one service, after this one. None: there are no more.
+    pub(crate) async fn standing_holds(&self, service: &str, after: Uuid) -> Result<Vec<Uuid>, PeerError> {
+        let after_hold_id = after.hyphenated().to_string();
+        let request = GetStandingHoldIdsRequest { service: service.to_owned(), after_hold_id };
+        let answer = self.ask(service, async |mut client, outgoing| {
+            client.get_standing_hold_ids(outgoing.request(request)).await
+        });
+        Ok(answer.await?.hold_ids.iter().filter_map(|id| Uuid::parse_str(id).ok()).collect())
     }
 
     /// Corrects in one service, for some seconds.

@@ -25,7 +25,7 @@ pub(super) async fn spread_hold(
     // If it has changed since, another call tells of that.
     if (told.state, told.change_time) == (hold.state, hold.change_time) {
         let now = tx.now().await?;
-        privacy::apply_hold(&mut tx, &told.change(subject)).await?;
+        privacy::apply_hold(&mut tx, told.change(subject)).await?;
         told.know(now);
         placed_holds::update(&mut tx, &told).await?;
         holding::follow(&mut tx, &told, now).await?;

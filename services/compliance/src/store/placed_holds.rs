@@ -93,6 +93,20 @@ pub(crate) async fn standing(conn: &mut PgConnection) -> Result<Vec<Hold>, DbErr
     rows.into_iter().map(Hold::try_from).collect()
 }
 
+/// The holds with these ids.
+pub(crate) async fn of(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Hold>, DbError> {
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT hold_id, kind, state, matter, reason, data_request_id, create_time, change_time, lift_time, lift_reasons, release_time
+         FROM placed_holds WHERE hold_id = ANY($1)
+         ORDER BY hold_id",
+        ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Hold::try_from).collect()
+}
+
 /// The restrictions whose announced end has come. They are locked.
 pub(crate) async fn to_lift(
     conn: &mut PgConnection,
@@ -134,7 +148,8 @@ pub(crate) async fn untold(
     Ok(ids.into_iter().map(Into::into).collect())
 }
 
-/// Ends restrictions whose person is erased: the erasure takes them out of every service.
+/// Ends restrictions whose person is erased: the erasure takes them out of every service. The time of the last change stays, so that
+/// they stand in a service until the erasure is there.
 pub(crate) async fn end_restrictions(
     conn: &mut PgConnection,
     ids: &[Uuid],

@@ -58,3 +58,24 @@ async fn what_is_old_stays_while_a_legal_hold_stands_and_goes_after_its_release(
     enforce(&bench).await;
     assert_eq!(bench.count("data_requests WHERE email = 'ada@example.com'").await, 0, "it goes");
 }
+
+#[tokio::test]
+async fn a_hold_that_a_backup_brought_back_ends_and_one_that_stands_stays() {
+    let bench = Bench::start().await;
+    let staff = Caller::staff();
+    let ended = place(&bench, &staff, "case-7", "ada@example.com").await.expect("placed");
+    place(&bench, &staff, "case-8", "bob@example.com").await.expect("placed");
+    release(&bench, &staff, &ended.legal_hold_id).await.expect("released");
+    eventually("every service knows", || async {
+        (bench.count("placed_holds WHERE state IN ('STANDING', 'RELEASED')").await == 2).then_some(())
+    })
+    .await;
+    // As a backup has it that is older than the release.
+    let restore = "UPDATE runtime.holds SET stands = true, change_time = change_time - interval '1 hour'
+                   WHERE NOT stands";
+    bench.execute(restore).await;
+    assert_eq!(bench.count("runtime.holds WHERE stands").await, 2);
+    enforce(&bench).await;
+    assert_eq!(bench.count("runtime.holds WHERE stands AND email = 'bob@example.com'").await, 1);
+    assert_eq!(bench.count("runtime.holds WHERE stands").await, 1, "the one that was released has ended");
+}

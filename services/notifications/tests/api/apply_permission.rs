@@ -2,10 +2,11 @@
 
 use levqor_proto_notifications::v1::{ApplyPermissionRequest, NewsletterCategory};
 use levqor_proto_runtime::v1::{
-    ApplyHoldRequest, ApplyObjectionRequest, HoldKind, ObjectionScope, Subject,
+    ApplyHoldRequest, ApplyObjectionRequest, GetStandingHoldIdsRequest, HoldKind, ObjectionScope, Subject,
     privacy_service_client::PrivacyServiceClient,
 };
 use levqor_runtime::testing::{Caller, violated};
+use tonic::Status;
 
 use crate::Notified;
 
@@ -57,19 +58,57 @@ async fn an_objection_stops_all_advertising_and_its_end_gives_it_back() {
     assert_eq!(notified.service.count("suppressions WHERE reason = 'OBJECTION'").await, 0);
 }
 
-/// Applies a restriction, or its end.
+/// Applies a restriction of Ada's data, or its end.
 async fn restrict(notified: &Notified, hold_id: &str, stands: bool, seconds: i64) {
+    change_restriction(notified, hold_id, &[ADA], stands, seconds).await.expect("applied");
+}
+
+/// Applies a change of a restriction that is about these people.
+async fn change_restriction(
+    notified: &Notified,
+    hold_id: &str,
+    emails: &[&str],
+    stands: bool,
+    seconds: i64,
+) -> Result<(), Status> {
+    let emails = emails.iter().map(|&email| email.to_owned()).collect();
     let request = ApplyHoldRequest {
         service: "notifications".to_owned(),
         hold_id: hold_id.to_owned(),
         kind: HoldKind::Restriction.into(),
-        subject: Some(Subject { emails: vec![ADA.to_owned()], ..Subject::default() }),
+        subject: Some(Subject { emails, ..Subject::default() }),
         stands,
         change_time: Some(prost_types::Timestamp { seconds, nanos: 0 }),
     };
     let caller = Caller::service("compliance", "notifications");
     let mut client = PrivacyServiceClient::new(notified.channel());
-    client.apply_hold(caller.request(request)).await.expect("applied");
+    client.apply_hold(caller.request(request)).await.map(drop)
+}
+
+/// The holds that stand, after this one.
+async fn standing(notified: &Notified, after: &str) -> Vec<String> {
+    let (service, after_hold_id) = ("notifications".to_owned(), after.to_owned());
+    let request = GetStandingHoldIdsRequest { service, after_hold_id };
+    let caller = Caller::service("compliance", "notifications");
+    let mut client = PrivacyServiceClient::new(notified.channel());
+    client.get_standing_hold_ids(caller.request(request)).await.expect("ids").into_inner().hold_ids
+}
+
+#[tokio::test]
+async fn an_end_that_names_nobody_is_about_those_whom_this_service_knows() {
+    let notified = Notified::start().await;
+    let [one, other] = ["0190b2c4-0000-7000-8000-000000000001", "0190b2c4-0000-7000-8000-000000000002"];
+    restrict(&notified, one, true, 3_000).await;
+    assert_eq!(standing(&notified, "").await, [one]);
+    assert!(standing(&notified, one).await.is_empty(), "there is none after it");
+    for hold in [one, other] {
+        change_restriction(&notified, hold, &[], false, 4_000).await.expect("applied");
+    }
+    assert!(standing(&notified, "").await.is_empty());
+    assert_eq!(notified.service.count("suppressions WHERE reason = 'RESTRICTION'").await, 0);
+    assert_eq!(notified.service.count("runtime.holds").await, 1, "no row is added for an end");
+    let nobodys = change_restriction(&notified, other, &[], true, 5_000).await.expect_err("refused");
+    assert_eq!(violated(&nobodys), ["subject"]);
 }
 
 #[tokio::test]
