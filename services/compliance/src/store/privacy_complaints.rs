@@ -227,7 +227,8 @@ pub(crate) async fn alert(conn: &mut PgConnection, now: DateTime<Utc>) -> Result
     .await?)
 }
 
-/// The complaints without an outcome of these people.
+/// The complaints without an outcome of these people. One that came by support's form without an account is nobody's: anybody can type an
+/// address.
 pub(crate) async fn open_of(
     conn: &mut PgConnection,
     subs: &[String],
@@ -237,7 +238,8 @@ pub(crate) async fn open_of(
         r#"SELECT privacy_complaint_id AS "privacy_complaint_id!" FROM (
                (SELECT privacy_complaint_id, state FROM privacy_complaints WHERE owner_sub = ANY($1))
                UNION ALL
-               (SELECT privacy_complaint_id, state FROM privacy_complaints WHERE owner_sub IS NULL AND email = ANY($2))
+               (SELECT privacy_complaint_id, state FROM privacy_complaints
+                WHERE owner_sub IS NULL AND email = ANY($2) AND origin <> 'SUPPORT')
            ) AS theirs
            WHERE state <> 'ANSWERED'
            ORDER BY privacy_complaint_id
