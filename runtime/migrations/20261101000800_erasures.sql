@@ -7,6 +7,9 @@ CREATE TABLE runtime.erasures (
     complete_time timestamptz,
     CONSTRAINT erasure_tables_pkey PRIMARY KEY (erasure_id, table_name)
 );
+-- What was erased since an instant.
+CREATE INDEX erasure_tables_complete ON runtime.erasures (complete_time) WHERE table_name = '';
+
 COMMENT ON COLUMN runtime.erasures.erasure_id IS 'not personal';
 -- Empty in the row of the whole erasure, which says when it was complete.
 COMMENT ON COLUMN runtime.erasures.table_name IS 'not personal';

@@ -37,6 +37,7 @@ pub mod port;
 pub mod postgres;
 pub mod privacy;
 pub mod pseudonyms;
+pub mod recorded;
 pub mod redact;
 pub mod refusals;
 pub mod request;

@@ -19,7 +19,7 @@ pub(crate) use self::{
     catalogue::Table,
     erase::{Erasure, Progress, complete, erase},
     holds::standing_ids,
-    ledger::{applied, subjects},
+    ledger::{applied, completed_since, subjects},
     read::{Plan, Rows, files_of, left, plans, resolve},
     rectify::{Rectification, Value, ValueKind, complete_rectification, rectify},
     retention::apply as apply_retention,

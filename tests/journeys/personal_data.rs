@@ -155,5 +155,13 @@ async fn a_customer_gets_a_copy_of_everything_and_is_erased_from_everywhere() {
     let tickets = mesh.staff().get("/v1/tickets").await;
     assert_eq!(tickets.list("tickets").len(), 4, "erased tickets can still be read: {}", tickets.text);
     assert_eq!(mesh.customer("bob").get("/v1/orders").await.list("orders").len(), 1);
+
+    // An event of the time before, which Stripe delivers late, does not bring her back.
+    assert_eq!(mesh.deliver(&stripe::paid_checkout("late", "ada")).await.status, 200);
+    mesh.settle().await;
+    let scrubbed =
+        "stripe_events WHERE ignore_reason = 'SUBJECT_ERASED' AND body IS NULL AND object_id IS NULL";
+    assert_eq!(testing::count(mesh.billing_db(), scrubbed).await, 1);
+    assert_eq!(mentions(mesh.databases(), "ada@example.com").await, Vec::<String>::new());
     mesh.finish().await;
 }

@@ -1,46 +1,31 @@
 //! Compares a service's database with the ledger of erasures, once, before the service serves. A database that was restored from a
 //! backup may have people who were erased since: they are erased again.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
-use levqor_proto_runtime::v1::{
-    GetRecordedErasureIdsRequest, GetRecordedErasuresRequest, ledger_service_client::LedgerServiceClient,
-};
-use tonic::Status;
 use uuid::Uuid;
 
 use crate::{
     chassis::Chassis,
-    client::{Outgoing, Peer},
+    client::Peer,
     context::Actor,
     db::DbError,
     email::Email,
     erased,
-    error::ErrorCode,
-    id,
     privacy::{
         self, Catalogue, CatalogueError, Erasure, LedgerError, LedgerKey, Progress, Recorded, Search, Subject,
     },
+    recorded::{self, BATCH, KEEPER, NotShown},
     service::Service,
-    token::TokenError,
 };
-
-/// The service that keeps the ledger.
-const KEEPER: &str = "compliance";
-/// How long to wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(25);
-/// The most erasures that are read at once.
-const BATCH: usize = 25;
 
 /// Why the comparison failed. It is made again.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CompareError {
-    #[error("compliance did not show the ledger of erasures: {0}")]
-    Unanswered(&'static str),
+    #[error(transparent)]
+    NotShown(#[from] NotShown),
     #[error("an erasure that a restore undid leaves {rows} rows, among them of {table}")]
     Left { rows: i64, table: String },
-    #[error(transparent)]
-    Token(#[from] TokenError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error(transparent)]
@@ -139,16 +124,7 @@ async fn ids<S: Service>(
             let Some(ledger) = service.ledger() else { return Ok(Vec::new()) };
             Ok(ledger.ids().await?.into_iter().filter(|id| *id > after).collect())
         }
-        Source::Asked(peer) => {
-            let request = GetRecordedErasureIdsRequest {
-                service: KEEPER.to_owned(),
-                after_erasure_id: after.hyphenated().to_string(),
-            };
-            let request = outgoing::<S, _>(chassis, request)?;
-            let answer = LedgerServiceClient::new(peer.clone()).get_recorded_erasure_ids(request).await;
-            let ids = answer.map_err(|status| unanswered(&status))?.into_inner().erasure_ids;
-            Ok(ids.iter().filter_map(|id| Uuid::parse_str(id).ok()).collect())
-        }
+        Source::Asked(peer) => Ok(recorded::ids(chassis, peer, after).await?),
     }
 }
 
@@ -163,30 +139,6 @@ async fn read<S: Service>(
             let recorded = ledger.read(ids).await?;
             Ok((ledger.key.clone(), recorded))
         }
-        Source::Asked(peer) => {
-            let request = GetRecordedErasuresRequest {
-                service: KEEPER.to_owned(),
-                erasure_ids: ids.iter().map(|id| id.hyphenated().to_string()).collect(),
-            };
-            let request = outgoing::<S, _>(chassis, request)?;
-            let answer = LedgerServiceClient::new(peer.clone()).get_recorded_erasures(request).await;
-            let answer = answer.map_err(|status| unanswered(&status))?.into_inner();
-            let recorded = answer.erasures.into_iter().filter_map(|it| {
-                Some(Recorded { id: Uuid::parse_str(&it.erasure_id).ok()?, hashes: it.hashes })
-            });
-            Ok((LedgerKey::new(&answer.hash_key), recorded.collect()))
-        }
+        Source::Asked(peer) => Ok(recorded::read(chassis, peer, ids).await?),
     }
-}
-
-fn outgoing<S: Service, T>(chassis: &Chassis, message: T) -> Result<tonic::Request<T>, CompareError> {
-    let token = chassis.tokens.mint(S::NAME, KEEPER)?;
-    let request_id = id::request_id();
-    let outgoing =
-        Outgoing { bearer: Some(&token), request_id: &request_id, idempotency_key: None, timeout: PATIENCE };
-    Ok(outgoing.request(message))
-}
-
-fn unanswered(status: &Status) -> CompareError {
-    CompareError::Unanswered(ErrorCode::from_grpc(status.code()).as_str())
 }

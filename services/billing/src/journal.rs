@@ -33,7 +33,7 @@ use tracing::{Instrument, Span};
 use crate::{
     Billing,
     aftermath::Aftermath,
-    domain::stripe_event::{EventObject, State, Verdict},
+    domain::stripe_event::{EventObject, NotOurs, State, Verdict},
     fail_point,
     store::{
         leases::{self, Lease},
@@ -231,6 +231,9 @@ impl Journal {
                 Verdict::Processed | Verdict::Ignored | Verdict::NotOurs(_) | Verdict::Quarantined(_) => None,
             };
             if events::settle(&mut tx, &lease.key, &event.this, &verdict, retry_at).await? {
+                if verdict.not_ours() == Some(NotOurs::SubjectErased) {
+                    events::scrub(&mut tx, &event.event_id).await?;
+                }
                 tell_operators(
                     &mut tx,
                     event.event_id.as_str(),

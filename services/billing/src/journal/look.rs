@@ -1,8 +1,8 @@
 //! Finds the object of each event: its current state at Stripe or, without a key, the state in the event's body.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use levqor_runtime::db::DbError;
+use levqor_runtime::{db::DbError, privacy::Subject, recorded};
 use serde_json::Value;
 use tracing::Instrument;
 
@@ -66,6 +66,29 @@ pub(super) struct Fetched {
 }
 
 impl Found {
+    /// Whose data it would bring into our rows. Nobody's, for an object of which no data of a person is stored.
+    fn person(&self) -> Subject {
+        let (session, fetched) = match self {
+            Self::Session(session, fetched) => (Some(session), fetched.as_ref()),
+            Self::Subscription(fetched) => (None, Some(fetched)),
+            Self::Customer(_) | Self::Refunds(_) | Self::Dispute(_) | Self::Nothing => (None, None),
+        };
+        let subscription = fetched.map(|fetched| &fetched.subscription);
+        let emails = [
+            session.and_then(|session| session.customer_email.as_ref()),
+            subscription.and_then(|subscription| subscription.customer_email.as_ref()),
+        ];
+        let customers = [
+            session.and_then(|session| session.customer_id.as_ref()),
+            subscription.and_then(|subscription| subscription.customer_id.as_ref()),
+        ];
+        Subject {
+            subs: BTreeSet::new(),
+            emails: emails.into_iter().flatten().map(|email| email.as_str().to_owned()).collect(),
+            stripe_customers: customers.into_iter().flatten().map(|id| id.as_str().to_owned()).collect(),
+        }
+    }
+
     fn livemode(&self) -> Option<bool> {
         match self {
             Self::Session(session, _) => session.livemode,
@@ -114,7 +137,8 @@ pub(super) async fn look(billing: &Billing, tasks: &[Task]) -> Vec<Seen> {
             continue;
         }
         let Some(stripe) = &billing.stripe else {
-            seen.push(Seen::new(own_object(event, about).map_err(FetchError::from), about, acts_on));
+            let found = Seen::new(own_object(event, about).map_err(FetchError::from), about, acts_on);
+            seen.push(unless_erased(billing, event, found).await);
             continue;
         };
         let Some(id) = event.object_id.as_ref() else {
@@ -139,9 +163,30 @@ pub(super) async fn look(billing: &Billing, tasks: &[Task]) -> Vec<Seen> {
                 Err(reason) => found = Seen::MayPass(reason),
             }
         }
-        seen.push(found);
+        seen.push(unless_erased(billing, event, found).await);
     }
     seen
+}
+
+/// What was seen, unless its person was erased after the event: nobody brings them back. The erasure could not find the event itself if
+/// the event did not name them.
+async fn unless_erased(billing: &Billing, event: &Pending, seen: Seen) -> Seen {
+    let Seen::Found(found, ..) = &seen else { return seen };
+    if !event.is_late() {
+        return seen;
+    }
+    let person = found.person();
+    match recorded::was_erased_since(&billing.chassis, &person, event.create_time).await {
+        Ok(false) => seen,
+        Ok(true) => Seen::NotOurs(NotOurs::SubjectErased),
+        Err(error) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "a late Stripe event waits, because nobody knows whether its person was erased"
+            );
+            Seen::MayPass("the ledger of erasures cannot be read".to_owned())
+        }
+    }
 }
 
 /// Fetches the snapshot events of the type `twin`, which hold the change that a thin event only announces: the one that the thin

@@ -81,7 +81,7 @@ wire_enum! {
         ObjectOfOtherMode = "OBJECT_OF_OTHER_MODE",
         /// The checkout session or the subscription sells something that is not ours to sell.
         OtherSale = "OTHER_SALE",
-        /// A restore brought the event back, although its person was erased.
+        /// Its person was erased after it happened. It came late, was ignored before, or a restore brought it back.
         SubjectErased = "SUBJECT_ERASED",
     }
 }

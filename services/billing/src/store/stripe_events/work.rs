@@ -1,6 +1,6 @@
 //! The journal as a work list: due events, and their verdicts.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use levqor_runtime::db::{DbError, known, known_if_any};
 use sqlx::PgConnection;
 
@@ -8,6 +8,9 @@ use crate::domain::{
     stripe_event::{News, NotOurs, Verdict},
     stripe_id::StripeId,
 };
+
+/// An event that arrives this soon came at once.
+const AT_ONCE: TimeDelta = TimeDelta::minutes(1);
 
 /// One attempt of an event, as it was loaded.
 pub(crate) struct Try {
@@ -36,6 +39,12 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
+    /// Whether its person may have been erased since it happened: it came late, or waited.
+    pub(crate) fn is_late(&self) -> bool {
+        let is_again = self.taken_up || self.this.attempts > 0 || self.this.replays > 0;
+        is_again || self.receive_time - self.create_time > AT_ONCE
+    }
+
     /// What of the event is news.
     pub(crate) fn news(&self, now: DateTime<Utc>) -> News {
         News::of(self.taken_up, self.receive_time, now)
@@ -131,7 +140,7 @@ pub(crate) async fn ignore_of(
 
 /// Makes up to `limit` ignored events of these types pending again, and returns their number. An older version ignored them,
 /// before an upgrade or during one. Events that are not ours stay ignored. Events without a body stay ignored if there is no key
-/// to refetch with.
+/// to refetch with, or nothing to refetch: an erasure took the object's id.
 pub(crate) async fn take_up_handled(
     conn: &mut PgConnection,
     handled: &[&str],
@@ -142,7 +151,7 @@ pub(crate) async fn take_up_handled(
         "WITH handled AS MATERIALIZED (
              SELECT event_id FROM stripe_events
              WHERE state = 'IGNORED' AND type = ANY ($1::text[]) AND ignore_reason IS NULL
-               AND ($2::boolean OR body IS NOT NULL)
+               AND (body IS NOT NULL OR ($2::boolean AND object_id IS NOT NULL))
              LIMIT $3
              FOR UPDATE SKIP LOCKED
          )
@@ -160,8 +169,7 @@ pub(crate) async fn take_up_handled(
 }
 
 /// Makes up to `limit` events of these types pending again that were ignored for their mode, if it is now one of `livemodes`.
-/// Returns their number. A setting named the wrong mode when they arrived. Events without a body stay ignored if there is no key
-/// to refetch with.
+/// Returns their number. A setting named the wrong mode when they arrived. Events without a body stay ignored as above.
 pub(crate) async fn take_up_of_modes(
     conn: &mut PgConnection,
     types: &[&str],
@@ -173,7 +181,8 @@ pub(crate) async fn take_up_of_modes(
         "WITH acted_on AS MATERIALIZED (
              SELECT event_id FROM stripe_events
              WHERE state = 'IGNORED' AND type = ANY ($1::text[]) AND ignore_reason = 'OTHER_MODE'
-               AND livemode = ANY ($2::boolean[]) AND ($3::boolean OR body IS NOT NULL)
+               AND livemode = ANY ($2::boolean[])
+               AND (body IS NOT NULL OR ($3::boolean AND object_id IS NOT NULL))
              LIMIT $4
              FOR UPDATE SKIP LOCKED
          )
@@ -258,4 +267,17 @@ pub(crate) async fn settle(
     .execute(conn)
     .await?;
     Ok(settled.rows_affected() > 0)
+}
+
+/// Takes from an event what identifies its person, as their erasure would have done.
+pub(crate) async fn scrub(conn: &mut PgConnection, event_id: &StripeId) -> Result<(), DbError> {
+    sqlx::query!(
+        "UPDATE stripe_events
+         SET account = NULL, object_id = NULL, stripe_customer_id = NULL, lease_key = 'erased', body = NULL
+         WHERE event_id = $1",
+        event_id.as_str(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }

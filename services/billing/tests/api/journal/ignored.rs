@@ -1,7 +1,8 @@
 //! Events of types that this version does not handle: they are ignored, and a version that handles them processes them.
 
+use chrono::TimeDelta;
 use levqor_proto_billing::v1::stripe_event::State;
-use levqor_runtime::work::Source;
+use levqor_runtime::{clock::Clock, testing::eventually, work::Source};
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
 
@@ -123,9 +124,54 @@ async fn what_cannot_be_seen_any_more_stays_ignored() {
         idle.store(&event("evt_1", COMPLETED, &session("cs_1")), "cs_1").await;
         idle.execute(IGNORE_ALL).await;
         idle.execute("UPDATE stripe_events SET body = NULL").await;
+        // As an erasure leaves an event.
+        idle.store(&event("evt_2", COMPLETED, &session("cs_2")), "erased").await;
+        idle.execute(IGNORE_ALL).await;
+        idle.execute("UPDATE stripe_events SET body = NULL, object_id = NULL WHERE event_id = 'evt_2'").await;
         idle.work().await;
         assert_eq!(idle.event("evt_1").await.0, expected);
+        assert_eq!(idle.event("evt_2").await.0, "IGNORED");
     }
+}
+
+#[tokio::test]
+async fn an_event_that_comes_late_or_again_waits_while_nobody_knows_whether_its_person_was_erased() {
+    let bench = Bench::start().await;
+    // Somebody was erased, and compliance does not answer.
+    bench
+        .execute(
+            "INSERT INTO runtime.erasures (erasure_id, table_name, erased_rows, complete_time)
+             VALUES (gen_random_uuid(), '', 0, runtime.now() + interval '1 hour')",
+        )
+        .await;
+    let now = json!(Clock::default().now().timestamp());
+    let at_once = with(event("evt_1", COMPLETED, &session("cs_1")), &[("created", now)]);
+    assert_eq!(bench.process(&at_once).await.state(), State::Processed, "it came at once");
+    bench.receive(&event("evt_2", COMPLETED, &session("cs_2"))).await;
+    bench
+        .execute(
+            "INSERT INTO stripe_events
+                 (event_id, create_time, type, livemode, object_id, lease_key, body, taken_up)
+             SELECT 'evt_3', runtime.now(), type, livemode, 'cs_3', 'cs_3',
+                    convert_to(replace(convert_from(body, 'UTF8'), 'cs_2', 'cs_3'), 'UTF8'), true
+             FROM stripe_events WHERE event_id = 'evt_2'",
+        )
+        .await;
+    bench.advance(TimeDelta::zero()).await;
+    for late in ["evt_2", "evt_3"] {
+        let tried = eventually("it was tried", || async {
+            Some(bench.event(late).await).filter(|event| event.attempts > 0)
+        });
+        assert_eq!(tried.await.state(), State::Pending, "{late}");
+    }
+    assert_eq!(bench.count(ORDERS).await, 1);
+    // Nobody was erased since.
+    bench.execute("UPDATE runtime.erasures SET complete_time = to_timestamp(0)").await;
+    bench.advance(TimeDelta::minutes(5)).await;
+    for late in ["evt_2", "evt_3"] {
+        assert_eq!(bench.settled(late).await.state(), State::Processed, "{late}");
+    }
+    assert_eq!(bench.count(ORDERS).await, 3);
 }
 
 #[tokio::test]

@@ -1,0 +1,127 @@
+//! The recorded erasures, as the services see them that do not keep the ledger: they ask the one that does.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use chrono::{DateTime, Utc};
+use levqor_proto_runtime::v1::{
+    GetRecordedErasureIdsRequest, GetRecordedErasuresRequest, ledger_service_client::LedgerServiceClient,
+};
+use tonic::Status;
+use uuid::Uuid;
+
+use crate::{
+    chassis::Chassis,
+    client::{Outgoing, Peer},
+    db::DbError,
+    error::ErrorCode,
+    id,
+    privacy::{self, LedgerKey, Recorded, Subject},
+    token::TokenError,
+};
+
+/// The service that keeps the ledger.
+pub(crate) const KEEPER: &str = "compliance";
+/// The most erasures that are read at once.
+pub(crate) const BATCH: usize = 25;
+/// How long to wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(25);
+/// How long a look at one person may take.
+const PATIENCE_OF_ONE: Duration = Duration::from_secs(5);
+
+/// Why nobody knows which erasures are recorded. It may pass.
+#[derive(Debug, thiserror::Error)]
+pub enum NotShown {
+    /// The ledger was not shown.
+    #[error("compliance did not show the ledger of erasures: {0}")]
+    Unanswered(&'static str),
+    /// No token can be made for the call.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The own database.
+    #[error(transparent)]
+    Database(#[from] DbError),
+}
+
+/// The ids of the recorded erasures after this one, in their order. None: there are no more.
+pub(crate) async fn ids(chassis: &Chassis, keeper: &Peer, after: Uuid) -> Result<Vec<Uuid>, NotShown> {
+    let request = GetRecordedErasureIdsRequest {
+        service: KEEPER.to_owned(),
+        after_erasure_id: after.hyphenated().to_string(),
+    };
+    let request = outgoing(chassis, request)?;
+    let answer = LedgerServiceClient::new(keeper.clone()).get_recorded_erasure_ids(request).await;
+    let ids = answer.map_err(|status| unanswered(&status))?.into_inner().erasure_ids;
+    Ok(ids.iter().filter_map(|id| Uuid::parse_str(id).ok()).collect())
+}
+
+/// Recorded erasures, and the key of their hashes.
+pub(crate) async fn read(
+    chassis: &Chassis,
+    keeper: &Peer,
+    ids: &[Uuid],
+) -> Result<(LedgerKey, Vec<Recorded>), NotShown> {
+    let request = GetRecordedErasuresRequest {
+        service: KEEPER.to_owned(),
+        erasure_ids: ids.iter().map(|id| id.hyphenated().to_string()).collect(),
+    };
+    let request = outgoing(chassis, request)?;
+    let answer = LedgerServiceClient::new(keeper.clone()).get_recorded_erasures(request).await;
+    let answer = answer.map_err(|status| unanswered(&status))?.into_inner();
+    let recorded = answer
+        .erasures
+        .into_iter()
+        .filter_map(|it| Some(Recorded { id: Uuid::parse_str(&it.erasure_id).ok()?, hashes: it.hashes }));
+    Ok((LedgerKey::new(&answer.hash_key), recorded.collect()))
+}
+
+/// Whether a recorded erasure of this person was complete in this database at or after an instant. The ledger is asked only if any erasure
+/// was. One that is not recorded yet still finds the person's rows itself.
+pub async fn was_erased_since(
+    chassis: &Chassis,
+    subject: &Subject,
+    since: DateTime<Utc>,
+) -> Result<bool, NotShown> {
+    if subject.is_empty() {
+        return Ok(false);
+    }
+    let here = privacy::completed_since(&mut *chassis.db.acquire().await?, since).await?;
+    let Some(keeper) = chassis.channels.get(KEEPER).filter(|_| !here.is_empty()) else { return Ok(false) };
+    let is_among = is_among(chassis, &keeper, subject, &here);
+    let answer = tokio::time::timeout(PATIENCE_OF_ONE, is_among).await;
+    answer.map_err(|_| NotShown::Unanswered("no answer in time"))?
+}
+
+/// Whether one of these erasures is recorded, and is of this person.
+async fn is_among(
+    chassis: &Chassis,
+    keeper: &Peer,
+    subject: &Subject,
+    erasures: &BTreeSet<Uuid>,
+) -> Result<bool, NotShown> {
+    let mut after = Uuid::nil();
+    loop {
+        let ids = ids(chassis, keeper, after).await?;
+        let Some(last) = ids.last() else { return Ok(false) };
+        after = *last;
+        let recorded: Vec<_> = ids.into_iter().filter(|id| erasures.contains(id)).collect();
+        for batch in recorded.chunks(BATCH) {
+            let (key, recorded) = read(chassis, keeper, batch).await?;
+            let hashes = key.hashes(subject);
+            if recorded.iter().flat_map(|it| &it.hashes).any(|hash| hashes.contains(hash)) {
+                return Ok(true);
+            }
+        }
+    }
+}
+
+fn outgoing<T>(chassis: &Chassis, message: T) -> Result<tonic::Request<T>, TokenError> {
+    let token = chassis.tokens.mint(chassis.service, KEEPER)?;
+    let request_id = id::request_id();
+    let outgoing =
+        Outgoing { bearer: Some(&token), request_id: &request_id, idempotency_key: None, timeout: PATIENCE };
+    Ok(outgoing.request(message))
+}
+
+fn unanswered(status: &Status) -> NotShown {
+    NotShown::Unanswered(ErrorCode::from_grpc(status.code()).as_str())
+}
