@@ -27,6 +27,7 @@ fn it_says_what_is_on_and_off_and_stops_when_told() {
     {
         assert!(table.contains(words), "{words} is missing in {table}");
     }
+    assert!(!table.contains("the call failed"), "services that start are waited for: {table}");
     assert!(daemon.stop(Signal::SIGINT).success());
     assert!(!folder.data().join("run.json").exists(), "run.json names a mesh that does not run");
     assert!(!folder.cluster().is_running().expect("status"), "PostgreSQL was left behind");

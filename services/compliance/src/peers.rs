@@ -31,6 +31,9 @@ use crate::{
 
 /// How long to wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long, and how often, a daily check waits for services that start.
+const START_PATIENCE: Duration = Duration::from_secs(5);
+const START_AGAIN: Duration = Duration::from_millis(100);
 /// How often the services are asked for further identifiers, at most.
 const ROUNDS: usize = 5;
 
@@ -65,6 +68,20 @@ impl<'p> Peers<'p> {
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
         let all = Compliance::ASKS.iter().copied().chain([Compliance::NAME]);
         all.filter(|service| self.chassis.channels.get(service).is_some())
+    }
+
+    /// Waits some seconds until every service answers: when the mesh starts, this service is ready before others. Who still does not
+    /// answer then is reported by the call that needs the answer.
+    pub(crate) async fn wait_for_start(&self) {
+        let all = async {
+            for service in self.names() {
+                // No hold comes after this id: it is asked for nothing.
+                while self.standing_holds(service, Uuid::max()).await.is_err() {
+                    tokio::time::sleep(START_AGAIN).await;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(START_PATIENCE, all).await;
     }
 
     /// Adds the identifiers that the services know, until nothing new comes.

@@ -16,6 +16,7 @@ pub(super) async fn enforce_retention(
 ) -> Result<EnforceRetentionResponse, Error> {
     let peers = Peers::new(&compliance.chassis, &ctx.request_id);
     let mut report = EnforceRetentionResponse::default();
+    peers.wait_for_start().await;
     holding::tell_all(compliance, &peers).await?;
     let mut unanswered = None;
     for service in peers.names() {
