@@ -8,6 +8,7 @@ mod holds;
 mod ledger;
 mod mention;
 mod read;
+mod receipts;
 mod rectify;
 mod retention;
 mod row;
@@ -17,11 +18,12 @@ use std::collections::BTreeSet;
 
 pub(crate) use self::{
     catalogue::Table,
-    erase::{Erasure, Progress, complete, erase},
+    erase::{Erasure, Progress, erase},
     holds::standing_ids,
-    ledger::{applied, completed_since, subjects},
+    ledger::subjects,
     read::{Plan, Rows, files_of, left, plans, resolve},
-    rectify::{Rectification, Value, ValueKind, complete_rectification, rectify},
+    receipts::{applied, complete, completed_since},
+    rectify::{Rectification, Value, ValueKind, rectify},
     retention::apply as apply_retention,
     selection::Search,
 };

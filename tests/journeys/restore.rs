@@ -159,7 +159,7 @@ async fn assert_serves_nobody_while_something_is_left(mesh: &Mesh, stubborn: &Da
     })
     .await;
     assert!(!billing.readiness.is_sound(), "it is not ready");
-    assert_eq!(testing::count(&db, "runtime.erasures WHERE complete_time IS NOT NULL").await, 0);
+    assert_eq!(testing::count(&db, "runtime.receipts WHERE complete_time IS NOT NULL").await, 0);
     assert!(mentions(std::slice::from_ref(&db), ADA).await.contains(&"public.orders".to_owned()));
     // Once the row can be erased, it serves.
     testing::execute(&db, "DROP TRIGGER keep ON orders").await;

@@ -14,10 +14,11 @@ use super::{
     catalogue::{Catalogue, Table, quoted},
     holds::{self, HoldKind},
     read::{ALIAS, Plan, Walk, Which, is_left, plans},
+    receipts,
     selection::{self, Search},
 };
 use crate::{
-    db::{Db, DbError, Tx},
+    db::{Db, DbError},
     fail_point,
 };
 
@@ -74,7 +75,7 @@ pub(crate) async fn erase(
         let mut walk = Walk::new(erasure.catalogue, table, erasure.search, erasure.which());
         loop {
             if Instant::now() > end {
-                return Ok(Progress::Partial(receipt(&mut *db.acquire().await?, erasure.id).await?));
+                return Ok(Progress::Partial(receipts::get(&mut *db.acquire().await?, erasure.id).await?));
             }
             let mut tx = db.begin().await?;
             if is_held(&mut tx, erasure).await? {
@@ -86,7 +87,7 @@ pub(crate) async fn erase(
                 continue;
             }
             let erased = apply(&mut tx, table, &keys, erasure.waits).await?;
-            count(&mut tx, erasure.id, &table.title(), erased).await?;
+            receipts::count(&mut tx, erasure.id, &table.title(), erased).await?;
             tx.commit().await?;
             fail_point::SUBJECT_BATCH_ERASED.reached();
         }
@@ -98,7 +99,7 @@ pub(crate) async fn erase(
             }
         }
     }
-    let erased = receipt(&mut *db.acquire().await?, erasure.id).await?;
+    let erased = receipts::get(&mut *db.acquire().await?, erasure.id).await?;
     Ok(if held.is_empty() { Progress::Complete(erased) } else { Progress::Waiting(erased) })
 }
 
@@ -123,13 +124,7 @@ async fn begin(
     if is_held(&mut tx, erasure).await? {
         return Ok(Some(Progress::Held));
     }
-    let begun = sqlx::query!(
-        "INSERT INTO runtime.erasures (erasure_id, table_name, erased_rows) VALUES ($1, '', 0) ON CONFLICT DO NOTHING",
-        erasure.id,
-    )
-    .execute(&mut *tx)
-    .await?;
-    if begun.rows_affected() == 1
+    if receipts::begin(&mut tx, erasure.id).await?
         && let Some(approved) = approved
     {
         let plans = plans(&mut tx, erasure.catalogue, erasure.search).await?;
@@ -145,46 +140,6 @@ async fn begin(
 pub(crate) fn planned(plans: &[Plan]) -> Vec<(String, i64)> {
     let changed = plans.iter().filter(|plan| plan.action != Action::Keep);
     changed.map(|plan| (plan.table.clone(), plan.rows)).collect()
-}
-
-/// Marks the erasure as complete. False if it was complete before.
-pub(crate) async fn complete(tx: &mut Tx, id: Uuid) -> Result<bool, DbError> {
-    let now = tx.now().await?;
-    let completed = sqlx::query!(
-        "UPDATE runtime.erasures SET complete_time = $2
-         WHERE erasure_id = $1 AND table_name = '' AND complete_time IS NULL",
-        id,
-        now,
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(completed.rows_affected() == 1)
-}
-
-/// How many rows of each table were erased.
-async fn receipt(conn: &mut PgConnection, id: Uuid) -> Result<Vec<(String, i64)>, DbError> {
-    let rows = sqlx::query!(
-        "SELECT table_name, erased_rows FROM runtime.erasures
-         WHERE erasure_id = $1 AND table_name <> ''
-         ORDER BY table_name",
-        id,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.table_name, row.erased_rows)).collect())
-}
-
-async fn count(conn: &mut PgConnection, id: Uuid, table: &str, rows: i64) -> Result<(), DbError> {
-    sqlx::query!(
-        "INSERT INTO runtime.erasures AS known (erasure_id, table_name, erased_rows) VALUES ($1, $2, $3)
-         ON CONFLICT (erasure_id, table_name) DO UPDATE SET erased_rows = known.erased_rows + excluded.erased_rows",
-        id,
-        table,
-        rows,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
 }
 
 /// Does to the rows with these keys what their table declares. Returns how many there were.

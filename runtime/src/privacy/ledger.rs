@@ -141,32 +141,6 @@ fn path(id: Uuid) -> String {
     format!("{FOLDER}{id}.json")
 }
 
-/// Those of these erasures that are complete in this database.
-pub(crate) async fn applied(conn: &mut PgConnection, ids: &[Uuid]) -> Result<BTreeSet<Uuid>, DbError> {
-    let ids = sqlx::query_scalar!(
-        "SELECT erasure_id FROM runtime.erasures
-         WHERE table_name = '' AND complete_time IS NOT NULL AND erasure_id = ANY ($1)",
-        ids,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(ids.into_iter().collect())
-}
-
-/// The erasures that were complete in this database at or after an instant.
-pub(crate) async fn completed_since(
-    conn: &mut PgConnection,
-    since: DateTime<Utc>,
-) -> Result<BTreeSet<Uuid>, DbError> {
-    let ids = sqlx::query_scalar!(
-        "SELECT erasure_id FROM runtime.erasures WHERE table_name = '' AND complete_time >= $1",
-        since,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(ids.into_iter().collect())
-}
-
 /// Finds the subjects of erasures among everybody whom this database can identify.
 pub(crate) async fn subjects(
     conn: &mut PgConnection,

@@ -4,16 +4,16 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
     catalogue::{Catalogue, Table, quoted},
     declaration::PersonalColumn,
     read::ALIAS,
+    receipts,
     selection::{self, Search},
 };
-use crate::db::{Db, DbError, Tx};
+use crate::db::{Db, DbError};
 
 /// The most rows that one commit changes.
 const BATCH: i64 = 500;
@@ -53,20 +53,22 @@ pub(crate) async fn rectify(
 ) -> Result<(Vec<(String, i64)>, bool), DbError> {
     let end = Instant::now() + PATIENCE;
     let id = rectification.id;
-    if begin(&mut *db.acquire().await?, id).await? {
-        return Ok((receipt(&mut *db.acquire().await?, id).await?, true));
+    let mut conn = db.acquire().await?;
+    if !receipts::begin(&mut conn, id).await? && receipts::applied(&mut conn, &[id]).await?.contains(&id) {
+        return Ok((receipts::get(&mut conn, id).await?, true));
     }
+    drop(conn);
     for value in &rectification.values {
         for table in &rectification.catalogue.tables {
             let Some(sql) = statement(rectification.catalogue, table, value.kind) else { continue };
             while correct(db, id, table, value, &sql).await? {
                 if Instant::now() > end {
-                    return Ok((receipt(&mut *db.acquire().await?, id).await?, false));
+                    return Ok((receipts::get(&mut *db.acquire().await?, id).await?, false));
                 }
             }
         }
     }
-    Ok((receipt(&mut *db.acquire().await?, id).await?, true))
+    Ok((receipts::get(&mut *db.acquire().await?, id).await?, true))
 }
 
 /// Corrects one batch. Returns whether there may be more.
@@ -76,7 +78,7 @@ async fn correct(db: &Db, id: Uuid, table: &Table, value: &Value<'_>, sql: &str)
     let rows = query.execute(&mut *tx).await?.rows_affected();
     let rows = i64::try_from(rows).unwrap_or(i64::MAX);
     if rows > 0 {
-        count(&mut tx, id, &table.title(), rows).await?;
+        receipts::count(&mut tx, id, &table.title(), rows).await?;
     }
     tx.commit().await?;
     Ok(rows == BATCH)
@@ -115,63 +117,4 @@ fn statement(catalogue: &Catalogue, table: &Table, kind: ValueKind) -> Option<St
         selection::owned(catalogue, table, ALIAS),
         table = table.sql(),
     ))
-}
-
-/// Begins it, if it has not begun. True if it is complete.
-async fn begin(conn: &mut PgConnection, id: Uuid) -> Result<bool, DbError> {
-    sqlx::query!(
-        "INSERT INTO runtime.rectifications (rectification_id, table_name, rectified_rows) VALUES ($1, '', 0)
-         ON CONFLICT DO NOTHING",
-        id,
-    )
-    .execute(&mut *conn)
-    .await?;
-    Ok(sqlx::query_scalar!(
-        r#"SELECT complete_time IS NOT NULL AS "complete!" FROM runtime.rectifications
-           WHERE rectification_id = $1 AND table_name = ''"#,
-        id,
-    )
-    .fetch_one(conn)
-    .await?)
-}
-
-/// Marks the correction as complete. False if it was complete before.
-pub(crate) async fn complete_rectification(tx: &mut Tx, id: Uuid) -> Result<bool, DbError> {
-    let now = tx.now().await?;
-    let completed = sqlx::query!(
-        "UPDATE runtime.rectifications SET complete_time = $2
-         WHERE rectification_id = $1 AND table_name = '' AND complete_time IS NULL",
-        id,
-        now,
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(completed.rows_affected() == 1)
-}
-
-/// How many rows of each table were corrected.
-async fn receipt(conn: &mut PgConnection, id: Uuid) -> Result<Vec<(String, i64)>, DbError> {
-    let rows = sqlx::query!(
-        "SELECT table_name, rectified_rows FROM runtime.rectifications
-         WHERE rectification_id = $1 AND table_name <> ''
-         ORDER BY table_name",
-        id,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.table_name, row.rectified_rows)).collect())
-}
-
-async fn count(conn: &mut PgConnection, id: Uuid, table: &str, rows: i64) -> Result<(), DbError> {
-    sqlx::query!(
-        "INSERT INTO runtime.rectifications AS known (rectification_id, table_name, rectified_rows) VALUES ($1, $2, $3)
-         ON CONFLICT (rectification_id, table_name) DO UPDATE
-         SET rectified_rows = known.rectified_rows + excluded.rectified_rows",
-        id,
-        table,
-        rows,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
 }

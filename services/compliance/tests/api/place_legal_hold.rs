@@ -80,7 +80,7 @@ async fn a_service_names_a_hold_in_its_preview_and_refuses_to_erase() {
         again: true,
     };
     assert_eq!(reason(&refused(client.erase_subject(caller.request(erasure)).await)), "LEGAL_HOLD");
-    assert_eq!(bench.count("runtime.erasures").await, 0, "it has not begun");
+    assert_eq!(bench.count("runtime.receipts").await, 0, "it has not begun");
 }
 
 #[tokio::test]

@@ -140,7 +140,7 @@ async fn an_event_that_comes_late_or_again_waits_while_nobody_knows_whether_its_
     // Somebody was erased, and compliance does not answer.
     bench
         .execute(
-            "INSERT INTO runtime.erasures (erasure_id, table_name, erased_rows, complete_time)
+            "INSERT INTO runtime.receipts (receipt_id, table_name, changed_rows, complete_time)
              VALUES (gen_random_uuid(), '', 0, runtime.now() + interval '1 hour')",
         )
         .await;
@@ -166,7 +166,7 @@ async fn an_event_that_comes_late_or_again_waits_while_nobody_knows_whether_its_
     }
     assert_eq!(bench.count(ORDERS).await, 1);
     // Nobody was erased since.
-    bench.execute("UPDATE runtime.erasures SET complete_time = to_timestamp(0)").await;
+    bench.execute("UPDATE runtime.receipts SET complete_time = to_timestamp(0)").await;
     bench.advance(TimeDelta::minutes(5)).await;
     for late in ["evt_2", "evt_3"] {
         assert_eq!(bench.settled(late).await.state(), State::Processed, "{late}");
