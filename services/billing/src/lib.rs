@@ -27,6 +27,7 @@ mod rpc;
 mod screening;
 mod store;
 mod stripe;
+mod stripe_customers;
 mod stripe_health;
 mod subscribing;
 mod subscription_links;

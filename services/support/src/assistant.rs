@@ -7,8 +7,9 @@ use sqlx::PgConnection;
 use crate::{
     domain::{
         facts::Facts,
-        ranking::{Phrase, Question, Ranked, Said, Word, meant},
+        ranking::{Phrase, Question, Ranked, Said, Word},
         turn::Source,
+        typing_error::meant,
         wording::{Reworded, Wordings},
     },
     store::{

@@ -4,57 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::article::ArticleId;
-
-/// Words that customers write around any question. They tell nothing about what is asked. In the form of PostgreSQL's stemmer.
-const FILLERS: &[&str] = &[
-    "abl",
-    "actual",
-    "also",
-    "anyon",
-    "ask",
-    "bit",
-    "can",
-    "could",
-    "dear",
-    "explain",
-    "find",
-    "get",
-    "give",
-    "go",
-    "good",
-    "got",
-    "hello",
-    "help",
-    "hey",
-    "hi",
-    "info",
-    "inform",
-    "know",
-    "let",
-    "levqor",
-    "like",
-    "look",
-    "make",
-    "mean",
-    "much",
-    "need",
-    "one",
-    "pleas",
-    "possibl",
-    "question",
-    "realli",
-    "say",
-    "see",
-    "tell",
-    "thank",
-    "thing",
-    "understand",
-    "use",
-    "want",
-    "wonder",
-    "would",
-];
+use super::{article::ArticleId, fillers::FILLERS};
 
 /// How much a word counts by where an article has it.
 const IN_TITLE: f64 = 2.0;
@@ -295,21 +245,6 @@ impl Question {
     }
 }
 
-/// The word that was probably meant by a word that no passage has: the one of these that differs by one or two typing errors.
-pub(crate) fn meant<'w>(typed: &str, similar: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
-    let length = typed.chars().count();
-    let most = match length {
-        0..=4 => return None,
-        5..=7 => 1,
-        _ => 2,
-    };
-    let distances = similar.into_iter().map(|word| (strsim::osa_distance(typed, word), word));
-    distances
-        .filter(|(distance, _)| *distance <= most)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, word)| word)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -429,20 +364,5 @@ mod tests {
         };
         assert!(!answers(0.3) && answers(0.4));
         assert!(!half.rank(&[candidate(1, 0, &[], &["deliveri"])], &[], &[])[0].answers);
-    }
-
-    #[test]
-    fn a_typing_error_is_mended_and_another_word_is_not() {
-        for (typed, similar, expected) in [
-            ("refnud", vec!["refund", "refus"], Some("refund")),
-            ("subscripton", vec!["subscript"], Some("subscript")),
-            ("wokflow", vec!["workflow", "work"], Some("workflow")),
-            ("pari", vec!["part"], None),
-            ("car", vec!["card"], None),
-            ("weather", vec!["whether"], None),
-            ("insur", vec!["invoic"], None),
-        ] {
-            assert_eq!(meant(typed, similar), expected, "{typed}");
-        }
     }
 }
