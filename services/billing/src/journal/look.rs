@@ -176,7 +176,7 @@ async fn unless_erased(billing: &Billing, event: &Pending, seen: Seen) -> Seen {
         return seen;
     }
     let person = found.person();
-    match recorded::was_erased_since(&billing.chassis, &person, event.create_time).await {
+    match Box::pin(recorded::was_erased_since(&billing.chassis, &person, event.create_time)).await {
         Ok(false) => seen,
         Ok(true) => Seen::NotOurs(NotOurs::SubjectErased),
         Err(error) => {

@@ -62,6 +62,7 @@ async fn what_is_old_stays_while_a_legal_hold_stands_and_goes_after_its_release(
 #[tokio::test]
 async fn a_hold_that_a_backup_brought_back_ends_and_one_that_stands_stays() {
     let bench = Bench::start().await;
+    bench.outlive_slot("enforce_retention", "EnforceRetention").await;
     let staff = Caller::staff();
     let ended = place(&bench, &staff, "case-7", "ada@example.com").await.expect("placed");
     place(&bench, &staff, "case-8", "bob@example.com").await.expect("placed");
