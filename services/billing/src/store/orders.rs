@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 pub(crate) use self::{
     due::{lock_overdue, lock_silently_accepted},
-    payment::{lock_by_id, lock_by_payment, set_session},
+    payment::{lock_by_id, lock_by_payment, lock_by_session, set_session},
 };
 
 use crate::domain::{
@@ -33,29 +33,6 @@ pub(crate) struct Filter {
     pub(crate) customer_email: Option<Email>,
     pub(crate) stripe_checkout_session_id: Option<StripeId>,
     pub(crate) owner_sub: Option<String>,
-}
-
-/// Gets the order of a checkout session, and locks it until the transaction ends. It takes no scope, because the journal acts for
-/// no person.
-pub(crate) async fn lock_by_session(
-    conn: &mut PgConnection,
-    id: &StripeId,
-) -> Result<Option<Order>, DbError> {
-    sqlx::query_as!(
-        Row,
-        "SELECT order_id, owner_sub, customer_email, customer_name, stripe_customer_id, stripe_checkout_session_id,
-                stripe_payment_intent_id, tier, payment_state, dispute_state, fulfilment_state, currency, amount_minor,
-                paid_minor, refunded_minor, revisions_left, create_time, update_time, pay_time, submit_time, due_time,
-                overdue_time, deliver_time, accept_time
-         FROM orders
-         WHERE stripe_checkout_session_id = $1
-         FOR UPDATE",
-        id.as_str(),
-    )
-    .fetch_optional(conn)
-    .await?
-    .map(Order::try_from)
-    .transpose()
 }
 
 /// Stores a new order. `orders_stripe_checkout_session_id_key` refuses a second order of the same checkout session; the retry
