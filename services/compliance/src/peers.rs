@@ -32,7 +32,7 @@ use crate::{
 /// How long to wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long, and how often, a daily check waits for services that start.
-const START_PATIENCE: Duration = Duration::from_secs(5);
+const START_PATIENCE: Duration = Duration::from_secs(10);
 const START_AGAIN: Duration = Duration::from_millis(100);
 /// How often the services are asked for further identifiers, at most.
 const ROUNDS: usize = 5;
