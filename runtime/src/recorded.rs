@@ -1,4 +1,4 @@
-//! The recorded erasures, as the services see them that do not keep the ledger: they ask the one that does.
+//! The recorded erasures, for the services that do not keep the ledger: they ask compliance, which keeps it.
 
 use std::{collections::BTreeSet, time::Duration};
 
