@@ -49,7 +49,9 @@ fn google_drive(compliance: &Compliance) -> Capability {
     match (&compliance.config.drive, &compliance.vault) {
         (None, _) => Capability::off(name, "LEVQOR_STORAGE_DRIVE_CLIENT_ID is not set"),
         (Some(_), None) => Capability::off(name, "LEVQOR_STORAGE_KEY is not set"),
-        (Some(_), Some(_)) => Capability::on(name, "copies go there first, unless they are larger than 32 MiB"),
+        (Some(_), Some(_)) => {
+            Capability::on(name, "copies go there first, unless they are larger than 32 MiB")
+        }
     }
 }
 

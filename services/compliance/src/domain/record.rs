@@ -82,12 +82,7 @@ const RECIPIENTS: [[&str; 4]; 7] = [
         "LEVQOR_STORAGE_S3_BUCKET",
         PROVIDER,
     ],
-    [
-        "Google (Drive)",
-        "Encrypted copies of personal data.",
-        "LEVQOR_STORAGE_DRIVE_CLIENT_ID",
-        PROVIDER,
-    ],
+    ["Google (Drive)", "Encrypted copies of personal data.", "LEVQOR_STORAGE_DRIVE_CLIENT_ID", PROVIDER],
     ["The host of the databases", "All data of the services.", "LEVQOR_DATABASE_URL", PROVIDER],
 ];
 
