@@ -70,13 +70,7 @@ impl Archives {
     /// Whether an archive goes somewhere else if the first place does not take it.
     #[must_use]
     pub fn has_several(&self) -> bool {
-        self.has_drive() || self.storage.fallback.is_some()
-    }
-
-    /// Whether archives go to Google Drive.
-    #[must_use]
-    pub fn has_drive(&self) -> bool {
-        self.drive.is_some()
+        self.drive.is_some() || self.storage.fallback.is_some()
     }
 
     /// Begins to write an archive. If Drive failed a moment ago, it goes to the storage.
@@ -158,14 +152,15 @@ struct Held {
 
 impl Held {
     /// Holds one more piece. False if there is no room for it.
-    fn take(&mut self, piece: &Bytes) -> bool {
+    fn take(&mut self, piece: &[u8]) -> bool {
         let size = u32::try_from(piece.len()).unwrap_or(u32::MAX);
         let Ok(more) = Arc::clone(&self.free).try_acquire_many_owned(size) else { return false };
         match &mut self.taken {
             Some(taken) => taken.merge(more),
             None => self.taken = Some(more),
         }
-        self.pieces.push(piece.clone());
+        // A copy, because the piece may keep a larger buffer than the room that it takes.
+        self.pieces.push(Bytes::copy_from_slice(piece));
         true
     }
 
@@ -184,8 +179,10 @@ impl ArchiveWriter {
     pub async fn write(&mut self, piece: Bytes) -> Result<(), StorageError> {
         match &mut self.target {
             Target::Storage(writer, _) => writer.write(piece).await,
-            Target::Drive(held) if held.take(&piece) => Ok(()),
             Target::Drive(held) => {
+                if held.take(&piece) {
+                    return Ok(());
+                }
                 tracing::warn!("an archive is too large for Google Drive: it goes to the next storage");
                 let mut writer = Box::pin(held.write_to(&self.storage, &self.key)).await?;
                 let detour = detour(&self.storage, &writer).unwrap_or(Detour::TooLarge);
