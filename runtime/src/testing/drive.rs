@@ -80,7 +80,7 @@ impl FakeDrive {
             ("LEVQOR_STORAGE_DRIVE_CLIENT_ID", "client"),
             ("LEVQOR_STORAGE_DRIVE_CLIENT_SECRET", "hush"),
             ("LEVQOR_STORAGE_DRIVE_REFRESH_TOKEN", "1//refresh"),
-            ("LEVQOR_STORAGE_DRIVE_API_BASE", &self.base),
+            ("LEVQOR_STORAGE_DRIVE_API_BASE", self.base.as_str()),
         ]
     }
 
