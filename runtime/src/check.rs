@@ -107,6 +107,13 @@ impl Line {
     }
 }
 
+/// An error and its causes, for a finding.
+#[must_use]
+pub fn in_words(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |words, cause| format!("{words}: {cause}"))
+}
+
 type Ask = Pin<Box<dyn Future<Output = Vec<Line>> + Send>>;
 
 /// A check to run.

@@ -1,9 +1,12 @@
 //! Storage of files by key, through opendal: a folder of the local disk, a bucket of a service that speaks S3, or a bucket with a folder
-//! as its fallback. A file is written and read in pieces, never whole, and is there only once it is whole.
+//! as its fallback; for archives also Google Drive before them. A file is written and read in pieces, never whole (but for Drive, which takes
+//! a small file in one request), and is there only once it is whole.
 //!
 //! The storage knows no owner and no state. A service records in its database which keys exist, before it writes one and before
 //! it removes one, so that nothing here is ever orphaned.
 
+mod archives;
+mod drive;
 mod place;
 mod store;
 mod writer;
@@ -15,7 +18,12 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
 use self::store::Store;
-pub use self::{place::Place, writer::Writer};
+pub use self::{
+    archives::{ArchiveWriter, Archives, Detour, Stored},
+    drive::Drive,
+    place::Place,
+    writer::Writer,
+};
 use crate::service_error;
 
 service_error! {
@@ -25,7 +33,7 @@ service_error! {
         /// The storage failed.
         #[error("the storage failed")]
         Unavailable(#[source] opendal::Error) => Unavailable "STORAGE_UNAVAILABLE" after 5 s,
-        /// A client of the bucket cannot be made.
+        /// A client of the bucket, or of Google Drive, cannot be made.
         #[error("a client of the storage cannot be made")]
         Client(#[source] reqwest::Error) => Internal "INTERNAL",
         /// The read of a file was interrupted.
@@ -77,12 +85,6 @@ impl Storage {
         iter::once(&self.first).chain(&self.fallback)
     }
 
-    /// Whether files go somewhere else while the first place fails.
-    #[must_use]
-    pub fn has_fallback(&self) -> bool {
-        self.fallback.is_some()
-    }
-
     /// Begins to write a file. A file with this key is replaced. If the first place failed a moment ago, it goes to the fallback; who
     /// met the failure writes it once more.
     pub async fn write(&self, key: &str) -> Result<Writer, StorageError> {
@@ -109,6 +111,15 @@ impl Storage {
                 Ok(true) => fallback.read(key).await,
                 Ok(false) | Err(_) => Err(error),
             },
+        }
+    }
+
+    /// Whether one of its places has a file.
+    async fn has(&self, key: &str) -> Result<bool, StorageError> {
+        let first = self.first.has(key).await;
+        match &self.fallback {
+            Some(fallback) if !matches!(first, Ok(true)) => fallback.has(key).await,
+            _ => first,
         }
     }
 

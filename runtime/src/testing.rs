@@ -4,6 +4,7 @@
 
 mod caller;
 mod database;
+pub mod drive;
 mod log;
 pub mod process;
 pub mod recorder;

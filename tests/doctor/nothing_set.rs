@@ -30,6 +30,11 @@ fn a_newcomers_mesh_is_well_and_each_thing_that_is_off_says_how_it_is_turned_on(
             "set OTEL_EXPORTER_OTLP_ENDPOINT to",
         ),
         ("gateway.token_keys", "LEVQOR_JWKS_URL is not set", "set LEVQOR_JWKS_URL to"),
+        (
+            "compliance.google_drive_storage",
+            "LEVQOR_STORAGE_DRIVE_CLIENT_ID is not set",
+            "set LEVQOR_STORAGE_DRIVE_CLIENT_ID to",
+        ),
         ("billing.can.dunning", "not part of this version", "it cannot be turned on in this version"),
     ] {
         assert!(report.evidence("OFF", name).starts_with(why), "{:#}", report.line(name));

@@ -93,6 +93,19 @@ impl FromStr for Folder {
     }
 }
 
+/// A secret without which what is read is of no use.
+pub(super) fn required_secret(
+    reader: &mut Reader<'_>,
+    setting: &Setting,
+    expected: &str,
+) -> Option<SecretString> {
+    let secret = reader.secret(setting);
+    if secret.is_none() && !reader.is_set(setting) {
+        reader.problem(setting, format!("is not set; expected {expected}"));
+    }
+    secret
+}
+
 impl Place {
     /// The settings that name it.
     #[must_use]
@@ -104,6 +117,11 @@ impl Place {
     #[must_use]
     pub fn is_named(is_set: impl Fn(&str) -> bool) -> bool {
         [FOLDER, BUCKET].iter().any(|setting| is_set(&setting.name))
+    }
+
+    /// The same of what is read.
+    pub(super) fn is_set(reader: &Reader<'_>) -> bool {
+        [FOLDER, BUCKET].iter().any(|setting| reader.is_set(setting))
     }
 
     /// Reads the settings. `None` if neither a folder nor a bucket is set, or if something is wrong, which is then noted.
@@ -120,10 +138,7 @@ impl Place {
         let endpoint = reader.defaulted(&ENDPOINT, ApiBase::EXPECTED);
         let region = reader.defaulted(&REGION, "the name of a region");
         let key_id = reader.required(&KEY_ID, "the id of the bucket's access key");
-        let key = reader.secret(&KEY);
-        if key.is_none() && !reader.is_set(&KEY) {
-            reader.problem(&KEY, "is not set; expected the bucket's access key");
-        }
+        let key = required_secret(reader, &KEY, "the bucket's access key");
         Some(Kind::Bucket(Box::new(Bucket {
             name,
             endpoint: endpoint?,

@@ -1,6 +1,7 @@
-//! One place of a storage: a folder or a bucket, and whether it failed a moment ago.
+//! One place of a storage: a folder, a bucket or Google Drive, and whether it failed a moment ago.
 
 use std::{
+    borrow::Cow,
     io,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -19,6 +20,7 @@ use secrecy::ExposeSecret;
 
 use super::{
     StorageError,
+    drive::Drive,
     place::{Bucket, Kind},
     writer::{UNFINISHED, Writer},
 };
@@ -35,11 +37,13 @@ const RETRIES: usize = 3;
 /// How long after a failure new files go to the fallback.
 const AVOIDED_FOR: Duration = Duration::from_mins(1);
 
-/// A folder or a bucket.
+/// A folder, a bucket or Google Drive.
 pub(super) struct Store {
     operator: Operator,
-    /// The folder. `None`: it is a bucket, where a file that is not finished is not there.
+    /// The folder. `None`: it is on another machine, where a file that is not finished is not there.
     folder: Option<Arc<Path>>,
+    /// Whether it has no folders within, so that a key is one name.
+    is_flat: bool,
     /// Bytes of one write to a bucket. `None`: pieces are written as they come.
     part: Option<usize>,
     /// Bytes that are read at once.
@@ -60,7 +64,26 @@ impl Store {
             }
             Kind::Bucket(bucket) => (operator(bucket)?, None, Some(PART), PART),
         };
-        Ok(Self { operator, folder, part, piece, words: kind.in_words(), failed: Mutex::default() })
+        let words = kind.in_words();
+        Ok(Self { operator, folder, is_flat: false, part, piece, words, failed: Mutex::default() })
+    }
+
+    /// Opens Google Drive.
+    pub(super) fn of_drive(drive: &Drive) -> Result<Self, StorageError> {
+        Ok(Self {
+            operator: drive.operator()?,
+            folder: None,
+            is_flat: true,
+            part: None,
+            piece: PART,
+            words: Drive::WORDS,
+            failed: Mutex::default(),
+        })
+    }
+
+    /// The name of the file with this key.
+    fn name<'k>(&self, key: &'k str) -> Cow<'k, str> {
+        if self.is_flat { Cow::Owned(key.replace('/', "-")) } else { Cow::Borrowed(key) }
     }
 
     /// Whether it is on another machine, which may be away for a while.
@@ -92,11 +115,19 @@ impl Store {
 
     /// Begins to write under this name.
     pub(super) async fn begin(&self, name: &str) -> Result<opendal::Writer, StorageError> {
-        let writer = self.operator.writer_with(name);
+        let name = self.name(name);
+        let writer = self.operator.writer_with(&name);
         Ok(match self.part {
             Some(part) => writer.chunk(part).await?,
             None => writer.await?,
         })
+    }
+
+    /// Writes a whole file in one request, as Google Drive takes it.
+    pub(super) async fn upload(&self, key: &str, pieces: Vec<Bytes>) -> Result<(), StorageError> {
+        let uploaded = self.operator.write(&self.name(key), pieces).await;
+        uploaded.inspect_err(|_| self.note_failure())?;
+        Ok(())
     }
 
     /// Gives a file its name, and has the disk confirm it: without that, a power cut may lose the file although its content is there.
@@ -113,12 +144,12 @@ impl Store {
 
     /// Removes what is under this name, and nothing else.
     pub(super) async fn delete(&self, name: &str) -> Result<(), StorageError> {
-        Ok(self.operator.delete(name).await?)
+        Ok(self.operator.delete(&self.name(name)).await?)
     }
 
     /// Whether it has a file.
     pub(super) async fn has(&self, key: &str) -> Result<bool, StorageError> {
-        Ok(self.operator.exists(key).await?)
+        Ok(self.operator.exists(&self.name(key)).await?)
     }
 
     /// Reads a file in pieces.
@@ -126,7 +157,8 @@ impl Store {
         &self,
         key: &str,
     ) -> Result<BoxStream<'static, Result<Bytes, StorageError>>, StorageError> {
-        let reader = self.operator.reader_with(key).chunk(self.piece).await?;
+        let name = self.name(key);
+        let reader = self.operator.reader_with(&name).chunk(self.piece).await?;
         let pieces = reader.into_bytes_stream(..).await?;
         Ok(pieces.map_err(StorageError::BrokeOff).boxed())
     }

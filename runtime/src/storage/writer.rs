@@ -35,6 +35,11 @@ impl Writer {
         self.is_fallback
     }
 
+    /// Where it goes, in words.
+    pub(super) fn words(&self) -> &'static str {
+        self.store.words
+    }
+
     /// Writes the next piece.
     pub async fn write(&mut self, piece: Bytes) -> Result<(), StorageError> {
         let written = self.inner.write(piece).await;

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use levqor_runtime::{
-    check::{self, Check, Finding, Line},
+    check::{self, Check, Finding, Line, in_words},
     client::vendor_client,
     clock::Clock,
     storage::{Place, Storage},
@@ -64,12 +64,6 @@ fn files(place: Option<Place>) -> Check {
             Err(error) => Finding::failed(format!("{}: {}", place.in_words(), in_words(&error))),
         }
     })
-}
-
-/// An error and its causes.
-fn in_words(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |words, cause| format!("{words}: {cause}"))
 }
 
 fn of_stripe(config: &Config) -> Vec<Check> {

@@ -13,7 +13,6 @@ pub(crate) fn capabilities(compliance: &Compliance) -> Vec<Capability> {
             "a storage (LEVQOR_STORAGE_DIR or LEVQOR_STORAGE_S3_BUCKET) and LEVQOR_STORAGE_KEY are not both set",
         ),
     };
-    let off = |name| Capability::off(name, "not part of this version");
     vec![
         of_vault("data_exports", "copies of personal data are kept for 30 days, encrypted"),
         of_vault("erasures", "seven days after their approval, with a ledger in the storage"),
@@ -31,7 +30,7 @@ pub(crate) fn capabilities(compliance: &Compliance) -> Vec<Capability> {
         ),
         Capability::on("restriction", "staff accept it; every service keeps the data and does not use it"),
         Capability::on("legal_hold", "on people, by staff; erasures and retention periods wait"),
-        off("google_drive_storage"),
+        google_drive(compliance),
         Capability::on(
             "privacy_complaints",
             "acknowledged by mail at once; operators are told of the 30 days",
@@ -42,6 +41,18 @@ pub(crate) fn capabilities(compliance: &Compliance) -> Vec<Capability> {
             format!("{} terms as whole words; they warn or block", compliance.screen.len()),
         ),
     ]
+}
+
+/// Whether copies go to Google Drive. `levqor doctor` tests it under the same name.
+fn google_drive(compliance: &Compliance) -> Capability {
+    let name = "google_drive_storage";
+    match (&compliance.config.drive, &compliance.vault) {
+        (None, _) => Capability::off(name, "LEVQOR_STORAGE_DRIVE_CLIENT_ID is not set"),
+        (Some(_), None) => Capability::off(name, "LEVQOR_STORAGE_KEY is not set"),
+        (Some(_), Some(_)) => {
+            Capability::on(name, "copies go there first, unless they are larger than 32 MiB")
+        }
+    }
 }
 
 /// What the ledger keeps of a person who was erased.

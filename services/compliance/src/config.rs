@@ -9,7 +9,7 @@ use levqor_runtime::{
     email::Email,
     privacy::LedgerKey,
     site::{SITE_URL, SiteUrl},
-    storage::Place,
+    storage::{Drive, Place},
 };
 use ring::hmac;
 use secrecy::ExposeSecret;
@@ -26,6 +26,8 @@ pub struct Config {
     pub privacy_email: Email,
     /// `LEVQOR_STORAGE_DIR` or `LEVQOR_STORAGE_S3_BUCKET`
     pub storage: Option<Place>,
+    /// `LEVQOR_STORAGE_DRIVE_CLIENT_ID`
+    pub drive: Option<Drive>,
     /// `LEVQOR_STORAGE_KEY`
     pub storage_key: Option<StorageKey>,
     /// `LEVQOR_ADDRESS_KEY`
@@ -88,6 +90,7 @@ impl Config {
     pub fn settings() -> Vec<Setting> {
         let mut settings = vec![SITE_URL, API_URL, COMPANY_ADDRESS, PRIVACY_EMAIL, STORAGE_KEY, ADDRESS_KEY];
         settings.extend(Place::settings());
+        settings.extend(Drive::settings());
         settings
     }
 
@@ -97,7 +100,7 @@ impl Config {
         let site = SiteUrl::read(reader);
         let privacy_email = reader.defaulted(&PRIVACY_EMAIL, "a mail address");
         let company = reader.defaulted(&COMPANY_ADDRESS, "one line");
-        let storage = Place::read(reader);
+        let (storage, drive) = (Place::read(reader), Drive::read(reader));
         let storage_key = reader.secret(&STORAGE_KEY).and_then(|text| {
             let key = text.expose_secret().parse().ok();
             if key.is_none() {
@@ -119,6 +122,7 @@ impl Config {
             site: site?,
             privacy_email: privacy_email?,
             storage,
+            drive,
             storage_key,
             address_key,
         })

@@ -17,7 +17,7 @@ use levqor_runtime::{
     context::Actor,
     db::Db,
     privacy::Ledger,
-    storage::{Storage, StorageError, Writer},
+    storage::{ArchiveWriter, Archives, StorageError, Stored},
 };
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
@@ -42,9 +42,9 @@ const PIECE: usize = 64 << 10;
 /// The name of the file that a person downloads.
 const FILE_NAME: &str = "levqor-personal-data.zip";
 
-/// Where copies and the ledger of erasures are kept, and the key that encrypts copies.
+/// Where copies and the ledger of erasures are kept, and the key that encrypts copies. Copies may go to Google Drive; the ledger does not.
 pub(crate) struct Vault {
-    pub(crate) storage: Storage,
+    pub(crate) archives: Archives,
     pub(crate) key: StorageKey,
     /// The ledger of erasures.
     pub(crate) ledger: Ledger,
@@ -54,8 +54,8 @@ pub(crate) struct Vault {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Built {
     pub(crate) size: Size,
-    /// The first storage failed, so the second one has it.
-    pub(crate) is_fallback: bool,
+    /// Where it is.
+    pub(crate) stored: Stored,
 }
 
 impl Compliance {
@@ -86,7 +86,7 @@ impl Compliance {
             id: request.id,
             number: build_number,
             archive: Archive::begin(&vault.key.0.to_public())?,
-            writer: vault.storage.write(&key).await?,
+            writer: vault.archives.write(&key).await?,
             size: Size::default(),
             written_rows: 0,
         };
@@ -117,7 +117,7 @@ impl Compliance {
         let export = data_exports::get(&mut *self.chassis.db.acquire().await?, id).await?;
         let export =
             export.filter(|export| export.state == ExportState::Ready).ok_or(Error::ExportNotReady)?;
-        let stored = vault.storage.read(&export.storage_key()).await?;
+        let stored = vault.archives.read(&export.storage_key()).await?;
         let mut tx = self.chassis.db.begin().await?;
         data_exports::count_download(&mut tx, id).await?;
         audit::append(&mut tx, actor, "data_export.download", &[("data_request_id", &id.to_string())])
@@ -146,7 +146,7 @@ impl Compliance {
     pub(crate) async fn remove(&self, export: &Export) -> Result<(), Error> {
         let vault = self.vault()?;
         for build_number in 1..=export.build_number {
-            vault.storage.remove(&storage_key(export.request_id, build_number)).await?;
+            vault.archives.remove(&storage_key(export.request_id, build_number)).await?;
         }
         data_exports::deleted(&mut *self.chassis.db.acquire().await?, export.request_id).await?;
         Ok(())
@@ -166,7 +166,7 @@ struct Build<'b> {
     id: DataRequestId,
     number: i32,
     archive: Archive,
-    writer: Writer,
+    writer: ArchiveWriter,
     size: Size,
     /// In both forms.
     written_rows: u64,
@@ -287,9 +287,7 @@ impl Build<'_> {
         let last = archive.finish()?;
         size.bytes += i64::try_from(last.len()).unwrap_or_default();
         writer.write(Bytes::from(last)).await?;
-        let is_fallback = writer.is_fallback();
-        writer.finish().await?;
-        Ok(Built { size, is_fallback })
+        Ok(Built { size, stored: writer.finish().await? })
     }
 }
 

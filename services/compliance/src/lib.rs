@@ -3,6 +3,7 @@
 mod bodies;
 mod capabilities;
 mod chains;
+mod checks;
 mod codes;
 pub mod config;
 mod declaring;
@@ -43,8 +44,9 @@ use levqor_proto_compliance::v1::{
 use levqor_proto_law::v1::law_service_server::LawServiceServer;
 use levqor_runtime::{
     chassis::Chassis,
+    check::Check,
     config::{Reader, Setting},
-    db::{DbError, Tx},
+    db::{DatabaseUrl, DbError, Tx},
     email::Email,
     fail_point::FailPoint,
     metrics::{Definition, Readings},
@@ -52,7 +54,7 @@ use levqor_runtime::{
     rpc::State,
     schedule::Schedule,
     service::{Capability, Service},
-    storage::Storage,
+    storage::{Archives, Storage},
     telemetry::Fields,
 };
 use sqlx::{PgConnection, migrate::Migrator};
@@ -117,10 +119,13 @@ impl Service for Compliance {
             Some(place) => Some(Storage::start(place).await?),
             None => None,
         };
-        let vault = storage.zip(config.storage_key.clone()).map(|(storage, key)| {
-            let ledger = Ledger::new(storage.clone(), key.of_ledger());
-            Vault { storage, key, ledger }
-        });
+        let vault = match storage.zip(config.storage_key.clone()) {
+            Some((storage, key)) => {
+                let ledger = Ledger::new(storage.clone(), key.of_ledger());
+                Some(Vault { archives: Archives::start(config.drive.as_ref(), storage).await?, key, ledger })
+            }
+            None => None,
+        };
         let pages = Pages::try_new(&config).context("compile the pages")?;
         let screen = Screen::try_new().context("read the terms of high-risk data")?;
         Ok(Arc::new(Self { chassis, config, vault, pages, legal: Shipped::default(), screen }))
@@ -165,6 +170,10 @@ impl Service for Compliance {
 
     fn capabilities(&self) -> Vec<Capability> {
         capabilities::capabilities(self)
+    }
+
+    fn checks(config: &Config, _database: Option<&DatabaseUrl>) -> Vec<Check> {
+        checks::checks(config)
     }
 
     fn schedules() -> Vec<Schedule> {

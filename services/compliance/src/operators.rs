@@ -8,6 +8,7 @@ use levqor_proto_mail::v1::{
 use levqor_runtime::{
     db::{DbError, Tx},
     deferred::defer,
+    storage::{Detour, Stored},
     timestamp,
 };
 
@@ -247,29 +248,41 @@ fn about_complaint(id: PrivacyComplaintId) -> String {
     format!("privacy-complaint:{id}")
 }
 
-/// Tells that a copy of personal data went to the second storage, because the first one failed; or that one went to the first storage
-/// again.
+/// Tells that a copy of personal data went to another place than the first, because that fails or had no room; or that one went to the
+/// first place again.
 pub(crate) async fn copy_stored(
     tx: &mut Tx,
     id: DataRequestId,
-    is_fallback: bool,
+    stored: Stored,
     now: DateTime<Utc>,
 ) -> Result<(), DbError> {
     const ABOUT: &str = "storage:copies";
-    let (kind, about) = (OperatorNoticeKind::SystemFailed.into(), ABOUT.to_owned());
     let fact_time = Some(timestamp(now));
-    let key = format!("{ABOUT}:{id}");
-    if !is_fallback {
-        return defer(tx, &EndOperatorNoticeRequest { kind, about, fact_time }, key).await;
-    }
-    let notice = NotifyOperatorsRequest {
-        kind,
-        severity: OperatorNoticeSeverity::Warning.into(),
-        about,
-        text: "The bucket of LEVQOR_STORAGE_S3_BUCKET fails: a copy of personal data went to the folder of LEVQOR_STORAGE_DIR. `levqor doctor` says what is wrong with the bucket.".to_owned(),
-        fact_time,
-        ..Default::default()
+    let (place, key) = (stored.place, format!("{ABOUT}:{id}"));
+    let (kind, severity, about, text) = match stored.detour {
+        None => {
+            let (kind, about) = (OperatorNoticeKind::SystemFailed.into(), ABOUT.to_owned());
+            return defer(tx, &EndOperatorNoticeRequest { kind, about, fact_time }, key).await;
+        }
+        Some(Detour::Failed(first)) => (
+            OperatorNoticeKind::SystemFailed,
+            OperatorNoticeSeverity::Warning,
+            ABOUT.to_owned(),
+            format!(
+                "A copy of personal data went to {place}, because {first} fails. `levqor doctor` says what is wrong."
+            ),
+        ),
+        Some(Detour::TooLarge) => (
+            OperatorNoticeKind::DataRequest,
+            OperatorNoticeSeverity::Info,
+            key.clone(),
+            format!(
+                "A copy of personal data went to {place}, because it did not fit into the 32 MiB that are held for Google Drive."
+            ),
+        ),
     };
+    let (kind, severity) = (kind.into(), severity.into());
+    let notice = NotifyOperatorsRequest { kind, severity, about, text, fact_time, ..Default::default() };
     defer(tx, &notice, key).await
 }
 

@@ -51,7 +51,7 @@ pub(crate) const SECURITY_MEASURES: [&str; 6] = [
 
 /// The companies that may receive personal data, each with the setting without which it gets nothing. All of them are listed: compliance
 /// does not know the settings of the other services.
-const RECIPIENTS: [[&str; 4]; 6] = [
+const RECIPIENTS: [[&str; 4]; 7] = [
     [
         "Stripe",
         "Payments: name, mail address, address and means of payment of who pays.",
@@ -82,6 +82,7 @@ const RECIPIENTS: [[&str; 4]; 6] = [
         "LEVQOR_STORAGE_S3_BUCKET",
         PROVIDER,
     ],
+    ["Google (Drive)", "Encrypted copies of personal data.", "LEVQOR_STORAGE_DRIVE_CLIENT_ID", PROVIDER],
     ["The host of the databases", "All data of the services.", "LEVQOR_DATABASE_URL", PROVIDER],
 ];
 

@@ -79,7 +79,7 @@ async fn finish(
     if request.state.is_over() {
         // An erasure has ended it. Its sweep has removed what there was of the archive by then.
         drop(tx);
-        compliance.vault()?.storage.remove(&storage_key(found.id, build_number)).await?;
+        compliance.vault()?.archives.remove(&storage_key(found.id, build_number)).await?;
         return Ok(());
     }
     if !data_exports::ready(&mut tx, found.id, build_number, (&token.hash(), built.size), now).await? {
@@ -90,8 +90,8 @@ async fn finish(
     data_requests::update(&mut tx, &request).await?;
     let link = format!("{}/privacy/copies/{}", compliance.config.api, token.as_str());
     mails::ready(&mut tx, &request, link).await?;
-    if compliance.vault()?.storage.has_fallback() {
-        operators::copy_stored(&mut tx, request.id, built.is_fallback, now).await?;
+    if compliance.vault()?.archives.has_several() {
+        operators::copy_stored(&mut tx, request.id, built.stored, now).await?;
     }
     tx.commit().await?;
     Ok(())

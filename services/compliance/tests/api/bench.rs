@@ -17,7 +17,7 @@ use levqor_proto_mail::v1::{SendMessageRequest, send_message_request::Content};
 use levqor_runtime::{
     client::Peer,
     run,
-    testing::{Caller, TestService, config, connect, database, eventually},
+    testing::{Caller, TestService, config, connect, database, drive::FakeDrive, eventually},
 };
 use prost::Message;
 use tonic::{Status, Streaming};
@@ -97,6 +97,13 @@ impl Bench {
         // Nobody listens on port 1.
         let bucket = bucket("http://127.0.0.1:1");
         Self::start_with(&[&bucket[..], &storage].concat(), folder.clone()).await
+    }
+
+    /// With Google Drive, and a folder behind it.
+    pub(crate) async fn start_with_drive(drive: &FakeDrive) -> Self {
+        let folder = folder();
+        let storage = [("LEVQOR_STORAGE_DIR", folder.as_str())];
+        Self::start_with(&[&drive.settings()[..], &storage].concat(), folder.clone()).await
     }
 
     async fn start_with(storage: &[(&str, &str)], folder: String) -> Self {
@@ -219,6 +226,13 @@ impl Bench {
         let within = |folder: std::path::PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten();
         let files = within(exports).flat_map(|request| within(request.path()));
         files.map(|entry| entry.path().to_string_lossy().into_owned()).collect()
+    }
+
+    /// The entries of the ledger of erasures in the folder.
+    pub(crate) fn ledger(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(std::path::Path::new(&self.folder).join("ledger"));
+        let entries = entries.into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
     }
 
     /// Moves the time and sweeps.

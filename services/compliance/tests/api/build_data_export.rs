@@ -6,7 +6,7 @@ use levqor_proto_compliance::v1::{DataRequest, DownloadDataExportRequest, Right,
 use levqor_proto_mail::v1::send_message_request::Content;
 use levqor_runtime::{
     config::Env,
-    testing::{Caller, eventually},
+    testing::{Caller, drive::FakeDrive, eventually},
 };
 
 use crate::bench::{Bench, ada, bob, bytes};
@@ -96,6 +96,32 @@ async fn a_copy_goes_to_the_folder_while_the_bucket_fails_and_operators_are_told
     bench.until(&id, State::Done).await;
     assert_eq!(bench.files().len(), 1, "{:?}", bench.files());
     assert_eq!(bench.count("runtime.work WHERE rpc LIKE '%/NotifyOperators'").await, 1);
+}
+
+#[tokio::test]
+async fn a_copy_goes_to_google_drive_and_comes_back_until_it_is_removed() {
+    let drive = FakeDrive::start();
+    let bench = Bench::start_with_drive(&drive).await;
+    let id = bench.create(&ada(), Right::Access).await.expect("created").data_request_id;
+    bench.until(&id, State::Done).await;
+    assert_eq!(drive.names(), [format!("exports-{id}-1.zip.age")]);
+    assert_eq!(bench.files(), Vec::<String>::new());
+    assert!(opened(&bench, &ada(), &id).await.by_name("manifest.json").is_ok());
+    assert_eq!(bench.told("NotifyOperators", "storage:copies:%").await, 0);
+    bench.pass(31).await;
+    eventually("the copy is removed", || async { drive.names().is_empty().then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn a_copy_goes_to_the_folder_while_google_drive_fails_and_operators_are_told() {
+    let drive = FakeDrive::start();
+    let bench = Bench::start_with_drive(&drive).await;
+    drive.set_down(true);
+    let id = bench.create(&ada(), Right::Access).await.expect("created").data_request_id;
+    bench.until(&id, State::Done).await;
+    assert_eq!(bench.files().len(), 1, "{:?}", bench.files());
+    assert!(opened(&bench, &ada(), &id).await.by_name("manifest.json").is_ok());
+    assert_eq!(bench.told("NotifyOperators", "storage:copies:%").await, 1);
 }
 
 /// The most memory that this process has had so far, in bytes.

@@ -4,9 +4,13 @@ use levqor_compliance::Compliance;
 use levqor_proto_compliance::v1::{
     CreateDataRequestRequest, Right, data_request_service_client::DataRequestServiceClient,
 };
-use levqor_runtime::testing::{TestService, reason};
+use levqor_runtime::{
+    check::{self, Outcome},
+    service::Service,
+    testing::{self, TestService, drive::FakeDrive, reason},
+};
 
-use crate::bench::ada;
+use crate::bench::{Bench, ada};
 
 #[tokio::test]
 async fn without_a_storage_no_request_is_taken() {
@@ -16,4 +20,29 @@ async fn without_a_storage_no_request_is_taken() {
     let mut client = DataRequestServiceClient::new(service.channel());
     let refused = client.create_data_request(ada().request(request)).await.expect_err("no storage");
     assert_eq!(reason(&refused), "EXPORTS_OFF");
+}
+
+#[tokio::test]
+async fn google_drive_is_on_where_it_is_set_and_the_doctor_tries_it() {
+    let drive = FakeDrive::start();
+    for (bench, expected) in [(Bench::start().await, false), (Bench::start_with_drive(&drive).await, true)] {
+        let all = bench.running.service.capabilities();
+        let found = all.iter().find(|it| it.name == "google_drive_storage").expect("a capability");
+        assert_eq!(found.is_on(), expected, "{}", found.reason);
+    }
+    let settings = [&drive.settings()[..], &[("LEVQOR_STORAGE_DIR", "/tmp")]].concat();
+    let url = testing::empty_database().await;
+    for (settings, is_down, expected) in [
+        (&settings[..], false, Outcome::On),
+        (&settings[..], true, Outcome::Failed),
+        (&[][..], true, Outcome::Off),
+    ] {
+        drive.set_down(is_down);
+        let config = testing::config::<Compliance>(&url, settings);
+        let lines = check::run(Compliance::checks(&config.own, None)).await;
+        let line = lines.first().expect("a line");
+        assert_eq!(line.name, "compliance.google_drive_storage");
+        assert_eq!(line.finding.outcome, expected, "{}", line.finding.evidence);
+    }
+    assert_eq!(drive.names(), Vec::<String>::new(), "the probes leave nothing");
 }

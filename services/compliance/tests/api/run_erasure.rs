@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use levqor_proto_compliance::v1::{ConsentPurpose, Right, RunErasureRequest, data_request::State};
 use levqor_proto_mail::v1::send_message_request::Content;
-use levqor_runtime::testing::Caller;
+use levqor_runtime::testing::{Caller, drive::FakeDrive, eventually};
 
 use crate::{
     approve_erasure::approve,
@@ -26,7 +26,7 @@ async fn nothing_is_left_of_the_person_and_everything_of_the_others() {
         let mails = bench.mails("ada@example.com").await;
         mails.iter().any(|mail| matches!(mail, Content::ErasureDone(_))).then_some(())
     };
-    levqor_runtime::testing::eventually("the person is told", told).await;
+    eventually("the person is told", told).await;
     let told = bench.told("NotifyOperators", &format!("data-request:{id}:erased")).await;
     assert_eq!(told, 1, "operators tell the recipients");
     bench.advance(TimeDelta::minutes(11)).await;
@@ -56,6 +56,18 @@ pub(crate) async fn due(bench: &Bench) -> String {
 }
 
 #[tokio::test]
+async fn the_ledger_does_not_go_to_google_drive() {
+    let drive = FakeDrive::start();
+    let bench = Bench::start_with_drive(&drive).await;
+    let id = due(&bench).await;
+    bench.advance(TimeDelta::days(8)).await;
+    bench.until(&id, State::InProgress).await;
+    eventually("the entry is written", || async { (bench.ledger() == [format!("{id}.json")]).then_some(()) })
+        .await;
+    assert_eq!(drive.names(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn the_other_open_requests_of_the_person_end_when_it_begins_and_again_before_its_last_step() {
     let bench = Bench::start().await;
     let id = due(&bench).await;
@@ -66,7 +78,7 @@ async fn the_other_open_requests_of_the_person_end_when_it_begins_and_again_befo
     bench.advance(TimeDelta::days(6)).await;
     bench.until(&id, State::InProgress).await;
     assert_eq!(state(&second).await, State::Cancelled, "it ended when the erasure began");
-    levqor_runtime::testing::eventually("the person is told", || async {
+    eventually("the person is told", || async {
         (bench.count("erasures WHERE step = 'TOLD'").await == 1).then_some(())
     })
     .await;
@@ -96,7 +108,7 @@ async fn two_calls_at_once_take_each_step_once() {
         let told = mails.iter().filter(|mail| matches!(mail, Content::ErasureDone(_))).count();
         (told > 0).then_some(told)
     };
-    assert_eq!(levqor_runtime::testing::eventually("the person is told", told).await, 1);
+    assert_eq!(eventually("the person is told", told).await, 1);
     bench.advance(TimeDelta::minutes(11)).await;
     let _ = tokio::join!(run(), run(), run());
     bench.until(&id, State::Done).await;
@@ -115,7 +127,7 @@ async fn the_proof_of_a_declaration_outlives_the_person_and_names_nobody() {
     bench.record(&bob(), "", &choice).await.expect("recorded");
     let id = due(&bench).await;
     bench.pass(8).await;
-    levqor_runtime::testing::eventually("the person is told", || async {
+    eventually("the person is told", || async {
         (bench.count("erasures WHERE step = 'TOLD'").await == 1).then_some(())
     })
     .await;
