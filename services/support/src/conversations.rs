@@ -26,6 +26,7 @@ use crate::{
     drafting::Draft,
     error::Error,
     hand_off::{hand_off, live_ticket},
+    operators,
     own_data::{self, OwnData},
     plans, screening,
     store::{
@@ -176,6 +177,9 @@ pub(crate) async fn take(
     save(support, tx, conversation, &turn).await?;
     if let (Some(model), Some(draft)) = (&support.model, &known.draft) {
         model_calls::insert(tx, conversation.id, &turn, model.name(), &draft.call, now).await?;
+        if draft.call.outcome.is_misconfigured() {
+            operators::model_refused(tx, draft.call.outcome).await?;
+        }
         let (metrics, call) = (support.metrics.clone(), draft.call.clone());
         tx.after_commit(move || metrics.model(&call));
     }

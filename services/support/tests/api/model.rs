@@ -16,9 +16,9 @@ use crate::{
 };
 
 /// Words of the article that answers `ANSWERED`.
-const QUOTE: &str = "It begins when you submit the complete intake form, and not when you pay.";
+pub(crate) const QUOTE: &str = "It begins when you submit the complete intake form, and not when you pay.";
 /// An answer in other words that they support.
-const WRITTEN: &str = "The clock begins when you submit the complete intake form.";
+pub(crate) const WRITTEN: &str = "The clock begins when you submit the complete intake form.";
 
 /// A server of a model.
 pub(crate) struct FakeModel(MockServer);
