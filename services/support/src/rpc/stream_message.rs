@@ -32,7 +32,7 @@ pub(super) async fn stream_message(
     let (listener, heard) = mpsc::channel::<String>(MOST_WAITING);
     posted.listener = Some(listener);
     let answer = Box::pin(async move { conversations::post(&support, &ctx, &request, &posted).await });
-    let parts = stream::unfold(Some((answer, heard, String::new())), |state| async move {
+    let rest = stream::unfold(Some((answer, heard, String::new())), |state| async move {
         let (mut answer, mut heard, mut sent) = state?;
         tokio::select! {
             biased;
@@ -50,7 +50,7 @@ pub(super) async fn stream_message(
         }
     });
     let accepted = stream::iter([Ok(message(Part::Accepted(true)))]);
-    Ok(accepted.chain(parts.flat_map(stream::iter)))
+    Ok(accepted.chain(rest.flat_map(stream::iter)))
 }
 
 fn message(part: Part) -> StreamMessageResponse {

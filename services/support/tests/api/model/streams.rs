@@ -81,6 +81,7 @@ async fn a_checked_statement_is_sent_while_the_model_still_writes() {
     let address = format!("http://{}", listener.local_addr().expect("an address"));
     let bench = Bench::start_with_model(&address, "8").await;
     let chat = bench.chat(Caller::anonymous()).await;
+    let question = format!("I am ada@example.com. {ANSWERED}");
     let (go_on, may_go_on) = oneshot::channel();
     let serve = async move {
         let (mut socket, _) = listener.accept().await.expect("a connection");
@@ -96,7 +97,7 @@ async fn a_checked_statement_is_sent_while_the_model_still_writes() {
         body
     };
     let read = async {
-        let mut parts = chat.stream(&format!("I am ada@example.com. {ANSWERED}")).await;
+        let mut parts = chat.stream(&question).await;
         let accepted = parts.next().await.expect("a part");
         let first = parts.next().await.expect("a part");
         assert_eq!(text(std::slice::from_ref(&first)), format!("ada@example.com, {WRITTEN}"));
