@@ -122,8 +122,8 @@
   const withToken = (body) => ({ ...body, conversation_token: saved.token });
   const newKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(16).padStart(8, "0")).join("");
 
-  /** Posts the text, and hands each piece of the answer to `onPiece`. Returns the whole answer, or null if the stream broke. */
-  async function stream(body, key, onPiece) {
+  /** Posts the text, and hands each part of the answer to `onPart`. Returns the whole answer, or null if the stream broke. */
+  async function stream(body, key, onPart) {
     const patience = new AbortController();
     let clock = setTimeout(() => patience.abort(), SILENCE_MS);
     try {
@@ -142,7 +142,7 @@
           const part = JSON.parse(data);
           if (/^event: ?error/m.test(event)) throw new Failure(part);
           if (part.answer) return part.answer;
-          onPiece(part.piece || "");
+          onPart(part);
         }
       }
     } catch (error) {
@@ -269,8 +269,12 @@
       announce("Looking for an answer …");
       const reply = unsent[1].lastChild;
       let begun = "";
-      let answer = await stream(withToken({ text: words }), key, (piece) => {
-        if (piece) { begun += piece; reply.textContent = begun; toEnd(); }
+      let answer = await stream(withToken({ text: words }), key, ({ piece, withdrawn }) => {
+        // What an AI wrote did not hold in the end: another answer follows.
+        if (withdrawn) begun = "";
+        if (piece) begun += piece;
+        reply.textContent = begun || "Looking for an answer …";
+        toEnd();
       });
       unsent.forEach((item) => item.remove());
       // A stream that broke: the answer may be stored already, and if not, it comes whole.

@@ -193,14 +193,26 @@ async fn texts_with_high_risk_data_are_not_taken_and_harmless_ones_are() {
         let body = json!({"form_token": token, "name": "Ada", "email": ADA, "message": text});
         mesh.anon().post("/v1/sales-leads", body).await
     };
+    let begun = mesh.customer("ada").post("/v1/conversations", json!({})).await;
+    let posting = format!("/v1/conversations/{}:post", begun.str("/conversation/conversation_id"));
+    let post = async |text: &str| mesh.customer("ada").post(&posting, json!({"text": text})).await;
+    let opened = ticket("It does not work.").await;
+    let replying = format!("/v1/tickets/{}:reply", opened.str("/ticket/ticket_id"));
+    let reply = async |text: &str| mesh.customer("ada").post(&replying, json!({"text": text})).await;
     let order = super::order_work::paid(&mesh, "ada").await;
     let intake = async |text: &str| {
         let body = json!({"answers": {"goal": text}});
         mesh.customer("ada").call(Method::PATCH, &format!("{order}/intake"), Some(body)).await
     };
     let harmless = "We have an issue with tissue paper.";
-    for answer in [ticket(harmless).await, chat(harmless).await, form(harmless).await, intake(harmless).await]
-    {
+    for answer in [
+        ticket(harmless).await,
+        reply(harmless).await,
+        chat(harmless).await,
+        post(harmless).await,
+        form(harmless).await,
+        intake(harmless).await,
+    ] {
         assert_eq!(answer.status, 200, "{}", answer.text);
     }
     // On a busy machine the screen may not answer in time: then a text passes with a warning.
@@ -208,11 +220,13 @@ async fn texts_with_high_risk_data_are_not_taken_and_harmless_ones_are() {
     let blocked = "Sort our patient records.";
     let statuses = [
         eventually("the ticket is refused", || async { refused(ticket(blocked).await) }).await,
-        eventually("the message is refused", || async { refused(chat(blocked).await) }).await,
+        eventually("the reply is refused", || async { refused(reply(blocked).await) }).await,
+        eventually("the first message is refused", || async { refused(chat(blocked).await) }).await,
+        eventually("the message is refused", || async { refused(post(blocked).await) }).await,
         eventually("the form is refused", || async { refused(form(blocked).await) }).await,
         eventually("the answer is refused", || async { refused(intake(blocked).await) }).await,
     ];
-    assert_eq!(statuses, [422; 4]);
+    assert_eq!(statuses, [422; 6]);
     let wants_a_person = chat("Sort our patient records. I want to talk to a person.").await;
     assert_eq!(wants_a_person.status, 200, "{}", wants_a_person.text);
     mesh.finish().await;

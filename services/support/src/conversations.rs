@@ -8,6 +8,7 @@ use levqor_runtime::{
     rpc::{Done, mutate},
 };
 use prost::Message;
+use tokio::sync::mpsc;
 
 use crate::{
     Support, assistant,
@@ -26,6 +27,7 @@ use crate::{
     drafting::Draft,
     error::Error,
     hand_off::{hand_off, live_ticket},
+    operators,
     own_data::{self, OwnData},
     plans, screening,
     store::{
@@ -80,7 +82,12 @@ pub(crate) struct Asked {
     pub(crate) customer: Customer,
     /// The turns before, the last one first.
     pub(crate) earlier: Vec<Turn>,
+    pub(crate) listener: Option<Listener>,
 }
+
+/// Who reads the answer while the model writes it: the text of each statement, in their order. If the turn gets another answer in the
+/// end, the listener has to take them back.
+pub(crate) type Listener = mpsc::Sender<String>;
 
 /// How many earlier messages of the customer the model gets, so that it understands "and how much is that?".
 const EARLIER: i64 = 3;
@@ -109,7 +116,8 @@ impl Asked {
             last = turns.next();
         }
         let earlier = last.into_iter().chain(turns).collect();
-        Ok(Some(Self { question, customer: conversation.customer, earlier }))
+        let (customer, listener) = (conversation.customer, posted.listener.clone());
+        Ok(Some(Self { question, customer, earlier, listener }))
     }
 }
 
@@ -118,6 +126,7 @@ pub(crate) struct Posted {
     pub(crate) id: ConversationId,
     pub(crate) claim: Claim,
     pub(crate) text: String,
+    pub(crate) listener: Option<Listener>,
 }
 
 /// Posts a message and answers it.
@@ -176,6 +185,9 @@ pub(crate) async fn take(
     save(support, tx, conversation, &turn).await?;
     if let (Some(model), Some(draft)) = (&support.model, &known.draft) {
         model_calls::insert(tx, conversation.id, &turn, model.name(), &draft.call, now).await?;
+        if draft.call.outcome.is_misconfigured() {
+            operators::model_refused(tx, draft.call.outcome).await?;
+        }
         let (metrics, call) = (support.metrics.clone(), draft.call.clone());
         tx.after_commit(move || metrics.model(&call));
     }

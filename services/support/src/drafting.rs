@@ -1,6 +1,6 @@
 //! An answer by the language model, written before the transaction of a turn begins: a network call would hold its locks. What the model
 //! gets is what the search found, and the question with personal data hidden. Only an answer whose statements stand in the passages is
-//! used; in every other case the turn is answered as without a model.
+//! used; in every other case the turn is answered as without a model. Whoever listens gets each statement once it is checked.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::{
     conversations::Asked,
     domain::{
         facts::Facts,
-        grounding::{self, NotGrounded},
+        grounding::{self, NotGrounded, Unfinished},
         masking::Mask,
         model_call::{ModelCall, ModelOutcome, Tokens},
         reply,
@@ -24,7 +24,7 @@ use crate::{
         turn::{Source, Turn},
     },
     error::Error,
-    model::Model,
+    model::{Hear, Model},
     own_data::OwnData,
     store::{articles, passages},
 };
@@ -115,13 +115,22 @@ pub(crate) async fn draft(
     let Some(patience) = left.checked_sub(RESERVE).filter(|_| !passages.is_empty()) else { return Ok(None) };
     let request = request(&mut mask, &passages, &asked.question, &asked.earlier);
     let begin = Instant::now();
-    let schema = grounding::schema();
-    let written = model.ask(INSTRUCTIONS, &request, &schema);
+    let (schema, texts) = (grounding::schema(), texts(&passages));
+    let mut unfinished = Unfinished::default();
+    let mut hear = |piece: &str| {
+        let text = unfinished.add(piece, &texts, |text| mask.without_markers(text));
+        if let Some(listener) = asked.listener.as_ref().filter(|_| !text.is_empty()) {
+            // Who does not get it now gets it with the whole answer.
+            drop(listener.try_send(mask.restore(&text)));
+        }
+    };
+    let hear: Option<Hear<'_>> = if asked.listener.is_some() { Some(&mut hear) } else { None };
+    let written = model.ask(INSTRUCTIONS, &request, &schema, hear);
     let (mut tokens, mut answer) = (Tokens::default(), None);
     let outcome = match tokio::time::timeout(patience, written).await {
         Ok(reply) => {
             tokens = reply.tokens;
-            match reply.written.and_then(|written| checked(&mask, &written, &passages)) {
+            match reply.written.and_then(|written| checked(&mask, &written, &passages, &texts)) {
                 Ok(drafted) => {
                     answer = Some(drafted);
                     ModelOutcome::Answered
@@ -189,11 +198,19 @@ fn request(mask: &mut Mask, passages: &[Passage], question: &str, earlier: &[Tur
     json!({"passages": passages, "earlier": earlier, "question": mask.hide(question)}).to_string()
 }
 
+/// The texts of the passages, with their headings.
+fn texts(passages: &[Passage]) -> Vec<String> {
+    passages.iter().map(|passage| format!("{}\n{}", passage.name().1, passage.text)).collect()
+}
+
 /// The answer, if each statement holds.
-fn checked(mask: &Mask, written: &str, passages: &[Passage]) -> Result<Drafted, ModelOutcome> {
-    let texts: Vec<_> =
-        passages.iter().map(|passage| format!("{}\n{}", passage.name().1, passage.text)).collect();
-    let grounded = grounding::check(written, &texts, |text| mask.without_markers(text));
+fn checked(
+    mask: &Mask,
+    written: &str,
+    passages: &[Passage],
+    texts: &[String],
+) -> Result<Drafted, ModelOutcome> {
+    let grounded = grounding::check(written, texts, |text| mask.without_markers(text));
     let grounded = grounded.map_err(|why| match why {
         NotGrounded::Malformed => ModelOutcome::Malformed,
         NotGrounded::NoAnswer => ModelOutcome::NoAnswer,

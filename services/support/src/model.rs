@@ -5,6 +5,8 @@
 //! of any size, refuses answers of other servers that lack a field, and has the server's words, which may quote a customer, in its
 //! errors.
 
+mod stream;
+
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -52,6 +54,15 @@ pub(crate) struct Reply {
     pub(crate) tokens: Tokens,
 }
 
+impl Reply {
+    fn none(outcome: ModelOutcome) -> Self {
+        Self { written: Err(outcome), tokens: Tokens::default() }
+    }
+}
+
+/// Hears each piece of the text while the model writes it.
+pub(crate) type Hear<'h> = &'h mut (dyn FnMut(&str) + Send);
+
 impl Model {
     pub(crate) fn try_new(config: ModelConfig) -> Result<Self, reqwest::Error> {
         let patience = config.patience.0;
@@ -81,9 +92,15 @@ impl Model {
     }
 
     /// Asks the model for an answer in the form of this JSON Schema. `instructions` are ours, `question` is what customers and articles
-    /// say.
-    pub(crate) async fn ask(&self, instructions: &str, question: &str, schema: &Value) -> Reply {
-        let body = json!({
+    /// say. With `hear`, the server is asked to stream the answer.
+    pub(crate) async fn ask(
+        &self,
+        instructions: &str,
+        question: &str,
+        schema: &Value,
+        hear: Option<Hear<'_>>,
+    ) -> Reply {
+        let mut body = json!({
             "model": self.name,
             "max_completion_tokens": self.most_tokens,
             "response_format": {
@@ -95,13 +112,17 @@ impl Model {
                 {"role": "user", "content": question},
             ],
         });
+        if hear.is_some() {
+            body["stream"] = true.into();
+            body["stream_options"] = json!({"include_usage": true});
+        }
         let request = self.client.post(&self.url).bearer_auth(self.key.expose_secret()).json(&body);
         // The client's own limit ends a slow answer; this one also ends a slow look-up of the host.
-        let answer = tokio::time::timeout(self.patience, receive(request)).await;
+        let answer = tokio::time::timeout(self.patience, receive(request, hear)).await;
         match answer {
-            Ok(Ok((status, body))) => read(status, &body),
-            Ok(Err(outcome)) => Reply { written: Err(outcome), tokens: Tokens::default() },
-            Err(_) => Reply { written: Err(ModelOutcome::TimedOut), tokens: Tokens::default() },
+            Ok(Ok(reply)) => reply,
+            Ok(Err(outcome)) => Reply::none(outcome),
+            Err(_) => Reply::none(ModelOutcome::TimedOut),
         }
     }
 
@@ -130,10 +151,13 @@ impl Model {
     }
 }
 
-/// Sends the request and receives the whole answer.
-async fn receive(request: reqwest::RequestBuilder) -> Result<(StatusCode, Vec<u8>), ModelOutcome> {
+/// Sends the request and receives the whole answer. A server that does not stream is read like one that was not asked to.
+async fn receive(request: reqwest::RequestBuilder, hear: Option<Hear<'_>>) -> Result<Reply, ModelOutcome> {
     let mut response = client::send(request, "/chat/completions").await.map_err(|error| failure(&error))?;
     let status = response.status();
+    if let Some(hear) = hear.filter(|_| status == StatusCode::OK && stream::is_one(&response)) {
+        return stream::receive(response, hear).await;
+    }
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
         if body.len() + chunk.len() > MOST_BYTES {
@@ -141,7 +165,7 @@ async fn receive(request: reqwest::RequestBuilder) -> Result<(StatusCode, Vec<u8
         }
         body.extend_from_slice(&chunk);
     }
-    Ok((status, body))
+    Ok(read(status, &body))
 }
 
 /// Why there is no answer.
@@ -169,7 +193,7 @@ struct Choice {
     finish_reason: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Message {
     #[serde(default)]
     content: Option<String>,
@@ -185,23 +209,27 @@ struct Usage {
     completion_tokens: u32,
 }
 
+impl From<Usage> for Tokens {
+    fn from(usage: Usage) -> Self {
+        Self { read: usage.prompt_tokens, written: usage.completion_tokens }
+    }
+}
+
 /// Reads an answer. The text of an error is not read, because it may quote a customer.
 fn read(status: StatusCode, body: &[u8]) -> Reply {
-    let none = |outcome| Reply { written: Err(outcome), tokens: Tokens::default() };
     match status.as_u16() {
         200 => {}
-        401 | 403 => return none(ModelOutcome::Unauthorised),
-        402 | 429 => return none(ModelOutcome::RateLimited),
-        408 | 504 => return none(ModelOutcome::TimedOut),
-        500.. => return none(ModelOutcome::ServerFailed),
-        _ => return none(ModelOutcome::Rejected),
+        401 | 403 => return Reply::none(ModelOutcome::Unauthorised),
+        402 | 429 => return Reply::none(ModelOutcome::RateLimited),
+        408 | 504 => return Reply::none(ModelOutcome::TimedOut),
+        500.. => return Reply::none(ModelOutcome::ServerFailed),
+        _ => return Reply::none(ModelOutcome::Rejected),
     }
     let Ok(Completion { choices, usage }) = serde_json::from_slice(body) else {
-        return none(ModelOutcome::Malformed);
+        return Reply::none(ModelOutcome::Malformed);
     };
-    let tokens = usage.map(|usage| Tokens { read: usage.prompt_tokens, written: usage.completion_tokens });
     let written = choices.into_iter().next().map_or(Err(ModelOutcome::Empty), content);
-    Reply { written, tokens: tokens.unwrap_or_default() }
+    Reply { written, tokens: usage.map(Tokens::from).unwrap_or_default() }
 }
 
 /// The text of a choice.

@@ -17,6 +17,7 @@ use crate::{
         inbound::MOST_PER_HOUR,
         incident::IncidentId,
         lead::{Lead, LeadKind},
+        model_call::ModelOutcome,
         ticket::{MessageId, Ticket},
         ticket_file::InboundMailId,
     },
@@ -169,6 +170,20 @@ pub(crate) async fn complaint_answered(tx: &mut Tx, id: ComplaintId) -> Result<(
         defer(tx, &end, format!("complaint-answered:{id}:{}", kind.as_str_name())).await?;
     }
     Ok(())
+}
+
+/// Tells that the language model's server refuses what our settings say. Nothing ends this notice, so each day has one of its own.
+pub(crate) async fn model_refused(tx: &mut Tx, outcome: ModelOutcome) -> Result<(), DbError> {
+    let now = tx.now().await?;
+    let outcome = outcome.as_str();
+    let text = format!(
+        "The server of the language model refuses our requests ({outcome}): the chat quotes articles instead. Correct OPENAI_API_KEY, \
+         OPENAI_BASE_URL or LEVQOR_AI_MODEL."
+    );
+    let about = format!("ai:{outcome}:{}", now.format("%Y-%m-%d"));
+    let (kind, severity) = (OperatorNoticeKind::SystemFailed, OperatorNoticeSeverity::Warning);
+    let notice = notice(tx, kind, severity, about, text).await?;
+    defer(tx, &notice, format!("ai:{outcome}:{}", now.timestamp_micros())).await
 }
 
 /// Pages operators: a customer reported an emergency.

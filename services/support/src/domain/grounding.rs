@@ -1,10 +1,14 @@
 //! Checks what a language model wrote: each statement names a passage and quotes it, the quoted words stand in that passage, and no
 //! figure, link or promise is in the answer that the passages do not have. One statement that fails drops the whole answer.
 
+mod unfinished;
+
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+pub(crate) use unfinished::Unfinished;
 
 /// The most statements of an answer, and the most characters of all of them.
 const MOST_STATEMENTS: usize = 8;
@@ -63,6 +67,17 @@ struct Statement {
     /// From 1.
     passage: usize,
     quote: String,
+}
+
+impl Statement {
+    /// Whether the passages say so.
+    fn holds(&self, passages: &[String], plain: impl Fn(&str) -> String) -> bool {
+        let cited = self.passage.checked_sub(1).and_then(|at| passages.get(at));
+        cited.is_some_and(|cited| {
+            let (said, all) = (plain(&self.text), plain(&passages.join("\n")));
+            is_quoted(&self.quote, cited) && is_about(&said, cited) && invents_nothing(&said, &all)
+        })
+    }
 }
 
 /// An answer that holds.
@@ -126,16 +141,8 @@ pub(crate) fn check(
     if text.trim().is_empty() {
         return Err(NotGrounded::Empty);
     }
-    let all = plain(&passages.join("\n"));
-    let holds = |statement: &Statement| {
-        let cited = statement.passage.checked_sub(1).and_then(|at| passages.get(at));
-        cited.is_some_and(|cited| {
-            let said = plain(&statement.text);
-            is_quoted(&statement.quote, cited) && is_about(&said, cited) && invents_nothing(&said, &all)
-        })
-    };
     let fits = texts.len() <= MOST_STATEMENTS && text.chars().count() <= MOST_CHARS;
-    if !fits || !written.statements.iter().all(holds) {
+    if !fits || !written.statements.iter().all(|statement| statement.holds(passages, &plain)) {
         return Err(NotGrounded::Unsupported);
     }
     let mut cited = Vec::new();

@@ -43,6 +43,11 @@ impl ModelOutcome {
     pub(crate) const fn is_working(self) -> bool {
         matches!(self, Self::Answered | Self::NoAnswer | Self::Unsupported | Self::Refused)
     }
+
+    /// Whether a setting is wrong, so that no question is answered until somebody corrects it.
+    pub(crate) const fn is_misconfigured(self) -> bool {
+        matches!(self, Self::Unauthorised | Self::Rejected)
+    }
 }
 
 /// A question to the model.

@@ -23,6 +23,8 @@ const SAME_QUESTION: f64 = 0.6;
 /// The least evidence that an article answers: the share of the customer's own words that it covers, by their weight, and the likeness of
 /// its questions.
 const LEAST_EVIDENCE: f64 = 0.82;
+/// The least share with any evidence: letters alone, as in "How do I unsubscribe from" something else, are none.
+const LEAST_COVERED: f64 = 0.45;
 /// The least share where the server cannot compare questions.
 const LEAST_SHARE: f64 = 0.62;
 /// The least weight of the words that are covered: one common word is no evidence.
@@ -200,7 +202,8 @@ impl Question {
         let (share, weight) = self.covered(&material.words());
         let (evidence, least) =
             if compared { (share + material.likeness, LEAST_EVIDENCE) } else { (share, LEAST_SHARE) };
-        (evidence >= least && weight >= LEAST_WEIGHT) || material.likeness >= SAME_QUESTION
+        let is_covered = share >= LEAST_COVERED && weight >= LEAST_WEIGHT;
+        (evidence >= least && is_covered) || material.likeness >= SAME_QUESTION
     }
 
     /// How much of what the customer said has these words: the share by weight, and the weight. What articles say for a phrase covers the
@@ -364,5 +367,17 @@ mod tests {
         };
         assert!(!answers(0.3) && answers(0.4));
         assert!(!half.rank(&[candidate(1, 0, &[], &["deliveri"])], &[], &[])[0].answers);
+    }
+
+    #[test]
+    fn a_question_that_looks_like_another_one_is_not_answered_by_its_letters() {
+        // "How do I unsubscribe from Spotify?"
+        let spotify = question(&[word("unsubscrib", 4), word("spotifi", 0)]);
+        let answers = |likeness| {
+            let alike = [Alike { article_id: id(1), likeness }];
+            spotify.rank(&[candidate(1, 0, &[], &["unsubscrib"])], &[], &alike)[0].answers
+        };
+        assert!(!answers(0.57), "what it is about is not covered");
+        assert!(answers(SAME_QUESTION), "the same question");
     }
 }

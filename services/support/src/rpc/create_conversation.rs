@@ -38,7 +38,7 @@ pub(super) async fn create_conversation(
     customer.email = customer.email.or(email);
     if let Some(text) = &text {
         let question = text.as_str().to_owned();
-        let asked = Asked { question, customer: customer.clone(), earlier: Vec::new() };
+        let asked = Asked { question, customer: customer.clone(), earlier: Vec::new(), listener: None };
         known.look_up(support, &ctx, &asked).await?;
     }
     mutate(support, &ctx, &request, async |tx| {

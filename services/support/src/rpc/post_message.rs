@@ -31,6 +31,7 @@ pub(super) fn posted(ctx: &Ctx, conversation_id: &str, token: &str, text: &str) 
         id,
         claim: conversations::claim_of_customer(ctx, token),
         text: text.as_str().to_owned(),
+        listener: None,
     });
     violations.finish(posted)
 }

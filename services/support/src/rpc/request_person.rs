@@ -35,18 +35,20 @@ pub(super) async fn request_person(
     let known = Known::ask(support, &ctx).await?;
     mutate(support, &ctx, &request, async |tx| {
         let mut conversation = lock(tx, &claim, id).await?.ok_or(Error::ConversationNotFound)?;
-        conversation.count_message()?;
+        let counted = conversation.count_message();
         let is_new_address = introduce(&mut conversation, &name, email);
         let now = tx.now().await?;
         conversation.turn_count += 1;
         let mut turn = Turn::silent(conversation.turn_count, Outcome::Forwarded, String::new(), now);
         let live = live_ticket(tx, &conversation).await?;
         if let Some(mut ticket) = live.filter(|_| conversation.state == State::WithPerson) {
+            counted?;
             if is_new_address {
                 set_address(support, tx, &mut ticket, &conversation).await?;
             }
             turn.answer(Outcome::Forwarded, reply::waiting(&ticket, now, &support.hours));
         } else {
+            // A full conversation still has its way to a person.
             let reason = HandOffReason::Asked;
             hand_off(support, tx, &mut conversation, &mut turn, reason, known.plan, None).await?;
         }

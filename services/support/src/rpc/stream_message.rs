@@ -1,4 +1,5 @@
-//! Posts a message to a conversation and streams the answer. `conversations::post` calls `mutate`, also for the whole answer.
+//! Posts a message to a conversation and streams the answer, as far as it can while the language model writes it.
+//! `conversations::post` calls `mutate`, also for the whole answer.
 
 use std::sync::Arc;
 
@@ -7,42 +8,64 @@ use levqor_proto_support::v1::{
     PostMessageResponse, StreamMessageRequest, StreamMessageResponse, stream_message_response::Part,
 };
 use levqor_runtime::context::Ctx;
+use tokio::sync::mpsc;
 
 use super::post_message::posted;
 use crate::{Support, conversations, error::Error, store};
 
 /// About how many characters a piece has.
 const PIECE: usize = 80;
+/// How many statements may wait to be sent. An answer has no more.
+const MOST_WAITING: usize = 8;
 
 pub(super) async fn stream_message(
     support: Arc<Support>,
     ctx: Ctx,
     request: StreamMessageRequest,
 ) -> Result<impl Stream<Item = Result<StreamMessageResponse, Error>> + Send, Error> {
-    let posted = posted(&ctx, &request.conversation_id, &request.conversation_token, &request.text)?;
+    let mut posted = posted(&ctx, &request.conversation_id, &request.conversation_token, &request.text)?;
     // Who has no such conversation gets an error in place of a stream.
     let mut conn = support.chassis.db.acquire().await?;
     let found = store::conversations::get(&mut conn, &posted.claim, posted.id).await?;
     found.ok_or(Error::ConversationNotFound)?;
     drop(conn);
-    let answer = async move {
-        match conversations::post(&support, &ctx, &request, &posted).await {
-            Ok(answer) => parts(answer).into_iter().map(|part| Ok(message(part))).collect(),
-            Err(error) => vec![Err(error)],
+    let (listener, heard) = mpsc::channel::<String>(MOST_WAITING);
+    posted.listener = Some(listener);
+    let answer = Box::pin(async move { conversations::post(&support, &ctx, &request, &posted).await });
+    let rest = stream::unfold(Some((answer, heard, String::new())), |state| async move {
+        let (mut answer, mut heard, mut sent) = state?;
+        tokio::select! {
+            biased;
+            Some(text) = heard.recv() => {
+                sent.push_str(&text);
+                Some((vec![Ok(message(Part::Piece(text)))], Some((answer, heard, sent))))
+            }
+            answered = &mut answer => {
+                let last = match answered {
+                    Ok(answer) => parts(answer, &sent).into_iter().map(|part| Ok(message(part))).collect(),
+                    Err(error) => vec![Err(error)],
+                };
+                Some((last, None))
+            }
         }
-    };
+    });
     let accepted = stream::iter([Ok(message(Part::Accepted(true)))]);
-    Ok(accepted.chain(stream::once(answer).flat_map(stream::iter)))
+    Ok(accepted.chain(rest.flat_map(stream::iter)))
 }
 
 fn message(part: Part) -> StreamMessageResponse {
     StreamMessageResponse { part: Some(part) }
 }
 
-/// The pieces of the reply, and the whole answer after them.
-fn parts(answer: PostMessageResponse) -> Vec<Part> {
+/// The pieces of the reply, and the whole answer after them. `sent` was sent while the model wrote.
+fn parts(answer: PostMessageResponse, sent: &str) -> Vec<Part> {
     let reply = answer.turn.as_ref().map(|turn| turn.reply.as_str()).unwrap_or_default();
-    let mut parts: Vec<_> = pieces(reply).into_iter().map(Part::Piece).collect();
+    let rest = reply.strip_prefix(sent);
+    let mut parts = Vec::new();
+    if rest.is_none() {
+        parts.push(Part::Withdrawn(true));
+    }
+    parts.extend(pieces(rest.unwrap_or(reply)).into_iter().map(Part::Piece));
     parts.push(Part::Answer(answer));
     parts
 }

@@ -7,9 +7,10 @@ use std::ops::Deref;
 use levqor_proto_mail::v1::{NotifyOperatorsRequest, SendMessageRequest};
 use levqor_proto_support::v1::{
     Conversation, CreateConversationRequest, CreateConversationResponse, CreateTicketRequest,
-    GetTicketRequest, GetTicketResponse, PostMessageRequest, PostMessageResponse, ReplyTicketRequest, Ticket,
-    Turn, article_service_client::ArticleServiceClient,
-    conversation_service_client::ConversationServiceClient, ticket_service_client::TicketServiceClient,
+    GetTicketRequest, GetTicketResponse, PostMessageRequest, PostMessageResponse, ReplyTicketRequest,
+    StreamMessageRequest, Ticket, Turn, article_service_client::ArticleServiceClient,
+    conversation_service_client::ConversationServiceClient, stream_message_response::Part,
+    ticket_service_client::TicketServiceClient,
 };
 use levqor_runtime::{
     client::Peer,
@@ -17,6 +18,7 @@ use levqor_runtime::{
 };
 use levqor_support::Support;
 use prost::{Message, Name};
+use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
 pub(crate) use billing::FakeBilling;
@@ -173,6 +175,15 @@ impl Chat<'_> {
     pub(crate) async fn post(&self, text: &str) -> Result<PostMessageResponse, Status> {
         let request = self.caller.request(self.message(text));
         Ok(self.bench.conversations().post_message(request).await?.into_inner())
+    }
+
+    /// The parts of a streamed answer.
+    pub(crate) async fn stream(&self, text: &str) -> impl Stream<Item = Part> + Unpin {
+        let PostMessageRequest { conversation_id, conversation_token, text } = self.message(text);
+        let request = StreamMessageRequest { conversation_id, conversation_token, text };
+        let mut client = self.bench.conversations();
+        let streamed = client.stream_message(self.caller.request(request)).await.expect("a stream");
+        streamed.into_inner().map(|part| part.expect("a part").part.expect("a part"))
     }
 
     /// Says something a while after what was said before.

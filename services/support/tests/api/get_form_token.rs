@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use levqor_proto_support::v1::{
+    CreateComplaintRequest, CreateConnectorLeadRequest, CreateGuideLeadRequest, CreateKickoffLeadRequest,
     CreateSalesLeadRequest, GetFormTokenRequest, complaint_service_client::ComplaintServiceClient,
     lead_service_client::LeadServiceClient,
 };
@@ -10,7 +11,8 @@ use levqor_runtime::{
     testing::{Caller, reason, refused},
 };
 
-use crate::bench::Bench;
+use super::{create_complaint::complaint, create_guide_lead::guide};
+use crate::bench::{Bench, ada};
 
 impl Bench {
     pub(crate) fn leads(&self) -> LeadServiceClient<Peer> {
@@ -59,4 +61,42 @@ async fn a_form_counts_neither_at_once_nor_days_later_nor_without_a_token_of_our
     bench.advance(TimeDelta::hours(24)).await;
     assert_eq!(reason(&refused(send(&token).await)), "FORM_TOKEN_INVALID");
     assert_eq!(bench.count("leads").await, 1);
+}
+
+#[tokio::test]
+async fn every_form_throws_away_what_a_program_filled_in() {
+    let bench = Bench::start().await;
+    let form_token = bench.form_token().await;
+    let (website, email) = ("https://spam.example".to_owned(), "ada@example.com".to_owned());
+    let guide = CreateGuideLeadRequest { website: website.clone(), ..guide(form_token.clone()) };
+    let kickoff = CreateKickoffLeadRequest {
+        form_token: form_token.clone(),
+        website: website.clone(),
+        name: "Ada".to_owned(),
+        email: email.clone(),
+        plan: "Professional".to_owned(),
+        workflow_description: "Build an integration.".to_owned(),
+        tools: "Slack".to_owned(),
+        ..CreateKickoffLeadRequest::default()
+    };
+    let connector = CreateConnectorLeadRequest {
+        form_token: form_token.clone(),
+        website: website.clone(),
+        email,
+        connector: "slack".to_owned(),
+        ..CreateConnectorLeadRequest::default()
+    };
+    let complaint = CreateComplaintRequest { website, ..complaint(&form_token) };
+    let nobody = Caller::anonymous();
+    bench.leads().create_guide_lead(nobody.request(guide)).await.expect("no error");
+    bench.leads().create_kickoff_lead(nobody.request(kickoff)).await.expect("no error");
+    bench.leads().create_connector_lead(nobody.request(connector)).await.expect("no error");
+    for caller in [nobody, ada()] {
+        let request = caller.request(complaint.clone());
+        bench.complaints().create_complaint(request).await.expect("no error");
+    }
+    for table in ["leads", "complaints", "tickets"] {
+        assert_eq!(bench.count(table).await, 0, "{table}");
+    }
+    assert!(bench.mails().await.is_empty() && bench.notices().await.is_empty());
 }

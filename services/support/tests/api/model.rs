@@ -2,6 +2,7 @@
 //! without a model, with a way to a person.
 
 mod failures;
+mod streams;
 
 use std::time::Instant;
 
@@ -16,9 +17,9 @@ use crate::{
 };
 
 /// Words of the article that answers `ANSWERED`.
-const QUOTE: &str = "It begins when you submit the complete intake form, and not when you pay.";
+pub(crate) const QUOTE: &str = "It begins when you submit the complete intake form, and not when you pay.";
 /// An answer in other words that they support.
-const WRITTEN: &str = "The clock begins when you submit the complete intake form.";
+pub(crate) const WRITTEN: &str = "The clock begins when you submit the complete intake form.";
 
 /// A server of a model.
 pub(crate) struct FakeModel(MockServer);
@@ -70,15 +71,19 @@ pub(crate) fn asked(body: &Value) -> Value {
     serde_json::from_str(content).expect("JSON")
 }
 
+/// A statement that quotes these words from the passage that has them. `body`: what the model is asked.
+fn statement(body: &Value, text: &str, quote: &str) -> Value {
+    let passages = asked(body)["passages"].as_array().expect("passages").clone();
+    let has = |passage: &&Value| passage["text"].as_str().is_some_and(|text| text.contains(quote));
+    let number = passages.iter().find(has).map_or(json!(1), |passage| passage["number"].clone());
+    json!({"text": text, "passage": number, "quote": quote})
+}
+
 /// A model that writes this text, and quotes these words from the passage that has them.
 pub(crate) fn writes(text: &str, quote: &str) -> impl Fn(&Request) -> ResponseTemplate + Send + Sync + use<> {
     let (text, quote) = (text.to_owned(), quote.to_owned());
     move |request: &Request| {
-        let asked = asked(&request.body_json().expect("JSON"));
-        let passages = asked["passages"].as_array().expect("passages").clone();
-        let has = |passage: &&Value| passage["text"].as_str().is_some_and(|text| text.contains(&quote));
-        let number = passages.iter().find(has).map_or(json!(1), |passage| passage["number"].clone());
-        let statement = json!({"text": text, "passage": number, "quote": quote});
+        let statement = statement(&request.body_json().expect("JSON"), &text, &quote);
         completion(&json!({"answered": true, "statements": [statement]}).to_string())
     }
 }

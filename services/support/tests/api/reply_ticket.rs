@@ -2,7 +2,9 @@
 
 use levqor_proto_billing::v1::subscription::Plan;
 use levqor_proto_mail::v1::{EndOperatorNoticeRequest, send_message_request::Content};
-use levqor_proto_support::v1::{GetConversationRequest, ReplyTicketRequest, ticket::State, turn::Outcome};
+use levqor_proto_support::v1::{
+    GetConversationRequest, ReplyTicketRequest, RequestPersonRequest, ticket::State, turn::Outcome,
+};
 use levqor_runtime::testing::{Caller, reason, refused, violated};
 
 use crate::bench::{Bench, FakeBilling, ada, bob};
@@ -38,6 +40,28 @@ async fn a_customers_reply_opens_the_ticket_and_a_strangers_is_refused() {
     assert_eq!(reason(&refused(bench.reply(&bob(), &id, "Mine!").await)), "TICKET_NOT_FOUND");
     assert_eq!(violated(&refused(bench.reply(&ada(), &id, "").await)), ["text"]);
     assert_eq!(violated(&refused(bench.reply(&ada(), &id, &"x".repeat(5_001)).await)), ["text"]);
+}
+
+#[tokio::test]
+async fn a_visitor_who_typed_the_address_of_an_account_does_not_read_what_the_account_is_told() {
+    let bench = Bench::start().await;
+    let chat = bench.chat(Caller::anonymous()).await;
+    let (conversation_id, conversation_token) = (chat.id.clone(), chat.token.clone());
+    let customer_email = "ada@example.com".to_owned();
+    let request =
+        RequestPersonRequest { conversation_id, conversation_token, customer_email, ..Default::default() };
+    let handed = bench.conversations().request_person(chat.caller.request(request)).await.expect("a person");
+    let ticket_id = handed.into_inner().conversation.expect("a conversation").ticket_id;
+    bench.reply(&Caller::staff(), &ticket_id, "For the visitor.").await.expect("replied");
+    bench.shown(&ada(), &ticket_id).await.expect("hers, by the address that she proved");
+    bench.reply(&Caller::staff(), &ticket_id, "For Ada alone.").await.expect("replied");
+    let (conversation_id, conversation_token) = (chat.id.clone(), chat.token.clone());
+    let request =
+        GetConversationRequest { conversation_id, conversation_token, ..GetConversationRequest::default() };
+    let got = bench.conversations().get_conversation(chat.caller.request(request)).await.expect("theirs");
+    let turns = got.into_inner().turns;
+    let replies: Vec<_> = turns.iter().map(|turn| turn.reply.as_str()).collect();
+    assert!(replies.contains(&"For the visitor.") && !replies.contains(&"For Ada alone."), "{replies:?}");
 }
 
 #[tokio::test]

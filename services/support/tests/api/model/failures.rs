@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use levqor_proto_mail::v1::{OperatorNoticeKind, OperatorNoticeSeverity};
 use levqor_proto_support::v1::turn::{HandOffReason, Outcome};
 use levqor_runtime::{metrics, service::Service, testing::Caller};
 use serde_json::json;
@@ -52,8 +53,21 @@ async fn assert_survives(bench: &Bench, name: &str, outcome: &str) {
         counted(bench, outcome) > 0.0 && is_told(outcome) == (outcome != "UNSUPPORTED"),
         "{name}: {outcome}"
     );
+    assert_told(bench, name, outcome).await;
     let handed = chat.say("Can I talk to a person?").await;
     assert_eq!(handed.hand_off_reason(), HandOffReason::Asked, "{name}: {}", handed.reply);
+}
+
+/// Asserts that the capability fails while the model does not work, and that operators are told of a wrong setting.
+async fn assert_told(bench: &Bench, name: &str, outcome: &str) {
+    let told = bench.service.running.service.capabilities();
+    let ai = told.iter().find(|told| told.name == "ai").expect("the capability");
+    let works = matches!(outcome, "UNSUPPORTED" | "REFUSED");
+    assert_eq!((ai.is_on(), ai.reason.contains(outcome)), (works, !works), "{name}: {}", ai.reason);
+    let notices = bench.notices().await;
+    let of_model = notices.iter().filter(|notice| notice.kind() == OperatorNoticeKind::SystemFailed);
+    let is_wrong = matches!(outcome, "UNAUTHORISED" | "REJECTED");
+    assert_eq!(of_model.count(), usize::from(is_wrong), "{name}: {notices:?}");
 }
 
 fn choice(message: &serde_json::Value, finish_reason: &str) -> ResponseTemplate {
@@ -108,6 +122,24 @@ async fn a_connection_that_breaks_or_cannot_be_made_is_the_same() {
     tokio::join!(breaks, assert_survives(&bench, "a cut answer", "CUT"));
     // Nothing listens there any more.
     assert_survives(&Bench::start_with_model(&address, "8").await, "nobody there", "UNREACHABLE").await;
+}
+
+#[tokio::test]
+async fn operators_are_told_once_a_day_of_a_wrong_key() {
+    let model = FakeModel::start(ResponseTemplate::new(401)).await;
+    let (first, second) = (model.bench().await, model.bench().await);
+    // Each process notices it by itself. Notifications tells of the same kind and subject once.
+    for bench in [&first, &second] {
+        bench.chat(Caller::anonymous()).await.say(ANSWERED).await;
+    }
+    let (first, second) = (first.notices().await, second.notices().await);
+    let ([one], [another]) = (&first[..], &second[..]) else { panic!("{first:?} {second:?}") };
+    assert_eq!(
+        (one.kind(), one.severity()),
+        (OperatorNoticeKind::SystemFailed, OperatorNoticeSeverity::Warning)
+    );
+    assert_eq!((&one.about, one.kind()), (&another.about, another.kind()));
+    assert!(one.text.contains("OPENAI_API_KEY") && !one.text.contains("sk-secret"), "{}", one.text);
 }
 
 #[tokio::test]
