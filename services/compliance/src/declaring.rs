@@ -115,8 +115,7 @@ pub(crate) async fn declare(
         visitor_id: None,
         address_hash: compliance.hash(&request.email),
     };
-    let mut ids =
-        withdraw(tx, Declaring { person: &person, source, client, shown }, withdrawn, now).await?;
+    let mut ids = withdraw(tx, Declaring { person: &person, source, client, shown }, withdrawn, now).await?;
     if let Some(objected) = objected {
         if person.sub.is_none() {
             // Who objected while signed in is known to the services by their account, too.

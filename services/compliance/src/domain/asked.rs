@@ -185,16 +185,12 @@ mod tests {
     #[test]
     fn only_a_correction_has_something_to_correct() {
         let read = |right: Right, name: &str, email: &str| {
-            let fields = Fields {
-                right: right.into(),
-                corrected_name: name,
-                wrong_email: email,
-                ..Fields::default()
-            };
+            let fields =
+                Fields { right: right.into(), corrected_name: name, wrong_email: email, ..Fields::default() };
             let corrected = read(&fields).map(|asked| asked.correction);
-            corrected.map_err(|fields| fields.len()).map(|it| {
-                (it.name.map(|name| name.0), it.wrong_email.map(|email| email.as_str().to_owned()))
-            })
+            corrected
+                .map_err(|fields| fields.len())
+                .map(|it| (it.name.map(|name| name.0), it.wrong_email.map(|email| email.as_str().to_owned())))
         };
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(read(Right::Erasure, "", ""), Ok((None, None)));

@@ -62,6 +62,11 @@ impl Purpose {
         }
     }
 
+    /// The purposes that are about advertising by mail.
+    pub(crate) fn all_of_mails() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|purpose| purpose.category().is_some())
+    }
+
     /// Reads purposes of advertising by mail, each once. Adds a violation for any other.
     pub(crate) fn of_mails(violations: &mut Violations, field: &str, numbers: &[i32]) -> Vec<Self> {
         let mut purposes = Vec::new();

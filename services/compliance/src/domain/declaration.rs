@@ -3,7 +3,8 @@
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::{
-    address::AddressHash, context::Client, email::Email, error::Violations, request::Field, typed_id, wire_enum,
+    address::AddressHash, context::Client, email::Email, error::Violations, request::Field, typed_id,
+    wire_enum,
 };
 use ring::digest;
 

@@ -40,7 +40,9 @@ pub(crate) const fn words(scope: ObjectionScope) -> &'static str {
     match scope {
         ObjectionScope::Marketing => "advertising",
         ObjectionScope::Profiling => "scores that we give to your enquiries",
-        ObjectionScope::Automation => "series of mails that programs send, and answers that a language model writes",
+        ObjectionScope::Automation => {
+            "series of mails that programs send, and answers that a language model writes"
+        }
         ObjectionScope::Analytics => "figures about single persons",
     }
 }

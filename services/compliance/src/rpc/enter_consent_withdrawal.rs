@@ -57,7 +57,7 @@ impl TryFrom<&EnterConsentWithdrawalRequest> for Command {
         let email = violations.field("email", &request.email);
         let mut purposes = Purpose::of_mails(&mut violations, "purposes", &request.purposes);
         if request.purposes.is_empty() {
-            purposes = Purpose::ALL.into_iter().filter(|purpose| purpose.category().is_some()).collect();
+            purposes = Purpose::all_of_mails().collect();
         }
         violations.finish(email.map(|email| Self { email, purposes }))
     }
