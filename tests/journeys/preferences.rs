@@ -13,7 +13,7 @@ use crate::{
 const ADA: &str = "ada@example.com";
 
 /// Requests an advertising mail, as the service support will.
-async fn tip(mesh: &Mesh, recipient: &str, about: &str) {
+pub(super) async fn tip(mesh: &Mesh, recipient: &str, about: &str) {
     let request = SendMessageRequest {
         recipient: recipient.to_owned(),
         about: about.to_owned(),

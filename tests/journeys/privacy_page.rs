@@ -1,19 +1,23 @@
-//! A person without an account gets a copy of their data, in a browser without JavaScript: by the pages of `/privacy`, and by mails.
+//! A person without an account uses their rights in a browser without JavaScript: by the pages of `/privacy`, and by mails.
 
 use std::io::{Cursor, Read};
 
-use levqor_runtime::testing::eventually;
+use chrono::TimeDelta;
+use levqor_runtime::testing::{count, eventually};
 use reqwest::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+use serde_json::json;
 
-use super::preferences::{assert_page, path};
+use super::preferences::{assert_page, path, tip};
 use crate::{
     fakes::mail::{API_KEY, FakeMail},
     harness::{Answer, Mesh},
     stripe,
 };
 
+const ADA: &str = "ada@example.com";
 const CODE: &str = "Your code for your data request";
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const CHANGED: &str = "Your Levqor privacy preferences have been updated";
 const READY: &str = "Your Levqor data export is ready";
 
 /// A mesh that sends its mails to this provider.
@@ -23,6 +27,7 @@ async fn mesh(provider: &FakeMail) -> Mesh {
         ("RESEND_API_KEY", API_KEY),
         ("RESEND_API_BASE", url.as_str()),
         ("LEVQOR_API_URL", "https://api.example.com"),
+        ("LEVQOR_MARKETING_HOURS", "0-24"),
     ];
     Mesh::start_with(&settings).await
 }
@@ -128,6 +133,81 @@ async fn an_erasure_by_mail_waits_for_its_approval() {
     assert!(confirmed.text.contains("Nothing is erased yet"), "{}", confirmed.text);
     let found = mesh.staff().get(&format!("/v1/data-requests/{}", request_id(&page))).await;
     assert_eq!(found.str("/data_request/state"), "STATE_AWAITING_APPROVAL", "{}", found.text);
+    mesh.finish().await;
+}
+
+/// Ada agrees to tips by mail, and gets one. Returns its subject.
+async fn agree(mesh: &Mesh, provider: &FakeMail) -> String {
+    let body = json!({"email": ADA, "categories": ["NEWSLETTER_CATEGORY_EDUCATIONAL_CONTENT"]});
+    assert_eq!(mesh.anon().post("/v1/newsletter-subscriptions", body).await.status, 200);
+    let nth =
+        |n: usize| eventually("the mail is sent", move || async move { provider.accepted().get(n).cloned() });
+    let confirm = path(&nth(0).await.text, "/newsletter/confirm/");
+    assert_page(&mesh.anon().form(&confirm, "").await, "You are subscribed");
+    tip(mesh, ADA, "tip:1").await;
+    nth(1).await.subject
+}
+
+/// Checks that Ada gets no further tip.
+async fn assert_no_tip(mesh: &Mesh, provider: &FakeMail, subject: &str) {
+    tip(mesh, ADA, "tip:2").await;
+    assert_eq!(
+        count(mesh.notifications_db(), "messages WHERE about = 'tip:2' AND state = 'SUPPRESSED'").await,
+        1
+    );
+    assert_eq!(provider.accepted().iter().filter(|mail| mail.subject == subject).count(), 1);
+}
+
+/// Ada asks for the guide of the website by its form.
+async fn ask_for_guide(mesh: &Mesh) {
+    let token = mesh.anon().get("/v1/form-token").await.str("/form_token").to_owned();
+    mesh.advance(TimeDelta::seconds(5)).await;
+    let form = json!({"form_token": token, "name": "Ada", "email": ADA, "business_type": "agency",
+                      "problem": "automate", "phone": "1"});
+    assert_eq!(mesh.anon().post("/api/lead-magnet", form).await.status, 200);
+    mesh.settle().await;
+}
+
+/// Ada declares something by a form of the privacy page, and by the first code that she gets.
+async fn declare(mesh: &Mesh, provider: &FakeMail, fields: &str) {
+    let page = mesh.anon().form("/privacy", &format!("email=ada%40example.com&{fields}")).await;
+    assert_page(&page, "Enter the code");
+    let form = format!("data_request_id={}&code={}", request_id(&page), code(provider, 0).await);
+    assert_page(&mesh.anon().form("/privacy/confirm", &form).await, "Your choice has effect");
+    mesh.settle().await;
+}
+
+#[tokio::test]
+async fn an_objection_by_mail_and_code_ends_scores_and_advertising() {
+    let provider = FakeMail::start();
+    let mesh = mesh(&provider).await;
+    let subject = agree(&mesh, &provider).await;
+    ask_for_guide(&mesh).await;
+    assert_eq!(count(mesh.support_db(), "leads WHERE score = 85").await, 1);
+    declare(&mesh, &provider, "right=RIGHT_OBJECTION&objection_scope=OBJECTION_SCOPE_ALL").await;
+    assert_eq!(count(mesh.support_db(), "leads WHERE score IS NOT NULL").await, 0, "the score is taken away");
+    ask_for_guide(&mesh).await;
+    assert_eq!(count(mesh.support_db(), "leads WHERE score IS NULL").await, 2, "a new lead gets no score");
+    assert_no_tip(&mesh, &provider, &subject).await;
+    let told = text_of(&provider, CHANGED, 0).await;
+    assert!(told.contains("You object to advertising."), "{told}");
+    let listed = mesh.staff().get(&format!("/v1/data-requests?email={ADA}")).await;
+    let request = &listed.list("data_requests")[0];
+    assert_eq!((&request["right"], &request["state"]), (&json!("RIGHT_OBJECTION"), &json!("STATE_DONE")));
+    assert_eq!(count(mesh.compliance_db(), "declarations WHERE client_network = '127.0.0.0/24'").await, 4);
+    mesh.finish().await;
+}
+
+#[tokio::test]
+async fn a_withdrawal_by_mail_and_code_ends_advertising() {
+    let provider = FakeMail::start();
+    let mesh = mesh(&provider).await;
+    let subject = agree(&mesh, &provider).await;
+    declare(&mesh, &provider, "right=RIGHT_CONSENT_WITHDRAWAL&withdrawn=ALL").await;
+    assert_no_tip(&mesh, &provider, &subject).await;
+    let listed = mesh.staff().get(&format!("/v1/consents?email={ADA}")).await;
+    let shown = |it: &&serde_json::Value| it["shown_version"] == "privacy-page:1" && it["given"] == false;
+    assert_eq!(listed.list("consents").iter().filter(shown).count(), 5, "{}", listed.text);
     mesh.finish().await;
 }
 

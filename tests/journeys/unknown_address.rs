@@ -67,15 +67,18 @@ async fn the_answer_is_made_before_anything_is_looked_up_and_is_the_same_for_eve
         let body = json!({"email": email, "right": "RIGHT_ERASURE"});
         answers.push(without_id(&mesh.anon().post("/v1/data-requests:mail", body).await));
     }
-    for email in [known.email.as_str(), "nobody@example.com"] {
-        let form = format!("email={}&right=RIGHT_ACCESS", email.replace('@', "%40"));
-        answers.push(without_id(&mesh.anon().form("/privacy", &form).await));
+    for fields in ["right=RIGHT_ACCESS", "right=RIGHT_OBJECTION&objection_scope=OBJECTION_SCOPE_ALL"] {
+        for email in [known.email.as_str(), "nobody@example.com"] {
+            let form = format!("email={}&{fields}", email.replace('@', "%40"));
+            answers.push(without_id(&mesh.anon().form("/privacy", &form).await));
+        }
     }
     for mut conn in held {
         sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await.expect("unlocked");
     }
-    assert_eq!(answers[0], answers[1]);
-    assert_eq!(answers[2], answers[3]);
+    for pair in answers.chunks(2) {
+        assert_eq!(pair[0], pair[1]);
+    }
     assert!(answers.iter().all(|(status, _)| *status == 200), "{answers:?}");
     // What waited for a lock may have been given up meanwhile.
     mesh.take_errors();

@@ -11,6 +11,11 @@ CREATE TABLE data_requests (
     obstacles text[] NOT NULL DEFAULT '{}',
     corrected_name text,
     wrong_email text,
+    objected text,
+    objection_ends boolean NOT NULL DEFAULT false,
+    withdrawn text[] NOT NULL DEFAULT '{}',
+    shown_version text NOT NULL DEFAULT '',
+    shown_sha256 text NOT NULL DEFAULT '',
     create_time timestamptz NOT NULL,
     due_time timestamptz,
     alerts integer NOT NULL DEFAULT 0,
@@ -18,10 +23,15 @@ CREATE TABLE data_requests (
     finish_time timestamptz,
     CONSTRAINT data_requests_pkey PRIMARY KEY (data_request_id),
     CONSTRAINT data_requests_entitlement CHECK (
-        entitlement IN ('ACCESS', 'PORTABILITY', 'ERASURE', 'RECTIFICATION', 'RESTRICTION')
+        entitlement IN (
+            'ACCESS', 'PORTABILITY', 'ERASURE', 'RECTIFICATION', 'RESTRICTION', 'OBJECTION', 'CONSENT_WITHDRAWAL'
+        )
     ),
     CONSTRAINT data_requests_corrected_name CHECK (corrected_name IS NULL OR entitlement = 'RECTIFICATION'),
     CONSTRAINT data_requests_wrong_email CHECK (wrong_email IS NULL OR entitlement = 'RECTIFICATION'),
+    CONSTRAINT data_requests_objected CHECK ((objected IS NOT NULL) = (entitlement = 'OBJECTION')),
+    CONSTRAINT data_requests_withdrawn CHECK ((withdrawn <> '{}') = (entitlement = 'CONSENT_WITHDRAWAL')),
+    CONSTRAINT data_requests_shown_sha256 CHECK (length(shown_sha256) IN (0, 64)),
     CONSTRAINT data_requests_origin CHECK (origin IN ('ACCOUNT', 'MAIL', 'STAFF')),
     CONSTRAINT data_requests_state CHECK (
         state IN (
@@ -67,6 +77,14 @@ COMMENT ON COLUMN data_requests.obstacles IS 'not personal';
 COMMENT ON COLUMN data_requests.corrected_name IS 'personal: MESSAGE; keep: 1y';
 -- A wrong address of the person, which `email` replaces.
 COMMENT ON COLUMN data_requests.wrong_email IS 'personal: EMAIL; keep: 1y';
+-- What an objection is about, and whether it ends one.
+COMMENT ON COLUMN data_requests.objected IS 'not personal';
+COMMENT ON COLUMN data_requests.objection_ends IS 'not personal';
+-- The purposes of the consents that are withdrawn.
+COMMENT ON COLUMN data_requests.withdrawn IS 'not personal';
+-- What was shown to a person who objects or withdraws: its version, and the hash of its text.
+COMMENT ON COLUMN data_requests.shown_version IS 'not personal';
+COMMENT ON COLUMN data_requests.shown_sha256 IS 'not personal';
 COMMENT ON COLUMN data_requests.create_time IS 'not personal';
 COMMENT ON COLUMN data_requests.due_time IS 'not personal';
 -- How many of the shares of the time, of which operators are told, are over.

@@ -16,15 +16,19 @@ use levqor_runtime::{
 use crate::{
     Compliance,
     domain::{
+        asked::Declared,
         consent::{Decision, Purpose},
+        data_request::{DataRequest, Origin},
         declaration::{Declaration, DeclarationId, DeclarationKind, Person, Shown, sha256},
-        objection,
+        objection::{self, Objected},
     },
     store::declarations,
 };
 
 /// The source of what staff entered for a person.
 pub(crate) const STAFF: &str = "staff";
+/// The source of what a person declared on a website or on the privacy page.
+pub(crate) const WEBSITE: &str = "website";
 
 /// The person who calls: the account, and the address if it is verified.
 pub(crate) fn person(compliance: &Compliance, actor: &Actor) -> Person {
@@ -58,36 +62,113 @@ pub(crate) async fn tell_permission(
     defer(tx, &permission, format!("permission:{}", declaration.id)).await
 }
 
-/// An objection, or its end, as a person declares it.
-pub(crate) struct Objecting<'o> {
-    pub(crate) person: &'o Person,
-    pub(crate) scope: ObjectionScope,
-    pub(crate) stands: bool,
-    pub(crate) source: &'o str,
-    pub(crate) client: &'o Client,
+/// Who declares something, and the proof of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Declaring<'d> {
+    pub(crate) person: &'d Person,
+    pub(crate) source: &'d str,
+    pub(crate) client: &'d Client,
+    pub(crate) shown: &'d Shown,
 }
 
-/// Adds an objection, or its end, to the ledger, and tells every service that acts.
-pub(crate) async fn object(
+impl Declaring<'_> {
+    /// The row for the ledger.
+    fn declaration(
+        &self,
+        kind: DeclarationKind,
+        scope: &str,
+        given: bool,
+        now: DateTime<Utc>,
+    ) -> Declaration {
+        Declaration {
+            id: DeclarationId::new_at(now),
+            kind,
+            scope: scope.to_owned(),
+            given,
+            person: self.person.clone(),
+            shown: self.shown.clone(),
+            source: self.source.to_owned(),
+            by_signal: false,
+            client: self.client.clone(),
+            origin: None,
+            declare_time: now,
+        }
+    }
+}
+
+/// Takes what a data request declares into the ledger, and tells the services that act. Returns the ids of the declarations.
+pub(crate) async fn declare(
+    compliance: &Compliance,
     tx: &mut Tx,
-    objecting: Objecting<'_>,
+    request: &DataRequest,
+    client: &Client,
+    now: DateTime<Utc>,
+) -> Result<Vec<String>, DbError> {
+    let Declared { objected, ends, withdrawn, shown } = &request.declared;
+    let source = match request.origin {
+        Origin::Account | Origin::Mail => WEBSITE,
+        Origin::Staff => STAFF,
+    };
+    let mut person = Person {
+        sub: request.owner_sub.clone(),
+        email: Some(request.email.clone()),
+        visitor_id: None,
+        address_hash: compliance.hash(&request.email),
+    };
+    let mut ids = withdraw(tx, Declaring { person: &person, source, client, shown }, withdrawn, now).await?;
+    if let Some(objected) = objected {
+        if person.sub.is_none() {
+            // Who objected while signed in is known to the services by their account, too.
+            person.sub = declarations::objector(tx, &request.email, None).await?;
+        }
+        let declaring = Declaring { person: &person, source, client, shown };
+        ids.extend(object_to(tx, declaring, *objected, !ends, now).await?);
+    }
+    Ok(ids)
+}
+
+/// Takes the withdrawal of consents into the ledger, and tells notifications. Returns the ids of the declarations.
+pub(crate) async fn withdraw(
+    tx: &mut Tx,
+    declaring: Declaring<'_>,
+    purposes: &[Purpose],
+    now: DateTime<Utc>,
+) -> Result<Vec<String>, DbError> {
+    let mut ids = Vec::new();
+    for purpose in purposes {
+        let declaration = declaring.declaration(DeclarationKind::Consent, purpose.as_str(), false, now);
+        declarations::insert(tx, &declaration).await?;
+        tell_permission(tx, &declaration, *purpose, "").await?;
+        ids.push(declaration.id.to_string());
+    }
+    Ok(ids)
+}
+
+/// Takes an objection, or its end, into the ledger: one declaration for each scope. Returns their ids.
+pub(crate) async fn object_to(
+    tx: &mut Tx,
+    declaring: Declaring<'_>,
+    objected: Objected,
+    stands: bool,
+    now: DateTime<Utc>,
+) -> Result<Vec<String>, DbError> {
+    let mut ids = Vec::new();
+    for scope in objected.scopes() {
+        ids.push(object(tx, declaring, *scope, stands, now).await?.to_string());
+    }
+    Ok(ids)
+}
+
+/// Adds an objection to one use, or its end, to the ledger, and tells every service that acts.
+async fn object(
+    tx: &mut Tx,
+    declaring: Declaring<'_>,
+    scope: ObjectionScope,
+    stands: bool,
     now: DateTime<Utc>,
 ) -> Result<DeclarationId, DbError> {
-    let Objecting { person, scope, stands, source, client } = objecting;
-    let id = DeclarationId::new_at(now);
-    let declaration = Declaration {
-        id,
-        kind: DeclarationKind::Objection,
-        scope: scope.as_str().to_owned(),
-        given: stands,
-        person: person.clone(),
-        shown: Shown::default(),
-        source: source.to_owned(),
-        by_signal: false,
-        client: client.clone(),
-        origin: None,
-        declare_time: now,
-    };
+    let declaration = declaring.declaration(DeclarationKind::Objection, scope.as_str(), stands, now);
+    let (id, person) = (declaration.id, declaring.person);
     declarations::insert(tx, &declaration).await?;
     let subject = Subject {
         subs: person.sub.iter().cloned().collect(),
@@ -122,14 +203,13 @@ pub(crate) async fn end_objection_to_marketing(
     let is_older =
         |of: &Decision| of.scope == ObjectionScope::Marketing.as_str() && of.given && of.time < agree_time;
     if decisions.iter().any(is_older) {
-        let ending = Objecting {
+        let declaring = Declaring {
             person: &theirs,
-            scope: ObjectionScope::Marketing,
-            stands: false,
             source: "consent",
             client: &Client::default(),
+            shown: &Shown::default(),
         };
-        object(tx, ending, agree_time).await?;
+        object(tx, declaring, ObjectionScope::Marketing, false, agree_time).await?;
     }
     Ok(())
 }

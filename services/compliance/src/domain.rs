@@ -1,6 +1,7 @@
 //! The rules: no database, no clock, no network.
 
 pub(crate) mod archive;
+pub(crate) mod asked;
 pub(crate) mod audit_chain;
 pub(crate) mod breach;
 pub(crate) mod code;

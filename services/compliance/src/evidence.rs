@@ -23,6 +23,7 @@ use crate::{
     domain::{
         data_request::{DataRequest, DataRequestId},
         evidence::{EvidenceFile, pack},
+        objection::Objected,
     },
     error::Error,
     mails,
@@ -119,6 +120,13 @@ async fn request_file(conn: &mut PgConnection, request: &DataRequest) -> Result<
         "erase_time": request.erase_time.map(time),
         "finish_time": request.finish_time.map(time),
         "obstacles": request.obstacles,
+        "declared": request.entitlement.is_declaration().then(|| json!({
+            "objection_scope": request.declared.objected.map(Objected::as_str),
+            "objection_ends": request.declared.ends,
+            "withdrawn": request.declared.withdrawn.iter().map(|purpose| purpose.as_str()).collect::<Vec<_>>(),
+            "shown_version": request.declared.shown.version,
+            "shown_sha256": request.declared.shown.sha256,
+        })),
         "identity": {
             "proven_by": request.origin.as_str(),
             "codes": codes.iter().map(|code| json!({

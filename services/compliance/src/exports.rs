@@ -67,7 +67,10 @@ impl Compliance {
     pub(crate) fn can_fulfil(&self, entitlement: Entitlement) -> Result<(), Error> {
         match entitlement {
             Entitlement::Access | Entitlement::Portability | Entitlement::Erasure => self.vault().map(drop),
-            Entitlement::Rectification | Entitlement::Restriction => Ok(()),
+            Entitlement::Rectification
+            | Entitlement::Restriction
+            | Entitlement::Objection
+            | Entitlement::ConsentWithdrawal => Ok(()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use levqor_proto_base::google::api::HttpBody;
 use levqor_runtime::error::Invalid;
+use minijinja::{Value, context};
 
 /// The fields of a form.
 pub(crate) struct Form(Vec<(String, String)>);
@@ -19,7 +20,46 @@ impl Form {
 
     /// The first value of a field. Empty if the form has no such field.
     pub(crate) fn text(&self, name: &str) -> &str {
-        self.0.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str()).unwrap_or_default()
+        self.texts(name).next().unwrap_or_default()
+    }
+
+    /// All values of a field, such as those of the boxes that are ticked.
+    fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What a visitor entered in one of the forms of the privacy page.
+#[derive(Default)]
+pub(crate) struct Entered {
+    pub(crate) email: String,
+    pub(crate) right: String,
+    pub(crate) objection_scope: String,
+    pub(crate) objection_ends: bool,
+    pub(crate) withdrawn: Vec<String>,
+}
+
+impl From<&Form> for Entered {
+    fn from(form: &Form) -> Self {
+        Self {
+            email: form.text("email").to_owned(),
+            right: form.text("right").to_owned(),
+            objection_scope: form.text("objection_scope").to_owned(),
+            objection_ends: form.text("objection_ends") == "true",
+            withdrawn: form.texts("withdrawn").map(str::to_owned).collect(),
+        }
+    }
+}
+
+impl From<&Entered> for Value {
+    fn from(entered: &Entered) -> Self {
+        context! {
+            email => &entered.email,
+            right => &entered.right,
+            objection_scope => &entered.objection_scope,
+            objection_ends => entered.objection_ends,
+            withdrawn => &entered.withdrawn,
+        }
     }
 }
 
@@ -38,6 +78,14 @@ mod tests {
         let form = Form::read(Some(&body)).expect("a form");
         assert_eq!([form.text("email"), form.text("code"), form.text("right")], ["a+b@c.de", "1 2", ""]);
         assert_eq!(Form::read(None).expect("a form").text("email"), "");
+    }
+
+    #[test]
+    fn every_box_that_is_ticked_counts_and_none_is_ticked_in_advance() {
+        let body = body("application/x-www-form-urlencoded", "withdrawn=a&email=b&withdrawn=c");
+        let entered = Entered::from(&Form::read(Some(&body)).expect("a form"));
+        assert_eq!(entered.withdrawn, ["a", "c"]);
+        assert!(!entered.objection_ends && entered.objection_scope.is_empty());
     }
 
     #[test]

@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Europe::London;
 use levqor_proto_mail::v1::{
     ComplaintAcknowledged, ComplaintAnswered, ComplaintProgress, DataRequestCode, DataRequestDone,
-    DataRequestExtended, DataRequestLink, DataRequestProgress, ErasureDone, RestrictionEnding,
-    SendMessageRequest, TermsUpdated, send_message_request::Content,
+    DataRequestExtended, DataRequestLink, DataRequestProgress, ErasureDone, PrivacyPreferencesUpdated,
+    RestrictionEnding, SendMessageRequest, TermsUpdated, send_message_request::Content,
 };
 use levqor_runtime::{
     db::{DbError, Tx},
@@ -25,7 +25,7 @@ use crate::domain::{
 };
 
 /// The steps of a data request of which the person gets a mail, besides the codes.
-pub(crate) const STEPS: [&str; 9] = [
+pub(crate) const STEPS: [&str; 10] = [
     "received",
     "approved",
     "extended",
@@ -35,6 +35,7 @@ pub(crate) const STEPS: [&str; 9] = [
     "restricted",
     "lifting",
     "unrestricted",
+    "declared",
 ];
 
 /// What the mail about a step of a data request is about.
@@ -151,6 +152,12 @@ pub(crate) async fn unrestricted(tx: &mut Tx, request: &DataRequest) -> Result<(
     done(tx, request, "unrestricted", "The restriction has ended.".to_owned()).await
 }
 
+/// An objection or the withdrawal of consents has effect.
+pub(crate) async fn declared(tx: &mut Tx, request: &DataRequest) -> Result<(), DbError> {
+    let content = PrivacyPreferencesUpdated { changes: request.declared.changes() };
+    send(tx, request, "declared", Content::PrivacyPreferencesUpdated(content)).await
+}
+
 async fn done(tx: &mut Tx, request: &DataRequest, step: &str, outcome: String) -> Result<(), DbError> {
     let content = DataRequestDone {
         customer_name: String::new(),
@@ -180,6 +187,8 @@ const fn right(entitlement: Entitlement) -> &'static str {
         Entitlement::Erasure => "the erasure of your data",
         Entitlement::Rectification => "the correction of your data",
         Entitlement::Restriction => "the restriction of what we do with your data",
+        Entitlement::Objection => "a change of your objections",
+        Entitlement::ConsentWithdrawal => "the withdrawal of your consent",
     }
 }
 

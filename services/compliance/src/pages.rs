@@ -1,19 +1,35 @@
 //! The privacy pages, and the record of processing activities for people: HTML without scripts, from the files of `pages/`.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta};
 use chrono_tz::Europe::London;
 use levqor_proto_base::google::api::HttpBody;
 use levqor_proto_compliance::v1::{
-    GetProcessingRecordResponse, ProcessedColumn, ProcessedTable, ProcessingActivity, Recipient, Right,
+    DataRequest, GetProcessingRecordResponse, ProcessedColumn, ProcessedTable, ProcessingActivity, Recipient,
+    Right,
 };
-use levqor_runtime::error::ErrorCode;
+use levqor_runtime::{
+    error::{ErrorCode, Invalid},
+    wire_enum::WireEnum,
+};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 
-use crate::{bodies, config::Config, domain::export::LinkToken, error::Error};
+use crate::{
+    bodies,
+    config::Config,
+    domain::{asked::Declared, consent::Purpose, export::LinkToken, objection::Objected},
+    error::Error,
+    forms::Entered,
+};
 
-const SOURCES: [(&str, &str); 7] = [
+/// The version of the forms for objections and withdrawals. The ledger keeps it with the hash of the form: raise it after a change of what a
+/// form says.
+const FORMS: &str = "privacy-page:1";
+
+const SOURCES: [(&str, &str); 9] = [
     ("layout", include_str!("../pages/layout.html")),
     ("privacy", include_str!("../pages/privacy.html")),
+    ("objecting", include_str!("../pages/objecting.html")),
+    ("withdrawing", include_str!("../pages/withdrawing.html")),
     ("code", include_str!("../pages/code.html")),
     ("confirmed", include_str!("../pages/confirmed.html")),
     ("copy", include_str!("../pages/copy.html")),
@@ -22,10 +38,10 @@ const SOURCES: [(&str, &str); 7] = [
 ];
 
 /// What was wrong with a form, which the visitor gets again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Mistake {
-    /// The address is none, or no right is chosen.
-    Request,
+    /// These fields of a form for a request are not valid.
+    Fields(Vec<String>),
     /// The text is no code.
     NotACode,
     /// The code is not valid.
@@ -42,24 +58,37 @@ impl Mistake {
         }
     }
 
-    const fn text(self) -> &'static str {
+    fn text(&self) -> String {
         match self {
-            Self::Request => {
-                "This did not work. Please enter your mail address, such as ada@example.com, and choose what you want."
+            Self::Fields(fields) => {
+                let mut needed: Vec<_> = fields.iter().map(|field| needed(field)).collect();
+                needed.dedup();
+                format!("This did not work. {}", needed.join(" "))
             }
-            Self::NotACode => "This is no code. Please enter the six digits of the mail.",
+            Self::NotACode => "This is no code. Please enter the six digits of the mail.".to_owned(),
             Self::CodeRefused => {
                 "This code is not valid. Please compare it with the mail. A code is valid for 10 minutes, for 5 tries, and once."
+                    .to_owned()
             }
         }
     }
 
     /// The status that the same mistake has in the API.
-    const fn status(self) -> u16 {
+    const fn status(&self) -> u16 {
         match self {
-            Self::Request | Self::NotACode => ErrorCode::InvalidArgument.http_status(),
+            Self::Fields(_) | Self::NotACode => ErrorCode::InvalidArgument.http_status(),
             Self::CodeRefused => ErrorCode::PermissionDenied.http_status(),
         }
+    }
+}
+
+/// What the visitor has to do about a field that is not valid.
+fn needed(field: &str) -> &'static str {
+    match field {
+        "email" => "Please enter your mail address, such as ada@example.com.",
+        "objection_scope" => "Please choose what you object to.",
+        "withdrawn" => "Please choose the mails that you no longer agree to.",
+        _ => "Please choose what you want.",
     }
 }
 
@@ -84,12 +113,32 @@ impl Pages {
 
     /// The privacy page.
     pub(crate) fn privacy(&self) -> Result<HttpBody, Error> {
-        self.render("privacy", context! { email => "", right => Right::Access.as_str_name() }, None)
+        let entered = Entered { right: Right::Access.as_str_name().to_owned(), ..Entered::default() };
+        self.render("privacy", context! { entered => &entered, wrong => Vec::<String>::new() }, None)
     }
 
     /// The privacy page, after a form with a mistake: it has what the visitor entered.
-    pub(crate) fn privacy_again(&self, email: &str, right: &str) -> Result<HttpBody, Error> {
-        self.render("privacy", context! { email, right }, Some(Mistake::Request))
+    pub(crate) fn privacy_again(&self, entered: &Entered, invalid: &Invalid) -> Result<HttpBody, Error> {
+        let wrong: Vec<_> = invalid.0.iter().map(|violation| violation.field.clone()).collect();
+        let data = context! { entered, wrong => &wrong };
+        self.render("privacy", data, Some(Mistake::Fields(wrong)))
+    }
+
+    /// The version and the text of the form for an objection or a withdrawal, before anything is entered. Empty for any other right.
+    pub(crate) fn shown(&self, right: Right) -> Result<(String, String), Error> {
+        let name = match right {
+            Right::Objection => "objecting",
+            Right::ConsentWithdrawal => "withdrawing",
+            Right::Unspecified
+            | Right::Access
+            | Right::Portability
+            | Right::Erasure
+            | Right::Rectification
+            | Right::Restriction => return Ok(<(String, String)>::default()),
+        };
+        let data = context! { entered => &Entered::default(), wrong => Vec::<String>::new(), mistake => "" };
+        let template = self.0.get_template(name).map_err(Error::Render)?;
+        Ok((FORMS.to_owned(), template.render(data).map_err(Error::Render)?))
     }
 
     /// The form for the code of a request.
@@ -98,17 +147,25 @@ impl Pages {
     }
 
     /// The page after that form.
-    pub(crate) fn confirmed(
-        &self,
-        data_request_id: &str,
-        right: Right,
-        due_time: Option<DateTime<Utc>>,
-    ) -> Result<HttpBody, Error> {
+    pub(crate) fn confirmed(&self, request: &DataRequest) -> Result<HttpBody, Error> {
+        let due = request.due_time.and_then(|time| DateTime::from_timestamp(time.seconds, 0));
         // It is due by the end of a day in London, which is the first moment of the next one.
-        let last = due_time.map(|time| time - TimeDelta::seconds(1));
+        let last = due.map(|time| time - TimeDelta::seconds(1));
         let due = last.map(|time| time.with_timezone(&London).format("%-d %B %Y").to_string());
-        let due = due.unwrap_or_default();
-        self.render("confirmed", context! { data_request_id, right => right.as_str_name(), due }, None)
+        let purpose = |number: &i32| Purpose::from_wire(*number).ok().flatten();
+        let declared = Declared {
+            objected: Objected::from_wire(request.objection_scope).ok().flatten(),
+            ends: request.objection_ends,
+            withdrawn: request.withdrawn.iter().filter_map(purpose).collect(),
+            ..Declared::default()
+        };
+        let data = context! {
+            data_request_id => &request.data_request_id,
+            right => request.right().as_str_name(),
+            due => due.unwrap_or_default(),
+            changes => declared.changes(),
+        };
+        self.render("confirmed", data, None)
     }
 
     /// The page of a copy, with the button that sends a code.
@@ -142,7 +199,8 @@ impl Pages {
         data: minijinja::Value,
         mistake: Option<Mistake>,
     ) -> Result<HttpBody, Error> {
-        let data = context! { mistake => mistake.map(Mistake::text).unwrap_or_default(), ..data };
+        let text = mistake.as_ref().map(Mistake::text).unwrap_or_default();
+        let data = context! { mistake => text, ..data };
         let template = self.0.get_template(name).map_err(Error::Render)?;
         let html = template.render(data).map_err(Error::Render)?;
         let extensions = mistake.map(|mistake| bodies::refusal(mistake.status())).into_iter().collect();
@@ -212,6 +270,7 @@ fn period(keep: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use levqor_proto_compliance::v1::ObjectionScope;
     use levqor_runtime::config::{Env, Reader};
 
     use super::*;
@@ -223,6 +282,23 @@ mod tests {
 
     fn html(page: Result<HttpBody, Error>) -> String {
         String::from_utf8(page.expect("a page").data).expect("text")
+    }
+
+    fn request(right: Right) -> DataRequest {
+        DataRequest { data_request_id: "0190".to_owned(), right: right.into(), ..DataRequest::default() }
+    }
+
+    fn objection() -> DataRequest {
+        let objection_scope = ObjectionScope::Marketing.into();
+        DataRequest { objection_scope, ..request(Right::Objection) }
+    }
+
+    fn entered(right: &str) -> Entered {
+        Entered { right: right.to_owned(), ..Entered::default() }
+    }
+
+    fn again(entered: &Entered, field: &str) -> Result<HttpBody, Error> {
+        pages().privacy_again(entered, &Invalid::of(field, "expected something else"))
     }
 
     fn record() -> GetProcessingRecordResponse {
@@ -269,12 +345,15 @@ mod tests {
         let (pages, token) = (pages(), LinkToken::random());
         let all = [
             pages.privacy(),
-            pages.privacy_again("ada", ""),
+            again(&Entered::default(), "right"),
+            again(&entered("RIGHT_OBJECTION"), "objection_scope"),
+            again(&entered("RIGHT_CONSENT_WITHDRAWAL"), "withdrawn"),
             pages.code("0190", None),
             pages.code("0190", Some(Mistake::CodeRefused)),
-            pages.confirmed("0190", Right::Access, None),
-            pages.confirmed("0190", Right::Erasure, None),
-            pages.confirmed("0190", Right::Restriction, None),
+            pages.confirmed(&request(Right::Access)),
+            pages.confirmed(&request(Right::Erasure)),
+            pages.confirmed(&request(Right::Restriction)),
+            pages.confirmed(&objection()),
             pages.copy(&token),
             pages.download(&token, None),
             pages.download(&token, Some(Mistake::NotACode)),
@@ -301,7 +380,8 @@ mod tests {
 
     #[test]
     fn a_form_with_a_mistake_keeps_what_was_entered_and_makes_no_markup_of_it() {
-        let page = pages().privacy_again("\"><b>ada", "RIGHT_ERASURE").expect("a page");
+        let entered = Entered { email: "\"><b>ada".to_owned(), ..entered("RIGHT_ERASURE") };
+        let page = again(&entered, "email").expect("a page");
         assert_eq!(page.extensions, [bodies::refusal(400)]);
         let html = String::from_utf8(page.data).expect("text");
         assert!(
@@ -315,9 +395,54 @@ mod tests {
     }
 
     #[test]
+    fn each_form_has_its_own_mistake_and_nothing_is_ticked_in_advance() {
+        let first = html(pages().privacy());
+        assert_eq!(first.matches(" checked").count(), 1, "only what kind of request: {first}");
+        assert_eq!(first.matches("<form method=\"post\" action=\"/privacy\">").count(), 3, "{first}");
+        for (right, field, id, words) in [
+            ("RIGHT_OBJECTION", "objection_scope", "objection-email", "choose what you object to"),
+            ("RIGHT_CONSENT_WITHDRAWAL", "withdrawn", "withdrawal-email", "choose the mails"),
+        ] {
+            let shown = html(again(&Entered { email: "ada".to_owned(), ..entered(right) }, field));
+            assert_eq!(shown.matches("role=\"alert\"").count(), 1, "{shown}");
+            assert!(shown.contains(words) && !shown.contains(" checked"), "{shown}");
+            let of_form = shown.split(&format!("id=\"{id}\"")).nth(1).expect("its form");
+            assert!(of_form.starts_with(" name=\"email\" value=\"ada\""), "{of_form}");
+        }
+        let both = Invalid(vec![
+            levqor_runtime::error::Violation { field: "email".to_owned(), description: String::new() },
+            levqor_runtime::error::Violation { field: "withdrawn".to_owned(), description: String::new() },
+        ]);
+        let shown = html(pages().privacy_again(&entered("RIGHT_CONSENT_WITHDRAWAL"), &both));
+        assert!(shown.contains("such as ada@example.com. Please choose the mails"), "{shown}");
+    }
+
+    #[test]
+    fn what_is_shown_has_a_version_and_what_was_entered_is_not_in_it() {
+        for right in [Right::Objection, Right::ConsentWithdrawal] {
+            let (version, text) = pages().shown(right).expect("a form");
+            assert_eq!(version, FORMS);
+            assert!(text.contains("<form method=\"post\"") && !text.contains(" checked"), "{text}");
+            let page = html(pages().privacy());
+            assert!(page.contains(text.trim()), "the page has the form as it is in the ledger: {page}");
+        }
+        assert_eq!(pages().shown(Right::Erasure).expect("nothing"), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn the_page_after_the_code_says_what_has_effect() {
+        let shown = html(pages().confirmed(&objection()));
+        assert!(shown.contains("You object to advertising."), "{shown}");
+        let ended = html(pages().confirmed(&DataRequest { objection_ends: true, ..objection() }));
+        assert!(ended.contains("You no longer object to advertising."), "{ended}");
+        assert!(!ended.contains("within one month"), "{ended}");
+    }
+
+    #[test]
     fn the_last_day_for_an_answer_is_the_day_before_the_midnight_of_its_end() {
-        let due = "2027-02-11T00:00:00Z".parse().expect("a time");
-        let html = html(pages().confirmed("0190", Right::Access, Some(due)));
+        let due = "2027-02-11T00:00:00Z".parse::<DateTime<chrono::Utc>>().expect("a time");
+        let due_time = Some(levqor_runtime::timestamp(due));
+        let html = html(pages().confirmed(&DataRequest { due_time, ..request(Right::Access) }));
         assert!(html.contains("by 10 February 2027."), "{html}");
     }
 }

@@ -2,6 +2,8 @@
 
 use levqor_proto_compliance::v1::{self as wire, BuildDataExportRequest};
 use levqor_runtime::{
+    audit,
+    context::Ctx,
     db::{DbError, Tx},
     deferred::defer,
     timestamp,
@@ -9,21 +11,49 @@ use levqor_runtime::{
 use sqlx::PgConnection;
 
 use crate::{
+    Compliance, declaring,
     domain::{
-        data_request::{DataRequest, State},
+        data_request::{DataRequest, State, Step},
         export::{Export, ExportState, Size},
     },
+    error::Error,
     mails,
-    store::{data_exports, data_request_extensions, erasures, rectifications},
+    store::{data_exports, data_request_extensions, data_requests, erasures, rectifications},
 };
 
-/// Begins the work on a request whose person is known: a copy is built, and the person is told of an erasure.
-pub(crate) async fn begin(tx: &mut Tx, request: &DataRequest) -> Result<(), DbError> {
+/// Begins the work on a request that is stored and whose person is known: a copy is built, the person is told of an erasure, and an
+/// objection or a withdrawal takes effect at once.
+pub(crate) async fn begin(
+    compliance: &Compliance,
+    tx: &mut Tx,
+    ctx: &Ctx,
+    request: &mut DataRequest,
+) -> Result<(), Error> {
+    if request.entitlement.is_declaration() {
+        return declare(compliance, tx, ctx, request).await;
+    }
     if request.state == State::Received {
         let build = BuildDataExportRequest { data_request_id: request.id.to_string() };
         defer(tx, &build, format!("data-export:{}", request.id)).await?;
     }
-    mails::received(tx, request).await
+    Ok(mails::received(tx, request).await?)
+}
+
+/// Takes what the request declares into the ledger, and finishes the request. The audit chain says which declarations are of it.
+async fn declare(
+    compliance: &Compliance,
+    tx: &mut Tx,
+    ctx: &Ctx,
+    request: &mut DataRequest,
+) -> Result<(), Error> {
+    let now = tx.now().await?;
+    let ids = declaring::declare(compliance, tx, request, &ctx.client, now).await?;
+    request.take(Step::Finish, now)?;
+    data_requests::update(tx, request).await?;
+    mails::declared(tx, request).await?;
+    let (id, ids) = (request.id.to_string(), ids.join(" "));
+    let about = [("data_request_id", id.as_str()), ("declaration_ids", ids.as_str())];
+    Ok(audit::append(tx, &ctx.actor, "data_request.declare", &about).await?)
 }
 
 /// The request as callers see it, with its copy and its receipt.
@@ -67,6 +97,9 @@ impl From<DataRequest> for wire::DataRequest {
             corrected_name: request.correction.name.map(|name| name.as_str().to_owned()).unwrap_or_default(),
             wrong_email: request.correction.wrong_email.map(|it| it.as_str().to_owned()).unwrap_or_default(),
             rectified: Vec::new(),
+            objection_scope: request.declared.objected.map(i32::from).unwrap_or_default(),
+            objection_ends: request.declared.ends,
+            withdrawn: request.declared.withdrawn.into_iter().map(i32::from).collect(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use levqor_proto_compliance::v1::{self as wire, ConsentPurpose};
 use levqor_proto_notifications::v1::NewsletterCategory;
-use levqor_runtime::{timestamp, wire_enum};
+use levqor_runtime::{error::Violations, timestamp, wire_enum};
 
 use super::declaration::Declaration;
 
@@ -48,6 +48,37 @@ impl Purpose {
             Self::MailEventsWebinars => Some(NewsletterCategory::EventsWebinars),
             Self::MailEducationalContent => Some(NewsletterCategory::EducationalContent),
         }
+    }
+
+    /// The mails that it is about, as people know them. `None`: it is about cookies.
+    pub(crate) const fn mails(self) -> Option<&'static str> {
+        match self {
+            Self::CookiesFunctional | Self::CookiesAnalytics | Self::CookiesMarketing => None,
+            Self::MailProductUpdates => Some("mails about news of the product"),
+            Self::MailOffersPromotions => Some("mails about offers and discounts"),
+            Self::MailTechnicalUpdates => Some("mails about technical news"),
+            Self::MailEventsWebinars => Some("mails about events and webinars"),
+            Self::MailEducationalContent => Some("mails with tips and examples"),
+        }
+    }
+
+    /// The purposes that are about advertising by mail.
+    pub(crate) fn all_of_mails() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|purpose| purpose.category().is_some())
+    }
+
+    /// Reads purposes of advertising by mail, each once. Adds a violation for any other.
+    pub(crate) fn of_mails(violations: &mut Violations, field: &str, numbers: &[i32]) -> Vec<Self> {
+        let mut purposes = Vec::new();
+        for number in numbers {
+            let Some(purpose) = violations.field_enum::<Self>(field, *number) else { continue };
+            if purpose.category().is_none() {
+                violations.add(field, "expected purposes of advertising by mail");
+            } else if !purposes.contains(&purpose) {
+                purposes.push(purpose);
+            }
+        }
+        purposes
     }
 
     /// Whether Global Privacy Control is about it: the signal says that data must not be sold or shared for advertising.
@@ -141,6 +172,7 @@ mod tests {
                 let name = category.as_str_name().trim_start_matches("NEWSLETTER_CATEGORY_");
                 assert_eq!(Purpose::of_category(name), Some(purpose));
             }
+            assert_eq!(purpose.mails().is_some(), purpose.category().is_some(), "{purpose:?}");
         }
         assert_eq!(Purpose::of_category("ORDERS"), None);
     }

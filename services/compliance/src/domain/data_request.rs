@@ -5,12 +5,13 @@ use std::{collections::BTreeSet, str::FromStr};
 use chrono::{DateTime, Utc};
 use levqor_proto_compliance::v1 as wire;
 use levqor_proto_runtime::v1::Subject as WireSubject;
-use levqor_runtime::{
-    email::Email, error::Violations, privacy::Subject, request::Field, typed_id, wire_enum,
-};
+use levqor_runtime::{email::Email, privacy::Subject, request::Field, typed_id, wire_enum};
 use serde::{Deserialize, Serialize};
 
-use super::time_limit;
+use super::{
+    asked::{Asked, Correction, Declared},
+    time_limit,
+};
 
 typed_id!(pub(crate) DataRequestId, "a data request");
 
@@ -27,6 +28,17 @@ wire_enum! {
         Rectification = "RECTIFICATION",
         /// The restriction of the processing (GDPR, article 18).
         Restriction = "RESTRICTION",
+        /// The objection to a use of the data, or the end of one (GDPR, article 21).
+        Objection = "OBJECTION",
+        /// The withdrawal of consents (GDPR, article 7(3)).
+        ConsentWithdrawal = "CONSENT_WITHDRAWAL",
+    }
+}
+
+impl Entitlement {
+    /// Whether it has effect as soon as the person is known, without work and without a decision.
+    pub(crate) const fn is_declaration(self) -> bool {
+        matches!(self, Self::Objection | Self::ConsentWithdrawal)
     }
 }
 
@@ -127,75 +139,6 @@ impl Field for Reasons {
     const EXPECTED: &'static str = "reasons, in 1 to 1,000 characters";
 }
 
-/// The right name of a person: one line of 1 to 200 characters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CorrectedName(String);
-
-impl CorrectedName {
-    /// The text.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The text is empty, too long, or has control characters.
-#[derive(Debug, thiserror::Error)]
-#[error("no name")]
-pub(crate) struct NoName;
-
-impl FromStr for CorrectedName {
-    type Err = NoName;
-
-    fn from_str(text: &str) -> Result<Self, NoName> {
-        let text = text.trim();
-        let fits = (1..=200).contains(&text.chars().count()) && !text.contains(char::is_control);
-        if fits { Ok(Self(text.to_owned())) } else { Err(NoName) }
-    }
-}
-
-impl Field for CorrectedName {
-    const EXPECTED: &'static str = "a name of 1 to 200 characters";
-}
-
-/// What a correction is about. Empty in any other request.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Correction {
-    /// The right name.
-    pub(crate) name: Option<CorrectedName>,
-    /// A wrong address, which the address of the request replaces.
-    pub(crate) wrong_email: Option<Email>,
-}
-
-impl Correction {
-    /// Whether nothing is to be corrected.
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.name.is_none() && self.wrong_email.is_none()
-    }
-}
-
-/// The right that a request names, and what it corrects.
-pub(crate) fn asked(
-    violations: &mut Violations,
-    right: i32,
-    corrected_name: &str,
-    wrong_email: &str,
-) -> Option<(Entitlement, Correction)> {
-    let entitlement: Option<Entitlement> = violations.field_enum("right", right);
-    let name = violations.filter("corrected_name", corrected_name);
-    let correction = Correction { name, wrong_email: violations.filter("wrong_email", wrong_email) };
-    let entitlement = entitlement?;
-    let is_correction = entitlement == Entitlement::Rectification;
-    if is_correction && corrected_name.is_empty() && wrong_email.is_empty() {
-        violations.add("corrected_name", "expected the right name, or a wrong address in `wrong_email`");
-    }
-    for (field, text) in [("corrected_name", corrected_name), ("wrong_email", wrong_email)] {
-        if !is_correction && !text.is_empty() {
-            violations.add(field, "expected only with RIGHT_RECTIFICATION");
-        }
-    }
-    Some((entitlement, correction))
-}
-
 /// The step is not possible in this state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the state of the data request does not allow to {what}", what = .step.as_str())]
@@ -238,6 +181,8 @@ impl State {
                 Self::AwaitingApproval
             }
             Entitlement::Access | Entitlement::Portability => Self::Received,
+            // It takes effect in the same transaction, which finishes it.
+            Entitlement::Objection | Entitlement::ConsentWithdrawal => Self::InProgress,
         }
     }
 
@@ -302,6 +247,7 @@ pub(crate) struct DataRequest {
     pub(crate) subject: Identifiers,
     pub(crate) obstacles: Vec<String>,
     pub(crate) correction: Correction,
+    pub(crate) declared: Declared,
     pub(crate) create_time: DateTime<Utc>,
     pub(crate) due_time: Option<DateTime<Utc>>,
     pub(crate) erase_time: Option<DateTime<Utc>>,
@@ -333,6 +279,7 @@ impl DataRequest {
             subject: Identifiers { emails, ..Identifiers::default() },
             obstacles: Vec::new(),
             correction: Correction::default(),
+            declared: Declared::default(),
             create_time: now,
             due_time: None,
             erase_time: None,
@@ -349,9 +296,10 @@ impl DataRequest {
         request
     }
 
-    /// The same request, for this correction.
-    pub(crate) fn correcting(mut self, correction: Correction) -> Self {
-        self.correction = correction;
+    /// The same request, with what it corrects or declares.
+    pub(crate) fn asking(mut self, asked: Asked) -> Self {
+        self.correction = asked.correction;
+        self.declared = asked.declared;
         self
     }
 
@@ -432,32 +380,15 @@ mod tests {
     }
 
     #[test]
-    fn only_a_correction_has_something_to_correct() {
-        let read = |right: wire::Right, name: &str, email: &str| {
-            let mut violations = Violations::new();
-            let asked = asked(&mut violations, right.into(), name, email);
-            let asked = violations.finish(asked).map_err(|invalid| invalid.0.len());
-            asked.map(|(_, it)| {
-                (it.name.map(|name| name.0), it.wrong_email.map(|email| email.as_str().to_owned()))
-            })
-        };
-        let some = |text: &str| Some(text.to_owned());
-        assert_eq!(read(wire::Right::Erasure, "", ""), Ok((None, None)));
-        assert_eq!(read(wire::Right::Rectification, " Ada L. ", ""), Ok((some("Ada L."), None)));
-        assert_eq!(
-            read(wire::Right::Rectification, "", "ada@exmaple.com"),
-            Ok((None, some("ada@exmaple.com")))
-        );
-        for (right, name, email) in [
-            (wire::Right::Erasure, "Ada", ""),
-            (wire::Right::Access, "", "ada@exmaple.com"),
-            (wire::Right::Rectification, "", ""),
-            (wire::Right::Rectification, " ", ""),
-            (wire::Right::Rectification, "a\nb", ""),
-            (wire::Right::Rectification, "", "ada"),
-            (wire::Right::Unspecified, "", ""),
-        ] {
-            assert_eq!(read(right, name, email), Err(1), "{right:?} {name:?} {email:?}");
+    fn a_declaration_waits_for_its_code_and_for_nobody_else() {
+        for entitlement in [Entitlement::Objection, Entitlement::ConsentWithdrawal] {
+            let email = "ada@example.com".parse().expect("an address");
+            let mut request = DataRequest::of_mail(email, entitlement, now());
+            assert!(request.take(Step::Finish, now()).is_err(), "the code has not come");
+            for step in [Step::Confirm, Step::Finish] {
+                request.take(step, now()).expect("a step");
+            }
+            assert_eq!((request.state, request.finish_time), (State::Done, Some(now())));
         }
     }
 

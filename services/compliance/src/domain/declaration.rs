@@ -3,7 +3,8 @@
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::{
-    address::AddressHash, context::Client, email::Email, request::Field, typed_id, wire_enum,
+    address::AddressHash, context::Client, email::Email, error::Violations, request::Field, typed_id,
+    wire_enum,
 };
 use ring::digest;
 
@@ -30,8 +31,11 @@ pub(crate) struct Person {
     pub(crate) address_hash: Option<AddressHash>,
 }
 
+/// The most characters of the text that was shown.
+const MOST_SHOWN: usize = 10_000;
+
 /// What was shown.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Shown {
     pub(crate) version: String,
     pub(crate) sha256: String,
@@ -42,6 +46,15 @@ impl Shown {
     pub(crate) fn of(version: &str, text: &str) -> Self {
         let sha256 = if text.is_empty() { String::new() } else { sha256(text) };
         Self { version: version.to_owned(), sha256 }
+    }
+
+    /// Reads the fields `shown_version` and `shown_text`, which may be empty.
+    pub(crate) fn read(violations: &mut Violations, version: &str, text: &str) -> Self {
+        let version: Option<Label> = violations.filter("shown_version", version);
+        if text.chars().count() > MOST_SHOWN {
+            violations.add("shown_text", "expected at most 10,000 characters");
+        }
+        Self::of(version.as_ref().map_or("", Label::as_str), text)
     }
 }
 

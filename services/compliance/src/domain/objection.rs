@@ -35,6 +35,18 @@ impl Objected {
     }
 }
 
+/// A scope as people know it: the end of `You object to …`.
+pub(crate) const fn words(scope: ObjectionScope) -> &'static str {
+    match scope {
+        ObjectionScope::Marketing => "advertising",
+        ObjectionScope::Profiling => "scores that we give to your enquiries",
+        ObjectionScope::Automation => {
+            "series of mails that programs send, and answers that a language model writes"
+        }
+        ObjectionScope::Analytics => "figures about single persons",
+    }
+}
+
 /// What stands, by the last decision about each scope.
 pub(crate) fn standings(decisions: &[Decision]) -> wire::ObjectionStandings {
     let stands = |scope: ObjectionScope| {

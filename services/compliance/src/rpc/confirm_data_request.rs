@@ -20,7 +20,7 @@ use crate::{
 
 pub(super) async fn confirm_data_request(
     compliance: &Compliance,
-    _: Ctx,
+    ctx: Ctx,
     request: ConfirmDataRequestRequest,
 ) -> Result<ConfirmDataRequestResponse, Error> {
     let Command { id, code } = (&request).try_into()?;
@@ -33,7 +33,7 @@ pub(super) async fn confirm_data_request(
     }
     confirmed.take(Step::Confirm, now)?;
     data_requests::update(&mut tx, &confirmed).await?;
-    requests::begin(&mut tx, &confirmed).await?;
+    requests::begin(compliance, &mut tx, &ctx, &mut confirmed).await?;
     let shown = requests::shown(&mut tx, confirmed).await?;
     tx.commit().await?;
     Ok(ConfirmDataRequestResponse { data_request: Some(shown) })

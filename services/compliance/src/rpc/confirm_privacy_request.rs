@@ -1,6 +1,5 @@
 //! `ConfirmPrivacyRequest`: the form for the code of a request. `ConfirmDataRequest` does the work.
 
-use chrono::DateTime;
 use levqor_proto_base::google::api::HttpBody;
 use levqor_proto_compliance::v1::{ConfirmDataRequestRequest, ConfirmPrivacyRequestRequest};
 use levqor_runtime::context::Ctx;
@@ -18,11 +17,7 @@ pub(super) async fn confirm_privacy_request(
     let asked =
         ConfirmDataRequestRequest { data_request_id: id.to_owned(), code: form.text("code").to_owned() };
     match confirm_data_request(compliance, ctx, asked).await {
-        Ok(confirmed) => {
-            let confirmed = confirmed.data_request.unwrap_or_default();
-            let due = confirmed.due_time.and_then(|time| DateTime::from_timestamp(time.seconds, 0));
-            compliance.pages.confirmed(id, confirmed.right(), due)
-        }
+        Ok(confirmed) => compliance.pages.confirmed(&confirmed.data_request.unwrap_or_default()),
         Err(error) => compliance.pages.code(id, Some(Mistake::of_code(error)?)),
     }
 }

@@ -1,4 +1,5 @@
-//! Creates a data request of the person who is signed in. The work on a copy begins at once; an erasure waits for its approval.
+//! Creates a data request of the person who is signed in. The work on a copy begins at once; an erasure waits for its approval; an objection
+//! has effect at once.
 
 use chrono::TimeDelta;
 use levqor_proto_compliance::v1::{CreateDataRequestRequest, CreateDataRequestResponse};
@@ -11,7 +12,10 @@ use levqor_runtime::{
 
 use crate::{
     Compliance,
-    domain::data_request::{Correction, DataRequest, Entitlement, asked},
+    domain::{
+        asked::{Asked, Fields},
+        data_request::DataRequest,
+    },
     error::Error,
     requests,
     store::data_requests,
@@ -25,19 +29,20 @@ pub(super) async fn create_data_request(
     ctx: Ctx,
     request: CreateDataRequestRequest,
 ) -> Result<CreateDataRequestResponse, Error> {
-    let Command { entitlement, correction } = (&request).try_into()?;
+    let Command { asked } = (&request).try_into()?;
+    let entitlement = asked.entitlement;
     compliance.can_fulfil(entitlement)?;
     let (sub, email) = person(&ctx.actor)?;
     mutate(compliance, &ctx, &request, async |tx| {
         data_requests::hold(tx, email.as_str()).await?;
         let now = tx.now().await?;
-        if data_requests::made_since(tx, Some(sub), email.as_str(), now - PAUSE).await? {
+        if data_requests::made_since(tx, entitlement, Some(sub), email.as_str(), now - PAUSE).await? {
             return Err(Error::DataRequestToday);
         }
         let made = DataRequest::of_account(sub, email.clone(), entitlement, now);
-        let made = made.correcting(correction);
+        let mut made = made.asking(asked);
         data_requests::insert(tx, &made).await?;
-        requests::begin(tx, &made).await?;
+        requests::begin(compliance, tx, &ctx, &mut made).await?;
         let id = made.id;
         let response = CreateDataRequestResponse { data_request: Some(requests::shown(tx, made).await?) };
         Ok(Done::audited(response, "data_request.create", &[("data_request_id", &id)]))
@@ -57,8 +62,7 @@ pub(super) fn person(actor: &Actor) -> Result<(&str, &Email), Error> {
 
 /// A valid request.
 struct Command {
-    entitlement: Entitlement,
-    correction: Correction,
+    asked: Asked,
 }
 
 impl TryFrom<&CreateDataRequestRequest> for Command {
@@ -66,7 +70,16 @@ impl TryFrom<&CreateDataRequestRequest> for Command {
 
     fn try_from(request: &CreateDataRequestRequest) -> Result<Self, Invalid> {
         let mut violations = Violations::new();
-        let asked = asked(&mut violations, request.right, &request.corrected_name, &request.wrong_email);
-        violations.finish(asked.map(|(entitlement, correction)| Self { entitlement, correction }))
+        let fields = Fields {
+            right: request.right,
+            corrected_name: &request.corrected_name,
+            wrong_email: &request.wrong_email,
+            objection_scope: request.objection_scope,
+            objection_ends: request.objection_ends,
+            withdrawn: &request.withdrawn,
+            ..Fields::default()
+        };
+        let asked = Asked::read(&mut violations, &fields);
+        violations.finish(asked.map(|asked| Self { asked }))
     }
 }

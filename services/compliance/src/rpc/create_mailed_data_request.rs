@@ -13,8 +13,9 @@ use super::create_data_request::PAUSE;
 use crate::{
     Compliance, codes,
     domain::{
+        asked::{Asked, Fields},
         code::Purpose,
-        data_request::{Correction, DataRequest, Entitlement, Step, asked},
+        data_request::{DataRequest, Step},
     },
     error::Error,
     store::data_requests,
@@ -25,15 +26,16 @@ pub(super) async fn create_mailed_data_request(
     ctx: Ctx,
     request: CreateMailedDataRequestRequest,
 ) -> Result<CreateMailedDataRequestResponse, Error> {
-    let Command { email, entitlement, correction } = (&request).try_into()?;
+    let Command { email, asked } = (&request).try_into()?;
+    let entitlement = asked.entitlement;
     compliance.can_fulfil(entitlement)?;
     mutate(compliance, &ctx, &request, async |tx| {
         data_requests::hold(tx, email.as_str()).await?;
         let now = tx.now().await?;
-        let mut made = DataRequest::of_mail(email.clone(), entitlement, now).correcting(correction);
+        let mut made = DataRequest::of_mail(email.clone(), entitlement, now).asking(asked);
         let response = CreateMailedDataRequestResponse { data_request_id: made.id.to_string() };
-        if data_requests::made_since(tx, None, email.as_str(), now - PAUSE).await? {
-            // One code a day. The caller, who may be anybody, does not learn of it.
+        if data_requests::made_since(tx, entitlement, None, email.as_str(), now - PAUSE).await? {
+            // One code a day, and one for a declaration. The caller, who may be anybody, does not learn of it.
             made.take(Step::Expire, now)?;
             data_requests::insert(tx, &made).await?;
         } else {
@@ -48,8 +50,7 @@ pub(super) async fn create_mailed_data_request(
 /// A valid request.
 struct Command {
     email: Email,
-    entitlement: Entitlement,
-    correction: Correction,
+    asked: Asked,
 }
 
 impl TryFrom<&CreateMailedDataRequestRequest> for Command {
@@ -58,12 +59,17 @@ impl TryFrom<&CreateMailedDataRequestRequest> for Command {
     fn try_from(request: &CreateMailedDataRequestRequest) -> Result<Self, Invalid> {
         let mut violations = Violations::new();
         let email = violations.field("email", &request.email);
-        let asked = asked(&mut violations, request.right, &request.corrected_name, &request.wrong_email);
-        let both = email.zip(asked);
-        violations.finish(both.map(|(email, (entitlement, correction))| Self {
-            email,
-            entitlement,
-            correction,
-        }))
+        let fields = Fields {
+            right: request.right,
+            corrected_name: &request.corrected_name,
+            wrong_email: &request.wrong_email,
+            objection_scope: request.objection_scope,
+            objection_ends: request.objection_ends,
+            withdrawn: &request.withdrawn,
+            shown_version: &request.shown_version,
+            shown_text: &request.shown_text,
+        };
+        let asked = Asked::read(&mut violations, &fields);
+        violations.finish(email.zip(asked).map(|(email, asked)| Self { email, asked }))
     }
 }

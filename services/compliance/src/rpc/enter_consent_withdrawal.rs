@@ -9,10 +9,11 @@ use levqor_runtime::{
 };
 
 use crate::{
-    Compliance, declaring,
+    Compliance,
+    declaring::{self, Declaring},
     domain::{
         consent::{Purpose, standings},
-        declaration::{Declaration, DeclarationId, DeclarationKind, Person, Shown},
+        declaration::{DeclarationKind, Person, Shown},
     },
     error::Error,
     store::declarations,
@@ -28,25 +29,13 @@ pub(super) async fn enter_consent_withdrawal(
     let person = Person { email: Some(email), address_hash, ..Person::default() };
     mutate(compliance, &ctx, &request, async |tx| {
         let now = tx.now().await?;
-        let mut ids = Vec::new();
-        for purpose in &purposes {
-            let declaration = Declaration {
-                id: DeclarationId::new_at(now),
-                kind: DeclarationKind::Consent,
-                scope: purpose.as_str().to_owned(),
-                given: false,
-                person: person.clone(),
-                shown: Shown::default(),
-                source: declaring::STAFF.to_owned(),
-                by_signal: false,
-                client: Client::default(),
-                origin: None,
-                declare_time: now,
-            };
-            declarations::insert(tx, &declaration).await?;
-            declaring::tell_permission(tx, &declaration, *purpose, "").await?;
-            ids.push(declaration.id.to_string());
-        }
+        let declaring = Declaring {
+            person: &person,
+            source: declaring::STAFF,
+            client: &Client::default(),
+            shown: &Shown::default(),
+        };
+        let ids = declaring::withdraw(tx, declaring, &purposes, now).await?;
         let decisions = declarations::last(tx, DeclarationKind::Consent, &person).await?;
         let response = EnterConsentWithdrawalResponse { standings: standings(&decisions, false, now) };
         Ok(Done::audited(response, "consent.enter_withdrawal", &[("consent_ids", &ids.join(" "))]))
@@ -66,17 +55,9 @@ impl TryFrom<&EnterConsentWithdrawalRequest> for Command {
     fn try_from(request: &EnterConsentWithdrawalRequest) -> Result<Self, Invalid> {
         let mut violations = Violations::new();
         let email = violations.field("email", &request.email);
-        let mut purposes: Vec<Purpose> = Vec::new();
-        for purpose in &request.purposes {
-            let Some(purpose) = violations.field_enum::<Purpose>("purposes", *purpose) else { continue };
-            if purpose.category().is_none() {
-                violations.add("purposes", "expected purposes of advertising by mail");
-            } else if !purposes.contains(&purpose) {
-                purposes.push(purpose);
-            }
-        }
+        let mut purposes = Purpose::of_mails(&mut violations, "purposes", &request.purposes);
         if request.purposes.is_empty() {
-            purposes = Purpose::ALL.into_iter().filter(|purpose| purpose.category().is_some()).collect();
+            purposes = Purpose::all_of_mails().collect();
         }
         violations.finish(email.map(|email| Self { email, purposes }))
     }

@@ -11,7 +11,10 @@ use levqor_runtime::{
 
 use crate::{
     Compliance,
-    domain::data_request::{Correction, DataRequest, Entitlement, asked},
+    domain::{
+        asked::{Asked, Fields},
+        data_request::DataRequest,
+    },
     error::Error,
     requests,
     store::data_requests,
@@ -25,18 +28,18 @@ pub(super) async fn enter_data_request(
     ctx: Ctx,
     request: EnterDataRequestRequest,
 ) -> Result<EnterDataRequestResponse, Error> {
-    let Command { email, entitlement, correction, receive_time } = (&request).try_into()?;
-    compliance.can_fulfil(entitlement)?;
+    let Command { email, asked, receive_time } = (&request).try_into()?;
+    compliance.can_fulfil(asked.entitlement)?;
     mutate(compliance, &ctx, &request, async |tx| {
         let now = tx.now().await?;
         let receive_time = receive_time.unwrap_or(now);
         if receive_time > now || now - receive_time > OLDEST {
             return Err(Invalid::of("receive_time", "expected a time within the last 90 days").into());
         }
-        let entered = DataRequest::of_staff(email, entitlement, receive_time);
-        let entered = entered.correcting(correction);
+        let entered = DataRequest::of_staff(email, asked.entitlement, receive_time);
+        let mut entered = entered.asking(asked);
         data_requests::insert(tx, &entered).await?;
-        requests::begin(tx, &entered).await?;
+        requests::begin(compliance, tx, &ctx, &mut entered).await?;
         let id = entered.id;
         let response = EnterDataRequestResponse { data_request: Some(requests::shown(tx, entered).await?) };
         Ok(Done::audited(response, "data_request.enter", &[("data_request_id", &id)]))
@@ -47,8 +50,7 @@ pub(super) async fn enter_data_request(
 /// A valid request.
 struct Command {
     email: Email,
-    entitlement: Entitlement,
-    correction: Correction,
+    asked: Asked,
     receive_time: Option<DateTime<Utc>>,
 }
 
@@ -58,14 +60,17 @@ impl TryFrom<&EnterDataRequestRequest> for Command {
     fn try_from(request: &EnterDataRequestRequest) -> Result<Self, Invalid> {
         let mut violations = Violations::new();
         let email = violations.field("email", &request.email);
-        let asked = asked(&mut violations, request.right, &request.corrected_name, &request.wrong_email);
+        let fields = Fields {
+            right: request.right,
+            corrected_name: &request.corrected_name,
+            wrong_email: &request.wrong_email,
+            objection_scope: request.objection_scope,
+            objection_ends: request.objection_ends,
+            withdrawn: &request.withdrawn,
+            ..Fields::default()
+        };
+        let asked = Asked::read(&mut violations, &fields);
         let receive_time = violations.filter_time("receive_time", request.receive_time.as_ref());
-        let both = email.zip(asked);
-        violations.finish(both.map(|(email, (entitlement, correction))| Self {
-            email,
-            entitlement,
-            correction,
-            receive_time,
-        }))
+        violations.finish(email.zip(asked).map(|(email, asked)| Self { email, asked, receive_time }))
     }
 }

@@ -10,9 +10,9 @@ use levqor_runtime::{
 
 use crate::{
     Compliance,
-    declaring::{self, Objecting},
+    declaring::{self, Declaring},
     domain::{
-        declaration::{DeclarationKind, Person},
+        declaration::{DeclarationKind, Person, Shown},
         objection::{Objected, standings},
     },
     error::Error,
@@ -31,17 +31,13 @@ pub(super) async fn enter_objection(
         // Who objected while signed in is known to the services by their account, too.
         let sub = declarations::objector(tx, &email, None).await?;
         let person = Person { sub, email: Some(email.clone()), visitor_id: None, address_hash };
-        let mut ids = Vec::new();
-        for scope in objected.scopes() {
-            let objecting = Objecting {
-                person: &person,
-                scope: *scope,
-                stands: request.objects,
-                source: declaring::STAFF,
-                client: &Client::default(),
-            };
-            ids.push(declaring::object(tx, objecting, now).await?.to_string());
-        }
+        let declaring = Declaring {
+            person: &person,
+            source: declaring::STAFF,
+            client: &Client::default(),
+            shown: &Shown::default(),
+        };
+        let ids = declaring::object_to(tx, declaring, objected, request.objects, now).await?;
         let decisions = declarations::last(tx, DeclarationKind::Objection, &person).await?;
         let response = EnterObjectionResponse { standings: Some(standings(&decisions)) };
         Ok(Done::audited(response, "objection.enter", &[("objection_ids", &ids.join(" "))]))

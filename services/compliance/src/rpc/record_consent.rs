@@ -15,14 +15,11 @@ use crate::{
     Compliance, declaring,
     domain::{
         consent::{Purpose, standings},
-        declaration::{Declaration, DeclarationId, DeclarationKind, Label, Person, Shown},
+        declaration::{Declaration, DeclarationId, DeclarationKind, Person, Shown},
     },
     error::Error,
     store::declarations,
 };
-
-/// The most characters of the text that was shown.
-const MOST_SHOWN: usize = 10_000;
 
 pub(super) async fn record_consent(
     compliance: &Compliance,
@@ -59,7 +56,7 @@ pub(super) async fn record_consent(
                 given: *given && !by_signal,
                 person: person.clone(),
                 shown: shown.clone(),
-                source: "website".to_owned(),
+                source: declaring::WEBSITE.to_owned(),
                 by_signal,
                 client: ctx.client.clone(),
                 origin: None,
@@ -125,11 +122,7 @@ impl TryFrom<&RecordConsentRequest> for Command {
             }
             choices.push((purpose, choice.given));
         }
-        let version: Option<Label> = violations.filter("shown_version", &request.shown_version);
-        if request.shown_text.chars().count() > MOST_SHOWN {
-            violations.add("shown_text", "expected at most 10,000 characters");
-        }
-        let shown = Shown::of(version.as_ref().map_or("", Label::as_str), &request.shown_text);
+        let shown = Shown::read(&mut violations, &request.shown_version, &request.shown_text);
         violations.finish(Some(Self { visitor_id, choices, shown }))
     }
 }

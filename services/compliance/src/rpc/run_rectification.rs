@@ -12,7 +12,8 @@ use levqor_runtime::{
 use crate::{
     Compliance,
     domain::{
-        data_request::{CorrectedName, Correction, DataRequest, State, Step},
+        asked::{CorrectedName, Correction},
+        data_request::{DataRequest, State, Step},
         erasure::Receipt,
     },
     error::Error,

@@ -9,9 +9,9 @@ use levqor_runtime::{
 
 use crate::{
     Compliance,
-    declaring::{self, Objecting},
+    declaring::{self, Declaring},
     domain::{
-        declaration::DeclarationKind,
+        declaration::{DeclarationKind, Shown},
         objection::{Objected, standings},
     },
     error::Error,
@@ -31,17 +31,13 @@ pub(super) async fn set_objection(
     }
     mutate(compliance, &ctx, &request, async |tx| {
         let now = tx.now().await?;
-        let mut ids = Vec::new();
-        for scope in objected.scopes() {
-            let objecting = Objecting {
-                person: &person,
-                scope: *scope,
-                stands: request.objects,
-                source: "website",
-                client: &ctx.client,
-            };
-            ids.push(declaring::object(tx, objecting, now).await?.to_string());
-        }
+        let declaring = Declaring {
+            person: &person,
+            source: declaring::WEBSITE,
+            client: &ctx.client,
+            shown: &Shown::default(),
+        };
+        let ids = declaring::object_to(tx, declaring, objected, request.objects, now).await?;
         let decisions = declarations::last(tx, DeclarationKind::Objection, &person).await?;
         let response = SetObjectionResponse { standings: Some(standings(&decisions)) };
         Ok(Done::audited(response, "objection.set", &[("objection_ids", &ids.join(" "))]))

@@ -9,7 +9,12 @@ use levqor_runtime::{
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::domain::data_request::{CorrectedName, Correction, DataRequest, DataRequestId, State};
+use crate::domain::{
+    asked::{CorrectedName, Correction, Declared},
+    data_request::{DataRequest, DataRequestId, Entitlement, State},
+    declaration::Shown,
+    objection::Objected,
+};
 
 /// The filter of a list.
 pub(crate) struct Filter {
@@ -19,11 +24,13 @@ pub(crate) struct Filter {
 
 /// Stores a new request.
 pub(crate) async fn insert(conn: &mut PgConnection, request: &DataRequest) -> Result<(), DbError> {
+    let declared = &request.declared;
+    let withdrawn: Vec<_> = declared.withdrawn.iter().map(|purpose| purpose.as_str().to_owned()).collect();
     sqlx::query!(
         "INSERT INTO data_requests
              (data_request_id, owner_sub, email, entitlement, origin, state, subject, corrected_name, wrong_email,
-              create_time, due_time, finish_time)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+              create_time, due_time, finish_time, objected, objection_ends, withdrawn, shown_version, shown_sha256)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         request.id.as_uuid(),
         request.owner_sub,
         request.email.as_str(),
@@ -36,6 +43,11 @@ pub(crate) async fn insert(conn: &mut PgConnection, request: &DataRequest) -> Re
         request.create_time,
         request.due_time,
         request.finish_time,
+        declared.objected.map(Objected::as_str),
+        declared.ends,
+        &withdrawn,
+        declared.shown.version,
+        declared.shown.sha256,
     )
     .execute(conn)
     .await?;
@@ -104,9 +116,11 @@ pub(crate) async fn hold(conn: &mut PgConnection, person: &str) -> Result<(), Db
 }
 
 /// Whether the person made a request after an instant, by their account or their address. A request that was never confirmed counts,
-/// if it sent a code: one that did not was over at once.
+/// if it sent a code: one that did not was over at once. Declarations are counted apart: a copy does not put off an objection, which a
+/// person may make at any time (GDPR, article 21).
 pub(crate) async fn made_since(
     conn: &mut PgConnection,
+    entitlement: Entitlement,
     owner_sub: Option<&str>,
     email: &str,
     since: DateTime<Utc>,
@@ -117,13 +131,17 @@ pub(crate) async fn made_since(
                SELECT FROM data_requests
                WHERE email = $2 AND origin = $3 AND create_time > $4 AND state <> 'CANCELLED'
                  AND finish_time IS DISTINCT FROM create_time
+                 AND (entitlement IN ('OBJECTION', 'CONSENT_WITHDRAWAL')) = $5
            ) OR EXISTS (
-               SELECT FROM data_requests WHERE owner_sub = $1 AND create_time > $4 AND state <> 'CANCELLED'
+               SELECT FROM data_requests
+               WHERE owner_sub = $1 AND create_time > $4 AND state <> 'CANCELLED'
+                 AND (entitlement IN ('OBJECTION', 'CONSENT_WITHDRAWAL')) = $5
            ) AS "made!""#,
         owner_sub,
         email,
         origin,
         since,
+        entitlement.is_declaration(),
     )
     .fetch_one(conn)
     .await?)
@@ -138,7 +156,8 @@ pub(crate) async fn get(
     sqlx::query_as!(
         Row,
         "SELECT data_request_id, owner_sub, email, entitlement, origin, state, subject, obstacles, corrected_name,
-                wrong_email, create_time, due_time, erase_time, finish_time
+                wrong_email, objected, objection_ends, withdrawn, shown_version, shown_sha256, create_time, due_time, erase_time,
+                finish_time
          FROM data_requests
          WHERE data_request_id = $4
            AND ($1::boolean OR owner_sub = $2 OR (owner_sub IS NULL AND email = $3 AND state <> 'AWAITING_CODE'))",
@@ -162,7 +181,8 @@ pub(crate) async fn lock(
     sqlx::query_as!(
         Row,
         "SELECT data_request_id, owner_sub, email, entitlement, origin, state, subject, obstacles, corrected_name,
-                wrong_email, create_time, due_time, erase_time, finish_time
+                wrong_email, objected, objection_ends, withdrawn, shown_version, shown_sha256, create_time, due_time, erase_time,
+                finish_time
          FROM data_requests
          WHERE data_request_id = $4
            AND ($1::boolean OR owner_sub = $2 OR (owner_sub IS NULL AND email = $3 AND state <> 'AWAITING_CODE'))
@@ -190,7 +210,9 @@ pub(crate) async fn list(
         Row,
         r#"SELECT data_request_id AS "data_request_id!", owner_sub, email AS "email!", entitlement AS "entitlement!",
                   origin AS "origin!", state AS "state!", subject AS "subject!", obstacles AS "obstacles!",
-                  corrected_name, wrong_email, create_time AS "create_time!", due_time, erase_time, finish_time
+                  corrected_name, wrong_email, objected, objection_ends AS "objection_ends!", withdrawn AS "withdrawn!",
+                  shown_version AS "shown_version!", shown_sha256 AS "shown_sha256!", create_time AS "create_time!", due_time,
+                  erase_time, finish_time
            FROM (
                (SELECT * FROM data_requests
                 WHERE $1::boolean
@@ -338,6 +360,11 @@ struct Row {
     obstacles: Vec<String>,
     corrected_name: Option<String>,
     wrong_email: Option<String>,
+    objected: Option<String>,
+    objection_ends: bool,
+    withdrawn: Vec<String>,
+    shown_version: String,
+    shown_sha256: String,
     create_time: DateTime<Utc>,
     due_time: Option<DateTime<Utc>>,
     erase_time: Option<DateTime<Utc>>,
@@ -348,6 +375,13 @@ impl TryFrom<Row> for DataRequest {
     type Error = DbError;
 
     fn try_from(row: Row) -> Result<Self, DbError> {
+        let withdrawn = row.withdrawn.iter().map(|purpose| known("withdrawn", purpose));
+        let declared = Declared {
+            objected: known_if_any("objected", row.objected.as_deref())?,
+            ends: row.objection_ends,
+            withdrawn: withdrawn.collect::<Result<_, _>>()?,
+            shown: Shown { version: row.shown_version, sha256: row.shown_sha256 },
+        };
         Ok(Self {
             id: row.data_request_id.into(),
             owner_sub: row.owner_sub,
@@ -361,6 +395,7 @@ impl TryFrom<Row> for DataRequest {
                 name: known_if_any("corrected_name", row.corrected_name.as_deref())?,
                 wrong_email: known_if_any("wrong_email", row.wrong_email.as_deref())?,
             },
+            declared,
             create_time: row.create_time,
             due_time: row.due_time,
             erase_time: row.erase_time,

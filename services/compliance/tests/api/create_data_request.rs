@@ -1,7 +1,7 @@
 //! A person who is signed in makes a data request.
 
-use levqor_proto_compliance::v1::{Right, data_request::State};
-use levqor_runtime::testing::{Caller, reason};
+use levqor_proto_compliance::v1::{CreateDataRequestRequest, ObjectionScope, Right, data_request::State};
+use levqor_runtime::testing::{Caller, reason, refused, violated};
 
 use crate::bench::{Bench, ada, bob};
 
@@ -27,4 +27,28 @@ async fn one_request_a_day_of_a_verified_person_is_taken() {
     let unverified = Caller::unverified("eve", "eve@example.com");
     let refused = bench.create(&unverified, Right::Access).await.expect_err("not verified");
     assert_eq!(reason(&refused), "EMAIL_NOT_VERIFIED");
+}
+
+#[tokio::test]
+async fn an_objection_is_done_at_once_and_does_not_count_as_the_request_of_the_day() {
+    let bench = Bench::start().await;
+    bench.create(&ada(), Right::Access).await.expect("created");
+    let objection = |objection_scope: ObjectionScope| CreateDataRequestRequest {
+        right: Right::Objection.into(),
+        objection_scope: objection_scope.into(),
+        ..Default::default()
+    };
+    let request = ada().request(objection(ObjectionScope::Profiling));
+    let made = bench.client().create_data_request(request).await.expect("created").into_inner();
+    let made = made.data_request.expect("a data request");
+    assert_eq!((made.state(), made.objection_scope()), (State::Done, ObjectionScope::Profiling));
+    let hers =
+        "declarations WHERE kind = 'OBJECTION' AND given AND owner_sub = 'ada' AND scope = 'PROFILING'";
+    assert_eq!(bench.count(hers).await, 1);
+    let request = ada().request(objection(ObjectionScope::Unspecified));
+    let wrong = refused(bench.client().create_data_request(request).await);
+    assert_eq!(violated(&wrong), ["objection_scope"]);
+    let request = ada().request(objection(ObjectionScope::All));
+    let again = refused(bench.client().create_data_request(request).await);
+    assert_eq!(reason(&again), "DATA_REQUEST_TODAY");
 }

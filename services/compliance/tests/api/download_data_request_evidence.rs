@@ -3,7 +3,8 @@
 use std::io::{Cursor, Read};
 
 use levqor_proto_compliance::v1::{
-    DownloadDataRequestEvidenceRequest, ExtendDataRequestRequest, Right, data_request::State,
+    CreateDataRequestRequest, DownloadDataRequestEvidenceRequest, ExtendDataRequestRequest, ObjectionScope,
+    Right, data_request::State,
 };
 use levqor_runtime::testing::{Caller, reason};
 use serde_json::Value;
@@ -70,4 +71,21 @@ async fn a_copy_is_described_and_only_staff_get_the_evidence() {
     assert!(evidence(&bench, &ada(), &id).await.is_err(), "only staff");
     let nobodys = evidence(&bench, &Caller::staff(), NOBODYS).await.expect_err("there is none");
     assert_eq!(reason(&nobodys), "DATA_REQUEST_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn the_evidence_of_an_objection_says_what_was_declared_and_where_the_ledger_has_it() {
+    let bench = Bench::start().await;
+    let request = CreateDataRequestRequest {
+        right: Right::Objection.into(),
+        objection_scope: ObjectionScope::Marketing.into(),
+        ..Default::default()
+    };
+    let made = bench.client().create_data_request(ada().request(request)).await.expect("created");
+    let id = made.into_inner().data_request.expect("a data request").data_request_id;
+    let files = evidence(&bench, &Caller::staff(), &id).await.expect("the evidence");
+    let request = json(&files, "request.json");
+    assert_eq!(request["declared"]["objection_scope"], "MARKETING");
+    let history = json(&files, "history.json").to_string();
+    assert!(history.contains("data_request.declare") && history.contains("declaration_ids"), "{history}");
 }

@@ -1,7 +1,9 @@
 //! Staff enter a request that came by letter: it is worked on as any other.
 
 use chrono::TimeDelta;
-use levqor_proto_compliance::v1::{DataRequest, EnterDataRequestRequest, Right, data_request::State};
+use levqor_proto_compliance::v1::{
+    ConsentPurpose, DataRequest, EnterDataRequestRequest, Right, data_request::State,
+};
 use levqor_runtime::{
     db,
     testing::{Caller, refused, violated},
@@ -60,4 +62,21 @@ async fn the_time_of_a_letter_runs_from_its_receipt() {
     let due = entered.due_time.expect("a time");
     let days_left = (due.seconds - now.timestamp()) / (24 * 3600);
     assert!((7..=12).contains(&days_left), "{days_left}");
+}
+
+#[tokio::test]
+async fn a_withdrawal_by_letter_is_done_at_once() {
+    let bench = Bench::start().await;
+    let request = EnterDataRequestRequest {
+        email: "bob@example.com".to_owned(),
+        right: Right::ConsentWithdrawal.into(),
+        withdrawn: vec![ConsentPurpose::MailProductUpdates.into()],
+        ..Default::default()
+    };
+    let letter = Caller::staff().with_key("a-letter").request(request);
+    let entered = bench.client().enter_data_request(letter).await.expect("entered").into_inner();
+    assert_eq!(entered.data_request.expect("a data request").state(), State::Done);
+    let withdrawn = "declarations WHERE source = 'staff' AND NOT given AND email = 'bob@example.com'";
+    assert_eq!(bench.count(withdrawn).await, 1);
+    assert_eq!(bench.count("runtime.audit_entries WHERE action = 'data_request.declare'").await, 1);
 }

@@ -1,11 +1,14 @@
-//! The form of the privacy page sends a code, and its answer tells nothing about the address.
+//! The forms of the privacy page send a code, and their answer tells nothing about the address.
 
-use levqor_proto_compliance::v1::{RequestPrivacyCodeRequest, data_request::State};
+use levqor_proto_compliance::v1::{
+    ConsentPurpose, ObjectionScope, RequestPrivacyCodeRequest, data_request::State,
+};
 use levqor_runtime::testing::Caller;
 
 use crate::{
-    bench::Bench,
+    bench::{Bench, ada},
     get_privacy_page::{form, hidden, read},
+    set_objection::set,
 };
 
 /// Posts the form. Returns the page and its status; 0 is a page without a mistake.
@@ -45,5 +48,77 @@ async fn a_form_with_a_mistake_is_shown_again_with_what_was_entered() {
     }
     let (html, _) = ask(&bench, "email=ada&right=RIGHT_ERASURE").await;
     assert!(html.contains("value=\"ada\"") && html.contains("value=\"RIGHT_ERASURE\" checked"), "{html}");
+    assert_eq!(bench.count("data_requests").await, 0);
+}
+
+#[tokio::test]
+async fn an_objection_and_a_withdrawal_send_a_code_and_tell_nothing_of_the_address() {
+    let bench = Bench::start().await;
+    bench.record(&ada(), "", &[(ConsentPurpose::MailProductUpdates, true)]).await.expect("recorded");
+    set(&bench, &ada(), ObjectionScope::Profiling, true).await;
+    for right in
+        ["RIGHT_OBJECTION&objection_scope=OBJECTION_SCOPE_ALL", "RIGHT_CONSENT_WITHDRAWAL&withdrawn=ALL"]
+    {
+        let mut pages = Vec::new();
+        for email in ["ada%40example.com", "nobody%40example.com"] {
+            let (html, status) = ask(&bench, &format!("email={email}&right={right}")).await;
+            assert_eq!(status, 0, "{html}");
+            let id = hidden(&html, "data_request_id").to_owned();
+            pages.push(html.replace(&id, ""));
+        }
+        assert_eq!(pages[0], pages[1], "she is known, and nobody is not");
+        for email in ["ada@example.com", "nobody@example.com"] {
+            assert_eq!(bench.mails(email).await.len(), 1, "one code a day for declarations");
+        }
+    }
+    // Nothing is declared without the code: these two are what she declared herself.
+    assert_eq!(bench.count("declarations").await, 2);
+}
+
+#[tokio::test]
+async fn a_copy_does_not_put_off_an_objection_on_the_same_day() {
+    let bench = Bench::start().await;
+    ask(&bench, "email=ada%40example.com&right=RIGHT_ACCESS").await;
+    ask(&bench, "email=ada%40example.com&right=RIGHT_OBJECTION&objection_scope=OBJECTION_SCOPE_MARKETING")
+        .await;
+    assert_eq!(bench.mails("ada@example.com").await.len(), 2);
+    ask(&bench, "email=ada%40example.com&right=RIGHT_ERASURE").await;
+    ask(&bench, "email=ada%40example.com&right=RIGHT_OBJECTION&objection_scope=OBJECTION_SCOPE_ALL").await;
+    assert_eq!(bench.mails("ada@example.com").await.len(), 2, "one of each a day");
+}
+
+#[tokio::test]
+async fn a_mistake_in_an_objection_or_a_withdrawal_is_named_in_its_form() {
+    let bench = Bench::start().await;
+    let (objection, withdrawal) = ("right=RIGHT_OBJECTION", "right=RIGHT_CONSENT_WITHDRAWAL");
+    for (fields, alert, said) in [
+        (format!("email=ada&{objection}"), "objection-mistake", "choose what you object to"),
+        (format!("email=ada%40example.com&{objection}"), "objection-mistake", "choose what you object to"),
+        (format!("{objection}&objection_scope=x&email=ada%40example.com"), "objection-mistake", "object to"),
+        (
+            format!("email=ada&{objection}&objection_scope=OBJECTION_SCOPE_ALL"),
+            "objection-mistake",
+            "enter your mail address",
+        ),
+        (format!("email=ada%40example.com&{withdrawal}"), "withdrawal-mistake", "choose the mails"),
+        (
+            format!("email=ada%40example.com&{withdrawal}&withdrawn=CONSENT_PURPOSE_COOKIES_MARKETING"),
+            "withdrawal-mistake",
+            "choose the mails",
+        ),
+    ] {
+        let (html, status) = ask(&bench, &fields).await;
+        assert_eq!(status, 400, "{fields}: {html}");
+        let form = html.split(&format!("role=\"alert\" id=\"{alert}\">")).nth(1).expect("its alert");
+        let text = form.split("</p>").next().unwrap_or_default();
+        assert!(text.contains(said), "{fields}: {text}");
+    }
+    let (html, _) = ask(
+        &bench,
+        &format!("email=ada&{objection}&objection_scope=OBJECTION_SCOPE_ALL&objection_ends=true"),
+    )
+    .await;
+    assert!(html.contains("value=\"OBJECTION_SCOPE_ALL\" required checked"), "{html}");
+    assert!(html.contains("name=\"objection_ends\" value=\"true\" checked"), "{html}");
     assert_eq!(bench.count("data_requests").await, 0);
 }
