@@ -4,6 +4,7 @@ mod access;
 mod audited_reads;
 mod bounced_mail;
 mod capabilities;
+mod code_limit;
 mod columns;
 mod consents;
 mod deferred_calls;

@@ -11,6 +11,7 @@ use crate::{
     chassis::Chassis,
     client::{Address, Channels},
     clock::Clock,
+    code_limit::CodeLimit,
     db::{DatabaseUrl, Db},
     health::Healths,
     hosted::{self, Hosted},
@@ -170,6 +171,7 @@ pub async fn start_on<S: Service>(
         services: tokens,
         readiness: readiness.clone(),
         refusals: Refusals::new(&metrics),
+        codes: CodeLimit::new(chassis.db.clone(), config.mesh_keys.caller_hashes(), config.code_rate),
     };
     let serve_stop = CancellationToken::new();
     let stack = Arc::new(Stack::new(admission, &metrics));

@@ -13,6 +13,7 @@ mod cancel_data_request;
 mod capabilities;
 mod check_audit_chains;
 mod close_breach;
+mod code_limit;
 mod confirm_data_request;
 mod confirm_privacy_request;
 mod count_acceptances;
