@@ -21,7 +21,7 @@ pub(crate) use self::{
     ledger::{applied, subjects},
     read::{Plan, Rows, files_of, left, plans, resolve},
     rectify::{Rectification, Value, ValueKind, complete_rectification, rectify},
-    retention::apply as apply_retention,
+    retention::{Outcome, apply as apply_retention},
     selection::Search,
 };
 pub use self::{

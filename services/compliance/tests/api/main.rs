@@ -58,6 +58,7 @@ mod list_legal_holds;
 mod list_objections;
 mod list_privacy_complaints;
 mod list_restrictions;
+mod list_retention_reports;
 mod place_legal_hold;
 mod publish_legal_document;
 mod record_consent;
