@@ -22,6 +22,7 @@ mod personal_data;
 mod preferences;
 mod privacy_complaints;
 mod privacy_page;
+mod processing_record;
 mod restore;
 mod rights;
 mod rpcs;

@@ -39,6 +39,7 @@ pub mod postgres;
 pub mod privacy;
 pub mod pseudonyms;
 pub mod rate;
+pub mod recipient;
 pub mod redact;
 pub mod refusals;
 pub mod request;

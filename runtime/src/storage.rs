@@ -5,6 +5,7 @@
 //! it removes one, so that nothing here is ever orphaned.
 
 mod place;
+mod recipients;
 mod store;
 mod writer;
 

@@ -140,6 +140,7 @@ pub async fn start_on<S: Service>(
     };
 
     // 3. The service.
+    let recipients = S::recipients(&config.own);
     let service = S::build(config.own, chassis.clone())
         .await
         .map_err(|source| StartError::Build { service: S::NAME, source })?;
@@ -164,6 +165,7 @@ pub async fn start_on<S: Service>(
         readiness: readiness.clone(),
         schedules: schedules.clone(),
         error_reports: config.error_reports,
+        recipients,
     };
     let admission = Admission {
         service: S::NAME,

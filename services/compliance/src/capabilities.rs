@@ -20,7 +20,7 @@ pub(crate) fn capabilities(compliance: &Compliance) -> Vec<Capability> {
         of_vault("erasure_ledger_check", "each service compares itself with the ledger before it serves"),
         Capability::on("retention", "every day, by the periods that the tables declare, with reports"),
         Capability::on("audit_listing", "over the chains of all services, which are verified every day"),
-        Capability::on("processing_record", "made from what the tables of all services declare"),
+        Capability::on("processing_record", "made from what the tables and settings of all services declare"),
         Capability::on("privacy_page", "at /privacy, for people with and without an account"),
         Capability::on("consent_ledger", consent_ledger(compliance)),
         Capability::on("legal_documents", "versions with their hashes; who accepted which is kept"),

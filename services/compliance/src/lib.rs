@@ -51,8 +51,8 @@ use levqor_runtime::{
     privacy::{Ledger, Obstacle, Subject},
     rpc::State,
     schedule::Schedule,
-    service::{Capability, Service},
-    storage::Storage,
+    service::{Capability, Recipient, Service},
+    storage::{Place, Storage},
     telemetry::Fields,
 };
 use sqlx::{PgConnection, migrate::Migrator};
@@ -165,6 +165,10 @@ impl Service for Compliance {
 
     fn capabilities(&self) -> Vec<Capability> {
         capabilities::capabilities(self)
+    }
+
+    fn recipients(config: &Config) -> Vec<Recipient> {
+        vec![Place::recipient(config.storage.as_ref(), "Keeps encrypted copies of personal data.")]
     }
 
     fn schedules() -> Vec<Schedule> {
