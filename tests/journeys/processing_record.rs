@@ -21,7 +21,9 @@ async fn a_company_is_active_while_a_service_is_set_up_to_use_it() {
     let provider = FakeMail::start();
     let url = provider.url();
     let resend = [("RESEND_API_KEY", API_KEY), ("RESEND_API_BASE", url.as_str())];
-    for (settings, state, host) in [(&[][..], "STATE_OFF", ""), (&resend[..], "STATE_ACTIVE", "127.0.0.1")] {
+    let none: [(&str, &str); 0] = [];
+    for (settings, state, host) in [(&none[..], "STATE_OFF", ""), (&resend[..], "STATE_ACTIVE", "127.0.0.1")]
+    {
         let mesh = Mesh::start_with(settings).await;
         let record = mesh.staff().get("/v1/processing-record").await;
         assert_eq!(record.status, 200, "{}", record.text);

@@ -170,7 +170,7 @@ fn sql_of(table: &Table, condition: &str) -> Vec<Period> {
         let blanks =
             columns.iter().map(|column| format!("{} = {}", quoted(&column.name), selection::blank(column)));
         let set: Vec<_> = blanks.chain(table.declared.set.clone()).collect();
-        let names = columns.iter().map(|column| column.name.clone()).collect();
+        let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
         (days, names, format!("UPDATE {} SET {} WHERE {wanted}", table.sql(), set.join(", ")))
     };
     periods
