@@ -12,7 +12,7 @@ use crate::{
     enforce_retention::{age, enforce},
 };
 
-/// A page of reports, one on each page.
+/// A page with one report.
 async fn list(
     bench: &Bench,
     caller: &Caller,
@@ -25,7 +25,7 @@ async fn list(
     Ok(client.list_retention_reports(caller.request(request)).await?.into_inner())
 }
 
-/// How many rows lost this column after this many days, by a report.
+/// How many rows of a table lost this column, by a report.
 fn rows_of(report: &RetentionReport, table: &str, column: &str) -> Option<i64> {
     let of = report.outcomes.iter().find(|it| it.table == table && it.columns.iter().any(|it| it == column));
     of.map(|outcome| outcome.rows)
