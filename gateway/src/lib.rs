@@ -63,7 +63,7 @@ pub use self::{
     config::{Config, settings},
     cors::{NotOrigins, Origins},
     peer::{ForwardedHeader, TrustedProxies},
-    rates::{NotARate, Rate, RatesConfig},
+    rates::RatesConfig,
     server::Running,
     transcode::{RouteError, Silence},
 };

@@ -23,6 +23,11 @@ impl CallerAddress {
 }
 
 impl CallerAddress {
+    /// The address as text, for a service that counts calls by it. `None` if it is unknown.
+    pub(crate) fn text(self) -> Option<String> {
+        (self != Self::UNKNOWN).then(|| self.0.to_string())
+    }
+
     /// The network of the caller, for evidence: the first 24 bits of an IPv4 address, or the first 48 of an IPv6 address.
     pub(crate) fn network(self) -> Option<String> {
         let (address, bits) = match self.0 {

@@ -1,15 +1,13 @@
 //! Rate limits of one caller, by the class that an RPC has in its proto (`levqor.options.v1.rate`).
 //!
 //! Each caller has a bucket per class, which is full at first and refills evenly. The buckets are in the memory of this process,
-//! so each replica of the gateway counts alone. This is also true for the class CODE, until the service with the first RPC of
-//! that class counts it in its database.
+//! so each replica of the gateway counts alone. RPCs of the class CODE are also counted by their service, in its database.
 
 mod buckets;
 mod config;
 
 use std::{
     hash::{BuildHasher, RandomState},
-    num::NonZeroU32,
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
@@ -17,15 +15,14 @@ use std::{
 use levqor_runtime::{
     access::RateClass,
     context::{Actor, Role},
+    rate::Rate,
 };
 
 use self::buckets::Buckets;
 pub(crate) use self::buckets::{LimitExceeded, LimitHeaders};
-pub use self::config::{NotARate, Rate, RatesConfig};
+pub use self::config::RatesConfig;
 use crate::peer::CallerAddress;
 
-/// The factor of the limits for staff.
-const STAFF: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 /// How many buckets of one kind may exist before callers share them. They take some megabytes.
 const MOST_BUCKETS: usize = 1 << 17;
 /// How often the full buckets are dropped.
@@ -58,9 +55,13 @@ impl Rates {
     pub(crate) fn new(config: &RatesConfig) -> Self {
         let class = |class: RateClass| {
             let rate = config.of(class);
-            let more = Rate { requests: rate.requests.saturating_mul(STAFF), window: rate.window };
-            let buckets = |rate| Buckets::new(class.as_str(), rate, MOST_BUCKETS);
-            Class { of: class, callers: buckets(rate), staff: buckets(more), addresses: buckets(rate) }
+            let buckets = |rate: Rate| Buckets::new(class.as_str(), rate, MOST_BUCKETS);
+            Class {
+                of: class,
+                callers: buckets(rate),
+                staff: buckets(rate.of_staff()),
+                addresses: buckets(rate),
+            }
         };
         Self(config.on.then(|| Counters {
             classes: RateClass::ALL.map(class),

@@ -28,7 +28,7 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use levqor_runtime::{
-    access::{Methods, Repeat},
+    access::{Methods, RateClass, Repeat},
     client::{Channels, Peer},
     context::Actor,
     error::ErrorCode,
@@ -190,9 +190,13 @@ impl Transcoder {
         let idempotency_key = idempotency::key(&parts.headers, route.method.key)?;
         let request_id =
             parts.extensions.get::<Ids>().map(|ids| Arc::clone(&ids.request_id)).unwrap_or_default();
-        let client = parts.extensions.get::<CallerAddress>().copied();
-        let client = client.filter(|_| route.method.client_evidence);
-        Ok(call::metadata(&parts.headers, caller.authorization, idempotency_key, &request_id, client))
+        let address = parts.extensions.get::<CallerAddress>().copied();
+        let client = address.filter(|_| route.method.client_evidence);
+        // A caller with a token is counted by the `sub`.
+        let is_counted = route.method.rate == RateClass::Code && caller.actor == Actor::Anonymous;
+        let counted_by = address.filter(|_| is_counted);
+        let (authorization, headers) = (caller.authorization, &parts.headers);
+        Ok(call::metadata(headers, authorization, idempotency_key, &request_id, client, counted_by))
     }
 
     /// Returns the service and the encoded request. The body and the decoded message are dropped here: the message may be many times

@@ -49,6 +49,8 @@ impl Scope {
     }
 }
 
+/// The header of the address of a caller without a token: of IPv6, its first 64 bits. RPCs that guard codes are counted by it.
+pub const CLIENT_ADDRESS: &str = "levqor-client-address";
 /// The header of the caller's network.
 pub const CLIENT_NETWORK: &str = "levqor-client-network";
 /// The header of the caller's program.

@@ -58,7 +58,7 @@ use crate::{
     rpc::State,
     rpcs,
     schedule::Schedule,
-    service::{Capability, Service},
+    service::{Capability, Recipient, Service},
     service_error,
     storage::StorageError,
     telemetry::{self, ErrorReports, NotArrived},
@@ -70,6 +70,7 @@ pub(crate) struct Hosted<S> {
     pub(crate) readiness: Readiness,
     pub(crate) schedules: Vec<Schedule>,
     pub(crate) error_reports: Option<ErrorReports>,
+    pub(crate) recipients: Vec<Recipient>,
 }
 
 impl<S: Service> State for Hosted<S> {

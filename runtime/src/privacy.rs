@@ -24,7 +24,7 @@ pub(crate) use self::{
     read::{Plan, Rows, files_of, left, plans, resolve},
     receipts::{applied, complete, completed_since},
     rectify::{Rectification, Value, ValueKind, rectify},
-    retention::apply as apply_retention,
+    retention::{Outcome, apply as apply_retention},
     selection::Search,
 };
 pub use self::{

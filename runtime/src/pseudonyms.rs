@@ -1,13 +1,15 @@
 //! Pseudonyms: the names of people in the audit chain. The table `runtime.audit_actors` maps each pseudonym to its `sub`. Erasure
 //! deletes a person's rows from that table only, so the chain still verifies, and shows no more of the person than the role.
+//! Also the hashes under which callers are counted, which no table maps to anybody.
 
 use std::sync::Arc;
 
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
 
-/// The purpose of the derived key. It keeps that key apart from the secret, which also signs tokens.
+/// The purposes of the derived keys. They keep these keys apart from each other, and from the secret, which also signs tokens.
 const PURPOSE: &[u8] = b"levqor audit pseudonyms";
+const PURPOSE_OF_CALLERS: &[u8] = b"levqor callers of codes";
 /// The bytes of the HMAC that a pseudonym keeps. 16 are enough that no two people share one.
 const BYTES: usize = 16;
 
@@ -18,9 +20,7 @@ pub struct Pseudonyms(Arc<hmac::Key>);
 impl Pseudonyms {
     /// Derives the key from this secret. After a change of the secret, a person gets another pseudonym.
     pub(crate) fn new(secret: &SecretString) -> Self {
-        let secret = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
-        let key = hmac::sign(&secret, PURPOSE);
-        Self(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref())))
+        Self(Arc::new(derived(secret, PURPOSE)))
     }
 
     /// The pseudonym of the person with this `sub`.
@@ -28,6 +28,27 @@ impl Pseudonyms {
         let tag = hmac::sign(&self.0, sub.as_bytes());
         hex::encode(tag.as_ref().get(..BYTES).unwrap_or_default())
     }
+}
+
+/// Hashes the names of callers.
+pub struct CallerHashes(hmac::Key);
+
+impl CallerHashes {
+    /// Derives the key from this secret. After a change of the secret, a caller gets another hash.
+    pub(crate) fn new(secret: &SecretString) -> Self {
+        Self(derived(secret, PURPOSE_OF_CALLERS))
+    }
+
+    /// The hash of the caller with this name.
+    pub(crate) fn of(&self, caller: &str) -> Vec<u8> {
+        hmac::sign(&self.0, caller.as_bytes()).as_ref().to_vec()
+    }
+}
+
+/// The key for this purpose.
+fn derived(secret: &SecretString, purpose: &[u8]) -> hmac::Key {
+    let secret = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
+    hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&secret, purpose).as_ref())
 }
 
 #[cfg(test)]
@@ -43,5 +64,14 @@ mod tests {
         for other in [one.of("bob"), two.of("alice")] {
             assert_ne!(alice, other);
         }
+    }
+
+    #[test]
+    fn a_caller_has_one_hash_per_key_and_it_is_no_pseudonym() {
+        let secret = SecretString::from("one".to_owned());
+        let [first, again] = [(); 2].map(|()| CallerHashes::new(&secret).of("alice"));
+        assert_eq!(first, again);
+        assert_ne!(first, CallerHashes::new(&secret).of("bob"));
+        assert!(!hex::encode(first).contains(&Pseudonyms::new(&secret).of("alice")));
     }
 }

@@ -32,6 +32,7 @@ use crate::{
 pub use crate::{
     capability::{Capability, CapabilityState},
     deferred::GivenUp,
+    recipient::Recipient,
     tunnel::Tunnelled,
 };
 
@@ -71,6 +72,11 @@ pub trait Service: State + Sized {
     fn tunnelled(self: &Arc<Self>, _tunnelled: &mut Tunnelled) {}
     /// Its capabilities: which are on, which are off, and why.
     fn capabilities(&self) -> Vec<Capability>;
+    /// The companies that may receive personal data from it, as this configuration turns them on. Those that are off are among them.
+    #[must_use]
+    fn recipients(_config: &Self::Config) -> Vec<Recipient> {
+        Vec::new()
+    }
     /// Its schedules.
     #[must_use]
     fn schedules() -> Vec<Schedule> {

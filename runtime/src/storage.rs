@@ -8,6 +8,7 @@
 mod archives;
 mod drive;
 mod place;
+mod recipients;
 mod store;
 mod writer;
 

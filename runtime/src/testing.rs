@@ -20,7 +20,7 @@ pub use self::{
     caller::Caller,
     database::{advance, binaries, cluster, connect, copy_of, count, database, empty_database, execute},
     log::Log,
-    refusal::{reason, refused, violated},
+    refusal::{reason, refused, retry_after, violated},
     service::{TestService, config},
 };
 

@@ -13,9 +13,8 @@ use governor::{
     state::keyed::DashMapStateStore,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
-use levqor_runtime::error::ErrorCode;
+use levqor_runtime::{error::ErrorCode, rate::Rate};
 
-use super::Rate;
 use crate::problem::Problem;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use levqor_runtime::{
     access::{KeyRule, Repeat},
     client::Peer,
-    context::{CLIENT_NETWORK, CLIENT_PROGRAM, PRIVACY_SIGNAL},
+    context::{CLIENT_ADDRESS, CLIENT_NETWORK, CLIENT_PROGRAM, PRIVACY_SIGNAL},
     telemetry,
 };
 use prost_reflect::DynamicMessage;
@@ -35,12 +35,14 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The metadata that a call takes over from its HTTP request. No other header is passed on, in particular none that names a user.
+/// `client` is the caller of an RPC that keeps evidence, and `counted_by` the address by which the service counts a caller.
 pub(super) fn metadata(
     headers: &HeaderMap,
     authorization: Option<HeaderValue>,
     idempotency_key: Option<HeaderValue>,
     request_id: &str,
     client: Option<CallerAddress>,
+    counted_by: Option<CallerAddress>,
 ) -> MetadataMap {
     let mut carried = HeaderMap::with_capacity(8);
     if let Some(value) = authorization {
@@ -57,6 +59,10 @@ pub(super) fn metadata(
     }
     if let Some(address) = client {
         tell_of_client(&mut carried, headers, address);
+    }
+    let counted_by = counted_by.and_then(CallerAddress::text);
+    if let Some(address) = counted_by.and_then(|address| HeaderValue::try_from(address).ok()) {
+        carried.insert(HeaderName::from_static(CLIENT_ADDRESS), address);
     }
     let mut metadata = MetadataMap::from_headers(carried);
     telemetry::inject_current(&mut metadata);
@@ -187,14 +193,29 @@ mod tests {
         headers.insert(PRIVACY_SIGNAL, HeaderValue::from_static("1"));
         // Nobody can say for themselves where they are.
         headers.insert(CLIENT_NETWORK, HeaderValue::from_static("192.0.2.0/24"));
+        headers.insert(CLIENT_ADDRESS, HeaderValue::from_static("192.0.2.1"));
         let address = CallerAddress::from(IpAddr::from([203, 0, 113, 77]));
-        let told = metadata(&headers, None, None, "r1", Some(address)).into_headers();
+        let told = metadata(&headers, None, None, "r1", Some(address), None).into_headers();
         assert_eq!(told[CLIENT_NETWORK], "203.0.113.0/24");
         assert_eq!(told[CLIENT_PROGRAM], "Firefox");
         assert_eq!(told[PRIVACY_SIGNAL], "1");
-        let others = metadata(&headers, None, None, "r1", None).into_headers();
-        for name in [CLIENT_NETWORK, CLIENT_PROGRAM, PRIVACY_SIGNAL] {
+        assert!(!told.contains_key(CLIENT_ADDRESS));
+        let others = metadata(&headers, None, None, "r1", None, None).into_headers();
+        for name in [CLIENT_ADDRESS, CLIENT_NETWORK, CLIENT_PROGRAM, PRIVACY_SIGNAL] {
             assert!(!others.contains_key(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_service_that_counts_a_caller_by_the_address_is_told_the_address_and_nothing_else() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::USER_AGENT, HeaderValue::from_static("Firefox"));
+        headers.insert(CLIENT_ADDRESS, HeaderValue::from_static("192.0.2.1"));
+        for (from, expected) in [("203.0.113.77", "203.0.113.77"), ("2001:db8:1:2::3", "2001:db8:1:2::")] {
+            let address = CallerAddress::from(from.parse::<IpAddr>().expect("an address"));
+            let told = metadata(&headers, None, None, "r1", None, Some(address)).into_headers();
+            assert_eq!(told[CLIENT_ADDRESS], expected);
+            assert!(!told.contains_key(CLIENT_PROGRAM) && !told.contains_key(CLIENT_NETWORK));
         }
     }
 }

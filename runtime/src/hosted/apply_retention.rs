@@ -1,12 +1,13 @@
 //! Erases what is older than its retention period, but for the rows of people who are held. Compliance calls it every day.
 
-use levqor_proto_runtime::v1::{ApplyRetentionRequest, ApplyRetentionResponse};
+use levqor_proto_runtime::v1::{ApplyRetentionRequest, ApplyRetentionResponse, RetentionOutcome};
 
-use super::{Error, Hosted, subject};
+use super::{Error, Hosted};
 use crate::{
+    clock::timestamp,
     context::Ctx,
     email::Email,
-    privacy::{self, Catalogue},
+    privacy::{self, Catalogue, Outcome},
     rpc::State,
     service::Service,
 };
@@ -19,6 +20,13 @@ pub(super) async fn apply_retention<S: Service>(
     let db = &hosted.chassis().db;
     let catalogue = Catalogue::read(&mut *db.acquire().await?).await?;
     let hash = |email: &String| hosted.service.address_hash(&email.parse::<Email>().ok()?);
-    let (erased, complete) = privacy::apply_retention(db, &catalogue, hash).await?;
-    Ok(ApplyRetentionResponse { erased: subject::table_rows(erased), complete })
+    let (outcomes, complete) = privacy::apply_retention(db, &catalogue, hash).await?;
+    Ok(ApplyRetentionResponse { outcomes: outcomes.into_iter().map(Into::into).collect(), complete })
+}
+
+impl From<Outcome> for RetentionOutcome {
+    fn from(outcome: Outcome) -> Self {
+        let Outcome { table, days, columns, rows, oldest } = outcome;
+        Self { table, days, columns, rows, oldest_time: oldest.map(timestamp) }
+    }
 }

@@ -1,15 +1,17 @@
-//! Describes the tables with personal data, for compliance's records.
+//! Describes the tables with personal data and the companies that may receive it, for compliance's records.
 
 use levqor_proto_runtime::v1::{
-    DeclaredColumn, DeclaredTable, DescribeTablesRequest, DescribeTablesResponse, erasure_plan,
+    DeclaredColumn, DeclaredRecipient, DeclaredTable, DescribeTablesRequest, DescribeTablesResponse,
+    erasure_plan,
 };
 
 use super::{Error, Hosted};
 use crate::{
     context::Ctx,
     privacy::{Action, Catalogue, Table},
+    recipient,
     rpc::State,
-    service::Service,
+    service::{Recipient, Service},
 };
 
 pub(super) async fn describe_tables<S: Service>(
@@ -20,7 +22,24 @@ pub(super) async fn describe_tables<S: Service>(
     let mut conn = hosted.chassis().db.acquire().await?;
     let catalogue = Catalogue::read(&mut conn).await?;
     let tables = catalogue.tables.iter().filter(|table| table.columns.iter().any(|it| it.personal.is_some()));
-    Ok(DescribeTablesResponse { tables: tables.map(wire).collect() })
+    let recipients = hosted.recipients.iter().cloned().chain(recipient::of_process());
+    Ok(DescribeTablesResponse {
+        tables: tables.map(wire).collect(),
+        recipients: recipients.map(Into::into).collect(),
+    })
+}
+
+impl From<Recipient> for DeclaredRecipient {
+    fn from(recipient: Recipient) -> Self {
+        Self {
+            name: recipient.name.to_owned(),
+            purpose: recipient.purpose.to_owned(),
+            categories: recipient.categories.iter().map(|&category| category.to_owned()).collect(),
+            setting: recipient.setting.to_owned(),
+            active: recipient.is_active,
+            host: recipient.host.unwrap_or_default(),
+        }
+    }
 }
 
 fn wire(table: &Table) -> DeclaredTable {

@@ -4,7 +4,7 @@
 use levqor_proto_runtime::v1::{PurgeExpiredRequest, PurgeExpiredResponse};
 
 use super::{Error, Hosted};
-use crate::{context::Ctx, deferred::store, idempotency, rpc::State, schedule, service::Service};
+use crate::{code_limit, context::Ctx, deferred::store, idempotency, rpc::State, schedule, service::Service};
 
 /// The most rows that one commit removes.
 const BATCH: i64 = 1_000;
@@ -21,16 +21,18 @@ pub(super) async fn purge_expired<S: Service>(
         let records = idempotency::purge(&mut conn, BATCH).await?;
         let slots = schedule::purge(&mut conn, BATCH).await?;
         let calls = store::purge_dead(&mut conn, BATCH).await?;
+        let callers = code_limit::purge(&mut conn, BATCH).await?;
         purged.idempotency_records += count(records);
         purged.schedule_slots += count(slots);
         purged.deferred_calls += count(calls);
+        purged.code_callers += count(callers);
         if calls > 0 {
             tracing::warn!(
                 calls,
                 "dead deferred calls were removed, because they are too old to be replayed"
             );
         }
-        if records + slots + calls == 0 {
+        if records + slots + calls + callers == 0 {
             return Ok(purged);
         }
     }

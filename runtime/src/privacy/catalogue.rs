@@ -32,6 +32,8 @@ pub(crate) struct Column {
     pub(crate) not_null: bool,
     /// The default is the empty text.
     pub(crate) is_empty_by_default: bool,
+    /// An index of all rows begins with it, so that its least value is found at once.
+    pub(crate) is_indexed: bool,
     pub(crate) personal: Option<PersonalColumn>,
 }
 
@@ -108,6 +110,7 @@ struct Row {
     kind: String,
     not_null: bool,
     is_empty_by_default: bool,
+    is_indexed: bool,
     column_comment: Option<String>,
     key_position: Option<i32>,
 }
@@ -119,6 +122,8 @@ impl Catalogue {
             "SELECT n.nspname::text AS schema, c.relname::text AS table, obj_description(c.oid, 'pg_class') AS comment,
                       a.attname::text AS column, format_type(a.atttypid, a.atttypmod) AS kind, a.attnotnull AS not_null,
                       coalesce(pg_get_expr(d.adbin, d.adrelid) = '''''::text', false) AS is_empty_by_default,
+                      EXISTS (SELECT FROM pg_index x WHERE x.indrelid = c.oid AND x.indkey[0] = a.attnum AND x.indpred IS NULL)
+                          AS is_indexed,
                       col_description(c.oid, a.attnum) AS column_comment,
                       array_position(i.indkey::int2[], a.attnum) AS key_position
                FROM pg_class c
@@ -152,6 +157,7 @@ impl Catalogue {
                 kind: row.kind.clone(),
                 not_null: row.not_null,
                 is_empty_by_default: row.is_empty_by_default,
+                is_indexed: row.is_indexed,
                 personal: personal.map_err(|what| mistake(format!("{}: {what}", row.column)))?,
             });
         }

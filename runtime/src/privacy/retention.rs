@@ -8,6 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::{DateTime, Utc};
+use sqlx::AssertSqlSafe;
+
 use super::{
     Action,
     catalogue::{Catalogue, Column, Table, quoted},
@@ -23,38 +26,78 @@ const BATCH: i64 = 500;
 /// How long one call goes on.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// Erases what is too old, for some seconds. Returns how many rows of each table, and whether nothing more is too old. `hash`: the keyed
-/// hash of an address, under which tables may name it.
+/// What the period of some columns of a table did.
+pub(crate) struct Outcome {
+    pub(crate) table: String,
+    pub(crate) days: i32,
+    /// The columns that it erases. Empty if it deletes the rows.
+    pub(crate) columns: Vec<String>,
+    pub(crate) rows: i64,
+    /// The time of the oldest row that the table has now, if an index tells it.
+    pub(crate) oldest: Option<DateTime<Utc>>,
+}
+
+/// Erases what is too old, for some seconds. Returns what each period did, and whether nothing more is too old. `hash`: the keyed hash of
+/// an address, under which tables may name it.
 pub(crate) async fn apply(
     db: &Db,
     catalogue: &Catalogue,
     hash: impl Fn(&String) -> Option<Vec<u8>> + Sync,
-) -> Result<(Vec<(String, i64)>, bool), DbError> {
+) -> Result<(Vec<Outcome>, bool), DbError> {
     let end = Instant::now() + PATIENCE;
-    let mut erased = Vec::new();
+    let mut outcomes = Vec::new();
     for table in &catalogue.tables {
-        let mut rows = 0;
+        let first = outcomes.len();
         for statement in statements(catalogue, table) {
-            loop {
-                if Instant::now() > end {
-                    return Ok((erased, false));
-                }
-                let changed = run(db, &statement, &hash).await?;
-                rows += changed;
-                if changed < BATCH {
-                    break;
-                }
+            let (rows, complete) = run_until(end, db, &statement, &hash).await?;
+            let Statement { days, columns, .. } = statement;
+            outcomes.push(Outcome { table: table.title(), days, columns, rows, oldest: None });
+            if !complete {
+                return Ok((outcomes, false));
             }
         }
-        if rows > 0 {
-            erased.push((table.title(), rows));
+        let done = outcomes.get_mut(first..).unwrap_or_default();
+        if !done.is_empty() {
+            let oldest = oldest(db, table).await?;
+            for outcome in done {
+                outcome.oldest = oldest;
+            }
         }
     }
-    Ok((erased, true))
+    Ok((outcomes, true))
+}
+
+/// The time of the oldest row of a table. `None` if there is no row, or if no index tells it.
+async fn oldest(db: &Db, table: &Table) -> Result<Option<DateTime<Utc>>, DbError> {
+    let clock = table.declared.clock.as_deref().and_then(|clock| table.column(clock));
+    let Some(clock) = clock.filter(|clock| clock.is_indexed) else { return Ok(None) };
+    let sql = format!("SELECT min({})::timestamptz FROM {}", quoted(&clock.name), table.sql());
+    Ok(sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut *db.acquire().await?).await?)
+}
+
+/// Erases batch by batch, until nothing more is too old or the time is over. Returns how many rows, and whether it is complete.
+async fn run_until(
+    end: Instant,
+    db: &Db,
+    statement: &Statement,
+    hash: &(impl Fn(&String) -> Option<Vec<u8>> + Sync),
+) -> Result<(i64, bool), DbError> {
+    let mut rows = 0;
+    while Instant::now() <= end {
+        let changed = run(db, statement, hash).await?;
+        rows += changed;
+        if changed < BATCH {
+            return Ok((rows, true));
+        }
+    }
+    Ok((rows, false))
 }
 
 /// The SQL of one period.
 struct Statement {
+    days: i32,
+    /// The columns that it erases. Empty if it deletes the rows.
+    columns: Vec<String>,
     /// For all rows.
     all: String,
     /// For the rows of people who are not held.
@@ -82,11 +125,18 @@ fn statements(catalogue: &Catalogue, table: &Table) -> Vec<Statement> {
     let touched = selection::touched(catalogue, table, ALIAS);
     let of_held = format!("({touched} OR {})", selection::candidate(table, ALIAS));
     let free = sql_of(table, &format!("{of_held} IS NOT TRUE"));
-    sql_of(table, "true").into_iter().zip(free).map(|(all, free)| Statement { all, free }).collect()
+    let statement = |(of_all, (.., free)): (Period, Period)| {
+        let (days, columns, all) = of_all;
+        Statement { days, columns, all, free }
+    };
+    sql_of(table, "true").into_iter().zip(free).map(statement).collect()
 }
 
-/// The SQL for each period, for the rows that meet a condition.
-fn sql_of(table: &Table, condition: &str) -> Vec<String> {
+/// A period in days, the columns that it erases, and its SQL.
+type Period = (i32, Vec<String>, String);
+
+/// Each period with its SQL, for the rows that meet a condition.
+fn sql_of(table: &Table, condition: &str) -> Vec<Period> {
     let Some(clock) = &table.declared.clock else { return Vec::new() };
     let mut periods: BTreeMap<i32, Vec<&Column>> = BTreeMap::new();
     for column in &table.columns {
@@ -115,12 +165,13 @@ fn sql_of(table: &Table, condition: &str) -> Vec<String> {
             table.sql()
         );
         if deletes {
-            return format!("DELETE FROM {} WHERE {wanted}", table.sql());
+            return (days, Vec::new(), format!("DELETE FROM {} WHERE {wanted}", table.sql()));
         }
         let blanks =
             columns.iter().map(|column| format!("{} = {}", quoted(&column.name), selection::blank(column)));
         let set: Vec<_> = blanks.chain(table.declared.set.clone()).collect();
-        format!("UPDATE {} SET {} WHERE {wanted}", table.sql(), set.join(", "))
+        let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+        (days, names, format!("UPDATE {} SET {} WHERE {wanted}", table.sql(), set.join(", ")))
     };
     periods
         .into_iter()

@@ -11,6 +11,7 @@ use crate::{
     config::{Reader, Setting},
     db::DatabaseUrl,
     metrics::Metrics,
+    rate::CodeRate,
     schedule::Schedule,
     service::Service,
     telemetry::{self, ErrorReports, TelemetryConfig},
@@ -58,6 +59,8 @@ pub struct ServiceConfig<S: Service> {
     /// The metrics to record into; the service creates its own where none are given.
     pub metrics: Option<Metrics>,
     pub(super) drain_delay: Duration,
+    /// How often one caller may call the RPCs that guard codes.
+    pub(super) code_rate: CodeRate,
     pub(super) mesh_keys: MeshKeys,
     pub(super) users: UserTokensConfig,
     pub(super) error_reports: Option<ErrorReports>,
@@ -72,6 +75,7 @@ impl<S: Service> ServiceConfig<S> {
     #[must_use]
     pub fn settings() -> Vec<Setting> {
         let mut settings = vec![DATABASE_URL, CONNECTIONS, GRPC_ADDR, REFLECTION, DRAIN_DELAY, LEDGER_CHECK];
+        settings.extend(CodeRate::settings());
         settings.extend(MeshKeys::settings());
         settings.extend(UserTokensConfig::settings());
         settings.extend(Addresses::settings(register::<S>().services()));
@@ -94,6 +98,7 @@ impl<S: Service> ServiceConfig<S> {
         let ledger_check = reader.defaulted(&LEDGER_CHECK, "`true` or `false`");
         let reflection_is_set = reader.is_set(&REFLECTION);
         let reflection = reader.optional(&REFLECTION, "`true` or `false`");
+        let code_rate = CodeRate::read(reader);
         let mesh_keys = MeshKeys::read(reader);
         let users = UserTokensConfig::read(reader);
         let addresses = Addresses::read(reader, methods.services(), S::NAME);
@@ -110,6 +115,7 @@ impl<S: Service> ServiceConfig<S> {
             metrics: None,
             drain_delay: drain_delay?,
             ledger_check: ledger_check?,
+            code_rate: code_rate?,
             mesh_keys: mesh_keys?,
             users: users?,
             error_reports: telemetry?.error_reports(),

@@ -11,6 +11,7 @@ use crate::{
     chassis::Chassis,
     client::{Address, Channels},
     clock::Clock,
+    code_limit::CodeLimit,
     db::{DatabaseUrl, Db},
     health::Healths,
     hosted::{self, Hosted},
@@ -139,6 +140,7 @@ pub async fn start_on<S: Service>(
     };
 
     // 3. The service.
+    let recipients = S::recipients(&config.own);
     let service = S::build(config.own, chassis.clone())
         .await
         .map_err(|source| StartError::Build { service: S::NAME, source })?;
@@ -163,6 +165,7 @@ pub async fn start_on<S: Service>(
         readiness: readiness.clone(),
         schedules: schedules.clone(),
         error_reports: config.error_reports,
+        recipients,
     };
     let admission = Admission {
         service: S::NAME,
@@ -170,6 +173,7 @@ pub async fn start_on<S: Service>(
         services: tokens,
         readiness: readiness.clone(),
         refusals: Refusals::new(&metrics),
+        codes: CodeLimit::new(chassis.db.clone(), config.mesh_keys.caller_hashes(), config.code_rate),
     };
     let serve_stop = CancellationToken::new();
     let stack = Arc::new(Stack::new(admission, &metrics));

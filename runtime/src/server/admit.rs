@@ -8,9 +8,10 @@ use tonic::Status;
 
 use super::deadline::Deadline;
 use crate::{
-    access::{self, Host, KeyRule},
+    access::{self, Host, KeyRule, RateClass},
+    code_limit::{CodeLimit, CodeLimitError},
     context::{Actor, Client, Ctx},
-    error::{Invalid, ServiceError, to_status},
+    error::{ErrorCode, Invalid, ServiceError, to_status},
     id,
     lifecycle::Readiness,
     refusals::Refusals,
@@ -30,6 +31,8 @@ pub struct Admission {
     pub readiness: Readiness,
     /// Counts refused callers by reason.
     pub refusals: Refusals<&'static str>,
+    /// Counts calls that guard codes.
+    pub codes: CodeLimit,
 }
 
 service_error! {
@@ -47,6 +50,8 @@ service_error! {
         Denied(#[from] access::Denied) => source,
         #[error(transparent)]
         Key(#[from] Invalid) => InvalidArgument "IDEMPOTENCY_KEY_INVALID" + source,
+        #[error(transparent)]
+        Codes(#[from] CodeLimitError) => source,
     }
 }
 
@@ -69,7 +74,18 @@ impl Admission {
                 Refused::Header | Refused::Token(_) | Refused::Denied(_) => {
                     self.refusals.note(reason, reason);
                 }
-                Refused::UnknownRpc | Refused::NotReady | Refused::Key(_) => {
+                Refused::Codes(CodeLimitError::Database(ref error)) => {
+                    let (code, error) = (error.code(), error as &dyn std::error::Error);
+                    if code == ErrorCode::Internal {
+                        tracing::error!(error.type = "internal", error, reason, "a call cannot be counted");
+                    } else {
+                        tracing::warn!(error, reason, "a call cannot be counted");
+                    }
+                }
+                Refused::UnknownRpc
+                | Refused::NotReady
+                | Refused::Key(_)
+                | Refused::Codes(CodeLimitError::Exceeded(_)) => {
                     tracing::info!(reason, "the call was not admitted");
                 }
             }
@@ -97,6 +113,10 @@ impl Admission {
         let is_usable = self.readiness.has_schema() && self.readiness.is_compared();
         if !is_usable && !method.rpc.starts_with("levqor.runtime.v1.StatusService/") {
             return Err(Refused::NotReady);
+        }
+        if method.rate == RateClass::Code {
+            // Boxed, like the verification of a user: few calls need it.
+            Box::pin(self.codes.count(&actor, headers)).await?;
         }
         let idempotency_key = idempotency_key(headers, method.key)?;
         let request_id = request_id.to_owned();

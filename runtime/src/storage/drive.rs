@@ -62,7 +62,7 @@ pub struct Drive {
     client_secret: SecretString,
     refresh_token: SecretString,
     root: Root,
-    api: ApiBase,
+    pub(super) api: ApiBase,
 }
 
 /// The path of a folder in Drive.

@@ -1,5 +1,7 @@
 //! Reads the error details of a refused call.
 
+use std::time::Duration;
+
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -22,4 +24,10 @@ pub fn violated(status: &Status) -> Vec<String> {
 #[must_use]
 pub fn reason(status: &Status) -> String {
     status.get_error_details().error_info().map(|info| info.reason.clone()).unwrap_or_default()
+}
+
+/// How long the caller of a refused call should wait.
+#[must_use]
+pub fn retry_after(status: &Status) -> Option<Duration> {
+    status.get_error_details().retry_info().and_then(|retry| retry.retry_delay)
 }

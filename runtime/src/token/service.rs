@@ -15,7 +15,7 @@ use super::{
 use crate::{
     clock::Clock,
     config::{Reader, Setting},
-    pseudonyms::Pseudonyms,
+    pseudonyms::{CallerHashes, Pseudonyms},
 };
 
 const ISSUER: &str = "levqor-mesh";
@@ -63,6 +63,12 @@ impl MeshKeys {
     pub fn pseudonyms(&self) -> Pseudonyms {
         // `read` refuses an empty list.
         Pseudonyms::new(&self.keys.first().cloned().unwrap_or_default())
+    }
+
+    /// Makes the hashes under which the callers of RPCs that guard codes are counted, under the key that signs.
+    #[must_use]
+    pub(crate) fn caller_hashes(&self) -> CallerHashes {
+        CallerHashes::new(&self.keys.first().cloned().unwrap_or_default())
     }
 
     /// Reads the setting. Returns none only after it noted a problem.

@@ -22,6 +22,7 @@ mod order_links;
 mod order_mails;
 mod order_steps;
 mod privacy;
+mod recipients;
 mod refunding;
 mod rpc;
 mod screening;
@@ -57,7 +58,7 @@ use levqor_runtime::{
     privacy::{Obstacle, Subject},
     rpc::State,
     schedule::Schedule,
-    service::{Capability, Service, Tunnelled, Workers},
+    service::{Capability, Recipient, Service, Tunnelled, Workers},
     shared_commit::SharedCommit,
     site::SiteUrl,
     storage::Storage,
@@ -217,6 +218,10 @@ impl Service for Billing {
         };
         let own = [webhooks, refetch, prices, mode, files, offer];
         own.into_iter().chain(self.shop()).chain(self.customer_deletions()).chain(missing).collect()
+    }
+
+    fn recipients(config: &Config) -> Vec<Recipient> {
+        recipients::recipients(config)
     }
 
     fn schedules() -> Vec<Schedule> {

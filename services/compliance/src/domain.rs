@@ -16,6 +16,7 @@ pub(crate) mod legal_document;
 pub(crate) mod objection;
 pub(crate) mod privacy_complaint;
 pub(crate) mod record;
+pub(crate) mod retention;
 pub(crate) mod screen;
 pub(crate) mod text;
 pub(crate) mod time_limit;

@@ -53,8 +53,8 @@ use levqor_runtime::{
     privacy::{Ledger, Obstacle, Subject},
     rpc::State,
     schedule::Schedule,
-    service::{Capability, Service},
-    storage::{Archives, Storage},
+    service::{Capability, Recipient, Service},
+    storage::{Archives, Drive, Place, Storage},
     telemetry::Fields,
 };
 use sqlx::{PgConnection, migrate::Migrator};
@@ -174,6 +174,14 @@ impl Service for Compliance {
 
     fn checks(config: &Config, _database: Option<&DatabaseUrl>) -> Vec<Check> {
         checks::checks(config)
+    }
+
+    fn recipients(config: &Config) -> Vec<Recipient> {
+        let purpose = "Keeps encrypted copies of personal data.";
+        vec![
+            Drive::recipient(config.drive.as_ref(), purpose),
+            Place::recipient(config.storage.as_ref(), purpose),
+        ]
     }
 
     fn schedules() -> Vec<Schedule> {

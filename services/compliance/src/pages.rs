@@ -5,7 +5,7 @@ use chrono_tz::Europe::London;
 use levqor_proto_base::google::api::HttpBody;
 use levqor_proto_compliance::v1::{
     DataRequest, GetProcessingRecordResponse, ProcessedColumn, ProcessedTable, ProcessingActivity, Recipient,
-    Right,
+    Right, recipient::State,
 };
 use levqor_runtime::{
     error::{ErrorCode, Invalid},
@@ -251,7 +251,11 @@ fn column(column: &ProcessedColumn) -> minijinja::Value {
 fn recipient(recipient: &Recipient) -> minijinja::Value {
     context! {
         name => &recipient.name,
+        host => &recipient.host,
+        is_active => recipient.state() == State::Active,
         purpose => &recipient.purpose,
+        categories => recipient.categories.iter().collect::<minijinja::Value>(),
+        services => recipient.services.iter().collect::<minijinja::Value>(),
         setting => &recipient.setting,
         transfer => &recipient.transfer,
     }
@@ -301,6 +305,17 @@ mod tests {
         pages().privacy_again(entered, &Invalid::of(field, "expected something else"))
     }
 
+    fn recipient(name: &str, state: State, categories: &[&str]) -> Recipient {
+        Recipient {
+            name: name.to_owned(),
+            state: state.into(),
+            categories: categories.iter().map(|&it| it.to_owned()).collect(),
+            services: vec!["billing".to_owned()],
+            setting: "SETTING".to_owned(),
+            ..Recipient::default()
+        }
+    }
+
     fn record() -> GetProcessingRecordResponse {
         let column = |keep: &str| ProcessedColumn {
             column: "email".to_owned(),
@@ -324,6 +339,10 @@ mod tests {
         GetProcessingRecordResponse {
             controller: "Levqor".to_owned(),
             activities: vec![activity],
+            recipients: vec![
+                recipient("Stripe", State::Active, &["EMAIL", "NAME"]),
+                recipient("Slack", State::Off, &[]),
+            ],
             unanswered: vec!["support".to_owned()],
             ..GetProcessingRecordResponse::default()
         }
@@ -333,11 +352,16 @@ mod tests {
     fn the_record_shows_periods_in_words_and_who_gave_no_answer() {
         let html = html(pages().record(&record()));
         for shown in
-            ["7 years", "90 days", "1 year<", "transit", "Orders &lt;b&gt;.", "lacks their tables: support."]
+            ["7 years", "90 days", "1 year<", "transit", "Orders &lt;b&gt;.", "and recipients: support."]
         {
             assert!(html.contains(shown), "{shown}: {html}");
         }
         assert!(html.contains("@media print") && html.contains("display: table-header-group"));
+        for shown in
+            ["Stripe</td><td>active: SETTING<", "Slack</td><td>off: SETTING<", ">EMAIL, NAME<", ">none<"]
+        {
+            assert!(html.contains(shown), "{shown}: {html}");
+        }
     }
 
     #[test]

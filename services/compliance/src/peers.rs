@@ -4,11 +4,11 @@ use std::{future::Future, time::Duration};
 
 use levqor_proto_runtime::v1::{
     ApplyHoldRequest, ApplyRetentionRequest, ApplyRetentionResponse, AuditEntry, CountSubjectRequest,
-    DeclaredTable, DescribeTablesRequest, EraseSubjectRequest, EraseSubjectResponse, ExportSubjectRequest,
-    ExportSubjectResponse, GetStandingHoldIdsRequest, PreviewErasureRequest, ReadAuditChainRequest,
-    RectifySubjectRequest, RectifySubjectResponse, ResolveSubjectRequest, Subject, TableRows,
-    VerifyAuditChainRequest, VerifyAuditChainResponse, audit_chain_service_client::AuditChainServiceClient,
-    privacy_service_client::PrivacyServiceClient,
+    DescribeTablesRequest, DescribeTablesResponse, EraseSubjectRequest, EraseSubjectResponse,
+    ExportSubjectRequest, ExportSubjectResponse, GetStandingHoldIdsRequest, PreviewErasureRequest,
+    ReadAuditChainRequest, RectifySubjectRequest, RectifySubjectResponse, ResolveSubjectRequest, Subject,
+    TableRows, VerifyAuditChainRequest, VerifyAuditChainResponse,
+    audit_chain_service_client::AuditChainServiceClient, privacy_service_client::PrivacyServiceClient,
 };
 use levqor_runtime::{
     chassis::Chassis,
@@ -235,13 +235,13 @@ impl<'p> Peers<'p> {
         .await
     }
 
-    /// The tables with personal data of one service.
-    pub(crate) async fn tables(&self, service: &str) -> Result<Vec<DeclaredTable>, PeerError> {
+    /// The tables with personal data of one service, and the companies that may receive it.
+    pub(crate) async fn describe(&self, service: &str) -> Result<DescribeTablesResponse, PeerError> {
         let request = DescribeTablesRequest { service: service.to_owned() };
-        let answer = self.ask(service, async |mut client, outgoing| {
+        self.ask(service, async |mut client, outgoing| {
             client.describe_tables(outgoing.request(request)).await
-        });
-        Ok(answer.await?.tables)
+        })
+        .await
     }
 
     async fn ask<T, F>(

@@ -54,6 +54,7 @@ mod list_legal_holds;
 mod list_objections;
 mod list_privacy_complaints;
 mod list_restrictions;
+mod list_retention_reports;
 mod place_legal_hold;
 mod publish_legal_document;
 mod record_consent;
@@ -141,6 +142,7 @@ rpcs! {
     impl RecordService for Rpc {
         get_processing_record(wire::GetProcessingRecordRequest) -> wire::GetProcessingRecordResponse;
         get_processing_record_page(wire::GetProcessingRecordPageRequest) -> HttpBody;
+        list_retention_reports(wire::ListRetentionReportsRequest) -> wire::ListRetentionReportsResponse;
     }
 }
 

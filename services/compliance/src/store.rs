@@ -12,3 +12,4 @@ pub(crate) mod legal_documents;
 pub(crate) mod placed_holds;
 pub(crate) mod privacy_complaints;
 pub(crate) mod rectifications;
+pub(crate) mod retention_reports;

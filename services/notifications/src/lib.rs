@@ -17,6 +17,7 @@ pub mod metrics;
 mod operators;
 mod pages;
 pub mod provider;
+mod recipients;
 mod rpc;
 mod store;
 mod sweep_health;
@@ -47,7 +48,7 @@ use levqor_runtime::{
     privacy::HoldChange,
     rpc::State,
     schedule::Schedule,
-    service::{Capability, GivenUp, Service, Tunnelled},
+    service::{Capability, GivenUp, Recipient, Service, Tunnelled},
     telemetry::Fields,
     webhook::{Backlog, WebhookIntake},
 };
@@ -234,5 +235,9 @@ impl Service for Notifications {
 
     fn capabilities(&self) -> Vec<Capability> {
         capabilities::capabilities(self)
+    }
+
+    fn recipients(config: &Config) -> Vec<Recipient> {
+        recipients::recipients(config)
     }
 }

@@ -23,6 +23,7 @@ mod own_data;
 mod pages;
 mod plans;
 mod randomness;
+mod recipients;
 mod rpc;
 mod screening;
 mod status_mails;
@@ -55,7 +56,7 @@ use levqor_runtime::{
     objections::{ObjectionChange, ObjectionScope},
     rpc::State,
     schedule::Schedule,
-    service::{Capability, GivenUp, Service, Workers},
+    service::{Capability, GivenUp, Recipient, Service, Workers},
     storage::Storage,
 };
 use sqlx::{PgConnection, migrate::Migrator};
@@ -184,6 +185,10 @@ impl Service for Support {
 
     fn capabilities(&self) -> Vec<Capability> {
         capabilities::capabilities(self)
+    }
+
+    fn recipients(config: &Config) -> Vec<Recipient> {
+        recipients::recipients(config)
     }
 
     fn checks(config: &Config, _database: Option<&DatabaseUrl>) -> Vec<Check> {

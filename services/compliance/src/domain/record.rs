@@ -1,6 +1,7 @@
 //! The parts of the record of processing activities that no table declares (GDPR, article 30).
 
-use levqor_proto_compliance::v1::Recipient;
+use levqor_proto_compliance::v1::{Recipient, recipient};
+use levqor_proto_runtime::v1::DeclaredRecipient;
 
 /// Why a service processes personal data.
 pub(crate) struct Purpose {
@@ -49,55 +50,45 @@ pub(crate) const SECURITY_MEASURES: [&str; 6] = [
     "Erasures are recorded outside of the databases, as keyed hashes, so that a restored backup cannot undo them unseen.",
 ];
 
-/// The companies that may receive personal data, each with the setting without which it gets nothing. All of them are listed: compliance
-/// does not know the settings of the other services.
-const RECIPIENTS: [[&str; 4]; 7] = [
-    [
-        "Stripe",
-        "Payments: name, mail address, address and means of payment of who pays.",
-        "STRIPE_SECRET_KEY",
-        STRIPE,
-    ],
-    [
-        "Resend",
-        "Sending and receiving mails: address, name and text of each mail.",
-        "RESEND_API_KEY",
-        PROVIDER,
-    ],
-    [
-        "The provider of the SMTP server",
-        "Sending mails: address, name and text of each mail.",
-        "SMTP_URL",
-        PROVIDER,
-    ],
-    [
-        "The provider of the language model",
-        "Questions in the chat, after mail addresses, numbers and names were masked.",
-        "OPENAI_API_KEY",
-        PROVIDER,
-    ],
-    [
-        "The provider of the bucket",
-        "Files of orders and tickets; encrypted copies of personal data.",
-        "LEVQOR_STORAGE_S3_BUCKET",
-        PROVIDER,
-    ],
-    ["Google (Drive)", "Encrypted copies of personal data.", "LEVQOR_STORAGE_DRIVE_CLIENT_ID", PROVIDER],
-    ["The host of the databases", "All data of the services.", "LEVQOR_DATABASE_URL", PROVIDER],
-];
+/// Where a recipient processes the data, and on which ground: no setting says it.
+const TRANSFER: &str = "To be completed by the operator: the country, and the ground of the transfer (GDPR, chapter V), as the agreement with this company says.";
 
-const STRIPE: &str = "Ireland and the USA; the agreement with Stripe says which ground applies.";
-const PROVIDER: &str = "Where the operator's agreement with the provider says; it also names the ground.";
+/// Adds the companies that one service declares. One that another service declares in the same way is not repeated: it works for both.
+pub(crate) fn add_recipients(
+    recipients: &mut Vec<Recipient>,
+    service: &str,
+    declared: Vec<DeclaredRecipient>,
+) {
+    for declared in declared {
+        let further = entry(service, declared);
+        let is_same = |known: &&mut Recipient| {
+            Recipient { services: Vec::new(), ..(**known).clone() }
+                == Recipient { services: Vec::new(), ..further.clone() }
+        };
+        match recipients.iter_mut().find(is_same) {
+            Some(known) => known.services.extend(further.services),
+            None => recipients.push(further),
+        }
+    }
+}
 
-/// The recipients.
-pub(crate) fn recipients() -> Vec<Recipient> {
-    let recipient = |[name, purpose, setting, transfer]: [&str; 4]| Recipient {
-        name: name.to_owned(),
-        purpose: purpose.to_owned(),
-        setting: setting.to_owned(),
-        transfer: transfer.to_owned(),
-    };
-    RECIPIENTS.map(recipient).to_vec()
+/// Sorts them: those that are on come first, then by name.
+pub(crate) fn sort_recipients(recipients: &mut [Recipient]) {
+    recipients.sort_by(|one, other| (one.state, &one.name).cmp(&(other.state, &other.name)));
+}
+
+fn entry(service: &str, declared: DeclaredRecipient) -> Recipient {
+    let state = if declared.active { recipient::State::Active } else { recipient::State::Off };
+    Recipient {
+        name: declared.name,
+        purpose: declared.purpose,
+        setting: declared.setting,
+        transfer: TRANSFER.to_owned(),
+        categories: declared.categories,
+        services: vec![service.to_owned()],
+        state: state.into(),
+        host: declared.host,
+    }
 }
 
 #[cfg(test)]
@@ -112,5 +103,27 @@ mod tests {
         let mut asked: Vec<_> = Compliance::ASKS.iter().copied().chain([Compliance::NAME]).collect();
         asked.sort_unstable();
         assert_eq!(PURPOSES.map(|it| it.service).to_vec(), asked);
+    }
+
+    #[test]
+    fn a_company_stands_once_with_its_services_and_those_that_are_on_come_first() {
+        let declared =
+            |name: &str, active| DeclaredRecipient { name: name.to_owned(), active, ..Default::default() };
+        let mut recipients = Vec::new();
+        add_recipients(&mut recipients, "billing", vec![declared("Slack", false), declared("Sentry", true)]);
+        add_recipients(&mut recipients, "support", vec![declared("Sentry", true), declared("Bucket", false)]);
+        // It is on in one service, and off in another one.
+        add_recipients(&mut recipients, "support", vec![declared("Slack", true)]);
+        sort_recipients(&mut recipients);
+        let shown = recipients.iter().map(|it| (it.name.as_str(), it.state(), it.services.join(" ")));
+        let (on, off) = (recipient::State::Active, recipient::State::Off);
+        let expected = [
+            ("Sentry", on, "billing support".to_owned()),
+            ("Slack", on, "support".to_owned()),
+            ("Bucket", off, "support".to_owned()),
+            ("Slack", off, "billing".to_owned()),
+        ];
+        assert_eq!(shown.collect::<Vec<_>>(), expected);
+        assert!(recipients.iter().all(|it| it.transfer.starts_with("To be completed by the operator")));
     }
 }

@@ -1,17 +1,18 @@
-//! Gets the record of processing activities: what the tables of all services declare, with the purposes and the recipients.
+//! Gets the record of processing activities: what the tables of all services declare, with the purposes, and the companies that receive data
+//! as the settings of each service turn them on.
 
 use levqor_proto_compliance::v1::{
     GetProcessingRecordRequest, GetProcessingRecordResponse, ProcessedColumn, ProcessedTable,
     ProcessingActivity,
 };
-use levqor_proto_runtime::v1::{DeclaredColumn, DeclaredTable};
+use levqor_proto_runtime::v1::{DeclaredColumn, DeclaredTable, DescribeTablesResponse};
 use levqor_runtime::{context::Ctx, db, timestamp};
 
 use crate::{
     Compliance,
     domain::{
         erasure,
-        record::{PURPOSES, SECURITY_MEASURES, recipients},
+        record::{PURPOSES, SECURITY_MEASURES, add_recipients, sort_recipients},
     },
     error::Error,
     peers::Peers,
@@ -27,28 +28,29 @@ pub(super) async fn get_processing_record(
     let mut record = GetProcessingRecordResponse {
         make_time: Some(timestamp(now)),
         controller: compliance.config.company.clone(),
-        recipients: recipients(),
         security_measures: SECURITY_MEASURES.map(str::to_owned).to_vec(),
         ..Default::default()
     };
     for purpose in PURPOSES {
-        let tables = match peers.tables(purpose.service).await {
-            Ok(tables) => tables,
+        let described = match peers.describe(purpose.service).await {
+            Ok(described) => described,
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "a service did not describe its tables");
                 record.unanswered.push(purpose.service.to_owned());
-                Vec::new()
+                DescribeTablesResponse::default()
             }
         };
+        add_recipients(&mut record.recipients, purpose.service, described.recipients);
         record.activities.push(ProcessingActivity {
             service: purpose.service.to_owned(),
             purpose: purpose.aim.to_owned(),
             legal_basis: purpose.legal_basis.to_owned(),
             data_subjects: purpose.data_subjects.to_owned(),
-            tables: tables.into_iter().map(table).collect(),
+            tables: described.tables.into_iter().map(table).collect(),
         });
     }
+    sort_recipients(&mut record.recipients);
     Ok(record)
 }
 

@@ -16,7 +16,7 @@ async fn the_page_has_the_tables_and_says_which_services_gave_no_answer() {
     assert_eq!(page.content_type, "text/html; charset=utf-8");
     let html = String::from_utf8(page.data).expect("text");
     for shown in
-        ["privacy_complaints", "data_requests", "1 year<", "Stripe", "billing, notifications, support"]
+        ["privacy_complaints", "data_requests", "1 year<", "Sentry", "billing, notifications, support"]
     {
         assert!(html.contains(shown), "{shown}: {html}");
     }

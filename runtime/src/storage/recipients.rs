@@ -1,0 +1,31 @@
+//! The companies that keep files: the provider of the bucket, and Google.
+
+use super::{Drive, Place, place::Kind};
+use crate::recipient::Recipient;
+
+/// The categories of the data in files.
+const CATEGORIES: &[&str] = &["EMAIL", "NAME", "MESSAGE"];
+
+impl Place {
+    /// The provider of the bucket, which is on if the storage has a bucket. `purpose` says what a service keeps there.
+    #[must_use]
+    pub fn recipient(place: Option<&Self>, purpose: &'static str) -> Recipient {
+        let provider =
+            Recipient::new("The provider of the bucket", purpose, CATEGORIES, "LEVQOR_STORAGE_S3_BUCKET");
+        let kinds = place.into_iter().flat_map(|place| [Some(&place.first), place.fallback.as_ref()]);
+        let bucket = kinds.flatten().find_map(|kind| match kind {
+            Kind::Bucket(bucket) => Some(bucket.endpoint.host()),
+            Kind::Folder(_) => None,
+        });
+        provider.at(bucket)
+    }
+}
+
+impl Drive {
+    /// Google, which is on if Drive is set. `purpose` says what a service keeps there.
+    #[must_use]
+    pub fn recipient(drive: Option<&Self>, purpose: &'static str) -> Recipient {
+        let google = Recipient::new("Google (Drive)", purpose, CATEGORIES, "LEVQOR_STORAGE_DRIVE_CLIENT_ID");
+        google.at(drive.map(|drive| drive.api.host()))
+    }
+}
