@@ -62,7 +62,7 @@ async fn two_replicas_and_a_restart_give_a_caller_no_further_tries() {
         let refused = try_code(replica, &caller, address).await;
         assert_eq!(reason(&refused), "RATE_LIMITED");
         let left = retry_after(&refused).expect("when to come back");
-        assert!(left > Duration::from_secs(200) && left <= Duration::from_secs(300), "{left:?}");
+        assert!(left > Duration::from_secs(200) && left <= Duration::from_mins(5), "{left:?}");
     }
     // Somebody else is not limited by it, with or without a token.
     assert_eq!(tries(&first, &caller, "203.0.113.8", 1).await, ["CODE_INVALID"]);

@@ -1,7 +1,7 @@
 //! The record of processing activities is made from what the tables declare.
 
 use levqor_proto_compliance::v1::{
-    GetProcessingRecordRequest, GetProcessingRecordResponse, recipient::State,
+    GetProcessingRecordRequest, GetProcessingRecordResponse, Recipient, recipient::State,
     record_service_client::RecordServiceClient,
 };
 use levqor_runtime::testing::Caller;
@@ -44,6 +44,6 @@ async fn a_company_is_on_or_off_as_the_settings_say() {
         assert!(found.categories.contains(&"EMAIL".to_owned()), "{found:?}");
         assert!(found.transfer.starts_with("To be completed by the operator"), "{found:?}");
         let database = record.recipients.iter().find(|it| it.setting == "LEVQOR_DATABASE_URL");
-        assert_eq!(database.map(|it| it.state()), Some(State::Active));
+        assert_eq!(database.map(Recipient::state), Some(State::Active));
     }
 }

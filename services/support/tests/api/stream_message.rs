@@ -23,7 +23,7 @@ async fn the_answer_comes_in_pieces_after_a_sign_of_life() {
         .collect();
     let Some(Part::Answer(answer)) = parts.last() else { panic!("the answer is last") };
     assert_eq!(answer.turn.as_ref().map(|turn| turn.reply.as_str()), Some(pieces.as_str()));
-    assert!(parts.len() > 4 && !parts.contains(&Part::Withdrawn(true)), "{parts:?}");
+    assert!(parts.len() > 4 && !parts.contains(&Part::Withdrawn(true)), "{} parts: {pieces}", parts.len());
 
     let message = chat.message(ANSWERED);
     let wrong = StreamMessageRequest {

@@ -58,7 +58,7 @@ fn text(parts: &[Part]) -> String {
 
 /// The turn at the end of these parts.
 fn turn(parts: &[Part]) -> Turn {
-    let Some(Part::Answer(answer)) = parts.last() else { panic!("the answer is last: {parts:?}") };
+    let Some(Part::Answer(answer)) = parts.last() else { panic!("the answer is last: {}", text(parts)) };
     answer.turn.clone().expect("a turn")
 }
 
@@ -111,7 +111,7 @@ async fn a_checked_statement_is_sent_while_the_model_still_writes() {
     let turn = turn(&parts);
     assert_eq!((turn.outcome(), turn.reply.as_str()), (Outcome::Answered, text(&parts).as_str()));
     assert!(turn.reply.contains("when you pay.\n\nAn AI wrote this"), "{}", turn.reply);
-    assert!(!parts.contains(&Part::Withdrawn(true)), "{parts:?}");
+    assert!(!parts.contains(&Part::Withdrawn(true)), "{}", text(&parts));
     let of_call = "outcome = 'ANSWERED' AND tokens_read = 900 AND tokens_written = 40";
     assert_eq!(bench.count(&format!("model_calls WHERE {of_call}")).await, 1);
 }
@@ -143,9 +143,9 @@ async fn what_does_not_hold_in_the_end_is_withdrawn_and_a_passage_follows() {
         assert!(begin.elapsed() < Duration::from_secs(10), "{name}");
         let withdrawn = parts.iter().position(|part| *part == Part::Withdrawn(true)).expect(name);
         let (before, after) = parts.split_at(withdrawn);
-        assert!(text(before).starts_with(WRITTEN), "{name}: {before:?}");
+        assert!(text(before).starts_with(WRITTEN), "{name}: {}", text(before));
         for invented in ["£1", "evil", "guarantee"] {
-            assert!(!text(&parts).contains(invented), "{name}: {parts:?}");
+            assert!(!text(&parts).contains(invented), "{name}: {}", text(&parts));
         }
         let turn = turn(&parts);
         assert!(turn.reply.starts_with("From our help article"), "{name}: {}", turn.reply);
@@ -159,7 +159,7 @@ async fn where_the_first_statement_does_not_hold_nothing_of_it_is_sent() {
     let model = FakeModel::start(streams(&["The complete intake form costs £1."], events("]}") + END)).await;
     let bench = model.bench().await;
     let parts: Vec<_> = bench.chat(Caller::anonymous()).await.stream(ANSWERED).await.collect().await;
-    assert!(!parts.contains(&Part::Withdrawn(true)), "there is nothing to withdraw: {parts:?}");
+    assert!(!parts.contains(&Part::Withdrawn(true)), "there is nothing to withdraw: {}", text(&parts));
     assert_eq!(text(&parts), turn(&parts).reply);
     assert_eq!(bench.count("model_calls WHERE outcome = 'UNSUPPORTED'").await, 1);
 }
@@ -179,7 +179,7 @@ async fn a_connection_that_breaks_in_mid_stream_ends_in_a_passage() {
     };
     let read = async { chat.stream(ANSWERED).await.collect::<Vec<_>>().await };
     let ((), parts) = tokio::join!(breaks, read);
-    assert!(turn(&parts).reply.starts_with("From our help article"), "{parts:?}");
+    assert!(turn(&parts).reply.starts_with("From our help article"), "{}", text(&parts));
     assert_eq!(bench.count("model_calls WHERE outcome = 'CUT'").await, 1);
 }
 
@@ -189,5 +189,5 @@ async fn a_server_that_does_not_stream_is_read_as_usual() {
     let bench = model.bench().await;
     let parts: Vec<_> = bench.chat(Caller::anonymous()).await.stream(ANSWERED).await.collect().await;
     let turn = turn(&parts);
-    assert!(turn.reply.starts_with(WRITTEN) && text(&parts) == turn.reply, "{parts:?}");
+    assert!(turn.reply.starts_with(WRITTEN) && text(&parts) == turn.reply, "{}", text(&parts));
 }
