@@ -67,14 +67,16 @@ impl Purpose {
         Self::ALL.into_iter().filter(|purpose| purpose.category().is_some())
     }
 
-    /// Reads purposes of advertising by mail, each once. Adds a violation for any other.
+    /// Reads purposes of advertising by mail, each once. Adds one violation for the first other: anybody may send any number of them.
     pub(crate) fn of_mails(violations: &mut Violations, field: &str, numbers: &[i32]) -> Vec<Self> {
         let mut purposes = Vec::new();
         for number in numbers {
-            let Some(purpose) = violations.field_enum::<Self>(field, *number) else { continue };
+            let Some(purpose) = violations.field_enum::<Self>(field, *number) else { break };
             if purpose.category().is_none() {
                 violations.add(field, "expected purposes of advertising by mail");
-            } else if !purposes.contains(&purpose) {
+                break;
+            }
+            if !purposes.contains(&purpose) {
                 purposes.push(purpose);
             }
         }
