@@ -1,11 +1,11 @@
-//! The way to a checkout session: the customer at Stripe, the row that the session is for, and the session itself, each stored
-//! before Stripe is asked.
+//! The way to a checkout session: the row that the session is for, and the session itself, each stored before Stripe is asked. A
+//! person has at most one open session for a subscription, because each open session can be paid.
 
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use levqor_proto_law::v1::IngestAcceptanceRequest;
-use levqor_runtime::{db::Tx, deferred::defer, email::Email, id, idempotency::IdempotencyError, timestamp};
+use levqor_runtime::{db::Tx, deferred::defer, id, timestamp};
 use serde_json::{Value, json};
 
 use crate::{
@@ -23,9 +23,9 @@ use crate::{
         subscription::{State, Subscription},
     },
     error::Error,
-    operations::unavailable_to_fetch,
+    operations::{abandon, known_operation, supersede},
     store::{checkout_tries, customers, operations, order_agreements, orders, subscriptions},
-    stripe::{CUSTOMERS_PATIENCE, FetchError, encode},
+    stripe::{CUSTOMERS_PATIENCE, encode},
 };
 
 /// How many checkouts a customer may try, and in which time.
@@ -53,14 +53,6 @@ pub(crate) struct Wanted {
     pub(crate) request: Option<RequestKey>,
 }
 
-/// What is to be done at Stripe.
-enum Begun {
-    /// The session is there already.
-    Known(Box<Operation>),
-    /// The session is to be made, after another one was ended.
-    New { ended_first: Option<Box<Operation>>, session: Box<Operation> },
-}
-
 /// How long a customer still waits.
 pub(crate) struct Patience(Instant);
 
@@ -77,123 +69,14 @@ impl Patience {
 }
 
 impl Billing {
-    /// Stripe's customer of this person: made once, found again, and with the person's current address.
-    pub(crate) async fn stripe_customer(
-        &self,
-        buyer: &Buyer,
-        patience: &Patience,
-    ) -> Result<StripeId, Error> {
-        let email = buyer.email()?;
-        let mut tx = self.chassis.db.begin().await?;
-        let mut customer = customers::lock_or_insert(&mut tx, buyer.sub(), &email).await?;
-        let begun = operations::newest(&mut tx, customer.id.as_uuid(), Kind::Customer).await?;
-        if customer.stripe_customer_id.is_none()
-            && begun.is_none()
-            && let Some(guest) = customers::of_guest(&mut tx, buyer.sub(), &email).await?
-        {
-            tx.commit().await?;
-            if self.adopt(buyer, &email, &guest, patience).await? {
-                return Ok(guest);
-            }
-            tx = self.chassis.db.begin().await?;
-            customer = customers::lock_or_insert(&mut tx, buyer.sub(), &email).await?;
-        }
-        let now = tx.now().await?;
-        let (kind, path) = match &customer.stripe_customer_id {
-            Some(id) if customer.email == email => return Ok(id.clone()),
-            Some(id) => (Kind::CustomerUpdate, format!("/customers/{id}")),
-            None => (Kind::Customer, "/customers".to_owned()),
-        };
-        if customer.stripe_customer_id.is_none() {
-            customers::set_email(&mut tx, customer.id, &email).await?;
-        }
-        let about = customer.id.as_uuid();
-        let known = operations::newest(&mut tx, about, kind).await?;
-        let form = json!({"email": email.as_str(), "metadata": {"customer_id": customer.id.to_string()}});
-        let form = encode(&form);
-        // An operation under way is carried on, unless the address has changed since.
-        let known = known.filter(|known| known.state == OperationState::Requested && known.form == form);
-        let operation = if let Some(known) = known {
-            known
-        } else {
-            let operation = Operation::new(kind, about, path, form, now);
-            operations::insert(&mut tx, &operation).await?;
-            operation
-        };
-        tx.commit().await?;
-        let done = self.carry_out(&operation, patience.left()).await;
-        match (done, customer.stripe_customer_id) {
-            // If the address at Stripe could not be updated, the checkout continues.
-            (_, Some(id)) => Ok(id),
-            (Ok(done), None) => done.stripe_object_id.ok_or(Error::StripeRefused),
-            (Err(error), None) => Err(error),
-        }
-    }
-
-    /// Brings the address of the person's customer at Stripe up to date, if the person has a customer there. If this fails, the
-    /// person's next call does it, and the caller goes on.
-    pub(crate) async fn keep_address(&self, buyer: &Buyer, patience: &Patience) {
-        if let Err(error) = self.try_keep_address(buyer, patience).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "a customer's address at Stripe is brought up to date later"
-            );
-        }
-    }
-
-    async fn try_keep_address(&self, buyer: &Buyer, patience: &Patience) -> Result<(), Error> {
-        if buyer.verified_email().is_none() {
-            return Ok(());
-        }
-        let mut conn = self.chassis.db.acquire().await?;
-        let known = customers::stripe_customer_of(&mut conn, buyer.sub()).await?;
-        drop(conn);
-        if known.is_some() {
-            self.stripe_customer(buyer, patience).await?;
-        }
-        Ok(())
-    }
-
-    /// Takes the customer that this person was at Stripe as a guest, if it is still there under the same address. Returns whether it
-    /// is theirs now.
-    async fn adopt(
-        &self,
-        buyer: &Buyer,
-        email: &Email,
-        guest: &StripeId,
-        patience: &Patience,
-    ) -> Result<bool, Error> {
-        let at_stripe = match self.stripe()?.within(patience.left()).customer(guest).await {
-            Ok(at_stripe) => at_stripe,
-            Err(FetchError::NotUnderstood(_)) => return Ok(false),
-            Err(error) => return Err(unavailable_to_fetch(&error)),
-        };
-        if at_stripe.deleted || at_stripe.email.as_ref() != Some(email) {
-            return Ok(false);
-        }
-        let mut tx = self.chassis.db.begin().await?;
-        let customer = customers::lock_or_insert(&mut tx, buyer.sub(), email).await?;
-        let is_free = customer.stripe_customer_id.is_none() && !customers::is_known(&mut tx, guest).await?;
-        if is_free {
-            customers::set_stripe_customer(&mut tx, customer.id, guest).await?;
-            customers::set_email(&mut tx, customer.id, email).await?;
-            customers::mirror(&mut tx, guest, &at_stripe.name).await?;
-        }
-        tx.commit().await?;
-        Ok(is_free || customer.stripe_customer_id.as_ref() == Some(guest))
-    }
-
     /// Counts a try to check out, whatever becomes of it, and refuses the fourth within a minute. The same request under the same
     /// key is the same try.
     pub(crate) async fn count_try(&self, buyer: &Buyer, request: Option<&RequestKey>) -> Result<(), Error> {
         let mut tx = self.chassis.db.begin().await?;
         checkout_tries::lock(&mut tx, buyer.sub()).await?;
-        if let Some(request) = request
-            && let Some(known) = operations::of_request(&mut tx, buyer.sub(), &request.key).await?
-        {
+        if known_operation(&mut tx, buyer, request).await?.is_some() {
             // A repeated request gets its session, however often it comes.
-            let same = known.request.as_ref() == Some(request);
-            return if same { Ok(()) } else { Err(IdempotencyError::key_reused().into()) };
+            return Ok(());
         }
         let key = request.map_or_else(id::request_id, RequestKey::in_full);
         let now = tx.now().await?;
@@ -218,20 +101,61 @@ impl Billing {
         patience: &Patience,
     ) -> Result<Operation, Error> {
         let customer = self.stripe_customer(buyer, patience).await?;
-        match self.begin_checkout(buyer, wanted, &customer).await? {
-            Begun::Known(operation) => self.carry_out(&operation, patience.left()).await,
-            Begun::New { ended_first, session } => {
-                if let Some(other) = ended_first {
-                    match self.carry_out(&other, patience.left()).await {
-                        Ok(_) => {}
-                        // The session was finished meanwhile, or it has expired. Its event will say which.
-                        Err(Error::StripeRefused) => return Err(Error::AlreadySubscribed),
-                        Err(error) => return Err(error),
-                    }
+        let session = self.begin_checkout(buyer, wanted, &customer).await?;
+        match wanted.item {
+            Item::DoneForYou(_) => self.carry_out(&session, patience.left()).await,
+            Item::Subscription(_) => self.make_session(&session, patience.left()).await,
+        }
+    }
+
+    /// Makes a session that waits to be made. If it is for a subscription, the person's other sessions end first, because each
+    /// open session can be paid.
+    pub(crate) async fn make_session(
+        &self,
+        session: &Operation,
+        patience: Duration,
+    ) -> Result<Operation, Error> {
+        let begun = Instant::now();
+        if session.state != OperationState::Done {
+            match self.end_others(session, patience).await {
+                Ok(()) => {}
+                Err(Error::AlreadySubscribed) => {
+                    self.settle_refused(session, "another checkout was finished").await?;
+                    return Err(Error::AlreadySubscribed);
                 }
-                self.carry_out(&session, patience.left()).await
+                Err(error) => return Err(error),
             }
         }
+        self.carry_out(session, patience.saturating_sub(begun.elapsed())).await
+    }
+
+    /// Ends the sessions that the person left for this one.
+    async fn end_others(&self, session: &Operation, patience: Duration) -> Result<(), Error> {
+        let begun = Instant::now();
+        let Some(owner) = &session.owner_sub else { return Ok(()) };
+        let mut tx = self.chassis.db.begin().await?;
+        let theirs = subscriptions::of_owner(&mut tx, owner).await?;
+        if theirs.iter().all(|row| row.id.as_uuid() != session.about) {
+            // The session is for an order. A person may buy many.
+            return Ok(());
+        }
+        if theirs.iter().any(|row| row.state.is_live()) {
+            return Err(Error::AlreadySubscribed);
+        }
+        let mut ends = Vec::new();
+        for left in theirs.iter().filter(|row| row.state == State::Pending) {
+            ends.extend(operations::newest(&mut tx, left.id.as_uuid(), Kind::CheckoutExpiry).await?);
+        }
+        tx.commit().await?;
+        for end in ends.iter().filter(|end| end.about != session.about) {
+            match self.carry_out(end, patience.saturating_sub(begun.elapsed())).await {
+                Ok(_) => {}
+                // That session was finished meanwhile, or it has expired. Its event will say which.
+                Err(Error::StripeRefused) => return Err(Error::AlreadySubscribed),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     async fn begin_checkout(
@@ -239,31 +163,21 @@ impl Billing {
         buyer: &Buyer,
         wanted: &Wanted,
         customer: &StripeId,
-    ) -> Result<Begun, Error> {
+    ) -> Result<Operation, Error> {
         let mut tx = self.chassis.db.begin().await?;
         // The row's lock lets a person's checkouts begin one after the other.
         customers::lock_or_insert(&mut tx, buyer.sub(), &buyer.email()?).await?;
-        if let Some(request) = &wanted.request
-            && let Some(known) = operations::of_request(&mut tx, buyer.sub(), &request.key).await?
-        {
-            let same = known.request.as_ref() == Some(request);
-            return if same {
-                Ok(Begun::Known(Box::new(known)))
-            } else {
-                Err(IdempotencyError::key_reused().into())
-            };
+        if let Some(known) = known_operation(&mut tx, buyer, wanted.request.as_ref()).await? {
+            return Ok(known);
         }
-        let begun = match &wanted.item {
+        let session = match &wanted.item {
             Item::DoneForYou(tier) => self.begin_order(&mut tx, buyer, wanted, *tier, customer).await?,
             Item::Subscription(package) => {
                 self.begin_subscription(&mut tx, buyer, wanted, package, customer).await?
             }
         };
-        if let Begun::New { session, .. } = &begun {
-            accept_terms(&mut tx, buyer, wanted, session.about).await?;
-        }
         tx.commit().await?;
-        Ok(begun)
+        Ok(session)
     }
 
     async fn begin_subscription(
@@ -273,36 +187,25 @@ impl Billing {
         wanted: &Wanted,
         package: &Package,
         customer: &StripeId,
-    ) -> Result<Begun, Error> {
+    ) -> Result<Operation, Error> {
         subscriptions::claim(tx, buyer).await?;
         let theirs = subscriptions::of_owner(tx, buyer.sub()).await?;
         if theirs.iter().any(|subscription| subscription.state.is_live()) {
             return Err(Error::AlreadySubscribed);
         }
-        let now = tx.now().await?;
-        let mut ended_first = None;
-        if let Some(pending) = theirs.iter().find(|subscription| subscription.state == State::Pending) {
-            let session = operations::newest(tx, pending.id.as_uuid(), Kind::Checkout).await?;
-            let lasts =
-                |operation: &Operation| operation.expire_time.is_none_or(|end| end - now > WORTH_SHOWING);
-            let same = pending.bought == *package
-                && pending.terms_version == wanted.terms_version
-                && pending.start_at_once == Some(wanted.start_at_once)
+        let mut same = None;
+        for left in theirs.iter().filter(|subscription| subscription.state == State::Pending) {
+            let is_same = same.is_none()
+                && left.bought == *package
+                && left.terms_version == wanted.terms_version
+                && left.start_at_once == Some(wanted.start_at_once)
                 && wanted.promotion.is_none();
-            match session {
-                Some(session) if same && lasts(&session) => return Ok(Begun::Known(Box::new(session))),
-                // Two open sessions could both be paid.
-                Some(Operation { stripe_object_id: Some(id), .. }) => {
-                    let path = format!("/checkout/sessions/{id}/expire");
-                    let about = pending.id.as_uuid();
-                    let end = Operation::new(Kind::CheckoutExpiry, about, path, String::new(), now);
-                    operations::insert(tx, &end).await?;
-                    ended_first = Some(Box::new(end));
-                }
-                // Nobody was sent to that session.
-                Some(_) | None => {}
-            }
+            same = same.or(keep_or_leave(tx, left, is_same).await?);
         }
+        if let Some(session) = same {
+            return Ok(session);
+        }
+        let now = tx.now().await?;
         let mut row = Subscription::pending(buyer.sub().to_owned(), buyer.email()?, package.clone(), now);
         row.stripe_customer_id = Some(customer.clone());
         row.terms_version.clone_from(&wanted.terms_version);
@@ -317,8 +220,7 @@ impl Billing {
             self.session_params(wanted, customer, &row.id.to_string(), &package.prices(), &metadata)?;
         params["mode"] = json!("subscription");
         params["subscription_data"] = json!({"metadata": metadata});
-        let session = self.session(tx, buyer, wanted, row.id.as_uuid(), &params).await?;
-        Ok(Begun::New { ended_first, session: Box::new(session) })
+        session(tx, buyer, wanted, row.id.as_uuid(), &params).await
     }
 
     async fn begin_order(
@@ -328,7 +230,7 @@ impl Billing {
         wanted: &Wanted,
         tier: Tier,
         customer: &StripeId,
-    ) -> Result<Begun, Error> {
+    ) -> Result<Operation, Error> {
         let now = tx.now().await?;
         let id = OrderId::new_at(now);
         let terms = Terms {
@@ -347,8 +249,7 @@ impl Billing {
         let mut params = self.session_params(wanted, customer, &id.to_string(), &[price], &metadata)?;
         params["mode"] = json!("payment");
         params["payment_intent_data"] = json!({"metadata": metadata});
-        let session = self.session(tx, buyer, wanted, id.as_uuid(), &params).await?;
-        Ok(Begun::New { ended_first: None, session: Box::new(session) })
+        session(tx, buyer, wanted, id.as_uuid(), &params).await
     }
 
     /// What both kinds of sessions have in common.
@@ -378,29 +279,58 @@ impl Billing {
         Ok(params)
     }
 
-    /// Stores the operation that makes the session.
-    async fn session(
-        &self,
-        tx: &mut Tx,
-        buyer: &Buyer,
-        wanted: &Wanted,
-        about: uuid::Uuid,
-        params: &Value,
-    ) -> Result<Operation, Error> {
-        let now = tx.now().await?;
-        let path = "/checkout/sessions".to_owned();
-        let mut session = Operation::new(Kind::Checkout, about, path, encode(params), now);
-        session.owner_sub = Some(buyer.sub().to_owned());
-        session.request.clone_from(&wanted.request);
-        operations::insert(tx, &session).await?;
-        Ok(session)
-    }
-
     /// Stripe's id of a price.
     pub(crate) fn price_id(&self, price: &CataloguePrice) -> Result<&StripeId, Error> {
         let id = self.prices.iter().find(|(set, _)| set == price).map(|(_, id)| id);
         id.ok_or(Error::ShopClosed("the STRIPE_PRICE_… of what is wanted is not set"))
     }
+}
+
+/// Looks at a checkout that the person has left. Returns its session if it is the same that is wanted now and can still be used.
+/// Otherwise the session is never shown, or it is to be ended.
+async fn keep_or_leave(tx: &mut Tx, left: &Subscription, is_same: bool) -> Result<Option<Operation>, Error> {
+    let about = left.id.as_uuid();
+    let newest = operations::newest(tx, about, Kind::Checkout).await?;
+    let Some(newest) = newest else { return Ok(None) };
+    // Locked, because the call that asked for the session may store Stripe's answer just now.
+    let Some(session) = operations::lock(tx, newest.id).await? else { return Ok(None) };
+    let end = operations::newest(tx, about, Kind::CheckoutExpiry).await?;
+    if end.is_some_and(|end| end.state == OperationState::Requested) {
+        return Ok(None);
+    }
+    let now = tx.now().await?;
+    let lasts = session.expire_time.is_none_or(|end| end - now > WORTH_SHOWING);
+    if is_same && lasts && session.state != OperationState::Refused {
+        return Ok(Some(session));
+    }
+    if let Some(id) = &session.stripe_object_id {
+        let path = format!("/checkout/sessions/{id}/expire");
+        let end = Operation::new(Kind::CheckoutExpiry, about, path, String::new(), now);
+        operations::insert(tx, &end).await?;
+    } else {
+        // Nobody was sent to that session, and nobody will be.
+        supersede(tx, about, Kind::Checkout).await?;
+        abandon(tx, about).await?;
+    }
+    Ok(None)
+}
+
+/// Stores the operation that makes the session, and that the buyer has accepted the terms.
+async fn session(
+    tx: &mut Tx,
+    buyer: &Buyer,
+    wanted: &Wanted,
+    about: uuid::Uuid,
+    params: &Value,
+) -> Result<Operation, Error> {
+    let now = tx.now().await?;
+    let path = "/checkout/sessions".to_owned();
+    let mut session = Operation::new(Kind::Checkout, about, path, encode(params), now);
+    session.owner_sub = Some(buyer.sub().to_owned());
+    session.request.clone_from(&wanted.request);
+    operations::insert(tx, &session).await?;
+    accept_terms(tx, buyer, wanted, about).await?;
+    Ok(session)
 }
 
 /// Defers the acceptance of the terms to the ledger of compliance, which keeps the history.

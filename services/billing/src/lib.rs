@@ -6,6 +6,7 @@ mod checkout;
 mod checks;
 mod config;
 mod customer_deletions;
+mod customers;
 mod domain;
 mod error;
 pub mod fail_point;
