@@ -1,6 +1,9 @@
 //! A service that sells: with a key, all prices and terms, and a mock of Stripe that makes customers and sessions.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use levqor_proto_billing::v1::{
     Subscription, checkout_service_client::CheckoutServiceClient, refund_service_client::RefundServiceClient,
@@ -91,6 +94,19 @@ impl Shop {
     pub(crate) async fn answer(&self, verb: &str, at: &str, status: u16, body: Value) {
         let answer = ResponseTemplate::new(status).set_body_json(body);
         Mock::given(method(verb)).and(path(at)).respond_with(answer).mount(&self.stripe).await;
+    }
+
+    /// Makes Stripe answer the next such request with this status and body. Later requests get the answers that follow.
+    pub(crate) async fn answer_once(&self, verb: &str, at: &str, status: u16, body: Value) {
+        let answer = ResponseTemplate::new(status).set_body_json(body);
+        let next = Mock::given(method(verb)).and(path(at)).respond_with(answer).up_to_n_times(1);
+        next.mount(&self.stripe).await;
+    }
+
+    /// Makes Stripe never answer this request.
+    pub(crate) async fn never(&self, verb: &str, at: &str) {
+        let late = ResponseTemplate::new(200).set_delay(Duration::from_hours(1));
+        Mock::given(method(verb)).and(path(at)).respond_with(late).mount(&self.stripe).await;
     }
 
     /// Stripe's last page of a list, for who asks for what follows this id.
