@@ -1,5 +1,6 @@
 //! `CreateCheckoutSession`: what is bought exists before the buyer is sent to Stripe, and each request makes one session.
 
+mod events;
 mod one_open_session;
 
 use std::time::Instant;

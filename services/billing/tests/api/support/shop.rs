@@ -103,6 +103,13 @@ impl Shop {
         next.mount(&self.stripe).await;
     }
 
+    /// Makes Stripe answer a read with this parameter.
+    pub(crate) async fn answer_for(&self, at: &str, (name, value): (&str, &str), body: Value) {
+        let answer = ResponseTemplate::new(200).set_body_json(body);
+        let asked = Mock::given(method("GET")).and(path(at)).and(query_param(name, value));
+        asked.respond_with(answer).mount(&self.stripe).await;
+    }
+
     /// Makes Stripe never answer this request.
     pub(crate) async fn never(&self, verb: &str, at: &str) {
         let late = ResponseTemplate::new(200).set_delay(Duration::from_hours(1));
@@ -111,10 +118,8 @@ impl Shop {
 
     /// Stripe's last page of a list, for who asks for what follows this id.
     pub(crate) async fn answer_page(&self, at: &str, after: &str, data: &[&Value]) {
-        let list = ResponseTemplate::new(200)
-            .set_body_json(json!({"object": "list", "data": data, "has_more": false}));
-        let asked = Mock::given(method("GET")).and(path(at)).and(query_param("starting_after", after));
-        asked.respond_with(list).mount(&self.stripe).await;
+        let list = json!({"object": "list", "data": data, "has_more": false});
+        self.answer_for(at, ("starting_after", after), list).await;
     }
 
     /// What was asked of Stripe by this verb at this path: the form, decoded, and the idempotency key.
