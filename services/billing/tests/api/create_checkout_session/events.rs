@@ -25,7 +25,7 @@ struct Buyer {
 
 impl Buyer {
     fn new(n: usize) -> Self {
-        let (name, email) = (format!("buyer-{n}"), format!("buyer-{n}@example.com"));
+        let (name, email) = (format!("buyer{n}"), format!("buyer{n}@example.com"));
         let caller = Caller::customer(&name, &email);
         Self { name, email, customer: format!("cus_{n}"), caller }
     }
@@ -64,13 +64,15 @@ async fn an_order_of_ours_is_paid_once() {
         let at = format!("/v1/checkout/sessions/{id}");
         shop.answer_once("GET", &at, 200, unpaid.clone()).await;
         shop.answer("GET", &at, 200, paid.clone()).await;
+        let intent_id = format!("pi_{id}");
+        let intent = json!({"id": intent_id, "object": "payment_intent"});
         let told = [
             (COMPLETED, &unpaid),
             ("checkout.session.async_payment_succeeded", &paid),
-            ("payment_intent.succeeded", &json!({"id": format!("pi_{id}"), "object": "payment_intent"})),
+            ("payment_intent.succeeded", &intent),
         ];
         let list = json!({"object": "list", "data": [&paid]});
-        shop.answer_for("/v1/checkout/sessions", ("payment_intent", &format!("pi_{id}")), list).await;
+        shop.answer_for("/v1/checkout/sessions", ("payment_intent", &intent_id), list).await;
         for place in places {
             let (event_type, object) = told[place];
             shop.bench.process(&event(&format!("evt_{name}_{place}"), event_type, object)).await;
