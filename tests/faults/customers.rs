@@ -1,5 +1,5 @@
-//! Customers check out, change and withdraw while billing is killed between any two writes: each thing is made at Stripe once, and the
-//! money goes back once.
+//! Customers check out, change and withdraw while billing is killed between any two writes: each thing is made at Stripe once, and
+//! the money goes back once.
 
 use std::{collections::BTreeSet, net::SocketAddr};
 
