@@ -275,15 +275,15 @@ pub(crate) async fn known_operation(
 }
 
 /// Gives up the operation of this kind about this row that is still to be done, because the customer wants something else now. Stripe
-/// may have done it all the same, if its answer was lost.
-pub(crate) async fn supersede(tx: &mut Tx, about: Uuid, kind: Kind) -> Result<(), DbError> {
-    let Some(newest) = operations::newest(tx, about, kind).await? else { return Ok(()) };
-    if let Some(stored) = operations::lock(tx, newest.id).await?
-        && stored.state.after(FinalAnswer::Refused).is_ok()
-    {
-        operations::refused(tx, stored.id, "a newer wish took its place").await?;
-    }
-    Ok(())
+/// may have done it all the same, if its answer was lost. Returns whether there was one.
+pub(crate) async fn supersede(tx: &mut Tx, about: Uuid, kind: Kind) -> Result<bool, DbError> {
+    let Some(newest) = operations::newest(tx, about, kind).await? else { return Ok(false) };
+    let stored = operations::lock(tx, newest.id).await?;
+    let Some(stored) = stored.filter(|stored| stored.state == OperationState::Requested) else {
+        return Ok(false);
+    };
+    operations::refused(tx, stored.id, "a newer wish took its place").await?;
+    Ok(true)
 }
 
 /// The error for a caller, when Stripe was not asked or did not answer.

@@ -18,7 +18,7 @@ use crate::{
     domain::{
         buyer::Buyer,
         entitlement::Entitled,
-        operation::{Kind, Operation},
+        operation::{Kind, Operation, OperationState},
         plan::{Package, Sold, Term},
         stripe_event::News,
         stripe_id::StripeId,
@@ -112,7 +112,7 @@ impl Billing {
     ) -> Result<Change, Error> {
         let (row, id) = self.live(buyer).await?;
         row.may(Action::Change)?;
-        if row.package == *package {
+        if row.package == *package && !self.is_unclear(&row).await? {
             return Err(Error::NothingChanges);
         }
         let now = self.stripe()?.within(patience.left()).subscription(&id).await;
@@ -126,6 +126,13 @@ impl Billing {
             "payment_behavior": "error_if_incomplete",
         });
         Ok(Change { row, stripe_subscription_id: id, params, at_once })
+    }
+
+    /// Whether a change was asked for that Stripe has not answered: it may have been made.
+    async fn is_unclear(&self, row: &Subscription) -> Result<bool, Error> {
+        let mut conn = self.chassis.db.acquire().await?;
+        let newest = operations::newest(&mut conn, row.id.as_uuid(), Kind::SubscriptionUpdate).await?;
+        Ok(newest.is_some_and(|newest| newest.state == OperationState::Requested))
     }
 
     /// The items to change, to add and to remove.
@@ -188,12 +195,18 @@ impl Billing {
         let operation = if let Some(known) = known {
             known
         } else {
-            row.may(action)?;
+            // An earlier wish that Stripe has not answered is not carried out after this one.
+            let is_unclear = supersede(&mut tx, row.id.as_uuid(), Kind::SubscriptionUpdate).await?;
+            match (action, row.may(action)) {
+                // Stripe may have done the earlier wish, so what the row says is not certain.
+                (Action::Cancel, Err(NotInThisState::EndsAlready))
+                | (Action::Resume, Err(NotInThisState::IsRenewed))
+                    if is_unclear => {}
+                (_, may) => may?,
+            }
             if withdrawals::of(&mut tx, About::Subscription(row.id)).await?.is_some() {
                 return Err(NotInThisState::Ended.into());
             }
-            // An earlier wish that Stripe has not answered is not carried out after this one.
-            supersede(&mut tx, row.id.as_uuid(), Kind::SubscriptionUpdate).await?;
             let now = tx.now().await?;
             let (about, path) = (row.id.as_uuid(), format!("/subscriptions/{id}"));
             let mut operation = Operation::new(Kind::SubscriptionUpdate, about, path, encode(params), now);

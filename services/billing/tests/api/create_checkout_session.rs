@@ -1,5 +1,6 @@
 //! `CreateCheckoutSession`: what is bought exists before the buyer is sent to Stripe, and each request makes one session.
 
+mod addresses;
 mod events;
 mod one_open_session;
 
@@ -18,7 +19,7 @@ use tonic_types::StatusExt;
 use wiremock::MockServer;
 
 use crate::support::{
-    Bench, Shop, TERMS, ada, busy, event, reason, refused, session, subscription, violated, with,
+    Bench, Shop, TERMS, ada, event, reason, refused, session, subscription, violated, with,
 };
 
 fn buy(item: Item) -> CreateCheckoutSessionRequest {
@@ -337,43 +338,6 @@ async fn address_and_name_are_kept_in_step_and_a_deleted_customer_is_forgotten()
     shop.answer("GET", "/v1/customers/cus_1", 200, deleted).await;
     shop.bench.process(&event("evt_2", "customer.deleted", &customer)).await;
     assert_eq!(shop.bench.count("customers WHERE stripe_customer_id IS NULL").await, 1);
-}
-
-#[tokio::test]
-async fn a_customer_that_was_asked_for_under_an_older_address_is_made_once_and_gets_the_new_one() {
-    let shop = Shop::open_at(MockServer::start().await).await;
-    shop.answer_once("POST", "/v1/customers", 429, busy()).await;
-    shop.sell().await;
-    let changed = json!({"id": "cus_1", "object": "customer", "email": "ada@new.example"});
-    shop.answer("POST", "/v1/customers/cus_1", 200, changed).await;
-    refused(shop.check_out(&ada(), buy(dfy(Tier::Starter))).await);
-    let moved = Caller::customer("ada", "ada@new.example");
-    shop.check_out(&moved, buy(dfy(Tier::Starter))).await.expect("a session");
-    let asked = shop.asked("POST", "/v1/customers").await;
-    assert!(asked.len() == 2 && asked[0] == asked[1], "under its key: {asked:?}");
-    let updates = shop.asked("POST", "/v1/customers/cus_1").await;
-    assert!(updates.len() == 1 && updates[0].0.contains("email=ada@new.example"), "{updates:?}");
-    assert_eq!(shop.bench.count("stripe_operations WHERE kind = 'CUSTOMER'").await, 1);
-    let known = "customers WHERE email = 'ada@new.example' AND stripe_customer_id = 'cus_1'";
-    assert_eq!(shop.bench.count(known).await, 1);
-}
-
-#[tokio::test]
-async fn an_older_address_does_not_come_to_stripe_after_a_newer_one() {
-    let shop = Shop::open().await;
-    shop.check_out(&ada(), buy(dfy(Tier::Starter))).await.expect("a session");
-    shop.answer_once("POST", "/v1/customers/cus_1", 429, busy()).await;
-    let newest = json!({"id": "cus_1", "object": "customer", "email": "ada@newest.example"});
-    shop.answer("POST", "/v1/customers/cus_1", 200, newest).await;
-    for address in ["ada@new.example", "ada@newest.example"] {
-        let moved = Caller::customer("ada", address);
-        shop.check_out(&moved, buy(dfy(Tier::Starter))).await.expect("a session");
-    }
-    shop.bench.advance(chrono::TimeDelta::seconds(31)).await;
-    shop.finish_operations().await;
-    let asked = shop.asked("POST", "/v1/customers/cus_1").await;
-    assert!(asked.len() == 2 && asked[1].0.contains("email=ada@newest.example"), "{asked:?}");
-    assert_eq!(shop.bench.count("customers WHERE email = 'ada@newest.example'").await, 1);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use levqor_proto_billing::v1::{
     CancelSubscriptionRequest, ChangeSubscriptionRequest, CreateCheckoutSessionRequest,
-    FinishStripeOperationsRequest, FinishStripeOperationsResponse,
+    FinishStripeOperationsRequest, FinishStripeOperationsResponse, ResumeSubscriptionRequest,
     create_checkout_session_request::{DoneForYou, Item},
     order::{PaymentState, Tier},
     subscription::{Plan, Term},
@@ -208,4 +208,35 @@ async fn an_older_wish_is_not_carried_out_after_a_newer_one() {
     assert!(asked.len() == 2 && asked[1].0 == "cancel_at_period_end=true", "{asked:?}");
     let given_up = "stripe_operations WHERE state = 'REFUSED' AND failure = 'a newer wish took its place'";
     assert_eq!(shop.bench.count(given_up).await, 1);
+}
+
+#[tokio::test]
+async fn a_wish_that_things_stay_as_they_are_replaces_one_that_stripe_has_not_answered() {
+    const SUBSCRIPTION: &str = "/v1/subscriptions/sub_1";
+    let shop = Shop::open().await;
+    shop.subscribe(&subscription("active", &[("GROWTH", 7900)])).await;
+    for (status, body) in [(429, busy()), (200, json!({"id": "sub_1"}))].into_iter().cycle().take(4) {
+        shop.answer_once("POST", SUBSCRIPTION, status, body).await;
+    }
+    let cancel = ada().request(CancelSubscriptionRequest {});
+    refused(shop.subscriptions().cancel_subscription(cancel).await);
+    let resume = ada().request(ResumeSubscriptionRequest {});
+    shop.subscriptions().resume_subscription(resume).await.expect("it is renewed");
+    let to = |plan: Plan| {
+        let (plan, term) = (plan.into(), Term::Monthly.into());
+        ada().request(ChangeSubscriptionRequest { plan, term, add_ons: Vec::new() })
+    };
+    refused(shop.subscriptions().change_subscription(to(Plan::Business)).await);
+    shop.subscriptions().change_subscription(to(Plan::Growth)).await.expect("it stays");
+    // Stripe has answered all: a wish that changes nothing is refused again.
+    let status = refused(shop.subscriptions().change_subscription(to(Plan::Growth)).await);
+    assert_eq!(reason(&status), "NOTHING_CHANGES");
+    shop.bench.advance(chrono::TimeDelta::seconds(31)).await;
+    shop.finish_operations().await;
+    let asked = shop.asked("POST", SUBSCRIPTION).await;
+    let forms: Vec<_> = asked.iter().map(|(form, _)| form.as_str()).collect();
+    let [_, resumed, _, stays] = forms.as_slice() else { panic!("{forms:?}") };
+    assert_eq!(*resumed, "cancel_at_period_end=false");
+    assert!(stays.contains("items[0][price]=price_growth"), "{stays}");
+    assert_eq!(shop.bench.count("stripe_operations WHERE state = 'REFUSED'").await, 2);
 }
