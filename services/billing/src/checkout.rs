@@ -143,12 +143,14 @@ impl Billing {
             return Err(Error::AlreadySubscribed);
         }
         let mut ends = Vec::new();
-        for left in theirs.iter().filter(|row| row.state == State::Pending) {
-            ends.extend(operations::newest(&mut tx, left.id.as_uuid(), Kind::CheckoutExpiry).await?);
+        for left in theirs {
+            if left.state == State::Pending && left.id.as_uuid() != session.about {
+                ends.extend(operations::newest(&mut tx, left.id.as_uuid(), Kind::CheckoutExpiry).await?);
+            }
         }
         tx.commit().await?;
-        for end in ends.iter().filter(|end| end.about != session.about) {
-            match self.carry_out(end, patience.saturating_sub(begun.elapsed())).await {
+        for end in ends {
+            match self.carry_out(&end, patience.saturating_sub(begun.elapsed())).await {
                 Ok(_) => {}
                 // That session was finished meanwhile, or it has expired. Its event will say which.
                 Err(Error::StripeRefused) => return Err(Error::AlreadySubscribed),
@@ -193,14 +195,17 @@ impl Billing {
         if theirs.iter().any(|subscription| subscription.state.is_live()) {
             return Err(Error::AlreadySubscribed);
         }
-        let mut same = None;
-        for left in theirs.iter().filter(|subscription| subscription.state == State::Pending) {
+        let mut same: Option<Operation> = None;
+        for left in theirs {
+            if left.state != State::Pending {
+                continue;
+            }
             let is_same = same.is_none()
                 && left.bought == *package
                 && left.terms_version == wanted.terms_version
                 && left.start_at_once == Some(wanted.start_at_once)
                 && wanted.promotion.is_none();
-            same = same.or(keep_or_leave(tx, left, is_same).await?);
+            same = same.or(keep_or_leave(tx, &left, is_same).await?);
         }
         if let Some(session) = same {
             return Ok(session);
