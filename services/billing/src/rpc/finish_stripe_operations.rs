@@ -23,9 +23,10 @@ pub(super) async fn finish_stripe_operations(
     _: FinishStripeOperationsRequest,
 ) -> Result<FinishStripeOperationsResponse, Error> {
     let mut tx = billing.chassis.db.begin().await?;
-    let unfinished = match billing.stripe {
-        Some(_) => operations::unfinished(&mut tx, UNDER_WAY, BATCH).await?,
-        None => Vec::new(),
+    let unfinished = if billing.stripe.is_some() {
+        operations::unfinished(&mut tx, UNDER_WAY, BATCH).await?
+    } else {
+        Vec::new()
     };
     tx.commit().await?;
     let (mut finished, begun) = (0, Instant::now());
