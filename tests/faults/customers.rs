@@ -1,5 +1,5 @@
-//! Customers check out and withdraw while billing is killed between any two writes: each thing is made at Stripe once, and the
-//! money goes back once.
+//! Customers check out, change and withdraw while billing is killed between any two writes: each thing is made at Stripe once, and
+//! the money goes back once.
 
 use std::{collections::BTreeSet, net::SocketAddr};
 
@@ -147,6 +147,45 @@ async fn a_kill_between_any_two_writes_of_a_checkout_makes_one_customer_and_each
     assert_eq!(at_stripe, orders.into_iter().collect::<Vec<_>>(), "each session is at Stripe once");
     assert_eq!(shop.labels("customer", "customer_id").len(), OPERATION.len(), "one customer per person");
     assert_eq!(count(mesh.billing(), "SELECT count(*) FROM orders").await, 2 * OPERATION.len());
+    assert_eq!(count(mesh.billing(), UNFINISHED).await, 0);
+}
+
+#[tokio::test]
+async fn a_kill_between_any_two_writes_of_another_checkout_or_of_a_change_does_each_once() {
+    let (shop, post) = (Shop::open(0), Post::open(true));
+    let mut mesh = selling(&shop, &post).await;
+    for point in OPERATION {
+        let customer = Customer::new(point);
+        let wish = |plan: &str| {
+            let item = json!({"plan": plan, "term": "TERM_MONTHLY"});
+            json!({"subscription": item, "terms_version": "1", "start_at_once": true})
+        };
+        let (growth, pro) = (wish("PLAN_GROWTH"), wish("PLAN_PRO"));
+        customer.ask(mesh.door, "/v1/checkout-sessions", "growth", &growth).await;
+        // Killed while the session that was left is ended.
+        let asked = customer.ask(mesh.door, "/v1/checkout-sessions", "pro", &pro);
+        let checkout = while_killed(&mut mesh, &shop, point, asked).await;
+        // The end of the session may be left to the schedule.
+        mesh.advance(TimeDelta::minutes(1)).await;
+        eventually("nothing is left to be done at Stripe", || async {
+            (count(mesh.billing(), UNFINISHED).await == 0).then_some(())
+        })
+        .await;
+        shop.pay(checkout.str("/stripe_checkout_session_id"), &customer.name, &customer.email);
+        rest(&mesh, &shop).await;
+        let business = json!({"plan": "PLAN_BUSINESS", "term": "TERM_MONTHLY", "add_ons": []});
+        let asked = customer.ask(mesh.door, "/v1/subscription:change", "change", &business);
+        while_killed(&mut mesh, &shop, point, asked).await;
+    }
+    assert_eq!(shop.labels("subscription", "subscription_id").len(), OPERATION.len());
+    for done in [
+        "SELECT count(*) FROM subscriptions WHERE state = 'ACTIVE' AND plan = 'BUSINESS'",
+        "SELECT count(*) FROM subscriptions WHERE state = 'ABANDONED'",
+        "SELECT count(*) FROM stripe_operations WHERE state = 'DONE' AND kind = 'CHECKOUT_EXPIRY'",
+        "SELECT count(*) FROM stripe_operations WHERE state = 'DONE' AND kind = 'SUBSCRIPTION_UPDATE'",
+    ] {
+        assert_eq!(count(mesh.billing(), done).await, OPERATION.len(), "{done}");
+    }
     assert_eq!(count(mesh.billing(), UNFINISHED).await, 0);
 }
 

@@ -134,6 +134,12 @@ async fn a_customer_subscribes_previews_changes_cancels_and_resumes() {
     let second = json!({"subscription": growth, "terms_version": "1"});
     let second = shop.mesh.customer("alice").post("/v1/checkout-sessions", second).await;
     assert_eq!((second.status, second.str("/reason")), (409, "ALREADY_SUBSCRIBED"));
+    for (field, value) in [("amount", json!(1)), ("metadata", json!({"plan": "starter"}))] {
+        let mut tampered = json!({"dfy": {"tier": "TIER_ENTERPRISE"}, "terms_version": "1"});
+        tampered[field] = value;
+        let refused = shop.mesh.customer("alice").post("/v1/checkout-sessions", tampered).await;
+        assert_eq!((refused.status, refused.str("/errors/0/field")), (400, field), "{}", refused.text);
+    }
     let entitled = shop.mesh.customer("alice").get("/v1/entitlements").await;
     assert_eq!(entitled.json["entitlements"][0]["limit"], 3, "{}", entitled.text);
 

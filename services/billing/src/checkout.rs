@@ -1,10 +1,11 @@
-//! The way to a checkout session: the row that the session is for, and the session itself, each stored before Stripe is asked.
+//! The way to a checkout session: the row that the session is for, and the session itself, each stored before Stripe is asked. A
+//! person has at most one open session for a subscription, because each open session can be paid.
 
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use levqor_proto_law::v1::IngestAcceptanceRequest;
-use levqor_runtime::{db::Tx, deferred::defer, id, idempotency::IdempotencyError, timestamp};
+use levqor_runtime::{db::Tx, deferred::defer, id, timestamp};
 use serde_json::{Value, json};
 
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
         buyer::Buyer,
         catalogue::CataloguePrice,
         money::Money,
-        operation::{Kind, Operation, RequestKey},
+        operation::{Kind, Operation, OperationState, RequestKey},
         order::{Order, OrderId, Tier},
         plan::Package,
         sale::{DONE_FOR_YOU, Terms},
@@ -22,6 +23,7 @@ use crate::{
         subscription::{State, Subscription},
     },
     error::Error,
+    operations::{abandon, known_operation, supersede},
     store::{checkout_tries, customers, operations, order_agreements, orders, subscriptions},
     stripe::{CUSTOMERS_PATIENCE, encode},
 };
@@ -51,14 +53,6 @@ pub(crate) struct Wanted {
     pub(crate) request: Option<RequestKey>,
 }
 
-/// What is to be done at Stripe.
-enum Begun {
-    /// The session is there already.
-    Known(Box<Operation>),
-    /// The session is to be made, after another one was ended.
-    New { ended_first: Option<Box<Operation>>, session: Box<Operation> },
-}
-
 /// How long a customer still waits.
 pub(crate) struct Patience(Instant);
 
@@ -80,12 +74,9 @@ impl Billing {
     pub(crate) async fn count_try(&self, buyer: &Buyer, request: Option<&RequestKey>) -> Result<(), Error> {
         let mut tx = self.chassis.db.begin().await?;
         checkout_tries::lock(&mut tx, buyer.sub()).await?;
-        if let Some(request) = request
-            && let Some(known) = operations::of_request(&mut tx, buyer.sub(), &request.key).await?
-        {
+        if known_operation(&mut tx, buyer, request).await?.is_some() {
             // A repeated request gets its session, however often it comes.
-            let same = known.request.as_ref() == Some(request);
-            return if same { Ok(()) } else { Err(IdempotencyError::key_reused().into()) };
+            return Ok(());
         }
         let key = request.map_or_else(id::request_id, RequestKey::in_full);
         let now = tx.now().await?;
@@ -110,20 +101,63 @@ impl Billing {
         patience: &Patience,
     ) -> Result<Operation, Error> {
         let customer = self.stripe_customer(buyer, patience).await?;
-        match self.begin_checkout(buyer, wanted, &customer).await? {
-            Begun::Known(operation) => self.carry_out(&operation, patience.left()).await,
-            Begun::New { ended_first, session } => {
-                if let Some(other) = ended_first {
-                    match self.carry_out(&other, patience.left()).await {
-                        Ok(_) => {}
-                        // The session was finished meanwhile, or it has expired. Its event will say which.
-                        Err(Error::StripeRefused) => return Err(Error::AlreadySubscribed),
-                        Err(error) => return Err(error),
-                    }
+        let session = self.begin_checkout(buyer, wanted, &customer).await?;
+        match wanted.item {
+            Item::DoneForYou(_) => self.carry_out(&session, patience.left()).await,
+            Item::Subscription(_) => self.make_session(&session, patience.left()).await,
+        }
+    }
+
+    /// Makes a session that waits to be made. If it is for a subscription, the person's other sessions end first, because each
+    /// open session can be paid.
+    pub(crate) async fn make_session(
+        &self,
+        session: &Operation,
+        patience: Duration,
+    ) -> Result<Operation, Error> {
+        let begun = Instant::now();
+        if session.state != OperationState::Done {
+            match self.end_others(session, patience).await {
+                Ok(()) => {}
+                Err(Error::AlreadySubscribed) => {
+                    self.settle_refused(session, "another checkout was finished").await?;
+                    return Err(Error::AlreadySubscribed);
                 }
-                self.carry_out(&session, patience.left()).await
+                Err(error) => return Err(error),
             }
         }
+        self.carry_out(session, patience.saturating_sub(begun.elapsed())).await
+    }
+
+    /// Ends the sessions that the person left for this one.
+    async fn end_others(&self, session: &Operation, patience: Duration) -> Result<(), Error> {
+        let begun = Instant::now();
+        let Some(owner) = &session.owner_sub else { return Ok(()) };
+        let mut tx = self.chassis.db.begin().await?;
+        let theirs = subscriptions::of_owner(&mut tx, owner).await?;
+        if theirs.iter().all(|row| row.id.as_uuid() != session.about) {
+            // The session is for an order. A person may buy many.
+            return Ok(());
+        }
+        if theirs.iter().any(|row| row.state.is_live()) {
+            return Err(Error::AlreadySubscribed);
+        }
+        let mut ends = Vec::new();
+        for left in theirs {
+            if left.state == State::Pending && left.id.as_uuid() != session.about {
+                ends.extend(operations::newest(&mut tx, left.id.as_uuid(), Kind::CheckoutExpiry).await?);
+            }
+        }
+        tx.commit().await?;
+        for end in ends {
+            match self.carry_out(&end, patience.saturating_sub(begun.elapsed())).await {
+                Ok(_) => {}
+                // That session was finished meanwhile, or it has expired. Its event will say which.
+                Err(Error::StripeRefused) => return Err(Error::AlreadySubscribed),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     async fn begin_checkout(
@@ -131,31 +165,21 @@ impl Billing {
         buyer: &Buyer,
         wanted: &Wanted,
         customer: &StripeId,
-    ) -> Result<Begun, Error> {
+    ) -> Result<Operation, Error> {
         let mut tx = self.chassis.db.begin().await?;
         // The row's lock lets a person's checkouts begin one after the other.
         customers::lock_or_insert(&mut tx, buyer.sub(), &buyer.email()?).await?;
-        if let Some(request) = &wanted.request
-            && let Some(known) = operations::of_request(&mut tx, buyer.sub(), &request.key).await?
-        {
-            let same = known.request.as_ref() == Some(request);
-            return if same {
-                Ok(Begun::Known(Box::new(known)))
-            } else {
-                Err(IdempotencyError::key_reused().into())
-            };
+        if let Some(known) = known_operation(&mut tx, buyer, wanted.request.as_ref()).await? {
+            return Ok(known);
         }
-        let begun = match &wanted.item {
+        let session = match &wanted.item {
             Item::DoneForYou(tier) => self.begin_order(&mut tx, buyer, wanted, *tier, customer).await?,
             Item::Subscription(package) => {
                 self.begin_subscription(&mut tx, buyer, wanted, package, customer).await?
             }
         };
-        if let Begun::New { session, .. } = &begun {
-            accept_terms(&mut tx, buyer, wanted, session.about).await?;
-        }
         tx.commit().await?;
-        Ok(begun)
+        Ok(session)
     }
 
     async fn begin_subscription(
@@ -165,36 +189,28 @@ impl Billing {
         wanted: &Wanted,
         package: &Package,
         customer: &StripeId,
-    ) -> Result<Begun, Error> {
+    ) -> Result<Operation, Error> {
         subscriptions::claim(tx, buyer).await?;
         let theirs = subscriptions::of_owner(tx, buyer.sub()).await?;
         if theirs.iter().any(|subscription| subscription.state.is_live()) {
             return Err(Error::AlreadySubscribed);
         }
-        let now = tx.now().await?;
-        let mut ended_first = None;
-        if let Some(pending) = theirs.iter().find(|subscription| subscription.state == State::Pending) {
-            let session = operations::newest(tx, pending.id.as_uuid(), Kind::Checkout).await?;
-            let lasts =
-                |operation: &Operation| operation.expire_time.is_none_or(|end| end - now > WORTH_SHOWING);
-            let same = pending.bought == *package
-                && pending.terms_version == wanted.terms_version
-                && pending.start_at_once == Some(wanted.start_at_once)
-                && wanted.promotion.is_none();
-            match session {
-                Some(session) if same && lasts(&session) => return Ok(Begun::Known(Box::new(session))),
-                // Two open sessions could both be paid.
-                Some(Operation { stripe_object_id: Some(id), .. }) => {
-                    let path = format!("/checkout/sessions/{id}/expire");
-                    let about = pending.id.as_uuid();
-                    let end = Operation::new(Kind::CheckoutExpiry, about, path, String::new(), now);
-                    operations::insert(tx, &end).await?;
-                    ended_first = Some(Box::new(end));
-                }
-                // Nobody was sent to that session.
-                Some(_) | None => {}
+        let mut same: Option<Operation> = None;
+        for left in theirs {
+            if left.state != State::Pending {
+                continue;
             }
+            let is_same = same.is_none()
+                && left.bought == *package
+                && left.terms_version == wanted.terms_version
+                && left.start_at_once == Some(wanted.start_at_once)
+                && wanted.promotion.is_none();
+            same = same.or(keep_or_leave(tx, &left, is_same).await?);
         }
+        if let Some(session) = same {
+            return Ok(session);
+        }
+        let now = tx.now().await?;
         let mut row = Subscription::pending(buyer.sub().to_owned(), buyer.email()?, package.clone(), now);
         row.stripe_customer_id = Some(customer.clone());
         row.terms_version.clone_from(&wanted.terms_version);
@@ -209,8 +225,7 @@ impl Billing {
             self.session_params(wanted, customer, &row.id.to_string(), &package.prices(), &metadata)?;
         params["mode"] = json!("subscription");
         params["subscription_data"] = json!({"metadata": metadata});
-        let session = self.session(tx, buyer, wanted, row.id.as_uuid(), &params).await?;
-        Ok(Begun::New { ended_first, session: Box::new(session) })
+        session(tx, buyer, wanted, row.id.as_uuid(), &params).await
     }
 
     async fn begin_order(
@@ -220,7 +235,7 @@ impl Billing {
         wanted: &Wanted,
         tier: Tier,
         customer: &StripeId,
-    ) -> Result<Begun, Error> {
+    ) -> Result<Operation, Error> {
         let now = tx.now().await?;
         let id = OrderId::new_at(now);
         let terms = Terms {
@@ -239,8 +254,7 @@ impl Billing {
         let mut params = self.session_params(wanted, customer, &id.to_string(), &[price], &metadata)?;
         params["mode"] = json!("payment");
         params["payment_intent_data"] = json!({"metadata": metadata});
-        let session = self.session(tx, buyer, wanted, id.as_uuid(), &params).await?;
-        Ok(Begun::New { ended_first: None, session: Box::new(session) })
+        session(tx, buyer, wanted, id.as_uuid(), &params).await
     }
 
     /// What both kinds of sessions have in common.
@@ -270,29 +284,58 @@ impl Billing {
         Ok(params)
     }
 
-    /// Stores the operation that makes the session.
-    async fn session(
-        &self,
-        tx: &mut Tx,
-        buyer: &Buyer,
-        wanted: &Wanted,
-        about: uuid::Uuid,
-        params: &Value,
-    ) -> Result<Operation, Error> {
-        let now = tx.now().await?;
-        let path = "/checkout/sessions".to_owned();
-        let mut session = Operation::new(Kind::Checkout, about, path, encode(params), now);
-        session.owner_sub = Some(buyer.sub().to_owned());
-        session.request.clone_from(&wanted.request);
-        operations::insert(tx, &session).await?;
-        Ok(session)
-    }
-
     /// Stripe's id of a price.
     pub(crate) fn price_id(&self, price: &CataloguePrice) -> Result<&StripeId, Error> {
         let id = self.prices.iter().find(|(set, _)| set == price).map(|(_, id)| id);
         id.ok_or(Error::ShopClosed("the STRIPE_PRICE_… of what is wanted is not set"))
     }
+}
+
+/// Looks at a checkout that the person has left. Returns its session if it is the same that is wanted now and can still be used.
+/// Otherwise the session is never shown, or it is to be ended.
+async fn keep_or_leave(tx: &mut Tx, left: &Subscription, is_same: bool) -> Result<Option<Operation>, Error> {
+    let about = left.id.as_uuid();
+    let newest = operations::newest(tx, about, Kind::Checkout).await?;
+    let Some(newest) = newest else { return Ok(None) };
+    // Locked, because the call that asked for the session may store Stripe's answer just now.
+    let Some(session) = operations::lock(tx, newest.id).await? else { return Ok(None) };
+    let end = operations::newest(tx, about, Kind::CheckoutExpiry).await?;
+    if end.is_some_and(|end| end.state == OperationState::Requested) {
+        return Ok(None);
+    }
+    let now = tx.now().await?;
+    let lasts = session.expire_time.is_none_or(|end| end - now > WORTH_SHOWING);
+    if is_same && lasts && session.state != OperationState::Refused {
+        return Ok(Some(session));
+    }
+    if let Some(id) = &session.stripe_object_id {
+        let path = format!("/checkout/sessions/{id}/expire");
+        let end = Operation::new(Kind::CheckoutExpiry, about, path, String::new(), now);
+        operations::insert(tx, &end).await?;
+    } else {
+        // Nobody was sent to that session, and nobody will be.
+        supersede(tx, about, Kind::Checkout).await?;
+        abandon(tx, about).await?;
+    }
+    Ok(None)
+}
+
+/// Stores the operation that makes the session, and that the buyer has accepted the terms.
+async fn session(
+    tx: &mut Tx,
+    buyer: &Buyer,
+    wanted: &Wanted,
+    about: uuid::Uuid,
+    params: &Value,
+) -> Result<Operation, Error> {
+    let now = tx.now().await?;
+    let path = "/checkout/sessions".to_owned();
+    let mut session = Operation::new(Kind::Checkout, about, path, encode(params), now);
+    session.owner_sub = Some(buyer.sub().to_owned());
+    session.request.clone_from(&wanted.request);
+    operations::insert(tx, &session).await?;
+    accept_terms(tx, buyer, wanted, about).await?;
+    Ok(session)
 }
 
 /// Defers the acceptance of the terms to the ledger of compliance, which keeps the history.

@@ -4,14 +4,21 @@
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use levqor_runtime::db::Tx;
+use levqor_runtime::{
+    context::Ctx,
+    db::{DbError, Tx},
+    idempotency::{IdempotencyError, request_hash},
+};
+use prost::Message;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::{
     Billing,
     domain::{
+        buyer::Buyer,
         customer::CustomerId,
-        operation::{AlreadySettled, FinalAnswer, Kind, Operation, OperationState},
+        operation::{AlreadySettled, FinalAnswer, Kind, Operation, OperationState, RequestKey},
         order::OrderId,
         refund::RefundId,
         stripe_event::News,
@@ -172,7 +179,7 @@ impl Billing {
                 }
             }
             Kind::Checkout => link_session(&mut tx, &stored, &id).await?,
-            Kind::CheckoutExpiry => abandon(&mut tx, &stored).await?,
+            Kind::CheckoutExpiry => abandon(&mut tx, stored.about).await?,
             // The answer may be an old one that Stripe repeats for the key, so it is not mirrored. The event, or the RPC that
             // waits, fetches and mirrors the current state.
             Kind::SubscriptionUpdate | Kind::SubscriptionEnd => {}
@@ -190,7 +197,8 @@ impl Billing {
         Ok(stored)
     }
 
-    async fn settle_refused(&self, operation: &Operation, reason: &str) -> Result<(), Error> {
+    /// Stores that an operation will never be done, and what follows from that.
+    pub(crate) async fn settle_refused(&self, operation: &Operation, reason: &str) -> Result<(), Error> {
         let mut tx = self.chassis.db.begin().await?;
         let stored = operations::lock(&mut tx, operation.id).await?.ok_or(Error::StripeRefused)?;
         if let Err(settled) = stored.state.after(FinalAnswer::Refused) {
@@ -198,7 +206,7 @@ impl Billing {
             return Ok(());
         }
         match stored.kind {
-            Kind::Checkout => abandon(&mut tx, &stored).await?,
+            Kind::Checkout => abandon(&mut tx, stored.about).await?,
             Kind::Refund => payments::refuse_refund(&mut tx, RefundId::from(stored.about), reason).await?,
             Kind::SubscriptionEnd => {
                 operators::subscription_not_ended(&mut tx, SubscriptionId::from(stored.about)).await?;
@@ -231,19 +239,51 @@ async fn link_session(tx: &mut Tx, operation: &Operation, session: &StripeId) ->
 }
 
 /// Ends the order or subscription that waits for a checkout, because the checkout will not be finished.
-async fn abandon(tx: &mut Tx, operation: &Operation) -> Result<(), Error> {
+pub(crate) async fn abandon(tx: &mut Tx, about: Uuid) -> Result<(), Error> {
     let now = tx.now().await?;
-    if let Some(mut row) = subscriptions::lock(tx, SubscriptionId::from(operation.about)).await?
+    if let Some(mut row) = subscriptions::lock(tx, SubscriptionId::from(about)).await?
         && row.abandon(now)
     {
         subscriptions::update(tx, &row).await?;
     }
-    if let Some(mut order) = orders::lock_by_id(tx, OrderId::from(operation.about)).await?
+    if let Some(mut order) = orders::lock_by_id(tx, OrderId::from(about)).await?
         && order.abandon(now)
     {
         orders::update(tx, &order).await?;
     }
     Ok(())
+}
+
+/// The key of the caller's request, which is good for this RPC alone, and the hash of the request.
+pub(crate) fn request_key<R: Message>(ctx: &Ctx, request: &R) -> Option<RequestKey> {
+    let key = ctx.idempotency_key.as_ref()?;
+    Some(RequestKey { key: format!("{} {key}", ctx.method.rpc), hash: request_hash(request) })
+}
+
+/// The operation that the same request under the same key has led to. The key is refused if it was used with another request.
+pub(crate) async fn known_operation(
+    tx: &mut Tx,
+    buyer: &Buyer,
+    request: Option<&RequestKey>,
+) -> Result<Option<Operation>, Error> {
+    let Some(request) = request else { return Ok(None) };
+    let known = operations::of_request(tx, buyer.sub(), &request.key).await?;
+    if known.as_ref().is_some_and(|known| known.request.as_ref() != Some(request)) {
+        return Err(IdempotencyError::key_reused().into());
+    }
+    Ok(known)
+}
+
+/// Gives up the operation of this kind about this row that is still to be done, because the customer wants something else now. Stripe
+/// may have done it all the same, if its answer was lost. Returns whether there was one.
+pub(crate) async fn supersede(tx: &mut Tx, about: Uuid, kind: Kind) -> Result<bool, DbError> {
+    let Some(newest) = operations::newest(tx, about, kind).await? else { return Ok(false) };
+    let stored = operations::lock(tx, newest.id).await?;
+    let Some(stored) = stored.filter(|stored| stored.state == OperationState::Requested) else {
+        return Ok(false);
+    };
+    operations::refused(tx, stored.id, "a newer wish took its place").await?;
+    Ok(true)
 }
 
 /// The error for a caller, when Stripe was not asked or did not answer.

@@ -16,6 +16,7 @@ use crate::{
         dispute::{self, StripeDispute},
         money::Money,
         order::{Order, OrderId, Tier},
+        refund::Refund,
         subscription::SubscriptionId,
         withdrawal::Withdrawal,
     },
@@ -137,6 +138,17 @@ pub(crate) async fn withdrawal_failed(tx: &mut Tx, withdrawal: &Withdrawal) -> R
     );
     let about = format!("withdrawal-failed:{}", withdrawal.id);
     notify(tx, OperatorNoticeKind::Withdrawal, OperatorNoticeSeverity::Critical, about, text).await
+}
+
+/// Tells that money did not go back to a customer: Stripe refused the refund, or the customer's bank sent it back. A refund of a
+/// withdrawal has a notice of its own.
+pub(crate) async fn refund_failed(tx: &mut Tx, refund: &Refund) -> Result<(), DbError> {
+    let (id, money) = (refund.id, amount(&refund.amount));
+    let text = format!(
+        "Refund {id} of {money} failed: the customer has not got the money. `GET /v1/refunds` shows why. Pay it back by another way."
+    );
+    let (kind, severity) = (OperatorNoticeKind::Withdrawal, OperatorNoticeSeverity::Critical);
+    notify(tx, kind, severity, format!("refund-failed:{id}"), text).await
 }
 
 /// Tells that Stripe refuses to end a subscription that the customer withdrew from.

@@ -114,3 +114,28 @@ pub(crate) fn livemode_of(key: &SecretString) -> Livemode {
     let test = ["sk_test", "rk_test"].iter().any(|prefix| key.expose_secret().starts_with(prefix));
     if test { Livemode::Test } else { Livemode::Live }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stripe_client_core::StripeMethod;
+
+    #[tokio::test]
+    async fn every_call_spends_from_the_rate_budget() {
+        levqor_runtime::install_crypto();
+        // Nobody listens there.
+        let base = "http://127.0.0.1:1".parse().expect("a base");
+        let stripe = Stripe::try_new(&SecretString::from("sk_test_1"), &base).expect("a client");
+        let mut budget_was_spent = false;
+        // An endpoint has 25 calls at once. The others are for what it gets back meanwhile.
+        for _ in 0..100 {
+            let request = RequestBuilder::new(StripeMethod::Get, "/events");
+            let patience = Duration::from_millis(1);
+            let call = Call { method: "GET", template: "/v1/events", request, key: None, patience };
+            if let Err(CallError::NotMade { what, .. }) = stripe.call(call).await {
+                budget_was_spent |= what == "the rate budget is spent";
+            }
+        }
+        assert!(budget_was_spent);
+    }
+}

@@ -8,7 +8,6 @@ use levqor_runtime::{
     context::Ctx,
     db::{DbError, Tx},
     email::Email,
-    idempotency::{IdempotencyError, request_hash},
 };
 use serde_json::{Value, json};
 
@@ -19,7 +18,7 @@ use crate::{
     domain::{
         buyer::Buyer,
         entitlement::Entitled,
-        operation::{Kind, Operation, RequestKey},
+        operation::{Kind, Operation, OperationState},
         plan::{Package, Sold, Term},
         stripe_event::News,
         stripe_id::StripeId,
@@ -29,7 +28,7 @@ use crate::{
     },
     error::Error,
     mirror::subscriptions::{Outcome, mirror},
-    operations::unavailable_to_fetch,
+    operations::{known_operation, request_key, supersede, unavailable_to_fetch},
     store::{disputes, operations, subscriptions, withdrawals},
     stripe::encode,
 };
@@ -113,7 +112,7 @@ impl Billing {
     ) -> Result<Change, Error> {
         let (row, id) = self.live(buyer).await?;
         row.may(Action::Change)?;
-        if row.package == *package {
+        if row.package == *package && !self.is_unclear(&row).await? {
             return Err(Error::NothingChanges);
         }
         let now = self.stripe()?.within(patience.left()).subscription(&id).await;
@@ -127,6 +126,13 @@ impl Billing {
             "payment_behavior": "error_if_incomplete",
         });
         Ok(Change { row, stripe_subscription_id: id, params, at_once })
+    }
+
+    /// Whether a change was asked for that Stripe has not answered: it may have been made.
+    async fn is_unclear(&self, row: &Subscription) -> Result<bool, Error> {
+        let mut conn = self.chassis.db.acquire().await?;
+        let newest = operations::newest(&mut conn, row.id.as_uuid(), Kind::SubscriptionUpdate).await?;
+        Ok(newest.is_some_and(|newest| newest.state == OperationState::Requested))
     }
 
     /// The items to change, to add and to remove.
@@ -156,14 +162,11 @@ impl Billing {
         buyer: &Buyer,
         patience: &Patience,
     ) -> Result<Option<Subscription>, Error> {
-        let Some(key) = &ctx.idempotency_key else { return Ok(None) };
+        let Some(key) = request_key(ctx, request) else { return Ok(None) };
         let mut tx = self.chassis.db.begin().await?;
-        let known = operations::of_request(&mut tx, buyer.sub(), key).await?;
+        let known = known_operation(&mut tx, buyer, Some(&key)).await?;
         tx.commit().await?;
         let Some(known) = known else { return Ok(None) };
-        if known.request.as_ref().is_none_or(|request_of| request_of.hash != request_hash(request)) {
-            return Err(IdempotencyError::key_reused().into());
-        }
         self.carry_out(&known, patience.left()).await?;
         let (row, id) = self.live(buyer).await?;
         Ok(Some(self.refresh(row, &id, patience.left()).await))
@@ -186,17 +189,32 @@ impl Billing {
         self.stripe()?;
         let mut tx = self.chassis.db.begin().await?;
         let row = subscriptions::lock(&mut tx, row.id).await?.ok_or(Error::SubscriptionNotFound)?;
-        row.may(action)?;
-        if withdrawals::of(&mut tx, About::Subscription(row.id)).await?.is_some() {
-            return Err(NotInThisState::Ended.into());
-        }
-        let now = tx.now().await?;
-        let (about, path) = (row.id.as_uuid(), format!("/subscriptions/{id}"));
-        let mut operation = Operation::new(Kind::SubscriptionUpdate, about, path, encode(params), now);
-        operation.owner_sub = Some(buyer.sub().to_owned());
-        let key = ctx.idempotency_key.clone();
-        operation.request = key.map(|key| RequestKey { key, hash: request_hash(request) });
-        operations::insert(&mut tx, &operation).await?;
+        let key = request_key(ctx, request);
+        // The same request may have been stored while this one waited for the lock.
+        let known = known_operation(&mut tx, &buyer, key.as_ref()).await?;
+        let operation = if let Some(known) = known {
+            known
+        } else {
+            // An earlier wish that Stripe has not answered is not carried out after this one.
+            let is_unclear = supersede(&mut tx, row.id.as_uuid(), Kind::SubscriptionUpdate).await?;
+            match (action, row.may(action)) {
+                // Stripe may have done the earlier wish, so what the row says is not certain.
+                (Action::Cancel, Err(NotInThisState::EndsAlready))
+                | (Action::Resume, Err(NotInThisState::IsRenewed))
+                    if is_unclear => {}
+                (_, may) => may?,
+            }
+            if withdrawals::of(&mut tx, About::Subscription(row.id)).await?.is_some() {
+                return Err(NotInThisState::Ended.into());
+            }
+            let now = tx.now().await?;
+            let (about, path) = (row.id.as_uuid(), format!("/subscriptions/{id}"));
+            let mut operation = Operation::new(Kind::SubscriptionUpdate, about, path, encode(params), now);
+            operation.owner_sub = Some(buyer.sub().to_owned());
+            operation.request = key;
+            operations::insert(&mut tx, &operation).await?;
+            operation
+        };
         tx.commit().await?;
         self.carry_out(&operation, patience.left()).await?;
         let updated = self.refresh(row, &id, patience.left()).await;

@@ -191,8 +191,9 @@ pub(crate) async fn settle_order(tx: &mut Tx, id: WithdrawalId, order: OrderId) 
     Ok(withdrawal.state)
 }
 
-/// Updates the withdrawal of a refund whose state has changed: it may be completed now, or have failed. The caller has locked the
-/// payment.
+/// Updates the withdrawal of a refund whose state has changed: it may be completed now, or have failed. The withdrawal is locked, so
+/// of two refunds that move at the same time the second sees the first. If a refund without a withdrawal has failed, operators are
+/// told.
 pub(crate) async fn refund_moved(tx: &mut Tx, id: RefundId, news: News) -> Result<(), DbError> {
     let Some(mut refund) = refunds::lock(tx, id).await? else { return Ok(()) };
     let linked = match (withdrawals::of_refund(tx, id).await?, refund.order_id) {
@@ -204,7 +205,10 @@ pub(crate) async fn refund_moved(tx: &mut Tx, id: RefundId, news: News) -> Resul
         }
         (None, None) => None,
     };
-    let Some(linked) = linked else { return Ok(()) };
+    let Some(linked) = linked else {
+        let has_failed = !refund.state.counts() && news.includes(None);
+        return if has_failed { operators::refund_failed(tx, &refund).await } else { Ok(()) };
+    };
     withdrawals::link(tx, linked, id).await?;
     let Some(mut withdrawal) = withdrawals::lock(tx, linked).await? else { return Ok(()) };
     // For a refund of an order, the mail is deferred where the order is updated.

@@ -1,6 +1,7 @@
 //! Decides the verdict on an event, applies what follows from it, and logs the verdict.
 
 use levqor_runtime::{
+    context::Scope,
     db::{DbError, Tx},
     work::MAX_ATTEMPTS,
 };
@@ -24,7 +25,7 @@ use crate::{
         subscriptions::{self, Outcome},
     },
     operators,
-    store::{customers, stripe_events::work::Pending},
+    store::{self, customers, orders, stripe_events::work::Pending},
 };
 
 /// Decides the verdict on an event and applies it. What is to be audited and counted is added to `aftermath`.
@@ -76,6 +77,7 @@ async fn of_session(
     (session, session_event, subscription): (&CheckoutSession, SessionEvent, Option<&Fetched>),
     aftermath: &mut Aftermath,
 ) -> Result<Verdict, DbError> {
+    let session = &only_our_ids(tx, session).await?;
     match Sells::read(session, session_event, &billing.prices) {
         Err(reason) => Ok(Verdict::Quarantined(reason.to_string())),
         Ok(Sells::Other) => Ok(Verdict::NotOurs(NotOurs::OtherSale)),
@@ -94,6 +96,23 @@ async fn of_session(
             of_subscription(tx, billing, event, (fetched, &[]), aftermath).await
         }
     }
+}
+
+/// The session, without the ids in its metadata that are of no row of ours. Our checkout stores the row before Stripe makes the
+/// session. Other shops write an `order_id` too.
+async fn only_our_ids(tx: &mut Tx, session: &CheckoutSession) -> Result<CheckoutSession, DbError> {
+    let mut session = session.clone();
+    if let Some(id) = session.our_order
+        && orders::get(tx, &Scope::All, id).await?.is_none()
+    {
+        session.our_order = None;
+    }
+    if let Some(id) = session.our_subscription
+        && store::subscriptions::get(tx, id).await?.is_none()
+    {
+        session.our_subscription = None;
+    }
+    Ok(session)
 }
 
 async fn of_subscription(

@@ -9,16 +9,15 @@ use levqor_proto_billing::v1::{
 use levqor_runtime::{
     context::Ctx,
     error::{Invalid, Violations},
-    idempotency::request_hash,
     timestamp,
 };
 
 use crate::{
     Billing,
     checkout::{Item, Patience, Wanted},
-    domain::{buyer::Buyer, operation::RequestKey, plan::Package},
+    domain::{buyer::Buyer, plan::Package},
     error::Error,
-    operations::unavailable_to_fetch,
+    operations::{request_key, unavailable_to_fetch},
 };
 
 /// Stripe's promotion codes are shorter.
@@ -39,7 +38,7 @@ pub(super) async fn create_checkout_session(
         let expected = format!("expected the version of the terms that is in force, {in_force}");
         return Err(Invalid::of("terms_version", expected).into());
     }
-    let request_key = ctx.idempotency_key.clone().map(|key| RequestKey { key, hash: request_hash(&request) });
+    let request_key = request_key(&ctx, &request);
     // Before Stripe is asked anything, because promotion codes could be guessed.
     billing.count_try(&buyer, request_key.as_ref()).await?;
     let promotion =

@@ -1,12 +1,12 @@
 //! Finishes the operations at Stripe that a crash or an outage interrupted: each is carried out again, under its own key.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use levqor_proto_billing::v1::{FinishStripeOperationsRequest, FinishStripeOperationsResponse};
 use levqor_runtime::context::Ctx;
 
-use crate::{Billing, error::Error, store::operations};
+use crate::{Billing, domain::operation::Kind, error::Error, store::operations};
 
 /// A newer operation is left to the call that stored it, which may still carry it out.
 const UNDER_WAY: TimeDelta = TimeDelta::seconds(30);
@@ -14,6 +14,8 @@ const UNDER_WAY: TimeDelta = TimeDelta::seconds(30);
 const BATCH: i64 = 20;
 /// How long Stripe may take for each.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// After this long no other operation is begun: the call has 30 seconds.
+const LONGEST: Duration = Duration::from_secs(15);
 
 pub(super) async fn finish_stripe_operations(
     billing: &Billing,
@@ -21,17 +23,40 @@ pub(super) async fn finish_stripe_operations(
     _: FinishStripeOperationsRequest,
 ) -> Result<FinishStripeOperationsResponse, Error> {
     let mut tx = billing.chassis.db.begin().await?;
-    let unfinished = operations::unfinished(&mut tx, UNDER_WAY, BATCH).await?;
+    let unfinished = if billing.stripe.is_some() {
+        operations::unfinished(&mut tx, UNDER_WAY, BATCH).await?
+    } else {
+        Vec::new()
+    };
     tx.commit().await?;
-    let mut finished = 0;
-    if billing.stripe.is_some() {
-        for operation in unfinished {
-            match billing.carry_out(&operation, PATIENCE).await {
-                // A refusal is an outcome.
-                Ok(_) | Err(Error::StripeRefused | Error::PaymentDeclined) => finished += 1,
-                // Stripe would not answer the other operations either. The next slot tries them again.
-                Err(Error::StripeUnavailable(_)) => break,
-                Err(error) => return Err(error),
+    let (mut finished, begun) = (0, Instant::now());
+    for listed in unfinished {
+        if begun.elapsed() > LONGEST {
+            break;
+        }
+        // Read again: since the list was read, its customer may have wanted something else.
+        let mut tx = billing.chassis.db.begin().await?;
+        let operation = operations::lock(&mut tx, listed.id).await?;
+        tx.commit().await?;
+        let Some(operation) = operation else { continue };
+        let outcome = if operation.kind == Kind::Checkout {
+            billing.make_session(&operation, PATIENCE).await
+        } else {
+            billing.carry_out(&operation, PATIENCE).await
+        };
+        match outcome {
+            // A refusal is an outcome.
+            Ok(_) | Err(Error::StripeRefused | Error::PaymentDeclined | Error::AlreadySubscribed) => {
+                finished += 1;
+            }
+            // An operation that fails each time does not keep the others waiting.
+            Err(error) => {
+                let mut tx = billing.chassis.db.begin().await?;
+                operations::put_back(&mut tx, operation.id).await?;
+                tx.commit().await?;
+                if !matches!(error, Error::StripeUnavailable(_)) {
+                    return Err(error);
+                }
             }
         }
     }

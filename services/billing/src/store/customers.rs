@@ -106,7 +106,7 @@ pub(crate) async fn is_in_use(conn: &mut PgConnection, id: &StripeId) -> Result<
     Ok(in_use.fetch_one(conn).await?)
 }
 
-/// Stores which customer of Stripe's a person is.
+/// Stores which customer of Stripe's a person is, unless the person is one already.
 pub(crate) async fn set_stripe_customer(
     tx: &mut Tx,
     id: CustomerId,
@@ -115,7 +115,7 @@ pub(crate) async fn set_stripe_customer(
     let now = tx.now().await?;
     sqlx::query!(
         "UPDATE customers SET stripe_customer_id = $2, update_time = $3
-         WHERE customer_id = $1 AND stripe_customer_id IS DISTINCT FROM $2",
+         WHERE customer_id = $1 AND stripe_customer_id IS NULL",
         id.as_uuid(),
         stripe_customer_id.as_str(),
         now,

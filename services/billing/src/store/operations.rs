@@ -137,6 +137,19 @@ pub(crate) async fn take_another_key(tx: &mut Tx, operation: &Operation) -> Resu
     Ok(())
 }
 
+/// Puts an operation that could not be done just now behind the others that wait.
+pub(crate) async fn put_back(tx: &mut Tx, id: OperationId) -> Result<(), DbError> {
+    let now = tx.now().await?;
+    sqlx::query!(
+        "UPDATE stripe_operations SET update_time = $2 WHERE operation_id = $1 AND form IS NOT NULL",
+        id.as_uuid(),
+        now,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Stores that Stripe has done an operation that `lock` locked.
 pub(crate) async fn done(tx: &mut Tx, operation: &Operation) -> Result<(), DbError> {
     let now = tx.now().await?;

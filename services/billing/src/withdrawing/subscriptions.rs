@@ -18,7 +18,7 @@ use crate::{
     },
     error::Error,
     mails,
-    operations::unavailable,
+    operations::{supersede, unavailable},
     operators,
     refunding::Payment,
     store::{operations, refunds, subscriptions, withdrawals},
@@ -187,6 +187,8 @@ pub(crate) async fn withdraw_subscription(
     let now = tx.now().await?;
     let withdrawal = Withdrawal::new(about, confirmed(offer, etag)?, now);
     withdrawals::insert(tx, &withdrawal).await?;
+    // A change that Stripe has not answered is not made, and not charged, after this.
+    supersede(tx, id.as_uuid(), Kind::SubscriptionUpdate).await?;
     if let Some(at_stripe) = row.stripe_subscription_id.as_ref().filter(|_| row.state.is_live()) {
         let path = format!("/subscriptions/{at_stripe}");
         let end = Operation::new(Kind::SubscriptionEnd, id.as_uuid(), path, String::new(), now);

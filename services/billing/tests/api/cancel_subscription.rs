@@ -45,6 +45,23 @@ async fn stripe_is_asked_once_and_its_new_state_is_shown() {
 }
 
 #[tokio::test]
+async fn the_same_request_several_times_at_once_is_one_request() {
+    let shop = Shop::open().await;
+    shop.subscribe(&ending(false)).await;
+    shop.answer("POST", "/v1/subscriptions/sub_1", 200, ending(true)).await;
+    let keyed = ada().with_key("once");
+    let cancel = || async {
+        let request = keyed.request(CancelSubscriptionRequest {});
+        shop.subscriptions().cancel_subscription(request).await
+    };
+    let all = futures_util::future::join_all((0..4).map(|_| cancel())).await;
+    assert!(all.iter().all(Result::is_ok), "{all:?}");
+    let asked = shop.asked("POST", "/v1/subscriptions/sub_1").await;
+    assert!(asked.iter().all(|one| *one == asked[0]), "{asked:?}");
+    assert_eq!(shop.bench.count("stripe_operations WHERE kind = 'SUBSCRIPTION_UPDATE'").await, 1);
+}
+
+#[tokio::test]
 async fn an_address_that_has_changed_is_brought_to_stripe_after_the_change() {
     let shop = Shop::open().await;
     let item = Some(Item::Dfy(DoneForYou { tier: Tier::Starter.into() }));

@@ -51,3 +51,17 @@ async fn a_declined_payment_and_a_change_into_the_same_are_refused() {
     assert_eq!(violated(&refused(shop.subscriptions().change_subscription(wrong).await)), ["add_ons"]);
     assert_eq!(shop.subscription().await.expect("a subscription").plan(), Plan::Starter);
 }
+
+#[tokio::test]
+async fn a_key_is_not_taken_for_another_change() {
+    let shop = Shop::open().await;
+    shop.subscribe(&subscription("active", &[("STARTER", 1900)])).await;
+    shop.answer("POST", "/v1/subscriptions/sub_1", 200, json!({"id": "sub_1"})).await;
+    let keyed = ada().with_key("once");
+    let business = keyed.request(to(Plan::Business, Term::Monthly, &[]));
+    shop.subscriptions().change_subscription(business).await.expect("changed");
+    let pro = keyed.request(to(Plan::Pro, Term::Monthly, &[]));
+    let status = refused(shop.subscriptions().change_subscription(pro).await);
+    assert_eq!(reason(&status), "IDEMPOTENCY_KEY_REUSED");
+    assert_eq!(shop.asked("POST", "/v1/subscriptions/sub_1").await.len(), 1);
+}

@@ -1,5 +1,9 @@
 //! `CreateCheckoutSession`: what is bought exists before the buyer is sent to Stripe, and each request makes one session.
 
+mod addresses;
+mod events;
+mod one_open_session;
+
 use std::time::Instant;
 
 use levqor_proto_billing::v1::{
@@ -80,6 +84,20 @@ async fn a_subscription_is_pending_and_the_same_wish_finds_the_same_session() {
     let shop = Shop::open().await;
     let wish = || buy(growth(Term::Monthly, &[AddOn::WhiteLabel]));
     let session = shop.check_out(&ada(), wish()).await.expect("a session");
+    let (form, _) = shop.asked("POST", "/v1/checkout/sessions").await.remove(0);
+    for part in ["mode=subscription", "metadata[mode]=subscription", "metadata[add_ons]=white_label"] {
+        assert!(form.contains(part), "{part} is not in {form}");
+    }
+    // Stripe shows the metadata of the session, and later that of the subscription.
+    for metadata in ["&metadata", "&subscription_data[metadata]"] {
+        let subscription_id = format!("[subscription_id]={}", session.subscription_id);
+        for part in ["[plan]=growth", "[term]=monthly", subscription_id.as_str()] {
+            assert!(
+                format!("&{form}").contains(&format!("{metadata}{part}")),
+                "{metadata}{part} is not in {form}"
+            );
+        }
+    }
     let pending = shop.subscription().await.expect("a subscription");
     assert_eq!((pending.state(), pending.plan()), (State::Pending, Plan::Growth));
     assert_eq!(pending.subscription_id, session.subscription_id);

@@ -1,22 +1,24 @@
 //! `FinishStripeOperations`: operations at Stripe that a crash or an outage interrupted are finished, under the same key.
 
 use levqor_proto_billing::v1::{
-    CancelSubscriptionRequest, CreateCheckoutSessionRequest, FinishStripeOperationsRequest,
-    FinishStripeOperationsResponse,
+    CancelSubscriptionRequest, ChangeSubscriptionRequest, CreateCheckoutSessionRequest,
+    FinishStripeOperationsRequest, FinishStripeOperationsResponse, ResumeSubscriptionRequest,
     create_checkout_session_request::{DoneForYou, Item},
     order::{PaymentState, Tier},
+    subscription::{Plan, Term},
 };
 use levqor_runtime::testing::{Caller, eventually};
 use serde_json::{Value, json};
+use wiremock::MockServer;
 
-use crate::support::{Shop, TERMS, ada, busy, refused, subscription};
+use crate::support::{Shop, TERMS, ada, busy, reason, refused, subscription};
 
 /// Makes each operation a day older, so that Stripe may have forgotten its key.
 const A_DAY_AGO: &str = "UPDATE stripe_operations
      SET create_time = create_time - interval '1 day', update_time = update_time - interval '1 day'";
 
 impl Shop {
-    async fn finish_operations(&self) -> FinishStripeOperationsResponse {
+    pub(crate) async fn finish_operations(&self) -> FinishStripeOperationsResponse {
         let request = Caller::service("billing", "billing").request(FinishStripeOperationsRequest {});
         self.checkout().finish_stripe_operations(request).await.expect("done").into_inner()
     }
@@ -38,10 +40,15 @@ impl Shop {
 
     /// Leaves an unfinished checkout: Stripe was asked for it, and the answer never came, as after a crash.
     async fn left(&self) -> CreateCheckoutSessionRequest {
+        self.left_by(&ada()).await
+    }
+
+    /// The same, of this caller.
+    async fn left_by(&self, caller: &Caller) -> CreateCheckoutSessionRequest {
         let item = Some(Item::Dfy(DoneForYou { tier: Tier::Starter.into() }));
         let request =
             CreateCheckoutSessionRequest { item, terms_version: TERMS.to_owned(), ..Default::default() };
-        let keyed = ada().with_key("left");
+        let keyed = caller.with_key("left");
         refused(self.checkout().create_checkout_session(keyed.request(request.clone())).await);
         request
     }
@@ -152,4 +159,84 @@ async fn a_checkout_that_is_older_than_its_key_is_not_made_any_more() {
     let refused = "stripe_operations WHERE kind = 'CHECKOUT' AND state = 'REFUSED' AND failure = 'HTTP 408'";
     assert_eq!(shop.bench.count(refused).await, 1);
     assert!(shop.asked("POST", "/v1/checkout/sessions").await.is_empty(), "nobody could use the session");
+}
+
+#[tokio::test]
+async fn an_operation_that_fails_each_time_does_not_keep_the_others_waiting() {
+    let shop = Shop::open_at(MockServer::start().await).await;
+    // The key may not make customers. Bob is one already.
+    shop.answer_once("POST", "/v1/customers", 200, json!({"id": "cus_2", "email": "bob@example.com"})).await;
+    shop.answer("POST", "/v1/customers", 403, busy()).await;
+    shop.answer_once("POST", "/v1/checkout/sessions", 429, busy()).await;
+    shop.sell().await;
+    let bob = Caller::customer("bob", "bob@example.com");
+    shop.left_by(&bob).await;
+    shop.left().await;
+    // Ada's is the oldest.
+    let older = "UPDATE stripe_operations SET update_time = update_time - interval '1 minute'
+                 WHERE kind = 'CUSTOMER' AND state = 'REQUESTED'";
+    shop.bench.execute(older).await;
+    shop.bench.advance(chrono::TimeDelta::seconds(31)).await;
+    // The schedule may have been faster.
+    shop.finish_operations().await;
+    eventually("Bob's session is made", || async {
+        (shop.bench.order().await.stripe_checkout_session_id == "cs_1").then_some(())
+    })
+    .await;
+    let waiting = "stripe_operations WHERE kind = 'CUSTOMER' AND state = 'REQUESTED' AND attempt = 0";
+    assert_eq!(shop.bench.count(waiting).await, 1, "Ada's goes on, under its key");
+}
+
+#[tokio::test]
+async fn an_older_wish_is_not_carried_out_after_a_newer_one() {
+    let shop = Shop::open().await;
+    shop.subscribe(&subscription("active", &[("GROWTH", 7900)])).await;
+    shop.answer_once("POST", "/v1/subscriptions/sub_1", 429, busy()).await;
+    shop.answer("POST", "/v1/subscriptions/sub_1", 200, json!({"id": "sub_1"})).await;
+    let keyed = ada().with_key("change");
+    let (plan, term) = (Plan::Business.into(), Term::Monthly.into());
+    let change = || keyed.request(ChangeSubscriptionRequest { plan, term, add_ons: Vec::new() });
+    let status = refused(shop.subscriptions().change_subscription(change()).await);
+    assert_eq!(reason(&status), "STRIPE_UNAVAILABLE");
+    let request = ada().request(CancelSubscriptionRequest {});
+    shop.subscriptions().cancel_subscription(request).await.expect("done");
+    shop.bench.advance(chrono::TimeDelta::seconds(31)).await;
+    shop.finish_operations().await;
+    let status = refused(shop.subscriptions().change_subscription(change()).await);
+    assert_eq!(reason(&status), "STRIPE_REFUSED", "the same request again is too late");
+    let asked = shop.asked("POST", "/v1/subscriptions/sub_1").await;
+    assert!(asked.len() == 2 && asked[1].0 == "cancel_at_period_end=true", "{asked:?}");
+    let given_up = "stripe_operations WHERE state = 'REFUSED' AND failure = 'a newer wish took its place'";
+    assert_eq!(shop.bench.count(given_up).await, 1);
+}
+
+#[tokio::test]
+async fn a_wish_that_things_stay_as_they_are_replaces_one_that_stripe_has_not_answered() {
+    const SUBSCRIPTION: &str = "/v1/subscriptions/sub_1";
+    let shop = Shop::open().await;
+    shop.subscribe(&subscription("active", &[("GROWTH", 7900)])).await;
+    for (status, body) in [(429, busy()), (200, json!({"id": "sub_1"}))].into_iter().cycle().take(4) {
+        shop.answer_once("POST", SUBSCRIPTION, status, body).await;
+    }
+    let cancel = ada().request(CancelSubscriptionRequest {});
+    refused(shop.subscriptions().cancel_subscription(cancel).await);
+    let resume = ada().request(ResumeSubscriptionRequest {});
+    shop.subscriptions().resume_subscription(resume).await.expect("it is renewed");
+    let to = |plan: Plan| {
+        let (plan, term) = (plan.into(), Term::Monthly.into());
+        ada().request(ChangeSubscriptionRequest { plan, term, add_ons: Vec::new() })
+    };
+    refused(shop.subscriptions().change_subscription(to(Plan::Business)).await);
+    shop.subscriptions().change_subscription(to(Plan::Growth)).await.expect("it stays");
+    // Stripe has answered all: a wish that changes nothing is refused again.
+    let status = refused(shop.subscriptions().change_subscription(to(Plan::Growth)).await);
+    assert_eq!(reason(&status), "NOTHING_CHANGES");
+    shop.bench.advance(chrono::TimeDelta::seconds(31)).await;
+    shop.finish_operations().await;
+    let asked = shop.asked("POST", SUBSCRIPTION).await;
+    let forms: Vec<_> = asked.iter().map(|(form, _)| form.as_str()).collect();
+    let [_, resumed, _, stays] = forms.as_slice() else { panic!("{forms:?}") };
+    assert_eq!(*resumed, "cancel_at_period_end=false");
+    assert!(stays.contains("items[0][price]=price_growth"), "{stays}");
+    assert_eq!(shop.bench.count("stripe_operations WHERE state = 'REFUSED'").await, 2);
 }

@@ -7,8 +7,12 @@ use tonic::{Code, Status};
 
 use crate::{
     refund_order::at_stripe,
-    support::{Shop, refused},
+    support::{Shop, event, refused, with},
 };
+
+/// The notices about refunds that failed.
+const TOLD: &str =
+    "runtime.work WHERE idempotency_key LIKE 'OPERATOR_NOTICE_KIND_WITHDRAWAL:refund-failed:%'";
 
 impl Shop {
     async fn make(&self, refund: &Refund) -> Result<State, Status> {
@@ -49,6 +53,7 @@ async fn a_refund_that_stripe_refuses_has_failed_and_no_longer_counts() {
     let refund = shop.refund(&order, 0).await.expect("stored").refund.expect("a refund");
     assert_eq!(shop.make(&refund).await.expect("an outcome"), State::Failed);
     assert_eq!(shop.bench.count("refunds WHERE failure = 'charge_already_refunded'").await, 1);
+    assert_eq!(shop.bench.count(TOLD).await, 1, "operators are told");
     assert!(shop.refund(&order, 0).await.is_ok());
 }
 
@@ -71,5 +76,27 @@ async fn after_23_hours_stripe_is_asked_first_and_makes_only_what_it_does_not_ha
         assert_eq!(asked.is_empty(), there, "{asked:?}");
         assert!(asked.iter().all(|one| *one == before[0]), "under its key: {asked:?}");
         assert!(!shop.asked("GET", "/v1/refunds").await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn operators_are_told_of_money_that_comes_back_from_the_bank_once_whatever_was_seen_before() {
+    for seen_before in [true, false] {
+        let (shop, order) = Shop::sold().await;
+        let refund = shop.refund(&order, 900).await.expect("stored").refund.expect("a refund");
+        let made = at_stripe("re_1", 900, Some(&refund));
+        if seen_before {
+            shop.answer_once("GET", "/v1/refunds/re_1", 200, made.clone()).await;
+            shop.bench.process(&event("evt_1", "refund.updated", &made)).await;
+            assert_eq!(shop.bench.count("refunds WHERE state = 'SUCCEEDED'").await, 1);
+            assert_eq!(shop.bench.count(TOLD).await, 0);
+        }
+        let failed = with(made, &[("status", json!("failed")), ("failure_reason", json!("declined"))]);
+        shop.answer("GET", "/v1/refunds/re_1", 200, failed.clone()).await;
+        for id in ["evt_2", "evt_3"] {
+            shop.bench.process(&event(id, "refund.failed", &failed)).await;
+        }
+        assert_eq!(shop.bench.count("refunds WHERE state = 'FAILED' AND failure = 'declined'").await, 1);
+        assert_eq!(shop.bench.count(TOLD).await, 1, "seen before: {seen_before}");
     }
 }

@@ -7,10 +7,11 @@ use levqor_proto_billing::v1::{
     CancelSubscriptionRequest, ChangeSubscriptionRequest, CreateBillingPortalSessionRequest,
     CreateCheckoutSessionRequest, GetSubscriptionWithdrawalRequest, PreviewSubscriptionChangeRequest,
     ResumeSubscriptionRequest, WithdrawSubscriptionRequest,
-    create_checkout_session_request::{DoneForYou, Item},
+    create_checkout_session_request::{DoneForYou, Item, Subscribe},
     order::Tier,
     subscription::{Plan, Term},
 };
+use levqor_runtime::testing::Caller;
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -19,7 +20,7 @@ use wiremock::{
     matchers::{method, path},
 };
 
-use crate::support::{Shop, TERMS, ada, reason, refused, subscription, with};
+use crate::support::{Shop, TERMS, ada, event, reason, refused, session, subscription, with};
 
 /// What customers ask for.
 #[derive(Debug, Clone, Copy)]
@@ -59,12 +60,7 @@ impl Shop {
         let (mut checkout, mut subscriptions) = (self.checkout(), self.subscriptions());
         let promotion_code =
             if matches!(ask, Ask::CheckOutWithCode) { "TENOFF".to_owned() } else { String::new() };
-        let buy = CreateCheckoutSessionRequest {
-            item: Some(Item::Dfy(DoneForYou { tier: Tier::Starter.into() })),
-            terms_version: TERMS.to_owned(),
-            promotion_code,
-            ..Default::default()
-        };
+        let buy = CreateCheckoutSessionRequest { promotion_code, ..starter() };
         let (plan, term, add_ons) = (Plan::Business.into(), Term::Monthly.into(), Vec::new());
         let preview = PreviewSubscriptionChangeRequest { plan, term, add_ons: add_ons.clone() };
         let change = ChangeSubscriptionRequest { plan, term, add_ons };
@@ -100,14 +96,28 @@ impl Shop {
     /// Makes Stripe never answer this request. It answers all others.
     async fn never_answers(&self, verb: &str, at: &str) {
         self.stripe.reset().await;
-        let late = ResponseTemplate::new(200).set_delay(Duration::from_hours(1));
-        Mock::given(method(verb)).and(path(at)).respond_with(late).mount(&self.stripe).await;
+        self.never(verb, at).await;
         self.sell().await;
         let codes = json!({"object": "list", "data": [{"id": "promo_1"}]});
         self.answer("GET", "/v1/promotion_codes", 200, codes).await;
         self.answer("GET", "/v1/subscriptions/sub_1", 200, growth(false)).await;
         self.answer("POST", "/v1/subscriptions/sub_1", 200, growth(false)).await;
     }
+}
+
+/// A checkout of an order.
+fn starter() -> CreateCheckoutSessionRequest {
+    CreateCheckoutSessionRequest {
+        item: Some(Item::Dfy(DoneForYou { tier: Tier::Starter.into() })),
+        terms_version: TERMS.to_owned(),
+        ..Default::default()
+    }
+}
+
+/// A checkout of a subscription.
+fn wish(term: Term) -> CreateCheckoutSessionRequest {
+    let wanted = Subscribe { plan: Plan::Growth.into(), term: term.into(), add_ons: Vec::new() };
+    CreateCheckoutSessionRequest { item: Some(Item::Subscription(wanted)), ..starter() }
 }
 
 fn growth(ends: bool) -> Value {
@@ -138,6 +148,48 @@ async fn no_customer_waits_longer_than_three_seconds_for_stripe() {
     // Each case has a service of its own: after a few failures the circuit breaker of one service would answer the other cases at
     // once. Only a few cases run at a time, so that they wait for Stripe and not for a CPU.
     Box::pin(stream::iter(CASES.map(case)).buffer_unordered(AT_ONCE).collect::<Vec<_>>()).await;
+}
+
+/// How long this took, and its result.
+async fn timed<T>(call: impl Future<Output = T>) -> (Duration, T) {
+    let begun = Instant::now();
+    let result = call.await;
+    (begun.elapsed(), result)
+}
+
+#[tokio::test]
+async fn a_new_address_that_stripe_is_slow_to_take_delays_neither_checkout_nor_portal_for_long() {
+    let shop = Shop::open().await;
+    shop.checkout().create_checkout_session(ada().request(starter())).await.expect("a session");
+    shop.never("POST", "/v1/customers/cus_1").await;
+    let url = "https://billing.stripe.com/p/1";
+    shop.answer("POST", "/v1/billing_portal/sessions", 200, json!({"id": "bps_1", "url": url})).await;
+    let moved = Caller::customer("ada", "ada@new.example");
+    let mut checkout = shop.checkout();
+    let (waited, made) = timed(checkout.create_checkout_session(moved.request(starter()))).await;
+    assert!(made.is_ok() && waited < Duration::from_secs(3), "{waited:?}: {made:?}");
+    let request = moved.request(CreateBillingPortalSessionRequest {});
+    let (waited, made) = timed(checkout.create_billing_portal_session(request)).await;
+    assert!(made.is_ok() && waited < Duration::from_secs(3), "{waited:?}: {made:?}");
+}
+
+#[tokio::test]
+async fn a_left_session_that_does_not_end_and_a_guests_customer_that_does_not_come_keep_nobody_waiting() {
+    let left = Shop::open().await;
+    left.checkout().create_checkout_session(ada().request(wish(Term::Monthly))).await.expect("a session");
+    left.never("POST", "/v1/checkout/sessions/cs_1/expire").await;
+    let guest = Shop::open().await;
+    let bought = with(session("cs_guest"), &[("customer", json!("cus_guest"))]);
+    guest.answer("GET", "/v1/checkout/sessions/cs_guest", 200, bought.clone()).await;
+    guest.bench.process(&event("evt_1", "checkout.session.completed", &bought)).await;
+    guest.never("GET", "/v1/customers/cus_guest").await;
+    let wait = async |shop: &Shop| {
+        let mut checkout = shop.checkout();
+        let (waited, made) = timed(checkout.create_checkout_session(ada().request(wish(Term::Yearly)))).await;
+        assert_eq!(reason(&refused(made)), "STRIPE_UNAVAILABLE", "after {waited:?}");
+        assert!(waited < Duration::from_secs(3), "{waited:?}");
+    };
+    tokio::join!(wait(&left), wait(&guest));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! `ResumeSubscription`: the subscription is renewed after all, and Stripe is asked once per key.
 
-use levqor_proto_billing::v1::ResumeSubscriptionRequest;
+use levqor_proto_billing::v1::{CancelSubscriptionRequest, ResumeSubscriptionRequest};
 use levqor_runtime::testing::Caller;
 use serde_json::{Value, json};
 use tonic::Code;
@@ -38,4 +38,21 @@ async fn stripe_is_asked_once_and_its_new_state_is_shown() {
     assert_eq!(reason(&status), "SUBSCRIPTION_STATE");
     let bob = Caller::customer("bob", "bob@example.com").request(ResumeSubscriptionRequest {});
     assert_eq!(refused(shop.subscriptions().resume_subscription(bob).await).code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_key_is_good_for_one_rpc_alone() {
+    let shop = Shop::open().await;
+    shop.subscribe(&ending(false)).await;
+    shop.stripe.reset().await;
+    shop.answer("POST", "/v1/subscriptions/sub_1", 200, ending(true)).await;
+    shop.answer("GET", "/v1/subscriptions/sub_1", 200, ending(true)).await;
+    let keyed = ada().with_key("both");
+    let cancel = keyed.request(CancelSubscriptionRequest {});
+    shop.subscriptions().cancel_subscription(cancel).await.expect("it ends");
+    let resume = keyed.request(ResumeSubscriptionRequest {});
+    shop.subscriptions().resume_subscription(resume).await.expect("it goes on");
+    let forms: Vec<_> =
+        shop.asked("POST", "/v1/subscriptions/sub_1").await.into_iter().map(|(form, _)| form).collect();
+    assert_eq!(forms, ["cancel_at_period_end=true", "cancel_at_period_end=false"]);
 }

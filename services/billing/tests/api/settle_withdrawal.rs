@@ -1,6 +1,10 @@
 //! `SettleWithdrawal`: a retry continues at the step where the last attempt failed, and the money is paid back once.
 
-use levqor_proto_billing::v1::{SettleWithdrawalRequest, Withdrawal, withdrawal::State};
+use levqor_proto_billing::v1::{
+    ChangeSubscriptionRequest, SettleWithdrawalRequest, Withdrawal,
+    subscription::{Plan, Term},
+    withdrawal::State,
+};
 use levqor_runtime::testing::Caller;
 use serde_json::json;
 use tonic::Code;
@@ -67,6 +71,24 @@ async fn what_was_charged_after_the_statement_goes_back_too() {
     shop.answer("POST", "/v1/refunds", 429, busy()).await;
     assert_eq!(shop.settle(&made).await.expect("settled"), State::Requested);
     assert_eq!((shop.bench.count("refunds").await, shop.given_back().await), (2, 15_800));
+}
+
+#[tokio::test]
+async fn a_change_that_stripe_has_not_answered_is_not_made_after_the_statement() {
+    let shop = Shop::subscribed(invoices()).await;
+    shop.answer("POST", DELETE, 429, busy()).await;
+    let (plan, term) = (Plan::Business.into(), Term::Monthly.into());
+    let change = ada().request(ChangeSubscriptionRequest { plan, term, add_ons: Vec::new() });
+    refused(shop.subscriptions().change_subscription(change).await);
+    assert_eq!(shop.asked("POST", DELETE).await.len(), 1);
+    let (shop, made) = stated_in(shop).await;
+    shop.ended_at_stripe().await;
+    assert_eq!(shop.settle(&made).await.expect("settled"), State::Requested);
+    shop.bench.advance(chrono::TimeDelta::seconds(31)).await;
+    shop.finish_operations().await;
+    assert!(shop.asked("POST", DELETE).await.is_empty());
+    let given_up = "stripe_operations WHERE kind = 'SUBSCRIPTION_UPDATE' AND state = 'REFUSED'";
+    assert_eq!(shop.bench.count(given_up).await, 1);
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tonic::metadata::MetadataValue;
 use tracing::Level;
 
-use crate::support::{Bench, SECRET, event, session, sign, with};
+use crate::support::{Bench, NO_ORDER, SECRET, event, session, sign, with};
 
 const COMPLETED: &str = "checkout.session.completed";
 const SUCCEEDED: &str = "checkout.session.async_payment_succeeded";
@@ -128,6 +128,7 @@ async fn what_sells_something_else_makes_no_order() {
     let bench = Bench::start().await;
     let bare = json!({"id": "cs_9", "mode": "payment", "status": "expired", "payment_status": "unpaid"});
     let growth = json!({"mode": "dfy", "plan": "growth"});
+    let theirs = json!({"order_id": NO_ORDER, "subscription_id": NO_ORDER, "plan": "starter"});
     for (n, (event_type, object)) in [
         (COMPLETED, with(session("cs_1"), &[("mode", json!("subscription"))])),
         (
@@ -141,6 +142,9 @@ async fn what_sells_something_else_makes_no_order() {
         (COMPLETED, with(session("cs_4"), &[("metadata", growth)])),
         (COMPLETED, with(session("cs_5"), &[("metadata", json!({"plan": "starter"}))])),
         (COMPLETED, with(session("cs_6"), &[("metadata", Value::Null)])),
+        // Other shops write ids into their metadata too.
+        (COMPLETED, with(session("cs_7"), &[("metadata", theirs.clone())])),
+        (COMPLETED, with(session("cs_8"), &[("metadata", theirs), ("mode", json!("subscription"))])),
         (EXPIRED, bare),
     ]
     .into_iter()
@@ -160,7 +164,7 @@ async fn what_is_not_understood_is_quarantined_and_the_rest_goes_on() {
     for (n, object) in [
         with(session("cs_1"), &[("mode", Value::Null)]),
         with(session("cs_2"), &[("payment_status", json!("owed"))]),
-        with(session("cs_3"), &[("metadata", json!({"order_id": "0190b2c4-0000-7000-8000-000000000000"}))]),
+        with(session("cs_3"), &[("amount_total", Value::Null)]),
         with(session("cs_5"), &[("customer_details", Value::Null)]),
         with(session("cs_6"), &[("currency", json!("pounds"))]),
         json!("cs_7"),
@@ -181,7 +185,9 @@ async fn what_is_not_understood_is_quarantined_and_the_rest_goes_on() {
 async fn quarantine_is_raised_once_and_says_nothing_personal() {
     let (log, _guard) = Log::start(Level::ERROR);
     let bench = Bench::start().await;
-    let ours = json!({"order_id": "0190b2c4-0000-7000-8000-000000000000", "plan": "growth"});
+    bench.process(&event("evt_0", COMPLETED, &unpaid("cs_0"))).await;
+    // The id is of an order of ours, and the plan is not.
+    let ours = json!({"order_id": bench.order().await.order_id, "plan": "growth"});
     let odd = with(session("cs_1"), &[("metadata", ours)]);
     bench.process(&event("evt_1", COMPLETED, &odd)).await;
     bench.receive(&event("evt_1", COMPLETED, &odd)).await;

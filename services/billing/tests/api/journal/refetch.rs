@@ -1,5 +1,7 @@
 //! With a key, an event only says that its object changed: billing acts on the object's current state at Stripe.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use levqor_proto_billing::v1::{order, stripe_event::State};
 use levqor_runtime::{
@@ -13,7 +15,7 @@ use wiremock::{
     matchers::{header, method, path, query_param},
 };
 
-use crate::support::{Bench, Idle, event, refetches, session, with};
+use crate::support::{Bench, Idle, event, refetches, session, subscription, with};
 
 const COMPLETED: &str = "checkout.session.completed";
 const SUCCEEDED: &str = "checkout.session.async_payment_succeeded";
@@ -275,4 +277,43 @@ async fn the_money_may_come_while_nobody_looks() {
         (bench.order().await.payment_state() == order::PaymentState::Paid).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_older_answer_about_a_subscription_does_not_replace_a_newer_state() {
+    let stripe = MockServer::start().await;
+    let base = stripe.uri();
+    let settings = [
+        ("STRIPE_SECRET_KEY", "sk_test_1"),
+        ("STRIPE_API_BASE", base.as_str()),
+        ("STRIPE_PRICE_GROWTH", "price_growth"),
+    ];
+    let idle = Idle::start(&settings).await;
+    let active = subscription("active", &[("GROWTH", 7900)]);
+    let answer = ResponseTemplate::new(200).set_body_json(&active);
+    let late = answer.clone().set_delay(Duration::from_secs(1));
+    let newer = ResponseTemplate::new(200).set_body_json(subscription("past_due", &[("GROWTH", 7900)]));
+    for (answer, times) in [(answer, 1), (late, 1), (newer, 2)] {
+        let asked = Mock::given(method("GET")).and(path("/v1/subscriptions/sub_1"));
+        asked.respond_with(answer).up_to_n_times(times).mount(&stripe).await;
+    }
+    let asked = async || stripe.received_requests().await.expect("recorded").len();
+    idle.store(&event("evt_1", "customer.subscription.created", &active), "cus_1").await;
+    idle.work().await;
+    assert_eq!(idle.count("subscriptions WHERE state = 'ACTIVE'").await, 1);
+    idle.store(&event("evt_2", "customer.subscription.updated", &active), "cus_1").await;
+    // While Stripe's answer is under way, somebody else writes a newer state.
+    let before = asked().await;
+    let meanwhile = async {
+        eventually("Stripe is asked", || async { (asked().await > before).then_some(()) }).await;
+        idle.execute("UPDATE subscriptions SET state = 'PAST_DUE', version = version + 1").await;
+    };
+    tokio::join!(idle.work(), meanwhile);
+    let failure = "the subscription changed while Stripe was asked".to_owned();
+    assert_eq!(idle.event("evt_2").await, ("PENDING".to_owned(), 1, failure));
+    assert_eq!(idle.count("subscriptions WHERE state = 'PAST_DUE'").await, 1);
+    levqor_runtime::testing::advance(&idle.db, TimeDelta::seconds(2)).await;
+    idle.work().await;
+    assert_eq!(idle.event("evt_2").await.0, "PROCESSED");
+    assert_eq!(idle.count("subscriptions WHERE state = 'PAST_DUE'").await, 1);
 }

@@ -1,6 +1,9 @@
 //! A service that sells: with a key, all prices and terms, and a mock of Stripe that makes customers and sessions.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use levqor_proto_billing::v1::{
     Subscription, checkout_service_client::CheckoutServiceClient, refund_service_client::RefundServiceClient,
@@ -93,12 +96,30 @@ impl Shop {
         Mock::given(method(verb)).and(path(at)).respond_with(answer).mount(&self.stripe).await;
     }
 
+    /// Makes Stripe answer the next such request with this status and body. Later requests get the answers that follow.
+    pub(crate) async fn answer_once(&self, verb: &str, at: &str, status: u16, body: Value) {
+        let answer = ResponseTemplate::new(status).set_body_json(body);
+        let next = Mock::given(method(verb)).and(path(at)).respond_with(answer).up_to_n_times(1);
+        next.mount(&self.stripe).await;
+    }
+
+    /// Makes Stripe answer a read with this parameter.
+    pub(crate) async fn answer_for(&self, at: &str, (name, value): (&str, &str), body: Value) {
+        let answer = ResponseTemplate::new(200).set_body_json(body);
+        let asked = Mock::given(method("GET")).and(path(at)).and(query_param(name, value));
+        asked.respond_with(answer).mount(&self.stripe).await;
+    }
+
+    /// Makes Stripe never answer this request.
+    pub(crate) async fn never(&self, verb: &str, at: &str) {
+        let late = ResponseTemplate::new(200).set_delay(Duration::from_hours(1));
+        Mock::given(method(verb)).and(path(at)).respond_with(late).mount(&self.stripe).await;
+    }
+
     /// Stripe's last page of a list, for who asks for what follows this id.
     pub(crate) async fn answer_page(&self, at: &str, after: &str, data: &[&Value]) {
-        let list = ResponseTemplate::new(200)
-            .set_body_json(json!({"object": "list", "data": data, "has_more": false}));
-        let asked = Mock::given(method("GET")).and(path(at)).and(query_param("starting_after", after));
-        asked.respond_with(list).mount(&self.stripe).await;
+        let list = json!({"object": "list", "data": data, "has_more": false});
+        self.answer_for(at, ("starting_after", after), list).await;
     }
 
     /// What was asked of Stripe by this verb at this path: the form, decoded, and the idempotency key.

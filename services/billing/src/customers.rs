@@ -1,6 +1,6 @@
 //! A person's customer at Stripe: made once, found again, and with the person's current address.
 
-use levqor_runtime::email::Email;
+use levqor_runtime::{db::Tx, email::Email};
 use serde_json::json;
 
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
     checkout::Patience,
     domain::{
         buyer::Buyer,
+        customer::Customer,
         operation::{Kind, Operation, OperationState},
         stripe_id::StripeId,
     },
@@ -17,8 +18,12 @@ use crate::{
     stripe::{FetchError, encode},
 };
 
+/// A change of the address gets this part of the time that a caller has: the caller waits for something else.
+const PART_FOR_ADDRESS: u32 = 3;
+
 impl Billing {
-    /// Stripe's customer of this person: made once, found again, and with the person's current address.
+    /// Stripe's customer of this person: made once, found again, and with the person's current address. If the address at Stripe
+    /// cannot be changed, the person's next call does it, and the caller goes on.
     pub(crate) async fn stripe_customer(
         &self,
         buyer: &Buyer,
@@ -39,46 +44,44 @@ impl Billing {
             tx = self.chassis.db.begin().await?;
             customer = customers::lock_or_insert(&mut tx, buyer.sub(), &email).await?;
         }
-        let now = tx.now().await?;
-        let (kind, path) = match &customer.stripe_customer_id {
-            Some(id) if customer.email == email => return Ok(id.clone()),
-            Some(id) => (Kind::CustomerUpdate, format!("/customers/{id}")),
-            None => (Kind::Customer, "/customers".to_owned()),
-        };
         if customer.stripe_customer_id.is_none() {
-            customers::set_email(&mut tx, customer.id, &email).await?;
+            let making = making(&mut tx, &customer, &email).await?;
+            tx.commit().await?;
+            self.carry_out(&making, patience.left()).await?;
+            tx = self.chassis.db.begin().await?;
+            customer = customers::lock_or_insert(&mut tx, buyer.sub(), &email).await?;
         }
-        let about = customer.id.as_uuid();
-        let known = operations::newest(&mut tx, about, kind).await?;
-        let form = json!({"email": email.as_str(), "metadata": {"customer_id": customer.id.to_string()}});
-        let form = encode(&form);
-        // An operation under way is carried on, unless the address has changed since.
-        let known = known.filter(|known| known.state == OperationState::Requested && known.form == form);
-        let operation = if let Some(known) = known {
-            known
-        } else {
-            let operation = Operation::new(kind, about, path, form, now);
-            operations::insert(&mut tx, &operation).await?;
-            operation
+        let id = customer.stripe_customer_id.clone().ok_or(Error::StripeRefused)?;
+        let known = under_way(&mut tx, &customer, Kind::CustomerUpdate).await?;
+        if known.is_none() && customer.email == email {
+            return Ok(id);
+        }
+        let (path, form) = (format!("/customers/{id}"), form(&customer, &email));
+        let (update, older) = match known {
+            Some(known) if known.path == path && known.form == form => (known, None),
+            older => {
+                let now = tx.now().await?;
+                let update = Operation::new(Kind::CustomerUpdate, customer.id.as_uuid(), path, form, now);
+                operations::insert(&mut tx, &update).await?;
+                (update, older)
+            }
         };
         tx.commit().await?;
-        let done = self.carry_out(&operation, patience.left()).await;
-        match (done, customer.stripe_customer_id) {
-            // If the address at Stripe could not be updated, the checkout continues.
-            (_, Some(id)) => Ok(id),
-            (Ok(done), None) => done.stripe_object_id.ok_or(Error::StripeRefused),
-            (Err(error), None) => Err(error),
+        if let Some(older) = older {
+            // Or the schedule would bring the older address to Stripe after this one.
+            self.settle_refused(&older, "a newer address took its place").await?;
         }
+        if let Err(error) = self.carry_out(&update, patience.left() / PART_FOR_ADDRESS).await {
+            updated_later(&error);
+        }
+        Ok(id)
     }
 
     /// Brings the address of the person's customer at Stripe up to date, if the person has a customer there. If this fails, the
     /// person's next call does it, and the caller goes on.
     pub(crate) async fn keep_address(&self, buyer: &Buyer, patience: &Patience) {
         if let Err(error) = self.try_keep_address(buyer, patience).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "a customer's address at Stripe is brought up to date later"
-            );
+            updated_later(&error);
         }
     }
 
@@ -123,4 +126,34 @@ impl Billing {
         tx.commit().await?;
         Ok(is_free || customer.stripe_customer_id.as_ref() == Some(guest))
     }
+}
+
+/// The operation that makes the customer. One that is under way is carried on, although the address may have changed since: a second
+/// one would make a second customer.
+async fn making(tx: &mut Tx, customer: &Customer, email: &Email) -> Result<Operation, Error> {
+    if let Some(known) = under_way(tx, customer, Kind::Customer).await? {
+        return Ok(known);
+    }
+    customers::set_email(tx, customer.id, email).await?;
+    let (about, path, now) = (customer.id.as_uuid(), "/customers".to_owned(), tx.now().await?);
+    let operation = Operation::new(Kind::Customer, about, path, form(customer, email), now);
+    operations::insert(tx, &operation).await?;
+    Ok(operation)
+}
+
+/// The operation of this kind that is still to be done for the customer.
+async fn under_way(tx: &mut Tx, customer: &Customer, kind: Kind) -> Result<Option<Operation>, Error> {
+    let newest = operations::newest(tx, customer.id.as_uuid(), kind).await?;
+    Ok(newest.filter(|newest| newest.state == OperationState::Requested))
+}
+
+fn form(customer: &Customer, email: &Email) -> String {
+    encode(&json!({"email": email.as_str(), "metadata": {"customer_id": customer.id.to_string()}}))
+}
+
+fn updated_later(error: &Error) {
+    tracing::warn!(
+        error = error as &dyn std::error::Error,
+        "a customer's address at Stripe is brought up to date later"
+    );
 }
