@@ -58,13 +58,29 @@ async fn the_list_of_mails_has_the_outcome_of_each_mail() {
     for (id, outcome) in ids.iter().zip([Delivered, BouncedHard, Complained, Delayed, Unspecified]) {
         assert_eq!(notified.message(id).await.delivery_outcome(), outcome);
     }
-    for reason in ["COMPLAINT", "HARD_BOUNCE"] {
-        assert_eq!(notified.count(&format!("suppressions WHERE reason = '{reason}'")).await, 1, "{reason}");
-    }
+    assert_eq!(notified.count("suppressions WHERE reason = 'COMPLAINT'").await, 1);
+    assert_eq!(notified.count("suppressions").await, 1, "the list does not say whether the address is dead");
     // The sweep asks again about a delayed mail, and not about mails with a final outcome.
     provider.becomes(3, "delivered");
     assert_eq!(notified.sweep().await.outcomes, 1);
     assert_eq!(notified.suppressions_capability().0, CapabilityState::On);
+}
+
+#[tokio::test]
+async fn what_the_list_calls_bounced_suppresses_after_three_mails_and_for_a_while_only() {
+    let provider = FakeMail::start();
+    let (notified, _) = Notified::without_webhooks(&provider, 0).await;
+    for n in 0..3 {
+        assert_eq!(notified.count("suppressions").await, 0, "{n}");
+        let key = n.to_string();
+        notified.sent(&key, welcome(&key, "ada@example.com")).await;
+        provider.becomes(n, "bounced");
+        notified.execute("UPDATE messages SET create_time = create_time - interval '3 minutes'").await;
+        assert_eq!(notified.sweep().await.outcomes, 1);
+    }
+    let soft = "suppressions WHERE reason = 'SOFT_BOUNCES' AND until_time IS NOT NULL";
+    assert_eq!(notified.count(soft).await, 1);
+    assert_eq!(notified.count("suppressions").await, 1);
 }
 
 #[tokio::test]
