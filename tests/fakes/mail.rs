@@ -57,6 +57,8 @@ pub(crate) struct Accept {
     pub(crate) reply_to: Option<String>,
     /// Further headers, by name.
     pub(crate) headers: Value,
+    /// The tags, as the request lists them. Null if it has none.
+    pub(crate) tags: Value,
     /// The text part.
     pub(crate) text: String,
     /// The HTML part.
@@ -327,6 +329,7 @@ impl Shared {
             subject: field("subject"),
             reply_to: mail["reply_to"].as_str().map(str::to_owned),
             headers: mail["headers"].clone(),
+            tags: mail["tags"].clone(),
             text: field("text"),
             html: field("html"),
         });

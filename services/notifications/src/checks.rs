@@ -127,6 +127,7 @@ async fn try_mailbox(url: &DatabaseUrl) -> Result<(), DbError> {
     let Ok(nobody) = "nobody@levqor.invalid".parse() else { return Ok(()) };
     let mail = Mail {
         message_id: MessageId::new_at(now),
+        round: 1,
         key: String::new(),
         sender: String::new(),
         reply_to: None,
