@@ -97,9 +97,17 @@ pub enum Resolution {
     Abandoned,
 }
 
-/// A provider's id for a mail, as a person copies it from the provider's list. It is visible ASCII.
+/// A provider's id for a mail, as the provider's list shows it. It is visible ASCII.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderMessageId(String);
+
+impl ProviderMessageId {
+    /// The text of the id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 impl Field for ProviderMessageId {
     const EXPECTED: &'static str = "the provider's id for the mail, up to 200 visible ASCII characters";
