@@ -75,7 +75,7 @@ const DKIM_SELECTOR: Setting = Setting::plain(
 const DNS_SERVER: Setting = Setting::plain(
     "LEVQOR_DNS_SERVER",
     None,
-    "The DNS server that `levqor doctor` asks for the records of the sender's domain, as `192.0.2.1:53`. Without it, the machine's.",
+    "The DNS server that `levqor doctor` asks for the records of the senders' domains, as `192.0.2.1:53`. Without it, the machine's.",
 );
 
 pub(crate) const RESEND_WEBHOOK_SECRET: Setting = Setting::secret(
