@@ -35,8 +35,9 @@ use crate::{
 const LEAST_AGE: TimeDelta = TimeDelta::minutes(2);
 /// How long ago a mail may have been sent. An outcome that is not known after this time stays unknown.
 const MOST_AGE: TimeDelta = TimeDelta::days(3);
-/// How many pages of 100 mails one call asks for.
-const MOST_PAGES_OF_CALL: i32 = 30;
+/// How many pages of 100 mails one call asks for. So a call ends in time, although each page waits for a slot and may bring 100
+/// reports.
+const MOST_PAGES_OF_CALL: i32 = 10;
 /// How many pages all calls of one sweep ask for.
 const MOST_PAGES: i32 = 300;
 /// How long a sweep may take. Newer ones have begun meanwhile.
