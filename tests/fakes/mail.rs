@@ -5,6 +5,8 @@
 //! <https://resend.com/docs/dashboard/emails/idempotency-keys>.
 
 // By path, so that other crates' tests can include this file by path.
+#[path = "mail/list.rs"]
+mod list;
 #[path = "mail/receiving.rs"]
 pub(crate) mod receiving;
 #[path = "mail/server.rs"]
@@ -57,6 +59,8 @@ pub(crate) struct Accept {
     pub(crate) reply_to: Option<String>,
     /// Further headers, by name.
     pub(crate) headers: Value,
+    /// The tags, as the request lists them. Null if it has none.
+    pub(crate) tags: Value,
     /// The text part.
     pub(crate) text: String,
     /// The HTML part.
@@ -165,18 +169,6 @@ impl FakeMail {
         self.shared.state().next.extend(behaviours);
     }
 
-    /// What became of the `n`th accepted mail, counted from 0, as the list of mails says: `delivered`, `bounced`.
-    pub(crate) fn becomes(&self, n: usize, last_event: &str) {
-        let mut state = self.shared.state();
-        let id = state.accepted[n].id.clone();
-        state.last_events.insert(id, last_event.to_owned());
-    }
-
-    /// Refuses the list of mails with this status from now on.
-    pub(crate) fn refuse_list(&self, status: u16) {
-        self.shared.state().list_fails_with = Some(status);
-    }
-
     /// Behaves normally again: forgets the behaviours for requests that have not come yet.
     pub(crate) fn heal(&self) {
         self.shared.state().next.clear();
@@ -271,32 +263,6 @@ impl Shared {
         }
     }
 
-    /// The mails that it accepted, newest first, as Resend lists them.
-    fn listed(&self, query: &str) -> Answer {
-        let value = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
-        let state = self.state();
-        if let Some(status) = state.list_fails_with {
-            return failure(status, b"");
-        }
-        let limit = value("limit").and_then(|limit| limit.parse().ok()).unwrap_or(20);
-        let newest = state.accepted.iter().rev();
-        let mut rest =
-            newest.skip_while(|mail| value("after").is_some_and(|after| after != mail.id)).peekable();
-        if value("after").is_some() {
-            rest.next();
-        }
-        let page: Vec<_> = rest
-            .by_ref()
-            .take(limit)
-            .map(|mail| {
-                let event = state.last_events.get(&mail.id).map_or("sent", String::as_str);
-                json!({"id": mail.id, "to": [mail.to], "from": mail.from, "subject": mail.subject,
-                       "created_at": "2999-01-01 00:00:00.000000+00", "last_event": event})
-            })
-            .collect();
-        json_answer(200, &json!({"object": "list", "has_more": rest.peek().is_some(), "data": page}))
-    }
-
     /// Accepts a mail, and returns its id. A mail whose key is known is not accepted again.
     fn accept(&self, key: Option<&str>, body: &Bytes) -> Result<(String, InProgress<'_>), Box<Answer>> {
         let mail: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -327,6 +293,7 @@ impl Shared {
             subject: field("subject"),
             reply_to: mail["reply_to"].as_str().map(str::to_owned),
             headers: mail["headers"].clone(),
+            tags: mail["tags"].clone(),
             text: field("text"),
             html: field("html"),
         });

@@ -78,7 +78,7 @@ CREATE INDEX messages_about_newest ON messages (about, create_time DESC);
 CREATE INDEX messages_provider_message ON messages (provider_message_id, create_time)
     WHERE provider_message_id IS NOT NULL;
 -- What the sweep of outcomes looks for.
-CREATE INDEX messages_without_outcome ON messages (provider, create_time)
+CREATE INDEX messages_without_outcome ON messages (provider, send_time)
     WHERE state = 'SENT' AND (delivery_outcome IS NULL OR delivery_outcome = 'DELAYED');
 -- What did not come to its recipient, listed however many messages did.
 CREATE INDEX messages_delivery_outcome ON messages (delivery_outcome, create_time DESC)

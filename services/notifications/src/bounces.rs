@@ -1,5 +1,5 @@
-//! What bounces and complaints mean for an address: a dead address and a complaint suppress it, several temporary bounces in a
-//! row suppress it for a while.
+//! What bounces and complaints mean for an address: a reply that says that the address is dead, and a complaint, suppress it.
+//! Several other bounces in a row, for a temporary or unknown reason, suppress it for a while.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use levqor_runtime::db::{DbError, Tx};
@@ -16,11 +16,11 @@ use crate::{
     },
 };
 
-/// An address is suppressed for a while after this many mails to it bounced for temporary reasons within `AILING_WITHIN`.
+/// An address is suppressed for a while after this many mails to it bounced for temporary or unknown reasons within `AILING_WITHIN`.
 const AILING_MAILS: i64 = 3;
-/// The time in which temporary bounces are counted.
+/// The time in which these bounces are counted.
 const AILING_WITHIN: TimeDelta = TimeDelta::days(14);
-/// How long an address is suppressed after temporary bounces.
+/// How long an address is suppressed after these bounces.
 const AILING_FOR: TimeDelta = TimeDelta::days(7);
 
 /// Suppresses the recipient of a message if a new report about the message requires it. The message's row is locked.

@@ -1,5 +1,5 @@
 //! The checks of `levqor doctor`: whether the mail providers accept our login and our sender, whether receivers trust the
-//! sender's domain, and whether the local mailbox can be written. The checks send no mail.
+//! senders' domains, and whether the local mailbox can be written. The checks send no mail.
 
 mod operators;
 mod sender_domain;
@@ -52,8 +52,8 @@ pub(crate) fn checks(config: &Config, database: Option<&DatabaseUrl>) -> Vec<Che
     checks
 }
 
-/// Whether receivers trust the domain of `LEVQOR_MAIL_FROM`. A provider on this machine delivers to nobody, so no receiver looks
-/// up the DNS records of the domain.
+/// Whether receivers trust every domain that mail comes from. A provider on this machine delivers to nobody, so no receiver looks
+/// up the DNS records of a domain.
 fn domain_checks(config: &Config) -> Vec<Check> {
     let mail = &config.mail;
     let off = |why: &str, to_do: &str| {
@@ -79,9 +79,14 @@ fn domain_checks(config: &Config) -> Vec<Check> {
         }
         Some(_) => {}
     }
-    let address = mail.senders.common().address.as_str();
-    let domain = address.rsplit_once('@').map(|(_, domain)| domain).unwrap_or_default();
-    sender_domain::checks(domain, config.dkim_selector.as_str(), config.dns_server).into()
+    sender_domain::checks(&sender_domains(mail), config.dkim_selector.as_str(), config.dns_server).into()
+}
+
+/// Every domain that mail comes from.
+fn sender_domains(mail: &MailConfig) -> BTreeSet<String> {
+    let domain =
+        |sender: &Sender| sender.address.as_str().rsplit_once('@').map(|(_, domain)| domain.to_owned());
+    mail.senders.iter().filter_map(domain).collect()
 }
 
 /// Whether the SMTP server is on this machine. The settings allow a connection without encryption only to this machine.
@@ -100,10 +105,7 @@ fn resend(config: &Config) -> Check {
         };
         return Check::known(RESEND, Finding::off(why, "set RESEND_API_KEY to a key of Resend's API"));
     };
-    let base = mail.resend_base.clone();
-    let domain =
-        |sender: &Sender| sender.address.as_str().rsplit_once('@').map(|(_, domain)| domain.to_owned());
-    let ours: BTreeSet<_> = mail.senders.iter().filter_map(domain).collect();
+    let (base, ours) = (mail.resend_base.clone(), sender_domains(mail));
     let asked = format!("GET {base}domains");
     Check::new(RESEND, asked, async move { domains(&base, &key, &ours).await })
 }
@@ -127,6 +129,7 @@ async fn try_mailbox(url: &DatabaseUrl) -> Result<(), DbError> {
     let Ok(nobody) = "nobody@levqor.invalid".parse() else { return Ok(()) };
     let mail = Mail {
         message_id: MessageId::new_at(now),
+        round: 1,
         key: String::new(),
         sender: String::new(),
         reply_to: None,

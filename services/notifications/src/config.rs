@@ -75,7 +75,7 @@ const DKIM_SELECTOR: Setting = Setting::plain(
 const DNS_SERVER: Setting = Setting::plain(
     "LEVQOR_DNS_SERVER",
     None,
-    "The DNS server that `levqor doctor` asks for the records of the sender's domain, as `192.0.2.1:53`. Without it, the machine's.",
+    "The DNS server that `levqor doctor` asks for the records of the senders' domains, as `192.0.2.1:53`. Without it, the machine's.",
 );
 
 pub(crate) const RESEND_WEBHOOK_SECRET: Setting = Setting::secret(
@@ -172,7 +172,8 @@ mod tests {
         assert_eq!(mail.senders.common().to_string(), "Levqor <orders@levqor.ai>");
         assert_eq!(mail.order, [ProviderName::Mailbox]);
         assert_eq!(config.site.to_string(), "https://www.levqor.ai");
-        assert!(mail.resend_key.is_none() && mail.smtp_url.is_none() && mail.reply_to.is_none());
+        assert!(mail.resend_key.is_none() && mail.smtp_url.is_none());
+        assert!(mail.senders.reply_to(levqor_proto_mail::v1::Sender::Billing).is_none());
         assert_eq!(mail.resend_base.as_str(), "https://api.resend.com/");
         assert_eq!(mail.resend_key_hours.get(), 24);
         assert!(config.resend_webhook_keys.is_empty());
@@ -189,6 +190,7 @@ mod tests {
             ("LEVQOR_MAIL_FROM", "Levqor"),
             ("LEVQOR_MAIL_FROM_BILLING", "Levqor"),
             ("LEVQOR_MAIL_REPLY_TO", "Levqor"),
+            ("LEVQOR_MAIL_REPLY_TO_BILLING", "Levqor"),
             ("RESEND_API_KEY", "re_hunter2 re_hunter2"),
             ("RESEND_API_BASE", "http://api.resend.com"),
             ("RESEND_KEY_HOURS", "a day"),
@@ -204,8 +206,9 @@ mod tests {
         .expect("mistakes");
         let named: Vec<_> = problems.iter().map(|Problem { setting, .. }| setting.as_str()).collect();
         let expected = "LEVQOR_ADDRESS_KEY LEVQOR_SITE_URL LEVQOR_COMPANY_ADDRESS LEVQOR_MAIL_FROM LEVQOR_MAIL_FROM_BILLING \
-                        LEVQOR_MAIL_REPLY_TO RESEND_API_KEY RESEND_API_BASE RESEND_KEY_HOURS RESEND_RATE SMTP_URL SMTP_RATE \
-                        LEVQOR_MAIL_PROVIDERS RESEND_WEBHOOK_SECRET LEVQOR_DKIM_SELECTOR LEVQOR_DNS_SERVER";
+                        LEVQOR_MAIL_REPLY_TO LEVQOR_MAIL_REPLY_TO_BILLING RESEND_API_KEY RESEND_API_BASE RESEND_KEY_HOURS \
+                        RESEND_RATE SMTP_URL SMTP_RATE LEVQOR_MAIL_PROVIDERS RESEND_WEBHOOK_SECRET LEVQOR_DKIM_SELECTOR \
+                        LEVQOR_DNS_SERVER";
         assert_eq!(named.join(" "), expected);
         let said = Problems(problems).to_string();
         assert!(said.contains("in base64, of at least 16 bytes"), "{said}");
@@ -242,6 +245,22 @@ mod tests {
         assert_eq!(of(levqor_proto_mail::v1::Sender::Billing), "billing@levqor.ai");
         assert_eq!(of(levqor_proto_mail::v1::Sender::Support), "orders@levqor.ai");
         assert_eq!(config.mail.senders.iter().count(), 2);
+    }
+
+    #[test]
+    fn replies_to_each_kind_of_mail_may_go_to_an_address_of_its_own() {
+        use levqor_proto_mail::v1::Sender::{Billing, Support};
+
+        let common = ("LEVQOR_MAIL_REPLY_TO", "help@levqor.ai");
+        let own = ("LEVQOR_MAIL_REPLY_TO_BILLING", "billing@levqor.ai");
+        let key = ("LEVQOR_ADDRESS_KEY", KEY);
+        let of = |pairs: &[(&str, &str)], kind| {
+            let config = read(pairs).expect("a configuration");
+            config.mail.senders.reply_to(kind).map(|address| address.as_str().to_owned())
+        };
+        assert_eq!(of(&[key, common, own], Billing).as_deref(), Some("billing@levqor.ai"));
+        assert_eq!(of(&[key, common, own], Support).as_deref(), Some("help@levqor.ai"));
+        assert_eq!(of(&[key, own], Support), None);
     }
 
     #[test]

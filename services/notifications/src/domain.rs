@@ -12,6 +12,7 @@ pub mod locale;
 pub mod mail_records;
 pub mod marketing_policy;
 pub mod message;
+pub mod message_tag;
 pub mod money;
 pub mod newsletter;
 pub mod operator_delivery;

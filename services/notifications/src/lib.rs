@@ -179,7 +179,7 @@ impl Service for Notifications {
 
     fn schedules() -> Vec<Schedule> {
         let purge = || PurgeProviderEventBodiesRequest {};
-        let sweep = || SweepDeliveryOutcomesRequest {};
+        let sweep = SweepDeliveryOutcomesRequest::default;
         let (day, minutes) = (TimeDelta::days(1), TimeDelta::minutes(5));
         let own = [
             Schedule::new("purge_provider_event_bodies", day, day, purge),

@@ -101,6 +101,14 @@ async fn what_it_tells_of_a_mail_is_signed_with_the_secret_that_is_named() {
         (&event["created_at"], &event["data"]["bounce"]["type"]),
         (&json!("2026-11-24T12:00:07.126Z"), &json!("Permanent"))
     );
+    let request = levqor_runtime::client::local_http_client().expect("a client");
+    let request = request.post(format!("{}/emails", fake.url())).bearer_auth(API_KEY);
+    let tagged = json!({"from": "a@b.cd", "to": ["ada@example.com"], "subject": "s",
+                        "tags": [{"name": "a", "value": "1"}, {"name": "b", "value": "2"}]});
+    assert_eq!(request.json(&tagged).send().await.expect("an answer").status(), 200);
+    let told = fake.tell(1, "email.delivered", 0, &Value::Null);
+    let event: Value = serde_json::from_str(&told.body).expect("JSON");
+    assert_eq!(event["data"]["tags"], json!({"a": "1", "b": "2"}));
     let signed = |secret, offset_s| webhooks::Webhook::signed(secret, offset_s, "{}");
     let [one, other] =
         [webhooks::WEBHOOK_SECRET, webhooks::OTHER_WEBHOOK_SECRET].map(|secret| signed(secret, 0));

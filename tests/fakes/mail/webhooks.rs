@@ -73,8 +73,13 @@ pub(crate) fn no_such_address() -> Value {
 }
 
 impl FakeMail {
-    /// The webhook about the `n`th accepted mail, counted from 0.
+    /// The webhook about the `n`th accepted mail, counted from 0. It has the tags of the mail, by name.
     pub(crate) fn tell(&self, n: usize, event_type: &str, second: u32, more: &Value) -> Webhook {
-        Webhook::of(&event(event_type, &self.accepted()[n].id, second, more).to_string())
+        let mail = &self.accepted()[n];
+        let mut event = event(event_type, &mail.id, second, more);
+        for tag in mail.tags.as_array().into_iter().flatten() {
+            event["data"]["tags"][tag["name"].as_str().expect("a name")] = tag["value"].clone();
+        }
+        Webhook::of(&event.to_string())
     }
 }

@@ -1,7 +1,7 @@
-//! Checks the DNS records of the sender's domain: without them, receivers take our mails for forged ones. The records are asked
+//! Checks the DNS records of the senders' domains: without them, receivers take our mails for forged ones. The records are asked
 //! for as receivers ask; no mail is sent.
 
-use std::net::SocketAddr;
+use std::{collections::BTreeSet, net::SocketAddr};
 
 use hickory_resolver::{
     TokioResolver,
@@ -9,7 +9,7 @@ use hickory_resolver::{
     net::{NetError, runtime::TokioRuntimeProvider},
     proto::rr::{RData, RecordType},
 };
-use levqor_runtime::check::{Check, Finding};
+use levqor_runtime::check::{Check, Finding, Outcome};
 
 use crate::domain::mail_records::{BadRecord, DkimKey, Dmarc, Others, Spf, Wish, organisation, tree_walk};
 
@@ -21,25 +21,80 @@ const DMARC: &str = "notifications.sender_dmarc";
 /// The names of the checks.
 pub(super) const NAMES: [&str; 4] = [MX, SPF, DKIM, DMARC];
 
-/// The checks of a domain, whose key of DKIM is under this selector. `server` is the DNS server; none: the machine's.
-pub(super) fn checks(domain: &str, selector: &str, server: Option<SocketAddr>) -> [Check; 4] {
-    let of = || (domain.to_owned(), server);
-    let (spf, dkim, mx, dmarc) = (of(), of(), of(), of());
-    let selector = selector.to_owned();
-    [
-        Check::new(MX, format!("MX {domain}"), async move {
-            found(async { mail_exchangers(&resolver(mx.1)?, &mx.0).await }.await)
-        }),
-        Check::new(SPF, format!("TXT send.{domain}, TXT {domain}"), async move {
-            found(async { senders(&resolver(spf.1)?, &spf.0).await }.await)
-        }),
-        Check::new(DKIM, format!("TXT {selector}._domainkey.{domain}"), async move {
-            found(async { key(&resolver(dkim.1)?, &dkim.0, &selector).await }.await)
-        }),
-        Check::new(DMARC, format!("TXT _dmarc.{domain}"), async move {
-            found(async { policy(&resolver(dmarc.1)?, &dmarc.0).await }.await)
-        }),
-    ]
+/// A question about a domain. Each has a line of its own in the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Question {
+    Mx,
+    Spf,
+    Dkim,
+    Dmarc,
+}
+
+impl Question {
+    const ALL: [Self; 4] = [Self::Mx, Self::Spf, Self::Dkim, Self::Dmarc];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Mx => MX,
+            Self::Spf => SPF,
+            Self::Dkim => DKIM,
+            Self::Dmarc => DMARC,
+        }
+    }
+
+    /// What the DNS is asked.
+    fn asked(self, domain: &str, selector: &str) -> String {
+        match self {
+            Self::Mx => format!("MX {domain}"),
+            Self::Spf => format!("TXT send.{domain}, TXT {domain}"),
+            Self::Dkim => format!("TXT {selector}._domainkey.{domain}"),
+            Self::Dmarc => format!("TXT _dmarc.{domain}"),
+        }
+    }
+
+    async fn ask(self, dns: &TokioResolver, domain: &str, selector: &str) -> Result<Finding, NetError> {
+        match self {
+            Self::Mx => mail_exchangers(dns, domain).await,
+            Self::Spf => senders(dns, domain).await,
+            Self::Dkim => key(dns, domain, selector).await,
+            Self::Dmarc => policy(dns, domain).await,
+        }
+    }
+}
+
+/// The checks of these domains, whose keys of DKIM are under this selector. `server` is the DNS server; none: the machine's.
+pub(super) fn checks(domains: &BTreeSet<String>, selector: &str, server: Option<SocketAddr>) -> [Check; 4] {
+    Question::ALL.map(|question| {
+        let asked: Vec<_> = domains.iter().map(|domain| question.asked(domain, selector)).collect();
+        let (domains, selector) = (domains.clone(), selector.to_owned());
+        Check::new(question.name(), asked.join(", "), async move {
+            found(about_all(question, &domains, &selector, server).await)
+        })
+    })
+}
+
+/// The finding about all domains: the worst outcome, and the evidence of each domain.
+async fn about_all(
+    question: Question,
+    domains: &BTreeSet<String>,
+    selector: &str,
+    server: Option<SocketAddr>,
+) -> Result<Finding, NetError> {
+    let dns = resolver(server)?;
+    let (mut worst, mut evidence) = (Outcome::On, Vec::new());
+    for domain in domains {
+        let finding = found(question.ask(&dns, domain, selector).await);
+        worst = match (worst, finding.outcome) {
+            (Outcome::Failed, _) | (_, Outcome::Failed) => Outcome::Failed,
+            (Outcome::Warning, _) | (_, Outcome::Warning) => Outcome::Warning,
+            (Outcome::On | Outcome::Off, Outcome::On | Outcome::Off) => Outcome::On,
+        };
+        evidence.push(match domains.len() {
+            1 => finding.evidence,
+            _ => format!("{domain}: {}", finding.evidence),
+        });
+    }
+    Ok(Finding { outcome: worst, evidence: evidence.join("; "), turn_on: None })
 }
 
 fn resolver(server: Option<SocketAddr>) -> Result<TokioResolver, NetError> {

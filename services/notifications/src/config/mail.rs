@@ -28,10 +28,8 @@ wire_enum! {
 
 /// The configuration of mail.
 pub struct MailConfig {
-    /// `LEVQOR_MAIL_FROM`, and `LEVQOR_MAIL_FROM_…` of each sender.
+    /// `LEVQOR_MAIL_FROM` and `LEVQOR_MAIL_REPLY_TO`, and those of each sender.
     pub senders: Senders,
-    /// `LEVQOR_MAIL_REPLY_TO`; none where replies go to the sender.
-    pub reply_to: Option<Email>,
     /// `LEVQOR_MAIL_PROVIDERS`: at least one, in the order in which they are tried.
     pub order: Vec<ProviderName>,
     /// `RESEND_API_KEY`; none where Resend takes no mail.
@@ -50,10 +48,12 @@ pub struct MailConfig {
     pub smtp_rate: Rate,
 }
 
-/// The senders of mail.
+/// The senders of mail, and where replies go.
 pub struct Senders {
     common: Sender,
     own: Vec<(SenderKind, Sender)>,
+    common_reply_to: Option<Email>,
+    own_reply_to: Vec<(SenderKind, Email)>,
 }
 
 impl Senders {
@@ -61,6 +61,13 @@ impl Senders {
     #[must_use]
     pub fn of(&self, kind: SenderKind) -> &Sender {
         self.own.iter().find(|(of, _)| *of == kind).map_or(&self.common, |(_, sender)| sender)
+    }
+
+    /// Where replies to this kind of mail go. None: to the sender.
+    #[must_use]
+    pub fn reply_to(&self, kind: SenderKind) -> Option<&Email> {
+        let own = self.own_reply_to.iter().find(|(of, _)| *of == kind);
+        own.map(|(_, address)| address).or(self.common_reply_to.as_ref())
     }
 
     /// The sender of every kind that has none of its own.
@@ -83,7 +90,7 @@ const MAIL_FROM: Setting = Setting::plain(
 const REPLY_TO: Setting = Setting::plain(
     "LEVQOR_MAIL_REPLY_TO",
     None,
-    "Where replies to mails go. Where it is not set, they go to the sender.",
+    "Where replies to mails go for which no LEVQOR_MAIL_REPLY_TO_… is set. Where it is not set, they go to the sender.",
 );
 const PROVIDERS: Setting = Setting::plain(
     "LEVQOR_MAIL_PROVIDERS",
@@ -132,13 +139,23 @@ fn kinds() -> impl Iterator<Item = SenderKind> {
     all.filter(|kind| *kind != SenderKind::Orders)
 }
 
-/// The setting of a kind of sender.
+/// Who mail of a kind of sender comes from.
 fn mail_from(kind: SenderKind) -> Setting {
-    let name = kind.as_str_name().trim_start_matches("SENDER_");
+    of_kind(kind, &MAIL_FROM, |name| format!("Who mail of the sender {name} comes from."))
+}
+
+/// Where replies to mail of a kind of sender go.
+fn reply_to(kind: SenderKind) -> Setting {
+    of_kind(kind, &REPLY_TO, |name| format!("Where replies to mail of the sender {name} go."))
+}
+
+/// The setting of a kind of sender, whose default is the common setting.
+fn of_kind(kind: SenderKind, common: &Setting, meaning: impl Fn(&str) -> String) -> Setting {
+    let (name, common) = (kind.as_str_name().trim_start_matches("SENDER_"), &common.name);
     Setting {
-        name: Cow::Owned(format!("LEVQOR_MAIL_FROM_{name}")),
+        name: Cow::Owned(format!("{common}_{name}")),
         default: None,
-        meaning: Cow::Owned(format!("Who mail of the sender {name} comes from. Default: LEVQOR_MAIL_FROM.")),
+        meaning: Cow::Owned(format!("{} Default: {common}.", meaning(name))),
         secret: false,
     }
 }
@@ -150,7 +167,9 @@ impl MailConfig {
     pub(super) fn settings() -> Vec<Setting> {
         let mut settings = vec![MAIL_FROM];
         settings.extend(kinds().map(mail_from));
-        settings.extend([REPLY_TO, PROVIDERS, RESEND_KEY, RESEND_BASE, RESEND_KEY_HOURS, RESEND_RATE]);
+        settings.push(REPLY_TO);
+        settings.extend(kinds().map(reply_to));
+        settings.extend([PROVIDERS, RESEND_KEY, RESEND_BASE, RESEND_KEY_HOURS, RESEND_RATE]);
         settings.extend([SMTP_URL, SMTP_CA_FILE, SMTP_RATE]);
         settings
     }
@@ -160,7 +179,10 @@ impl MailConfig {
         let common = reader.defaulted(&MAIL_FROM, SENDER);
         let own =
             kinds().filter_map(|kind| Some((kind, reader.optional(&mail_from(kind), SENDER)?))).collect();
-        let reply_to = reader.optional(&REPLY_TO, "a mail address");
+        let common_reply_to = reader.optional(&REPLY_TO, "a mail address");
+        let own_reply_to = kinds()
+            .filter_map(|kind| Some((kind, reader.optional(&reply_to(kind), "a mail address")?)))
+            .collect();
         let resend_key = resend_key(reader);
         let resend_base = reader.defaulted(&RESEND_BASE, ApiBase::EXPECTED);
         let resend_key_hours = reader.defaulted(&RESEND_KEY_HOURS, "a number of hours, or 0");
@@ -170,8 +192,7 @@ impl MailConfig {
         let smtp_rate = reader.defaulted(&SMTP_RATE, Rate::EXPECTED);
         let order = order(reader, resend_key.is_some(), smtp_url.is_some());
         Some(Self {
-            senders: Senders { common: common?, own },
-            reply_to,
+            senders: Senders { common: common?, own, common_reply_to, own_reply_to },
             order,
             resend_key,
             resend_base: resend_base?,

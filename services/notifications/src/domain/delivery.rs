@@ -228,6 +228,28 @@ pub fn doubt(attempts: &[Attempt], provider: &str, memory: KeyMemory, now: DateT
     }
 }
 
+/// What is known of a provider's answer that is not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Awaited {
+    /// An attempt is under way: the answer may still come.
+    UnderWay,
+    /// The answer was lost, or did not tell.
+    Lost,
+}
+
+/// What is known of the missing answer of this provider in this round. None: the provider certainly has no mail that we do not
+/// know of.
+#[must_use]
+pub fn awaited(attempts: &[Attempt], round: i32, provider: &str, now: DateTime<Utc>) -> Option<Awaited> {
+    let of_provider = |attempt: &&Attempt| {
+        attempt.round == round && attempt.provider_name() == provider && attempt.is_ambiguous()
+    };
+    let mut ambiguous = attempts.iter().filter(of_provider).peekable();
+    ambiguous.peek()?;
+    let is_under_way = ambiguous.any(|attempt| attempt.end.is_none() && attempt.begin_time + UNDER_WAY > now);
+    Some(if is_under_way { Awaited::UnderWay } else { Awaited::Lost })
+}
+
 /// The outcome of a pending message whose delivery was given up, after these attempts of its round.
 #[must_use]
 pub fn outcome_of_giving_up(attempts: &[Attempt], tries: i32, failure: &str) -> Outcome {

@@ -97,9 +97,17 @@ pub enum Resolution {
     Abandoned,
 }
 
-/// A provider's id for a mail, as a person copies it from the provider's list. It is visible ASCII.
+/// A provider's id for a mail, as the provider's list shows it. It is visible ASCII.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderMessageId(String);
+
+impl ProviderMessageId {
+    /// The text of the id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 impl Field for ProviderMessageId {
     const EXPECTED: &'static str = "the provider's id for the mail, up to 200 visible ASCII characters";
@@ -176,6 +184,13 @@ impl Message {
         }
     }
 
+    /// Whether the message is in this round, and may still become sent by evidence. The provider's own events are evidence too.
+    #[must_use]
+    pub fn is_open_in(&self, round: i32) -> bool {
+        let is_open = matches!(self.state(), State::Pending | State::InDoubt);
+        is_open && self.round == round && self.recipient.is_some()
+    }
+
     /// Makes the message pending again if it failed only because its delivery was given up, after these attempts of its round.
     /// Staff have then replayed that delivery. Returns false if the message failed for good.
     pub fn take_up_again(&mut self, attempts: &[Attempt]) -> bool {
@@ -241,7 +256,8 @@ impl Message {
         let recipient = self.recipient.clone().ok_or(NoMail)?;
         let Body { sender, reply_to, headers, text, html } = body;
         let (key, subject) = (self.idempotency_key(), self.subject.clone());
-        Ok(Mail { message_id: self.id, key, sender, reply_to, recipient, subject, headers, text, html })
+        let (message_id, round) = (self.id, self.round);
+        Ok(Mail { message_id, round, key, sender, reply_to, recipient, subject, headers, text, html })
     }
 }
 
@@ -295,6 +311,8 @@ pub struct Body {
 pub struct Mail {
     /// Our id of the message.
     pub message_id: MessageId,
+    /// The round of the message.
+    pub round: i32,
     /// The idempotency key for the provider.
     pub key: String,
     /// The sender.

@@ -33,19 +33,18 @@ wire_enum! {
 
 impl DeliveryOutcome {
     /// What a report with this outcome and reply says about the address. None: nothing. A server that does not want this mail, or
-    /// no mail from us, says nothing about the address.
+    /// no mail from us, says nothing about the address. Providers call such a refusal a hard bounce too, so an address is dead
+    /// only if the reply itself says so.
     #[must_use]
     pub const fn about_address(self, class: Option<ReplyClass>) -> Option<AboutAddress> {
         match (self, class) {
             (Self::Complained, _) => Some(AboutAddress::Complained),
-            (Self::BouncedHard, None | Some(ReplyClass::Hard | ReplyClass::Unknown)) => {
-                Some(AboutAddress::Dead)
-            }
-            (
-                Self::BouncedSoft,
-                None | Some(ReplyClass::Hard | ReplyClass::Soft | ReplyClass::Full | ReplyClass::Unknown),
-            )
-            | (Self::BouncedHard, Some(ReplyClass::Soft | ReplyClass::Full)) => Some(AboutAddress::Ailing),
+            (Self::BouncedHard, Some(ReplyClass::Hard)) => Some(AboutAddress::Dead),
+            (Self::BouncedSoft, Some(ReplyClass::Hard))
+            | (
+                Self::BouncedSoft | Self::BouncedHard,
+                None | Some(ReplyClass::Soft | ReplyClass::Full | ReplyClass::Unknown),
+            ) => Some(AboutAddress::Ailing),
             _ => None,
         }
     }
@@ -56,7 +55,8 @@ impl DeliveryOutcome {
 pub enum AboutAddress {
     /// It does not exist, or takes no mail any more.
     Dead,
-    /// It did not take a mail for a temporary reason. Several of these in a row suppress it for a while.
+    /// It did not take a mail for a temporary reason, or for one that is not known. Several of these in a row suppress it for a
+    /// while.
     Ailing,
     /// Its owner marked a mail as spam.
     Complained,
@@ -106,6 +106,12 @@ impl Reports {
             }
             Some(_) => Change::None,
         }
+    }
+
+    /// What the reply says in the known report of this outcome. None: there is no report, or its reply is not known.
+    #[must_use]
+    pub fn class(&self, outcome: DeliveryOutcome) -> Option<ReplyClass> {
+        self.0.get(&outcome).and_then(|(.., class)| *class)
     }
 
     /// The gravest outcome, and its time.
@@ -174,6 +180,17 @@ mod tests {
             let kinds: BTreeSet<_> = told.iter().map(|report| report.outcome).collect();
             prop_assert_eq!(new, kinds.len(), "each kind is new once");
             prop_assert_eq!(reports.gravest().map(|(outcome, _)| outcome), kinds.last().copied());
+        }
+    }
+
+    #[test]
+    fn only_a_reply_that_says_so_makes_an_address_dead() {
+        for outcome in DeliveryOutcome::ALL {
+            for class in ReplyClass::ALL.into_iter().map(Some).chain([None]) {
+                let is_dead = outcome.about_address(class) == Some(AboutAddress::Dead);
+                let says_so = (outcome, class) == (DeliveryOutcome::BouncedHard, Some(ReplyClass::Hard));
+                assert_eq!(is_dead, says_so, "{outcome:?} {class:?}");
+            }
         }
     }
 

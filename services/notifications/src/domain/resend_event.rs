@@ -6,6 +6,7 @@ use levqor_runtime::error::{Invalid, Violations};
 use serde_json::Value;
 
 use super::{
+    message_tag::{self, MessageTag},
     reply::{self, ReplyClass},
     report::{DeliveryOutcome, Report},
 };
@@ -33,6 +34,8 @@ pub enum Heard {
     Of {
         /// Resend's id for the mail.
         provider_message_id: String,
+        /// Our tag of the mail, if the event has it.
+        tag: Option<MessageTag>,
         /// What became of it.
         report: Report,
     },
@@ -97,7 +100,7 @@ pub fn read(body: &[u8]) -> Result<Heard, Invalid> {
     }
     let heard = || {
         let report = Report { outcome: outcome?, time: time?, detail: detail(&event), class: class(&event) };
-        Some(Heard::Of { provider_message_id: id?.to_owned(), report })
+        Some(Heard::Of { provider_message_id: id?.to_owned(), tag: tag(&event), report })
     };
     violations.finish(heard())
 }
@@ -123,6 +126,17 @@ fn received(event: &Value, mut violations: Violations) -> Result<Heard, Invalid>
         recipients,
         time,
     }))
+}
+
+/// Our tag of the mail. Resend's examples show tags as an object, its reference as a list of names and values.
+fn tag(event: &Value) -> Option<MessageTag> {
+    let value = match event.pointer("/data/tags")? {
+        Value::Array(tags) => {
+            tags.iter().find(|tag| tag["name"].as_str() == Some(message_tag::NAME))?.get("value")?
+        }
+        tags => tags.get(message_tag::NAME)?,
+    };
+    value.as_str()?.parse().ok()
 }
 
 /// Resend's names for what happened.
@@ -189,12 +203,12 @@ mod tests {
 
     fn heard(event: &Value) -> (DeliveryOutcome, String) {
         match read(event.to_string().as_bytes()).expect("understood") {
-            Heard::Of { provider_message_id, report } => {
+            Heard::Of { provider_message_id, tag: None, report } => {
                 assert_eq!(provider_message_id, "56761188-7520-42d8-8898-ff6fc54ce618");
                 assert_eq!(report.time.timestamp_millis(), 1_795_390_872_126);
                 (report.outcome, report.detail)
             }
-            Heard::Received { .. } | Heard::Nothing => panic!("it reports a delivery"),
+            Heard::Of { .. } | Heard::Received { .. } | Heard::Nothing => panic!("it reports a delivery"),
         }
     }
 
@@ -239,6 +253,29 @@ mod tests {
             let mut event = event(event_type);
             event["data"][field] = of_field;
             assert_eq!(heard(&event), (outcome, detail.to_owned()), "{event}");
+        }
+    }
+
+    #[test]
+    fn our_tag_is_read_in_both_forms_that_resend_documents() {
+        let value = "0190b2c4-0000-7000-8000-000000000000_2";
+        let tagged = |tags: Value| {
+            let mut event = event("email.delivered");
+            event["data"]["tags"] = tags;
+            match read(event.to_string().as_bytes()).expect("understood") {
+                Heard::Of { tag, .. } => tag.map(|tag| tag.to_string()),
+                Heard::Received { .. } | Heard::Nothing => panic!("it reports a delivery"),
+            }
+        };
+        let category = json!({"name": "category", "value": "confirm_email"});
+        for tags in [
+            json!({"levqor_message": value, "category": "confirm_email"}),
+            json!([category, {"name": "levqor_message", "value": value}]),
+        ] {
+            assert_eq!(tagged(tags).as_deref(), Some(value));
+        }
+        for tags in [json!(null), json!([]), json!([category]), json!({"levqor_message": "1_2"}), json!("")] {
+            assert_eq!(tagged(tags.clone()), None, "{tags}");
         }
     }
 

@@ -19,6 +19,7 @@ use super::{Answer, Refusal, Trouble};
 use crate::domain::{
     delivery::{KeyHours, KeyMemory, PATIENCE_S},
     message::{Mail, Receipt},
+    message_tag::{self, MessageTag},
 };
 
 /// The most bytes of an answer. Resend's answers have less than a kilobyte.
@@ -78,6 +79,7 @@ impl Resend {
             html: &mail.html,
             reply_to: mail.reply_to.as_ref().map(levqor_runtime::email::Email::as_str),
             headers: mail.headers.iter().collect(),
+            tags: [Tag { name: message_tag::NAME, value: MessageTag::from(mail).to_string() }],
         };
         let request = self.client.post(&self.url).bearer_auth(self.key.expose_secret());
         let request = request.header("idempotency-key", &mail.key).json(&email);
@@ -103,6 +105,14 @@ struct Email<'a> {
     reply_to: Option<&'a str>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     headers: BTreeMap<&'a str, &'a str>,
+    tags: [Tag; 1],
+}
+
+/// Resend repeats the tags of a mail in its events.
+#[derive(Serialize)]
+struct Tag {
+    name: &'static str,
+    value: String,
 }
 
 #[derive(Deserialize)]

@@ -6,6 +6,9 @@
 //! this call again. Waiting is not a failure, so it causes no retry: one call is deferred for the end of the wait. If that call
 //! is made early, the daily purge ends the wait.
 //!
+//! If the provider's answer was lost, the event is the evidence. Its tag names the message and the round, and the message becomes
+//! SENT with the event's id of the mail.
+//!
 //! An event that cannot be understood makes the call dead. `gave_up` quarantines the event in the same transaction, so one list
 //! shows both. Replaying the call processes the event again.
 
@@ -21,12 +24,14 @@ use levqor_runtime::{
     service::GivenUp,
 };
 
-use super::fetch_inbound_mail::own_address;
+use super::{deliver_message::settle_message, fetch_inbound_mail::own_address};
 use crate::{
     Notifications, bounces,
     domain::{
+        delivery::{Awaited, UNDER_WAY, awaited},
         inbound_mail::InboundMailId,
-        message::{MessageId, Receipt},
+        message::{Message, MessageId, Outcome, Receipt},
+        message_tag::MessageTag,
         provider_event::{EventState, ProviderEvent},
         report::{Change, DeliveryOutcome, Report},
         resend_event::{self, Heard},
@@ -36,7 +41,7 @@ use crate::{
     metrics::EventVerdict,
     provider::mailbox::Mailbox,
     store::{
-        delivery_reports, inbound_mails, messages,
+        delivery_attempts, delivery_reports, inbound_mails, messages,
         provider_events::{self, Learnt, bodies},
     },
 };
@@ -62,8 +67,8 @@ pub(super) async fn apply_provider_event(
             Heard::Received { provider_mail_id, time, .. } => {
                 receive(&mut tx, notifications, &event, &provider_mail_id, time).await?
             }
-            Heard::Of { provider_message_id, report } => {
-                apply(&mut tx, notifications, &event, &provider_message_id, report).await?
+            Heard::Of { provider_message_id, tag, report } => {
+                apply(&mut tx, notifications, &event, &provider_message_id, tag, report).await?
             }
         }
     };
@@ -121,10 +126,22 @@ async fn apply(
     notifications: &Notifications,
     event: &ProviderEvent,
     provider_message_id: &str,
+    tag: Option<MessageTag>,
     report: Report,
 ) -> Result<EventState, Error> {
+    // A delivery locks the message before the provider's id too.
+    let tagged = tagged(tx, event, tag).await?;
     provider_events::hold(tx, provider_message_id).await?;
     let message = messages::lock_sent(tx, &event.provider, provider_message_id).await?;
+    let (message, is_under_way) = match (message, tagged) {
+        (Some(message), _) => (Some(message), false),
+        (None, Some((tagged, Awaited::Lost))) => {
+            let id = tagged.id;
+            settle_as_sent(tx, notifications, event, tagged, provider_message_id).await?;
+            (Some(id), false)
+        }
+        (None, tagged) => (None, tagged.is_some()),
+    };
     let stands = match message {
         Some(_) => EventState::Applied,
         None => event.without_message(tx.now().await?),
@@ -142,6 +159,10 @@ async fn apply(
     if moved && stands == EventState::AwaitingMessage {
         let apply = ApplyProviderEventRequest { provider_event_id: event.id.to_string() };
         defer_at(tx, &apply, format!("provider-event:{}/waited", event.id), event.waits_until()).await?;
+        if is_under_way {
+            let answered = tx.now().await? + UNDER_WAY;
+            defer_at(tx, &apply, format!("provider-event:{}/answered", event.id), answered).await?;
+        }
     }
     if let Some(message) = message {
         tell(tx, notifications, message, report).await?;
@@ -154,8 +175,38 @@ async fn apply(
     Ok(stands)
 }
 
-/// Adds a report to a locked message. The first report of each outcome is counted, and may suppress the address. Returns whether
-/// the report is the first of its outcome.
+/// Locks the message that the tag names, if the provider may have taken the message in that round and its answer is not known.
+async fn tagged(
+    tx: &mut Tx,
+    event: &ProviderEvent,
+    tag: Option<MessageTag>,
+) -> Result<Option<(Message, Awaited)>, DbError> {
+    let Some(MessageTag { message_id, round }) = tag else { return Ok(None) };
+    let Some(message) = messages::lock(tx, message_id).await? else { return Ok(None) };
+    if !message.is_open_in(round) {
+        return Ok(None);
+    }
+    let attempts = delivery_attempts::of_message(tx, message_id).await?;
+    let awaited = awaited(&attempts, round, &event.provider, tx.now().await?);
+    Ok(awaited.map(|awaited| (message, awaited)))
+}
+
+/// Settles a message as sent: the event shows that the provider has it. This ends a doubt.
+async fn settle_as_sent(
+    tx: &mut Tx,
+    notifications: &Notifications,
+    event: &ProviderEvent,
+    mut message: Message,
+    provider_message_id: &str,
+) -> Result<(), DbError> {
+    let receipt =
+        Receipt { provider: event.provider.clone(), provider_message_id: provider_message_id.to_owned() };
+    let sent = Outcome::Sent { receipt, send_time: tx.now().await? };
+    settle_message(tx, notifications, &mut message, sent).await
+}
+
+/// Adds a report to a locked message. The first report of each outcome is counted. It may suppress the address, and so may one
+/// that brings what the reply of the server says. Returns whether the report is the first of its outcome.
 pub(crate) async fn tell(
     tx: &mut Tx,
     notifications: &Notifications,
@@ -164,6 +215,7 @@ pub(crate) async fn tell(
 ) -> Result<bool, DbError> {
     let mut reports = delivery_reports::of_message(tx, message).await?;
     let outcome = report.outcome;
+    let known_class = reports.class(outcome);
     let change = reports.tell(report.clone());
     if change == Change::None {
         return Ok(false);
@@ -172,8 +224,12 @@ pub(crate) async fn tell(
     if let Some((gravest, time)) = reports.gravest() {
         messages::put_delivery_outcome(tx, message, gravest, time).await?;
     }
-    if change == Change::New {
+    // The list of mails does not quote the reply; the webhook that comes later does.
+    let brings_class = report.class.is_some() && report.class != known_class;
+    if change == Change::New || brings_class {
         bounces::apply_report(tx, message, &report).await?;
+    }
+    if change == Change::New {
         let metrics = notifications.metrics.clone();
         tx.after_commit(move || {
             metrics.became(outcome);

@@ -191,7 +191,7 @@ pub(crate) async fn gave_up(
 }
 
 /// Settles a message. Does nothing if the message is already settled.
-async fn settle_message(
+pub(super) async fn settle_message(
     tx: &mut Tx,
     notifications: &Notifications,
     message: &mut Message,

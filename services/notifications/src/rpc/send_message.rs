@@ -49,7 +49,7 @@ pub(super) async fn send_message(
         Some(address) => asking_for_no_programs(headers, address)?,
         None => headers,
     };
-    let mail = &notifications.config.mail;
+    let (senders, kind) = (&notifications.config.mail.senders, command.content.template.sender());
     mutate(notifications, &ctx, &request, async |tx| {
         let now = tx.now().await?;
         let message = NewMessage {
@@ -60,8 +60,8 @@ pub(super) async fn send_message(
             recipient_hash,
             requested_by,
             guard_subject: command.guard_subject.as_ref(),
-            sender: &mail.senders.of(command.content.template.sender()).to_string(),
-            reply_to: command.reply_to.as_ref().or(mail.reply_to.as_ref()),
+            sender: &senders.of(kind).to_string(),
+            reply_to: command.reply_to.as_ref().or(senders.reply_to(kind)),
             headers: &headers,
             rendered: &rendered,
             create_time: now,

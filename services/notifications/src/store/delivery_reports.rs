@@ -46,8 +46,8 @@ pub(crate) async fn put(conn: &mut PgConnection, message: MessageId, report: &Re
     Ok(())
 }
 
-/// How many messages to the recipient of this message, requested since this time, bounced for a temporary reason; counted up to a
-/// limit. It reads as `DeliveryOutcome::about_address` does.
+/// How many messages to the recipient of this message, requested since this time, bounced for a temporary or an
+/// unknown reason; counted up to a limit. It reads as `DeliveryOutcome::about_address` does.
 pub(crate) async fn ailing(
     conn: &mut PgConnection,
     message: MessageId,
@@ -61,9 +61,9 @@ pub(crate) async fn ailing(
                  AND EXISTS (
                      SELECT FROM delivery_reports AS r
                      WHERE r.message_id = m.message_id
-                       AND (r.outcome = 'BOUNCED_SOFT'
-                                AND coalesce(r.reply_class, 'SOFT') IN ('HARD', 'SOFT', 'FULL', 'UNKNOWN')
-                            OR r.outcome = 'BOUNCED_HARD' AND r.reply_class IN ('SOFT', 'FULL'))
+                       AND (r.outcome IN ('BOUNCED_SOFT', 'BOUNCED_HARD')
+                                AND coalesce(r.reply_class, 'UNKNOWN') IN ('SOFT', 'FULL', 'UNKNOWN')
+                            OR r.outcome = 'BOUNCED_SOFT' AND r.reply_class = 'HARD')
                  )
                LIMIT $3
            ) AS ailing"#,

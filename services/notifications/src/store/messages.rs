@@ -229,7 +229,7 @@ pub(crate) async fn lock_sent(
     Ok(id.map(MessageId::from))
 }
 
-/// When the oldest message without an outcome was requested that this provider took, of those requested in this time.
+/// When the first attempt of the oldest message without an outcome began, of those that this provider took in this time.
 pub(crate) async fn oldest_without_outcome(
     conn: &mut PgConnection,
     provider: &str,
@@ -237,10 +237,12 @@ pub(crate) async fn oldest_without_outcome(
     to: DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>, DbError> {
     let oldest = sqlx::query_scalar!(
-        "SELECT create_time FROM messages
-         WHERE state = 'SENT' AND (delivery_outcome IS NULL OR delivery_outcome = 'DELAYED')
-           AND provider = $1 AND create_time >= $2 AND create_time <= $3
-         ORDER BY create_time LIMIT 1",
+        r#"SELECT coalesce((SELECT min(begin_time) FROM delivery_attempts AS a WHERE a.message_id = m.message_id), create_time)
+                      AS "begin_time!"
+           FROM messages AS m
+           WHERE state = 'SENT' AND (delivery_outcome IS NULL OR delivery_outcome = 'DELAYED')
+             AND provider = $1 AND send_time >= $2 AND send_time <= $3
+           ORDER BY send_time LIMIT 1"#,
         provider,
         from,
         to,

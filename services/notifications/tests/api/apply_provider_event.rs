@@ -4,6 +4,7 @@ mod any_order;
 mod not_understood;
 mod overtaking;
 mod suppressing;
+mod tagged;
 
 use levqor_proto_notifications::v1::{ApplyProviderEventRequest, DeliveryOutcome, message::State};
 use levqor_runtime::testing::Caller;

@@ -63,6 +63,7 @@ async fn the_mailbox_takes_a_mail_once_and_gives_one_receipt() {
     let mailbox = Provider::Mailbox(Mailbox::new(notified.service.db.clone()));
     let mail = |subject: &str| Mail {
         message_id: UNKNOWN_ID.parse().expect("an id"),
+        round: 1,
         key: UNKNOWN_ID.to_owned(),
         sender: "Levqor <orders@levqor.ai>".to_owned(),
         reply_to: None,

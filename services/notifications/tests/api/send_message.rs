@@ -2,13 +2,15 @@
 
 use levqor_proto_base::r#type::v1::Money;
 use levqor_proto_mail::v1::{
-    OrderIntakeRequest, OrderWelcome, SendMessageRequest, send_message_request::Content,
+    ComingSoon, OrderIntakeRequest, OrderWelcome, SendMessageRequest, send_message_request::Content,
 };
 use levqor_proto_notifications::v1::{GetMessageRequest, Message, message::State};
-use levqor_runtime::testing::{Caller, eventually};
+use levqor_runtime::testing::{Caller, TestService, eventually};
 use tonic::Code;
 
-use crate::{Notified, intake_request, reason, refused, violated, welcome};
+use crate::{
+    ADDRESS_KEY, Notified, fake_mail, fake_mail::FakeMail, intake_request, reason, refused, violated, welcome,
+};
 
 #[tokio::test]
 async fn a_message_is_stored_and_delivered_to_the_mailbox() {
@@ -56,6 +58,26 @@ async fn another_template_order_or_recipient_is_another_message() {
         assert!(!notified.send(key, request).await.expect("stored").duplicate, "{key}");
     }
     eventually("four mails", || async { (notified.count("mailbox").await == 4).then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn replies_go_where_the_settings_of_the_sender_say() {
+    let provider = FakeMail::start();
+    let url = provider.url();
+    let settings = [
+        ADDRESS_KEY,
+        ("RESEND_API_KEY", fake_mail::API_KEY),
+        ("RESEND_API_BASE", url.as_str()),
+        ("LEVQOR_MAIL_REPLY_TO", "help@levqor.ai"),
+        ("LEVQOR_MAIL_REPLY_TO_UPDATES", "news@levqor.ai"),
+    ];
+    let notified = Notified { service: TestService::start(&settings).await };
+    notified.sent("a", welcome("1", "ada@example.com")).await;
+    let content = Content::ComingSoon(ComingSoon { connector: "Salesforce".to_owned() });
+    let update = SendMessageRequest { content: Some(content), ..welcome("1", "ada@example.com") };
+    notified.sent("b", update).await;
+    let replies: Vec<_> = provider.accepted().into_iter().filter_map(|mail| mail.reply_to).collect();
+    assert_eq!(replies, ["help@levqor.ai", "news@levqor.ai"]);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! `Unsubscribe`: one click ends all advertising at once, whatever its body, and is confirmed by one mail.
 
+use chrono::TimeDelta;
 use levqor_proto_base::google::api::HttpBody;
 use levqor_proto_notifications::v1::{UnsubscribeRequest, message::State};
 use levqor_runtime::testing::{Caller, eventually};
@@ -45,6 +46,15 @@ async fn one_click_ends_all_advertising_and_is_confirmed_once() {
     assert_eq!(notified.count("messages WHERE template = 'unsubscribe_confirmation'").await, 1);
     // Other mail still comes.
     notified.sent("c", crate::welcome("1", "ada@example.com")).await;
+}
+
+#[tokio::test]
+async fn the_links_of_a_mail_open_ten_years_later() {
+    let notified = Notified::start().await;
+    let token = token_of("ada@example.com");
+    notified.advance(TimeDelta::days(3_650)).await;
+    assert!(notified.preferences(&token).await.expect("a page").contains("type=\"checkbox\""));
+    notified.unsubscribe("ada@example.com", "List-Unsubscribe=One-Click").await;
 }
 
 #[tokio::test]

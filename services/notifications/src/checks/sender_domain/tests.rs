@@ -6,10 +6,14 @@ use hickory_resolver::proto::{
     op::{Message, MessageType, OpCode, ResponseCode},
     rr::{Name, Record, rdata},
 };
-use levqor_runtime::check;
+use levqor_runtime::{
+    check,
+    config::{Env, Reader},
+};
 use tokio::net::UdpSocket;
 
 use super::*;
+use crate::{checks::domain_checks, config::Config};
 
 /// Starts a DNS server with these records: `name KIND value`, one a line. It goes on until the test ends.
 async fn server(zone: &str) -> SocketAddr {
@@ -59,7 +63,8 @@ fn answer(records: &HashMap<(String, RecordType), Vec<Record>>, query: &[u8]) ->
 /// The lines of the checks of a domain: `ON evidence`.
 async fn told(domain: &str, zone: &str) -> [String; 4] {
     let server = server(zone).await;
-    let lines = check::run(checks(domain, "resend", Some(server)).into()).await;
+    let domains = BTreeSet::from([domain.to_owned()]);
+    let lines = check::run(checks(&domains, "resend", Some(server)).into()).await;
     let told: Vec<_> = lines
         .iter()
         .map(|line| format!("{} {}", line.finding.outcome.as_str(), line.finding.evidence))
@@ -105,6 +110,42 @@ async fn a_subdomain_is_judged_by_its_organisation() {
     let strict = good.replace("adkim=r", "").replace("p=reject", "p=reject; adkim=s");
     let [_, _, dkim, _] = told("mail.levqor.ai", &strict).await;
     assert!(dkim.starts_with("FAILED ") && dkim.contains("is not aligned with mail.levqor.ai"), "{dkim}");
+}
+
+#[tokio::test]
+async fn every_senders_domain_is_looked_up_as_the_settings_say() {
+    let other = "
+        pay.levqor.ai MX mx.levqor.ai.
+    ";
+    let good = GOOD.replace("resend._domainkey", "own._domainkey");
+    let server = server(&zone(&format!("{good}{other}"))).await;
+    let server = server.to_string();
+    let env = Env::from_pairs([
+        ("LEVQOR_ADDRESS_KEY", "0123456789abcdef0123456789abcdef"),
+        ("RESEND_API_KEY", "re_1"),
+        ("LEVQOR_MAIL_FROM_BILLING", "billing@pay.levqor.ai"),
+        ("LEVQOR_MAIL_FROM_SUPPORT", "support@levqor.ai"),
+        ("LEVQOR_DKIM_SELECTOR", "own"),
+        ("LEVQOR_DNS_SERVER", server.as_str()),
+    ]);
+    let mut reader = Reader::new(&env);
+    let config = Config::read(&mut reader).expect("a configuration");
+    let lines = check::run(domain_checks(&config)).await;
+    let asked: Vec<_> = lines.iter().map(|line| line.asked.as_str()).collect();
+    assert_eq!(asked[0], "MX levqor.ai, MX pay.levqor.ai");
+    let told: Vec<_> =
+        lines.iter().map(|line| (line.finding.outcome, line.finding.evidence.as_str())).collect();
+    let mx =
+        "levqor.ai: 1: replies arrive at mx.levqor.ai.; pay.levqor.ai: 1: replies arrive at mx.levqor.ai.";
+    assert_eq!(told[0], (Outcome::On, mx));
+    assert_eq!(told[1].0, Outcome::Failed, "pay.levqor.ai has no SPF record: {}", told[1].1);
+    assert!(told[1].1.contains("pay.levqor.ai: SPF of pay.levqor.ai: "), "{}", told[1].1);
+    assert_eq!(told[2].0, Outcome::On, "{}", told[2].1);
+    assert!(
+        told[2].1.contains("own._domainkey.levqor.ai: rsa key, aligned with pay.levqor.ai"),
+        "{}",
+        told[2].1
+    );
 }
 
 #[tokio::test]

@@ -137,3 +137,22 @@ fn hours_are_a_small_number() {
         assert!(text.parse::<KeyHours>().is_err(), "{text}");
     }
 }
+
+#[test]
+fn only_the_answer_of_the_provider_and_the_round_is_missed() {
+    let lost = |provider: &str, round| Attempt {
+        provider: provider.to_owned(),
+        round,
+        ..attempt(0, Some(AttemptOutcome::Ambiguous))
+    };
+    for (attempts, expected) in [
+        (vec![], None),
+        (vec![attempt(0, Some(AttemptOutcome::NotAccepted))], None),
+        (vec![lost("smtp:1", 1), lost("resend:1", 2)], None),
+        (vec![lost("resend:1", 1), lost("smtp:1", 1)], Some(Awaited::Lost)),
+        (vec![attempt(0, None)], Some(Awaited::Lost)),
+        (vec![lost("resend:1", 1), attempt(1, None)], Some(Awaited::UnderWay)),
+    ] {
+        assert_eq!(awaited(&attempts, 1, "resend", at(30)), expected, "{attempts:?}");
+    }
+}

@@ -63,6 +63,7 @@ mod tests {
         let id: MessageId = "0190b2c4-0000-7000-8000-000000000000".parse().expect("an id");
         Mail {
             message_id: id,
+            round: 2,
             key: format!("{id}/2"),
             sender: "Levqor Orders <orders@levqor.ai>".to_owned(),
             reply_to: Some("support@levqor.ai".parse().expect("an address")),

@@ -28,7 +28,7 @@ const BARRIER: &str = "
 
 const TEN_S: std::time::Duration = std::time::Duration::from_secs(10);
 
-async fn delivered(notified: &Notified, id: &str) {
+pub(super) async fn delivered(notified: &Notified, id: &str) {
     eventually("the outcome is known", || async {
         let message = notified.message(id).await;
         (message.delivery_outcome() == DeliveryOutcome::Delivered).then_some(())
@@ -37,7 +37,7 @@ async fn delivered(notified: &Notified, id: &str) {
 }
 
 /// A message that the provider took although its answer was lost, and the provider's id for it.
-async fn in_doubt(provider: &FakeMail, notified: &Notified) -> (String, String) {
+pub(super) async fn in_doubt(provider: &FakeMail, notified: &Notified) -> (String, String) {
     provider.next([Behaviour::AcceptAndCut]);
     let id = notified.pending().await;
     assert_eq!(notified.deliver(&id).await.expect("an answer"), State::InDoubt);
@@ -49,6 +49,11 @@ async fn resolve_as_sent(notified: &Notified, (id, provider_message_id): (String
     let request = ResolveMessageRequest { message_id: id, resolution };
     let staff = Caller::staff().with_key("k");
     notified.client().resolve_message(staff.request(request)).await.expect("resolved");
+}
+
+/// A webhook about the first mail from a server that repeats no tags.
+fn untagged(provider: &FakeMail) -> Webhook {
+    Webhook::of(&event("email.delivered", &provider.accepted()[0].id, 0, &Value::Null).to_string())
 }
 
 /// Waits until this number of rows exists.
@@ -121,7 +126,7 @@ async fn what_was_ignored_is_applied_when_the_message_gets_that_id_after_all() {
     let notified = Notified::start_with(&provider, "0").await;
     let message = in_doubt(&provider, &notified).await;
     let id = message.0.clone();
-    let webhook = provider.tell(0, "email.delivered", 0, &Value::Null);
+    let webhook = untagged(&provider);
     notified.told(&webhook, EventState::AwaitingMessage).await;
     notified.service.advance(TimeDelta::hours(2)).await;
     notified.told(&webhook, EventState::Unmatched).await;
@@ -141,7 +146,7 @@ async fn an_event_that_comes_while_its_message_is_being_settled_waits_for_that_m
     sqlx::raw_sql("SELECT pg_advisory_xact_lock(1)").execute(&mut *barrier).await.expect("raised");
     let meanwhile = async {
         until(&notified, HELD_UP, 1).await;
-        let webhook = provider.tell(0, "email.delivered", 0, &Value::Null);
+        let webhook = untagged(&provider);
         notified.ingest(&webhook).await.expect("journaled");
         // Both sides must take the lock. Otherwise the event finds no message, and the message finds no event.
         until(&notified, HELD_UP, 2).await;

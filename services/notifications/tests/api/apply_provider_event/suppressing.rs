@@ -52,6 +52,8 @@ async fn a_server_that_does_not_want_us_or_this_mail_suppresses_nobody() {
         ),
         ("smtp; 554 5.7.1 Spam message rejected", ReplyClass::Content),
         ("smtp; 550 5.4.5 Daily user sending limit exceeded", ReplyClass::Rate),
+        // No rule knows these words.
+        ("smtp; 550 5.0.350 Remote server returned an error: spoofed", ReplyClass::Unspecified),
     ] {
         let (provider, notified, id) = sent().await;
         let webhook = provider.tell(0, "email.bounced", 7, &bounce("Permanent", text));
@@ -60,6 +62,25 @@ async fn a_server_that_does_not_want_us_or_this_mail_suppresses_nobody() {
         assert_eq!(report.reply_class(), class, "{text}");
         assert_eq!(notified.count("suppressions").await, 0, "{text}");
         assert_eq!(notified.next("2").await.0, State::Sent, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_reply_that_becomes_known_after_the_list_of_mails_decides() {
+    for (text, reasons) in [
+        ("smtp; 550 5.1.1 no such user", 1),
+        ("smtp; 550-5.7.26 This mail has been blocked because the sender is unauthenticated", 0),
+    ] {
+        let (provider, notified, id) = sent().await;
+        // What the sweep stores: its own time, and no reply.
+        let told = format!(
+            "INSERT INTO delivery_reports (message_id, outcome, report_time, detail)
+             VALUES ('{id}', 'BOUNCED_HARD', '2999-01-01', 'last_event')"
+        );
+        notified.execute(&told).await;
+        let webhook = provider.tell(0, "email.bounced", 7, &bounce("Permanent", text));
+        notified.told(&webhook, EventState::Applied).await;
+        assert_eq!(notified.count("suppressions WHERE reason = 'HARD_BOUNCE'").await, reasons, "{text}");
     }
 }
 

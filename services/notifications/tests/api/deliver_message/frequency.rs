@@ -1,7 +1,8 @@
-//! How often advertising comes: a mail that is on its way counts, too.
+//! How often and when advertising comes: a mail that is on its way counts, too, and nothing comes at night.
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use levqor_notifications::Notifications;
 use levqor_proto_notifications::v1::message::State;
 use levqor_runtime::testing::{TestService, eventually};
@@ -44,4 +45,34 @@ async fn two_mails_that_leave_at_once_are_not_both_the_last_one_of_the_month() {
     assert_eq!((sent.expect("an answer"), waits.expect("an answer")), (State::Sent, State::Pending));
     assert_eq!(provider.accepted().len(), 1);
     assert_eq!(notified.count("runtime.work WHERE due_time > create_time + interval '29 days'").await, 1);
+}
+
+/// From now to 22:00 in London on the next day, in seconds.
+const TO_THE_NIGHT: &str = "
+    SELECT extract(epoch FROM (date_trunc('day', runtime.now() AT TIME ZONE 'Europe/London') + interval '46 hours')
+                              AT TIME ZONE 'Europe/London' - runtime.now())::bigint";
+/// When the waiting deliveries are due, in London.
+const DUE: &str = "
+    SELECT to_char(due_time AT TIME ZONE 'Europe/London', 'HH24:MI') FROM runtime.work WHERE rpc LIKE '%/DeliverMessage'";
+
+#[tokio::test]
+async fn advertising_waits_for_the_morning_and_other_mail_does_not() {
+    let notified = Notified {
+        service: TestService::<Notifications>::start(&[ADDRESS_KEY, ("LEVQOR_MARKETING_HOURS", "9-20")])
+            .await,
+    };
+    let pool = notified.service.db.pool();
+    let seconds: i64 = sqlx::query_scalar(TO_THE_NIGHT).fetch_one(pool).await.expect("a time");
+    notified.advance(TimeDelta::seconds(seconds)).await;
+    let tip = notified.pending().await;
+    notified.execute(TO_ONE_PERSON).await;
+    let receipt = notified.pending().await;
+    assert_eq!(notified.deliver(&tip).await.expect("an answer"), State::Pending);
+    assert_eq!(notified.deliver(&receipt).await.expect("an answer"), State::Sent);
+    let due: Vec<String> = sqlx::query_scalar(DUE).fetch_all(pool).await.expect("calls");
+    assert_eq!(due, ["09:00"]);
+    notified.advance(TimeDelta::hours(11)).await;
+    let sent = "messages WHERE class = 'MARKETING' AND state = 'SENT'";
+    eventually("it is sent in the morning", || async { (notified.count(sent).await == 1).then_some(()) })
+        .await;
 }

@@ -163,12 +163,14 @@ impl Campaign {
     }
 }
 
-/// A minute is watched whenever the tests run. Ten thousand mails take a quarter of an hour:
+/// A minute is watched whenever the tests run. Ten thousand mails take a quarter of an hour, on a machine that does nothing else:
 /// `PACE_MAILS=10000 cargo test --workspace --test api pace::a_campaign`
 #[tokio::test(flavor = "multi_thread")]
 async fn a_campaign_on_two_replicas_keeps_its_pace_and_receipts_pass_it() {
-    let mails = Env::from_process().get("PACE_MAILS").and_then(|text| text.parse().ok()).unwrap_or(620usize);
-    let smtp = FakeSmtp::start();
+    let asked = Env::from_process().get("PACE_MAILS").and_then(|text| text.parse().ok());
+    // The run by command has the machine for itself.
+    let (mails, is_alone) = (asked.unwrap_or(620usize), asked.is_some());
+    let smtp = FakeSmtp::start_keeping_no_data();
     let notified = Notified::start_with_smtp(None, &smtp, &[("SMTP_RATE", "10")]).await;
     let url = smtp.url();
     let settings = [ADDRESS_KEY, AT_ANY_HOUR, ("SMTP_URL", url.as_str()), ("SMTP_RATE", "10")];
@@ -179,10 +181,10 @@ async fn a_campaign_on_two_replicas_keeps_its_pace_and_receipts_pass_it() {
     let mut campaign = Campaign { notified, smtp, receipts: Vec::new() };
     campaign.run().await;
 
+    let after = memory_mib();
     let arrived = campaign.smtp.accepted();
     let (most, waits, turns) =
         (most_in_a_minute(&arrived), campaign.waits(), campaign.after_their_turns().await);
-    let after = memory_mib();
     println!(
         "{mails} mails and {} receipts in {:.0?}: at most {most} in a minute; receipts arrived {:.0?} after their request (nine in \
          ten within {:.0?}, all within {:.0?}) and were sent {:.0?} after their turn (nine in ten within {:.0?}, all within {:.0?}); \
@@ -199,10 +201,11 @@ async fn a_campaign_on_two_replicas_keeps_its_pace_and_receipts_pass_it() {
     assert_eq!(arrived.len(), mails + campaign.receipts.len(), "each came once");
     assert!(most <= 630, "{most} in a minute");
     // A machine that does other work at the same time may hold up one or the other.
-    assert!(part(&turns, 90) <= Duration::from_secs(1), "receipts left late after their turn: {turns:?}");
+    let share = if is_alone { 100 } else { 90 };
+    assert!(part(&turns, share) <= Duration::from_secs(1), "receipts left late after their turn: {turns:?}");
     // Their turn is at most half a second away, because marketing takes no later slot.
     assert!(part(&waits, 90) <= Duration::from_secs(2), "receipts waited: {waits:?}");
-    // Other tests use memory of the same process; ten thousand mails are sent alone. The server keeps a copy of each.
-    assert!(mails < 5_000 || after < before + 64, "{before} MiB became {after}");
+    // Other tests use memory of the same process.
+    assert!(!is_alone || after < before + 16, "{before} MiB became {after}");
     second.stop().await;
 }

@@ -1,11 +1,14 @@
 //! Mail through an SMTP server: what each reply means, and when a second provider gets a mail.
 
 use levqor_proto_notifications::v1::{SuppressionReason, delivery_attempt::Outcome, message::State};
-use levqor_runtime::service::{CapabilityState, Service};
+use levqor_runtime::{
+    service::{CapabilityState, Service},
+    testing::TestService,
+};
 use tonic::Code;
 
 use crate::{
-    Notified,
+    ADDRESS_KEY, Notified,
     fake_mail::{Behaviour as AtResend, FakeMail},
     fake_smtp::{Behaviour, FakeSmtp},
     welcome,
@@ -55,6 +58,29 @@ async fn a_mail_arrives_whole_and_the_connection_is_kept() {
     }
     assert!(other.data.contains(&second.provider_message_id));
     assert_eq!(smtp.connections(), 1);
+}
+
+#[tokio::test]
+async fn with_starttls_the_login_and_the_mail_are_encrypted_or_do_not_leave() {
+    let (offers, does_not) = (FakeSmtp::start_with_tls(), FakeSmtp::start());
+    let file = std::env::temp_dir().join(format!("levqor-smtp-{}.pem", levqor_runtime::id::request_id()));
+    std::fs::write(&file, offers.certificate()).expect("written");
+    let path = file.to_str().expect("a path").to_owned();
+    for (smtp, ca, is_sent) in [(&offers, path.as_str(), true), (&offers, "", false), (&does_not, "", false)]
+    {
+        let before = (smtp.accepted().len(), smtp.logins());
+        // To this machine, a connection is encrypted only on request.
+        let url = format!("{}?tls=required", smtp.url());
+        let settings = [ADDRESS_KEY, ("SMTP_URL", &url), ("SMTP_CA_FILE", ca), ("SMTP_RATE", "0")];
+        let notified = Notified { service: TestService::start(&settings).await };
+        let id = notified.pending().await;
+        assert_eq!(notified.tried(&id).await, if is_sent { State::Sent } else { State::Pending });
+        let outcome = if is_sent { Outcome::Accepted } else { Outcome::NotAccepted };
+        assert_eq!(notified.last_attempt(&id).await.0, outcome);
+        let more = usize::from(is_sent);
+        assert_eq!((smtp.accepted().len(), smtp.logins()), (before.0 + more, before.1 + more));
+    }
+    std::fs::remove_file(&file).expect("removed");
 }
 
 #[tokio::test]
