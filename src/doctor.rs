@@ -90,7 +90,9 @@ fn checks(subject: &Subject, background: &Background) -> Vec<Check> {
         outside.extend(checked.outside);
     }
     let addresses = addresses(subject, gateway.as_ref(), &services);
-    let channels = Channels::new(&addresses, background);
+    let of_gateway = gateway.as_ref().and_then(|config| config.mesh_tls.as_read());
+    let tls = of_gateway.or_else(|| services.first().and_then(|service| service.tls().as_read()));
+    let channels = Channels::secured(&addresses, background, tls.as_ref());
     let known: BTreeSet<_> = addresses.keys().collect();
     checks.extend(known.into_iter().map(|service| subject.health(&channels, service)));
     checks.extend(mesh::checks(subject, gateway.as_ref().map(|config| config.http_addr), seen));

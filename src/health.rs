@@ -29,7 +29,8 @@ async fn service(env: &Env, of: &dyn AnyService) -> anyhow::Result<()> {
     let (_, config) = mesh::read(env, |reader| of.read(reader))?;
     let address = Address::Fixed(run::reachable(config.listen()));
     let background = Background::default();
-    let channels = Channels::new(&HashMap::from([(of.name().to_owned(), vec![address])]), &background);
+    let addresses = HashMap::from([(of.name().to_owned(), vec![address])]);
+    let channels = Channels::secured(&addresses, &background, config.tls().as_read().as_ref());
     let lines = check::run(vec![run::check::health(&channels, of.name()).within(PATIENCE)]).await;
     background.stop();
     for line in lines {

@@ -202,6 +202,8 @@ pub(crate) fn set_defaults(env: &mut Env, secrets: &serde_json::Map<String, serd
     for service in levqor_gateway::methods().services() {
         env.set_default(&mesh::address_setting(service), "127.0.0.1:0");
     }
+    // Each service listens at the address at which the others find it.
+    env.remove("LEVQOR_GRPC_ADDR");
     // The URL of the private cluster replaces this value later. The reader needs a value.
     env.set_default("LEVQOR_DATABASE_URL", "postgres://private/levqor");
     // Without an API key, nothing tells which of Stripe's modes is meant. In production only live mode counts.

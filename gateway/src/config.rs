@@ -7,6 +7,7 @@ use levqor_runtime::{
     config::{Reader, Setting},
     metrics::Metrics,
     port::Limits,
+    tls::MeshTls,
     token::{MeshKeys, UserTokensConfig},
 };
 
@@ -108,6 +109,8 @@ pub struct Config {
     pub mesh_keys: MeshKeys,
     /// `LEVQOR_<SERVICE>_ADDR`: the addresses of the services.
     pub addresses: Addresses,
+    /// `LEVQOR_MESH_TLS` and the settings beside it: how the gateway and the services prove their names to each other.
+    pub mesh_tls: MeshTls,
     /// `LEVQOR_TRUSTED_PROXIES` and `LEVQOR_FORWARDED_HEADER`: the proxies that the gateway trusts to name a caller's address.
     pub trusted_proxies: TrustedProxies,
     /// Whether `GET /demo` shows the chat widget on a page. It is no setting: `levqor up` alone shows it.
@@ -134,6 +137,7 @@ pub fn settings() -> Vec<Setting> {
     settings.extend(RatesConfig::settings());
     settings.extend(UserTokensConfig::settings());
     settings.extend(MeshKeys::settings());
+    settings.extend(MeshTls::settings());
     settings.extend(Addresses::settings(crate::methods().services()));
     settings
 }
@@ -167,6 +171,8 @@ impl Config {
         let user_tokens = UserTokensConfig::read(reader);
         let mesh_keys = MeshKeys::read(reader);
         let addresses = Addresses::read(reader, crate::methods().services(), crate::NAME);
+        let is_local = addresses.as_ref().is_none_or(Addresses::are_local);
+        let mesh_tls = MeshTls::read(reader, crate::NAME, is_local);
         Some(Self {
             http_addr: http_addr?,
             request_timeout: Duration::from_millis(timeout_ms?.get()),
@@ -190,6 +196,7 @@ impl Config {
             user_tokens: user_tokens?,
             mesh_keys: mesh_keys?,
             addresses: addresses?,
+            mesh_tls: mesh_tls?,
             trusted_proxies: TrustedProxies { networks, header: header? },
             demo_page: false,
             metrics: None,

@@ -132,6 +132,7 @@ pub fn start_on(
         user_tokens,
         mesh_keys,
         addresses,
+        mesh_tls,
         metrics,
         trusted_proxies,
         demo_page,
@@ -140,7 +141,9 @@ pub fn start_on(
     let listen = |source| StartError::Listen { addr: http_addr, source };
     let addr = listener.local_addr().map_err(listen)?;
     let background = Background::default();
-    let channels = Channels::new(&addresses.0, &background).measured(&metrics, methods);
+    let mesh_tls = mesh_tls.watched(&background);
+    let channels =
+        Channels::secured(&addresses.0, &background, mesh_tls.as_ref()).measured(&metrics, methods);
     let auth = Arc::new(Auth::new(UserTokens::new(&user_tokens, clock.clone()), &metrics));
     let tokens = Arc::new(ServiceTokens::new(&mesh_keys, clock.clone()));
     let readiness = Readiness::default();

@@ -101,6 +101,15 @@ impl Addresses {
         Self(services.iter().filter_map(&mut read).collect())
     }
 
+    /// Whether all of them are loopback addresses.
+    #[must_use]
+    pub fn are_local(&self) -> bool {
+        self.0.values().flatten().all(|address| match address {
+            Address::Fixed(address) => address.ip().to_canonical().is_loopback(),
+            Address::Name(name) => name.starts_with("localhost:"),
+        })
+    }
+
     /// Adds other addresses to these.
     #[must_use]
     pub fn with(mut self, others: Self) -> Self {

@@ -14,6 +14,7 @@ use crate::{
     schedule::Schedule,
     service::Service,
     telemetry::{self, ErrorReports, TelemetryConfig},
+    tls::MeshTls,
     token::{MeshKeys, UserTokensConfig},
 };
 
@@ -65,6 +66,8 @@ pub struct ServiceConfig<S: Service> {
     pub(super) ledger_check: bool,
     /// The addresses of the other services.
     pub addresses: Addresses,
+    /// How it proves its name to the others.
+    pub tls: MeshTls,
 }
 
 impl<S: Service> ServiceConfig<S> {
@@ -73,6 +76,7 @@ impl<S: Service> ServiceConfig<S> {
     pub fn settings() -> Vec<Setting> {
         let mut settings = vec![DATABASE_URL, CONNECTIONS, GRPC_ADDR, REFLECTION, DRAIN_DELAY, LEDGER_CHECK];
         settings.extend(MeshKeys::settings());
+        settings.extend(MeshTls::settings());
         settings.extend(UserTokensConfig::settings());
         settings.extend(Addresses::settings(register::<S>().services()));
         settings.extend(Addresses::settings(&asked::<S>()));
@@ -98,6 +102,11 @@ impl<S: Service> ServiceConfig<S> {
         let users = UserTokensConfig::read(reader);
         let addresses = Addresses::read(reader, methods.services(), S::NAME);
         let asked = Addresses::read_optional(reader, &asked::<S>());
+        let is_local = |listen: SocketAddr| listen.ip().to_canonical().is_loopback();
+        let is_local = listen.is_none_or(is_local)
+            && asked.are_local()
+            && addresses.as_ref().is_none_or(Addresses::are_local);
+        let tls = MeshTls::read(reader, S::NAME, is_local);
         // The process has its own telemetry configuration. The test of error reports needs it here too.
         let telemetry = TelemetryConfig::read(reader);
         let own = S::config(reader);
@@ -114,6 +123,7 @@ impl<S: Service> ServiceConfig<S> {
             users: users?,
             error_reports: telemetry?.error_reports(),
             addresses: addresses?.with(asked),
+            tls: tls?,
         })
     }
 

@@ -22,6 +22,7 @@ use crate::{
     server::{self, Admission, Stack},
     service::Service,
     tasks::{Background, Tasks},
+    tls::Acceptor,
     token::{ServiceTokens, UserTokens},
     tunnel::{TunnelHost, Tunnelled},
     wakes::Wakes,
@@ -118,6 +119,7 @@ pub async fn start_on<S: Service>(
         (Clock::default(), Wakes::default(), Tasks::default(), Background::default());
     let metrics = config.metrics.unwrap_or_else(|| Metrics::new(S::NAME));
     let tokens = Arc::new(ServiceTokens::new(&config.mesh_keys, clock.clone()));
+    let tls = config.tls.watched(&background);
     let mut addresses = config.addresses.0;
     addresses.insert(S::NAME.to_owned(), vec![Address::Fixed(reachable(addr))]);
     let chassis = Chassis {
@@ -130,7 +132,8 @@ pub async fn start_on<S: Service>(
             config.mesh_keys.pseudonyms(),
         )
         .measured(&metrics, S::NAME),
-        channels: Channels::new(&addresses, &background).measured(&metrics, access::methods()),
+        channels: Channels::secured(&addresses, &background, tls.as_ref())
+            .measured(&metrics, access::methods()),
         tokens: Arc::clone(&tokens),
         tasks: tasks.clone(),
         wakes,
@@ -169,6 +172,7 @@ pub async fn start_on<S: Service>(
         users: UserTokens::new(&config.users, clock),
         services: tokens,
         readiness: readiness.clone(),
+        certificates: tls.is_some(),
         refusals: Refusals::new(&metrics),
     };
     let serve_stop = CancellationToken::new();
@@ -181,7 +185,8 @@ pub async fn start_on<S: Service>(
     let app = server::around(stack, routes.prepare().into_axum_router());
 
     // 5. Serve.
-    let server = tasks.spawn(server::serve(listener, app, serve_stop.clone()));
+    let acceptor = tls.map(|live| Acceptor::mutual(live, &metrics));
+    let server = tasks.spawn(server::serve_mesh(listener, app, acceptor, serve_stop.clone()));
 
     // 6. Work, once the tables exist.
     let (work, work_tasks) = (CancellationToken::new(), Tasks::default());
