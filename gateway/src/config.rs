@@ -7,7 +7,7 @@ use levqor_runtime::{
     config::{Reader, Setting},
     metrics::Metrics,
     port::Limits,
-    tls::MeshTls,
+    tls::{MeshTls, PublicTls},
     token::{MeshKeys, UserTokensConfig},
 };
 
@@ -84,6 +84,8 @@ const WINDOWS: (u32, u32) = (256 << 10, 128 << 10);
 pub struct Config {
     /// `LEVQOR_HTTP_ADDR`
     pub http_addr: SocketAddr,
+    /// `LEVQOR_TLS_CERT` and `LEVQOR_TLS_KEY`: how the gateway proves its name to callers.
+    pub tls: PublicTls,
     /// `LEVQOR_REQUEST_TIMEOUT_MS`
     pub request_timeout: Duration,
     /// `LEVQOR_MAX_CONCURRENT_REQUESTS`
@@ -133,6 +135,7 @@ pub fn settings() -> Vec<Setting> {
         TRUSTED_PROXIES,
         FORWARDED_HEADER,
     ];
+    settings.extend(PublicTls::settings());
     settings.extend(Origins::settings());
     settings.extend(RatesConfig::settings());
     settings.extend(UserTokensConfig::settings());
@@ -146,6 +149,7 @@ impl Config {
     /// Reads the settings and notes every mistake. Returns `None` only after it noted a problem.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let http_addr = reader.defaulted(&HTTP_ADDR, "an IP address and a port such as 127.0.0.1:8080");
+        let tls = PublicTls::read(reader);
         let timeout_ms: Option<NonZero<u64>> =
             reader.defaulted(&REQUEST_TIMEOUT_MS, "a number of milliseconds from 1 to 60000");
         if timeout_ms.is_some_and(|timeout| timeout.get() > LONGEST_TIMEOUT_MS) {
@@ -175,6 +179,7 @@ impl Config {
         let mesh_tls = MeshTls::read(reader, crate::NAME, is_local);
         Some(Self {
             http_addr: http_addr?,
+            tls: tls?,
             request_timeout: Duration::from_millis(timeout_ms?.get()),
             max_concurrent_requests: usize::try_from(most?.get()).ok()?,
             idle_timeout: Duration::from_millis(idle_ms?.get().into()),

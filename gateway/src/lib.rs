@@ -40,6 +40,7 @@ use levqor_runtime::{
     service::Capability,
     tasks::Background,
     telemetry,
+    tls::Acceptor,
     token::{ServiceTokens, UserTokens},
     version,
 };
@@ -120,6 +121,7 @@ pub fn start_on(
 ) -> Result<Running, StartError> {
     let Config {
         http_addr,
+        tls,
         request_timeout,
         max_concurrent_requests,
         idle_timeout,
@@ -180,9 +182,12 @@ pub fn start_on(
 
     let admission = Admission::new(max_concurrent_requests, Bodies::new(bodies));
     let cors = Cors::new(cors_origins);
-    let pipeline = Pipeline::new(routes, cors, admission, readiness.clone(), &metrics);
+    let scheme = if tls.is_on() { "https" } else { "http" };
+    let pipeline = Pipeline::new(routes, cors, admission, readiness.clone(), &metrics, scheme);
     let limits = Limits { head: head_timeout, idle: idle_timeout, ..connections };
-    let handler = GatewayHandler { pipeline: Arc::new(pipeline), proxies: Arc::new(trusted_proxies) };
+    let acceptor = tls.watched(&background).map(|live| Acceptor::public(live, &metrics));
+    let (pipeline, proxies) = (Arc::new(pipeline), Arc::new(trusted_proxies));
+    let handler = GatewayHandler { pipeline, proxies, acceptor };
     Ok(Running::new(listener, addr, limits, handler, readiness, background, metrics))
 }
 

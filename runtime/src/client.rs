@@ -20,7 +20,7 @@ use tonic::{
     transport::{Channel, Endpoint, channel::Change},
 };
 
-pub use crate::http::{http_client, local_http_client};
+pub use crate::http::{http_client, local_http_client, unverified_http_client};
 pub use addresses::{Address, Addresses, PeerAddress};
 pub use peer::Peer;
 pub use raw::{BytesCodec, call_raw};

@@ -9,10 +9,12 @@ mod files;
 mod loaded;
 mod mesh;
 mod name;
+mod public;
 
 pub use self::{
     acceptor::{Acceptor, METRICS},
     loaded::{Certificates, Live},
     mesh::MeshTls,
     name::PeerName,
+    public::PublicTls,
 };

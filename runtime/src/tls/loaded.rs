@@ -16,7 +16,10 @@ use super::{
     files::{Contents, Files, Part, Unusable},
     name::{PeerName, certified},
 };
-use crate::tasks::Background;
+use crate::{
+    config::{Reader, Setting},
+    tasks::Background,
+};
 
 /// How often the files are read again.
 const READ_EVERY: Duration = Duration::from_secs(1);
@@ -42,11 +45,24 @@ struct Loaded {
 }
 
 impl Certificates {
-    /// Reads the files.
-    pub(super) fn load(files: Files, name: Option<&'static str>) -> Result<Self, Unusable> {
-        let contents = files.read()?;
-        let loaded = Arc::new(load(&contents, name, 1)?);
-        Ok(Self { files, name, contents, loaded })
+    /// Reads the files, which these settings name. Returns none only after it noted a problem.
+    pub(super) fn read(
+        reader: &mut Reader<'_>,
+        files: Files,
+        name: Option<&'static str>,
+        setting: impl FnOnce(Part) -> Setting,
+    ) -> Option<Self> {
+        let read = files.read().and_then(|contents| {
+            let loaded = Arc::new(load(&contents, name, 1)?);
+            Ok(Self { files, name, contents, loaded })
+        });
+        match read {
+            Ok(certificates) => Some(certificates),
+            Err(Unusable { part, problem, .. }) => {
+                reader.problem(&setting(part), problem);
+                None
+            }
+        }
     }
 
     /// Uses them, and reads the files again while the tasks run.

@@ -88,9 +88,7 @@ impl MeshTls {
                     Part::Key => KEY,
                     Part::Authorities => AUTHORITIES,
                 };
-                let loaded = Certificates::load(files, Some(name));
-                let loaded = loaded.map_err(|unusable| reader.problem(&of(unusable.part), unusable.problem));
-                loaded.ok().map(|certificates| Self(Some(certificates)))
+                Certificates::read(reader, files, Some(name), of).map(|certificates| Self(Some(certificates)))
             }
             incomplete => {
                 for (setting, path) in incomplete {
