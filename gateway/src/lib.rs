@@ -168,7 +168,7 @@ pub fn start_on(
         readiness: readiness.clone(),
         auth,
         rates: counters,
-        capabilities: capabilities(&transcoder, &rates, &cors_origins),
+        capabilities: capabilities(&transcoder, &rates, &cors_origins, mesh_tls.is_some()),
     });
     let shown = health.capabilities.clone();
     metrics.capabilities(move || shown.iter().cloned().chain(telemetry::capabilities()).collect());
@@ -193,7 +193,12 @@ pub fn start_on(
 
 /// What the gateway can do, and what it cannot do yet. Webhooks are capabilities of the services that verify them. The
 /// gateway passes on all webhooks, so it does not know whether they are ON.
-fn capabilities(transcoder: &Transcoder, rates: &RatesConfig, origins: &Origins) -> Vec<Capability> {
+fn capabilities(
+    transcoder: &Transcoder,
+    rates: &RatesConfig,
+    origins: &Origins,
+    certified: bool,
+) -> Vec<Capability> {
     let off = |name| Capability::off(name, "not part of this version");
     let limits = if rates.on {
         Capability::on("rate_limits", rates.describe())
@@ -205,9 +210,15 @@ fn capabilities(transcoder: &Transcoder, rates: &RatesConfig, origins: &Origins)
     } else {
         Capability::on("cors", format!("pages may call from {}", origins.describe()))
     };
+    let mesh_tls = if certified {
+        Capability::on("mesh_tls", "gateway and services prove their names to each other by certificates")
+    } else {
+        Capability::off("mesh_tls", "without certificates, calls to the services go over plain TCP")
+    };
     vec![
         Capability::on("rest", format!("{} routes, read from the protos", transcoder.routes())),
         limits,
+        mesh_tls,
         off("openapi"),
         cors,
         Capability::on(

@@ -4,7 +4,11 @@ use std::{fs, path::PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
-use crate::id;
+use crate::{
+    config::{Env, Problems, Reader},
+    id,
+    tls::MeshTls,
+};
 
 /// An authority of a test. All authorities have the same name, and different keys.
 pub struct Authority {
@@ -81,6 +85,14 @@ impl CertificateFiles {
             ("LEVQOR_MESH_TLS_KEY", self.path("tls.key")),
             ("LEVQOR_MESH_TLS_CA", self.path("ca.crt")),
         ]
+    }
+
+    /// Reads them, as the process of this name does.
+    pub fn read(&self, name: &'static str) -> Result<MeshTls, Problems> {
+        let env = Env::from_pairs(self.settings());
+        let mut reader = Reader::new(&env);
+        let tls = MeshTls::read(&mut reader, name, false);
+        reader.finish(tls)
     }
 
     /// Replaces them, each at once.

@@ -13,7 +13,7 @@ use levqor_proto::{
 };
 use levqor_runtime::{
     client::{Address, Channels, Peer},
-    config::{Env, Problems, Reader},
+    config::{Env, Reader},
     metrics::{self, Format, Metrics},
     port::{self, Arrival, Handler, Limits},
     tasks::{Background, Tasks},
@@ -42,14 +42,6 @@ async fn start(files: &CertificateFiles) -> TestService<Probe> {
     start_with(&files.settings().each_ref().map(|(name, path)| (*name, path.as_str()))).await
 }
 
-/// The certificates of a process, read from these files.
-fn read(files: &CertificateFiles, name: &'static str) -> Result<MeshTls, Problems> {
-    let env = Env::from_pairs(files.settings());
-    let mut reader = Reader::new(&env);
-    let tls = MeshTls::read(&mut reader, name, false);
-    reader.finish(tls)
-}
-
 /// Channels of a process with these files to the probe, under this name.
 fn channels(
     files: &CertificateFiles,
@@ -58,7 +50,7 @@ fn channels(
     address: SocketAddr,
     tasks: &Background,
 ) -> Channels {
-    let live = read(files, from).expect("certificates").watched(tasks);
+    let live = files.read(from).expect("certificates").watched(tasks);
     let addresses = HashMap::from([(to.to_owned(), vec![Address::Fixed(address)])]);
     Channels::secured(&addresses, tasks, live.as_ref())
 }
@@ -287,7 +279,7 @@ fn certificates_that_cannot_be_used_stop_the_start_and_so_does_their_absence_bey
     let files = authority.files(NAME);
     let said = |signed: Signed, authorities: &str| {
         files.write(&signed, authorities);
-        read(&files, NAME).err().map(|problems| problems.to_string()).unwrap_or_default()
+        files.read(NAME).err().map(|problems| problems.to_string()).unwrap_or_default()
     };
     let own = || authority.certify(NAME);
     assert_eq!(said(own(), authority.certificate()), "");
@@ -322,7 +314,7 @@ impl Handler for Greeting {
 async fn a_client_that_is_silent_in_the_handshake_is_let_go() {
     let authority = Authority::create();
     let files = authority.files(NAME);
-    let live = read(&files, NAME).expect("certificates").as_read().expect("certificates");
+    let live = files.read(NAME).expect("certificates").as_read().expect("certificates");
     let metrics = Metrics::new(NAME);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
