@@ -97,8 +97,11 @@ impl CertificateFiles {
 
     /// Replaces them, each at once.
     pub fn write(&self, signed: &Signed, authorities: &str) {
-        let parts =
-            [("tls.key", signed.key.as_str()), ("tls.crt", &signed.certificate), ("ca.crt", authorities)];
+        let parts = [
+            ("tls.key", signed.key.as_str()),
+            ("tls.crt", signed.certificate.as_str()),
+            ("ca.crt", authorities),
+        ];
         for (name, content) in parts {
             fs::write(self.path("new"), content).expect("written");
             fs::rename(self.path("new"), self.path(name)).expect("renamed");
