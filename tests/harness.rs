@@ -69,10 +69,10 @@ impl Mesh {
         Box::pin(Self::start_on_with(databases().await, settings, Files::default(), None)).await
     }
 
-    /// Starts it with certificates, by which its processes prove their names to each other.
-    pub(crate) async fn start_with_certificates() -> Self {
+    /// Starts it with these settings, and with certificates by which its processes prove their names to each other.
+    pub(crate) async fn start_with_certificates(settings: &[(&str, &str)]) -> Self {
         let (databases, certificates) = (databases().await, Some(Certificates::create()));
-        Box::pin(Self::start_on_with(databases, &[], Files::default(), certificates)).await
+        Box::pin(Self::start_on_with(databases, settings, Files::default(), certificates)).await
     }
 
     /// Starts it on these databases: billing's, notifications', support's and compliance's.
