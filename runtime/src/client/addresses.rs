@@ -155,4 +155,18 @@ mod tests {
             assert!(text.parse::<PeerAddress>().is_err(), "{text}");
         }
     }
+
+    #[test]
+    fn only_loopback_addresses_are_local() {
+        for (text, local) in [
+            ("127.0.0.1:1,[::1]:2,localhost:3", true),
+            ("[::ffff:127.0.0.1]:1", true),
+            ("127.0.0.1:1,192.0.2.1:2", false),
+            ("0.0.0.0:1", false),
+            ("dns:localhost.example:1", false),
+        ] {
+            let list: PeerAddress = text.parse().expect("list");
+            assert_eq!(Addresses([("lamps".to_owned(), list.0)].into()).are_local(), local, "{text}");
+        }
+    }
 }
