@@ -17,7 +17,9 @@ use levqor_runtime::{
     metrics::{self, Format, Metrics},
     port::{self, Arrival, Handler, Limits},
     tasks::{Background, Tasks},
-    testing::{Authority, Caller, CertificateFiles, Log, Signed, TestService, eventually, reason, refused},
+    testing::{
+        Authority, Caller, CertificateFiles, Log, Signed, TestService, eventually, reason, refused, spawn,
+    },
     tls::{Acceptor, MeshTls},
     tunnel::Tunnels,
 };
@@ -310,18 +312,36 @@ impl Handler for Greeting {
     }
 }
 
-#[tokio::test]
-async fn a_client_that_is_silent_in_the_handshake_is_let_go() {
-    let authority = Authority::create();
-    let files = authority.files(NAME);
-    let live = files.read(NAME).expect("certificates").as_read().expect("certificates");
-    let metrics = Metrics::new(NAME);
+/// Starts a port with these limits. Returns its address and its metrics.
+async fn greeting(limits: Limits) -> (SocketAddr, Metrics) {
+    let live = Authority::create().files(NAME).read(NAME).expect("certificates").as_read();
+    let (live, metrics) = (live.expect("certificates"), Metrics::new(NAME));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    let limits = Limits { head: Duration::from_millis(100), ..Limits::internal() };
     let handler = Greeting(Acceptor::mutual(live, &metrics));
     Tasks::default().spawn(port::serve(listener, limits, handler, CancellationToken::new()));
+    (address, metrics)
+}
+
+#[tokio::test]
+async fn a_client_that_is_silent_in_the_handshake_is_let_go() {
+    let limits = Limits { head: Duration::from_millis(100), ..Limits::internal() };
+    let (address, metrics) = greeting(limits).await;
     let mut silent = TcpStream::connect(address).await.expect("a connection");
     let _ = timeout(Duration::from_secs(10), silent.read_to_end(&mut Vec::new())).await.expect("closed");
     assert_eq!(refusals(&metrics, "SLOW"), 1);
+}
+
+#[tokio::test]
+async fn a_client_that_is_silent_in_the_handshake_makes_room_for_others() {
+    // In time, it could stay much longer than this test takes.
+    let limits = Limits { connections: 1, head: Duration::from_mins(5), ..Limits::internal() };
+    let (address, _metrics) = greeting(limits).await;
+    let mut silent = TcpStream::connect(address).await.expect("a connection");
+    let closed = spawn(async move { silent.read_to_end(&mut Vec::new()).await.is_ok() });
+    eventually("it is closed for another one", || async {
+        let _other = TcpStream::connect(address).await.expect("a connection");
+        closed.is_finished().then_some(())
+    })
+    .await;
 }
