@@ -334,7 +334,7 @@ async fn a_client_that_is_silent_in_the_handshake_is_let_go() {
 
 #[tokio::test]
 async fn a_client_that_is_silent_in_the_handshake_makes_room_for_others() {
-    // In time, it could stay much longer than this test takes.
+    // Its time limit alone would let it stay for much longer than this test waits.
     let limits = Limits { connections: 1, head: Duration::from_mins(5), ..Limits::internal() };
     let (address, _metrics) = greeting(limits).await;
     let mut silent = TcpStream::connect(address).await.expect("a connection");
