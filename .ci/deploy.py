@@ -3,8 +3,8 @@ validates rendered manifests, each object by the schema of its kind.
 
 Kubernetes' own kinds are validated by kubernetes-validate, strictly: a field that the schema does not know is a mistake. It ends
 well on kinds that it does not know. Those are validated here, by the operators' own schemas in .ci/crds/: of the Prometheus
-Operator 0.93.0 and CloudNativePG 1.30.0, both under the licence Apache-2.0, without their descriptions. A kind that neither knows
-is a mistake.
+Operator 0.93.0 and CloudNativePG 1.30.0, both under the licence Apache-2.0, without their descriptions. The schemas of cert-manager's
+kinds are written by hand: they have only the fields that k8s/ uses. A kind that nobody knows is a mistake.
 """
 
 import json
@@ -105,6 +105,10 @@ FAULTY = """
 {apiVersion: postgresql.cnpg.io/v1, kind: Cluster, metadata: {name: c}, spec: {instances: three, storage: {size: 1Gi}}}
 ---
 {apiVersion: monitoring.coreos.com/v1, kind: PodMonitor, metadata: {name: d}, spec: {selector: {}, podMetricsEndpoint: []}}
+---
+{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: e}, spec: {secretName: e, usages: [server], issuerRef: {name: e}}}
+---
+{apiVersion: cert-manager.io/v1, kind: Issuer, metadata: {name: f}, spec: {ca: {secret: f}}}
 """
 
 

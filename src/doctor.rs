@@ -90,10 +90,14 @@ fn checks(subject: &Subject, background: &Background) -> Vec<Check> {
         outside.extend(checked.outside);
     }
     let addresses = addresses(subject, gateway.as_ref(), &services);
-    let channels = Channels::new(&addresses, background);
+    let of_gateway = gateway.as_ref().and_then(|config| config.mesh_tls.as_read());
+    let tls = of_gateway.or_else(|| services.first().and_then(|service| service.tls().as_read()));
+    let channels = Channels::secured(&addresses, background, tls.as_ref());
     let known: BTreeSet<_> = addresses.keys().collect();
     checks.extend(known.into_iter().map(|service| subject.health(&channels, service)));
-    checks.extend(mesh::checks(subject, gateway.as_ref().map(|config| config.http_addr), seen));
+    // A certificate is for the gateway's public name, which LEVQOR_URL has.
+    let plain = gateway.as_ref().filter(|config| !config.tls.is_on()).map(|config| config.http_addr);
+    checks.extend(mesh::checks(subject, plain, seen));
     checks.extend(webhook::checks(subject));
     checks.extend(gateway.as_ref().map(|config| config.user_tokens.check()));
     checks.extend(outside);

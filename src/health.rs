@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use anyhow::{anyhow, ensure};
 use levqor_runtime::{
     check::{self, Outcome, clock},
-    client::{Address, Channels, local_http_client},
+    client::{Address, Channels, local_http_client, unverified_http_client},
     config::Env,
     run,
     tasks::Background,
@@ -29,7 +29,8 @@ async fn service(env: &Env, of: &dyn AnyService) -> anyhow::Result<()> {
     let (_, config) = mesh::read(env, |reader| of.read(reader))?;
     let address = Address::Fixed(run::reachable(config.listen()));
     let background = Background::default();
-    let channels = Channels::new(&HashMap::from([(of.name().to_owned(), vec![address])]), &background);
+    let addresses = HashMap::from([(of.name().to_owned(), vec![address])]);
+    let channels = Channels::secured(&addresses, &background, config.tls().as_read().as_ref());
     let lines = check::run(vec![run::check::health(&channels, of.name()).within(PATIENCE)]).await;
     background.stop();
     for line in lines {
@@ -42,8 +43,15 @@ async fn service(env: &Env, of: &dyn AnyService) -> anyhow::Result<()> {
 /// Asks the gateway for its readiness.
 async fn gateway(env: &Env) -> anyhow::Result<()> {
     let (_, config) = mesh::read(env, levqor_gateway::Config::read)?;
-    let url = format!("http://{}/health/ready", run::reachable(config.http_addr));
-    let answer = local_http_client()?.get(url).timeout(PATIENCE).send().await;
+    let address = run::reachable(config.http_addr);
+    // The certificate names the gateway as others call it, and is not what is asked about.
+    let (http, scheme) = if config.tls.is_on() {
+        (unverified_http_client()?, "https")
+    } else {
+        (local_http_client()?, "http")
+    };
+    let url = format!("{scheme}://{address}/health/ready");
+    let answer = http.get(url).timeout(PATIENCE).send().await;
     let status =
         answer.map_err(|error| anyhow!("the gateway is not ready: {}", clock::words(&error)))?.status();
     ensure!(status.is_success(), "the gateway is not ready: {status} to GET /health/ready");

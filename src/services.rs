@@ -14,6 +14,7 @@ use levqor_runtime::{
     metrics::Metrics,
     run::{self, ServiceConfig, StartError},
     service::Service,
+    tls::MeshTls,
     version,
 };
 #[cfg(test)]
@@ -73,6 +74,8 @@ pub(crate) trait AnyConfig: Send {
     fn listen(&self) -> SocketAddr;
     /// Where it finds the other services.
     fn addresses(&self) -> &Addresses;
+    /// How it proves its name to them.
+    fn tls(&self) -> &MeshTls;
     /// Sets its database and the addresses of the other services.
     fn place(&mut self, database_url: DatabaseUrl, addresses: Addresses);
     /// Sets its metrics.
@@ -149,6 +152,9 @@ impl<S: Service> AnyConfig for ServiceConfig<S> {
     }
     fn addresses(&self) -> &Addresses {
         &self.addresses
+    }
+    fn tls(&self) -> &MeshTls {
+        &self.tls
     }
     fn place(&mut self, database_url: DatabaseUrl, addresses: Addresses) {
         (self.database_url, self.addresses) = (database_url, addresses);

@@ -20,6 +20,7 @@ use levqor_runtime::{
     postgres::{Account, PostgresError},
     storage::Place,
     telemetry,
+    tls::PublicTls,
 };
 
 use self::{
@@ -74,6 +75,10 @@ pub(crate) async fn up(mut env: Env) -> anyhow::Result<()> {
     let is_own_storage = !Place::is_named(|name| env.get(name).is_some());
     data.set_defaults(&mut env);
     let (telling, config) = mesh::read_to_serve(&env, "up", |reader| {
+        PublicTls::refuse(
+            reader,
+            "is for `levqor serve gateway`: the commands call `levqor up` over plain HTTP",
+        );
         let gateway = levqor_gateway::Config::read(reader);
         // Every service is read before the first mistake stops the start, so that all mistakes are reported.
         let services: Vec<_> = services::ALL.iter().map(|service| service.read(reader)).collect();
@@ -202,6 +207,8 @@ pub(crate) fn set_defaults(env: &mut Env, secrets: &serde_json::Map<String, serd
     for service in levqor_gateway::methods().services() {
         env.set_default(&mesh::address_setting(service), "127.0.0.1:0");
     }
+    // Each service listens at the address at which the others find it.
+    env.remove("LEVQOR_GRPC_ADDR");
     // The URL of the private cluster replaces this value later. The reader needs a value.
     env.set_default("LEVQOR_DATABASE_URL", "postgres://private/levqor");
     // Without an API key, nothing tells which of Stripe's modes is meant. In production only live mode counts.

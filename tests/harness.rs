@@ -15,7 +15,7 @@ use levqor_runtime::{
     config::{Env, Reader},
     db::{DatabaseUrl, Db},
     metrics::{self, Format, Metrics},
-    run::{self, Running},
+    run::{self, Running, ServiceConfig},
     service::Service,
     testing::{self, Caller, JWT_SECRET, MESH_KEY, eventually},
 };
@@ -25,8 +25,10 @@ use tokio::net::TcpListener;
 use tracing_subscriber::layer::SubscriberExt;
 
 mod actor;
+mod certificates;
 
 pub(crate) use actor::{Actor, Answer, telling};
+use certificates::Certificates;
 
 use crate::{
     fakes::mail::webhooks::{OTHER_WEBHOOK_SECRET, WEBHOOK_SECRET, Webhook},
@@ -52,6 +54,7 @@ pub(crate) struct Mesh {
     http: reqwest::Client,
     finished: bool,
     files: Files,
+    _certificates: Option<Certificates>,
     _log: tracing::subscriber::DefaultGuard,
 }
 
@@ -63,25 +66,27 @@ impl Mesh {
 
     /// Starts it with these settings for its services.
     pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
-        let databases = [
-            testing::database::<Billing>().await,
-            testing::database::<Notifications>().await,
-            testing::database::<Support>().await,
-            testing::database::<Compliance>().await,
-        ];
-        Box::pin(Self::start_on_with(databases, settings, Files::default())).await
+        Box::pin(Self::start_on_with(databases().await, settings, Files::default(), None)).await
+    }
+
+    /// Starts it with these settings, and with certificates by which its processes prove their names to each other.
+    pub(crate) async fn start_with_certificates(settings: &[(&str, &str)]) -> Self {
+        let (databases, certificates) = (databases().await, Some(Certificates::create()));
+        Box::pin(Self::start_on_with(databases, settings, Files::default(), certificates)).await
     }
 
     /// Starts it on these databases: billing's, notifications', support's and compliance's.
     pub(crate) async fn start_on(databases: [DatabaseUrl; 4]) -> Self {
-        Box::pin(Self::start_on_with(databases, &[], Files::default())).await
+        Box::pin(Self::start_on_with(databases, &[], Files::default(), None)).await
     }
 
     async fn start_on_with(
         [billing_url, notifications_url, support_url, compliance_url]: [DatabaseUrl; 4],
         settings: &[(&str, &str)],
         files: Files,
+        certificates: Option<Certificates>,
     ) -> Self {
+        let certified = certificates.as_ref();
         let errors = Errors::default();
         // A test runs on one thread, and so do all tasks of its mesh: what they log is this test's.
         let log = testing::hear(tracing_subscriber::registry().with(errors.clone()));
@@ -102,14 +107,17 @@ impl Mesh {
         let storage = [("LEVQOR_STORAGE_DIR", files.0.as_str()), ("LEVQOR_STORAGE_KEY", STORAGE_KEY)];
         let of_compliance = [&storage, settings].concat();
         // The others compare themselves with its ledger of erasures, and are ready then.
-        let compliance = start::<Compliance>(compliance_port, &compliance_url, &peers, &of_compliance).await;
+        let compliance = config::<Compliance>(&compliance_url, &peers, &of_compliance);
+        let compliance = start(compliance_port, compliance, certified).await;
         let of_billing = [&[("LEVQOR_STORAGE_DIR", files.0.as_str())], settings].concat();
-        let billing = start::<Billing>(billing_port, &billing_url, &peers, &of_billing).await;
-        let notifications =
-            start::<Notifications>(notifications_port, &notifications_url, &peers, settings).await;
+        let billing = config::<Billing>(&billing_url, &peers, &of_billing);
+        let billing = start(billing_port, billing, certified).await;
+        let notifications = config::<Notifications>(&notifications_url, &peers, settings);
+        let notifications = start(notifications_port, notifications, certified).await;
         let of_support = [&[("LEVQOR_STORAGE_DIR", files.0.as_str())], settings].concat();
-        let support = start::<Support>(support_port, &support_url, &peers, &of_support).await;
-        let gateway = gateway(peers).await;
+        let support = config::<Support>(&support_url, &peers, &of_support);
+        let support = start(support_port, support, certified).await;
+        let gateway = gateway(peers, certified).await;
         let process = Metrics::new("up");
         process.show_process();
         let url = format!("http://{}", gateway.addr());
@@ -127,6 +135,7 @@ impl Mesh {
             http,
             finished: false,
             files,
+            _certificates: certificates,
             _log: log,
         }
     }
@@ -295,7 +304,7 @@ impl Mesh {
 
     /// Starts another mesh on these databases, with the files of one that was stopped.
     pub(crate) async fn start_again(databases: [DatabaseUrl; 4], files: Files) -> Self {
-        Box::pin(Self::start_on_with(databases, &[], files)).await
+        Box::pin(Self::start_on_with(databases, &[], files, None)).await
     }
 
     /// Stops the mesh. Fails the test where something was left undone or failed unseen.
@@ -336,13 +345,25 @@ pub(crate) async fn port() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.expect("a free port")
 }
 
+/// A database of its own for billing, notifications, support and compliance.
+async fn databases() -> [DatabaseUrl; 4] {
+    [
+        testing::database::<Billing>().await,
+        testing::database::<Notifications>().await,
+        testing::database::<Support>().await,
+        testing::database::<Compliance>().await,
+    ]
+}
+
 async fn start<S: Service>(
     listener: TcpListener,
-    url: &DatabaseUrl,
-    peers: &Addresses,
-    settings: &[(&str, &str)],
+    mut config: ServiceConfig<S>,
+    certificates: Option<&Certificates>,
 ) -> Running<S> {
-    let running = start_unready(listener, url, peers, settings).await;
+    if let Some(certificates) = certificates {
+        config.tls = certificates.of(S::NAME);
+    }
+    let running = run::start_on(listener, config).await.expect("the service starts");
     running.ready().await;
     running
 }
@@ -354,6 +375,11 @@ pub(crate) async fn start_unready<S: Service>(
     peers: &Addresses,
     settings: &[(&str, &str)],
 ) -> Running<S> {
+    run::start_on(listener, config(url, peers, settings)).await.expect("the service starts")
+}
+
+/// The configuration of a service.
+fn config<S: Service>(url: &DatabaseUrl, peers: &Addresses, settings: &[(&str, &str)]) -> ServiceConfig<S> {
     let two_secrets = format!("{},{}", stripe::SECRET, stripe::OTHER_SECRET);
     let two_of_mail = format!("{WEBHOOK_SECRET},{OTHER_WEBHOOK_SECRET}");
     let ours = [
@@ -367,10 +393,10 @@ pub(crate) async fn start_unready<S: Service>(
     ];
     let mut config = testing::config::<S>(url, &[&ours, settings].concat());
     config.addresses = peers.clone();
-    run::start_on(listener, config).await.expect("the service starts")
+    config
 }
 
-async fn gateway(peers: Addresses) -> levqor_gateway::Running {
+async fn gateway(peers: Addresses, certificates: Option<&Certificates>) -> levqor_gateway::Running {
     let mut env = Env::from_pairs([
         ("LEVQOR_HTTP_ADDR", "127.0.0.1:0"),
         // A test does in a minute what one caller may do in an hour.
@@ -385,6 +411,9 @@ async fn gateway(peers: Addresses) -> levqor_gateway::Running {
     let config = levqor_gateway::Config::read(&mut reader);
     let mut config = reader.finish(config).expect("settings");
     config.addresses = peers;
+    if let Some(certificates) = certificates {
+        config.mesh_tls = certificates.of(levqor_gateway::NAME);
+    }
     levqor_gateway::start(config, levqor_gateway::methods(), Clock::default())
         .await
         .expect("the gateway starts")

@@ -7,6 +7,7 @@ use levqor_runtime::{
     config::{Reader, Setting},
     metrics::Metrics,
     port::Limits,
+    tls::{MeshTls, PublicTls},
     token::{MeshKeys, UserTokensConfig},
 };
 
@@ -83,6 +84,8 @@ const WINDOWS: (u32, u32) = (256 << 10, 128 << 10);
 pub struct Config {
     /// `LEVQOR_HTTP_ADDR`
     pub http_addr: SocketAddr,
+    /// `LEVQOR_TLS_CERT` and `LEVQOR_TLS_KEY`: how the gateway proves its name to callers.
+    pub tls: PublicTls,
     /// `LEVQOR_REQUEST_TIMEOUT_MS`
     pub request_timeout: Duration,
     /// `LEVQOR_MAX_CONCURRENT_REQUESTS`
@@ -108,6 +111,8 @@ pub struct Config {
     pub mesh_keys: MeshKeys,
     /// `LEVQOR_<SERVICE>_ADDR`: the addresses of the services.
     pub addresses: Addresses,
+    /// `LEVQOR_MESH_TLS` and the settings beside it: how the gateway and the services prove their names to each other.
+    pub mesh_tls: MeshTls,
     /// `LEVQOR_TRUSTED_PROXIES` and `LEVQOR_FORWARDED_HEADER`: the proxies that the gateway trusts to name a caller's address.
     pub trusted_proxies: TrustedProxies,
     /// Whether `GET /demo` shows the chat widget on a page. It is no setting: `levqor up` alone shows it.
@@ -130,10 +135,12 @@ pub fn settings() -> Vec<Setting> {
         TRUSTED_PROXIES,
         FORWARDED_HEADER,
     ];
+    settings.extend(PublicTls::settings());
     settings.extend(Origins::settings());
     settings.extend(RatesConfig::settings());
     settings.extend(UserTokensConfig::settings());
     settings.extend(MeshKeys::settings());
+    settings.extend(MeshTls::settings());
     settings.extend(Addresses::settings(crate::methods().services()));
     settings
 }
@@ -142,6 +149,7 @@ impl Config {
     /// Reads the settings and notes every mistake. Returns `None` only after it noted a problem.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let http_addr = reader.defaulted(&HTTP_ADDR, "an IP address and a port such as 127.0.0.1:8080");
+        let tls = PublicTls::read(reader);
         let timeout_ms: Option<NonZero<u64>> =
             reader.defaulted(&REQUEST_TIMEOUT_MS, "a number of milliseconds from 1 to 60000");
         if timeout_ms.is_some_and(|timeout| timeout.get() > LONGEST_TIMEOUT_MS) {
@@ -167,8 +175,11 @@ impl Config {
         let user_tokens = UserTokensConfig::read(reader);
         let mesh_keys = MeshKeys::read(reader);
         let addresses = Addresses::read(reader, crate::methods().services(), crate::NAME);
+        let is_local = addresses.as_ref().is_none_or(Addresses::are_local);
+        let mesh_tls = MeshTls::read(reader, crate::NAME, is_local);
         Some(Self {
             http_addr: http_addr?,
+            tls: tls?,
             request_timeout: Duration::from_millis(timeout_ms?.get()),
             max_concurrent_requests: usize::try_from(most?.get()).ok()?,
             idle_timeout: Duration::from_millis(idle_ms?.get().into()),
@@ -190,6 +201,7 @@ impl Config {
             user_tokens: user_tokens?,
             mesh_keys: mesh_keys?,
             addresses: addresses?,
+            mesh_tls: mesh_tls?,
             trusted_proxies: TrustedProxies { networks, header: header? },
             demo_page: false,
             metrics: None,

@@ -40,6 +40,7 @@ use levqor_runtime::{
     service::Capability,
     tasks::Background,
     telemetry,
+    tls::Acceptor,
     token::{ServiceTokens, UserTokens},
     version,
 };
@@ -120,6 +121,7 @@ pub fn start_on(
 ) -> Result<Running, StartError> {
     let Config {
         http_addr,
+        tls,
         request_timeout,
         max_concurrent_requests,
         idle_timeout,
@@ -132,6 +134,7 @@ pub fn start_on(
         user_tokens,
         mesh_keys,
         addresses,
+        mesh_tls,
         metrics,
         trusted_proxies,
         demo_page,
@@ -140,7 +143,9 @@ pub fn start_on(
     let listen = |source| StartError::Listen { addr: http_addr, source };
     let addr = listener.local_addr().map_err(listen)?;
     let background = Background::default();
-    let channels = Channels::new(&addresses.0, &background).measured(&metrics, methods);
+    let mesh_tls = mesh_tls.watched(&background);
+    let channels =
+        Channels::secured(&addresses.0, &background, mesh_tls.as_ref()).measured(&metrics, methods);
     let auth = Arc::new(Auth::new(UserTokens::new(&user_tokens, clock.clone()), &metrics));
     let tokens = Arc::new(ServiceTokens::new(&mesh_keys, clock.clone()));
     let readiness = Readiness::default();
@@ -163,7 +168,7 @@ pub fn start_on(
         readiness: readiness.clone(),
         auth,
         rates: counters,
-        capabilities: capabilities(&transcoder, &rates, &cors_origins),
+        capabilities: capabilities(&transcoder, &rates, &cors_origins, mesh_tls.is_some()),
     });
     let shown = health.capabilities.clone();
     metrics.capabilities(move || shown.iter().cloned().chain(telemetry::capabilities()).collect());
@@ -177,15 +182,23 @@ pub fn start_on(
 
     let admission = Admission::new(max_concurrent_requests, Bodies::new(bodies));
     let cors = Cors::new(cors_origins);
-    let pipeline = Pipeline::new(routes, cors, admission, readiness.clone(), &metrics);
+    let scheme = if tls.is_on() { "https" } else { "http" };
+    let pipeline = Pipeline::new(routes, cors, admission, readiness.clone(), &metrics, scheme);
     let limits = Limits { head: head_timeout, idle: idle_timeout, ..connections };
-    let handler = GatewayHandler { pipeline: Arc::new(pipeline), proxies: Arc::new(trusted_proxies) };
+    let acceptor = tls.watched(&background).map(|live| Acceptor::public(live, &metrics));
+    let (pipeline, proxies) = (Arc::new(pipeline), Arc::new(trusted_proxies));
+    let handler = GatewayHandler { pipeline, proxies, acceptor };
     Ok(Running::new(listener, addr, limits, handler, readiness, background, metrics))
 }
 
 /// What the gateway can do, and what it cannot do yet. Webhooks are capabilities of the services that verify them. The
 /// gateway passes on all webhooks, so it does not know whether they are ON.
-fn capabilities(transcoder: &Transcoder, rates: &RatesConfig, origins: &Origins) -> Vec<Capability> {
+fn capabilities(
+    transcoder: &Transcoder,
+    rates: &RatesConfig,
+    origins: &Origins,
+    certified: bool,
+) -> Vec<Capability> {
     let off = |name| Capability::off(name, "not part of this version");
     let limits = if rates.on {
         Capability::on("rate_limits", rates.describe())
@@ -197,9 +210,15 @@ fn capabilities(transcoder: &Transcoder, rates: &RatesConfig, origins: &Origins)
     } else {
         Capability::on("cors", format!("pages may call from {}", origins.describe()))
     };
+    let mesh_tls = if certified {
+        Capability::on("mesh_tls", "gateway and services prove their names to each other by certificates")
+    } else {
+        Capability::off("mesh_tls", "without certificates, calls to the services go over plain TCP")
+    };
     vec![
         Capability::on("rest", format!("{} routes, read from the protos", transcoder.routes())),
         limits,
+        mesh_tls,
         off("openapi"),
         cors,
         Capability::on(

@@ -21,7 +21,7 @@ pub const HTTP_SERVER: Definition = Definition::timing(
             "http.response.status_code",
             "the statuses that the gateway answers with, or `_OTHER`",
         ),
-        Attribute::one_of("url.scheme", &["http"]),
+        Attribute::one_of("url.scheme", &["http", "https"]),
         Attribute::known("error.type", "the status, if it is a server error (5xx); else absent"),
     ],
 );
@@ -72,14 +72,15 @@ pub(crate) struct Requests(Arc<Inner>);
 
 struct Inner {
     metrics: Metrics,
+    scheme: &'static str,
     routed: RwLock<HashMap<&'static str, HashMap<String, Arc<Series>>>>,
 }
 
 impl Requests {
-    /// Adds the timings to these metrics.
+    /// Adds the timings to these metrics. All requests of a port have the same scheme.
     #[must_use]
-    pub(crate) fn new(metrics: &Metrics) -> Self {
-        Self(Arc::new(Inner { metrics: metrics.clone(), routed: RwLock::default() }))
+    pub(crate) fn new(metrics: &Metrics, scheme: &'static str) -> Self {
+        Self(Arc::new(Inner { metrics: metrics.clone(), scheme, routed: RwLock::default() }))
     }
 
     /// Waits for the answer to a request. Returns it with the series of its route.
@@ -115,8 +116,10 @@ impl Requests {
         drop(routed);
         let mut routed = self.0.routed.write().unwrap_or_else(PoisonError::into_inner);
         let series = routed.entry(method).or_default().entry(route.to_owned()).or_insert_with(|| {
-            let mut attributes =
-                vec![KeyValue::new("http.request.method", method), KeyValue::new("url.scheme", "http")];
+            let mut attributes = vec![
+                KeyValue::new("http.request.method", method),
+                KeyValue::new("url.scheme", self.0.scheme),
+            ];
             if !route.is_empty() {
                 attributes.push(KeyValue::new("http.route", route.to_owned()));
             }

@@ -60,9 +60,10 @@ impl Pipeline {
         admission: Admission,
         readiness: Readiness,
         metrics: &Metrics,
+        scheme: &'static str,
     ) -> Self {
         metrics.show_permits(admission.permits());
-        let (requests, refusals) = (Requests::new(metrics), Refusals::new(metrics));
+        let (requests, refusals) = (Requests::new(metrics, scheme), Refusals::new(metrics));
         Self { routes, cors, admission: Arc::new(admission), readiness, requests, refusals }
     }
 
@@ -251,7 +252,8 @@ mod tests {
         let admission = Admission::new(1, Bodies::new(BodyLimits::default()));
         let routes = Router::new().route("/", get(burst));
         let cors = Cors::new(Origins::default());
-        let pipeline = Pipeline::new(routes, cors, admission, Readiness::default(), &Metrics::new("test"));
+        let pipeline =
+            Pipeline::new(routes, cors, admission, Readiness::default(), &Metrics::new("test"), "http");
         for _ in 0..3 {
             let request = Request::builder().header("host", "a").body(Body::empty()).expect("a request");
             let response = pipeline.serve(request, false).await;

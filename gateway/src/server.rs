@@ -13,6 +13,7 @@ use levqor_runtime::{
     port::{self, Arrival, Handler, Limits},
     run::drain,
     tasks::{Background, Tasks},
+    tls::Acceptor,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -29,11 +30,17 @@ pub(crate) struct GatewayHandler {
     pub(crate) pipeline: Arc<Pipeline>,
     /// The proxies that the gateway trusts to name a caller's address.
     pub(crate) proxies: Arc<TrustedProxies>,
+    /// Takes the TLS handshakes. `None`: plain HTTP.
+    pub(crate) acceptor: Option<Acceptor>,
 }
 
 impl Handler for GatewayHandler {
     fn counted_by(&self, from: IpAddr) -> Option<IpAddr> {
         self.proxies.counted_by(from)
+    }
+
+    fn acceptor(&self) -> Option<&Acceptor> {
+        self.acceptor.as_ref()
     }
 
     fn answer(

@@ -20,7 +20,7 @@ use tonic::{
     transport::{Channel, Endpoint, channel::Change},
 };
 
-pub use crate::http::{http_client, local_http_client};
+pub use crate::http::{http_client, local_http_client, unverified_http_client};
 pub use addresses::{Address, Addresses, PeerAddress};
 pub use peer::Peer;
 pub use raw::{BytesCodec, call_raw};
@@ -33,6 +33,7 @@ use crate::{
     metrics::{Metrics, calls::Calls},
     tasks::Background,
     telemetry,
+    tls::Live,
 };
 
 /// How often a `dns:` address is resolved again.
@@ -50,17 +51,32 @@ pub struct Channels(Arc<HashMap<String, Route>>);
 struct Route {
     peer: Peer,
     addresses: watch::Receiver<BTreeSet<SocketAddr>>,
+    link: Link,
 }
 
 impl Channels {
     /// Creates channels to these addresses. DNS lookups run as tasks until the channels are dropped.
     #[must_use]
     pub fn new(addresses: &HashMap<String, Vec<Address>>, tasks: &Background) -> Self {
-        let route = |addresses: &Vec<Address>| match addresses.as_slice() {
-            [Address::Fixed(address)] => fixed(*address),
-            several => balanced(several.to_vec(), tasks),
+        Self::secured(addresses, tasks, None)
+    }
+
+    /// The same; with certificates, both ends prove their names.
+    #[must_use]
+    pub fn secured(
+        addresses: &HashMap<String, Vec<Address>>,
+        tasks: &Background,
+        tls: Option<&Live>,
+    ) -> Self {
+        let route = |(name, addresses): (&String, &Vec<Address>)| {
+            let link = Link { service: name.as_str().into(), tls: tls.cloned() };
+            let route = match addresses.as_slice() {
+                [Address::Fixed(address)] if tls.is_none() => fixed(*address, link),
+                several => balanced(several.to_vec(), link, tasks),
+            };
+            (name.clone(), route)
         };
-        Self(Arc::new(addresses.iter().map(|(name, list)| (name.clone(), route(list))).collect()))
+        Self(Arc::new(addresses.iter().map(route).collect()))
     }
 
     /// Creates them with metrics: every call is timed.
@@ -68,7 +84,7 @@ impl Channels {
     pub fn measured(self, metrics: &Metrics, methods: &'static Methods) -> Self {
         let measured = |(name, route): (&String, &Route)| {
             let peer = route.peer.timed(Calls::client(metrics, methods, name));
-            (name.clone(), Route { peer, addresses: route.addresses.clone() })
+            (name.clone(), Route { peer, ..route.clone() })
         };
         Self(Arc::new(self.0.iter().map(measured).collect()))
     }
@@ -83,34 +99,67 @@ impl Channels {
     pub(crate) fn addresses(&self, service: &str) -> Option<watch::Receiver<BTreeSet<SocketAddr>>> {
         self.0.get(service).map(|route| route.addresses.clone())
     }
+
+    /// How connections to a service are made. `None` if its address is not set.
+    pub(crate) fn link(&self, service: &str) -> Option<Link> {
+        self.0.get(service).map(|route| route.link.clone())
+    }
 }
 
-fn endpoint(address: SocketAddr) -> Endpoint {
-    // A socket address is always a valid authority.
-    Endpoint::from_shared(format!("http://{address}"))
-        .unwrap_or_else(|_| Endpoint::from_static("http://127.0.0.1:1"))
-        .tcp_nodelay(true)
-        .connect_timeout(PATIENCE)
-        .http2_keep_alive_interval(Duration::from_secs(10))
-        .keep_alive_timeout(Duration::from_secs(5))
-        .keep_alive_while_idle(true)
+/// How connections to a service are made. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Link {
+    service: Arc<str>,
+    tls: Option<Live>,
 }
 
-/// A channel to one address.
-pub(crate) fn channel_to(address: SocketAddr) -> Channel {
-    endpoint(address).connect_lazy()
+impl Link {
+    fn endpoint(&self, address: SocketAddr) -> Endpoint {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        // A socket address is always a valid authority.
+        let endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))
+            .unwrap_or_else(|_| Endpoint::from_static("http://127.0.0.1:1"))
+            .tcp_nodelay(true)
+            .connect_timeout(PATIENCE)
+            .http2_keep_alive_interval(Duration::from_secs(10))
+            .keep_alive_timeout(Duration::from_secs(5))
+            .keep_alive_while_idle(true);
+        let secured = self.tls.as_ref().and_then(|tls| tls.secure(&endpoint, &self.service));
+        // Without certificates, an endpoint with `https` does not connect at all.
+        secured.unwrap_or(endpoint)
+    }
+
+    /// A channel to one address.
+    pub(crate) fn channel(&self, address: SocketAddr) -> Channel {
+        self.endpoint(address).connect_lazy()
+    }
+
+    /// Changes with the certificates. A connection keeps those with which it was opened.
+    pub(crate) fn generation(&self) -> u64 {
+        self.tls.as_ref().map_or(0, Live::generation)
+    }
+
+    /// Waits until there are new certificates.
+    async fn changed(&mut self) {
+        match &mut self.tls {
+            Some(tls) => tls.changed().await,
+            None => std::future::pending().await,
+        }
+    }
 }
 
-fn fixed(address: SocketAddr) -> Route {
+fn fixed(address: SocketAddr, link: Link) -> Route {
     // These addresses never change.
     let (_, addresses) = watch::channel(BTreeSet::from([address]));
-    Route { peer: Peer::new(channel_to(address)), addresses }
+    Route { peer: Peer::new(link.channel(address)), addresses, link }
 }
 
-fn balanced(addresses: Vec<Address>, tasks: &Background) -> Route {
+fn balanced(addresses: Vec<Address>, link: Link, tasks: &Background) -> Route {
     let (channel, changes) = Channel::balance_channel::<SocketAddr>(64);
     let (current, watched) = watch::channel(BTreeSet::new());
+    let route = Route { peer: Peer::new(channel), addresses: watched, link: link.clone() };
     tasks.spawn(async move {
+        let (mut link, mut generation) = (link, 0);
         // Runs until no caller holds the channel.
         while !(changes.is_closed() && current.is_closed()) {
             // A failed lookup keeps the current addresses.
@@ -119,14 +168,19 @@ fn balanced(addresses: Vec<Address>, tasks: &Background) -> Route {
                 for gone in before.difference(&wanted) {
                     let _ = changes.send(Change::Remove(*gone)).await;
                 }
-                for new in wanted.difference(&before) {
-                    let _ = changes.send(Change::Insert(*new, endpoint(*new))).await;
+                // New certificates need new connections. Open calls end on the old ones.
+                let outdated = std::mem::replace(&mut generation, link.generation()) != generation;
+                for new in wanted.iter().filter(|address| outdated || !before.contains(*address)) {
+                    let _ = changes.send(Change::Insert(*new, link.endpoint(*new))).await;
                 }
             }
-            tokio::time::sleep(RESOLVE_EVERY).await;
+            tokio::select! {
+                () = tokio::time::sleep(RESOLVE_EVERY) => {}
+                () = link.changed() => {}
+            }
         }
     });
-    Route { peer: Peer::new(channel), addresses: watched }
+    route
 }
 
 /// The metadata of a call to another service.

@@ -18,14 +18,19 @@ pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
 }
 
 /// A client for this machine's own addresses. It ignores the proxy that the environment names.
-#[expect(clippy::disallowed_methods, reason = "this is the one place that makes HTTP clients")]
 pub fn local_http_client() -> Result<reqwest::Client, reqwest::Error> {
+    local().build()
+}
+
+/// The same, for a health check over HTTPS. It accepts every certificate: nothing secret may be sent with it.
+pub fn unverified_http_client() -> Result<reqwest::Client, reqwest::Error> {
+    local().tls_danger_accept_invalid_certs(true).build()
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that makes HTTP clients")]
+fn local() -> reqwest::ClientBuilder {
     crate::install_crypto();
-    reqwest::Client::builder()
-        .no_proxy()
-        .connect_timeout(Duration::from_secs(5))
-        .pool_idle_timeout(KEPT)
-        .build()
+    reqwest::Client::builder().no_proxy().connect_timeout(Duration::from_secs(5)).pool_idle_timeout(KEPT)
 }
 
 /// The strong entity tag of a body (RFC 9110, 8.8.3): equal tags mean equal bytes.

@@ -61,6 +61,7 @@ pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time_limits;
+pub mod tls;
 pub mod token;
 pub mod tunnel;
 pub mod version;

@@ -17,6 +17,8 @@ use std::{net::IpAddr, time::Duration};
 use axum::{body::Body, response::Response};
 use http::Request;
 
+use crate::tls::{Acceptor, PeerName};
+
 pub(crate) use self::connection::GOODBYE_PATIENCE;
 pub use self::{accept::serve, files::raise_open_files, requests::Held};
 
@@ -32,7 +34,7 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Extra connections for health checks, used only when all others are busy.
     pub reserved: usize,
-    /// How long the head of a request may take, from its first byte.
+    /// How long the head of a request may take, from its first byte, and how long the TLS handshake.
     pub head: Duration,
     /// How long a connection without a request stays open. A request that is sent while the connection closes gets no answer, and
     /// its client may not know whether to retry. So clients and load balancers must close first.
@@ -71,12 +73,14 @@ impl Limits {
 }
 
 /// The origin of a connection.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Arrival {
     /// The client's address.
     pub from: IpAddr,
     /// Whether it uses one of the connections that are reserved for health checks.
     pub reserved: bool,
+    /// The process of the mesh that its certificate names. `None` on a port that asks for no certificate.
+    pub peer: Option<PeerName>,
 }
 
 /// The service behind a port.
@@ -84,6 +88,11 @@ pub trait Handler: Clone + Send + Sync + 'static {
     /// The address whose connection limit applies. `None` if it is a proxy for many clients.
     fn counted_by(&self, from: IpAddr) -> Option<IpAddr> {
         Some(from.to_canonical())
+    }
+
+    /// Takes the TLS handshake of each connection. `None`: the port speaks plain TCP.
+    fn acceptor(&self) -> Option<&Acceptor> {
+        None
     }
 
     /// Answers a request.

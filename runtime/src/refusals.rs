@@ -7,14 +7,15 @@ use crate::{
     summed::Summed,
 };
 
-/// Every reason for refusing a caller: its token, or its permissions.
-pub const REASONS: [&str; 8] = [
+/// Every reason for refusing a caller: its token, the certificate of its connection, or its permissions.
+pub const REASONS: [&str; 9] = [
     "TOKEN_MISSING",
     "TOKEN_INVALID",
     "TOKEN_EXPIRED",
     "TOKEN_LIVES_TOO_LONG",
     "TOKEN_KIND",
     "TOKEN_KEYS_UNAVAILABLE",
+    "CERTIFICATE_MISMATCH",
     "ROLE_TOO_LOW",
     "_OTHER",
 ];
@@ -23,7 +24,7 @@ pub const REASONS: [&str; 8] = [
 const REFUSALS: Definition = Definition::counter(
     "levqor.access.refusals",
     "{request}",
-    "Requests and calls that were refused because of their token or their caller's rights, by reason.",
+    "Requests and calls that were refused because of their token, their connection's certificate or their caller's rights, by reason.",
     &[Attribute::one_of("reason", &REASONS)],
 );
 

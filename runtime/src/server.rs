@@ -26,6 +26,7 @@ use crate::{
     access,
     metrics::{Metrics, calls::Calls},
     port::{self, Arrival, Handler, Limits},
+    tls::{Acceptor, PeerName},
 };
 
 pub use admit::Admission;
@@ -84,7 +85,8 @@ impl Stack {
         let answer = Box::pin(async {
             // Checks who is calling, and whether they may. Last, because it may have to fetch keys, and all steps before are cheap.
             let (path, headers) = (request.uri().path(), request.headers());
-            let ctx = self.admission.admit(path, headers, request_id, deadline).await?;
+            let peer = request.extensions().get::<PeerName>();
+            let ctx = self.admission.admit(path, headers, peer, request_id, deadline).await?;
             let extensions = request.extensions_mut();
             extensions.insert(permit);
             if let Some(ctx) = ctx {
@@ -119,16 +121,40 @@ async fn pass(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> 
 
 /// Serves until `stop` is cancelled, then answers the accepted calls and returns.
 pub async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) {
-    port::serve(listener, Limits::internal(), Routes(app), stop).await;
+    serve_mesh(listener, app, None, stop).await;
+}
+
+/// The same, for processes of the mesh alone where there is an acceptor.
+pub(crate) async fn serve_mesh(
+    listener: TcpListener,
+    app: Router,
+    acceptor: Option<Acceptor>,
+    stop: CancellationToken,
+) {
+    port::serve(listener, Limits::internal(), Routes { app, acceptor }, stop).await;
 }
 
 /// The handler of a service port.
 #[derive(Clone)]
-struct Routes(Router);
+struct Routes {
+    app: Router,
+    acceptor: Option<Acceptor>,
+}
 
 impl Handler for Routes {
-    fn answer(&self, request: Request, _: Arrival) -> impl Future<Output = Response> + Send + use<> {
-        let mut routes = self.0.clone();
+    fn acceptor(&self) -> Option<&Acceptor> {
+        self.acceptor.as_ref()
+    }
+
+    fn answer(
+        &self,
+        mut request: Request,
+        arrival: Arrival,
+    ) -> impl Future<Output = Response> + Send + use<> {
+        let mut routes = self.app.clone();
+        if let Some(peer) = arrival.peer {
+            request.extensions_mut().insert(peer);
+        }
         async move {
             match routes.call(request).await {
                 Ok(answer) => answer,

@@ -2,6 +2,7 @@
 //! template, a service on a port of its own, the callers, and what a refused call says.
 #![expect(clippy::missing_panics_doc, reason = "a harness panics: that is how a test fails")]
 
+mod authority;
 mod caller;
 mod database;
 pub mod drive;
@@ -17,6 +18,7 @@ use std::{
 };
 
 pub use self::{
+    authority::{Authority, CertificateFiles, Signed},
     caller::Caller,
     database::{advance, binaries, cluster, connect, copy_of, count, database, empty_database, execute},
     log::Log,

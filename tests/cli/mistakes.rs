@@ -91,12 +91,29 @@ fn a_service_on_its_own_refuses_to_start_without_its_secrets() {
 }
 
 #[test]
+fn a_role_that_others_may_overhear_needs_certificates_or_the_word_off() {
+    const PEERS: [&str; 4] = ["BILLING", "COMPLIANCE", "NOTIFICATIONS", "SUPPORT"];
+    let folder = Folder::new();
+    let mut listens = levqor(&folder.data(), &["serve", "billing"]);
+    listens.env("LEVQOR_GRPC_ADDR", "0.0.0.0:50051");
+    let mut calls = levqor(&folder.data(), &["serve", "gateway"]);
+    calls.envs(PEERS.map(|peer| (format!("LEVQOR_{peer}_ADDR"), "dns:mesh.example:50051")));
+    for command in [listens, calls] {
+        let said = sentence(&run(command));
+        assert!(said.contains("LEVQOR_MESH_TLS_CERT: is not set"), "{said}");
+        assert!(said.contains("LEVQOR_MESH_TLS=off"), "{said}");
+    }
+}
+
+#[test]
 fn a_name_is_no_place_to_listen_on_and_the_websites_settings_are_not_ours() {
     let folder = Folder::new();
     let mut command = levqor(&folder.data(), &["up"]);
     command.env("LEVQOR_BILLING_ADDR", "dns:billing:50051");
     command.env("STRIPE_PRICE_DFY_STARTER", "price_1").env("STRIPE_PUBLISHABLE_KEY", "pk_test_1");
+    command.env("LEVQOR_TLS_CERT", "/none");
     let said = sentence(&run(command));
+    assert!(said.contains("LEVQOR_TLS_CERT: is for `levqor serve gateway`"), "{said}");
     assert!(said.contains("LEVQOR_BILLING_ADDR: expected one address and port"), "{said}");
     assert!(!said.contains("STRIPE_"), "{said}");
 }

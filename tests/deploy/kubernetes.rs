@@ -130,8 +130,10 @@ fn probes_ask_what_the_program_answers() {
         for kind in ["readinessProbe", "livenessProbe", "startupProbe"] {
             let probes: Vec<_> = all.iter().filter_map(|object| container(object).get(kind)).collect();
             let [probe] = probes.as_slice() else { panic!("{role} has {} of {kind}", probes.len()) };
-            if let Some(port) = probe.pointer("/grpc/port") {
-                assert_eq!(port.as_u64(), ports.get("grpc").copied(), "{role}");
+            // The kubelet cannot ask a port that wants a certificate.
+            assert!(probe.get("grpc").is_none(), "{role}");
+            if probe.get("exec").is_some() {
+                assert_eq!(words(probe, "/exec/command"), ["/usr/local/bin/levqor", "health", role]);
                 continue;
             }
             let (path, port) = (str(probe, "/httpGet/path"), str(probe, "/httpGet/port"));
@@ -152,6 +154,7 @@ fn overlays_and_components_set_only_what_roles_read() {
     for file in [
         "k8s/overlays/staging/kustomization.yaml",
         "k8s/overlays/production/kustomization.yaml",
+        "k8s/components/mesh-tls/kustomization.yaml",
         "k8s/components/order-files/kustomization.yaml",
     ] {
         for map in yaml(file).iter().flat_map(|document| list(document, "/configMapGenerator").to_vec()) {
@@ -185,5 +188,29 @@ fn every_role_is_part_of_the_deployment_and_of_its_metrics() {
         for kind in ["ServiceAccount", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget"] {
             assert_eq!(str(&object(role, kind), "/metadata/name"), role, "{kind}");
         }
+    }
+}
+
+#[test]
+fn every_role_has_a_certificate_of_its_name_where_its_settings_look_for_it() {
+    const FOLDER: &str = "/run/levqor/mesh-tls";
+    let component = &yaml("k8s/components/mesh-tls/kustomization.yaml")[0];
+    let set = words(component, "/configMapGenerator/0/literals");
+    for (name, file) in [("CERT", "tls.crt"), ("KEY", "tls.key"), ("CA", "ca.crt")] {
+        let literal = format!("LEVQOR_MESH_TLS_{name}={FOLDER}/{file}");
+        assert!(set.contains(&literal.as_str()), "{set:?} has no {literal}");
+    }
+    for role in roles() {
+        let certificate = &yaml(&format!("k8s/components/mesh-tls/{role}.yaml"))[0];
+        assert_eq!(words(certificate, "/spec/dnsNames"), [format!("{role}.levqor.internal")]);
+        let of_role = |patch: &&Value| str(patch, "/target/name") == role;
+        let patch = list(component, "/patches").iter().find(of_role).expect(role);
+        let patch = str(patch, "/patch");
+        let secret = format!("secretName: {}", str(certificate, "/spec/secretName"));
+        assert!(patch.contains(&secret) && patch.contains(FOLDER), "{role}: {patch}");
+    }
+    for overlay in ["staging", "production"] {
+        let overlay = &yaml(&format!("k8s/overlays/{overlay}/kustomization.yaml"))[0];
+        assert!(words(overlay, "/components").contains(&"../../components/mesh-tls"));
     }
 }

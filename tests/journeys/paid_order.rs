@@ -1,5 +1,6 @@
 //! One paid order, from Stripe's event to the customer's mails.
 
+use levqor_runtime::metrics::Format;
 use serde_json::json;
 
 use crate::{
@@ -45,6 +46,25 @@ async fn a_paid_checkout_becomes_an_order_and_two_mails() {
             "sent without evidence"
         );
     }
+    mesh.finish().await;
+}
+
+#[tokio::test]
+async fn with_certificates_the_same_goes_over_tls_and_no_process_is_refused() {
+    let mesh = Mesh::start_with_certificates(&[]).await;
+    assert_eq!(mesh.deliver(&paid_checkout("1", "alice")).await.status, 200);
+    mesh.settle().await;
+    let orders = mesh.customer("alice").get("/v1/orders").await;
+    assert_eq!(orders.list("orders").len(), 1, "{}", orders.text);
+    let id = orders.str("/orders/0/order_id");
+    let mails = mesh.staff().get(&format!("/v1/messages?about=order:{id}")).await;
+    assert_eq!(mails.list("messages").len(), 2, "{}", mails.text);
+    let page = mesh.scrape(Format::accepted("text/plain")).await;
+    let of_certificates =
+        |line: &&str| line.starts_with("levqor_tls_refusals_total") && line.contains("CERTIFICATE_");
+    let counts: Vec<_> = page.lines().filter(of_certificates).collect();
+    assert_eq!(counts.len(), 4 * 5, "each service counts for each reason: {counts:?}");
+    assert!(counts.iter().all(|line| line.ends_with(" 0")), "{counts:?}");
     mesh.finish().await;
 }
 

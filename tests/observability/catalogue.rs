@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use levqor_runtime::{
     metrics::{self, Definition, Values},
-    refusals, webhook,
+    refusals, tls, webhook,
 };
 
 use crate::services;
@@ -18,9 +18,10 @@ pub(crate) struct Catalogue(BTreeMap<String, Labels>);
 
 /// Every definition of the mesh.
 pub(crate) fn definitions() -> Vec<&'static Definition> {
-    let chassis = [metrics::chassis::ALL, refusals::METRICS, webhook::METRICS, levqor_gateway::metrics::ALL];
+    let chassis = [metrics::chassis::ALL, refusals::METRICS, tls::METRICS, webhook::METRICS];
+    let chassis = chassis.into_iter().chain([levqor_gateway::metrics::ALL]);
     let of_services = services::ALL.iter().flat_map(|service| service.metrics());
-    chassis.into_iter().flatten().chain(of_services).collect()
+    chassis.flatten().chain(of_services).collect()
 }
 
 /// The name of a label in Prometheus.

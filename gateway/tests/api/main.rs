@@ -18,6 +18,7 @@ mod rates;
 mod routing;
 mod starting;
 mod streams;
+mod tls;
 mod traces;
 mod uploads;
 mod upstream;

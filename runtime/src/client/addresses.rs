@@ -101,6 +101,15 @@ impl Addresses {
         Self(services.iter().filter_map(&mut read).collect())
     }
 
+    /// Whether all of them are loopback addresses.
+    #[must_use]
+    pub fn are_local(&self) -> bool {
+        self.0.values().flatten().all(|address| match address {
+            Address::Fixed(address) => address.ip().to_canonical().is_loopback(),
+            Address::Name(name) => name.starts_with("localhost:"),
+        })
+    }
+
     /// Adds other addresses to these.
     #[must_use]
     pub fn with(mut self, others: Self) -> Self {
@@ -144,6 +153,20 @@ mod tests {
         assert_eq!(list.0.get(1), Some(&Address::Name("lamps.levqor.svc:50051".to_owned())));
         for text in ["", " , ", "lamps", "lamps:0", "lamps:x", "http://lamps:1", "a b:1"] {
             assert!(text.parse::<PeerAddress>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_loopback_addresses_are_local() {
+        for (text, local) in [
+            ("127.0.0.1:1,[::1]:2,localhost:3", true),
+            ("[::ffff:127.0.0.1]:1", true),
+            ("127.0.0.1:1,192.0.2.1:2", false),
+            ("0.0.0.0:1", false),
+            ("dns:localhost.example:1", false),
+        ] {
+            let list: PeerAddress = text.parse().expect("list");
+            assert_eq!(Addresses([("lamps".to_owned(), list.0)].into()).are_local(), local, "{text}");
         }
     }
 }

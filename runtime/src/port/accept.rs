@@ -71,7 +71,7 @@ impl<H: Handler> Port<H> {
             self.refusals.note((), "the table is full");
             return;
         };
-        let arrival = Arrival { from: from.ip(), reserved: entry.reserved };
+        let arrival = Arrival { from: from.ip(), reserved: entry.reserved, peer: None };
         let (handler, stop) = (self.handler.clone(), self.stop.clone());
         self.tasks.spawn(connection::serve(stream, arrival, self.limits, handler, entry, stop));
     }

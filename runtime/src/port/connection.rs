@@ -13,7 +13,8 @@ use tokio::{
     net::TcpStream,
     time::{sleep, sleep_until, timeout},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_rustls::server::TlsStream;
+use tokio_util::{either::Either, sync::CancellationToken};
 
 use super::{
     Arrival, Handler, Limits, MOST_HEAD_BYTES,
@@ -25,7 +26,7 @@ use super::{
 
 /// How often a silent HTTP/2 connection is pinged.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// How long, on shutdown, a client that has connected may take to send a request.
+/// How long, on shutdown, a client that has connected may take to send a request, and to end its TLS handshake.
 const FIRST_REQUEST_PATIENCE: Duration = Duration::from_secs(1);
 /// How long, on shutdown, a connection may stay that was told to close and has no open requests. A healthy client has closed it
 /// by then, or sent its request.
@@ -39,7 +40,7 @@ const RESERVED: Duration = Duration::from_secs(5);
 
 pub(super) async fn serve<H: Handler>(
     stream: TcpStream,
-    arrival: Arrival,
+    mut arrival: Arrival,
     limits: Limits,
     handler: H,
     entry: Entry,
@@ -55,11 +56,12 @@ pub(super) async fn serve<H: Handler>(
     } else {
         limits
     };
+    let Some(stream) = secured(stream, &mut arrival, &limits, &handler, &entry, &stop).await else { return };
     let requests = entry.requests.clone();
     let begun = requests.clone();
     let service = service_fn(move |request: http::Request<_>| {
         let open = begun.begin();
-        let answer = handler.answer(request.map(Body::new), arrival);
+        let answer = handler.answer(request.map(Body::new), arrival.clone());
         async move {
             let mut answer = answer.await;
             if open.is_last(limits.age) {
@@ -98,6 +100,36 @@ pub(super) async fn serve<H: Handler>(
     if let Err(error) = ended {
         tracing::debug!(error = &*error, "a connection ended with an error");
     }
+}
+
+/// The boxed stream is large, and most connections of a mesh on one machine have none.
+type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
+/// The stream of a connection, after its TLS handshake where the port has one. `None`: the connection ends.
+async fn secured<H: Handler>(
+    stream: TcpStream,
+    arrival: &mut Arrival,
+    limits: &Limits,
+    handler: &H,
+    entry: &Entry,
+    stop: &CancellationToken,
+) -> Option<Stream> {
+    let Some(acceptor) = handler.acceptor() else { return Some(Either::Left(stream)) };
+    // Boxed, because its future is large and soon over.
+    let handshake = Box::pin(acceptor.accept(stream, limits.head));
+    let leave = async {
+        stop.cancelled().await;
+        sleep(FIRST_REQUEST_PATIENCE).await;
+    };
+    let (stream, peer) = tokio::select! {
+        biased;
+        accepted = handshake => accepted?,
+        // A client that says nothing must make room for others.
+        () = entry.given_up() => return None,
+        () = leave => return None,
+    };
+    arrival.peer = peer;
+    Some(Either::Right(stream))
 }
 
 type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;

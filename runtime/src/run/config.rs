@@ -15,6 +15,7 @@ use crate::{
     schedule::Schedule,
     service::Service,
     telemetry::{self, ErrorReports, TelemetryConfig},
+    tls::MeshTls,
     token::{MeshKeys, UserTokensConfig},
 };
 
@@ -68,6 +69,8 @@ pub struct ServiceConfig<S: Service> {
     pub(super) ledger_check: bool,
     /// The addresses of the other services.
     pub addresses: Addresses,
+    /// How it proves its name to the others.
+    pub tls: MeshTls,
 }
 
 impl<S: Service> ServiceConfig<S> {
@@ -77,6 +80,7 @@ impl<S: Service> ServiceConfig<S> {
         let mut settings = vec![DATABASE_URL, CONNECTIONS, GRPC_ADDR, REFLECTION, DRAIN_DELAY, LEDGER_CHECK];
         settings.extend(CodeRate::settings());
         settings.extend(MeshKeys::settings());
+        settings.extend(MeshTls::settings());
         settings.extend(UserTokensConfig::settings());
         settings.extend(Addresses::settings(register::<S>().services()));
         settings.extend(Addresses::settings(&asked::<S>()));
@@ -103,6 +107,11 @@ impl<S: Service> ServiceConfig<S> {
         let users = UserTokensConfig::read(reader);
         let addresses = Addresses::read(reader, methods.services(), S::NAME);
         let asked = Addresses::read_optional(reader, &asked::<S>());
+        let is_local = |listen: SocketAddr| listen.ip().to_canonical().is_loopback();
+        let is_local = listen.is_none_or(is_local)
+            && asked.are_local()
+            && addresses.as_ref().is_none_or(Addresses::are_local);
+        let tls = MeshTls::read(reader, S::NAME, is_local);
         // The process has its own telemetry configuration. The test of error reports needs it here too.
         let telemetry = TelemetryConfig::read(reader);
         let own = S::config(reader);
@@ -120,6 +129,7 @@ impl<S: Service> ServiceConfig<S> {
             users: users?,
             error_reports: telemetry?.error_reports(),
             addresses: addresses?.with(asked),
+            tls: tls?,
         })
     }
 

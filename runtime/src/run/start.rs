@@ -23,6 +23,7 @@ use crate::{
     server::{self, Admission, Stack},
     service::Service,
     tasks::{Background, Tasks},
+    tls::Acceptor,
     token::{ServiceTokens, UserTokens},
     tunnel::{TunnelHost, Tunnelled},
     wakes::Wakes,
@@ -119,6 +120,7 @@ pub async fn start_on<S: Service>(
         (Clock::default(), Wakes::default(), Tasks::default(), Background::default());
     let metrics = config.metrics.unwrap_or_else(|| Metrics::new(S::NAME));
     let tokens = Arc::new(ServiceTokens::new(&config.mesh_keys, clock.clone()));
+    let tls = config.tls.watched(&background);
     let mut addresses = config.addresses.0;
     addresses.insert(S::NAME.to_owned(), vec![Address::Fixed(reachable(addr))]);
     let chassis = Chassis {
@@ -131,7 +133,8 @@ pub async fn start_on<S: Service>(
             config.mesh_keys.pseudonyms(),
         )
         .measured(&metrics, S::NAME),
-        channels: Channels::new(&addresses, &background).measured(&metrics, access::methods()),
+        channels: Channels::secured(&addresses, &background, tls.as_ref())
+            .measured(&metrics, access::methods()),
         tokens: Arc::clone(&tokens),
         tasks: tasks.clone(),
         wakes,
@@ -172,6 +175,7 @@ pub async fn start_on<S: Service>(
         users: UserTokens::new(&config.users, clock),
         services: tokens,
         readiness: readiness.clone(),
+        certificates: tls.is_some(),
         refusals: Refusals::new(&metrics),
         codes: CodeLimit::new(chassis.db.clone(), config.mesh_keys.caller_hashes(), config.code_rate),
     };
@@ -185,7 +189,8 @@ pub async fn start_on<S: Service>(
     let app = server::around(stack, routes.prepare().into_axum_router());
 
     // 5. Serve.
-    let server = tasks.spawn(server::serve(listener, app, serve_stop.clone()));
+    let acceptor = tls.map(|live| Acceptor::mutual(live, &metrics));
+    let server = tasks.spawn(server::serve_mesh(listener, app, acceptor, serve_stop.clone()));
 
     // 6. Work, once the tables exist.
     let (work, work_tasks) = (CancellationToken::new(), Tasks::default());

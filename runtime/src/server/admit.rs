@@ -16,6 +16,7 @@ use crate::{
     lifecycle::Readiness,
     refusals::Refusals,
     service_error,
+    tls::PeerName,
     token::{self, ServiceTokens, TokenError, UserTokens},
 };
 
@@ -29,6 +30,8 @@ pub struct Admission {
     pub services: Arc<ServiceTokens>,
     /// Whether the service can work.
     pub readiness: Readiness,
+    /// Whether each connection has the certificate of a process of the mesh.
+    pub certificates: bool,
     /// Counts refused callers by reason.
     pub refusals: Refusals<&'static str>,
     /// Counts calls that guard codes.
@@ -46,6 +49,8 @@ service_error! {
         Header => Unauthenticated "TOKEN_INVALID",
         #[error(transparent)]
         Token(#[from] TokenError) => source,
+        #[error("the certificate of the connection names another process than the caller")]
+        Certificate => Unauthenticated "CERTIFICATE_MISMATCH",
         #[error(transparent)]
         Denied(#[from] access::Denied) => source,
         #[error(transparent)]
@@ -61,6 +66,7 @@ impl Admission {
         &self,
         path: &str,
         headers: &HeaderMap,
+        peer: Option<&PeerName>,
         request_id: &str,
         deadline: Deadline,
     ) -> Result<Option<Ctx>, Status> {
@@ -68,10 +74,10 @@ impl Admission {
         if path.starts_with("/grpc.health.v1.") || path.starts_with("/grpc.reflection.") {
             return Ok(None);
         }
-        self.decide(path, headers, request_id, deadline).await.map(Some).map_err(|refused| {
+        self.decide(path, headers, peer, request_id, deadline).await.map(Some).map_err(|refused| {
             let reason = refused.reason();
             match refused {
-                Refused::Header | Refused::Token(_) | Refused::Denied(_) => {
+                Refused::Header | Refused::Token(_) | Refused::Certificate | Refused::Denied(_) => {
                     self.refusals.note(reason, reason);
                 }
                 Refused::Codes(CodeLimitError::Database(ref error)) => {
@@ -100,6 +106,7 @@ impl Admission {
         &self,
         path: &str,
         headers: &HeaderMap,
+        peer: Option<&PeerName>,
         request_id: &str,
         deadline: Deadline,
     ) -> Result<Ctx, Refused> {
@@ -108,6 +115,9 @@ impl Admission {
             return Err(Refused::UnknownRpc);
         }
         let (actor, user_token) = self.actor(headers).await?;
+        if self.certificates && !peer.is_some_and(|peer| may_say(peer, &actor)) {
+            return Err(Refused::Certificate);
+        }
         method.authorise(&actor, self.service)?;
         // A service always answers a status request. All other RPCs need its tables, without anybody who was erased.
         let is_usable = self.readiness.has_schema() && self.readiness.is_compared();
@@ -147,6 +157,15 @@ impl Admission {
         // Boxed: it may fetch keys, and its future would enlarge the future of every call.
         let user = Box::pin(self.users.verify(bearer)).await?;
         Ok((Actor::User(user), Some(SecretString::from(bearer))))
+    }
+}
+
+/// Whether the process with this certificate may say that this is the caller. A service says so of itself alone: a stolen token is
+/// of no use to another one. The calls of people come through the gateway, and a service may pass them on.
+fn may_say(peer: &PeerName, actor: &Actor) -> bool {
+    match actor {
+        Actor::Service(name) => peer.is(name),
+        Actor::User(_) | Actor::Anonymous => !peer.is(token::PRODUCT),
     }
 }
 

@@ -37,7 +37,7 @@ const LONGEST: Setting = Setting::plain(
 );
 
 /// The caller that a token signed with `LEVQOR_PRODUCT_KEY` is for. RPCs name it among their `callers`.
-const PRODUCT: &str = "product";
+pub(crate) const PRODUCT: &str = "product";
 
 const PRODUCT_KEY: Setting = Setting::secret(
     "LEVQOR_PRODUCT_KEY",

@@ -19,7 +19,7 @@ use tracing::Instrument;
 use super::stream::{CallError, Tunnel, lock, stopped};
 use crate::{
     access::{self, Method, Repeat},
-    client::{Channels, Outgoing, Peer, call_raw, channel_to},
+    client::{Channels, Link, Outgoing, Peer, call_raw},
     tasks::Background,
     telemetry,
 };
@@ -28,7 +28,9 @@ use crate::{
 #[derive(Clone)]
 pub struct Tunnels {
     addresses: watch::Receiver<BTreeSet<SocketAddr>>,
-    by_address: Arc<Mutex<BTreeMap<SocketAddr, Tunnel>>>,
+    link: Link,
+    /// With the generation of the certificates: a tunnel keeps those with which it was opened.
+    by_address: Arc<Mutex<BTreeMap<(SocketAddr, u64), Tunnel>>>,
     /// The channel for calls without a tunnel.
     peer: Peer,
     background: Background,
@@ -45,7 +47,8 @@ impl Tunnels {
     #[must_use]
     pub fn new(channels: &Channels, service: &str, background: &Background) -> Option<Self> {
         let (peer, addresses) = (channels.get(service)?, channels.addresses(service)?);
-        Some(Self { addresses, by_address: Arc::default(), peer, background: background.clone() })
+        let (link, by_address) = (channels.link(service)?, Arc::default());
+        Some(Self { addresses, link, by_address, peer, background: background.clone() })
     }
 
     /// Calls the RPC with this request type. The server completes a sent call even if its caller stops waiting.
@@ -123,10 +126,11 @@ impl Tunnels {
         let addresses = addresses.wait_for(|addresses| !addresses.is_empty()).await;
         let addresses = addresses.map_err(|_| stopped())?;
         let mut by_address = lock(&self.by_address);
-        by_address.retain(|address, _| addresses.contains(address));
+        let generation = self.link.generation();
+        by_address.retain(|(address, of), _| addresses.contains(address) && *of == generation);
         for address in addresses.iter() {
-            let new = || Tunnel::new(channel_to(*address), &self.background);
-            by_address.entry(*address).or_insert_with(new);
+            let new = || Tunnel::new(self.link.channel(*address), &self.background);
+            by_address.entry((*address, generation)).or_insert_with(new);
         }
         Ok(by_address.values().cloned().collect())
     }

@@ -27,6 +27,7 @@ use crate::{
     rpc::{self, State},
     server::{Stack, Undecodable},
     tasks::Tasks,
+    tls::PeerName,
 };
 
 /// The most calls of one tunnel that run or whose responses wait to be sent. Later calls stay in the connection, and its flow
@@ -95,7 +96,8 @@ impl TunnelService for TunnelHost {
         request: Request<Streaming<TunnelRequest>>,
     ) -> Result<Response<BoxStream<TunnelResponse>>, Status> {
         let (responses, sent) = mpsc::channel(MOST_CALLS);
-        self.tasks.spawn(self.clone().serve(request.into_inner(), responses));
+        let peer = request.extensions().get::<PeerName>().cloned();
+        self.tasks.spawn(self.clone().serve(peer, request.into_inner(), responses));
         Ok(Response::new(Box::pin(ReceiverStream::new(sent))))
     }
 }
@@ -105,6 +107,7 @@ impl TunnelHost {
     /// the last response.
     async fn serve(
         self,
+        peer: Option<PeerName>,
         mut calls: Streaming<TunnelRequest>,
         responses: mpsc::Sender<Result<TunnelResponse, Status>>,
     ) {
@@ -125,7 +128,7 @@ impl TunnelHost {
             tokio::select! {
                 next = next => {
                     let Some((permit, call)) = next else { break };
-                    self.tasks.spawn(self.clone().respond(call, permit));
+                    self.tasks.spawn(self.clone().respond(peer.clone(), call, permit));
                 }
                 () = self.stop.cancelled(), if give_up.is_none() => {
                     let outcome = Some(Outcome::Goodbye(TunnelGoodbye {}));
@@ -139,9 +142,14 @@ impl TunnelHost {
         }
     }
 
-    async fn respond(self, call: TunnelRequest, permit: OwnedPermit<Result<TunnelResponse, Status>>) {
+    async fn respond(
+        self,
+        peer: Option<PeerName>,
+        call: TunnelRequest,
+        permit: OwnedPermit<Result<TunnelResponse, Status>>,
+    ) {
         let number = call.number;
-        let response = match self.request(call) {
+        let response = match self.request(peer, call) {
             Ok((request, handler)) => self.stack.pass(request, handler, |_| Code::Ok).await,
             Err(status) => Err(status),
         };
@@ -153,7 +161,11 @@ impl TunnelHost {
     }
 
     /// The call in the form of a separate call, and its handler.
-    fn request(&self, call: TunnelRequest) -> Result<(http::Request<Bytes>, &Handler), Status> {
+    fn request(
+        &self,
+        peer: Option<PeerName>,
+        call: TunnelRequest,
+    ) -> Result<(http::Request<Bytes>, &Handler), Status> {
         let (method, handler) = (self.tunnelled.0.get(call.rpc.as_str()))
             .ok_or_else(|| Status::unimplemented("this RPC cannot be called through a tunnel"))?;
         let mut headers = HeaderMap::new();
@@ -169,6 +181,10 @@ impl TunnelHost {
         let mut request = http::Request::new(call.message);
         *request.uri_mut() = http::Uri::from(method.path.clone());
         *request.headers_mut() = headers;
+        // The certificate of the tunnel's connection is that of all its calls.
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
         Ok((request, handler))
     }
 }

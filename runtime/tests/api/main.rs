@@ -11,6 +11,7 @@ mod idempotency;
 mod jwks;
 mod migration;
 mod mistakes;
+mod mutual_tls;
 mod planner;
 mod port;
 mod probe;

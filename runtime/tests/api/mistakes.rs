@@ -129,7 +129,7 @@ async fn which_rpcs_there_are_is_told_on_loopback_or_where_it_is_set() {
         ("0.0.0.0:0", None, false),
         ("0.0.0.0:0", Some("true"), true),
     ] {
-        let mut settings = vec![("LEVQOR_GRPC_ADDR", listen)];
+        let mut settings = vec![("LEVQOR_GRPC_ADDR", listen), ("LEVQOR_MESH_TLS", "off")];
         settings.extend(set.map(|set| ("LEVQOR_GRPC_REFLECTION", set)));
         let service = probe::start_with(&settings).await;
         assert_eq!(reflects(&service).await, expected, "{listen} {set:?}");

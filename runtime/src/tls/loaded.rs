@@ -1,0 +1,220 @@
+//! Certificates that are in use, and their replacement when the files change.
+
+use std::{sync::Arc, time::Duration};
+
+use rustls::{
+    RootCertStore, ServerConfig,
+    crypto::{CryptoProvider, ring},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::{NoServerSessionStorage, WebPkiClientVerifier},
+    version::{TLS12, TLS13},
+};
+use tokio::{sync::watch, time::sleep};
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
+
+use super::{
+    files::{Contents, Files, Part, Unusable},
+    name::{PeerName, certified},
+};
+use crate::{
+    config::{Reader, Setting},
+    tasks::Background,
+};
+
+/// How often the files are read again.
+const READ_EVERY: Duration = Duration::from_secs(1);
+/// How long a service may take for its part of the handshake.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The certificate of a process, its key and its authorities.
+pub struct Certificates {
+    files: Files,
+    /// The process' name in the mesh. `None`: a port for everybody, whose clients show no certificate.
+    name: Option<&'static str>,
+    contents: Contents,
+    loaded: Arc<Loaded>,
+}
+
+/// What is made of the files.
+struct Loaded {
+    server: Arc<ServerConfig>,
+    /// How the process calls others of the mesh.
+    client: ClientTlsConfig,
+    /// Counts the changes of the files.
+    generation: u64,
+}
+
+impl Certificates {
+    /// Reads the files, which these settings name. Returns none only after it noted a problem.
+    pub(super) fn read(
+        reader: &mut Reader<'_>,
+        files: Files,
+        name: Option<&'static str>,
+        setting: impl FnOnce(Part) -> Setting,
+    ) -> Option<Self> {
+        let read = files.read().and_then(|contents| {
+            let loaded = Arc::new(load(&contents, name, 1)?);
+            Ok(Self { files, name, contents, loaded })
+        });
+        match read {
+            Ok(certificates) => Some(certificates),
+            Err(Unusable { part, problem, .. }) => {
+                reader.problem(&setting(part), problem);
+                None
+            }
+        }
+    }
+
+    /// Uses them, and reads the files again while the tasks run.
+    #[must_use]
+    pub fn watched(self, tasks: &Background) -> Live {
+        let (current, live) = watch::channel(Arc::clone(&self.loaded));
+        tasks.spawn(reload(self, current));
+        Live(live)
+    }
+
+    /// Uses them as they are now, for a command that ends soon.
+    #[must_use]
+    pub fn as_read(&self) -> Live {
+        let (_, live) = watch::channel(Arc::clone(&self.loaded));
+        Live(live)
+    }
+}
+
+/// Reads the files again and again. Files that cannot be used are logged once, and the certificates before them stay in use.
+async fn reload(mut used: Certificates, current: watch::Sender<Arc<Loaded>>) {
+    let mut told = None;
+    while !current.is_closed() {
+        sleep(READ_EVERY).await;
+        let files = used.files.clone();
+        // A panic of the reader would be reported where it happened.
+        let Ok(read) = tokio::task::spawn_blocking(move || files.read()).await else { continue };
+        let next = match read {
+            Ok(contents) if contents == used.contents => {
+                told = None;
+                continue;
+            }
+            Ok(contents) => load(&contents, used.name, used.loaded.generation + 1).map(|it| (contents, it)),
+            Err(unusable) => Err(unusable),
+        };
+        match next {
+            Ok((contents, loaded)) => {
+                (used.contents, used.loaded) = (contents, Arc::new(loaded));
+                current.send_replace(Arc::clone(&used.loaded));
+                told = None;
+                tracing::info!("new certificates are in use");
+            }
+            Err(unusable) => {
+                if told.as_ref() != Some(&unusable) {
+                    let error = &unusable as &dyn std::error::Error;
+                    tracing::warn!(error, "the new certificates cannot be used: the old ones stay in use");
+                }
+                told = Some(unusable);
+            }
+        }
+    }
+}
+
+/// Certificates in use. New connections take the newest ones. Cheap to clone.
+#[derive(Clone)]
+pub struct Live(watch::Receiver<Arc<Loaded>>);
+
+impl Live {
+    /// How a port accepts.
+    pub(super) fn server(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.0.borrow().server)
+    }
+
+    /// Changes with the files.
+    pub(crate) fn generation(&self) -> u64 {
+        self.0.borrow().generation
+    }
+
+    /// Waits until the files have changed.
+    pub(crate) async fn changed(&mut self) {
+        if self.0.changed().await.is_err() {
+            // Nobody reads them again.
+            std::future::pending().await
+        }
+    }
+
+    /// The same endpoint, for connections on which a service of the mesh proves its name.
+    pub(crate) fn secure(&self, endpoint: &Endpoint, service: &str) -> Option<Endpoint> {
+        let client = self.0.borrow().client.clone().domain_name(certified(service));
+        endpoint.clone().tls_config(client).ok()
+    }
+}
+
+fn load(contents: &Contents, name: Option<&'static str>, generation: u64) -> Result<Loaded, Unusable> {
+    let server = Arc::new(server(contents, name)?);
+    Ok(Loaded { server, client: client(contents)?, generation })
+}
+
+/// How the port of a process accepts connections.
+fn server(contents: &Contents, name: Option<&'static str>) -> Result<ServerConfig, Unusable> {
+    let provider = Arc::new(ring::default_provider());
+    let chain = certificates(Part::Certificate, &contents.certificate)?;
+    let named = chain.first().and_then(PeerName::of);
+    if let Some(name) = name.filter(|name| !named.is_some_and(|named| named.is(name))) {
+        let problem =
+            format!("expected a certificate with the DNS name {}, and no other process'", certified(name));
+        return Err(Unusable::new(Part::Certificate, problem));
+    }
+    let wrong_key = |_| Unusable::new(Part::Key, "expected the private key of the certificate, in PEM form");
+    let key = PrivateKeyDer::from_pem_slice(&contents.key)
+        .map_err(|_| Unusable::new(Part::Key, "expected a private key in PEM form, without a password"))?;
+    let Some(authorities) = &contents.authorities else {
+        let builder = versions(provider, &[&TLS13, &TLS12])?;
+        let mut config = builder.with_no_client_auth().with_single_cert(chain, key).map_err(wrong_key)?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        return Ok(config);
+    };
+    let mut roots = RootCertStore::empty();
+    for authority in certificates(Part::Authorities, authorities)? {
+        roots.add(authority).map_err(|_| not_authorities())?;
+    }
+    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
+    let builder = versions(provider, &[&TLS13])?;
+    let builder = builder.with_client_cert_verifier(clients.map_err(|_| not_authorities())?);
+    let mut config = builder.with_single_cert(chain, key).map_err(wrong_key)?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    // Each connection shows its certificate again: a session that is resumed would outlive it.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(config)
+}
+
+/// How a process calls others: with its own certificate, and only those whose certificates its authorities signed.
+fn client(contents: &Contents) -> Result<ClientTlsConfig, Unusable> {
+    let authorities = contents.authorities.as_deref().unwrap_or_default();
+    let config = ClientTlsConfig::new()
+        .ca_certificate(Certificate::from_pem(authorities))
+        .identity(Identity::from_pem(&contents.certificate, &contents.key))
+        .timeout(PATIENCE);
+    // So that no later step can fail.
+    let tried = Endpoint::from_static("https://localhost").tls_config(config.clone());
+    tried.map_err(|_| Unusable::new(Part::Certificate, "expected a certificate for clients and servers"))?;
+    Ok(config)
+}
+
+type Builder = rustls::ConfigBuilder<ServerConfig, rustls::WantsVerifier>;
+
+fn versions(
+    provider: Arc<CryptoProvider>,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> Result<Builder, Unusable> {
+    let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions);
+    builder.map_err(|_| Unusable::new(Part::Certificate, "no version of TLS can be used"))
+}
+
+fn certificates(part: Part, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Unusable> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match read {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        Ok(_) | Err(_) => Err(Unusable::new(part, "expected certificates in PEM form")),
+    }
+}
+
+fn not_authorities() -> Unusable {
+    Unusable::new(Part::Authorities, "expected certificates of authorities")
+}

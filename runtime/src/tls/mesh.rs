@@ -1,0 +1,116 @@
+//! The settings of the mesh's certificates: all three files or none, and none only where nobody else can listen.
+
+use std::{path::PathBuf, str::FromStr};
+
+use super::{
+    files::{Files, Part},
+    loaded::{Certificates, Live},
+};
+use crate::{
+    config::{Reader, Setting},
+    tasks::Background,
+};
+
+const SWITCH: Setting = Setting::plain(
+    "LEVQOR_MESH_TLS",
+    None,
+    "`off`: calls between gateway and services go over plain TCP, also beyond this machine. Where it is not set, a process starts without certificates only if it listens on, and calls, loopback addresses alone.",
+);
+const CERTIFICATE: Setting = Setting::plain(
+    "LEVQOR_MESH_TLS_CERT",
+    None,
+    "The file (PEM) with the certificate by which a process of `levqor serve` proves its name to the others, as a client and as a server: the DNS name is <role>.levqor.internal, such as billing.levqor.internal. It is read again when it changes.",
+);
+const KEY: Setting =
+    Setting::plain("LEVQOR_MESH_TLS_KEY", None, "The file (PEM) with the private key of that certificate.");
+const AUTHORITIES: Setting = Setting::plain(
+    "LEVQOR_MESH_TLS_CA",
+    None,
+    "The file (PEM) with the authorities that sign the certificates of the mesh. All are accepted.",
+);
+
+/// How a process proves its name to the other processes of the mesh. Without certificates it does not: its calls go over plain
+/// TCP.
+pub struct MeshTls(Option<Certificates>);
+
+/// The only value of the switch.
+struct Off;
+
+/// The text is not `off`.
+#[derive(Debug, thiserror::Error)]
+#[error("not `off`")]
+struct NotOff;
+
+impl FromStr for Off {
+    type Err = NotOff;
+
+    fn from_str(text: &str) -> Result<Self, NotOff> {
+        if text == "off" { Ok(Self) } else { Err(NotOff) }
+    }
+}
+
+impl MeshTls {
+    /// The settings.
+    #[must_use]
+    pub fn settings() -> Vec<Setting> {
+        vec![SWITCH, CERTIFICATE, KEY, AUTHORITIES]
+    }
+
+    /// Reads the settings and the files of the process of this name. `is_local` says whether it listens on, and calls, loopback
+    /// addresses alone. Returns none only after it noted a problem.
+    pub fn read(reader: &mut Reader<'_>, name: &'static str, is_local: bool) -> Option<Self> {
+        let is_switched = reader.is_set(&SWITCH);
+        let off: Option<Off> = reader.optional(&SWITCH, "`off`");
+        let paths = [CERTIFICATE, KEY, AUTHORITIES].map(|setting| {
+            let path: Option<PathBuf> = reader.optional(&setting, "a path");
+            (setting, path)
+        });
+        match paths {
+            [(_, None), (_, None), (_, None)] => {
+                if is_switched {
+                    return off.map(|Off| Self(None));
+                }
+                if !is_local {
+                    let expected = "is not set, and an address is not a loopback address; set it, LEVQOR_MESH_TLS_KEY and LEVQOR_MESH_TLS_CA, or LEVQOR_MESH_TLS=off for plain TCP";
+                    reader.problem(&CERTIFICATE, expected);
+                    return None;
+                }
+                Some(Self(None))
+            }
+            [(_, Some(_)), (_, Some(_)), (_, Some(_))] if is_switched => {
+                reader.problem(&SWITCH, "is set together with certificates; set it, or them");
+                None
+            }
+            [(_, Some(certificate)), (_, Some(key)), (_, Some(authorities))] => {
+                let files = Files { certificate, key, authorities: Some(authorities) };
+                let of = |part| match part {
+                    Part::Certificate => CERTIFICATE,
+                    Part::Key => KEY,
+                    Part::Authorities => AUTHORITIES,
+                };
+                Certificates::read(reader, files, Some(name), of).map(|certificates| Self(Some(certificates)))
+            }
+            incomplete => {
+                for (setting, path) in incomplete {
+                    if path.is_none() {
+                        reader
+                            .problem(&setting, "is not set, and LEVQOR_MESH_TLS_* are set all or not at all");
+                    }
+                }
+                None
+            }
+        }
+    }
+
+    /// Uses the certificates, and reads them again while the tasks run. `None`: plain TCP.
+    #[must_use]
+    pub fn watched(self, tasks: &Background) -> Option<Live> {
+        self.0.map(|certificates| certificates.watched(tasks))
+    }
+
+    /// Uses the certificates as they are now, for a command that ends soon. `None`: plain TCP.
+    #[must_use]
+    pub fn as_read(&self) -> Option<Live> {
+        self.0.as_ref().map(Certificates::as_read)
+    }
+}

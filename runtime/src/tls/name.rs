@@ -1,0 +1,37 @@
+//! The names of processes in certificates: the DNS name `billing.levqor.internal` names billing.
+
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use webpki::EndEntityCert;
+
+/// The domain of the mesh. No DNS server has to know it, and `.internal` belongs to nobody.
+const DOMAIN: &str = ".levqor.internal";
+
+/// The name of the process at the other end of a connection, as its verified certificate says. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerName(Arc<str>);
+
+impl PeerName {
+    /// Reads it. `None` if the certificate names no process of the mesh, or more than one. The authority may also sign other
+    /// names, which do not count.
+    pub(super) fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
+        let parsed = EndEntityCert::try_from(certificate).ok()?;
+        let mut names = parsed.valid_dns_names().filter_map(|name| name.strip_suffix(DOMAIN));
+        let name = names.next()?;
+        // A wildcard would name every process.
+        let is_plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase());
+        (is_plain && names.next().is_none()).then(|| Self(name.into()))
+    }
+
+    /// Whether this is the process of that name.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        *self.0 == *name
+    }
+}
+
+/// The name in the certificate of a process.
+pub(super) fn certified(name: &str) -> String {
+    format!("{name}{DOMAIN}")
+}

@@ -1,0 +1,74 @@
+//! The settings of the gateway's certificate, which is for everybody.
+
+use std::path::PathBuf;
+
+use super::{
+    files::{Files, Part},
+    loaded::{Certificates, Live},
+};
+use crate::{
+    config::{Reader, Setting},
+    tasks::Background,
+};
+
+const CERTIFICATE: Setting = Setting::plain(
+    "LEVQOR_TLS_CERT",
+    None,
+    "The file (PEM) with the certificate of the gateway, and those between it and its authority. With it the gateway's port takes HTTPS alone, by HTTP/1.1 and HTTP/2. It is read again when it changes. Where it is not set, TLS ends in front of the gateway. Not for `levqor up`.",
+);
+const KEY: Setting =
+    Setting::plain("LEVQOR_TLS_KEY", None, "The file (PEM) with the private key of that certificate.");
+
+/// How the gateway proves its name to everybody. Without a certificate its port takes plain HTTP.
+pub struct PublicTls(Option<Certificates>);
+
+impl PublicTls {
+    /// The settings.
+    #[must_use]
+    pub fn settings() -> Vec<Setting> {
+        vec![CERTIFICATE, KEY]
+    }
+
+    /// Reads the settings and the files. Returns none only after it noted a problem.
+    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let certificate: Option<PathBuf> = reader.optional(&CERTIFICATE, "a path");
+        let key: Option<PathBuf> = reader.optional(&KEY, "a path");
+        match (certificate, key) {
+            (None, None) => Some(Self(None)),
+            (Some(certificate), Some(key)) => {
+                let files = Files { certificate, key, authorities: None };
+                let of = |part| match part {
+                    Part::Certificate | Part::Authorities => CERTIFICATE,
+                    Part::Key => KEY,
+                };
+                Certificates::read(reader, files, None, of).map(|certificates| Self(Some(certificates)))
+            }
+            (certificate, _) => {
+                let missing = if certificate.is_none() { CERTIFICATE } else { KEY };
+                reader.problem(&missing, "is not set, and a certificate and its key belong together");
+                None
+            }
+        }
+    }
+
+    /// Notes a problem if they are set, for a process that cannot use them.
+    pub fn refuse(reader: &mut Reader<'_>, why: &str) {
+        for setting in Self::settings() {
+            if reader.is_set(&setting) {
+                reader.problem(&setting, why);
+            }
+        }
+    }
+
+    /// Whether the port takes HTTPS.
+    #[must_use]
+    pub const fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Uses the certificate, and reads it again while the tasks run. `None`: plain HTTP.
+    #[must_use]
+    pub fn watched(self, tasks: &Background) -> Option<Live> {
+        self.0.map(|certificates| certificates.watched(tasks))
+    }
+}
