@@ -3,6 +3,7 @@
 mod addresses;
 mod peer;
 mod raw;
+mod unsent;
 mod vendor;
 mod vendor_request;
 
@@ -126,7 +127,7 @@ fn balanced(addresses: Vec<Address>, tasks: &Background) -> Route {
             tokio::time::sleep(RESOLVE_EVERY).await;
         }
     });
-    Route { peer: Peer::new(channel), addresses: watched }
+    Route { peer: Peer::balanced(channel), addresses: watched }
 }
 
 /// The metadata of a call to another service.
