@@ -8,6 +8,9 @@ ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:nonroot
 FROM ${RUST_IMAGE} AS tools
 ENV CARGO_TERM_COLOR=never
 WORKDIR /build
+# Python runs .ci/sbom. No version is named, because Debian's mirrors keep only the newest.
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install -y --no-install-recommends python3 && rm -rf /var/lib/apt/lists/*
 RUN cargo install cargo-chef --locked --version 0.1.77
 
 # --- the recipe: changes only with a manifest or Cargo.lock ---
@@ -26,7 +29,7 @@ RUN BUILD_COMMIT="${BUILD_COMMIT}" cargo build --release --locked --bin levqor \
     && mkdir -p /image/usr/local/bin /image/usr/share/doc/levqor /image/var/lib/levqor/files \
     && cp target/release/levqor /image/usr/local/bin/ \
     # Scanners of images read it as the list of the crates in the binary.
-    && cp Cargo.lock /image/usr/share/doc/levqor/ \
+    && python3 .ci/sbom >/image/usr/share/doc/levqor/sbom.cdx.json \
     && chown -R 65532:65532 /image/var/lib/levqor
 
 # --- the image: libc, certificates of authorities (without them no HTTP client starts), and the binary ---

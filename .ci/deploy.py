@@ -1,5 +1,5 @@
 """Parts of .ci/deploy: `rules` prints the rules of Prometheus as objects of the Prometheus Operator; `validate FILE VERSION…`
-validates rendered manifests, each object by the schema of its kind.
+validates rendered manifests, each object by the schema of its kind; `sbom FILE` validates the list of crates of the binary.
 
 Kubernetes' own kinds are validated by kubernetes-validate, strictly: a field that the schema does not know is a mistake. It ends
 well on kinds that it does not know. Those are validated here, by the operators' own schemas in .ci/crds/: of the Prometheus
@@ -14,6 +14,9 @@ import sys
 import jsonschema
 import kubernetes_validate
 import yaml
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from license_expression import get_spdx_licensing
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RULES = ROOT / "observability/prometheus/rules"
@@ -129,8 +132,32 @@ def validate(file, versions):
     return 1 if mistakes else 0
 
 
+def sbom(file):
+    """Validates a software bill of materials of the binary, by the schema of CycloneDX 1.6; prints every mistake."""
+    text = pathlib.Path(file).read_text()
+    error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
+    mistakes = [str(error)[:300]] if error else []
+    crates = json.loads(text).get("components", [])
+    names = {crate["name"] for crate in crates}
+    # Something of each kind: linked, run by a build, our own, of tests.
+    mistakes += [f"{name} is missing" for name in ("sqlx", "prost-build", "levqor-runtime") if name not in names]
+    mistakes += [f"{name} is only for tests" for name in ("wiremock", "insta", "proptest") if name in names]
+    licensing = get_spdx_licensing()
+    for crate in crates:
+        licences = crate.get("licenses", [])
+        if not licences or licensing.validate(licences[0]["expression"]).errors:
+            mistakes.append(f"{crate['name']} has no licence of SPDX: {licences}")
+        if "hashes" not in crate and not crate["name"].startswith("levqor-"):
+            mistakes.append(f"{crate['name']} has no hash")
+    print(f"{len(crates)} crates in the binary, {len(mistakes)} mistakes")
+    print("\n".join(mistakes), end="\n" if mistakes else "")
+    return 1 if mistakes else 0
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "rules":
         rules()
+    elif sys.argv[1] == "sbom":
+        sys.exit(sbom(sys.argv[2]))
     else:
         sys.exit(validate(sys.argv[2], sys.argv[3:]))

@@ -22,6 +22,7 @@ mod postgres_restarts;
 mod processes;
 mod proxy;
 mod refunds;
+mod rolling;
 mod shop;
 mod stripe_api;
 mod support;

@@ -6,7 +6,7 @@ mod dashboards;
 mod documents;
 mod files;
 mod moves;
-mod page;
+pub(crate) mod page;
 mod queries;
 mod rules;
 mod shown;

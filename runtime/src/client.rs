@@ -3,6 +3,7 @@
 mod addresses;
 mod peer;
 mod raw;
+mod unsent;
 mod vendor;
 mod vendor_request;
 
@@ -157,7 +158,7 @@ fn fixed(address: SocketAddr, link: Link) -> Route {
 fn balanced(addresses: Vec<Address>, link: Link, tasks: &Background) -> Route {
     let (channel, changes) = Channel::balance_channel::<SocketAddr>(64);
     let (current, watched) = watch::channel(BTreeSet::new());
-    let route = Route { peer: Peer::new(channel), addresses: watched, link: link.clone() };
+    let route = Route { peer: Peer::balanced(channel), addresses: watched, link: link.clone() };
     tasks.spawn(async move {
         let (mut link, mut generation) = (link, 0);
         // Runs until no caller holds the channel.

@@ -1,4 +1,4 @@
-//! `Dockerfile`: the compiler that the repository names, and the ports at which the roles listen.
+//! `Dockerfile`: the compiler that the repository names, the ports at which the roles listen, and the list of crates.
 
 use std::collections::BTreeSet;
 
@@ -32,4 +32,12 @@ fn the_user_of_the_image_is_the_owner_of_its_secrets() {
     assert!(text("docker/secrets.sh").contains(&format!("levqor={user} ")), "{user}");
     let role = text("k8s/base/patches/role.yaml");
     assert!(role.contains(&format!("runAsUser: {user}\n")), "{user}");
+}
+
+#[test]
+fn the_image_contains_the_list_of_the_crates_in_the_binary() {
+    let path = "/usr/share/doc/levqor/sbom.cdx.json";
+    assert!(text("Dockerfile").contains(&format!("python3 .ci/sbom >/image{path} ")), "{path}");
+    assert!(text(".dockerignore").lines().any(|line| line == "!.ci/sbom"), "the script reaches the build");
+    assert!(text("docs/DEPLOY.md").contains(path), "{path}");
 }

@@ -2,6 +2,7 @@
 //! and cut their connections to each other and to PostgreSQL.
 
 use std::{
+    collections::BTreeSet,
     fs,
     net::SocketAddr,
     os::unix::process::ExitStatusExt,
@@ -53,6 +54,8 @@ const LONGEST_KILL: Duration = Duration::from_mins(1);
 struct Replica {
     role: Role,
     listen: SocketAddr,
+    /// Where it shows its metrics.
+    page: SocketAddr,
     database: String,
     process: Option<Process>,
 }
@@ -120,8 +123,9 @@ impl Mesh {
     /// Starts it, and waits until it can work.
     pub(crate) async fn start(plan: Plan) -> Self {
         let alone = if plan.wired { None } else { Some(ALONE.lock().await) };
-        let ports = |_| (0..plan.replicas).map(|_| free_port()).collect::<Vec<_>>();
-        let ports = Role::ALL.map(ports);
+        let mut taken = BTreeSet::new();
+        let mut port = || std::iter::repeat_with(free_port).find(|port| taken.insert(*port)).expect("a port");
+        let ports = Role::ALL.map(|_| (0..plan.replicas).map(|_| port()).collect::<Vec<_>>());
         let [billing, notifications, support, compliance, gateways] = &ports;
         let sockets = plan.databases.each_ref().map(socket);
         let wires = plan.wired.then(|| wires(billing[0], notifications[0], &sockets[0]));
@@ -146,10 +150,10 @@ impl Mesh {
                     Role::Compliance => url(&plan.databases[3], &folders[3]),
                     Role::Gateway => String::new(),
                 };
-                replicas.push(Replica { role, listen: *listen, database, process: None });
+                replicas.push(Replica { role, listen: *listen, page: port(), database, process: None });
             }
         }
-        let door = free_port();
+        let door = port();
         let ends = gateways.iter().copied().map(End::Tcp).collect();
         let mut mesh = Self {
             replicas,
@@ -189,13 +193,18 @@ impl Mesh {
         self.replicas.iter().filter(|replica| replica.role == role).map(|replica| replica.listen).collect()
     }
 
+    /// Where a process shows its metrics.
+    pub(crate) fn page(&self, n: usize) -> SocketAddr {
+        self.replicas[n].page
+    }
+
     /// Starts a process again, at the same address. It kills itself at this fail point.
     pub(crate) fn spawn(&mut self, n: usize, kill_at: Option<FailPoint>) {
         let replica = &mut self.replicas[n];
         let peers = self.peers.each_ref().map(String::as_str);
         let mut command = roles::serve(THIS_BUILD, replica.role, replica.listen, &replica.database, peers);
         command.env("STRIPE_WEBHOOK_SECRET", SECRET).env("LEVQOR_STRIPE_LIVEMODE", "false");
-        command.env("LEVQOR_DATABASE_CONNECTIONS", "8");
+        command.env("LEVQOR_DATABASE_CONNECTIONS", "8").env("LEVQOR_METRICS_ADDR", replica.page.to_string());
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command.envs(kill_at.map(|point| (fail_point::VARIABLE, point.name())));
         replica.process = Some(Process::start(command));
@@ -212,6 +221,16 @@ impl Mesh {
             "{}: {status}, {said}",
             replica.role.name()
         );
+    }
+
+    /// Tells a process to stop, and waits until it has ended. It must end well.
+    pub(crate) async fn stop(&mut self, n: usize) {
+        let replica = &mut self.replicas[n];
+        let process = replica.process.as_mut().expect("it was started");
+        process.tell(Signal::SIGTERM);
+        let what = format!("{} stops", replica.role.name());
+        let status = eventually(&what, || std::future::ready(process.ended())).await;
+        assert!(status.success(), "{what}: {status}, {}", process.said());
     }
 
     /// Waits until a process takes connections.

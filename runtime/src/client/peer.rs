@@ -14,34 +14,54 @@ use tonic::{
 use tower::Service;
 use tracing::{Instrument, Span};
 
+use super::unsent::Unsent;
 use crate::{
     metrics::calls::{Calls, Timer},
     telemetry,
 };
 
+/// The answer to a call, while it is awaited.
+type Answer = Either<ResponseFuture, BoxFuture<'static, Result<http::Response<Body>, Error>>>;
+
 /// A channel to a service. Cheap to clone; connects on first use.
 #[derive(Clone, Debug)]
 pub struct Peer {
     channel: Channel,
+    balanced: bool,
     calls: Option<Calls>,
 }
 
 impl Peer {
-    /// Creates it over this channel.
+    /// Creates it over a channel to one address.
     #[must_use]
     pub fn new(channel: Channel) -> Self {
-        Self { channel, calls: None }
+        Self { channel, balanced: false, calls: None }
+    }
+
+    /// Creates it over a channel that balances over replicas. A call that was not sent to one replica is sent to another one.
+    #[must_use]
+    pub fn balanced(channel: Channel) -> Self {
+        Self { channel, balanced: true, calls: None }
     }
 
     /// Creates it with metrics: each call is timed.
     #[must_use]
     pub fn timed(&self, calls: Calls) -> Self {
-        Self { channel: self.channel.clone(), calls: Some(calls) }
+        Self { channel: self.channel.clone(), balanced: self.balanced, calls: Some(calls) }
     }
 
     /// Starts the timer of a call, where calls are timed.
     pub(crate) fn begin(&self, path: &str) -> Option<Timer> {
         self.calls.as_ref().map(|calls| calls.begin(path))
+    }
+
+    fn send(&mut self, request: http::Request<Body>) -> Answer {
+        if !self.balanced {
+            return Either::Left(Service::call(&mut self.channel, request));
+        }
+        let (request, unsent) = Unsent::of(request);
+        let first = Service::call(&mut self.channel, request);
+        Either::Right(Box::pin(unsent.answer(self.channel.clone(), first)))
     }
 }
 
@@ -57,10 +77,10 @@ impl Service<http::Request<Body>> for Peer {
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
         let timer = self.begin(request.uri().path());
         let Some(span) = telemetry::rpc_client_span(request.uri().path()) else {
-            return Either::Left(Timed { inner: Service::call(&mut self.channel, request), timer });
+            return Either::Left(Timed { inner: self.send(request), timer });
         };
         telemetry::inject(&span, request.headers_mut());
-        let call = span.in_scope(|| Service::call(&mut self.channel, request));
+        let call = span.in_scope(|| self.send(request));
         Either::Right(Box::pin(watch(Timed { inner: call, timer }, span)))
     }
 }
@@ -74,7 +94,7 @@ async fn watch(call: Timed, span: Span) -> Result<http::Response<Body>, Error> {
 
 /// The timed answer to a call. The time of a stream ends when its answers begin.
 pub struct Timed {
-    inner: ResponseFuture,
+    inner: Answer,
     timer: Option<Timer>,
 }
 

@@ -87,6 +87,14 @@ impl Process {
         self.ended
     }
 
+    /// Sends a signal, unless it has ended. Does not wait.
+    pub fn tell(&mut self, signal: Signal) {
+        if self.ended().is_none() {
+            // It may end by itself in this very moment.
+            let _ = kill(self.pid, signal);
+        }
+    }
+
     /// Sends a signal, unless it has ended, and waits for the end; how it ended, and everything that it ever said.
     #[must_use]
     pub fn stop_and_read(mut self, signal: Signal) -> (ExitStatus, String) {

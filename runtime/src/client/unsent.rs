@@ -1,0 +1,125 @@
+//! A call that was not sent to one replica is sent to another one: its replica has closed the connection, or does not accept one.
+//! Whether a call was sent is known by its body. An RPC cannot begin without the message in it.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http_body::Frame;
+use tonic::{
+    Status,
+    body::Body,
+    transport::{Channel, Error, channel::ResponseFuture},
+};
+use tower::Service;
+
+/// The most times that a call is sent again. The channel picks replicas at random, also one that has just refused.
+const MOST_TIMES: usize = 24;
+/// How long after its beginning a call is sent again.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A call while it may be sent again.
+pub(super) struct Unsent {
+    head: Parts,
+    /// The body, until the connection reads it.
+    body: Arc<Mutex<Option<Body>>>,
+}
+
+impl Unsent {
+    /// Keeps a call. The returned request is to be sent first.
+    pub(super) fn of(request: http::Request<Body>) -> (http::Request<Body>, Self) {
+        let (head, body) = request.into_parts();
+        let unsent = Self { head, body: Arc::new(Mutex::new(Some(body))) };
+        (unsent.request(), unsent)
+    }
+
+    /// The answer to the call. `first` is the call over the channel with the first request.
+    pub(super) async fn answer(
+        self,
+        mut channel: Channel,
+        first: ResponseFuture,
+    ) -> Result<http::Response<Body>, Error> {
+        let begun = Instant::now();
+        let mut answer = first.await;
+        for _ in 0..MOST_TIMES {
+            if answer.is_ok() || self.was_sent() || begun.elapsed() > PATIENCE {
+                break;
+            }
+            poll_fn(|cx| Service::<http::Request<Body>>::poll_ready(&mut channel, cx)).await?;
+            answer = Service::call(&mut channel, self.request()).await;
+        }
+        answer
+    }
+
+    fn request(&self) -> http::Request<Body> {
+        let body = LentBody { lender: Arc::clone(&self.body), body: None };
+        http::Request::from_parts(self.head.clone(), Body::new(body))
+    }
+
+    /// Whether a connection has begun to read the body.
+    fn was_sent(&self) -> bool {
+        lock(&self.body).is_none()
+    }
+}
+
+/// The body of one request. The first read takes it away from the call.
+struct LentBody {
+    lender: Arc<Mutex<Option<Body>>>,
+    body: Option<Body>,
+}
+
+impl http_body::Body for LentBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = &mut *self;
+        if this.body.is_none() {
+            this.body = lock(&this.lender).take();
+        }
+        match &mut this.body {
+            Some(body) => Pin::new(body).poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        // A body without data is read too. Otherwise nobody would know that the request was sent.
+        self.body.as_ref().is_some_and(http_body::Body::is_end_stream)
+    }
+}
+
+fn lock(body: &Mutex<Option<Body>>) -> MutexGuard<'_, Option<Body>> {
+    body.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body::Body as _;
+    use http_body_util::{BodyExt, Full};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_may_be_sent_again_until_its_body_is_read() {
+        let message = Body::new(Full::new(Bytes::from_static(b"message")));
+        for (body, text) in [(message, "message"), (Body::empty(), "")] {
+            let (first, unsent) = Unsent::of(http::Request::new(body));
+            assert!(!first.body().is_end_stream(), "a connection would not read it");
+            drop(first);
+            assert!(!unsent.was_sent());
+            let read = unsent.request().into_body().collect().await.expect("a body").to_bytes();
+            assert_eq!(read, text);
+            assert!(unsent.was_sent());
+        }
+    }
+}
