@@ -47,11 +47,17 @@ async fn each_way_to_fail_is_told_and_waited_out() {
         trouble(failing);
         // While the circuit is open, an attempt ends with another failure, and the next one is due later.
         while waits_for(&mesh).await.0 != failing.1 {
-            let (_, before) = waits_for(&mesh).await;
-            // The event's next attempt is due at this time.
-            mesh.advance(TimeDelta::minutes(1)).await;
-            mesh.billing().wakes.journal.notify_one();
-            eventually(failing.1, || async { (waits_for(&mesh).await.1 > before).then_some(()) }).await;
+            let (_, before, _) = waits_for(&mesh).await;
+            eventually(failing.1, || async {
+                let (_, attempts, seconds) = waits_for(&mesh).await;
+                if attempts > before {
+                    return Some(());
+                }
+                mesh.advance(TimeDelta::seconds(seconds.max(0))).await;
+                mesh.billing().wakes.journal.notify_one();
+                None
+            })
+            .await;
         }
     }
     stripe.trouble(Trouble::default());
@@ -67,9 +73,10 @@ async fn each_way_to_fail_is_told_and_waited_out() {
     mesh.finish().await;
 }
 
-/// Why the checkout's event waits, and after how many attempts.
-async fn waits_for(mesh: &Mesh) -> (String, i32) {
-    let waiting = "SELECT coalesce(failure, ''), attempts FROM stripe_events WHERE state = 'PENDING'";
+/// Why the checkout's event waits, after how many attempts, and in how many seconds the next one is due.
+async fn waits_for(mesh: &Mesh) -> (String, i32, i64) {
+    let waiting = "SELECT coalesce(failure, ''), attempts, ceil(extract(epoch FROM due_time - runtime.now()))::bigint
+         FROM stripe_events WHERE state = 'PENDING'";
     sqlx::query_as(waiting).fetch_one(mesh.billing_db().pool()).await.expect("an event that waits")
 }
 
