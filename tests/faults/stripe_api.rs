@@ -75,7 +75,8 @@ async fn each_way_to_fail_is_told_and_waited_out() {
 
 /// Why the checkout's event waits, after how many attempts, and in how many seconds the next one is due.
 async fn waits_for(mesh: &Mesh) -> (String, i32, i64) {
-    let waiting = "SELECT coalesce(failure, ''), attempts, ceil(extract(epoch FROM due_time - runtime.now()))::bigint
+    let waiting =
+        "SELECT coalesce(failure, ''), attempts, ceil(extract(epoch FROM due_time - runtime.now()))::bigint
          FROM stripe_events WHERE state = 'PENDING'";
     sqlx::query_as(waiting).fetch_one(mesh.billing_db().pool()).await.expect("an event that waits")
 }
