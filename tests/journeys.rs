@@ -7,6 +7,7 @@ mod capabilities;
 mod columns;
 mod consents;
 mod deferred_calls;
+mod digests;
 mod doubtful_mail;
 mod erasure;
 mod inbound_mail;
