@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Europe::London;
 use levqor_proto_mail::v1::{
     ComplaintAcknowledged, ComplaintAnswered, ComplaintProgress, DataRequestCode, DataRequestDone,
-    DataRequestExtended, DataRequestLink, DataRequestProgress, ErasureDone, RestrictionEnding,
-    SendMessageRequest, TermsUpdated, send_message_request::Content,
+    DataRequestExtended, DataRequestLink, DataRequestProgress, ErasureDone, PrivacyPreferencesUpdated,
+    RestrictionEnding, SendMessageRequest, TermsUpdated, send_message_request::Content,
 };
 use levqor_runtime::{
     db::{DbError, Tx},
@@ -19,6 +19,7 @@ use sqlx::PgConnection;
 use crate::domain::{
     code::{self, Code},
     data_request::{DataRequest, DataRequestId, Entitlement, State},
+    declaration::{DeclarationId, Person},
     export::LINK_VALID,
     legal_document::LegalDocument,
     privacy_complaint::PrivacyComplaint,
@@ -224,6 +225,24 @@ pub(crate) async fn announced(
         ..SendMessageRequest::default()
     };
     defer(tx, &mail, format!("legal-document:{}:{name}", document.id)).await
+}
+
+/// The person objects to uses of their data, or objects no longer. `id` is that of the first of these declarations. Somebody without
+/// an address gets no mail, nor does anybody for whom nothing changed.
+pub(crate) async fn objections_changed(
+    tx: &mut Tx,
+    person: &Person,
+    changes: Vec<String>,
+    id: DeclarationId,
+) -> Result<(), DbError> {
+    let Some(email) = person.email.as_ref().filter(|_| !changes.is_empty()) else { return Ok(()) };
+    let mail = SendMessageRequest {
+        recipient: email.as_str().to_owned(),
+        about: format!("objection:{id}"),
+        content: Some(Content::PrivacyPreferencesUpdated(PrivacyPreferencesUpdated { changes })),
+        ..SendMessageRequest::default()
+    };
+    defer(tx, &mail, format!("objections-changed:{id}")).await
 }
 
 /// A complaint is received. A complaint without an address gets no mail: staff write a letter.

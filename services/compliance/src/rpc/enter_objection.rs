@@ -13,9 +13,10 @@ use crate::{
     declaring::{self, Objecting},
     domain::{
         declaration::{DeclarationKind, Person},
-        objection::{Objected, standings},
+        objection::{Objected, changes, standings},
     },
     error::Error,
+    mails,
     store::declarations,
 };
 
@@ -31,6 +32,7 @@ pub(super) async fn enter_objection(
         // Who objected while signed in is known to the services by their account, too.
         let sub = declarations::objector(tx, &email, None).await?;
         let person = Person { sub, email: Some(email.clone()), visitor_id: None, address_hash };
+        let before = declarations::last(tx, DeclarationKind::Objection, &person).await?;
         let mut ids = Vec::new();
         for scope in objected.scopes() {
             let objecting = Objecting {
@@ -40,10 +42,15 @@ pub(super) async fn enter_objection(
                 source: declaring::STAFF,
                 client: &Client::default(),
             };
-            ids.push(declaring::object(tx, objecting, now).await?.to_string());
+            ids.push(declaring::object(tx, objecting, now).await?);
+        }
+        if let Some(first) = ids.first() {
+            let changes = changes(&before, objected, request.objects);
+            mails::objections_changed(tx, &person, changes, *first).await?;
         }
         let decisions = declarations::last(tx, DeclarationKind::Objection, &person).await?;
         let response = EnterObjectionResponse { standings: Some(standings(&decisions)) };
+        let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
         Ok(Done::audited(response, "objection.enter", &[("objection_ids", &ids.join(" "))]))
     })
     .await

@@ -12,9 +12,10 @@ use crate::{
     declaring::{self, Objecting},
     domain::{
         declaration::DeclarationKind,
-        objection::{Objected, standings},
+        objection::{Objected, changes, standings},
     },
     error::Error,
+    mails,
     store::declarations,
 };
 
@@ -31,6 +32,7 @@ pub(super) async fn set_objection(
     }
     mutate(compliance, &ctx, &request, async |tx| {
         let now = tx.now().await?;
+        let before = declarations::last(tx, DeclarationKind::Objection, &person).await?;
         let mut ids = Vec::new();
         for scope in objected.scopes() {
             let objecting = Objecting {
@@ -40,10 +42,15 @@ pub(super) async fn set_objection(
                 source: "website",
                 client: &ctx.client,
             };
-            ids.push(declaring::object(tx, objecting, now).await?.to_string());
+            ids.push(declaring::object(tx, objecting, now).await?);
+        }
+        if let Some(first) = ids.first() {
+            let changes = changes(&before, objected, request.objects);
+            mails::objections_changed(tx, &person, changes, *first).await?;
         }
         let decisions = declarations::last(tx, DeclarationKind::Objection, &person).await?;
         let response = SetObjectionResponse { standings: Some(standings(&decisions)) };
+        let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
         Ok(Done::audited(response, "objection.set", &[("objection_ids", &ids.join(" "))]))
     })
     .await
