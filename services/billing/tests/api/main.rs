@@ -46,6 +46,7 @@ mod revoke_order_links;
 mod revoke_subscription_links;
 mod settle_withdrawal;
 mod start_order;
+mod still_wanted;
 mod stripe_health;
 mod submit_linked_order_intake;
 mod submit_order_intake;
