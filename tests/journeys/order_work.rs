@@ -167,8 +167,8 @@ async fn a_guest_fills_in_the_form_by_the_link_and_finds_the_order_after_signing
     mesh.finish().await;
 }
 
-/// Deliveries of mails wait for a day from now on.
-const HOLD_DELIVERIES: &str = "
+/// Deliveries of mails wait for a day from now on, in notifications' database.
+pub(super) const HOLD_DELIVERIES: &str = "
     CREATE FUNCTION held() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN NEW.due_time := NEW.due_time + interval '1 day'; RETURN NEW; END $$;
     CREATE TRIGGER held BEFORE INSERT ON runtime.work FOR EACH ROW

@@ -7,6 +7,7 @@ mod cancel_subscription;
 mod capabilities;
 mod change_subscription;
 mod check_entitlement;
+mod check_purchase;
 mod create_billing_portal_session;
 mod create_checkout_session;
 mod create_order_link;
