@@ -19,7 +19,7 @@ use sqlx::PgConnection;
 use crate::domain::{
     code::{self, Code},
     data_request::{DataRequest, DataRequestId, Entitlement, State},
-    declaration::{DeclarationId, Person},
+    declaration::Person,
     export::LINK_VALID,
     legal_document::LegalDocument,
     privacy_complaint::PrivacyComplaint,
@@ -227,15 +227,17 @@ pub(crate) async fn announced(
     defer(tx, &mail, format!("legal-document:{}:{name}", document.id)).await
 }
 
-/// The person objects to uses of their data, or objects no longer. `id` is that of the first of these declarations. Somebody without
-/// an address gets no mail, nor does anybody for whom nothing changed.
+/// The person objects to uses of their data, or objects no longer. `ids` are those of these declarations. Somebody without an
+/// address gets no mail, nor does anybody for whom nothing changed.
 pub(crate) async fn objections_changed(
     tx: &mut Tx,
     person: &Person,
     changes: Vec<String>,
-    id: DeclarationId,
+    ids: &[String],
 ) -> Result<(), DbError> {
-    let Some(email) = person.email.as_ref().filter(|_| !changes.is_empty()) else { return Ok(()) };
+    let (Some(email), Some(id)) = (&person.email, ids.first().filter(|_| !changes.is_empty())) else {
+        return Ok(());
+    };
     let mail = SendMessageRequest {
         recipient: email.as_str().to_owned(),
         about: format!("objection:{id}"),

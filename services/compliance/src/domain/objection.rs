@@ -35,6 +35,18 @@ impl Objected {
     }
 }
 
+/// A scope as people know it: the end of `You object to …`.
+pub(crate) const fn words(scope: ObjectionScope) -> &'static str {
+    match scope {
+        ObjectionScope::Marketing => "advertising",
+        ObjectionScope::Profiling => "scores that we give to your enquiries",
+        ObjectionScope::Automation => {
+            "series of mails that programs send, and answers that a language model writes"
+        }
+        ObjectionScope::Analytics => "figures about single persons",
+    }
+}
+
 /// What stands, by the last decision about each scope.
 pub(crate) fn standings(decisions: &[Decision]) -> wire::ObjectionStandings {
     let stands = |scope: ObjectionScope| {
@@ -54,17 +66,7 @@ pub(crate) fn changes(before: &[Decision], objected: Objected, stands: bool) -> 
     let stood = |scope: ObjectionScope| before.iter().any(|of| of.scope == scope.as_str() && of.given);
     let changed = objected.scopes().iter().filter(|scope| stood(**scope) != stands);
     let begin = if stands { "You object to" } else { "You no longer object to" };
-    changed.map(|scope| format!("{begin} {}.", in_words(*scope))).collect()
-}
-
-/// What a scope is about, for people.
-const fn in_words(scope: ObjectionScope) -> &'static str {
-    match scope {
-        ObjectionScope::Marketing => "advertising",
-        ObjectionScope::Profiling => "profiling",
-        ObjectionScope::Automation => "automated answers and series of mails",
-        ObjectionScope::Analytics => "statistics about what you do",
-    }
+    changed.map(|scope| format!("{begin} {}.", words(*scope))).collect()
 }
 
 /// The scope as services are told it.
@@ -119,6 +121,9 @@ mod tests {
         assert_eq!(changes(&before, Objected::All, true).len(), 3);
         assert_eq!(changes(&before, Objected::All, false), ["You no longer object to advertising."]);
         assert_eq!(changes(&before, Objected::Marketing, true), Vec::<String>::new());
-        assert_eq!(changes(&[], Objected::Profiling, true), ["You object to profiling."]);
+        assert_eq!(
+            changes(&[], Objected::Profiling, true),
+            ["You object to scores that we give to your enquiries."]
+        );
     }
 }

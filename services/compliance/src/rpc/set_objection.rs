@@ -42,15 +42,11 @@ pub(super) async fn set_objection(
                 source: "website",
                 client: &ctx.client,
             };
-            ids.push(declaring::object(tx, objecting, now).await?);
+            ids.push(declaring::object(tx, objecting, now).await?.to_string());
         }
-        if let Some(first) = ids.first() {
-            let changes = changes(&before, objected, request.objects);
-            mails::objections_changed(tx, &person, changes, *first).await?;
-        }
+        mails::objections_changed(tx, &person, changes(&before, objected, request.objects), &ids).await?;
         let decisions = declarations::last(tx, DeclarationKind::Objection, &person).await?;
         let response = SetObjectionResponse { standings: Some(standings(&decisions)) };
-        let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
         Ok(Done::audited(response, "objection.set", &[("objection_ids", &ids.join(" "))]))
     })
     .await
