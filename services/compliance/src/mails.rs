@@ -4,8 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Europe::London;
 use levqor_proto_mail::v1::{
     ComplaintAcknowledged, ComplaintAnswered, ComplaintProgress, DataRequestCode, DataRequestDone,
-    DataRequestExtended, DataRequestLink, DataRequestProgress, ErasureDone, PrivacyPreferencesUpdated,
-    RestrictionEnding, SendMessageRequest, TermsUpdated, send_message_request::Content,
+    DataRequestExtended, DataRequestLink, DataRequestProgress, DataRequestRefused, ErasureDone,
+    PrivacyPreferencesUpdated, RestrictionEnding, SendMessageRequest, TermsUpdated,
+    send_message_request::Content,
 };
 use levqor_runtime::{
     db::{DbError, Tx},
@@ -26,7 +27,7 @@ use crate::domain::{
 };
 
 /// The steps of a data request of which the person gets a mail, besides the codes.
-pub(crate) const STEPS: [&str; 9] = [
+pub(crate) const STEPS: [&str; 10] = [
     "received",
     "approved",
     "extended",
@@ -36,6 +37,7 @@ pub(crate) const STEPS: [&str; 9] = [
     "restricted",
     "lifting",
     "unrestricted",
+    "refused",
 ];
 
 /// What the mail about a step of a data request is about.
@@ -89,6 +91,17 @@ pub(crate) async fn extended(tx: &mut Tx, request: &DataRequest, reasons: &str) 
         due_time: request.due_time.map(timestamp),
     };
     send(tx, request, "extended", Content::DataRequestExtended(content)).await
+}
+
+/// The request is refused.
+pub(crate) async fn refused(tx: &mut Tx, request: &DataRequest, reasons: &str) -> Result<(), DbError> {
+    let content = DataRequestRefused {
+        customer_name: String::new(),
+        request_id: request.id.to_string(),
+        right: right(request.entitlement).to_owned(),
+        reasons: reasons.to_owned(),
+    };
+    send(tx, request, "refused", Content::DataRequestRefused(content)).await
 }
 
 /// The copy is ready.

@@ -63,6 +63,8 @@ wire_enum! {
         Cancelled = "CANCELLED",
         /// The code never came.
         Expired = "EXPIRED",
+        /// Staff refused it, with reasons.
+        Refused = "REFUSED",
     }
 }
 
@@ -89,6 +91,8 @@ wire_enum! {
         Expire = "let it expire",
         /// Its time to answer is extended.
         Extend = "extend its time to answer",
+        /// Staff refuse it.
+        Refuse = "refuse it",
     }
 }
 
@@ -219,6 +223,9 @@ impl State {
             }
             (Self::Scheduled | Self::Waiting, Step::Wait) if is_erasure => Ok(Self::Waiting),
             (Self::InProgress, Step::Finish) => Ok(Self::Done),
+            (Self::Received | Self::AwaitingApproval | Self::Scheduled | Self::Waiting, Step::Refuse) => {
+                Ok(Self::Refused)
+            }
             (
                 Self::AwaitingCode
                 | Self::Received
@@ -243,7 +250,7 @@ impl State {
 
     /// Whether nothing more happens.
     pub(crate) const fn is_over(self) -> bool {
-        matches!(self, Self::Done | Self::Cancelled | Self::Expired)
+        matches!(self, Self::Done | Self::Cancelled | Self::Expired | Self::Refused)
     }
 }
 
@@ -376,7 +383,8 @@ impl DataRequest {
             | Step::Finish
             | Step::Cancel
             | Step::Expire
-            | Step::Extend => {}
+            | Step::Extend
+            | Step::Refuse => {}
         }
         self.finish_time = self.state.is_over().then_some(now);
         Ok(())
@@ -473,6 +481,7 @@ mod tests {
             State::Done,
             State::Cancelled,
             State::Expired,
+            State::Refused,
         ];
         for state in all {
             let erase = state.after(Step::Erase, Entitlement::Erasure);
@@ -482,6 +491,9 @@ mod tests {
             assert!(state.after(Step::Build, Entitlement::Erasure).is_err());
             let cancel = state.after(Step::Cancel, Entitlement::Erasure);
             assert_eq!(cancel.is_ok(), !(state.is_over() || state == State::InProgress), "{state:?}");
+            // Nobody is told why before they have proven who they are.
+            let refuse = state.after(Step::Refuse, Entitlement::Erasure);
+            assert_eq!(refuse.is_ok(), cancel.is_ok() && state != State::AwaitingCode, "{state:?}");
         }
     }
 }
