@@ -222,6 +222,7 @@ async fn send(
     let message = SendMessageRequest {
         recipient: recipient.as_str().to_owned(),
         about: about.clone(),
+        locale: tx.locale().to_owned(),
         content: Some(content),
         ..Default::default()
     };

@@ -201,6 +201,7 @@ async fn send(tx: &mut Tx, request: &DataRequest, step: &str, content: Content) 
     let mail = SendMessageRequest {
         recipient: request.email.as_str().to_owned(),
         about: about(request.id, step),
+        locale: tx.locale().to_owned(),
         content: Some(content),
         ..SendMessageRequest::default()
     };
@@ -254,6 +255,7 @@ pub(crate) async fn objections_changed(
     let mail = SendMessageRequest {
         recipient: email.as_str().to_owned(),
         about: format!("objection:{id}"),
+        locale: tx.locale().to_owned(),
         content: Some(Content::PrivacyPreferencesUpdated(PrivacyPreferencesUpdated { changes })),
         ..SendMessageRequest::default()
     };
@@ -307,6 +309,7 @@ async fn send_step(
     let mail = SendMessageRequest {
         recipient: email.as_str().to_owned(),
         about: format!("privacy_complaint:{}:{step}", complaint.id),
+        locale: tx.locale().to_owned(),
         content: Some(content),
         ..SendMessageRequest::default()
     };

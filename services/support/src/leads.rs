@@ -126,15 +126,16 @@ async fn acknowledge(support: &Support, tx: &mut Tx, lead: &Lead) -> Result<(), 
         }),
         LeadKind::Connector => Content::ComingSoon(ComingSoon { connector: lead.details.clone() }),
     };
-    let message = message(lead, format!("lead:{}", lead.id), content);
+    let message = message(tx, lead, format!("lead:{}", lead.id), content);
     send(tx, &message).await
 }
 
 /// A mail to the address of a lead.
-fn message(lead: &Lead, about: String, content: Content) -> SendMessageRequest {
+fn message(tx: &Tx, lead: &Lead, about: String, content: Content) -> SendMessageRequest {
     SendMessageRequest {
         recipient: lead.email.as_str().to_owned(),
         about,
+        locale: tx.locale().to_owned(),
         content: Some(content),
         ..SendMessageRequest::default()
     }
@@ -148,7 +149,8 @@ async fn send(tx: &mut Tx, message: &SendMessageRequest) -> Result<(), DbError> 
 pub(crate) async fn send_step(tx: &mut Tx, lead: &Lead, step: i32, content: Content) -> Result<(), DbError> {
     let guard_subject = format!("lead:{}", lead.id);
     let about = format!("lead:{}:step:{step}", lead.id);
-    send(tx, &SendMessageRequest { guard_subject, ..message(lead, about, content) }).await
+    let message = SendMessageRequest { guard_subject, ..message(tx, lead, about, content) };
+    send(tx, &message).await
 }
 
 /// Whether a mail of the flow is still wanted: notifications asks just before it goes out.
