@@ -13,6 +13,7 @@ mod erasure;
 mod inbound_mail;
 mod leads;
 mod legal_documents;
+mod locale;
 mod nextjs;
 mod order_work;
 mod ownership;

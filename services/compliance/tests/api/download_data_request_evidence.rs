@@ -3,8 +3,7 @@
 use std::io::{Cursor, Read};
 
 use levqor_proto_compliance::v1::{
-    DownloadDataRequestEvidenceRequest, ExtendDataRequestRequest, RefuseDataRequestRequest, Right,
-    data_request::State,
+    DownloadDataRequestEvidenceRequest, ExtendDataRequestRequest, Right, data_request::State,
 };
 use levqor_runtime::testing::{Caller, reason};
 use serde_json::Value;
@@ -13,7 +12,11 @@ use tonic::Status;
 use crate::bench::{Bench, NOBODYS, ada, bytes};
 
 /// The files of the evidence, as one text each.
-async fn evidence(bench: &Bench, caller: &Caller, id: &str) -> Result<Vec<(String, String)>, Status> {
+pub(crate) async fn evidence(
+    bench: &Bench,
+    caller: &Caller,
+    id: &str,
+) -> Result<Vec<(String, String)>, Status> {
     let request = DownloadDataRequestEvidenceRequest { data_request_id: id.to_owned() };
     let download = bench.client().download_data_request_evidence(caller.request(request)).await?;
     let packed = bytes(download.into_inner()).await?;
@@ -28,7 +31,7 @@ async fn evidence(bench: &Bench, caller: &Caller, id: &str) -> Result<Vec<(Strin
     Ok(files)
 }
 
-fn json(files: &[(String, String)], name: &str) -> Value {
+pub(crate) fn json(files: &[(String, String)], name: &str) -> Value {
     let (_, text) = files.iter().find(|(path, _)| path == name).expect(name);
     serde_json::from_str(text).expect("JSON")
 }
@@ -71,17 +74,4 @@ async fn a_copy_is_described_and_only_staff_get_the_evidence() {
     assert!(evidence(&bench, &ada(), &id).await.is_err(), "only staff");
     let nobodys = evidence(&bench, &Caller::staff(), NOBODYS).await.expect_err("there is none");
     assert_eq!(reason(&nobodys), "DATA_REQUEST_NOT_FOUND");
-}
-
-#[tokio::test]
-async fn the_reasons_of_a_refusal_are_evidence() {
-    let bench = Bench::start().await;
-    let id = bench.create(&ada(), Right::Erasure).await.expect("created").data_request_id;
-    let reasons = "It is the fifth this week.".to_owned();
-    let refuse = RefuseDataRequestRequest { data_request_id: id.clone(), reasons: reasons.clone() };
-    bench.client().refuse_data_request(Caller::staff().request(refuse)).await.expect("refused");
-    let files = evidence(&bench, &Caller::staff(), &id).await.expect("the evidence");
-    let request = json(&files, "request.json");
-    assert_eq!(request["state"], "REFUSED");
-    assert_eq!(request["refusal"]["reasons"], reasons);
 }

@@ -5,7 +5,10 @@ use levqor_proto_mail::v1::send_message_request::Content;
 use levqor_runtime::testing::{Caller, reason, refused, violated};
 use tonic::Status;
 
-use crate::bench::{Bench, NOBODYS, ada};
+use crate::{
+    bench::{Bench, NOBODYS, ada},
+    download_data_request_evidence::{evidence, json},
+};
 
 async fn refuse(bench: &Bench, caller: &Caller, id: &str, reasons: &str) -> Result<DataRequest, Status> {
     let request = RefuseDataRequestRequest { data_request_id: id.to_owned(), reasons: reasons.to_owned() };
@@ -29,6 +32,10 @@ async fn a_request_is_refused_once_and_the_person_gets_the_reasons() {
     let kept = "data_request_refusals WHERE reasons = 'It is the fifth this week.'";
     assert_eq!(bench.count(kept).await, 1);
     assert_eq!(bench.count("runtime.audit_entries WHERE action = 'data_request.refuse'").await, 1);
+    let files = evidence(&bench, &Caller::staff(), &id).await.expect("the evidence");
+    let request = json(&files, "request.json");
+    assert_eq!(request["state"], "REFUSED");
+    assert_eq!(request["refusal"]["reasons"], "It is the fifth this week.");
     let again = refused(refuse(&bench, &Caller::staff(), &id, "Again.").await);
     assert_eq!(reason(&again), "DATA_REQUEST_STATE");
     assert_eq!(bench.get(&ada(), &id).await.expect("seen").state(), State::Refused);

@@ -1,7 +1,5 @@
-//! `TakeLeadStep`: without an answer of notifications the step is taken later. The journeys take all steps. The guard of its mails
-//! answers for leads alone.
+//! `TakeLeadStep`: without an answer of notifications the step is taken later. The journeys take all steps.
 
-use levqor_proto_runtime::v1::{StillWantedRequest, guard_service_client::GuardServiceClient};
 use levqor_proto_support::v1::TakeLeadStepRequest;
 use levqor_runtime::testing::{Caller, reason, refused};
 
@@ -24,25 +22,4 @@ async fn a_step_waits_for_notifications_and_what_is_gone_is_not_mailed() {
     assert_eq!(bench.count("leads WHERE next_step = 1").await, 1);
     let gone = bench.leads().take_lead_step(step(NOBODYS)).await.expect("nothing to do");
     assert!(!gone.into_inner().sent);
-}
-
-#[tokio::test]
-async fn no_mail_is_called_wanted_or_unwanted_while_billing_does_not_answer() {
-    let bench = Bench::start().await;
-    let form = Caller::anonymous().request(guide(bench.form_token().await));
-    bench.leads().create_guide_lead(form).await.expect("taken");
-    let lead_id: String = sqlx::query_scalar("SELECT lead_id::text FROM leads")
-        .fetch_one(bench.service.db.pool())
-        .await
-        .expect("a lead");
-    for (subject, expected) in [
-        (format!("lead:{lead_id}"), "GUARD_UNAVAILABLE"),
-        (format!("lead:{NOBODYS}"), "GUARD_SUBJECT_UNKNOWN"),
-        (format!("ticket:{lead_id}"), "GUARD_SUBJECT_UNKNOWN"),
-    ] {
-        let request = StillWantedRequest { service: "support".to_owned(), subject: subject.clone() };
-        let request = Caller::service("notifications", "support").request(request);
-        let status = refused(GuardServiceClient::new(bench.service.channel()).still_wanted(request).await);
-        assert_eq!(reason(&status), expected, "{subject}");
-    }
 }
