@@ -11,6 +11,7 @@ use levqor_runtime::{
     error::ErrorCode,
     telemetry,
 };
+use prost_reflect::DescriptorPool;
 
 #[path = "../src/services.rs"]
 #[expect(dead_code, reason = "shared with the binary, which needs all of it")]
@@ -464,6 +465,31 @@ fn reasons_of(text: &str) -> Vec<&str> {
     });
     let body = text.split("fn reason(&self)").nth(1).and_then(|rest| rest.split("\n    }").next());
     declared.chain(body.unwrap_or_default().split('"').skip(1).step_by(2)).collect()
+}
+
+#[test]
+fn every_mail_is_sent_by_a_service_or_its_occasion_says_that_nobody_sends_it_yet() {
+    const OF_TEMPLATES: &str = "services/notifications/src/domain/template";
+    let is_sender = |path: &str| {
+        path.starts_with("services/") && path.contains("/src/") && !path.starts_with(OF_TEMPLATES)
+    };
+    let files = files();
+    let senders: Vec<_> = files.iter().filter(|(path, _)| is_sender(path)).collect();
+    let pool = DescriptorPool::decode(levqor_proto::mail::FILE_DESCRIPTOR_SET).expect("the protos");
+    let request = pool.get_message_by_name("levqor.mail.v1.SendMessageRequest").expect("the request");
+    let option = pool.get_extension_by_name("levqor.mail.v1.template").expect("the option");
+    let content = request.oneofs().find(|oneof| oneof.name() == "content").expect("the templates");
+    for field in content.fields() {
+        let template = field.kind().as_message().cloned().expect("a message");
+        let options = template.options();
+        let options = options.get_extension(&option);
+        let occasion = options.as_message().expect("options").get_field_by_name("occasion");
+        let occasion = occasion.as_ref().and_then(|occasion| occasion.as_str()).expect("an occasion");
+        let sends = format!("Content::{}(", template.name());
+        let is_sent = senders.iter().any(|(_, text)| without_tests(text).contains(&sends));
+        let says = !occasion.starts_with("nobody yet: ");
+        assert_eq!(is_sent, says, "{}: {occasion}", field.name());
+    }
 }
 
 #[test]

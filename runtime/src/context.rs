@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::HeaderMap;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 
 pub use crate::actor::{Actor, Role, User};
 
@@ -116,5 +118,48 @@ impl Ctx {
             },
             Actor::Anonymous => Scope::Own { sub: String::new(), email: None },
         }
+    }
+
+    /// The language and region that the token of a customer names (claim `locale`, BCP 47), for the mails that the call causes. Empty if
+    /// the token names none in a usable form. Empty for staff too: their language is not that of the customer.
+    #[must_use]
+    pub fn locale(&self) -> String {
+        let is_customer = matches!(&self.actor, Actor::User(user) if user.role == Role::Customer);
+        let token = self.user_token.as_ref().filter(|_| is_customer);
+        token.and_then(|token| locale_of(token.expose_secret())).unwrap_or_default()
+    }
+}
+
+/// The claim `locale` of a token that was verified before.
+fn locale_of(token: &str) -> Option<String> {
+    let payload = token.split('.').nth(1)?;
+    let claims: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+    let tag = claims.get("locale")?.as_str()?;
+    // The length is that of RFC 5646, 4.4.1. Some identity providers write `en_US`.
+    let fits = (2..=35).contains(&tag.len())
+        && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    fits.then(|| tag.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_that_is_no_tag_is_no_locale() {
+        for (claims, expected) in [
+            (r#"{"locale":"en-US"}"#, Some("en-US")),
+            (r#"{"locale":"en_AU"}"#, Some("en_AU")),
+            (r#"{"locale":""}"#, None),
+            (r#"{"locale":"en US"}"#, None),
+            (r#"{"locale":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}"#, None),
+            (r#"{"locale":["en-US"]}"#, None),
+            (r#"{"locale":null}"#, None),
+            ("{}", None),
+        ] {
+            let token = format!("e30.{}.c2ln", BASE64_URL_SAFE_NO_PAD.encode(claims));
+            assert_eq!(locale_of(&token).as_deref(), expected, "{claims}");
+        }
+        assert_eq!(locale_of("no token"), None);
     }
 }

@@ -246,7 +246,15 @@ impl Db {
         let mut inner = self.acquire().await?;
         inner.begin(settings).await?;
         let (wakes, pseudonyms) = (self.wakes.clone(), self.pseudonyms.clone());
-        Ok(Tx { inner, wakes, pseudonyms, defers: false, after_commit: Vec::new(), now: None })
+        Ok(Tx {
+            inner,
+            wakes,
+            pseudonyms,
+            defers: false,
+            after_commit: Vec::new(),
+            now: None,
+            locale: String::new(),
+        })
     }
 
     /// Begins a transaction that reads a page of a list. It may also write, if the reader claims rows by the read.
@@ -291,6 +299,7 @@ pub struct Tx {
     defers: bool,
     after_commit: Vec<Box<dyn FnOnce() + Send + Sync>>,
     now: Option<DateTime<Utc>>,
+    locale: String,
 }
 
 impl Tx {
@@ -307,6 +316,17 @@ impl Tx {
     /// Runs an action after the commit, and only if the transaction is committed: metrics, logs, wake-ups.
     pub fn after_commit(&mut self, what: impl FnOnce() + Send + Sync + 'static) {
         self.after_commit.push(Box::new(what));
+    }
+
+    /// The language and region of the customer whose call this is (BCP 47), for the mails that it causes. Empty if it is not known, or
+    /// if this is not the call of a customer.
+    #[must_use]
+    pub fn locale(&self) -> &str {
+        &self.locale
+    }
+
+    pub(crate) fn set_locale(&mut self, locale: String) {
+        self.locale = locale;
     }
 
     /// Commits, wakes the worker if a call was deferred, and does what is to be done after the commit.

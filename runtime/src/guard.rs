@@ -19,6 +19,9 @@ service_error! {
         /// The service knows no guard with this subject.
         #[error("this service knows no guard with this subject")]
         UnknownSubject => NotFound "GUARD_SUBJECT_UNKNOWN",
+        /// Another service, which the answer needs, does not answer.
+        #[error("a service that knows the answer does not answer now")]
+        Unavailable => Unavailable "GUARD_UNAVAILABLE" after 5 s,
         /// The database failed.
         #[error(transparent)]
         Database(#[from] DbError) => source,

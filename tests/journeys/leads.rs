@@ -1,12 +1,14 @@
 //! The forms of the website, a complaint, and an emergency, as people send them.
 
 use chrono::TimeDelta;
-use levqor_runtime::testing::eventually;
+use levqor_runtime::testing::{self, eventually};
 use serde_json::json;
 
+use super::order_work::HOLD_DELIVERIES;
 use crate::{
     fakes::mail::{API_KEY, FakeMail},
     harness::Mesh,
+    stripe::paid_checkout,
 };
 
 /// A mesh, and the token of a form that a page got a while ago.
@@ -42,6 +44,72 @@ async fn the_guide_is_mailed_and_followed_by_mails_only_with_permission() {
         (ended == 1).then_some(())
     })
     .await;
+    mesh.finish().await;
+}
+
+/// Ada got the guide, and agreed to advertising by the link of the double opt-in. Two mails were sent.
+async fn agreed() -> (FakeMail, Mesh) {
+    let (provider, mesh, token) = mesh_with_token().await;
+    let form = json!({"form_token": token, "name": "Ada", "email": "ada@example.com", "business_type": "agency",
+                      "problem": "automate", "phone": "1", "marketing_consent": true});
+    assert_eq!(mesh.anon().post("/api/lead-magnet", form).await.status, 200);
+    let link = |text: &str| {
+        let mut words = text.split_whitespace();
+        words.find_map(|word| word.find("/newsletter/confirm/").map(|place| word[place..].to_owned()))
+    };
+    let confirm = eventually("the question comes", || async {
+        provider.accepted().iter().find_map(|mail| link(&mail.text))
+    })
+    .await;
+    assert_eq!(mesh.anon().form(confirm.trim_end_matches('>'), "").await.status, 200);
+    mesh.settle().await;
+    assert_eq!(provider.accepted().len(), 2);
+    (provider, mesh)
+}
+
+async fn flow_ends(mesh: &Mesh, reason: &str) {
+    eventually("the flow ends", || async {
+        let ended = format!("leads WHERE next_step IS NULL AND flow_end = '{reason}'");
+        (testing::count(mesh.support_db(), &ended).await == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_agreed_gets_the_three_mails_after_the_guide_in_their_order() {
+    let (provider, mesh) = agreed().await;
+    let subjects = [
+        "Quick automation tip for you",
+        "An example: invoices that file themselves",
+        "Last email (promise!)",
+    ];
+    for (n, subject) in (2..).zip(subjects) {
+        mesh.advance(TimeDelta::hours(25)).await;
+        let mail = eventually("the mail comes", || async { provider.accepted().get(n).cloned() }).await;
+        assert_eq!(mail.subject, subject);
+    }
+    flow_ends(&mesh, "DONE").await;
+    assert_eq!(provider.accepted().len(), 5);
+    mesh.finish().await;
+}
+
+#[tokio::test]
+async fn a_purchase_ends_the_mails_after_the_guide_also_one_that_is_on_its_way() {
+    let (provider, mesh) = agreed().await;
+    testing::execute(mesh.notifications_db(), HOLD_DELIVERIES).await;
+    mesh.advance(TimeDelta::hours(25)).await;
+    let staff = mesh.staff();
+    let tip = async |state: &str| {
+        let tips = staff.get(&format!("/v1/messages?template=followup_value&state={state}")).await;
+        tips.list("messages").first().map(|found| found["message_id"].clone())
+    };
+    eventually("the first mail waits", || async { tip("STATE_PENDING").await }).await;
+    assert_eq!(mesh.deliver(&paid_checkout("1", "ada")).await.status, 200);
+    mesh.settle().await;
+    mesh.advance(TimeDelta::hours(25)).await;
+    eventually("it is cancelled", || async { tip("STATE_CANCELLED").await }).await;
+    flow_ends(&mesh, "PURCHASED").await;
+    assert!(provider.accepted().iter().all(|mail| mail.subject != "Quick automation tip for you"));
     mesh.finish().await;
 }
 

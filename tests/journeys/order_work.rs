@@ -1,5 +1,7 @@
 //! The work on an order, from the intake form with a file to the accepted delivery; with an account, and by the link in the mail.
 
+use chrono::TimeDelta;
+use levqor_runtime::testing::{self, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -162,5 +164,33 @@ async fn a_guest_fills_in_the_form_by_the_link_and_finds_the_order_after_signing
     let carol = mesh.customer("carol");
     assert_eq!(carol.get("/v1/orders").await.str("/orders/0/fulfilment_state"), state);
     assert_eq!(carol.get(&order).await.list("files").len(), 1);
+    mesh.finish().await;
+}
+
+/// Deliveries of mails wait for a day from now on, in notifications' database.
+pub(super) const HOLD_DELIVERIES: &str = "
+    CREATE FUNCTION held() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN NEW.due_time := NEW.due_time + interval '1 day'; RETURN NEW; END $$;
+    CREATE TRIGGER held BEFORE INSERT ON runtime.work FOR EACH ROW
+    WHEN (NEW.rpc LIKE '%/DeliverMessage') EXECUTE FUNCTION held()";
+
+#[tokio::test]
+async fn a_reminder_that_is_on_its_way_is_cancelled_when_the_form_comes() {
+    let mesh = Mesh::start().await;
+    let order = paid(&mesh, "alice").await;
+    testing::execute(mesh.notifications_db(), HOLD_DELIVERIES).await;
+    mesh.advance(TimeDelta::hours(25)).await;
+    let reminder = async |state: &str| {
+        let path = format!("/v1/messages?template=order_intake_reminder&state={state}");
+        mesh.staff().get(&path).await.list("messages").first().map(|found| found["message_id"].clone())
+    };
+    eventually("the reminder waits", || async { reminder("STATE_PENDING").await }).await;
+    let (alice, intake) = (mesh.customer("alice"), format!("{order}/intake"));
+    let form = alice.get(&intake).await;
+    let answers = json!({"answers": answers(&form.json["intake"])});
+    assert_eq!(alice.call(Method::PATCH, &intake, Some(answers)).await.status, 200);
+    step(&alice, &format!("{intake}:submit"), json!({}), "FULFILMENT_STATE_INTAKE_SUBMITTED").await;
+    mesh.advance(TimeDelta::hours(25)).await;
+    eventually("the reminder is cancelled", || async { reminder("STATE_CANCELLED").await }).await;
     mesh.finish().await;
 }

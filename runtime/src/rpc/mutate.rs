@@ -53,6 +53,7 @@ where
     E: From<DbError> + From<IdempotencyError>,
 {
     let mut tx = state.chassis().db.begin().await?;
+    tx.set_locale(ctx.locale());
     let ticket = match idempotency::claim(&mut tx, ctx, request).await? {
         Claim::Replay(response) => return Ok(response),
         Claim::Fresh(ticket) => ticket,

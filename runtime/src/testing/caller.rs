@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use jsonwebtoken::EncodingKey;
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 
 use super::{JWT_SECRET, mesh_keys};
 use crate::{
@@ -45,6 +47,18 @@ impl Caller {
             email_verified: true,
             role: Role::Customer,
         })
+    }
+
+    /// A customer with a verified address, whose token names a language and region.
+    #[must_use]
+    pub fn customer_in(locale: &str, sub: &str, email: &str) -> Self {
+        let claims = json!({
+            "sub": sub, "email": email, "email_verified": true, "locale": locale,
+            "exp": Clock::default().now().timestamp() + 3600, "iss": "https://levqor.ai", "aud": "levqor",
+        });
+        let key = EncodingKey::from_secret(JWT_SECRET.as_bytes());
+        let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).expect("token");
+        Self { bearer: Some(SecretString::from(token)), key: None }
     }
 
     /// A customer whose address nobody vouches for.

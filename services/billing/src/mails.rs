@@ -4,7 +4,8 @@
 use chrono::{DateTime, Utc};
 use levqor_proto_mail::v1::{
     RefundMade, SendMessageRequest, SubscriptionAccess, SubscriptionCancelled, SubscriptionChanged,
-    SubscriptionStarted, WithdrawalReceipt, send_message_request::Content,
+    SubscriptionEnding, SubscriptionResumed, SubscriptionStarted, TrialEnding, WithdrawalReceipt,
+    send_message_request::Content,
 };
 use levqor_runtime::{
     db::{DbError, Tx},
@@ -73,7 +74,11 @@ pub(crate) async fn subscription_access(
 /// The subscription has ended for good.
 pub(crate) async fn subscription_ended(tx: &mut Tx, row: &Subscription) -> Result<(), DbError> {
     let end = row.end_time.or(row.cancel_time).or(row.period_end_time).unwrap_or(row.update_time);
-    let content = cancelled(row, end, true);
+    let content = Content::SubscriptionCancelled(SubscriptionCancelled {
+        customer_name: String::new(),
+        plan: row.bought.plan.title().to_owned(),
+        end_time: Some(timestamp(end)),
+    });
     send(tx, &row.customer_email, format!("subscription:{}", row.id), "subscription_ended", content).await
 }
 
@@ -84,18 +89,47 @@ pub(crate) async fn subscription_ending(
     end: DateTime<Utc>,
     event: &Happened,
 ) -> Result<(), DbError> {
-    // A customer may cancel, resume and cancel again: each is told.
-    let about = format!("subscription:{}:ending:{}", row.id, event.event_id);
-    send(tx, &row.customer_email, about, "subscription_ending", cancelled(row, end, false)).await
-}
-
-fn cancelled(row: &Subscription, end: DateTime<Utc>, ended: bool) -> Content {
-    Content::SubscriptionCancelled(SubscriptionCancelled {
+    let content = Content::SubscriptionEnding(SubscriptionEnding {
         customer_name: String::new(),
         plan: row.bought.plan.title().to_owned(),
         end_time: Some(timestamp(end)),
-        ended,
-    })
+    });
+    // A customer may cancel, resume and cancel again: each is told.
+    let about = format!("subscription:{}:ending:{}", row.id, event.event_id);
+    send(tx, &row.customer_email, about, "subscription_ending", content).await
+}
+
+/// The subscription was to end, and goes on with this package.
+pub(crate) async fn subscription_resumed(
+    tx: &mut Tx,
+    row: &Subscription,
+    (package, renewal_time): (&Package, Option<DateTime<Utc>>),
+    event: &Happened,
+) -> Result<(), DbError> {
+    let renewal_time = renewal_time.unwrap_or_else(|| renewal_after(event.time, package.term));
+    let content = Content::SubscriptionResumed(SubscriptionResumed {
+        customer_name: String::new(),
+        plan: package.plan.title().to_owned(),
+        term: in_words(package.term),
+        amount: Some(package.price().into()),
+        renewal_time: Some(timestamp(renewal_time)),
+    });
+    let about = format!("subscription:{}:resumed:{}", row.id, event.event_id);
+    send(tx, &row.customer_email, about, "subscription_resumed", content).await
+}
+
+/// The trial ends at this time. A trial that is prolonged ends again, and has another mail then.
+pub(crate) async fn trial_ending(tx: &mut Tx, row: &Subscription, end: DateTime<Utc>) -> Result<(), DbError> {
+    let package = &row.package;
+    let content = Content::TrialEnding(TrialEnding {
+        customer_name: String::new(),
+        plan: package.plan.title().to_owned(),
+        term: in_words(package.term),
+        amount: Some(package.price().into()),
+        trial_end_time: Some(timestamp(end)),
+    });
+    let about = format!("subscription:{}:trial-end:{}", row.id, end.timestamp());
+    send(tx, &row.customer_email, about, "trial_ending", content).await
 }
 
 /// The subscription was changed.
@@ -188,6 +222,7 @@ async fn send(
     let message = SendMessageRequest {
         recipient: recipient.as_str().to_owned(),
         about: about.clone(),
+        locale: tx.locale().to_owned(),
         content: Some(content),
         ..Default::default()
     };

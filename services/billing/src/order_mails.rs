@@ -24,10 +24,11 @@ use crate::{
 };
 
 /// A mail to the order's address about `about`.
-fn message(order: &Order, about: String, content: Content) -> SendMessageRequest {
+fn message(tx: &Tx, order: &Order, about: String, content: Content) -> SendMessageRequest {
     SendMessageRequest {
         recipient: order.terms.customer_email.as_str().to_owned(),
         about,
+        locale: tx.locale().to_owned(),
         content: Some(content),
         ..SendMessageRequest::default()
     }
@@ -58,8 +59,8 @@ pub(crate) async fn welcome(tx: &mut Tx, site: &SiteUrl, order: &Order) -> Resul
         tier: terms.tier.title().to_owned(),
         intake_link,
     });
-    let welcome = message(order, about.clone(), welcome);
-    let intake_request = message(order, about, intake_request);
+    let welcome = message(tx, order, about.clone(), welcome);
+    let intake_request = message(tx, order, about, intake_request);
     defer(tx, &welcome, format!("order_welcome:{order_id}")).await?;
     fail_point::ORDER_HALF_DEFERRED.reached();
     defer(tx, &intake_request, format!("order_intake_request:{order_id}")).await
@@ -75,7 +76,7 @@ pub(crate) async fn intake_received(tx: &mut Tx, site: &SiteUrl, order: &Order) 
         due_time: order.due_time.map(timestamp),
         order_link: order_links::create_for_guest(tx, site, order).await?,
     });
-    let mail = message(order, format!("order:{order_id}"), content);
+    let mail = message(tx, order, format!("order:{order_id}"), content);
     defer(tx, &mail, format!("order_intake_received:{order_id}")).await
 }
 
@@ -90,7 +91,7 @@ pub(crate) async fn started(tx: &mut Tx, site: &SiteUrl, order: &Order) -> Resul
         due_time: order.due_time.map(timestamp),
         order_link: order_links::create_for_guest(tx, site, order).await?,
     });
-    let mail = message(order, format!("order:{order_id}:start:{round}"), content);
+    let mail = message(tx, order, format!("order:{order_id}:start:{round}"), content);
     defer(tx, &mail, format!("order_started:{round}:{order_id}")).await
 }
 
@@ -107,7 +108,7 @@ pub(crate) async fn delivered(tx: &mut Tx, site: &SiteUrl, order: &Order, note: 
         revision_end_time: order.revision_end_time().map(timestamp),
         order_link: order_links::create_for_guest(tx, site, order).await?,
     });
-    let mail = message(order, format!("order:{order_id}:delivery:{round}"), content);
+    let mail = message(tx, order, format!("order:{order_id}:delivery:{round}"), content);
     defer(tx, &mail, format!("order_delivered:{round}:{order_id}")).await
 }
 
@@ -122,7 +123,7 @@ pub(crate) async fn revision_received(tx: &mut Tx, site: &SiteUrl, order: &Order
         due_time: order.due_time.map(timestamp),
         order_link: order_links::create_for_guest(tx, site, order).await?,
     });
-    let mail = message(order, format!("order:{order_id}:revision:{round}"), content);
+    let mail = message(tx, order, format!("order:{order_id}:revision:{round}"), content);
     defer(tx, &mail, format!("order_revision_received:{round}:{order_id}")).await
 }
 
@@ -137,7 +138,7 @@ pub(crate) async fn accepted(tx: &mut Tx, order: &Order, party: Party) -> Result
         revisions_left: order.revisions_left,
         revision_end_time: order.revision_end_time().map(timestamp),
     });
-    let mail = message(order, format!("order:{order_id}:acceptance:{round}"), content);
+    let mail = message(tx, order, format!("order:{order_id}:acceptance:{round}"), content);
     defer(tx, &mail, format!("order_accepted:{round}:{order_id}")).await
 }
 
@@ -149,7 +150,7 @@ pub(crate) async fn cancelled(tx: &mut Tx, order: &Order) -> Result<(), DbError>
         order_id: order_id.clone(),
         tier: order.terms.tier.title().to_owned(),
     });
-    let mail = message(order, format!("order:{order_id}"), content);
+    let mail = message(tx, order, format!("order:{order_id}"), content);
     defer(tx, &mail, format!("order_cancelled:{order_id}")).await
 }
 
@@ -162,7 +163,7 @@ pub(crate) async fn ended(tx: &mut Tx, order: &Order, note: &str) -> Result<(), 
         tier: order.terms.tier.title().to_owned(),
         note: note.to_owned(),
     });
-    let mail = message(order, format!("order:{order_id}"), content);
+    let mail = message(tx, order, format!("order:{order_id}"), content);
     defer(tx, &mail, format!("order_ended:{order_id}")).await
 }
 
@@ -178,6 +179,6 @@ pub(crate) async fn access(tx: &mut Tx, order: &Order, link: &NewLink) -> Result
     });
     // Each link has a mail of its own.
     let instant = link.expire_time.timestamp_micros();
-    let mail = message(order, format!("order:{order_id}:link:{instant}"), content);
+    let mail = message(tx, order, format!("order:{order_id}:link:{instant}"), content);
     defer(tx, &mail, format!("order_access:{instant}:{order_id}")).await
 }

@@ -5,6 +5,7 @@ mod advance_orders;
 mod cancel_subscription;
 mod change_subscription;
 mod check_entitlement;
+mod check_purchase;
 mod create_billing_portal_session;
 mod create_checkout_session;
 mod create_order_link;
@@ -143,6 +144,7 @@ rpcs! {
         accept_order(wire::AcceptOrderRequest) -> wire::AcceptOrderResponse;
         advance_orders(wire::AdvanceOrdersRequest) -> wire::AdvanceOrdersResponse;
         take_flow_step(wire::TakeFlowStepRequest) -> wire::TakeFlowStepResponse;
+        check_purchase(wire::CheckPurchaseRequest) -> wire::CheckPurchaseResponse;
         delete_order_file(wire::DeleteOrderFileRequest) -> wire::DeleteOrderFileResponse;
         sweep_order_files(wire::SweepOrderFilesRequest) -> wire::SweepOrderFilesResponse;
         create_order_link(wire::CreateOrderLinkRequest) -> wire::CreateOrderLinkResponse;

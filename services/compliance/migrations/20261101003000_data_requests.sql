@@ -35,14 +35,15 @@ CREATE TABLE data_requests (
     CONSTRAINT data_requests_origin CHECK (origin IN ('ACCOUNT', 'MAIL', 'STAFF')),
     CONSTRAINT data_requests_state CHECK (
         state IN (
-            'AWAITING_CODE', 'RECEIVED', 'AWAITING_APPROVAL', 'SCHEDULED', 'IN_PROGRESS', 'WAITING', 'DONE', 'CANCELLED', 'EXPIRED'
+            'AWAITING_CODE', 'RECEIVED', 'AWAITING_APPROVAL', 'SCHEDULED', 'IN_PROGRESS', 'WAITING', 'DONE', 'CANCELLED', 'EXPIRED',
+            'REFUSED'
         )
     ),
     CONSTRAINT data_requests_subject CHECK (jsonb_typeof(subject) = 'object'),
     -- The time to answer runs once the person has proven who they are.
     CONSTRAINT data_requests_due_time CHECK ((due_time IS NULL) = (state IN ('AWAITING_CODE', 'EXPIRED'))),
     CONSTRAINT data_requests_finish_time CHECK (
-        (finish_time IS NOT NULL) = (state IN ('DONE', 'CANCELLED', 'EXPIRED'))
+        (finish_time IS NOT NULL) = (state IN ('DONE', 'CANCELLED', 'EXPIRED', 'REFUSED'))
     ),
     CONSTRAINT data_requests_erase_time CHECK (
         erase_time IS NOT NULL OR state NOT IN ('SCHEDULED', 'WAITING')

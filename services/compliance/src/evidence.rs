@@ -29,7 +29,8 @@ use crate::{
     mails,
     peers::{PeerError, Peers},
     store::{
-        audit_checks, data_exports, data_request_codes, data_request_extensions, data_requests, erasures,
+        audit_checks, data_exports, data_request_codes, data_request_extensions, data_request_refusals,
+        data_requests, erasures,
     },
 };
 
@@ -107,6 +108,7 @@ impl Compliance {
 /// What is known here of a request.
 async fn request_file(conn: &mut PgConnection, request: &DataRequest) -> Result<Value, Error> {
     let extension = data_request_extensions::get(conn, request.id).await?;
+    let refusal = data_request_refusals::get(conn, request.id).await?;
     let codes = data_request_codes::history(conn, request.id).await?;
     let export = data_exports::get(conn, request.id).await?;
     let erasure = erasures::get(conn, request.id).await?;
@@ -138,6 +140,10 @@ async fn request_file(conn: &mut PgConnection, request: &DataRequest) -> Result<
         },
         "extension": extension.map(|(extended, reasons)| json!({
             "extend_time": time(extended),
+            "reasons": reasons,
+        })),
+        "refusal": refusal.map(|(refused, reasons)| json!({
+            "refuse_time": time(refused),
             "reasons": reasons,
         })),
         "copy": export.map(|copy| json!({

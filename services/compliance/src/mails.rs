@@ -4,8 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Europe::London;
 use levqor_proto_mail::v1::{
     ComplaintAcknowledged, ComplaintAnswered, ComplaintProgress, DataRequestCode, DataRequestDone,
-    DataRequestExtended, DataRequestLink, DataRequestProgress, ErasureDone, PrivacyPreferencesUpdated,
-    RestrictionEnding, SendMessageRequest, TermsUpdated, send_message_request::Content,
+    DataRequestExtended, DataRequestLink, DataRequestProgress, DataRequestRefused, ErasureDone,
+    PrivacyPreferencesUpdated, RestrictionEnding, SendMessageRequest, TermsUpdated,
+    send_message_request::Content,
 };
 use levqor_runtime::{
     db::{DbError, Tx},
@@ -19,13 +20,14 @@ use sqlx::PgConnection;
 use crate::domain::{
     code::{self, Code},
     data_request::{DataRequest, DataRequestId, Entitlement, State},
+    declaration::Person,
     export::LINK_VALID,
     legal_document::LegalDocument,
     privacy_complaint::PrivacyComplaint,
 };
 
 /// The steps of a data request of which the person gets a mail, besides the codes.
-pub(crate) const STEPS: [&str; 10] = [
+pub(crate) const STEPS: [&str; 11] = [
     "received",
     "approved",
     "extended",
@@ -36,6 +38,7 @@ pub(crate) const STEPS: [&str; 10] = [
     "lifting",
     "unrestricted",
     "declared",
+    "refused",
 ];
 
 /// What the mail about a step of a data request is about.
@@ -89,6 +92,17 @@ pub(crate) async fn extended(tx: &mut Tx, request: &DataRequest, reasons: &str) 
         due_time: request.due_time.map(timestamp),
     };
     send(tx, request, "extended", Content::DataRequestExtended(content)).await
+}
+
+/// The request is refused.
+pub(crate) async fn refused(tx: &mut Tx, request: &DataRequest, reasons: &str) -> Result<(), DbError> {
+    let content = DataRequestRefused {
+        customer_name: String::new(),
+        request_id: request.id.to_string(),
+        right: right(request.entitlement).to_owned(),
+        reasons: reasons.to_owned(),
+    };
+    send(tx, request, "refused", Content::DataRequestRefused(content)).await
 }
 
 /// The copy is ready.
@@ -196,6 +210,7 @@ async fn send(tx: &mut Tx, request: &DataRequest, step: &str, content: Content) 
     let mail = SendMessageRequest {
         recipient: request.email.as_str().to_owned(),
         about: about(request.id, step),
+        locale: tx.locale().to_owned(),
         content: Some(content),
         ..SendMessageRequest::default()
     };
@@ -233,6 +248,27 @@ pub(crate) async fn announced(
         ..SendMessageRequest::default()
     };
     defer(tx, &mail, format!("legal-document:{}:{name}", document.id)).await
+}
+
+/// The person objects to uses of their data, or objects no longer. `ids` are those of these declarations. Somebody without an
+/// address gets no mail, nor does anybody for whom nothing changed.
+pub(crate) async fn objections_changed(
+    tx: &mut Tx,
+    person: &Person,
+    changes: Vec<String>,
+    ids: &[String],
+) -> Result<(), DbError> {
+    let (Some(email), Some(id)) = (&person.email, ids.first().filter(|_| !changes.is_empty())) else {
+        return Ok(());
+    };
+    let mail = SendMessageRequest {
+        recipient: email.as_str().to_owned(),
+        about: format!("objection:{id}"),
+        locale: tx.locale().to_owned(),
+        content: Some(Content::PrivacyPreferencesUpdated(PrivacyPreferencesUpdated { changes })),
+        ..SendMessageRequest::default()
+    };
+    defer(tx, &mail, format!("objections-changed:{id}")).await
 }
 
 /// A complaint is received. A complaint without an address gets no mail: staff write a letter.
@@ -282,6 +318,7 @@ async fn send_step(
     let mail = SendMessageRequest {
         recipient: email.as_str().to_owned(),
         about: format!("privacy_complaint:{}:{step}", complaint.id),
+        locale: tx.locale().to_owned(),
         content: Some(content),
         ..SendMessageRequest::default()
     };

@@ -60,6 +60,7 @@ mod publish_legal_document;
 mod record_consent;
 mod record_people_notice;
 mod record_regulator_notice;
+mod refuse_data_request;
 mod release_legal_hold;
 mod request_privacy_code;
 mod run_erasure;
@@ -106,6 +107,7 @@ rpcs! {
         accept_data_request(wire::AcceptDataRequestRequest) -> wire::AcceptDataRequestResponse;
         enter_data_request(wire::EnterDataRequestRequest) -> wire::EnterDataRequestResponse;
         extend_data_request(wire::ExtendDataRequestRequest) -> wire::ExtendDataRequestResponse;
+        refuse_data_request(wire::RefuseDataRequestRequest) -> wire::RefuseDataRequestResponse;
         cancel_data_request(wire::CancelDataRequestRequest) -> wire::CancelDataRequestResponse;
         send_export_code(wire::SendExportCodeRequest) -> wire::SendExportCodeResponse;
         build_data_export(wire::BuildDataExportRequest) -> wire::BuildDataExportResponse;

@@ -5,6 +5,7 @@ pub(crate) mod breaches;
 pub(crate) mod data_exports;
 pub(crate) mod data_request_codes;
 pub(crate) mod data_request_extensions;
+pub(crate) mod data_request_refusals;
 pub(crate) mod data_requests;
 pub(crate) mod declarations;
 pub(crate) mod erasures;

@@ -100,8 +100,8 @@ impl Service for Notifications {
         &[levqor_proto_notifications::FILE_DESCRIPTOR_SET, levqor_proto_mail::FILE_DESCRIPTOR_SET];
     const CALLS: &'static [&'static [u8]] =
         &[levqor_proto_inbound::FILE_DESCRIPTOR_SET, levqor_proto_law::FILE_DESCRIPTOR_SET];
-    // Every service that may ask for a mail under a guard.
-    const ASKS: &'static [&'static str] = &["billing"];
+    // Every other service: each may ask for a mail under a guard, and gives its lines for the reports.
+    const ASKS: &'static [&'static str] = &["billing", "support", "compliance"];
     const FIELDS: Fields = Fields {
         events: &[
             "action",

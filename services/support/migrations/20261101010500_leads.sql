@@ -19,7 +19,7 @@ CREATE TABLE leads (
     CONSTRAINT leads_score CHECK (score BETWEEN 0 AND 100),
     -- A flow goes on or has ended; only the guide has one.
     CONSTRAINT leads_flow CHECK (next_step IS NULL OR (kind = 'GUIDE' AND flow_end IS NULL)),
-    CONSTRAINT leads_flow_end CHECK (flow_end IN ('DONE', 'NOT_ALLOWED'))
+    CONSTRAINT leads_flow_end CHECK (flow_end IN ('DONE', 'NOT_ALLOWED', 'PURCHASED'))
 );
 
 CREATE INDEX leads_create ON leads (create_time DESC, lead_id DESC);

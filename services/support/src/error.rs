@@ -54,6 +54,9 @@ service_error! {
         /// Notifications has not said whether an address may get advertising. The call is made again.
         #[error("notifications does not answer now")]
         NotificationsUnavailable => Unavailable "NOTIFICATIONS_UNAVAILABLE" after 5 s,
+        /// Billing has not said whether an address has bought. The call is made again.
+        #[error("billing does not answer now")]
+        BillingUnavailable => Unavailable "BILLING_UNAVAILABLE" after 5 s,
         /// There is no such complaint.
         #[error("there is no such complaint")]
         ComplaintNotFound => NotFound "COMPLAINT_NOT_FOUND",

@@ -1,18 +1,25 @@
 //! Takes a lead in: its row, the mails, the notice and the flow, in one transaction.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
+use levqor_proto_billing::v1::{CheckPurchaseRequest, order_service_client::OrderServiceClient};
 use levqor_proto_mail::v1::{
     ComingSoon, LeadAcknowledged, LeadMagnetWelcome, SendMessageRequest, send_message_request::Content,
 };
 use levqor_proto_notifications::v1::{CreateNewsletterSubscriptionRequest, NewsletterCategory};
 use levqor_proto_support::v1::TakeLeadStepRequest;
 use levqor_runtime::{
+    client::Outgoing,
     db::{DbError, Tx},
     deferred::{defer, defer_at},
     email::Email,
+    guard::{GuardError, Wanted},
+    id::request_id,
     objections::{self, ObjectionScope},
     timestamp,
 };
+use sqlx::PgConnection;
 
 use crate::{
     Support,
@@ -25,6 +32,11 @@ use crate::{
     operators,
     store::leads,
 };
+
+/// Why the flow of a lead ends, and its mails are not wanted any more: the person has bought.
+pub(crate) const PURCHASED: &str = "PURCHASED";
+/// How long to wait for billing.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a form says.
 pub(crate) struct NewLead {
@@ -114,19 +126,61 @@ async fn acknowledge(support: &Support, tx: &mut Tx, lead: &Lead) -> Result<(), 
         }),
         LeadKind::Connector => Content::ComingSoon(ComingSoon { connector: lead.details.clone() }),
     };
-    send(tx, lead, format!("lead:{}", lead.id), content).await
+    let message = message(tx, lead, format!("lead:{}", lead.id), content);
+    send(tx, &message).await
 }
 
-/// Mails the address of a lead.
-pub(crate) async fn send(tx: &mut Tx, lead: &Lead, about: String, content: Content) -> Result<(), DbError> {
-    let key = format!("mail:{about}");
-    let message = SendMessageRequest {
+/// A mail to the address of a lead.
+fn message(tx: &Tx, lead: &Lead, about: String, content: Content) -> SendMessageRequest {
+    SendMessageRequest {
         recipient: lead.email.as_str().to_owned(),
         about,
+        locale: tx.locale().to_owned(),
         content: Some(content),
         ..SendMessageRequest::default()
-    };
-    defer(tx, &message, key).await
+    }
+}
+
+async fn send(tx: &mut Tx, message: &SendMessageRequest) -> Result<(), DbError> {
+    defer(tx, message, format!("mail:{}", message.about)).await
+}
+
+/// Sends the mail of a step of the flow. It is cancelled if the person buys before it goes out.
+pub(crate) async fn send_step(tx: &mut Tx, lead: &Lead, step: i32, content: Content) -> Result<(), DbError> {
+    let guard_subject = format!("lead:{}", lead.id);
+    let about = format!("lead:{}:step:{step}", lead.id);
+    let message = SendMessageRequest { guard_subject, ..message(tx, lead, about, content) };
+    send(tx, &message).await
+}
+
+/// Whether a mail of the flow is still wanted: notifications asks just before it goes out.
+pub(crate) async fn still_wanted(
+    support: &Support,
+    conn: &mut PgConnection,
+    subject: &str,
+) -> Result<Wanted, GuardError> {
+    let id = subject.strip_prefix("lead:").and_then(|id| id.parse::<LeadId>().ok());
+    let email = leads::email(conn, id.ok_or(GuardError::UnknownSubject)?).await?;
+    let email = email.ok_or(GuardError::UnknownSubject)?;
+    match has_bought(support, &request_id(), email).await {
+        Ok(true) => Ok(Wanted::No(PURCHASED)),
+        Ok(false) => Ok(Wanted::Yes),
+        Err(_) => Err(GuardError::Unavailable),
+    }
+}
+
+/// Whether somebody with this address has bought, which billing knows. No answer is an error.
+pub(crate) async fn has_bought(support: &Support, request_id: &str, email: String) -> Result<bool, Error> {
+    let chassis = &support.chassis;
+    let channel = chassis.channels.get("billing").ok_or(Error::BillingUnavailable)?;
+    let token = chassis.tokens.mint(chassis.service, "billing");
+    let token = token.map_err(|_| Error::BillingUnavailable)?;
+    let outgoing = Outgoing { bearer: Some(&token), request_id, idempotency_key: None, timeout: PATIENCE };
+    let mut client = OrderServiceClient::new(channel);
+    let request = outgoing.request(CheckPurchaseRequest { email });
+    let answer = tokio::time::timeout(PATIENCE, client.check_purchase(request)).await;
+    let answer = answer.ok().and_then(Result::ok).ok_or(Error::BillingUnavailable)?;
+    Ok(answer.into_inner().has_bought)
 }
 
 /// Asks the address whether it agrees to advertising (double opt-in). The box of a form alone proves nothing.

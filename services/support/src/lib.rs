@@ -52,6 +52,7 @@ use levqor_runtime::{
     config::{Reader, Setting},
     db::{DatabaseUrl, DbError, Tx},
     digest::Period,
+    guard::{GuardError, Wanted},
     metrics::{Definition, Readings},
     objections::{ObjectionChange, ObjectionScope},
     rpc::State,
@@ -243,6 +244,10 @@ impl Service for Support {
             }
         }
         Ok(())
+    }
+
+    async fn still_wanted(&self, conn: &mut PgConnection, subject: &str) -> Result<Wanted, GuardError> {
+        leads::still_wanted(self, conn, subject).await
     }
 
     async fn digest(&self, conn: &mut PgConnection, period: &Period) -> Result<Vec<String>, DbError> {

@@ -99,6 +99,7 @@ async fn send(tx: &mut Tx, subscriber: &Subscriber, about: String, content: Cont
     let message = SendMessageRequest {
         recipient: subscriber.email.as_str().to_owned(),
         about,
+        locale: tx.locale().to_owned(),
         content: Some(content),
         ..SendMessageRequest::default()
     };

@@ -97,6 +97,7 @@ async fn send(
     let message = SendMessageRequest {
         recipient: recipient.as_str().to_owned(),
         about,
+        locale: tx.locale().to_owned(),
         content: Some(content),
         // A reply comes back into the ticket, if mails are taken.
         reply_to: config.inbound.as_ref().map(|domain| ticket.mail_token.address(domain)).unwrap_or_default(),

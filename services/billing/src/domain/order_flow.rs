@@ -135,6 +135,15 @@ mod tests {
             assert!(times.is_sorted() && times.first().is_some_and(|first| *first > begin), "{flow:?}");
             assert!(flow.step(0, begin).is_none() && flow.step(-1, begin).is_none());
         }
+        let hours = |flow: Flow| -> Vec<_> {
+            let steps = (1..).map_while(|number| flow.step(number, begin));
+            steps.map(|(time, step)| ((time - begin).num_hours(), step)).collect()
+        };
+        let reminders = [24, 72, 7 * 24].into_iter().zip((1..).map(Step::Remind));
+        let reminders: Vec<(i64, Step)> = reminders.chain([(8 * 24, Step::TellOperators)]).collect();
+        assert_eq!(hours(Flow::IntakeReminders), reminders);
+        assert_eq!(hours(Flow::UpgradeOffer), [(12, Step::Offer), (36, Step::LastCall)]);
+        assert_eq!(hours(Flow::NextSteps), [(7 * 24, Step::Ask)]);
         let (last_call, step) = Flow::UpgradeOffer.step(2, begin).expect("a step");
         assert!(
             step == Step::LastCall && last_call < begin + OFFER_GOOD_FOR,

@@ -184,6 +184,13 @@ pub(crate) enum Step {
     },
     /// It is to end at this time.
     Ending(DateTime<Utc>),
+    /// It was to end, and goes on.
+    Resumed {
+        /// What goes on.
+        package: Package,
+        /// When the period ends.
+        renewal_time: Option<DateTime<Utc>>,
+    },
 }
 
 impl Step {
@@ -213,6 +220,12 @@ impl Step {
             |field| before.get(field).is_some_and(|value| !ends(Some(value))) && ends(object.get(field));
         if now.state != State::Canceled && (undecided("cancel_at_period_end") || undecided("cancel_at")) {
             steps.extend(now.cancel_time.map(Self::Ending));
+        }
+        let decided = |field| before.get(field).is_some_and(|value| ends(Some(value)));
+        let was_ending = decided("cancel_at_period_end") || decided("cancel_at");
+        if was_ending && now.cancel_time.is_none() && now.state.entitles() {
+            let renewal_time = now.period_end_time;
+            steps.extend(now.package(prices).map(|package| Self::Resumed { package, renewal_time }));
         }
         steps
     }
@@ -284,8 +297,16 @@ mod tests {
         let before = json!({"cancel_at_period_end": false, "cancel_at": null});
         let end = DateTime::from_timestamp(1_792_592_000, 0).expect("an instant");
         assert_eq!(Step::all(&event(&ending, before), &known()), [Step::Ending(end)]);
-        let resumed = json!({"cancel_at_period_end": true, "cancel_at": 1_792_592_000});
-        assert!(Step::all(&event(&growth(), resumed), &known()).is_empty());
+        let before = json!({"cancel_at_period_end": true, "cancel_at": 1_792_592_000});
+        let resumed = Step::Resumed { package: package(Plan::Growth), renewal_time };
+        assert_eq!(Step::all(&event(&growth(), before.clone()), &known()), [resumed]);
+        let mut ended = growth();
+        ended["status"] = json!("canceled");
+        assert!(Step::all(&event(&ended, before), &known()).is_empty(), "it does not go on");
+        // It ends at another time than before.
+        let before = json!({"cancel_at_period_end": true});
+        ending["cancel_at_period_end"] = json!(false);
+        assert!(Step::all(&event(&ending, before), &known()).is_empty());
     }
 
     #[test]

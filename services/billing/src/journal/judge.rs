@@ -144,6 +144,9 @@ async fn of_subscription(
             subscriptions::tell_step(tx, &row, &step, &happened, event).await?;
         }
     }
+    if EventObject::tells_of_trial(&event.event_type) {
+        subscriptions::tell_trial(tx, &row, event).await?;
+    }
     Ok(Verdict::Processed)
 }
 

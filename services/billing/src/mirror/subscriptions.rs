@@ -10,7 +10,7 @@ use crate::{
         not_understood::NotUnderstood,
         stripe_event::{News, SessionEvent},
         stripe_subscription::{Happened, Step, StripeSubscription},
-        subscription::Subscription,
+        subscription::{State, Subscription},
     },
     mails,
     store::{stripe_events::work::Pending, subscriptions},
@@ -121,5 +121,20 @@ pub(crate) async fn tell_step(
             mails::subscription_changed(tx, row, (from, to, *renewal_time), happened).await
         }
         Step::Ending(end_time) => mails::subscription_ending(tx, row, *end_time, happened).await,
+        Step::Resumed { package, renewal_time } => {
+            mails::subscription_resumed(tx, row, (package, *renewal_time), happened).await
+        }
+    }
+}
+
+/// Mails the customer that the trial ends, once for each end. Sends nothing if the event is old, if the trial is over, or if the
+/// subscription ends with it.
+pub(crate) async fn tell_trial(tx: &mut Tx, row: &Subscription, event: &Pending) -> Result<(), DbError> {
+    let now = tx.now().await?;
+    let goes_on = row.state == State::Trialing && row.cancel_time.is_none();
+    let is_news = goes_on && News::is_recent(event.receive_time, now);
+    match row.trial_end_time.filter(|end| is_news && *end > now) {
+        Some(end) => mails::trial_ending(tx, row, end).await,
+        None => Ok(()),
     }
 }

@@ -1,5 +1,7 @@
 //! `GetSubscription`: Stripe's state, mirrored, for the person whose subscription it is.
 
+use std::collections::BTreeSet;
+
 use levqor_proto_billing::v1::{
     GetSubscriptionRequest,
     stripe_event::{IgnoreReason, State as EventState},
@@ -92,14 +94,41 @@ async fn what_was_done_is_told_from_the_event_once_though_it_was_undone_since() 
     let changed = subscription("active", &[("PRO", 4900)]);
     let mut change = event("evt_changed", "customer.subscription.updated", &changed);
     change["data"]["previous_attributes"] = json!({"items": now["items"]});
-    for event in [&told, &change, &told] {
+    let mut resumed = event("evt_resumed", "customer.subscription.updated", &now);
+    resumed["data"]["previous_attributes"] =
+        json!({"cancel_at_period_end": true, "cancel_at": 4_000_000_000_i64});
+    for event in [&told, &change, &told, &resumed] {
         shop.bench.process(event).await;
     }
     let keys: Vec<_> = shop.bench.messages().await.into_iter().map(|(key, _)| key).collect();
     let of = |name: &str| keys.iter().filter(|key| key.starts_with(name)).count();
-    assert_eq!((of("subscription_ending"), of("subscription_changed"), keys.len()), (1, 1, 3), "{keys:?}");
+    let told = ["subscription_ending", "subscription_changed", "subscription_resumed"].map(of);
+    assert_eq!((told, keys.len()), ([1, 1, 1], 4), "{keys:?}");
     let found = shop.subscription().await.expect("a subscription");
     assert_eq!((found.plan(), found.cancel_time), (Plan::Growth, None), "the fetched state decides");
+}
+
+#[tokio::test]
+async fn the_end_of_a_trial_is_told_once_and_only_of_one_that_goes_on_into_payments() {
+    let shop = Shop::open().await;
+    let end = 4_000_000_000_i64;
+    let trial = |more: &[(&str, Value)]| with(subscription("trialing", &[("PRO", 4900)]), more);
+    let over = trial(&[("trial_end", json!(1_000_000_000))]);
+    let cancelled = trial(&[("trial_end", json!(end)), ("cancel_at", json!(end))]);
+    let goes_on = trial(&[("trial_end", json!(end))]);
+    for (id, of, expected) in [
+        ("evt_over", &over, 0),
+        ("evt_cancelled", &cancelled, 0),
+        ("evt_first", &goes_on, 1),
+        ("evt_again", &goes_on, 1),
+    ] {
+        shop.subscribe(of).await;
+        shop.bench.process(&event(id, "customer.subscription.trial_will_end", of)).await;
+        let messages = shop.bench.messages().await;
+        let keys = messages.iter().map(|(key, _)| key).filter(|key| key.starts_with("trial_ending:"));
+        let told: BTreeSet<_> = keys.collect();
+        assert_eq!(told.len(), expected, "{id}");
+    }
 }
 
 /// The thin twin of a snapshot event. It may name the snapshot.

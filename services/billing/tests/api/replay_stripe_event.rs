@@ -33,6 +33,11 @@ async fn what_was_quarantined_is_processed_after_the_fix() {
     let bench = Bench::start_with_stripe(&stripe.uri()).await;
     let quarantined = bench.process(&event("evt_1", "checkout.session.completed", &broken)).await;
     assert_eq!(quarantined.state(), State::Quarantined);
+    let told = "runtime.work WHERE rpc LIKE '%/NotifyOperators' AND idempotency_key LIKE 'quarantined:%'";
+    assert_eq!(bench.count(&format!("{told} AND idempotency_key = 'quarantined:evt_1:0'")).await, 1);
+    let over =
+        "runtime.work WHERE rpc LIKE '%/EndOperatorNotice' AND idempotency_key LIKE 'replayed:evt_1:%'";
+    assert_eq!(bench.count(over).await, 0);
 
     // The fix: somebody adds the plan at Stripe.
     drop(before);
@@ -42,6 +47,7 @@ async fn what_was_quarantined_is_processed_after_the_fix() {
     let processed = bench.settled("evt_1").await;
     assert_eq!((processed.state(), processed.attempts), (State::Processed, 1));
     assert_eq!(bench.order().await.stripe_checkout_session_id, "cs_1");
+    assert_eq!((bench.count(told).await, bench.count(over).await), (1, 1), "operators hear that it is over");
     assert_eq!(bench.count(AUDITED).await, 1);
 }
 

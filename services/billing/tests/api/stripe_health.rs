@@ -212,6 +212,31 @@ async fn the_doctor_asks_for_the_account_the_time_and_every_price() {
 }
 
 #[tokio::test]
+async fn the_doctor_looks_for_the_promotion_code_of_the_offer_and_what_it_takes_off() {
+    let takes_off = |amount: i64| json!({"id": "co_1", "amount_off": amount, "currency": "gbp"});
+    for (found, expected) in [
+        (json!([]), Outcome::Failed),
+        (json!([{"id": "promo_1", "coupon": takes_off(15_000)}]), Outcome::On),
+        (json!([{"id": "promo_1", "promotion": {"coupon": takes_off(15_000)}}]), Outcome::On),
+        (json!([{"id": "promo_1", "coupon": takes_off(10_000)}]), Outcome::Failed),
+        (json!([{"id": "promo_1", "promotion": {"coupon": "co_1"}}]), Outcome::Warning),
+    ] {
+        let stripe = MockServer::start().await;
+        let list = json!({"object": "list", "data": found});
+        let asked = Mock::given(path("/v1/promotion_codes"))
+            .and(query_param("code", "STARTER"))
+            .and(query_param("active", "true"));
+        asked.respond_with(ResponseTemplate::new(200).set_body_json(list)).mount(&stripe).await;
+        show(&stripe, &[]).await;
+        let base = stripe.uri();
+        let mut settings = settings(&base);
+        settings.push(("LEVQOR_UPSELL_PROMOTION_CODE", "STARTER"));
+        let lines = checked(&settings).await;
+        assert_eq!(line(&lines, "billing.upgrade_offer").0, expected, "{found}");
+    }
+}
+
+#[tokio::test]
 async fn an_account_that_may_take_no_payments_and_a_key_that_is_refused_fail_in_one_line_each() {
     let stripe = MockServer::start().await;
     let account = json!({"id": "acct_1", "object": "account", "charges_enabled": false});

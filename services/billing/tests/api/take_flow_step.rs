@@ -15,21 +15,22 @@ use levqor_proto_mail::v1::{
     send_message_request::Content,
 };
 use levqor_runtime::testing::{Caller, spawn};
+use serde_json::json;
 use sqlx::Row;
 use tonic::{Request, Response, Status, transport::Server};
 
-use crate::support::{Bench, ada, event, reason, refused, session};
+use crate::support::{Bench, ada, event, reason, refused, session, with};
 
 const COMPLETED: &str = "checkout.session.completed";
 
 impl Bench {
-    /// Takes a step of the only order's flow, as the deferred call does.
+    /// Takes a step of the first order's flow, as the deferred call does.
     async fn take(&self, flow: &str, step: i32) -> TakeFlowStepResponse {
         self.try_to_take(flow, step).await.expect("taken")
     }
 
     async fn try_to_take(&self, flow: &str, step: i32) -> Result<TakeFlowStepResponse, Status> {
-        let order_id: String = sqlx::query("SELECT order_id::text FROM orders")
+        let order_id: String = sqlx::query("SELECT order_id::text FROM orders ORDER BY create_time LIMIT 1")
             .fetch_one(self.service.db.pool())
             .await
             .expect("an order")
@@ -182,6 +183,43 @@ async fn a_step_waits_while_nobody_says_whether_the_customer_may_get_offers() {
     notifications.0.store(ALLOWED, Ordering::SeqCst);
     assert_eq!(bench.take("UPGRADE_OFFER", 1).await.end_reason, "");
     assert_eq!(bench.mails("flow-mail:%").await, 1);
+}
+
+#[tokio::test]
+async fn an_offer_ends_when_the_customer_buys_a_higher_tier() {
+    let bench = start_with_offer(&Notifications::default()).await;
+    bench.process(&event("evt_1", COMPLETED, &session("cs_1"))).await;
+    let dearer =
+        [("amount_total", json!(24_900)), ("metadata", json!({"mode": "dfy", "plan": "professional"}))];
+    bench.process(&event("evt_2", COMPLETED, &with(session("cs_2"), &dearer))).await;
+    assert_eq!(bench.take("UPGRADE_OFFER", 1).await.end_reason, "UPGRADED");
+    assert_eq!(bench.mails("flow-mail:%:UPGRADE_OFFER:%").await, 0);
+}
+
+/// An order that was accepted a moment ago.
+async fn accepted() -> Bench {
+    let bench = start_with_offer(&Notifications::default()).await;
+    let order = bench.delivered().await;
+    bench.accept(&ada(), &order.order_id).await.expect("accepted");
+    let waiting = "order_flows WHERE flow = 'NEXT_STEPS' AND next_time = begin_time + interval '7 days'";
+    assert_eq!(bench.count(waiting).await, 1);
+    bench
+}
+
+#[tokio::test]
+async fn whoever_accepted_an_order_is_asked_once_how_the_automation_works() {
+    let bench = accepted().await;
+    assert_eq!(bench.take("NEXT_STEPS", 1).await.end_reason, "DONE");
+    let mails = bench.messages().await.into_iter().map(|(_, mail)| mail.content);
+    assert_eq!(mails.filter(|content| matches!(content, Some(Content::OrderNextSteps(_)))).count(), 1);
+}
+
+#[tokio::test]
+async fn nobody_is_asked_about_an_order_that_is_over() {
+    let bench = accepted().await;
+    bench.execute("UPDATE orders SET fulfilment_state = 'ENDED'").await;
+    assert_eq!(bench.take("NEXT_STEPS", 1).await.end_reason, "ORDER_OVER");
+    assert_eq!(bench.mails("flow-mail:%:NEXT_STEPS:%").await, 0);
 }
 
 /// Asserts that the offer ends, and that the reminders go on, after this statement.

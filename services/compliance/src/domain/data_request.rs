@@ -75,6 +75,8 @@ wire_enum! {
         Cancelled = "CANCELLED",
         /// The code never came.
         Expired = "EXPIRED",
+        /// Staff refused it, with reasons.
+        Refused = "REFUSED",
     }
 }
 
@@ -101,6 +103,8 @@ wire_enum! {
         Expire = "let it expire",
         /// Its time to answer is extended.
         Extend = "extend its time to answer",
+        /// Staff refuse it.
+        Refuse = "refuse it",
     }
 }
 
@@ -162,6 +166,9 @@ impl State {
             }
             (Self::Scheduled | Self::Waiting, Step::Wait) if is_erasure => Ok(Self::Waiting),
             (Self::InProgress, Step::Finish) => Ok(Self::Done),
+            (Self::Received | Self::AwaitingApproval | Self::Scheduled | Self::Waiting, Step::Refuse) => {
+                Ok(Self::Refused)
+            }
             (
                 Self::AwaitingCode
                 | Self::Received
@@ -188,7 +195,7 @@ impl State {
 
     /// Whether nothing more happens.
     pub(crate) const fn is_over(self) -> bool {
-        matches!(self, Self::Done | Self::Cancelled | Self::Expired)
+        matches!(self, Self::Done | Self::Cancelled | Self::Expired | Self::Refused)
     }
 }
 
@@ -324,7 +331,8 @@ impl DataRequest {
             | Step::Finish
             | Step::Cancel
             | Step::Expire
-            | Step::Extend => {}
+            | Step::Extend
+            | Step::Refuse => {}
         }
         self.finish_time = self.state.is_over().then_some(now);
         Ok(())
@@ -404,6 +412,7 @@ mod tests {
             State::Done,
             State::Cancelled,
             State::Expired,
+            State::Refused,
         ];
         for state in all {
             let erase = state.after(Step::Erase, Entitlement::Erasure);
@@ -413,6 +422,9 @@ mod tests {
             assert!(state.after(Step::Build, Entitlement::Erasure).is_err());
             let cancel = state.after(Step::Cancel, Entitlement::Erasure);
             assert_eq!(cancel.is_ok(), !(state.is_over() || state == State::InProgress), "{state:?}");
+            // Nobody is told why before they have proven who they are.
+            let refuse = state.after(Step::Refuse, Entitlement::Erasure);
+            assert_eq!(refuse.is_ok(), cancel.is_ok() && state != State::AwaitingCode, "{state:?}");
         }
     }
 }

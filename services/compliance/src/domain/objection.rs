@@ -61,6 +61,14 @@ pub(crate) fn standings(decisions: &[Decision]) -> wire::ObjectionStandings {
     }
 }
 
+/// What changes if the person objects (`stands`), or objects no longer: a sentence for each scope that did not stand so before.
+pub(crate) fn changes(before: &[Decision], objected: Objected, stands: bool) -> Vec<String> {
+    let stood = |scope: ObjectionScope| before.iter().any(|of| of.scope == scope.as_str() && of.given);
+    let changed = objected.scopes().iter().filter(|scope| stood(**scope) != stands);
+    let begin = if stands { "You object to" } else { "You no longer object to" };
+    changed.map(|scope| format!("{begin} {}.", words(*scope))).collect()
+}
+
 /// The scope as services are told it.
 pub(crate) fn told(scope: ObjectionScope) -> i32 {
     runtime::ObjectionScope::from(scope).into()
@@ -100,5 +108,22 @@ mod tests {
         let three = standings(&decisions(&[true, true, false, true]));
         assert!(three.marketing && three.profiling && !three.automation && three.analytics && !three.all);
         assert_eq!(Objected::All.scopes().len(), ObjectionScope::ALL.len());
+    }
+
+    #[test]
+    fn only_what_was_otherwise_before_has_changed() {
+        let given = |scope: ObjectionScope| Decision {
+            scope: scope.as_str().to_owned(),
+            given: true,
+            time: DateTime::UNIX_EPOCH,
+        };
+        let before = [given(ObjectionScope::Marketing)];
+        assert_eq!(changes(&before, Objected::All, true).len(), 3);
+        assert_eq!(changes(&before, Objected::All, false), ["You no longer object to advertising."]);
+        assert_eq!(changes(&before, Objected::Marketing, true), Vec::<String>::new());
+        assert_eq!(
+            changes(&[], Objected::Profiling, true),
+            ["You object to scores that we give to your enquiries."]
+        );
     }
 }

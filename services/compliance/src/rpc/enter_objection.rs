@@ -13,9 +13,10 @@ use crate::{
     declaring::{self, Declaring},
     domain::{
         declaration::{DeclarationKind, Person, Shown},
-        objection::{Objected, standings},
+        objection::{Objected, changes, standings},
     },
     error::Error,
+    mails,
     store::declarations,
 };
 
@@ -31,6 +32,7 @@ pub(super) async fn enter_objection(
         // Who objected while signed in is known to the services by their account, too.
         let sub = declarations::objector(tx, &email, None).await?;
         let person = Person { sub, email: Some(email.clone()), visitor_id: None, address_hash };
+        let before = declarations::last(tx, DeclarationKind::Objection, &person).await?;
         let declaring = Declaring {
             person: &person,
             source: declaring::STAFF,
@@ -38,6 +40,7 @@ pub(super) async fn enter_objection(
             shown: &Shown::default(),
         };
         let ids = declaring::object_to(tx, declaring, objected, request.objects, now).await?;
+        mails::objections_changed(tx, &person, changes(&before, objected, request.objects), &ids).await?;
         let decisions = declarations::last(tx, DeclarationKind::Objection, &person).await?;
         let response = EnterObjectionResponse { standings: Some(standings(&decisions)) };
         Ok(Done::audited(response, "objection.enter", &[("objection_ids", &ids.join(" "))]))

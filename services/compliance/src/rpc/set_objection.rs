@@ -12,9 +12,10 @@ use crate::{
     declaring::{self, Declaring},
     domain::{
         declaration::{DeclarationKind, Shown},
-        objection::{Objected, standings},
+        objection::{Objected, changes, standings},
     },
     error::Error,
+    mails,
     store::declarations,
 };
 
@@ -31,6 +32,7 @@ pub(super) async fn set_objection(
     }
     mutate(compliance, &ctx, &request, async |tx| {
         let now = tx.now().await?;
+        let before = declarations::last(tx, DeclarationKind::Objection, &person).await?;
         let declaring = Declaring {
             person: &person,
             source: declaring::WEBSITE,
@@ -38,6 +40,7 @@ pub(super) async fn set_objection(
             shown: &Shown::default(),
         };
         let ids = declaring::object_to(tx, declaring, objected, request.objects, now).await?;
+        mails::objections_changed(tx, &person, changes(&before, objected, request.objects), &ids).await?;
         let decisions = declarations::last(tx, DeclarationKind::Objection, &person).await?;
         let response = SetObjectionResponse { standings: Some(standings(&decisions)) };
         Ok(Done::audited(response, "objection.set", &[("objection_ids", &ids.join(" "))]))

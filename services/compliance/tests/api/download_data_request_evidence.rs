@@ -13,7 +13,11 @@ use tonic::Status;
 use crate::bench::{Bench, NOBODYS, ada, bytes};
 
 /// The files of the evidence, as one text each.
-async fn evidence(bench: &Bench, caller: &Caller, id: &str) -> Result<Vec<(String, String)>, Status> {
+pub(crate) async fn evidence(
+    bench: &Bench,
+    caller: &Caller,
+    id: &str,
+) -> Result<Vec<(String, String)>, Status> {
     let request = DownloadDataRequestEvidenceRequest { data_request_id: id.to_owned() };
     let download = bench.client().download_data_request_evidence(caller.request(request)).await?;
     let packed = bytes(download.into_inner()).await?;
@@ -28,7 +32,7 @@ async fn evidence(bench: &Bench, caller: &Caller, id: &str) -> Result<Vec<(Strin
     Ok(files)
 }
 
-fn json(files: &[(String, String)], name: &str) -> Value {
+pub(crate) fn json(files: &[(String, String)], name: &str) -> Value {
     let (_, text) = files.iter().find(|(path, _)| path == name).expect(name);
     serde_json::from_str(text).expect("JSON")
 }

@@ -8,7 +8,7 @@ use tonic::Status;
 
 use crate::{
     bench::{Bench, ada},
-    set_objection::set,
+    set_objection::{set, told_changes},
 };
 
 async fn enter(
@@ -38,6 +38,7 @@ async fn an_objection_by_letter_holds_for_the_person_and_is_told_to_every_servic
     );
     assert_eq!(bench.count("runtime.work WHERE rpc LIKE '%/ApplyObjection'").await, 3);
     assert_eq!(bench.count("runtime.audit_entries WHERE action = 'objection.enter'").await, 1);
+    assert_eq!(told_changes(&bench).await, [["You object to scores that we give to your enquiries."]]);
 }
 
 #[tokio::test]

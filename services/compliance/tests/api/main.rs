@@ -64,6 +64,7 @@ mod publish_legal_document;
 mod record_consent;
 mod record_people_notice;
 mod record_regulator_notice;
+mod refuse_data_request;
 mod release_legal_hold;
 mod request_privacy_code;
 mod run_erasure;

@@ -3,6 +3,7 @@
 use levqor_proto_compliance::v1::{
     ObjectionScope, ObjectionStandings, SetObjectionRequest, objection_service_client::ObjectionServiceClient,
 };
+use levqor_proto_mail::v1::send_message_request::Content;
 use levqor_runtime::{client::Peer, testing::Caller};
 
 use crate::bench::{Bench, ada};
@@ -36,4 +37,30 @@ async fn an_objection_to_all_is_four_and_ends_one_by_one() {
     // Three services are told of each of five changes.
     assert_eq!(bench.count("runtime.work WHERE rpc LIKE '%/ApplyObjection'").await, 15);
     assert_eq!(bench.count("runtime.audit_entries WHERE action = 'objection.set'").await, 2);
+}
+
+/// What Ada's mails say that changed, in no order.
+pub(crate) async fn told_changes(bench: &Bench) -> Vec<Vec<String>> {
+    let mails = bench.mails("ada@example.com").await;
+    let changes = mails.into_iter().filter_map(|content| match content {
+        Content::PrivacyPreferencesUpdated(mail) => Some(mail.changes),
+        _ => None,
+    });
+    let mut changes: Vec<_> = changes.collect();
+    changes.sort();
+    changes
+}
+
+#[tokio::test]
+async fn a_person_with_a_verified_address_is_mailed_what_changed_and_nothing_if_nothing_did() {
+    let bench = Bench::start().await;
+    for objects in [true, true, false, false] {
+        set(&bench, &ada(), ObjectionScope::Profiling, objects).await;
+    }
+    let expected = ["You no longer object to", "You object to"];
+    let expected = expected.map(|begin| vec![format!("{begin} scores that we give to your enquiries.")]);
+    assert_eq!(told_changes(&bench).await, expected);
+    let unverified = Caller::unverified("eve", "ada@example.com");
+    set(&bench, &unverified, ObjectionScope::Marketing, false).await;
+    assert_eq!(told_changes(&bench).await.len(), 2, "somebody else may have typed the address");
 }

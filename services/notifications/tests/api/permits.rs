@@ -70,10 +70,11 @@ impl Notified {
         self.execute(&sql).await;
     }
 
-    /// Ada agrees to every category of mail.
-    async fn agree(&self) {
+    /// Ada agrees to every category of mail, and nothing else is known of her.
+    async fn agree_anew(&self) {
         let sql = format!(
-            "INSERT INTO permissions (recipient_hash, category, state, source, create_time, change_time)
+            "DELETE FROM suppressions; DELETE FROM permissions;
+             INSERT INTO permissions (recipient_hash, category, state, source, create_time, change_time)
              SELECT decode('{}', 'hex'), category, 'GRANTED', 'test', runtime.now(), runtime.now()
              FROM unnest(array['{}']) AS category",
             ada(),
@@ -167,11 +168,12 @@ const fn change(
     Change { name, sql, stops, reason }
 }
 
+/// Of any four in a row (the last is followed by the first), one stops every class.
 const CHANGES: [Change; 7] = [
     change("hard_bounce", None, Stops::Everything, SuppressionReason::HardBounce),
-    change("staff", None, Stops::Everything, SuppressionReason::Staff),
     change("complaint", None, Stops::Marketing, SuppressionReason::Complaint),
     change("objection", None, Stops::Marketing, SuppressionReason::Objection),
+    change("staff", None, Stops::Everything, SuppressionReason::Staff),
     change(
         "withdrawal",
         Some("UPDATE permissions SET state = 'WITHDRAWN'"),
@@ -203,16 +205,50 @@ struct Case {
     when: When,
 }
 
-/// The cases of a class with so many templates. Each template is sent by two callers at least, and each change meets each moment twice,
-/// with different callers. (What decides does not know the caller; `domain/permit.rs` tries every standing.)
-fn cases(templates: usize) -> impl Iterator<Item = Case> {
-    let round = templates.max(CHANGES.len() * WHENS.len());
-    (0..2 * round).map(move |step| Case {
-        template: step % templates,
-        caller: CALLERS[(step + step / round) % CALLERS.len()],
-        change: CHANGES[step % CHANGES.len()],
-        when: WHENS[(step + step / round) % WHENS.len()],
-    })
+/// The cases of a class with so many templates. Every caller meets every change at every moment, and every caller asks for every
+/// template. (What decides does not know the caller; `domain/permit.rs` tries every standing.)
+fn cases(templates: usize) -> Vec<Case> {
+    let callers = CALLERS.len();
+    let groups = templates.max(CHANGES.len() * WHENS.len());
+    let case = |step: usize| {
+        let (group, caller) = (step / callers, step % callers);
+        Case {
+            template: group % templates,
+            caller: CALLERS[caller],
+            change: CHANGES[(group / WHENS.len() + caller) % CHANGES.len()],
+            when: WHENS[(group + caller) % WHENS.len()],
+        }
+    };
+    (0..groups * callers).map(case).collect()
+}
+
+/// Whether a change stops the mails of a class.
+fn stops(change: Change, class: &str) -> bool {
+    match change.stops {
+        Stops::Everything => true,
+        Stops::Marketing => class == "MARKETING",
+        Stops::Nothing => false,
+    }
+}
+
+/// The cases are what the tests claim: they hold each pair of template and caller, caller and moment, change and moment, and a change
+/// that stops each template.
+fn assert_complete(cases: &[Case], templates: usize, class: &str) {
+    let has = |is: &dyn Fn(&Case) -> bool| cases.iter().any(is);
+    for template in 0..templates {
+        for caller in CALLERS {
+            assert!(has(&|it| it.template == template && it.caller == caller), "{template}, {caller}");
+        }
+        assert!(has(&|it| it.template == template && stops(it.change, class)), "{template} is never stopped");
+    }
+    for when in WHENS {
+        for caller in CALLERS {
+            assert!(has(&|it| it.caller == caller && it.when == when), "{caller}, {when:?}");
+        }
+        for change in CHANGES {
+            assert!(has(&|it| it.change.name == change.name && it.when == when), "{change:?}, {when:?}");
+        }
+    }
 }
 
 /// Tries every case of a class.
@@ -222,19 +258,16 @@ async fn assert_sent_only_if_allowed(class: &str) {
     notified.execute(HOLD_DELIVERIES).await;
     let requests = requests();
     let of_class: Vec<_> = requests.iter().filter(|(_, of, _)| of == class).collect();
-    for (number, case) in cases(of_class.len()).enumerate() {
+    let cases = cases(of_class.len());
+    assert_complete(&cases, of_class.len(), class);
+    for (number, case) in cases.into_iter().enumerate() {
         let (template, _, request) = of_class[case.template];
-        notified.execute("DELETE FROM suppressions; DELETE FROM permissions").await;
-        notified.agree().await;
+        notified.agree_anew().await;
         let about = format!("test:{number}");
         let before = provider.accepted().len();
         let request = SendMessageRequest { about, ..request.clone() };
         let (id, state) = notified.sent_around(&provider, &case, request).await;
-        let stopped = match case.change.stops {
-            Stops::Everything => true,
-            Stops::Marketing => class == "MARKETING",
-            Stops::Nothing => false,
-        };
+        let stopped = stops(case.change, class);
         let expected = if stopped { (State::Suppressed, 0) } else { (State::Sent, 1) };
         let mails = provider.accepted().len() - before;
         assert_eq!((state, mails), expected, "{template}: {case:?}");

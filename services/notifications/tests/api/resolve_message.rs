@@ -62,6 +62,29 @@ async fn what_the_provider_has_is_sent_with_its_id_as_evidence() {
 }
 
 #[tokio::test]
+async fn operators_are_told_of_a_doubt_until_it_is_resolved_but_not_of_one_about_their_own_mails() {
+    let (provider, notified) = start().await;
+    let id = notified.in_doubt(&provider).await;
+    let told = eventually("operators are told", || async { notified.notices().await.pop() }).await;
+    let expected = ("MAIL_IN_DOUBT", format!("message:{id}"), None);
+    assert_eq!((told.kind.as_str(), told.about, told.end_time), expected);
+    notified.resolve(&staff("a"), &id, ABANDONED).await.expect("resolved");
+    eventually("it is over", || async { notified.notices().await.pop()?.end_time }).await;
+
+    provider.next([AcceptAndCut]);
+    let own = notified.pending().await;
+    let to_operators = "UPDATE messages SET template = 'operator_notice' WHERE message_id =";
+    notified.execute(&format!("{to_operators} '{own}'")).await;
+    assert_eq!(notified.deliver(&own).await.expect("an answer"), State::InDoubt);
+    // One statement: a notice waits to be made, or was made.
+    let of_own = format!(
+        "(SELECT 1 FROM runtime.work WHERE idempotency_key LIKE 'mail-in-doubt:{own}:%'
+          UNION ALL SELECT 1 FROM operator_notices WHERE about = 'message:{own}') AS told"
+    );
+    assert_eq!(notified.count(&of_own).await, 0);
+}
+
+#[tokio::test]
 async fn what_is_to_be_sent_again_is_sent_under_a_new_key() {
     let (provider, notified) = start().await;
     let id = notified.in_doubt(&provider).await;

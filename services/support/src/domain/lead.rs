@@ -126,7 +126,9 @@ mod tests {
             assert_eq!(connector(other), None, "{other}");
         }
         let now = DateTime::UNIX_EPOCH;
-        assert_eq!(step_time(now, 2), Some(now + TimeDelta::hours(48)));
+        for (step, hours) in [(1, 24), (2, 48), (3, 72)] {
+            assert_eq!(step_time(now, step), Some(now + TimeDelta::hours(hours)));
+        }
         assert!([-1, 0, 4].iter().all(|step| step_time(now, *step).is_none()));
     }
 }

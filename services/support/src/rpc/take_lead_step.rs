@@ -1,5 +1,5 @@
-//! `TakeLeadStep`: sends a mail of the flow that follows the guide and defers the next step, or ends the flow. It works without a key,
-//! because the lead says which step it waits for.
+//! `TakeLeadStep`: sends a mail of the flow that follows the guide and defers the next step, or ends the flow. The flow also ends when
+//! the person has bought. It works without a key, because the lead says which step it waits for.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::{
     Support,
     domain::lead::{Lead, LeadId},
     error::Error,
-    leads::{self, take_later},
+    leads::{self, PURCHASED, take_later},
     store,
 };
 
@@ -34,17 +34,22 @@ pub(super) async fn take_lead_step(
     request: TakeLeadStepRequest,
 ) -> Result<TakeLeadStepResponse, Error> {
     let (lead_id, step): (LeadId, _) = (id("lead_id", &request.lead_id)?, request.step);
-    // Asked before the transaction, because it is a call to another service.
+    // Asked before the transaction, because these are calls to other services.
     let email = store::leads::email(&mut *support.chassis.db.acquire().await?, lead_id).await?;
     let Some(email) = email else { return Ok(TakeLeadStepResponse::default()) };
-    let is_allowed = !objects(support, &email).await? && is_allowed(support, &ctx, email, step).await?;
+    let is_allowed = !objects(support, &email).await? && is_allowed(support, &ctx, &email, step).await?;
+    let has_bought = is_allowed && leads::has_bought(support, &ctx.request_id, email).await?;
     let mut tx = support.chassis.db.begin().await?;
     let Some(lead) = store::leads::lock_at_step(&mut tx, lead_id, step).await? else {
         return Ok(TakeLeadStepResponse::default());
     };
+    if has_bought {
+        store::leads::put_step(&mut tx, lead_id, None, Some(PURCHASED)).await?;
+        tx.commit().await?;
+        return Ok(TakeLeadStepResponse::default());
+    }
     if is_allowed {
-        let about = format!("lead:{lead_id}:step:{step}");
-        leads::send(&mut tx, &lead, about, content(&lead, step)).await?;
+        leads::send_step(&mut tx, &lead, step, content(&lead, step)).await?;
     }
     // Who agrees to such mails later gets the later ones.
     let goes_on = take_later(&mut tx, &lead, step + 1).await?;
@@ -76,7 +81,7 @@ async fn objects(support: &Support, email: &str) -> Result<bool, DbError> {
 }
 
 /// Whether the address agreed to the mail of this step. No answer is an error: the step is taken later.
-async fn is_allowed(support: &Support, ctx: &Ctx, recipient: String, step: i32) -> Result<bool, Error> {
+async fn is_allowed(support: &Support, ctx: &Ctx, recipient: &str, step: i32) -> Result<bool, Error> {
     let chassis = &support.chassis;
     let channel = chassis.channels.get("notifications").ok_or(Error::NotificationsUnavailable)?;
     let token = chassis.tokens.mint(chassis.service, "notifications");
@@ -88,7 +93,7 @@ async fn is_allowed(support: &Support, ctx: &Ctx, recipient: String, step: i32) 
         timeout: PATIENCE,
     };
     let category = if step < 3 { Category::EducationalContent } else { Category::OffersPromotions };
-    let request = CheckRecipientRequest { recipient, category: category.into() };
+    let request = CheckRecipientRequest { recipient: recipient.to_owned(), category: category.into() };
     let mut client = MailServiceClient::new(channel);
     let answer = tokio::time::timeout(PATIENCE, client.check_recipient(outgoing.request(request))).await;
     let answer = answer.ok().and_then(Result::ok).ok_or(Error::NotificationsUnavailable)?;

@@ -57,6 +57,7 @@ mod request_person;
 mod return_conversation;
 mod search_articles;
 mod solve_ticket;
+mod still_wanted;
 mod stream_message;
 mod sweep_tickets;
 mod take_conversation;

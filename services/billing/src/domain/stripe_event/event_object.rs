@@ -2,6 +2,8 @@
 
 const UPDATED: &str = "customer.subscription.updated";
 const THIN_UPDATED: &str = "v1.customer.subscription.updated";
+const TRIAL_ENDS: [&str; 2] =
+    ["customer.subscription.trial_will_end", "v1.customer.subscription.trial_will_end"];
 
 /// What happened to a checkout session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +104,11 @@ impl EventObject {
         (event_type == THIN_UPDATED).then_some(UPDATED)
     }
 
+    /// Whether an event of this type says that a trial ends soon: Stripe sends it 3 days before the end.
+    pub(crate) fn tells_of_trial(event_type: &str) -> bool {
+        TRIAL_ENDS.contains(&event_type)
+    }
+
     /// The types that an endpoint of snapshot events has to subscribe to.
     pub(crate) fn snapshot_types() -> impl Iterator<Item = &'static str> {
         Self::TYPES.iter().copied().filter(|name| !name.starts_with("v1."))
@@ -124,6 +131,7 @@ mod tests {
         {
             assert_eq!(EventObject::of_type(ignored), None, "{ignored}");
         }
-        assert!(EventObject::TOLD_IN_BODIES.iter().all(|name| EventObject::of_type(name).is_some()));
+        let mut told = EventObject::TOLD_IN_BODIES.iter().chain(&TRIAL_ENDS);
+        assert!(told.all(|name| EventObject::of_type(name).is_some()));
     }
 }

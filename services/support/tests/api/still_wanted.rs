@@ -1,0 +1,28 @@
+//! The guard of the mails after the guide: it answers for leads alone, and not without billing. The journeys show its "yes" and its "no".
+
+use levqor_proto_runtime::v1::{StillWantedRequest, guard_service_client::GuardServiceClient};
+use levqor_runtime::testing::{Caller, reason, refused};
+
+use super::create_guide_lead::guide;
+use crate::bench::{Bench, NOBODYS};
+
+#[tokio::test]
+async fn no_mail_is_called_wanted_or_unwanted_while_billing_does_not_answer() {
+    let bench = Bench::start().await;
+    let form = Caller::anonymous().request(guide(bench.form_token().await));
+    bench.leads().create_guide_lead(form).await.expect("taken");
+    let lead_id: String = sqlx::query_scalar("SELECT lead_id::text FROM leads")
+        .fetch_one(bench.service.db.pool())
+        .await
+        .expect("a lead");
+    for (subject, expected) in [
+        (format!("lead:{lead_id}"), "GUARD_UNAVAILABLE"),
+        (format!("lead:{NOBODYS}"), "GUARD_SUBJECT_UNKNOWN"),
+        (format!("ticket:{lead_id}"), "GUARD_SUBJECT_UNKNOWN"),
+    ] {
+        let request = StillWantedRequest { service: "support".to_owned(), subject: subject.clone() };
+        let request = Caller::service("notifications", "support").request(request);
+        let status = refused(GuardServiceClient::new(bench.service.channel()).still_wanted(request).await);
+        assert_eq!(reason(&status), expected, "{subject}");
+    }
+}
