@@ -171,8 +171,10 @@ fn balanced(addresses: Vec<Address>, link: Link, tasks: &Background) -> Route {
                 }
                 // New certificates need new connections. Open calls end on the old ones.
                 let outdated = std::mem::replace(&mut generation, link.generation()) != generation;
-                for new in wanted.iter().filter(|address| outdated || !before.contains(*address)) {
-                    let _ = changes.send(Change::Insert(*new, link.endpoint(*new))).await;
+                for address in &wanted {
+                    if outdated || !before.contains(address) {
+                        let _ = changes.send(Change::Insert(*address, link.endpoint(*address))).await;
+                    }
                 }
             }
             tokio::select! {

@@ -3,8 +3,9 @@
 use levqor_runtime::{
     check::{Check, Finding},
     client::Channels,
-    config::{Env, Problem, Reader},
+    config::{Env, Problem, Reader, Setting},
     db::DatabaseUrl,
+    tls::{MeshTls, PublicTls},
 };
 
 use crate::{
@@ -77,6 +78,14 @@ impl Subject {
         let mut without = self.clone();
         for problem in problems {
             without.env.remove(&problem.setting);
+        }
+        // The files of a certificate are set all or not at all. Without them the other checks still run, over plain TCP.
+        let is_wrong = |setting: &Setting| problems.iter().any(|problem| problem.setting == setting.name);
+        if MeshTls::settings().iter().any(is_wrong) {
+            MeshTls::switch_off(&mut without.env);
+        }
+        if PublicTls::settings().iter().any(is_wrong) {
+            PublicTls::switch_off(&mut without.env);
         }
         without
     }

@@ -60,6 +60,12 @@ fn each_key_that_is_wrong_fails_its_own_line_and_no_other() {
             &["settings.LEVQOR_MAIL_FROM", "settings.same"],
             "expected an address",
         ),
+        (
+            "LEVQOR_MESH_TLS_KEY",
+            "/none",
+            &["settings.LEVQOR_MESH_TLS_CERT", "settings.LEVQOR_MESH_TLS_CA", "settings.same"],
+            "are set all or not at all",
+        ),
     ] {
         let report = patient.doctor(&[(name, value)]);
         report.assert_only(failed, words);

@@ -157,11 +157,7 @@ pub async fn start_on<S: Service>(
         tracing::warn!(service = S::NAME, "the database is not compared with the ledger of erasures");
     }
     show_ready(&metrics, &readiness);
-    // The metrics belong to the service and must not keep it alive.
-    let of = Arc::downgrade(&service);
-    metrics.capabilities(move || {
-        of.upgrade().map(|service| hosted::capabilities(&*service)).unwrap_or_default()
-    });
+    show_capabilities(&metrics, &service);
     let health = Healths::new(S::NAME).await;
     let hosted = Hosted {
         service: Arc::clone(&service),
@@ -230,6 +226,15 @@ fn show_ready(metrics: &Metrics, readiness: &Readiness) {
     let readiness = readiness.clone();
     metrics.gauge(&metrics::chassis::READY, move |observe| {
         observe(f64::from(u8::from(readiness.is_sound() && !readiness.is_draining())), &[]);
+    });
+}
+
+/// Shows what the service can do.
+fn show_capabilities<S: Service>(metrics: &Metrics, service: &Arc<S>) {
+    // The metrics belong to the service and must not keep it alive.
+    let of = Arc::downgrade(service);
+    metrics.capabilities(move || {
+        of.upgrade().map(|service| hosted::capabilities(&*service)).unwrap_or_default()
     });
 }
 

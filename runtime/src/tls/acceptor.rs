@@ -111,7 +111,8 @@ fn named(stream: &TlsStream<TcpStream>) -> Option<PeerName> {
 }
 
 fn reason(error: &io::Error) -> &'static str {
-    let Some(error) = error.get_ref().and_then(|error| error.downcast_ref::<Error>()) else { return HUNG_UP };
+    let Some(error) = error.get_ref() else { return HUNG_UP };
+    let Some(error) = error.downcast_ref::<Error>() else { return HUNG_UP };
     match error {
         Error::NoCertificatesPresented => MISSING,
         Error::InvalidCertificate(error) => match error {

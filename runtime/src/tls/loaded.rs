@@ -83,7 +83,7 @@ impl Certificates {
 
 /// Reads the files again and again. Files that cannot be used are logged once, and the certificates before them stay in use.
 async fn reload(mut used: Certificates, current: watch::Sender<Arc<Loaded>>) {
-    let mut told = None;
+    let mut told: Option<Unusable> = None;
     while !current.is_closed() {
         sleep(READ_EVERY).await;
         let files = used.files.clone();
@@ -134,7 +134,7 @@ impl Live {
     pub(crate) async fn changed(&mut self) {
         if self.0.changed().await.is_err() {
             // Nobody reads them again.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

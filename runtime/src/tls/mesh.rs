@@ -7,7 +7,7 @@ use super::{
     loaded::{Certificates, Live},
 };
 use crate::{
-    config::{Reader, Setting},
+    config::{Env, Reader, Setting},
     tasks::Background,
 };
 
@@ -100,6 +100,14 @@ impl MeshTls {
                 None
             }
         }
+    }
+
+    /// Changes the settings so that certificates are neither used nor needed.
+    pub fn switch_off(env: &mut Env) {
+        for setting in [CERTIFICATE, KEY, AUTHORITIES] {
+            env.remove(&setting.name);
+        }
+        env.set(&SWITCH.name, "off");
     }
 
     /// Uses the certificates, and reads them again while the tasks run. `None`: plain TCP.

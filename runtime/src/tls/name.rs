@@ -17,7 +17,9 @@ impl PeerName {
     /// names, which do not count.
     pub(super) fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
         let parsed = EndEntityCert::try_from(certificate).ok()?;
-        let mut names = parsed.valid_dns_names().filter_map(|name| name.strip_suffix(DOMAIN));
+        // Clients compare names without regard to case.
+        let names = parsed.valid_dns_names().map(str::to_ascii_lowercase);
+        let mut names = names.filter_map(|name| name.strip_suffix(DOMAIN).map(str::to_owned));
         let name = names.next()?;
         // A wildcard would name every process.
         let is_plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase());

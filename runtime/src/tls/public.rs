@@ -7,7 +7,7 @@ use super::{
     loaded::{Certificates, Live},
 };
 use crate::{
-    config::{Reader, Setting},
+    config::{Env, Reader, Setting},
     tasks::Background,
 };
 
@@ -57,6 +57,13 @@ impl PublicTls {
             if reader.is_set(&setting) {
                 reader.problem(&setting, why);
             }
+        }
+    }
+
+    /// Changes the settings so that no certificate is used.
+    pub fn switch_off(env: &mut Env) {
+        for setting in Self::settings() {
+            env.remove(&setting.name);
         }
     }
 

@@ -123,6 +123,7 @@ async fn a_client_without_a_valid_certificate_of_the_mesh_is_refused_counted_and
         ("CERTIFICATE_FOREIGN", Some(other.certify("gateway"))),
         ("CERTIFICATE_NAME", Some(authority.sign(&["gateway.example"], 4000))),
         ("CERTIFICATE_NAME", Some(authority.sign(&[gateway, "billing.levqor.internal"], 4000))),
+        ("CERTIFICATE_NAME", Some(authority.sign(&[gateway, "billing.LEVQOR.internal"], 4000))),
         ("CERTIFICATE_NAME", Some(authority.sign(&["*.levqor.internal"], 4000))),
     ] {
         let before = refusals(&service.running.chassis().metrics, reason);
