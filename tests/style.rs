@@ -516,3 +516,17 @@ fn the_readme_names_only_what_is_there() {
         }
     }
 }
+
+#[test]
+fn code_in_the_documentation_of_a_crate_says_what_it_is_in() {
+    // A README is its crate's documentation (rule 6). A block without a language would be compiled as a test in Rust.
+    let services = ["services/billing", "services/notifications", "services/support", "services/compliance"];
+    for folder in ["runtime", "gateway", "proto"].iter().chain(&services) {
+        let path = root().join(folder).join("README.md");
+        let readme = fs::read_to_string(&path).expect("a README");
+        let fences = readme.lines().map(str::trim_start).filter(|line| line.starts_with("```"));
+        for opening in fences.step_by(2) {
+            assert_ne!(opening.trim(), "```", "a block in {} names no language", path.display());
+        }
+    }
+}
