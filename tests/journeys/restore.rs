@@ -59,7 +59,7 @@ async fn who_was_erased_stays_erased_after_a_restore() {
     }
     let end = "UPDATE orders SET fulfilment_state = 'ENDED' WHERE customer_email = 'ada@example.com'";
     testing::execute(mesh.billing_db(), end).await;
-    let files = mesh.stop().await;
+    let files = Box::pin(mesh.stop()).await;
     let mut backup = Vec::new();
     for database in &databases {
         backup.push(testing::copy_of(database).await);
@@ -69,7 +69,7 @@ async fn who_was_erased_stays_erased_after_a_restore() {
     let mesh = Mesh::start_again(databases, files).await;
     erase(&mesh).await;
     assert_eq!(mentions(mesh.databases(), ADA).await, Vec::<String>::new());
-    let files = mesh.stop().await;
+    let files = Box::pin(mesh.stop()).await;
 
     // After the restore she is back.
     open_work(&backup.each_ref().map(testing::connect)).await;

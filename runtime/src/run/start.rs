@@ -150,12 +150,7 @@ pub async fn start_on<S: Service>(
 
     // 4. Its routes, and the routes that every service hosts.
     let readiness = Readiness::default();
-    let ledger = config.ledger_check.then(|| Source::of(&service, &chassis)).flatten();
-    if ledger.is_some() {
-        readiness.set_uncompared();
-    } else if !config.ledger_check {
-        tracing::warn!(service = S::NAME, "the database is not compared with the ledger of erasures");
-    }
+    let ledger = ledger(config.ledger_check, &service, &chassis, &readiness);
     show_ready(&metrics, &readiness);
     show_capabilities(&metrics, &service);
     let health = Healths::new(S::NAME).await;
@@ -219,6 +214,24 @@ pub async fn start_on<S: Service>(
         server,
         drain_delay: config.drain_delay,
     })
+}
+
+/// The ledger of erasures, with which the database is compared before the service serves.
+fn ledger<S: Service>(
+    is_wanted: bool,
+    service: &Arc<S>,
+    chassis: &Chassis,
+    readiness: &Readiness,
+) -> Option<Source<S>> {
+    if !is_wanted {
+        tracing::warn!(service = S::NAME, "the database is not compared with the ledger of erasures");
+        return None;
+    }
+    let ledger = Source::of(service, chassis);
+    if ledger.is_some() {
+        readiness.set_uncompared();
+    }
+    ledger
 }
 
 /// Shows whether the service is ready.

@@ -229,7 +229,7 @@ impl Bench {
     }
 
     /// The entries of the ledger of erasures in the folder.
-    pub(crate) fn ledger(&self) -> Vec<String> {
+    pub(crate) fn recorded_erasures(&self) -> Vec<String> {
         let entries = std::fs::read_dir(std::path::Path::new(&self.folder).join("ledger"));
         let entries = entries.into_iter().flatten().flatten();
         entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
