@@ -70,7 +70,7 @@ async fn ingest(tunnels: &Tunnels, caller: &Caller, name: &str) -> Result<String
 
 /// How many handshakes ended for this reason.
 fn refusals(metrics: &Metrics, reason: &str) -> u64 {
-    let page = metrics::render(&[metrics.clone()], Format::accepted("text/plain"));
+    let page = metrics::render(std::slice::from_ref(metrics), Format::accepted("text/plain"));
     let is_it = |line: &&str| line.starts_with("levqor_tls_refusals_total") && line.contains(reason);
     let line = page.lines().find(is_it).expect("a series for each reason");
     line.rsplit(' ').next().and_then(|count| count.parse().ok()).expect("a count")

@@ -116,7 +116,7 @@ async fn nobody_gets_a_report_where_no_mailbox_is_set() {
 async fn the_reports_come_at_their_hours_in_london_in_winter_and_in_summer() {
     let notified = Notified::start().await;
     let db = &notified.service.db;
-    let now = async || db::now(&mut *db.acquire().await.expect("a connection")).await.expect("a time");
+    let now = async || db::now(&mut db.acquire().await.expect("a connection")).await.expect("a time");
     let year = now().await.year() + 1;
     let weekly = ["digest_weekly_governance", "digest_weekly_pulse"];
     for (month, weekday, week, daily, report, hour) in [
