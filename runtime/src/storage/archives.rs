@@ -183,7 +183,9 @@ impl ArchiveWriter {
                 if held.take(&piece) {
                     return Ok(());
                 }
-                tracing::warn!("an archive is too large for Google Drive: it goes to the next storage");
+                tracing::warn!(
+                    "no memory is free to hold an archive for Google Drive: it goes to the next storage"
+                );
                 let mut writer = Box::pin(held.write_to(&self.storage, &self.key)).await?;
                 let detour = detour(&self.storage, &writer).unwrap_or(Detour::TooLarge);
                 let written = writer.write(piece).await;
