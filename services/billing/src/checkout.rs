@@ -108,8 +108,8 @@ impl Billing {
         }
     }
 
-    /// Creates the stored session at Stripe, unless it exists. If it is for a subscription, the person's other sessions end first, because each
-    /// open session can be paid.
+    /// Creates the stored session at Stripe, unless it exists. If it is for a subscription, the person's other sessions end first,
+    /// because each open session can be paid.
     pub(crate) async fn make_session(
         &self,
         session: &Operation,
