@@ -1,5 +1,5 @@
-//! Limits how often one caller may call the RPCs that guard codes (class CODE). The calls are counted in the service's database, so neither
-//! a further replica nor a restart gives a caller further tries. No more calls than the rate allows are made in any window of its length.
+//! Limits how often one caller may call the RPCs that guard codes (class CODE). The calls are counted in the service's database, so more
+//! replicas or a restart do not allow more tries. No more calls than the rate allows are made in any window of its length.
 
 use std::time::Duration;
 
@@ -40,8 +40,8 @@ impl CodeLimit {
         Self { db, hashes, rate }
     }
 
-    /// Counts a call of this caller, or refuses it. A refused call does not count. Anonymous callers are told apart by the address that the
-    /// gateway tells; those without one count as one caller.
+    /// Counts a call of this caller, or refuses it. A refused call does not count. Anonymous callers are distinguished by the address that
+    /// the gateway sends; those without one count as one caller.
     pub(crate) async fn count(&self, actor: &Actor, headers: &HeaderMap) -> Result<(), CodeLimitError> {
         let CodeRate { on: true, rate } = self.rate else { return Ok(()) };
         let rate = match actor {

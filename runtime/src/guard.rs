@@ -20,7 +20,7 @@ service_error! {
         #[error("this service knows no guard with this subject")]
         UnknownSubject => NotFound "GUARD_SUBJECT_UNKNOWN",
         /// Another service, which the answer needs, does not answer.
-        #[error("a service that knows the answer does not answer now")]
+        #[error("another service that must be asked does not answer")]
         Unavailable => Unavailable "GUARD_UNAVAILABLE" after 5 s,
         /// The database failed.
         #[error(transparent)]

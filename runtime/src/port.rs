@@ -34,7 +34,7 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Extra connections for health checks, used only when all others are busy.
     pub reserved: usize,
-    /// How long the head of a request may take, from its first byte, and how long the TLS handshake.
+    /// The time limit of a request's head, from its first byte, and of the TLS handshake.
     pub head: Duration,
     /// How long a connection without a request stays open. A request that is sent while the connection closes gets no answer, and
     /// its client may not know whether to retry. So clients and load balancers must close first.

@@ -75,7 +75,7 @@ pub(crate) async fn read(
 }
 
 /// Whether a recorded erasure of this person was complete in this database at or after an instant. The ledger is asked only if any erasure
-/// was. One that is not recorded yet still finds the person's rows itself.
+/// was. An erasure that is not in the ledger yet erases this service once more before it is recorded, so it finds what the event stores.
 pub async fn was_erased_since(
     chassis: &Chassis,
     subject: &Subject,
@@ -85,7 +85,10 @@ pub async fn was_erased_since(
         return Ok(false);
     }
     let here = privacy::completed_since(&mut *chassis.db.acquire().await?, since).await?;
-    let Some(keeper) = chassis.channels.get(KEEPER).filter(|_| !here.is_empty()) else { return Ok(false) };
+    if here.is_empty() {
+        return Ok(false);
+    }
+    let keeper = chassis.channels.get(KEEPER).ok_or(NotShown::Unanswered("its address is not set"))?;
     let is_among = is_among(chassis, &keeper, subject, &here);
     let answer = tokio::time::timeout(PATIENCE_OF_ONE, is_among).await;
     answer.map_err(|_| NotShown::Unanswered("no answer in time"))?

@@ -12,7 +12,7 @@ use crate::{
 
 const ADA: &str = "ada@example.com";
 
-/// Requests an advertising mail, as the service support will.
+/// Requests an advertising mail, as support does.
 pub(super) async fn tip(mesh: &Mesh, recipient: &str, about: &str) {
     let request = SendMessageRequest {
         recipient: recipient.to_owned(),

@@ -19,9 +19,9 @@ use tonic::{
 };
 use tower::Service;
 
-/// The most times that a call is sent again. The channel picks replicas at random, also one that has just refused.
+/// The most retries of one call. There are many, because the channel may pick the same dead replica again.
 const MOST_TIMES: usize = 24;
-/// How long after its beginning a call is sent again.
+/// No retry begins later than this after the call.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A call while it may be sent again.
@@ -68,7 +68,7 @@ impl Unsent {
     }
 }
 
-/// The body of one request. The first read takes it away from the call.
+/// The body of one request. The first read moves the body out of `Unsent`. From then on the call counts as sent.
 struct LentBody {
     lender: Arc<Mutex<Option<Body>>>,
     body: Option<Body>,

@@ -48,8 +48,8 @@ struct Identifier<'i> {
 }
 
 /// Stores a change. A change that is older than the known one changes nothing. It waits for the batches of erasures and of the retention
-/// that run, so that none of them goes on without it. Returns the change with everybody whom it is about: the end of a hold is also about
-/// those whom only this database knows.
+/// that run, so that none of them goes on without it. Returns the change. If a hold ends, identifiers that only this database has for the
+/// hold are added.
 pub async fn apply_hold(tx: &mut Tx, mut change: HoldChange) -> Result<HoldChange, DbError> {
     sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('holds', 0))").fetch_one(&mut **tx).await?;
     if !change.stands {

@@ -1,4 +1,5 @@
-//! What erasures and corrections have done in this database. It is the receipt, and it lets them go on after a crash.
+//! What erasures and corrections have done in this database. The rows are the receipt. After a crash they show how far an
+//! erasure or a correction was.
 
 use std::collections::BTreeSet;
 

@@ -26,14 +26,14 @@ const BATCH: i64 = 500;
 /// How long one call goes on.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// What the period of some columns of a table did.
+/// The result of applying one retention period to a table.
 pub(crate) struct Outcome {
     pub(crate) table: String,
     pub(crate) days: i32,
     /// The columns that it erases. Empty if it deletes the rows.
     pub(crate) columns: Vec<String>,
     pub(crate) rows: i64,
-    /// The time of the oldest row that the table has now, if an index tells it.
+    /// The time of the oldest row that the table has now, if an index can find it.
     pub(crate) oldest: Option<DateTime<Utc>>,
 }
 

@@ -49,7 +49,7 @@ service_error! {
         Header => Unauthenticated "TOKEN_INVALID",
         #[error(transparent)]
         Token(#[from] TokenError) => source,
-        #[error("the certificate of the connection names another process than the caller")]
+        #[error("the connection's certificate belongs to another process than the token's caller")]
         Certificate => Unauthenticated "CERTIFICATE_MISMATCH",
         #[error(transparent)]
         Denied(#[from] access::Denied) => source,
@@ -160,8 +160,8 @@ impl Admission {
     }
 }
 
-/// Whether the process with this certificate may say that this is the caller. A service says so of itself alone: a stolen token is
-/// of no use to another one. The calls of people come through the gateway, and a service may pass them on.
+/// Whether the process with this certificate may present this caller's token. A service may present only its own service token, so
+/// another service cannot use a stolen one. The calls of people come through the gateway, and a service may pass them on.
 fn may_say(peer: &PeerName, actor: &Actor) -> bool {
     match actor {
         Actor::Service(name) => peer.is(name),

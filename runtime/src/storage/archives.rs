@@ -1,6 +1,6 @@
 //! Storage of archives: in Google Drive first, where it is set, and otherwise in the storage behind it. Drive takes a file in one request,
-//! so an archive is held until it is whole. The archives of one process together hold as much as one may have; what does not fit goes
-//! to the storage, piece by piece.
+//! so an archive is held until it is whole. All archives of a process share one buffer of 32 MiB. An archive that does not fit into
+//! what is free goes to the storage instead, piece by piece.
 //!
 //! What has to be listed, such as the ledger of erasures, does not go to Drive: it takes several files of one name, and does not promise
 //! that everybody sees a new file at once.
@@ -33,7 +33,7 @@ struct InDrive {
 pub enum Detour {
     /// This place failed.
     Failed(&'static str),
-    /// There was no room for it: it is larger than 32 MiB, or is so together with others of this moment.
+    /// There was no room for it: it, and the other archives that are being written, need more than 32 MiB.
     TooLarge,
 }
 
@@ -183,7 +183,9 @@ impl ArchiveWriter {
                 if held.take(&piece) {
                     return Ok(());
                 }
-                tracing::warn!("an archive is too large for Google Drive: it goes to the next storage");
+                tracing::warn!(
+                    "no memory is free to hold an archive for Google Drive: it goes to the next storage"
+                );
                 let mut writer = Box::pin(held.write_to(&self.storage, &self.key)).await?;
                 let detour = detour(&self.storage, &writer).unwrap_or(Detour::TooLarge);
                 let written = writer.write(piece).await;

@@ -27,7 +27,7 @@ use crate::{
 const CLIENT_ID: Setting = Setting::plain(
     "LEVQOR_STORAGE_DRIVE_CLIENT_ID",
     None,
-    "Id of an OAuth client of Google's: copies of personal data go to Google Drive first. They go to the bucket or the folder, one of which is required, while Drive fails, and where they are larger than 32 MiB. The ledger of erasures and the files of customers never go to Drive.",
+    "Id of an OAuth client of Google's: copies of personal data go to Google Drive first. A bucket or a folder is required too: copies go there while Drive fails, or if they are larger than 32 MiB. The ledger of erasures and the files of customers never go to Drive.",
 );
 const CLIENT_SECRET: Setting = Setting::secret(
     "LEVQOR_STORAGE_DRIVE_CLIENT_SECRET",

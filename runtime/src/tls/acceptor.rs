@@ -74,7 +74,7 @@ impl Acceptor {
         Self { live, mutual, refusals: Arc::new(Refusals { counts, lines }) }
     }
 
-    /// Takes the handshake, with the name of the client where it must have one. `None`: refused, counted and logged.
+    /// Does the TLS handshake. On a mutual port it also returns the client's name. `None`: refused, counted and logged.
     pub(crate) async fn accept(
         &self,
         stream: TcpStream,

@@ -35,7 +35,7 @@ pub struct Certificates {
     loaded: Arc<Loaded>,
 }
 
-/// What is made of the files.
+/// The TLS configurations that were built from the files.
 struct Loaded {
     server: Arc<ServerConfig>,
     /// How the process calls others of the mesh.

@@ -1,4 +1,5 @@
-//! The settings of the mesh's certificates: all three files or none, and none only where nobody else can listen.
+//! The settings of the mesh's certificates: all three files, or none. None is allowed on loopback addresses, or with
+//! `LEVQOR_MESH_TLS=off`.
 
 use std::{path::PathBuf, str::FromStr};
 

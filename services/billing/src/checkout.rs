@@ -108,8 +108,8 @@ impl Billing {
         }
     }
 
-    /// Makes a session that waits to be made. If it is for a subscription, the person's other sessions end first, because each
-    /// open session can be paid.
+    /// Creates the stored session at Stripe, unless it exists. If it is for a subscription, the person's other sessions end first,
+    /// because each open session can be paid.
     pub(crate) async fn make_session(
         &self,
         session: &Operation,
@@ -291,8 +291,8 @@ impl Billing {
     }
 }
 
-/// Looks at a checkout that the person has left. Returns its session if it is the same that is wanted now and can still be used.
-/// Otherwise the session is never shown, or it is to be ended.
+/// Handles an earlier pending checkout of this person. If it is the same purchase and its session can still be used, returns the
+/// session. Otherwise stores that the session is to be ended, or gives it up if Stripe has not answered yet.
 async fn keep_or_leave(tx: &mut Tx, left: &Subscription, is_same: bool) -> Result<Option<Operation>, Error> {
     let about = left.id.as_uuid();
     let newest = operations::newest(tx, about, Kind::Checkout).await?;
@@ -313,7 +313,7 @@ async fn keep_or_leave(tx: &mut Tx, left: &Subscription, is_same: bool) -> Resul
         let end = Operation::new(Kind::CheckoutExpiry, about, path, String::new(), now);
         operations::insert(tx, &end).await?;
     } else {
-        // Nobody was sent to that session, and nobody will be.
+        // Nobody has this session's URL, so nobody can pay it.
         supersede(tx, about, Kind::Checkout).await?;
         abandon(tx, about).await?;
     }

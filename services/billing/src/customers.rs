@@ -18,7 +18,9 @@ use crate::{
     stripe::{FetchError, encode},
 };
 
-/// A change of the address gets this part of the time that a caller has: the caller waits for something else.
+/// Why an older address is never sent.
+pub(crate) const REPLACED: &str = "replaced by a newer address";
+/// The update of the address may use one third of the caller's remaining time, because the caller asked for something else.
 const PART_FOR_ADDRESS: u32 = 3;
 
 impl Billing {
@@ -68,8 +70,8 @@ impl Billing {
         };
         tx.commit().await?;
         if let Some(older) = older {
-            // Or the schedule would bring the older address to Stripe after this one.
-            self.settle_refused(&older, "a newer address took its place").await?;
+            // Otherwise the schedule would send the older address after this one.
+            self.settle_refused(&older, REPLACED).await?;
         }
         if let Err(error) = self.carry_out(&update, patience.left() / PART_FOR_ADDRESS).await {
             updated_later(&error);

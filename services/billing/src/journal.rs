@@ -50,8 +50,9 @@ const IGNORE_BATCH: i64 = 500;
 const LOOK_AGAIN_SECONDS: u64 = 60;
 /// Events of one key in one batch. The next batch takes the other events.
 const BATCH: i64 = 50;
-/// How long a worker starts single events under one lease. The last event still has time for its fetch.
-const ONE_BY_ONE: Duration = Duration::from_secs(25);
+/// How long a worker starts single events under one lease. The last event may take 25 s more, and the lease has to last
+/// until it is settled.
+const ONE_BY_ONE: Duration = Duration::from_secs(15);
 /// How long, and how often, the worker tries to end a lease while the database is unavailable.
 const END_PATIENCE: Duration = Duration::from_secs(15);
 const END_AGAIN: Duration = Duration::from_millis(250);

@@ -254,7 +254,7 @@ pub(crate) async fn abandon(tx: &mut Tx, about: Uuid) -> Result<(), Error> {
     Ok(())
 }
 
-/// The key of the caller's request, which is good for this RPC alone, and the hash of the request.
+/// The caller's idempotency key, scoped to this RPC, and the hash of the request.
 pub(crate) fn request_key<R: Message>(ctx: &Ctx, request: &R) -> Option<RequestKey> {
     let key = ctx.idempotency_key.as_ref()?;
     Some(RequestKey { key: format!("{} {key}", ctx.method.rpc), hash: request_hash(request) })
@@ -274,15 +274,15 @@ pub(crate) async fn known_operation(
     Ok(known)
 }
 
-/// Gives up the operation of this kind about this row that is still to be done, because the customer wants something else now. Stripe
-/// may have done it all the same, if its answer was lost. Returns whether there was one.
+/// Gives up the operation of this kind about this row that is still to be done, because the customer wants something else now. If
+/// Stripe's answer was lost, Stripe may have done it. Returns whether there was one.
 pub(crate) async fn supersede(tx: &mut Tx, about: Uuid, kind: Kind) -> Result<bool, DbError> {
     let Some(newest) = operations::newest(tx, about, kind).await? else { return Ok(false) };
     let stored = operations::lock(tx, newest.id).await?;
     let Some(stored) = stored.filter(|stored| stored.state == OperationState::Requested) else {
         return Ok(false);
     };
-    operations::refused(tx, stored.id, "a newer wish took its place").await?;
+    operations::refused(tx, stored.id, "replaced by a newer request").await?;
     Ok(true)
 }
 

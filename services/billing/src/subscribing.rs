@@ -112,7 +112,7 @@ impl Billing {
     ) -> Result<Change, Error> {
         let (row, id) = self.live(buyer).await?;
         row.may(Action::Change)?;
-        if row.package == *package && !self.is_unclear(&row).await? {
+        if row.package == *package && !self.is_in_doubt(&row).await? {
             return Err(Error::NothingChanges);
         }
         let now = self.stripe()?.within(patience.left()).subscription(&id).await;
@@ -129,7 +129,7 @@ impl Billing {
     }
 
     /// Whether a change was asked for that Stripe has not answered: it may have been made.
-    async fn is_unclear(&self, row: &Subscription) -> Result<bool, Error> {
+    async fn is_in_doubt(&self, row: &Subscription) -> Result<bool, Error> {
         let mut conn = self.chassis.db.acquire().await?;
         let newest = operations::newest(&mut conn, row.id.as_uuid(), Kind::SubscriptionUpdate).await?;
         Ok(newest.is_some_and(|newest| newest.state == OperationState::Requested))
@@ -195,13 +195,13 @@ impl Billing {
         let operation = if let Some(known) = known {
             known
         } else {
-            // An earlier wish that Stripe has not answered is not carried out after this one.
-            let is_unclear = supersede(&mut tx, row.id.as_uuid(), Kind::SubscriptionUpdate).await?;
+            // An earlier request without an answer must not be made after this one.
+            let is_in_doubt = supersede(&mut tx, row.id.as_uuid(), Kind::SubscriptionUpdate).await?;
             match (action, row.may(action)) {
-                // Stripe may have done the earlier wish, so what the row says is not certain.
+                // Stripe may have done the earlier request, so the row may be out of date.
                 (Action::Cancel, Err(NotInThisState::EndsAlready))
                 | (Action::Resume, Err(NotInThisState::IsRenewed))
-                    if is_unclear => {}
+                    if is_in_doubt => {}
                 (_, may) => may?,
             }
             if withdrawals::of(&mut tx, About::Subscription(row.id)).await?.is_some() {

@@ -98,7 +98,7 @@ async fn of_session(
     }
 }
 
-/// The session, without the ids in its metadata that are of no row of ours. Our checkout stores the row before Stripe makes the
+/// The session. Ids in its metadata that billing has not stored are removed. Our checkout stores the row before Stripe makes the
 /// session. Other shops write an `order_id` too.
 async fn only_our_ids(tx: &mut Tx, session: &CheckoutSession) -> Result<CheckoutSession, DbError> {
     let mut session = session.clone();

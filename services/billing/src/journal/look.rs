@@ -1,6 +1,9 @@
 //! Finds the object of each event: its current state at Stripe or, without a key, the state in the event's body.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::{Duration, Instant},
+};
 
 use levqor_runtime::{db::DbError, privacy::Subject, recorded};
 use serde_json::Value;
@@ -25,6 +28,8 @@ use crate::{
 
 /// Fetches per batch, also of events. Each takes ten seconds at most, so all of them end before the lease does.
 const MOST_FETCHES: usize = 3;
+/// After this long no other event is looked at: the last one may take 25 s more, and the lease has to last until all are settled.
+const LONGEST: Duration = Duration::from_secs(15);
 
 /// The object of an event.
 #[derive(Clone)]
@@ -66,7 +71,7 @@ pub(super) struct Fetched {
 }
 
 impl Found {
-    /// Whose data it would bring into our rows. Nobody's, for an object of which no data of a person is stored.
+    /// The person whose data this object would store. Empty if it stores no personal data.
     fn person(&self) -> Subject {
         let (session, fetched) = match self {
             Self::Session(session, fetched) => (Some(session), fetched.as_ref()),
@@ -120,10 +125,13 @@ impl Seen {
 /// leaves the other events pending. One fetch serves all events of the same object that came before it, because only the
 /// current state matters.
 pub(super) async fn look(billing: &Billing, tasks: &[Task]) -> Vec<Seen> {
-    let acts_on = billing.acts_on;
+    let (acts_on, begun) = (billing.acts_on, Instant::now());
     let mut fetched: HashMap<&StripeId, Result<Found, FetchError>> = HashMap::new();
     let (mut seen, mut requests) = (Vec::with_capacity(tasks.len()), 0);
     for Task { event, span } in tasks {
+        if begun.elapsed() > LONGEST {
+            break;
+        }
         if let Some(reason) = NotOurs::of(event.livemode, event.of_other_account, acts_on) {
             seen.push(Seen::NotOurs(reason));
             continue;
@@ -168,11 +176,11 @@ pub(super) async fn look(billing: &Billing, tasks: &[Task]) -> Vec<Seen> {
     seen
 }
 
-/// What was seen, unless its person was erased after the event: nobody brings them back. The erasure could not find the event itself if
-/// the event did not name them.
+/// Replaces the object with `SubjectErased` if its person was erased after the event. The erasure does not find an event that does
+/// not name the person.
 async fn unless_erased(billing: &Billing, event: &Pending, seen: Seen) -> Seen {
     let Seen::Found(found, ..) = &seen else { return seen };
-    if !event.is_late() {
+    if !event.is_late(billing.chassis.clock.now()) {
         return seen;
     }
     let person = found.person();

@@ -21,9 +21,8 @@ pub(super) async fn check_purchase(
 ) -> Result<CheckPurchaseResponse, Error> {
     let Question { email } = (&request).try_into()?;
     let mut conn = billing.chassis.db.acquire().await?;
-    let subscriptions = subscriptions::of_address(&mut conn, &email).await?;
-    let has_subscribed = subscriptions.iter().any(|subscription| subscription.start_time.is_some());
-    let has_bought = has_subscribed || upgrades::has_paid(&mut conn, &email).await?;
+    let has_bought =
+        subscriptions::has_begun(&mut conn, &email).await? || upgrades::has_paid(&mut conn, &email).await?;
     Ok(CheckPurchaseResponse { has_bought })
 }
 

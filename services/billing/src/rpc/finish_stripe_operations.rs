@@ -6,7 +6,12 @@ use chrono::TimeDelta;
 use levqor_proto_billing::v1::{FinishStripeOperationsRequest, FinishStripeOperationsResponse};
 use levqor_runtime::context::Ctx;
 
-use crate::{Billing, domain::operation::Kind, error::Error, store::operations};
+use crate::{
+    Billing, customers,
+    domain::operation::{Kind, OperationState},
+    error::Error,
+    store::operations,
+};
 
 /// A newer operation is left to the call that stored it, which may still carry it out.
 const UNDER_WAY: TimeDelta = TimeDelta::seconds(30);
@@ -37,8 +42,18 @@ pub(super) async fn finish_stripe_operations(
         // Read again: since the list was read, its customer may have wanted something else.
         let mut tx = billing.chassis.db.begin().await?;
         let operation = operations::lock(&mut tx, listed.id).await?;
+        let newest = operations::newest(&mut tx, listed.about, listed.kind).await?.map(|newest| newest.id);
         tx.commit().await?;
-        let Some(operation) = operation else { continue };
+        let Some(operation) = operation.filter(|operation| operation.state == OperationState::Requested)
+        else {
+            continue;
+        };
+        // A crash after the newer address was stored left the older one to be done.
+        if operation.kind == Kind::CustomerUpdate && newest.is_some_and(|newest| newest != operation.id) {
+            billing.settle_refused(&operation, customers::REPLACED).await?;
+            finished += 1;
+            continue;
+        }
         let outcome = if operation.kind == Kind::Checkout {
             billing.make_session(&operation, PATIENCE).await
         } else {

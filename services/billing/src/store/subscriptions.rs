@@ -120,6 +120,17 @@ pub(crate) async fn of_address(conn: &mut PgConnection, email: &Email) -> Result
     rows.fetch_all(conn).await?.into_iter().map(Subscription::try_from).collect()
 }
 
+/// Whether a subscription with this address has ever begun. It takes no scope, because nobody is shown the subscription.
+pub(crate) async fn has_begun(conn: &mut PgConnection, customer_email: &Email) -> Result<bool, DbError> {
+    let has = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM subscriptions WHERE customer_email = $1 AND start_time IS NOT NULL) AS "has!""#,
+        customer_email.as_str(),
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(has)
+}
+
 /// Stores a new subscription.
 pub(crate) async fn insert(conn: &mut PgConnection, subscription: &Subscription) -> Result<(), DbError> {
     let Subscription { package, bought, .. } = subscription;

@@ -38,6 +38,14 @@ async fn a_subscription_that_has_begun_is_a_purchase_also_when_it_is_over() {
         let has_bought = shop.bench.has_bought(&support(), "ada@example.com").await.expect("an answer");
         assert_eq!(has_bought, expected, "{status}");
     }
+    // Each checkout that the customer left later has a row.
+    let left = "INSERT INTO subscriptions SELECT (jsonb_populate_record(bought, jsonb_build_object(
+                    'subscription_id', gen_random_uuid(), 'state', 'ABANDONED', 'start_time', NULL,
+                    'stripe_subscription_id', NULL, 'stripe_checkout_session_id', NULL,
+                    'create_time', bought.create_time + interval '1 day'))).*
+                FROM subscriptions AS bought, generate_series(1, 50)";
+    shop.bench.execute(left).await;
+    assert!(shop.bench.has_bought(&support(), "ada@example.com").await.expect("an answer"));
 }
 
 #[tokio::test]

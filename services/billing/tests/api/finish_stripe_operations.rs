@@ -206,7 +206,7 @@ async fn an_older_wish_is_not_carried_out_after_a_newer_one() {
     assert_eq!(reason(&status), "STRIPE_REFUSED", "the same request again is too late");
     let asked = shop.asked("POST", "/v1/subscriptions/sub_1").await;
     assert!(asked.len() == 2 && asked[1].0 == "cancel_at_period_end=true", "{asked:?}");
-    let given_up = "stripe_operations WHERE state = 'REFUSED' AND failure = 'a newer wish took its place'";
+    let given_up = "stripe_operations WHERE state = 'REFUSED' AND failure = 'replaced by a newer request'";
     assert_eq!(shop.bench.count(given_up).await, 1);
 }
 

@@ -87,7 +87,7 @@ async fn operators_are_told_of_money_that_comes_back_from_the_bank_once_whatever
         let made = at_stripe("re_1", 900, Some(&refund));
         if seen_before {
             shop.answer_once("GET", "/v1/refunds/re_1", 200, made.clone()).await;
-            shop.bench.process(&event("evt_1", "refund.updated", &made)).await;
+            shop.bench.process(&event("evt_made", "refund.updated", &made)).await;
             assert_eq!(shop.bench.count("refunds WHERE state = 'SUCCEEDED'").await, 1);
             assert_eq!(shop.bench.count(TOLD).await, 0);
         }

@@ -9,7 +9,7 @@ use crate::domain::{
     stripe_id::StripeId,
 };
 
-/// An event that arrives this soon came at once.
+/// An event that is processed this soon after it happened is not late.
 const AT_ONCE: TimeDelta = TimeDelta::minutes(1);
 
 /// One attempt of an event, as it was loaded.
@@ -39,10 +39,10 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// Whether its person may have been erased since it happened: it came late, or waited.
-    pub(crate) fn is_late(&self) -> bool {
+    /// Whether its person may have been erased since it happened: it is old by now, or is processed again.
+    pub(crate) fn is_late(&self, now: DateTime<Utc>) -> bool {
         let is_again = self.taken_up || self.this.attempts > 0 || self.this.replays > 0;
-        is_again || self.receive_time - self.create_time > AT_ONCE
+        is_again || now - self.create_time > AT_ONCE
     }
 
     /// What of the event is news.

@@ -46,7 +46,7 @@ async fn a_session_that_nobody_was_sent_to_is_given_up_for_the_next_one() {
     shop.later().await;
     assert_eq!(shop.asked("POST", SESSIONS).await.len(), 2, "one had no answer");
     assert_eq!(shop.waiting_and_abandoned().await, (1, 1));
-    let given_up = "stripe_operations WHERE failure = 'a newer wish took its place'";
+    let given_up = "stripe_operations WHERE failure = 'replaced by a newer request'";
     assert_eq!(shop.bench.count(given_up).await, 1);
 }
 

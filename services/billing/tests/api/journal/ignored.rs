@@ -15,6 +15,9 @@ const IGNORE_ALL: &str =
 const IGNORED: &str = "stripe_events WHERE state = 'IGNORED'";
 const ORDERS: &str = "orders";
 const MAILS: &str = "runtime.work WHERE rpc LIKE '%/SendMessage'";
+/// Somebody was erased, an hour from now.
+const ERASED: &str = "INSERT INTO runtime.receipts (receipt_id, table_name, changed_rows, complete_time)
+     VALUES (gen_random_uuid(), '', 0, runtime.now() + interval '1 hour')";
 /// An instant long ago.
 const LONG_AGO: i64 = 1_600_000_000;
 
@@ -138,12 +141,7 @@ async fn what_cannot_be_seen_any_more_stays_ignored() {
 async fn an_event_that_comes_late_or_again_waits_while_nobody_knows_whether_its_person_was_erased() {
     let bench = Bench::start().await;
     // Somebody was erased, and compliance does not answer.
-    bench
-        .execute(
-            "INSERT INTO runtime.receipts (receipt_id, table_name, changed_rows, complete_time)
-             VALUES (gen_random_uuid(), '', 0, runtime.now() + interval '1 hour')",
-        )
-        .await;
+    bench.execute(ERASED).await;
     let now = json!(Clock::default().now().timestamp());
     let at_once = with(event("evt_1", COMPLETED, &session("cs_1")), &[("created", now)]);
     assert_eq!(bench.process(&at_once).await.state(), State::Processed, "it came at once");
@@ -172,6 +170,22 @@ async fn an_event_that_comes_late_or_again_waits_while_nobody_knows_whether_its_
         assert_eq!(bench.settled(late).await.state(), State::Processed, "{late}");
     }
     assert_eq!(bench.count(ORDERS).await, 3);
+}
+
+#[tokio::test]
+async fn an_event_that_came_at_once_and_waited_for_the_worker_is_late_too() {
+    // Billing has no address of compliance, so nobody knows who was erased.
+    let idle = Idle::start(&[]).await;
+    idle.execute(ERASED).await;
+    idle.store(&event("evt_1", COMPLETED, &session("cs_1")), "cs_1").await;
+    let waited = "UPDATE stripe_events
+                  SET create_time = now() - interval '2 minutes', receive_time = now() - interval '2 minutes'";
+    idle.execute(waited).await;
+    idle.work().await;
+    let (state, attempts, failure) = idle.event("evt_1").await;
+    assert_eq!((state.as_str(), attempts), ("PENDING", 1), "{failure}");
+    assert_eq!(failure, "the ledger of erasures cannot be read");
+    assert_eq!(idle.count(ORDERS).await, 0);
 }
 
 #[tokio::test]
