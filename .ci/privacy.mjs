@@ -92,7 +92,7 @@ async function declare(page, form, address, choose, look) {
   await look("3-wrong");
   await page.getByLabel("The six digits of the mail").fill(right);
   await page.getByRole("button", { name: "Confirm" }).click();
-  await heading(page, "Your choice has effect");
+  await heading(page, "Your choice is in effect");
   await look("4-done");
 }
 

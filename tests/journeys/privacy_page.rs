@@ -173,7 +173,7 @@ async fn declare(mesh: &Mesh, provider: &FakeMail, fields: &str) {
     let page = mesh.anon().form("/privacy", &format!("email=ada%40example.com&{fields}")).await;
     assert_page(&page, "Enter the code");
     let form = format!("data_request_id={}&code={}", request_id(&page), code(provider, 0).await);
-    assert_page(&mesh.anon().form("/privacy/confirm", &form).await, "Your choice has effect");
+    assert_page(&mesh.anon().form("/privacy/confirm", &form).await, "Your choice is in effect");
     mesh.settle().await;
 }
 

@@ -50,7 +50,7 @@ fn google_drive(compliance: &Compliance) -> Capability {
         (None, _) => Capability::off(name, "LEVQOR_STORAGE_DRIVE_CLIENT_ID is not set"),
         (Some(_), None) => Capability::off(name, "LEVQOR_STORAGE_KEY is not set"),
         (Some(_), Some(_)) => {
-            Capability::on(name, "copies go there first, unless they are larger than 32 MiB")
+            Capability::on(name, "copies for which 32 MiB of memory suffice go there first")
         }
     }
 }

@@ -26,8 +26,8 @@ service_error! {
         /// The state of the data request does not allow the step.
         #[error(transparent)]
         DataRequestState(#[from] IllegalStep) => FailedPrecondition "DATA_REQUEST_STATE",
-        /// The person made a data request within the last 24 hours.
-        #[error("there was a data request within the last 24 hours: one a day is possible")]
+        /// The person made such a data request within the last 24 hours.
+        #[error("there was such a data request within the last 24 hours: one a day is possible")]
         DataRequestToday => RateLimited "DATA_REQUEST_TODAY",
         /// The caller has no verified mail address.
         #[error("a verified mail address is needed: the answer goes there")]

@@ -86,8 +86,9 @@ async fn tell_standing(compliance: &Compliance, peers: &Peers<'_>) -> Result<(),
     Ok(())
 }
 
-/// Ends the holds that stand in a service and have ended here. It names nobody: that would bring back the identifiers of people who were
-/// erased since. A hold never stands again, and is stored here before any service knows of it: so none ends that is just placed.
+/// Ends the holds that stand in a service and have ended here. Sends the ids of the holds only, no identifiers of people: an erased
+/// person's identifiers would be stored again. A hold never stands again, and is stored here before any service knows of it, so a hold
+/// that is being placed is not ended.
 async fn end_in(compliance: &Compliance, peers: &Peers<'_>, service: &str) -> Result<(), Error> {
     let mut after = Uuid::nil();
     loop {

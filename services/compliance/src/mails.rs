@@ -26,7 +26,7 @@ use crate::domain::{
     privacy_complaint::PrivacyComplaint,
 };
 
-/// The steps of a data request of which the person gets a mail, besides the codes.
+/// The steps of a data request that cause a mail to the person. Codes are sent apart.
 pub(crate) const STEPS: [&str; 11] = [
     "received",
     "approved",
@@ -250,8 +250,8 @@ pub(crate) async fn announced(
     defer(tx, &mail, format!("legal-document:{}:{name}", document.id)).await
 }
 
-/// The person objects to uses of their data, or objects no longer. `ids` are those of these declarations. Somebody without an
-/// address gets no mail, nor does anybody for whom nothing changed.
+/// The person objects to uses of their data, or objects no longer. `ids` are those of these declarations. Sends nothing
+/// if there is no address or nothing changed.
 pub(crate) async fn objections_changed(
     tx: &mut Tx,
     person: &Person,

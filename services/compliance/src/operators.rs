@@ -269,7 +269,7 @@ pub(crate) async fn copy_stored(
             OperatorNoticeSeverity::Warning,
             ABOUT.to_owned(),
             format!(
-                "A copy of personal data went to {place}, because {first} fails. `levqor doctor` says what is wrong."
+                "A copy of personal data went to {place}, because {first} fails. Run `levqor doctor` to see why."
             ),
         ),
         Some(Detour::TooLarge) => (
@@ -277,7 +277,7 @@ pub(crate) async fn copy_stored(
             OperatorNoticeSeverity::Info,
             key.clone(),
             format!(
-                "A copy of personal data went to {place}, because it did not fit into the 32 MiB that are held for Google Drive."
+                "A copy of personal data went to {place}, because the 32 MiB of memory for copies to Google Drive were full, or the copy is larger."
             ),
         ),
     };

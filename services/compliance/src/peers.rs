@@ -70,12 +70,12 @@ impl<'p> Peers<'p> {
         all.filter(|service| self.chassis.channels.get(service).is_some())
     }
 
-    /// Waits some seconds until every service answers: when the mesh starts, this service is ready before others. Who still does not
-    /// answer then is reported by the call that needs the answer.
+    /// Waits some seconds until every service answers: when the mesh starts, this service is ready before others. If a
+    /// service still does not answer, the call that needs it fails.
     pub(crate) async fn wait_for_start(&self) {
         let all = async {
             for service in self.names() {
-                // No hold comes after this id: it is asked for nothing.
+                // No id is greater than this one, so the answer is always empty.
                 while self.standing_holds(service, Uuid::max()).await.is_err() {
                     tokio::time::sleep(START_AGAIN).await;
                 }

@@ -1,6 +1,6 @@
 //! An answer by the language model, written before the transaction of a turn begins: a network call would hold its locks. What the model
 //! gets is what the search found, and the question with personal data hidden. Only an answer whose statements stand in the passages is
-//! used; in every other case the turn is answered as without a model. Whoever listens gets each statement once it is checked.
+//! used; in every other case the turn is answered as without a model. A listener gets each statement as soon as it is checked.
 
 use std::time::{Duration, Instant};
 
@@ -120,7 +120,7 @@ pub(crate) async fn draft(
     let mut hear = |piece: &str| {
         let text = unfinished.add(piece, &texts, |text| mask.without_markers(text));
         if let Some(listener) = asked.listener.as_ref().filter(|_| !text.is_empty()) {
-            // Who does not get it now gets it with the whole answer.
+            // If the channel is full, the listener gets this text with the whole answer.
             drop(listener.try_send(mask.restore(&text)));
         }
     };

@@ -8,7 +8,7 @@ use super::{
     consent::Purpose,
     data_request::Entitlement,
     declaration::Shown,
-    objection::{Objected, words},
+    objection::{Objected, sentence},
 };
 
 /// The right name of a person: one line of 1 to 200 characters.
@@ -71,17 +71,10 @@ pub(crate) struct Declared {
 }
 
 impl Declared {
-    /// What changes for the person, in sentences.
+    /// What holds for the person now, in sentences. It may have held before.
     pub(crate) fn changes(&self) -> Vec<String> {
-        let mut changes = Vec::new();
-        for scope in self.objected.iter().flat_map(|objected| objected.scopes()) {
-            let about = words(*scope);
-            changes.push(if self.ends {
-                format!("You no longer object to {about}.")
-            } else {
-                format!("You object to {about}.")
-            });
-        }
+        let scopes = self.objected.iter().flat_map(|objected| objected.scopes());
+        let mut changes: Vec<_> = scopes.map(|scope| sentence(*scope, !self.ends)).collect();
         let mails = self.withdrawn.iter().filter_map(|purpose| purpose.mails());
         changes.extend(mails.map(|mails| format!("You no longer agree to {mails}.")));
         changes

@@ -67,7 +67,7 @@ impl Purpose {
         Self::ALL.into_iter().filter(|purpose| purpose.category().is_some())
     }
 
-    /// Reads purposes of advertising by mail, each once. Adds one violation for the first other: anybody may send any number of them.
+    /// Reads purposes of advertising by mail, each once. Stops at the first wrong value, so that a long list does not make a long answer.
     pub(crate) fn of_mails(violations: &mut Violations, field: &str, numbers: &[i32]) -> Vec<Self> {
         let mut purposes = Vec::new();
         for number in numbers {

@@ -35,15 +35,21 @@ impl Objected {
     }
 }
 
+/// What holds for one scope, as a sentence.
+pub(crate) fn sentence(scope: ObjectionScope, stands: bool) -> String {
+    let begin = if stands { "You object to" } else { "You no longer object to" };
+    format!("{begin} {}.", words(scope))
+}
+
 /// A scope as people know it: the end of `You object to …`.
-pub(crate) const fn words(scope: ObjectionScope) -> &'static str {
+const fn words(scope: ObjectionScope) -> &'static str {
     match scope {
         ObjectionScope::Marketing => "advertising",
         ObjectionScope::Profiling => "scores that we give to your enquiries",
         ObjectionScope::Automation => {
             "series of mails that programs send, and answers that a language model writes"
         }
-        ObjectionScope::Analytics => "figures about single persons",
+        ObjectionScope::Analytics => "statistics about you as a single person",
     }
 }
 
@@ -65,8 +71,7 @@ pub(crate) fn standings(decisions: &[Decision]) -> wire::ObjectionStandings {
 pub(crate) fn changes(before: &[Decision], objected: Objected, stands: bool) -> Vec<String> {
     let stood = |scope: ObjectionScope| before.iter().any(|of| of.scope == scope.as_str() && of.given);
     let changed = objected.scopes().iter().filter(|scope| stood(**scope) != stands);
-    let begin = if stands { "You object to" } else { "You no longer object to" };
-    changed.map(|scope| format!("{begin} {}.", words(*scope))).collect()
+    changed.map(|scope| sentence(*scope, stands)).collect()
 }
 
 /// The scope as services are told it.

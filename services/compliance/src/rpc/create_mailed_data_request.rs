@@ -35,7 +35,7 @@ pub(super) async fn create_mailed_data_request(
         let mut made = DataRequest::of_mail(email.clone(), entitlement, now).asking(asked);
         let response = CreateMailedDataRequestResponse { data_request_id: made.id.to_string() };
         if data_requests::made_since(tx, entitlement, None, email.as_str(), now - PAUSE).await? {
-            // One code a day, and one for a declaration. The caller, who may be anybody, does not learn of it.
+            // One code a day, and one for a declaration that has no effect yet. The caller, who may be anybody, does not learn of it.
             made.take(Step::Expire, now)?;
             data_requests::insert(tx, &made).await?;
         } else {

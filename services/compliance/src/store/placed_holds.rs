@@ -148,8 +148,8 @@ pub(crate) async fn untold(
     Ok(ids.into_iter().map(Into::into).collect())
 }
 
-/// Ends restrictions whose person is erased: the erasure takes them out of every service. The time of the last change stays, so that
-/// they stand in a service until the erasure is there.
+/// Ends restrictions whose person is erased: the erasure takes them out of every service. Does not move `change_time`. So
+/// the daily comparison of holds does not end the restriction in a service before the erasure has reached it.
 pub(crate) async fn end_restrictions(
     conn: &mut PgConnection,
     ids: &[Uuid],

@@ -227,8 +227,8 @@ pub(crate) async fn alert(conn: &mut PgConnection, now: DateTime<Utc>) -> Result
     .await?)
 }
 
-/// The complaints without an outcome of these people. One that came by support's form without an account is nobody's: anybody can type an
-/// address.
+/// The complaints without an outcome of these people. A complaint from support's form without an account does not count: its address is
+/// not proven.
 pub(crate) async fn open_of(
     conn: &mut PgConnection,
     subs: &[String],

@@ -49,6 +49,5 @@ async fn an_objection_is_done_at_once_and_does_not_count_as_the_request_of_the_d
     let wrong = refused(bench.client().create_data_request(request).await);
     assert_eq!(violated(&wrong), ["objection_scope"]);
     let request = ada().request(objection(ObjectionScope::All));
-    let again = refused(bench.client().create_data_request(request).await);
-    assert_eq!(reason(&again), "DATA_REQUEST_TODAY");
+    bench.client().create_data_request(request).await.expect("at any time, and as often as she likes");
 }

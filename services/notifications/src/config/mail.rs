@@ -90,7 +90,7 @@ const MAIL_FROM: Setting = Setting::plain(
 const REPLY_TO: Setting = Setting::plain(
     "LEVQOR_MAIL_REPLY_TO",
     None,
-    "Where replies to mails go for which no LEVQOR_MAIL_REPLY_TO_… is set. Where it is not set, they go to the sender.",
+    "The address for replies to mails whose sender has no LEVQOR_MAIL_REPLY_TO_… of its own. Not set: replies go to the sender.",
 );
 const PROVIDERS: Setting = Setting::plain(
     "LEVQOR_MAIL_PROVIDERS",

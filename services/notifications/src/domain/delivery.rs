@@ -233,12 +233,12 @@ pub fn doubt(attempts: &[Attempt], provider: &str, memory: KeyMemory, now: DateT
 pub enum Awaited {
     /// An attempt is under way: the answer may still come.
     UnderWay,
-    /// The answer was lost, or did not tell.
+    /// The answer was lost, or did not say whether the provider has the mail.
     Lost,
 }
 
-/// What is known of the missing answer of this provider in this round. None: the provider certainly has no mail that we do not
-/// know of.
+/// What is known of the missing answer of this provider in this round. None: no answer of this provider is
+/// missing.
 #[must_use]
 pub fn awaited(attempts: &[Attempt], round: i32, provider: &str, now: DateTime<Utc>) -> Option<Awaited> {
     let of_provider = |attempt: &&Attempt| {

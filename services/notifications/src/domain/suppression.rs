@@ -2,7 +2,7 @@
 //!
 //! | reason | transactional | marketing | operator |
 //! |---|---|---|---|
-//! | hard bounce, suppressed by staff | stops | stops | stops |
+//! | a bounce whose reply says that the address is dead, suppressed by staff | stops | stops | stops |
 //! | complaint, objection, restriction, soft bounces | – | stops | – |
 //! | no permission, permission withdrawn | – | stops | – |
 //!
@@ -31,7 +31,7 @@ wire_enum! {
         Objection = "OBJECTION",
         /// The processing of the recipient's data is restricted.
         Restriction = "RESTRICTION",
-        /// Several mails in a row bounced for temporary reasons.
+        /// Several mails bounced for temporary or unknown reasons.
         SoftBounces = "SOFT_BOUNCES",
         /// The recipient has withdrawn the permission for this category.
         PermissionWithdrawn = "PERMISSION_WITHDRAWN",

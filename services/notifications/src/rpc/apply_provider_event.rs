@@ -205,8 +205,8 @@ async fn settle_as_sent(
     settle_message(tx, notifications, &mut message, sent).await
 }
 
-/// Adds a report to a locked message. The first report of each outcome is counted. It may suppress the address, and so may one
-/// that brings what the reply of the server says. Returns whether the report is the first of its outcome.
+/// Adds a report to a locked message. The first report of each outcome is counted. The first report may suppress the
+/// address. So may a later report that adds the server's reply. Returns whether the report is the first of its outcome.
 pub(crate) async fn tell(
     tx: &mut Tx,
     notifications: &Notifications,

@@ -23,7 +23,8 @@ const SAME_QUESTION: f64 = 0.6;
 /// The least evidence that an article answers: the share of the customer's own words that it covers, by their weight, and the likeness of
 /// its questions.
 const LEAST_EVIDENCE: f64 = 0.82;
-/// The least share with any evidence: letters alone, as in "How do I unsubscribe from" something else, are none.
+/// The least share of the words that must be covered, however alike the letters are: "How do I unsubscribe from Spotify?" looks like one
+/// of our questions.
 const LEAST_COVERED: f64 = 0.45;
 /// The least share where the server cannot compare questions.
 const LEAST_SHARE: f64 = 0.62;

@@ -48,7 +48,7 @@ pub(super) async fn request_person(
             }
             turn.answer(Outcome::Forwarded, reply::waiting(&ticket, now, &support.hours));
         } else {
-            // A full conversation still has its way to a person.
+            // A conversation that has all its messages can still be handed to a person.
             let reason = HandOffReason::Asked;
             hand_off(support, tx, &mut conversation, &mut turn, reason, known.plan, None).await?;
         }

@@ -3,7 +3,8 @@
 
 use super::{MOST_CHARS, MOST_STATEMENTS, Statement};
 
-/// How an answer begins, without spaces. One that begins in another way is read once it is whole.
+/// How an answer begins, without spaces. An answer that begins in another way is checked when it is complete, and is
+/// not streamed.
 const BEGIN: &str = r#"{"answered":true,"statements":["#;
 
 /// An answer that the model is still writing.
