@@ -81,14 +81,16 @@ pub(crate) async fn version(conn: &mut PgConnection, id: &StripeId) -> Result<Op
     Ok(version.fetch_optional(conn).await?)
 }
 
-/// Sets the buyer as the owner of the subscriptions that nobody owns and that carry the buyer's verified address.
+/// Sets the buyer as the owner of the subscriptions that nobody owns and that carry the buyer's verified address. It waits for the buyer's
+/// other calls that do the same: without the row that they lock, it would seem that there is no subscription.
 pub(crate) async fn claim(conn: &mut PgConnection, buyer: &Buyer) -> Result<(), DbError> {
     let Some(email) = buyer.verified_email() else { return Ok(()) };
     sqlx::query!(
         "WITH theirs AS MATERIALIZED (
              SELECT subscription_id FROM subscriptions
              WHERE owner_sub IS NULL AND customer_email = $2
-             FOR UPDATE SKIP LOCKED
+             ORDER BY subscription_id
+             FOR UPDATE
          )
          UPDATE subscriptions SET owner_sub = $1
          FROM theirs WHERE subscriptions.subscription_id = theirs.subscription_id",
