@@ -39,10 +39,11 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// Whether its person may have been erased since it happened: it is old by now, or is processed again.
+    /// Whether its person may have been erased since it happened: it came late, is old by now, or is processed again. `now` is the time of
+    /// this process, which may be behind the database's.
     pub(crate) fn is_late(&self, now: DateTime<Utc>) -> bool {
         let is_again = self.taken_up || self.this.attempts > 0 || self.this.replays > 0;
-        is_again || now - self.create_time > AT_ONCE
+        is_again || now.max(self.receive_time) - self.create_time > AT_ONCE
     }
 
     /// What of the event is news.
