@@ -1,4 +1,4 @@
-//! The file by which the site says that it heeds the signal of Global Privacy Control (`/.well-known/gpc.json`).
+//! The file by which the site says that it honours the signal of Global Privacy Control (`/.well-known/gpc.json`).
 
 use axum::{Router, body::Body, response::Response, routing::get};
 use http::{HeaderValue, header};
