@@ -1,5 +1,6 @@
 //! Support hands over a complaint about personal data: compliance takes it once, and acknowledges it.
 
+use chrono::{TimeDelta, Utc};
 use levqor_proto_compliance::v1::{
     Right,
     privacy_complaint::{Origin, State},
@@ -13,8 +14,10 @@ use crate::{
     get_privacy_complaint::get,
 };
 
-/// A complaint of the form, by the account `sub`, or by nobody who is signed in.
+/// A complaint of the form from an hour ago, by the account `sub`, or by nobody who is signed in. An old complaint would not do: the
+/// retention job erases it.
 fn of_form(id: &str, sub: &str) -> IngestPrivacyComplaintRequest {
+    let an_hour_ago = Utc::now() - TimeDelta::hours(1);
     IngestPrivacyComplaintRequest {
         complaint_id: id.to_owned(),
         owner_sub: sub.to_owned(),
@@ -22,7 +25,7 @@ fn of_form(id: &str, sub: &str) -> IngestPrivacyComplaintRequest {
         name: String::new(),
         subject: "My data".to_owned(),
         text: "You sent it to somebody else.".to_owned(),
-        receive_time: Some(prost_types::Timestamp { seconds: 1_700_000_000, nanos: 0 }),
+        receive_time: Some(prost_types::Timestamp { seconds: an_hour_ago.timestamp(), nanos: 0 }),
     }
 }
 
