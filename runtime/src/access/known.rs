@@ -9,31 +9,43 @@ use prost_reflect::DescriptorPool;
 
 use super::Methods;
 
+/// What is known, and from which encoded descriptor sets.
+struct Known {
+    methods: &'static Methods,
+    sets: Vec<&'static [u8]>,
+}
+
 /// The RPCs that every service hosts are known from the start.
-static METHODS: LazyLock<RwLock<&'static Methods>> = LazyLock::new(|| {
+static KNOWN: LazyLock<RwLock<Known>> = LazyLock::new(|| {
     let mut pool = DescriptorPool::new();
-    decode(&mut pool, &[levqor_proto_runtime::FILE_DESCRIPTOR_SET]);
+    let sets = vec![levqor_proto_runtime::FILE_DESCRIPTOR_SET];
     #[cfg(test)]
-    decode(&mut pool, levqor_proto::FILE_DESCRIPTOR_SETS);
-    RwLock::new(leak(pool))
+    let sets = [&sets[..], levqor_proto::FILE_DESCRIPTOR_SETS].concat();
+    decode(&mut pool, &sets);
+    RwLock::new(Known { methods: leak(pool), sets })
 });
 
 /// Every RPC that this process knows.
 #[must_use]
 pub fn methods() -> &'static Methods {
-    *METHODS.read().unwrap_or_else(PoisonError::into_inner)
+    KNOWN.read().unwrap_or_else(PoisonError::into_inner).methods
 }
 
 /// Adds the RPCs of these encoded descriptor sets to the known RPCs, and returns all of them. RPCs that are already known do not
-/// change.
-pub fn register(descriptors: &[&[u8]]) -> &'static Methods {
-    let mut methods = METHODS.write().unwrap_or_else(PoisonError::into_inner);
-    let mut pool = methods.pool().clone();
-    decode(&mut pool, descriptors);
-    if pool.files().len() > methods.pool().files().len() {
-        *methods = leak(pool);
+/// change. A set that is known is not decoded again: that takes long, and a test process starts many services.
+pub fn register(descriptors: &[&'static [u8]]) -> &'static Methods {
+    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+    let new: Vec<_> = descriptors.iter().filter(|set| !known.sets.contains(set)).copied().collect();
+    if new.is_empty() {
+        return known.methods;
     }
-    *methods
+    let mut pool = known.methods.pool().clone();
+    decode(&mut pool, &new);
+    known.sets.extend(new);
+    if pool.files().len() > known.methods.pool().files().len() {
+        known.methods = leak(pool);
+    }
+    known.methods
 }
 
 fn decode(pool: &mut DescriptorPool, descriptors: &[&[u8]]) {
