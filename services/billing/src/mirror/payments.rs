@@ -51,9 +51,8 @@ pub(crate) async fn mirror_refund(tx: &mut Tx, at_stripe: &StripeRefund, news: N
 pub(crate) async fn refuse_refund(tx: &mut Tx, id: RefundId, reason: &str) -> Result<(), DbError> {
     let now = tx.now().await?;
     if let Some(mut refund) = refunds::lock(tx, id).await?
-        && refund.state == State::Requested
+        && refund.refuse(reason, now)
     {
-        refund.refuse(reason.to_owned(), now);
         refunds::update(tx, &refund).await?;
         withdrawing::refund_moved(tx, id, true, News::All).await?;
     }
