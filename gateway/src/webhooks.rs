@@ -36,7 +36,7 @@ use tokio::{
 use tonic::Status;
 use tonic_types::StatusExt;
 
-use self::{lines::Lines, queue::Queue, refusals::Refusals, resend::Resend, stripe::Stripe};
+use self::{lines::Lines, queue::Queue, refusals::RefusedWebhooks, resend::Resend, stripe::Stripe};
 use crate::{
     admission::RequestAdmission,
     body, fail_point,
@@ -69,7 +69,7 @@ pub(crate) struct Webhooks {
     queue: Queue,
     tasks: Tasks,
     lines: Lines,
-    refusals: Refusals,
+    refusals: RefusedWebhooks,
 }
 
 /// The response for an event that is stored.
@@ -125,7 +125,7 @@ impl Webhooks {
         metrics: &Metrics,
     ) -> Self {
         let tunnels = [(Stripe::NAME, Stripe::SERVICE), (Resend::NAME, Resend::SERVICE)];
-        let refusals = Refusals::new(metrics, &tunnels.map(|(name, _)| name));
+        let refusals = RefusedWebhooks::new(metrics, &tunnels.map(|(name, _)| name));
         let tunnels = tunnels
             .into_iter()
             .filter_map(|(_, service)| Some((service, Tunnels::new(channels, service, background)?)));

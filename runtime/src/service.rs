@@ -104,13 +104,9 @@ pub trait Service: State + Sized {
     fn gave_up(&self, _tx: &mut Tx, _call: &GivenUp<'_>) -> impl Future<Output = Result<(), DbError>> + Send {
         std::future::ready(Ok(()))
     }
-    /// Whether a mail that it asked for under this `guard_subject` is still wanted. A service that sends no such mail keeps
-    /// this default: it knows no subject.
-    fn still_wanted(
-        &self,
-        _conn: &mut PgConnection,
-        _subject: &str,
-    ) -> impl Future<Output = Result<Wanted, GuardError>> + Send {
+    /// Whether a mail that it asked for under this `guard_subject` is still wanted. It takes a connection itself, because it must
+    /// hold none while it asks another service. A service that sends no such mail keeps this default: it knows no subject.
+    fn still_wanted(&self, _subject: &str) -> impl Future<Output = Result<Wanted, GuardError>> + Send {
         std::future::ready(Err(GuardError::UnknownSubject))
     }
     /// Its lines of a report for operators: one fact a line, and nobody is named. The chassis adds what needs a person.

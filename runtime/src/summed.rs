@@ -139,7 +139,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_flood_writes_one_line_a_period_and_the_counts_add_up() {
-        let summed = Summed::new(Duration::from_millis(200), |reason, count| {
+        let summed = Summed::new(Duration::from_secs(1), |reason, count| {
             WRITTEN.lock().expect("unpoisoned").push((reason, count));
         });
         for _ in 0..100 {

@@ -115,15 +115,18 @@ async fn after_an_hour_without_stripe_checkout_recovers_by_itself_and_nothing_is
         let answer = mesh.post_webhook("/webhooks/stripe", &sign(&body), body).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
     }
+    let mut late = Vec::new();
     for _ in 0..6 {
         let begun = Instant::now();
         let refused = check_out(&mesh).await;
         assert_eq!((refused.status, refused.str("/reason")), (503, "STRIPE_UNAVAILABLE"), "{}", refused.text);
-        assert!(begun.elapsed() < AT_ONCE, "after {:?}", begun.elapsed());
+        late.extend(Some(begun.elapsed()).filter(|waited| *waited >= AT_ONCE));
         assert!(refused.headers.contains_key("retry-after"), "{:?}", refused.headers);
         mesh.advance(TimeDelta::minutes(10)).await;
         mesh.billing().wakes.journal.notify_one();
     }
+    // A busy machine delays one answer. Without a time limit, each would be late until the circuit breaker opens.
+    assert!(late.len() < 2, "{late:?}");
     let orders = "SELECT count(*) FROM orders WHERE payment_state = 'PAID'";
     assert_eq!(count(&mesh, orders).await, 0, "nobody knows what Stripe would say");
     stripe.trouble(Trouble::default());

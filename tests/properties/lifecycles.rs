@@ -134,9 +134,18 @@ pub(super) const LIFECYCLES: &[Lifecycle] = &[
         ],
     },
     Lifecycle {
-        name: "refunded in two parts",
+        name: "refunded in two parts, beside a refund that fails",
         weight: 4,
-        steps: &[REGISTER, OPEN_AS_CUSTOMER, PAY, DAYS, REFUND_SOME, REFUND_REST],
+        steps: &[
+            REGISTER,
+            OPEN_AS_CUSTOMER,
+            PAY,
+            DAYS,
+            REFUND_SOME,
+            REFUND_SLOWLY,
+            REFUND_FAILS,
+            REFUND_REST,
+        ],
     },
     Lifecycle {
         name: "a subscription fails and recovers",
@@ -230,6 +239,10 @@ const REFUND_SOME: Named = (
         stripe.post("/v1/refunds", json!({"payment_intent": cast.other, "amount": 900}));
     }),
 );
+const REFUND_SLOWLY: Named =
+    ("another part is on its way", Step::Site(|stripe, cast| stripe.world().refund_slowly(&cast.other, 500)));
+const REFUND_FAILS: Named =
+    ("the bank sends that part back", Step::Site(|stripe, cast| stripe.world().refund_fails(&cast.other)));
 const REFUND_REST: Named = (
     "the rest is refunded",
     Step::Site(|stripe, cast| drop(stripe.post("/v1/refunds", json!({"payment_intent": cast.other})))),

@@ -13,9 +13,9 @@ use super::lines::Lines;
 use crate::problem::Problem;
 
 /// The counters, bound once.
-pub(super) struct Refusals(Vec<((&'static str, SignatureError), Count)>);
+pub(super) struct RefusedWebhooks(Vec<((&'static str, SignatureError), Count)>);
 
-impl Refusals {
+impl RefusedWebhooks {
     /// Binds the counters of these providers.
     pub(super) fn new(metrics: &Metrics, providers: &[&'static str]) -> Self {
         let count = |provider: &'static str, error: SignatureError| {

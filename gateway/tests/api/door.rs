@@ -54,7 +54,8 @@ async fn a_body_of_unknown_length_is_counted_too() {
 
 #[tokio::test]
 async fn a_request_ends_when_its_time_is_over() {
-    let mesh = mesh_with(|config| config.request_timeout = Duration::from_millis(100)).await;
+    // Long enough for the call to reach the service on a busy machine.
+    let mesh = mesh_with(|config| config.request_timeout = Duration::from_secs(1)).await;
     mesh.upstream.reply("GetItem", [Reply::Silence]);
     let answer = mesh.get("/shop/v1/items/i1").await;
     assert_eq!(answer.status, StatusCode::GATEWAY_TIMEOUT);
@@ -69,7 +70,7 @@ async fn a_request_ends_when_its_time_is_over() {
         "m" => 1_000_000,
         other => panic!("{other}"),
     };
-    assert!(nanos * unit <= 100_000_000, "{timeout}");
+    assert!(nanos * unit <= 1_000_000_000, "{timeout}");
 }
 
 #[tokio::test]
@@ -171,7 +172,7 @@ async fn a_head_that_does_not_come_to_its_end_is_not_waited_for() {
 
 #[tokio::test]
 async fn who_asks_nothing_more_is_let_go() {
-    let mesh = mesh_with(|config| config.idle_timeout = Duration::from_millis(50)).await;
+    let mesh = mesh_with(|config| config.idle_timeout = Duration::from_millis(500)).await;
     assert_eq!(raw(&mesh, "").await, "");
     let answer = raw(&mesh, REQUEST).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
@@ -210,7 +211,7 @@ async fn strange_requests_are_answered_like_any_other() {
 #[tokio::test]
 async fn http_2_is_spoken_to_those_who_begin_with_it() {
     // Between two requests, its clients send much that is no head.
-    const HEAD: Duration = Duration::from_millis(50);
+    const HEAD: Duration = Duration::from_millis(200);
     let mesh = mesh_with(|config| config.head_timeout = HEAD).await;
     let endpoint = tonic::transport::Endpoint::from_shared(mesh.url.clone()).expect("a URL");
     let endpoint = endpoint.http2_keep_alive_interval(Duration::from_millis(10)).keep_alive_while_idle(true);

@@ -96,7 +96,7 @@ async fn a_stream_of_requests_loses_none_while_the_gateway_leaves() {
         let request = client.get(format!("{url}/shop/v1/items/i{n}"));
         async move { request.send().await.map(|answer| answer.status()) }
     };
-    let drain = gateway.drain(Duration::from_millis(300));
+    let drain = gateway.drain(Duration::from_secs(1));
     let asking = async {
         let mut answered = 0_usize;
         loop {

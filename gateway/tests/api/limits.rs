@@ -1,6 +1,9 @@
 //! What heads, bodies and connections may take up, and how long their clients may keep us waiting.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use http::{Method, StatusCode};
 use levqor_runtime::{context::Role, testing::eventually};
@@ -16,6 +19,8 @@ use crate::{
 };
 
 const SOON: Duration = Duration::from_secs(10);
+/// For how long a body is not slow, in some tests.
+const PROMPT: Duration = Duration::from_millis(10);
 const LIVE: &[u8] = b"GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n";
 const ITEM: &[u8] = b"GET /shop/v1/items/i1 HTTP/1.1\r\nhost: a\r\n\r\n";
 const HALF_POST: &[u8] =
@@ -56,6 +61,12 @@ async fn status(stream: &mut TcpStream) -> u16 {
     let mut line = [0; 12];
     timeout(SOON, stream.read_exact(&mut line)).await.expect("in time").expect("an answer");
     String::from_utf8_lossy(&line[9..]).parse().expect("a status")
+}
+
+/// Waits until a body that was begun before counts as slow: so the order in which two of them become slow is known.
+async fn until_slow() {
+    let begun = Instant::now();
+    eventually("the body is slow", || async { (begun.elapsed() > 20 * PROMPT).then_some(()) }).await;
 }
 
 /// Whether the connection is refused with 503 in time.
@@ -154,13 +165,14 @@ async fn a_body_that_comes_too_slowly_is_not_waited_for_until_the_deadline() {
 #[tokio::test]
 async fn slow_bodies_of_one_address_have_a_share_and_others_are_not_kept_out() {
     let mesh = mesh_with(|config| {
-        config.bodies.prompt = Duration::from_millis(10);
+        config.bodies.prompt = PROMPT;
         config.bodies.slow = 4;
     })
     .await;
     let addr = mesh.gateway.addr();
     // One of four for each address.
     let mut first = connect_from_elsewhere(addr, HALF_POST).await;
+    until_slow().await;
     let refused = eventually("a second slow body of the address is refused", || async {
         let mut second = connect_from_elsewhere(addr, HALF_POST).await;
         is_refused(&mut second).await.then_some(())
@@ -177,7 +189,7 @@ async fn slow_bodies_of_one_address_have_a_share_and_others_are_not_kept_out() {
 #[tokio::test]
 async fn a_body_that_is_too_large_is_refused_soon_whether_or_not_the_rest_of_it_comes() {
     let mesh = mesh_with(|config| {
-        config.bodies.prompt = Duration::from_millis(10);
+        config.bodies.prompt = PROMPT;
         config.bodies.slow = 4;
         config.request_timeout = Duration::from_mins(1);
     })
@@ -189,13 +201,15 @@ async fn a_body_that_is_too_large_is_refused_soon_whether_or_not_the_rest_of_it_
     assert_eq!(status(&mut connect_from_elsewhere(addr, &bytes).await).await, 413);
     // The gateway waits for the rest of a body only if its address has no more than its share of slow bodies: here, one.
     let _slow = connect_from_elsewhere(addr, HALF_POST).await;
+    until_slow().await;
     eventually("a second slow body of the address is refused", || async {
         let mut second = connect_from_elsewhere(addr, HALF_POST).await;
         is_refused(&mut second).await.then_some(())
     })
     .await;
     let mut large = connect_from_elsewhere(addr, LARGE_POST).await;
-    assert_eq!(timeout(Duration::from_millis(500), status(&mut large)).await, Ok(413));
+    // Otherwise it waits for a second.
+    assert_eq!(timeout(Duration::from_millis(900), status(&mut large)).await, Ok(413));
 }
 
 #[tokio::test]
@@ -368,12 +382,12 @@ async fn answers_that_are_not_read_hold_permits_and_one_address_has_half_of_them
 
 #[tokio::test]
 async fn a_connection_that_is_old_enough_is_closed_and_its_request_is_answered() {
-    let mesh = mesh_with(|config| config.connections.age = Duration::from_millis(100)).await;
+    let mesh = mesh_with(|config| config.connections.age = Duration::from_millis(500)).await;
     let gate = std::sync::Arc::new(crate::upstream::Gate::default());
     mesh.upstream.reply("GetItem", [Reply::Gate(gate.clone())]);
     let mut stream = connect(&mesh, ITEM).await;
     gate.entered.notified().await;
-    assert!(timeout(Duration::from_millis(300), stream.read_u8()).await.is_err());
+    assert!(timeout(Duration::from_millis(1500), stream.read_u8()).await.is_err());
     gate.opened.notify_one();
     assert!(until_closed(&mut stream).await.starts_with("HTTP/1.1 200 "));
 }

@@ -197,7 +197,7 @@ async fn a_stream_of_bytes_that_fails_is_not_taken_for_whole() {
 /// A mesh whose streams send these messages and then stall. They last longer than a request may.
 async fn stalling(messages: Vec<Value>) -> Mesh {
     let mesh = mesh_with(|config| {
-        config.request_timeout = Duration::from_millis(300);
+        config.request_timeout = Duration::from_secs(1);
         config.silence = Silence { heartbeat: Duration::from_millis(250), most: Duration::from_millis(1500) };
     })
     .await;
@@ -234,7 +234,7 @@ async fn a_download_that_is_silent_for_too_long_breaks_off() {
 
 #[tokio::test]
 async fn a_stream_that_changes_something_ends_when_the_time_of_its_request_is_over() {
-    let mesh = mesh_with(|config| config.request_timeout = Duration::from_millis(500)).await;
+    let mesh = mesh_with(|config| config.request_timeout = Duration::from_secs(1)).await;
     mesh.upstream.reply("AskShop", [Reply::Stalled(vec![json!({"itemId": "a"})])]);
     let answer = mesh.post("/shop/v1/questions", "{}").await;
     let (first, error) = answer.text.split_once("\n\n").expect("two events");

@@ -203,8 +203,8 @@ async fn an_upload_whose_client_breaks_off_is_not_taken_for_whole() {
 #[tokio::test]
 async fn an_upload_that_stalls_is_408_and_its_service_does_not_take_it_for_whole() {
     let mesh = mesh_with(|config| {
-        config.bodies.prompt = Duration::from_millis(50);
-        config.bodies.grace = Duration::from_millis(100);
+        config.bodies.prompt = Duration::from_millis(500);
+        config.bodies.grace = Duration::from_millis(500);
     })
     .await;
     let (chunks, body) = by_hand();

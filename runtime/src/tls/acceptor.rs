@@ -44,10 +44,11 @@ pub struct Acceptor {
     live: Live,
     /// Whether a client must show the certificate of a process of the mesh.
     mutual: bool,
-    refusals: Arc<Refusals>,
+    refused: Arc<RefusedHandshakes>,
 }
 
-struct Refusals {
+/// Counts and logs refused handshakes, by reason.
+struct RefusedHandshakes {
     counts: Vec<(&'static str, Count)>,
     lines: Summed<&'static str>,
 }
@@ -71,7 +72,7 @@ impl Acceptor {
         let lines = Summed::new(SAY_EVERY, |reason, count| {
             tracing::warn!(reason, count, "connections ended in the TLS handshake");
         });
-        Self { live, mutual, refusals: Arc::new(Refusals { counts, lines }) }
+        Self { live, mutual, refused: Arc::new(RefusedHandshakes { counts, lines }) }
     }
 
     /// Does the TLS handshake. On a mutual port it also returns the client's name. `None`: refused, counted and logged.
@@ -89,12 +90,12 @@ impl Acceptor {
             Ok(Err(error)) => reason(&error),
             Err(_) => SLOW,
         };
-        self.refusals.note(refused);
+        self.refused.note(refused);
         None
     }
 }
 
-impl Refusals {
+impl RefusedHandshakes {
     fn note(&self, reason: &'static str) {
         if let Some((_, count)) = self.counts.iter().find(|(known, _)| *known == reason) {
             count.one();

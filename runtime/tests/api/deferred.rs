@@ -63,7 +63,7 @@ async fn the_work_of_a_killed_worker_is_taken_up_within_a_minute() {
     // From here on the first worker never returns: its handler waits for ever, and its lease is not renewed.
     let other = TestService::<Probe>::start_on(url, &[]).await;
     other.running.ready().await;
-    other.advance(TimeDelta::seconds(40)).await;
+    other.advance(TimeDelta::seconds(30)).await;
     mail(&other).send_message(send("meanwhile", "k")).await.expect("sent");
     assert!(
         state(&other, "orphan").await.is_some_and(|(_, attempts, _)| attempts == 1),

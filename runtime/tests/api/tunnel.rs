@@ -178,7 +178,7 @@ async fn who_does_not_wait_any_longer_is_told_and_the_work_is_done() {
     let (tunnels, background) = tunnels([service.running.addr]);
     probe.close_gate();
     let caller = gateway();
-    let hasty = Outgoing { timeout: Duration::from_millis(100), ..caller.carried() };
+    let hasty = Outgoing { timeout: Duration::from_secs(1), ..caller.carried() };
     let answer: Result<IngestResendEventResponse, _> = tunnels.call(&hasty, &event("wait")).await;
     assert_eq!(answer.expect_err("no answer").code(), Code::DeadlineExceeded);
     at_the_gate(&probe, 1).await;

@@ -43,9 +43,13 @@ CREATE TABLE subscriptions (
     )
 );
 
--- A customer's own, newest first; and those of an address that nobody has claimed.
-CREATE INDEX subscriptions_owner_newest ON subscriptions (owner_sub, create_time DESC);
-CREATE INDEX subscriptions_email_newest ON subscriptions (customer_email, create_time DESC);
+-- A customer's own, those that have not ended first; and those of an address that nobody has claimed.
+CREATE INDEX subscriptions_owner_open_first ON subscriptions (
+    owner_sub, (state IN ('ABANDONED', 'INCOMPLETE_EXPIRED', 'CANCELED')), create_time DESC
+);
+CREATE INDEX subscriptions_email_open_first ON subscriptions (
+    customer_email, (state IN ('ABANDONED', 'INCOMPLETE_EXPIRED', 'CANCELED')), create_time DESC
+);
 -- Whether a customer of Stripe's is somebody's.
 CREATE INDEX subscriptions_of_stripe_customer ON subscriptions (stripe_customer_id) WHERE stripe_customer_id IS NOT NULL;
 

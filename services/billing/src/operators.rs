@@ -129,19 +129,21 @@ pub(crate) async fn withdrawn(tx: &mut Tx, withdrawal: &Withdrawal, item: &str) 
     notify(tx, OperatorNoticeKind::Withdrawal, OperatorNoticeSeverity::Warning, about, text).await
 }
 
-/// Tells that the money of a withdrawal could not be paid back: Consumer Rights Directive, art. 13(1), gives 14 days for it.
+/// Tells that the money of a withdrawal could not be paid back: Consumer Rights Directive, art. 13(1), gives 14 days for it. Each
+/// attempt that fails has a notice of its own.
 pub(crate) async fn withdrawal_failed(tx: &mut Tx, withdrawal: &Withdrawal) -> Result<(), DbError> {
     let (reference, back) = (withdrawal.about.reference(), amount(&withdrawal.amount));
     let due = (withdrawal.create_time + chrono::TimeDelta::days(14)).format("%d %B %Y");
     let text = format!(
         "The customer withdrew from {reference}, and not all of {back} could be paid back. `GET /v1/refunds` shows why. Pay it back by another way until {due}."
     );
-    let about = format!("withdrawal-failed:{}", withdrawal.id);
+    let now = tx.now().await?;
+    let about = format!("withdrawal-failed:{}:{}", withdrawal.id, now.timestamp_micros());
     notify(tx, OperatorNoticeKind::Withdrawal, OperatorNoticeSeverity::Critical, about, text).await
 }
 
-/// Tells that money did not go back to a customer: Stripe refused the refund, or the customer's bank sent it back. A refund of a
-/// withdrawal has a notice of its own.
+/// Tells that money did not go back to a customer: Stripe refused the refund, or the customer's bank sent it back. Call it once per
+/// refund. A refund of a withdrawal has a notice of its own.
 pub(crate) async fn refund_failed(tx: &mut Tx, refund: &Refund) -> Result<(), DbError> {
     let (id, money) = (refund.id, amount(&refund.amount));
     let text = format!(

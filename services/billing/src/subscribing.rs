@@ -50,10 +50,11 @@ pub(crate) enum Customer {
     Address(Email),
 }
 
-/// Of a customer's subscriptions, the newest first: the live one, or else the last one.
+/// Of a customer's subscriptions: the live one, or else the last one.
 fn current(subscriptions: Vec<Subscription>) -> Option<Subscription> {
-    let live = subscriptions.iter().position(|subscription| subscription.state.is_live());
-    subscriptions.into_iter().nth(live.unwrap_or_default())
+    subscriptions
+        .into_iter()
+        .max_by_key(|subscription| (subscription.state.is_live(), subscription.create_time))
 }
 
 /// The end of a period of this term that begins now.

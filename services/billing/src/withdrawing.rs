@@ -192,9 +192,13 @@ pub(crate) async fn settle_order(tx: &mut Tx, id: WithdrawalId, order: OrderId) 
 }
 
 /// Updates the withdrawal of a refund whose state has changed: it may be completed now, or have failed. The withdrawal is locked, so
-/// of two refunds that move at the same time the second sees the first. If a refund without a withdrawal has failed, operators are
-/// told.
-pub(crate) async fn refund_moved(tx: &mut Tx, id: RefundId, news: News) -> Result<(), DbError> {
+/// of two refunds that move at the same time the second sees the first. If the refund has just failed, operators are told.
+pub(crate) async fn refund_moved(
+    tx: &mut Tx,
+    id: RefundId,
+    has_just_failed: bool,
+    news: News,
+) -> Result<(), DbError> {
     let Some(mut refund) = refunds::lock(tx, id).await? else { return Ok(()) };
     let linked = match (withdrawals::of_refund(tx, id).await?, refund.order_id) {
         (Some(linked), _) => Some(linked),
@@ -206,8 +210,8 @@ pub(crate) async fn refund_moved(tx: &mut Tx, id: RefundId, news: News) -> Resul
         (None, None) => None,
     };
     let Some(linked) = linked else {
-        let has_failed = !refund.state.counts() && news.includes(None);
-        return if has_failed { operators::refund_failed(tx, &refund).await } else { Ok(()) };
+        let is_told = has_just_failed && news.includes(None);
+        return if is_told { operators::refund_failed(tx, &refund).await } else { Ok(()) };
     };
     withdrawals::link(tx, linked, id).await?;
     let Some(mut withdrawal) = withdrawals::lock(tx, linked).await? else { return Ok(()) };
@@ -228,11 +232,13 @@ pub(crate) async fn refund_moved(tx: &mut Tx, id: RefundId, news: News) -> Resul
         return Ok(());
     }
     let refunds = refunds::of_withdrawal(tx, withdrawal.id).await?;
-    if withdrawal.follow(&refunds, tx.now().await?) {
+    let has_moved = withdrawal.follow(&refunds, tx.now().await?);
+    if has_moved {
         withdrawals::update(tx, &withdrawal).await?;
-        if withdrawal.state == State::Failed {
-            operators::withdrawal_failed(tx, &withdrawal).await?;
-        }
+    }
+    // Staff may have tried again, also in vain.
+    if withdrawal.state == State::Failed && (has_moved || has_just_failed) {
+        operators::withdrawal_failed(tx, &withdrawal).await?;
     }
     Ok(())
 }

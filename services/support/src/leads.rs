@@ -19,7 +19,6 @@ use levqor_runtime::{
     objections::{self, ObjectionScope},
     timestamp,
 };
-use sqlx::PgConnection;
 
 use crate::{
     Support,
@@ -154,13 +153,11 @@ pub(crate) async fn send_step(tx: &mut Tx, lead: &Lead, step: i32, content: Cont
 }
 
 /// Whether a mail of the flow is still wanted: notifications asks just before it goes out.
-pub(crate) async fn still_wanted(
-    support: &Support,
-    conn: &mut PgConnection,
-    subject: &str,
-) -> Result<Wanted, GuardError> {
+pub(crate) async fn still_wanted(support: &Support, subject: &str) -> Result<Wanted, GuardError> {
     let id = subject.strip_prefix("lead:").and_then(|id| id.parse::<LeadId>().ok());
-    let email = leads::email(conn, id.ok_or(GuardError::UnknownSubject)?).await?;
+    let id = id.ok_or(GuardError::UnknownSubject)?;
+    // The connection goes back to the pool before billing is asked.
+    let email = leads::email(&mut *support.chassis.db.acquire().await?, id).await?;
     let email = email.ok_or(GuardError::UnknownSubject)?;
     match has_bought(support, &request_id(), email).await {
         Ok(true) => Ok(Wanted::No(PURCHASED)),

@@ -107,6 +107,27 @@ impl World {
         refund
     }
 
+    /// Refunds a part of a payment by a method whose money takes days.
+    pub(crate) fn refund_slowly(&mut self, intent: &str, amount: i64) {
+        let charge = self.get(intent)["latest_charge"].as_str().expect("a charge").to_owned();
+        self.refund(&charge, amount, json!({"status": "pending"}));
+    }
+
+    /// The customer's bank sends back the money of the payment's refund that is under way.
+    pub(crate) fn refund_fails(&mut self, intent: &str) {
+        let under_way = |refund: &&Value| refund["payment_intent"] == intent && refund["status"] == "pending";
+        let refund = self.of_kind("refund").find(under_way).expect("a refund under way").clone();
+        let text = |field: &str| refund[field].as_str().expect("an id").to_owned();
+        let (id, charge) = (text("id"), text("charge"));
+        self.edit(&id, json!({"status": "failed", "failure_reason": "declined"}));
+        let refunded = self.get(&charge)["amount_refunded"].as_i64().unwrap_or_default();
+        let left = refunded - refund["amount"].as_i64().unwrap_or_default();
+        self.edit(&charge, json!({"amount_refunded": left, "refunded": false}));
+        for event in ["refund.failed", "charge.refund.updated", "refund.updated"] {
+            self.emit(event, &id);
+        }
+    }
+
     /// A charge of a payment intent, with the events of its outcome. Returns its id.
     pub(super) fn charge(&mut self, intent: &str, method: &str, status: &str) -> String {
         let of = self.get(intent).clone();

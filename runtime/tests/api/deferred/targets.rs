@@ -97,8 +97,9 @@ async fn all_targets_but_one_may_hang_at_once_and_that_one_goes_on() {
     }
     let begun = Instant::now();
     others_go_on(&service).await;
+    // A call that hangs is given up after 30 seconds.
     assert!(
-        begun.elapsed() < Duration::from_secs(5),
+        begun.elapsed() < Duration::from_secs(20),
         "they waited for those that hang: {:?}",
         begun.elapsed()
     );

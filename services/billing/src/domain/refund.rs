@@ -146,11 +146,16 @@ impl Refund {
         is_news
     }
 
-    /// Stripe has refused to make it.
-    pub(crate) fn refuse(&mut self, why: String, now: DateTime<Utc>) {
-        self.state = State::Failed;
-        self.failure = Some(why);
-        self.update_time = now;
+    /// Stores that Stripe has refused to make it. Returns whether this changed the state: a refund that Stripe has made is not
+    /// refused any more.
+    pub(crate) fn refuse(&mut self, why: &str, now: DateTime<Utc>) -> bool {
+        let is_news = self.state == State::Requested;
+        if is_news {
+            self.state = State::Failed;
+            self.failure = Some(why.to_owned());
+            self.update_time = now;
+        }
+        is_news
     }
 }
 
@@ -186,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn every_pair_of_our_state_and_stripes_only_rises() {
+    fn every_pair_of_our_state_and_stripes_only_rises_and_what_stripe_made_is_not_refused() {
         let now = DateTime::from_timestamp(1_790_000_000, 0).expect("an instant");
         let at_stripe = |state: State| StripeRefund {
             id: "re_1".parse().expect("an id"),
@@ -204,6 +209,11 @@ mod tests {
                 assert_eq!(refund.mirror(&at_stripe(theirs), now), theirs > ours, "{ours:?} and {theirs:?}");
                 assert_eq!(refund.state, ours.max(theirs), "{ours:?} and {theirs:?}");
             }
+            let mut refund = Refund::found(&at_stripe(ours), now);
+            let (is_requested, failure) = (ours == State::Requested, Some("declined".to_owned()));
+            assert_eq!(refund.refuse("declined", now), is_requested, "{ours:?}");
+            assert_eq!(refund.state, if is_requested { State::Failed } else { ours });
+            assert_eq!(refund.failure == failure, is_requested, "{ours:?}");
         }
         let counts: Vec<_> = State::ALL.into_iter().filter(|state| state.counts()).collect();
         assert_eq!(counts, [State::Requested, State::Pending, State::Succeeded]);

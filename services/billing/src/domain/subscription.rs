@@ -292,6 +292,18 @@ mod tests {
     }
 
     #[test]
+    fn only_a_checkout_that_is_under_way_is_abandoned() {
+        for state in State::ALL {
+            let mut subscription = in_state(state, false);
+            let (before, now) = (subscription.version, subscription.update_time);
+            let is_pending = state == State::Pending;
+            assert_eq!(subscription.abandon(now), is_pending, "{state:?}");
+            assert_eq!(subscription.state, if is_pending { State::Abandoned } else { state });
+            assert_eq!(subscription.version, before + i64::from(is_pending), "{state:?}");
+        }
+    }
+
+    #[test]
     fn stripes_words_are_states_and_ours_are_no_words_of_stripes() {
         for (word, state) in [
             ("incomplete", State::Incomplete),

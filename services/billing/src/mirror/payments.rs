@@ -30,31 +30,31 @@ pub(crate) async fn mirror_refund(tx: &mut Tx, at_stripe: &StripeRefund, news: N
         (None, Some(id)) => refunds::lock(tx, id).await?.filter(|ours| ours.stripe_refund_id.is_none()),
         (known, _) => known,
     };
-    let id = if let Some(mut refund) = known {
+    let (id, has_just_failed) = if let Some(mut refund) = known {
+        let counted = refund.state.counts();
         if refund.mirror(at_stripe, now) {
             refunds::update(tx, &refund).await?;
         }
-        refund.id
+        (refund.id, counted && !refund.state.counts())
     } else {
         let found = Refund::found(at_stripe, now);
         refunds::insert(tx, &found).await?;
-        found.id
+        (found.id, !found.state.counts())
     };
     if let Some(payment) = &at_stripe.payment_intent_id {
         tell_order(tx, payment, news).await?;
     }
-    withdrawing::refund_moved(tx, id, news).await
+    withdrawing::refund_moved(tx, id, has_just_failed, news).await
 }
 
 /// Stripe refuses to make a refund of ours.
 pub(crate) async fn refuse_refund(tx: &mut Tx, id: RefundId, reason: &str) -> Result<(), DbError> {
     let now = tx.now().await?;
     if let Some(mut refund) = refunds::lock(tx, id).await?
-        && refund.state == State::Requested
+        && refund.refuse(reason, now)
     {
-        refund.refuse(reason.to_owned(), now);
         refunds::update(tx, &refund).await?;
-        withdrawing::refund_moved(tx, id, News::All).await?;
+        withdrawing::refund_moved(tx, id, true, News::All).await?;
     }
     Ok(())
 }

@@ -102,21 +102,23 @@ pub(crate) async fn claim(conn: &mut PgConnection, buyer: &Buyer) -> Result<(), 
     Ok(())
 }
 
-/// The newest subscriptions of this person, whatever their state.
+/// The subscriptions of this person. Those that have not ended come first: any number of newer, ended ones must not hide them.
 pub(crate) async fn of_owner(conn: &mut PgConnection, owner_sub: &str) -> Result<Vec<Subscription>, DbError> {
     let rows = sqlx::query_as!(
         Row,
-        "SELECT * FROM subscriptions WHERE owner_sub = $1 ORDER BY create_time DESC LIMIT 50",
+        "SELECT * FROM subscriptions WHERE owner_sub = $1
+         ORDER BY state IN ('ABANDONED', 'INCOMPLETE_EXPIRED', 'CANCELED'), create_time DESC LIMIT 50",
         owner_sub
     );
     rows.fetch_all(conn).await?.into_iter().map(Subscription::try_from).collect()
 }
 
-/// The last subscriptions that carry this address, the newest first. For staff.
+/// The subscriptions that carry this address, in the same order. For staff.
 pub(crate) async fn of_address(conn: &mut PgConnection, email: &Email) -> Result<Vec<Subscription>, DbError> {
     let rows = sqlx::query_as!(
         Row,
-        "SELECT * FROM subscriptions WHERE customer_email = $1 ORDER BY create_time DESC LIMIT 50",
+        "SELECT * FROM subscriptions WHERE customer_email = $1
+         ORDER BY state IN ('ABANDONED', 'INCOMPLETE_EXPIRED', 'CANCELED'), create_time DESC LIMIT 50",
         email.as_str()
     );
     rows.fetch_all(conn).await?.into_iter().map(Subscription::try_from).collect()

@@ -129,6 +129,7 @@ async fn an_order_that_cost_nothing_is_ended_and_stripe_is_not_asked() {
     let order = shop.bench.order().await;
     assert!(shop.refund(&order, 0).await.expect("ended").refund.is_none());
     assert_eq!(shop.bench.order().await.fulfilment_state(), FulfilmentState::Ended);
+    assert_eq!(shop.bench.count("stripe_operations").await + shop.bench.count("refunds").await, 0);
     assert!(shop.asked("POST", "/v1/refunds").await.is_empty());
     assert_eq!(shop.bench.count("runtime.audit_entries WHERE action = 'order.end'").await, 1);
     let told = shop.bench.messages().await.into_iter().filter_map(|(_, mail)| match mail.content {

@@ -195,6 +195,11 @@ async fn what_stripe_refuses_to_pay_back_is_told_to_operators_and_can_be_mended_
     })
     .await;
     assert_eq!(shop.notices().await, 2, "that the customer withdrew, and that the money is not back");
+    shop.refund(&order, 0).await.expect("stored");
+    eventually("operators are told that Stripe refuses again", || async {
+        (shop.notices().await == 3).then_some(())
+    })
+    .await;
     shop.stripe.reset().await;
     shop.answer("POST", "/v1/refunds", 429, busy()).await;
     let refund = shop.refund(&order, 0).await.expect("stored").refund.expect("a refund");

@@ -139,6 +139,57 @@ async fn a_subscription_of_ours_begins_once() {
 }
 
 #[tokio::test]
+async fn checkouts_of_ours_that_expire_end_what_waited_for_them_and_nobody_is_told() {
+    const EXPIRED: &str = "checkout.session.expired";
+    let (shop, buyers) = shop_and_buyers().await;
+    for (Buyer { name, email, customer, caller }, places) in buyers.iter().zip(ORDERS) {
+        let order = shop.check_out(caller, buy(dfy(Tier::Starter))).await.expect("a session");
+        let growing = shop.check_out(caller, buy(growth(Term::Monthly, &[]))).await.expect("a session");
+        let left = [
+            ("status", json!("expired")),
+            ("payment_status", json!("unpaid")),
+            ("customer", json!(customer)),
+        ];
+        let details = ("customer_details", json!({"email": email, "name": name}));
+        let order_id = order.stripe_checkout_session_id;
+        let of_order = with(with(paid_session(&order_id, &order.order_id), &left), &[details]);
+        let metadata =
+            json!({"mode": "subscription", "plan": "growth", "subscription_id": growing.subscription_id});
+        let growing_id = growing.stripe_checkout_session_id;
+        let of_subscription = with(
+            with(session(&growing_id), &left),
+            &[("mode", json!("subscription")), ("metadata", metadata), ("payment_intent", Value::Null)],
+        );
+        // A card was declined before the buyer left.
+        let intent_id = format!("pi_{order_id}");
+        let intent = json!({"id": intent_id, "object": "payment_intent"});
+        let list = json!({"object": "list", "data": [&of_order]});
+        shop.answer_for("/v1/checkout/sessions", ("payment_intent", &intent_id), list).await;
+        for (id, session) in [(&order_id, &of_order), (&growing_id, &of_subscription)] {
+            shop.answer("GET", &format!("/v1/checkout/sessions/{id}"), 200, session.clone()).await;
+        }
+        let told =
+            [(EXPIRED, &of_order), (EXPIRED, &of_subscription), ("payment_intent.payment_failed", &intent)];
+        // Each comes twice.
+        for (n, place) in places.into_iter().chain(places).enumerate() {
+            let (event_type, object) = told[place];
+            shop.bench.process(&event(&format!("evt_{name}_{n}"), event_type, object)).await;
+        }
+        let ended = format!("orders WHERE order_id = '{}' AND payment_state = 'CANCELLED'", order.order_id);
+        assert_eq!(shop.bench.count(&ended).await, 1, "{places:?}");
+        let ended = format!(
+            "subscriptions WHERE subscription_id = '{}' AND state = 'ABANDONED' AND version = 1",
+            growing.subscription_id
+        );
+        assert_eq!(shop.bench.count(&ended).await, 1, "{places:?}");
+    }
+    assert_eq!(shop.bench.count("orders").await, 6);
+    assert_eq!(shop.bench.count("subscriptions").await, 6);
+    assert_eq!(shop.bench.count("order_events").await, 0);
+    assert!(shop.bench.messages().await.is_empty());
+}
+
+#[tokio::test]
 async fn an_event_may_come_before_stripes_answer_is_stored() {
     let shop = Shop::open_at(MockServer::start().await).await;
     let customer = json!({"id": "cus_1", "object": "customer", "email": "ada@example.com"});

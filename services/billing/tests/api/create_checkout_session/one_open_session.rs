@@ -1,16 +1,23 @@
 //! A person has at most one open session for a subscription, whatever fails in between, because each open session can be paid.
 
-use levqor_proto_billing::v1::subscription::{AddOn, Term};
+use levqor_proto_billing::v1::subscription::{AddOn, State, Term};
 use levqor_runtime::testing::Caller;
 use serde_json::json;
 use tonic::Code;
 use wiremock::MockServer;
 
 use super::{buy, growth};
-use crate::support::{Shop, ada, busy, reason, refused};
+use crate::support::{Shop, ada, busy, reason, refused, subscription};
 
 const SESSIONS: &str = "/v1/checkout/sessions";
 const EXPIRE: &str = "/v1/checkout/sessions/cs_1/expire";
+/// Makes 50 newer subscriptions of each one, which have ended.
+const FIFTY_ENDED: &str = "INSERT INTO subscriptions
+     SELECT ended.* FROM subscriptions, generate_series(1, 50) AS n,
+         jsonb_populate_record(subscriptions, jsonb_build_object(
+             'subscription_id', gen_random_uuid(), 'state', 'ABANDONED', 'stripe_checkout_session_id', NULL,
+             'stripe_subscription_id', NULL, 'create_time', create_time + n * interval '1 microsecond'
+         )) AS ended";
 
 impl Shop {
     /// The state of the person's subscriptions: how many wait for their checkout, and how many are abandoned.
@@ -102,4 +109,26 @@ async fn the_session_that_was_left_ends_before_another_one_is_made_whoever_tries
         let abandoned = if key == "third" { 2 } else { 1 };
         assert_eq!(shop.waiting_and_abandoned().await, (1, abandoned), "{key}");
     }
+}
+
+#[tokio::test]
+async fn an_open_session_is_found_behind_any_number_of_newer_subscriptions_that_ended() {
+    let shop = Shop::open().await;
+    shop.check_out(&ada(), buy(growth(Term::Monthly, &[]))).await.expect("a session");
+    shop.bench.execute(FIFTY_ENDED).await;
+    shop.answer("POST", EXPIRE, 200, json!({"id": "cs_1"})).await;
+    shop.check_out(&ada(), buy(growth(Term::Yearly, &[]))).await.expect("a session");
+    assert_eq!(shop.asked("POST", EXPIRE).await.len(), 1, "the first session can no longer be paid");
+    assert_eq!(shop.waiting_and_abandoned().await, (1, 51));
+}
+
+#[tokio::test]
+async fn a_live_subscription_is_found_behind_any_number_of_newer_ones_that_ended() {
+    let shop = Shop::open().await;
+    shop.subscribe(&subscription("active", &[("GROWTH", 7900)])).await;
+    assert!(shop.subscription().await.is_some(), "reading it claims it");
+    shop.bench.execute(FIFTY_ENDED).await;
+    let found = shop.subscription().await.expect("a subscription");
+    assert_eq!(found.state(), State::Active);
+    assert_eq!(shop.refused_to(&ada(), Term::Yearly).await.1, "ALREADY_SUBSCRIBED");
 }
