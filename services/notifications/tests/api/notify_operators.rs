@@ -13,10 +13,10 @@ use tonic::{Code, Status};
 use crate::{ADDRESS_KEY, Notified, UNKNOWN_ID, fake_operators::FakeChannels, violated};
 
 impl Notified {
-    /// Starts the service with every channel set.
+    /// Starts the service with every channel set, and a mailbox.
     pub(crate) async fn start_with_channels(channels: &FakeChannels) -> Self {
         let settings = channels.settings();
-        let mut all = vec![ADDRESS_KEY];
+        let mut all = vec![ADDRESS_KEY, ("RECEIVING_EMAIL", "ops@example.com")];
         all.extend(settings.iter().map(|(name, value)| (*name, value.as_str())));
         Self { service: TestService::start(&all).await }
     }
@@ -103,6 +103,20 @@ async fn the_same_fact_is_counted_until_it_is_over_and_then_told_again() {
         notices.iter().map(|it| (it.text.as_str(), it.times, it.end_time.is_some())).collect();
     assert_eq!(shown, [("third", 1, false), ("first", 2, true)]);
     eventually("both are told", || async { (channels.slack().len() == 2).then_some(()) }).await;
+    let slack: Vec<_> =
+        channels.slack().iter().filter_map(|it| it["text"].as_str().map(str::to_owned)).collect();
+    let third = slack.iter().find(|text| text.contains("third")).expect("the third");
+    assert!(third.contains("Times since then: 2."), "{third}");
+    let mailed = eventually("both are mailed", || async {
+        let texts = "SELECT body_text FROM messages WHERE template = 'operator_notice' ORDER BY create_time";
+        let texts: Vec<String> =
+            sqlx::query_scalar(texts).fetch_all(notified.service.db.pool()).await.expect("mails");
+        (texts.len() == 2).then_some(texts)
+    })
+    .await;
+    let with = |text: &str| mailed.iter().find(|mail| mail.contains(text)).expect("a mail");
+    assert!(with("third").contains("Times since then: 2"), "{mailed:?}");
+    assert!(!with("first").contains("Times since then"), "{mailed:?}");
 }
 
 #[tokio::test]
