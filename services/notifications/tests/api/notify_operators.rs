@@ -5,7 +5,10 @@ use levqor_proto_mail::v1::{
     OperatorNoticeKind, OperatorNoticeSeverity, operator_service_client::OperatorServiceClient,
 };
 use levqor_proto_notifications::v1::{ListOperatorNoticesRequest, OperatorNotice};
-use levqor_proto_runtime::v1::{ReplayDeferredCallRequest, work_service_client::WorkServiceClient};
+use levqor_proto_runtime::v1::{
+    GetDigestRequest, ReplayDeferredCallRequest, Report, digest_service_client::DigestServiceClient,
+    work_service_client::WorkServiceClient,
+};
 use levqor_runtime::testing::{Caller, TestService, eventually};
 use prost_types::Timestamp;
 use tonic::{Code, Status};
@@ -117,6 +120,26 @@ async fn the_same_fact_is_counted_until_it_is_over_and_then_told_again() {
     let with = |text: &str| mailed.iter().find(|mail| mail.contains(text)).expect("a mail");
     assert!(with("third").contains("Times since then: 2"), "{mailed:?}");
     assert!(!with("first").contains("Times since then"), "{mailed:?}");
+}
+
+#[tokio::test]
+async fn a_report_says_how_often_an_open_notice_was_reported() {
+    let notified = Notified::start().await;
+    for second in 1..=3 {
+        notified.report(second, "it fails").await.expect("an answer");
+    }
+    let at = |seconds| Some(Timestamp { seconds, nanos: 0 });
+    let request = GetDigestRequest {
+        service: "notifications".to_owned(),
+        report: Report::DailyErrors.into(),
+        begin_time: at(0),
+        end_time: at(1),
+    };
+    let own = Caller::service("notifications", "notifications");
+    let digest = DigestServiceClient::new(notified.channel()).get_digest(own.request(request)).await;
+    let lines = digest.expect("an answer").into_inner().lines;
+    let expected = "Open: Event quarantined stripe-event:evt_1, reported 3 times";
+    assert!(lines.iter().any(|line| line == expected), "{lines:?}");
 }
 
 #[tokio::test]
