@@ -230,12 +230,11 @@ impl Told {
     #[must_use]
     pub fn new(kind: NoticeKind, severity: Severity, text: String, link: String, repeats: &Repeats) -> Self {
         let title = format!("{}{}", severity.prefix(), kind.title());
-        let text = match repeats.count {
-            0 => text,
-            count => {
-                let first = repeats.first_time.format("%Y-%m-%d %H:%M UTC");
-                format!("{text}\nFirst seen: {first}. Times since then: {count}.")
-            }
+        let text = if repeats.count == 0 {
+            text
+        } else {
+            let first = repeats.first_time.format("%Y-%m-%d %H:%M UTC");
+            format!("{text}\nFirst seen: {first}. Times since then: {}.", repeats.count)
         };
         Self { kind, title, text, link }
     }
