@@ -74,6 +74,11 @@ impl Schedule {
         self.slots.begun(now)
     }
 
+    /// The first slot that has not begun.
+    pub(crate) fn next_slot(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.slots.next(now)
+    }
+
     /// The standing of the schedule, by the last slot that ran.
     fn standing(
         &self,
@@ -81,7 +86,7 @@ impl Schedule {
         last: Option<(DateTime<Utc>, DateTime<Utc>)>,
         working_for: Duration,
     ) -> Standing {
-        let (begun, next_slot) = (self.slots.begun(now), self.slots.next(now));
+        let (begun, next_slot) = (self.slot(now), self.next_slot(now));
         let (last_slot, last_run) = last.unzip();
         // A slot that no replica could have run is not late: it runs later, or it is beyond `catch_up` and is skipped by design.
         let could_have = working_for > TOLERANCE && now - begun > DELTA_TOLERANCE;

@@ -120,6 +120,26 @@ async fn a_customer_sees_the_prices_checks_out_pays_and_accepts_the_work() {
 }
 
 #[tokio::test]
+async fn a_buyer_gets_one_mail_with_stripes_receipt_for_the_charge() {
+    let mut shop = Shop::open().await;
+    let request = json!({"dfy": {"tier": "TIER_STARTER"}, "terms_version": "1", "start_at_once": true});
+    let checkout = shop.alice("/v1/checkout-sessions", request).await;
+    let session = checkout.str("/stripe_checkout_session_id").to_owned();
+    let paid = shop.at_stripe(|world| {
+        world.pay_by_card(&session, ADA);
+        world.has_receipt(&session)
+    });
+    let page = paid.await;
+    let mails = shop.mesh.staff().get("/v1/messages?template=payment_receipt").await;
+    assert_eq!(mails.list("messages").len(), 1, "{}", mails.text);
+    assert_eq!(mails.str("/messages/0/state"), "STATE_SENT", "{}", mails.text);
+    let path = format!("/v1/messages/{}/preview?format=FORMAT_TEXT", mails.str("/messages/0/message_id"));
+    let text = shop.mesh.staff().get(&path).await.text;
+    assert!(text.contains("Paid: £99.00") && text.contains(&page), "{text}");
+    shop.mesh.finish().await;
+}
+
+#[tokio::test]
 async fn a_customer_subscribes_previews_changes_cancels_and_resumes() {
     let mut shop = Shop::open().await;
     let growth = json!({"plan": "PLAN_GROWTH", "term": "TERM_MONTHLY", "add_ons": ["ADD_ON_SLA_99_9"]});

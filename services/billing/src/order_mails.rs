@@ -4,8 +4,8 @@
 
 use levqor_proto_mail::v1::{
     OrderAccepted, OrderAccess, OrderCancelled, OrderDelivered, OrderEnded, OrderIntakeReceived,
-    OrderIntakeRequest, OrderRevisionReceived, OrderStarted, OrderWelcome, SendMessageRequest,
-    send_message_request::Content,
+    OrderIntakeRequest, OrderRevisionReceived, OrderStarted, OrderWelcome, PaymentReceipt,
+    SendMessageRequest, send_message_request::Content,
 };
 use levqor_runtime::{
     db::{DbError, Tx},
@@ -16,6 +16,7 @@ use levqor_runtime::{
 
 use crate::{
     domain::{
+        checkout_session::Receipt,
         order::{ACCEPTANCE_PERIOD, Order},
         order_event::Party,
     },
@@ -64,6 +65,22 @@ pub(crate) async fn welcome(tx: &mut Tx, site: &SiteUrl, order: &Order) -> Resul
     defer(tx, &welcome, format!("order_welcome:{order_id}")).await?;
     fail_point::ORDER_HALF_DEFERRED.reached();
     defer(tx, &intake_request, format!("order_intake_request:{order_id}")).await
+}
+
+/// The receipt for the payment of an order.
+pub(crate) async fn receipt(tx: &mut Tx, order: &Order, receipt: &Receipt) -> Result<(), DbError> {
+    let (order_id, terms) = (order.id.to_string(), &order.terms);
+    let content = Content::PaymentReceipt(PaymentReceipt {
+        customer_name: terms.customer_name.clone(),
+        reference: order_id.clone(),
+        item: format!("{}, done for you", terms.tier.title()),
+        amount: Some(terms.amount.clone().into()),
+        tax: receipt.tax.clone().map(Into::into),
+        payment_time: order.pay_time.map(timestamp),
+        receipt_link: Some(receipt.link.clone()),
+    });
+    let mail = message(tx, order, format!("order:{order_id}"), content);
+    defer(tx, &mail, format!("payment_receipt:{order_id}")).await
 }
 
 /// The confirmation that the intake form is complete.

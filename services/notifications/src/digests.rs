@@ -37,7 +37,8 @@ pub(crate) async fn lines(conn: &mut PgConnection, period: &Period) -> Result<Ve
     }
     if period.report != Report::WeeklyPulse {
         for (kind, about, times) in operator_notices::open_troubles(conn).await? {
-            lines.push(format!("Open: {} {about}, reported {times} times", kind.title()));
+            let often = if times == 1 { "once".to_owned() } else { format!("{times} times") };
+            lines.push(format!("Open: {} {about}, reported {often}", kind.title()));
         }
     }
     Ok(lines)

@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use super::{Accept, Answer, FakeMail, Shared, failure, json_answer};
 
+/// The most mails of a page: it refuses a request for more.
+const MOST: usize = 100;
+
 impl FakeMail {
     /// What became of the `n`th accepted mail, counted from 0, as the list of mails says: `delivered`, `bounced`.
     pub(crate) fn becomes(&self, n: usize, last_event: &str) {
@@ -44,6 +47,9 @@ impl Shared {
             return failure(status, b"");
         }
         let limit = value("limit").and_then(|limit| limit.parse().ok()).unwrap_or(20);
+        if limit > MOST {
+            return failure(422, b"");
+        }
         let newest = state.accepted.iter().rev();
         let mut rest =
             newest.skip_while(|mail| value("after").is_some_and(|after| after != mail.id)).peekable();

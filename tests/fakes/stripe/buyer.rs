@@ -24,6 +24,14 @@ impl World {
         self.complete(session, "paid");
     }
 
+    /// Stripe has a receipt for the charge of a paid checkout. Returns its page.
+    pub(crate) fn has_receipt(&mut self, session: &str) -> String {
+        let (_, charge) = self.charge_of(session);
+        let page = format!("https://pay.stripe.com/receipts/payment/{charge}");
+        self.edit(&charge, json!({"receipt_url": page}));
+        page
+    }
+
     /// The buyer's card is declined; the checkout stays open.
     pub(crate) fn be_declined(&mut self, session: &str, buyer: Buyer<'_>) {
         self.fill_in(session, buyer);
@@ -187,9 +195,15 @@ impl World {
         intent
     }
 
-    fn debit_of(&self, session: &str) -> (String, String) {
+    /// The payment intent and the charge of a checkout.
+    fn charge_of(&self, session: &str) -> (String, String) {
         let intent = self.get(session)["payment_intent"].as_str().expect("a payment intent").to_owned();
         let charge = self.get(&intent)["latest_charge"].as_str().expect("a charge").to_owned();
+        (intent, charge)
+    }
+
+    fn debit_of(&self, session: &str) -> (String, String) {
+        let (intent, charge) = self.charge_of(session);
         assert_eq!(self.get(&charge)["status"], "pending", "only a debit under way can end");
         (intent, charge)
     }

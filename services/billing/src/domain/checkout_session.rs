@@ -17,6 +17,10 @@ use super::{
 
 /// Where the charge's time is in a session that Stripe expanded with `EXPAND`.
 const CHARGE_TIME: &str = "/payment_intent/latest_charge/created";
+/// Where the page of Stripe's receipt for the charge is in such a session.
+const RECEIPT_URL: &str = "/payment_intent/latest_charge/receipt_url";
+/// The most characters of a link that a mail takes.
+const LONGEST_LINK: usize = 2_000;
 
 /// What the session is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +53,16 @@ pub(crate) enum PaymentStatus {
     Unpaid,
     /// No payment is due, for example after a promotion of 100 %.
     NoPaymentRequired,
+}
+
+/// What Stripe's receipt for the payment says beside the amount.
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
+pub(crate) struct Receipt {
+    /// Stripe's page of the receipt.
+    pub(crate) link: String,
+    /// The tax that the amount includes. Absent if there is none, or if Stripe does not compute it.
+    pub(crate) tax: Option<Money>,
 }
 
 /// A checkout session. Reading fails only without `id`, `mode` or `payment_status`; callers check the other fields that they
@@ -84,6 +98,8 @@ pub(crate) struct CheckoutSession {
     pub(crate) line_prices: Option<Vec<StripeId>>,
     /// When the charge was made. Absent unless Stripe was asked to expand the charge.
     pub(crate) charge_time: Option<DateTime<Utc>>,
+    /// Absent unless Stripe was asked to expand the charge, and has a receipt for it.
+    pub(crate) receipt: Option<Receipt>,
 }
 
 impl CheckoutSession {
@@ -117,6 +133,7 @@ impl CheckoutSession {
             our_subscription: label("subscription_id").and_then(|id| id.parse().ok()),
             line_prices: line_prices(object),
             charge_time: object.pointer(CHARGE_TIME).and_then(instant),
+            receipt: receipt(object),
         })
     }
 }
@@ -126,6 +143,16 @@ impl CheckoutSession {
     pub(crate) fn has_expired(&self, event: SessionEvent) -> bool {
         self.status.map_or(event == SessionEvent::Expired, |status| status == Status::Expired)
     }
+}
+
+/// The receipt for the charge. A link that no mail would take is none.
+fn receipt(session: &Value) -> Option<Receipt> {
+    let link = session.pointer(RECEIPT_URL)?.as_str()?;
+    let is_plain = |c: char| c.is_ascii_graphic() && !"\"<>\\^`{|}".contains(c);
+    let is_link = link.starts_with("https://") && link.chars().all(is_plain);
+    let tax = session.pointer("/total_details/amount_tax").and_then(Value::as_i64).filter(|tax| *tax > 0);
+    let tax = tax.and_then(|tax| Money::of_stripe(word(session, "currency")?, tax));
+    (is_link && link.len() <= LONGEST_LINK).then(|| Receipt { link: link.to_owned(), tax })
 }
 
 /// The prices of the lines. `None` if Stripe did not return all lines: a session of ours has at most four, so this one is not
@@ -209,6 +236,28 @@ mod tests {
             let session = CheckoutSession::read(&object).expect("a session");
             assert_eq!(session.payment_intent_id, "pi_1".parse().ok());
             assert_eq!(session.charge_time.map(|time| time.timestamp()), expected);
+        }
+    }
+
+    #[test]
+    fn a_receipt_is_read_with_its_tax_if_stripe_has_one() {
+        let mut object = smallest();
+        object["currency"] = json!("gbp");
+        let mut read = |url: Value, tax: Value| {
+            object["payment_intent"] =
+                json!({"id": "pi_1", "latest_charge": {"id": "ch_1", "receipt_url": url}});
+            object["total_details"] = json!({"amount_tax": tax});
+            CheckoutSession::read(&object).expect("a session").receipt
+        };
+        let link = "https://pay.stripe.com/receipts/payment/1".to_owned();
+        let tax = Some(Money::pence(1650));
+        assert_eq!(read(json!(link), json!(1650)), Some(Receipt { link: link.clone(), tax }));
+        for tax in [json!(0), json!("all"), Value::Null] {
+            assert_eq!(read(json!(link), tax), Some(Receipt { link: link.clone(), tax: None }));
+        }
+        let long = format!("https://{}", "x".repeat(2_000));
+        for odd in [Value::Null, json!(7), json!("receipt"), json!("https://a b"), json!(long)] {
+            assert_eq!(read(odd, Value::Null), None);
         }
     }
 

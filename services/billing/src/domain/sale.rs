@@ -7,7 +7,7 @@ use levqor_runtime::email::Email;
 
 use super::{
     catalogue::{DFY_ENTERPRISE, DFY_PROFESSIONAL, DFY_STARTER},
-    checkout_session::{CheckoutSession, Mode, PaymentStatus, Status},
+    checkout_session::{CheckoutSession, Mode, PaymentStatus, Receipt, Status},
     money::Money,
     not_understood::NotUnderstood,
     order::{OrderId, PaymentState, Tier},
@@ -65,6 +65,8 @@ pub(crate) struct Sale {
     pub(crate) state: State,
     /// Absent only if the checkout ended without payment. Nothing is owed then, so the terms are not needed.
     pub(crate) terms: Option<Terms>,
+    /// Stripe's receipt for the payment. Absent if Stripe was not asked, or has none.
+    pub(crate) receipt: Option<Receipt>,
 }
 
 /// What was bought, by whom, for how much.
@@ -144,7 +146,8 @@ impl Sale {
             State::Pending | State::Paid => Some(terms?),
         };
         let stripe_checkout_session_id = session.id.clone();
-        Ok(Self { stripe_checkout_session_id, order_id: session.our_order, state, terms })
+        let receipt = session.receipt.clone();
+        Ok(Self { stripe_checkout_session_id, order_id: session.our_order, state, terms, receipt })
     }
 }
 

@@ -64,6 +64,9 @@ pub(super) async fn follow(
     let is_news = news.includes(order.pay_time);
     if is_news {
         order_mails::welcome(tx, site, &order).await?;
+        if let Some(receipt) = &sale.receipt {
+            order_mails::receipt(tx, &order, receipt).await?;
+        }
         flows::follow(tx, &order, Kind::Paid).await?;
     }
     operators::new_order(tx, &order, is_news).await?;

@@ -205,13 +205,21 @@ pub struct Fact {
     pub fact_time: DateTime<Utc>,
 }
 
+/// How often the same has happened: while a notice is open, and in notices that are over.
+pub struct Repeats {
+    /// When it was reported for the first time.
+    pub first_time: DateTime<Utc>,
+    /// How often it was reported after that. 0: it is the first time.
+    pub count: i32,
+}
+
 /// What a channel shows of a notice.
 pub struct Told {
     /// What happened.
     pub kind: NoticeKind,
     /// The title, with the severity before it.
     pub title: String,
-    /// The text, in lines.
+    /// The text, in lines. The last line says how often the same has happened, unless it is the first time.
     pub text: String,
     /// Where an operator finds more; empty if there is nothing.
     pub link: String,
@@ -220,8 +228,15 @@ pub struct Told {
 impl Told {
     /// What is shown of a notice with this text and link.
     #[must_use]
-    pub fn new(kind: NoticeKind, severity: Severity, text: String, link: String) -> Self {
-        Self { kind, title: format!("{}{}", severity.prefix(), kind.title()), text, link }
+    pub fn new(kind: NoticeKind, severity: Severity, text: String, link: String, repeats: &Repeats) -> Self {
+        let title = format!("{}{}", severity.prefix(), kind.title());
+        let text = if repeats.count == 0 {
+            text
+        } else {
+            let first = repeats.first_time.format("%Y-%m-%d %H:%M UTC");
+            format!("{text}\nFirst seen: {first}. Times since then: {}.", repeats.count)
+        };
+        Self { kind, title, text, link }
     }
 
     /// The notice in the HTML that Telegram takes (<https://core.telegram.org/bots/api#html-style>): `<`, `>`, `&` and quotes are
@@ -275,8 +290,19 @@ mod tests {
     use super::*;
 
     fn told(text: &str) -> Told {
+        seen(text, 0)
+    }
+
+    fn seen(text: &str, count: i32) -> Told {
         let link = "https://levqor.ai/orders?a=1&b=2".to_owned();
-        Told::new(NoticeKind::Ticket, Severity::Critical, text.to_owned(), link)
+        let repeats = Repeats { first_time: DateTime::UNIX_EPOCH, count };
+        Told::new(NoticeKind::Ticket, Severity::Critical, text.to_owned(), link, &repeats)
+    }
+
+    #[test]
+    fn a_notice_says_how_often_the_same_has_happened() {
+        assert_eq!(told("one").text, "one");
+        assert_eq!(seen("one", 2).text, "one\nFirst seen: 1970-01-01 00:00 UTC. Times since then: 2.");
     }
 
     #[test]

@@ -55,7 +55,7 @@ async fn begin(notifications: &Notifications, id: NoticeId, channel: Channel) ->
     let mut tx = notifications.chassis.db.begin().await?;
     let delivery = operator_deliveries::lock(&mut tx, id, channel).await?;
     let mut delivery = delivery.ok_or(Error::OperatorNoticeNotFound)?;
-    let told = operator_notices::told(&mut tx, id).await?.ok_or(Error::OperatorNoticeNotFound)?;
+    let (told, _) = operator_notices::told(&mut tx, id).await?.ok_or(Error::OperatorNoticeNotFound)?;
     let step = delivery.begin(tx.now().await?);
     if let Step::Wait(left) = step {
         return Err(Error::DeliveryUnderWay(left.to_std().unwrap_or_default()));
@@ -97,7 +97,7 @@ pub(crate) async fn gave_up(
 ) -> Result<(), DbError> {
     let Ok(Command { id, channel }) = Command::try_from(request) else { return Ok(()) };
     let Some(mut delivery) = operator_deliveries::lock(tx, id, channel).await? else { return Ok(()) };
-    let Some(told) = operator_notices::told(tx, id).await? else { return Ok(()) };
+    let Some((told, _)) = operator_notices::told(tx, id).await? else { return Ok(()) };
     let before = delivery.failure.clone().unwrap_or_else(|| call.failure.to_owned());
     delivery.give_up(format!("given up after {} attempts: {before}", call.attempts));
     operator_deliveries::update(tx, id, channel, &delivery).await?;

@@ -20,7 +20,7 @@ use crate::{
     Notifications,
     domain::{
         link::Link,
-        operator_notice::{Fact, NoticeId},
+        operator_notice::{Fact, NoticeId, Repeats},
     },
     error::Error,
     store::{operator_deliveries, operator_notices},
@@ -58,8 +58,10 @@ pub(super) async fn notify_operators(
 
 /// Defers the delivery to each channel that is set, and the mail to the mailbox of the kind.
 async fn tell(tx: &mut Tx, notifications: &Notifications, id: NoticeId, fact: &Fact) -> Result<(), DbError> {
-    if let Some(recipient) = notifications.operators.inboxes.address(fact.kind.inbox()) {
-        defer(tx, &mail(recipient, id, fact), format!("operator-notice:{id}:MAIL")).await?;
+    if let Some(recipient) = notifications.operators.inboxes.address(fact.kind.inbox())
+        && let Some((_, repeats)) = operator_notices::told(tx, id).await?
+    {
+        defer(tx, &mail(recipient, id, fact, &repeats), format!("operator-notice:{id}:MAIL")).await?;
     }
     for channel in notifications.operators.channels() {
         operator_deliveries::insert(tx, id, channel).await?;
@@ -71,7 +73,8 @@ async fn tell(tx: &mut Tx, notifications: &Notifications, id: NoticeId, fact: &F
 }
 
 /// The notice as a mail.
-fn mail(recipient: &Email, id: NoticeId, fact: &Fact) -> SendMessageRequest {
+fn mail(recipient: &Email, id: NoticeId, fact: &Fact, repeats: &Repeats) -> SendMessageRequest {
+    let first_time = if repeats.count == 0 { fact.fact_time } else { repeats.first_time };
     SendMessageRequest {
         recipient: recipient.as_str().to_owned(),
         about: format!("operator-notice:{id}"),
@@ -80,8 +83,8 @@ fn mail(recipient: &Email, id: NoticeId, fact: &Fact) -> SendMessageRequest {
             severity: fact.severity.as_str().to_lowercase(),
             details: Some(fact.text.as_str().to_owned()),
             link: fact.link.as_ref().map(|link| link.as_str().to_owned()),
-            repeats: 0,
-            first_time: Some(timestamp(fact.fact_time)),
+            repeats: repeats.count,
+            first_time: Some(timestamp(first_time)),
         })),
         ..SendMessageRequest::default()
     }

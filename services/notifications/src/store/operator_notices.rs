@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::domain::{
-    operator_notice::{Fact, NoticeId, NoticeKind, NoticeState, Severity, Told},
+    operator_notice::{Fact, NoticeId, NoticeKind, NoticeState, Repeats, Severity, Told},
     reference::About,
 };
 
@@ -130,16 +130,26 @@ pub(crate) async fn insert_end(
     Ok(())
 }
 
-/// What a channel shows of a notice.
-pub(crate) async fn told(conn: &mut PgConnection, id: NoticeId) -> Result<Option<Told>, DbError> {
+/// What a channel shows of a notice, and how often the same has happened.
+pub(crate) async fn told(conn: &mut PgConnection, id: NoticeId) -> Result<Option<(Told, Repeats)>, DbError> {
     let row = sqlx::query!(
-        "SELECT kind, severity, text, link FROM operator_notices WHERE operator_notice_id = $1",
+        r#"SELECT n.kind AS "kind!", n.severity AS "severity!", n.text AS "text!", n.link AS "link!",
+                  (n.times - 1 + coalesce(sum(e.times), 0))::integer AS "repeats!",
+                  least(n.create_time, min(e.create_time)) AS "first_time!"
+           FROM operator_notices n
+           LEFT JOIN operator_notices e
+             ON e.kind = n.kind AND e.about = n.about AND e.end_time IS NOT NULL AND e.times > 0
+                AND e.create_time < n.create_time
+           WHERE n.operator_notice_id = $1
+           GROUP BY n.operator_notice_id"#,
         id.as_uuid(),
     )
     .fetch_optional(conn)
     .await?;
     row.map(|row| {
-        Ok(Told::new(known("kind", &row.kind)?, known("severity", &row.severity)?, row.text, row.link))
+        let repeats = Repeats { first_time: row.first_time, count: row.repeats };
+        let (kind, severity) = (known("kind", &row.kind)?, known("severity", &row.severity)?);
+        Ok((Told::new(kind, severity, row.text, row.link, &repeats), repeats))
     })
     .transpose()
 }

@@ -59,7 +59,7 @@ async fn pages_show_every_message_once() {
 #[tokio::test]
 async fn messages_of_one_instant_are_paged_by_their_ids() {
     let notified = start_with_messages().await;
-    notified.execute("UPDATE messages SET create_time = '2026-01-01T00:00:00Z'").await;
+    notified.execute("UPDATE messages SET create_time = runtime.now()").await;
     let all = list(&notified, ListMessagesRequest::default()).await.expect("a list").messages;
     let first = ListMessagesRequest { page_size: 1, ..Default::default() };
     let token = list(&notified, first).await.expect("a page").next_page_token;

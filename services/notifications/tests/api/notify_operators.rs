@@ -5,7 +5,10 @@ use levqor_proto_mail::v1::{
     OperatorNoticeKind, OperatorNoticeSeverity, operator_service_client::OperatorServiceClient,
 };
 use levqor_proto_notifications::v1::{ListOperatorNoticesRequest, OperatorNotice};
-use levqor_proto_runtime::v1::{ReplayDeferredCallRequest, work_service_client::WorkServiceClient};
+use levqor_proto_runtime::v1::{
+    GetDigestRequest, ReplayDeferredCallRequest, Report, digest_service_client::DigestServiceClient,
+    work_service_client::WorkServiceClient,
+};
 use levqor_runtime::testing::{Caller, TestService, eventually};
 use prost_types::Timestamp;
 use tonic::{Code, Status};
@@ -13,10 +16,10 @@ use tonic::{Code, Status};
 use crate::{ADDRESS_KEY, Notified, UNKNOWN_ID, fake_operators::FakeChannels, violated};
 
 impl Notified {
-    /// Starts the service with every channel set.
+    /// Starts the service with every channel set, and a mailbox.
     pub(crate) async fn start_with_channels(channels: &FakeChannels) -> Self {
         let settings = channels.settings();
-        let mut all = vec![ADDRESS_KEY];
+        let mut all = vec![ADDRESS_KEY, ("RECEIVING_EMAIL", "ops@example.com")];
         all.extend(settings.iter().map(|(name, value)| (*name, value.as_str())));
         Self { service: TestService::start(&all).await }
     }
@@ -103,6 +106,40 @@ async fn the_same_fact_is_counted_until_it_is_over_and_then_told_again() {
         notices.iter().map(|it| (it.text.as_str(), it.times, it.end_time.is_some())).collect();
     assert_eq!(shown, [("third", 1, false), ("first", 2, true)]);
     eventually("both are told", || async { (channels.slack().len() == 2).then_some(()) }).await;
+    let slack: Vec<_> =
+        channels.slack().iter().filter_map(|it| it["text"].as_str().map(str::to_owned)).collect();
+    let third = slack.iter().find(|text| text.contains("third")).expect("the third");
+    assert!(third.contains("Times since then: 2."), "{third}");
+    let mailed = eventually("both are mailed", || async {
+        let texts = "SELECT body_text FROM messages WHERE template = 'operator_notice' ORDER BY create_time";
+        let texts: Vec<String> =
+            sqlx::query_scalar(texts).fetch_all(notified.service.db.pool()).await.expect("mails");
+        (texts.len() == 2).then_some(texts)
+    })
+    .await;
+    let with = |text: &str| mailed.iter().find(|mail| mail.contains(text)).expect("a mail");
+    assert!(with("third").contains("Times since then: 2"), "{mailed:?}");
+    assert!(!with("first").contains("Times since then"), "{mailed:?}");
+}
+
+#[tokio::test]
+async fn a_report_says_how_often_an_open_notice_was_reported() {
+    let notified = Notified::start().await;
+    for second in 1..=3 {
+        notified.report(second, "it fails").await.expect("an answer");
+    }
+    let at = |seconds| Some(Timestamp { seconds, nanos: 0 });
+    let request = GetDigestRequest {
+        service: "notifications".to_owned(),
+        report: Report::DailyErrors.into(),
+        begin_time: at(0),
+        end_time: at(1),
+    };
+    let own = Caller::service("notifications", "notifications");
+    let digest = DigestServiceClient::new(notified.channel()).get_digest(own.request(request)).await;
+    let lines = digest.expect("an answer").into_inner().lines;
+    let expected = "Open: Event quarantined stripe-event:evt_1, reported 3 times";
+    assert!(lines.iter().any(|line| line == expected), "{lines:?}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use levqor_proto_billing::v1::{order, stripe_event::State};
+use levqor_proto_mail::v1::send_message_request::Content;
 use levqor_runtime::{
     testing::{Caller, Log, eventually},
     work::Source,
@@ -108,6 +109,36 @@ async fn the_charge_says_when_the_money_came_whichever_event_sees_it() {
     let pay_times: Vec<_> =
         orders.iter().filter_map(|order| order.pay_time).map(|time| time.seconds).collect();
     assert_eq!(pay_times, [CHARGED; 2]);
+}
+
+#[tokio::test]
+async fn the_receipt_that_stripe_has_for_the_charge_is_mailed_once() {
+    let link = "https://pay.stripe.com/receipts/payment/1";
+    let charge = json!({"id": "ch_1", "created": 1_790_300_000, "receipt_url": link});
+    let paid = with(
+        session("cs_1"),
+        &[
+            ("payment_intent", json!({"id": "pi_1", "latest_charge": charge})),
+            ("total_details", json!({"amount_discount": 0, "amount_tax": 1650})),
+        ],
+    );
+    let stripe = stripe_with(&paid).await;
+    let bench = Bench::start_with_stripe(&stripe.uri()).await;
+    for (n, event_type) in [COMPLETED, SUCCEEDED].into_iter().enumerate() {
+        bench.process(&event(&format!("evt_{n}"), event_type, &unpaid("cs_1"))).await;
+    }
+    let order = bench.order().await;
+    let mut receipts = bench.messages().await;
+    receipts.retain(|(_, message)| matches!(message.content, Some(Content::PaymentReceipt(_))));
+    let [(key, message)] = receipts.as_slice() else { panic!("{} receipts", receipts.len()) };
+    assert_eq!(*key, format!("payment_receipt:{}", order.order_id));
+    let about = format!("order:{}", order.order_id);
+    assert_eq!((message.recipient.as_str(), &message.about), ("ada@example.com", &about));
+    let Some(Content::PaymentReceipt(receipt)) = &message.content else { panic!("a receipt") };
+    assert_eq!((&receipt.reference, receipt.item.as_str()), (&order.order_id, "Starter, done for you"));
+    assert_eq!((&receipt.amount, receipt.payment_time), (&order.amount, order.pay_time));
+    assert_eq!(receipt.tax.as_ref().map(|tax| tax.minor_units), Some(1650));
+    assert_eq!(receipt.receipt_link.as_deref(), Some(link));
 }
 
 #[tokio::test]

@@ -117,7 +117,7 @@ async fn two_deliveries_never_call_the_provider_at_once() {
     let (state, status) = notified.deliver_slowly(&provider, &id, second).await;
     assert_eq!((status.code(), reason(&status).as_str()), (Code::Aborted, "DELIVERY_UNDER_WAY"));
     let delay = status.get_error_details().retry_info().and_then(|info| info.retry_delay).expect("a time");
-    assert!((25..=30).contains(&delay.as_secs()), "{delay:?}");
+    assert!((1..=30).contains(&delay.as_secs()), "{delay:?}");
     assert_eq!((state, provider.requests()), (State::Sent, 1));
 }
 

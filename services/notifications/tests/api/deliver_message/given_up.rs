@@ -21,7 +21,8 @@ use crate::{
 impl Notified {
     /// Sends a message whose delivery fails with `failure` until it is given up.
     async fn given_up(&self, provider: &FakeMail, failure: Behaviour) -> Message {
-        provider.next([failure; 2]);
+        // The call may be made again before the test moves the time.
+        provider.next([failure; 20]);
         let id = self.send("a", welcome("1", "ada@example.com")).await.expect("stored").message_id;
         eventually("the first try has failed", || async {
             let failed =
@@ -34,6 +35,7 @@ impl Notified {
         self.service.advance(TimeDelta::hours(8)).await;
         let dead = "runtime.work WHERE state = 'DEAD' AND rpc LIKE '%/DeliverMessage'";
         eventually("it is given up", || async { (self.count(dead).await == 1).then_some(()) }).await;
+        provider.heal();
         // The message is settled in the transaction that makes the call dead, so nobody sees only one of the two changes.
         self.message(&id).await
     }
@@ -71,13 +73,14 @@ async fn a_message_whose_delivery_is_given_up_has_failed_and_is_sent_when_the_de
     assert_eq!(notified.listed(State::Failed).await, [message.message_id.as_str()]);
 
     // Simulates that somebody fixed the cause of the refusal.
+    let before = provider.requests();
     notified.replay_the_dead_call().await;
     eventually("it is sent", || async {
         (notified.message(&message.message_id).await.state() == State::Sent).then_some(())
     })
     .await;
     assert_eq!(notified.message(&message.message_id).await.failure, "");
-    assert_eq!((provider.accepted().len(), provider.requests()), (1, 3));
+    assert_eq!((provider.accepted().len(), provider.requests()), (1, before + 1));
 }
 
 #[tokio::test]
@@ -87,12 +90,13 @@ async fn what_the_provider_may_have_when_it_is_given_up_is_in_doubt_and_stays_so
     let message = notified.given_up(&provider, Fail(503)).await;
     assert_eq!(message.state(), State::InDoubt);
     assert!(message.doubt.contains("given up"), "{}", message.doubt);
+    let before = provider.requests();
     notified.replay_the_dead_call().await;
     let settled = "runtime.work WHERE rpc LIKE '%/DeliverMessage'";
     eventually("the replay is answered", || async { (notified.count(settled).await == 0).then_some(()) })
         .await;
     assert_eq!(notified.message(&message.message_id).await.state(), State::InDoubt);
-    assert_eq!(provider.requests(), 2, "the provider is not asked again");
+    assert_eq!(provider.requests(), before, "the provider is not asked again");
 }
 
 #[tokio::test]
