@@ -15,4 +15,5 @@ COMMENT ON COLUMN runtime.receipts.receipt_id IS 'not personal';
 -- Empty in the row of the whole, which says when it was complete.
 COMMENT ON COLUMN runtime.receipts.table_name IS 'not personal';
 COMMENT ON COLUMN runtime.receipts.changed_rows IS 'not personal';
+-- Of an erasure that a restore undid: when it was recorded, so that what the person did later does not count as erased.
 COMMENT ON COLUMN runtime.receipts.complete_time IS 'not personal';

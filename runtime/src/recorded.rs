@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use chrono::{DateTime, Utc};
 use levqor_proto_runtime::v1::{
-    GetRecordedErasureIdsRequest, GetRecordedErasuresRequest, ledger_service_client::LedgerServiceClient,
+    GetRecordedErasureIdsRequest, GetRecordedErasuresRequest, RecordedErasure,
+    ledger_service_client::LedgerServiceClient,
 };
 use tonic::Status;
 use uuid::Uuid;
@@ -67,11 +68,16 @@ pub(crate) async fn read(
     let request = outgoing(chassis, request)?;
     let answer = LedgerServiceClient::new(keeper.clone()).get_recorded_erasures(request).await;
     let answer = answer.map_err(|status| unanswered(&status))?.into_inner();
-    let recorded = answer
-        .erasures
-        .into_iter()
-        .filter_map(|it| Some(Recorded { id: Uuid::parse_str(&it.erasure_id).ok()?, hashes: it.hashes }));
-    Ok((LedgerKey::new(&answer.hash_key), recorded.collect()))
+    let recorded: Option<Vec<_>> = answer.erasures.into_iter().map(from_wire).collect();
+    let recorded = recorded.ok_or(NotShown::Unanswered("an entry is not whole"))?;
+    Ok((LedgerKey::new(&answer.hash_key), recorded))
+}
+
+/// `None` if something is missing.
+fn from_wire(erasure: RecordedErasure) -> Option<Recorded> {
+    let time = erasure.record_time?;
+    let record_time = DateTime::from_timestamp(time.seconds, u32::try_from(time.nanos).ok()?)?;
+    Some(Recorded { id: Uuid::parse_str(&erasure.erasure_id).ok()?, hashes: erasure.hashes, record_time })
 }
 
 /// Whether a recorded erasure of this person was complete in this database at or after an instant. The ledger is asked only if any erasure

@@ -8,6 +8,7 @@ use levqor_notifications::Notifications;
 use levqor_proto::billing::v1::{ListOrdersRequest, billing_service_client::BillingServiceClient};
 use levqor_runtime::{
     client::{Address, Addresses},
+    clock::Clock,
     db::{DatabaseUrl, Db},
     testing::{self, Caller, eventually},
 };
@@ -99,6 +100,11 @@ async fn who_was_erased_stays_erased_after_a_restore() {
     );
     alone.drain().await;
 
+    // The restore is made eight days and an hour after the backup: three quarters of an hour after the erasure.
+    for db in &restored {
+        testing::advance(db, TimeDelta::days(8) + TimeDelta::hours(1)).await;
+    }
+
     // With it, she is erased before anybody is served, and nobody else is.
     let mesh = Mesh::start_again(backup, files).await;
     assert_eq!(mentions(mesh.databases(), ADA).await, Vec::<String>::new(), "nothing of her is left");
@@ -113,7 +119,22 @@ async fn who_was_erased_stays_erased_after_a_restore() {
     assert_serves_nobody_while_something_is_left(&mesh, &stubborn).await;
     assert_eq!(mesh.customer("bob").get("/v1/orders").await.list("orders").len(), 1);
     assert_eq!(mesh.customer("ada").get("/v1/orders").await.list("orders").len(), 0);
+    assert_only_what_she_bought_later_comes(&mesh).await;
     mesh.finish().await;
+}
+
+/// Stripe sends again what the restore lost: a purchase before the erasure is ignored, and one after it is taken.
+async fn assert_only_what_she_bought_later_comes(mesh: &Mesh) {
+    assert_eq!(mesh.deliver(&stripe::paid_checkout("before", "ada")).await.status, 200);
+    let mut bought = stripe::paid_checkout("after", "ada");
+    let later = Clock::default().now() + TimeDelta::days(8) + TimeDelta::minutes(40);
+    bought["created"] = json!(later.timestamp());
+    assert_eq!(mesh.deliver(&bought).await.status, 200);
+    mesh.settle().await;
+    for (name, orders) in [("before", 0), ("after", 1)] {
+        let found = format!("orders WHERE stripe_checkout_session_id = 'cs_test_{name}'");
+        assert_eq!(testing::count(mesh.billing_db(), &found).await, orders, "bought {name} the erasure");
+    }
 }
 
 /// Leaves work of Ada's that is not finished, as a backup may have it: rows whose erasure would wait for an end of their own.

@@ -83,9 +83,9 @@ pub(super) async fn compare<S: Service>(
             for (id, subject) in subjects {
                 found.entry(id).or_default().add(subject);
             }
-            for id in recorded.iter().map(|it| it.id) {
-                let subject = found.get(&id).cloned().unwrap_or_default();
-                erase(service, chassis, &catalogue, id, &subject).await?;
+            for erasure in &recorded {
+                let subject = found.get(&erasure.id).cloned().unwrap_or_default();
+                erase(service, chassis, &catalogue, erasure, &subject).await?;
                 again += usize::from(!subject.is_empty());
             }
         }
@@ -98,12 +98,12 @@ async fn erase<S: Service>(
     service: &Arc<S>,
     chassis: &Chassis,
     catalogue: &Catalogue,
-    id: Uuid,
+    recorded: &Recorded,
     subject: &Subject,
 ) -> Result<(), CompareError> {
     let hash = |email: &String| service.address_hash(&email.parse::<Email>().ok()?);
     let search = Search::new(subject, subject.emails.iter().filter_map(hash).collect());
-    let erasure = Erasure { id, subject, catalogue, search: &search, waits: false };
+    let erasure = Erasure { id: recorded.id, subject, catalogue, search: &search, waits: false };
     // No legal hold stops it: an erasure is in the ledger only if none stood.
     while let Progress::Partial(_) = privacy::erase(&chassis.db, &erasure, None).await? {}
     let left = privacy::left(&mut *chassis.db.acquire().await?, catalogue, &search).await?;
@@ -111,7 +111,8 @@ async fn erase<S: Service>(
         let rows = left.iter().map(|(_, rows)| rows).sum();
         return Err(CompareError::Left { rows, table: table.clone() });
     }
-    Ok(erased::finish(&**service, &Actor::Service(S::NAME.to_owned()), id, subject).await?)
+    let actor = Actor::Service(S::NAME.to_owned());
+    Ok(erased::finish(&**service, &actor, recorded.id, subject, Some(recorded.record_time)).await?)
 }
 
 async fn ids<S: Service>(
