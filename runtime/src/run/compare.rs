@@ -1,5 +1,5 @@
 //! Compares a service's database with the ledger of erasures, once, before the service serves. A database that was restored from a
-//! backup may have people who were erased since: they are erased again.
+//! backup may have people who were erased since: they are erased again. It may also have holds that ended since: they end again.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::{
     privacy::{
         self, Catalogue, CatalogueError, Erasure, LedgerError, LedgerKey, Progress, Recorded, Search, Subject,
     },
-    recorded::{self, BATCH, KEEPER, NotShown},
+    recorded::{self, BATCH, HOLDS, KEEPER, NotShown},
     service::Service,
 };
 
@@ -66,7 +66,7 @@ pub(super) async fn compare<S: Service>(
     let (mut after, mut again) = (Uuid::nil(), 0);
     loop {
         let ids = ids(chassis, source, after).await?;
-        let Some(last) = ids.last() else { return Ok(again) };
+        let Some(last) = ids.last() else { break };
         after = *last;
         let mut conn = chassis.db.acquire().await?;
         let mut known = privacy::applied(&mut conn, &ids).await?;
@@ -88,6 +88,30 @@ pub(super) async fn compare<S: Service>(
                 erase(service, chassis, &catalogue, erasure, &subject).await?;
                 again += usize::from(!subject.is_empty());
             }
+        }
+    }
+    end_holds(service, chassis, source).await?;
+    Ok(again)
+}
+
+/// Ends the holds that stand in this database and have ended at compliance.
+async fn end_holds<S: Service>(
+    service: &Arc<S>,
+    chassis: &Chassis,
+    source: &Source<S>,
+) -> Result<(), CompareError> {
+    // Nobody but compliance knows which of its own holds have ended.
+    let Source::Asked(peer) = source else { return Ok(()) };
+    let mut after = Uuid::nil();
+    loop {
+        let ids = privacy::standing_ids(&mut *chassis.db.acquire().await?, after, HOLDS).await?;
+        let Some(last) = ids.last() else { return Ok(()) };
+        after = *last;
+        for change in recorded::ended_holds(chassis, peer, &ids).await? {
+            let mut tx = chassis.db.begin().await?;
+            let change = privacy::apply_hold(&mut tx, change).await?;
+            service.held(&mut tx, &change).await?;
+            tx.commit().await?;
         }
     }
 }

@@ -50,7 +50,7 @@ use levqor_runtime::{
     email::Email,
     fail_point::FailPoint,
     metrics::{Definition, Readings},
-    privacy::{Ledger, Obstacle, Subject},
+    privacy::{HoldChange, Ledger, Obstacle, Subject},
     rpc::State,
     schedule::Schedule,
     service::{Capability, Recipient, Service},
@@ -162,6 +162,11 @@ impl Service for Compliance {
             store::erasures::complete_again(tx, id, now).await?;
         }
         Ok(())
+    }
+
+    async fn ended_holds(&self, conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<HoldChange>, DbError> {
+        let known = store::placed_holds::of(conn, ids).await?.into_iter();
+        Ok(known.filter(|hold| !hold.state.stands()).map(|hold| hold.change(Subject::default())).collect())
     }
 
     fn ledger(&self) -> Option<&Ledger> {
