@@ -154,7 +154,7 @@ impl Compliance {
         }
         let mut tx = self.chassis.db.begin().await?;
         if data_exports::deleted(&mut tx, export.request_id).await? {
-            operators::copy_not_away(&mut tx, export.request_id).await?;
+            operators::copy_removed(&mut tx, export.request_id).await?;
         }
         tx.commit().await?;
         Ok(())

@@ -308,7 +308,7 @@ pub(crate) async fn copy_away(
 }
 
 /// Ends that notice: the copy is removed.
-pub(crate) async fn copy_not_away(tx: &mut Tx, id: DataRequestId) -> Result<(), DbError> {
+pub(crate) async fn copy_removed(tx: &mut Tx, id: DataRequestId) -> Result<(), DbError> {
     let now = tx.now().await?;
     end(tx, OperatorNoticeKind::SystemFailed, about_away(id), now).await
 }
