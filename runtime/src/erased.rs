@@ -1,5 +1,6 @@
 //! The end of an erasure in a service's database.
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::{
@@ -12,15 +13,22 @@ use crate::{
 };
 
 /// Completes an erasure that has nothing left to do: its service is told, and the audit chain has it. A second call does nothing.
+///
+/// `recorded`: when it was recorded, if a restore undid it. What the person did since then is no part of it.
 pub(crate) async fn finish<S: Service>(
     service: &S,
     actor: &Actor,
     id: Uuid,
     subject: &Subject,
+    recorded: Option<DateTime<Utc>>,
 ) -> Result<(), DbError> {
     fail_point::SUBJECT_ERASED.reached();
     let mut tx = service.chassis().db.begin().await?;
-    if privacy::complete(&mut tx, id).await? {
+    let time = match recorded {
+        Some(time) => time,
+        None => tx.now().await?,
+    };
+    if privacy::complete(&mut tx, id, time).await? {
         let erasure_id = id.hyphenated().to_string();
         service.erased(&mut tx, id, subject).await?;
         audit::append(&mut tx, actor, "subject.erase", &[("erasure_id", &erasure_id)]).await?;

@@ -9,6 +9,7 @@ mod describe_tables;
 mod erase_subject;
 mod export_subject;
 mod get_digest;
+mod get_ended_holds;
 mod get_recorded_erasure_ids;
 mod get_recorded_erasures;
 mod get_standing_hold_ids;
@@ -31,18 +32,19 @@ use levqor_proto_runtime::v1::{
     ApplyHoldRequest, ApplyHoldResponse, ApplyObjectionRequest, ApplyObjectionResponse,
     ApplyRetentionRequest, ApplyRetentionResponse, CountSubjectRequest, CountSubjectResponse, DeferredCall,
     DescribeTablesRequest, DescribeTablesResponse, EraseSubjectRequest, EraseSubjectResponse,
-    ExportSubjectRequest, ExportSubjectResponse, GetDigestRequest, GetDigestResponse,
-    GetRecordedErasureIdsRequest, GetRecordedErasureIdsResponse, GetRecordedErasuresRequest,
-    GetRecordedErasuresResponse, GetStandingHoldIdsRequest, GetStandingHoldIdsResponse, GetStatusRequest,
-    GetStatusResponse, ListDeferredCallsRequest, ListDeferredCallsResponse, PreviewErasureRequest,
-    PreviewErasureResponse, PurgeExpiredRequest, PurgeExpiredResponse, ReadAuditChainRequest,
-    ReadAuditChainResponse, RectifySubjectRequest, RectifySubjectResponse, ReplayDeferredCallRequest,
-    ReplayDeferredCallResponse, ResolveSubjectRequest, ResolveSubjectResponse, StillWantedRequest,
-    StillWantedResponse, TestErrorReportsRequest, TestErrorReportsResponse, VerifyAuditChainRequest,
-    VerifyAuditChainResponse, audit_chain_service_server::AuditChainService,
-    digest_service_server::DigestService, guard_service_server::GuardService,
-    ledger_service_server::LedgerService, privacy_service_server::PrivacyService,
-    status_service_server::StatusService, work_service_server::WorkService,
+    ExportSubjectRequest, ExportSubjectResponse, GetDigestRequest, GetDigestResponse, GetEndedHoldsRequest,
+    GetEndedHoldsResponse, GetRecordedErasureIdsRequest, GetRecordedErasureIdsResponse,
+    GetRecordedErasuresRequest, GetRecordedErasuresResponse, GetStandingHoldIdsRequest,
+    GetStandingHoldIdsResponse, GetStatusRequest, GetStatusResponse, ListDeferredCallsRequest,
+    ListDeferredCallsResponse, PreviewErasureRequest, PreviewErasureResponse, PurgeExpiredRequest,
+    PurgeExpiredResponse, ReadAuditChainRequest, ReadAuditChainResponse, RectifySubjectRequest,
+    RectifySubjectResponse, ReplayDeferredCallRequest, ReplayDeferredCallResponse, ResolveSubjectRequest,
+    ResolveSubjectResponse, StillWantedRequest, StillWantedResponse, TestErrorReportsRequest,
+    TestErrorReportsResponse, VerifyAuditChainRequest, VerifyAuditChainResponse,
+    audit_chain_service_server::AuditChainService, digest_service_server::DigestService,
+    guard_service_server::GuardService, ledger_service_server::LedgerService,
+    privacy_service_server::PrivacyService, status_service_server::StatusService,
+    work_service_server::WorkService,
 };
 
 use crate::{
@@ -138,6 +140,7 @@ rpcs! {
     impl<S: Service> LedgerService for Adapter<S> {
         get_recorded_erasure_ids(GetRecordedErasureIdsRequest) -> GetRecordedErasureIdsResponse;
         get_recorded_erasures(GetRecordedErasuresRequest) -> GetRecordedErasuresResponse;
+        get_ended_holds(GetEndedHoldsRequest) -> GetEndedHoldsResponse;
     }
 }
 

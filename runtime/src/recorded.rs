@@ -1,10 +1,11 @@
-//! The recorded erasures, for the services that do not keep the ledger: they ask compliance, which keeps it.
+//! The recorded erasures and the ended holds, for the services that do not keep them: they ask compliance, which does.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use chrono::{DateTime, Utc};
 use levqor_proto_runtime::v1::{
-    GetRecordedErasureIdsRequest, GetRecordedErasuresRequest, ledger_service_client::LedgerServiceClient,
+    EndedHold, GetEndedHoldsRequest, GetRecordedErasureIdsRequest, GetRecordedErasuresRequest,
+    RecordedErasure, ledger_service_client::LedgerServiceClient,
 };
 use tonic::Status;
 use uuid::Uuid;
@@ -15,14 +16,17 @@ use crate::{
     db::DbError,
     error::ErrorCode,
     id,
-    privacy::{self, LedgerKey, Recorded, Subject},
+    privacy::{self, HoldChange, HoldKind, LedgerKey, Recorded, Subject},
     token::TokenError,
+    wire_enum::WireEnum,
 };
 
 /// The service that keeps the ledger.
 pub(crate) const KEEPER: &str = "compliance";
 /// The most erasures that are read at once.
 pub(crate) const BATCH: usize = 25;
+/// The most holds that are asked about at once.
+pub(crate) const HOLDS: i64 = 100;
 /// How long to wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(25);
 /// How long a look at one person may take.
@@ -32,7 +36,7 @@ const PATIENCE_OF_ONE: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum NotShown {
     /// The ledger was not shown.
-    #[error("compliance did not show the ledger of erasures: {0}")]
+    #[error("compliance did not show the ledger of erasures, or the holds: {0}")]
     Unanswered(&'static str),
     /// No token can be made for the call.
     #[error(transparent)]
@@ -67,11 +71,47 @@ pub(crate) async fn read(
     let request = outgoing(chassis, request)?;
     let answer = LedgerServiceClient::new(keeper.clone()).get_recorded_erasures(request).await;
     let answer = answer.map_err(|status| unanswered(&status))?.into_inner();
-    let recorded = answer
-        .erasures
-        .into_iter()
-        .filter_map(|it| Some(Recorded { id: Uuid::parse_str(&it.erasure_id).ok()?, hashes: it.hashes }));
-    Ok((LedgerKey::new(&answer.hash_key), recorded.collect()))
+    let recorded: Option<Vec<_>> = answer.erasures.into_iter().map(from_wire).collect();
+    let recorded = recorded.ok_or(NotShown::Unanswered("an entry is not whole"))?;
+    Ok((LedgerKey::new(&answer.hash_key), recorded))
+}
+
+/// The holds that have ended among these.
+pub(crate) async fn ended_holds(
+    chassis: &Chassis,
+    keeper: &Peer,
+    ids: &[Uuid],
+) -> Result<Vec<HoldChange>, NotShown> {
+    let request = GetEndedHoldsRequest {
+        service: KEEPER.to_owned(),
+        hold_ids: ids.iter().map(|id| id.hyphenated().to_string()).collect(),
+    };
+    let request = outgoing(chassis, request)?;
+    let answer = LedgerServiceClient::new(keeper.clone()).get_ended_holds(request).await;
+    let holds = answer.map_err(|status| unanswered(&status))?.into_inner().holds;
+    let ended: Option<Vec<_>> = holds.iter().map(ended).collect();
+    ended.ok_or(NotShown::Unanswered("a hold is not whole"))
+}
+
+/// `None` if something is missing.
+fn ended(hold: &EndedHold) -> Option<HoldChange> {
+    Some(HoldChange {
+        id: Uuid::parse_str(&hold.hold_id).ok()?,
+        kind: HoldKind::from_wire(hold.kind).ok()??,
+        subject: Subject::default(),
+        stands: false,
+        change_time: instant(hold.change_time?)?,
+    })
+}
+
+fn instant(time: prost_types::Timestamp) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(time.seconds, u32::try_from(time.nanos).ok()?)
+}
+
+/// `None` if something is missing.
+fn from_wire(erasure: RecordedErasure) -> Option<Recorded> {
+    let record_time = instant(erasure.record_time?)?;
+    Some(Recorded { id: Uuid::parse_str(&erasure.erasure_id).ok()?, hashes: erasure.hashes, record_time })
 }
 
 /// Whether a recorded erasure of this person was complete in this database at or after an instant. The ledger is asked only if any erasure

@@ -166,6 +166,14 @@ pub trait Service: State + Sized {
     fn held(&self, _tx: &mut Tx, _change: &HoldChange) -> impl Future<Output = Result<(), DbError>> + Send {
         std::future::ready(Ok(()))
     }
+    /// The holds that have ended among these, if it keeps the holds of the mesh. Another service that was restored may still have them.
+    fn ended_holds(
+        &self,
+        _conn: &mut PgConnection,
+        _ids: &[Uuid],
+    ) -> impl Future<Output = Result<Vec<HoldChange>, DbError>> + Send {
+        std::future::ready(Ok(Vec::new()))
+    }
     /// The backlog of its journal of webhooks. `None` if it has no journal.
     fn journal(_conn: &mut PgConnection) -> impl Future<Output = Result<Option<Backlog>, DbError>> + Send {
         std::future::ready(Ok(None))

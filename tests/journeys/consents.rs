@@ -231,3 +231,36 @@ async fn texts_with_high_risk_data_are_not_taken_and_harmless_ones_are() {
     assert_eq!(wants_a_person.status, 200, "{}", wants_a_person.text);
     mesh.finish().await;
 }
+
+/// Sends a text until operators are told that it has terms of the law: on a busy machine the screen may give no answer in time.
+async fn assert_told(mesh: &Mesh, what: &str, send: impl AsyncFn() -> Answer) {
+    let told = format!("operator_notices WHERE kind = 'HIGH_RISK_TEXT' AND about LIKE '{what}:%:LEGAL'");
+    eventually("operators are told", || async {
+        let answer = send().await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        mesh.settle().await;
+        (count(mesh.notifications_db(), &told).await > 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn operators_are_told_which_texts_have_terms_that_only_warn() {
+    let mesh = Mesh::start().await;
+    let token = mesh.anon().get("/v1/form-token").await.str("/form_token").to_owned();
+    mesh.advance(TimeDelta::seconds(5)).await;
+    let order = super::order_work::paid(&mesh, "ada").await;
+    let text = "Our solicitor handles litigation.";
+    let ticket = json!({"subject": "Help", "text": text});
+    assert_told(&mesh, "ticket", async || mesh.customer("ada").post("/v1/tickets", ticket.clone()).await)
+        .await;
+    let chat = json!({"text": text});
+    assert_told(&mesh, "conversation", async || mesh.anon().post("/v1/conversations", chat.clone()).await)
+        .await;
+    let form = json!({"form_token": token, "name": "Ada", "email": ADA, "message": text});
+    assert_told(&mesh, "lead", async || mesh.anon().post("/v1/sales-leads", form.clone()).await).await;
+    let (path, intake) = (format!("{order}/intake"), json!({"answers": {"goal": text}}));
+    let answer = async || mesh.customer("ada").call(Method::PATCH, &path, Some(intake.clone())).await;
+    assert_told(&mesh, "order", answer).await;
+    mesh.finish().await;
+}

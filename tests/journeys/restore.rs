@@ -8,6 +8,7 @@ use levqor_notifications::Notifications;
 use levqor_proto::billing::v1::{ListOrdersRequest, billing_service_client::BillingServiceClient};
 use levqor_runtime::{
     client::{Address, Addresses},
+    clock::Clock,
     db::{DatabaseUrl, Db},
     testing::{self, Caller, eventually},
 };
@@ -21,6 +22,7 @@ use crate::{
 };
 
 const ADA: &str = "ada@example.com";
+const STANDING: &str = "runtime.holds WHERE stands";
 
 /// Erases Ada, whose order has ended.
 async fn erase(mesh: &Mesh) {
@@ -57,6 +59,7 @@ async fn who_was_erased_stays_erased_after_a_restore() {
         let ticket = json!({"subject": "Help", "text": format!("I am {name} and it does not work.")});
         assert_eq!(mesh.customer(name).post("/v1/tickets", ticket).await.status, 200);
     }
+    let hold = place_hold(&mesh).await;
     let end = "UPDATE orders SET fulfilment_state = 'ENDED' WHERE customer_email = 'ada@example.com'";
     testing::execute(mesh.billing_db(), end).await;
     let files = Box::pin(mesh.stop()).await;
@@ -99,6 +102,11 @@ async fn who_was_erased_stays_erased_after_a_restore() {
     );
     alone.drain().await;
 
+    // The restore is made eight days and an hour after the backup: three quarters of an hour after the erasure.
+    for db in &restored {
+        testing::advance(db, TimeDelta::days(8) + TimeDelta::hours(1)).await;
+    }
+
     // With it, she is erased before anybody is served, and nobody else is.
     let mesh = Mesh::start_again(backup, files).await;
     assert_eq!(mentions(mesh.databases(), ADA).await, Vec::<String>::new(), "nothing of her is left");
@@ -110,10 +118,53 @@ async fn who_was_erased_stays_erased_after_a_restore() {
     ] {
         assert_eq!(testing::count(db, ended).await, 1, "{ended}");
     }
+    release_hold(&mesh, &hold).await;
     assert_serves_nobody_while_something_is_left(&mesh, &stubborn).await;
     assert_eq!(mesh.customer("bob").get("/v1/orders").await.list("orders").len(), 1);
     assert_eq!(mesh.customer("ada").get("/v1/orders").await.list("orders").len(), 0);
+    assert_only_what_she_bought_later_comes(&mesh).await;
     mesh.finish().await;
+}
+
+/// Places a legal hold on somebody else, which every service has then. Returns its id.
+async fn place_hold(mesh: &Mesh) -> String {
+    let hold = json!({"matter": "case-7", "reason": "A claim.", "emails": ["mallory@example.com"]});
+    let placed = mesh.staff().post_with_key("case-7", "/v1/legal-holds", hold).await;
+    assert_eq!(placed.status, 200, "{}", placed.text);
+    holds_stand(mesh, 1).await;
+    mesh.settle().await;
+    placed.str("/legal_hold/legal_hold_id").to_owned()
+}
+
+/// Releases it in the mesh that runs.
+async fn release_hold(mesh: &Mesh, id: &str) {
+    let released = mesh.staff().post(&format!("/v1/legal-holds/{id}:release"), json!({})).await;
+    assert_eq!(released.status, 200, "{}", released.text);
+    holds_stand(mesh, 0).await;
+}
+
+/// Waits until so many rows of holds stand in every service.
+async fn holds_stand(mesh: &Mesh, expected: i64) {
+    for db in mesh.databases() {
+        eventually("every service knows", || async {
+            (testing::count(db, STANDING).await == expected).then_some(())
+        })
+        .await;
+    }
+}
+
+/// Stripe sends again what the restore lost: a purchase before the erasure is ignored, and one after it is taken.
+async fn assert_only_what_she_bought_later_comes(mesh: &Mesh) {
+    assert_eq!(mesh.deliver(&stripe::paid_checkout("before", "ada")).await.status, 200);
+    let mut bought = stripe::paid_checkout("after", "ada");
+    let later = Clock::default().now() + TimeDelta::days(8) + TimeDelta::minutes(40);
+    bought["created"] = json!(later.timestamp());
+    assert_eq!(mesh.deliver(&bought).await.status, 200);
+    mesh.settle().await;
+    for (name, orders) in [("before", 0), ("after", 1)] {
+        let found = format!("orders WHERE stripe_checkout_session_id = 'cs_test_{name}'");
+        assert_eq!(testing::count(mesh.billing_db(), &found).await, orders, "bought {name} the erasure");
+    }
 }
 
 /// Leaves work of Ada's that is not finished, as a backup may have it: rows whose erasure would wait for an end of their own.
@@ -143,6 +194,7 @@ async fn open_work(restored: &[Db; 4]) {
 /// A database that does not let go of a row: its service is never ready.
 async fn assert_serves_nobody_while_something_is_left(mesh: &Mesh, stubborn: &DatabaseUrl) {
     let db = testing::connect(stubborn);
+    assert_eq!(testing::count(&db, STANDING).await, 1, "the backup has a hold");
     testing::execute(
         &db,
         "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
@@ -165,5 +217,6 @@ async fn assert_serves_nobody_while_something_is_left(mesh: &Mesh, stubborn: &Da
     testing::execute(&db, "DROP TRIGGER keep ON orders").await;
     eventually("it is ready", || async { billing.readiness.is_sound().then_some(()) }).await;
     assert_eq!(mentions(std::slice::from_ref(&db), ADA).await, Vec::<String>::new());
+    assert_eq!(testing::count(&db, STANDING).await, 0, "the hold that was released since has ended");
     billing.drain().await;
 }

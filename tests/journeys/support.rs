@@ -1,7 +1,7 @@
 //! A visitor's question, and what becomes of it: an answer with its source, a person, a ticket, replies by mail, a solution.
 
 use levqor_runtime::testing::{Caller, eventually};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     fakes::mail::{API_KEY, Accept, FakeMail, receiving::Inbound},
@@ -47,7 +47,10 @@ async fn a_question_is_answered_and_a_person_solves_the_rest_by_mail() {
     assert!(opened.to.contains("ada@example.com") && opened.text.contains("LQ-1001"), "{opened:?}");
     mesh.settle().await;
     let notices = staff.get("/v1/operator-notices").await;
-    assert_eq!(notices.list("operator_notices").len(), 1, "{}", notices.text);
+    // On a busy machine the screen may give no answer in time, which is told too.
+    let of_ticket = |notice: &&Value| notice["kind"] == "TICKET";
+    let told = notices.list("operator_notices").iter().filter(of_ticket).count();
+    assert_eq!(told, 1, "{}", notices.text);
 
     // Staff reply and solve; Ada reads it by mail and in the chat.
     let path = format!("/v1/tickets/{ticket}");

@@ -7,6 +7,8 @@ use crate::{
     clock::timestamp,
     context::Ctx,
     email::Email,
+    error::Violations,
+    id,
     privacy::{self, Catalogue, Outcome},
     rpc::State,
     service::Service,
@@ -15,12 +17,18 @@ use crate::{
 pub(super) async fn apply_retention<S: Service>(
     hosted: &Hosted<S>,
     _: Ctx,
-    _: ApplyRetentionRequest,
+    request: ApplyRetentionRequest,
 ) -> Result<ApplyRetentionResponse, Error> {
+    let mut violations = Violations::new();
+    let run_id = id::parse(&request.run_id).ok();
+    if run_id.is_none() {
+        violations.add("run_id", "expected the id of a run (a UUID)");
+    }
+    let run_id = violations.finish(run_id)?;
     let db = &hosted.chassis().db;
     let catalogue = Catalogue::read(&mut *db.acquire().await?).await?;
     let hash = |email: &String| hosted.service.address_hash(&email.parse::<Email>().ok()?);
-    let (outcomes, complete) = privacy::apply_retention(db, &catalogue, hash).await?;
+    let (outcomes, complete) = privacy::apply_retention(db, &catalogue, run_id, hash).await?;
     Ok(ApplyRetentionResponse { outcomes: outcomes.into_iter().map(Into::into).collect(), complete })
 }
 

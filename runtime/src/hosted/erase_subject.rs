@@ -37,7 +37,7 @@ pub(super) async fn erase_subject<S: Service>(
         // The caller counts what is left, and comes again: the service is not told before.
         Progress::Waiting(erased) => (true, erased),
         Progress::Complete(erased) => {
-            erased::finish(&*hosted.service, &ctx.actor, erasure_id, &wanted.subject).await?;
+            erased::finish(&*hosted.service, &ctx.actor, erasure_id, &wanted.subject, None).await?;
             (true, erased)
         }
     };

@@ -4,7 +4,7 @@ use levqor_proto_runtime::v1::{GetRecordedErasuresRequest, GetRecordedErasuresRe
 use uuid::Uuid;
 
 use super::{Error, Hosted};
-use crate::{context::Ctx, error::Violations, service::Service};
+use crate::{clock::timestamp, context::Ctx, error::Violations, service::Service};
 
 /// The most erasures of one answer.
 const MOST: usize = 100;
@@ -23,8 +23,11 @@ pub(super) async fn get_recorded_erasures<S: Service>(
     let ids = violations.finish(ids)?;
     let Some(ledger) = hosted.service.ledger() else { return Ok(GetRecordedErasuresResponse::default()) };
     let erasures = ledger.read(&ids).await?.into_iter();
-    let erasures =
-        erasures.map(|it| RecordedErasure { erasure_id: it.id.hyphenated().to_string(), hashes: it.hashes });
+    let erasures = erasures.map(|it| RecordedErasure {
+        erasure_id: it.id.hyphenated().to_string(),
+        hashes: it.hashes,
+        record_time: Some(timestamp(it.record_time)),
+    });
     Ok(GetRecordedErasuresResponse {
         hash_key: ledger.key.bytes().to_vec().into(),
         erasures: erasures.collect(),

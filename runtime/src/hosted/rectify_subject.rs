@@ -44,7 +44,8 @@ pub(super) async fn rectify_subject<S: Service>(
     let (rectified, complete) = privacy::rectify(db, &rectification).await?;
     if complete {
         let mut tx = db.begin().await?;
-        if privacy::complete(&mut tx, id).await? {
+        let now = tx.now().await?;
+        if privacy::complete(&mut tx, id, now).await? {
             let ids = [("rectification_id", request.rectification_id.as_str())];
             audit::append(&mut tx, &ctx.actor, "subject.rectify", &ids).await?;
         }

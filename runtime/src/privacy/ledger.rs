@@ -80,6 +80,8 @@ pub struct Recorded {
     pub id: Uuid,
     /// The keyed hashes of what identified its subject.
     pub hashes: Vec<String>,
+    /// When it was recorded.
+    pub record_time: DateTime<Utc>,
 }
 
 /// The ledger, for the service that keeps it.
@@ -133,7 +135,7 @@ impl Ledger {
     async fn read_one(&self, id: Uuid) -> Result<Recorded, LedgerError> {
         let pieces: Vec<Bytes> = self.storage.read(&path(id)).await?.try_collect().await?;
         let entry: Entry = serde_json::from_slice(&pieces.concat()).map_err(LedgerError::Entry)?;
-        Ok(Recorded { id, hashes: entry.hashes })
+        Ok(Recorded { id, hashes: entry.hashes, record_time: entry.record_time })
     }
 }
 

@@ -47,14 +47,13 @@ pub(super) async fn get(conn: &mut PgConnection, id: Uuid) -> Result<Vec<(String
     Ok(rows.into_iter().map(|row| (row.table_name, row.changed_rows)).collect())
 }
 
-/// Marks an erasure or a correction as complete. False if it was complete before.
-pub(crate) async fn complete(tx: &mut Tx, id: Uuid) -> Result<bool, DbError> {
-    let now = tx.now().await?;
+/// Marks an erasure or a correction as complete since `time`. False if it was complete before.
+pub(crate) async fn complete(tx: &mut Tx, id: Uuid, time: DateTime<Utc>) -> Result<bool, DbError> {
     let completed = sqlx::query!(
         "UPDATE runtime.receipts SET complete_time = $2
          WHERE receipt_id = $1 AND table_name = '' AND complete_time IS NULL",
         id,
-        now,
+        time,
     )
     .execute(&mut **tx)
     .await?;

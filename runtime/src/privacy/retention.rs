@@ -10,6 +10,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
+use uuid::Uuid;
 
 use super::{
     Action,
@@ -17,6 +18,7 @@ use super::{
     declaration::PersonalColumn,
     holds,
     read::ALIAS,
+    receipts,
     selection::{self, Search},
 };
 use crate::db::{Db, DbError};
@@ -32,16 +34,40 @@ pub(crate) struct Outcome {
     pub(crate) days: i32,
     /// The columns that it erases. Empty if it deletes the rows.
     pub(crate) columns: Vec<String>,
+    /// How many rows it erased in this run so far.
     pub(crate) rows: i64,
     /// The time of the oldest row that the table has now, if an index can find it.
     pub(crate) oldest: Option<DateTime<Utc>>,
 }
 
-/// Erases what is too old, for some seconds. Returns what each period did, and whether nothing more is too old. `hash`: the keyed hash of
-/// an address, under which tables may name it.
+/// Erases what is too old, for some seconds. Returns what each period did in this run, and whether nothing more is too old. Rows are counted
+/// in the transaction that erases them, so that a lost answer loses no count. `hash`: the keyed hash of an address, under which tables may
+/// name it.
 pub(crate) async fn apply(
     db: &Db,
     catalogue: &Catalogue,
+    run_id: Uuid,
+    hash: impl Fn(&String) -> Option<Vec<u8>> + Sync,
+) -> Result<(Vec<Outcome>, bool), DbError> {
+    let (mut outcomes, complete) = erase(db, catalogue, run_id, hash).await?;
+    let counted: BTreeMap<_, _> =
+        receipts::get(&mut *db.acquire().await?, run_id).await?.into_iter().collect();
+    for outcome in &mut outcomes {
+        outcome.rows = counted.get(&counter(&outcome.table, outcome.days)).copied().unwrap_or_default();
+    }
+    Ok((outcomes, complete))
+}
+
+/// The name under which a run counts the rows of a period.
+fn counter(table: &str, days: i32) -> String {
+    format!("{table} after {days} days")
+}
+
+/// Erases what is too old, for some seconds. The outcomes have no counts yet.
+async fn erase(
+    db: &Db,
+    catalogue: &Catalogue,
+    run_id: Uuid,
     hash: impl Fn(&String) -> Option<Vec<u8>> + Sync,
 ) -> Result<(Vec<Outcome>, bool), DbError> {
     let end = Instant::now() + PATIENCE;
@@ -49,9 +75,9 @@ pub(crate) async fn apply(
     for table in &catalogue.tables {
         let first = outcomes.len();
         for statement in statements(catalogue, table) {
-            let (rows, complete) = run_until(end, db, &statement, &hash).await?;
+            let complete = run_until(end, db, run_id, &statement, &hash).await?;
             let Statement { days, columns, .. } = statement;
-            outcomes.push(Outcome { table: table.title(), days, columns, rows, oldest: None });
+            outcomes.push(Outcome { table: table.title(), days, columns, rows: 0, oldest: None });
             if !complete {
                 return Ok((outcomes, false));
             }
@@ -75,26 +101,26 @@ async fn oldest(db: &Db, table: &Table) -> Result<Option<DateTime<Utc>>, DbError
     Ok(sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut *db.acquire().await?).await?)
 }
 
-/// Erases batch by batch, until nothing more is too old or the time is over. Returns how many rows, and whether it is complete.
+/// Erases batch by batch, until nothing more is too old or the time is over. Returns whether it is complete.
 async fn run_until(
     end: Instant,
     db: &Db,
+    run_id: Uuid,
     statement: &Statement,
     hash: &(impl Fn(&String) -> Option<Vec<u8>> + Sync),
-) -> Result<(i64, bool), DbError> {
-    let mut rows = 0;
+) -> Result<bool, DbError> {
     while Instant::now() <= end {
-        let changed = run(db, statement, hash).await?;
-        rows += changed;
-        if changed < BATCH {
-            return Ok((rows, true));
+        if run(db, run_id, statement, hash).await? < BATCH {
+            return Ok(true);
         }
     }
-    Ok((rows, false))
+    Ok(false)
 }
 
 /// The SQL of one period.
 struct Statement {
+    /// The name under which its rows are counted.
+    counter: String,
     days: i32,
     /// The columns that it erases. Empty if it deletes the rows.
     columns: Vec<String>,
@@ -104,9 +130,10 @@ struct Statement {
     free: String,
 }
 
-/// Erases one batch. No hold begins before it is committed.
+/// Erases one batch, and counts it. No hold begins before it is committed. Returns how many rows it had.
 async fn run(
     db: &Db,
+    run_id: Uuid,
     statement: &Statement,
     hash: &(impl Fn(&String) -> Option<Vec<u8>> + Sync),
 ) -> Result<i64, DbError> {
@@ -116,8 +143,12 @@ async fn run(
     let search = Search::new(&held, held.emails.iter().filter_map(hash).collect());
     let sql = if held.is_empty() { &statement.all } else { &statement.free };
     let changed = search.query(sql.clone()).bind(BATCH).execute(&mut *tx).await?.rows_affected();
+    let changed = i64::try_from(changed).unwrap_or(i64::MAX);
+    if changed > 0 {
+        receipts::count(&mut tx, run_id, &statement.counter, changed).await?;
+    }
     tx.commit().await?;
-    Ok(i64::try_from(changed).unwrap_or(i64::MAX))
+    Ok(changed)
 }
 
 /// One statement for each period.
@@ -127,7 +158,7 @@ fn statements(catalogue: &Catalogue, table: &Table) -> Vec<Statement> {
     let free = sql_of(table, &format!("{of_held} IS NOT TRUE"));
     let statement = |(of_all, (.., free)): (Period, Period)| {
         let (days, columns, all) = of_all;
-        Statement { days, columns, all, free }
+        Statement { counter: counter(&table.title(), days), days, columns, all, free }
     };
     sql_of(table, "true").into_iter().zip(free).map(statement).collect()
 }

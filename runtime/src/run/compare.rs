@@ -1,5 +1,5 @@
 //! Compares a service's database with the ledger of erasures, once, before the service serves. A database that was restored from a
-//! backup may have people who were erased since: they are erased again.
+//! backup may have people who were erased since: they are erased again. It may also have holds that ended since: they end again.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::{
     privacy::{
         self, Catalogue, CatalogueError, Erasure, LedgerError, LedgerKey, Progress, Recorded, Search, Subject,
     },
-    recorded::{self, BATCH, KEEPER, NotShown},
+    recorded::{self, BATCH, HOLDS, KEEPER, NotShown},
     service::Service,
 };
 
@@ -66,7 +66,7 @@ pub(super) async fn compare<S: Service>(
     let (mut after, mut again) = (Uuid::nil(), 0);
     loop {
         let ids = ids(chassis, source, after).await?;
-        let Some(last) = ids.last() else { return Ok(again) };
+        let Some(last) = ids.last() else { break };
         after = *last;
         let mut conn = chassis.db.acquire().await?;
         let mut known = privacy::applied(&mut conn, &ids).await?;
@@ -83,11 +83,35 @@ pub(super) async fn compare<S: Service>(
             for (id, subject) in subjects {
                 found.entry(id).or_default().add(subject);
             }
-            for id in recorded.iter().map(|it| it.id) {
-                let subject = found.get(&id).cloned().unwrap_or_default();
-                erase(service, chassis, &catalogue, id, &subject).await?;
+            for erasure in &recorded {
+                let subject = found.get(&erasure.id).cloned().unwrap_or_default();
+                erase(service, chassis, &catalogue, erasure, &subject).await?;
                 again += usize::from(!subject.is_empty());
             }
+        }
+    }
+    end_holds(service, chassis, source).await?;
+    Ok(again)
+}
+
+/// Ends the holds that stand in this database and have ended at compliance.
+async fn end_holds<S: Service>(
+    service: &Arc<S>,
+    chassis: &Chassis,
+    source: &Source<S>,
+) -> Result<(), CompareError> {
+    // Nobody but compliance knows which of its own holds have ended.
+    let Source::Asked(peer) = source else { return Ok(()) };
+    let mut after = Uuid::nil();
+    loop {
+        let ids = privacy::standing_ids(&mut *chassis.db.acquire().await?, after, HOLDS).await?;
+        let Some(last) = ids.last() else { return Ok(()) };
+        after = *last;
+        for change in recorded::ended_holds(chassis, peer, &ids).await? {
+            let mut tx = chassis.db.begin().await?;
+            let change = privacy::apply_hold(&mut tx, change).await?;
+            service.held(&mut tx, &change).await?;
+            tx.commit().await?;
         }
     }
 }
@@ -98,12 +122,12 @@ async fn erase<S: Service>(
     service: &Arc<S>,
     chassis: &Chassis,
     catalogue: &Catalogue,
-    id: Uuid,
+    recorded: &Recorded,
     subject: &Subject,
 ) -> Result<(), CompareError> {
     let hash = |email: &String| service.address_hash(&email.parse::<Email>().ok()?);
     let search = Search::new(subject, subject.emails.iter().filter_map(hash).collect());
-    let erasure = Erasure { id, subject, catalogue, search: &search, waits: false };
+    let erasure = Erasure { id: recorded.id, subject, catalogue, search: &search, waits: false };
     // No legal hold stops it: an erasure is in the ledger only if none stood.
     while let Progress::Partial(_) = privacy::erase(&chassis.db, &erasure, None).await? {}
     let left = privacy::left(&mut *chassis.db.acquire().await?, catalogue, &search).await?;
@@ -111,7 +135,8 @@ async fn erase<S: Service>(
         let rows = left.iter().map(|(_, rows)| rows).sum();
         return Err(CompareError::Left { rows, table: table.clone() });
     }
-    Ok(erased::finish(&**service, &Actor::Service(S::NAME.to_owned()), id, subject).await?)
+    let actor = Actor::Service(S::NAME.to_owned());
+    Ok(erased::finish(&**service, &actor, recorded.id, subject, Some(recorded.record_time)).await?)
 }
 
 async fn ids<S: Service>(

@@ -73,6 +73,25 @@ impl Archives {
         self.drive.is_some() || self.storage.fallback.is_some()
     }
 
+    /// The names of all places, in the order in which they are tried. A service keeps them with an archive that it begins to write: an
+    /// archive in a place that is not among them any more is neither read nor removed.
+    #[must_use]
+    pub fn places(&self) -> Vec<String> {
+        let drive = self.drive.iter().map(|drive| &drive.store);
+        drive.chain(self.storage.stores()).map(|store| store.place.clone()).collect()
+    }
+
+    /// Where an archive is that was written once. All places, if a place failed: the write that failed may have come through.
+    #[must_use]
+    pub fn places_of(&self, stored: Stored) -> Vec<String> {
+        let places = self.places().into_iter();
+        match stored.detour {
+            None => places.take(1).collect(),
+            Some(Detour::TooLarge) => places.skip(1).take(1).collect(),
+            Some(Detour::Failed(_)) => places.collect(),
+        }
+    }
+
     /// Begins to write an archive. If Drive failed a moment ago, it goes to the storage.
     pub async fn write(&self, key: &str) -> Result<ArchiveWriter, StorageError> {
         let target = match &self.drive {

@@ -118,6 +118,11 @@ impl Drive {
         })
     }
 
+    /// The name under which a database keeps that a file is here. Another client, or another folder, does not find it.
+    pub(super) fn name(&self) -> String {
+        format!("google-drive:{}:{}", self.client_id, self.root.0)
+    }
+
     /// Writes a small file, reads it, and removes it: evidence that Drive works.
     pub async fn probe(&self) -> Result<(), StorageError> {
         Arc::new(Store::of_drive(self)?).probe().await

@@ -63,6 +63,14 @@ impl Kind {
             Self::Bucket(_) => "the bucket of LEVQOR_STORAGE_S3_BUCKET",
         }
     }
+
+    /// The name under which a database keeps where a file is. A folder may be mounted elsewhere, so its path is not in it.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Folder(_) => "folder".to_owned(),
+            Self::Bucket(bucket) => format!("bucket:{}", bucket.name),
+        }
+    }
 }
 
 /// A folder, by its whole path.

@@ -50,6 +50,8 @@ pub(super) struct Store {
     piece: usize,
     /// What it is, in words.
     pub(super) words: &'static str,
+    /// The name under which a database keeps where a file is.
+    pub(super) place: String,
     /// When a write failed the last time.
     failed: Mutex<Option<Instant>>,
 }
@@ -65,7 +67,8 @@ impl Store {
             Kind::Bucket(bucket) => (operator(bucket)?, None, Some(PART), PART),
         };
         let words = kind.in_words();
-        Ok(Self { operator, folder, is_flat: false, part, piece, words, failed: Mutex::default() })
+        let place = kind.name();
+        Ok(Self { operator, folder, is_flat: false, part, piece, words, place, failed: Mutex::default() })
     }
 
     /// Opens Google Drive.
@@ -77,6 +80,7 @@ impl Store {
             part: None,
             piece: PART,
             words: Drive::WORDS,
+            place: drive.name(),
             failed: Mutex::default(),
         })
     }

@@ -7,11 +7,14 @@ use levqor_runtime::{
     db::{DbError, Tx},
     deferred::defer,
     digest::{Period, Report},
+    screening::Screened,
+    service::Service,
     timestamp,
 };
 use sqlx::PgConnection;
 
 use crate::{
+    Billing,
     domain::{
         dispute::{self, StripeDispute},
         money::Money,
@@ -160,6 +163,17 @@ pub(crate) async fn subscription_not_ended(tx: &mut Tx, id: SubscriptionId) -> R
     );
     let about = format!("withdrawal-not-ended:{id}");
     notify(tx, OperatorNoticeKind::Withdrawal, OperatorNoticeSeverity::Critical, about, text).await
+}
+
+/// Tells that a text was taken with a warning of the screen for high-risk data. `what` has the text, such as `order:0190…`. It
+/// needs no end.
+pub(crate) async fn screened(tx: &mut Tx, screened: &Screened, what: &str) -> Result<(), DbError> {
+    let now = tx.now().await?;
+    let Some((about, text)) = screened.warning(Billing::NAME, what, now) else { return Ok(()) };
+    let key = format!("high-risk-text:{what}:{}", now.timestamp_micros());
+    let (kind, severity) = (OperatorNoticeKind::HighRiskText, OperatorNoticeSeverity::Info);
+    let notice = request(tx, kind, severity, about, text).await?;
+    defer(tx, &notice, key).await
 }
 
 /// Tells that an event of Stripe's is quarantined.

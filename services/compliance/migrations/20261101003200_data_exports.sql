@@ -14,6 +14,8 @@ CREATE TABLE data_exports (
     create_time timestamptz NOT NULL,
     ready_time timestamptz,
     delete_time timestamptz NOT NULL,
+    places text[] NOT NULL,
+    away_time timestamptz,
     CONSTRAINT data_exports_pkey PRIMARY KEY (data_request_id),
     CONSTRAINT data_exports_request FOREIGN KEY (data_request_id) REFERENCES data_requests (data_request_id),
     CONSTRAINT data_exports_link_hash_key UNIQUE (link_hash),
@@ -39,3 +41,7 @@ COMMENT ON COLUMN data_exports.download_count IS 'not personal';
 COMMENT ON COLUMN data_exports.create_time IS 'not personal';
 COMMENT ON COLUMN data_exports.ready_time IS 'not personal';
 COMMENT ON COLUMN data_exports.delete_time IS 'not personal';
+-- The names of the storages where an archive of one of its builds may be. A name says which bucket, or which folder of Google Drive.
+COMMENT ON COLUMN data_exports.places IS 'not personal';
+-- When operators were told that it has to be removed from a storage that is not set any more.
+COMMENT ON COLUMN data_exports.away_time IS 'not personal';

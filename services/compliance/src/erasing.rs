@@ -116,7 +116,7 @@ impl<'e> Erasing<'e> {
 
     /// Erases everything that no mail needs, counts what is left there, removes the copies, and tells the person and the operators.
     pub(crate) async fn erase_and_tell(&mut self) -> Result<State, Error> {
-        self.compliance.sweep_exports().await?;
+        self.remove_copies().await?;
         let services: Vec<_> = self.peers.names().filter(|name| !is_late(name)).collect();
         for service in &services {
             self.erase(service).await?;
@@ -174,7 +174,7 @@ impl<'e> Erasing<'e> {
         // What the person asked for since it began.
         end_others(&mut tx, &self.request, now).await?;
         tx.commit().await?;
-        self.compliance.sweep_exports().await?;
+        self.remove_copies().await?;
         self.erase(Compliance::NAME).await?;
         let left = self.peers.left(Compliance::NAME, &self.request.subject).await?;
         if left.iter().any(|rows| rows.table != OWN_TABLE || rows.rows != 1) {
@@ -193,6 +193,18 @@ impl<'e> Erasing<'e> {
         tx.commit().await?;
         fail_point::ERASURE_FINISHED.reached();
         Ok(State::Done)
+    }
+
+    /// Removes the copies. Refuses to go on while one of the person's is in a storage that is not set any more.
+    async fn remove_copies(&self) -> Result<(), Error> {
+        self.compliance.sweep_exports().await?;
+        let mut conn = self.compliance.chassis.db.acquire().await?;
+        let now = db::now(&mut conn).await?;
+        let (subs, emails) = identifiers(&self.request);
+        if data_exports::overdue_of(&mut conn, &subs, &emails, now).await? > 0 {
+            return Err(Error::ErasurePartial);
+        }
+        Ok(())
     }
 
     /// Refuses to go on while the last mail waits for the service that sends it: an erasure would take it from the queue.
@@ -258,11 +270,15 @@ impl<'e> Erasing<'e> {
 
 /// Ends the person's other requests, with their copies.
 async fn end_others(tx: &mut Tx, request: &DataRequest, now: DateTime<Utc>) -> Result<(), Error> {
-    let subs: Vec<_> = request.subject.subs.iter().cloned().collect();
-    let emails: Vec<_> = request.subject.emails.iter().cloned().collect();
+    let (subs, emails) = identifiers(request);
     data_requests::end_others(tx, request.id, &subs, &emails, now).await?;
     data_exports::end_those_of(tx, &subs, &emails, now).await?;
     Ok(())
+}
+
+/// The ids and the addresses of the person.
+fn identifiers(request: &DataRequest) -> (Vec<String>, Vec<String>) {
+    (request.subject.subs.iter().cloned().collect(), request.subject.emails.iter().cloned().collect())
 }
 
 /// The legal holds on a person, as obstacles.

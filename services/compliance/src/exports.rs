@@ -31,6 +31,7 @@ use crate::{
         export::{Export, ExportState, LinkToken, Size, storage_key},
     },
     error::Error,
+    operators,
     peers::Peers,
     store::data_exports,
 };
@@ -151,7 +152,11 @@ impl Compliance {
         for build_number in 1..=export.build_number {
             vault.archives.remove(&storage_key(export.request_id, build_number)).await?;
         }
-        data_exports::deleted(&mut *self.chassis.db.acquire().await?, export.request_id).await?;
+        let mut tx = self.chassis.db.begin().await?;
+        if data_exports::deleted(&mut tx, export.request_id).await? {
+            operators::copy_removed(&mut tx, export.request_id).await?;
+        }
+        tx.commit().await?;
         Ok(())
     }
 }

@@ -50,7 +50,7 @@ use levqor_runtime::{
     email::Email,
     fail_point::FailPoint,
     metrics::{Definition, Readings},
-    privacy::{Ledger, Obstacle, Subject},
+    privacy::{HoldChange, Ledger, Obstacle, Subject},
     rpc::State,
     schedule::Schedule,
     service::{Capability, Recipient, Service},
@@ -164,6 +164,11 @@ impl Service for Compliance {
         Ok(())
     }
 
+    async fn ended_holds(&self, conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<HoldChange>, DbError> {
+        let known = store::placed_holds::of(conn, ids).await?.into_iter();
+        Ok(known.filter(|hold| !hold.state.stands()).map(|hold| hold.change(Subject::default())).collect())
+    }
+
     fn ledger(&self) -> Option<&Ledger> {
         self.vault.as_ref().map(|vault| &vault.ledger)
     }
@@ -217,16 +222,23 @@ impl Service for Compliance {
 }
 
 impl Compliance {
-    /// Removes every copy that is due. Returns how many.
+    /// Removes every copy that is due, and tells operators of those that lie in a storage that is not set any more. Returns how many were
+    /// removed.
     async fn sweep_exports(&self) -> Result<i64, Error> {
-        if self.vault.is_none() {
-            return Ok(0);
+        let Some(vault) = &self.vault else { return Ok(0) };
+        let places = vault.archives.places();
+        let mut tx = self.chassis.db.begin().await?;
+        let now = tx.now().await?;
+        for (id, of_copy) in data_exports::take_away(&mut tx, &places, now).await? {
+            let away: Vec<_> = of_copy.into_iter().filter(|place| !places.contains(place)).collect();
+            operators::copy_away(&mut tx, id, &away, now).await?;
         }
+        tx.commit().await?;
         let mut removed = 0;
         loop {
             let mut conn = self.chassis.db.acquire().await?;
             let now = levqor_runtime::db::now(&mut conn).await?;
-            let due = data_exports::to_delete(&mut conn, now, SWEEP_BATCH).await?;
+            let due = data_exports::to_delete(&mut conn, &places, now, SWEEP_BATCH).await?;
             drop(conn);
             if due.is_empty() {
                 return Ok(removed);

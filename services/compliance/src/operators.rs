@@ -286,6 +286,37 @@ pub(crate) async fn copy_stored(
     defer(tx, &notice, key).await
 }
 
+/// Tells that a copy of personal data cannot be removed, because these storages, where it may be, are not set any more.
+pub(crate) async fn copy_away(
+    tx: &mut Tx,
+    id: DataRequestId,
+    places: &[String],
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    let notice = NotifyOperatorsRequest {
+        kind: OperatorNoticeKind::SystemFailed.into(),
+        severity: OperatorNoticeSeverity::Warning.into(),
+        about: about_away(id),
+        text: format!(
+            "The copy of data request {id} has to be removed, and may be in a storage that is not set any more: {}. Set it again until the copy is removed (docs/DEPLOY.md).",
+            places.join(", ")
+        ),
+        fact_time: Some(timestamp(now)),
+        ..Default::default()
+    };
+    defer(tx, &notice, about_away(id)).await
+}
+
+/// Ends that notice: the copy is removed.
+pub(crate) async fn copy_removed(tx: &mut Tx, id: DataRequestId) -> Result<(), DbError> {
+    let now = tx.now().await?;
+    end(tx, OperatorNoticeKind::SystemFailed, about_away(id), now).await
+}
+
+fn about_away(id: DataRequestId) -> String {
+    format!("copy-away:{id}")
+}
+
 /// Tells that the services have erased a person, so that operators tell the recipients that hold data by themselves (UK GDPR, article 19).
 pub(crate) async fn erasure_told(tx: &mut Tx, id: DataRequestId, now: DateTime<Utc>) -> Result<(), DbError> {
     let about = format!("data-request:{id}:erased");

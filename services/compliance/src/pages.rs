@@ -1,18 +1,16 @@
 //! The privacy pages, and the record of processing activities for people: HTML without scripts, from the files of `pages/`.
 
+mod mistake;
+mod record;
+
 use chrono::{DateTime, TimeDelta};
 use chrono_tz::Europe::London;
 use levqor_proto_base::google::api::HttpBody;
-use levqor_proto_compliance::v1::{
-    DataRequest, GetProcessingRecordResponse, ProcessedColumn, ProcessedTable, ProcessingActivity, Recipient,
-    Right, recipient::State,
-};
-use levqor_runtime::{
-    error::{ErrorCode, Invalid},
-    wire_enum::WireEnum,
-};
+use levqor_proto_compliance::v1::{DataRequest, GetProcessingRecordResponse, Right};
+use levqor_runtime::{error::Invalid, wire_enum::WireEnum};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 
+pub(crate) use self::mistake::Mistake;
 use crate::{
     bodies,
     config::Config,
@@ -36,61 +34,6 @@ const SOURCES: [(&str, &str); 9] = [
     ("download", include_str!("../pages/download.html")),
     ("record", include_str!("../pages/record.html")),
 ];
-
-/// What was wrong with a form, which the visitor gets again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Mistake {
-    /// These fields of a form for a request are not valid.
-    Fields(Vec<String>),
-    /// The text is no code.
-    NotACode,
-    /// The code is not valid.
-    CodeRefused,
-}
-
-impl Mistake {
-    /// The mistake in a form for a code that led to this error. Other errors are shown on a page of their own.
-    pub(crate) fn of_code(error: Error) -> Result<Self, Error> {
-        match error {
-            Error::Invalid(_) => Ok(Self::NotACode),
-            Error::CodeInvalid => Ok(Self::CodeRefused),
-            error => Err(error),
-        }
-    }
-
-    fn text(&self) -> String {
-        match self {
-            Self::Fields(fields) => {
-                let mut needed: Vec<_> = fields.iter().map(|field| needed(field)).collect();
-                needed.dedup();
-                format!("This did not work. {}", needed.join(" "))
-            }
-            Self::NotACode => "This is no code. Please enter the six digits of the mail.".to_owned(),
-            Self::CodeRefused => {
-                "This code is not valid. Please compare it with the mail. A code is valid for 10 minutes, for 5 tries, and once."
-                    .to_owned()
-            }
-        }
-    }
-
-    /// The status that the same mistake has in the API.
-    const fn status(&self) -> u16 {
-        match self {
-            Self::Fields(_) | Self::NotACode => ErrorCode::InvalidArgument.http_status(),
-            Self::CodeRefused => ErrorCode::PermissionDenied.http_status(),
-        }
-    }
-}
-
-/// What the visitor has to do about a field that is not valid.
-fn needed(field: &str) -> &'static str {
-    match field {
-        "email" => "Please enter your mail address, such as ada@example.com.",
-        "objection_scope" => "Please choose what you object to.",
-        "withdrawn" => "Please choose the mails that you no longer agree to.",
-        _ => "Please choose what you want.",
-    }
-}
 
 /// The pages, compiled.
 pub(crate) struct Pages(Environment<'static>);
@@ -186,8 +129,8 @@ impl Pages {
             made => made.unwrap_or_default(),
             controller => &record.controller,
             unanswered => record.unanswered.iter().collect::<minijinja::Value>(),
-            activities => record.activities.iter().map(activity).collect::<minijinja::Value>(),
-            recipients => record.recipients.iter().map(recipient).collect::<minijinja::Value>(),
+            activities => record.activities.iter().map(record::activity).collect::<minijinja::Value>(),
+            recipients => record.recipients.iter().map(record::recipient).collect::<minijinja::Value>(),
             security_measures => record.security_measures.iter().collect::<minijinja::Value>(),
         };
         self.render("record", data, None)
@@ -212,69 +155,11 @@ impl Pages {
     }
 }
 
-fn activity(activity: &ProcessingActivity) -> minijinja::Value {
-    context! {
-        service => &activity.service,
-        purpose => &activity.purpose,
-        legal_basis => &activity.legal_basis,
-        data_subjects => &activity.data_subjects,
-        tables => activity.tables.iter().map(table).collect::<minijinja::Value>(),
-    }
-}
-
-fn table(table: &ProcessedTable) -> minijinja::Value {
-    let erasure = match table.erasure.as_str() {
-        "DELETE" => "deleted",
-        "NULL" => "without their personal data",
-        "PSEUDONYMISE" => "pseudonymised",
-        _ => "kept",
-    };
-    context! {
-        table => &table.table,
-        description => &table.description,
-        erasure,
-        ground => &table.ground,
-        columns => table.columns.iter().map(column).collect::<minijinja::Value>(),
-        has_files => table.has_files,
-    }
-}
-
-fn column(column: &ProcessedColumn) -> minijinja::Value {
-    context! {
-        column => &column.column,
-        category => &column.category,
-        keep => period(&column.keep),
-        is_kept => column.is_kept,
-    }
-}
-
-fn recipient(recipient: &Recipient) -> minijinja::Value {
-    context! {
-        name => &recipient.name,
-        host => &recipient.host,
-        is_active => recipient.state() == State::Active,
-        purpose => &recipient.purpose,
-        categories => recipient.categories.iter().collect::<minijinja::Value>(),
-        services => recipient.services.iter().collect::<minijinja::Value>(),
-        setting => &recipient.setting,
-        transfer => &recipient.transfer,
-    }
-}
-
-/// A period as tables declare it, in words: `90d` is `90 days`.
-fn period(keep: &str) -> String {
-    let (count, unit) = match (keep.strip_suffix('d'), keep.strip_suffix('y')) {
-        (Some(count), _) => (count, "day"),
-        (_, Some(count)) => (count, "year"),
-        (None, None) => return keep.to_owned(),
-    };
-    let plural = if count == "1" { "" } else { "s" };
-    format!("{count} {unit}{plural}")
-}
-
 #[cfg(test)]
 mod tests {
-    use levqor_proto_compliance::v1::ObjectionScope;
+    use levqor_proto_compliance::v1::{
+        ObjectionScope, ProcessedColumn, ProcessedTable, ProcessingActivity, Recipient, recipient::State,
+    };
     use levqor_runtime::config::{Env, Reader};
 
     use super::*;

@@ -26,6 +26,7 @@ use crate::{
     domain::{
         data_request::Identifiers,
         erasure::{Preview, ServicePreview},
+        retention::RetentionReportId,
     },
 };
 
@@ -202,9 +203,13 @@ impl<'p> Peers<'p> {
         .await
     }
 
-    /// Enforces the retention periods of one service, for some seconds.
-    pub(crate) async fn apply_retention(&self, service: &str) -> Result<ApplyRetentionResponse, PeerError> {
-        let request = ApplyRetentionRequest { service: service.to_owned() };
+    /// Enforces the retention periods of one service, for some seconds. All calls of one run name its report.
+    pub(crate) async fn apply_retention(
+        &self,
+        service: &str,
+        id: RetentionReportId,
+    ) -> Result<ApplyRetentionResponse, PeerError> {
+        let request = ApplyRetentionRequest { service: service.to_owned(), run_id: id.to_string() };
         self.ask(service, async |mut client, outgoing| {
             client.apply_retention(outgoing.request(request)).await
         })

@@ -6,6 +6,7 @@ use levqor_runtime::{
     context::{Actor, Ctx, Role},
     db::{self, DbError, Tx},
     rpc::{Done, mutate},
+    screening::Screened,
 };
 use prost::Message;
 use tokio::sync::mpsc;
@@ -137,9 +138,11 @@ pub(crate) async fn post<R: Message>(
     posted: &Posted,
 ) -> Result<wire::PostMessageResponse, Error> {
     // Who asks for a person gets one, whatever the message has.
-    if support.signals.step(&posted.text, None) == Step::Search {
-        screening::check(support, ctx, "chat", &posted.text).await?;
-    }
+    let screened = if support.signals.step(&posted.text, None) == Step::Search {
+        screening::check(support, ctx, "chat", &posted.text).await?
+    } else {
+        Screened::Clear
+    };
     let mut known = Known::ask(support, ctx).await?;
     if let Some(asked) = Asked::of(support, ctx, posted).await? {
         known.look_up(support, ctx, &asked).await?;
@@ -149,6 +152,7 @@ pub(crate) async fn post<R: Message>(
         let mut conversation = found.ok_or(Error::ConversationNotFound)?;
         let turn = take(support, tx, &mut conversation, &posted.text, &known).await?;
         conversations::update(tx, &conversation).await?;
+        operators::screened(tx, &screened, &format!("conversation:{}", conversation.id)).await?;
         let response = wire::PostMessageResponse {
             turn: Some(turn.to_wire(&support.config.site)),
             conversation: Some((&conversation).into()),

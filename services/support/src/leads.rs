@@ -17,6 +17,7 @@ use levqor_runtime::{
     guard::{GuardError, Wanted},
     id::request_id,
     objections::{self, ObjectionScope},
+    screening::Screened,
     timestamp,
 };
 
@@ -68,6 +69,7 @@ pub(crate) async fn take(
     token: &str,
     trap: &str,
     new: NewLead,
+    screened: &Screened,
 ) -> Result<(), Error> {
     let now = tx.now().await?;
     if forms::check(support, token, trap, now)? == Form::Trap {
@@ -96,6 +98,7 @@ pub(crate) async fn take(
     let first_step = (lead.kind == LeadKind::Guide && is_first).then_some(1);
     leads::insert(tx, &lead, first_step).await?;
     operators::lead(tx, &lead).await?;
+    operators::screened(tx, screened, &format!("lead:{}", lead.id)).await?;
     // Somebody else may have typed the address: it is not mailed again and again.
     if recent < MOST_MAILS {
         acknowledge(support, tx, &lead).await?;

@@ -7,11 +7,14 @@ use levqor_runtime::{
     db::{DbError, Tx},
     deferred::defer,
     digest::{Period, Report},
+    screening::Screened,
+    service::Service,
     timestamp,
 };
 use sqlx::PgConnection;
 
 use crate::{
+    Support,
     domain::{
         complaint::{Complaint, ComplaintId},
         inbound::MOST_PER_HOUR,
@@ -184,6 +187,17 @@ pub(crate) async fn model_refused(tx: &mut Tx, outcome: ModelOutcome) -> Result<
     let (kind, severity) = (OperatorNoticeKind::SystemFailed, OperatorNoticeSeverity::Warning);
     let notice = notice(tx, kind, severity, about, text).await?;
     defer(tx, &notice, format!("ai:{outcome}:{}", now.timestamp_micros())).await
+}
+
+/// Tells that a text was taken with a warning of the screen for high-risk data. `what` has the text, such as `ticket:0190…`. It
+/// needs no end.
+pub(crate) async fn screened(tx: &mut Tx, screened: &Screened, what: &str) -> Result<(), DbError> {
+    let now = tx.now().await?;
+    let Some((about, text)) = screened.warning(Support::NAME, what, now) else { return Ok(()) };
+    let key = format!("high-risk-text:{what}:{}", now.timestamp_micros());
+    let (kind, severity) = (OperatorNoticeKind::HighRiskText, OperatorNoticeSeverity::Info);
+    let notice = notice(tx, kind, severity, about, text).await?;
+    defer(tx, &notice, key).await
 }
 
 /// Pages operators: a customer reported an emergency.

@@ -14,11 +14,11 @@ pub(super) async fn update_linked_order_intake(
     ctx: Ctx,
     request: UpdateLinkedOrderIntakeRequest,
 ) -> Result<UpdateLinkedOrderIntakeResponse, Error> {
-    screen(billing, &ctx, &request.answers).await?;
+    let screened = screen(billing, &ctx, &request.answers).await?;
     mutate(billing, &ctx, &request, async |tx| {
         let order_id = order_links::order_of(tx, &request.link_token).await?;
         let order = orders::lock(tx, &Scope::All, order_id).await?.ok_or(Error::LinkNotFound)?;
-        let intake = save(tx, &order, request.answers.clone()).await?;
+        let intake = save(tx, &order, request.answers.clone(), &screened).await?;
         Ok(Done::unaudited(UpdateLinkedOrderIntakeResponse { intake: Some(intake) }, DRAFT))
     })
     .await

@@ -8,6 +8,7 @@ use levqor_runtime::{
     db::Tx,
     request::id,
     rpc::{Done, mutate},
+    screening::Screened,
 };
 
 use super::get_order_intake::intake;
@@ -15,7 +16,7 @@ use crate::{
     Billing,
     domain::{intake_form, order::Order},
     error::Error,
-    screening,
+    operators, screening,
     store::{
         order_intakes::{self, Draft},
         orders,
@@ -31,10 +32,10 @@ pub(super) async fn update_order_intake(
     request: UpdateOrderIntakeRequest,
 ) -> Result<UpdateOrderIntakeResponse, Error> {
     let order_id = id("order_id", &request.order_id)?;
-    screen(billing, &ctx, &request.answers).await?;
+    let screened = screen(billing, &ctx, &request.answers).await?;
     mutate(billing, &ctx, &request, async |tx| {
         let order = orders::lock(tx, &ctx.scope(), order_id).await?.ok_or(Error::OrderNotFound)?;
-        let intake = save(tx, &order, request.answers.clone()).await?;
+        let intake = save(tx, &order, request.answers.clone(), &screened).await?;
         Ok(Done::unaudited(UpdateOrderIntakeResponse { intake: Some(intake) }, DRAFT))
     })
     .await
@@ -45,21 +46,23 @@ pub(super) async fn screen(
     billing: &Billing,
     ctx: &Ctx,
     answers: &HashMap<String, String>,
-) -> Result<(), Error> {
+) -> Result<Screened, Error> {
     let text = answers.values().map(String::as_str).collect::<Vec<_>>().join("\n");
     screening::check(billing, ctx, "intake", &text).await
 }
 
-/// Saves these answers of a locked order. Returns the form.
+/// Saves these answers of a locked order, and tells operators of a warning about them. Returns the form.
 pub(super) async fn save(
     tx: &mut Tx,
     order: &Order,
     answers: HashMap<String, String>,
+    screened: &Screened,
 ) -> Result<OrderIntake, Error> {
     order.check_intake_open()?;
     let mut draft = order_intakes::get(tx, order.id).await?;
     intake_form::change(order.terms.tier, &mut draft.answers, answers)?;
     let now = tx.now().await?;
     order_intakes::save(tx, order.id, &draft.answers, now).await?;
+    operators::screened(tx, screened, &format!("order:{}", order.id)).await?;
     Ok(intake(order, Draft { update_time: Some(now), ..draft }))
 }

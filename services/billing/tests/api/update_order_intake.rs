@@ -47,11 +47,13 @@ async fn only_the_buyer_of_a_paid_order_changes_a_form_that_is_not_submitted() {
 }
 
 #[tokio::test]
-async fn without_an_answer_of_the_screen_the_text_is_taken() {
+async fn without_an_answer_of_the_screen_the_text_is_taken_and_operators_are_told() {
     // No compliance runs here.
     let bench = Bench::start().await;
     let order_id = bench.paid().await.order_id;
     let text = "Sort our patient records.";
     bench.answer(&ada(), &order_id, one("goal", text)).await.expect("taken");
     assert!(bench.intake(&ada(), &order_id).await.expect("a form").answers == one("goal", text));
+    let told = format!("runtime.work WHERE idempotency_key LIKE 'high-risk-text:order:{order_id}:%'");
+    assert_eq!(bench.count(&told).await, 1);
 }

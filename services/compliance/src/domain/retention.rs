@@ -17,7 +17,7 @@ wire_enum! {
         Complete = "COMPLETE",
         /// There was more to erase than one run erases.
         Incomplete = "INCOMPLETE",
-        /// The service gave no answer.
+        /// The service gave no answer yet, or an answer was lost.
         Unanswered = "UNANSWERED",
     }
 }
@@ -44,15 +44,12 @@ pub(crate) struct RetentionReport {
     pub(crate) create_time: DateTime<Utc>,
 }
 
-/// Adds what a further call of the same run did.
-pub(crate) fn add(outcomes: &mut Vec<Outcome>, further: Vec<told::RetentionOutcome>) {
+/// Takes what a further call of the same run says: each counts from the beginning of the run.
+pub(crate) fn take(outcomes: &mut Vec<Outcome>, further: Vec<told::RetentionOutcome>) {
     for outcome in further.into_iter().map(Outcome::from) {
         let same = |known: &&mut Outcome| known.table == outcome.table && known.days == outcome.days;
         match outcomes.iter_mut().find(same) {
-            Some(known) => {
-                known.rows += outcome.rows;
-                known.oldest_time = outcome.oldest_time;
-            }
+            Some(known) => *known = outcome,
             None => outcomes.push(outcome),
         }
     }
@@ -108,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_calls_of_one_run_are_added_up_by_table_and_period() {
+    fn the_last_call_of_a_run_that_came_to_a_period_tells_its_rows() {
         let told = |table: &str, days, rows| told::RetentionOutcome {
             table: table.to_owned(),
             days,
@@ -116,8 +113,8 @@ mod tests {
             ..Default::default()
         };
         let mut outcomes = Vec::new();
-        add(&mut outcomes, vec![told("orders", 90, 3), told("orders", 365, 1)]);
-        add(&mut outcomes, vec![told("orders", 90, 0), told("orders", 365, 4), told("mails", 90, 0)]);
+        take(&mut outcomes, vec![told("orders", 90, 3), told("orders", 365, 1)]);
+        take(&mut outcomes, vec![told("orders", 90, 3), told("orders", 365, 5), told("mails", 90, 0)]);
         let rows: Vec<_> = outcomes.iter().map(|it| (it.table.as_str(), it.days, it.rows)).collect();
         assert_eq!(rows, [("orders", 90, 3), ("orders", 365, 5), ("mails", 90, 0)]);
         let report = RetentionReport {

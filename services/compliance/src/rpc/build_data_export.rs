@@ -36,7 +36,9 @@ pub(super) async fn build_data_export(
     let now = tx.now().await?;
     found.take(Step::Build, now)?;
     data_requests::update(&mut tx, &found).await?;
-    let build_number = data_exports::begin(&mut tx, id, now).await?.ok_or(Error::ExportUnderWay)?;
+    let places = compliance.vault()?.archives.places();
+    let begun = data_exports::begin(&mut tx, id, &places, now).await?;
+    let build_number = begun.ok_or(Error::ExportUnderWay)?;
     tx.commit().await?;
     match build(compliance, &ctx, &mut found, build_number).await {
         Ok(built) => {
@@ -82,7 +84,12 @@ async fn finish(
         compliance.vault()?.archives.remove(&storage_key(found.id, build_number)).await?;
         return Ok(());
     }
-    if !data_exports::ready(&mut tx, found.id, build_number, (&token.hash(), built.size), now).await? {
+    // An earlier build may have left an archive elsewhere.
+    let archives = &compliance.vault()?.archives;
+    let places = if build_number == 1 { archives.places_of(built.stored) } else { Vec::new() };
+    let hash = token.hash();
+    let whole = (hash.as_slice(), built.size, places.as_slice());
+    if !data_exports::ready(&mut tx, found.id, build_number, whole, now).await? {
         return Err(Error::ExportUnderWay);
     }
     request.take(Step::Finish, now)?;
@@ -90,7 +97,7 @@ async fn finish(
     data_requests::update(&mut tx, &request).await?;
     let link = format!("{}/privacy/copies/{}", compliance.config.api, token.as_str());
     mails::ready(&mut tx, &request, link).await?;
-    if compliance.vault()?.archives.has_several() {
+    if archives.has_several() {
         operators::copy_stored(&mut tx, request.id, built.stored, now).await?;
     }
     tx.commit().await?;

@@ -1,10 +1,12 @@
-//! Confirms a data request with the code that went to its address. It works without `mutate`, because a try is counted and committed
-//! before the code is compared, so that no crash and no retry gives another try.
+//! Confirms a data request with the code that went to its address. Before `mutate`, a try is counted and committed and the code is
+//! compared, so that no crash and no retry gives another try. A call with a used key gets its answer before that: its code is used.
 
 use levqor_proto_compliance::v1::{ConfirmDataRequestRequest, ConfirmDataRequestResponse};
 use levqor_runtime::{
     context::{Ctx, Scope},
     error::{Invalid, Violations},
+    idempotency::{self, Claim},
+    rpc::{Done, mutate},
 };
 
 use crate::{
@@ -24,19 +26,43 @@ pub(super) async fn confirm_data_request(
     request: ConfirmDataRequestRequest,
 ) -> Result<ConfirmDataRequestResponse, Error> {
     let Command { id, code } = (&request).try_into()?;
-    codes::check(&compliance.chassis.db, id, Purpose::Confirmation, &code).await?;
-    let mut tx = compliance.chassis.db.begin().await?;
-    let now = tx.now().await?;
-    let mut confirmed = data_requests::lock(&mut tx, &Scope::All, id).await?.ok_or(Error::CodeInvalid)?;
-    if !data_request_codes::consume(&mut tx, id, Purpose::Confirmation, now).await? {
-        return Err(Error::CodeInvalid);
+    if let Some(earlier) = earlier(compliance, &ctx, &request).await? {
+        return Ok(earlier);
     }
-    confirmed.take(Step::Confirm, now)?;
-    data_requests::update(&mut tx, &confirmed).await?;
-    requests::begin(compliance, &mut tx, &ctx, &mut confirmed).await?;
-    let shown = requests::shown(&mut tx, confirmed).await?;
-    tx.commit().await?;
-    Ok(ConfirmDataRequestResponse { data_request: Some(shown) })
+    codes::check(&compliance.chassis.db, id, Purpose::Confirmation, &code).await?;
+    mutate(compliance, &ctx, &request, async |tx| {
+        let now = tx.now().await?;
+        let mut confirmed = data_requests::lock(tx, &Scope::All, id).await?.ok_or(Error::CodeInvalid)?;
+        if !data_request_codes::consume(tx, id, Purpose::Confirmation, now).await? {
+            return Err(Error::CodeInvalid);
+        }
+        confirmed.take(Step::Confirm, now)?;
+        data_requests::update(tx, &confirmed).await?;
+        requests::begin(compliance, tx, &ctx, &mut confirmed).await?;
+        let shown = requests::shown(tx, confirmed).await?;
+        let response = ConfirmDataRequestResponse { data_request: Some(shown) };
+        Ok(Done::unaudited(
+            response,
+            "the row of the code says when it was used, and declarations are audited",
+        ))
+    })
+    .await
+}
+
+/// The answer to an earlier call with this key.
+async fn earlier(
+    compliance: &Compliance,
+    ctx: &Ctx,
+    request: &ConfirmDataRequestRequest,
+) -> Result<Option<ConfirmDataRequestResponse>, Error> {
+    if ctx.idempotency_key.is_none() {
+        return Ok(None);
+    }
+    let mut tx = compliance.chassis.db.begin().await?;
+    match idempotency::claim(&mut tx, ctx, request).await? {
+        Claim::Replay(earlier) => Ok(Some(earlier)),
+        Claim::Fresh(_) => Ok(None),
+    }
 }
 
 /// A valid request.

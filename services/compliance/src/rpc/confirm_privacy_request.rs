@@ -1,4 +1,4 @@
-//! `ConfirmPrivacyRequest`: the form for the code of a request. `ConfirmDataRequest` does the work.
+//! `ConfirmPrivacyRequest`: the form for the code of a request. `ConfirmDataRequest` does the work, with `mutate`.
 
 use levqor_proto_base::google::api::HttpBody;
 use levqor_proto_compliance::v1::{ConfirmDataRequestRequest, ConfirmPrivacyRequestRequest};

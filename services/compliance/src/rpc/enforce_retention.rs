@@ -1,6 +1,6 @@
 //! Has every service erase what is older than its retention period, for a schedule, and keeps a report of each service. Before, every service
 //! is told of the holds that stand: where that fails, nothing is erased. If a service gave no answer, the call fails when the others have
-//! erased, and is tried again.
+//! erased, and is tried again: the run goes on in the report of that service.
 
 use levqor_proto_compliance::v1::{EnforceRetentionRequest, EnforceRetentionResponse};
 use levqor_runtime::{context::Ctx, db};
@@ -10,7 +10,7 @@ use crate::{
     domain::retention::{self, RetentionReport, RetentionReportId, RetentionState},
     error::Error,
     holding,
-    peers::Peers,
+    peers::{PeerError, Peers},
     store::retention_reports,
 };
 
@@ -28,28 +28,12 @@ pub(super) async fn enforce_retention(
     holding::tell_all(compliance, &peers).await?;
     let mut unanswered = None;
     for service in peers.names() {
-        let (mut outcomes, mut state) = (Vec::new(), RetentionState::Incomplete);
-        for _ in 0..ROUNDS {
-            match peers.apply_retention(service).await {
-                Ok(answer) => {
-                    retention::add(&mut outcomes, answer.outcomes);
-                    if answer.complete {
-                        state = RetentionState::Complete;
-                        break;
-                    }
-                }
-                Err(error) => {
-                    state = RetentionState::Unanswered;
-                    unanswered = Some(error);
-                    break;
-                }
-            }
+        let mut report = begin(compliance, service).await?;
+        match apply(&peers, service, &mut report).await {
+            Ok(state) => report.state = state,
+            Err(error) => unanswered = Some(error),
         }
-        let mut conn = compliance.chassis.db.acquire().await?;
-        let create_time = db::now(&mut conn).await?;
-        let id = RetentionReportId::new_at(create_time);
-        let report = RetentionReport { id, service: service.to_owned(), state, outcomes, create_time };
-        retention_reports::insert(&mut conn, &report).await?;
+        retention_reports::update(&mut *compliance.chassis.db.acquire().await?, &report).await?;
         response.erased.extend(report.erased().into_iter().map(Into::into));
     }
     for erased in &response.erased {
@@ -63,4 +47,38 @@ pub(super) async fn enforce_retention(
     let rows: i64 = response.erased.iter().map(|erased| erased.rows).sum();
     tracing::info!(rows, "retention periods were enforced");
     unanswered.map_or(Ok(response), |unanswered| Err(unanswered.into()))
+}
+
+/// The report of a service, stored before the service is asked. A run whose answer was lost goes on, so that its report counts everything.
+async fn begin(compliance: &Compliance, service: &str) -> Result<RetentionReport, Error> {
+    let mut conn = compliance.chassis.db.acquire().await?;
+    if let Some(report) = retention_reports::unanswered(&mut conn, service).await? {
+        return Ok(report);
+    }
+    let create_time = db::now(&mut conn).await?;
+    let report = RetentionReport {
+        id: RetentionReportId::new_at(create_time),
+        service: service.to_owned(),
+        state: RetentionState::Unanswered,
+        outcomes: Vec::new(),
+        create_time,
+    };
+    retention_reports::insert(&mut conn, &report).await?;
+    Ok(report)
+}
+
+/// Calls a service until nothing more is too old there, or often enough. Returns how far it came.
+async fn apply(
+    peers: &Peers<'_>,
+    service: &str,
+    report: &mut RetentionReport,
+) -> Result<RetentionState, PeerError> {
+    for _ in 0..ROUNDS {
+        let answer = peers.apply_retention(service, report.id).await?;
+        retention::take(&mut report.outcomes, answer.outcomes);
+        if answer.complete {
+            return Ok(RetentionState::Complete);
+        }
+    }
+    Ok(RetentionState::Incomplete)
 }

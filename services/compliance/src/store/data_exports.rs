@@ -11,24 +11,28 @@ use crate::domain::{
     export::{BUILD_LEASE, Export, KEPT, LINK_VALID, Size},
 };
 
-/// Begins a build. Returns its number, or `None` if another build is under way, or if the copy is there.
+/// Begins a build, whose archive may come into one of these places. Returns its number, or `None` if another build is under way, or if
+/// the copy is there.
 pub(crate) async fn begin(
     conn: &mut PgConnection,
     id: DataRequestId,
+    places: &[String],
     now: DateTime<Utc>,
 ) -> Result<Option<i32>, DbError> {
     Ok(sqlx::query_scalar!(
         "INSERT INTO data_exports AS known
-             (data_request_id, state, build_number, build_lease_until, create_time, delete_time)
-         VALUES ($1, 'BUILDING', 1, $3, $2, $4)
+             (data_request_id, state, build_number, build_lease_until, create_time, delete_time, places)
+         VALUES ($1, 'BUILDING', 1, $3, $2, $4, $5)
          ON CONFLICT (data_request_id) DO UPDATE
-         SET build_number = known.build_number + 1, build_lease_until = $3, delete_time = $4
+         SET build_number = known.build_number + 1, build_lease_until = $3, delete_time = $4,
+             places = known.places || excluded.places
          WHERE known.state = 'BUILDING' AND known.build_lease_until <= $2
          RETURNING build_number",
         id.as_uuid(),
         now,
         now + BUILD_LEASE,
         now + KEPT,
+        places,
     )
     .fetch_optional(conn)
     .await?)
@@ -77,18 +81,20 @@ pub(crate) async fn progress(
     Ok(changed.rows_affected() == 1)
 }
 
-/// Marks the archive of a build as whole. False if another build took over.
+/// Marks the archive of a build as whole. `places`: where it is; empty if it may be wherever a build was to write it. False if another
+/// build took over.
 pub(crate) async fn ready(
     conn: &mut PgConnection,
     id: DataRequestId,
     build_number: i32,
-    (link_hash, size): (&[u8], Size),
+    (link_hash, size, places): (&[u8], Size, &[String]),
     now: DateTime<Utc>,
 ) -> Result<bool, DbError> {
     let changed = sqlx::query!(
         "UPDATE data_exports
          SET state = 'READY', build_lease_until = NULL, link_hash = $3, link_expire_time = $4, row_count = $5, file_count = $6,
-             size_bytes = $7, ready_time = $8, delete_time = $9
+             size_bytes = $7, ready_time = $8, delete_time = $9,
+             places = CASE WHEN cardinality($10::text[]) > 0 THEN $10 ELSE places END
          WHERE data_request_id = $1 AND build_number = $2 AND state = 'BUILDING'",
         id.as_uuid(),
         build_number,
@@ -99,6 +105,7 @@ pub(crate) async fn ready(
         size.bytes,
         now,
         now + KEPT,
+        places,
     )
     .execute(conn)
     .await?;
@@ -169,9 +176,10 @@ pub(crate) async fn end_those_of(
     Ok(())
 }
 
-/// The copies that are to be removed.
+/// The copies that are to be removed, as far as they can be: all places where they may be are among `places`.
 pub(crate) async fn to_delete(
     conn: &mut PgConnection,
+    places: &[String],
     now: DateTime<Utc>,
     most: i64,
 ) -> Result<Vec<Export>, DbError> {
@@ -179,26 +187,69 @@ pub(crate) async fn to_delete(
         Stored,
         "SELECT data_request_id, state, build_number, link_expire_time, row_count, file_count, size_bytes, download_count,
                 ready_time, delete_time
-         FROM data_exports WHERE state <> 'DELETED' AND delete_time <= $1
+         FROM data_exports WHERE state <> 'DELETED' AND delete_time <= $1 AND places <@ $3::text[]
          ORDER BY delete_time
          LIMIT $2",
         now,
         most,
+        places,
     )
     .fetch_all(conn)
     .await?;
     rows.into_iter().map(Export::try_from).collect()
 }
 
-/// Marks a copy as removed.
-pub(crate) async fn deleted(conn: &mut PgConnection, id: DataRequestId) -> Result<(), DbError> {
-    let changed = sqlx::query!(
-        "UPDATE data_exports SET state = 'DELETED', build_lease_until = NULL WHERE data_request_id = $1",
+/// Takes the copies that are to be removed, and may be in another place than `places`: operators are to be told of them. Each once, with the
+/// places where it may be.
+pub(crate) async fn take_away(
+    conn: &mut PgConnection,
+    places: &[String],
+    now: DateTime<Utc>,
+) -> Result<Vec<(DataRequestId, Vec<String>)>, DbError> {
+    let rows = sqlx::query!(
+        "UPDATE data_exports SET away_time = $1
+         WHERE state <> 'DELETED' AND delete_time <= $1 AND NOT places <@ $2::text[] AND away_time IS NULL
+         RETURNING data_request_id, places",
+        now,
+        places,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.data_request_id.into(), row.places)).collect())
+}
+
+/// How many copies of these people's requests should be removed, and are not.
+pub(crate) async fn overdue_of(
+    conn: &mut PgConnection,
+    subs: &[String],
+    emails: &[String],
+    now: DateTime<Utc>,
+) -> Result<i64, DbError> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM data_exports
+           WHERE state <> 'DELETED' AND delete_time <= $3 AND data_request_id = ANY(ARRAY(
+               SELECT data_request_id FROM data_requests WHERE owner_sub = ANY($1)
+               UNION ALL
+               SELECT data_request_id FROM data_requests WHERE owner_sub IS NULL AND email = ANY($2)
+           ))"#,
+        subs,
+        emails,
+        now,
+    )
+    .fetch_one(conn)
+    .await?)
+}
+
+/// Marks a copy as removed. Returns whether operators were told that it could not be.
+pub(crate) async fn deleted(conn: &mut PgConnection, id: DataRequestId) -> Result<bool, DbError> {
+    Ok(sqlx::query_scalar!(
+        r#"UPDATE data_exports SET state = 'DELETED', build_lease_until = NULL
+           WHERE data_request_id = $1
+           RETURNING away_time IS NOT NULL AS "was_away!""#,
         id.as_uuid(),
     )
-    .execute(conn)
-    .await?;
-    one_row(&changed)
+    .fetch_one(conn)
+    .await?)
 }
 
 /// A row as it is stored.

@@ -1,7 +1,7 @@
 //! Table `retention_reports`. Only staff reach it, and it is about nobody, so nothing here takes a `Scope`.
 
 use chrono::{DateTime, Utc};
-use levqor_runtime::db::{DbError, ListTx, Listed, Page, known, not_known};
+use levqor_runtime::db::{DbError, ListTx, Listed, Page, known, not_known, one_row};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -20,6 +20,38 @@ pub(crate) async fn insert(conn: &mut PgConnection, report: &RetentionReport) ->
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// The report of a run to which this service has given no answer yet.
+pub(crate) async fn unanswered(
+    conn: &mut PgConnection,
+    service: &str,
+) -> Result<Option<RetentionReport>, DbError> {
+    sqlx::query_as!(
+        Row,
+        "SELECT retention_report_id, service, state, outcomes, create_time
+         FROM retention_reports WHERE state = 'UNANSWERED' AND service = $1
+         ORDER BY create_time DESC, retention_report_id DESC
+         LIMIT 1",
+        service,
+    )
+    .fetch_optional(conn)
+    .await?
+    .map(RetentionReport::try_from)
+    .transpose()
+}
+
+/// Stores how far a run came.
+pub(crate) async fn update(conn: &mut PgConnection, report: &RetentionReport) -> Result<(), DbError> {
+    let changed = sqlx::query!(
+        "UPDATE retention_reports SET state = $2, outcomes = $3 WHERE retention_report_id = $1",
+        report.id.as_uuid(),
+        report.state.as_str(),
+        serde_json::json!(report.outcomes),
+    )
+    .execute(conn)
+    .await?;
+    one_row(&changed)
 }
 
 /// The filter of a list.

@@ -106,6 +106,8 @@ async fn a_copy_goes_to_google_drive_and_comes_back_until_it_is_removed() {
     bench.until(&id, State::Done).await;
     assert_eq!(drive.names(), [format!("exports-{id}-1.zip.age")]);
     assert_eq!(bench.files(), Vec::<String>::new());
+    let is_known = "data_exports WHERE cardinality(places) = 1 AND places[1] LIKE 'google-drive:%'";
+    assert_eq!(bench.count(is_known).await, 1, "the row says where it is");
     assert!(opened(&bench, &ada(), &id).await.by_name("manifest.json").is_ok());
     assert_eq!(bench.told("NotifyOperators", "storage:copies:%").await, 0);
     bench.pass(31).await;

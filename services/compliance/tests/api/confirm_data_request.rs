@@ -1,8 +1,8 @@
 //! A code confirms a data request: once, in time, and within five tries.
 
 use chrono::TimeDelta;
-use levqor_proto_compliance::v1::{Right, data_request::State};
-use levqor_runtime::testing::reason;
+use levqor_proto_compliance::v1::{ConfirmDataRequestRequest, Right, data_request::State};
+use levqor_runtime::testing::{Caller, reason};
 
 use crate::bench::{Bench, NOBODYS};
 
@@ -20,6 +20,25 @@ async fn the_code_confirms_once() {
         let refused = bench.confirm(id, code).await.expect_err("not again");
         assert_eq!(reason(&refused), "CODE_INVALID");
     }
+}
+
+#[tokio::test]
+async fn a_call_with_the_same_key_gets_the_first_answer_and_no_other_key_does() {
+    let bench = Bench::start().await;
+    let id = bench.create_mailed(EMAIL, Right::Erasure).await;
+    let code = bench.code(EMAIL).await;
+    let confirm = async |key: &str, code: &str| {
+        let request = ConfirmDataRequestRequest { data_request_id: id.clone(), code: code.to_owned() };
+        let request = Caller::anonymous().with_key(key).request(request);
+        bench.client().confirm_data_request(request).await.map(tonic::Response::into_inner)
+    };
+    let first = confirm("1", &code).await.expect("confirmed");
+    assert_eq!(confirm("1", &code).await.expect("the same"), first);
+    let tries = "data_request_codes WHERE use_time IS NOT NULL AND tries = 1";
+    assert_eq!(bench.count(tries).await, 1, "the second call is no try");
+    assert_eq!(reason(&confirm("2", &code).await.expect_err("used")), "CODE_INVALID");
+    let other = if code == "000000" { "000001" } else { "000000" };
+    assert_eq!(reason(&confirm("1", other).await.expect_err("another")), "IDEMPOTENCY_KEY_REUSED");
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! Staff read what the daily runs of the retention periods did: which period of which table erased how many rows.
 
 use levqor_proto_compliance::v1::{
-    ListRetentionReportsRequest, ListRetentionReportsResponse, RetentionReport, Right,
-    record_service_client::RecordServiceClient, retention_report::State,
+    EnforceRetentionRequest, ListRetentionReportsRequest, ListRetentionReportsResponse, RetentionReport,
+    Right, record_service_client::RecordServiceClient, retention_report::State,
 };
+use levqor_proto_runtime::v1::{ApplyRetentionRequest, privacy_service_client::PrivacyServiceClient};
 use levqor_runtime::testing::Caller;
 use tonic::Status;
 
@@ -54,4 +55,41 @@ async fn a_run_leaves_a_report_with_the_rows_of_each_period_and_the_oldest_row()
     let earlier = next.retention_reports.first().expect("a report");
     assert_eq!(rows_of(earlier, "data_requests", "email"), Some(0));
     assert!(list(&bench, &ada(), State::Unspecified, "").await.is_err(), "only staff");
+}
+
+#[tokio::test]
+async fn a_run_that_got_no_answer_says_so_and_counts_in_the_end_what_a_lost_answer_had() {
+    let bench = Bench::start().await;
+    bench.outlive_slot("enforce_retention", "EnforceRetention").await;
+    bench.create(&ada(), Right::Erasure).await.expect("created");
+    age(&bench).await;
+    bench
+        .execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END';
+             CREATE TRIGGER refuse BEFORE UPDATE ON data_requests FOR EACH ROW EXECUTE FUNCTION refuse()",
+        )
+        .await;
+    let caller = Caller::service("compliance", "compliance");
+    for _ in 0..2 {
+        let run = bench.client().enforce_retention(caller.request(EnforceRetentionRequest {})).await;
+        run.expect_err("the service gives no answer");
+    }
+    let page = list(&bench, &Caller::staff(), State::Unanswered, "").await.expect("a list");
+    let [open] = page.retention_reports.as_slice() else { panic!("one report") };
+    assert_eq!((open.service.as_str(), page.next_page_token.as_str()), ("compliance", ""), "one run");
+    bench.execute("DROP TRIGGER refuse ON data_requests").await;
+    // The service erases, and its answer is lost.
+    let (service, run_id) = ("compliance".to_owned(), open.retention_report_id.clone());
+    let request = caller.request(ApplyRetentionRequest { service, run_id });
+    PrivacyServiceClient::new(bench.channel()).apply_retention(request).await.expect("applied");
+    assert_eq!(bench.count("data_requests WHERE email = 'erased@erased.invalid'").await, 1);
+    enforce(&bench).await;
+    let page = list(&bench, &Caller::staff(), State::Complete, "").await.expect("a list");
+    let report = page.retention_reports.first().expect("a report");
+    assert_eq!(report.retention_report_id, open.retention_report_id, "the run went on");
+    assert_eq!(rows_of(report, "data_requests", "email"), Some(1), "{report:?}");
+    assert_eq!(bench.count("retention_reports WHERE state = 'UNANSWERED'").await, 0);
+    enforce(&bench).await;
+    let page = list(&bench, &Caller::staff(), State::Complete, "").await.expect("a list");
+    assert_eq!(rows_of(&page.retention_reports[0], "data_requests", "email"), Some(0), "a run of its own");
 }

@@ -75,6 +75,46 @@ async fn the_ledger_does_not_go_to_google_drive() {
 }
 
 #[tokio::test]
+async fn a_copy_in_a_storage_that_is_not_set_any_more_keeps_the_erasure_open_and_operators_are_told() {
+    let drive = FakeDrive::start();
+    let bench = Bench::start_with_drive(&drive).await;
+    let copy = bench.create(&ada(), Right::Access).await.expect("created").data_request_id;
+    bench.until(&copy, State::Done).await;
+    bench.advance(TimeDelta::days(2)).await;
+    // As if it was written with another client of Google's.
+    bench
+        .service
+        .execute("UPDATE data_exports SET places = array_replace(places, places[1], places[1] || 'x')")
+        .await;
+    let id = due(&bench).await;
+    bench.advance(TimeDelta::days(8)).await;
+    eventually("operators are told", || async {
+        (bench.told("NotifyOperators", "copy-away:%").await == 1).then_some(())
+    })
+    .await;
+    eventually("the erasure is tried", || async {
+        let failed = "runtime.work WHERE rpc LIKE '%/RunErasure' AND failure <> ''";
+        (bench.count(failed).await > 0).then_some(())
+    })
+    .await;
+    assert_eq!(bench.get(&ada(), &id).await.expect("found").state(), State::InProgress);
+    assert_eq!(bench.count("erasures WHERE step = 'ERASING'").await, 1);
+    assert_eq!(bench.count("data_exports WHERE state = 'READY'").await, 1);
+    // The storage is set again.
+    let again = "UPDATE data_exports SET places = array_replace(places, places[1], rtrim(places[1], 'x'))";
+    bench.service.execute(again).await;
+    bench.advance(TimeDelta::hours(2)).await;
+    eventually("the person is told", || async {
+        (bench.count("erasures WHERE step = 'TOLD'").await == 1).then_some(())
+    })
+    .await;
+    assert_eq!(drive.names(), Vec::<String>::new());
+    assert_eq!(bench.count("data_exports WHERE state = 'DELETED'").await, 1);
+    assert_eq!(bench.told("NotifyOperators", "copy-away:%").await, 1, "once");
+    assert_eq!(bench.told("EndOperatorNotice", "copy-away:%").await, 1);
+}
+
+#[tokio::test]
 async fn the_other_open_requests_of_the_person_end_when_it_begins_and_again_before_its_last_step() {
     let bench = Bench::start().await;
     let id = due(&bench).await;

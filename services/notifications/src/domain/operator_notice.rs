@@ -48,6 +48,8 @@ wire_enum! {
         MailInDoubt = "MAIL_IN_DOUBT",
         /// An outside system or a storage fails.
         SystemFailed = "SYSTEM_FAILED",
+        /// A text may have high-risk data, or was not screened for it.
+        HighRiskText = "HIGH_RISK_TEXT",
     }
 }
 
@@ -120,6 +122,7 @@ impl NoticeKind {
             Self::DeadCall => "Deferred call dead",
             Self::MailInDoubt => "Mail in doubt",
             Self::SystemFailed => "System failed",
+            Self::HighRiskText => "High-risk data",
         }
     }
 
@@ -138,7 +141,8 @@ impl NoticeKind {
             | Self::Dispute
             | Self::Withdrawal
             | Self::DataRequest
-            | Self::Deadline => Inbox::Operations,
+            | Self::Deadline
+            | Self::HighRiskText => Inbox::Operations,
         }
     }
 }

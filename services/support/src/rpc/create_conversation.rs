@@ -6,6 +6,7 @@ use levqor_runtime::{
     email::Email,
     error::{Invalid, Violations},
     rpc::{Done, mutate},
+    screening::Screened,
 };
 
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
         text::{ChatText, Name},
     },
     error::Error,
-    randomness, screening, store, tickets,
+    operators, randomness, screening, store, tickets,
 };
 
 pub(super) async fn create_conversation(
@@ -30,9 +31,10 @@ pub(super) async fn create_conversation(
     let Command { text, name, email } = Command::try_from(&request)?;
     // Who asks for a person gets one, whatever the message has.
     let is_searched = |text: &&ChatText| support.signals.step(text.as_str(), None) == Step::Search;
-    if let Some(text) = text.as_ref().filter(is_searched) {
-        screening::check(support, &ctx, "chat", text.as_str()).await?;
-    }
+    let screened = match text.as_ref().filter(is_searched) {
+        Some(text) => screening::check(support, &ctx, "chat", text.as_str()).await?,
+        None => Screened::Clear,
+    };
     let mut known = Known::ask(support, &ctx).await?;
     let mut customer = tickets::customer(&ctx, name.as_str());
     customer.email = customer.email.or(email);
@@ -50,6 +52,7 @@ pub(super) async fn create_conversation(
             Some(text) => {
                 let turn = conversations::take(support, tx, &mut conversation, text.as_str(), &known).await?;
                 store::conversations::update(tx, &conversation).await?;
+                operators::screened(tx, &screened, &format!("conversation:{}", conversation.id)).await?;
                 Some(turn)
             }
             None => None,

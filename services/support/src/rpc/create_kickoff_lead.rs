@@ -27,9 +27,9 @@ pub(super) async fn create_kickoff_lead(
     request: CreateKickoffLeadRequest,
 ) -> Result<CreateKickoffLeadResponse, Error> {
     let new = NewLead::try_from(&request)?;
-    screening::check(support, &ctx, "form", &new.text()).await?;
+    let screened = screening::check(support, &ctx, "form", &new.text()).await?;
     mutate(support, &ctx, &request, async |tx| {
-        leads::take(support, tx, &request.form_token, &request.website, new).await?;
+        leads::take(support, tx, &request.form_token, &request.website, new, &screened).await?;
         let response = CreateKickoffLeadResponse { message: NEXT.to_owned() };
         Ok(Done::unaudited(response, "the row is the evidence, and the caller is anybody"))
     })

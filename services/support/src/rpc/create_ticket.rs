@@ -14,7 +14,7 @@ use crate::{
         ticket::{Origin, Party},
     },
     error::Error,
-    plans, screening,
+    operators, plans, screening,
     tickets::{self, NewTicket},
 };
 
@@ -28,7 +28,8 @@ pub(super) async fn create_ticket(
     if customer.email.is_none() {
         return Err(Error::EmailNotVerified);
     }
-    screening::check(support, &ctx, "ticket", &format!("{}\n{}", subject.as_str(), text.as_str())).await?;
+    let whole = format!("{}\n{}", subject.as_str(), text.as_str());
+    let screened = screening::check(support, &ctx, "ticket", &whole).await?;
     let plan = plans::of_caller(&support.chassis, &ctx).await;
     mutate(support, &ctx, &request, async |tx| {
         let new = NewTicket {
@@ -42,6 +43,7 @@ pub(super) async fn create_ticket(
         };
         let ticket = tickets::open(support, tx, new).await?;
         tickets::add_message(tx, &ticket, Party::Customer, false, None, text.as_str()).await?;
+        operators::screened(tx, &screened, &format!("ticket:{}", ticket.id)).await?;
         let shown = ticket.seen_by(&ctx.scope(), tx.now().await?, &support.hours);
         let response = CreateTicketResponse { ticket: Some(shown) };
         Ok(Done::audited(response, "ticket.create", &[("ticket_id", &ticket.id)]))

@@ -6,6 +6,7 @@ use levqor_runtime::{
     db::Tx,
     error::{Invalid, Violations},
     rpc::{Done, mutate},
+    screening::Screened,
 };
 
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
         turn::{Outcome, Turn},
     },
     error::Error,
-    screening,
+    operators, screening,
     store::{self, canned_replies, conversations::Claim},
     tickets,
 };
@@ -29,9 +30,10 @@ pub(super) async fn reply_ticket(
     request: ReplyTicketRequest,
 ) -> Result<ReplyTicketResponse, Error> {
     let Reply { ticket_id, text, canned } = Reply::try_from(&request)?;
-    if let (None, Some(text)) = (tickets::staff(&ctx), &text) {
-        screening::check(support, &ctx, "ticket", text.as_str()).await?;
-    }
+    let screened = match (tickets::staff(&ctx), &text) {
+        (None, Some(text)) => screening::check(support, &ctx, "ticket", text.as_str()).await?,
+        (Some(_), _) | (None, None) => Screened::Clear,
+    };
     mutate(support, &ctx, &request, async |tx| {
         // A message of the conversation locks the conversation first, and then the ticket.
         let seen = store::tickets::get(tx, &ctx.scope(), ticket_id).await?.ok_or(Error::TicketNotFound)?;
@@ -51,6 +53,7 @@ pub(super) async fn reply_ticket(
             Some(author) => tickets::staff_replied(support, tx, &mut ticket, author, text.as_str()).await?,
             None => {
                 tickets::customer_replied(support, tx, &mut ticket, text.as_str()).await?;
+                operators::screened(tx, &screened, &format!("ticket:{ticket_id}")).await?;
             }
         }
         let shown = ticket.seen_by(&ctx.scope(), tx.now().await?, &support.hours);

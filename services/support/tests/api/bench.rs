@@ -4,7 +4,7 @@ mod billing;
 
 use std::ops::Deref;
 
-use levqor_proto_mail::v1::{NotifyOperatorsRequest, SendMessageRequest};
+use levqor_proto_mail::v1::{NotifyOperatorsRequest, OperatorNoticeKind, SendMessageRequest};
 use levqor_proto_support::v1::{
     Conversation, CreateConversationRequest, CreateConversationResponse, CreateTicketRequest,
     GetTicketRequest, GetTicketResponse, PostMessageRequest, PostMessageResponse, ReplyTicketRequest,
@@ -149,9 +149,20 @@ impl Bench {
         self.deferred().await
     }
 
-    /// The deferred notices for operators.
+    /// The deferred notices for operators, without the warnings of the screen.
     pub(crate) async fn notices(&self) -> Vec<NotifyOperatorsRequest> {
-        self.deferred().await
+        self.told(|kind| kind != OperatorNoticeKind::HighRiskText).await
+    }
+
+    /// The warnings of the screen for high-risk data.
+    pub(crate) async fn warnings(&self) -> Vec<NotifyOperatorsRequest> {
+        self.told(|kind| kind == OperatorNoticeKind::HighRiskText).await
+    }
+
+    async fn told(&self, is_wanted: impl Fn(OperatorNoticeKind) -> bool) -> Vec<NotifyOperatorsRequest> {
+        let mut told: Vec<NotifyOperatorsRequest> = self.deferred().await;
+        told.retain(|notice| is_wanted(notice.kind()));
+        told
     }
 }
 

@@ -5,7 +5,7 @@ use levqor_proto_support::v1::ConfirmStatusSubscriptionRequest;
 use levqor_runtime::testing::{Caller, reason, refused};
 
 use super::get_survey::token_of;
-use crate::bench::Bench;
+use crate::bench::{Bench, NOBODYS};
 
 impl Bench {
     pub(crate) async fn confirm(&self, token: &str) -> Result<String, tonic::Status> {
@@ -57,7 +57,8 @@ async fn a_confirmed_subscription_lives_until_it_is_ended_and_an_address_that_di
         .await;
     bench.subscribe("cleo@example.com").await.expect("accepted a moment ago");
     let caller = Caller::service("compliance", "support");
-    let request = caller.request(ApplyRetentionRequest { service: "support".to_owned() });
+    let request =
+        caller.request(ApplyRetentionRequest { service: "support".to_owned(), run_id: NOBODYS.to_owned() });
     let mut client = PrivacyServiceClient::new(bench.service.channel());
     let report = client.apply_retention(request).await.expect("applied").into_inner();
     assert!(report.complete, "{report:?}");
