@@ -10,5 +10,5 @@ pub(crate) async fn migrate(env: &Env, service: &dyn AnyService) -> anyhow::Resu
     let (_, url) = mesh::read(env, run::database_url)?;
     let name = service.name();
     migrations::migrate(&url, service.migrator()).await.with_context(|| format!("cannot migrate {name}"))?;
-    output::lines(&format!("{name}: the database is current"))
+    output::lines(&format!("{name}: no migration is pending"))
 }

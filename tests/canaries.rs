@@ -13,7 +13,7 @@ pub(crate) use self::{
     declared::personal_columns,
     person::Person,
     scan::{files_with, found_in, rows_of, rows_of_tables},
-    seed::{Seeded, seed},
+    seed::{Seeded, fill, seed},
 };
 
 /// The services, in the order in which a mesh has their databases.

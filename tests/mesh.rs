@@ -16,6 +16,7 @@ mod plans;
 #[expect(dead_code, reason = "shared with the tests of the command line, which need all of it")]
 mod process;
 mod properties;
+mod released;
 mod roles;
 #[path = "../src/services.rs"]
 #[expect(dead_code, reason = "shared with the binary, which needs all of it")]

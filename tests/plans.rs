@@ -116,7 +116,7 @@ async fn plan(tx: &mut Tx, statement: &str, parameters: usize) -> Value {
 }
 
 /// The statements of a crate, and how many parameters each has.
-fn statements(crate_folder: &str) -> Vec<(String, usize)> {
+pub(crate) fn statements(crate_folder: &str) -> Vec<(String, usize)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(crate_folder).join(".sqlx");
     let files = fs::read_dir(&folder).expect("statements").map(|file| file.expect("a file").path());
     let read = |file| {

@@ -1,6 +1,6 @@
 //! Puts the values of a person into every column that is declared personal, of every table of every service, and into a file for each
-//! row that names one. A new table needs nothing here, unless its constraints refuse the plain values: then the insert fails, and
-//! `values` has to say more.
+//! row that names one. For a database as a release leaves it, fills the tables that name nobody, too. A new table needs nothing here,
+//! unless its constraints refuse the plain values: then the insert fails, and `values` has to say more.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +10,7 @@ use std::{
 };
 
 use levqor_proto::mail::v1::SendMessageRequest;
-use levqor_runtime::db::Db;
+use levqor_runtime::{db::Db, testing};
 use prost::Message;
 use serde_json::{Map, Value, json};
 use sqlx::AssertSqlSafe;
@@ -43,24 +43,48 @@ const NO_SUCH_ROW: &str = "23503";
 pub(crate) async fn seed(databases: &[Db], files: &Path, person: &Person) -> Seeded {
     let mut seeded = Seeded::new();
     for (service, db) in named(databases) {
-        let tables: Vec<_> =
-            declared::tables(db).await.into_iter().filter(|it| is_wanted(service, it)).collect();
-        let guests = guests(&tables);
-        for variant in [Variant::Claimed, Variant::Guest, Variant::Payer] {
-            let wanted = |table: &&Table| match variant {
-                Variant::Claimed => true,
-                Variant::Guest => guests.contains(&table.name),
-                Variant::Payer => table.name == "holds",
-            };
-            let one = Seeder { service, db, files, person, variant, instants: instants(db).await };
-            for title in one.insert_all(tables.iter().filter(wanted).collect()).await {
-                if !NEEDED.contains(&format!("{service}.{title}").as_str()) {
-                    *seeded.entry((service.to_owned(), title)).or_default() += 1;
-                }
+        let mut tables = declared::tables(db).await;
+        tables.retain(|table| is_wanted(service, table));
+        for title in insert_rows(service, db, &tables, person, Some(files)).await {
+            if !NEEDED.contains(&format!("{service}.{title}").as_str()) {
+                *seeded.entry((service.to_owned(), title)).or_default() += 1;
             }
         }
     }
     seeded
+}
+
+/// Puts rows into every table of a service that has none, with the values of a person where personal data belongs. Stores no files.
+pub(crate) async fn fill(service: &'static str, db: &Db, person: &Person) {
+    let mut tables = Vec::new();
+    for table in declared::tables(db).await {
+        if testing::count(db, &format!("\"{}\".\"{}\"", table.schema, table.name)).await == 0 {
+            tables.push(table);
+        }
+    }
+    insert_rows(service, db, &tables, person, None).await;
+}
+
+/// Inserts the rows of a person into these tables, and stores the files that the rows name. Returns the name of the table of each row.
+async fn insert_rows(
+    service: &'static str,
+    db: &Db,
+    tables: &[Table],
+    person: &Person,
+    files: Option<&Path>,
+) -> Vec<String> {
+    let guests = guests(tables);
+    let mut titles = Vec::new();
+    for variant in [Variant::Claimed, Variant::Guest, Variant::Payer] {
+        let wanted = |table: &&Table| match variant {
+            Variant::Claimed => true,
+            Variant::Guest => guests.contains(&table.name),
+            Variant::Payer => table.name == "holds",
+        };
+        let one = Seeder { service, db, files, person, variant, instants: instants(db).await };
+        titles.extend(one.insert_all(tables.iter().filter(wanted).collect()).await);
+    }
+    titles
 }
 
 /// Whether rows of a table can be a person's: it has personal columns, or its rows belong to rows that have.
@@ -92,7 +116,10 @@ fn guests(tables: &[Table]) -> BTreeSet<String> {
 
 /// The rows that a row belongs to: what is declared first, and what else it cannot be without.
 fn parents(table: &Table) -> impl Iterator<Item = (&str, &str, &str)> {
-    table.parent().into_iter().chain(values::links(&table.name).iter().copied())
+    // A table of the same name in another service may have other columns.
+    let has = move |column: &str| table.columns.iter().any(|it| it.name == column);
+    let links = values::links(&table.name).iter().copied().filter(move |(column, ..)| has(column));
+    table.parent().into_iter().chain(links)
 }
 
 /// Now, in a year, and some days ago, as this database counts time.
@@ -110,7 +137,7 @@ async fn instants(db: &Db) -> [String; 3] {
 struct Seeder<'s> {
     service: &'static str,
     db: &'s Db,
-    files: &'s Path,
+    files: Option<&'s Path>,
     person: &'s Person,
     variant: Variant,
     instants: [String; 3],
@@ -207,7 +234,7 @@ impl Seeder<'_> {
             "bytea" => Value::from(format!("\\x{n:064x}")),
             "smallint" | "integer" | "bigint" => json!(1),
             "boolean" => json!(false),
-            "timestamp with time zone" => Value::from(self.instants[0].as_str()),
+            "timestamp with time zone" | "date" => Value::from(self.instants[0].as_str()),
             "jsonb" => json!({}),
             kind if kind.ends_with("[]") => json!([]),
             kind => panic!("{}.{}: no plain value of the type {kind}", self.service, column.name),
@@ -271,12 +298,12 @@ impl Seeder<'_> {
 
     /// Stores the file that a row names.
     fn store_file(&self, table: &Table, row: &Map<String, Value>) {
-        let Some(path) = &table.file else { return };
+        let (Some(path), Some(files)) = (&table.file, self.files) else { return };
         let mut path = path.clone();
         for (column, value) in row {
             path = path.replace(&format!("{{{column}}}"), value.as_str().unwrap_or_default());
         }
-        let path = self.files.join(path);
+        let path = files.join(path);
         fs::create_dir_all(path.parent().expect("a folder")).expect("the folder");
         fs::write(path, self.person.text()).expect("the file");
     }

@@ -1,4 +1,4 @@
-//! What the rows of people have in columns that are not personal, where PostgreSQL would refuse any other value, or where a service
+//! What the inserted rows have in columns that are not personal, where PostgreSQL would refuse any other value, or where a service
 //! would begin to work on the row: each row is one of the past, with which nobody has anything to do any more.
 
 use serde_json::{Value, json};
@@ -26,10 +26,18 @@ pub(super) fn values(table: &str, variant: Variant) -> Value {
 /// Further links of a table: the column, and the table and the column that it refers to.
 pub(super) fn links(table: &str) -> &'static [(&'static str, &'static str, &'static str)] {
     match table {
-        "order_events" => &[("order_id", "orders", "order_id")],
+        "order_events" | "order_flows" | "order_agreements" => &[("order_id", "orders", "order_id")],
         "withdrawal_refunds" => &[("refund_id", "refunds", "refund_id")],
-        "inbound_mails" => &[("ticket_id", "tickets", "ticket_id")],
+        "delivery_attempts" | "delivery_reports" => &[("message_id", "messages", "message_id")],
+        "operator_deliveries" => &[("operator_notice_id", "operator_notices", "operator_notice_id")],
+        "inbound_mails" | "complaints" => &[("ticket_id", "tickets", "ticket_id")],
         "ticket_files" => &[("inbound_mail_id", "inbound_mails", "inbound_mail_id")],
+        "article_versions" | "passages" | "questions" => &[("article_id", "articles", "article_id")],
+        "model_calls" => &[("conversation_id", "turns", "conversation_id")],
+        "incident_updates" => &[("incident_id", "incidents", "incident_id")],
+        "data_request_codes" | "data_exports" | "erasures" | "rectifications" => {
+            &[("data_request_id", "data_requests", "data_request_id")]
+        }
         _ => &[],
     }
 }
@@ -41,6 +49,7 @@ fn of_billing(table: &str) -> Value {
             "amount_minor": 1, "paid_minor": 1, "revisions_left": 0, "pay_time": "now",
         }),
         "billing.order_events" => json!({"number": 1, "kind": "ENDED", "party": "SYSTEM"}),
+        "billing.order_flows" => json!({"flow": "NEXT_STEPS", "end_time": "now", "end_reason": "DONE"}),
         "billing.order_notes" => json!({"number": 1}),
         "billing.order_files" => {
             json!({"uploader": "CUSTOMER", "state": "STORED", "content_type": "text/plain", "size_bytes": 1})
@@ -76,6 +85,11 @@ fn of_notifications(table: &str) -> Value {
         }),
         "notifications.provider_events" => json!({"state": "IGNORED", "settle_time": "now"}),
         "notifications.suppressions" => json!({"reason": "STAFF"}),
+        "notifications.permissions" | "notifications.permission_changes" => json!({"state": "GRANTED"}),
+        "notifications.delivery_attempts" => json!({"outcome": "ACCEPTED", "end_time": "now"}),
+        "notifications.delivery_reports" => json!({"outcome": "DELIVERED"}),
+        "notifications.operator_notices" => json!({"severity": "INFO"}),
+        "notifications.operator_deliveries" => json!({"channel": "SLACK"}),
         "notifications.newsletter_subscriptions" => {
             json!({"categories": ["EDUCATIONAL_CONTENT"], "expire_time": "later", "confirm_time": "now"})
         }
@@ -99,6 +113,11 @@ fn of_support(table: &str, variant: Variant) -> Value {
         "support.incidents" => json!({"kind": "INCIDENT", "state": "RESOLVED", "end_time": "now"}),
         "support.surveys" => json!({"score": 5, "answer_time": "now"}),
         "support.status_subscribers" => json!({"confirm_time": "now"}),
+        "support.articles" => json!({"origin": "STAFF", "state": "PUBLISHED"}),
+        "support.article_versions" => json!({"origin": "STAFF"}),
+        "support.model_calls" => json!({"outcome": "ANSWERED"}),
+        "support.complaints" => json!({"category": "OTHER"}),
+        "support.component_days" => json!({"component": "BILLING"}),
         _ => json!({}),
     }
 }
@@ -120,6 +139,13 @@ fn of_compliance(table: &str) -> Value {
         "compliance.placed_holds" => {
             json!({"kind": "LEGAL_HOLD", "state": "RELEASED", "release_time": "now"})
         }
+        "compliance.data_request_codes" => json!({"purpose": "CONFIRMATION"}),
+        "compliance.data_exports" => json!({"state": "DELETED"}),
+        "compliance.erasures" => json!({"step": "APPROVED"}),
+        "compliance.audit_checks" => json!({"state": "WHOLE", "broken_sequence": 0}),
+        "compliance.retention_reports" => json!({"state": "COMPLETE"}),
+        "compliance.legal_documents" => json!({"kind": "TERMS", "text_sha256": format!("{:064x}", 7)}),
+        "compliance.breaches" => json!({"state": "OPEN"}),
         _ => json!({}),
     }
 }

@@ -48,7 +48,7 @@ fn three_roles_in_processes_of_their_own_serve_the_journey() {
         let done = run(process(&data, &["migrate", service], &[("LEVQOR_DATABASE_URL", database)]));
         assert_eq!(
             text(&done.stdout),
-            format!("{service}: the database is current\n"),
+            format!("{service}: no migration is pending\n"),
             "{}",
             text(&done.stderr)
         );

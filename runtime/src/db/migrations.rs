@@ -36,11 +36,12 @@ pub enum MigrationError {
     Analyse(#[source] sqlx::Error),
 }
 
-/// Applies all pending migrations. Concurrent replicas wait for each other.
+/// Applies all pending migrations, and leaves those of a newer binary alone. Concurrent replicas wait for each other.
 pub async fn migrate(url: &DatabaseUrl, service: &Migrator) -> Result<(), MigrationError> {
     let mut conn = PgConnection::connect_with(url.options()).await.map_err(MigrationError::Connect)?;
-    RUNTIME.run(&mut conn).await?;
-    service.run(&mut conn).await?;
+    for migrator in [&RUNTIME, service] {
+        beside_newer(migrator).run(&mut conn).await?;
+    }
     // A migration may have filled a column or created an index, so the planner needs new statistics. An empty table gets none:
     // PostgreSQL would believe it to stay empty, and would read whole indexes until it analyses the table by itself.
     let analyse = "DO $$ DECLARE filled regclass; BEGIN
@@ -51,6 +52,18 @@ pub async fn migrate(url: &DatabaseUrl, service: &Migrator) -> Result<(), Migrat
                    END $$";
     sqlx::raw_sql(analyse).execute(&mut conn).await.map_err(MigrationError::Analyse)?;
     conn.close().await.map_err(MigrationError::Connect)
+}
+
+/// The same migrations, but they also run where a newer binary ran its own. Those are compatible by rule, and a rollback must get past
+/// them: the previous binary's `levqor migrate` runs before that binary serves.
+fn beside_newer(migrator: &Migrator) -> Migrator {
+    Migrator {
+        migrations: migrator.migrations.clone(),
+        table_name: migrator.table_name.clone(),
+        create_schemas: migrator.create_schemas.clone(),
+        ignore_missing: true,
+        ..Migrator::DEFAULT
+    }
 }
 
 /// The comparison of a database's history with the binary, in numbers.

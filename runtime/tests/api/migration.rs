@@ -2,9 +2,9 @@
 
 use levqor_proto::runtime::v1::{Check, GetStatusRequest, status_service_client::StatusServiceClient};
 use levqor_runtime::{
-    db::migrations,
+    db::{Db, migrations},
     service::Service,
-    testing::{Caller, TestService, empty_database, eventually},
+    testing::{Caller, TestService, connect, count, database, empty_database, eventually, execute},
 };
 use tonic::Code;
 use tonic_health::pb::{
@@ -55,13 +55,7 @@ async fn behind_it_starts_and_says_why_it_is_not_ready_and_is_ready_once_migrate
 #[tokio::test]
 async fn ahead_it_is_ready_and_says_so() {
     let service = crate::probe::start().await;
-    sqlx::query(
-        "INSERT INTO runtime.migrations (version, description, success, checksum, execution_time)
-         VALUES (99999999999999, 'of a newer binary', true, '', 0)",
-    )
-    .execute(service.db.pool())
-    .await
-    .expect("a newer binary was here");
+    record_newer(&service.db, "runtime.migrations").await;
     let ahead = eventually("the status says that the database is ahead", || async {
         let request = Caller::service("gateway", "notifications").request(GetStatusRequest::default());
         let status = StatusServiceClient::new(service.channel()).get_status(request).await;
@@ -74,4 +68,30 @@ async fn ahead_it_is_ready_and_says_so() {
     assert_eq!(migrations.detail, "1 of a newer version were run; they are compatible");
     mail(&service).send_message(send("a", "k")).await.expect("it works");
     service.stop().await;
+}
+
+#[tokio::test]
+async fn ahead_it_is_migrated_by_the_previous_binary_as_in_a_rollback_but_not_where_a_migration_was_edited() {
+    let url = database::<Probe>().await;
+    let db = connect(&url);
+    for history in ["runtime.migrations", "_sqlx_migrations"] {
+        record_newer(&db, history).await;
+    }
+    migrations::migrate(&url, Probe::migrator()).await.expect("what a newer binary did is left alone");
+    for history in ["runtime.migrations", "_sqlx_migrations"] {
+        assert_eq!(count(&db, &format!("{history} WHERE version = 99999999999999")).await, 1, "{history}");
+    }
+
+    let edit = "UPDATE runtime.migrations SET checksum = '' WHERE version = (SELECT min(version) FROM runtime.migrations)";
+    execute(&db, edit).await;
+    migrations::migrate(&url, Probe::migrator()).await.expect_err("the database is of another build");
+}
+
+/// Records a migration that only a newer binary knows.
+async fn record_newer(db: &Db, history: &str) {
+    let sql = format!(
+        "INSERT INTO {history} (version, description, success, checksum, execution_time)
+         VALUES (99999999999999, 'of a newer binary', true, '', 0)"
+    );
+    execute(db, &sql).await;
 }
