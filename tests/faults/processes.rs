@@ -2,7 +2,6 @@
 //! and cut their connections to each other and to PostgreSQL.
 
 use std::{
-    collections::BTreeSet,
     fs,
     net::SocketAddr,
     os::unix::process::ExitStatusExt,
@@ -25,7 +24,7 @@ use levqor_runtime::{
 use levqor_support::Support;
 use tokio::{
     net::TcpStream,
-    sync::{Mutex, MutexGuard},
+    sync::{Semaphore, SemaphorePermit},
 };
 
 use super::{
@@ -41,8 +40,10 @@ use crate::{
 /// The name of PostgreSQL's socket in its folder.
 const SOCKET: &str = ".s.PGSQL.5432";
 
-/// Only one mesh under load at a time, because the machine is too small for several. A mesh with lines to cut mostly waits.
-static ALONE: Mutex<()> = Mutex::const_new(());
+/// How many meshes may run at a time: one mostly waits while a test kills its processes. A mesh under load takes all permits, because
+/// the machine is too small for another. A mesh with lines to cut takes none.
+pub(crate) const MESHES: u32 = 2;
+static PERMITS: Semaphore = Semaphore::const_new(MESHES as usize);
 
 /// How often the mesh's time is moved while a test waits for the work to end, so that the leases of killed processes expire.
 const MOVE_TIME: Duration = Duration::from_secs(2);
@@ -90,7 +91,7 @@ pub(crate) struct Mesh {
     /// The address for webhooks. A proxy there passes them to every gateway in turn.
     pub(crate) door: SocketAddr,
     _door: Proxy,
-    _alone: Option<MutexGuard<'static, ()>>,
+    _permits: SemaphorePermit<'static>,
 }
 
 /// The size and the settings of a mesh.
@@ -99,6 +100,8 @@ pub(crate) struct Plan {
     pub(crate) replicas: usize,
     /// Whether there are lines to cut; for one replica only.
     pub(crate) wired: bool,
+    /// How many of the `MESHES` permits it takes.
+    pub(crate) permits: u32,
     /// The databases of billing, of notifications, of support and of compliance.
     pub(crate) databases: [DatabaseUrl; 4],
     /// Settings for all roles.
@@ -115,17 +118,16 @@ impl Plan {
             testing::database::<Compliance>().await,
         ];
         let settings = [shop.settings(), post.settings()].concat();
-        Self { replicas, wired: false, databases, settings }
+        let permits = if replicas > 1 { MESHES } else { 1 };
+        Self { replicas, wired: false, permits, databases, settings }
     }
 }
 
 impl Mesh {
     /// Starts it, and waits until it can work.
     pub(crate) async fn start(plan: Plan) -> Self {
-        let alone = if plan.wired { None } else { Some(ALONE.lock().await) };
-        let mut taken = BTreeSet::new();
-        let mut port = || std::iter::repeat_with(free_port).find(|port| taken.insert(*port)).expect("a port");
-        let ports = Role::ALL.map(|_| (0..plan.replicas).map(|_| port()).collect::<Vec<_>>());
+        let permits = PERMITS.acquire_many(plan.permits).await.expect("never closed");
+        let ports = Role::ALL.map(|_| (0..plan.replicas).map(|_| free_port()).collect::<Vec<_>>());
         let [billing, notifications, support, compliance, gateways] = &ports;
         let sockets = plan.databases.each_ref().map(socket);
         let wires = plan.wired.then(|| wires(billing[0], notifications[0], &sockets[0]));
@@ -150,10 +152,10 @@ impl Mesh {
                     Role::Compliance => url(&plan.databases[3], &folders[3]),
                     Role::Gateway => String::new(),
                 };
-                replicas.push(Replica { role, listen: *listen, page: port(), database, process: None });
+                replicas.push(Replica { role, listen: *listen, page: free_port(), database, process: None });
             }
         }
-        let door = port();
+        let door = free_port();
         let ends = gateways.iter().copied().map(End::Tcp).collect();
         let mut mesh = Self {
             replicas,
@@ -163,7 +165,7 @@ impl Mesh {
             wires: wires.map(|(wires, _)| wires),
             door,
             _door: Proxy::start(End::Tcp(door), ends),
-            _alone: alone,
+            _permits: permits,
         };
         // The gateways start last, so that the services run when a gateway first calls them.
         for is_gateway in [false, true] {
