@@ -390,6 +390,8 @@ fn config<S: Service>(url: &DatabaseUrl, peers: &Addresses, settings: &[(&str, &
         ("LEVQOR_ADDRESS_KEY", "the address key of tests which is long enough"),
         ("LEVQOR_MARKETING_HOURS", "0-24"),
         ("LEVQOR_LEDGER_CHECK", "true"),
+        // To be able to answer, each service decodes its descriptors twice at its start. No journey asks.
+        ("LEVQOR_GRPC_REFLECTION", "false"),
     ];
     let mut config = testing::config::<S>(url, &[&ours, settings].concat());
     config.addresses = peers.clone();

@@ -146,7 +146,7 @@ impl Stage {
 async fn any_order_with_any_duplicates_ends_the_same() {
     let stage = Stage::with_a_key().await;
     let references = stage.references().await;
-    stage.compare(&references, cases(seeds(200, u64::MAX), Telling::Shuffled)).await;
+    stage.compare(&references, cases(seeds(100, u64::MAX), Telling::Shuffled)).await;
     Box::pin(stage.finish()).await;
 }
 
@@ -177,7 +177,7 @@ async fn thin_events_and_their_snapshot_twins_end_the_same() {
     // The cases share Stripe's clock: while one waits for its delivery, others let months pass.
     stage.stripe.world().event_days = 10_000;
     let references = stage.references().await;
-    let few = cases(seeds(2 * FEW, 2 * FEW), Telling::Shuffled).into_iter();
+    let few = cases(seeds(FEW, 2 * FEW), Telling::Shuffled).into_iter();
     let understood = few.filter(|case| case.lifecycle.name != "nobody knows what is sold");
     let forms = [Form::Thin, Form::Either].into_iter().cycle();
     Box::pin(

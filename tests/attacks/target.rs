@@ -41,16 +41,21 @@ pub(crate) struct Target {
 impl Target {
     /// Starts it, and waits until it works.
     pub(crate) async fn start() -> Self {
-        Self::start_as(Path::new(THIS_BUILD)).await
+        Self::start_with(&[]).await
+    }
+
+    /// Starts it with these settings for the gateway.
+    pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
+        Self::start_as(Path::new(THIS_BUILD), settings).await
     }
 
     /// Starts it with a gateway that may have this many files open.
     pub(crate) async fn start_with_files(files: u32) -> Self {
         let script = Script::new(files);
-        Self::start_as(&script.0).await
+        Self::start_as(&script.0, &[]).await
     }
 
-    async fn start_as(gateway_build: &Path) -> Self {
+    async fn start_as(gateway_build: &Path, settings: &[(&str, &str)]) -> Self {
         let alone = ALONE.lock().await;
         levqor_runtime::port::raise_open_files();
         let database = testing::database::<Billing>().await;
@@ -64,7 +69,7 @@ impl Target {
         };
         let service = start(roles::serve(THIS_BUILD, Role::Billing, billing, &url(&database), peers));
         let mut door = roles::serve(gateway_build, Role::Gateway, gateway, "", peers);
-        door.env("LEVQOR_METRICS_ADDR", metrics.to_string());
+        door.env("LEVQOR_METRICS_ADDR", metrics.to_string()).envs(settings.iter().copied());
         let target = Self { gateway, billing, metrics, processes: [service, start(door)], _alone: alone };
         let ready = || async {
             let health = crate::faults::health(gateway).await?;

@@ -47,7 +47,7 @@ pub(super) const POINTS: &[(Role, FailPoint)] = &[
     (Role::Compliance, compliance::ERASURE_FINISHED),
 ];
 
-/// How often the mesh's time is moved while a test waits for the end of an erasure.
+/// How often the mesh's time is moved while a test waits for the end of an erasure, and something is due.
 const MOVE_TIME: Duration = Duration::from_secs(3);
 /// How long an erasure may take.
 const LONGEST: Duration = Duration::from_mins(3);
@@ -130,7 +130,7 @@ impl Stage {
             let moved = Instant::now();
             let done = eventually("the erasure is done, or it is time to move time", || async {
                 let done = self.request(id).await.filter(|it| it.str("/data_request/state") == "STATE_DONE");
-                (done.is_some() || moved.elapsed() > MOVE_TIME).then_some(done)
+                (done.is_some() || self.mesh.must_move(moved, MOVE_TIME).await).then_some(done)
             })
             .await;
             if let Some(done) = done {

@@ -33,7 +33,7 @@ const LINKS: [Link; 4] = [
 /// A mesh with lines to cut, and a mail provider that honours keys or does not.
 pub(super) async fn start(honours_keys: bool) -> (Mesh, Shop, Post) {
     let (shop, post) = (Shop::open(0), Post::open(honours_keys));
-    let plan = Plan { wired: true, ..Plan::new(1, &shop, &post).await };
+    let plan = Plan { wired: true, permits: 0, ..Plan::new(1, &shop, &post).await };
     let mesh = Mesh::start(plan).await;
     shop.deliver_to(mesh.door);
     (mesh, shop, post)

@@ -9,7 +9,7 @@ use super::{
     outcome::assert_told_once,
     post_office::Post,
     postgres_down::cluster,
-    processes::{Mesh, Plan},
+    processes::{MESHES, Mesh, Plan},
     shop::Shop,
 };
 
@@ -27,6 +27,8 @@ async fn ten_restarts_of_postgresql_lose_nothing_and_recovery_takes_seconds() {
     let url = |name| cluster.database(name).expect("url");
     let plan = Plan {
         databases: [url("billing"), url("notifications"), url("support"), url("compliance")],
+        // The recovery has a time limit.
+        permits: MESHES,
         ..Plan::new(1, &shop, &post).await
     };
     let mut mesh = Mesh::start(plan).await;
@@ -59,7 +61,8 @@ async fn ten_restarts_of_postgresql_lose_nothing_and_recovery_takes_seconds() {
 #[tokio::test]
 async fn terminated_backends_lose_nothing() {
     let (mut shop, post) = (Shop::open(0), Post::open(true));
-    let mut mesh = Mesh::start(Plan::new(1, &shop, &post).await).await;
+    let plan = Plan { permits: MESHES, ..Plan::new(1, &shop, &post).await };
+    let mut mesh = Mesh::start(plan).await;
     shop.deliver_to(mesh.door);
     let ids = mesh.ids();
     let mut ended = 0;

@@ -1,16 +1,10 @@
 //! A mesh whose roles are separate processes, with as many replicas as a test wants. The test may kill and restart the processes,
 //! and cut their connections to each other and to PostgreSQL.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    net::SocketAddr,
-    os::unix::process::ExitStatusExt,
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+mod time;
 
-use chrono::TimeDelta;
+use std::{fs, net::SocketAddr, os::unix::process::ExitStatusExt, path::PathBuf};
+
 use levqor_billing::Billing;
 use levqor_compliance::Compliance;
 use levqor_notifications::Notifications;
@@ -25,7 +19,7 @@ use levqor_runtime::{
 use levqor_support::Support;
 use tokio::{
     net::TcpStream,
-    sync::{Mutex, MutexGuard},
+    sync::{Semaphore, SemaphorePermit},
 };
 
 use super::{
@@ -41,14 +35,10 @@ use crate::{
 /// The name of PostgreSQL's socket in its folder.
 const SOCKET: &str = ".s.PGSQL.5432";
 
-/// Only one mesh under load at a time, because the machine is too small for several. A mesh with lines to cut mostly waits.
-static ALONE: Mutex<()> = Mutex::const_new(());
-
-/// How often the mesh's time is moved while a test waits for the work to end, so that the leases of killed processes expire.
-const MOVE_TIME: Duration = Duration::from_secs(2);
-
-/// How long a process may take to be killed at its point, while the mesh's time is moved.
-const LONGEST_KILL: Duration = Duration::from_mins(1);
+/// How many meshes may run at a time: one mostly waits while a test kills its processes. A mesh under load takes all permits, because
+/// the machine is too small for another. A mesh with lines to cut takes none.
+pub(crate) const MESHES: u32 = 2;
+static PERMITS: Semaphore = Semaphore::const_new(MESHES as usize);
 
 /// One process, and what it is started with.
 struct Replica {
@@ -90,7 +80,7 @@ pub(crate) struct Mesh {
     /// The address for webhooks. A proxy there passes them to every gateway in turn.
     pub(crate) door: SocketAddr,
     _door: Proxy,
-    _alone: Option<MutexGuard<'static, ()>>,
+    _permits: SemaphorePermit<'static>,
 }
 
 /// The size and the settings of a mesh.
@@ -99,6 +89,8 @@ pub(crate) struct Plan {
     pub(crate) replicas: usize,
     /// Whether there are lines to cut; for one replica only.
     pub(crate) wired: bool,
+    /// How many of the `MESHES` permits it takes.
+    pub(crate) permits: u32,
     /// The databases of billing, of notifications, of support and of compliance.
     pub(crate) databases: [DatabaseUrl; 4],
     /// Settings for all roles.
@@ -115,17 +107,16 @@ impl Plan {
             testing::database::<Compliance>().await,
         ];
         let settings = [shop.settings(), post.settings()].concat();
-        Self { replicas, wired: false, databases, settings }
+        let permits = if replicas > 1 { MESHES } else { 1 };
+        Self { replicas, wired: false, permits, databases, settings }
     }
 }
 
 impl Mesh {
     /// Starts it, and waits until it can work.
     pub(crate) async fn start(plan: Plan) -> Self {
-        let alone = if plan.wired { None } else { Some(ALONE.lock().await) };
-        let mut taken = BTreeSet::new();
-        let mut port = || std::iter::repeat_with(free_port).find(|port| taken.insert(*port)).expect("a port");
-        let ports = Role::ALL.map(|_| (0..plan.replicas).map(|_| port()).collect::<Vec<_>>());
+        let permits = PERMITS.acquire_many(plan.permits).await.expect("never closed");
+        let ports = Role::ALL.map(|_| (0..plan.replicas).map(|_| free_port()).collect::<Vec<_>>());
         let [billing, notifications, support, compliance, gateways] = &ports;
         let sockets = plan.databases.each_ref().map(socket);
         let wires = plan.wired.then(|| wires(billing[0], notifications[0], &sockets[0]));
@@ -150,10 +141,10 @@ impl Mesh {
                     Role::Compliance => url(&plan.databases[3], &folders[3]),
                     Role::Gateway => String::new(),
                 };
-                replicas.push(Replica { role, listen: *listen, page: port(), database, process: None });
+                replicas.push(Replica { role, listen: *listen, page: free_port(), database, process: None });
             }
         }
-        let door = port();
+        let door = free_port();
         let ends = gateways.iter().copied().map(End::Tcp).collect();
         let mut mesh = Self {
             replicas,
@@ -163,7 +154,7 @@ impl Mesh {
             wires: wires.map(|(wires, _)| wires),
             door,
             _door: Proxy::start(End::Tcp(door), ends),
-            _alone: alone,
+            _permits: permits,
         };
         // The gateways start last, so that the services run when a gateway first calls them.
         for is_gateway in [false, true] {
@@ -249,24 +240,6 @@ impl Mesh {
         assert_eq!(status.signal(), Some(Signal::SIGKILL as i32), "{what}: {status}, {}", process.said());
     }
 
-    /// Waits until a process has killed itself at the point that it was started with, and moves the mesh's time meanwhile.
-    pub(crate) async fn killed_itself_in_time(&mut self, n: usize, point: FailPoint) {
-        let begun = Instant::now();
-        loop {
-            let moved = Instant::now();
-            let process = self.replicas[n].process.as_mut().expect("it was started");
-            let mut ended = || {
-                let is_time = process.ended().is_some() || moved.elapsed() > MOVE_TIME;
-                std::future::ready(is_time.then_some(()))
-            };
-            eventually("the process is killed, or it is time to move time", &mut ended).await;
-            if moved.elapsed() <= MOVE_TIME || begun.elapsed() > LONGEST_KILL {
-                return self.killed_itself(n, point).await;
-            }
-            self.advance(TimeDelta::minutes(5)).await;
-        }
-    }
-
     /// The ids of the processes. All must run.
     pub(crate) fn ids(&mut self) -> Vec<i32> {
         let process = |replica: &mut Replica| {
@@ -301,50 +274,6 @@ impl Mesh {
     /// The databases of all services.
     pub(crate) fn databases(&self) -> &[Db] {
         &self.databases
-    }
-
-    /// Moves the mesh's time.
-    pub(crate) async fn advance(&self, by: TimeDelta) {
-        for db in &self.databases {
-            testing::advance(db, by).await;
-        }
-    }
-
-    /// Waits until no work is left, without moving the mesh's time.
-    pub(crate) async fn done(&self) {
-        eventually("nothing is left to do", || async { (self.left().await == Some(0)).then_some(()) }).await;
-    }
-
-    /// Waits until no work is left, and moves the mesh's time meanwhile, so that the leases of killed processes expire.
-    pub(crate) async fn rest(&self) {
-        let mut moved = Instant::now();
-        loop {
-            if self.left().await == Some(0) {
-                return;
-            }
-            eventually("nothing is left to do, or it is time to move time", || async {
-                let rests = self.left().await == Some(0);
-                (rests || moved.elapsed() > MOVE_TIME).then_some(())
-            })
-            .await;
-            if moved.elapsed() > MOVE_TIME {
-                self.advance(TimeDelta::minutes(1)).await;
-                moved = Instant::now();
-            }
-        }
-    }
-
-    /// How many pieces of work are left. `None` while a database does not answer.
-    async fn left(&self) -> Option<i64> {
-        let count = async |db: &Db, query: &'static str| {
-            sqlx::query_scalar::<_, i64>(query).fetch_one(db.pool()).await.ok()
-        };
-        let [billing, notifications, ..] = &self.databases;
-        let calls = "SELECT count(*) FROM runtime.work
-                     WHERE state = 'WAITING' AND (attempts > 0 OR due_time < create_time + interval '1 hour')";
-        let events = count(billing, "SELECT count(*) FROM stripe_events WHERE state = 'PENDING'").await?;
-        let messages = count(notifications, "SELECT count(*) FROM messages WHERE state = 'PENDING'").await?;
-        Some(events + messages + count(billing, calls).await? + count(notifications, calls).await?)
     }
 }
 

@@ -1,11 +1,12 @@
 //! A process that a test started, and never left behind.
 
 use std::{
+    collections::BTreeSet,
     io::{BufRead, BufReader, Read},
     net::{SocketAddr, TcpListener},
     os::unix::process::CommandExt,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc,
+    sync::{Mutex, PoisonError, mpsc},
     time::Duration,
 };
 
@@ -148,12 +149,14 @@ pub fn pid(child: &Child) -> Pid {
 }
 
 /// A port that nobody listens on, and that nobody gets by chance while its process is restarted: it lies below those that
-/// Linux gives to outgoing connections.
+/// Linux gives to outgoing connections. Each call gives another port, so that tests that run at the same time do not share one.
 #[must_use]
 pub fn free_port() -> SocketAddr {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     loop {
         let addr = SocketAddr::from(([127, 0, 0, 1], rand::random_range(10_000..30_000)));
-        if TcpListener::bind(addr).is_ok() {
+        let is_new = GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(addr.port());
+        if is_new && TcpListener::bind(addr).is_ok() {
             return addr;
         }
     }
