@@ -162,7 +162,7 @@ impl Roles {
         &mut self.daemons.iter_mut().find(|(name, _)| *name == role).expect("a role").1
     }
 
-    /// Stops all processes. Returns the recorder, and the logs of all processes.
+    /// Stops all processes, one after the other. Returns the recorder, and the logs of all processes.
     pub(crate) fn stop(self) -> (Recorder, String) {
         let (recorder, said, _) = self.stop_timed();
         (recorder, said)
@@ -170,17 +170,33 @@ impl Roles {
 
     /// Like `stop`, and also returns the longest time that a process needed to end after it had stopped serving.
     pub(crate) fn stop_timed(mut self) -> (Recorder, String, TimeDelta) {
-        let (mut said, mut longest) = (String::new(), TimeDelta::zero());
-        for (_, daemon) in self.daemons.drain(..).rev() {
-            let (status, words) = daemon.stop_and_read(Signal::SIGTERM);
-            assert!(status.success());
-            let stopped = words.lines().rfind(|line| line.contains(" stopped"));
-            let time = stopped.and_then(|line| line.split(' ').next()?.parse::<DateTime<Utc>>().ok());
-            longest = longest.max(time.map_or(longest, |time| Clock::default().now() - time));
-            said.push_str(&words);
-        }
+        let ends = self.daemons.drain(..).rev().map(|(_, daemon)| end(daemon)).collect();
+        self.stopped(ends)
+    }
+
+    /// Like `stop_timed`, but stops all processes at once: each may wait for seconds for a receiver that does not answer.
+    pub(crate) fn stop_at_once(mut self) -> (Recorder, String, TimeDelta) {
+        let stop = |(_, daemon)| std::thread::spawn(move || end(daemon));
+        let told: Vec<_> = self.daemons.drain(..).map(stop).collect();
+        let ends = told.into_iter().map(|one| one.join().expect("it ends")).collect();
+        self.stopped(ends)
+    }
+
+    fn stopped(self, ends: Vec<(String, TimeDelta)>) -> (Recorder, String, TimeDelta) {
+        let longest = ends.iter().map(|(_, time)| *time).max().unwrap_or_default();
+        let said = ends.into_iter().map(|(words, _)| words).collect();
         (self.recorder, said, longest)
     }
+}
+
+/// Stops a process. Returns its log, and the time that it needed to end after it had stopped serving.
+fn end(daemon: Process) -> (String, TimeDelta) {
+    let (status, words) = daemon.stop_and_read(Signal::SIGTERM);
+    let ended = Clock::default().now();
+    assert!(status.success());
+    let stopped = words.lines().rfind(|line| line.contains(" stopped"));
+    let time = stopped.and_then(|line| line.split(' ').next()?.parse::<DateTime<Utc>>().ok());
+    (words, time.map_or(TimeDelta::zero(), |time| ended - time))
 }
 
 /// A token of staff.
