@@ -1,17 +1,21 @@
-//! A mesh of three processes, with databases of its own, which exports its telemetry to a recorder.
+//! A mesh of one process per role, with databases of its own, which exports its telemetry to a recorder.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
+use levqor_billing::Billing;
+use levqor_compliance::Compliance;
+use levqor_notifications::Notifications;
 use levqor_runtime::{
     clock::Clock,
     context::{Role, User},
     testing::{self, Caller, JWT_SECRET, MESH_KEY, cluster, process::free_port, recorder::Recorder},
 };
+use levqor_support::Support;
 use serde_json::Value;
 use sqlx::Connection;
 
 use crate::{
-    process::{Folder, Process, Signal, levqor, run, text},
+    process::{Folder, Process, Signal, levqor},
     stripe,
 };
 
@@ -31,10 +35,16 @@ impl Roles {
     /// Starts it with these settings beside those that it needs.
     pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
         let (folder, recorder, postgres) = (Folder::new(), Recorder::start(), cluster());
-        let name = levqor_runtime::id::request_id();
-        let databases =
-            ["billing", "notifications", "support", "compliance"].map(|service| format!("{service}_{name}"));
         let runtime = tokio::runtime::Runtime::new().expect("runtime");
+        let databases = runtime.block_on(async {
+            [
+                testing::database::<Billing>().await,
+                testing::database::<Notifications>().await,
+                testing::database::<Support>().await,
+                testing::database::<Compliance>().await,
+            ]
+        });
+        let databases = databases.map(|url| url.options().get_database().expect("a database").to_owned());
         let port = || free_port().to_string();
         let [billing, notifications, support, compliance, gateway] = [(); 5].map(|()| port());
         let url = format!("http://{gateway}");
@@ -73,14 +83,11 @@ impl Roles {
         .into_iter()
         .zip(&databases)
         {
-            sql(&runtime, "postgres", &format!("CREATE DATABASE {database}"));
             let own = [
                 ("LEVQOR_DATABASE_URL", &*postgres.url(database)),
                 ("LEVQOR_GRPC_ADDR", listen),
                 ("LEVQOR_METRICS_ADDR", page(role)),
             ];
-            let done = run(process(&["migrate", role], &own[..1]));
-            assert!(done.status.success(), "{}", text(&done.stderr));
             daemons.push((role, Process::start(process(&["serve", role], &own))));
         }
         let own = [("LEVQOR_HTTP_ADDR", &*gateway), ("LEVQOR_METRICS_ADDR", page("gateway"))];
