@@ -239,6 +239,9 @@ impl Cluster {
         postgres.args(["-c", "max_connections=400", "-c", "log_error_verbosity=terse"]);
         if self.throw_away {
             postgres.args(["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]);
+            // Autovacuum visits every database once in this time. Tests have hundreds: by default it would start several processes a
+            // second.
+            postgres.args(["-c", "autovacuum_naptime=10min"]);
         }
         // No server runs here, so the pid in `postmaster.pid` belongs to no process of ours. PostgreSQL would take any process
         // with that number for its own server. This setting tells it that the number is a coincidence.

@@ -1,17 +1,21 @@
-//! A mesh of three processes, with databases of its own, which exports its telemetry to a recorder.
+//! A mesh of one process per role, with databases of its own, which exports its telemetry to a recorder.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
+use levqor_billing::Billing;
+use levqor_compliance::Compliance;
+use levqor_notifications::Notifications;
 use levqor_runtime::{
     clock::Clock,
     context::{Role, User},
     testing::{self, Caller, JWT_SECRET, MESH_KEY, cluster, process::free_port, recorder::Recorder},
 };
+use levqor_support::Support;
 use serde_json::Value;
 use sqlx::Connection;
 
 use crate::{
-    process::{Folder, Process, Signal, levqor, run, text},
+    process::{Folder, Process, Signal, levqor},
     stripe,
 };
 
@@ -31,10 +35,16 @@ impl Roles {
     /// Starts it with these settings beside those that it needs.
     pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
         let (folder, recorder, postgres) = (Folder::new(), Recorder::start(), cluster());
-        let name = levqor_runtime::id::request_id();
-        let databases =
-            ["billing", "notifications", "support", "compliance"].map(|service| format!("{service}_{name}"));
         let runtime = tokio::runtime::Runtime::new().expect("runtime");
+        let databases = runtime.block_on(async {
+            [
+                testing::database::<Billing>().await,
+                testing::database::<Notifications>().await,
+                testing::database::<Support>().await,
+                testing::database::<Compliance>().await,
+            ]
+        });
+        let databases = databases.map(|url| url.options().get_database().expect("a database").to_owned());
         let port = || free_port().to_string();
         let [billing, notifications, support, compliance, gateway] = [(); 5].map(|()| port());
         let url = format!("http://{gateway}");
@@ -73,14 +83,11 @@ impl Roles {
         .into_iter()
         .zip(&databases)
         {
-            sql(&runtime, "postgres", &format!("CREATE DATABASE {database}"));
             let own = [
                 ("LEVQOR_DATABASE_URL", &*postgres.url(database)),
                 ("LEVQOR_GRPC_ADDR", listen),
                 ("LEVQOR_METRICS_ADDR", page(role)),
             ];
-            let done = run(process(&["migrate", role], &own[..1]));
-            assert!(done.status.success(), "{}", text(&done.stderr));
             daemons.push((role, Process::start(process(&["serve", role], &own))));
         }
         let own = [("LEVQOR_HTTP_ADDR", &*gateway), ("LEVQOR_METRICS_ADDR", page("gateway"))];
@@ -162,7 +169,7 @@ impl Roles {
         &mut self.daemons.iter_mut().find(|(name, _)| *name == role).expect("a role").1
     }
 
-    /// Stops all processes. Returns the recorder, and the logs of all processes.
+    /// Stops all processes, one after the other. Returns the recorder, and the logs of all processes.
     pub(crate) fn stop(self) -> (Recorder, String) {
         let (recorder, said, _) = self.stop_timed();
         (recorder, said)
@@ -170,17 +177,33 @@ impl Roles {
 
     /// Like `stop`, and also returns the longest time that a process needed to end after it had stopped serving.
     pub(crate) fn stop_timed(mut self) -> (Recorder, String, TimeDelta) {
-        let (mut said, mut longest) = (String::new(), TimeDelta::zero());
-        for (_, daemon) in self.daemons.drain(..).rev() {
-            let (status, words) = daemon.stop_and_read(Signal::SIGTERM);
-            assert!(status.success());
-            let stopped = words.lines().rfind(|line| line.contains(" stopped"));
-            let time = stopped.and_then(|line| line.split(' ').next()?.parse::<DateTime<Utc>>().ok());
-            longest = longest.max(time.map_or(longest, |time| Clock::default().now() - time));
-            said.push_str(&words);
-        }
+        let ends = self.daemons.drain(..).rev().map(|(_, daemon)| end(daemon)).collect();
+        self.stopped(ends)
+    }
+
+    /// Like `stop_timed`, but stops all processes at once: each may wait for seconds for a receiver that does not answer.
+    pub(crate) fn stop_at_once(mut self) -> (Recorder, String, TimeDelta) {
+        let stop = |(_, daemon)| std::thread::spawn(move || end(daemon));
+        let told: Vec<_> = self.daemons.drain(..).map(stop).collect();
+        let ends = told.into_iter().map(|one| one.join().expect("it ends")).collect();
+        self.stopped(ends)
+    }
+
+    fn stopped(self, ends: Vec<(String, TimeDelta)>) -> (Recorder, String, TimeDelta) {
+        let longest = ends.iter().map(|(_, time)| *time).max().unwrap_or_default();
+        let said = ends.into_iter().map(|(words, _)| words).collect();
         (self.recorder, said, longest)
     }
+}
+
+/// Stops a process. Returns its log, and the time that it needed to end after it had stopped serving.
+fn end(daemon: Process) -> (String, TimeDelta) {
+    let (status, words) = daemon.stop_and_read(Signal::SIGTERM);
+    let ended = Clock::default().now();
+    assert!(status.success());
+    let stopped = words.lines().rfind(|line| line.contains(" stopped"));
+    let time = stopped.and_then(|line| line.split(' ').next()?.parse::<DateTime<Utc>>().ok());
+    (words, time.map_or(TimeDelta::zero(), |time| ended - time))
 }
 
 /// A token of staff.

@@ -1,5 +1,6 @@
 //! Tests of the service through its API: real gRPC, a real PostgreSQL, one file per RPC.
 
+mod a_campaign;
 mod add_suppression;
 mod apply_permission;
 mod apply_provider_event;
