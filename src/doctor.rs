@@ -100,6 +100,9 @@ fn checks(subject: &Subject, background: &Background) -> Vec<Check> {
     checks.extend(mesh::checks(subject, plain, seen));
     checks.extend(webhook::checks(subject));
     checks.extend(gateway.as_ref().map(|config| config.user_tokens.check()));
+    checks.extend(gateway.as_ref().and_then(|config| config.mesh_tls.check(levqor_gateway::NAME)));
+    checks.extend(gateway.as_ref().and_then(|config| config.tls.check()));
+    checks.extend(services.iter().filter_map(|service| service.tls().check(service.name())));
     checks.extend(outside);
     checks.extend(telemetry.iter().flat_map(TelemetryConfig::checks));
     checks.extend(metrics.map(|config| metrics::check(subject, &config)));
