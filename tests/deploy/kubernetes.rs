@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::TimeDelta;
+use levqor_runtime::tls::RENEWAL_IS_LATE;
 use serde_json::Value;
 
 use super::{
@@ -213,4 +215,19 @@ fn every_role_has_a_certificate_of_its_name_where_its_settings_look_for_it() {
         let overlay = &yaml(&format!("k8s/overlays/{overlay}/kustomization.yaml"))[0];
         assert!(words(overlay, "/components").contains(&"../../components/mesh-tls"));
     }
+}
+
+#[test]
+fn certificates_are_renewed_before_anybody_is_told_that_they_are_not() {
+    let certificate = &yaml("k8s/components/mesh-tls/certificate.yaml")[0];
+    let before = str(certificate, "/spec/renewBefore").trim_end_matches('h').parse().expect("hours");
+    // Days for cert-manager to try again, and for the kubelet to bring the file.
+    let enough = RENEWAL_IS_LATE + TimeDelta::days(3);
+    assert!(TimeDelta::hours(before) >= enough, "{before} hours");
+    let alert = text("observability/prometheus/rules/certificates.yml");
+    let days = RENEWAL_IS_LATE.num_days();
+    assert!(
+        alert.contains(&format!("_seconds) - time() < {days} * 24 * 3600\n")),
+        "the alert waits for {days} days"
+    );
 }
