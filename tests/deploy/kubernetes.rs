@@ -176,6 +176,48 @@ fn overlays_and_components_set_only_what_roles_read() {
 }
 
 #[test]
+fn the_links_of_every_role_lead_to_the_deployment_that_it_is_in() {
+    for overlay in ["staging", "production"] {
+        let file = format!("k8s/overlays/{overlay}/kustomization.yaml");
+        let all = yaml(&file);
+        let maps = list(&all[0], "/configMapGenerator");
+        // Their defaults are the addresses of Levqor's own production.
+        for name in ["LEVQOR_API_URL", "LEVQOR_SITE_URL"] {
+            for role in roles().into_iter().filter(|role| reads(role, name)) {
+                let own = maps.iter().find(|map| str(map, "/name") == role);
+                let is_set = |map: &Value| words(map, "/literals").iter().any(|of| of.starts_with(name));
+                assert!(own.is_some_and(is_set), "{file}: {role} has no {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_document_says_where_every_secret_goes_and_how_it_is_rotated() {
+    let document = text("docs/DEPLOY.md");
+    let secrets_of = |name: &str| {
+        let line = document.lines().find(|line| line.trim_start().starts_with(&format!("| `{name}` |")));
+        line.map(str::to_owned).unwrap_or_default()
+    };
+    let (_, rotation) = document.split_once("\n## Rotating secrets\n").expect("a section");
+    let rotation = rotation.split("\n## ").next().unwrap_or_default();
+    for role in roles() {
+        let deployment = object(role, "Deployment");
+        for variable in list(container(&deployment), "/env") {
+            let (name, of) = (str(variable, "/name"), str(variable, "/valueFrom/secretKeyRef/name"));
+            // The databases have one line for all services.
+            if of != format!("{role}-database") {
+                assert!(
+                    secrets_of(of).contains(&format!("`{name}`")),
+                    "the Secret {of} is described without {name}"
+                );
+                assert!(rotation.contains(&format!("`{name}`")), "nothing says how {name} is rotated");
+            }
+        }
+    }
+}
+
+#[test]
 fn every_role_is_part_of_the_deployment_and_of_its_metrics() {
     let kustomization = &yaml("k8s/base/kustomization.yaml")[0];
     let (resources, maps) = (words(kustomization, "/resources"), list(kustomization, "/configMapGenerator"));
