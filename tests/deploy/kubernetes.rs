@@ -1,6 +1,10 @@
 //! `k8s/`: each role is a Deployment with the settings, ports and probes that the program has.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use chrono::TimeDelta;
 use levqor_runtime::tls::RENEWAL_IS_LATE;
@@ -215,6 +219,22 @@ fn the_document_says_where_every_secret_goes_and_how_it_is_rotated() {
             }
         }
     }
+}
+
+#[test]
+fn the_rules_of_the_deployment_are_those_whose_metrics_are_checked() {
+    let name = |rule: &Value| str(rule, "/metadata/name").to_owned();
+    let deployed = yaml("k8s/base/prometheus-rules.yaml");
+    let deployed: BTreeMap<_, _> =
+        deployed.iter().map(|rule| (name(rule), rule["spec"]["groups"].clone())).collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("observability/prometheus/rules");
+    let files = fs::read_dir(folder).expect("rules").map(|file| file.expect("a file").file_name());
+    let checked = files.map(|file| {
+        let file = file.into_string().expect("a name");
+        let groups = yaml(&format!("observability/prometheus/rules/{file}"))[0]["groups"].clone();
+        (file.trim_end_matches(".yml").to_owned(), groups)
+    });
+    assert_eq!(deployed, checked.collect(), "run `bash .ci/deploy rules`");
 }
 
 #[test]
