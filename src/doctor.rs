@@ -175,7 +175,9 @@ fn read<T>(
 }
 
 fn of_settings(subject: &Subject, problems: Vec<Problem>) -> Vec<Check> {
-    let (all, given) = (settings::settings().len(), subject.given.len());
+    let all = settings::settings().len();
+    let given =
+        if subject.role.is_some() { settings::given(&subject.env).len() } else { subject.given.len() };
     let mut checks = Vec::new();
     if problems.is_empty() {
         let sound = format!("{all} are known, {given} of them are set here, and each can be read");
