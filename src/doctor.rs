@@ -100,6 +100,9 @@ fn checks(subject: &Subject, background: &Background) -> Vec<Check> {
     checks.extend(mesh::checks(subject, plain, seen));
     checks.extend(webhook::checks(subject));
     checks.extend(gateway.as_ref().map(|config| config.user_tokens.check()));
+    checks.extend(gateway.as_ref().and_then(|config| config.mesh_tls.check(levqor_gateway::NAME)));
+    checks.extend(gateway.as_ref().and_then(|config| config.tls.check()));
+    checks.extend(services.iter().filter_map(|service| service.tls().check(service.name())));
     checks.extend(outside);
     checks.extend(telemetry.iter().flat_map(TelemetryConfig::checks));
     checks.extend(metrics.map(|config| metrics::check(subject, &config)));
@@ -172,7 +175,9 @@ fn read<T>(
 }
 
 fn of_settings(subject: &Subject, problems: Vec<Problem>) -> Vec<Check> {
-    let (all, given) = (settings::settings().len(), subject.given.len());
+    let all = settings::settings().len();
+    let given =
+        if subject.role.is_some() { settings::given(&subject.env).len() } else { subject.given.len() };
     let mut checks = Vec::new();
     if problems.is_empty() {
         let sound = format!("{all} are known, {given} of them are set here, and each can be read");

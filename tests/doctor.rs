@@ -2,6 +2,7 @@
 //! its line says which.
 
 mod by_role;
+mod certificates;
 mod databases;
 mod nothing_set;
 mod patient;

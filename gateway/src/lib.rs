@@ -40,7 +40,7 @@ use levqor_runtime::{
     service::Capability,
     tasks::Background,
     telemetry,
-    tls::Acceptor,
+    tls::{Acceptor, show_expiry},
     token::{ServiceTokens, UserTokens},
     version,
 };
@@ -185,7 +185,9 @@ pub fn start_on(
     let scheme = if tls.is_on() { "https" } else { "http" };
     let pipeline = Pipeline::new(routes, cors, admission, readiness.clone(), &metrics, scheme);
     let limits = Limits { head: head_timeout, idle: idle_timeout, ..connections };
-    let acceptor = tls.watched(&background).map(|live| Acceptor::public(live, &metrics));
+    let public = tls.watched(&background);
+    show_expiry(&metrics, mesh_tls.as_ref(), public.as_ref());
+    let acceptor = public.map(|live| Acceptor::public(live, &metrics));
     let (pipeline, proxies) = (Arc::new(pipeline), Arc::new(trusted_proxies));
     let handler = GatewayHandler { pipeline, proxies, acceptor };
     Ok(Running::new(listener, addr, limits, handler, readiness, background, metrics))

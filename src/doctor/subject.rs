@@ -24,7 +24,8 @@ pub(super) struct Subject {
     pub(super) whose: String,
     /// The settings, as that process would read them.
     pub(super) env: Env,
-    /// The names of the settings that are set here.
+    /// The names of the settings that are set here. Empty for a role: to name the settings of all roles makes the RPCs of all
+    /// services known, and then this role would be asked for addresses that its own process does not need.
     pub(super) given: Vec<String>,
     /// The role. None for the whole mesh of `levqor up`.
     pub(super) role: Option<Role>,
@@ -35,11 +36,11 @@ pub(super) struct Subject {
 impl Subject {
     /// Finds the settings and the addresses, and changes nothing.
     pub(super) fn find(mut env: Env, role: Option<Role>) -> anyhow::Result<Self> {
-        let given = mesh::given(&env);
         if let Some(role) = role {
             let whose = format!("`levqor serve {}` with this environment", role.name());
-            return Ok(Self { whose, env, given, role: Some(role), run: None });
+            return Ok(Self { whose, env, given: Vec::new(), role: Some(role), run: None });
         }
+        let given = mesh::given(&env);
         let data = DataDir::find(&env)?;
         // If the environment names a gateway, that gateway is meant, even if a mesh runs here.
         let elsewhere = env.get("LEVQOR_URL").map(str::to_owned);

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::files::{port, text};
+use super::{
+    files::{port, text},
+    roles::{roles, services},
+};
 
 #[test]
 fn the_image_is_built_by_the_compiler_that_the_repository_names() {
@@ -32,6 +35,17 @@ fn the_user_of_the_image_is_the_owner_of_its_secrets() {
     assert!(text("docker/secrets.sh").contains(&format!("levqor={user} ")), "{user}");
     let role = text("k8s/base/patches/role.yaml");
     assert!(role.contains(&format!("runAsUser: {user}\n")), "{user}");
+}
+
+#[test]
+fn the_image_is_tried_with_every_role() {
+    let script = text(".ci/image");
+    for role in roles() {
+        assert!(script.contains(&format!("[{role}]=127.0.0.")), ".ci/image has no address for {role}");
+    }
+    let listed = script.lines().find_map(|line| line.strip_prefix("services=(")).expect("services");
+    let listed: BTreeSet<_> = listed.trim_end_matches(')').split(' ').collect();
+    assert_eq!(listed, services().into_iter().collect());
 }
 
 #[test]

@@ -1,7 +1,13 @@
 //! `k8s/`: each role is a Deployment with the settings, ports and probes that the program has.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
+use chrono::TimeDelta;
+use levqor_runtime::tls::RENEWAL_IS_LATE;
 use serde_json::Value;
 
 use super::{
@@ -174,6 +180,64 @@ fn overlays_and_components_set_only_what_roles_read() {
 }
 
 #[test]
+fn the_links_of_every_role_lead_to_the_deployment_that_it_is_in() {
+    for overlay in ["staging", "production"] {
+        let file = format!("k8s/overlays/{overlay}/kustomization.yaml");
+        let all = yaml(&file);
+        let maps = list(&all[0], "/configMapGenerator");
+        // Their defaults are the addresses of Levqor's own production.
+        for name in ["LEVQOR_API_URL", "LEVQOR_SITE_URL"] {
+            for role in roles().into_iter().filter(|role| reads(role, name)) {
+                let own = maps.iter().find(|map| str(map, "/name") == role);
+                let is_set = |map: &Value| words(map, "/literals").iter().any(|of| of.starts_with(name));
+                assert!(own.is_some_and(is_set), "{file}: {role} has no {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_document_says_where_every_secret_goes_and_how_it_is_rotated() {
+    let document = text("docs/DEPLOY.md");
+    let secrets_of = |name: &str| {
+        let line = document.lines().find(|line| line.trim_start().starts_with(&format!("| `{name}` |")));
+        line.map(str::to_owned).unwrap_or_default()
+    };
+    let (_, rotation) = document.split_once("\n## Rotating secrets\n").expect("a section");
+    let rotation = rotation.split("\n## ").next().unwrap_or_default();
+    for role in roles() {
+        let deployment = object(role, "Deployment");
+        for variable in list(container(&deployment), "/env") {
+            let (name, of) = (str(variable, "/name"), str(variable, "/valueFrom/secretKeyRef/name"));
+            // The databases have one line for all services.
+            if of != format!("{role}-database") {
+                assert!(
+                    secrets_of(of).contains(&format!("`{name}`")),
+                    "the Secret {of} is described without {name}"
+                );
+                assert!(rotation.contains(&format!("`{name}`")), "nothing says how {name} is rotated");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_rules_of_the_deployment_are_those_whose_metrics_are_checked() {
+    let name = |rule: &Value| str(rule, "/metadata/name").to_owned();
+    let deployed = yaml("k8s/base/prometheus-rules.yaml");
+    let deployed: BTreeMap<_, _> =
+        deployed.iter().map(|rule| (name(rule), rule["spec"]["groups"].clone())).collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("observability/prometheus/rules");
+    let files = fs::read_dir(folder).expect("rules").map(|file| file.expect("a file").file_name());
+    let checked = files.map(|file| {
+        let file = file.into_string().expect("a name");
+        let groups = yaml(&format!("observability/prometheus/rules/{file}"))[0]["groups"].clone();
+        (file.trim_end_matches(".yml").to_owned(), groups)
+    });
+    assert_eq!(deployed, checked.collect(), "run `bash .ci/deploy rules`");
+}
+
+#[test]
 fn every_role_is_part_of_the_deployment_and_of_its_metrics() {
     let kustomization = &yaml("k8s/base/kustomization.yaml")[0];
     let (resources, maps) = (words(kustomization, "/resources"), list(kustomization, "/configMapGenerator"));
@@ -213,4 +277,19 @@ fn every_role_has_a_certificate_of_its_name_where_its_settings_look_for_it() {
         let overlay = &yaml(&format!("k8s/overlays/{overlay}/kustomization.yaml"))[0];
         assert!(words(overlay, "/components").contains(&"../../components/mesh-tls"));
     }
+}
+
+#[test]
+fn certificates_are_renewed_before_anybody_is_told_that_they_are_not() {
+    let certificate = &yaml("k8s/components/mesh-tls/certificate.yaml")[0];
+    let before = str(certificate, "/spec/renewBefore").trim_end_matches('h').parse().expect("hours");
+    // Days for cert-manager to try again, and for the kubelet to bring the file.
+    let enough = RENEWAL_IS_LATE + TimeDelta::days(3);
+    assert!(TimeDelta::hours(before) >= enough, "{before} hours");
+    let alert = text("observability/prometheus/rules/certificates.yml");
+    let days = RENEWAL_IS_LATE.num_days();
+    assert!(
+        alert.contains(&format!("_seconds) - time() < {days} * 24 * 3600\n")),
+        "the alert waits for {days} days"
+    );
 }

@@ -65,6 +65,18 @@ impl Roles {
     }
 }
 
+#[test]
+fn a_role_is_asked_for_no_address_that_its_own_process_does_not_need() {
+    let (nobody, database) = (free_port().to_string(), "postgres://nobody@127.0.0.1:1/none");
+    let command = levqor(THIS_BUILD, &["doctor", "billing", "--json"]);
+    let mut command = roles::set_up(command, Role::Billing, free_port(), database, [nobody.as_str(); 4]);
+    // As in docker-compose.yml and k8s/.
+    command.env_remove("LEVQOR_BILLING_ADDR").env_remove("LEVQOR_SUPPORT_ADDR");
+    let report = Report::of(command, &[]);
+    let evidence = report.evidence("ON", "settings");
+    assert!(evidence.ends_with("and each can be read"), "{evidence}");
+}
+
 #[tokio::test]
 async fn each_role_is_checked_with_its_own_environment_and_one_that_is_down_is_named() {
     let mut roles = Roles::start().await;

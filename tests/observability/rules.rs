@@ -199,6 +199,17 @@ fn every_service_is_missed() {
 }
 
 #[test]
+fn refused_handshakes_are_told_of_every_service_and_not_of_the_door_for_everybody() {
+    let refused =
+        alerts().into_iter().find(|alert| str(alert, "/alert") == "HandshakesRefused").expect("the alert");
+    let names = services();
+    let names = names.iter().map(|name| name.trim_start_matches("levqor-"));
+    let names: Vec<_> = names.filter(|name| !["gateway", "up"].contains(name)).collect();
+    let selector = format!("service_name=~\"levqor-({})\"", names.join("|"));
+    assert!(str(&refused, "/expr").contains(&selector), "the alert lacks {selector}");
+}
+
+#[test]
 fn burn_rates_are_those_of_the_workbook() {
     let burns: BTreeSet<_> = alerts()
         .iter()

@@ -41,4 +41,7 @@ async fn with_a_certificate_the_port_takes_https_and_no_plain_http() {
         page.lines().find(|line| line.contains("tls_refusals_total") && line.contains("\"NOT_TLS\""));
     assert!(refused.is_some_and(|line| !line.ends_with(" 0")), "{page}");
     assert!(page.contains("url_scheme=\"https\""), "{page}");
+    let expiry = "levqor_tls_certificate_expiry_timestamp_seconds{";
+    let shown = page.lines().find(|line| line.starts_with(expiry)).expect("until when it is valid");
+    assert!(shown.contains("certificate=\"public\"") && shown.ends_with(" 64060588800"), "{shown}");
 }

@@ -23,7 +23,7 @@ use crate::{
     server::{self, Admission, Stack},
     service::Service,
     tasks::{Background, Tasks},
-    tls::Acceptor,
+    tls::{Acceptor, show_expiry},
     token::{ServiceTokens, UserTokens},
     tunnel::{TunnelHost, Tunnelled},
     wakes::Wakes,
@@ -152,6 +152,7 @@ pub async fn start_on<S: Service>(
     let readiness = Readiness::default();
     let ledger = ledger(config.ledger_check, &service, &chassis, &readiness);
     show_ready(&metrics, &readiness);
+    show_expiry(&metrics, tls.as_ref(), None);
     show_capabilities(&metrics, &service);
     let health = Healths::new(S::NAME).await;
     let hosted = Hosted {

@@ -25,15 +25,12 @@ const HUNG_UP: &str = "HUNG_UP";
 /// Every reason for the end of a handshake.
 const REASONS: [&str; 9] = [MISSING, EXPIRED, FOREIGN, INVALID, NAME, BY_CLIENT, NOT_TLS, SLOW, HUNG_UP];
 
-const REFUSALS: Definition = Definition::counter(
+pub(super) const REFUSALS: Definition = Definition::counter(
     "levqor.tls.refusals",
     "{connection}",
     "Connections that ended in the TLS handshake, by reason: `CERTIFICATE_FOREIGN` is one of another authority, `CERTIFICATE_NAME` one that names no process of the mesh, or several.",
     &[Attribute::one_of("reason", &REASONS)],
 );
-
-/// The metrics of handshakes.
-pub const METRICS: &[Definition] = &[REFUSALS];
 
 /// How often refused connections are logged, for each reason.
 const SAY_EVERY: Duration = Duration::from_mins(1);

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::{CryptoProvider, ring},
@@ -13,10 +14,13 @@ use tokio::{sync::watch, time::sleep};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
 use super::{
+    expiry,
     files::{Contents, Files, Part, Unusable},
     name::{PeerName, certified},
 };
 use crate::{
+    check::Check,
+    clock::Clock,
     config::{Reader, Setting},
     tasks::Background,
 };
@@ -40,6 +44,8 @@ struct Loaded {
     server: Arc<ServerConfig>,
     /// How the process calls others of the mesh.
     client: ClientTlsConfig,
+    /// When the first of the certificates expires.
+    expires: DateTime<Utc>,
     /// Counts the changes of the files.
     generation: u64,
 }
@@ -63,6 +69,12 @@ impl Certificates {
                 None
             }
         }
+    }
+
+    /// The check of `levqor doctor` with this name: until when they are valid.
+    pub(super) fn check(&self, name: impl Into<String>) -> Check {
+        let finding = expiry::judge(self.loaded.expires, Clock::default().now());
+        Check::new(name, "the end of its validity", std::future::ready(finding))
     }
 
     /// Uses them, and reads the files again while the tasks run.
@@ -125,6 +137,11 @@ impl Live {
         Arc::clone(&self.0.borrow().server)
     }
 
+    /// When the first of them expires.
+    pub(super) fn expires(&self) -> DateTime<Utc> {
+        self.0.borrow().expires
+    }
+
     /// Changes with the files.
     pub(crate) fn generation(&self) -> u64 {
         self.0.borrow().generation
@@ -147,7 +164,15 @@ impl Live {
 
 fn load(contents: &Contents, name: Option<&'static str>, generation: u64) -> Result<Loaded, Unusable> {
     let server = Arc::new(server(contents, name)?);
-    Ok(Loaded { server, client: client(contents)?, generation })
+    let chain = certificates(Part::Certificate, &contents.certificate)?;
+    let no_end =
+        || Unusable::new(Part::Certificate, "expected certificates that say until when they are valid");
+    Ok(Loaded {
+        server,
+        client: client(contents)?,
+        expires: expiry::of(&chain).ok_or_else(no_end)?,
+        generation,
+    })
 }
 
 /// How the port of a process accepts connections.

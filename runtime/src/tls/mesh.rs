@@ -8,6 +8,7 @@ use super::{
     loaded::{Certificates, Live},
 };
 use crate::{
+    check::Check,
     config::{Env, Reader, Setting},
     tasks::Background,
 };
@@ -109,6 +110,12 @@ impl MeshTls {
             env.remove(&setting.name);
         }
         env.set(&SWITCH.name, "off");
+    }
+
+    /// The check of `levqor doctor` for the certificate of the process of this name. `None`: it has none.
+    #[must_use]
+    pub fn check(&self, name: &str) -> Option<Check> {
+        self.0.as_ref().map(|certificates| certificates.check(format!("{name}.mesh_certificate")))
     }
 
     /// Uses the certificates, and reads them again while the tasks run. `None`: plain TCP.

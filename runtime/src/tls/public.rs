@@ -7,6 +7,7 @@ use super::{
     loaded::{Certificates, Live},
 };
 use crate::{
+    check::Check,
     config::{Env, Reader, Setting},
     tasks::Background,
 };
@@ -71,6 +72,12 @@ impl PublicTls {
     #[must_use]
     pub const fn is_on(&self) -> bool {
         self.0.is_some()
+    }
+
+    /// The check of `levqor doctor` for the gateway's certificate. `None`: it has none.
+    #[must_use]
+    pub fn check(&self) -> Option<Check> {
+        self.0.as_ref().map(|certificates| certificates.check("gateway.certificate"))
     }
 
     /// Uses the certificate, and reads it again while the tasks run. `None`: plain HTTP.

@@ -4,6 +4,7 @@ mod audit;
 mod balance;
 mod blackout;
 mod cancellation;
+mod certificate_expiry;
 mod deferred;
 mod drain;
 mod failure;

@@ -1,0 +1,76 @@
+//! Until when a certificate is valid: what the doctor says of its file, and what the metric says of the one in use.
+
+use chrono::{DateTime, Utc};
+use levqor_runtime::{
+    check::{self, Line, Outcome},
+    metrics::{self, Format, Metrics},
+    testing::{Authority, CertificateFiles, Signed, eventually},
+};
+
+use crate::probe::start_with;
+
+const NAME: &str = "notifications";
+const DNS: &str = "notifications.levqor.internal";
+
+/// The doctor's line of the process with these files.
+async fn line(files: &CertificateFiles) -> Line {
+    let tls = files.read(NAME).expect("certificates");
+    let mut lines = check::run(tls.check(NAME).into_iter().collect()).await;
+    assert_eq!(lines.len(), 1);
+    lines.remove(0)
+}
+
+#[tokio::test]
+async fn the_doctor_reads_the_end_from_the_file_and_the_first_end_of_several_counts() {
+    let authority = Authority::create();
+    let files = authority.files(NAME);
+    let valid = line(&files).await;
+    assert_eq!(valid.name, "notifications.mesh_certificate");
+    assert_eq!(valid.finding.outcome, Outcome::On);
+    assert_eq!(valid.finding.evidence, "valid until 4000-01-01T00:00:00Z");
+
+    let expired = authority.sign(&[DNS], 2020);
+    let between = authority.sign(&["authority.example"], 2021).certificate;
+    let own = authority.certify(NAME);
+    let chain = Signed { certificate: format!("{}{between}", own.certificate), key: own.key };
+    for (signed, time) in [(expired, "2020-01-01T00:00:00Z"), (chain, "2021-01-01T00:00:00Z")] {
+        files.write(&signed, authority.certificate());
+        let finding = line(&files).await.finding;
+        assert_eq!(finding.outcome, Outcome::Failed);
+        assert_eq!(finding.evidence, format!("expired at {time}: renew it"));
+    }
+}
+
+/// The end that is shown, in seconds since 1970.
+fn shown(metrics: &Metrics) -> f64 {
+    let page = metrics::render(std::slice::from_ref(metrics), Format::accepted("text/plain"));
+    let is_it = |line: &&str| {
+        line.starts_with("levqor_tls_certificate_expiry_timestamp_seconds{")
+            && line.contains("certificate=\"mesh\"")
+    };
+    let line = page.lines().find(is_it).expect("the series");
+    line.rsplit(' ').next().and_then(|seconds| seconds.parse().ok()).expect("a time")
+}
+
+#[tokio::test]
+async fn the_metric_shows_the_end_of_the_certificate_in_use_and_follows_a_renewal() {
+    let authority = Authority::create();
+    let files = authority.files(NAME);
+    let settings = files.settings();
+    let service = start_with(&settings.each_ref().map(|(name, path)| (*name, path.as_str()))).await;
+    let is_shown = |time: &str| {
+        let time: DateTime<Utc> = time.parse().expect("a time");
+        let difference = shown(&service.running.chassis().metrics) - seconds(time);
+        difference.abs() < 1.0
+    };
+    assert!(is_shown("4000-01-01T00:00:00Z"));
+    files.write(&authority.sign(&[DNS], 3000), authority.certificate());
+    eventually("the renewed one is in use", || async { is_shown("3000-01-01T00:00:00Z").then_some(()) })
+        .await;
+    service.stop().await;
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no test is about a year that far away")]
+fn seconds(time: DateTime<Utc>) -> f64 {
+    time.timestamp() as f64
+}
