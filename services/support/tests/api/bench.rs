@@ -124,6 +124,21 @@ impl Bench {
         Ok(replied.into_inner().ticket.expect("a ticket"))
     }
 
+    /// Stops the mesh's time: what follows happens in one second on a slow machine, too.
+    pub(crate) async fn stop_time(&self) {
+        self.service
+            .execute(
+                "DO $$
+                 BEGIN
+                     EXECUTE format(
+                         'CREATE OR REPLACE FUNCTION runtime.now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
+                          RETURN %L::timestamptz', runtime.now()
+                     );
+                 END $$",
+            )
+            .await;
+    }
+
     /// The mesh's time, in seconds since 1970.
     pub(crate) async fn now_seconds(&self) -> i64 {
         let sql = "SELECT extract(epoch FROM runtime.now())::bigint";

@@ -66,6 +66,7 @@ async fn the_rules_hand_over_and_only_they() {
 async fn five_messages_in_a_second_are_one_turn() {
     let bench = Bench::start().await;
     let chat = bench.chat(Caller::anonymous()).await;
+    bench.stop_time().await;
     let texts = ["Hello", "I have a question", "about the delivery", "when does its time begin", "please"];
     let answers = texts.map(|text| chat.post(text));
     for answer in answers {
@@ -79,6 +80,7 @@ async fn five_messages_in_a_second_are_one_turn() {
 async fn five_messages_at_once_are_one_turn() {
     let bench = Bench::start().await;
     let chat = bench.chat(Caller::anonymous()).await;
+    bench.stop_time().await;
     let texts = ["I have a question", "about the delivery", "of an order", "when does", "its time begin"];
     let answers = futures_util::future::join_all(texts.map(|text| chat.post(text))).await;
     for answer in answers {
