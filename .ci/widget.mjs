@@ -1,5 +1,6 @@
 // The chat widget in headless Chromium, on the page that `levqor up` serves under a strict content security policy: by keyboard alone, with a
-// broken stream, with an answer that is withdrawn, without a network, and with hostile answers. axe-core looks at every state in both colour schemes and two widths.
+// broken stream, with an answer that is withdrawn, without a network, and with hostile answers. axe-core looks at every state in both colour
+// schemes and two widths.
 //   node .ci/widget.mjs URL TOOLS FOLDER [STEP]      TOOLS has node_modules with playwright-core and axe-core; pictures go into FOLDER.
 // With a part of a step's name, only such steps are taken.
 import { once } from "node:events";
