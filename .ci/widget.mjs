@@ -197,6 +197,24 @@ const steps = {
     await alert.getByText("in 7 seconds").waitFor();
   },
 
+  async "a message that is refused: said why, and given back to be changed"() {
+    const page = await pageWith({});
+    await page.getByRole("button", { name: "Help" }).click();
+    await page.getByText("You are chatting with a program").first().waitFor();
+    const problem = JSON.stringify({ reason: "HIGH_RISK_DATA", detail: "this text names data that we do not take: please leave it out" });
+    await page.route("**/*:stream", (route) => route.fulfill({ status: 422, contentType: "application/problem+json", body: problem }));
+    await ask(page, "My card is 4111");
+    const alert = page.getByRole("alert");
+    await alert.getByText("This was not accepted: this text names data that we do not take: please leave it out.").waitFor();
+    await page.screenshot({ path: join(folder, "refused.png") });
+    await go(page, "Shift+Tab", "Change the message");
+    await page.keyboard.press("Enter");
+    await alert.waitFor({ state: "hidden" });
+    assert.match(await focused(page), /^TEXTAREA/);
+    assert.equal(await page.getByLabel("Your message").inputValue(), "My card is 4111");
+    assert.equal(await page.getByRole("listitem").filter({ hasText: "My card is 4111" }).count(), 0);
+  },
+
   async "a conversation that support does not know: a new one begins"() {
     const page = await pageWith({});
     await page.evaluate(() => localStorage.setItem("levqor-chat", JSON.stringify({ id: "01a22a68-3b61-7720-95ef-000000000000", token: "0".repeat(64) })));
