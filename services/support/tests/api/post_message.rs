@@ -169,6 +169,7 @@ async fn on_a_server_without_pg_trgm_questions_are_answered_too() {
     let chat = bench.chat(Caller::anonymous()).await;
     let turn = chat.say(ANSWERED).await;
     assert_eq!(turn.outcome(), Outcome::Answered, "{}", turn.reply);
+    assert_eq!(turn.sources[0].slug, "delivery-times-and-late-orders");
     // A typing error is not mended, and nothing fails.
     let turn = chat.say("is my delivary laet?").await;
     assert_eq!(turn.outcome(), Outcome::NotKnown, "{}", turn.reply);
