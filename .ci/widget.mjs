@@ -1,7 +1,10 @@
 // The chat widget in headless Chromium, on the page that `levqor up` serves under a strict content security policy: by keyboard alone, with a
-// broken stream, without a network, and with hostile answers. axe-core looks at every state in both colour schemes and two widths.
+// broken stream, with an answer that is withdrawn, without a network, and with hostile answers. axe-core looks at every state in both colour
+// schemes and two widths.
 //   node .ci/widget.mjs URL TOOLS FOLDER [STEP]      TOOLS has node_modules with playwright-core and axe-core; pictures go into FOLDER.
 // With a part of a step's name, only such steps are taken.
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import assert from "node:assert/strict";
@@ -131,6 +134,45 @@ const steps = {
     assert.equal(await page.getByRole("listitem").filter({ hasText: "Looking for" }).count(), 0);
   },
 
+  async "an answer of an AI that is withdrawn while it comes: its words vanish, and only the answer that follows is shown and read out"() {
+    const page = await pageWith({});
+    await page.getByRole("button", { name: "Help" }).click();
+    await page.getByText("You are chatting with a program").first().waitFor();
+    // Levqor withdraws only what a language model wrote. This server streams such an answer as it does, one part after the other.
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    await page.route("**/*:stream", (route) => route.continue({ url: `http://127.0.0.1:${server.address().port}/` }));
+    const asked = once(server, "request");
+    await ask(page, QUESTION);
+    const [, response] = await asked;
+    const write = (part) => response.write(`data: ${JSON.stringify(part)}\n\n`);
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    const reply = page.getByRole("listitem").last();
+    const shows = (words) => reply.filter({ hasText: words }).waitFor();
+    write({ accepted: true });
+    await shows("Looking for an answer");
+    write({ piece: "The clock begins with the form. " });
+    write({ piece: "It costs five shells." });
+    await shows("begins with the form. It costs five shells.");
+    await page.screenshot({ path: join(folder, "withdrawn-before.png") });
+    write({ withdrawn: true });
+    await shows("Looking for an answer");
+    assert.equal(await page.getByText("shells").count(), 0, "nothing that was withdrawn stays");
+    write({ piece: "From our help article “Delivery”:" });
+    await shows("From our help article “Delivery”:");
+    const turn = { position: 1, customer_text: QUESTION, reply: "From our help article “Delivery”:\n\nIt begins with the form.", outcome: "OUTCOME_ANSWERED",
+      sources: [{ title: "Delivery", heading: "", url: "https://www.levqor.ai/help/delivery" }] };
+    write({ answer: { turn, conversation: { conversation_id: "x", state: "STATE_WITH_ASSISTANT", customer_email: "", turn_count: 1 } } });
+    response.end();
+    await answers(page).getByRole("link", { name: "Delivery" }).waitFor();
+    assert.equal(await page.getByRole("listitem").filter({ hasText: "It begins with the form." }).count(), 1);
+    const live = page.locator("#levqor-chat [aria-live=polite]");
+    await live.filter({ hasText: "It begins with the form." }).waitFor({ state: "attached" });
+    assert.equal(await page.locator("#levqor-chat").getByText("shells").count(), 0);
+    await page.screenshot({ path: join(folder, "withdrawn-after.png") });
+    server.close();
+  },
+
   async "no answer, and no network: said, with a way to try again and the address of support"() {
     const page = await pageWith({});
     await page.getByRole("button", { name: "Help" }).click();
@@ -153,6 +195,24 @@ const steps = {
     await page.route("**/*:stream", (route) => route.fulfill({ status: 429, headers: { "retry-after": "7" }, contentType: "application/problem+json", body: "{\"reason\":\"RATE_LIMITED\"}" }));
     await ask(page, QUESTION);
     await alert.getByText("in 7 seconds").waitFor();
+  },
+
+  async "a message that is refused: said why, and given back to be changed"() {
+    const page = await pageWith({});
+    await page.getByRole("button", { name: "Help" }).click();
+    await page.getByText("You are chatting with a program").first().waitFor();
+    const problem = JSON.stringify({ reason: "HIGH_RISK_DATA", detail: "this text names data that we do not take: please leave it out" });
+    await page.route("**/*:stream", (route) => route.fulfill({ status: 422, contentType: "application/problem+json", body: problem }));
+    await ask(page, "My card is 4111");
+    const alert = page.getByRole("alert");
+    await alert.getByText("This was not accepted: this text names data that we do not take: please leave it out.").waitFor();
+    await page.screenshot({ path: join(folder, "refused.png") });
+    await go(page, "Shift+Tab", "Change the message");
+    await page.keyboard.press("Enter");
+    await alert.waitFor({ state: "hidden" });
+    assert.match(await focused(page), /^TEXTAREA/);
+    assert.equal(await page.getByLabel("Your message").inputValue(), "My card is 4111");
+    assert.equal(await page.getByRole("listitem").filter({ hasText: "My card is 4111" }).count(), 0);
   },
 
   async "a conversation that support does not know: a new one begins"() {

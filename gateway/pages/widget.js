@@ -204,18 +204,27 @@
     log.setAttribute("aria-busy", String(on));
   }
   function calm() { trouble.hidden = true; trouble.replaceChildren(); retry = null; }
-  /** Says what went wrong, with a way to try again and the address of support. */
-  function fail(error, again) {
+  /** Says what went wrong, with a way to go on and the address of support. A message that is refused is given back to be changed. */
+  function fail(error, again, message) {
     const reason = error.problem?.reason;
     const kept = unsent ? " Your message is not lost." : "";
+    const refused = message && ["INVALID_REQUEST", "HIGH_RISK_DATA"].includes(reason);
     const words = !navigator.onLine ? "You are offline." + kept
       : reason === "RATE_LIMITED" ? `You sent many messages. Try again in ${error.wait || 60} seconds.`
       : reason === "CONVERSATION_FULL" ? "This conversation is full. Please begin a new one."
       : reason === "INVALID_REQUEST" ? "This was not accepted: " + ((error.problem.errors || []).map((e) => e.description).join("; ") || error.problem.detail) + "."
+      : reason === "HIGH_RISK_DATA" ? "This was not accepted: " + error.problem.detail + "."
       : "Support does not answer at the moment." + kept;
-    const button = make("button", { type: "button", textContent: "Try again" });
-    button.addEventListener("click", () => { calm(); (ask.hidden ? text : mailField).focus(); again(); });
-    retry = again;
+    const button = make("button", { type: "button", textContent: refused ? "Change the message" : "Try again" });
+    button.addEventListener("click", () => {
+      calm();
+      (ask.hidden ? text : mailField).focus();
+      if (!refused) return again();
+      unsent?.forEach((item) => item.remove());
+      unsent = null;
+      text.value = message;
+    });
+    retry = refused ? null : again;
     trouble.replaceChildren(make("p", { textContent: words }), make("div", { className: "row" }, button), make("span", {}, "Or write to ", mailLink(), "."));
     trouble.hidden = false;
     toEnd();
@@ -289,7 +298,7 @@
       unsent?.forEach((item) => item.remove());
       if (gone) forget();
       unsent = [line("you", "You (not sent)", words)];
-      fail(error, () => send({ words, key: gone ? newKey() : key, again: !gone }));
+      fail(error, () => send({ words, key: gone ? newKey() : key, again: !gone }), words);
     } finally { work(false); }
   }
   async function askForPerson() {

@@ -19,9 +19,9 @@ service_error! {
         /// The service knows no guard with this subject.
         #[error("this service knows no guard with this subject")]
         UnknownSubject => NotFound "GUARD_SUBJECT_UNKNOWN",
-        /// Another service, which the answer needs, does not answer.
-        #[error("another service that must be asked does not answer")]
-        Unavailable => Unavailable "GUARD_UNAVAILABLE" after 5 s,
+        /// Another service, which must be asked, gave no answer. The text says why.
+        #[error("another service that must be asked did not answer: {0}")]
+        Unavailable(&'static str) => Unavailable "GUARD_UNAVAILABLE" after 5 s,
         /// The database failed.
         #[error(transparent)]
         Database(#[from] DbError) => source,

@@ -29,7 +29,11 @@ async fn a_question_is_answered_and_a_person_solves_the_rest_by_mail() {
     let mesh = Mesh::start_with(&settings).await;
     let (ada, staff) = (mesh.customer("ada"), mesh.staff());
 
-    // A price comes from billing, and its source is an article that everybody can read.
+    // A price comes from billing, and its source is an article that everybody can read. Support waits less than a second for billing.
+    eventually("support knows the prices", || async {
+        (mesh.anon().get("/v1/articles/plan-growth").await.status == 200).then_some(())
+    })
+    .await;
     let question = json!({"text": "What is the price of the Growth plan?", "customer_name": "Ada"});
     let created = ada.post("/v1/conversations", question).await;
     assert!(created.str("/notice").contains("a program"), "{}", created.text);
@@ -166,9 +170,14 @@ async fn the_chat_shows_a_customer_their_own_order_and_staff_see_the_customer_wh
     }
     mesh.settle().await;
     let ask = async |actor: &Actor<'_>, text: &str| {
-        let created = actor.post("/v1/conversations", json!({"text": text})).await;
-        assert_eq!(created.status, 200, "{}", created.text);
-        (created.str("/turn/outcome").to_owned(), created.str("/turn/reply").to_owned())
+        // Support waits two seconds for billing, and says so.
+        eventually("billing answers in time", || async {
+            let created = actor.post("/v1/conversations", json!({"text": text})).await;
+            assert_eq!(created.status, 200, "{}", created.text);
+            let (outcome, reply) = (created.str("/turn/outcome"), created.str("/turn/reply"));
+            (!reply.starts_with("I cannot look at")).then(|| (outcome.to_owned(), reply.to_owned()))
+        })
+        .await
     };
     let (ada, anon, staff) = (mesh.customer("ada"), mesh.anon(), mesh.staff());
     let (outcome, reply) = ask(&ada, "Where is my order?").await;
@@ -190,14 +199,45 @@ async fn the_chat_shows_a_customer_their_own_order_and_staff_see_the_customer_wh
     assert_eq!(ada.post("/v1/tickets", ticket).await.status, 200);
     mesh.settle().await;
     for query in ["customer_email=ada@example.com", "owner_sub=ada"] {
-        let seen = staff.get(&format!("/v1/customer-overview?{query}")).await;
-        assert_eq!(seen.status, 200, "{}", seen.text);
-        assert!(seen.json["missing_parts"].as_array().is_none_or(Vec::is_empty), "{query}: {}", seen.text);
+        let seen = eventually("each service answers in time", || async {
+            let seen = staff.get(&format!("/v1/customer-overview?{query}")).await;
+            assert_eq!(seen.status, 200, "{}", seen.text);
+            seen.json["missing_parts"].as_array().is_none_or(Vec::is_empty).then_some(seen)
+        })
+        .await;
         assert_eq!((seen.list("orders").len(), seen.list("tickets").len()), (1, 1), "{query}: {}", seen.text);
         assert!(seen.list("mails").iter().any(|mail| mail["template"] == "order_welcome"), "{}", seen.text);
         assert!(!seen.text.contains("bob@example.com"), "{}", seen.text);
     }
     assert_eq!(ada.get("/v1/customer-overview?owner_sub=ada").await.status, 403);
+    mesh.finish().await;
+}
+
+#[tokio::test]
+async fn no_hostile_prompt_gets_anything_of_another_customer_by_rest() {
+    let mesh = Mesh::start().await;
+    let (ada, bob) = (mesh.customer("ada"), mesh.customer("bob"));
+    assert_eq!(mesh.deliver(&paid_checkout("bob", "bob")).await.status, 200);
+    mesh.settle().await;
+    let ticket = json!({"subject": "Zeppelin", "text": "My zeppelin squeaks."});
+    let ticket = bob.post("/v1/tickets", ticket).await.str("/ticket/ticket_id").to_owned();
+    let order = bob.get("/v1/orders").await.str("/orders/0/order_id").to_owned();
+    let secrets = ["zeppelin", &*ticket, &*order];
+    assert!(!order.is_empty() && bob.get("/v1/tickets?query=zeppelin").await.text.contains(&ticket));
+    let lines = include_str!("../../services/support/data/hostile-prompts.jsonl").lines();
+    let prompts: Vec<Value> = lines.map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(prompts.len() >= 50, "{}", prompts.len());
+    for text in prompts.iter().filter_map(|prompt| prompt["text"].as_str()).chain(["zeppelin"]) {
+        let filter = [("query", text), ("customer_email", "bob@example.com")];
+        let list = reqwest::Url::parse_with_params("http://levqor/v1/tickets", filter).expect("an address");
+        let listed = ada.get(&format!("/v1/tickets?{}", list.query().expect("a query"))).await;
+        let said = ada.post("/v1/conversations", json!({"text": text})).await;
+        let replies = said.str("/turn/reply").to_lowercase();
+        assert!(listed.status < 500 && said.status < 500, "{text}: {} {}", listed.text, said.text);
+        let shown = [listed.text.to_lowercase(), replies];
+        let is_told = shown.iter().any(|shown| secrets.iter().any(|secret| shown.contains(secret)));
+        assert!(!is_told, "{text}: {shown:?}");
+    }
     mesh.finish().await;
 }
 

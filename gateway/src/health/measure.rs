@@ -155,13 +155,16 @@ impl Meter {
         let now = self.clock.now();
         let (answers, incidents) =
             tokio::join!(join_all(asked), timeout(PATIENCE, self.ask_incidents(request_id)));
+        let incidents = incidents.ok().flatten();
+        let fell_silent = self.last_if(|_| true).is_none_or(|before| before.incidents.is_some());
+        if incidents.is_none() && fell_silent {
+            tracing::warn!(
+                "support does not say which incidents are published: the status says nothing about them"
+            );
+        }
         let answers = answers.into_iter();
         let peers = answers.map(|(service, answer)| Peer::after(before(service), service, answer, now));
-        let peers = Arc::new(Peers {
-            all: peers.collect(),
-            incidents: incidents.ok().flatten(),
-            asked: Instant::now(),
-        });
+        let peers = Arc::new(Peers { all: peers.collect(), incidents, asked: Instant::now() });
         *self.last.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&peers));
         peers
     }

@@ -4,6 +4,7 @@
 mod answer;
 pub(crate) mod doubt;
 mod health;
+pub(crate) mod inbound;
 pub(crate) mod slack;
 pub(crate) mod telegram;
 pub(crate) mod whatsapp;

@@ -53,7 +53,7 @@ CREATE TABLE component_days (
     is_up boolean NOT NULL,
     measure_time timestamptz NOT NULL,
     CONSTRAINT component_days_pkey PRIMARY KEY (component, day),
-    CONSTRAINT component_days_component CHECK (component IN ('BILLING', 'NOTIFICATIONS', 'SUPPORT'))
+    CONSTRAINT component_days_component CHECK (component IN ('BILLING', 'NOTIFICATIONS', 'SUPPORT', 'COMPLIANCE'))
 );
 
 COMMENT ON TABLE incidents IS

@@ -1,6 +1,8 @@
 //! A message to a conversation, and its answer, in one transaction. The row of the conversation is locked, so messages of one
 //! conversation are answered one after the other.
 
+use std::time::Instant;
+
 use levqor_proto_support::v1 as wire;
 use levqor_runtime::{
     context::{Actor, Ctx, Role},
@@ -78,6 +80,8 @@ impl Known {
 
 /// What a message asks, as far as it is known before its transaction begins.
 pub(crate) struct Asked {
+    /// When the message came.
+    pub(crate) begin: Instant,
     /// The message, after those of the same burst.
     pub(crate) question: String,
     pub(crate) customer: Customer,
@@ -95,7 +99,12 @@ const EARLIER: i64 = 3;
 
 impl Asked {
     /// Reads it. None if the assistant does not answer the message, or has nothing to look up for it.
-    async fn of(support: &Support, ctx: &Ctx, posted: &Posted) -> Result<Option<Self>, DbError> {
+    async fn of(
+        support: &Support,
+        ctx: &Ctx,
+        posted: &Posted,
+        begin: Instant,
+    ) -> Result<Option<Self>, DbError> {
         if ctx.user_token.is_none() && drafting::awake(support).is_none() {
             return Ok(None);
         }
@@ -118,7 +127,7 @@ impl Asked {
         }
         let earlier = last.into_iter().chain(turns).collect();
         let (customer, listener) = (conversation.customer, posted.listener.clone());
-        Ok(Some(Self { question, customer, earlier, listener }))
+        Ok(Some(Self { begin, question, customer, earlier, listener }))
     }
 }
 
@@ -137,6 +146,7 @@ pub(crate) async fn post<R: Message>(
     request: &R,
     posted: &Posted,
 ) -> Result<wire::PostMessageResponse, Error> {
+    let begin = Instant::now();
     // Who asks for a person gets one, whatever the message has.
     let screened = if support.signals.step(&posted.text, None) == Step::Search {
         screening::check(support, ctx, "chat", &posted.text).await?
@@ -144,7 +154,7 @@ pub(crate) async fn post<R: Message>(
         Screened::Clear
     };
     let mut known = Known::ask(support, ctx).await?;
-    if let Some(asked) = Asked::of(support, ctx, posted).await? {
+    if let Some(asked) = Asked::of(support, ctx, posted, begin).await? {
         known.look_up(support, ctx, &asked).await?;
     }
     mutate(support, ctx, request, async |tx| {

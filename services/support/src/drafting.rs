@@ -34,7 +34,9 @@ const WHOLE_ARTICLES: usize = 3;
 const MOST_ARTICLES: usize = 6;
 /// The most characters of all passages.
 const MOST_CHARS: usize = 14_000;
-/// What is left for the transaction when the caller stops waiting.
+/// A customer has an answer within this time, also while other services are slow and the model does not answer.
+const WITHIN: Duration = Duration::from_secs(10);
+/// What is left of it for the transaction.
 const RESERVE: Duration = Duration::from_millis(1_500);
 
 /// What the model is told. What articles and customers say follows as data.
@@ -112,7 +114,8 @@ pub(crate) async fn draft(
         passages.push(Passage { source: Origin::Account, text: mask.hide(text) });
     }
     let left = ctx.deadline.saturating_duration_since(Instant::now());
-    let Some(patience) = left.checked_sub(RESERVE).filter(|_| !passages.is_empty()) else { return Ok(None) };
+    let patience = patience(asked.begin.elapsed(), left).filter(|_| !passages.is_empty());
+    let Some(patience) = patience else { return Ok(None) };
     let request = request(&mut mask, &passages, &asked.question, &asked.earlier);
     let begin = Instant::now();
     let (schema, texts) = (grounding::schema(), texts(&passages));
@@ -143,6 +146,12 @@ pub(crate) async fn draft(
     model.note(outcome);
     let call = ModelCall { outcome, tokens, took: begin.elapsed() };
     Ok(Some(Draft { question: asked.question.clone(), call, answer }))
+}
+
+/// How long the model may take, if there is time for it. `spent` is the time since the message came, `left` the time until the caller
+/// stops waiting.
+fn patience(spent: Duration, left: Duration) -> Option<Duration> {
+    left.min(WITHIN.saturating_sub(spent)).checked_sub(RESERVE)
 }
 
 /// Whether the customer objects to automation: then answers are passages of articles, word for word.
@@ -227,4 +236,19 @@ fn checked(
     }
     let titles: Vec<_> = sources.iter().map(|source| source.title.as_str()).collect();
     Ok(Drafted { reply: reply::written(&mask.restore(&grounded.text), &titles, is_own), sources, is_own })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_model_gets_the_time_that_other_services_left() {
+        for (spent, left, expected) in
+            [(0, 15_000, Some(8_500)), (4_000, 15_000, Some(4_500)), (9_000, 15_000, None), (0, 1_000, None)]
+        {
+            let [spent, left] = [spent, left].map(Duration::from_millis);
+            assert_eq!(patience(spent, left), expected.map(Duration::from_millis), "{spent:?} of {left:?}");
+        }
+    }
 }

@@ -52,11 +52,11 @@ service_error! {
         #[error("the form was sent too fast; send it again in a moment")]
         FormTooFast => FailedPrecondition "FORM_TOO_FAST",
         /// Notifications has not said whether an address may get advertising. The call is made again.
-        #[error("notifications does not answer now")]
-        NotificationsUnavailable => Unavailable "NOTIFICATIONS_UNAVAILABLE" after 5 s,
+        #[error("notifications did not answer: {0}")]
+        NotificationsUnavailable(&'static str) => Unavailable "NOTIFICATIONS_UNAVAILABLE" after 5 s,
         /// Billing has not said whether an address has bought. The call is made again.
-        #[error("billing does not answer now")]
-        BillingUnavailable => Unavailable "BILLING_UNAVAILABLE" after 5 s,
+        #[error("billing did not answer: {0}")]
+        BillingUnavailable(&'static str) => Unavailable "BILLING_UNAVAILABLE" after 5 s,
         /// There is no such complaint.
         #[error("there is no such complaint")]
         ComplaintNotFound => NotFound "COMPLAINT_NOT_FOUND",
@@ -79,9 +79,8 @@ service_error! {
         #[error("files are off: no storage is configured")]
         FilesOff => FailedPrecondition "FILES_OFF",
         /// A file that came by mail cannot be had at the moment. The call is made again.
-        #[error("notifications does not give the file now")]
-        AttachmentUnavailable(#[source] Option<Box<tonic::Status>>) =>
-            Unavailable "ATTACHMENT_UNAVAILABLE" after 5 s,
+        #[error("notifications did not give the file: {0}")]
+        AttachmentUnavailable(&'static str) => Unavailable "ATTACHMENT_UNAVAILABLE" after 5 s,
         /// The storage.
         #[error(transparent)]
         Storage(#[from] StorageError) => source,

@@ -7,8 +7,9 @@ use levqor_proto_billing::v1::{
     GetPriceListRequest, GetPriceListResponse, checkout_service_client::CheckoutServiceClient, order::Tier,
     subscription::AddOn, subscription::Plan as BillingPlan,
 };
-use levqor_runtime::{chassis::Chassis, client::Outgoing};
+use levqor_runtime::{chassis::Chassis, client::Peer};
 use tokio::sync::Mutex;
+use tonic::Request;
 
 use crate::{
     config::Config,
@@ -17,6 +18,7 @@ use crate::{
         facts::Facts,
         plan::Plan,
     },
+    peers,
 };
 
 /// How long to wait for billing.
@@ -72,8 +74,11 @@ impl FactSheet {
         let now = Instant::now();
         if last.ask_again.is_none_or(|time| time <= now) {
             match ask(chassis, request_id).await {
-                Some(prices) => *last = Last { prices: of_prices(&prices), ask_again: Some(now + FRESH) },
-                None => last.ask_again = Some(now + PAUSE),
+                Ok(prices) => *last = Last { prices: of_prices(&prices), ask_again: Some(now + FRESH) },
+                Err(reason) => {
+                    tracing::warn!(reason, "billing did not give its price list");
+                    last.ask_again = Some(now + PAUSE);
+                }
             }
         }
         let mut facts = self.rules.clone();
@@ -89,14 +94,11 @@ impl FactSheet {
 }
 
 /// Asks billing for the price list.
-async fn ask(chassis: &Chassis, request_id: &str) -> Option<GetPriceListResponse> {
-    let channel = chassis.channels.get("billing")?;
-    let token = chassis.tokens.mint(chassis.service, "billing").ok()?;
-    let outgoing = Outgoing { bearer: Some(&token), request_id, idempotency_key: None, timeout: PATIENCE };
-    let mut client = CheckoutServiceClient::new(channel);
-    let answer =
-        tokio::time::timeout(PATIENCE, client.get_price_list(outgoing.request(GetPriceListRequest {})));
-    Some(answer.await.ok()?.ok()?.into_inner())
+async fn ask(chassis: &Chassis, request_id: &str) -> Result<GetPriceListResponse, &'static str> {
+    let get = |channel: Peer, request: Request<GetPriceListRequest>| async move {
+        CheckoutServiceClient::new(channel).get_price_list(request).await
+    };
+    peers::ask(chassis, "billing", request_id, PATIENCE, GetPriceListRequest {}, get).await
 }
 
 /// The facts of a price list.

@@ -10,7 +10,7 @@ use levqor_proto_mail::v1::{
 use levqor_proto_notifications::v1::{CreateNewsletterSubscriptionRequest, NewsletterCategory};
 use levqor_proto_support::v1::TakeLeadStepRequest;
 use levqor_runtime::{
-    client::Outgoing,
+    client::Peer,
     db::{DbError, Tx},
     deferred::{defer, defer_at},
     email::Email,
@@ -20,6 +20,7 @@ use levqor_runtime::{
     screening::Screened,
     timestamp,
 };
+use tonic::Request;
 
 use crate::{
     Support,
@@ -29,7 +30,7 @@ use crate::{
     },
     error::Error,
     forms::{self, Form},
-    operators,
+    operators, peers,
     store::leads,
 };
 
@@ -165,22 +166,22 @@ pub(crate) async fn still_wanted(support: &Support, subject: &str) -> Result<Wan
     match has_bought(support, &request_id(), email).await {
         Ok(true) => Ok(Wanted::No(PURCHASED)),
         Ok(false) => Ok(Wanted::Yes),
-        Err(_) => Err(GuardError::Unavailable),
+        Err(reason) => Err(GuardError::Unavailable(reason)),
     }
 }
 
-/// Whether somebody with this address has bought, which billing knows. No answer is an error.
-pub(crate) async fn has_bought(support: &Support, request_id: &str, email: String) -> Result<bool, Error> {
-    let chassis = &support.chassis;
-    let channel = chassis.channels.get("billing").ok_or(Error::BillingUnavailable)?;
-    let token = chassis.tokens.mint(chassis.service, "billing");
-    let token = token.map_err(|_| Error::BillingUnavailable)?;
-    let outgoing = Outgoing { bearer: Some(&token), request_id, idempotency_key: None, timeout: PATIENCE };
-    let mut client = OrderServiceClient::new(channel);
-    let request = outgoing.request(CheckPurchaseRequest { email });
-    let answer = tokio::time::timeout(PATIENCE, client.check_purchase(request)).await;
-    let answer = answer.ok().and_then(Result::ok).ok_or(Error::BillingUnavailable)?;
-    Ok(answer.into_inner().has_bought)
+/// Whether somebody with this address has bought, which billing knows. The error says why billing gave no answer.
+pub(crate) async fn has_bought(
+    support: &Support,
+    request_id: &str,
+    email: String,
+) -> Result<bool, &'static str> {
+    let check = |channel: Peer, request: Request<CheckPurchaseRequest>| async move {
+        OrderServiceClient::new(channel).check_purchase(request).await
+    };
+    let request = CheckPurchaseRequest { email };
+    let answer = peers::ask(&support.chassis, "billing", request_id, PATIENCE, request, check).await?;
+    Ok(answer.has_bought)
 }
 
 /// Asks the address whether it agrees to advertising (double opt-in). The box of a form alone proves nothing.

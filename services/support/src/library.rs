@@ -1,5 +1,6 @@
 //! The knowledge base: the articles that come with the service are stored once by each process that starts, as versions by hash.
 
+use chrono::TimeDelta;
 use levqor_runtime::db::{Db, DbError, Tx};
 use tokio::sync::OnceCell;
 
@@ -55,8 +56,8 @@ impl Library {
         let mut tx = db.begin().await?;
         articles::lock_all(&mut tx).await?;
         let mut changed = false;
-        for shipped in &self.shipped {
-            changed |= store_one(&mut tx, shipped).await?;
+        for (place, shipped) in (0..).zip(&self.shipped) {
+            changed |= store_one(&mut tx, place, shipped).await?;
         }
         for slug in articles::shipped(&mut tx).await? {
             if !self.shipped.iter().any(|shipped| shipped.slug == slug)
@@ -74,12 +75,13 @@ impl Library {
     }
 }
 
-/// Stores an article that comes with the service. Returns whether anything changed.
-async fn store_one(tx: &mut Tx, shipped: &Shipped) -> Result<bool, DbError> {
+/// Stores an article that comes with the service. Returns whether anything changed. `place`: its place among them by name.
+async fn store_one(tx: &mut Tx, place: i64, shipped: &Shipped) -> Result<bool, DbError> {
     let Some(mut article) = articles::get(tx, &shipped.slug).await? else {
         let now = tx.now().await?;
         let article = Article {
-            id: ArticleId::new_at(now),
+            // The id decides between articles that fit a question equally well: in each database in the same way.
+            id: ArticleId::new_at(now + TimeDelta::milliseconds(place)),
             slug: shipped.slug.clone(),
             origin: Origin::Shipped,
             state: State::Published,

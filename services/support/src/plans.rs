@@ -7,11 +7,12 @@ use levqor_proto_billing::v1::{
 };
 use levqor_runtime::{
     chassis::Chassis,
-    client::Outgoing,
+    client::Peer,
     context::{Actor, Ctx, Role},
 };
+use tonic::Request;
 
-use crate::domain::plan::Plan;
+use crate::{domain::plan::Plan, peers};
 
 /// How long to wait for billing.
 const PATIENCE: Duration = Duration::from_millis(800);
@@ -21,23 +22,23 @@ const PATIENCE: Duration = Duration::from_millis(800);
 pub(crate) async fn of_caller(chassis: &Chassis, ctx: &Ctx) -> Plan {
     match &ctx.actor {
         Actor::User(user) if user.role == Role::Customer => {
-            ask(chassis, ctx, &user.sub).await.unwrap_or(Plan::Starter)
+            ask(chassis, ctx, &user.sub).await.unwrap_or_else(|reason| {
+                tracing::warn!(
+                    reason,
+                    "a customer is treated as on the plan Starter: billing did not say the plan"
+                );
+                Plan::Starter
+            })
         }
         Actor::User(_) | Actor::Anonymous | Actor::Service(_) => Plan::Starter,
     }
 }
 
-async fn ask(chassis: &Chassis, ctx: &Ctx, sub: &str) -> Option<Plan> {
-    let channel = chassis.channels.get("billing")?;
-    let token = chassis.tokens.mint(chassis.service, "billing").ok()?;
-    let outgoing = Outgoing {
-        bearer: Some(&token),
-        request_id: &ctx.request_id,
-        idempotency_key: None,
-        timeout: PATIENCE,
+async fn ask(chassis: &Chassis, ctx: &Ctx, sub: &str) -> Result<Plan, &'static str> {
+    let check = |channel: Peer, request: Request<CheckEntitlementRequest>| async move {
+        SubscriptionServiceClient::new(channel).check_entitlement(request).await
     };
     let request = CheckEntitlementRequest { sub: sub.to_owned(), feature: Feature::PrioritySupport.into() };
-    let mut client = SubscriptionServiceClient::new(channel);
-    let answer = tokio::time::timeout(PATIENCE, client.check_entitlement(outgoing.request(request))).await;
-    Some(answer.ok()?.ok()?.into_inner().plan().into())
+    let answer = peers::ask(chassis, "billing", &ctx.request_id, PATIENCE, request, check).await?;
+    Ok(answer.plan().into())
 }

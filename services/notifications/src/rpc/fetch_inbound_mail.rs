@@ -12,6 +12,7 @@ use crate::{
         sender::Sender,
     },
     error::Error,
+    operators,
     provider::{
         Trouble,
         resend::{NotReceived, ReceivedMail, Resend},
@@ -44,8 +45,11 @@ pub(super) async fn fetch_inbound_mail(
     let settled = inbound_mails::settle(&mut tx, id, state).await?;
     match &ingest {
         Some(ingest) if settled => defer(&mut tx, ingest, format!("inbound-mail:{id}")).await?,
-        Some(_) => {}
-        None => tracing::warn!("a received mail is gone or too large: support does not get it"),
+        None if settled => {
+            tracing::warn!("a received mail is gone or too large: support does not get it");
+            operators::inbound::not_fetched(&mut tx, id).await?;
+        }
+        Some(_) | None => {}
     }
     tx.commit().await?;
     Ok(FetchInboundMailResponse { forwarded: settled && ingest.is_some() })

@@ -64,7 +64,7 @@ async fn a_mail_to_us_is_handed_over_with_only_what_support_needs() {
 }
 
 #[tokio::test]
-async fn a_mail_that_the_provider_does_not_have_is_settled_and_without_a_domain_nothing_is_fetched() {
+async fn a_mail_that_the_provider_does_not_have_is_told_and_without_a_domain_nothing_is_fetched() {
     let (provider, elsewhere) = (FakeMail::start(), FakeMail::start());
     let notified = taking(&provider, "in.levqor.ai").await;
     let gone = elsewhere.receive(Inbound::new("a@b.cd", "ticket-1@in.levqor.ai", "Hi"));
@@ -74,6 +74,11 @@ async fn a_mail_that_the_provider_does_not_have_is_settled_and_without_a_domain_
     })
     .await;
     assert!(handed_over(&notified).await.is_empty());
+    eventually("operators are told", || async {
+        let told = "operator_notices WHERE kind = 'TICKET' AND about LIKE 'mails:not-fetched:%'";
+        (notified.count(told).await == 1).then_some(())
+    })
+    .await;
     let off = taking(&provider, "").await;
     off.told(&provider.receive(Inbound::new("a@b.cd", "ticket-1@in.levqor.ai", "Hi")), EventState::Ignored)
         .await;

@@ -44,6 +44,8 @@ wire_enum! {
         Notifications = "NOTIFICATIONS",
         /// Chat and tickets.
         Support = "SUPPORT",
+        /// Copies, erasure and consents.
+        Compliance = "COMPLIANCE",
     }
 }
 
@@ -59,6 +61,7 @@ impl Component {
             Self::Billing => "Orders and payments",
             Self::Notifications => "Mail",
             Self::Support => "Chat and tickets",
+            Self::Compliance => "Personal data and consents",
         }
     }
 
@@ -68,6 +71,7 @@ impl Component {
             Self::Billing => "billing",
             Self::Notifications => "notifications",
             Self::Support => "support",
+            Self::Compliance => "compliance",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Creates a conversation, and answers its first message.
 
+use std::time::Instant;
+
 use levqor_proto_support::v1::{CreateConversationRequest, CreateConversationResponse};
 use levqor_runtime::{
     context::Ctx,
@@ -28,6 +30,7 @@ pub(super) async fn create_conversation(
     ctx: Ctx,
     request: CreateConversationRequest,
 ) -> Result<CreateConversationResponse, Error> {
+    let begin = Instant::now();
     let Command { text, name, email } = Command::try_from(&request)?;
     // Who asks for a person gets one, whatever the message has.
     let is_searched = |text: &&ChatText| support.signals.step(text.as_str(), None) == Step::Search;
@@ -40,7 +43,8 @@ pub(super) async fn create_conversation(
     customer.email = customer.email.or(email);
     if let Some(text) = &text {
         let question = text.as_str().to_owned();
-        let asked = Asked { question, customer: customer.clone(), earlier: Vec::new(), listener: None };
+        let customer = customer.clone();
+        let asked = Asked { begin, question, customer, earlier: Vec::new(), listener: None };
         known.look_up(support, &ctx, &asked).await?;
     }
     mutate(support, &ctx, &request, async |tx| {

@@ -75,14 +75,15 @@ struct Command {
     end_time: Option<DateTime<Utc>>,
 }
 
-/// Reads what is affected: at least one component.
+/// Reads what is affected: at least one component, each once.
 pub(super) fn components(violations: &mut Violations, numbers: &[i32]) -> Option<Vec<Component>> {
     if numbers.is_empty() {
         violations.add("components", "expected at least one");
     }
-    let mut components: Vec<Component> =
+    let named: Vec<Component> =
         numbers.iter().map(|number| violations.field_enum("components", *number)).collect::<Option<_>>()?;
-    components.dedup();
+    let components: Vec<_> =
+        Component::ALL.into_iter().filter(|component| named.contains(component)).collect();
     Some(components).filter(|components| !components.is_empty())
 }
 

@@ -7,12 +7,13 @@ use levqor_runtime::{
     client::Outgoing,
     context::Ctx,
     db::{DbError, Tx},
+    error::ErrorCode,
     file::{HEAD_BYTES, content_type},
     request::id,
     storage::{Storage, Writer},
     time_limits,
 };
-use tonic::Code;
+use tonic::{Code, Status};
 
 use crate::{
     Support,
@@ -68,10 +69,13 @@ async fn fetch(
     left: u64,
 ) -> Result<Result<(&'static str, i64), FileState>, Error> {
     let chassis = &support.chassis;
-    let channel = chassis.channels.get("notifications").ok_or(Error::AttachmentUnavailable(None))?;
-    let token = chassis.tokens.mint(chassis.service, "notifications").ok();
+    let unavailable = Error::AttachmentUnavailable;
+    let refused = |status: Status| unavailable(ErrorCode::from_grpc(status.code()).as_str());
+    let channel = chassis.channels.get("notifications").ok_or(unavailable("its address is not set"))?;
+    let token = chassis.tokens.mint(chassis.service, "notifications");
+    let token = token.map_err(|_| unavailable("no token can be made for the call"))?;
     let outgoing = Outgoing {
-        bearer: token.as_ref(),
+        bearer: Some(&token),
         request_id: &ctx.request_id,
         idempotency_key: None,
         timeout: time_limits::MOST,
@@ -81,17 +85,13 @@ async fn fetch(
     let mut pieces = match client.download_inbound_attachment(outgoing.request(request)).await {
         Ok(pieces) => pieces.into_inner(),
         Err(status) if status.code() == Code::NotFound => return Ok(Err(FileState::Gone)),
-        Err(status) => return Err(Error::AttachmentUnavailable(Some(Box::new(status)))),
+        Err(status) => return Err(refused(status)),
     };
     let key = storage_key(file_id);
     let mut content = Content { storage, key: &key, head: Vec::new(), open: None };
     let mut size = 0_u64;
     loop {
-        let piece = pieces.message().await;
-        let Some(piece) = piece.map_err(|status| Error::AttachmentUnavailable(Some(Box::new(status))))?
-        else {
-            break;
-        };
+        let Some(piece) = pieces.message().await.map_err(refused)? else { break };
         size += piece.data.len() as u64;
         if size > left {
             storage.remove(&key).await?;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use levqor_proto_support::v1::{MeasureComponentsRequest, MeasureComponentsResponse};
 use levqor_runtime::context::Ctx;
 use tonic_health::pb::{
@@ -24,13 +25,13 @@ pub(super) async fn measure_components(
     _: Ctx,
     _: MeasureComponentsRequest,
 ) -> Result<MeasureComponentsResponse, Error> {
-    let [first, second, third] = Component::ALL;
-    let asked = tokio::join!(is_up(support, first), is_up(support, second), is_up(support, third));
+    let asked = Component::ALL.map(|component| async move { (component, is_up(support, component).await) });
+    let measured = join_all(asked).await;
     let mut tx = support.chassis.db.begin_work().await?;
     let now = tx.now().await?;
     let maintained = incidents::under_maintenance(&mut tx, now).await?;
     let mut response = MeasureComponentsResponse::default();
-    for (component, up) in [(first, asked.0), (second, asked.1), (third, asked.2)] {
+    for (component, up) in measured {
         let is_maintenance = maintained.iter().any(|name| name == component.as_str());
         component_days::count(&mut tx, component, up, is_maintenance, now).await?;
         response.up += i32::from(up);

@@ -1,9 +1,9 @@
 //! `AnswerComplaint`: the result is mailed once; a result that is overdue is told once.
 
 use chrono::TimeDelta;
-use levqor_proto_mail::v1::{OperatorNoticeKind, send_message_request::Content};
-use levqor_proto_support::v1::{AnswerComplaintRequest, SweepTicketsRequest};
-use levqor_runtime::testing::{Caller, reason, refused};
+use levqor_proto_mail::v1::send_message_request::Content;
+use levqor_proto_support::v1::AnswerComplaintRequest;
+use levqor_runtime::testing::{Caller, eventually, reason, refused};
 
 use super::create_complaint::complaint;
 use crate::bench::{Bench, NOBODYS, ada};
@@ -18,13 +18,13 @@ async fn an_overdue_result_is_told_once_and_a_result_is_mailed_once() {
         .expect("a complaint");
     bench.execute("UPDATE tickets SET first_reply_time = runtime.now()").await;
     bench.advance(TimeDelta::days(30)).await;
-    for _ in 0..2 {
-        let own = Caller::service("support", "support").request(SweepTicketsRequest {});
-        bench.tickets().sweep_tickets(own).await.expect("swept");
-    }
-    let notices = bench.notices().await;
-    let late = notices.iter().filter(|notice| notice.kind() == OperatorNoticeKind::Deadline);
-    assert_eq!(late.count(), 1);
+    eventually("it is told", || async {
+        bench.sweep().await;
+        (bench.deadlines().await > 0).then_some(())
+    })
+    .await;
+    bench.sweep().await;
+    assert_eq!(bench.deadlines().await, 1);
     let answer = |id: &str| {
         let text = "We pay the delivery back.".to_owned();
         Caller::staff().request(AnswerComplaintRequest { complaint_id: id.to_owned(), text })

@@ -14,7 +14,7 @@ use levqor_proto_support::v1::{
 };
 use levqor_runtime::{
     client::Peer,
-    testing::{Caller, TestService},
+    testing::{Caller, TestService, eventually},
 };
 use levqor_support::Support;
 use prost::{Message, Name};
@@ -66,9 +66,14 @@ impl Bench {
         Self { service: TestService::start(settings).await }
     }
 
-    /// With billing at this address.
+    /// With billing at this address. Support waits less than a second for it, so the connection is there before the test begins.
     pub(crate) async fn start_with(billing: &FakeBilling) -> Self {
-        Self { service: TestService::start(&[("LEVQOR_BILLING_ADDR", &billing.address)]).await }
+        let bench = Self { service: TestService::start(&[("LEVQOR_BILLING_ADDR", &billing.address)]).await };
+        eventually("support knows the prices", || async {
+            bench.article(&Caller::anonymous(), "plan-growth").await.ok()
+        })
+        .await;
+        bench
     }
 
     pub(crate) fn conversations(&self) -> ConversationServiceClient<Peer> {
@@ -122,6 +127,21 @@ impl Bench {
         };
         let replied = self.tickets().reply_ticket(caller.request(request)).await?;
         Ok(replied.into_inner().ticket.expect("a ticket"))
+    }
+
+    /// Stops the mesh's time: what follows happens in one second on a slow machine, too.
+    pub(crate) async fn stop_time(&self) {
+        self.service
+            .execute(
+                "DO $$
+                 BEGIN
+                     EXECUTE format(
+                         'CREATE OR REPLACE FUNCTION runtime.now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
+                          RETURN %L::timestamptz', runtime.now()
+                     );
+                 END $$",
+            )
+            .await;
     }
 
     /// The mesh's time, in seconds since 1970.

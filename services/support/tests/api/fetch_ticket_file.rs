@@ -33,5 +33,6 @@ async fn a_file_waits_for_notifications_and_is_not_taken_without_storage() {
     let request = own.request(FetchTicketFileRequest { file_id });
     let status = refused(bench.tickets().fetch_ticket_file(request).await);
     assert_eq!(reason(&status), "ATTACHMENT_UNAVAILABLE");
+    assert!(status.message().starts_with("notifications did not give the file: "), "{}", status.message());
     std::fs::remove_dir_all(folder).expect("tidy");
 }

@@ -139,6 +139,7 @@ async fn a_burst_of_five_messages_is_one_turn() {
     let model = FakeModel::start(writes(WRITTEN, QUOTE)).await;
     let bench = model.bench().await;
     let chat = bench.chat(Caller::anonymous()).await;
+    bench.stop_time().await;
     for text in ["Hello", "I have a question", "about the delivery", "when does its time begin", "please"] {
         chat.post(text).await.expect("answered");
     }

@@ -8,7 +8,10 @@ use levqor_proto_support::v1::{
     conversation::State,
     turn::{HandOffReason, Outcome},
 };
-use levqor_runtime::testing::{Caller, reason, refused, violated};
+use levqor_runtime::{
+    db::migrations,
+    testing::{self, Caller, TestService, reason, refused, violated},
+};
 use tonic::Code;
 
 use crate::bench::{ANSWERED, Bench, Chat, FakeBilling, NOT_KNOWN, NOT_KNOWN_EITHER, ada, bob};
@@ -66,6 +69,7 @@ async fn the_rules_hand_over_and_only_they() {
 async fn five_messages_in_a_second_are_one_turn() {
     let bench = Bench::start().await;
     let chat = bench.chat(Caller::anonymous()).await;
+    bench.stop_time().await;
     let texts = ["Hello", "I have a question", "about the delivery", "when does its time begin", "please"];
     let answers = texts.map(|text| chat.post(text));
     for answer in answers {
@@ -79,6 +83,7 @@ async fn five_messages_in_a_second_are_one_turn() {
 async fn five_messages_at_once_are_one_turn() {
     let bench = Bench::start().await;
     let chat = bench.chat(Caller::anonymous()).await;
+    bench.stop_time().await;
     let texts = ["I have a question", "about the delivery", "of an order", "when does", "its time begin"];
     let answers = futures_util::future::join_all(texts.map(|text| chat.post(text))).await;
     for answer in answers {
@@ -147,6 +152,27 @@ async fn a_word_with_a_typing_error_finds_its_article() {
     let request = CreateConversationRequest { text, ..Default::default() };
     let turn = bench.create(&Caller::anonymous(), request).await.expect("created").turn.expect("a turn");
     assert_eq!(turn.sources[0].slug, "delivery-times-and-late-orders");
+}
+
+#[tokio::test]
+async fn on_a_server_without_pg_trgm_questions_are_answered_too() {
+    let url = testing::empty_database().await;
+    // As for a user who may create no extension.
+    let refuse = "
+        CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'no extensions' USING ERRCODE = 'insufficient_privilege'; END $$;
+        CREATE EVENT TRIGGER refuse ON ddl_command_start WHEN TAG IN ('CREATE EXTENSION') EXECUTE FUNCTION refuse()";
+    testing::execute(&testing::connect(&url), refuse).await;
+    migrations::migrate(&url, &levqor_support::MIGRATOR).await.expect("migrated");
+    let bench = Bench { service: TestService::start_on(url, &[]).await };
+    assert_eq!(bench.count("pg_extension WHERE extname = 'pg_trgm'").await, 0);
+    let chat = bench.chat(Caller::anonymous()).await;
+    let turn = chat.say(ANSWERED).await;
+    assert_eq!(turn.outcome(), Outcome::Answered, "{}", turn.reply);
+    assert_eq!(turn.sources[0].slug, "delivery-times-and-late-orders");
+    // A typing error is not mended, and nothing fails.
+    let turn = chat.say("is my delivary laet?").await;
+    assert_eq!(turn.outcome(), Outcome::NotKnown, "{}", turn.reply);
 }
 
 /// A question whose best passage has placeholders of billing's price list.

@@ -22,10 +22,13 @@ async fn the_public_sees_the_words_of_staff_only() {
     let bench = Bench::start().await;
     let id = bench.emergency().await;
     let staff = Caller::staff();
-    bench.incidents().publish_incident(staff.request(publish(&id))).await.expect("published");
+    let components = [Component::Billing, Component::Support, Component::Billing].map(i32::from).into();
+    let request = PublishIncidentRequest { components, ..publish(&id) };
+    bench.incidents().publish_incident(staff.request(request)).await.expect("published");
     let shown = bench.public_status().await;
     let [incident] = shown.incidents.as_slice() else { panic!("one incident") };
     assert_eq!((incident.title.as_str(), incident.updates.len()), ("Orders are slow", 1));
+    assert_eq!(incident.components, [Component::Billing, Component::Support].map(i32::from), "each once");
     assert!(!format!("{shown:?}").contains("Ada"), "{shown:?}");
     let again = bench.incidents().publish_incident(staff.request(publish(&id))).await;
     assert_eq!(reason(&refused(again)), "INCIDENT_STATE");

@@ -15,14 +15,18 @@ async fn no_mail_is_called_wanted_or_unwanted_while_billing_does_not_answer() {
         .fetch_one(bench.service.db.pool())
         .await
         .expect("a lead");
-    for (subject, expected) in [
-        (format!("lead:{lead_id}"), "GUARD_UNAVAILABLE"),
-        (format!("lead:{NOBODYS}"), "GUARD_SUBJECT_UNKNOWN"),
-        (format!("ticket:{lead_id}"), "GUARD_SUBJECT_UNKNOWN"),
+    // Why billing did not answer stands in the log of both services.
+    let unanswered = "another service that must be asked did not answer: ";
+    let unknown = "this service knows no guard with this subject";
+    for (subject, expected, words) in [
+        (format!("lead:{lead_id}"), "GUARD_UNAVAILABLE", unanswered),
+        (format!("lead:{NOBODYS}"), "GUARD_SUBJECT_UNKNOWN", unknown),
+        (format!("ticket:{lead_id}"), "GUARD_SUBJECT_UNKNOWN", unknown),
     ] {
         let request = StillWantedRequest { service: "support".to_owned(), subject: subject.clone() };
         let request = Caller::service("notifications", "support").request(request);
         let status = refused(GuardServiceClient::new(bench.service.channel()).still_wanted(request).await);
         assert_eq!(reason(&status), expected, "{subject}");
+        assert!(status.message().starts_with(words), "{subject}: {}", status.message());
     }
 }

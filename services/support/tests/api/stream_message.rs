@@ -41,12 +41,19 @@ async fn the_answer_comes_in_pieces_after_a_sign_of_life() {
 async fn a_sign_of_life_comes_within_a_second_while_the_model_writes() {
     let model = FakeModel::start(completion("{}").set_delay(Duration::from_secs(3))).await;
     let bench = model.bench_that_waits("2").await;
-    let chat = bench.chat(Caller::anonymous()).await;
-    let begin = Instant::now();
-    let mut parts = chat.stream(ANSWERED).await;
-    assert!(parts.next().await == Some(Part::Accepted(true)), "a sign of life comes first");
-    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
-    let last = parts.collect::<Vec<_>>().await.pop();
-    assert!(matches!(last, Some(Part::Answer(_))), "the answer without the model follows");
-    assert_eq!(bench.count("model_calls WHERE outcome = 'TIMED_OUT'").await, 1, "the model was waited for");
+    let (mut asked, mut quickest) = (0, Duration::MAX);
+    // A busy machine may hold up one stream. Streams that wait for the model all come late.
+    while asked < 3 && quickest >= Duration::from_secs(1) {
+        let chat = bench.chat(Caller::anonymous()).await;
+        let begin = Instant::now();
+        let mut parts = chat.stream(ANSWERED).await;
+        assert!(parts.next().await == Some(Part::Accepted(true)), "a sign of life comes first");
+        quickest = quickest.min(begin.elapsed());
+        asked += 1;
+        let last = parts.collect::<Vec<_>>().await.pop();
+        assert!(matches!(last, Some(Part::Answer(_))), "the answer without the model follows");
+        let waited = "model_calls WHERE outcome = 'TIMED_OUT'";
+        assert_eq!(bench.count(waited).await, asked, "the model was waited for");
+    }
+    assert!(quickest < Duration::from_secs(1), "{quickest:?}");
 }

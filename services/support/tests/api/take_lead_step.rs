@@ -19,6 +19,7 @@ async fn a_step_waits_for_notifications_and_what_is_gone_is_not_mailed() {
     let step = |lead_id: &str| own.request(TakeLeadStepRequest { lead_id: lead_id.to_owned(), step: 1 });
     let status = refused(bench.leads().take_lead_step(step(&lead_id)).await);
     assert_eq!(reason(&status), "NOTIFICATIONS_UNAVAILABLE");
+    assert!(status.message().starts_with("notifications did not answer: "), "{}", status.message());
     assert_eq!(bench.count("leads WHERE next_step = 1").await, 1);
     let gone = bench.leads().take_lead_step(step(NOBODYS)).await.expect("nothing to do");
     assert!(!gone.into_inner().sent);
