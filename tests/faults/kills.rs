@@ -33,8 +33,8 @@ impl Run {
     fn chosen() -> Self {
         let run = Self {
             seed: fault_seed(),
-            kills: number("LEVQOR_FAULT_KILLS", 30),
-            webhooks: number("LEVQOR_FAULT_WEBHOOKS", 750),
+            kills: number("LEVQOR_FAULT_KILLS", 20),
+            webhooks: number("LEVQOR_FAULT_WEBHOOKS", 500),
         };
         let least = FEWER * CERTAIN_DOUBT;
         assert!(run.kills >= least, "LEVQOR_FAULT_KILLS is {least} at the least");
