@@ -33,8 +33,8 @@ impl Run {
     fn chosen() -> Self {
         let run = Self {
             seed: fault_seed(),
-            kills: number("LEVQOR_FAULT_KILLS", 20),
-            webhooks: number("LEVQOR_FAULT_WEBHOOKS", 500),
+            kills: number("LEVQOR_FAULT_KILLS", 30),
+            webhooks: number("LEVQOR_FAULT_WEBHOOKS", 750),
         };
         let least = FEWER * CERTAIN_DOUBT;
         assert!(run.kills >= least, "LEVQOR_FAULT_KILLS is {least} at the least");
@@ -91,7 +91,9 @@ async fn kill_at_random(post: &Post, &Run { seed, kills, webhooks }: &Run) -> us
         shop.sold().len(),
         begun.elapsed(),
     );
-    assert!(refused + unanswered >= kills / 2, "too few webhooks arrived while a process was dead");
+    // A few kills may all hit processes that take no webhooks.
+    let few = kills < FEWER * CERTAIN_DOUBT;
+    assert!(few || refused + unanswered >= kills / 2, "too few webhooks arrived while a process was dead");
     mesh.ids();
     assert_told_once(&mesh, &shop).await;
     post.assert_told(&mesh).await
