@@ -24,7 +24,7 @@ async fn others_are_served_beside(target: &Target, connections: usize) {
 }
 
 /// The gateway keeps 40 of 100 connections, and 5 of 100 of one address. For 10,000 connections, these are nearly its default limits.
-/// For each new connection it searches those of the same address, so 10,000 take ten times as long as 2,500.
+/// For each new connection it searches those of the same address, so the time grows faster than their number.
 #[tokio::test(flavor = "multi_thread")]
 async fn far_more_idle_connections_than_the_gateway_keeps_keep_nobody_out() {
     let connections: usize = number("LEVQOR_ATTACK_CONNECTIONS", 2500);

@@ -16,12 +16,10 @@ use super::{named, person::Person};
 pub(crate) async fn found_in(databases: &[Db], person: &Person) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (service, db) in named(databases) {
-        for table in tables(db).await {
-            for row in rows(db, &table).await {
-                let columns = row.as_object().expect("a row").iter();
-                let theirs = columns.filter(|(_, value)| person.is_in(value));
-                found.extend(theirs.map(|(column, _)| format!("{service}.{}.{column}", title(&table))));
-            }
+        for (table, row) in rows(db, &tables(db).await).await {
+            let columns = row.as_object().expect("a row").iter();
+            let theirs = columns.filter(|(_, value)| person.is_in(value));
+            found.extend(theirs.map(|(column, _)| format!("{service}.{}.{column}", title(&table))));
         }
     }
     found
@@ -31,10 +29,10 @@ pub(crate) async fn found_in(databases: &[Db], person: &Person) -> BTreeSet<Stri
 pub(crate) async fn rows_of(databases: &[Db], person: &Person) -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (service, db) in named(databases) {
-        for table in tables(db).await.into_iter().filter(|table| title(table) != "runtime.holds") {
-            for row in rows(db, &table).await.into_iter().filter(|row| person.is_in(row)) {
-                found.entry(format!("{service}.{}", title(&table))).or_default().insert(row.to_string());
-            }
+        let mut tables = tables(db).await;
+        tables.retain(|table| title(table) != "runtime.holds");
+        for (table, row) in rows(db, &tables).await.into_iter().filter(|(_, row)| person.is_in(row)) {
+            found.entry(format!("{service}.{}", title(&table))).or_default().insert(row.to_string());
         }
     }
     found
@@ -45,13 +43,14 @@ pub(crate) async fn rows_of_tables(
     databases: &[Db],
     wanted: &BTreeSet<String>,
 ) -> BTreeMap<String, BTreeSet<String>> {
-    let mut found = BTreeMap::new();
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (service, db) in named(databases) {
-        for table in tables(db).await {
-            let name = format!("{service}.{}", title(&table));
-            if wanted.contains(&name) {
-                found.insert(name, rows(db, &table).await.iter().map(Value::to_string).collect());
-            }
+        let name = |table: &String| format!("{service}.{}", title(table));
+        let mut tables = tables(db).await;
+        tables.retain(|table| wanted.contains(&name(table)));
+        found.extend(tables.iter().map(|table| (name(table), BTreeSet::new())));
+        for (table, row) in rows(db, &tables).await {
+            found.entry(name(&table)).or_default().insert(row.to_string());
         }
     }
     found
@@ -83,17 +82,21 @@ fn title(table: &str) -> &str {
 /// The tables of a database.
 async fn tables(db: &Db) -> Vec<String> {
     sqlx::query_scalar(
-        "SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables
-         WHERE table_schema NOT IN ('pg_catalog', 'information_schema') AND table_type = 'BASE TABLE'
-         ORDER BY 1",
+        "SELECT format('%I.%I', nspname, relname) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+         WHERE relkind IN ('r', 'p') AND nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1",
     )
     .fetch_all(db.pool())
     .await
     .expect("tables")
 }
 
-/// The rows of a table.
-async fn rows(db: &Db, table: &str) -> Vec<Value> {
-    let sql = AssertSqlSafe(format!("SELECT to_jsonb(t.*) FROM {table} t"));
-    sqlx::query_scalar(sql).fetch_all(db.pool()).await.unwrap_or_else(|error| panic!("{table}: {error}"))
+/// The rows of these tables, each with the name of its table.
+async fn rows(db: &Db, tables: &[String]) -> Vec<(String, Value)> {
+    if tables.is_empty() {
+        return Vec::new();
+    }
+    // One statement, because tests read all tables again and again.
+    let of = |table: &String| format!("SELECT '{table}', to_jsonb(t.*) FROM {table} t");
+    let sql = tables.iter().map(of).collect::<Vec<_>>().join(" UNION ALL ");
+    sqlx::query_as(AssertSqlSafe(sql)).fetch_all(db.pool()).await.expect("rows")
 }

@@ -1,6 +1,9 @@
 //! A `levqor up` with every outside system that it can have: Stripe, a mail provider, an OTLP receiver and a Sentry.
 
-use std::process::Command;
+use std::{
+    process::Command,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
 
 use levqor_runtime::testing::recorder::Recorder;
 use serde_json::{Map, Value, json};
@@ -28,7 +31,8 @@ pub(crate) struct Patient {
     pub(crate) mail: FakeMail,
     pub(crate) recorder: Recorder,
     runtime: tokio::runtime::Runtime,
-    _daemon: Process,
+    /// In a mutex, so that threads can share a patient.
+    _daemon: Mutex<Process>,
     folder: Folder,
 }
 
@@ -44,7 +48,18 @@ impl Patient {
         let mut daemon = Process::start(command);
         daemon.until("Ctrl-C stops everything");
         let runtime = tokio::runtime::Runtime::new().expect("runtime");
-        Self { stripe, mail, recorder, runtime, _daemon: daemon, folder }
+        Self { stripe, mail, recorder, runtime, _daemon: Mutex::new(daemon), folder }
+    }
+
+    /// The patient of the tests that change only the settings of the doctor's command: those that run at the same time share it.
+    pub(crate) fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<Patient>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let patient = Arc::new(Self::start());
+            *shared = Arc::downgrade(&patient);
+            patient
+        })
     }
 
     /// The doctor's command, with the settings of the mesh and these changes. An empty value removes a setting.

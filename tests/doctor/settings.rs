@@ -8,7 +8,7 @@ const NOBODY: &str = "http://127.0.0.1:1";
 
 #[test]
 fn each_key_that_is_wrong_fails_its_own_line_and_no_other() {
-    let patient = Patient::start();
+    let patient = Patient::shared();
     let two = "whsec_of_tests,whsec_of_another_endpoint";
     for (name, value, failed, words) in [
         (
@@ -76,7 +76,7 @@ fn each_key_that_is_wrong_fails_its_own_line_and_no_other() {
 
 #[test]
 fn each_price_that_is_missing_or_another_is_named_with_its_fault() {
-    let patient = Patient::start();
+    let patient = Patient::shared();
     let missing = patient.doctor(&[("STRIPE_PRICE_PRO", "price_nowhere")]);
     missing.assert_only(&["billing.stripe_price_pro"], "STRIPE_PRICE_PRO: Stripe does not have it (404)");
     let swapped = patient.doctor(&[
@@ -93,7 +93,7 @@ fn each_price_that_is_missing_or_another_is_named_with_its_fault() {
 
 #[test]
 fn a_receiver_that_refuses_or_is_not_there_fails_its_own_lines() {
-    let (patient, refusing) = (Patient::start(), Recorder::start());
+    let (patient, refusing) = (Patient::shared(), Recorder::start());
     refusing.set_behaviour(Behaviour::Refusing);
     let otlp = ["telemetry.otlp_traces", "telemetry.otlp_logs", "telemetry.otlp_metrics"];
     for (name, value, failed, words) in [
@@ -117,7 +117,7 @@ fn a_receiver_that_refuses_or_is_not_there_fails_its_own_lines() {
 
 #[test]
 fn settings_that_the_mesh_was_not_given_are_named() {
-    let patient = Patient::start();
+    let patient = Patient::shared();
     let secret = ("LEVQOR_JWT_SECRET", "hunter2 hunter2 hunter2 hunter2 hunter2");
     let report = patient.doctor(&[secret, ("STRIPE_SECRET_KEY", "")]);
     report.assert_only(
@@ -132,7 +132,7 @@ fn settings_that_the_mesh_was_not_given_are_named() {
 
 #[test]
 fn who_never_answers_costs_its_own_line_and_no_more() {
-    let (patient, silent) = (Patient::start(), Recorder::start());
+    let (patient, silent) = (Patient::shared(), Recorder::start());
     silent.set_behaviour(Behaviour::Silent);
     // This server accepts connections and never answers.
     let door = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -91,7 +91,9 @@ async fn kill_at_random(post: &Post, &Run { seed, kills, webhooks }: &Run) -> us
         shop.sold().len(),
         begun.elapsed(),
     );
-    assert!(refused + unanswered >= kills / 2, "too few webhooks arrived while a process was dead");
+    // A few kills may all hit processes that take no webhooks.
+    let few = kills < FEWER * CERTAIN_DOUBT;
+    assert!(few || refused + unanswered >= kills / 2, "too few webhooks arrived while a process was dead");
     mesh.ids();
     assert_told_once(&mesh, &shop).await;
     post.assert_told(&mesh).await
