@@ -237,7 +237,8 @@ pub(crate) async fn refund_moved(
         withdrawals::update(tx, &withdrawal).await?;
     }
     // Staff may have tried again, also in vain.
-    if withdrawal.state == State::Failed && (has_moved || has_just_failed) {
+    let has_failed_again = has_just_failed && news.includes(None);
+    if withdrawal.state == State::Failed && (has_moved || has_failed_again) {
         operators::withdrawal_failed(tx, &withdrawal).await?;
     }
     Ok(())
