@@ -32,6 +32,10 @@ async fn mails_that_come_together_leave_in_slots_and_those_without_a_slot_come_b
     eventually("all left", || async { (smtp.accepted().len() == 7).then_some(()) }).await;
     let gaps = notified.gaps().await;
     assert!(gaps.iter().all(|gap| *gap >= 250), "{gaps:?}");
+    let late = notified.pending().await;
+    notified.execute("UPDATE provider_paces SET next_slot_time = runtime.now() + interval '1 minute'").await;
+    assert_eq!(notified.deliver(&late).await.expect("an answer"), State::Pending, "it comes back");
+    assert_eq!(smtp.accepted().len(), 7);
 }
 
 #[tokio::test]
