@@ -39,14 +39,24 @@ async fn the_answer_comes_in_pieces_after_a_sign_of_life() {
 
 #[tokio::test]
 async fn a_sign_of_life_comes_within_a_second_while_the_model_writes() {
-    let model = FakeModel::start(completion("{}").set_delay(Duration::from_secs(3))).await;
-    let bench = model.bench_that_waits("2").await;
-    let chat = bench.chat(Caller::anonymous()).await;
-    let begin = Instant::now();
-    let mut parts = chat.stream(ANSWERED).await;
-    assert!(parts.next().await == Some(Part::Accepted(true)), "a sign of life comes first");
-    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
-    let last = parts.collect::<Vec<_>>().await.pop();
-    assert!(matches!(last, Some(Part::Answer(_))), "the answer without the model follows");
-    assert_eq!(bench.count("model_calls WHERE outcome = 'TIMED_OUT'").await, 1, "the model was waited for");
+    // A busy machine delays one sign of life. If it waited for the model, each would be late.
+    let mut late = Vec::new();
+    while late.len() < 3 {
+        let model = FakeModel::start(completion("{}").set_delay(Duration::from_secs(3))).await;
+        let bench = model.bench_that_waits("2").await;
+        let chat = bench.chat(Caller::anonymous()).await;
+        let begin = Instant::now();
+        let mut parts = chat.stream(ANSWERED).await;
+        assert!(parts.next().await == Some(Part::Accepted(true)), "a sign of life comes first");
+        let waited = begin.elapsed();
+        let last = parts.collect::<Vec<_>>().await.pop();
+        assert!(matches!(last, Some(Part::Answer(_))), "the answer without the model follows");
+        let timed_out = "model_calls WHERE outcome = 'TIMED_OUT'";
+        assert_eq!(bench.count(timed_out).await, 1, "the model was waited for");
+        if waited < Duration::from_secs(1) {
+            return;
+        }
+        late.push(waited);
+    }
+    panic!("{late:?}");
 }
