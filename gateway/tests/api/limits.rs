@@ -167,6 +167,7 @@ async fn slow_bodies_of_one_address_have_a_share_and_others_are_not_kept_out() {
     let mesh = mesh_with(|config| {
         config.bodies.prompt = PROMPT;
         config.bodies.slow = 4;
+        config.bodies.grace = Duration::from_mins(1);
     })
     .await;
     let addr = mesh.gateway.addr();

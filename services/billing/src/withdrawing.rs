@@ -200,6 +200,7 @@ pub(crate) async fn refund_moved(
     news: News,
 ) -> Result<(), DbError> {
     let Some(mut refund) = refunds::lock(tx, id).await? else { return Ok(()) };
+    let is_told = has_just_failed && news.includes(None);
     let linked = match (withdrawals::of_refund(tx, id).await?, refund.order_id) {
         (Some(linked), _) => Some(linked),
         // The refund was made by staff, or at Stripe, after the customer had withdrawn from the order.
@@ -210,7 +211,6 @@ pub(crate) async fn refund_moved(
         (None, None) => None,
     };
     let Some(linked) = linked else {
-        let is_told = has_just_failed && news.includes(None);
         return if is_told { operators::refund_failed(tx, &refund).await } else { Ok(()) };
     };
     withdrawals::link(tx, linked, id).await?;
@@ -236,12 +236,13 @@ pub(crate) async fn refund_moved(
     if has_moved {
         withdrawals::update(tx, &withdrawal).await?;
     }
-    // Staff may have tried again, also in vain.
-    let has_failed_again = has_just_failed && news.includes(None);
-    if withdrawal.state == State::Failed && (has_moved || has_failed_again) {
-        operators::withdrawal_failed(tx, &withdrawal).await?;
+    match withdrawal.state {
+        // Staff may have tried again, also in vain.
+        State::Failed if has_moved || is_told => operators::withdrawal_failed(tx, &withdrawal).await,
+        // The customer has the money of the withdrawal. This refund was for something else.
+        State::Completed if is_told => operators::refund_failed(tx, &refund).await,
+        State::Requested | State::Waiting | State::Completed | State::Failed => Ok(()),
     }
-    Ok(())
 }
 
 /// After a bank has decided a dispute: defers the settling of the withdrawals that wait for a bank.

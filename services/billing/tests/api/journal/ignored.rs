@@ -222,29 +222,33 @@ async fn an_old_refund_that_is_taken_up_is_mirrored_without_a_mail() {
 }
 
 #[tokio::test]
-async fn an_old_refund_that_failed_is_no_news_of_a_withdrawal_that_has_failed() {
-    for (ignored, told) in [(true, 0), (false, 1)] {
-        let idle = Idle::start(&[]).await;
-        idle.store(&event("evt_1", COMPLETED, &session("cs_1")), "cus_1").await;
-        idle.work().await;
-        idle.execute(
-            "INSERT INTO withdrawals (withdrawal_id, order_id, state, rule, currency, amount_minor, statement, create_time,
-                                      update_time)
-             SELECT gen_random_uuid(), order_id, 'FAILED', 'RIGHT', 'GBP', 9900, 'I withdraw.', create_time, create_time
-             FROM orders",
-        )
-        .await;
-        let refund = json!({
-            "id": "re_1", "object": "refund", "amount": 900, "currency": "gbp", "payment_intent": "pi_cs_1",
-            "status": "failed", "failure_reason": "declined", "metadata": {}, "created": LONG_AGO, "livemode": false,
-        });
-        idle.store_old(&old("evt_2", "refund.failed", &refund), ignored).await;
-        idle.work().await;
-        assert_eq!(
-            idle.count("withdrawal_refunds JOIN refunds USING (refund_id) WHERE state = 'FAILED'").await,
-            1
-        );
-        assert_eq!(idle.notices("WITHDRAWAL").await, told, "ignored: {ignored}");
+async fn beside_a_withdrawal_a_refund_that_fails_is_told_unless_it_is_old() {
+    for (state, amount, notice) in [("FAILED", 9900, "withdrawal-failed"), ("COMPLETED", 0, "refund-failed")]
+    {
+        for (ignored, told) in [(true, 0), (false, 1)] {
+            let idle = Idle::start(&[]).await;
+            idle.store(&event("evt_1", COMPLETED, &session("cs_1")), "cus_1").await;
+            idle.work().await;
+            let withdrawal = format!(
+                "INSERT INTO withdrawals (withdrawal_id, order_id, state, rule, currency, amount_minor, statement,
+                                          create_time, update_time)
+                 SELECT gen_random_uuid(), order_id, '{state}', 'RIGHT', 'GBP', {amount}, 'I withdraw.', create_time,
+                        create_time
+                 FROM orders"
+            );
+            idle.execute(&withdrawal).await;
+            let refund = json!({
+                "id": "re_1", "object": "refund", "amount": 900, "currency": "gbp", "payment_intent": "pi_cs_1",
+                "status": "failed", "failure_reason": "declined", "metadata": {}, "created": LONG_AGO,
+                "livemode": false,
+            });
+            idle.store_old(&old("evt_2", "refund.failed", &refund), ignored).await;
+            idle.work().await;
+            assert_eq!(idle.count("withdrawal_refunds").await, 1, "{state}");
+            let notices = idle.notices(&format!("WITHDRAWAL:{notice}")).await;
+            assert_eq!(notices, told, "{state}, ignored: {ignored}");
+            assert_eq!(idle.notices("WITHDRAWAL").await, told, "{state}, ignored: {ignored}");
+        }
     }
 }
 
