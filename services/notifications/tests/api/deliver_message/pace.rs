@@ -41,9 +41,10 @@ async fn mails_that_come_together_leave_in_slots_and_those_without_a_slot_come_b
 #[tokio::test]
 async fn marketing_takes_no_slot_that_other_mail_would_wait_for() {
     let smtp = FakeSmtp::start();
-    // The next slot is two seconds away: too far for marketing, unless the machine needs most of that time, and not for a receipt.
+    // The next slot is two seconds away: too far for marketing, and not for a receipt.
     let notified = Notified::start_with_smtp(None, &smtp, &[("SMTP_RATE", "0.5")]).await;
-    let (first, second) = (notified.pending().await, notified.pending().await);
+    let first = notified.pending().await;
+    let later = [notified.pending().await, notified.pending().await, notified.pending().await];
     notified
         .execute(
             "UPDATE messages SET class = 'MARKETING', category = 'PRODUCT_UPDATES';
@@ -53,10 +54,21 @@ async fn marketing_takes_no_slot_that_other_mail_would_wait_for() {
         .await;
     let receipt = notified.pending().await;
     assert_eq!(notified.deliver(&first).await.expect("an answer"), State::Sent);
-    notified.execute("UPDATE provider_paces SET next_slot_time = runtime.now() + interval '2 seconds'").await;
-    assert_eq!(notified.deliver(&second).await.expect("an answer"), State::Pending, "it comes back");
+    let (mut delivered, mut state) = (1, State::Sent);
+    // A busy machine may come to one of them only when its slot is near.
+    for id in &later {
+        notified
+            .execute("UPDATE provider_paces SET next_slot_time = runtime.now() + interval '2 seconds'")
+            .await;
+        state = notified.deliver(id).await.expect("an answer");
+        delivered += 1;
+        if state == State::Pending {
+            break;
+        }
+    }
+    assert_eq!(state, State::Pending, "it comes back");
     assert_eq!(notified.deliver(&receipt).await.expect("an answer"), State::Sent, "it has the next slot");
-    eventually("all left", || async { (smtp.accepted().len() == 3).then_some(()) }).await;
+    eventually("all left", || async { (smtp.accepted().len() == delivered + 1).then_some(()) }).await;
     let gaps = notified.gaps().await;
     assert!(gaps.iter().all(|gap| *gap >= 2_000), "{gaps:?}");
 }
