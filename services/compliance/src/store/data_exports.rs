@@ -240,16 +240,18 @@ pub(crate) async fn overdue_of(
     .await?)
 }
 
-/// Marks a copy as removed. Returns whether operators were told that it could not be.
+/// Marks a copy as removed. Returns whether operators are to be told so: they were told that it could not be, and no other call has
+/// marked it.
 pub(crate) async fn deleted(conn: &mut PgConnection, id: DataRequestId) -> Result<bool, DbError> {
-    Ok(sqlx::query_scalar!(
+    let was_away = sqlx::query_scalar!(
         r#"UPDATE data_exports SET state = 'DELETED', build_lease_until = NULL
-           WHERE data_request_id = $1
+           WHERE data_request_id = $1 AND state <> 'DELETED'
            RETURNING away_time IS NOT NULL AS "was_away!""#,
         id.as_uuid(),
     )
-    .fetch_one(conn)
-    .await?)
+    .fetch_optional(conn)
+    .await?;
+    Ok(was_away.unwrap_or_default())
 }
 
 /// A row as it is stored.
