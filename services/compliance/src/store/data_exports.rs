@@ -176,6 +176,23 @@ pub(crate) async fn end_those_of(
     Ok(())
 }
 
+/// Has the archive of a copy that is not wanted any more removed, although the copy may be marked as removed: it was written after that.
+pub(crate) async fn reopen(
+    conn: &mut PgConnection,
+    id: DataRequestId,
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    sqlx::query!(
+        "UPDATE data_exports SET state = 'BUILDING', delete_time = least(delete_time, $2)
+         WHERE data_request_id = $1 AND state <> 'READY'",
+        id.as_uuid(),
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// The copies that are to be removed, as far as they can be: all places where they may be are among `places`.
 pub(crate) async fn to_delete(
     conn: &mut PgConnection,
