@@ -68,7 +68,7 @@ impl Kind {
     pub(super) fn name(&self) -> String {
         match self {
             Self::Folder(_) => "folder".to_owned(),
-            Self::Bucket(bucket) => format!("bucket:{}", bucket.name),
+            Self::Bucket(bucket) => format!("bucket:{}:{}", bucket.endpoint.host(), bucket.name),
         }
     }
 }

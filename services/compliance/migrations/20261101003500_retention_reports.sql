@@ -1,5 +1,5 @@
--- What each run of the retention periods did in each service: a row for each service and
--- attempt of a run. It holds counts, and no data about people.
+-- What each run of the retention periods did in each service: a row for each service and run, which is there before the service is
+-- asked. It holds counts, and no data about people.
 CREATE TABLE retention_reports (
     retention_report_id uuid NOT NULL,
     service text NOT NULL,

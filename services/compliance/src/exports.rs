@@ -28,7 +28,7 @@ use crate::{
     domain::{
         archive::{self, Archive},
         data_request::{DataRequest, DataRequestId, Entitlement},
-        export::{Export, ExportState, LinkToken, Size, storage_key},
+        export::{Export, LinkToken, Size, storage_key},
     },
     error::Error,
     operators,
@@ -108,7 +108,7 @@ impl Compliance {
         let now = levqor_runtime::db::now(conn).await?;
         let export = data_exports::by_link(conn, &token.hash()).await?.ok_or(Error::LinkInvalid)?;
         let is_valid = export.link_expire_time.is_some_and(|expires| expires > now);
-        if is_valid && export.state == ExportState::Ready { Ok(export) } else { Err(Error::LinkInvalid) }
+        if is_valid && export.is_there(now) { Ok(export) } else { Err(Error::LinkInvalid) }
     }
 
     /// Sends a copy, decrypted. The download is counted and recorded.
@@ -118,9 +118,11 @@ impl Compliance {
         id: DataRequestId,
     ) -> Result<BoxStream<'static, Result<HttpBody, Error>>, Error> {
         let vault = self.vault()?;
-        let export = data_exports::get(&mut *self.chassis.db.acquire().await?, id).await?;
-        let export =
-            export.filter(|export| export.state == ExportState::Ready).ok_or(Error::ExportNotReady)?;
+        let mut conn = self.chassis.db.acquire().await?;
+        let now = levqor_runtime::db::now(&mut conn).await?;
+        let export = data_exports::get(&mut conn, id).await?;
+        drop(conn);
+        let export = export.filter(|export| export.is_there(now)).ok_or(Error::ExportNotReady)?;
         let stored = vault.archives.read(&export.storage_key()).await?;
         let mut tx = self.chassis.db.begin().await?;
         data_exports::count_download(&mut tx, id).await?;

@@ -49,6 +49,11 @@ pub(crate) struct Size {
 }
 
 impl Export {
+    /// Whether it may be downloaded: it is whole, and is not to be removed yet. A copy that cannot be removed stays longer.
+    pub(crate) fn is_there(&self, now: DateTime<Utc>) -> bool {
+        self.state == ExportState::Ready && self.delete_time > now
+    }
+
     /// The key of the archive in the storage.
     pub(crate) fn storage_key(&self) -> String {
         storage_key(self.request_id, self.build_number)

@@ -29,7 +29,10 @@ pub(super) async fn confirm_data_request(
     if let Some(earlier) = earlier(compliance, &ctx, &request).await? {
         return Ok(earlier);
     }
-    codes::check(&compliance.chassis.db, id, Purpose::Confirmation, &code).await?;
+    if let Err(refused) = codes::check(&compliance.chassis.db, id, Purpose::Confirmation, &code).await {
+        // A call with the same key may have used the code a moment ago.
+        return earlier(compliance, &ctx, &request).await?.ok_or(refused);
+    }
     mutate(compliance, &ctx, &request, async |tx| {
         let now = tx.now().await?;
         let mut confirmed = data_requests::lock(tx, &Scope::All, id).await?.ok_or(Error::CodeInvalid)?;

@@ -176,6 +176,23 @@ pub(crate) async fn end_those_of(
     Ok(())
 }
 
+/// Has the archive of a copy that is not wanted any more removed, although the copy may be marked as removed: it was written after that.
+pub(crate) async fn reopen(
+    conn: &mut PgConnection,
+    id: DataRequestId,
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    sqlx::query!(
+        "UPDATE data_exports SET state = 'BUILDING', delete_time = least(delete_time, $2)
+         WHERE data_request_id = $1 AND state <> 'READY'",
+        id.as_uuid(),
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// The copies that are to be removed, as far as they can be: all places where they may be are among `places`.
 pub(crate) async fn to_delete(
     conn: &mut PgConnection,
@@ -240,16 +257,18 @@ pub(crate) async fn overdue_of(
     .await?)
 }
 
-/// Marks a copy as removed. Returns whether operators were told that it could not be.
+/// Marks a copy as removed. Returns whether operators are to be told so: they were told that it could not be, and no other call has
+/// marked it.
 pub(crate) async fn deleted(conn: &mut PgConnection, id: DataRequestId) -> Result<bool, DbError> {
-    Ok(sqlx::query_scalar!(
+    let was_away = sqlx::query_scalar!(
         r#"UPDATE data_exports SET state = 'DELETED', build_lease_until = NULL
-           WHERE data_request_id = $1
+           WHERE data_request_id = $1 AND state <> 'DELETED'
            RETURNING away_time IS NOT NULL AS "was_away!""#,
         id.as_uuid(),
     )
-    .fetch_one(conn)
-    .await?)
+    .fetch_optional(conn)
+    .await?;
+    Ok(was_away.unwrap_or_default())
 }
 
 /// A row as it is stored.

@@ -1,7 +1,7 @@
 //! Table `retention_reports`. Only staff reach it, and it is about nobody, so nothing here takes a `Scope`.
 
 use chrono::{DateTime, Utc};
-use levqor_runtime::db::{DbError, ListTx, Listed, Page, known, not_known, one_row};
+use levqor_runtime::db::{DbError, ListTx, Listed, Page, known, not_known};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -41,17 +41,18 @@ pub(crate) async fn unanswered(
     .transpose()
 }
 
-/// Stores how far a run came.
+/// Stores how far a run came. A call that got no answer changes nothing in a report that another call of the same run has finished.
 pub(crate) async fn update(conn: &mut PgConnection, report: &RetentionReport) -> Result<(), DbError> {
-    let changed = sqlx::query!(
-        "UPDATE retention_reports SET state = $2, outcomes = $3 WHERE retention_report_id = $1",
+    sqlx::query!(
+        "UPDATE retention_reports SET state = $2, outcomes = $3
+         WHERE retention_report_id = $1 AND (state = 'UNANSWERED' OR $2 <> 'UNANSWERED')",
         report.id.as_uuid(),
         report.state.as_str(),
         serde_json::json!(report.outcomes),
     )
     .execute(conn)
     .await?;
-    one_row(&changed)
+    Ok(())
 }
 
 /// The filter of a list.

@@ -1,9 +1,11 @@
 //! An erasure runs when its days of grace are over: nothing is left of the person, and everything of the others.
 
 use chrono::TimeDelta;
-use levqor_proto_compliance::v1::{ConsentPurpose, Right, RunErasureRequest, data_request::State};
+use levqor_proto_compliance::v1::{
+    ConsentPurpose, DownloadDataExportRequest, Right, RunErasureRequest, data_request::State,
+};
 use levqor_proto_mail::v1::send_message_request::Content;
-use levqor_runtime::testing::{Caller, drive::FakeDrive, eventually};
+use levqor_runtime::testing::{Caller, drive::FakeDrive, eventually, reason};
 
 use crate::{
     approve_erasure::approve,
@@ -100,6 +102,9 @@ async fn a_copy_in_a_storage_that_is_not_set_any_more_keeps_the_erasure_open_and
     assert_eq!(bench.get(&ada(), &id).await.expect("found").state(), State::InProgress);
     assert_eq!(bench.count("erasures WHERE step = 'ERASING'").await, 1);
     assert_eq!(bench.count("data_exports WHERE state = 'READY'").await, 1);
+    let download = ada().request(DownloadDataExportRequest { data_request_id: copy });
+    let refused = bench.client().download_data_export(download).await.expect_err("not any more");
+    assert_eq!(reason(&refused), "EXPORT_NOT_READY");
     // The storage is set again.
     let again = "UPDATE data_exports SET places = array_replace(places, places[1], rtrim(places[1], 'x'))";
     bench.service.execute(again).await;
