@@ -28,7 +28,7 @@ mod stripe_api;
 mod support;
 mod uploads;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{cell::OnceCell, net::SocketAddr, time::Duration};
 
 use levqor_runtime::{client::local_http_client, testing::Caller};
 use rand::Rng;
@@ -51,17 +51,27 @@ fn fault_seed() -> u64 {
     seed
 }
 
+/// The client of this test, which has a thread of its own. A client reads the system's certificates when it is made, and tests ask
+/// again every few milliseconds.
+fn client() -> reqwest::Client {
+    thread_local! { static CLIENT: OnceCell<reqwest::Client> = const { OnceCell::new() } }
+    CLIENT.with(|client| client.get_or_init(|| local_http_client().expect("a client")).clone())
+}
+
+/// Sends a request over a connection of its own; the answer, if one comes.
+async fn send(request: reqwest::RequestBuilder) -> Option<Answer> {
+    Answer::try_of(request.header("connection", "close").timeout(PATIENCE)).await
+}
+
 /// Posts with an idempotency key; the answer, if one comes.
 async fn post_json(door: SocketAddr, caller: &Caller, path: &str, key: &str, body: &Value) -> Option<Answer> {
-    let request =
-        local_http_client().ok()?.post(format!("http://{door}{path}")).header("idempotency-key", key);
-    Answer::try_of(by(caller, request.json(body)).timeout(PATIENCE)).await
+    let request = client().post(format!("http://{door}{path}")).header("idempotency-key", key);
+    send(by(caller, request.json(body))).await
 }
 
 /// Gets; the answer, if one comes.
 async fn get(door: SocketAddr, caller: &Caller, path: &str) -> Option<Answer> {
-    let request = local_http_client().ok()?.get(format!("http://{door}{path}"));
-    Answer::try_of(by(caller, request).timeout(PATIENCE)).await
+    send(by(caller, client().get(format!("http://{door}{path}")))).await
 }
 
 /// A request of this caller. Nobody sends no token.
@@ -74,19 +84,16 @@ fn by(caller: &Caller, request: reqwest::RequestBuilder) -> reqwest::RequestBuil
 
 /// Posts a webhook; the answer, if one comes.
 async fn webhook(gateway: SocketAddr, body: &str) -> Option<Answer> {
-    let request = local_http_client().ok()?.post(format!("http://{gateway}/webhooks/stripe"));
-    let request = request.header("stripe-signature", sign(body)).body(body.to_owned());
-    Answer::try_of(request.timeout(PATIENCE)).await
+    let request = client().post(format!("http://{gateway}/webhooks/stripe"));
+    send(request.header("stripe-signature", sign(body)).body(body.to_owned())).await
 }
 
 /// Tells what the mail provider has to tell; the answer, if one comes.
 async fn tell(door: SocketAddr, webhook: &Webhook) -> Option<Answer> {
-    let request = telling(&local_http_client().ok()?, &format!("http://{door}"), webhook);
-    Answer::try_of(request.timeout(PATIENCE)).await
+    send(telling(&client(), &format!("http://{door}"), webhook)).await
 }
 
 /// How the mesh says that it is; none where it does not answer.
 pub(crate) async fn health(door: SocketAddr) -> Option<Answer> {
-    let request = local_http_client().ok()?.get(format!("http://{door}/health/ready"));
-    Answer::try_of(request.timeout(PATIENCE)).await
+    send(client().get(format!("http://{door}/health/ready"))).await
 }

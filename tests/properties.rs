@@ -187,7 +187,8 @@ async fn thin_events_and_their_snapshot_twins_end_the_same() {
     Box::pin(stage.finish()).await;
 }
 
-/// With and without a key, since without one the body itself is read.
+/// With and without a key, since without one the body itself is read. With a key, the body only names what is fetched, so the oldest
+/// and the newest version are enough beside those that the shuffled cases draw.
 #[tokio::test]
 async fn every_version_of_stripes_api_reads_to_the_same_rows() {
     for has_key in [true, false] {
@@ -198,7 +199,11 @@ async fn every_version_of_stripes_api_reads_to_the_same_rows() {
         let telling = if has_key { Telling::Shuffled } else { Telling::Repeated };
         let of =
             |version| LIFECYCLES.iter().map(move |lifecycle| Case::in_version(lifecycle, version, telling));
-        stage.compare(&references, VERSIONS.into_iter().flat_map(of).collect()).await;
+        let mut versions = VERSIONS.to_vec();
+        if has_key {
+            versions.retain(|version| [VERSIONS.first(), VERSIONS.last()].contains(&Some(version)));
+        }
+        stage.compare(&references, versions.into_iter().flat_map(of).collect()).await;
         Box::pin(stage.finish()).await;
     }
 }

@@ -27,7 +27,7 @@ use super::{
     processes::{Mesh, Plan},
     shop::Shop,
 };
-use crate::{harness::Answer, observability::page::Page, roles::Role, stripe::sign};
+use crate::{observability::page::Page, roles::Role, stripe::sign};
 
 /// Processes of each role.
 const REPLICAS: usize = 2;
@@ -231,8 +231,8 @@ async fn is_ready(mesh: &Mesh, n: usize) -> Option<()> {
 
 /// The metrics of a process.
 async fn page(address: SocketAddr) -> Option<Page> {
-    let request = local_http_client().ok()?.get(format!("http://{address}/metrics"));
-    Some(Page::read(&Answer::try_of(request.timeout(PATIENCE)).await?.text))
+    let answer = super::send(super::client().get(format!("http://{address}/metrics"))).await?;
+    Some(Page::read(&answer.text))
 }
 
 /// Checks that each process has answered its share of the requests.

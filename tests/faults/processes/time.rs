@@ -74,14 +74,17 @@ impl Mesh {
         }
     }
 
-    /// How many pieces of work are left. `None` while a database does not answer.
+    /// How many pieces of work are left: events first, and if there are none, all others. `None` while a database does not answer.
     async fn left(&self) -> Option<i64> {
         let [billing, notifications, ..] = &self.databases;
         let calls = "SELECT count(*) FROM runtime.work
                      WHERE state = 'WAITING' AND (attempts > 0 OR due_time < create_time + interval '1 hour')";
         let events = count(billing, "SELECT count(*) FROM stripe_events WHERE state = 'PENDING'").await?;
+        if events > 0 {
+            return Some(events);
+        }
         let messages = count(notifications, "SELECT count(*) FROM messages WHERE state = 'PENDING'").await?;
-        Some(events + messages + count(billing, calls).await? + count(notifications, calls).await?)
+        Some(messages + count(billing, calls).await? + count(notifications, calls).await?)
     }
 }
 
