@@ -106,11 +106,7 @@ pub trait Service: State + Sized {
     }
     /// Whether a mail that it asked for under this `guard_subject` is still wanted. A service that sends no such mail keeps
     /// this default: it knows no subject.
-    fn still_wanted(
-        &self,
-        _conn: &mut PgConnection,
-        _subject: &str,
-    ) -> impl Future<Output = Result<Wanted, GuardError>> + Send {
+    fn still_wanted(&self, _subject: &str) -> impl Future<Output = Result<Wanted, GuardError>> + Send {
         std::future::ready(Err(GuardError::UnknownSubject))
     }
     /// Its lines of a report for operators: one fact a line, and nobody is named. The chassis adds what needs a person.

@@ -264,8 +264,8 @@ impl Service for Billing {
         operators::digest(conn, period).await
     }
 
-    async fn still_wanted(&self, conn: &mut PgConnection, subject: &str) -> Result<Wanted, GuardError> {
-        flows::still_wanted(conn, subject).await
+    async fn still_wanted(&self, subject: &str) -> Result<Wanted, GuardError> {
+        flows::still_wanted(&mut *self.chassis.db.acquire().await?, subject).await
     }
 
     fn files(&self) -> Option<&Storage> {

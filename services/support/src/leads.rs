@@ -19,7 +19,6 @@ use levqor_runtime::{
     objections::{self, ObjectionScope},
     timestamp,
 };
-use sqlx::PgConnection;
 use tonic::Request;
 
 use crate::{
@@ -154,14 +153,11 @@ pub(crate) async fn send_step(tx: &mut Tx, lead: &Lead, step: i32, content: Cont
     send(tx, &message).await
 }
 
-/// Whether a mail of the flow is still wanted: notifications asks just before it goes out.
-pub(crate) async fn still_wanted(
-    support: &Support,
-    conn: &mut PgConnection,
-    subject: &str,
-) -> Result<Wanted, GuardError> {
+/// Whether a mail of the flow is still wanted: notifications asks just before it goes out. No connection is held while billing is asked.
+pub(crate) async fn still_wanted(support: &Support, subject: &str) -> Result<Wanted, GuardError> {
     let id = subject.strip_prefix("lead:").and_then(|id| id.parse::<LeadId>().ok());
-    let email = leads::email(conn, id.ok_or(GuardError::UnknownSubject)?).await?;
+    let id = id.ok_or(GuardError::UnknownSubject)?;
+    let email = leads::email(&mut *support.chassis.db.acquire().await?, id).await?;
     let email = email.ok_or(GuardError::UnknownSubject)?;
     match has_bought(support, &request_id(), email).await {
         Ok(true) => Ok(Wanted::No(PURCHASED)),

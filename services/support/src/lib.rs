@@ -247,8 +247,8 @@ impl Service for Support {
         Ok(())
     }
 
-    async fn still_wanted(&self, conn: &mut PgConnection, subject: &str) -> Result<Wanted, GuardError> {
-        leads::still_wanted(self, conn, subject).await
+    async fn still_wanted(&self, subject: &str) -> Result<Wanted, GuardError> {
+        leads::still_wanted(self, subject).await
     }
 
     async fn digest(&self, conn: &mut PgConnection, period: &Period) -> Result<Vec<String>, DbError> {
