@@ -207,11 +207,12 @@ const steps = {
     const alert = page.getByRole("alert");
     await alert.getByText("This was not accepted: this text names data that we do not take: please leave it out.").waitFor();
     await page.screenshot({ path: join(folder, "refused.png") });
+    await page.keyboard.type("And another thing");
     await go(page, "Shift+Tab", "Change the message");
     await page.keyboard.press("Enter");
     await alert.waitFor({ state: "hidden" });
     assert.match(await focused(page), /^TEXTAREA/);
-    assert.equal(await page.getByLabel("Your message").inputValue(), "My card is 4111");
+    assert.equal(await page.getByLabel("Your message").inputValue(), "My card is 4111\nAnd another thing");
     assert.equal(await page.getByRole("listitem").filter({ hasText: "My card is 4111" }).count(), 0);
   },
 

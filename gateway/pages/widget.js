@@ -222,7 +222,7 @@
       if (!refused) return again();
       unsent?.forEach((item) => item.remove());
       unsent = null;
-      text.value = message;
+      text.value = [message, text.value].filter(Boolean).join("\n");
     });
     retry = refused ? null : again;
     trouble.replaceChildren(make("p", { textContent: words }), make("div", { className: "row" }, button), make("span", {}, "Or write to ", mailLink(), "."));

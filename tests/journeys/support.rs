@@ -233,7 +233,7 @@ async fn no_hostile_prompt_gets_anything_of_another_customer_by_rest() {
         let listed = ada.get(&format!("/v1/tickets?{}", list.query().expect("a query"))).await;
         let said = ada.post("/v1/conversations", json!({"text": text})).await;
         let replies = said.str("/turn/reply").to_lowercase();
-        assert!(listed.status < 500 && said.status < 500, "{text}: {} {}", listed.text, said.text);
+        assert_eq!((listed.status, said.status), (200, 200), "{text}: {} {}", listed.text, said.text);
         let shown = [listed.text.to_lowercase(), replies];
         let is_told = shown.iter().any(|shown| secrets.iter().any(|secret| shown.contains(secret)));
         assert!(!is_told, "{text}: {shown:?}");

@@ -38,6 +38,8 @@ const MOST_CHARS: usize = 14_000;
 const WITHIN: Duration = Duration::from_secs(10);
 /// What is left of it for the transaction.
 const RESERVE: Duration = Duration::from_millis(1_500);
+/// With less time the model is not asked: it could not answer, and that would count as its failure.
+const LEAST: Duration = Duration::from_secs(1);
 
 /// What the model is told. What articles and customers say follows as data.
 const INSTRUCTIONS: &str = "You answer questions of customers of Levqor, which sells automations and subscriptions for building them. You get \
@@ -148,10 +150,11 @@ pub(crate) async fn draft(
     Ok(Some(Draft { question: asked.question.clone(), call, answer }))
 }
 
-/// How long the model may take, if there is time for it. `spent` is the time since the message came, `left` the time until the caller
-/// stops waiting.
+/// How long the model may take, if there is enough time for it. `spent` is the time since the message came, `left` the time until the
+/// caller stops waiting.
 fn patience(spent: Duration, left: Duration) -> Option<Duration> {
-    left.min(WITHIN.saturating_sub(spent)).checked_sub(RESERVE)
+    let patience = left.min(WITHIN.saturating_sub(spent)).saturating_sub(RESERVE);
+    Some(patience).filter(|patience| *patience >= LEAST)
 }
 
 /// Whether the customer objects to automation: then answers are passages of articles, word for word.
@@ -244,9 +247,14 @@ mod tests {
 
     #[test]
     fn the_model_gets_the_time_that_other_services_left() {
-        for (spent, left, expected) in
-            [(0, 15_000, Some(8_500)), (4_000, 15_000, Some(4_500)), (9_000, 15_000, None), (0, 1_000, None)]
-        {
+        for (spent, left, expected) in [
+            (0, 15_000, Some(8_500)),
+            (4_000, 15_000, Some(4_500)),
+            (7_500, 15_000, Some(1_000)),
+            (7_501, 15_000, None),
+            (20_000, 15_000, None),
+            (0, 2_000, None),
+        ] {
             let [spent, left] = [spent, left].map(Duration::from_millis);
             assert_eq!(patience(spent, left), expected.map(Duration::from_millis), "{spent:?} of {left:?}");
         }
