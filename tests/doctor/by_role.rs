@@ -72,6 +72,7 @@ fn a_role_is_asked_for_no_address_that_its_own_process_does_not_need() {
     let mut command = roles::set_up(command, Role::Billing, free_port(), database, [nobody.as_str(); 4]);
     // As in docker-compose.yml and k8s/.
     command.env_remove("LEVQOR_BILLING_ADDR").env_remove("LEVQOR_SUPPORT_ADDR");
+    command.env("STRIPE_WEBHOOK_SECRET", SECRET);
     let report = Report::of(command, &[]);
     let evidence = report.evidence("ON", "settings");
     assert!(evidence.ends_with("and each can be read"), "{evidence}");

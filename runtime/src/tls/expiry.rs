@@ -23,10 +23,11 @@ pub(super) const EXPIRY: Definition = Definition::gauge(
     &[Attribute::one_of("certificate", &["mesh", "public"])],
 );
 
-/// When the first of these certificates expires. `None` if one of them does not say when.
+/// When the first of these certificates expires. `None` if the first in the file, which is the process' own, does not say when. Others
+/// that cannot be read do not count: the handshake only passes them on, so they must not keep a process from its start.
 pub(super) fn of(chain: &[CertificateDer<'_>]) -> Option<DateTime<Utc>> {
-    let times: Option<Vec<_>> = chain.iter().map(of_one).collect();
-    times?.into_iter().min()
+    let (own, others) = chain.split_first()?;
+    others.iter().filter_map(of_one).chain([of_one(own)?]).min()
 }
 
 /// `webpki` says when a certificate expires only to who asks about a later time.

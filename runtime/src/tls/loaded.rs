@@ -166,7 +166,7 @@ fn load(contents: &Contents, name: Option<&'static str>, generation: u64) -> Res
     let server = Arc::new(server(contents, name)?);
     let chain = certificates(Part::Certificate, &contents.certificate)?;
     let no_end =
-        || Unusable::new(Part::Certificate, "expected certificates that say until when they are valid");
+        || Unusable::new(Part::Certificate, "expected a certificate that says until when it is valid");
     Ok(Loaded {
         server,
         client: client(contents)?,

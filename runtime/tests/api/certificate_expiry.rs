@@ -39,6 +39,13 @@ async fn the_doctor_reads_the_end_from_the_file_and_the_first_end_of_several_cou
         assert_eq!(finding.outcome, Outcome::Failed);
         assert_eq!(finding.evidence, format!("expired at {time}: renew it"));
     }
+
+    // The handshake passes on what nobody here can read, so that is no reason to refuse the file.
+    let unreadable = "-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n";
+    let own = authority.certify(NAME);
+    let chain = Signed { certificate: format!("{}{unreadable}", own.certificate), key: own.key };
+    files.write(&chain, authority.certificate());
+    assert_eq!(line(&files).await.finding.evidence, "valid until 4000-01-01T00:00:00Z");
 }
 
 /// The end that is shown, in seconds since 1970.
