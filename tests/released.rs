@@ -21,7 +21,7 @@ use sqlx::{
 };
 
 use self::{
-    release::{Release, checksums, edited},
+    release::{Release, checksums, edited, misplaced},
     upgrade::{broken, with},
 };
 use crate::canaries::SERVICES;
@@ -116,6 +116,12 @@ async fn takes_over<S: Service>() {
                 "{}: {name}: these migrations were edited or removed: {edited:?}",
                 S::NAME
             );
+            let misplaced = misplaced(released, migrator);
+            assert!(
+                misplaced.is_empty(),
+                "{}: {name}: give these migrations a later timestamp: {misplaced:?}",
+                S::NAME
+            );
         }
         let broken = broken(&release, S::migrator(), CONTRACTED).await;
         assert!(broken.is_empty(), "{}: {name}:\n{}", S::NAME, broken.join("\n"));
@@ -175,10 +181,11 @@ async fn a_migration_may_expand_and_may_take_away_what_was_named() {
 }
 
 #[test]
-fn a_released_migration_that_was_edited_or_removed_is_found() {
+fn a_released_migration_that_was_edited_or_removed_is_found_and_a_new_one_before_it() {
     let migrator = Notifications::migrator();
-    let released = checksums(migrator);
+    let mut released = checksums(migrator);
     assert_eq!(edited(&released, migrator), Vec::<i64>::new());
+    assert_eq!(misplaced(&released, migrator), Vec::<i64>::new());
     let mut migrations: Vec<_> = migrator.iter().cloned().collect();
     let removed = migrations.remove(0);
     let first = migrations.first_mut().expect("a migration");
@@ -186,4 +193,6 @@ fn a_released_migration_that_was_edited_or_removed_is_found() {
     *first = Migration::new(first.version, first.description.clone(), MigrationType::Simple, sql, false);
     let expected = [removed.version, first.version];
     assert_eq!(edited(&released, &with(migrator, migrations)), expected);
+    released.remove(&removed.version);
+    assert_eq!(misplaced(&released, migrator), [removed.version]);
 }

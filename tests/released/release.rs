@@ -88,6 +88,13 @@ pub(super) fn edited(released: &Checksums, migrator: &Migrator) -> Vec<i64> {
     released.iter().filter(is_edited).map(|(version, _)| *version).collect()
 }
 
+/// The migrations that came to the released ones, and not after them. The release's `levqor migrate` would take them for removed ones.
+pub(super) fn misplaced(released: &Checksums, migrator: &Migrator) -> Vec<i64> {
+    let newest = released.keys().max().copied().unwrap_or_default();
+    let is_misplaced = |version: &i64| *version < newest && !released.contains_key(version);
+    migrator.iter().map(|migration| migration.version).filter(is_misplaced).collect()
+}
+
 /// The rows of all tables.
 pub(super) async fn rows(conn: &mut PgConnection) -> Rows {
     let tables: Vec<(String, Vec<String>)> = sqlx::query_as(

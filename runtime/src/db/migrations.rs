@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection, migrate::Migrator};
+use sqlx::{
+    AssertSqlSafe, Connection, PgConnection,
+    migrate::{MigrateError, Migrator},
+};
 
 use super::{DatabaseUrl, DbError};
 
@@ -30,7 +33,10 @@ pub enum MigrationError {
     Connect(#[source] sqlx::Error),
     /// A migration failed, or history and files differ.
     #[error("a migration failed")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(#[from] MigrateError),
+    /// Which migrations were applied cannot be read.
+    #[error("the history of the migrations cannot be read")]
+    History(#[source] DbError),
     /// The tables could not be analysed after the migrations.
     #[error("the tables could not be analysed")]
     Analyse(#[source] sqlx::Error),
@@ -40,6 +46,10 @@ pub enum MigrationError {
 pub async fn migrate(url: &DatabaseUrl, service: &Migrator) -> Result<(), MigrationError> {
     let mut conn = PgConnection::connect_with(url.options()).await.map_err(MigrationError::Connect)?;
     for migrator in [&RUNTIME, service] {
+        let applied = applied(&mut conn, &migrator.table_name).await.map_err(MigrationError::History)?;
+        if let Some(version) = removed(migrator, &applied) {
+            return Err(MigrateError::VersionMissing(version).into());
+        }
         beside_newer(migrator).run(&mut conn).await?;
     }
     // A migration may have filled a column or created an index, so the planner needs new statistics. An empty table gets none:
@@ -64,6 +74,13 @@ fn beside_newer(migrator: &Migrator) -> Migrator {
         ignore_missing: true,
         ..Migrator::DEFAULT
     }
+}
+
+/// An applied migration that the binary does not have, although it has a later one. No newer binary made it, because newer migrations
+/// come last: it was removed or renamed, so the database is of another build.
+fn removed(migrator: &Migrator, applied: &BTreeMap<i64, Vec<u8>>) -> Option<i64> {
+    let newest = migrator.iter().map(|migration| migration.version).max()?;
+    applied.keys().copied().find(|version| *version < newest && !migrator.version_exists(*version))
 }
 
 /// The comparison of a database's history with the binary, in numbers.

@@ -2,10 +2,14 @@
 
 use levqor_proto::runtime::v1::{Check, GetStatusRequest, status_service_client::StatusServiceClient};
 use levqor_runtime::{
-    db::{Db, migrations},
+    db::{
+        Db,
+        migrations::{self, MigrationError},
+    },
     service::Service,
     testing::{Caller, TestService, connect, count, database, empty_database, eventually, execute},
 };
+use sqlx::migrate::MigrateError;
 use tonic::Code;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -71,7 +75,7 @@ async fn ahead_it_is_ready_and_says_so() {
 }
 
 #[tokio::test]
-async fn ahead_it_is_migrated_by_the_previous_binary_as_in_a_rollback_but_not_where_a_migration_was_edited() {
+async fn a_rollback_migrates_past_what_is_newer_but_not_past_what_was_removed_or_edited() {
     let url = database::<Probe>().await;
     let db = connect(&url);
     for history in ["runtime.migrations", "_sqlx_migrations"] {
@@ -82,9 +86,14 @@ async fn ahead_it_is_migrated_by_the_previous_binary_as_in_a_rollback_but_not_wh
         assert_eq!(count(&db, &format!("{history} WHERE version = 99999999999999")).await, 1, "{history}");
     }
 
-    let edit = "UPDATE runtime.migrations SET checksum = '' WHERE version = (SELECT min(version) FROM runtime.migrations)";
-    execute(&db, edit).await;
-    migrations::migrate(&url, Probe::migrator()).await.expect_err("the database is of another build");
+    let first = "WHERE version = (SELECT min(version) FROM runtime.migrations)";
+    execute(&db, &format!("UPDATE runtime.migrations SET version = version + 1 {first}")).await;
+    let removed = migrations::migrate(&url, Probe::migrator()).await.expect_err("one is of another build");
+    assert!(matches!(removed, MigrationError::Migrate(MigrateError::VersionMissing(_))), "{removed:?}");
+    execute(&db, &format!("UPDATE runtime.migrations SET version = version - 1, checksum = '' {first}"))
+        .await;
+    let edited = migrations::migrate(&url, Probe::migrator()).await.expect_err("one is of another build");
+    assert!(matches!(edited, MigrationError::Migrate(MigrateError::VersionMismatch(_))), "{edited:?}");
 }
 
 /// Records a migration that only a newer binary knows.
