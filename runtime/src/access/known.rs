@@ -16,13 +16,15 @@ struct Known {
 }
 
 /// The RPCs that every service hosts are known from the start.
+#[cfg(not(test))]
+const AT_START: &[&[u8]] = &[levqor_proto_runtime::FILE_DESCRIPTOR_SET];
+#[cfg(test)]
+const AT_START: &[&[u8]] = levqor_proto::FILE_DESCRIPTOR_SETS;
+
 static KNOWN: LazyLock<RwLock<Known>> = LazyLock::new(|| {
     let mut pool = DescriptorPool::new();
-    let sets = vec![levqor_proto_runtime::FILE_DESCRIPTOR_SET];
-    #[cfg(test)]
-    let sets = [&sets[..], levqor_proto::FILE_DESCRIPTOR_SETS].concat();
-    decode(&mut pool, &sets);
-    RwLock::new(Known { methods: leak(pool), sets })
+    decode(&mut pool, AT_START);
+    RwLock::new(Known { methods: leak(pool), sets: AT_START.to_vec() })
 });
 
 /// Every RPC that this process knows.

@@ -69,7 +69,7 @@ impl<S: Service> TestService<S> {
         const NEAR: TimeDelta = TimeDelta::minutes(2);
         let schedules = S::schedules();
         let schedule = schedules.iter().find(|it| it.name == schedule).expect("a schedule of the service");
-        let now = db::now(&mut *self.db.acquire().await.expect("a connection")).await.expect("a time");
+        let now = db::now(&mut self.db.acquire().await.expect("a connection")).await.expect("a time");
         let next = schedule.next_slot(now);
         let present = if next - now < NEAR {
             self.advance(next - now).await;

@@ -1,12 +1,15 @@
 //! Support hands over a complaint about personal data: compliance takes it once, and acknowledges it.
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use levqor_proto_compliance::v1::{
     Right,
     privacy_complaint::{Origin, State},
 };
 use levqor_proto_law::v1::IngestPrivacyComplaintRequest;
-use levqor_runtime::testing::{Caller, violated};
+use levqor_runtime::{
+    clock::Clock,
+    testing::{Caller, violated},
+};
 
 use crate::{
     bench::{Bench, ada},
@@ -17,7 +20,7 @@ use crate::{
 /// A complaint of the form from an hour ago, by the account `sub`, or by nobody who is signed in. An old complaint would not do: the
 /// retention job erases it.
 fn of_form(id: &str, sub: &str) -> IngestPrivacyComplaintRequest {
-    let an_hour_ago = Utc::now() - TimeDelta::hours(1);
+    let an_hour_ago = Clock::default().now() - TimeDelta::hours(1);
     IngestPrivacyComplaintRequest {
         complaint_id: id.to_owned(),
         owner_sub: sub.to_owned(),

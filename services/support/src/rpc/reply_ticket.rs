@@ -49,12 +49,11 @@ pub(super) async fn reply_ticket(
             show(support, tx, conversation_id, &seen, text.as_str()).await?;
         }
         let mut ticket = tickets::lock(tx, &ctx, ticket_id).await?;
-        match staff {
-            Some(author) => tickets::staff_replied(support, tx, &mut ticket, author, text.as_str()).await?,
-            None => {
-                tickets::customer_replied(support, tx, &mut ticket, text.as_str()).await?;
-                operators::screened(tx, &screened, &format!("ticket:{ticket_id}")).await?;
-            }
+        if let Some(author) = staff {
+            tickets::staff_replied(support, tx, &mut ticket, author, text.as_str()).await?;
+        } else {
+            tickets::customer_replied(support, tx, &mut ticket, text.as_str()).await?;
+            operators::screened(tx, &screened, &format!("ticket:{ticket_id}")).await?;
         }
         let shown = ticket.seen_by(&ctx.scope(), tx.now().await?, &support.hours);
         let response = ReplyTicketResponse { ticket: Some(shown) };

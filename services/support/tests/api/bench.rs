@@ -171,15 +171,15 @@ impl Bench {
 
     /// The deferred notices for operators, without the warnings of the screen.
     pub(crate) async fn notices(&self) -> Vec<NotifyOperatorsRequest> {
-        self.told(|kind| kind != OperatorNoticeKind::HighRiskText).await
+        self.told_of(|kind| kind != OperatorNoticeKind::HighRiskText).await
     }
 
     /// The warnings of the screen for high-risk data.
     pub(crate) async fn warnings(&self) -> Vec<NotifyOperatorsRequest> {
-        self.told(|kind| kind == OperatorNoticeKind::HighRiskText).await
+        self.told_of(|kind| kind == OperatorNoticeKind::HighRiskText).await
     }
 
-    async fn told(&self, is_wanted: impl Fn(OperatorNoticeKind) -> bool) -> Vec<NotifyOperatorsRequest> {
+    async fn told_of(&self, is_wanted: impl Fn(OperatorNoticeKind) -> bool) -> Vec<NotifyOperatorsRequest> {
         let mut told: Vec<NotifyOperatorsRequest> = self.deferred().await;
         told.retain(|notice| is_wanted(notice.kind()));
         told
