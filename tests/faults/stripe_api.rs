@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use levqor_runtime::testing::eventually;
+use levqor_runtime::testing::{delay, eventually};
 use serde_json::json;
 
 use crate::{
@@ -14,6 +14,9 @@ use crate::{
 
 /// The longest delay of an answer, far longer than billing waits. Each answer takes a random part of it.
 const SLOWNESS: Duration = Duration::from_hours(1);
+
+/// Between two tries: while the circuit is open, a try ends at once, and only so many are made. Nothing but time closes the circuit.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// The share of requests that fails, and the text that a waiting event shows for this failure.
 type Failing = (fn(&mut Trouble) -> &mut f64, &'static str);
@@ -45,48 +48,41 @@ async fn each_way_to_fail_is_told_and_waited_out() {
     }
     for failing in ALL {
         trouble(failing);
-        // While the circuit is open, an attempt ends with another failure, and the next one is due later.
-        while waits_for(&mesh).await.0 != failing.1 {
-            let (_, before, _) = waits_for(&mesh).await;
-            eventually(failing.1, || async {
-                let (_, attempts, seconds) = waits_for(&mesh).await;
-                if attempts > before {
-                    return Some(());
-                }
-                mesh.advance(TimeDelta::seconds(seconds.max(0))).await;
-                mesh.billing().wakes.journal.notify_one();
-                None
-            })
-            .await;
+        while try_again(&mesh).await.expect("it still waits") != failing.1 {
+            delay(PAUSE).await;
         }
     }
     stripe.trouble(Trouble::default());
-    eventually("what waited is done", || async {
-        let_time_pass(&mesh).await;
-        (count(&mesh, "SELECT count(*) FROM stripe_events WHERE state = 'PENDING'").await == 0).then_some(())
-    })
-    .await;
+    while try_again(&mesh).await.is_some() {
+        delay(PAUSE).await;
+    }
     mesh.settle().await;
     let order = mesh.staff().get(&format!("/v1/orders?stripe_checkout_session_id={session}")).await;
     assert_eq!(order.str("/orders/0/payment_state"), "PAYMENT_STATE_PAID", "{}", order.text);
     mesh.finish().await;
 }
 
-/// Why the checkout's event waits, after how many attempts, and in how many seconds the next one is due.
-async fn waits_for(mesh: &Mesh) -> (String, i32, i64) {
+/// Why an event waits, after how many attempts, and in how many seconds the next one is due. `None`: none waits.
+async fn waiting(mesh: &Mesh) -> Option<(String, i32, i64)> {
     let waiting =
         "SELECT coalesce(failure, ''), attempts, ceil(extract(epoch FROM due_time - runtime.now()))::bigint
-         FROM stripe_events WHERE state = 'PENDING'";
-    sqlx::query_as(waiting).fetch_one(mesh.billing_db().pool()).await.expect("an event that waits")
+         FROM stripe_events WHERE state = 'PENDING' ORDER BY event_id LIMIT 1";
+    sqlx::query_as(waiting).fetch_optional(mesh.billing_db().pool()).await.expect("rows")
 }
 
-/// Moves the time by a minute, or half of the way to the event that is due last: after many failures it waits for hours. Attempts do
-/// not come at once then, since those that come before the circuit closes put the event off again.
-async fn let_time_pass(mesh: &Mesh) {
-    let longest = "SELECT coalesce(max(ceil(extract(epoch FROM due_time - runtime.now()))), 0)::bigint
-                   FROM stripe_events WHERE state = 'PENDING'";
-    mesh.advance(TimeDelta::seconds((count(mesh, longest).await / 2).max(60))).await;
-    mesh.billing().wakes.journal.notify_one();
+/// Has the waiting event tried once more. Returns why that failed. `None`: no event waits any more.
+async fn try_again(mesh: &Mesh) -> Option<String> {
+    let (_, before, _) = waiting(mesh).await?;
+    eventually("one more try", || async {
+        let Some((failure, attempts, seconds)) = waiting(mesh).await else { return Some(None) };
+        if attempts > before {
+            return (failure != "a try of it did not end").then_some(Some(failure));
+        }
+        mesh.advance(TimeDelta::seconds(seconds.max(0))).await;
+        mesh.billing().wakes.journal.notify_one();
+        None
+    })
+    .await
 }
 
 /// Counts rows of billing.
@@ -145,7 +141,8 @@ async fn after_an_hour_without_stripe_checkout_recovers_by_itself_and_nothing_is
     .await;
     assert!(made.str("/url").starts_with("https://checkout.stripe.com/"), "{}", made.text);
     eventually("what waited is done", || async {
-        let_time_pass(&mesh).await;
+        mesh.advance(TimeDelta::minutes(1)).await;
+        mesh.billing().wakes.journal.notify_one();
         mesh.at_rest().await
     })
     .await;
