@@ -172,7 +172,7 @@ pub(crate) async fn screened(tx: &mut Tx, screened: &Screened, what: &str) -> Re
     let Some((about, text)) = screened.warning(Billing::NAME, what, now) else { return Ok(()) };
     let key = format!("high-risk-text:{what}:{}", now.timestamp_micros());
     let (kind, severity) = (OperatorNoticeKind::HighRiskText, OperatorNoticeSeverity::Info);
-    let notice = request(tx, kind, severity, about, text).await?;
+    let notice = notice(tx, kind, severity, about, text).await?;
     defer(tx, &notice, key).await
 }
 
@@ -192,7 +192,7 @@ pub(crate) async fn quarantined(
     );
     let about = format!("stripe-event:{id}");
     let kind = OperatorNoticeKind::QuarantinedEvent;
-    let notice = request(tx, kind, OperatorNoticeSeverity::Warning, about, text).await?;
+    let notice = notice(tx, kind, OperatorNoticeSeverity::Warning, about, text).await?;
     defer(tx, &notice, format!("quarantined:{id}:{replays}")).await
 }
 
@@ -216,11 +216,11 @@ async fn notify(
     text: String,
 ) -> Result<(), DbError> {
     let key = format!("{}:{about}", kind.as_str_name());
-    let notice = request(tx, kind, severity, about, text).await?;
+    let notice = notice(tx, kind, severity, about, text).await?;
     defer(tx, &notice, key).await
 }
 
-async fn request(
+async fn notice(
     tx: &mut Tx,
     kind: OperatorNoticeKind,
     severity: OperatorNoticeSeverity,
