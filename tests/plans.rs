@@ -23,7 +23,7 @@ const WHOLE: [&str; 4] = ["Seq Scan", "Bitmap Heap Scan", "Hash Join", "Merge Jo
 /// Indexes that may be read from end to end: 400 days of hours for each schedule, once a day; the audit chain, when it is
 /// verified; the questions of help articles, some hundreds that staff wrote, each of which is compared with a customer's question; the
 /// incidents that staff published.
-const WALKED: [&str; 4] = ["schedule_slots_pkey", "audit_entries_pkey", "questions_pkey", "incidents_public"];
+const WALKED: &[&str] = &["schedule_slots_pkey", "audit_entries_pkey", "questions_pkey", "incidents_public"];
 /// What statements name that claim or settle work: tables that are empty whenever all work is done, or the state of rows that
 /// nobody has then.
 const WORK: [&str; 3] = ["runtime.work", "runtime.leases", "'PENDING'"];

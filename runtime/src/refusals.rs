@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Every reason for refusing a caller: its token, the certificate of its connection, or its permissions.
-pub const REASONS: [&str; 9] = [
+pub const REASONS: &[&str] = &[
     "TOKEN_MISSING",
     "TOKEN_INVALID",
     "TOKEN_EXPIRED",
@@ -25,7 +25,7 @@ const REFUSALS: Definition = Definition::counter(
     "levqor.access.refusals",
     "{request}",
     "Requests and calls that were refused because of their token, their connection's certificate or their caller's rights, by reason.",
-    &[Attribute::one_of("reason", &REASONS)],
+    &[Attribute::one_of("reason", REASONS)],
 );
 
 /// Every metric of refusals.
@@ -46,7 +46,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Refusals<K> {
         let lines = Summed::new(Duration::from_mins(1), |reason, count| {
             tracing::info!(reason, count, "callers were refused");
         });
-        Self { counts: REASONS.into_iter().map(|reason| (reason, count(reason))).collect(), lines }
+        Self { counts: REASONS.iter().map(|&reason| (reason, count(reason))).collect(), lines }
     }
 
     /// Notes a refusal.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::seed::Variant;
 
 /// Tables that declare nothing, but without whose rows others cannot be.
-pub(super) const NEEDED: [&str; 2] = ["billing.order_events", "support.inbound_mails"];
+pub(super) const NEEDED: &[&str] = &["billing.order_events", "support.inbound_mails"];
 
 /// The values of a table, named `service.table`. `now`, `later` and `before` are instants.
 pub(super) fn values(table: &str, variant: Variant) -> Value {

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// Why a webhook was refused or not stored. `OTHER` means any reason that is not listed.
-pub(crate) const REASONS: [&str; 11] = [
+pub(crate) const REASONS: &[&str] = &[
     "SIGNATURE_MISSING",
     "SIGNATURE_MALFORMED",
     "SIGNATURE_MISMATCH",
@@ -34,7 +34,7 @@ pub const REFUSALS: Definition = Definition::counter(
     "levqor.webhook.refusals",
     "{event}",
     "Webhook events that were refused or could not be stored, by reason.",
-    &[PROVIDER, Attribute::one_of("reason", &REASONS)],
+    &[PROVIDER, Attribute::one_of("reason", REASONS)],
 );
 /// Which secret verified the webhooks.
 const VERIFIED: Definition = Definition::counter(

@@ -96,6 +96,19 @@ async fn a_rollback_migrates_past_what_is_newer_but_not_past_what_was_removed_or
     assert!(matches!(edited, MigrationError::Migrate(MigrateError::VersionMismatch(_))), "{edited:?}");
 }
 
+#[tokio::test]
+async fn migrations_end_with_statistics_of_the_tables_that_have_rows_and_of_no_empty_one() {
+    let url = database::<Probe>().await;
+    let db = connect(&url);
+    // Too few rows for PostgreSQL to analyse the table by itself.
+    execute(&db, "CREATE TABLE filled AS SELECT n FROM generate_series(1, 10) AS n").await;
+    execute(&db, "CREATE TABLE vacant (n int)").await;
+    migrations::migrate(&url, Probe::migrator()).await.expect("migrated");
+    // PostgreSQL knows how many rows a table has once it has analysed it. Before, it has -1 there.
+    assert_eq!(count(&db, "pg_class WHERE relname = 'filled' AND reltuples = 10").await, 1);
+    assert_eq!(count(&db, "pg_class WHERE relname = 'vacant' AND reltuples = -1").await, 1);
+}
+
 /// Records a migration that only a newer binary knows.
 async fn record_newer(db: &Db, history: &str) {
     let sql = format!(

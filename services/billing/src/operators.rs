@@ -56,12 +56,7 @@ pub(crate) async fn intake_missing(tx: &mut Tx, id: OrderId, tier: &str) -> Resu
 
 /// Ends the notice about a missing intake form.
 pub(crate) async fn intake_came(tx: &mut Tx, id: OrderId) -> Result<(), DbError> {
-    let end = EndOperatorNoticeRequest {
-        kind: OperatorNoticeKind::IntakeMissing.into(),
-        about: format!("order:{id}"),
-        fact_time: Some(timestamp(tx.now().await?)),
-    };
-    defer(tx, &end, format!("intake-came:{id}")).await
+    end(tx, OperatorNoticeKind::IntakeMissing, format!("order:{id}"), format!("intake-came:{id}")).await
 }
 
 /// Tells that the customer submitted the intake form of an order. It needs no end.
@@ -90,11 +85,9 @@ pub(crate) async fn overdue(tx: &mut Tx, order: &Order) -> Result<(), DbError> {
 
 /// Ends the notice about an overdue delivery.
 pub(crate) async fn not_overdue(tx: &mut Tx, order: &Order) -> Result<(), DbError> {
-    let (id, left, now) = (order.id, order.revisions_left, tx.now().await?);
-    let about = format!("order:{id}:left:{left}");
-    let kind = OperatorNoticeKind::OrderOverdue.into();
-    let end = EndOperatorNoticeRequest { kind, about: about.clone(), fact_time: Some(timestamp(now)) };
-    defer(tx, &end, format!("not_overdue:{about}")).await
+    let about = format!("order:{}:left:{}", order.id, order.revisions_left);
+    let key = format!("not_overdue:{about}");
+    end(tx, OperatorNoticeKind::OrderOverdue, about, key).await
 }
 
 /// Tells that a customer's bank disputes a payment, and until when evidence can be given.
@@ -172,7 +165,7 @@ pub(crate) async fn screened(tx: &mut Tx, screened: &Screened, what: &str) -> Re
     let Some((about, text)) = screened.warning(Billing::NAME, what, now) else { return Ok(()) };
     let key = format!("high-risk-text:{what}:{}", now.timestamp_micros());
     let (kind, severity) = (OperatorNoticeKind::HighRiskText, OperatorNoticeSeverity::Info);
-    let notice = request(tx, kind, severity, about, text).await?;
+    let notice = notice(tx, kind, severity, about, text).await?;
     defer(tx, &notice, key).await
 }
 
@@ -192,19 +185,15 @@ pub(crate) async fn quarantined(
     );
     let about = format!("stripe-event:{id}");
     let kind = OperatorNoticeKind::QuarantinedEvent;
-    let notice = request(tx, kind, OperatorNoticeSeverity::Warning, about, text).await?;
+    let notice = notice(tx, kind, OperatorNoticeSeverity::Warning, about, text).await?;
     defer(tx, &notice, format!("quarantined:{id}:{replays}")).await
 }
 
 /// Tells that the event is processed again.
 pub(crate) async fn replayed(tx: &mut Tx, event_id: &str) -> Result<(), DbError> {
     let (id, now) = (plain(event_id), tx.now().await?);
-    let end = EndOperatorNoticeRequest {
-        kind: OperatorNoticeKind::QuarantinedEvent.into(),
-        about: format!("stripe-event:{id}"),
-        fact_time: Some(timestamp(now)),
-    };
-    defer(tx, &end, format!("replayed:{id}:{}", now.timestamp_micros())).await
+    let key = format!("replayed:{id}:{}", now.timestamp_micros());
+    end(tx, OperatorNoticeKind::QuarantinedEvent, format!("stripe-event:{id}"), key).await
 }
 
 /// Defers a notice. Its key consists of kind and subject, so the same notice is sent once.
@@ -216,11 +205,17 @@ async fn notify(
     text: String,
 ) -> Result<(), DbError> {
     let key = format!("{}:{about}", kind.as_str_name());
-    let notice = request(tx, kind, severity, about, text).await?;
+    let notice = notice(tx, kind, severity, about, text).await?;
     defer(tx, &notice, key).await
 }
 
-async fn request(
+/// Defers the end of a notice.
+async fn end(tx: &mut Tx, kind: OperatorNoticeKind, about: String, key: String) -> Result<(), DbError> {
+    let fact_time = Some(timestamp(tx.now().await?));
+    defer(tx, &EndOperatorNoticeRequest { kind: kind.into(), about, fact_time }, key).await
+}
+
+async fn notice(
     tx: &mut Tx,
     kind: OperatorNoticeKind,
     severity: OperatorNoticeSeverity,

@@ -45,19 +45,14 @@ pub(crate) async fn due(tx: &mut Tx, alert: &Alert, now: DateTime<Utc>) -> Resul
     };
     // An extended time has notices of its own.
     let due = alert.due_time.unwrap_or_default().timestamp();
-    let day = alert.due_time.map(|due| due.with_timezone(&London).format("%-d %B %Y, %H:%M").to_string());
-    let notice = NotifyOperatorsRequest {
-        kind: OperatorNoticeKind::Deadline.into(),
-        severity: severity.into(),
-        about: format!("data-request:{}:{share}:{due}", alert.id),
-        text: format!(
-            "{share} % of the time to answer data request {} are over. It is due on {} (London).",
-            alert.id,
-            day.unwrap_or_default()
-        ),
-        fact_time: Some(timestamp(now)),
-        ..Default::default()
-    };
+    let day = alert.due_time.map(in_london);
+    let about = format!("data-request:{}:{share}:{due}", alert.id);
+    let text = format!(
+        "{share} % of the time to answer data request {} are over. It is due on {} (London).",
+        alert.id,
+        day.unwrap_or_default()
+    );
+    let notice = notice(OperatorNoticeKind::Deadline, severity, about, text, now);
     defer(tx, &notice, format!("data-request:{}:due:{share}:{due}", alert.id)).await
 }
 
@@ -72,16 +67,11 @@ pub(crate) async fn chain_not_whole(
         State::Broken => format!("is broken at entry {}", found.broken_sequence),
         State::Cut | State::Whole => "lost entries at its end".to_owned(),
     };
-    let notice = NotifyOperatorsRequest {
-        kind: OperatorNoticeKind::SystemFailed.into(),
-        severity: OperatorNoticeSeverity::Critical.into(),
-        about: format!("audit-chain:{service}"),
-        text: format!(
-            "The audit chain of {service} {what}: somebody changed its table, or the database was restored from a backup."
-        ),
-        fact_time: Some(timestamp(now)),
-        ..Default::default()
-    };
+    let (kind, severity) = (OperatorNoticeKind::SystemFailed, OperatorNoticeSeverity::Critical);
+    let text = format!(
+        "The audit chain of {service} {what}: somebody changed its table, or the database was restored from a backup."
+    );
+    let notice = notice(kind, severity, format!("audit-chain:{service}"), text, now);
     defer(tx, &notice, format!("audit-chain:{service}:{}", now.timestamp_micros())).await
 }
 
@@ -93,15 +83,8 @@ pub(crate) async fn breach_known(tx: &mut Tx, breach: &Breach, now: DateTime<Utc
         breach.id,
         in_london(breach.due_time)
     );
-    let notice = NotifyOperatorsRequest {
-        kind: OperatorNoticeKind::Incident.into(),
-        severity: OperatorNoticeSeverity::Critical.into(),
-        about: about_breach(breach.id),
-        text,
-        fact_time: Some(timestamp(now)),
-        ..Default::default()
-    };
-    defer(tx, &notice, about_breach(breach.id)).await
+    let (kind, severity) = (OperatorNoticeKind::Incident, OperatorNoticeSeverity::Critical);
+    notify(tx, kind, severity, about_breach(breach.id), text, now).await
 }
 
 /// Tells that a share of the 72 hours of a breach is over: 50, 80, 95 or 100 %.
@@ -126,15 +109,7 @@ pub(crate) async fn breach_due(
     let severity =
         if share < 80 { OperatorNoticeSeverity::Warning } else { OperatorNoticeSeverity::Critical };
     let about = about_share(&about_breach(alert.id), share);
-    let notice = NotifyOperatorsRequest {
-        kind: OperatorNoticeKind::Deadline.into(),
-        severity: severity.into(),
-        text,
-        fact_time: Some(timestamp(now)),
-        about: about.clone(),
-        ..Default::default()
-    };
-    defer(tx, &notice, about).await
+    notify(tx, OperatorNoticeKind::Deadline, severity, about, text, now).await
 }
 
 /// Ends the notices of the 72 hours of a breach, because it is decided whether the regulator is told.
@@ -190,15 +165,9 @@ pub(crate) async fn complaint_received(
             "It is acknowledged by mail. The outcome is due without undue delay.".to_owned()
         }
     };
-    let notice = NotifyOperatorsRequest {
-        kind: OperatorNoticeKind::Complaint.into(),
-        severity: OperatorNoticeSeverity::Warning.into(),
-        about: about_complaint(complaint.id),
-        text: format!("A complaint about the use of personal data came: {}. {next}", complaint.id),
-        fact_time: Some(timestamp(now)),
-        ..Default::default()
-    };
-    defer(tx, &notice, about_complaint(complaint.id)).await
+    let (kind, severity) = (OperatorNoticeKind::Complaint, OperatorNoticeSeverity::Warning);
+    let text = format!("A complaint about the use of personal data came: {}. {next}", complaint.id);
+    notify(tx, kind, severity, about_complaint(complaint.id), text, now).await
 }
 
 /// Tells that a share of the 30 days of a complaint is over: 50, 80, 95 or 100 %.
@@ -219,19 +188,12 @@ pub(crate) async fn complaint_due(
         (false, _) => OperatorNoticeSeverity::Critical,
     };
     let about = about_share(&about_complaint(alert.id), share);
-    let notice = NotifyOperatorsRequest {
-        kind: OperatorNoticeKind::Deadline.into(),
-        severity: severity.into(),
-        text: format!(
-            "{share} % of 30 days are over, and complaint {} about the use of personal data {missing}. The 30 days end on {} (London).",
-            alert.id,
-            in_london(alert.due_time)
-        ),
-        fact_time: Some(timestamp(now)),
-        about: about.clone(),
-        ..Default::default()
-    };
-    defer(tx, &notice, about).await
+    let text = format!(
+        "{share} % of 30 days are over, and complaint {} about the use of personal data {missing}. The 30 days end on {} (London).",
+        alert.id,
+        in_london(alert.due_time)
+    );
+    notify(tx, OperatorNoticeKind::Deadline, severity, about, text, now).await
 }
 
 /// Ends the notices of a complaint that has its outcome.
@@ -257,12 +219,12 @@ pub(crate) async fn copy_stored(
     now: DateTime<Utc>,
 ) -> Result<(), DbError> {
     const ABOUT: &str = "storage:copies";
-    let fact_time = Some(timestamp(now));
     let (place, key) = (stored.place, format!("{ABOUT}:{id}"));
     let (kind, severity, about, text) = match stored.detour {
         None => {
             let (kind, about) = (OperatorNoticeKind::SystemFailed.into(), ABOUT.to_owned());
-            return defer(tx, &EndOperatorNoticeRequest { kind, about, fact_time }, key).await;
+            let over = EndOperatorNoticeRequest { kind, about, fact_time: Some(timestamp(now)) };
+            return defer(tx, &over, key).await;
         }
         Some(Detour::Failed(first)) => (
             OperatorNoticeKind::SystemFailed,
@@ -281,9 +243,7 @@ pub(crate) async fn copy_stored(
             ),
         ),
     };
-    let (kind, severity) = (kind.into(), severity.into());
-    let notice = NotifyOperatorsRequest { kind, severity, about, text, fact_time, ..Default::default() };
-    defer(tx, &notice, key).await
+    defer(tx, &notice(kind, severity, about, text, now), key).await
 }
 
 /// Tells that a copy of personal data cannot be removed, because these storages, where it may be, are not set any more.
@@ -293,18 +253,12 @@ pub(crate) async fn copy_away(
     places: &[String],
     now: DateTime<Utc>,
 ) -> Result<(), DbError> {
-    let notice = NotifyOperatorsRequest {
-        kind: OperatorNoticeKind::SystemFailed.into(),
-        severity: OperatorNoticeSeverity::Warning.into(),
-        about: about_away(id),
-        text: format!(
-            "The copy of data request {id} has to be removed, and may be in a storage that is not set any more: {}. Set it again until the copy is removed (docs/DEPLOY.md).",
-            places.join(", ")
-        ),
-        fact_time: Some(timestamp(now)),
-        ..Default::default()
-    };
-    defer(tx, &notice, about_away(id)).await
+    let (kind, severity) = (OperatorNoticeKind::SystemFailed, OperatorNoticeSeverity::Warning);
+    let text = format!(
+        "The copy of data request {id} has to be removed, and may be in a storage that is not set any more: {}. Set it again until the copy is removed (docs/DEPLOY.md).",
+        places.join(", ")
+    );
+    notify(tx, kind, severity, about_away(id), text, now).await
 }
 
 /// Ends that notice: the copy is removed.
@@ -319,16 +273,39 @@ fn about_away(id: DataRequestId) -> String {
 
 /// Tells that the services have erased a person, so that operators tell the recipients that hold data by themselves (UK GDPR, article 19).
 pub(crate) async fn erasure_told(tx: &mut Tx, id: DataRequestId, now: DateTime<Utc>) -> Result<(), DbError> {
-    let about = format!("data-request:{id}:erased");
-    let notice = NotifyOperatorsRequest {
-        kind: OperatorNoticeKind::DataRequest.into(),
-        severity: OperatorNoticeSeverity::Info.into(),
-        about: about.clone(),
-        text: format!(
-            "Erasure {id} is nearly done: only its last mails and the request itself remain. Tell the recipients that hold data by themselves (GET /v1/processing-record names them)."
-        ),
-        fact_time: Some(timestamp(now)),
-        ..Default::default()
-    };
+    let (kind, severity) = (OperatorNoticeKind::DataRequest, OperatorNoticeSeverity::Info);
+    let text = format!(
+        "Erasure {id} is nearly done: only its last mails and the request itself remain. Tell the recipients that hold data by themselves (GET /v1/processing-record names them)."
+    );
+    notify(tx, kind, severity, format!("data-request:{id}:erased"), text, now).await
+}
+
+/// Defers a notice. The key of the call is what the notice is about, so the same notice is sent once.
+async fn notify(
+    tx: &mut Tx,
+    kind: OperatorNoticeKind,
+    severity: OperatorNoticeSeverity,
+    about: String,
+    text: String,
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    let notice = notice(kind, severity, about.clone(), text, now);
     defer(tx, &notice, about).await
+}
+
+fn notice(
+    kind: OperatorNoticeKind,
+    severity: OperatorNoticeSeverity,
+    about: String,
+    text: String,
+    now: DateTime<Utc>,
+) -> NotifyOperatorsRequest {
+    NotifyOperatorsRequest {
+        kind: kind.into(),
+        severity: severity.into(),
+        about,
+        text,
+        link: String::new(),
+        fact_time: Some(timestamp(now)),
+    }
 }

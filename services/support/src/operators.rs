@@ -88,20 +88,12 @@ pub(crate) async fn mail_without_ticket(tx: &mut Tx, mail_id: InboundMailId) -> 
 
 /// Tells that staff have looked at a ticket: the next message of its customer is told again.
 pub(crate) async fn attended(tx: &mut Tx, ticket: &Ticket) -> Result<(), DbError> {
-    let now = tx.now().await?;
-    let end = EndOperatorNoticeRequest {
-        kind: OperatorNoticeKind::Ticket.into(),
-        about: about(ticket),
-        fact_time: Some(timestamp(now)),
-    };
-    defer(tx, &end, format!("ticket-attended:{}:{}", ticket.id, now.timestamp_micros())).await?;
+    let now = tx.now().await?.timestamp_micros();
+    let key = format!("ticket-attended:{}:{now}", ticket.id);
+    end(tx, OperatorNoticeKind::Ticket, about(ticket), key).await?;
     if ticket.overdue_time.is_some() {
-        let end = EndOperatorNoticeRequest {
-            kind: OperatorNoticeKind::Deadline.into(),
-            about: about(ticket),
-            fact_time: Some(timestamp(now)),
-        };
-        defer(tx, &end, format!("ticket-no-longer-overdue:{}:{}", ticket.id, now.timestamp_micros())).await?;
+        let key = format!("ticket-no-longer-overdue:{}:{now}", ticket.id);
+        end(tx, OperatorNoticeKind::Deadline, about(ticket), key).await?;
     }
     Ok(())
 }
@@ -166,11 +158,9 @@ pub(crate) async fn complaint_overdue(tx: &mut Tx, complaint: &Complaint) -> Res
 
 /// Ends the notices of a complaint that has its result.
 pub(crate) async fn complaint_answered(tx: &mut Tx, id: ComplaintId) -> Result<(), DbError> {
-    let fact_time = Some(timestamp(tx.now().await?));
     for kind in [OperatorNoticeKind::Complaint, OperatorNoticeKind::Deadline] {
-        let about = format!("complaint:{id}");
-        let end = EndOperatorNoticeRequest { kind: kind.into(), about, fact_time };
-        defer(tx, &end, format!("complaint-answered:{id}:{}", kind.as_str_name())).await?;
+        let key = format!("complaint-answered:{id}:{}", kind.as_str_name());
+        end(tx, kind, format!("complaint:{id}"), key).await?;
     }
     Ok(())
 }
@@ -210,16 +200,17 @@ pub(crate) async fn emergency(tx: &mut Tx, id: IncidentId) -> Result<(), DbError
 
 /// Ends the notice of an incident that is over.
 pub(crate) async fn emergency_over(tx: &mut Tx, id: IncidentId) -> Result<(), DbError> {
-    let end = EndOperatorNoticeRequest {
-        kind: OperatorNoticeKind::Incident.into(),
-        about: format!("incident:{id}"),
-        fact_time: Some(timestamp(tx.now().await?)),
-    };
-    defer(tx, &end, format!("incident-over:{id}")).await
+    end(tx, OperatorNoticeKind::Incident, format!("incident:{id}"), format!("incident-over:{id}")).await
 }
 
 fn about(ticket: &Ticket) -> String {
     format!("ticket:{}", ticket.id)
+}
+
+/// Defers the end of a notice.
+async fn end(tx: &mut Tx, kind: OperatorNoticeKind, about: String, key: String) -> Result<(), DbError> {
+    let fact_time = Some(timestamp(tx.now().await?));
+    defer(tx, &EndOperatorNoticeRequest { kind: kind.into(), about, fact_time }, key).await
 }
 
 async fn notice(

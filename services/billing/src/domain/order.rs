@@ -81,37 +81,28 @@ pub(crate) enum Change {
 impl Order {
     /// Creates an order with its first state. Returns `None` if the sale ended without terms.
     pub(crate) fn open(sale: &Sale, now: DateTime<Utc>) -> Option<Self> {
-        let terms = sale.terms.clone()?;
-        Some(Self {
-            id: OrderId::new_at(now),
-            owner_sub: None,
-            revisions_left: terms.tier.revisions(),
-            terms,
-            stripe_checkout_session_id: Some(sale.stripe_checkout_session_id.clone()),
-            payment_state: PaymentState::Pending,
-            dispute_state: DisputeState::None,
-            fulfilment_state: None,
-            paid_minor: 0,
-            refunded_minor: 0,
-            create_time: now,
-            update_time: now,
-            pay_time: None,
-            submit_time: None,
-            due_time: None,
-            overdue_time: None,
-            deliver_time: None,
-            accept_time: None,
-        })
+        let session = Some(sale.stripe_checkout_session_id.clone());
+        Some(Self::unpaid(OrderId::new_at(now), None, sale.terms.clone()?, session, now))
     }
 
     /// An order that our checkout is about to sell, for the list price.
     pub(crate) fn pending(id: OrderId, owner_sub: String, terms: Terms, now: DateTime<Utc>) -> Self {
+        Self::unpaid(id, Some(owner_sub), terms, None, now)
+    }
+
+    fn unpaid(
+        id: OrderId,
+        owner_sub: Option<String>,
+        terms: Terms,
+        stripe_checkout_session_id: Option<StripeId>,
+        now: DateTime<Utc>,
+    ) -> Self {
         Self {
             id,
-            owner_sub: Some(owner_sub),
+            owner_sub,
             revisions_left: terms.tier.revisions(),
             terms,
-            stripe_checkout_session_id: None,
+            stripe_checkout_session_id,
             payment_state: PaymentState::Pending,
             dispute_state: DisputeState::None,
             fulfilment_state: None,
