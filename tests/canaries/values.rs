@@ -132,7 +132,7 @@ fn of_compliance(table: &str) -> Value {
         "compliance.declarations" => {
             json!({"kind": "CONSENT", "scope": "COOKIES_ANALYTICS", "text_sha256": ""})
         }
-        // One with its outcome: an open complaint speaks against an erasure.
+        // One with its outcome: an erasure would wait for an open complaint.
         "compliance.privacy_complaints" => json!({
             "origin": "ACCOUNT", "state": "ANSWERED", "acknowledge_time": "now", "answer_time": "now",
         }),

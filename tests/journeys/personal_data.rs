@@ -102,7 +102,7 @@ async fn a_customer_gets_a_copy_of_everything_and_is_erased_from_everywhere() {
         assert!(!text.contains("bob@") && !text.contains("I am bob"), "{name}");
     }
 
-    // An open order speaks against the erasure.
+    // The erasure waits for an open order.
     mesh.advance(TimeDelta::days(2)).await;
     let id = request(&mesh, "ada", "RIGHT_ERASURE").await;
     let path = format!("/v1/data-requests/{id}");
