@@ -24,7 +24,7 @@ use crate::{
 pub(super) enum CompareError {
     #[error(transparent)]
     NotShown(#[from] NotShown),
-    #[error("an erasure that a restore undid leaves {rows} rows, among them of {table}")]
+    #[error("an erasure that a restore undid leaves {rows} rows, for example in {table}")]
     Left { rows: i64, table: String },
     #[error(transparent)]
     Ledger(#[from] LedgerError),
