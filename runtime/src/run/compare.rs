@@ -94,7 +94,7 @@ pub(super) async fn compare<S: Service>(
     Ok(again)
 }
 
-/// Ends the holds that stand in this database and have ended at compliance.
+/// Ends the holds that are in force in this database but have ended at compliance.
 async fn end_holds<S: Service>(
     service: &Arc<S>,
     chassis: &Chassis,

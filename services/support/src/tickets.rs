@@ -176,7 +176,7 @@ pub(crate) async fn lock_of_conversation(tx: &mut Tx, id: TicketId) -> Result<Ti
     tickets::lock(tx, &Scope::All, id).await?.ok_or(Error::TicketNotFound)
 }
 
-/// The person of staff who calls. `None` for a customer.
+/// The member of staff who calls. `None` for a customer.
 pub(crate) fn staff(ctx: &Ctx) -> Option<&str> {
     match &ctx.actor {
         Actor::User(user) if user.role >= Role::Staff => Some(&user.sub),
