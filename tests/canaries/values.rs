@@ -1,5 +1,5 @@
-//! What the inserted rows have in columns that are not personal, where PostgreSQL would refuse any other value, or where a service
-//! would begin to work on the row: each row is one of the past, with which nobody has anything to do any more.
+//! The values of the inserted rows in columns that are not personal. They are needed where PostgreSQL would refuse another value, or where
+//! a service would begin to work on the row: each row describes something in the past that needs no more work.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! A service counts the calls that guard its codes by itself, for each caller that the gateway tells apart.
+//! A service itself counts the calls of the class CODE, for each caller that the gateway distinguishes.
 
 use reqwest::header::RETRY_AFTER;
 

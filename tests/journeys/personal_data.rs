@@ -1,5 +1,4 @@
-//! A customer buys, gets a copy of everything that is known of them, and has it erased: nothing of them is left, and everything of the
-//! others.
+//! A customer buys, gets a copy of all their data, and has it erased: none of their data is left, and all data of others is.
 
 use std::io::{Cursor, Read};
 
