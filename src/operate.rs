@@ -55,7 +55,7 @@ fn everything() -> Vec<Waiting> {
             filter: ("state", "STATE_DEAD"),
             name: "deferred_calls",
             heading: format!(
-                "dead deferred calls of {service} (mend the cause, then `levqor replay call {service} <id>`)"
+                "dead deferred calls of {service} (fix the cause, then run `levqor replay call {service} <id>`)"
             ),
             line: |call| {
                 let attempts = call.get("attempts").unwrap_or(&Value::Null);
@@ -73,16 +73,15 @@ fn everything() -> Vec<Waiting> {
         path: "/v1/stripe-events".to_owned(),
         filter: ("state", "STATE_QUARANTINED"),
         name: "stripe_events",
-        heading: "quarantined events of Stripe's (mend the cause, then `levqor replay event <id>`)"
-            .to_owned(),
+        heading: "quarantined Stripe events (fix the cause, then run `levqor replay event <id>`)".to_owned(),
         line: |event| event_line(event, "event_id"),
     });
     all.push(Waiting {
         path: "/v1/provider-events".to_owned(),
         filter: ("state", "STATE_QUARANTINED"),
         name: "provider_events",
-        heading: "quarantined events of the mail provider's (mend the cause, then replay the ApplyProviderEvent call of each, \
-                  which is dead)"
+        heading: "quarantined events of the mail provider (fix the cause, then replay the dead ApplyProviderEvent call of \
+                  each event)"
             .to_owned(),
         line: |event| event_line(event, "provider_event_id"),
     });
@@ -90,7 +89,7 @@ fn everything() -> Vec<Waiting> {
         path: "/v1/messages".to_owned(),
         filter: ("state", "STATE_IN_DOUBT"),
         name: "messages",
-        heading: "mails in doubt (look for them at the provider, then say what became of each: \
+        heading: "mails in doubt (look for them at the provider, then record whether each was sent: \
                   POST /v1/messages/<id>:resolve)"
             .to_owned(),
         // The recipient is personal, so it is not printed. GET /v1/messages/<id> shows it to staff.

@@ -38,7 +38,7 @@ pub(crate) async fn reset(env: &Env, arguments: &ResetArguments) -> anyhow::Resu
     if secrets.exists() && (named || clusters.is_empty()) {
         bail!(
             "nothing was removed: {} holds the address key of the databases on the server that LEVQOR_DATABASE_URL names; \
-             to begin anew, remove those databases, and then that file",
+             to start again, remove those databases, and then that file",
             secrets.display()
         );
     }

@@ -15,7 +15,7 @@ pub(crate) fn example() -> String {
     let mut text = String::from(
         "## Every setting of Levqor, with its default and meaning. Written by `levqor settings`; a test compares.\n\
          ## `levqor up` needs none of them. A secret may be given as a file instead: NAME_FILE=/path.\n\
-         ## Nothing reads this file by itself: copy it, take the # away before each setting that you set, and\n\
+         ## No program reads this file: copy it, remove the # before each setting that you set, and\n\
          ## `set -a; . ./.env; set +a` before you start, or name the copy in `env_file` of Docker Compose.\n",
     );
     let made = up_defaults();

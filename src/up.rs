@@ -190,7 +190,7 @@ async fn refuse_old_addresses(databases: &Databases, data: &DataDir) -> anyhow::
     if let Some(what) = databases.with_addresses().await? {
         bail!(
             "{what} was made with a {ADDRESS_KEY} that is not in {}: put the old secrets.json back, or set {ADDRESS_KEY}; \
-             `levqor reset` removes a private database and its secrets, to begin anew",
+             `levqor reset` removes a private database and its secrets, to start again",
             data.path().join("secrets.json").display()
         );
     }

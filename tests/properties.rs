@@ -1,7 +1,7 @@
-//! Whatever order Stripe's events come in, and how often: the end is the same.
+//! The outcome does not depend on the order of Stripe's events, or on how often each arrives.
 //!
-//! Each case plays a lifecycle at the fake Stripe and delivers its events in an order of its own. Its outcome must be
-//! that of the same lifecycle whose events came in order, once each.
+//! Each case plays a lifecycle at the fake Stripe and delivers its events in an order of its own. Its outcome must equal
+//! that of the same lifecycle with each event once and in order.
 #![expect(clippy::print_stdout, reason = "these tests say how to play them again")]
 
 mod case;
@@ -33,13 +33,13 @@ use crate::{
     settings::setting,
 };
 
-/// How many cases are told at the same time, in one mesh.
+/// How many cases run at the same time, in one mesh.
 const BATCH: usize = 100;
-/// Cases where what they show beside [`any_order_with_any_duplicates_ends_the_same`] needs no more.
+/// The number of cases of the tests that show one thing more than [`any_order_with_any_duplicates_ends_the_same`].
 const FEW: u64 = 50;
 
-/// The first seed, which is given or drawn, and how many are tried from there: so many if nothing else is said, and at the
-/// most.
+/// The seeds to try. The environment may set the first seed, which is otherwise random, and their number, which is otherwise
+/// `otherwise`, and never more than `most`.
 fn seeds(otherwise: u64, most: u64) -> Range<u64> {
     let first = setting("LEVQOR_PROPERTY_SEED").unwrap_or_else(|| u64::from(rand::rng().random::<u32>()));
     let count = setting("LEVQOR_PROPERTY_CASES").unwrap_or(otherwise).min(most);
@@ -90,7 +90,7 @@ impl Stage {
         outcomes(self, cases).await
     }
 
-    /// Waits until the mesh is at rest. What is put off comes due: each time is shorter than a lease.
+    /// Waits until the mesh has no work left. Delayed work becomes due while it waits: each delay is shorter than a lease.
     async fn rest(&self) {
         let looked = Cell::new(Instant::now());
         eventually("the mesh is at rest, whatever it has to try again", || async {

@@ -15,8 +15,8 @@ pub(crate) async fn measure(mesh: &Mesh, limits: &mut Limits) -> anyhow::Result<
     }
     mesh.double().await?;
     let all: u64 = mesh.pss_kib()?.into_iter().map(|(_, kib)| kib).sum();
-    println!("PSS idle, two processes of each role, all six: {:.1} MB", megabytes(all));
-    limits.below("PSS of six idle processes in MB", megabytes(all), 120.0);
+    println!("PSS idle, two processes of each role, all ten: {:.1} MB", megabytes(all));
+    limits.below("PSS of ten idle processes in MB", megabytes(all), 120.0);
     mesh.restart().await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! How fast the mesh is, as ratios to what PostgreSQL itself can do in the same run: `cargo bench`.
+//! `cargo bench`: measures the speed of the mesh, as a ratio to PostgreSQL's own speed in the same run.
 //!
 //! Each role is a release process of its own, built with the Cargo features that the tests use. PostgreSQL runs with fsync. The
 //! load runs on the same machine.
@@ -88,7 +88,7 @@ impl Chosen {
     }
 }
 
-/// A sentence about each figure that is not below its limit.
+/// The figures that are not below their limits, a sentence about each.
 #[derive(Default)]
 struct Limits(Vec<String>);
 

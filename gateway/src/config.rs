@@ -32,12 +32,12 @@ const REQUEST_TIMEOUT_MS: Setting = Setting::plain(
 const MAX_CONCURRENT_REQUESTS: Setting = Setting::plain(
     "LEVQOR_MAX_CONCURRENT_REQUESTS",
     Some("1024"),
-    "How many REST requests may be in progress at once, of which one address has half at most; more are answered with 503 at once. A request is in progress until its answer is written.",
+    "How many REST requests may be in progress at once. One address may have half of them. Further requests are answered with 503 at once. A request is in progress until its answer is written.",
 );
 const IDLE_TIMEOUT_MS: Setting = Setting::plain(
     "LEVQOR_IDLE_TIMEOUT_MS",
     Some("120000"),
-    "How long a connection without a request is kept, in milliseconds: longer than a load balancer in front keeps it.",
+    "How long a connection without a request is kept, in milliseconds. It must be longer than the idle timeout of a load balancer in front.",
 );
 const MAX_CONNECTIONS: Setting = Setting::plain(
     "LEVQOR_MAX_CONNECTIONS",
@@ -52,7 +52,7 @@ const MAX_CONNECTIONS_PER_ADDRESS: Setting = Setting::plain(
 const MAX_BODY_BYTES: Setting = Setting::plain(
     "LEVQOR_MAX_BODY_BYTES",
     Some("67108864"),
-    "How many bytes of bodies the gateway holds at once, of which one address has a quarter at most; more are answered with 503. At least 1048576: one body of the largest size.",
+    "How many bytes of request bodies the gateway holds at once. One address may use a quarter of them. Above the limit the answer is 503. At least 1048576: one body of the largest size.",
 );
 const TRUSTED_PROXIES: Setting = Setting::plain(
     "LEVQOR_TRUSTED_PROXIES",

@@ -10,7 +10,7 @@ use crate::{config::Setting, email::Email};
 pub const ADDRESS_KEY: Setting = Setting::secret(
     "LEVQOR_ADDRESS_KEY",
     "The key of the hashes (HMAC) of mail addresses, which are kept after an address is erased; at least 32 bytes. Never \
-     change it: with a new key, nobody can find out who was written to, unsubscribed or is suppressed.",
+     change it: with a new key, it is unknown who got mail, who unsubscribed and which addresses are suppressed.",
 );
 
 /// The key of the hashes. With a new key no stored address would match again, so the key is never rotated.

@@ -26,7 +26,7 @@ service_error! {
     #[derive(Debug, thiserror::Error)]
     pub enum CodeLimitError {
         /// The caller has made too many such calls. The words are those of the gateway, which has a limit of its own.
-        #[error("too many requests; try again after the seconds that the Retry-After header says")]
+        #[error("too many requests; try again after the time in the Retry-After header")]
         Exceeded(Duration) => RateLimited "RATE_LIMITED" after |left| Some(*left),
         /// The call cannot be counted.
         #[error(transparent)]

@@ -1,4 +1,4 @@
-//! PostgreSQL: the pool, transactions that a hang-up cannot break, and the only place that knows SQLSTATEs.
+//! PostgreSQL: the pool, transactions that stay correct if the caller disconnects, and the only code that knows SQLSTATEs.
 
 mod connection;
 mod listed;
@@ -187,7 +187,7 @@ impl Db {
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
             .acquire_timeout(ACQUIRE)
-            // A connection that was just in use is good. A test before each use would double the round trips.
+            // A connection that was just in use still works. A test before each use would double the round trips.
             .test_before_acquire(false)
             .before_acquire(|conn, meta| {
                 Box::pin(async move {
@@ -231,8 +231,8 @@ impl Db {
         Ok(connected.unwrap_or(Err(sqlx::Error::PoolTimedOut))?)
     }
 
-    /// Begins a transaction. sqlx's own `begin` must not be dropped half way: the connection would go back to the pool
-    /// inside an open transaction. Here it rolls back before it goes back to the pool, even if the caller hangs up.
+    /// Begins a transaction. If the future of sqlx's own `begin` is dropped before it is done, the connection goes back to the pool
+    /// with an open transaction. Here it is rolled back first, even if the caller disconnects.
     pub async fn begin(&self) -> Result<Tx, DbError> {
         self.begin_with(&[]).await
     }
@@ -303,7 +303,7 @@ pub struct Tx {
 }
 
 impl Tx {
-    /// The time, as all replicas agree on it: asked once, and the same for everything that the transaction writes.
+    /// The time by PostgreSQL's clock, which all replicas share. It is read once, so all rows of the transaction get the same time.
     pub async fn now(&mut self) -> Result<DateTime<Utc>, DbError> {
         let now = match self.now {
             Some(now) => now,
@@ -329,7 +329,7 @@ impl Tx {
         self.locale = locale;
     }
 
-    /// Commits, wakes the worker if a call was deferred, and does what is to be done after the commit.
+    /// Commits. Then wakes the worker if a call was deferred, and runs the actions of `after_commit`.
     pub async fn commit(mut self) -> Result<(), DbError> {
         self.inner.commit().await?;
         if self.defers {
@@ -365,7 +365,7 @@ impl DerefMut for Tx {
     }
 }
 
-/// The time, as all replicas agree on it: PostgreSQL's clock.
+/// The time by PostgreSQL's clock, which all replicas share.
 pub async fn now(conn: &mut PgConnection) -> Result<DateTime<Utc>, DbError> {
     Ok(sqlx::query_scalar!(r#"SELECT runtime.now() AS "now!""#).fetch_one(conn).await?)
 }

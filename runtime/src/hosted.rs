@@ -158,9 +158,9 @@ service_error! {
         NotArrived(#[from] NotArrived) => Unavailable "ERROR_REPORTS_UNAVAILABLE",
         #[error(transparent)]
         Guard(#[from] GuardError) => source,
-        #[error("the rows of this person are not those of the approved preview")]
+        #[error("the rows of this person have changed since the approved preview")]
         PreviewStale => FailedPrecondition "ERASURE_PREVIEW_STALE",
-        #[error("a legal hold on this person stands")]
+        #[error("a legal hold on this person is in force")]
         Held => FailedPrecondition "LEGAL_HOLD",
         #[error(transparent)]
         Catalogue(#[from] CatalogueError) => source,

@@ -1,4 +1,4 @@
-//! The domain of addresses that tickets have: mails to it come back to us. Notifications and support read the same setting.
+//! The mail domain of the tickets' addresses: mail to it reaches us. Notifications and support read the same setting.
 
 use std::str::FromStr;
 

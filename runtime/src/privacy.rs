@@ -63,7 +63,7 @@ impl Subject {
 /// The reason of the obstacle that a legal hold is.
 pub const LEGAL_HOLD: &str = "LEGAL_HOLD";
 
-/// What speaks against an erasure now, such as an order that is open.
+/// A reason why an erasure has to wait now, such as an open order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Obstacle {
     /// A name in upper case, such as `ORDER_OPEN`.

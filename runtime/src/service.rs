@@ -136,7 +136,7 @@ pub trait Service: State + Sized {
     ) -> impl Future<Output = Result<BTreeSet<Uuid>, DbError>> + Send {
         std::future::ready(Ok(BTreeSet::new()))
     }
-    /// What speaks against an erasure of this subject now, such as an order that is open.
+    /// The reasons why an erasure of this subject has to wait now, such as an open order.
     fn obstacles(
         &self,
         _conn: &mut PgConnection,

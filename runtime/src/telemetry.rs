@@ -199,7 +199,7 @@ pub fn init(config: &TelemetryConfig, service: &'static str) -> TelemetryGuard {
         errors: None,
     };
     if let Err(error) = open(&mut outlets, config, service) {
-        // Without a thread for the exporters the service works all the same, and the status shows the failure.
+        // Without a thread for the exporters the service still works, and the status shows the failure.
         let failed = |name| Capability::failed(name, format!("cannot export: {}", error.kind()));
         (outlets.traces, outlets.logs, outlets.metrics, outlets.errors) = (None, None, None, None);
         if config.otlp.is_ok() {

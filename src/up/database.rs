@@ -87,7 +87,7 @@ impl Databases {
         Ok(used.then(|| format!("the database {name} on the server of LEVQOR_DATABASE_URL")))
     }
 
-    /// Starts the private cluster. If this future is dropped half way, `close` ends the start.
+    /// Starts the private cluster. If this future is dropped before it is done, `close` ends the start.
     pub(super) async fn start(&self) -> anyhow::Result<()> {
         match &self.private {
             Some(private) => private.start().await.context(CANNOT_START),

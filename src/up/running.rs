@@ -28,7 +28,7 @@ impl Scrape {
 
 type Drain = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// The running part of the mesh. If the start stops half way, this part must be drained.
+/// The running part of the mesh. If the start fails before it is done, this part must be drained.
 #[derive(Default)]
 pub(super) struct Mesh {
     gateway: Option<levqor_gateway::Running>,

@@ -1,4 +1,4 @@
-//! What the comments of tables and columns declare, read anew: by code that shares nothing with the chassis' own reader.
+//! Reads what the comments of tables and columns declare. It shares no code with the chassis' own reader, so that both check each other.
 
 use std::collections::BTreeSet;
 
@@ -13,13 +13,13 @@ pub(super) struct Column {
     /// The SQL type.
     pub(super) kind: String,
     pub(super) not_null: bool,
-    /// PostgreSQL gives it a value by itself.
+    /// Whether PostgreSQL provides a value if a statement gives none.
     pub(super) is_given: bool,
     /// The category of the personal data in it.
     pub(super) category: Option<String>,
 }
 
-/// A link: the rest of the declaration says what kind of value the column has.
+/// A link from a row to its person.
 #[derive(Debug)]
 pub(super) enum Link {
     /// The kind, such as `email`, and the column.
@@ -58,7 +58,7 @@ impl Table {
         self.columns.iter().find(|column| self.own_link(&column.name) == Some(kind))
     }
 
-    /// The first of the tables to whose rows its rows may belong: its column, the table and the column there.
+    /// The first link to another table: the column here, the other table, and the column there.
     pub(super) fn parent(&self) -> Option<(&str, &str, &str)> {
         self.links.iter().find_map(|link| match link {
             Link::Of(column, table, key) => Some((column.as_str(), table.as_str(), key.as_str())),

@@ -1,6 +1,6 @@
 //! Puts the values of a person into every column that is declared personal, of every table of every service, and into a file for each
-//! row that names one. For a database as a release leaves it, fills the tables that name nobody, too. A new table needs nothing here,
-//! unless its constraints refuse the plain values: then the insert fails, and `values` has to say more.
+//! row that names one. To imitate the database of a release, it also fills the tables that name nobody. A new table needs nothing here,
+//! unless its constraints refuse the plain values: then the insert fails, and `values` needs values that they accept.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,18 +22,18 @@ use super::{
     values::{self, NEEDED},
 };
 
-/// How a row is the person's.
+/// How a row is linked to the person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Variant {
     /// It has the id of their account.
     Claimed,
-    /// It has no account, and is found by their address, or by the row that it belongs to.
+    /// It names no account, and is found by the person's address, or by the row that it belongs to.
     Guest,
-    /// It is found by their customer at Stripe alone.
+    /// It is found only by the person's customer at Stripe.
     Payer,
 }
 
-/// How many rows of which tables are a person's: the service, and the name of the table in reports.
+/// The number of a person's rows, by service and by the name of the table in reports.
 pub(crate) type Seeded = BTreeMap<(String, String), i64>;
 
 /// PostgreSQL's code of a row that refers to a row that does not exist.
@@ -114,7 +114,7 @@ fn guests(tables: &[Table]) -> BTreeSet<String> {
     }
 }
 
-/// The rows that a row belongs to: what is declared first, and what else it cannot be without.
+/// The rows that a row belongs to: the one that is declared first, and all others that it needs.
 fn parents(table: &Table) -> impl Iterator<Item = (&str, &str, &str)> {
     // A table of the same name in another service may have other columns.
     let has = move |column: &str| table.columns.iter().any(|it| it.name == column);
@@ -122,7 +122,7 @@ fn parents(table: &Table) -> impl Iterator<Item = (&str, &str, &str)> {
     table.parent().into_iter().chain(links)
 }
 
-/// Now, in a year, and some days ago, as this database counts time.
+/// Three instants of this database's clock: now, in a year, and some days ago.
 async fn instants(db: &Db) -> [String; 3] {
     let (now, later, before): (String, String, String) = sqlx::query_as(
         "SELECT runtime.now()::text, (runtime.now() + interval '1 year')::text, (runtime.now() - interval '3 days')::text",

@@ -1,5 +1,5 @@
-//! What the inserted rows have in columns that are not personal, where PostgreSQL would refuse any other value, or where a service
-//! would begin to work on the row: each row is one of the past, with which nobody has anything to do any more.
+//! The values of the inserted rows in columns that are not personal. They are needed where PostgreSQL would refuse another value, or where
+//! a service would begin to work on the row: each row describes something in the past that needs no more work.
 
 use serde_json::{Value, json};
 
@@ -132,7 +132,7 @@ fn of_compliance(table: &str) -> Value {
         "compliance.declarations" => {
             json!({"kind": "CONSENT", "scope": "COOKIES_ANALYTICS", "text_sha256": ""})
         }
-        // One with its outcome: an open complaint speaks against an erasure.
+        // One with its outcome: an erasure would wait for an open complaint.
         "compliance.privacy_complaints" => json!({
             "origin": "ACCOUNT", "state": "ANSWERED", "acknowledge_time": "now", "answer_time": "now",
         }),

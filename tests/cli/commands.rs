@@ -126,7 +126,7 @@ async fn everything_that_waits_for_a_person_is_listed_with_what_to_do() {
     for words in [
         "levqor replay event <id>",
         "evt_garbled checkout.session.completed",
-        "quarantined events of the mail provider's",
+        "quarantined events of the mail provider",
         "01900000-0000-7000-8000-000000000001",
         "no type",
         "/v1/messages/<id>:resolve",

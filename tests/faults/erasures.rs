@@ -1,4 +1,4 @@
-//! A kill between any two steps of an erasure changes nothing of its end, and neither does a service that does not answer for hours.
+//! An erasure has the same result after a kill between any two of its steps, and after a service did not answer for hours.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

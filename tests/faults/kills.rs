@@ -1,4 +1,4 @@
-//! Processes killed at random, under load.
+//! Kills random processes under load.
 
 use std::time::Instant;
 
@@ -58,7 +58,7 @@ async fn random_kills_hide_no_doubt_where_the_mail_provider_honours_no_keys() {
     assert!(doubts >= certain, "{doubts} mails in doubt, and not {certain}");
 }
 
-/// Kills under load; how many mails are in doubt in the end.
+/// Kills processes under load. Returns the number of mails in doubt at the end.
 async fn kill_at_random(post: &Post, &Run { seed, kills, webhooks }: &Run) -> usize {
     let begun = Instant::now();
     let mut dice = StdRng::seed_from_u64(seed);

@@ -1,4 +1,4 @@
-//! A service counts the calls that guard its codes by itself, for each caller that the gateway tells apart.
+//! A service itself counts the calls of the class CODE, for each caller that the gateway distinguishes.
 
 use reqwest::header::RETRY_AFTER;
 
@@ -15,7 +15,7 @@ async fn a_service_refuses_the_sixth_try_although_the_gateway_lets_it_pass() {
     }
     let refused = mesh.anon().post(path, body.clone()).await;
     assert_eq!((refused.status, refused.str("/reason")), (429, "RATE_LIMITED"), "{}", refused.text);
-    let words = "too many requests; try again after the seconds that the Retry-After header says";
+    let words = "too many requests; try again after the time in the Retry-After header";
     assert_eq!(refused.str("/detail"), words);
     let left: u64 = refused.headers[RETRY_AFTER].to_str().expect("text").parse().expect("seconds");
     assert!((1..=900).contains(&left), "{left}");

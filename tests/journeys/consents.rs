@@ -50,7 +50,7 @@ async fn tip(mesh: &Mesh, about: &str) {
     mesh.settle().await;
 }
 
-/// What holds for a purpose.
+/// The current decision about a purpose.
 fn standing<'a>(answer: &'a Answer, purpose: &str) -> &'a Value {
     let purpose = format!("CONSENT_PURPOSE_{purpose}");
     let found = answer.list("standings").iter().find(|it| it["purpose"] == purpose.as_str());
@@ -101,7 +101,7 @@ async fn mail_unsubscribe_ledger_preference_centre() {
 }
 
 #[tokio::test]
-async fn a_visitor_decides_about_cookies_and_the_signal_of_the_browser_is_heeded() {
+async fn a_visitor_decides_about_cookies_and_the_browsers_signal_is_honoured() {
     let mesh = Mesh::start().await;
     let file = mesh.anon().get("/.well-known/gpc.json").await;
     assert!(file.status == 200 && file.json["gpc"] == true, "{}", file.text);
@@ -126,7 +126,7 @@ async fn a_visitor_decides_about_cookies_and_the_signal_of_the_browser_is_heeded
 }
 
 #[tokio::test]
-async fn an_objection_is_heeded_by_the_services_that_act_and_can_be_ended() {
+async fn every_service_that_acts_honours_an_objection_and_it_can_be_ended() {
     let provider = FakeMail::start();
     let mesh = mesh_with_mail(&provider).await;
     let token = mesh.anon().get("/v1/form-token").await.str("/form_token").to_owned();

@@ -1,5 +1,5 @@
-//! An erasure is complete, and is of nobody else. Invented people have their values in every column that is declared personal, in
-//! bodies, in files and in queues; beside each is somebody who is nearly the same.
+//! An erasure is complete, and touches nobody else. Invented people have their values in every column that is declared personal, in
+//! bodies, in files and in queues. Each has a second person beside them, whose values are nearly the same.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,4 +1,4 @@
-//! New terms are published: who accepted earlier ones is told by mail and still has to accept, and then has accepted.
+//! New terms are published. People who accepted earlier terms are told by mail, and have to accept the new ones.
 
 use levqor_runtime::testing::eventually;
 use serde_json::json;

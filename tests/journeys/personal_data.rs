@@ -1,5 +1,4 @@
-//! A customer buys, gets a copy of everything that is known of them, and has it erased: nothing of them is left, and everything of the
-//! others.
+//! A customer buys, gets a copy of all their data, and has it erased: none of their data is left, and all data of others is.
 
 use std::io::{Cursor, Read};
 
@@ -102,7 +101,7 @@ async fn a_customer_gets_a_copy_of_everything_and_is_erased_from_everywhere() {
         assert!(!text.contains("bob@") && !text.contains("I am bob"), "{name}");
     }
 
-    // An open order speaks against the erasure.
+    // The erasure waits for an open order.
     mesh.advance(TimeDelta::days(2)).await;
     let id = request(&mesh, "ada", "RIGHT_ERASURE").await;
     let path = format!("/v1/data-requests/{id}");

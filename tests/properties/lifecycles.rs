@@ -1,4 +1,4 @@
-//! Lifecycles of purchases, as they happen at Stripe: each a list of steps, which other cases' steps may come between.
+//! Lifecycles of purchases, as they happen at Stripe. Each is a list of steps; steps of other cases may come between them.
 
 use serde_json::{Value, json};
 

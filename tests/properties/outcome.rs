@@ -1,5 +1,5 @@
-//! What the mesh made of a case: every row that belongs to it, and every mail that the provider has, with ids replaced by what
-//! they are ids of, and without the times of our own clock.
+//! The outcome of a case: every row that belongs to it, and every mail that the provider has. Each id is replaced by the name of the
+//! thing that it identifies, and the times of our own clock are left out.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What Stripe itself says that a case's orders must have come to, without asking any code of ours.
+//! The states that a case's orders must have by the data of the fake Stripe. It uses none of our code.
 
 use chrono::DateTime;
 use serde_json::{Value, json};

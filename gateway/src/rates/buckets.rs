@@ -117,7 +117,7 @@ impl LimitHeaders {
 impl LimitExceeded {
     /// The problem for the caller.
     pub(crate) fn problem(&self) -> Problem {
-        let detail = "too many requests; try again after the seconds that the Retry-After header says";
+        let detail = "too many requests; try again after the time in the Retry-After header";
         Problem::new(ErrorCode::RateLimited, "RATE_LIMITED", detail).with_retry_after(self.retry_after)
     }
 }

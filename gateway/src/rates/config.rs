@@ -9,14 +9,14 @@ use levqor_runtime::{
 const DEFAULT: Setting = Setting::plain(
     "LEVQOR_RATE_DEFAULT",
     Some("300/60s"),
-    "How many requests one caller may make in which time, over all RPCs that belong to no other class. Staff may make ten times as many.",
+    "How many requests one caller may make in a time, over all RPCs that belong to no other class. Staff may make ten times as many.",
 );
 const CHAT: Setting =
     Setting::plain("LEVQOR_RATE_CHAT", Some("20/60s"), "The same for RPCs of the class CHAT: conversations.");
 const HEAVY: Setting = Setting::plain(
     "LEVQOR_RATE_HEAVY",
     Some("6/60s"),
-    "The same for RPCs of the class HEAVY: those that cost much.",
+    "The same for RPCs of the class HEAVY: expensive ones.",
 );
 
 /// The rate limits of one caller.

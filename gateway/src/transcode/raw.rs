@@ -72,7 +72,7 @@ pub(super) fn response(route: &Route, head: Head, body: Body) -> Response {
     response
 }
 
-/// The status that the service chose: one that says what the caller did wrong. Other failures are failures of the call.
+/// The status that the service chose, if it is a 4xx. A service reports any other failure as an error of the call.
 fn status(said: &HttpBodyHead) -> Option<StatusCode> {
     let status = StatusCode::from_u16(u16::try_from(said.status).ok()?).ok()?;
     status.is_client_error().then_some(status)

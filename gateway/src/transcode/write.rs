@@ -45,7 +45,7 @@ pub(crate) fn append_json(
     }
 }
 
-/// A message as an object; fields that are absent are left out, all others are written, in the order of their numbers.
+/// A message as an object. Absent fields are left out. All others are written, in the order of their numbers.
 struct Message<'m>(&'m DynamicMessage);
 
 impl Serialize for Message<'_> {
@@ -68,7 +68,7 @@ impl Serialize for Message<'_> {
     }
 }
 
-/// The value of a field; for lists and maps `kind` is that of the elements and of the entry.
+/// The value of a field, and its kind. For a list, the kind is that of an element; for a map, that of an entry.
 struct Field<'v> {
     value: &'v Value,
     kind: &'v Kind,

@@ -34,7 +34,7 @@ pub(super) async fn erase_subject<S: Service>(
         Progress::Stale => return Err(Error::PreviewStale),
         Progress::Held => return Err(Error::Held),
         Progress::Partial(erased) => (false, erased),
-        // The caller counts what is left, and comes again: the service is not told before.
+        // The caller counts the remaining rows and calls again: the service is told only when none remains.
         Progress::Waiting(erased) => (true, erased),
         Progress::Complete(erased) => {
             erased::finish(&*hosted.service, &ctx.actor, erasure_id, &wanted.subject, None).await?;

@@ -1,4 +1,4 @@
-//! Gets the holds that have ended among those that stand in another service, which may have been restored from a backup.
+//! Gets the holds that have ended here but are in force in another service, which may have been restored from a backup.
 
 use levqor_proto_runtime::v1::{EndedHold, GetEndedHoldsRequest, GetEndedHoldsResponse};
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! Gets the ids of the holds that stand in this service. Compliance calls it every day.
+//! Gets the ids of the holds that are in force in this service. Compliance calls it every day.
 
 use levqor_proto_runtime::v1::{GetStandingHoldIdsRequest, GetStandingHoldIdsResponse};
 use uuid::Uuid;

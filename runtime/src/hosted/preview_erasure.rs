@@ -1,4 +1,4 @@
-//! Says what an erasure would do to the rows of a subject, and what speaks against it now. Compliance asks.
+//! Says what an erasure would do to the rows of a subject, and why it would have to wait. Compliance asks.
 
 use levqor_proto_runtime::v1::{
     ErasureObstacle, ErasurePlan, PreviewErasureRequest, PreviewErasureResponse, erasure_plan,

@@ -46,7 +46,7 @@ impl Erasure<'_> {
 pub(crate) enum Progress {
     /// The rows are not those of the approved preview. Nothing was erased.
     Stale,
-    /// A legal hold stands. Nothing more is erased until it ends.
+    /// A legal hold is in force. Nothing more is erased until it ends.
     Held,
     /// More is to be erased.
     Partial(Vec<(String, i64)>),
@@ -103,7 +103,7 @@ pub(crate) async fn erase(
     Ok(if held.is_empty() { Progress::Complete(erased) } else { Progress::Waiting(erased) })
 }
 
-/// Whether a legal hold stands. If none does, none begins before the transaction ends.
+/// Whether a legal hold is in force. If none is, none begins before the transaction ends.
 async fn is_held(conn: &mut PgConnection, erasure: &Erasure<'_>) -> Result<bool, DbError> {
     // What a restore brought back of holds ended before the erasure was complete.
     if !erasure.waits {

@@ -121,7 +121,7 @@ pub async fn standing_holds(
     .await?)
 }
 
-/// The holds that stand, after this one, in their order.
+/// The holds that are in force, after this one, in their order.
 pub(crate) async fn standing_ids(
     conn: &mut PgConnection,
     after: Uuid,

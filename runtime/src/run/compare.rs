@@ -24,7 +24,7 @@ use crate::{
 pub(super) enum CompareError {
     #[error(transparent)]
     NotShown(#[from] NotShown),
-    #[error("an erasure that a restore undid leaves {rows} rows, among them of {table}")]
+    #[error("an erasure that a restore undid leaves {rows} rows, for example in {table}")]
     Left { rows: i64, table: String },
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -94,7 +94,7 @@ pub(super) async fn compare<S: Service>(
     Ok(again)
 }
 
-/// Ends the holds that stand in this database and have ended at compliance.
+/// Ends the holds that are in force in this database but have ended at compliance.
 async fn end_holds<S: Service>(
     service: &Arc<S>,
     chassis: &Chassis,

@@ -38,13 +38,13 @@ const REFLECTION: Setting = Setting::plain(
 const DRAIN_DELAY: Setting = Setting::plain(
     "LEVQOR_DRAIN_DELAY_MS",
     Some("5000"),
-    "How long a process that is told to stop says that it is not ready before it stops taking calls, in milliseconds.",
+    "How long a stopping process reports that it is not ready before it accepts no more calls, in milliseconds.",
 );
 
 const LEDGER_CHECK: Setting = Setting::plain(
     "LEVQOR_LEDGER_CHECK",
     Some("true"),
-    "`true`: a service compares its database with compliance's ledger of erasures before it serves. `false`: it serves without, where no compliance runs or while it is away; who was erased since a backup may be back after a restore.",
+    "`true`: a service compares its database with compliance's ledger of erasures before it serves. `false`: it serves without this check, if compliance does not run or cannot be reached; after a restore, the data of people who were erased since the backup may be there again.",
 );
 
 /// The complete start configuration of a service.

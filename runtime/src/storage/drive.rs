@@ -27,7 +27,7 @@ use crate::{
 const CLIENT_ID: Setting = Setting::plain(
     "LEVQOR_STORAGE_DRIVE_CLIENT_ID",
     None,
-    "Id of an OAuth client of Google's: copies of personal data go to Google Drive first. A bucket or a folder is required too: copies go there while Drive fails, or if they are larger than 32 MiB. The ledger of erasures and the files of customers never go to Drive.",
+    "Id of a Google OAuth client: copies of personal data go to Google Drive first. A bucket or a folder is required too: copies go there while Drive fails, or if they are larger than 32 MiB. The ledger of erasures and the files of customers never go to Drive.",
 );
 const CLIENT_SECRET: Setting = Setting::secret(
     "LEVQOR_STORAGE_DRIVE_CLIENT_SECRET",
@@ -100,7 +100,7 @@ impl Drive {
         if ![CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN].iter().any(|setting| reader.is_set(setting)) {
             return None;
         }
-        let client_id = reader.required(&CLIENT_ID, "the id of an OAuth client of Google's");
+        let client_id = reader.required(&CLIENT_ID, "the id of a Google OAuth client");
         let client_secret = required_secret(reader, &CLIENT_SECRET, "the secret of the OAuth client");
         let refresh_token = required_secret(reader, &REFRESH_TOKEN, "a refresh token for the OAuth client");
         if !Place::is_set(reader) {

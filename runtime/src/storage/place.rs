@@ -21,7 +21,7 @@ const FOLDER: Setting = Setting::plain(
 const BUCKET: Setting = Setting::plain(
     "LEVQOR_STORAGE_S3_BUCKET",
     None,
-    "Bucket for files, in place of a folder, or before it. Give it a lifecycle rule that ends incomplete multipart uploads after a day: a killed service leaves them behind.",
+    "Bucket for files, instead of a folder or in addition to it. Give it a lifecycle rule that ends incomplete multipart uploads after a day: a killed service leaves them behind.",
 );
 const ENDPOINT: Setting = Setting::plain(
     "LEVQOR_STORAGE_S3_ENDPOINT",

@@ -35,7 +35,7 @@ const SENTRY_DSN: Setting = Setting::secret(
 const SDK_DISABLED: Setting = Setting::plain(
     "OTEL_SDK_DISABLED",
     Some("false"),
-    "`true`, in upper or lower case: nothing is exported over OTLP, whatever else is set. Sentry and the log are not touched.",
+    "`true`, in upper or lower case: nothing is exported over OTLP, whatever else is set. It does not affect Sentry and the log.",
 );
 const TRUSTED: Setting = Setting::plain(
     "LEVQOR_TRUST_TRACE_SAMPLING",

@@ -15,7 +15,7 @@ use crate::{
 const CERTIFICATE: Setting = Setting::plain(
     "LEVQOR_TLS_CERT",
     None,
-    "The file (PEM) with the certificate of the gateway, and those between it and its authority. With it the gateway's port takes HTTPS alone, by HTTP/1.1 and HTTP/2. It is read again when it changes. Where it is not set, TLS ends in front of the gateway. Not for `levqor up`.",
+    "The file (PEM) with the certificate of the gateway, and those between it and its authority. With it the gateway's port accepts only HTTPS (HTTP/1.1 and HTTP/2). It is read again when it changes. Where it is not set, TLS ends in front of the gateway. Not for `levqor up`.",
 );
 const KEY: Setting =
     Setting::plain("LEVQOR_TLS_KEY", None, "The file (PEM) with the private key of that certificate.");

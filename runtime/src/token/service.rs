@@ -33,7 +33,7 @@ const MESH_KEY: Setting = Setting::secret(
 const LONGEST: Setting = Setting::plain(
     "LEVQOR_MESH_TOKEN_MAX_LIFETIME_S",
     Some("300"),
-    "How long the tokens of calls between services may live at most, from `iat` to `exp`, in seconds: 60 or more, which is how long ours live.",
+    "How long the tokens of calls between services may live at most, from `iat` to `exp`, in seconds. At least 60, the lifetime of our own tokens.",
 );
 
 /// The caller that a token signed with `LEVQOR_PRODUCT_KEY` is for. RPCs name it among their `callers`.

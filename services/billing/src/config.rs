@@ -34,7 +34,7 @@ const API_BASE: Setting =
 const LIVEMODE: Setting = Setting::plain(
     "LEVQOR_STRIPE_LIVEMODE",
     Some("true"),
-    "Which of Stripe's events are acted on without STRIPE_SECRET_KEY: `true` those of live mode, `false` those of test mode, `both` all; the others are journaled and ignored. With a key, the key's mode decides. Where it is not set, `levqor up` acts on both, unless LEVQOR_ENVIRONMENT is `production`.",
+    "Which Stripe events billing acts on without STRIPE_SECRET_KEY: `true` those of live mode, `false` those of test mode, `both` all. It journals and ignores the others. With a key, the key's mode decides. Where it is not set, `levqor up` acts on both, unless LEVQOR_ENVIRONMENT is `production`.",
 );
 
 const PROMOTION_CODE: Setting = Setting::plain(

@@ -29,7 +29,7 @@ service_error! {
         #[error("there is no such order")]
         OrderNotFound => NotFound "ORDER_NOT_FOUND",
         /// The answers of a form have high-risk data that must not be taken.
-        #[error("this text names data that we do not take, such as health data or numbers of cards: please leave it out")]
+        #[error("this text names data that we do not accept, such as health data or card numbers: please leave it out")]
         HighRiskData => FailedPrecondition "HIGH_RISK_DATA",
         /// The order has no owner to remove.
         #[error(transparent)]
@@ -56,7 +56,7 @@ service_error! {
         #[error("too many checkouts were tried; wait a moment")]
         TooManyCheckouts(Duration) => RateLimited "TOO_MANY_CHECKOUTS" after |after| Some(*after),
         /// The caller has a live subscription already.
-        #[error("you have a subscription already: change it in place of buying another one")]
+        #[error("you already have a subscription: change it instead of buying another one")]
         AlreadySubscribed => AlreadyExists "ALREADY_SUBSCRIBED",
         /// The caller has never bought anything.
         #[error("you have not bought anything yet")]
@@ -68,7 +68,7 @@ service_error! {
         #[error(transparent)]
         NotInThisState(#[from] NotInThisState) => FailedPrecondition "SUBSCRIPTION_STATE",
         /// Nothing would change.
-        #[error("that is what you are subscribed to already")]
+        #[error("your subscription already has this plan, term and add-ons")]
         NothingChanges => FailedPrecondition "NOTHING_CHANGES",
         /// The money cannot be given back.
         #[error(transparent)]
@@ -80,7 +80,7 @@ service_error! {
         #[error(transparent)]
         NotWithdrawable(#[from] Refusal) => FailedPrecondition "NOT_WITHDRAWABLE",
         /// The customer confirms something else than what can be done now.
-        #[error("what was shown has changed since: look at it again before you confirm it")]
+        #[error("the offer has changed since it was shown: get it again before you confirm it")]
         OfferChanged => FailedPrecondition "WITHDRAWAL_OFFER_CHANGED",
         /// The state of the withdrawal does not allow a step of its settling.
         #[error(transparent)]

@@ -1,5 +1,5 @@
-//! What speaks against the erasure of a customer: work that we owe them, money that is on its way, subscriptions that go on, and a customer at
-//! Stripe that cannot be deleted.
+//! Why the erasure of a customer has to wait: an open order, an active subscription, or a customer at Stripe that cannot be deleted without
+//! a key.
 
 use levqor_runtime::{
     db::DbError,
@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use crate::store::{orders, subscriptions};
 
-/// What speaks against the erasure of this subject now. Without a key, nobody can delete their customer at Stripe.
+/// The reasons why the erasure of this subject has to wait now. Without a key, billing cannot delete their customer at Stripe.
 pub(crate) async fn obstacles(
     conn: &mut PgConnection,
     subject: &Subject,

@@ -24,7 +24,7 @@ use crate::{
     stripe::encode,
 };
 
-/// A payment of which money is given back.
+/// A payment that is refunded, in full or in part.
 pub(crate) struct Payment {
     pub(crate) id: StripeId,
     pub(crate) paid: Money,
@@ -81,7 +81,7 @@ pub(crate) async fn request_of(
     let amount = amount.ok_or_else(|| {
         Invalid::of(
             "amount_minor_units",
-            format!("expected an amount from 1 to {left}, which is what is left"),
+            format!("expected an amount from 1 to {left}, which is not refunded yet"),
         )
     })?;
     let now = tx.now().await?;

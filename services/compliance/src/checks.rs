@@ -10,7 +10,7 @@ const NAME: &str = "compliance.google_drive_storage";
 /// The checks that this configuration allows.
 pub(crate) fn checks(config: &Config) -> Vec<Check> {
     let Some(drive) = config.drive.clone() else {
-        let how = "the id of an OAuth client of Google's, with its secret and a refresh token";
+        let how = "the id of a Google OAuth client, with its secret and a refresh token";
         return vec![Check::known(NAME, Finding::not_set("LEVQOR_STORAGE_DRIVE_CLIENT_ID", how))];
     };
     vec![Check::new(NAME, "a file that is written, read and removed", async move {

@@ -54,7 +54,7 @@ impl<'e> Erasing<'e> {
         Self { compliance, peers, request, receipts: erasure.receipts, kept: erasure.kept }
     }
 
-    /// Begins it, unless something speaks against it: then it waits a day.
+    /// Begins the erasure. If it has an obstacle, it waits a day instead.
     pub(crate) async fn begin(&mut self) -> Result<Option<State>, Error> {
         let known = self.peers.resolve(self.request.subject.clone()).await?;
         let preview = self.peers.preview(&known).await?;

@@ -27,7 +27,7 @@ service_error! {
         #[error(transparent)]
         DataRequestState(#[from] IllegalStep) => FailedPrecondition "DATA_REQUEST_STATE",
         /// The person made such a data request within the last 24 hours.
-        #[error("there was such a data request within the last 24 hours: one a day is possible")]
+        #[error("there was a data request within the last 24 hours, and only one is possible in that time")]
         DataRequestToday => RateLimited "DATA_REQUEST_TODAY",
         /// The caller has no verified mail address.
         #[error("a verified mail address is needed: the answer goes there")]
@@ -60,7 +60,7 @@ service_error! {
         #[error("there is no such version of a legal document")]
         LegalDocumentNotFound => NotFound "LEGAL_DOCUMENT_NOT_FOUND",
         /// A version of this name is published.
-        #[error("there is a version of this name: publish the text under another")]
+        #[error("a version with this name exists: publish the text under another name")]
         LegalDocumentExists => AlreadyExists "LEGAL_DOCUMENT_EXISTS",
         /// No storage or no key is set.
         #[error("requests about personal data are off: a storage and LEVQOR_STORAGE_KEY are needed")]
@@ -72,10 +72,10 @@ service_error! {
         #[error(transparent)]
         HoldOver(#[from] HoldOver) => FailedPrecondition "HOLD_OVER",
         /// What an erasure would do is not what the caller saw.
-        #[error("the erasure would do something else by now: get the preview again")]
+        #[error("the preview of the erasure is out of date: get it again")]
         PreviewStale => FailedPrecondition "ERASURE_PREVIEW_STALE",
         /// An erasure is not complete yet.
-        #[error("something is left to erase: the erasure goes on")]
+        #[error("some rows are not erased yet: the erasure continues")]
         ErasurePartial => Unavailable "ERASURE_PARTIAL" after 10 s,
         /// The ledger of erasures.
         #[error(transparent)]

@@ -1,5 +1,5 @@
-//! Builds copies of personal data, sends them to people, and removes them. A copy is a ZIP in the storage, encrypted; neither side
-//! ever holds more than a piece of it.
+//! Builds copies of personal data, sends them to people, and removes them. A copy is an encrypted ZIP in the storage. It is written and
+//! read in pieces; only Google Drive needs a whole copy in memory.
 
 use std::io;
 

@@ -71,7 +71,7 @@ pub(crate) async fn tell_all(compliance: &Compliance, peers: &Peers<'_>) -> Resu
     Ok(())
 }
 
-/// Tells every service of every hold that stands.
+/// Tells every service of every hold that is in force.
 async fn tell_standing(compliance: &Compliance, peers: &Peers<'_>) -> Result<(), Error> {
     let holds = placed_holds::standing(&mut *compliance.chassis.db.acquire().await?).await?;
     for hold in holds {
@@ -86,7 +86,7 @@ async fn tell_standing(compliance: &Compliance, peers: &Peers<'_>) -> Result<(),
     Ok(())
 }
 
-/// Ends the holds that stand in a service and have ended here. Sends the ids of the holds only, no identifiers of people: an erased
+/// Ends the holds that are in force in a service but have ended here. Sends the ids of the holds only, no identifiers of people: an erased
 /// person's identifiers would be stored again. A hold never stands again, and is stored here before any service knows of it, so a hold
 /// that is being placed is not ended.
 async fn end_in(compliance: &Compliance, peers: &Peers<'_>, service: &str) -> Result<(), Error> {

@@ -25,18 +25,18 @@ pub const BROKEN_AUDIT_CHAINS: Definition = Definition::gauge(
     &[],
 );
 
-/// Breaches of which it is not decided whether the regulator is told.
+/// Breaches for which nobody has decided yet whether to notify the regulator.
 pub const OPEN_BREACHES: Definition = Definition::gauge(
     "levqor.compliance.breaches.open",
     "{breach}",
-    "Breaches of personal data of which it is not decided whether the regulator is told. Counted up to 1,000.",
+    "Breaches of personal data for which nobody has decided yet whether to notify the regulator. Counted up to 1,000.",
     &[],
 );
 /// Breaches whose 72 hours are over.
 pub const OVERDUE_BREACHES: Definition = Definition::gauge(
     "levqor.compliance.breaches.overdue",
     "{breach}",
-    "Breaches of personal data of which the regulator should have been told by now. Counted up to 1,000.",
+    "Breaches of personal data that should have been reported to the regulator by now. Counted up to 1,000.",
     &[],
 );
 

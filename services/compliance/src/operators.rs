@@ -22,7 +22,7 @@ use crate::{
     store::{breaches, data_requests::Alert, privacy_complaints},
 };
 
-/// The shares of a time limit of which operators are told, in percent.
+/// The shares of a time limit after which operators are told, in percent.
 const SHARES: [i32; 4] = [50, 80, 95, 100];
 
 /// The last of so many shares.
@@ -131,7 +131,7 @@ fn about_share(about: &str, share: i32) -> String {
     format!("{about}:due:{share}")
 }
 
-/// Ends the notices of the shares of which operators were told.
+/// Ends the notices about shares of the time limit.
 async fn end_shares(tx: &mut Tx, about: &str, alerts: i32, now: DateTime<Utc>) -> Result<(), DbError> {
     let told = usize::try_from(alerts).unwrap_or_default();
     for share in SHARES.iter().take(told) {

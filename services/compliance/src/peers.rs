@@ -181,7 +181,7 @@ impl<'p> Peers<'p> {
         Ok(())
     }
 
-    /// The holds that stand in one service, after this one. None: there are no more.
+    /// The holds that are in force in one service, after this one. Empty if there are no more.
     pub(crate) async fn standing_holds(&self, service: &str, after: Uuid) -> Result<Vec<Uuid>, PeerError> {
         let after_hold_id = after.hyphenated().to_string();
         let request = GetStandingHoldIdsRequest { service: service.to_owned(), after_hold_id };

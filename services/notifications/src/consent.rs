@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-/// What an address agreed to, and whether all advertising is stopped all the same.
+/// What an address agreed to, and whether all advertising to it is stopped anyway.
 pub(crate) struct Standing {
     granted: Vec<Topic>,
     is_stopped: bool,

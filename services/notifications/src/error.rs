@@ -53,7 +53,7 @@ service_error! {
         #[error("another delivery of the message is under way")]
         DeliveryUnderWay(Duration) => Aborted "DELIVERY_UNDER_WAY" after |left| Some(*left),
         /// The outcome of an attempt cannot be stored, because the attempt already has a different outcome.
-        #[error("something else is known of the delivery attempt already")]
+        #[error("the delivery attempt already has a different outcome")]
         AttemptContradicted => Internal "ATTEMPT_CONTRADICTED",
         /// The message is not in doubt, so there is nothing to resolve.
         #[error(transparent)]
@@ -84,7 +84,7 @@ service_error! {
         #[error("there is no such suppression")]
         SuppressionNotFound => NotFound "SUPPRESSION_NOT_FOUND",
         /// There is no such event.
-        #[error("there is no such event of a provider")]
+        #[error("there is no such provider event")]
         ProviderEventNotFound => NotFound "PROVIDER_EVENT_NOT_FOUND",
         /// The event lacks a field that this service needs.
         #[error("the provider's event is not understood")]

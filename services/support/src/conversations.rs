@@ -90,8 +90,8 @@ pub(crate) struct Asked {
     pub(crate) listener: Option<Listener>,
 }
 
-/// Who reads the answer while the model writes it: the text of each statement, in their order. If the turn gets another answer in the
-/// end, the listener has to take them back.
+/// The receiver of the answer while the model writes it: it gets the text of each statement, in order. If the turn gets another answer in
+/// the end, the receiver has to withdraw them.
 pub(crate) type Listener = mpsc::Sender<String>;
 
 /// How many earlier messages of the customer the model gets, so that it understands "and how much is that?".
@@ -147,7 +147,7 @@ pub(crate) async fn post<R: Message>(
     posted: &Posted,
 ) -> Result<wire::PostMessageResponse, Error> {
     let begin = Instant::now();
-    // Who asks for a person gets one, whatever the message has.
+    // If the customer asks for a person, the conversation is handed over, whatever else the message says.
     let screened = if support.signals.step(&posted.text, None) == Step::Search {
         screening::check(support, ctx, "chat", &posted.text).await?
     } else {

@@ -28,7 +28,7 @@ service_error! {
         #[error(transparent)]
         ConversationFull(#[from] Full) => FailedPrecondition "CONVERSATION_FULL",
         /// A person must have the conversation for this, or must not have it.
-        #[error("who answers the conversation does not allow this")]
+        #[error("the state of the conversation does not allow this")]
         ConversationState => FailedPrecondition "CONVERSATION_STATE",
         /// The ticket does not exist, or is somebody else's. Callers must not see the difference.
         #[error("there is no such ticket")]
@@ -40,7 +40,7 @@ service_error! {
         #[error(transparent)]
         NotMergeable(#[from] NotMergeable) => FailedPrecondition "TICKETS_NOT_MERGEABLE",
         /// A text has high-risk data that must not be taken.
-        #[error("this text names data that we do not take, such as health data or numbers of cards: please leave it out")]
+        #[error("this text names data that we do not accept, such as health data or card numbers: please leave it out")]
         HighRiskData => FailedPrecondition "HIGH_RISK_DATA",
         /// The caller has no verified mail address.
         #[error("a verified mail address is needed: the replies go there")]
@@ -70,7 +70,7 @@ service_error! {
         #[error(transparent)]
         IncidentState(#[from] IncidentOver) => FailedPrecondition "INCIDENT_STATE",
         /// A maintenance is announced 24 hours before it begins.
-        #[error("a maintenance is announced 24 hours before it begins")]
+        #[error("a maintenance must be announced 24 hours before it begins")]
         MaintenanceTooSoon => FailedPrecondition "MAINTENANCE_TOO_SOON",
         /// The ticket has no such file that the caller may see.
         #[error("the ticket has no such file")]
@@ -97,13 +97,13 @@ service_error! {
         #[error("there is no such canned reply")]
         CannedReplyNotFound => NotFound "CANNED_REPLY_NOT_FOUND",
         /// There is a canned reply of this name.
-        #[error("there is a canned reply of this name already")]
+        #[error("a canned reply with this name already exists")]
         CannedReplyExists => AlreadyExists "CANNED_REPLY_EXISTS",
         /// The article does not exist, or is not published.
         #[error("there is no such article")]
         ArticleNotFound => NotFound "ARTICLE_NOT_FOUND",
         /// There is an article of this name.
-        #[error("there is an article of this name already")]
+        #[error("an article with this slug already exists")]
         ArticleExists => AlreadyExists "ARTICLE_EXISTS",
         /// The article has a placeholder that nothing is known for at the moment.
         #[error("the article cannot be shown right now; try again")]

@@ -1,6 +1,6 @@
 //! A mail that came to the address of a ticket: it becomes a message, for the customer or for staff only, in one transaction.
 //!
-//! Nothing here answers a mail. A reply of a person of staff, and the confirmation of a new ticket, go to the customer's address, never
+//! Nothing here answers a mail. A reply of a member of staff, and the confirmation of a new ticket, go to the customer's address, never
 //! to the sender of a mail.
 
 use chrono::TimeDelta;

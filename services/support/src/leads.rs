@@ -1,4 +1,4 @@
-//! Takes a lead in: its row, the mails, the notice and the flow, in one transaction.
+//! Stores a new lead, and in the same transaction defers its mails, the notice to operators and the first step of its flow.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ use crate::{
     store::leads,
 };
 
-/// Why the flow of a lead ends, and its mails are not wanted any more: the person has bought.
+/// The reason for which the flow of a lead ends and its mails are cancelled: the person has bought.
 pub(crate) const PURCHASED: &str = "PURCHASED";
 /// How long to wait for billing.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -59,11 +59,11 @@ impl NewLead {
     }
 }
 
-/// The words beside the box that agrees to advertising, as the website shows them.
+/// The text beside the website's checkbox for advertising.
 const SHOWN_TEXT: &str =
     "Send me tips and offers by mail. I can unsubscribe at any time. (The box is not ticked by itself.)";
 
-/// Takes a form in, unless a program sent it.
+/// Stores the lead of a form, unless a program sent the form.
 pub(crate) async fn take(
     support: &Support,
     tx: &mut Tx,
@@ -76,7 +76,7 @@ pub(crate) async fn take(
     if forms::check(support, token, trap, now)? == Form::Trap {
         return Ok(());
     }
-    // A score is profiling. Who objects to it gets none.
+    // A score is profiling. A person who objects to that gets none.
     let objects = objections::stands(tx, ObjectionScope::Profiling, None, Some(&new.email)).await?;
     let score = (!objects).then(|| score(&new.name, &new.phone, &new.company, &new.message));
     let lead = Lead {
@@ -113,7 +113,7 @@ pub(crate) async fn take(
     Ok(())
 }
 
-/// The mail that says that the form came.
+/// Sends the mail that confirms the receipt of the form.
 async fn acknowledge(support: &Support, tx: &mut Tx, lead: &Lead) -> Result<(), DbError> {
     let day = TimeDelta::hours((CLOSING_HOUR - OPENING_HOUR).into());
     let customer_name = lead.name.clone();

@@ -1,4 +1,4 @@
-//! The knowledge base: the articles that come with the service are stored once by each process that starts, as versions by hash.
+//! The knowledge base. Each process that starts stores the articles that come with the service, unless their hash is stored already.
 
 use chrono::TimeDelta;
 use levqor_runtime::db::{Db, DbError, Tx};

@@ -1,7 +1,7 @@
 //! The client of the language model: one call of OpenAI's API for chat completions, which many servers have,
 //! <https://platform.openai.com/docs/api-reference/chat/create>.
 //!
-//! It is ours and not the crate `async-openai`, because that one tries again by itself for longer than a customer waits, reads answers
+//! We do not use the crate `async-openai`: it retries for longer than a customer waits, reads answers
 //! of any size, refuses answers of other servers that lack a field, and has the server's words, which may quote a customer, in its
 //! errors.
 

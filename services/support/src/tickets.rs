@@ -171,12 +171,12 @@ pub(crate) async fn lock(tx: &mut Tx, ctx: &Ctx, id: TicketId) -> Result<Ticket,
     tickets::lock(tx, &ctx.scope(), id).await?.ok_or(Error::TicketNotFound)
 }
 
-/// Locks a ticket for what its conversation does to it. Who has the conversation has its ticket.
+/// Locks the ticket of a conversation. The caller has checked the access to the conversation.
 pub(crate) async fn lock_of_conversation(tx: &mut Tx, id: TicketId) -> Result<Ticket, Error> {
     tickets::lock(tx, &Scope::All, id).await?.ok_or(Error::TicketNotFound)
 }
 
-/// The person of staff who calls. `None` for a customer.
+/// The member of staff who calls. `None` for a customer.
 pub(crate) fn staff(ctx: &Ctx) -> Option<&str> {
     match &ctx.actor {
         Actor::User(user) if user.role >= Role::Staff => Some(&user.sub),

@@ -1,4 +1,4 @@
-//! Subscriptions and their invoices: what they look like, and what becomes of them from month to month.
+//! Subscriptions and their invoices: their fields, and how they change from month to month.
 
 use serde_json::{Value, json};
 

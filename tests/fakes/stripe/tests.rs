@@ -1,4 +1,4 @@
-//! The fake itself, held to what Stripe documents.
+//! Tests of the fake itself against Stripe's documentation.
 
 mod answers;
 mod buyers;

@@ -1,4 +1,4 @@
-//! Webhooks: every event, signed, to every endpoint that wants it, again and again until it is taken.
+//! Webhooks: sends every signed event to every endpoint that subscribed to it, until the endpoint accepts it.
 
 use std::{
     sync::{Arc, Mutex},

@@ -1,4 +1,4 @@
-//! The mesh's time, which a test moves while it waits: leases of killed processes expire, and what was put off comes due.
+//! The mesh's time, which a test moves while it waits: leases of killed processes expire, and delayed work becomes due.
 
 use std::time::{Duration, Instant};
 

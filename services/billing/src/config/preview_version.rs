@@ -7,7 +7,7 @@ use levqor_runtime::config::Setting;
 pub(super) const REDACTION_VERSION: Setting = Setting::plain(
     "LEVQOR_STRIPE_REDACTION_VERSION",
     None,
-    "Version of Stripe's API that has redaction jobs, such as `2026-06-24.preview`: then Stripe is asked to redact the deleted customer of an erased person, as soon as Stripe allows it. Stripe has to enable redaction jobs for the account first. Without it Stripe deletes the customer, and keeps what it has of past payments.",
+    "Version of Stripe's API that has redaction jobs, such as `2026-06-24.preview`: then Stripe is asked to redact the deleted customer of an erased person, as soon as Stripe allows it. Stripe has to enable redaction jobs for the account first. Without it Stripe deletes the customer, but keeps the data of past payments.",
 );
 
 /// A version of Stripe's API.

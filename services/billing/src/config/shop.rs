@@ -12,7 +12,7 @@ const SUCCESS_URL: Setting = Setting::plain(
 const CANCEL_URL: Setting = Setting::plain(
     "CHECKOUT_CANCEL_URL",
     Some("https://www.levqor.ai/cancel"),
-    "Where Stripe sends a buyer who turns back.",
+    "Where Stripe sends a buyer who cancels the checkout.",
 );
 const PORTAL_RETURN_URL: Setting = Setting::plain(
     "LEVQOR_PORTAL_RETURN_URL",

@@ -159,7 +159,7 @@ impl fmt::Display for PriceFault {
             Self::Currency(None) => write!(formatter, "its currency is not {CURRENCY}"),
             Self::Interval { found, expected } => write!(formatter, "it is paid {found}, not {expected}"),
             Self::Livemode { found, expected } => {
-                write!(formatter, "it is of {found} mode, and STRIPE_SECRET_KEY of {expected} mode")
+                write!(formatter, "it is in {found} mode, but STRIPE_SECRET_KEY is in {expected} mode")
             }
             Self::NotAPrice => formatter.write_str("Stripe's answer is not this price"),
         }
@@ -284,7 +284,7 @@ mod tests {
                 json!({"interval": "month", "usage_type": "metered"}),
                 "it is paid every 1 month, by use, not a month",
             ),
-            ("livemode", json!(true), "it is of live mode, and STRIPE_SECRET_KEY of test mode"),
+            ("livemode", json!(true), "it is in live mode, but STRIPE_SECRET_KEY is in test mode"),
             ("id", json!("price_2"), "Stripe's answer is not this price"),
         ] {
             let mut bad = good.clone();

@@ -82,7 +82,7 @@ pub(crate) enum NotRefundable {
     #[error("the payment is disputed at the bank, which has the money")]
     Disputed,
     /// A dispute about the payment was lost: the bank has given the money to the customer.
-    #[error("the bank has given the money to the customer, by a dispute that was lost")]
+    #[error("the bank gave the money back to the customer, because we lost a dispute")]
     LostDispute,
 }
 

@@ -112,10 +112,10 @@ pub(crate) enum NotInThisState {
     #[error("the subscription can be changed once its open invoice is paid")]
     Unpaid,
     /// It ends already.
-    #[error("the subscription ends with its period already")]
+    #[error("the subscription is already set to end with its period")]
     EndsAlready,
     /// It does not end.
-    #[error("the subscription is renewed already")]
+    #[error("the subscription is already set to renew")]
     IsRenewed,
 }
 

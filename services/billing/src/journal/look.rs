@@ -198,7 +198,7 @@ async fn unless_erased(billing: &Billing, event: &Pending, seen: Seen) -> Seen {
 }
 
 /// Fetches the snapshot events of the type `twin`, which hold the change that a thin event only announces: the one that the thin
-/// event names or, if it names none, those of the same time. If Stripe refuses them, the object is mirrored all the same, and no
+/// event names or, if it names none, those of the same time. If Stripe refuses them, the object is still mirrored, and no
 /// mail is sent.
 async fn snapshots(
     stripe: &Stripe,

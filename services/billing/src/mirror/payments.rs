@@ -79,7 +79,7 @@ pub(crate) async fn mirror_dispute(
         aftermath.audit("dispute.open", &[("stripe_dispute_id", &at_stripe.id)]);
     }
     if !is_open && before.is_none_or(|before| before == dispute::State::Open) {
-        // Who was told of the dispute is told of its decision too.
+        // A person who was told of the dispute is also told of its decision.
         if before.is_some() || news.includes(None) {
             operators::dispute_decided(tx, at_stripe).await?;
         }

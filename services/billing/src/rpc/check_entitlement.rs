@@ -1,4 +1,4 @@
-//! Checks whether a person is entitled to one thing: the one question through which limits and suspensions are enforced.
+//! Checks whether a person is entitled to one feature. This check alone enforces limits and suspensions.
 
 use levqor_proto_billing::v1::{CheckEntitlementRequest, CheckEntitlementResponse};
 use levqor_runtime::{

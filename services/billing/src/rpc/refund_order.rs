@@ -64,7 +64,7 @@ impl TryFrom<&RefundOrderRequest> for Command {
         let order_id = violations.field("order_id", &request.order_id);
         let asked = request.amount_minor_units;
         if asked < 0 {
-            violations.add("amount_minor_units", "expected an amount, or 0 for all that is left");
+            violations.add("amount_minor_units", "expected an amount, or 0 for the rest");
         }
         let reason = request.reason.trim().to_owned();
         if !(1..=LONGEST_REASON).contains(&reason.chars().count()) {

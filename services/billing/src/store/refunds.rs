@@ -40,7 +40,7 @@ pub(crate) async fn lock(conn: &mut PgConnection, id: RefundId) -> Result<Option
         .transpose()
 }
 
-/// Gets the refund that is this one at Stripe, and locks it.
+/// Gets the refund with this id at Stripe, and locks it until the transaction ends.
 pub(crate) async fn lock_by_stripe(
     conn: &mut PgConnection,
     id: &StripeId,

@@ -8,7 +8,7 @@ use crate::domain::not_understood::NotUnderstood;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CallError {
     /// The call was not made: Stripe did not answer the calls before, or the rate budget is spent.
-    #[error("Stripe is not asked just now: {what}")]
+    #[error("Stripe is not called right now: {what}")]
     NotMade {
         /// Why.
         what: &'static str,

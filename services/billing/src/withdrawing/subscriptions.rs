@@ -105,7 +105,7 @@ impl Billing {
         tx.commit().await?;
         if let Some(end) = end.filter(|end| end.state == OperationState::Requested) {
             match self.carry_out(&end, PATIENCE).await {
-                // If Stripe refused, operators get a notice, and the money is paid back all the same.
+                // If Stripe refused, operators get a notice, and the money is still paid back.
                 Ok(_) | Err(Error::StripeRefused | Error::PaymentDeclined) => {}
                 Err(error) => return Err(error),
             }

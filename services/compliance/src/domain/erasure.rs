@@ -43,7 +43,7 @@ pub(crate) struct ServicePreview {
 }
 
 impl Preview {
-    /// What speaks against the erasure.
+    /// The reasons why the erasure has to wait.
     pub(crate) fn obstacles(&self) -> Vec<String> {
         let mut obstacles: Vec<String> = Vec::new();
         for obstacle in self.services.iter().flat_map(|service| &service.obstacles) {

@@ -31,7 +31,7 @@ wire_enum! {
 }
 
 impl HoldState {
-    /// Whether the hold stands.
+    /// Whether the hold is in force.
     pub(crate) const fn stands(self) -> bool {
         matches!(self, Self::Placing | Self::Standing)
     }

@@ -1,4 +1,4 @@
-//! Closes a breach of which everything is decided, for staff; recorded in the audit chain.
+//! Closes a breach when all decisions about it are recorded, for staff; recorded in the audit chain.
 
 use levqor_proto_compliance::v1::{CloseBreachRequest, CloseBreachResponse};
 use levqor_runtime::{

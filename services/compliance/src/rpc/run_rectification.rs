@@ -51,7 +51,7 @@ pub(super) async fn run_rectification(
     Ok(RunRectificationResponse { state: corrected.state.into() })
 }
 
-/// Has every service correct its rows. Returns how many of which tables.
+/// Asks every service to correct its rows. Returns the number of corrected rows of each table.
 async fn correct(peers: &Peers<'_>, request: &DataRequest) -> Result<Vec<Receipt>, Error> {
     let known = peers.resolve(request.subject.clone()).await?;
     let Correction { name, wrong_email } = &request.correction;

@@ -1,6 +1,6 @@
-//! Sweeps data requests, for a schedule: runs the erasures that are due, ends what waits for a code for too long, removes copies that are
-//! too old, and ends the restrictions whose announced end has come. It tells operators of the time limits of requests, breaches and
-//! complaints. It works without `mutate`, because each of these is a change of its own, and a second sweep finds nothing.
+//! Sweeps data requests, for a schedule: runs the erasures that are due, expires requests that waited too long for their code, removes old
+//! copies, and ends the restrictions whose announced end has come. It tells operators of the time limits of requests, breaches and
+//! complaints. It does not use `mutate`, because each of these steps is an independent change, and a second sweep repeats none of them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use levqor_proto_compliance::v1::{
@@ -40,7 +40,7 @@ pub(super) async fn sweep_data_requests(
     }
     let hour = now.timestamp() / 3_600;
     for id in &due {
-        // A call that is dead by now is made again under the key of another hour.
+        // If the call is dead by now, the key of another hour makes a new one.
         let run = RunErasureRequest { data_request_id: id.to_string() };
         defer(&mut tx, &run, format!("erasure:{id}:{hour}")).await?;
     }
@@ -51,8 +51,8 @@ pub(super) async fn sweep_data_requests(
     Ok(SweepDataRequestsResponse { erasures, expired, exports, restrictions })
 }
 
-/// Ends the restrictions whose time has come, and has services told of changes that they should know for an hour. Returns how many
-/// restrictions ended.
+/// Ends the restrictions whose time has come. Sends changes of holds to services again if they should have known them for an hour. Returns
+/// how many restrictions ended.
 async fn sweep_holds(tx: &mut Tx, now: DateTime<Utc>) -> Result<i64, Error> {
     let mut lifted = 0;
     for mut hold in placed_holds::to_lift(tx, now, MOST).await? {

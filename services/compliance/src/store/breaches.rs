@@ -160,7 +160,7 @@ pub(crate) async fn alert(conn: &mut PgConnection, now: DateTime<Utc>) -> Result
     .await?)
 }
 
-/// The breaches of which it is not decided whether the regulator is told.
+/// The breaches for which nobody has decided yet whether to notify the regulator.
 pub(crate) struct Open {
     pub(crate) count: i64,
     pub(crate) overdue: i64,

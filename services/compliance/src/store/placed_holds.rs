@@ -80,7 +80,7 @@ pub(crate) async fn lock(conn: &mut PgConnection, id: HoldId) -> Result<Option<H
     .transpose()
 }
 
-/// The holds that stand.
+/// The holds that are in force.
 pub(crate) async fn standing(conn: &mut PgConnection) -> Result<Vec<Hold>, DbError> {
     let rows = sqlx::query_as!(
         Row,

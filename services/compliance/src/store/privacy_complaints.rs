@@ -160,7 +160,7 @@ pub(crate) async fn list(
     Ok(rows.into_iter().map(listed).collect())
 }
 
-/// Takes a lock on an address until the transaction ends: its complaints are counted one after the other.
+/// Takes a lock on an address until the transaction ends, so that two transactions do not count its complaints at the same time.
 pub(crate) async fn hold_address(conn: &mut PgConnection, email: &Email) -> Result<(), DbError> {
     sqlx::query!(
         "SELECT pg_advisory_xact_lock(hashtextextended('privacy complaint of ' || $1::text, 0))",
@@ -190,16 +190,17 @@ pub(crate) async fn count_mailed(
     .await?)
 }
 
-/// A complaint of whose 30 days operators are told.
+/// A complaint, for a notice to operators about its 30 days.
 pub(crate) struct Alert {
     pub(crate) id: PrivacyComplaintId,
-    /// How many shares of the time are over: 50, 80, 95 and 100 %.
+    /// How many of these shares of the time are over: 50, 80, 95 and 100 %.
     pub(crate) alerts: i32,
     pub(crate) due_time: DateTime<Utc>,
     pub(crate) is_acknowledged: bool,
 }
 
-/// Notes which shares of their 30 days are over for the complaints without an outcome. Returns those for which a share ended.
+/// Stores, for the complaints without an outcome, which shares of their 30 days are over. Returns those for which another share has
+/// ended.
 pub(crate) async fn alert(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<Vec<Alert>, DbError> {
     Ok(sqlx::query_as!(
         Alert,

@@ -1,4 +1,4 @@
-//! A copy is built: a ZIP with everything, which only the key opens.
+//! `BuildDataExport`: builds the copy of a person's data, an encrypted ZIP.
 
 use std::io::{Cursor, Read};
 
@@ -15,7 +15,7 @@ use crate::bench::{Bench, ada, bob, bytes};
 const ROWS: i64 = 100_000;
 /// How much the memory may grow while it is built.
 const MOST_GROWTH: usize = 64 << 20;
-/// A tenth of them.
+/// Inserts a tenth of `ROWS`.
 const SEED: &str = "INSERT INTO declarations
     (declaration_id, kind, scope, given, owner_sub, email, version, text_sha256, source, by_signal, client_network, client_program,
      declare_time)
@@ -160,7 +160,7 @@ async fn a_hundred_thousand_rows_pass_through_flat_memory_and_their_progress_is_
         Some(endpoint) => Bench::start_with_bucket(endpoint).await,
         None => Bench::start().await,
     };
-    // The first copy allocates everything that is allocated only once.
+    // The first copy makes the allocations that happen only once, so that they are not measured.
     let first = bench.create(&bob(), Right::Access).await.expect("created").data_request_id;
     bench.until(&first, State::Done).await;
     for _ in 0..10 {

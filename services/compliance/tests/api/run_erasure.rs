@@ -83,7 +83,7 @@ async fn a_copy_in_a_storage_that_is_not_set_any_more_keeps_the_erasure_open_and
     let copy = bench.create(&ada(), Right::Access).await.expect("created").data_request_id;
     bench.until(&copy, State::Done).await;
     bench.advance(TimeDelta::days(2)).await;
-    // As if it was written with another client of Google's.
+    // As if it was written with another Google client.
     bench
         .service
         .execute("UPDATE data_exports SET places = array_replace(places, places[1], places[1] || 'x')")

@@ -101,7 +101,7 @@ const PROVIDERS: Setting = Setting::plain(
 );
 const RESEND_KEY: Setting = Setting::secret(
     "RESEND_API_KEY",
-    "Key of Resend's API (`re_…`), or of a server that speaks it: mail goes out.",
+    "Key of Resend's API (`re_…`), or of a server with the same API. With it mail is sent.",
 );
 const RESEND_BASE: Setting =
     Setting::plain("RESEND_API_BASE", Some("https://api.resend.com"), "Base URL of Resend's API.");

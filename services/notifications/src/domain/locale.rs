@@ -1,7 +1,6 @@
 //! Locales: the language of a mail's wording, and how it shows numbers, money and dates.
 //!
-//! This is a table of our own and not ICU: ICU's data and code would add minutes to each build, and the mails offer few locales.
-//! A language is added as a row here and a folder `templates/<language>/` with every template; a test counts them.
+//! We use a small table instead of ICU, because ICU's data and code would add minutes to each build, and mails need few locales.
 
 use std::fmt::Write as _;
 
@@ -15,17 +14,17 @@ pub struct Locale {
     pub tag: &'static str,
     /// The language of the wording, and the folder of its templates.
     pub language: &'static str,
-    /// The mark between each three digits of a number.
+    /// The mark between groups of three digits.
     pub group_mark: char,
     /// The mark before the decimals of a number.
     pub decimal_mark: char,
-    /// The currencies that are shown by a symbol, because readers cannot take it for another currency.
+    /// The currencies that are shown by a symbol, because readers cannot mistake it for another currency.
     pub symbols: &'static [(&'static str, &'static str)],
     /// Whether a currency's symbol or code stands before the number.
     pub symbol_first: bool,
     /// How a date is written.
     pub date: DateOrder,
-    /// Whether the hours of a day are counted from 0 to 23, and not twice from 1 to 12.
+    /// Whether times use the 24-hour clock.
     pub hours_24: bool,
     /// The months.
     pub months: &'static [&'static str; 12],
@@ -58,7 +57,7 @@ const ENGLISH_MONTHS: &[&str; 12] = &[
 ];
 const ENGLISH_UNITS: &[(&str, &str); 3] = &[("minute", "minutes"), ("hour", "hours"), ("day", "days")];
 
-/// British English, which every mail has.
+/// British English, the default.
 pub const EN_GB: Locale = Locale {
     tag: "en-GB",
     language: "en",
@@ -76,7 +75,7 @@ pub const EN_GB: Locale = Locale {
 pub const ALL: &[Locale] = &[
     EN_GB,
     Locale { tag: "en-US", date: DateOrder::MonthFirst, hours_24: false, ..EN_GB },
-    // There `$` alone is another dollar.
+    // In Australia, `$` alone means the Australian dollar, so US dollars are `US$`.
     Locale { tag: "en-AU", symbols: &[("GBP", "£"), ("EUR", "€"), ("USD", "US$")], ..EN_GB },
     Locale { tag: "en-NZ", symbols: &[("GBP", "£"), ("EUR", "€"), ("USD", "US$")], ..EN_GB },
     Locale {
@@ -124,8 +123,8 @@ impl Locale {
         format!("{date}, {hour}:{minute:02} {} {zone}", if is_afternoon { "PM" } else { "AM" })
     }
 
-    /// A duration of at least one minute, in the largest unit that is exact, but days only from three days on: `48 hours` is a
-    /// stricter promise than `2 days`.
+    /// A duration of at least one minute, in the largest unit that is exact. Days are used only from three days on, because
+    /// `48 hours` is a stricter promise than `2 days`.
     #[must_use]
     pub fn duration(&self, minutes: u64) -> String {
         const HOUR: u64 = 60;
@@ -157,7 +156,7 @@ impl Locale {
         }
     }
 
-    /// Writes the number with a mark between each three digits.
+    /// Writes the number with a mark between groups of three digits.
     fn grouped(&self, number: u64) -> String {
         let digits = number.to_string();
         let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -175,7 +174,7 @@ impl Locale {
 mod tests {
     use super::*;
 
-    /// A locale that no mail has, to prove that the table takes other languages.
+    /// A locale that no mail uses. It proves that the table works for other languages.
     const DE_DE: Locale = Locale {
         tag: "de-DE",
         language: "de",

@@ -39,7 +39,7 @@ impl Topic {
         })
     }
 
-    /// The topic of a template's category. None: the category is not of marketing.
+    /// The topic of a template's category. `None` if the category is not marketing.
     #[must_use]
     pub fn of(category: mail::Category) -> Option<Self> {
         Self::ALL.into_iter().find(|topic| topic.category() == Category::from(category))
@@ -73,7 +73,7 @@ impl Topic {
 /// How long the link of a confirmation is valid.
 pub const VALID: TimeDelta = TimeDelta::hours(24);
 
-/// How many mails that ask for a confirmation an address gets at most within `VALID`.
+/// The most mails that ask an address for its confirmation within `VALID`.
 pub const MOST_QUESTIONS: i64 = 3;
 
 /// A newsletter subscription.
@@ -86,7 +86,7 @@ pub struct Subscription {
     pub topics: Vec<Topic>,
     /// When the link stops being valid.
     pub expire_time: DateTime<Utc>,
-    /// When the address confirmed. None until then.
+    /// When the address confirmed. `None` until then.
     pub confirm_time: Option<DateTime<Utc>>,
 }
 

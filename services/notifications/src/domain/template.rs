@@ -129,7 +129,7 @@ pub enum Broken {
     #[error("there is no templates/{0}.j2")]
     NoFile(String),
     /// The file belongs to no template, so nobody can send it.
-    #[error("templates/{0}.j2 is of no template of the protos")]
+    #[error("templates/{0}.j2 belongs to no template of the protos")]
     NoMessage(String),
     /// The file does not compile.
     #[error("a template does not compile")]

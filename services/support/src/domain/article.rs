@@ -168,7 +168,7 @@ pub(crate) enum Malformed {
     Head(#[from] toml::de::Error),
     #[error("its slug is not its file's name")]
     Slug,
-    #[error("its content is not fit for an article: {0}")]
+    #[error("its content is not valid for an article: {0}")]
     Content(&'static str),
 }
 

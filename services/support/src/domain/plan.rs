@@ -48,7 +48,7 @@ impl Plan {
 }
 
 impl From<billing::subscription::Plan> for Plan {
-    /// Who has no plan is treated as a Starter customer.
+    /// A person without a plan is treated as a Starter customer.
     fn from(plan: billing::subscription::Plan) -> Self {
         match plan {
             billing::subscription::Plan::Unspecified | billing::subscription::Plan::Starter => Self::Starter,

@@ -1,4 +1,5 @@
-//! The token of a visitor's conversation, or of a link in a mail: 32 random bytes. Who has it may use what it is for.
+//! The token of a visitor's conversation, or of a link in a mail: 32 random bytes. Anybody who has it may read and continue the
+//! conversation, or use the page of the link.
 
 use std::str::FromStr;
 

@@ -151,7 +151,7 @@ impl Field for SourceName {
     const EXPECTED: &'static str = "at most 100 letters, digits and characters of `:._-/`";
 }
 
-/// A person of staff, by the id at the identity provider.
+/// A member of staff, by the id at the identity provider.
 pub(crate) struct Assignee(String);
 
 impl Assignee {

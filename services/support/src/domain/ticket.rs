@@ -102,7 +102,7 @@ pub(crate) struct Ticket {
 
 /// The two tickets cannot be merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("two different tickets of the same customer can be merged, if the other one is not closed")]
+#[error("only two different tickets of one customer can be merged, and the other ticket must not be closed")]
 pub(crate) struct NotMergeable;
 
 impl Ticket {

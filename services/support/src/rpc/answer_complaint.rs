@@ -32,7 +32,7 @@ pub(super) async fn answer_complaint(
         }
         let author = tickets::staff(&ctx).unwrap_or_default();
         if ticket.state == State::Closed {
-            // The result is due all the same.
+            // The result is still due.
             let text = text.as_str();
             let id = tickets::add_message(tx, &ticket, Party::Staff, false, Some(author), text).await?;
             ticket_mails::replied(tx, &support.config, &ticket, id, text).await?;

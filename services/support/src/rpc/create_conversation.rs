@@ -32,7 +32,7 @@ pub(super) async fn create_conversation(
 ) -> Result<CreateConversationResponse, Error> {
     let begin = Instant::now();
     let Command { text, name, email } = Command::try_from(&request)?;
-    // Who asks for a person gets one, whatever the message has.
+    // If the customer asks for a person, the conversation is handed over, whatever else the message says.
     let is_searched = |text: &&ChatText| support.signals.step(text.as_str(), None) == Step::Search;
     let screened = match text.as_ref().filter(is_searched) {
         Some(text) => screening::check(support, &ctx, "chat", text.as_str()).await?,

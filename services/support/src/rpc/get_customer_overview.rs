@@ -38,7 +38,7 @@ pub(super) async fn get_customer_overview(
     let shown = theirs.iter().map(|ticket| ticket.seen_by(&Scope::All, now, &support.hours)).collect();
     let mut overview = GetCustomerOverviewResponse { tickets: shown, ..Default::default() };
     let Some(token) = &ctx.user_token else {
-        // Only a person of staff has a token with rights at other services.
+        // Only a member of staff has a token with rights at other services.
         let parts = [("orders", "billing"), ("subscription", "billing"), ("mails", "notifications")];
         overview.missing_parts =
             parts.map(|(part, service)| missing(part, service, Code::Unauthenticated)).into();

@@ -24,7 +24,7 @@ pub(super) async fn stream_message(
     request: StreamMessageRequest,
 ) -> Result<impl Stream<Item = Result<StreamMessageResponse, Error>> + Send, Error> {
     let mut posted = posted(&ctx, &request.conversation_id, &request.conversation_token, &request.text)?;
-    // Who has no such conversation gets an error in place of a stream.
+    // If the caller may not see the conversation, the answer is an error and no stream.
     let mut conn = support.chassis.db.acquire().await?;
     let found = store::conversations::get(&mut conn, &posted.claim, posted.id).await?;
     found.ok_or(Error::ConversationNotFound)?;

@@ -1,4 +1,4 @@
-//! Table `model_calls`. Who has a conversation has its calls, so nothing here takes a claim.
+//! Table `model_calls`. Callers check the access to the conversation, so nothing here takes a claim.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::db::DbError;

@@ -1,4 +1,5 @@
-//! Table `status_subscribers`. Who has a token may confirm or end its subscription, so nothing here takes a `Scope`.
+//! Table `status_subscribers`. The token of a link is the only permission to confirm or end a subscription, so nothing here takes a
+//! `Scope`.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::{

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::domain::ticket::{Message, MessageId, Party, TicketId};
 
-/// Adds a message to a ticket. `author` is the person of staff who wrote it.
+/// Adds a message to a ticket. `author` is the member of staff who wrote it.
 pub(crate) async fn insert(
     conn: &mut PgConnection,
     ticket_id: TicketId,

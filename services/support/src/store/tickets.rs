@@ -30,7 +30,7 @@ pub(crate) struct Filter {
     pub(crate) state: Option<State>,
     pub(crate) customer_email: Option<Email>,
     pub(crate) assignee: Option<String>,
-    /// Words of a search box.
+    /// The text of a search box.
     pub(crate) query: Option<SearchText>,
 }
 
@@ -245,9 +245,9 @@ pub(crate) async fn list(
     filter: &Filter,
     page: &Page,
 ) -> Result<Vec<Listed<Ticket>>, DbError> {
-    // Three branches; the scope enables one or two of them. Each uses its own index in the order of the page. An OR of the
-    // conditions would read every ticket. Each branch needs its own LIMIT, or PostgreSQL reads it whole. The fourth is for a search:
-    // it begins with what the search finds.
+    // Four branches. Without a search, the scope enables one or two of the first three. Each of these uses its own index in the order
+    // of the page; an OR of the conditions would read every ticket. Each branch needs its own LIMIT, or PostgreSQL reads it whole. The
+    // fourth branch is for a search: it starts from the tickets that the search finds.
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT ticket_id AS "ticket_id!", number AS "number!", owner_sub, customer_email, customer_name AS "customer_name!",

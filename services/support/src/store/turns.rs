@@ -1,4 +1,4 @@
-//! Table `turns`. Who has a conversation has its turns, so nothing here takes a claim.
+//! Table `turns`. Callers check the access to the conversation, so nothing here takes a claim.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::db::{DbError, known, known_if_any};
@@ -11,7 +11,7 @@ use crate::domain::{
     turn::{HandOffReason, Source, Turn},
 };
 
-/// Stores a turn, or replaces the one at its place: a burst of messages is answered anew with each message.
+/// Stores a turn, or replaces the one at its place: a burst of messages gets a new answer with each message.
 pub(crate) async fn save(conn: &mut PgConnection, id: ConversationId, turn: &Turn) -> Result<(), DbError> {
     let slugs: Vec<_> = turn.sources.iter().map(|source| source.slug.as_str().to_owned()).collect();
     let headings: Vec<_> = turn.sources.iter().map(|source| source.heading.clone()).collect();

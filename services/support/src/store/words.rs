@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use crate::domain::ranking::Word;
 
-/// Counts the words of all articles anew.
+/// Counts the words of all articles again.
 pub(crate) async fn recount(conn: &mut PgConnection) -> Result<(), DbError> {
     sqlx::query!("SELECT recount_words()").execute(conn).await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! `StreamMessage`: a sign of life at once, then the pieces of the reply, at last the whole turn.
+//! `StreamMessage`: sends `accepted` at once, then the pieces of the reply, at last the whole turn.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ async fn the_answer_comes_in_pieces_after_a_sign_of_life() {
     let bench = Bench::start().await;
     let chat = bench.chat(Caller::anonymous()).await;
     let parts: Vec<_> = chat.stream(ANSWERED).await.collect().await;
-    assert!(parts.first() == Some(&Part::Accepted(true)), "a sign of life comes first");
+    assert!(parts.first() == Some(&Part::Accepted(true)), "`accepted` comes first");
     let pieces: String = parts
         .iter()
         .filter_map(|part| if let Part::Piece(piece) = part { Some(piece.as_str()) } else { None })
@@ -47,7 +47,7 @@ async fn a_sign_of_life_comes_within_a_second_while_the_model_writes() {
         let chat = bench.chat(Caller::anonymous()).await;
         let begin = Instant::now();
         let mut parts = chat.stream(ANSWERED).await;
-        assert!(parts.next().await == Some(Part::Accepted(true)), "a sign of life comes first");
+        assert!(parts.next().await == Some(Part::Accepted(true)), "`accepted` comes first");
         quickest = quickest.min(begin.elapsed());
         asked += 1;
         let last = parts.collect::<Vec<_>>().await.pop();

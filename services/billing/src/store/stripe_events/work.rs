@@ -39,21 +39,21 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// Whether its person may have been erased since it happened: it came late, is old by now, or is processed again. `now` is the time of
-    /// this process, which may be behind the database's.
+    /// Whether the person of the event may have been erased after it happened: the event came late, is old by now, or is processed
+    /// again. `now` is the time of this process, which may be behind the database's.
     pub(crate) fn is_late(&self, now: DateTime<Utc>) -> bool {
         let is_again = self.taken_up || self.this.attempts > 0 || self.this.replays > 0;
         is_again || now.max(self.receive_time) - self.create_time > AT_ONCE
     }
 
-    /// What of the event is news.
+    /// Which facts of the event are recent enough for mails.
     pub(crate) fn news(&self, now: DateTime<Utc>) -> News {
         News::of(self.taken_up, self.receive_time, now)
     }
 }
 
 /// Loads the due events of a key in the order of their arrival, or only the event with this sequence number, due or not. It loads
-/// bodies of all events if `with_bodies` is set, and otherwise of events of the types in `told_in_bodies`.
+/// the bodies of all events if `with_bodies` is set, and otherwise only those of events whose type is in `told_in_bodies`.
 pub(crate) async fn pending(
     conn: &mut PgConnection,
     lease_key: &str,
@@ -98,8 +98,8 @@ pub(crate) async fn pending(
     .collect()
 }
 
-/// Marks those of the `limit` longest-due events as ignored whose type is not in `handled`. Returns their number. It needs no
-/// lease: it applies nothing, and a version that handles them makes them pending again.
+/// Looks at the `limit` longest-due events, and marks those as ignored whose type is not in `handled`. Returns their number. It
+/// needs no lease: it applies nothing, and a version that handles these types makes the events pending again.
 pub(crate) async fn ignore(conn: &mut PgConnection, handled: &[&str], limit: i64) -> Result<u64, DbError> {
     let ignored = sqlx::query!(
         "WITH due AS MATERIALIZED (
@@ -169,8 +169,9 @@ pub(crate) async fn take_up_handled(
     Ok(taken_up.rows_affected())
 }
 
-/// Makes up to `limit` events of these types pending again that were ignored for their mode, if it is now one of `livemodes`.
-/// Returns their number. A setting named the wrong mode when they arrived. Events without a body stay ignored as above.
+/// Makes up to `limit` events of these types pending again: those that were ignored for their mode, because a setting named the
+/// wrong mode when they arrived, and whose mode is now one of `livemodes`. Returns their number. Events without a body stay
+/// ignored as above.
 pub(crate) async fn take_up_of_modes(
     conn: &mut PgConnection,
     types: &[&str],
@@ -270,7 +271,7 @@ pub(crate) async fn settle(
     Ok(settled.rows_affected() > 0)
 }
 
-/// Takes from an event what identifies its person, as their erasure would have done.
+/// Removes from an event the data that identifies its person, as an erasure does.
 pub(crate) async fn scrub(conn: &mut PgConnection, event_id: &StripeId) -> Result<(), DbError> {
     sqlx::query!(
         "UPDATE stripe_events

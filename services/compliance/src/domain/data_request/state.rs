@@ -18,7 +18,7 @@ wire_enum! {
         Scheduled = "SCHEDULED",
         /// It is worked on.
         InProgress = "IN_PROGRESS",
-        /// An erasure that something speaks against.
+        /// An erasure that has an obstacle.
         Waiting = "WAITING",
         /// It is done.
         Done = "DONE",
@@ -44,7 +44,7 @@ wire_enum! {
         Accept = "accept it",
         /// The erasure begins.
         Erase = "erase for it",
-        /// Something speaks against the erasure.
+        /// The erasure has an obstacle.
         Wait = "let it wait",
         /// Everything is done.
         Finish = "finish it",
