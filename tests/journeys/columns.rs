@@ -33,7 +33,7 @@ async fn every_column_says_whether_it_is_personal_and_every_table_whose_its_rows
 
 /// Tables whose periods something else applies: journals purge their bodies, and a lease or a call to Stripe ends by itself.
 const ENDED_ELSEWHERE: &[&str] =
-    ["public.customer_deletions", "public.provider_events", "public.stripe_events", "runtime.leases"];
+    &["public.customer_deletions", "public.provider_events", "public.stripe_events", "runtime.leases"];
 
 #[tokio::test]
 async fn every_table_with_a_period_has_a_clock_by_which_it_is_applied() {
