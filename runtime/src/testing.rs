@@ -54,6 +54,12 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut check:
     }
 }
 
+/// Whether a text has this word. In the middle of an id or a token, a short word may stand by chance: that does not count.
+#[must_use]
+pub fn has_word(text: &str, word: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric()).any(|it| it == word)
+}
+
 /// Lets time pass: for fakes that are slow, or late, because a test wants it. Tests wait for conditions.
 pub async fn delay(by: Duration) {
     tokio::time::sleep(by).await;
