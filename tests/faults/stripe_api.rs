@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use levqor_runtime::testing::{delay, eventually};
+use levqor_runtime::testing::eventually;
 use serde_json::json;
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 /// The longest delay of an answer, far longer than billing waits. Each answer takes a random part of it.
 const SLOWNESS: Duration = Duration::from_hours(1);
 
-/// Between two tries: while the circuit is open, a try ends at once, and only so many are made. Nothing but time closes the circuit.
+/// Between two tries: while the circuit is open, each try ends at once, and an event is tried 25 times at most.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// The share of requests that fails, and the text that a waiting event shows for this failure.
@@ -49,12 +49,12 @@ async fn each_way_to_fail_is_told_and_waited_out() {
     for failing in ALL {
         trouble(failing);
         while try_again(&mesh).await.expect("it still waits") != failing.1 {
-            delay(PAUSE).await;
+            pause().await;
         }
     }
     stripe.trouble(Trouble::default());
     while try_again(&mesh).await.is_some() {
-        delay(PAUSE).await;
+        pause().await;
     }
     mesh.settle().await;
     let order = mesh.staff().get(&format!("/v1/orders?stripe_checkout_session_id={session}")).await;
@@ -83,6 +83,12 @@ async fn try_again(mesh: &Mesh) -> Option<String> {
         None
     })
     .await
+}
+
+/// Waits, because nothing but time closes the circuit.
+async fn pause() {
+    let begun = Instant::now();
+    eventually("the pause is over", || std::future::ready((begun.elapsed() > PAUSE).then_some(()))).await;
 }
 
 /// Counts rows of billing.
