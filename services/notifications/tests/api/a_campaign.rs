@@ -109,7 +109,7 @@ impl Campaign {
 }
 
 /// A minute is watched whenever the tests run. Ten thousand mails take a quarter of an hour, on a machine that does nothing else:
-/// `PACE_MAILS=10000 cargo test --workspace --test api a_campaign`
+/// `PACE_MAILS=10000 cargo test --workspace a_campaign`
 #[tokio::test(flavor = "multi_thread")]
 async fn on_two_replicas_it_keeps_its_pace_and_receipts_pass_it() {
     let asked = Env::from_process().get("PACE_MAILS").and_then(|text| text.parse().ok());
