@@ -237,7 +237,7 @@ pub(crate) async fn refund_moved(
         withdrawals::update(tx, &withdrawal).await?;
     }
     match withdrawal.state {
-        // Staff may have tried again, also in vain.
+        // Staff may have made another refund, which has failed too.
         State::Failed if has_moved || is_told => operators::withdrawal_failed(tx, &withdrawal).await,
         // The customer has the money of the withdrawal. This refund was for something else.
         State::Completed if is_told => operators::refund_failed(tx, &refund).await,

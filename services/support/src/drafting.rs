@@ -36,7 +36,7 @@ const MOST_ARTICLES: usize = 6;
 const MOST_CHARS: usize = 14_000;
 /// A customer has an answer within this time, also while other services are slow and the model does not answer.
 const WITHIN: Duration = Duration::from_secs(10);
-/// What is left of it for the transaction.
+/// The part of this time that is kept for the transaction.
 const RESERVE: Duration = Duration::from_millis(1_500);
 /// With less time the model is not asked: it could not answer, and that would count as its failure.
 const LEAST: Duration = Duration::from_secs(1);
