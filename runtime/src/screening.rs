@@ -23,8 +23,8 @@ pub enum Screened {
     Clear,
     /// It has terms of these categories. It is taken with a warning.
     Warned(BTreeSet<String>),
-    /// It must not be taken.
-    Blocked,
+    /// It has high-risk data, with terms of these categories. It is refused, unless it is of a kind that is never refused.
+    Blocked(BTreeSet<String>),
     /// There was no answer in time. It is taken with a warning.
     Unanswered,
 }
@@ -35,22 +35,29 @@ impl Screened {
     pub fn of(blocked: bool, categories: impl IntoIterator<Item = String>) -> Self {
         let categories: BTreeSet<_> = categories.into_iter().collect();
         match (blocked, categories.is_empty()) {
-            (true, _) => Self::Blocked,
+            (true, _) => Self::Blocked(categories),
             (false, true) => Self::Clear,
             (false, false) => Self::Warned(categories),
         }
     }
 
-    /// The notice to operators about a text that is taken with a warning: what it is about, and its text, which names nobody. `what` has the
-    /// text, such as `ticket:0190…`. `None`: there is no warning.
+    /// The notice to operators about a text that was taken with a warning: what it is about, and its text, which names nobody. `what` has
+    /// the text, such as `ticket:0190…`. `None`: there is no warning.
     #[must_use]
     pub fn warning(&self, service: &str, what: &str, now: DateTime<Utc>) -> Option<(String, String)> {
         match self {
-            Self::Clear | Self::Blocked => None,
+            Self::Clear => None,
             Self::Warned(categories) => {
-                let names: Vec<_> = categories.iter().map(String::as_str).collect();
-                let text = format!("{what} may have high-risk data ({}). It was taken.", names.join(", "));
-                Some((format!("{what}:{}", names.join("-")), text))
+                let text =
+                    format!("{what} may have high-risk data ({}). It was taken.", names(categories, ", "));
+                Some((format!("{what}:{}", names(categories, "-")), text))
+            }
+            Self::Blocked(categories) => {
+                let text = format!(
+                    "{what} has high-risk data that we do not accept ({}). It was kept, because a text of this kind is never refused.",
+                    names(categories, ", ")
+                );
+                Some((format!("{what}:blocked:{}", names(categories, "-")), text))
             }
             // While compliance is away, each text comes here: they are counted by one notice a day.
             Self::Unanswered => {
@@ -62,6 +69,10 @@ impl Screened {
             }
         }
     }
+}
+
+fn names(categories: &BTreeSet<String>, separator: &str) -> String {
+    categories.iter().map(String::as_str).collect::<Vec<_>>().join(separator)
 }
 
 /// Screens a text. `send` sends the request, which has the text, and says what compliance answered.
@@ -111,8 +122,9 @@ mod tests {
             [about(&Screened::Unanswered, "ticket:1"), about(&Screened::Unanswered, "lead:2")],
             [day; 2]
         );
-        for silent in [Screened::of(false, []), Screened::of(true, found)] {
-            assert_eq!(silent.warning("support", "ticket:1", now), None);
-        }
+        let (about, text) = Screened::of(true, found).warning("support", "ticket:1", now).expect("a warning");
+        assert_eq!(about, "ticket:1:blocked:LEGAL-MEDICAL", "it is not counted with those that only warn");
+        assert!(text.contains("that we do not accept (LEGAL, MEDICAL)"), "{text}");
+        assert_eq!(Screened::of(false, []).warning("support", "ticket:1", now), None);
     }
 }

@@ -26,7 +26,7 @@ pub(crate) async fn check(
         })
     };
     match screening::screen(&billing.chassis, &ctx.request_id, text, request, send).await {
-        Screened::Blocked => Err(Error::HighRiskData),
+        Screened::Blocked(_) => Err(Error::HighRiskData),
         taken @ (Screened::Clear | Screened::Warned(_) | Screened::Unanswered) => Ok(taken),
     }
 }

@@ -8,7 +8,6 @@ use levqor_runtime::{
     context::{Actor, Ctx, Role},
     db::{self, DbError, Tx},
     rpc::{Done, mutate},
-    screening::Screened,
 };
 use prost::Message;
 use tokio::sync::mpsc;
@@ -147,12 +146,7 @@ pub(crate) async fn post<R: Message>(
     posted: &Posted,
 ) -> Result<wire::PostMessageResponse, Error> {
     let begin = Instant::now();
-    // If the customer asks for a person, the conversation is handed over, whatever else the message says.
-    let screened = if support.signals.step(&posted.text, None) == Step::Search {
-        screening::check(support, ctx, "chat", &posted.text).await?
-    } else {
-        Screened::Clear
-    };
+    let screened = screening::check_message(support, ctx, &posted.text).await?;
     let mut known = Known::ask(support, ctx).await?;
     if let Some(asked) = Asked::of(support, ctx, posted, begin).await? {
         known.look_up(support, ctx, &asked).await?;

@@ -10,6 +10,7 @@ use levqor_runtime::{
     db::{DbError, Tx},
     deferred::defer,
     email::Email,
+    screening::Screened,
 };
 
 use crate::{
@@ -53,8 +54,19 @@ const CUT: &str = "\n\n(The mail was longer. This is its beginning.)";
 /// What ends a message that did not come whole.
 const NO_END: &str = "\n\n(The end of this mail is missing.)";
 
-/// Ingests a mail that was not ingested before. Returns what became of it.
-pub(crate) async fn ingest(support: &Support, tx: &mut Tx, mail: &Mail) -> Result<Verdict, Error> {
+/// The note of staff after a mail with a text that would be refused elsewhere.
+const NOT_ACCEPTED: &str = "(The mail before this note has high-risk data that we do not accept, such as health data or card numbers. \
+                            It was kept, because a mail is never refused.)";
+
+/// Ingests a mail that was not ingested before. `text` is its new part, and `screened` what the screen for high-risk data says of that.
+/// Returns what became of the mail.
+pub(crate) async fn ingest(
+    support: &Support,
+    tx: &mut Tx,
+    mail: &Mail,
+    text: &str,
+    screened: &Screened,
+) -> Result<Verdict, Error> {
     let now = tx.now().await?;
     let Some(mut ticket) = ticket_of(support, tx, mail).await? else {
         inbound_mails::insert(tx, mail.id, Verdict::NoTicket, None, now).await?;
@@ -72,11 +84,11 @@ pub(crate) async fn ingest(support: &Support, tx: &mut Tx, mail: &Mail) -> Resul
     if !inbound_mails::insert(tx, mail.id, verdict, Some(ticket.id), now).await? {
         return Ok(verdict);
     }
-    let text = new_part(support, mail);
+    let text = if text.is_empty() { NO_TEXT } else { text };
     let message_id = match verdict {
-        Verdict::Accepted => accept(support, tx, &mut ticket, &text).await?,
+        Verdict::Accepted => accept(support, tx, &mut ticket, text).await?,
         Verdict::Stranger => {
-            let message_id = keep(tx, &ticket, mail, &text, false).await?;
+            let message_id = keep(tx, &ticket, mail, text, false).await?;
             operators::written_by_other(tx, &ticket, message_id).await?;
             message_id
         }
@@ -84,13 +96,12 @@ pub(crate) async fn ingest(support: &Support, tx: &mut Tx, mail: &Mail) -> Resul
             if recent == MOST_PER_HOUR {
                 operators::too_many_mails(tx, &ticket, mail.id).await?;
             }
-            keep(tx, &ticket, mail, &text, true).await?
+            keep(tx, &ticket, mail, text, true).await?
         }
-        Verdict::Automatic | Verdict::Loop | Verdict::NoTicket => {
-            keep(tx, &ticket, mail, &text, true).await?
-        }
+        Verdict::Automatic | Verdict::Loop | Verdict::NoTicket => keep(tx, &ticket, mail, text, true).await?,
     };
     announce_files(support, tx, mail, message_id).await?;
+    warn(tx, &ticket, screened).await?;
     Ok(verdict)
 }
 
@@ -116,11 +127,11 @@ fn is_own(support: &Support, address: &Email) -> bool {
     is_inbound || [&config.support_email, &config.privacy_email].contains(&address)
 }
 
-/// The new part of the mail's text, not longer than a message may be.
-fn new_part(support: &Support, mail: &Mail) -> String {
+/// The new part of the mail's text, not longer than a message may be. Empty if there is none.
+pub(crate) fn new_part(support: &Support, mail: &Mail) -> String {
     let text = support.quote_rules.new_part(&mail.text);
     if text.is_empty() {
-        return NO_TEXT.to_owned();
+        return text;
     }
     match text.char_indices().nth(LONGEST) {
         Some((at, _)) => format!("{}{CUT}", &text[..at]),
@@ -129,7 +140,7 @@ fn new_part(support: &Support, mail: &Mail) -> String {
     }
 }
 
-/// A reply of the customer. Where the ticket is closed for good, it opens a new one.
+/// A reply of the customer. Where the ticket is closed for good, the reply opens a new one, which takes its place.
 async fn accept(support: &Support, tx: &mut Tx, ticket: &mut Ticket, text: &str) -> Result<MessageId, Error> {
     if ticket.state != State::Closed {
         return tickets::customer_replied(support, tx, ticket, text).await;
@@ -144,8 +155,16 @@ async fn accept(support: &Support, tx: &mut Tx, ticket: &mut Ticket, text: &str)
         conversation_id: None,
         assignee: None,
     };
-    let opened = tickets::open(support, tx, new).await?;
-    Ok(tickets::add_message(tx, &opened, Party::Customer, false, None, text).await?)
+    *ticket = tickets::open(support, tx, new).await?;
+    Ok(tickets::add_message(tx, ticket, Party::Customer, false, None, text).await?)
+}
+
+/// Warns staff and operators of a mail with high-risk data, and operators of one that was not screened.
+async fn warn(tx: &mut Tx, ticket: &Ticket, screened: &Screened) -> Result<(), DbError> {
+    if matches!(screened, Screened::Blocked(_)) {
+        tickets::add_message(tx, ticket, Party::Staff, true, None, NOT_ACCEPTED).await?;
+    }
+    operators::screened(tx, screened, &format!("ticket:{}", ticket.id)).await
 }
 
 /// Keeps a mail for staff. The ticket does not change.

@@ -185,8 +185,11 @@ pub(crate) async fn screened(tx: &mut Tx, screened: &Screened, what: &str) -> Re
     let now = tx.now().await?;
     let Some((about, text)) = screened.warning(Support::NAME, what, now) else { return Ok(()) };
     let key = format!("high-risk-text:{what}:{}", now.timestamp_micros());
-    let (kind, severity) = (OperatorNoticeKind::HighRiskText, OperatorNoticeSeverity::Info);
-    let notice = notice(tx, kind, severity, about, text).await?;
+    let severity = match screened {
+        Screened::Clear | Screened::Warned(_) | Screened::Unanswered => OperatorNoticeSeverity::Info,
+        Screened::Blocked(_) => OperatorNoticeSeverity::Warning,
+    };
+    let notice = notice(tx, OperatorNoticeKind::HighRiskText, severity, about, text).await?;
     defer(tx, &notice, key).await
 }
 

@@ -8,7 +8,7 @@ use levqor_runtime::{
 };
 use tonic::Request;
 
-use crate::{Support, error::Error};
+use crate::{Support, domain::step::Step, error::Error};
 
 /// Refuses a text that must not be taken. A warning about one that is taken is told by `operators::screened`. `purpose` is `chat`, `ticket` or `form`.
 pub(crate) async fn check(
@@ -17,6 +17,22 @@ pub(crate) async fn check(
     purpose: &'static str,
     text: &str,
 ) -> Result<Screened, Error> {
+    match screen(support, ctx, purpose, text).await {
+        Screened::Blocked(_) => Err(Error::HighRiskData),
+        taken @ (Screened::Clear | Screened::Warned(_) | Screened::Unanswered) => Ok(taken),
+    }
+}
+
+/// Refuses a message to a conversation that must not be taken. A message that hands the conversation to a person is never refused.
+pub(crate) async fn check_message(support: &Support, ctx: &Ctx, text: &str) -> Result<Screened, Error> {
+    match support.signals.step(text, None) {
+        Step::HandOff(_) => Ok(screen(support, ctx, "chat", text).await),
+        Step::Acknowledge | Step::Apologise | Step::Search => check(support, ctx, "chat", text).await,
+    }
+}
+
+/// Screens a text that is taken in any case.
+pub(crate) async fn screen(support: &Support, ctx: &Ctx, purpose: &'static str, text: &str) -> Screened {
     let request = ScreenTextRequest { text: text.to_owned(), purpose: purpose.to_owned() };
     let send = |channel: Peer, request: Request<ScreenTextRequest>| async move {
         let answer = LawServiceClient::new(channel).screen_text(request).await;
@@ -25,8 +41,5 @@ pub(crate) async fn check(
             Screened::of(answer.blocked, answer.findings.into_iter().map(|found| found.category))
         })
     };
-    match screening::screen(&support.chassis, &ctx.request_id, text, request, send).await {
-        Screened::Blocked => Err(Error::HighRiskData),
-        taken @ (Screened::Clear | Screened::Warned(_) | Screened::Unanswered) => Ok(taken),
-    }
+    screening::screen(&support.chassis, &ctx.request_id, text, request, send).await
 }

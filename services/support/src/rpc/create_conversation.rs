@@ -18,7 +18,6 @@ use crate::{
         conversation::Conversation,
         reply,
         secret_token::SecretToken,
-        step::Step,
         text::{ChatText, Name},
     },
     error::Error,
@@ -32,10 +31,8 @@ pub(super) async fn create_conversation(
 ) -> Result<CreateConversationResponse, Error> {
     let begin = Instant::now();
     let Command { text, name, email } = Command::try_from(&request)?;
-    // If the customer asks for a person, the conversation is handed over, whatever else the message says.
-    let is_searched = |text: &&ChatText| support.signals.step(text.as_str(), None) == Step::Search;
-    let screened = match text.as_ref().filter(is_searched) {
-        Some(text) => screening::check(support, &ctx, "chat", text.as_str()).await?,
+    let screened = match &text {
+        Some(text) => screening::check_message(support, &ctx, text.as_str()).await?,
         None => Screened::Clear,
     };
     let mut known = Known::ask(support, &ctx).await?;

@@ -12,20 +12,23 @@ use crate::{
     domain::inbound::address_of,
     error::Error,
     inbound::{self, Mail},
+    screening,
     store::inbound_mails,
 };
 
 pub(super) async fn ingest_inbound_mail(
     support: &Support,
-    _: Ctx,
+    ctx: Ctx,
     request: IngestInboundMailRequest,
 ) -> Result<IngestInboundMailResponse, Error> {
     let mail = Mail::try_from(&request)?;
+    let text = inbound::new_part(support, &mail);
+    let screened = screening::screen(support, &ctx, "ticket", &text).await;
     let mut tx = support.chassis.db.begin().await?;
     if let Some(verdict) = inbound_mails::verdict(&mut tx, mail.id).await? {
         return Ok(IngestInboundMailResponse { verdict: verdict.into(), duplicate: true });
     }
-    let verdict = inbound::ingest(support, &mut tx, &mail).await?;
+    let verdict = inbound::ingest(support, &mut tx, &mail, &text, &screened).await?;
     let metrics = support.metrics.clone();
     tx.after_commit(move || metrics.inbound_mail(verdict));
     tx.commit().await?;
