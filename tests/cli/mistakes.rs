@@ -69,7 +69,13 @@ fn a_service_on_its_own_refuses_to_start_without_its_secrets() {
         ("compliance", &["LEVQOR_DATABASE_URL", "LEVQOR_MESH_KEY", "LEVQOR_NOTIFICATIONS_ADDR"]),
         (
             "support",
-            &["LEVQOR_DATABASE_URL", "LEVQOR_MESH_KEY", "LEVQOR_BILLING_ADDR", "LEVQOR_NOTIFICATIONS_ADDR"],
+            &[
+                "LEVQOR_DATABASE_URL",
+                "LEVQOR_MESH_KEY",
+                "LEVQOR_BILLING_ADDR",
+                "LEVQOR_NOTIFICATIONS_ADDR",
+                "LEVQOR_COMPLIANCE_ADDR",
+            ],
         ),
         (
             "gateway",

@@ -1,6 +1,7 @@
 //! The whole service under test, and helpers for the tests.
 
 mod billing;
+mod compliance;
 
 use std::ops::Deref;
 
@@ -14,7 +15,8 @@ use levqor_proto_support::v1::{
 };
 use levqor_runtime::{
     client::Peer,
-    testing::{Caller, TestService, eventually},
+    run,
+    testing::{self, Caller, TestService, eventually},
 };
 use levqor_support::Support;
 use prost::{Message, Name};
@@ -22,6 +24,7 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
 pub(crate) use billing::FakeBilling;
+pub(crate) use compliance::FakeCompliance;
 
 /// The id of something that does not exist.
 pub(crate) const NOBODYS: &str = "0190b2c4-0000-7000-8000-000000000000";
@@ -64,6 +67,15 @@ impl Bench {
     /// With these settings.
     pub(crate) async fn start_set(settings: &[(&str, &str)]) -> Self {
         Self { service: TestService::start(settings).await }
+    }
+
+    /// Without the address of compliance.
+    pub(crate) async fn start_without_compliance() -> Self {
+        let url = testing::database::<Support>().await;
+        let mut config = testing::config::<Support>(&url, &[]);
+        assert!(config.addresses.0.remove("compliance").is_some(), "it is a setting of support");
+        let running = run::start(config).await.expect("the service starts");
+        Self { service: TestService { running, db: testing::connect(&url), url } }
     }
 
     /// With billing at this address. Support waits less than a second for it, so the connection is there before the test begins.

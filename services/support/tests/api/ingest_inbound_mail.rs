@@ -5,13 +5,13 @@ use levqor_proto_inbound::v1::{
     InboundVerdict, IngestInboundMailRequest, IngestInboundMailResponse,
     inbound_mail_service_client::InboundMailServiceClient,
 };
-use levqor_proto_mail::v1::OperatorNoticeSeverity;
-use levqor_runtime::testing::{Caller, refused, violated};
+use levqor_proto_mail::v1::{NotifyOperatorsRequest, OperatorNoticeSeverity};
+use levqor_runtime::testing::{Caller, eventually, refused, violated};
 
 use levqor_proto_inbound::v1::{InboundAttachment, InboundHeader};
 use levqor_proto_support::v1::CreateConversationRequest;
 
-use crate::bench::{Bench, ada};
+use crate::bench::{Bench, FakeCompliance, ada};
 
 pub(crate) const DOMAIN: (&str, &str) = ("LEVQOR_INBOUND_DOMAIN", "in.levqor.ai");
 
@@ -149,4 +149,66 @@ async fn the_files_of_a_ticket_come_in_the_order_of_their_mails() {
         assert_eq!(seen, names.map(|name| format!("{n}-{name}")), "{}", message.text);
     }
     std::fs::remove_dir_all(folder).expect("tidy");
+}
+
+/// Ingests mails of Ada's with this text until operators get this notice. On a busy machine the screen may not answer in time: then a
+/// mail is kept with another warning.
+async fn ingest_until_told(bench: &Bench, text: &str, about: &str) -> NotifyOperatorsRequest {
+    eventually("operators are told", || async {
+        // So many mails an hour are replies.
+        bench.advance(TimeDelta::minutes(5)).await;
+        let n = u32::try_from(bench.count("inbound_mails").await).expect("a number");
+        let mail = IngestInboundMailRequest { text: text.to_owned(), ..mail(bench, n).await };
+        bench.ingest(mail).await.expect("kept");
+        bench.warnings().await.into_iter().find(|notice| notice.about == about)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_mail_with_high_risk_data_is_kept_and_staff_and_operators_are_warned() {
+    let compliance = FakeCompliance::start().await;
+    let bench = Bench::start_set(&[DOMAIN, ("LEVQOR_COMPLIANCE_ADDR", &compliance.address)]).await;
+    let id = bench.ticket(&ada(), "Help").await.ticket_id;
+    let text = "Here are our patient records.";
+    let told = ingest_until_told(&bench, text, &format!("ticket:{id}:blocked:MEDICAL")).await;
+    assert_eq!(told.severity(), OperatorNoticeSeverity::Warning);
+    let of_ada = bench.shown(&ada(), &id).await.expect("hers").messages;
+    assert_eq!(of_ada.last().expect("a message").text, text, "it is a reply like others");
+    let of_staff = bench.shown(&Caller::staff(), &id).await.expect("shown").messages;
+    let [.., mail, note] = of_staff.as_slice() else { panic!("{of_staff:?}") };
+    assert!(mail.text == text && note.internal, "{of_staff:?}");
+    assert!(note.text.contains("that we do not accept"), "{}", note.text);
+    // A mail with a term that only warns has no note.
+    let text = "Our solicitor will call.";
+    let told = ingest_until_told(&bench, text, &format!("ticket:{id}:LEGAL")).await;
+    assert_eq!(told.severity(), OperatorNoticeSeverity::Info);
+    let of_staff = bench.shown(&Caller::staff(), &id).await.expect("shown").messages;
+    assert_eq!(of_staff.last().expect("a message").text, text);
+}
+
+#[tokio::test]
+async fn operators_are_told_of_mails_that_were_not_screened() {
+    // No compliance runs here.
+    let bench = Bench::start_set(&[DOMAIN]).await;
+    bench.ticket(&ada(), "Help").await;
+    assert_eq!(bench.warnings().await.len(), 1, "of the ticket");
+    let first = mail(&bench, 1).await;
+    for _ in 0..2 {
+        bench.ingest(first.clone()).await.expect("ingested");
+        assert_eq!(bench.warnings().await.len(), 2, "of the mail, once");
+    }
+    let empty = IngestInboundMailRequest { text: String::new(), ..mail(&bench, 2).await };
+    bench.ingest(empty).await.expect("ingested");
+    assert_eq!(bench.warnings().await.len(), 2, "there is nothing to screen");
+    // A reply to a closed ticket opens another one, which the notice names.
+    bench.execute("UPDATE tickets SET state = 'CLOSED', open_since = NULL").await;
+    bench.ingest(mail(&bench, 3).await).await.expect("ingested");
+    let opened: String = sqlx::query_scalar("SELECT ticket_id::text FROM tickets WHERE origin = 'MAIL'")
+        .fetch_one(bench.service.db.pool())
+        .await
+        .expect("a ticket");
+    let told = bench.warnings().await;
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told.iter().any(|notice| notice.text.starts_with(&format!("ticket:{opened} "))), "{told:?}");
 }

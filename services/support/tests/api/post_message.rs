@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use levqor_proto_billing::v1::subscription::Plan;
-use levqor_proto_mail::v1::OperatorNoticeKind;
+use levqor_proto_mail::v1::{OperatorNoticeKind, OperatorNoticeSeverity};
 use levqor_proto_support::v1::{
     CreateConversationRequest,
     conversation::State,
@@ -10,11 +10,13 @@ use levqor_proto_support::v1::{
 };
 use levqor_runtime::{
     db::migrations,
-    testing::{self, Caller, TestService, reason, refused, violated},
+    testing::{self, Caller, TestService, eventually, reason, refused, violated},
 };
 use tonic::Code;
 
-use crate::bench::{ANSWERED, Bench, Chat, FakeBilling, NOT_KNOWN, NOT_KNOWN_EITHER, ada, bob};
+use crate::bench::{
+    ANSWERED, Bench, Chat, FakeBilling, FakeCompliance, NOT_KNOWN, NOT_KNOWN_EITHER, ada, bob,
+};
 
 #[tokio::test]
 async fn who_asks_for_a_person_has_a_ticket_in_the_same_turn_and_operators_are_told_once() {
@@ -63,6 +65,46 @@ async fn the_rules_hand_over_and_only_they() {
         "{}",
         turn.reply
     );
+}
+
+#[tokio::test]
+async fn every_message_is_screened_whatever_answers_it() {
+    // No compliance runs here, so operators are told of each text that was not screened.
+    let bench = Bench::start().await;
+    let request = CreateConversationRequest { text: "Hello!".to_owned(), ..Default::default() };
+    bench.create(&Caller::anonymous(), request).await.expect("created");
+    let chat = bench.chat(ada()).await;
+    for (before, text) in (1..).zip(["Hello!", ANSWERED, "Where is my order?", "I want a human", "Thanks!"]) {
+        assert_eq!(bench.warnings().await.len(), before, "before {text}");
+        chat.say(text).await;
+        assert_eq!(bench.warnings().await.len(), before + 1, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_with_high_risk_data_is_refused_unless_it_asks_for_a_person() {
+    let compliance = FakeCompliance::start().await;
+    let bench = Bench::start_set(&[("LEVQOR_COMPLIANCE_ADDR", &compliance.address)]).await;
+    let text = "Sort our patient records.";
+    // On a busy machine the screen may not answer in time: then a message is taken with another warning.
+    let id = eventually("the message is refused", || async {
+        let chat = bench.chat(Caller::anonymous()).await;
+        let status = chat.post(text).await.err()?;
+        assert_eq!(reason(&status), "HIGH_RISK_DATA");
+        Some(chat.id)
+    })
+    .await;
+    assert_eq!(bench.count(&format!("turns WHERE conversation_id = '{id}'")).await, 0, "nothing is stored");
+    let asks = format!("{text} I want to talk to a person.");
+    let told = eventually("operators are told", || async {
+        let chat = bench.chat(Caller::anonymous()).await;
+        let turn = chat.post(&asks).await.expect("taken").turn.expect("a turn");
+        assert_eq!(turn.outcome(), Outcome::HandedOff);
+        let about = format!("conversation:{}:blocked:MEDICAL", chat.id);
+        bench.warnings().await.into_iter().find(|notice| notice.about == about)
+    })
+    .await;
+    assert_eq!(told.severity(), OperatorNoticeSeverity::Warning);
 }
 
 #[tokio::test]
