@@ -5,8 +5,9 @@ use levqor_runtime::testing::{Caller, reason};
 use tonic::Status;
 
 use crate::{
-    bench::{Bench, ada},
+    bench::{Bench, LOCKING, ada},
     get_erasure_preview::preview,
+    place_legal_hold::place,
 };
 
 pub(crate) async fn approve(
@@ -48,4 +49,26 @@ async fn a_stale_preview_is_refused() {
     let refused = approve(&bench, &ada(), &id, &hash).await.expect_err("stale");
     assert_eq!(reason(&refused), "ERASURE_PREVIEW_STALE");
     assert_eq!(bench.get(&ada(), &id).await.expect("found").state(), State::AwaitingApproval);
+}
+
+#[tokio::test]
+async fn a_legal_hold_that_is_placed_during_the_approval_stops_the_erasure() {
+    let bench = Bench::start().await;
+    let caller = ada();
+    let id = bench.create(&caller, Right::Erasure).await.expect("created").data_request_id;
+    let hash = preview(&bench, &caller, &id).await.expect("a preview").preview_hash;
+    // The approval waits for this row. By then it has asked the services.
+    let row = bench.held("SELECT FROM data_requests FOR UPDATE").await;
+    let placing = async {
+        bench.until_waiting(LOCKING, 1).await;
+        let hold = place(&bench, &Caller::staff(), "case-7", "ada@example.com").await.expect("placed");
+        row.commit().await.expect("released");
+        hold
+    };
+    let (approved, hold) = tokio::join!(approve(&bench, &caller, &id, &hash), placing);
+    assert_eq!(approved.expect("approved").state(), State::Scheduled);
+    bench.pass(8).await;
+    let waiting = bench.until(&id, State::Waiting).await;
+    assert_eq!(waiting.obstacles, [format!("LEGAL_HOLD {}", hold.legal_hold_id)]);
+    assert_eq!(bench.count("runtime.receipts").await, 0, "nothing is erased");
 }

@@ -16,6 +16,7 @@ use levqor_proto_compliance::v1::{
 use levqor_proto_mail::v1::{SendMessageRequest, send_message_request::Content};
 use levqor_runtime::{
     client::Peer,
+    db::Tx,
     run,
     testing::{Caller, TestService, config, connect, database, drive::FakeDrive, eventually},
 };
@@ -24,6 +25,8 @@ use tonic::{Status, Streaming};
 
 /// The id of something that does not exist.
 pub(crate) const NOBODYS: &str = "0190b2c4-0000-7000-8000-000000000000";
+/// The pattern of the statement that locks one data request.
+pub(crate) const LOCKING: &str = "SELECT data_request_id, owner_sub, email%FOR UPDATE";
 const STORAGE_KEY: &str = "AGE-SECRET-KEY-1QQQSYQCYQ5RQWZQFPG9SCRGWPUGPZYSNZS23V9CCRYDPK8QARC0SWRYDWG";
 
 const ADDRESS_KEY: &str = "the address key of tests, long enough to be one";
@@ -233,6 +236,25 @@ impl Bench {
         let entries = std::fs::read_dir(std::path::Path::new(&self.folder).join("ledger"));
         let entries = entries.into_iter().flatten().flatten();
         entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    }
+
+    /// Takes the locks of this statement, until the transaction ends.
+    pub(crate) async fn held(&self, sql: &'static str) -> Tx {
+        let mut held = self.db.begin().await.expect("a transaction");
+        sqlx::query(sql).execute(&mut *held).await.expect("locked");
+        held
+    }
+
+    /// Waits until so many statements of the service that fit this pattern wait for a lock.
+    pub(crate) async fn until_waiting(&self, statement: &str, count: i64) {
+        let waiting = format!(
+            "pg_stat_activity WHERE datname = current_database() AND application_name = 'levqor-compliance'
+             AND wait_event_type = 'Lock' AND query LIKE '{statement}'"
+        );
+        eventually("statements wait for a lock", || async {
+            (self.count(&waiting).await >= count).then_some(())
+        })
+        .await;
     }
 
     /// Moves the time and sweeps.

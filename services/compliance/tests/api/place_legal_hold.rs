@@ -37,6 +37,22 @@ pub(crate) async fn place(
     Ok(placed.into_inner().legal_hold.expect("a legal hold"))
 }
 
+/// Ada.
+fn subject() -> Subject {
+    Subject { subs: vec!["ada".to_owned()], emails: vec!["ada@example.com".to_owned()], ..Subject::default() }
+}
+
+/// An erasure of hers in this service alone.
+fn erasure() -> EraseSubjectRequest {
+    EraseSubjectRequest {
+        service: "compliance".to_owned(),
+        erasure_id: NOBODYS.to_owned(),
+        subject: Some(subject()),
+        plans: Vec::new(),
+        again: true,
+    }
+}
+
 #[tokio::test]
 async fn a_legal_hold_stands_at_once_and_is_known_everywhere_soon() {
     let bench = Bench::start().await;
@@ -61,25 +77,41 @@ async fn a_legal_hold_stands_at_once_and_is_known_everywhere_soon() {
 async fn a_service_names_a_hold_in_its_preview_and_refuses_to_erase() {
     let bench = Bench::start().await;
     let hold = place(&bench, &Caller::staff(), "case-7", "ada@example.com").await.expect("placed");
-    let subject = Subject {
-        subs: vec!["ada".to_owned()],
-        emails: vec!["ada@example.com".to_owned()],
-        ..Subject::default()
-    };
     let caller = Caller::service("compliance", "compliance");
     let mut client = PrivacyServiceClient::new(bench.channel());
-    let preview = PreviewErasureRequest { service: "compliance".to_owned(), subject: Some(subject.clone()) };
+    let preview = PreviewErasureRequest { service: "compliance".to_owned(), subject: Some(subject()) };
     let preview = client.preview_erasure(caller.request(preview)).await.expect("a preview").into_inner();
     let obstacles: Vec<_> = preview.obstacles.iter().map(|it| (&*it.reason, &*it.about)).collect();
     assert_eq!(obstacles, [("LEGAL_HOLD", &*hold.legal_hold_id)]);
-    let erasure = EraseSubjectRequest {
-        service: "compliance".to_owned(),
-        erasure_id: NOBODYS.to_owned(),
-        subject: Some(subject),
-        plans: Vec::new(),
-        again: true,
+    assert_eq!(reason(&refused(client.erase_subject(caller.request(erasure())).await)), "LEGAL_HOLD");
+    assert_eq!(bench.count("runtime.receipts").await, 0, "it has not begun");
+}
+
+#[tokio::test]
+async fn an_erasure_waits_for_a_legal_hold_that_is_being_placed() {
+    let bench = Bench::start().await;
+    // The placement writes its audit entry at last, so it waits here. By then it keeps erasures out.
+    let head = bench.held("SELECT FROM runtime.audit_head FOR UPDATE").await;
+    let keeps_out = "pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted
+                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                     AND ((classid::bigint << 32) | objid::bigint) = hashtextextended('holds', 0)";
+    let staff = Caller::staff();
+    let placing = place(&bench, &staff, "case-7", "ada@example.com");
+    let erasing = async {
+        eventually("the hold is stored", || async { (bench.count(keeps_out).await == 1).then_some(()) })
+            .await;
+        let mut client = PrivacyServiceClient::new(bench.channel());
+        let release = async {
+            bench.until_waiting("SELECT pg_advisory_xact_lock_shared%", 1).await;
+            head.commit().await.expect("released");
+        };
+        let caller = Caller::service("compliance", "compliance");
+        let (erased, ()) = tokio::join!(client.erase_subject(caller.request(erasure())), release);
+        erased
     };
-    assert_eq!(reason(&refused(client.erase_subject(caller.request(erasure)).await)), "LEGAL_HOLD");
+    let (placed, erased) = tokio::join!(placing, erasing);
+    placed.expect("placed");
+    assert_eq!(reason(&refused(erased)), "LEGAL_HOLD");
     assert_eq!(bench.count("runtime.receipts").await, 0, "it has not begun");
 }
 

@@ -2,16 +2,22 @@
 
 use chrono::TimeDelta;
 use levqor_proto_compliance::v1::{
-    ConsentPurpose, DownloadDataExportRequest, Right, RunErasureRequest, data_request::State,
+    ConsentPurpose, DownloadDataExportRequest, Right, RunErasureRequest, RunErasureResponse,
+    data_request::State,
 };
 use levqor_proto_mail::v1::send_message_request::Content;
 use levqor_runtime::testing::{Caller, drive::FakeDrive, eventually, reason};
+use tonic::Status;
 
 use crate::{
     approve_erasure::approve,
-    bench::{Bench, ada, bob},
+    bench::{Bench, LOCKING, ada, bob},
     get_erasure_preview::preview,
+    place_legal_hold::place,
 };
+
+/// The pattern of the statement by which an erasure ends the person's other requests.
+const ENDING: &str = "UPDATE data_requests SET state = ''CANCELLED'', finish_time%";
 
 #[tokio::test]
 async fn nothing_is_left_of_the_person_and_everything_of_the_others() {
@@ -55,6 +61,13 @@ pub(crate) async fn due(bench: &Bench) -> String {
     let hash = preview(bench, &ada(), &id).await.expect("a preview").preview_hash;
     approve(bench, &ada(), &id, &hash).await.expect("approved");
     id
+}
+
+/// Runs an erasure, as the service itself does when it is due.
+async fn run(bench: &Bench, id: &str) -> Result<RunErasureResponse, Status> {
+    let request = RunErasureRequest { data_request_id: id.to_owned() };
+    let caller = Caller::service("compliance", "compliance");
+    Ok(bench.client().run_erasure(caller.request(request)).await?.into_inner())
 }
 
 #[tokio::test]
@@ -147,14 +160,16 @@ async fn the_other_open_requests_of_the_person_end_when_it_begins_and_again_befo
 async fn two_calls_at_once_take_each_step_once() {
     let bench = Bench::start().await;
     let id = due(&bench).await;
-    let caller = Caller::service("compliance", "compliance");
-    let run = || async {
-        let request = RunErasureRequest { data_request_id: id.clone() };
-        bench.client().run_erasure(caller.request(request)).await
-    };
+    // All calls wait for this row, so each of them has found the erasure approved and not begun.
+    let row = bench.held("SELECT FROM data_requests FOR UPDATE").await;
     bench.pass(8).await;
+    let release = async {
+        bench.until_waiting(LOCKING, 3).await;
+        row.commit().await.expect("released");
+    };
+    let run = || run(&bench, &id);
     // A call that meets another may fail, and is made again; it must not do anything twice.
-    let _ = tokio::join!(run(), run(), run());
+    let _ = tokio::join!(run(), run(), run(), release);
     let told = || async {
         let mails = bench.mails("ada@example.com").await;
         let told = mails.iter().filter(|mail| matches!(mail, Content::ErasureDone(_))).count();
@@ -169,6 +184,57 @@ async fn two_calls_at_once_take_each_step_once() {
     assert_eq!(own, [1], "{:?}", done.erased);
     assert_eq!(bench.count("erasures WHERE step = 'COMPLETE'").await, 1);
     assert_eq!(bench.count("runtime.audit_entries WHERE action = 'subject.erase'").await, 1);
+}
+
+#[tokio::test]
+async fn a_legal_hold_that_is_placed_while_an_erasure_begins_stops_it() {
+    let bench = Bench::start().await;
+    let id = due(&bench).await;
+    bench.advance(TimeDelta::days(2)).await;
+    bench.create(&ada(), Right::Erasure).await.expect("created");
+    // The beginning ends this request, so it waits here. By then it has found no hold.
+    let other = bench.held("SELECT FROM data_requests WHERE state = 'AWAITING_APPROVAL' FOR UPDATE").await;
+    bench.advance(TimeDelta::days(6)).await;
+    bench.until_waiting(ENDING, 1).await;
+    let hold = place(&bench, &Caller::staff(), "case-7", "ada@example.com").await.expect("placed");
+    other.commit().await.expect("released");
+    eventually("the hold is in the way", || async {
+        let found = bench.get(&Caller::staff(), &id).await.ok()?;
+        (found.obstacles == [format!("LEGAL_HOLD {}", hold.legal_hold_id)]).then_some(())
+    })
+    .await;
+    assert_eq!(bench.count("runtime.receipts").await, 0, "nothing is erased");
+}
+
+#[tokio::test]
+async fn a_copy_that_becomes_whole_while_an_erasure_begins_is_removed() {
+    let bench = Bench::start().await;
+    let id = due(&bench).await;
+    bench.advance(TimeDelta::days(2)).await;
+    // The build reads this table, so it waits here.
+    let table = bench.held("LOCK TABLE declarations IN ACCESS EXCLUSIVE MODE").await;
+    bench.create(&ada(), Right::Access).await.expect("created");
+    eventually("the build has begun", || async {
+        (bench.count("data_exports WHERE state = 'BUILDING'").await == 1).then_some(())
+    })
+    .await;
+    // The end of the build waits for this row, and the beginning of the erasure waits behind it.
+    let row = bench.held("SELECT FROM data_requests WHERE entitlement = 'ACCESS' FOR UPDATE").await;
+    table.commit().await.expect("released");
+    bench.until_waiting(LOCKING, 1).await;
+    bench.advance(TimeDelta::days(6)).await;
+    let release = async {
+        bench.until_waiting(ENDING, 1).await;
+        row.commit().await.expect("released");
+    };
+    // The service makes the same call: the two may meet.
+    let _ = tokio::join!(run(&bench, &id), release);
+    eventually("the person is told", || async {
+        (bench.count("erasures WHERE step = 'TOLD'").await == 1).then_some(())
+    })
+    .await;
+    assert_eq!(bench.count("data_exports WHERE state = 'DELETED'").await, 1);
+    assert_eq!(bench.files(), Vec::<String>::new(), "nothing of the copy is left");
 }
 
 #[tokio::test]
