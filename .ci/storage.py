@@ -1,6 +1,8 @@
-"""A file of an order goes into a bucket of moto's and comes back; what is refused leaves nothing there; the doctor tells."""
+"""A file of an order goes into a bucket of moto's and comes back; what is refused leaves nothing there. A copy of personal data with that file
+goes to a Google Drive (google-drive-mock), comes back, and is deleted there. The doctor tells of both."""
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -13,9 +15,11 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+import zipfile
 
-LEVQOR, MOTO = sys.argv[1:]
+LEVQOR, MOTO, DRIVE_TOOLS = sys.argv[1:]
 MEBIBYTE = 1 << 20
+BUYER = "buyer@example.com"
 
 
 def must(holds, sentence):
@@ -29,12 +33,12 @@ def port():
         return one.getsockname()[1]
 
 
-S3, DOOR = "http://127.0.0.1:%d" % port(), "http://127.0.0.1:%d" % port()
+S3, DRIVE, DOOR = ("http://127.0.0.1:%d" % port() for _ in range(3))
 
 
-def ask(url, token=None, body=None, method=None):
+def ask(url, token=None, body=None, method=None, headers=()):
     """Status and body of an answer, whatever it is."""
-    request = urllib.request.Request(url, data=body, method=method)
+    request = urllib.request.Request(url, data=body, headers=dict(headers), method=method)
     if token:
         request.add_header("authorization", "Bearer " + token)
     try:
@@ -71,12 +75,63 @@ def bucket():
     return re.findall("<Key>([^<]*)</Key>", objects), re.findall("<UploadId>([^<]*)</UploadId>", uploads)
 
 
+def in_drive():
+    """The files in Drive, as its API lists them."""
+    status, listed = ask(DRIVE + "/drive/v3/files", "valid-token")
+    must(status == 200, "Drive answers %d: %s" % (status, listed))
+    return json.loads(listed)["files"]
+
+
+def sql(statement):
+    with open(os.path.join(os.environ["LEVQOR_DATA_DIR"], "run.json")) as file:
+        folder = json.load(file)["postgres"]
+    command = ["psql", "-h", folder, "-U", "levqor", "-d", "levqor_compliance", "-q", "-v", "ON_ERROR_STOP=1", "-c", statement]
+    done = subprocess.run(command, capture_output=True, text=True)
+    must(done.returncode == 0, "%s: %s" % (statement, done.stderr))
+
+
+def copies(content):
+    """A copy of the buyer's data, with their file, by way of Drive."""
+    buyer = levqor("token", "--email", BUYER).stdout.split()[-1]
+    must(ask(DOOR + "/v1/orders", buyer)[0] == 200, "the buyer does not get their order")
+    headers = {"content-type": "application/json", "idempotency-key": "the-copy"}.items()
+    status, answer = ask(DOOR + "/v1/data-requests", buyer, b'{"right": "RIGHT_ACCESS"}', headers=headers)
+    must(status == 200, "a request of a copy is answered %d: %s" % (status, answer))
+    id = json.loads(answer)["data_request"]["data_request_id"]
+    path = "%s/v1/data-requests/%s" % (DOOR, id)
+
+    def done():
+        found = json.loads(ask(path, buyer)[1])["data_request"]
+        return found if found["state"] == "STATE_DONE" else None
+
+    size = int(until("the copy", done)["export"]["size_bytes"])
+    stored = [(file["name"], int(file["size"]), file["parents"]) for file in in_drive()]
+    must(stored == [("exports-%s-1.zip.age" % id, size, ["root"])], "a copy of %d bytes is in Drive as %s" % (size, stored))
+    must(len(bucket()[0]) == 1, "the copy is in the bucket too: %s" % bucket()[0])
+    status, raw = ask("%s/drive/v3/files/%s?alt=media" % (DRIVE, in_drive()[0]["id"]), "valid-token")
+    must(raw.startswith(b"age-encryption.org/v1\n"), "the copy is not encrypted in Drive: %s" % raw[:40])
+    status, archive = ask(path + "/export:download", buyer, b"{}", headers=headers)
+    must(status == 200, "the download of a copy is answered %d: %s" % (status, archive[:500]))
+    with zipfile.ZipFile(io.BytesIO(archive)) as copy:
+        must(copy.testzip() is None, "the copy came back damaged")
+        must(BUYER in copy.read("billing/orders.json").decode(), "the buyer's order is not in the copy")
+        held = [name for name in copy.namelist() if name.startswith("billing/files/")]
+        must(len(held) == 1 and copy.read(held[0]) == content, "the buyer's file is not in the copy: %s" % copy.namelist())
+    # As if its thirty days were over.
+    sql("UPDATE data_exports SET delete_time = runtime.now()")
+    until("the deletion of the copy in Drive", lambda: not in_drive(), 150)
+    status, _ = ask(path + "/export:download", buyer, b"{}", headers=headers)
+    must(status == 422, "the download of a deleted copy is answered %d" % status)
+    print("a copy of %d MiB went to Google Drive, encrypted, came back in parts, and was deleted there" % (size // MEBIBYTE))
+
+
 def files():
-    shown = levqor("demo")
+    shown = levqor("demo", "--email", BUYER)
     found = re.search("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21}", shown.stdout)
     must(shown.returncode == 0 and found, "there is no order: " + shown.stdout + shown.stderr)
     staff, path = levqor("token", "--role", "staff").stdout.split()[-1], "%s/v1/orders/%s/files" % (DOOR, found[0])
     must(bucket() == ([], []), "the probe left something in the bucket: %s" % (bucket(),))
+    must(not in_drive(), "the probe left something in Drive: %s" % in_drive())
     content = os.urandom(25 * MEBIBYTE)
     status, answer = upload(path + "?name=a.bin", staff, content)
     must(status == 200, "an upload is answered %d: %s" % (status, answer))
@@ -89,22 +144,27 @@ def files():
     status, answer = upload(path + "?name=brief.pdf", staff, b"\x7fELF\x02\x01\x01" + bytes(9000))
     must(status == 400, "a program is answered %d: %s" % (status, answer))
     must(len(bucket()[0]) == 1 and not bucket()[1], "what was refused left something: %s" % (bucket(),))
+    copies(content)
     status, answer = ask("%s/%s" % (path, file), staff, method="DELETE")
     must(status == 200, "a deletion is answered %d: %s" % (status, answer))
     print("25 MiB went into a bucket and came back; what was refused left nothing there")
 
 
 def doctor():
-    def said(**more):
+    def said(name, **more):
         report = json.loads(levqor("doctor", "--json", **more).stdout)
-        lines = [line for line in report["checks"] if line["name"] == "billing.order_files"]
-        must(len(lines) == 1, "the doctor has %d lines about files" % len(lines))
+        lines = [line for line in report["checks"] if line["name"] == name]
+        must(len(lines) == 1, "the doctor has %d lines %s" % (len(lines), name))
         return lines[0]["outcome"]
 
-    must(said() == "ON", "the doctor says %s" % said())
-    missing = said(LEVQOR_STORAGE_S3_BUCKET="nobodys")
-    must(missing == "FAILED", "the doctor says %s of a bucket that is not there" % missing)
-    print("the doctor tells a bucket that works from one that is not there")
+    for name, wrong in [
+        ("billing.order_files", {"LEVQOR_STORAGE_S3_BUCKET": "nobodys"}),
+        ("compliance.google_drive_storage", {"LEVQOR_STORAGE_DRIVE_REFRESH_TOKEN": "nobodys"}),
+    ]:
+        works, fails = said(name), said(name, **wrong)
+        must((works, fails) == ("ON", "FAILED"), "the doctor says %s of %s, and %s with %s" % (works, name, fails, wrong))
+    must(not in_drive(), "the doctor left something in Drive: %s" % in_drive())
+    print("the doctor tells a bucket and a Drive that work from those that do not")
 
 
 def main():
@@ -117,14 +177,17 @@ def main():
         "LEVQOR_DATA_DIR": folder, "LEVQOR_HTTP_ADDR": DOOR.removeprefix("http://"),
         "LEVQOR_STORAGE_S3_BUCKET": "files", "LEVQOR_STORAGE_S3_ENDPOINT": S3, "LEVQOR_STORAGE_S3_REGION": "us-east-1",
         "LEVQOR_STORAGE_S3_ACCESS_KEY_ID": "id", "LEVQOR_STORAGE_S3_SECRET_ACCESS_KEY": "key",
+        "LEVQOR_STORAGE_DRIVE_CLIENT_ID": "client", "LEVQOR_STORAGE_DRIVE_CLIENT_SECRET": "hush",
+        "LEVQOR_STORAGE_DRIVE_REFRESH_TOKEN": "1//refresh", "LEVQOR_STORAGE_DRIVE_API_BASE": DRIVE,
     }
     started = []
     try:
-        with open(log, "w") as said, open(os.path.join(work, "moto"), "w") as other:
-            number = S3.rsplit(":", 1)[1]
-            fake = [MOTO, "-H", "127.0.0.1", "-p", number]
-            started.append(subprocess.Popen(fake, stdout=other, stderr=other, stdin=subprocess.DEVNULL))
-            until("moto", lambda: socket.socket().connect_ex(("127.0.0.1", int(number))) == 0)
+        with open(log, "w") as said, open(os.path.join(work, "fakes"), "w") as other:
+            drive = ["node", os.path.join(os.path.dirname(__file__), "drive.mjs"), DRIVE_TOOLS]
+            for fake, base in [([MOTO, "-H", "127.0.0.1", "-p"], S3), (drive, DRIVE)]:
+                number = base.rsplit(":", 1)[1]
+                started.append(subprocess.Popen([*fake, number], stdout=other, stderr=other, stdin=subprocess.DEVNULL))
+                until(fake[0], lambda: socket.socket().connect_ex(("127.0.0.1", int(number))) == 0)
             must(ask(S3 + "/files", body=b"", method="PUT")[0] == 200, "there is no bucket")
             started.append(subprocess.Popen([LEVQOR, "up"], stdout=said, stderr=said, stdin=subprocess.DEVNULL))
             try:

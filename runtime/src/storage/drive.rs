@@ -146,7 +146,8 @@ impl Drive {
 }
 
 /// Carries the requests of opendal's client. It asks for tokens with the secrets in the body and not in the URL, which errors name;
-/// it deletes for good what the client would move to the trash for 30 days; and it makes no folder.
+/// it deletes for good what the client would move to the trash for 30 days; it uploads under the type that Google documents; and it makes
+/// no folder.
 struct Transport {
     inner: ReqwestTransport,
     api: ApiBase,
@@ -165,6 +166,12 @@ impl Transport {
     }
 }
 
+/// The type that Google documents for an upload of a description and a content, if this is the type that opendal's client gives it.
+fn documented_type(given: &HeaderValue) -> Option<HeaderValue> {
+    let parameters = given.to_str().ok()?.strip_prefix("multipart/form-data;")?;
+    HeaderValue::try_from(format!("multipart/related;{parameters}")).ok()
+}
+
 impl HttpTransport for Transport {
     async fn fetch(&self, request: Request<Buffer>) -> opendal::Result<Response<HttpBody>> {
         let (mut parts, mut body) = request.into_parts();
@@ -179,6 +186,10 @@ impl HttpTransport for Transport {
         if is_trashing {
             parts.method = Method::DELETE;
             body = Buffer::new();
+        }
+        let documented = parts.headers.get(CONTENT_TYPE).and_then(documented_type);
+        if let Some(documented) = documented {
+            parts.headers.insert(CONTENT_TYPE, documented);
         }
         let uri = self.target(&parts.uri)?;
         if parts.uri.host() == Some(TOKEN_HOST) {

@@ -76,12 +76,7 @@ impl FakeDrive {
     /// The settings that lead to it.
     #[must_use]
     pub fn settings(&self) -> [(&'static str, &str); 4] {
-        [
-            ("LEVQOR_STORAGE_DRIVE_CLIENT_ID", "client"),
-            ("LEVQOR_STORAGE_DRIVE_CLIENT_SECRET", "hush"),
-            ("LEVQOR_STORAGE_DRIVE_REFRESH_TOKEN", "1//refresh"),
-            ("LEVQOR_STORAGE_DRIVE_API_BASE", self.base.as_str()),
-        ]
+        settings(&self.base)
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
@@ -124,6 +119,17 @@ impl FakeDrive {
     pub fn set_down(&self, is_down: bool) {
         self.world().is_down = is_down;
     }
+}
+
+/// The settings that lead to a fake Google Drive at this base URL: this one, or that of `.ci/drive.mjs`.
+#[must_use]
+pub fn settings(base: &str) -> [(&'static str, &str); 4] {
+    [
+        ("LEVQOR_STORAGE_DRIVE_CLIENT_ID", "client"),
+        ("LEVQOR_STORAGE_DRIVE_CLIENT_SECRET", "hush"),
+        ("LEVQOR_STORAGE_DRIVE_REFRESH_TOKEN", "1//refresh"),
+        ("LEVQOR_STORAGE_DRIVE_API_BASE", base),
+    ]
 }
 
 impl World {
@@ -227,7 +233,10 @@ async fn upload(State(world): State<Shared>, headers: HeaderMap, body: Bytes) ->
         rest.windows(text.len()).position(|window| window == text).map(|at| from + at)
     };
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let end = format!("\r\n--{}", kind.split_once("boundary=").map(|(_, it)| it).unwrap_or_default());
+    let Some(boundary) = kind.strip_prefix("multipart/related; boundary=") else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    let end = format!("\r\n--{boundary}");
     // The content of a part is between the empty line after its headers and the next boundary. The last boundary ends the body.
     let parts = || {
         let first = find(b"\r\n\r\n", 0)? + 4;

@@ -81,7 +81,7 @@ const PRIVACY_EMAIL: Setting = Setting::plain(
 );
 pub(crate) const STORAGE_KEY: Setting = Setting::secret(
     "LEVQOR_STORAGE_KEY",
-    "Key that encrypts stored copies of personal data: an age identity (`AGE-SECRET-KEY-1…`, made by `age-keygen`). Without it no request about personal data is accepted.",
+    "Key that encrypts stored copies of personal data: an age identity (`AGE-SECRET-KEY-1…`, made by `age-keygen`). Without it nobody can ask for a copy or an erasure.",
 );
 
 impl Config {

@@ -18,7 +18,7 @@ use levqor_runtime::{
     client::Peer,
     db::Tx,
     run,
-    testing::{Caller, TestService, config, connect, database, drive::FakeDrive, eventually},
+    testing::{Caller, TestService, config, connect, database, eventually},
 };
 use prost::Message;
 use tonic::{Status, Streaming};
@@ -102,11 +102,11 @@ impl Bench {
         Self::start_with(&[&bucket[..], &storage].concat(), folder.clone()).await
     }
 
-    /// With Google Drive, and a folder behind it.
-    pub(crate) async fn start_with_drive(drive: &FakeDrive) -> Self {
+    /// With the Google Drive of these settings, and a folder behind it.
+    pub(crate) async fn start_with_drive(drive: [(&str, &str); 4]) -> Self {
         let folder = folder();
         let storage = [("LEVQOR_STORAGE_DIR", folder.as_str())];
-        Self::start_with(&[&drive.settings()[..], &storage].concat(), folder.clone()).await
+        Self::start_with(&[&drive[..], &storage].concat(), folder.clone()).await
     }
 
     async fn start_with(storage: &[(&str, &str)], folder: String) -> Self {

@@ -6,7 +6,11 @@ use levqor_proto_compliance::v1::{DataRequest, DownloadDataExportRequest, Right,
 use levqor_proto_mail::v1::send_message_request::Content;
 use levqor_runtime::{
     config::Env,
-    testing::{Caller, drive::FakeDrive, eventually},
+    testing::{
+        Caller,
+        drive::{self, FakeDrive},
+        eventually,
+    },
 };
 
 use crate::bench::{Bench, ada, bob, bytes};
@@ -101,7 +105,7 @@ async fn a_copy_goes_to_the_folder_while_the_bucket_fails_and_operators_are_told
 #[tokio::test]
 async fn a_copy_goes_to_google_drive_and_comes_back_until_it_is_removed() {
     let drive = FakeDrive::start();
-    let bench = Bench::start_with_drive(&drive).await;
+    let bench = Bench::start_with_drive(drive.settings()).await;
     let id = bench.create(&ada(), Right::Access).await.expect("created").data_request_id;
     bench.until(&id, State::Done).await;
     assert_eq!(drive.names(), [format!("exports-{id}-1.zip.age")]);
@@ -117,7 +121,7 @@ async fn a_copy_goes_to_google_drive_and_comes_back_until_it_is_removed() {
 #[tokio::test]
 async fn a_copy_goes_to_the_folder_while_google_drive_fails_and_operators_are_told() {
     let drive = FakeDrive::start();
-    let bench = Bench::start_with_drive(&drive).await;
+    let bench = Bench::start_with_drive(drive.settings()).await;
     drive.set_down(true);
     let id = bench.create(&ada(), Right::Access).await.expect("created").data_request_id;
     bench.until(&id, State::Done).await;
@@ -152,13 +156,16 @@ async fn follow(bench: &Bench, id: &str) -> (DataRequest, Vec<(i64, i64)>) {
     }
 }
 
-/// With a bucket if `EXPORT_S3_ENDPOINT` names its server, and with a folder otherwise.
+/// With a bucket if `EXPORT_S3_ENDPOINT` names its server, with Google Drive if `EXPORT_DRIVE_BASE` names it, and with a folder otherwise.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "it measures the memory of its process, so it runs alone: bash .ci/exports"]
 async fn a_hundred_thousand_rows_pass_through_flat_memory_and_their_progress_is_seen() {
-    let bench = match Env::from_process().get("EXPORT_S3_ENDPOINT") {
-        Some(endpoint) => Bench::start_with_bucket(endpoint).await,
-        None => Bench::start().await,
+    let env = Env::from_process();
+    let drive = env.get("EXPORT_DRIVE_BASE").map(drive::settings);
+    let bench = match (env.get("EXPORT_S3_ENDPOINT"), drive) {
+        (Some(endpoint), _) => Bench::start_with_bucket(endpoint).await,
+        (None, Some(drive)) => Bench::start_with_drive(drive).await,
+        (None, None) => Bench::start().await,
     };
     // The first copy makes the allocations that happen only once, so that they are not measured.
     let first = bench.create(&bob(), Right::Access).await.expect("created").data_request_id;
@@ -181,6 +188,8 @@ async fn a_hundred_thousand_rows_pass_through_flat_memory_and_their_progress_is_
     assert!(export.row_count >= ROWS, "{export:?}");
     assert!(seen.len() >= 10, "the progress was not seen: {seen:?}");
     assert!(growth < MOST_GROWTH, "the memory grew by {growth} bytes");
+    let is_in_drive = "data_exports WHERE row_count >= 100000 AND places[1] LIKE 'google-drive:%'";
+    assert_eq!(bench.count(is_in_drive).await, i64::from(drive.is_some()), "where the copy went");
     let mut zip = opened(&bench, &ada(), &id).await;
     let mut text = String::new();
     zip.by_name("manifest.json").expect("a manifest").read_to_string(&mut text).expect("text");

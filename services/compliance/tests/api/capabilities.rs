@@ -25,7 +25,9 @@ async fn without_a_storage_no_request_is_taken() {
 #[tokio::test]
 async fn google_drive_is_on_where_it_is_set_and_the_doctor_tries_it() {
     let drive = FakeDrive::start();
-    for (bench, expected) in [(Bench::start().await, false), (Bench::start_with_drive(&drive).await, true)] {
+    for (bench, expected) in
+        [(Bench::start().await, false), (Bench::start_with_drive(drive.settings()).await, true)]
+    {
         let all = bench.running.service.capabilities();
         let found = all.iter().find(|it| it.name == "google_drive_storage").expect("a capability");
         assert_eq!(found.is_on(), expected, "{}", found.reason);

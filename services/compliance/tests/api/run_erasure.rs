@@ -73,7 +73,7 @@ async fn run(bench: &Bench, id: &str) -> Result<RunErasureResponse, Status> {
 #[tokio::test]
 async fn the_ledger_does_not_go_to_google_drive() {
     let drive = FakeDrive::start();
-    let bench = Bench::start_with_drive(&drive).await;
+    let bench = Bench::start_with_drive(drive.settings()).await;
     let id = due(&bench).await;
     bench.advance(TimeDelta::days(8)).await;
     eventually("the person is told", || async {
@@ -92,7 +92,7 @@ async fn the_ledger_does_not_go_to_google_drive() {
 #[tokio::test]
 async fn a_copy_in_a_storage_that_is_not_set_any_more_keeps_the_erasure_open_and_operators_are_told() {
     let drive = FakeDrive::start();
-    let bench = Bench::start_with_drive(&drive).await;
+    let bench = Bench::start_with_drive(drive.settings()).await;
     let copy = bench.create(&ada(), Right::Access).await.expect("created").data_request_id;
     bench.until(&copy, State::Done).await;
     bench.advance(TimeDelta::days(2)).await;
