@@ -9,8 +9,8 @@ use levqor_runtime::testing::eventually;
 use super::{barrier::Barrier, network, proxy::Line};
 
 /// How long it may take until all mails are sent, after PostgreSQL answers again. A message waits 30 s for the outcome of an
-/// attempt.
-const AT_ONCE: Duration = Duration::from_secs(10);
+/// attempt, and the outage takes some of it. Calls that failed meanwhile wait for their next attempt.
+const AT_ONCE: Duration = Duration::from_secs(20);
 /// Longer than a process tries to store an outcome.
 const LONG: Duration = Duration::from_secs(17);
 

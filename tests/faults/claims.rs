@@ -12,8 +12,9 @@ use super::{
     proxy::{Line, Proxy},
 };
 
-/// How long it may take until all work is done, after PostgreSQL answers again. A lease lasts 45 s.
-const AT_ONCE: Duration = Duration::from_secs(10);
+/// How long it may take until all work is done, after PostgreSQL answers again: less than what is left of the lease. A lease lasts
+/// 45 s, and the outage takes some of it. Calls that failed meanwhile wait for their next attempt.
+const AT_ONCE: Duration = Duration::from_secs(30);
 
 /// A table that claims are written to, the service that owns it, and the line to its database.
 type ClaimTable = (&'static str, fn(&Mesh) -> &Db, fn(&Wires) -> &Proxy);

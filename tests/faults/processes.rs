@@ -3,7 +3,7 @@
 
 mod time;
 
-use std::{fs, net::SocketAddr, os::unix::process::ExitStatusExt, path::PathBuf};
+use std::{fs, net::SocketAddr, os::unix::process::ExitStatusExt, path::PathBuf, time::Instant};
 
 use levqor_billing::Billing;
 use levqor_compliance::Compliance;
@@ -75,6 +75,8 @@ pub(crate) struct Mesh {
     peers: [String; 4],
     settings: Vec<(&'static str, String)>,
     databases: [Db; 4],
+    /// When a process was started last.
+    started: Instant,
     /// The lines between its parts. `None` if the test cuts none.
     pub(crate) wires: Option<Wires>,
     /// The address for webhooks. A proxy there passes them to every gateway in turn.
@@ -151,6 +153,7 @@ impl Mesh {
             peers,
             settings: plan.settings,
             databases: plan.databases.each_ref().map(testing::connect),
+            started: Instant::now(),
             wires: wires.map(|(wires, _)| wires),
             door,
             _door: Proxy::start(End::Tcp(door), ends),
@@ -199,6 +202,7 @@ impl Mesh {
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command.envs(kill_at.map(|point| (fail_point::VARIABLE, point.name())));
         replica.process = Some(Process::start(command));
+        self.started = Instant::now();
     }
 
     /// Kills a process with SIGKILL, as the kernel does when memory is short. The process must run.

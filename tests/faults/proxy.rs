@@ -23,6 +23,10 @@ use tokio::{
     sync::{oneshot, watch},
 };
 
+/// The longest part of an answer that a breaking line passes on: shorter than any answer. Several answers may come in one piece, and
+/// its half could be a whole answer.
+const PART: usize = 16;
+
 /// The state of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Line {
@@ -36,7 +40,7 @@ pub(crate) enum Line {
     Vanished,
     /// Every piece of data is delayed by this time.
     Slow(Duration),
-    /// Only half of each answer is passed on. Then the connection is reset.
+    /// Only the beginning of each answer is passed on, half of it at the most. Then the connection is reset.
     Breaking,
 }
 
@@ -49,7 +53,7 @@ pub(crate) enum End {
     Unix(PathBuf),
 }
 
-/// The state of a line, and how many pieces of data it has delayed or halved.
+/// The state of a line, and how many pieces of data it has delayed or broken off.
 struct State {
     line: Line,
     hindered: Arc<AtomicUsize>,
@@ -94,7 +98,7 @@ impl Proxy {
         self.state.send_modify(|state| state.line = line);
     }
 
-    /// How many pieces it has delayed or halved.
+    /// How many pieces it has delayed or broken off.
     pub(crate) fn hindered(&self) -> usize {
         self.state.borrow().hindered.load(Ordering::SeqCst)
     }
@@ -243,7 +247,8 @@ async fn one_way(
                 }
                 Line::Breaking if answers && !piece.is_empty() => {
                     state.borrow().hinder();
-                    to.write_all(piece.get(..piece.len() / 2).unwrap_or_default()).await?;
+                    let part = PART.min(piece.len() / 2);
+                    to.write_all(piece.get(..part).unwrap_or_default()).await?;
                     return Err(Broken);
                 }
                 Line::Whole | Line::Slow(_) | Line::Breaking => break,

@@ -98,6 +98,8 @@ async fn count(mesh: &Mesh, query: &'static str) -> i64 {
 
 /// How soon a customer learns that Stripe is away.
 const AT_ONCE: Duration = Duration::from_secs(3);
+/// How long billing waits for Stripe where no customer waits.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Alice asks for a checkout under one key.
 async fn check_out(mesh: &Mesh) -> Answer {
@@ -135,8 +137,8 @@ async fn after_an_hour_without_stripe_checkout_recovers_by_itself_and_nothing_is
         mesh.advance(TimeDelta::minutes(10)).await;
         mesh.billing().wakes.journal.notify_one();
     }
-    // A busy machine delays one answer. Without a time limit, each would be late until the circuit breaker opens.
-    assert!(late.len() < 2, "{late:?}");
+    // A busy machine delays some answers. Without a customer's time limit, the first ones would take as long as others.
+    assert!(late.len() < 4 && late.iter().all(|waited| *waited < PATIENCE), "{late:?}");
     let orders = "SELECT count(*) FROM orders WHERE payment_state = 'PAID'";
     assert_eq!(count(&mesh, orders).await, 0, "nobody knows what Stripe would say");
     stripe.trouble(Trouble::default());
@@ -146,9 +148,13 @@ async fn after_an_hour_without_stripe_checkout_recovers_by_itself_and_nothing_is
     })
     .await;
     assert!(made.str("/url").starts_with("https://checkout.stripe.com/"), "{}", made.text);
+    let worked_on = "SELECT count(*) FROM runtime.leases WHERE leased_until > runtime.now()";
     eventually("what waited is done", || async {
-        mesh.advance(TimeDelta::minutes(1)).await;
-        mesh.billing().wakes.journal.notify_one();
+        // Nothing moves while an event is worked on: on a slow machine its lease would run out, again and again.
+        if count(&mesh, worked_on).await == 0 {
+            mesh.advance(TimeDelta::minutes(1)).await;
+            mesh.billing().wakes.journal.notify_one();
+        }
         mesh.at_rest().await
     })
     .await;

@@ -114,5 +114,7 @@ async fn what_it_tells_of_a_mail_is_signed_with_the_secret_that_is_named() {
         [webhooks::WEBHOOK_SECRET, webhooks::OTHER_WEBHOOK_SECRET].map(|secret| signed(secret, 0));
     assert!(one.id != other.id && one.signature != other.signature);
     let seconds = |webhook: &webhooks::Webhook| webhook.timestamp.parse::<i64>().expect("seconds");
-    assert!((seconds(&one) - seconds(&signed(webhooks::WEBHOOK_SECRET, -300)) - 300).abs() <= 2);
+    let ago = seconds(&one) - seconds(&signed(webhooks::WEBHOOK_SECRET, -300));
+    // A busy machine may take some time between the two.
+    assert!((240..=300).contains(&ago), "{ago}");
 }

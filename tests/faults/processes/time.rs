@@ -7,6 +7,7 @@ use levqor_runtime::{
     db::Db,
     fail_point::FailPoint,
     testing::{self, eventually},
+    work::LEASE,
 };
 
 use super::Mesh;
@@ -17,21 +18,29 @@ const MOVE_TIME: Duration = Duration::from_secs(2);
 /// How often the mesh's time is moved while nothing is due. Schedules look every second.
 const MOVE_IDLE_TIME: Duration = Duration::from_secs(1);
 
+/// How long a live worker holds a lease at the most: a slow machine takes seconds for work that others do at once. An older lease
+/// is of a claim whose answer was lost.
+const LONGEST_WORK: Duration = Duration::from_secs(10);
+
+/// How long the mesh's time stands still at the most. In a backlog, some lease is always new.
+const LONGEST_STAND: Duration = Duration::from_secs(30);
+
 /// How long a process may take to be killed at its point, while the mesh's time is moved.
 const LONGEST_KILL: Duration = Duration::from_mins(1);
 
 impl Mesh {
-    /// Moves the mesh's time.
+    /// Moves the mesh's time. Notifications is first: work that becomes due elsewhere calls it, and its leases would end at once.
     pub(crate) async fn advance(&self, by: TimeDelta) {
-        for db in &self.databases {
+        let [billing, notifications, support, compliance] = &self.databases;
+        for db in [notifications, support, billing, compliance] {
             testing::advance(db, by).await;
         }
     }
 
     /// Whether it is time to move the mesh's time, which was moved last at this instant: nothing is due any more, or the patience
-    /// with what is due is over.
+    /// with what is due is over. And no worker is at work: on a slow machine its lease would run out, again and again.
     pub(crate) async fn must_move(&self, moved: Instant, patience: Duration) -> bool {
-        must_move(&self.databases, moved, patience).await
+        must_move(&self.databases, self.started, moved, patience).await
     }
 
     /// Waits until a process has killed itself at the point that it was started with, and moves the mesh's time meanwhile.
@@ -39,11 +48,12 @@ impl Mesh {
         let begun = Instant::now();
         loop {
             let moved = Instant::now();
-            let databases = &self.databases;
+            let (databases, started) = (&self.databases, self.started);
             let process = self.replicas[n].process.as_mut().expect("it was started");
+            let is_time = || must_move(databases, started, moved, MOVE_TIME);
             let ended = eventually("the process is killed, or it is time to move time", || {
-                let ended = process.ended().is_some();
-                async move { (ended || must_move(databases, moved, MOVE_TIME).await).then_some(ended) }
+                let (ended, is_time) = (process.ended().is_some(), is_time());
+                async move { (ended || is_time.await).then_some(ended) }
             })
             .await;
             if ended || begun.elapsed() > LONGEST_KILL {
@@ -77,8 +87,10 @@ impl Mesh {
     /// How many pieces of work are left: events first, and if there are none, all others. `None` while a database does not answer.
     async fn left(&self) -> Option<i64> {
         let [billing, notifications, ..] = &self.databases;
+        // The next step of a flow waits for its day, and is no unfinished work until then.
         let calls = "SELECT count(*) FROM runtime.work
-                     WHERE state = 'WAITING' AND (attempts > 0 OR due_time < create_time + interval '1 hour')";
+                     WHERE state = 'WAITING'
+                       AND (attempts > 0 OR due_time < create_time + interval '1 hour' OR due_time <= runtime.now())";
         let events = count(billing, "SELECT count(*) FROM stripe_events WHERE state = 'PENDING'").await?;
         if events > 0 {
             return Some(events);
@@ -88,9 +100,25 @@ impl Mesh {
     }
 }
 
-async fn must_move(databases: &[Db; 4], moved: Instant, patience: Duration) -> bool {
+async fn must_move(databases: &[Db; 4], started: Instant, moved: Instant, patience: Duration) -> bool {
     let waited = moved.elapsed();
-    waited > patience || (waited > MOVE_IDLE_TIME && due(databases).await == Some(0))
+    let wanted = waited > patience || (waited > MOVE_IDLE_TIME && due(databases).await == Some(0));
+    wanted && (waited > LONGEST_STAND || worked_on(databases, started).await.is_none_or(|leases| leases == 0))
+}
+
+/// How many leases live workers hold. What a killed process holds, it claimed before the last process was started. `None` while a
+/// database does not answer.
+async fn worked_on(databases: &[Db; 4], started: Instant) -> Option<i64> {
+    let left = LEASE.saturating_sub(LONGEST_WORK.min(started.elapsed())).as_secs_f64();
+    let held = "SELECT (SELECT count(*) FROM runtime.work
+                        WHERE state = 'WAITING' AND leased_until > runtime.now() + make_interval(secs => $1))
+                     + (SELECT count(*) FROM runtime.leases
+                        WHERE leased_until > runtime.now() + make_interval(secs => $1))";
+    let mut leases = 0;
+    for db in databases {
+        leases += sqlx::query_scalar::<_, i64>(held).bind(left).fetch_one(db.pool()).await.ok()?;
+    }
+    Some(leases)
 }
 
 /// How many pieces of work are due, also those that a process has claimed. `None` while a database does not answer.
