@@ -37,7 +37,7 @@ use crate::{
 const BATCH: usize = 100;
 /// The number of cases of the tests that show one thing more than [`any_order_with_any_duplicates_ends_the_same`].
 const FEW: u64 = 50;
-/// Longer than billing asks Stripe nothing after some failures in a row.
+/// How long to wait for an open circuit. It is longer than its pause of 5 s, in which billing does not ask Stripe.
 const PAUSE: Duration = Duration::from_secs(6);
 
 /// The seeds to try. The environment may set the first seed, which is otherwise random, and their number, which is otherwise
