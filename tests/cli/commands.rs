@@ -4,7 +4,6 @@
 use std::{
     io::{Read, Write},
     net::TcpListener,
-    time::{Duration, Instant},
 };
 
 use levqor_runtime::testing::{connect, eventually};
@@ -37,13 +36,12 @@ fn a_wrong_address_of_the_gateway_is_said_at_once_with_the_reason() {
         ("http://[", "that is not a URL"),
     ] {
         for command in [&["demo"][..], &["dead-letters"], &["replay", "event", "evt_1"]] {
-            let begun = Instant::now();
             let mut command = levqor(&folder.data(), command);
             command.env("LEVQOR_URL", url);
             let said = sentence(&run(command));
             assert!(said.starts_with("levqor: LEVQOR_URL: ") && said.contains(words), "{url}: {said}");
+            // A command that waited for a mesh would say that first.
             assert_eq!(said.lines().count(), 1, "{said}");
-            assert!(begun.elapsed() < Duration::from_secs(10), "{url}: {:?}", begun.elapsed());
         }
     }
     let mut doctor = levqor(&folder.data(), &["doctor"]);
@@ -61,10 +59,19 @@ async fn a_mesh_that_is_starting_is_found_and_waited_for() {
         folder.data().join("run.json").exists().then_some(())
     })
     .await;
-    let letters = run(levqor(&folder.data(), &["dead-letters"]));
-    assert!(letters.status.success(), "{}", text(&letters.stderr));
-    assert!(text(&letters.stderr).contains("is still starting"), "{}", text(&letters.stderr));
+    // The start stands still until the command has seen it. On a busy machine the command might come too late.
+    daemon.tell(Signal::SIGSTOP);
+    let mut letters = Process::start(levqor(&folder.data(), &["dead-letters"]));
+    letters.until("is still starting");
+    daemon.tell(Signal::SIGCONT);
     daemon.until("Ctrl-C stops everything");
+    eventually("the command ends", || {
+        let ended = letters.ended();
+        async move { ended }
+    })
+    .await;
+    let (status, said) = letters.stop_and_read(Signal::SIGKILL);
+    assert!(status.success(), "{said}");
     let letters = run(levqor(&folder.data(), &["dead-letters"]));
     assert_eq!(text(&letters.stderr), "");
     assert!(daemon.stop(Signal::SIGINT).success());

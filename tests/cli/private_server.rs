@@ -182,11 +182,12 @@ fn number_in(data: &Path) -> u32 {
 
 /// Processes with this path in their command, PostgreSQL's and our own.
 pub(crate) fn processes_that_name(path: &Path) -> Vec<String> {
-    let path = path.to_str().expect("text");
+    // With the slash, since the number of a test's folder may be the beginning of another's.
+    let path = format!("{}/", path.to_str().expect("text"));
     let of_process = |entry: std::io::Result<fs::DirEntry>| {
         let bytes = fs::read(entry.ok()?.path().join("cmdline")).ok()?;
         let command = String::from_utf8_lossy(&bytes).replace('\0', " ");
-        command.contains(path).then_some(command)
+        command.contains(&path).then_some(command)
     };
     fs::read_dir("/proc").expect("processes").filter_map(of_process).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use levqor_runtime::testing::eventually;
 use serde_json::Value;
 
 use crate::harness::Mesh;
@@ -12,7 +13,14 @@ const OF_EVERY_PROCESS: [&str; 2] = ["otlp", "sentry"];
 #[tokio::test]
 async fn no_two_services_give_a_verdict_on_the_same_capability() {
     let mesh = Mesh::start().await;
-    let status = mesh.staff().get("/v1/status").await;
+    // The gateway waits two seconds for a service, and then tells no capabilities of it.
+    let status = eventually("every service answers in time", || async {
+        let status = mesh.staff().get("/v1/status").await;
+        let services = status.json["services"].as_object().expect("services");
+        let all_tell = services.values().all(|of| of["capabilities"].is_array());
+        all_tell.then_some(status)
+    })
+    .await;
     let services = status.json["services"].as_object().expect("services");
     let mut told: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (service, of) in services {

@@ -1,6 +1,8 @@
 //! Databases are restored from a backup of the time before an erasure. The ledger of erasures outlives them: the services compare
 //! themselves with it before they serve, and the person is erased again.
 
+use std::net::SocketAddr;
+
 use chrono::TimeDelta;
 use levqor_billing::Billing;
 use levqor_compliance::Compliance;
@@ -83,9 +85,8 @@ async fn who_was_erased_stays_erased_after_a_restore() {
         assert!(back.iter().any(|found| found == table), "{table} is not in the backup: {back:?}");
     }
 
-    // Without the ledger, nobody is served.
-    // The port is closed again at once.
-    let nowhere = Address::Fixed(harness::port().await.local_addr().expect("an address"));
+    // Without the ledger, nobody is served. Nobody listens on port 1.
+    let nowhere = Address::Fixed(SocketAddr::from(([127, 0, 0, 1], 1)));
     let peers = Addresses([("compliance".to_owned(), vec![nowhere])].into());
     let [billing_url, ..] = &backup;
     let alone = harness::start_unready::<Billing>(harness::port().await, billing_url, &peers, &[]).await;

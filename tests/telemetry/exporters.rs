@@ -20,7 +20,7 @@ fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How long some requests took: the median, and the slowest.
+/// How long some requests took: the fastest, and the slowest.
 fn timed(roles: &Roles, requests: usize, status: u16) -> [Duration; 2] {
     let token = staff();
     let timed = (0..requests).map(|_| {
@@ -30,13 +30,13 @@ fn timed(roles: &Roles, requests: usize, status: u16) -> [Duration; 2] {
     });
     let mut timed: Vec<_> = timed.collect();
     timed.sort_unstable();
-    [timed[requests / 2], timed[requests - 1]]
+    [timed[0], timed[requests - 1]]
 }
 
 /// Fails if requests are slower than `before`: all of them, or one by the seconds that an export takes. A busy machine slows both
-/// measurements.
-fn assert_no_slower([middle, slowest]: [Duration; 2], before: [Duration; 2]) {
-    assert!(middle < before[0] * 3 + Duration::from_millis(20), "requests take {middle:?}, not {before:?}");
+/// measurements. The fastest request says what each costs: the median also grows if other tests begin in between.
+fn assert_no_slower([fastest, slowest]: [Duration; 2], before: [Duration; 2]) {
+    assert!(fastest < before[0] * 3 + Duration::from_millis(20), "requests take {fastest:?}, not {before:?}");
     assert!(slowest < before[1] * 3 + Duration::from_secs(2), "a request took {slowest:?}, not {before:?}");
 }
 
@@ -129,7 +129,8 @@ fn a_sentry_that_never_answers_slows_no_failing_request_fills_no_memory_and_is_l
     let mut roles = Roles::start(&[("SENTRY_DSN", &sentry.dsn()), ("OTEL_TRACES_SAMPLER_ARG", "0")]);
     roles.sabotage("billing", "ALTER TABLE orders RENAME TO mislaid");
     let before = timed(&roles, 200, 500);
-    sentry.until("an event", |told| (!told.events.is_empty()).then_some(()));
+    // What still waits in the queue would fill it in fewer bursts.
+    sentry.until("all events", |told| (told.events.len() >= 200).then_some(()));
     sentry.set_behaviour(Behaviour::Silent);
     assert_no_slower(timed(&roles, 20, 500), before);
     let token = staff();
