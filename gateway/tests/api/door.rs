@@ -54,8 +54,9 @@ async fn a_body_of_unknown_length_is_counted_too() {
 
 #[tokio::test]
 async fn a_request_ends_when_its_time_is_over() {
-    // Long enough for the call to reach the service on a busy machine.
+    // Long enough for the call to reach the service on a busy machine, over a connection that is open.
     let mesh = mesh_with(|config| config.request_timeout = Duration::from_secs(1)).await;
+    mesh.get("/shop/v1/items/i0").await;
     mesh.upstream.reply("GetItem", [Reply::Silence]);
     let answer = mesh.get("/shop/v1/items/i1").await;
     assert_eq!(answer.status, StatusCode::GATEWAY_TIMEOUT);

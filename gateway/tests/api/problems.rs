@@ -1,6 +1,6 @@
 //! What a caller is told when something goes wrong, and what a caller is never told.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use http::StatusCode;
 use levqor_gateway::Config;
@@ -103,8 +103,7 @@ async fn words_that_no_service_chose_are_never_passed_on() {
 
 /// A port that nothing listens on.
 fn nowhere(config: &mut Config) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = Address::Fixed(listener.local_addr().expect("an address"));
+    let address = Address::Fixed(SocketAddr::from(([127, 0, 0, 1], 1)));
     config.addresses.0.insert("shop".to_owned(), vec![address]);
 }
 

@@ -19,6 +19,7 @@ use levqor_runtime::{
     work::MAX_ATTEMPTS,
 };
 
+use self::targets::{MOST, backlog};
 use crate::probe::{self, Probe, effects, mail, send};
 
 /// The state, attempts and failure of the call with this key.
@@ -53,25 +54,24 @@ async fn the_work_of_a_killed_worker_is_taken_up_within_a_minute() {
     let url = database::<Probe>().await;
     let killed = TestService::<Probe>::start_on(url.clone(), &[]).await;
     killed.running.service.close_gate();
-    let mut tx = killed.running.chassis().db.begin().await.expect("begin");
-    defer(&mut tx, &DeliverMessageRequest { message_id: "orphan".to_owned() }, "orphan")
-        .await
-        .expect("defer");
-    tx.commit().await.expect("commit");
-    let at_it = || async { (killed.running.service.at_gate.load(Ordering::SeqCst) == 1).then_some(()) };
-    eventually("the first worker is at it", at_it).await;
-    // From here on the first worker never returns: its handler waits for ever, and its lease is not renewed.
+    // As many calls as the first worker makes at once, so that it takes none of them a second time.
+    backlog(&killed, "orphan", MOST).await;
+    let at_it = || async { (killed.running.service.at_gate.load(Ordering::SeqCst) == MOST).then_some(()) };
+    eventually("the first worker is at all of them", at_it).await;
+    // From here on the first worker never returns: its handlers wait for ever, and its leases are not renewed.
     let other = TestService::<Probe>::start_on(url, &[]).await;
     other.running.ready().await;
-    other.advance(TimeDelta::seconds(30)).await;
+    other.advance(TimeDelta::seconds(15)).await;
     mail(&other).send_message(send("meanwhile", "k")).await.expect("sent");
     assert!(
-        state(&other, "orphan").await.is_some_and(|(_, attempts, _)| attempts == 1),
+        state(&other, "orphan-0").await.is_some_and(|(_, attempts, _)| attempts == 1),
         "the lease still holds"
     );
-    other.advance(TimeDelta::seconds(20)).await;
-    settled(&other, "orphan").await;
-    assert!(effects(&other).await.contains(&"orphan:delivered".to_owned()));
+    other.advance(TimeDelta::seconds(35)).await;
+    for n in 0..MOST {
+        settled(&other, &format!("orphan-{n}")).await;
+    }
+    assert!(effects(&other).await.contains(&"orphan-0:delivered".to_owned()));
     killed.running.service.open_gate();
     killed.stop().await;
     other.stop().await;

@@ -98,7 +98,8 @@ async fn answers_to_services_are_remembered_for_ninety_days() {
         service.advance(TimeDelta::days(days)).await;
         let purge = Caller::service("notifications", "notifications").request(PurgeExpiredRequest {});
         WorkServiceClient::new(service.channel()).purge_expired(purge).await.expect("purged");
-        assert_eq!(records().await, left, "after {days} more days");
+        // The schedule may be at it, too.
+        eventually("what is left", || async { (records().await == left).then_some(()) }).await;
     }
     service.stop().await;
 }

@@ -38,8 +38,9 @@ async fn five_replicas_with_skewed_clocks_run_each_slot_once() {
             .await
             .expect("slots")
     };
+    // The slot of the last advance is the seventh. While it is not taken, a replica may take it between two looks of this test.
     eventually("the last slot's call is made", || async {
-        (slots().await >= 6 && deferred(first).await == 0).then_some(())
+        (slots().await >= 7 && deferred(first).await == 0).then_some(())
     })
     .await;
     assert_eq!(scheduled(first).await, slots().await);

@@ -20,10 +20,10 @@ use super::{settled, state};
 use crate::probe::{self, Probe, effects};
 
 /// The chassis' limit of concurrent calls to one target.
-const MOST: usize = 24;
+pub(super) const MOST: usize = 24;
 
 /// Defers calls to the probe, which is one target.
-async fn backlog(service: &TestService<Probe>, name: &str, calls: usize) {
+pub(super) async fn backlog(service: &TestService<Probe>, name: &str, calls: usize) {
     let mut tx = service.running.chassis().db.begin().await.expect("begin");
     for n in 0..calls {
         let message_id = if name == "panic" { name.to_owned() } else { format!("{name}-{n}") };

@@ -1,6 +1,6 @@
 //! `MakeRefund`: a stored refund is made at Stripe once, whatever fails in between.
 
-use levqor_proto_billing::v1::{MakeRefundRequest, Refund, refund::State};
+use levqor_proto_billing::v1::{MakeRefundRequest, Order, Refund, refund::State};
 use levqor_runtime::testing::Caller;
 use serde_json::json;
 use tonic::{Code, Status};
@@ -15,6 +15,13 @@ const TOLD: &str =
     "runtime.work WHERE idempotency_key LIKE 'OPERATOR_NOTICE_KIND_WITHDRAWAL:refund-failed:%'";
 
 impl Shop {
+    /// Stores a refund that only the test makes.
+    async fn stored(&self, order: &Order, amount: i64) -> Refund {
+        let refund = self.refund(order, amount).await.expect("stored").refund.expect("a refund");
+        self.put_off("MakeRefund").await;
+        refund
+    }
+
     async fn make(&self, refund: &Refund) -> Result<State, Status> {
         let request = MakeRefundRequest { refund_id: refund.refund_id.clone() };
         let request = Caller::service("billing", "billing").request(request);
@@ -25,7 +32,7 @@ impl Shop {
 #[tokio::test]
 async fn after_no_answer_the_same_key_is_used_and_after_a_failure_stripe_is_asked_first() {
     let (shop, order) = Shop::sold().await;
-    let refund = shop.refund(&order, 900).await.expect("stored").refund.expect("a refund");
+    let refund = shop.stored(&order, 900).await;
     assert_eq!(refused(shop.make(&refund).await).code(), Code::Unavailable);
     assert_eq!(refused(shop.make(&refund).await).code(), Code::Unavailable);
     let asked = shop.asked("POST", "/v1/refunds").await;
@@ -61,7 +68,7 @@ async fn a_refund_that_stripe_refuses_has_failed_and_no_longer_counts() {
 async fn after_23_hours_stripe_is_asked_first_and_makes_only_what_it_does_not_have() {
     for there in [true, false] {
         let (shop, order) = Shop::sold().await;
-        let refund = shop.refund(&order, 900).await.expect("stored").refund.expect("a refund");
+        let refund = shop.stored(&order, 900).await;
         assert_eq!(refused(shop.make(&refund).await).code(), Code::Unavailable);
         let before = shop.asked("POST", "/v1/refunds").await;
         let old = "UPDATE stripe_operations SET create_time = create_time - interval '24 hours'";

@@ -22,6 +22,8 @@ async fn stated_in(shop: Shop) -> (Shop, Withdrawal) {
     let etag = shop.offer_of_subscription().await.etag;
     shop.busy_at_the_end().await;
     let made = shop.withdraw_subscription(&ada(), &etag).await.expect("withdrawn");
+    // Only the test settles it.
+    shop.put_off("SettleWithdrawal").await;
     (shop, made)
 }
 

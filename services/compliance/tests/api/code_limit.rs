@@ -12,7 +12,7 @@ use levqor_proto_runtime::v1::{PurgeExpiredRequest, work_service_client::WorkSer
 use levqor_runtime::{
     context::CLIENT_ADDRESS,
     db::DatabaseUrl,
-    testing::{Caller, TestService, database, reason, retry_after},
+    testing::{Caller, TestService, database, eventually, reason, retry_after},
 };
 use tonic::Status;
 
@@ -112,8 +112,12 @@ async fn the_database_has_no_address_and_forgets_callers_whose_tries_are_too_old
     purge(&service).await;
     assert_eq!(service.count("runtime.code_callers").await, 1, "it still counts");
     service.advance(TimeDelta::seconds(901)).await;
-    purge(&service).await;
-    assert_eq!(service.count("runtime.code_callers").await, 0);
+    // The schedule's own purge may hold the row, and this one passes over what is locked.
+    eventually("the caller is forgotten", || async {
+        purge(&service).await;
+        (service.count("runtime.code_callers").await == 0).then_some(())
+    })
+    .await;
 }
 
 /// Has the service purge what has expired, as its schedule does.

@@ -1,9 +1,11 @@
 //! Notifications tells of a change of a permission: the ledger takes it once.
 
+use chrono::TimeDelta;
 use levqor_proto_compliance::v1::{ConsentPurpose, GetConsentStateRequest, ObjectionScope};
 use levqor_proto_law::v1::{IngestPermissionChangeRequest, law_service_client::LawServiceClient};
 use levqor_runtime::{
     client::Peer,
+    clock::Clock,
     testing::{Caller, violated},
 };
 
@@ -19,7 +21,9 @@ impl Bench {
     }
 }
 
+/// A change that is later than everything that a test does: an older one does not end an objection.
 fn change(id: &str, given: bool) -> IngestPermissionChangeRequest {
+    let in_an_hour = Clock::default().now() + TimeDelta::hours(1);
     IngestPermissionChangeRequest {
         change_id: id.to_owned(),
         address_hash: vec![7; 32].into(),
@@ -28,7 +32,7 @@ fn change(id: &str, given: bool) -> IngestPermissionChangeRequest {
         given,
         source: "unsubscribe".to_owned(),
         shown_text: "Press the button".to_owned(),
-        change_time: Some(prost_types::Timestamp { seconds: 1_900_000_000, nanos: 0 }),
+        change_time: Some(prost_types::Timestamp { seconds: in_an_hour.timestamp(), nanos: 0 }),
     }
 }
 

@@ -105,8 +105,9 @@ async fn a_provider_that_does_not_answer_is_asked_again() {
     assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "MAIL_PROVIDER_UNAVAILABLE"));
     assert_eq!(notified.message(&id).await.state(), State::Pending);
     let id = notified.send("a", welcome("1", "ada@example.com")).await.expect("stored").message_id;
+    // It may have come again before the attempts are counted.
     eventually("the deferred call fails", || async {
-        (notified.count("delivery_attempts").await == 2).then_some(())
+        (notified.count("delivery_attempts").await >= 2).then_some(())
     })
     .await;
 

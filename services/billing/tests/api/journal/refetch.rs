@@ -1,6 +1,6 @@
 //! With a key, an event only says that its object changed: billing acts on the object's current state at Stripe.
 
-use std::time::Duration;
+use std::sync::Mutex;
 
 use chrono::TimeDelta;
 use levqor_proto_billing::v1::{order, stripe_event::State};
@@ -206,11 +206,15 @@ async fn an_outage_is_waited_out() {
         assert_eq!((state.as_str(), attempts), ("PENDING", 1));
         assert_eq!(failure, format!("Stripe answered {status}"));
         assert_eq!(idle.count("runtime.leases").await, 0, "the key is free");
+        let put_off = "stripe_events WHERE due_time >= receive_time + interval '800 milliseconds'";
+        assert_eq!(idle.count(put_off).await, 1, "it waits for a moment");
+        // On a busy machine that moment may be over.
+        idle.execute("UPDATE stripe_events SET due_time = due_time + interval '1 hour'").await;
         assert!(idle.journal.claim(10).await.expect("claimed").is_empty(), "not before its time");
 
         drop(down);
         answer(&stripe, &session("cs_1"), ResponseTemplate::new(200).set_body_json(session("cs_1"))).await;
-        levqor_runtime::testing::advance(&idle.db, TimeDelta::seconds(2)).await;
+        levqor_runtime::testing::advance(&idle.db, TimeDelta::hours(1) + TimeDelta::seconds(2)).await;
         idle.work().await;
         assert_eq!(idle.event("evt_1").await, ("PROCESSED".to_owned(), 2, String::new()));
         assert_eq!(idle.count("orders WHERE payment_state = 'PAID'").await, 1);
@@ -322,22 +326,29 @@ async fn an_older_answer_about_a_subscription_does_not_replace_a_newer_state() {
     let idle = Idle::start(&settings).await;
     let active = subscription("active", &[("GROWTH", 7900)]);
     let answer = ResponseTemplate::new(200).set_body_json(&active);
-    let late = answer.clone().set_delay(Duration::from_secs(1));
+    // The second answer is late: it comes when the test has written a newer state. To wait blocks only the thread of this Stripe.
+    let (asking, mut asked) = tokio::sync::mpsc::unbounded_channel();
+    let (write, written) = std::sync::mpsc::channel::<()>();
+    let (written, older) = (Mutex::new(written), answer.clone());
+    let late = move |_: &wiremock::Request| {
+        asking.send(()).expect("the test listens");
+        written.lock().expect("a lock").recv().expect("the test has written");
+        older.clone()
+    };
     let newer = ResponseTemplate::new(200).set_body_json(subscription("past_due", &[("GROWTH", 7900)]));
-    for (answer, times) in [(answer, 1), (late, 1), (newer, 2)] {
-        let asked = Mock::given(method("GET")).and(path("/v1/subscriptions/sub_1"));
-        asked.respond_with(answer).up_to_n_times(times).mount(&stripe).await;
-    }
-    let asked = async || stripe.received_requests().await.expect("recorded").len();
+    let at = || Mock::given(method("GET")).and(path("/v1/subscriptions/sub_1"));
+    at().respond_with(answer).up_to_n_times(1).mount(&stripe).await;
+    at().respond_with(late).up_to_n_times(1).mount(&stripe).await;
+    at().respond_with(newer).up_to_n_times(2).mount(&stripe).await;
     idle.store(&event("evt_1", "customer.subscription.created", &active), "cus_1").await;
     idle.work().await;
     assert_eq!(idle.count("subscriptions WHERE state = 'ACTIVE'").await, 1);
     idle.store(&event("evt_2", "customer.subscription.updated", &active), "cus_1").await;
     // While Stripe's answer is under way, somebody else writes a newer state.
-    let before = asked().await;
     let meanwhile = async {
-        eventually("Stripe is asked", || async { (asked().await > before).then_some(()) }).await;
+        asked.recv().await.expect("Stripe is asked");
         idle.execute("UPDATE subscriptions SET state = 'PAST_DUE', version = version + 1").await;
+        write.send(()).expect("Stripe waits");
     };
     tokio::join!(idle.work(), meanwhile);
     let failure = "the subscription changed while Stripe was asked".to_owned();

@@ -9,7 +9,7 @@ use levqor_proto_billing::v1::{
     Subscription, checkout_service_client::CheckoutServiceClient, refund_service_client::RefundServiceClient,
     subscription_service_client::SubscriptionServiceClient,
 };
-use levqor_runtime::client::Peer;
+use levqor_runtime::{client::Peer, testing::eventually};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use wiremock::{
@@ -114,6 +114,23 @@ impl Shop {
     pub(crate) async fn never(&self, verb: &str, at: &str) {
         let late = ResponseTemplate::new(200).set_delay(Duration::from_hours(1));
         Mock::given(method(verb)).and(path(at)).respond_with(late).mount(&self.stripe).await;
+    }
+
+    /// Puts off the deferred calls of this RPC by a day, so that only the test makes them. First it waits for those that are being
+    /// made: they ask Stripe, whose answers the test is about to change.
+    pub(crate) async fn put_off(&self, rpc: &str) {
+        let calls = format!("rpc LIKE '%/{rpc}'");
+        let later = format!(
+            "UPDATE runtime.work SET due_time = runtime.now() + interval '1 day' WHERE {calls} AND leased_until IS NULL"
+        );
+        let soon = format!(
+            "runtime.work WHERE {calls} AND (leased_until IS NOT NULL OR due_time < runtime.now() + interval '12 hours')"
+        );
+        eventually("the deferred call is put off", || async {
+            self.bench.execute(&later).await;
+            (self.bench.count(&soon).await == 0).then_some(())
+        })
+        .await;
     }
 
     /// Stripe's last page of a list, for who asks for what follows this id.

@@ -93,7 +93,8 @@ async fn after_an_hour_it_is_nobodys_mail() {
     notified.told(&webhook, EventState::AwaitingMessage).await;
     notified.service.advance(TimeDelta::minutes(59)).await;
     until(&notified, DUE, 0).await;
-    assert_eq!(notified.count("runtime.work WHERE failure <> ''").await, 0, "to wait is no failure");
+    let failed = format!("{CALLS} AND failure <> ''");
+    assert_eq!(notified.count(&failed).await, 0, "to wait is no failure");
     assert_eq!(notified.events().await[0].state(), EventState::AwaitingMessage);
     notified.service.advance(TimeDelta::minutes(1)).await;
     let unmatched = notified.told(&webhook, EventState::Unmatched).await;
