@@ -19,7 +19,7 @@ pub const RENEWAL_IS_LATE: TimeDelta = TimeDelta::days(14);
 pub(super) const EXPIRY: Definition = Definition::gauge(
     "levqor.tls.certificate.expiry.timestamp",
     "s",
-    "Time until which a certificate in use is valid, in seconds since 1970: the process' own in the mesh, and the gateway's for everybody (`public`). Of several in its file, the first one that expires counts.",
+    "Time until which a certificate in use is valid, in seconds since 1970: the process' own in the mesh, and the gateway's for everybody (`public`). If a file holds several certificates, the one that expires first counts.",
     &[Attribute::one_of("certificate", &["mesh", "public"])],
 );
 

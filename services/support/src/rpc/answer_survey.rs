@@ -36,7 +36,7 @@ pub(super) async fn answer_survey(
         }
         Ok(Done::unaudited(
             support.pages.survey_answered()?,
-            "the row is the evidence, and the caller is anybody",
+            "anybody may call this, and the row is the evidence",
         ))
     })
     .await

@@ -49,7 +49,7 @@ pub(super) async fn create_complaint(
         } else {
             forms::check(support, &request.form_token, &request.website, now)?
         };
-        let unaudited = "the row is the evidence, and the caller may be anybody";
+        let unaudited = "anybody may call this, and the row is the evidence";
         if checked == Form::Trap {
             return Ok(Done::unaudited(CreateComplaintResponse::default(), unaudited));
         }
