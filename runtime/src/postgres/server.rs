@@ -72,7 +72,7 @@ impl Server {
         }
     }
 
-    /// Waits for its end, for ever where no time is given. Returns whether it ended in time.
+    /// Waits until the server has ended, at most for the given time. Returns whether it ended in time.
     pub(super) fn wait(&self, patience: Option<Duration>) -> bool {
         let timeout = patience.map(|patience| Timespec {
             tv_sec: patience.as_secs().try_into().unwrap_or(i64::MAX),

@@ -33,7 +33,7 @@ pub(super) const REFUSALS: Definition = Definition::counter(
 );
 
 /// How often refused connections are logged, for each reason.
-const SAY_EVERY: Duration = Duration::from_mins(1);
+const LOG_EVERY: Duration = Duration::from_mins(1);
 
 /// Does the TLS handshakes of a port. Cheap to clone.
 #[derive(Clone)]
@@ -66,7 +66,7 @@ impl Acceptor {
     fn new(live: Live, mutual: bool, metrics: &Metrics) -> Self {
         let count = |reason| metrics.counter(&REFUSALS, &[KeyValue::new("reason", reason)]);
         let counts = REASONS.into_iter().map(|reason| (reason, count(reason))).collect();
-        let lines = Summed::new(SAY_EVERY, |reason, count| {
+        let lines = Summed::new(LOG_EVERY, |reason, count| {
             tracing::warn!(reason, count, "connections ended in the TLS handshake");
         });
         Self { live, mutual, refused: Arc::new(RefusedHandshakes { counts, lines }) }
