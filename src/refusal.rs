@@ -1,4 +1,4 @@
-//! Turns the gateway's refusal into words for the person at the terminal.
+//! Describes the gateway's refusal to the person at the terminal.
 
 use std::fmt::Write;
 

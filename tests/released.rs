@@ -1,6 +1,6 @@
-//! A release can be upgraded and rolled back: its migrations are never edited, its rows are all there on the newest schema, and its
-//! statements run there, since it still runs while the newest version is rolled out. `tests/released` has a folder of each release
-//! for which this must hold, with a file for each service.
+//! A release can be upgraded and rolled back: its migrations are never edited, its rows are all there on the newest schema, and
+//! its statements run there, because the released version still runs while the newest one is rolled out. `tests/released` has a
+//! folder of each release for which this must hold, with a file for each service.
 
 mod release;
 mod upgrade;

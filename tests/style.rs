@@ -1,4 +1,4 @@
-//! The tree keeps its shape (STYLE): where things are, what may depend on what, and what may not be written where.
+//! The repository keeps its rules of style: which file contains what, what may depend on what, and what must not be used where.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,5 +1,5 @@
-//! Texts of people are screened for high-risk data before they are taken. Compliance screens them. Without an answer in time the text
-//! passes with a warning, so that nobody waits for it.
+//! Has texts of people screened for high-risk data by compliance, before a service accepts them. If compliance does not answer in
+//! time, the text is accepted with a warning to operators, so that nobody waits for long.
 
 use std::{collections::BTreeSet, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Attacks with connections over which no request comes.
+//! Attacks with connections that send no request.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Invented people, and others whose values are nearly the same: an erasure of one must not touch the other.
+//! Invented people, and others whose values are nearly the same: an erasure of one must not change data of the other.
 
 use levqor_runtime::{email::Email, testing::Caller};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};

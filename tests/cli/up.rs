@@ -1,4 +1,4 @@
-//! `levqor up`: starts with nothing set, keeps what it was given, and says in one sentence why it cannot.
+//! `levqor up`: starts without settings, keeps its data, and says in one sentence why it cannot start.
 
 use std::{
     fs,

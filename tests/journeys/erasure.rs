@@ -307,7 +307,7 @@ async fn a_row_that_waits_for_its_end_keeps_the_erasure_partial_and_nobody_is_to
     testing::execute(mesh.billing_db(), &set("REQUESTED")).await;
     mesh.advance(TimeDelta::days(8)).await;
 
-    // It is shown as under way to the person, and with its reason to whoever can mend it.
+    // It is shown as under way to the person, and with its reason to staff.
     until(&mesh, &erasure.id, "STATE_IN_PROGRESS").await;
     eventually("the erasure is partial", || async {
         let calls = mesh.admin().get("/v1/services/compliance/deferred-calls?state=STATE_WAITING").await;

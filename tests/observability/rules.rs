@@ -1,4 +1,5 @@
-//! The rules of Prometheus: they ask for what is there, and each alert says what it is, how urgent, and where to read on.
+//! The rules of Prometheus: they name only metrics that exist, and each alert says what it means, how urgent it is, and where its
+//! section of the runbook is.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

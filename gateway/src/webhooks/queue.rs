@@ -162,7 +162,7 @@ impl Drop for Turn {
             let Some((address, next)) = self.queue.state().next() else { return };
             let turn = Self { queue: self.queue.clone(), address };
             if let Err(unheard) = next.send(turn) {
-                // The caller has hung up, so the turn goes to the next webhook.
+                // The caller has disconnected, so the turn goes to the next webhook.
                 std::mem::forget(unheard);
                 self.queue.state().give_back(address);
             }
@@ -201,7 +201,7 @@ mod tests {
         drop(turn);
         let Some(Ok(turn)) = (&mut other).now_or_never() else { panic!("the other address is next") };
         drop((turn, other));
-        // Some callers hang up. Each of the others gets its turn.
+        // Some callers disconnect. Each of the others gets its turn.
         let left = many.split_off(5);
         drop(many);
         for turn in left {

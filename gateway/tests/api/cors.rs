@@ -1,4 +1,4 @@
-//! Browsers: pages of allowed origins may ask and read, and pages of other origins may not.
+//! Browsers: pages of allowed origins may send requests and read the responses, and pages of other origins may not.
 
 use http::{Method, StatusCode, header};
 use levqor_runtime::context::Role;

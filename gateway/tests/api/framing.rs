@@ -166,7 +166,7 @@ async fn a_body_means_the_same_in_every_framing() {
     let json = Some("application/json");
     for (method, path, kind, body, expected) in [
         ("POST", "/shop/v1/orders/o1:cancel", json, "{}", StatusCode::OK),
-        // White space is no JSON, and it is no empty body.
+        // White space is neither JSON nor an empty body.
         ("POST", "/shop/v1/orders/o1:cancel", json, " ", StatusCode::BAD_REQUEST),
         ("POST", "/shop/v1/orders/o1:cancel", json, "\r\n\r\n", StatusCode::BAD_REQUEST),
         ("POST", "/shop/v1/orders/o1:cancel", None, " ", StatusCode::UNSUPPORTED_MEDIA_TYPE),

@@ -1,4 +1,4 @@
-//! Rate limits: how often one caller may ask, and what the caller is told.
+//! Rate limits: how many requests one caller may make, and what the caller is told about the limits.
 
 use http::{Method, StatusCode};
 use levqor_runtime::{context::Role, testing::eventually};

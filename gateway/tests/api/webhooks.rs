@@ -55,7 +55,7 @@ async fn the_bytes_and_the_signature_reach_billing_as_they_came() {
     for path in PATHS {
         mesh.upstream
             .reply_json("IngestStripeEvent", json!({"eventId": "evt_1", "duplicate": true, "state": 1}));
-        // The body is neither JSON nor UTF-8. The gateway passes it on all the same.
+        // The body is neither JSON nor UTF-8. The gateway passes it on anyway.
         let answer = post(&mesh, path, vec![0xff, 0x00, b'{']).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
         let expected = json!({"ok": true, "event_id": "evt_1", "duplicate": true, "state": "PENDING"});

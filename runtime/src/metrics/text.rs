@@ -42,7 +42,7 @@ impl Format {
     }
 }
 
-/// A metric family's name: a character that is no letter, digit or colon becomes an underscore, and the unit is written out at
+/// A metric family's name: a character that is not a letter, digit or colon becomes an underscore, and the unit is written out at
 /// the end.
 pub(super) fn family(name: &str, unit: &str, gauge: bool) -> String {
     let unit = match unit {

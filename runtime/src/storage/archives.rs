@@ -1,9 +1,9 @@
-//! Storage of archives: in Google Drive first, where it is set, and otherwise in the storage behind it. Drive takes a file in one request,
-//! so an archive is held until it is whole. All archives of a process share one buffer of 32 MiB. An archive that does not fit into
-//! what is free goes to the storage instead, piece by piece.
+//! Storage of archives: in Google Drive first, if it is set up, and otherwise in the fallback storage. Drive takes a file in one
+//! request, so an archive is held until it is whole. All archives of a process share one buffer of 32 MiB. An archive that does
+//! not fit into the free part of the buffer goes to the fallback storage instead, piece by piece.
 //!
-//! What has to be listed, such as the ledger of erasures, does not go to Drive: it takes several files of one name, and does not promise
-//! that everybody sees a new file at once.
+//! Files that have to be listed, such as the ledger of erasures, do not go to Drive: it takes several files of one name, and does
+//! not promise that everybody sees a new file at once.
 
 use std::{error::Error, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Until when certificates are valid: read from them, shown as a metric, and judged for `levqor doctor`.
+//! Until when certificates are valid: read from the certificates, exported as a metric, and checked by `levqor doctor`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A client that hangs up leaves no partial effect and no connection inside a transaction.
+//! A client that disconnects leaves no partial effect and no connection inside a transaction.
 
 use std::{
     sync::atomic::Ordering,
@@ -88,7 +88,7 @@ async fn begin_may_be_dropped_at_any_time() {
     service.stop().await;
 }
 
-/// Makes a call that changes something, and hangs up when its handler has done half of the work. The gate stays closed.
+/// Makes a call that changes something, and disconnects when its handler has done half of the work. The gate stays closed.
 async fn hang_up_half_way(service: &TestService<Probe>) {
     let probe = &service.running.service;
     probe.close_gate();

@@ -1,4 +1,5 @@
-//! Certificates between the processes of the mesh: who gets in, as whom, and how certificates are replaced.
+//! Certificates between the processes of the mesh: which processes may connect, under which name, and how certificates are
+//! replaced.
 
 use std::{collections::HashMap, net::SocketAddr, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Holds over all services: each service is told of a change, and what waited for the end of a hold goes on.
+//! Holds in all services: each service is told about a change, and erasures that waited for the end of a hold continue.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_compliance::v1::{RunErasureRequest, SpreadHoldRequest};

@@ -1,4 +1,4 @@
-//! What follows when a complaint about the use of personal data comes.
+//! Stores a new complaint about the use of personal data, acknowledges it, and tells operators.
 
 use chrono::TimeDelta;
 use levqor_runtime::db::Tx;

@@ -1,4 +1,4 @@
-//! Metrics of support: what became of turns and tickets, and what is overdue.
+//! Metrics of support: the outcomes of turns and tickets, and the overdue first replies.
 
 use levqor_runtime::metrics::{Attribute, Count, Definition, KeyValue, Metrics, Timing};
 

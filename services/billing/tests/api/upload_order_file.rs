@@ -1,4 +1,4 @@
-//! `UploadOrderFile`: a file is stored whole or not at all, and a program never.
+//! `UploadOrderFile`: a file is stored completely or not at all, and a program is never stored.
 
 use futures_util::stream;
 use levqor_proto_billing::v1::{OrderParty, UploadOrderFileRequest};

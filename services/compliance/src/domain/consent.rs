@@ -1,4 +1,4 @@
-//! Consents: their purposes, what the signal of a browser is about, and what holds now.
+//! Consents: their purposes, which of them the signal of a browser withdraws, and which are in force now.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use levqor_proto_compliance::v1::{self as wire, ConsentPurpose};

@@ -1,4 +1,4 @@
-//! What stands is one call.
+//! One call returns the objections that are in force.
 
 use levqor_proto_compliance::v1::{GetObjectionsRequest, ObjectionScope};
 

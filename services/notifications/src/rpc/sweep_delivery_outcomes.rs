@@ -1,4 +1,4 @@
-//! `SweepDeliveryOutcomes`: asks Resend what became of mails that nobody reported on, so that outcomes become known without
+//! `SweepDeliveryOutcomes`: asks Resend for the outcomes of mails without a report, so that outcomes become known without
 //! webhooks too. A schedule defers it to this service itself. It works without `mutate`, because it calls Resend between short
 //! transactions; the reports of a message are a set that only grows, so a repetition changes nothing.
 //!

@@ -1,4 +1,4 @@
-//! `ApplyPermission`: what the consent ledger took holds for the next mail, and an older decision changes nothing.
+//! `ApplyPermission`: a decision from the consent ledger applies to the next mail, and an older decision changes nothing.
 
 use levqor_proto_notifications::v1::{ApplyPermissionRequest, NewsletterCategory};
 use levqor_proto_runtime::v1::{

@@ -1,4 +1,5 @@
-//! Answers a survey, for whoever has its link. Only the first answer counts; after it, the page thanks and nothing changes.
+//! Answers a survey, for everybody who has its link. Only the first answer counts. After that, the page says thank you and nothing
+//! changes.
 
 use levqor_proto_base::google::api::HttpBody;
 use levqor_proto_support::v1::AnswerSurveyRequest;

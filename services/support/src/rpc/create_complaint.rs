@@ -1,6 +1,6 @@
-//! Creates a complaint: a ticket with its own clocks, acknowledged by mail at once. Anybody can type an address, so one that its owner did
-//! not prove is mailed three times a day at most; the answer still has the number and the time of the result. A complaint about the
-//! use of personal data is handed to compliance, in the same transaction, and is no ticket.
+//! Creates a complaint: a ticket with its own deadlines, acknowledged by mail at once. Anybody can type an address, so one that
+//! its owner did not prove is mailed three times a day at most; the answer still has the number and the time of the result. A
+//! complaint about the use of personal data is handed to compliance, in the same transaction, and is not a ticket.
 
 use levqor_proto_law::v1::IngestPrivacyComplaintRequest;
 use levqor_proto_support::v1::{CreateComplaintRequest, CreateComplaintResponse};
