@@ -1,4 +1,4 @@
-//! The boot order of a service, once: bind → pool → build → routes → serve → watch the schema → work → drain.
+//! The order in which a service starts and stops: bind → pool → build → routes → serve → watch the schema → work → drain.
 //!
 //! The whole configuration is read before that (`ServiceConfig::read`). Telemetry also starts before that: it belongs
 //! to the process, and a process may run several services.

@@ -89,8 +89,8 @@ pub(super) async fn sweep_delivery_outcomes(
     Ok(response)
 }
 
-/// The present time, and when the provider can have got the oldest mail that has no outcome and is neither too young nor too old
-/// to ask about.
+/// The present time, and the earliest time at which the provider can have got a mail that has no outcome and whose age is between
+/// `LEAST_AGE` and `MOST_AGE`.
 async fn oldest_without_outcome(
     notifications: &Notifications,
 ) -> Result<(DateTime<Utc>, Option<DateTime<Utc>>), Error> {
