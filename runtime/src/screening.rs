@@ -55,8 +55,8 @@ impl Screened {
             // While compliance is away, each text comes here: they are counted by one notice a day.
             Self::Unanswered => {
                 let text = format!(
-                    "{what} was taken without the screen for high-risk data, because compliance gave no answer in time. Further ones of \
-                     this day are only counted."
+                    "{what} was accepted without the screen for high-risk data, because compliance did not answer in time. Further \
+                     texts of this day are only counted."
                 );
                 Some((format!("unscreened:{service}:{}", now.format("%Y-%m-%d")), text))
             }
@@ -86,7 +86,9 @@ where
         tokio::time::timeout(PATIENCE, send(channel, outgoing.request(request))).await.ok()?.ok()
     };
     answer.await.unwrap_or_else(|| {
-        tracing::warn!("a text was taken without the screen for high-risk data: no answer in time");
+        tracing::warn!(
+            "a text was accepted without the screen for high-risk data: compliance did not answer in time"
+        );
         Screened::Unanswered
     })
 }

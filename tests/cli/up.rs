@@ -34,7 +34,7 @@ fn it_says_what_is_on_and_off_and_stops_when_told() {
 }
 
 #[test]
-fn clients_that_do_not_hang_up_do_not_hold_up_the_end() {
+fn clients_that_stay_connected_do_not_delay_the_end() {
     let folder = Folder::new();
     let mut daemon = up(&folder);
     daemon.until("Ctrl-C");

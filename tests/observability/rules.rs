@@ -200,7 +200,7 @@ fn every_service_is_missed() {
 }
 
 #[test]
-fn refused_handshakes_are_told_of_every_service_and_not_of_the_door_for_everybody() {
+fn refused_handshakes_alert_for_every_service_and_not_for_the_public_port() {
     let refused =
         alerts().into_iter().find(|alert| str(alert, "/alert") == "HandshakesRefused").expect("the alert");
     let names = services();

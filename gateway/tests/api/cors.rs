@@ -169,7 +169,7 @@ async fn a_preflight_with_a_malformed_head_is_refused_like_any_other_request() {
 }
 
 #[tokio::test]
-async fn options_that_are_no_preflight_are_an_ordinary_request() {
+async fn options_without_preflight_headers_is_an_ordinary_request() {
     let mesh = browsed_mesh().await;
     let answer = send(mesh.request(Method::OPTIONS, "/shop/v1/orders").header("origin", SITE)).await;
     assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);

@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_archive_goes_to_drive_and_back_and_is_then_gone_for_good() {
+    async fn an_archive_is_stored_in_drive_read_back_and_deleted_permanently() {
         let drive = FakeDrive::start();
         let bench = Bench::new(&drive.settings());
         assert_eq!(bench.write(KEY, 6).await, IN_DRIVE);
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_there_is_no_room_for_goes_to_the_next_storage() {
+    async fn an_archive_that_does_not_fit_into_memory_goes_to_the_next_storage() {
         let drive = FakeDrive::start();
         let bench = Bench::new(&drive.settings());
         // This one fills the room.

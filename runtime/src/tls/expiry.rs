@@ -72,7 +72,7 @@ mod tests {
     use crate::check::Outcome;
 
     #[test]
-    fn two_weeks_before_the_end_somebody_must_look_and_after_it_nothing_works() {
+    fn a_certificate_is_a_warning_two_weeks_before_its_end_and_a_failure_after_it() {
         let now = DateTime::from_timestamp(1_800_000_000, 0).expect("an instant");
         let second = TimeDelta::seconds(1);
         for (left, outcome) in [

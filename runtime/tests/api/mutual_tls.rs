@@ -326,7 +326,7 @@ async fn greeting(limits: Limits) -> (SocketAddr, Metrics) {
 }
 
 #[tokio::test]
-async fn a_client_that_is_silent_in_the_handshake_is_let_go() {
+async fn a_client_that_is_silent_in_the_handshake_is_disconnected() {
     let limits = Limits { head: Duration::from_millis(100), ..Limits::internal() };
     let (address, metrics) = greeting(limits).await;
     let mut silent = TcpStream::connect(address).await.expect("a connection");

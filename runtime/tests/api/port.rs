@@ -152,7 +152,7 @@ async fn a_stream_that_waits_for_us_is_not_taken_for_one_whose_client_does_not_r
 }
 
 #[tokio::test]
-async fn clients_that_say_too_little_are_let_go() {
+async fn clients_that_send_too_little_are_disconnected() {
     let (addr, _told) = start(Limits { head: SHORT, idle: SHORT, ..Limits::internal() }).await;
     for bytes in [&b""[..], b"GET", &GET[..20], &HTTP_2[..20], HTTP_2, &[HTTP_2, &HTTP_2_GET[..10]].concat()]
     {

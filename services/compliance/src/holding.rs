@@ -99,7 +99,7 @@ async fn end_in(compliance: &Compliance, peers: &Peers<'_>, service: &str) -> Re
         if known.len() < ids.len() {
             // This service itself was restored, and lost them. They protect the people until somebody decides.
             let count = ids.len() - known.len();
-            tracing::warn!(service, count, "holds stand in a service, and compliance does not know them");
+            tracing::warn!(service, count, "a service has holds in force that compliance does not know");
         }
         for hold in known {
             if !hold.state.stands() {

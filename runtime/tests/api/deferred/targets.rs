@@ -37,7 +37,7 @@ async fn made(service: &TestService<Probe>, calls: usize) {
 }
 
 #[tokio::test]
-async fn a_heap_of_calls_to_one_target_is_made_without_waiting_for_the_next_poll() {
+async fn a_backlog_of_calls_to_one_target_is_made_without_waiting_for_the_next_poll() {
     let service = probe::start().await;
     backlog(&service, "backlog", 200).await;
     made(&service, 200).await;
@@ -109,7 +109,7 @@ async fn all_targets_but_one_may_hang_at_once_and_that_one_goes_on() {
 }
 
 #[tokio::test]
-async fn a_handler_that_panics_frees_its_place() {
+async fn a_handler_that_panics_frees_its_permit() {
     let service = probe::start().await;
     backlog(&service, "panic", MOST + 8).await;
     for n in 0..MOST + 8 {

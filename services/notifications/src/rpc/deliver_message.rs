@@ -258,7 +258,7 @@ fn tell(tx: &mut Tx, notifications: &Notifications, message: &Message) {
         if state == State::InDoubt {
             tracing::warn!(message.id = %id, message.state = name, doubt = why, "a message is in doubt: a person has to look");
         } else {
-            tracing::info!(message.id = %id, message.state = name, failure = why, "a message has another state");
+            tracing::info!(message.id = %id, message.state = name, failure = why, "the state of a message changed");
         }
     });
 }

@@ -91,7 +91,7 @@ async fn what_an_older_version_ignored_is_taken_up_at_the_start() {
 }
 
 #[tokio::test]
-async fn what_an_older_replica_lays_aside_during_an_upgrade_is_taken_up_within_a_minute() {
+async fn events_that_an_older_replica_ignores_during_an_upgrade_are_processed_within_a_minute() {
     let idle = Idle::start(&[]).await;
     idle.work().await;
     idle.store(&event("evt_1", COMPLETED, &session("cs_1")), "cs_1").await;
