@@ -371,11 +371,11 @@ impl Withdrawal {
     }
 
     fn set(&mut self, state: State, now: DateTime<Utc>) -> bool {
-        let has_changed = self.state != state;
-        if has_changed {
+        let is_news = self.state != state;
+        if is_news {
             self.state = state;
             self.update_time = now;
         }
-        has_changed
+        is_news
     }
 }
