@@ -138,7 +138,7 @@ fn and_then(sql: &'static str) -> Migrator {
 }
 
 #[tokio::test]
-async fn whatever_a_migration_takes_away_from_a_release_is_found() {
+async fn everything_that_a_migration_removes_from_a_release_is_found() {
     let release = Release::of_today::<Notifications>().await;
     let migrator = and_then(
         "UPDATE mailbox SET subject = 'another';

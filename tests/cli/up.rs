@@ -147,7 +147,7 @@ fn a_data_directory_that_cannot_be_used_is_one_sentence() {
 }
 
 #[test]
-fn a_server_of_the_operators_is_used_where_it_is_named() {
+fn the_operators_server_is_used_if_it_is_set() {
     let folder = Folder::new();
     let cluster = levqor_runtime::testing::cluster();
     let mut command = levqor(&folder.data(), &["up"]);

@@ -193,7 +193,7 @@ async fn assert_chains_are_whole(mesh: &Mesh) {
 }
 
 #[tokio::test]
-async fn nothing_is_left_of_whoever_is_erased_and_everything_of_whoever_is_nearly_the_same() {
+async fn an_erasure_leaves_nothing_of_its_person_and_everything_of_people_with_similar_data() {
     let stripe = Stripe::start();
     let mesh = mesh_with(&stripe).await;
     let declared = personal_columns(mesh.databases()).await;

@@ -47,7 +47,7 @@ fn own_labels(rule: &Value) -> Vec<String> {
 }
 
 #[test]
-fn every_alert_asks_for_what_is_there_and_tells_of_what_it_has() {
+fn every_alert_queries_defined_metrics_and_its_text_uses_labels_that_it_has() {
     let catalogue = catalogue();
     for alert in alerts() {
         let name = str(&alert, "/alert");
@@ -57,7 +57,7 @@ fn every_alert_asks_for_what_is_there_and_tells_of_what_it_has() {
             for rest in str(&alert, words).split("$labels.").skip(1) {
                 let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
                 let label = rest.get(..end).unwrap_or_default();
-                assert!(labels.contains(label), "{name} tells of {label}, which it has not");
+                assert!(labels.contains(label), "{name} uses the label {label}, but lacks it");
             }
         }
     }

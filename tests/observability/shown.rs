@@ -105,7 +105,7 @@ async fn what_dashboards_and_rules_ask_for_has_values() {
 }
 
 #[tokio::test]
-async fn everything_that_is_defined_is_shown_and_nothing_else() {
+async fn all_defined_metrics_are_exported_and_no_others() {
     let (mesh, page) = Box::pin(worked()).await;
     let shown: BTreeSet<_> = page.0.iter().map(|sample| sample.name.as_str()).collect();
     let defined: Vec<_> = definitions().into_iter().flat_map(Definition::series).collect();

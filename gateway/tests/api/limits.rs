@@ -114,7 +114,7 @@ async fn in_http_2_a_head_of_more_than_16_kib_is_431_too() {
 }
 
 #[tokio::test]
-async fn what_goes_on_to_a_service_is_bounded_field_by_field() {
+async fn each_header_that_is_passed_on_has_its_own_limit() {
     let mesh = mesh().await;
     let get = |name: &'static str, value: String| {
         send(mesh.request(Method::GET, "/shop/v1/items/i1").header(name, value))

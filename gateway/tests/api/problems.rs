@@ -81,7 +81,7 @@ async fn a_problem_can_be_found_again() {
 }
 
 #[tokio::test]
-async fn words_that_no_service_chose_are_never_passed_on() {
+async fn texts_that_are_not_of_a_service_are_never_passed_on() {
     let mesh = mesh().await;
     for code in [
         Code::InvalidArgument,

@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_says_all_of_a_family_in_one_place() {
+    fn a_page_has_all_series_of_a_family_together() {
         let (one, other) = (Metrics::new("one"), Metrics::new("other"));
         for (metrics, label) in [(&one, "a\"b"), (&other, "c")] {
             let calls = metrics.histogram(&CALLS, &[KeyValue::new("some.label", label)]);

@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_is_known_by_its_name_whatever_stands_around_it() {
+    fn a_server_is_recognised_by_the_name_of_its_program_in_any_folder() {
         for path in [
             "/usr/lib/postgresql/15/bin/postgres",
             "/nix/store/x/bin/.postgres-wrapped",

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_given_that_nobody_gave_and_the_signal_outweighs_a_click() {
+    fn no_consent_is_assumed_and_the_browsers_signal_outweighs_a_click() {
         let now = DateTime::UNIX_EPOCH;
         let yes = |purpose: Purpose| Decision { scope: purpose.as_str().to_owned(), given: true, time: now };
         for purpose in Purpose::ALL {

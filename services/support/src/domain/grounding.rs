@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_holds_by_the_words_that_it_quotes() {
+    fn a_statement_is_grounded_by_the_text_that_it_quotes() {
         let quote = "begins when you submit the complete intake form";
         for text in [
             "The delivery time begins with the complete intake form.",
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_told_apart() {
+    fn each_reason_for_no_answer_is_distinguished() {
         let none = |written: &str| check(written, &passages(), str::to_owned);
         assert_eq!(none(r#"{"answered": false, "statements": []}"#), Err(NotGrounded::NoAnswer));
         assert_eq!(none(r#"{"answered": true, "statements": []}"#), Err(NotGrounded::Empty));

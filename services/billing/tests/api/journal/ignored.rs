@@ -60,7 +60,7 @@ async fn an_event_of_a_type_that_nothing_follows_from_is_ignored_and_says_so() {
 }
 
 #[tokio::test]
-async fn what_a_newer_version_left_pending_is_ignored_and_holds_nobody_up() {
+async fn a_backlog_of_unknown_types_is_ignored_and_delays_no_other_event() {
     let idle = Idle::start(&[]).await;
     idle.execute(
         "INSERT INTO stripe_events (event_id, create_time, type, livemode, lease_key, body)
