@@ -1,5 +1,5 @@
-//! Drops the `PG*` variables if no server is named. They describe another server than the private one, and they would change how
-//! PostgreSQL's programs and our own connections reach it.
+//! Removes the `PG*` variables from the environment if no server is named. They describe another server than the private one, and
+//! they would change how PostgreSQL's programs and our own connections reach it.
 
 use std::{
     os::unix::process::CommandExt,

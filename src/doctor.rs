@@ -1,7 +1,8 @@
-//! `levqor doctor`: an audit of the mesh. It makes a real request for everything that is set, and each line shows the result.
+//! `levqor doctor`: an audit of the mesh. It makes a real request to test every feature that is set up, and each line shows the
+//! result.
 //!
 //! Order: whose settings → the settings → all checks at once (databases, the running mesh, vendors, telemetry) → the report. A
-//! failure stops nothing, because the next line may explain it.
+//! failure does not stop the other checks, because the next line may explain it.
 
 mod capabilities;
 mod mesh;

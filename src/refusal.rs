@@ -1,4 +1,4 @@
-//! Turns the gateway's refusal into words for the person at the terminal.
+//! Describes the gateway's refusal to the person at the terminal.
 
 use std::fmt::Write;
 
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_no_problem_is_told_all_the_same() {
+    fn an_answer_that_is_not_a_problem_document_is_described_too() {
         for answer in [json!(null), json!({"errors": 7}), json!([])] {
             let words = words(StatusCode::BAD_GATEWAY, &answer);
             assert_eq!(words, "the gateway answered 502 Bad Gateway: no detail");

@@ -1,4 +1,4 @@
-//! Attacks on processes of their own: the attackers are at 127.0.0.2, and genuine callers at 127.0.0.1 do not notice them.
+//! Attacks on separate processes: the attackers call from 127.0.0.2, and genuine callers at 127.0.0.1 must not be affected.
 #![expect(clippy::print_stdout, reason = "these tests say what they measured")]
 
 mod attack;

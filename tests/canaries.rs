@@ -1,5 +1,5 @@
-//! Canaries: values of invented people in every place where personal data may be by the declarations of tables and columns, and the
-//! search for what is left of these values.
+//! Canaries: values of invented people in every place that the tables and columns declare as personal data, and a search for
+//! values that remain after an erasure.
 
 mod declared;
 mod person;

@@ -1,5 +1,5 @@
-//! `levqor doctor` against a mesh that runs: where all is well it says so with evidence, and where one thing is not, exactly
-//! its line says which.
+//! `levqor doctor` against a running mesh: if everything works, every line says so with evidence; if one thing is broken, exactly
+//! its line says so.
 
 mod by_role;
 mod certificates;

@@ -1,4 +1,4 @@
-//! Outside systems that tests can drive: they keep what they were told, and misbehave on demand.
+//! Fake outside systems that tests control: they keep what they receive, and misbehave on demand.
 
 #[expect(dead_code, reason = "shared with the tests of notifications, which need all of it")]
 pub(crate) mod mail;

@@ -1,4 +1,4 @@
-//! What the mesh loses when something breaks under it: nothing.
+//! The mesh loses nothing when one of its parts, or a system that it uses, fails.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,

@@ -344,7 +344,7 @@ impl Mesh {
 
 /// How many deferred calls are in this state. `None` while the database does not answer.
 async fn deferred(db: &Db, state: &str) -> Option<i64> {
-    // The next step of a flow waits for its day, and is no unfinished work until then.
+    // The next step of a flow waits for its day, and is not unfinished work until then.
     let query = "SELECT count(*) FROM runtime.work
                  WHERE state = $1
                    AND (attempts > 0 OR due_time < create_time + interval '1 hour' OR due_time <= runtime.now())";

@@ -1,7 +1,8 @@
-//! Every statement of ours can find its rows by an index: with the settings of transactions that claim work, under which
-//! PostgreSQL reads a whole table only where there is no other way, none does. Statements on the tables of work, which are empty
-//! whenever all is done, find their rows so too when PostgreSQL knows that the tables are empty: that plan is kept, and a
-//! backlog may come before the next. A condition that narrows, but not by much, is not found.
+//! Every statement of ours can find its rows by an index. The test explains it with the settings of transactions that claim work:
+//! with these, PostgreSQL reads a whole table only if there is no other way. No statement may do that. The tables of work are
+//! empty when all work is done. Their statements must use an index even if PostgreSQL knows that a table is empty, because it
+//! keeps that plan, and a backlog may come before it makes the next plan. The test does not find a condition that an index
+//! supports, but that excludes few rows.
 
 mod lists;
 

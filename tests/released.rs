@@ -1,6 +1,6 @@
-//! A release can be upgraded and rolled back: its migrations are never edited, its rows are all there on the newest schema, and its
-//! statements run there, since it still runs while the newest version is rolled out. `tests/released` has a folder of each release
-//! for which this must hold, with a file for each service.
+//! A release can be upgraded and rolled back: its migrations are never edited, its rows are all there on the newest schema, and
+//! its statements run there, because the released version still runs while the newest one is rolled out. `tests/released` has a
+//! folder of each release for which this must hold, with a file for each service.
 
 mod release;
 mod upgrade;
@@ -138,7 +138,7 @@ fn and_then(sql: &'static str) -> Migrator {
 }
 
 #[tokio::test]
-async fn whatever_a_migration_takes_away_from_a_release_is_found() {
+async fn everything_that_a_migration_removes_from_a_release_is_found() {
     let release = Release::of_today::<Notifications>().await;
     let migrator = and_then(
         "UPDATE mailbox SET subject = 'another';

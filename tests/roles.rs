@@ -19,7 +19,7 @@ pub(crate) enum Role {
     Support,
     /// Requests about personal data.
     Compliance,
-    /// The door.
+    /// The gateway.
     Gateway,
 }
 

@@ -13,7 +13,8 @@ pub(crate) fn sign(body: &str) -> String {
     sign_with(SECRET, 0, body)
 }
 
-/// Signs a body with a secret, so many seconds from now: <https://docs.stripe.com/webhooks#verify-manually>.
+/// Signs a body with a secret, for a time that is this number of seconds from now:
+/// <https://docs.stripe.com/webhooks#verify-manually>.
 pub(crate) fn sign_with(secret: &str, offset_s: i64, body: &str) -> String {
     let time = Clock::default().now().timestamp() + offset_s;
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes());

@@ -1,4 +1,4 @@
-//! The tree keeps its shape (STYLE): where things are, what may depend on what, and what may not be written where.
+//! The repository keeps its rules of style: which file contains what, what may depend on what, and what must not be used where.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -268,7 +268,7 @@ fn arguments(call: &str) -> Vec<&str> {
 }
 
 #[test]
-fn whatever_is_told_is_on_the_list_of_what_may_leave() {
+fn every_exported_field_is_on_a_list() {
     const EVENTS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
     let source = |name: &str| name.contains("src/") && !name.starts_with("tests/");
     let mut seen = 0;

@@ -1,6 +1,6 @@
-//! Compares this build with another one at one connection. The speed of the machine changes within seconds by more than the builds
-//! differ. So they take turns after a few webhooks each, and a few inserts of the floor. `cargo bench` must have built the other
-//! build too, with the features of the tests.
+//! Compares this build with another one at one connection. Within seconds, the speed of the machine changes by more than the builds
+//! differ. So the benchmark switches between them, and to the inserts of the floor, after a few webhooks each. `cargo bench` must
+//! have built the other build too, with the features of the tests.
 
 use std::{
     path::Path,
@@ -52,10 +52,10 @@ pub(crate) async fn measure(mesh: &Mesh, binary: &Path) -> anyhow::Result<()> {
         rounds.push(round);
     }
     println!(
-        "p50 at one connection, {ROUNDS} rounds of {SLICE} inserts by a client of its own and {SLICE} webhooks to each:"
+        "p50 at one connection, {ROUNDS} rounds of {SLICE} inserts directly into PostgreSQL and {SLICE} webhooks to each build:"
     );
     println!(
-        "| rounds | insert us | this us | of the insert | other us | of the insert | this less other us | 95 % of it in this run |"
+        "| rounds | insert us | this us | of the insert | other us | of the insert | this minus other us | 95 % confidence interval |"
     );
     println!("|---|---|---|---|---|---|---|---|");
     report("all", &rounds);

@@ -1,4 +1,4 @@
-//! The PostgreSQL of a benchmark, which syncs.
+//! The PostgreSQL of a benchmark. It runs with fsync.
 
 use std::{path::PathBuf, process::Child};
 

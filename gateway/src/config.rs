@@ -115,7 +115,7 @@ pub struct Config {
     pub mesh_tls: MeshTls,
     /// `LEVQOR_TRUSTED_PROXIES` and `LEVQOR_FORWARDED_HEADER`: the proxies that the gateway trusts to name a caller's address.
     pub trusted_proxies: TrustedProxies,
-    /// Whether `GET /demo` shows the chat widget on a page. It is no setting: `levqor up` alone shows it.
+    /// Whether `GET /demo` shows the chat widget on a page. It is not a setting: `levqor up` alone shows it.
     pub demo_page: bool,
     /// The metrics to use. `None`: the gateway creates its own.
     pub metrics: Option<Metrics>,

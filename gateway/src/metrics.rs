@@ -57,7 +57,7 @@ impl Current {
 
 impl Drop for Current {
     fn drop(&mut self) {
-        // The client has hung up. nginx uses the status 499 for that, so it is widely known.
+        // The client has disconnected. nginx uses the status 499 for that, so it is widely known.
         if !self.answered.get()
             && let Ok(gone) = StatusCode::from_u16(499)
         {

@@ -1,4 +1,4 @@
-//! The address of the caller, by which limits are counted, also behind trusted proxies.
+//! The address of the caller, also behind trusted proxies. Limits are counted by it.
 
 mod forwarded;
 

@@ -199,7 +199,7 @@ impl Problem {
     }
 }
 
-/// Whether the service was unreachable or refused to work, without saying when to retry.
+/// Whether the service was unreachable, or refused to work and did not say when to retry.
 #[must_use]
 pub(crate) fn is_unavailable(status: &Status) -> bool {
     let details = status.get_error_details();

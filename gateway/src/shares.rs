@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn one_address_gets_its_share_and_all_together_what_there_is() {
+    fn neither_an_address_nor_all_together_get_more_than_their_limit() {
         let shares = Shares::new(10, 6);
         let [mut one, mut same, mut other] = [1, 1, 2].map(|n| shares.of(address(n)));
         assert!(one.take(4) && same.take(2) && !same.take(1) && !one.take(1));

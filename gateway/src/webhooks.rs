@@ -172,7 +172,7 @@ impl Webhooks {
         let message = V::request(&parts.headers, body.bytes.clone());
         fail_point::WEBHOOK_RECEIVED.reached();
         let webhooks = Arc::clone(&self);
-        // The service continues with the event if its sender hangs up. So the turn is held until the result is known.
+        // The service continues with the event if its sender disconnects. So the turn is held until the result is known.
         let work = async move {
             let stored = webhooks.forward::<V>(&message, &ids, deadline).await;
             let stored = stored.map_err(|status| webhooks.refusal(V::NAME, &status));

@@ -25,7 +25,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
 );
 
-/// The routes. Like health checks they count against no limit of a caller: they ask no service.
+/// The routes. Like health checks they have no rate limit, because they call no service.
 pub(crate) fn routes(demo_page: bool) -> Router {
     let routes = Router::new().route("/widget.js", get(script));
     if demo_page { routes.route("/demo", get(demo)) } else { routes }

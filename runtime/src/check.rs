@@ -92,7 +92,7 @@ impl From<Result<String, String>> for Finding {
 pub struct Line {
     /// The name of the check, `gateway.token`.
     pub name: String,
-    /// The question; empty where none was asked.
+    /// The question; empty if none was asked.
     pub asked: String,
     /// The finding.
     pub finding: Finding,

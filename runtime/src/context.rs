@@ -60,7 +60,7 @@ pub const CLIENT_PROGRAM: &str = "levqor-client-program";
 /// The signal of Global Privacy Control.
 pub const PRIVACY_SIGNAL: &str = "sec-gpc";
 
-/// What the gateway tells of the caller, to RPCs that keep evidence.
+/// What the gateway says about the caller, to RPCs that keep evidence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Client {
     /// The network of the caller: the first 24 bits of an IPv4 address, or the first 48 of an IPv6 address.
@@ -101,7 +101,7 @@ pub struct Ctx {
     pub deadline: Instant,
     /// The RPC.
     pub method: &'static Method,
-    /// What the gateway tells of the caller. Empty for an RPC that keeps no evidence.
+    /// What the gateway says about the caller. Empty for an RPC that keeps no evidence.
     pub client: Client,
 }
 

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_money_may_come_with_is_one() {
+    fn every_address_that_a_checkout_may_have_is_accepted() {
         for (text, expected) in [
             ("ops@ab--cd.example.com", "ops@ab--cd.example.com"),
             ("ops@-ab-.example.com", "ops@-ab-.example.com"),
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_nothing() {
+    fn debug_output_does_not_show_the_address() {
         let email: Email = "alice@example.com".parse().expect("address");
         assert!(!format!("{email:?}").contains("alice"));
     }

@@ -14,7 +14,7 @@ use crate::{
 
 /// Completes an erasure that has nothing left to do: its service is told, and the audit chain has it. A second call does nothing.
 ///
-/// `recorded`: when it was recorded, if a restore undid it. What the person did since then is no part of it.
+/// `recorded`: when it was recorded, if a restore undid it. What the person did since then is not part of it.
 pub(crate) async fn finish<S: Service>(
     service: &S,
     actor: &Actor,

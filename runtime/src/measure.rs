@@ -131,7 +131,7 @@ async fn schedules(conn: &mut PgConnection, schedules: &[Schedule]) -> Result<Re
             readings.instant(&metrics::SCHEDULE_LAST, &label, last);
         }
         readings.instant(&metrics::SCHEDULE_NEXT, &label, standing.next_slot);
-        // The first missing slot: the slot after the last one taken, or the current slot where none was ever taken.
+        // The first missing slot: the slot after the last one taken, or the current slot if none was ever taken.
         let begun = standing.next_slot - standing.every;
         let missing = standing.last_slot.map_or(begun, |last| last + standing.every);
         let lag = if missing <= begun { now - missing } else { TimeDelta::zero() };

@@ -1,5 +1,5 @@
-//! Rates: how many calls one caller may make in which time. The gateway counts the calls of every class. Each service also counts those
-//! that guard codes (`code_limit`), so both read the rate of that class here.
+//! Rates: how many calls one caller may make within a window of time. The gateway counts the calls of every class. Each service
+//! also counts those that guard codes (`code_limit`), so both read the rate of that class here.
 
 use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
 

@@ -1,5 +1,6 @@
-//! The companies that may receive personal data from a service, or work for it: the register of processors (GDPR, articles 28 and 30). Each
-//! service declares its own by its settings, those that are off included. They name settings and hosts, never secrets.
+//! The companies that may receive personal data from a service, or work for it: the register of processors (GDPR, articles 28 and
+//! 30). Each service declares its own by its settings, including those that are off. A declaration names settings and hosts,
+//! never secrets.
 
 use crate::{capability::CapabilityState, telemetry};
 

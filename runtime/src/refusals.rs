@@ -31,15 +31,15 @@ const REFUSALS: Definition = Definition::counter(
 /// Every metric of refusals.
 pub const METRICS: &[Definition] = &[REFUSALS];
 
-/// Counts refusals, and logs them once a minute for each reason and key. The key is the caller's address where that is known; it
-/// is never written.
+/// Counts refusals, and logs them once a minute for each reason and key. The key is the caller's address if it is known. The
+/// address is never logged.
 pub struct Refusals<K> {
     counts: Vec<(&'static str, Count)>,
     lines: Summed<(K, &'static str)>,
 }
 
 impl<K: Hash + Eq + Clone + Send + Sync + 'static> Refusals<K> {
-    /// Creates it among these metrics.
+    /// Creates the counters in these metrics.
     #[must_use]
     pub fn new(metrics: &Metrics) -> Self {
         let count = |reason| metrics.counter(&REFUSALS, &[KeyValue::new("reason", reason)]);

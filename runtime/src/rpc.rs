@@ -157,7 +157,7 @@ where
     // Boxed: handlers' futures are large, and travel through several layers. The box names the handler in the stack of a panic.
     let future = async move { Box::pin(handler(&shared, ctx, message)).await };
     let work = async move {
-        // The permit is kept until the work is done, not until the caller hangs up.
+        // The permit is kept until the work is done, not until the caller disconnects.
         let _permit = permit;
         match AssertUnwindSafe(future).catch_unwind().await {
             Ok(Ok(response)) => {

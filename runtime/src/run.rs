@@ -1,6 +1,6 @@
-//! The boot order of a service, once: bind → pool → build → routes → serve → watch the schema → work → drain.
+//! The order in which a service starts and stops: bind → pool → build → routes → serve → watch the schema → work → drain.
 //!
-//! Configuration is read before (`ServiceConfig::read`), in full, before anything opens. Telemetry also starts before: it belongs
+//! The whole configuration is read before that (`ServiceConfig::read`). Telemetry also starts before that: it belongs
 //! to the process, and a process may run several services.
 
 pub mod check;

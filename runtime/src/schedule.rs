@@ -79,7 +79,7 @@ impl Schedule {
         self.slots.next(now)
     }
 
-    /// The standing of the schedule, by the last slot that ran.
+    /// The state of the schedule, computed from the last slot that ran.
     fn standing(
         &self,
         now: DateTime<Utc>,
@@ -170,7 +170,7 @@ async fn take(db: &Db, schedule: &Schedule, slot: DateTime<Utc>) -> Result<(), D
     Ok(())
 }
 
-/// The standing of a schedule.
+/// The state of a schedule: its last and next slot, and whether a slot is late.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) name: &'static str,
@@ -184,7 +184,7 @@ pub(crate) struct Standing {
     pub(crate) late: bool,
 }
 
-/// The standings of these schedules, as seen by a process that has worked for this long.
+/// The states of these schedules, as a process sees them that has worked for this long.
 pub(crate) async fn standings(
     conn: &mut sqlx::PgConnection,
     schedules: &[Schedule],
@@ -232,7 +232,7 @@ mod tests {
     use levqor_proto_runtime::v1::PurgeExpiredRequest;
 
     #[test]
-    fn slots_are_multiples_of_the_period_and_are_made_up_within_a_bound() {
+    fn slots_are_multiples_of_the_period_and_a_missed_one_runs_within_the_catch_up_time() {
         let schedule =
             Schedule::new("purge", TimeDelta::hours(1), TimeDelta::minutes(30), || PurgeExpiredRequest {});
         let at = |text: &str| text.parse::<DateTime<Utc>>().expect(text);
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_is_late_only_where_somebody_could_have_run_it() {
+    fn a_slot_is_late_only_if_a_replica_could_have_run_it() {
         let day = TimeDelta::days(1);
         let schedule = Schedule::new("purge", day, day, || PurgeExpiredRequest {});
         let at = |text: &str| text.parse::<DateTime<Utc>>().expect(text);

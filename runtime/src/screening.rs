@@ -1,5 +1,5 @@
-//! Texts of people are screened for high-risk data before they are taken. Compliance screens them. Without an answer in time the text
-//! passes with a warning, so that nobody waits for it.
+//! Has texts of people screened for high-risk data by compliance, before a service accepts them. If compliance does not answer in
+//! time, the text is accepted with a warning to operators, so that nobody waits for long.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -62,8 +62,8 @@ impl Screened {
             // While compliance is away, each text comes here: they are counted by one notice a day.
             Self::Unanswered => {
                 let text = format!(
-                    "{what} was taken without the screen for high-risk data, because compliance gave no answer in time. Further ones of \
-                     this day are only counted."
+                    "{what} was accepted without the screen for high-risk data, because compliance did not answer in time. Further \
+                     texts of this day are only counted."
                 );
                 Some((format!("unscreened:{service}:{}", now.format("%Y-%m-%d")), text))
             }
@@ -97,7 +97,9 @@ where
         tokio::time::timeout(PATIENCE, send(channel, outgoing.request(request))).await.ok()?.ok()
     };
     answer.await.unwrap_or_else(|| {
-        tracing::warn!("a text was taken without the screen for high-risk data: no answer in time");
+        tracing::warn!(
+            "a text was accepted without the screen for high-risk data: compliance did not answer in time"
+        );
         Screened::Unanswered
     })
 }

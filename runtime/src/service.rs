@@ -229,7 +229,7 @@ mod tests {
     use crate::testing::{eventually, spawn};
 
     #[tokio::test]
-    async fn what_is_done_again_is_done_until_the_drain_whatever_it_waits_for() {
+    async fn a_loop_ends_at_the_drain_however_long_it_would_wait() {
         let (stop, times) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
         let mut workers = Workers::new(Tasks::default(), stop.clone());
         let counted = Arc::clone(&times);

@@ -147,7 +147,7 @@ impl<B: BatchWrite> Writer<B> {
         match self.patiently(&items).await {
             Ok(written) => {
                 for (answer, written) in answers.into_iter().zip(written) {
-                    // A caller that hung up will ask again; the item is written.
+                    // A caller that disconnected will ask again; the item is written.
                     let _ = answer.send(Ok(written));
                 }
             }

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zero_byte_that_is_no_text_is_taken() {
+    fn a_nul_byte_in_a_bytes_field_is_accepted() {
         let input = access::methods().iter().map(|method| method.descriptor.input());
         let with_bytes = input
             .flat_map(|input| input.fields().collect::<Vec<_>>())

@@ -1,9 +1,9 @@
-//! Storage of files by key, through opendal: a folder of the local disk, a bucket of a service that speaks S3, or a bucket with a folder
-//! as its fallback; for archives also Google Drive before them. A file is written and read in pieces, never whole (but for Drive, which takes
-//! a small file in one request), and is there only once it is whole.
+//! Storage of files by key, through opendal: a folder of the local disk, a bucket of a service that speaks S3, or a bucket with a
+//! folder as its fallback; for archives also Google Drive before them. A file is written and read in pieces, never whole (except
+//! in Drive, which takes a small file in one request). It exists under its key only once it is complete.
 //!
 //! The storage knows no owner and no state. A service records in its database which keys exist, before it writes one and before
-//! it removes one, so that nothing here is ever orphaned.
+//! it removes one, so that every stored file is known to a service.
 
 mod archives;
 mod drive;

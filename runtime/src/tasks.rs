@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn work_goes_on_when_whoever_awaits_it_leaves_and_the_drain_waits_for_it() {
+    async fn work_continues_after_its_caller_stops_waiting_and_the_drain_waits_for_it() {
         for begun in [false, true] {
             let tasks = Tasks::default();
             let (open, gate) = oneshot::channel::<()>();
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_work_says_once_it_is_alone_is_said_in_its_span() {
+    async fn log_lines_of_work_without_a_caller_are_in_its_span() {
         let (log, _guard) = crate::testing::Log::start(tracing::Level::WARN);
         let tasks = Tasks::default();
         let work = async { tracing::warn!("alone") };

@@ -92,7 +92,7 @@ fn a_panic_in_a_handler_is_one_event_with_its_trace_its_place_and_none_of_its_wo
 }
 
 #[test]
-fn a_panic_that_ends_the_process_is_told_of_before_it_does() {
+fn a_panic_that_ends_the_process_is_reported_before_its_end() {
     let (recorder, output) = run_child("boot");
     assert!(!output.status.success());
     let received = recorder.received();

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_or_told_alone_keeps_its_line() {
+    fn a_line_without_a_counterpart_is_kept() {
         let lines: Vec<_> = ["billing.can.checkout", "billing.grpc", "notifications.can.grpc"]
             .map(|name| Line::new(name, "", Finding::on("")))
             .into();

@@ -17,7 +17,7 @@ fn webhook_head(length: usize) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn half_sent_webhooks_over_http_1_keep_nobody_out() {
+async fn half_sent_webhooks_over_http_1_block_no_other_client() {
     let target = Target::start().await;
     let held = attackers(1100, target.gateway, format!("{}{{", webhook_head(600)).into_bytes()).await;
     genuine(&target, SPAN).await.assert_well();
@@ -25,7 +25,7 @@ async fn half_sent_webhooks_over_http_1_keep_nobody_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn half_sent_webhooks_over_http_2_keep_nobody_out() {
+async fn half_sent_webhooks_over_http_2_block_no_other_client() {
     let target = Target::start().await;
     let posts = http2::half_posts("/webhooks/stripe", &sign("of another body"), 200);
     let mut held = attackers(6, target.gateway, posts.clone()).await;

@@ -1,4 +1,4 @@
-//! Attacks with connections over which no request comes.
+//! Attacks with connections that send no request.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ async fn others_are_served_beside(target: &Target, connections: usize) {
 /// The gateway keeps 40 of 100 connections, and 5 of 100 of one address. For 10,000 connections, these are nearly its default limits.
 /// For each new connection it searches those of the same address, so the time grows faster than their number.
 #[tokio::test(flavor = "multi_thread")]
-async fn far_more_idle_connections_than_the_gateway_keeps_keep_nobody_out() {
+async fn more_idle_connections_than_the_gateway_allows_block_no_other_client() {
     let connections: usize = number("LEVQOR_ATTACK_CONNECTIONS", 2500);
     println!("LEVQOR_ATTACK_CONNECTIONS=10000 attacks nearly the default limits");
     let (all, of_one) = ((connections * 2 / 5).to_string(), (connections / 20).to_string());
@@ -36,7 +36,7 @@ async fn far_more_idle_connections_than_the_gateway_keeps_keep_nobody_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn more_idle_connections_than_the_process_may_have_files_keep_nobody_out() {
+async fn more_idle_connections_than_the_file_limit_block_no_other_client() {
     let target = Target::start_with_files(1024).await;
     others_are_served_beside(&target, 1100).await;
 }

@@ -1,4 +1,4 @@
-//! HTTP/2 as bytes, for attacks that no library makes.
+//! HTTP/2 as bytes, for attacks that an HTTP library cannot make.
 
 /// The preface, and a SETTINGS frame without settings that matter.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";

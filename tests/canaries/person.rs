@@ -1,4 +1,4 @@
-//! Invented people, and others whose values are nearly the same: an erasure of one must not touch the other.
+//! Invented people, and others whose values are nearly the same: an erasure of one must not change data of the other.
 
 use levqor_runtime::{email::Email, testing::Caller};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_person_is_found_in_every_form_and_nobody_beside_them() {
+    fn each_person_is_found_in_every_form_and_no_other_person_is() {
         let pairs = Person::pairs();
         for (person, other) in &pairs {
             let hex = format!("\\x{}", hex::encode(person.spelt.as_bytes()));

@@ -103,7 +103,7 @@ fn of_support(table: &str, variant: Variant) -> Value {
         "support.ticket_messages" => json!({"party": "CUSTOMER"}),
         "support.inbound_mails" => json!({"verdict": "ACCEPTED"}),
         "support.ticket_files" => json!({"state": "STORED", "content_type": "text/plain", "size_bytes": 1}),
-        // A conversation without an account belongs to whoever has its token.
+        // A conversation without an account belongs to the person who has its token.
         "support.conversations" if variant == Variant::Guest => {
             json!({"state": "WITH_ASSISTANT", "token_hash": format!("\\x{:064x}", 7)})
         }

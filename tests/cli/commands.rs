@@ -1,5 +1,5 @@
-//! The commands that talk to a mesh: they say what is wrong with its address at once, wait for one that starts, mail no
-//! stranger, and show everything that waits for a person.
+//! The commands that call a mesh: they report a wrong address at once, wait for a mesh that is starting, mail nobody who did not
+//! ask for it, and show everything that waits for a person.
 
 use std::{
     io::{Read, Write},

@@ -1,4 +1,4 @@
-//! The binary as a newcomer and an operator use it: its commands, its sentences, its exit codes.
+//! The binary as a newcomer and an operator use it: its commands, its messages, its exit codes.
 
 mod browsers;
 mod commands;

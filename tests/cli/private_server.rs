@@ -1,5 +1,5 @@
-//! The private PostgreSQL of `levqor up`: which settings affect it, which names its folder may have, and which processes are
-//! recognised as it.
+//! The private PostgreSQL of `levqor up`: which settings affect it, which names its folder may have, and which processes
+//! count as the server.
 
 use std::{
     ffi::OsStr,

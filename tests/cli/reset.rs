@@ -1,4 +1,4 @@
-//! `levqor reset`, and what needs it: a database whose secrets are gone.
+//! `levqor reset`, and the case that needs it: a database whose secrets were lost.
 
 use std::fs;
 

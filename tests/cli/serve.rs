@@ -1,4 +1,4 @@
-//! Each role as a process of its own: the same mesh, in four processes.
+//! Each role as a process of its own: the same mesh, in several processes.
 
 use std::path::Path;
 

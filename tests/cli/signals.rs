@@ -63,7 +63,7 @@ fn the_end_of_the_terminal_ends_it_as_any_other_signal_does() {
 }
 
 #[test]
-fn where_the_end_of_the_terminal_is_to_be_ignored_it_is() {
+fn sighup_is_ignored_if_the_parent_ignores_it() {
     let folder = Folder::new();
     // As `nohup` does.
     let mut daemon = Process::start(started_by(&["--ignore-signal=HUP"], &folder));

@@ -1,4 +1,4 @@
-//! `levqor up`: starts with nothing set, keeps what it was given, and says in one sentence why it cannot.
+//! `levqor up`: starts without settings, keeps its data, and says in one sentence why it cannot start.
 
 use std::{
     fs,
@@ -33,7 +33,7 @@ fn it_says_what_is_on_and_off_and_stops_when_told() {
 }
 
 #[test]
-fn clients_that_do_not_hang_up_do_not_hold_up_the_end() {
+fn clients_that_stay_connected_do_not_delay_the_end() {
     let folder = Folder::new();
     let mut daemon = up(&folder);
     daemon.until("Ctrl-C");
@@ -146,7 +146,7 @@ fn a_data_directory_that_cannot_be_used_is_one_sentence() {
 }
 
 #[test]
-fn a_server_of_the_operators_is_used_where_it_is_named() {
+fn the_operators_server_is_used_if_it_is_set() {
     let folder = Folder::new();
     let cluster = levqor_runtime::testing::cluster();
     let mut command = levqor(&folder.data(), &["up"]);

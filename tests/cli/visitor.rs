@@ -1,4 +1,4 @@
-//! Somebody on this machine who asks the running mesh by REST, as staff, and delivers Stripe's events.
+//! A client on this machine that calls the running mesh by REST, as staff, and delivers Stripe's events.
 
 use std::fs;
 

@@ -37,12 +37,12 @@ pub(super) fn variables(path: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The text at a pointer; empty where there is none.
+/// The text at a pointer; empty if there is none.
 pub(super) fn str<'v>(value: &'v Value, pointer: &str) -> &'v str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The list at a pointer; empty where there is none.
+/// The list at a pointer; empty if there is none.
 pub(super) fn list<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
     value.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }

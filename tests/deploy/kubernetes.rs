@@ -32,7 +32,7 @@ fn container(object: &Value) -> &Value {
     &containers[0]
 }
 
-/// The settings of a role that are no secrets.
+/// The settings of a role that are not secrets.
 fn plain(role: &str) -> BTreeMap<String, String> {
     let mut all = variables("k8s/base/settings/mesh.env");
     all.extend(variables(&format!("k8s/base/settings/{role}.env")));

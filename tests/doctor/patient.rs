@@ -1,4 +1,5 @@
-//! A `levqor up` with every outside system that it can have: Stripe, a mail provider, an OTLP receiver and a Sentry.
+//! The mesh that the doctor checks: a `levqor up` with every outside system that it can have: Stripe, a mail provider, an OTLP
+//! receiver and a Sentry.
 
 use std::{
     process::Command,

@@ -131,7 +131,7 @@ fn settings_that_the_mesh_was_not_given_are_named() {
 }
 
 #[test]
-fn who_never_answers_costs_its_own_line_and_no_more() {
+fn a_server_that_never_answers_fails_only_its_own_line() {
     let (patient, silent) = (Patient::shared(), Recorder::start());
     silent.set_behaviour(Behaviour::Silent);
     // This server accepts connections and never answers.

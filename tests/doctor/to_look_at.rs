@@ -1,4 +1,4 @@
-//! What waits for a person is a warning, and fails nothing.
+//! Work that waits for a person is a WARNING, and does not change the exit code.
 
 use super::patient::Patient;
 

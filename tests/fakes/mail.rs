@@ -1,5 +1,5 @@
-//! A mail provider that speaks Resend's HTTP API, keeps every mail that it accepts, and fails in the ways that are told
-//! to it. It serves on a port of this machine from a thread of its own, so that other processes can send to it too.
+//! A mail provider that speaks Resend's HTTP API, keeps every mail that it accepts, and fails in the ways that a test
+//! chooses. It serves on a port of this machine from a thread of its own, so that other processes can send to it too.
 //!
 //! What it answers is Resend's: <https://resend.com/docs/api-reference/errors> and
 //! <https://resend.com/docs/dashboard/emails/idempotency-keys>.
@@ -74,7 +74,7 @@ pub(crate) enum Behaviour {
     Accept,
     /// Accepts the mail and cuts the connection before it answers.
     AcceptAndCut,
-    /// Accepts the mail and answers with this status all the same.
+    /// Accepts the mail, but answers with this status.
     AcceptAndFail(u16),
     /// Accepts the mail and answers with an unreadable body.
     AcceptAndBabble,
@@ -84,7 +84,7 @@ pub(crate) enum Behaviour {
     Cut,
     /// Answers with this status and accepts nothing.
     Fail(u16),
-    /// Answers with 429 and so many seconds of `Retry-After`, and accepts nothing.
+    /// Answers with 429 and this number of seconds in `Retry-After`, and accepts nothing.
     RateLimit(u32),
 }
 

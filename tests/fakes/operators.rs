@@ -1,4 +1,4 @@
-//! Telegram, Slack and WhatsApp in one server: it keeps what they took, and refuses on demand.
+//! Fakes of Telegram, Slack and WhatsApp in one server: it keeps the messages that it accepts, and refuses them on demand.
 
 use std::{
     collections::VecDeque,

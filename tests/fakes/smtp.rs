@@ -1,4 +1,4 @@
-//! An SMTP server that keeps every mail that it accepts, and fails in the ways that are told to it. It serves on a port of this
+//! An SMTP server that keeps every mail that it accepts, and fails in the ways that a test chooses. It serves on a port of this
 //! machine from threads of its own, so that other processes can send to it too.
 
 // By path, so that other crates' tests can include this file by path.

@@ -1,7 +1,7 @@
 //! A fake Stripe that keeps state: objects, events, webhooks and the API, over HTTP and in the hands of a test.
 //!
-//! A test acts through `world()`: it is the buyers, the banks and the clock. Services see the API at `url()` with `KEY`,
-//! and the webhooks of the endpoints that the test registers.
+//! A test acts through `world()`: it plays the buyers and the banks, and sets the clock. Services see the API at `url()` with
+//! `KEY`, and the webhooks of the endpoints that the test registers.
 
 mod api;
 mod buyer;

@@ -1,5 +1,5 @@
-//! Customers check out, change and withdraw while billing is killed between any two writes: each thing is made at Stripe once, and
-//! the money goes back once.
+//! Customers check out, change and withdraw while billing is killed between any two writes: each request is made at Stripe once,
+//! and the money is paid back once.
 
 use std::{collections::BTreeSet, net::SocketAddr};
 
@@ -107,8 +107,8 @@ async fn count(db: &Db, query: &'static str) -> usize {
     usize::try_from(count).expect("a count")
 }
 
-/// Asserts that so many withdrawals are completed, and that each has one refund of this amount, one receipt and one mail about the
-/// money.
+/// Asserts that this number of withdrawals is completed, and that each has one refund of this amount, one receipt and one mail
+/// about the money.
 async fn assert_paid_back(mesh: &Mesh, shop: &Shop, post: &Post, withdrawals: usize, amount: i64) {
     assert_eq!(shop.refunded(), vec![amount; withdrawals], "each refund is at Stripe once");
     let completed = "SELECT count(*) FROM withdrawals WHERE state = 'COMPLETED'";

@@ -212,7 +212,7 @@ async fn whatever_happens_between_two_providers_there_are_not_two_mails_and_no_d
 }
 
 #[tokio::test]
-async fn nor_if_the_first_provider_knows_no_keys() {
+async fn with_a_first_provider_that_honours_no_keys_there_are_not_two_mails_and_no_doubt_is_hidden() {
     all("smtp,resend", with_smtp_first()).await;
 }
 

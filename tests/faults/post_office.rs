@@ -56,7 +56,7 @@ impl Post {
         self.fake.heal();
     }
 
-    /// What it tells of the mail that it took as the `n`th, from 0.
+    /// Its webhook about the `n`th mail that it accepted, counted from 0.
     pub(crate) fn tell(&self, n: usize, event_type: &str, more: &Value) -> Webhook {
         self.fake.tell(n, event_type, 1, more)
     }

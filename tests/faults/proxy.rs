@@ -1,4 +1,4 @@
-//! A proxy on the line between two processes. A test can cut, slow, stall and break the line. The proxy runs on a thread of its
+//! A proxy between two processes. A test can cut, slow, stall and break their connections. The proxy runs on a thread of its
 //! own, so it works while the test waits.
 
 mod tests;

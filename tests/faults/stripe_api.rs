@@ -29,7 +29,7 @@ const ALL: [Failing; 4] = [
 ];
 
 #[tokio::test]
-async fn each_way_to_fail_is_told_and_waited_out() {
+async fn each_failure_of_stripe_is_shown_and_retried() {
     let stripe = Stripe::start();
     let mesh = Mesh::start_with(&[("STRIPE_SECRET_KEY", KEY), ("STRIPE_API_BASE", &stripe.url())]).await;
     let before = stripe.world().mark();

@@ -94,7 +94,7 @@ impl Answer {
         Self::try_of(request).await.expect("the gateway answers")
     }
 
-    /// Sends a request that may be lost; none where no whole answer came.
+    /// Sends a request that may be lost; none if no whole answer came.
     pub(crate) async fn try_of(request: reqwest::RequestBuilder) -> Option<Self> {
         let response = request.send().await.ok()?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -90,7 +90,7 @@ async fn what_resend_did_not_sign_is_refused_and_never_stored() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_understood_is_quarantined_raised_once_and_holds_nobody_up() {
+async fn an_unreadable_event_is_quarantined_raises_one_error_and_delays_no_other() {
     let (provider, mesh) = ordered().await;
     assert_eq!(mesh.tell(&Webhook::of("<html>ada@example.com")).await.status, 200);
     assert_eq!(mesh.tell(&provider.tell(0, "email.delivered", 1, &Value::Null)).await.status, 200);

@@ -18,7 +18,7 @@ async fn mesh(provider: &FakeMail, key_hours: &str) -> Mesh {
 }
 
 #[tokio::test]
-async fn a_cut_costs_no_mail_and_makes_no_second_one_where_keys_are_honoured() {
+async fn a_cut_connection_loses_no_mail_and_sends_no_second_one_if_keys_are_honoured() {
     let provider = FakeMail::start();
     let mesh = mesh(&provider, "24").await;
     provider.next([AcceptAndCut, AcceptAndCut]);

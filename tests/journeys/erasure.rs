@@ -193,7 +193,7 @@ async fn assert_chains_are_whole(mesh: &Mesh) {
 }
 
 #[tokio::test]
-async fn nothing_is_left_of_whoever_is_erased_and_everything_of_whoever_is_nearly_the_same() {
+async fn an_erasure_leaves_nothing_of_its_person_and_everything_of_people_with_similar_data() {
     let stripe = Stripe::start();
     let mesh = mesh_with(&stripe).await;
     let declared = personal_columns(mesh.databases()).await;
@@ -307,7 +307,7 @@ async fn a_row_that_waits_for_its_end_keeps_the_erasure_partial_and_nobody_is_to
     testing::execute(mesh.billing_db(), &set("REQUESTED")).await;
     mesh.advance(TimeDelta::days(8)).await;
 
-    // It is shown as under way to the person, and with its reason to whoever can mend it.
+    // It is shown as under way to the person, and with its reason to staff.
     until(&mesh, &erasure.id, "STATE_IN_PROGRESS").await;
     eventually("the erasure is partial", || async {
         let calls = mesh.admin().get("/v1/services/compliance/deferred-calls?state=STATE_WAITING").await;

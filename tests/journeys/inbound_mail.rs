@@ -1,4 +1,4 @@
-//! Replies by mail: they come back into the ticket with their files, and nobody else gets into it.
+//! Replies by mail: they are added to the ticket with their files, and nobody else can add to it.
 
 use chrono::TimeDelta;
 use levqor_runtime::testing::eventually;

@@ -1,4 +1,4 @@
-//! A customer buys, gets a copy of all their data, and has it erased: none of their data is left, and all data of others is.
+//! A customer buys, gets a copy of all their data, and has it erased: none of their data remains, and all data of others does.
 
 use std::io::{Cursor, Read};
 

@@ -1,5 +1,5 @@
-//! Databases are restored from a backup of the time before an erasure. The ledger of erasures outlives them: the services compare
-//! themselves with it before they serve, and the person is erased again.
+//! Databases are restored from a backup of the time before an erasure. The ledger of erasures is not part of the backup: the
+//! services compare their databases with it before they serve, and the person is erased again.
 
 use std::net::SocketAddr;
 
@@ -144,7 +144,7 @@ async fn release_hold(mesh: &Mesh, id: &str) {
     holds_stand(mesh, 0).await;
 }
 
-/// Waits until so many rows of holds stand in every service.
+/// Waits until every service has this number of holds in force.
 async fn holds_stand(mesh: &Mesh, expected: i64) {
     for db in mesh.databases() {
         eventually("every service knows", || async {

@@ -156,7 +156,7 @@ pub(super) fn lists() -> impl Iterator<Item = List> {
 }
 
 impl List {
-    /// `None` if the RPC is no list.
+    /// `None` if the RPC is not a list.
     pub(super) fn of(method: &Method) -> Option<Self> {
         let answer = method.descriptor.output();
         answer.get_field_by_name("next_page_token")?;

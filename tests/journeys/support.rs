@@ -1,4 +1,4 @@
-//! A visitor's question, and what becomes of it: an answer with its source, a person, a ticket, replies by mail, a solution.
+//! A visitor's question, from beginning to end: an answer with its source, a person, a ticket, replies by mail, a solution.
 
 use levqor_runtime::testing::{Caller, eventually};
 use serde_json::{Value, json};

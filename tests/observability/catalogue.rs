@@ -1,4 +1,4 @@
-//! What there is to ask for: the metrics that the mesh exports, by its own definitions, and those that rules record.
+//! All metrics that a query can name: those that the mesh exports, by its own definitions, and those that rules record.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -67,7 +67,7 @@ impl Catalogue {
         recorded.extend(labels.into_iter().map(|label| (label, None)));
     }
 
-    /// The labels of a series; none where there is no such series.
+    /// The labels of a series; none if there is no such series.
     pub(crate) fn labels(&self, series: &str) -> Option<&Labels> {
         self.0.get(series)
     }

@@ -1,4 +1,4 @@
-//! The Collector's configuration: whole, careful, and with the list of what may leave that the source has.
+//! The Collector's configuration: it is complete, limits its memory, and passes on only the attributes that the source lists.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! What is written of metrics and alerts is so: every metric and every alert has its place, and nothing else has.
+//! The documents about metrics and alerts are right: every metric and every alert has its section or line, and nothing else has
+//! one.
 
 use std::collections::BTreeSet;
 

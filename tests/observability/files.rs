@@ -31,12 +31,12 @@ pub(crate) fn folder(folder: &str, extension: &str) -> Vec<String> {
     files
 }
 
-/// A list in a value; empty where there is none.
+/// A list in a value; empty if there is none.
 pub(crate) fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
     value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
-/// A text in a value; empty where there is none.
+/// A text in a value; empty if there is none.
 pub(crate) fn str<'v>(value: &'v Value, pointer: &str) -> &'v str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }

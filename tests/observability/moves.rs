@@ -1,4 +1,4 @@
-//! Each metric moves for what it claims to tell, and for nothing else.
+//! Each metric changes when the thing that it counts happens, and at no other time.
 
 use levqor_runtime::metrics::Format;
 use serde_json::json;

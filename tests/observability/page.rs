@@ -1,4 +1,4 @@
-//! What a scrape brings, read as Prometheus reads it.
+//! Reads the page of a scrape as Prometheus reads it.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ impl Page {
         Self(text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).map(sample).collect())
     }
 
-    /// The sum of the series with this name that have these labels; none where there is none.
+    /// The sum of the series with this name that have these labels; none if there is none.
     pub(crate) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let fits = |sample: &&Sample| {
             sample.name == name

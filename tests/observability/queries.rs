@@ -1,5 +1,5 @@
-//! Reads a query for Prometheus and finds what could never be answered: metrics and labels that nobody exports, values that
-//! never come, and sides of an operator that share no labels.
+//! Reads a query for Prometheus and finds parts that can never have a result: metrics and labels that nobody exports, values that
+//! never occur, and sides of an operator that share no labels.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! The rules of Prometheus: they ask for what is there, and each alert says what it is, how urgent, and where to read on.
+//! The rules of Prometheus: they name only metrics that exist, and each alert says what it means, how urgent it is, and where its
+//! section of the runbook is.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -46,7 +47,7 @@ fn own_labels(rule: &Value) -> Vec<String> {
 }
 
 #[test]
-fn every_alert_asks_for_what_is_there_and_tells_of_what_it_has() {
+fn every_alert_queries_defined_metrics_and_its_text_uses_labels_that_it_has() {
     let catalogue = catalogue();
     for alert in alerts() {
         let name = str(&alert, "/alert");
@@ -56,7 +57,7 @@ fn every_alert_asks_for_what_is_there_and_tells_of_what_it_has() {
             for rest in str(&alert, words).split("$labels.").skip(1) {
                 let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
                 let label = rest.get(..end).unwrap_or_default();
-                assert!(labels.contains(label), "{name} tells of {label}, which it has not");
+                assert!(labels.contains(label), "{name} uses the label {label}, but lacks it");
             }
         }
     }
@@ -199,7 +200,7 @@ fn every_service_is_missed() {
 }
 
 #[test]
-fn refused_handshakes_are_told_of_every_service_and_not_of_the_door_for_everybody() {
+fn refused_handshakes_alert_for_every_service_and_not_for_the_public_port() {
     let refused =
         alerts().into_iter().find(|alert| str(alert, "/alert") == "HandshakesRefused").expect("the alert");
     let names = services();

@@ -1,4 +1,4 @@
-//! What dashboards and alerts ask for is there in a mesh that works, by its values too; and everything that is defined is shown.
+//! A working mesh exports every metric, label and value that dashboards and alerts ask for, and every metric that is defined.
 
 use std::collections::BTreeSet;
 
@@ -17,11 +17,12 @@ use crate::{
     stripe::{paid_checkout, sign},
 };
 
-/// What tells of exports is absent where nothing is exported, as in this mesh; `tests/telemetry/exporters.rs` sees it.
+/// The metrics of telemetry exports. They are absent here, because this mesh exports nothing; `tests/telemetry/exporters.rs` tests
+/// them.
 const EXPORTS: &str = "levqor_telemetry_";
 
-/// A mesh that has done what a mesh does: taken a payment twice, refused a stranger, shown an order, and sent mails through
-/// a provider that failed once and then told of one.
+/// A mesh that has accepted an event of a payment twice, refused a forged webhook, shown orders, answered a question, and sent
+/// mails through a provider that failed once and then reported on a mail.
 async fn worked() -> (Mesh, Page) {
     let provider = FakeMail::start();
     // Nobody listens where the language model would be, so the question is answered by an article.
@@ -33,8 +34,8 @@ async fn worked() -> (Mesh, Page) {
     provider.next([Fail(500)]);
     let event = paid_checkout("1", "ada");
     assert_eq!(mesh.deliver(&event).await.status, 200);
-    let other_door = "/api/webhooks/stripe/checkout-completed";
-    let again = mesh.post_webhook(other_door, &sign(&event.to_string()), event.to_string()).await;
+    let other_path = "/api/webhooks/stripe/checkout-completed";
+    let again = mesh.post_webhook(other_path, &sign(&event.to_string()), event.to_string()).await;
     assert_eq!(again.status, 200);
     assert_eq!(mesh.post_webhook("/webhooks/stripe", "", "{}").await.status, 400);
     assert_eq!(mesh.tell(&Webhook::of(r#"{"type":"email.sent"}"#)).await.status, 200);
@@ -45,7 +46,7 @@ async fn worked() -> (Mesh, Page) {
     mesh.anon().get("/health/ready").await;
     mesh.anon().get("/nowhere").await;
     mesh.settle().await;
-    // As if Sentry had taken this week's test.
+    // As if Sentry had accepted this week's test report.
     let test =
         "INSERT INTO runtime.self_tests (name, last_success_time) VALUES ('error_reports', runtime.now())";
     sqlx::query(test).execute(mesh.billing_db().pool()).await.expect("inserted");
@@ -53,32 +54,32 @@ async fn worked() -> (Mesh, Page) {
     (mesh, page)
 }
 
-/// What a mesh that works does not show.
-fn needs_trouble(label: &str, value: &str) -> bool {
+/// Whether a mesh exports this value of a label only after a failure, or only with Sentry.
+fn is_absent_here(label: &str, value: &str) -> bool {
     match label {
         // Only where Sentry is on.
         "schedule" => value == "test_error_reports",
         "rpc_method" => value.contains("TestErrorReports") || value == "_OTHER",
-        // A failure of ours, while somebody waits.
+        // Only after a server error.
         "error_type" => true,
         _ => false,
     }
 }
 
-/// Fails where a selector would find nothing among what is shown, as a whole or by one of the values that it names.
+/// Fails if no exported series matches the selector, or if no series has one of the label values that the selector names.
 fn find(selector: &VectorSelector, name: &str, page: &Page, query: &str) {
     let samples: Vec<_> = page.0.iter().filter(|sample| sample.name == name).collect();
-    assert!(!samples.is_empty(), "{name} is not shown, which {query} asks for");
+    assert!(!samples.is_empty(), "{name} is not exported, but {query} asks for it");
     let value = |sample: &Sample, label: &str| sample.labels.get(label).cloned().unwrap_or_default();
     let matchers = &selector.matchers.matchers;
     for wanted in matchers.iter().flat_map(alternatives) {
         let there = samples.iter().any(|sample| wanted.is_match(&value(sample, &wanted.name)));
-        let there = there || needs_trouble(&wanted.name, &wanted.value);
-        assert!(there, "{}={} of {name} is not shown: {query}", wanted.name, wanted.value);
+        let there = there || is_absent_here(&wanted.name, &wanted.value);
+        assert!(there, "{}={} of {name} is not exported: {query}", wanted.name, wanted.value);
     }
     let fits = |sample: &&Sample| matchers.iter().all(|of| of.is_match(&value(sample, &of.name)));
-    let trouble = matchers.iter().any(|of| needs_trouble(&of.name, &of.value) && !of.is_match(""));
-    assert!(trouble || samples.iter().any(fits), "{name} has no such series: {query}");
+    let absent = matchers.iter().any(|of| is_absent_here(&of.name, &of.value) && !of.is_match(""));
+    assert!(absent || samples.iter().any(fits), "{name} has no such series: {query}");
 }
 
 #[tokio::test]
@@ -104,21 +105,21 @@ async fn what_dashboards_and_rules_ask_for_has_values() {
 }
 
 #[tokio::test]
-async fn everything_that_is_defined_is_shown_and_nothing_else() {
+async fn all_defined_metrics_are_exported_and_no_others() {
     let (mesh, page) = Box::pin(worked()).await;
     let shown: BTreeSet<_> = page.0.iter().map(|sample| sample.name.as_str()).collect();
     let defined: Vec<_> = definitions().into_iter().flat_map(Definition::series).collect();
     for series in defined.iter().filter(|series| !series.starts_with(EXPORTS)) {
-        assert!(shown.contains(series.as_str()), "{series} is defined, and never shown");
+        assert!(shown.contains(series.as_str()), "{series} is defined, but not exported");
     }
     for series in shown {
         assert!(
             series == "target_info" || defined.iter().any(|of| of == series),
-            "{series} is defined nowhere"
+            "{series} is exported, but not defined"
         );
     }
-    // Nothing is traced here: an exemplar would name a trace that nobody can look up. Where it is,
-    // `tests/telemetry/metrics.rs` sees them.
+    // Nothing is traced here, so an exemplar would name a trace that does not exist. `tests/telemetry/metrics.rs` tests exemplars
+    // with traces.
     let exemplars: BTreeSet<_> =
         page.0.iter().filter(|sample| sample.trace_id.is_some()).map(|sample| &sample.name).collect();
     assert_eq!(exemplars, BTreeSet::new());

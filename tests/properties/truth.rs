@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::case::Case;
 use crate::fakes::stripe::{Stripe, World};
 
-/// Asserts that the orders of an outcome are what Stripe says they are. Only who fetches knows when money came.
+/// Asserts that the orders of an outcome are what Stripe says they are. Only a service that fetches from Stripe knows when the
+/// money came.
 pub(super) fn assert_told(stripe: &Stripe, case: &Case, outcome: &Value, fetched: bool) {
     let world = stripe.world();
     let truth = case.cast.sessions.iter().filter_map(|session| order(&world, world.get(session)));

@@ -1,4 +1,4 @@
-//! From Stripe's POST to the mailbox: one trace, edge by edge.
+//! One trace leads from Stripe's POST to the mailbox. The test checks each span and its parent.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! The telemetry that leaves a process: one trace per journey, every failure once, and no personal data. A receiver that is down
-//! slows no request. The roles run as separate processes, and export to a receiver that records everything.
+//! The telemetry that leaves a process: one trace per journey, one report per failure, and no personal data. A receiver that is
+//! down slows no request. The roles run as separate processes, and export to a receiver that records everything.
 
 mod canary;
 mod errors;

@@ -148,7 +148,7 @@ impl Meter {
             let answer = timeout(PATIENCE, self.ask(service, request_id)).await.ok().flatten();
             let fell_silent = before(service).is_none_or(|before| before.answer.is_some());
             if answer.is_none() && fell_silent {
-                tracing::warn!(service, "a service does not answer the question for its status");
+                tracing::warn!(service, "a service does not answer GetStatus");
             }
             (service, answer)
         });

@@ -89,7 +89,7 @@ struct Service<'m> {
 /// The report of a service that does not answer.
 #[derive(Serialize)]
 struct Silence {
-    /// When it last answered. Null if it has not answered since the gateway began.
+    /// When it last answered. Null if it has not answered since the gateway started.
     last_answer_time: Option<DateTime<Utc>>,
 }
 

@@ -1,4 +1,4 @@
-//! A problem on the wire: JSON with the ids by which it can be found again, and the headers that go with it.
+//! A problem as a response: JSON with the ids by which it can be found in logs and traces, and the headers of the response.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -97,7 +97,7 @@ impl Problem {
     }
 }
 
-/// An answer that the edge renders, since only the edge knows the ids.
+/// An empty response that carries the problem. `pipeline.rs` renders it, because only the pipeline knows the ids.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::empty());

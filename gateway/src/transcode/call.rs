@@ -77,7 +77,7 @@ pub(super) fn metadata(
     MetadataMap::from_headers(carried)
 }
 
-/// Adds what an RPC that keeps evidence is told of the caller.
+/// Adds what an RPC that keeps evidence is told about the caller.
 fn tell_of_client(carried: &mut HeaderMap, headers: &HeaderMap, address: CallerAddress) {
     if let Some(network) = address.network().and_then(|network| HeaderValue::try_from(network).ok()) {
         carried.insert(HeaderName::from_static(CLIENT_NETWORK), network);

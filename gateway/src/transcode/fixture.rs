@@ -54,6 +54,6 @@ fn compile(resolver: ChainFileResolver, file: &str) -> Result<Routes, RouteError
     let mut compiler = Compiler::with_file_resolver(resolver);
     compiler.include_imports(true).open_file(file).expect("the proto compiles");
     let pool = DescriptorPool::decode(compiler.encode_file_descriptor_set().as_slice()).expect("descriptors");
-    // Routes borrow their methods for good, as they do of the compiled-in ones.
+    // Routes borrow their methods as `'static`, also those that are compiled in.
     Routes::read(Box::leak(Box::new(Methods::read(pool))))
 }

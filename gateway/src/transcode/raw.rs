@@ -1,4 +1,5 @@
-//! Responses that are not JSON: the bytes of a `google.api.HttpBody`, with its content type, and what its extensions say.
+//! Responses that are not JSON: the bytes of a `google.api.HttpBody`, with its content type, and with the status and file name
+//! from its extensions.
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;

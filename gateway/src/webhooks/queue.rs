@@ -131,7 +131,7 @@ impl Queue {
     pub(super) async fn turn(&self, of: CallerAddress, deadline: Instant) -> Result<Turn, Problem> {
         let turn = {
             let mut state = self.state();
-            // Webhooks wait only if their address cannot have a turn now, so this one overtakes none.
+            // Webhooks wait only if their address cannot have a turn now, so no earlier webhook waits that could go first.
             if state.take(of) {
                 return Ok(Turn { queue: self.clone(), address: of });
             }
@@ -162,7 +162,7 @@ impl Drop for Turn {
             let Some((address, next)) = self.queue.state().next() else { return };
             let turn = Self { queue: self.queue.clone(), address };
             if let Err(unheard) = next.send(turn) {
-                // The caller has hung up, so the turn goes to the next webhook.
+                // The caller has disconnected, so the turn goes to the next webhook.
                 std::mem::forget(unheard);
                 self.queue.state().give_back(address);
             }
@@ -201,7 +201,7 @@ mod tests {
         drop(turn);
         let Some(Ok(turn)) = (&mut other).now_or_never() else { panic!("the other address is next") };
         drop((turn, other));
-        // Some callers hang up. Each of the others gets its turn.
+        // Some callers disconnect. Each of the others gets its turn.
         let left = many.split_off(5);
         drop(many);
         for turn in left {
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_that_posts_forged_webhooks_only_has_few_turns_until_it_posts_a_good_one() {
+    async fn an_address_that_posts_only_forged_webhooks_has_few_turns_until_it_posts_a_good_one() {
         let queue = Queue::of(2 * SUSPECT_AT_ONCE);
         for _ in 0..SUSPECT_AFTER {
             queue.judged(address(1), false);

@@ -1,4 +1,4 @@
-//! Bodies of requests: JSON is decoded, and every mistake in it is answered.
+//! Bodies of requests: JSON is decoded, and every mistake in it is reported.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};

@@ -30,7 +30,7 @@ async fn a_role_that_is_too_low_is_refused_before_the_service_is_asked() {
 }
 
 #[tokio::test]
-async fn a_bearer_goes_to_the_service_as_it_came_and_nobody_else_does() {
+async fn a_bearer_token_reaches_the_service_unchanged_and_is_not_used_for_other_callers() {
     let mesh = mesh().await;
     let bearer = format!("Bearer {}", token(Role::Customer));
     assert_eq!(get_as(&mesh, "/shop/v1/items/i1", &bearer).await.status, StatusCode::OK);
@@ -41,7 +41,7 @@ async fn a_bearer_goes_to_the_service_as_it_came_and_nobody_else_does() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_good_is_refused_even_where_none_is_needed() {
+async fn an_invalid_token_is_refused_even_if_none_is_needed() {
     let mesh = mesh().await;
     let expired = format!("Bearer {}", token_for(Role::Admin, -3600));
     for authorization in
@@ -59,7 +59,7 @@ async fn a_token_that_is_not_good_is_refused_even_where_none_is_needed() {
 }
 
 #[tokio::test]
-async fn a_service_token_is_refused_at_the_edge() {
+async fn a_service_token_from_outside_is_refused() {
     let mesh = mesh().await;
     for (from, to) in [("gateway", "shop"), ("gateway", "billing"), ("billing", "gateway")] {
         let token = service_tokens().mint(from, to).expect("a token");
@@ -74,7 +74,7 @@ async fn a_service_token_is_refused_at_the_edge() {
 }
 
 #[tokio::test]
-async fn who_is_calling_comes_before_what_is_asked() {
+async fn the_caller_is_checked_before_the_body() {
     let mesh = mesh().await;
     let answer = mesh.post("/shop/v1/charges", "nonsense").await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);

@@ -1,4 +1,4 @@
-//! Browsers: pages of allowed origins may ask and read, and pages of other origins may not.
+//! Browsers: pages of allowed origins may send requests and read the responses, and pages of other origins may not.
 
 use http::{Method, StatusCode, header};
 use levqor_runtime::context::Role;
@@ -169,7 +169,7 @@ async fn a_preflight_with_a_malformed_head_is_refused_like_any_other_request() {
 }
 
 #[tokio::test]
-async fn options_that_are_no_preflight_are_an_ordinary_request() {
+async fn options_without_preflight_headers_is_an_ordinary_request() {
     let mesh = browsed_mesh().await;
     let answer = send(mesh.request(Method::OPTIONS, "/shop/v1/orders").header("origin", SITE)).await;
     assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);

@@ -63,7 +63,7 @@ async fn a_client_that_has_connected_may_still_ask() {
 }
 
 #[tokio::test]
-async fn while_it_is_leaving_it_serves_but_is_not_ready() {
+async fn a_draining_gateway_serves_but_is_not_ready() {
     let mesh = mesh().await;
     let status = || Reply::Messages(vec![serde_json::json!({"ready": true})]);
     mesh.upstream.reply("GetStatus", (0..3).map(|_| status()));
@@ -89,7 +89,7 @@ async fn while_it_is_leaving_it_serves_but_is_not_ready() {
 }
 
 #[tokio::test]
-async fn a_stream_of_requests_loses_none_while_the_gateway_leaves() {
+async fn no_request_is_lost_while_the_gateway_drains() {
     // It asks more often than one caller may.
     let mesh = mesh_with(|config| config.rates.on = false).await;
     let (client, url, gateway) = (mesh.client.clone(), mesh.url.clone(), mesh.gateway);
@@ -118,7 +118,7 @@ async fn a_stream_of_requests_loses_none_while_the_gateway_leaves() {
 const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 #[tokio::test]
-async fn clients_that_say_nothing_more_are_left_and_one_that_still_asks_is_answered() {
+async fn a_drain_closes_idle_connections_and_answers_open_requests() {
     let mesh = mesh_with(|config| config.bodies.grace = Duration::from_mins(1)).await;
     let (addr, gateway) = (mesh.gateway.addr(), mesh.gateway);
     let open = async |beginning: &[u8]| {

@@ -16,21 +16,21 @@ use crate::harness::{Mesh, mesh};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Framing {
     /// No header mentions a body.
-    Unsaid,
+    NoHeader,
     /// `Content-Length`.
     Length,
     /// `Transfer-Encoding: chunked`.
     Chunked,
     /// `Transfer-Encoding: chunked`, after `Expect: 100-continue`.
     Expected,
-    /// HTTP/2; where the body is empty, the head ends the stream.
+    /// HTTP/2; if the body is empty, the head ends the stream.
     Http2,
     /// HTTP/2; the body ends in a frame of its own.
     Http2Streamed,
 }
 
 const ALL: [Framing; 6] = [
-    Framing::Unsaid,
+    Framing::NoHeader,
     Framing::Length,
     Framing::Chunked,
     Framing::Expected,
@@ -83,7 +83,7 @@ impl<'m> Sender<'m> {
             head += "expect: 100-continue\r\n";
         }
         let body = match framing {
-            Framing::Unsaid => String::new(),
+            Framing::NoHeader => String::new(),
             Framing::Length => {
                 head.extend(["content-length: ", &body.len().to_string(), "\r\n"]);
                 body.to_owned()
@@ -166,7 +166,7 @@ async fn a_body_means_the_same_in_every_framing() {
     let json = Some("application/json");
     for (method, path, kind, body, expected) in [
         ("POST", "/shop/v1/orders/o1:cancel", json, "{}", StatusCode::OK),
-        // White space is no JSON, and it is no empty body.
+        // White space is neither JSON nor an empty body.
         ("POST", "/shop/v1/orders/o1:cancel", json, " ", StatusCode::BAD_REQUEST),
         ("POST", "/shop/v1/orders/o1:cancel", json, "\r\n\r\n", StatusCode::BAD_REQUEST),
         ("POST", "/shop/v1/orders/o1:cancel", None, " ", StatusCode::UNSUPPORTED_MEDIA_TYPE),
@@ -176,7 +176,7 @@ async fn a_body_means_the_same_in_every_framing() {
         ("DELETE", "/shop/v1/orders/o1", None, " ", StatusCode::BAD_REQUEST),
         ("GET", "/shop/v1/items/i1", json, "{}", StatusCode::BAD_REQUEST),
     ] {
-        for framing in ALL.into_iter().filter(|framing| *framing != Framing::Unsaid) {
+        for framing in ALL.into_iter().filter(|framing| *framing != Framing::NoHeader) {
             let status = sender.send(framing, method, path, kind, body).await;
             assert_eq!(status, expected, "{method} {path} {framing:?} {kind:?} {body:?}");
         }

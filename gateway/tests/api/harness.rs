@@ -1,4 +1,4 @@
-//! Starts a gateway for a test, and asks it.
+//! Starts a gateway for a test, and sends requests to it.
 
 use std::{path::Path, sync::LazyLock};
 
@@ -56,7 +56,7 @@ pub(crate) struct Mesh {
     pub(crate) client: reqwest::Client,
 }
 
-/// A gateway in front of a service that plays all services.
+/// A gateway, and one fake service that stands for all services.
 pub(crate) async fn mesh() -> Mesh {
     mesh_with(|_| {}).await
 }

@@ -72,7 +72,7 @@ async fn a_request_id_is_kept_if_it_is_fit_for_a_log() {
 }
 
 #[tokio::test]
-async fn a_trace_goes_on_behind_the_door() {
+async fn a_trace_continues_in_the_service() {
     let mesh = mesh().await;
     let trace_id = "0af7651916cd43dd8448eb211c80319c";
     let parent = format!("00-{trace_id}-b7ad6b7169203331-01");
@@ -86,7 +86,7 @@ async fn a_trace_goes_on_behind_the_door() {
 }
 
 #[tokio::test]
-async fn nothing_else_crosses() {
+async fn no_other_header_is_passed_on() {
     let mesh = mesh().await;
     let mut request = mesh.request(Method::GET, "/shop/v1/items/i1").header("accept-language", "de");
     for name in [

@@ -77,7 +77,7 @@ async fn the_gateway_asks_every_service_and_shows_what_it_says() {
 }
 
 #[tokio::test]
-async fn one_service_that_is_not_ready_or_not_there_is_shown_and_does_not_close_the_door() {
+async fn one_service_that_is_not_ready_or_does_not_answer_is_shown_and_the_gateway_stays_ready() {
     for reply in [status(false), Reply::Gone, Reply::Broken(Vec::new(), tonic::Status::internal("secret"))] {
         let state = if matches!(reply, Reply::Messages(_)) { "NOT_READY" } else { "NO_ANSWER" };
         let mesh = mesh().await;
@@ -93,7 +93,7 @@ async fn one_service_that_is_not_ready_or_not_there_is_shown_and_does_not_close_
 }
 
 #[tokio::test]
-async fn a_silent_service_is_shown_with_since_when_and_when_it_last_answered() {
+async fn a_silent_service_is_shown_with_the_time_of_its_last_answer() {
     let mesh = ready_mesh().await;
     let silent = async |answered: bool| {
         let path = "/health/ready";
@@ -123,7 +123,7 @@ async fn a_service_that_never_answered_says_so() {
 }
 
 #[tokio::test]
-async fn without_any_service_that_is_ready_the_gateway_is_not() {
+async fn the_gateway_is_not_ready_if_no_service_is() {
     let mesh = mesh().await;
     mesh.upstream.reply("GetStatus", [status(false), Reply::Gone, status(false)]);
     let answer = mesh.get("/health/ready").await;
@@ -132,7 +132,7 @@ async fn without_any_service_that_is_ready_the_gateway_is_not() {
 }
 
 #[tokio::test]
-async fn incidents_are_those_that_support_shows_and_absent_where_it_does_not_answer() {
+async fn incidents_are_those_that_support_shows_and_absent_if_it_does_not_answer() {
     let mesh = ready_mesh().await;
     let incident = json!({"incidentId": "i1", "state": "STATE_INVESTIGATING", "title": "Orders are slow", "startTime": SINCE});
     mesh.upstream.reply_json("GetPublicStatus", json!({"incidents": [incident]}));
@@ -209,7 +209,7 @@ async fn capability(mesh: &Mesh, name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn many_readers_cause_one_measurement() {
+async fn many_readers_share_a_measurement() {
     let mesh = lasting_mesh().await;
     let begun = Instant::now();
     let readers = (0..50).map(|n| mesh.get(if n % 2 == 0 { "/v1/status" } else { "/health/ready" }));
@@ -247,7 +247,7 @@ async fn nobody_waits_for_a_silent_service_while_the_last_measurement_is_new_eno
 }
 
 #[tokio::test]
-async fn a_measurement_does_not_last() {
+async fn a_measurement_is_repeated_after_a_while() {
     let mesh = ready_mesh().await;
     assert_eq!(mesh.get("/health/ready").await.status, StatusCode::OK);
     levqor_runtime::testing::eventually("a second measurement", || async {

@@ -114,7 +114,7 @@ async fn in_http_2_a_head_of_more_than_16_kib_is_431_too() {
 }
 
 #[tokio::test]
-async fn what_goes_on_to_a_service_is_bounded_field_by_field() {
+async fn each_header_that_is_passed_on_has_its_own_limit() {
     let mesh = mesh().await;
     let get = |name: &'static str, value: String| {
         send(mesh.request(Method::GET, "/shop/v1/items/i1").header(name, value))
@@ -218,7 +218,7 @@ async fn a_body_that_is_too_large_is_refused_soon_whether_or_not_the_rest_of_it_
 }
 
 #[tokio::test]
-async fn a_body_whose_first_part_came_fast_earns_no_long_rest() {
+async fn a_fast_start_does_not_allow_a_long_pause_in_a_body() {
     let mesh = mesh_with(|config| {
         config.bodies.prompt = Duration::from_millis(10);
         config.bodies.grace = Duration::from_millis(50);
@@ -274,7 +274,7 @@ async fn one_address_has_a_share_of_the_connections_and_others_are_served() {
 }
 
 #[tokio::test]
-async fn where_all_connections_are_idle_the_oldest_goes_for_a_new_one() {
+async fn if_all_connections_are_idle_the_oldest_is_closed_for_a_new_one() {
     let mesh = mesh_with(|config| config.connections.connections = 4).await;
     let mut idle = Vec::new();
     for _ in 0..2 {
@@ -290,7 +290,7 @@ async fn where_all_connections_are_idle_the_oldest_goes_for_a_new_one() {
 }
 
 #[tokio::test]
-async fn where_all_connections_are_busy_questions_after_our_health_are_answered() {
+async fn if_all_connections_are_busy_health_checks_are_answered() {
     let mesh = mesh_with(|config| config.connections.connections = 4).await;
     let mut busy = Vec::new();
     for _ in 0..2 {
@@ -308,7 +308,7 @@ async fn where_all_connections_are_busy_questions_after_our_health_are_answered(
 }
 
 #[tokio::test]
-async fn an_http_2_client_that_never_asks_is_let_go_whatever_else_it_says() {
+async fn an_http_2_connection_without_requests_is_closed_whatever_it_sends() {
     const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0\0\0\0\0\0\0\0\0";
     let mesh = mesh_with(|config| config.idle_timeout = Duration::from_millis(100)).await;
     let stream = connect(&mesh, HTTP_2).await;
@@ -321,7 +321,7 @@ async fn an_http_2_client_that_never_asks_is_let_go_whatever_else_it_says() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_its_answer_is_let_go() {
+async fn a_client_that_does_not_read_its_answer_is_disconnected() {
     let mesh = mesh_with(|config| config.connections.unread = Duration::from_millis(200)).await;
     // HTTP/2 with a window of 0: the answer's body cannot be sent.
     let settings = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0";

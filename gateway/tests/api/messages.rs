@@ -1,4 +1,4 @@
-//! Messages that HTTP forbids, as bytes: two servers could understand two different ones.
+//! Messages that HTTP forbids, as bytes, because two servers could read two different messages in them.
 
 use std::{net::SocketAddr, time::Duration};
 

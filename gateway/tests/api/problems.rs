@@ -57,7 +57,7 @@ async fn every_code_has_its_status_and_its_form() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_and_when_to_come_back_is_passed_on() {
+async fn violations_and_the_retry_time_are_passed_on() {
     let mesh = mesh().await;
     let violations =
         vec![Violation { field: "order.tier".to_owned(), description: "expected a tier".to_owned() }];
@@ -81,7 +81,7 @@ async fn a_problem_can_be_found_again() {
 }
 
 #[tokio::test]
-async fn words_that_no_service_chose_are_never_passed_on() {
+async fn texts_that_are_not_of_a_service_are_never_passed_on() {
     let mesh = mesh().await;
     for code in [
         Code::InvalidArgument,
@@ -108,7 +108,7 @@ fn nowhere(config: &mut Config) {
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_there_is_503_without_the_transports_words() {
+async fn an_unreachable_service_is_503_without_the_transports_text() {
     let mesh = mesh_with(nowhere).await;
     let answer = mesh.get("/shop/v1/items/i1").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -155,7 +155,7 @@ async fn only_what_may_be_repeated_is_tried_again_and_at_most_twice() {
 }
 
 #[tokio::test]
-async fn a_service_that_says_when_to_come_back_is_not_asked_before() {
+async fn an_error_with_a_retry_time_is_not_retried_by_the_gateway() {
     let mesh = mesh().await;
     let error = FakeError(ErrorCode::Unavailable, Vec::new(), Some(Duration::from_secs(30)));
     mesh.upstream.fail("GetItem", to_status("shop", &error));

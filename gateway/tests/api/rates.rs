@@ -1,4 +1,4 @@
-//! Rate limits: how often one caller may ask, and what the caller is told.
+//! Rate limits: how many requests one caller may make, and what the caller is told about the limits.
 
 use http::{Method, StatusCode};
 use levqor_runtime::{context::Role, testing::eventually};
@@ -30,7 +30,7 @@ async fn statuses(mesh: &Mesh, path: &str, requests: usize) -> Vec<u16> {
 }
 
 #[tokio::test]
-async fn a_caller_who_asks_too_often_is_told_when_to_come_back() {
+async fn a_caller_with_too_many_requests_is_told_when_to_retry() {
     let mesh = strict_mesh().await;
     for left in [2, 1, 0] {
         let answer = mesh.get("/shop/v1/items/i1").await;
@@ -75,7 +75,7 @@ async fn each_class_of_the_protos_has_its_own_limit() {
 }
 
 #[tokio::test]
-async fn staff_have_ten_times_as_much_and_nobody_shares_with_them() {
+async fn staff_have_ten_times_as_many_requests_in_a_bucket_of_their_own() {
     let mesh = strict_mesh().await;
     assert_eq!(statuses(&mesh, "/shop/v1/items/i1", 4).await, [200, 200, 200, 429]);
     for role in [Role::Customer, Role::Staff] {
@@ -88,7 +88,7 @@ async fn staff_have_ten_times_as_much_and_nobody_shares_with_them() {
 }
 
 #[tokio::test]
-async fn refusals_of_every_kind_are_counted_and_a_bad_token_by_its_address() {
+async fn refused_requests_of_every_kind_count_and_an_invalid_token_counts_by_its_address() {
     let mesh = strict_mesh().await;
     let bad = || send(mesh.request(Method::GET, "/shop/v1/items/i1").bearer_auth("x"));
     let refused = bad().await;
@@ -166,7 +166,7 @@ async fn the_limit_of_callers_behind_a_trusted_proxy_is_their_own() {
 }
 
 #[tokio::test]
-async fn a_caller_who_was_limited_is_taken_again_after_the_time_that_was_said() {
+async fn a_caller_who_was_limited_is_accepted_again_after_the_retry_time() {
     let mesh = mesh_with(|config| config.rates.default = "1/1s".parse().expect("a rate")).await;
     eventually("a request is refused", || async {
         let answer = mesh.get("/shop/v1/items/i1").await;
@@ -174,7 +174,7 @@ async fn a_caller_who_was_limited_is_taken_again_after_the_time_that_was_said() 
             .then(|| assert_eq!(answer.header("retry-after"), "1"))
     })
     .await;
-    eventually("a request is taken again", || async {
+    eventually("a request is accepted again", || async {
         (mesh.get("/shop/v1/items/i1").await.status == StatusCode::OK).then_some(())
     })
     .await;

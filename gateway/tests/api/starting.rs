@@ -1,4 +1,4 @@
-//! The start: it fails with a clear message if something is wrong.
+//! The start of the gateway: it fails with a clear message if a setting or a proto is wrong.
 
 use std::error::Error;
 

@@ -256,13 +256,13 @@ async fn a_download_is_read_from_its_service_as_it_is_written_to_its_client() {
 }
 
 #[tokio::test]
-async fn a_stream_keeps_its_place_until_its_end() {
+async fn a_stream_keeps_its_permit_until_its_end() {
     let mesh = mesh_with(|config| config.max_concurrent_requests = 1).await;
     mesh.upstream.reply("WatchItems", [Reply::Stalled(vec![json!({})])]);
     let stream = mesh.request(Method::GET, "/shop/v1/items:watch").send().await.expect("a stream");
     assert_eq!(mesh.get("/shop/v1/items/i1").await.json()["reason"], "BUSY");
     drop(stream);
-    levqor_runtime::testing::eventually("the place is free", || async {
+    levqor_runtime::testing::eventually("the permit is free", || async {
         (mesh.get("/shop/v1/items/i1").await.status == StatusCode::OK).then_some(())
     })
     .await;

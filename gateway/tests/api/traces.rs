@@ -80,7 +80,7 @@ async fn a_span_is_named_after_the_route_and_never_holds_the_path_or_the_query()
 }
 
 #[tokio::test]
-async fn where_nothing_is_traced_the_callers_trace_goes_through() {
+async fn without_tracing_the_callers_trace_context_is_passed_on() {
     let _guard = levqor_runtime::testing::hear(tracing::subscriber::NoSubscriber::default());
     let mesh = mesh().await;
     let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

@@ -1,4 +1,4 @@
-//! Uploads: the body reaches the service chunk by chunk. Every way in which an upload ends.
+//! Uploads: the body reaches the service chunk by chunk. The tests cover every way in which an upload can end.
 
 use std::{
     convert::Infallible,

@@ -1,4 +1,4 @@
-//! Vendors' webhooks: their bytes pass unchanged, and the answer makes the vendor do the right thing.
+//! Vendors' webhooks: their bytes pass unchanged, and the status of the answer says whether the vendor must send the event again.
 
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ async fn the_bytes_and_the_signature_reach_billing_as_they_came() {
     for path in PATHS {
         mesh.upstream
             .reply_json("IngestStripeEvent", json!({"eventId": "evt_1", "duplicate": true, "state": 1}));
-        // The body is neither JSON nor UTF-8. The gateway passes it on all the same.
+        // The body is neither JSON nor UTF-8. The gateway passes it on anyway.
         let answer = post(&mesh, path, vec![0xff, 0x00, b'{']).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
         let expected = json!({"ok": true, "event_id": "evt_1", "duplicate": true, "state": "PENDING"});
@@ -71,7 +71,7 @@ async fn the_bytes_and_the_signature_reach_billing_as_they_came() {
 }
 
 #[tokio::test]
-async fn billing_sees_that_the_gateway_is_calling_whoever_posted() {
+async fn billing_gets_the_gateways_own_token_whatever_token_the_sender_has() {
     let mesh = mesh().await;
     let request = signed(&mesh, PATHS[0]).header("authorization", "Bearer of-a-stranger");
     assert_eq!(send(request.body("{}")).await.status, StatusCode::OK);
@@ -99,7 +99,7 @@ async fn what_billing_refuses_is_400() {
 }
 
 #[tokio::test]
-async fn whatever_is_not_understood_makes_stripe_come_again() {
+async fn every_other_failure_makes_stripe_send_the_event_again() {
     let mesh = mesh().await;
     let failed = |code, reason| to_status("billing", &FakeError(code, reason));
     for status in [
@@ -135,7 +135,7 @@ async fn a_service_that_does_not_take_webhooks_through_tunnels_gets_them_without
 }
 
 #[tokio::test]
-async fn without_billing_stripe_comes_again() {
+async fn without_billing_stripe_sends_the_event_again() {
     let mesh = mesh_with(|config| drop(config.addresses.0.remove("billing"))).await;
     let answer = post(&mesh, PATHS[0], "{}").await;
     assert_eq!((answer.status, answer.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "1"));
@@ -180,7 +180,7 @@ async fn the_bytes_and_all_three_headers_reach_notifications_as_they_came() {
 }
 
 #[tokio::test]
-async fn resend_comes_again_unless_the_event_itself_is_bad() {
+async fn resend_sends_the_event_again_unless_the_event_itself_is_bad() {
     let mesh = mesh().await;
     for (code, reason, status) in [
         (ErrorCode::InvalidArgument, "SIGNATURE_STALE", StatusCode::BAD_REQUEST),
@@ -194,7 +194,7 @@ async fn resend_comes_again_unless_the_event_itself_is_bad() {
 }
 
 #[tokio::test]
-async fn a_signature_that_is_missing_malformed_or_out_of_time_is_refused_before_the_body_is_there() {
+async fn a_signature_that_is_missing_malformed_or_out_of_time_is_refused_before_the_body_arrives() {
     let mesh = mesh().await;
     let at = |offset: i64| now() + offset;
     let stripe = |signature: String| ("/webhooks/stripe", vec![("stripe-signature", signature)]);
@@ -234,7 +234,7 @@ async fn a_signature_that_is_missing_malformed_or_out_of_time_is_refused_before_
 }
 
 #[tokio::test]
-async fn a_webhook_whose_sender_hangs_up_keeps_its_permit_while_billing_works_on_it() {
+async fn a_webhook_whose_sender_disconnects_keeps_its_permit_while_billing_works_on_it() {
     let mesh = mesh_with(|config| config.max_concurrent_requests = 1).await;
     let gate = Arc::new(Gate::default());
     mesh.upstream.reply("IngestStripeEvent", [Reply::Gate(gate.clone())]);

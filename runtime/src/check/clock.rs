@@ -17,7 +17,7 @@ pub fn skew(
     after: DateTime<Utc>,
     grain: TimeDelta,
 ) -> TimeDelta {
-    // A time between the two instants, within the grain, is no difference.
+    // A time between the two instants, within the grain, does not count as a difference.
     if theirs > after {
         theirs - after
     } else if theirs + grain < before {

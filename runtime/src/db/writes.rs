@@ -1,4 +1,4 @@
-//! Probes whether a database takes writes: it may answer every query while its disk is full, or while it is a standby.
+//! Probes whether a database accepts writes: it may answer every query while its disk is full, or while it is a standby.
 
 use sqlx::PgConnection;
 

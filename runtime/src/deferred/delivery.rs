@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn the_receiver_may_ask_for_patience() {
+    fn the_receiver_may_set_the_retry_time() {
         let mut details = tonic_types::ErrorDetails::new();
         details.set_retry_info(Some(std::time::Duration::from_mins(10)));
         let status = Status::with_error_details(Code::Unavailable, "", details);

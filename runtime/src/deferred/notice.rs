@@ -1,5 +1,5 @@
-//! Tells operators of a dead deferred call, and that the call is made again. The chassis finds the RPC of the notice by its name.
-//! A process whose services never send notices does not know that RPC, so it sends none.
+//! Tells operators about a dead deferred call, and when the call is made again. The chassis finds the RPC of the notice by its
+//! name. A process whose services never send notices does not know that RPC, so it sends none.
 
 use chrono::{DateTime, Utc};
 use prost::Message;

@@ -1,4 +1,4 @@
-//! Gets the ids of the recorded erasures, for the other services. Where no ledger is kept, nothing was erased.
+//! Gets the ids of the recorded erasures, for the other services. A service that keeps no ledger returns none.
 
 use levqor_proto_runtime::v1::{GetRecordedErasureIdsRequest, GetRecordedErasureIdsResponse};
 use uuid::Uuid;

@@ -57,7 +57,7 @@ impl PoolMetrics {
         acquire: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
         let begun = Instant::now();
-        // A caller that hangs up is no longer counted as waiting.
+        // A caller that disconnects is no longer counted as waiting.
         let waiting = Waiting::new(&self.pending);
         let acquired = acquire.await;
         drop(waiting);

@@ -42,7 +42,7 @@ impl Format {
     }
 }
 
-/// A metric family's name: a character that is no letter, digit or colon becomes an underscore, and the unit is written out at
+/// A metric family's name: a character that is not a letter, digit or colon becomes an underscore, and the unit is written out at
 /// the end.
 pub(super) fn family(name: &str, unit: &str, gauge: bool) -> String {
     let unit = match unit {
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_says_all_of_a_family_in_one_place() {
+    fn a_page_has_all_series_of_a_family_together() {
         let (one, other) = (Metrics::new("one"), Metrics::new("other"));
         for (metrics, label) in [(&one, "a\"b"), (&other, "c")] {
             let calls = metrics.histogram(&CALLS, &[KeyValue::new("some.label", label)]);

@@ -9,9 +9,9 @@ use super::{Arrival, Handler, Limits, connection, table::Table};
 use crate::{summed::Summed, tasks::Tasks};
 
 /// The pause after a failed accept, for example with too many open files.
-const BREATH: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(50);
 /// How often refused connections are logged.
-const SAY_EVERY: Duration = Duration::from_mins(1);
+const LOG_EVERY: Duration = Duration::from_mins(1);
 
 /// The state that every connection gets.
 struct Port<H> {
@@ -32,7 +32,7 @@ pub async fn serve<H: Handler>(listener: TcpListener, limits: Limits, handler: H
         table: Table::new(limits),
         stop: stop.clone(),
         tasks: Tasks::default(),
-        refusals: Summed::new(SAY_EVERY, |_, count| {
+        refusals: Summed::new(LOG_EVERY, |_, count| {
             tracing::warn!(count, "connections were refused: the limit in total or per address is reached");
         }),
     };
@@ -83,5 +83,5 @@ async fn failed(error: &io::Error) {
         return;
     }
     tracing::warn!(error = error as &dyn std::error::Error, "cannot accept a connection");
-    tokio::time::sleep(BREATH).await;
+    tokio::time::sleep(PAUSE).await;
 }

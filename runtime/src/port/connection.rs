@@ -96,7 +96,7 @@ pub(super) async fn serve<H: Handler>(
             farewell(connection, &requests, &Limits { farewell: None, ..limits }).await
         }
     };
-    // Clients may hang up at any time. The request's own log line holds the important part.
+    // Clients may disconnect at any time. The request's own log line holds the important part.
     if let Err(error) = ended {
         tracing::debug!(error = &*error, "a connection ended with an error");
     }

@@ -42,8 +42,8 @@ pub(super) struct Framing {
     /// The known bytes of an incomplete line.
     line: Vec<u8>,
     head: Head,
-    /// Whether one message has ended.
-    begun: bool,
+    /// Whether the first head has ended. Only before that can HTTP/2 begin.
+    past_first_head: bool,
     http2: bool,
 }
 
@@ -58,7 +58,13 @@ struct Head {
 
 impl Framing {
     pub(super) fn new() -> Self {
-        Self { part: Part::Head, line: Vec::new(), head: Head::default(), begun: false, http2: false }
+        Self {
+            part: Part::Head,
+            line: Vec::new(),
+            head: Head::default(),
+            past_first_head: false,
+            http2: false,
+        }
     }
 
     /// Whether the head of a message has begun and is incomplete.
@@ -103,7 +109,7 @@ impl Framing {
     fn take(&mut self, bytes: &[u8]) -> Option<()> {
         self.head.bytes += bytes.len();
         if self.head.bytes > 2 * MOST_HEAD_BYTES {
-            // The library refuses a head of this size with 431, and the same amount of any other data where a head could be.
+            // If this is a head, the library refuses it with 431. It refuses any other data of this size, too.
             self.part = Part::Unwatched;
             self.line = Vec::new();
             return Some(());
@@ -162,7 +168,7 @@ impl Framing {
                 self.head.bytes = 0;
                 return Some(());
             }
-            if !self.begun && line == PREFACE {
+            if !self.past_first_head && line == PREFACE {
                 (self.part, self.http2) = (Part::Unwatched, true);
                 return Some(());
             }
@@ -197,7 +203,7 @@ impl Framing {
 
     /// Ends the head or the whole message. The given part follows.
     fn next_message(&mut self, part: Part) {
-        (self.part, self.head, self.begun) = (part, Head::default(), true);
+        (self.part, self.head, self.past_first_head) = (part, Head::default(), true);
     }
 }
 
@@ -280,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn http_2_is_known_by_its_first_line_and_not_followed() {
+    fn http_2_is_recognised_by_its_first_line_and_is_not_checked() {
         let mut framing = Framing::new();
         for piece in [&b"PRI * HT"[..], b"TP/2.0\r\n\r\nSM\r\n\r\n\r\r\0\0"] {
             assert_eq!(framing.follow(piece), Ok(()));

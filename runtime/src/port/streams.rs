@@ -30,8 +30,8 @@ impl Streams {
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
-        // The library calls the service, which opens a request. Then it hands over that request's stream before it does anything
-        // else.
+        // hyper first calls the service, which registers the request, and then passes the stream of the same request to this
+        // executor, before it does anything else. So the last answer is the answer of this stream.
         let (answer, requests, unread) = (self.requests.last_answer(), self.requests.clone(), self.unread);
         self.tasks.execute(async move {
             let mut stream = pin!(stream);

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_port_that_is_full_of_idle_connections_takes_new_ones_from_those_who_have_most() {
+    async fn a_full_port_closes_an_idle_connection_of_the_address_with_the_most() {
         let table = table();
         let single = table.enter(OTHER).expect("an entry");
         let _unknown = table.enter(None).expect("an entry");

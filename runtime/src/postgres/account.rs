@@ -64,13 +64,13 @@ impl Account {
     }
 }
 
-/// A user's name, or the number where there is no name.
+/// A user's name, or the number if there is no name.
 #[must_use]
 pub fn user_name(uid: u32) -> String {
     User::from_uid(Uid::from_raw(uid)).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
 }
 
-/// Creates a folder that only its owner may enter: the account, or this user where there is no account. A link in its place is
+/// Creates a folder that only its owner may enter: the account, or this user if there is no account. A link in its place is
 /// accepted only if this user or root created it, because root would follow anybody's link.
 pub(super) fn make_closed_folder(path: &Path, account: Option<Account>) -> io::Result<()> {
     fs::create_dir_all(path)?;
@@ -82,7 +82,7 @@ pub(super) fn make_closed_folder(path: &Path, account: Option<Account>) -> io::R
     account.map_or(Ok(()), |account| account.own(&folder))
 }
 
-/// The folder's owner, if it is not the account (or this user, where there is no account).
+/// The folder's owner, if it is not the account (or this user, if there is no account).
 pub(super) fn other_owner(path: &Path, account: Option<Account>) -> io::Result<Option<u32>> {
     let owner = fs::metadata(path)?.uid();
     let expected = account.map_or_else(nix::unistd::geteuid, |account| account.uid).as_raw();

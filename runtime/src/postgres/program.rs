@@ -1,4 +1,4 @@
-//! PostgreSQL's programs as child processes: without our environment, as the right user, and never left behind.
+//! PostgreSQL's programs as child processes: without our environment, as the right user, and stopped with this process.
 
 use std::{
     fs, io,

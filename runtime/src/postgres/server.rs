@@ -72,7 +72,7 @@ impl Server {
         }
     }
 
-    /// Waits for its end, for ever where no time is given. Returns whether it ended in time.
+    /// Waits until the server has ended, at most for the given time. Returns whether it ended in time.
     pub(super) fn wait(&self, patience: Option<Duration>) -> bool {
         let timeout = patience.map(|patience| Timespec {
             tv_sec: patience.as_secs().try_into().unwrap_or(i64::MAX),
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_is_known_by_its_name_whatever_stands_around_it() {
+    fn a_server_is_recognised_by_the_name_of_its_program_in_any_folder() {
         for path in [
             "/usr/lib/postgresql/15/bin/postgres",
             "/nix/store/x/bin/.postgres-wrapped",

@@ -1,10 +1,10 @@
 //! What the comments of tables and columns declare: whose the rows are, what an erasure does, and how long values are kept.
 //!
-//! A table: `Words. subject: LINK, LINK; erase: ACTION; once: CONDITION; end: ASSIGNMENTS; set: ASSIGNMENTS; file: PATH; ground: WORDS; clock: COLUMN`.
-//! A column: `not personal`, or `personal: CATEGORY; keep: 90d`, or the same with `; erase: keep` or `; rectify: yes`. `keep: until erasure`:
-//! nothing ends it by age. A reason may follow in brackets.
+//! A table: `Words. subject: LINK, LINK; erase: ACTION; once: CONDITION; end: ASSIGNMENTS; set: ASSIGNMENTS; file: PATH; ground:
+//! WORDS; clock: COLUMN`. A column: `not personal`, or `personal: CATEGORY; keep: 90d`, or the same with `; erase: keep` or `;
+//! rectify: yes`. `keep: until erasure` means that no period ends it. A reason may follow in brackets.
 
-/// The period of what has no age after which it is erased.
+/// The period of a value that only an erasure removes.
 const UNTIL_ERASURE: &str = "until erasure";
 
 /// How a row is found to be the subject's.
@@ -73,9 +73,9 @@ pub(crate) struct PersonalColumn {
     pub(crate) category: String,
     /// Such as `90d` or `7y`, or `until erasure`.
     pub(crate) keep: String,
-    /// An erasure leaves it.
+    /// Whether an erasure leaves the value.
     pub(crate) is_kept: bool,
-    /// A correction changes it. Names always are.
+    /// Whether a correction changes the value. It always changes names.
     pub(crate) is_rectified: bool,
 }
 
@@ -137,7 +137,7 @@ fn action(text: &str) -> Result<Action, String> {
         "null" => Ok(Action::Null),
         "pseudonymise" => Ok(Action::Pseudonymise),
         "keep" => Ok(Action::Keep),
-        _ => Err(format!("{text:?} is no action")),
+        _ => Err(format!("{text:?} is not an action")),
     }
 }
 
@@ -157,7 +157,7 @@ fn link(text: &str) -> Result<Link, String> {
             }
             None => Err(format!("{other:?} names no column")),
         },
-        _ => Err(format!("{text:?} is no link")),
+        _ => Err(format!("{text:?} is not a link")),
     }
 }
 
@@ -167,7 +167,7 @@ pub(crate) fn column(comment: &str) -> Result<Option<PersonalColumn>, String> {
     if comment == "not personal" {
         return Ok(None);
     }
-    let wrong = || format!("{comment:?} is no classification");
+    let wrong = || format!("{comment:?} is not a classification");
     let mut parts = comment.split("; ");
     let category = parts.next().and_then(|part| part.strip_prefix("personal: ")).ok_or_else(wrong)?;
     let keep = parts.next().and_then(|part| part.strip_prefix("keep: ")).ok_or_else(wrong)?;
@@ -207,9 +207,9 @@ mod tests {
     fn a_mistake_in_a_declaration_is_named() {
         for (text, expected) in [
             ("subject: sub a", "what an erasure does"),
-            ("subject: sub; erase: delete", "is no link"),
+            ("subject: sub; erase: delete", "is not a link"),
             ("subject: a of b; erase: delete", "names no column"),
-            ("subject: sub a; erase: burn", "is no action"),
+            ("subject: sub a; erase: burn", "is not an action"),
             ("subject: sub a; erase: keep", "without a ground"),
             ("subject: sub a; erase: delete; colour: red", "is not known"),
         ] {

@@ -26,10 +26,10 @@ service_error! {
     /// The ledger cannot be read or written.
     #[derive(Debug, thiserror::Error)]
     pub enum LedgerError {
-        /// The storage.
+        /// The storage fails.
         #[error(transparent)]
         Storage(#[from] StorageError) => source,
-        /// An entry is no entry.
+        /// An entry cannot be parsed.
         #[error("an entry of the ledger of erasures cannot be read")]
         Entry(#[source] serde_json::Error) => Internal "INTERNAL",
     }

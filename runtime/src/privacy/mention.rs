@@ -1,5 +1,5 @@
-//! Whether a stored content (JSON, a protobuf message, or a text) mentions a person. The words around an address are looked at, so
-//! that `bob@example.com` is not found in `jim.bob@example.com`.
+//! Whether a stored content (JSON, a protobuf message, or a text) mentions a person. It compares the characters around an
+//! address, too, so that `bob@example.com` is not found in `jim.bob@example.com`.
 
 use serde_json::Value;
 
@@ -92,7 +92,7 @@ fn is_word_in(word: &str, text: &str) -> bool {
     })
 }
 
-/// The length-delimited fields of a protobuf message. `None` if the bytes are no message.
+/// The length-delimited fields of a protobuf message. `None` if the bytes are not a message.
 fn fields(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
     let mut fields = Vec::new();
     while !bytes.is_empty() {
@@ -212,7 +212,7 @@ mod tests {
             assert!(found.are_in(json.as_bytes()), "{json}");
             let other = serde_json::json!({"email": format!("x{email}")}).to_string();
             assert!(!found.are_in(other.as_bytes()), "{other}");
-            // The length of 97 to 122 bytes is a letter: it is no part of the address.
+            // The length of 97 to 122 bytes is a letter: it is not part of the address.
             for about in ["", "order:1"] {
                 let request = SendMessageRequest {
                     recipient: format!("{}{email}", " ".repeat(100_usize.saturating_sub(email.len()))),

@@ -1,5 +1,5 @@
 //! What erasures and corrections have done in this database. The rows are the receipt. After a crash they show how far an
-//! erasure or a correction was.
+//! erasure or a correction had got.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::db::{DbError, Tx};
 
-/// Begins an erasure or a correction. False if it had begun.
+/// Begins an erasure or a correction. Returns false if it had begun before.
 pub(super) async fn begin(conn: &mut PgConnection, id: Uuid) -> Result<bool, DbError> {
     let begun = sqlx::query!(
         "INSERT INTO runtime.receipts (receipt_id, table_name, changed_rows) VALUES ($1, '', 0) ON CONFLICT DO NOTHING",
@@ -47,7 +47,7 @@ pub(super) async fn get(conn: &mut PgConnection, id: Uuid) -> Result<Vec<(String
     Ok(rows.into_iter().map(|row| (row.table_name, row.changed_rows)).collect())
 }
 
-/// Marks an erasure or a correction as complete since `time`. False if it was complete before.
+/// Marks an erasure or a correction as complete since `time`. Returns false if it was complete before.
 pub(crate) async fn complete(tx: &mut Tx, id: Uuid, time: DateTime<Utc>) -> Result<bool, DbError> {
     let completed = sqlx::query!(
         "UPDATE runtime.receipts SET complete_time = $2
@@ -60,7 +60,7 @@ pub(crate) async fn complete(tx: &mut Tx, id: Uuid, time: DateTime<Utc>) -> Resu
     Ok(completed.rows_affected() == 1)
 }
 
-/// Those of these erasures and corrections that are complete.
+/// Returns which of these erasures and corrections are complete.
 pub(crate) async fn applied(conn: &mut PgConnection, ids: &[Uuid]) -> Result<BTreeSet<Uuid>, DbError> {
     let ids = sqlx::query_scalar!(
         "SELECT receipt_id FROM runtime.receipts

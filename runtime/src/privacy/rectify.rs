@@ -1,6 +1,6 @@
-//! Corrects the name of a person, and a wrong address of theirs, in the rows that are theirs, in transactions of some hundred rows. What was
-//! corrected is counted in the same transaction, so that after a crash the receipt is right. The columns are those that their comments
-//! declare. Contents that mention the person are not touched: they say what was written when.
+//! Corrects the name of a person, and a wrong address of theirs, in the rows that are theirs, in transactions of some hundred
+//! rows. What was corrected is counted in the same transaction, so that after a crash the receipt is right. The columns are those
+//! that their comments declare. Contents that mention the person do not change: they are a record of what was written.
 
 use std::time::{Duration, Instant};
 

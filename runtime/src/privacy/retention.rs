@@ -1,7 +1,7 @@
-//! Applies the retention periods that columns declare, from the time in the clock column of their table. When the longest period of a
-//! table whose rows are deleted is over, the row is deleted; before that, and in other tables, the columns are erased one by one.
-//! A column that an erasure keeps is not touched: its row cannot be without it. Neither is a row whose person is held (`holds`): it stays
-//! until the hold ends, and so does a row whose content may mention them.
+//! Applies the retention periods that columns declare, from the time in the clock column of their table. When the longest period
+//! of a table whose rows are deleted is over, the row is deleted; before that, and in other tables, the columns are erased one by
+//! one. A column that an erasure keeps does not change, because its row needs the value. Nor does a row whose person is under a
+//! hold (`holds`), or whose content may mention such a person: it stays until the hold ends.
 
 use std::{
     collections::BTreeMap,
@@ -93,7 +93,7 @@ async fn erase(
     Ok((outcomes, true))
 }
 
-/// The time of the oldest row of a table. `None` if there is no row, or if no index tells it.
+/// The time of the oldest row of a table. `None` if there is no row, or if no index provides it.
 async fn oldest(db: &Db, table: &Table) -> Result<Option<DateTime<Utc>>, DbError> {
     let clock = table.declared.clock.as_deref().and_then(|clock| table.column(clock));
     let Some(clock) = clock.filter(|clock| clock.is_indexed) else { return Ok(None) };

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_words_stay_inside_and_kinds_are_told() {
+    fn texts_of_other_libraries_are_left_out_and_kinds_are_written() {
         let theirs = Theirs::NotFound("alice@example.com".to_owned());
         assert_eq!(error(&theirs), "NotFound");
         let boxed: Box<dyn Error> = "alice cannot be found".into();

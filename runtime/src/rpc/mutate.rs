@@ -1,5 +1,5 @@
-//! The frame of an RPC that changes something. One call does all the steps (key, replay, work, remember, audit, commit), so no
-//! handler can forget a step.
+//! The common steps of every RPC that changes something. One call does all the steps (key, replay, work, remember, audit,
+//! commit), so no handler can forget a step.
 
 use std::fmt::Display;
 

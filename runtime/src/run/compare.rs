@@ -1,5 +1,6 @@
-//! Compares a service's database with the ledger of erasures, once, before the service serves. A database that was restored from a
-//! backup may have people who were erased since: they are erased again. It may also have holds that ended since: they end again.
+//! Compares a service's database with the ledger of erasures, once, before the service serves. A database that was restored from
+//! a backup may contain people who were erased after the backup: they are erased again. It may also contain holds that ended
+//! after the backup: these are ended again.
 
 use std::{collections::BTreeMap, sync::Arc};
 

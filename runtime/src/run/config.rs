@@ -57,7 +57,7 @@ pub struct ServiceConfig<S: Service> {
     pub own: S::Config,
     pub(super) reflection: Option<bool>,
     pub(super) connections: u32,
-    /// The metrics to record into; the service creates its own where none are given.
+    /// The metrics to record into; the service creates its own if none are given.
     pub metrics: Option<Metrics>,
     pub(super) drain_delay: Duration,
     /// How often one caller may call the RPCs that guard codes.

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_next_has_begun_when_it_comes() {
+    fn the_next_slot_has_begun_when_its_time_comes() {
         for slots in
             [london(1, 30, EVERY_DAY), london(14, 0, &[Weekday::Fri]), Slots::Every(TimeDelta::hours(7))]
         {

@@ -1,9 +1,9 @@
-//! Storage of archives: in Google Drive first, where it is set, and otherwise in the storage behind it. Drive takes a file in one request,
-//! so an archive is held until it is whole. All archives of a process share one buffer of 32 MiB. An archive that does not fit into
-//! what is free goes to the storage instead, piece by piece.
+//! Storage of archives: in Google Drive first, if it is set up, and otherwise in the fallback storage. Drive takes a file in one
+//! request, so an archive is held until it is whole. All archives of a process share one buffer of 32 MiB. An archive that does
+//! not fit into the free part of the buffer goes to the fallback storage instead, piece by piece.
 //!
-//! What has to be listed, such as the ledger of erasures, does not go to Drive: it takes several files of one name, and does not promise
-//! that everybody sees a new file at once.
+//! Files that have to be listed, such as the ledger of erasures, do not go to Drive: it takes several files of one name, and does
+//! not promise that everybody sees a new file at once.
 
 use std::{error::Error, sync::Arc};
 
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_archive_goes_to_drive_and_back_and_is_then_gone_for_good() {
+    async fn an_archive_is_stored_in_drive_read_back_and_deleted_permanently() {
         let drive = FakeDrive::start();
         let bench = Bench::new(&drive.settings());
         assert_eq!(bench.write(KEY, 6).await, IN_DRIVE);
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_there_is_no_room_for_goes_to_the_next_storage() {
+    async fn an_archive_that_does_not_fit_into_memory_goes_to_the_next_storage() {
         let drive = FakeDrive::start();
         let bench = Bench::new(&drive.settings());
         // This one fills the room.

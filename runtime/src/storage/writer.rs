@@ -1,5 +1,5 @@
-//! A file that is being written. It is there under its key only once it is finished: in a folder, it is written under another name beside
-//! it, synced, and renamed.
+//! A file that is being written. It exists under its key only once it is finished: in a folder, it is written under another name
+//! beside it, synced, and renamed.
 
 use std::sync::Arc;
 

@@ -57,7 +57,7 @@ impl TelemetryConfig {
         let otlp = match &self.otlp {
             Ok(otlp) => otlp.clone(),
             Err(reason) => {
-                let how = "set OTEL_EXPORTER_OTLP_ENDPOINT to an OTLP receiver, http://host:4317, and OTEL_SDK_DISABLED not at all";
+                let how = "set OTEL_EXPORTER_OTLP_ENDPOINT to an OTLP receiver, http://host:4317, and do not set OTEL_SDK_DISABLED";
                 return names.map(|name| Check::known(name, Finding::off(*reason, how)));
             }
         };
@@ -166,7 +166,7 @@ impl Sample {
 
 fn taken(rejected: Option<i64>) -> Result<(), String> {
     match rejected {
-        Some(1..) => Err("the receiver answered that it rejected it".to_owned()),
+        Some(1..) => Err("the receiver rejected it".to_owned()),
         _ => Ok(()),
     }
 }

@@ -24,7 +24,7 @@ pub fn continue_trace(span: &Span, headers: &http::HeaderMap, port: Port) {
     }
 }
 
-/// The headers that continue a trace where nothing is traced here: the caller's own, if they are valid.
+/// The headers that continue a trace if nothing is traced here: the caller's own, if they are valid.
 pub fn passed_on(headers: &http::HeaderMap) -> impl Iterator<Item = (&'static str, HeaderValue)> {
     let place = trace_context::of_headers(headers);
     // The span stays the caller's, since we make none.

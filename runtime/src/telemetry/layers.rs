@@ -132,7 +132,7 @@ mod tests {
     impl<S: Subscriber> Layer<S> for Greedy {}
 
     #[test]
-    fn what_another_layer_wants_beyond_ours_is_left_alone() {
+    fn spans_and_lines_that_only_another_layer_records_cause_no_panic() {
         let sinks = Arc::new(Sinks {
             format: Format::default(),
             logs: None,

@@ -1,4 +1,4 @@
-//! Panics, recorded where they happen: one log line and one Sentry event, without the text that a panic carries.
+//! Panics, recorded where they happen: one log line and one Sentry event, without the panic's message.
 
 use std::{
     panic::{self, Location, PanicHookInfo},

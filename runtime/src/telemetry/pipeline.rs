@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_may_be_taken_later_is_sent_again_and_then_lost_in_the_open() {
+    async fn data_that_may_be_accepted_later_is_sent_again_and_its_loss_is_reported() {
         let (refusals, taken) = (Arc::new(AtomicU64::new(2)), Arc::default());
         let (queue, mut worker) = pipeline(Moody(Arc::clone(&refusals), Arc::clone(&taken)), 100, 10);
         queue.push(1);

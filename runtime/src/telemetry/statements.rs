@@ -50,7 +50,7 @@ impl Statement {
     }
 
     fn operation(&self) -> (&str, Option<&str>) {
-        // The summary is cut. The text is empty where nothing was cut.
+        // The summary is cut. The text is empty if nothing was cut.
         let text = if self.text.trim().is_empty() { &self.summary } else { &self.text };
         let mut words = text.split_whitespace();
         let first = words.next().unwrap_or("SQL");

@@ -111,7 +111,7 @@ impl Caller {
         self.carried().request(message)
     }
 
-    /// What a call of this caller carries.
+    /// The metadata of this caller's calls.
     #[must_use]
     pub fn carried(&self) -> Outgoing<'_> {
         Outgoing {

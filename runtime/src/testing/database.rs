@@ -22,7 +22,7 @@ use crate::{
     wakes::Wakes,
 };
 
-/// PostgreSQL's programs: those on the machine, or fetched once where there are none.
+/// PostgreSQL's programs: those on the machine, or fetched once if there are none.
 #[must_use]
 pub fn binaries() -> Binaries {
     let env = Env::from_process();

@@ -1,4 +1,5 @@
-//! A Google Drive that keeps files in memory: the calls of its API (version 3) that opendal's client makes, behind tokens that expire.
+//! A fake Google Drive that keeps files in memory. It has the calls of the API (version 3) that opendal's client makes, and
+//! tokens that expire.
 
 use std::{
     collections::HashMap,

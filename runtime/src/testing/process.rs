@@ -1,4 +1,4 @@
-//! A process that a test started, and never left behind.
+//! A process that a test started. It ends with the test.
 
 use std::{
     collections::BTreeSet,

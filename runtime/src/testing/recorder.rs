@@ -1,4 +1,4 @@
-//! An OTLP receiver and a Sentry in one, which keep everything that they receive, and fail if a test asks for it.
+//! A fake OTLP receiver and Sentry server in one. It keeps everything that it receives, and fails if a test asks for it.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,4 @@
-//! The handshake of a port: within a time limit, refused with a reason.
+//! The TLS handshakes of a port. Each has a time limit, and a refused one has a reason.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -33,9 +33,9 @@ pub(super) const REFUSALS: Definition = Definition::counter(
 );
 
 /// How often refused connections are logged, for each reason.
-const SAY_EVERY: Duration = Duration::from_mins(1);
+const LOG_EVERY: Duration = Duration::from_mins(1);
 
-/// Takes the handshakes of a port. Cheap to clone.
+/// Does the TLS handshakes of a port. Cheap to clone.
 #[derive(Clone)]
 pub struct Acceptor {
     live: Live,
@@ -51,13 +51,13 @@ struct RefusedHandshakes {
 }
 
 impl Acceptor {
-    /// The port of a service: only processes of the mesh get in.
+    /// The port of a service: only processes of the mesh may connect.
     #[must_use]
     pub fn mutual(live: Live, metrics: &Metrics) -> Self {
         Self::new(live, true, metrics)
     }
 
-    /// The port of the gateway: everybody gets in.
+    /// The port of the gateway: every client may connect.
     #[must_use]
     pub fn public(live: Live, metrics: &Metrics) -> Self {
         Self::new(live, false, metrics)
@@ -66,7 +66,7 @@ impl Acceptor {
     fn new(live: Live, mutual: bool, metrics: &Metrics) -> Self {
         let count = |reason| metrics.counter(&REFUSALS, &[KeyValue::new("reason", reason)]);
         let counts = REASONS.into_iter().map(|reason| (reason, count(reason))).collect();
-        let lines = Summed::new(SAY_EVERY, |reason, count| {
+        let lines = Summed::new(LOG_EVERY, |reason, count| {
             tracing::warn!(reason, count, "connections ended in the TLS handshake");
         });
         Self { live, mutual, refused: Arc::new(RefusedHandshakes { counts, lines }) }

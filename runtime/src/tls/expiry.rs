@@ -1,4 +1,4 @@
-//! Until when certificates are valid: read from them, shown as a metric, and judged for `levqor doctor`.
+//! Until when certificates are valid: read from the certificates, exported as a metric, and checked by `levqor doctor`.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub const RENEWAL_IS_LATE: TimeDelta = TimeDelta::days(14);
 pub(super) const EXPIRY: Definition = Definition::gauge(
     "levqor.tls.certificate.expiry.timestamp",
     "s",
-    "Time until which a certificate in use is valid, in seconds since 1970: the process' own in the mesh, and the gateway's for everybody (`public`). Of several in its file, the first one that expires counts.",
+    "Time until which a certificate in use is valid, in seconds since 1970: the process' own in the mesh, and the gateway's for everybody (`public`). If a file holds several certificates, the one that expires first counts.",
     &[Attribute::one_of("certificate", &["mesh", "public"])],
 );
 
@@ -72,7 +72,7 @@ mod tests {
     use crate::check::Outcome;
 
     #[test]
-    fn two_weeks_before_the_end_somebody_must_look_and_after_it_nothing_works() {
+    fn a_certificate_is_a_warning_two_weeks_before_its_end_and_a_failure_after_it() {
         let now = DateTime::from_timestamp(1_800_000_000, 0).expect("an instant");
         let second = TimeDelta::seconds(1);
         for (left, outcome) in [

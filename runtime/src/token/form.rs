@@ -1,4 +1,5 @@
-//! Tokens of public forms: the time at which a page got one, signed, so that a form that is sent at once, or days later, is known.
+//! Tokens of public forms. A token is the signed time at which the page got it, so a form that is sent too soon or too late can be
+//! refused.
 
 use chrono::{DateTime, Utc};
 use ring::hmac;

@@ -149,7 +149,7 @@ impl Tunnel {
 }
 
 impl CallStream {
-    /// Sends a call, or returns it where the stream takes no more.
+    /// Sends a call, or returns it if the stream accepts no more calls.
     fn send(
         &self,
         mut call: TunnelRequest,
@@ -246,8 +246,8 @@ impl Drop for Responder {
     }
 }
 
-/// tonic says UNKNOWN where the connection breaks before the head of the response has come. No service of ours says that. The
-/// caller is to know that it may try again.
+/// tonic reports UNKNOWN if the connection breaks before the headers of the response arrive. None of our services answers UNKNOWN.
+/// UNAVAILABLE tells the caller that it may try again.
 fn cut_as_unavailable(status: Status) -> Status {
     if status.code() != Code::Unknown {
         return status;
@@ -257,7 +257,7 @@ fn cut_as_unavailable(status: Status) -> Status {
     unavailable
 }
 
-/// The error of a call that comes after its target has stopped.
+/// The error of a call that is made after this process has closed its connections to other services.
 pub(super) fn stopped() -> Status {
     Status::unavailable("the connections to other services are closed")
 }

@@ -31,7 +31,7 @@ async fn the_chain_is_whole_whoever_appends_at_once_and_shows_tampering() {
 
     let change = "UPDATE runtime.audit_entries SET actor = 'user:mallory' WHERE sequence = 7";
     sqlx::query(change).execute(&mut *conn).await.expect_err("entries are append-only");
-    // Somebody who can disable the trigger is found all the same.
+    // A change is found even if somebody disabled the trigger.
     sqlx::raw_sql("ALTER TABLE runtime.audit_entries DISABLE TRIGGER audit_entries_append_only")
         .execute(&mut *conn)
         .await

@@ -1,4 +1,4 @@
-//! A client that hangs up leaves no partial effect and no connection inside a transaction.
+//! A client that disconnects leaves no partial effect and no connection inside a transaction.
 
 use std::{
     sync::atomic::Ordering,
@@ -12,7 +12,7 @@ use tracing::Level;
 use crate::probe::{self, Probe, client, effects, in_transaction, mail, send};
 
 #[tokio::test]
-async fn a_change_runs_to_its_end_when_the_client_hangs_up() {
+async fn a_change_runs_to_its_end_when_the_client_disconnects() {
     let service = probe::start().await;
     hang_up_half_way(&service).await;
     assert_eq!(effects(&service).await, Vec::<String>::new(), "nothing is committed half way");
@@ -24,7 +24,7 @@ async fn a_change_runs_to_its_end_when_the_client_hangs_up() {
 }
 
 #[tokio::test]
-async fn a_change_that_fails_after_the_client_hung_up_is_logged_all_the_same() {
+async fn a_change_that_fails_after_the_client_disconnected_is_logged() {
     let (log, _guard) = Log::start(Level::WARN);
     let service = probe::start().await;
     hang_up_half_way(&service).await;
@@ -88,7 +88,7 @@ async fn begin_may_be_dropped_at_any_time() {
     service.stop().await;
 }
 
-/// Makes a call that changes something, and hangs up when its handler has done half of the work. The gate stays closed.
+/// Makes a call that changes something, and disconnects when its handler has done half of the work. The gate stays closed.
 async fn hang_up_half_way(service: &TestService<Probe>) {
     let probe = &service.running.service;
     probe.close_gate();

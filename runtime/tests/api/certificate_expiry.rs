@@ -1,4 +1,4 @@
-//! Until when a certificate is valid: what the doctor says of its file, and what the metric says of the one in use.
+//! Until when a certificate is valid: `levqor doctor` reports on the file, and the metric on the certificate in use.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::{

@@ -50,7 +50,7 @@ async fn while_the_first_is_at_work_the_second_is_told_to_come_back() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_there_is_given_while_another_who_got_it_has_not_let_go() {
+async fn a_stored_answer_is_repeated_while_another_caller_still_holds_the_lock() {
     let service = probe::start().await;
     mail(&service).send_message(send("a", "k")).await.expect("answered");
     let mut other = service.db.begin().await.expect("a transaction");

@@ -18,7 +18,7 @@ use tonic_health::pb::{
 use crate::probe::{Probe, mail, send};
 
 #[tokio::test]
-async fn behind_it_starts_and_says_why_it_is_not_ready_and_is_ready_once_migrated() {
+async fn on_an_empty_database_it_starts_and_says_why_it_is_not_ready_until_migrated() {
     let url = empty_database().await;
     let service = TestService::<Probe>::start_on(url.clone(), &[]).await;
     let status = || async {
@@ -57,7 +57,7 @@ async fn behind_it_starts_and_says_why_it_is_not_ready_and_is_ready_once_migrate
 }
 
 #[tokio::test]
-async fn ahead_it_is_ready_and_says_so() {
+async fn with_newer_migrations_it_is_ready_and_says_so() {
     let service = crate::probe::start().await;
     record_newer(&service.db, "runtime.migrations").await;
     let ahead = eventually("the status says that the database is ahead", || async {

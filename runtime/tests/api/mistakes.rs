@@ -122,7 +122,7 @@ async fn reflects(service: &TestService<Probe>) -> bool {
 }
 
 #[tokio::test]
-async fn which_rpcs_there_are_is_told_on_loopback_or_where_it_is_set() {
+async fn reflection_is_on_on_loopback_or_if_it_is_set() {
     for (listen, set, expected) in [
         ("127.0.0.1:0", None, true),
         ("127.0.0.1:0", Some("false"), false),

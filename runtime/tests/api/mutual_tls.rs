@@ -1,4 +1,5 @@
-//! Certificates between the processes of the mesh: who gets in, as whom, and how certificates are replaced.
+//! Certificates between the processes of the mesh: which processes may connect, under which name, and how certificates are
+//! replaced.
 
 use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
@@ -325,7 +326,7 @@ async fn greeting(limits: Limits) -> (SocketAddr, Metrics) {
 }
 
 #[tokio::test]
-async fn a_client_that_is_silent_in_the_handshake_is_let_go() {
+async fn a_client_that_is_silent_in_the_handshake_is_disconnected() {
     let limits = Limits { head: Duration::from_millis(100), ..Limits::internal() };
     let (address, metrics) = greeting(limits).await;
     let mut silent = TcpStream::connect(address).await.expect("a connection");

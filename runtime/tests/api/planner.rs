@@ -14,7 +14,7 @@ async fn reads_whole_tables(conn: &mut PgConnection) -> bool {
 }
 
 #[tokio::test]
-async fn the_planner_is_bound_for_work_only() {
+async fn the_planner_is_restricted_for_work_only() {
     let db = testing::connect(&testing::database::<Probe>().await);
     let mut work = db.begin_work().await.expect("a transaction");
     assert!(!reads_whole_tables(&mut work).await, "work finds its rows by an index");

@@ -73,7 +73,7 @@ async fn until_closed(stream: &mut TcpStream, patience: Duration) -> Option<Vec<
 }
 
 #[tokio::test]
-async fn an_open_stream_outlives_the_longest_age_of_a_connection_where_it_may_take_its_time() {
+async fn an_open_stream_outlives_the_age_of_its_connection_if_no_farewell_time_is_set() {
     let limits = Limits { age: SHORT, idle: 2 * SHORT, farewell: None, ..Limits::internal() };
     let (addr, told) = start(limits).await;
     for bytes in [GET.to_vec(), [HTTP_2, HTTP_2_GET].concat()] {
@@ -132,7 +132,7 @@ async fn a_stream_whose_answer_is_not_read_is_reset_and_the_others_of_its_connec
 }
 
 #[tokio::test]
-async fn an_open_stream_is_cut_off_some_time_after_the_goodbye_where_it_may_not() {
+async fn an_open_stream_is_cut_off_after_the_farewell_time() {
     let limits = Limits { age: SHORT, farewell: Some(SHORT), ..Limits::internal() };
     let (addr, _told) = start(limits).await;
     for bytes in [GET.to_vec(), [HTTP_2, HTTP_2_GET].concat()] {
@@ -152,7 +152,7 @@ async fn a_stream_that_waits_for_us_is_not_taken_for_one_whose_client_does_not_r
 }
 
 #[tokio::test]
-async fn clients_that_say_too_little_are_let_go() {
+async fn clients_that_send_too_little_are_disconnected() {
     let (addr, _told) = start(Limits { head: SHORT, idle: SHORT, ..Limits::internal() }).await;
     for bytes in [&b""[..], b"GET", &GET[..20], &HTTP_2[..20], HTTP_2, &[HTTP_2, &HTTP_2_GET[..10]].concat()]
     {

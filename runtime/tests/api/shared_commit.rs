@@ -29,7 +29,7 @@ impl BatchWrite for Even {
 }
 
 #[tokio::test]
-async fn a_write_that_panics_takes_no_writer_with_it() {
+async fn a_write_that_panics_does_not_end_its_writer() {
     let url = testing::empty_database().await;
     let numbers = SharedCommit::new(&testing::connect(&url), Even);
     for odd in [1, 3, 5] {

@@ -27,7 +27,7 @@ async fn health(service: &TestService<Probe>, name: &str) -> Result<ServingStatu
 }
 
 #[tokio::test]
-async fn it_tells_versions_migrations_and_since_when_it_is_ready() {
+async fn the_status_has_versions_migrations_and_the_time_since_it_is_ready() {
     let service = probe::start().await;
     let status = status(&service).await;
     assert!(status.ready && !status.version.is_empty() && status.protocol.starts_with("v1-"));
@@ -42,7 +42,7 @@ async fn it_tells_versions_migrations_and_since_when_it_is_ready() {
 }
 
 #[tokio::test]
-async fn it_tells_the_last_and_the_next_slot_of_each_schedule() {
+async fn the_status_has_the_last_and_the_next_slot_of_each_schedule() {
     let service = probe::start().await;
     // A slot that has just begun is run within a second.
     let is_run = |schedule: &Schedule| {

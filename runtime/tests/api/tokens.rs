@@ -120,7 +120,7 @@ async fn a_claim_that_decides_is_refused_where_it_is_missing_or_of_another_form(
 }
 
 #[tokio::test]
-async fn a_claim_that_only_tells_something_tells_nothing_where_it_cannot_be_read() {
+async fn an_optional_claim_that_cannot_be_read_is_ignored() {
     for claims in [
         json!({"email": null, "email_verified": null, "roles": null}),
         json!({"email": 7, "email_verified": "yes", "roles": 7}),

@@ -172,7 +172,7 @@ async fn a_service_that_does_not_know_tunnels_is_called_without_one() {
 }
 
 #[tokio::test]
-async fn who_does_not_wait_any_longer_is_told_and_the_work_is_done() {
+async fn a_caller_whose_deadline_is_over_gets_an_error_and_the_work_is_done() {
     let service = start().await;
     let probe = Arc::clone(&service.running.service);
     let (tunnels, background) = tunnels([service.running.addr]);
@@ -206,7 +206,7 @@ async fn more_calls_than_a_tunnel_holds_are_all_answered() {
 }
 
 #[tokio::test]
-async fn nobody_works_for_calls_whose_callers_hung_up_before_they_left() {
+async fn calls_whose_callers_disconnected_before_they_were_sent_are_not_made() {
     const LARGE: usize = 40;
     let service = start().await;
     let probe = Arc::clone(&service.running.service);
@@ -323,7 +323,7 @@ async fn cutting(before: SocketAddr) -> (SocketAddr, Arc<Notify>) {
 }
 
 #[tokio::test]
-async fn who_waits_when_the_connection_breaks_is_told_and_the_next_call_gets_through() {
+async fn waiting_callers_get_an_error_when_the_connection_breaks_and_the_next_call_succeeds() {
     let service = start().await;
     let probe = Arc::clone(&service.running.service);
     let (address, cut) = cutting(service.running.addr).await;

@@ -1,5 +1,5 @@
-//! Deletes at Stripe the customers of people who were erased, and has Stripe redact them, if that is set. The erasure stores what is to
-//! be done in its own transaction. Stripe is asked outside of any transaction, as often as it takes.
+//! Deletes at Stripe the customers of people who were erased, and has Stripe redact them, if that is set up. The erasure stores
+//! these tasks in its own transaction. Stripe is called outside of any transaction, again and again until it has done them.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ use crate::{
 const BATCH: i64 = 20;
 /// How long Stripe may take for each.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long Stripe's event about the deletion has to arrive, before the erasure counts what is left for the last time.
+/// How long Stripe's event about the deletion has to arrive, before the erasure counts the remaining rows for the last time.
 const EVENT_TIME: TimeDelta = TimeDelta::minutes(5);
 /// When Stripe is asked again what it refused.
 const AFTER_REFUSAL: TimeDelta = TimeDelta::days(1);

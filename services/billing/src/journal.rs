@@ -106,12 +106,15 @@ impl Journal {
         tx.commit().await?;
         if of_type > 0 {
             fail_point::JOURNAL_TAKEN_UP.reached();
-            tracing::info!(taken_up = of_type, "Stripe events that an older version ignored are taken up");
+            tracing::info!(
+                taken_up = of_type,
+                "Stripe events that an older version ignored will be processed"
+            );
         }
         if of_mode > 0 {
             tracing::info!(
                 taken_up = of_mode,
-                "Stripe events that were ignored for their mode are taken up: the settings include it now"
+                "Stripe events that were ignored for their mode will be processed: the settings include it now"
             );
         }
         if of_type.max(of_mode) < IGNORE_BATCH.unsigned_abs() {

@@ -71,7 +71,7 @@ pub(crate) async fn subscription_access(
     send(tx, &row.customer_email, about, "subscription_access", content).await
 }
 
-/// The subscription has ended for good.
+/// The subscription has ended.
 pub(crate) async fn subscription_ended(tx: &mut Tx, row: &Subscription) -> Result<(), DbError> {
     let end = row.end_time.or(row.cancel_time).or(row.period_end_time).unwrap_or(row.update_time);
     let content = Content::SubscriptionCancelled(SubscriptionCancelled {

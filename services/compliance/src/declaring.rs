@@ -1,4 +1,4 @@
-//! Who declares something, and what other services are told of it.
+//! Stores what people declare (consents, acceptances, objections), and tells the other services about it.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_notifications::v1::ApplyPermissionRequest;
@@ -220,8 +220,8 @@ impl Compliance {
         self.config.address_key.as_ref().map(|key| key.hash(email))
     }
 
-    /// The name of an address in the keys of calls, which outlive it: its keyed hash. A plain hash can be guessed: it is the name only
-    /// where no key is set.
+    /// The name of an address in the keys of calls, which outlive it: its keyed hash. A plain hash can be guessed: it is the name
+    /// only if no key is set.
     pub(crate) fn name_of(&self, email: &Email) -> String {
         self.hash(email).map_or_else(|| sha256(email.as_str()), |hash| hex::encode(hash.as_bytes()))
     }

@@ -114,7 +114,8 @@ impl<'e> Erasing<'e> {
         Ok(is_held.then_some(request.state))
     }
 
-    /// Erases everything that no mail needs, counts what is left there, removes the copies, and tells the person and the operators.
+    /// Erases everything that no mail needs, counts the rows that remain, removes the copies, and tells the person and the
+    /// operators.
     pub(crate) async fn erase_and_tell(&mut self) -> Result<State, Error> {
         self.remove_copies().await?;
         let services: Vec<_> = self.peers.names().filter(|name| !is_late(name)).collect();
@@ -142,7 +143,7 @@ impl<'e> Erasing<'e> {
         Ok(request.state)
     }
 
-    /// Erases the mails, counts what is left in every service, and writes the entry of the ledger.
+    /// Erases the mails, counts the rows that remain in every service, and writes the entry of the ledger.
     pub(crate) async fn erase_mails_and_record(&mut self) -> Result<(), Error> {
         self.expect_mail_handed_over().await?;
         let services: Vec<_> = self.peers.names().filter(|name| *name != Compliance::NAME).collect();

@@ -1,4 +1,4 @@
-//! Holds over all services: each service is told of a change, and what waited for the end of a hold goes on.
+//! Holds in all services: each service is told about a change, and erasures that waited for the end of a hold continue.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_compliance::v1::{RunErasureRequest, SpreadHoldRequest};
@@ -99,7 +99,7 @@ async fn end_in(compliance: &Compliance, peers: &Peers<'_>, service: &str) -> Re
         if known.len() < ids.len() {
             // This service itself was restored, and lost them. They protect the people until somebody decides.
             let count = ids.len() - known.len();
-            tracing::warn!(service, count, "holds stand in a service, and compliance does not know them");
+            tracing::warn!(service, count, "a service has holds in force that compliance does not know");
         }
         for hold in known {
             if !hold.state.stands() {

@@ -1,4 +1,4 @@
-//! The legal documents that come with the service: each process that starts stores those that are not there.
+//! The legal documents that come with the service: each process that starts stores those that the database does not have.
 
 use levqor_runtime::db::{Db, DbError};
 use tokio::sync::OnceCell;

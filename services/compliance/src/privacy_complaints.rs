@@ -1,4 +1,4 @@
-//! What follows when a complaint about the use of personal data comes.
+//! Stores a new complaint about the use of personal data, acknowledges it, and tells operators.
 
 use chrono::TimeDelta;
 use levqor_runtime::db::Tx;
@@ -20,10 +20,11 @@ pub(crate) async fn take(tx: &mut Tx, complaint: &PrivacyComplaint) -> Result<bo
     Ok(true)
 }
 
-/// So many complaints of support's form are acknowledged by mail at one address within a day: anybody can type an address.
+/// The most complaints of support's form that are acknowledged by mail to one address within a day. There is a limit, because
+/// anybody can type an address.
 const MOST_MAILED: i64 = 3;
 
-/// Leaves the acknowledgement to staff, if the address had enough of them within a day.
+/// Leaves the acknowledgement of a complaint to staff, if its address already got the most mails of a day.
 pub(crate) async fn spare_address(tx: &mut Tx, complaint: &mut PrivacyComplaint) -> Result<(), Error> {
     let Some(email) = complaint.of.email.clone() else { return Ok(()) };
     privacy_complaints::hold_address(tx, &email).await?;

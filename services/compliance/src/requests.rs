@@ -21,8 +21,8 @@ use crate::{
     store::{data_exports, data_request_extensions, data_requests, erasures, rectifications},
 };
 
-/// Begins the work on a request that is stored and whose person is known: a copy is built, the person is told of an erasure, and an
-/// objection or a withdrawal takes effect at once.
+/// Begins the work on a request that is stored and whose person is known: a copy is built, the person is told about an erasure,
+/// and an objection or a withdrawal takes effect at once.
 pub(crate) async fn begin(
     compliance: &Compliance,
     tx: &mut Tx,

@@ -131,7 +131,7 @@ async fn tell_ledger(
     defer(tx, &told, format!("permission-change:{change}")).await
 }
 
-/// Applies a decision that the ledger took. An older one than the last change changes nothing.
+/// Applies a decision about advertising from the consent ledger. If it is older than the last change, it changes nothing.
 pub(crate) async fn apply(
     tx: &mut Tx,
     recipient: &AddressHash,
@@ -154,7 +154,8 @@ pub(crate) async fn apply(
     Ok(())
 }
 
-/// Stops all advertising to a person who objects to it, or ends that. The row of the suppression outlives an erasure of the address.
+/// Stops all advertising to a person who objects to it, or allows it again when the objection ends. An erasure of the address does
+/// not delete the row of the suppression.
 pub(crate) async fn objected(
     tx: &mut Tx,
     change: &ObjectionChange,

@@ -65,7 +65,7 @@ pub const UNSETTLED_AGE: Definition = Definition::gauge(
     &[STATE],
 );
 
-/// Facts that operators were to be told.
+/// Facts that services reported to operators.
 pub const NOTICES: Definition = Definition::counter(
     "levqor.operator.notices",
     "{notice}",

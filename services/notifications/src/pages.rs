@@ -16,7 +16,7 @@ const SOURCES: [(&str, &str); 6] = [
     ("preferences", include_str!("../pages/preferences.html")),
 ];
 
-/// What the preference centre says beside its boxes: it is kept with each change as what the recipient agreed to.
+/// The text beside the boxes of the preference centre. It is stored with each change, as evidence of what the recipient agreed to.
 pub(crate) const PREFERENCES_TEXT: &str = "Choose which mails you want from us. We send only what you switch on here, and you can change it at any time.";
 /// What the page says beside the button that confirms.
 pub(crate) const CONFIRM_TEXT: &str = "Press the button to get mails from us about these topics. You can change or end it at any time: each of these mails has a link for it.";

@@ -1,4 +1,4 @@
-//! Attempts of this process in which the provider was not called. Only this process knows that.
+//! Attempts of this process that may be stored, although it did not call the provider. Only this process knows that it did not.
 
 use std::{
     collections::HashSet,

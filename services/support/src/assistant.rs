@@ -1,5 +1,5 @@
-//! Finds the passage that answers a question, or that nothing does. It works by PostgreSQL's full-text search alone, so each word of
-//! an answer stands in an article.
+//! Finds the passage that answers a question, or finds that none does. It uses only PostgreSQL's full-text search, so each word
+//! of an answer is in an article.
 
 use levqor_runtime::db::DbError;
 use sqlx::PgConnection;

@@ -22,9 +22,9 @@ pub struct Config {
     pub support_email: Email,
     /// `LEVQOR_PRIVACY_EMAIL`
     pub privacy_email: Email,
-    /// `LEVQOR_INBOUND_DOMAIN`; none where no mail is taken.
+    /// `LEVQOR_INBOUND_DOMAIN`; none if no mail is taken.
     pub inbound: Option<InboundDomain>,
-    /// `LEVQOR_STORAGE_…`; none where no file is taken.
+    /// `LEVQOR_STORAGE_…`; none if no file is taken.
     pub storage: Option<Place>,
     /// The language model; none without `OPENAI_API_KEY`.
     pub model: Option<ModelConfig>,

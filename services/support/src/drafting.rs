@@ -1,6 +1,7 @@
-//! An answer by the language model, written before the transaction of a turn begins: a network call would hold its locks. What the model
-//! gets is what the search found, and the question with personal data hidden. Only an answer whose statements stand in the passages is
-//! used; in every other case the turn is answered as without a model. A listener gets each statement as soon as it is checked.
+//! An answer by the language model, written before the transaction of a turn begins: a network call would hold its locks. The
+//! model gets the passages that the search found, and the question with personal data hidden. An answer is used only if the
+//! passages contain its statements; in every other case the turn is answered as without a model. A listener gets each statement
+//! as soon as it is checked.
 
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,7 @@ use crate::{
     store::{articles, passages},
 };
 
-/// From so many of the best articles the model gets every passage, and from some more the best one.
+/// The number of best articles of which the model gets every passage. Of some further articles it gets the best passage.
 const WHOLE_ARTICLES: usize = 3;
 const MOST_ARTICLES: usize = 6;
 /// The most characters of all passages.

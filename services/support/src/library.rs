@@ -153,7 +153,7 @@ mod tests {
             for text in [&content.title, &content.summary, &content.body] {
                 let own = text.split("{{").map(|part| part.split_once("}}").map_or(part, |(_, rest)| rest));
                 let own: String = own.collect();
-                // The numbers of a list are no figures.
+                // The numbers of a list are not figures.
                 let lines = own
                     .lines()
                     .map(|line| line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()));

@@ -1,4 +1,4 @@
-//! Metrics of support: what became of turns and tickets, and what is overdue.
+//! Metrics of support: the outcomes of turns and tickets, and the overdue first replies.
 
 use levqor_runtime::metrics::{Attribute, Count, Definition, KeyValue, Metrics, Timing};
 
@@ -60,7 +60,7 @@ pub const INBOUND_MAILS: Definition = Definition::counter(
 pub const MODEL_CALLS: Definition = Definition::counter(
     "levqor.support.model.calls",
     "{call}",
-    "Questions to the language model, by what became of them. Only after ANSWERED customers read what it wrote.",
+    "Questions to the language model, by outcome. Customers read the model's text only if the outcome is ANSWERED.",
     &[Attribute::one_of(
         "outcome",
         &[

@@ -61,7 +61,7 @@ pub(crate) async fn written_by_other(
     defer(tx, &notice, format!("ticket-written:{message_id}")).await
 }
 
-/// Tells that so many mails come to a ticket that they are not read as replies any more.
+/// Tells operators that too many mails come to a ticket, so that they are no longer read as replies.
 pub(crate) async fn too_many_mails(
     tx: &mut Tx,
     ticket: &Ticket,

@@ -1,5 +1,5 @@
-//! Reads a customer's own orders, subscription and tickets for an answer of the assistant. Billing is asked with the customer's own token,
-//! so it decides what the customer may see, and no text of a message chooses whose data that is.
+//! Reads a customer's own orders, subscription and tickets for an answer of the assistant. Billing is asked with the customer's
+//! own token, so billing decides what the customer may see, and the text of a message cannot choose whose data is read.
 
 use std::time::Duration;
 

@@ -73,7 +73,7 @@ fn numbers<const N: usize>(value: &Value, names: [&str; N]) -> Result<[i64; N], 
     let mut numbers = [0; N];
     for (number, name) in numbers.iter_mut().zip(names) {
         let told = value.get(name).and_then(Value::as_i64);
-        *number = told.ok_or_else(|| Finding::failed(format!("the status does not tell {name}")))?;
+        *number = told.ok_or_else(|| Finding::failed(format!("the status lacks {name}")))?;
     }
     Ok(numbers)
 }
@@ -166,7 +166,7 @@ fn test_of_reports(test: &Value, now: DateTime<Utc>) -> Finding {
             ));
         }
         Ok(_) => {}
-        Err(_) => return Finding::failed("the status does not tell when the last one arrived"),
+        Err(_) => return Finding::failed("the status does not show when the last one arrived"),
     }
     Finding::on(format!("the last one arrived at {arrived}"))
 }
@@ -248,11 +248,11 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_is_not_told_is_not_0() {
+    fn a_missing_number_is_a_failure_and_not_0() {
         for (name, line) in [
-            ("dead", "billing.deferred_calls: the status does not tell dead"),
-            ("oldest_due_age_s", "billing.deferred_calls: the status does not tell oldest_due_age_s"),
-            ("journal_quarantined", "billing.journal: the status does not tell journal_quarantined"),
+            ("dead", "billing.deferred_calls: the status lacks dead"),
+            ("oldest_due_age_s", "billing.deferred_calls: the status lacks oldest_due_age_s"),
+            ("journal_quarantined", "billing.journal: the status lacks journal_quarantined"),
         ] {
             let mut said = said();
             said["backlog"].as_object_mut().expect("an object").remove(name);

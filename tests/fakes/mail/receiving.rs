@@ -45,7 +45,7 @@ impl Inbound {
 }
 
 impl FakeMail {
-    /// Receives a mail. Returns the webhook that tells of it.
+    /// Receives a mail. Returns the webhook about it.
     pub(crate) fn receive(&self, mail: Inbound) -> Webhook {
         let id = levqor_runtime::id::request_id();
         let event = json!({

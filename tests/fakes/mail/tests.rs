@@ -1,4 +1,4 @@
-//! The fake keeps Resend's promises, and breaks them when it is told to.
+//! The fake behaves as Resend documents it, and misbehaves when a test asks for it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Making checkout sessions: what Stripe takes, and what it refuses.
+//! Creates checkout sessions: which parameters Stripe accepts, and which it refuses.
 
 use serde_json::{Value, json};
 

@@ -50,7 +50,7 @@ impl World {
     pub(super) fn prorate(&mut self, subscription: &str, lines: Vec<Value>, at_once: bool) {
         if at_once {
             let invoice = self.invoice_of(subscription, "subscription_update", lines);
-            // A declined card is no error here: the events of the invoice report it.
+            // A declined card is not an error here: the events of the invoice report it.
             let _ = self.pay_invoice(&invoice);
             return;
         }

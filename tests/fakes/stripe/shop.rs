@@ -1,4 +1,4 @@
-//! What a shop needs beside sessions: promotion codes, the billing portal, webhook endpoints, and disputes.
+//! Objects that a shop needs besides sessions: promotion codes, the billing portal, webhook endpoints, and disputes.
 
 use serde_json::{Value, json};
 

@@ -17,7 +17,7 @@ impl World {
         let subscription = self.subscription(customer, items, metadata);
         let id = self.create(subscription, "customer.subscription.created");
         let invoice = self.invoice(&id, "subscription_create");
-        // A declined card is no error here: the events of the invoice report it.
+        // A declined card is not an error here: the events of the invoice report it.
         let _ = self.pay_invoice(&invoice);
         id
     }
@@ -244,7 +244,7 @@ impl World {
         }
         self.update(subscription, json!({"items": items}), "customer.subscription.updated");
         let invoice = self.invoice(subscription, "subscription_cycle");
-        // A declined card is no error here: the events of the invoice report it.
+        // A declined card is not an error here: the events of the invoice report it.
         let _ = self.pay_invoice(&invoice);
         Some(invoice)
     }

@@ -1,4 +1,4 @@
-//! What goes wrong with the API, when a test wants it to.
+//! Faults of the API that a test asks for.
 
 use std::time::Duration;
 

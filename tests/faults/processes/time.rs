@@ -87,7 +87,7 @@ impl Mesh {
     /// How many pieces of work are left: events first, and if there are none, all others. `None` while a database does not answer.
     async fn left(&self) -> Option<i64> {
         let [billing, notifications, ..] = &self.databases;
-        // The next step of a flow waits for its day, and is no unfinished work until then.
+        // The next step of a flow waits for its day, and is not unfinished work until then.
         let calls = "SELECT count(*) FROM runtime.work
                      WHERE state = 'WAITING'
                        AND (attempts > 0 OR due_time < create_time + interval '1 hour' OR due_time <= runtime.now())";

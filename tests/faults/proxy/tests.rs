@@ -1,4 +1,4 @@
-//! The proxy does what the state of its line says.
+//! The proxy treats connections as the test has set it.
 
 use std::time::Instant;
 

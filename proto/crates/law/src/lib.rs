@@ -1,3 +1,4 @@
-//! The contract of what services tell and ask compliance: the package `levqor.law.v1`.
+//! The contract of the facts that services report to compliance, and of the questions that they ask it: the package
+//! `levqor.law.v1`.
 
 include!(concat!(env!("OUT_DIR"), "/package.rs"));

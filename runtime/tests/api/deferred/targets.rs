@@ -37,7 +37,7 @@ async fn made(service: &TestService<Probe>, calls: usize) {
 }
 
 #[tokio::test]
-async fn a_heap_of_calls_to_one_target_is_made_without_waiting_for_the_next_poll() {
+async fn a_backlog_of_calls_to_one_target_is_made_without_waiting_for_the_next_poll() {
     let service = probe::start().await;
     backlog(&service, "backlog", 200).await;
     made(&service, 200).await;
@@ -47,7 +47,7 @@ async fn a_heap_of_calls_to_one_target_is_made_without_waiting_for_the_next_poll
 }
 
 #[tokio::test]
-async fn a_target_that_hangs_holds_up_no_other_and_goes_on_when_it_answers_again() {
+async fn a_target_that_hangs_delays_no_other_and_is_called_again_once_it_answers() {
     let service = probe::start().await;
     let probe = &service.running.service;
     probe.close_gate();
@@ -74,7 +74,7 @@ async fn others_go_on(service: &TestService<Probe>) {
 }
 
 #[tokio::test]
-async fn all_targets_but_one_may_hang_at_once_and_that_one_goes_on() {
+async fn if_all_targets_but_one_hang_calls_to_that_one_continue() {
     // Billing accepts connections and does nothing more.
     let billing = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let addr = billing.local_addr().expect("an address").to_string();
@@ -109,7 +109,7 @@ async fn all_targets_but_one_may_hang_at_once_and_that_one_goes_on() {
 }
 
 #[tokio::test]
-async fn a_handler_that_panics_frees_its_place() {
+async fn a_handler_that_panics_frees_its_permit() {
     let service = probe::start().await;
     backlog(&service, "panic", MOST + 8).await;
     for n in 0..MOST + 8 {

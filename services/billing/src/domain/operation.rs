@@ -41,7 +41,7 @@ wire_enum! {
     }
 }
 
-/// What Stripe said to an operation for good.
+/// Stripe's final answer to an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FinalAnswer {
     /// Stripe has done it.

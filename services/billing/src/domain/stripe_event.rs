@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_the_customer_else_the_object_else_the_event() {
+    fn the_lease_key_is_the_customer_or_the_object_or_the_event() {
         let key = |object: Value| {
             let event = json!({"id": "evt_3", "type": "t", "created": 1, "data": {"object": object}});
             read(&event).expect("an envelope").lease_key().to_string()
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_wanted_must_be_json_all_the_same() {
+    fn fields_that_are_not_read_must_be_json_too() {
         let read = |other: &[u8]| {
             let start: &[u8] = br#"{"id":"evt_1","type":"t","created":1,"other":"#;
             Envelope::read(&[start, other].concat()).is_ok()

@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_has_no_package_and_labels_alone_make_none() {
+    fn a_subscription_with_a_foreign_price_or_only_labels_has_no_package() {
         let mut other = growth();
         other["items"]["data"][0]["price"]["id"] = json!("price_other");
         let read = |object: &Value| StripeSubscription::read(object).expect("a subscription");

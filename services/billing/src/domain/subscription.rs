@@ -29,7 +29,7 @@ wire_enum! {
         Unpaid = "UNPAID",
         /// Paused, because a trial ended without a means of payment.
         Paused = "PAUSED",
-        /// Ended for good.
+        /// Ended. It cannot be resumed.
         Canceled = "CANCELED",
     }
 }

@@ -57,14 +57,14 @@ wire_enum! {
     }
 }
 
-/// A step of settling a withdrawal. What the refunds say is no step: `Withdrawal::follow` applies it.
+/// A step of settling a withdrawal. The outcomes of refunds are not steps: `Withdrawal::follow` applies them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// The bank has the money: its decision is waited for.
+    /// Wait for the decision of the bank, which has the money.
     Wait,
-    /// A refund is stored.
+    /// Pay back: a refund is stored.
     PayBack,
-    /// Nothing is left to pay back.
+    /// Close the withdrawal: nothing is left to pay back.
     Close,
 }
 

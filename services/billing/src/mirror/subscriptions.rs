@@ -104,7 +104,7 @@ pub(crate) async fn without_one(
     Ok(())
 }
 
-/// Mails the customer about a change, once per event. Sends nothing if the event is old: then the change is no news.
+/// Mails the customer about a change, once per event. Sends nothing if the event is old: then the change is not news.
 pub(crate) async fn tell_step(
     tx: &mut Tx,
     row: &Subscription,

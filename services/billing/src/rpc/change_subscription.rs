@@ -1,5 +1,5 @@
-//! Changes plan, term and add-ons of the caller's subscription. It is written without `mutate`, because Stripe is asked between
-//! two transactions; `subscribing.rs` has the steps.
+//! Changes the plan, the term and the add-ons of the caller's subscription. It does not use `mutate`, because it calls Stripe
+//! between two transactions; `subscribing.rs` has the steps.
 
 use levqor_proto_billing::v1::{ChangeSubscriptionRequest, ChangeSubscriptionResponse};
 use levqor_runtime::{context::Ctx, error::Violations};

@@ -1,6 +1,6 @@
 //! Creates a checkout session for the caller. It is written without `mutate`, because Stripe is asked between two transactions:
-//! the first stores what is asked, and under which key; the second stores the outcome. The request's idempotency key is stored
-//! with what is asked.
+//! the first stores the request to Stripe and its key, with the idempotency key of the caller's request; the second stores the
+//! outcome.
 
 use levqor_proto_billing::v1::{
     CreateCheckoutSessionRequest, CreateCheckoutSessionResponse,

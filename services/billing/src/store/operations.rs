@@ -1,4 +1,4 @@
-//! Table `stripe_operations`: what is asked of Stripe, stored before it is asked.
+//! Table `stripe_operations`: requests that change something at Stripe, each stored before it is made.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use levqor_runtime::db::{DbError, Tx, known, known_if_any, one_row};

@@ -28,7 +28,7 @@ pub(crate) async fn lock(
         .transpose()
 }
 
-/// Gets the subscription with this id, for whoever has a link to it.
+/// Gets the subscription with this id, for a caller who has a link to it.
 pub(crate) async fn get(
     conn: &mut PgConnection,
     id: SubscriptionId,

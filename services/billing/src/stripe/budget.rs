@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_has_patience_waits_for_the_budget() {
+    async fn a_caller_with_time_left_waits_for_the_budget() {
         let (budget, begun) = (Budget::default(), Instant::now());
         for _ in 0..26 {
             assert!(budget.spend("GET", "/a", Duration::from_mins(1)).await.is_ok());

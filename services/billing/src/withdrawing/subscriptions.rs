@@ -41,7 +41,7 @@ impl Billing {
         Ok((row, shown))
     }
 
-    /// The subscription of a link, and what whoever has the link is shown of it.
+    /// The subscription of a link, and the parts of it that a person with the link sees.
     pub(crate) async fn withdrawal_of_linked_subscription(
         &self,
         link_token: &str,

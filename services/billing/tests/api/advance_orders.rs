@@ -23,7 +23,7 @@ async fn silence_accepts_delivered_work_after_seven_days() {
     assert_eq!(bench.advance_orders().await, AdvanceOrdersResponse::default());
     advance(&bench.db, TimeDelta::hours(1)).await;
     bench.advance_orders().await;
-    // The schedule may have done it before this call. The order is accepted once all the same.
+    // The schedule may have done it before this call. In both cases the order is accepted once.
     assert_eq!(bench.order().await.fulfilment_state(), FulfilmentState::Accepted);
     let events = bench.shown(&order_id).await.events;
     let accepted: Vec<_> = events.iter().filter(|event| event.kind() == Kind::Accepted).collect();

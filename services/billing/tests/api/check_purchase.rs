@@ -1,4 +1,4 @@
-//! `CheckPurchase`: support hears whether an address has bought, and nobody else does.
+//! `CheckPurchase`: only support may ask whether somebody with an address has bought.
 
 use levqor_proto_billing::v1::{CheckPurchaseRequest, order_service_client::OrderServiceClient};
 use levqor_runtime::testing::{Caller, refused, violated};

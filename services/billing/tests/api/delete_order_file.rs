@@ -1,4 +1,4 @@
-//! `DeleteOrderFile`: a deleted file is gone, with its content.
+//! `DeleteOrderFile`: deletes the row of a file and its content.
 
 use levqor_proto_billing::v1::DeleteOrderFileRequest;
 use levqor_runtime::testing::{Caller, eventually};

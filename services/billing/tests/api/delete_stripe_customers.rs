@@ -1,4 +1,4 @@
-//! `DeleteStripeCustomers`: an erasure ends with the customer at Stripe, and with a redaction if that is set.
+//! `DeleteStripeCustomers`: an erasure ends with the customer at Stripe, and with a redaction if that is set up.
 
 use chrono::TimeDelta;
 use levqor_proto_billing::v1::DeleteStripeCustomersRequest;
@@ -65,7 +65,7 @@ impl Shop {
         assert!(erased.expect("erased").into_inner().complete);
     }
 
-    /// Makes the call of the schedule until so many rows are there.
+    /// Makes the call of the schedule until this number of rows is there.
     async fn until(&self, rows: &str, count: i64) {
         eventually(rows, || async {
             let request = Caller::service("billing", "billing").request(DeleteStripeCustomersRequest {});

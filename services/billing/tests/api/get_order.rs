@@ -85,7 +85,7 @@ async fn another_customers_order_reads_the_same_as_none() {
 }
 
 #[tokio::test]
-async fn an_address_that_nobody_vouches_for_opens_nothing() {
+async fn an_unverified_address_gives_no_access() {
     let (bench, order) = paid().await;
     bench.assert_none(&Caller::unverified("eve", "ada@example.com"), &order.order_id).await;
     let nameless = User { sub: "eve".to_owned(), email: None, email_verified: true, role: Role::Customer };

@@ -145,7 +145,7 @@ fn thin(id: &str, names: Option<&str>) -> Value {
 }
 
 #[tokio::test]
-async fn a_thin_event_tells_what_its_snapshot_twin_tells_and_both_tell_it_once() {
+async fn a_thin_event_has_the_effect_of_its_snapshot_event_and_both_have_it_once() {
     let shop = Shop::open().await;
     let now = subscription("active", &[("GROWTH", 7900)]);
     shop.subscribe(&now).await;

@@ -37,7 +37,7 @@ impl Shop {
 }
 
 #[tokio::test]
-async fn the_first_payment_is_offered_to_its_customer_and_to_nobody_else() {
+async fn the_first_payment_is_offered_to_its_customer_only() {
     let shop = Shop::subscribed(invoices()).await;
     let offer = shop.offer_of_subscription().await;
     assert_eq!((offer.item.as_str(), offer.rule()), ("Growth subscription", Rule::Guarantee));

@@ -1,4 +1,4 @@
-//! `ListRefunds`: staff see every refund, whoever made it.
+//! `ListRefunds`: staff see every refund, also those made at Stripe.
 
 use levqor_proto_billing::v1::{
     ListRefundsRequest,

@@ -42,7 +42,7 @@ async fn after_no_answer_the_same_key_is_used_and_after_a_failure_stripe_is_aske
     shop.stripe.reset().await;
     shop.answer("POST", "/v1/refunds", 500, json!({"error": {"type": "api_error"}})).await;
     assert_eq!(refused(shop.make(&refund).await).code(), Code::Unavailable);
-    // Stripe has made it all the same, and would answer 500 under this key for a day.
+    // Stripe made the refund anyway, and would answer 500 under this key for a day.
     shop.stripe.reset().await;
     let made = at_stripe("re_1", 900, Some(&refund));
     shop.answer("GET", "/v1/refunds", 200, json!({"object": "list", "data": [made]})).await;

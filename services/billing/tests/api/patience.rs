@@ -199,7 +199,7 @@ async fn a_new_address_that_stripe_is_slow_to_take_delays_neither_checkout_nor_p
 }
 
 #[tokio::test]
-async fn a_left_session_that_does_not_end_and_a_guests_customer_that_does_not_come_keep_nobody_waiting() {
+async fn a_checkout_does_not_wait_long_for_the_end_of_an_old_session_or_for_a_guests_customer() {
     let wait = async |shop: &Shop| {
         let mut checkout = shop.checkout();
         let (waited, made) = timed(checkout.create_checkout_session(ada().request(wish(Term::Yearly)))).await;

@@ -63,7 +63,7 @@ async fn a_replay_of_a_processed_event_changes_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_replay_while_the_event_is_worked_on_is_not_swallowed() {
+async fn a_replay_while_the_event_is_worked_on_is_not_lost() {
     let stripe = MockServer::start().await;
     let unpaid = with(session("cs_1"), &[("payment_status", json!("unpaid"))]);
     let before = ResponseTemplate::new(200).set_body_json(unpaid).set_delay(Duration::from_millis(500));

@@ -13,7 +13,7 @@ use crate::support::{Shop, ada, busy, invoices, reason, refused, subscription_no
 
 const DELETE: &str = "/v1/subscriptions/sub_1";
 
-/// A withdrawal that Stripe has not been told of.
+/// A withdrawal that Stripe has not been told about.
 async fn stated() -> (Shop, Withdrawal) {
     stated_in(Shop::subscribed(invoices()).await).await
 }

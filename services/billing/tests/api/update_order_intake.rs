@@ -1,4 +1,4 @@
-//! `UpdateOrderIntake`: a draft is saved in parts, and nothing of a request that is not valid.
+//! `UpdateOrderIntake`: a draft is saved in parts. Of an invalid request, nothing is saved.
 
 use levqor_runtime::testing::Caller;
 use serde_json::json;

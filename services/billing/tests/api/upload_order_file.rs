@@ -1,4 +1,4 @@
-//! `UploadOrderFile`: a file is stored whole or not at all, and a program never.
+//! `UploadOrderFile`: a file is stored completely or not at all, and a program is never stored.
 
 use futures_util::stream;
 use levqor_proto_billing::v1::{OrderParty, UploadOrderFileRequest};
@@ -23,7 +23,7 @@ async fn a_file_shows_its_harmless_name_and_the_type_of_its_content() {
 }
 
 #[tokio::test]
-async fn what_is_no_good_file_is_refused_and_leaves_nothing_behind() {
+async fn an_invalid_file_is_refused_and_nothing_of_it_remains() {
     let (bench, folder) = Bench::start_with_files().await;
     let order_id = bench.paid().await.order_id;
     let program = [&b"\x7fELF\x02\x01\x01\0"[..], &[0; 9000]].concat();

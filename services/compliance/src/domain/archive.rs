@@ -1,5 +1,5 @@
-//! The archive of a copy: a ZIP that is encrypted while it is written, in constant memory. Whoever writes it takes the bytes that are
-//! ready now and again. It ends with `manifest.json`, which has the size and the hash of every file, and with `index.html`.
+//! The archive of a copy: a ZIP that is encrypted while it is written, in constant memory. Its writer takes the finished bytes
+//! from time to time. It ends with `manifest.json`, which has the size and the hash of every file, and with `index.html`.
 
 use std::{
     io::{self, Write},
@@ -122,7 +122,7 @@ impl Archive {
         &self.entries
     }
 
-    /// The bytes that are ready, if there are at least so many.
+    /// The bytes that are ready, if there are at least this many.
     pub(crate) fn take(&mut self, least: usize) -> Option<Vec<u8>> {
         let mut ready = self.sink.0.lock().unwrap_or_else(PoisonError::into_inner);
         (ready.len() >= least).then(|| std::mem::take(&mut *ready))

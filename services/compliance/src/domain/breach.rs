@@ -88,7 +88,7 @@ pub(crate) struct Breach {
     pub(crate) facts: Facts,
     pub(crate) aware_time: DateTime<Utc>,
     pub(crate) due_time: DateTime<Utc>,
-    /// How many shares of the 72 hours operators were told of.
+    /// How many shares of the 72 hours operators were told about.
     pub(crate) alerts: i32,
     pub(crate) regulator_notice: Option<RegulatorNotice>,
     pub(crate) exemption: Option<Exemption>,

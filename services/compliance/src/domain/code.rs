@@ -64,7 +64,7 @@ impl fmt::Debug for Code {
     }
 }
 
-/// The text is no code.
+/// The text is not a code.
 #[derive(Debug, thiserror::Error)]
 #[error("not a code")]
 pub(crate) struct NotACode;

@@ -1,4 +1,4 @@
-//! Consents: their purposes, what the signal of a browser is about, and what holds now.
+//! Consents: their purposes, which of them the signal of a browser withdraws, and which are in force now.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use levqor_proto_compliance::v1::{self as wire, ConsentPurpose};
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_given_that_nobody_gave_and_the_signal_outweighs_a_click() {
+    fn no_consent_is_assumed_and_the_browsers_signal_outweighs_a_click() {
         let now = DateTime::UNIX_EPOCH;
         let yes = |purpose: Purpose| Decision { scope: purpose.as_str().to_owned(), given: true, time: now };
         for purpose in Purpose::ALL {

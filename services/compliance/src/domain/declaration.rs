@@ -89,7 +89,7 @@ impl Label {
     }
 }
 
-/// The text is no name of a version.
+/// The text is not the name of a version.
 #[derive(Debug, thiserror::Error)]
 #[error("not the name of a version")]
 pub(crate) struct NotALabel;

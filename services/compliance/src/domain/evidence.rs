@@ -1,5 +1,5 @@
-//! The evidence of a data request as a ZIP: one file for each part, and `manifest.json` with the hash of each. It is small, because it has none
-//! of the person's data.
+//! The evidence of a data request as a ZIP: one file for each part, and `manifest.json` with the hash of each. It is small,
+//! because it contains no data of the person.
 
 use std::io::{Cursor, Write};
 

@@ -91,7 +91,7 @@ impl std::fmt::Debug for LinkToken {
     }
 }
 
-/// The text is no token.
+/// The text is not a token.
 #[derive(Debug, thiserror::Error)]
 #[error("not the token of a link")]
 pub(crate) struct NotALinkToken;

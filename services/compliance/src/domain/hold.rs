@@ -13,7 +13,7 @@ use super::data_request::{DataRequest, DataRequestId, Identifiers};
 
 typed_id!(pub(crate) HoldId, "a legal hold or a restriction");
 
-/// How long before its end the person is told of the end of a restriction.
+/// How long before its end the person is told about the end of a restriction.
 pub(crate) const NOTICE: TimeDelta = TimeDelta::days(7);
 
 wire_enum! {

@@ -1,4 +1,4 @@
-//! Objections: what they are about, and which stand.
+//! Objections: what they are about, and which are in force.
 
 use levqor_proto_compliance::v1::{self as wire, ObjectionScope as WireScope};
 use levqor_proto_runtime::v1 as runtime;

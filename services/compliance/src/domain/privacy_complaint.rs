@@ -73,7 +73,7 @@ pub(crate) struct PrivacyComplaint {
     pub(crate) receive_time: DateTime<Utc>,
     /// Until when it has to be acknowledged.
     pub(crate) due_time: DateTime<Utc>,
-    /// How many shares of the 30 days operators were told of.
+    /// How many shares of the 30 days operators were told about.
     pub(crate) alerts: i32,
     pub(crate) acknowledge_time: Option<DateTime<Utc>>,
     /// When the person was told last how far it is.

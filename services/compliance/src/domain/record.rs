@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_company_stands_once_with_its_services_and_those_that_are_on_come_first() {
+    fn a_company_is_listed_once_with_its_services_and_active_ones_come_first() {
         let declared =
             |name: &str, active| DeclaredRecipient { name: name.to_owned(), active, ..Default::default() };
         let mut recipients = Vec::new();

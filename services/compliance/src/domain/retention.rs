@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_call_of_a_run_that_came_to_a_period_tells_its_rows() {
+    fn the_rows_of_a_period_are_those_of_the_last_call_that_reports_it() {
         let told = |table: &str, days, rows| told::RetentionOutcome {
             table: table.to_owned(),
             days,

@@ -9,7 +9,7 @@ use crate::error::Error;
 pub(crate) enum Mistake {
     /// These fields of a form for a request are not valid.
     Fields(Vec<String>),
-    /// The text is no code.
+    /// The text is not a code.
     NotACode,
     /// The code is not valid.
     CodeRefused,

@@ -42,7 +42,7 @@ pub(super) async fn create_mailed_data_request(
             data_requests::insert(tx, &made).await?;
             codes::send(tx, &made, Purpose::Confirmation).await?;
         }
-        Ok(Done::unaudited(response, "the row is the evidence, and the caller is anybody"))
+        Ok(Done::unaudited(response, "anybody may call this, and the row is the evidence"))
     })
     .await
 }

@@ -1,6 +1,6 @@
-//! Asks every service to erase rows that are older than their retention period, for a schedule, and keeps a report of each service. First
-//! it tells every service of the holds that are in force: if that fails, nothing is erased. If a service gave no answer, the call fails
-//! after the others have erased. The retry continues the report of that service.
+//! Asks every service to erase rows that are older than their retention period, for a schedule, and keeps a report of each
+//! service. First it tells every service which holds are in force: if that fails, nothing is erased. If a service gave no answer,
+//! the call fails after the others have erased. The retry continues the report of that service.
 
 use levqor_proto_compliance::v1::{EnforceRetentionRequest, EnforceRetentionResponse};
 use levqor_runtime::{context::Ctx, db};

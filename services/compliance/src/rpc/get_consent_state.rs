@@ -1,4 +1,4 @@
-//! Gets what holds now for a visitor's id, and for the person who is signed in.
+//! Gets the consents that are in force now for a visitor's id, and for the person who is signed in.
 
 use levqor_proto_compliance::v1::{GetConsentStateRequest, GetConsentStateResponse};
 use levqor_runtime::{

@@ -1,4 +1,4 @@
-//! Gets the objections that stand, of the person who is signed in.
+//! Gets the objections of the person who is signed in that are in force.
 
 use levqor_proto_compliance::v1::{GetObjectionsRequest, GetObjectionsResponse};
 use levqor_runtime::context::Ctx;

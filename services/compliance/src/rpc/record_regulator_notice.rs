@@ -1,4 +1,4 @@
-//! Records that the regulator was told of a breach, for staff; recorded in the audit chain. Staff told it themselves.
+//! Records that the regulator was told about a breach, for staff; recorded in the audit chain. Staff told it themselves.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_compliance::v1::{RecordRegulatorNoticeRequest, RecordRegulatorNoticeResponse};

@@ -1,4 +1,4 @@
-//! Releases a legal hold, by staff. When every service knows of it, the erasures that waited go on.
+//! Releases a legal hold, by staff. When every service knows about the release, the erasures that waited for it continue.
 
 use levqor_proto_compliance::v1::{ReleaseLegalHoldRequest, ReleaseLegalHoldResponse};
 use levqor_runtime::{

@@ -1,5 +1,5 @@
-//! Tells every service of the last change of a hold, and goes on with what waited for it. This service calls it. It works without `mutate`,
-//! because it asks other services: a second call tells them the same.
+//! Tells every service about the last change of a hold, and continues the erasures that waited for it. This service calls it. It
+//! works without `mutate`, because it asks other services: a second call tells them the same.
 
 use levqor_proto_compliance::v1::{SpreadHoldRequest, SpreadHoldResponse};
 use levqor_runtime::{context::Ctx, privacy, request::id};
@@ -22,7 +22,7 @@ pub(super) async fn spread_hold(
     let subject = holding::tell(compliance, &peers, &hold).await?;
     let mut tx = compliance.chassis.db.begin().await?;
     let mut told = placed_holds::lock(&mut tx, id).await?.ok_or(Error::HoldNotFound)?;
-    // If it has changed since, another call tells of that.
+    // If it has changed since then, another call reports that change.
     if (told.state, told.change_time) == (hold.state, hold.change_time) {
         let now = tx.now().await?;
         privacy::apply_hold(&mut tx, told.change(subject)).await?;

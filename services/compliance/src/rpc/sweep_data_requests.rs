@@ -1,6 +1,7 @@
-//! Sweeps data requests, for a schedule: runs the erasures that are due, expires requests that waited too long for their code, removes old
-//! copies, and ends the restrictions whose announced end has come. It tells operators of the time limits of requests, breaches and
-//! complaints. It does not use `mutate`, because each of these steps is an independent change, and a second sweep repeats none of them.
+//! Sweeps data requests, for a schedule: runs the erasures that are due, expires requests that waited too long for their code,
+//! removes old copies, and ends the restrictions whose announced end has come. It warns operators about the time limits of
+//! requests, breaches and complaints. It does not use `mutate`, because each of these steps is an independent change, and a
+//! second sweep repeats none of them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use levqor_proto_compliance::v1::{

@@ -1,5 +1,5 @@
-//! Table `data_exports`. Who may see a data request may see its copy, and so may whoever has its link and a code: so nothing here
-//! takes a `Scope`.
+//! Table `data_exports`. Who may see a data request may see its copy, and so may everybody who has its link and a code. So
+//! nothing here takes a `Scope`.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::db::{DbError, known, one_row};

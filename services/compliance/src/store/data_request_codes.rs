@@ -1,4 +1,4 @@
-//! Table `data_request_codes`. The functions need no `Scope`: whoever has a code may use it.
+//! Table `data_request_codes`. The functions need no `Scope`: everybody who has a code may use it.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::db::DbError;

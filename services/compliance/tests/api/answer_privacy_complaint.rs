@@ -1,4 +1,4 @@
-//! Staff tell the outcome of a complaint: it is mailed once.
+//! Staff answer a complaint: its outcome is mailed once.
 
 use levqor_proto_compliance::v1::{
     AnswerPrivacyComplaintRequest, PrivacyComplaint, SweepDataRequestsRequest, privacy_complaint::State,

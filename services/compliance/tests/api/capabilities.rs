@@ -1,4 +1,4 @@
-//! What is off says why.
+//! Every capability that is off says why.
 
 use levqor_compliance::Compliance;
 use levqor_proto_compliance::v1::{

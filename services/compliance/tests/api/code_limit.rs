@@ -36,7 +36,7 @@ async fn try_code(service: &TestService<Compliance>, caller: &Caller, address: &
     client.confirm_data_request(request).await.expect_err("a wrong code")
 }
 
-/// The reasons of so many tries.
+/// Makes this number of tries, and returns the reason of each.
 async fn tries(
     service: &TestService<Compliance>,
     caller: &Caller,

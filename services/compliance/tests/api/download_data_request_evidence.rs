@@ -1,4 +1,4 @@
-//! Staff download the evidence of a data request: what happened is in it, and the person is not.
+//! Staff download the evidence of a data request: it says what happened, and does not contain the person's address or data.
 
 use std::io::{Cursor, Read};
 

@@ -1,4 +1,4 @@
-//! What is older than its retention period is erased, unless its person is held.
+//! Data that is older than its retention period is erased, unless its person is under a hold.
 
 use levqor_proto_compliance::v1::{EnforceRetentionRequest, EnforceRetentionResponse, Right};
 use levqor_runtime::testing::{Caller, eventually};

@@ -1,4 +1,4 @@
-//! What holds now is one call, for a visitor and for a person who is signed in.
+//! One call returns the consents that are in force now, for a visitor and for a person who is signed in.
 
 use levqor_proto_compliance::v1::{ConsentPurpose, GetConsentStateRequest, GetConsentStateResponse};
 use levqor_runtime::testing::Caller;

@@ -1,4 +1,4 @@
-//! What stands is one call.
+//! One call returns the objections that are in force.
 
 use levqor_proto_compliance::v1::{GetObjectionsRequest, ObjectionScope};
 
@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_person_sees_what_stands_and_nobody_elses() {
+async fn a_person_sees_only_their_own_objections() {
     let bench = Bench::start().await;
     set(&bench, &ada(), ObjectionScope::Profiling, true).await;
     for (caller, expected) in [(ada(), true), (bob(), false)] {

@@ -1,4 +1,4 @@
-//! What a person still has to accept is one call.
+//! One call returns what a person still has to accept.
 
 use levqor_proto_compliance::v1::GetPendingAcceptancesRequest;
 use levqor_runtime::testing::Caller;

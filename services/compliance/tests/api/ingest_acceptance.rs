@@ -1,4 +1,4 @@
-//! A checkout tells of the acceptance of the terms: the history takes it once.
+//! A checkout reports the acceptance of the terms: the ledger stores it once.
 
 use levqor_proto_law::v1::IngestAcceptanceRequest;
 use levqor_runtime::testing::{Caller, violated};
@@ -19,7 +19,7 @@ async fn an_acceptance_is_taken_once_and_counts() {
         terms_version: terms_version.to_owned(),
         accept_time: Some(prost_types::Timestamp { seconds: 1_900_000_000, nanos: 0 }),
     };
-    // A version that was published elsewhere has no hash, and is kept all the same.
+    // A version that was published elsewhere has no hash, but is stored too.
     bench.law().ingest_acceptance(caller.request(acceptance("2025", "order-1"))).await.expect("taken");
     assert_eq!(pending(&bench, &ada()).await, ["1"]);
     for _ in 0..2 {

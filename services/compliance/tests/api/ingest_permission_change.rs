@@ -1,4 +1,4 @@
-//! Notifications tells of a change of a permission: the ledger takes it once.
+//! Notifications reports a change of a permission: the ledger stores it once.
 
 use chrono::TimeDelta;
 use levqor_proto_compliance::v1::{ConsentPurpose, GetConsentStateRequest, ObjectionScope};

@@ -1,4 +1,4 @@
-//! Acceptances are listed: to customers their own, to staff all.
+//! Customers list their own acceptances, and staff list all.
 
 use levqor_proto_compliance::v1::ListAcceptancesRequest;
 use levqor_runtime::testing::Caller;

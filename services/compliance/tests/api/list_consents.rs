@@ -1,4 +1,4 @@
-//! The ledger is listed: to customers their own records, to staff all.
+//! Customers list their own records of the ledger, and staff list all.
 
 use levqor_proto_compliance::v1::{ConsentPurpose, ConsentRecord, ListConsentsRequest};
 use levqor_runtime::testing::Caller;

@@ -1,4 +1,4 @@
-//! The history of objections is listed: to customers their own, to staff all.
+//! Customers list the history of their own objections, and staff list all.
 
 use levqor_proto_compliance::v1::{ListObjectionsRequest, ObjectionScope};
 use levqor_runtime::testing::Caller;

@@ -43,7 +43,7 @@ pub(crate) fn request(visitor_id: &str, choices: &[(ConsentPurpose, bool)]) -> R
     }
 }
 
-/// Adds what the gateway tells of a caller whose browser sends the signal.
+/// Adds the metadata that the gateway sends about a caller whose browser sends the signal.
 pub(crate) fn signalling<T>(mut request: Request<T>) -> Request<T> {
     request.metadata_mut().insert(PRIVACY_SIGNAL, "1".parse().expect("a value"));
     request

@@ -1,4 +1,4 @@
-//! An erasure runs when its days of grace are over: nothing is left of the person, and everything of the others.
+//! An erasure runs when its days of grace are over: no data of the person remains, and all data of others does.
 
 use chrono::TimeDelta;
 use levqor_proto_compliance::v1::{

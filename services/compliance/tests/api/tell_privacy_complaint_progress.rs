@@ -1,4 +1,4 @@
-//! Staff tell a person how far their complaint is, by mail.
+//! Staff tell a person by mail how far the work on their complaint is.
 
 use levqor_proto_compliance::v1::{PrivacyComplaint, TellPrivacyComplaintProgressRequest};
 use levqor_proto_mail::v1::send_message_request::Content;

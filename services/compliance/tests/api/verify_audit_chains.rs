@@ -1,4 +1,4 @@
-//! A chain in which something was changed, removed, swapped or cut off is not whole.
+//! Verification finds that an entry of a chain was changed, removed, swapped or cut off.
 
 use levqor_proto_compliance::v1::{
     AuditChain, Right, VerifyAuditChainsRequest, audit_chain::State, audit_service_client::AuditServiceClient,

@@ -1,5 +1,5 @@
-//! Checks the DNS records of the senders' domains: without them, receivers take our mails for forged ones. The records are asked
-//! for as receivers ask; no mail is sent.
+//! Checks the DNS records of the senders' domains: without them, receivers take our mails for forged ones. The check makes
+//! the DNS queries that a receiver makes. It sends no mail.
 
 use std::{collections::BTreeSet, net::SocketAddr};
 

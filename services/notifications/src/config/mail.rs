@@ -40,7 +40,7 @@ pub struct MailConfig {
     pub resend_key_hours: KeyHours,
     /// `RESEND_RATE`
     pub resend_rate: Rate,
-    /// `SMTP_URL`; none where no SMTP server takes mail.
+    /// `SMTP_URL`; none if no SMTP server takes mail.
     pub smtp_url: Option<SmtpUrl>,
     /// `SMTP_CA_FILE`; none where the server's certificate is signed by a public authority.
     pub smtp_ca: Option<PathBuf>,

@@ -1,4 +1,4 @@
-//! Received mails: what of them is handed over to support.
+//! Received mails, and the parts of them that are handed over to support.
 
 use levqor_runtime::{typed_id, wire_enum};
 use mail_parser::{
@@ -14,7 +14,7 @@ typed_id!(pub InboundMailId, "a received mail");
 wire_enum! {
     /// What became of a received mail.
     pub enum InboundState {
-        /// The provider told of it.
+        /// The provider reported it.
         Announced = "ANNOUNCED",
         /// Support has it, or a deferred call brings it.
         Forwarded = "FORWARDED",
@@ -100,7 +100,7 @@ pub fn text_of_raw(raw: &[u8]) -> Option<ReadText> {
     Some(ReadText { text, is_cut: true })
 }
 
-/// What can be read of a part whose end is missing. `None` if it is no text.
+/// What can be read of a part whose end is missing. `None` if it is not a text.
 fn text_of_cut(raw: &[u8], part: &MessagePart<'_>) -> Option<String> {
     let kind = part.content_type();
     let is_text = |kind: &ContentType<'_>| {

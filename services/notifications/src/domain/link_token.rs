@@ -1,5 +1,6 @@
-//! The tokens in the links of mails. A token is valid for what it was made for, and holds no address: only the keyed hash of one, or
-//! the id of a subscription. The keys are derived from the address key, each for one purpose, so no token is good for another.
+//! The tokens in the links of mails. A token is valid for what it was made for, and holds no address: only the keyed hash of one,
+//! or the id of a subscription. The keys are derived from the address key, each for one purpose, so no token is valid for another
+//! purpose.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ring::hmac;
@@ -33,7 +34,7 @@ impl LinkKeys {
         }
     }
 
-    /// The token with which a recipient decides what they get. It is valid for good.
+    /// The token with which a recipient decides what they get. It never expires.
     #[must_use]
     pub fn recipient(&self, recipient: &AddressHash) -> String {
         sign(&self.recipient, recipient.as_bytes())

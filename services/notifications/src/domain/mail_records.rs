@@ -1,5 +1,5 @@
-//! The DNS records by which receivers judge the sender of a mail: SPF (RFC 7208), the key of DKIM (RFC 6376, 8301, 8463) and the
-//! policy of DMARC (RFC 9989). Only what an operator has to know of them is read.
+//! The DNS records by which receivers decide whether to trust the sender of a mail: SPF (RFC 7208), the key of DKIM (RFC 6376,
+//! 8301, 8463) and the policy of DMARC (RFC 9989). Only the parts that an operator has to know are read.
 
 use std::str::FromStr;
 

@@ -257,7 +257,7 @@ impl Told {
 
     /// The notice as the text of a Slack message (<https://docs.slack.dev/messaging/formatting-message-text>): `&`, `<` and `>`
     /// are escaped, so that no text can mention a channel or forge a link. The message is sent with `mrkdwn: false`, so that
-    /// other characters are no markup either.
+    /// other characters are not markup either.
     #[must_use]
     pub fn slack_text(&self) -> String {
         let mut text = format!("{}\n{}", escape_slack(&self.title), escape_slack(&self.text));

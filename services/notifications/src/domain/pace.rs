@@ -1,7 +1,7 @@
 //! How fast a provider gets mail. All replicas share one pace, which PostgreSQL keeps: a row that hands out slots.
 //!
-//! A slot is taken only by a mail that goes out at once, or within a moment. A mail whose slot is further away takes none; it
-//! comes back at a time of its own, so that mails do not all come back together. Mail of customers and operators may take a slot
+//! A mail takes the next slot only if the slot is at most a second or two away. Otherwise it takes none, and its delivery is
+//! deferred to a time of its own, so that mails do not all come back together. Mail to customers and operators may take a slot
 //! that is further away than marketing may. So a receipt waits only for a few mails, however much marketing waits, and marketing
 //! gets every slot that no other mail needs.
 

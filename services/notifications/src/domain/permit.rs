@@ -1,4 +1,5 @@
-//! Whether a mail may go to its recipient now. This is the only rule about that; `egress.rs` feeds it from the database.
+//! Whether a mail may go to its recipient now. This is the only rule about that; `egress.rs` reads from the database what the
+//! rule needs.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::wire_enum;

@@ -24,7 +24,7 @@ pub const DELIVERY_TYPES: [&str; 6] = [
 pub const OTHERS: [&str; 5] =
     ["email.sent", "email.scheduled", "email.opened", "email.clicked", "email.received"];
 
-/// The type of events that tell of a received mail.
+/// The type of events about a received mail.
 pub const RECEIVED: &str = "email.received";
 
 /// The content of an event.

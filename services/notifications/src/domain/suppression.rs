@@ -6,8 +6,8 @@
 //! | complaint, objection, restriction, soft bounces | – | stops | – |
 //! | no permission, permission withdrawn | – | stops | – |
 //!
-//! A complaint or an objection says that a person wants no advertising; the receipt for what they bought is still theirs. The same holds
-//! while the processing of their data is restricted (GDPR, article 18).
+//! A complaint or an objection says that a person wants no advertising; they still get the receipt for what they bought. The same
+//! holds while the processing of their data is restricted (GDPR, article 18).
 
 use chrono::{DateTime, Utc};
 use levqor_proto_notifications::v1 as wire;

@@ -32,7 +32,7 @@ use super::{
 /// The files of `templates/`: language, name, source.
 const SOURCES: &[(&str, &str, &str)] = include!(concat!(env!("OUT_DIR"), "/templates.rs"));
 
-/// The file of a language that holds the sentences of many mails. It is no template.
+/// The file of a language that holds the sentences of many mails. It is not a template.
 const WORDS: &str = "words";
 
 /// One template.

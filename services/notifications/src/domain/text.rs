@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_neither_empty_nor_endless() {
+    fn a_line_is_not_empty_and_has_a_greatest_length() {
         assert_eq!(line(" \u{202e}"), None);
         assert!(line(&"é".repeat(Line::MAX_CHARS)).is_some());
         assert!(line(&"é".repeat(Line::MAX_CHARS + 1)).is_none());

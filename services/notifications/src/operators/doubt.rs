@@ -1,4 +1,4 @@
-//! Tells operators of a mail in doubt, and that the doubt is over, in the transaction of the fact.
+//! Tells operators about a mail in doubt, and about the end of the doubt, in the transaction that changes the mail.
 
 use levqor_proto_mail::v1::{
     EndOperatorNoticeRequest, NotifyOperatorsRequest, OperatorNoticeKind, OperatorNoticeSeverity,
@@ -11,7 +11,7 @@ use levqor_runtime::{
 
 use crate::domain::message::Message;
 
-/// Operators are not told of mails of these templates: these mails go to operators, and a mail about them would be in doubt for
+/// Operators are not told about mails of these templates: these mails go to operators, and a mail about them would be in doubt for
 /// the same reason.
 const TO_OPERATORS: &str = "operator_";
 

@@ -1,4 +1,4 @@
-//! Tells operators of a received mail that support does not get, in the transaction of the fact.
+//! Tells operators about a received mail that support does not get, in the transaction that stores this.
 
 use levqor_proto_mail::v1::{NotifyOperatorsRequest, OperatorNoticeKind, OperatorNoticeSeverity};
 use levqor_runtime::{

@@ -8,7 +8,7 @@ use crate::{
     store,
 };
 
-/// A mailbox in this service's own database. It makes the same promise as an external provider.
+/// A mailbox in this service's own database. Like an external provider that honours idempotency keys, it stores a mail once.
 pub struct Mailbox {
     db: Db,
 }

@@ -1,7 +1,7 @@
 //! The client of an SMTP server (RFC 5321) that takes our mail and passes it on.
 //!
-//! SMTP has no idempotency keys. The server has the mail once it answers 250 to the end of the data. Until the data begin it
-//! certainly does not have it. If it is silent after that, nobody knows, and the attempt is ambiguous.
+//! SMTP has no idempotency keys. The server has the mail once it answers 250 to the end of the data. Before the data
+//! begins, it certainly does not have the mail. If it is silent after that, nobody knows, and the attempt is ambiguous.
 
 mod connection;
 mod mime;
@@ -44,7 +44,7 @@ pub struct Smtp {
 enum Stage {
     /// No connection, or no login yet.
     Connect,
-    /// The server knows the sender at most.
+    /// The server knows the sender, or not even that.
     Sender,
     /// The server knows the recipient.
     Recipient,
@@ -76,7 +76,7 @@ impl Smtp {
         let (envelope, message, id) = match mime::compose(mail) {
             Ok(composed) => composed,
             Err(error) => {
-                let reason = format!("no mail can be made of it: {error}");
+                let reason = format!("it cannot be written as a mail: {error}");
                 return Answer::Refused(Refusal { reason, class: None });
             }
         };

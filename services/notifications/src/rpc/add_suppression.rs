@@ -1,5 +1,5 @@
-//! `AddSuppression`: staff suppress an address; recorded in the audit chain. Messages that wait for that address are asked again
-//! before they go out, so none of a stopped class does.
+//! `AddSuppression`: staff suppress an address; recorded in the audit chain. Messages that wait for that address are checked
+//! again before they go out, so none of a stopped class goes out.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_notifications::v1::{AddSuppressionRequest, AddSuppressionResponse};

@@ -1,4 +1,4 @@
-//! Applies a permission, or its withdrawal, that the consent ledger took. Compliance defers it.
+//! Applies a permission for advertising, or its withdrawal, that was declared to compliance first. Compliance defers this call.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_notifications::v1::{ApplyPermissionRequest, ApplyPermissionResponse};

@@ -77,7 +77,7 @@ pub(super) async fn apply_provider_event(
     Ok(ApplyProviderEventResponse { state: stands.into() })
 }
 
-/// What an event says. A received mail is of no interest if no mail is taken, or if it came to none of our addresses.
+/// Reads an event. An event about a received mail is ignored if we receive no mail, or if the mail came to none of our addresses.
 fn heard(notifications: &Notifications, event: &ProviderEvent, body: &[u8]) -> Result<Heard, Error> {
     let is_received = event.event_type.as_deref() == Some(resend_event::RECEIVED);
     if is_received && notifications.config.inbound_domain.is_none() {
@@ -129,7 +129,7 @@ async fn apply(
     tag: Option<MessageTag>,
     report: Report,
 ) -> Result<EventState, Error> {
-    // A delivery locks the message before the provider's id too.
+    // The message is locked before the provider's id, in the same order as in a delivery.
     let tagged = tagged(tx, event, tag).await?;
     provider_events::hold(tx, provider_message_id).await?;
     let message = messages::lock_sent(tx, &event.provider, provider_message_id).await?;
@@ -236,9 +236,9 @@ pub(crate) async fn tell(
             let (name, reason) = (outcome.as_str(), report.detail);
             match outcome {
                 DeliveryOutcome::Delayed | DeliveryOutcome::Delivered => {
-                    tracing::info!(message.id = %message, message.outcome = name, reason, "the provider told of a mail");
+                    tracing::info!(message.id = %message, message.outcome = name, reason, "the provider reported the outcome of a mail");
                 }
-                _ => tracing::warn!(message.id = %message, message.outcome = name, reason, "a mail did not come as it should"),
+                _ => tracing::warn!(message.id = %message, message.outcome = name, reason, "the provider reported that a mail was not delivered, or that its recipient complained"),
             }
         });
     }

@@ -37,7 +37,7 @@ pub(super) async fn create_newsletter_subscription(
     mutate(notifications, &ctx, &request, async |tx| {
         ask(notifications, tx, &command).await?;
         let response = CreateNewsletterSubscriptionResponse::default();
-        Ok(Done::unaudited(response, "the row is the evidence, and the caller is anybody"))
+        Ok(Done::unaudited(response, "anybody may call this, and the row is the evidence"))
     })
     .await
 }

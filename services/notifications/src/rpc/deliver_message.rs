@@ -182,7 +182,7 @@ pub(crate) async fn gave_up(
     let Some(mut message) = messages::lock(tx, id).await? else { return Ok(()) };
     let attempts = delivery::of_round(&delivery_attempts::of_message(tx, id).await?, message.round);
     let outcome = delivery::outcome_of_giving_up(&attempts, call.attempts, call.failure);
-    // Settling accepts late evidence that ends a doubt. Giving up is no evidence, so only a pending message is settled.
+    // Settling accepts late evidence that ends a doubt. Giving up is not evidence, so only a pending message is settled.
     if message.state() == State::Pending {
         settle_message(tx, notifications, &mut message, outcome).await
     } else {
@@ -258,7 +258,7 @@ fn tell(tx: &mut Tx, notifications: &Notifications, message: &Message) {
         if state == State::InDoubt {
             tracing::warn!(message.id = %id, message.state = name, doubt = why, "a message is in doubt: a person has to look");
         } else {
-            tracing::info!(message.id = %id, message.state = name, failure = why, "a message has another state");
+            tracing::info!(message.id = %id, message.state = name, failure = why, "the state of a message changed");
         }
     });
 }

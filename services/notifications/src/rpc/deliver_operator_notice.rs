@@ -120,10 +120,10 @@ fn tell(
         let channel = channel.as_str();
         match state {
             DeliveryState::Sent | DeliveryState::Pending => {
-                tracing::info!(operator_notice.id = %id, channel, failure, "a channel answered to a notice for operators");
+                tracing::info!(operator_notice.id = %id, channel, failure, "a channel answered a notice for operators");
             }
             DeliveryState::Failed | DeliveryState::InDoubt => {
-                tracing::warn!(operator_notice.id = %id, channel, failure, "a notice for operators may not have come");
+                tracing::warn!(operator_notice.id = %id, channel, failure, "a notice for operators may not have arrived");
             }
         }
     });

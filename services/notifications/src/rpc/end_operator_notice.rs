@@ -1,5 +1,5 @@
 //! `EndOperatorNotice`: ends a notice for a service of the mesh, because what it is about is over. The end is stored even if its
-//! notice has not come yet, so that the notice is not told after its end.
+//! notice has not come yet, so that operators do not get the notice after its end.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_mail::v1::{EndOperatorNoticeRequest, EndOperatorNoticeResponse};

@@ -1,5 +1,5 @@
-//! `NotifyOperators`: tells operators one fact for a service of the mesh, on every channel that is set. While the notice is open,
-//! the same fact is only counted.
+//! `NotifyOperators`: tells operators one fact for a service of the mesh, on every channel that is set up. While the notice is
+//! open, the same fact is only counted.
 
 use levqor_proto_mail::v1::{
     NotifyOperatorsRequest, NotifyOperatorsResponse, OperatorNotice, SendMessageRequest,
@@ -56,7 +56,7 @@ pub(super) async fn notify_operators(
     .await
 }
 
-/// Defers the delivery to each channel that is set, and the mail to the mailbox of the kind.
+/// Defers the delivery to each channel that is set up, and the mail to the mailbox for notices of this kind.
 async fn tell(tx: &mut Tx, notifications: &Notifications, id: NoticeId, fact: &Fact) -> Result<(), DbError> {
     if let Some(recipient) = notifications.operators.inboxes.address(fact.kind.inbox())
         && let Some((_, repeats)) = operator_notices::told(tx, id).await?

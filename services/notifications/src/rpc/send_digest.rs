@@ -46,7 +46,7 @@ pub(super) async fn send_digest(
     let end = db::now(&mut *notifications.chassis.db.acquire().await?).await?;
     let period = Period { report, begin: end - length(report), end };
     let services = std::iter::once(Notifications::NAME).chain(Notifications::ASKS.iter().copied());
-    // A service without an address is no part of this mesh.
+    // A service without an address is not part of this mesh.
     let services = services.filter(|service| notifications.chassis.channels.get(service).is_some());
     let answers =
         join_all(services.map(async |service| (service, ask(notifications, &ctx, service, period).await)));

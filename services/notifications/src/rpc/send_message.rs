@@ -1,5 +1,5 @@
-//! `SendMessage`: stores one rendered message for a service of the mesh, once for good, and defers its delivery. A message that its
-//! recipient must not get is stored as SUPPRESSED and never delivered.
+//! `SendMessage`: stores one rendered message for a service of the mesh, and defers its delivery. The same message is never stored
+//! twice. A message that its recipient must not get is stored as SUPPRESSED and never delivered.
 
 use levqor_proto_mail::v1::{SendMessageRequest, SendMessageResponse};
 use levqor_proto_notifications::v1::DeliverMessageRequest;
@@ -46,7 +46,7 @@ pub(super) async fn send_message(
     let rendered = notifications.templates.render(&command.content, links.as_ref()).map_err(Error::Render)?;
     let headers = headers(links.as_ref()).map_err(|_| Error::UnsubscribeLink)?;
     let headers = match &command.reply_to {
-        Some(address) => asking_for_no_programs(headers, address)?,
+        Some(address) => with_headers_for_replies(headers, address)?,
         None => headers,
     };
     let (senders, kind) = (&notifications.config.mail.senders, command.content.template.sender());
@@ -100,14 +100,15 @@ fn headers(links: Option<&MarketingLinks>) -> Result<Headers, NotAHeader> {
         .with("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
 }
 
-/// The header lines of a mail whose replies come back to us. Programs should not answer it (`X-Auto-Response-Suppress`, MS-OXCMAIL
-/// 2.2.3.2.14), and if it comes back itself, `X-Loop` shows it.
-fn asking_for_no_programs(headers: Headers, reply_to: &Email) -> Result<Headers, Error> {
-    let fits = |_| Error::from(Invalid::of("reply_to", "expected an address that fits into a header"));
+/// Adds the header lines of a mail whose replies come back to us. `X-Auto-Response-Suppress` (MS-OXCMAIL 2.2.3.2.14) asks mail
+/// programs not to answer it automatically. If the mail itself comes back to us, we recognise it by `X-Loop`.
+fn with_headers_for_replies(headers: Headers, reply_to: &Email) -> Result<Headers, Error> {
+    let does_not_fit =
+        |_| Error::from(Invalid::of("reply_to", "expected an address that fits into a header"));
     headers
         .with("X-Auto-Response-Suppress", "All")
         .and_then(|it| it.with("X-Loop", reply_to.as_str()))
-        .map_err(fits)
+        .map_err(does_not_fit)
 }
 
 /// Asks whether the message may go to its recipient. If it may, defers its delivery; if it must not, settles it. Returns its state.

@@ -1,4 +1,4 @@
-//! `SweepDeliveryOutcomes`: asks Resend what became of mails that nobody reported on, so that outcomes become known without
+//! `SweepDeliveryOutcomes`: asks Resend for the outcomes of mails without a report, so that outcomes become known without
 //! webhooks too. A schedule defers it to this service itself. It works without `mutate`, because it calls Resend between short
 //! transactions; the reports of a message are a set that only grows, so a repetition changes nothing.
 //!
@@ -89,8 +89,8 @@ pub(super) async fn sweep_delivery_outcomes(
     Ok(response)
 }
 
-/// The present time, and when the provider can have got the oldest mail that has no outcome and is neither too young nor too old
-/// to ask about.
+/// The present time, and the earliest time at which the provider can have got a mail that has no outcome and whose age is between
+/// `LEAST_AGE` and `MOST_AGE`.
 async fn oldest_without_outcome(
     notifications: &Notifications,
 ) -> Result<(DateTime<Utc>, Option<DateTime<Utc>>), Error> {

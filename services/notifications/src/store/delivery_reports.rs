@@ -29,8 +29,8 @@ pub(crate) async fn of_message(conn: &mut PgConnection, message: MessageId) -> R
     reports.collect()
 }
 
-/// Stores a report, and replaces one of the same outcome. The caller has locked the message, and the report is the first of its
-/// outcome.
+/// Stores a report, and replaces a stored one of the same outcome. The caller has locked the message, and has checked that this
+/// report is the earliest of its outcome.
 pub(crate) async fn put(conn: &mut PgConnection, message: MessageId, report: &Report) -> Result<(), DbError> {
     sqlx::query!(
         "INSERT INTO delivery_reports (message_id, outcome, report_time, detail, reply_class) VALUES ($1, $2, $3, $4, $5)
@@ -46,8 +46,8 @@ pub(crate) async fn put(conn: &mut PgConnection, message: MessageId, report: &Re
     Ok(())
 }
 
-/// How many messages to the recipient of this message, requested since this time, bounced for a temporary or an
-/// unknown reason; counted up to a limit. It reads as `DeliveryOutcome::about_address` does.
+/// How many messages to the recipient of this message, requested since this time, bounced for a temporary or an unknown reason.
+/// Counted up to a limit. The SQL classifies reports by the same rules as `DeliveryOutcome::about_address`.
 pub(crate) async fn ailing(
     conn: &mut PgConnection,
     message: MessageId,

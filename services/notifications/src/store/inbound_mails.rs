@@ -13,7 +13,7 @@ pub(crate) struct InboundMail {
     pub(crate) receive_time: DateTime<Utc>,
 }
 
-/// Stores a mail that the provider told of. Returns its id, and whether it is new.
+/// Stores a mail that the provider reported. Returns its id, and whether it is new.
 pub(crate) async fn announce(
     conn: &mut PgConnection,
     id: InboundMailId,

@@ -169,7 +169,7 @@ pub(crate) struct Learnt<'a> {
     pub(crate) provider_message_id: Option<&'a str>,
     /// Our message with that id.
     pub(crate) message_id: Option<MessageId>,
-    /// The received mail that the event tells of.
+    /// The received mail that the event is about.
     pub(crate) inbound_mail_id: Option<InboundMailId>,
     /// When it happened.
     pub(crate) create_time: Option<DateTime<Utc>>,
@@ -220,7 +220,7 @@ pub(crate) async fn quarantine(
     Ok(event_type)
 }
 
-/// Settles up to `limit` waiting events that arrived longer than `wait` ago as unmatched. Returns their types.
+/// Settles up to `limit` waiting events as unmatched, if they arrived longer than `wait` ago. Returns their types.
 pub(crate) async fn stop_waiting(
     conn: &mut PgConnection,
     wait: TimeDelta,

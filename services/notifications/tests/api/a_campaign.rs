@@ -46,13 +46,13 @@ fn most_in_a_minute(arrived: &[Received]) -> usize {
     arrived.iter().map(|mail| within(mail.at)).max().unwrap_or_default()
 }
 
-/// The longest of this share of the times, in per cent.
-fn part(sorted: &[Duration], percent: usize) -> Duration {
+/// A percentile of sorted times.
+fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     let place = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
     sorted.get(place).copied().expect("receipts")
 }
 
-/// A campaign, and what it took.
+/// A campaign, the SMTP server that gets its mails, and the receipts that were requested meanwhile.
 struct Campaign {
     notified: Notified,
     smtp: FakeSmtp,
@@ -108,12 +108,12 @@ impl Campaign {
     }
 }
 
-/// A minute is watched whenever the tests run. Ten thousand mails take a quarter of an hour, on a machine that does nothing else:
+/// Usually this watches the pace for a minute. Ten thousand mails take a quarter of an hour, on a machine that does nothing else:
 /// `PACE_MAILS=10000 cargo test --workspace a_campaign`
 #[tokio::test(flavor = "multi_thread")]
-async fn on_two_replicas_it_keeps_its_pace_and_receipts_pass_it() {
+async fn two_replicas_keep_the_pace_of_a_campaign_and_receipts_do_not_wait_for_it() {
     let asked = Env::from_process().get("PACE_MAILS").and_then(|text| text.parse().ok());
-    // The run by command has the machine for itself.
+    // If the number of mails is set, no other test runs.
     let (mails, is_alone) = (asked.unwrap_or(620usize), asked.is_some());
     let smtp = FakeSmtp::start_keeping_no_data();
     let notified = Notified::start_with_smtp(None, &smtp, &[("SMTP_RATE", "10")]).await;
@@ -136,21 +136,24 @@ async fn on_two_replicas_it_keeps_its_pace_and_receipts_pass_it() {
          {before} MiB became {after} MiB",
         waits.len(),
         begun.elapsed(),
-        part(&waits, 50),
-        part(&waits, 90),
-        part(&waits, 100),
-        part(&turns, 50),
-        part(&turns, 90),
-        part(&turns, 100),
+        percentile(&waits, 50),
+        percentile(&waits, 90),
+        percentile(&waits, 100),
+        percentile(&turns, 50),
+        percentile(&turns, 90),
+        percentile(&turns, 100),
     );
     assert_eq!(arrived.len(), mails + campaign.receipts.len(), "each came once");
     assert!(most <= 630, "{most} in a minute");
     // A machine that does other work at the same time may hold up some of them.
     let share = if is_alone { 100 } else { 50 };
-    assert!(part(&turns, share) <= Duration::from_secs(1), "receipts left late after their turn: {turns:?}");
+    assert!(
+        percentile(&turns, share) <= Duration::from_secs(1),
+        "receipts left late after their turn: {turns:?}"
+    );
     // Their turn is at most a second away, because marketing takes no later slot.
     let share = if is_alone { 90 } else { 50 };
-    assert!(part(&waits, share) <= Duration::from_secs(2), "receipts waited: {waits:?}");
+    assert!(percentile(&waits, share) <= Duration::from_secs(2), "receipts waited: {waits:?}");
     // Other tests use memory of the same process.
     assert!(!is_alone || after < before + 16, "{before} MiB became {after}");
     second.stop().await;

@@ -27,7 +27,7 @@ impl Notified {
     }
 }
 
-/// The suppression of this address, for no other reason than that staff say so.
+/// A request to suppress this address, for the reason STAFF.
 pub(crate) fn of(recipient: &str) -> AddSuppressionRequest {
     AddSuppressionRequest {
         recipient: recipient.to_owned(),
@@ -70,7 +70,7 @@ async fn a_suppression_for_the_same_reason_is_renewed() {
 }
 
 #[tokio::test]
-async fn what_makes_no_sense_is_refused() {
+async fn an_invalid_suppression_is_refused() {
     let notified = Notified::start().await;
     let wrong = AddSuppressionRequest {
         recipient: "ada".to_owned(),

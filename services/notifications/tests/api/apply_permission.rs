@@ -1,4 +1,4 @@
-//! `ApplyPermission`: what the consent ledger took holds for the next mail, and an older decision changes nothing.
+//! `ApplyPermission`: a decision from the consent ledger applies to the next mail, and an older decision changes nothing.
 
 use levqor_proto_notifications::v1::{ApplyPermissionRequest, NewsletterCategory};
 use levqor_proto_runtime::v1::{
@@ -95,7 +95,7 @@ async fn standing(notified: &Notified, after: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_end_that_names_nobody_is_about_those_whom_this_service_knows() {
+async fn an_end_without_addresses_ends_the_restriction_of_the_people_stored_here() {
     let notified = Notified::start().await;
     let [one, other] = ["0190b2c4-0000-7000-8000-000000000001", "0190b2c4-0000-7000-8000-000000000002"];
     restrict(&notified, one, true, 3_000).await;

@@ -1,4 +1,4 @@
-//! A proxy before the fake provider that breaks off the first answers of one kind in their middle.
+//! A proxy in front of the fake provider. It closes the connection in the middle of the first answers of one kind.
 
 use std::sync::{
     Arc,

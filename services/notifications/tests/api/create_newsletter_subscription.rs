@@ -1,5 +1,5 @@
 //! `CreateNewsletterSubscription`: an address is asked before it gets anything, the answer tells nothing, and nobody is asked
-//! often.
+//! too often.
 
 use levqor_proto_notifications::v1::{
     CreateNewsletterSubscriptionRequest, CreateNewsletterSubscriptionResponse, NewsletterCategory,

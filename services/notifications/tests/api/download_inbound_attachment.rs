@@ -1,4 +1,4 @@
-//! `DownloadInboundAttachment`: a file comes from the provider in pieces, and one that is gone is said to be gone.
+//! `DownloadInboundAttachment`: a file comes from the provider in pieces; if the provider no longer has it, the error says so.
 
 use levqor_proto_mail::v1::DownloadInboundAttachmentRequest;
 use levqor_runtime::testing::{Caller, eventually, reason, refused};
@@ -39,7 +39,7 @@ async fn a_file_comes_in_pieces() {
 }
 
 #[tokio::test]
-async fn a_file_that_breaks_off_is_an_error_and_no_short_file_and_can_be_had_again() {
+async fn an_interrupted_download_is_an_error_and_a_retry_gets_the_whole_file() {
     let provider = FakeMail::start();
     let proxy = BreakingOff::start(&provider.url(), "/files/", 1).await;
     let notified = taking_from(proxy.url(), "in.levqor.ai").await;

@@ -1,4 +1,4 @@
-//! `EndOperatorNotice`: ends the open notice once, and needs no notice.
+//! `EndOperatorNotice`: ends the open notice once, and may come before the notice.
 
 use crate::Notified;
 

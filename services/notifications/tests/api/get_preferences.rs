@@ -1,4 +1,4 @@
-//! `GetPreferences`: the preference centre shows what its recipient agreed to, and nothing is on without that.
+//! `GetPreferences`: the preference centre shows what its recipient agreed to, and no box is ticked without that.
 
 use levqor_notifications::domain::{
     address::{AddressHash, AddressKey},

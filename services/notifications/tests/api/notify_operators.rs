@@ -1,4 +1,4 @@
-//! `NotifyOperators`: a fact is told once on every channel that is set, and counted until it is over.
+//! `NotifyOperators`: operators are told a fact once on every channel that is set up, and repetitions are counted until it is over.
 
 use levqor_proto_mail::v1::{
     EndOperatorNoticeRequest, EndOperatorNoticeResponse, NotifyOperatorsRequest, NotifyOperatorsResponse,

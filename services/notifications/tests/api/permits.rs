@@ -1,5 +1,5 @@
-//! A person who must not get mail gets none. Tested for every template, class and caller, with the change of mind before the message is
-//! stored, between storing and delivery, between two attempts, and before staff send it again.
+//! A person who must not get mail gets none. Tested for every template, class and caller. The permission changes before the
+//! message is stored, between storing and delivery, between two attempts, or before staff send it again.
 
 use std::path::Path;
 

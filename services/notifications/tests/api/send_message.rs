@@ -1,4 +1,4 @@
-//! `SendMessage`: a message is stored once for good, whichever service requests it, and only a valid request is accepted.
+//! `SendMessage`: the same message is never stored twice, whichever service requests it, and only a valid request is accepted.
 
 use levqor_proto_base::r#type::v1::Money;
 use levqor_proto_mail::v1::{

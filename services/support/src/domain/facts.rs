@@ -1,4 +1,5 @@
-//! Placeholders in articles: prices, limits and rules stand in one place, and articles name them as `{{price.tier.starter}}`.
+//! Placeholders in articles: prices, limits and rules are defined in one place, and articles refer to them as
+//! `{{price.tier.starter}}`.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The words that tell nothing about what is asked.
+//! Filler words of questions, which the search ignores.
 
 /// Words that customers write around any question. They tell nothing about what is asked. In the form of PostgreSQL's stemmer.
 pub(super) const FILLERS: &[&str] = &[

@@ -1,5 +1,5 @@
-//! Checks what a language model wrote: each statement names a passage and quotes it, the quoted words stand in that passage, and no
-//! figure, link or promise is in the answer that the passages do not have. One statement that fails drops the whole answer.
+//! Checks what a language model wrote: each statement names a passage and quotes it, the quoted words are in that passage, and the
+//! answer has no figure, link or promise that the passages do not have. If one statement fails, the whole answer is dropped.
 
 mod unfinished;
 
@@ -13,9 +13,9 @@ pub(crate) use unfinished::Unfinished;
 /// The most statements of an answer, and the most characters of all of them.
 const MOST_STATEMENTS: usize = 8;
 const MOST_CHARS: usize = 3_000;
-/// A quote has at least so many words: one word stands everywhere.
+/// A quote has at least this many words, because every article has most single words.
 const LEAST_QUOTED: usize = 3;
-/// Words of at least this length are compared with the passage, by so many letters of their beginning.
+/// Words of at least this length are compared with the passage, by this many letters at their beginning.
 const LONG_WORD: usize = 5;
 /// Beginnings of words that promise something. The passage must have them too.
 const PROMISES: [&str; 12] = [
@@ -126,7 +126,7 @@ pub(crate) fn schema() -> Value {
     })
 }
 
-/// Reads and checks what a model wrote. `plain` takes out the replacements of hidden data, which are no figures.
+/// Reads and checks what a model wrote. `plain` takes out the replacements of hidden data, which are not figures.
 pub(crate) fn check(
     written: &str,
     passages: &[String],
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_holds_by_the_words_that_it_quotes() {
+    fn a_statement_is_grounded_by_the_text_that_it_quotes() {
         let quote = "begins when you submit the complete intake form";
         for text in [
             "The delivery time begins with the complete intake form.",
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_told_apart() {
+    fn each_reason_for_no_answer_is_distinguished() {
         let none = |written: &str| check(written, &passages(), str::to_owned);
         assert_eq!(none(r#"{"answered": false, "statements": []}"#), Err(NotGrounded::NoAnswer));
         assert_eq!(none(r#"{"answered": true, "statements": []}"#), Err(NotGrounded::Empty));

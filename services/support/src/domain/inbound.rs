@@ -1,8 +1,9 @@
 //! A mail that came to the address of a ticket: who wrote it, and whether a program did. The rules about programs are data
 //! (`data/automatic-mail-rules.txt`).
 //!
-//! Anybody can write any address as the sender of a mail. What makes a mail the customer's is both: it came to the address of the
-//! ticket, which cannot be guessed, and its sender is the customer's address. A mail server that found the sender forged is believed.
+//! Anybody can write any address as the sender of a mail. A mail counts as the customer's only if both are true: it came to the
+//! address of the ticket, which cannot be guessed, and its sender is the customer's address. If a mail server reports that the
+//! sender is forged, we believe it.
 
 use levqor_proto_inbound::v1 as wire;
 use levqor_runtime::{email::Email, wire_enum};
@@ -20,7 +21,7 @@ wire_enum! {
         Loop = "LOOP",
         /// Too many mails came.
         TooMany = "TOO_MANY",
-        /// There is no ticket of this address.
+        /// No ticket has this address.
         NoTicket = "NO_TICKET",
     }
 }

@@ -1,5 +1,5 @@
-//! Hides personal data in a text before it leaves for the model, and puts it back into the answer. What is hidden is data of the
-//! customer's own: addresses, numbers, ids, links, and the customer's name.
+//! Hides personal data in a text before it leaves for the model, and puts it back into the answer. It hides
+//! addresses, numbers, ids, links, and the customer's name.
 
 use unicode_normalization::UnicodeNormalization;
 

@@ -1,6 +1,6 @@
-//! Decides which passage answers a question, or that none does. PostgreSQL finds the passages, and the questions of articles, that have
-//! any word of the customer's question; here their articles are compared by how much of it they cover, and where. A rare word says more
-//! than a common one.
+//! Decides which passage answers a question, or that none does. PostgreSQL finds the passages, and the questions of articles,
+//! that have any word of the customer's question; here their articles are ranked by how much of the question they cover, and
+//! where. A rare word says more than a common one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +28,7 @@ const LEAST_EVIDENCE: f64 = 0.82;
 const LEAST_COVERED: f64 = 0.45;
 /// The least share where the server cannot compare questions.
 const LEAST_SHARE: f64 = 0.62;
-/// The least weight of the words that are covered: one common word is no evidence.
+/// The least weight of the words that are covered: one common word is not evidence.
 const LEAST_WEIGHT: f64 = 2.0;
 /// How a word counts within an article, if the passage has it in its heading, and if the title has it too.
 const HEADING_OF_PASSAGE: f64 = 1.5;
@@ -207,8 +207,8 @@ impl Question {
         (evidence >= least && is_covered) || material.likeness >= SAME_QUESTION
     }
 
-    /// How much of what the customer said has these words: the share by weight, and the weight. What articles say for a phrase covers the
-    /// phrase and adds nothing to it. So a wording finds articles, and is no evidence by itself.
+    /// How much of what the customer said has these words: the share by weight, and the weight. What articles say for a phrase
+    /// covers the phrase and adds nothing to it. So a wording finds articles, and is not evidence by itself.
     fn covered(&self, having: &BTreeSet<&str>) -> (f64, f64) {
         let had = |words: &[String]| {
             let words = words.iter().filter(|word| having.contains(word.as_str()));

@@ -1,4 +1,5 @@
-//! What the assistant does with a message: it answers, or a person takes over. Only rules decide it, never a text that was found.
+//! What the assistant does with a message: it answers, or a person takes over. Only rules decide it, never the text of an article
+//! or of a model.
 
 use super::{
     phrases::Phrases,

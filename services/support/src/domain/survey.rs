@@ -12,7 +12,7 @@ use super::text::SurveyText;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Score(u8);
 
-/// The text is no score.
+/// The text is not a score.
 #[derive(Debug, thiserror::Error)]
 #[error("not a score")]
 pub(crate) struct NotAScore;

@@ -1,4 +1,5 @@
-//! Answers a survey, for whoever has its link. Only the first answer counts; after it, the page thanks and nothing changes.
+//! Answers a survey, for everybody who has its link. Only the first answer counts. After that, the page says thank you and nothing
+//! changes.
 
 use levqor_proto_base::google::api::HttpBody;
 use levqor_proto_support::v1::AnswerSurveyRequest;
@@ -36,7 +37,7 @@ pub(super) async fn answer_survey(
         }
         Ok(Done::unaudited(
             support.pages.survey_answered()?,
-            "the row is the evidence, and the caller is anybody",
+            "anybody may call this, and the row is the evidence",
         ))
     })
     .await

@@ -28,7 +28,7 @@ pub(super) async fn confirm_status_subscription(
         }
         let page =
             support.pages.status_confirmed(&status_mails::unsubscribe_link(&support.config, &subscriber))?;
-        Ok(Done::unaudited(page, "the row is the evidence, and the caller is anybody"))
+        Ok(Done::unaudited(page, "anybody may call this, and the row is the evidence"))
     })
     .await
 }

@@ -1,6 +1,6 @@
-//! Creates a complaint: a ticket with its own clocks, acknowledged by mail at once. Anybody can type an address, so one that its owner did
-//! not prove is mailed three times a day at most; the answer still has the number and the time of the result. A complaint about the
-//! use of personal data is handed to compliance, in the same transaction, and is no ticket.
+//! Creates a complaint: a ticket with its own deadlines, acknowledged by mail at once. Anybody can type an address, so one that
+//! its owner did not prove is mailed three times a day at most; the answer still has the number and the time of the result. A
+//! complaint about the use of personal data is handed to compliance, in the same transaction, and is not a ticket.
 
 use levqor_proto_law::v1::IngestPrivacyComplaintRequest;
 use levqor_proto_support::v1::{CreateComplaintRequest, CreateComplaintResponse};
@@ -49,7 +49,7 @@ pub(super) async fn create_complaint(
         } else {
             forms::check(support, &request.form_token, &request.website, now)?
         };
-        let unaudited = "the row is the evidence, and the caller may be anybody";
+        let unaudited = "anybody may call this, and the row is the evidence";
         if checked == Form::Trap {
             return Ok(Done::unaudited(CreateComplaintResponse::default(), unaudited));
         }

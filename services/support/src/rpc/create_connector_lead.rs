@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What happens next.
-const NEXT: &str = "Thank you. We write to you when the connector is ready.";
+const NEXT: &str = "Thank you. We will write to you when the connector is ready.";
 
 pub(super) async fn create_connector_lead(
     support: &Support,
@@ -28,7 +28,7 @@ pub(super) async fn create_connector_lead(
     mutate(support, &ctx, &request, async |tx| {
         leads::take(support, tx, &request.form_token, &request.website, new, &screened).await?;
         let response = CreateConnectorLeadResponse { message: NEXT.to_owned() };
-        Ok(Done::unaudited(response, "the row is the evidence, and the caller is anybody"))
+        Ok(Done::unaudited(response, "anybody may call this, and the row is the evidence"))
     })
     .await
 }

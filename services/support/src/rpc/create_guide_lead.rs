@@ -31,7 +31,7 @@ pub(super) async fn create_guide_lead(
     mutate(support, &ctx, &request, async |tx| {
         leads::take(support, tx, &request.form_token, &request.website, new, &screened).await?;
         let response = CreateGuideLeadResponse { message: NEXT.to_owned() };
-        Ok(Done::unaudited(response, "the row is the evidence, and the caller is anybody"))
+        Ok(Done::unaudited(response, "anybody may call this, and the row is the evidence"))
     })
     .await
 }

@@ -42,7 +42,7 @@ pub(super) async fn create_status_subscription(
             status_mails::ask(tx, &support.config, &subscriber).await?;
         }
         let response = CreateStatusSubscriptionResponse {};
-        Ok(Done::unaudited(response, "the row is the evidence, and the caller is anybody"))
+        Ok(Done::unaudited(response, "anybody may call this, and the row is the evidence"))
     })
     .await
 }

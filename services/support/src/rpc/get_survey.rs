@@ -1,4 +1,4 @@
-//! Gets the page of a survey, for whoever has its link. It changes nothing.
+//! Gets the page of a survey, for everybody who has its link. It changes nothing.
 
 use levqor_proto_base::google::api::HttpBody;
 use levqor_proto_support::v1::GetSurveyRequest;

@@ -1,5 +1,5 @@
-//! Measures the components, and counts the results. It is not keyed: a second measurement of the same minute changes nothing. Minutes of
-//! announced maintenance are counted apart.
+//! Measures the components, and counts the results. It has no idempotency key: a second measurement of the same minute changes
+//! nothing. Minutes of announced maintenance are counted apart.
 
 use std::time::Duration;
 

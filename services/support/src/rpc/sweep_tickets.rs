@@ -1,5 +1,6 @@
 //! Sweeps the tickets: tells operators once of each first reply and of each result of a complaint that is overdue, closes tickets
-//! that were solved 7 days ago, and removes the contents of erased files. It is not keyed: what it has done, it does not find again.
+//! that were solved 7 days ago, and removes the contents of erased files. It has no idempotency key, because it does not
+//! find finished work again.
 
 use levqor_proto_support::v1::{SweepTicketsRequest, SweepTicketsResponse};
 use levqor_runtime::context::Ctx;

@@ -1,5 +1,5 @@
-//! `TakeLeadStep`: sends a mail of the flow that follows the guide and defers the next step, or ends the flow. The flow also ends when
-//! the person has bought. It works without a key, because the lead says which step it waits for.
+//! `TakeLeadStep`: sends a mail of the flow that follows the guide and defers the next step, or ends the flow. The flow also ends
+//! when the person has bought. It works without an idempotency key, because the lead says which step it waits for.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Tells subscribers news of an incident, for support itself: a part of them, and a further call tells the next part. Who subscribes or ends
-//! the subscription meanwhile is told, or not told.
+//! Mails news of an incident to a part of the subscribers, and defers a further call for the next part. This service calls it. A
+//! person who subscribes, or ends the subscription, meanwhile may or may not get the mail.
 
 use levqor_proto_support::v1::{TellStatusSubscribersRequest, TellStatusSubscribersResponse};
 use levqor_runtime::{

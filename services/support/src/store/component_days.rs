@@ -1,4 +1,4 @@
-//! Table `component_days`: how often each component was measured on a day, and worked.
+//! Table `component_days`: how often each component was measured on a day, and how often it worked.
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use levqor_runtime::db::{DbError, known};

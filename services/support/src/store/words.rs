@@ -1,4 +1,4 @@
-//! Table `words`: the words of all passages, as they are searched for.
+//! Table `words`: the lexemes of all passages, and how many articles have each.
 
 use levqor_runtime::db::DbError;
 use sqlx::PgConnection;

@@ -1,4 +1,4 @@
-//! `AnswerComplaint`: the result is mailed once; a result that is overdue is told once.
+//! `AnswerComplaint`: the result is mailed once; operators are told once about an overdue result.
 
 use chrono::TimeDelta;
 use levqor_proto_mail::v1::send_message_request::Content;

@@ -1,4 +1,4 @@
-//! `CreateCannedReply`: a name is there once, and only known placeholders are accepted.
+//! `CreateCannedReply`: a name is unique, and only known placeholders are accepted.
 
 use levqor_proto_support::v1::{
     CannedReply, CreateCannedReplyRequest, canned_reply_service_client::CannedReplyServiceClient,

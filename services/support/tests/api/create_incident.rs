@@ -9,7 +9,7 @@ use levqor_runtime::{
 
 use crate::bench::Bench;
 
-/// A maintenance of an hour that begins so many hours from now.
+/// A maintenance of an hour that begins this number of hours from now.
 pub(crate) async fn maintenance(bench: &Bench, hours: i64) -> CreateIncidentRequest {
     let now: chrono::DateTime<Utc> =
         sqlx::query_scalar("SELECT runtime.now()").fetch_one(bench.service.db.pool()).await.expect("now");

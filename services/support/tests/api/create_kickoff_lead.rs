@@ -1,4 +1,4 @@
-//! `CreateKickoffLead`: plan, description and tools are needed; the rest is kept with them.
+//! `CreateKickoffLead`: plan, description and tools are required; the other answers are stored with them.
 
 use levqor_proto_support::v1::{CreateKickoffLeadRequest, ListLeadsRequest};
 use levqor_runtime::testing::{Caller, refused, violated};

@@ -1,4 +1,5 @@
-//! `CreateSalesLead`: a lead is stored with its score, acknowledged and told; a program's form is thrown away unseen.
+//! `CreateSalesLead`: a lead is stored with its score and acknowledged, and operators are told; a form that a program sent is
+//! discarded.
 
 use levqor_proto_mail::v1::{OperatorNoticeKind, send_message_request::Content};
 use levqor_proto_support::v1::{CreateSalesLeadRequest, ListLeadsRequest, lead::Kind};

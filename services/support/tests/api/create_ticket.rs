@@ -59,7 +59,7 @@ async fn without_billing_a_customer_is_treated_as_starter() {
 }
 
 #[tokio::test]
-async fn the_address_must_be_verified_and_the_text_there() {
+async fn the_address_must_be_verified_and_the_text_must_not_be_empty() {
     let bench = Bench::start().await;
     let full = CreateTicketRequest { subject: "S".to_owned(), text: "T".to_owned(), ..Default::default() };
     let eve = Caller::unverified("eve", "ada@example.com");

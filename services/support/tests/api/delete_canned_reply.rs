@@ -1,4 +1,4 @@
-//! `DeleteCannedReply`: it is gone, and replies that used it stay.
+//! `DeleteCannedReply`: the canned reply is deleted, and replies that used it stay.
 
 use levqor_proto_support::v1::{DeleteCannedReplyRequest, ReplyTicketRequest};
 use levqor_runtime::testing::{Caller, reason, refused};

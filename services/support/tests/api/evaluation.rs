@@ -1,4 +1,4 @@
-//! How well the search finds: labelled questions (`evaluation/`), of which the figures in the README are. A change that lowers one of
+//! Measures the search with labelled questions (`evaluation/`). The README has the figures. A change that lowers one of
 //! them fails. `cargo test --workspace --test api evaluation:: -- --nocapture` prints them, with what was not found.
 
 use levqor_support::evaluation::{Found, search};

@@ -1,4 +1,4 @@
-//! `FetchTicketFile`: without storage nothing is fetched; while notifications is away, the call is made again.
+//! `FetchTicketFile`: without storage nothing is fetched; while notifications does not answer, the call is retried.
 
 use levqor_proto_inbound::v1::InboundAttachment;
 use levqor_proto_support::v1::{FetchTicketFileRequest, ticket_file::State};

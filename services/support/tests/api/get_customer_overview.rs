@@ -1,5 +1,5 @@
-//! `GetCustomerOverview`: what each service knows of a customer, for staff, and which service did not answer. A journey has it with the real
-//! services.
+//! `GetCustomerOverview`: what each service knows of a customer, for staff, and which service did not answer. A journey tests it
+//! with the real services.
 
 use levqor_proto_billing::v1::subscription::Plan;
 use levqor_proto_support::v1::{

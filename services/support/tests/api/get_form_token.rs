@@ -1,4 +1,5 @@
-//! `GetFormToken`: a form counts 3 seconds after its token, and for a day. The helpers of the forms' tests.
+//! `GetFormToken`: a form is accepted from 3 seconds after its token, for a day. This file also has the helpers of the forms'
+//! tests.
 
 use chrono::TimeDelta;
 use levqor_proto_support::v1::{

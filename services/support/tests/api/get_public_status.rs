@@ -1,4 +1,4 @@
-//! `GetPublicStatus`: before a measurement there is no figure.
+//! `GetPublicStatus`: before the first measurement there is no uptime figure.
 
 use crate::bench::Bench;
 

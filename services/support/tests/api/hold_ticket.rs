@@ -1,4 +1,4 @@
-//! `HoldTicket`: a ticket on hold waits for neither side.
+//! `HoldTicket`: a ticket on hold waits neither for the customer nor for staff.
 
 use levqor_proto_support::v1::{HoldTicketRequest, ticket::State};
 use levqor_runtime::testing::{Caller, reason, refused};

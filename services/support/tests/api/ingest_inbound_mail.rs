@@ -1,4 +1,4 @@
-//! `IngestInboundMail`: a mail becomes a message once, and only so many an hour do.
+//! `IngestInboundMail`: a mail becomes a message once, and only 20 mails an hour do.
 
 use chrono::TimeDelta;
 use levqor_proto_inbound::v1::{

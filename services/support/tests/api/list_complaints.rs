@@ -1,4 +1,4 @@
-//! `ListComplaints`: staff only; open ones.
+//! `ListComplaints`: only staff may list complaints, and they can filter the open ones.
 
 use levqor_proto_support::v1::ListComplaintsRequest;
 use levqor_runtime::testing::{Caller, reason, refused};

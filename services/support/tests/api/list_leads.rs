@@ -1,4 +1,4 @@
-//! `ListLeads`: staff only, by form.
+//! `ListLeads`: only staff may list leads, and they can filter them by form.
 
 use levqor_proto_support::v1::{ListLeadsRequest, lead::Kind};
 use levqor_runtime::testing::{Caller, reason, refused};

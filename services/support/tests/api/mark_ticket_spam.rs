@@ -1,4 +1,4 @@
-//! `MarkTicketSpam`: the ticket is closed, and its sender hears nothing.
+//! `MarkTicketSpam`: the ticket is closed, and its sender gets no mail.
 
 use levqor_proto_support::v1::{MarkTicketSpamRequest, ticket::State};
 use levqor_runtime::testing::{Caller, reason, refused};

@@ -1,4 +1,4 @@
-//! `MeasureComponents`: a minute counts once; what does not answer is down; announced maintenance does not count.
+//! `MeasureComponents`: a minute counts once; a component that does not answer is down; announced maintenance does not count.
 
 use chrono::TimeDelta;
 use levqor_proto_support::v1::{Component, MeasureComponentsRequest};

@@ -1,4 +1,4 @@
-//! The language model: what it writes is shown only if it stands in the articles. Each failure ends in the answer that the chat gives
+//! The language model: what it writes is shown only if the articles contain it. Each failure ends in the answer that the chat gives
 //! without a model, with a way to a person.
 
 mod failures;
@@ -36,7 +36,7 @@ impl FakeModel {
         self.bench_that_waits("8").await
     }
 
-    /// Support with this model, which waits so many seconds for it.
+    /// Support with this model, which waits for it for this number of seconds.
     pub(crate) async fn bench_that_waits(&self, seconds: &str) -> Bench {
         Bench::start_with_model(&self.0.uri(), seconds).await
     }

@@ -1,4 +1,4 @@
-//! `PostMessage`: an answer with its source, or a person; each conversation is its owner's alone.
+//! `PostMessage`: the customer gets an answer with its source, or a person; only the owner of a conversation can use it.
 
 use chrono::TimeDelta;
 use levqor_proto_billing::v1::subscription::Plan;

@@ -1,4 +1,4 @@
-//! The guard of the mails after the guide: it answers for leads alone, and not without billing. The journeys show its "yes" and its "no".
+//! The guard of the mails after the guide: it answers only for leads, and only if billing answers. The journeys test both answers.
 
 use levqor_proto_runtime::v1::{StillWantedRequest, guard_service_client::GuardServiceClient};
 use levqor_runtime::testing::{Caller, reason, refused};

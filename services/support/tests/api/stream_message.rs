@@ -1,4 +1,4 @@
-//! `StreamMessage`: sends `accepted` at once, then the pieces of the reply, at last the whole turn.
+//! `StreamMessage`: sends `accepted` at once, then the pieces of the reply, and at the end the whole turn.
 
 use std::time::{Duration, Instant};
 

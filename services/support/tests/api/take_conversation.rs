@@ -1,4 +1,4 @@
-//! `TakeConversation`: staff take over, whatever the assistant says.
+//! `TakeConversation`: staff take over a conversation, whatever the assistant answered.
 
 use levqor_proto_support::v1::{Conversation, TakeConversationRequest, conversation::State, turn::Outcome};
 use levqor_runtime::testing::{Caller, reason, refused};

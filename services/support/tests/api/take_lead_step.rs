@@ -26,7 +26,7 @@ async fn a_step_waits_for_notifications_and_what_is_gone_is_not_mailed() {
 }
 
 #[tokio::test]
-async fn who_objects_to_automation_gets_no_mail_of_the_flow() {
+async fn a_customer_who_objects_to_automation_gets_no_mail_of_the_flow() {
     let bench = Bench::start().await;
     let form = Caller::anonymous().request(guide(bench.form_token().await));
     bench.leads().create_guide_lead(form).await.expect("taken");

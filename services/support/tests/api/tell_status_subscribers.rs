@@ -1,4 +1,4 @@
-//! `TellStatusSubscribers`: who confirmed is told once of each news of a public incident, also where there are many.
+//! `TellStatusSubscribers`: each confirmed subscriber gets each news of a public incident once, also if there are many subscribers.
 
 use levqor_proto_mail::v1::{SendMessageRequest, send_message_request::Content};
 use levqor_proto_support::v1::{
@@ -30,7 +30,7 @@ fn news(mail: SendMessageRequest) -> Option<(&'static str, String, String)> {
 }
 
 impl Bench {
-    /// The news, once there are so many.
+    /// The news, once there is this number of them.
     async fn news(&self, count: usize) -> Vec<(&'static str, String, String)> {
         let told = eventually("subscribers are told", || async {
             let told: Vec<_> = self.mails().await.into_iter().filter_map(news).collect();

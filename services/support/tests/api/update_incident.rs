@@ -1,4 +1,4 @@
-//! `UpdateIncident`: news come one after the other, and nothing follows a resolution.
+//! `UpdateIncident`: news is added in order, and nothing can be added after a resolution.
 
 use levqor_proto_mail::v1::EndOperatorNoticeRequest;
 use levqor_proto_support::v1::{UpdateIncidentRequest, incident::State};

@@ -1,4 +1,4 @@
-//! What buyers and their banks do, and the events that it makes, in Stripe's order.
+//! What buyers and their banks do, and the events that result, in Stripe's order.
 
 use serde_json::json;
 

@@ -6,12 +6,12 @@ use chrono_tz::Europe::London;
 /// How many days both rules give.
 const DAYS: Days = Days::new(14);
 
-/// What becomes of a period whose last day is a Saturday or a Sunday.
+/// When a period ends whose last day is a Saturday or a Sunday.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Weekend {
-    /// It ends there.
+    /// On that day.
     Counts,
-    /// It ends with the next Monday: Regulation 1182/71, art. 3(4).
+    /// At the end of the next Monday (Regulation 1182/71, art. 3(4)).
     Prolongs,
 }
 

@@ -40,7 +40,7 @@ impl Shop {
 }
 
 #[tokio::test]
-async fn a_session_that_nobody_was_sent_to_is_given_up_for_the_next_one() {
+async fn a_session_without_an_answer_of_stripe_is_given_up_for_the_next_one() {
     let shop = Shop::open_at(MockServer::start().await).await;
     let customer = json!({"id": "cus_1", "object": "customer", "email": "ada@example.com"});
     shop.answer("POST", "/v1/customers", 200, customer).await;

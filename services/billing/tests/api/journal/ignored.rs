@@ -60,7 +60,7 @@ async fn an_event_of_a_type_that_nothing_follows_from_is_ignored_and_says_so() {
 }
 
 #[tokio::test]
-async fn what_a_newer_version_left_pending_is_ignored_and_holds_nobody_up() {
+async fn a_backlog_of_unknown_types_is_ignored_and_delays_no_other_event() {
     let idle = Idle::start(&[]).await;
     idle.execute(
         "INSERT INTO stripe_events (event_id, create_time, type, livemode, lease_key, body)
@@ -91,7 +91,7 @@ async fn what_an_older_version_ignored_is_taken_up_at_the_start() {
 }
 
 #[tokio::test]
-async fn what_an_older_replica_lays_aside_during_an_upgrade_is_taken_up_within_a_minute() {
+async fn events_that_an_older_replica_ignores_during_an_upgrade_are_processed_within_a_minute() {
     let idle = Idle::start(&[]).await;
     idle.work().await;
     idle.store(&event("evt_1", COMPLETED, &session("cs_1")), "cs_1").await;

@@ -98,7 +98,7 @@ async fn replicas_that_store_the_same_events_never_wait_for_each_other() {
 }
 
 #[tokio::test]
-async fn a_batch_that_another_transaction_was_in_the_way_of_is_stored_all_the_same() {
+async fn a_batch_that_another_transaction_blocked_is_stored() {
     let bench = Bench::start().await;
     let rival = bench.rival(&["evt_1"]).await;
     let answer = bench.receive_beside("evt_1");
@@ -138,7 +138,7 @@ async fn of_events_that_share_a_statement_each_is_answered_for_itself() {
 }
 
 #[tokio::test]
-async fn an_event_alone_is_stored_as_those_that_share_a_statement_are() {
+async fn an_event_alone_is_stored_like_those_that_share_a_statement() {
     const KINDS: &str = "(SELECT DISTINCT to_jsonb(e) - '{sequence,event_id,object_id,lease_key,trace_parent}'::text[]
                               - '{body,due_time,receive_time,process_time}'::text[]
                               || jsonb_build_object('done', process_time = receive_time, 'due', due_time = receive_time)

@@ -53,7 +53,7 @@ async fn a_poisonous_event_is_quarantined_in_the_end_and_raised() {
 }
 
 #[tokio::test]
-async fn what_nothing_follows_from_is_ignored_and_not_charged_where_nobody_can_read_it() {
+async fn an_unreadable_event_of_an_unknown_type_is_ignored_and_counts_no_failure() {
     let idle = with_poison().await;
     idle.execute("UPDATE stripe_events SET type = 'customer.reinvented' WHERE event_id = 'evt_poison'").await;
     idle.work().await;

@@ -124,7 +124,7 @@ async fn shuffled_and_doubled_events_end_the_same() {
 }
 
 #[tokio::test]
-async fn what_sells_something_else_makes_no_order() {
+async fn a_session_that_sells_something_else_creates_no_order() {
     let bench = Bench::start().await;
     let bare = json!({"id": "cs_9", "mode": "payment", "status": "expired", "payment_status": "unpaid"});
     let growth = json!({"mode": "dfy", "plan": "growth"});

@@ -170,7 +170,7 @@ async fn one_fetch_serves_every_event_that_waits_for_it() {
 }
 
 #[tokio::test]
-async fn a_customer_with_many_sessions_is_served_in_several_goes() {
+async fn a_customer_with_many_sessions_is_processed_in_several_leases() {
     let stripe = MockServer::start().await;
     let sessions: Vec<_> =
         (0..7).map(|n| with(session(&format!("cs_{n}")), &[("customer", json!("cus_1"))])).collect();
@@ -296,7 +296,7 @@ async fn an_id_never_becomes_another_path() {
 }
 
 #[tokio::test]
-async fn the_money_may_come_while_nobody_looks() {
+async fn a_payment_between_two_reads_of_the_session_is_found() {
     let stripe = MockServer::start().await;
     let waiting = ResponseTemplate::new(200).set_body_json(unpaid("cs_1"));
     Mock::given(path("/v1/checkout/sessions/cs_1"))

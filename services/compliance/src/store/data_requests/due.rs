@@ -1,5 +1,5 @@
-//! What is due by now: erasures, requests without a code, and what operators are told of the time to answer. The functions need no
-//! `Scope`: no customer's call reaches them.
+//! What is due now: erasures, the end of requests without a code, and warnings to operators about the time to answer. The
+//! functions need no `Scope`: no customer's call reaches them.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::db::DbError;

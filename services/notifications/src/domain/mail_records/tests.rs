@@ -85,7 +85,7 @@ fn the_tree_is_walked_to_the_top_in_eight_queries() {
 }
 
 #[test]
-fn the_organisation_is_where_the_walk_says() {
+fn the_organisational_domain_is_found_by_the_tree_walk() {
     let walk = ["a.mail.example.com", "mail.example.com", "example.com", "com"];
     let none = "v=DMARC1; p=none";
     for (found, expected) in [

@@ -1,4 +1,4 @@
-//! The samples of the templates: data that a mail can be looked at with.
+//! The samples of the templates: data with which a mail can be shown.
 
 use levqor_runtime::error::Violations;
 use minijinja::{Error, ErrorKind};

@@ -1,5 +1,5 @@
 //! Resend's API of received mails, <https://resend.com/docs/api-reference/emails/retrieve-received-email> and
-//! <https://resend.com/docs/api-reference/emails/list-received-email-attachments>. An event tells only that a mail came.
+//! <https://resend.com/docs/api-reference/emails/list-received-email-attachments>. An event says only that a mail arrived.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -23,8 +23,8 @@ pub(super) enum NoMime {
     /// A header is not valid.
     #[error("a header is not valid")]
     Header,
-    /// The parts do not make a mail.
-    #[error("the parts make no mail")]
+    /// No mail can be built from the parts.
+    #[error("no mail can be built from the parts")]
     Parts(#[from] lettre::error::Error),
 }
 

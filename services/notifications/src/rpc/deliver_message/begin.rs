@@ -46,12 +46,12 @@ pub(super) struct Begin {
     pub(super) mail: Mail,
     /// The position of its provider in the list of providers.
     pub(super) place: usize,
-    /// How long to wait for the slot of the mail: at most a moment.
+    /// How long to wait for the slot of the mail: two seconds at most (`domain/pace.rs`).
     pub(super) wait: Duration,
 }
 
 /// Stores the beginning of an attempt, or finds that there must be no attempt. First it asks the guard of the message, outside of
-/// the transaction. The mail goes to the provider at the place `preferred`, if the rules of delivery leave a choice.
+/// the transaction. The mail goes to the provider at the position `preferred` of the list, if the rules of delivery leave a choice.
 pub(super) async fn begin(
     notifications: &Notifications,
     ctx: &Ctx,
@@ -93,7 +93,7 @@ pub(super) async fn begin(
                     let body = messages::body(&mut tx, id).await?.ok_or(Error::MessageNotFound)?;
                     match message.to_mail(body) {
                         Ok(mail) => return record(notifications, tx, message, mail, place, now).await,
-                        Err(nobody) => refusal_after(&of_round, nobody.to_string()),
+                        Err(no_recipient) => refusal_after(&of_round, no_recipient.to_string()),
                     }
                 }
             }
@@ -105,7 +105,7 @@ pub(super) async fn begin(
     Ok(Begun::Over(message))
 }
 
-/// Records an attempt with the provider at this place, or defers the delivery if the provider has no slot for the mail now.
+/// Records an attempt with the provider at this position, or defers the delivery if the provider has no slot for the mail now.
 async fn record(
     notifications: &Notifications,
     mut tx: Tx,
@@ -146,7 +146,7 @@ async fn record(
     })
 }
 
-/// Defers the delivery to a time. This call ends well: a failure would count as one of its attempts.
+/// Defers the delivery to a time. This call then succeeds, because a failure would count as one of its attempts.
 async fn later(mut tx: Tx, message: Message, time: DateTime<Utc>) -> Result<Begun, Error> {
     let key = format!("deliver:{}/at/{}", message.idempotency_key(), time.timestamp_micros());
     let again = DeliverMessageRequest { message_id: message.id.to_string() };

@@ -44,7 +44,7 @@ impl Bodies for ProviderEventBodies {
         )
     }
 
-    // This covers events of all states: nobody fixed their cause in time.
+    // These are events that nobody has processed in time, whatever their state.
     fn unsettled(before: DateTime<Utc>, limit: i64) -> PurgeStatement {
         sqlx::query!(
             "WITH old AS MATERIALIZED (

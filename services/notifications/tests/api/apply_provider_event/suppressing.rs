@@ -66,7 +66,7 @@ async fn a_server_that_does_not_want_us_or_this_mail_suppresses_nobody() {
 }
 
 #[tokio::test]
-async fn a_reply_that_becomes_known_after_the_list_of_mails_decides() {
+async fn a_servers_reply_that_comes_after_the_list_of_mails_decides_whether_the_address_is_suppressed() {
     for (text, reasons) in [
         ("smtp; 550 5.1.1 no such user", 1),
         ("smtp; 550-5.7.26 This mail has been blocked because the sender is unauthenticated", 0),

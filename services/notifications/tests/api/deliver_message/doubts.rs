@@ -64,7 +64,7 @@ impl Notified {
 }
 
 #[tokio::test]
-async fn who_was_killed_after_the_accept_sends_no_second_mail() {
+async fn a_delivery_whose_outcome_was_not_stored_sends_no_second_mail() {
     for (provider, hours, state) in
         [(FakeMail::start(), "24", State::Sent), (FakeMail::start_ignoring_keys(), "0", State::InDoubt)]
     {
@@ -137,7 +137,7 @@ async fn a_delivery_of_an_older_round_that_is_under_way_is_waited_for() {
 }
 
 #[tokio::test]
-async fn an_answer_is_written_down_even_where_its_attempt_is_gone() {
+async fn an_answer_is_stored_even_if_its_attempt_was_deleted() {
     let provider = FakeMail::start_ignoring_keys();
     let notified = Notified::start_with(&provider, "0").await;
     let id = notified.pending().await;

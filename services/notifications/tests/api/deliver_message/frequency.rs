@@ -1,4 +1,4 @@
-//! How often and when advertising comes: a mail that is on its way counts, too, and nothing comes at night.
+//! How often and when advertising comes: a mail whose delivery has begun counts, too, and no advertising is sent at night.
 
 use std::time::Duration;
 

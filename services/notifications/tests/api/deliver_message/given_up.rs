@@ -84,7 +84,7 @@ async fn a_message_whose_delivery_is_given_up_has_failed_and_is_sent_when_the_de
 }
 
 #[tokio::test]
-async fn what_the_provider_may_have_when_it_is_given_up_is_in_doubt_and_stays_so() {
+async fn a_message_that_the_provider_may_have_is_in_doubt_after_its_delivery_is_given_up() {
     let provider = FakeMail::start();
     let notified = Notified::start_with(&provider, "24").await;
     let message = notified.given_up(&provider, Fail(503)).await;
@@ -100,7 +100,7 @@ async fn what_the_provider_may_have_when_it_is_given_up_is_in_doubt_and_stays_so
 }
 
 #[tokio::test]
-async fn a_refusal_is_for_good_however_often_the_delivery_comes_again() {
+async fn a_refused_message_stays_failed_however_often_its_delivery_is_called() {
     let provider = FakeMail::start();
     let notified = Notified::start_with(&provider, "24").await;
     provider.next([Fail(403), Fail(422)]);

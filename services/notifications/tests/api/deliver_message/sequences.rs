@@ -181,7 +181,7 @@ async fn run(
     Ok(())
 }
 
-/// Runs so many sequences; `PROPTEST_CASES` sets another number.
+/// The number of sequences that are run; `PROPTEST_CASES` sets another number.
 fn whatever_happens(provider: &FakeMail, smtp: Option<&FakeSmtp>, key_hours: &str, default: u32) {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let notified = tokio.block_on(async {

@@ -1,5 +1,5 @@
 //! The statements of an answer that a language model is still writing, each checked once it is complete. Customers read them before
-//! the whole answer is checked, so nothing is shown from the first statement on that does not hold.
+//! the whole answer is checked, so if a statement fails its check, neither it nor anything after it is shown.
 
 use super::{MOST_CHARS, MOST_STATEMENTS, Statement};
 
@@ -93,7 +93,7 @@ mod tests {
         format!("{{\"answered\": true,\n \"statements\": {}}}", json!(statements))
     }
 
-    /// The parts of the text that are shown while this is written, in pieces of so many characters.
+    /// The parts of the text that are shown while this is written, in pieces of this many characters.
     fn shown(written: &str, length: usize) -> Vec<String> {
         let mut unfinished = Unfinished::default();
         let written: Vec<_> = written.chars().collect();

@@ -1,4 +1,4 @@
-//! What the sweep and the reports look for, over the tickets of all customers.
+//! Queries of the sweep and of the reports, over the tickets of all customers.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::db::DbError;

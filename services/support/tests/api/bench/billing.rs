@@ -1,4 +1,5 @@
-//! A fake of billing: its price list, one plan for everybody, and orders and subscriptions of whoever's token a call carries.
+//! A fake of billing: its price list, one plan for everybody, and the orders and subscriptions of the customer whose token a call
+//! has.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use levqor_proto_base::r#type::v1::Money;

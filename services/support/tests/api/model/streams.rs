@@ -155,7 +155,7 @@ async fn what_does_not_hold_in_the_end_is_withdrawn_and_a_passage_follows() {
 }
 
 #[tokio::test]
-async fn where_the_first_statement_does_not_hold_nothing_of_it_is_sent() {
+async fn if_the_first_statement_is_not_grounded_nothing_of_it_is_sent() {
     let model = FakeModel::start(streams(&["The complete intake form costs £1."], events("]}") + END)).await;
     let bench = model.bench().await;
     let parts: Vec<_> = bench.chat(Caller::anonymous()).await.stream(ANSWERED).await.collect().await;

@@ -19,7 +19,7 @@ pub(super) fn visible(element: ElementRef<'_>, seen: &mut Vec<String>) {
     }
 }
 
-/// The words without the marks that only one of the parts has. A link is no word.
+/// The words without the marks that only one of the parts has. A link is not a word.
 fn words<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let words = texts.into_iter().flat_map(str::split_whitespace);
     let words = words.map(|word| word.trim_end_matches(':').to_owned());

@@ -1,4 +1,4 @@
-//! Limits, and the headers of every answer.
+//! Requests over raw connections and HTTP/2: their limits of size and time, and the headers of every answer.
 
 use std::time::{Duration, Instant};
 
@@ -85,7 +85,7 @@ async fn a_body_that_does_not_arrive_is_the_callers_fault() {
 }
 
 #[tokio::test]
-async fn more_at_once_than_we_work_on_is_refused_at_once() {
+async fn a_request_beyond_the_concurrent_ones_is_refused_at_once() {
     let mesh = mesh_with(|config| config.max_concurrent_requests = 1).await;
     let gate = std::sync::Arc::new(Gate::default());
     mesh.upstream.reply("GetItem", [Reply::Gate(gate.clone())]);
@@ -134,7 +134,7 @@ async fn every_answer_has_the_security_headers() {
 
 const REQUEST: &str = "GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n";
 
-/// Asks over a connection that stays open.
+/// Makes a request over a connection that stays open.
 async fn ask(stream: &mut tokio::net::TcpStream) {
     stream.write_all(REQUEST.as_bytes()).await.expect("sent");
     let mut answer = String::new();
@@ -145,7 +145,7 @@ async fn ask(stream: &mut tokio::net::TcpStream) {
 }
 
 #[tokio::test]
-async fn a_connection_may_rest_for_longer_than_a_head_may_take() {
+async fn a_connection_may_be_idle_for_longer_than_a_head_may_take() {
     let mesh = mesh_with(|config| config.head_timeout = Duration::from_millis(50)).await;
     let mut stream = tokio::net::TcpStream::connect(mesh.gateway.addr()).await.expect("a connection");
     for _ in 0..3 {
@@ -157,7 +157,7 @@ async fn a_connection_may_rest_for_longer_than_a_head_may_take() {
 }
 
 #[tokio::test]
-async fn a_head_that_does_not_come_to_its_end_is_not_waited_for() {
+async fn an_incomplete_head_closes_the_connection() {
     let mesh = mesh_with(|config| config.head_timeout = Duration::from_millis(50)).await;
     let (begun, _) = REQUEST.split_at(20);
     // Much less than the time after which an idle connection is closed.
@@ -172,7 +172,7 @@ async fn a_head_that_does_not_come_to_its_end_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn who_asks_nothing_more_is_let_go() {
+async fn an_idle_connection_is_closed() {
     let mesh = mesh_with(|config| config.idle_timeout = Duration::from_millis(500)).await;
     assert_eq!(raw(&mesh, "").await, "");
     let answer = raw(&mesh, REQUEST).await;
@@ -210,8 +210,8 @@ async fn strange_requests_are_answered_like_any_other() {
 }
 
 #[tokio::test]
-async fn http_2_is_spoken_to_those_who_begin_with_it() {
-    // Between two requests, its clients send much that is no head.
+async fn a_client_that_begins_with_http_2_is_answered_in_http_2() {
+    // Between two requests, a client sends frames that are not the head of a request.
     const HEAD: Duration = Duration::from_millis(200);
     let mesh = mesh_with(|config| config.head_timeout = HEAD).await;
     let endpoint = tonic::transport::Endpoint::from_shared(mesh.url.clone()).expect("a URL");
