@@ -103,7 +103,8 @@ impl Mesh {
 async fn must_move(databases: &[Db; 4], started: Instant, moved: Instant, patience: Duration) -> bool {
     let waited = moved.elapsed();
     let due_to_move = waited > patience || (waited > MOVE_IDLE_TIME && due(databases).await == Some(0));
-    due_to_move && (waited > LONGEST_STAND || worked_on(databases, started).await.is_none_or(|leases| leases == 0))
+    due_to_move
+        && (waited > LONGEST_STAND || worked_on(databases, started).await.is_none_or(|leases| leases == 0))
 }
 
 /// How many leases live workers hold. What a killed process holds, it claimed before the last process was started. `None` while a
