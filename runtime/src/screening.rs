@@ -42,7 +42,7 @@ impl Screened {
     }
 
     /// The notice to operators about a text that is taken with a warning: what it is about, and its text, which names nobody. `what` has the
-    /// text, such as `ticket:0190…`. `None`: there is no warning.
+    /// text, such as `message:0190…`. `None`: there is no warning.
     #[must_use]
     pub fn warning(&self, service: &str, what: &str, now: DateTime<Utc>) -> Option<(String, String)> {
         match self {
@@ -103,16 +103,16 @@ mod tests {
         };
         let found = ["MEDICAL", "LEGAL", "LEGAL"].map(str::to_owned);
         let warned = Screened::of(false, found.clone());
-        assert_eq!(about(&warned, "ticket:1"), "ticket:1:LEGAL-MEDICAL");
-        let (_, text) = warned.warning("support", "ticket:1", now).expect("a warning");
-        assert_eq!(text, "ticket:1 may have high-risk data (LEGAL, MEDICAL). It was taken.");
+        assert_eq!(about(&warned, "message:1"), "message:1:LEGAL-MEDICAL");
+        let (_, text) = warned.warning("support", "message:1", now).expect("a warning");
+        assert_eq!(text, "message:1 may have high-risk data (LEGAL, MEDICAL). It was taken.");
         let day = "unscreened:support:2026-11-22";
         assert_eq!(
-            [about(&Screened::Unanswered, "ticket:1"), about(&Screened::Unanswered, "lead:2")],
+            [about(&Screened::Unanswered, "message:1"), about(&Screened::Unanswered, "lead:2")],
             [day; 2]
         );
         for silent in [Screened::of(false, []), Screened::of(true, found)] {
-            assert_eq!(silent.warning("support", "ticket:1", now), None);
+            assert_eq!(silent.warning("support", "message:1", now), None);
         }
     }
 }
