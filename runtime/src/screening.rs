@@ -4,12 +4,9 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use chrono::{DateTime, Utc};
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
-use crate::{
-    chassis::Chassis,
-    client::{Outgoing, Peer},
-};
+use crate::{chassis::Chassis, client::Peer};
 
 /// The service that screens.
 const COMPLIANCE: &str = "compliance";
@@ -78,14 +75,10 @@ where
     if text.trim().is_empty() {
         return Screened::Clear;
     }
-    let answer = async {
-        let channel = chassis.channels.get(COMPLIANCE)?;
-        let token = chassis.tokens.mint(chassis.service, COMPLIANCE).ok()?;
-        let outgoing =
-            Outgoing { bearer: Some(&token), request_id, idempotency_key: None, timeout: PATIENCE };
-        tokio::time::timeout(PATIENCE, send(channel, outgoing.request(request))).await.ok()?.ok()
-    };
-    answer.await.unwrap_or_else(|| {
+    let answer = chassis.ask(COMPLIANCE, request_id, PATIENCE, request, |channel, request| async move {
+        send(channel, request).await.map(Response::new)
+    });
+    answer.await.unwrap_or_else(|_| {
         tracing::warn!("a text was taken without the screen for high-risk data: no answer in time");
         Screened::Unanswered
     })
