@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveTime, Utc};
 use tonic::{Request, Response, Status};
 
 use crate::{chassis::Chassis, client::Peer};
@@ -26,6 +26,19 @@ pub enum Screened {
     Unanswered,
 }
 
+/// What operators are told of a text that is taken with a warning. It names nobody.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// What the notice is about.
+    pub about: String,
+    /// Its text.
+    pub text: String,
+    /// When it happened.
+    pub fact_time: DateTime<Utc>,
+    /// The key of the deferred call that tells it.
+    pub key: String,
+}
+
 impl Screened {
     /// By whether the text is blocked, and the categories of all terms that were found.
     #[must_use]
@@ -38,16 +51,23 @@ impl Screened {
         }
     }
 
-    /// The notice to operators about a text that is taken with a warning: what it is about, and its text, which names nobody. `what` has the
-    /// text, such as `message:0190…`. `None`: there is no warning.
+    /// The warning about a text. `what` has the text, such as `message:0190…`. `None`: there is no warning.
     #[must_use]
-    pub fn warning(&self, service: &str, what: &str, now: DateTime<Utc>) -> Option<(String, String)> {
+    pub fn warning(&self, service: &str, what: &str, now: DateTime<Utc>) -> Option<Warning> {
+        let day = now.format("%Y-%m-%d");
         match self {
             Self::Clear | Self::Blocked => None,
+            // Nothing ends these notices, so each day has one of its own. All calls of one day are equal, so only the first has an effect.
             Self::Warned(categories) => {
                 let names: Vec<_> = categories.iter().map(String::as_str).collect();
-                let text = format!("{what} may have high-risk data ({}). It was taken.", names.join(", "));
-                Some((format!("{what}:{}", names.join("-")), text))
+                let text = format!(
+                    "{what} may have high-risk data ({}). It was taken. Further texts of this day are not told.",
+                    names.join(", ")
+                );
+                let about = format!("{what}:{day}:{}", names.join("-"));
+                let key = format!("high-risk-text:{about}");
+                let fact_time = now.date_naive().and_time(NaiveTime::MIN).and_utc();
+                Some(Warning { about, text, fact_time, key })
             }
             // While compliance is away, each text comes here: they are counted by one notice a day.
             Self::Unanswered => {
@@ -55,7 +75,8 @@ impl Screened {
                     "{what} was taken without the screen for high-risk data, because compliance gave no answer in time. Further ones of \
                      this day are only counted."
                 );
-                Some((format!("unscreened:{service}:{}", now.format("%Y-%m-%d")), text))
+                let key = format!("high-risk-text:{what}:{}", now.timestamp_micros());
+                Some(Warning { about: format!("unscreened:{service}:{day}"), text, fact_time: now, key })
             }
         }
     }
@@ -86,24 +107,29 @@ where
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
 
     #[test]
-    fn each_text_with_a_warning_has_a_notice_and_those_without_an_answer_share_that_of_the_day() {
+    fn each_day_has_one_notice_of_the_same_warning_and_one_of_all_texts_without_an_answer() {
         let now = DateTime::from_timestamp(1_795_390_872, 0).expect("an instant");
-        let about = |screened: &Screened, what: &str| {
-            screened.warning("support", what, now).map(|(about, _)| about).unwrap_or_default()
+        let told = |screened: &Screened, what: &str, seconds| {
+            screened.warning("support", what, now + TimeDelta::seconds(seconds)).expect("a warning")
         };
         let found = ["MEDICAL", "LEGAL", "LEGAL"].map(str::to_owned);
         let warned = Screened::of(false, found.clone());
-        assert_eq!(about(&warned, "message:1"), "message:1:LEGAL-MEDICAL");
-        let (_, text) = warned.warning("support", "message:1", now).expect("a warning");
-        assert_eq!(text, "message:1 may have high-risk data (LEGAL, MEDICAL). It was taken.");
-        let day = "unscreened:support:2026-11-22";
-        assert_eq!(
-            [about(&Screened::Unanswered, "message:1"), about(&Screened::Unanswered, "lead:2")],
-            [day; 2]
-        );
+        let first = told(&warned, "message:1", 0);
+        assert_eq!(first.about, "message:1:2026-11-22:LEGAL-MEDICAL");
+        assert!(first.text.starts_with("message:1 may have high-risk data (LEGAL, MEDICAL)."), "{first:?}");
+        assert_eq!(first, told(&warned, "message:1", 60), "the same call, which has no further effect");
+        for other in [told(&warned, "message:2", 0), told(&warned, "message:1", 24 * 60 * 60)] {
+            assert!(other.about != first.about && other.key != first.key, "{other:?}");
+        }
+        let (one, other) =
+            (told(&Screened::Unanswered, "message:1", 0), told(&Screened::Unanswered, "lead:2", 1));
+        assert_eq!([&*one.about, &*other.about], ["unscreened:support:2026-11-22"; 2]);
+        assert_ne!(one.key, other.key, "each is counted");
         for silent in [Screened::of(false, []), Screened::of(true, found)] {
             assert_eq!(silent.warning("support", "message:1", now), None);
         }

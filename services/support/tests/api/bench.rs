@@ -1,6 +1,7 @@
 //! The whole service under test, and helpers for the tests.
 
 mod billing;
+pub(crate) mod law;
 
 use std::ops::Deref;
 

@@ -10,11 +10,11 @@ use levqor_proto_support::v1::{
 };
 use levqor_runtime::{
     db::migrations,
-    testing::{self, Caller, TestService, reason, refused, violated},
+    testing::{self, Caller, TestService, eventually, reason, refused, violated},
 };
 use tonic::Code;
 
-use crate::bench::{ANSWERED, Bench, Chat, FakeBilling, NOT_KNOWN, NOT_KNOWN_EITHER, ada, bob};
+use crate::bench::{ANSWERED, Bench, Chat, FakeBilling, NOT_KNOWN, NOT_KNOWN_EITHER, ada, bob, law};
 
 #[tokio::test]
 async fn who_asks_for_a_person_has_a_ticket_in_the_same_turn_and_operators_are_told_once() {
@@ -35,6 +35,27 @@ async fn who_asks_for_a_person_has_a_ticket_in_the_same_turn_and_operators_are_t
     let abouts: std::collections::BTreeSet<_> = notices.iter().map(|notice| &notice.about).collect();
     assert!(notices.iter().all(|notice| notice.kind() == OperatorNoticeKind::Ticket));
     assert_eq!((notices.len(), abouts.len()), (2, 1), "one notice, which counts the second message");
+}
+
+#[tokio::test]
+async fn operators_are_told_once_a_day_that_a_conversation_has_a_term_that_only_warns() {
+    let compliance = law::start().await;
+    let bench = Bench::start_set(&[("LEVQOR_COMPLIANCE_ADDR", &compliance)]).await;
+    let chat = bench.chat(ada()).await;
+    // On a busy machine the screen may give no answer in time, which is another notice.
+    let told = async || {
+        chat.say(NOT_KNOWN).await;
+        let of_term = bench.warnings().await.into_iter().filter(|notice| notice.about.ends_with(":LEGAL"));
+        of_term.map(|notice| notice.about).collect::<Vec<_>>()
+    };
+    eventually("operators are told", || async { (!told().await.is_empty()).then_some(()) }).await;
+    for _ in 0..3 {
+        let abouts = told().await;
+        let days: std::collections::BTreeSet<_> = abouts.iter().collect();
+        assert_eq!(abouts.len(), days.len(), "{abouts:?}");
+        let of_chat = format!("conversation:{}:", chat.id);
+        assert!(abouts.iter().all(|about| about.starts_with(&of_chat)), "{abouts:?}");
+    }
 }
 
 #[tokio::test]
