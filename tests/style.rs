@@ -136,6 +136,37 @@ fn dangerous_steps_are_not_copied_or_the_file_says_why_at_once() {
 }
 
 #[test]
+fn no_source_file_is_too_long_to_read_at_once() {
+    const MOST: usize = 400;
+    let is_test = |path: &str| path.starts_with("tests/") || path.contains("/tests/");
+    for (path, text) in files().iter().filter(|(path, _)| !is_test(path)) {
+        let lines = text.lines().count();
+        assert!(lines <= MOST, "{path} has {lines} lines, and at most {MOST} are allowed");
+    }
+}
+
+#[test]
+fn the_chassis_names_no_business_and_no_vendor_of_it() {
+    const WORDS: [&str; 5] = ["checkout", "invoice", "refund", "stripe", "subscription"];
+    // Stored data, protos and sources of other people have these words.
+    const STAY: [(&str, &str); 4] = [
+        ("runtime/src/hosted/subject.rs", "stripe"),
+        ("runtime/src/privacy/declaration.rs", "stripe"),
+        ("runtime/src/privacy/holds.rs", "stripe"),
+        ("runtime/src/telemetry/errors.rs", "checkout"),
+    ];
+    let files = files();
+    let mut stay: BTreeSet<(&str, &str)> = STAY.into_iter().collect();
+    for (path, text) in files.iter().filter(|(path, _)| path.starts_with("runtime/src/")) {
+        let text = without_tests(text).to_lowercase();
+        for word in WORDS.into_iter().filter(|word| text.contains(word)) {
+            assert!(stay.remove(&(path.as_str(), word)), "{path} names {word}");
+        }
+    }
+    assert!(stay.is_empty(), "these need not stay on the list: {stay:?}");
+}
+
+#[test]
 fn services_have_the_same_skeleton() {
     assert_eq!(
         levqor_gateway::methods().services(),

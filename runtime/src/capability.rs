@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 /// A feature of a service that depends on its configuration.
 #[derive(Debug, Clone)]
 pub struct Capability {
-    /// Its name, `stripe_refetch`.
+    /// Its name, `error_reports`.
     pub name: &'static str,
     /// Whether it is on, off or failed.
     pub state: CapabilityState,

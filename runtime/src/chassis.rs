@@ -1,9 +1,18 @@
-//! The parts that every service holds: database, channels, clock and tasks.
+//! The parts that every service holds: database, channels, clock and tasks. With them it asks other services.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+use secrecy::SecretString;
+use tonic::{Code, Request, Response, Status};
 
 use crate::{
-    client::Channels, clock::Clock, db::Db, metrics::Metrics, tasks::Tasks, token::ServiceTokens,
+    client::{Channels, Outgoing, Peer},
+    clock::Clock,
+    db::Db,
+    error::ErrorCode,
+    metrics::Metrics,
+    tasks::Tasks,
+    token::ServiceTokens,
     wakes::Wakes,
 };
 
@@ -26,4 +35,82 @@ pub struct Chassis {
     pub clock: Clock,
     /// The service's metrics.
     pub metrics: Metrics,
+}
+
+impl Chassis {
+    /// Asks another service in this service's own name, and waits this long for the answer.
+    pub async fn ask<R, T, F>(
+        &self,
+        service: &str,
+        request_id: &str,
+        patience: Duration,
+        request: R,
+        call: impl FnOnce(Peer, Request<R>) -> F,
+    ) -> Result<T, Unanswered>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
+        let token = self.tokens.mint(self.service, service).map_err(|_| Unanswered::NoToken)?;
+        self.ask_as(&token, service, request_id, patience, request, call).await
+    }
+
+    /// The same with the rights of a user, whose token this is.
+    pub async fn ask_as<R, T, F>(
+        &self,
+        bearer: &SecretString,
+        service: &str,
+        request_id: &str,
+        patience: Duration,
+        request: R,
+        call: impl FnOnce(Peer, Request<R>) -> F,
+    ) -> Result<T, Unanswered>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
+        let channel = self.channels.get(service).ok_or(Unanswered::NoAddress)?;
+        let outgoing =
+            Outgoing { bearer: Some(bearer), request_id, idempotency_key: None, timeout: patience };
+        match tokio::time::timeout(patience, call(channel, outgoing.request(request))).await {
+            Ok(Ok(answer)) => Ok(answer.into_inner()),
+            Ok(Err(status)) => Err(Unanswered::Refused(status.code())),
+            Err(_) => Err(Unanswered::TooLate),
+        }
+    }
+}
+
+/// Why a service that was asked gave no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unanswered {
+    /// Its address is not set.
+    NoAddress,
+    /// No token can be made for the call.
+    NoToken,
+    /// It did not answer in time.
+    TooLate,
+    /// It refused, or cannot be reached.
+    Refused(Code),
+}
+
+impl Unanswered {
+    /// The reason, for errors and the log.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::NoAddress => "its address is not set",
+            Self::NoToken => "no token can be made for the call",
+            Self::TooLate => "no answer in time",
+            Self::Refused(code) => ErrorCode::from_grpc(code).as_str(),
+        }
+    }
+
+    /// The gRPC code that says the same.
+    #[must_use]
+    pub const fn code(self) -> Code {
+        match self {
+            Self::NoAddress => Code::Unavailable,
+            Self::NoToken => Code::Internal,
+            Self::TooLate => Code::DeadlineExceeded,
+            Self::Refused(code) => code,
+        }
+    }
 }

@@ -11,7 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::request::Field;
 
-/// Stripe and mail hosts refuse longer addresses.
+/// Vendors and mail hosts refuse longer addresses.
 const LONGEST: usize = 512;
 /// Characters that no domain may contain.
 const NOT_IN_DOMAINS: &str = "@<>()[],;:\\\"/?#%|^`{}";
@@ -34,7 +34,7 @@ impl Email {
         &self.text
     }
 
-    /// Whether this address may be used to claim orders. It may not if it was written with look-alike characters: a mail host may
+    /// Whether this address may be used to claim rows that were made without an account. It may not if it was written with look-alike characters: a mail host may
     /// read KELVIN SIGN, full-width letters or unusual spaces as other letters. An identity provider may verify such a spelling
     /// although the mail reached another person.
     #[must_use]

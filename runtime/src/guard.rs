@@ -8,7 +8,7 @@ use crate::{db::DbError, service_error};
 pub enum Wanted {
     /// The mail is still to be sent.
     Yes,
-    /// The mail must not be sent any more. The reason is a name in upper case, such as `INVOICE_PAID`.
+    /// The mail must not be sent any more. The reason is a name in upper case, such as `ALREADY_DONE`.
     No(&'static str),
 }
 

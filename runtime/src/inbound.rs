@@ -1,4 +1,4 @@
-//! The mail domain of the tickets' addresses: mail to it reaches us. Notifications and support read the same setting.
+//! The domain whose mail reaches us. Every service that gives out or takes addresses of it reads the same setting.
 
 use std::str::FromStr;
 

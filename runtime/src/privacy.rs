@@ -41,32 +41,33 @@ pub struct Subject {
     pub subs: BTreeSet<String>,
     /// The mail addresses, in normal form.
     pub emails: BTreeSet<String>,
-    /// The customers at Stripe.
-    pub stripe_customers: BTreeSet<String>,
+    /// Their ids at the vendor that takes their money. The protos, the declarations and the table of holds have named that vendor since
+    /// v0.1.0, so those names stay.
+    pub vendor_ids: BTreeSet<String>,
 }
 
 impl Subject {
     /// Whether nothing identifies it. Such a subject has no rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.subs.is_empty() && self.emails.is_empty() && self.stripe_customers.is_empty()
+        self.subs.is_empty() && self.emails.is_empty() && self.vendor_ids.is_empty()
     }
 
     /// Adds what identifies the same person.
     pub(crate) fn add(&mut self, other: Self) {
         self.subs.extend(other.subs);
         self.emails.extend(other.emails);
-        self.stripe_customers.extend(other.stripe_customers);
+        self.vendor_ids.extend(other.vendor_ids);
     }
 }
 
 /// The reason of the obstacle that a legal hold is.
 pub const LEGAL_HOLD: &str = "LEGAL_HOLD";
 
-/// A reason why an erasure has to wait now, such as an open order.
+/// A reason why an erasure has to wait now, such as work that is not finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Obstacle {
-    /// A name in upper case, such as `ORDER_OPEN`.
+    /// A name in upper case, such as `WORK_OPEN`.
     pub reason: &'static str,
     /// Our id of what it is about.
     pub about: String,

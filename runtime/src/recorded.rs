@@ -7,17 +7,15 @@ use levqor_proto_runtime::v1::{
     EndedHold, GetEndedHoldsRequest, GetRecordedErasureIdsRequest, GetRecordedErasuresRequest,
     RecordedErasure, ledger_service_client::LedgerServiceClient,
 };
-use tonic::Status;
+use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::{
     chassis::Chassis,
-    client::{Outgoing, Peer},
+    client::Peer,
     db::DbError,
-    error::ErrorCode,
     id,
     privacy::{self, HoldChange, HoldKind, LedgerKey, Recorded, Subject},
-    token::TokenError,
     wire_enum::WireEnum,
 };
 
@@ -38,58 +36,44 @@ pub enum NotShown {
     /// The ledger was not shown.
     #[error("compliance did not show the ledger of erasures, or the holds: {0}")]
     Unanswered(&'static str),
-    /// No token can be made for the call.
-    #[error(transparent)]
-    Token(#[from] TokenError),
     /// The own database.
     #[error(transparent)]
     Database(#[from] DbError),
 }
 
 /// The ids of the recorded erasures after this one, in their order. None: there are no more.
-pub(crate) async fn ids(chassis: &Chassis, keeper: &Peer, after: Uuid) -> Result<Vec<Uuid>, NotShown> {
+pub(crate) async fn ids(chassis: &Chassis, after: Uuid) -> Result<Vec<Uuid>, NotShown> {
     let request = GetRecordedErasureIdsRequest {
         service: KEEPER.to_owned(),
         after_erasure_id: after.hyphenated().to_string(),
     };
-    let request = outgoing(chassis, request)?;
-    let answer = LedgerServiceClient::new(keeper.clone()).get_recorded_erasure_ids(request).await;
-    let ids = answer.map_err(|status| unanswered(&status))?.into_inner().erasure_ids;
-    Ok(ids.iter().filter_map(|id| Uuid::parse_str(id).ok()).collect())
+    let answer =
+        ask(chassis, request, async |mut keeper, request| keeper.get_recorded_erasure_ids(request).await);
+    Ok(answer.await?.erasure_ids.iter().filter_map(|id| Uuid::parse_str(id).ok()).collect())
 }
 
 /// Recorded erasures, and the key of their hashes.
-pub(crate) async fn read(
-    chassis: &Chassis,
-    keeper: &Peer,
-    ids: &[Uuid],
-) -> Result<(LedgerKey, Vec<Recorded>), NotShown> {
+pub(crate) async fn read(chassis: &Chassis, ids: &[Uuid]) -> Result<(LedgerKey, Vec<Recorded>), NotShown> {
     let request = GetRecordedErasuresRequest {
         service: KEEPER.to_owned(),
         erasure_ids: ids.iter().map(|id| id.hyphenated().to_string()).collect(),
     };
-    let request = outgoing(chassis, request)?;
-    let answer = LedgerServiceClient::new(keeper.clone()).get_recorded_erasures(request).await;
-    let answer = answer.map_err(|status| unanswered(&status))?.into_inner();
+    let answer =
+        ask(chassis, request, async |mut keeper, request| keeper.get_recorded_erasures(request).await);
+    let answer = answer.await?;
     let recorded: Option<Vec<_>> = answer.erasures.into_iter().map(from_wire).collect();
     let recorded = recorded.ok_or(NotShown::Unanswered("an entry is not whole"))?;
     Ok((LedgerKey::new(&answer.hash_key), recorded))
 }
 
 /// The holds that have ended among these.
-pub(crate) async fn ended_holds(
-    chassis: &Chassis,
-    keeper: &Peer,
-    ids: &[Uuid],
-) -> Result<Vec<HoldChange>, NotShown> {
+pub(crate) async fn ended_holds(chassis: &Chassis, ids: &[Uuid]) -> Result<Vec<HoldChange>, NotShown> {
     let request = GetEndedHoldsRequest {
         service: KEEPER.to_owned(),
         hold_ids: ids.iter().map(|id| id.hyphenated().to_string()).collect(),
     };
-    let request = outgoing(chassis, request)?;
-    let answer = LedgerServiceClient::new(keeper.clone()).get_ended_holds(request).await;
-    let holds = answer.map_err(|status| unanswered(&status))?.into_inner().holds;
-    let ended: Option<Vec<_>> = holds.iter().map(ended).collect();
+    let answer = ask(chassis, request, async |mut keeper, request| keeper.get_ended_holds(request).await);
+    let ended: Option<Vec<_>> = answer.await?.holds.iter().map(ended).collect();
     ended.ok_or(NotShown::Unanswered("a hold is not whole"))
 }
 
@@ -128,27 +112,21 @@ pub async fn was_erased_since(
     if here.is_empty() {
         return Ok(false);
     }
-    let keeper = chassis.channels.get(KEEPER).ok_or(NotShown::Unanswered("its address is not set"))?;
-    let is_among = is_among(chassis, &keeper, subject, &here);
+    let is_among = is_among(chassis, subject, &here);
     let answer = tokio::time::timeout(PATIENCE_OF_ONE, is_among).await;
     answer.map_err(|_| NotShown::Unanswered("no answer in time"))?
 }
 
 /// Whether one of these erasures is recorded, and is of this person.
-async fn is_among(
-    chassis: &Chassis,
-    keeper: &Peer,
-    subject: &Subject,
-    erasures: &BTreeSet<Uuid>,
-) -> Result<bool, NotShown> {
+async fn is_among(chassis: &Chassis, subject: &Subject, erasures: &BTreeSet<Uuid>) -> Result<bool, NotShown> {
     let mut after = Uuid::nil();
     loop {
-        let ids = ids(chassis, keeper, after).await?;
+        let ids = ids(chassis, after).await?;
         let Some(last) = ids.last() else { return Ok(false) };
         after = *last;
         let recorded: Vec<_> = ids.into_iter().filter(|id| erasures.contains(id)).collect();
         for batch in recorded.chunks(BATCH) {
-            let (key, recorded) = read(chassis, keeper, batch).await?;
+            let (key, recorded) = read(chassis, batch).await?;
             let hashes = key.hashes(subject);
             if recorded.iter().flat_map(|it| &it.hashes).any(|hash| hashes.contains(hash)) {
                 return Ok(true);
@@ -157,14 +135,18 @@ async fn is_among(
     }
 }
 
-fn outgoing<T>(chassis: &Chassis, message: T) -> Result<tonic::Request<T>, TokenError> {
-    let token = chassis.tokens.mint(chassis.service, KEEPER)?;
+/// Asks the keeper.
+async fn ask<R, T, F>(
+    chassis: &Chassis,
+    request: R,
+    call: impl FnOnce(LedgerServiceClient<Peer>, Request<R>) -> F,
+) -> Result<T, NotShown>
+where
+    F: Future<Output = Result<Response<T>, Status>>,
+{
     let request_id = id::request_id();
-    let outgoing =
-        Outgoing { bearer: Some(&token), request_id: &request_id, idempotency_key: None, timeout: PATIENCE };
-    Ok(outgoing.request(message))
-}
-
-fn unanswered(status: &Status) -> NotShown {
-    NotShown::Unanswered(ErrorCode::from_grpc(status.code()).as_str())
+    let answer = chassis.ask(KEEPER, &request_id, PATIENCE, request, |channel, request| {
+        call(LedgerServiceClient::new(channel), request)
+    });
+    answer.await.map_err(|unanswered| NotShown::Unanswered(unanswered.reason()))
 }

@@ -55,14 +55,14 @@ where
 ///
 /// ```ignore
 /// rpcs! {
-///     impl BillingService for Rpc {
-///         get_order(GetOrderRequest) -> GetOrderResponse;
+///     impl LampService for Rpc {
+///         get_lamp(GetLampRequest) -> GetLampResponse;
 ///     }
 ///     uploads {
-///         upload_order_file(UploadOrderFileRequest) -> UploadOrderFileResponse;
+///         upload_picture(UploadPictureRequest) -> UploadPictureResponse;
 ///     }
 ///     streams {
-///         download_order_file(DownloadOrderFileRequest) -> HttpBody;
+///         download_picture(DownloadPictureRequest) -> HttpBody;
 ///     }
 /// }
 /// ```

@@ -3,13 +3,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use chrono::{DateTime, Utc};
-use tonic::{Request, Status};
+use chrono::{DateTime, NaiveTime, Utc};
+use tonic::{Request, Response, Status};
 
-use crate::{
-    chassis::Chassis,
-    client::{Outgoing, Peer},
-};
+use crate::{chassis::Chassis, client::Peer};
 
 /// The service that screens.
 const COMPLIANCE: &str = "compliance";
@@ -29,6 +26,29 @@ pub enum Screened {
     Unanswered,
 }
 
+/// A notice to operators about a text that was taken with a warning. It names nobody.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// What the notice is about.
+    pub about: String,
+    /// Its text.
+    pub text: String,
+    /// When it happened.
+    pub fact_time: DateTime<Utc>,
+    /// The key of the deferred call that sends it.
+    pub key: String,
+}
+
+impl Warning {
+    /// Nothing ends these notices, so each day has one of its own. All calls of one day are equal, so only the first has an effect.
+    fn of_day(about: String, text: String, now: DateTime<Utc>) -> Self {
+        let about = format!("{about}:{}", now.format("%Y-%m-%d"));
+        let fact_time = now.date_naive().and_time(NaiveTime::MIN).and_utc();
+        let key = format!("high-risk-text:{about}");
+        Self { about, text, fact_time, key }
+    }
+}
+
 impl Screened {
     /// By whether the text is blocked, and the categories of all terms that were found.
     #[must_use]
@@ -41,23 +61,25 @@ impl Screened {
         }
     }
 
-    /// The notice to operators about a text that was taken with a warning: what it is about, and its text, which names nobody. `what` has
-    /// the text, such as `ticket:0190…`. `None`: there is no warning.
+    /// The warning to operators about a text that was taken. `what` has the text, such as `ticket:0190…`. `None`: there is no warning.
     #[must_use]
-    pub fn warning(&self, service: &str, what: &str, now: DateTime<Utc>) -> Option<(String, String)> {
+    pub fn warning(&self, service: &str, what: &str, now: DateTime<Utc>) -> Option<Warning> {
         match self {
             Self::Clear => None,
             Self::Warned(categories) => {
-                let text =
-                    format!("{what} may have high-risk data ({}). It was taken.", names(categories, ", "));
-                Some((format!("{what}:{}", names(categories, "-")), text))
+                let text = format!(
+                    "{what} may have high-risk data ({}). It was taken. Further texts of this day get no notice.",
+                    names(categories, ", ")
+                );
+                Some(Warning::of_day(format!("{what}:{}", names(categories, "-")), text, now))
             }
             Self::Blocked(categories) => {
                 let text = format!(
-                    "{what} has high-risk data that we do not accept ({}). It was kept, because a text of this kind is never refused.",
+                    "{what} has high-risk data that we do not accept ({}). It was kept, because a text of this kind is never refused. \
+                     Further texts of this day get no notice.",
                     names(categories, ", ")
                 );
-                Some((format!("{what}:blocked:{}", names(categories, "-")), text))
+                Some(Warning::of_day(format!("{what}:blocked:{}", names(categories, "-")), text, now))
             }
             // While compliance is away, each text comes here: they are counted by one notice a day.
             Self::Unanswered => {
@@ -65,7 +87,9 @@ impl Screened {
                     "{what} was accepted without the screen for high-risk data, because compliance did not answer in time. Further \
                      texts of this day are only counted."
                 );
-                Some((format!("unscreened:{service}:{}", now.format("%Y-%m-%d")), text))
+                let key = format!("high-risk-text:{what}:{}", now.timestamp_micros());
+                let about = format!("unscreened:{service}:{}", now.format("%Y-%m-%d"));
+                Some(Warning { about, text, fact_time: now, key })
             }
         }
     }
@@ -89,14 +113,10 @@ where
     if text.trim().is_empty() {
         return Screened::Clear;
     }
-    let answer = async {
-        let channel = chassis.channels.get(COMPLIANCE)?;
-        let token = chassis.tokens.mint(chassis.service, COMPLIANCE).ok()?;
-        let outgoing =
-            Outgoing { bearer: Some(&token), request_id, idempotency_key: None, timeout: PATIENCE };
-        tokio::time::timeout(PATIENCE, send(channel, outgoing.request(request))).await.ok()?.ok()
-    };
-    answer.await.unwrap_or_else(|| {
+    let answer = chassis.ask(COMPLIANCE, request_id, PATIENCE, request, |channel, request| async move {
+        send(channel, request).await.map(Response::new)
+    });
+    answer.await.unwrap_or_else(|_| {
         tracing::warn!(
             "a text was accepted without the screen for high-risk data: compliance did not answer in time"
         );
@@ -106,27 +126,35 @@ where
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
 
     #[test]
-    fn each_text_with_a_warning_has_a_notice_and_those_without_an_answer_share_that_of_the_day() {
+    fn each_day_has_one_notice_of_the_same_warning_and_one_of_all_texts_without_an_answer() {
         let now = DateTime::from_timestamp(1_795_390_872, 0).expect("an instant");
-        let about = |screened: &Screened, what: &str| {
-            screened.warning("support", what, now).map(|(about, _)| about).unwrap_or_default()
+        let told = |screened: &Screened, what: &str, seconds| {
+            screened.warning("support", what, now + TimeDelta::seconds(seconds)).expect("a warning")
         };
         let found = ["MEDICAL", "LEGAL", "LEGAL"].map(str::to_owned);
         let warned = Screened::of(false, found.clone());
-        assert_eq!(about(&warned, "ticket:1"), "ticket:1:LEGAL-MEDICAL");
-        let (_, text) = warned.warning("support", "ticket:1", now).expect("a warning");
-        assert_eq!(text, "ticket:1 may have high-risk data (LEGAL, MEDICAL). It was taken.");
-        let day = "unscreened:support:2026-11-22";
+        let first = told(&warned, "message:1", 0);
+        assert_eq!(first.about, "message:1:LEGAL-MEDICAL:2026-11-22");
+        assert!(first.text.starts_with("message:1 may have high-risk data (LEGAL, MEDICAL)."), "{first:?}");
+        assert_eq!(first, told(&warned, "message:1", 60), "the same call, which has no further effect");
+        for other in [told(&warned, "message:2", 0), told(&warned, "message:1", 24 * 60 * 60)] {
+            assert!(other.about != first.about && other.key != first.key, "{other:?}");
+        }
+        let (one, other) =
+            (told(&Screened::Unanswered, "message:1", 0), told(&Screened::Unanswered, "lead:2", 1));
+        assert_eq!([&*one.about, &*other.about], ["unscreened:support:2026-11-22"; 2]);
+        assert_ne!(one.key, other.key, "each is counted");
+        let blocked = told(&Screened::of(true, found), "message:1", 0);
         assert_eq!(
-            [about(&Screened::Unanswered, "ticket:1"), about(&Screened::Unanswered, "lead:2")],
-            [day; 2]
+            blocked.about, "message:1:blocked:LEGAL-MEDICAL:2026-11-22",
+            "not counted with those that only warn"
         );
-        let (about, text) = Screened::of(true, found).warning("support", "ticket:1", now).expect("a warning");
-        assert_eq!(about, "ticket:1:blocked:LEGAL-MEDICAL", "it is not counted with those that only warn");
-        assert!(text.contains("that we do not accept (LEGAL, MEDICAL)"), "{text}");
-        assert_eq!(Screened::of(false, []).warning("support", "ticket:1", now), None);
+        assert!(blocked.text.contains("that we do not accept (LEGAL, MEDICAL)"), "{blocked:?}");
+        assert_eq!(Screened::of(false, []).warning("support", "message:1", now), None);
     }
 }

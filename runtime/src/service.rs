@@ -136,7 +136,7 @@ pub trait Service: State + Sized {
     ) -> impl Future<Output = Result<BTreeSet<Uuid>, DbError>> + Send {
         std::future::ready(Ok(BTreeSet::new()))
     }
-    /// The reasons why an erasure of this subject has to wait now, such as an open order.
+    /// The reasons why an erasure of this subject has to wait now, such as work that is not finished.
     fn obstacles(
         &self,
         _conn: &mut PgConnection,

@@ -1,12 +1,9 @@
 //! Storage of files by key, through opendal: a folder of the local disk, a bucket of a service that speaks S3, or a bucket with a
-//! folder as its fallback; for archives also Google Drive before them. A file is written and read in pieces, never whole (except
-//! in Drive, which takes a small file in one request). It exists under its key only once it is complete.
+//! folder as its fallback. A file is written and read in pieces, never whole. It exists under its key only once it is complete.
 //!
 //! The storage knows no owner and no state. A service records in its database which keys exist, before it writes one and before
 //! it removes one, so that every stored file is known to a service.
 
-mod archives;
-mod drive;
 mod place;
 mod recipients;
 mod store;
@@ -18,11 +15,9 @@ use anyhow::Context;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
-use self::store::Store;
 pub use self::{
-    archives::{ArchiveWriter, Archives, Detour, Stored},
-    drive::Drive,
-    place::Place,
+    place::{Place, required_secret},
+    store::Store,
     writer::Writer,
 };
 use crate::service_error;
@@ -34,7 +29,7 @@ service_error! {
         /// The storage failed.
         #[error("the storage failed")]
         Unavailable(#[source] opendal::Error) => Unavailable "STORAGE_UNAVAILABLE" after 5 s,
-        /// A client of the bucket, or of Google Drive, cannot be made.
+        /// A client of the bucket cannot be made.
         #[error("a client of the storage cannot be made")]
         Client(#[source] reqwest::Error) => Internal "INTERNAL",
         /// The read of a file was interrupted.
@@ -115,8 +110,26 @@ impl Storage {
         }
     }
 
+    /// Whether there is a fallback.
+    #[must_use]
+    pub fn has_fallback(&self) -> bool {
+        self.fallback.is_some()
+    }
+
+    /// The first place, in words.
+    #[must_use]
+    pub fn words(&self) -> &'static str {
+        self.first.words
+    }
+
+    /// The names of its places under which a database keeps where a file is, in the order in which they are tried.
+    #[must_use]
+    pub fn places(&self) -> Vec<String> {
+        self.stores().map(|store| store.place.clone()).collect()
+    }
+
     /// Whether one of its places has a file.
-    async fn has(&self, key: &str) -> Result<bool, StorageError> {
+    pub async fn has(&self, key: &str) -> Result<bool, StorageError> {
         let first = self.first.has(key).await;
         match &self.fallback {
             Some(fallback) if !matches!(first, Ok(true)) => fallback.has(key).await,

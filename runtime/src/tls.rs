@@ -24,4 +24,4 @@ pub use self::{
 };
 
 /// The metrics of certificates and handshakes.
-pub const METRICS: &[Definition] = &[acceptor::REFUSALS, expiry::EXPIRY];
+pub const METRICS: &[Definition] = &[acceptor::REFUSALS, expiry::EXPIRY, expiry::RENEWAL];

@@ -12,7 +12,7 @@ mod user;
 
 pub use form::FormTokens;
 pub use jwks::JwksUrl;
-pub(crate) use service::PRODUCT;
+pub(crate) use service::OUTSIDER;
 pub use service::{MeshKeys, ServiceTokens};
 pub use user::{UserTokens, UserTokensConfig, longest_user_token, sign_with_secret};
 

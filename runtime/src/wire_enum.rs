@@ -18,7 +18,7 @@ pub trait WireEnum: Copy + 'static {
     /// The value with this wire number; none for `UNSPECIFIED`.
     fn from_wire(number: i32) -> Result<Option<Self>, UnknownNumber>;
 
-    /// The wire name, `STATE_PAID`.
+    /// The wire name, `STATE_LIT`.
     fn wire_name(self) -> &'static str;
 }
 
@@ -29,12 +29,12 @@ pub trait WireEnum: Copy + 'static {
 ///
 /// ```ignore
 /// wire_enum! {
-///     /// Where an order stands.
-///     pub(crate) enum State: wire::order::State {
-///         /// The money is not there.
-///         PendingPayment = "PENDING_PAYMENT",
-///         /// The money is there.
-///         Paid = "PAID",
+///     /// The state of a lamp.
+///     pub(crate) enum State: wire::lamp::State {
+///         /// It gives no light.
+///         Dark = "DARK",
+///         /// It gives light.
+///         Lit = "LIT",
 ///     }
 /// }
 /// ```

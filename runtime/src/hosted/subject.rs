@@ -51,7 +51,7 @@ pub(super) fn read(violations: &mut Violations, subject: Option<&wire::Subject>)
     Subject {
         subs: subject.subs.into_iter().filter(|sub| !sub.is_empty()).collect(),
         emails,
-        stripe_customers: subject.stripe_customers.into_iter().filter(|id| !id.is_empty()).collect(),
+        vendor_ids: subject.stripe_customers.into_iter().filter(|id| !id.is_empty()).collect(),
     }
 }
 
@@ -60,7 +60,7 @@ impl From<Subject> for wire::Subject {
         Self {
             subs: subject.subs.into_iter().collect(),
             emails: subject.emails.into_iter().collect(),
-            stripe_customers: subject.stripe_customers.into_iter().collect(),
+            stripe_customers: subject.vendor_ids.into_iter().collect(),
         }
     }
 }

@@ -203,7 +203,7 @@ fn check(table: &Table) -> Result<(), String> {
         Link::Sub(column)
         | Link::Email(column)
         | Link::Account(column)
-        | Link::Stripe(column)
+        | Link::Vendor(column)
         | Link::Hash(column)
         | Link::Caller(column)
         | Link::Text(column)

@@ -7,6 +7,9 @@
 /// The period of a value that only an erasure removes.
 const UNTIL_ERASURE: &str = "until erasure";
 
+/// The word of a link to a vendor's id. Migrations and the hashes of the ledger have it, so it never changes.
+pub(crate) const VENDOR_LINK: &str = "stripe";
+
 /// How a row is found to be the subject's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Link {
@@ -16,8 +19,8 @@ pub(crate) enum Link {
     Email(String),
     /// `account COLUMN`: it holds the address that the owner of the row has proven, so it counts always.
     Account(String),
-    /// `stripe COLUMN`: it holds the owner's customer at Stripe, under the same rule as `email`.
-    Stripe(String),
+    /// `VENDOR_LINK COLUMN`: it holds the owner's id at the vendor, under the same rule as `email`.
+    Vendor(String),
     /// `hash COLUMN`: it holds the keyed hash of the owner's address.
     Hash(String),
     /// `caller COLUMN`: it holds the name of the caller.
@@ -147,7 +150,7 @@ fn link(text: &str) -> Result<Link, String> {
         ["sub", column] => Ok(Link::Sub(owned(column))),
         ["email", column] => Ok(Link::Email(owned(column))),
         ["account", column] => Ok(Link::Account(owned(column))),
-        ["stripe", column] => Ok(Link::Stripe(owned(column))),
+        [VENDOR_LINK, column] => Ok(Link::Vendor(owned(column))),
         ["hash", column] => Ok(Link::Hash(owned(column))),
         ["caller", column] => Ok(Link::Caller(owned(column))),
         ["text", column] => Ok(Link::Text(owned(column))),
@@ -192,12 +195,12 @@ mod tests {
 
     #[test]
     fn a_table_says_whose_its_rows_are_and_what_becomes_of_them() {
-        let text = "Orders; and more. subject: sub owner_sub, email customer_email,\n   order_id of orders.order_id; \
+        let text = "Lamps; and more. subject: sub owner_sub, email owner_email,\n   lamp_id of lamps.lamp_id; \
                     erase: pseudonymise; once: state <> 'OPEN'; end: state = 'DONE'; file: a/{b}; ground: the law; clock: create_time";
         let table = table(text).expect("a declaration").expect("declared");
-        assert_eq!(table.description, "Orders; and more.");
-        let of = Link::Of { column: "order_id".into(), table: "orders".into(), key: "order_id".into() };
-        assert_eq!(table.links, [Link::Sub("owner_sub".into()), Link::Email("customer_email".into()), of]);
+        assert_eq!(table.description, "Lamps; and more.");
+        let of = Link::Of { column: "lamp_id".into(), table: "lamps".into(), key: "lamp_id".into() };
+        assert_eq!(table.links, [Link::Sub("owner_sub".into()), Link::Email("owner_email".into()), of]);
         assert_eq!((table.action, table.ground.as_str()), (Action::Pseudonymise, "the law"));
         assert_eq!((table.once.as_deref(), table.file.as_deref()), (Some("state <> 'OPEN'"), Some("a/{b}")));
         assert_eq!(table.end.as_deref(), Some("state = 'DONE'"));

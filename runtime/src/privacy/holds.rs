@@ -44,7 +44,7 @@ pub struct HoldChange {
 struct Identifier<'i> {
     sub: Option<&'i str>,
     email: Option<&'i str>,
-    stripe_customer: Option<&'i str>,
+    vendor_id: Option<&'i str>,
 }
 
 /// Stores a change. A change that is older than the known one changes nothing. It waits for the batches of erasures and of the retention
@@ -58,10 +58,9 @@ pub async fn apply_hold(tx: &mut Tx, mut change: HoldChange) -> Result<HoldChang
     let subject = &change.subject;
     let subs = subject.subs.iter().map(|it| Identifier { sub: Some(it), ..Identifier::default() });
     let emails = subject.emails.iter().map(|it| Identifier { email: Some(it), ..Identifier::default() });
-    let stripe_customers = subject.stripe_customers.iter();
-    let stripe_customers =
-        stripe_customers.map(|it| Identifier { stripe_customer: Some(it), ..Identifier::default() });
-    let identifiers: Vec<_> = subs.chain(emails).chain(stripe_customers).collect();
+    let vendor_ids = subject.vendor_ids.iter();
+    let vendor_ids = vendor_ids.map(|it| Identifier { vendor_id: Some(it), ..Identifier::default() });
+    let identifiers: Vec<_> = subs.chain(emails).chain(vendor_ids).collect();
     for identifier in identifiers {
         put(tx, &change, identifier).await?;
     }
@@ -81,7 +80,7 @@ async fn put(conn: &mut PgConnection, change: &HoldChange, of: Identifier<'_>) -
         change.kind.as_str(),
         of.sub,
         of.email,
-        of.stripe_customer,
+        of.vendor_id,
         change.stands,
         change.change_time,
     )
@@ -104,7 +103,7 @@ pub async fn standing_holds(
 ) -> Result<Vec<Uuid>, DbError> {
     let subs: Vec<_> = subject.subs.iter().cloned().collect();
     let emails: Vec<_> = subject.emails.iter().cloned().collect();
-    let stripe_customers: Vec<_> = subject.stripe_customers.iter().cloned().collect();
+    let vendor_ids: Vec<_> = subject.vendor_ids.iter().cloned().collect();
     Ok(sqlx::query_scalar!(
         r#"SELECT hold_id AS "hold_id!" FROM runtime.holds WHERE owner_sub = ANY($2) AND kind = $1 AND stands
            UNION
@@ -115,7 +114,7 @@ pub async fn standing_holds(
         kind.as_str(),
         &subs,
         &emails,
-        &stripe_customers,
+        &vendor_ids,
     )
     .fetch_all(conn)
     .await?)
@@ -171,7 +170,7 @@ fn together(rows: Vec<Row>) -> Subject {
     for row in rows {
         subject.subs.extend(row.owner_sub);
         subject.emails.extend(row.email);
-        subject.stripe_customers.extend(row.stripe_customer);
+        subject.vendor_ids.extend(row.stripe_customer);
     }
     subject
 }

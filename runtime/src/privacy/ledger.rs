@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{
     Subject,
     catalogue::{Catalogue, quoted},
-    declaration::Link,
+    declaration::{Link, VENDOR_LINK},
 };
 use crate::{
     db::DbError,
@@ -61,7 +61,7 @@ impl LedgerKey {
         let of = |kind: &'static str, values: &BTreeSet<String>| -> Vec<String> {
             values.iter().map(|value| self.hash(kind, value)).collect()
         };
-        [of(SUB, &subject.subs), of(EMAIL, &subject.emails), of(STRIPE, &subject.stripe_customers)].concat()
+        [of(SUB, &subject.subs), of(EMAIL, &subject.emails), of(VENDOR_LINK, &subject.vendor_ids)].concat()
     }
 
     fn hash(&self, kind: &str, value: &str) -> String {
@@ -71,7 +71,6 @@ impl LedgerKey {
 
 const SUB: &str = "sub";
 const EMAIL: &str = "email";
-const STRIPE: &str = "stripe";
 
 /// An erasure as the ledger has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,7 +161,7 @@ pub(crate) async fn subjects(
             let (kind, column) = match link {
                 Link::Sub(column) => (SUB, column),
                 Link::Email(column) | Link::Account(column) => (EMAIL, column),
-                Link::Stripe(column) => (STRIPE, column),
+                Link::Vendor(column) => (VENDOR_LINK, column),
                 Link::Hash(_) | Link::Caller(_) | Link::Text(_) | Link::Of { .. } => continue,
             };
             let column = quoted(column);
@@ -181,7 +180,7 @@ pub(crate) async fn subjects(
                         match kind {
                             SUB => subject.subs.insert(value.clone()),
                             EMAIL => subject.emails.insert(value.clone()),
-                            _ => subject.stripe_customers.insert(value.clone()),
+                            _ => subject.vendor_ids.insert(value.clone()),
                         };
                     }
                 }

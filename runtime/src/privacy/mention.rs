@@ -12,7 +12,7 @@ const DEEPEST: u8 = 16;
 pub(crate) struct Mentions {
     /// In lower case: they count wherever they stand as a word, in any spelling.
     words: Vec<String>,
-    /// They count wherever they stand as a word, in exactly this spelling: Stripe's ids differ by the case of their letters.
+    /// They count wherever they stand as a word, in exactly this spelling: a vendor's ids may differ by the case of their letters.
     ids: Vec<String>,
     /// They count only as a whole value.
     values: Vec<String>,
@@ -22,7 +22,7 @@ impl Mentions {
     pub(crate) fn of(subject: &Subject) -> Self {
         Self {
             words: subject.emails.iter().map(|word| word.to_lowercase()).collect(),
-            ids: subject.stripe_customers.iter().cloned().collect(),
+            ids: subject.vendor_ids.iter().cloned().collect(),
             values: subject.subs.iter().cloned().collect(),
         }
     }
@@ -171,7 +171,7 @@ mod tests {
         Mentions::of(&Subject {
             subs: ["auth0|7".to_owned()].into(),
             emails: [email.to_owned()].into(),
-            stripe_customers: ["cus_1".to_owned()].into(),
+            vendor_ids: ["cus_1".to_owned()].into(),
         })
     }
 

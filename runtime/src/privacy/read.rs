@@ -214,7 +214,7 @@ async fn count(conn: &mut PgConnection, mut walk: Walk<'_>) -> Result<i64, DbErr
     Ok(rows)
 }
 
-/// Adds the identifiers that the subject's rows hold: the customers at Stripe of all their rows, and the ids of accounts whose
+/// Adds the identifiers that the subject's rows hold: the vendor's ids of all their rows, and the ids of accounts whose
 /// address they have proven. An address is never added: nothing in a row proves that it is theirs.
 pub(crate) async fn resolve(
     conn: &mut PgConnection,
@@ -227,7 +227,7 @@ pub(crate) async fn resolve(
         let has_account = links.iter().any(|link| matches!(link, Link::Account(_)));
         for link in links {
             let (column, found) = match link {
-                Link::Stripe(column) => (column, &mut subject.stripe_customers),
+                Link::Vendor(column) => (column, &mut subject.vendor_ids),
                 Link::Sub(column) if has_account => (column, &mut subject.subs),
                 _ => continue,
             };
@@ -243,6 +243,6 @@ pub(crate) async fn resolve(
         }
     }
     // What an erasure left there identifies nobody.
-    subject.stripe_customers.remove("erased");
+    subject.vendor_ids.remove("erased");
     Ok(subject)
 }

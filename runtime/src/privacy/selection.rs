@@ -14,7 +14,7 @@ use super::{
 pub(crate) struct Search {
     subs: Vec<String>,
     emails: Vec<String>,
-    stripe_customers: Vec<String>,
+    vendor_ids: Vec<String>,
     hashes: Vec<Vec<u8>>,
     callers: Vec<String>,
     candidates: Vec<String>,
@@ -28,7 +28,7 @@ impl Search {
         Self {
             subs: subject.subs.iter().cloned().collect(),
             emails: subject.emails.iter().cloned().collect(),
-            stripe_customers: subject.stripe_customers.iter().cloned().collect(),
+            vendor_ids: subject.vendor_ids.iter().cloned().collect(),
             hashes,
             callers: subject.subs.iter().map(|sub| format!("user:{sub}")).collect(),
             candidates: mentions.candidates(),
@@ -41,7 +41,7 @@ impl Search {
         sqlx::query(AssertSqlSafe(sql))
             .bind(&self.subs)
             .bind(&self.emails)
-            .bind(&self.stripe_customers)
+            .bind(&self.vendor_ids)
             .bind(&self.hashes)
             .bind(&self.callers)
             .bind(&self.candidates)
@@ -71,7 +71,7 @@ fn linked(catalogue: &Catalogue, table: &Table, alias: &str, even_if_claimed: bo
         Link::Sub(name) => Some(format!("{} = ANY($1)", column(name))),
         Link::Email(name) => Some(format!("({} = ANY($2){unclaimed})", column(name))),
         Link::Account(name) => Some(format!("{} = ANY($2)", column(name))),
-        Link::Stripe(name) => Some(format!("({} = ANY($3){unclaimed})", column(name))),
+        Link::Vendor(name) => Some(format!("({} = ANY($3){unclaimed})", column(name))),
         Link::Hash(name) => Some(format!("{} = ANY($4)", column(name))),
         Link::Caller(name) => Some(format!("{} = ANY($5)", column(name))),
         Link::Text(_) => None,

@@ -8,7 +8,6 @@ use uuid::Uuid;
 
 use crate::{
     chassis::Chassis,
-    client::Peer,
     context::Actor,
     db::DbError,
     email::Email,
@@ -40,7 +39,7 @@ pub(super) enum Source<S> {
     /// The service keeps it.
     Own(Arc<S>),
     /// Compliance keeps it.
-    Asked(Peer),
+    Asked,
 }
 
 impl<S: Service> Source<S> {
@@ -49,7 +48,7 @@ impl<S: Service> Source<S> {
         if service.ledger().is_some() {
             return Some(Self::Own(Arc::clone(service)));
         }
-        chassis.channels.get(KEEPER).filter(|_| S::NAME != KEEPER).map(Self::Asked)
+        (S::NAME != KEEPER && chassis.channels.get(KEEPER).is_some()).then_some(Self::Asked)
     }
 }
 
@@ -102,13 +101,15 @@ async fn end_holds<S: Service>(
     source: &Source<S>,
 ) -> Result<(), CompareError> {
     // Nobody but compliance knows which of its own holds have ended.
-    let Source::Asked(peer) = source else { return Ok(()) };
+    if matches!(source, Source::Own(_)) {
+        return Ok(());
+    }
     let mut after = Uuid::nil();
     loop {
         let ids = privacy::standing_ids(&mut *chassis.db.acquire().await?, after, HOLDS).await?;
         let Some(last) = ids.last() else { return Ok(()) };
         after = *last;
-        for change in recorded::ended_holds(chassis, peer, &ids).await? {
+        for change in recorded::ended_holds(chassis, &ids).await? {
             let mut tx = chassis.db.begin().await?;
             let change = privacy::apply_hold(&mut tx, change).await?;
             service.held(&mut tx, &change).await?;
@@ -150,7 +151,7 @@ async fn ids<S: Service>(
             let Some(ledger) = service.ledger() else { return Ok(Vec::new()) };
             Ok(ledger.ids().await?.into_iter().filter(|id| *id > after).collect())
         }
-        Source::Asked(peer) => Ok(recorded::ids(chassis, peer, after).await?),
+        Source::Asked => Ok(recorded::ids(chassis, after).await?),
     }
 }
 
@@ -165,6 +166,6 @@ async fn read<S: Service>(
             let recorded = ledger.read(ids).await?;
             Ok((ledger.key.clone(), recorded))
         }
-        Source::Asked(peer) => Ok(recorded::read(chassis, peer, ids).await?),
+        Source::Asked => Ok(recorded::read(chassis, ids).await?),
     }
 }

@@ -165,7 +165,7 @@ impl Admission {
 fn may_say(peer: &PeerName, actor: &Actor) -> bool {
     match actor {
         Actor::Service(name) => peer.is(name),
-        Actor::User(_) | Actor::Anonymous => !peer.is(token::PRODUCT),
+        Actor::User(_) | Actor::Anonymous => !peer.is(token::OUTSIDER),
     }
 }
 

@@ -102,11 +102,7 @@ impl FromStr for Folder {
 }
 
 /// A secret without which what is read is of no use.
-pub(super) fn required_secret(
-    reader: &mut Reader<'_>,
-    setting: &Setting,
-    expected: &str,
-) -> Option<SecretString> {
+pub fn required_secret(reader: &mut Reader<'_>, setting: &Setting, expected: &str) -> Option<SecretString> {
     let secret = reader.secret(setting);
     if secret.is_none() && !reader.is_set(setting) {
         reader.problem(setting, format!("is not set; expected {expected}"));
@@ -128,7 +124,8 @@ impl Place {
     }
 
     /// The same of what is read.
-    pub(super) fn is_set(reader: &Reader<'_>) -> bool {
+    #[must_use]
+    pub fn is_set(reader: &Reader<'_>) -> bool {
         [FOLDER, BUCKET].iter().any(|setting| reader.is_set(setting))
     }
 

@@ -1,6 +1,6 @@
-//! The companies that keep files: the provider of the bucket, and Google.
+//! The company that keeps files: the provider of the bucket.
 
-use super::{Drive, Place, place::Kind};
+use super::{Place, place::Kind};
 use crate::recipient::Recipient;
 
 /// The categories of the data in files.
@@ -18,14 +18,5 @@ impl Place {
             Kind::Folder(_) => None,
         });
         provider.at(bucket)
-    }
-}
-
-impl Drive {
-    /// Google, which is on if Drive is set. `purpose` says what a service keeps there.
-    #[must_use]
-    pub fn recipient(drive: Option<&Self>, purpose: &'static str) -> Recipient {
-        let google = Recipient::new("Google (Drive)", purpose, CATEGORIES, "LEVQOR_STORAGE_DRIVE_CLIENT_ID");
-        google.at(drive.map(|drive| drive.api.host()))
     }
 }

@@ -1,4 +1,4 @@
-//! One place of a storage: a folder, a bucket or Google Drive, and whether it failed a moment ago.
+//! One place of a storage: a folder, a bucket, or what a service opens with opendal; and whether it failed a moment ago.
 
 use std::{
     borrow::Cow,
@@ -20,7 +20,6 @@ use secrecy::ExposeSecret;
 
 use super::{
     StorageError,
-    drive::Drive,
     place::{Bucket, Kind},
     writer::{UNFINISHED, Writer},
 };
@@ -37,8 +36,8 @@ const RETRIES: usize = 3;
 /// How long after a failure new files go to the fallback.
 const AVOIDED_FOR: Duration = Duration::from_mins(1);
 
-/// A folder, a bucket or Google Drive.
-pub(super) struct Store {
+/// One place for files.
+pub struct Store {
     operator: Operator,
     /// The folder. `None`: it is on another machine, where a file that is not finished is not there.
     folder: Option<Arc<Path>>,
@@ -49,9 +48,9 @@ pub(super) struct Store {
     /// Bytes that are read at once.
     piece: usize,
     /// What it is, in words.
-    pub(super) words: &'static str,
+    pub words: &'static str,
     /// The name under which a database keeps where a file is.
-    pub(super) place: String,
+    pub place: String,
     /// When a write failed the last time.
     failed: Mutex<Option<Instant>>,
 }
@@ -71,18 +70,11 @@ impl Store {
         Ok(Self { operator, folder, is_flat: false, part, piece, words, place, failed: Mutex::default() })
     }
 
-    /// Opens Google Drive.
-    pub(super) fn of_drive(drive: &Drive) -> Result<Self, StorageError> {
-        Ok(Self {
-            operator: drive.operator()?,
-            folder: None,
-            is_flat: true,
-            part: None,
-            piece: PART,
-            words: Drive::WORDS,
-            place: drive.name(),
-            failed: Mutex::default(),
-        })
+    /// A place on another machine that has no folders within, and takes a file in one request.
+    #[must_use]
+    pub fn flat(operator: Operator, words: &'static str, place: String) -> Self {
+        let failed = Mutex::default();
+        Self { operator, folder: None, is_flat: true, part: None, piece: PART, words, place, failed }
     }
 
     /// The name of the file with this key.
@@ -101,14 +93,15 @@ impl Store {
     }
 
     /// Whether a write failed a moment ago.
-    pub(super) fn is_failing(&self) -> bool {
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
         let failed = *self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         failed.is_some_and(|failed| failed.elapsed() < AVOIDED_FOR)
     }
 
     /// Forgets the failure, as time does.
-    #[cfg(test)]
-    pub(super) fn forget_failure(&self) {
+    #[cfg(any(test, feature = "testing"))]
+    pub fn forget_failure(&self) {
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
@@ -127,8 +120,8 @@ impl Store {
         })
     }
 
-    /// Writes a whole file in one request, as Google Drive takes it.
-    pub(super) async fn upload(&self, key: &str, pieces: Vec<Bytes>) -> Result<(), StorageError> {
+    /// Writes a whole file in one request.
+    pub async fn upload(&self, key: &str, pieces: Vec<Bytes>) -> Result<(), StorageError> {
         let uploaded = self.operator.write(&self.name(key), pieces).await;
         uploaded.inspect_err(|_| self.note_failure())?;
         Ok(())
@@ -152,12 +145,12 @@ impl Store {
     }
 
     /// Whether it has a file.
-    pub(super) async fn has(&self, key: &str) -> Result<bool, StorageError> {
+    pub async fn has(&self, key: &str) -> Result<bool, StorageError> {
         Ok(self.operator.exists(&self.name(key)).await?)
     }
 
     /// Reads a file in pieces.
-    pub(super) async fn read(
+    pub async fn read(
         &self,
         key: &str,
     ) -> Result<BoxStream<'static, Result<Bytes, StorageError>>, StorageError> {
@@ -168,7 +161,7 @@ impl Store {
     }
 
     /// Removes a file, and what writes that were interrupted left of it. Nothing happens if there is none.
-    pub(super) async fn remove(&self, key: &str) -> Result<(), StorageError> {
+    pub async fn remove(&self, key: &str) -> Result<(), StorageError> {
         self.delete(key).await?;
         if self.needs_rename() {
             let folder = key.rfind('/').map_or("/", |end| &key[..=end]);
@@ -200,7 +193,7 @@ impl Store {
     }
 
     /// Writes a small file, reads it, and removes it: evidence that it works.
-    pub(super) async fn probe(self: &Arc<Self>) -> Result<(), StorageError> {
+    pub async fn probe(self: &Arc<Self>) -> Result<(), StorageError> {
         let key = format!("probes/{}", id::request_id());
         let mut writer = Writer::begin(Arc::clone(self), false, &key).await?;
         writer.write(Bytes::from_static(b"probe")).await?;

@@ -36,7 +36,8 @@ impl Writer {
     }
 
     /// Where it goes, in words.
-    pub(super) fn words(&self) -> &'static str {
+    #[must_use]
+    pub fn words(&self) -> &'static str {
         self.store.words
     }
 

@@ -2,6 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
+use chrono::{Datelike, NaiveDate};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use crate::{
@@ -44,9 +45,20 @@ impl Authority {
     /// Signs a certificate with these DNS names. It expires at the beginning of this year.
     #[must_use]
     pub fn sign(&self, names: &[&str], expires: i32) -> Signed {
+        let new_year = |year| NaiveDate::from_ymd_opt(year, 1, 1).expect("a year");
+        self.sign_between(names, new_year(1975), new_year(expires))
+    }
+
+    /// The same; it begins and expires at the beginning of these days.
+    #[must_use]
+    pub fn sign_between(&self, names: &[&str], begins: NaiveDate, expires: NaiveDate) -> Signed {
+        let time = |day: NaiveDate| {
+            let of_year = |number: u32| u8::try_from(number).expect("a month, or a day of one");
+            rcgen::date_time_ymd(day.year(), of_year(day.month()), of_year(day.day()))
+        };
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("names");
-        params.not_after = rcgen::date_time_ymd(expires, 1, 1);
+        (params.not_before, params.not_after) = (time(begins), time(expires));
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         Signed { certificate: certificate.pem(), key: key.serialize_pem() }

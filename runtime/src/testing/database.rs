@@ -128,7 +128,7 @@ pub async fn advance(db: &Db, by: TimeDelta) {
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(db.pool()).await.expect("time moves");
 }
 
-/// Counts rows: `orders WHERE state = 'PAID'`.
+/// Counts rows: `lamps WHERE state = 'LIT'`.
 pub async fn count(db: &Db, rows: &str) -> i64 {
     let sql = AssertSqlSafe(format!("SELECT count(*) FROM {rows}"));
     sqlx::query_scalar(sql).fetch_one(db.pool()).await.expect("counted")

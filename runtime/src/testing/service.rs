@@ -47,7 +47,7 @@ impl<S: Service> TestService<S> {
         wakes.journal.notify_one();
     }
 
-    /// Counts rows: `orders WHERE state = 'PAID'`.
+    /// Counts rows: `lamps WHERE state = 'LIT'`.
     pub async fn count(&self, rows: &str) -> i64 {
         count(&self.db, rows).await
     }

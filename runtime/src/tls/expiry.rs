@@ -1,4 +1,4 @@
-//! Until when certificates are valid: read from the certificates, exported as a metric, and checked by `levqor doctor`.
+//! Until when certificates are valid: read from the certificates, exported as metrics, and checked by `levqor doctor`.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use crate::{
     metrics::{Attribute, Definition, KeyValue, Metrics},
 };
 
-/// A certificate that is valid for less than this should have been renewed: `levqor doctor` warns of it, and so does the alert
-/// `CertificateExpires`.
+/// A certificate that is valid for less than this, and for less than a third of its life, should have been renewed: `levqor doctor` warns
+/// of it, and so does the alert `CertificateExpires`.
 pub const RENEWAL_IS_LATE: TimeDelta = TimeDelta::days(14);
 
 pub(super) const EXPIRY: Definition = Definition::gauge(
@@ -23,44 +23,86 @@ pub(super) const EXPIRY: Definition = Definition::gauge(
     &[Attribute::one_of("certificate", &["mesh", "public"])],
 );
 
-/// When the first of these certificates expires. `None` if the first in the file, which is the process' own, does not say when. Others
-/// that cannot be read do not count: the handshake only passes them on, so they must not keep a process from its start.
-pub(super) fn of(chain: &[CertificateDer<'_>]) -> Option<DateTime<Utc>> {
-    let (own, others) = chain.split_first()?;
-    others.iter().filter_map(of_one).chain([of_one(own)?]).min()
+pub(super) const RENEWAL: Definition = Definition::gauge(
+    "levqor.tls.certificate.renewal.timestamp",
+    "s",
+    "Time by which a certificate in use should have been renewed, in seconds since 1970: 14 days before it expires, or when a third of its life is left, whichever is later. Of several in its file, the first such time counts.",
+    &[Attribute::one_of("certificate", &["mesh", "public"])],
+);
+
+/// Until when certificates are valid.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Validity {
+    /// When the first of them expires.
+    expires: DateTime<Utc>,
+    /// When all of them should have been renewed.
+    renewal: DateTime<Utc>,
 }
 
-/// `webpki` says when a certificate expires only to who asks about a later time.
-fn of_one(certificate: &CertificateDer<'_>) -> Option<DateTime<Utc>> {
+impl Validity {
+    fn between(begins: DateTime<Utc>, expires: DateTime<Utc>) -> Self {
+        Self { expires, renewal: expires - RENEWAL_IS_LATE.min((expires - begins) / 3) }
+    }
+
+    fn first(self, other: Self) -> Self {
+        Self { expires: self.expires.min(other.expires), renewal: self.renewal.min(other.renewal) }
+    }
+}
+
+/// Until when these certificates are valid. `None` if the first in the file, which is the process' own, does not say it. Others that cannot
+/// be read do not count: the handshake only passes them on, so they must not keep a process from its start.
+pub(super) fn of(chain: &[CertificateDer<'_>]) -> Option<Validity> {
+    let (own, others) = chain.split_first()?;
+    Some(others.iter().filter_map(of_one).fold(of_one(own)?, Validity::first))
+}
+
+/// `webpki` says when a certificate begins and expires only to who asks about an earlier and a later time.
+fn of_one(certificate: &CertificateDer<'_>) -> Option<Validity> {
     let parsed = EndEntityCert::try_from(certificate).ok()?;
-    let end_of_time = UnixTime::since_unix_epoch(Duration::MAX);
-    let verified = parsed.verify_for_usage(&[], &[], &[], end_of_time, KeyUsage::server_auth(), None, None);
-    let Err(Error::CertExpired { not_after, .. }) = verified else { return None };
-    DateTime::from_timestamp(i64::try_from(not_after.as_secs()).ok()?, 0)
+    let refused =
+        |at: UnixTime| parsed.verify_for_usage(&[], &[], &[], at, KeyUsage::server_auth(), None, None).err();
+    let (first, last) =
+        (UnixTime::since_unix_epoch(Duration::ZERO), UnixTime::since_unix_epoch(Duration::MAX));
+    let Some(Error::CertExpired { not_after, .. }) = refused(last) else { return None };
+    let begins =
+        if let Some(Error::CertNotValidYet { not_before, .. }) = refused(first) { not_before } else { first };
+    Some(Validity::between(instant(begins)?, instant(not_after)?))
+}
+
+fn instant(time: UnixTime) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(i64::try_from(time.as_secs()).ok()?, 0)
 }
 
 /// Shows until when the certificates in use are valid. Call it once for each process' metrics.
 pub fn show_expiry(metrics: &Metrics, mesh: Option<&Live>, public: Option<&Live>) {
     let both = [("mesh", mesh), ("public", public)];
     let shown: Vec<_> = both.into_iter().filter_map(|(name, live)| Some((name, live?.clone()))).collect();
+    show(metrics, &EXPIRY, shown.clone(), |validity| validity.expires);
+    show(metrics, &RENEWAL, shown, |validity| validity.renewal);
+}
+
+fn show(
+    metrics: &Metrics,
+    definition: &'static Definition,
+    shown: Vec<(&'static str, Live)>,
+    time: fn(Validity) -> DateTime<Utc>,
+) {
     #[expect(clippy::cast_precision_loss, reason = "no certificate is valid for 2^53 seconds")]
-    metrics.gauge(&EXPIRY, move |observe| {
+    metrics.gauge(definition, move |observe| {
         for (name, live) in &shown {
-            observe(live.expires().timestamp() as f64, &[KeyValue::new("certificate", *name)]);
+            observe(time(live.validity()).timestamp() as f64, &[KeyValue::new("certificate", *name)]);
         }
     });
 }
 
-/// Judges a certificate that expires then.
-pub(super) fn judge(expires: DateTime<Utc>, now: DateTime<Utc>) -> Finding {
-    let time = expires.to_rfc3339_opts(SecondsFormat::Secs, true);
-    if expires <= now {
+/// Judges certificates that are valid until then.
+pub(super) fn judge(validity: Validity, now: DateTime<Utc>) -> Finding {
+    let [time, renewal] =
+        [validity.expires, validity.renewal].map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true));
+    if validity.expires <= now {
         Finding::failed(format!("expired at {time}: renew it"))
-    } else if expires - now < RENEWAL_IS_LATE {
-        Finding::warning(format!(
-            "valid until {time}, less than {} days: renew it",
-            RENEWAL_IS_LATE.num_days()
-        ))
+    } else if validity.renewal < now {
+        Finding::warning(format!("valid until {time}, to be renewed by {renewal}: renew it"))
     } else {
         Finding::on(format!("valid until {time}"))
     }
@@ -72,20 +114,29 @@ mod tests {
     use crate::check::Outcome;
 
     #[test]
-    fn a_certificate_is_a_warning_two_weeks_before_its_end_and_a_failure_after_it() {
+    fn a_certificate_is_a_warning_two_weeks_or_a_third_of_its_life_before_its_end_and_a_failure_after_it() {
         let now = DateTime::from_timestamp(1_800_000_000, 0).expect("an instant");
-        let second = TimeDelta::seconds(1);
-        for (left, outcome) in [
-            (TimeDelta::days(90), Outcome::On),
-            (RENEWAL_IS_LATE, Outcome::On),
-            (RENEWAL_IS_LATE - second, Outcome::Warning),
-            (second, Outcome::Warning),
-            (TimeDelta::zero(), Outcome::Failed),
-            (-second, Outcome::Failed),
-        ] {
-            assert_eq!(judge(now + left, now).outcome, outcome, "{left}");
+        let (second, day) = (TimeDelta::seconds(1), TimeDelta::days(1));
+        let judged =
+            |life: TimeDelta, left: TimeDelta| judge(Validity::between(now + left - life, now + left), now);
+        for (life, late) in
+            [(day * 90, RENEWAL_IS_LATE), (day * 42, RENEWAL_IS_LATE), (day * 12, day * 4), (day, day / 3)]
+        {
+            for (left, outcome) in [
+                (life, Outcome::On),
+                (late, Outcome::On),
+                (late - second, Outcome::Warning),
+                (second, Outcome::Warning),
+                (TimeDelta::zero(), Outcome::Failed),
+                (-second, Outcome::Failed),
+            ] {
+                assert_eq!(judged(life, left).outcome, outcome, "{life}: {left}");
+            }
         }
-        let words = judge(now + second, now).evidence;
-        assert_eq!(words, "valid until 2027-01-15T08:00:01Z, less than 14 days: renew it");
+        let words = judged(day * 90, second).evidence;
+        assert_eq!(
+            words,
+            "valid until 2027-01-15T08:00:01Z, to be renewed by 2027-01-01T08:00:01Z: renew it"
+        );
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::{DateTime, Utc};
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::{CryptoProvider, ring},
@@ -14,7 +13,7 @@ use tokio::{sync::watch, time::sleep};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
 use super::{
-    expiry,
+    expiry::{self, Validity},
     files::{Contents, Files, Part, Unusable},
     name::{PeerName, certified},
 };
@@ -44,8 +43,7 @@ struct Loaded {
     server: Arc<ServerConfig>,
     /// How the process calls others of the mesh.
     client: ClientTlsConfig,
-    /// When the first of the certificates expires.
-    expires: DateTime<Utc>,
+    validity: Validity,
     /// Counts the changes of the files.
     generation: u64,
 }
@@ -73,7 +71,7 @@ impl Certificates {
 
     /// The check of `levqor doctor` with this name: until when they are valid.
     pub(super) fn check(&self, name: impl Into<String>) -> Check {
-        let finding = expiry::judge(self.loaded.expires, Clock::default().now());
+        let finding = expiry::judge(self.loaded.validity, Clock::default().now());
         Check::new(name, "the end of its validity", std::future::ready(finding))
     }
 
@@ -137,9 +135,9 @@ impl Live {
         Arc::clone(&self.0.borrow().server)
     }
 
-    /// When the first of them expires.
-    pub(super) fn expires(&self) -> DateTime<Utc> {
-        self.0.borrow().expires
+    /// Until when they are valid.
+    pub(super) fn validity(&self) -> Validity {
+        self.0.borrow().validity
     }
 
     /// Changes with the files.
@@ -170,7 +168,7 @@ fn load(contents: &Contents, name: Option<&'static str>, generation: u64) -> Res
     Ok(Loaded {
         server,
         client: client(contents)?,
-        expires: expiry::of(&chain).ok_or_else(no_end)?,
+        validity: expiry::of(&chain).ok_or_else(no_end)?,
         generation,
     })
 }

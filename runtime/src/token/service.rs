@@ -36,18 +36,19 @@ const LONGEST: Setting = Setting::plain(
     "How long the tokens of calls between services may live at most, from `iat` to `exp`, in seconds. At least 60, the lifetime of our own tokens.",
 );
 
-/// The caller that a token signed with `LEVQOR_PRODUCT_KEY` is for. RPCs name it among their `callers`.
-pub(crate) const PRODUCT: &str = "product";
+/// The one caller that is not a part of the mesh, and that signs its tokens with `LEVQOR_PRODUCT_KEY`. RPCs name it among their `callers`.
+/// The chassis knows it, since every service must refuse its certificate with the token of a person.
+pub(crate) const OUTSIDER: &str = "product";
 
-const PRODUCT_KEY: Setting = Setting::secret(
+const OUTSIDER_KEY: Setting = Setting::secret(
     "LEVQOR_PRODUCT_KEY",
     "Signs the tokens of the business' own product, which may ask CheckEntitlement and nothing else: at least 32 characters. A token has `typ` levqor-service+jwt, `iss` levqor-mesh, `sub` product, `aud` billing, `iat` and `exp`, and lives as long as those of services at most. Without it no product is known.",
 );
 
-/// The mesh's keys: the first signs, all are accepted. Also the lifetime of the tokens, and the key of the product.
+/// The mesh's keys: the first signs, all are accepted. Also the lifetime of the tokens, and the key of the outsider.
 pub struct MeshKeys {
     keys: Vec<SecretString>,
-    product: Option<SecretString>,
+    outsider: Option<SecretString>,
     longest: TimeDelta,
 }
 
@@ -55,7 +56,7 @@ impl MeshKeys {
     /// The setting.
     #[must_use]
     pub fn settings() -> Vec<Setting> {
-        vec![MESH_KEY, LONGEST, PRODUCT_KEY]
+        vec![MESH_KEY, LONGEST, OUTSIDER_KEY]
     }
 
     /// Makes the pseudonyms of the audit chain, under the key that signs.
@@ -79,13 +80,13 @@ impl MeshKeys {
         if longest.is_some_and(|longest| longest < LIFE) {
             reader.problem(&LONGEST, format!("expected {expected}"));
         }
-        let product = reader.secret(&PRODUCT_KEY);
-        if product.as_ref().is_some_and(|key| key.expose_secret().len() < 32) {
-            reader.problem(&PRODUCT_KEY, "expected at least 32 characters");
+        let outsider = reader.secret(&OUTSIDER_KEY);
+        if outsider.as_ref().is_some_and(|key| key.expose_secret().len() < 32) {
+            reader.problem(&OUTSIDER_KEY, "expected at least 32 characters");
         }
         let keys = reader.secrets(&MESH_KEY);
-        if product.as_ref().is_some_and(|product| is_among(product, &keys)) {
-            reader.problem(&PRODUCT_KEY, "expected another key than LEVQOR_MESH_KEY");
+        if outsider.as_ref().is_some_and(|outsider| is_among(outsider, &keys)) {
+            reader.problem(&OUTSIDER_KEY, "expected another key than LEVQOR_MESH_KEY");
         }
         if keys.is_empty() {
             reader.problem(&MESH_KEY, "is not set; expected a random text of at least 32 characters");
@@ -95,7 +96,7 @@ impl MeshKeys {
             reader.problem(&MESH_KEY, "expected at least 32 characters in each key");
             return None;
         }
-        Some(Self { keys, product, longest: longest? })
+        Some(Self { keys, outsider, longest: longest? })
     }
 }
 
@@ -138,8 +139,8 @@ type Pair = (String, String);
 pub struct ServiceTokens {
     sign: EncodingKey,
     accept: Vec<DecodingKey>,
-    /// Signs tokens of the product only.
-    product: Option<DecodingKey>,
+    /// Signs tokens of the outsider only.
+    outsider: Option<DecodingKey>,
     longest: TimeDelta,
     forms: FormTokens,
     clock: Clock,
@@ -158,7 +159,7 @@ impl ServiceTokens {
         Self {
             sign: EncodingKey::from_secret(&first),
             accept: keys.keys.iter().map(|key| DecodingKey::from_secret(&bytes(key))).collect(),
-            product: keys.product.as_ref().map(|key| DecodingKey::from_secret(&bytes(key))),
+            outsider: keys.outsider.as_ref().map(|key| DecodingKey::from_secret(&bytes(key))),
             longest: keys.longest,
             forms: FormTokens::new(&keys.keys),
             clock,
@@ -237,11 +238,11 @@ impl ServiceTokens {
                 Err(error) => failure = TokenError::Invalid(error),
             }
         }
-        // The product's key proves that the product calls, and no service.
-        let product =
-            self.product.as_ref().map(|key| jsonwebtoken::decode::<Claims>(token, key, &validation));
-        match product {
-            Some(Ok(data)) if data.claims.sub == PRODUCT => self.admit(token, audience, data.claims),
+        // The outsider's key proves that the outsider calls, and no service.
+        let outsider =
+            self.outsider.as_ref().map(|key| jsonwebtoken::decode::<Claims>(token, key, &validation));
+        match outsider {
+            Some(Ok(data)) if data.claims.sub == OUTSIDER => self.admit(token, audience, data.claims),
             Some(Ok(_)) => Err(TokenError::Subject),
             Some(Err(_)) | None => Err(failure),
         }
@@ -266,7 +267,7 @@ mod tests {
 
     fn tokens(keys: &[&str], clock: &Clock) -> ServiceTokens {
         let keys = keys.iter().map(|key| SecretString::from((*key).to_owned())).collect();
-        ServiceTokens::new(&MeshKeys { keys, product: None, longest: TimeDelta::minutes(5) }, clock.clone())
+        ServiceTokens::new(&MeshKeys { keys, outsider: None, longest: TimeDelta::minutes(5) }, clock.clone())
     }
 
     const OLD: &str = "an old mesh key of thirty-two characters";
@@ -289,18 +290,19 @@ mod tests {
     }
 
     #[test]
-    fn the_products_key_is_good_for_the_product_only() {
+    fn the_outsiders_key_is_good_for_the_outsider_only() {
         let clock = Clock::default();
         let key = |text: &str| SecretString::from(text.to_owned());
-        let keys = MeshKeys { keys: vec![key(NEW)], product: Some(key(OLD)), longest: TimeDelta::minutes(5) };
+        let keys =
+            MeshKeys { keys: vec![key(NEW)], outsider: Some(key(OLD)), longest: TimeDelta::minutes(5) };
         let mesh = ServiceTokens::new(&keys, clock.clone());
         let outside = tokens(&[OLD], &clock);
-        let by_product = outside.mint("product", "billing").expect("token");
-        assert_eq!(mesh.verify(by_product.expose_secret(), "billing").expect("valid"), "product");
-        assert!(mesh.verify(by_product.expose_secret(), "notifications").is_err());
+        let by_outsider = outside.mint(OUTSIDER, "billing").expect("token");
+        assert_eq!(mesh.verify(by_outsider.expose_secret(), "billing").expect("valid"), OUTSIDER);
+        assert!(mesh.verify(by_outsider.expose_secret(), "notifications").is_err());
         let forged = outside.mint("gateway", "billing").expect("token");
         assert!(matches!(mesh.verify(forged.expose_secret(), "billing"), Err(TokenError::Subject)));
-        assert!(tokens(&[NEW], &clock).verify(by_product.expose_secret(), "billing").is_err());
+        assert!(tokens(&[NEW], &clock).verify(by_outsider.expose_secret(), "billing").is_err());
     }
 
     #[test]

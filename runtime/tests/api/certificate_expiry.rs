@@ -1,8 +1,9 @@
-//! Until when a certificate is valid: `levqor doctor` reports on the file, and the metric on the certificate in use.
+//! Until when a certificate is valid: `levqor doctor` reports on the file, and the metrics on the certificate in use.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use levqor_runtime::{
     check::{self, Line, Outcome},
+    clock::Clock,
     metrics::{self, Format, Metrics},
     testing::{Authority, CertificateFiles, Signed, eventually},
 };
@@ -48,11 +49,24 @@ async fn the_doctor_reads_the_end_from_the_file_and_the_first_end_of_several_cou
     assert_eq!(line(&files).await.finding.evidence, "valid until 4000-01-01T00:00:00Z");
 }
 
-/// The end that is shown, in seconds since 1970.
-fn shown(metrics: &Metrics) -> f64 {
+#[tokio::test]
+async fn a_certificate_with_a_short_life_is_late_when_a_third_of_it_is_left() {
+    let authority = Authority::create();
+    let files = authority.files(NAME);
+    let today = Clock::default().now().date_naive();
+    let sign = |begins: NaiveDate| authority.sign_between(&[DNS], begins, begins + Days::new(12));
+    for (age, outcome) in [(2, Outcome::On), (10, Outcome::Warning)] {
+        files.write(&sign(today - Days::new(age)), authority.certificate());
+        let finding = line(&files).await.finding;
+        assert_eq!(finding.outcome, outcome, "{age} days old: {}", finding.evidence);
+    }
+}
+
+/// The time that is shown, in seconds since 1970: of the `expiry`, or of the `renewal`.
+fn shown(metrics: &Metrics, what: &str) -> f64 {
     let page = metrics::render(std::slice::from_ref(metrics), Format::accepted("text/plain"));
     let is_it = |line: &&str| {
-        line.starts_with("levqor_tls_certificate_expiry_timestamp_seconds{")
+        line.starts_with(&format!("levqor_tls_certificate_{what}_timestamp_seconds{{"))
             && line.contains("certificate=\"mesh\"")
     };
     let line = page.lines().find(is_it).expect("the series");
@@ -60,20 +74,23 @@ fn shown(metrics: &Metrics) -> f64 {
 }
 
 #[tokio::test]
-async fn the_metric_shows_the_end_of_the_certificate_in_use_and_follows_a_renewal() {
+async fn the_metrics_are_of_the_certificate_in_use_and_follow_a_renewal() {
     let authority = Authority::create();
     let files = authority.files(NAME);
     let settings = files.settings();
     let service = start_with(&settings.each_ref().map(|(name, path)| (*name, path.as_str()))).await;
-    let is_shown = |time: &str| {
+    let is_shown = |what: &str, time: &str| {
         let time: DateTime<Utc> = time.parse().expect("a time");
-        let difference = shown(&service.running.chassis().metrics) - seconds(time);
+        let difference = shown(&service.running.chassis().metrics, what) - seconds(time);
         difference.abs() < 1.0
     };
-    assert!(is_shown("4000-01-01T00:00:00Z"));
+    assert!(is_shown("expiry", "4000-01-01T00:00:00Z"));
     files.write(&authority.sign(&[DNS], 3000), authority.certificate());
-    eventually("the renewed one is in use", || async { is_shown("3000-01-01T00:00:00Z").then_some(()) })
-        .await;
+    eventually("the renewed one is in use", || async {
+        is_shown("expiry", "3000-01-01T00:00:00Z").then_some(())
+    })
+    .await;
+    assert!(is_shown("renewal", "2999-12-18T00:00:00Z"));
     service.stop().await;
 }
 

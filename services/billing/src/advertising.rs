@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use levqor_proto_mail::v1::{Category, CheckRecipientRequest, mail_service_client::MailServiceClient};
-use levqor_runtime::{client::Outgoing, context::Ctx, email::Email, error::ErrorCode};
+use levqor_runtime::{context::Ctx, email::Email};
 
 use crate::{Billing, error::Error};
 
@@ -14,24 +14,14 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Whether offers may go to this address. No answer is an error: the step is taken later.
 pub(crate) async fn is_allowed(billing: &Billing, ctx: &Ctx, customer: &Email) -> Result<bool, Error> {
-    let chassis = &billing.chassis;
-    let unanswered = Error::NotificationsUnavailable;
-    let channel = chassis.channels.get(NOTIFICATIONS).ok_or(unanswered("its address is not set"))?;
-    let token = chassis.tokens.mint(chassis.service, NOTIFICATIONS);
-    let token = token.map_err(|_| unanswered("no token can be made for the call"))?;
-    let outgoing = Outgoing {
-        bearer: Some(&token),
-        request_id: &ctx.request_id,
-        idempotency_key: None,
-        timeout: PATIENCE,
-    };
     let request = CheckRecipientRequest {
         recipient: customer.as_str().to_owned(),
         category: Category::OffersPromotions.into(),
     };
-    let mut client = MailServiceClient::new(channel);
-    let answer = tokio::time::timeout(PATIENCE, client.check_recipient(outgoing.request(request))).await;
-    let answer = answer.map_err(|_| unanswered("no answer in time"))?;
-    let answer = answer.map_err(|status| unanswered(ErrorCode::from_grpc(status.code()).as_str()))?;
-    Ok(answer.into_inner().allowed)
+    let chassis = &billing.chassis;
+    let answer = chassis.ask(NOTIFICATIONS, &ctx.request_id, PATIENCE, request, async |channel, request| {
+        MailServiceClient::new(channel).check_recipient(request).await
+    });
+    let answer = answer.await.map_err(|unanswered| Error::NotificationsUnavailable(unanswered.reason()))?;
+    Ok(answer.allowed)
 }

@@ -43,7 +43,7 @@ const SOON: TimeDelta = TimeDelta::minutes(5);
 /// another person's too, and stays.
 pub(crate) async fn request(tx: &mut Tx, erasure_id: Uuid, subject: &Subject) -> Result<(), DbError> {
     let mut is_any = false;
-    for customer in subject.stripe_customers.iter().filter_map(|id| id.parse::<StripeId>().ok()) {
+    for customer in subject.vendor_ids.iter().filter_map(|id| id.parse::<StripeId>().ok()) {
         if !customers::is_in_use(tx, &customer).await? {
             customer_deletions::insert(tx, erasure_id, &customer).await?;
             is_any = true;

@@ -7,7 +7,7 @@ use levqor_runtime::{
     db::{DbError, Tx},
     deferred::defer,
     digest::{Period, Report},
-    screening::Screened,
+    screening::{Screened, Warning},
     service::Service,
     timestamp,
 };
@@ -161,11 +161,11 @@ pub(crate) async fn subscription_not_ended(tx: &mut Tx, id: SubscriptionId) -> R
 /// Tells that a text was taken with a warning of the screen for high-risk data. `what` has the text, such as `order:0190…`. It
 /// needs no end.
 pub(crate) async fn screened(tx: &mut Tx, screened: &Screened, what: &str) -> Result<(), DbError> {
-    let now = tx.now().await?;
-    let Some((about, text)) = screened.warning(Billing::NAME, what, now) else { return Ok(()) };
-    let key = format!("high-risk-text:{what}:{}", now.timestamp_micros());
+    let warning = screened.warning(Billing::NAME, what, tx.now().await?);
+    let Some(Warning { about, text, fact_time, key }) = warning else { return Ok(()) };
     let (kind, severity) = (OperatorNoticeKind::HighRiskText, OperatorNoticeSeverity::Info);
-    let notice = notice(tx, kind, severity, about, text).await?;
+    let mut notice = notice(tx, kind, severity, about, text).await?;
+    notice.fact_time = Some(timestamp(fact_time));
     defer(tx, &notice, key).await
 }
 

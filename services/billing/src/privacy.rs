@@ -22,7 +22,7 @@ pub(crate) async fn obstacles(
     let of_order = |id| Obstacle { reason: "ORDER_OPEN", about: format!("order {id}") };
     let of_subscription =
         |id| Obstacle { reason: "SUBSCRIPTION_ACTIVE", about: format!("subscription {id}") };
-    let without_key = (!has_key && !subject.stripe_customers.is_empty())
+    let without_key = (!has_key && !subject.vendor_ids.is_empty())
         .then(|| Obstacle { reason: "STRIPE_KEY_MISSING", about: "customer at Stripe".to_owned() });
     let orders = orders.into_iter().map(of_order);
     Ok(orders.chain(subscriptions.into_iter().map(of_subscription)).chain(without_key).collect())

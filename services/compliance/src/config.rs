@@ -9,10 +9,12 @@ use levqor_runtime::{
     email::Email,
     privacy::LedgerKey,
     site::{SITE_URL, SiteUrl},
-    storage::{Drive, Place},
+    storage::Place,
 };
 use ring::hmac;
 use secrecy::ExposeSecret;
+
+use crate::drive::Drive;
 
 /// The configuration.
 pub struct Config {
@@ -27,7 +29,7 @@ pub struct Config {
     /// `LEVQOR_STORAGE_DIR` or `LEVQOR_STORAGE_S3_BUCKET`
     pub storage: Option<Place>,
     /// `LEVQOR_STORAGE_DRIVE_CLIENT_ID`
-    pub drive: Option<Drive>,
+    pub(crate) drive: Option<Drive>,
     /// `LEVQOR_STORAGE_KEY`
     pub storage_key: Option<StorageKey>,
     /// `LEVQOR_ADDRESS_KEY`

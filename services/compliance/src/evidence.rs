@@ -10,7 +10,6 @@ use levqor_proto_notifications::v1::{
 use levqor_proto_runtime::v1::{AuditEntry, ReadAuditChainRequest};
 use levqor_runtime::{
     audit,
-    client::Outgoing,
     context::{Ctx, Scope},
     db,
 };
@@ -86,20 +85,22 @@ impl Compliance {
     /// The mails about a request, asked from notifications with the rights of who calls. `None` without an answer.
     async fn notices(&self, ctx: &Ctx, id: DataRequestId) -> Option<Vec<Value>> {
         let token = ctx.user_token.as_ref()?;
-        let mut client = NotificationsServiceClient::new(self.chassis.channels.get("notifications")?);
-        let outgoing = Outgoing {
-            bearer: Some(token),
-            request_id: &ctx.request_id,
-            idempotency_key: None,
-            timeout: PATIENCE,
-        };
+        let (chassis, request_id) = (&self.chassis, &ctx.request_id);
         let mut notices = Vec::new();
         for step in mails::STEPS {
             let request =
                 ListMessagesRequest { about: mails::about(id, step), ..ListMessagesRequest::default() };
-            let listed = client.list_messages(outgoing.request(request));
-            let listed = tokio::time::timeout(PATIENCE, listed).await.ok()?.ok()?;
-            notices.extend(listed.into_inner().messages.iter().map(notice));
+            let listed = chassis.ask_as(
+                token,
+                "notifications",
+                request_id,
+                PATIENCE,
+                request,
+                async |channel, request| {
+                    NotificationsServiceClient::new(channel).list_messages(request).await
+                },
+            );
+            notices.extend(listed.await.ok()?.messages.iter().map(notice));
         }
         Some(notices)
     }

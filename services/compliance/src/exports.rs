@@ -12,18 +12,14 @@ use futures_util::{
 };
 use levqor_proto_base::google::api::HttpBody;
 use levqor_proto_runtime::v1::{ExportedTable, export_subject_response::Part};
-use levqor_runtime::{
-    audit,
-    context::Actor,
-    db::Db,
-    privacy::Ledger,
-    storage::{ArchiveWriter, Archives, StorageError, Stored},
-};
+use levqor_runtime::{audit, context::Actor, db::Db, privacy::Ledger, storage::StorageError};
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
 
 use crate::{
-    Compliance, bodies,
+    Compliance,
+    archives::{ArchiveWriter, Archives, Stored},
+    bodies,
     config::StorageKey,
     domain::{
         archive::{self, Archive},

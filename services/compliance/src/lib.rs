@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod archives;
 mod bodies;
 mod capabilities;
 mod chains;
@@ -8,6 +9,7 @@ mod codes;
 pub mod config;
 mod declaring;
 mod domain;
+mod drive;
 mod erasing;
 mod error;
 mod evidence;
@@ -54,7 +56,7 @@ use levqor_runtime::{
     rpc::State,
     schedule::Schedule,
     service::{Capability, Recipient, Service},
-    storage::{Archives, Drive, Place, Storage},
+    storage::{Place, Storage},
     telemetry::Fields,
 };
 use sqlx::{PgConnection, migrate::Migrator};
@@ -62,8 +64,8 @@ use tonic::service::RoutesBuilder;
 use uuid::Uuid;
 
 use crate::{
-    config::Config, domain::screen::Screen, error::Error, exports::Vault, legal::Shipped, pages::Pages,
-    store::data_exports,
+    archives::Archives, config::Config, domain::screen::Screen, drive::Drive, error::Error, exports::Vault,
+    legal::Shipped, pages::Pages, store::data_exports,
 };
 
 /// The migrations of this service's tables.

@@ -8,11 +8,11 @@ use levqor_proto_mail::v1::{
 use levqor_runtime::{
     db::{DbError, Tx},
     deferred::defer,
-    storage::{Detour, Stored},
     timestamp,
 };
 
 use crate::{
+    archives::{Detour, Stored},
     domain::{
         audit_chain::{Found, State},
         breach::{Breach, BreachId},

@@ -10,15 +10,8 @@ use levqor_proto_runtime::v1::{
     TableRows, VerifyAuditChainRequest, VerifyAuditChainResponse,
     audit_chain_service_client::AuditChainServiceClient, privacy_service_client::PrivacyServiceClient,
 };
-use levqor_runtime::{
-    chassis::Chassis,
-    client::{Outgoing, Peer},
-    error::ErrorCode,
-    service::Service,
-    service_error,
-};
-use secrecy::SecretString;
-use tonic::{Response, Status, Streaming};
+use levqor_runtime::{chassis::Chassis, client::Peer, error::ErrorCode, service::Service, service_error};
+use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use crate::{
@@ -94,9 +87,8 @@ impl<'p> Peers<'p> {
                     service: service.to_owned(),
                     subject: Some(Subject::from(known.clone())),
                 };
-                let found = self.ask(service, async |mut client, outgoing| {
-                    client.resolve_subject(outgoing.request(request)).await
-                });
+                let found = self
+                    .ask(service, request, async |mut client, request| client.resolve_subject(request).await);
                 known = found.await?.subject.map(Identifiers::from).unwrap_or(known);
             }
             if known == before {
@@ -123,9 +115,8 @@ impl<'p> Peers<'p> {
     ) -> Result<ServicePreview, PeerError> {
         let subject = Some(Subject::from(known.clone()));
         let request = PreviewErasureRequest { service: service.to_owned(), subject };
-        let answer = self.ask(service, async |mut client, outgoing| {
-            client.preview_erasure(outgoing.request(request)).await
-        });
+        let answer =
+            self.ask(service, request, async |mut client, request| client.preview_erasure(request).await);
         let answer = answer.await?;
         Ok(ServicePreview { service: service.to_owned(), plans: answer.plans, obstacles: answer.obstacles })
     }
@@ -139,8 +130,7 @@ impl<'p> Peers<'p> {
     ) -> Result<Streaming<ExportSubjectResponse>, PeerError> {
         let subject = Some(Subject::from(known.clone()));
         let request = ExportSubjectRequest { service: service.to_owned(), subject, without_files };
-        self.ask(service, async |mut client, outgoing| client.export_subject(outgoing.request(request)).await)
-            .await
+        self.ask(service, request, async |mut client, request| client.export_subject(request).await).await
     }
 
     /// The next part of the data that a service sends.
@@ -161,23 +151,21 @@ impl<'p> Peers<'p> {
         service: &str,
         request: EraseSubjectRequest,
     ) -> Result<EraseSubjectResponse, PeerError> {
-        self.ask(service, async |mut client, outgoing| client.erase_subject(outgoing.request(request)).await)
-            .await
+        self.ask(service, request, async |mut client, request| client.erase_subject(request).await).await
     }
 
     /// What is left to erase in one service.
     pub(crate) async fn left(&self, service: &str, known: &Identifiers) -> Result<Vec<TableRows>, PeerError> {
         let subject = Some(Subject::from(known.clone()));
         let request = CountSubjectRequest { service: service.to_owned(), subject };
-        let answer = self
-            .ask(service, async |mut client, outgoing| client.count_subject(outgoing.request(request)).await);
+        let answer =
+            self.ask(service, request, async |mut client, request| client.count_subject(request).await);
         Ok(answer.await?.left)
     }
 
     /// Applies a hold, or its end, in one service.
     pub(crate) async fn apply_hold(&self, service: &str, request: ApplyHoldRequest) -> Result<(), PeerError> {
-        self.ask(service, async |mut client, outgoing| client.apply_hold(outgoing.request(request)).await)
-            .await?;
+        self.ask(service, request, async |mut client, request| client.apply_hold(request).await).await?;
         Ok(())
     }
 
@@ -185,9 +173,8 @@ impl<'p> Peers<'p> {
     pub(crate) async fn standing_holds(&self, service: &str, after: Uuid) -> Result<Vec<Uuid>, PeerError> {
         let after_hold_id = after.hyphenated().to_string();
         let request = GetStandingHoldIdsRequest { service: service.to_owned(), after_hold_id };
-        let answer = self.ask(service, async |mut client, outgoing| {
-            client.get_standing_hold_ids(outgoing.request(request)).await
-        });
+        let answer = self
+            .ask(service, request, async |mut client, request| client.get_standing_hold_ids(request).await);
         Ok(answer.await?.hold_ids.iter().filter_map(|id| Uuid::parse_str(id).ok()).collect())
     }
 
@@ -197,10 +184,7 @@ impl<'p> Peers<'p> {
         service: &str,
         request: RectifySubjectRequest,
     ) -> Result<RectifySubjectResponse, PeerError> {
-        self.ask(service, async |mut client, outgoing| {
-            client.rectify_subject(outgoing.request(request)).await
-        })
-        .await
+        self.ask(service, request, async |mut client, request| client.rectify_subject(request).await).await
     }
 
     /// Enforces the retention periods of one service, for some seconds. All calls of one run name its report.
@@ -210,10 +194,7 @@ impl<'p> Peers<'p> {
         id: RetentionReportId,
     ) -> Result<ApplyRetentionResponse, PeerError> {
         let request = ApplyRetentionRequest { service: service.to_owned(), run_id: id.to_string() };
-        self.ask(service, async |mut client, outgoing| {
-            client.apply_retention(outgoing.request(request)).await
-        })
-        .await
+        self.ask(service, request, async |mut client, request| client.apply_retention(request).await).await
     }
 
     /// Entries of one service's audit chain, newest first.
@@ -222,8 +203,8 @@ impl<'p> Peers<'p> {
         service: &str,
         request: ReadAuditChainRequest,
     ) -> Result<Vec<AuditEntry>, PeerError> {
-        let answer = self.call(service, async |channel, outgoing| {
-            AuditChainServiceClient::new(channel).read_audit_chain(outgoing.request(request)).await
+        let answer = self.call(service, request, async |channel, request| {
+            AuditChainServiceClient::new(channel).read_audit_chain(request).await
         });
         Ok(answer.await?.audit_entries)
     }
@@ -234,8 +215,8 @@ impl<'p> Peers<'p> {
         service: &str,
         request: VerifyAuditChainRequest,
     ) -> Result<VerifyAuditChainResponse, PeerError> {
-        self.call(service, async |channel, outgoing| {
-            AuditChainServiceClient::new(channel).verify_audit_chain(outgoing.request(request)).await
+        self.call(service, request, async |channel, request| {
+            AuditChainServiceClient::new(channel).verify_audit_chain(request).await
         })
         .await
     }
@@ -243,58 +224,32 @@ impl<'p> Peers<'p> {
     /// The tables with personal data of one service, and the companies that may receive it.
     pub(crate) async fn describe(&self, service: &str) -> Result<DescribeTablesResponse, PeerError> {
         let request = DescribeTablesRequest { service: service.to_owned() };
-        self.ask(service, async |mut client, outgoing| {
-            client.describe_tables(outgoing.request(request)).await
-        })
-        .await
+        self.ask(service, request, async |mut client, request| client.describe_tables(request).await).await
     }
 
-    async fn ask<T, F>(
+    async fn ask<R, T, F>(
         &self,
         service: &str,
-        call: impl FnOnce(PrivacyServiceClient<Peer>, OutgoingOwned) -> F,
+        request: R,
+        call: impl FnOnce(PrivacyServiceClient<Peer>, Request<R>) -> F,
     ) -> Result<T, PeerError>
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
-        self.call(service, |channel, outgoing| call(PrivacyServiceClient::new(channel), outgoing)).await
+        self.call(service, request, |channel, request| call(PrivacyServiceClient::new(channel), request))
+            .await
     }
 
-    async fn call<T, F>(
+    async fn call<R, T, F>(
         &self,
         service: &str,
-        call: impl FnOnce(Peer, OutgoingOwned) -> F,
+        request: R,
+        call: impl FnOnce(Peer, Request<R>) -> F,
     ) -> Result<T, PeerError>
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
-        let unanswered = |what| PeerError::Unanswered { service: service.to_owned(), what };
-        let channel =
-            self.chassis.channels.get(service).ok_or_else(|| unanswered("its address is not set"))?;
-        let token = self.chassis.tokens.mint(self.chassis.service, service);
-        let token = token.map_err(|_| unanswered("no token can be made for the call"))?;
-        let outgoing = OutgoingOwned { token, request_id: self.request_id.to_owned() };
-        let answer = tokio::time::timeout(PATIENCE, call(channel, outgoing)).await;
-        let answer = answer.map_err(|_| unanswered("no answer in time"))?;
-        let code = |status: Status| unanswered(ErrorCode::from_grpc(status.code()).as_str());
-        Ok(answer.map_err(code)?.into_inner())
-    }
-}
-
-/// The metadata of a call, which outlives its caller's borrow.
-struct OutgoingOwned {
-    token: SecretString,
-    request_id: String,
-}
-
-impl OutgoingOwned {
-    fn request<T>(&self, message: T) -> tonic::Request<T> {
-        let outgoing = Outgoing {
-            bearer: Some(&self.token),
-            request_id: &self.request_id,
-            idempotency_key: None,
-            timeout: PATIENCE,
-        };
-        outgoing.request(message)
+        let answer = self.chassis.ask(service, self.request_id, PATIENCE, request, call).await;
+        answer.map_err(|why| PeerError::Unanswered { service: service.to_owned(), what: why.reason() })
     }
 }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use levqor_proto_runtime::v1::{StillWantedRequest, guard_service_client::GuardServiceClient};
-use levqor_runtime::{chassis::Chassis, client::Outgoing, context::Ctx, error::ErrorCode};
+use levqor_runtime::{
+    chassis::{Chassis, Unanswered},
+    context::Ctx,
+};
 
 use crate::{
     domain::message::{Guard, Outcome},
@@ -17,22 +20,13 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// neither sent nor dropped.
 pub(crate) async fn ask(chassis: &Chassis, ctx: &Ctx, guard: &Guard) -> Result<Option<Outcome>, Error> {
     let Guard { service, subject } = guard;
-    let unanswered = |what| Error::GuardUnanswered { service: service.clone(), what };
-    let channel = chassis.channels.get(service).ok_or_else(|| unanswered("its address is not set"))?;
-    let token = chassis.tokens.mint(chassis.service, service);
-    let token = token.map_err(|_| unanswered("no token can be made for the call"))?;
-    let outgoing = Outgoing {
-        bearer: Some(&token),
-        request_id: &ctx.request_id,
-        idempotency_key: None,
-        timeout: PATIENCE,
-    };
     let request = StillWantedRequest { service: service.clone(), subject: subject.clone() };
-    let mut client = GuardServiceClient::new(channel);
-    let answer = tokio::time::timeout(PATIENCE, client.still_wanted(outgoing.request(request))).await;
-    let answer = answer.map_err(|_| unanswered("no answer in time"))?;
-    let answer =
-        answer.map_err(|status| unanswered(ErrorCode::from_grpc(status.code()).as_str()))?.into_inner();
+    let answer = chassis.ask(service, &ctx.request_id, PATIENCE, request, async |channel, request| {
+        GuardServiceClient::new(channel).still_wanted(request).await
+    });
+    let unanswered =
+        |why: Unanswered| Error::GuardUnanswered { service: service.clone(), what: why.reason() };
+    let answer = answer.await.map_err(unanswered)?;
     Ok(if answer.wanted { None } else { Some(Outcome::Cancelled { reason: named(answer.reason) }) })
 }
 

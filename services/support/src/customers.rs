@@ -10,13 +10,9 @@ use levqor_proto_billing::v1::{
 use levqor_proto_notifications::v1::{
     ListMessagesRequest, Message, notifications_service_client::NotificationsServiceClient,
 };
-use levqor_runtime::{
-    client::{Outgoing, Peer},
-    context::Ctx,
-    email::Email,
-};
+use levqor_runtime::{chassis::Unanswered, client::Peer, context::Ctx, email::Email};
 use secrecy::SecretString;
-use tonic::{Code, Status};
+use tonic::{Code, Request, Response, Status};
 
 use crate::Support;
 
@@ -67,9 +63,10 @@ impl Asking<'_> {
             page_size: MOST,
             ..ListOrdersRequest::default()
         };
-        let mut client = BillingServiceClient::new(self.peer("billing")?);
-        let request = self.outgoing().request(request);
-        within(client.list_orders(request)).await.map(|listed| listed.orders)
+        let listed = self.ask("billing", request, async |channel, request| {
+            BillingServiceClient::new(channel).list_orders(request).await
+        });
+        listed.await.map(|listed| listed.orders)
     }
 
     /// The subscription: the live one, or else the last one.
@@ -78,9 +75,10 @@ impl Asking<'_> {
             owner_sub: customer.sub().unwrap_or_default().to_owned(),
             customer_email: customer.email().map(Email::as_str).unwrap_or_default().to_owned(),
         };
-        let mut client = SubscriptionServiceClient::new(self.peer("billing")?);
-        let request = self.outgoing().request(request);
-        match within(client.get_subscription(request)).await {
+        let found = self.ask("billing", request, async |channel, request| {
+            SubscriptionServiceClient::new(channel).get_subscription(request).await
+        });
+        match found.await {
             Ok(found) => Ok(found.subscription),
             Err(Code::NotFound) => Ok(None),
             Err(code) => Err(code),
@@ -94,30 +92,23 @@ impl Asking<'_> {
             page_size: MOST,
             ..ListMessagesRequest::default()
         };
-        let mut client = NotificationsServiceClient::new(self.peer("notifications")?);
-        let request = self.outgoing().request(request);
-        within(client.list_messages(request)).await.map(|listed| listed.messages)
+        let listed = self.ask("notifications", request, async |channel, request| {
+            NotificationsServiceClient::new(channel).list_messages(request).await
+        });
+        listed.await.map(|listed| listed.messages)
     }
 
-    fn peer(&self, service: &str) -> Result<Peer, Code> {
-        self.support.chassis.channels.get(service).ok_or(Code::Unavailable)
-    }
-
-    fn outgoing(&self) -> Outgoing<'_> {
-        Outgoing {
-            bearer: Some(self.token),
-            request_id: &self.ctx.request_id,
-            idempotency_key: None,
-            timeout: PATIENCE,
-        }
-    }
-}
-
-/// What a service says, if it says it in time.
-async fn within<T>(asked: impl Future<Output = Result<tonic::Response<T>, Status>>) -> Result<T, Code> {
-    match tokio::time::timeout(PATIENCE, asked).await {
-        Ok(Ok(answer)) => Ok(answer.into_inner()),
-        Ok(Err(status)) => Err(status.code()),
-        Err(_) => Err(Code::DeadlineExceeded),
+    async fn ask<R, T, F>(
+        &self,
+        service: &str,
+        request: R,
+        call: impl FnOnce(Peer, Request<R>) -> F,
+    ) -> Result<T, Code>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
+        let (chassis, request_id) = (&self.support.chassis, &self.ctx.request_id);
+        let answer = chassis.ask_as(self.token, service, request_id, PATIENCE, request, call).await;
+        answer.map_err(Unanswered::code)
     }
 }

@@ -7,9 +7,8 @@ use levqor_proto_billing::v1::{
     GetPriceListRequest, GetPriceListResponse, checkout_service_client::CheckoutServiceClient, order::Tier,
     subscription::AddOn, subscription::Plan as BillingPlan,
 };
-use levqor_runtime::{chassis::Chassis, client::Peer};
+use levqor_runtime::chassis::{Chassis, Unanswered};
 use tokio::sync::Mutex;
-use tonic::Request;
 
 use crate::{
     config::Config,
@@ -18,7 +17,6 @@ use crate::{
         facts::Facts,
         plan::Plan,
     },
-    peers,
 };
 
 /// How long to wait for billing.
@@ -75,8 +73,8 @@ impl FactSheet {
         if last.ask_again.is_none_or(|time| time <= now) {
             match ask(chassis, request_id).await {
                 Ok(prices) => *last = Last { prices: of_prices(&prices), ask_again: Some(now + FRESH) },
-                Err(reason) => {
-                    tracing::warn!(reason, "billing did not give its price list");
+                Err(why) => {
+                    tracing::warn!(reason = why.reason(), "billing did not give its price list");
                     last.ask_again = Some(now + PAUSE);
                 }
             }
@@ -94,11 +92,12 @@ impl FactSheet {
 }
 
 /// Asks billing for the price list.
-async fn ask(chassis: &Chassis, request_id: &str) -> Result<GetPriceListResponse, &'static str> {
-    let get = |channel: Peer, request: Request<GetPriceListRequest>| async move {
+async fn ask(chassis: &Chassis, request_id: &str) -> Result<GetPriceListResponse, Unanswered> {
+    let request = GetPriceListRequest {};
+    let answer = chassis.ask("billing", request_id, PATIENCE, request, async |channel, request| {
         CheckoutServiceClient::new(channel).get_price_list(request).await
-    };
-    peers::ask(chassis, "billing", request_id, PATIENCE, GetPriceListRequest {}, get).await
+    });
+    answer.await
 }
 
 /// The facts of a price list.

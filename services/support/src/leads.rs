@@ -10,7 +10,7 @@ use levqor_proto_mail::v1::{
 use levqor_proto_notifications::v1::{CreateNewsletterSubscriptionRequest, NewsletterCategory};
 use levqor_proto_support::v1::TakeLeadStepRequest;
 use levqor_runtime::{
-    client::Peer,
+    chassis::Unanswered,
     db::{DbError, Tx},
     deferred::{defer, defer_at},
     email::Email,
@@ -20,7 +20,6 @@ use levqor_runtime::{
     screening::Screened,
     timestamp,
 };
-use tonic::Request;
 
 use crate::{
     Support,
@@ -30,7 +29,7 @@ use crate::{
     },
     error::Error,
     forms::{self, Form},
-    operators, peers,
+    operators,
     store::leads,
 };
 
@@ -166,7 +165,7 @@ pub(crate) async fn still_wanted(support: &Support, subject: &str) -> Result<Wan
     match has_bought(support, &request_id(), email).await {
         Ok(true) => Ok(Wanted::No(PURCHASED)),
         Ok(false) => Ok(Wanted::Yes),
-        Err(reason) => Err(GuardError::Unavailable(reason)),
+        Err(why) => Err(GuardError::Unavailable(why.reason())),
     }
 }
 
@@ -175,13 +174,12 @@ pub(crate) async fn has_bought(
     support: &Support,
     request_id: &str,
     email: String,
-) -> Result<bool, &'static str> {
-    let check = |channel: Peer, request: Request<CheckPurchaseRequest>| async move {
-        OrderServiceClient::new(channel).check_purchase(request).await
-    };
+) -> Result<bool, Unanswered> {
     let request = CheckPurchaseRequest { email };
-    let answer = peers::ask(&support.chassis, "billing", request_id, PATIENCE, request, check).await?;
-    Ok(answer.has_bought)
+    let answer = support.chassis.ask("billing", request_id, PATIENCE, request, async |channel, request| {
+        OrderServiceClient::new(channel).check_purchase(request).await
+    });
+    Ok(answer.await?.has_bought)
 }
 
 /// Asks the address whether it agrees to advertising (double opt-in). The box of a form alone proves nothing.

@@ -21,7 +21,6 @@ mod model;
 mod operators;
 mod own_data;
 mod pages;
-mod peers;
 mod plans;
 mod randomness;
 mod recipients;

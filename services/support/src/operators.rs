@@ -7,7 +7,7 @@ use levqor_runtime::{
     db::{DbError, Tx},
     deferred::defer,
     digest::{Period, Report},
-    screening::Screened,
+    screening::{Screened, Warning},
     service::Service,
     timestamp,
 };
@@ -182,14 +182,14 @@ pub(crate) async fn model_refused(tx: &mut Tx, outcome: ModelOutcome) -> Result<
 /// Tells that a text was taken with a warning of the screen for high-risk data. `what` has the text, such as `ticket:0190…`. It
 /// needs no end.
 pub(crate) async fn screened(tx: &mut Tx, screened: &Screened, what: &str) -> Result<(), DbError> {
-    let now = tx.now().await?;
-    let Some((about, text)) = screened.warning(Support::NAME, what, now) else { return Ok(()) };
-    let key = format!("high-risk-text:{what}:{}", now.timestamp_micros());
+    let warning = screened.warning(Support::NAME, what, tx.now().await?);
+    let Some(Warning { about, text, fact_time, key }) = warning else { return Ok(()) };
     let severity = match screened {
         Screened::Clear | Screened::Warned(_) | Screened::Unanswered => OperatorNoticeSeverity::Info,
         Screened::Blocked(_) => OperatorNoticeSeverity::Warning,
     };
-    let notice = notice(tx, OperatorNoticeKind::HighRiskText, severity, about, text).await?;
+    let mut notice = notice(tx, OperatorNoticeKind::HighRiskText, severity, about, text).await?;
+    notice.fact_time = Some(timestamp(fact_time));
     defer(tx, &notice, key).await
 }
 

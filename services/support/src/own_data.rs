@@ -8,13 +8,13 @@ use levqor_proto_billing::v1::{
     subscription_service_client::SubscriptionServiceClient,
 };
 use levqor_runtime::{
-    client::{Outgoing, Peer},
+    chassis::Unanswered,
     context::{Actor, Ctx, Role},
     db::{self, DbError},
     grpc_code,
 };
 use secrecy::SecretString;
-use tonic::{Code, Status};
+use tonic::Code;
 
 use crate::{
     Support,
@@ -22,6 +22,8 @@ use crate::{
     store::tickets,
 };
 
+/// The service that has orders and subscriptions.
+const BILLING: &str = "billing";
 /// How long to wait for billing.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -44,43 +46,45 @@ pub(crate) async fn read(support: &Support, ctx: &Ctx, question: &str) -> Result
     }
     let Some(topic) = support.own_phrases.topic(question) else { return Ok(None) };
     let text = match topic {
-        OwnTopic::Orders => within(orders(support, ctx, token)).await,
-        OwnTopic::Subscription => within(subscription(support, ctx, token)).await,
+        OwnTopic::Orders => told(orders(support, ctx, token).await),
+        OwnTopic::Subscription => told(subscription(support, ctx, token).await),
         OwnTopic::Tickets => Some(own_tickets(support, ctx).await?),
     };
     Ok(Some(OwnData { sub: user.sub.clone(), topic, text }))
 }
 
 /// What billing says, if it says it in time.
-async fn within(asked: impl Future<Output = Result<String, Status>>) -> Option<String> {
-    match tokio::time::timeout(PATIENCE, asked).await {
-        Ok(Ok(text)) => Some(text),
-        Ok(Err(status)) => {
-            let reason = grpc_code::name(status.code());
+fn told(answer: Result<String, Unanswered>) -> Option<String> {
+    answer
+        .inspect_err(|why| {
+            let reason = grpc_code::name(why.code());
             tracing::warn!(reason, "billing did not give the customer's own data");
-            None
-        }
-        Err(_) => {
-            tracing::warn!("billing did not give the customer's own data in time");
-            None
-        }
-    }
+        })
+        .ok()
 }
 
-async fn orders(support: &Support, ctx: &Ctx, token: &SecretString) -> Result<String, Status> {
+async fn orders(support: &Support, ctx: &Ctx, token: &SecretString) -> Result<String, Unanswered> {
     let page_size = i32::try_from(MOST_SHOWN).unwrap_or(i32::MAX);
-    let request = as_customer(ctx, token).request(ListOrdersRequest { page_size, ..Default::default() });
-    let listed = BillingServiceClient::new(billing(support)?).list_orders(request).await?.into_inner();
+    let request = ListOrdersRequest { page_size, ..Default::default() };
+    let (chassis, request_id) = (&support.chassis, &ctx.request_id);
+    let listed = chassis.ask_as(token, BILLING, request_id, PATIENCE, request, async |channel, request| {
+        BillingServiceClient::new(channel).list_orders(request).await
+    });
+    let listed = listed.await?;
     let page = format!("{}/dashboard/delivery", support.config.site);
     Ok(own_data::orders(&listed.orders, !listed.next_page_token.is_empty(), &page))
 }
 
-async fn subscription(support: &Support, ctx: &Ctx, token: &SecretString) -> Result<String, Status> {
-    let request = as_customer(ctx, token).request(GetSubscriptionRequest::default());
-    let found = match SubscriptionServiceClient::new(billing(support)?).get_subscription(request).await {
-        Ok(found) => found.into_inner().subscription,
-        Err(status) if status.code() == Code::NotFound => None,
-        Err(status) => return Err(status),
+async fn subscription(support: &Support, ctx: &Ctx, token: &SecretString) -> Result<String, Unanswered> {
+    let (chassis, request_id) = (&support.chassis, &ctx.request_id);
+    let request = GetSubscriptionRequest::default();
+    let found = chassis.ask_as(token, BILLING, request_id, PATIENCE, request, async |channel, request| {
+        SubscriptionServiceClient::new(channel).get_subscription(request).await
+    });
+    let found = match found.await {
+        Ok(found) => found.subscription,
+        Err(Unanswered::Refused(Code::NotFound)) => None,
+        Err(why) => return Err(why),
     };
     Ok(own_data::subscription(found.as_ref(), &format!("{}/billing", support.config.site)))
 }
@@ -94,14 +98,4 @@ async fn own_tickets(support: &Support, ctx: &Ctx) -> Result<String, DbError> {
     let more = found.len() > MOST_SHOWN;
     found.truncate(MOST_SHOWN);
     Ok(own_data::tickets(&found, more, db::now(&mut conn).await?))
-}
-
-fn billing(support: &Support) -> Result<Peer, Status> {
-    let channel = support.chassis.channels.get("billing");
-    channel.ok_or_else(|| Status::unavailable("the address of billing is not set"))
-}
-
-/// A call with the rights of the customer.
-fn as_customer<'a>(ctx: &'a Ctx, token: &'a SecretString) -> Outgoing<'a> {
-    Outgoing { bearer: Some(token), request_id: &ctx.request_id, idempotency_key: None, timeout: PATIENCE }
 }

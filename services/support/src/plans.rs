@@ -6,13 +6,11 @@ use levqor_proto_billing::v1::{
     CheckEntitlementRequest, entitlement::Feature, subscription_service_client::SubscriptionServiceClient,
 };
 use levqor_runtime::{
-    chassis::Chassis,
-    client::Peer,
+    chassis::{Chassis, Unanswered},
     context::{Actor, Ctx, Role},
 };
-use tonic::Request;
 
-use crate::{domain::plan::Plan, peers};
+use crate::domain::plan::Plan;
 
 /// How long to wait for billing.
 const PATIENCE: Duration = Duration::from_millis(800);
@@ -22,9 +20,9 @@ const PATIENCE: Duration = Duration::from_millis(800);
 pub(crate) async fn of_caller(chassis: &Chassis, ctx: &Ctx) -> Plan {
     match &ctx.actor {
         Actor::User(user) if user.role == Role::Customer => {
-            ask(chassis, ctx, &user.sub).await.unwrap_or_else(|reason| {
+            ask(chassis, ctx, &user.sub).await.unwrap_or_else(|why| {
                 tracing::warn!(
-                    reason,
+                    reason = why.reason(),
                     "a customer is treated as on the plan Starter: billing did not say the plan"
                 );
                 Plan::Starter
@@ -34,11 +32,10 @@ pub(crate) async fn of_caller(chassis: &Chassis, ctx: &Ctx) -> Plan {
     }
 }
 
-async fn ask(chassis: &Chassis, ctx: &Ctx, sub: &str) -> Result<Plan, &'static str> {
-    let check = |channel: Peer, request: Request<CheckEntitlementRequest>| async move {
-        SubscriptionServiceClient::new(channel).check_entitlement(request).await
-    };
+async fn ask(chassis: &Chassis, ctx: &Ctx, sub: &str) -> Result<Plan, Unanswered> {
     let request = CheckEntitlementRequest { sub: sub.to_owned(), feature: Feature::PrioritySupport.into() };
-    let answer = peers::ask(chassis, "billing", &ctx.request_id, PATIENCE, request, check).await?;
-    Ok(answer.plan().into())
+    let answer = chassis.ask("billing", &ctx.request_id, PATIENCE, request, async |channel, request| {
+        SubscriptionServiceClient::new(channel).check_entitlement(request).await
+    });
+    Ok(answer.await?.plan().into())
 }

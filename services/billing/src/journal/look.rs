@@ -90,7 +90,7 @@ impl Found {
         Subject {
             subs: BTreeSet::new(),
             emails: emails.into_iter().flatten().map(|email| email.as_str().to_owned()).collect(),
-            stripe_customers: customers.into_iter().flatten().map(|id| id.as_str().to_owned()).collect(),
+            vendor_ids: customers.into_iter().flatten().map(|id| id.as_str().to_owned()).collect(),
         }
     }
 

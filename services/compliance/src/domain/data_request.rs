@@ -124,13 +124,13 @@ impl From<WireSubject> for Identifiers {
 impl From<Identifiers> for Subject {
     fn from(known: Identifiers) -> Self {
         let Identifiers { subs, emails, stripe_customers } = known;
-        Self { subs, emails, stripe_customers }
+        Self { subs, emails, vendor_ids: stripe_customers }
     }
 }
 
 impl From<Subject> for Identifiers {
     fn from(subject: Subject) -> Self {
-        let Subject { subs, emails, stripe_customers } = subject;
+        let Subject { subs, emails, vendor_ids: stripe_customers } = subject;
         Self { subs, emails, stripe_customers }
     }
 }

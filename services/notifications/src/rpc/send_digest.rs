@@ -11,7 +11,6 @@ use levqor_proto_mail::v1::{OperatorDigest, Section, SendMessageRequest, send_me
 use levqor_proto_notifications::v1::{SendDigestRequest, SendDigestResponse};
 use levqor_proto_runtime::v1::{GetDigestRequest, digest_service_client::DigestServiceClient};
 use levqor_runtime::{
-    client::Outgoing,
     context::Ctx,
     db,
     deferred::defer,
@@ -70,24 +69,17 @@ pub(super) async fn send_digest(
 
 /// Asks one service for its lines. None: it gave no answer.
 async fn ask(notifications: &Notifications, ctx: &Ctx, service: &str, period: Period) -> Option<Vec<String>> {
-    let chassis = &notifications.chassis;
-    let channel = chassis.channels.get(service)?;
-    let token = chassis.tokens.mint(chassis.service, service).ok()?;
-    let outgoing = Outgoing {
-        bearer: Some(&token),
-        request_id: &ctx.request_id,
-        idempotency_key: None,
-        timeout: PATIENCE,
-    };
     let request = GetDigestRequest {
         service: service.to_owned(),
         report: period.report.into(),
         begin_time: Some(timestamp(period.begin)),
         end_time: Some(timestamp(period.end)),
     };
-    let mut client = DigestServiceClient::new(channel);
-    let answer = tokio::time::timeout(PATIENCE, client.get_digest(outgoing.request(request))).await;
-    Some(answer.ok()?.ok()?.into_inner().lines)
+    let chassis = &notifications.chassis;
+    let answer = chassis.ask(service, &ctx.request_id, PATIENCE, request, async |channel, request| {
+        DigestServiceClient::new(channel).get_digest(request).await
+    });
+    Some(answer.await.ok()?.lines)
 }
 
 /// The sections of the report, and the services that gave no answer.

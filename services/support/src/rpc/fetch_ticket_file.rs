@@ -4,10 +4,9 @@
 use levqor_proto_mail::v1::{DownloadInboundAttachmentRequest, mail_service_client::MailServiceClient};
 use levqor_proto_support::v1::{FetchTicketFileRequest, FetchTicketFileResponse};
 use levqor_runtime::{
-    client::Outgoing,
+    chassis::Unanswered,
     context::Ctx,
     db::{DbError, Tx},
-    error::ErrorCode,
     file::{HEAD_BYTES, content_type},
     request::id,
     storage::{Storage, Writer},
@@ -68,30 +67,24 @@ async fn fetch(
     (mail_id, attachment_id): (InboundMailId, String),
     left: u64,
 ) -> Result<Result<(&'static str, i64), FileState>, Error> {
-    let chassis = &support.chassis;
-    let unavailable = Error::AttachmentUnavailable;
-    let refused = |status: Status| unavailable(ErrorCode::from_grpc(status.code()).as_str());
-    let channel = chassis.channels.get("notifications").ok_or(unavailable("its address is not set"))?;
-    let token = chassis.tokens.mint(chassis.service, "notifications");
-    let token = token.map_err(|_| unavailable("no token can be made for the call"))?;
-    let outgoing = Outgoing {
-        bearer: Some(&token),
-        request_id: &ctx.request_id,
-        idempotency_key: None,
-        timeout: time_limits::MOST,
-    };
+    let unavailable = |why: Unanswered| Error::AttachmentUnavailable(why.reason());
     let request = DownloadInboundAttachmentRequest { inbound_mail_id: mail_id.to_string(), attachment_id };
-    let mut client = MailServiceClient::new(channel);
-    let mut pieces = match client.download_inbound_attachment(outgoing.request(request)).await {
-        Ok(pieces) => pieces.into_inner(),
-        Err(status) if status.code() == Code::NotFound => return Ok(Err(FileState::Gone)),
-        Err(status) => return Err(refused(status)),
+    let (chassis, request_id) = (&support.chassis, &ctx.request_id);
+    let pieces =
+        chassis.ask("notifications", request_id, time_limits::MOST, request, async |channel, request| {
+            MailServiceClient::new(channel).download_inbound_attachment(request).await
+        });
+    let mut pieces = match pieces.await {
+        Ok(pieces) => pieces,
+        Err(Unanswered::Refused(Code::NotFound)) => return Ok(Err(FileState::Gone)),
+        Err(why) => return Err(unavailable(why)),
     };
     let key = storage_key(file_id);
     let mut content = Content { storage, key: &key, head: Vec::new(), open: None };
+    let broken = |status: Status| unavailable(Unanswered::Refused(status.code()));
     let mut size = 0_u64;
     loop {
-        let Some(piece) = pieces.message().await.map_err(refused)? else { break };
+        let Some(piece) = pieces.message().await.map_err(broken)? else { break };
         size += piece.data.len() as u64;
         if size > left {
             storage.remove(&key).await?;

@@ -9,21 +9,20 @@ use levqor_proto_mail::v1::{
 };
 use levqor_proto_support::v1::{TakeLeadStepRequest, TakeLeadStepResponse};
 use levqor_runtime::{
-    client::Peer,
+    chassis::Unanswered,
     context::Ctx,
     db::DbError,
     email::Email,
     objections::{self, ObjectionScope},
     request::id,
 };
-use tonic::Request;
 
 use crate::{
     Support,
     domain::lead::{Lead, LeadId},
     error::Error,
     leads::{self, PURCHASED, take_later},
-    peers, store,
+    store,
 };
 
 /// How long to wait for notifications.
@@ -39,8 +38,9 @@ pub(super) async fn take_lead_step(
     let email = store::leads::email(&mut *support.chassis.db.acquire().await?, lead_id).await?;
     let Some(email) = email else { return Ok(TakeLeadStepResponse::default()) };
     let is_allowed = !objects(support, &email).await? && is_allowed(support, &ctx, &email, step).await?;
-    let has_bought = is_allowed
-        && leads::has_bought(support, &ctx.request_id, email).await.map_err(Error::BillingUnavailable)?;
+    let unavailable = |why: Unanswered| Error::BillingUnavailable(why.reason());
+    let has_bought =
+        is_allowed && leads::has_bought(support, &ctx.request_id, email).await.map_err(unavailable)?;
     let mut tx = support.chassis.db.begin().await?;
     let Some(lead) = store::leads::lock_at_step(&mut tx, lead_id, step).await? else {
         return Ok(TakeLeadStepResponse::default());
@@ -84,12 +84,12 @@ async fn objects(support: &Support, email: &str) -> Result<bool, DbError> {
 
 /// Whether the address agreed to the mail of this step. No answer is an error: the step is taken later.
 async fn is_allowed(support: &Support, ctx: &Ctx, recipient: &str, step: i32) -> Result<bool, Error> {
-    let check = |channel: Peer, request: Request<CheckRecipientRequest>| async move {
-        MailServiceClient::new(channel).check_recipient(request).await
-    };
     let category = if step < 3 { Category::EducationalContent } else { Category::OffersPromotions };
     let request = CheckRecipientRequest { recipient: recipient.to_owned(), category: category.into() };
     let (chassis, request_id) = (&support.chassis, &ctx.request_id);
-    let answer = peers::ask(chassis, "notifications", request_id, PATIENCE, request, check).await;
-    Ok(answer.map_err(Error::NotificationsUnavailable)?.allowed)
+    let answer = chassis.ask("notifications", request_id, PATIENCE, request, async |channel, request| {
+        MailServiceClient::new(channel).check_recipient(request).await
+    });
+    let unavailable = |why: Unanswered| Error::NotificationsUnavailable(why.reason());
+    Ok(answer.await.map_err(unavailable)?.allowed)
 }

@@ -6,6 +6,12 @@ use http::{
     HeaderValue, Method, Request, Response, StatusCode, Uri,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
+use levqor_runtime::{
+    client::{ApiBase, vendor_client},
+    config::{Reader, Setting},
+    recipient::Recipient,
+    storage::{Place, StorageError, Store, required_secret},
+};
 use opendal::{
     Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter, OperationContext, Operator,
     raw::ServiceOperation, services::Gdrive,
@@ -13,16 +19,6 @@ use opendal::{
 use opendal_http_transport_reqwest::ReqwestTransport;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
-
-use super::{
-    StorageError,
-    place::{Place, required_secret},
-    store::Store,
-};
-use crate::{
-    client::{ApiBase, vendor_client},
-    config::{Reader, Setting},
-};
 
 const CLIENT_ID: Setting = Setting::plain(
     "LEVQOR_STORAGE_DRIVE_CLIENT_ID",
@@ -57,12 +53,12 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Google Drive, and how it is reached.
 #[derive(Debug, Clone)]
-pub struct Drive {
+pub(crate) struct Drive {
     client_id: String,
     client_secret: SecretString,
     refresh_token: SecretString,
     root: Root,
-    pub(super) api: ApiBase,
+    api: ApiBase,
 }
 
 /// The path of a folder in Drive.
@@ -85,16 +81,16 @@ impl FromStr for Root {
 
 impl Drive {
     /// Google Drive, in words.
-    pub(super) const WORDS: &str = "Google Drive";
+    pub(crate) const WORDS: &str = "Google Drive";
 
     /// The settings that name it.
     #[must_use]
-    pub fn settings() -> [Setting; 5] {
+    pub(crate) fn settings() -> [Setting; 5] {
         [CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, ROOT, API_BASE]
     }
 
     /// Reads the settings. `None` if neither the client nor the token is set, or if something is wrong, which is then noted.
-    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let root = reader.defaulted(&ROOT, "the path of a folder in Drive that begins with a slash");
         let api = reader.defaulted(&API_BASE, ApiBase::EXPECTED);
         if ![CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN].iter().any(|setting| reader.is_set(setting)) {
@@ -119,18 +115,30 @@ impl Drive {
     }
 
     /// The name under which a database keeps that a file is here. Another client, or another folder, does not find it.
-    pub(super) fn name(&self) -> String {
+    fn name(&self) -> String {
         format!("google-drive:{}:{}", self.client_id, self.root.0)
     }
 
     /// Writes a small file, reads it, and removes it: evidence that Drive works.
-    pub async fn probe(&self) -> Result<(), StorageError> {
-        Arc::new(Store::of_drive(self)?).probe().await
+    pub(crate) async fn probe(&self) -> Result<(), StorageError> {
+        Arc::new(self.store()?).probe().await
+    }
+
+    /// Opens it.
+    pub(crate) fn store(&self) -> Result<Store, StorageError> {
+        Ok(Store::flat(self.operator()?, Self::WORDS, self.name()))
+    }
+
+    /// Google, which is on if Drive is set. `purpose` says what is kept there.
+    pub(crate) fn recipient(drive: Option<&Self>, purpose: &'static str) -> Recipient {
+        const CATEGORIES: &[&str] = &["EMAIL", "NAME", "MESSAGE"];
+        let google = Recipient::new("Google (Drive)", purpose, CATEGORIES, "LEVQOR_STORAGE_DRIVE_CLIENT_ID");
+        google.at(drive.map(|drive| drive.api.host()))
     }
 
     /// The operator. It makes no request again: an upload whose answer was lost would be a second file of the same name, of which a
     /// removal finds only one.
-    pub(super) fn operator(&self) -> Result<Operator, StorageError> {
+    fn operator(&self) -> Result<Operator, StorageError> {
         let client = vendor_client(&self.api, PATIENCE, true).map_err(StorageError::Client)?;
         let transport = Transport { inner: ReqwestTransport::from(client), api: self.api.clone() };
         // opendal puts them into a query as they are.
@@ -209,8 +217,9 @@ impl HttpTransport for Transport {
 
 #[cfg(test)]
 mod tests {
+    use levqor_runtime::{config::Env, testing::drive::FakeDrive};
+
     use super::*;
-    use crate::{config::Env, testing::drive::FakeDrive};
 
     const FOLDER: &str = "LEVQOR_STORAGE_DIR";
 

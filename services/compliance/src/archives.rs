@@ -9,15 +9,16 @@ use std::{error::Error, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
+use levqor_runtime::storage::{Storage, StorageError, Store, Writer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Drive, Storage, StorageError, Writer, store::Store};
+use crate::drive::Drive;
 
 /// The most bytes that are held for Drive, for all archives together. So no archive in Drive is larger.
 const ROOM: usize = 32 << 20;
 
 /// A storage of archives.
-pub struct Archives {
+pub(crate) struct Archives {
     drive: Option<InDrive>,
     storage: Storage,
 }
@@ -30,7 +31,7 @@ struct InDrive {
 
 /// Why an archive is not in the first place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detour {
+pub(crate) enum Detour {
     /// This place failed.
     Failed(&'static str),
     /// There was no room for it: it, and the other archives that are being written, need more than 32 MiB.
@@ -39,25 +40,25 @@ pub enum Detour {
 
 /// Where an archive went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stored {
+pub(crate) struct Stored {
     /// The place, in words.
-    pub place: &'static str,
+    pub(crate) place: &'static str,
     /// Why it is not in the first one. `None`: it is.
-    pub detour: Option<Detour>,
+    pub(crate) detour: Option<Detour>,
 }
 
 impl Archives {
     /// Puts Google Drive before a storage.
-    pub fn open(drive: Option<&Drive>, storage: Storage) -> Result<Self, StorageError> {
+    pub(crate) fn open(drive: Option<&Drive>, storage: Storage) -> Result<Self, StorageError> {
         let in_drive = |drive: &Drive| {
-            let store = Arc::new(Store::of_drive(drive)?);
+            let store = Arc::new(drive.store()?);
             Ok::<_, StorageError>(InDrive { store, room: Arc::new(Semaphore::new(ROOM)) })
         };
         Ok(Self { drive: drive.map(in_drive).transpose()?, storage })
     }
 
     /// The same at the start of a service, which tries Drive. It may only be away for a while: that is logged.
-    pub async fn start(drive: Option<&Drive>, storage: Storage) -> Result<Self, StorageError> {
+    pub(crate) async fn start(drive: Option<&Drive>, storage: Storage) -> Result<Self, StorageError> {
         let archives = Self::open(drive, storage)?;
         if let Some(InDrive { store, .. }) = &archives.drive
             && let Err(error) = store.probe().await
@@ -69,21 +70,21 @@ impl Archives {
 
     /// Whether an archive goes somewhere else if the first place does not take it.
     #[must_use]
-    pub fn has_several(&self) -> bool {
-        self.drive.is_some() || self.storage.fallback.is_some()
+    pub(crate) fn has_several(&self) -> bool {
+        self.drive.is_some() || self.storage.has_fallback()
     }
 
     /// The names of all places, in the order in which they are tried. A service keeps them with an archive that it begins to write: an
     /// archive in a place that is not among them any more is neither read nor removed.
     #[must_use]
-    pub fn places(&self) -> Vec<String> {
-        let drive = self.drive.iter().map(|drive| &drive.store);
-        drive.chain(self.storage.stores()).map(|store| store.place.clone()).collect()
+    pub(crate) fn places(&self) -> Vec<String> {
+        let drive = self.drive.iter().map(|drive| drive.store.place.clone());
+        drive.chain(self.storage.places()).collect()
     }
 
     /// Where an archive is that was written once. All places, if a place failed: the write that failed may have come through.
     #[must_use]
-    pub fn places_of(&self, stored: Stored) -> Vec<String> {
+    pub(crate) fn places_of(&self, stored: Stored) -> Vec<String> {
         let places = self.places().into_iter();
         match stored.detour {
             None => places.take(1).collect(),
@@ -93,7 +94,7 @@ impl Archives {
     }
 
     /// Begins to write an archive. If Drive failed a moment ago, it goes to the storage.
-    pub async fn write(&self, key: &str) -> Result<ArchiveWriter, StorageError> {
+    pub(crate) async fn write(&self, key: &str) -> Result<ArchiveWriter, StorageError> {
         let target = match &self.drive {
             Some(drive) if !drive.store.is_failing() => Target::Drive(Held {
                 store: Arc::clone(&drive.store),
@@ -116,7 +117,7 @@ impl Archives {
     }
 
     /// Reads an archive in pieces.
-    pub async fn read(
+    pub(crate) async fn read(
         &self,
         key: &str,
     ) -> Result<BoxStream<'static, Result<Bytes, StorageError>>, StorageError> {
@@ -133,7 +134,7 @@ impl Archives {
     }
 
     /// Removes an archive, and what writes that were interrupted left of it. Nothing happens if there is none.
-    pub async fn remove(&self, key: &str) -> Result<(), StorageError> {
+    pub(crate) async fn remove(&self, key: &str) -> Result<(), StorageError> {
         let removed = self.storage.remove(key).await;
         match &self.drive {
             Some(drive) => drive.store.remove(key).await.and(removed),
@@ -144,11 +145,11 @@ impl Archives {
 
 /// Why the storage writes to its second place, if it does.
 fn detour(storage: &Storage, writer: &Writer) -> Option<Detour> {
-    writer.is_fallback().then_some(Detour::Failed(storage.first.words))
+    writer.is_fallback().then_some(Detour::Failed(storage.words()))
 }
 
 /// An archive that is being written. It is there only once it is finished.
-pub struct ArchiveWriter {
+pub(crate) struct ArchiveWriter {
     storage: Storage,
     key: String,
     target: Target,
@@ -195,7 +196,7 @@ impl Held {
 
 impl ArchiveWriter {
     /// Writes the next piece.
-    pub async fn write(&mut self, piece: Bytes) -> Result<(), StorageError> {
+    pub(crate) async fn write(&mut self, piece: Bytes) -> Result<(), StorageError> {
         match &mut self.target {
             Target::Storage(writer, _) => writer.write(piece).await,
             Target::Drive(held) => {
@@ -215,7 +216,7 @@ impl ArchiveWriter {
     }
 
     /// Ends the archive. If Drive fails, what is held goes to the storage.
-    pub async fn finish(self) -> Result<Stored, StorageError> {
+    pub(crate) async fn finish(self) -> Result<Stored, StorageError> {
         let (writer, detour) = match self.target {
             Target::Storage(writer, detour) => (writer, detour),
             Target::Drive(held) => {
@@ -242,14 +243,14 @@ mod tests {
     use std::{fs, path::PathBuf};
 
     use futures_util::TryStreamExt;
-
-    use super::*;
-    use crate::{
+    use levqor_runtime::{
         config::{Env, Reader},
         id,
         storage::Place,
         testing::drive::FakeDrive,
     };
+
+    use super::*;
 
     const KEY: &str = "exports/1/1.zip.age";
     /// Bytes of one piece.
