@@ -41,7 +41,7 @@ pub struct Warning {
 
 impl Warning {
     /// Nothing ends these notices, so each day has one of its own. All calls of one day are equal, so only the first has an effect.
-    fn of_day(about: String, text: String, now: DateTime<Utc>) -> Self {
+    fn of_day(about: &str, text: String, now: DateTime<Utc>) -> Self {
         let about = format!("{about}:{}", now.format("%Y-%m-%d"));
         let fact_time = now.date_naive().and_time(NaiveTime::MIN).and_utc();
         let key = format!("high-risk-text:{about}");
@@ -71,7 +71,7 @@ impl Screened {
                     "{what} may have high-risk data ({}). It was taken. Further texts of this day get no notice.",
                     names(categories, ", ")
                 );
-                Some(Warning::of_day(format!("{what}:{}", names(categories, "-")), text, now))
+                Some(Warning::of_day(&format!("{what}:{}", names(categories, "-")), text, now))
             }
             Self::Blocked(categories) => {
                 let text = format!(
@@ -79,7 +79,7 @@ impl Screened {
                      Further texts of this day get no notice.",
                     names(categories, ", ")
                 );
-                Some(Warning::of_day(format!("{what}:blocked:{}", names(categories, "-")), text, now))
+                Some(Warning::of_day(&format!("{what}:blocked:{}", names(categories, "-")), text, now))
             }
             // While compliance is away, each text comes here: they are counted by one notice a day.
             Self::Unanswered => {

@@ -18,12 +18,12 @@ use crate::{
 };
 
 /// The body of a form.
-fn form(body: &str) -> Option<HttpBody> {
-    Some(HttpBody {
+fn form(body: &str) -> HttpBody {
+    HttpBody {
         content_type: "application/x-www-form-urlencoded".to_owned(),
         data: body.as_bytes().to_vec(),
         extensions: Vec::new(),
-    })
+    }
 }
 
 /// A token about the recipient of one token, with the signature of another.
@@ -35,7 +35,7 @@ fn forged(recipient_of: &str, signature_of: &str) -> String {
 impl Notified {
     /// One click on the link with this token, as a mail program makes it. Returns the page.
     async fn click(&self, token: &str, body: &str) -> Result<String, Status> {
-        let request = UnsubscribeRequest { token: token.to_owned(), form: form(body) };
+        let request = UnsubscribeRequest { token: token.to_owned(), form: Some(form(body)) };
         let page = self.consent().unsubscribe(Caller::anonymous().request(request)).await?;
         Ok(String::from_utf8(page.into_inner().data).expect("text"))
     }
@@ -108,7 +108,7 @@ async fn a_forged_link_is_refused_and_changes_nothing() {
     for token in ["", &ada[1..], &of_another_kind, &with_another_key, &with_another_recipient] {
         let clicked = notified.click(token, "List-Unsubscribe=One-Click").await;
         assert_eq!(reason(&refused(clicked)), "LINK_NOT_VALID", "{token}");
-        let request = UpdatePreferencesRequest { token: token.to_owned(), form: form("") };
+        let request = UpdatePreferencesRequest { token: token.to_owned(), form: Some(form("")) };
         let chosen = notified.consent().update_preferences(Caller::anonymous().request(request)).await;
         assert_eq!(reason(&refused(chosen)), "LINK_NOT_VALID", "{token}");
     }
