@@ -159,6 +159,8 @@ def doctor():
 
     for name, wrong in [
         ("billing.order_files", {"LEVQOR_STORAGE_S3_BUCKET": "nobodys"}),
+        ("support.storage", {"LEVQOR_STORAGE_S3_BUCKET": "nobodys"}),
+        ("compliance.storage", {"LEVQOR_STORAGE_S3_BUCKET": "nobodys"}),
         ("compliance.google_drive_storage", {"LEVQOR_STORAGE_DRIVE_REFRESH_TOKEN": "nobodys"}),
     ]:
         works, fails = said(name), said(name, **wrong)

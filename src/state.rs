@@ -301,7 +301,8 @@ pub(crate) fn gateway(env: &Env) -> anyhow::Result<Gateway> {
 }
 
 /// Comma-separated settings; the commands use the first value.
-const LISTS: [&str; 3] = ["LEVQOR_MESH_KEY", "STRIPE_WEBHOOK_SECRET", "RESEND_WEBHOOK_SECRET"];
+const LISTS: [&str; 4] =
+    ["LEVQOR_MESH_KEY", "LEVQOR_JWT_SECRET", "STRIPE_WEBHOOK_SECRET", "RESEND_WEBHOOK_SECRET"];
 
 /// A secret, from the environment or made by `levqor up`. Of a list it returns the first value.
 pub(crate) fn secret(env: &Env, name: &str) -> anyhow::Result<String> {
@@ -381,13 +382,15 @@ mod tests {
     #[test]
     fn of_a_list_the_first_is_used_and_any_other_secret_is_taken_whole() {
         let env = Env::from_pairs([
-            ("LEVQOR_JWT_SECRET", "a secret, with a comma in it"),
+            (ADDRESS_KEY, "a secret, with a comma in it"),
             ("LEVQOR_MESH_KEY", "new, old"),
+            ("LEVQOR_JWT_SECRET", "new,old"),
             ("STRIPE_WEBHOOK_SECRET", " ,whsec_new,whsec_old"),
         ]);
         let secret = |name| secret(&env, name).expect(name);
-        assert_eq!(secret("LEVQOR_JWT_SECRET"), "a secret, with a comma in it");
+        assert_eq!(secret(ADDRESS_KEY), "a secret, with a comma in it");
         assert_eq!(secret("LEVQOR_MESH_KEY"), "new");
+        assert_eq!(secret("LEVQOR_JWT_SECRET"), "new");
         assert_eq!(secret("STRIPE_WEBHOOK_SECRET"), "whsec_new");
     }
 }

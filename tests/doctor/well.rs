@@ -62,6 +62,8 @@ const LINES: &[(&str, &str, &str)] = &[
         "enabled, and subscribed to all 33 types of events that have an effect",
     ),
     ("billing.order_files", "a file that is written, read and removed", "takes files and gives them back"),
+    ("support.storage", "a file that is written, read and removed", "takes files and gives them back"),
+    ("compliance.storage", "a file that is written, read and removed", "takes files and gives them back"),
     ("billing.stripe_clock", "the Date of an answer", "its clock agrees with ours"),
     ("billing.stripe_price_starter", "GET /v1/prices/price_starter", "Starter, £19.00 a month, active"),
     ("billing.stripe_price_business_year", "GET /v1/prices/", "Business, £1490.00 a year, active"),

@@ -2,7 +2,7 @@
 // Node. Keep it out of the browser: it holds the secret that signs tokens.
 //
 // Settings, beside the site's own: LEVQOR_URL, LEVQOR_JWT_SECRET, LEVQOR_JWT_ISSUER, LEVQOR_JWT_AUDIENCE: the same values as
-// Levqor's.
+// Levqor's. Where Levqor has several secrets, separated by commas, the site may have the same list or the one that it signs with.
 import { createHmac } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -19,7 +19,7 @@ const setting = (name, otherwise) => process.env[name] || otherwise;
  * that were bought with it.
  */
 export function tokenFor(user) {
-  const secret = setting("LEVQOR_JWT_SECRET");
+  const [secret] = setting("LEVQOR_JWT_SECRET", "").split(",").map((one) => one.trim()).filter(Boolean);
   if (!secret) throw new Error("LEVQOR_JWT_SECRET is not set");
   const now = Math.floor(Date.now() / 1000);
   const claims = {

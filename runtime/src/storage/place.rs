@@ -8,7 +8,9 @@ use std::{
 
 use secrecy::SecretString;
 
+use super::Storage;
 use crate::{
+    check::{Check, Finding, in_words},
     client::ApiBase,
     config::{Reader, Setting},
 };
@@ -165,11 +167,32 @@ impl Place {
     }
 
     /// Whether it exists. A bucket has to.
-    #[must_use]
-    pub fn is_there(&self) -> bool {
+    fn is_there(&self) -> bool {
         iter::once(&self.first).chain(&self.fallback).all(|kind| match kind {
             Kind::Folder(Folder(path)) => path.is_dir(),
             Kind::Bucket(_) => true,
+        })
+    }
+
+    /// The check of `levqor doctor` with this name: writes a file into the storage of a service, reads it and removes it.
+    #[must_use]
+    pub fn check(place: Option<Self>, name: &'static str, service: &'static str) -> Check {
+        let Some(place) = place else {
+            let why = "neither LEVQOR_STORAGE_DIR nor LEVQOR_STORAGE_S3_BUCKET is set";
+            let how = "set LEVQOR_STORAGE_DIR to a folder for files, or set LEVQOR_STORAGE_S3_BUCKET";
+            return Check::known(name, Finding::off(why, how));
+        };
+        Check::new(name, "a file that is written, read and removed", async move {
+            // The doctor makes nothing.
+            if !place.is_there() {
+                let how = format!("start {service}, which makes it");
+                return Finding::off(format!("{} does not exist yet", place.in_words()), how);
+            }
+            let tried = async { Storage::open(&place)?.probe().await };
+            match tried.await {
+                Ok(()) => Finding::on(format!("{} takes files and gives them back", place.in_words())),
+                Err(error) => Finding::failed(format!("{}: {}", place.in_words(), in_words(&error))),
+            }
         })
     }
 }

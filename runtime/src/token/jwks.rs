@@ -12,6 +12,7 @@ use jsonwebtoken::{
     Algorithm, DecodingKey,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse},
 };
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -62,6 +63,14 @@ pub(super) struct Key {
     pub(super) verifier: DecodingKey,
     /// The only algorithm that it accepts.
     pub(super) algorithm: Algorithm,
+}
+
+impl Key {
+    /// The key of a secret that is shared with who signs.
+    pub(super) fn of_secret(secret: &SecretString) -> Self {
+        let verifier = DecodingKey::from_secret(secret.expose_secret().as_bytes());
+        Self { kid: None, verifier, algorithm: Algorithm::HS256 }
+    }
 }
 
 /// A key set. Each key is read separately: one unreadable key must not make the others unusable (RFC 7517, 5).

@@ -24,7 +24,7 @@ use crate::{
 
 const JWT_SECRET: Setting = Setting::secret(
     "LEVQOR_JWT_SECRET",
-    "Verifies users' tokens that are signed with HS256: at least 32 characters. This or LEVQOR_JWKS_URL must be set.",
+    "Verifies users' tokens that are signed with HS256: at least 32 characters. A comma-separated list: all are accepted, and `levqor token` signs with the first. This or LEVQOR_JWKS_URL must be set.",
 );
 const JWKS_URL: Setting = Setting::plain(
     "LEVQOR_JWKS_URL",
@@ -47,7 +47,7 @@ const LONGEST: Setting = Setting::plain(
 /// How users' tokens are verified.
 #[derive(Clone)]
 pub struct UserTokensConfig {
-    secret: Option<SecretString>,
+    secrets: Vec<SecretString>,
     jwks: Option<JwksUrl>,
     issuer: String,
     audience: String,
@@ -63,21 +63,21 @@ impl UserTokensConfig {
 
     /// Reads the settings. Returns none only after it noted a problem.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let secret = reader.secret(&JWT_SECRET);
+        let secrets = reader.secrets(&JWT_SECRET);
         let jwks: Option<JwksUrl> = reader.optional(&JWKS_URL, "an https URL (http on loopback only)");
         let issuer = reader.defaulted(&ISSUER, "a text");
         let audience = reader.defaulted(&AUDIENCE, "a text");
         let longest = longest_user_token(reader);
-        if secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < 32) {
-            reader.problem(&JWT_SECRET, "expected at least 32 characters");
+        if secrets.iter().any(|secret| secret.expose_secret().len() < 32) {
+            reader.problem(&JWT_SECRET, "expected at least 32 characters in each secret");
         }
-        if secret.is_none() && jwks.is_none() {
+        if secrets.is_empty() && jwks.is_none() {
             reader.problem(
                 &JWT_SECRET,
                 "is not set, nor is LEVQOR_JWKS_URL: no user's token could be verified",
             );
         }
-        Some(Self { secret, jwks, issuer: issuer?, audience: audience?, longest: longest? })
+        Some(Self { secrets, jwks, issuer: issuer?, audience: audience?, longest: longest? })
     }
 }
 
@@ -125,7 +125,7 @@ struct Claims {
 
 /// Verifies users' tokens.
 pub struct UserTokens {
-    secret: Option<DecodingKey>,
+    secrets: Vec<Key>,
     jwks: Option<Jwks>,
     issuer: String,
     audience: String,
@@ -138,7 +138,7 @@ impl UserTokens {
     #[must_use]
     pub fn new(config: &UserTokensConfig, clock: Clock) -> Self {
         Self {
-            secret: config.secret.as_ref().map(|s| DecodingKey::from_secret(s.expose_secret().as_bytes())),
+            secrets: config.secrets.iter().map(Key::of_secret).collect(),
             jwks: config.jwks.clone().map(|url| Jwks::new(url, clock.clone())),
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
@@ -153,8 +153,8 @@ impl UserTokens {
         if header.kind == Kind::Service {
             return Err(TokenError::WrongKind);
         }
-        let claims = match (header.algorithm, &self.secret, &self.jwks) {
-            (Algorithm::HS256, Some(secret), _) => self.decode(token, secret, Algorithm::HS256)?,
+        let claims = match (header.algorithm, self.secrets.as_slice(), &self.jwks) {
+            (Algorithm::HS256, secrets @ [_, ..], _) => self.decode_with(token, secrets)?,
             (Algorithm::RS256 | Algorithm::ES256 | Algorithm::EdDSA, _, Some(jwks)) => {
                 self.decode_by(jwks, token, &header).await?
             }
@@ -267,15 +267,20 @@ pub fn sign_with_secret(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Env;
+    use crate::config::{Env, Problems};
 
     const SECRET: &str = "a shared secret of thirty-two characters";
+    const OTHER: &str = "another secret of thirty-two characters!";
 
-    fn config() -> UserTokensConfig {
-        let env = Env::from_pairs([("LEVQOR_JWT_SECRET", SECRET)]);
+    fn read(secrets: &str) -> Result<UserTokensConfig, Problems> {
+        let env = Env::from_pairs([("LEVQOR_JWT_SECRET", secrets)]);
         let mut reader = Reader::new(&env);
         let config = UserTokensConfig::read(&mut reader);
-        reader.finish(config).expect("config")
+        reader.finish(config)
+    }
+
+    fn config() -> UserTokensConfig {
+        read(SECRET).expect("config")
     }
 
     fn alice(role: Role) -> User {
@@ -302,16 +307,43 @@ mod tests {
         let tokens = UserTokens::new(&config(), Clock::default());
         let user = alice(Role::Admin);
         for (what, token) in [
-            (
-                "another secret",
-                sign(&user, "another secret of thirty-two characters!", "https://levqor.ai", "levqor", 60),
-            ),
+            ("another secret", sign(&user, OTHER, "https://levqor.ai", "levqor", 60)),
             ("another issuer", sign(&user, SECRET, "https://evil.example", "levqor", 60)),
             ("another audience", sign(&user, SECRET, "https://levqor.ai", "other", 60)),
             ("expired", sign(&user, SECRET, "https://levqor.ai", "levqor", -60)),
             ("no token", "x.y.z".to_owned()),
         ] {
             assert!(tokens.verify(&token).await.is_err(), "{what}");
+        }
+    }
+
+    #[tokio::test]
+    async fn while_the_secret_is_rotated_the_tokens_of_both_are_accepted() {
+        for (secrets, accepted) in [
+            (format!("{SECRET}, {OTHER}"), [true, true]),
+            (format!("{OTHER},{SECRET}"), [true, true]),
+            (SECRET.to_owned(), [true, false]),
+            (OTHER.to_owned(), [false, true]),
+        ] {
+            let tokens = UserTokens::new(&read(&secrets).expect("config"), Clock::default());
+            for (secret, expected) in [SECRET, OTHER].into_iter().zip(accepted) {
+                let token = sign(&alice(Role::Staff), secret, "https://levqor.ai", "levqor", 60);
+                assert_eq!(tokens.verify(&token).await.is_ok(), expected, "{secret} of {secrets}");
+            }
+            // Each secret is held to the same claims.
+            for secret in [SECRET, OTHER] {
+                let foreign = sign(&alice(Role::Staff), secret, "https://evil.example", "levqor", 60);
+                assert!(tokens.verify(&foreign).await.is_err(), "{secret} of {secrets}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_secret_is_long_enough_and_there_is_one() {
+        for secrets in ["hunter2".to_owned(), format!("{SECRET},hunter2"), ",".to_owned()] {
+            let Problems(problems) = read(&secrets).err().expect("a mistake");
+            let named: Vec<_> = problems.iter().map(|problem| problem.setting.as_str()).collect();
+            assert_eq!(named, ["LEVQOR_JWT_SECRET"], "{secrets}");
         }
     }
 

@@ -150,7 +150,7 @@ async fn a_client_without_a_valid_certificate_of_the_mesh_is_refused_counted_and
 }
 
 #[tokio::test]
-async fn a_token_is_good_only_on_a_connection_of_the_service_that_it_names() {
+async fn a_token_is_good_only_on_a_connection_of_the_service_that_it_names_and_others_are_logged_once() {
     let authority = Authority::create();
     let files = authority.files(NAME);
     let service = start(&files).await;
@@ -160,6 +160,13 @@ async fn a_token_is_good_only_on_a_connection_of_the_service_that_it_names() {
     let (gateway, billing) = (channels(0, "gateway"), channels(1, "billing"));
     let (support, product) = (channels(2, "support"), channels(3, "product"));
 
+    let (log, _hears) = Log::start(tracing::Level::INFO);
+    let told = || {
+        let text = log.text();
+        let is_it =
+            |line: &&str| line.contains("callers were refused") && line.contains("CERTIFICATE_MISMATCH");
+        text.lines().filter(is_it).count()
+    };
     let mail = |channels: &Channels| MailServiceClient::new(channels.get(NAME).expect("a channel"));
     let stolen = refused(mail(&support).send_message(send("stolen", "k")).await);
     assert_eq!((stolen.code(), reason(&stolen).as_str()), (Code::Unauthenticated, "CERTIFICATE_MISMATCH"));
@@ -167,8 +174,10 @@ async fn a_token_is_good_only_on_a_connection_of_the_service_that_it_names() {
 
     // The product asks for itself alone; a service passes on the calls of people.
     let staff = Caller::staff();
+    assert_eq!(told(), 1, "{}", log.text());
     let asked = refused(list(product.get(NAME).expect("a channel"), &staff).await);
     assert_eq!(reason(&asked), "CERTIFICATE_MISMATCH");
+    assert_eq!(told(), 1, "it is told once a minute: {}", log.text());
     list(support.get(NAME).expect("a channel"), &staff).await.expect("an answer");
 
     // Each call in a tunnel is one of the tunnel's connection.

@@ -7,14 +7,16 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use levqor_runtime::{
-    check::{self, Check, Finding, Line, in_words},
+    check::{self, Check, Finding, Line},
     client::vendor_client,
     clock::Clock,
-    storage::{Place, Storage},
+    service::Service,
+    storage::Place,
 };
 use serde_json::Value;
 
 use crate::{
+    Billing,
     config::{Config, Prices},
     domain::catalogue::{PRICES, UPSELL_DISCOUNT},
     stripe::{FetchError, Stripe},
@@ -40,30 +42,8 @@ const PRICES_ASKED: &str = "GET /v1/prices/…";
 /// The checks that this configuration allows.
 pub(crate) fn checks(config: &Config) -> Vec<Check> {
     let mut checks = of_stripe(config);
-    checks.push(files(config.storage.clone()));
+    checks.push(Place::check(config.storage.clone(), FILES, Billing::NAME));
     checks
-}
-
-/// Writes a file into the storage, reads it and removes it.
-fn files(place: Option<Place>) -> Check {
-    let Some(place) = place else {
-        let how = "a folder for files, or set LEVQOR_STORAGE_S3_BUCKET";
-        return Check::known(FILES, Finding::not_set("LEVQOR_STORAGE_DIR", how));
-    };
-    Check::new(FILES, "a file that is written, read and removed", async move {
-        // The doctor makes nothing.
-        if !place.is_there() {
-            return Finding::off(
-                format!("{} does not exist yet", place.in_words()),
-                "start billing, which makes it",
-            );
-        }
-        let tried = async { Storage::open(&place)?.probe().await };
-        match tried.await {
-            Ok(()) => Finding::on(format!("{} takes files and gives them back", place.in_words())),
-            Err(error) => Finding::failed(format!("{}: {}", place.in_words(), in_words(&error))),
-        }
-    })
 }
 
 fn of_stripe(config: &Config) -> Vec<Check> {

@@ -210,7 +210,10 @@ impl Service for Billing {
             Some((_, place)) => {
                 Capability::on("order_files", format!("files of orders are stored in {place}"))
             }
-            None => Capability::off("order_files", "LEVQOR_STORAGE_DIR is not set: no file can be uploaded"),
+            None => Capability::off(
+                "order_files",
+                "neither LEVQOR_STORAGE_DIR nor LEVQOR_STORAGE_S3_BUCKET is set: no file can be uploaded",
+            ),
         };
         let offer = match self.promotion_code {
             Some(_) => Capability::on("upgrade_offer", "Starter customers who agreed to offers get one"),

@@ -44,7 +44,7 @@ fn mail_replies(support: &Support) -> Capability {
         ),
         (Some(_), None) => Capability::on(
             name,
-            "replies by mail come back into tickets, without their files: LEVQOR_STORAGE_DIR is not set",
+            "replies by mail come back into tickets, without their files: neither LEVQOR_STORAGE_DIR nor LEVQOR_STORAGE_S3_BUCKET is set",
         ),
         (Some(_), Some(_)) => {
             Capability::on(name, "replies by mail come back into tickets, with files of 20 MB in all")

@@ -1,26 +1,36 @@
-//! `levqor doctor`'s check of the language model: whether its server takes our key.
+//! `levqor doctor`'s checks of the language model (whether its server takes our key), and of the storage of files.
 
 use std::time::Duration;
 
 use levqor_runtime::{
     check::{self, Check, Finding},
     client::{self, vendor_client},
+    service::Service,
+    storage::Place,
 };
 use secrecy::ExposeSecret;
 
-use crate::config::{Config, model::ModelConfig};
+use crate::{
+    Support,
+    config::{Config, model::ModelConfig},
+};
 
-const NAME: &str = "support.ai";
+/// The capability has the same name.
+const AI: &str = "support.ai";
+/// Where the files of mails are.
+const STORAGE: &str = "support.storage";
 /// Timeout of the check.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The checks that this configuration allows.
 pub(crate) fn checks(config: &Config) -> Vec<Check> {
-    let Some(model) = &config.model else {
-        return vec![Check::known(
-            NAME,
-            Finding::not_set("OPENAI_API_KEY", "a key of the API at OPENAI_BASE_URL"),
-        )];
+    let model = config.model.as_ref();
+    vec![ai(model), Place::check(config.storage.clone(), STORAGE, Support::NAME)]
+}
+
+fn ai(model: Option<&ModelConfig>) -> Check {
+    let Some(model) = model else {
+        return Check::known(AI, Finding::not_set("OPENAI_API_KEY", "a key of the API at OPENAI_BASE_URL"));
     };
     let request = request(model);
     let name = model.name.as_str().to_owned();
@@ -37,7 +47,7 @@ pub(crate) fn checks(config: &Config) -> Vec<Check> {
             Err(error) => Finding::failed(check::clock::words(&error)),
         }
     };
-    vec![Check::new(NAME, "GET /models", asked)]
+    Check::new(AI, "GET /models", asked)
 }
 
 fn request(model: &ModelConfig) -> Result<reqwest::RequestBuilder, reqwest::Error> {

@@ -25,8 +25,8 @@ async fn without_a_key_it_says_that_convergence_is_not_claimed() {
         told[3],
         ("stripe_mode", true, "events of test mode are acted on, all others are ignored".to_owned())
     );
-    let files = "LEVQOR_STORAGE_DIR is not set: no file can be uploaded".to_owned();
-    assert_eq!(told[4], ("order_files", false, files));
+    let files = "neither LEVQOR_STORAGE_DIR nor LEVQOR_STORAGE_S3_BUCKET is set: no file can be uploaded";
+    assert_eq!(told[4], ("order_files", false, files.to_owned()));
     let offer = "LEVQOR_UPSELL_PROMOTION_CODE is not set".to_owned();
     assert_eq!(told[5], ("upgrade_offer", false, offer));
     let closed = ["checkout", "subscriptions", "refunds", "withdrawal"];
