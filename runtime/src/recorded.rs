@@ -16,7 +16,8 @@ use crate::{
     db::DbError,
     error::ErrorCode,
     id,
-    privacy::{self, HoldChange, HoldKind, LedgerKey, Recorded, Subject},
+    privacy::{self, Erasures, HoldChange, HoldKind, LedgerError, LedgerKey, Recorded, Subject},
+    service::Service,
     token::TokenError,
     wire_enum::WireEnum,
 };
@@ -56,6 +57,25 @@ pub(crate) async fn ids(chassis: &Chassis, keeper: &Peer, after: Uuid) -> Result
     let answer = LedgerServiceClient::new(keeper.clone()).get_recorded_erasure_ids(request).await;
     let ids = answer.map_err(|status| unanswered(&status))?.into_inner().erasure_ids;
     Ok(ids.iter().filter_map(|id| Uuid::parse_str(id).ok()).collect())
+}
+
+/// The ids of the recorded erasures, for the service that keeps them, and the erasures that it carries out. Fails if one is missing that is
+/// recorded according to its database.
+pub(crate) async fn own_ids<S: Service>(service: &S) -> Result<(BTreeSet<Uuid>, Erasures), LedgerError> {
+    let db = &service.chassis().db;
+    // Asked before: each erasure that is recorded by now must be in the list.
+    let before = service.erasures(&mut *db.acquire().await?).await?;
+    let ids = match service.ledger() {
+        Some(ledger) => ledger.ids().await?,
+        None => BTreeSet::new(),
+    };
+    let count = before.ending.union(&before.complete).filter(|id| !ids.contains(*id)).count();
+    if count > 0 {
+        return Err(LedgerError::Missing { count });
+    }
+    // And after: each erasure in the list that still runs must be known as such.
+    let after = service.erasures(&mut *db.acquire().await?).await?;
+    Ok((ids, after))
 }
 
 /// Recorded erasures, and the key of their hashes.
@@ -115,7 +135,7 @@ fn from_wire(erasure: RecordedErasure) -> Option<Recorded> {
 }
 
 /// Whether a recorded erasure of this person was complete in this database at or after an instant. The ledger is asked only if any erasure
-/// was. An erasure that is not in the ledger yet erases this service once more before it is recorded, so it finds what the event stores.
+/// was. Compliance does not show an erasure that still runs: it erases this service once more, so it finds what the event stores.
 pub async fn was_erased_since(
     chassis: &Chassis,
     subject: &Subject,

@@ -1,7 +1,7 @@
 //! Compares a service's database with the ledger of erasures, once, before the service serves. A database that was restored from a
 //! backup may have people who were erased since: they are erased again. It may also have holds that ended since: they end again.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, slice, sync::Arc};
 
 use uuid::Uuid;
 
@@ -13,7 +13,8 @@ use crate::{
     email::Email,
     erased,
     privacy::{
-        self, Catalogue, CatalogueError, Erasure, LedgerError, LedgerKey, Progress, Recorded, Search, Subject,
+        self, Catalogue, CatalogueError, Erasure, Erasures, LedgerError, LedgerKey, Progress, Recorded,
+        Search, Subject,
     },
     recorded::{self, BATCH, HOLDS, KEEPER, NotShown},
     service::Service,
@@ -45,10 +46,10 @@ pub(super) enum Source<S> {
 impl<S: Service> Source<S> {
     /// `None`: this mesh has no ledger.
     pub(super) fn of(service: &Arc<S>, chassis: &Chassis) -> Option<Self> {
-        if service.ledger().is_some() {
+        if S::NAME == KEEPER {
             return Some(Self::Own(Arc::clone(service)));
         }
-        chassis.channels.get(KEEPER).filter(|_| S::NAME != KEEPER).map(Self::Asked)
+        chassis.channels.get(KEEPER).map(Self::Asked)
     }
 }
 
@@ -70,7 +71,8 @@ pub(super) async fn compare<S: Service>(
         after = *last;
         let mut conn = chassis.db.acquire().await?;
         let mut known = privacy::applied(&mut conn, &ids).await?;
-        known.extend(service.erasing(&mut conn).await?);
+        let Erasures { running, ending, .. } = service.erasures(&mut conn).await?;
+        known.extend(running.into_iter().chain(ending));
         drop(conn);
         let missing: Vec<_> = ids.into_iter().filter(|id| !known.contains(id)).collect();
         for batch in missing.chunks(BATCH) {
@@ -146,8 +148,13 @@ async fn ids<S: Service>(
 ) -> Result<Vec<Uuid>, CompareError> {
     match source {
         Source::Own(service) => {
-            let Some(ledger) = service.ledger() else { return Ok(Vec::new()) };
-            Ok(ledger.ids().await?.into_iter().filter(|id| *id > after).collect())
+            let (ids, _) = recorded::own_ids(&**service).await?;
+            // With another key nobody would be found, and new entries would be of no use with the right one. So an entry is read,
+            // also if nothing was restored.
+            if let Some((ledger, last)) = service.ledger().zip(ids.last()) {
+                ledger.read(slice::from_ref(last)).await?;
+            }
+            Ok(ids.into_iter().filter(|id| *id > after).collect())
         }
         Source::Asked(peer) => Ok(recorded::ids(chassis, peer, after).await?),
     }
@@ -160,7 +167,9 @@ async fn read<S: Service>(
 ) -> Result<(LedgerKey, Vec<Recorded>), CompareError> {
     match source {
         Source::Own(service) => {
-            let Some(ledger) = service.ledger() else { return Ok((LedgerKey::new(&[]), Vec::new())) };
+            let Some(ledger) = service.ledger() else {
+                return Err(LedgerError::Missing { count: ids.len() }.into());
+            };
             let recorded = ledger.read(ids).await?;
             Ok((ledger.key.clone(), recorded))
         }
