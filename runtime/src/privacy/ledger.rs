@@ -142,7 +142,7 @@ impl Ledger {
         Self { storage, key }
     }
 
-    /// Writes the entry of an erasure. A second call writes the same.
+    /// Writes the entry of an erasure. A second call replaces it.
     pub async fn write(&self, id: Uuid, subject: &Subject, now: DateTime<Utc>) -> Result<(), LedgerError> {
         let entry =
             Entry { record_time: now, hashes: self.key.hashes(subject), key_check: Some(self.key.check()) };

@@ -130,7 +130,7 @@ async fn erase<S: Service>(
     let hash = |email: &String| service.address_hash(&email.parse::<Email>().ok()?);
     let search = Search::new(subject, subject.emails.iter().filter_map(hash).collect());
     let erasure = Erasure { id: recorded.id, subject, catalogue, search: &search, waits: false };
-    // No legal hold stops it: an erasure is in the ledger only if none stood.
+    // No legal hold stops it: an erasure that a hold can still stop is left to compliance.
     while let Progress::Partial(_) = privacy::erase(&chassis.db, &erasure, None).await? {}
     let left = privacy::left(&mut *chassis.db.acquire().await?, catalogue, &search).await?;
     if let Some((table, _)) = left.first() {
