@@ -247,5 +247,15 @@ async fn assert_serves_nobody_while_something_is_left(mesh: &Mesh, stubborn: &Da
     eventually("it is ready", || async { billing.readiness.is_sound().then_some(()) }).await;
     assert_eq!(mentions(std::slice::from_ref(&db), ADA).await, Vec::<String>::new());
     assert_eq!(testing::count(&db, STANDING).await, 0, "the hold that was released since has ended");
+    // A ledger that is lost later stops nobody who serves.
+    let (ledger, away) = (format!("{}/ledger", mesh.files()), format!("{}/away", mesh.files()));
+    std::fs::rename(&ledger, &away).expect("moved away");
+    let lost = Clock::default().now();
+    eventually("it is measured again", || async {
+        billing.readiness.measured().filter(|it| it.time >= lost && it.is_sound()).map(drop)
+    })
+    .await;
+    assert!(billing.readiness.is_compared(), "it serves on");
+    std::fs::rename(&away, &ledger).expect("moved back");
     billing.drain().await;
 }
