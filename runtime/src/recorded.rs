@@ -69,9 +69,8 @@ pub(crate) async fn own_ids<S: Service>(service: &S) -> Result<(BTreeSet<Uuid>, 
         Some(ledger) => ledger.ids().await?,
         None => BTreeSet::new(),
     };
-    let count = before.ending.union(&before.complete).filter(|id| !ids.contains(*id)).count();
-    if count > 0 {
-        return Err(LedgerError::Missing { count });
+    if before.ending.union(&before.complete).any(|id| !ids.contains(id)) {
+        return Err(LedgerError::Missing);
     }
     // And after: each erasure in the list that still runs must be known as such.
     let after = service.erasures(&mut *db.acquire().await?).await?;

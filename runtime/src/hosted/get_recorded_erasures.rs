@@ -21,9 +21,7 @@ pub(super) async fn get_recorded_erasures<S: Service>(
         violations.add("erasure_ids", format!("expected at most {MOST} ids of erasures (UUIDs)"));
     }
     let ids = violations.finish(ids)?;
-    let Some(ledger) = hosted.service.ledger() else {
-        return Err(LedgerError::Missing { count: ids.len() }.into());
-    };
+    let ledger = hosted.service.ledger().ok_or(LedgerError::Missing)?;
     let erasures = ledger.read(&ids).await?.into_iter();
     let erasures = erasures.map(|it| RecordedErasure {
         erasure_id: it.id.hyphenated().to_string(),

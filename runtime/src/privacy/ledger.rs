@@ -36,11 +36,8 @@ service_error! {
         #[error("the ledger of erasures was written with another key")]
         OtherKey => FailedPrecondition "LEDGER_KEY_CHANGED",
         /// Recorded erasures are not in the ledger: the storage is not set, is another one, or was restored itself.
-        #[error("{count} recorded erasures are missing in the ledger")]
-        Missing {
-            /// How many.
-            count: usize,
-        } => FailedPrecondition "LEDGER_INCOMPLETE",
+        #[error("recorded erasures are missing in the ledger")]
+        Missing => FailedPrecondition "LEDGER_INCOMPLETE",
         /// The database of the service that keeps it.
         #[error(transparent)]
         Database(#[from] DbError) => source,

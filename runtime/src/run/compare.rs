@@ -167,9 +167,7 @@ async fn read<S: Service>(
 ) -> Result<(LedgerKey, Vec<Recorded>), CompareError> {
     match source {
         Source::Own(service) => {
-            let Some(ledger) = service.ledger() else {
-                return Err(LedgerError::Missing { count: ids.len() }.into());
-            };
+            let ledger = service.ledger().ok_or(LedgerError::Missing)?;
             let recorded = ledger.read(ids).await?;
             Ok((ledger.key.clone(), recorded))
         }
