@@ -31,7 +31,7 @@ pub use self::{
     catalogue::{Catalogue, CatalogueError},
     declaration::Action,
     holds::{HoldChange, HoldKind, apply_hold, standing_holds, subject_of_hold},
-    ledger::{Ledger, LedgerError, LedgerKey, Recorded},
+    ledger::{Erasures, Ledger, LedgerError, LedgerKey, Recorded},
 };
 
 /// A person, by everything that identifies them.

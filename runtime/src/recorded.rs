@@ -15,7 +15,8 @@ use crate::{
     client::Peer,
     db::DbError,
     id,
-    privacy::{self, HoldChange, HoldKind, LedgerKey, Recorded, Subject},
+    privacy::{self, Erasures, HoldChange, HoldKind, LedgerError, LedgerKey, Recorded, Subject},
+    service::Service,
     wire_enum::WireEnum,
 };
 
@@ -50,6 +51,24 @@ pub(crate) async fn ids(chassis: &Chassis, after: Uuid) -> Result<Vec<Uuid>, Not
     let answer =
         ask(chassis, request, async |mut keeper, request| keeper.get_recorded_erasure_ids(request).await);
     Ok(answer.await?.erasure_ids.iter().filter_map(|id| Uuid::parse_str(id).ok()).collect())
+}
+
+/// The ids of the recorded erasures, for the service that keeps them, and the erasures that it carries out. Fails if one is missing that is
+/// recorded according to its database.
+pub(crate) async fn own_ids<S: Service>(service: &S) -> Result<(BTreeSet<Uuid>, Erasures), LedgerError> {
+    let db = &service.chassis().db;
+    // Asked before: each erasure that is recorded by now must be in the list.
+    let before = service.erasures(&mut *db.acquire().await?).await?;
+    let ids = match service.ledger() {
+        Some(ledger) => ledger.ids().await?,
+        None => BTreeSet::new(),
+    };
+    if before.ending.union(&before.complete).any(|id| !ids.contains(id)) {
+        return Err(LedgerError::Missing);
+    }
+    // And after: each erasure in the list that still runs must be known as such.
+    let after = service.erasures(&mut *db.acquire().await?).await?;
+    Ok((ids, after))
 }
 
 /// Recorded erasures, and the key of their hashes.
@@ -99,7 +118,7 @@ fn from_wire(erasure: RecordedErasure) -> Option<Recorded> {
 }
 
 /// Whether a recorded erasure of this person was complete in this database at or after an instant. The ledger is asked only if any erasure
-/// was. An erasure that is not in the ledger yet erases this service once more before it is recorded, so it finds what the event stores.
+/// was. Compliance does not show an erasure that still runs: it erases this service once more, so it finds what the event stores.
 pub async fn was_erased_since(
     chassis: &Chassis,
     subject: &Subject,

@@ -1,6 +1,6 @@
 //! A service as the chassis sees it: a name, settings, tables, routes and work.
 
-use std::{collections::BTreeSet, pin::Pin, sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use sqlx::{PgConnection, migrate::Migrator};
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,7 @@ use crate::{
     guard::{GuardError, Wanted},
     metrics::{Definition, Readings},
     objections::ObjectionChange,
-    privacy::{HoldChange, Ledger, Obstacle, Subject},
+    privacy::{Erasures, HoldChange, Ledger, Obstacle, Subject},
     rpc::State,
     schedule::Schedule,
     storage::Storage,
@@ -129,12 +129,10 @@ pub trait Service: State + Sized {
     fn ledger(&self) -> Option<&Ledger> {
         None
     }
-    /// The erasures that it still carries out itself, although the ledger has them. The comparison at start leaves them to it.
-    fn erasing(
-        &self,
-        _conn: &mut PgConnection,
-    ) -> impl Future<Output = Result<BTreeSet<Uuid>, DbError>> + Send {
-        std::future::ready(Ok(BTreeSet::new()))
+    /// The erasures that it carries out in all services, if it keeps the ledger. The comparison at start leaves to it those that
+    /// are not complete.
+    fn erasures(&self, _conn: &mut PgConnection) -> impl Future<Output = Result<Erasures, DbError>> + Send {
+        std::future::ready(Ok(Erasures::default()))
     }
     /// The reasons why an erasure of this subject has to wait now, such as work that is not finished.
     fn obstacles(

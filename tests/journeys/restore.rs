@@ -12,6 +12,7 @@ use levqor_runtime::{
     client::{Address, Addresses},
     clock::Clock,
     db::{DatabaseUrl, Db},
+    lifecycle::Measurement,
     testing::{self, Caller, eventually},
 };
 use levqor_support::Support;
@@ -19,11 +20,12 @@ use serde_json::json;
 
 use super::personal_data::{mentions, request, until};
 use crate::{
-    harness::{self, Mesh},
+    harness::{self, Mesh, STORAGE_KEY},
     stripe,
 };
 
 const ADA: &str = "ada@example.com";
+const OTHER_STORAGE_KEY: &str = "AGE-SECRET-KEY-1QYPQXPQ9QCRSSZG2PVXQ6RS0ZQG3YYC5Z5TPWXQERGD3C8G7RUSQGPQYEE";
 const STANDING: &str = "runtime.holds WHERE stands";
 
 /// Erases Ada, whose order has ended.
@@ -71,10 +73,12 @@ async fn who_was_erased_stays_erased_after_a_restore() {
     }
     let backup: [_; 4] = backup.try_into().expect("four");
 
-    let mesh = Mesh::start_again(databases, files).await;
+    let mesh = Mesh::start_again(databases.clone(), files).await;
     erase(&mesh).await;
     assert_eq!(mentions(mesh.databases(), ADA).await, Vec::<String>::new());
+    let folder = mesh.files().to_owned();
     let files = Box::pin(mesh.stop()).await;
+    assert_is_not_ready_without_its_ledger(&databases[3], &backup[3], &folder).await;
 
     // After the restore she is back.
     open_work(&backup.each_ref().map(testing::connect)).await;
@@ -125,6 +129,31 @@ async fn who_was_erased_stays_erased_after_a_restore() {
     assert_eq!(mesh.customer("ada").get("/v1/orders").await.list("orders").len(), 0);
     assert_only_what_she_bought_later_comes(&mesh).await;
     mesh.finish().await;
+}
+
+/// Compliance without the ledger in which it recorded the erasure: it is not ready, and marks nobody as erased.
+async fn assert_is_not_ready_without_its_ledger(now: &DatabaseUrl, restored: &DatabaseUrl, folder: &str) {
+    let empty = format!("{folder}/empty");
+    let storage = |folder, key| vec![("LEVQOR_STORAGE_DIR", folder), ("LEVQOR_STORAGE_KEY", key)];
+    for (case, database, settings) in [
+        ("without a storage", now, Vec::new()),
+        ("with an empty storage", now, storage(empty.as_str(), STORAGE_KEY)),
+        ("with another key", now, storage(folder, OTHER_STORAGE_KEY)),
+        ("with another key after a restore", restored, storage(folder, OTHER_STORAGE_KEY)),
+    ] {
+        let db = testing::connect(database);
+        let complete = "runtime.receipts WHERE complete_time IS NOT NULL";
+        let before = testing::count(&db, complete).await;
+        let (port, nobody) = (harness::port().await, Addresses::default());
+        let alone = harness::start_unready::<Compliance>(port, database, &nobody, &settings).await;
+        eventually("it has compared itself", || async {
+            alone.readiness.measured().filter(Measurement::is_sound).map(drop)
+        })
+        .await;
+        assert!(!alone.readiness.is_sound(), "{case} it is not ready");
+        assert_eq!(testing::count(&db, complete).await, before, "{case}");
+        alone.drain().await;
+    }
 }
 
 /// Places a legal hold on somebody else, which every service has then. Returns its id.
@@ -219,5 +248,15 @@ async fn assert_serves_nobody_while_something_is_left(mesh: &Mesh, stubborn: &Da
     eventually("it is ready", || async { billing.readiness.is_sound().then_some(()) }).await;
     assert_eq!(mentions(std::slice::from_ref(&db), ADA).await, Vec::<String>::new());
     assert_eq!(testing::count(&db, STANDING).await, 0, "the hold that was released since has ended");
+    // A ledger that is lost later stops nobody who serves.
+    let (ledger, away) = (format!("{}/ledger", mesh.files()), format!("{}/away", mesh.files()));
+    std::fs::rename(&ledger, &away).expect("moved away");
+    let lost = Clock::default().now();
+    eventually("it is measured again", || async {
+        billing.readiness.measured().filter(|it| it.time >= lost && it.is_sound()).map(drop)
+    })
+    .await;
+    assert!(billing.readiness.is_compared(), "it serves on");
+    std::fs::rename(&away, &ledger).expect("moved back");
     billing.drain().await;
 }

@@ -1,10 +1,11 @@
-//! Gets the ids of the recorded erasures, for the other services. A service that keeps no ledger returns none.
+//! Gets the ids of the recorded erasures, for the other services. It leaves out those that still run: these services are asked to
+//! erase, unless a legal hold stops it.
 
 use levqor_proto_runtime::v1::{GetRecordedErasureIdsRequest, GetRecordedErasureIdsResponse};
 use uuid::Uuid;
 
 use super::{Error, Hosted};
-use crate::{context::Ctx, service::Service};
+use crate::{context::Ctx, recorded, service::Service};
 
 /// The most ids of one answer.
 const MOST: usize = 10_000;
@@ -14,9 +15,8 @@ pub(super) async fn get_recorded_erasure_ids<S: Service>(
     _: Ctx,
     request: GetRecordedErasureIdsRequest,
 ) -> Result<GetRecordedErasureIdsResponse, Error> {
-    let Some(ledger) = hosted.service.ledger() else { return Ok(GetRecordedErasureIdsResponse::default()) };
     let after = Uuid::parse_str(&request.after_erasure_id).unwrap_or_default();
-    let ids = ledger.ids().await?;
-    let later = ids.into_iter().filter(|id| *id > after).take(MOST);
+    let (ids, erasures) = recorded::own_ids(&*hosted.service).await?;
+    let later = ids.into_iter().filter(|id| *id > after && !erasures.running.contains(id)).take(MOST);
     Ok(GetRecordedErasureIdsResponse { erasure_ids: later.map(|id| id.hyphenated().to_string()).collect() })
 }

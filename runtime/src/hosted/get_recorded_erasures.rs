@@ -4,7 +4,7 @@ use levqor_proto_runtime::v1::{GetRecordedErasuresRequest, GetRecordedErasuresRe
 use uuid::Uuid;
 
 use super::{Error, Hosted};
-use crate::{clock::timestamp, context::Ctx, error::Violations, service::Service};
+use crate::{clock::timestamp, context::Ctx, error::Violations, privacy::LedgerError, service::Service};
 
 /// The most erasures of one answer.
 const MOST: usize = 100;
@@ -21,7 +21,7 @@ pub(super) async fn get_recorded_erasures<S: Service>(
         violations.add("erasure_ids", format!("expected at most {MOST} ids of erasures (UUIDs)"));
     }
     let ids = violations.finish(ids)?;
-    let Some(ledger) = hosted.service.ledger() else { return Ok(GetRecordedErasuresResponse::default()) };
+    let ledger = hosted.service.ledger().ok_or(LedgerError::Missing)?;
     let erasures = ledger.read(&ids).await?.into_iter();
     let erasures = erasures.map(|it| RecordedErasure {
         erasure_id: it.id.hyphenated().to_string(),

@@ -32,6 +32,15 @@ service_error! {
         /// An entry cannot be parsed.
         #[error("an entry of the ledger of erasures cannot be read")]
         Entry(#[source] serde_json::Error) => Internal "INTERNAL",
+        /// An entry was made with another key: with this one, nobody would be found.
+        #[error("the ledger of erasures was written with another key")]
+        OtherKey => FailedPrecondition "LEDGER_KEY_CHANGED",
+        /// Recorded erasures are not in the ledger: the storage is not set, is another one, or was restored itself.
+        #[error("recorded erasures are missing in the ledger")]
+        Missing => FailedPrecondition "LEDGER_INCOMPLETE",
+        /// The database of the service that keeps it.
+        #[error(transparent)]
+        Database(#[from] DbError) => source,
     }
 }
 
@@ -64,6 +73,11 @@ impl LedgerKey {
         [of(SUB, &subject.subs), of(EMAIL, &subject.emails), of(VENDOR_LINK, &subject.vendor_ids)].concat()
     }
 
+    /// A hash that only this key makes.
+    fn check(&self) -> String {
+        self.hash(KEY, "")
+    }
+
     fn hash(&self, kind: &str, value: &str) -> String {
         hex::encode(hmac::sign(&self.0, format!("{kind}:{value}").as_bytes()))
     }
@@ -71,6 +85,7 @@ impl LedgerKey {
 
 const SUB: &str = "sub";
 const EMAIL: &str = "email";
+const KEY: &str = "key";
 
 /// An erasure as the ledger has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +96,17 @@ pub struct Recorded {
     pub hashes: Vec<String>,
     /// When it was recorded.
     pub record_time: DateTime<Utc>,
+}
+
+/// The erasures that the service which keeps the ledger carries out in all services, by how far they are.
+#[derive(Debug, Clone, Default)]
+pub struct Erasures {
+    /// Other services may still have rows of the person, and a legal hold can still stop it. The ledger may have it.
+    pub running: BTreeSet<Uuid>,
+    /// Only the service itself may still have rows of the person. The ledger has it.
+    pub ending: BTreeSet<Uuid>,
+    /// Nothing is left. The ledger has it.
+    pub complete: BTreeSet<Uuid>,
 }
 
 /// The ledger, for the service that keeps it.
@@ -100,6 +126,9 @@ const FOLDER: &str = "ledger/";
 struct Entry {
     record_time: DateTime<Utc>,
     hashes: Vec<String>,
+    /// By this it is known with which key the hashes were made. Entries of version 0.1.0 have none.
+    #[serde(default)]
+    key_check: Option<String>,
 }
 
 impl Ledger {
@@ -109,9 +138,10 @@ impl Ledger {
         Self { storage, key }
     }
 
-    /// Writes the entry of an erasure. A second call writes the same.
+    /// Writes the entry of an erasure. A second call replaces it.
     pub async fn write(&self, id: Uuid, subject: &Subject, now: DateTime<Utc>) -> Result<(), LedgerError> {
-        let entry = Entry { record_time: now, hashes: self.key.hashes(subject) };
+        let entry =
+            Entry { record_time: now, hashes: self.key.hashes(subject), key_check: Some(self.key.check()) };
         let text = serde_json::to_vec(&entry).map_err(LedgerError::Entry)?;
         let mut writer = self.storage.write(&path(id)).await?;
         writer.write(Bytes::from(text)).await?;
@@ -126,7 +156,7 @@ impl Ledger {
         Ok(keys.iter().filter_map(id).collect())
     }
 
-    /// Reads entries.
+    /// Reads entries. Fails if one was made with another key.
     pub async fn read(&self, ids: &[Uuid]) -> Result<Vec<Recorded>, LedgerError> {
         stream::iter(ids.to_vec()).map(|id| self.read_one(id)).buffered(AT_ONCE).try_collect().await
     }
@@ -134,6 +164,9 @@ impl Ledger {
     async fn read_one(&self, id: Uuid) -> Result<Recorded, LedgerError> {
         let pieces: Vec<Bytes> = self.storage.read(&path(id)).await?.try_collect().await?;
         let entry: Entry = serde_json::from_slice(&pieces.concat()).map_err(LedgerError::Entry)?;
+        if entry.key_check.is_some_and(|check| check != self.key.check()) {
+            return Err(LedgerError::OtherKey);
+        }
         Ok(Recorded { id, hashes: entry.hashes, record_time: entry.record_time })
     }
 }
@@ -194,6 +227,10 @@ pub(crate) async fn subjects(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        config::{Env, Reader},
+        storage::Place,
+    };
 
     #[test]
     fn a_hash_says_what_kind_of_identifier_it_is_of() {
@@ -208,5 +245,26 @@ mod tests {
         assert!(sub.len() == 1 && email.len() == 1 && sub != email);
         assert_eq!(sub, LedgerKey::new(b"a key").hashes(&one(&["ada@example.com"], &[])));
         assert_ne!(sub, LedgerKey::new(b"another").hashes(&one(&["ada@example.com"], &[])));
+    }
+
+    #[tokio::test]
+    async fn an_entry_of_another_key_is_refused_and_one_without_a_check_is_read() {
+        let folder = std::env::temp_dir().join(format!("levqor-ledger-{}", crate::id::request_id()));
+        let env = Env::from_pairs([("LEVQOR_STORAGE_DIR", folder.to_string_lossy())]);
+        let place = Place::read(&mut Reader::new(&env)).expect("a folder");
+        let storage = Storage::open(&place).expect("opened");
+        let ledger = |key: &[u8]| Ledger::new(storage.clone(), LedgerKey::new(key));
+        let (ours, others) = (ledger(b"a key"), ledger(b"another"));
+        let (id, now) = (Uuid::from_u128(1), DateTime::UNIX_EPOCH);
+        ours.write(id, &Subject::default(), now).await.expect("written");
+        ours.read(&[id]).await.expect("its own");
+        let refused = others.read(&[id]).await;
+        assert!(matches!(refused, Err(LedgerError::OtherKey)), "{refused:?}");
+        // As version 0.1.0 wrote it.
+        let old = r#"{"record_time":"1970-01-01T00:00:00Z","hashes":["00"]}"#;
+        std::fs::write(folder.join(path(id)), old).expect("written");
+        let read = others.read(&[id]).await.expect("read");
+        assert_eq!(read, [Recorded { id, hashes: vec!["00".to_owned()], record_time: now }]);
+        std::fs::remove_dir_all(folder).expect("tidy");
     }
 }

@@ -2,7 +2,7 @@
 //! a backup may contain people who were erased after the backup: they are erased again. It may also contain holds that ended
 //! after the backup: these are ended again.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, slice, sync::Arc};
 
 use uuid::Uuid;
 
@@ -13,7 +13,8 @@ use crate::{
     email::Email,
     erased,
     privacy::{
-        self, Catalogue, CatalogueError, Erasure, LedgerError, LedgerKey, Progress, Recorded, Search, Subject,
+        self, Catalogue, CatalogueError, Erasure, Erasures, LedgerError, LedgerKey, Progress, Recorded,
+        Search, Subject,
     },
     recorded::{self, BATCH, HOLDS, KEEPER, NotShown},
     service::Service,
@@ -45,10 +46,10 @@ pub(super) enum Source<S> {
 impl<S: Service> Source<S> {
     /// `None`: this mesh has no ledger.
     pub(super) fn of(service: &Arc<S>, chassis: &Chassis) -> Option<Self> {
-        if service.ledger().is_some() {
+        if S::NAME == KEEPER {
             return Some(Self::Own(Arc::clone(service)));
         }
-        (S::NAME != KEEPER && chassis.channels.get(KEEPER).is_some()).then_some(Self::Asked)
+        chassis.channels.get(KEEPER).is_some().then_some(Self::Asked)
     }
 }
 
@@ -70,7 +71,8 @@ pub(super) async fn compare<S: Service>(
         after = *last;
         let mut conn = chassis.db.acquire().await?;
         let mut known = privacy::applied(&mut conn, &ids).await?;
-        known.extend(service.erasing(&mut conn).await?);
+        let Erasures { running, ending, .. } = service.erasures(&mut conn).await?;
+        known.extend(running.into_iter().chain(ending));
         drop(conn);
         let missing: Vec<_> = ids.into_iter().filter(|id| !known.contains(id)).collect();
         for batch in missing.chunks(BATCH) {
@@ -130,7 +132,7 @@ async fn erase<S: Service>(
     let hash = |email: &String| service.address_hash(&email.parse::<Email>().ok()?);
     let search = Search::new(subject, subject.emails.iter().filter_map(hash).collect());
     let erasure = Erasure { id: recorded.id, subject, catalogue, search: &search, waits: false };
-    // No legal hold stops it: an erasure is in the ledger only if none stood.
+    // No legal hold stops it: an erasure that a hold can still stop is left to compliance.
     while let Progress::Partial(_) = privacy::erase(&chassis.db, &erasure, None).await? {}
     let left = privacy::left(&mut *chassis.db.acquire().await?, catalogue, &search).await?;
     if let Some((table, _)) = left.first() {
@@ -148,8 +150,13 @@ async fn ids<S: Service>(
 ) -> Result<Vec<Uuid>, CompareError> {
     match source {
         Source::Own(service) => {
-            let Some(ledger) = service.ledger() else { return Ok(Vec::new()) };
-            Ok(ledger.ids().await?.into_iter().filter(|id| *id > after).collect())
+            let (ids, _) = recorded::own_ids(&**service).await?;
+            // With another key nobody would be found, and new entries would be of no use with the right one. So an entry is read,
+            // also if nothing was restored.
+            if let Some((ledger, last)) = service.ledger().zip(ids.last()) {
+                ledger.read(slice::from_ref(last)).await?;
+            }
+            Ok(ids.into_iter().filter(|id| *id > after).collect())
         }
         Source::Asked => Ok(recorded::ids(chassis, after).await?),
     }
@@ -162,7 +169,7 @@ async fn read<S: Service>(
 ) -> Result<(LedgerKey, Vec<Recorded>), CompareError> {
     match source {
         Source::Own(service) => {
-            let Some(ledger) = service.ledger() else { return Ok((LedgerKey::new(&[]), Vec::new())) };
+            let ledger = service.ledger().ok_or(LedgerError::Missing)?;
             let recorded = ledger.read(ids).await?;
             Ok((ledger.key.clone(), recorded))
         }

@@ -5,6 +5,7 @@ use levqor_runtime::{
     context::{Actor, Role, User},
     testing::spawn,
 };
+use sqlx::AssertSqlSafe;
 
 use crate::probe;
 
@@ -92,6 +93,49 @@ async fn a_person_who_is_erased_is_nobody_in_a_chain_that_stays_whole() {
     assert_eq!(audit::forget(&mut conn, "alice").await.expect("forgotten"), 1);
     let after = entries().await;
     assert_eq!(subs(&after), ["", "bob", ""]);
+    assert_eq!(audit::verify(&mut conn).await.expect("verified"), Chain::Whole { entries: 3 });
+    drop(conn);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_change_of_any_column_of_any_entry_is_found() {
+    let service = probe::start().await;
+    for id in ["1", "2", "3"] {
+        let mut tx = service.running.chassis().db.begin().await.expect("begin");
+        audit::append(&mut tx, &Actor::Anonymous, "x.y", &[("order_id", id)]).await.expect("append");
+        tx.commit().await.expect("commit");
+    }
+    let mut conn = service.db.acquire().await.expect("connection");
+    sqlx::raw_sql(
+        "ALTER TABLE runtime.audit_entries DISABLE TRIGGER audit_entries_append_only;
+         CREATE TEMP TABLE kept AS TABLE runtime.audit_entries",
+    )
+    .execute(&mut *conn)
+    .await
+    .expect("kept");
+    for (column, changed) in [
+        ("record_time", "record_time + interval '1 microsecond'"),
+        ("actor", "actor || 'x'"),
+        ("action", "action || 'x'"),
+        ("ids", r#"ids || '{"order_id": "4"}'"#),
+        ("ids", r#"ids || '{"ticket_id": "1"}'"#),
+        ("previous_hash", r"previous_hash || '\x00'"),
+        ("hash", "set_byte(hash, 31, get_byte(hash, 31) # 1)"),
+    ] {
+        for sequence in 1..=3 {
+            let change =
+                format!("UPDATE runtime.audit_entries SET {column} = {changed} WHERE sequence = {sequence}");
+            sqlx::raw_sql(AssertSqlSafe(change)).execute(&mut *conn).await.expect("changed");
+            let found = audit::verify(&mut conn).await.expect("verified");
+            assert_eq!(found, Chain::Broken { sequence }, "{column} = {changed}");
+            let back = format!(
+                "UPDATE runtime.audit_entries AS entry SET {column} = kept.{column} FROM kept
+                 WHERE kept.sequence = entry.sequence"
+            );
+            sqlx::raw_sql(AssertSqlSafe(back)).execute(&mut *conn).await.expect("changed back");
+        }
+    }
     assert_eq!(audit::verify(&mut conn).await.expect("verified"), Chain::Whole { entries: 3 });
     drop(conn);
     service.stop().await;

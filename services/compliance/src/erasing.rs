@@ -114,8 +114,8 @@ impl<'e> Erasing<'e> {
         Ok(is_held.then_some(request.state))
     }
 
-    /// Erases everything that no mail needs, counts the rows that remain, removes the copies, and tells the person and the
-    /// operators.
+    /// Erases everything that no mail needs, counts the rows that remain, removes the copies, writes the entry of the ledger, and tells
+    /// the person and the operators.
     pub(crate) async fn erase_and_tell(&mut self) -> Result<State, Error> {
         self.remove_copies().await?;
         let services: Vec<_> = self.peers.names().filter(|name| !is_late(name)).collect();
@@ -123,6 +123,8 @@ impl<'e> Erasing<'e> {
             self.erase(service).await?;
         }
         self.expect_nothing_left(&services).await?;
+        // A restore must not undo what the person is told.
+        self.record().await?;
         let mut tx = self.compliance.chassis.db.begin().await?;
         let now = tx.now().await?;
         let (mut request, progress) = self.lock(&mut tx).await?;
@@ -143,7 +145,8 @@ impl<'e> Erasing<'e> {
         Ok(request.state)
     }
 
-    /// Erases the mails, counts the rows that remain in every service, and writes the entry of the ledger.
+    /// Erases the mails, counts the rows that remain in every service, and writes the entry of the ledger again, with this time: what the
+    /// person did until now is erased too.
     pub(crate) async fn erase_mails_and_record(&mut self) -> Result<(), Error> {
         self.expect_mail_handed_over().await?;
         let services: Vec<_> = self.peers.names().filter(|name| *name != Compliance::NAME).collect();
@@ -151,9 +154,7 @@ impl<'e> Erasing<'e> {
             self.erase(service).await?;
         }
         self.expect_nothing_left(&services).await?;
-        let now = db::now(&mut *self.compliance.chassis.db.acquire().await?).await?;
-        let subject = privacy::Subject::from(self.request.subject.clone());
-        self.compliance.vault()?.ledger.write(self.request.id.as_uuid(), &subject, now).await?;
+        let now = self.record().await?;
         fail_point::ERASURE_WRITTEN.reached();
         let mut tx = self.compliance.chassis.db.begin().await?;
         if self.lock(&mut tx).await?.1 == Progress::Told {
@@ -194,6 +195,14 @@ impl<'e> Erasing<'e> {
         tx.commit().await?;
         fail_point::ERASURE_FINISHED.reached();
         Ok(State::Done)
+    }
+
+    /// Writes the entry of the ledger. Returns its time.
+    async fn record(&self) -> Result<DateTime<Utc>, Error> {
+        let now = db::now(&mut *self.compliance.chassis.db.acquire().await?).await?;
+        let subject = privacy::Subject::from(self.request.subject.clone());
+        self.compliance.vault()?.ledger.write(self.request.id.as_uuid(), &subject, now).await?;
+        Ok(now)
     }
 
     /// Removes the copies. Refuses to go on while one of the person's is in a storage that is not set any more.

@@ -28,7 +28,7 @@ mod requests;
 mod rpc;
 mod store;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::Context;
 use chrono::TimeDelta;
@@ -52,7 +52,7 @@ use levqor_runtime::{
     email::Email,
     fail_point::FailPoint,
     metrics::{Definition, Readings},
-    privacy::{HoldChange, Ledger, Obstacle, Subject},
+    privacy::{Erasures, HoldChange, Ledger, Obstacle, Subject},
     rpc::State,
     schedule::Schedule,
     service::{Capability, Recipient, Service},
@@ -153,8 +153,8 @@ impl Service for Compliance {
         self.hash(address).map(|hash| hash.as_bytes().to_vec())
     }
 
-    async fn erasing(&self, conn: &mut PgConnection) -> Result<BTreeSet<Uuid>, DbError> {
-        store::erasures::ending(conn).await
+    async fn erasures(&self, conn: &mut PgConnection) -> Result<Erasures, DbError> {
+        store::erasures::begun(conn).await
     }
 
     /// After a restore the request of the erasure itself was open again, and was ended with the others.

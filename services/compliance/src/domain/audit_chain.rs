@@ -16,7 +16,7 @@ wire_enum! {
     }
 }
 
-/// The last entry of a whole chain.
+/// The last entry of a chain.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct LastEntry {
     pub(crate) sequence: i64,
@@ -46,6 +46,11 @@ impl From<VerifyAuditChainResponse> for Found {
 }
 
 impl Found {
+    /// The end with which the next check compares. `None` if entries are lost: then it is the earlier end, so the loss is found again.
+    pub(crate) fn accepted_end(&self) -> Option<&LastEntry> {
+        self.last.as_ref().filter(|_| self.state == State::Whole)
+    }
+
     /// The result for people. `None`: the service gave no answer.
     pub(crate) fn wire(service: &str, found: Option<&Self>) -> AuditChain {
         let state = found.map_or(audit_chain::State::Unanswered, |found| match found.state {

@@ -17,11 +17,11 @@ wire_enum! {
     pub(crate) enum Progress {
         /// Its owner or staff approved it.
         Approved = "APPROVED",
-        /// The services that need no mail are erased.
+        /// The services that need no mail are erased. At its end, the ledger has it.
         Erasing = "ERASING",
         /// The last mail is under way.
         Told = "TOLD",
-        /// The ledger has it.
+        /// The ledger has its final time.
         Recorded = "RECORDED",
         /// Nothing is left.
         Complete = "COMPLETE",

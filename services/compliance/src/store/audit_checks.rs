@@ -17,7 +17,7 @@ pub(crate) async fn last_entry(conn: &mut PgConnection, service: &str) -> Result
     .await?)
 }
 
-/// Saves what a check found. A broken chain leaves the last entry of the time when it was whole. Returns the state of the check before.
+/// Saves what a check found. A chain that is not whole leaves the last entry of the time when it was whole. Returns the state of the check before.
 pub(crate) async fn put(
     conn: &mut PgConnection,
     service: &str,
@@ -28,7 +28,7 @@ pub(crate) async fn put(
         sqlx::query_scalar!("SELECT state FROM audit_checks WHERE service = $1 FOR UPDATE", service)
             .fetch_optional(&mut *conn)
             .await?;
-    let last = found.last.as_ref();
+    let last = found.accepted_end();
     sqlx::query!(
         "INSERT INTO audit_checks (service, state, last_sequence, last_hash, broken_sequence, check_time)
          VALUES ($1, $2, coalesce($3::bigint, 0), coalesce($4::bytea, ''), $5, $6)

@@ -1,11 +1,11 @@
 //! Table `erasures`. Who may see a data request may see its erasure, so nothing here takes a `Scope`.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Utc};
-use levqor_runtime::db::{DbError, known, not_known, one_row};
+use levqor_runtime::{
+    db::{DbError, known, not_known, one_row},
+    privacy::Erasures,
+};
 use sqlx::PgConnection;
-use uuid::Uuid;
 
 use crate::domain::{
     data_request::DataRequestId,
@@ -54,12 +54,25 @@ pub(crate) async fn get(conn: &mut PgConnection, id: DataRequestId) -> Result<Op
     row.map(|row| read(&row.step, row.receipts, row.kept)).transpose()
 }
 
-/// The erasures whose last steps are still to come, although the ledger may have them.
-pub(crate) async fn ending(conn: &mut PgConnection) -> Result<BTreeSet<Uuid>, DbError> {
-    let ids = sqlx::query_scalar!("SELECT data_request_id FROM erasures WHERE step IN ('TOLD', 'RECORDED')")
-        .fetch_all(conn)
-        .await?;
-    Ok(ids.into_iter().collect())
+/// The erasures that have begun, by how far they are.
+pub(crate) async fn begun(conn: &mut PgConnection) -> Result<Erasures, DbError> {
+    let rows = sqlx::query!(
+        "SELECT data_request_id, step FROM erasures WHERE step IN ('ERASING', 'TOLD', 'RECORDED', 'COMPLETE')"
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut begun = Erasures::default();
+    for row in rows {
+        let progress: Progress = known("step", &row.step)?;
+        let alike = match progress {
+            Progress::Approved => continue,
+            Progress::Erasing | Progress::Told => &mut begun.running,
+            Progress::Recorded => &mut begun.ending,
+            Progress::Complete => &mut begun.complete,
+        };
+        alike.insert(row.data_request_id);
+    }
+    Ok(begun)
 }
 
 /// Marks an erasure as complete that was made again after a restore.

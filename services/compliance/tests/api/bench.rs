@@ -231,9 +231,14 @@ impl Bench {
         files.map(|entry| entry.path().to_string_lossy().into_owned()).collect()
     }
 
+    /// The folder of the ledger of erasures.
+    pub(crate) fn ledger_folder(&self) -> std::path::PathBuf {
+        std::path::Path::new(&self.folder).join("ledger")
+    }
+
     /// The entries of the ledger of erasures in the folder.
     pub(crate) fn recorded_erasures(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(std::path::Path::new(&self.folder).join("ledger"));
+        let entries = std::fs::read_dir(self.ledger_folder());
         let entries = entries.into_iter().flatten().flatten();
         entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
     }

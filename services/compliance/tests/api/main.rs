@@ -30,6 +30,7 @@ mod enter_consent_withdrawal;
 mod enter_data_request;
 mod enter_objection;
 mod enter_privacy_complaint;
+mod erase_subject;
 mod exempt_breach;
 mod extend_data_request;
 mod get_breach;

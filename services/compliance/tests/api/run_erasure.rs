@@ -6,6 +6,7 @@ use levqor_proto_compliance::v1::{
     data_request::State,
 };
 use levqor_proto_mail::v1::send_message_request::Content;
+use levqor_proto_runtime::v1::{GetRecordedErasureIdsRequest, ledger_service_client::LedgerServiceClient};
 use levqor_runtime::testing::{Caller, drive::FakeDrive, eventually, reason};
 use tonic::Status;
 
@@ -80,13 +81,64 @@ async fn the_ledger_does_not_go_to_google_drive() {
         (bench.count("erasures WHERE step = 'TOLD'").await == 1).then_some(())
     })
     .await;
-    // The ledger is written after the last mail has had its time.
-    bench.advance(TimeDelta::minutes(11)).await;
-    eventually("the entry is written", || async {
-        (bench.recorded_erasures() == [format!("{id}.json")]).then_some(())
+    assert_eq!(bench.recorded_erasures(), [format!("{id}.json")]);
+    assert_eq!(drive.names(), Vec::<String>::new());
+}
+
+/// The recorded erasures, as another service gets them when it starts.
+async fn recorded(bench: &Bench) -> Result<Vec<String>, Status> {
+    let request = GetRecordedErasureIdsRequest { service: "compliance".to_owned(), ..Default::default() };
+    let request = Caller::service("billing", "compliance").request(request);
+    let answer = LedgerServiceClient::new(bench.channel()).get_recorded_erasure_ids(request).await?;
+    Ok(answer.into_inner().erasure_ids)
+}
+
+#[tokio::test]
+async fn the_ledger_has_an_erasure_before_the_mail_and_shows_it_once_only_compliance_has_rows() {
+    let bench = Bench::start().await;
+    let id = due(&bench).await;
+    bench.advance(TimeDelta::days(8)).await;
+    eventually("the person is told", || async {
+        (bench.count("erasures WHERE step = 'TOLD'").await == 1).then_some(())
     })
     .await;
-    assert_eq!(drive.names(), Vec::<String>::new());
+    assert_eq!(bench.recorded_erasures(), [format!("{id}.json")]);
+    assert_eq!(
+        recorded(&bench).await.expect("the ids"),
+        Vec::<String>::new(),
+        "a legal hold can still stop it"
+    );
+    bench.advance(TimeDelta::minutes(11)).await;
+    bench.until(&id, State::Done).await;
+    assert_eq!(recorded(&bench).await.expect("the ids"), [id]);
+    // Without it, nobody is told that nothing was erased.
+    std::fs::remove_dir_all(bench.ledger_folder()).expect("removed");
+    let refused = recorded(&bench).await.expect_err("it is known that one was");
+    assert_eq!(reason(&refused), "LEDGER_INCOMPLETE");
+}
+
+#[tokio::test]
+async fn nobody_is_told_before_the_ledger_has_the_erasure() {
+    let bench = Bench::start().await;
+    due(&bench).await;
+    // No entry can be written: its folder is a file.
+    std::fs::write(bench.ledger_folder(), "").expect("written");
+    bench.advance(TimeDelta::days(8)).await;
+    eventually("the erasure is tried", || async {
+        let failed = "runtime.work WHERE rpc LIKE '%/RunErasure' AND failure LIKE '%STORAGE_UNAVAILABLE%'";
+        (bench.count(failed).await > 0).then_some(())
+    })
+    .await;
+    assert_eq!(bench.count("erasures WHERE step = 'ERASING'").await, 1);
+    let mails = bench.mails("ada@example.com").await;
+    assert!(!mails.iter().any(|mail| matches!(mail, Content::ErasureDone(_))), "{mails:?}");
+    std::fs::remove_file(bench.ledger_folder()).expect("removed");
+    bench.advance(TimeDelta::hours(2)).await;
+    eventually("the person is told", || async {
+        (bench.count("erasures WHERE step = 'TOLD'").await == 1).then_some(())
+    })
+    .await;
+    assert_eq!(bench.recorded_erasures().len(), 1);
 }
 
 #[tokio::test]
