@@ -1,4 +1,5 @@
-//! Publishes a version of a legal document, for staff; recorded in the audit chain. Those who accepted an earlier one are told by mail.
+//! Publishes a version of a legal document, for staff; recorded in the audit chain. Those who accepted an earlier one, or the terms, are told by
+//! mail.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_compliance::v1::{

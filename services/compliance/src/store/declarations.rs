@@ -134,7 +134,8 @@ pub(crate) async fn count_acceptances(
     Ok((counts.accepted, counts.pending))
 }
 
-/// The next addresses of those who accepted a version of a kind of document.
+/// The next addresses of those who accepted a version of a kind of document, or of the terms: everybody accepts terms, and nobody need
+/// accept a notice.
 pub(crate) async fn acceptors(
     conn: &mut PgConnection,
     kind: &str,
@@ -143,7 +144,7 @@ pub(crate) async fn acceptors(
 ) -> Result<Vec<Email>, DbError> {
     let addresses = sqlx::query_scalar!(
         r#"SELECT DISTINCT email AS "email!" FROM declarations
-           WHERE kind = 'ACCEPTANCE' AND email <> '' AND scope = $1 AND email > $2
+           WHERE kind = 'ACCEPTANCE' AND email <> '' AND scope IN ($1, 'TERMS') AND email > $2
            ORDER BY 1
            LIMIT $3"#,
         kind,

@@ -1,13 +1,13 @@
-//! A new version is announced by mail, once to each person who accepted an earlier one, whatever is repeated.
+//! A new version is announced by mail, once to each person who accepted an earlier one or the terms, whatever is repeated.
 
-use levqor_proto_compliance::v1::AnnounceLegalDocumentRequest;
+use levqor_proto_compliance::v1::{AnnounceLegalDocumentRequest, LegalDocumentKind};
 use levqor_proto_mail::v1::send_message_request::Content;
 use levqor_runtime::testing::{Caller, eventually};
 
 use crate::{
     accept_legal_document::accept,
     bench::{Bench, ada, bob},
-    publish_legal_document::publish,
+    publish_legal_document::{publish, publish_of},
 };
 
 #[tokio::test]
@@ -38,4 +38,19 @@ async fn everybody_is_told_once_however_often_the_call_is_made() {
     let [Content::TermsUpdated(mail)] = &mails[..] else { panic!("one mail") };
     assert!(mail.acceptance_required && mail.document == "Terms of Service");
     assert_eq!(mail.changes, ["Refunds take a day."]);
+}
+
+#[tokio::test]
+async fn who_accepted_only_the_terms_is_told_of_a_new_privacy_notice() {
+    let bench = Bench::start().await;
+    accept(&bench, &ada(), "1").await.expect("accepted");
+    publish_of(&bench, LegalDocumentKind::Privacy, "2", false).await.expect("published");
+    let told = || async {
+        let mails = bench.mails("ada@example.com").await;
+        mails.into_iter().find_map(|mail| match mail {
+            Content::TermsUpdated(mail) => Some(mail.document),
+            _ => None,
+        })
+    };
+    assert_eq!(eventually("she is told", told).await, "Privacy Notice");
 }
