@@ -128,7 +128,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 async fn the_answer_takes_as_long_for_every_address() {
     let mesh = Mesh::start().await;
     make_known(&mesh).await;
-    let mut times = [const { Vec::new() }; 3];
+    let mut times: [Vec<Duration>; 3] = Default::default();
     for n in 0..TRIES {
         let emails = ["known", "stranger", "second"].map(|name| format!("{name}{n}@example.com"));
         // The first request of a day for an address sends a code, the second one none.

@@ -135,8 +135,8 @@ pub(crate) async fn erased_waits(conn: &mut PgConnection, request: &DataRequest)
 
 /// The name or the address is corrected, with what a correction does not reach.
 pub(crate) async fn rectified(tx: &mut Tx, request: &DataRequest) -> Result<(), DbError> {
-    let outcome = "We have corrected your data in our records. Mails, messages and files stay as they were written, and our payment provider keeps a \
-                   record of its own.";
+    let outcome = "We have corrected your data in our records. Mails, messages and files stay as they were written, and our \
+                   payment provider keeps a record of its own.";
     done(tx, request, "rectified", outcome.to_owned()).await
 }
 
