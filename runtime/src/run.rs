@@ -13,7 +13,7 @@ mod start;
 mod watch;
 
 #[cfg(feature = "testing")]
-pub(crate) use self::config::register;
+pub(crate) use self::config::{asked, register};
 pub use self::{
     config::{ServiceConfig, database_url, drain_delay},
     start::{Running, StartError, reachable, start, start_on},

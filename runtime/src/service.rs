@@ -44,7 +44,7 @@ pub trait Service: State + Sized {
     const DESCRIPTORS: &'static [&'static [u8]];
     /// The encoded descriptors of other services' packages that it calls.
     const CALLS: &'static [&'static [u8]] = &[];
-    /// Other services that it asks by RPCs that every service hosts. Their addresses are optional.
+    /// Other services that it asks by RPCs that every service hosts.
     const ASKS: &'static [&'static str] = &[];
     /// Fields of its events and spans that may leave the process, in addition to the chassis' fields.
     const FIELDS: Fields = Fields::NONE;

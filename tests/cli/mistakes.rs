@@ -64,9 +64,26 @@ fn a_service_on_its_own_refuses_to_start_without_its_secrets() {
         ),
         (
             "notifications",
-            &["LEVQOR_DATABASE_URL", "LEVQOR_MESH_KEY", "LEVQOR_JWT_SECRET", "LEVQOR_ADDRESS_KEY"],
+            &[
+                "LEVQOR_DATABASE_URL",
+                "LEVQOR_MESH_KEY",
+                "LEVQOR_JWT_SECRET",
+                "LEVQOR_ADDRESS_KEY",
+                "LEVQOR_BILLING_ADDR",
+                "LEVQOR_SUPPORT_ADDR",
+                "LEVQOR_COMPLIANCE_ADDR",
+            ],
         ),
-        ("compliance", &["LEVQOR_DATABASE_URL", "LEVQOR_MESH_KEY", "LEVQOR_NOTIFICATIONS_ADDR"]),
+        (
+            "compliance",
+            &[
+                "LEVQOR_DATABASE_URL",
+                "LEVQOR_MESH_KEY",
+                "LEVQOR_BILLING_ADDR",
+                "LEVQOR_NOTIFICATIONS_ADDR",
+                "LEVQOR_SUPPORT_ADDR",
+            ],
+        ),
         (
             "support",
             &[

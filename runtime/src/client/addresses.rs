@@ -91,16 +91,6 @@ impl Addresses {
         read.into_iter().map(|(service, list)| Some((service, list?.0))).collect::<Option<_>>().map(Self)
     }
 
-    /// Reads the addresses of these services where they are set.
-    pub fn read_optional(reader: &mut Reader<'_>, services: &[String]) -> Self {
-        let expected = "host:port, a comma-separated list of them, or dns:host:port";
-        let mut read = |service: &String| {
-            let list: PeerAddress = reader.optional(&setting(service), expected)?;
-            Some((service.clone(), list.0))
-        };
-        Self(services.iter().filter_map(&mut read).collect())
-    }
-
     /// Whether all of them are loopback addresses.
     #[must_use]
     pub fn are_local(&self) -> bool {
@@ -108,13 +98,6 @@ impl Addresses {
             Address::Fixed(address) => address.ip().to_canonical().is_loopback(),
             Address::Name(name) => name.starts_with("localhost:"),
         })
-    }
-
-    /// Adds other addresses to these.
-    #[must_use]
-    pub fn with(mut self, others: Self) -> Self {
-        self.0.extend(others.0);
-        self
     }
 }
 

@@ -105,12 +105,11 @@ impl<S: Service> ServiceConfig<S> {
         let code_rate = CodeRate::read(reader);
         let mesh_keys = MeshKeys::read(reader);
         let users = UserTokensConfig::read(reader);
-        let addresses = Addresses::read(reader, methods.services(), S::NAME);
-        let asked = Addresses::read_optional(reader, &asked::<S>());
+        // A service that is asked and has no address would be left out without a word: of an erasure, for example.
+        let others = [methods.services(), &asked::<S>()].concat();
+        let addresses = Addresses::read(reader, &others, S::NAME);
         let is_local = |listen: SocketAddr| listen.ip().to_canonical().is_loopback();
-        let is_local = listen.is_none_or(is_local)
-            && asked.are_local()
-            && addresses.as_ref().is_none_or(Addresses::are_local);
+        let is_local = listen.is_none_or(is_local) && addresses.as_ref().is_none_or(Addresses::are_local);
         let tls = MeshTls::read(reader, S::NAME, is_local);
         // The process has its own telemetry configuration. The test of error reports needs it here too.
         let telemetry = TelemetryConfig::read(reader);
@@ -128,7 +127,7 @@ impl<S: Service> ServiceConfig<S> {
             mesh_keys: mesh_keys?,
             users: users?,
             error_reports: telemetry?.error_reports(),
-            addresses: addresses?.with(asked),
+            addresses: addresses?,
             tls: tls?,
         })
     }
@@ -154,7 +153,7 @@ pub(crate) fn register<S: Service>() -> &'static Methods {
 }
 
 /// The names of the services that a service asks, if it does not call them anyway.
-fn asked<S: Service>() -> Vec<String> {
+pub(crate) fn asked<S: Service>() -> Vec<String> {
     let called = access::methods().services();
     let names = S::ASKS.iter().map(|name| (*name).to_owned());
     names.filter(|name| !called.contains(name)).collect()

@@ -108,13 +108,19 @@ pub fn config<S: Service>(url: &DatabaseUrl, settings: &[(&str, &str)]) -> Servi
     env.set_default("LEVQOR_RATE_LIMITS", "off");
     env.set_default("LEVQOR_MESH_KEY", MESH_KEY);
     env.set_default("LEVQOR_JWT_SECRET", JWT_SECRET);
-    for service in run::register::<S>().services() {
+    let address = |service: &str| format!("LEVQOR_{}_ADDR", service.to_uppercase());
+    let called = run::register::<S>().services();
+    let asked = run::asked::<S>();
+    for service in called.iter().chain(&asked) {
         // Nobody listens on port 1.
-        env.set_default(&format!("LEVQOR_{}_ADDR", service.to_uppercase()), "127.0.0.1:1");
+        env.set_default(&address(service), "127.0.0.1:1");
     }
     let mut reader = Reader::new(&env);
     let config = ServiceConfig::read(&mut reader);
     let mut config = reader.finish(config).expect("the settings of the test are valid");
     config.database_url = url.clone();
+    // A service that is only asked is no part of a mesh whose test names no address of it.
+    let is_set = |service: &str| settings.iter().any(|(name, _)| *name == address(service));
+    config.addresses.0.retain(|service, _| !asked.contains(service) || is_set(service));
     config
 }

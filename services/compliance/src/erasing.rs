@@ -11,6 +11,7 @@ use levqor_runtime::{
     privacy::{self, HoldKind},
     service::Service,
 };
+use sqlx::PgConnection;
 
 use crate::{
     Compliance,
@@ -131,6 +132,7 @@ impl<'e> Erasing<'e> {
         if progress != Progress::Erasing {
             return Ok(request.state);
         }
+        self.expect_no_hold(&mut tx).await?;
         mails::erased(&mut tx, &request, self.kept.clone(), now).await?;
         operators::erasure_told(&mut tx, request.id, now).await?;
         let later = now + MAIL_TIME;
@@ -227,6 +229,12 @@ impl<'e> Erasing<'e> {
         Ok(())
     }
 
+    /// Refuses to go on once a legal hold is in force here: a service may not know of it yet. The next call lets the erasure wait.
+    async fn expect_no_hold(&self, conn: &mut PgConnection) -> Result<(), Error> {
+        let holds = held(conn, &privacy::Subject::from(self.request.subject.clone())).await?;
+        if holds.is_empty() { Ok(()) } else { Err(Error::ErasurePartial) }
+    }
+
     /// Refuses to go on while one of these services still has something of the person: nobody is told that it is erased.
     async fn expect_nothing_left(&self, services: &[&str]) -> Result<(), Error> {
         for service in services {
@@ -259,6 +267,7 @@ impl<'e> Erasing<'e> {
                 plans: plans.clone(),
                 again: false,
             };
+            self.expect_no_hold(&mut *self.compliance.chassis.db.acquire().await?).await?;
             let answer = self.peers.erase(service, request).await?;
             if answer.complete {
                 self.receipts.retain(|line| line.service != service);
@@ -292,8 +301,8 @@ fn identifiers(request: &DataRequest) -> (Vec<String>, Vec<String>) {
 }
 
 /// The legal holds on a person, as obstacles.
-async fn held(tx: &mut Tx, subject: &privacy::Subject) -> Result<Vec<String>, DbError> {
-    let holds = privacy::standing_holds(tx, HoldKind::LegalHold, subject).await?;
+async fn held(conn: &mut PgConnection, subject: &privacy::Subject) -> Result<Vec<String>, DbError> {
+    let holds = privacy::standing_holds(conn, HoldKind::LegalHold, subject).await?;
     Ok(holds.into_iter().map(Hold::obstacle).collect())
 }
 

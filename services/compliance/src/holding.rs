@@ -1,6 +1,7 @@
 //! Holds in all services: each service is told about a change, and erasures that waited for the end of a hold continue.
 
 use chrono::{DateTime, Utc};
+use futures_util::future::join_all;
 use levqor_proto_compliance::v1::{RunErasureRequest, SpreadHoldRequest};
 use levqor_runtime::{
     context::Scope,
@@ -19,7 +20,7 @@ use crate::{
     },
     error::Error,
     mails,
-    peers::Peers,
+    peers::{PeerError, Peers},
     store::{data_requests, placed_holds},
 };
 
@@ -54,12 +55,33 @@ pub(crate) async fn tell(compliance: &Compliance, peers: &Peers<'_>, hold: &Hold
     if subject.is_empty() {
         return Ok(subject);
     }
-    let known = peers.resolve(Identifiers::from(subject)).await?;
-    let services: Vec<_> = peers.names().filter(|name| *name != Compliance::NAME).collect();
-    for service in services {
-        peers.apply_hold(service, hold.told(service, known.clone())).await?;
+    let subject = Identifiers::from(subject);
+    // Only all services together know the person whole. Each obeys what is known here first, also while another gives no answer.
+    apply(peers, hold, &subject).await?;
+    let known = peers.resolve(subject.clone()).await?;
+    if known != subject {
+        apply(peers, hold, &known).await?;
     }
     Ok(known.into())
+}
+
+/// Applies the last change of a hold in every other service. Returns the first failure, after all were asked.
+async fn apply(peers: &Peers<'_>, hold: &Hold, subject: &Identifiers) -> Result<(), PeerError> {
+    let others = peers.names().filter(|name| *name != Compliance::NAME);
+    let told = others.map(|service| peers.apply_hold(service, hold.told(service, subject.clone())));
+    let told: Vec<_> = told.collect();
+    join_all(told).await.into_iter().collect()
+}
+
+/// Tells every service of the holds that are being placed: while one of them may not know of a hold, no retention period is applied.
+pub(crate) async fn tell_placing(compliance: &Compliance, peers: &Peers<'_>) -> Result<(), Error> {
+    let holds = placed_holds::standing(&mut *compliance.chassis.db.acquire().await?).await?;
+    for hold in holds {
+        if hold.state.is_untold() {
+            tell(compliance, peers, &hold).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes every service agree with the holds of this one: it may have been restored from a backup, and people may have new identifiers.

@@ -133,9 +133,11 @@ pub(crate) async fn erased_waits(conn: &mut PgConnection, request: &DataRequest)
     deferred::is_waiting::<SendMessageRequest>(conn, &key(request, "erased")).await
 }
 
-/// The name is corrected.
+/// The name or the address is corrected, with what a correction does not reach.
 pub(crate) async fn rectified(tx: &mut Tx, request: &DataRequest) -> Result<(), DbError> {
-    done(tx, request, "rectified", "Your data is corrected in all our systems.".to_owned()).await
+    let outcome = "We have corrected your data in our records. Mails, messages and files stay as they were written, and our \
+                   payment provider keeps a record of its own.";
+    done(tx, request, "rectified", outcome.to_owned()).await
 }
 
 /// The processing is restricted.

@@ -58,7 +58,7 @@ impl<'p> Peers<'p> {
     }
 
     /// The names of the services. Those that send mails come last, and this service after them: their data is needed until then.
-    /// A service without an address is not part of this mesh.
+    /// A service without an address is not part of this mesh: only tests leave one out, because `serve` needs them all.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
         let all = Compliance::ASKS.iter().copied().chain([Compliance::NAME]);
         all.filter(|service| self.chassis.channels.get(service).is_some())

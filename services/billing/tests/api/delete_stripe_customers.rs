@@ -13,7 +13,7 @@ use levqor_runtime::{
 use serde_json::{Value, json};
 use wiremock::MockServer;
 
-use crate::support::{Bench, Shop};
+use crate::support::{Bench, Shop, subscription};
 
 const ERASURE: &str = "0190b2c4-0000-7000-8000-00000000e4a5";
 const CUSTOMERS: &str = "INSERT INTO customers
@@ -47,6 +47,13 @@ impl Bench {
         let request = CountSubjectRequest { service: "billing".to_owned(), subject: subject() };
         let left = self.privacy().count_subject(compliance().request(request)).await.expect("counted");
         left.into_inner().left.into_iter().map(|rows| rows.table).collect()
+    }
+
+    /// Why the erasure of Ada has to wait.
+    async fn obstacles(&self) -> Vec<String> {
+        let request = PreviewErasureRequest { service: "billing".to_owned(), subject: subject() };
+        let preview = self.privacy().preview_erasure(compliance().request(request)).await.expect("a preview");
+        preview.into_inner().obstacles.into_iter().map(|it| it.reason).collect()
     }
 }
 
@@ -185,8 +192,14 @@ async fn a_redaction_is_asked_for_until_stripe_allows_it() {
 #[tokio::test]
 async fn without_a_key_the_erasure_of_a_customer_of_stripes_waits() {
     let bench = Bench::start().await;
-    let request = PreviewErasureRequest { service: "billing".to_owned(), subject: subject() };
-    let preview = bench.privacy().preview_erasure(compliance().request(request)).await.expect("a preview");
-    let reasons: Vec<_> = preview.into_inner().obstacles.into_iter().map(|it| it.reason).collect();
-    assert_eq!(reasons, ["STRIPE_KEY_MISSING"]);
+    assert_eq!(bench.obstacles().await, ["STRIPE_KEY_MISSING"]);
+}
+
+#[tokio::test]
+async fn the_erasure_waits_until_the_subscription_has_ended() {
+    let shop = Shop::open().await;
+    for (status, expected) in [("active", &["SUBSCRIPTION_ACTIVE"][..]), ("canceled", &[])] {
+        shop.subscribe(&subscription(status, &[("GROWTH", 7900)])).await;
+        assert_eq!(shop.bench.obstacles().await, expected, "{status}");
+    }
 }

@@ -52,9 +52,13 @@ impl Code {
         CodeHash { salt: salt.to_vec(), hash: hash.to_vec() }
     }
 
-    /// Whether this is the code of the hash. It takes the same time in both cases.
-    pub(crate) fn is_of(&self, hash: &CodeHash) -> bool {
-        pbkdf2::verify(pbkdf2::PBKDF2_HMAC_SHA256, ROUNDS, &hash.salt, self.0.as_bytes(), &hash.hash).is_ok()
+    /// Whether this is the code of the hash. It takes the same time in each case, also without a hash: the time of a try does not
+    /// tell whether there is a code.
+    pub(crate) fn is_of(&self, hash: Option<&CodeHash>) -> bool {
+        let nobodys = CodeHash { salt: vec![0; 16], hash: vec![0; 32] };
+        let CodeHash { salt, hash: expected } = hash.unwrap_or(&nobodys);
+        let fits = pbkdf2::verify(pbkdf2::PBKDF2_HMAC_SHA256, ROUNDS, salt, self.0.as_bytes(), expected);
+        fits.is_ok() && hash.is_some()
     }
 }
 
@@ -86,13 +90,34 @@ impl Field for Code {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
+
+    /// How long the comparison takes, at the least.
+    fn time(code: &Code, hash: Option<&CodeHash>) -> Duration {
+        let times = (0..5).map(|_| {
+            let begun = Instant::now();
+            assert!(!code.is_of(hash));
+            begun.elapsed()
+        });
+        times.min().expect("five times")
+    }
+
+    #[test]
+    fn a_try_takes_as_long_without_a_code_as_with_a_wrong_one() {
+        let code: Code = "012345".parse().expect("a code");
+        let other = "012346".parse::<Code>().expect("a code").hash();
+        let (without, wrong) = (time(&code, None), time(&code, Some(&other)));
+        // Without the comparison it would be some thousand times faster.
+        assert!(without * 10 > wrong, "without: {without:?}, wrong: {wrong:?}");
+    }
 
     #[test]
     fn only_the_code_itself_fits_its_hash() {
         let code: Code = " 012 345".parse().expect("a code");
         let hash = code.hash();
-        assert!(code.is_of(&hash) && !"012346".parse::<Code>().expect("a code").is_of(&hash));
+        assert!(code.is_of(Some(&hash)) && !"012346".parse::<Code>().expect("a code").is_of(Some(&hash)));
         assert_ne!(hash.hash, code.hash().hash, "each has a salt of its own");
         assert_eq!(format!("{code:?}"), "Code(…)");
         for wrong in ["", "12345", "1234567", "12345a", "\u{661}\u{661}\u{661}"] {

@@ -1,5 +1,6 @@
 //! Creates a data request for a mail address, and mails a code to it. Anybody may call it for any address: nothing is looked up that
-//! tells whether the address is known, and the answer and the work are the same for every address.
+//! tells whether the address is known, and the answer is the same for every address. A request that sends no code does the same work, but
+//! for the mail.
 
 use levqor_proto_compliance::v1::{CreateMailedDataRequestRequest, CreateMailedDataRequestResponse};
 use levqor_runtime::{
@@ -38,6 +39,7 @@ pub(super) async fn create_mailed_data_request(
             // One code a day, and one for a declaration that has no effect yet. The caller, who may be anybody, does not learn of it.
             made.take(Step::Expire, now)?;
             data_requests::insert(tx, &made).await?;
+            codes::make(tx, made.id, Purpose::Confirmation).await?;
         } else {
             data_requests::insert(tx, &made).await?;
             codes::send(tx, &made, Purpose::Confirmation).await?;

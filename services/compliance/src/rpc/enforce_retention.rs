@@ -1,6 +1,7 @@
-//! Asks every service to erase rows that are older than their retention period, for a schedule, and keeps a report of each
-//! service. First it tells every service which holds are in force: if that fails, nothing is erased. If a service gave no answer,
-//! the call fails after the others have erased. The retry continues the report of that service.
+//! Asks every service to erase rows that are older than their retention period, for a schedule, and keeps a report of each service. First
+//! it tells every service of the holds that are in force, and before each call of those that were placed since: if that fails, nothing
+//! more is erased. If a service gave no answer, the call fails after the others have erased. The retry continues the report of that
+//! service.
 
 use levqor_proto_compliance::v1::{EnforceRetentionRequest, EnforceRetentionResponse};
 use levqor_runtime::{context::Ctx, db};
@@ -10,7 +11,7 @@ use crate::{
     domain::retention::{self, RetentionReport, RetentionReportId, RetentionState},
     error::Error,
     holding,
-    peers::{PeerError, Peers},
+    peers::Peers,
     store::retention_reports,
 };
 
@@ -29,7 +30,7 @@ pub(super) async fn enforce_retention(
     let mut unanswered = None;
     for service in peers.names() {
         let mut report = begin(compliance, service).await?;
-        match apply(&peers, service, &mut report).await {
+        match apply(compliance, &peers, service, &mut report).await {
             Ok(state) => report.state = state,
             Err(error) => unanswered = Some(error),
         }
@@ -46,7 +47,7 @@ pub(super) async fn enforce_retention(
     }
     let rows: i64 = response.erased.iter().map(|erased| erased.rows).sum();
     tracing::info!(rows, "retention periods were enforced");
-    unanswered.map_or(Ok(response), |unanswered| Err(unanswered.into()))
+    unanswered.map_or(Ok(response), Err)
 }
 
 /// The report of a service, stored before the service is asked. A run whose answer was lost goes on, so that its report counts everything.
@@ -69,11 +70,13 @@ async fn begin(compliance: &Compliance, service: &str) -> Result<RetentionReport
 
 /// Calls a service until nothing more is too old there, or often enough. Returns how far it came.
 async fn apply(
+    compliance: &Compliance,
     peers: &Peers<'_>,
     service: &str,
     report: &mut RetentionReport,
-) -> Result<RetentionState, PeerError> {
+) -> Result<RetentionState, Error> {
     for _ in 0..ROUNDS {
+        holding::tell_placing(compliance, peers).await?;
         let answer = peers.apply_retention(service, report.id).await?;
         retention::take(&mut report.outcomes, answer.outcomes);
         if answer.complete {

@@ -1,4 +1,5 @@
-//! Publishes a version of a legal document, for staff; recorded in the audit chain. Those who accepted an earlier one are told by mail.
+//! Publishes a version of a legal document, for staff; recorded in the audit chain. Those who accepted an earlier one, or the terms, are told by
+//! mail.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_compliance::v1::{
@@ -55,7 +56,7 @@ pub(super) async fn publish_legal_document(
         }
         let id = document.id;
         let announcement =
-            AnnounceLegalDocumentRequest { legal_document_id: id.to_string(), after_email: String::new() };
+            AnnounceLegalDocumentRequest { legal_document_id: id.to_string(), ..Default::default() };
         defer(tx, &announcement, format!("legal-document:{id}:0")).await?;
         let response = PublishLegalDocumentResponse { legal_document: Some(document.without_text()) };
         Ok(Done::audited(response, "legal_document.publish", &[("legal_document_id", &id)]))

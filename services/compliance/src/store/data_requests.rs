@@ -119,8 +119,9 @@ pub(crate) async fn hold(conn: &mut PgConnection, person: &str) -> Result<(), Db
 }
 
 /// Whether the person made a request after an instant, by their account or their address. A request that was never confirmed counts,
-/// if it sent a code: one that did not was over at once. Declarations are counted apart, and those that took effect are not counted: a
-/// person may object and withdraw at any time (GDPR, articles 7 and 21), and has proved the address.
+/// if it sent a code: one that did not was over at once. So does one that was cancelled: each sends mails. Declarations are counted apart,
+/// and those that took effect are not counted: a person may object and withdraw at any time (GDPR, articles 7 and 21), and has proved the
+/// address.
 pub(crate) async fn made_since(
     conn: &mut PgConnection,
     entitlement: Entitlement,
@@ -132,13 +133,13 @@ pub(crate) async fn made_since(
     Ok(sqlx::query_scalar!(
         r#"SELECT EXISTS (
                SELECT FROM data_requests
-               WHERE email = $2 AND origin = $3 AND create_time > $4 AND state <> 'CANCELLED'
+               WHERE email = $2 AND origin = $3 AND create_time > $4
                  AND finish_time IS DISTINCT FROM create_time
                  AND (entitlement IN ('OBJECTION', 'CONSENT_WITHDRAWAL')) = $5
                  AND NOT ($5 AND state = 'DONE')
            ) OR EXISTS (
                SELECT FROM data_requests
-               WHERE owner_sub = $1 AND create_time > $4 AND state <> 'CANCELLED'
+               WHERE owner_sub = $1 AND create_time > $4
                  AND (entitlement IN ('OBJECTION', 'CONSENT_WITHDRAWAL')) = $5
                  AND NOT ($5 AND state = 'DONE')
            ) AS "made!""#,

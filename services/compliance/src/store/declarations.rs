@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::domain::{
     consent::Decision,
-    declaration::{Declaration, DeclarationKind, Person, Shown},
+    declaration::{Declaration, DeclarationId, DeclarationKind, Person, Shown},
 };
 
 /// Adds a declaration. Returns false if the change that it is about was added before.
@@ -134,25 +134,31 @@ pub(crate) async fn count_acceptances(
     Ok((counts.accepted, counts.pending))
 }
 
-/// The next addresses of those who accepted a version of a kind of document.
+/// The next people who accepted a version of a kind of document, or of the terms: everybody accepts terms, and nobody need accept a notice.
+/// Each is named by their first acceptance.
 pub(crate) async fn acceptors(
     conn: &mut PgConnection,
     kind: &str,
-    after: &str,
+    after: DeclarationId,
     most: i64,
-) -> Result<Vec<Email>, DbError> {
-    let addresses = sqlx::query_scalar!(
-        r#"SELECT DISTINCT email AS "email!" FROM declarations
-           WHERE kind = 'ACCEPTANCE' AND email <> '' AND scope = $1 AND email > $2
-           ORDER BY 1
+) -> Result<Vec<(DeclarationId, Email)>, DbError> {
+    let rows = sqlx::query!(
+        r#"SELECT declaration_id, email AS "email!" FROM declarations AS acceptance
+           WHERE kind = 'ACCEPTANCE' AND email <> '' AND scope IN ($1, 'TERMS') AND declaration_id > $2
+             AND NOT EXISTS (
+                 SELECT FROM declarations AS earlier
+                 WHERE earlier.kind = 'ACCEPTANCE' AND earlier.email = acceptance.email AND earlier.scope IN ($1, 'TERMS')
+                   AND earlier.declaration_id < acceptance.declaration_id
+             )
+           ORDER BY declaration_id
            LIMIT $3"#,
         kind,
-        after,
+        after.as_uuid(),
         most,
     )
     .fetch_all(conn)
     .await?;
-    addresses.iter().map(|address| known("email", address)).collect()
+    rows.into_iter().map(|row| Ok((row.declaration_id.into(), known("email", &row.email)?))).collect()
 }
 
 /// The filter of a list.

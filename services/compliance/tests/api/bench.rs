@@ -1,5 +1,7 @@
 //! The service under test, and helpers for the tests.
 
+mod peer;
+
 use std::ops::Deref;
 
 use chrono::TimeDelta;
@@ -23,12 +25,16 @@ use levqor_runtime::{
 use prost::Message;
 use tonic::{Status, Streaming};
 
+pub(crate) use self::peer::FakePeer;
+
 /// The id of something that does not exist.
 pub(crate) const NOBODYS: &str = "0190b2c4-0000-7000-8000-000000000000";
 /// The pattern of the statement that locks one data request.
 pub(crate) const LOCKING: &str = "SELECT data_request_id, owner_sub, email%FOR UPDATE";
 const STORAGE_KEY: &str = "AGE-SECRET-KEY-1QQQSYQCYQ5RQWZQFPG9SCRGWPUGPZYSNZS23V9CCRYDPK8QARC0SWRYDWG";
 
+/// Nobody listens on port 1.
+const BILLING: (&str, &str) = ("LEVQOR_BILLING_ADDR", "127.0.0.1:1");
 const ADDRESS_KEY: &str = "the address key of tests, long enough to be one";
 
 /// The running service, and the folder of its storage, if it has one.
@@ -109,11 +115,28 @@ impl Bench {
         Self::start_with(&[&drive[..], &storage].concat(), folder.clone()).await
     }
 
-    async fn start_with(storage: &[(&str, &str)], folder: String) -> Self {
+    /// With support at this address, and with billing, which nobody serves, if that is wanted.
+    pub(crate) async fn start_with_peers(support: &FakePeer, with_billing: bool) -> Self {
+        let folder = folder();
+        let settings = [
+            ("LEVQOR_STORAGE_DIR", folder.as_str()),
+            ("LEVQOR_SUPPORT_ADDR", support.address.as_str()),
+            BILLING,
+        ];
+        let peers: &[&str] = if with_billing { &["support", "billing"] } else { &["support"] };
+        Self::start_asking(&settings, folder.clone(), peers).await
+    }
+
+    async fn start_with(settings: &[(&str, &str)], folder: String) -> Self {
+        Self::start_asking(settings, folder, &[]).await
+    }
+
+    /// With these settings, in a mesh with these other services.
+    async fn start_asking(settings: &[(&str, &str)], folder: String, peers: &[&str]) -> Self {
         let url = database::<Compliance>().await;
         let keys = [("LEVQOR_STORAGE_KEY", STORAGE_KEY), ("LEVQOR_ADDRESS_KEY", ADDRESS_KEY)];
-        let mut config = config::<Compliance>(&url, &[storage, &keys].concat());
-        config.addresses.0.clear();
+        let mut config = config::<Compliance>(&url, &[settings, &keys].concat());
+        config.addresses.0.retain(|service, _| peers.contains(&service.as_str()));
         let running = run::start(config).await.expect("the service starts");
         running.ready().await;
         Self { service: TestService { running, db: connect(&url), url }, folder }

@@ -1,6 +1,8 @@
 //! A person who is signed in makes a data request.
 
-use levqor_proto_compliance::v1::{CreateDataRequestRequest, ObjectionScope, Right, data_request::State};
+use levqor_proto_compliance::v1::{
+    CancelDataRequestRequest, CreateDataRequestRequest, ObjectionScope, Right, data_request::State,
+};
 use levqor_runtime::testing::{Caller, reason, refused, violated};
 
 use crate::bench::{Bench, ada, bob};
@@ -23,7 +25,11 @@ async fn one_request_a_day_of_a_verified_person_is_taken() {
     let again = bench.create(&ada(), Right::Erasure).await.expect_err("the second of the day");
     assert_eq!(reason(&again), "DATA_REQUEST_TODAY");
     bench.pass(2).await;
-    bench.create(&ada(), Right::Erasure).await.expect("the next day");
+    let id = bench.create(&ada(), Right::Erasure).await.expect("the next day").data_request_id;
+    let cancel = CancelDataRequestRequest { data_request_id: id };
+    bench.client().cancel_data_request(ada().request(cancel)).await.expect("cancelled");
+    let again = bench.create(&ada(), Right::Erasure).await.expect_err("the cancelled one counts");
+    assert_eq!(reason(&again), "DATA_REQUEST_TODAY");
     let unverified = Caller::unverified("eve", "eve@example.com");
     let refused = bench.create(&unverified, Right::Access).await.expect_err("not verified");
     assert_eq!(reason(&refused), "EMAIL_NOT_VERIFIED");

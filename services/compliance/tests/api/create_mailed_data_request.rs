@@ -1,7 +1,7 @@
 //! Anybody makes a data request for a mail address.
 
 use levqor_proto_compliance::v1::{Right, data_request::State};
-use levqor_runtime::testing::Caller;
+use levqor_runtime::testing::{Caller, reason};
 
 use crate::bench::Bench;
 
@@ -15,7 +15,22 @@ async fn a_code_goes_to_the_address_once_a_day_and_the_answer_is_always_the_same
     let states = async |id: &str| bench.get(&Caller::staff(), id).await.expect("a request").state();
     assert_eq!(states(&first).await, State::AwaitingCode);
     assert_eq!(states(&second).await, State::Expired);
-    assert_eq!(bench.count("data_request_codes WHERE length(code_hash) = 32").await, 1);
+    assert_eq!(bench.count("data_request_codes WHERE length(code_hash) = 32").await, 2, "the same work");
+}
+
+#[tokio::test]
+async fn a_try_does_the_same_for_a_request_that_sent_no_code() {
+    let bench = Bench::start().await;
+    let first = bench.create_mailed("ada@example.com", Right::Access).await;
+    let second = bench.create_mailed("ada@example.com", Right::Access).await;
+    let code = bench.code("ada@example.com").await;
+    let wrong = if code == "000000" { "000001" } else { "000000" };
+    for id in [&first, &second] {
+        assert_eq!(reason(&bench.confirm(id, wrong).await.expect_err("wrong")), "CODE_INVALID");
+    }
+    assert_eq!(bench.count("data_request_codes WHERE tries = 1").await, 2, "both tries are counted");
+    assert_eq!(reason(&bench.confirm(&second, &code).await.expect_err("of the first")), "CODE_INVALID");
+    bench.confirm(&first, &code).await.expect("confirmed");
 }
 
 #[tokio::test]

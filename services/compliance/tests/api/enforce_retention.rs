@@ -1,10 +1,10 @@
 //! Data that is older than its retention period is erased, unless its person is under a hold.
 
 use levqor_proto_compliance::v1::{EnforceRetentionRequest, EnforceRetentionResponse, Right};
-use levqor_runtime::testing::{Caller, eventually};
+use levqor_runtime::testing::{Caller, eventually, reason, refused};
 
 use crate::{
-    bench::{Bench, ada, bob},
+    bench::{Bench, FakePeer, ada, bob},
     place_legal_hold::place,
     release_legal_hold::release,
 };
@@ -79,4 +79,25 @@ async fn a_hold_that_a_backup_brought_back_ends_and_one_that_stands_stays() {
     enforce(&bench).await;
     assert_eq!(bench.count("runtime.holds WHERE stands AND email = 'bob@example.com'").await, 1);
     assert_eq!(bench.count("runtime.holds WHERE stands").await, 1, "the one that was released has ended");
+}
+
+#[tokio::test]
+async fn nothing_more_is_erased_while_a_service_does_not_know_a_hold_that_was_placed_meanwhile() {
+    let support = FakePeer::start().await;
+    let bench = Bench::start_with_peers(&support, false).await;
+    bench.outlive_slot("enforce_retention", "EnforceRetention").await;
+    support.refuse_holds();
+    let before = support.count("retention");
+    let placing = async {
+        eventually("support erases", || async { (support.count("retention") > before).then_some(()) }).await;
+        place(&bench, &Caller::staff(), "case-7", "ada@example.com").await.expect("placed");
+        // It answers that there is more to erase.
+        support.let_continue(1);
+    };
+    let caller = Caller::service("compliance", "compliance");
+    let mut client = bench.client();
+    let enforcing = client.enforce_retention(caller.request(EnforceRetentionRequest {}));
+    let (enforced, ()) = tokio::join!(enforcing, placing);
+    assert_eq!(reason(&refused(enforced)), "SERVICE_UNANSWERED");
+    assert_eq!(support.count("retention"), before + 1, "it is not called again");
 }

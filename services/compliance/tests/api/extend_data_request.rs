@@ -5,7 +5,10 @@ use levqor_proto_mail::v1::send_message_request::Content;
 use levqor_runtime::testing::{Caller, reason, refused, violated};
 use tonic::Status;
 
-use crate::bench::{Bench, NOBODYS, ada};
+use crate::{
+    bench::{Bench, NOBODYS, ada},
+    sweep_data_requests::{let_pass, sweep},
+};
 
 async fn extend(bench: &Bench, caller: &Caller, id: &str, reasons: &str) -> Result<DataRequest, Status> {
     let request = ExtendDataRequestRequest { data_request_id: id.to_owned(), reasons: reasons.to_owned() };
@@ -31,6 +34,23 @@ async fn the_time_is_extended_once_and_the_person_gets_the_reasons() {
     let again = refused(extend(&bench, &Caller::staff(), id, "It is still complex.").await);
     assert_eq!(reason(&again), "DATA_REQUEST_STATE");
     assert_eq!(bench.get(&ada(), id).await.expect("seen").due_time, extended.due_time, "as it was");
+}
+
+#[tokio::test]
+async fn operators_are_told_of_the_shares_of_the_extended_time_too() {
+    let bench = Bench::start().await;
+    let id = bench.create(&ada(), Right::Erasure).await.expect("created").data_request_id;
+    let told =
+        async |share: i32| bench.told("NotifyOperators", &format!("data-request:{id}:due:{share}:%")).await;
+    let_pass(&bench, "0.96").await;
+    sweep(&bench).await;
+    assert_eq!((told(50).await, told(95).await), (0, 1));
+    extend(&bench, &Caller::staff(), &id, "It is complex.").await.expect("extended");
+    sweep(&bench).await;
+    assert_eq!((told(50).await, told(95).await), (0, 1), "a third of the extended time is over");
+    let_pass(&bench, "0.51").await;
+    sweep(&bench).await;
+    assert_eq!((told(50).await, told(95).await), (1, 1));
 }
 
 #[tokio::test]

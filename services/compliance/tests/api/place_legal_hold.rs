@@ -1,10 +1,12 @@
 //! Staff place a legal hold: this service obeys it at once, and keeps what it would erase.
 
 use levqor_proto_compliance::v1::{
-    HoldState, LegalHold, PlaceLegalHoldRequest, legal_hold_service_client::LegalHoldServiceClient,
+    ConsentPurpose, HoldState, LegalHold, PlaceLegalHoldRequest, Right,
+    legal_hold_service_client::LegalHoldServiceClient,
 };
 use levqor_proto_runtime::v1::{
-    EraseSubjectRequest, PreviewErasureRequest, Subject, privacy_service_client::PrivacyServiceClient,
+    ApplyRetentionRequest, EraseSubjectRequest, PreviewErasureRequest, Subject,
+    privacy_service_client::PrivacyServiceClient,
 };
 use levqor_runtime::{
     client::Peer,
@@ -12,7 +14,10 @@ use levqor_runtime::{
 };
 use tonic::Status;
 
-use crate::bench::{Bench, NOBODYS, ada};
+use crate::{
+    bench::{Bench, NOBODYS, ada},
+    enforce_retention::age,
+};
 
 impl Bench {
     pub(crate) fn legal_holds(&self) -> LegalHoldServiceClient<Peer> {
@@ -87,19 +92,23 @@ async fn a_service_names_a_hold_in_its_preview_and_refuses_to_erase() {
     assert_eq!(bench.count("runtime.receipts").await, 0, "it has not begun");
 }
 
+/// Waits until a hold is stored, uncommitted, so that nothing erases meanwhile.
+async fn until_kept_out(bench: &Bench) {
+    let keeps_out = "pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted
+                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                     AND ((classid::bigint << 32) | objid::bigint) = hashtextextended('holds', 0)";
+    eventually("the hold is stored", || async { (bench.count(keeps_out).await == 1).then_some(()) }).await;
+}
+
 #[tokio::test]
 async fn an_erasure_waits_for_a_legal_hold_that_is_being_placed() {
     let bench = Bench::start().await;
     // The placement writes its audit entry at last, so it waits here. By then it keeps erasures out.
     let head = bench.held("SELECT FROM runtime.audit_head FOR UPDATE").await;
-    let keeps_out = "pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted
-                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                     AND ((classid::bigint << 32) | objid::bigint) = hashtextextended('holds', 0)";
     let staff = Caller::staff();
     let placing = place(&bench, &staff, "case-7", "ada@example.com");
     let erasing = async {
-        eventually("the hold is stored", || async { (bench.count(keeps_out).await == 1).then_some(()) })
-            .await;
+        until_kept_out(&bench).await;
         let mut client = PrivacyServiceClient::new(bench.channel());
         let release = async {
             bench.until_waiting("SELECT pg_advisory_xact_lock_shared%", 1).await;
@@ -113,6 +122,62 @@ async fn an_erasure_waits_for_a_legal_hold_that_is_being_placed() {
     placed.expect("placed");
     assert_eq!(reason(&refused(erased)), "LEGAL_HOLD");
     assert_eq!(bench.count("runtime.receipts").await, 0, "it has not begun");
+}
+
+#[tokio::test]
+async fn the_retention_waits_for_a_legal_hold_that_is_being_placed() {
+    let bench = Bench::start().await;
+    bench.outlive_slot("enforce_retention", "EnforceRetention").await;
+    bench.create(&ada(), Right::Erasure).await.expect("created");
+    age(&bench).await;
+    // As above.
+    let head = bench.held("SELECT FROM runtime.audit_head FOR UPDATE").await;
+    let staff = Caller::staff();
+    let placing = place(&bench, &staff, "case-7", "ada@example.com");
+    let applying = async {
+        until_kept_out(&bench).await;
+        let mut client = PrivacyServiceClient::new(bench.channel());
+        let release = async {
+            bench.until_waiting("SELECT pg_advisory_xact_lock_shared%", 1).await;
+            head.commit().await.expect("released");
+        };
+        let request = ApplyRetentionRequest { service: "compliance".to_owned(), run_id: NOBODYS.to_owned() };
+        let caller = Caller::service("compliance", "compliance");
+        let (applied, ()) = tokio::join!(client.apply_retention(caller.request(request)), release);
+        applied
+    };
+    let (placed, applied) = tokio::join!(placing, applying);
+    placed.expect("placed");
+    applied.expect("applied");
+    assert_eq!(bench.count("data_requests WHERE email = 'ada@example.com'").await, 1, "it stays");
+}
+
+#[tokio::test]
+async fn an_erasure_stops_between_two_batches_when_a_legal_hold_is_placed() {
+    let bench = Bench::start().await;
+    bench.create(&ada(), Right::Erasure).await.expect("created");
+    bench.execute("UPDATE data_requests SET state = 'CANCELLED', finish_time = runtime.now()").await;
+    bench.record(&ada(), "", &[(ConsentPurpose::CookiesAnalytics, true)]).await.expect("recorded");
+    // The batch of this table waits here, and the hold waits for the batch. The batch of the requests comes later.
+    let row = bench.held("SELECT FROM declarations FOR UPDATE").await;
+    let mut client = PrivacyServiceClient::new(bench.channel());
+    let caller = Caller::service("compliance", "compliance");
+    let erasing = client.erase_subject(caller.request(erasure()));
+    let placing = async {
+        bench.until_waiting("SELECT % AS key, coalesce(%", 1).await;
+        let staff = Caller::staff();
+        let release = async {
+            bench.until_waiting("SELECT pg_advisory_xact_lock(%", 1).await;
+            row.commit().await.expect("released");
+        };
+        let (placed, ()) = tokio::join!(place(&bench, &staff, "case-7", "ada@example.com"), release);
+        placed
+    };
+    let (erased, placed) = tokio::join!(erasing, placing);
+    placed.expect("placed");
+    assert_eq!(reason(&refused(erased)), "LEGAL_HOLD");
+    assert_eq!(bench.count("declarations WHERE owner_sub IS NULL AND email IS NULL").await, 1, "a batch");
+    assert_eq!(bench.count("data_requests WHERE owner_sub = 'ada'").await, 1, "nothing after it");
 }
 
 #[tokio::test]

@@ -8,8 +8,18 @@ use crate::bench::Bench;
 
 /// Publishes a version of the terms.
 pub(crate) async fn publish(bench: &Bench, version: &str, required: bool) -> Result<LegalDocument, Status> {
+    publish_of(bench, LegalDocumentKind::Terms, version, required).await
+}
+
+/// Publishes a version of a document.
+pub(crate) async fn publish_of(
+    bench: &Bench,
+    kind: LegalDocumentKind,
+    version: &str,
+    required: bool,
+) -> Result<LegalDocument, Status> {
     let request = PublishLegalDocumentRequest {
-        kind: LegalDocumentKind::Terms.into(),
+        kind: kind.into(),
         version: version.to_owned(),
         changes: vec!["Refunds take a day.".to_owned()],
         text: format!("# Terms {version}"),

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use levqor_proto_compliance::v1::{
-    ConsentPurpose, DownloadDataExportRequest, Right, RunErasureRequest, RunErasureResponse,
+    ConsentPurpose, DownloadDataExportRequest, LegalHold, Right, RunErasureRequest, RunErasureResponse,
     data_request::State,
 };
 use levqor_proto_mail::v1::send_message_request::Content;
@@ -12,7 +12,7 @@ use tonic::Status;
 
 use crate::{
     approve_erasure::approve,
-    bench::{Bench, LOCKING, ada, bob},
+    bench::{Bench, FakePeer, LOCKING, ada, bob},
     get_erasure_preview::preview,
     place_legal_hold::place,
 };
@@ -256,6 +256,53 @@ async fn a_legal_hold_that_is_placed_while_an_erasure_begins_stops_it() {
     })
     .await;
     assert_eq!(bench.count("runtime.receipts").await, 0, "nothing is erased");
+}
+
+/// Waits until an erasure has met a hold, and lets it look again.
+async fn until_held(bench: &Bench, id: &str, hold: &LegalHold) {
+    eventually("the call has failed", || async {
+        let failed = "runtime.work WHERE rpc LIKE '%/RunErasure' AND failure LIKE '%ERASURE_PARTIAL%'";
+        (bench.count(failed).await > 0).then_some(())
+    })
+    .await;
+    bench.advance(TimeDelta::hours(2)).await;
+    eventually("the hold is in the way", || async {
+        let found = bench.get(&Caller::staff(), id).await.ok()?;
+        (found.obstacles == [format!("LEGAL_HOLD {}", hold.legal_hold_id)]).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_further_call_erases_after_a_legal_hold_is_placed() {
+    let support = FakePeer::start().await;
+    let bench = Bench::start_with_peers(&support, false).await;
+    let id = due(&bench).await;
+    bench.pass(8).await;
+    eventually("support erases", || async { (support.count("erase") > 0).then_some(()) }).await;
+    let hold = place(&bench, &Caller::staff(), "case-7", "ada@example.com").await.expect("placed");
+    let calls = support.count("erase");
+    // It answers that there is more to erase.
+    support.let_continue(calls);
+    until_held(&bench, &id, &hold).await;
+    assert_eq!(support.count("erase"), calls, "it is not called again");
+}
+
+#[tokio::test]
+async fn a_person_is_not_told_of_an_erasure_after_a_legal_hold_is_placed() {
+    let support = FakePeer::start().await;
+    let bench = Bench::start_with_peers(&support, false).await;
+    let id = due(&bench).await;
+    bench.pass(8).await;
+    support.let_continue(2);
+    eventually("support has erased, and counts", || async { (support.count("count") > 0).then_some(()) })
+        .await;
+    let hold = place(&bench, &Caller::staff(), "case-7", "ada@example.com").await.expect("placed");
+    support.let_continue(1);
+    until_held(&bench, &id, &hold).await;
+    let mails = bench.mails("ada@example.com").await;
+    assert!(!mails.iter().any(|mail| matches!(mail, Content::ErasureDone(_))), "not told");
+    assert_eq!(bench.count("erasures WHERE step = 'ERASING'").await, 1);
 }
 
 #[tokio::test]

@@ -30,7 +30,12 @@ async fn a_correction_runs_once_and_the_person_is_told() {
     let again = bench.client().run_rectification(caller.request(request)).await.expect("nothing to do");
     assert_eq!(again.into_inner().state(), State::Done);
     let mails = bench.mails("ada@example.com").await;
-    assert_eq!(mails.iter().filter(|mail| matches!(mail, Content::DataRequestDone(_))).count(), 1);
+    let told = mails.iter().filter_map(|mail| match mail {
+        Content::DataRequestDone(done) => Some(done.outcome.as_str()),
+        _ => None,
+    });
+    let [outcome] = told.collect::<Vec<_>>()[..] else { panic!("one mail") };
+    assert!(outcome.contains("stay as they were written"), "it names what stays: {outcome}");
     assert_eq!(bench.count("rectifications WHERE complete_time IS NOT NULL").await, 1);
     assert_eq!(bench.count("runtime.audit_entries WHERE action = 'subject.rectify'").await, 1);
 }

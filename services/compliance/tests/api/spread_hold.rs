@@ -4,7 +4,7 @@ use levqor_proto_compliance::v1::{HoldState, SpreadHoldRequest};
 use levqor_runtime::testing::{Caller, eventually, reason, refused};
 
 use crate::{
-    bench::{Bench, NOBODYS},
+    bench::{Bench, FakePeer, NOBODYS},
     place_legal_hold::place,
 };
 
@@ -43,4 +43,13 @@ async fn a_change_that_was_not_told_for_an_hour_is_told_again() {
         (bench.count(&rows).await == 1).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_service_knows_a_hold_while_another_gives_no_answer() {
+    let support = FakePeer::start().await;
+    let bench = Bench::start_with_peers(&support, true).await;
+    place(&bench, &Caller::staff(), "case-7", "ada@example.com").await.expect("placed");
+    eventually("support knows", || async { (support.count("hold") > 0).then_some(()) }).await;
+    assert_eq!(bench.count("placed_holds WHERE state = 'PLACING'").await, 1, "billing does not know it");
 }

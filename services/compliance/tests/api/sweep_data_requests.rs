@@ -8,10 +8,20 @@ use levqor_runtime::testing::{Caller, reason};
 
 use crate::bench::{Bench, ada};
 
-async fn sweep(bench: &Bench) -> SweepDataRequestsResponse {
+/// Sweeps, as the schedule does each minute.
+pub(crate) async fn sweep(bench: &Bench) -> SweepDataRequestsResponse {
     let caller = Caller::service("compliance", "compliance");
     let swept = bench.client().sweep_data_requests(caller.request(SweepDataRequestsRequest {})).await;
     swept.expect("swept").into_inner()
+}
+
+/// Moves the times of all requests, as if this share of the time to answer was over now.
+pub(crate) async fn let_pass(bench: &Bench, share: &str) {
+    let sql = format!(
+        "UPDATE data_requests SET create_time = runtime.now() - (due_time - create_time) * {share},
+                                  due_time = runtime.now() + (due_time - create_time) * (1 - {share})"
+    );
+    bench.execute(&sql).await;
 }
 
 #[tokio::test]
@@ -53,12 +63,7 @@ async fn operators_are_told_once_of_each_share_of_the_time_that_is_over() {
         ("0.81", vec!["50", "80"]),
         ("0.96", vec!["50", "80", "95"]),
     ] {
-        // As if that share of the time was over now.
-        let sql = format!(
-            "UPDATE data_requests SET create_time = runtime.now() - (due_time - create_time) * {share},
-                                      due_time = runtime.now() + (due_time - create_time) * (1 - {share})"
-        );
-        bench.service.execute(&sql).await;
+        let_pass(&bench, share).await;
         for _ in 0..2 {
             sweep(&bench).await;
             assert_eq!(told().await, expected, "{share}");
