@@ -131,7 +131,7 @@ async fn nobody_is_told_before_the_ledger_has_the_erasure() {
     .await;
     assert_eq!(bench.count("erasures WHERE step = 'ERASING'").await, 1);
     let mails = bench.mails("ada@example.com").await;
-    assert!(!mails.iter().any(|mail| matches!(mail, Content::ErasureDone(_))), "{mails:?}");
+    assert!(!mails.iter().any(|mail| matches!(mail, Content::ErasureDone(_))), "she was told");
     std::fs::remove_file(bench.ledger_folder()).expect("removed");
     bench.advance(TimeDelta::hours(2)).await;
     eventually("the person is told", || async {
