@@ -148,7 +148,7 @@ fn no_source_file_is_too_long_to_read_at_once() {
 #[test]
 fn the_chassis_names_no_business_and_no_vendor_of_it() {
     const WORDS: [&str; 5] = ["checkout", "invoice", "refund", "stripe", "subscription"];
-    // Stored data, protos and sources of other people have these words.
+    // These files need the word: it stands in a column, in a proto, or in the path of a dependency's source (`/git/checkouts/`).
     const STAY: [(&str, &str); 4] = [
         ("runtime/src/hosted/subject.rs", "stripe"),
         ("runtime/src/privacy/declaration.rs", "stripe"),
@@ -554,7 +554,7 @@ fn the_readme_names_only_what_is_there() {
 
 #[test]
 fn code_in_the_documentation_of_a_crate_says_what_it_is_in() {
-    // A README is its crate's documentation (rule 6). A block without a language would be compiled as a test in Rust.
+    // `lib.rs` includes the README as its crate's documentation. A block without a language would be compiled as a test in Rust.
     let services = names().map(|name| format!("services/{name}"));
     for folder in ["runtime", "gateway", "proto"].map(str::to_owned).into_iter().chain(services) {
         let path = root().join(folder).join("README.md");

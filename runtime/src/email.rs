@@ -34,9 +34,9 @@ impl Email {
         &self.text
     }
 
-    /// Whether this address may be used to claim rows that were made without an account. It may not if it was written with look-alike characters: a mail host may
-    /// read KELVIN SIGN, full-width letters or unusual spaces as other letters. An identity provider may verify such a spelling
-    /// although the mail reached another person.
+    /// Whether this address may be used to claim rows that were made without an account. It may not if it was written with look-alike
+    /// characters: a mail host may read KELVIN SIGN, full-width letters or unusual spaces as other letters. An identity provider may
+    /// verify such a spelling although the mail reached another person.
     #[must_use]
     pub fn may_claim(&self) -> bool {
         self.may_claim

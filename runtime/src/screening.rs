@@ -116,9 +116,10 @@ where
     let answer = chassis.ask(COMPLIANCE, request_id, PATIENCE, request, |channel, request| async move {
         send(channel, request).await.map(Response::new)
     });
-    answer.await.unwrap_or_else(|_| {
+    answer.await.unwrap_or_else(|why| {
         tracing::warn!(
-            "a text was accepted without the screen for high-risk data: compliance did not answer in time"
+            reason = why.reason(),
+            "a text was accepted without the screen for high-risk data: compliance gave no answer"
         );
         Screened::Unanswered
     })

@@ -234,7 +234,7 @@ async fn texts_with_high_risk_data_are_not_taken_and_harmless_ones_are() {
 
 /// Sends a text until operators are told that it has terms of the law: on a busy machine the screen may give no answer in time.
 async fn assert_told(mesh: &Mesh, what: &str, send: impl AsyncFn() -> Answer) {
-    let told = format!("operator_notices WHERE kind = 'HIGH_RISK_TEXT' AND about LIKE '{what}:%:LEGAL'");
+    let told = format!("operator_notices WHERE kind = 'HIGH_RISK_TEXT' AND about LIKE '{what}:%:LEGAL:%'");
     eventually("operators are told", || async {
         let answer = send().await;
         assert_eq!(answer.status, 200, "{}", answer.text);

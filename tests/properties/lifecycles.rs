@@ -25,7 +25,7 @@ type Named = (&'static str, Step);
 /// A lifecycle.
 pub(super) struct Lifecycle {
     pub(super) name: &'static str,
-    /// How often it is told, beside the others.
+    /// How often a case has this lifecycle, in proportion to the weights of the others.
     pub(super) weight: u32,
     pub(super) steps: &'static [Named],
 }
@@ -90,7 +90,7 @@ impl Cast {
     }
 }
 
-/// Every lifecycle. Subscriptions make many events: they are told less often.
+/// Every lifecycle. Subscriptions make many events, so they have a lower weight.
 pub(super) const LIFECYCLES: &[Lifecycle] = &[
     Lifecycle { name: "a guest pays by card", weight: 4, steps: &[OPEN, PAY] },
     Lifecycle { name: "a customer pays by card", weight: 4, steps: &[REGISTER, OPEN_AS_CUSTOMER, PAY] },

@@ -9,7 +9,7 @@ use levqor_runtime::{
 const DEFAULT: Setting = Setting::plain(
     "LEVQOR_RATE_DEFAULT",
     Some("300/60s"),
-    "How many requests one caller may make in a time, over all RPCs that belong to no other class. Staff may make ten times as many.",
+    "How many requests one caller may make in how many seconds, over all RPCs of no other class. Staff may make ten times as many.",
 );
 const CHAT: Setting =
     Setting::plain("LEVQOR_RATE_CHAT", Some("20/60s"), "The same for RPCs of the class CHAT: conversations.");

@@ -3,7 +3,7 @@
 /// Declares a thiserror enum and implements `ServiceError` for it. After each variant stands one of:
 ///
 /// - `=> source`: code, reason, violations and retry time come from the variant's source;
-/// - `=> NotFound "LAMP_NOT_FOUND"`: this code and this reason;
+/// - `=> NotFound "FILE_NOT_FOUND"`: this code and this reason;
 /// - `=> Unavailable "BUSY" after 1 s`: the caller may retry after this many seconds;
 /// - `=> Unavailable "BUSY" after |left| Some(*left)`: the variant's content gives the retry time;
 /// - `=> InvalidArgument "KEY_INVALID" + source`: violations and retry time come from the source.
@@ -16,9 +16,9 @@
 ///         /// The request is not valid.
 ///         #[error(transparent)]
 ///         Invalid(#[from] Invalid) => source,
-///         /// There is no such lamp, or it is somebody else's: the two must read the same.
-///         #[error("there is no such lamp")]
-///         LampNotFound => NotFound "LAMP_NOT_FOUND",
+///         /// There is no such file, or it is somebody else's: the two must read the same.
+///         #[error("there is no such file")]
+///         FileNotFound => NotFound "FILE_NOT_FOUND",
 ///     }
 /// }
 /// ```

@@ -172,7 +172,7 @@ pub const MEASURED: Definition = Definition::gauge(
     "levqor.measurement.timestamp",
     "s",
     "Time of the last measurement in the database, in seconds since 1970. Numbers whose measurement failed are absent.",
-    &[Attribute::one_of("measurement", &["deferred_calls", "schedules", "self_tests", "own"])],
+    &[Attribute::one_of("measurement", &["deferred_calls", "schedules", "self_tests", "journal", "own"])],
 );
 /// The outcomes of exports.
 pub const TELEMETRY_EXPORTS: Definition = Definition::counter(

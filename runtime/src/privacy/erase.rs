@@ -105,7 +105,7 @@ pub(crate) async fn erase(
 
 /// Whether a legal hold is in force. If none is, none begins before the transaction ends.
 async fn is_held(conn: &mut PgConnection, erasure: &Erasure<'_>) -> Result<bool, DbError> {
-    // What a restore brought back of holds ended before the erasure was complete.
+    // What a restore brought back of holds ended before the erasure was complete. Compliance does not show one that a hold can stop.
     if !erasure.waits {
         return Ok(false);
     }

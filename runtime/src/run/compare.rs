@@ -2,7 +2,7 @@
 //! a backup may contain people who were erased after the backup: they are erased again. It may also contain holds that ended
 //! after the backup: these are ended again.
 
-use std::{collections::BTreeMap, slice, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use uuid::Uuid;
 
@@ -151,10 +151,11 @@ async fn ids<S: Service>(
     match source {
         Source::Own(service) => {
             let (ids, _) = recorded::own_ids(&**service).await?;
-            // With another key nobody would be found, and new entries would be of no use with the right one. So an entry is read,
+            // With another key nobody would be found, and new entries would be of no use with the right one. So the last entries are read,
             // also if nothing was restored.
-            if let Some((ledger, last)) = service.ledger().zip(ids.last()) {
-                ledger.read(slice::from_ref(last)).await?;
+            if let Some(ledger) = service.ledger() {
+                let last: Vec<_> = ids.iter().rev().take(BATCH).copied().collect();
+                ledger.read(&last).await?;
             }
             Ok(ids.into_iter().filter(|id| *id > after).collect())
         }

@@ -86,7 +86,7 @@ pub(crate) struct Counts {
     pub(crate) items_lost: u64,
 }
 
-/// A loss: its reason, its start and its count.
+/// A loss that goes on: the latest reason, the time of the latest lost item, and how many items were lost.
 #[derive(Debug, Clone)]
 struct Trouble {
     reason: String,
@@ -128,7 +128,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Queues an item, unless an equal item waits already.
+    /// Queues an item, unless the queue holds one already.
     pub(super) fn push_once(&self, item: T) {
         let mut items = self.0.items.lock().unwrap_or_else(PoisonError::into_inner);
         if items.is_empty() {
@@ -250,7 +250,7 @@ impl<D: Destination> Worker<D> {
             };
             let Some(pause) = refusal.retry.filter(|_| tried < TRIES && !last) else { return Err(refusal) };
             tried += 1;
-            // A flush request ends the pause before a retry.
+            // A flush request ends the pause, and then there is no retry: the parcel is lost.
             if tokio::time::timeout(pause, self.wanted()).await.is_ok() {
                 return Err(refusal);
             }

@@ -26,7 +26,7 @@ pub(super) const EXPIRY: Definition = Definition::gauge(
 pub(super) const RENEWAL: Definition = Definition::gauge(
     "levqor.tls.certificate.renewal.timestamp",
     "s",
-    "Time by which a certificate in use should have been renewed, in seconds since 1970: 14 days before it expires, or when a third of its life is left, whichever is later. Of several in its file, the first such time counts.",
+    "Time by which a certificate in use should have been renewed, in seconds since 1970: 14 days before it expires, or when a third of its life is left, whichever is later. If a file holds several certificates, the first such time counts.",
     &[Attribute::one_of("certificate", &["mesh", "public"])],
 );
 

@@ -124,6 +124,8 @@ impl<'e> Erasing<'e> {
             self.erase(service).await?;
         }
         self.expect_nothing_left(&services).await?;
+        // A restore must not carry out what a hold stops.
+        self.expect_no_hold(&mut *self.compliance.chassis.db.acquire().await?).await?;
         // A restore must not undo what the person is told.
         self.record().await?;
         let mut tx = self.compliance.chassis.db.begin().await?;

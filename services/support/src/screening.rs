@@ -23,7 +23,8 @@ pub(crate) async fn check(
     }
 }
 
-/// Refuses a message to a conversation that must not be taken. A message that hands the conversation to a person is never refused.
+/// Refuses a message to a conversation that must not be taken. A message that by itself hands the
+/// conversation to a person is never refused.
 pub(crate) async fn check_message(support: &Support, ctx: &Ctx, text: &str) -> Result<Screened, Error> {
     match support.signals.step(text, None) {
         Step::HandOff(_) => Ok(screen(support, ctx, "chat", text).await),

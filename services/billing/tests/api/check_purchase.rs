@@ -38,7 +38,7 @@ async fn a_subscription_that_has_begun_is_a_purchase_also_when_it_is_over() {
         let has_bought = shop.bench.has_bought(&support(), "ada@example.com").await.expect("an answer");
         assert_eq!(has_bought, expected, "{status}");
     }
-    // Each checkout that the customer left later has a row.
+    // The customer then abandons 50 more checkouts: each has a row, which is later than that of the purchase.
     let left = "INSERT INTO subscriptions SELECT (jsonb_populate_record(bought, jsonb_build_object(
                     'subscription_id', gen_random_uuid(), 'state', 'ABANDONED', 'start_time', NULL,
                     'stripe_subscription_id', NULL, 'stripe_checkout_session_id', NULL,

@@ -172,7 +172,7 @@ async fn a_checkout_that_is_older_than_its_key_is_not_made_any_more() {
 #[tokio::test]
 async fn operations_that_fail_each_time_do_not_keep_the_others_waiting() {
     let shop = Shop::open_at(MockServer::start().await).await;
-    // The key may not make customers. Bob is one already.
+    // Stripe makes Bob a customer, and then refuses (403) to make any other.
     shop.answer_once("POST", "/v1/customers", 200, json!({"id": "cus_2", "email": "bob@example.com"})).await;
     shop.answer("POST", "/v1/customers", 403, busy()).await;
     shop.answer_once("POST", "/v1/checkout/sessions", 429, busy()).await;

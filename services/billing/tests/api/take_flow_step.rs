@@ -115,7 +115,7 @@ const ALLOWED: u8 = 0;
 const OBJECTED: u8 = 1;
 const DOWN: u8 = 2;
 
-/// Notifications, which knows whether the customer may get offers. Mails stay where they are.
+/// Notifications, which knows whether the customer may get offers. It takes no mail.
 #[derive(Clone, Default)]
 struct Notifications(Arc<AtomicU8>);
 

@@ -19,7 +19,7 @@ pub(super) async fn end_status_subscription(
         status_subscribers::delete(tx, &token).await?;
         Ok(Done::unaudited(
             support.pages.status_unsubscribed()?,
-            "the row is gone, and the caller is anybody",
+            "anybody may call this, and the row is gone",
         ))
     })
     .await
