@@ -89,8 +89,8 @@ pub(crate) async fn not_overdue(tx: &mut Tx, order: &Order) -> Result<(), DbErro
     if order.overdue_time.is_none() {
         return Ok(());
     }
-    let about = format!("order:{}:left:{}", order.id, order.revisions_left);
-    let key = format!("not_overdue:{about}:{}", tx.now().await?.timestamp_micros());
+    let (now, about) = (tx.now().await?, format!("order:{}:left:{}", order.id, order.revisions_left));
+    let key = format!("not_overdue:{about}:{}", now.timestamp_micros());
     end(tx, OperatorNoticeKind::OrderOverdue, about, key).await
 }
 

@@ -46,13 +46,9 @@ async fn an_end_that_the_portal_has_set_as_a_time_is_unset() {
     let shop = Shop::open().await;
     let by_time = with(ending(true), &[("cancel_at_period_end", json!(false))]);
     shop.subscribe(&by_time).await;
-    shop.stripe.reset().await;
-    shop.answer("POST", "/v1/subscriptions/sub_1", 200, ending(false)).await;
-    shop.answer_once("GET", "/v1/subscriptions/sub_1", 200, by_time).await;
-    shop.answer("GET", "/v1/subscriptions/sub_1", 200, ending(false)).await;
+    shop.answer("POST", "/v1/subscriptions/sub_1", 200, json!({"id": "sub_1"})).await;
     let request = ada().request(ResumeSubscriptionRequest {});
-    let shown = shop.subscriptions().resume_subscription(request).await.expect("done").into_inner();
-    assert!(shown.subscription.expect("it").cancel_time.is_none());
+    shop.subscriptions().resume_subscription(request).await.expect("done");
     let asked = shop.asked("POST", "/v1/subscriptions/sub_1").await;
     assert!(matches!(asked.as_slice(), [(form, _)] if form == "cancel_at="), "{asked:?}");
 }

@@ -196,12 +196,12 @@ async fn a_session_that_nobody_was_sent_to_makes_an_order_only_if_it_is_paid() {
     // An earlier attempt of the same checkout made it, and Stripe answered with an error of its own.
     let left = [("status", json!("expired")), ("payment_status", json!("unpaid"))];
     let earlier = with(paid_session("cs_earlier", &made.order_id), &left);
-    shop.answer_once("GET", "/v1/checkout/sessions/cs_earlier", 200, earlier.clone()).await;
+    shop.answer("GET", "/v1/checkout/sessions/cs_earlier", 200, earlier.clone()).await;
     shop.bench.process(&event("evt_1", "checkout.session.expired", &earlier)).await;
     let order = shop.bench.order().await;
     assert_eq!((order.payment_state(), &order.order_id), (PaymentState::Pending, &made.order_id));
-    let paid = paid_session("cs_earlier", &made.order_id);
-    shop.answer("GET", "/v1/checkout/sessions/cs_earlier", 200, paid.clone()).await;
+    let paid = paid_session("cs_paid", &made.order_id);
+    shop.answer("GET", "/v1/checkout/sessions/cs_paid", 200, paid.clone()).await;
     shop.bench.process(&event("evt_2", COMPLETED, &paid)).await;
     let waiting = format!("orders WHERE order_id = '{}' AND payment_state = 'PENDING'", made.order_id);
     assert_eq!(shop.bench.count(&waiting).await, 1);
