@@ -83,10 +83,14 @@ pub(crate) async fn overdue(tx: &mut Tx, order: &Order) -> Result<(), DbError> {
     notify(tx, kind, severity, format!("order:{id}:left:{left}"), text).await
 }
 
-/// Ends the notice about an overdue delivery.
+/// Ends the notice about an overdue delivery, if there was one. Work that was delivered late may be paid back later: then the notice
+/// ends twice, so each end has a key of its own.
 pub(crate) async fn not_overdue(tx: &mut Tx, order: &Order) -> Result<(), DbError> {
-    let about = format!("order:{}:left:{}", order.id, order.revisions_left);
-    let key = format!("not_overdue:{about}");
+    if order.overdue_time.is_none() {
+        return Ok(());
+    }
+    let (now, about) = (tx.now().await?, format!("order:{}:left:{}", order.id, order.revisions_left));
+    let key = format!("not_overdue:{about}:{}", now.timestamp_micros());
     end(tx, OperatorNoticeKind::OrderOverdue, about, key).await
 }
 

@@ -42,7 +42,7 @@ pub(crate) async fn save(
         Kind::Started => order_mails::started(tx, site, order).await,
         Kind::Delivered => {
             order_mails::delivered(tx, site, order, note).await?;
-            if order.overdue_time.is_some() { operators::not_overdue(tx, order).await } else { Ok(()) }
+            operators::not_overdue(tx, order).await
         }
         Kind::RevisionRequested => {
             order_mails::revision_received(tx, site, order).await?;
@@ -50,17 +50,19 @@ pub(crate) async fn save(
         }
         Kind::Overdue => operators::overdue(tx, order).await,
         // Nothing is owed any more.
-        Kind::Withdrawn if order.overdue_time.is_some() => operators::not_overdue(tx, order).await,
+        Kind::Withdrawn => operators::not_overdue(tx, order).await,
         Kind::Accepted => order_mails::accepted(tx, order, party).await,
         // Only staff end an order by a step of its own, and only one that cost nothing.
-        Kind::Ended => order_mails::ended(tx, order, note).await,
+        Kind::Ended => {
+            order_mails::ended(tx, order, note).await?;
+            operators::not_overdue(tx, order).await
+        }
         // Other code sends the mails about payments and withdrawals.
         Kind::Paid
         | Kind::Refunded
         | Kind::DisputeOpened
         | Kind::DisputeWon
         | Kind::DisputeLost
-        | Kind::Withdrawn
         | Kind::PaymentFailed => Ok(()),
     }
 }

@@ -129,6 +129,21 @@ impl Billing {
         Ok(Change { row, stripe_subscription_id: id, params, at_once })
     }
 
+    /// What Stripe has to be asked so that the person's subscription goes on. Stripe's portal may have set the time of the end and
+    /// not the flag: then the flag changes nothing. Stripe takes only one of both in a request.
+    pub(crate) async fn resumption(&self, buyer: &Buyer, patience: &Patience) -> Result<Value, Error> {
+        let (row, id) = self.live(buyer).await?;
+        if let Err(refused) = row.may(Action::Resume)
+            && !self.is_in_doubt(&row).await?
+        {
+            return Err(refused.into());
+        }
+        let now = self.stripe()?.within(patience.left()).subscription(&id).await;
+        let now = now.map_err(|error| unavailable_to_fetch(&error))?;
+        let by_time_alone = now.cancel_time.is_some() && !now.cancel_at_period_end;
+        Ok(if by_time_alone { json!({"cancel_at": ""}) } else { json!({"cancel_at_period_end": false}) })
+    }
+
     /// Whether a change was asked for that Stripe has not answered: it may have been made.
     async fn is_in_doubt(&self, row: &Subscription) -> Result<bool, Error> {
         let mut conn = self.chassis.db.acquire().await?;

@@ -135,18 +135,34 @@ fn create_subscription(world: &mut World, params: &Value) -> Result<String, Fail
 }
 
 fn update_subscription(world: &mut World, id: &str, params: &Value) -> Result<String, Failure> {
-    const PARAMS: [&str; 6] =
-        ["cancel_at_period_end", "expand", "items", "metadata", "payment_behavior", "proration_behavior"];
+    const PARAMS: [&str; 7] = [
+        "cancel_at",
+        "cancel_at_period_end",
+        "expand",
+        "items",
+        "metadata",
+        "payment_behavior",
+        "proration_behavior",
+    ];
     params::known(params, &PARAMS)?;
+    if params.get("cancel_at").is_some() && params.get("cancel_at_period_end").is_some() {
+        return Err(Failure::invalid("Please pass only one of cancel_at and cancel_at_period_end."));
+    }
     let id = of_kind(world, "subscription", id)?;
     if world.get(&id)["status"] == "canceled" {
         return Err(Failure::missing("subscription", &id, "id"));
     }
     let mut fields = params::changes(world.get(&id), params, &["cancel_at_period_end", "metadata"]);
-    if let Some(at_end) = flag(&params["cancel_at_period_end"]) {
+    // The flag does not unset a time that was set alone, as the portal does.
+    let was_set = world.get(&id)["cancel_at_period_end"] == true;
+    if let Some(at_end) = flag(&params["cancel_at_period_end"]).filter(|at_end| *at_end || was_set) {
         let end = world.get(&id)["items"]["data"][0]["current_period_end"].clone();
         fields["cancel_at"] = if at_end { end } else { Value::Null };
         fields["canceled_at"] = if at_end { json!(world.now()) } else { Value::Null };
+    }
+    if let Some(at) = params.get("cancel_at").map(int) {
+        fields["cancel_at"] = json!(at);
+        fields["canceled_at"] = json!(at.map(|_| world.now()));
     }
     if let Some(changed) = params["items"].as_array() {
         let customer = world.get(&id)["customer"].as_str().unwrap_or_default().to_owned();

@@ -232,7 +232,8 @@ impl World {
         let mut items = of["items"].clone();
         let end = items["data"][0]["current_period_end"].as_i64().unwrap_or_default();
         self.advance((end - self.now()).max(0));
-        if of["cancel_at_period_end"] == true {
+        let ends_by_time = of["cancel_at"].as_i64().is_some_and(|at| at <= end);
+        if of["cancel_at_period_end"] == true || ends_by_time {
             self.cancel(subscription, "cancellation_requested");
             return None;
         }

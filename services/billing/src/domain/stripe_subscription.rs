@@ -49,6 +49,8 @@ pub(crate) struct StripeSubscription {
     pub(crate) trial_end_time: Option<DateTime<Utc>>,
     pub(crate) period_start_time: Option<DateTime<Utc>>,
     pub(crate) period_end_time: Option<DateTime<Utc>>,
+    /// Whether it is to end with its period, whenever that is. Stripe's portal may set a time alone.
+    pub(crate) cancel_at_period_end: bool,
     /// When it will end, if that is decided.
     pub(crate) cancel_time: Option<DateTime<Utc>>,
     pub(crate) end_time: Option<DateTime<Utc>>,
@@ -65,7 +67,7 @@ impl StripeSubscription {
         let time =
             |field: &str| object.get(field).and_then(instant).or_else(|| first.get(field).and_then(instant));
         let period_end_time = time("current_period_end");
-        let at_period_end = object.get("cancel_at_period_end").and_then(Value::as_bool) == Some(true);
+        let cancel_at_period_end = object.get("cancel_at_period_end").and_then(Value::as_bool) == Some(true);
         let customer = object.get("customer").unwrap_or(&Value::Null);
         let state = word(object, "status").and_then(State::of_stripe);
         Ok(Self {
@@ -83,7 +85,8 @@ impl StripeSubscription {
             trial_end_time: time("trial_end"),
             period_start_time: time("current_period_start"),
             period_end_time,
-            cancel_time: time("cancel_at").or(period_end_time.filter(|_| at_period_end)),
+            cancel_at_period_end,
+            cancel_time: time("cancel_at").or(period_end_time.filter(|_| cancel_at_period_end)),
             end_time: time("ended_at"),
         })
     }

@@ -39,9 +39,7 @@ pub(super) async fn follow(
         // order below.
         refunds::lock_payment(tx, payment).await?;
     }
-    let known = known(tx, sale).await?;
-    let is_new = known.is_none();
-    let Some(mut order) = known.or_else(|| Order::open(sale, now)) else { return Ok(()) };
+    let Some((mut order, is_new)) = order_of(tx, sale, now).await? else { return Ok(()) };
     let is_unlinked = order.stripe_checkout_session_id.is_none();
     order.stripe_checkout_session_id = Some(sale.stripe_checkout_session_id.clone());
     let change = order.apply(sale, sold_at, now);
@@ -84,13 +82,21 @@ async fn payment_failed(tx: &mut Tx, order: &Order, is_news: bool) -> Result<(),
     if is_news { order_mails::cancelled(tx, order).await } else { Ok(()) }
 }
 
-/// The order of the session, or the one that our checkout made for it.
-async fn known(tx: &mut Tx, sale: &Sale) -> Result<Option<Order>, DbError> {
+/// The order of the session, or the one that our checkout made for it, or else a new one; and whether it is new. `None` if the sale
+/// makes no order.
+async fn order_of(tx: &mut Tx, sale: &Sale, now: DateTime<Utc>) -> Result<Option<(Order, bool)>, DbError> {
     if let Some(order) = orders::lock_by_session(tx, &sale.stripe_checkout_session_id).await? {
-        return Ok(Some(order));
+        return Ok(Some((order, false)));
     }
-    let Some(id) = sale.order_id else { return Ok(None) };
-    // The id in the metadata names an order, but only one that still waits for its session.
-    let order = orders::lock_by_id(tx, id).await?;
-    Ok(order.filter(|order| order.stripe_checkout_session_id.is_none()))
+    let named = match sale.order_id {
+        Some(id) => orders::lock_by_id(tx, id).await?,
+        None => None,
+    };
+    match named {
+        Some(order) if order.stripe_checkout_session_id.is_none() => Ok(Some((order, false))),
+        // Our checkout made this session, Stripe answered with an error, and the order got a later session: nobody was sent to this
+        // one. Money that arrives by it all the same is another order's.
+        Some(_) if sale.state != State::Paid => Ok(None),
+        Some(_) | None => Ok(Order::open(sale, now).map(|order| (order, true))),
+    }
 }

@@ -137,6 +137,7 @@ pub(crate) async fn tell_order(tx: &mut Tx, payment: &StripeId, news: News) -> R
     }
     if !had_ended && order.fulfilment_state == Some(FulfilmentState::Ended) {
         order_events::append(tx, order.id, Kind::Ended, Party::System, "").await?;
+        operators::not_overdue(tx, &order).await?;
     }
     Ok(())
 }

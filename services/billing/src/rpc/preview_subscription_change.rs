@@ -35,6 +35,7 @@ pub(super) async fn preview_subscription_change(
     let due = number("amount_due").max(0);
     // A negative balance is credit: that of the customer so far, and that of the change.
     let credit = (-number("total") - number("starting_balance")).max(0);
+    // The list price, before discounts and tax: Stripe is asked for one invoice only.
     let renewal = package.price().minor_units;
     let (charged_now, next_charge, credit_left) = if change.at_once {
         // Stripe shows the invoice that it would make at once. Credit that it leaves goes to the next one.

@@ -1,19 +1,28 @@
-//! Resumes the caller's subscription, which was to end with its period. It is written without `mutate`, because Stripe
-//! is asked between two transactions; `subscribing.rs` has the steps.
+//! Resumes the caller's subscription, which was to end. It is written without `mutate`, because Stripe is asked between two
+//! transactions; `subscribing.rs` has the steps.
 
 use levqor_proto_billing::v1::{ResumeSubscriptionRequest, ResumeSubscriptionResponse};
 use levqor_runtime::context::Ctx;
-use serde_json::json;
 
-use crate::{Billing, checkout::Patience, domain::subscription::Action, error::Error};
+use crate::{
+    Billing,
+    checkout::Patience,
+    domain::{buyer::Buyer, subscription::Action},
+    error::Error,
+};
 
 pub(super) async fn resume_subscription(
     billing: &Billing,
     ctx: Ctx,
     request: ResumeSubscriptionRequest,
 ) -> Result<ResumeSubscriptionResponse, Error> {
-    let params = json!({"cancel_at_period_end": false});
-    let subscription =
-        billing.update_subscription(&ctx, &request, Action::Resume, &params, &Patience::begin()).await?;
+    let patience = Patience::begin();
+    let buyer = Buyer::of(&ctx.actor).ok_or(Error::SubscriptionNotFound)?;
+    let subscription = if let Some(known) = billing.known_update(&ctx, &request, &buyer, &patience).await? {
+        known
+    } else {
+        let params = billing.resumption(&buyer, &patience).await?;
+        billing.update_subscription(&ctx, &request, Action::Resume, &params, &patience).await?
+    };
     Ok(ResumeSubscriptionResponse { subscription: Some(subscription.into()) })
 }

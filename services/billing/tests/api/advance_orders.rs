@@ -5,13 +5,32 @@ use levqor_proto_billing::v1::{
     AdvanceOrdersRequest, AdvanceOrdersResponse, OrderParty, order::FulfilmentState, order_event::Kind,
 };
 use levqor_runtime::testing::{Caller, advance};
+use serde_json::{Value, json};
 
-use crate::support::Bench;
+use crate::{
+    refund_order::at_stripe,
+    support::{Bench, Shop, ada, answers, session, with},
+};
 
 impl Bench {
     async fn advance_orders(&self) -> AdvanceOrdersResponse {
         let request = Caller::service("billing", "billing").request(AdvanceOrdersRequest {});
         self.order_client().advance_orders(request).await.expect("advanced").into_inner()
+    }
+
+    /// Ada submits the intake form of an order, and nothing is delivered in time.
+    async fn leave_overdue(&self, order_id: &str) {
+        self.answer(&ada(), order_id, answers()).await.expect("saved");
+        self.submit(&ada(), order_id).await.expect("submitted");
+        advance(&self.db, TimeDelta::hours(48)).await;
+        self.advance_orders().await;
+    }
+
+    /// How often the notice about an overdue delivery was ended.
+    async fn notices_ended(&self) -> i64 {
+        let ended =
+            "runtime.work WHERE rpc LIKE '%/EndOperatorNotice' AND idempotency_key LIKE 'not_overdue:%'";
+        self.count(ended).await
     }
 }
 
@@ -43,4 +62,33 @@ async fn an_overdue_delivery_is_reported_once() {
     let told = "runtime.work WHERE rpc LIKE '%/NotifyOperators' AND idempotency_key LIKE '%ORDER_OVERDUE%'";
     assert_eq!(bench.count(told).await, 1, "operators are told once");
     assert_eq!(bench.order().await.fulfilment_state(), FulfilmentState::IntakeSubmitted, "it is still owed");
+}
+
+#[tokio::test]
+async fn an_order_that_is_paid_back_is_no_longer_overdue() {
+    let (shop, order) = Shop::sold().await;
+    shop.bench.leave_overdue(&order.order_id).await;
+    shop.tell_refund(&at_stripe("re_1", 900, None)).await;
+    assert_eq!(shop.bench.notices_ended().await, 0, "the work is still owed");
+    shop.tell_refund(&at_stripe("re_2", 9000, None)).await;
+    assert_eq!(shop.bench.order().await.fulfilment_state(), FulfilmentState::Ended);
+    assert_eq!(shop.bench.notices_ended().await, 1);
+}
+
+#[tokio::test]
+async fn a_free_order_that_staff_end_is_no_longer_overdue() {
+    let free = with(
+        session("cs_1"),
+        &[
+            ("payment_status", json!("no_payment_required")),
+            ("amount_total", json!(0)),
+            ("amount_subtotal", json!(9900)),
+            ("total_details", json!({"amount_discount": 9900})),
+            ("payment_intent", Value::Null),
+        ],
+    );
+    let (shop, order) = Shop::sold_with(free).await;
+    shop.bench.leave_overdue(&order.order_id).await;
+    shop.refund(&order, 0).await.expect("ended");
+    assert_eq!(shop.bench.notices_ended().await, 1);
 }

@@ -43,7 +43,7 @@ const TRIES: usize = 3;
 /// How many cases run at the same time.
 const AT_ONCE: usize = 3;
 /// The cases: what a customer asks for, and which request to Stripe is never answered.
-const CASES: [(Ask, &str, &str); 13] = [
+const CASES: [(Ask, &str, &str); 14] = [
     (Ask::CheckOut, "POST", "/v1/customers"),
     (Ask::CheckOut, "POST", "/v1/checkout/sessions"),
     (Ask::CheckOutWithCode, "GET", "/v1/promotion_codes"),
@@ -53,6 +53,7 @@ const CASES: [(Ask, &str, &str); 13] = [
     (Ask::Change, "GET", "/v1/subscriptions/sub_1"),
     (Ask::Change, "POST", "/v1/subscriptions/sub_1"),
     (Ask::Cancel, "POST", "/v1/subscriptions/sub_1"),
+    (Ask::Resume, "GET", "/v1/subscriptions/sub_1"),
     (Ask::Resume, "POST", "/v1/subscriptions/sub_1"),
     (Ask::Portal, "POST", "/v1/billing_portal/sessions"),
     (Ask::ShowWithdrawal, "GET", "/v1/invoices"),

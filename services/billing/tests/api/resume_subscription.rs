@@ -21,6 +21,7 @@ async fn stripe_is_asked_once_and_its_new_state_is_shown() {
     shop.subscribe(&ending(true)).await;
     shop.stripe.reset().await;
     shop.answer("POST", "/v1/subscriptions/sub_1", 200, ending(false)).await;
+    shop.answer_once("GET", "/v1/subscriptions/sub_1", 200, ending(true)).await;
     shop.answer("GET", "/v1/subscriptions/sub_1", 200, ending(false)).await;
     let keyed = ada().with_key("once");
     for _ in 0..2 {
@@ -38,6 +39,18 @@ async fn stripe_is_asked_once_and_its_new_state_is_shown() {
     assert_eq!(reason(&status), "SUBSCRIPTION_STATE");
     let bob = Caller::customer("bob", "bob@example.com").request(ResumeSubscriptionRequest {});
     assert_eq!(refused(shop.subscriptions().resume_subscription(bob).await).code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn an_end_that_the_portal_has_set_as_a_time_is_unset() {
+    let shop = Shop::open().await;
+    let by_time = with(ending(true), &[("cancel_at_period_end", json!(false))]);
+    shop.subscribe(&by_time).await;
+    shop.answer("POST", "/v1/subscriptions/sub_1", 200, json!({"id": "sub_1"})).await;
+    let request = ada().request(ResumeSubscriptionRequest {});
+    shop.subscriptions().resume_subscription(request).await.expect("done");
+    let asked = shop.asked("POST", "/v1/subscriptions/sub_1").await;
+    assert!(matches!(asked.as_slice(), [(form, _)] if form == "cancel_at="), "{asked:?}");
 }
 
 #[tokio::test]

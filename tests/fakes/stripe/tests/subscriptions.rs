@@ -114,3 +114,21 @@ async fn a_subscription_changes_and_ends_when_it_is_told() {
     let ended = stripe.call(reqwest::Method::DELETE, &path, "", &[]).await.expect("an answer");
     assert_eq!(ended.str("/cancellation_details/reason"), "cancellation_requested");
 }
+
+#[tokio::test]
+async fn an_end_that_is_set_as_a_time_is_unset_as_a_time() {
+    let stripe = Stripe::start();
+    let (subscription, _) = stripe.subscribe();
+    let path = format!("/v1/subscriptions/{subscription}");
+    let period_end = async || stripe.get(&path).await.json["items"]["data"][0]["current_period_end"].clone();
+    let end = period_end().await;
+    let ending = stripe.post_form(&path, &format!("cancel_at={end}")).await;
+    assert_eq!(ending.json["cancel_at"], end);
+    assert_eq!(ending.json["cancel_at_period_end"], false);
+    assert_eq!(stripe.post_form(&path, "cancel_at=&cancel_at_period_end=false").await.status, 400);
+    assert_eq!(stripe.post_form(&path, "cancel_at_period_end=false").await.json["cancel_at"], end);
+    assert!(stripe.post_form(&path, "cancel_at=").await.json["cancel_at"].is_null());
+    assert!(stripe.world().renew(&subscription).is_some(), "it goes on");
+    stripe.post_form(&path, &format!("cancel_at={}", period_end().await)).await;
+    assert_eq!(stripe.world().renew(&subscription), None);
+}

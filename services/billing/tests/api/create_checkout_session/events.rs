@@ -190,6 +190,25 @@ async fn checkouts_of_ours_that_expire_end_what_waited_for_them_and_nobody_is_to
 }
 
 #[tokio::test]
+async fn a_session_that_nobody_was_sent_to_makes_an_order_only_if_it_is_paid() {
+    let shop = Shop::open().await;
+    let made = shop.check_out(&ada(), buy(dfy(Tier::Starter))).await.expect("a session");
+    // An earlier attempt of the same checkout made it, and Stripe answered with an error of its own.
+    let left = [("status", json!("expired")), ("payment_status", json!("unpaid"))];
+    let earlier = with(paid_session("cs_earlier", &made.order_id), &left);
+    shop.answer("GET", "/v1/checkout/sessions/cs_earlier", 200, earlier.clone()).await;
+    shop.bench.process(&event("evt_1", "checkout.session.expired", &earlier)).await;
+    let order = shop.bench.order().await;
+    assert_eq!((order.payment_state(), &order.order_id), (PaymentState::Pending, &made.order_id));
+    let paid = paid_session("cs_paid", &made.order_id);
+    shop.answer("GET", "/v1/checkout/sessions/cs_paid", 200, paid.clone()).await;
+    shop.bench.process(&event("evt_2", COMPLETED, &paid)).await;
+    let waiting = format!("orders WHERE order_id = '{}' AND payment_state = 'PENDING'", made.order_id);
+    assert_eq!(shop.bench.count(&waiting).await, 1);
+    assert_eq!(shop.bench.count("orders WHERE payment_state = 'PAID'").await, 1, "the money is not lost");
+}
+
+#[tokio::test]
 async fn an_event_may_come_before_stripes_answer_is_stored() {
     let shop = Shop::open_at(MockServer::start().await).await;
     let customer = json!({"id": "cus_1", "object": "customer", "email": "ada@example.com"});
