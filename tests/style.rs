@@ -147,13 +147,14 @@ fn no_source_file_is_too_long_to_read_at_once() {
 
 #[test]
 fn the_chassis_names_no_business_and_no_vendor_of_it() {
-    const WORDS: [&str; 5] = ["checkout", "invoice", "refund", "stripe", "subscription"];
-    // Stored data, protos and sources of other people have these words.
-    const STAY: [(&str, &str); 4] = [
+    const WORDS: [&str; 6] = ["checkout", "invoice", "refund", "stripe", "subscription", "ticket"];
+    // Stored data, protos, and sources and libraries of other people have these words.
+    const STAY: [(&str, &str); 5] = [
         ("runtime/src/hosted/subject.rs", "stripe"),
         ("runtime/src/privacy/declaration.rs", "stripe"),
         ("runtime/src/privacy/holds.rs", "stripe"),
         ("runtime/src/telemetry/errors.rs", "checkout"),
+        ("runtime/src/tls/loaded.rs", "ticket"),
     ];
     let files = files();
     let mut stay: BTreeSet<(&str, &str)> = STAY.into_iter().collect();
