@@ -83,12 +83,15 @@ fn children(plan: &Value) -> &[Value] {
     plan["Plans"].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// Whether a statement has filters that may be unset, `($1 IS NULL OR …)`. Such are planned each time, for the values that they
-/// have: see `lists`.
+/// Whether a statement reads a page, and has filters that may be unset, `($1 IS NULL OR …)`. Such are planned each time, for the
+/// values that they have: see `lists`.
 fn is_list(statement: &str) -> bool {
     let mut before: Vec<_> = statement.split(" IS NULL OR ").collect();
     before.pop();
-    before.into_iter().any(|text| text.rsplit(['(', ' ']).next().is_some_and(|word| word.starts_with('$')))
+    let filters = before
+        .into_iter()
+        .any(|text| text.rsplit(['(', ' ']).next().is_some_and(|word| word.starts_with('$')));
+    filters && statement.contains("LIMIT $")
 }
 
 /// Whether a statement changes a batch that it locked, and does not claim work (a purge, for example). PostgreSQL may read the

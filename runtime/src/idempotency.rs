@@ -20,14 +20,14 @@ const KEEP_FOR_SERVICES: TimeDelta = TimeDelta::days(90);
 
 /// Whether the call must be made, or was made before.
 pub enum Claim<R> {
-    /// The call must be made. Remember the answer with the ticket, in the same transaction.
-    Fresh(Ticket),
+    /// The call must be made. Remember its answer in the same transaction.
+    Fresh(FirstCall),
     /// The call was made before, with this answer.
     Replay(R),
 }
 
-/// The right to remember an answer. Without a key it remembers nothing.
-pub struct Ticket(Option<Record>);
+/// A call that is made for the first time. It remembers its answer under its key; without a key it remembers nothing.
+pub struct FirstCall(Option<Record>);
 
 struct Record {
     caller: String,
@@ -76,7 +76,7 @@ pub async fn claim<Req: Message, Res: Message + Default>(
     ctx: &Ctx,
     request: &Req,
 ) -> Result<Claim<Res>, IdempotencyError> {
-    let Some(key) = &ctx.idempotency_key else { return Ok(Claim::Fresh(Ticket(None))) };
+    let Some(key) = &ctx.idempotency_key else { return Ok(Claim::Fresh(FirstCall(None))) };
     let record = Record {
         caller: ctx.actor.name(),
         rpc: ctx.method.rpc.clone(),
@@ -110,7 +110,7 @@ pub async fn claim<Req: Message, Res: Message + Default>(
         None if !locked => Err(IdempotencyError::InFlight),
         None => {
             fail_point::IDEMPOTENCY_CLAIMED.reached();
-            Ok(Claim::Fresh(Ticket(Some(record))))
+            Ok(Claim::Fresh(FirstCall(Some(record))))
         }
         Some(known) if known.request_hash != record.request_hash => Err(IdempotencyError::key_reused()),
         Some(known) => {
@@ -119,7 +119,7 @@ pub async fn claim<Req: Message, Res: Message + Default>(
     }
 }
 
-impl Ticket {
+impl FirstCall {
     /// Remembers the answer. Call it in the transaction of the effect.
     pub async fn remember<Res: Message>(self, tx: &mut Tx, response: &Res) -> Result<(), DbError> {
         let Some(record) = self.0 else { return Ok(()) };

@@ -10,7 +10,7 @@ use crate::{
 const DOMAIN: Setting = Setting::plain(
     "LEVQOR_INBOUND_DOMAIN",
     None,
-    "The domain whose mail the mail provider receives for us, such as `in.levqor.ai`: each ticket has an address there, so that replies by mail come back. Without it no mail is taken.",
+    "The domain whose mail the mail provider receives for us, such as `in.levqor.ai`: people reply by mail to addresses there. Without it no mail is taken.",
 );
 
 /// The domain, in ASCII form.

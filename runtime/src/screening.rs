@@ -61,7 +61,7 @@ impl Screened {
         }
     }
 
-    /// The warning to operators about a text that was taken. `what` has the text, such as `ticket:0190…`. `None`: there is no warning.
+    /// The warning to operators about a text that was taken. `what` has the text, such as `message:0190…`. `None`: there is no warning.
     #[must_use]
     pub fn warning(&self, service: &str, what: &str, now: DateTime<Utc>) -> Option<Warning> {
         match self {

@@ -115,12 +115,13 @@ fn a_service_on_its_own_refuses_to_start_without_its_secrets() {
 
 #[test]
 fn a_role_that_others_may_overhear_needs_certificates_or_the_word_off() {
-    const PEERS: [&str; 4] = ["BILLING", "COMPLIANCE", "NOTIFICATIONS", "SUPPORT"];
     let folder = Folder::new();
     let mut listens = levqor(&folder.data(), &["serve", "billing"]);
     listens.env("LEVQOR_GRPC_ADDR", "0.0.0.0:50051");
     let mut calls = levqor(&folder.data(), &["serve", "gateway"]);
-    calls.envs(PEERS.map(|peer| (format!("LEVQOR_{peer}_ADDR"), "dns:mesh.example:50051")));
+    let addresses = levqor_gateway::methods().services().iter();
+    let addresses = addresses.map(|service| format!("LEVQOR_{}_ADDR", service.to_uppercase()));
+    calls.envs(addresses.map(|name| (name, "dns:mesh.example:50051")));
     for command in [listens, calls] {
         let said = sentence(&run(command));
         assert!(said.contains("LEVQOR_MESH_TLS_CERT: is not set"), "{said}");

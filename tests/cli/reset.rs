@@ -85,8 +85,8 @@ async fn a_new_address_key_beside_an_old_database_of_the_operators_is_refused_to
     // The administrator has made the databases: they are empty, and hold nobody's address.
     let url = server.cluster().database("postgres").expect("an address");
     let mut conn = sqlx::PgConnection::connect_with(url.options()).await.expect("connected");
-    for name in ["levqor_billing", "levqor_notifications", "levqor_support", "levqor_compliance"] {
-        let make = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    for service in levqor_gateway::methods().services() {
+        let make = sqlx::AssertSqlSafe(format!("CREATE DATABASE levqor_{service}"));
         sqlx::raw_sql(make).execute(&mut conn).await.expect("made");
     }
     conn.close().await.expect("closed");

@@ -12,8 +12,10 @@ use sqlx::{Connection, PgConnection, Row};
 
 use crate::process::{Folder, Process, Signal, levqor, of_program, run, sentence, text, up};
 
-/// Each service's database, and the role that owns it.
-const DATABASES: &[&str] = &["levqor_billing", "levqor_compliance", "levqor_notifications", "levqor_support"];
+/// Each service's database, and the role that owns it: both have the same name.
+fn databases() -> Vec<String> {
+    levqor_gateway::methods().services().iter().map(|service| format!("levqor_{service}")).collect()
+}
 
 #[tokio::test]
 async fn each_service_connects_as_a_role_that_owns_its_database_and_reaches_nothing_else() {
@@ -26,21 +28,22 @@ async fn each_service_connects_as_a_role_that_owns_its_database_and_reaches_noth
                     WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() ORDER BY 1, 2";
     let sessions: Vec<(String, String)> =
         sqlx::query_as(sessions).fetch_all(&mut conn).await.expect("sessions");
-    let own: Vec<_> = DATABASES.iter().map(|name| ((*name).to_owned(), (*name).to_owned())).collect();
+    let databases = databases();
+    let own: Vec<_> = databases.iter().map(|name| (name.clone(), name.clone())).collect();
     assert_eq!(sessions, own);
 
     let roles = "SELECT rolname::text, rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls AS more,
                         (SELECT count(*) FROM pg_auth_members WHERE member = pg_roles.oid) AS memberships
                  FROM pg_roles WHERE rolname LIKE 'levqor\\_%'";
     let roles = sqlx::query(roles).fetch_all(&mut conn).await.expect("roles");
-    assert_eq!(roles.len(), DATABASES.len());
+    assert_eq!(roles.len(), databases.len());
     for role in &roles {
         let name: String = role.get("rolname");
         assert!(!role.get::<bool, _>("more") && role.get::<i64, _>("memberships") == 0, "{name}");
-        for database in ["postgres", "template1"].iter().chain(DATABASES) {
+        for database in ["postgres", "template1"].into_iter().chain(databases.iter().map(String::as_str)) {
             let options = server.options().clone().username(&name).database(database);
             let connected = PgConnection::connect_with(&options).await;
-            assert_eq!(connected.is_ok(), *database == name, "{name} and the database {database}");
+            assert_eq!(connected.is_ok(), database == name, "{name} and the database {database}");
         }
     }
     assert!(daemon.stop(Signal::SIGINT).success());

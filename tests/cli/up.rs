@@ -96,8 +96,8 @@ async fn what_was_accepted_is_there_after_a_kill_and_a_new_start() {
 
 /// A worker's lease outlives it: the mesh's time is moved on, so that the test need not wait for the end of it.
 async fn end_leases_of_the_killed(folder: &Folder) {
-    for database in ["levqor_billing", "levqor_notifications", "levqor_support", "levqor_compliance"] {
-        let url = folder.cluster().database(database).expect("url");
+    for service in levqor_gateway::methods().services() {
+        let url = folder.cluster().database(&format!("levqor_{service}")).expect("url");
         testing::advance(&testing::connect(&url), TimeDelta::minutes(1)).await;
     }
 }

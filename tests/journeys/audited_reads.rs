@@ -80,7 +80,7 @@ async fn every_read_of_personal_data_by_staff_is_in_the_audit_chain_and_none_by_
         assert_eq!(mesh.customer("ada").get(&path).await.status, 200);
     }
     assert_eq!(reads(mesh.billing_db()).await.len(), before);
-    for db in [mesh.billing_db(), mesh.notifications_db(), mesh.support_db()] {
+    for db in mesh.databases() {
         let all = reads(db).await;
         assert!(all.iter().all(|(_, ids)| !has_word(&ids.to_string(), "ada")), "{all:?}");
         let mut conn = db.acquire().await.expect("a connection");

@@ -6,6 +6,7 @@ use levqor_proto::notifications::v1::{
 };
 use levqor_runtime::testing::{Caller, eventually};
 
+use super::rpcs::methods;
 use crate::{
     fakes::mail::{API_KEY, FakeMail},
     harness::Mesh,
@@ -27,7 +28,7 @@ async fn the_report_of_sunday_has_a_section_of_each_service() {
     assert_eq!(response.unanswered, Vec::<String>::new());
     let is_whole = |text: &str| {
         let outcome = "The weekly test of error reports (Sentry) is off";
-        let services = ["billing", "notifications", "support", "compliance"];
+        let services = methods().services();
         text.matches(outcome).count() == services.len() && services.iter().all(|it| text.contains(it))
     };
     eventually("a report with four sections is sent", || async {

@@ -3,6 +3,7 @@
 //! in which part of the list the matching rows are.
 
 use levqor_billing::Billing;
+use levqor_compliance::Compliance;
 use levqor_notifications::Notifications;
 use levqor_runtime::{
     db::{Db, ListTx},
@@ -350,4 +351,89 @@ async fn pages_of_support_read_few_rows() {
         ("incidents", &by_state),
     ];
     assert_read_little(&db, "services/support", &lists).await;
+}
+
+#[tokio::test]
+async fn pages_of_compliance_read_few_rows() {
+    let db = testing::connect(&testing::database::<Compliance>().await);
+    fill(
+        &db,
+        "INSERT INTO data_requests
+            (data_request_id, owner_sub, email, entitlement, origin, state, subject, create_time, due_time, finish_time)
+         SELECT gen_random_uuid(), CASE WHEN n > 5 THEN 'sub-' || n % 400 END, n % 400 || '@example.com', 'ACCESS', 'ACCOUNT',
+                state, '{}', TIME, TIME, CASE WHEN state = 'DONE' THEN TIME END
+         FROM generate_series(1, ROWS) AS n,
+              LATERAL (SELECT CASE WHEN n <= 100 THEN 'RECEIVED' ELSE 'DONE' END AS state) AS s;
+         INSERT INTO privacy_complaints
+            (privacy_complaint_id, owner_sub, email, text, origin, state, receive_time, acknowledge_due_time, acknowledge_time,
+             answer_time, create_time)
+         SELECT gen_random_uuid(), CASE WHEN n > 5 THEN 'sub-' || n % 400 END, n % 400 || '@example.com', '', 'ACCOUNT', state, TIME,
+                TIME, CASE WHEN state = 'ANSWERED' THEN TIME END, CASE WHEN state = 'ANSWERED' THEN TIME END, TIME
+         FROM generate_series(1, ROWS) AS n,
+              LATERAL (SELECT CASE WHEN n <= 100 THEN 'RECEIVED' ELSE 'ANSWERED' END AS state) AS s;
+         INSERT INTO placed_holds (hold_id, kind, state, matter, create_time, change_time, release_time)
+         SELECT lpad(to_hex(n), 32, '0')::uuid, 'LEGAL_HOLD', state, 'matter-' || n % 400, TIME, TIME,
+                CASE WHEN state = 'RELEASED' THEN TIME END
+         FROM generate_series(1, ROWS) AS n,
+              LATERAL (SELECT CASE WHEN n <= 100 THEN 'PLACING' ELSE 'RELEASED' END AS state) AS s;
+         INSERT INTO runtime.holds (hold_row_id, hold_id, kind, email, stands, change_time)
+         SELECT gen_random_uuid(), hold_id, kind, row_number() OVER () % 400 || '@example.com', false, change_time FROM placed_holds;
+         INSERT INTO retention_reports (retention_report_id, service, state, outcomes, create_time)
+         SELECT gen_random_uuid(), 'billing', CASE WHEN n <= 100 THEN 'UNANSWERED' ELSE 'COMPLETE' END, '[]', TIME
+         FROM generate_series(1, ROWS) AS n;
+         INSERT INTO declarations
+            (declaration_id, kind, scope, given, owner_sub, email, version, text_sha256, source, by_signal, declare_time)
+         SELECT gen_random_uuid(), CASE WHEN n <= 100 THEN 'OBJECTION' ELSE 'CONSENT' END, 'ANALYTICS', true,
+                CASE WHEN n > 5 THEN 'sub-' || n % 400 END, n % 400 || '@example.com', '', '', '', false, TIME
+         FROM generate_series(1, ROWS) AS n;
+         INSERT INTO legal_documents
+            (legal_document_id, kind, version, changes, body, text_sha256, acceptance_required, effective_time, publish_time)
+         SELECT gen_random_uuid(), CASE WHEN n <= 100 THEN 'COOKIES' ELSE 'TERMS' END, n::text, '{}', '', repeat('0', 64), false, TIME,
+                TIME
+         FROM generate_series(1, ROWS) AS n;
+         INSERT INTO breaches
+            (breach_id, state, description, data_kinds, people_count, consequences, measures, aware_time, due_time, exempt_time,
+             exempt_reasons, close_time, create_time)
+         SELECT gen_random_uuid(), state, '', '{}', 0, '', '', TIME, TIME, TIME, '', CASE WHEN state = 'CLOSED' THEN TIME END, TIME
+         FROM generate_series(1, ROWS) AS n,
+              LATERAL (SELECT CASE WHEN n <= 100 THEN 'OPEN' ELSE 'CLOSED' END AS state) AS s",
+    )
+    .await;
+    let owned = [
+        "true, NULL, NULL, NULL, NULL, NULL, 51, NULL",
+        "true, NULL, NULL, NULL, MIDDLE, '00000000-0000-0000-0000-000000000000', 51, NULL",
+        "true, NULL, NULL, 'RECEIVED', NULL, NULL, 51, NULL",
+        "true, NULL, NULL, NULL, NULL, NULL, 51, '7@example.com'",
+        "true, NULL, NULL, 'RECEIVED', NULL, NULL, 51, '7@example.com'",
+        "false, 'sub-7', '7@example.com', NULL, NULL, NULL, 51, NULL",
+        "false, 'sub-7', '7@example.com', NULL, MIDDLE, '00000000-0000-0000-0000-000000000000', 51, NULL",
+    ];
+    let holds = [
+        "'LEGAL_HOLD', NULL, '', NULL, NULL, NULL, 51",
+        "'LEGAL_HOLD', NULL, '', NULL, MIDDLE, '00000000-0000-0000-0000-000000000000', 51",
+        "'RESTRICTION', NULL, '', NULL, NULL, NULL, 51",
+        "'LEGAL_HOLD', 'PLACING', '', NULL, NULL, NULL, 51",
+        "'LEGAL_HOLD', NULL, 'matter-7', NULL, NULL, NULL, 51",
+        "'LEGAL_HOLD', NULL, '', '7@example.com', NULL, NULL, 51",
+        "'LEGAL_HOLD', NULL, '', 'none@example.com', NULL, NULL, 51",
+    ];
+    let declarations = [
+        "true, NULL, NULL, NULL, NULL, NULL, 51, 'CONSENT'",
+        "true, NULL, NULL, NULL, MIDDLE, '00000000-0000-0000-0000-000000000000', 51, 'CONSENT'",
+        "true, NULL, NULL, NULL, NULL, NULL, 51, 'OBJECTION'",
+        "true, NULL, NULL, '7@example.com', NULL, NULL, 51, 'CONSENT'",
+        "false, 'sub-7', '7@example.com', NULL, NULL, NULL, 51, 'CONSENT'",
+        "false, 'sub-7', '7@example.com', NULL, MIDDLE, '00000000-0000-0000-0000-000000000000', 51, 'CONSENT'",
+    ];
+    let (all, later) = ("NULL, NULL, NULL, 51", "NULL, MIDDLE, '00000000-0000-0000-0000-000000000000', 51");
+    let lists: [(&str, &[&str]); 7] = [
+        ("data_requests", &owned),
+        ("privacy_complaints", &owned),
+        ("placed_holds", &holds),
+        ("retention_reports", &[all, later, "'UNANSWERED', NULL, NULL, 51"]),
+        ("declarations", &declarations),
+        ("legal_documents", &[all, later, "'COOKIES', NULL, NULL, 51"]),
+        ("breaches", &[all, later, "'OPEN', NULL, NULL, 51"]),
+    ];
+    assert_read_little(&db, "services/compliance", &lists).await;
 }

@@ -54,12 +54,12 @@ where
 {
     let mut tx = state.chassis().db.begin().await?;
     tx.set_locale(ctx.locale());
-    let ticket = match idempotency::claim(&mut tx, ctx, request).await? {
+    let first_call = match idempotency::claim(&mut tx, ctx, request).await? {
         Claim::Replay(response) => return Ok(response),
-        Claim::Fresh(ticket) => ticket,
+        Claim::Fresh(first_call) => first_call,
     };
     let Done { response, entry } = work(&mut tx).await?;
-    ticket.remember(&mut tx, &response).await?;
+    first_call.remember(&mut tx, &response).await?;
     if let Some(Entry { action, ids }) = entry {
         let ids: Vec<_> = ids.iter().map(|(name, id)| (*name, id.as_str())).collect();
         audit::append(&mut tx, &ctx.actor, action, &ids).await?;

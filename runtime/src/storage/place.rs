@@ -115,8 +115,8 @@ pub fn required_secret(reader: &mut Reader<'_>, setting: &Setting, expected: &st
 impl Place {
     /// The settings that name it.
     #[must_use]
-    pub fn settings() -> [Setting; 6] {
-        [FOLDER, BUCKET, ENDPOINT, REGION, KEY_ID, KEY]
+    pub fn settings() -> Vec<Setting> {
+        vec![FOLDER, BUCKET, ENDPOINT, REGION, KEY_ID, KEY]
     }
 
     /// Whether a setting that names it is set.

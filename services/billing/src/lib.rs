@@ -291,10 +291,10 @@ impl Service for Billing {
 
 impl Billing {
     /// Whether things can be sold, changed and refunded.
-    fn shop(&self) -> [Capability; 4] {
+    fn shop(&self) -> Vec<Capability> {
         if self.stripe.is_none() {
             let off = |name| Capability::off(name, "STRIPE_SECRET_KEY is not set");
-            return [off("checkout"), off("subscriptions"), off("refunds"), off("withdrawal")];
+            return vec![off("checkout"), off("subscriptions"), off("refunds"), off("withdrawal")];
         }
         let checkout = if self.shop.terms_version.is_none() {
             Capability::off("checkout", "LEVQOR_TERMS_VERSION is not set")
@@ -303,7 +303,7 @@ impl Billing {
         } else {
             Capability::on("checkout", "customers buy on Stripe's pages")
         };
-        [
+        vec![
             checkout,
             Capability::on("subscriptions", "mirrored by refetch; customers change, cancel and resume them"),
             Capability::on("refunds", "staff give money back; refunds made at Stripe are mirrored"),
@@ -312,7 +312,7 @@ impl Billing {
     }
 
     /// What becomes of the customers of erased people at Stripe.
-    fn customer_deletions(&self) -> [Capability; 2] {
+    fn customer_deletions(&self) -> Vec<Capability> {
         let deletion = if self.stripe.is_some() {
             Capability::on("stripe_customer_deletion", "an erasure ends with the customer at Stripe")
         } else {
@@ -330,7 +330,7 @@ impl Billing {
             }
             (None, None) => Capability::off("stripe_redaction", "STRIPE_SECRET_KEY is not set"),
         };
-        [deletion, redaction]
+        vec![deletion, redaction]
     }
 
     /// Measures Stripe's health. Returns how long the result is valid.

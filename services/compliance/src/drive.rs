@@ -85,8 +85,8 @@ impl Drive {
 
     /// The settings that name it.
     #[must_use]
-    pub(crate) fn settings() -> [Setting; 5] {
-        [CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, ROOT, API_BASE]
+    pub(crate) fn settings() -> Vec<Setting> {
+        vec![CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, ROOT, API_BASE]
     }
 
     /// Reads the settings. `None` if neither the client nor the token is set, or if something is wrong, which is then noted.

@@ -1,4 +1,4 @@
-//! The RPCs of compliance: one line each, and one file each.
+//! The RPCs of compliance: two lines and one file each.
 
 mod accept_data_request;
 mod accept_legal_document;

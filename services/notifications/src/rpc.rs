@@ -1,4 +1,4 @@
-//! The RPCs of this service: one line and one file each.
+//! The RPCs of notifications: two lines and one file each.
 
 mod add_suppression;
 mod apply_permission;

@@ -1,4 +1,4 @@
-//! The RPCs of support: one line each, and one file each.
+//! The RPCs of support: two lines and one file each.
 
 mod add_ticket_note;
 mod answer_complaint;

@@ -46,8 +46,8 @@ pub(crate) struct Shop {
     pub(crate) webhook_url: Option<PageUrl>,
 }
 
-pub(super) fn settings() -> [Setting; 6] {
-    [SUCCESS_URL, CANCEL_URL, PORTAL_RETURN_URL, TERMS_VERSION, AUTOMATIC_TAX, WEBHOOK_URL]
+pub(super) fn settings() -> Vec<Setting> {
+    vec![SUCCESS_URL, CANCEL_URL, PORTAL_RETURN_URL, TERMS_VERSION, AUTOMATIC_TAX, WEBHOOK_URL]
 }
 
 /// Reads the settings. Returns `None` only after it noted a problem.

@@ -5,15 +5,11 @@ use levqor_proto_billing::v1::{
     refund::{Origin, State},
 };
 use levqor_runtime::testing::Caller;
-use tonic::Code;
 
-use crate::{
-    refund_order::at_stripe,
-    support::{Shop, ada, refused},
-};
+use crate::{refund_order::at_stripe, support::Shop};
 
 #[tokio::test]
-async fn staff_list_refunds_by_order_and_state_and_customers_do_not() {
+async fn staff_list_refunds_by_order_and_state() {
     let (shop, order) = Shop::sold().await;
     shop.refund(&order, 900).await.expect("stored");
     shop.tell_refund(&at_stripe("re_2", 500, None)).await;
@@ -26,6 +22,4 @@ async fn staff_list_refunds_by_order_and_state_and_customers_do_not() {
     assert_eq!(origins, [Origin::Stripe, Origin::Staff], "the newest first");
     let done = list(ListRefundsRequest { state: State::Succeeded.into(), ..Default::default() }).await;
     assert_eq!((done.len(), done[0].stripe_refund_id.as_str()), (1, "re_2"));
-    let status = refused(shop.refunds().list_refunds(ada().request(ListRefundsRequest::default())).await);
-    assert_eq!(status.code(), Code::PermissionDenied);
 }

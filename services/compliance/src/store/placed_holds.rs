@@ -180,6 +180,7 @@ pub(crate) async fn list(
     filter: &Filter,
     page: &Page,
 ) -> Result<Vec<Listed<HoldOfPeople>>, DbError> {
+    // The ids of an address are an array, because PostgreSQL looks an array up in the index of holds. `IN` would read every hold.
     let rows = sqlx::query!(
         r#"SELECT hold_id, kind, state, matter, reason, data_request_id, create_time, change_time, lift_time, lift_reasons,
                   release_time,
@@ -191,7 +192,7 @@ pub(crate) async fn list(
            WHERE kind = $1
              AND ($2::text IS NULL OR state = $2)
              AND ($3::text = '' OR matter = $3)
-             AND ($4::text IS NULL OR hold_id IN (SELECT hold_id FROM runtime.holds WHERE email = $4))
+             AND ($4::text IS NULL OR hold_id = ANY(ARRAY(SELECT hold_id FROM runtime.holds WHERE email = $4)))
              AND ($5::timestamptz IS NULL OR (create_time, hold_id) < ($5, $6::uuid))
            ORDER BY create_time DESC, hold_id DESC
            LIMIT $7"#,

@@ -1,13 +1,13 @@
-//! `ListLeads`: only staff may list leads, and they can filter them by form.
+//! `ListLeads`: staff list leads, and can filter them by form.
 
 use levqor_proto_support::v1::{ListLeadsRequest, lead::Kind};
-use levqor_runtime::testing::{Caller, reason, refused};
+use levqor_runtime::testing::Caller;
 
 use super::get_form_token::sales;
-use crate::bench::{Bench, ada};
+use crate::bench::Bench;
 
 #[tokio::test]
-async fn leads_are_listed_by_form_for_staff_only() {
+async fn leads_are_listed_by_form() {
     let bench = Bench::start().await;
     let token = bench.form_token().await;
     bench.leads().create_sales_lead(Caller::anonymous().request(sales(&token))).await.expect("taken");
@@ -16,6 +16,4 @@ async fn leads_are_listed_by_form_for_staff_only() {
         let list = bench.leads().list_leads(Caller::staff().request(request)).await.expect("a list");
         assert_eq!(list.into_inner().leads.len(), count, "{kind:?}");
     }
-    let status = refused(bench.leads().list_leads(ada().request(ListLeadsRequest::default())).await);
-    assert_eq!(reason(&status), "ROLE_TOO_LOW");
 }
