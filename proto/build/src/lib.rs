@@ -37,7 +37,8 @@ pub fn generate(packages: &[&str]) -> Result<(), Box<dyn Error>> {
 
     // These bytes keep the custom options; prost_types::FileDescriptorSet would drop them.
     let descriptors = compiler.encode_file_descriptor_set();
-    fs::write(out.join("descriptors.bin"), &descriptors)?;
+    // Every process keeps the descriptors in memory: they go without the comments, which are most of their size.
+    fs::write(out.join("descriptors.bin"), compiler.include_source_info(false).encode_file_descriptor_set())?;
     let pool = DescriptorPool::decode(descriptors.as_slice())?;
     let violations = contract::violations(&pool);
     if !violations.is_empty() {
