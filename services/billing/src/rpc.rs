@@ -1,4 +1,4 @@
-//! The RPCs of billing: one line each, and one file each.
+//! The RPCs of billing: two lines each, and one file each.
 
 mod accept_order;
 mod advance_orders;

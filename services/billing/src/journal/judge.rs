@@ -93,7 +93,13 @@ async fn of_session(
                 subscriptions::without_one(tx, session, session_event).await?;
                 return Ok(Verdict::Processed);
             };
-            of_subscription(tx, billing, event, (fetched, &[]), aftermath).await
+            let verdict = of_subscription(tx, billing, event, (fetched, &[]), aftermath).await?;
+            // The session is ours, so somebody paid us: an operator has to look.
+            Ok(if verdict == Verdict::NotOurs(NotOurs::OtherSale) {
+                Verdict::Quarantined("a subscription of ours at a price that is not ours".to_owned())
+            } else {
+                verdict
+            })
         }
     }
 }

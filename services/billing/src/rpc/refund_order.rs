@@ -13,7 +13,7 @@ use crate::{
     domain::{
         order::OrderId,
         order_event::{Kind, Party},
-        refund::Origin,
+        refund::{NotRefundable, Origin},
     },
     error::Error,
     order_steps, refunding,
@@ -30,12 +30,22 @@ pub(super) async fn refund_order(
 ) -> Result<RefundOrderResponse, Error> {
     let Command { order_id, asked, reason } = Command::try_from(&request)?;
     mutate(billing, &ctx, &request, async |tx| {
-        let order = orders::get(tx, &ctx.scope(), order_id).await?.ok_or(Error::OrderNotFound)?;
-        if let Some(payment) = &order.terms.stripe_payment_intent_id {
+        let seen = orders::get(tx, &ctx.scope(), order_id).await?.ok_or(Error::OrderNotFound)?;
+        let payment = seen.terms.stripe_payment_intent_id;
+        if let Some(payment) = &payment {
             refunds::lock_payment(tx, payment).await?;
         }
         let mut order = orders::lock_by_id(tx, order_id).await?.ok_or(Error::OrderNotFound)?;
+        if order.terms.stripe_payment_intent_id != payment {
+            // The order was paid between the two reads, so its payment is not locked.
+            return Err(NotRefundable::NotPaid.into());
+        }
         if order.pay_time.is_some() && order.paid_minor == 0 {
+            if asked.is_some() {
+                return Err(
+                    Invalid::of("amount_minor_units", "expected 0, because the order cost nothing").into()
+                );
+            }
             order.end_free(tx.now().await?).map_err(Error::OrderState)?;
             order_steps::save(billing, tx, &order, Kind::Ended, Party::Staff, &reason).await?;
             let response = RefundOrderResponse { refund: None };

@@ -116,7 +116,8 @@ impl Billing {
             let mut tx = self.chassis.db.begin().await?;
             refunds::lock_payment(&mut tx, &payment.id).await?;
             // Locked, so that two calls at once do not count the same refunds.
-            withdrawals::lock(&mut tx, withdrawal.id).await?.ok_or(Error::WithdrawalNotFound)?;
+            let mut locked =
+                withdrawals::lock(&mut tx, withdrawal.id).await?.ok_or(Error::WithdrawalNotFound)?;
             let before = refunds::of_withdrawal(&mut tx, withdrawal.id).await?;
             let asked: i64 = before
                 .iter()
@@ -129,7 +130,13 @@ impl Billing {
                 Rule::Guarantee => payment.paid.minor_units,
                 Rule::Right => withdrawal.amount.minor_units - asked,
             };
-            waits |= pay_back(&mut tx, withdrawal, &payment, most).await? == PaidBack::Waits;
+            if pay_back(&mut tx, withdrawal, &payment, most).await? == PaidBack::Waits {
+                waits = true;
+                // Stored while the payment is locked: when the bank's decision arrives, it finds that the withdrawal waits for it.
+                if locked.take(Step::Wait, tx.now().await?)? {
+                    withdrawals::update(&mut tx, &locked).await?;
+                }
+            }
             tx.commit().await?;
         }
         if let Some(id) = &row.stripe_subscription_id {
@@ -139,7 +146,8 @@ impl Billing {
         self.conclude(withdrawal, waits, has_other).await
     }
 
-    /// Stores the state of the withdrawal, after the refunds are stored.
+    /// Stores the state of the withdrawal, after the refunds are stored. One that waits for a bank is stored already, and may have
+    /// been settled since.
     async fn conclude(&self, withdrawal: &Withdrawal, waits: bool, has_other: bool) -> Result<State, Error> {
         let mut tx = self.chassis.db.begin().await?;
         let mut withdrawal =
@@ -147,7 +155,7 @@ impl Billing {
         let now = tx.now().await?;
         let of_it = refunds::of_withdrawal(&mut tx, withdrawal.id).await?;
         let is_news = if waits {
-            withdrawal.take(Step::Wait, now)?
+            false
         } else if !of_it.is_empty() || has_other {
             withdrawal.follow(&of_it, now)
         } else {

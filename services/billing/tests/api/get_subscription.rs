@@ -11,7 +11,7 @@ use levqor_runtime::testing::Caller;
 use serde_json::{Value, json};
 use tonic::Code;
 
-use crate::support::{Shop, event, reason, refused, subscription, with};
+use crate::support::{Shop, event, reason, refused, session, subscription, with};
 
 #[tokio::test]
 async fn every_state_of_stripes_is_mirrored_and_the_customer_is_told_of_begin_and_end_once() {
@@ -79,6 +79,13 @@ async fn a_subscription_to_something_else_is_not_ours() {
     shop.answer("GET", "/v1/subscriptions/sub_2", 200, other.clone()).await;
     let seen = shop.bench.process(&event("evt_1", "customer.subscription.created", &other)).await;
     assert_eq!((seen.state(), seen.ignore_reason()), (EventState::Ignored, IgnoreReason::OtherSale));
+    // The link of staff names a plan of ours, and an own price: somebody paid for it, so operators hear of it.
+    let labels = json!({"mode": "subscription", "plan": "growth"});
+    let sold = [("mode", json!("subscription")), ("metadata", labels), ("subscription", json!("sub_2"))];
+    let sold = with(session("cs_2"), &sold);
+    shop.answer("GET", "/v1/checkout/sessions/cs_2", 200, sold.clone()).await;
+    let seen = shop.bench.process(&event("evt_2", "checkout.session.completed", &sold)).await;
+    assert_eq!(seen.state(), EventState::Quarantined, "{}", seen.failure);
     assert!(shop.subscription().await.is_none());
 }
 

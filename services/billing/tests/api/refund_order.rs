@@ -127,6 +127,7 @@ async fn an_order_that_cost_nothing_is_ended_and_stripe_is_not_asked() {
     shop.answer("GET", "/v1/checkout/sessions/cs_1", 200, free.clone()).await;
     shop.bench.process(&event("evt_1", "checkout.session.completed", &free)).await;
     let order = shop.bench.order().await;
+    assert_eq!(violated(&refused(shop.refund(&order, 500).await)), ["amount_minor_units"]);
     assert!(shop.refund(&order, 0).await.expect("ended").refund.is_none());
     assert_eq!(shop.bench.order().await.fulfilment_state(), FulfilmentState::Ended);
     assert_eq!(shop.bench.count("stripe_operations").await + shop.bench.count("refunds").await, 0);

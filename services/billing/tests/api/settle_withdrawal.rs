@@ -9,7 +9,7 @@ use levqor_runtime::testing::Caller;
 use serde_json::json;
 use tonic::Code;
 
-use crate::support::{Shop, ada, busy, invoices, reason, refused, subscription_now};
+use crate::support::{Shop, ada, busy, event, invoices, reason, refused, subscription_now};
 
 const DELETE: &str = "/v1/subscriptions/sub_1";
 
@@ -110,6 +110,29 @@ async fn a_part_of_the_payment_goes_back_once_however_often_it_is_settled() {
         assert_eq!(shop.settle(&made).await.expect("settled"), State::Requested);
     }
     assert_eq!((shop.bench.count("refunds").await, shop.given_back().await), (1, 5000));
+}
+
+#[tokio::test]
+async fn what_a_bank_has_is_waited_for_and_goes_back_once_it_decides_for_us() {
+    let (shop, made) = stated().await;
+    for (n, status, state, back) in
+        [(8, "under_review", State::Waiting, 0), (9, "won", State::Requested, 7900)]
+    {
+        shop.stripe.reset().await;
+        let dispute = json!({
+            "id": "dp_1", "amount": 7900, "currency": "gbp", "status": status, "reason": "general",
+            "charge": {"id": "ch_1", "customer": null}, "payment_intent": "pi_1", "livemode": false,
+        });
+        shop.answer("GET", "/v1/disputes/dp_1", 200, dispute.clone()).await;
+        shop.answer("GET", DELETE, 200, subscription_now("canceled")).await;
+        shop.answer("GET", "/v1/invoices", 200, invoices()).await;
+        shop.answer("POST", "/v1/refunds", 429, busy()).await;
+        shop.bench.process(&event(&format!("evt_{n}"), "charge.dispute.updated", &dispute)).await;
+        for _ in 0..2 {
+            assert_eq!(shop.settle(&made).await.expect("settled"), state, "{status}");
+        }
+        assert_eq!(shop.given_back().await, back, "{status}");
+    }
 }
 
 #[tokio::test]
