@@ -20,8 +20,11 @@ use crate::{
     server::Server,
 };
 
-/// Whether any deferred call is waiting.
-const WAITING: &str = "SELECT EXISTS (SELECT FROM runtime.work WHERE state = 'WAITING')";
+/// Whether any deferred call is waiting. The next step of a flow waits for its day, and does not count.
+const WAITING: &str = "SELECT EXISTS (
+    SELECT FROM runtime.work
+    WHERE state = 'WAITING' AND (attempts > 0 OR due_time < create_time + interval '1 hour')
+)";
 
 /// The numbers of orders and mails that resulted from events.
 pub(crate) struct Effects {
