@@ -184,7 +184,7 @@ fn of_database(service: &str) -> [(String, Value); 2] {
     [(format!("{service}-to-database"), to), (database, from)]
 }
 
-/// What CloudNativePG needs of its instances. The address of the API server and of the backups' store differs between clusters.
+/// What `CloudNativePG` needs of its instances. The address of the API server and of the backups' store differs between clusters.
 fn of_instances() -> Value {
     let instances = json!({"matchExpressions": [{"key": "cnpg.io/cluster", "operator": "Exists"}]});
     let operator = namespaces("kubernetes.io/metadata.name", "cnpg-system");
