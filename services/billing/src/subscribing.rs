@@ -29,7 +29,7 @@ use crate::{
     error::Error,
     mirror::subscriptions::{Outcome, mirror},
     operations::{known_operation, request_key, supersede, unavailable_to_fetch},
-    store::{disputes, operations, subscriptions, withdrawals},
+    store::{customers, disputes, operations, subscriptions, withdrawals},
     stripe::encode,
 };
 
@@ -85,15 +85,17 @@ impl Billing {
     /// What a person is entitled to.
     pub(crate) async fn entitled(&self, tx: &mut Tx, sub: &str) -> Result<Entitled, DbError> {
         let mut theirs = subscriptions::of_owner(tx, sub).await?;
+        // A person may be several customers of Stripe's: one that bought as a guest, and the one that our checkout made.
+        let mut at_stripe: Vec<_> = theirs.iter().filter_map(|it| it.stripe_customer_id.clone()).collect();
+        at_stripe.extend(customers::stripe_customer_of(tx, sub).await?);
         // What the customer withdrew from entitles to nothing, also before Stripe has ended it.
         let withdrawn = withdrawals::subscriptions_of(tx, sub).await?;
         theirs.retain(|subscription| !withdrawn.contains(&subscription.id));
         let subscription = Entitled::best(theirs);
-        let customer = subscription.as_ref().and_then(|subscription| subscription.stripe_customer_id.clone());
-        let held = match customer {
-            Some(customer) => disputes::hold(tx, &customer).await?,
-            None => false,
-        };
+        let mut held = false;
+        for customer in at_stripe {
+            held = held || disputes::hold(tx, &customer).await?;
+        }
         Ok(Entitled { subscription, held })
     }
 

@@ -4,7 +4,7 @@ mod addresses;
 mod events;
 mod one_open_session;
 
-use std::time::Instant;
+use std::{collections::BTreeSet, time::Instant};
 
 use levqor_proto_billing::v1::{
     CreateCheckoutSessionRequest, CreateCheckoutSessionResponse,
@@ -47,6 +47,20 @@ impl Shop {
         request: CreateCheckoutSessionRequest,
     ) -> Result<CreateCheckoutSessionResponse, Status> {
         Ok(self.checkout().create_checkout_session(caller.request(request)).await?.into_inner())
+    }
+}
+
+#[tokio::test]
+async fn checkouts_at_once_are_three_at_most_and_make_one_customer() {
+    let shop = Shop::open().await;
+    let all = (0..6).map(|_| async { shop.check_out(&ada(), buy(dfy(Tier::Professional))).await });
+    let made = futures_util::future::join_all(all).await;
+    assert!(made.iter().any(Result::is_ok), "{made:?}");
+    assert!(made.iter().flatten().count() <= 3, "{made:?}");
+    for (at, most) in [("/v1/customers", 1), ("/v1/checkout/sessions", 3)] {
+        // Two calls may carry out one operation: its key is the same.
+        let keys: BTreeSet<_> = shop.asked("POST", at).await.into_iter().map(|(_, key)| key).collect();
+        assert!((1..=most).contains(&keys.len()), "{at}: {keys:?}");
     }
 }
 
