@@ -26,7 +26,7 @@ fn dispute(id: &str, status: &str, customer: &str) -> Value {
 }
 
 impl Shop {
-    async fn tell_dispute(&self, dispute: &Value) {
+    async fn dispute_is_told(&self, dispute: &Value) {
         self.stripe.reset().await;
         let [id, status] = ["id", "status"].map(|field| dispute[field].as_str().expect("text"));
         self.answer("GET", &format!("/v1/disputes/{id}"), 200, dispute.clone()).await;
@@ -55,7 +55,7 @@ async fn a_subscription_entitles_and_a_dispute_holds_it_until_it_is_won() {
     assert_eq!(of(&all, Feature::WhiteLabel).refusal(), Refusal::NotIncluded);
 
     for (status, refusal) in [("needs_response", Refusal::Disputed), ("won", Refusal::Unspecified)] {
-        shop.tell_dispute(&dispute("dp_1", status, "cus_1")).await;
+        shop.dispute_is_told(&dispute("dp_1", status, "cus_1")).await;
         assert_eq!(of(&shop.entitlements().await, Feature::Workflows).refusal(), refusal, "{status}");
     }
     let told = "runtime.work WHERE rpc LIKE '%/NotifyOperators' AND idempotency_key LIKE '%dispute%'";
@@ -84,7 +84,7 @@ async fn a_question_of_a_bank_holds_nothing_and_a_lost_dispute_of_any_customer_o
     .into_iter()
     .enumerate()
     {
-        shop.tell_dispute(&dispute(&format!("dp_{n}"), status, customer)).await;
+        shop.dispute_is_told(&dispute(&format!("dp_{n}"), status, customer)).await;
         let workflows = of(&shop.entitlements().await, Feature::Workflows);
         assert_eq!(workflows.refusal(), refusal, "{status} of {customer}");
     }
