@@ -16,7 +16,7 @@ pub(crate) async fn measure(mesh: &Mesh, limits: &mut Limits) -> anyhow::Result<
     mesh.double().await?;
     let all: u64 = mesh.pss_kib()?.into_iter().map(|(_, kib)| kib).sum();
     println!("PSS idle, two processes of each role, all ten: {:.1} MB", megabytes(all));
-    limits.below("PSS of ten idle processes in MB", megabytes(all), 120.0);
+    limits.below("PSS of ten idle processes in MB", megabytes(all), 400.0);
     mesh.restart().await?;
     Ok(())
 }
