@@ -25,7 +25,7 @@ use crate::{
 
 /// The most bytes of an answer.
 const MOST_BYTES: usize = 256 * 1024;
-/// After this many failures in a row the model is not asked for a while, so that customers do not wait for it in vain.
+/// After this many failures in a row the model is not asked for a while: customers would wait, and get no answer from it.
 const MOST_FAILURES: u32 = 3;
 const REST: Duration = Duration::from_secs(30);
 

@@ -1,4 +1,4 @@
-//! Withdraws from the order that a link is for, as `GetLinkedOrderWithdrawal` showed it. Whoever has the link may make this call.
+//! Withdraws from the order that a link is for, as `GetLinkedOrderWithdrawal` showed it. Everybody who has the link may make this call.
 
 use levqor_proto_billing::v1::{WithdrawLinkedOrderRequest, WithdrawLinkedOrderResponse};
 use levqor_runtime::{

@@ -1,5 +1,5 @@
-//! Publishes a version of a legal document, for staff; recorded in the audit chain. Those who accepted an earlier one, or the terms, are told by
-//! mail.
+//! Publishes a version of a legal document, for staff. The audit chain records it. Everybody who accepted an earlier version, or the
+//! terms, gets a mail.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_compliance::v1::{

@@ -17,7 +17,8 @@ pub(crate) async fn last_entry(conn: &mut PgConnection, service: &str) -> Result
     .await?)
 }
 
-/// Saves what a check found. A chain that is not whole leaves the last entry of the time when it was whole. Returns the state of the check before.
+/// Saves the result of a check. If the chain is not whole, the last entry of its last whole check is kept. Returns the state of the
+/// check before.
 pub(crate) async fn put(
     conn: &mut PgConnection,
     service: &str,
