@@ -5,11 +5,10 @@ use levqor_proto_billing::v1::{
     AdvanceOrdersRequest, AdvanceOrdersResponse, OrderParty, order::FulfilmentState, order_event::Kind,
 };
 use levqor_runtime::testing::{Caller, advance};
-use serde_json::{Value, json};
 
 use crate::{
     refund_order::at_stripe,
-    support::{Bench, Shop, ada, answers, session, with},
+    support::{Bench, Shop, ada, answers, session, without_cost},
 };
 
 impl Bench {
@@ -77,16 +76,7 @@ async fn an_order_that_is_paid_back_is_no_longer_overdue() {
 
 #[tokio::test]
 async fn a_free_order_that_staff_end_is_no_longer_overdue() {
-    let free = with(
-        session("cs_1"),
-        &[
-            ("payment_status", json!("no_payment_required")),
-            ("amount_total", json!(0)),
-            ("amount_subtotal", json!(9900)),
-            ("total_details", json!({"amount_discount": 9900})),
-            ("payment_intent", Value::Null),
-        ],
-    );
+    let free = without_cost(session("cs_1"));
     let (shop, order) = Shop::sold_with(free).await;
     shop.bench.leave_overdue(&order.order_id).await;
     shop.refund(&order, 0).await.expect("ended");

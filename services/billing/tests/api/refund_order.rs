@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tonic::Status;
 use wiremock::MockServer;
 
-use crate::support::{Shop, event, reason, refused, session, violated, with};
+use crate::support::{Shop, event, reason, refused, session, violated, without_cost};
 
 impl Shop {
     /// A paid order, and a Stripe that refunds.
@@ -114,16 +114,7 @@ async fn what_the_bank_has_or_gave_back_is_not_refunded_beside() {
 #[tokio::test]
 async fn an_order_that_cost_nothing_is_ended_and_stripe_is_not_asked() {
     let shop = Shop::open_at(MockServer::start().await).await;
-    let free = with(
-        session("cs_1"),
-        &[
-            ("payment_status", json!("no_payment_required")),
-            ("amount_total", json!(0)),
-            ("amount_subtotal", json!(9900)),
-            ("total_details", json!({"amount_discount": 9900})),
-            ("payment_intent", Value::Null),
-        ],
-    );
+    let free = without_cost(session("cs_1"));
     shop.answer("GET", "/v1/checkout/sessions/cs_1", 200, free.clone()).await;
     shop.bench.process(&event("evt_1", "checkout.session.completed", &free)).await;
     let order = shop.bench.order().await;

@@ -16,5 +16,5 @@ pub(crate) use files::{PDF, body};
 pub(crate) use idle::Idle;
 pub(crate) use orders::{CONFIRMED, NO_ORDER, ada, answers, audited};
 pub(crate) use shop::{Shop, TERMS, subscription};
-pub(crate) use stripe::{event, refetches, session, sign, with};
+pub(crate) use stripe::{event, refetches, session, sign, with, without_cost};
 pub(crate) use withdrawals::{busy, invoices, session_now, subscription_now};

@@ -9,13 +9,14 @@ use levqor_proto_billing::v1::{
 };
 use levqor_proto_mail::v1::send_message_request::Content;
 use levqor_runtime::testing::{Caller, eventually};
-use serde_json::{Value, json};
+use serde_json::json;
 use tonic::Code;
 
 use crate::{
     refund_order::at_stripe,
     support::{
         CONFIRMED, Shop, ada, answers, audited, busy, event, reason, refused, session_now, violated, with,
+        without_cost,
     },
 };
 
@@ -118,16 +119,7 @@ async fn the_guarantee_gives_everything_back_also_after_the_delivery() {
 
 #[tokio::test]
 async fn an_order_that_cost_nothing_is_ended_and_stripe_is_not_asked() {
-    let free = with(
-        session_now("cs_1"),
-        &[
-            ("payment_status", json!("no_payment_required")),
-            ("amount_total", json!(0)),
-            ("amount_subtotal", json!(9900)),
-            ("total_details", json!({"amount_discount": 9900})),
-            ("payment_intent", Value::Null),
-        ],
-    );
+    let free = without_cost(session_now("cs_1"));
     let (shop, order) = Shop::sold_with(free).await;
     // Without a charge, the order was paid when its event happened, which is the past in this test.
     shop.bench.execute("UPDATE orders SET pay_time = runtime.now()").await;

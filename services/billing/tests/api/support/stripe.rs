@@ -20,6 +20,18 @@ pub(crate) fn session(id: &str) -> Value {
     })
 }
 
+/// The same session with a promotion code that takes off everything.
+pub(crate) fn without_cost(session: Value) -> Value {
+    let changes = [
+        ("payment_status", json!("no_payment_required")),
+        ("amount_total", json!(0)),
+        ("amount_subtotal", json!(9900)),
+        ("total_details", json!({"amount_discount": 9900})),
+        ("payment_intent", Value::Null),
+    ];
+    with(session, &changes)
+}
+
 /// Sets some fields of an object. A null value removes the field.
 pub(crate) fn with(mut object: Value, changes: &[(&str, Value)]) -> Value {
     for (field, value) in changes {
