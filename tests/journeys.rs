@@ -11,6 +11,7 @@ mod deferred_calls;
 mod digests;
 mod doubtful_mail;
 mod erasure;
+mod fixtures;
 mod inbound_mail;
 mod leads;
 mod legal_documents;

@@ -81,6 +81,21 @@ fn every_rpc_has_a_file_of_its_name_and_every_rpc_of_a_service_a_test_file() {
     }
 }
 
+#[test]
+fn every_fixture_has_the_name_of_an_rpc() {
+    let rpcs: BTreeSet<_> =
+        levqor_gateway::methods().iter().map(|method| snake(method.descriptor.name())).collect();
+    let folders = names().map(|service| format!("services/{service}/tests/api"));
+    for folder in folders.chain(["runtime/tests/api".to_owned()]) {
+        for entry in fs::read_dir(root().join(&folder)).expect(&folder) {
+            let path = entry.expect("an entry").path();
+            let is_fixture = path.extension().is_some_and(|it| it == "json" || it == "sql");
+            let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a name");
+            assert!(!is_fixture || rpcs.contains(name), "{} has a name that no RPC has", path.display());
+        }
+    }
+}
+
 /// Where the handler of an RPC is.
 fn handler(method: &Method) -> String {
     let name = snake(method.descriptor.name());
@@ -93,16 +108,12 @@ fn handler(method: &Method) -> String {
 }
 
 #[test]
-fn every_rpc_of_a_service_has_its_line_among_its_rpcs_and_stands_in_its_readme() {
+fn every_rpc_of_a_service_has_its_line_among_its_rpcs() {
     for method in levqor_gateway::methods().iter() {
         let Host::Service(service) = &method.host else { continue };
         let rpcs = fs::read_to_string(root().join(format!("services/{service}/src/rpc.rs"))).expect("rpc.rs");
         let line = format!("        {}(", snake(method.descriptor.name()));
         assert!(rpcs.contains(&line), "services/{service}/src/rpc.rs has no line of {}", method.rpc);
-        let readme =
-            fs::read_to_string(root().join(format!("services/{service}/README.md"))).expect("README");
-        let name = format!("`{}`", method.descriptor.name());
-        assert!(readme.contains(&name), "services/{service}/README.md does not name {}", method.rpc);
     }
 }
 

@@ -9,32 +9,39 @@ use levqor_runtime::{
 };
 use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
+use serde_json::Value as Json;
 use tonic::Code;
 
-use super::rpcs::{List, file_of, fill, methods, route};
+use super::{
+    fixtures::{self, Fixture},
+    rpcs::{List, file_of, fill, methods, route},
+};
 use crate::{harness::Mesh, stripe::paid_checkout};
 
-/// Data of Bob that one RPC can show or change.
-struct Fixture {
+/// A call of one RPC for data of Bob.
+struct Call {
     verb: reqwest::Method,
     path: String,
-    body: Option<serde_json::Value>,
+    body: Option<Json>,
     request: DynamicMessage,
     /// The list, if the RPC lists: its answer shows no row then. A single thing is not found.
     list: Option<List>,
 }
 
-impl Fixture {
-    /// The newest row of Bob's that the RPC can show or change.
+impl Call {
+    /// For the newest row of Bob's that the RPC can show or change.
     async fn of(mesh: &Mesh, method: &access::Method) -> Self {
         let (about, list) = (List::about(method), List::of(method));
-        let mut request = DynamicMessage::new(method.descriptor.input());
         let (verb, template) = route(method).expect("a route");
         if list.is_some() {
             let address = about.by_address().expect("a filter by the address");
+            let mut request = DynamicMessage::new(method.descriptor.input());
             request.set_field(&address, Value::String("bob@example.com".to_owned()));
             return Self { verb, path: about.path_of("bob"), body: None, request, list };
         }
+        let body = Fixture::read(&fixtures::file(method)).body.unwrap_or_else(|| serde_json::json!({}));
+        let request = DynamicMessage::deserialize(method.descriptor.input(), body.clone());
+        let mut request = request.unwrap_or_else(|error| panic!("{}: {error}", fixtures::file(method)));
         let id = about.first_id(&mesh.staff().get(&about.path_of("bob")).await);
         request.set_field_by_name(&about.id, Value::String(id.clone()));
         let file = if template.contains("{file_id}") {
@@ -43,14 +50,7 @@ impl Fixture {
             String::new()
         };
         request.try_set_field_by_name("file_id", Value::String(file.clone())).ok();
-        let mut is_there =
-            |field: &&str| request.try_set_field_by_name(field, Value::String("a note".to_owned())).is_ok();
-        let with_text = ["note", "text"].into_iter().find(&mut is_there);
-        let body = match (verb.as_str(), with_text) {
-            ("GET" | "DELETE", _) => None,
-            (_, Some(field)) => Some(serde_json::json!({field: "a note"})),
-            (_, None) => Some(serde_json::json!({})),
-        };
+        let body = (!["GET", "DELETE"].contains(&verb.as_str())).then_some(body);
         let path = fill(&template.replace("{file_id}", &file), &id);
         Self { verb, path, body, request, list }
     }
@@ -72,22 +72,6 @@ async fn fresh_order_of_bob(mesh: &Mesh, name: &str) -> String {
     order_id
 }
 
-/// What makes a new row of a list, if a customer posts it there. `None`: the list is about orders.
-fn posted_to(list: &str) -> Option<serde_json::Value> {
-    let body = match list {
-        "/v1/tickets" => serde_json::json!({"subject": "Help", "text": "It does not work."}),
-        "/v1/data-requests" => serde_json::json!({"right": "RIGHT_ERASURE"}),
-        "/v1/privacy-complaints" => serde_json::json!({"text": "You sent my details to somebody else."}),
-        "/v1/consents" => {
-            serde_json::json!({"choices": [{"purpose": "CONSENT_PURPOSE_COOKIES_ANALYTICS", "given": true}]})
-        }
-        "/v1/acceptances" => serde_json::json!({"kind": "LEGAL_DOCUMENT_KIND_TERMS", "version": "1"}),
-        "/v1/objections" => serde_json::json!({"scope": "OBJECTION_SCOPE_ANALYTICS", "objects": true}),
-        _ => return None,
-    };
-    Some(body)
-}
-
 #[tokio::test]
 async fn another_customers_data_is_not_found_by_rest_or_grpc() {
     let mesh = Mesh::start().await;
@@ -100,24 +84,21 @@ async fn another_customers_data_is_not_found_by_rest_or_grpc() {
     };
     for method in methods().iter().filter(customers) {
         let access::Host::Service(host) = &method.host else { panic!("{} is of one service", method.rpc) };
-        let list = List::about(method).path;
-        if let Some(body) = posted_to(&list) {
+        let fixture = Fixture::read(&List::about(method).file);
+        if fixture.rows.is_empty() {
+            // The RPC is about orders.
+            fresh_order_of_bob(&mesh, method.descriptor.name()).await;
+        } else {
             // A person makes one request a day: those that are there are of another day.
             testing::execute(
                 mesh.compliance_db(),
                 "UPDATE data_requests SET create_time = create_time - interval '2 days'",
             )
             .await;
-            let made = mesh.customer("bob").post(&list, body).await;
-            assert_eq!(made.status, 200, "{list}: {}", made.text);
-        } else {
-            fresh_order_of_bob(&mesh, method.descriptor.name()).await;
+            fixture.make_row(&mesh, "bob", "").await;
         }
-        let fixture = Fixture::of(&mesh, method).await;
-        let Fixture { path, request, list, .. } = &fixture;
-        let call = async |caller: Caller| {
-            mesh.actor(caller).call(fixture.verb.clone(), path, fixture.body.clone()).await
-        };
+        let Call { verb, path, body, request, list } = Call::of(&mesh, method).await;
+        let call = async |caller: Caller| mesh.actor(caller).call(verb.clone(), &path, body.clone()).await;
         for alice in [
             Caller::customer("alice", "alice@example.com"),
             // A token with Bob's address, which the identity provider has not verified.
@@ -126,9 +107,10 @@ async fn another_customers_data_is_not_found_by_rest_or_grpc() {
             let rest = call(alice.clone()).await;
             let grpc = alice.request(request.encode_to_vec().into());
             let grpc = call_raw(mesh.channel(host), method.path.clone(), grpc).await;
-            match list {
+            match &list {
                 None => {
-                    assert_eq!(rest.status, 404, "{}: {}", method.rpc, rest.text);
+                    let hint = format!("if it needs more fields, give {} a `body`", fixtures::file(method));
+                    assert_eq!(rest.status, 404, "{}: {hint}: {}", method.rpc, rest.text);
                     assert_eq!(grpc.expect_err("not hers").code(), Code::NotFound, "{}", method.rpc);
                 }
                 Some(list) => {
@@ -146,7 +128,8 @@ async fn another_customers_data_is_not_found_by_rest_or_grpc() {
                 let shown = listed
                     || ids.any(|id| answer.text.contains(id))
                     || answer.text.contains("bob@example.com");
-                assert!(answer.status == 200 && shown, "{answer:?}");
+                let hint = List::about(method).needs_rows();
+                assert!(answer.status == 200 && shown, "{}: {answer:?}; perhaps {hint}", method.rpc);
             } else {
                 // The order is found, even if its state does not allow the step.
                 assert!([200, 400, 422].contains(&answer.status), "{}: {}", method.rpc, answer.text);

@@ -1,9 +1,10 @@
 //! The RPCs that people call, from the descriptors: their routes, and the lists that have example ids for them. So the journeys
-//! cover a new RPC that reads or lists without code of its own, if the mesh here has rows for it.
+//! cover a new RPC without code of its own. What they cannot know is in its fixture.
 
 use levqor_runtime::access::{Method, Methods};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor, Value};
 
+use super::fixtures::{self, Fixture, Turn};
 use crate::{
     fakes::mail::webhooks::{Webhook, event},
     harness::{Answer, Mesh},
@@ -34,47 +35,18 @@ pub(super) async fn mesh_with_rows() -> Mesh {
     // So that there are two versions of the kind that the list of documents begins with.
     let cookies = serde_json::json!({"kind": "LEGAL_DOCUMENT_KIND_COOKIES", "version": "2", "changes": ["None."], "text": "# Cookies"});
     assert_eq!(mesh.staff().post("/v1/legal-documents", cookies).await.status, 200);
-    let token = mesh.anon().get("/v1/form-token").await.str("/form_token").to_owned();
+    let form_token = mesh.anon().get("/v1/form-token").await.str("/form_token").to_owned();
     mesh.advance(chrono::TimeDelta::seconds(5)).await;
+    let mut files: Vec<_> = lists().map(|list| list.file).collect();
+    files.sort();
+    let fixtures: Vec<_> = files.iter().map(|file| Fixture::read(file)).collect();
     for name in ["ada", "bob"] {
-        // First: nobody is written to after the suppression.
-        let ticket = serde_json::json!({"subject": "Help", "text": "It does not work."});
-        assert_eq!(mesh.customer(name).post("/v1/tickets", ticket).await.status, 200);
-        assert_eq!(mesh.customer(name).post("/v1/conversations", serde_json::json!({})).await.status, 200);
-        let hold = serde_json::json!({"reason": "A claim.", "emails": [format!("{name}@example.com")]});
-        assert_eq!(mesh.staff().post_with_key(name, "/v1/legal-holds", hold).await.status, 200);
-        let letter =
-            serde_json::json!({"email": format!("{name}@example.com"), "right": "RIGHT_RESTRICTION"});
-        let entered = mesh.staff().post_with_key(name, "/v1/data-requests:enter", letter).await;
-        let entered = entered.str("/data_request/data_request_id").to_owned();
-        let accept = format!("/v1/data-requests/{entered}:accept");
-        assert_eq!(mesh.staff().post(&accept, serde_json::json!({})).await.status, 200);
-        let request = serde_json::json!({"right": "RIGHT_ERASURE"});
-        assert_eq!(mesh.customer(name).post("/v1/data-requests", request).await.status, 200);
-        let choices =
-            serde_json::json!({"choices": [{"purpose": "CONSENT_PURPOSE_COOKIES_ANALYTICS", "given": true}]});
-        assert_eq!(mesh.customer(name).post("/v1/consents", choices).await.status, 200);
-        let acceptance = serde_json::json!({"kind": "LEGAL_DOCUMENT_KIND_TERMS", "version": "1"});
-        assert_eq!(mesh.customer(name).post("/v1/acceptances", acceptance).await.status, 200);
-        let objection = serde_json::json!({"scope": "OBJECTION_SCOPE_ANALYTICS", "objects": true});
-        assert_eq!(mesh.customer(name).post("/v1/objections", objection).await.status, 200);
-        let complaint = serde_json::json!({"subject": "Late", "description": "It is late."});
-        assert_eq!(mesh.customer(name).post("/v1/complaints", complaint).await.status, 200);
-        let complaint = serde_json::json!({"text": "You sent my details to somebody else."});
-        assert_eq!(mesh.customer(name).post("/v1/privacy-complaints", complaint).await.status, 200);
-        let breach = serde_json::json!({"facts": {"description": "A laptop was lost.", "data_kinds": ["names"],
-                                                  "consequences": "None.", "measures": "Its keys were revoked."}});
-        assert_eq!(mesh.staff().post_with_key(name, "/v1/breaches", breach).await.status, 200);
-        let report = serde_json::json!({"summary": "Everything is down"});
-        assert_eq!(mesh.customer(name).post("/v1/emergencies", report).await.status, 200);
-        let form =
-            serde_json::json!({"form_token": token, "name": name, "email": format!("{name}@example.com")});
-        assert_eq!(mesh.anon().post("/v1/sales-leads", form).await.status, 200);
-        let canned = serde_json::json!({"name": format!("For {name}"), "text": "Hello"});
-        assert_eq!(mesh.staff().post("/v1/canned-replies", canned).await.status, 200);
-        mesh.settle().await;
-        let body = serde_json::json!({"recipient": format!("{name}@example.com")});
-        assert_eq!(mesh.staff().post_with_key(name, "/v1/suppressions", body).await.status, 200);
+        for turn in [Turn::Early, Turn::Middle, Turn::Late] {
+            mesh.settle().await;
+            for fixture in fixtures.iter().filter(|fixture| fixture.turn == turn) {
+                fixture.make_row(&mesh, name, &form_token).await;
+            }
+        }
     }
     mesh
 }
@@ -142,6 +114,8 @@ async fn ticket_file(mesh: &Mesh, ticket_id: &str, content: &[u8]) -> String {
 pub(super) struct List {
     /// The path of the collection.
     pub(super) path: String,
+    /// The file of the list's fixture.
+    pub(super) file: String,
     /// The field of the answer that has the rows.
     pub(super) rows: FieldDescriptor,
     /// The field of a row that has its id.
@@ -164,7 +138,8 @@ impl List {
         let Kind::Message(row) = rows.kind() else { panic!("rows are messages") };
         let (_, path) = route(method).expect("a list has a route");
         let id = row.get_field(1).expect("a first field").name().to_owned();
-        Some(Self { path: fill(&path, ""), rows, id, request: method.descriptor.input(), row })
+        let (path, file) = (fill(&path, ""), fixtures::file(method));
+        Some(Self { path, file, rows, id, request: method.descriptor.input(), row })
     }
 
     /// The list that has ids for an RPC: the RPC itself if it is a list, otherwise the list of the collection that its path
@@ -175,7 +150,7 @@ impl List {
             let collection = path.split("/{").next().unwrap_or_default();
             lists()
                 .find(|list| list.path == collection)
-                .unwrap_or_else(|| panic!("nothing lists {collection}"))
+                .unwrap_or_else(|| panic!("{}: no RPC lists {collection}, so it has no id", method.rpc))
         })
     }
 
@@ -209,7 +184,13 @@ impl List {
     /// The id of an answer's first row.
     pub(super) fn first_id(&self, answer: &Answer) -> String {
         let id = self.of_first(answer, &self.id);
-        id.unwrap_or_else(|| panic!("{}: give mesh_with_rows a row: {answer:?}", self.path)).to_owned()
+        id.unwrap_or_else(|| panic!("{}: {answer:?}", self.needs_rows())).to_owned()
+    }
+
+    /// What to do if the list has too few rows.
+    pub(super) fn needs_rows(&self) -> String {
+        let Self { path, file, .. } = self;
+        format!("{path} has too few rows: give {file} `rows`, the requests that make a row of one person")
     }
 
     fn of_first<'a>(&self, answer: &'a Answer, field: &str) -> Option<&'a str> {
