@@ -167,7 +167,7 @@ fn in_words(access: &Access) -> String {
 }
 
 #[test]
-fn the_access_of_every_rpc_is_as_in_the_checked_in_list() {
+fn who_may_call_what_is_as_in_the_checked_in_list() {
     let lines = methods().iter().map(|m| format!("{}  {}\n", m.rpc, in_words(&m.access)));
     let mut lines: Vec<_> = lines.collect();
     lines.sort();
