@@ -10,7 +10,10 @@ use levqor_runtime::{
 };
 use serde_json::Value;
 
-use super::rpcs::{List, file_of, fill, mesh_with_rows, methods, route};
+use super::{
+    fixtures::{self, Fixture},
+    rpcs::{List, file_of, fill, mesh_with_rows, methods, route},
+};
 
 /// Every RPC that people may read something personal with.
 fn shows_personal_data(method: &Method) -> bool {
@@ -54,7 +57,11 @@ async fn every_read_of_personal_data_by_staff_is_in_the_audit_chain_and_none_by_
         let (_, path) = route(method).expect("a route");
         let file =
             if path.contains("{file_id}") { file_of(&mesh, "ada", &path, &id).await } else { String::new() };
-        let path = if lists { list.path_of("ada") } else { fill(&path.replace("{file_id}", &file), &id) };
+        let path = if lists {
+            list.path_of("ada")
+        } else {
+            fill(&path.replace("{file_id}", &file), &id) + &Fixture::read(&fixtures::file(method)).query()
+        };
         let db = match &method.host {
             Host::Service(service) if service == "billing" => mesh.billing_db(),
             Host::Service(service) if service == "support" => mesh.support_db(),

@@ -8,7 +8,7 @@ use levqor_runtime::{
     id::request_id,
 };
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::harness::Mesh;
 
@@ -17,11 +17,11 @@ use crate::harness::Mesh;
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Fixture {
     /// The requests that make a row of one person, if the RPC is a list. Empty for a list that has rows after an order was paid.
-    pub(super) rows: Vec<Post>,
+    pub(super) rows: Vec<Step>,
     /// When the rows are made, if the rows of several lists are.
     pub(super) turn: Turn,
-    /// The body of a request. It has no fields of the path.
-    pub(super) body: Option<Value>,
+    /// The fields of a request beside the ids in its path. A GET has them in its query, a POST in its body.
+    pub(super) fields: Map<String, Value>,
 }
 
 /// The order between fixtures. There is none between those of the same turn.
@@ -41,7 +41,7 @@ pub(super) enum Turn {
 /// `{id}` is the id that an earlier request returned.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Post {
+pub(super) struct Step {
     by: By,
     post: String,
     body: Value,
@@ -86,10 +86,20 @@ impl Fixture {
         }
     }
 
+    /// The fields as a query with its question mark. Empty if there are none.
+    pub(super) fn query(&self) -> String {
+        let fields = self.fields.iter().map(|(name, value)| match value.as_str() {
+            Some(text) => format!("{name}={text}"),
+            None => format!("{name}={value}"),
+        });
+        let fields = fields.collect::<Vec<_>>().join("&");
+        if fields.is_empty() { fields } else { format!("?{fields}") }
+    }
+
     /// Makes a row of this person.
     pub(super) async fn make_row(&self, mesh: &Mesh, name: &str, form_token: &str) {
         let mut id = String::new();
-        for Post { by, post, body, id: id_in_response } in &self.rows {
+        for Step { by, post, body, id: id_in_response } in &self.rows {
             let caller = match by {
                 By::Customer => mesh.customer(name),
                 By::Staff => mesh.staff(),

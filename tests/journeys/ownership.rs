@@ -39,8 +39,9 @@ impl Call {
             request.set_field(&address, Value::String("bob@example.com".to_owned()));
             return Self { verb, path: about.path_of("bob"), body: None, request, list };
         }
-        let body = Fixture::read(&fixtures::file(method)).body.unwrap_or_else(|| serde_json::json!({}));
-        let request = DynamicMessage::deserialize(method.descriptor.input(), body.clone());
+        let fixture = Fixture::read(&fixtures::file(method));
+        let fields = Json::Object(fixture.fields.clone());
+        let request = DynamicMessage::deserialize(method.descriptor.input(), fields.clone());
         let mut request = request.unwrap_or_else(|error| panic!("{}: {error}", fixtures::file(method)));
         let id = about.first_id(&mesh.staff().get(&about.path_of("bob")).await);
         request.set_field_by_name(&about.id, Value::String(id.clone()));
@@ -50,8 +51,12 @@ impl Call {
             String::new()
         };
         request.try_set_field_by_name("file_id", Value::String(file.clone())).ok();
-        let body = (!["GET", "DELETE"].contains(&verb.as_str())).then_some(body);
         let path = fill(&template.replace("{file_id}", &file), &id);
+        let (path, body) = if ["GET", "DELETE"].contains(&verb.as_str()) {
+            (path + &fixture.query(), None)
+        } else {
+            (path, Some(fields))
+        };
         Self { verb, path, body, request, list }
     }
 }
@@ -109,7 +114,7 @@ async fn another_customers_data_is_not_found_by_rest_or_grpc() {
             let grpc = call_raw(mesh.channel(host), method.path.clone(), grpc).await;
             match &list {
                 None => {
-                    let hint = format!("if it needs more fields, give {} a `body`", fixtures::file(method));
+                    let hint = format!("if it needs more fields, give {} `fields`", fixtures::file(method));
                     assert_eq!(rest.status, 404, "{}: {hint}: {}", method.rpc, rest.text);
                     assert_eq!(grpc.expect_err("not hers").code(), Code::NotFound, "{}", method.rpc);
                 }
