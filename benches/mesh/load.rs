@@ -190,6 +190,6 @@ pub(crate) fn checkout_completed(name: &str) -> String {
     let time = Clock::default().now().timestamp();
     let filler = "x".repeat(770);
     format!(
-        r#"{{"id":"evt_{name}","object":"event","created":{time},"livemode":false,"type":"checkout.session.completed","data":{{"object":{{"id":"cs_{name}","object":"checkout.session","mode":"payment","status":"complete","payment_status":"paid","amount_total":9900,"currency":"gbp","customer":null,"customer_details":{{"email":"load@example.com","name":"Load"}},"metadata":{{"mode":"dfy","plan":"starter","filler":"{filler}"}}}}}}}}"#
+        r#"{{"id":"evt_{name}","object":"event","created":{time},"livemode":false,"type":"checkout.session.completed","data":{{"object":{{"id":"cs_{name}","object":"checkout.session","mode":"payment","status":"complete","payment_status":"paid","amount_total":9900,"currency":"gbp","customer":null,"customer_details":{{"email":"{name}@example.com","name":"Load"}},"metadata":{{"mode":"dfy","plan":"starter","filler":"{filler}"}}}}}}}}"#
     )
 }

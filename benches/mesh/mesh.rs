@@ -270,7 +270,8 @@ impl Mesh {
         Ok(())
     }
 
-    /// Puts a backlog of calls into billing's table, all due.
+    /// Puts a backlog of calls into billing's table, all due. Each is a mail to a recipient of its own: mails to one recipient are
+    /// stored one after the other, because notifications locks the recipient.
     pub(crate) async fn defer(&self, calls: i64) -> anyhow::Result<()> {
         use levqor_proto::mail::v1::{OrderIntakeRequest, SendMessageRequest, send_message_request::Content};
         let mut requests = Vec::new();
@@ -282,7 +283,7 @@ impl Mesh {
                 intake_link: None,
             };
             let request = SendMessageRequest {
-                recipient: "load@example.com".to_owned(),
+                recipient: format!("load{n}@example.com"),
                 about: format!("bench:{n}"),
                 content: Some(Content::OrderIntakeRequest(request)),
                 ..Default::default()
