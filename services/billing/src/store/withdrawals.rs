@@ -121,8 +121,8 @@ pub(crate) async fn of_refund(
 }
 
 /// The withdrawals that wait for a bank's decision about this payment of this customer: from the order of the payment, and from the
-/// customer's subscriptions. If either side names no customer, as a subscription after an erasure, the subscription may be the
-/// customer's.
+/// customer's subscriptions. If the dispute or the subscription names no customer, as a subscription after an erasure, the
+/// subscription may be the customer's.
 pub(crate) async fn waiting_for(
     conn: &mut PgConnection,
     payment_intent: Option<&StripeId>,
@@ -131,8 +131,8 @@ pub(crate) async fn waiting_for(
     let ids = sqlx::query_scalar!(
         r#"SELECT withdrawal_id AS "withdrawal_id!"
            FROM withdrawals
-                LEFT JOIN orders USING (order_id)
-                LEFT JOIN subscriptions USING (subscription_id)
+                LEFT JOIN orders ON orders.order_id = ANY (ARRAY[withdrawals.order_id])
+                LEFT JOIN subscriptions ON subscriptions.subscription_id = ANY (ARRAY[withdrawals.subscription_id])
            WHERE withdrawals.state = 'WAITING'
              AND (orders.stripe_payment_intent_id = $1
                   OR (withdrawals.subscription_id IS NOT NULL
