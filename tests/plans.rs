@@ -23,8 +23,14 @@ use sqlx::AssertSqlSafe;
 const WHOLE: [&str; 4] = ["Seq Scan", "Bitmap Heap Scan", "Hash Join", "Merge Join"];
 /// Indexes that may be read from end to end: 400 days of hours for each schedule, once a day; the audit chain, when it is
 /// verified; the questions of help articles, some hundreds that staff wrote, each of which is compared with a customer's question; the
-/// incidents that staff published.
-const WALKED: &[&str] = &["schedule_slots_pkey", "audit_entries_pkey", "questions_pkey", "incidents_public"];
+/// incidents that staff published; the withdrawals that wait for the decision of a bank.
+const WALKED: &[&str] = &[
+    "schedule_slots_pkey",
+    "audit_entries_pkey",
+    "questions_pkey",
+    "incidents_public",
+    "withdrawals_waiting",
+];
 /// What statements name that claim or settle work: tables that are empty whenever all work is done, or the state of rows that
 /// nobody has then.
 const WORK: [&str; 3] = ["runtime.work", "runtime.leases", "'PENDING'"];

@@ -6,17 +6,22 @@ use serde_json::{Value, json};
 use super::case::Case;
 use crate::fakes::stripe::{Stripe, World};
 
-/// Asserts that the orders of an outcome are what Stripe says they are. Only a service that fetches from Stripe knows when the
-/// money came.
+/// Asserts that the orders of an outcome are what Stripe says they are. Only a service that fetches from Stripe has to know when the
+/// money came, and what became of disputes.
 pub(super) fn assert_told(stripe: &Stripe, case: &Case, outcome: &Value, fetched: bool) {
     let world = stripe.world();
-    let truth = case.cast.sessions.iter().filter_map(|session| order(&world, world.get(session)));
+    let truth = case.cast.sessions.iter().filter_map(|session| order(&world, case, world.get(session)));
     let mut truth: Vec<_> = truth.collect();
     let told = outcome["orders"].as_array().into_iter().flatten();
-    let mut told: Vec<_> =
-        told.map(|order| json!([order["payment_state"], order["amount_minor"], order["pay_time"]])).collect();
+    let mut told: Vec<_> = told
+        .map(|order| {
+            json!([order["payment_state"], order["amount_minor"], order["pay_time"], order["dispute_state"]])
+        })
+        .collect();
     if !fetched {
-        truth.iter_mut().chain(&mut told).for_each(|order| order[2] = Value::Null);
+        for order in truth.iter_mut().chain(&mut told) {
+            (order[2], order[3]) = (Value::Null, Value::Null);
+        }
     }
     truth.sort_by_key(Value::to_string);
     told.sort_by_key(Value::to_string);
@@ -26,7 +31,7 @@ pub(super) fn assert_told(stripe: &Stripe, case: &Case, outcome: &Value, fetched
     let has_failed = |session: &&&Value| {
         session["status"] == "complete"
             && session["payment_status"] == "unpaid"
-            && order(&world, session).is_some()
+            && order(&world, case, session).is_some()
     };
     let sessions: Vec<_> = case.cast.sessions.iter().map(|session| world.get(session)).collect();
     let failed = sessions.iter().filter(has_failed).count();
@@ -81,11 +86,20 @@ fn assert_subscriptions_told(world: &World, case: &Case, outcome: &Value) {
 fn assert_money_told(world: &World, case: &Case, outcome: &Value) {
     let rows = |table: &str| outcome[table].as_array().cloned().unwrap_or_default();
     let told = rows("refunds").into_iter().map(|row| json!([row["state"], row["amount_minor"]]));
-    let upper = |of: &Value| of["status"].as_str().unwrap_or_default().to_uppercase();
     assert_same(case, told, objects(world, case, "refund").map(|of| json!([upper(of), of["amount"]])));
     let told = rows("disputes").into_iter().map(|row| json!([row["state"], row["amount_minor"]]));
-    let state = |of: &Value| if of["status"] == "needs_response" { "OPEN".to_owned() } else { upper(of) };
-    assert_same(case, told, objects(world, case, "dispute").map(|of| json!([state(of), of["amount"]])));
+    let truth = objects(world, case, "dispute").map(|of| json!([dispute_state(of), of["amount"]]));
+    assert_same(case, told, truth);
+}
+
+/// Stripe's state of an object, in our spelling.
+fn upper(of: &Value) -> String {
+    of["status"].as_str().unwrap_or_default().to_uppercase()
+}
+
+/// What we call the state of a dispute.
+fn dispute_state(of: &Value) -> String {
+    if of["status"] == "needs_response" { "OPEN".to_owned() } else { upper(of) }
 }
 
 /// The case's objects of a kind.
@@ -109,8 +123,8 @@ fn after_refunds(charge: &Value) -> &'static str {
     }
 }
 
-/// State, amount and instant of payment of the order that a session must have led to.
-fn order(world: &World, session: &Value) -> Option<Value> {
+/// State, amount, instant of payment and state of the dispute of the order that a session must have led to.
+fn order(world: &World, case: &Case, session: &Value) -> Option<Value> {
     if session["metadata"]["mode"] != "dfy" {
         return None;
     }
@@ -125,7 +139,10 @@ fn order(world: &World, session: &Value) -> Option<Value> {
         ("expired", _) if session["customer_details"]["email"].is_string() => ("CANCELLED", Value::Null),
         _ => return None,
     };
-    Some(json!([state, session["amount_total"], instant]))
+    let dispute =
+        objects(world, case, "dispute").find(|of| of["payment_intent"] == session["payment_intent"]);
+    let disputed = dispute.map_or_else(|| "NONE".to_owned(), dispute_state);
+    Some(json!([state, session["amount_total"], instant, disputed]))
 }
 
 fn instant(created: &Value) -> Value {

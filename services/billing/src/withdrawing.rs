@@ -15,12 +15,11 @@ pub(crate) use self::subscriptions::withdraw_subscription;
 use crate::{
     Billing,
     domain::{
-        dispute,
+        dispute::{self, StripeDispute},
         order::{Order, OrderId},
         order_event::{Kind, Party},
         refund::{self, NotRefundable, Origin, RefundId},
         stripe_event::News,
-        stripe_id::StripeId,
         withdrawal::{About, Contract, Offer, Possible, Refusal, State, Step, Withdrawal, WithdrawalId},
     },
     error::Error,
@@ -245,10 +244,12 @@ pub(crate) async fn refund_moved(
     }
 }
 
-/// After a bank has decided a dispute: defers the settling of the withdrawals that wait for a bank.
-pub(crate) async fn dispute_decided(tx: &mut Tx, dispute: &StripeId) -> Result<(), DbError> {
-    for id in withdrawals::waiting(tx).await? {
-        settle_later(tx, id, dispute.as_str()).await?;
+/// After a bank has decided a dispute: defers the settling of the withdrawals that wait for the decision. The caller has locked the
+/// payment.
+pub(crate) async fn dispute_decided(tx: &mut Tx, dispute: &StripeDispute) -> Result<(), DbError> {
+    let (payment, customer) = (dispute.payment_intent_id.as_ref(), dispute.customer_id.as_ref());
+    for id in withdrawals::waiting_for(tx, payment, customer).await? {
+        settle_later(tx, id, dispute.id.as_str()).await?;
     }
     Ok(())
 }

@@ -67,18 +67,21 @@ impl World {
     }
 }
 
-/// Makes the preview of the next invoice after a change of a subscription. Returns its id.
+/// Makes the preview of the next invoice after a change of a subscription, or of what recurs. Returns its id.
 pub(super) fn preview(world: &mut World, params: &Value) -> Result<String, Failure> {
-    params::known(params, &["customer", "expand", "subscription", "subscription_details"])?;
+    params::known(params, &["customer", "expand", "preview_mode", "subscription", "subscription_details"])?;
     let subscription = world.named("subscription", params, "subscription")?;
     let subscription = subscription.ok_or_else(|| Failure::required("subscription"))?;
     let details = &params["subscription_details"];
     let before = world.get(&subscription)["items"].clone();
     let changed = details["items"].as_array().cloned().unwrap_or_default();
     let after = changed_items(world, &subscription, &changed)?;
-    let mut lines = world.prorations(&before, &after);
-    if !is_at_once(details, &before, &after) {
-        lines.extend(world.get(&subscription)["_prorations"].as_array().cloned().unwrap_or_default());
+    let recurs = text(params, "preview_mode") == Some("recurring");
+    let mut lines = if recurs { Vec::new() } else { world.prorations(&before, &after) };
+    if recurs || !is_at_once(details, &before, &after) {
+        if !recurs {
+            lines.extend(world.get(&subscription)["_prorations"].as_array().cloned().unwrap_or_default());
+        }
         for item in after["data"].as_array().into_iter().flatten() {
             lines.push(world.line(item));
         }

@@ -60,7 +60,8 @@ wire_enum! {
 /// A step of settling a withdrawal. The outcomes of refunds are not steps: `Withdrawal::follow` applies them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Wait for the decision of the bank, which has the money.
+    /// Wait for the decision of the bank, which has the money. A completed withdrawal waits too: if nothing was paid before the
+    /// statement, a charge that came just after it may be disputed.
     Wait,
     /// Pay back: a refund is stored.
     PayBack,
@@ -71,7 +72,7 @@ pub(crate) enum Step {
 /// Why a step is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum IllegalStep {
-    /// There is nothing to wait for, and nothing to pay back.
+    /// There is nothing to pay back.
     #[error("the withdrawal is completed: its money was paid back")]
     Completed,
     /// The customer is still owed money.
@@ -83,10 +84,12 @@ impl State {
     /// The state after a step.
     const fn after(self, step: Step) -> Result<Self, IllegalStep> {
         match (self, step) {
-            (Self::Requested | Self::Waiting | Self::Failed, Step::Wait) => Ok(Self::Waiting),
+            (Self::Requested | Self::Waiting | Self::Completed | Self::Failed, Step::Wait) => {
+                Ok(Self::Waiting)
+            }
             (Self::Requested | Self::Waiting | Self::Failed, Step::PayBack) => Ok(Self::Requested),
             (Self::Requested | Self::Waiting | Self::Completed, Step::Close) => Ok(Self::Completed),
-            (Self::Completed, Step::Wait | Step::PayBack) => Err(IllegalStep::Completed),
+            (Self::Completed, Step::PayBack) => Err(IllegalStep::Completed),
             (Self::Failed, Step::Close) => Err(IllegalStep::Failed),
         }
     }

@@ -47,7 +47,8 @@ pub(crate) async fn mirror_refund(tx: &mut Tx, at_stripe: &StripeRefund, news: N
     withdrawing::refund_moved(tx, id, has_just_failed, news).await
 }
 
-/// Stripe refuses to make a refund of ours.
+/// Stripe refuses to make a refund of ours. The payment is not locked: a refusal only lowers what counts as paid back, so a
+/// transaction that does not see it yet pays back less than it may, and never more.
 pub(crate) async fn refuse_refund(tx: &mut Tx, id: RefundId, reason: &str) -> Result<(), DbError> {
     let now = tx.now().await?;
     if let Some(mut refund) = refunds::lock(tx, id).await?
@@ -83,7 +84,7 @@ pub(crate) async fn mirror_dispute(
         if before.is_some() || news.includes(None) {
             operators::dispute_decided(tx, at_stripe).await?;
         }
-        withdrawing::dispute_decided(tx, &at_stripe.id).await?;
+        withdrawing::dispute_decided(tx, at_stripe).await?;
         aftermath.audit("dispute.close", &[("stripe_dispute_id", &at_stripe.id)]);
     }
     match &at_stripe.payment_intent_id {

@@ -1,4 +1,4 @@
-//! Previews a change of the caller's subscription: Stripe computes the next invoice as if the change was made. Nothing changes.
+//! Previews a change of the caller's subscription: Stripe computes the invoices as if the change was made. Nothing changes.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_billing::v1::{PreviewSubscriptionChangeRequest, PreviewSubscriptionChangeResponse};
@@ -27,18 +27,22 @@ pub(super) async fn preview_subscription_change(
     let change = billing.change(&buyer, &package, &patience).await?;
     let details =
         json!({"items": change.params["items"], "proration_behavior": change.params["proration_behavior"]});
-    let params =
+    let mut params =
         json!({"subscription": change.stripe_subscription_id.as_str(), "subscription_details": details});
-    let invoice = billing.stripe()?.preview_invoice(&params, patience.left()).await;
+    let stripe = billing.stripe()?;
+    let invoice = stripe.preview_invoice(&params, patience.left()).await;
     let invoice = invoice.map_err(|error| unavailable(&error))?;
-    let number = |field: &str| invoice.get(field).and_then(Value::as_i64).unwrap_or_default();
-    let due = number("amount_due").max(0);
+    let due = number(&invoice, "amount_due").max(0);
     // A negative balance is credit: that of the customer so far, and that of the change.
-    let credit = (-number("total") - number("starting_balance")).max(0);
-    // The list price, before discounts and tax: Stripe is asked for one invoice only.
-    let renewal = package.price().minor_units;
+    let credit = (-number(&invoice, "total") - number(&invoice, "starting_balance")).max(0);
     let (charged_now, next_charge, credit_left) = if change.at_once {
-        // Stripe shows the invoice that it would make at once. Credit that it leaves goes to the next one.
+        // Stripe shows the invoice that it would make at once. What a later period costs, with tax and after the discounts that
+        // last, is another preview: <https://docs.stripe.com/api/invoices/create_preview#create_create_preview-preview_mode>.
+        params["preview_mode"] = json!("recurring");
+        params["subscription_details"]["proration_behavior"] = json!("none");
+        let recurring = stripe.preview_invoice(&params, patience.left()).await;
+        let renewal = number(&recurring.map_err(|error| unavailable(&error))?, "total").max(0);
+        // Credit that the first invoice leaves goes to the next one.
         (due, (renewal - credit).max(0), (credit - renewal).max(0))
     } else {
         // Stripe shows the next invoice: the new price, and what the change credits.
@@ -55,4 +59,9 @@ pub(super) async fn preview_subscription_change(
         next_charge_time: Some(timestamp(next)),
         credit: money(credit_left),
     })
+}
+
+/// An amount of an invoice, in Stripe's unit. 0 if there is none.
+fn number(invoice: &Value, field: &str) -> i64 {
+    invoice.get(field).and_then(Value::as_i64).unwrap_or_default()
 }

@@ -20,7 +20,8 @@ pub(crate) struct Filter {
 }
 
 /// Locks a payment until the transaction ends. Every transaction that changes its refunds, its disputes or its order takes this
-/// lock. So a later transaction sees the changes of the earlier one, even if no row existed that could be locked.
+/// lock, except that of a refusal (`mirror::payments::refuse_refund`), which says why it needs none. So a later transaction sees the
+/// changes of the earlier one, even if no row existed that could be locked.
 pub(crate) async fn lock_payment(conn: &mut PgConnection, payment_intent: &StripeId) -> Result<(), DbError> {
     sqlx::query!(
         "SELECT pg_advisory_xact_lock(hashtextextended('stripe payment ' || $1, 0))",

@@ -10,12 +10,10 @@ use crate::domain::{
     money::Money,
     order::OrderId,
     refund::RefundId,
+    stripe_id::StripeId,
     subscription::SubscriptionId,
     withdrawal::{About, Withdrawal, WithdrawalId},
 };
-
-/// The most withdrawals that one dispute's decision settles.
-const MOST_WAITING: i64 = 100;
 
 /// Stores a new withdrawal. There is one for each contract; the caller has locked the contract.
 pub(crate) async fn insert(conn: &mut PgConnection, withdrawal: &Withdrawal) -> Result<(), DbError> {
@@ -122,11 +120,25 @@ pub(crate) async fn of_refund(
     Ok(id.fetch_optional(conn).await?.map(WithdrawalId::from))
 }
 
-/// The withdrawals that wait for a bank.
-pub(crate) async fn waiting(conn: &mut PgConnection) -> Result<Vec<WithdrawalId>, DbError> {
+/// The withdrawals that wait for a bank's decision about this payment of this customer: from the order of the payment, and from the
+/// customer's subscriptions. If the dispute or the subscription names no customer, as a subscription after an erasure, the
+/// subscription may be the customer's.
+pub(crate) async fn waiting_for(
+    conn: &mut PgConnection,
+    payment_intent: Option<&StripeId>,
+    customer: Option<&StripeId>,
+) -> Result<Vec<WithdrawalId>, DbError> {
     let ids = sqlx::query_scalar!(
-        "SELECT withdrawal_id FROM withdrawals WHERE state = 'WAITING' ORDER BY create_time LIMIT $1",
-        MOST_WAITING
+        r#"SELECT withdrawal_id AS "withdrawal_id!"
+           FROM withdrawals
+                LEFT JOIN orders ON orders.order_id = ANY (ARRAY[withdrawals.order_id])
+                LEFT JOIN subscriptions ON subscriptions.subscription_id = ANY (ARRAY[withdrawals.subscription_id])
+           WHERE withdrawals.state = 'WAITING'
+             AND (orders.stripe_payment_intent_id = $1
+                  OR (withdrawals.subscription_id IS NOT NULL
+                      AND coalesce(subscriptions.stripe_customer_id = $2, true)))"#,
+        payment_intent.map(StripeId::as_str),
+        customer.map(StripeId::as_str),
     );
     Ok(ids.fetch_all(conn).await?.into_iter().map(WithdrawalId::from).collect())
 }

@@ -5,7 +5,7 @@ use levqor_proto_billing::v1::{
     subscription::{Plan, Term},
     withdrawal::State,
 };
-use levqor_runtime::testing::Caller;
+use levqor_runtime::testing::{Caller, eventually};
 use serde_json::json;
 use tonic::Code;
 
@@ -112,27 +112,95 @@ async fn a_part_of_the_payment_goes_back_once_however_often_it_is_settled() {
     assert_eq!((shop.bench.count("refunds").await, shop.given_back().await), (1, 5000));
 }
 
+impl Shop {
+    /// Stripe says this of the dispute about the first payment for Ada's subscription.
+    async fn tell_decision(&self, status: &str) {
+        self.tell_of_dispute(("dp_1", "pi_1", "cus_1"), status).await;
+    }
+
+    /// Stripe says this of a dispute about a payment of a customer.
+    async fn tell_of_dispute(&self, (dispute, payment, customer): (&str, &str, &str), status: &str) {
+        let said = json!({
+            "id": dispute, "amount": 7900, "currency": "gbp", "status": status, "reason": "general",
+            "charge": {"id": "ch_1", "customer": customer}, "payment_intent": payment, "livemode": false,
+        });
+        self.answer("GET", &format!("/v1/disputes/{dispute}"), 200, said.clone()).await;
+        let id = format!("evt_{dispute}_{status}");
+        self.bench.process(&event(&id, "charge.dispute.updated", &said)).await;
+    }
+}
+
 #[tokio::test]
 async fn what_a_bank_has_is_waited_for_and_goes_back_once_it_decides_for_us() {
     let (shop, made) = stated().await;
-    for (n, status, state, back) in
-        [(8, "under_review", State::Waiting, 0), (9, "won", State::Requested, 7900)]
-    {
-        shop.stripe.reset().await;
-        let dispute = json!({
-            "id": "dp_1", "amount": 7900, "currency": "gbp", "status": status, "reason": "general",
-            "charge": {"id": "ch_1", "customer": null}, "payment_intent": "pi_1", "livemode": false,
-        });
-        shop.answer("GET", "/v1/disputes/dp_1", 200, dispute.clone()).await;
-        shop.answer("GET", DELETE, 200, subscription_now("canceled")).await;
-        shop.answer("GET", "/v1/invoices", 200, invoices()).await;
-        shop.answer("POST", "/v1/refunds", 429, busy()).await;
-        shop.bench.process(&event(&format!("evt_{n}"), "charge.dispute.updated", &dispute)).await;
+    for (status, state, back) in [("under_review", State::Waiting, 0), ("won", State::Requested, 7900)] {
+        shop.ended_at_stripe().await;
+        shop.tell_decision(status).await;
         for _ in 0..2 {
             assert_eq!(shop.settle(&made).await.expect("settled"), state, "{status}");
         }
         assert_eq!(shop.given_back().await, back, "{status}");
     }
+}
+
+#[tokio::test]
+async fn a_later_charge_that_a_bank_has_is_waited_for_although_nothing_was_to_go_back() {
+    for (decision, state, back) in [("won", State::Requested, 7900), ("lost", State::Completed, 0)] {
+        let shop = Shop::subscribed(json!({"object": "list", "data": []})).await;
+        shop.answer("DELETE", DELETE, 429, busy()).await;
+        let etag = shop.offer_of_subscription().await.etag;
+        let made = shop.withdraw_subscription(&ada(), &etag).await.expect("withdrawn");
+        assert_eq!(made.state(), State::Completed);
+        assert_eq!(made.amount.as_ref().expect("an amount").minor_units, 0);
+        shop.put_off("SettleWithdrawal").await;
+        for (status, state, back) in [("under_review", State::Waiting, 0), (decision, state, back)] {
+            shop.ended_at_stripe().await;
+            shop.tell_decision(status).await;
+            for _ in 0..2 {
+                assert_eq!(shop.settle(&made).await.expect("settled"), state, "{decision}, {status}");
+            }
+            assert_eq!(shop.given_back().await, back, "{decision}, {status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_decision_that_comes_while_it_is_settled_is_not_missed() {
+    let (shop, made) = stated().await;
+    shop.ended_at_stripe().await;
+    shop.tell_decision("under_review").await;
+    shop.stripe.reset().await;
+    // That it has ended, and then its current state, which is asked for after what goes back was decided.
+    shop.answer_once("GET", DELETE, 200, subscription_now("canceled")).await;
+    shop.answer_late("GET", DELETE, subscription_now("canceled")).await;
+    shop.answer("GET", "/v1/invoices", 200, invoices()).await;
+    shop.answer("POST", "/v1/refunds", 429, busy()).await;
+    let decision = async {
+        eventually("the settlement asks for the current state", || async {
+            (shop.asked("GET", DELETE).await.len() >= 2).then_some(())
+        })
+        .await;
+        shop.tell_decision("won").await;
+    };
+    let (settled, ()) = Box::pin(futures_util::future::join(shop.settle(&made), decision)).await;
+    settled.expect("settled");
+    eventually("the money goes back", || async { (shop.given_back().await == 7900).then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn a_decision_is_about_the_subscriptions_of_its_customer() {
+    let (shop, made) = stated().await;
+    shop.ended_at_stripe().await;
+    shop.tell_decision("under_review").await;
+    assert_eq!(shop.settle(&made).await.expect("settled"), State::Waiting);
+    shop.tell_of_dispute(("dp_2", "pi_2", "cus_2"), "lost").await;
+    let woken = "runtime.work WHERE idempotency_key LIKE 'settle_withdrawal:%:dp_2'";
+    assert_eq!(shop.bench.count(woken).await, 0, "the decision is about another customer");
+    // An erasure leaves no customer.
+    shop.bench.execute("UPDATE subscriptions SET stripe_customer_id = NULL").await;
+    shop.ended_at_stripe().await;
+    shop.tell_decision("won").await;
+    eventually("the money goes back", || async { (shop.given_back().await == 7900).then_some(()) }).await;
 }
 
 #[tokio::test]

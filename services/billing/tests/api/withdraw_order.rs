@@ -176,6 +176,36 @@ async fn while_the_bank_has_the_money_the_withdrawal_waits_for_its_decision() {
 }
 
 #[tokio::test]
+async fn a_decision_is_about_its_own_payment_however_many_withdrawals_wait_longer() {
+    let (shop, order) = Shop::sold_now().await;
+    shop.tell_dispute("needs_response").await;
+    let made = shop.withdrawn(&order).await;
+    assert_eq!(made.state(), State::Waiting);
+    for others in [
+        "INSERT INTO orders
+         SELECT (jsonb_populate_record(o, jsonb_build_object(
+             'order_id', gen_random_uuid(), 'stripe_checkout_session_id', 'cs_other_' || n,
+             'stripe_payment_intent_id', 'pi_other_' || n))).*
+         FROM orders o, generate_series(1, 101) AS n",
+        "INSERT INTO withdrawals
+         SELECT (jsonb_populate_record(w, jsonb_build_object(
+             'withdrawal_id', gen_random_uuid(), 'order_id', o.order_id,
+             'create_time', w.create_time - interval '1 minute'))).*
+         FROM withdrawals w, orders o
+         WHERE o.order_id <> w.order_id",
+    ] {
+        shop.bench.execute(others).await;
+    }
+    shop.tell_dispute("won").await;
+    eventually("the withdrawal is settled", || async {
+        (shop.made(&order).await.state() == State::Requested).then_some(())
+    })
+    .await;
+    let waiting = shop.bench.count("withdrawals WHERE state = 'WAITING'").await;
+    assert_eq!((waiting, shop.given_back().await), (101, 9900));
+}
+
+#[tokio::test]
 async fn what_stripe_refuses_to_pay_back_is_told_to_operators_and_can_be_mended_by_staff() {
     let (shop, order) = Shop::sold_now().await;
     shop.stripe.reset().await;

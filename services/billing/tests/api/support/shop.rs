@@ -110,6 +110,12 @@ impl Shop {
         asked.respond_with(answer).mount(&self.stripe).await;
     }
 
+    /// Makes Stripe answer this request after a second, which is sooner than anybody stops to wait.
+    pub(crate) async fn answer_late(&self, verb: &str, at: &str, body: Value) {
+        let late = ResponseTemplate::new(200).set_body_json(body).set_delay(Duration::from_secs(1));
+        Mock::given(method(verb)).and(path(at)).respond_with(late).mount(&self.stripe).await;
+    }
+
     /// Makes Stripe never answer this request.
     pub(crate) async fn never(&self, verb: &str, at: &str) {
         let late = ResponseTemplate::new(200).set_delay(Duration::from_hours(1));
