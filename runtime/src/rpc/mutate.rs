@@ -16,19 +16,15 @@ use crate::{
 /// The result of a mutation: its response, and its audit entry.
 pub struct Done<R> {
     response: R,
-    entry: Option<Entry>,
-}
-
-struct Entry {
-    action: &'static str,
-    ids: Vec<(&'static str, String)>,
+    /// The action, and the ids of what it was done to.
+    entry: Option<(&'static str, Vec<(&'static str, String)>)>,
 }
 
 impl<R> Done<R> {
     /// The audit entry says that the caller did this action to the things with these ids. Ids are never personal data.
     pub fn audited(response: R, action: &'static str, ids: &[(&'static str, &dyn Display)]) -> Self {
         let ids = ids.iter().map(|(name, id)| (*name, id.to_string())).collect();
-        Self { response, entry: Some(Entry { action, ids }) }
+        Self { response, entry: Some((action, ids)) }
     }
 
     /// Writes no audit entry. `_reason` tells readers of the code why, for example that only services make this call.
@@ -60,7 +56,7 @@ where
     };
     let Done { response, entry } = work(&mut tx).await?;
     first_call.remember(&mut tx, &response).await?;
-    if let Some(Entry { action, ids }) = entry {
+    if let Some((action, ids)) = entry {
         let ids: Vec<_> = ids.iter().map(|(name, id)| (*name, id.as_str())).collect();
         audit::append(&mut tx, &ctx.actor, action, &ids).await?;
     }

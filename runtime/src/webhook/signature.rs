@@ -9,6 +9,8 @@ use base64::{
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
+use crate::service_error;
+
 /// The allowed difference between a signature's timestamp and now, either way.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(300);
 /// A sender makes one signature per live secret. Further signatures are not compared.
@@ -26,37 +28,25 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Why a webhook's signature is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SignatureError {
-    /// A header is missing.
-    #[error("the signature's header is missing")]
-    Missing,
-    /// A header is not in the sender's form.
-    #[error("the signature's header is malformed")]
-    Malformed,
-    /// It was signed with an unknown secret, or the body was changed on the way.
-    #[error("the signature does not match the body")]
-    Mismatch,
-    /// It was signed too long ago: this may be a replay attack.
-    #[error("the signature's timestamp is more than 300 seconds old")]
-    Stale,
-    /// It was signed in the future: one of the clocks is wrong.
-    #[error("the signature's timestamp is more than 300 seconds in the future")]
-    Future,
-}
-
-impl SignatureError {
-    /// The reason in the answer to the sender.
-    #[must_use]
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::Missing => "SIGNATURE_MISSING",
-            Self::Malformed => "SIGNATURE_MALFORMED",
-            Self::Mismatch => "SIGNATURE_MISMATCH",
-            Self::Stale => "SIGNATURE_STALE",
-            Self::Future => "SIGNATURE_FUTURE",
-        }
+service_error! {
+    /// Why a webhook's signature is refused.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+    pub enum SignatureError {
+        /// A header is missing.
+        #[error("the signature's header is missing")]
+        Missing => InvalidArgument "SIGNATURE_MISSING",
+        /// A header is not in the sender's form.
+        #[error("the signature's header is malformed")]
+        Malformed => InvalidArgument "SIGNATURE_MALFORMED",
+        /// It was signed with an unknown secret, or the body was changed on the way.
+        #[error("the signature does not match the body")]
+        Mismatch => InvalidArgument "SIGNATURE_MISMATCH",
+        /// It was signed too long ago: this may be a replay attack.
+        #[error("the signature's timestamp is more than 300 seconds old")]
+        Stale => InvalidArgument "SIGNATURE_STALE",
+        /// It was signed in the future: one of the clocks is wrong.
+        #[error("the signature's timestamp is more than 300 seconds in the future")]
+        Future => InvalidArgument "SIGNATURE_FUTURE",
     }
 }
 
