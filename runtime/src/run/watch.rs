@@ -75,30 +75,25 @@ impl<S: Service> Watch<S> {
             let (schema, ready) =
                 (measurement.schema(), measurement.is_sound() && self.readiness.is_compared());
             if said != Some((schema, writes, ready)) {
+                let service = S::NAME;
                 match schema {
                     Some(Schema::Current | Schema::Ahead(_)) if !measurement.is_sound() => {
                         let reason = writes.as_str();
-                        tracing::warn!(service = S::NAME, reason, "the database does not accept writes");
+                        tracing::warn!(service, reason, "the database does not accept writes");
                     }
                     Some(Schema::Behind(count)) => {
-                        tracing::warn!(
-                            service = S::NAME,
-                            count,
-                            "migrations are pending: run `levqor migrate`"
-                        );
+                        tracing::warn!(service, count, "migrations are pending: run `levqor migrate`");
                     }
                     Some(Schema::Changed(count)) => {
                         tracing::warn!(
-                            service = S::NAME,
+                            service,
                             count,
                             "migrations were run in another form than this build's"
                         );
                     }
-                    Some(Schema::Current | Schema::Ahead(_)) if ready => {
-                        tracing::info!(service = S::NAME, "ready");
-                    }
+                    Some(Schema::Current | Schema::Ahead(_)) if ready => tracing::info!(service, "ready"),
                     Some(Schema::Current | Schema::Ahead(_)) => {}
-                    None => tracing::warn!(service = S::NAME, "the database does not answer"),
+                    None => tracing::warn!(service, "the database does not answer"),
                 }
                 said = Some((schema, writes, ready));
             }
