@@ -133,8 +133,7 @@ impl Check {
     ) -> Self {
         let (name, asked) = (name.into(), asked.into());
         let (line_name, line_asked) = (name.clone(), asked.clone());
-        let ask = Box::pin(async move { vec![Line::new(line_name, line_asked, ask.await)] });
-        Self { name, asked, ask, patience: PATIENCE }
+        Self::several(name, asked, async move { vec![Line::new(line_name, line_asked, ask.await)] })
     }
 
     /// A check that gives several lines. After a timeout, it gives one line with this name.

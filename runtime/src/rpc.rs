@@ -30,6 +30,9 @@ pub use list::list;
 pub use mutate::{Done, mutate};
 pub use stream::{BrokenOff, Further, Messages, call_stream, call_upload};
 
+/// The answer to a call, as the generated traits want it.
+pub type Answered<T> = Result<Response<T>, Status>;
+
 /// The state of a service: everything that its handlers need, and the chassis.
 pub trait State: Send + Sync + 'static {
     /// The chassis.
@@ -82,10 +85,7 @@ macro_rules! rpcs {
         #[$crate::reexport::tonic::async_trait]
         impl $(<$S: $Bound>)? $Service for $Rpc {
             $(
-                async fn $rpc(
-                    &self,
-                    request: $crate::reexport::tonic::Request<$Request>,
-                ) -> Result<$crate::reexport::tonic::Response<$Response>, $crate::reexport::tonic::Status> {
+                async fn $rpc(&self, request: $crate::reexport::tonic::Request<$Request>) -> $crate::rpc::Answered<$Response> {
                     $crate::rpc::call(&self.0, request, $rpc::$rpc).await
                 }
             )+
@@ -93,7 +93,7 @@ macro_rules! rpcs {
                 async fn $upload(
                     &self,
                     request: $crate::reexport::tonic::Request<$crate::reexport::tonic::Streaming<$Upload>>,
-                ) -> Result<$crate::reexport::tonic::Response<$Uploaded>, $crate::reexport::tonic::Status> {
+                ) -> $crate::rpc::Answered<$Uploaded> {
                     $crate::rpc::call_upload(&self.0, request, $upload::$upload).await
                 }
             )+)?
@@ -101,10 +101,7 @@ macro_rules! rpcs {
                 async fn $stream(
                     &self,
                     request: $crate::reexport::tonic::Request<$Asked>,
-                ) -> Result<
-                    $crate::reexport::tonic::Response<$crate::rpc::Messages<$Message>>,
-                    $crate::reexport::tonic::Status,
-                > {
+                ) -> $crate::rpc::Answered<$crate::rpc::Messages<$Message>> {
                     $crate::rpc::call_stream(&self.0, request, $stream::$stream).await
                 }
             )+)?
@@ -127,11 +124,7 @@ service_error! {
 
 /// Calls a handler with the context that the server stack made. A handler that changes data runs to its end even if the client
 /// disconnects. A read of personal data by staff is recorded before they get the response. A failure is logged here, once.
-pub async fn call<S, Req, Res, E, F>(
-    state: &Arc<S>,
-    request: Request<Req>,
-    handler: F,
-) -> Result<Response<Res>, Status>
+pub async fn call<S, Req, Res, E, F>(state: &Arc<S>, request: Request<Req>, handler: F) -> Answered<Res>
 where
     S: State,
     Req: Message + Name + Clone + 'static,

@@ -15,7 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::{Instrument, Span};
 
-use super::{Broken, State, call, failure};
+use super::{Answered, Broken, State, call, failure};
 use crate::{
     access::Repeat,
     audit::reads::Reader,
@@ -50,7 +50,7 @@ pub async fn call_stream<S, Req, Res, E, F, Fut, St>(
     state: &Arc<S>,
     request: Request<Req>,
     handler: F,
-) -> Result<Response<Messages<Res>>, Status>
+) -> Answered<Messages<Res>>
 where
     S: State,
     Req: Message + Name + Clone + 'static,
@@ -105,7 +105,7 @@ pub async fn call_upload<S, Req, Res, E, F, Fut>(
     state: &Arc<S>,
     request: Request<Streaming<Req>>,
     handler: F,
-) -> Result<Response<Res>, Status>
+) -> Answered<Res>
 where
     S: State,
     Req: Message + Name + Clone + Default + 'static,
