@@ -49,10 +49,12 @@ pub struct Channels(Arc<HashMap<String, Route>>);
 
 /// The channel and the addresses of one service.
 #[derive(Clone)]
-struct Route {
-    peer: Peer,
-    addresses: watch::Receiver<BTreeSet<SocketAddr>>,
-    link: Link,
+pub(crate) struct Route {
+    pub(crate) peer: Peer,
+    /// The current socket addresses.
+    pub(crate) addresses: watch::Receiver<BTreeSet<SocketAddr>>,
+    /// How connections are made.
+    pub(crate) link: Link,
 }
 
 impl Channels {
@@ -96,14 +98,9 @@ impl Channels {
         self.0.get(service).map(|route| route.peer.clone())
     }
 
-    /// The current socket addresses of a service. `None` if its address is not set.
-    pub(crate) fn addresses(&self, service: &str) -> Option<watch::Receiver<BTreeSet<SocketAddr>>> {
-        self.0.get(service).map(|route| route.addresses.clone())
-    }
-
-    /// How connections to a service are made. `None` if its address is not set.
-    pub(crate) fn link(&self, service: &str) -> Option<Link> {
-        self.0.get(service).map(|route| route.link.clone())
+    /// The channel and the addresses of a service. `None` if its address is not set.
+    pub(crate) fn route(&self, service: &str) -> Option<&Route> {
+        self.0.get(service)
     }
 }
 

@@ -17,6 +17,7 @@ pub use service::{MeshKeys, ServiceTokens};
 pub use user::{UserTokens, UserTokensConfig, longest_user_token, sign_with_secret};
 
 use chrono::TimeDelta;
+use jsonwebtoken::{Algorithm, Validation};
 
 use self::header::{Header, Kind};
 use crate::service_error;
@@ -63,4 +64,14 @@ service_error! {
 /// Whether the token claims to be a service token. Only its signature proves it.
 pub(crate) fn is_service_token(token: &str) -> Result<bool, TokenError> {
     Ok(Header::read(token)?.kind == Kind::Service)
+}
+
+/// What the library verifies beside the signature. `claims::Life` checks the time, by the mesh's clock, which tests can move.
+fn validation(algorithm: Algorithm, issuer: &str, audience: &str) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    validation.set_issuer(&[issuer]);
+    validation.set_audience(&[audience]);
+    validation.set_required_spec_claims(&["iss", "sub", "aud"]);
+    validation.validate_exp = false;
+    validation
 }

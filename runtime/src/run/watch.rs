@@ -9,10 +9,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{
-    compare::{self, Source},
-    probe::Probe,
-};
+use super::{compare::compare, probe::Probe};
 use crate::{
     chassis::Chassis,
     db::{DatabaseUrl, migrations::Schema},
@@ -47,8 +44,6 @@ pub(super) struct Watch<S> {
     pub(super) readiness: Readiness,
     pub(super) health: Healths,
     pub(super) schedules: Vec<Schedule>,
-    /// The ledger of erasures to compare the database with.
-    pub(super) ledger: Option<Source<S>>,
     pub(super) work: CancellationToken,
     pub(super) work_tasks: Tasks,
 }
@@ -116,15 +111,11 @@ impl<S: Service> Watch<S> {
     async fn compare(&self, comparing: &mut Comparing) {
         // Compliance may start at the same time.
         const PATIENCE: Duration = Duration::from_secs(5);
-        let Some(ledger) = &self.ledger else { return };
-        match compare::compare(&self.service, &self.chassis, ledger, &mut comparing.found).await {
+        match compare(&self.service, &self.chassis, &mut comparing.found).await {
             Ok(0) => self.readiness.set_compared(),
             Ok(count) => {
-                tracing::warn!(
-                    service = S::NAME,
-                    count,
-                    "erasures that a restore had undone were made again"
-                );
+                let service = S::NAME;
+                tracing::warn!(service, count, "erasures that a restore had undone were made again");
                 self.readiness.set_compared();
             }
             Err(error) if !comparing.told && comparing.begun.elapsed() >= PATIENCE => {

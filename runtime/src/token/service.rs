@@ -3,7 +3,7 @@
 use std::{collections::HashMap, num::NonZero, sync::Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
@@ -225,12 +225,7 @@ impl ServiceTokens {
         if !super::is_service_token(token)? {
             return Err(TokenError::WrongKind);
         }
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_issuer(&[ISSUER]);
-        validation.set_audience(&[audience]);
-        validation.set_required_spec_claims(&["iss", "sub", "aud"]);
-        // The code below checks the time by the mesh's clock, which tests can move.
-        validation.validate_exp = false;
+        let validation = super::validation(Algorithm::HS256, ISSUER, audience);
         let mut failure = TokenError::UnknownKey;
         for key in &self.accept {
             match jsonwebtoken::decode::<Claims>(token, key, &validation) {

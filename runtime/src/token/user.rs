@@ -3,7 +3,7 @@
 use std::num::NonZero;
 
 use chrono::TimeDelta;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -206,12 +206,7 @@ impl UserTokens {
     }
 
     fn decode(&self, token: &str, key: &DecodingKey, algorithm: Algorithm) -> Result<Claims, TokenError> {
-        let mut validation = Validation::new(algorithm);
-        validation.set_issuer(&[&self.issuer]);
-        validation.set_audience(&[&self.audience]);
-        validation.set_required_spec_claims(&["iss", "aud", "sub"]);
-        // The code below checks the time by the mesh's clock, which tests can move.
-        validation.validate_exp = false;
+        let validation = super::validation(algorithm, &self.issuer, &self.audience);
         let data = jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(TokenError::Invalid)?;
         Ok(data.claims)
     }
