@@ -1,5 +1,4 @@
-//! The checks of `levqor doctor`: they test whether everything that is configured works. Each line holds the question, the answer
-//! and its duration; nothing personal, and no secret.
+//! The checks of `levqor doctor`: does everything that is configured work? Nothing personal and no secret is in the answers.
 
 pub mod clock;
 

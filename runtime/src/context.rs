@@ -90,8 +90,7 @@ impl Client {
 pub struct Ctx {
     /// Who is calling.
     pub actor: Actor,
-    /// The verified token of a person who calls. A call to another service that carries it has that person's rights there, and no more.
-    /// None for anybody else.
+    /// The verified token of a person who calls. A call to another service that carries it has that person's rights, and no more.
     pub user_token: Option<SecretString>,
     /// The request's name in logs and answers.
     pub request_id: String,

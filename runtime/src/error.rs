@@ -51,10 +51,8 @@ impl ErrorCode {
         Self::Internal,
     ];
 
-    /// The gRPC code, the HTTP status, the log level, whether a retry may succeed, and the name on the wire.
-    ///
-    /// `FailedPrecondition` is 422 and not 400, since the request itself is well formed. (The Idempotency-Key draft also asks for 422
-    /// when a key is used again with another body.)
+    /// The gRPC code, the HTTP status, the log level, whether a retry may succeed, and the name on the wire. `FailedPrecondition` is 422
+    /// and not 400, since the request itself is well formed. (The Idempotency-Key draft asks for 422 too.)
     const fn row(self) -> (Code, u16, Level, bool, &'static str) {
         match self {
             Self::InvalidArgument => (Code::InvalidArgument, 400, Level::INFO, false, "INVALID_ARGUMENT"),

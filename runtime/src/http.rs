@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-/// How long an unused connection is kept. It must be shorter than the servers' timeout (the gateway's is two minutes): a request
-/// that is sent while the server closes the connection is lost.
+/// How long an unused connection is kept: shorter than by the servers, since a request to a closing connection is lost.
 const KEPT: Duration = Duration::from_secs(45);
 
 /// A client for outside systems. Fails only where TLS cannot be set up.

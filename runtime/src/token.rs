@@ -1,7 +1,5 @@
-//! Tokens: users' JWTs, verified against a shared secret or a JWKS, and the short-lived tokens of services.
-//!
-//! The two kinds cannot be confused: different keys sign them, and a service token has its own `typ` in the header (RFC 8725,
-//! 3.11). The key fixes the algorithm; the token never chooses it.
+//! Tokens: users' JWTs, verified against a shared secret or a JWKS, and the short-lived tokens of services. Nobody can take one for
+//! the other: different keys sign them, and the `typ` differs (RFC 8725, 3.11). The key fixes the algorithm, never the token.
 
 mod claims;
 mod form;

@@ -33,8 +33,7 @@ impl PersonalOptions {
     }
 }
 
-/// Whether a message of this type holds personal data, itself or in a nested message. A body that is not JSON counts as personal:
-/// it has no fields with options.
+/// Whether a message of this type, or a nested one, holds personal data. A body that is not JSON counts as personal.
 pub(crate) fn is_personal(message: &MessageDescriptor) -> bool {
     let mut seen = vec![message.clone()];
     let mut next = 0;

@@ -1,5 +1,4 @@
-//! The addresses of the services: `LEVQOR_<SERVICE>_ADDR`, a list of `host:port`, or `dns:host:port`, which is resolved again and
-//! again.
+//! The addresses of the services: `host:port`, a list of them, or `dns:host:port`, which is resolved again and again.
 
 use std::{
     borrow::Cow,

@@ -63,9 +63,8 @@ impl FromStr for ApiBase {
     }
 }
 
-/// A client for one vendor's API. It does not follow redirects: requests hold keys and personal data, which must not go
-/// elsewhere. `timeout` limits the whole call, from the connection to the last byte of the answer. Fails only where TLS cannot be
-/// set up.
+/// A client for one vendor's API. It follows no redirect: keys and personal data must not go elsewhere. `timeout` limits the whole
+/// call. Fails only where TLS cannot be set up.
 #[expect(clippy::disallowed_methods, reason = "beside `http_client`, the one place that makes HTTP clients")]
 pub fn vendor_client(
     base: &ApiBase,

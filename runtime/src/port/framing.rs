@@ -1,6 +1,5 @@
-//! Parses HTTP/1.1 as its bytes arrive, and finds messages that a server must refuse (RFC 9112) but our HTTP library accepts. The
-//! library hides a `Content-Length` beside a `Transfer-Encoding` and the fragment of a target, and waits for more data after a
-//! lone CR.
+//! Parses HTTP/1.1 as its bytes arrive, and finds messages that a server must refuse (RFC 9112) but our HTTP library accepts: a
+//! `Content-Length` beside a `Transfer-Encoding`, the fragment of a target, a lone CR.
 
 use super::MOST_HEAD_BYTES;
 

@@ -1,5 +1,4 @@
-//! The common steps of every RPC that changes something. One call does all the steps (key, replay, work, remember, audit,
-//! commit), so no handler can forget a step.
+//! The steps of every RPC that changes something, in one call, so that no handler can forget one.
 
 use std::fmt::Display;
 
@@ -33,9 +32,8 @@ impl<R> Done<R> {
     }
 }
 
-/// Runs the work in a transaction, once per idempotency key. A call with a used key gets the first call's response. The same
-/// transaction remembers the response and writes the audit entry. The work passes actions for after the commit (metrics, logs,
-/// wake-ups) to `Tx::after_commit`. A work that fails changes nothing.
+/// Runs the work in a transaction, once per idempotency key: a call with a used key gets the first call's response. The transaction
+/// also writes the audit entry. `Tx::after_commit` takes metrics, logs and wake-ups. A work that fails changes nothing.
 pub async fn mutate<S, Req, Res, E>(
     state: &S,
     ctx: &Ctx,

@@ -1,6 +1,5 @@
-//! Compares a service's database with the ledger of erasures, once, before the service serves. A database that was restored from
-//! a backup may contain people who were erased after the backup: they are erased again. It may also contain holds that ended
-//! after the backup: these are ended again.
+//! Compares a service's database with the ledger of erasures, once, before the service serves. A restored backup may contain people
+//! who were erased after it, and holds that ended after it: they are erased, or ended, again.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -97,8 +96,7 @@ async fn end_holds<S: Service>(service: &Arc<S>, chassis: &Chassis) -> Result<()
     }
 }
 
-/// Erases one subject again. Rows do not wait for an end of their own: the person was erased already. It is complete only if nothing
-/// is left.
+/// Erases one subject again. Rows do not wait for an end of their own. It is complete only if nothing is left.
 async fn erase<S: Service>(
     service: &Arc<S>,
     chassis: &Chassis,
@@ -129,8 +127,7 @@ async fn ids<S: Service>(
         return Ok(recorded::ids(chassis, after).await?);
     }
     let (ids, _) = recorded::own_ids(&**service).await?;
-    // With another key nobody would be found, and new entries would be of no use with the right one. So the last entries are read,
-    // also if nothing was restored.
+    // With another key nobody would be found. So the last entries are read, also if nothing was restored.
     if let Some(ledger) = service.ledger() {
         let last: Vec<_> = ids.iter().rev().take(BATCH).copied().collect();
         ledger.read(&last).await?;

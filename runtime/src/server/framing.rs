@@ -43,8 +43,7 @@ pub(super) fn blame_caller(service: &str, response: Response) -> Response {
     if unread { Undecodable.status(service).into_http::<Body>() } else { response }
 }
 
-/// Ends an interrupted upload with an error. For the library, a cancelled stream of requests looks like a complete one, so half
-/// an upload would look like a whole upload.
+/// Ends an interrupted upload with an error: the library takes a cancelled stream of requests for a complete one.
 pub(super) fn break_off(request: Request) -> Request {
     let uploads = |ctx: &Ctx| {
         let method = &ctx.method.descriptor;

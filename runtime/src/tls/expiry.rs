@@ -12,8 +12,7 @@ use crate::{
     metrics::{Attribute, Definition, KeyValue, Metrics},
 };
 
-/// A certificate that is valid for less than this, and for less than a third of its life, should have been renewed: `levqor doctor` warns
-/// of it, and so does the alert `CertificateExpires`.
+/// A certificate that is valid for less than this, and for less than a third of its life, should have been renewed: an alert warns.
 pub const RENEWAL_IS_LATE: TimeDelta = TimeDelta::days(14);
 
 pub(super) const EXPIRY: Definition = Definition::gauge(

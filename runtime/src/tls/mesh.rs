@@ -1,5 +1,4 @@
-//! The settings of the mesh's certificates: all three files, or none. None is allowed on loopback addresses, or with
-//! `LEVQOR_MESH_TLS=off`.
+//! The settings of the mesh's certificates: all three, or none on loopback addresses or with `LEVQOR_MESH_TLS=off`.
 
 use std::path::PathBuf;
 
@@ -31,8 +30,7 @@ const AUTHORITIES: Setting = Setting::plain(
     "The file (PEM) with the authorities that sign the certificates of the mesh. All are accepted.",
 );
 
-/// How a process proves its name to the other processes of the mesh. Without certificates it does not: its calls go over plain
-/// TCP.
+/// How a process proves its name to the others of the mesh. Without certificates it does not: its calls go over plain TCP.
 pub struct MeshTls(Option<Certificates>);
 
 impl MeshTls {
@@ -42,8 +40,8 @@ impl MeshTls {
         vec![SWITCH, CERTIFICATE, KEY, AUTHORITIES]
     }
 
-    /// Reads the settings and the files of the process of this name. `is_local` says whether it listens on, and calls, loopback
-    /// addresses alone. Returns none only after it noted a problem.
+    /// Reads the settings and the files of the process of this name. `is_local`: it listens on, and calls, loopback addresses alone.
+    /// Returns none only after it noted a problem.
     pub fn read(reader: &mut Reader<'_>, name: &'static str, is_local: bool) -> Option<Self> {
         let switch: Option<String> = reader.optional(&SWITCH, "`off`");
         let is_off = switch.as_deref() == Some("off");

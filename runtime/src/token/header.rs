@@ -1,5 +1,4 @@
-//! Reads a token's header before its signature is verified. A token with a header that is not allowed is refused without
-//! verification.
+//! Reads a token's header before its signature is verified, and refuses a token whose header is not allowed.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::Algorithm;

@@ -145,8 +145,7 @@ pub struct ServiceTokens {
     forms: FormTokens,
     clock: Clock,
     minted: Mutex<HashMap<Pair, (DateTime<Utc>, SecretString)>>,
-    /// Tokens that were verified before. Callers use each token for many calls, and the signature check costs more than all other
-    /// steps of admission. Every use checks again that the token is still valid.
+    /// Verified tokens: a signature check costs more than the other steps of admission. Every use checks the validity again.
     verified: Mutex<HashMap<String, Verified>>,
 }
 

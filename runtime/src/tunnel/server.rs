@@ -30,8 +30,7 @@ use crate::{
     tls::PeerName,
 };
 
-/// The most calls of one tunnel that run or whose responses wait to be sent. Later calls stay in the connection, and its flow
-/// control slows the client down.
+/// The most calls of one tunnel that run or whose responses wait. Later calls stay in the connection and slow the client down.
 const MOST_CALLS: usize = 256;
 
 type Handler = Box<dyn Fn(http::Request<Bytes>) -> BoxFuture<'static, Result<Bytes, Status>> + Send + Sync>;
@@ -103,8 +102,7 @@ impl TunnelService for TunnelHost {
 }
 
 impl TunnelHost {
-    /// Accepts calls until the client ends its side, or until `GOODBYE_PATIENCE` after the goodbye. The tunnel itself ends with
-    /// the last response.
+    /// Accepts calls until the client ends its side, or `GOODBYE_PATIENCE` after the goodbye. The last response ends the tunnel.
     async fn serve(
         self,
         peer: Option<PeerName>,

@@ -246,8 +246,7 @@ impl Drop for Responder {
     }
 }
 
-/// tonic reports UNKNOWN if the connection breaks before the headers of the response arrive. None of our services answers UNKNOWN.
-/// UNAVAILABLE tells the caller that it may try again.
+/// tonic reports UNKNOWN, which no service answers, if the connection breaks before the headers. UNAVAILABLE may be tried again.
 fn cut_as_unavailable(status: Status) -> Status {
     if status.code() != Code::Unknown {
         return status;

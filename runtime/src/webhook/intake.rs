@@ -70,8 +70,7 @@ impl WebhookIntake {
         }
     }
 
-    /// Takes one webhook. `journal` reads the event and stores it once. It runs only after the signature was verified, and
-    /// returns after its commit.
+    /// Takes one webhook. `journal` reads and stores the event once: it runs only after the verification, and returns after its commit.
     pub async fn take<S, E>(
         &self,
         headers: SignatureHeaders<'_>,

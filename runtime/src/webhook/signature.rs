@@ -1,5 +1,4 @@
-//! The headers that hold a webhook's signatures. The gateway reads them before the body arrives. The service reads them before it
-//! verifies the body.
+//! The headers with a webhook's signatures. The gateway reads them before the body arrives, the service before it verifies the body.
 
 use base64::{
     Engine,
@@ -62,8 +61,7 @@ pub enum SignatureHeaders<'a> {
         id: &'a str,
         /// The time of the signature, in seconds since 1970.
         timestamp: &'a str,
-        /// `v1,<base64>`, or several of them separated by spaces, over `<id>.<timestamp>.<body>`. Other versions belong to later
-        /// schemes or to asymmetric keys.
+        /// `v1,<base64>`, or several of them separated by spaces, over `<id>.<timestamp>.<body>`. Other versions do not count.
         signatures: &'a str,
     },
 }

@@ -1,5 +1,4 @@
-//! Checks a service's database: whether it answers, the difference of its clock, whether its tables match the binary, whether its
-//! schedules run, and whether its audit chain is intact.
+//! Checks a service's database: whether it answers, its clock, its tables, its schedules, and its audit chain.
 
 use std::time::Duration;
 
