@@ -30,12 +30,6 @@ struct Comparing {
     found: BTreeMap<Uuid, Subject>,
 }
 
-impl Default for Comparing {
-    fn default() -> Self {
-        Self { begun: Instant::now(), told: false, found: BTreeMap::new() }
-    }
-}
-
 /// Watches whether the tables exist, and starts the work when they do.
 pub(super) struct Watch<S> {
     pub(super) service: Arc<S>,
@@ -57,7 +51,7 @@ impl<S: Service> Watch<S> {
         let mut working = false;
         let mut said = None;
         let mut probe = Probe::new(self.url.clone());
-        let mut comparing = Comparing::default();
+        let mut comparing = Comparing { begun: Instant::now(), told: false, found: BTreeMap::new() };
         while !self.work.is_cancelled() {
             let (time, begun) = (self.chassis.clock.now(), Instant::now());
             self.readiness.set_asked();

@@ -85,7 +85,8 @@ impl MeshKeys {
             reader.problem(&OUTSIDER_KEY, "expected at least 32 characters");
         }
         let keys = reader.secrets(&MESH_KEY);
-        if outsider.as_ref().is_some_and(|outsider| is_among(outsider, &keys)) {
+        let is_ours = |key: &SecretString| keys.iter().any(|own| own.expose_secret() == key.expose_secret());
+        if outsider.as_ref().is_some_and(is_ours) {
             reader.problem(&OUTSIDER_KEY, "expected another key than LEVQOR_MESH_KEY");
         }
         if keys.is_empty() {
@@ -98,10 +99,6 @@ impl MeshKeys {
         }
         Some(Self { keys, outsider, longest: longest? })
     }
-}
-
-fn is_among(key: &SecretString, keys: &[SecretString]) -> bool {
-    keys.iter().any(|other| other.expose_secret() == key.expose_secret())
 }
 
 /// The claims that we write.

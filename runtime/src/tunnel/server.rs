@@ -153,7 +153,11 @@ impl TunnelHost {
         };
         let outcome = match response {
             Ok(message) => Outcome::Message(message),
-            Err(status) => Outcome::Failure(failure(&status)),
+            Err(status) => Outcome::Failure(TunnelFailure {
+                code: status.code().into(),
+                message: status.message().to_owned(),
+                details: Bytes::copy_from_slice(status.details()),
+            }),
         };
         permit.send(Ok(TunnelResponse { number, outcome: Some(outcome) }));
     }
@@ -185,9 +189,4 @@ impl TunnelHost {
         }
         Ok((request, handler))
     }
-}
-
-fn failure(status: &Status) -> TunnelFailure {
-    let details = Bytes::copy_from_slice(status.details());
-    TunnelFailure { code: status.code().into(), message: status.message().to_owned(), details }
 }

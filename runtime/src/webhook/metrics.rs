@@ -22,7 +22,6 @@ pub(crate) const REASONS: &[&str] = &[
 
 const PROVIDER: Attribute = Attribute::known("provider", "who sends webhooks to the service");
 
-/// Webhooks whose events are in the journal.
 const EVENTS: Definition = Definition::counter(
     "levqor.webhook.events",
     "{event}",
@@ -36,7 +35,6 @@ pub const REFUSALS: Definition = Definition::counter(
     "Webhook events that were refused or could not be stored, by reason.",
     &[PROVIDER, Attribute::one_of("reason", REASONS)],
 );
-/// Which secret verified the webhooks.
 const VERIFIED: Definition = Definition::counter(
     "levqor.webhook.verified",
     "{event}",
