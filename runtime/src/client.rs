@@ -127,7 +127,6 @@ impl Link {
         secured.unwrap_or(endpoint)
     }
 
-    /// A channel to one address.
     pub(crate) fn channel(&self, address: SocketAddr) -> Channel {
         self.endpoint(address).connect_lazy()
     }
@@ -137,7 +136,6 @@ impl Link {
         self.tls.as_ref().map_or(0, Live::generation)
     }
 
-    /// Waits until there are new certificates.
     async fn changed(&mut self) {
         match &mut self.tls {
             Some(tls) => tls.changed().await,
@@ -224,5 +222,4 @@ impl Outgoing<'_> {
     }
 }
 
-/// The header of a token.
 const AUTHORIZATION: &str = "authorization";

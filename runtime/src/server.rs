@@ -63,7 +63,6 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// The stack of a service.
     pub(crate) fn new(admission: Admission, metrics: &Metrics) -> Self {
         let permits = Arc::new(Semaphore::new(MAX_CALLS));
         metrics.show_permits(&permits);
@@ -170,7 +169,6 @@ pub(crate) async fn serve_mesh(
     port::serve(listener, Limits::internal(), Routes { app, acceptor }, stop).await;
 }
 
-/// The handler of a service port.
 #[derive(Clone)]
 struct Routes {
     app: Router,

@@ -20,7 +20,6 @@ use jsonwebtoken::{Algorithm, Validation};
 use self::header::{Header, Kind};
 use crate::service_error;
 
-/// The header type of service tokens.
 const SERVICE_TYP: &str = "levqor-service+jwt";
 /// The allowed difference between clocks.
 const LEEWAY: TimeDelta = TimeDelta::seconds(30);

@@ -23,7 +23,6 @@ impl PersonalOptions {
         Some(Self { not_personal, fields_not_personal })
     }
 
-    /// Whether a field, or its message, is marked as not personal.
     pub(crate) fn is_open(&self, field: &FieldDescriptor) -> bool {
         let is_true = |options: DynamicMessage, extension: &ExtensionDescriptor| {
             options.has_extension(extension) && options.get_extension(extension).as_bool() == Some(true)

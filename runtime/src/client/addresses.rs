@@ -58,7 +58,6 @@ impl FromStr for PeerAddress {
 #[derive(Debug, Clone, Default)]
 pub struct Addresses(pub HashMap<String, Vec<Address>>);
 
-/// The setting that holds a service's address.
 fn setting(service: &str) -> Setting {
     Setting {
         name: Cow::Owned(format!("LEVQOR_{}_ADDR", service.to_uppercase())),

@@ -35,7 +35,6 @@ enum Part {
     Unwatched,
 }
 
-/// The parser of one connection.
 pub(super) struct Framing {
     part: Part,
     /// The known bytes of an incomplete line.
@@ -46,7 +45,6 @@ pub(super) struct Framing {
     http2: bool,
 }
 
-/// The known facts of a head.
 #[derive(Default)]
 struct Head {
     bytes: usize,
@@ -71,12 +69,10 @@ impl Framing {
         self.part == Part::Head && self.head.bytes > 0
     }
 
-    /// Whether the client speaks HTTP/2.
     pub(super) fn is_http2(&self) -> bool {
         self.http2
     }
 
-    /// Parses the next bytes.
     pub(super) fn follow(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
         let mut at = 0;
         while at < bytes.len() {
@@ -104,7 +100,6 @@ impl Framing {
         Ok(())
     }
 
-    /// Takes the available bytes of a line.
     fn take(&mut self, bytes: &[u8]) -> Option<()> {
         self.head.bytes += bytes.len();
         if self.head.bytes > 2 * MOST_HEAD_BYTES {

@@ -20,7 +20,6 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How long a connection must be idle, or its head incomplete, before it may be closed to make room.
 const YOUNG: Duration = Duration::from_millis(500);
 
-/// The state of a connection.
 struct State {
     ever: bool,
     open: usize,
@@ -104,7 +103,6 @@ impl Requests {
         self.state().gave_up = true;
     }
 
-    /// The answer to the request that began last.
     pub(super) fn last_answer(&self) -> Unread {
         self.state().answer.clone()
     }
@@ -163,7 +161,6 @@ impl Requests {
         (state.open == 0 && since.elapsed() >= YOUNG).then_some(since)
     }
 
-    /// Waits for the first request.
     pub(super) async fn begun(&self) {
         while !self.state().ever {
             sleep(LOOK).await;
@@ -186,7 +183,6 @@ impl Requests {
     }
 }
 
-/// An open request.
 pub(super) struct OpenRequest {
     requests: Requests,
     answer: Unread,
@@ -245,7 +241,6 @@ pub(super) struct ResponseBody {
 }
 
 impl ResponseBody {
-    /// Wraps the body of this answer to this request.
     pub(super) fn of(answer: Response, request: OpenRequest) -> http::Response<Self> {
         // The body is polled when the client lets the connection write.
         request.answer.set(Some(Instant::now()));

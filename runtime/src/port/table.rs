@@ -136,9 +136,7 @@ impl Table {
 pub(super) struct Entry {
     table: Table,
     number: u64,
-    /// Whether the connection is reserved for health checks.
     pub(super) reserved: bool,
-    /// The connection's requests.
     pub(super) requests: Requests,
     given_up: Arc<Notify>,
 }

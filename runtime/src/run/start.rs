@@ -227,7 +227,6 @@ fn await_comparison(is_wanted: bool, chassis: &Chassis, readiness: &Readiness) {
     }
 }
 
-/// Shows whether the service is ready.
 fn show_ready(metrics: &Metrics, readiness: &Readiness) {
     let readiness = readiness.clone();
     metrics.gauge(&metrics::chassis::READY, move |observe| {
@@ -235,7 +234,6 @@ fn show_ready(metrics: &Metrics, readiness: &Readiness) {
     });
 }
 
-/// Shows what the service can do.
 fn show_capabilities<S: Service>(metrics: &Metrics, service: &Arc<S>) {
     // The metrics belong to the service and must not keep it alive.
     let of = Arc::downgrade(service);

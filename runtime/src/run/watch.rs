@@ -43,7 +43,6 @@ pub(super) struct Watch<S> {
 }
 
 impl<S: Service> Watch<S> {
-    /// Watches until the work must stop.
     pub(super) async fn run(self) {
         const EVERY: Duration = Duration::from_secs(1);
         // Compliance may start at the same time.
@@ -124,7 +123,6 @@ impl<S: Service> Watch<S> {
         }
     }
 
-    /// Starts the work.
     fn begin(&self) {
         let mut workers = Workers::new(self.work_tasks.clone(), self.work.clone());
         let service = Arc::clone(&self.service);

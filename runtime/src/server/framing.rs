@@ -13,7 +13,6 @@ use crate::{
 const STATUS: &str = "grpc-status";
 const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 
-/// The request cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the request cannot be decoded")]
 pub(crate) struct Undecodable;
@@ -28,7 +27,6 @@ impl ServiceError for Undecodable {
 }
 
 impl Undecodable {
-    /// The status that the caller gets.
     pub(crate) fn status(&self, service: &str) -> Status {
         to_status(service, self)
     }

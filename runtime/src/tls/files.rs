@@ -5,7 +5,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Which of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     /// The certificate, with those between it and the authority.
@@ -36,7 +35,6 @@ impl Unusable {
     }
 }
 
-/// Where the files are.
 #[derive(Clone)]
 pub(super) struct Files {
     pub(super) certificate: PathBuf,
@@ -45,7 +43,6 @@ pub(super) struct Files {
     pub(super) authorities: Option<PathBuf>,
 }
 
-/// What is in the files.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Contents {
     pub(super) certificate: Vec<u8>,

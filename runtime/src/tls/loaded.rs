@@ -130,12 +130,10 @@ async fn reload(mut used: Certificates, current: watch::Sender<Arc<Loaded>>) {
 pub struct Live(watch::Receiver<Arc<Loaded>>);
 
 impl Live {
-    /// How a port accepts.
     pub(super) fn server(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.0.borrow().server)
     }
 
-    /// Until when they are valid.
     pub(super) fn validity(&self) -> Validity {
         self.0.borrow().validity
     }

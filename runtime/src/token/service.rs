@@ -121,7 +121,6 @@ struct Claims {
     nbf: Option<NumericDate>,
 }
 
-/// The content of a verified token.
 #[derive(Clone)]
 struct Verified {
     service: String,

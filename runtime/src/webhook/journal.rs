@@ -33,7 +33,6 @@ pub struct Backlog {
 }
 
 impl Backlog {
-    /// The journal's metrics.
     pub(crate) fn readings(&self) -> Readings {
         let mut readings = Readings::default();
         let journal = [KeyValue::new("journal", self.journal)];
