@@ -49,12 +49,12 @@ struct Loaded {
 }
 
 impl Certificates {
-    /// Reads the files, which these settings name. Returns none only after it noted a problem.
+    /// Reads the files, which these settings name in the order of `Part`. Returns none only after it noted a problem.
     pub(super) fn read(
         reader: &mut Reader<'_>,
         files: Files,
         name: Option<&'static str>,
-        setting: impl FnOnce(Part) -> Setting,
+        settings: &[Setting; 3],
     ) -> Option<Self> {
         let read = files.read().and_then(|contents| {
             let loaded = Arc::new(load(&contents, name, 1)?);
@@ -63,7 +63,7 @@ impl Certificates {
         match read {
             Ok(certificates) => Some(certificates),
             Err(Unusable { part, problem, .. }) => {
-                reader.problem(&setting(part), problem);
+                reader.problem(&settings[part as usize], problem);
                 None
             }
         }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{
-    files::{Files, Part},
+    files::Files,
     loaded::{Certificates, Live},
 };
 use crate::{
@@ -70,12 +70,8 @@ impl MeshTls {
             }
             [(_, Some(certificate)), (_, Some(key)), (_, Some(authorities))] => {
                 let files = Files { certificate, key, authorities: Some(authorities) };
-                let of = |part| match part {
-                    Part::Certificate => CERTIFICATE,
-                    Part::Key => KEY,
-                    Part::Authorities => AUTHORITIES,
-                };
-                Certificates::read(reader, files, Some(name), of).map(|certificates| Self(Some(certificates)))
+                let settings = [CERTIFICATE, KEY, AUTHORITIES];
+                Certificates::read(reader, files, Some(name), &settings).map(|read| Self(Some(read)))
             }
             incomplete => {
                 for (setting, path) in incomplete {
