@@ -171,8 +171,7 @@ where
     }
 }
 
-/// Notes that a call from an unknown sender was refused, such as a webhook with a forged signature. The log gets one line a second
-/// for each reason, because anybody can send any number of such calls.
+/// Notes that a call from an unknown sender was refused: one line a second for each reason, since anybody can send any number.
 fn refused(service: &'static str, reason: &'static str) {
     static REFUSED: LazyLock<Summed<(&'static str, &'static str)>> = LazyLock::new(|| {
         Summed::new(Duration::from_secs(1), |reason, count| {

@@ -2,8 +2,7 @@
 
 use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
 
-/// The base URL of an API: `https`, or plain `http` on this machine, so that a key never crosses a network unencrypted. Its text
-/// ends with a slash.
+/// The base URL of an API, with a slash at its end: `https`, or `http` on this machine, so that no key crosses a network in the clear.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiBase {
     url: String,

@@ -189,8 +189,7 @@ pub(super) struct OpenRequest {
 }
 
 impl OpenRequest {
-    /// Whether the answer must tell the client to close the connection, because it is older than `age`. If we closed an idle
-    /// HTTP/1.1 connection ourselves, the client's next request could already be under way and would be lost.
+    /// Whether the answer must tell the client to close the connection, which is older than `age`. If we closed it, a request could be lost.
     pub(super) fn is_last(&self, age: Duration) -> bool {
         let state = self.requests.state();
         !state.http2 && state.born.elapsed() >= age

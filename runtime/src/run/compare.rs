@@ -36,7 +36,6 @@ pub(super) enum CompareError {
 
 /// Erases whoever the ledger has and this database still has. Returns how many erasures were made again. Fails if something of such a
 /// person is left. An erasure that the service itself still carries out is left to it: its last steps come after the ledger.
-///
 /// `found` keeps who was found in earlier tries: a try that failed may have erased what identified them.
 pub(super) async fn compare<S: Service>(
     service: &Arc<S>,

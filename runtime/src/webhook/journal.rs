@@ -11,8 +11,7 @@ use crate::{
 
 /// How long bodies are kept after their events were settled.
 const KEEP: TimeDelta = TimeDelta::days(30);
-/// How long the bodies of unsettled events are kept after receipt, so that they can be fixed and replayed. These are mostly
-/// quarantined events. The comment of each body's column says the same, because it is the longest time.
+/// How long the bodies of unsettled, mostly quarantined, events are kept for a replay. The comment of each body's column says it too.
 const KEEP_UNSETTLED: TimeDelta = TimeDelta::days(90);
 /// Rows per transaction, so that no lock is held for long.
 const BATCH: i64 = 500;

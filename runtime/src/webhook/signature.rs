@@ -52,8 +52,7 @@ service_error! {
 /// The headers that hold a webhook's signatures, in one of the two forms that senders use. A missing header is an empty text.
 #[derive(Debug, Clone, Copy)]
 pub enum SignatureHeaders<'a> {
-    /// One header, `t=1700000000,v1=ab…,v1=cd…,v0=…`: hexadecimal signatures over `<timestamp>.<body>`. Only the first timestamp
-    /// and the `v1` entries count.
+    /// One header, `t=1700000000,v1=ab…,v0=…`: hexadecimal `v1` signatures over `<timestamp>.<body>`. The first timestamp counts.
     Timestamped(&'a str),
     /// The three headers of Standard Webhooks, <https://www.standardwebhooks.com>.
     Standard {
