@@ -41,7 +41,6 @@ impl Outcome {
 /// The finding of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The outcome.
     pub outcome: Outcome,
     /// The evidence; if it is off, the reason.
     pub evidence: String,
@@ -93,7 +92,6 @@ pub struct Line {
     pub name: String,
     /// The question; empty if none was asked.
     pub asked: String,
-    /// The finding.
     pub finding: Finding,
     /// The duration of the check.
     pub took: Duration,

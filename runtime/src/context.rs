@@ -18,7 +18,6 @@ pub enum Scope {
     All,
     /// Rows of one person: theirs by `sub`, or nobody's yet with their verified address.
     Own {
-        /// The person.
         sub: String,
         /// The address, only if it is verified and may claim.
         email: Option<Email>,
@@ -98,7 +97,6 @@ pub struct Ctx {
     pub idempotency_key: Option<String>,
     /// When the caller stops waiting.
     pub deadline: Instant,
-    /// The RPC.
     pub method: &'static Method,
     /// What the gateway says about the caller. Empty for an RPC that keeps no evidence.
     pub client: Client,

@@ -132,7 +132,6 @@ pub struct Violation {
 
 /// The error enum of a service. Clients see its `Display`, unless the code is `Internal`.
 pub trait ServiceError: std::error::Error + Send + Sync + 'static {
-    /// The code.
     fn code(&self) -> ErrorCode;
     /// A stable name for the cause, `UPPER_SNAKE`. docs/ERRORS.md lists them.
     fn reason(&self) -> &'static str;

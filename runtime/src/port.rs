@@ -92,7 +92,6 @@ pub trait Handler: Clone + Send + Sync + 'static {
         None
     }
 
-    /// Answers a request.
     fn answer(
         &self,
         request: Request<Body>,

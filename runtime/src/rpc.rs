@@ -35,7 +35,6 @@ pub type Answered<T> = Result<Response<T>, Status>;
 
 /// The state of a service: everything that its handlers need, and the chassis.
 pub trait State: Send + Sync + 'static {
-    /// The chassis.
     fn chassis(&self) -> &Chassis;
 }
 
@@ -54,21 +53,8 @@ where
     type Future = Fut;
 }
 
-/// Implements a gRPC service: one line per RPC, each of which calls the handler `name` in the module `name`.
-///
-/// ```ignore
-/// rpcs! {
-///     impl LampService for Rpc {
-///         get_lamp(GetLampRequest) -> GetLampResponse;
-///     }
-///     uploads {
-///         upload_picture(UploadPictureRequest) -> UploadPictureResponse;
-///     }
-///     streams {
-///         download_picture(DownloadPictureRequest) -> HttpBody;
-///     }
-/// }
-/// ```
+/// Implements a gRPC service: one line per RPC, such as `get_lamp(GetLampRequest) -> GetLampResponse;`, which calls the handler of that
+/// name in the module of that name. `uploads` have a streaming request, and `streams` a streaming response.
 #[macro_export]
 macro_rules! rpcs {
     (

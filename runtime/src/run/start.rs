@@ -36,19 +36,14 @@ pub enum StartError {
     /// The port is in use, or not permitted.
     #[error("{service} cannot listen on {address}: {}", source.kind())]
     Bind {
-        /// The service.
         service: &'static str,
-        /// The address.
         address: SocketAddr,
-        /// Why.
         source: io::Error,
     },
     /// The service could not be built.
     #[error("{service} cannot start")]
     Build {
-        /// The service.
         service: &'static str,
-        /// Why.
         source: anyhow::Error,
     },
     /// Reflection cannot serve the descriptors.
@@ -62,7 +57,6 @@ pub struct Running<S> {
     pub service: Arc<S>,
     /// The address that it listens on.
     pub addr: SocketAddr,
-    /// Its readiness.
     pub readiness: Readiness,
     pub(super) chassis: Chassis,
     pub(super) url: DatabaseUrl,

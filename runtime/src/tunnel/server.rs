@@ -67,7 +67,6 @@ impl Tunnelled {
     }
 }
 
-/// The tonic adapter.
 #[derive(Clone)]
 pub(crate) struct TunnelHost {
     stack: Arc<Stack>,

@@ -19,11 +19,8 @@ const BATCH: i64 = 500;
 /// The backlog of a journal, each count up to a bound.
 #[derive(Debug, Clone)]
 pub struct Backlog {
-    /// The journal's table.
     pub journal: &'static str,
-    /// Pending events.
     pub pending: i64,
-    /// Quarantined events.
     pub quarantined: i64,
     /// How long the oldest due event has been due. `None` if the journal is not its own work list.
     pub oldest_due_age_s: Option<f64>,

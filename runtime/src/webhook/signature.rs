@@ -56,7 +56,6 @@ pub enum SignatureHeaders<'a> {
     Timestamped(&'a str),
     /// The three headers of Standard Webhooks, <https://www.standardwebhooks.com>.
     Standard {
-        /// The event's id.
         id: &'a str,
         /// The time of the signature, in seconds since 1970.
         timestamp: &'a str,
