@@ -35,17 +35,10 @@ use crate::{
 pub enum StartError {
     /// The port is in use, or not permitted.
     #[error("{service} cannot listen on {address}: {}", source.kind())]
-    Bind {
-        service: &'static str,
-        address: SocketAddr,
-        source: io::Error,
-    },
+    Bind { service: &'static str, address: SocketAddr, source: io::Error },
     /// The service could not be built.
     #[error("{service} cannot start")]
-    Build {
-        service: &'static str,
-        source: anyhow::Error,
-    },
+    Build { service: &'static str, source: anyhow::Error },
     /// Reflection cannot serve the descriptors.
     #[error("the compiled-in descriptors cannot be served")]
     Reflection(#[from] tonic_reflection::server::Error),
