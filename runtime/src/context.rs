@@ -34,19 +34,13 @@ impl Scope {
     /// The person, for `WHERE`.
     #[must_use]
     pub fn sub(&self) -> Option<&str> {
-        match self {
-            Self::All => None,
-            Self::Own { sub, .. } => Some(sub),
-        }
+        if let Self::Own { sub, .. } = self { Some(sub) } else { None }
     }
 
     /// The verified address, for `WHERE`.
     #[must_use]
     pub fn email(&self) -> Option<&str> {
-        match self {
-            Self::All => None,
-            Self::Own { email, .. } => email.as_ref().map(Email::as_str),
-        }
+        if let Self::Own { email: Some(email), .. } = self { Some(email.as_str()) } else { None }
     }
 }
 

@@ -200,10 +200,8 @@ impl Workers {
         let stop = self.stop.clone();
         self.loops.push(Box::pin(async move {
             while !stop.is_cancelled() {
-                tokio::select! {
-                    () = async { tokio::time::sleep(work().await).await } => {}
-                    () = stop.cancelled() => {}
-                }
+                let once = async { tokio::time::sleep(work().await).await };
+                stop.run_until_cancelled(once).await;
             }
         }));
     }

@@ -102,12 +102,7 @@ impl Background {
     /// Runs until stopped.
     pub fn spawn<F: Future<Output = ()> + Send + 'static>(&self, future: F) {
         let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = future => {}
-                () = stop.cancelled() => {}
-            }
-        });
+        self.tasks.spawn(stop.run_until_cancelled_owned(future));
     }
 
     /// Stops everything.

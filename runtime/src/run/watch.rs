@@ -93,10 +93,7 @@ impl<S: Service> Watch<S> {
             // A failure that lasts is not tried again so soon.
             let is_soon = !self.readiness.is_compared() && !comparing.told;
             let pause = if is_soon { SOON } else { EVERY };
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = self.work.cancelled() => {}
-            }
+            self.work.run_until_cancelled(tokio::time::sleep(pause)).await;
         }
     }
 

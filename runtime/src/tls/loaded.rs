@@ -86,8 +86,7 @@ impl Certificates {
     /// Uses them as they are now, for a command that ends soon.
     #[must_use]
     pub fn as_read(&self) -> Live {
-        let (_, live) = watch::channel(Arc::clone(&self.loaded));
-        Live(live)
+        Live(watch::channel(Arc::clone(&self.loaded)).1)
     }
 }
 
