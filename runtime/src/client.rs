@@ -5,7 +5,6 @@ mod peer;
 mod raw;
 mod unsent;
 mod vendor;
-mod vendor_request;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -25,8 +24,7 @@ pub use crate::http::{http_client, local_http_client, unverified_http_client};
 pub use addresses::{Address, Addresses, PeerAddress};
 pub use peer::Peer;
 pub use raw::{BytesCodec, call_raw};
-pub use vendor::{ApiBase, NotAnApiBase, vendor_client};
-pub use vendor_request::send;
+pub use vendor::{ApiBase, NotAnApiBase, send, vendor_client};
 
 use crate::{
     access::Methods,
