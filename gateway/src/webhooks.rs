@@ -20,7 +20,7 @@ use http::HeaderMap;
 use levqor_runtime::{
     client::{Channels, Outgoing},
     clock::Clock,
-    error::ErrorCode,
+    error::{ErrorCode, ServiceError},
     metrics::Metrics,
     tasks::{Background, Tasks},
     token::ServiceTokens,

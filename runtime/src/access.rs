@@ -5,7 +5,7 @@ mod personal;
 
 use std::collections::HashMap;
 
-use prost_reflect::{DescriptorPool, DynamicMessage, ExtensionDescriptor, MethodDescriptor, Value};
+use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, Value};
 
 pub use self::known::{methods, register};
 
@@ -131,7 +131,7 @@ impl Methods {
     /// Reads the options of every RPC in `levqor.*` packages.
     #[must_use]
     pub fn read(pool: DescriptorPool) -> Self {
-        let options = MethodOptions::new(&pool);
+        let options = MethodOptions(&pool);
         let mut by_path = HashMap::new();
         let mut path_by_request = HashMap::new();
         let mut services = Vec::new();
@@ -217,35 +217,20 @@ impl Method {
     }
 }
 
-/// The extensions, looked up once.
-struct MethodOptions {
-    access: Option<ExtensionDescriptor>,
-    key: Option<ExtensionDescriptor>,
-    rate: Option<ExtensionDescriptor>,
-    page: Option<ExtensionDescriptor>,
-    client_evidence: Option<ExtensionDescriptor>,
-    routed_by: Option<ExtensionDescriptor>,
-    hosted_by: Option<ExtensionDescriptor>,
-}
+/// Reads the options of RPCs in these descriptors.
+struct MethodOptions<'a>(&'a DescriptorPool);
 
-impl MethodOptions {
-    fn new(pool: &DescriptorPool) -> Self {
-        let find = |name: &str| pool.get_extension_by_name(&format!("levqor.options.v1.{name}"));
-        Self {
-            access: find("access"),
-            key: find("idempotency_key"),
-            rate: find("rate"),
-            page: find("page"),
-            client_evidence: find("client_evidence"),
-            routed_by: find("routed_by"),
-            hosted_by: find("hosted_by"),
-        }
+impl MethodOptions<'_> {
+    /// The value of this option, where it is set.
+    fn get(&self, options: &DynamicMessage, name: &str) -> Option<Value> {
+        let extension = self.0.get_extension_by_name(&format!("levqor.options.v1.{name}"))?;
+        options.has_extension(&extension).then(|| options.get_extension(&extension).into_owned())
     }
 
     fn host(&self, service: &prost_reflect::ServiceDescriptor) -> Host {
         let options = service.options();
         let package = || service.package_name().split('.').nth(1).unwrap_or_default().to_owned();
-        match (extension(&options, self.routed_by.as_ref()), extension(&options, self.hosted_by.as_ref())) {
+        match (self.get(&options, "routed_by"), self.get(&options, "hosted_by")) {
             (Some(Value::String(routed_by)), _) => Host::Every { routed_by },
             (_, Some(Value::String(name))) => Host::Service(name),
             _ => Host::Service(package()),
@@ -255,11 +240,11 @@ impl MethodOptions {
     /// None where the RPC has no `access` option: it cannot be called. (The build refuses such a proto.)
     fn method(&self, descriptor: MethodDescriptor, host: Host) -> Option<Method> {
         let options = descriptor.options();
-        let access = match extension(&options, self.access.as_ref())? {
+        let access = match self.get(&options, "access")? {
             Value::Message(access) => read_access(&access)?,
             _ => return None,
         };
-        let key = match extension(&options, self.key.as_ref()) {
+        let key = match self.get(&options, "idempotency_key") {
             Some(Value::EnumNumber(1)) => KeyRule::Required,
             Some(Value::EnumNumber(2)) => KeyRule::Optional,
             _ => KeyRule::Ignored,
@@ -270,18 +255,15 @@ impl MethodOptions {
                 Some(2) => Repeat::Idempotent,
                 _ => Repeat::Unknown,
             };
-        let rate = match extension(&options, self.rate.as_ref()) {
+        let rate = match self.get(&options, "rate") {
             Some(Value::EnumNumber(2)) => RateClass::Chat,
             Some(Value::EnumNumber(3)) => RateClass::Code,
             Some(Value::EnumNumber(4)) => RateClass::Heavy,
             _ => RateClass::Default,
         };
-        let page = matches!(extension(&options, self.page.as_ref()), Some(Value::Bool(true)));
-        let client_evidence =
-            matches!(extension(&options, self.client_evidence.as_ref()), Some(Value::Bool(true)));
+        let is_true = |name| matches!(self.get(&options, name), Some(Value::Bool(true)));
         let rpc = format!("{}/{}", descriptor.parent_service().full_name(), descriptor.name());
         let path = http::uri::PathAndQuery::try_from(format!("/{rpc}")).ok()?;
-        let shows_personal_data = is_personal(&descriptor.output());
         Some(Method {
             rpc,
             path,
@@ -290,17 +272,12 @@ impl MethodOptions {
             key,
             repeat,
             rate,
-            page,
-            client_evidence,
-            shows_personal_data,
+            page: is_true("page"),
+            client_evidence: is_true("client_evidence"),
+            shows_personal_data: is_personal(&descriptor.output()),
             descriptor,
         })
     }
-}
-
-fn extension(options: &DynamicMessage, extension: Option<&ExtensionDescriptor>) -> Option<Value> {
-    let extension = extension?;
-    options.has_extension(extension).then(|| options.get_extension(extension).into_owned())
 }
 
 fn read_access(access: &DynamicMessage) -> Option<Access> {

@@ -1,5 +1,4 @@
-//! The checks of `levqor doctor`: they test whether everything that is configured works. Each line holds the question, the answer
-//! and its duration; nothing personal, and no secret.
+//! The checks of `levqor doctor`: does everything that is configured work? Nothing personal and no secret is in the answers.
 
 pub mod clock;
 
@@ -42,7 +41,6 @@ impl Outcome {
 /// The finding of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The outcome.
     pub outcome: Outcome,
     /// The evidence; if it is off, the reason.
     pub evidence: String,
@@ -94,7 +92,6 @@ pub struct Line {
     pub name: String,
     /// The question; empty if none was asked.
     pub asked: String,
-    /// The finding.
     pub finding: Finding,
     /// The duration of the check.
     pub took: Duration,
@@ -133,8 +130,7 @@ impl Check {
     ) -> Self {
         let (name, asked) = (name.into(), asked.into());
         let (line_name, line_asked) = (name.clone(), asked.clone());
-        let ask = Box::pin(async move { vec![Line::new(line_name, line_asked, ask.await)] });
-        Self { name, asked, ask, patience: PATIENCE }
+        Self::several(name, asked, async move { vec![Line::new(line_name, line_asked, ask.await)] })
     }
 
     /// A check that gives several lines. After a timeout, it gives one line with this name.

@@ -5,7 +5,6 @@ mod peer;
 mod raw;
 mod unsent;
 mod vendor;
-mod vendor_request;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -25,8 +24,7 @@ pub use crate::http::{http_client, local_http_client, unverified_http_client};
 pub use addresses::{Address, Addresses, PeerAddress};
 pub use peer::Peer;
 pub use raw::{BytesCodec, call_raw};
-pub use vendor::{ApiBase, NotAnApiBase, vendor_client};
-pub use vendor_request::send;
+pub use vendor::{ApiBase, NotAnApiBase, send, vendor_client};
 
 use crate::{
     access::Methods,
@@ -49,10 +47,12 @@ pub struct Channels(Arc<HashMap<String, Route>>);
 
 /// The channel and the addresses of one service.
 #[derive(Clone)]
-struct Route {
-    peer: Peer,
-    addresses: watch::Receiver<BTreeSet<SocketAddr>>,
-    link: Link,
+pub(crate) struct Route {
+    pub(crate) peer: Peer,
+    /// The current socket addresses.
+    pub(crate) addresses: watch::Receiver<BTreeSet<SocketAddr>>,
+    /// How connections are made.
+    pub(crate) link: Link,
 }
 
 impl Channels {
@@ -96,14 +96,9 @@ impl Channels {
         self.0.get(service).map(|route| route.peer.clone())
     }
 
-    /// The current socket addresses of a service. `None` if its address is not set.
-    pub(crate) fn addresses(&self, service: &str) -> Option<watch::Receiver<BTreeSet<SocketAddr>>> {
-        self.0.get(service).map(|route| route.addresses.clone())
-    }
-
-    /// How connections to a service are made. `None` if its address is not set.
-    pub(crate) fn link(&self, service: &str) -> Option<Link> {
-        self.0.get(service).map(|route| route.link.clone())
+    /// The channel and the addresses of a service. `None` if its address is not set.
+    pub(crate) fn route(&self, service: &str) -> Option<&Route> {
+        self.0.get(service)
     }
 }
 
@@ -130,7 +125,6 @@ impl Link {
         secured.unwrap_or(endpoint)
     }
 
-    /// A channel to one address.
     pub(crate) fn channel(&self, address: SocketAddr) -> Channel {
         self.endpoint(address).connect_lazy()
     }
@@ -140,7 +134,6 @@ impl Link {
         self.tls.as_ref().map_or(0, Live::generation)
     }
 
-    /// Waits until there are new certificates.
     async fn changed(&mut self) {
         match &mut self.tls {
             Some(tls) => tls.changed().await,
@@ -227,5 +220,4 @@ impl Outgoing<'_> {
     }
 }
 
-/// The header of a token.
 const AUTHORIZATION: &str = "authorization";

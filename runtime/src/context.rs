@@ -18,7 +18,6 @@ pub enum Scope {
     All,
     /// Rows of one person: theirs by `sub`, or nobody's yet with their verified address.
     Own {
-        /// The person.
         sub: String,
         /// The address, only if it is verified and may claim.
         email: Option<Email>,
@@ -35,19 +34,13 @@ impl Scope {
     /// The person, for `WHERE`.
     #[must_use]
     pub fn sub(&self) -> Option<&str> {
-        match self {
-            Self::All => None,
-            Self::Own { sub, .. } => Some(sub),
-        }
+        if let Self::Own { sub, .. } = self { Some(sub) } else { None }
     }
 
     /// The verified address, for `WHERE`.
     #[must_use]
     pub fn email(&self) -> Option<&str> {
-        match self {
-            Self::All => None,
-            Self::Own { email, .. } => email.as_ref().map(Email::as_str),
-        }
+        if let Self::Own { email: Some(email), .. } = self { Some(email.as_str()) } else { None }
     }
 }
 
@@ -90,8 +83,7 @@ impl Client {
 pub struct Ctx {
     /// Who is calling.
     pub actor: Actor,
-    /// The verified token of a person who calls. A call to another service that carries it has that person's rights there, and no more.
-    /// None for anybody else.
+    /// The verified token of a person who calls. A call to another service that carries it has that person's rights, and no more.
     pub user_token: Option<SecretString>,
     /// The request's name in logs and answers.
     pub request_id: String,
@@ -99,7 +91,6 @@ pub struct Ctx {
     pub idempotency_key: Option<String>,
     /// When the caller stops waiting.
     pub deadline: Instant,
-    /// The RPC.
     pub method: &'static Method,
     /// What the gateway says about the caller. Empty for an RPC that keeps no evidence.
     pub client: Client,

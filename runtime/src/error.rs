@@ -6,6 +6,7 @@ use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
+use tracing::Level;
 
 /// The kind of failure, in terms that a caller can act on. The list is closed: there is no "other".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,72 +51,48 @@ impl ErrorCode {
         Self::Internal,
     ];
 
-    /// The code on the gRPC wire.
-    #[must_use]
-    pub const fn grpc_code(self) -> Code {
+    /// The gRPC code, the HTTP status, the log level, whether a retry may succeed, and the name on the wire. `FailedPrecondition` is 422
+    /// and not 400, since the request itself is well formed. (The Idempotency-Key draft asks for 422 too.)
+    const fn row(self) -> (Code, u16, Level, bool, &'static str) {
         match self {
-            Self::InvalidArgument => Code::InvalidArgument,
-            Self::Unauthenticated => Code::Unauthenticated,
-            Self::PermissionDenied => Code::PermissionDenied,
-            Self::NotFound => Code::NotFound,
-            Self::AlreadyExists => Code::AlreadyExists,
-            Self::FailedPrecondition => Code::FailedPrecondition,
-            Self::Aborted => Code::Aborted,
-            Self::RateLimited => Code::ResourceExhausted,
-            Self::Unavailable => Code::Unavailable,
-            Self::DeadlineExceeded => Code::DeadlineExceeded,
-            Self::Internal => Code::Internal,
+            Self::InvalidArgument => (Code::InvalidArgument, 400, Level::INFO, false, "INVALID_ARGUMENT"),
+            Self::Unauthenticated => (Code::Unauthenticated, 401, Level::INFO, false, "UNAUTHENTICATED"),
+            Self::PermissionDenied => (Code::PermissionDenied, 403, Level::INFO, false, "PERMISSION_DENIED"),
+            Self::NotFound => (Code::NotFound, 404, Level::INFO, false, "NOT_FOUND"),
+            Self::AlreadyExists => (Code::AlreadyExists, 409, Level::INFO, false, "ALREADY_EXISTS"),
+            Self::FailedPrecondition => {
+                (Code::FailedPrecondition, 422, Level::INFO, false, "FAILED_PRECONDITION")
+            }
+            Self::Aborted => (Code::Aborted, 409, Level::INFO, true, "ABORTED"),
+            Self::RateLimited => (Code::ResourceExhausted, 429, Level::INFO, true, "RATE_LIMITED"),
+            Self::Unavailable => (Code::Unavailable, 503, Level::WARN, true, "UNAVAILABLE"),
+            Self::DeadlineExceeded => (Code::DeadlineExceeded, 504, Level::WARN, true, "DEADLINE_EXCEEDED"),
+            Self::Internal => (Code::Internal, 500, Level::ERROR, false, "INTERNAL"),
         }
     }
 
-    /// The HTTP status at the gateway. `FailedPrecondition` is 422 and not 400, since the request itself is well formed. (The
-    /// Idempotency-Key draft also asks for 422 when a key is used again with another body.)
+    /// The code on the gRPC wire.
+    #[must_use]
+    pub const fn grpc_code(self) -> Code {
+        self.row().0
+    }
+
+    /// The HTTP status at the gateway.
     #[must_use]
     pub const fn http_status(self) -> u16 {
-        match self {
-            Self::InvalidArgument => 400,
-            Self::Unauthenticated => 401,
-            Self::PermissionDenied => 403,
-            Self::NotFound => 404,
-            Self::AlreadyExists | Self::Aborted => 409,
-            Self::FailedPrecondition => 422,
-            Self::RateLimited => 429,
-            Self::Internal => 500,
-            Self::Unavailable => 503,
-            Self::DeadlineExceeded => 504,
-        }
+        self.row().1
     }
 
     /// The log level: a bug is an error, a failed dependency a warning, and a caller's mistake is information.
     #[must_use]
-    pub const fn log_level(self) -> tracing::Level {
-        match self {
-            Self::Internal => tracing::Level::ERROR,
-            Self::Unavailable | Self::DeadlineExceeded => tracing::Level::WARN,
-            Self::InvalidArgument
-            | Self::Unauthenticated
-            | Self::PermissionDenied
-            | Self::NotFound
-            | Self::AlreadyExists
-            | Self::FailedPrecondition
-            | Self::Aborted
-            | Self::RateLimited => tracing::Level::INFO,
-        }
+    pub const fn log_level(self) -> Level {
+        self.row().2
     }
 
     /// Whether the same request may succeed later.
     #[must_use]
     pub const fn retryable(self) -> bool {
-        match self {
-            Self::Aborted | Self::RateLimited | Self::Unavailable | Self::DeadlineExceeded => true,
-            Self::InvalidArgument
-            | Self::Unauthenticated
-            | Self::PermissionDenied
-            | Self::NotFound
-            | Self::AlreadyExists
-            | Self::FailedPrecondition
-            | Self::Internal => false,
-        }
+        self.row().3
     }
 
     /// The code of a gRPC status, whatever its origin.
@@ -140,19 +117,7 @@ impl ErrorCode {
     /// The name on the wire, `INVALID_ARGUMENT`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::InvalidArgument => "INVALID_ARGUMENT",
-            Self::Unauthenticated => "UNAUTHENTICATED",
-            Self::PermissionDenied => "PERMISSION_DENIED",
-            Self::NotFound => "NOT_FOUND",
-            Self::AlreadyExists => "ALREADY_EXISTS",
-            Self::FailedPrecondition => "FAILED_PRECONDITION",
-            Self::Aborted => "ABORTED",
-            Self::RateLimited => "RATE_LIMITED",
-            Self::Unavailable => "UNAVAILABLE",
-            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
-            Self::Internal => "INTERNAL",
-        }
+        self.row().4
     }
 }
 
@@ -167,7 +132,6 @@ pub struct Violation {
 
 /// The error enum of a service. Clients see its `Display`, unless the code is `Internal`.
 pub trait ServiceError: std::error::Error + Send + Sync + 'static {
-    /// The code.
     fn code(&self) -> ErrorCode;
     /// A stable name for the cause, `UPPER_SNAKE`. docs/ERRORS.md lists them.
     fn reason(&self) -> &'static str;

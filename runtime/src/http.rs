@@ -2,35 +2,28 @@
 
 use std::time::Duration;
 
-/// How long an unused connection is kept. It must be shorter than the servers' timeout (the gateway's is two minutes): a request
-/// that is sent while the server closes the connection is lost.
+/// How long an unused connection is kept: shorter than by the servers, since a request to a closing connection is lost.
 const KEPT: Duration = Duration::from_secs(45);
 
 /// A client for outside systems. Fails only where TLS cannot be set up.
-#[expect(clippy::disallowed_methods, reason = "this is the one place that makes HTTP clients")]
 pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
-    crate::install_crypto();
-    reqwest::Client::builder()
-        .connect_timeout(Duration::from_secs(5))
-        .timeout(Duration::from_secs(30))
-        .pool_idle_timeout(KEPT)
-        .build()
+    builder().timeout(Duration::from_secs(30)).build()
 }
 
 /// A client for this machine's own addresses. It ignores the proxy that the environment names.
 pub fn local_http_client() -> Result<reqwest::Client, reqwest::Error> {
-    local().build()
+    builder().no_proxy().build()
 }
 
 /// The same, for a health check over HTTPS. It accepts every certificate: nothing secret may be sent with it.
 pub fn unverified_http_client() -> Result<reqwest::Client, reqwest::Error> {
-    local().tls_danger_accept_invalid_certs(true).build()
+    builder().no_proxy().tls_danger_accept_invalid_certs(true).build()
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that makes HTTP clients")]
-fn local() -> reqwest::ClientBuilder {
+fn builder() -> reqwest::ClientBuilder {
     crate::install_crypto();
-    reqwest::Client::builder().no_proxy().connect_timeout(Duration::from_secs(5)).pool_idle_timeout(KEPT)
+    reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).pool_idle_timeout(KEPT)
 }
 
 /// The strong entity tag of a body (RFC 9110, 8.8.3): equal tags mean equal bytes.

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -42,19 +42,20 @@ impl Measurement {
     }
 }
 
-/// Whether the service was ready, and since when.
-#[derive(Debug, Clone, Copy)]
-struct Standing {
-    ready: bool,
-    since: DateTime<Utc>,
+/// What the probes of the database found.
+#[derive(Debug, Default)]
+struct Probes {
+    measured: Option<Measurement>,
+    /// When the current probe began.
+    asked: Option<Instant>,
+    /// Whether the service was ready, and since when.
+    standing: Option<(bool, DateTime<Utc>)>,
 }
 
 /// The readiness of the service: its tables exist, nobody is in them who was erased, and it is not draining.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness {
-    measured: Arc<Mutex<Option<Measurement>>>,
-    asked: Arc<Mutex<Option<Instant>>>,
-    standing: Arc<Mutex<Option<Standing>>>,
+    probes: Arc<Mutex<Probes>>,
     working_since: Arc<OnceLock<Instant>>,
     behind: Arc<AtomicBool>,
     uncompared: Arc<AtomicBool>,
@@ -62,6 +63,10 @@ pub struct Readiness {
 }
 
 impl Readiness {
+    fn probes(&self) -> MutexGuard<'_, Probes> {
+        self.probes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// False while migrations are known to be pending or changed.
     #[must_use]
     pub fn has_schema(&self) -> bool {
@@ -93,18 +98,18 @@ impl Readiness {
     /// The last measurement; none before the first.
     #[must_use]
     pub fn measured(&self) -> Option<Measurement> {
-        *self.measured.lock().unwrap_or_else(PoisonError::into_inner)
+        self.probes().measured
     }
 
     /// Notes that a probe of the database starts now.
     pub fn set_asked(&self) {
-        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.probes().asked = Some(Instant::now());
     }
 
     /// How long the current probe has waited for an answer; none without a running probe.
     #[must_use]
     pub fn asked_for(&self) -> Option<Duration> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).map(|asked| asked.elapsed())
+        self.probes().asked.map(|asked| asked.elapsed())
     }
 
     /// Notes a measurement.
@@ -113,19 +118,17 @@ impl Readiness {
             self.behind.store(matches!(schema, Schema::Behind(_) | Schema::Changed(_)), Ordering::Release);
         }
         let ready = measurement.is_sound() && self.is_compared() && !self.is_draining();
-        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
-        if standing.is_none_or(|before| before.ready != ready) {
-            *standing = Some(Standing { ready, since: measurement.time });
+        let mut probes = self.probes();
+        if probes.standing.is_none_or(|(before, _)| before != ready) {
+            probes.standing = Some((ready, measurement.time));
         }
-        drop(standing);
-        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        *self.measured.lock().unwrap_or_else(PoisonError::into_inner) = Some(measurement);
+        (probes.asked, probes.measured) = (None, Some(measurement));
     }
 
     /// Since when it has been ready or not ready, by the measurements; none before the first measurement.
     #[must_use]
     pub fn since(&self) -> Option<DateTime<Utc>> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner).map(|standing| standing.since)
+        self.probes().standing.map(|(_, since)| since)
     }
 
     /// Notes that the workers and schedules run from now on.

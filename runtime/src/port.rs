@@ -1,7 +1,5 @@
-//! A port: accepts connections within limits, serves HTTP/1.1 and HTTP/2, and on shutdown finishes the open requests.
-//!
-//! It serves every port of the mesh. No port waits for ever for a client that sends half a head, does not read its answer, or
-//! sends nothing.
+//! A port of the mesh: accepts connections within limits, serves HTTP/1.1 and HTTP/2, and finishes the open requests on shutdown.
+//! It does not wait for ever for a client that sends half a head or nothing, or does not read its answer.
 
 mod accept;
 mod connection;
@@ -41,9 +39,8 @@ pub struct Limits {
     pub idle: Duration,
     /// How long a client may leave an answer unread. Over HTTP/2 only that answer's stream is reset.
     pub unread: Duration,
-    /// The longest life of a connection. After it the connection is closed gracefully. HTTP/2 sends GOAWAY. In HTTP/1.1 the next
-    /// answer says `Connection: close`. An HTTP/1.1 connection without a request stays until `idle` is over, so that no request
-    /// is lost.
+    /// The longest life of a connection. Then HTTP/2 sends GOAWAY, and the next answer of HTTP/1.1 says `Connection: close`; without
+    /// a request it stays until `idle` is over, so that no request is lost.
     pub age: Duration,
     /// How long the requests of a closing connection may continue. `None`: no limit (tunnels run for ever).
     pub farewell: Option<Duration>,
@@ -95,7 +92,6 @@ pub trait Handler: Clone + Send + Sync + 'static {
         None
     }
 
-    /// Answers a request.
     fn answer(
         &self,
         request: Request<Body>,

@@ -30,9 +30,11 @@ pub use list::list;
 pub use mutate::{Done, mutate};
 pub use stream::{BrokenOff, Further, Messages, call_stream, call_upload};
 
+/// The answer to a call, as the generated traits want it.
+pub type Answered<T> = Result<Response<T>, Status>;
+
 /// The state of a service: everything that its handlers need, and the chassis.
 pub trait State: Send + Sync + 'static {
-    /// The chassis.
     fn chassis(&self) -> &Chassis;
 }
 
@@ -51,21 +53,8 @@ where
     type Future = Fut;
 }
 
-/// Implements a gRPC service: one line per RPC, each of which calls the handler `name` in the module `name`.
-///
-/// ```ignore
-/// rpcs! {
-///     impl LampService for Rpc {
-///         get_lamp(GetLampRequest) -> GetLampResponse;
-///     }
-///     uploads {
-///         upload_picture(UploadPictureRequest) -> UploadPictureResponse;
-///     }
-///     streams {
-///         download_picture(DownloadPictureRequest) -> HttpBody;
-///     }
-/// }
-/// ```
+/// Implements a gRPC service: one line per RPC, such as `get_lamp(GetLampRequest) -> GetLampResponse;`, which calls the handler of that
+/// name in the module of that name. `uploads` have a streaming request, and `streams` a streaming response.
 #[macro_export]
 macro_rules! rpcs {
     (
@@ -82,10 +71,7 @@ macro_rules! rpcs {
         #[$crate::reexport::tonic::async_trait]
         impl $(<$S: $Bound>)? $Service for $Rpc {
             $(
-                async fn $rpc(
-                    &self,
-                    request: $crate::reexport::tonic::Request<$Request>,
-                ) -> Result<$crate::reexport::tonic::Response<$Response>, $crate::reexport::tonic::Status> {
+                async fn $rpc(&self, request: $crate::reexport::tonic::Request<$Request>) -> $crate::rpc::Answered<$Response> {
                     $crate::rpc::call(&self.0, request, $rpc::$rpc).await
                 }
             )+
@@ -93,7 +79,7 @@ macro_rules! rpcs {
                 async fn $upload(
                     &self,
                     request: $crate::reexport::tonic::Request<$crate::reexport::tonic::Streaming<$Upload>>,
-                ) -> Result<$crate::reexport::tonic::Response<$Uploaded>, $crate::reexport::tonic::Status> {
+                ) -> $crate::rpc::Answered<$Uploaded> {
                     $crate::rpc::call_upload(&self.0, request, $upload::$upload).await
                 }
             )+)?
@@ -101,10 +87,7 @@ macro_rules! rpcs {
                 async fn $stream(
                     &self,
                     request: $crate::reexport::tonic::Request<$Asked>,
-                ) -> Result<
-                    $crate::reexport::tonic::Response<$crate::rpc::Messages<$Message>>,
-                    $crate::reexport::tonic::Status,
-                > {
+                ) -> $crate::rpc::Answered<$crate::rpc::Messages<$Message>> {
                     $crate::rpc::call_stream(&self.0, request, $stream::$stream).await
                 }
             )+)?
@@ -127,11 +110,7 @@ service_error! {
 
 /// Calls a handler with the context that the server stack made. A handler that changes data runs to its end even if the client
 /// disconnects. A read of personal data by staff is recorded before they get the response. A failure is logged here, once.
-pub async fn call<S, Req, Res, E, F>(
-    state: &Arc<S>,
-    request: Request<Req>,
-    handler: F,
-) -> Result<Response<Res>, Status>
+pub async fn call<S, Req, Res, E, F>(state: &Arc<S>, request: Request<Req>, handler: F) -> Answered<Res>
 where
     S: State,
     Req: Message + Name + Clone + 'static,
@@ -178,8 +157,7 @@ where
     }
 }
 
-/// Notes that a call from an unknown sender was refused, such as a webhook with a forged signature. The log gets one line a second
-/// for each reason, because anybody can send any number of such calls.
+/// Notes that a call from an unknown sender was refused: one line a second for each reason, since anybody can send any number.
 fn refused(service: &'static str, reason: &'static str) {
     static REFUSED: LazyLock<Summed<(&'static str, &'static str)>> = LazyLock::new(|| {
         Summed::new(Duration::from_secs(1), |reason, count| {

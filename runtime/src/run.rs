@@ -1,7 +1,5 @@
 //! The order in which a service starts and stops: bind → pool → build → routes → serve → watch the schema → work → drain.
-//!
-//! The whole configuration is read before that (`ServiceConfig::read`). Telemetry also starts before that: it belongs
-//! to the process, and a process may run several services.
+//! Before that come the configuration (`ServiceConfig::read`) and telemetry, which belongs to the process, not to one service.
 
 pub mod check;
 mod compare;

@@ -3,10 +3,8 @@
 mod admit;
 mod deadline;
 mod framing;
-mod shed;
-mod trace;
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
     Router,
@@ -15,39 +13,60 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use tokio::net::TcpListener;
+use futures_util::FutureExt;
+use tokio::{
+    net::TcpListener,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 use tower::Service;
+use tracing::Instrument;
 
-use self::{deadline::Deadline, shed::Shed, trace::Traced};
+use self::deadline::Deadline;
 
 use crate::{
     access,
+    error::to_status,
+    id,
     metrics::{Metrics, calls::Calls},
     port::{self, Arrival, Handler, Limits},
+    service_error, summed, telemetry,
     tls::{Acceptor, PeerName},
 };
 
 pub use admit::Admission;
 pub(crate) use framing::Undecodable;
-pub(crate) use shed::Permit;
 
 /// The most concurrent calls of a service. Further calls are refused, so that the accepted calls stay fast.
 const MAX_CALLS: usize = 1024;
+
+service_error! {
+    #[derive(Debug, thiserror::Error)]
+    enum Shed {
+        #[error("the service is busy; try again in a moment")]
+        Busy => Unavailable "BUSY" after 1 s,
+    }
+}
+
+/// The permit of a call. Work that continues after its caller has gone keeps it.
+#[derive(Clone)]
+pub(crate) struct Permit {
+    _permit: Arc<OwnedSemaphorePermit>,
+}
+
 /// The steps that every call passes, with or without a tunnel.
 pub(crate) struct Stack {
     admission: Admission,
-    shed: Shed,
+    permits: Arc<Semaphore>,
     calls: Calls,
 }
 
 impl Stack {
-    /// The stack of a service.
     pub(crate) fn new(admission: Admission, metrics: &Metrics) -> Self {
-        let shed = Shed::new(admission.service, MAX_CALLS);
-        shed.show(metrics);
-        Self { admission, shed, calls: Calls::server(metrics, access::methods()) }
+        let permits = Arc::new(Semaphore::new(MAX_CALLS));
+        metrics.show_permits(&permits);
+        Self { admission, permits, calls: Calls::server(metrics, access::methods()) }
     }
 
     /// Runs the steps in their order. A comment gives the reason for the position of each step.
@@ -61,10 +80,17 @@ impl Stack {
         F: Future<Output = Result<T, Status>>,
     {
         // The span is outermost, so that every line of the log below it carries the trace id, and every call is timed.
-        let path = request.uri().path();
-        let traced = Traced::begin(self.admission.service, &self.calls, path, request.headers());
-        let answer = traced.watch(self.admitted(&traced.request_id, request, work)).await;
-        traced.end(answer.as_ref().map_or_else(Status::code, code));
+        let (path, headers) = (request.uri().path(), request.headers());
+        let request_id = id::request_id_of(headers);
+        let span = telemetry::rpc_server_span(self.admission.service, path, headers, &request_id);
+        let timer = self.calls.begin(path);
+        // A panic becomes an answer. Outside of this future only the span itself could panic.
+        let answer = AssertUnwindSafe(self.admitted(&request_id, request, work)).catch_unwind();
+        let answer = answer.map(|answer| answer.unwrap_or_else(|_| Err(panicked())));
+        let answer = answer.instrument(span.clone()).await;
+        let code = answer.as_ref().map_or_else(Status::code, code);
+        telemetry::record_served(&span, code);
+        span.in_scope(|| timer.end(code));
         answer
     }
 
@@ -78,7 +104,10 @@ impl Stack {
         F: Future<Output = Result<T, Status>>,
     {
         // Refuses a call that would have to wait. After the span, so that refusals are recorded; before all other work.
-        let permit = self.shed.take()?;
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+            summed::shed(self.admission.service);
+            return Err(to_status("mesh", &Shed::Busy));
+        };
         // The deadline of the caller begins here.
         let deadline = Deadline::of(request.uri().path(), request.headers());
         // Boxed, because the future has some kilobytes, and each layer around it would hold and move a copy.
@@ -88,7 +117,7 @@ impl Stack {
             let peer = request.extensions().get::<PeerName>();
             let ctx = self.admission.admit(path, headers, peer, request_id, deadline).await?;
             let extensions = request.extensions_mut();
-            extensions.insert(permit);
+            extensions.insert(Permit { _permit: Arc::new(permit) });
             if let Some(ctx) = ctx {
                 extensions.insert(ctx);
             }
@@ -96,6 +125,12 @@ impl Stack {
         });
         deadline.keep(answer).await
     }
+}
+
+/// `rpc::call` catches handlers' panics, with their context. This answers all other panics.
+fn panicked() -> Status {
+    tracing::error!(error.type = "panic", "the server stack panicked");
+    Status::internal("something went wrong on our side; the failure was recorded")
 }
 
 /// Puts the stack around a service's routes.
@@ -134,7 +169,6 @@ pub(crate) async fn serve_mesh(
     port::serve(listener, Limits::internal(), Routes { app, acceptor }, stop).await;
 }
 
-/// The handler of a service port.
 #[derive(Clone)]
 struct Routes {
     app: Router,

@@ -84,8 +84,7 @@ pub trait Service: State + Sized {
     }
     /// Adds its sources of work, in addition to the deferred calls.
     fn workers(self: &Arc<Self>, _workers: &mut Workers) {}
-    /// Measures values from its own tables for the metrics, by one bounded query every 15 seconds. A failed measurement is hidden
-    /// until the next success.
+    /// Measures values from its own tables for the metrics, by one bounded query every 15 seconds. A failure hides them.
     fn measure(
         &self,
         _conn: &mut PgConnection,
@@ -93,14 +92,12 @@ pub trait Service: State + Sized {
     ) -> impl Future<Output = Result<(), DbError>> + Send {
         std::future::ready(Ok(()))
     }
-    /// The checks of `levqor doctor` for everything that this configuration names. They need no running service. They need its
-    /// database only where it can be reached.
+    /// The checks of `levqor doctor` for what this configuration names. They need no running service, and only some its database.
     #[must_use]
     fn checks(_config: &Self::Config, _database: Option<&DatabaseUrl>) -> Vec<Check> {
         Vec::new()
     }
-    /// Updates its own tables when one of its deferred calls becomes dead, in the same transaction: work that waits for that call
-    /// must not wait for ever in silence.
+    /// Updates its own tables when one of its deferred calls becomes dead, in the same transaction, so that no work waits for ever.
     fn gave_up(&self, _tx: &mut Tx, _call: &GivenUp<'_>) -> impl Future<Output = Result<(), DbError>> + Send {
         std::future::ready(Ok(()))
     }
@@ -129,8 +126,7 @@ pub trait Service: State + Sized {
     fn ledger(&self) -> Option<&Ledger> {
         None
     }
-    /// The erasures that it carries out in all services, if it keeps the ledger. The comparison at start leaves to it those that
-    /// are not complete.
+    /// The erasures that it carries out in all services, if it keeps the ledger. The comparison at start leaves incomplete ones to it.
     fn erasures(&self, _conn: &mut PgConnection) -> impl Future<Output = Result<Erasures, DbError>> + Send {
         std::future::ready(Ok(Erasures::default()))
     }
@@ -142,8 +138,7 @@ pub trait Service: State + Sized {
     ) -> impl Future<Output = Result<Vec<Obstacle>, DbError>> + Send {
         std::future::ready(Ok(Vec::new()))
     }
-    /// Does what follows from a complete erasure, in the transaction that completes it, such as the removal of files. The rows of
-    /// the subject are erased by then.
+    /// Does what follows from a complete erasure, such as the removal of files, in the transaction that completes it.
     fn erased(
         &self,
         _tx: &mut Tx,
@@ -197,8 +192,7 @@ impl Workers {
         self.loops.push(Box::pin(work::run(Arc::new(source), self.tasks.clone(), self.stop.clone())));
     }
 
-    /// Adds a task that runs now and again after the pause that it returns, for example a measurement of an outside system. Every
-    /// replica runs it.
+    /// Adds a task that every replica runs now, and again after the pause that it returns, for example a measurement.
     pub fn again<F: Future<Output = Duration> + Send>(
         &mut self,
         mut work: impl FnMut() -> F + Send + 'static,
@@ -206,10 +200,8 @@ impl Workers {
         let stop = self.stop.clone();
         self.loops.push(Box::pin(async move {
             while !stop.is_cancelled() {
-                tokio::select! {
-                    () = async { tokio::time::sleep(work().await).await } => {}
-                    () = stop.cancelled() => {}
-                }
+                let once = async { tokio::time::sleep(work().await).await };
+                stop.run_until_cancelled(once).await;
             }
         }));
     }

@@ -13,8 +13,7 @@ use tokio_util::{
 };
 use tracing::{Instrument, Span};
 
-/// How long work may continue when nobody waits for it: longer than any deadline. Work that takes longer waits for a server that
-/// disappeared without closing the connection.
+/// How long work may continue when nobody waits for it: longer than any deadline, so it waits for a server that disappeared.
 const AT_MOST: Duration = Duration::from_mins(5);
 
 /// Tasks that the drain waits for. No other code spawns tasks.
@@ -103,12 +102,7 @@ impl Background {
     /// Runs until stopped.
     pub fn spawn<F: Future<Output = ()> + Send + 'static>(&self, future: F) {
         let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = future => {}
-                () = stop.cancelled() => {}
-            }
-        });
+        self.tasks.spawn(stop.run_until_cancelled_owned(future));
     }
 
     /// Stops everything.

@@ -1,8 +1,5 @@
-//! TLS: certificates from files that may change while the process runs, until when they are valid, the mesh's mutual
-//! authentication, and the handshake of a port.
-//!
-//! Each process of the mesh shows a certificate of the mesh's authority that names it, both as a client and as a server. So a port
-//! knows which process calls, and a caller knows that it reached the service that it meant.
+//! TLS: certificates from files that may change while the process runs, and the handshake of a port. Each process of the mesh shows
+//! a certificate that names it, as a client and as a server: so a port knows who calls, and a caller whom it reached.
 
 mod acceptor;
 mod expiry;

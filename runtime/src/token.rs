@@ -1,7 +1,5 @@
-//! Tokens: users' JWTs, verified against a shared secret or a JWKS, and the short-lived tokens of services.
-//!
-//! The two kinds cannot be confused: different keys sign them, and a service token has its own `typ` in the header (RFC 8725,
-//! 3.11). The key fixes the algorithm; the token never chooses it.
+//! Tokens: users' JWTs, verified against a shared secret or a JWKS, and the short-lived tokens of services. Nobody can take one for
+//! the other: different keys sign them, and the `typ` differs (RFC 8725, 3.11). The key fixes the algorithm, never the token.
 
 mod claims;
 mod form;
@@ -17,11 +15,11 @@ pub use service::{MeshKeys, ServiceTokens};
 pub use user::{UserTokens, UserTokensConfig, longest_user_token, sign_with_secret};
 
 use chrono::TimeDelta;
+use jsonwebtoken::{Algorithm, Validation};
 
 use self::header::{Header, Kind};
 use crate::service_error;
 
-/// The header type of service tokens.
 const SERVICE_TYP: &str = "levqor-service+jwt";
 /// The allowed difference between clocks.
 const LEEWAY: TimeDelta = TimeDelta::seconds(30);
@@ -63,4 +61,14 @@ service_error! {
 /// Whether the token claims to be a service token. Only its signature proves it.
 pub(crate) fn is_service_token(token: &str) -> Result<bool, TokenError> {
     Ok(Header::read(token)?.kind == Kind::Service)
+}
+
+/// What the library verifies beside the signature. `claims::Life` checks the time, by the mesh's clock, which tests can move.
+fn validation(algorithm: Algorithm, issuer: &str, audience: &str) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    validation.set_issuer(&[issuer]);
+    validation.set_audience(&[audience]);
+    validation.set_required_spec_claims(&["iss", "sub", "aud"]);
+    validation.validate_exp = false;
+    validation
 }

@@ -1,5 +1,4 @@
-//! Tunnels: many unary calls over one stream. Each call has a number, and responses come in the order in which they are ready. A
-//! call in a tunnel is admitted, timed and traced like a separate call. Why: `docs/adr/0004`.
+//! Tunnels: many unary calls over one stream, each admitted, timed and traced like a separate call. Why: `docs/adr/0004`.
 
 mod client;
 mod server;

@@ -1,5 +1,4 @@
-//! Webhooks: one intake for every sender that signs with a shared secret. A service adds its vendor's part: the form of the
-//! headers, and how to read and store an event.
+//! Webhooks: one intake for every sender that signs with a shared secret. A service adds the headers' form, and how to read events.
 
 mod intake;
 mod journal;

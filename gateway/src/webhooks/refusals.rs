@@ -1,7 +1,7 @@
 //! Counts and logs the webhooks that are refused because of their headers.
 
 use levqor_runtime::{
-    error::ErrorCode,
+    error::{ErrorCode, ServiceError},
     metrics::{Count, KeyValue, Metrics},
     webhook::{
         REFUSALS,

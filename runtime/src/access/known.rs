@@ -1,7 +1,5 @@
-//! The RPCs that this process knows: its services host or call them.
-//!
-//! It is a global because spans, redaction and deferred calls look up an RPC by its name or its request, in code that has no
-//! access to a service's state. A service registers its RPCs before any of its code runs.
+//! The RPCs that this process knows: its services host or call them. It is a global because spans, redaction and deferred calls look
+//! up an RPC without a service's state. A service registers its RPCs before any of its code runs.
 
 use std::sync::{LazyLock, PoisonError, RwLock};
 

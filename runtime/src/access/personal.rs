@@ -23,7 +23,6 @@ impl PersonalOptions {
         Some(Self { not_personal, fields_not_personal })
     }
 
-    /// Whether a field, or its message, is marked as not personal.
     pub(crate) fn is_open(&self, field: &FieldDescriptor) -> bool {
         let is_true = |options: DynamicMessage, extension: &ExtensionDescriptor| {
             options.has_extension(extension) && options.get_extension(extension).as_bool() == Some(true)
@@ -33,8 +32,7 @@ impl PersonalOptions {
     }
 }
 
-/// Whether a message of this type holds personal data, itself or in a nested message. A body that is not JSON counts as personal:
-/// it has no fields with options.
+/// Whether a message of this type, or a nested one, holds personal data. A body that is not JSON counts as personal.
 pub(crate) fn is_personal(message: &MessageDescriptor) -> bool {
     let mut seen = vec![message.clone()];
     let mut next = 0;

@@ -8,8 +8,7 @@ use crate::clock::Clock;
 /// The allowed difference between clocks.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(10);
 
-/// The difference between another clock and ours. The other clock was read between our two instants. `grain` is its resolution:
-/// an HTTP date has whole seconds.
+/// The difference between another clock, read between our two instants, and ours. `grain` is the resolution of the other clock.
 #[must_use]
 pub fn skew(
     before: DateTime<Utc>,

@@ -1,5 +1,4 @@
-//! The addresses of the services: `LEVQOR_<SERVICE>_ADDR`, a list of `host:port`, or `dns:host:port`, which is resolved again and
-//! again.
+//! The addresses of the services: `host:port`, a list of them, or `dns:host:port`, which is resolved again and again.
 
 use std::{
     borrow::Cow,
@@ -59,7 +58,6 @@ impl FromStr for PeerAddress {
 #[derive(Debug, Clone, Default)]
 pub struct Addresses(pub HashMap<String, Vec<Address>>);
 
-/// The setting that holds a service's address.
 fn setting(service: &str) -> Setting {
     Setting {
         name: Cow::Owned(format!("LEVQOR_{}_ADDR", service.to_uppercase())),

@@ -62,7 +62,6 @@ impl Unsent {
         http::Request::from_parts(self.head.clone(), Body::new(body))
     }
 
-    /// Whether a connection has begun to read the body.
     fn was_sent(&self) -> bool {
         lock(&self.body).is_none()
     }

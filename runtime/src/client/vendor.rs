@@ -1,9 +1,13 @@
-//! HTTP clients of vendors' APIs: the base URL, and a client that follows no redirect.
+//! HTTP clients of vendors' APIs: the base URL, a client that follows no redirect, and requests with spans.
 
 use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
 
-/// The base URL of an API: `https`, or plain `http` on this machine, so that a key never crosses a network unencrypted. Its text
-/// ends with a slash.
+use reqwest::{RequestBuilder, Response};
+use tracing::Instrument;
+
+use crate::telemetry;
+
+/// The base URL of an API, with a slash at its end: `https`, or `http` on this machine, so that no key crosses a network in the clear.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiBase {
     url: String,
@@ -63,9 +67,8 @@ impl FromStr for ApiBase {
     }
 }
 
-/// A client for one vendor's API. It does not follow redirects: requests hold keys and personal data, which must not go
-/// elsewhere. `timeout` limits the whole call, from the connection to the last byte of the answer. Fails only where TLS cannot be
-/// set up.
+/// A client for one vendor's API. It follows no redirect: keys and personal data must not go elsewhere. `timeout` limits the whole
+/// call. Fails only where TLS cannot be set up.
 #[expect(clippy::disallowed_methods, reason = "beside `http_client`, the one place that makes HTTP clients")]
 pub fn vendor_client(
     base: &ApiBase,
@@ -84,6 +87,26 @@ pub fn vendor_client(
         builder = builder.pool_max_idle_per_host(0);
     }
     builder.build()
+}
+
+/// Sends a request in a span of its own, without our trace context. `template` is its path without parameters, because paths hold ids
+/// and personal data.
+pub async fn send(request: RequestBuilder, template: &str) -> Result<Response, reqwest::Error> {
+    let (client, request) = request.build_split();
+    let request = request?;
+    let host = request.url().host_str().unwrap_or_default();
+    let span = telemetry::http_client_span(request.method().as_str(), host, template);
+    let answer = client.execute(request).instrument(span.clone()).await;
+    telemetry::record_http(&span, answer.as_ref().map(|answer| answer.status().as_u16()).map_err(kind));
+    answer
+}
+
+fn kind(error: &reqwest::Error) -> &'static str {
+    match () {
+        () if error.is_timeout() => "timeout",
+        () if error.is_connect() => "connect",
+        () => "request",
+    }
 }
 
 #[cfg(test)]

@@ -7,21 +7,6 @@
 /// - `=> Unavailable "BUSY" after 1 s`: the caller may retry after this many seconds;
 /// - `=> Unavailable "BUSY" after |left| Some(*left)`: the variant's content gives the retry time;
 /// - `=> InvalidArgument "KEY_INVALID" + source`: violations and retry time come from the source.
-///
-/// ```ignore
-/// service_error! {
-///     /// An RPC's failure.
-///     #[derive(Debug, thiserror::Error)]
-///     pub(crate) enum Error {
-///         /// The request is not valid.
-///         #[error(transparent)]
-///         Invalid(#[from] Invalid) => source,
-///         /// There is no such file, or it is somebody else's: the two must read the same.
-///         #[error("there is no such file")]
-///         FileNotFound => NotFound "FILE_NOT_FOUND",
-///     }
-/// }
-/// ```
 #[macro_export]
 macro_rules! service_error {
     (

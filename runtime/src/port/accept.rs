@@ -13,7 +13,6 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How often refused connections are logged.
 const LOG_EVERY: Duration = Duration::from_mins(1);
 
-/// The state that every connection gets.
 struct Port<H> {
     handler: H,
     limits: Limits,

@@ -28,8 +28,7 @@ use super::{
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How long, on shutdown, a client that has connected may take to send a request, and to end its TLS handshake.
 const FIRST_REQUEST_PATIENCE: Duration = Duration::from_secs(1);
-/// How long, on shutdown, a connection may stay that was told to close and has no open requests. A healthy client has closed it
-/// by then, or sent its request.
+/// How long, on shutdown, a connection without requests may stay that was told to close. A healthy client has closed it by then.
 pub(crate) const GOODBYE_PATIENCE: Duration = Duration::from_secs(3);
 /// The most bytes of an unread answer that an HTTP/2 stream buffers.
 const MOST_UNSENT: usize = 64 << 10;

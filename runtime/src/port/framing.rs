@@ -1,6 +1,5 @@
-//! Parses HTTP/1.1 as its bytes arrive, and finds messages that a server must refuse (RFC 9112) but our HTTP library accepts. The
-//! library hides a `Content-Length` beside a `Transfer-Encoding` and the fragment of a target, and waits for more data after a
-//! lone CR.
+//! Parses HTTP/1.1 as its bytes arrive, and finds messages that a server must refuse (RFC 9112) but our HTTP library accepts: a
+//! `Content-Length` beside a `Transfer-Encoding`, the fragment of a target, a lone CR.
 
 use super::MOST_HEAD_BYTES;
 
@@ -36,7 +35,6 @@ enum Part {
     Unwatched,
 }
 
-/// The parser of one connection.
 pub(super) struct Framing {
     part: Part,
     /// The known bytes of an incomplete line.
@@ -47,7 +45,6 @@ pub(super) struct Framing {
     http2: bool,
 }
 
-/// The known facts of a head.
 #[derive(Default)]
 struct Head {
     bytes: usize,
@@ -72,12 +69,10 @@ impl Framing {
         self.part == Part::Head && self.head.bytes > 0
     }
 
-    /// Whether the client speaks HTTP/2.
     pub(super) fn is_http2(&self) -> bool {
         self.http2
     }
 
-    /// Parses the next bytes.
     pub(super) fn follow(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
         let mut at = 0;
         while at < bytes.len() {
@@ -105,7 +100,6 @@ impl Framing {
         Ok(())
     }
 
-    /// Takes the available bytes of a line.
     fn take(&mut self, bytes: &[u8]) -> Option<()> {
         self.head.bytes += bytes.len();
         if self.head.bytes > 2 * MOST_HEAD_BYTES {

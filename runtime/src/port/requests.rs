@@ -20,7 +20,6 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How long a connection must be idle, or its head incomplete, before it may be closed to make room.
 const YOUNG: Duration = Duration::from_millis(500);
 
-/// The state of a connection.
 struct State {
     ever: bool,
     open: usize,
@@ -104,7 +103,6 @@ impl Requests {
         self.state().gave_up = true;
     }
 
-    /// The answer to the request that began last.
     pub(super) fn last_answer(&self) -> Unread {
         self.state().answer.clone()
     }
@@ -163,7 +161,6 @@ impl Requests {
         (state.open == 0 && since.elapsed() >= YOUNG).then_some(since)
     }
 
-    /// Waits for the first request.
     pub(super) async fn begun(&self) {
         while !self.state().ever {
             sleep(LOOK).await;
@@ -186,15 +183,13 @@ impl Requests {
     }
 }
 
-/// An open request.
 pub(super) struct OpenRequest {
     requests: Requests,
     answer: Unread,
 }
 
 impl OpenRequest {
-    /// Whether the answer must tell the client to close the connection, because it is older than `age`. If we closed an idle
-    /// HTTP/1.1 connection ourselves, the client's next request could already be under way and would be lost.
+    /// Whether the answer must tell the client to close the connection, which is older than `age`. If we closed it, a request could be lost.
     pub(super) fn is_last(&self, age: Duration) -> bool {
         let state = self.requests.state();
         !state.http2 && state.born.elapsed() >= age
@@ -245,7 +240,6 @@ pub(super) struct ResponseBody {
 }
 
 impl ResponseBody {
-    /// Wraps the body of this answer to this request.
     pub(super) fn of(answer: Response, request: OpenRequest) -> http::Response<Self> {
         // The body is polled when the client lets the connection write.
         request.answer.set(Some(Instant::now()));

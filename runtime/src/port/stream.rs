@@ -14,8 +14,7 @@ use tokio::{
 
 use super::{framing::Framing, requests::Requests};
 
-/// Replaces a message that the HTTP library would accept but must refuse. These bytes are never valid, so the library answers 400
-/// and closes the connection.
+/// Replaces a message that the HTTP library must refuse. These bytes are never valid: it answers 400 and closes the connection.
 const REFUSED: &[u8] = b"\0\n\n";
 
 /// A connection with these checks.

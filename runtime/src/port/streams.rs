@@ -13,7 +13,6 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::requests::Requests;
 
-/// Runs the streams of one connection.
 #[derive(Clone)]
 pub(super) struct Streams {
     tasks: TokioExecutor,

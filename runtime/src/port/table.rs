@@ -63,8 +63,7 @@ impl Connections {
     /// Closes the connection whose loss hurts least: of the address with the most connections, the one that has been idle for
     /// longest. If an address is given, only its connections count. Returns false if there is none.
     fn give_one_up(&mut self, of: Option<IpAddr>) -> bool {
-        // A refused client may connect again at once, and often. A search looks at every connection, so it is not repeated each
-        // time.
+        // A refused client may come again at once, and a search looks at every connection.
         if self.searched.get(&of).is_some_and(|searched| searched.elapsed() < SEARCH_EVERY) {
             return false;
         }
@@ -137,9 +136,7 @@ impl Table {
 pub(super) struct Entry {
     table: Table,
     number: u64,
-    /// Whether the connection is reserved for health checks.
     pub(super) reserved: bool,
-    /// The connection's requests.
     pub(super) requests: Requests,
     given_up: Arc<Notify>,
 }

@@ -1,5 +1,4 @@
-//! The common steps of every RPC that lists rows: filter, page, and next page token. A token is valid only for this list, this
-//! filter and this caller's rows.
+//! The common steps of every list: filter, page, next page token. A token is valid only for this list, filter and caller's rows.
 
 use prost::{Message, Name};
 

@@ -1,5 +1,4 @@
-//! The common steps of every RPC that changes something. One call does all the steps (key, replay, work, remember, audit,
-//! commit), so no handler can forget a step.
+//! The steps of every RPC that changes something, in one call, so that no handler can forget one.
 
 use std::fmt::Display;
 
@@ -16,19 +15,15 @@ use crate::{
 /// The result of a mutation: its response, and its audit entry.
 pub struct Done<R> {
     response: R,
-    entry: Option<Entry>,
-}
-
-struct Entry {
-    action: &'static str,
-    ids: Vec<(&'static str, String)>,
+    /// The action, and the ids of what it was done to.
+    entry: Option<(&'static str, Vec<(&'static str, String)>)>,
 }
 
 impl<R> Done<R> {
     /// The audit entry says that the caller did this action to the things with these ids. Ids are never personal data.
     pub fn audited(response: R, action: &'static str, ids: &[(&'static str, &dyn Display)]) -> Self {
         let ids = ids.iter().map(|(name, id)| (*name, id.to_string())).collect();
-        Self { response, entry: Some(Entry { action, ids }) }
+        Self { response, entry: Some((action, ids)) }
     }
 
     /// Writes no audit entry. `_reason` tells readers of the code why, for example that only services make this call.
@@ -37,9 +32,8 @@ impl<R> Done<R> {
     }
 }
 
-/// Runs the work in a transaction, once per idempotency key. A call with a used key gets the first call's response. The same
-/// transaction remembers the response and writes the audit entry. The work passes actions for after the commit (metrics, logs,
-/// wake-ups) to `Tx::after_commit`. A work that fails changes nothing.
+/// Runs the work in a transaction, once per idempotency key: a call with a used key gets the first call's response. The transaction
+/// also writes the audit entry. `Tx::after_commit` takes metrics, logs and wake-ups. A work that fails changes nothing.
 pub async fn mutate<S, Req, Res, E>(
     state: &S,
     ctx: &Ctx,
@@ -60,7 +54,7 @@ where
     };
     let Done { response, entry } = work(&mut tx).await?;
     first_call.remember(&mut tx, &response).await?;
-    if let Some(Entry { action, ids }) = entry {
+    if let Some((action, ids)) = entry {
         let ids: Vec<_> = ids.iter().map(|(name, id)| (*name, id.as_str())).collect();
         audit::append(&mut tx, &ctx.actor, action, &ids).await?;
     }

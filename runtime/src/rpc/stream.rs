@@ -15,7 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::{Instrument, Span};
 
-use super::{Broken, State, call, failure};
+use super::{Answered, Broken, State, call, failure};
 use crate::{
     access::Repeat,
     audit::reads::Reader,
@@ -42,15 +42,14 @@ impl ServiceError for BrokenOff {
     }
 }
 
-/// Calls a handler with a streaming response, with the context that the server stack made. To refuse the call, the handler returns
-/// an error instead of the stream. A failure within the stream ends it. Each failure is logged here, once. A read-only stream ends
-/// when its client disconnects, and may last for any time if it sends a message each minute. A stream that changes data ends by the
-/// deadline of the call; its handler runs to its end even if the client disconnects.
+/// Calls a handler with a streaming response, with the context that the server stack made. An error instead of the stream refuses the
+/// call, and a failure within the stream ends it; each is logged here, once. A read-only stream ends when its client disconnects, and
+/// may last for ever if it sends a message each minute. One that changes data runs to its end, and is shown until the call's deadline.
 pub async fn call_stream<S, Req, Res, E, F, Fut, St>(
     state: &Arc<S>,
     request: Request<Req>,
     handler: F,
-) -> Result<Response<Messages<Res>>, Status>
+) -> Answered<Messages<Res>>
 where
     S: State,
     Req: Message + Name + Clone + 'static,
@@ -105,7 +104,7 @@ pub async fn call_upload<S, Req, Res, E, F, Fut>(
     state: &Arc<S>,
     request: Request<Streaming<Req>>,
     handler: F,
-) -> Result<Response<Res>, Status>
+) -> Answered<Res>
 where
     S: State,
     Req: Message + Name + Clone + Default + 'static,

@@ -1,6 +1,5 @@
-//! Compares a service's database with the ledger of erasures, once, before the service serves. A database that was restored from
-//! a backup may contain people who were erased after the backup: they are erased again. It may also contain holds that ended
-//! after the backup: these are ended again.
+//! Compares a service's database with the ledger of erasures, once, before the service serves. A restored backup may contain people
+//! who were erased after it, and holds that ended after it: they are erased, or ended, again.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -35,38 +34,18 @@ pub(super) enum CompareError {
     Database(#[from] DbError),
 }
 
-/// Where the ledger is.
-pub(super) enum Source<S> {
-    /// The service keeps it.
-    Own(Arc<S>),
-    /// Compliance keeps it.
-    Asked,
-}
-
-impl<S: Service> Source<S> {
-    /// `None`: this mesh has no ledger.
-    pub(super) fn of(service: &Arc<S>, chassis: &Chassis) -> Option<Self> {
-        if S::NAME == KEEPER {
-            return Some(Self::Own(Arc::clone(service)));
-        }
-        chassis.channels.get(KEEPER).is_some().then_some(Self::Asked)
-    }
-}
-
 /// Erases whoever the ledger has and this database still has. Returns how many erasures were made again. Fails if something of such a
 /// person is left. An erasure that the service itself still carries out is left to it: its last steps come after the ledger.
-///
 /// `found` keeps who was found in earlier tries: a try that failed may have erased what identified them.
 pub(super) async fn compare<S: Service>(
     service: &Arc<S>,
     chassis: &Chassis,
-    source: &Source<S>,
     found: &mut BTreeMap<Uuid, Subject>,
 ) -> Result<usize, CompareError> {
     let catalogue = Catalogue::read(&mut *chassis.db.acquire().await?).await?;
     let (mut after, mut again) = (Uuid::nil(), 0);
     loop {
-        let ids = ids(chassis, source, after).await?;
+        let ids = ids(service, chassis, after).await?;
         let Some(last) = ids.last() else { break };
         after = *last;
         let mut conn = chassis.db.acquire().await?;
@@ -76,7 +55,7 @@ pub(super) async fn compare<S: Service>(
         drop(conn);
         let missing: Vec<_> = ids.into_iter().filter(|id| !known.contains(id)).collect();
         for batch in missing.chunks(BATCH) {
-            let (key, recorded) = read(chassis, source, batch).await?;
+            let (key, recorded) = read(service, chassis, batch).await?;
             let mut tx = chassis.db.begin().await?;
             // It reads whole tables, once, while nobody waits.
             sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *tx).await.map_err(DbError::from)?;
@@ -92,18 +71,14 @@ pub(super) async fn compare<S: Service>(
             }
         }
     }
-    end_holds(service, chassis, source).await?;
+    end_holds(service, chassis).await?;
     Ok(again)
 }
 
 /// Ends the holds that are in force in this database but have ended at compliance.
-async fn end_holds<S: Service>(
-    service: &Arc<S>,
-    chassis: &Chassis,
-    source: &Source<S>,
-) -> Result<(), CompareError> {
+async fn end_holds<S: Service>(service: &Arc<S>, chassis: &Chassis) -> Result<(), CompareError> {
     // Nobody but compliance knows which of its own holds have ended.
-    if matches!(source, Source::Own(_)) {
+    if S::NAME == KEEPER {
         return Ok(());
     }
     let mut after = Uuid::nil();
@@ -120,8 +95,7 @@ async fn end_holds<S: Service>(
     }
 }
 
-/// Erases one subject again. Rows do not wait for an end of their own: the person was erased already. It is complete only if nothing
-/// is left.
+/// Erases one subject again. Rows do not wait for an end of their own. It is complete only if nothing is left.
 async fn erase<S: Service>(
     service: &Arc<S>,
     chassis: &Chassis,
@@ -144,36 +118,30 @@ async fn erase<S: Service>(
 }
 
 async fn ids<S: Service>(
+    service: &Arc<S>,
     chassis: &Chassis,
-    source: &Source<S>,
     after: Uuid,
 ) -> Result<Vec<Uuid>, CompareError> {
-    match source {
-        Source::Own(service) => {
-            let (ids, _) = recorded::own_ids(&**service).await?;
-            // With another key nobody would be found, and new entries would be of no use with the right one. So the last entries are read,
-            // also if nothing was restored.
-            if let Some(ledger) = service.ledger() {
-                let last: Vec<_> = ids.iter().rev().take(BATCH).copied().collect();
-                ledger.read(&last).await?;
-            }
-            Ok(ids.into_iter().filter(|id| *id > after).collect())
-        }
-        Source::Asked => Ok(recorded::ids(chassis, after).await?),
+    if S::NAME != KEEPER {
+        return Ok(recorded::ids(chassis, after).await?);
     }
+    let (ids, _) = recorded::own_ids(&**service).await?;
+    // With another key nobody would be found. So the last entries are read, also if nothing was restored.
+    if let Some(ledger) = service.ledger() {
+        let last: Vec<_> = ids.iter().rev().take(BATCH).copied().collect();
+        ledger.read(&last).await?;
+    }
+    Ok(ids.into_iter().filter(|id| *id > after).collect())
 }
 
 async fn read<S: Service>(
+    service: &Arc<S>,
     chassis: &Chassis,
-    source: &Source<S>,
     ids: &[Uuid],
 ) -> Result<(LedgerKey, Vec<Recorded>), CompareError> {
-    match source {
-        Source::Own(service) => {
-            let ledger = service.ledger().ok_or(LedgerError::Missing)?;
-            let recorded = ledger.read(ids).await?;
-            Ok((ledger.key.clone(), recorded))
-        }
-        Source::Asked => Ok(recorded::read(chassis, ids).await?),
+    if S::NAME != KEEPER {
+        return Ok(recorded::read(chassis, ids).await?);
     }
+    let ledger = service.ledger().ok_or(LedgerError::Missing)?;
+    Ok((ledger.key.clone(), ledger.read(ids).await?))
 }

@@ -132,8 +132,7 @@ impl<S: Service> ServiceConfig<S> {
         })
     }
 
-    /// Every schedule of the service: its own, and the chassis'. Without error reports, the test of error reports has no
-    /// schedule.
+    /// Every schedule of the service: its own, and the chassis'. The test of error reports needs error reports.
     pub(crate) fn schedules(&self) -> Vec<Schedule> {
         let mut schedules = S::schedules();
         let (hour, week) = (TimeDelta::hours(1), TimeDelta::weeks(1));

@@ -22,7 +22,6 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    /// Probes this database.
     pub(super) fn new(url: DatabaseUrl) -> Self {
         Self { url, conn: None, writes: (Writes::Unknown, None) }
     }

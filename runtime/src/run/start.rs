@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::{compare::Source, config::ServiceConfig, routes, watch::Watch};
+use super::{config::ServiceConfig, routes, watch::Watch};
 use crate::{
     access,
     chassis::Chassis,
@@ -18,6 +18,7 @@ use crate::{
     lifecycle::Readiness,
     measure::Measurer,
     metrics::{self, Metrics},
+    recorded::KEEPER,
     refusals::Refusals,
     schedule::Schedule,
     server::{self, Admission, Stack},
@@ -34,22 +35,10 @@ use crate::{
 pub enum StartError {
     /// The port is in use, or not permitted.
     #[error("{service} cannot listen on {address}: {}", source.kind())]
-    Bind {
-        /// The service.
-        service: &'static str,
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
+    Bind { service: &'static str, address: SocketAddr, source: io::Error },
     /// The service could not be built.
     #[error("{service} cannot start")]
-    Build {
-        /// The service.
-        service: &'static str,
-        /// Why.
-        source: anyhow::Error,
-    },
+    Build { service: &'static str, source: anyhow::Error },
     /// Reflection cannot serve the descriptors.
     #[error("the compiled-in descriptors cannot be served")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -61,7 +50,6 @@ pub struct Running<S> {
     pub service: Arc<S>,
     /// The address that it listens on.
     pub addr: SocketAddr,
-    /// Its readiness.
     pub readiness: Readiness,
     pub(super) chassis: Chassis,
     pub(super) url: DatabaseUrl,
@@ -150,7 +138,7 @@ pub async fn start_on<S: Service>(
 
     // 4. Its routes, and the routes that every service hosts.
     let readiness = Readiness::default();
-    let ledger = ledger(config.ledger_check, &service, &chassis, &readiness);
+    await_comparison(config.ledger_check, &chassis, &readiness);
     show_ready(&metrics, &readiness);
     show_expiry(&metrics, tls.as_ref(), None);
     show_capabilities(&metrics, &service);
@@ -193,7 +181,6 @@ pub async fn start_on<S: Service>(
         readiness: readiness.clone(),
         health: health.clone(),
         schedules: schedules.clone(),
-        ledger,
         work: work.clone(),
         work_tasks: work_tasks.clone(),
     };
@@ -217,25 +204,16 @@ pub async fn start_on<S: Service>(
     })
 }
 
-/// The ledger of erasures, with which the database is compared before the service serves.
-fn ledger<S: Service>(
-    is_wanted: bool,
-    service: &Arc<S>,
-    chassis: &Chassis,
-    readiness: &Readiness,
-) -> Option<Source<S>> {
+/// Lets the database be compared with the ledger of erasures before the service serves, if this mesh has a ledger.
+fn await_comparison(is_wanted: bool, chassis: &Chassis, readiness: &Readiness) {
     if !is_wanted {
-        tracing::warn!(service = S::NAME, "the database is not compared with the ledger of erasures");
-        return None;
-    }
-    let ledger = Source::of(service, chassis);
-    if ledger.is_some() {
+        let service = chassis.service;
+        tracing::warn!(service, "the database is not compared with the ledger of erasures");
+    } else if chassis.channels.get(KEEPER).is_some() {
         readiness.set_uncompared();
     }
-    ledger
 }
 
-/// Shows whether the service is ready.
 fn show_ready(metrics: &Metrics, readiness: &Readiness) {
     let readiness = readiness.clone();
     metrics.gauge(&metrics::chassis::READY, move |observe| {
@@ -243,7 +221,6 @@ fn show_ready(metrics: &Metrics, readiness: &Readiness) {
     });
 }
 
-/// Shows what the service can do.
 fn show_capabilities<S: Service>(metrics: &Metrics, service: &Arc<S>) {
     // The metrics belong to the service and must not keep it alive.
     let of = Arc::downgrade(service);

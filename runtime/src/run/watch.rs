@@ -9,10 +9,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{
-    compare::{self, Source},
-    probe::Probe,
-};
+use super::{compare::compare, probe::Probe};
 use crate::{
     chassis::Chassis,
     db::{DatabaseUrl, migrations::Schema},
@@ -33,12 +30,6 @@ struct Comparing {
     found: BTreeMap<Uuid, Subject>,
 }
 
-impl Default for Comparing {
-    fn default() -> Self {
-        Self { begun: Instant::now(), told: false, found: BTreeMap::new() }
-    }
-}
-
 /// Watches whether the tables exist, and starts the work when they do.
 pub(super) struct Watch<S> {
     pub(super) service: Arc<S>,
@@ -47,14 +38,11 @@ pub(super) struct Watch<S> {
     pub(super) readiness: Readiness,
     pub(super) health: Healths,
     pub(super) schedules: Vec<Schedule>,
-    /// The ledger of erasures to compare the database with.
-    pub(super) ledger: Option<Source<S>>,
     pub(super) work: CancellationToken,
     pub(super) work_tasks: Tasks,
 }
 
 impl<S: Service> Watch<S> {
-    /// Watches until the work must stop.
     pub(super) async fn run(self) {
         const EVERY: Duration = Duration::from_secs(1);
         // Compliance may start at the same time.
@@ -62,7 +50,7 @@ impl<S: Service> Watch<S> {
         let mut working = false;
         let mut said = None;
         let mut probe = Probe::new(self.url.clone());
-        let mut comparing = Comparing::default();
+        let mut comparing = Comparing { begun: Instant::now(), told: false, found: BTreeMap::new() };
         while !self.work.is_cancelled() {
             let (time, begun) = (self.chassis.clock.now(), Instant::now());
             self.readiness.set_asked();
@@ -75,30 +63,25 @@ impl<S: Service> Watch<S> {
             let (schema, ready) =
                 (measurement.schema(), measurement.is_sound() && self.readiness.is_compared());
             if said != Some((schema, writes, ready)) {
+                let service = S::NAME;
                 match schema {
                     Some(Schema::Current | Schema::Ahead(_)) if !measurement.is_sound() => {
                         let reason = writes.as_str();
-                        tracing::warn!(service = S::NAME, reason, "the database does not accept writes");
+                        tracing::warn!(service, reason, "the database does not accept writes");
                     }
                     Some(Schema::Behind(count)) => {
-                        tracing::warn!(
-                            service = S::NAME,
-                            count,
-                            "migrations are pending: run `levqor migrate`"
-                        );
+                        tracing::warn!(service, count, "migrations are pending: run `levqor migrate`");
                     }
                     Some(Schema::Changed(count)) => {
                         tracing::warn!(
-                            service = S::NAME,
+                            service,
                             count,
                             "migrations were run in another form than this build's"
                         );
                     }
-                    Some(Schema::Current | Schema::Ahead(_)) if ready => {
-                        tracing::info!(service = S::NAME, "ready");
-                    }
+                    Some(Schema::Current | Schema::Ahead(_)) if ready => tracing::info!(service, "ready"),
                     Some(Schema::Current | Schema::Ahead(_)) => {}
-                    None => tracing::warn!(service = S::NAME, "the database does not answer"),
+                    None => tracing::warn!(service, "the database does not answer"),
                 }
                 said = Some((schema, writes, ready));
             }
@@ -110,10 +93,7 @@ impl<S: Service> Watch<S> {
             // A failure that lasts is not tried again so soon.
             let is_soon = !self.readiness.is_compared() && !comparing.told;
             let pause = if is_soon { SOON } else { EVERY };
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = self.work.cancelled() => {}
-            }
+            self.work.run_until_cancelled(tokio::time::sleep(pause)).await;
         }
     }
 
@@ -121,15 +101,11 @@ impl<S: Service> Watch<S> {
     async fn compare(&self, comparing: &mut Comparing) {
         // Compliance may start at the same time.
         const PATIENCE: Duration = Duration::from_secs(5);
-        let Some(ledger) = &self.ledger else { return };
-        match compare::compare(&self.service, &self.chassis, ledger, &mut comparing.found).await {
+        match compare(&self.service, &self.chassis, &mut comparing.found).await {
             Ok(0) => self.readiness.set_compared(),
             Ok(count) => {
-                tracing::warn!(
-                    service = S::NAME,
-                    count,
-                    "erasures that a restore had undone were made again"
-                );
+                let service = S::NAME;
+                tracing::warn!(service, count, "erasures that a restore had undone were made again");
                 self.readiness.set_compared();
             }
             Err(error) if !comparing.told && comparing.begun.elapsed() >= PATIENCE => {
@@ -144,7 +120,6 @@ impl<S: Service> Watch<S> {
         }
     }
 
-    /// Starts the work.
     fn begin(&self) {
         let mut workers = Workers::new(self.work_tasks.clone(), self.work.clone());
         let service = Arc::clone(&self.service);

@@ -13,7 +13,6 @@ use crate::{
 const STATUS: &str = "grpc-status";
 const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 
-/// The request cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the request cannot be decoded")]
 pub(crate) struct Undecodable;
@@ -28,7 +27,6 @@ impl ServiceError for Undecodable {
 }
 
 impl Undecodable {
-    /// The status that the caller gets.
     pub(crate) fn status(&self, service: &str) -> Status {
         to_status(service, self)
     }
@@ -43,8 +41,7 @@ pub(super) fn blame_caller(service: &str, response: Response) -> Response {
     if unread { Undecodable.status(service).into_http::<Body>() } else { response }
 }
 
-/// Ends an interrupted upload with an error. For the library, a cancelled stream of requests looks like a complete one, so half
-/// an upload would look like a whole upload.
+/// Ends an interrupted upload with an error: the library takes a cancelled stream of requests for a complete one.
 pub(super) fn break_off(request: Request) -> Request {
     let uploads = |ctx: &Ctx| {
         let method = &ctx.method.descriptor;

@@ -54,22 +54,18 @@ impl Acceptor {
     /// The port of a service: only processes of the mesh may connect.
     #[must_use]
     pub fn mutual(live: Live, metrics: &Metrics) -> Self {
-        Self::new(live, true, metrics)
-    }
-
-    /// The port of the gateway: every client may connect.
-    #[must_use]
-    pub fn public(live: Live, metrics: &Metrics) -> Self {
-        Self::new(live, false, metrics)
-    }
-
-    fn new(live: Live, mutual: bool, metrics: &Metrics) -> Self {
         let count = |reason| metrics.counter(&REFUSALS, &[KeyValue::new("reason", reason)]);
         let counts = REASONS.into_iter().map(|reason| (reason, count(reason))).collect();
         let lines = Summed::new(LOG_EVERY, |reason, count| {
             tracing::warn!(reason, count, "connections ended in the TLS handshake");
         });
-        Self { live, mutual, refused: Arc::new(RefusedHandshakes { counts, lines }) }
+        Self { live, mutual: true, refused: Arc::new(RefusedHandshakes { counts, lines }) }
+    }
+
+    /// The port of the gateway: every client may connect.
+    #[must_use]
+    pub fn public(live: Live, metrics: &Metrics) -> Self {
+        Self { mutual: false, ..Self::mutual(live, metrics) }
     }
 
     /// Does the TLS handshake. On a mutual port it also returns the client's name. `None`: refused, counted and logged.

@@ -12,8 +12,7 @@ use crate::{
     metrics::{Attribute, Definition, KeyValue, Metrics},
 };
 
-/// A certificate that is valid for less than this, and for less than a third of its life, should have been renewed: `levqor doctor` warns
-/// of it, and so does the alert `CertificateExpires`.
+/// A certificate that is valid for less than this, and for less than a third of its life, should have been renewed: an alert warns.
 pub const RENEWAL_IS_LATE: TimeDelta = TimeDelta::days(14);
 
 pub(super) const EXPIRY: Definition = Definition::gauge(
@@ -77,22 +76,17 @@ fn instant(time: UnixTime) -> Option<DateTime<Utc>> {
 pub fn show_expiry(metrics: &Metrics, mesh: Option<&Live>, public: Option<&Live>) {
     let both = [("mesh", mesh), ("public", public)];
     let shown: Vec<_> = both.into_iter().filter_map(|(name, live)| Some((name, live?.clone()))).collect();
-    show(metrics, &EXPIRY, shown.clone(), |validity| validity.expires);
-    show(metrics, &RENEWAL, shown, |validity| validity.renewal);
-}
-
-fn show(
-    metrics: &Metrics,
-    definition: &'static Definition,
-    shown: Vec<(&'static str, Live)>,
-    time: fn(Validity) -> DateTime<Utc>,
-) {
-    #[expect(clippy::cast_precision_loss, reason = "no certificate is valid for 2^53 seconds")]
-    metrics.gauge(definition, move |observe| {
-        for (name, live) in &shown {
-            observe(time(live.validity()).timestamp() as f64, &[KeyValue::new("certificate", *name)]);
-        }
-    });
+    let show = |definition: &'static Definition, time: fn(Validity) -> DateTime<Utc>| {
+        let shown = shown.clone();
+        #[expect(clippy::cast_precision_loss, reason = "no certificate is valid for 2^53 seconds")]
+        metrics.gauge(definition, move |observe| {
+            for (name, live) in &shown {
+                observe(time(live.validity()).timestamp() as f64, &[KeyValue::new("certificate", *name)]);
+            }
+        });
+    };
+    show(&EXPIRY, |validity| validity.expires);
+    show(&RENEWAL, |validity| validity.renewal);
 }
 
 /// Judges certificates that are valid until then.

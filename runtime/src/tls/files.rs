@@ -5,7 +5,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Which of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     /// The certificate, with those between it and the authority.
@@ -36,22 +35,19 @@ impl Unusable {
     }
 }
 
-/// Where the files are.
-#[derive(Clone)]
-pub(super) struct Files {
-    pub(super) certificate: PathBuf,
-    pub(super) key: PathBuf,
+/// One value for each file.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Parts<T> {
+    pub(super) certificate: T,
+    pub(super) key: T,
     /// `None`: the other end shows no certificate.
-    pub(super) authorities: Option<PathBuf>,
+    pub(super) authorities: Option<T>,
 }
 
-/// What is in the files.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Contents {
-    pub(super) certificate: Vec<u8>,
-    pub(super) key: Vec<u8>,
-    pub(super) authorities: Option<Vec<u8>>,
-}
+/// Where the files are.
+pub(super) type Files = Parts<PathBuf>;
+/// What is in them.
+pub(super) type Contents = Parts<Vec<u8>>;
 
 impl Files {
     pub(super) fn read(&self) -> Result<Contents, Unusable> {

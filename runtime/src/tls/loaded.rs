@@ -49,12 +49,12 @@ struct Loaded {
 }
 
 impl Certificates {
-    /// Reads the files, which these settings name. Returns none only after it noted a problem.
+    /// Reads the files, which these settings name in the order of `Part`. Returns none only after it noted a problem.
     pub(super) fn read(
         reader: &mut Reader<'_>,
         files: Files,
         name: Option<&'static str>,
-        setting: impl FnOnce(Part) -> Setting,
+        settings: &[Setting; 3],
     ) -> Option<Self> {
         let read = files.read().and_then(|contents| {
             let loaded = Arc::new(load(&contents, name, 1)?);
@@ -63,7 +63,7 @@ impl Certificates {
         match read {
             Ok(certificates) => Some(certificates),
             Err(Unusable { part, problem, .. }) => {
-                reader.problem(&setting(part), problem);
+                reader.problem(&settings[part as usize], problem);
                 None
             }
         }
@@ -86,8 +86,7 @@ impl Certificates {
     /// Uses them as they are now, for a command that ends soon.
     #[must_use]
     pub fn as_read(&self) -> Live {
-        let (_, live) = watch::channel(Arc::clone(&self.loaded));
-        Live(live)
+        Live(watch::channel(Arc::clone(&self.loaded)).1)
     }
 }
 
@@ -130,12 +129,10 @@ async fn reload(mut used: Certificates, current: watch::Sender<Arc<Loaded>>) {
 pub struct Live(watch::Receiver<Arc<Loaded>>);
 
 impl Live {
-    /// How a port accepts.
     pub(super) fn server(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.0.borrow().server)
     }
 
-    /// Until when they are valid.
     pub(super) fn validity(&self) -> Validity {
         self.0.borrow().validity
     }

@@ -1,10 +1,9 @@
-//! The settings of the mesh's certificates: all three files, or none. None is allowed on loopback addresses, or with
-//! `LEVQOR_MESH_TLS=off`.
+//! The settings of the mesh's certificates: all three, or none on loopback addresses or with `LEVQOR_MESH_TLS=off`.
 
-use std::{path::PathBuf, str::FromStr};
+use std::path::PathBuf;
 
 use super::{
-    files::{Files, Part},
+    files::Files,
     loaded::{Certificates, Live},
 };
 use crate::{
@@ -31,25 +30,8 @@ const AUTHORITIES: Setting = Setting::plain(
     "The file (PEM) with the authorities that sign the certificates of the mesh. All are accepted.",
 );
 
-/// How a process proves its name to the other processes of the mesh. Without certificates it does not: its calls go over plain
-/// TCP.
+/// How a process proves its name to the others of the mesh. Without certificates it does not: its calls go over plain TCP.
 pub struct MeshTls(Option<Certificates>);
-
-/// The only value of the switch.
-struct Off;
-
-/// The text is not `off`.
-#[derive(Debug, thiserror::Error)]
-#[error("not `off`")]
-struct NotOff;
-
-impl FromStr for Off {
-    type Err = NotOff;
-
-    fn from_str(text: &str) -> Result<Self, NotOff> {
-        if text == "off" { Ok(Self) } else { Err(NotOff) }
-    }
-}
 
 impl MeshTls {
     /// The settings.
@@ -58,19 +40,22 @@ impl MeshTls {
         vec![SWITCH, CERTIFICATE, KEY, AUTHORITIES]
     }
 
-    /// Reads the settings and the files of the process of this name. `is_local` says whether it listens on, and calls, loopback
-    /// addresses alone. Returns none only after it noted a problem.
+    /// Reads the settings and the files of the process of this name. `is_local`: it listens on, and calls, loopback addresses alone.
+    /// Returns none only after it noted a problem.
     pub fn read(reader: &mut Reader<'_>, name: &'static str, is_local: bool) -> Option<Self> {
-        let is_switched = reader.is_set(&SWITCH);
-        let off: Option<Off> = reader.optional(&SWITCH, "`off`");
+        let switch: Option<String> = reader.optional(&SWITCH, "`off`");
+        let is_off = switch.as_deref() == Some("off");
+        if switch.is_some() && !is_off {
+            reader.problem(&SWITCH, "expected `off`");
+        }
         let paths = [CERTIFICATE, KEY, AUTHORITIES].map(|setting| {
             let path: Option<PathBuf> = reader.optional(&setting, "a path");
             (setting, path)
         });
         match paths {
             [(_, None), (_, None), (_, None)] => {
-                if is_switched {
-                    return off.map(|Off| Self(None));
+                if switch.is_some() {
+                    return is_off.then_some(Self(None));
                 }
                 if !is_local {
                     let expected = "is not set, and an address is not a loopback address; set it, LEVQOR_MESH_TLS_KEY and LEVQOR_MESH_TLS_CA, or LEVQOR_MESH_TLS=off for plain TCP";
@@ -79,18 +64,14 @@ impl MeshTls {
                 }
                 Some(Self(None))
             }
-            [(_, Some(_)), (_, Some(_)), (_, Some(_))] if is_switched => {
+            [(_, Some(_)), (_, Some(_)), (_, Some(_))] if switch.is_some() => {
                 reader.problem(&SWITCH, "is set together with certificates; set it, or them");
                 None
             }
             [(_, Some(certificate)), (_, Some(key)), (_, Some(authorities))] => {
                 let files = Files { certificate, key, authorities: Some(authorities) };
-                let of = |part| match part {
-                    Part::Certificate => CERTIFICATE,
-                    Part::Key => KEY,
-                    Part::Authorities => AUTHORITIES,
-                };
-                Certificates::read(reader, files, Some(name), of).map(|certificates| Self(Some(certificates)))
+                let settings = [CERTIFICATE, KEY, AUTHORITIES];
+                Certificates::read(reader, files, Some(name), &settings).map(|read| Self(Some(read)))
             }
             incomplete => {
                 for (setting, path) in incomplete {

@@ -13,8 +13,7 @@ const DOMAIN: &str = ".levqor.internal";
 pub struct PeerName(Arc<str>);
 
 impl PeerName {
-    /// Reads it. `None` if the certificate names no process of the mesh, or more than one. The authority may also sign other
-    /// names, which do not count.
+    /// Reads it. `None` if the certificate names no process of the mesh, or more than one. Other names do not count.
     pub(super) fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
         let parsed = EndEntityCert::try_from(certificate).ok()?;
         // Clients compare names without regard to case.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{
-    files::{Files, Part},
+    files::Files,
     loaded::{Certificates, Live},
 };
 use crate::{
@@ -38,11 +38,8 @@ impl PublicTls {
             (None, None) => Some(Self(None)),
             (Some(certificate), Some(key)) => {
                 let files = Files { certificate, key, authorities: None };
-                let of = |part| match part {
-                    Part::Certificate | Part::Authorities => CERTIFICATE,
-                    Part::Key => KEY,
-                };
-                Certificates::read(reader, files, None, of).map(|certificates| Self(Some(certificates)))
+                let settings = [CERTIFICATE, KEY, CERTIFICATE];
+                Certificates::read(reader, files, None, &settings).map(|read| Self(Some(read)))
             }
             (certificate, _) => {
                 let missing = if certificate.is_none() { CERTIFICATE } else { KEY };

@@ -35,7 +35,6 @@ impl NumericDate {
     }
 }
 
-/// The validity period of a token.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Life {
     pub(super) issued: Option<NumericDate>,

@@ -1,5 +1,4 @@
-//! Tokens of public forms. A token is the signed time at which the page got it, so a form that is sent too soon or too late can be
-//! refused.
+//! Tokens of public forms: the signed time at which the page got it, so that a form that is sent too soon or too late is refused.
 
 use chrono::{DateTime, Utc};
 use ring::hmac;

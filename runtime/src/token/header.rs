@@ -1,5 +1,4 @@
-//! Reads a token's header before its signature is verified. A token with a header that is not allowed is refused without
-//! verification.
+//! Reads a token's header before its signature is verified, and refuses a token whose header is not allowed.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::Algorithm;
@@ -7,7 +6,6 @@ use serde_json::{Map, Value};
 
 use super::{SERVICE_TYP, TokenError};
 
-/// The kind of token that the header names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     User,
@@ -21,12 +19,10 @@ pub(super) struct Header {
     pub(super) algorithm: Algorithm,
     /// The id of the key that it claims to be signed with.
     pub(super) kid: Option<String>,
-    /// The kind of token.
     pub(super) kind: Kind,
 }
 
 impl Header {
-    /// Reads a token's header.
     pub(super) fn read(token: &str) -> Result<Self, TokenError> {
         let header = jsonwebtoken::decode_header(token).map_err(TokenError::Invalid)?;
         // The library reads `"crit": null` and `"typ": null` as absent. Here an absent member and an invalid member differ.

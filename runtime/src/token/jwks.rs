@@ -55,11 +55,9 @@ const RSA_AT_LEAST: usize = 2048;
 /// The most keys that are tried for a token that does not name its key.
 const MOST_TRIED: usize = 16;
 
-/// A key that verifies tokens.
 #[derive(Clone)]
 pub(super) struct Key {
     kid: Option<String>,
-    /// The verifier.
     pub(super) verifier: DecodingKey,
     /// The only algorithm that it accepts.
     pub(super) algorithm: Algorithm,
@@ -79,7 +77,6 @@ struct KeySet {
     keys: Vec<Value>,
 }
 
-/// The keys, and the time of their fetch.
 #[derive(Clone, Default)]
 struct Fetched {
     keys: Arc<Vec<Key>>,

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, num::NonZero, sync::Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
@@ -85,7 +85,8 @@ impl MeshKeys {
             reader.problem(&OUTSIDER_KEY, "expected at least 32 characters");
         }
         let keys = reader.secrets(&MESH_KEY);
-        if outsider.as_ref().is_some_and(|outsider| is_among(outsider, &keys)) {
+        let is_ours = |key: &SecretString| keys.iter().any(|own| own.expose_secret() == key.expose_secret());
+        if outsider.as_ref().is_some_and(is_ours) {
             reader.problem(&OUTSIDER_KEY, "expected another key than LEVQOR_MESH_KEY");
         }
         if keys.is_empty() {
@@ -98,10 +99,6 @@ impl MeshKeys {
         }
         Some(Self { keys, outsider, longest: longest? })
     }
-}
-
-fn is_among(key: &SecretString, keys: &[SecretString]) -> bool {
-    keys.iter().any(|other| other.expose_secret() == key.expose_secret())
 }
 
 /// The claims that we write.
@@ -124,7 +121,6 @@ struct Claims {
     nbf: Option<NumericDate>,
 }
 
-/// The content of a verified token.
 #[derive(Clone)]
 struct Verified {
     service: String,
@@ -145,8 +141,7 @@ pub struct ServiceTokens {
     forms: FormTokens,
     clock: Clock,
     minted: Mutex<HashMap<Pair, (DateTime<Utc>, SecretString)>>,
-    /// Tokens that were verified before. Callers use each token for many calls, and the signature check costs more than all other
-    /// steps of admission. Every use checks again that the token is still valid.
+    /// Verified tokens: a signature check costs more than the other steps of admission. Every use checks the validity again.
     verified: Mutex<HashMap<String, Verified>>,
 }
 
@@ -225,12 +220,7 @@ impl ServiceTokens {
         if !super::is_service_token(token)? {
             return Err(TokenError::WrongKind);
         }
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_issuer(&[ISSUER]);
-        validation.set_audience(&[audience]);
-        validation.set_required_spec_claims(&["iss", "sub", "aud"]);
-        // The code below checks the time by the mesh's clock, which tests can move.
-        validation.validate_exp = false;
+        let validation = super::validation(Algorithm::HS256, ISSUER, audience);
         let mut failure = TokenError::UnknownKey;
         for key in &self.accept {
             match jsonwebtoken::decode::<Claims>(token, key, &validation) {

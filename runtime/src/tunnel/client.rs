@@ -2,7 +2,7 @@
 //! RPC, the call is made without one. So gateway and services can be upgraded in any order.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt,
     net::SocketAddr,
     sync::{Arc, Mutex},
@@ -12,14 +12,14 @@ use std::{
 use bytes::Bytes;
 use levqor_proto_runtime::v1::{Metadata, TunnelFailure, TunnelRequest, tunnel_response::Outcome};
 use prost::{Message, Name};
-use tokio::{sync::watch, time::timeout};
+use tokio::time::timeout;
 use tonic::{Code, Status};
 use tracing::Instrument;
 
 use super::stream::{CallError, Tunnel, lock, stopped};
 use crate::{
     access::{self, Method, Repeat},
-    client::{Channels, Link, Outgoing, Peer, call_raw},
+    client::{Channels, Outgoing, Route, call_raw},
     tasks::Background,
     telemetry,
 };
@@ -27,18 +27,16 @@ use crate::{
 /// Tunnels to a service, one to each of its addresses. Cheap to clone; opened on first use.
 #[derive(Clone)]
 pub struct Tunnels {
-    addresses: watch::Receiver<BTreeSet<SocketAddr>>,
-    link: Link,
+    /// Its channel is for calls without a tunnel.
+    route: Route,
     /// With the generation of the certificates: a tunnel keeps those with which it was opened.
     by_address: Arc<Mutex<BTreeMap<(SocketAddr, u64), Tunnel>>>,
-    /// The channel for calls without a tunnel.
-    peer: Peer,
     background: Background,
 }
 
 impl fmt::Debug for Tunnels {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Tunnels({})", self.addresses.borrow().len())
+        write!(formatter, "Tunnels({})", self.route.addresses.borrow().len())
     }
 }
 
@@ -46,9 +44,8 @@ impl Tunnels {
     /// Creates tunnels to a service, run as background tasks. `None` if its address is not set.
     #[must_use]
     pub fn new(channels: &Channels, service: &str, background: &Background) -> Option<Self> {
-        let (peer, addresses) = (channels.get(service)?, channels.addresses(service)?);
-        let (link, by_address) = (channels.link(service)?, Arc::default());
-        Some(Self { addresses, link, by_address, peer, background: background.clone() })
+        let route = channels.route(service)?.clone();
+        Some(Self { route, by_address: Arc::default(), background: background.clone() })
     }
 
     /// Calls the RPC with this request type. The server completes a sent call even if its caller stops waiting.
@@ -66,7 +63,7 @@ impl Tunnels {
         if response.as_ref().is_err_and(|status| status.code() == Code::Unimplemented) {
             let left = carried.timeout.saturating_sub(begun.elapsed());
             let request = Outgoing { timeout: left, ..*carried }.request(message);
-            let call = call_raw(self.peer.clone(), method.path.clone(), request);
+            let call = call_raw(self.route.peer.clone(), method.path.clone(), request);
             response = within(left, async { call.await.map(tonic::Response::into_inner) }).await;
         }
         Res::decode(response?).map_err(|_| Status::internal("the response cannot be decoded"))
@@ -79,7 +76,7 @@ impl Tunnels {
         carried: &Outgoing<'_>,
         message: Bytes,
     ) -> Result<Bytes, Status> {
-        let timer = self.peer.begin(method.path.as_str());
+        let timer = self.route.peer.begin(method.path.as_str());
         let call = async {
             let response = within(carried.timeout, self.send(method, carried, message)).await;
             if let Some(timer) = timer {
@@ -122,14 +119,14 @@ impl Tunnels {
 
     /// The tunnels to the service's current addresses. Waits for the first lookup of a name.
     async fn tunnels(&self) -> Result<Vec<Tunnel>, Status> {
-        let mut addresses = self.addresses.clone();
+        let mut addresses = self.route.addresses.clone();
         let addresses = addresses.wait_for(|addresses| !addresses.is_empty()).await;
         let addresses = addresses.map_err(|_| stopped())?;
         let mut by_address = lock(&self.by_address);
-        let generation = self.link.generation();
+        let generation = self.route.link.generation();
         by_address.retain(|(address, of), _| addresses.contains(address) && *of == generation);
         for address in addresses.iter() {
-            let new = || Tunnel::new(self.link.channel(*address), &self.background);
+            let new = || Tunnel::new(self.route.link.channel(*address), &self.background);
             by_address.entry((*address, generation)).or_insert_with(new);
         }
         Ok(by_address.values().cloned().collect())

@@ -30,8 +30,7 @@ use crate::{
     tls::PeerName,
 };
 
-/// The most calls of one tunnel that run or whose responses wait to be sent. Later calls stay in the connection, and its flow
-/// control slows the client down.
+/// The most calls of one tunnel that run or whose responses wait. Later calls stay in the connection and slow the client down.
 const MOST_CALLS: usize = 256;
 
 type Handler = Box<dyn Fn(http::Request<Bytes>) -> BoxFuture<'static, Result<Bytes, Status>> + Send + Sync>;
@@ -68,7 +67,6 @@ impl Tunnelled {
     }
 }
 
-/// The tonic adapter.
 #[derive(Clone)]
 pub(crate) struct TunnelHost {
     stack: Arc<Stack>,
@@ -103,8 +101,7 @@ impl TunnelService for TunnelHost {
 }
 
 impl TunnelHost {
-    /// Accepts calls until the client ends its side, or until `GOODBYE_PATIENCE` after the goodbye. The tunnel itself ends with
-    /// the last response.
+    /// Accepts calls until the client ends its side, or `GOODBYE_PATIENCE` after the goodbye. The last response ends the tunnel.
     async fn serve(
         self,
         peer: Option<PeerName>,
@@ -155,7 +152,11 @@ impl TunnelHost {
         };
         let outcome = match response {
             Ok(message) => Outcome::Message(message),
-            Err(status) => Outcome::Failure(failure(&status)),
+            Err(status) => Outcome::Failure(TunnelFailure {
+                code: status.code().into(),
+                message: status.message().to_owned(),
+                details: Bytes::copy_from_slice(status.details()),
+            }),
         };
         permit.send(Ok(TunnelResponse { number, outcome: Some(outcome) }));
     }
@@ -187,9 +188,4 @@ impl TunnelHost {
         }
         Ok((request, handler))
     }
-}
-
-fn failure(status: &Status) -> TunnelFailure {
-    let details = Bytes::copy_from_slice(status.details());
-    TunnelFailure { code: status.code().into(), message: status.message().to_owned(), details }
 }

@@ -79,7 +79,6 @@ impl Pending {
 }
 
 impl Tunnel {
-    /// Creates it over this channel.
     pub(super) fn new(channel: Channel, background: &Background) -> Self {
         Self(Arc::new(Inner { channel, background: background.clone(), state: Mutex::default() }))
     }
@@ -91,7 +90,6 @@ impl Tunnel {
         (failed, state.stream.as_ref().map_or(0, |stream| lock(&stream.pending).by_number.len()))
     }
 
-    /// Sends a call, and waits for its response.
     pub(super) async fn call(&self, call: TunnelRequest, carried: &Outgoing<'_>) -> CallResult {
         let response = self.send(call, carried);
         response.await.unwrap_or_else(|_| Err(CallError::Broken(Status::unavailable("the tunnel ended"))))
@@ -246,8 +244,7 @@ impl Drop for Responder {
     }
 }
 
-/// tonic reports UNKNOWN if the connection breaks before the headers of the response arrive. None of our services answers UNKNOWN.
-/// UNAVAILABLE tells the caller that it may try again.
+/// tonic reports UNKNOWN, which no service answers, if the connection breaks before the headers. UNAVAILABLE may be tried again.
 fn cut_as_unavailable(status: Status) -> Status {
     if status.code() != Code::Unknown {
         return status;

@@ -3,11 +3,8 @@
 use std::borrow::Cow;
 
 use crate::{
-    capability::Capability,
-    chassis::Chassis,
-    clock::Clock,
-    config::Setting,
-    error::{ErrorCode, ServiceError},
+    capability::Capability, chassis::Chassis, clock::Clock, config::Setting, error::ServiceError,
+    service_error,
 };
 
 use super::{SignatureError, SignatureHeaders, Verifier, metrics::WebhookMetrics};
@@ -15,34 +12,19 @@ use super::{SignatureError, SignatureHeaders, Verifier, metrics::WebhookMetrics}
 /// A signed body that tests whether a secret is live. The reason `WEBHOOK_PROBE` confirms it. Nothing is stored.
 pub const PROBE: &str = r#"{"object":"levqor.webhook_probe"}"#;
 
-/// Why a webhook is refused, independent of its event.
-#[derive(Debug, thiserror::Error)]
-pub enum WebhookError {
-    /// The signature is not valid.
-    #[error(transparent)]
-    Signature(#[from] SignatureError),
-    /// A probe: its signature is valid, and it is not an event.
-    #[error("the signature is valid, and the body is a probe, which is not stored")]
-    Probe,
-    /// This setting has no secret to verify webhooks with.
-    #[error("{0} is not set: no event can be verified")]
-    Off(Cow<'static, str>),
-}
-
-impl ServiceError for WebhookError {
-    fn code(&self) -> ErrorCode {
-        match self {
-            Self::Signature(_) | Self::Probe => ErrorCode::InvalidArgument,
-            Self::Off(_) => ErrorCode::NotFound,
-        }
-    }
-
-    fn reason(&self) -> &'static str {
-        match self {
-            Self::Signature(error) => error.reason(),
-            Self::Probe => "WEBHOOK_PROBE",
-            Self::Off(_) => "WEBHOOKS_OFF",
-        }
+service_error! {
+    /// Why a webhook is refused, independent of its event.
+    #[derive(Debug, thiserror::Error)]
+    pub enum WebhookError {
+        /// The signature is not valid.
+        #[error(transparent)]
+        Signature(#[from] SignatureError) => source,
+        /// A probe: its signature is valid, and it is not an event.
+        #[error("the signature is valid, and the body is a probe, which is not stored")]
+        Probe => InvalidArgument "WEBHOOK_PROBE",
+        /// This setting has no secret to verify webhooks with.
+        #[error("{0} is not set: no event can be verified")]
+        Off(Cow<'static, str>) => NotFound "WEBHOOKS_OFF",
     }
 }
 
@@ -88,8 +70,7 @@ impl WebhookIntake {
         }
     }
 
-    /// Takes one webhook. `journal` reads the event and stores it once. It runs only after the signature was verified, and
-    /// returns after its commit.
+    /// Takes one webhook. `journal` reads and stores the event once: it runs only after the verification, and returns after its commit.
     pub async fn take<S, E>(
         &self,
         headers: SignatureHeaders<'_>,

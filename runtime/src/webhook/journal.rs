@@ -11,8 +11,7 @@ use crate::{
 
 /// How long bodies are kept after their events were settled.
 const KEEP: TimeDelta = TimeDelta::days(30);
-/// How long the bodies of unsettled events are kept after receipt, so that they can be fixed and replayed. These are mostly
-/// quarantined events. The comment of each body's column says the same, because it is the longest time.
+/// How long the bodies of unsettled, mostly quarantined, events are kept for a replay. The comment of each body's column says it too.
 const KEEP_UNSETTLED: TimeDelta = TimeDelta::days(90);
 /// Rows per transaction, so that no lock is held for long.
 const BATCH: i64 = 500;
@@ -20,11 +19,8 @@ const BATCH: i64 = 500;
 /// The backlog of a journal, each count up to a bound.
 #[derive(Debug, Clone)]
 pub struct Backlog {
-    /// The journal's table.
     pub journal: &'static str,
-    /// Pending events.
     pub pending: i64,
-    /// Quarantined events.
     pub quarantined: i64,
     /// How long the oldest due event has been due. `None` if the journal is not its own work list.
     pub oldest_due_age_s: Option<f64>,
@@ -33,7 +29,6 @@ pub struct Backlog {
 }
 
 impl Backlog {
-    /// The journal's metrics.
     pub(crate) fn readings(&self) -> Readings {
         let mut readings = Readings::default();
         let journal = [KeyValue::new("journal", self.journal)];

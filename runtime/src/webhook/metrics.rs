@@ -22,7 +22,6 @@ pub(crate) const REASONS: &[&str] = &[
 
 const PROVIDER: Attribute = Attribute::known("provider", "who sends webhooks to the service");
 
-/// Webhooks whose events are in the journal.
 const EVENTS: Definition = Definition::counter(
     "levqor.webhook.events",
     "{event}",
@@ -36,7 +35,6 @@ pub const REFUSALS: Definition = Definition::counter(
     "Webhook events that were refused or could not be stored, by reason.",
     &[PROVIDER, Attribute::one_of("reason", REASONS)],
 );
-/// Which secret verified the webhooks.
 const VERIFIED: Definition = Definition::counter(
     "levqor.webhook.verified",
     "{event}",
@@ -55,7 +53,6 @@ pub(super) struct WebhookMetrics {
 }
 
 impl WebhookMetrics {
-    /// The series of a sender with this number of secrets.
     pub(super) fn new(metrics: &Metrics, provider: &'static str, secrets: usize) -> Self {
         let provider = KeyValue::new("provider", provider);
         let webhook = |definition, key, value: &'static str| {
@@ -74,12 +71,10 @@ impl WebhookMetrics {
         }
     }
 
-    /// Counts an event that is in the journal.
     pub(super) fn taken(&self, duplicate: bool) {
         if duplicate { self.duplicate.one() } else { self.accepted.one() }
     }
 
-    /// Counts an event that was refused or not stored.
     pub(super) fn refused<E: ServiceError>(&self, error: &E) {
         let known = REASONS.iter().position(|reason| *reason == error.reason());
         if let Some(count) = known.and_then(|index| self.refusals.get(index)).or(self.refusals.last()) {

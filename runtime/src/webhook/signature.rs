@@ -1,5 +1,4 @@
-//! The headers that hold a webhook's signatures. The gateway reads them before the body arrives. The service reads them before it
-//! verifies the body.
+//! The headers with a webhook's signatures. The gateway reads them before the body arrives, the service before it verifies the body.
 
 use base64::{
     Engine,
@@ -8,6 +7,8 @@ use base64::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
+
+use crate::service_error;
 
 /// The allowed difference between a signature's timestamp and now, either way.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(300);
@@ -26,54 +27,39 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Why a webhook's signature is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SignatureError {
-    /// A header is missing.
-    #[error("the signature's header is missing")]
-    Missing,
-    /// A header is not in the sender's form.
-    #[error("the signature's header is malformed")]
-    Malformed,
-    /// It was signed with an unknown secret, or the body was changed on the way.
-    #[error("the signature does not match the body")]
-    Mismatch,
-    /// It was signed too long ago: this may be a replay attack.
-    #[error("the signature's timestamp is more than 300 seconds old")]
-    Stale,
-    /// It was signed in the future: one of the clocks is wrong.
-    #[error("the signature's timestamp is more than 300 seconds in the future")]
-    Future,
-}
-
-impl SignatureError {
-    /// The reason in the answer to the sender.
-    #[must_use]
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::Missing => "SIGNATURE_MISSING",
-            Self::Malformed => "SIGNATURE_MALFORMED",
-            Self::Mismatch => "SIGNATURE_MISMATCH",
-            Self::Stale => "SIGNATURE_STALE",
-            Self::Future => "SIGNATURE_FUTURE",
-        }
+service_error! {
+    /// Why a webhook's signature is refused.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+    pub enum SignatureError {
+        /// A header is missing.
+        #[error("the signature's header is missing")]
+        Missing => InvalidArgument "SIGNATURE_MISSING",
+        /// A header is not in the sender's form.
+        #[error("the signature's header is malformed")]
+        Malformed => InvalidArgument "SIGNATURE_MALFORMED",
+        /// It was signed with an unknown secret, or the body was changed on the way.
+        #[error("the signature does not match the body")]
+        Mismatch => InvalidArgument "SIGNATURE_MISMATCH",
+        /// It was signed too long ago: this may be a replay attack.
+        #[error("the signature's timestamp is more than 300 seconds old")]
+        Stale => InvalidArgument "SIGNATURE_STALE",
+        /// It was signed in the future: one of the clocks is wrong.
+        #[error("the signature's timestamp is more than 300 seconds in the future")]
+        Future => InvalidArgument "SIGNATURE_FUTURE",
     }
 }
 
 /// The headers that hold a webhook's signatures, in one of the two forms that senders use. A missing header is an empty text.
 #[derive(Debug, Clone, Copy)]
 pub enum SignatureHeaders<'a> {
-    /// One header, `t=1700000000,v1=ab…,v1=cd…,v0=…`: hexadecimal signatures over `<timestamp>.<body>`. Only the first timestamp
-    /// and the `v1` entries count.
+    /// One header, `t=1700000000,v1=ab…,v0=…`: hexadecimal `v1` signatures over `<timestamp>.<body>`. The first timestamp counts.
     Timestamped(&'a str),
     /// The three headers of Standard Webhooks, <https://www.standardwebhooks.com>.
     Standard {
-        /// The event's id.
         id: &'a str,
         /// The time of the signature, in seconds since 1970.
         timestamp: &'a str,
-        /// `v1,<base64>`, or several of them separated by spaces, over `<id>.<timestamp>.<body>`. Other versions belong to later
-        /// schemes or to asymmetric keys.
+        /// `v1,<base64>`, or several of them separated by spaces, over `<id>.<timestamp>.<body>`. Other versions do not count.
         signatures: &'a str,
     },
 }

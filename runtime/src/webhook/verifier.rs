@@ -23,8 +23,7 @@ impl Verifier {
         self.keys.len()
     }
 
-    /// Checks the signatures first, in constant time, and only then the timestamp that they cover. Returns the position of the
-    /// secret that verified one of them.
+    /// Checks the signatures in constant time, and then the timestamp that they cover. Returns the position of the matching secret.
     pub fn verify(
         &self,
         headers: SignatureHeaders<'_>,

@@ -1,5 +1,4 @@
-//! Checks a service's database: whether it answers, the difference of its clock, whether its tables match the binary, whether its
-//! schedules run, and whether its audit chain is intact.
+//! Checks a service's database: whether it answers, its clock, its tables, its schedules, and its audit chain.
 
 use std::time::Duration;
 
@@ -26,17 +25,21 @@ const GRACE: Duration = Duration::from_secs(3);
 pub fn database<S: Service>(config: &ServiceConfig<S>, url: &DatabaseUrl) -> Vec<Check> {
     let name = |of: &str| format!("{}.{of}", S::NAME);
     vec![
-        Check::new(name("database"), "SELECT server_version, clock_timestamp()", answers(url.clone())),
-        Check::new(name("migrations"), "the history of migrations", tables::<S>(url.clone())),
-        Check::new(name("schedules"), "the last slot of each", slots(url.clone(), config.schedules())),
-        Check::new(name("audit_chain"), "every audit entry and its hash", chain(url.clone()))
+        Check::new(name("database"), "SELECT server_version, clock_timestamp()", found(answers(url.clone()))),
+        Check::new(name("migrations"), "the history of migrations", found(tables::<S>(url.clone()))),
+        Check::new(name("schedules"), "the last slot of each", found(slots(url.clone(), config.schedules()))),
+        Check::new(name("audit_chain"), "every audit entry and its hash", found(chain(url.clone())))
             .within(CHAIN_PATIENCE),
     ]
 }
 
-async fn connect(url: &DatabaseUrl) -> Result<PgConnection, Finding> {
+async fn connect(url: &DatabaseUrl) -> Result<PgConnection, DbError> {
     let options = url.options().clone().application_name("levqor-doctor");
-    PgConnection::connect_with(&options).await.map_err(|error| failed(&error.into()))
+    Ok(PgConnection::connect_with(&options).await?)
+}
+
+async fn found(asked: impl Future<Output = Result<Finding, DbError>>) -> Finding {
+    asked.await.unwrap_or_else(|error| failed(&error))
 }
 
 /// The words of the error class: PostgreSQL's own text may hold the address, or rows.
@@ -53,97 +56,70 @@ fn failed(error: &DbError) -> Finding {
     Finding::failed(format!("{error}{code}"))
 }
 
-async fn answers(url: DatabaseUrl) -> Finding {
+async fn answers(url: DatabaseUrl) -> Result<Finding, DbError> {
     let ours = Clock::default();
-    let mut conn = match connect(&url).await {
-        Ok(conn) => conn,
-        Err(finding) => return finding,
-    };
+    let mut conn = connect(&url).await?;
     let before = ours.now();
     let asked = sqlx::query_as::<_, (String, DateTime<Utc>)>(
         "SELECT current_setting('server_version'), clock_timestamp()",
     );
-    match asked.fetch_one(&mut conn).await {
-        Ok((version, theirs)) => {
-            let skew = clock::skew(before, theirs, ours.now(), TimeDelta::zero());
-            let version = version.split(' ').next().unwrap_or_default();
-            let says = |words| format!("PostgreSQL {version}; {words}");
-            clock::judge(skew).map(says).map_err(says).into()
-        }
-        Err(error) => failed(&error.into()),
-    }
+    let (version, theirs) = asked.fetch_one(&mut conn).await?;
+    let skew = clock::skew(before, theirs, ours.now(), TimeDelta::zero());
+    let version = version.split(' ').next().unwrap_or_default();
+    let says = |words| format!("PostgreSQL {version}; {words}");
+    Ok(clock::judge(skew).map(says).map_err(says).into())
 }
 
-async fn tables<S: Service>(url: DatabaseUrl) -> Finding {
-    let mut conn = match connect(&url).await {
-        Ok(conn) => conn,
-        Err(finding) => return finding,
-    };
-    match migrations::compare(&mut conn, S::migrator()).await {
-        Err(error) => failed(&error),
-        Ok(history) => {
-            let counts = format!(
-                "{} applied, {} pending, {} of a newer version",
-                history.applied, history.pending, history.unknown
-            );
-            match history.schema() {
-                migrations::Schema::Current => Finding::on(counts),
-                migrations::Schema::Behind(_) => {
-                    Finding::failed(format!("{counts}: run `levqor migrate {}`", S::NAME))
-                }
-                migrations::Schema::Changed(changed) => Finding::failed(format!(
-                    "{counts}; {changed} were run in another form than this build's: the database belongs to another build"
-                )),
-                migrations::Schema::Ahead(_) => Finding::warning(format!(
-                    "{counts}: this binary is older than its database; they are compatible, but finish the roll-out"
-                )),
-            }
+async fn tables<S: Service>(url: DatabaseUrl) -> Result<Finding, DbError> {
+    let history = migrations::compare(&mut connect(&url).await?, S::migrator()).await?;
+    let counts = format!(
+        "{} applied, {} pending, {} of a newer version",
+        history.applied, history.pending, history.unknown
+    );
+    Ok(match history.schema() {
+        migrations::Schema::Current => Finding::on(counts),
+        migrations::Schema::Behind(_) => {
+            Finding::failed(format!("{counts}: run `levqor migrate {}`", S::NAME))
         }
-    }
+        migrations::Schema::Changed(changed) => Finding::failed(format!(
+            "{counts}; {changed} were run in another form than this build's: the database belongs to another build"
+        )),
+        migrations::Schema::Ahead(_) => Finding::warning(format!(
+            "{counts}: this binary is older than its database; they are compatible, but finish the roll-out"
+        )),
+    })
 }
 
 /// Whether some replica ran every slot that has begun.
-async fn slots(url: DatabaseUrl, schedules: Vec<Schedule>) -> Finding {
-    let mut conn = match connect(&url).await {
-        Ok(conn) => conn,
-        Err(finding) => return finding,
-    };
-    let mut standings = schedule::standings(&mut conn, &schedules, Duration::MAX).await;
-    if standings.as_ref().is_ok_and(|all| all.iter().any(|standing| standing.late)) {
+async fn slots(url: DatabaseUrl, schedules: Vec<Schedule>) -> Result<Finding, DbError> {
+    let mut conn = connect(&url).await?;
+    let mut standings = schedule::standings(&mut conn, &schedules, Duration::MAX).await?;
+    if standings.iter().any(|standing| standing.late) {
         // A mesh that just started, or a slot that just began, runs within a moment.
         tokio::time::sleep(GRACE).await;
-        standings = schedule::standings(&mut conn, &schedules, Duration::MAX).await;
+        standings = schedule::standings(&mut conn, &schedules, Duration::MAX).await?;
     }
-    let standings = match standings {
-        Ok(standings) => standings,
-        Err(error) => return failed(&error),
-    };
     let words = |standing: &Standing| {
         let last = standing.last_slot.map_or_else(|| "none".to_owned(), seconds);
         format!("{} (last {last}, next {})", standing.name, seconds(standing.next_slot))
     };
     let late: Vec<_> = standings.iter().filter(|standing| standing.late).map(words).collect();
-    if late.is_empty() {
+    Ok(if late.is_empty() {
         Finding::on(standings.iter().map(words).collect::<Vec<_>>().join(", "))
     } else {
         Finding::failed(format!("late: {}", late.join(", ")))
-    }
+    })
 }
 
 fn seconds(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-async fn chain(url: DatabaseUrl) -> Finding {
-    let mut conn = match connect(&url).await {
-        Ok(conn) => conn,
-        Err(finding) => return finding,
-    };
-    match audit::verify(&mut conn).await {
-        Ok(Chain::Whole { entries }) => Finding::on(format!("whole, {entries} entries")),
-        Ok(Chain::Broken { sequence }) => {
+async fn chain(url: DatabaseUrl) -> Result<Finding, DbError> {
+    Ok(match audit::verify(&mut connect(&url).await?).await? {
+        Chain::Whole { entries } => Finding::on(format!("whole, {entries} entries")),
+        Chain::Broken { sequence } => {
             Finding::failed(format!("broken at entry {sequence}: somebody changed or removed entries"))
         }
-        Err(error) => failed(&error),
-    }
+    })
 }
