@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::harness::Mesh;
 
 /// Each process has exporters of its own.
-const OF_EVERY_PROCESS: [&str; 2] = ["otlp", "sentry"];
+const OF_EVERY_PROCESS: &[&str] = &["otlp", "sentry"];
 
 #[tokio::test]
 async fn no_two_services_give_a_verdict_on_the_same_capability() {
