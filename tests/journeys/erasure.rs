@@ -19,11 +19,11 @@ use serde_json::{Value, json};
 use super::personal_data::until;
 use crate::{
     canaries::{
-        EXCEPTIONS, Person, SERVICES, Seeded, files_with, found_in, personal_columns, rows_of,
-        rows_of_tables, seed,
+        EXCEPTIONS, Person, Seeded, files_with, found_in, personal_columns, rows_of, rows_of_tables, seed,
     },
     fakes::stripe::{KEY, Stripe},
     harness::Mesh,
+    services,
 };
 
 /// The id of an erasure that nobody asked for.
@@ -265,7 +265,7 @@ async fn assert_again_does_nothing(mesh: &Mesh, erasures: &[Erasure]) {
             .await;
         assert_eq!(run.expect("run again").into_inner().state(), State::Done);
         assert_eq!(erasure.receipt(mesh).await, receipt, "{}", erasure.person.mark);
-        for service in SERVICES {
+        for service in services::ALL.iter().map(|service| service.name()) {
             let Person { sub, email, stripe_customer, .. } = erasure.person.clone();
             let request = EraseSubjectRequest {
                 service: service.to_owned(),
