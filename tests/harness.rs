@@ -114,6 +114,7 @@ impl Mesh {
         let of_support = [&[("LEVQOR_STORAGE_DIR", files.0.as_str())], settings].concat();
         let support = config::<Support>(of(Support::NAME, &urls), &peers, &of_support);
         let support = start(port_of(Support::NAME), support, certified).await;
+        assert!(ports.is_empty(), "this harness does not start {ports:?}");
         let gateway = gateway(peers, certified).await;
         let process = Metrics::new("up");
         process.show_process();

@@ -11,11 +11,12 @@ use super::report::Report;
 use crate::{
     databases::{databases, of},
     roles::{self, Role, THIS_BUILD, levqor},
+    services,
     stripe::SECRET,
 };
 
 struct Roles {
-    listen: [SocketAddr; 5],
+    listen: [SocketAddr; Role::ALL.len()],
     databases: Vec<String>,
     processes: Vec<Option<Process>>,
 }
@@ -26,7 +27,7 @@ impl Roles {
             testing::cluster().url(database.options().get_database().expect("a database"))
         };
         let databases = databases().await.iter().map(url).collect();
-        let mut roles = Self { listen: [(); 5].map(|()| free_port()), databases, processes: vec![] };
+        let mut roles = Self { listen: Role::ALL.map(|_| free_port()), databases, processes: vec![] };
         for role in Role::ALL {
             roles.processes.push(Some(Process::start(roles.command(role, &["serve", role.name()]))));
         }
@@ -59,6 +60,16 @@ impl Roles {
         let secrets = [SECRET, JWT_SECRET, MESH_KEY].map(str::to_owned);
         Report::of(self.command(role, &["doctor", role.name(), "--json"]), &secrets)
     }
+}
+
+#[test]
+fn every_service_is_a_role_of_these_tests() {
+    let mut roles = Role::ALL.map(Role::name);
+    roles.sort_unstable();
+    let services = services::ALL.iter().map(|service| service.name());
+    let mut known: Vec<_> = services.chain([levqor_gateway::NAME]).collect();
+    known.sort_unstable();
+    assert_eq!(roles, *known);
 }
 
 #[test]
