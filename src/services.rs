@@ -1,5 +1,5 @@
-//! The only list of the services of the mesh in the program. The commands use it. A test compares it with the protos, from which the
-//! other tests take the names. Only a harness that starts each service by its type has an order of its own.
+//! The only list of the services of the mesh in the program. The commands and the tests of the mesh use it. A test compares it with
+//! the protos. Only a harness that starts each service by its type, or as a process, has an order of its own.
 
 use std::{fmt, marker::PhantomData, net::SocketAddr, pin::Pin};
 

@@ -34,9 +34,9 @@ pub(crate) fn example() -> String {
 
 /// The values that `levqor up` sets for unset settings.
 fn up_defaults() -> Env {
-    let made = state::MADE_SECRETS.map(|name| (name.to_owned(), "made".into()));
+    let made = state::MADE_SECRETS.iter().map(|name| ((*name).to_owned(), "made".into()));
     let mut env = Env::default();
-    up::set_defaults(&mut env, &made.into_iter().collect());
+    up::set_defaults(&mut env, &made.collect());
     env
 }
 

@@ -46,8 +46,8 @@ pub(crate) fn settings() -> Vec<Setting> {
 pub(crate) struct DataDir(PathBuf);
 
 /// The secrets that `levqor up` makes itself, by the names of their settings.
-pub(crate) const MADE_SECRETS: [&str; 5] =
-    ["LEVQOR_MESH_KEY", "LEVQOR_JWT_SECRET", ADDRESS_KEY, STORAGE_KEY, "STRIPE_WEBHOOK_SECRET"];
+pub(crate) const MADE_SECRETS: &[&str] =
+    &["LEVQOR_MESH_KEY", "LEVQOR_JWT_SECRET", ADDRESS_KEY, STORAGE_KEY, "STRIPE_WEBHOOK_SECRET"];
 
 /// The key of stored copies of personal data. With another key, they cannot be read.
 const STORAGE_KEY: &str = "LEVQOR_STORAGE_KEY";
@@ -218,7 +218,7 @@ impl DataDir {
     pub(crate) fn secrets_to_be(&self) -> anyhow::Result<MadeSecrets> {
         let mut all = self.read_secrets()?.unwrap_or_default();
         let mut new = Vec::new();
-        for name in MADE_SECRETS {
+        for &name in MADE_SECRETS {
             if !all.contains_key(name) {
                 let secret = match name {
                     STORAGE_KEY => Identity::generate().to_string().expose_secret().to_owned(),
@@ -301,8 +301,8 @@ pub(crate) fn gateway(env: &Env) -> anyhow::Result<Gateway> {
 }
 
 /// Comma-separated settings; the commands use the first value.
-const LISTS: [&str; 4] =
-    ["LEVQOR_MESH_KEY", "LEVQOR_JWT_SECRET", "STRIPE_WEBHOOK_SECRET", "RESEND_WEBHOOK_SECRET"];
+const LISTS: &[&str] =
+    &["LEVQOR_MESH_KEY", "LEVQOR_JWT_SECRET", "STRIPE_WEBHOOK_SECRET", "RESEND_WEBHOOK_SECRET"];
 
 /// A secret, from the environment or made by `levqor up`. Of a list it returns the first value.
 pub(crate) fn secret(env: &Env, name: &str) -> anyhow::Result<String> {

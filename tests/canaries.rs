@@ -7,17 +7,13 @@ mod scan;
 mod seed;
 mod values;
 
-use levqor_runtime::db::Db;
-
 pub(crate) use self::{
     declared::personal_columns,
     person::Person,
     scan::{files_with, found_in, rows_of, rows_of_tables},
     seed::{Seeded, fill, seed},
 };
-
-/// The services, in the order in which a mesh has their databases.
-pub(crate) const SERVICES: [&str; 4] = ["billing", "notifications", "support", "compliance"];
+use crate::databases::named;
 
 /// The columns that keep something of a person after an erasure, and how the legal ground begins that their table declares. Each is
 /// named `service.table.column`. Nothing else may keep anything.
@@ -40,9 +36,3 @@ pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[
 const ACCOUNTS: &str = "accounts of what was sold are kept for 7 years (Companies Act 2006, section 388";
 const LOCK: &str = "a lock that lasts less than a minute";
 const REDACTION: &str = "Stripe redacts what it holds of an erased person only by this id";
-
-/// Each database with the name of its service.
-fn named(databases: &[Db]) -> impl Iterator<Item = (&'static str, &Db)> {
-    assert_eq!(databases.len(), SERVICES.len(), "one database for each service");
-    SERVICES.into_iter().zip(databases)
-}

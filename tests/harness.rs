@@ -1,6 +1,7 @@
 //! The whole mesh in one test: services and gateway on ports of their own, and the actors that call them.
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     sync::{Arc, Mutex},
 };
@@ -31,8 +32,9 @@ pub(crate) use actor::{Actor, Answer, telling};
 use certificates::Certificates;
 
 use crate::{
+    databases::{databases, of},
     fakes::mail::webhooks::{OTHER_WEBHOOK_SECRET, WEBHOOK_SECRET, Webhook},
-    stripe,
+    services, stripe,
 };
 
 /// The key of stored copies in tests.
@@ -49,7 +51,7 @@ pub(crate) struct Mesh {
     compliance: Option<Running<Compliance>>,
     gateway: Option<levqor_gateway::Running>,
     process: Metrics,
-    databases: [Db; 4],
+    databases: Vec<Db>,
     errors: Errors,
     http: reqwest::Client,
     finished: bool,
@@ -75,13 +77,13 @@ impl Mesh {
         Box::pin(Self::start_on_with(databases, settings, Files::default(), certificates)).await
     }
 
-    /// Starts it on these databases: billing's, notifications', support's and compliance's.
-    pub(crate) async fn start_on(databases: [DatabaseUrl; 4]) -> Self {
+    /// Starts it on these databases, which are in the order of `services::ALL`.
+    pub(crate) async fn start_on(databases: Vec<DatabaseUrl>) -> Self {
         Box::pin(Self::start_on_with(databases, &[], Files::default(), None)).await
     }
 
     async fn start_on_with(
-        [billing_url, notifications_url, support_url, compliance_url]: [DatabaseUrl; 4],
+        urls: Vec<DatabaseUrl>,
         settings: &[(&str, &str)],
         files: Files,
         certificates: Option<Certificates>,
@@ -90,33 +92,29 @@ impl Mesh {
         let errors = Errors::default();
         // A test runs on one thread, and so do all tasks of its mesh: what they log is this test's.
         let log = testing::hear(tracing_subscriber::registry().with(errors.clone()));
-        let (billing_port, notifications_port) = (port().await, port().await);
-        let (support_port, compliance_port) = (port().await, port().await);
+        let mut ports = HashMap::new();
+        for service in services::ALL {
+            ports.insert(service.name(), port().await);
+        }
         let address = |listener: &TcpListener| vec![Address::Fixed(listener.local_addr().expect("address"))];
-        let peers = Addresses(
-            [
-                ("billing".to_owned(), address(&billing_port)),
-                ("notifications".to_owned(), address(&notifications_port)),
-                ("support".to_owned(), address(&support_port)),
-                ("compliance".to_owned(), address(&compliance_port)),
-            ]
-            .into(),
-        );
-        let databases =
-            [&billing_url, &notifications_url, &support_url, &compliance_url].map(testing::connect);
+        let named = ports.iter().map(|(name, listener)| ((*name).to_owned(), address(listener)));
+        let peers = Addresses(named.collect());
+        let mut port_of = |service: &str| ports.remove(service).expect("a port");
+        let databases = urls.iter().map(testing::connect).collect();
         let storage = [("LEVQOR_STORAGE_DIR", files.0.as_str()), ("LEVQOR_STORAGE_KEY", STORAGE_KEY)];
         let of_compliance = [&storage, settings].concat();
         // The others compare themselves with its ledger of erasures, and are ready then.
-        let compliance = config::<Compliance>(&compliance_url, &peers, &of_compliance);
-        let compliance = start(compliance_port, compliance, certified).await;
+        let compliance = config::<Compliance>(of(Compliance::NAME, &urls), &peers, &of_compliance);
+        let compliance = start(port_of(Compliance::NAME), compliance, certified).await;
         let of_billing = [&[("LEVQOR_STORAGE_DIR", files.0.as_str())], settings].concat();
-        let billing = config::<Billing>(&billing_url, &peers, &of_billing);
-        let billing = start(billing_port, billing, certified).await;
-        let notifications = config::<Notifications>(&notifications_url, &peers, settings);
-        let notifications = start(notifications_port, notifications, certified).await;
+        let billing = config::<Billing>(of(Billing::NAME, &urls), &peers, &of_billing);
+        let billing = start(port_of(Billing::NAME), billing, certified).await;
+        let notifications = config::<Notifications>(of(Notifications::NAME, &urls), &peers, settings);
+        let notifications = start(port_of(Notifications::NAME), notifications, certified).await;
         let of_support = [&[("LEVQOR_STORAGE_DIR", files.0.as_str())], settings].concat();
-        let support = config::<Support>(&support_url, &peers, &of_support);
-        let support = start(support_port, support, certified).await;
+        let support = config::<Support>(of(Support::NAME, &urls), &peers, &of_support);
+        let support = start(port_of(Support::NAME), support, certified).await;
+        assert!(ports.is_empty(), "this harness does not start {ports:?}");
         let gateway = gateway(peers, certified).await;
         let process = Metrics::new("up");
         process.show_process();
@@ -216,7 +214,7 @@ impl Mesh {
     /// Nothing, unless no work is found in one look at each service.
     async fn has_no_work(&self) -> Option<()> {
         let journal = "SELECT count(*) FROM stripe_events WHERE state = 'PENDING'";
-        let mut left: i64 = sqlx::query_scalar(journal).fetch_one(self.databases[0].pool()).await.ok()?;
+        let mut left: i64 = sqlx::query_scalar(journal).fetch_one(self.billing_db().pool()).await.ok()?;
         // Tests look again and again, and the mesh works on the same thread: the first work that is found is enough.
         for db in &self.databases {
             if left > 0 {
@@ -229,27 +227,27 @@ impl Mesh {
 
     /// Billing's tables.
     pub(crate) fn billing_db(&self) -> &Db {
-        &self.databases[0]
+        of("billing", &self.databases)
     }
 
     /// Notifications' tables.
     pub(crate) fn notifications_db(&self) -> &Db {
-        &self.databases[1]
+        of("notifications", &self.databases)
     }
 
     /// Compliance's tables.
     pub(crate) fn compliance_db(&self) -> &Db {
-        &self.databases[3]
+        of("compliance", &self.databases)
     }
 
-    /// The databases of all services.
+    /// The databases of all services, in the order of `services::ALL`.
     pub(crate) fn databases(&self) -> &[Db] {
         &self.databases
     }
 
     /// Support's tables.
     pub(crate) fn support_db(&self) -> &Db {
-        &self.databases[2]
+        of("support", &self.databases)
     }
 
     /// The folder of the files.
@@ -260,8 +258,7 @@ impl Mesh {
     /// Moves the mesh's time: what a worker held when it was cut off is taken up. Notifications is first: work that becomes due
     /// elsewhere calls it, and its leases would end at once.
     pub(crate) async fn advance(&self, by: chrono::TimeDelta) {
-        let [billing, notifications, support, compliance] = &self.databases;
-        for db in [notifications, support, billing, compliance] {
+        for db in [self.notifications_db(), self.support_db(), self.billing_db(), self.compliance_db()] {
             testing::advance(db, by).await;
         }
     }
@@ -308,7 +305,7 @@ impl Mesh {
     }
 
     /// Starts another mesh on these databases, with the files of one that was stopped.
-    pub(crate) async fn start_again(databases: [DatabaseUrl; 4], files: Files) -> Self {
+    pub(crate) async fn start_again(databases: Vec<DatabaseUrl>, files: Files) -> Self {
         Box::pin(Self::start_on_with(databases, &[], files, None)).await
     }
 
@@ -359,16 +356,6 @@ impl Drop for Mesh {
 
 pub(crate) async fn port() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.expect("a free port")
-}
-
-/// A database of its own for billing, notifications, support and compliance.
-async fn databases() -> [DatabaseUrl; 4] {
-    [
-        testing::database::<Billing>().await,
-        testing::database::<Notifications>().await,
-        testing::database::<Support>().await,
-        testing::database::<Compliance>().await,
-    ]
 }
 
 async fn start<S: Service>(

@@ -4,6 +4,7 @@
 
 mod attacks;
 mod canaries;
+mod databases;
 mod deploy;
 mod doctor;
 mod fakes;

@@ -20,7 +20,7 @@ use serde_json::Value;
 use sqlx::AssertSqlSafe;
 
 /// Ways that cost more the more rows there are.
-const WHOLE: [&str; 4] = ["Seq Scan", "Bitmap Heap Scan", "Hash Join", "Merge Join"];
+const WHOLE: &[&str] = &["Seq Scan", "Bitmap Heap Scan", "Hash Join", "Merge Join"];
 /// Indexes that may be read from end to end: 400 days of hours for each schedule, once a day; the audit chain, when it is
 /// verified; the questions of help articles, some hundreds that staff wrote, each of which is compared with a customer's question; the
 /// incidents that staff published; the withdrawals that wait for the decision of a bank.
@@ -33,9 +33,9 @@ const WALKED: &[&str] = &[
 ];
 /// What statements name that claim or settle work: tables that are empty whenever all work is done, or the state of rows that
 /// nobody has then.
-const WORK: [&str; 3] = ["runtime.work", "runtime.leases", "'PENDING'"];
+const WORK: &[&str] = &["runtime.work", "runtime.leases", "'PENDING'"];
 /// What hands rows on one by one: a limit above it ends what is below it.
-const PASSING: [&str; 3] = ["LockRows", "Subquery Scan", "Result"];
+const PASSING: &[&str] = &["LockRows", "Subquery Scan", "Result"];
 
 /// What a plan does that costs more the more rows there are, if anything. What is read of an index in its order, and not
 /// filtered, ends with the page.

@@ -34,12 +34,15 @@ pub(crate) struct Effects {
     pub(crate) mails: i64,
 }
 
+/// A port for each of `Role::ALL`.
+type Ports = [SocketAddr; Role::ALL.len()];
+
 /// The mesh under load.
 pub(crate) struct Mesh {
     server: Rc<Server>,
     binary: PathBuf,
     databases: Vec<String>,
-    ports: [SocketAddr; 5],
+    ports: Ports,
     processes: RefCell<Vec<Process>>,
     billing: PgPool,
     notifications: PgPool,
@@ -60,7 +63,7 @@ impl Mesh {
     async fn of_build(server: Rc<Server>, binary: &Path) -> anyhow::Result<Self> {
         let ports = free_ports();
         let mut urls = Vec::new();
-        for role in [Role::Billing, Role::Notifications, Role::Support, Role::Compliance] {
+        for role in Role::ALL.into_iter().filter(|role| *role != Role::Gateway) {
             let name = format!("{}_{}", role.name(), ports[0].port());
             server.execute(&format!("CREATE DATABASE {name}")).await?;
             let url = server.url(&name);
@@ -83,7 +86,7 @@ impl Mesh {
         Ok(mesh)
     }
 
-    fn spawn(&self, ports: [SocketAddr; 5], settings: &[(&str, &str)]) {
+    fn spawn(&self, ports: Ports, settings: &[(&str, &str)]) {
         let [billing, notifications, support, compliance, _] = ports.map(|port| port.to_string());
         let databases = self.databases.iter().map(String::as_str).chain([""]);
         for ((role, port), database) in Role::ALL.into_iter().zip(ports).zip(databases) {
@@ -99,7 +102,7 @@ impl Mesh {
     pub(crate) async fn double(&self) -> anyhow::Result<()> {
         let ports = free_ports();
         self.spawn(ports, &[]);
-        ready(ports[4]).await
+        ready(ports[Role::Gateway as usize]).await
     }
 
     /// Stops all roles and starts them again. Returns how long the start took until the gateway was ready.
@@ -129,7 +132,7 @@ impl Mesh {
 
     /// The gateway's address.
     pub(crate) fn gateway(&self) -> SocketAddr {
-        self.ports[4]
+        self.ports[Role::Gateway as usize]
     }
 
     /// The proportional set size of each process.
@@ -308,8 +311,8 @@ pub(crate) fn megabytes(kib: u64) -> f64 {
     kib as f64 * 1024.0 / 1e6
 }
 
-fn free_ports() -> [SocketAddr; 5] {
-    [free_port(), free_port(), free_port(), free_port(), free_port()]
+fn free_ports() -> Ports {
+    Role::ALL.map(|_| free_port())
 }
 
 /// Waits until the gateway at this address is ready.

@@ -249,12 +249,11 @@ mod tests {
             "LEVQOR_FORWARDED_HEADER",
             "LEVQOR_JWT_SECRET",
             "LEVQOR_MESH_KEY",
-            "LEVQOR_BILLING_ADDR",
-            "LEVQOR_NOTIFICATIONS_ADDR",
-            "LEVQOR_SUPPORT_ADDR",
-            "LEVQOR_COMPLIANCE_ADDR",
         ] {
             assert!(problems.contains(name), "{name} is missing in {problems}");
+        }
+        for Setting { name, .. } in Addresses::settings(crate::methods().services()) {
+            assert!(problems.contains(&*name), "{name} is missing in {problems}");
         }
     }
 

@@ -19,33 +19,37 @@ const LOOPBACK: &str = "loopback";
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_mins(10);
 
 /// Headers that a page may send. The scripts of Sentry and OpenTelemetry add their trace headers to every request.
-const REQUEST_HEADERS: [HeaderName; 10] = [
-    header::ACCEPT,
-    header::ACCEPT_LANGUAGE,
-    header::AUTHORIZATION,
-    header::CONTENT_TYPE,
-    HeaderName::from_static("idempotency-key"),
-    HeaderName::from_static("x-request-id"),
-    HeaderName::from_static("traceparent"),
-    HeaderName::from_static("tracestate"),
-    HeaderName::from_static("baggage"),
-    HeaderName::from_static("sentry-trace"),
-];
+fn request_headers() -> Vec<HeaderName> {
+    vec![
+        header::ACCEPT,
+        header::ACCEPT_LANGUAGE,
+        header::AUTHORIZATION,
+        header::CONTENT_TYPE,
+        HeaderName::from_static("idempotency-key"),
+        HeaderName::from_static("x-request-id"),
+        HeaderName::from_static("traceparent"),
+        HeaderName::from_static("tracestate"),
+        HeaderName::from_static("baggage"),
+        HeaderName::from_static("sentry-trace"),
+    ]
+}
 
 /// Headers that a page may read, in addition to those that every page may read (such as `Content-Type`).
-const ANSWER_HEADERS: [HeaderName; 11] = [
-    HeaderName::from_static("x-request-id"),
-    HeaderName::from_static("x-trace-id"),
-    HeaderName::from_static("traceresponse"),
-    HeaderName::from_static("ratelimit"),
-    HeaderName::from_static("ratelimit-policy"),
-    header::RETRY_AFTER,
-    header::LOCATION,
-    header::ETAG,
-    header::ALLOW,
-    header::CONTENT_DISPOSITION,
-    header::WWW_AUTHENTICATE,
-];
+fn answer_headers() -> Vec<HeaderName> {
+    vec![
+        HeaderName::from_static("x-request-id"),
+        HeaderName::from_static("x-trace-id"),
+        HeaderName::from_static("traceresponse"),
+        HeaderName::from_static("ratelimit"),
+        HeaderName::from_static("ratelimit-policy"),
+        header::RETRY_AFTER,
+        header::LOCATION,
+        header::ETAG,
+        header::ALLOW,
+        header::CONTENT_DISPOSITION,
+        header::WWW_AUTHENTICATE,
+    ]
+}
 
 /// The origins whose pages may call the gateway from a browser.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -152,8 +156,8 @@ impl Cors {
             .allow_origin(AllowOrigin::predicate(move |origin, _| origins.allow(origin)))
             .allow_credentials(true)
             .allow_methods(methods)
-            .allow_headers(REQUEST_HEADERS)
-            .expose_headers(ANSWER_HEADERS)
+            .allow_headers(request_headers())
+            .expose_headers(answer_headers())
             .max_age(PREFLIGHT_MAX_AGE)
             .vary([header::ORIGIN]);
         Self(Some(layer))

@@ -41,7 +41,7 @@ const ACQUIRE: Duration = Duration::from_secs(3);
 /// With these settings it always finds rows by an index. `jit` is off because the disabled plan types get a high cost, which
 /// would make PostgreSQL compile the plan. These statements write a join by a key as `t.key = ANY (ARRAY[other.key])`: with `=`,
 /// PostgreSQL may read the whole index of the key in its order. `tests/plans.rs` finds statements that forget this.
-const BY_INDEX: [(&str, &str); 5] = [
+const BY_INDEX: &[(&str, &str)] = &[
     ("enable_seqscan", "off"),
     ("enable_bitmapscan", "off"),
     ("enable_hashjoin", "off"),
@@ -226,7 +226,7 @@ impl Db {
 
     /// A connection beside the pool, for shared commits: they repeat one statement, which may settle work.
     pub(crate) async fn connect(&self) -> Result<PgConnection, DbError> {
-        let options = (*self.pool.connect_options()).clone().options(BY_INDEX);
+        let options = (*self.pool.connect_options()).clone().options(BY_INDEX.iter().copied());
         let connected = timeout(ACQUIRE, PgConnection::connect_with(&options)).await;
         Ok(connected.unwrap_or(Err(sqlx::Error::PoolTimedOut))?)
     }
@@ -239,7 +239,7 @@ impl Db {
 
     /// Begins a transaction that claims or settles work: its statements find rows by an index.
     pub async fn begin_work(&self) -> Result<Tx, DbError> {
-        self.begin_with(&BY_INDEX).await
+        self.begin_with(BY_INDEX).await
     }
 
     async fn begin_with(&self, settings: &[(&'static str, &'static str)]) -> Result<Tx, DbError> {

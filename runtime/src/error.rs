@@ -37,7 +37,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: &'static [Self] = &[
         Self::InvalidArgument,
         Self::Unauthenticated,
         Self::PermissionDenied,
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn every_code_survives_the_wire() {
-        for code in ErrorCode::ALL {
+        for &code in ErrorCode::ALL {
             assert_eq!(ErrorCode::from_grpc(code.grpc_code()), code);
             assert!((400..600).contains(&code.http_status()), "{code:?}");
             assert_eq!(code.http_status() >= 500, code.log_level() <= tracing::Level::WARN, "{code:?}");
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn internal_text_never_leaves() {
-        for code in ErrorCode::ALL {
+        for &code in ErrorCode::ALL {
             let status = to_status("lamps", &Leaky("hunter2", code));
             assert_eq!(status.message().contains("hunter2"), code != ErrorCode::Internal, "{code:?}");
             let info = status.get_error_details().error_info().cloned().expect("error info");

@@ -9,7 +9,7 @@ const LONGEST_NAME: usize = 120;
 const LONGEST_ENDING: usize = 12;
 
 /// Endings of files that a computer runs when they are opened. Their content can be plain text, which no type shows.
-const RUN_WHEN_OPENED: [&str; 30] = [
+const RUN_WHEN_OPENED: &[&str] = &[
     "apk", "app", "bat", "cmd", "com", "cpl", "dll", "dmg", "elf", "exe", "hta", "iso", "jar", "js", "jse",
     "lnk", "msi", "msp", "pif", "ps1", "psm1", "reg", "run", "scr", "sh", "vb", "vbe", "vbs", "wsf", "wsh",
 ];

@@ -20,7 +20,9 @@ use std::{
 pub use self::{
     authority::{Authority, CertificateFiles, Signed},
     caller::Caller,
-    database::{advance, binaries, cluster, connect, copy_of, count, database, empty_database, execute},
+    database::{
+        advance, binaries, cluster, connect, copy_of, count, database, database_of, empty_database, execute,
+    },
     log::Log,
     refusal::{reason, refused, retry_after, violated},
     service::{TestService, config},

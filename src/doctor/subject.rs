@@ -173,5 +173,5 @@ impl Subject {
 }
 
 /// Settings that do not affect the checks.
-const IRRELEVANT: [&str; 5] =
-    ["LEVQOR_DATA_DIR", "LEVQOR_HTTP_ADDR", "LEVQOR_LOG", "LEVQOR_LOG_FORMAT", "LEVQOR_WORKER_THREADS"];
+const IRRELEVANT: &[&str] =
+    &["LEVQOR_DATA_DIR", "LEVQOR_HTTP_ADDR", "LEVQOR_LOG", "LEVQOR_LOG_FORMAT", "LEVQOR_WORKER_THREADS"];

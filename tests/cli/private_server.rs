@@ -15,7 +15,7 @@ use nix::{sys::signal::kill, unistd::Pid};
 use crate::process::{Folder, Process, Signal, levqor, run, sentence, text, up};
 
 /// Environment variables of somebody who works with another server.
-const OF_ANOTHER: [(&str, &str); 15] = [
+const OF_ANOTHER: &[(&str, &str)] = &[
     ("PGSSLMODE", "require"),
     ("PGSSLROOTCERT", "/nowhere/root.pem"),
     ("PGHOST", "db.invalid"),
@@ -38,7 +38,7 @@ fn variables_for_another_postgresql_reach_neither_the_private_server_nor_its_cli
     let folder = Folder::new();
     let with = |arguments: &[&str]| {
         let mut command = levqor(&folder.data(), arguments);
-        command.envs(OF_ANOTHER);
+        command.envs(OF_ANOTHER.iter().copied());
         command
     };
     let mut daemon = Process::start(with(&["up"]));

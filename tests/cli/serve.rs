@@ -6,7 +6,7 @@ use levqor_runtime::testing::{cluster, process::free_port};
 
 use crate::process::{Folder, Process, Signal, levqor, run, text};
 
-const SETTINGS: [(&str, &str); 5] = [
+const SETTINGS: &[(&str, &str)] = &[
     ("LEVQOR_MESH_KEY", "a mesh key of more than thirty-two characters"),
     ("LEVQOR_JWT_SECRET", "a shared secret of more than thirty-two characters"),
     ("LEVQOR_ADDRESS_KEY", "an address key of more than thirty-two characters"),
@@ -20,7 +20,7 @@ fn port() -> String {
 
 fn process(data: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> std::process::Command {
     let mut command = levqor(data, arguments);
-    command.envs(SETTINGS).envs(settings.iter().copied()).env("LEVQOR_DRAIN_DELAY_MS", "0");
+    command.envs(SETTINGS.iter().copied()).envs(settings.iter().copied()).env("LEVQOR_DRAIN_DELAY_MS", "0");
     command.env("LEVQOR_LEDGER_CHECK", "false");
     command
 }

@@ -15,7 +15,7 @@ pub(super) struct Known {
 }
 
 /// Settings that a process reads beside those of its role: in src/threads.rs, and in src/serve.rs for the gateway.
-const BESIDE: [(&str, Known); 2] = [
+const BESIDE: &[(&str, Known)] = &[
     ("LEVQOR_WORKER_THREADS", Known { has_default: false, secret: false }),
     ("LEVQOR_DRAIN_DELAY_MS", Known { has_default: true, secret: false }),
 ];
@@ -46,7 +46,7 @@ fn settings(role: &str) -> BTreeMap<String, Known> {
         let known = Known { has_default: setting.default.is_some(), secret: setting.secret };
         (setting.name.into_owned(), known)
     };
-    let beside = BESIDE.map(|(name, known)| (name.to_owned(), known));
+    let beside = BESIDE.iter().map(|(name, known)| ((*name).to_owned(), *known));
     own.into_iter().chain(shared).map(known).chain(beside).collect()
 }
 

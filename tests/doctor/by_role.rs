@@ -2,40 +2,32 @@
 
 use std::net::SocketAddr;
 
-use levqor_billing::Billing;
-use levqor_compliance::Compliance;
-use levqor_notifications::Notifications;
 use levqor_runtime::testing::{
     self, JWT_SECRET, MESH_KEY, eventually,
     process::{Process, Signal, free_port},
 };
-use levqor_support::Support;
 
 use super::report::Report;
 use crate::{
+    databases::{databases, of},
     roles::{self, Role, THIS_BUILD, levqor},
+    services,
     stripe::SECRET,
 };
 
 struct Roles {
-    listen: [SocketAddr; 5],
-    databases: [String; 5],
+    listen: [SocketAddr; Role::ALL.len()],
+    databases: Vec<String>,
     processes: Vec<Option<Process>>,
 }
 
 impl Roles {
     async fn start() -> Self {
-        let urls = [
-            testing::database::<Billing>().await,
-            testing::database::<Notifications>().await,
-            testing::database::<Support>().await,
-            testing::database::<Compliance>().await,
-        ];
-        let url = |of: &levqor_runtime::db::DatabaseUrl| {
-            testing::cluster().url(of.options().get_database().expect("a database"))
+        let url = |database: &levqor_runtime::db::DatabaseUrl| {
+            testing::cluster().url(database.options().get_database().expect("a database"))
         };
-        let databases = [url(&urls[0]), url(&urls[1]), url(&urls[2]), url(&urls[3]), String::new()];
-        let mut roles = Self { listen: [(); 5].map(|()| free_port()), databases, processes: vec![] };
+        let databases = databases().await.iter().map(url).collect();
+        let mut roles = Self { listen: Role::ALL.map(|_| free_port()), databases, processes: vec![] };
         for role in Role::ALL {
             roles.processes.push(Some(Process::start(roles.command(role, &["serve", role.name()]))));
         }
@@ -50,8 +42,13 @@ impl Roles {
         let n = role as usize;
         let peers = [0, 1, 2, 3].map(|n: usize| self.listen[n].to_string());
         let peers = peers.each_ref().map(String::as_str);
-        let mut command =
-            roles::set_up(levqor(THIS_BUILD, arguments), role, self.listen[n], &self.databases[n], peers);
+        let database = match role {
+            Role::Gateway => "",
+            Role::Billing | Role::Notifications | Role::Support | Role::Compliance => {
+                of(role.name(), &self.databases).as_str()
+            }
+        };
+        let mut command = roles::set_up(levqor(THIS_BUILD, arguments), role, self.listen[n], database, peers);
         command.env("STRIPE_WEBHOOK_SECRET", SECRET);
         if role != Role::Gateway && arguments[0] == "doctor" {
             command.env("LEVQOR_URL", format!("http://{}", self.listen[Role::Gateway as usize]));
@@ -63,6 +60,16 @@ impl Roles {
         let secrets = [SECRET, JWT_SECRET, MESH_KEY].map(str::to_owned);
         Report::of(self.command(role, &["doctor", role.name(), "--json"]), &secrets)
     }
+}
+
+#[test]
+fn every_service_is_a_role_of_these_tests() {
+    let mut roles = Role::ALL.map(Role::name);
+    roles.sort_unstable();
+    let services = services::ALL.iter().map(|service| service.name());
+    let mut known: Vec<_> = services.chain([levqor_gateway::NAME]).collect();
+    known.sort_unstable();
+    assert_eq!(roles, *known);
 }
 
 #[test]

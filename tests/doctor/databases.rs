@@ -3,7 +3,7 @@
 use super::patient::Patient;
 
 /// The SQL that breaks billing's tables, the SQL that repairs them, the name of the doctor's line, and words in that line.
-const SABOTAGE: [(&str, &str, &str, &str); 3] = [
+const SABOTAGE: &[(&str, &str, &str, &str)] = &[
     (
         "UPDATE runtime.audit_head SET sequence = 5",
         "UPDATE runtime.audit_head SET sequence = 0",
@@ -37,7 +37,7 @@ const SABOTAGE: [(&str, &str, &str, &str); 3] = [
 #[test]
 fn what_is_wrong_with_the_tables_fails_its_own_line_until_it_is_mended() {
     let patient = Patient::start();
-    for (sabotage, repair, name, words) in SABOTAGE {
+    for &(sabotage, repair, name, words) in SABOTAGE {
         patient.sabotage("billing", sabotage);
         patient.doctor(&[]).assert_only(&[name], words);
         patient.sabotage("billing", repair);

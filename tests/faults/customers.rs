@@ -22,7 +22,7 @@ use super::{
 use crate::{fakes::stripe::price_settings, harness::Answer, roles::Role};
 
 /// The fail points that every request to Stripe reaches.
-const OPERATION: [FailPoint; 4] = [
+const OPERATION: &[FailPoint] = &[
     billing::OPERATION_STORED,
     billing::OPERATION_ANSWERED,
     billing::OPERATION_WRITTEN,
@@ -130,7 +130,7 @@ async fn a_kill_between_any_two_writes_of_a_checkout_makes_one_customer_and_each
     let (shop, post) = (Shop::open(0), Post::open(true));
     let mut mesh = selling(&shop, &post).await;
     let mut orders = BTreeSet::new();
-    for point in OPERATION {
+    for &point in OPERATION {
         let customer = Customer::new(point);
         // The first checkout is killed while the customer is made at Stripe, the second while its session is.
         for key in ["first", "second"] {
@@ -154,7 +154,7 @@ async fn a_kill_between_any_two_writes_of_a_checkout_makes_one_customer_and_each
 async fn a_kill_between_any_two_writes_of_another_checkout_or_of_a_change_does_each_once() {
     let (shop, post) = (Shop::open(0), Post::open(true));
     let mut mesh = selling(&shop, &post).await;
-    for point in OPERATION {
+    for &point in OPERATION {
         let customer = Customer::new(point);
         let wish = |plan: &str| {
             let item = json!({"plan": plan, "term": "TERM_MONTHLY"});
@@ -193,7 +193,7 @@ async fn a_kill_between_any_two_writes_of_another_checkout_or_of_a_change_does_e
 async fn a_kill_between_any_two_writes_of_a_withdrawal_from_an_order_pays_back_once() {
     let (shop, post) = (Shop::open(0), Post::open(true));
     let mut mesh = selling(&shop, &post).await;
-    for point in refunds::POINTS {
+    for &point in refunds::POINTS {
         let customer = Customer::new(point);
         shop.sell_to(&customer.name, &customer.email);
         shop.all_taken().await;
@@ -216,7 +216,7 @@ async fn a_kill_between_the_end_of_a_subscription_and_its_refund_ends_it_and_pay
     let (shop, post) = (Shop::open(0), Post::open(true));
     let mut mesh = selling(&shop, &post).await;
     // A withdrawal from a subscription ends it at Stripe, then stores the refund, and then makes it.
-    let points = [&OPERATION[..], &[billing::REFUND_WRITTEN]].concat();
+    let points = [OPERATION, &[billing::REFUND_WRITTEN]].concat();
     for point in points.iter().copied() {
         let customer = Customer::new(point);
         let growth = json!({"plan": "PLAN_GROWTH", "term": "TERM_MONTHLY"});

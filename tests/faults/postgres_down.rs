@@ -4,16 +4,13 @@
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
-use levqor_billing::Billing;
-use levqor_compliance::Compliance;
-use levqor_notifications::Notifications;
-use levqor_runtime::{db::migrations, postgres::Cluster, service::Service, testing::eventually};
-use levqor_support::Support;
+use levqor_runtime::{db::migrations, postgres::Cluster, testing::eventually};
 use sqlx::Connection;
 
 use crate::{
     fakes::mail::webhooks::Webhook,
     harness::Mesh,
+    services,
     stripe::{paid_checkout, sign},
 };
 
@@ -26,17 +23,15 @@ pub(super) async fn cluster() -> (Cluster, std::process::Child) {
     let remover = cluster.remove_with_this_process().expect("remover");
     let server = cluster.database("postgres").expect("url");
     let mut conn = sqlx::PgConnection::connect_with(server.options()).await.expect("answers");
-    for (name, migrator) in [
-        ("billing", Billing::migrator()),
-        ("notifications", Notifications::migrator()),
-        ("support", Support::migrator()),
-        ("compliance", Compliance::migrator()),
-    ] {
+    for service in services::ALL {
+        let name = service.name();
         sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}")))
             .execute(&mut conn)
             .await
             .expect("made");
-        migrations::migrate(&cluster.database(name).expect("url"), migrator).await.expect("migrated");
+        migrations::migrate(&cluster.database(name).expect("url"), service.migrator())
+            .await
+            .expect("migrated");
     }
     (cluster, remover)
 }
@@ -44,8 +39,8 @@ pub(super) async fn cluster() -> (Cluster, std::process::Child) {
 #[tokio::test]
 async fn nothing_is_lost_when_postgresql_dies_and_comes_back() {
     let (cluster, _remover) = cluster().await;
-    let url = |name| cluster.database(name).expect("url");
-    let mesh = Mesh::start_on(["billing", "notifications", "support", "compliance"].map(url)).await;
+    let urls = services::ALL.iter().map(|service| cluster.database(service.name()).expect("url"));
+    let mesh = Mesh::start_on(urls.collect()).await;
     assert_eq!(mesh.deliver(&paid_checkout("before", "alice")).await.status, 200);
 
     cluster.kill().expect("killed");

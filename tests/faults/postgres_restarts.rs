@@ -12,7 +12,7 @@ use super::{
     processes::{MESHES, Mesh, Plan},
     shop::Shop,
 };
-use crate::settings::number;
+use crate::{services, settings::number};
 
 /// Webhooks between two faults.
 const BETWEEN: usize = 25;
@@ -26,9 +26,9 @@ async fn ten_restarts_of_postgresql_lose_nothing_and_recovery_takes_seconds() {
     let (cluster, _remover) = cluster().await;
     let seed = fault_seed();
     let (mut shop, post) = (Shop::open(seed), Post::open(true));
-    let url = |name| cluster.database(name).expect("url");
+    let urls = services::ALL.iter().map(|service| cluster.database(service.name()).expect("url"));
     let plan = Plan {
-        databases: [url("billing"), url("notifications"), url("support"), url("compliance")],
+        databases: urls.collect(),
         // The recovery has a time limit.
         permits: MESHES,
         ..Plan::new(1, &shop, &post).await

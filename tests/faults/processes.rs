@@ -5,9 +5,6 @@ mod time;
 
 use std::{fs, net::SocketAddr, os::unix::process::ExitStatusExt, path::PathBuf, time::Instant};
 
-use levqor_billing::Billing;
-use levqor_compliance::Compliance;
-use levqor_notifications::Notifications;
 use levqor_runtime::{
     db::{DatabaseUrl, Db},
     fail_point::{self, FailPoint},
@@ -16,7 +13,6 @@ use levqor_runtime::{
         process::{Process, Signal, free_port},
     },
 };
-use levqor_support::Support;
 use tokio::{
     net::TcpStream,
     sync::{Semaphore, SemaphorePermit},
@@ -28,6 +24,7 @@ use super::{
     shop::Shop,
 };
 use crate::{
+    databases::{databases, named, of},
     roles::{self, Role, THIS_BUILD},
     stripe::SECRET,
 };
@@ -74,7 +71,7 @@ pub(crate) struct Mesh {
     replicas: Vec<Replica>,
     peers: [String; 4],
     settings: Vec<(&'static str, String)>,
-    databases: [Db; 4],
+    databases: Vec<Db>,
     /// When a process was started last.
     started: Instant,
     /// The lines between its parts. `None` if the test cuts none.
@@ -93,8 +90,8 @@ pub(crate) struct Plan {
     pub(crate) wired: bool,
     /// How many of the `MESHES` permits it takes.
     pub(crate) permits: u32,
-    /// The databases of billing, of notifications, of support and of compliance.
-    pub(crate) databases: [DatabaseUrl; 4],
+    /// The databases of the services, in the order of `services::ALL`.
+    pub(crate) databases: Vec<DatabaseUrl>,
     /// Settings for all roles.
     pub(crate) settings: Vec<(&'static str, String)>,
 }
@@ -102,15 +99,9 @@ pub(crate) struct Plan {
 impl Plan {
     /// A plan with this many replicas, new databases of the test cluster, this Stripe and this mail provider.
     pub(crate) async fn new(replicas: usize, shop: &Shop, post: &Post) -> Self {
-        let databases = [
-            testing::database::<Billing>().await,
-            testing::database::<Notifications>().await,
-            testing::database::<Support>().await,
-            testing::database::<Compliance>().await,
-        ];
         let settings = [shop.settings(), post.settings()].concat();
         let permits = if replicas > 1 { MESHES } else { 1 };
-        Self { replicas, wired: false, permits, databases, settings }
+        Self { replicas, wired: false, permits, databases: databases().await, settings }
     }
 }
 
@@ -120,28 +111,31 @@ impl Mesh {
         let permits = PERMITS.acquire_many(plan.permits).await.expect("never closed");
         let ports = Role::ALL.map(|_| (0..plan.replicas).map(|_| free_port()).collect::<Vec<_>>());
         let [billing, notifications, support, compliance, gateways] = &ports;
-        let sockets = plan.databases.each_ref().map(socket);
-        let wires = plan.wired.then(|| wires(billing[0], notifications[0], &sockets[0]));
+        let sockets: Vec<_> = plan.databases.iter().map(socket).collect();
+        let postgres = of("billing", &sockets);
+        let wires = plan.wired.then(|| wires(billing[0], notifications[0], postgres));
         let (peers, folders) = match &wires {
             None => ([list(billing), list(notifications), list(support), list(compliance)], sockets),
             Some((wires, peers)) => {
                 let [billing, notifications] = peers.clone();
-                let [own, other] = ["billing", "notifications"].map(|name| wires.folder.join(name));
-                (
-                    [billing, notifications, list(support), list(compliance)],
-                    [own, other, sockets[2].clone(), sockets[3].clone()],
-                )
+                let folder = |(name, socket): (&str, &PathBuf)| match name {
+                    "billing" | "notifications" => wires.folder.join(name),
+                    _ => socket.clone(),
+                };
+                let folders: Vec<_> = named(&sockets).map(folder).collect();
+                ([billing, notifications, list(support), list(compliance)], folders)
             }
         };
         let mut replicas = Vec::new();
         for (role, ports) in Role::ALL.into_iter().zip(&ports) {
             for listen in ports {
                 let database = match role {
-                    Role::Billing => url(&plan.databases[0], &folders[0]),
-                    Role::Notifications => url(&plan.databases[1], &folders[1]),
-                    Role::Support => url(&plan.databases[2], &folders[2]),
-                    Role::Compliance => url(&plan.databases[3], &folders[3]),
                     Role::Gateway => String::new(),
+                    Role::Billing | Role::Notifications | Role::Support | Role::Compliance => {
+                        let (database, folder) =
+                            (of(role.name(), &plan.databases), of(role.name(), &folders));
+                        url(database, folder)
+                    }
                 };
                 replicas.push(Replica { role, listen: *listen, page: free_port(), database, process: None });
             }
@@ -152,7 +146,7 @@ impl Mesh {
             replicas,
             peers,
             settings: plan.settings,
-            databases: plan.databases.each_ref().map(testing::connect),
+            databases: plan.databases.iter().map(testing::connect).collect(),
             started: Instant::now(),
             wires: wires.map(|(wires, _)| wires),
             door,
@@ -267,15 +261,15 @@ impl Mesh {
 
     /// Billing's tables.
     pub(crate) fn billing(&self) -> &Db {
-        &self.databases[0]
+        of("billing", &self.databases)
     }
 
     /// Notifications' tables.
     pub(crate) fn notifications(&self) -> &Db {
-        &self.databases[1]
+        of("notifications", &self.databases)
     }
 
-    /// The databases of all services.
+    /// The databases of all services, in the order of `services::ALL`.
     pub(crate) fn databases(&self) -> &[Db] {
         &self.databases
     }

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The fail points that a refund reaches.
-pub(super) const POINTS: [FailPoint; 5] = [
+pub(super) const POINTS: &[FailPoint] = &[
     billing::REFUND_WRITTEN,
     billing::OPERATION_STORED,
     billing::OPERATION_ANSWERED,
@@ -61,7 +61,7 @@ async fn a_kill_between_any_two_writes_of_a_refund_makes_it_once() {
     let orders = get(mesh.door, &Caller::staff(), "/v1/orders").await.expect("an answer");
     let (order, door) = (orders.str("/orders/0/order_id").to_owned(), mesh.door);
     let n = mesh.first(Role::Billing);
-    for (point, amount) in POINTS.into_iter().zip(1..) {
+    for (point, amount) in POINTS.iter().copied().zip(1..) {
         mesh.kill(n);
         mesh.spawn(n, Some(point));
         let asked = refund(door, &order, amount * 100, point.name());

@@ -1,24 +1,14 @@
 //! Every column of every service is classified in its migration, and every table with personal columns says whose its rows are.
 
 use levqor_billing::Billing;
-use levqor_compliance::Compliance;
-use levqor_notifications::Notifications;
-use levqor_runtime::{db::Db, privacy::Catalogue, testing};
-use levqor_support::Support;
+use levqor_runtime::{privacy::Catalogue, testing};
 
-/// The databases of all services.
-async fn databases() -> [Db; 4] {
-    [
-        testing::connect(&testing::database::<Billing>().await),
-        testing::connect(&testing::database::<Notifications>().await),
-        testing::connect(&testing::database::<Support>().await),
-        testing::connect(&testing::database::<Compliance>().await),
-    ]
-}
+use crate::databases::databases;
 
 #[tokio::test]
 async fn every_column_says_whether_it_is_personal_and_every_table_whose_its_rows_are() {
-    for db in databases().await {
+    for url in databases().await {
+        let db = testing::connect(&url);
         // Reading fails for a column without a classification, and for a declaration that does not fit its table.
         let catalogue =
             Catalogue::read(&mut db.acquire().await.expect("a connection")).await.expect("declarations");
@@ -37,7 +27,8 @@ const ENDED_ELSEWHERE: &[&str] =
 
 #[tokio::test]
 async fn every_table_with_a_period_has_a_clock_by_which_it_is_applied() {
-    for db in databases().await {
+    for url in databases().await {
+        let db = testing::connect(&url);
         let tables: Vec<String> = sqlx::query_scalar(
             "SELECT DISTINCT format('%s.%s', c.relnamespace::regnamespace, c.relname)
              FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
@@ -58,7 +49,7 @@ async fn every_table_with_a_period_has_a_clock_by_which_it_is_applied() {
 
 #[tokio::test]
 async fn a_table_that_declares_nothing_and_a_column_without_classification_are_found() {
-    let [db, ..] = databases().await;
+    let db = testing::connect(&testing::database::<Billing>().await);
     let read = async || Catalogue::read(&mut db.acquire().await.expect("a connection")).await;
     testing::execute(&db, "CREATE TABLE forgotten (id int PRIMARY KEY, email text)").await;
     assert!(read().await.is_err(), "the columns are not classified");

@@ -19,11 +19,11 @@ use serde_json::{Value, json};
 use super::personal_data::until;
 use crate::{
     canaries::{
-        EXCEPTIONS, Person, SERVICES, Seeded, files_with, found_in, personal_columns, rows_of,
-        rows_of_tables, seed,
+        EXCEPTIONS, Person, Seeded, files_with, found_in, personal_columns, rows_of, rows_of_tables, seed,
     },
     fakes::stripe::{KEY, Stripe},
     harness::Mesh,
+    services,
 };
 
 /// The id of an erasure that nobody asked for.
@@ -189,7 +189,7 @@ async fn assert_chains_are_whole(mesh: &Mesh) {
     let verified = mesh.admin().post("/v1/audit-chains:verify", json!({})).await;
     let states =
         verified.list("audit_chains").iter().map(|chain| chain["state"].as_str().unwrap_or_default());
-    assert_eq!(states.collect::<Vec<_>>(), ["STATE_WHOLE"; 4], "{}", verified.text);
+    assert_eq!(states.collect::<Vec<_>>(), ["STATE_WHOLE"].repeat(services::ALL.len()), "{}", verified.text);
 }
 
 #[tokio::test]
@@ -265,7 +265,7 @@ async fn assert_again_does_nothing(mesh: &Mesh, erasures: &[Erasure]) {
             .await;
         assert_eq!(run.expect("run again").into_inner().state(), State::Done);
         assert_eq!(erasure.receipt(mesh).await, receipt, "{}", erasure.person.mark);
-        for service in SERVICES {
+        for service in services::ALL.iter().map(|service| service.name()) {
             let Person { sub, email, stripe_customer, .. } = erasure.person.clone();
             let request = EraseSubjectRequest {
                 service: service.to_owned(),

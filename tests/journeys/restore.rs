@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use chrono::TimeDelta;
 use levqor_billing::Billing;
 use levqor_compliance::Compliance;
-use levqor_notifications::Notifications;
 use levqor_proto::billing::v1::{ListOrdersRequest, billing_service_client::BillingServiceClient};
 use levqor_runtime::{
     client::{Address, Addresses},
@@ -15,11 +14,11 @@ use levqor_runtime::{
     lifecycle::Measurement,
     testing::{self, Caller, eventually},
 };
-use levqor_support::Support;
 use serde_json::json;
 
 use super::personal_data::{mentions, request, until};
 use crate::{
+    databases::{databases, of},
     harness::{self, Mesh, STORAGE_KEY},
     stripe,
 };
@@ -49,12 +48,7 @@ async fn erase(mesh: &Mesh) {
 
 #[tokio::test]
 async fn who_was_erased_stays_erased_after_a_restore() {
-    let databases = [
-        testing::database::<Billing>().await,
-        testing::database::<Notifications>().await,
-        testing::database::<Support>().await,
-        testing::database::<Compliance>().await,
-    ];
+    let databases = databases().await;
     let mesh = Mesh::start_on(databases.clone()).await;
     for name in ["ada", "bob"] {
         assert_eq!(mesh.deliver(&stripe::paid_checkout(name, name)).await.status, 200);
@@ -71,19 +65,19 @@ async fn who_was_erased_stays_erased_after_a_restore() {
     for database in &databases {
         backup.push(testing::copy_of(database).await);
     }
-    let backup: [_; 4] = backup.try_into().expect("four");
 
     let mesh = Mesh::start_again(databases.clone(), files).await;
     erase(&mesh).await;
     assert_eq!(mentions(mesh.databases(), ADA).await, Vec::<String>::new());
     let folder = mesh.files().to_owned();
     let files = Box::pin(mesh.stop()).await;
-    assert_is_not_ready_without_its_ledger(&databases[3], &backup[3], &folder).await;
+    assert_is_not_ready_without_its_ledger(of("compliance", &databases), of("compliance", &backup), &folder)
+        .await;
 
     // After the restore she is back.
-    open_work(&backup.each_ref().map(testing::connect)).await;
-    let stubborn = testing::copy_of(&backup[0]).await;
-    let restored = backup.each_ref().map(testing::connect);
+    open_work(&backup.iter().map(testing::connect).collect::<Vec<_>>()).await;
+    let stubborn = testing::copy_of(of("billing", &backup)).await;
+    let restored: Vec<_> = backup.iter().map(testing::connect).collect();
     let back = mentions(&restored, ADA).await;
     for table in ["public.orders", "public.messages", "public.tickets"] {
         assert!(back.iter().any(|found| found == table), "{table} is not in the backup: {back:?}");
@@ -92,7 +86,7 @@ async fn who_was_erased_stays_erased_after_a_restore() {
     // Without the ledger, nobody is served. Nobody listens on port 1.
     let nowhere = Address::Fixed(SocketAddr::from(([127, 0, 0, 1], 1)));
     let peers = Addresses([("compliance".to_owned(), vec![nowhere])].into());
-    let [billing_url, ..] = &backup;
+    let billing_url = of("billing", &backup);
     let alone = harness::start_unready::<Billing>(harness::port().await, billing_url, &peers, &[]).await;
     eventually("the tables are measured", || async { alone.readiness.measured().map(drop) }).await;
     assert!(!alone.readiness.is_sound(), "it is not ready");
@@ -115,7 +109,7 @@ async fn who_was_erased_stays_erased_after_a_restore() {
     // With it, she is erased before anybody is served, and nobody else is.
     let mesh = Mesh::start_again(backup, files).await;
     assert_eq!(mentions(mesh.databases(), ADA).await, Vec::<String>::new(), "nothing of her is left");
-    let [billing, .., compliance] = &restored;
+    let (billing, compliance) = (of("billing", &restored), of("compliance", &restored));
     for (db, ended) in [
         (billing, "stripe_events WHERE ignore_reason = 'SUBJECT_ERASED' AND body IS NULL"),
         (billing, "stripe_operations WHERE state = 'REFUSED' AND form IS NULL AND owner_sub IS NULL"),
@@ -198,8 +192,8 @@ async fn assert_only_what_she_bought_later_comes(mesh: &Mesh) {
 }
 
 /// Leaves work of Ada's that is not finished, as a backup may have it: rows whose erasure would wait for an end of their own.
-async fn open_work(restored: &[Db; 4]) {
-    let [billing, .., compliance] = restored;
+async fn open_work(restored: &[Db]) {
+    let (billing, compliance) = (of("billing", restored), of("compliance", restored));
     // It is taken up in a month.
     testing::execute(
         billing,

@@ -13,7 +13,7 @@ use crate::services;
 
 const FILE: &str = "observability/collector/collector.yml";
 /// What a resource says (runtime/src/telemetry/resource.rs).
-const OF_RESOURCES: [&str; 5] = [
+const OF_RESOURCES: &[&str] = &[
     "deployment.environment.name",
     "service.instance.id",
     "service.name",
@@ -21,7 +21,7 @@ const OF_RESOURCES: [&str; 5] = [
     "service.version",
 ];
 /// What a log record has besides its fields (runtime/src/telemetry/logs.rs).
-const OF_RECORDS: [&str; 3] = ["code.namespace", "operation", "request.id"];
+const OF_RECORDS: &[&str] = &["code.namespace", "operation", "request.id"];
 
 fn pipelines() -> (Value, Vec<(String, Value)>) {
     let config = yaml(FILE);
@@ -41,8 +41,9 @@ fn what_may_pass_is_what_the_source_says_may_leave() {
     let of_services = services::ALL.iter().map(|service| service.fields());
     let fields: Vec<_> = of_services.chain([telemetry::OF_CHASSIS]).collect();
     let expected: BTreeSet<_> = OF_RESOURCES
-        .into_iter()
+        .iter()
         .chain(OF_RECORDS)
+        .copied()
         .chain(fields.iter().flat_map(|fields| [fields.spans, fields.events]).flatten().copied())
         .chain(of_metrics.map(|attribute| attribute.key))
         .collect();

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use levqor_runtime::{db::migrations, service::Service, testing};
+use levqor_runtime::{db::migrations, testing};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, PgConnection, migrate::Migrator};
@@ -42,16 +42,16 @@ pub(super) struct Release {
 
 impl Release {
     /// What a release of today would have: it fills a new database.
-    pub(super) async fn of_today<S: Service>() -> Self {
-        let url = testing::database::<S>().await;
+    pub(super) async fn of_today(service: &'static str, migrator: &Migrator) -> Self {
+        let url = testing::database_of(service, migrator).await;
         let db = testing::connect(&url);
-        fill(S::NAME, &db, &Person::numbered(1)).await;
-        let own = format!("services/{}", S::NAME);
+        fill(service, &db, &Person::numbered(1)).await;
+        let own = format!("services/{service}");
         let statements = ["runtime", own.as_str()].into_iter().flat_map(plans::statements);
         Self {
-            service: S::NAME.to_owned(),
+            service: service.to_owned(),
             chassis_migrations: checksums(&migrations::RUNTIME),
-            migrations: checksums(S::migrator()),
+            migrations: checksums(migrator),
             statements: statements.map(|(statement, _)| statement).collect(),
             rows: rows(&mut db.acquire().await.expect("a connection")).await,
         }

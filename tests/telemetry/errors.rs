@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::{
     process::{Folder, levqor, run, text},
     roles::{Roles, staff},
+    services,
 };
 
 fn event<'t>(received: &'t ReceivedTelemetry, reason: &str) -> Option<&'t Value> {
@@ -89,9 +90,9 @@ fn a_service_that_cannot_start_says_so_before_it_ends() {
     command.env("SENTRY_DSN", recorder.dsn()).env("OTEL_EXPORTER_OTLP_ENDPOINT", recorder.endpoint());
     command.env("LEVQOR_MESH_KEY", levqor_runtime::testing::MESH_KEY);
     command.env("LEVQOR_JWT_SECRET", levqor_runtime::testing::JWT_SECRET);
-    command.env("LEVQOR_BILLING_ADDR", "127.0.0.1:1").env("LEVQOR_NOTIFICATIONS_ADDR", "127.0.0.1:1");
-    command.env("LEVQOR_SUPPORT_ADDR", "127.0.0.1:1");
-    command.env("LEVQOR_COMPLIANCE_ADDR", "127.0.0.1:1");
+    let addresses =
+        services::ALL.iter().map(|service| format!("LEVQOR_{}_ADDR", service.name().to_uppercase()));
+    command.envs(addresses.map(|name| (name, "127.0.0.1:1")));
     let output = run(command);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     assert_eq!(text(&output.stderr).lines().count(), 1, "{}", text(&output.stderr));

@@ -2,6 +2,8 @@
 //! down slows no request. The roles run as separate processes, and export to a receiver that records everything.
 
 mod canary;
+#[path = "../databases.rs"]
+mod databases;
 mod errors;
 mod exporters;
 mod journey;
@@ -16,6 +18,9 @@ mod page;
 #[expect(dead_code, reason = "shared with the tests of the command line, which need all of it")]
 mod process;
 mod roles;
+#[path = "../../src/services.rs"]
+#[expect(dead_code, reason = "shared with the binary, which needs all of it")]
+mod services;
 #[path = "../stripe.rs"]
 #[expect(dead_code, reason = "shared with the tests of the mesh, which need all of it")]
 mod stripe;

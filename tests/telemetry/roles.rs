@@ -2,19 +2,17 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
-use levqor_billing::Billing;
-use levqor_compliance::Compliance;
-use levqor_notifications::Notifications;
 use levqor_runtime::{
     clock::Clock,
     context::{Role, User},
+    db::DatabaseUrl,
     testing::{self, Caller, JWT_SECRET, MESH_KEY, cluster, process::free_port, recorder::Recorder},
 };
-use levqor_support::Support;
 use serde_json::Value;
 use sqlx::Connection;
 
 use crate::{
+    databases::{databases, of},
     process::{Folder, Process, Signal, levqor},
     stripe,
 };
@@ -24,7 +22,8 @@ pub(crate) struct Roles {
     pub(crate) recorder: Recorder,
     url: String,
     pub(crate) pages: Vec<(&'static str, String)>,
-    databases: [String; 4],
+    /// Their names, in the order of `services::ALL`.
+    databases: Vec<String>,
     daemons: Vec<(&'static str, Process)>,
     runtime: tokio::runtime::Runtime,
     http: reqwest::Client,
@@ -36,15 +35,8 @@ impl Roles {
     pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
         let (folder, recorder, postgres) = (Folder::new(), Recorder::start(), cluster());
         let runtime = tokio::runtime::Runtime::new().expect("runtime");
-        let databases = runtime.block_on(async {
-            [
-                testing::database::<Billing>().await,
-                testing::database::<Notifications>().await,
-                testing::database::<Support>().await,
-                testing::database::<Compliance>().await,
-            ]
-        });
-        let databases = databases.map(|url| url.options().get_database().expect("a database").to_owned());
+        let name = |url: &DatabaseUrl| url.options().get_database().expect("a database").to_owned();
+        let databases: Vec<_> = runtime.block_on(databases()).iter().map(name).collect();
         let port = || free_port().to_string();
         let [billing, notifications, support, compliance, gateway] = [(); 5].map(|()| port());
         let url = format!("http://{gateway}");
@@ -74,15 +66,13 @@ impl Roles {
         let pages =
             ["billing", "notifications", "support", "compliance", "gateway"].map(|role| (role, port()));
         let page = |role: &str| pages.iter().find(|(of, _)| *of == role).map_or("", |(_, page)| page);
-        for ((role, listen), database) in [
+        for (role, listen) in [
             ("billing", &billing),
             ("notifications", &notifications),
             ("support", &support),
             ("compliance", &compliance),
-        ]
-        .into_iter()
-        .zip(&databases)
-        {
+        ] {
+            let database = of(role, &databases);
             let own = [
                 ("LEVQOR_DATABASE_URL", &*postgres.url(database)),
                 ("LEVQOR_GRPC_ADDR", listen),
@@ -149,7 +139,7 @@ impl Roles {
 
     /// Changes the tables of a service without the service.
     pub(crate) fn sabotage(&self, service: &str, statement: &str) {
-        let database = &self.databases[usize::from(service == "notifications")];
+        let database = of(service, &self.databases);
         sql(&self.runtime, database, statement);
     }
 

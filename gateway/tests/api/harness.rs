@@ -6,7 +6,7 @@ use http::{HeaderMap, Method, StatusCode};
 use levqor_gateway::{Config, Running};
 use levqor_runtime::{
     access::Methods,
-    client::{Address, http_client},
+    client::{Address, Addresses, http_client},
     clock::Clock,
     config::{Env, Reader},
     context::{Role, User},
@@ -78,15 +78,14 @@ pub(crate) async fn mesh_with(change: impl FnOnce(&mut Config)) -> Mesh {
 }
 
 pub(crate) fn config() -> Config {
-    let env = Env::from_pairs([
+    let mut env = Env::from_pairs([
         ("LEVQOR_HTTP_ADDR", "127.0.0.1:0"),
         ("LEVQOR_JWT_SECRET", JWT_SECRET),
         ("LEVQOR_MESH_KEY", MESH_KEY),
-        ("LEVQOR_BILLING_ADDR", "127.0.0.1:1"),
-        ("LEVQOR_NOTIFICATIONS_ADDR", "127.0.0.1:1"),
-        ("LEVQOR_SUPPORT_ADDR", "127.0.0.1:1"),
-        ("LEVQOR_COMPLIANCE_ADDR", "127.0.0.1:1"),
     ]);
+    for setting in Addresses::settings(levqor_gateway::methods().services()) {
+        env.set_default(&setting.name, "127.0.0.1:1");
+    }
     let mut reader = Reader::new(&env);
     let config = Config::read(&mut reader);
     reader.finish(config).expect("the settings hold")

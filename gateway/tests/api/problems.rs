@@ -38,7 +38,7 @@ impl ServiceError for FakeError {
 #[tokio::test]
 async fn every_code_has_its_status_and_its_form() {
     let mesh = mesh().await;
-    for code in ErrorCode::ALL {
+    for &code in ErrorCode::ALL {
         // An unavailable service is asked three times.
         let reply = || Reply::Broken(Vec::new(), to_status("shop", &FakeError(code, Vec::new(), None)));
         let tries = if code == ErrorCode::Unavailable { 3 } else { 1 };

@@ -14,7 +14,7 @@ use std::{
 use prost_reflect::DescriptorPool;
 
 /// The packages of `levqor-proto-base`, which every other package may import.
-const BASE: [&str; 3] = ["google.api", "levqor.options.v1", "levqor.type.v1"];
+const BASE: &[&str] = &["google.api", "levqor.options.v1", "levqor.type.v1"];
 
 /// Generates the code of these packages, such as `levqor.billing.v1`, from all their proto files. Build scripts call it. It
 /// writes `OUT_DIR/package.rs`, which the crate's `lib.rs` includes.

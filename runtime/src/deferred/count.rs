@@ -22,7 +22,7 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Self; 4] = [Self::Done, Self::Retry, Self::Dead, Self::Lost];
+    const ALL: &'static [Self] = &[Self::Done, Self::Retry, Self::Dead, Self::Lost];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -57,7 +57,7 @@ impl Counts {
         let known = access::methods().by_path(&format!("/{}", call.rpc)).is_some();
         let rpc = if known { call.rpc.clone() } else { "_OTHER".to_owned() };
         // All four series exist from the first attempt on, so that the first dead call shows as a rise.
-        for of in Outcome::ALL {
+        for &of in Outcome::ALL {
             let attributes =
                 [KeyValue::new("rpc.method", rpc.clone()), KeyValue::new("outcome", of.as_str())];
             let count = self.metrics.counter(&chassis::DEFERRED_DELIVERIES, &attributes);

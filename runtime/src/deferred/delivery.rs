@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn permanent_answers_are_final_and_the_rest_is_tried_again() {
-        for code in ErrorCode::ALL {
+        for &code in ErrorCode::ALL {
             let status = Status::new(code.grpc_code(), "");
             let dead = matches!(next(&status, 1), Next::Dead);
             let expected = matches!(

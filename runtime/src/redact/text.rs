@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 /// The prefixes of our keys and of the vendors' keys.
-const KEYS: [&str; 12] = [
+const KEYS: &[&str] = &[
     "sk_live_", "sk_test_", "rk_live_", "rk_test_", "whsec_", "re_", "sk-", "xoxb-", "ghp_", "eyJ", "Bearer",
     "AKIA",
 ];

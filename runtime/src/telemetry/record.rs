@@ -162,7 +162,7 @@ impl Record {
 
 /// Modules of other libraries whose messages are shown in every environment. We have read their code: they log limits, TLS
 /// alerts, sockets and pools, and quote no input. Other libraries may quote a row, a header or a key.
-const QUOTE_NOTHING: [&str; 5] = [
+const QUOTE_NOTHING: &[&str] = &[
     "h2::proto::streams",
     "hyper_util::client::legacy::connect",
     "rustls::common_state",

@@ -10,7 +10,7 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, migrate::Migrator};
 use tokio::sync::Mutex;
 
 use super::mesh_keys;
@@ -55,13 +55,18 @@ pub fn cluster() -> &'static Cluster {
 
 /// A new database of this service, migrated.
 pub async fn database<S: Service>() -> DatabaseUrl {
+    database_of(S::NAME, S::migrator()).await
+}
+
+/// A new database of the service with this name and these migrations.
+pub async fn database_of(service: &'static str, migrator: &Migrator) -> DatabaseUrl {
     static TEMPLATES: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
-    let template = format!("template_{}", S::NAME);
+    let template = format!("template_{service}");
     let mut templates = TEMPLATES.lock().await;
-    if !templates.contains(S::NAME) {
+    if !templates.contains(service) {
         let url = create_database(&template, None).await;
-        migrations::migrate(&url, S::migrator()).await.expect("migrations run");
-        templates.insert(S::NAME);
+        migrations::migrate(&url, migrator).await.expect("migrations run");
+        templates.insert(service);
     }
     let name = next_database_name();
     let url = create_database(&name, Some(&template)).await;

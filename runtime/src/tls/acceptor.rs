@@ -23,13 +23,13 @@ const SLOW: &str = "SLOW";
 const HUNG_UP: &str = "HUNG_UP";
 
 /// Every reason for the end of a handshake.
-const REASONS: [&str; 9] = [MISSING, EXPIRED, FOREIGN, INVALID, NAME, BY_CLIENT, NOT_TLS, SLOW, HUNG_UP];
+const REASONS: &[&str] = &[MISSING, EXPIRED, FOREIGN, INVALID, NAME, BY_CLIENT, NOT_TLS, SLOW, HUNG_UP];
 
 pub(super) const REFUSALS: Definition = Definition::counter(
     "levqor.tls.refusals",
     "{connection}",
     "Connections that ended in the TLS handshake, by reason: `CERTIFICATE_FOREIGN` is one of another authority, `CERTIFICATE_NAME` one that names no process of the mesh, or several.",
-    &[Attribute::one_of("reason", &REASONS)],
+    &[Attribute::one_of("reason", REASONS)],
 );
 
 /// How often refused connections are logged, for each reason.
@@ -55,7 +55,7 @@ impl Acceptor {
     #[must_use]
     pub fn mutual(live: Live, metrics: &Metrics) -> Self {
         let count = |reason| metrics.counter(&REFUSALS, &[KeyValue::new("reason", reason)]);
-        let counts = REASONS.into_iter().map(|reason| (reason, count(reason))).collect();
+        let counts = REASONS.iter().copied().map(|reason| (reason, count(reason))).collect();
         let lines = Summed::new(LOG_EVERY, |reason, count| {
             tracing::warn!(reason, count, "connections ended in the TLS handshake");
         });

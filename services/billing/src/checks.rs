@@ -142,7 +142,7 @@ async fn account_of(stripe: Arc<Stripe>) -> Finding {
 
 /// Returns one line per price, also for prices that are not set.
 async fn prices(stripe: Arc<Stripe>, set: Prices) -> Vec<Line> {
-    let asked = stream::iter(PRICES).map(|price| {
+    let asked = stream::iter(PRICES.iter().copied()).map(|price| {
         let id = set.iter().find(|(other, _)| *other == price).map(|(_, id)| id.clone());
         let stripe = Arc::clone(&stripe);
         async move {

@@ -61,15 +61,15 @@ const CURRENCY: Attribute = Attribute::known("currency", "the currencies that St
 
 /// The modes of events, and the word for a mode that cannot be read.
 const LIVEMODES: [&str; 3] = ["live", "test", "unknown"];
-const VERDICTS: [&str; 4] = ["processed", "ignored", "retry", "quarantined"];
+const VERDICTS: &[&str] = &["processed", "ignored", "retry", "quarantined"];
 /// The currencies that we sell in. Their series exist from the start, so that the first order shows as an increase.
-const SOLD_IN: [&str; 3] = ["GBP", "EUR", "USD"];
+const SOLD_IN: &[&str] = &["GBP", "EUR", "USD"];
 /// Other currencies that customers may pay in.
-const OTHERS: [&str; 20] = [
+const OTHERS: &[&str] = &[
     "AED", "AUD", "BRL", "CAD", "CHF", "CZK", "DKK", "HKD", "HUF", "INR", "JPY", "MXN", "NOK", "NZD", "PLN",
     "RON", "SEK", "SGD", "THB", "ZAR",
 ];
-const TIERS: [Tier; 3] = [Tier::Starter, Tier::Professional, Tier::Enterprise];
+const TIERS: &[Tier] = &[Tier::Starter, Tier::Professional, Tier::Enterprise];
 
 /// The counters, bound once.
 pub(crate) struct BillingMetrics {
@@ -101,9 +101,9 @@ impl BillingMetrics {
             }),
             ignored: Mutex::new(HashMap::from([(other, ignored)])),
         };
-        for currency in SOLD_IN {
+        for &currency in SOLD_IN {
             this.amount(currency);
-            for tier in TIERS {
+            for &tier in TIERS {
                 drop(this.orders(currency, tier));
             }
         }
@@ -148,7 +148,7 @@ impl BillingMetrics {
 
     /// Counts an order that became paid.
     pub(crate) fn paid(&self, amount: &Money, tier: Tier) {
-        let mut known = SOLD_IN.into_iter().chain(OTHERS);
+        let mut known = SOLD_IN.iter().chain(OTHERS).copied();
         match known.find(|known| *known == amount.currency) {
             Some(currency) => {
                 self.orders(currency, tier).one();

@@ -87,7 +87,7 @@ impl Compliance {
         let token = ctx.user_token.as_ref()?;
         let (chassis, request_id) = (&self.chassis, &ctx.request_id);
         let mut notices = Vec::new();
-        for step in mails::STEPS {
+        for &step in mails::STEPS {
             let request =
                 ListMessagesRequest { about: mails::about(id, step), ..ListMessagesRequest::default() };
             let listed = chassis.ask_as(

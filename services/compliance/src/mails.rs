@@ -27,7 +27,7 @@ use crate::domain::{
 };
 
 /// The steps of a data request that cause a mail to the person. Codes are sent apart.
-pub(crate) const STEPS: [&str; 11] = [
+pub(crate) const STEPS: &[&str] = &[
     "received",
     "approved",
     "extended",

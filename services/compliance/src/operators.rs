@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The shares of a time limit after which operators are told, in percent.
-const SHARES: [i32; 4] = [50, 80, 95, 100];
+const SHARES: &[i32] = &[50, 80, 95, 100];
 
 /// The last of this many shares.
 fn share(alerts: i32) -> i32 {

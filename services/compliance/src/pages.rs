@@ -23,7 +23,7 @@ use crate::{
 /// form says.
 const FORMS: &str = "privacy-page:1";
 
-const SOURCES: [(&str, &str); 9] = [
+const SOURCES: &[(&str, &str)] = &[
     ("layout", include_str!("../pages/layout.html")),
     ("privacy", include_str!("../pages/privacy.html")),
     ("objecting", include_str!("../pages/objecting.html")),
@@ -48,7 +48,7 @@ impl Pages {
         environment.add_global("site_url", config.site.to_string());
         environment.add_global("contact", config.privacy_email.as_str().to_owned());
         environment.add_global("company", config.company.clone());
-        for (name, source) in SOURCES {
+        for &(name, source) in SOURCES {
             environment.add_template(name, source)?;
         }
         Ok(Self(environment))

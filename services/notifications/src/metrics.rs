@@ -29,7 +29,7 @@ pub const ANSWERS: Definition = Definition::counter(
     "levqor.mail.provider.answers",
     "{try}",
     "Attempts to send a mail to the provider, by answer: it accepted the mail, refused it for good, did not accept it now, or may have accepted it.",
-    &[Attribute::one_of("provider", &PROVIDERS), Attribute::one_of("answer", &ANSWER_NAMES)],
+    &[Attribute::one_of("provider", PROVIDERS), Attribute::one_of("answer", &ANSWER_NAMES)],
 );
 /// Events of providers.
 pub const PROVIDER_EVENTS: Definition = Definition::counter(
@@ -39,7 +39,7 @@ pub const PROVIDER_EVENTS: Definition = Definition::counter(
      ours, or quarantined.",
     &[
         Attribute::known("type", "the types of the provider's events, or `_OTHER`"),
-        Attribute::one_of("verdict", &VERDICTS),
+        Attribute::one_of("verdict", VERDICTS),
     ],
 );
 /// Delivery outcomes of mails.
@@ -91,14 +91,14 @@ const NOTICE_OUTCOMES: [&str; 2] = ["told", "repeated"];
 const CHANNELS: [&str; 3] = ["telegram", "slack", "whatsapp"];
 const DELIVERY_STATES: [&str; 3] = ["sent", "failed", "in_doubt"];
 
-const PROVIDERS: [&str; 3] = ["mailbox", "resend", "smtp"];
+const PROVIDERS: &[&str] = &["mailbox", "resend", "smtp"];
 const ANSWER_NAMES: [&str; 4] = ["accepted", "refused", "not_accepted", "ambiguous"];
 
 const STATE: Attribute = Attribute::one_of("state", &["pending", "in_doubt"]);
 
 const TEMPLATE: Attribute = Attribute::known("template", "the templates, or `_OTHER` for an unknown one");
 
-const VERDICTS: [&str; 4] = ["applied", "ignored", "unmatched", "quarantined"];
+const VERDICTS: &[&str] = &["applied", "ignored", "unmatched", "quarantined"];
 /// In the order of `DeliveryOutcome::ALL`.
 const OUTCOMES: [&str; 7] =
     ["delayed", "delivered", "failed", "bounced_soft", "suppressed", "bounced_hard", "complained"];
@@ -120,7 +120,7 @@ pub(crate) enum EventVerdict {
 #[derive(Clone)]
 pub(crate) struct MailMetrics {
     metrics: Metrics,
-    deliveries: [Count; 7],
+    deliveries: [Count; OUTCOMES.len()],
     templates: Arc<[String]>,
 }
 
@@ -139,12 +139,12 @@ impl MailMetrics {
                 drop(this.answers(provider, answer));
             }
         }
-        for event_type in resend_event::DELIVERY_TYPES {
+        for &event_type in resend_event::DELIVERY_TYPES {
             for verdict in [EventVerdict::Applied, EventVerdict::Unmatched, EventVerdict::Quarantined] {
                 drop(this.events(event_type, verdict));
             }
         }
-        for event_type in resend_event::OTHERS {
+        for &event_type in resend_event::OTHERS {
             drop(this.events(event_type, EventVerdict::Ignored));
         }
         drop(this.events(resend_event::RECEIVED, EventVerdict::Applied));
@@ -195,7 +195,7 @@ impl MailMetrics {
 
     /// Counts a processed event.
     pub(crate) fn judged(&self, event_type: Option<&str>, verdict: EventVerdict) {
-        let mut types = resend_event::DELIVERY_TYPES.into_iter().chain(resend_event::OTHERS);
+        let mut types = resend_event::DELIVERY_TYPES.iter().chain(resend_event::OTHERS).copied();
         let known = types.find(|known| Some(*known) == event_type);
         self.events(known.unwrap_or("_OTHER"), verdict).one();
     }

@@ -7,7 +7,7 @@ use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
 
 use crate::domain::newsletter::Topic;
 
-const SOURCES: [(&str, &str); 6] = [
+const SOURCES: &[(&str, &str)] = &[
     ("layout", include_str!("../pages/layout.html")),
     ("confirm", include_str!("../pages/confirm.html")),
     ("confirmed", include_str!("../pages/confirmed.html")),
@@ -34,7 +34,7 @@ impl Pages {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
         environment.add_global("site_url", site.to_string());
-        for (name, source) in SOURCES {
+        for &(name, source) in SOURCES {
             environment.add_template(name, source)?;
         }
         Ok(Self(environment))

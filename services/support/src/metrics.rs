@@ -40,7 +40,7 @@ pub const TICKET_STEPS: Definition = Definition::counter(
     "levqor.support.ticket.steps",
     "{step}",
     "Steps of tickets.",
-    &[Attribute::one_of("step", &STEPS)],
+    &[Attribute::one_of("step", STEPS)],
 );
 /// Answers to surveys.
 pub const SURVEYS: Definition = Definition::counter(
@@ -122,7 +122,7 @@ pub const ALL: &[Definition] = &[
     LAST_HOLIDAY,
 ];
 
-const STEPS: [&str; 5] = ["opened", "replied", "overdue", "solved", "closed"];
+const STEPS: &[&str] = &["opened", "replied", "overdue", "solved", "closed"];
 
 /// A step of a ticket that is counted.
 #[derive(Debug, Clone, Copy)]

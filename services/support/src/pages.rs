@@ -13,7 +13,7 @@ use crate::{
     error::Error,
 };
 
-const SOURCES: [(&str, &str); 7] = [
+const SOURCES: &[(&str, &str)] = &[
     ("layout", include_str!("../pages/layout.html")),
     ("status_confirm", include_str!("../pages/status_confirm.html")),
     ("status_confirmed", include_str!("../pages/status_confirmed.html")),
@@ -34,7 +34,7 @@ impl Pages {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
         environment.add_global("site_url", site.to_string());
-        for (name, source) in SOURCES {
+        for &(name, source) in SOURCES {
             environment.add_template(name, source)?;
         }
         Ok(Self(environment))

@@ -10,7 +10,7 @@ use super::{
 const KEPT_SECONDS: i64 = 86400;
 
 /// What can be listed and fetched: path, kind, filters.
-const COLLECTIONS: [(&str, &str, &[&str]); 12] = [
+const COLLECTIONS: &[(&str, &str, &[&str])] = &[
     ("customers", "customer", &["email"]),
     ("checkout/sessions", "checkout.session", &["customer", "payment_intent", "status", "subscription"]),
     ("payment_intents", "payment_intent", &["customer"]),

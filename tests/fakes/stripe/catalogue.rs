@@ -8,7 +8,7 @@ use super::world::World;
 pub(super) const ACCOUNT_ID: &str = "acct_1levqor";
 
 /// Setting, product, pence, interval.
-const PRICES: [(&str, &str, i64, Option<&str>); 14] = [
+const PRICES: &[(&str, &str, i64, Option<&str>)] = &[
     ("STARTER", "Starter", 1900, Some("month")),
     ("STARTER_YEAR", "Starter", 19000, Some("year")),
     ("GROWTH", "Growth", 7900, Some("month")),
@@ -39,7 +39,7 @@ pub(crate) fn price_id(name: &str) -> String {
 pub(super) fn stock(world: &mut World) {
     let created = world.now() - 400 * 86400;
     world.add(account(created));
-    for (name, product, amount, interval) in PRICES {
+    for &(name, product, amount, interval) in PRICES {
         let product_id =
             format!("prod_{}", product.to_lowercase().replace(|c: char| !c.is_alphanumeric(), ""));
         if world.find(&product_id).is_none() {

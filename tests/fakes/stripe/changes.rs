@@ -11,7 +11,7 @@ use super::{
     world::World,
 };
 
-const CUSTOMER: [&str; 6] = ["address", "description", "email", "metadata", "name", "phone"];
+const CUSTOMER: &[&str] = &["address", "description", "email", "metadata", "name", "phone"];
 
 /// Makes the change that a `POST` or `DELETE` asks for; the id of the object to show.
 pub(super) fn make(
@@ -47,20 +47,20 @@ fn of_kind(world: &World, kind: &str, id: &str) -> Result<String, Failure> {
 }
 
 fn create_customer(world: &mut World, params: &Value) -> Result<String, Failure> {
-    params::known(params, &[&CUSTOMER[..], &["expand"]].concat())?;
+    params::known(params, &[CUSTOMER, &["expand"]].concat())?;
     check_email(params)?;
     let mut customer = shapes::customer(world, &Value::Null, &Value::Null);
-    if let Value::Object(fields) = params::changes(&customer, params, &CUSTOMER) {
+    if let Value::Object(fields) = params::changes(&customer, params, CUSTOMER) {
         customer.as_object_mut().into_iter().for_each(|customer| customer.extend(fields.clone()));
     }
     Ok(world.create(customer, "customer.created"))
 }
 
 fn update_customer(world: &mut World, id: &str, params: &Value) -> Result<String, Failure> {
-    params::known(params, &[&CUSTOMER[..], &["expand"]].concat())?;
+    params::known(params, &[CUSTOMER, &["expand"]].concat())?;
     check_email(params)?;
     let id = of_kind(world, "customer", id)?;
-    let fields = params::changes(world.get(&id), params, &CUSTOMER);
+    let fields = params::changes(world.get(&id), params, CUSTOMER);
     world.update(&id, fields, "customer.updated");
     Ok(id)
 }
@@ -135,7 +135,7 @@ fn create_subscription(world: &mut World, params: &Value) -> Result<String, Fail
 }
 
 fn update_subscription(world: &mut World, id: &str, params: &Value) -> Result<String, Failure> {
-    const PARAMS: [&str; 7] = [
+    const PARAMS: &[&str] = &[
         "cancel_at",
         "cancel_at_period_end",
         "expand",
@@ -144,7 +144,7 @@ fn update_subscription(world: &mut World, id: &str, params: &Value) -> Result<St
         "payment_behavior",
         "proration_behavior",
     ];
-    params::known(params, &PARAMS)?;
+    params::known(params, PARAMS)?;
     if params.get("cancel_at").is_some() && params.get("cancel_at_period_end").is_some() {
         return Err(Failure::invalid("Please pass only one of cancel_at and cancel_at_period_end."));
     }

@@ -10,7 +10,7 @@ use super::{
 };
 
 /// What a session can be made with: what our checkouts use, and its neighbours.
-const PARAMS: [&str; 24] = [
+const PARAMS: &[&str] = &[
     "allow_promotion_codes",
     "automatic_tax",
     "billing_address_collection",
@@ -37,7 +37,7 @@ const PARAMS: [&str; 24] = [
     "ui_mode",
 ];
 /// Those that the session shows as they were given.
-const SHOWN: [&str; 9] = [
+const SHOWN: &[&str] = &[
     "billing_address_collection",
     "cancel_url",
     "client_reference_id",
@@ -51,7 +51,7 @@ const SHOWN: [&str; 9] = [
 
 /// Makes a session. Returns its id.
 pub(super) fn create(world: &mut World, params: &Value) -> Result<String, Failure> {
-    params::known(params, &PARAMS)?;
+    params::known(params, PARAMS)?;
     let mode = text(params, "mode").ok_or_else(|| Failure::required("mode"))?;
     if !["payment", "subscription"].contains(&mode) {
         return Err(
@@ -65,7 +65,7 @@ pub(super) fn create(world: &mut World, params: &Value) -> Result<String, Failur
     let lines = lines(world, mode, params)?;
     let total = lines.iter().filter_map(|line| line["amount_total"].as_i64()).sum();
     let mut session = shapes::session(world, mode, total);
-    for field in SHOWN.into_iter().filter(|field| !params[field].is_null()) {
+    for field in SHOWN.iter().copied().filter(|field| !params[field].is_null()) {
         session[field] = params[field].clone();
     }
     session["allow_promotion_codes"] = json!(flag(&params["allow_promotion_codes"]));

@@ -9,8 +9,8 @@ pub(crate) const ACCOUNT: &str = "2026-10-28.endive";
 /// The oldest that the fake can show: before it, payment intents listed all their charges.
 const OLDEST: &str = "2022-11-15";
 /// Versions that webhooks come in: the oldest, the last without a name, and the first of those that moved fields since.
-pub(crate) const VERSIONS: [&str; 5] =
-    [OLDEST, "2024-06-20", "2025-03-31.basil", "2025-10-29.clover", "2026-09-30.endive"];
+pub(crate) const VERSIONS: &[&str] =
+    &[OLDEST, "2024-06-20", "2025-03-31.basil", "2025-10-29.clover", "2026-09-30.endive"];
 /// Invoices got a parent and payments of their own, lines a pricing; periods moved from subscriptions to their items, and a
 /// single `discount` became `discounts`; payment intents and charges no longer name their invoice.
 const BASIL: &str = "2025-03-31";

@@ -11,6 +11,7 @@ use levqor_runtime::{
 };
 
 use super::Mesh;
+use crate::databases::of;
 
 /// How often the mesh's time is moved while work is due: a killed process may hold it.
 const MOVE_TIME: Duration = Duration::from_secs(2);
@@ -31,9 +32,8 @@ const LONGEST_KILL: Duration = Duration::from_mins(1);
 impl Mesh {
     /// Moves the mesh's time. Notifications is first: work that becomes due elsewhere calls it, and its leases would end at once.
     pub(crate) async fn advance(&self, by: TimeDelta) {
-        let [billing, notifications, support, compliance] = &self.databases;
-        for db in [notifications, support, billing, compliance] {
-            testing::advance(db, by).await;
+        for service in ["notifications", "support", "billing", "compliance"] {
+            testing::advance(of(service, &self.databases), by).await;
         }
     }
 
@@ -86,7 +86,7 @@ impl Mesh {
 
     /// How many pieces of work are left: events first, and if there are none, all others. `None` while a database does not answer.
     async fn left(&self) -> Option<i64> {
-        let [billing, notifications, ..] = &self.databases;
+        let (billing, notifications) = (self.billing(), self.notifications());
         // The next step of a flow waits for its day, and is not unfinished work until then.
         let calls = "SELECT count(*) FROM runtime.work
                      WHERE state = 'WAITING'
@@ -100,7 +100,7 @@ impl Mesh {
     }
 }
 
-async fn must_move(databases: &[Db; 4], started: Instant, moved: Instant, patience: Duration) -> bool {
+async fn must_move(databases: &[Db], started: Instant, moved: Instant, patience: Duration) -> bool {
     let waited = moved.elapsed();
     let due_to_move = waited > patience || (waited > MOVE_IDLE_TIME && due(databases).await == Some(0));
     due_to_move
@@ -109,7 +109,7 @@ async fn must_move(databases: &[Db; 4], started: Instant, moved: Instant, patien
 
 /// How many leases live workers hold. What a killed process holds, it claimed before the last process was started. `None` while a
 /// database does not answer.
-async fn worked_on(databases: &[Db; 4], started: Instant) -> Option<i64> {
+async fn worked_on(databases: &[Db], started: Instant) -> Option<i64> {
     let left = LEASE.saturating_sub(LONGEST_WORK.min(started.elapsed())).as_secs_f64();
     let held = "SELECT (SELECT count(*) FROM runtime.work
                         WHERE state = 'WAITING' AND leased_until > runtime.now() + make_interval(secs => $1))
@@ -123,9 +123,9 @@ async fn worked_on(databases: &[Db; 4], started: Instant) -> Option<i64> {
 }
 
 /// How many pieces of work are due, also those that a process has claimed. `None` while a database does not answer.
-async fn due(databases: &[Db; 4]) -> Option<i64> {
+async fn due(databases: &[Db]) -> Option<i64> {
     let events = "SELECT count(*) FROM stripe_events WHERE state = 'PENDING' AND due_time <= runtime.now()";
-    let mut due = count(&databases[0], events).await?;
+    let mut due = count(of("billing", databases), events).await?;
     for db in databases {
         let calls = "SELECT count(*) FROM runtime.work WHERE state = 'WAITING' AND due_time <= runtime.now()";
         due += count(db, calls).await?;

@@ -24,7 +24,7 @@ fn setting(price: &CataloguePrice) -> Setting {
 /// Reads the prices that are set. Returns `None` only after it noted a problem.
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Prices> {
     let (mut prices, mut names) = (Some(Prices::new()), BTreeMap::new());
-    for price in PRICES {
+    for &price in PRICES {
         let setting = setting(&price);
         if !reader.is_set(&setting) {
             continue;

@@ -77,7 +77,7 @@ pub(crate) const DFY_ENTERPRISE: CataloguePrice =
     price("STRIPE_PRICE_DFY_ENTERPRISE", "DFY Enterprise", 59_900, Interval::Once);
 
 /// Every price, in the order in which operators see them.
-pub(crate) const PRICES: [CataloguePrice; 14] = [
+pub(crate) const PRICES: &[CataloguePrice] = &[
     price("STRIPE_PRICE_STARTER", "Starter", 1900, Interval::Month),
     price("STRIPE_PRICE_STARTER_YEAR", "Starter", 19_000, Interval::Year),
     price("STRIPE_PRICE_GROWTH", "Growth", 7900, Interval::Month),

@@ -105,7 +105,7 @@ pub(crate) struct CheckoutSession {
 impl CheckoutSession {
     /// The fields of a session that Stripe is asked to include (`expand`): by default it leaves them out, or shows only their
     /// ids.
-    pub(crate) const EXPAND: [&str; 2] = ["payment_intent.latest_charge", "line_items"];
+    pub(crate) const EXPAND: &'static [&'static str] = &["payment_intent.latest_charge", "line_items"];
 
     /// Reads a session from an event's own object, or from Stripe's response.
     pub(crate) fn read(object: &Value) -> Result<Self, NotUnderstood> {

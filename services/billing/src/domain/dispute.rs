@@ -44,7 +44,7 @@ pub(crate) struct StripeDispute {
 
 impl StripeDispute {
     /// The id that Stripe is asked to expand to the object.
-    pub(crate) const EXPAND: [&str; 1] = ["charge"];
+    pub(crate) const EXPAND: &'static [&'static str] = &["charge"];
 
     /// Reads a dispute from Stripe's response, or from an event.
     pub(crate) fn read(object: &Value) -> Result<Self, NotUnderstood> {

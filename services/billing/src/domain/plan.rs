@@ -152,7 +152,7 @@ impl Plan {
     /// The price for a term.
     pub(crate) fn price(self, term: Term) -> Option<CataloguePrice> {
         let interval = term.interval();
-        PRICES.into_iter().find(|price| price.product == self.title() && price.interval == interval)
+        PRICES.iter().copied().find(|price| price.product == self.title() && price.interval == interval)
     }
 }
 
@@ -193,7 +193,7 @@ impl AddOn {
             Self::Sla999 => "STRIPE_PRICE_ADDON_SLA_99_9",
             Self::WhiteLabel => "STRIPE_PRICE_ADDON_WHITE_LABEL",
         };
-        PRICES.into_iter().find(|price| price.setting == setting)
+        PRICES.iter().copied().find(|price| price.setting == setting)
     }
 }
 

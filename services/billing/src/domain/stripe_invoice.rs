@@ -21,7 +21,7 @@ pub(crate) struct InvoicePayment {
 
 impl InvoicePayment {
     /// What has to be expanded in a list of invoices. Old API versions do not know it.
-    pub(crate) const EXPAND: [&str; 1] = ["data.payments"];
+    pub(crate) const EXPAND: &'static [&'static str] = &["data.payments"];
 
     /// The payments of an invoice. None if nothing was paid.
     pub(crate) fn all(invoice: &Value) -> Vec<Self> {

@@ -58,7 +58,7 @@ pub(crate) struct StripeSubscription {
 
 impl StripeSubscription {
     /// The id that Stripe is asked to expand to the object.
-    pub(crate) const EXPAND: [&str; 1] = ["customer"];
+    pub(crate) const EXPAND: &'static [&'static str] = &["customer"];
 
     /// Reads a subscription from Stripe's response, or from an event.
     pub(crate) fn read(object: &Value) -> Result<Self, NotUnderstood> {

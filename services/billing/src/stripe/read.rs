@@ -30,7 +30,7 @@ impl Stripe {
     /// Fetches the current checkout session. It makes one attempt, because the journal retries with backoff.
     pub(crate) async fn checkout_session(&self, id: &StripeId) -> Result<CheckoutSession, FetchError> {
         let object =
-            self.object("/v1/checkout/sessions/{id}", "/checkout/sessions", id, &CheckoutSession::EXPAND);
+            self.object("/v1/checkout/sessions/{id}", "/checkout/sessions", id, CheckoutSession::EXPAND);
         let session = CheckoutSession::read(&object.await?)?;
         if session.id == *id { Ok(session) } else { Err(NotUnderstood::Field("id").into()) }
     }
@@ -40,7 +40,7 @@ impl Stripe {
         &self,
         payment_intent: &StripeId,
     ) -> Result<Option<CheckoutSession>, FetchError> {
-        let expand = CheckoutSession::EXPAND.map(|path| format!("data.{path}"));
+        let expand: Vec<_> = CheckoutSession::EXPAND.iter().map(|path| format!("data.{path}")).collect();
         let query =
             serde_json::json!({"payment_intent": payment_intent.as_str(), "limit": 1, "expand": expand});
         let found = self.page("/v1/checkout/sessions", "/checkout/sessions", &query).await?;
@@ -49,7 +49,7 @@ impl Stripe {
 
     /// Fetches the current subscription, with its customer.
     pub(crate) async fn subscription(&self, id: &StripeId) -> Result<StripeSubscription, FetchError> {
-        let object = self.object("/v1/subscriptions/{id}", "/subscriptions", id, &StripeSubscription::EXPAND);
+        let object = self.object("/v1/subscriptions/{id}", "/subscriptions", id, StripeSubscription::EXPAND);
         Ok(StripeSubscription::read(&object.await?)?)
     }
 
@@ -112,7 +112,7 @@ impl Stripe {
 
     /// Fetches a dispute, with its charge.
     pub(crate) async fn dispute(&self, id: &StripeId) -> Result<StripeDispute, FetchError> {
-        let object = self.object("/v1/disputes/{id}", "/disputes", id, &StripeDispute::EXPAND);
+        let object = self.object("/v1/disputes/{id}", "/disputes", id, StripeDispute::EXPAND);
         Ok(StripeDispute::read(&object.await?)?)
     }
 

@@ -51,7 +51,7 @@ pub(crate) struct LegalDocument {
 /// The name of the versions that come with the service.
 const FIRST_VERSION: &str = "1";
 /// The texts that come with the service. The operator replaces them by versions of their own.
-const SHIPPED: [(DocumentKind, bool, &str); 4] = [
+const SHIPPED: &[(DocumentKind, bool, &str)] = &[
     (DocumentKind::Terms, true, include_str!("../../legal/terms.md")),
     (DocumentKind::Privacy, false, include_str!("../../legal/privacy.md")),
     (DocumentKind::Cookies, false, include_str!("../../legal/cookies.md")),
@@ -71,7 +71,7 @@ pub(crate) fn shipped(now: DateTime<Utc>) -> Vec<LegalDocument> {
         effective_time: now,
         publish_time: now,
     };
-    SHIPPED.into_iter().map(first).collect()
+    SHIPPED.iter().copied().map(first).collect()
 }
 
 /// The last version of a kind that holds now, of those that the filter takes.

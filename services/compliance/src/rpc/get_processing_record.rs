@@ -28,7 +28,7 @@ pub(super) async fn get_processing_record(
     let mut record = GetProcessingRecordResponse {
         make_time: Some(timestamp(now)),
         controller: compliance.config.company.clone(),
-        security_measures: SECURITY_MEASURES.map(str::to_owned).to_vec(),
+        security_measures: SECURITY_MEASURES.iter().copied().map(str::to_owned).collect(),
         ..Default::default()
     };
     for purpose in PURPOSES {

@@ -24,7 +24,7 @@ wire_enum! {
 }
 
 /// Headers that support judges a mail by. No other header leaves this service.
-const HEADERS: [&str; 11] = [
+const HEADERS: &[&str] = &[
     "auto-submitted",
     "authentication-results",
     "list-id",

@@ -28,11 +28,11 @@ enum When {
     BeforeResending,
 }
 
-const WHENS: [When; 4] =
-    [When::BeforeStoring, When::BeforeDelivery, When::BetweenAttempts, When::BeforeResending];
+const WHENS: &[When] =
+    &[When::BeforeStoring, When::BeforeDelivery, When::BetweenAttempts, When::BeforeResending];
 
 /// Who may ask for mails.
-const CALLERS: [&str; 4] = ["billing", "compliance", "support", "notifications"];
+const CALLERS: &[&str] = &["billing", "compliance", "support", "notifications"];
 
 /// One request of each template, made of its sample, with its class.
 fn requests() -> Vec<(String, String, SendMessageRequest)> {
@@ -169,7 +169,7 @@ const fn change(
 }
 
 /// Of any four in a row (the last is followed by the first), one stops every class.
-const CHANGES: [Change; 7] = [
+const CHANGES: &[Change] = &[
     change("hard_bounce", None, Stops::Everything, SuppressionReason::HardBounce),
     change("complaint", None, Stops::Marketing, SuppressionReason::Complaint),
     change("objection", None, Stops::Marketing, SuppressionReason::Objection),
@@ -236,13 +236,13 @@ fn stops(change: Change, class: &str) -> bool {
 fn assert_complete(cases: &[Case], templates: usize, class: &str) {
     let has = |is: &dyn Fn(&Case) -> bool| cases.iter().any(is);
     for template in 0..templates {
-        for caller in CALLERS {
+        for &caller in CALLERS {
             assert!(has(&|it| it.template == template && it.caller == caller), "{template}, {caller}");
         }
         assert!(has(&|it| it.template == template && stops(it.change, class)), "{template} is never stopped");
     }
-    for when in WHENS {
-        for caller in CALLERS {
+    for &when in WHENS {
+        for &caller in CALLERS {
             assert!(has(&|it| it.caller == caller && it.when == when), "{caller}, {when:?}");
         }
         for change in CHANGES {

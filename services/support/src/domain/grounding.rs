@@ -18,12 +18,12 @@ const LEAST_QUOTED: usize = 3;
 /// Words of at least this length are compared with the passage, by this many letters at their beginning.
 const LONG_WORD: usize = 5;
 /// Beginnings of words that promise something. The passage must have them too.
-const PROMISES: [&str; 12] = [
+const PROMISES: &[&str] = &[
     "guarant", "promis", "refund", "free", "discount", "credit", "compens", "waive", "cancel", "delet",
     "unlimit", "immediat",
 ];
 /// Numbers in words.
-const NUMBERS: [&str; 27] = [
+const NUMBERS: &[&str] = &[
     "two",
     "three",
     "four",

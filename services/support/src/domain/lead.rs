@@ -38,15 +38,15 @@ pub(crate) struct Lead {
 }
 
 /// Words of people who want something built.
-const WANTS_WORK: [&str; 6] = ["automate", "build", "setup", "done for", "dfy", "integration"];
+const WANTS_WORK: &[&str] = &["automate", "build", "setup", "done for", "dfy", "integration"];
 /// Kinds of business that buy often.
-const BUYERS: [&str; 4] = ["agency", "e-commerce", "ecommerce", "e commerce"];
+const BUYERS: &[&str] = &["agency", "e-commerce", "ecommerce", "e commerce"];
 /// The highest score.
 const MOST: i32 = 100;
 /// Leads of one address within a day that are mailed about. Somebody else may have typed the address.
 pub(crate) const MOST_MAILS: i64 = 3;
 /// After which time each step of the flow comes, counted from the guide.
-const STEPS: [i64; 3] = [24, 48, 72];
+const STEPS: &[i64] = &[24, 48, 72];
 
 /// How promising a lead is, 0 to 100: a phone number 20, a wish for work 30, an agency or a shop 25, a form that is full 10.
 pub(crate) fn score(name: &str, phone: &str, business: &str, problem: &str) -> i32 {
@@ -57,8 +57,8 @@ pub(crate) fn score(name: &str, phone: &str, business: &str, problem: &str) -> i
     let is_full = [name, business, problem].iter().all(|text| !text.trim().is_empty());
     let points = [
         (!phone.trim().is_empty(), 20),
-        (has(problem, &WANTS_WORK), 30),
-        (has(business, &BUYERS), 25),
+        (has(problem, WANTS_WORK), 30),
+        (has(business, BUYERS), 25),
         (is_full, 10),
     ];
     points.into_iter().filter(|(fits, _)| *fits).map(|(_, points)| points).sum::<i32>().min(MOST)

@@ -72,7 +72,7 @@ mod tests {
     use State::{Closed, OnHold, Open, Pending, Solved};
 
     /// Every legal move. All others are illegal.
-    const LEGAL: [(State, Action, State); 20] = [
+    const LEGAL: &[(State, Action, State)] = &[
         (Open, StaffReply, Pending),
         (Open, CustomerReply, Open),
         (Open, Hold, OnHold),

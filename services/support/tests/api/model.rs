@@ -159,7 +159,7 @@ async fn no_prompt_sends_or_gets_anything_of_another_customer() {
     let model = FakeModel::start(obeys).await;
     let bench = model.bench().await;
     bench.ticket(&bob(), "the secret word of Bob is zeppelin").await;
-    for text in ABOUT_THE_ACCOUNT {
+    for &text in ABOUT_THE_ACCOUNT {
         let request = CreateConversationRequest { text: text.to_owned(), ..Default::default() };
         let reply = bench.create(&ada(), request).await.expect("answered").turn.expect("a turn").reply;
         assert!(!reply.to_lowercase().contains("zeppelin") && !reply.contains("bob@"), "{text}: {reply}");

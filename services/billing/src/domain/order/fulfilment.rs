@@ -86,7 +86,7 @@ mod tests {
     };
 
     /// Every legal move. All others are illegal.
-    const LEGAL: [(FulfilmentState, Action, FulfilmentState); 13] = [
+    const LEGAL: &[(FulfilmentState, Action, FulfilmentState)] = &[
         (AwaitingIntake, SubmitIntake, IntakeSubmitted),
         (IntakeSubmitted, Start, InProgress),
         (InProgress, Deliver, Delivered),

@@ -2,8 +2,8 @@
 
 const UPDATED: &str = "customer.subscription.updated";
 const THIN_UPDATED: &str = "v1.customer.subscription.updated";
-const TRIAL_ENDS: [&str; 2] =
-    ["customer.subscription.trial_will_end", "v1.customer.subscription.trial_will_end"];
+const TRIAL_ENDS: &[&str] =
+    &["customer.subscription.trial_will_end", "v1.customer.subscription.trial_will_end"];
 
 /// What happened to a checkout session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,7 +131,7 @@ mod tests {
         {
             assert_eq!(EventObject::of_type(ignored), None, "{ignored}");
         }
-        let mut told = EventObject::TOLD_IN_BODIES.iter().chain(&TRIAL_ENDS);
+        let mut told = EventObject::TOLD_IN_BODIES.iter().chain(TRIAL_ENDS);
         assert!(told.all(|name| EventObject::of_type(name).is_some()));
     }
 }

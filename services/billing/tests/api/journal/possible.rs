@@ -4,13 +4,13 @@ use levqor_runtime::db::DbError;
 
 use crate::support::Bench;
 
-const POSSIBLE: [(&str, &str, &str); 4] = [
+const POSSIBLE: &[(&str, &str, &str)] = &[
     ("PENDING", "NULL", "NULL"),
     ("PROCESSED", "runtime.now()", "NULL"),
     ("IGNORED", "runtime.now()", "NULL"),
     ("QUARANTINED", "NULL", "'no amount'"),
 ];
-const IMPOSSIBLE: [(&str, &str, &str); 7] = [
+const IMPOSSIBLE: &[(&str, &str, &str)] = &[
     ("PENDING", "runtime.now()", "NULL"),
     ("PROCESSED", "NULL", "NULL"),
     ("IGNORED", "NULL", "'no amount'"),
@@ -50,12 +50,12 @@ fn update(state: &str, process_time: &str, failure: &str) -> String {
 #[tokio::test]
 async fn a_state_that_cannot_be_is_refused_by_the_database() {
     let bench = Bench::start().await;
-    for (state, process_time, failure) in POSSIBLE {
+    for &(state, process_time, failure) in POSSIBLE {
         let event_id = format!("evt_{state}");
         bench.write(&insert(&event_id, state, process_time, failure)).await.expect("stored");
         bench.write(&update(state, process_time, failure)).await.expect("changed");
     }
-    for (state, process_time, failure) in IMPOSSIBLE {
+    for &(state, process_time, failure) in IMPOSSIBLE {
         bench.is_refused(&update(state, process_time, failure)).await;
     }
     for count in ["attempts", "replays"] {

@@ -22,7 +22,7 @@ use super::{Bench, ada};
 /// The version of the terms.
 pub(crate) const TERMS: &str = "2026-11-01";
 /// The names of the prices' settings, without `STRIPE_PRICE_`.
-const PRICES: [&str; 14] = [
+const PRICES: &[&str] = &[
     "STARTER",
     "STARTER_YEAR",
     "GROWTH",
@@ -61,7 +61,8 @@ impl Shop {
     /// The same, with more settings.
     pub(crate) async fn open_with(stripe: MockServer, more: &[(&str, &str)]) -> Self {
         let base = stripe.uri();
-        let prices = PRICES.map(|name| (format!("STRIPE_PRICE_{name}"), price_id(name)));
+        let prices: Vec<_> =
+            PRICES.iter().map(|name| (format!("STRIPE_PRICE_{name}"), price_id(name))).collect();
         let prices = prices.iter().map(|(name, id)| (name.as_str(), id.as_str()));
         let settings: Vec<_> =
             [("STRIPE_SECRET_KEY", "sk_test_1"), ("STRIPE_API_BASE", &base), ("LEVQOR_TERMS_VERSION", TERMS)]

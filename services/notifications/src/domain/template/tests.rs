@@ -84,7 +84,7 @@ fn with_text(field: &Field, kinds: &[Kind], text: &str) -> Vec<(String, Kind, Wi
             let mut record =
                 DynamicMessage::new(field.descriptor.kind().as_message().expect("a record").clone());
             for other in &field.fields {
-                let (.., value) = with_text(other, &TEXTS, "x").pop().expect("a text");
+                let (.., value) = with_text(other, TEXTS, "x").pop().expect("a text");
                 record.set_field(&other.descriptor, value);
             }
             record.set_field(&inner.descriptor, value);
@@ -94,14 +94,14 @@ fn with_text(field: &Field, kinds: &[Kind], text: &str) -> Vec<(String, Kind, Wi
     values
 }
 
-const TEXTS: [Kind; 3] = [Kind::Line, Kind::Text, Kind::PersonName];
+const TEXTS: &[Kind] = &[Kind::Line, Kind::Text, Kind::PersonName];
 
 /// Calls `check` for each text field of every template, with this text in that field and the sample's values in the others.
 fn in_every_text(text: &str, check: impl Fn(&str, Kind, Rendered)) {
     let templates = templates();
     for template in &templates.all {
         for field in &template.fields {
-            for (name, kind, value) in with_text(field, &TEXTS, text) {
+            for (name, kind, value) in with_text(field, TEXTS, text) {
                 let set = |data: &mut DynamicMessage| data.set_field(&field.descriptor, value);
                 check(&name, kind, templates.sample(template.name(), set).expect("it renders"));
             }
@@ -111,7 +111,7 @@ fn in_every_text(text: &str, check: impl Fn(&str, Kind, Rendered)) {
 
 /// The samples whose HTML has a snapshot too: one for each form of the frame. The words of the others are in their text part, and
 /// a test compares the words of both parts.
-const HTML_SNAPSHOTS: [&str; 2] = ["order_welcome", "order_upgrade_offer"];
+const HTML_SNAPSHOTS: &[&str] = &["order_welcome", "order_upgrade_offer"];
 
 /// A snapshot of each sample. The version is at the top, so that a change of the words shows the version beside it. Each HTML
 /// element has its own line, so that a diff is readable.
