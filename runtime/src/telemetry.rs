@@ -56,7 +56,7 @@ use self::{
     layers::Sinks,
     logs::Format,
     metrics::{Due, Sources},
-    otlp::{Receiver, Resources},
+    otlp::{Receiver, Resources, ToReceiver},
     pipeline::{Counts, Destination, Queue, pipeline},
     record::{Origin, Record},
     sampling::Sampling,
@@ -282,12 +282,14 @@ fn open(outlets: &mut Outlets, config: &TelemetryConfig, service: &'static str) 
         let _entered = runtime.enter();
         if let Ok(otlp) = &config.otlp {
             let receiver = Receiver::new(otlp);
-            let resources = || Resources::new(config, service);
-            let traces = traces::ToReceiver { receiver: receiver.clone(), resources: resources() };
+            let resources = Resources::new(config, service);
+            let of = resources.clone();
+            let traces = ToReceiver::new("traces", &receiver, move |spans| Some(traces::pack(&of, spans)));
             outlets.traces = Some(start(&mut workers, traces, traces::CAPACITY, traces::BATCH));
-            let logs = logs::ToReceiver { receiver: receiver.clone(), resources: resources() };
+            let logs =
+                ToReceiver::new("logs", &receiver, move |records| Some(logs::pack(&resources, records)));
             outlets.logs = Some(start(&mut workers, logs, logs::CAPACITY, logs::BATCH));
-            let metrics = metrics::ToReceiver::new(receiver, outlets.sources.clone());
+            let metrics = ToReceiver::new("metrics", &receiver, metrics::pack(outlets.sources.clone()));
             let metrics = start(&mut workers, metrics, metrics::CAPACITY, metrics::BATCH);
             workers.push(Box::pin(metrics::ask(metrics.clone(), otlp.metric_interval)));
             outlets.metrics = Some(metrics);
