@@ -36,9 +36,9 @@ use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData};
 use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 pub use config::{Otlp, TelemetryConfig};
-pub(crate) use context::{carried, inject};
+pub(crate) use context::carried;
 pub use context::{
-    continue_trace, current_trace_parent, inject_current, passed_on, rename, trace_id_of, trace_response,
+    continue_trace, current_trace_parent, inject, passed_on, rename, trace_id_of, trace_response,
 };
 pub(crate) use fields::register;
 pub use fields::{Fields, OF_CHASSIS};

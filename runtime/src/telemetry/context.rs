@@ -5,7 +5,6 @@ use opentelemetry::{
     Context, TraceFlags,
     trace::{SpanContext, TraceContextExt},
 };
-use tonic::metadata::{MetadataMap, MetadataValue};
 use tracing::{Dispatch, Span, span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{Registry, registry::LookupSpan};
@@ -97,17 +96,8 @@ pub(crate) fn carried() -> impl Iterator<Item = (&'static str, String)> {
     place(&Span::current()).into_iter().flat_map(|place| carried_of(&place))
 }
 
-/// Adds the current trace context to a call's metadata.
-pub fn inject_current(metadata: &mut MetadataMap) {
-    for (name, value) in carried() {
-        if let Ok(value) = MetadataValue::try_from(value) {
-            metadata.insert(name, value);
-        }
-    }
-}
-
 /// Writes the context of this span into a call's headers and replaces the existing one.
-pub(crate) fn inject(span: &Span, headers: &mut http::HeaderMap) {
+pub fn inject(span: &Span, headers: &mut http::HeaderMap) {
     let Some(place) = place(span) else { return };
     for (name, value) in carried_of(&place) {
         if let Ok(value) = HeaderValue::try_from(value) {

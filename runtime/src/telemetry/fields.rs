@@ -10,6 +10,7 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
+use serde_json::Value as Json;
 use tracing::field::{Field, Visit};
 
 use crate::redact;
@@ -123,6 +124,17 @@ pub(super) enum Value {
     Integer(i64),
     Number(f64),
     Bool(bool),
+}
+
+impl From<&Value> for Json {
+    fn from(value: &Value) -> Self {
+        match value {
+            Value::Text(text) => Self::from(text.as_str()),
+            Value::Integer(number) => Self::from(*number),
+            Value::Number(number) => Self::from(*number),
+            Value::Bool(value) => Self::from(*value),
+        }
+    }
 }
 
 /// Collects an event's message and its allowed fields.

@@ -78,13 +78,7 @@ fn json_line(record: &Record, message: &str) -> String {
     line.insert("level".to_owned(), record.level.as_str().into());
     line.insert("message".to_owned(), message.into());
     for (name, value) in &record.fields {
-        let value = match value {
-            Value::Text(text) => Json::from(text.clone()),
-            Value::Integer(number) => Json::from(*number),
-            Value::Number(number) => Json::from(*number),
-            Value::Bool(value) => Json::from(*value),
-        };
-        line.insert((*name).to_owned(), value);
+        line.insert((*name).to_owned(), value.into());
     }
     for (name, value) in whereabouts(record) {
         line.insert(name.to_owned(), value.into());
