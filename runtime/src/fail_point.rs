@@ -1,5 +1,5 @@
-//! Named places between two effects, where a test kills the process or makes it panic. The code exists only with the feature
-//! `fail-points`, which only tests and the benchmark enable.
+//! Named places between two effects, where a test kills the process or makes it panic. Only with the feature `fail-points`,
+//! which only tests and the benchmark enable, does a point do anything.
 
 /// The point that kills the process in tests: its name, and after a colon the number of the pass that kills, if it is not the
 /// first: `deferred.claimed:2`. With `=panic` at the end the task panics, and the process lives on.
@@ -7,10 +7,7 @@ pub const VARIABLE: &str = "FAIL_POINT";
 
 /// A place between two effects. Each crate declares its own with [`fail_points!`](crate::fail_points).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FailPoint {
-    #[cfg(feature = "fail-points")]
-    name: &'static str,
-}
+pub struct FailPoint(&'static str);
 
 /// Declares the fail points of a crate: a constant for each, and `ALL`.
 #[macro_export]
@@ -60,19 +57,14 @@ fail_points! {
 impl FailPoint {
     /// Creates a fail point with this name.
     #[must_use]
-    #[cfg_attr(not(feature = "fail-points"), expect(unused_variables, reason = "names are for tests only"))]
     pub const fn new(name: &'static str) -> Self {
-        Self {
-            #[cfg(feature = "fail-points")]
-            name,
-        }
+        Self(name)
     }
 
     /// Its name.
-    #[cfg(feature = "fail-points")]
     #[must_use]
     pub const fn name(self) -> &'static str {
-        self.name
+        self.0
     }
 
     /// Kills the process at once, without cleanup, or panics, if a test asked for it.
