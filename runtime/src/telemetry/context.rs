@@ -114,7 +114,6 @@ fn carried_of(place: &SpanContext) -> impl Iterator<Item = (&'static str, String
 
 /// The context as a `traceparent` (W3C Trace Context, 3.2): version, trace, span and flags in hex.
 fn trace_parent(place: &SpanContext) -> String {
-    let (trace, span) = (place.trace_id().to_bytes(), place.span_id().to_bytes());
     let flags = (place.trace_flags() & TraceFlags::SAMPLED).to_u8();
-    format!("00-{:032x}-{:016x}-{flags:02x}", u128::from_be_bytes(trace), u64::from_be_bytes(span))
+    format!("00-{:032x}-{:016x}-{flags:02x}", place.trace_id(), place.span_id())
 }

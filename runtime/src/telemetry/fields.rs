@@ -16,7 +16,7 @@ use tracing::field::{Field, Visit};
 use crate::redact;
 
 /// Names of fields.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fields {
     /// Fields of events: the log, log records over OTLP, Sentry.
     pub events: &'static [&'static str],
@@ -96,8 +96,7 @@ static MAY_LEAVE: RwLock<Vec<Fields>> = RwLock::new(Vec::new());
 /// Allows the fields of a service to leave.
 pub(crate) fn register(fields: Fields) {
     let mut all = MAY_LEAVE.write().unwrap_or_else(PoisonError::into_inner);
-    let is_there = |known: &Fields| known.events == fields.events && known.spans == fields.spans;
-    if !all.iter().any(is_there) {
+    if !all.contains(&fields) {
         all.push(fields);
     }
 }

@@ -2,19 +2,15 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use opentelemetry_proto::{
-    tonic::{
-        collector::{
-            logs::v1::{ExportLogsServiceRequest, logs_service_client::LogsServiceClient},
-            metrics::v1::{ExportMetricsServiceRequest, metrics_service_client::MetricsServiceClient},
-            trace::v1::{ExportTraceServiceRequest, trace_service_client::TraceServiceClient},
-        },
-        common::v1::{AnyValue, KeyValue, any_value},
-        resource::v1::Resource,
+use opentelemetry_proto::tonic::{
+    collector::{
+        logs::v1::{ExportLogsServiceRequest, logs_service_client::LogsServiceClient},
+        metrics::v1::{ExportMetricsServiceRequest, metrics_service_client::MetricsServiceClient},
+        trace::v1::{ExportTraceServiceRequest, trace_service_client::TraceServiceClient},
     },
-    transform::common::tonic::Attributes,
+    common::v1::{AnyValue, KeyValue, any_value},
+    resource::v1::Resource,
 };
-use opentelemetry_sdk::Resource as SdkResource;
 use tonic::{
     Code, Request, Status,
     metadata::MetadataMap,
@@ -155,8 +151,7 @@ impl Resources {
     }
 
     pub(super) fn of(&self, service: Option<&str>) -> Resource {
-        let resource = resource(&self.config, service.unwrap_or(self.process));
-        Resource { attributes: attributes(&resource), ..Default::default() }
+        Resource::from(&resource(&self.config, service.unwrap_or(self.process)))
     }
 
     /// Groups items by their resource.
@@ -171,11 +166,6 @@ impl Resources {
         }
         by_service.into_iter().map(|(service, items)| (self.of(service.as_deref()), items)).collect()
     }
-}
-
-fn attributes(resource: &SdkResource) -> Vec<KeyValue> {
-    let pairs = resource.iter().map(|(key, value)| opentelemetry::KeyValue::new(key.clone(), value.clone()));
-    Attributes::from(pairs).0
 }
 
 /// A text value in OTLP.
