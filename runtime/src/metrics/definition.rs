@@ -76,6 +76,7 @@ pub struct Definition {
 const SECONDS: &[f64] =
     &[0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0];
 
+/// Up to the most attempts of a deferred call.
 const ATTEMPTS: &[f64] = &[1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 18.0, 25.0];
 
 impl Definition {

@@ -86,23 +86,19 @@ impl Sentry {
         let service = place.facts.service.as_deref().unwrap_or(self.process).to_owned();
         let operation = place.facts.operation.clone().or_else(|| record.text("rpc").map(str::to_owned));
         let reason = record.text("reason").map(str::to_owned);
-        let location = record.text("panic.location").map(str::to_owned);
-        // Groups events by the place to fix: one place that panics, or one reason of one operation of one service.
-        let group = match &location {
-            Some(location) => vec!["panic".to_owned(), location.clone()],
-            None => vec![
-                service.clone(),
-                reason.clone().unwrap_or_else(|| record.message.clone()),
-                operation.clone().unwrap_or_default(),
-            ],
-        };
+        let location = record.text("panic.location");
         let said = record.text("error.message").or_else(|| record.text("error")).unwrap_or(&record.message);
+        // Groups events by the place to fix: one place that panics, or one reason of one operation of one service.
+        let (kind, value, group) = if let Some(at) = location {
+            ("panic", format!("{said}, at {at}"), vec!["panic".to_owned(), at.to_owned()])
+        } else {
+            let why = reason.as_ref().unwrap_or(&record.message).clone();
+            let group = vec![service.clone(), why, operation.clone().unwrap_or_default()];
+            (reason.as_deref().unwrap_or("error"), said.to_owned(), group)
+        };
         let exception = Exception {
-            ty: match &location {
-                Some(_) => "panic".to_owned(),
-                None => reason.clone().unwrap_or_else(|| "error".to_owned()),
-            },
-            value: Some(location.clone().map_or_else(|| said.to_owned(), |at| format!("{said}, at {at}"))),
+            ty: kind.to_owned(),
+            value: Some(value),
             module: Some(record.target.to_owned()),
             mechanism: Some(Mechanism {
                 ty: if location.is_some() { "panic" } else { "generic" }.to_owned(),
