@@ -1,5 +1,5 @@
-//! Named places between two effects, where a test kills the process or makes it panic. Only with the feature `fail-points`,
-//! which only tests and the benchmark enable, does a point do anything.
+//! Named places between two effects, where a test kills the process or makes it panic. A point does nothing without the feature
+//! `fail-points`, which only tests and the benchmark enable.
 
 /// The point that kills the process in tests: its name, and after a colon the number of the pass that kills, if it is not the
 /// first: `deferred.claimed:2`. With `=panic` at the end the task panics, and the process lives on.
