@@ -1,4 +1,4 @@
-//! Named places between two effects, where a test kills the process or makes it panic. A point does nothing without the feature
+//! Named places between two effects, where a test kills the process or makes it panic. The code exists only with the feature
 //! `fail-points`, which only tests and the benchmark enable.
 
 /// The point that kills the process in tests: its name, and after a colon the number of the pass that kills, if it is not the
@@ -7,7 +7,10 @@ pub const VARIABLE: &str = "FAIL_POINT";
 
 /// A place between two effects. Each crate declares its own with [`fail_points!`](crate::fail_points).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FailPoint(&'static str);
+pub struct FailPoint {
+    #[cfg(feature = "fail-points")]
+    name: &'static str,
+}
 
 /// Declares the fail points of a crate: a constant for each, and `ALL`.
 #[macro_export]
@@ -57,14 +60,19 @@ fail_points! {
 impl FailPoint {
     /// Creates a fail point with this name.
     #[must_use]
+    #[cfg_attr(not(feature = "fail-points"), expect(unused_variables, reason = "names are for tests only"))]
     pub const fn new(name: &'static str) -> Self {
-        Self(name)
+        Self {
+            #[cfg(feature = "fail-points")]
+            name,
+        }
     }
 
     /// Its name.
+    #[cfg(feature = "fail-points")]
     #[must_use]
     pub const fn name(self) -> &'static str {
-        self.0
+        self.name
     }
 
     /// Kills the process at once, without cleanup, or panics, if a test asked for it.
