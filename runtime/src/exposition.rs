@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, sync::Arc};
 
 use axum::{Router, extract::State, response::IntoResponse, routing::get};
 use http::{HeaderMap, header};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
@@ -65,7 +65,6 @@ pub struct BindError {
 pub struct Exposition {
     addr: SocketAddr,
     _stop: DropGuard,
-    _server: JoinHandle<()>,
 }
 
 impl Exposition {
@@ -74,9 +73,9 @@ impl Exposition {
         let addr = listener.local_addr()?;
         let stop = CancellationToken::new();
         let app = Router::new().route("/metrics", get(scrape)).with_state(Arc::new(metrics));
-        let server = Tasks::default().spawn(server::serve(listener, app, stop.clone()));
+        Tasks::default().spawn(server::serve(listener, app, stop.clone()));
         tracing::info!(%addr, "metrics are served at /metrics");
-        Ok(Self { addr, _stop: stop.drop_guard(), _server: server })
+        Ok(Self { addr, _stop: stop.drop_guard() })
     }
 
     /// The address of the port.

@@ -52,10 +52,7 @@ impl<S: Service> Measurer<S> {
 
     /// Measures everything once. A failed measurement is hidden until the next success.
     pub(crate) async fn measure(&mut self) {
-        let Ok(mut conn) = tokio::time::timeout(PATIENCE, self.connect())
-            .await
-            .unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))
-        else {
+        let Ok(Ok(mut conn)) = tokio::time::timeout(PATIENCE, self.connect()).await else {
             for measurement in ["deferred_calls", "schedules", "self_tests", "journal", "own"] {
                 self.publish(measurement, Err(sqlx::Error::PoolTimedOut.into()));
             }

@@ -21,7 +21,7 @@ use std::{
 
 use opentelemetry::{
     InstrumentationScope,
-    metrics::{BoundCounter, BoundHistogram, Counter, Histogram, Meter, MeterProvider},
+    metrics::{AsyncInstrument, BoundCounter, BoundHistogram, Counter, Histogram, Meter, MeterProvider},
 };
 use opentelemetry_sdk::{
     Resource,
@@ -140,33 +140,27 @@ impl Metrics {
         Timing { bound: histogram.bind(attributes), exemplars }
     }
 
-    /// A gauge that is read at collection. Reading it must be cheap: no lock that is held for long, no query.
+    /// A gauge, or a counter that another component keeps, which is read at collection. Reading it must be cheap: no lock that is
+    /// held for long, no query.
     pub fn gauge(
         &self,
         definition: &'static Definition,
         read: impl Fn(&dyn Fn(f64, &[KeyValue])) + Send + Sync + 'static,
     ) {
-        debug_assert_eq!(definition.kind, Kind::Gauge);
-        let builder = self.0.meter.f64_observable_gauge(definition.name);
-        let builder = builder.with_unit(definition.unit).with_description(definition.description);
+        let Definition { name, kind, unit, description, .. } = *definition;
+        debug_assert_ne!(kind, Kind::Histogram);
+        let observe = move |observer: &dyn AsyncInstrument<f64>| {
+            read(&|value, attributes| observer.observe(value, attributes));
+        };
+        let meter = &self.0.meter;
         // The SDK keeps it as long as the provider lives.
-        let _ = builder
-            .with_callback(move |observer| read(&|value, attributes| observer.observe(value, attributes)))
-            .build();
-    }
-
-    /// A counter whose value another component keeps. It is read like a gauge.
-    pub(crate) fn counted(
-        &self,
-        definition: &'static Definition,
-        read: impl Fn(&dyn Fn(f64, &[KeyValue])) + Send + Sync + 'static,
-    ) {
-        debug_assert_eq!(definition.kind, Kind::Counter);
-        let builder = self.0.meter.f64_observable_counter(definition.name);
-        let builder = builder.with_unit(definition.unit).with_description(definition.description);
-        let _ = builder
-            .with_callback(move |observer| read(&|value, attributes| observer.observe(value, attributes)))
-            .build();
+        if kind == Kind::Gauge {
+            let gauge = meter.f64_observable_gauge(name).with_unit(unit).with_description(description);
+            let _ = gauge.with_callback(observe).build();
+        } else {
+            let counter = meter.f64_observable_counter(name).with_unit(unit).with_description(description);
+            let _ = counter.with_callback(observe).build();
+        }
     }
 
     /// Creates a gauge, unless the name exists already.
@@ -213,10 +207,6 @@ impl Metrics {
         let _ = self.0.reader.collect(&mut collected);
         collected
     }
-
-    fn show(&self, page: &mut Page) {
-        page.add(&self.collect(), &self.0.examples);
-    }
 }
 
 /// The metrics of several services as one text.
@@ -224,7 +214,7 @@ impl Metrics {
 pub fn render(metrics: &[Metrics], format: Format) -> String {
     let mut page = Page::new(format);
     for metrics in metrics {
-        metrics.show(&mut page);
+        page.add(&metrics.collect(), &metrics.0.examples);
     }
     page.finish()
 }

@@ -26,7 +26,7 @@ mod traces;
 
 use std::{
     io,
-    sync::{Arc, OnceLock, mpsc},
+    sync::{Arc, OnceLock},
     thread,
     time::{Duration, Instant},
 };
@@ -36,16 +36,15 @@ use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData};
 use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 pub use config::{Otlp, TelemetryConfig};
-pub(crate) use context::{carried, inject};
+pub(crate) use context::carried;
 pub use context::{
-    continue_trace, current_trace_parent, inject_current, passed_on, rename, trace_id_of, trace_response,
+    continue_trace, current_trace_parent, inject, passed_on, rename, trace_id_of, trace_response,
 };
 pub(crate) use fields::register;
 pub use fields::{Fields, OF_CHASSIS};
 pub use sampling::Port;
 pub(crate) use spans::{
-    DeferredCall, deferred_span, record_called, record_served, rpc_client_span, rpc_server_span,
-    shared_statement_span,
+    deferred_span, record_called, record_served, rpc_client_span, rpc_server_span, shared_statement_span,
 };
 pub use spans::{fail, http_client_span, record_http, resumed_span};
 pub use test_report::{ErrorReports, NotArrived};
@@ -56,7 +55,7 @@ use self::{
     layers::Sinks,
     logs::Format,
     metrics::{Due, Sources},
-    otlp::{Receiver, Resources},
+    otlp::{Receiver, Resources, ToReceiver},
     pipeline::{Counts, Destination, Queue, pipeline},
     record::{Origin, Record},
     sampling::Sampling,
@@ -70,19 +69,11 @@ use crate::{
 /// How long the end of the process waits for unsent telemetry.
 const FLUSH: Duration = Duration::from_secs(5);
 
-/// Requests a flush of a queue.
-type Flush = Box<dyn Fn() -> mpsc::Receiver<()> + Send + Sync>;
-
-fn flush<T: Send + 'static>(queue: &Queue<T>) -> Flush {
-    let queue = queue.clone();
-    Box::new(move || queue.flush())
-}
-
 /// Flushes when the process ends, also on the error path.
 pub struct TelemetryGuard {
     provider: SdkTracerProvider,
     sinks: Arc<Sinks>,
-    flushes: Vec<Flush>,
+    outlets: Arc<Outlets>,
 }
 
 impl TelemetryGuard {
@@ -107,10 +98,20 @@ impl Drop for TelemetryGuard {
     fn drop(&mut self) {
         // This only marks the provider: spans that end from now on are not recorded. It fails only if it was marked before.
         let _ = self.provider.shutdown();
+        let Outlets { traces, logs, metrics, errors, .. } = &*self.outlets;
         // Requests all flushes first and then waits, so that one slow destination does not take time from the others.
-        let asked: Vec<_> = self.flushes.iter().map(|flush| flush()).collect();
+        let asked = [
+            traces.as_ref().map(Queue::flush),
+            logs.as_ref().map(Queue::flush),
+            errors.as_ref().map(Queue::flush),
+            metrics.as_ref().map(|metrics| {
+                // Exports the last values now, without waiting for the next interval.
+                metrics.push_once(Due);
+                metrics.flush()
+            }),
+        ];
         let until = Instant::now() + FLUSH;
-        for done in asked {
+        for done in asked.into_iter().flatten() {
             // Telemetry that is unsent after this time is lost; the process ends anyway.
             let _ = done.recv_timeout(until.saturating_duration_since(Instant::now()));
         }
@@ -128,7 +129,7 @@ struct Outlets {
     errors: Option<Queue<sentry::Envelope>>,
 }
 
-static OUTLETS: OnceLock<Outlets> = OnceLock::new();
+static OUTLETS: OnceLock<Arc<Outlets>> = OnceLock::new();
 
 /// The telemetry capabilities of the process for every status surface, with current failures.
 #[must_use]
@@ -209,17 +210,7 @@ pub fn init(config: &TelemetryConfig, service: &'static str) -> TelemetryGuard {
             outlets.sentry = failed("sentry");
         }
     }
-    let mut flushes: Vec<Flush> = Vec::new();
-    flushes.extend(outlets.traces.as_ref().map(flush));
-    flushes.extend(outlets.logs.as_ref().map(flush));
-    flushes.extend(outlets.errors.as_ref().map(flush));
-    flushes.extend(outlets.metrics.clone().map(|metrics| -> Flush {
-        Box::new(move || {
-            // Exports the last values now, without waiting for the next interval.
-            metrics.push_once(Due);
-            metrics.flush()
-        })
-    }));
+    let outlets = Arc::new(outlets);
     let sampler = config.otlp.as_ref().ok().map(|otlp| {
         Sampling::new(otlp.sampler.root.clone(), otlp.sampler.parent_based, config.trusted.clone())
     });
@@ -230,7 +221,7 @@ pub fn init(config: &TelemetryConfig, service: &'static str) -> TelemetryGuard {
         sentry: outlets.errors.clone().map(|queue| Sentry::new(queue, &config.environment, service)),
         dispatch: OnceLock::new(),
     });
-    let _ = OUTLETS.set(outlets);
+    let _ = OUTLETS.set(Arc::clone(&outlets));
     install(config, &provider, &sinks);
     for ignored in &config.ignored {
         // Logs what was expected, never the given value.
@@ -240,7 +231,7 @@ pub fn init(config: &TelemetryConfig, service: &'static str) -> TelemetryGuard {
             "a setting is not understood, and its default holds"
         );
     }
-    TelemetryGuard { provider, sinks, flushes }
+    TelemetryGuard { provider, sinks, outlets }
 }
 
 fn install(config: &TelemetryConfig, provider: &SdkTracerProvider, sinks: &Arc<Sinks>) {
@@ -282,12 +273,14 @@ fn open(outlets: &mut Outlets, config: &TelemetryConfig, service: &'static str) 
         let _entered = runtime.enter();
         if let Ok(otlp) = &config.otlp {
             let receiver = Receiver::new(otlp);
-            let resources = || Resources::new(config, service);
-            let traces = traces::ToReceiver { receiver: receiver.clone(), resources: resources() };
+            let resources = Resources::new(config, service);
+            let of = resources.clone();
+            let traces = ToReceiver::new("traces", &receiver, move |spans| Some(traces::pack(&of, spans)));
             outlets.traces = Some(start(&mut workers, traces, traces::CAPACITY, traces::BATCH));
-            let logs = logs::ToReceiver { receiver: receiver.clone(), resources: resources() };
+            let logs =
+                ToReceiver::new("logs", &receiver, move |records| Some(logs::pack(&resources, records)));
             outlets.logs = Some(start(&mut workers, logs, logs::CAPACITY, logs::BATCH));
-            let metrics = metrics::ToReceiver::new(receiver, outlets.sources.clone());
+            let metrics = ToReceiver::new("metrics", &receiver, metrics::pack(outlets.sources.clone()));
             let metrics = start(&mut workers, metrics, metrics::CAPACITY, metrics::BATCH);
             workers.push(Box::pin(metrics::ask(metrics.clone(), otlp.metric_interval)));
             outlets.metrics = Some(metrics);

@@ -14,6 +14,7 @@ use levqor_runtime::{
 use prost_reflect::DynamicMessage;
 use tokio::time::Instant;
 use tonic::{Request, Status, Streaming, client::Grpc, metadata::MetadataMap};
+use tracing::Span;
 
 use super::{
     codec::{DynamicCodec, Sent},
@@ -64,15 +65,12 @@ pub(super) fn metadata(
     if let Some(address) = counted_by.and_then(|address| HeaderValue::try_from(address).ok()) {
         carried.insert(HeaderName::from_static(CLIENT_ADDRESS), address);
     }
-    let mut metadata = MetadataMap::from_headers(carried);
-    telemetry::inject_current(&mut metadata);
-    if metadata.contains_key(TRACE_PARENT.as_str()) {
-        return metadata;
-    }
+    telemetry::inject(&Span::current(), &mut carried);
     // Without a span of ours, the caller's trace context is passed on unchanged.
-    let mut carried = metadata.into_headers();
-    for (name, value) in telemetry::passed_on(headers) {
-        carried.insert(name, value);
+    if !carried.contains_key(TRACE_PARENT) {
+        for (name, value) in telemetry::passed_on(headers) {
+            carried.insert(name, value);
+        }
     }
     MetadataMap::from_headers(carried)
 }

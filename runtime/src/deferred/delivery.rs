@@ -29,7 +29,7 @@ use crate::{
     error::{ErrorCode, ServiceError},
     fail_point,
     shared_commit::{BatchWrite, NotWritten, SharedCommit},
-    telemetry::{self, DeferredCall},
+    telemetry,
     work::{self, Fences, LEASE, MAX_ATTEMPTS, Source, TRY_TIMEOUT},
 };
 
@@ -245,13 +245,8 @@ impl Source for Delivery {
     }
 
     async fn process(&self, Permitted { call, permit }: Permitted) {
-        let told = DeferredCall {
-            rpc: &call.rpc,
-            id: call.work_id,
-            attempts: call.attempts,
-            trace_parent: &call.trace_parent,
-        };
-        let span = telemetry::deferred_span(self.chassis.service, &told);
+        let (service, id, attempts) = (self.chassis.service, call.work_id, call.attempts);
+        let span = telemetry::deferred_span(service, &call.rpc, id, attempts, &call.trace_parent);
         async {
             let outcome = self.attempt(&call).await;
             fail_point::DEFERRED_CALLED.reached();

@@ -86,17 +86,12 @@ impl Drop for Timer {
 }
 
 /// The series of one RPC. Each is bound when its code first occurs.
+#[derive(Debug)]
 struct ByCode {
     metrics: Metrics,
     definition: &'static Definition,
     attributes: Vec<KeyValue>,
     codes: [OnceLock<Timing>; 17],
-}
-
-impl std::fmt::Debug for ByCode {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.attributes.fmt(formatter)
-    }
 }
 
 impl ByCode {

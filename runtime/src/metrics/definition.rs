@@ -76,6 +76,9 @@ pub struct Definition {
 const SECONDS: &[f64] =
     &[0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0];
 
+/// Up to the most attempts of a deferred call.
+const ATTEMPTS: &[f64] = &[1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 18.0, 25.0];
+
 impl Definition {
     /// Defines a counter.
     #[must_use]
@@ -107,6 +110,15 @@ impl Definition {
         attributes: &'static [Attribute],
     ) -> Self {
         Self { name, kind: Kind::Histogram, unit: "s", description, attributes, buckets: SECONDS }
+    }
+
+    /// Defines a histogram of attempts.
+    pub(super) const fn attempts(
+        name: &'static str,
+        description: &'static str,
+        attributes: &'static [Attribute],
+    ) -> Self {
+        Self { name, kind: Kind::Histogram, unit: "{try}", description, attributes, buckets: ATTEMPTS }
     }
 
     /// The metric family's name in Prometheus, by the OpenTelemetry specification: dots become underscores, and the unit is

@@ -28,10 +28,14 @@ impl Readings {
     }
 
     /// Adds an instant, in seconds since 1970.
-    #[expect(clippy::cast_precision_loss, reason = "no instant comes near 2^53 milliseconds")]
     pub fn instant(&mut self, definition: &'static Definition, attributes: &[KeyValue], at: DateTime<Utc>) {
-        self.0.push((definition, attributes.to_vec(), at.timestamp_millis() as f64 / 1000.0));
+        self.seconds(definition, attributes, since_1970(at));
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no instant comes near 2^53 milliseconds")]
+fn since_1970(at: DateTime<Utc>) -> f64 {
+    at.timestamp_millis() as f64 / 1000.0
 }
 
 /// The last result of one measurement.
@@ -74,9 +78,7 @@ impl Metrics {
         self.gauge_once(&chassis::MEASURED, move |observe| {
             measured.each(|name, group| {
                 if let Some(time) = group.time {
-                    #[expect(clippy::cast_precision_loss, reason = "no instant comes near 2^53 milliseconds")]
-                    let seconds = time.timestamp_millis() as f64 / 1000.0;
-                    observe(seconds, &[KeyValue::new("measurement", name)]);
+                    observe(since_1970(time), &[KeyValue::new("measurement", name)]);
                 }
             });
         });

@@ -105,13 +105,16 @@ impl Page {
             .iter()
             .map(|(key, value)| KeyValue::new(key.clone(), value.clone()))
             .collect();
-        let service: Vec<_> = resource.iter().filter(|pair| pair.key.as_str() == "service.name").collect();
-        let service = labels(service.into_iter());
+        let service = labels(resource.iter().filter(|pair| pair.key.as_str() == "service.name"));
         // The other resource attributes go into one series, to be joined by queries.
         let target = self.family("target".to_owned(), "info", "", "The process that measures.");
         let _ = writeln!(target.lines, "target_info{{{}}} 1", labels(resource.iter()));
         for metric in collected.scope_metrics().flat_map(ScopeMetrics::metrics) {
-            self.add_metric(metric, &service, examples);
+            match metric.data() {
+                AggregatedMetrics::F64(data) => self.add_data(metric, data, &service, examples),
+                AggregatedMetrics::U64(data) => self.add_data(metric, data, &service, examples),
+                AggregatedMetrics::I64(data) => self.add_data(metric, data, &service, examples),
+            }
         }
     }
 
@@ -123,14 +126,6 @@ impl Page {
             lines: String::new(),
         };
         self.families.entry(name).or_insert_with(family)
-    }
-
-    fn add_metric(&mut self, metric: &Metric, service: &str, examples: &Examples) {
-        match metric.data() {
-            AggregatedMetrics::F64(data) => self.add_data(metric, data, service, examples),
-            AggregatedMetrics::U64(data) => self.add_data(metric, data, service, examples),
-            AggregatedMetrics::I64(data) => self.add_data(metric, data, service, examples),
-        }
     }
 
     fn add_data<T: Display + Copy>(
@@ -157,8 +152,8 @@ impl Page {
         match data {
             MetricData::Gauge(gauge) => {
                 for point in gauge.data_points() {
-                    let _ =
-                        writeln!(lines, "{name}{{{}}} {}", with(&labels(point.attributes())), point.value());
+                    let labels = with(&labels(point.attributes()));
+                    let _ = writeln!(lines, "{name}{{{labels}}} {}", point.value());
                 }
             }
             MetricData::Sum(sum) => {

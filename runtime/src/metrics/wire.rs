@@ -4,17 +4,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use opentelemetry_proto::tonic::{
     collector::metrics::v1::ExportMetricsServiceRequest,
-    metrics::v1::{
-        Exemplar as WireExemplar, HistogramDataPoint, ResourceMetrics, exemplar::Value, metric::Data,
-    },
+    metrics::v1::{Exemplar as WireExemplar, ResourceMetrics, exemplar::Value, metric::Data},
 };
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, HistogramDataPoint as SdkPoint, MetricData};
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
 
-use super::{
-    Metrics,
-    exemplar::{Examples, Exemplar},
-    text,
-};
+use super::{Metrics, exemplar::Exemplar, text};
 
 impl Metrics {
     /// All current values, with the exemplars since then. `None` if there are no values.
@@ -29,23 +23,14 @@ impl Metrics {
                 && let Some(Data::Histogram(wire)) = &mut wire.data
             {
                 for (point, wire) in histogram.data_points().zip(&mut wire.data_points) {
-                    illustrate(wire, point, metric.name(), &self.0.examples, since);
+                    let exemplars = self.0.examples.of(metric.name(), &text::labels(point.attributes()));
+                    let recent = exemplars.into_iter().flatten().filter(|exemplar| exemplar.time >= since);
+                    wire.exemplars = recent.map(Into::into).collect();
                 }
             }
         }
         (!wire.scope_metrics.is_empty()).then_some(wire)
     }
-}
-
-fn illustrate(
-    wire: &mut HistogramDataPoint,
-    point: &SdkPoint<f64>,
-    name: &str,
-    examples: &Examples,
-    since: SystemTime,
-) {
-    let exemplars = examples.of(name, &text::labels(point.attributes())).into_iter().flatten();
-    wire.exemplars = exemplars.filter(|exemplar| exemplar.time >= since).map(Into::into).collect();
 }
 
 impl From<Exemplar> for WireExemplar {

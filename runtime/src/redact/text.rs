@@ -31,8 +31,7 @@ pub fn text(given: &str) -> Cow<'_, str> {
             None => out.push_str(piece),
         }
     }
-    let cards = without_cards(&out);
-    match cards {
+    match without_cards(&out) {
         Some(text) => Cow::Owned(text),
         None if changed => Cow::Owned(out),
         None => Cow::Borrowed(given),
@@ -55,14 +54,8 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
 
 fn verdict(piece: &str) -> Option<&'static str> {
     // An address may be percent-encoded, from a URL.
-    let at = piece.find('@').map(|at| (at, 1)).or_else(|| {
-        let at = piece.find("%40")?;
-        Some((at, 3))
-    });
-    if let Some((at, width)) = at
-        && at > 0
-        && at + width < piece.len()
-    {
+    let mark = if piece.contains('@') { "@" } else { "%40" };
+    if piece.find(mark).is_some_and(|at| at > 0 && at + mark.len() < piece.len()) {
         return Some("[email]");
     }
     let key = piece.len() >= LEAST_KEY && KEYS.iter().any(|key| piece.starts_with(key));

@@ -3,9 +3,8 @@
 
 use opentelemetry_proto::tonic::{
     collector::{
-        logs::v1::{ExportLogsServiceRequest, logs_service_client::LogsServiceClient},
-        metrics::v1::{ExportMetricsServiceRequest, metrics_service_client::MetricsServiceClient},
-        trace::v1::{ExportTraceServiceRequest, trace_service_client::TraceServiceClient},
+        logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
+        trace::v1::ExportTraceServiceRequest,
     },
     logs::v1::{LogRecord, ResourceLogs, ScopeLogs, SeverityNumber},
     metrics::v1::{Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric, number_data_point},
@@ -15,8 +14,8 @@ use opentelemetry_proto::tonic::{
 use tonic::{Code, Status};
 
 use super::{
-    TelemetryConfig,
-    otlp::{Receiver, Resources, text},
+    Otlp, TelemetryConfig,
+    otlp::{Export, Receiver, Resources, text},
 };
 use crate::{
     check::{Check, Finding},
@@ -55,7 +54,7 @@ impl TelemetryConfig {
     fn otlp_checks(&self) -> [Check; 3] {
         let names = ["telemetry.otlp_traces", "telemetry.otlp_logs", "telemetry.otlp_metrics"];
         let otlp = match &self.otlp {
-            Ok(otlp) => otlp.clone(),
+            Ok(otlp) => otlp,
             Err(reason) => {
                 let how = "set OTEL_EXPORTER_OTLP_ENDPOINT to an OTLP receiver, http://host:4317, and do not set OTEL_SDK_DISABLED";
                 return names.map(|name| Check::known(name, Finding::off(*reason, how)));
@@ -63,25 +62,34 @@ impl TelemetryConfig {
         };
         let host = otlp.endpoint.host().unwrap_or_default();
         let sample = Sample::new(Resources::new(self, DOCTOR).of(None));
-        let (span, record, metric) = (sample.clone(), sample.clone(), sample);
-        let (for_span, for_record, for_metric) = (otlp.clone(), otlp.clone(), otlp.clone());
+        let trace = format!("OK, trace {}", hex::encode(&sample.trace_id));
         let [traces, logs, metrics] = names;
         [
-            Check::new(traces, format!("TraceService/Export of a span to {host}"), async move {
-                span.export_span(&Receiver::new(&for_span)).await.into()
-            }),
-            Check::new(logs, format!("LogsService/Export of a record to {host}"), async move {
-                record.export_record(&Receiver::new(&for_record)).await.into()
-            }),
-            Check::new(metrics, format!("MetricsService/Export of a gauge to {host}"), async move {
-                metric.export_metric(&Receiver::new(&for_metric)).await.into()
-            }),
+            check(traces, format!("TraceService/Export of a span to {host}"), otlp, sample.span(), &trace),
+            check(logs, format!("LogsService/Export of a record to {host}"), otlp, sample.record(), &trace),
+            check(
+                metrics,
+                format!("MetricsService/Export of a gauge to {host}"),
+                otlp,
+                sample.metric(),
+                &format!("OK, gauge {GAUGE}"),
+            ),
         ]
     }
 }
 
+fn check(name: &str, asked: String, otlp: &Otlp, message: impl Export, found: &str) -> Check {
+    let (otlp, found) = (otlp.clone(), found.to_owned());
+    Check::new(name, asked, async move {
+        match message.export(&Receiver::new(&otlp)).await {
+            Ok(..=0) => Finding::on(found),
+            Ok(_) => Finding::failed("the receiver rejected it"),
+            Err(status) => Finding::failed(refused(&status)),
+        }
+    })
+}
+
 /// The test telemetry, with the ids to find it by.
-#[derive(Clone)]
 struct Sample {
     resource: Resource,
     trace_id: Vec<u8>,
@@ -99,12 +107,7 @@ impl Sample {
         self.trace_id.iter().rev().take(8).copied().collect()
     }
 
-    /// The result of an answer: the number of rejected items, where the receiver reports it.
-    fn taken(&self, rejected: Option<i64>) -> Result<String, String> {
-        taken(rejected).map(|()| format!("OK, trace {}", hex::encode(&self.trace_id)))
-    }
-
-    async fn export_span(self, receiver: &Receiver) -> Result<String, String> {
+    fn span(&self) -> ExportTraceServiceRequest {
         let span = Span {
             trace_id: self.trace_id.clone(),
             span_id: self.span_id(),
@@ -117,13 +120,10 @@ impl Sample {
         let scope = ScopeSpans { spans: vec![span], ..Default::default() };
         let resource = Some(self.resource.clone());
         let spans = ResourceSpans { resource, scope_spans: vec![scope], ..Default::default() };
-        let request = receiver.request(ExportTraceServiceRequest { resource_spans: vec![spans] });
-        let answer = TraceServiceClient::new(receiver.channel.clone()).export(request).await;
-        let answer = answer.map_err(|status| refused(&status))?.into_inner();
-        self.taken(answer.partial_success.map(|partial| partial.rejected_spans))
+        ExportTraceServiceRequest { resource_spans: vec![spans] }
     }
 
-    async fn export_record(self, receiver: &Receiver) -> Result<String, String> {
+    fn record(&self) -> ExportLogsServiceRequest {
         let record = LogRecord {
             time_unix_nano: self.nanos,
             observed_time_unix_nano: self.nanos,
@@ -137,13 +137,10 @@ impl Sample {
         let scope = ScopeLogs { log_records: vec![record], ..Default::default() };
         let resource = Some(self.resource.clone());
         let logs = ResourceLogs { resource, scope_logs: vec![scope], ..Default::default() };
-        let request = receiver.request(ExportLogsServiceRequest { resource_logs: vec![logs] });
-        let answer = LogsServiceClient::new(receiver.channel.clone()).export(request).await;
-        let answer = answer.map_err(|status| refused(&status))?.into_inner();
-        self.taken(answer.partial_success.map(|partial| partial.rejected_log_records))
+        ExportLogsServiceRequest { resource_logs: vec![logs] }
     }
 
-    async fn export_metric(self, receiver: &Receiver) -> Result<String, String> {
+    fn metric(&self) -> ExportMetricsServiceRequest {
         let value = Some(number_data_point::Value::AsInt(1));
         let point = NumberDataPoint { time_unix_nano: self.nanos, value, ..Default::default() };
         let metric = Metric {
@@ -156,18 +153,7 @@ impl Sample {
         let scope = ScopeMetrics { metrics: vec![metric], ..Default::default() };
         let resource = Some(self.resource.clone());
         let metrics = ResourceMetrics { resource, scope_metrics: vec![scope], ..Default::default() };
-        let request = receiver.request(ExportMetricsServiceRequest { resource_metrics: vec![metrics] });
-        let answer = MetricsServiceClient::new(receiver.channel.clone()).export(request).await;
-        let answer = answer.map_err(|status| refused(&status))?.into_inner();
-        taken(answer.partial_success.map(|partial| partial.rejected_data_points))?;
-        Ok(format!("OK, gauge {GAUGE}"))
-    }
-}
-
-fn taken(rejected: Option<i64>) -> Result<(), String> {
-    match rejected {
-        Some(1..) => Err("the receiver rejected it".to_owned()),
-        _ => Ok(()),
+        ExportMetricsServiceRequest { resource_metrics: vec![metrics] }
     }
 }
 

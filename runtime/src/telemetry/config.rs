@@ -87,16 +87,11 @@ impl TelemetryConfig {
     /// Reads the settings. Returns none only after it noted a problem.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let filter: Option<String> = reader.defaulted(&LOG, "an EnvFilter");
-        if let Some(filter) = &filter
-            && EnvFilter::try_new(filter).is_err()
-        {
+        if filter.as_ref().is_some_and(|filter| EnvFilter::try_new(filter).is_err()) {
             reader.problem(&LOG, "expected an EnvFilter such as `info` or `warn,levqor_runtime=debug`");
         }
         let format: Option<String> = reader.optional(&LOG_FORMAT, "`text` or `json`");
-        if let Some(format) = &format
-            && format != "text"
-            && format != "json"
-        {
+        if format.as_deref().is_some_and(|format| !matches!(format, "text" | "json")) {
             reader.problem(&LOG_FORMAT, "expected `text` or `json`");
         }
         let environment = environment(reader);
@@ -104,10 +99,7 @@ impl TelemetryConfig {
         let disabled = standard.boolean(reader, &SDK_DISABLED);
         let otlp = Otlp::read(reader, &mut standard);
         let trusted = reader.defaulted(&TRUSTED, "`grpc`, `http`, `grpc,http` or `none`");
-        let sentry = match reader.secret(&SENTRY_DSN) {
-            None => None,
-            Some(text) => dsn(reader, &text),
-        };
+        let sentry = reader.secret(&SENTRY_DSN).and_then(|text| dsn(reader, &text));
         let otlp = if disabled { Err("OTEL_SDK_DISABLED is true") } else { otlp? };
         let environment = environment?;
         let json = format.map_or(environment == "production", |format| format == "json");

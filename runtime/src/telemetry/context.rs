@@ -5,7 +5,6 @@ use opentelemetry::{
     Context, TraceFlags,
     trace::{SpanContext, TraceContextExt},
 };
-use tonic::metadata::{MetadataMap, MetadataValue};
 use tracing::{Dispatch, Span, span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{Registry, registry::LookupSpan};
@@ -97,17 +96,8 @@ pub(crate) fn carried() -> impl Iterator<Item = (&'static str, String)> {
     place(&Span::current()).into_iter().flat_map(|place| carried_of(&place))
 }
 
-/// Adds the current trace context to a call's metadata.
-pub fn inject_current(metadata: &mut MetadataMap) {
-    for (name, value) in carried() {
-        if let Ok(value) = MetadataValue::try_from(value) {
-            metadata.insert(name, value);
-        }
-    }
-}
-
 /// Writes the context of this span into a call's headers and replaces the existing one.
-pub(crate) fn inject(span: &Span, headers: &mut http::HeaderMap) {
+pub fn inject(span: &Span, headers: &mut http::HeaderMap) {
     let Some(place) = place(span) else { return };
     for (name, value) in carried_of(&place) {
         if let Ok(value) = HeaderValue::try_from(value) {
@@ -124,7 +114,6 @@ fn carried_of(place: &SpanContext) -> impl Iterator<Item = (&'static str, String
 
 /// The context as a `traceparent` (W3C Trace Context, 3.2): version, trace, span and flags in hex.
 fn trace_parent(place: &SpanContext) -> String {
-    let (trace, span) = (place.trace_id().to_bytes(), place.span_id().to_bytes());
     let flags = (place.trace_flags() & TraceFlags::SAMPLED).to_u8();
-    format!("00-{:032x}-{:016x}-{flags:02x}", u128::from_be_bytes(trace), u64::from_be_bytes(span))
+    format!("00-{:032x}-{:016x}-{flags:02x}", place.trace_id(), place.span_id())
 }

@@ -9,19 +9,20 @@ use std::{
     time::Duration,
 };
 
+use reqwest::{Body, RequestBuilder};
 use sentry::{
     Envelope, Level as SentryLevel,
     integrations::backtrace::current_stacktrace,
     protocol::{
         Breadcrumb, Context, Event, Exception, Frame, Mechanism, SpanId, Stacktrace, TraceContext, TraceId,
     },
+    types::Dsn,
 };
 use serde_json::Value as Json;
 use tracing::Level;
 
 use super::{
     config::SentryDsn,
-    fields::Value,
     pipeline::{Destination, Queue, Refusal},
     record::{Record, is_ours},
     resource::instance_id,
@@ -85,23 +86,19 @@ impl Sentry {
         let service = place.facts.service.as_deref().unwrap_or(self.process).to_owned();
         let operation = place.facts.operation.clone().or_else(|| record.text("rpc").map(str::to_owned));
         let reason = record.text("reason").map(str::to_owned);
-        let location = record.text("panic.location").map(str::to_owned);
-        // Groups events by the place to fix: one place that panics, or one reason of one operation of one service.
-        let group = match &location {
-            Some(location) => vec!["panic".to_owned(), location.clone()],
-            None => vec![
-                service.clone(),
-                reason.clone().unwrap_or_else(|| record.message.clone()),
-                operation.clone().unwrap_or_default(),
-            ],
-        };
+        let location = record.text("panic.location");
         let said = record.text("error.message").or_else(|| record.text("error")).unwrap_or(&record.message);
+        // Groups events by the place to fix: one place that panics, or one reason of one operation of one service.
+        let (kind, value, group) = if let Some(at) = location {
+            ("panic", format!("{said}, at {at}"), vec!["panic".to_owned(), at.to_owned()])
+        } else {
+            let why = reason.as_ref().unwrap_or(&record.message).clone();
+            let group = vec![service.clone(), why, operation.clone().unwrap_or_default()];
+            (reason.as_deref().unwrap_or("error"), said.to_owned(), group)
+        };
         let exception = Exception {
-            ty: match &location {
-                Some(_) => "panic".to_owned(),
-                None => reason.clone().unwrap_or_else(|| "error".to_owned()),
-            },
-            value: Some(location.clone().map_or_else(|| said.to_owned(), |at| format!("{said}, at {at}"))),
+            ty: kind.to_owned(),
+            value: Some(value),
             module: Some(record.target.to_owned()),
             mechanism: Some(Mechanism {
                 ty: if location.is_some() { "panic" } else { "generic" }.to_owned(),
@@ -138,7 +135,7 @@ impl Sentry {
             ("trace_id", place.trace_id()),
         ];
         event.tags.extend(tags.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
-        event.extra.extend(record.fields.iter().map(|(name, value)| ((*name).to_owned(), json(value))));
+        event.extra.extend(record.fields.iter().map(|(name, value)| ((*name).to_owned(), Json::from(value))));
         if let Some(span) = &place.span {
             let context = TraceContext {
                 trace_id: TraceId::from(span.trace_id().to_bytes()),
@@ -175,16 +172,7 @@ fn breadcrumb(record: &Record) -> Breadcrumb {
         category: Some(record.target.to_owned()),
         level,
         message: Some(record.message.clone()),
-        data: record.fields.iter().map(|(name, value)| ((*name).to_owned(), json(value))).collect(),
-    }
-}
-
-fn json(value: &Value) -> Json {
-    match value {
-        Value::Text(text) => Json::from(text.clone()),
-        Value::Integer(number) => Json::from(*number),
-        Value::Number(number) => Json::from(*number),
-        Value::Bool(value) => Json::from(*value),
+        data: record.fields.iter().map(|(name, value)| ((*name).to_owned(), Json::from(value))).collect(),
     }
 }
 
@@ -216,22 +204,25 @@ fn without_machine(mut stack: Stacktrace) -> Stacktrace {
     stack
 }
 
+/// The request that carries an envelope.
+pub(super) fn request(http: &reqwest::Client, dsn: &Dsn, envelope: impl Into<Body>) -> RequestBuilder {
+    http.post(dsn.envelope_api_url())
+        .header("x-sentry-auth", dsn.to_auth(Some(concat!("levqor/", env!("CARGO_PKG_VERSION")))).to_string())
+        .header("content-type", "application/x-sentry-envelope")
+        .timeout(TIMEOUT)
+        .body(envelope)
+}
+
 /// Envelopes over HTTP.
 pub(super) struct ToSentry {
     http: reqwest::Client,
-    url: String,
-    auth: String,
+    dsn: Dsn,
 }
 
 impl ToSentry {
     /// Creates the sender. It must be created and used on the telemetry thread. Fails only where TLS cannot be set up.
     pub(super) fn try_new(dsn: &SentryDsn) -> Result<Self, reqwest::Error> {
-        let agent = concat!("levqor/", env!("CARGO_PKG_VERSION"));
-        Ok(Self {
-            http: http_client()?,
-            url: dsn.0.envelope_api_url().to_string(),
-            auth: dsn.0.to_auth(Some(agent)).to_string(),
-        })
+        Ok(Self { http: http_client()?, dsn: dsn.0.clone() })
     }
 }
 
@@ -254,11 +245,7 @@ impl Destination for ToSentry {
     }
 
     async fn send(&mut self, parcel: bytes::Bytes) -> Result<(), Refusal> {
-        let request = self.http.post(&self.url).timeout(TIMEOUT).body(parcel);
-        let request = request
-            .header("x-sentry-auth", &self.auth)
-            .header("content-type", "application/x-sentry-envelope");
-        let answer = request
+        let answer = request(&self.http, &self.dsn, parcel)
             .send()
             .await
             .map_err(|error| Refusal { reason: crate::redact::error(&error), retry: Some(PAUSE) })?;

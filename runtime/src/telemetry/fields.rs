@@ -10,12 +10,13 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
+use serde_json::Value as Json;
 use tracing::field::{Field, Visit};
 
 use crate::redact;
 
 /// Names of fields.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fields {
     /// Fields of events: the log, log records over OTLP, Sentry.
     pub events: &'static [&'static str],
@@ -95,8 +96,7 @@ static MAY_LEAVE: RwLock<Vec<Fields>> = RwLock::new(Vec::new());
 /// Allows the fields of a service to leave.
 pub(crate) fn register(fields: Fields) {
     let mut all = MAY_LEAVE.write().unwrap_or_else(PoisonError::into_inner);
-    let is_there = |known: &Fields| known.events == fields.events && known.spans == fields.spans;
-    if !all.iter().any(is_there) {
+    if !all.contains(&fields) {
         all.push(fields);
     }
 }
@@ -123,6 +123,17 @@ pub(super) enum Value {
     Integer(i64),
     Number(f64),
     Bool(bool),
+}
+
+impl From<&Value> for Json {
+    fn from(value: &Value) -> Self {
+        match value {
+            Value::Text(text) => Self::from(text.as_str()),
+            Value::Integer(number) => Self::from(*number),
+            Value::Number(number) => Self::from(*number),
+            Value::Bool(value) => Self::from(*value),
+        }
+    }
 }
 
 /// Collects an event's message and its allowed fields.

@@ -39,9 +39,8 @@ pub(super) fn is_our_span(metadata: &Metadata<'_>) -> bool {
 
 /// The filter of layers that only need our spans.
 pub(super) fn our_spans<S: Subscriber>() -> impl Filter<S> {
-    // This filter must be dynamic, because it makes every other filter decide again each time. sqlx asks whether its line would
-    // be logged, and then logs none. That leaves all filters' answers behind on the thread. Without this filter they would be
-    // used for the next span or event.
+    // A dynamic filter makes every other filter decide again each time. sqlx asks whether its line would be logged and then logs
+    // none, so the filters' answers would be used for the thread's next span or event.
     dynamic_filter_fn(|metadata, _| is_our_span(metadata) && *metadata.level() <= Level::INFO)
         .with_max_level_hint(LevelFilter::INFO)
 }
@@ -96,8 +95,7 @@ where
             sentry.hear(&record);
         }
     };
-    // The level hint must equal what the filter does. Otherwise, where another layer wants more, a filter that says yes to that
-    // panics in test builds.
+    // The level hint must equal what the filter does: otherwise it panics in test builds where another layer wants more.
     let ours = filter_fn(|metadata| is_ours(metadata.target()) && *metadata.level() <= Level::INFO)
         .with_max_level_hint(LevelFilter::INFO);
     Tell { sinks, tell }.with_filter(ours)

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use opentelemetry_proto::tonic::{
-    collector::logs::v1::{ExportLogsServiceRequest, logs_service_client::LogsServiceClient},
+    collector::logs::v1::ExportLogsServiceRequest,
     common::v1::{AnyValue, InstrumentationScope, any_value},
     logs::v1::{LogRecord, ResourceLogs, ScopeLogs, SeverityNumber},
 };
@@ -13,8 +13,7 @@ use tracing::Level;
 use super::{
     TelemetryConfig,
     fields::Value,
-    otlp::{Receiver, Resources, pair, refusal, text},
-    pipeline::{Destination, Refusal},
+    otlp::{Resources, pair, text},
     record::Record,
 };
 
@@ -79,13 +78,7 @@ fn json_line(record: &Record, message: &str) -> String {
     line.insert("level".to_owned(), record.level.as_str().into());
     line.insert("message".to_owned(), message.into());
     for (name, value) in &record.fields {
-        let value = match value {
-            Value::Text(text) => Json::from(text.clone()),
-            Value::Integer(number) => Json::from(*number),
-            Value::Number(number) => Json::from(*number),
-            Value::Bool(value) => Json::from(*value),
-        };
-        line.insert((*name).to_owned(), value);
+        line.insert((*name).to_owned(), value.into());
     }
     for (name, value) in whereabouts(record) {
         line.insert(name.to_owned(), value.into());
@@ -126,41 +119,17 @@ fn one_line(text: &str) -> String {
 }
 
 /// Log records over OTLP.
-pub(super) struct ToReceiver {
-    pub(super) receiver: Receiver,
-    pub(super) resources: Resources,
-}
-
-impl Destination for ToReceiver {
-    type Item = Record;
-    type Parcel = ExportLogsServiceRequest;
-
-    fn name(&self) -> &'static str {
-        "logs"
-    }
-
-    fn pack(&self, records: Vec<Record>) -> Vec<ExportLogsServiceRequest> {
-        let split = self.resources.split(records, |record| {
-            record.place.facts.service.clone().or_else(|| record.text("service").map(str::to_owned))
-        });
-        let resource_logs = split.into_iter().map(|(resource, records)| {
-            let scope = InstrumentationScope { name: "levqor".to_owned(), ..Default::default() };
-            let log_records = records.into_iter().map(log_record).collect();
-            let scope_logs = vec![ScopeLogs { scope: Some(scope), log_records, ..Default::default() }];
-            ResourceLogs { resource: Some(resource), scope_logs, ..Default::default() }
-        });
-        vec![ExportLogsServiceRequest { resource_logs: resource_logs.collect() }]
-    }
-
-    async fn send(&mut self, parcel: ExportLogsServiceRequest) -> Result<(), Refusal> {
-        let mut client = LogsServiceClient::new(self.receiver.channel.clone());
-        let answer = client.export(self.receiver.request(parcel)).await;
-        let partial = answer.map_err(|status| refusal(&status))?.into_inner().partial_success;
-        match partial.filter(|partial| partial.rejected_log_records > 0) {
-            None => Ok(()),
-            Some(_) => Err(Refusal { reason: "some were rejected".to_owned(), retry: None }),
-        }
-    }
+pub(super) fn pack(resources: &Resources, records: Vec<Record>) -> ExportLogsServiceRequest {
+    let split = resources.split(records, |record| {
+        record.place.facts.service.clone().or_else(|| record.text("service").map(str::to_owned))
+    });
+    let resource_logs = split.into_iter().map(|(resource, records)| {
+        let scope = InstrumentationScope { name: "levqor".to_owned(), ..Default::default() };
+        let log_records = records.into_iter().map(log_record).collect();
+        let scope_logs = vec![ScopeLogs { scope: Some(scope), log_records, ..Default::default() }];
+        ResourceLogs { resource: Some(resource), scope_logs, ..Default::default() }
+    });
+    ExportLogsServiceRequest { resource_logs: resource_logs.collect() }
 }
 
 fn log_record(record: Record) -> LogRecord {

@@ -6,15 +6,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use opentelemetry_proto::tonic::collector::metrics::v1::{
-    ExportMetricsServiceRequest, metrics_service_client::MetricsServiceClient,
-};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::{
-    otlp::{Receiver, refusal},
-    pipeline::{Destination, Queue, Refusal},
-};
+use super::pipeline::Queue;
 use crate::metrics::Metrics;
 
 /// At most one export waits: values are read when they are sent, so a second one would add nothing.
@@ -50,47 +45,16 @@ pub(super) async fn ask(queue: Queue<Due>, every: Duration) {
     }
 }
 
-/// Metrics over OTLP.
-pub(super) struct ToReceiver {
-    receiver: Receiver,
-    sources: Sources,
-    /// The time of the last export: each exemplar is sent once.
-    packed: Mutex<SystemTime>,
-}
-
-impl ToReceiver {
-    pub(super) fn new(receiver: Receiver, sources: Sources) -> Self {
-        Self { receiver, sources, packed: Mutex::new(SystemTime::UNIX_EPOCH) }
-    }
-}
-
-impl Destination for ToReceiver {
-    type Item = Due;
-    type Parcel = ExportMetricsServiceRequest;
-
-    fn name(&self) -> &'static str {
-        "metrics"
-    }
-
-    fn pack(&self, _: Vec<Due>) -> Vec<ExportMetricsServiceRequest> {
-        let mut packed = self.packed.lock().unwrap_or_else(PoisonError::into_inner);
+/// Packs the current values of all metrics.
+pub(super) fn pack(sources: Sources) -> impl Fn(Vec<Due>) -> Option<ExportMetricsServiceRequest> {
+    // The time of the last export: each exemplar is sent once.
+    let packed = Mutex::new(SystemTime::UNIX_EPOCH);
+    move |_| {
+        let mut packed = packed.lock().unwrap_or_else(PoisonError::into_inner);
         let since = std::mem::replace(&mut *packed, opentelemetry::time::now());
         // There is nothing to redact: attributes come from closed sets, and descriptions from the source.
-        let sources = self.sources.all().clone();
+        let sources = sources.all().clone();
         let resource_metrics: Vec<_> = sources.iter().filter_map(|metrics| metrics.to_otlp(since)).collect();
-        if resource_metrics.is_empty() {
-            return Vec::new();
-        }
-        vec![ExportMetricsServiceRequest { resource_metrics }]
-    }
-
-    async fn send(&mut self, parcel: ExportMetricsServiceRequest) -> Result<(), Refusal> {
-        let mut client = MetricsServiceClient::new(self.receiver.channel.clone());
-        let answer = client.export(self.receiver.request(parcel)).await;
-        let partial = answer.map_err(|status| refusal(&status))?.into_inner().partial_success;
-        match partial.filter(|partial| partial.rejected_data_points > 0) {
-            None => Ok(()),
-            Some(_) => Err(Refusal { reason: "some were rejected".to_owned(), retry: None }),
-        }
+        (!resource_metrics.is_empty()).then_some(ExportMetricsServiceRequest { resource_metrics })
     }
 }

@@ -1,15 +1,16 @@
-//! OTLP on the wire: the channel to the receiver, the resources of this process, and the meaning of refusals.
+//! OTLP on the wire: the channel to the receiver, its exports, the resources of this process, and the meaning of refusals.
 
 use std::{collections::BTreeMap, time::Duration};
 
-use opentelemetry_proto::{
-    tonic::{
-        common::v1::{AnyValue, KeyValue, any_value},
-        resource::v1::Resource,
+use opentelemetry_proto::tonic::{
+    collector::{
+        logs::v1::{ExportLogsServiceRequest, logs_service_client::LogsServiceClient},
+        metrics::v1::{ExportMetricsServiceRequest, metrics_service_client::MetricsServiceClient},
+        trace::v1::{ExportTraceServiceRequest, trace_service_client::TraceServiceClient},
     },
-    transform::common::tonic::Attributes,
+    common::v1::{AnyValue, KeyValue, any_value},
+    resource::v1::Resource,
 };
-use opentelemetry_sdk::Resource as SdkResource;
 use tonic::{
     Code, Request, Status,
     metadata::MetadataMap,
@@ -17,7 +18,11 @@ use tonic::{
 };
 use tonic_types::StatusExt;
 
-use super::{Otlp, TelemetryConfig, pipeline::Refusal, resource::resource};
+use super::{
+    Otlp, TelemetryConfig,
+    pipeline::{Destination, Refusal},
+    resource::resource,
+};
 
 /// The connection timeout.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -27,7 +32,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// The channel to the receiver.
 #[derive(Clone)]
 pub(super) struct Receiver {
-    pub(super) channel: Channel,
+    channel: Channel,
     headers: MetadataMap,
     timeout: Duration,
 }
@@ -47,7 +52,7 @@ impl Receiver {
     }
 
     /// A request with the headers and timeout of every export.
-    pub(super) fn request<T>(&self, message: T) -> Request<T> {
+    fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         *request.metadata_mut() = self.headers.clone();
         request.set_timeout(self.timeout);
@@ -55,8 +60,69 @@ impl Receiver {
     }
 }
 
+/// A message of OTLP that carries telemetry.
+pub(super) trait Export: Clone + Send + 'static {
+    /// Sends itself, and returns how many of its items the receiver rejected.
+    fn export(self, receiver: &Receiver) -> impl Future<Output = Result<i64, Status>> + Send;
+}
+
+macro_rules! export {
+    ($request:ident, $client:ident, $rejected:ident) => {
+        impl Export for $request {
+            async fn export(self, receiver: &Receiver) -> Result<i64, Status> {
+                let request = receiver.request(self);
+                let answer = $client::new(receiver.channel.clone()).export(request).await?;
+                Ok(answer.into_inner().partial_success.map_or(0, |partial| partial.$rejected))
+            }
+        }
+    };
+}
+
+export!(ExportTraceServiceRequest, TraceServiceClient, rejected_spans);
+export!(ExportLogsServiceRequest, LogsServiceClient, rejected_log_records);
+export!(ExportMetricsServiceRequest, MetricsServiceClient, rejected_data_points);
+
+/// Sends items over OTLP.
+pub(super) struct ToReceiver<T, E> {
+    name: &'static str,
+    receiver: Receiver,
+    pack: Box<dyn Fn(Vec<T>) -> Option<E> + Send + Sync>,
+}
+
+impl<T, E> ToReceiver<T, E> {
+    /// Creates the sender of a signal with this name. `pack` returns none where there is nothing to export.
+    pub(super) fn new(
+        name: &'static str,
+        receiver: &Receiver,
+        pack: impl Fn(Vec<T>) -> Option<E> + Send + Sync + 'static,
+    ) -> Self {
+        Self { name, receiver: receiver.clone(), pack: Box::new(pack) }
+    }
+}
+
+impl<T: Send + 'static, E: Export> Destination for ToReceiver<T, E> {
+    type Item = T;
+    type Parcel = E;
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn pack(&self, items: Vec<T>) -> Vec<E> {
+        (self.pack)(items).into_iter().collect()
+    }
+
+    async fn send(&mut self, parcel: E) -> Result<(), Refusal> {
+        match parcel.export(&self.receiver).await {
+            Ok(..=0) => Ok(()),
+            Ok(_) => Err(Refusal { reason: "some were rejected".to_owned(), retry: None }),
+            Err(status) => Err(refusal(&status)),
+        }
+    }
+}
+
 /// The meaning of a refusal, by OTLP's list of retryable codes.
-pub(super) fn refusal(status: &Status) -> Refusal {
+fn refusal(status: &Status) -> Refusal {
     let asked = status.get_error_details().retry_info().and_then(|info| info.retry_delay);
     let again = matches!(
         status.code(),
@@ -73,6 +139,7 @@ pub(super) fn refusal(status: &Status) -> Refusal {
 }
 
 /// The resources of this process: in `levqor up` each service has its own.
+#[derive(Clone)]
 pub(super) struct Resources {
     config: TelemetryConfig,
     process: &'static str,
@@ -84,8 +151,7 @@ impl Resources {
     }
 
     pub(super) fn of(&self, service: Option<&str>) -> Resource {
-        let resource = resource(&self.config, service.unwrap_or(self.process));
-        Resource { attributes: attributes(&resource), ..Default::default() }
+        Resource::from(&resource(&self.config, service.unwrap_or(self.process)))
     }
 
     /// Groups items by their resource.
@@ -100,11 +166,6 @@ impl Resources {
         }
         by_service.into_iter().map(|(service, items)| (self.of(service.as_deref()), items)).collect()
     }
-}
-
-fn attributes(resource: &SdkResource) -> Vec<KeyValue> {
-    let pairs = resource.iter().map(|(key, value)| opentelemetry::KeyValue::new(key.clone(), value.clone()));
-    Attributes::from(pairs).0
 }
 
 /// A text value in OTLP.

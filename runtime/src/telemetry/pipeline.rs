@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
         mpsc as blocking,
     },
@@ -63,20 +63,18 @@ struct Shared<T> {
     dropped: AtomicU64,
     filled: Notify,
     flushes: mpsc::UnboundedSender<blocking::SyncSender<()>>,
-    trouble: Mutex<Option<Trouble>>,
-    tally: Tally,
+    state: Mutex<State>,
 }
 
-/// The export counts since the process began.
+/// How the exports went since the process began.
 #[derive(Debug, Default)]
-struct Tally {
-    taken: AtomicU64,
-    lost: AtomicU64,
-    items_lost: AtomicU64,
+struct State {
+    counts: Counts,
+    trouble: Option<Trouble>,
 }
 
-/// The export counts at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The export counts.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counts {
     /// Exports that were taken.
     pub(crate) taken: u64,
@@ -87,7 +85,7 @@ pub(crate) struct Counts {
 }
 
 /// A loss that goes on: the latest reason, the time of the latest lost item, and how many items were lost.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Trouble {
     reason: String,
     last: Instant,
@@ -97,10 +95,18 @@ struct Trouble {
 }
 
 impl<T> Queue<T> {
+    fn items(&self) -> MutexGuard<'_, Vec<T>> {
+        self.0.items.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Queues an item, or drops it where the queue is full. Never waits for the destination.
     pub(super) fn push(&self, item: T) {
         let shared = &self.0;
-        let mut items = shared.items.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut items = self.items();
         if items.len() >= shared.capacity {
             drop(items);
             shared.dropped.fetch_add(1, Ordering::Relaxed);
@@ -117,10 +123,7 @@ impl<T> Queue<T> {
 
     /// Queues the item that `make` creates. Does not call `make` where the queue is full.
     pub(super) fn push_with(&self, make: impl FnOnce() -> T) {
-        let full = {
-            let items = self.0.items.lock().unwrap_or_else(PoisonError::into_inner);
-            items.len() >= self.0.capacity
-        };
+        let full = self.items().len() >= self.0.capacity;
         if full {
             self.0.dropped.fetch_add(1, Ordering::Relaxed);
         } else {
@@ -130,7 +133,7 @@ impl<T> Queue<T> {
 
     /// Queues an item, unless the queue holds one already.
     pub(super) fn push_once(&self, item: T) {
-        let mut items = self.0.items.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut items = self.items();
         if items.is_empty() {
             items.push(item);
             drop(items);
@@ -148,20 +151,16 @@ impl<T> Queue<T> {
 
     /// The current failure, if there is one.
     pub(super) fn trouble(&self) -> Option<String> {
-        let trouble = self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        trouble.as_ref().map(|trouble| format!("failing: {}; {} lost", trouble.reason, trouble.dropped))
+        let state = self.state();
+        state.trouble.as_ref().map(|trouble| format!("failing: {}; {} lost", trouble.reason, trouble.dropped))
     }
 
     /// The export counts until now.
     pub(super) fn counts(&self) -> Counts {
-        let Tally { taken, lost, items_lost } = &self.0.tally;
+        let mut counts = self.state().counts;
         // Drops that are not reported yet are already lost.
-        let dropped = self.0.dropped.load(Ordering::Relaxed);
-        Counts {
-            taken: taken.load(Ordering::Relaxed),
-            lost: lost.load(Ordering::Relaxed),
-            items_lost: items_lost.load(Ordering::Relaxed) + dropped,
-        }
+        counts.items_lost += self.0.dropped.load(Ordering::Relaxed);
+        counts
     }
 }
 
@@ -173,14 +172,13 @@ pub(super) fn pipeline<D: Destination>(
 ) -> (Queue<D::Item>, Worker<D>) {
     let (flushes, asked) = mpsc::unbounded_channel();
     let shared = Shared {
-        items: Mutex::new(Vec::new()),
+        items: Mutex::default(),
         capacity,
         batch,
         dropped: AtomicU64::new(0),
         filled: Notify::new(),
         flushes,
-        trouble: Mutex::new(None),
-        tally: Tally::default(),
+        state: Mutex::default(),
     };
     let queue = Queue(Arc::new(shared));
     (queue.clone(), Worker { queue, asked, destination })
@@ -213,23 +211,19 @@ impl<D: Destination> Worker<D> {
 
     /// Sends the queue in batches. On shutdown each batch is tried once, since there is no later.
     async fn empty(&mut self, last: bool) {
-        let shared = Arc::clone(&self.queue.0);
         loop {
-            let mut batch = {
-                let mut items = shared.items.lock().unwrap_or_else(PoisonError::into_inner);
-                std::mem::take(&mut *items)
-            };
+            let mut batch = std::mem::take(&mut *self.queue.items());
             if batch.is_empty() {
                 return;
             }
             while !batch.is_empty() {
-                let rest = batch.split_off(batch.len().min(shared.batch));
+                let rest = batch.split_off(batch.len().min(self.queue.0.batch));
                 let count = batch.len();
                 for parcel in self.destination.pack(std::mem::replace(&mut batch, rest)) {
                     match self.deliver(parcel, last).await {
                         Ok(()) => self.taken(),
                         Err(refusal) => {
-                            shared.tally.lost.fetch_add(1, Ordering::Relaxed);
+                            self.queue.state().counts.lost += 1;
                             self.lost(refusal.reason, u64::try_from(count).unwrap_or(u64::MAX));
                         }
                     }
@@ -265,18 +259,18 @@ impl<D: Destination> Worker<D> {
     }
 
     fn taken(&self) {
-        self.queue.0.tally.taken.fetch_add(1, Ordering::Relaxed);
-        let mut trouble = self.queue.0.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(trouble) = &mut *trouble {
+        let mut state = self.queue.state();
+        state.counts.taken += 1;
+        if let Some(trouble) = &mut state.trouble {
             trouble.taken = true;
         }
     }
 
     /// Counts a loss, and reports it if it is the first.
     fn lost(&self, reason: String, count: u64) {
-        self.queue.0.tally.items_lost.fetch_add(count, Ordering::Relaxed);
-        let mut trouble = self.queue.0.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(trouble) = &mut *trouble {
+        let mut state = self.queue.state();
+        state.counts.items_lost += count;
+        if let Some(trouble) = &mut state.trouble {
             trouble.dropped += count;
             (trouble.last, trouble.taken) = (Instant::now(), false);
             trouble.reason = reason;
@@ -284,24 +278,20 @@ impl<D: Destination> Worker<D> {
         }
         let exporter = self.destination.name();
         let told = reason.clone();
-        *trouble = Some(Trouble { reason, last: Instant::now(), dropped: count, taken: false });
-        drop(trouble);
+        state.trouble = Some(Trouble { reason, last: Instant::now(), dropped: count, taken: false });
+        drop(state);
         tracing::warn!(exporter, reason = told, "telemetry is lost until its receiver accepts it again");
     }
 
     /// Reports the recovery when nothing was lost for a while.
     fn judge(&self) {
-        let shared = &self.queue.0;
-        let overflow = shared.dropped.swap(0, Ordering::Relaxed);
+        let overflow = self.queue.0.dropped.swap(0, Ordering::Relaxed);
         if overflow > 0 {
             self.lost("more than fits the queue".to_owned(), overflow);
             return;
         }
-        let mut trouble = shared.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(mended) = trouble.take_if(|trouble| trouble.taken && trouble.last.elapsed() >= QUIET) else {
-            return;
-        };
-        drop(trouble);
+        let is_over = |trouble: &mut Trouble| trouble.taken && trouble.last.elapsed() >= QUIET;
+        let Some(mended) = self.queue.state().trouble.take_if(is_over) else { return };
         let (exporter, dropped) = (self.destination.name(), mended.dropped);
         // The same level as the report of the loss, so that the same people see it.
         tracing::warn!(exporter, dropped, "telemetry is accepted again");

@@ -27,13 +27,13 @@ impl Metrics {
     /// Shows the process among these metrics. With several services in one process, call it for one of them only.
     #[expect(clippy::cast_precision_loss, reason = "bytes, files and tasks of a process are far below 2^53")]
     pub fn show_process(&self) {
-        self.counted(&chassis::PROCESS_CPU, |observe| {
+        self.gauge(&chassis::PROCESS_CPU, |observe| {
             // Every number here is absent where the system does not provide it.
             let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return };
             observe(seconds(usage.user_time()), &[KeyValue::new("cpu.mode", "user")]);
             observe(seconds(usage.system_time()), &[KeyValue::new("cpu.mode", "system")]);
         });
-        self.counted(&chassis::TELEMETRY_EXPORTS, |observe| {
+        self.gauge(&chassis::TELEMETRY_EXPORTS, |observe| {
             for (signal, counts) in exports() {
                 for (outcome, count) in [("taken", counts.taken), ("lost", counts.lost)] {
                     let attributes = [KeyValue::new("signal", signal), KeyValue::new("outcome", outcome)];
@@ -41,7 +41,7 @@ impl Metrics {
                 }
             }
         });
-        self.counted(&chassis::TELEMETRY_LOST, |observe| {
+        self.gauge(&chassis::TELEMETRY_LOST, |observe| {
             for (signal, counts) in exports() {
                 observe(counts.items_lost as f64, &[KeyValue::new("signal", signal)]);
             }

@@ -35,22 +35,13 @@ impl Facts {
     pub(super) fn around<'r, R: LookupSpan<'r>>(span: &SpanRef<'r, R>) -> Self {
         let mut facts = Self::default();
         for span in span.scope() {
-            if let Some(outer) = span.extensions().get::<Self>() {
-                facts.fill_from(outer);
+            if let Some(Self { service, operation, request_id }) = span.extensions().get::<Self>() {
+                facts.service = facts.service.or_else(|| service.clone());
+                facts.operation = facts.operation.or_else(|| operation.clone());
+                facts.request_id = facts.request_id.or_else(|| request_id.clone());
             }
         }
         facts
-    }
-
-    fn fill_from(&mut self, outer: &Self) {
-        let fill = |own: &mut Option<String>, outer: &Option<String>| {
-            if own.is_none() {
-                own.clone_from(outer);
-            }
-        };
-        fill(&mut self.service, &outer.service);
-        fill(&mut self.operation, &outer.operation);
-        fill(&mut self.request_id, &outer.request_id);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -73,19 +64,16 @@ impl Visit for Facts {
 }
 
 /// The origin of an event: its span and that span's facts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Origin {
     pub(super) span: Option<SpanContext>,
     pub(super) facts: Facts,
 }
 
 impl Origin {
-    const NOWHERE: Self =
-        Self { span: None, facts: Facts { service: None, operation: None, request_id: None } };
-
     /// The origin at the current span of this thread.
     pub(super) fn current() -> Self {
-        Span::current().with_subscriber(|(id, dispatch)| Self::of(id, dispatch)).unwrap_or(Self::NOWHERE)
+        Span::current().with_subscriber(|(id, dispatch)| Self::of(id, dispatch)).unwrap_or_default()
     }
 
     fn of(id: &span::Id, dispatch: &Dispatch) -> Self {
@@ -123,7 +111,7 @@ impl Record {
     /// The record of an event, with the origin of its innermost span.
     pub(super) fn of(event: &Event<'_>, span: Option<&span::Id>, dispatch: Option<&Dispatch>) -> Self {
         let metadata = event.metadata();
-        let place = span.zip(dispatch).map_or(Origin::NOWHERE, |(id, dispatch)| Origin::of(id, dispatch));
+        let place = span.zip(dispatch).map(|(id, dispatch)| Origin::of(id, dispatch)).unwrap_or_default();
         let mut collected = Collected::default();
         event.record(&mut collected);
         let (message, left_out) = if is_ours(metadata.target()) || quotes_nothing(metadata.target()) {

@@ -3,6 +3,7 @@
 use http::HeaderMap;
 use tonic::Code;
 use tracing::{Span, field::Empty};
+use uuid::Uuid;
 
 use super::{
     context::{continue_trace, is_recorded, resume_trace},
@@ -77,33 +78,21 @@ pub fn fail(span: &Span, kind: &str) {
     span.record("error.type", kind);
 }
 
-/// The span of one attempt of a deferred call, in the trace that deferred it.
-pub(crate) fn deferred_span(service: &str, call: &DeferredCall<'_>) -> Span {
+/// The span of one attempt of a deferred call, in the trace that deferred it. `attempts` includes this attempt.
+pub(crate) fn deferred_span(service: &str, rpc: &str, id: Uuid, attempts: i32, trace_parent: &str) -> Span {
     let span = tracing::info_span!(
         "deferred call",
-        otel.name = format!("deliver {}", call.rpc),
+        otel.name = format!("deliver {rpc}"),
         otel.kind = "consumer",
         otel.status_code = Empty,
         levqor.service = service,
-        rpc.method = call.rpc,
-        deferred_call.id = %call.id,
-        deferred_call.attempts = call.attempts,
+        rpc.method = rpc,
+        deferred_call.id = %id,
+        deferred_call.attempts = attempts,
         error.type = Empty,
     );
-    resume_trace(&span, call.trace_parent);
+    resume_trace(&span, trace_parent);
     span
-}
-
-/// The deferred call of a span.
-pub(crate) struct DeferredCall<'a> {
-    /// The RPC.
-    pub(crate) rpc: &'a str,
-    /// The id of the call.
-    pub(crate) id: uuid::Uuid,
-    /// The number of attempts, including this one.
-    pub(crate) attempts: i32,
-    /// The trace context that deferred it.
-    pub(crate) trace_parent: &'a str,
 }
 
 /// The span of work that continues from a stored trace context, in its trace and linked to it.

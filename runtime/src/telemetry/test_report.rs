@@ -1,9 +1,7 @@
 //! Sends an error report that is marked as a test. It bypasses all queues, so that its result is known.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
-use reqwest::{StatusCode, header::CONTENT_TYPE};
+use reqwest::StatusCode;
 use sentry::{
     Envelope,
     protocol::{Event, Level},
@@ -11,13 +9,8 @@ use sentry::{
 };
 use serde::Deserialize;
 
-use super::TelemetryConfig;
+use super::{TelemetryConfig, errors};
 use crate::{http::http_client, version};
-
-/// How long the server may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Our client name in the authentication header.
-const CLIENT: &str = concat!("levqor/", env!("CARGO_PKG_VERSION"));
 
 /// Where error reports go.
 #[derive(Clone)]
@@ -69,13 +62,8 @@ impl ErrorReports {
         // Writing to memory cannot fail.
         let _ = Envelope::from(event).to_writer(&mut body);
         let client = http_client().map_err(NotArrived::Unreachable)?;
-        let request = client
-            .post(self.dsn.envelope_api_url())
-            .header("x-sentry-auth", self.dsn.to_auth(Some(CLIENT)).to_string())
-            .header(CONTENT_TYPE, "application/x-sentry-envelope")
-            .timeout(PATIENCE);
         let unreachable = |error: reqwest::Error| NotArrived::Unreachable(error.without_url());
-        let answer = request.body(body).send().await.map_err(unreachable)?;
+        let answer = errors::request(&client, &self.dsn, body).send().await.map_err(unreachable)?;
         if answer.status() != StatusCode::OK {
             return Err(NotArrived::Refused(answer.status()));
         }

@@ -7,7 +7,7 @@ use opentelemetry::{
     trace::{SpanContext, Status, TraceState},
 };
 use opentelemetry_proto::tonic::{
-    collector::trace::v1::{ExportTraceServiceRequest, trace_service_client::TraceServiceClient},
+    collector::trace::v1::ExportTraceServiceRequest,
     common::v1::InstrumentationScope as WireScope,
     trace::v1::{ResourceSpans, ScopeSpans},
 };
@@ -16,12 +16,7 @@ use opentelemetry_sdk::{
     trace::{Sampler, SdkTracer, SdkTracerProvider, Span, SpanData, SpanProcessor},
 };
 
-use super::{
-    fields,
-    otlp::{Receiver, Resources, refusal},
-    pipeline::{Destination, Queue, Refusal},
-    sampling::Sampling,
-};
+use super::{fields, otlp::Resources, pipeline::Queue, sampling::Sampling};
 use crate::redact;
 
 /// The most spans that wait for the receiver. Up to twice as many are held, since spans that are being sent are counted apart.
@@ -73,43 +68,19 @@ impl SpanProcessor for Enqueue {
 }
 
 /// Spans over OTLP.
-pub(super) struct ToReceiver {
-    pub(super) receiver: Receiver,
-    pub(super) resources: Resources,
-}
-
-impl Destination for ToReceiver {
-    type Item = SpanData;
-    type Parcel = ExportTraceServiceRequest;
-
-    fn name(&self) -> &'static str {
-        "traces"
-    }
-
-    fn pack(&self, mut spans: Vec<SpanData>) -> Vec<ExportTraceServiceRequest> {
-        spans.iter_mut().for_each(redact);
-        let resource_spans = self.resources.split(spans, service).into_iter().map(|(resource, spans)| {
-            let scope = WireScope {
-                name: SCOPE.to_owned(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                ..Default::default()
-            };
-            let spans = spans.into_iter().map(Into::into).collect();
-            let scope_spans = vec![ScopeSpans { scope: Some(scope), spans, ..Default::default() }];
-            ResourceSpans { resource: Some(resource), scope_spans, ..Default::default() }
-        });
-        vec![ExportTraceServiceRequest { resource_spans: resource_spans.collect() }]
-    }
-
-    async fn send(&mut self, parcel: ExportTraceServiceRequest) -> Result<(), Refusal> {
-        let mut client = TraceServiceClient::new(self.receiver.channel.clone());
-        let answer = client.export(self.receiver.request(parcel)).await;
-        let partial = answer.map_err(|status| refusal(&status))?.into_inner().partial_success;
-        match partial.filter(|partial| partial.rejected_spans > 0) {
-            None => Ok(()),
-            Some(_) => Err(Refusal { reason: "some were rejected".to_owned(), retry: None }),
-        }
-    }
+pub(super) fn pack(resources: &Resources, mut spans: Vec<SpanData>) -> ExportTraceServiceRequest {
+    spans.iter_mut().for_each(redact);
+    let resource_spans = resources.split(spans, service).into_iter().map(|(resource, spans)| {
+        let scope = WireScope {
+            name: SCOPE.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..Default::default()
+        };
+        let spans = spans.into_iter().map(Into::into).collect();
+        let scope_spans = vec![ScopeSpans { scope: Some(scope), spans, ..Default::default() }];
+        ResourceSpans { resource: Some(resource), scope_spans, ..Default::default() }
+    });
+    ExportTraceServiceRequest { resource_spans: resource_spans.collect() }
 }
 
 fn service(span: &SpanData) -> Option<String> {

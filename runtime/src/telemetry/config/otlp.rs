@@ -100,11 +100,10 @@ impl Otlp {
         let sampler = sampler(reader, standard);
         let pairs = "`name=value,name=value`, values percent-encoded";
         // All of it is discarded if a part of it is malformed (Resource SDK).
-        let resource = standard.read(reader, &RESOURCE, pairs, |text| text.parse().ok());
-        let resource = Some(resource.unwrap_or(Pairs(Vec::new())));
+        let resource = standard.read(reader, &RESOURCE, pairs, self::pairs).unwrap_or_default();
         let metric_interval = standard.interval(reader, &METRIC_INTERVAL);
         if !given {
-            let rest = (headers?, timeout?, sampler?, resource?, metric_interval?);
+            let rest = (headers?, timeout?, sampler?, metric_interval?);
             drop(rest);
             return Some(Err("OTEL_EXPORTER_OTLP_ENDPOINT is not set"));
         }
@@ -113,7 +112,7 @@ impl Otlp {
             headers: headers?,
             timeout: timeout?,
             sampler: sampler?,
-            resource: resource?.0.into_iter().map(|(name, value)| KeyValue::new(name, value)).collect(),
+            resource: resource.into_iter().map(|(name, value)| KeyValue::new(name, value)).collect(),
             metric_interval: metric_interval?,
         }))
     }
@@ -123,7 +122,7 @@ fn headers(reader: &mut Reader<'_>) -> Option<HeaderMap> {
     let Some(text) = reader.secret(&HEADERS) else { return Some(HeaderMap::new()) };
     let read = |text: &str| {
         let mut headers = HeaderMap::new();
-        for (name, value) in text.parse::<Pairs>().ok()?.0 {
+        for (name, value) in pairs(text)? {
             let mut value = HeaderValue::from_str(&value).ok()?;
             value.set_sensitive(true);
             headers.insert(HeaderName::from_str(&name).ok()?, value);
@@ -175,26 +174,14 @@ impl FromStr for Endpoint {
     }
 }
 
-/// `name=value,name=value`, values percent-encoded.
-struct Pairs(Vec<(String, String)>);
-
-impl FromStr for Pairs {
-    type Err = Malformed;
-
-    fn from_str(text: &str) -> Result<Self, Malformed> {
-        let pair = |part: &str| {
-            let (name, value) = part.split_once('=').ok_or(Malformed)?;
-            let value = percent_decode_str(value.trim()).decode_utf8().map_err(|_| Malformed)?.into_owned();
-            let name = name.trim().to_owned();
-            if name.is_empty() { Err(Malformed) } else { Ok((name, value)) }
-        };
-        text.split(',')
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-            .map(pair)
-            .collect::<Result<_, _>>()
-            .map(Self)
-    }
+/// Reads `name=value,name=value`, values percent-encoded.
+fn pairs(text: &str) -> Option<Vec<(String, String)>> {
+    let pair = |part: &str| {
+        let (name, value) = part.split_once('=')?;
+        let value = percent_decode_str(value.trim()).decode_utf8().ok()?.into_owned();
+        Some((name.trim().to_owned(), value)).filter(|(name, _)| !name.is_empty())
+    };
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(pair).collect()
 }
 
 #[cfg(test)]
