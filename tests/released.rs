@@ -137,7 +137,7 @@ fn and_then(sql: &'static str) -> Migrator {
 
 #[tokio::test]
 async fn everything_that_a_migration_removes_from_a_release_is_found() {
-    let release = Release::of_today::<Notifications>().await;
+    let release = Release::of_today(Notifications::NAME, Notifications::migrator()).await;
     let migrator = and_then(
         "UPDATE mailbox SET subject = 'another';
          DELETE FROM delivery_attempts;
@@ -167,7 +167,7 @@ async fn everything_that_a_migration_removes_from_a_release_is_found() {
 
 #[tokio::test]
 async fn a_migration_may_expand_and_may_take_away_what_was_named() {
-    let release = Release::of_today::<Notifications>().await;
+    let release = Release::of_today(Notifications::NAME, Notifications::migrator()).await;
     let migrator = and_then(
         "CREATE TABLE made_up (made_up_id uuid PRIMARY KEY);
          ALTER TABLE mailbox ADD COLUMN made_up text NOT NULL DEFAULT '';
