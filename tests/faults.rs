@@ -44,15 +44,14 @@ use crate::{
 /// How long a test waits for an answer of a process that may be dead.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// What chance draws from: given, or new, and said.
+/// The seed of the random faults: the setting's, or a new one. It is printed.
 fn fault_seed() -> u64 {
     let seed = setting("LEVQOR_FAULT_SEED").unwrap_or_else(|| u64::from(rand::rng().random::<u32>()));
     println!("LEVQOR_FAULT_SEED={seed} plays this run again");
     seed
 }
 
-/// The client of this test, which has a thread of its own. A client reads the system's certificates when it is made, and tests ask
-/// again every few milliseconds.
+/// The HTTP client of this thread. To make one takes long, because it reads the system's certificates.
 fn client() -> reqwest::Client {
     thread_local! { static CLIENT: OnceCell<reqwest::Client> = const { OnceCell::new() } }
     CLIENT.with(|client| client.get_or_init(|| local_http_client().expect("a client")).clone())
@@ -64,17 +63,23 @@ async fn send(request: reqwest::RequestBuilder) -> Option<Answer> {
 }
 
 /// Posts with an idempotency key; the answer, if one comes.
-async fn post_json(door: SocketAddr, caller: &Caller, path: &str, key: &str, body: &Value) -> Option<Answer> {
-    let request = client().post(format!("http://{door}{path}")).header("idempotency-key", key);
+async fn post_json(
+    gateway: SocketAddr,
+    caller: &Caller,
+    path: &str,
+    key: &str,
+    body: &Value,
+) -> Option<Answer> {
+    let request = client().post(format!("http://{gateway}{path}")).header("idempotency-key", key);
     send(by(caller, request.json(body))).await
 }
 
 /// Gets; the answer, if one comes.
-async fn get(door: SocketAddr, caller: &Caller, path: &str) -> Option<Answer> {
-    send(by(caller, client().get(format!("http://{door}{path}")))).await
+async fn get(gateway: SocketAddr, caller: &Caller, path: &str) -> Option<Answer> {
+    send(by(caller, client().get(format!("http://{gateway}{path}")))).await
 }
 
-/// A request of this caller. Nobody sends no token.
+/// Adds the caller's token. An anonymous caller has none.
 fn by(caller: &Caller, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
     match caller.authorization() {
         Some(authorization) => request.header("authorization", authorization),
@@ -88,12 +93,12 @@ async fn webhook(gateway: SocketAddr, body: &str) -> Option<Answer> {
     send(request.header("stripe-signature", sign(body)).body(body.to_owned())).await
 }
 
-/// Tells what the mail provider has to tell; the answer, if one comes.
-async fn tell(door: SocketAddr, webhook: &Webhook) -> Option<Answer> {
-    send(telling(&client(), &format!("http://{door}"), webhook)).await
+/// Posts a webhook of the mail provider. Returns the response, if one comes.
+async fn tell(gateway: SocketAddr, webhook: &Webhook) -> Option<Answer> {
+    send(telling(&client(), &format!("http://{gateway}"), webhook)).await
 }
 
-/// How the mesh says that it is; none where it does not answer.
-pub(crate) async fn health(door: SocketAddr) -> Option<Answer> {
-    send(client().get(format!("http://{door}/health/ready"))).await
+/// The response of `/health/ready`, if one comes.
+pub(crate) async fn health(gateway: SocketAddr) -> Option<Answer> {
+    send(client().get(format!("http://{gateway}/health/ready"))).await
 }

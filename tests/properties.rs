@@ -238,7 +238,7 @@ async fn every_version_of_stripes_api_reads_to_the_same_rows() {
     }
 }
 
-/// Without a key nothing is fetched, and convergence is not claimed; that an event works once still is.
+/// Without a key nothing is fetched, so the rows may differ from Stripe. An event still works once.
 #[tokio::test]
 async fn without_a_key_what_came_before_may_come_again() {
     let stage = Stage::start(Stripe::start(), &[]).await;

@@ -28,18 +28,18 @@ impl Server {
         let floor =
             "CREATE TABLE floor (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text NOT NULL)";
         server.execute(floor).await?;
-        // So that it is known from when on a deferred call could be picked up.
+        // Shows when the transaction that deferred a call was committed.
         server.execute("ALTER SYSTEM SET track_commit_timestamp = on").await?;
         server.execute("ALTER SYSTEM SET min_wal_size = '1GB'").await?;
         server.cluster.stop()?;
         server.cluster.start()?;
-        server.age().await?;
+        server.fill_wal().await?;
         Ok(server)
     }
 
-    /// Writes as much log as it keeps files for. In a new server every 16 MB wait until a file of zeros is written and synced;
-    /// one that has been in use takes an old file instead.
-    async fn age(&self) -> anyhow::Result<()> {
+    /// Writes WAL until the server has segment files to recycle. A new server has to create and sync each segment of 16 MB, which
+    /// takes longer.
+    async fn fill_wal(&self) -> anyhow::Result<()> {
         let written = "SELECT count(pg_logical_emit_message(false, '', repeat('0', 1000000))) FROM generate_series(1, 1200)";
         self.execute(written).await?;
         self.execute("CHECKPOINT").await

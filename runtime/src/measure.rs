@@ -118,7 +118,7 @@ async fn self_tests(conn: &mut PgConnection) -> Result<Readings, DbError> {
 }
 
 async fn schedules(conn: &mut PgConnection, schedules: &[Schedule]) -> Result<Readings, DbError> {
-    // Only the status needs to know how long this process has worked: it does not call a schedule late just after a start.
+    // `Duration::MAX`: these metrics need no exception for a process that has just started, as `/v1/status` does for late schedules.
     let standings = schedule::standings(conn, schedules, Duration::MAX).await?;
     let now = crate::db::now(conn).await?;
     let mut readings = Readings::default();

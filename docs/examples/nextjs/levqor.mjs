@@ -53,7 +53,7 @@ export class LevqorError extends Error {
 }
 
 /**
- * Makes one call, and again where Levqor says when (429, 503, 409 with `Retry-After`). A call that changes something is
+ * Makes one call, and repeats it if the response has `Retry-After` (429, 503, 409). A call that changes something is
  * made again only under an idempotency key: without one nobody knows whether it was made already.
  */
 export async function call(path, { user, method = "GET", query = {}, body, idempotencyKey } = {}) {

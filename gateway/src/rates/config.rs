@@ -11,12 +11,15 @@ const DEFAULT: Setting = Setting::plain(
     Some("300/60s"),
     "How many requests one caller may make in how many seconds, over all RPCs of no other class. Staff may make ten times as many.",
 );
-const CHAT: Setting =
-    Setting::plain("LEVQOR_RATE_CHAT", Some("20/60s"), "The same for RPCs of the class CHAT: conversations.");
+const CHAT: Setting = Setting::plain(
+    "LEVQOR_RATE_CHAT",
+    Some("20/60s"),
+    "How many calls of RPCs of the class CHAT (conversations) one caller may make in this time.",
+);
 const HEAVY: Setting = Setting::plain(
     "LEVQOR_RATE_HEAVY",
     Some("6/60s"),
-    "The same for RPCs of the class HEAVY: expensive ones.",
+    "How many calls of RPCs of the class HEAVY (expensive ones) one caller may make in this time.",
 );
 
 /// The rate limits of one caller.

@@ -134,8 +134,8 @@ fn set(
     let Some((field, outer)) = fields.split_last() else { return };
     let mut target = message;
     for step in outer {
-        if let Some(rival) = findings::rival(target, step) {
-            return findings.add(full_name, rival);
+        if let Some(problem) = findings::other_of_oneof(target, step) {
+            return findings.add(full_name, problem);
         }
         match target.get_field_mut(step) {
             Value::Message(inner) => target = inner,
@@ -143,8 +143,8 @@ fn set(
             _ => return findings.add(full_name, "is not a parameter"),
         }
     }
-    if let Some(rival) = findings::rival(target, field) {
-        return findings.add(full_name, rival);
+    if let Some(problem) = findings::other_of_oneof(target, field) {
+        return findings.add(full_name, problem);
     }
     if field.is_map() || scalar::is_object(&field.kind()) {
         return findings.add(full_name, "is an object, and cannot be given as a parameter");
@@ -226,7 +226,7 @@ mod tests {
             if let Ok(message) = request(&found, None, body.as_bytes()) {
                 let said = crate::transcode::write::to_json(&message, None).expect("an answer");
                 let again = request(&found, None, &said).map_err(|problem| format!("{problem:?}")).expect("understood");
-                // Compared as texts: messages cannot be printed where they are recursive, nor compared by their bytes.
+                // Compared as texts: a recursive message cannot be printed, and equal messages may differ in their bytes.
                 prop_assert_eq!(crate::transcode::write::to_json(&again, None).expect("an answer"), said);
             }
         }

@@ -49,8 +49,9 @@ pub(crate) fn field_by_either_name(
 }
 
 /// The mistake if another field of the same `oneof` is already set: setting this field would silently clear the other one.
-pub(crate) fn rival(message: &DynamicMessage, field: &FieldDescriptor) -> Option<String> {
+pub(crate) fn other_of_oneof(message: &DynamicMessage, field: &FieldDescriptor) -> Option<String> {
     let oneof = field.containing_oneof()?;
-    let rival = oneof.fields().find(|other| other.number() != field.number() && message.has_field(other))?;
-    Some(format!("cannot be given together with {}", rival.name()))
+    let other_field =
+        oneof.fields().find(|other| other.number() != field.number() && message.has_field(other))?;
+    Some(format!("cannot be given together with {}", other_field.name()))
 }

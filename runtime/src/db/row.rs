@@ -11,7 +11,7 @@ pub fn known<T: FromStr>(column: &'static str, text: &str) -> Result<T, DbError>
     text.parse().map_err(|_| not_known(column))
 }
 
-/// The same for a nullable column.
+/// Reads a nullable column.
 pub fn known_if_any<T: FromStr>(column: &'static str, text: Option<&str>) -> Result<Option<T>, DbError> {
     text.map(|text| known(column, text)).transpose()
 }

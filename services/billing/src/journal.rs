@@ -326,7 +326,7 @@ fn refused(refusal: &DbError) -> Seen {
         error = refusal as &dyn std::error::Error,
         "the outcome of Stripe events cannot be stored"
     );
-    Seen::MayPass(format!("the database refused the outcome ({})", refusal.reason()))
+    Seen::Temporary(format!("the database refused the outcome ({})", refusal.reason()))
 }
 
 impl Source for Journal {

@@ -199,7 +199,7 @@ impl Service for Billing {
         let [refetch, prices] = if self.stripe.is_some() {
             [self.stripe_health.refetch(), self.stripe_health.prices(&self.prices)]
         } else {
-            let reason = "STRIPE_SECRET_KEY is not set: orders follow the events' own objects, and convergence is not claimed";
+            let reason = "STRIPE_SECRET_KEY is not set: orders follow the events' own objects, so they may differ from Stripe";
             let off = Capability::off("stripe_prices", "STRIPE_SECRET_KEY is not set");
             [Capability::off("stripe_refetch", reason), off]
         };

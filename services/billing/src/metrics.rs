@@ -49,7 +49,7 @@ pub const STRIPE_EVENTS_IGNORED: Definition = Definition::counter(
     "Stripe events that were ignored when they arrived, because nothing follows from events of their type.",
     &[Attribute::known(
         "type",
-        "the types of events that Stripe documents, thin ones without `v1.`, or `other`",
+        "the types that Stripe documents (for a thin event, its type without the prefix `v1.`), or `other`",
     )],
 );
 

@@ -120,7 +120,7 @@ impl Billing {
         let label = |object: &Value, name: &str| {
             object.pointer(&format!("/metadata/{name}")).and_then(Value::as_str) == Some(about.as_str())
         };
-        let away = |_| FetchError::MayPass("the database does not answer".to_owned());
+        let away = |_| FetchError::Temporary("the database does not answer".to_owned());
         match operation.kind {
             Kind::Customer => {
                 let mut conn = self.chassis.db.acquire().await.map_err(away)?;

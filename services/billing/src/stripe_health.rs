@@ -67,7 +67,7 @@ impl StripeHealth {
                 }
             }
             Some(refused @ FetchError::NotAllowed(_)) => self.put_refetch(Err(refused.to_string()), now),
-            Some(FetchError::MayPass(_) | FetchError::NotUnderstood(_)) => {}
+            Some(FetchError::Temporary(_) | FetchError::NotUnderstood(_)) => {}
         }
     }
 

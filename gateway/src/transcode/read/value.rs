@@ -163,8 +163,8 @@ impl Reading<'_> {
                 let kind = field.kind();
                 let seed = Seed { expect: Expect::of(&field, &kind), reading: &mut *self };
                 if let Got::Value(value) = map.next_value_seed(seed)? {
-                    match findings::rival(&message, &field) {
-                        Some(rival) => self.note(rival),
+                    match findings::other_of_oneof(&message, &field) {
+                        Some(problem) => self.note(problem),
                         None => message.set_field(&field, value),
                     }
                 }

@@ -40,7 +40,7 @@ pub(super) async fn judge(
         Seen::Nothing => return Ok(Verdict::Ignored),
         Seen::NotOurs(reason) => return Ok(Verdict::NotOurs(*reason)),
         Seen::NotUnderstood(reason) => return Ok(Verdict::Quarantined(reason.to_string())),
-        Seen::MayPass(reason) => return Ok(Verdict::failed(reason, event.this.attempts, MAX_ATTEMPTS)),
+        Seen::Temporary(reason) => return Ok(Verdict::failed(reason, event.this.attempts, MAX_ATTEMPTS)),
         Seen::Found(found, about, told) => (found, *about, told.as_slice()),
     };
     let news = event.news(tx.now().await?);
@@ -90,7 +90,7 @@ async fn of_session(
         }
         Ok(Sells::Subscription) => {
             let Some(fetched) = subscription else {
-                subscriptions::without_one(tx, session, session_event).await?;
+                subscriptions::session_without_subscription(tx, session, session_event).await?;
                 return Ok(Verdict::Processed);
             };
             let verdict = of_subscription(tx, billing, event, (fetched, &[]), aftermath).await?;

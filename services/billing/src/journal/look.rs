@@ -43,7 +43,7 @@ pub(super) enum Seen {
     /// A retry cannot help.
     NotUnderstood(NotUnderstood),
     /// A retry may help.
-    MayPass(String),
+    Temporary(String),
 }
 
 /// An object as it is at Stripe.
@@ -115,8 +115,8 @@ impl Seen {
             }
             Ok(found) => Self::Found(found, about, Vec::new()),
             Err(FetchError::NotUnderstood(reason)) => Self::NotUnderstood(reason),
-            Err(FetchError::MayPass(reason)) => Self::MayPass(reason),
-            Err(refused @ FetchError::NotAllowed(_)) => Self::MayPass(refused.to_string()),
+            Err(FetchError::Temporary(reason)) => Self::Temporary(reason),
+            Err(refused @ FetchError::NotAllowed(_)) => Self::Temporary(refused.to_string()),
         }
     }
 }
@@ -168,7 +168,7 @@ pub(super) async fn look(billing: &Billing, tasks: &[Task]) -> Vec<Seen> {
         if let (Seen::Found(_, _, told), Some(twin)) = (&mut found, twin) {
             match snapshots(stripe, event, twin, id).instrument(span.clone()).await {
                 Ok(snapshots) => *told = snapshots,
-                Err(reason) => found = Seen::MayPass(reason),
+                Err(reason) => found = Seen::Temporary(reason),
             }
         }
         seen.push(unless_erased(billing, event, found).await);
@@ -192,7 +192,7 @@ async fn unless_erased(billing: &Billing, event: &Pending, seen: Seen) -> Seen {
                 error = &error as &dyn std::error::Error,
                 "a late Stripe event waits, because nobody knows whether its person was erased"
             );
-            Seen::MayPass("the ledger of erasures cannot be read".to_owned())
+            Seen::Temporary("the ledger of erasures cannot be read".to_owned())
         }
     }
 }
@@ -221,7 +221,7 @@ async fn snapshots(
             }
             Ok(found)
         }
-        Err(FetchError::MayPass(reason)) => Err(reason),
+        Err(FetchError::Temporary(reason)) => Err(reason),
         Err(refused) => {
             tracing::warn!(
                 error = &refused as &dyn std::error::Error,
@@ -292,7 +292,7 @@ fn away(error: &DbError) -> FetchError {
         error = error as &dyn std::error::Error,
         "what Stripe events are about cannot be looked up"
     );
-    FetchError::MayPass("the database does not answer".to_owned())
+    FetchError::Temporary("the database does not answer".to_owned())
 }
 
 /// Reads the object from the event's own body. `Found::Nothing` if such an object is not enough without a fetch.

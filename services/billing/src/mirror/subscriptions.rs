@@ -83,7 +83,7 @@ pub(crate) async fn mirror(
 }
 
 /// Handles a checkout session that has made no subscription: if the session expired, the pending subscription is abandoned.
-pub(crate) async fn without_one(
+pub(crate) async fn session_without_subscription(
     tx: &mut Tx,
     session: &CheckoutSession,
     event: SessionEvent,

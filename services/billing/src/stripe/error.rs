@@ -45,7 +45,7 @@ pub(crate) enum CallError {
 pub(crate) enum FetchError {
     /// A retry may help.
     #[error("{0}")]
-    MayPass(String),
+    Temporary(String),
     /// Stripe rejects the key (401), or the key lacks the permission (403). Another key may help.
     #[error("Stripe answered {0}")]
     NotAllowed(u16),
@@ -108,14 +108,14 @@ impl From<CallError> for FetchError {
     fn from(error: CallError) -> Self {
         match error {
             CallError::Refused { status: 404, .. } => NotUnderstood::Gone.into(),
-            CallError::Refused { status, .. } => Self::MayPass(format!("Stripe answered {status}")),
+            CallError::Refused { status, .. } => Self::Temporary(format!("Stripe answered {status}")),
             CallError::NotAllowed(status) => Self::NotAllowed(status),
             CallError::Unknown("Stripe did not answer in time") => {
-                Self::MayPass("Stripe did not answer within 10 seconds".to_owned())
+                Self::Temporary("Stripe did not answer within 10 seconds".to_owned())
             }
             // While the circuit is open, Stripe cannot be reached either.
-            CallError::NotMade { .. } => Self::MayPass("Stripe cannot be reached".to_owned()),
-            other => Self::MayPass(other.to_string()),
+            CallError::NotMade { .. } => Self::Temporary("Stripe cannot be reached".to_owned()),
+            other => Self::Temporary(other.to_string()),
         }
     }
 }

@@ -179,7 +179,7 @@ impl Stripe {
         let object = self.get("/v1/account", RequestBuilder::new(StripeMethod::Get, "/account")).await?;
         let id = object.get("id").and_then(Value::as_str).and_then(|id| id.parse::<StripeId>().ok());
         let id = id.filter(StripeId::is_plain);
-        let id = id.ok_or_else(|| FetchError::MayPass("Stripe's answer names no account".to_owned()))?;
+        let id = id.ok_or_else(|| FetchError::Temporary("Stripe's answer names no account".to_owned()))?;
         Ok(Account { id, charges_enabled: object.get("charges_enabled").and_then(Value::as_bool) })
     }
 
@@ -231,7 +231,7 @@ impl Stripe {
                 query["starting_after"] = next.into();
             }
         };
-        let late = |_| Err(FetchError::MayPass("Stripe's list was not read to its end in time".to_owned()));
+        let late = |_| Err(FetchError::Temporary("Stripe's list was not read to its end in time".to_owned()));
         tokio::time::timeout(self.patience, pages).await.unwrap_or_else(late)
     }
 
@@ -240,7 +240,7 @@ impl Stripe {
         let request = RequestBuilder::new(StripeMethod::Get, path).query(query);
         let mut list = self.get(template, request).await?;
         let Some(Value::Array(data)) = list.get_mut("data").map(Value::take) else {
-            return Err(FetchError::MayPass("Stripe's answer is no list".to_owned()));
+            return Err(FetchError::Temporary("Stripe's answer is no list".to_owned()));
         };
         let more = list.get("has_more").and_then(Value::as_bool).unwrap_or_default();
         let end = || data.last()?.get("id")?.as_str().map(str::to_owned);

@@ -104,7 +104,7 @@ async fn pages_follow_each_other_without_gap_or_overlap() {
     for n in 0..5 {
         bench.buy(&format!("cs_{n}"), "ada@example.com").await;
     }
-    // The id orders the orders of the same time.
+    // Orders of the same time are sorted by id.
     bench
         .execute("UPDATE orders SET create_time = '2026-01-01' WHERE stripe_checkout_session_id < 'cs_4'")
         .await;

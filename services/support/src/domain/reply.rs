@@ -1,4 +1,4 @@
-//! The words of the assistant. All of them are ours, except the passage that an answer quotes.
+//! The words of the assistant. All of them are ours, except a passage that an answer quotes, and what a language model writes.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Europe::London;
