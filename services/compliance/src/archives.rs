@@ -29,12 +29,12 @@ struct InDrive {
     room: Arc<Semaphore>,
 }
 
-/// Why an archive is not in the first place.
+/// Why an archive is not in the first storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Detour {
-    /// This place failed.
+    /// A storage failed: its name.
     Failed(&'static str),
-    /// There was no room for it: it, and the other archives that are being written, need more than 32 MiB.
+    /// The buffer was full: this archive and the others that are being written need more than 32 MiB.
     TooLarge,
 }
 
@@ -57,7 +57,7 @@ impl Archives {
         Ok(Self { drive: drive.map(in_drive).transpose()?, storage })
     }
 
-    /// The same at the start of a service, which tries Drive. It may only be away for a while: that is logged.
+    /// As `open`, at the start of a service: also tests Drive. A failure may be temporary, so it is only logged.
     pub(crate) async fn start(drive: Option<&Drive>, storage: Storage) -> Result<Self, StorageError> {
         let archives = Self::open(drive, storage)?;
         if let Some(InDrive { store, .. }) = &archives.drive
@@ -161,17 +161,17 @@ enum Target {
     Storage(Box<Writer>, Option<Detour>),
 }
 
-/// An archive that is held for Drive.
+/// An archive that is in memory until it is written to Drive.
 struct Held {
     store: Arc<Store>,
     free: Arc<Semaphore>,
-    /// The room that it takes.
+    /// Its part of the buffer.
     taken: Option<OwnedSemaphorePermit>,
     pieces: Vec<Bytes>,
 }
 
 impl Held {
-    /// Holds one more piece. False if there is no room for it.
+    /// Adds one more piece. False if the buffer is full.
     fn take(&mut self, piece: &[u8]) -> bool {
         let size = u32::try_from(piece.len()).unwrap_or(u32::MAX);
         let Ok(more) = Arc::clone(&self.free).try_acquire_many_owned(size) else { return false };

@@ -170,7 +170,7 @@ impl Breach {
     }
 
     /// Whether the time of an event fits: it is not before the breach was known, and not in the future.
-    pub(crate) fn may_have(&self, time: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    pub(crate) fn accepts_event_time(&self, time: DateTime<Utc>, now: DateTime<Utc>) -> bool {
         (self.aware_time..=now).contains(&time)
     }
 }
@@ -255,9 +255,9 @@ mod tests {
     fn the_72_hours_run_from_the_moment_when_it_was_known() {
         assert_eq!(known().due_time, DateTime::UNIX_EPOCH + TimeDelta::hours(72));
         let breach = known();
-        assert!(breach.may_have(DateTime::UNIX_EPOCH, now()) && breach.may_have(now(), now()));
-        assert!(!breach.may_have(now() + TimeDelta::seconds(1), now()));
-        assert!(!breach.may_have(DateTime::UNIX_EPOCH - TimeDelta::seconds(1), now()));
+        assert!(breach.accepts_event_time(DateTime::UNIX_EPOCH, now()) && breach.accepts_event_time(now(), now()));
+        assert!(!breach.accepts_event_time(now() + TimeDelta::seconds(1), now()));
+        assert!(!breach.accepts_event_time(DateTime::UNIX_EPOCH - TimeDelta::seconds(1), now()));
     }
 
     #[test]

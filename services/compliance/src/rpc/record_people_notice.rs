@@ -29,7 +29,7 @@ pub(super) async fn record_people_notice(
         let mut breach = breaches::lock(tx, id).await?.ok_or(Error::BreachNotFound)?;
         let now = tx.now().await?;
         let time = time.unwrap_or(now);
-        if !breach.may_have(time, now) {
+        if !breach.accepts_event_time(time, now) {
             return Err(Invalid::of("notice_time", IN_BETWEEN).into());
         }
         breach.tell_people(PeopleNotice { time, count, means: means.into_string() })?;

@@ -1,4 +1,5 @@
-//! Records that the regulator was told about a breach, for staff; recorded in the audit chain. Staff told it themselves.
+//! Records that the regulator was told about a breach, for staff; recorded in the audit chain. Staff have informed the
+//! regulator themselves; this only records it.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_compliance::v1::{RecordRegulatorNoticeRequest, RecordRegulatorNoticeResponse};
@@ -30,7 +31,7 @@ pub(super) async fn record_regulator_notice(
         let mut breach = breaches::lock(tx, id).await?.ok_or(Error::BreachNotFound)?;
         let now = tx.now().await?;
         let time = time.unwrap_or(now);
-        if !breach.may_have(time, now) {
+        if !breach.accepts_event_time(time, now) {
             return Err(Invalid::of("notice_time", IN_BETWEEN).into());
         }
         if time > breach.due_time && delay_reasons.is_none() {
@@ -45,8 +46,8 @@ pub(super) async fn record_regulator_notice(
     .await
 }
 
-/// What is said of an instant that does not fit.
-pub(super) const IN_BETWEEN: &str = "expected an instant between the one when the breach was known and now";
+/// The expected time of a notice, for the violation.
+pub(super) const IN_BETWEEN: &str = "expected a time after the breach became known, and not in the future";
 const LATE: &str =
     "expected the reasons for the delay: the notice came after the 72 hours (GDPR, article 33(1))";
 
