@@ -9,7 +9,7 @@ levqor_runtime::fail_points! {
     ERASURE_TELLING = "erasure.telling",
     /// The last mail is under way.
     ERASURE_TOLD = "erasure.told",
-    /// The ledger has the entry of the erasure for the second time, with its final time; the step is not stored.
+    /// The entry of the ledger is written for the second time, with its final time; the step is not stored.
     ERASURE_WRITTEN = "erasure.written",
     /// It is stored that the ledger has the erasure; this service has erased nothing of its own.
     ERASURE_RECORDED = "erasure.recorded",

@@ -255,7 +255,9 @@ mod tests {
     fn the_72_hours_run_from_the_moment_when_it_was_known() {
         assert_eq!(known().due_time, DateTime::UNIX_EPOCH + TimeDelta::hours(72));
         let breach = known();
-        assert!(breach.accepts_event_time(DateTime::UNIX_EPOCH, now()) && breach.accepts_event_time(now(), now()));
+        assert!(
+            breach.accepts_event_time(DateTime::UNIX_EPOCH, now()) && breach.accepts_event_time(now(), now())
+        );
         assert!(!breach.accepts_event_time(now() + TimeDelta::seconds(1), now()));
         assert!(!breach.accepts_event_time(DateTime::UNIX_EPOCH - TimeDelta::seconds(1), now()));
     }
