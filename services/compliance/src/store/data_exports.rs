@@ -193,7 +193,7 @@ pub(crate) async fn reopen(
     Ok(())
 }
 
-/// The copies that are to be removed, as far as they can be: all places where they may be are among `places`.
+/// The copies that must be removed and whose storages are all among `places`.
 pub(crate) async fn to_delete(
     conn: &mut PgConnection,
     places: &[String],
