@@ -23,18 +23,18 @@ pub(crate) struct Archives {
     storage: Storage,
 }
 
-/// Google Drive, and the bytes that may still be held for it.
+/// Google Drive, and the free bytes of the buffer for it.
 struct InDrive {
     store: Arc<Store>,
     room: Arc<Semaphore>,
 }
 
-/// Why an archive is not in the first place.
+/// Why an archive is not in the first storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Detour {
-    /// This place failed.
+    /// A storage failed: its name.
     Failed(&'static str),
-    /// There was no room for it: it, and the other archives that are being written, need more than 32 MiB.
+    /// The buffer was full: this archive and the others that are being written need more than 32 MiB.
     TooLarge,
 }
 
@@ -57,7 +57,7 @@ impl Archives {
         Ok(Self { drive: drive.map(in_drive).transpose()?, storage })
     }
 
-    /// The same at the start of a service, which tries Drive. It may only be away for a while: that is logged.
+    /// As `open`, at the start of a service: also tests Drive. A failure may be temporary, so it is only logged.
     pub(crate) async fn start(drive: Option<&Drive>, storage: Storage) -> Result<Self, StorageError> {
         let archives = Self::open(drive, storage)?;
         if let Some(InDrive { store, .. }) = &archives.drive
@@ -161,17 +161,17 @@ enum Target {
     Storage(Box<Writer>, Option<Detour>),
 }
 
-/// An archive that is held for Drive.
+/// An archive that is in memory until it is written to Drive.
 struct Held {
     store: Arc<Store>,
     free: Arc<Semaphore>,
-    /// The room that it takes.
+    /// Its part of the buffer.
     taken: Option<OwnedSemaphorePermit>,
     pieces: Vec<Bytes>,
 }
 
 impl Held {
-    /// Holds one more piece. False if there is no room for it.
+    /// Adds one more piece. False if the buffer is full.
     fn take(&mut self, piece: &[u8]) -> bool {
         let size = u32::try_from(piece.len()).unwrap_or(u32::MAX);
         let Ok(more) = Arc::clone(&self.free).try_acquire_many_owned(size) else { return false };
@@ -184,7 +184,7 @@ impl Held {
         true
     }
 
-    /// Writes what is held to the storage instead.
+    /// Writes the pieces to the storage instead.
     async fn write_to(&self, storage: &Storage, key: &str) -> Result<Box<Writer>, StorageError> {
         let mut writer = storage.write(key).await?;
         for piece in &self.pieces {
@@ -215,7 +215,7 @@ impl ArchiveWriter {
         }
     }
 
-    /// Ends the archive. If Drive fails, what is held goes to the storage.
+    /// Ends the archive. If Drive fails, the pieces are written to the storage.
     pub(crate) async fn finish(self) -> Result<Stored, StorageError> {
         let (writer, detour) = match self.target {
             Target::Storage(writer, detour) => (writer, detour),
@@ -343,7 +343,7 @@ mod tests {
     async fn an_archive_that_does_not_fit_into_memory_goes_to_the_next_storage() {
         let drive = FakeDrive::start();
         let bench = Bench::new(&drive.settings());
-        // This one fills the room.
+        // This archive fills the buffer.
         let mut other = bench.archives.write("exports/2/1.zip.age").await.expect("begun");
         other.write(Bytes::from(vec![0; ROOM])).await.expect("written");
         assert_eq!(bench.write(KEY, 1).await, in_folder(Detour::TooLarge));
@@ -366,7 +366,7 @@ mod tests {
         assert_eq!(bench.write("exports/2/1.zip.age", 2).await, failed, "what was held is not lost");
         let calls = drive.calls();
         assert_eq!(bench.write("exports/3/1.zip.age", 2).await, failed);
-        assert_eq!(drive.calls(), calls, "it is not asked again at once");
+        assert_eq!(drive.calls(), calls, "Drive is not asked again at once");
         bench.assert_whole("exports/2/1.zip.age", 2).await;
         assert!(bench.archives.read(KEY).await.is_err(), "it may be in Drive");
         bench.archives.remove(KEY).await.expect_err("it is not removed");

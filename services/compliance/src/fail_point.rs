@@ -9,9 +9,9 @@ levqor_runtime::fail_points! {
     ERASURE_TELLING = "erasure.telling",
     /// The last mail is under way.
     ERASURE_TOLD = "erasure.told",
-    /// The ledger's entry of the erasure is complete; the step is not stored.
+    /// The entry of the ledger is written for the second time, with its final time; the step is not stored.
     ERASURE_WRITTEN = "erasure.written",
-    /// It is stored that the ledger's entry is complete; this service has erased nothing.
+    /// It is stored that the ledger has the erasure; this service has erased nothing of its own.
     ERASURE_RECORDED = "erasure.recorded",
     /// This service has erased its part; the row of the request itself still names the person.
     ERASURE_OWN_PART_DONE = "erasure.own_part_done",

@@ -25,7 +25,7 @@ use crate::{
 /// The shares of a time limit after which operators are told, in percent.
 const SHARES: &[i32] = &[50, 80, 95, 100];
 
-/// The last of this many shares.
+/// The share that ended last, after this many ended.
 fn share(alerts: i32) -> i32 {
     let last = usize::try_from(alerts - 1).unwrap_or_default();
     SHARES.get(last).copied().unwrap_or(100)

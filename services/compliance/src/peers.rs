@@ -28,14 +28,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long, and how often, a daily check waits for services that start.
 const START_PATIENCE: Duration = Duration::from_secs(10);
 const START_AGAIN: Duration = Duration::from_millis(100);
-/// How often the services are asked for further identifiers, at most.
+/// How many times the services are asked for further identifiers, at most.
 const ROUNDS: usize = 5;
 
 service_error! {
     /// A service did not do what it was asked for.
     #[derive(Debug, thiserror::Error)]
     pub(crate) enum PeerError {
-        /// It did not answer, or refused.
+        /// The service did not answer, or refused.
         #[error("{service} gave no answer: {what}")]
         Unanswered {
             /// The service.
@@ -154,7 +154,7 @@ impl<'p> Peers<'p> {
         self.ask(service, request, async |mut client, request| client.erase_subject(request).await).await
     }
 
-    /// What is left to erase in one service.
+    /// The rows that are still to be erased in one service.
     pub(crate) async fn left(&self, service: &str, known: &Identifiers) -> Result<Vec<TableRows>, PeerError> {
         let subject = Some(Subject::from(known.clone()));
         let request = CountSubjectRequest { service: service.to_owned(), subject };

@@ -102,7 +102,7 @@ impl Hold {
         Ok(())
     }
 
-    /// Ends it.
+    /// Ends the hold.
     pub(crate) fn release(&mut self, now: DateTime<Utc>) -> Result<(), HoldOver> {
         if !self.state.stands() {
             return Err(HoldOver);
@@ -113,7 +113,7 @@ impl Hold {
         Ok(())
     }
 
-    /// Every service knows of the last change.
+    /// Notes that every service knows of the last change.
     pub(crate) fn know(&mut self, now: DateTime<Utc>) {
         match self.state {
             HoldState::Placing => self.state = HoldState::Standing,
@@ -148,7 +148,7 @@ impl Hold {
         }
     }
 
-    /// The obstacle that it is for an erasure.
+    /// The obstacle that a legal hold is for an erasure.
     pub(crate) fn obstacle(id: Uuid) -> String {
         format!("{LEGAL_HOLD} {}", id.hyphenated())
     }

@@ -74,7 +74,7 @@ pub(crate) fn shipped(now: DateTime<Utc>) -> Vec<LegalDocument> {
     SHIPPED.iter().copied().map(first).collect()
 }
 
-/// The last version of a kind that holds now, of those that the filter takes.
+/// The last version of a kind that is in force now and that the filter accepts.
 fn last(
     documents: &[LegalDocument],
     kind: DocumentKind,

@@ -1,4 +1,5 @@
-//! Records that staff have informed the regulator about a breach, for staff; recorded in the audit chain.
+//! Records that the regulator was told about a breach, for staff; recorded in the audit chain. Staff have informed the
+//! regulator themselves; this only records it.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_compliance::v1::{RecordRegulatorNoticeRequest, RecordRegulatorNoticeResponse};
@@ -45,7 +46,7 @@ pub(super) async fn record_regulator_notice(
     .await
 }
 
-/// The violation of a time that is not between the two.
+/// The expected time of a notice, for the violation.
 pub(super) const IN_BETWEEN: &str = "expected a time after the breach became known, and not in the future";
 const LATE: &str =
     "expected the reasons for the delay: the notice came after the 72 hours (GDPR, article 33(1))";

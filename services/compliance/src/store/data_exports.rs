@@ -193,7 +193,7 @@ pub(crate) async fn reopen(
     Ok(())
 }
 
-/// The copies that are to be removed, as far as they can be: all places where they may be are among `places`.
+/// The copies that must be removed and whose storages are all among `places`.
 pub(crate) async fn to_delete(
     conn: &mut PgConnection,
     places: &[String],
@@ -216,8 +216,8 @@ pub(crate) async fn to_delete(
     rows.into_iter().map(Export::try_from).collect()
 }
 
-/// Takes the copies that are to be removed, and may be in another place than `places`: operators are to be told of them. Each once, with the
-/// places where it may be.
+/// Marks and returns the copies that must be removed but may be in a storage outside of `places`, with the names of their
+/// storages. Each copy is returned once, so that operators are told once.
 pub(crate) async fn take_away(
     conn: &mut PgConnection,
     places: &[String],

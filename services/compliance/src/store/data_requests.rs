@@ -94,7 +94,7 @@ pub(crate) async fn finish(
     one_row(&saved)
 }
 
-/// Marks the request of an erasure as done that was made again after a restore. False if it is not such a one.
+/// Marks the request of an erasure that was repeated after a restore as done. False if the request is not one of these.
 pub(crate) async fn done_again(conn: &mut PgConnection, id: DataRequestId) -> Result<bool, DbError> {
     let saved = sqlx::query!(
         "UPDATE data_requests SET state = 'DONE'

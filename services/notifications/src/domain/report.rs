@@ -32,8 +32,8 @@ wire_enum! {
 }
 
 impl DeliveryOutcome {
-    /// What a report with this outcome and reply says about the address. None: nothing. A server that refuses this mail, or
-    /// all mail from us, says nothing about the address. Providers call such a refusal a hard bounce too, so an address is dead
+    /// What a report with this outcome and reply says about the address. None: nothing. A server that refuses this mail, or all
+    /// mail from us, says nothing about the address. Providers call such a refusal a hard bounce too, so an address is dead
     /// only if the reply itself says so.
     #[must_use]
     pub const fn about_address(self, class: Option<ReplyClass>) -> Option<AboutAddress> {
