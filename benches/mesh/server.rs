@@ -45,12 +45,12 @@ impl Server {
         self.execute("CHECKPOINT").await
     }
 
-    /// The address of one of its databases.
+    /// The URL of a database of this server.
     pub(crate) fn url(&self, database: &str) -> String {
         self.cluster.url(database)
     }
 
-    /// Does this in the database `postgres`.
+    /// Executes the statement in the database `postgres`.
     pub(crate) async fn execute(&self, statement: &str) -> anyhow::Result<()> {
         let mut conn = PgConnection::connect(&self.url("postgres")).await?;
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut conn).await?;

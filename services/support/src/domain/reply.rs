@@ -13,7 +13,7 @@ use super::{
     turn::HandOffReason,
 };
 
-/// What a conversation begins with (Regulation (EU) 2024/1689, article 50(1) and (2)). `has_model`: an AI writes answers.
+/// The first message of a conversation (Regulation (EU) 2024/1689, article 50(1) and (2)). `has_model`: an AI writes answers.
 pub(crate) fn notice(has_model: bool) -> String {
     if has_model { NOTICE_OF_MODEL } else { NOTICE }.to_owned()
 }
@@ -45,7 +45,7 @@ pub(crate) fn quote(title: &str, passage: &str) -> String {
     )
 }
 
-/// An answer, where a passage that fits better has a placeholder that nothing is known for.
+/// The answer if a better passage has a placeholder whose value is not known: it quotes the next passage.
 pub(crate) fn quote_instead(title: &str, passage: &str) -> String {
     format!(
         "I cannot look up some of the figures that you may be asking for right now: the service that has them does not answer. This is what \
@@ -81,7 +81,7 @@ pub(crate) fn sign_in(topic: OwnTopic, site: &SiteUrl) -> String {
     )
 }
 
-/// An answer of the language model, the articles that it is from, and whether it is from the customer's own account.
+/// An answer that the language model wrote, with its sources: articles, the customer's own account (`is_own`), or both.
 pub(crate) fn written(text: &str, titles: &[&str], is_own: bool) -> String {
     let titles: Vec<_> = titles.iter().map(|title| format!("“{title}”")).collect();
     let (article, names) = (if titles.len() == 1 { "article" } else { "articles" }, titles.join(", "));
