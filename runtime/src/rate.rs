@@ -11,7 +11,7 @@ use crate::{
 const CODE: Setting = Setting::plain(
     "LEVQOR_RATE_CODE",
     Some("5/900s"),
-    "How many requests one caller may make in how many seconds for RPCs of the class CODE, which guard codes and passwords. Their service counts them too, in its database, for all replicas.",
+    "How many requests one caller may make in how many seconds, for RPCs of the class CODE, which guard codes and passwords. Their service counts them too, in its database, for all replicas.",
 );
 const LIMITS: Setting = Setting::plain(
     "LEVQOR_RATE_LIMITS",

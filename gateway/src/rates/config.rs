@@ -9,17 +9,17 @@ use levqor_runtime::{
 const DEFAULT: Setting = Setting::plain(
     "LEVQOR_RATE_DEFAULT",
     Some("300/60s"),
-    "How many requests one caller may make in how many seconds, for all RPCs that have no class. Staff may make ten times as many.",
+    "How many requests one caller may make in how many seconds, for RPCs without a class of their own. Staff may make ten times as many.",
 );
 const CHAT: Setting = Setting::plain(
     "LEVQOR_RATE_CHAT",
     Some("20/60s"),
-    "The same limit for RPCs of the class CHAT (conversations).",
+    "How many requests one caller may make in how many seconds, for RPCs of the class CHAT (conversations).",
 );
 const HEAVY: Setting = Setting::plain(
     "LEVQOR_RATE_HEAVY",
     Some("6/60s"),
-    "The same limit for RPCs of the class HEAVY (expensive ones).",
+    "How many requests one caller may make in how many seconds, for RPCs of the class HEAVY (expensive ones).",
 );
 
 /// The rate limits of one caller.
