@@ -1,5 +1,5 @@
 //! Storage of archives: in Google Drive first, if it is set up, and otherwise in the fallback storage. Drive takes a file in one
-//! request, so an archive is held until it is whole. All archives of a process share one buffer of 32 MiB. An archive that does
+//! request, so a whole archive is buffered in memory before it is sent. All archives of a process share one buffer of 32 MiB. An archive that does
 //! not fit into the free part of the buffer goes to the fallback storage instead, piece by piece.
 //!
 //! Files that have to be listed, such as the ledger of erasures, do not go to Drive: it takes several files of one name, and does
@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::drive::Drive;
 
-/// The most bytes that are held for Drive, for all archives together. So no archive in Drive is larger.
+/// The most bytes that are buffered for Drive, for all archives of the process together. So no archive in Drive is larger.
 const ROOM: usize = 32 << 20;
 
 /// A storage of archives.
@@ -38,12 +38,12 @@ pub(crate) enum Detour {
     TooLarge,
 }
 
-/// Where an archive went.
+/// The storage that has an archive, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stored {
-    /// The place, in words.
+    /// The storage, in words.
     pub(crate) place: &'static str,
-    /// Why it is not in the first one. `None`: it is.
+    /// Why the archive is not in the first storage. `None`: it is.
     pub(crate) detour: Option<Detour>,
 }
 
@@ -68,7 +68,7 @@ impl Archives {
         Ok(archives)
     }
 
-    /// Whether an archive goes somewhere else if the first place does not take it.
+    /// Whether there is another storage for an archive that the first storage does not take.
     #[must_use]
     pub(crate) fn has_several(&self) -> bool {
         self.drive.is_some() || self.storage.has_fallback()

@@ -26,7 +26,7 @@ use crate::domain::{
     privacy_complaint::PrivacyComplaint,
 };
 
-/// The steps of a data request that cause a mail to the person. Codes are sent apart.
+/// The steps of a data request that cause a mail to the person. Mails with one-time codes are not in this list.
 pub(crate) const STEPS: &[&str] = &[
     "received",
     "approved",
@@ -116,7 +116,7 @@ pub(crate) async fn ready(tx: &mut Tx, request: &DataRequest, link: String) -> R
     send(tx, request, "ready", Content::DataRequestLink(content)).await
 }
 
-/// The data is erased, with what stays. It goes out before the address itself is erased.
+/// The data is erased. `kept` lists what is kept. The mail is sent before the address is erased.
 pub(crate) async fn erased(
     tx: &mut Tx,
     request: &DataRequest,
@@ -128,7 +128,7 @@ pub(crate) async fn erased(
     send(tx, request, "erased", Content::ErasureDone(content)).await
 }
 
-/// Whether that mail still waits to be handed to the service that sends it.
+/// Whether the call that sends the mail of `erased` is still waiting.
 pub(crate) async fn erased_waits(conn: &mut PgConnection, request: &DataRequest) -> Result<bool, DbError> {
     deferred::is_waiting::<SendMessageRequest>(conn, &key(request, "erased")).await
 }
@@ -228,7 +228,8 @@ fn duration(time: TimeDelta) -> prost_types::Duration {
     prost_types::Duration { seconds: time.num_seconds(), nanos: 0 }
 }
 
-/// A version of a legal document is published. Each person gets it once, whatever is repeated: `name` is the same for the same address.
+/// A version of a legal document is published. Each person gets one mail, even if the call is repeated, because `name` is the same for
+/// the same address.
 pub(crate) async fn announced(
     tx: &mut Tx,
     document: &LegalDocument,
@@ -283,7 +284,7 @@ pub(crate) async fn complaint_acknowledged(tx: &mut Tx, complaint: &PrivacyCompl
     send_step(tx, complaint, "acknowledged", Content::ComplaintAcknowledged(content)).await
 }
 
-/// How far a complaint is. Each news is a mail of its own.
+/// The progress of a complaint. Each progress report is a mail of its own.
 pub(crate) async fn complaint_progress(
     tx: &mut Tx,
     complaint: &PrivacyComplaint,

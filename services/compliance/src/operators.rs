@@ -43,7 +43,7 @@ pub(crate) async fn due(tx: &mut Tx, alert: &Alert, now: DateTime<Utc>) -> Resul
         2 => (80, OperatorNoticeSeverity::Warning),
         3.. => (95, OperatorNoticeSeverity::Critical),
     };
-    // An extended time has notices of its own.
+    // The due time is part of the key, so an extended time limit gets notices of its own.
     let due = alert.due_time.unwrap_or_default().timestamp();
     let day = alert.due_time.map(in_london);
     let about = format!("data-request:{}:{share}:{due}", alert.id);
@@ -210,8 +210,8 @@ fn about_complaint(id: PrivacyComplaintId) -> String {
     format!("privacy-complaint:{id}")
 }
 
-/// Tells that a copy of personal data went to another place than the first, because that fails or had no room; or that one went to the
-/// first place again.
+/// Tells that a copy of personal data is not in the first storage, because that storage failed or the buffer had no room. Ends that
+/// notice if a later copy is in the first storage.
 pub(crate) async fn copy_stored(
     tx: &mut Tx,
     id: DataRequestId,
@@ -246,7 +246,7 @@ pub(crate) async fn copy_stored(
     defer(tx, &notice(kind, severity, about, text, now), key).await
 }
 
-/// Tells that a copy of personal data cannot be removed, because these storages, where it may be, are not set any more.
+/// Tells that a copy of personal data cannot be removed: it may be in these storages, which are not set up any more.
 pub(crate) async fn copy_away(
     tx: &mut Tx,
     id: DataRequestId,
@@ -261,7 +261,7 @@ pub(crate) async fn copy_away(
     notify(tx, kind, severity, about_away(id), text, now).await
 }
 
-/// Ends that notice: the copy is removed.
+/// Ends the notice of `copy_away`, because the copy is removed.
 pub(crate) async fn copy_removed(tx: &mut Tx, id: DataRequestId) -> Result<(), DbError> {
     let now = tx.now().await?;
     end(tx, OperatorNoticeKind::SystemFailed, about_away(id), now).await

@@ -13,19 +13,19 @@ use super::data_request::{DataRequest, DataRequestId, Identifiers};
 
 typed_id!(pub(crate) HoldId, "a legal hold or a restriction");
 
-/// How long before its end the person is told about the end of a restriction.
+/// How long before the end of a restriction the person is told about that end.
 pub(crate) const NOTICE: TimeDelta = TimeDelta::days(7);
 
 wire_enum! {
     /// The state of a hold.
     pub(crate) enum HoldState: wire::HoldState {
-        /// It stands, and not every service was told.
+        /// The hold is in force, but some services may not know this yet.
         Placing = "PLACING",
-        /// It stands in every service.
+        /// The hold is in force, and every service knows this.
         Standing = "STANDING",
-        /// It has ended, and not every service was told.
+        /// The hold has ended, but some services may not know this yet.
         Releasing = "RELEASING",
-        /// It has ended in every service.
+        /// The hold has ended, and every service knows this.
         Released = "RELEASED",
     }
 }
@@ -36,7 +36,7 @@ impl HoldState {
         matches!(self, Self::Placing | Self::Standing)
     }
 
-    /// Whether a service may not know of the last change.
+    /// Whether some services may not know the last change of the hold yet.
     pub(crate) const fn is_untold(self) -> bool {
         matches!(self, Self::Placing | Self::Releasing)
     }

@@ -35,7 +35,7 @@ impl Objected {
     }
 }
 
-/// What holds for one scope, as a sentence.
+/// A sentence that says whether the person objects to one scope.
 pub(crate) fn sentence(scope: ObjectionScope, stands: bool) -> String {
     let begin = if stands { "You object to" } else { "You no longer object to" };
     format!("{begin} {}.", words(scope))
@@ -53,7 +53,7 @@ const fn words(scope: ObjectionScope) -> &'static str {
     }
 }
 
-/// What stands, by the last decision about each scope.
+/// Which objections are in force, by the last decision about each scope.
 pub(crate) fn standings(decisions: &[Decision]) -> wire::ObjectionStandings {
     let stands = |scope: ObjectionScope| {
         decisions.iter().any(|decision| decision.scope == scope.as_str() && decision.given)
@@ -74,7 +74,7 @@ pub(crate) fn changes(before: &[Decision], objected: Objected, stands: bool) -> 
     changed.map(|scope| sentence(*scope, stands)).collect()
 }
 
-/// The scope as services are told it.
+/// The number of the scope in the contract of `levqor_proto_runtime`.
 pub(crate) fn told(scope: ObjectionScope) -> i32 {
     runtime::ObjectionScope::from(scope).into()
 }

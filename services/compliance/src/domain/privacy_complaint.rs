@@ -71,12 +71,12 @@ pub(crate) struct PrivacyComplaint {
     pub(crate) origin: ComplaintOrigin,
     pub(crate) state: ComplaintState,
     pub(crate) receive_time: DateTime<Utc>,
-    /// Until when it has to be acknowledged.
+    /// The latest time for the acknowledgement.
     pub(crate) due_time: DateTime<Utc>,
-    /// How many shares of the 30 days operators were told about.
+    /// How many shares of the 30 days operators got a notice about.
     pub(crate) alerts: i32,
     pub(crate) acknowledge_time: Option<DateTime<Utc>>,
-    /// When the person was told last how far it is.
+    /// When the person was last told about the progress of the complaint.
     pub(crate) progress_time: Option<DateTime<Utc>>,
     pub(crate) answer_time: Option<DateTime<Utc>>,
     pub(crate) create_time: DateTime<Utc>,

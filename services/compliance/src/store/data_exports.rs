@@ -11,8 +11,8 @@ use crate::domain::{
     export::{BUILD_LEASE, Export, KEPT, LINK_VALID, Size},
 };
 
-/// Begins a build, whose archive may come into one of these places. Returns its number, or `None` if another build is under way, or if
-/// the copy is there.
+/// Begins a build that may store its archive in any of `places`. Returns the number of the build, or `None` if another build is under
+/// way or the copy exists already.
 pub(crate) async fn begin(
     conn: &mut PgConnection,
     id: DataRequestId,
@@ -81,8 +81,8 @@ pub(crate) async fn progress(
     Ok(changed.rows_affected() == 1)
 }
 
-/// Marks the archive of a build as whole. `places`: where it is; empty if it may be wherever a build was to write it. False if another
-/// build took over.
+/// Marks the archive of a build as whole. `places` names the storage of the archive. If `places` is empty, the stored names stay. Returns
+/// false if another build took over.
 pub(crate) async fn ready(
     conn: &mut PgConnection,
     id: DataRequestId,
@@ -176,7 +176,8 @@ pub(crate) async fn end_those_of(
     Ok(())
 }
 
-/// Has the archive of a copy that is not wanted any more removed, although the copy may be marked as removed: it was written after that.
+/// Schedules the removal of an archive whose copy is not wanted any more. The copy may already be marked as removed, because the
+/// archive was written after that mark.
 pub(crate) async fn reopen(
     conn: &mut PgConnection,
     id: DataRequestId,

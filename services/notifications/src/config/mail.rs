@@ -48,7 +48,7 @@ pub struct MailConfig {
     pub smtp_rate: Rate,
 }
 
-/// The senders of mail, and where replies go.
+/// The senders of mail, and the addresses for replies.
 pub struct Senders {
     common: Sender,
     own: Vec<(SenderKind, Sender)>,
@@ -174,7 +174,7 @@ impl MailConfig {
         settings
     }
 
-    /// Reads them. Returns none only after it noted a problem.
+    /// Reads the settings of mail. Returns `None` only after it reported a problem to `reader`.
     pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let common = reader.defaulted(&MAIL_FROM, SENDER);
         let own =

@@ -142,7 +142,7 @@ async fn body_up_to(mut response: reqwest::Response, most: usize) -> reqwest::Re
     Ok(Some(body))
 }
 
-/// Why there is no answer to a question.
+/// Why a question to the provider got no answer.
 fn unanswered_why(error: reqwest::Error) -> Trouble {
     let what = if error.is_connect() { "no connection could be made" } else { "no answer" };
     Trouble::because(what, error)

@@ -44,9 +44,9 @@ pub struct Smtp {
 enum Stage {
     /// No connection, or no login yet.
     Connect,
-    /// The server knows the sender, or not even that.
+    /// The connection is open, but the server has not accepted the sender yet.
     Sender,
-    /// The server knows the recipient.
+    /// The server has accepted the sender, but not the recipient or the start of the data yet.
     Recipient,
     /// The server may have the mail.
     Handed,
