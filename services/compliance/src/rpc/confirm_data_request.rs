@@ -62,10 +62,13 @@ async fn earlier(
         return Ok(None);
     }
     let mut tx = compliance.chassis.db.begin().await?;
-    match idempotency::claim(&mut tx, ctx, request).await? {
-        Claim::Replay(earlier) => Ok(Some(earlier)),
-        Claim::Fresh(_) => Ok(None),
-    }
+    let earlier = match idempotency::claim(&mut tx, ctx, request).await? {
+        Claim::Replay(earlier) => Some(earlier),
+        Claim::Fresh(_) => None,
+    };
+    // Releases the lock of the key, before `mutate` asks for it. A dropped transaction is rolled back a little later.
+    tx.commit().await?;
+    Ok(earlier)
 }
 
 /// A valid request.
