@@ -73,6 +73,19 @@ async fn an_overdue_delivery_is_reported_once() {
 }
 
 #[tokio::test]
+async fn an_order_that_another_transaction_has_locked_is_not_waited_for_and_is_reported_later() {
+    let bench = Bench::start().await;
+    let order_id = bench.submitted().await.order_id;
+    // As a step of a flow does.
+    let mut step = bench.db.begin().await.expect("a transaction");
+    sqlx::query("SELECT FROM orders FOR UPDATE").execute(&mut *step).await.expect("locked");
+    advance(&bench.db, TimeDelta::hours(48)).await;
+    assert_eq!(bench.advance_orders().await, AdvanceOrdersResponse::default());
+    step.commit().await.expect("released");
+    bench.advance_until(&order_id, Kind::Overdue).await;
+}
+
+#[tokio::test]
 async fn an_order_that_is_paid_back_is_no_longer_overdue() {
     let (shop, order) = Shop::sold().await;
     shop.bench.leave_overdue(&order.order_id).await;

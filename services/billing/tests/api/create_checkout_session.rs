@@ -227,12 +227,16 @@ async fn while_stripe_is_away_the_buyer_learns_it_at_once_and_the_same_request_s
         shop.answer(verb, "/v1/customers", 503, json!({"error": {"type": "api_error"}})).await;
     }
     let keyed = ada().with_key("patient");
+    let mut late = Vec::new();
     for _ in 0..7 {
         let begun = Instant::now();
         let status = refused(shop.check_out(&keyed, buy(dfy(Tier::Starter))).await);
+        late.extend(Some(begun.elapsed()).filter(|waited| waited.as_secs() >= 3));
         assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "STRIPE_UNAVAILABLE"));
-        assert!(status.get_error_details().retry_info().is_some() && begun.elapsed().as_secs() < 3);
+        assert!(status.get_error_details().retry_info().is_some());
     }
+    // A busy machine delays some answers. If buyers waited for Stripe, each answer before the circuit opens would be late.
+    assert!(late.len() < 3, "{late:?}");
     let asked =
         [shop.asked("POST", "/v1/customers").await, shop.asked("GET", "/v1/customers").await].concat();
     assert!(asked.len() < 7, "the circuit is open: {asked:?}");

@@ -1,5 +1,5 @@
 //! The orders that a schedule has to do something with, oldest first. No function here takes a `Scope`: a schedule acts for no
-//! person.
+//! person. An order that another transaction has locked, for example a step of a flow, is skipped: the next run finds it.
 
 use levqor_runtime::db::DbError;
 use sqlx::PgConnection;
