@@ -1,22 +1,22 @@
-// Calls Levqor from the server side of a Next.js site: route handlers, server components, server actions. Needs nothing but
-// Node. Keep it out of the browser: it holds the secret that signs tokens.
+// Calls Levqor from the server side of a Next.js site: route handlers, server components, server actions. It needs only Node.
+// Keep this file out of the browser: it reads the secret that signs tokens.
 //
-// Settings, beside the site's own: LEVQOR_URL, LEVQOR_JWT_SECRET, LEVQOR_JWT_ISSUER, LEVQOR_JWT_AUDIENCE: the same values as
-// Levqor's. Where Levqor has several secrets, separated by commas, the site may have the same list or the one that it signs with.
+// Its settings are LEVQOR_URL (the gateway), and LEVQOR_JWT_SECRET, LEVQOR_JWT_ISSUER and LEVQOR_JWT_AUDIENCE with the values that
+// Levqor has. If Levqor has several secrets, separated by commas, the site may have the same list, or one of them.
 import { createHmac } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const TOKEN_SECONDS = 300;
 const TRIES = 3;
-/** Nobody waits longer than this for a page. */
+/** A longer `Retry-After` is not waited for, because nobody waits so long for a page. */
 const LONGEST_WAIT_SECONDS = 10;
 
 const setting = (name, otherwise) => process.env[name] || otherwise;
 
 /**
- * A token for the person who is signed in. `user.id` must be the identity provider's lasting name for the person, never the
- * mail address. Say that an address is verified only if the person has shown that it is theirs: it gives access to the orders
- * that were bought with it.
+ * A token for the person who is signed in. `user.id` must be the identity provider's permanent id of the person, never the mail
+ * address. Set `user.emailVerified` only if the person has proved that the address is theirs: a verified address gives access to
+ * the orders that were bought with it.
  */
 export function tokenFor(user) {
   const [secret] = setting("LEVQOR_JWT_SECRET", "").split(",").map((one) => one.trim()).filter(Boolean);
@@ -37,7 +37,7 @@ export function tokenFor(user) {
   return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
 }
 
-/** What Levqor answered instead of what was asked for: the fields of its `application/problem+json`. */
+/** An error response of Levqor: the fields of its `application/problem+json`. */
 export class LevqorError extends Error {
   constructor(status, problem) {
     super(`Levqor answered ${status} ${problem.reason ?? ""}: ${problem.detail ?? ""}`);
@@ -54,7 +54,7 @@ export class LevqorError extends Error {
 
 /**
  * Makes one call, and repeats it if the response has `Retry-After` (429, 503, 409). A call that changes something is
- * made again only under an idempotency key: without one nobody knows whether it was made already.
+ * repeated only if it has an idempotency key: without one, nobody knows whether the first call took effect.
  */
 export async function call(path, { user, method = "GET", query = {}, body, idempotencyKey } = {}) {
   const url = new URL(path, setting("LEVQOR_URL", "http://127.0.0.1:8080"));
@@ -72,7 +72,7 @@ export async function call(path, { user, method = "GET", query = {}, body, idemp
       method,
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
-      // Next.js keeps answers to GET: one customer's must never be shown to another.
+      // Next.js may cache responses to GET, and one customer's response must never be shown to another customer.
       cache: "no-store",
       signal: AbortSignal.timeout(20_000),
     });

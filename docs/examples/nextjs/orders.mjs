@@ -6,7 +6,7 @@
 //   export const GET = ordersRoute(auth);
 import { LevqorError, call, formatMoney } from "./levqor.mjs";
 
-/** `auth` gives the session of the person who is signed in, or nothing. */
+/** `auth` returns the session of the person who is signed in, or nothing. */
 export function ordersRoute(auth) {
   return async function GET(request) {
     const session = await auth();
@@ -27,7 +27,7 @@ export function ordersRoute(auth) {
       return Response.json({ orders, next: page.next_page_token || null });
     } catch (error) {
       if (!(error instanceof LevqorError)) throw error;
-      // What is wrong with the request may be shown; the request's id finds everything else in Levqor's log.
+      // The page may show what is wrong with the request. Everything else is in Levqor's log, under the request's id.
       console.error(error.message, "request", error.requestId);
       const status = error.status >= 500 ? 502 : error.status;
       return Response.json({ error: error.reason, fields: error.errors, request: error.requestId }, { status });
