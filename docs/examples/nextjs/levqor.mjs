@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 const TOKEN_SECONDS = 300;
 const TRIES = 3;
-/** A longer `Retry-After` is not waited for, because nobody waits so long for a page. */
+/** The longest `Retry-After` to wait for: nobody waits longer for a page. */
 const LONGEST_WAIT_SECONDS = 10;
 
 const setting = (name, otherwise) => process.env[name] || otherwise;
