@@ -1,4 +1,5 @@
-//! Tokens of public forms: the signed time at which the page got it, so that a form that is sent too soon or too late is refused.
+//! Tokens of public forms. A token is the signed time at which a page got it. The service refuses a form that is sent too soon or too
+//! late after that time.
 
 use chrono::{DateTime, Utc};
 use ring::hmac;
