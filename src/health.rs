@@ -44,7 +44,7 @@ async fn service(env: &Env, of: &dyn AnyService) -> anyhow::Result<()> {
 async fn gateway(env: &Env) -> anyhow::Result<()> {
     let (_, config) = mesh::read(env, levqor_gateway::Config::read)?;
     let address = run::reachable(config.http_addr);
-    // The certificate names the gateway as others call it, and is not what is asked about.
+    // The certificate has the gateway's name for other processes. This check is not about the certificate.
     let (http, scheme) = if config.tls.is_on() {
         (unverified_http_client()?, "https")
     } else {

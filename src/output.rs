@@ -34,6 +34,6 @@ pub(crate) fn error(error: &anyhow::Error) {
             text.push_str(&cause);
         }
     }
-    // If standard error is closed, nobody can read the message.
+    // If standard error is closed, the message has no reader.
     let _ = writeln!(io::stderr(), "levqor: {text}");
 }

@@ -21,7 +21,7 @@ pub(crate) async fn reset(env: &Env, arguments: &ResetArguments) -> anyhow::Resu
     if !data.path().is_dir() {
         return output::lines(&nothing);
     }
-    // The lock is held until the end, so that nobody starts a mesh meanwhile.
+    // The lock is held until the end, so that no mesh starts meanwhile.
     let _lock = data.lock().await.context("nothing was removed")?;
     let folders = Folders::find(data.path())?;
     let mut clusters = vec![folders.cluster, data.path().join("postgres")];

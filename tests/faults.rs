@@ -57,12 +57,12 @@ fn client() -> reqwest::Client {
     CLIENT.with(|client| client.get_or_init(|| local_http_client().expect("a client")).clone())
 }
 
-/// Sends a request over a connection of its own; the answer, if one comes.
+/// Sends a request over a connection of its own. Returns the answer, if there is one.
 async fn send(request: reqwest::RequestBuilder) -> Option<Answer> {
     Answer::try_of(request.header("connection", "close").timeout(PATIENCE)).await
 }
 
-/// Posts with an idempotency key; the answer, if one comes.
+/// Posts with an idempotency key. Returns the answer, if there is one.
 async fn post_json(
     gateway: SocketAddr,
     caller: &Caller,
@@ -74,7 +74,7 @@ async fn post_json(
     send(by(caller, request.json(body))).await
 }
 
-/// Gets; the answer, if one comes.
+/// Gets. Returns the answer, if there is one.
 async fn get(gateway: SocketAddr, caller: &Caller, path: &str) -> Option<Answer> {
     send(by(caller, client().get(format!("http://{gateway}{path}")))).await
 }
@@ -87,18 +87,18 @@ fn by(caller: &Caller, request: reqwest::RequestBuilder) -> reqwest::RequestBuil
     }
 }
 
-/// Posts a webhook; the answer, if one comes.
+/// Posts a webhook. Returns the answer, if there is one.
 async fn webhook(gateway: SocketAddr, body: &str) -> Option<Answer> {
     let request = client().post(format!("http://{gateway}/webhooks/stripe"));
     send(request.header("stripe-signature", sign(body)).body(body.to_owned())).await
 }
 
-/// Posts a webhook of the mail provider. Returns the response, if one comes.
+/// Posts a webhook of the mail provider. Returns the response, if there is one.
 async fn tell(gateway: SocketAddr, webhook: &Webhook) -> Option<Answer> {
     send(telling(&client(), &format!("http://{gateway}"), webhook)).await
 }
 
-/// The response of `/health/ready`, if one comes.
+/// The response of `/health/ready`, if there is one.
 pub(crate) async fn health(gateway: SocketAddr) -> Option<Answer> {
     send(client().get(format!("http://{gateway}/health/ready"))).await
 }

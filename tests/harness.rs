@@ -199,7 +199,7 @@ impl Mesh {
         Answer::of(telling(&self.http, &self.url, webhook)).await
     }
 
-    /// Waits until everything that follows from what was accepted has happened.
+    /// Waits until all effects of the accepted requests have happened.
     pub(crate) async fn settle(&self) {
         eventually("the mesh is at rest", || self.at_rest()).await;
     }
@@ -440,7 +440,7 @@ impl Drop for Files {
     }
 }
 
-/// Keeps what is logged at ERROR.
+/// Keeps the log lines at ERROR.
 #[derive(Clone, Default)]
 struct Errors(Arc<Mutex<Vec<String>>>);
 

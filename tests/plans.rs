@@ -34,7 +34,7 @@ const WALKED: &[&str] = &[
 /// What statements name that claim or settle work: tables that are empty whenever all work is done, or the state of rows that
 /// nobody has then.
 const WORK: &[&str] = &["runtime.work", "runtime.leases", "'PENDING'"];
-/// What hands rows on one by one: a limit above it ends what is below it.
+/// Nodes that hand on rows one by one: a limit above such a node ends the nodes below it.
 const PASSING: &[&str] = &["LockRows", "Subquery Scan", "Result"];
 
 /// What a plan does that costs more the more rows there are, if anything. What is read of an index in its order, and not
@@ -106,7 +106,7 @@ fn is_batch(statement: &str) -> bool {
     statement.contains("MATERIALIZED") && !WORK.iter().any(|word| statement.contains(word))
 }
 
-/// What is wrong with a plan.
+/// The fault of a plan.
 fn faults(plan: &Value, statement: &str, leading: &HashMap<String, String>) -> Vec<String> {
     let way = if is_list(statement) || is_batch(statement) { None } else { whole(plan, false, leading) };
     way.into_iter().chain(joins_batch(plan, false).then(|| "a joined batch".to_owned())).collect()

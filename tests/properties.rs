@@ -60,7 +60,7 @@ struct Stage {
     mesh: Mesh,
     /// Whether the mesh fetches what events are about.
     fetches: bool,
-    /// Whether what it fetches may have to be tried again.
+    /// Whether its fetches may need a retry.
     troubled: bool,
 }
 
@@ -73,7 +73,7 @@ impl Stage {
         Self { fetches: true, ..stage }
     }
 
-    /// A mesh that is told this of Stripe.
+    /// A mesh that gets these events of Stripe.
     async fn start(stripe: Stripe, settings: &[(&str, &str)]) -> Self {
         let post = FakeMail::start();
         let url = post.url();
@@ -158,7 +158,7 @@ impl Stage {
         }
     }
 
-    /// Stops the mesh; that it quarantined what nobody can understand is part of some lifecycles.
+    /// Stops the mesh. In some lifecycles, it quarantined an event that cannot be understood.
     async fn finish(self) {
         let sent = "SELECT count(*) FROM messages WHERE state = 'SENT'";
         let sent: i64 =
@@ -200,7 +200,7 @@ async fn trouble_with_stripes_api_only_puts_the_end_off() {
     Box::pin(stage.finish()).await;
 }
 
-/// Nobody understands the body of one lifecycle: that is told under the name of the event, which is another in each form.
+/// The body of one lifecycle cannot be understood: its notice has the name of the event, which differs between the forms.
 #[tokio::test]
 async fn thin_events_and_their_snapshot_twins_end_the_same() {
     let stage = Stage::with_a_key().await;

@@ -46,7 +46,7 @@ fn files() -> Vec<(String, String)> {
     files
 }
 
-/// What is in a folder, without what was built and what is hidden.
+/// The files in a folder, without build results and hidden files.
 fn collect(folder: &Path, files: &mut Vec<(String, String)>) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();

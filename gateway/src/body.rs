@@ -217,7 +217,7 @@ struct Pace {
     begun: Instant,
     deadline: Instant,
     is_slow: bool,
-    /// If no bytes have arrived by then, the body becomes slow, or is refused if it is slow already.
+    /// If no bytes arrive until this time, the body becomes slow, or is refused if it is slow already.
     check_at: Instant,
 }
 

@@ -193,7 +193,7 @@ pub fn start_on(
     Ok(Running::new(listener, addr, limits, handler, readiness, background, metrics))
 }
 
-/// What the gateway can do, and what it cannot do yet. Webhooks are capabilities of the services that verify them. The
+/// The gateway's capabilities. Webhooks are capabilities of the services that verify them. The
 /// gateway passes on all webhooks, so it does not know whether they are ON.
 fn capabilities(
     transcoder: &Transcoder,

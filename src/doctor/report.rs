@@ -75,7 +75,7 @@ impl Report {
         }
     }
 
-    /// The table for people. What is on comes first, and failures come last, because people see the end of the output.
+    /// The table for people. Working parts come first and failures last, because people see the end of the output.
     pub(super) fn table(&self) -> String {
         let mut text = format!("levqor doctor: {}\n\n", self.whose);
         let width = self.lines.iter().map(|line| line.name.len()).max().unwrap_or_default();

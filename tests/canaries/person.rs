@@ -8,7 +8,7 @@ use serde_json::Value;
 /// Somebody with a value for each kind of personal data.
 #[derive(Debug, Clone)]
 pub(crate) struct Person {
-    /// A word that is in all their names and free texts, and in nobody else's.
+    /// A word that only this person's names and free texts contain.
     pub(crate) mark: String,
     /// The id of their account.
     pub(crate) sub: String,

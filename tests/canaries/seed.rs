@@ -1,5 +1,5 @@
 //! Puts the values of a person into every column that is declared personal, of every table of every service, and into a file for each
-//! row that names one. To imitate the database of a release, it also fills the tables that name nobody. A new table needs nothing here,
+//! row that names one. To imitate the database of a release, it also fills the tables without personal data. A new table needs nothing here,
 //! unless its constraints refuse the plain values: then the insert fails, and `values` needs values that they accept.
 
 use std::{
@@ -226,7 +226,7 @@ impl Seeder<'_> {
         Some(row)
     }
 
-    /// A value that names nobody.
+    /// A value that is not personal.
     fn plain(&self, column: &Column, n: u64) -> Value {
         match column.kind.as_str() {
             "uuid" => Value::from(format!("0190b2c4-0000-7000-8000-{n:012x}")),

@@ -1,4 +1,4 @@
-//! Every mistake in the settings is reported in one run, with the setting's name and what is expected, and no value.
+//! Every mistake in the settings is reported in one run, with the setting's name and the expected form, and no value.
 
 use crate::process::{Folder, levqor, run, sentence};
 

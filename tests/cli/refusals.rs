@@ -1,4 +1,4 @@
-//! What a command says when the gateway refuses what it asks.
+//! The message of a command when the gateway refuses its request.
 
 use crate::process::{Folder, Process, Signal, levqor, run, sentence, text, up};
 
@@ -28,7 +28,7 @@ fn levqor_up_starts_with_every_setting_of_the_example_uncommented() {
     }
     std::fs::write(&path, settings).expect("written");
     let mut shell = std::process::Command::new("sh");
-    // Only where it listens and what it keeps are this test's own.
+    // Only its address and its data folder are this test's own.
     let start =
         "set -a; . \"$0\"; LEVQOR_HTTP_ADDR=127.0.0.1:0; LEVQOR_DATA_DIR=\"$1\"; set +a; exec \"$2\" up";
     shell.args(["-euc", start]).arg(&path).arg(folder.data()).arg(env!("CARGO_BIN_EXE_levqor"));

@@ -82,7 +82,7 @@ async fn a_new_address_key_beside_an_old_database_of_the_operators_is_refused_to
         command.env("LEVQOR_DATABASE_URL", server.cluster().url("postgres"));
         command
     };
-    // The administrator has made the databases: they are empty, and hold nobody's address.
+    // The administrator has made the databases: they are empty, and hold no addresses.
     let url = server.cluster().database("postgres").expect("an address");
     let mut conn = sqlx::PgConnection::connect_with(url.options()).await.expect("connected");
     for service in levqor_gateway::methods().services() {

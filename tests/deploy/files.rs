@@ -16,7 +16,7 @@ pub(super) fn yaml(path: &str) -> Vec<Value> {
     let documents = serde_norway::Deserializer::from_str(&text);
     let read = documents.map(|document| {
         let mut document = serde_norway::Value::deserialize(document).expect(path);
-        // What is merged may itself have been merged from something else.
+        // A merged mapping may itself have been merged from another one.
         for _ in 0..3 {
             document.apply_merge().expect(path);
         }

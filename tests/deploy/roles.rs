@@ -7,7 +7,7 @@ use levqor_runtime::{access::Host, config::Setting, exposition::MetricsConfig, t
 use super::files::text;
 use crate::services;
 
-/// What is known about a setting.
+/// The known facts about a setting.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known {
     has_default: bool,

@@ -4,7 +4,7 @@
 use super::patient::Patient;
 use crate::process::{run, text};
 
-/// The name of a line, what was asked, and words of its evidence.
+/// The name of a line, the request behind it, and words of its evidence.
 const LINES: &[(&str, &str, &str)] = &[
     ("settings", "", "and each can be read"),
     ("settings.same", "", "were given the same ones"),

@@ -1,7 +1,7 @@
 //! A mail provider that speaks Resend's HTTP API, keeps every mail that it accepts, and fails in the ways that a test
 //! chooses. It serves on a port of this machine from a thread of its own, so that other processes can send to it too.
 //!
-//! What it answers is Resend's: <https://resend.com/docs/api-reference/errors> and
+//! Its answers are Resend's: <https://resend.com/docs/api-reference/errors> and
 //! <https://resend.com/docs/dashboard/emails/idempotency-keys>.
 
 // By path, so that other crates' tests can include this file by path.
@@ -67,7 +67,7 @@ pub(crate) struct Accept {
     pub(crate) html: String,
 }
 
-/// What it does with one request. A mail whose key it knows already is never accepted a second time, whatever is said here.
+/// Its reaction to one request. A mail whose key it has already is never accepted a second time, whatever the reaction is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Behaviour {
     /// Accepts the mail and answers with its id.
@@ -95,7 +95,7 @@ pub(crate) struct FakeMail {
     server: Mutex<Server>,
 }
 
-/// Either a server, or a socket that holds the port without listening, so that nobody else gets it meanwhile.
+/// Either a server, or a socket that holds the port without listening, so that no other process gets it meanwhile.
 struct Server {
     serving: Option<Serving>,
     held: Option<TcpSocket>,
@@ -164,7 +164,7 @@ impl FakeMail {
         self.shared.requests.load(Ordering::SeqCst)
     }
 
-    /// What it does with the next requests, in this order and after what it was told before. Then it accepts again.
+    /// Sets what it does with the next requests, in this order, after the earlier orders. Then it accepts again.
     pub(crate) fn next(&self, behaviours: impl IntoIterator<Item = Behaviour>) {
         self.shared.state().next.extend(behaviours);
     }
@@ -184,7 +184,7 @@ impl FakeMail {
         self.shared.state().keys.clear();
     }
 
-    /// Cuts every connection, and refuses new ones until told otherwise.
+    /// Cuts every connection, and refuses new ones until the test allows them again.
     pub(crate) fn refuse_connections(&self) {
         let mut server = self.server.lock().expect("the server");
         if let Some(serving) = server.serving.take() {

@@ -23,7 +23,7 @@ pub(crate) struct FakeChannels {
 
 #[derive(Default)]
 struct Shared {
-    /// Everything that came, by path; what was refused too.
+    /// All requests by path, also the refused ones.
     came: Vec<(String, Value)>,
     /// The statuses of the next answers.
     next: VecDeque<u16>,
@@ -89,7 +89,7 @@ impl Respond for Answers {
         let status = shared.next.pop_front().unwrap_or(200);
         shared.came.push((path.clone(), body));
         if status != 200 {
-            // As the real ones do, it quotes the request: nobody may keep it.
+            // As the real ones do, it quotes the request, which must not be logged.
             return ResponseTemplate::new(status).set_body_bytes(request.body.clone());
         }
         let number = shared.came.len();

@@ -33,7 +33,7 @@ pub(crate) struct Received {
     pub(crate) at: Instant,
 }
 
-/// What it does with one mail.
+/// Its reaction to one mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Behaviour {
     /// Accepts the mail.
@@ -120,12 +120,12 @@ impl FakeSmtp {
         self.shared.logins.load(Ordering::SeqCst)
     }
 
-    /// What it does with the next mails. Then it accepts again.
+    /// Sets its reactions to the next mails. Then it accepts again.
     pub(crate) fn next(&self, behaviours: impl IntoIterator<Item = Behaviour>) {
         lock(&self.shared.next).extend(behaviours);
     }
 
-    /// Forgets what it was told to do with mails that did not come yet.
+    /// Forgets the orders for mails that have not arrived yet.
     pub(crate) fn heal(&self) {
         lock(&self.shared.next).clear();
     }

@@ -33,7 +33,7 @@ impl<'d> Barrier<'d> {
         Self { db, table, rows, held }
     }
 
-    /// Waits for a commit at the barrier, lets it through, and cuts the line before its answer comes.
+    /// Waits for a commit at the barrier, lets it through, and cuts the line before its answer arrives.
     pub(crate) async fn lose_the_answer(&mut self, line: &Proxy) {
         let waiting = "SELECT count(*) FROM pg_locks JOIN pg_database AS d ON d.oid = database
                        WHERE locktype = 'advisory' AND classid = 0 AND objid = 1 AND NOT granted

@@ -12,7 +12,7 @@ use super::{
     proxy::{Line, Proxy},
 };
 
-/// How long it may take until all work is done, after PostgreSQL answers again: less than the rest of the lease. A lease lasts
+/// How long it may take until all work is done, after PostgreSQL answers again: less than the remaining time of the lease. A lease lasts
 /// 45 s, and the outage takes some of it. Calls that failed meanwhile wait for their next attempt.
 const AT_ONCE: Duration = Duration::from_secs(30);
 

@@ -95,7 +95,7 @@ async fn while_killed(
     answer
 }
 
-/// Waits until the mesh has no work left, and Stripe has told all.
+/// Waits until the mesh has no work left, and Stripe has sent all events.
 async fn rest(mesh: &Mesh, shop: &Shop) {
     mesh.rest().await;
     shop.all_taken().await;

@@ -141,7 +141,7 @@ impl Stage {
         }
     }
 
-    /// Checks that nothing is left of a person but the exceptions, that they were told once, and that each chain has their erasure
+    /// Checks that nothing is left of a person but the exceptions, that they got one mail, and that each chain has their erasure
     /// once.
     async fn assert_erased(&self, person: &Person, id: &str) {
         let exceptions: BTreeSet<_> = EXCEPTIONS.iter().map(|(column, _)| (*column).to_owned()).collect();
@@ -193,7 +193,7 @@ async fn a_kill_between_any_two_steps_of_an_erasure_changes_nothing_of_its_end()
 
     for ((role, point), n) in chosen().zip(2..) {
         let begun = Instant::now();
-        // Somebody whom nobody erases. Their rows are new: old ones change by themselves.
+        // A person who is not erased. Their rows are new: old rows change by themselves.
         let other = Person::numbered(n + 50);
         seed(stage.mesh.databases(), &stage.folder, &other).await;
         let others = rows_of(stage.mesh.databases(), &other).await;

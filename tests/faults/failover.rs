@@ -157,7 +157,7 @@ async fn assert_one_mail_each(mesh: &Mesh, post: &Post, smtp: &FakeSmtp) -> usiz
     let (at_resend, at_smtp) = (post.accepted(), smtp.accepted());
     let (mut doubts, mut explained) = (0, 0);
     for told in messages {
-        // The idempotency key begins with the id of the message. The Message-ID of an SMTP mail comes from the key.
+        // The idempotency key begins with the id of the message. The Message-ID of an SMTP mail is made from the key.
         let of_resend: Vec<_> = at_resend
             .iter()
             .filter(|mail| mail.key.as_deref().is_some_and(|key| key.starts_with(&told.message_id)))
@@ -217,7 +217,7 @@ async fn with_a_first_provider_that_honours_no_keys_there_are_not_two_mails_and_
 }
 
 /// Resend accepts the mails and does not answer for longer than it remembers keys: the messages are in doubt. Then an event about
-/// one of these mails comes. Its tag names the message, so it ends the doubt about this message, and shows the outcome.
+/// one of these mails arrives. Its tag names the message, so it ends the doubt about this message, and shows the outcome.
 async fn event_ends_the_doubt_about_its_own_message_only(mesh: &Mesh, shop: &mut Shop, post: &Post) {
     post.heal();
     post.next([AcceptAndCut; 200]);

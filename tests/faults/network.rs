@@ -79,7 +79,7 @@ async fn costs(mesh: &Mesh, (_, needed, service): &Link, patience: Duration) {
 async fn a_line_that_is_cut_or_stalled_is_named_and_costs_nothing_but_time() {
     let (mesh, mut shop, post) = start(true).await;
     let wires = mesh.wires.as_ref().expect("wires");
-    // The gateway notices a stalled line only by its own timeout of 10 seconds. Its answer comes while the line is still stalled.
+    // The gateway notices a stalled line only by its own timeout of 10 seconds. Its answer arrives while the line is still stalled.
     for (line, patience) in [(Line::Cut, Duration::from_secs(8)), (Line::Stalled, PATIENCE)] {
         for link in LINKS.into_iter().filter(|(_, needed, _)| *needed || line == Line::Cut) {
             let begun = Instant::now();
@@ -132,7 +132,7 @@ async fn a_line_that_is_slow_or_breaks_in_the_middle_of_answers_costs_nothing_bu
                 shop.sell();
             }
             match (line, needed) {
-                // While no answer comes over the line, no webhook is acknowledged.
+                // While no answer arrives over the line, no webhook is acknowledged.
                 (Line::Breaking, true) => {
                     shop.refused(10).await;
                     assert_eq!(shop.taken(), taken, "{service}");

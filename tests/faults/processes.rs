@@ -37,7 +37,7 @@ const SOCKET: &str = ".s.PGSQL.5432";
 pub(crate) const MESHES: u32 = 2;
 static PERMITS: Semaphore = Semaphore::const_new(MESHES as usize);
 
-/// One process, and what it is started with.
+/// One process, and the arguments and settings of its start.
 struct Replica {
     role: Role,
     listen: SocketAddr,

@@ -36,7 +36,7 @@ pub(crate) enum Line {
     Cut,
     /// Nothing arrives. The data that was sent arrives after the line works again, as TCP guarantees.
     Stalled,
-    /// Existing connections never work again, and neither end is told. New connections stall until the line works again.
+    /// Existing connections never work again, and neither end gets an error. New connections stall until the line works again.
     Vanished,
     /// Every piece of data is delayed by this time.
     Slow(Duration),
@@ -201,7 +201,7 @@ async fn listen(mut listener: Listener, near: &End, far: &[End], mut state: watc
     }
 }
 
-/// The connection is to be reset.
+/// Reset the connection.
 struct Broken;
 
 impl From<io::Error> for Broken {

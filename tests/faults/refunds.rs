@@ -164,7 +164,7 @@ async fn told(stripe: &Stripe, mesh: &InProcess) {
 }
 
 /// Asserts that our succeeded refunds are those that Stripe has, that none waits, and that refunds and disputes of an order
-/// together never exceed what was paid.
+/// together never exceed the paid amount.
 async fn assert_rows_are_stripes(stripe: &Stripe, mesh: &InProcess) {
     let ours = "SELECT stripe_refund_id, amount_minor FROM refunds WHERE state = 'SUCCEEDED' ORDER BY 1";
     let ours: Vec<(String, i64)> =

@@ -39,7 +39,7 @@ const EVERY: Duration = Duration::from_millis(80);
 const SOME: usize = 180;
 /// The least share of the requests of its role that a replica answers.
 const LEAST_SHARE: f64 = 0.1;
-/// How long a process that was told to stop still takes requests. Clients that send one meanwhile are told to close.
+/// How long a stopping process still takes requests. Clients that send one meanwhile get `connection: close`.
 const LAMEDUCK_MS: u64 = 500;
 
 #[tokio::test]
@@ -169,7 +169,7 @@ async fn send(request: reqwest::RequestBuilder) -> Result<(), String> {
     if status == reqwest::StatusCode::OK { Ok(()) } else { Err(format!("{status}, {text}")) }
 }
 
-/// Requests that go on until they are told to end.
+/// Requests that continue until the test ends them.
 struct Load {
     answered: Arc<AtomicUsize>,
     over: Arc<AtomicBool>,

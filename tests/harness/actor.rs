@@ -1,4 +1,4 @@
-//! Who calls the mesh, and what comes back.
+//! Callers of the mesh, and the answers that they get.
 
 use levqor_runtime::testing::Caller;
 use serde_json::Value;

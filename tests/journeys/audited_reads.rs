@@ -24,7 +24,7 @@ fn shows_personal_data(method: &Method) -> bool {
         .fields()
         .any(|field| field.name().ends_with("token") && field.name() != "page_token");
     let for_people = matches!(method.access, Access::AtLeast(_) | Access::Public) && !by_link;
-    // A template's preview shows a sample, and nobody's data.
+    // A template's preview shows a sample, and no personal data.
     let of_sample = method.descriptor.name() == "GetTemplatePreview";
     // Only admins list audit entries; a test of compliance sees that each list is recorded.
     let of_audit = method.descriptor.name() == "ListAuditEntries";
@@ -80,7 +80,7 @@ async fn every_read_of_personal_data_by_staff_is_in_the_audit_chain_and_none_by_
         assert_eq!((actor.as_str(), ids["rpc"].as_str()), ("staff staff", Some(method.rpc.as_str())));
         assert!(ids[&list.id].as_str().is_some_and(|ids| ids.contains(&id)), "{name}: {ids}");
     }
-    // A customer who reads what is theirs leaves no entry.
+    // A customer who reads their own data leaves no entry.
     let before = reads(mesh.billing_db()).await.len();
     let order = mesh.customer("ada").get("/v1/orders").await.str("/orders/0/order_id").to_owned();
     for path in [format!("/v1/orders/{order}"), "/v1/orders".to_owned()] {

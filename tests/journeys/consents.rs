@@ -76,7 +76,7 @@ async fn mail_unsubscribe_ledger_preference_centre() {
     assert_eq!(post_form(&mesh, &unsubscribe, "List-Unsubscribe=One-Click").await.status, 200);
     mesh.settle().await;
 
-    // The ledger has both decisions, with what was shown.
+    // The ledger has both decisions, with the shown text.
     let listed = mesh.staff().get(&format!("/v1/consents?email={ADA}")).await;
     let shown: Vec<_> = listed
         .list("consents")
@@ -233,7 +233,7 @@ async fn texts_with_high_risk_data_are_not_taken_and_harmless_ones_are() {
     mesh.finish().await;
 }
 
-/// Sends a text until operators are told that it has terms of the law: on a busy machine the screen may give no answer in time.
+/// Sends a text until operators get a notice of its legal terms: on a busy machine the screen may give no answer in time.
 async fn assert_told(mesh: &Mesh, what: &str, send: impl AsyncFn() -> Answer) {
     let told = format!("operator_notices WHERE kind = 'HIGH_RISK_TEXT' AND about LIKE '{what}:%:LEGAL:%'");
     eventually("operators are told", || async {

@@ -1,4 +1,4 @@
-//! An erasure is complete, and touches nobody else. Invented people have their values in every column that is declared personal, in
+//! An erasure is complete, and changes no other person's data. Invented people have their values in every column that is declared personal, in
 //! bodies, in files and in queues. Each has a second person beside them, whose values are nearly the same.
 
 use std::{
@@ -26,7 +26,7 @@ use crate::{
     services,
 };
 
-/// The id of an erasure that nobody asked for.
+/// The id of an erasure that no person requested.
 const ANOTHER_ERASURE: &str = "0190b2c4-0000-7000-8000-0000000000e7";
 
 /// Rows by service and table.
@@ -68,7 +68,7 @@ impl Erasure {
         Self { person: person.clone(), id, seeded }
     }
 
-    /// What it would do now.
+    /// The plan of what it would do now.
     async fn plans(&self, mesh: &Mesh) -> Plans {
         let preview = mesh.staff().get(&format!("/v1/data-requests/{}/erasure-preview", self.id)).await;
         assert_eq!(preview.status, 200, "{}", preview.text);
@@ -153,7 +153,7 @@ async fn until_stripe_has_deleted(mesh: &Mesh, erasures: &[Erasure]) {
         (testing::count(mesh.billing_db(), DELETED).await == 0).then_some(())
     })
     .await;
-    // The erasures look again. Mails are erased ten minutes after a person is told: this is less.
+    // The erasures check again. Mails are erased ten minutes after the person's last mail: less time than that has passed.
     mesh.advance(TimeDelta::minutes(2)).await;
 }
 
@@ -299,7 +299,7 @@ async fn a_row_that_waits_for_its_end_keeps_the_erasure_partial_and_nobody_is_to
     assert_eq!(testing::count(mesh.billing_db(), &of_guest).await, 1);
     let set = |state: &str| {
         let (_, rows) = of_guest.split_once(" WHERE ").expect("a condition");
-        // Billing leaves what is as new as this to the call that stored it.
+        // Billing leaves rows that are as new as this to the call that stored them.
         format!(
             "UPDATE stripe_operations SET state = '{state}', update_time = runtime.now() + interval '1 year' WHERE {rows}"
         )
@@ -328,7 +328,7 @@ async fn a_row_that_waits_for_its_end_keeps_the_erasure_partial_and_nobody_is_to
     let told = "messages WHERE template = 'erasure_done'";
     assert_eq!(testing::count(mesh.notifications_db(), told).await, 0, "nobody may be told yet");
 
-    // Stripe has answered. The erasure goes on by itself.
+    // Stripe has answered. The erasure continues by itself.
     testing::execute(mesh.billing_db(), &set("DONE")).await;
     mesh.advance(TimeDelta::hours(2)).await;
     until_stripe_has_deleted(&mesh, std::slice::from_ref(&erasure)).await;

@@ -1,4 +1,4 @@
-//! Replies by mail: they are added to the ticket with their files, and nobody else can add to it.
+//! Replies by mail: they are added to the ticket with their files, and mails of other people are not.
 
 use chrono::TimeDelta;
 use levqor_runtime::testing::eventually;
@@ -104,7 +104,7 @@ async fn strangers_programs_and_loops_are_kept_for_staff_and_never_answered() {
     let seen = mesh.customer("ada").get(&path).await;
     assert_eq!(seen.list("messages").len(), 1, "the customer sees none of them: {}", seen.text);
     assert_eq!(provider.accepted().len(), before, "nothing was answered");
-    // An address that nobody was given opens nothing.
+    // An address that was not sent to anybody reaches no ticket.
     let guessed = format!("ticket-{}@in.levqor.ai", "0".repeat(32));
     let shown = receive(&provider, &mesh, &path, Inbound::new(ADA, &guessed, "Hello?")).await;
     assert_eq!(shown["messages"].as_array().map(Vec::len), Some(6), "{shown}");

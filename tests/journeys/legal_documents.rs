@@ -1,4 +1,4 @@
-//! New terms are published. People who accepted earlier terms are told by mail, and have to accept the new ones.
+//! New terms are published. People who accepted earlier terms get a mail, and have to accept the new ones.
 
 use levqor_runtime::testing::eventually;
 use serde_json::json;

@@ -67,7 +67,7 @@ fn is_empty(method: &access::Method, list: &List, answer: &[u8]) -> bool {
     answer.get_field(&list.rows).as_list().is_some_and(<[Value]>::is_empty)
 }
 
-/// An order that Bob paid for and that nobody has claimed yet: the first access claims it.
+/// An order that Bob paid and that has no owner yet: the first access claims it.
 async fn fresh_order_of_bob(mesh: &Mesh, name: &str) -> String {
     mesh.deliver(&paid_checkout(name, "bob")).await;
     mesh.settle().await;
@@ -151,7 +151,7 @@ async fn the_first_access_claims_an_order_for_good() {
     let order_id = fresh_order_of_bob(&mesh, "claimed").await;
     let path = format!("/v1/orders/{order_id}");
     assert_eq!(mesh.customer("bob").get(&path).await.status, 200);
-    // Another account with the same verified address comes too late.
+    // Another account with the same verified address is too late.
     let second = Caller::customer("bob-again", "bob@example.com");
     assert_eq!(mesh.actor(second).get(&path).await.status, 404);
     // Bob keeps the order if his address changes.

@@ -118,7 +118,7 @@ async fn a_customer_gets_a_copy_of_everything_and_is_erased_from_everywhere() {
     mesh.advance(TimeDelta::days(8)).await;
     until(&mesh, &id, "STATE_WAITING").await;
 
-    // The order ends, and the erasure goes on by itself.
+    // The order ends, and the erasure continues by itself.
     let end = "UPDATE orders SET fulfilment_state = 'ENDED' WHERE customer_email = 'ada@example.com'";
     testing::execute(mesh.billing_db(), end).await;
     mesh.advance(TimeDelta::days(2)).await;

@@ -53,7 +53,7 @@ fn other_than(code: &str) -> &'static str {
     if code == "000000" { "000001" } else { "000000" }
 }
 
-/// Checks that a form is shown again, with what was wrong.
+/// Checks that a form is shown again, with its faults.
 fn assert_mistake(answer: &Answer, status: u16) {
     assert_eq!(answer.status, status, "{}", answer.text);
     assert!(

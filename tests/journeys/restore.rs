@@ -83,7 +83,7 @@ async fn who_was_erased_stays_erased_after_a_restore() {
         assert!(back.iter().any(|found| found == table), "{table} is not in the backup: {back:?}");
     }
 
-    // Without the ledger, nobody is served. Nobody listens on port 1.
+    // Without the ledger, no request is served. Nothing listens on port 1.
     let nowhere = Address::Fixed(SocketAddr::from(([127, 0, 0, 1], 1)));
     let peers = Addresses([("compliance".to_owned(), vec![nowhere])].into());
     let billing_url = of("billing", &backup);
@@ -106,7 +106,7 @@ async fn who_was_erased_stays_erased_after_a_restore() {
         testing::advance(db, TimeDelta::days(8) + TimeDelta::hours(1)).await;
     }
 
-    // With it, she is erased before anybody is served, and nobody else is.
+    // With it, she is erased before a request is served, and no other person is.
     let mesh = Mesh::start_again(backup, files).await;
     assert_eq!(mentions(mesh.databases(), ADA).await, Vec::<String>::new(), "nothing of her is left");
     let (billing, compliance) = (of("billing", &restored), of("compliance", &restored));
@@ -125,7 +125,7 @@ async fn who_was_erased_stays_erased_after_a_restore() {
     mesh.finish().await;
 }
 
-/// Compliance without the ledger in which it recorded the erasure: it is not ready, and marks nobody as erased.
+/// Compliance without the ledger in which it recorded the erasure: it is not ready, and marks no person as erased.
 async fn assert_is_not_ready_without_its_ledger(now: &DatabaseUrl, restored: &DatabaseUrl, folder: &str) {
     let empty = format!("{folder}/empty");
     let storage = |folder, key| vec![("LEVQOR_STORAGE_DIR", folder), ("LEVQOR_STORAGE_KEY", key)];
@@ -242,7 +242,7 @@ async fn assert_serves_nobody_while_something_is_left(mesh: &Mesh, stubborn: &Da
     eventually("it is ready", || async { billing.readiness.is_sound().then_some(()) }).await;
     assert_eq!(mentions(std::slice::from_ref(&db), ADA).await, Vec::<String>::new());
     assert_eq!(testing::count(&db, STANDING).await, 0, "the hold that was released since has ended");
-    // A ledger that is lost later stops nobody who serves.
+    // If the ledger is lost later, running services continue to serve.
     let (ledger, away) = (format!("{}/ledger", mesh.files()), format!("{}/away", mesh.files()));
     std::fs::rename(&ledger, &away).expect("moved away");
     let lost = Clock::default().now();

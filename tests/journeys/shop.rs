@@ -49,7 +49,7 @@ impl Shop {
         result
     }
 
-    /// The only subscription's period ends: it is renewed. What is charged for it.
+    /// The only subscription's period ends: it is renewed. Returns the charge.
     async fn renew(&mut self) -> Value {
         self.at_stripe(|world| {
             let subscription = world.newest("subscription");
@@ -171,7 +171,7 @@ async fn a_customer_subscribes_previews_changes_cancels_and_resumes() {
     let with_sla = json!({"plan": "PLAN_BUSINESS", "term": "TERM_MONTHLY", "add_ons": ["ADD_ON_SLA_99_9"]});
     let dearer = shop.alice("/v1/subscription:preview", with_sla).await;
     assert_eq!(previewed(&dearer), [3_500, 34_800, 0], "{}", dearer.text);
-    // A year of Starter begins at once, and what is left of the month is credited to it.
+    // A year of Starter begins at once, and the unused part of the month is credited to it.
     let starter = json!({"plan": "PLAN_STARTER", "term": "TERM_YEARLY"});
     let year = shop.alice("/v1/subscription:preview", starter).await;
     assert_eq!(previewed(&year), [5_100, 19_000, 0], "{}", year.text);

@@ -51,7 +51,7 @@ async fn a_question_is_answered_and_a_person_solves_the_rest_by_mail() {
     assert!(opened.to.contains("ada@example.com") && opened.text.contains("LQ-1001"), "{opened:?}");
     mesh.settle().await;
     let notices = staff.get("/v1/operator-notices").await;
-    // On a busy machine the screen may give no answer in time, which is told too.
+    // On a busy machine the screen may give no answer in time, which makes a notice too.
     let of_ticket = |notice: &&Value| notice["kind"] == "TICKET";
     let told = notices.list("operator_notices").iter().filter(of_ticket).count();
     assert_eq!(told, 1, "{}", notices.text);

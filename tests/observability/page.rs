@@ -35,7 +35,7 @@ impl Page {
         (!values.is_empty()).then(|| values.iter().sum())
     }
 
-    /// By how much series rose since an earlier page; what was not there before was 0.
+    /// By how much series rose since an earlier page. A missing series counts as 0.
     pub(crate) fn rise(&self, since: &Self, name: &str, labels: &[(&str, &str)]) -> f64 {
         self.sum(name, labels).unwrap_or_default() - since.sum(name, labels).unwrap_or_default()
     }

@@ -20,7 +20,7 @@ pub(crate) fn parse(query: &str) -> Expr {
     parser::parse(query).unwrap_or_else(|error| panic!("{error} in {query}"))
 }
 
-/// The labels that the answer to a query can have. Fails where the query asks for what is not there.
+/// The labels that the answer to a query can have. Fails if the query names a metric or label that does not exist.
 pub(crate) fn check(query: &str, catalogue: &Catalogue) -> Names {
     Check { query, catalogue }.labels(&parse(query))
 }

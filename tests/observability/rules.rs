@@ -16,10 +16,10 @@ use super::{
     queries::check,
 };
 
-/// Where the runbook is until `observability/runbook-url` was told.
+/// The runbook's address until `observability/runbook-url` sets it.
 const PLACEHOLDER: &str = "https://levqor.example/docs/RUNBOOK.md";
 
-/// What is exported and what is recorded. A rule may stand on another wherever that is written.
+/// The exported and the recorded series. A rule may use another rule in any file.
 pub(crate) fn catalogue() -> Catalogue {
     let mut catalogue = Catalogue::exported();
     let mut waiting: Vec<_> = rules().into_iter().filter(|rule| rule.get("record").is_some()).collect();

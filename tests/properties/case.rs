@@ -20,22 +20,22 @@ const MOST_RESTS: usize = 3;
 /// How events come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Telling {
-    /// Each event once, in order. The next event comes after the effects of the event before are complete.
+    /// Each event once, in order. The next event arrives after the effects of the earlier event are complete.
     InOrder,
     /// In order, with duplicates of earlier events.
     Repeated,
-    /// Each up to four times, as soon as it was made or at any time after, while Stripe goes on.
+    /// Each up to four times, as soon as it was made or at any time after, while Stripe makes further events.
     Shuffled,
 }
 
-/// Which form of each event comes.
+/// Which form of each event is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// The snapshot, with the object.
     Snapshot,
     /// The thin one, which only names the object.
     Thin,
-    /// One or the other, or both where it comes twice.
+    /// One or the other, or both if it is sent twice.
     Either,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Case {
     /// The API version in which its events come.
     pub(super) version: &'static str,
     pub(super) form: Form,
-    /// How eagerly Stripe goes on before its events are delivered.
+    /// How many further events Stripe makes before it delivers one.
     haste: f64,
     steps: usize,
     rests: usize,
@@ -137,7 +137,7 @@ impl Case {
         }
     }
 
-    /// Stripe goes on: its events are to be delivered.
+    /// Stripe makes events, which are to be delivered.
     fn step(&mut self, stripe: &Stripe) {
         let (name, step) = self.lifecycle.steps[self.steps];
         self.steps += 1;
@@ -151,7 +151,7 @@ impl Case {
         }
     }
 
-    /// Some of what is to be delivered comes, at the same time.
+    /// Delivers some of the events at the same time.
     async fn deliver(&mut self, stripe: &Stripe, mesh: &Mesh) {
         let mut now = Vec::new();
         let copies = if self.telling == Telling::Shuffled { self.dice.random_range(1..=3) } else { 1 };

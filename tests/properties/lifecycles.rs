@@ -32,7 +32,7 @@ pub(super) struct Lifecycle {
 
 /// Who and what takes part in a case.
 pub(super) struct Cast {
-    /// What this case's buyer has in the name, and nobody else.
+    /// A part of the name of this case's buyer, which no other name has.
     pub(super) token: String,
     now: i64,
     customer: String,

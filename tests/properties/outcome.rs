@@ -94,7 +94,7 @@ pub(super) async fn outcomes(stage: &Stage, cases: &[Case]) -> Vec<Value> {
     outcomes.into_iter().map(|outcome| json!(outcome)).collect()
 }
 
-/// All rows of these cases; what others follow from comes first.
+/// All rows of these cases; rows that others depend on come first.
 async fn tables(Stage { mesh, stripe, post, .. }: &Stage, cases: &[Case]) -> Vec<Table> {
     let (billing, notifications) = (mesh.billing_db().pool(), mesh.notifications_db().pool());
     let sessions: Vec<_> = cases.iter().flat_map(|case| case.cast.sessions.clone()).collect();

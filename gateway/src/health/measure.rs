@@ -37,7 +37,7 @@ const MOST_AGE: Duration = Duration::from_secs(5);
 pub(crate) struct Peers {
     /// All services, also those that did not answer.
     pub(crate) all: Vec<Peer>,
-    /// What support says of incidents. `None` if it did not answer: then nobody knows whether there are any.
+    /// Support's incidents. `None` if support did not answer: then it is unknown whether there are any.
     pub(crate) incidents: Option<Vec<PublicIncident>>,
     asked: Instant,
 }

@@ -1,4 +1,4 @@
-//! The call upstream: what it carries, how long it may take, and when it is tried again.
+//! The call to a service: its metadata, its time limit, and its retries.
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ pub(super) fn metadata(
     MetadataMap::from_headers(carried)
 }
 
-/// Adds what an RPC that keeps evidence is told about the caller.
+/// Adds the facts about the caller that an RPC with evidence stores.
 fn tell_of_client(carried: &mut HeaderMap, headers: &HeaderMap, address: CallerAddress) {
     if let Some(network) = address.network().and_then(|network| HeaderValue::try_from(network).ok()) {
         carried.insert(HeaderName::from_static(CLIENT_NETWORK), network);

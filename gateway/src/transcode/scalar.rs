@@ -1,4 +1,4 @@
-//! Reads values from text: path variables, query parameters and JSON strings. An error says what was expected.
+//! Reads values from text: path variables, query parameters and JSON strings. An error names the expected form.
 
 use std::borrow::Cow;
 

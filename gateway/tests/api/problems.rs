@@ -1,4 +1,4 @@
-//! What a caller is told when something goes wrong, and what a caller is never told.
+//! The problems that callers get, and the facts that callers never get.
 
 use std::{net::SocketAddr, time::Duration};
 

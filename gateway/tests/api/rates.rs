@@ -1,4 +1,4 @@
-//! Rate limits: how many requests one caller may make, and what the caller is told about the limits.
+//! Rate limits: how many requests one caller may make, and the limits in the responses.
 
 use http::{Method, StatusCode};
 use levqor_runtime::{context::Role, testing::eventually};

@@ -179,7 +179,7 @@ async fn an_idle_connection_is_closed() {
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
-/// Sends bytes, and reads what comes back until the connection closes.
+/// Sends bytes, and reads the answer until the connection closes.
 async fn raw(mesh: &crate::harness::Mesh, bytes: &str) -> String {
     let mut stream = tokio::net::TcpStream::connect(mesh.gateway.addr()).await.expect("a connection");
     stream.write_all(bytes.as_bytes()).await.expect("sent");

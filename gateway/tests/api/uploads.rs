@@ -123,7 +123,7 @@ async fn an_upload_comes_chunk_by_chunk_while_it_is_sent() {
     while sent < 20 * MEBIBYTE {
         chunks.send(chunk()).expect("it is sent");
         sent += CHUNK;
-        // Everything that was sent arrives before more is sent: nobody waits for the whole upload.
+        // Each part arrives before the next is sent: the gateway does not wait for the whole upload.
         while received < sent {
             let message = upload.messages.message().await.expect("no failure").expect("a message");
             received += data(&message);

@@ -1,4 +1,4 @@
-//! A service of the mesh that answers as the test says, and remembers what it was asked.
+//! A service of the mesh that answers as the test says, and remembers its requests.
 
 use std::{
     collections::HashMap,

@@ -110,7 +110,7 @@ fn module(package: &str) -> String {
     package.replace(".type.", ".r#type.").replace('.', "::")
 }
 
-/// The text of the crate: the generated code, and what it exports of it.
+/// The text of the crate: the generated code, and its exports.
 fn package(packages: &[&str], debug: &str) -> Result<String, std::fmt::Error> {
     let mut code = String::from(
         "#[allow(missing_docs, clippy::all, clippy::pedantic)] // Generated; its documentation is the protos'.\n\

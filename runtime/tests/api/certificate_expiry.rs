@@ -41,7 +41,7 @@ async fn the_doctor_reads_the_end_from_the_file_and_the_first_end_of_several_cou
         assert_eq!(finding.evidence, format!("expired at {time}: renew it"));
     }
 
-    // The handshake passes on what nobody here can read, so that is no reason to refuse the file.
+    // The handshake passes on a certificate that this process cannot read, so the file is not refused.
     let unreadable = "-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n";
     let own = authority.certify(NAME);
     let chain = Signed { certificate: format!("{}{unreadable}", own.certificate), key: own.key };

@@ -1,4 +1,4 @@
-//! A service that is told to stop answers its open requests, and reports that it takes no more.
+//! A stopping service answers its open requests, and reports that it takes no new ones.
 
 use std::{
     sync::atomic::Ordering,
@@ -27,7 +27,7 @@ async fn what_was_taken_is_answered_and_health_says_not_serving_meanwhile() {
     let mut caller = mail(&service);
     let call = spawn(async move { caller.send_message(send("a", "k")).await });
     eventually("it is at work", || async { (probe.at_gate.load(Ordering::SeqCst) == 1).then_some(()) }).await;
-    // A stream that is open is told, even if this process is held up for longer than the delay of the drain.
+    // An open stream gets the notice, even if this process is held up for longer than the delay of the drain.
     let states = HealthClient::new(service.channel()).watch(HealthCheckRequest::default()).await;
     let mut states = states.expect("a stream").into_inner();
     let drain = spawn(service.stop());

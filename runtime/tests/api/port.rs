@@ -25,7 +25,7 @@ const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 const HTTP_2_GET: &[u8] = b"\0\0\x03\x01\x05\0\0\0\x01\x82\x86\x84";
 
-/// Answers with one byte, when it is told to.
+/// Answers with one byte when the test says so.
 #[derive(Clone)]
 struct Late(Arc<Notify>);
 

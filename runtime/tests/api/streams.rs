@@ -32,7 +32,7 @@ service_error! {
     }
 }
 
-/// A call as it comes out of the server stack.
+/// A call after the server stack.
 fn called<T, R: Name>(message: T, role: Role) -> Request<T> {
     let user = User { sub: "alice".to_owned(), email: None, email_verified: false, role };
     let mut request = Request::new(message);

@@ -300,7 +300,7 @@ async fn no_call_is_lost_when_one_of_two_servers_stops_or_is_not_there() {
     drop(silent);
 }
 
-/// A proxy before an address. It cuts the connections when it is told to.
+/// A proxy before an address. It cuts the connections when the test says so.
 async fn cutting(before: SocketAddr) -> (SocketAddr, Arc<Notify>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");

@@ -75,7 +75,7 @@ impl Billing {
         let mut tx = self.chassis.db.begin().await?;
         checkout_tries::lock(&mut tx, buyer.sub()).await?;
         if known_operation(&mut tx, buyer, request).await?.is_some() {
-            // A repeated request gets its session, however often it comes.
+            // A repeated request always gets the same session.
             return Ok(());
         }
         let key = request.map_or_else(id::request_id, RequestKey::in_full);
@@ -292,7 +292,7 @@ impl Billing {
 }
 
 /// Handles an earlier pending checkout of this person. If it is the same purchase and its session can still be used, returns the
-/// session. Otherwise stores that the session is to be ended, or gives it up if Stripe has not answered yet.
+/// session. Otherwise stores that the session must be ended, or gives it up if Stripe has not answered yet.
 async fn keep_or_leave(tx: &mut Tx, left: &Subscription, is_same: bool) -> Result<Option<Operation>, Error> {
     let about = left.id.as_uuid();
     let newest = operations::newest(tx, about, Kind::Checkout).await?;

@@ -34,7 +34,7 @@ const BATCH: i64 = 20;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long Stripe's event about the deletion has to arrive, before the erasure counts the remaining rows for the last time.
 const EVENT_TIME: TimeDelta = TimeDelta::minutes(5);
-/// When Stripe is asked again what it refused.
+/// When a refused request to Stripe is made again.
 const AFTER_REFUSAL: TimeDelta = TimeDelta::days(1);
 /// When Stripe is asked again how far a job is, and when it did not answer.
 const SOON: TimeDelta = TimeDelta::minutes(5);

@@ -25,7 +25,7 @@ const PART_FOR_ADDRESS: u32 = 3;
 
 impl Billing {
     /// Stripe's customer of this person: made once, found again, and with the person's current address. If the address at Stripe
-    /// cannot be changed, the person's next call does it, and the caller goes on.
+    /// cannot be changed, the person's next call changes it, and the caller continues.
     pub(crate) async fn stripe_customer(
         &self,
         buyer: &Buyer,
@@ -80,7 +80,7 @@ impl Billing {
     }
 
     /// Brings the address of the person's customer at Stripe up to date, if the person has a customer there. If this fails, the
-    /// person's next call does it, and the caller goes on.
+    /// person's next call does it, and the caller continues.
     pub(crate) async fn keep_address(&self, buyer: &Buyer, patience: &Patience) {
         if let Err(error) = self.try_keep_address(buyer, patience).await {
             updated_later(&error);

@@ -37,13 +37,13 @@ service_error! {
         /// Notifications cannot say whether a customer may get a mail. The step is taken later.
         #[error("notifications did not answer: {0}")]
         NotificationsUnavailable(&'static str) => Unavailable "NOTIFICATIONS_UNAVAILABLE",
-        /// What is needed to sell is not set. The text names the settings.
+        /// Settings that are needed to sell are missing. The text names them.
         #[error("nothing can be sold here: {0}")]
         ShopClosed(&'static str) => FailedPrecondition "SHOP_CLOSED",
         /// Stripe does not answer. The request is stored, and may be made again.
         #[error("the payment provider does not answer right now; try again")]
         StripeUnavailable(Duration) => Unavailable "STRIPE_UNAVAILABLE" after |after| Some(*after),
-        /// Stripe refuses what it was asked.
+        /// Stripe refuses the request.
         #[error("the payment provider refused the request")]
         StripeRefused => FailedPrecondition "STRIPE_REFUSED",
         /// The customer's card or bank refuses the payment.

@@ -35,7 +35,7 @@ pub(crate) async fn follow(tx: &mut Tx, order: &Order, kind: Kind) -> Result<(),
         Kind::IntakeSubmitted => {
             let reminders = order_flows::lock(tx, order.id, Flow::IntakeReminders).await?;
             order_flows::end(tx, order.id, Flow::IntakeReminders, End::IntakeSubmitted).await?;
-            // The last step told operators that the form is missing.
+            // The last step sent operators a notice about the missing form.
             if reminders.is_some_and(|flow| flow.end_reason.as_deref() == Some(End::Done.as_str())) {
                 operators::intake_came(tx, order.id).await?;
             }

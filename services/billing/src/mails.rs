@@ -1,5 +1,5 @@
 //! The mails to customers about their subscriptions and refunds, each deferred in the transaction that mirrors the fact. What a
-//! mail says comes from facts that do not change any more, so it is the same whichever event is processed first.
+//! mail says follows from facts that do not change any more, so it is the same whichever event is processed first.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_mail::v1::{
@@ -29,7 +29,7 @@ use crate::{
     subscription_links,
 };
 
-/// The subscription has begun: what was bought, and when it is renewed for the first time. A guest gets a link to withdraw by.
+/// The subscription has begun: its package, and when it is renewed for the first time. A guest gets a link to withdraw by.
 pub(crate) async fn subscription_started(
     tx: &mut Tx,
     site: &SiteUrl,
@@ -94,12 +94,12 @@ pub(crate) async fn subscription_ending(
         plan: row.bought.plan.title().to_owned(),
         end_time: Some(timestamp(end)),
     });
-    // A customer may cancel, resume and cancel again: each is told.
+    // A customer may cancel, resume and cancel again: each step has its mail.
     let about = format!("subscription:{}:ending:{}", row.id, event.event_id);
     send(tx, &row.customer_email, about, "subscription_ending", content).await
 }
 
-/// The subscription was to end, and goes on with this package.
+/// The planned end of the subscription was cancelled: it continues with this package.
 pub(crate) async fn subscription_resumed(
     tx: &mut Tx,
     row: &Subscription,

@@ -76,7 +76,7 @@ pub(crate) struct BillingMetrics {
     metrics: Metrics,
     verdicts: Vec<Count>,
     not_ours: [[Count; LIVEMODES.len()]; NotOurs::ALL.len()],
-    /// By type, each bound when its first event comes.
+    /// By type, each bound at its first event.
     ignored: Mutex<HashMap<&'static str, Count>>,
 }
 

@@ -61,7 +61,7 @@ impl Billing {
         let (stripe, begun) = (self.stripe()?, Instant::now());
         fail_point::OPERATION_STORED.reached();
         let is_old = self.chassis.clock.now() - operation.create_time > KEYS_LAST;
-        // Stripe keeps no answers to what it deletes.
+        // Stripe keeps no answers to deletions.
         let is_end = operation.kind == Kind::SubscriptionEnd;
         let done = if is_old || is_end || operation.attempt > 0 {
             self.find_done(&stripe.within(patience), operation)

@@ -1,4 +1,4 @@
-//! What billing tells operators: each notice is deferred in the transaction of the fact. A notice names nobody.
+//! Billing's notices to operators: each is deferred in the transaction of its fact. A notice holds no names.
 
 use levqor_proto_mail::v1::{
     EndOperatorNoticeRequest, NotifyOperatorsRequest, OperatorNoticeKind, OperatorNoticeSeverity,
@@ -31,7 +31,7 @@ const MOST_ID_CHARS: usize = 150;
 /// The most characters of a reason in a notice.
 const MOST_REASON_CHARS: usize = 600;
 
-/// Tells that an order was paid, and whether the customer was told so too. It needs no end.
+/// Reports that an order was paid, and whether the customer got a mail about it. This notice needs no end.
 pub(crate) async fn new_order(tx: &mut Tx, order: &Order, customer_told: bool) -> Result<(), DbError> {
     let (id, terms) = (order.id, &order.terms);
     let to_do = if customer_told {
@@ -243,7 +243,7 @@ fn plain(id: &str) -> String {
     id.chars().take(MOST_ID_CHARS).map(plain).collect()
 }
 
-/// The lines of a report about this time: what was sold.
+/// The lines of a report about this time: the sales.
 pub(crate) async fn digest(conn: &mut PgConnection, period: &Period) -> Result<Vec<String>, DbError> {
     if matches!(period.report, Report::DailyErrors | Report::WeeklyGovernance) {
         return Ok(Vec::new());

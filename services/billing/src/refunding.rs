@@ -1,5 +1,5 @@
 //! Gives money back: a refund is stored in its caller's transaction, with the order locked, and made at Stripe by a deferred
-//! call. So each refund is made once, even after a failure, and the refunds of an order never exceed what was paid.
+//! call. So each refund is made once, even after a failure, and the refunds of an order never exceed the paid amount.
 
 use levqor_proto_billing::v1::MakeRefundRequest;
 use levqor_runtime::{

@@ -28,12 +28,12 @@ pub(crate) use self::{
 };
 use crate::domain::catalogue::Livemode;
 
-/// Timeout of a call that nobody waits for. async-stripe has none.
+/// Timeout of a call in the background. async-stripe has none.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Timeout of a call that a customer waits for: the customer has an answer within 3 seconds.
 pub(crate) const CUSTOMERS_PATIENCE: Duration = Duration::from_millis(2200);
 
-/// What is left of the time after a wait for the rate budget, at the least.
+/// The minimum time for the call itself after a wait for the rate budget.
 const LEAST_PATIENCE: Duration = Duration::from_millis(100);
 
 /// A client of Stripe's API. Cheap to clone.
@@ -127,7 +127,7 @@ mod tests {
         let base = "http://127.0.0.1:1".parse().expect("a base");
         let stripe = Stripe::try_new(&SecretString::from("sk_test_1"), &base).expect("a client");
         let mut budget_was_spent = false;
-        // An endpoint has 25 calls at once. The others are for what it gets back meanwhile.
+        // An endpoint takes 25 calls at once. The other places are for calls that return meanwhile.
         for _ in 0..100 {
             let request = RequestBuilder::new(StripeMethod::Get, "/events");
             let patience = Duration::from_millis(1);

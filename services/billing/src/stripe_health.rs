@@ -146,7 +146,7 @@ fn set(prices: &Prices) -> String {
     if missing.is_empty() { count } else { format!("{count}, not {}", missing.join(", ")) }
 }
 
-/// Lists what is wrong with the prices, with each setting's name. An error if Stripe did not answer.
+/// Lists the faults of the prices, with each setting's name. An error if Stripe did not answer.
 async fn faults(stripe: &Stripe, prices: &Prices) -> Faults {
     let asked = stream::iter(prices.clone()).map(|(price, id)| async move {
         match compare(stripe, &price, &id).await {
@@ -159,7 +159,7 @@ async fn faults(stripe: &Stripe, prices: &Prices) -> Faults {
     faults.map(|faults| faults.concat())
 }
 
-/// Lists what is wrong with one price.
+/// Lists the faults of one price.
 pub(crate) async fn compare(
     stripe: &Stripe,
     price: &CataloguePrice,

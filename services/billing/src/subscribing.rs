@@ -131,7 +131,7 @@ impl Billing {
         Ok(Change { row, stripe_subscription_id: id, params, at_once })
     }
 
-    /// What Stripe has to be asked so that the person's subscription goes on. Stripe's portal may have set the time of the end and
+    /// The request to Stripe that makes the person's subscription continue. Stripe's portal may have set the time of the end and
     /// not the flag: then the flag changes nothing. Stripe takes only one of both in a request.
     pub(crate) async fn resumption(&self, buyer: &Buyer, patience: &Patience) -> Result<Value, Error> {
         let (row, id) = self.live(buyer).await?;

@@ -191,7 +191,7 @@ pub(crate) async fn settle_order(tx: &mut Tx, id: WithdrawalId, order: OrderId) 
 }
 
 /// Updates the withdrawal of a refund whose state has changed: it may be completed now, or have failed. The withdrawal is locked, so
-/// of two refunds that move at the same time the second sees the first. If the refund has just failed, operators are told.
+/// of two refunds that change at the same time the second sees the first. If the refund has just failed, operators get a notice.
 pub(crate) async fn refund_moved(
     tx: &mut Tx,
     id: RefundId,

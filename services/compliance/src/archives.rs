@@ -289,7 +289,7 @@ mod tests {
             writer.finish().await.expect("finished")
         }
 
-        /// Asserts that an archive comes back as it was written.
+        /// Asserts that reading an archive gives the written content.
         async fn assert_whole(&self, key: &str, pieces: u8) {
             let read = self.archives.read(key).await.expect("there");
             let read = read.try_collect::<Vec<_>>().await.expect("whole").concat();

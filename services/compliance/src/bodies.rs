@@ -9,7 +9,7 @@ pub(crate) fn file(name: &str) -> Any {
     extension(&HttpBodyHead { status: 0, file_name: name.to_owned() })
 }
 
-/// The page says what was wrong with its form. The status is one from 400 to 499.
+/// The page names the faults in its form. The status is one from 400 to 499.
 pub(crate) fn refusal(status: u16) -> Any {
     extension(&HttpBodyHead { status: status.into(), file_name: String::new() })
 }

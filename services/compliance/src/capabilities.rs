@@ -1,4 +1,4 @@
-//! What compliance can do, and what it cannot do.
+//! Compliance's capabilities.
 
 use levqor_runtime::service::Capability;
 

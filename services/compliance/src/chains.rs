@@ -22,7 +22,7 @@ pub(crate) struct Checked {
     pub(crate) unanswered: Option<PeerError>,
 }
 
-/// Verifies the chain of every service, and saves what it found. Operators are told once about a chain that is not whole.
+/// Verifies the chain of every service, and saves the results. Operators get one notice of a chain that is not whole.
 pub(crate) async fn check(compliance: &Compliance, ctx: &Ctx) -> Result<Checked, Error> {
     let peers = Peers::new(&compliance.chassis, &ctx.request_id);
     let mut checked = Checked::default();

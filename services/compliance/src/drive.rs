@@ -129,7 +129,7 @@ impl Drive {
         Ok(Store::flat(self.operator()?, Self::WORDS, self.name()))
     }
 
-    /// Google, which is on if Drive is set. `purpose` says what is kept there.
+    /// Google, which is on if Drive is set. `purpose` names the kind of files there.
     pub(crate) fn recipient(drive: Option<&Self>, purpose: &'static str) -> Recipient {
         const CATEGORIES: &[&str] = &["EMAIL", "NAME", "MESSAGE"];
         let google = Recipient::new("Google (Drive)", purpose, CATEGORIES, "LEVQOR_STORAGE_DRIVE_CLIENT_ID");

@@ -126,7 +126,7 @@ impl<'e> Erasing<'e> {
         self.expect_nothing_left(&services).await?;
         // A restore must not carry out what a hold stops.
         self.expect_no_hold(&mut *self.compliance.chassis.db.acquire().await?).await?;
-        // A restore must not undo what the person is told.
+        // A restore must not undo an erasure after the person got the mail about it.
         self.record().await?;
         let mut tx = self.compliance.chassis.db.begin().await?;
         let now = tx.now().await?;
@@ -237,7 +237,7 @@ impl<'e> Erasing<'e> {
         if holds.is_empty() { Ok(()) } else { Err(Error::ErasurePartial) }
     }
 
-    /// Refuses to go on while one of these services still has something of the person: nobody is told that it is erased.
+    /// Fails while one of these services still has data of the person, so that no mail reports an incomplete erasure.
     async fn expect_nothing_left(&self, services: &[&str]) -> Result<(), Error> {
         for service in services {
             if !self.peers.left(service, &self.request.subject).await?.is_empty() {
@@ -308,7 +308,7 @@ async fn held(conn: &mut PgConnection, subject: &privacy::Subject) -> Result<Vec
     Ok(holds.into_iter().map(Hold::obstacle).collect())
 }
 
-/// Whether a service is needed until the person is told.
+/// Whether a service is needed until the person has got the last mail.
 fn is_late(service: &str) -> bool {
     [MAILS, Compliance::NAME].contains(&service)
 }

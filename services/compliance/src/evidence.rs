@@ -106,7 +106,7 @@ impl Compliance {
     }
 }
 
-/// What is known here of a request.
+/// Compliance's own facts about a request.
 async fn request_file(conn: &mut PgConnection, request: &DataRequest) -> Result<Value, Error> {
     let extension = data_request_extensions::get(conn, request.id).await?;
     let refusal = data_request_refusals::get(conn, request.id).await?;

@@ -244,7 +244,7 @@ impl Build<'_> {
         }
     }
 
-    /// Stores how far the build is, now and again. Fails if nobody waits for it any more.
+    /// Stores the progress of the build at intervals. Fails if the copy is not needed any more.
     async fn tell(&mut self) -> Result<(), Error> {
         self.written_rows += 1;
         if !self.written_rows.is_multiple_of(TOLD_EVERY) {

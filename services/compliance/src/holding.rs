@@ -1,4 +1,4 @@
-//! Holds in all services: each service is told about a change, and erasures that waited for the end of a hold continue.
+//! Holds in all services: each service gets each change, and erasures that waited for the end of a hold continue.
 
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
@@ -40,7 +40,7 @@ pub(crate) async fn release(tx: &mut Tx, hold: &mut Hold, now: DateTime<Utc>) ->
     Ok(())
 }
 
-/// Applies a change of a hold in this service at once, and has the others told.
+/// Applies a change of a hold in this service at once, and defers the calls to the other services.
 pub(crate) async fn change(tx: &mut Tx, hold: &Hold, subject: Subject) -> Result<(), DbError> {
     privacy::apply_hold(tx, hold.change(subject)).await?;
     let spread = SpreadHoldRequest { hold_id: hold.id.to_string() };
@@ -56,7 +56,7 @@ pub(crate) async fn tell(compliance: &Compliance, peers: &Peers<'_>, hold: &Hold
         return Ok(subject);
     }
     let subject = Identifiers::from(subject);
-    // Only all services together know the person whole. Each obeys what is known here first, also while another gives no answer.
+    // Only all services together have all identifiers of the person. Each obeys the known ones first, also while another gives no answer.
     apply(peers, hold, &subject).await?;
     let known = peers.resolve(subject.clone()).await?;
     if known != subject {
@@ -99,7 +99,7 @@ async fn tell_standing(compliance: &Compliance, peers: &Peers<'_>) -> Result<(),
     for hold in holds {
         let subject = tell(compliance, peers, &hold).await?;
         let mut tx = compliance.chassis.db.begin().await?;
-        // If it has ended since, its end is told by another call.
+        // If it has ended since, another call sends its end.
         if placed_holds::lock(&mut tx, hold.id).await?.is_some_and(|now| now.state.stands()) {
             privacy::apply_hold(&mut tx, hold.change(subject)).await?;
             tx.commit().await?;

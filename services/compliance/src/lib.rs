@@ -97,7 +97,7 @@ impl Service for Compliance {
         &[levqor_proto_compliance::FILE_DESCRIPTOR_SET, levqor_proto_law::FILE_DESCRIPTOR_SET];
     const CALLS: &'static [&'static [u8]] =
         &[levqor_proto_mail::FILE_DESCRIPTOR_SET, levqor_proto_notifications::FILE_DESCRIPTOR_SET];
-    // Every service that holds personal data. Notifications is the last: the person is told by mail.
+    // Every service that holds personal data. Notifications is the last, because it sends the person's mail.
     const ASKS: &'static [&'static str] = &["billing", "support", "notifications"];
     const METRICS: &'static [Definition] = metrics::ALL;
     const FAIL_POINTS: &'static [FailPoint] = fail_point::ALL;

@@ -116,7 +116,7 @@ pub(crate) async fn ready(tx: &mut Tx, request: &DataRequest, link: String) -> R
     send(tx, request, "ready", Content::DataRequestLink(content)).await
 }
 
-/// The data is erased. `kept` lists what is kept. The mail is sent before the address is erased.
+/// The data is erased. `kept` lists the data that is kept. The mail is sent before the address is erased.
 pub(crate) async fn erased(
     tx: &mut Tx,
     request: &DataRequest,

@@ -1,4 +1,4 @@
-//! What compliance tells operators: each notice is deferred in the transaction of the fact. A notice names nobody.
+//! Compliance's notices to operators: each is deferred in the transaction of its fact. A notice holds no names.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Europe::London;
@@ -22,7 +22,7 @@ use crate::{
     store::{breaches, data_requests::Alert, privacy_complaints},
 };
 
-/// The shares of a time limit after which operators are told, in percent.
+/// The shares of a time limit after which operators get a notice, in percent.
 const SHARES: &[i32] = &[50, 80, 95, 100];
 
 /// The share that ended last, after this many ended.
@@ -112,7 +112,7 @@ pub(crate) async fn breach_due(
     notify(tx, OperatorNoticeKind::Deadline, severity, about, text, now).await
 }
 
-/// Ends the notices of the 72 hours of a breach, because it is decided whether the regulator is told.
+/// Ends the notices of the 72 hours of a breach, because it is decided whether to notify the regulator.
 pub(crate) async fn breach_decided(tx: &mut Tx, breach: &Breach, now: DateTime<Utc>) -> Result<(), DbError> {
     end_shares(tx, &about_breach(breach.id), breach.alerts, now).await
 }

@@ -32,7 +32,7 @@ const START_AGAIN: Duration = Duration::from_millis(100);
 const ROUNDS: usize = 5;
 
 service_error! {
-    /// A service did not do what it was asked for.
+    /// A service did not carry out its call.
     #[derive(Debug, thiserror::Error)]
     pub(crate) enum PeerError {
         /// The service did not answer, or refused.
@@ -78,7 +78,7 @@ impl<'p> Peers<'p> {
         let _ = tokio::time::timeout(START_PATIENCE, all).await;
     }
 
-    /// Adds the identifiers that the services know, until nothing new comes.
+    /// Adds the identifiers that the services know, until they return no new ones.
     pub(crate) async fn resolve(&self, mut known: Identifiers) -> Result<Identifiers, PeerError> {
         for _ in 0..ROUNDS {
             let before = known.clone();

@@ -21,7 +21,7 @@ use crate::{
     store::{data_exports, data_request_extensions, data_requests, erasures, rectifications},
 };
 
-/// Begins the work on a request that is stored and whose person is known: a copy is built, the person is told about an erasure,
+/// Begins the work on a request that is stored and whose person is known: a copy is built, the person gets a mail about an erasure,
 /// and an objection or a withdrawal takes effect at once.
 pub(crate) async fn begin(
     compliance: &Compliance,

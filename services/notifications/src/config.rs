@@ -42,7 +42,7 @@ pub struct Config {
     pub resend_webhook_keys: Vec<SecretSlice<u8>>,
     /// `LEVQOR_INBOUND_DOMAIN`; none if no mail is taken.
     pub inbound_domain: Option<InboundDomain>,
-    /// The channels by which operators are told.
+    /// The operators' channels.
     pub operators: OperatorsConfig,
 }
 

@@ -1,4 +1,4 @@
-//! All errors of this service, and what callers are told about each.
+//! All errors of this service, each with the code and reason that callers get.
 
 use std::time::Duration;
 

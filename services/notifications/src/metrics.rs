@@ -208,7 +208,7 @@ impl MailMetrics {
         }
     }
 
-    /// Counts a fact that operators were told, or that was only counted.
+    /// Counts a fact that operators got as a notice, or that was only counted.
     pub(crate) fn reported(&self, kind: NoticeKind, told: bool) {
         let [first, repeated] = NOTICE_OUTCOMES;
         self.notices(kind, if told { first } else { repeated }).one();

@@ -1,4 +1,4 @@
-//! The channels by which operators are told: Telegram, Slack, WhatsApp. Each is off until it has its settings. Mail to operators
+//! The operators' channels: Telegram, Slack, WhatsApp. Each is off until it has its settings. Mail to operators
 //! is an ordinary message of this service.
 
 mod answer;

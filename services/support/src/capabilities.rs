@@ -1,4 +1,4 @@
-//! What support can do, and what it cannot do.
+//! Support's capabilities.
 
 use levqor_runtime::service::Capability;
 

@@ -42,7 +42,7 @@ const RESERVE: Duration = Duration::from_millis(1_500);
 /// With less time the model is not asked: it could not answer, and that would count as its failure.
 const LEAST: Duration = Duration::from_secs(1);
 
-/// What the model is told. What articles and customers say follows as data.
+/// The instructions to the model. The words of articles and customers follow as data.
 const INSTRUCTIONS: &str = "You answer questions of customers of Levqor, which sells automations and subscriptions for building them. You get \
      JSON: `passages` from the help articles, `earlier` messages of the customer, and the `question`. Where there is a passage of \
      `Your account`, it is the customer's own data: the answer must name it. Answer only by what the passages say. \

@@ -86,7 +86,7 @@ impl FactSheet {
 
     /// Whether a price list is known.
     pub(crate) fn has_prices(&self) -> bool {
-        // While billing is asked, nobody waits.
+        // No caller waits for this call to billing.
         self.last.try_lock().map_or(true, |last| last.prices != Facts::default())
     }
 }

@@ -5,9 +5,9 @@ use levqor_runtime::context::{Actor, Ctx};
 
 use crate::{Support, error::Error};
 
-/// A form that comes sooner after its token was not filled in by a person.
+/// A form that arrives sooner after its token was not filled in by a person.
 const LEAST: TimeDelta = TimeDelta::seconds(3);
-/// A form that comes later has to get a new token.
+/// A form that arrives later needs a new token.
 const MOST: TimeDelta = TimeDelta::hours(24);
 
 /// What becomes of a form.

@@ -55,7 +55,7 @@ pub(crate) async fn live_ticket(tx: &mut Tx, conversation: &Conversation) -> Res
     Ok(Some(ticket).filter(|ticket| ticket.state != TicketState::Closed))
 }
 
-/// Opens a ticket with what was said so far.
+/// Opens a ticket with the conversation so far.
 async fn open(
     support: &Support,
     tx: &mut Tx,
@@ -68,7 +68,7 @@ async fn open(
     let mut before = turns::last(tx, conversation.id, turn.position, TURNS_SHOWN).await?;
     before.reverse();
     let written = before.iter().chain([turn]).map(|turn| turn.customer_text.as_str());
-    // The first message says what it is about; the last one may only be "a person, please".
+    // The first message has the subject; the last one may only be "a person, please".
     let first = written.clone().find(|text| !text.is_empty()).unwrap_or_default();
     let subject = Subject::of_text(first);
     let new = NewTicket {

@@ -75,7 +75,7 @@ impl Library {
     }
 }
 
-/// Stores an article that comes with the service. Returns whether anything changed. `place`: its place among them by name.
+/// Stores an article that is part of the binary. Returns whether anything changed. `place`: its place among them by name.
 async fn store_one(tx: &mut Tx, place: i64, shipped: &Shipped) -> Result<bool, DbError> {
     let Some(mut article) = articles::get(tx, &shipped.slug).await? else {
         let now = tx.now().await?;

@@ -1,4 +1,4 @@
-//! What support tells operators: each notice is deferred in the transaction of the fact. A notice names nobody.
+//! Support's notices to operators: each is deferred in the transaction of its fact. A notice holds no names.
 
 use levqor_proto_mail::v1::{
     EndOperatorNoticeRequest, NotifyOperatorsRequest, OperatorNoticeKind, OperatorNoticeSeverity,
@@ -86,7 +86,7 @@ pub(crate) async fn mail_without_ticket(tx: &mut Tx, mail_id: InboundMailId) -> 
     defer(tx, &notice, format!("mail-without-ticket:{mail_id}")).await
 }
 
-/// Tells that staff have looked at a ticket: the next message of its customer is told again.
+/// Reports that staff have looked at a ticket: the next message of its customer makes a new notice.
 pub(crate) async fn attended(tx: &mut Tx, ticket: &Ticket) -> Result<(), DbError> {
     let now = tx.now().await?.timestamp_micros();
     let key = format!("ticket-attended:{}:{now}", ticket.id);

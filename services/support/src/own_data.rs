@@ -27,7 +27,7 @@ const BILLING: &str = "billing";
 /// How long to wait for billing.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What is known about one part of a customer's account.
+/// The known facts about one part of a customer's account.
 #[derive(Clone)]
 pub(crate) struct OwnData {
     /// Whose it is.
@@ -40,7 +40,7 @@ pub(crate) struct OwnData {
 /// Reads what a question asks about the caller's own account. None if it asks nothing of it, or if the caller is no signed-in customer.
 pub(crate) async fn read(support: &Support, ctx: &Ctx, question: &str) -> Result<Option<OwnData>, DbError> {
     let (Actor::User(user), Some(token)) = (&ctx.actor, &ctx.user_token) else { return Ok(None) };
-    // Staff may see everybody's data. The assistant shows nobody but customers their own.
+    // Staff may see everybody's data. The assistant shows data only to the customers who own it.
     if user.role != Role::Customer {
         return Ok(None);
     }

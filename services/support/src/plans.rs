@@ -15,7 +15,7 @@ use crate::domain::plan::Plan;
 /// How long to wait for billing.
 const PATIENCE: Duration = Duration::from_millis(800);
 
-/// The plan of the caller. Without an answer of billing, the caller is treated as a Starter customer: nobody waits for billing to get
+/// The plan of the caller. Without an answer of billing, the caller is treated as a Starter customer: no caller waits for billing to get
 /// to a person.
 pub(crate) async fn of_caller(chassis: &Chassis, ctx: &Ctx) -> Plan {
     match &ctx.actor {

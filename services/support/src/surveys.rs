@@ -4,7 +4,7 @@ use levqor_runtime::db::{DbError, Tx};
 
 use crate::{config::Config, domain::ticket::Ticket, randomness, store::surveys};
 
-/// The link of the survey of a ticket that was just solved. None if nobody would get it, or if it is answered already.
+/// The link of the survey of a ticket that was just solved. None if no recipient would get it, or if it is answered already.
 pub(crate) async fn ask(tx: &mut Tx, config: &Config, ticket: &Ticket) -> Result<Option<String>, DbError> {
     if ticket.customer.email.is_none() {
         return Ok(None);

@@ -99,7 +99,7 @@ async fn send(
         about,
         locale: tx.locale().to_owned(),
         content: Some(content),
-        // A reply comes back into the ticket, if mails are taken.
+        // A reply is added to the ticket, if inbound mail is on.
         reply_to: config.inbound.as_ref().map(|domain| ticket.mail_token.address(domain)).unwrap_or_default(),
         ..SendMessageRequest::default()
     };

@@ -120,7 +120,7 @@ pub(crate) async fn customer_replied(
     Ok(message_id)
 }
 
-/// Staff replied to a locked ticket. The customer is told by mail.
+/// Staff replied to a locked ticket. The customer gets a mail.
 pub(crate) async fn staff_replied(
     support: &Support,
     tx: &mut Tx,

@@ -16,7 +16,7 @@ use tokio::{
 
 use super::Shared;
 
-/// The connection is to be cut without an answer.
+/// Cut the connection without an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("cut on purpose")]
 pub(super) struct Cut;

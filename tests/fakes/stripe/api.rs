@@ -1,4 +1,4 @@
-//! The API: who calls, with which version and idempotency key, and what is answered.
+//! The API: the caller, its version and idempotency key, and the answer.
 
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ pub(super) struct Request {
     pub(super) version: Option<String>,
 }
 
-/// What is answered.
+/// The answer.
 #[derive(Clone)]
 pub(super) struct Answer {
     pub(super) status: u16,

@@ -47,7 +47,7 @@ impl World {
         self.complete(session, "unpaid");
     }
 
-    /// The debited money comes.
+    /// The debited money arrives.
     pub(crate) fn debit_succeeds(&mut self, session: &str) {
         let (intent, charge) = self.debit_of(session);
         let amount = self.get(&intent)["amount"].clone();
@@ -80,7 +80,7 @@ impl World {
         self.complete(session, "no_payment_required");
     }
 
-    /// Nobody comes back to the checkout.
+    /// The buyer does not return to the checkout.
     pub(crate) fn expire(&mut self, session: &str) {
         self.edit(session, json!({"status": "expired", "url": null}));
         if let Some(intent) = self.get(session)["payment_intent"].as_str().map(str::to_owned) {

@@ -79,7 +79,7 @@ pub(super) fn create(world: &mut World, params: &Value) -> Result<String, Failur
     let known =
         customer.map_or_else(|| params["customer_email"].clone(), |id| world.get(&id)["email"].clone());
     if !known.is_null() {
-        // Before the buyer comes, no more than that is known.
+        // Before the buyer opens the page, no more is known.
         session["customer_details"] = json!({
             "address": null, "business_name": null, "email": known, "individual_name": null, "name": null,
             "phone": null, "tax_exempt": "none", "tax_ids": null,

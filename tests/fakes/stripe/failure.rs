@@ -30,7 +30,7 @@ impl Failure {
         Self::invalid(format!("Missing required param: {param}.")).code("parameter_missing").at(param)
     }
 
-    /// A parameter that nobody knows.
+    /// An unknown parameter.
     pub(super) fn unknown(param: &str) -> Self {
         Self::invalid(format!("Received unknown parameter: {param}")).code("parameter_unknown").at(param)
     }

@@ -150,7 +150,7 @@ fn written(answer: &Answer) -> Response {
     head(answer).body(Body::from(body)).expect("a response")
 }
 
-/// Half of what was announced, and then nothing.
+/// Half of the announced bytes, and then nothing.
 fn cut(answer: &Answer) -> Response {
     let body = answer.body.to_string();
     let half = Ok(Bytes::copy_from_slice(&body.as_bytes()[..body.len() / 2]));

@@ -59,7 +59,7 @@ pub(super) fn session(world: &mut World, mode: &str, amount: i64) -> Value {
     })
 }
 
-/// A payment intent that nobody has paid yet.
+/// A payment intent that is not paid yet.
 pub(super) fn payment_intent(world: &mut World, amount: i64, customer: &Value) -> Value {
     let id = world.id("pi");
     json!({

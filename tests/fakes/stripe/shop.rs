@@ -46,7 +46,7 @@ fn left(charge: &Value) -> i64 {
 }
 
 impl World {
-    /// A customer's bank takes back what was not refunded yet of a payment. Returns the id of the dispute.
+    /// A customer's bank takes back the part of a payment that was not refunded yet. Returns the id of the dispute.
     pub(crate) fn dispute(&mut self, intent: &str) -> String {
         let charge = self.get(intent)["latest_charge"].as_str().expect("a charge").to_owned();
         let of = self.get(&charge).clone();

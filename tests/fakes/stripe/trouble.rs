@@ -35,7 +35,7 @@ impl Default for Trouble {
 }
 
 impl Trouble {
-    /// None yet; what is set happens by this seed.
+    /// None yet. The seed decides when the set troubles happen.
     pub(crate) fn seeded(seed: u64) -> Self {
         let dice = StdRng::seed_from_u64(seed);
         Self { rate_limited: 0.0, internal: 0.0, cut: 0.0, slow: 0.0, slowness: Duration::ZERO, dice }

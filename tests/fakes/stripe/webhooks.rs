@@ -104,7 +104,7 @@ pub(crate) struct Attempt {
     pub(crate) after: Duration,
 }
 
-/// Delivers what comes.
+/// Delivers the events.
 pub(super) async fn deliver_all(world: Arc<Mutex<World>>, client: Client, mut jobs: UnboundedReceiver<Job>) {
     let room = Arc::new(Semaphore::new(AT_ONCE));
     while let Some(job) = jobs.recv().await {

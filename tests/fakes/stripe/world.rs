@@ -172,7 +172,7 @@ impl World {
         }
     }
 
-    /// How many objects and events there are: what comes after is `since` this mark.
+    /// How many objects and events there are: later ones are `since` this mark.
     pub(crate) fn mark(&self) -> (usize, usize) {
         (self.order.len(), self.events.len())
     }

@@ -13,7 +13,7 @@ const LONG: Duration = Duration::from_secs(1);
 const SAID: &str = "ping";
 const DELAY: Duration = Duration::from_millis(100);
 
-/// A line to a server that sends back what it receives.
+/// A line to a server that sends back each byte that it receives.
 struct Echo {
     proxy: Proxy,
     near: End,
@@ -38,7 +38,7 @@ impl Echo {
     }
 }
 
-/// What comes back.
+/// The bytes that the server sends back.
 #[derive(Debug, PartialEq, Eq)]
 enum Heard {
     /// Everything that was sent.
@@ -54,7 +54,7 @@ async fn say(side: &mut Box<dyn Side>) {
     side.write_all(SAID.as_bytes()).await.expect("said");
 }
 
-/// What comes back.
+/// The bytes that the server sends back.
 async fn hear(side: &mut Box<dyn Side>, patience: Duration) -> Heard {
     let (mut heard, mut piece) = (String::new(), [0; SAID.len()]);
     while heard != SAID {

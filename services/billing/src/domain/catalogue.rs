@@ -112,7 +112,7 @@ impl fmt::Display for Livemode {
     }
 }
 
-/// What is wrong with a price at Stripe, in words for operators. The text contains only numbers and known words of Stripe's
+/// The fault of a price at Stripe, in words for operators. The text contains only numbers and known words of Stripe's
 /// response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PriceFault {

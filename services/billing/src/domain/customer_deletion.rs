@@ -27,7 +27,7 @@ impl Redaction {
     }
 }
 
-/// What comes next for a redaction job.
+/// The next step of a redaction job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
     /// Stripe is at work.

@@ -1,6 +1,6 @@
 //! Why an event is quarantined. A field that billing needs is missing or malformed, and billing must not guess it.
 
-/// What is not understood. The text names fields and never their values, so operators read no personal data.
+/// The part of an event that is not understood. The text names fields and never their values, so operators read no personal data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotUnderstood {
     /// A field is missing or malformed.
@@ -24,7 +24,7 @@ pub(crate) enum NotUnderstood {
     /// The amounts do not match the plan's list price.
     #[error("the checkout session's {0}: what was paid is not what the plan costs, so this needs a look")]
     Price(&'static str),
-    /// The event does not say its mode, so nobody knows whether it is of the mode that this mesh acts on.
+    /// The event does not say its mode, so it may be of the mode that this mesh does not act on.
     #[error("the event's livemode is missing or not a Boolean, so it may be of live mode or of test mode")]
     NoMode,
     /// The event does not name its object.

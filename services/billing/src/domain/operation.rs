@@ -114,7 +114,7 @@ impl RequestKey {
 }
 
 impl Operation {
-    /// An operation that is to be done.
+    /// An operation to be made at Stripe.
     pub(crate) fn new(kind: Kind, about: Uuid, path: String, form: String, now: DateTime<Utc>) -> Self {
         Self {
             id: OperationId::new_at(now),

@@ -49,7 +49,7 @@ pub(crate) struct Order {
     pub(crate) submit_time: Option<DateTime<Utc>>,
     /// When the delivery is due.
     pub(crate) due_time: Option<DateTime<Utc>>,
-    /// When the operators were told that the delivery is overdue.
+    /// When the operators got the notice of the overdue delivery.
     pub(crate) overdue_time: Option<DateTime<Utc>>,
     /// When the work was last delivered.
     pub(crate) deliver_time: Option<DateTime<Utc>>,
@@ -146,7 +146,7 @@ impl Order {
     }
 
     /// Raises the payment to the sale's state, if that is higher, and takes the sale's terms. `sold_at` is Stripe's time. If
-    /// several events say when the order was paid, the earliest time counts, whichever event comes first.
+    /// several events say when the order was paid, the earliest time counts, in whatever sequence they arrive.
     pub(crate) fn apply(&mut self, sale: &Sale, sold_at: DateTime<Utc>, now: DateTime<Utc>) -> Change {
         let reached = PaymentState::from(sale.state);
         if reached.is_paid() && self.pay_time.is_some_and(|pay_time| sold_at < pay_time) {

@@ -1,4 +1,4 @@
-//! The history of an order: what happened, and who did it. It names nobody.
+//! The history of an order: each fact, and who caused it. It holds no names.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_billing::v1 as wire;
@@ -55,7 +55,7 @@ wire_enum! {
 pub(crate) struct OrderEvent {
     pub(crate) kind: Kind,
     pub(crate) party: Party,
-    /// What somebody wrote about it. Empty if nobody did.
+    /// A comment about it. Empty if there is none.
     pub(crate) note: String,
     pub(crate) create_time: DateTime<Utc>,
 }

@@ -119,7 +119,7 @@ impl Plan {
         }
     }
 
-    /// What it includes.
+    /// The services that it includes.
     pub(crate) const fn limits(self) -> Limits {
         let (workflows_per_month, runs_per_day, api_calls_per_day, triggers_per_month) = match self {
             Self::Starter => (Some(1), None, 1_000, 1_000),

@@ -61,7 +61,7 @@ pub(crate) struct Refund {
     pub(crate) reason: String,
     pub(crate) origin: Origin,
     pub(crate) failure: Option<String>,
-    /// Whether the order's history and the customer have been told that the money is back.
+    /// Whether the order's history has the refund, and the customer got its mail.
     pub(crate) told: bool,
     /// When it was made at Stripe.
     pub(crate) made_time: Option<DateTime<Utc>>,
@@ -86,7 +86,7 @@ pub(crate) enum NotRefundable {
     LostDispute,
 }
 
-/// The amount of a refund: what was asked for, or everything that was not refunded yet. `refunded` are the earlier refunds that
+/// The amount of a refund: the requested amount, or everything that was not refunded yet. `refunded` are the earlier refunds that
 /// count.
 pub(crate) fn amount_of(
     paid: &Money,
@@ -98,7 +98,7 @@ pub(crate) fn amount_of(
         return Err(NotRefundable::NothingLeft);
     }
     let minor_units = asked.unwrap_or(left);
-    // `None`: the amount is more than what was not refunded yet. The RPC reports the field.
+    // `None`: the amount is greater than the amount that was not refunded yet. The RPC reports the field.
     Ok((1..=left).contains(&minor_units).then(|| Money { currency: paid.currency.clone(), minor_units }))
 }
 

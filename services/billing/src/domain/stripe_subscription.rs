@@ -187,9 +187,9 @@ pub(crate) enum Step {
     },
     /// It is to end at this time.
     Ending(DateTime<Utc>),
-    /// It was to end, and goes on.
+    /// Its planned end was cancelled.
     Resumed {
-        /// What goes on.
+        /// The package that continues.
         package: Package,
         /// When the period ends.
         renewal_time: Option<DateTime<Utc>>,

@@ -121,7 +121,7 @@ pub(crate) enum About {
     Subscription(SubscriptionId),
 }
 
-/// How much of what was promised has been provided: `done` parts of `all`.
+/// How much of the promised work has been provided: `done` parts of `all`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Provided {
     done: i64,
@@ -196,7 +196,7 @@ impl Provided {
         self.done >= self.all
     }
 
-    /// The share of the paid amount for what was not provided yet, rounded up.
+    /// The share of the paid amount for the work that was not provided yet, rounded up.
     fn left_of(self, paid: i64) -> i64 {
         let used = i128::from(paid) * i128::from(self.done) / i128::from(self.all);
         paid - i64::try_from(used).unwrap_or(paid)
@@ -214,7 +214,7 @@ impl About {
 }
 
 impl Contract {
-    /// The contract of an order. `refunded`: what was paid back or is about to be.
+    /// The contract of an order. `refunded`: the amount that was paid back or is about to be.
     pub(crate) fn of_order(order: &Order, refunded: i64, start_at_once: bool, now: DateTime<Utc>) -> Self {
         let provided = match order.fulfilment_state {
             None | Some(FulfilmentState::AwaitingIntake | FulfilmentState::IntakeSubmitted) => {

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Creates or updates the sale's order. Audits and counts it if this call made it paid. The customer gets mails only if that is
-/// news; operators are told in any case, because the work is owed. If the delayed payment failed, the customer is told that too.
+/// news; operators get a notice in any case, because the work is owed. If the delayed payment failed, the customer gets a mail too.
 pub(super) async fn follow(
     tx: &mut Tx,
     site: &SiteUrl,

@@ -28,7 +28,7 @@ use crate::{
     store::{self, customers, orders, stripe_events::work::Pending},
 };
 
-/// Decides the verdict on an event and applies it. What is to be audited and counted is added to `aftermath`.
+/// Decides the verdict on an event and applies it. Adds its audit entries and counts to `aftermath`.
 pub(super) async fn judge(
     tx: &mut Tx,
     billing: &Billing,

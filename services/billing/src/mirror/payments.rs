@@ -60,8 +60,8 @@ pub(crate) async fn refuse_refund(tx: &mut Tx, id: RefundId, reason: &str) -> Re
     Ok(())
 }
 
-/// Writes Stripe's state of a dispute into its row, and updates the order. Operators are told about a new dispute, with the time
-/// until which evidence can be given, and about the decision. They are not told about a dispute that was decided in the past.
+/// Writes Stripe's state of a dispute into its row, and updates the order. Operators get a notice of a new dispute, with the time
+/// until which evidence can be given, and of the decision. They get none of a dispute that was decided in the past.
 pub(crate) async fn mirror_dispute(
     tx: &mut Tx,
     at_stripe: &StripeDispute,
@@ -80,7 +80,7 @@ pub(crate) async fn mirror_dispute(
         aftermath.audit("dispute.open", &[("stripe_dispute_id", &at_stripe.id)]);
     }
     if !is_open && before.is_none_or(|before| before == dispute::State::Open) {
-        // A person who was told about the dispute is also told about its decision.
+        // Operators who got the notice of the dispute also get the notice of its decision.
         if before.is_some() || news.includes(None) {
             operators::dispute_decided(tx, at_stripe).await?;
         }

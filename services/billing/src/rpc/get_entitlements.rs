@@ -49,7 +49,7 @@ impl Entitled {
             feature: feature.into(),
             allowed: verdict.is_ok(),
             limit: verdict.ok().and_then(Limit::number),
-            // No product reports what is used.
+            // No product reports its usage.
             used: None,
             refusal: refusal.into(),
         }

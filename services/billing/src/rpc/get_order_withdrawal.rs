@@ -30,7 +30,7 @@ pub(super) async fn get_order_withdrawal(
 }
 
 impl Shown {
-    /// What is shown to the customer with this address and name.
+    /// The page for the customer with this address and name.
     pub(super) fn seen_by(
         self,
         (email, name): (&Email, &str),

@@ -1,5 +1,5 @@
 //! Withdraws from the subscription of a link, as `GetLinkedSubscriptionWithdrawal` showed it. The link is the only permission that it
-//! needs. Before its transaction begins, this RPC asks Stripe what was paid.
+//! needs. Before its transaction begins, this RPC reads the payments from Stripe.
 
 use levqor_proto_billing::v1::{WithdrawLinkedSubscriptionRequest, WithdrawLinkedSubscriptionResponse};
 use levqor_runtime::{

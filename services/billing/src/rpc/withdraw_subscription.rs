@@ -1,5 +1,5 @@
 //! Withdraws from the caller's subscription, as `GetSubscriptionWithdrawal` showed it. From then on the subscription entitles to
-//! nothing. It is ended at Stripe and paid back afterwards. Before its transaction begins, this RPC asks Stripe what was paid.
+//! nothing. It is ended at Stripe and paid back afterwards. Before its transaction begins, this RPC reads the payments from Stripe.
 
 use levqor_proto_billing::v1::{WithdrawSubscriptionRequest, WithdrawSubscriptionResponse};
 use levqor_runtime::{

@@ -7,14 +7,14 @@ use uuid::Uuid;
 
 use crate::domain::{customer_deletion::CustomerDeletionId, stripe_id::StripeId};
 
-/// A customer that is to be deleted at Stripe.
+/// A customer to be deleted at Stripe.
 pub(crate) struct CustomerDeletion {
     pub(crate) id: CustomerDeletionId,
     pub(crate) erasure_id: Uuid,
     pub(crate) stripe_customer_id: StripeId,
 }
 
-/// Stores that a customer is to be deleted, now. A customer that is stored already is asked for once more.
+/// Stores that a customer must be deleted, now. A customer that is stored already is deleted once more.
 pub(crate) async fn insert(tx: &mut Tx, erasure_id: Uuid, customer: &StripeId) -> Result<(), DbError> {
     let now = tx.now().await?;
     sqlx::query!(

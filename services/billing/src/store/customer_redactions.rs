@@ -10,7 +10,7 @@ use crate::domain::{
     stripe_id::StripeId,
 };
 
-/// Stores that a customer is to be redacted, now.
+/// Stores that a customer must be redacted, now.
 pub(crate) async fn insert(tx: &mut Tx, erasure_id: Uuid, customer: &StripeId) -> Result<(), DbError> {
     let now = tx.now().await?;
     sqlx::query!(

@@ -10,7 +10,7 @@ use crate::domain::{
     stripe_id::StripeId,
 };
 
-/// Stores an operation that is to be done. `stripe_operations_request_key` refuses a second one of the same request.
+/// Stores an operation to be done. `stripe_operations_request_key` refuses a second one of the same request.
 pub(crate) async fn insert(tx: &mut Tx, operation: &Operation) -> Result<(), DbError> {
     let now = tx.now().await?;
     sqlx::query!(
@@ -124,7 +124,7 @@ pub(crate) async fn count_unfinished(conn: &mut PgConnection) -> Result<i64, DbE
 /// Gives the operation another idempotency key: for the old one, Stripe would repeat its own failure (5xx).
 pub(crate) async fn take_another_key(tx: &mut Tx, operation: &Operation) -> Result<(), DbError> {
     let now = tx.now().await?;
-    // Only what is still to be done has a form. A condition on `state` would let PostgreSQL read the whole index of such rows.
+    // Only an operation that is not done yet has a form. A condition on `state` would let PostgreSQL read the whole index of such rows.
     sqlx::query!(
         "UPDATE stripe_operations SET attempt = attempt + 1, update_time = $3
          WHERE operation_id = $1 AND attempt = $2 AND form IS NOT NULL",

@@ -25,7 +25,7 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// Whether the buyer asked for a start at once. `None`: the order came through a payment link, and nobody asked.
+/// Whether the buyer asked for a start at once. `None`: the order was paid by a payment link, which does not ask.
 pub(crate) async fn start_at_once(
     conn: &mut PgConnection,
     order_id: OrderId,

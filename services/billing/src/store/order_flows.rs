@@ -1,4 +1,4 @@
-//! Table `order_flows`: the step that comes next in each flow of an order.
+//! Table `order_flows`: the next step in each flow of an order.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::db::DbError;
@@ -13,7 +13,7 @@ use crate::domain::{
 pub(crate) struct OrderFlow {
     pub(crate) next_step: i32,
     pub(crate) begin_time: DateTime<Utc>,
-    /// None while the flow goes on.
+    /// None while the flow continues.
     pub(crate) end_reason: Option<String>,
 }
 
@@ -55,7 +55,7 @@ pub(crate) async fn lock(
     Ok(flow)
 }
 
-/// Stores which step comes next, and when.
+/// Stores the next step, and its time.
 pub(crate) async fn advance(
     conn: &mut PgConnection,
     order: OrderId,
@@ -75,7 +75,7 @@ pub(crate) async fn advance(
     Ok(())
 }
 
-/// Ends a flow, if it goes on.
+/// Ends a flow, if it has not ended yet.
 pub(crate) async fn end(
     conn: &mut PgConnection,
     order: OrderId,

@@ -124,7 +124,7 @@ pub(crate) async fn of_address(conn: &mut PgConnection, email: &Email) -> Result
     rows.fetch_all(conn).await?.into_iter().map(Subscription::try_from).collect()
 }
 
-/// Whether a subscription with this address has ever begun. It takes no scope, because nobody is shown the subscription.
+/// Whether a subscription with this address has ever begun. It takes no scope, because it returns nothing of the subscription.
 pub(crate) async fn has_begun(conn: &mut PgConnection, customer_email: &Email) -> Result<bool, DbError> {
     let has = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM subscriptions WHERE customer_email = $1 AND start_time IS NOT NULL) AS "has!""#,
@@ -177,7 +177,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, subscription: &Subscription)
     Ok(())
 }
 
-/// Saves a subscription that was locked. It does not write the owner and what was bought, because Stripe never changes them.
+/// Saves a subscription that was locked. It does not write the owner and the package, because Stripe never changes them.
 pub(crate) async fn update(conn: &mut PgConnection, subscription: &Subscription) -> Result<(), DbError> {
     let package = &subscription.package;
     let saved = sqlx::query!(

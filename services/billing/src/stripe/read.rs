@@ -116,7 +116,7 @@ impl Stripe {
         Ok(StripeDispute::read(&object.await?)?)
     }
 
-    /// Fetches what was paid for a subscription: the payments of its newest hundred paid invoices. Both calls together take no
+    /// Fetches the payments of a subscription's newest hundred paid invoices. Both calls together take no
     /// longer than `patience`.
     pub(crate) async fn payments_of(
         &self,

@@ -27,7 +27,7 @@ impl Stripe {
         let key = key.map_err(|_| CallError::Unknown("the operation has no idempotency key"))?;
         let template = template(operation.kind);
         if operation.kind == Kind::SubscriptionEnd {
-            // Stripe takes no key with it: what is deleted once cannot be deleted again.
+            // Stripe takes no key with it: an object can be deleted only once.
             let request = RequestBuilder::new(StripeMethod::Delete, operation.path.clone());
             return self.call(Call { method: "DELETE", template, request, key: None, patience }).await;
         }
@@ -37,7 +37,7 @@ impl Stripe {
     }
 
     /// Deletes a customer, and with it what can still be charged. A customer that Stripe does not have counts as deleted. Stripe takes
-    /// no idempotency key with it: what is deleted once cannot be deleted again.
+    /// no idempotency key with it: an object can be deleted only once.
     pub(crate) async fn delete_customer(&self, id: &StripeId, patience: Duration) -> Result<(), CallError> {
         if !id.is_plain() {
             return Err(CallError::Refused { status: 400, code: None });

@@ -1,4 +1,4 @@
-//! Withdraws customers from subscriptions. Stripe's invoices say what was paid. They are read for the offer, and again after the
+//! Withdraws customers from subscriptions. Stripe's invoices have the payments. They are read for the offer, and again after the
 //! subscription has ended at Stripe, when nothing more can be charged.
 
 use std::time::Duration;
@@ -54,7 +54,7 @@ impl Billing {
         Ok((row, shown))
     }
 
-    /// What is shown of a subscription.
+    /// The shown parts of a subscription.
     async fn withdrawal_from(&self, row: &Subscription) -> Result<Shown, Error> {
         let mut tx = self.chassis.db.begin().await?;
         let made = withdrawals::of(&mut tx, About::Subscription(row.id)).await?;
@@ -93,7 +93,7 @@ impl Billing {
         self.stripe()?.payments_of(id, patience).await.map_err(|error| unavailable(&error))
     }
 
-    /// Settles the withdrawal from a subscription: ends it at Stripe, and then stores the refunds of what was paid.
+    /// Settles the withdrawal from a subscription: ends it at Stripe, and then stores the refunds of its payments.
     pub(crate) async fn settle_subscription(
         &self,
         withdrawal: &Withdrawal,
@@ -124,7 +124,7 @@ impl Billing {
                 .filter(|refund| refund.state.counts())
                 .map(|refund| refund.amount.minor_units)
                 .sum();
-            // The guarantee gives everything, also what was charged just before the end. The right of withdrawal gives its amount
+            // The guarantee pays back everything, also a charge just before the end. The right of withdrawal gives its amount
             // once, also if an earlier call was interrupted after its refund was stored.
             let most = match withdrawal.rule {
                 Rule::Guarantee => payment.paid.minor_units,

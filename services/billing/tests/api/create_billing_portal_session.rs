@@ -1,4 +1,4 @@
-//! `CreateBillingPortalSession`: the caller's own customer at Stripe, and nobody else's.
+//! `CreateBillingPortalSession`: the session is for the caller's own customer at Stripe only.
 
 use levqor_proto_billing::v1::{
     CreateBillingPortalSessionRequest, CreateCheckoutSessionRequest,

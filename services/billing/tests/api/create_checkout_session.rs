@@ -1,4 +1,4 @@
-//! `CreateCheckoutSession`: what is bought exists before the buyer is sent to Stripe, and each request makes one session.
+//! `CreateCheckoutSession`: the order is stored before the buyer is sent to Stripe, and each request makes one session.
 
 mod addresses;
 mod events;

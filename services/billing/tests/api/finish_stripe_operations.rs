@@ -17,7 +17,7 @@ use crate::support::{Shop, TERMS, ada, busy, reason, refused, subscription};
 const A_DAY_AGO: &str = "UPDATE stripe_operations
      SET create_time = create_time - interval '1 day', update_time = update_time - interval '1 day'";
 
-/// Copies the customer that is to be made: 20 more, which is a whole batch, have waited for longer than all else.
+/// Copies the customer to be made: 20 more, which is a whole batch, have waited for longer than all other operations.
 const A_BATCH_THAT_FAILS: &str = "INSERT INTO stripe_operations
      SELECT older.* FROM stripe_operations AS one, generate_series(1, 20) AS n,
          jsonb_populate_record(one, jsonb_build_object(

@@ -1,4 +1,4 @@
-//! `GetPriceList`: everybody sees what is for sale, at the catalogue's prices.
+//! `GetPriceList`: everybody sees the packages for sale, at the catalogue's prices.
 
 use levqor_proto_billing::v1::{GetPriceListRequest, PlanOffer, TierOffer, order::Tier, subscription::Plan};
 use levqor_runtime::testing::Caller;

@@ -178,7 +178,7 @@ async fn a_thin_event_has_the_effect_of_its_snapshot_event_and_both_have_it_once
     }
     let gone = json!({"error": {"type": "invalid_request_error", "code": "resource_missing"}});
     shop.answer("GET", "/v1/events/evt_other", 404, gone).await;
-    // An event that cannot be read any more: the subscription is mirrored, and nothing is told.
+    // An event that cannot be read any more: the subscription is mirrored, and nobody gets a mail.
     let seen = shop.bench.process(&thin("evt_thin_3", Some(other["id"].as_str().expect("an id")))).await;
     assert_eq!(seen.state(), EventState::Processed);
     let messages = shop.bench.messages().await;

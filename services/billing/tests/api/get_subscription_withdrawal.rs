@@ -1,4 +1,4 @@
-//! `GetSubscriptionWithdrawal`: Stripe's invoices say what was paid, in every API version.
+//! `GetSubscriptionWithdrawal`: Stripe's invoices have the payments, in every API version.
 
 use levqor_proto_billing::v1::{
     GetSubscriptionWithdrawalRequest, GetSubscriptionWithdrawalResponse, WithdrawalOffer, withdrawal::Rule,

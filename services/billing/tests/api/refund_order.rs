@@ -106,7 +106,7 @@ async fn what_the_bank_has_or_gave_back_is_not_refunded_beside() {
     assert_eq!(reason(&refused(shop.refund(&order, 0).await)), "NOT_REFUNDABLE");
     tell(3, dispute("dp_1", "won")).await;
     assert!(shop.refund(&order, 100).await.is_ok(), "the money is ours again");
-    // The bank may be asked again: what is lost there has gone back already.
+    // The payment may be disputed again: a lost dispute has returned the money already.
     tell(4, dispute("dp_2", "lost")).await;
     assert_eq!(reason(&refused(shop.refund(&order, 0).await)), "NOT_REFUNDABLE");
 }

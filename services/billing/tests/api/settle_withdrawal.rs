@@ -13,7 +13,7 @@ use crate::support::{Shop, ada, busy, event, invoices, reason, refused, subscrip
 
 const DELETE: &str = "/v1/subscriptions/sub_1";
 
-/// A withdrawal that Stripe has not been told about.
+/// A withdrawal that was not sent to Stripe yet.
 async fn stated() -> (Shop, Withdrawal) {
     stated_in(Shop::subscribed(invoices()).await).await
 }
@@ -34,7 +34,7 @@ async fn each_step_is_found_done_after_a_crash_and_nothing_is_done_twice() {
     // Stripe did not end it.
     assert_eq!(refused(shop.settle(&made).await).code(), Code::Unavailable);
     assert_eq!((shop.bench.count(done).await, shop.given_back().await), (0, 0), "first it ends");
-    // It has ended, and nobody has stored that. Then Stripe is away.
+    // It has ended, and its end is not stored. Then Stripe does not answer.
     shop.stripe.reset().await;
     shop.answer("GET", DELETE, 200, subscription_now("canceled")).await;
     shop.answer("GET", "/v1/invoices", 429, busy()).await;

@@ -1,4 +1,4 @@
-//! `TakeFlowStep`: reminders are sent at their times until the intake form comes; after the last one operators are told. Offers are
+//! `TakeFlowStep`: reminders are sent at their times until the intake form arrives; after the last one operators get a notice. Offers are
 //! sent only if a promotion code is set.
 
 use std::sync::{
@@ -167,7 +167,7 @@ async fn an_offer_ends_when_the_customer_unsubscribes_or_objects() {
     assert_eq!(bench.mails("flow-mail:%:UPGRADE_OFFER:%").await, 1);
     let ended = "order_flows WHERE flow = 'UPGRADE_OFFER' AND end_time IS NOT NULL AND next_time IS NULL";
     assert_eq!(bench.count(ended).await, 1);
-    // Reminders of what the customer bought are not advertising: nobody is asked.
+    // Reminders about a purchase are not advertising: they need no permission.
     notifications.0.store(DOWN, Ordering::SeqCst);
     assert_eq!(bench.take("INTAKE_REMINDERS", 1).await.end_reason, "");
 }

@@ -49,7 +49,7 @@ impl Write for Sink {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Entry {
     pub(crate) path: String,
-    /// What it holds.
+    /// Its content.
     pub(crate) description: String,
     /// How many rows. None for a file that is not made of rows.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -51,7 +51,7 @@ pub(crate) struct Correction {
 }
 
 impl Correction {
-    /// Whether nothing is to be corrected.
+    /// Whether there is nothing to correct.
     pub(crate) const fn is_empty(&self) -> bool {
         self.name.is_none() && self.wrong_email.is_none()
     }
@@ -81,7 +81,7 @@ impl Declared {
     }
 }
 
-/// The fields of an RPC's request that say what is asked for.
+/// The fields of an RPC's request that hold the right and its details.
 #[derive(Default)]
 pub(crate) struct Fields<'f> {
     pub(crate) right: i32,

@@ -11,9 +11,9 @@ typed_id!(pub(crate) BreachId, "a breach");
 wire_enum! {
     /// The state of a breach.
     pub(crate) enum BreachState: wire::breach::State {
-        /// It is not decided whether the regulator is told.
+        /// It is not decided whether to notify the regulator.
         Open = "OPEN",
-        /// The regulator was told.
+        /// The regulator was notified.
         Notified = "NOTIFIED",
         /// The regulator needs no notice.
         NotNotifiable = "NOT_NOTIFIABLE",
@@ -25,13 +25,13 @@ wire_enum! {
 wire_enum! {
     /// What happens to a breach.
     pub(crate) enum BreachStep {
-        /// What is known about it changes.
+        /// Its known facts change.
         Update = "update it",
-        /// The regulator was told.
+        /// The regulator was notified.
         Notify = "record a notice to the regulator",
         /// The regulator needs no notice.
         Exempt = "exempt it",
-        /// Affected people were told.
+        /// Affected people were notified.
         TellPeople = "record a notice to people",
         /// Everything is done.
         Close = "close it",
@@ -45,12 +45,12 @@ pub(crate) struct IllegalBreachStep {
     pub(crate) step: BreachStep,
 }
 
-/// What is known about a breach.
+/// The known facts of a breach.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Facts {
     pub(crate) description: String,
     pub(crate) data_kinds: Vec<String>,
-    /// 0: nobody knows yet.
+    /// 0: not known yet.
     pub(crate) people_count: i64,
     pub(crate) consequences: String,
     pub(crate) measures: String,
@@ -88,7 +88,7 @@ pub(crate) struct Breach {
     pub(crate) facts: Facts,
     pub(crate) aware_time: DateTime<Utc>,
     pub(crate) due_time: DateTime<Utc>,
-    /// How many shares of the 72 hours operators were told about.
+    /// For how many shares of the 72 hours operators got a notice.
     pub(crate) alerts: i32,
     pub(crate) regulator_notice: Option<RegulatorNotice>,
     pub(crate) exemption: Option<Exemption>,
@@ -118,14 +118,14 @@ impl Breach {
         }
     }
 
-    /// Replaces what is known about it.
+    /// Replaces the known facts.
     pub(crate) fn update(&mut self, facts: Facts) -> Result<(), IllegalBreachStep> {
         must_be(self.state != BreachState::Closed, BreachStep::Update)?;
         self.facts = facts;
         Ok(())
     }
 
-    /// Notes that the regulator was told. That may follow on a decision that no notice is needed, if more is known later.
+    /// Notes that the regulator was notified. This may follow a decision that no notice is needed, if more is known later.
     pub(crate) fn notify(&mut self, notice: RegulatorNotice) -> Result<(), IllegalBreachStep> {
         let may = matches!(self.state, BreachState::Open | BreachState::NotNotifiable);
         must_be(may, BreachStep::Notify)?;
@@ -142,14 +142,14 @@ impl Breach {
         Ok(())
     }
 
-    /// Notes that affected people were told.
+    /// Notes that affected people were notified.
     pub(crate) fn tell_people(&mut self, notice: PeopleNotice) -> Result<(), IllegalBreachStep> {
         must_be(self.state != BreachState::Closed, BreachStep::TellPeople)?;
         self.people_notice = Some(notice);
         Ok(())
     }
 
-    /// Whether it can be closed only with the reasons why people were not told: there is a risk to them, and they were not told.
+    /// Whether closing it needs reasons why people were not notified: there is a risk to them, and they were not notified.
     pub(crate) fn owes_people_an_answer(&self) -> bool {
         self.state == BreachState::Notified && self.people_notice.is_none()
     }

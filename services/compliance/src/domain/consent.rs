@@ -97,7 +97,7 @@ pub(crate) struct Decision {
     pub(crate) time: DateTime<Utc>,
 }
 
-/// What holds for each purpose now. What nobody gave is not given.
+/// The state of each purpose now. A consent that was never given counts as not given.
 pub(crate) fn standings(
     decisions: &[Decision],
     objects_by_signal: bool,

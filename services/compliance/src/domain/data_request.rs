@@ -166,7 +166,7 @@ impl DataRequest {
         request
     }
 
-    /// A request for this address, which nobody has proven yet.
+    /// A request for this address, which is not proven yet.
     pub(crate) fn of_mail(email: Email, entitlement: Entitlement, now: DateTime<Utc>) -> Self {
         let emails = [email.as_str().to_owned()].into();
         Self {
@@ -196,7 +196,7 @@ impl DataRequest {
         request
     }
 
-    /// The same request, with what it corrects or declares.
+    /// The same request, with its corrections or declarations.
     pub(crate) fn asking(mut self, asked: Asked) -> Self {
         self.correction = asked.correction;
         self.declared = asked.declared;

@@ -74,7 +74,7 @@ pub(crate) struct Declaration {
     pub(crate) source: String,
     pub(crate) by_signal: bool,
     pub(crate) client: Client,
-    /// The id of the change in the service that told it.
+    /// The id of the change in the service that reported it.
     pub(crate) origin: Option<String>,
     pub(crate) declare_time: DateTime<Utc>,
 }

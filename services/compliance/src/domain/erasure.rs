@@ -73,7 +73,7 @@ impl Preview {
         self.services.iter().flat_map(planned).collect()
     }
 
-    /// The hash of what is erased, what stays, and why. Queues and logs of calls are left out: each look at the preview changes them.
+    /// The hash of the rows to erase, the rows to keep, and the reasons. It leaves out queues and logs of calls: each preview changes them.
     pub(crate) fn hash(&self) -> String {
         let own = |plan: &&PlannedErasure| !plan.table.starts_with("runtime.");
         let plans = self.plans();

@@ -13,7 +13,7 @@ use super::{archive::ArchiveError, data_request::DataRequestId};
 /// A file of the evidence.
 pub(crate) struct EvidenceFile {
     pub(crate) path: &'static str,
-    /// What it holds.
+    /// Its content.
     pub(crate) description: &'static str,
     pub(crate) content: Value,
 }

@@ -13,7 +13,7 @@ use super::data_request::{DataRequest, DataRequestId, Identifiers};
 
 typed_id!(pub(crate) HoldId, "a legal hold or a restriction");
 
-/// How long before the end of a restriction the person is told about that end.
+/// How long before the end of a restriction the person gets a mail about that end.
 pub(crate) const NOTICE: TimeDelta = TimeDelta::days(7);
 
 wire_enum! {

@@ -76,7 +76,7 @@ pub(crate) struct PrivacyComplaint {
     /// How many shares of the 30 days operators got a notice about.
     pub(crate) alerts: i32,
     pub(crate) acknowledge_time: Option<DateTime<Utc>>,
-    /// When the person was last told about the progress of the complaint.
+    /// When the person last got a mail about the progress of the complaint.
     pub(crate) progress_time: Option<DateTime<Utc>>,
     pub(crate) answer_time: Option<DateTime<Utc>>,
     pub(crate) create_time: DateTime<Utc>,
@@ -123,7 +123,7 @@ impl PrivacyComplaint {
         Ok(())
     }
 
-    /// Notes that the person was told by mail how far it is.
+    /// Notes that the person got a mail about its progress.
     pub(crate) fn tell_progress(&mut self, now: DateTime<Utc>) -> Result<(), IllegalComplaintStep> {
         if self.state != ComplaintState::Acknowledged || self.of.email.is_none() {
             return Err(IllegalComplaintStep { step: ComplaintStep::TellProgress });

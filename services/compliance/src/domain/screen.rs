@@ -36,7 +36,7 @@ pub(crate) struct BadLine(usize);
 pub(crate) struct Screen(HashMap<String, Vec<Term>>);
 
 impl Screen {
-    /// Reads the list that comes with the service.
+    /// Reads the list that is part of the binary.
     pub(crate) fn try_new() -> Result<Self, BadLine> {
         let mut terms: HashMap<String, Vec<Term>> = HashMap::new();
         for term in read(include_str!("../../data/high-risk-terms.txt"))? {
@@ -69,7 +69,7 @@ impl Screen {
     }
 }
 
-/// The words of a text in lower case. A word goes on over an apostrophe.
+/// The words of a text in lower case. A word continues over an apostrophe.
 fn words(text: &str) -> Vec<String> {
     let text = text.to_lowercase().replace('\u{2019}', "'");
     let is_border = |c: char| !c.is_alphanumeric() && c != '\'';

@@ -6,7 +6,7 @@ use chrono_tz::Europe::London;
 /// How long an approved erasure waits, so that its owner can cancel it.
 pub(crate) const GRACE: TimeDelta = TimeDelta::days(7);
 
-/// How long after a breach was known the regulator has to be told (GDPR, article 33(1)).
+/// How long after a breach was known the regulator has to be notified (GDPR, article 33(1)).
 pub(crate) const BREACH_NOTICE: TimeDelta = TimeDelta::hours(72);
 
 /// Until when a request of this instant has to be answered: the end of the day in London with the same number one month later, or
@@ -57,7 +57,7 @@ mod tests {
             ("2027-03-10T12:00:00Z", "2027-04-10T23:00:00Z"),
             ("2027-09-30T12:00:00Z", "2027-10-30T23:00:00Z"),
             ("2027-10-01T12:00:00Z", "2027-11-02T00:00:00Z"),
-            // The last second before the clocks go forward and the first one after it, and the hour that comes twice.
+            // The last second before the clocks go forward and the first one after it, and the hour that the clocks show twice.
             ("2027-03-28T00:59:59Z", "2027-04-28T23:00:00Z"),
             ("2027-03-28T01:00:00Z", "2027-04-28T23:00:00Z"),
             ("2027-10-31T00:30:00Z", "2027-12-01T00:00:00Z"),

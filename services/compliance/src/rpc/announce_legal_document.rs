@@ -1,5 +1,5 @@
 //! Announces a version of a legal document by mail to the next people who accepted an earlier one or the terms, and defers itself for the
-//! others. The mails of a call and the next call are one transaction, and each mail has a key: so nobody is told twice or left out.
+//! others. The mails of a call and the next call are one transaction, and each mail has a key: so each person gets one mail.
 
 use levqor_proto_compliance::v1::{AnnounceLegalDocumentRequest, AnnounceLegalDocumentResponse};
 use levqor_runtime::{

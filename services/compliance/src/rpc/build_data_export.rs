@@ -79,7 +79,7 @@ async fn finish(
     let mut request =
         data_requests::lock(&mut tx, &Scope::All, found.id).await?.ok_or(Error::DataRequestNotFound)?;
     if request.state.is_over() {
-        // An erasure has ended it, and its sweep has removed what there was of the archive by then. If the removal fails now, the next
+        // An erasure has ended it, and its sweep has removed the stored parts of the archive. If the removal fails now, the next
         // sweep makes it. Or another build was faster.
         data_exports::reopen(&mut tx, found.id, now).await?;
         tx.commit().await?;

@@ -1,4 +1,4 @@
-//! Creates a breach, for staff; recorded in the audit chain. Operators are told at once.
+//! Creates a breach, for staff; recorded in the audit chain. Operators get a notice at once.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_compliance::v1::{BreachFacts, CreateBreachRequest, CreateBreachResponse};
@@ -61,7 +61,7 @@ impl TryFrom<&CreateBreachRequest> for Command {
     }
 }
 
-/// Reads what is known about a breach. `None` only if it adds a violation.
+/// Reads the known facts of a breach. `None` only if it adds a violation.
 pub(super) fn facts(violations: &mut Violations, facts: Option<&BreachFacts>) -> Option<Facts> {
     let Some(facts) = facts else {
         violations.add("facts", "expected what is known about the breach");

@@ -15,7 +15,7 @@ use crate::{
     store::retention_reports,
 };
 
-/// How often one service is called, at most: each call goes on for some seconds.
+/// How often one service is called, at most: each call works for some seconds.
 const ROUNDS: usize = 30;
 
 pub(super) async fn enforce_retention(
@@ -50,7 +50,7 @@ pub(super) async fn enforce_retention(
     unanswered.map_or(Ok(response), Err)
 }
 
-/// The report of a service, stored before the service is asked. A run whose answer was lost goes on, so that its report counts everything.
+/// The report of a service, stored before the call. A run whose answer was lost continues, so that its report counts everything.
 async fn begin(compliance: &Compliance, service: &str) -> Result<RetentionReport, Error> {
     let mut conn = compliance.chassis.db.acquire().await?;
     if let Some(report) = retention_reports::unanswered(&mut conn, service).await? {

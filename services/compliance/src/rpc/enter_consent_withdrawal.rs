@@ -1,4 +1,4 @@
-//! Enters the withdrawal of a consent to advertising, by staff: it came by letter, by phone or in a mail. Notifications is told.
+//! Enters the withdrawal of a consent to advertising, by staff: it came by letter, by phone or in a mail. Notifications gets it.
 
 use levqor_proto_compliance::v1::{EnterConsentWithdrawalRequest, EnterConsentWithdrawalResponse};
 use levqor_runtime::{

@@ -1,4 +1,4 @@
-//! Enters an objection of a person, or its end, by staff: it came by letter, by phone or in a mail. Each service that acts is told.
+//! Enters an objection of a person, or its end, by staff: it came by letter, by phone or in a mail. Each service that acts on it gets it.
 
 use levqor_proto_compliance::v1::{EnterObjectionRequest, EnterObjectionResponse};
 use levqor_runtime::{

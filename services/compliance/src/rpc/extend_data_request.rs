@@ -1,4 +1,4 @@
-//! Extends the time to answer a data request by two months, once, with reasons (GDPR, article 12(3)). The person is told.
+//! Extends the time to answer a data request by two months, once, with reasons (GDPR, article 12(3)). The person gets a mail.
 
 use levqor_proto_compliance::v1::{ExtendDataRequestRequest, ExtendDataRequestResponse};
 use levqor_runtime::{

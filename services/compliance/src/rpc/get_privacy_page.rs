@@ -1,4 +1,4 @@
-//! `GetPrivacyPage`: shows what is held about people, their rights, and the form for a request. It looks nothing up.
+//! `GetPrivacyPage`: shows which data is stored about people, their rights, and the form for a request. It looks nothing up.
 
 use levqor_proto_base::google::api::HttpBody;
 use levqor_proto_compliance::v1::GetPrivacyPageRequest;

@@ -1,4 +1,4 @@
-//! Table `breaches`. Only staff reach it, and it is about nobody, so nothing here takes a `Scope`.
+//! Table `breaches`. Only staff reach it, and it is about no single person, so nothing here takes a `Scope`.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::db::{DbError, ListTx, Listed, Page, known, one_row};

@@ -134,7 +134,7 @@ pub(crate) async fn count_acceptances(
     Ok((counts.accepted, counts.pending))
 }
 
-/// The next people who accepted a version of a kind of document, or of the terms: everybody accepts terms, and nobody need accept a notice.
+/// The next people who accepted a version of a kind of document, or of the terms: everybody has to accept terms; a notice needs no acceptance.
 /// Each is named by their first acceptance.
 pub(crate) async fn acceptors(
     conn: &mut PgConnection,

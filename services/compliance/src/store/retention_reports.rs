@@ -1,4 +1,4 @@
-//! Table `retention_reports`. Only staff reach it, and it is about nobody, so nothing here takes a `Scope`.
+//! Table `retention_reports`. Only staff reach it, and it is about no single person, so nothing here takes a `Scope`.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::db::{DbError, ListTx, Listed, Page, known, not_known};

@@ -99,7 +99,7 @@ impl Bench {
         Self::start_with(&bucket(endpoint), String::new()).await
     }
 
-    /// With a bucket that nobody serves, and a folder as its fallback.
+    /// With a bucket whose server does not run, and a folder as its fallback.
     pub(crate) async fn start_without_its_bucket() -> Self {
         let folder = folder();
         let storage = [("LEVQOR_STORAGE_DIR", folder.as_str())];
@@ -115,7 +115,7 @@ impl Bench {
         Self::start_with(&[&drive[..], &storage].concat(), folder.clone()).await
     }
 
-    /// With support at this address, and with billing, which nobody serves, if that is wanted.
+    /// With support at this address and, if wanted, with billing at an address where no server runs.
     pub(crate) async fn start_with_peers(support: &FakePeer, with_billing: bool) -> Self {
         let folder = folder();
         let settings = [
@@ -214,7 +214,7 @@ impl Bench {
         .await
     }
 
-    /// The mails to this address, oldest first: they wait, because nobody takes them.
+    /// The mails to this address, oldest first. They wait, because no notifications service runs.
     pub(crate) async fn mails(&self, email: &str) -> Vec<Content> {
         let rows: Vec<Vec<u8>> = sqlx::query_scalar(
             "SELECT request FROM runtime.work WHERE rpc LIKE '%/SendMessage' ORDER BY create_time, work_id",
@@ -291,7 +291,7 @@ impl Bench {
     }
 }
 
-/// What is known about a breach.
+/// The known facts of a breach.
 pub(crate) fn facts() -> BreachFacts {
     BreachFacts {
         description: "A mail with a list of customers went to the wrong address.".to_owned(),

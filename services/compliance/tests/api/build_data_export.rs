@@ -137,7 +137,7 @@ fn peak() -> usize {
     line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
 }
 
-/// Follows a build to its end. Returns the request, and what was seen of the progress.
+/// Follows a build to its end. Returns the request, and the progress that was seen.
 async fn follow(bench: &Bench, id: &str) -> (DataRequest, Vec<(i64, i64)>) {
     let mut seen: Vec<(i64, i64)> = Vec::new();
     loop {

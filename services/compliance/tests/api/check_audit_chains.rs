@@ -1,4 +1,4 @@
-//! The daily check saves what it finds.
+//! The daily check saves its results.
 
 use levqor_proto_compliance::v1::{
     AuditChain, CheckAuditChainsRequest, Right, audit_chain::State, audit_service_client::AuditServiceClient,
@@ -12,7 +12,7 @@ async fn the_last_entry_is_remembered() {
     let bench = Bench::start().await;
     bench.create(&ada(), Right::Erasure).await.expect("created");
     let caller = Caller::service("compliance", "compliance");
-    // The schedule's first check may end after this one, with what it read before.
+    // The schedule's first check may end after this one, with older results.
     eventually("the last entry is remembered", || async {
         check(&bench, &caller).await;
         let remembered = bench.count("audit_checks WHERE state = 'WHOLE' AND last_sequence = 1").await;

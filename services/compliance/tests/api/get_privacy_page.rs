@@ -23,7 +23,7 @@ pub(crate) fn form(data: &str) -> HttpBody {
     }
 }
 
-/// The HTML of a page, and what it says of the response.
+/// The HTML of a page, with the status and headers of its response.
 pub(crate) fn read(page: HttpBody) -> (String, HttpBodyHead) {
     let head = page.extensions.first().map(|any| any.to_msg().expect("a head")).unwrap_or_default();
     (String::from_utf8(page.data).expect("text"), head)

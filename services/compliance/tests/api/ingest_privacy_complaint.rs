@@ -17,7 +17,7 @@ use crate::{
     get_privacy_complaint::get,
 };
 
-/// A complaint of the form from an hour ago, by the account `sub`, or by nobody who is signed in. An old complaint would not do: the
+/// A complaint of the form from an hour ago, by the account `sub`, or without an account. An old complaint would not do: the
 /// retention job erases it.
 fn of_form(id: &str, sub: &str) -> IngestPrivacyComplaintRequest {
     let an_hour_ago = Clock::default().now() - TimeDelta::hours(1);

@@ -1,4 +1,4 @@
-//! Staff record that the affected people were told.
+//! Staff record that the affected people were notified.
 
 use levqor_proto_compliance::v1::{Breach, RecordPeopleNoticeRequest};
 use levqor_runtime::testing::{Caller, reason, refused, violated};

@@ -1,4 +1,4 @@
-//! Staff record that the regulator was told: in time, or late with reasons.
+//! Staff record that the regulator was notified: in time, or late with reasons.
 
 use levqor_proto_compliance::v1::{
     Breach, RecordRegulatorNoticeRequest, SweepDataRequestsRequest, breach::State,

@@ -1,4 +1,4 @@
-//! Staff refuse a request before its work begins, with reasons, and the person is told.
+//! Staff refuse a request before its work begins, with reasons, and the person gets a mail.
 
 use levqor_proto_compliance::v1::{DataRequest, RefuseDataRequestRequest, Right, data_request::State};
 use levqor_proto_mail::v1::send_message_request::Content;

@@ -111,7 +111,7 @@ async fn the_ledger_has_an_erasure_before_the_mail_and_shows_it_once_only_compli
     bench.advance(TimeDelta::minutes(11)).await;
     bench.until(&id, State::Done).await;
     assert_eq!(recorded(&bench).await.expect("the ids"), [id]);
-    // Without it, nobody is told that nothing was erased.
+    // Without it, no mail says that nothing was erased.
     std::fs::remove_dir_all(bench.ledger_folder()).expect("removed");
     let refused = recorded(&bench).await.expect_err("it is known that one was");
     assert_eq!(reason(&refused), "LEDGER_INCOMPLETE");

@@ -1,4 +1,4 @@
-//! A correction runs when staff accept it, and the person is told. `tests/journeys/rights.rs` has the rows of the services.
+//! A correction runs when staff accept it, and the person gets a mail. `tests/journeys/rights.rs` has the rows of the services.
 
 use levqor_proto_compliance::v1::{
     CreateDataRequestRequest, Right, RunRectificationRequest, data_request::State,

@@ -1,4 +1,4 @@
-//! A person objects and later ends the objection: the history keeps both, and every service is told.
+//! A person objects and later ends the objection: the history keeps both, and every service gets both.
 
 use levqor_proto_compliance::v1::{
     ObjectionScope, ObjectionStandings, SetObjectionRequest, objection_service_client::ObjectionServiceClient,
@@ -34,7 +34,7 @@ async fn an_objection_to_all_is_four_and_ends_one_by_one() {
     let fewer = set(&bench, &ada(), ObjectionScope::Automation, false).await;
     assert!(!fewer.all && fewer.marketing && fewer.profiling && !fewer.automation && fewer.analytics);
     assert_eq!(bench.count("declarations WHERE kind = 'OBJECTION'").await, 5, "the history stays");
-    // Three services are told about each of five changes.
+    // Three services get each of five changes.
     assert_eq!(bench.count("runtime.work WHERE rpc LIKE '%/ApplyObjection'").await, 15);
     assert_eq!(bench.count("runtime.audit_entries WHERE action = 'objection.set'").await, 2);
 }

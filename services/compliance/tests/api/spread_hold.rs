@@ -1,4 +1,4 @@
-//! Every service is told about a hold; a second call changes nothing.
+//! Every service gets a hold; a second call changes nothing.
 
 use levqor_proto_compliance::v1::{HoldState, SpreadHoldRequest};
 use levqor_runtime::testing::{Caller, eventually, reason, refused};

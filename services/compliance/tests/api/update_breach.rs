@@ -1,4 +1,4 @@
-//! Staff update what is known about a breach.
+//! Staff update the known facts of a breach.
 
 use levqor_proto_compliance::v1::{Breach, BreachFacts, UpdateBreachRequest};
 use levqor_runtime::testing::{Caller, reason, refused, violated};

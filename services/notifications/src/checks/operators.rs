@@ -1,4 +1,4 @@
-//! The checks of the channels by which operators are told. They send nothing: Telegram says who the bot is and which chat it sees,
+//! The checks of the operators' channels. They send nothing: Telegram says who the bot is and which chat it sees,
 //! Slack refuses a message without text, WhatsApp shows its sender.
 
 use levqor_runtime::check::{Check, Finding};

@@ -1,4 +1,4 @@
-//! The settings of the channels by which operators are told.
+//! The settings of the operators' channels.
 
 use levqor_runtime::{
     client::ApiBase,

@@ -228,7 +228,7 @@ pub fn doubt(attempts: &[Attempt], provider: &str, memory: KeyMemory, now: DateT
     }
 }
 
-/// What is known of a provider's answer that is not stored.
+/// The known facts about a provider's answer that is not stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Awaited {
     /// An attempt is under way: the answer may still come.
@@ -237,7 +237,7 @@ pub enum Awaited {
     Lost,
 }
 
-/// What is known of the missing answer of this provider in this round. None: no answer of this provider is
+/// The known facts about the missing answer of this provider in this round. None: no answer of this provider is
 /// missing.
 #[must_use]
 pub fn awaited(attempts: &[Attempt], round: i32, provider: &str, now: DateTime<Utc>) -> Option<Awaited> {

@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(text(Some(&"x".repeat(200_000)), None).map(|text| text.len()), Some(LONGEST_TEXT));
     }
 
-    /// What is read of a mail as it came: its text, and whether that is cut.
+    /// The readable part of a mail: its text, and whether the text is cut.
     fn read(raw: &str) -> Option<(String, bool)> {
         text_of_raw(raw.as_bytes()).map(|read| (read.text.trim().to_owned(), read.is_cut))
     }

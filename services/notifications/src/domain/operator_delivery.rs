@@ -53,7 +53,7 @@ pub enum Step {
 }
 
 impl OperatorDelivery {
-    /// Decides what to do, and begins an attempt if one is to be made. A call that an operator replays after the delivery failed
+    /// Decides what to do, and begins an attempt if one is needed. A call that an operator replays after the delivery failed
     /// begins again.
     pub fn begin(&mut self, now: DateTime<Utc>) -> Step {
         match self.state {

@@ -68,7 +68,7 @@ wire_enum! {
 wire_enum! {
     /// The state of a notice.
     pub enum NoticeState: wire::operator_notice::State {
-        /// It goes on, or needs no end.
+        /// It continues, or needs no end.
         Open = "OPEN",
         /// It is over.
         Ended = "ENDED",
@@ -76,7 +76,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// A channel by which operators are told, apart from mail.
+    /// A channel to operators other than mail.
     pub enum Channel: wire::OperatorChannel {
         /// A chat of Telegram.
         Telegram = "TELEGRAM",
@@ -230,7 +230,7 @@ pub struct Told {
 }
 
 impl Told {
-    /// What is shown of a notice with this text and link.
+    /// The shown form of a notice with this text and link.
     #[must_use]
     pub fn new(kind: NoticeKind, severity: Severity, text: String, link: String, repeats: &Repeats) -> Self {
         let title = format!("{}{}", severity.prefix(), kind.title());

@@ -11,7 +11,7 @@ use levqor_runtime::{
 
 use crate::domain::message::Message;
 
-/// Operators are not told about mails of these templates: these mails go to operators, and a mail about them would be in doubt for
+/// Operators get no notice of mails of these templates: these mails go to operators, and a mail about them would be in doubt for
 /// the same reason.
 const TO_OPERATORS: &str = "operator_";
 

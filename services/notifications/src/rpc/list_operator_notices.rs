@@ -1,4 +1,4 @@
-//! `ListOperatorNotices`: shows staff what operators were told and how often it happened, newest first.
+//! `ListOperatorNotices`: shows staff the notices to operators, and how often each fact happened, newest first.
 
 use levqor_proto_notifications::v1::{self as wire, ListOperatorNoticesRequest, ListOperatorNoticesResponse};
 use levqor_runtime::{

@@ -1,4 +1,4 @@
-//! Table `operator_notices`: what operators were told, and how often it happened.
+//! Table `operator_notices`: the notices to operators, and how often each fact happened.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::db::{DbError, ListTx, Listed, Page, known};

@@ -13,7 +13,7 @@ use crate::domain::{
     suppression::{Suppression, SuppressionId, SuppressionReason},
 };
 
-/// Holds an address until the transaction ends: what is known of it does not change meanwhile.
+/// Locks an address until the transaction ends: its suppressions and permissions do not change meanwhile.
 pub(crate) async fn hold(conn: &mut PgConnection, recipient: &AddressHash) -> Result<(), DbError> {
     sqlx::query!(
         r#"SELECT pg_advisory_xact_lock(hashtextextended('recipient ' || encode($1, 'hex'), 0)) AS "held""#,

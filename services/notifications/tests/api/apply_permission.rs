@@ -34,7 +34,7 @@ async fn the_last_decision_holds_in_whatever_order_they_come() {
     apply(&notified, false, 3_000).await;
     assert!(notified.ticked(ADA).await.is_empty());
     assert_eq!(notified.service.count("permission_changes WHERE source = 'consent_ledger'").await, 2);
-    // The ledger has it already, and is not told.
+    // The ledger has it already, and does not get it again.
     assert_eq!(notified.service.count("runtime.work WHERE rpc LIKE '%/IngestPermissionChange'").await, 0);
 }
 

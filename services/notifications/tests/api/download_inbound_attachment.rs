@@ -1,4 +1,4 @@
-//! `DownloadInboundAttachment`: a file comes from the provider in pieces; if the provider no longer has it, the error says so.
+//! `DownloadInboundAttachment`: a file arrives from the provider in pieces; if the provider no longer has it, the error says so.
 
 use levqor_proto_mail::v1::DownloadInboundAttachmentRequest;
 use levqor_runtime::testing::{Caller, eventually, reason, refused};

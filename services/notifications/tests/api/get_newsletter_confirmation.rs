@@ -1,4 +1,4 @@
-//! `GetNewsletterConfirmation`: the page shows what is confirmed, and changes nothing.
+//! `GetNewsletterConfirmation`: the page shows the topics to confirm, and changes nothing.
 
 use levqor_proto_notifications::v1::GetNewsletterConfirmationRequest;
 use levqor_runtime::testing::{Caller, eventually};

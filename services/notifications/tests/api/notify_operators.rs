@@ -1,4 +1,4 @@
-//! `NotifyOperators`: operators are told a fact once on every channel that is set up, and repetitions are counted until it is over.
+//! `NotifyOperators`: operators get a fact once on every channel that is set up; repetitions are counted until the fact is over.
 
 use levqor_proto_mail::v1::{
     EndOperatorNoticeRequest, EndOperatorNoticeResponse, NotifyOperatorsRequest, NotifyOperatorsResponse,

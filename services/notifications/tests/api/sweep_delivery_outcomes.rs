@@ -156,7 +156,7 @@ async fn a_campaign_does_not_delay_a_sweep() {
     let provider = FakeMail::start();
     let (notified, _) = Notified::without_webhooks(&provider, 1).await;
     provider.becomes(0, "delivered");
-    // The next slot is too far away for marketing, which comes back in an hour.
+    // The next slot is too far away for marketing, which tries again in an hour.
     let campaign = "UPDATE provider_paces SET next_slot_time = runtime.now() + interval '800 milliseconds',
                                               next_marketing_try_time = runtime.now() + interval '1 hour'";
     notified.execute(campaign).await;

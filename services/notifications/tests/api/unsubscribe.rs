@@ -64,7 +64,7 @@ async fn one_click_ends_all_advertising_and_is_confirmed_once() {
     assert!(confirmation.text.contains(&format!("/preferences/{}", token_of("ada@example.com"))));
     assert_eq!(notified.count("permission_changes WHERE state = 'WITHDRAWN'").await, 2);
     assert_eq!(notified.count("messages WHERE template = 'unsubscribe_confirmation'").await, 1);
-    // Other mail still comes.
+    // Other mail still arrives.
     notified.sent("c", crate::welcome("1", "ada@example.com")).await;
 }
 

@@ -86,7 +86,7 @@ pub(crate) struct Content {
     pub(crate) body: String,
 }
 
-/// What is wrong with the content of an article: the field, and what was expected.
+/// A fault in the content of an article: the field, and the expected value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) field: &'static str,
@@ -132,7 +132,7 @@ impl Content {
     }
 }
 
-/// An article that comes with the service.
+/// An article that is part of the binary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shipped {
     pub(crate) slug: Slug,

@@ -38,7 +38,7 @@ impl BusinessHours {
         Ok(Self { holidays: lines.map(date).collect::<Result<_, _>>()? })
     }
 
-    /// The last bank holiday that is known. After that year nobody knows on which days support is closed.
+    /// The last bank holiday that is known. After that year, the closed days of support are not known.
     pub(crate) fn last_holiday(&self) -> Option<NaiveDate> {
         self.holidays.last().copied()
     }

@@ -26,7 +26,7 @@ wire_enum! {
         Conduct = "CONDUCT",
         /// Anything else.
         Other = "OTHER",
-        /// The use of personal data. It goes on to compliance, and is in no table here.
+        /// The use of personal data. Compliance gets it, and no table here has it.
         PersonalData = "PERSONAL_DATA",
     }
 }

@@ -1,6 +1,6 @@
 //! Filler words of questions, which the search ignores.
 
-/// Words that customers write around any question. They tell nothing about what is asked. In the form of PostgreSQL's stemmer.
+/// Words that customers write around any question, and that do not change its subject. In the form of PostgreSQL's stemmer.
 pub(super) const FILLERS: &[&str] = &[
     "abl",
     "actual",

@@ -188,7 +188,7 @@ impl From<Update> for wire::IncidentUpdate {
     }
 }
 
-/// What is known of a component.
+/// The known facts about a component.
 pub(crate) struct Measured {
     pub(crate) component: Component,
     pub(crate) last: Option<(bool, DateTime<Utc>)>,

@@ -45,7 +45,7 @@ const BUYERS: &[&str] = &["agency", "e-commerce", "ecommerce", "e commerce"];
 const MOST: i32 = 100;
 /// Leads of one address within a day that are mailed about. Somebody else may have typed the address.
 pub(crate) const MOST_MAILS: i64 = 3;
-/// After which time each step of the flow comes, counted from the guide.
+/// The time of each step of the flow, counted from the guide.
 const STEPS: &[i64] = &[24, 48, 72];
 
 /// How promising a lead is, 0 to 100: a phone number 20, a wish for work 30, an agency or a shop 25, a form that is full 10.
@@ -70,7 +70,7 @@ pub(crate) fn connector(text: &str) -> Option<&'static str> {
     known.into_iter().find(|name| !name.is_empty() && name.eq_ignore_ascii_case(text.trim()))
 }
 
-/// When a step of the flow comes. `None` after the last one.
+/// The time of a step of the flow. `None` after the last one.
 pub(crate) fn step_time(guide_time: DateTime<Utc>, step: i32) -> Option<DateTime<Utc>> {
     let place = usize::try_from(step).ok()?.checked_sub(1)?;
     STEPS.get(place).map(|hours| guide_time + TimeDelta::hours(*hours))

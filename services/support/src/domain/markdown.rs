@@ -1,4 +1,4 @@
-//! Cuts the Markdown of an article into passages of plain text: what is searched, and what is quoted.
+//! Cuts the Markdown of an article into passages of plain text, which are searched and quoted.
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 

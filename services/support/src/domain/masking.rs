@@ -68,12 +68,12 @@ impl Mask {
         self.hide_numbers(&shown)
     }
 
-    /// The text with what was hidden put back.
+    /// The text with the hidden values put back.
     pub(crate) fn restore(&self, text: &str) -> String {
         self.hidden.iter().fold(text.to_owned(), |text, (marker, original)| text.replace(marker, original))
     }
 
-    /// The text without the replacements, to check the rest of it.
+    /// The text without the replacements, to check its other words.
     pub(crate) fn without_markers(&self, text: &str) -> String {
         self.hidden.iter().fold(text.to_owned(), |text, (marker, _)| text.replace(marker, " "))
     }
@@ -182,7 +182,7 @@ fn plain(text: &str) -> String {
         .collect()
 }
 
-/// Cuts a text into words, which may be addresses, and what is between them.
+/// Cuts a text into words, which may be addresses, and the separators between them.
 fn pieces(text: &str) -> Vec<&str> {
     let of_word = |c: char| c.is_alphanumeric() || "@._%+-/:~?&=#".contains(c);
     let mut pieces = Vec::new();

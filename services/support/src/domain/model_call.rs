@@ -7,7 +7,7 @@ use levqor_runtime::{typed_id, wire_enum};
 typed_id!(pub(crate) ModelCallId, "a question to the language model");
 
 wire_enum! {
-    /// What became of a question to the model. Only with `Answered` customers read what it wrote.
+    /// The outcome of a question to the model. Customers read the model's text only with `Answered`.
     pub(crate) enum ModelOutcome {
         /// The answer holds.
         Answered = "ANSWERED",
@@ -54,7 +54,7 @@ impl ModelOutcome {
 #[derive(Debug, Clone)]
 pub(crate) struct ModelCall {
     pub(crate) outcome: ModelOutcome,
-    /// How many tokens the server counted: what it read, and what it wrote. 0 where it did not say.
+    /// How many tokens the server counted: read, and written. 0 if it did not say.
     pub(crate) tokens: Tokens,
     pub(crate) took: Duration,
 }

@@ -14,7 +14,7 @@ wire_enum! {
         OnHold = "ON_HOLD",
         /// Nobody: it is solved, and the customer may reopen it.
         Solved = "SOLVED",
-        /// The ticket waits for nobody, and stays closed.
+        /// The ticket waits for no one, and stays closed.
         Closed = "CLOSED",
     }
 }

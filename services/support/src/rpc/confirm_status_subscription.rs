@@ -1,4 +1,4 @@
-//! Confirms a status subscription. The link in the mail proves that whoever presses the button reads the mail of that address.
+//! Confirms a status subscription. The link in the mail proves that the person who presses the button reads the mail of that address.
 
 use levqor_proto_base::google::api::HttpBody;
 use levqor_proto_support::v1::ConfirmStatusSubscriptionRequest;

@@ -75,7 +75,7 @@ struct Command {
     end_time: Option<DateTime<Utc>>,
 }
 
-/// Reads what is affected: at least one component, each once.
+/// Reads the affected components: at least one, each once.
 pub(super) fn components(violations: &mut Violations, numbers: &[i32]) -> Option<Vec<Component>> {
     if numbers.is_empty() {
         violations.add("components", "expected at least one");

@@ -1,4 +1,4 @@
-//! Marks one ticket as spam and closes it, for staff; recorded in the audit chain. Nobody is told.
+//! Marks one ticket as spam and closes it, for staff; recorded in the audit chain. Nobody gets a mail.
 
 use levqor_proto_support::v1::{MarkTicketSpamRequest, MarkTicketSpamResponse};
 use levqor_runtime::{

@@ -62,7 +62,7 @@ pub(super) async fn reply_ticket(
     .await
 }
 
-/// The text of a canned reply for this ticket, with what was written after it.
+/// The text of a canned reply for this ticket, with the text that was written after it.
 async fn with_canned(
     tx: &mut Tx,
     id: CannedReplyId,
@@ -100,13 +100,13 @@ async fn show(
     Ok(())
 }
 
-/// The ticket, and what is written.
+/// The ticket, and the reply.
 pub(super) struct Command {
     pub(super) ticket_id: TicketId,
     pub(super) text: TicketText,
 }
 
-/// Reads the ticket and what is written.
+/// Reads the ticket and the reply.
 pub(super) fn command(ticket_id: &str, text: &str) -> Result<Command, Invalid> {
     let mut violations = Violations::new();
     let ticket_id = violations.field("ticket_id", ticket_id);

@@ -63,7 +63,7 @@ pub(super) async fn request_person(
     .await
 }
 
-/// Sets what was not known of the visitor. Returns whether the address is new.
+/// Sets the visitor's missing name and address. Returns whether the address is new.
 fn introduce(conversation: &mut Conversation, name: &Name, email: Option<Email>) -> bool {
     let customer = &mut conversation.customer;
     if customer.name.is_empty() {

@@ -1,4 +1,4 @@
-//! Solves one ticket. Customers do it only for their own; if staff do it, the customer is told by mail.
+//! Solves one ticket. Customers do it only for their own; if staff do it, the customer gets a mail.
 
 use levqor_proto_support::v1::{SolveTicketRequest, SolveTicketResponse};
 use levqor_runtime::{

@@ -75,7 +75,7 @@ fn content(lead: &Lead, step: i32) -> Content {
     }
 }
 
-/// Whether the person objects to automation: then no flow goes on.
+/// Whether the person objects to automation: then no flow continues.
 async fn objects(support: &Support, email: &str) -> Result<bool, DbError> {
     let email = email.parse::<Email>().ok();
     let mut conn = support.chassis.db.acquire().await?;

@@ -36,7 +36,7 @@ pub(crate) async fn count(
     Ok(())
 }
 
-/// What is known of each component.
+/// The known facts about each component.
 pub(crate) async fn measured(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<Vec<Measured>, DbError> {
     let this = first_of_month(now.date_naive());
     let before = this.pred_opt().map_or(this, first_of_month);

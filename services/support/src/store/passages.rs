@@ -1,4 +1,4 @@
-//! Tables `passages` and `questions`: what is compared with a customer's question.
+//! Tables `passages` and `questions`: the texts that are compared with a customer's question.
 
 use levqor_runtime::db::DbError;
 use sqlx::PgConnection;

@@ -37,7 +37,7 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// Where a file that has to be fetched comes from: the mail, and the provider's id of the file. `None` if there is no such file, or
+/// The source of a file that has to be fetched: the mail, and the provider's id of the file. `None` if there is no such file, or
 /// if it is settled.
 pub(crate) async fn source(
     conn: &mut PgConnection,

@@ -1,4 +1,4 @@
-//! `AddTicketNote`: a note changes no state and tells nobody.
+//! `AddTicketNote`: a note changes no state and sends no mail.
 
 use levqor_proto_support::v1::{AddTicketNoteRequest, ticket::State};
 use levqor_runtime::testing::Caller;

@@ -1,4 +1,4 @@
-//! `AnswerComplaint`: the result is mailed once; operators are told once about an overdue result.
+//! `AnswerComplaint`: the result is mailed once; operators get one notice of an overdue result.
 
 use chrono::TimeDelta;
 use levqor_proto_mail::v1::send_message_request::Content;

@@ -229,7 +229,7 @@ impl Chat<'_> {
         streamed.into_inner().map(|part| part.expect("a part").part.expect("a part"))
     }
 
-    /// Says something a while after what was said before.
+    /// Posts a message some time after the earlier messages.
     pub(crate) async fn say(&self, text: &str) -> Turn {
         self.say_and_see(text).await.0
     }

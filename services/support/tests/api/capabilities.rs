@@ -1,4 +1,4 @@
-//! The capabilities that the service reports: what is not built is off.
+//! The capabilities that the service reports: a capability that is not built is off.
 
 use levqor_runtime::service::Service;
 

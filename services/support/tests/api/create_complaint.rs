@@ -1,4 +1,4 @@
-//! `CreateComplaint`: a ticket with its own deadlines, acknowledged at once; operators are told.
+//! `CreateComplaint`: a ticket with its own deadlines, acknowledged at once; operators get a notice.
 
 use levqor_proto_law::v1::IngestPrivacyComplaintRequest;
 use levqor_proto_mail::v1::{OperatorNoticeKind, send_message_request::Content};

@@ -1,4 +1,4 @@
-//! `CreateSalesLead`: a lead is stored with its score and acknowledged, and operators are told; a form that a program sent is
+//! `CreateSalesLead`: a lead is stored with its score and acknowledged, and operators get a notice; a form that a program sent is
 //! discarded.
 
 use levqor_proto_mail::v1::{OperatorNoticeKind, send_message_request::Content};

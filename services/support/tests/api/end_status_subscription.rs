@@ -1,4 +1,4 @@
-//! `EndStatusSubscription`: one click ends it, a second one changes nothing, and nobody else's subscription ends.
+//! `EndStatusSubscription`: one click ends it, a second one changes nothing, and no other subscription ends.
 
 use levqor_proto_support::v1::EndStatusSubscriptionRequest;
 use levqor_runtime::testing::{Caller, reason, refused};

@@ -1,12 +1,12 @@
 //! Measures the search with labelled questions (`evaluation/`). The README has the figures. A change that lowers one of
-//! them fails. `cargo test --workspace --test api evaluation:: -- --nocapture` prints them, with what was not found.
+//! them fails. `cargo test --workspace --test api evaluation:: -- --nocapture` prints them, with the questions without the right article.
 
 use levqor_support::evaluation::{Found, search};
 use serde_json::Value;
 
 use crate::bench::Bench;
 
-/// The questions of a file, with what was found.
+/// The questions of a file, with the articles that were found.
 async fn asked(bench: &Bench, questions: &str) -> Vec<(Value, Found)> {
     let mut asked = Vec::new();
     for line in questions.lines().filter(|line| !line.trim().is_empty()) {

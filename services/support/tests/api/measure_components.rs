@@ -8,7 +8,7 @@ use super::create_incident::maintenance;
 use crate::bench::Bench;
 
 impl Bench {
-    /// Takes the slots of the next three days, so that nobody measures but the test, and forgets what was measured before.
+    /// Takes the slots of the next three days, so that only the test measures, and deletes earlier measurements.
     pub(crate) async fn measure_alone(&self) {
         self.execute(
             "INSERT INTO runtime.schedule_slots (schedule, slot, run_time)

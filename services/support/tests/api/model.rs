@@ -1,4 +1,4 @@
-//! The language model: what it writes is shown only if the articles contain it. Each failure ends in the answer that the chat gives
+//! The language model: its text is shown only if the articles contain it. Each failure ends in the answer that the chat gives
 //! without a model, with a way to a person.
 
 mod failures;
@@ -150,7 +150,7 @@ async fn a_burst_of_five_messages_is_one_turn() {
 
 #[tokio::test]
 async fn no_prompt_sends_or_gets_anything_of_another_customer() {
-    // It does whatever it is told, and even quotes an article for it.
+    // It obeys the prompt, and even quotes an article for it.
     let obeys = |request: &Request| {
         let question = asked(&request.body_json().expect("JSON"))["question"].clone();
         let statement = json!({"text": question, "passage": 1, "quote": QUOTE});

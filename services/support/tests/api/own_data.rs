@@ -37,7 +37,7 @@ async fn a_signed_in_customer_is_answered_from_their_own_account() {
         assert!(reply.starts_with("From your own account (") && reply.contains(words), "{question}: {reply}");
         assert!(!reply.contains("squeaks"), "a stranger may have typed the subject: {reply}");
     }
-    // The same in a conversation that goes on, whole and after another question.
+    // The same in a longer conversation, whole and after another question.
     let chat = bench.chat(bob()).await;
     assert_eq!(chat.say("Which wine goes well with grilled salmon?").await.outcome(), Outcome::NotKnown);
     let turn = chat.say("Where is my order?").await;

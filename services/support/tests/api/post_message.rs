@@ -90,7 +90,7 @@ async fn the_rules_hand_over_and_only_they() {
 
 #[tokio::test]
 async fn every_message_is_screened_whatever_answers_it() {
-    // No compliance runs here, so operators are told of each text that was not screened.
+    // No compliance runs here, so operators get a notice of each text that was not screened.
     let bench = Bench::start().await;
     let request = CreateConversationRequest { text: "Hello!".to_owned(), ..Default::default() };
     bench.create(&Caller::anonymous(), request).await.expect("created");

@@ -36,7 +36,7 @@ async fn a_visitor_gets_a_ticket_first_and_may_give_the_address_later() {
         1
     );
 
-    // An address that is known is not replaced, and nobody is written to twice.
+    // A known address is not replaced, and no second mail is sent.
     request(&bench, &chat, "mallory@example.com").await;
     assert_eq!((bench.mails().await.len(), bench.count("tickets").await), (1, 1));
 }

@@ -1,4 +1,4 @@
-//! `SolveTicket`: the customer is told if staff solve it.
+//! `SolveTicket`: the customer gets a mail if staff solve it.
 
 use levqor_proto_mail::v1::send_message_request::Content;
 use levqor_proto_support::v1::{SolveTicketRequest, Ticket, ticket::State};

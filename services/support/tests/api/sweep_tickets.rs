@@ -1,4 +1,4 @@
-//! `SweepTickets`: operators are told once about an overdue first reply; a ticket that stays solved is closed.
+//! `SweepTickets`: operators get one notice of an overdue first reply; a ticket that stays solved is closed.
 
 use chrono::TimeDelta;
 use levqor_proto_mail::v1::OperatorNoticeKind;

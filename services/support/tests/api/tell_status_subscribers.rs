@@ -116,7 +116,7 @@ async fn many_subscribers_are_told_of_maintenance_in_parts_and_each_once() {
     let told = bench.news(450).await;
     let recipients: std::collections::BTreeSet<_> = told.iter().map(|(_, to, _)| to).collect();
     assert!(recipients.len() == 450 && told.iter().all(|(kind, ..)| *kind == "maintenance"));
-    // The call is made again: nobody is told twice.
+    // The call is made again: each subscriber gets one mail.
     let update_id: String = sqlx::query_scalar("SELECT update_id::text FROM incident_updates")
         .fetch_one(bench.service.db.pool())
         .await

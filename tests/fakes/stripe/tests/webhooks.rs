@@ -35,7 +35,7 @@ async fn billing_verifies_what_the_fake_signs_and_fetches_what_it_is_about() {
     let session = stripe.buy("starter", ADA);
     rest(&stripe, &mesh).await;
     assert!(stripe.world().attempts().iter().all(|attempt| attempt.status == Some(200)));
-    // Beside what is about the order billing asks whether its key may read sessions at all.
+    // Besides its requests for the order, billing asks whether its key may read sessions at all.
     let mut asked = stripe.world().requests().to_vec();
     asked.retain(|request| request != "GET /v1/checkout/sessions");
     assert_eq!(asked, [format!("GET /v1/checkout/sessions/{session}")]);

@@ -213,7 +213,7 @@ fn a_checklist_names_its_open_points() {
     assert_eq!(open.open_points().collect::<Vec<_>>(), ["error_free", "documented"]);
 }
 
-/// News of a payment: what happens, and what Stripe says it comes to.
+/// News of a payment: the fact, and Stripe's amount.
 #[derive(Debug, Clone, Copy)]
 enum News {
     Abandoned,

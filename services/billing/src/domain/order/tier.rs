@@ -1,4 +1,4 @@
-//! The size of an order, and what it includes.
+//! The size of an order, and the services that it includes.
 
 use chrono::TimeDelta;
 use levqor_proto_billing::v1 as wire;

@@ -123,7 +123,7 @@ impl Order {
         silent && self.fulfilment_state == Some(FulfilmentState::Delivered)
     }
 
-    /// Notes that the operators are told about an overdue delivery. Returns false if it is not overdue or they know already.
+    /// Notes that operators get a notice of an overdue delivery. Returns false if it is not overdue, or if they got one already.
     pub(crate) fn report_overdue(&mut self, now: DateTime<Utc>) -> bool {
         let owed = self.fulfilment_state.is_some_and(FulfilmentState::is_owed);
         let overdue = owed && self.due_time.is_some_and(|due| now >= due) && self.overdue_time.is_none();

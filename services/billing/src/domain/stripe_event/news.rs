@@ -16,7 +16,7 @@ pub(crate) enum News {
 }
 
 impl News {
-    /// What is news of an event that arrived at `receive_time`.
+    /// The news in an event that arrived at `receive_time`.
     pub(crate) fn of(taken_up: bool, receive_time: DateTime<Utc>, now: DateTime<Utc>) -> Self {
         if taken_up && !Self::is_recent(receive_time, now) { Self::Recent(now) } else { Self::All }
     }

@@ -1,4 +1,4 @@
-//! What is stored before the redirect becomes what was paid, in whatever order the events of the checkout come.
+//! The order that was stored before the redirect becomes the paid order, in whatever sequence the events of the checkout arrive.
 
 use levqor_proto_billing::v1::{
     order::{PaymentState, Tier},
@@ -170,7 +170,7 @@ async fn checkouts_of_ours_that_expire_end_what_waited_for_them_and_nobody_is_to
         }
         let told =
             [(EXPIRED, &of_order), (EXPIRED, &of_subscription), ("payment_intent.payment_failed", &intent)];
-        // Each comes twice.
+        // Each arrives twice.
         for (n, place) in places.into_iter().chain(places).enumerate() {
             let (event_type, object) = told[place];
             shop.bench.process(&event(&format!("evt_{name}_{n}"), event_type, object)).await;

@@ -174,7 +174,7 @@ async fn an_event_that_comes_late_or_again_waits_while_nobody_knows_whether_its_
 
 #[tokio::test]
 async fn an_event_that_came_at_once_and_waited_for_the_worker_is_late_too() {
-    // Billing has no address of compliance, so nobody knows who was erased.
+    // Billing has no address of compliance, so it does not know who was erased.
     let idle = Idle::start(&[]).await;
     idle.execute(ERASED).await;
     idle.store(&event("evt_1", COMPLETED, &session("cs_1")), "cs_1").await;
@@ -190,7 +190,7 @@ async fn an_event_that_came_at_once_and_waited_for_the_worker_is_late_too() {
 
 #[tokio::test]
 async fn an_old_sale_that_is_taken_up_is_mirrored_and_only_operators_are_told() {
-    // An event that was not ignored waited for a replay, and its customer was told nothing yet.
+    // An event that was not ignored waited for a replay, and its customer has got no mail yet.
     for (ignored, mails, flows) in [(true, 0, 0), (false, 2, 2)] {
         let idle = Idle::start(&[]).await;
         idle.store_old(&old("evt_1", COMPLETED, &session("cs_1")), ignored).await;

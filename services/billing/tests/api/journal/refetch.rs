@@ -326,7 +326,7 @@ async fn an_older_answer_about_a_subscription_does_not_replace_a_newer_state() {
     let idle = Idle::start(&settings).await;
     let active = subscription("active", &[("GROWTH", 7900)]);
     let answer = ResponseTemplate::new(200).set_body_json(&active);
-    // The second answer is late: it comes when the test has written a newer state. To wait blocks only the thread of this Stripe.
+    // The second answer is late: it is sent after the test has written a newer state. The wait blocks only the thread of this Stripe.
     let (asking, mut asked) = tokio::sync::mpsc::unbounded_channel();
     let (write, written) = std::sync::mpsc::channel::<()>();
     let (written, older) = (Mutex::new(written), answer.clone());

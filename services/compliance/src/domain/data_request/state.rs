@@ -12,7 +12,7 @@ wire_enum! {
         AwaitingCode = "AWAITING_CODE",
         /// It is worked on next.
         Received = "RECEIVED",
-        /// An erasure that nobody has approved, or a correction or a restriction that staff have not accepted.
+        /// An erasure that staff have not approved, or a correction or a restriction that staff have not accepted.
         AwaitingApproval = "AWAITING_APPROVAL",
         /// An erasure that is approved.
         Scheduled = "SCHEDULED",
@@ -141,7 +141,7 @@ mod tests {
             assert!(state.after(Step::Build, Entitlement::Erasure).is_err());
             let cancel = state.after(Step::Cancel, Entitlement::Erasure);
             assert_eq!(cancel.is_ok(), !(state.is_over() || state == State::InProgress), "{state:?}");
-            // Nobody is told why before they have proven who they are.
+            // People get the reason only after they have proven who they are.
             let refuse = state.after(Step::Refuse, Entitlement::Erasure);
             assert_eq!(refuse.is_ok(), cancel.is_ok() && state != State::AwaitingCode, "{state:?}");
         }

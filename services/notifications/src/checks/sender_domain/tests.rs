@@ -15,7 +15,7 @@ use tokio::net::UdpSocket;
 use super::*;
 use crate::{checks::domain_checks, config::Config};
 
-/// Starts a DNS server with these records: `name KIND value`, one a line. It goes on until the test ends.
+/// Starts a DNS server with these records: `name KIND value`, one a line. It runs until the test ends.
 async fn server(zone: &str) -> SocketAddr {
     let mut records: HashMap<(String, RecordType), Vec<Record>> = HashMap::new();
     for line in zone.lines().map(str::trim).filter(|line| !line.is_empty()) {

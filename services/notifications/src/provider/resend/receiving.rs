@@ -82,7 +82,7 @@ struct Attachments {
 pub(crate) enum NotReceived {
     /// Resend does not have it, or it is too large.
     Gone,
-    /// Resend does not answer, or not with what is documented.
+    /// Resend does not answer, or its answer is not as documented.
     NotNow(Trouble),
 }
 

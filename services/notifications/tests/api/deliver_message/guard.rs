@@ -85,7 +85,7 @@ async fn a_message_that_is_still_wanted_is_sent_and_one_that_is_not_never_is() {
     })
     .await;
     assert_eq!(message.cancellation, "INVOICE_PAID");
-    // A change of mind comes too late: the message has ended.
+    // A change of mind has no effect: the message has ended.
     guard.answer.store(YES, Ordering::SeqCst);
     assert_eq!(notified.deliver(&id).await.expect("an answer"), State::Cancelled);
     assert_eq!(notified.count("mailbox").await, 1);

@@ -165,7 +165,7 @@ async fn a_second_provider_gets_a_mail_only_if_the_first_certainly_does_not_have
         assert_eq!(notified.tried(&id).await, state, "{at_resend:?}");
         let mails = || (resend.accepted().len(), smtp.accepted().len());
         assert_eq!(mails(), (by_resend, by_smtp), "{at_resend:?}");
-        // What Resend may have is asked of Resend again, under the same key, and of nobody else.
+        // A mail that Resend may have is sent to Resend again, under the same key, and to no other provider.
         if state == State::Pending {
             assert_eq!(notified.tried(&id).await, State::Sent, "{at_resend:?}");
             assert_eq!(mails(), (1, 0), "{at_resend:?}");

@@ -87,7 +87,7 @@ impl CheckoutService for Prices {
     }
 }
 
-/// Whose token a call carries. A token of a service is nobody's.
+/// The owner of a call's token. A service's token has no owner.
 fn caller<T>(request: &Request<T>) -> Result<String, Status> {
     let header = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
     let token =

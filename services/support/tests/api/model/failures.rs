@@ -59,7 +59,7 @@ async fn assert_survives(bench: &Bench, name: &str, outcome: &str) {
     assert_eq!(handed.hand_off_reason(), HandOffReason::Asked, "{name}: {}", handed.reply);
 }
 
-/// Asserts that the capability fails while the model does not work, and that operators are told about a wrong setting.
+/// Asserts that the capability fails while the model does not work, and that operators get a notice of a wrong setting.
 async fn assert_told(bench: &Bench, name: &str, outcome: &str) {
     let told = bench.service.running.service.capabilities();
     let ai = told.iter().find(|told| told.name == "ai").expect("the capability");

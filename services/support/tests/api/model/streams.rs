@@ -32,7 +32,7 @@ fn events(text: &str) -> String {
     letters.chunks(9).map(event).collect()
 }
 
-/// What a model writes that makes these statements. `body`: what it is asked.
+/// The text of a model that makes these statements. `body`: its request.
 fn written(body: &Value, texts: &[&str]) -> String {
     let statements: Vec<_> = texts.iter().map(|text| statement(body, text, QUOTE).to_string()).collect();
     format!("{{\"answered\": true, \"statements\": [{}", statements.join(", "))

@@ -36,11 +36,11 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What is wrong with the form of an HTML part.
+/// The faults in the form of an HTML part.
 pub(super) fn faults(html: &str) -> Vec<String> {
     let document = Html::parse_document(html);
     let mut faults: Vec<_> = document.errors.iter().map(ToString::to_string).collect();
-    // A parser mends what is not closed, so that it has other elements than the text has.
+    // A parser closes elements that the text leaves open, so that its elements differ from the text's.
     for name in ["div", "td", "tr", "table", "a", "li", "h2"] {
         let written = html.matches(&format!("</{name}>")).count();
         let in_comments: usize =
@@ -53,7 +53,7 @@ pub(super) fn faults(html: &str) -> Vec<String> {
     faults
 }
 
-/// The comments, in which Outlook finds what is for it alone.
+/// The comments with the parts that only Outlook reads.
 fn comments(document: &Html) -> impl Iterator<Item = String> {
     document.tree.values().filter_map(|node| node.as_comment().map(|comment| comment.to_string()))
 }
