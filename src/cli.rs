@@ -83,7 +83,7 @@ pub(crate) struct DoctorArguments {
     pub(crate) json: bool,
 }
 
-/// What a process can be.
+/// The roles of a process.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Role {
     Service(&'static dyn AnyService),

@@ -14,7 +14,7 @@ struct Waiting {
     filter: (&'static str, &'static str),
     /// The name of the list in the gateway's answer.
     name: &'static str,
-    /// What the items are, and how a person handles them.
+    /// The kind of the items, and how a person handles them.
     heading: String,
     line: fn(&Value) -> String,
 }

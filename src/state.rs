@@ -135,7 +135,7 @@ impl DataDir {
     /// `run.json` can be removed at the end.
     pub(crate) fn make(&self, account: Option<Account>) -> anyhow::Result<()> {
         if self.0.is_dir() {
-            // A directory that existed before belongs to somebody, so its permissions stay.
+            // A directory that existed before has an owner, so its permissions stay.
             return Ok(());
         }
         let path = self.0.display();

@@ -94,7 +94,7 @@ pub(crate) async fn up(mut env: Env) -> anyhow::Result<()> {
     telemetry::run(&telling.telemetry, "up", Box::pin(serve(&env, &data, start, stop))).await
 }
 
-/// What the start needs after the settings are valid.
+/// The needs of the start after the settings are valid.
 struct Start<'a> {
     telling: &'a mesh::Telling,
     config: Config,

@@ -90,7 +90,7 @@ impl Mesh {
     ) -> Self {
         let certified = certificates.as_ref();
         let errors = Errors::default();
-        // A test runs on one thread, and so do all tasks of its mesh: what they log is this test's.
+        // A test runs on one thread, and so do all tasks of its mesh: their log lines belong to this test.
         let log = testing::hear(tracing_subscriber::registry().with(errors.clone()));
         let mut ports = HashMap::new();
         for service in services::ALL {
@@ -138,12 +138,12 @@ impl Mesh {
         }
     }
 
-    /// Somebody who calls the gateway.
+    /// A caller of the gateway.
     pub(crate) fn actor(&self, caller: Caller) -> Actor<'_> {
         Actor { mesh: self, caller }
     }
 
-    /// Nobody.
+    /// A caller without a token.
     pub(crate) fn anon(&self) -> Actor<'_> {
         self.actor(Caller::anonymous())
     }
@@ -255,8 +255,8 @@ impl Mesh {
         &self.files.0
     }
 
-    /// Moves the mesh's time: what a worker held when it was cut off is taken up. Notifications is first: work that becomes due
-    /// elsewhere calls it, and its leases would end at once.
+    /// Moves the mesh's time: the leases of workers that were cut off expire, and their work is claimed again. Notifications is first: work
+    /// that becomes due elsewhere calls it, and its leases would end at once.
     pub(crate) async fn advance(&self, by: chrono::TimeDelta) {
         for db in [self.notifications_db(), self.support_db(), self.billing_db(), self.compliance_db()] {
             testing::advance(db, by).await;

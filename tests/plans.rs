@@ -37,7 +37,7 @@ const WORK: &[&str] = &["runtime.work", "runtime.leases", "'PENDING'"];
 /// Nodes that hand on rows one by one: a limit above such a node ends the nodes below it.
 const PASSING: &[&str] = &["LockRows", "Subquery Scan", "Result"];
 
-/// What a plan does that costs more the more rows there are, if anything. What is read of an index in its order, and not
+/// The nodes of a plan whose cost grows with the number of rows, if any. What is read of an index in its order, and not
 /// filtered, ends with the page.
 fn whole(plan: &Value, limited: bool, leading: &HashMap<String, String>) -> Option<String> {
     let way = plan["Node Type"].as_str().unwrap_or_default();
@@ -64,7 +64,7 @@ fn names(condition: &str, column: &str) -> bool {
     condition.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == column)
 }
 
-/// By index, the column or expression that comes first in it: a condition on others alone narrows nothing.
+/// By index, its first column or expression: a condition on others alone narrows nothing.
 async fn leading_columns(tx: &mut Tx) -> HashMap<String, String> {
     let columns = "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid, 1, true) FROM pg_index";
     let columns: Vec<(String, String)> = sqlx::query_as(columns).fetch_all(&mut **tx).await.expect("indexes");

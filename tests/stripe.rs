@@ -35,7 +35,7 @@ pub(crate) fn event(id: &str, kind: &str, object: &Value) -> Value {
     })
 }
 
-/// A completed, paid checkout of "done for you" by somebody at example.com.
+/// A completed, paid checkout of "done for you" by a buyer at example.com.
 pub(crate) fn paid_checkout(name: &str, buyer: &str) -> Value {
     event(name, "checkout.session.completed", &checkout(name, buyer))
 }

@@ -159,7 +159,7 @@ fn no_source_file_is_too_long_to_read_at_once() {
 #[test]
 fn the_chassis_names_no_business_and_no_vendor_of_it() {
     const WORDS: [&str; 6] = ["checkout", "invoice", "refund", "stripe", "subscription", "ticket"];
-    // These files need the word: it stands in a column, in a proto, in the name of a dependency's field, or in the path of its source
+    // These files need the word: it is in a column, in a proto, in the name of a dependency's field, or in the path of its source
     // (`/git/checkouts/`).
     const STAY: [(&str, &str); 5] = [
         ("runtime/src/hosted/subject.rs", "stripe"),
@@ -348,7 +348,7 @@ fn every_exported_field_is_on_a_list() {
 
 #[test]
 fn the_words_of_our_errors_are_our_own() {
-    // What may stand in them: names and numbers of ours. Values of requests may not: these words are logged and exported.
+    // They may contain our own names and numbers. Values of requests may not: these words are logged and exported.
     const OURS: &[&str] = &[
         "path.display()",
         "what",
@@ -411,7 +411,7 @@ fn dependencies_run_one_way_and_no_name_says_nothing() {
                 || [
                     ("support", "levqor-proto-billing"),
                     ("support", "levqor-proto-inbound"),
-                    // It asks for the double opt-in of people who sent a form.
+                    // It starts the double opt-in of people who sent a form.
                     ("support", "levqor-proto-notifications"),
                     ("notifications", "levqor-proto-inbound"),
                     // They tell compliance of consents and acceptances, and have texts screened.

@@ -1,4 +1,4 @@
-//! Paid checkouts, each of which leads to an order and two mails. No Stripe key is set, so billing fetches nothing, and only our
+//! Paid checkouts. Each makes an order and two mails. No Stripe key is set, so billing fetches nothing, and only our
 //! own work is measured.
 
 use std::{

@@ -58,7 +58,7 @@ impl Clients {
         Ok(Self(try_join_all((0..connections).map(|number| Client::open(gateway, number))).await?))
     }
 
-    /// Posts `payment_intent.created` events as fast as they are answered. Their type is ignored: nothing follows from them.
+    /// Posts `payment_intent.created` events as fast as they are answered. Billing ignores events of this type.
     pub(crate) async fn webhooks(&mut self, span: Duration) -> anyhow::Result<Load> {
         self.events(span, payment_intent_created).await
     }

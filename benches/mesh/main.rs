@@ -45,7 +45,7 @@ enum Measure {
     Beside(PathBuf),
 }
 
-/// What the command line names: what to measure, numbers of connections, and a span, `2s`, for each figure.
+/// The arguments: the figures to measure, numbers of connections, and the duration of each measurement, such as `2s`.
 struct Chosen {
     /// Whether the command line names nothing.
     is_whole: bool,

@@ -203,7 +203,7 @@ impl Mesh {
         Ok(sqlx::query_as(orders).bind(since).fetch_all(&self.billing).await?)
     }
 
-    /// The orders whose two mails were sent since `since`: what the mails are about, and when the last one was sent.
+    /// The orders whose two mails were sent since `since`: the reference of the mails, and when the last one was sent.
     pub(crate) async fn mailed(&self, since: DateTime<Utc>) -> anyhow::Result<Vec<(String, DateTime<Utc>)>> {
         let mails = "SELECT about, max(send_time) FROM messages WHERE send_time >= $1 GROUP BY about HAVING count(*) = 2";
         Ok(sqlx::query_as(mails).bind(since).fetch_all(&self.notifications).await?)

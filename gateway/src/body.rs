@@ -234,7 +234,7 @@ impl Pace {
         let earned = u32::try_from(length).unwrap_or(u32::MAX);
         let earned = Duration::from_secs(earned.into()) / self.limits.least_rate.max(1);
         let average = self.begun + self.limits.prompt + self.limits.grace + earned;
-        // A body that was fast so far may not pause for longer than the grace.
+        // A body that was fast until now must not pause for longer than the grace period.
         self.check_at = self.deadline.min(average).min(Instant::now() + self.limits.grace);
     }
 }

@@ -75,7 +75,7 @@ pub const NAME: &str = "gateway";
 /// The gateway cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The port is taken, or may not be used.
+    /// The port is in use, or its use is not allowed.
     #[error("LEVQOR_HTTP_ADDR: cannot listen on {addr}; is another program using the port?")]
     Listen {
         /// The address.
@@ -101,7 +101,7 @@ pub fn methods() -> &'static Methods {
     access::register(levqor_proto::FILE_DESCRIPTOR_SETS)
 }
 
-/// The fingerprint of the protos that the gateway speaks.
+/// The fingerprint of the protos that the gateway uses.
 #[must_use]
 pub fn protocol() -> String {
     version::protocol(levqor_proto::FILE_DESCRIPTOR_SETS)

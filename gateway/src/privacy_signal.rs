@@ -3,7 +3,7 @@
 use axum::{Router, body::Body, response::Response, routing::get};
 use http::{HeaderValue, header};
 
-/// The file, as <https://privacycg.github.io/gpc-spec/> describes it. The date is that of the last change of what we do.
+/// The file, as <https://privacycg.github.io/gpc-spec/> describes it. The date is that of the last change of our behaviour.
 const FILE: &str = r#"{"gpc": true, "lastUpdate": "2026-11-30"}"#;
 
 /// The route. It counts against no limit of a caller: it asks no service.

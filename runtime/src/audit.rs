@@ -18,7 +18,8 @@ use crate::{
 };
 
 /// Appends an entry. Call it last before the commit: it holds the chain's lock until then. `ids` are names of things,
-/// never personal data. Its time is that of the transaction. It may be earlier than the time of the previous entry, because it waited for the lock.
+/// never personal data. Its time is that of the transaction. It may be earlier than the time of the previous entry, because it waited for
+/// the lock.
 pub async fn append(tx: &mut Tx, actor: &Actor, action: &str, ids: &[(&str, &str)]) -> Result<(), DbError> {
     // Queried before the chain is locked: other appends wait for every query after the lock.
     let now = tx.now().await?;

@@ -77,7 +77,7 @@ pub enum PostgresError {
     Path {
         /// The folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         what: &'static str,
     },
     /// A shell would misread the name of the programs' folder.

@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .map_err(|error| format!("{}: {error}", source.display()))?;
         fs::write(out.join(name).with_extension("html"), html)?;
     }
-    // British English stands in the folder itself, another language in a folder of its two letters.
+    // British English is in the folder itself, another language in a subfolder with its two letters.
     let mut sources = files("templates", "j2", |name, file| format!("    (\"en\", \"{name}\", {file}),\n"))?;
     for entry in fs::read_dir("templates")? {
         let folder = entry?.path();

@@ -1,4 +1,4 @@
-//! What the doctor checks: the settings of the `levqor up` on this machine, or of one role's own process.
+//! The subject of the doctor's checks: the settings of the `levqor up` on this machine, or of one role's own process.
 
 use levqor_runtime::{
     check::{Check, Finding},

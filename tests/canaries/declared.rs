@@ -1,4 +1,5 @@
-//! Reads what the comments of tables and columns declare. It shares no code with the chassis' own reader, so that both check each other.
+//! Reads the declarations in the comments of tables and columns. It shares no code with the chassis' own reader, so that both check each
+//! other.
 
 use std::collections::BTreeSet;
 
@@ -82,7 +83,7 @@ pub(crate) async fn personal_columns(databases: &[Db]) -> BTreeSet<String> {
 /// Schema, table, its comment, column, its type, whether it must have a value and whether it is given one, and its comment.
 type Row = (String, String, Option<String>, String, String, bool, bool, Option<String>);
 
-/// The tables of a database, with what they declare.
+/// The tables of a database, with their declarations.
 pub(super) async fn tables(db: &Db) -> Vec<Table> {
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT n.nspname::text, c.relname::text, obj_description(c.oid, 'pg_class'), a.attname::text,

@@ -5,7 +5,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
 
-/// Somebody with a value for each kind of personal data.
+/// A person with a value for each kind of personal data.
 #[derive(Debug, Clone)]
 pub(crate) struct Person {
     /// A word that only this person's names and free texts contain.
@@ -125,7 +125,7 @@ fn forms(email: &str) -> [String; 4] {
     [email.to_owned(), in_json, in_link, hash].map(|form| form.to_lowercase())
 }
 
-/// Whether an address stands in a text, and not as the end of a longer one.
+/// Whether a text contains an address, and not as the end of a longer one.
 fn stands_in(address: &str, text: &str) -> bool {
     text.match_indices(address).any(|(at, _)| {
         let before = text.get(..at).and_then(|before| before.chars().next_back());

@@ -25,7 +25,7 @@ pub(crate) async fn found_in(databases: &[Db], person: &Person) -> BTreeSet<Stri
     found
 }
 
-/// Every row with something of this person, whole, by `service.table`, but for holds: services are told about them each day.
+/// Every row with something of this person, whole, by `service.table`, except holds, which services get each day.
 pub(crate) async fn rows_of(databases: &[Db], person: &Person) -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (service, db) in named(databases) {

@@ -1,6 +1,6 @@
 //! Puts the values of a person into every column that is declared personal, of every table of every service, and into a file for each
-//! row that names one. To imitate the database of a release, it also fills the tables without personal data. A new table needs nothing here,
-//! unless its constraints refuse the plain values: then the insert fails, and `values` needs values that they accept.
+//! row that names one. To imitate the database of a release, it also fills the tables without personal data. A new table needs nothing
+//! here, unless its constraints refuse the plain values: then the insert fails, and `values` needs values that they accept.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -285,7 +285,7 @@ impl Seeder<'_> {
         json!({"data": {"object": object}}).to_string().into_bytes()
     }
 
-    /// The instant that a word stands for, or the value itself.
+    /// The instant that a word means, or the value itself.
     fn instant(&self, value: Value) -> Value {
         let [now, later, before] = &self.instants;
         match value.as_str() {

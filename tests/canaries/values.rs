@@ -71,7 +71,7 @@ fn of_billing(table: &str) -> Value {
             json!({"state": "COMPLETED", "rule": "RIGHT", "currency": "GBP", "amount_minor": 0})
         }
         "billing.disputes" => json!({"state": "LOST", "currency": "GBP"}),
-        // Billing asks Stripe for what is due.
+        // Billing has due calls to Stripe.
         "billing.customer_deletions" | "billing.customer_redactions" => json!({"due_time": "later"}),
         _ => json!({}),
     }

@@ -59,7 +59,7 @@ async fn a_mesh_that_is_starting_is_found_and_waited_for() {
         folder.data().join("run.json").exists().then_some(())
     })
     .await;
-    // The start stands still until the command has seen it. On a busy machine the command might come too late.
+    // The start waits until the command has seen it. On a busy machine the command might be too late.
     daemon.tell(Signal::SIGSTOP);
     let mut letters = Process::start(levqor(&folder.data(), &["dead-letters"]));
     letters.until("is still starting");

@@ -1,4 +1,4 @@
-//! `levqor demo` and `levqor token`: what a newcomer tries first.
+//! `levqor demo` and `levqor token`: a newcomer's first commands.
 
 use crate::process::{Folder, Process, Signal, levqor, run, sentence, text, up};
 
@@ -61,7 +61,7 @@ fn after_a_kill_the_commands_say_that_nothing_runs_here() {
 #[test]
 fn a_proxy_of_the_environment_is_not_asked_for_the_way_to_this_machine() {
     let folder = Folder::new();
-    // Nobody listens on port 1.
+    // Nothing listens on port 1.
     let proxies = ["HTTP_PROXY", "http_proxy", "ALL_PROXY"].map(|name| (name, "http://127.0.0.1:1"));
     let mut command = levqor(&folder.data(), &["up"]);
     command.envs(proxies);

@@ -14,7 +14,7 @@ use nix::{sys::signal::kill, unistd::Pid};
 
 use crate::process::{Folder, Process, Signal, levqor, run, sentence, text, up};
 
-/// Environment variables of somebody who works with another server.
+/// Environment variables of a user who works with another server.
 const OF_ANOTHER: &[(&str, &str)] = &[
     ("PGSSLMODE", "require"),
     ("PGSSLROOTCERT", "/nowhere/root.pem"),

@@ -77,7 +77,7 @@ pub(crate) fn run(mut command: Command) -> Output {
     panic!("{command:?} does not end");
 }
 
-/// What a failed command said: one sentence on standard error, and an exit code.
+/// The output of a failed command: one sentence on standard error, and an exit code.
 pub(crate) fn sentence(output: &Output) -> String {
     assert!(!output.status.success(), "it should have failed: {}", text(&output.stdout));
     assert_eq!(output.status.code(), Some(1));

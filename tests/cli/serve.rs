@@ -85,7 +85,7 @@ fn three_roles_in_processes_of_their_own_serve_the_journey() {
     }
 }
 
-/// What a process is given besides the settings that all have.
+/// The settings of a process besides those that all have.
 type Settings = Vec<(&'static str, String)>;
 
 /// A command about a role, with the settings of its process.

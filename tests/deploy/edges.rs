@@ -50,7 +50,7 @@ fn sorted(value: &Value) -> Value {
     }
 }
 
-/// Every policy of `k8s/`. No other file, and no patch, may speak of one.
+/// Every policy of `k8s/`. No other file, and no patch, may contain one.
 fn written() -> Policies {
     let (mut policies, mut named) = (Policies::new(), 0);
     for path in files("k8s") {

@@ -63,7 +63,7 @@ impl FakeChannels {
         self.came_to("/services/T0/B0/secret")
     }
 
-    /// What the phone got, in order.
+    /// The messages that the phone got, in order.
     pub(crate) fn whatsapp(&self) -> Vec<Value> {
         self.came_to(&format!("/v23.0/{SENDER_ID}/messages"))
     }

@@ -29,7 +29,7 @@ const OPERATION: &[FailPoint] = &[
     billing::OPERATION_SETTLED,
 ];
 
-/// Somebody who buys.
+/// A buyer.
 struct Customer {
     name: String,
     email: String,
@@ -56,7 +56,7 @@ impl Customer {
         .await
     }
 
-    /// What the customer is shown.
+    /// The page that the customer sees.
     async fn see(&self, door: SocketAddr, path: &str) -> Answer {
         eventually("it is shown", || async {
             get(door, &self.caller, path).await.filter(|answer| answer.status == 200)
@@ -75,7 +75,7 @@ async fn selling(shop: &Shop, post: &Post) -> Mesh {
     mesh
 }
 
-/// Billing kills itself at this point while somebody asks for something. Then it runs again, and does all its work.
+/// Billing kills itself at this point during a request. Then it runs again, and does all its work.
 async fn while_killed(
     mesh: &mut Mesh,
     shop: &Shop,

@@ -82,7 +82,7 @@ impl Stage {
         Self { mesh, post, _shop: shop, folder }
     }
 
-    /// Puts the values of a person everywhere, who asks for an erasure and approves it. Returns the id of the request.
+    /// Writes the values of a person into all columns. The person requests an erasure and approves it. Returns the id of the request.
     async fn approved(&self, person: &Person) -> String {
         seed(self.mesh.databases(), &self.folder, person).await;
         let right = json!({"right": "RIGHT_ERASURE"});

@@ -29,9 +29,9 @@ use crate::{
 /// How a test makes a process reach a fail point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// Somebody buys.
+    /// A sale.
     Sale,
-    /// Somebody buys, and billing is killed while it holds the lease on the checkout.
+    /// A sale, and billing is killed while it holds the lease on the checkout.
     SaleAfterLapse,
     /// Staff replay an event that has no effect.
     Replay,
@@ -43,7 +43,7 @@ enum Way {
     Ignored,
     /// A version that handles more types left events pending that have no effect in this version.
     LeftPending,
-    /// Somebody buys while notifications does not run.
+    /// A sale while notifications does not run.
     Absence,
     /// The mail provider reports on a mail.
     Told,

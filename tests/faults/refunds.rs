@@ -31,7 +31,7 @@ pub(super) const POINTS: &[FailPoint] = &[
     billing::OPERATION_WRITTEN,
     billing::OPERATION_SETTLED,
 ];
-/// What a Starter order costs, in pence.
+/// The price of a Starter order, in pence.
 const PAID: i64 = 9900;
 /// How many orders are refunded by several parties at the same time.
 const RACES: usize = 8;

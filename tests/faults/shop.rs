@@ -52,7 +52,7 @@ impl Shop {
         self.stripe.world().register(endpoint);
     }
 
-    /// Somebody buys. Every fifth buyer pays by debit; the money arrives when the tenth buyer after that buys.
+    /// A sale. Every fifth buyer pays by debit; the money arrives when the tenth buyer after that buys.
     pub(crate) fn sell(&mut self) {
         let n = self.sold.len();
         let (name, email) = (format!("Buyer {n}"), format!("buyer{n}@example.com"));
@@ -76,7 +76,7 @@ impl Shop {
         self.stripe.buy("starter", Buyer { name, email });
     }
 
-    /// Somebody pays a checkout of ours by card.
+    /// Pays a checkout of ours by card.
     pub(crate) fn pay(&self, session: &str, name: &str, email: &str) {
         self.stripe.world().pay_by_card(session, Buyer { name, email });
     }

@@ -101,7 +101,7 @@ const AT_ONCE: Duration = Duration::from_secs(3);
 /// How long billing waits for Stripe where no customer waits.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Alice asks for a checkout under one key.
+/// Alice requests a checkout under one key.
 async fn check_out(mesh: &Mesh) -> Answer {
     let wish = json!({"dfy": {"tier": "TIER_ENTERPRISE"}, "terms_version": "1"});
     mesh.customer("alice").post_with_key("one-wish", "/v1/checkout-sessions", wish).await
@@ -142,7 +142,7 @@ async fn after_an_hour_without_stripe_checkout_recovers_by_itself_and_nothing_is
     let orders = "SELECT count(*) FROM orders WHERE payment_state = 'PAID'";
     assert_eq!(count(&mesh, orders).await, 0, "nobody knows what Stripe would say");
     stripe.trouble(Trouble::default());
-    // Nobody does anything but ask again.
+    // The only action is to ask again.
     let made = eventually("the checkout is made", || async {
         Some(check_out(&mesh).await).filter(|answer| answer.status == 200)
     })

@@ -36,7 +36,7 @@ async fn what_was_answered_survives_a_kill() {
         mesh.spawn(support, None);
         mesh.listening(support).await;
         mesh.ready().await;
-        // Somebody who did not get the answer sends it again.
+        // A client that did not get the answer sends it again.
         let again = post_json(gateway, caller, path, path, &body).await.expect("an answer");
         assert_eq!((again.status, &again.text), (200, &answer.text), "{path}");
         let listed = get(gateway, &staff, &format!("/v1/{list}")).await.expect("a list");

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::Mesh;
 use crate::fakes::mail::webhooks::Webhook;
 
-/// Somebody who calls the gateway.
+/// A caller of the gateway.
 pub(crate) struct Actor<'m> {
     pub(super) mesh: &'m Mesh,
     pub(super) caller: Caller,
@@ -67,7 +67,7 @@ impl Actor<'_> {
     }
 }
 
-/// The request that tells the gateway at this address what the mail provider has to tell.
+/// The request that sends an event of the mail provider to the gateway at this address.
 pub(crate) fn telling(http: &reqwest::Client, gateway: &str, webhook: &Webhook) -> reqwest::RequestBuilder {
     let Webhook { id, timestamp, signature, body } = webhook.clone();
     let request = http.post(format!("{gateway}/webhooks/resend"));

@@ -10,7 +10,7 @@ use crate::harness::Mesh;
 async fn an_admin_sees_a_dead_call_and_replays_it() {
     let mesh = Mesh::start().await;
     let mut tx = mesh.billing().db.begin().await.expect("begin");
-    // Nobody can receive this: it has no recipient.
+    // This mail has no recipient, so it cannot be sent.
     defer(&mut tx, &SendMessageRequest { about: "order:x".to_owned(), ..Default::default() }, "dead")
         .await
         .expect("defer");

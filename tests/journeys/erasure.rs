@@ -1,5 +1,5 @@
-//! An erasure is complete, and changes no other person's data. Invented people have their values in every column that is declared personal, in
-//! bodies, in files and in queues. Each has a second person beside them, whose values are nearly the same.
+//! An erasure is complete, and changes no other person's data. Invented people have their values in every column that is declared personal,
+//! in bodies, in files and in queues. Each has a second person beside them, whose values are nearly the same.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -43,7 +43,7 @@ struct Plan {
 /// What an erasure would do, by service and table.
 type Plans = BTreeMap<(String, String), Plan>;
 
-/// An erasure that somebody asked for.
+/// An erasure that a person requested.
 struct Erasure {
     person: Person,
     id: String,
@@ -51,7 +51,7 @@ struct Erasure {
 }
 
 impl Erasure {
-    /// Seeds this person, who asks for an erasure and approves it.
+    /// Seeds this person, who requests an erasure and approves it.
     async fn approved(mesh: &Mesh, person: &Person) -> Self {
         let seeded = seed(mesh.databases(), Path::new(mesh.files()), person).await;
         let actor = mesh.actor(person.caller());

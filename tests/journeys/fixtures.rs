@@ -57,7 +57,7 @@ enum By {
     Customer,
     /// Staff, for the person.
     Staff,
-    /// Somebody who is not signed in.
+    /// A caller who is not signed in.
     Visitor,
 }
 

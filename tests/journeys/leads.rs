@@ -32,7 +32,7 @@ async fn the_guide_is_mailed_and_followed_by_mails_only_with_permission() {
     assert_eq!(mails.len(), 2, "the guide, and the question of the double opt-in");
     let listed = mesh.staff().get("/v1/leads").await;
     assert_eq!(listed.list("leads")[0]["score"], 85, "{}", listed.text);
-    // Nobody has confirmed: the steps pass, and nothing is mailed.
+    // No address has confirmed: the steps pass, and no mail is sent.
     for _ in 0..3 {
         mesh.advance(TimeDelta::hours(25)).await;
         mesh.settle().await;

@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 use crate::{harness::Mesh, stripe::paid_checkout};
 
-/// What the example's driver printed; none on a machine without Node.
+/// The output of the example's driver. None on a machine without Node.
 async fn drive(mesh: &Mesh, events: [&str; 2]) -> Option<Value> {
     let driver = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/journeys/nextjs.mjs");
     let mut node = Command::new("node");

@@ -54,7 +54,7 @@ async fn deliver(staff: &Actor<'_>, order: &str) {
     step(staff, &format!("{order}:deliver"), delivery, "FULFILMENT_STATE_DELIVERED").await;
 }
 
-/// The subjects of the mails to somebody, the oldest first.
+/// The subjects of the mails to an address, the oldest first.
 async fn subjects(mesh: &Mesh, name: &str) -> Vec<String> {
     let mails = mesh.staff().get(&format!("/v1/messages?recipient={name}@example.com")).await;
     let mut subjects: Vec<_> = mails
@@ -132,7 +132,7 @@ async fn an_order_goes_from_the_intake_with_a_file_to_delivery_revision_and_acce
     mesh.finish().await;
 }
 
-/// The token of the link in the mail that asks for the intake form.
+/// The token of the link in the mail that requests the intake form.
 async fn link(mesh: &Mesh) -> String {
     let mails = mesh.staff().get("/v1/messages?template=order_intake_request").await;
     let path = format!("/v1/messages/{}/preview?format=FORMAT_TEXT", mails.str("/messages/0/message_id"));

@@ -106,7 +106,7 @@ async fn a_customer_gets_a_copy_of_everything_and_is_erased_from_everywhere() {
     let id = request(&mesh, "ada", "RIGHT_ERASURE").await;
     let path = format!("/v1/data-requests/{id}");
     let approved = eventually("the preview is not stale when she approves", || async {
-        // What the advanced time has set going may change her rows in between.
+        // Work that became due when time advanced may change her rows in between.
         let preview = mesh.customer("ada").get(&format!("{path}/erasure-preview")).await;
         assert!(preview.str("/obstacles/0").starts_with("ORDER_OPEN order "), "{}", preview.text);
         let approval = json!({"preview_hash": preview.str("/preview_hash")});

@@ -1,5 +1,5 @@
-//! A complaint about personal data that came by the form of the website: compliance acknowledges it, staff answer it, and each mail goes out
-//! once. And the evidence of a data request, which names the mails about it.
+//! A complaint about personal data that came by the form of the website: compliance acknowledges it, staff answer it, and each mail goes
+//! out once. And the evidence of a data request, which names the mails about it.
 
 use std::io::{Cursor, Read};
 

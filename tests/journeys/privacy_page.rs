@@ -158,7 +158,7 @@ async fn assert_no_tip(mesh: &Mesh, provider: &FakeMail, subject: &str) {
     assert_eq!(provider.accepted().iter().filter(|mail| mail.subject == subject).count(), 1);
 }
 
-/// Ada asks for the guide of the website by its form.
+/// Ada requests the guide of the website by its form.
 async fn ask_for_guide(mesh: &Mesh) {
     let token = mesh.anon().get("/v1/form-token").await.str("/form_token").to_owned();
     mesh.advance(TimeDelta::seconds(5)).await;

@@ -150,7 +150,7 @@ async fn assert_is_not_ready_without_its_ledger(now: &DatabaseUrl, restored: &Da
     }
 }
 
-/// Places a legal hold on somebody else, which every service has then. Returns its id.
+/// Places a legal hold on another person, and waits until every service has it. Returns its id.
 async fn place_hold(mesh: &Mesh) -> String {
     let hold = json!({"matter": "case-7", "reason": "A claim.", "emails": ["mallory@example.com"]});
     let placed = mesh.staff().post_with_key("case-7", "/v1/legal-holds", hold).await;
@@ -177,7 +177,7 @@ async fn holds_stand(mesh: &Mesh, expected: i64) {
     }
 }
 
-/// Stripe sends again what the restore lost: a purchase before the erasure is ignored, and one after it is taken.
+/// Stripe sends the events again that the restore lost: a purchase before the erasure is ignored, and one after it is mirrored.
 async fn assert_only_what_she_bought_later_comes(mesh: &Mesh) {
     assert_eq!(mesh.deliver(&stripe::paid_checkout("before", "ada")).await.status, 200);
     let mut bought = stripe::paid_checkout("after", "ada");
@@ -194,7 +194,7 @@ async fn assert_only_what_she_bought_later_comes(mesh: &Mesh) {
 /// Leaves work of Ada's that is not finished, as a backup may have it: rows whose erasure would wait for an end of their own.
 async fn open_work(restored: &[Db]) {
     let (billing, compliance) = (of("billing", restored), of("compliance", restored));
-    // It is taken up in a month.
+    // It is retried after a month.
     testing::execute(
         billing,
         "UPDATE stripe_events SET state = 'PENDING', process_time = NULL, due_time = runtime.now() + interval '30 days'

@@ -60,7 +60,7 @@ async fn a_wrong_name_is_corrected_in_every_service_and_nobody_elses() {
 #[tokio::test]
 async fn a_wrong_address_is_replaced_where_nobody_has_claimed_the_row() {
     let mesh = mesh_with_customers().await;
-    // Ada bought again, and mistyped her address; somebody else bought with an address that is similar.
+    // Ada bought again, and mistyped her address; another person bought with a similar address.
     for (name, buyer) in [("typo", "adda"), ("other", "jim.adda")] {
         assert_eq!(mesh.deliver(&stripe::paid_checkout(name, buyer)).await.status, 200);
     }

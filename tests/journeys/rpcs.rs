@@ -1,5 +1,5 @@
 //! The RPCs that people call, from the descriptors: their routes, and the lists that have example ids for them. So the journeys
-//! cover a new RPC without code of its own. What they cannot know is in its fixture.
+//! cover a new RPC without code of its own. Its fixture has the facts that they cannot know.
 
 use levqor_runtime::access::{Method, Methods};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor, Value};
@@ -163,7 +163,7 @@ impl List {
         self.request.fields().find(|field| category(field) == Some(1))
     }
 
-    /// The path of the list, filtered by somebody's address at example.com. Without the filter if the list has no such filter.
+    /// The path of the list, filtered by an address at example.com. Without the filter if the list has no such filter.
     pub(super) fn path_of(&self, name: &str) -> String {
         let filter = self.by_address().map(|field| format!("?{}={name}@example.com", field.name()));
         self.path.clone() + &filter.unwrap_or_default()

@@ -59,7 +59,7 @@ impl Shop {
         .await
     }
 
-    /// Alice asks for something.
+    /// A request of Alice.
     async fn alice(&self, path: &str, body: Value) -> Answer {
         let answer = self.mesh.customer("alice").post(path, body).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text);
@@ -78,7 +78,7 @@ impl Shop {
     }
 }
 
-/// What a preview says is charged now and next, and which credit is left then.
+/// The charges now and next in a preview, and the remaining credit.
 fn previewed(preview: &Answer) -> [i64; 3] {
     ["charged_now", "next_charge", "credit"]
         .map(|field| preview.json[field]["minor_units"].as_i64().expect("an amount"))

@@ -65,7 +65,7 @@ async fn the_answer_is_made_before_anything_is_looked_up_and_is_the_same_for_eve
     let known = Person::numbered(1);
     seed(mesh.databases(), Path::new(mesh.files()), &known).await;
     mesh.settle().await;
-    // Nobody can find out who is known: only the tables that the request itself is written to can be read.
+    // Callers cannot find out whose address is known: only the tables that the request itself is written to can be read.
     let mut held = Vec::new();
     for db in mesh.databases() {
         held.push(lock(db, &["data_requests", "data_request_codes"]).await);

@@ -36,7 +36,7 @@ pub(crate) fn services() -> Vec<String> {
 }
 
 impl Catalogue {
-    /// What the mesh exports, and what Prometheus adds.
+    /// The series that the mesh exports, and those that Prometheus adds.
     pub(crate) fn exported() -> Self {
         let mut all = BTreeMap::new();
         for definition in definitions() {
@@ -61,7 +61,7 @@ impl Catalogue {
         Self(all)
     }
 
-    /// Adds what a rule records.
+    /// Adds the series that a rule records.
     pub(crate) fn record(&mut self, name: &str, labels: impl IntoIterator<Item = String>) {
         let recorded = self.0.entry(name.to_owned()).or_default();
         recorded.extend(labels.into_iter().map(|label| (label, None)));

@@ -12,7 +12,7 @@ use super::{
 use crate::services;
 
 const FILE: &str = "observability/collector/collector.yml";
-/// What a resource says (runtime/src/telemetry/resource.rs).
+/// The attributes of a resource (runtime/src/telemetry/resource.rs).
 const OF_RESOURCES: &[&str] = &[
     "deployment.environment.name",
     "service.instance.id",
@@ -20,7 +20,7 @@ const OF_RESOURCES: &[&str] = &[
     "service.namespace",
     "service.version",
 ];
-/// What a log record has besides its fields (runtime/src/telemetry/logs.rs).
+/// The attributes of a log record besides its fields (runtime/src/telemetry/logs.rs).
 const OF_RECORDS: &[&str] = &["code.namespace", "operation", "request.id"];
 
 fn pipelines() -> (Value, Vec<(String, Value)>) {

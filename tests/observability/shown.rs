@@ -25,7 +25,7 @@ const EXPORTS: &str = "levqor_telemetry_";
 /// mails through a provider that failed once and then reported on a mail.
 async fn worked() -> (Mesh, Page) {
     let provider = FakeMail::start();
-    // Nobody listens where the language model would be, so the question is answered by an article.
+    // No language model listens at its address, so the question is answered by an article.
     let model = [("OPENAI_API_KEY", "a key"), ("OPENAI_BASE_URL", "http://127.0.0.1:9")];
     let url = provider.url();
     let settings = [&[("RESEND_API_KEY", API_KEY), ("RESEND_API_BASE", &url)][..], &model].concat();

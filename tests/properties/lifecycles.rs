@@ -19,7 +19,7 @@ pub(super) enum Step {
     Time(fn(&mut World, &str)),
 }
 
-/// A step, and what a story calls it.
+/// A step, and its name in the printed sequence.
 type Named = (&'static str, Step);
 
 /// A lifecycle.
@@ -315,7 +315,7 @@ fn set_status(stripe: &Stripe, cast: &Cast, status: &str) {
     stripe.world().set_subscription_status(&subscription, status);
 }
 
-/// What a session refers to.
+/// The object that a session refers to.
 fn linked(stripe: &Stripe, session: &str, field: &str) -> String {
     stripe.world().get(session)[field].as_str().expect("an id").to_owned()
 }

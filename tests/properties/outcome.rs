@@ -73,7 +73,7 @@ pub(super) async fn outcomes(stage: &Stage, cases: &[Case]) -> Vec<Value> {
             outcome.insert(*name, Vec::new());
         }
         for row in rows {
-            // `order:…`, `deliver:…`: what is keyed by another row's id follows from it.
+            // `order:…`, `deliver:…`: a row that is keyed by another row's id follows from that row.
             let from = text(row, key).rsplit(':').next().unwrap_or_default();
             let Some(owner) = owners.get(from).copied() else { panic!("{name}: nobody's {row}") };
             if let Some(id) = id.and_then(|field| row[field].as_str()) {
@@ -143,7 +143,7 @@ fn add_mails(messages: &mut [Value], post: &FakeMail) {
     }
 }
 
-/// Names for what the case's ids are ids of: the same in each case of a lifecycle.
+/// Names for the objects of the case's ids: the same in each case of a lifecycle.
 struct Names(Vec<(String, String)>);
 
 impl Names {

@@ -97,7 +97,7 @@ fn upper(of: &Value) -> String {
     of["status"].as_str().unwrap_or_default().to_uppercase()
 }
 
-/// What we call the state of a dispute.
+/// Our name for the state of a dispute.
 fn dispute_state(of: &Value) -> String {
     if of["status"] == "needs_response" { "OPEN".to_owned() } else { upper(of) }
 }
@@ -114,7 +114,7 @@ fn assert_same(case: &Case, told: impl Iterator<Item = Value>, truth: impl Itera
     assert_eq!(told, truth, "{} does not end as Stripe says", case.lifecycle.name);
 }
 
-/// What a paid order is after the refunds of its charge.
+/// The state of a paid order after the refunds of its charge.
 fn after_refunds(charge: &Value) -> &'static str {
     match (charge["amount_refunded"].as_i64(), charge["amount"].as_i64()) {
         (Some(0) | None, _) => "PAID",
@@ -135,7 +135,7 @@ fn order(world: &World, case: &Case, session: &Value) -> Option<Value> {
         // What costs nothing has no charge: it counts from when the checkout was complete, here at once.
         ("complete", "no_payment_required") => ("PAID", instant(&session["created"])),
         ("complete", _) => ("CANCELLED", Value::Null),
-        // An order is opened only for somebody.
+        // An order is opened only for a buyer with an address.
         ("expired", _) if session["customer_details"]["email"].is_string() => ("CANCELLED", Value::Null),
         _ => return None,
     };

@@ -1,4 +1,4 @@
-//! What a service had in a release: its migrations, its statements, and the rows of a database that the release filled.
+//! The parts of a service in a release: its migrations, its statements, and the rows of a database that the release filled.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -41,7 +41,7 @@ pub(super) struct Release {
 }
 
 impl Release {
-    /// What a release of today would have: it fills a new database.
+    /// The parts that a release of today would have: it fills a new database.
     pub(super) async fn of_today(service: &'static str, migrator: &Migrator) -> Self {
         let url = testing::database_of(service, migrator).await;
         let db = testing::connect(&url);

@@ -1,4 +1,4 @@
-//! Takes the database of a release to the newest schema as the program does, and looks for what the release would miss there.
+//! Takes the database of a release to the newest schema as the program does, and looks for things that the release would miss there.
 
 use levqor_runtime::{
     db::migrations::{self, RUNTIME},
@@ -13,8 +13,8 @@ use sqlx::{
 
 use super::release::{Checksums, Release, Rows, rows};
 
-/// What the newest migrations break of a release: rows and values that are not there any more, rows of the release that the tables do
-/// not take any more, and statements that do not run any more or return something else. `contracted` names what may be gone.
+/// The parts of a release that the newest migrations break: rows and values that are not there any more, rows of the release that the
+/// tables do not take any more, and statements that do not run any more or return something else. `contracted` names what may be gone.
 pub(super) async fn broken(release: &Release, newest: &Migrator, contracted: &[&str]) -> Vec<String> {
     let url = testing::empty_database().await;
     let mut conn = PgConnection::connect_with(url.options()).await.expect("the test cluster answers");
@@ -35,7 +35,7 @@ pub(super) async fn broken(release: &Release, newest: &Migrator, contracted: &[&
     if let Err(error) = migrations::migrate(&url, newest).await {
         return vec![format!("the database cannot be migrated: {error:?}")];
     }
-    // A connection remembers what a statement returned before.
+    // A connection caches the columns that a statement returned before.
     let mut conn = PgConnection::connect_with(url.options()).await.expect("the test cluster answers");
     let kept = without(release, contracted);
     let mut broken = lost(&mut conn, &kept).await;

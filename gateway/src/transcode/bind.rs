@@ -123,7 +123,7 @@ fn parameter(route: &Route, name: &str) -> Result<Vec<FieldDescriptor>, &'static
     }
 }
 
-/// Sets a field from text, or notes what is wrong with it.
+/// Sets a field from text, or adds a violation.
 fn set(
     message: &mut DynamicMessage,
     fields: &[FieldDescriptor],

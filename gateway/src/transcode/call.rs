@@ -189,7 +189,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::USER_AGENT, HeaderValue::from_static("Firefox"));
         headers.insert(PRIVACY_SIGNAL, HeaderValue::from_static("1"));
-        // Nobody can say for themselves where they are.
+        // A caller must not choose the values of these headers.
         headers.insert(CLIENT_NETWORK, HeaderValue::from_static("192.0.2.0/24"));
         headers.insert(CLIENT_ADDRESS, HeaderValue::from_static("192.0.2.1"));
         let address = CallerAddress::from(IpAddr::from([203, 0, 113, 77]));

@@ -36,7 +36,7 @@ pub(super) fn parts(mut message: DynamicMessage) -> (Head, Bytes) {
     (Head { content_type, said }, data)
 }
 
-/// What the extensions of a `google.api.HttpBody` say.
+/// The facts in the extensions of a `google.api.HttpBody`.
 fn said(message: &DynamicMessage) -> HttpBodyHead {
     let extensions = message.get_field_by_name("extensions");
     let extensions = extensions.as_deref().and_then(Value::as_list).unwrap_or_default();

@@ -28,9 +28,9 @@ pub(crate) struct Route {
     pub template: Template,
     /// The fields that the template's variables set, in its order.
     pub variables: Vec<Variable>,
-    /// What the body of a request holds.
+    /// The content of a request's body.
     pub body: BodyRule,
-    /// What the body of a response holds.
+    /// The content of a response's body.
     pub answer: ResponseForm,
     /// Whether the RPC answers with a stream.
     pub streaming: bool,
@@ -63,7 +63,7 @@ pub(crate) struct Variable {
     pub fields: Vec<FieldDescriptor>,
 }
 
-/// What the body of a request holds.
+/// The content of a request's body.
 #[derive(Debug)]
 pub(crate) enum BodyRule {
     /// The request has no body.
@@ -78,7 +78,7 @@ pub(crate) enum BodyRule {
     Form(FieldDescriptor),
 }
 
-/// What the body of a response holds.
+/// The content of a response's body.
 #[derive(Debug)]
 pub(crate) enum ResponseForm {
     /// The response, as JSON.

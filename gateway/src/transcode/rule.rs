@@ -47,7 +47,7 @@ pub enum RouteError {
         rpc: String,
         /// The field's path.
         field: String,
-        /// What is wrong with it.
+        /// The fault.
         problem: &'static str,
     },
     /// The option uses a feature that the gateway does not support.
@@ -55,7 +55,7 @@ pub enum RouteError {
     Unsupported {
         /// The RPC.
         rpc: String,
-        /// What it is.
+        /// Its kind.
         problem: &'static str,
     },
     /// Two RPCs have the same path and method.

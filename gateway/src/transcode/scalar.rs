@@ -14,7 +14,7 @@ use serde::de::value::{Error as TextError, StrDeserializer};
 pub(crate) const MAX_SAFE_INTEGER: u64 = 1 << 53;
 const MAX_SAFE_REAL: f64 = 9_007_199_254_740_992.0;
 
-/// What was expected of a value.
+/// The expected form of a value.
 pub(crate) type Expected = Cow<'static, str>;
 
 const LENIENT: GeneralPurposeConfig =
@@ -95,7 +95,7 @@ pub(crate) fn from_bool(kind: &Kind, value: bool) -> Result<Value, Expected> {
     }
 }
 
-/// What is expected of a value of this kind.
+/// The expected form of a value of this kind.
 pub(crate) fn expected(kind: &Kind) -> Expected {
     match kind {
         Kind::Double | Kind::Float => "expected a number".into(),

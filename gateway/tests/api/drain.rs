@@ -114,7 +114,7 @@ async fn no_request_is_lost_while_the_gateway_drains() {
     assert!(answered > 0);
 }
 
-/// What a client of HTTP/2 opens with: the preface, and no settings of its own.
+/// The first bytes of an HTTP/2 client: the preface, and no settings of its own.
 const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 #[tokio::test]

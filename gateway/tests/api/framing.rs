@@ -100,7 +100,7 @@ impl<'m> Sender<'m> {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.expect("an answer");
         let answer = String::from_utf8_lossy(&answer);
-        // What comes before the answer is `100 Continue`.
+        // `100 Continue` precedes the answer.
         let last = answer.rsplit("HTTP/1.1 ").next();
         last.and_then(|part| part.split(' ').next()?.parse().ok())
             .unwrap_or_else(|| panic!("no status: {answer}"))

@@ -56,7 +56,7 @@ pub(crate) struct Mesh {
     pub(crate) client: reqwest::Client,
 }
 
-/// A gateway, and one fake service that stands for all services.
+/// A gateway, and one fake service that answers as every service.
 pub(crate) async fn mesh() -> Mesh {
     mesh_with(|_| {}).await
 }

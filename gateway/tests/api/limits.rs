@@ -201,7 +201,7 @@ async fn a_body_that_is_too_large_is_refused_soon_whether_or_not_the_rest_of_it_
     let chunked = b"POST /shop/v1/orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n200000\r\n";
     let bytes = [&chunked[..], &vec![b' '; (1 << 20) + 1]].concat();
     assert_eq!(status(&mut connect_from_elsewhere(addr, &bytes).await).await, 413);
-    // The gateway waits for the rest of a body only if its address has no more than its share of slow bodies: here, one.
+    // The gateway waits for the end of a body only if its address has no more than its share of slow bodies: here, one.
     let _slow = connect_from_elsewhere(addr, HALF_POST).await;
     until_slow().await;
     eventually("a second slow body of the address is refused", || async {

@@ -79,7 +79,7 @@ async fn staff_have_ten_times_as_many_requests_in_a_bucket_of_their_own() {
     let mesh = strict_mesh().await;
     assert_eq!(statuses(&mesh, "/shop/v1/items/i1", 4).await, [200, 200, 200, 429]);
     for role in [Role::Customer, Role::Staff] {
-        // Every role here belongs to `alice`. Somebody who becomes staff gets another bucket than before.
+        // Every role here belongs to `alice`. A caller who becomes staff gets another bucket than before.
         let answer = get_as(&mesh, role, "/shop/v1/items/i1").await;
         assert_eq!(answer.status, StatusCode::OK, "{role:?}");
         let expected = if role == Role::Staff { "\"default\";q=30;w=3600" } else { "\"default\";q=3;w=3600" };

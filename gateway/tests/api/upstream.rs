@@ -65,7 +65,7 @@ pub(crate) struct Gate {
     pub(crate) opened: Notify,
 }
 
-/// What the service was asked.
+/// The requests that the service got.
 #[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) request: Value,

@@ -1,5 +1,5 @@
-//! Streams everything that this service holds of a subject: each table with its rows, and then the files that its rows name. It holds one page
-//! of rows, or one piece of a file, at a time. Compliance asks.
+//! Streams everything that this service holds of a subject: each table with its rows, and then the files that its rows name. It holds one
+//! page of rows, or one piece of a file, at a time. Compliance asks.
 
 use std::sync::Arc;
 

@@ -189,7 +189,8 @@ pub(super) struct OpenRequest {
 }
 
 impl OpenRequest {
-    /// Whether the answer must tell the client to close the connection, which is older than `age`. If we closed it, a request could be lost.
+    /// Whether the answer must tell the client to close the connection, which is older than `age`. If we closed it, a request could be
+    /// lost.
     pub(super) fn is_last(&self, age: Duration) -> bool {
         let state = self.requests.state();
         !state.http2 && state.born.elapsed() >= age

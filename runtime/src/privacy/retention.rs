@@ -40,9 +40,9 @@ pub(crate) struct Outcome {
     pub(crate) oldest: Option<DateTime<Utc>>,
 }
 
-/// Erases what is too old, for some seconds. Returns what each period did in this run, and whether nothing more is too old. Rows are counted
-/// in the transaction that erases them, so that a lost answer loses no count. `hash`: the keyed hash of an address, under which tables may
-/// name it.
+/// Erases what is too old, for some seconds. Returns what each period did in this run, and whether nothing more is too old. Rows are
+/// counted in the transaction that erases them, so that a lost answer loses no count. `hash`: the keyed hash of an address, under which
+/// tables may name it.
 pub(crate) async fn apply(
     db: &Db,
     catalogue: &Catalogue,

@@ -23,7 +23,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Nobody.
+    /// A caller without a token.
     #[must_use]
     pub fn anonymous() -> Self {
         Self { bearer: None, key: None }

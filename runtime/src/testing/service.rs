@@ -112,7 +112,7 @@ pub fn config<S: Service>(url: &DatabaseUrl, settings: &[(&str, &str)]) -> Servi
     let called = run::register::<S>().services();
     let asked = run::asked::<S>();
     for service in called.iter().chain(&asked) {
-        // Nobody listens on port 1.
+        // Nothing listens on port 1.
         env.set_default(&address(service), "127.0.0.1:1");
     }
     let mut reader = Reader::new(&env);

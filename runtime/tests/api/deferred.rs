@@ -178,7 +178,7 @@ async fn a_call_whose_workers_all_ended_is_dead_after_its_tries() {
 async fn what_is_refused_for_good_is_dead_at_once_and_can_be_replayed() {
     let service = probe::start().await;
     let mut tx = service.running.chassis().db.begin().await.expect("begin");
-    // The probe may not make this call to itself: the access of the RPC names other services.
+    // The probe must not make this call to itself: the access of the RPC names other services.
     let request = CheckRecipientRequest { recipient: "x".to_owned(), ..Default::default() };
     defer(&mut tx, &request, "refused").await.expect("defer");
     tx.commit().await.expect("commit");

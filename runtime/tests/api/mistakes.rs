@@ -45,7 +45,7 @@ async fn two_values_where_one_is_meant_are_refused() {
     service.stop().await;
 }
 
-/// A client that speaks HTTP/2 without an upgrade, as gRPC does.
+/// A client that uses HTTP/2 without an upgrade, as gRPC does.
 #[expect(clippy::disallowed_methods, reason = "a client that does what no client of ours does")]
 fn raw() -> reqwest::Client {
     levqor_runtime::install_crypto();

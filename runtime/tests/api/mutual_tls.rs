@@ -99,7 +99,7 @@ async fn the_mesh_calls_itself_over_tls_by_separate_calls_by_streams_and_through
     service.stop().await;
 }
 
-/// A channel of somebody who trusts this authority and shows this certificate, or none.
+/// A channel of a client that trusts this authority and shows this certificate, or none.
 fn stranger(authority: &Authority, shown: Option<&Signed>, address: SocketAddr) -> Peer {
     let trusted = Certificate::from_pem(authority.certificate());
     let tls = ClientTlsConfig::new().ca_certificate(trusted).domain_name("notifications.levqor.internal");
@@ -172,7 +172,7 @@ async fn a_token_is_good_only_on_a_connection_of_the_service_that_it_names_and_o
     assert_eq!((stolen.code(), reason(&stolen).as_str()), (Code::Unauthenticated, "CERTIFICATE_MISMATCH"));
     mail(&billing).send_message(send("own", "k")).await.expect("billing's token from billing");
 
-    // The product asks for itself alone; a service passes on the calls of people.
+    // The product calls for itself only; a service passes on the calls of people.
     let staff = Caller::staff();
     assert_eq!(told(), 1, "{}", log.text());
     let asked = refused(list(product.get(NAME).expect("a channel"), &staff).await);

@@ -34,7 +34,7 @@ const TRIES_IN: TimeDelta = TimeDelta::minutes(1);
 /// An open session is shown again only if it stays open for at least this long.
 const WORTH_SHOWING: TimeDelta = TimeDelta::minutes(30);
 
-/// What a customer wants to buy.
+/// The package that a customer wants to buy.
 #[derive(Clone)]
 pub(crate) enum Item {
     /// "Done for you" work.
@@ -43,7 +43,7 @@ pub(crate) enum Item {
     Subscription(Package),
 }
 
-/// A checkout that a customer asks for.
+/// A checkout that a customer requests.
 #[derive(Clone)]
 pub(crate) struct Wanted {
     pub(crate) item: Item,
@@ -313,7 +313,7 @@ async fn keep_or_leave(tx: &mut Tx, left: &Subscription, is_same: bool) -> Resul
         let end = Operation::new(Kind::CheckoutExpiry, about, path, String::new(), now);
         operations::insert(tx, &end).await?;
     } else {
-        // Nobody has this session's URL, so nobody can pay it.
+        // No buyer has this session's URL, so it cannot be paid.
         supersede(tx, about, Kind::Checkout).await?;
         abandon(tx, about).await?;
     }

@@ -35,7 +35,7 @@ const NEED_KEY: [&str; 4] =
 const OFFER: &str = "billing.upgrade_offer";
 /// Whether files can be stored. The capability has the same name.
 const FILES: &str = "billing.order_files";
-/// One line stands for all prices if none of them could be compared.
+/// One line for all prices, if none of them could be compared.
 const PRICES_NAME: &str = "billing.stripe_prices";
 const PRICES_ASKED: &str = "GET /v1/prices/…";
 
@@ -93,7 +93,7 @@ fn no_offer() -> Check {
     Check::known(OFFER, Finding::not_set("LEVQOR_UPSELL_PROMOTION_CODE", how))
 }
 
-/// Whether Stripe has the promotion code of the offer to Starter customers, and takes off what the mail says.
+/// Whether Stripe has the promotion code of the offer to Starter customers, and takes off the amount that the mail promises.
 fn offer(stripe: Arc<Stripe>, code: Option<String>) -> Check {
     let Some(code) = code else { return no_offer() };
     Check::new(OFFER, format!("GET /v1/promotion_codes?active=true&code={code}"), async move {

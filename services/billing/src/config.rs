@@ -104,7 +104,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Config> {
     })
 }
 
-/// The code stands in a mail and in a query, so it is plain.
+/// The code is part of a mail and of a query, so it has only plain characters.
 fn promotion_code(reader: &mut Reader<'_>) -> Option<String> {
     let code: String = reader.optional(&PROMOTION_CODE, "a promotion code")?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);

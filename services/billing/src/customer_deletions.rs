@@ -164,7 +164,7 @@ impl Billing {
     }
 }
 
-/// What a step of a redaction came to.
+/// The outcome of a step of a redaction.
 enum Step {
     /// Everything is redacted.
     Done,

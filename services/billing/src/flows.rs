@@ -67,7 +67,7 @@ pub(crate) async fn take_later(
     defer_at(tx, &call, format!("flow:{order}:{}:{step}", flow.as_str()), time).await
 }
 
-/// What the guard of a flow's mail is about.
+/// The subject of the guard of a flow's mail.
 pub(crate) fn guard_subject(order: OrderId, flow: Flow) -> String {
     format!("flow:{order}:{}", flow.as_str())
 }

@@ -161,7 +161,7 @@ impl Journal {
         self.serve(lease, &tasks, true).await
     }
 
-    /// Processes the events of an expired lease one by one. Nobody knows which event killed the worker, made it panic or could
+    /// Processes the events of an expired lease one by one. It is unknown which event killed the worker, made it panic or could
     /// not be loaded. So each attempt is counted and the event's next attempt is scheduled before this attempt begins. An event
     /// that kills its worker every time does not block the others, and ends in quarantine.
     async fn one_by_one(&self, lease: &Lease) -> Result<(), DbError> {
@@ -218,7 +218,7 @@ impl Journal {
         }
     }
 
-    /// Applies what was seen and settles the events. After the key's last event it releases the lease. It changes nothing if the
+    /// Applies the facts of the events and settles the events. After the key's last event it releases the lease. It changes nothing if the
     /// lease was lost.
     async fn settle(&self, lease: &Lease, tasks: &[Task], seen: &[Seen], last: bool) -> Result<(), DbError> {
         let mut tx = self.db().begin_work().await?;

@@ -90,7 +90,7 @@ impl Billing {
                 Err(Error::PaymentDeclined)
             }
             Err(refusal) if refusal.is_refusal() => {
-                // Somebody else may have ended it a moment ago.
+                // Another caller may have ended it a moment ago.
                 if is_end
                     && let Some(object) = self
                         .find_done(stripe, operation)
@@ -219,7 +219,7 @@ impl Billing {
     }
 }
 
-/// Logs that an answer came second: somebody else carried out the same operation at the same time.
+/// Logs a second answer: another worker carried out the same operation at the same time.
 fn not_stored(settled: AlreadySettled) {
     tracing::info!(reason = %settled, "another answer of Stripe's is not stored");
 }

@@ -26,7 +26,7 @@ use crate::{
     store::orders::counts,
 };
 
-/// The most characters of Stripe's id in what a notice is about.
+/// The maximum number of characters of Stripe's id in the reference of a notice.
 const MOST_ID_CHARS: usize = 150;
 /// The most characters of a reason in a notice.
 const MOST_REASON_CHARS: usize = 600;

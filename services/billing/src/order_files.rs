@@ -180,7 +180,7 @@ impl<'s> Content<'s> {
         Ok(())
     }
 
-    /// Ends the write without a file. If that fails, the sweep removes what the storage has.
+    /// Ends the write without a file. If that fails, the sweep removes the stored parts.
     async fn give_up(self) {
         if let Some((_, writer)) = self.kind
             && let Err(error) = writer.abort().await

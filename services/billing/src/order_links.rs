@@ -40,7 +40,7 @@ pub(crate) async fn create(tx: &mut Tx, site: &SiteUrl, order_id: OrderId) -> Re
     Ok(NewLink { url: format!("{site}/order?link={}", token.to_text()), expire_time })
 }
 
-/// Makes a link to the order of a guest. Somebody with an account needs none.
+/// Makes a link to the order of a guest. A customer with an account needs none.
 pub(crate) async fn create_for_guest(
     tx: &mut Tx,
     site: &SiteUrl,

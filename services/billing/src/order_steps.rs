@@ -21,7 +21,7 @@ use crate::{
 /// The most characters of a note.
 const LONGEST_NOTE: usize = 5000;
 
-/// Saves a step on a locked order, and tells the customer and the operators what they should know of it.
+/// Saves a step on a locked order, with its mails to the customer and its notices to operators.
 pub(crate) async fn save(
     billing: &Billing,
     tx: &mut Tx,
@@ -76,7 +76,7 @@ pub(crate) fn party(ctx: &Ctx) -> Party {
     }
 }
 
-/// What a customer or staff wrote about a step: trimmed text, or none.
+/// The comment of a customer or of staff on a step: trimmed text, or none.
 pub(crate) struct Note(String);
 
 impl Note {

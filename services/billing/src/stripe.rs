@@ -1,4 +1,4 @@
-//! The Stripe API client, through async-stripe, to the base URL of the settings: what is common to all calls. The calls
+//! The Stripe API client, through async-stripe, to the base URL of the settings: the parts common to all calls. The calls
 //! themselves are in `stripe/`.
 
 mod budget;
@@ -70,7 +70,7 @@ impl Stripe {
         Ok(Self { client, host, livemode, budget, circuit, patience: PATIENCE })
     }
 
-    /// The same client for somebody who waits: each of its reads ends after this time.
+    /// The same client for a caller who waits: each of its reads ends after this time.
     pub(crate) fn within(&self, patience: Duration) -> Self {
         Self { patience, ..self.clone() }
     }
@@ -123,7 +123,7 @@ mod tests {
     #[tokio::test]
     async fn every_call_spends_from_the_rate_budget() {
         levqor_runtime::install_crypto();
-        // Nobody listens there.
+        // Nothing listens there.
         let base = "http://127.0.0.1:1".parse().expect("a base");
         let stripe = Stripe::try_new(&SecretString::from("sk_test_1"), &base).expect("a client");
         let mut budget_was_spent = false;

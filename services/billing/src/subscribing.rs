@@ -82,13 +82,13 @@ impl Billing {
         }))
     }
 
-    /// What a person is entitled to.
+    /// The entitlements of a person.
     pub(crate) async fn entitled(&self, tx: &mut Tx, sub: &str) -> Result<Entitled, DbError> {
         let mut theirs = subscriptions::of_owner(tx, sub).await?;
         // A person may be several customers of Stripe's: one that bought as a guest, and the one that our checkout made.
         let mut at_stripe: Vec<_> = theirs.iter().filter_map(|it| it.stripe_customer_id.clone()).collect();
         at_stripe.extend(customers::stripe_customer_of(tx, sub).await?);
-        // What the customer withdrew from entitles to nothing, also before Stripe has ended it.
+        // A subscription that the customer withdrew from entitles to nothing, also before Stripe has ended it.
         let withdrawn = withdrawals::subscriptions_of(tx, sub).await?;
         theirs.retain(|subscription| !withdrawn.contains(&subscription.id));
         let subscription = Entitled::best(theirs);

@@ -27,7 +27,7 @@ pub(crate) async fn create(tx: &mut Tx, site: &SiteUrl, row: &Subscription) -> R
     Ok(NewLink { url: format!("{site}/subscription?link={}", token.to_text()), expire_time })
 }
 
-/// Makes a link to the subscription of a guest. Somebody with an account needs none.
+/// Makes a link to the subscription of a guest. A customer with an account needs none.
 pub(crate) async fn create_for_guest(
     tx: &mut Tx,
     site: &SiteUrl,

@@ -31,7 +31,7 @@ use crate::{
 /// The reason of each refund.
 const REASON: &str = "The customer withdrew from the contract.";
 
-/// What a customer is shown of a contract.
+/// The shown facts of a contract.
 pub(crate) enum Shown {
     /// The withdrawal that was made.
     Made(Withdrawal),
@@ -45,7 +45,7 @@ pub(crate) struct Made {
     pub(crate) is_new: bool,
 }
 
-/// What was done to pay back one payment.
+/// The steps that paid back one payment.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PaidBack {
     /// A refund is stored.
@@ -72,7 +72,7 @@ pub(crate) async fn lock_order(tx: &mut Tx, scope: &Scope, id: OrderId) -> Resul
     Ok(order)
 }
 
-/// What the customer is shown of an order.
+/// The shown facts of an order.
 pub(crate) async fn of_order(tx: &mut Tx, order: &Order) -> Result<Shown, DbError> {
     if let Some(made) = withdrawals::of(tx, About::Order(order.id)).await? {
         return Ok(Shown::Made(made));
@@ -100,7 +100,7 @@ async fn gone(tx: &mut Tx, payment: &Payment) -> Result<i64, DbError> {
     refunding::refunded(tx, &payment.id).await
 }
 
-/// The offer, if the customer can withdraw and confirms what the offer says.
+/// The offer, if the customer can withdraw and confirms exactly this offer.
 fn confirmed(offer: Offer, etag: &str) -> Result<Possible, Error> {
     let possible = offer.verdict?;
     if etag.is_empty() {

@@ -1,6 +1,6 @@
 //! Storage of archives: in Google Drive first, if it is set up, and otherwise in the fallback storage. Drive takes a file in one
-//! request, so a whole archive is buffered in memory before it is sent. All archives of a process share one buffer of 32 MiB. An archive that does
-//! not fit into the free part of the buffer goes to the fallback storage instead, piece by piece.
+//! request, so a whole archive is buffered in memory before it is sent. All archives of a process share one buffer of 32 MiB. An archive
+//! that does not fit into the free part of the buffer goes to the fallback storage instead, piece by piece.
 //!
 //! Files that have to be listed, such as the ledger of erasures, do not go to Drive: it takes several files of one name, and does
 //! not promise that everybody sees a new file at once.

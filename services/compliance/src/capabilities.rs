@@ -55,7 +55,7 @@ fn google_drive(compliance: &Compliance) -> Capability {
     }
 }
 
-/// What the ledger keeps of a person who was erased.
+/// The ledger's entry about an erased person.
 fn consent_ledger(compliance: &Compliance) -> &'static str {
     if compliance.config.address_key.is_some() {
         "append-only; the proof outlives an erasure under a hash of the address"

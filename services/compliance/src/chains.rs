@@ -13,7 +13,7 @@ use crate::{
     store::audit_checks,
 };
 
-/// What a check found.
+/// The results of a check.
 #[derive(Default)]
 pub(crate) struct Checked {
     /// The chain of each service.

@@ -27,7 +27,7 @@ use crate::{
 
 /// The source of what staff entered for a person.
 pub(crate) const STAFF: &str = "staff";
-/// The source of what a person declared on a website or on the privacy page.
+/// The source of a person's declarations on a website or on the privacy page.
 pub(crate) const WEBSITE: &str = "website";
 
 /// The person who calls: the account, and the address if it is verified.
@@ -96,7 +96,8 @@ impl Declaring<'_> {
     }
 }
 
-/// Takes what a data request declares into the ledger, and tells the services that act. Returns the ids of the declarations.
+/// Adds the declarations of a data request to the ledger, and sends them to the services that act on them. Returns the ids of the
+/// declarations.
 pub(crate) async fn declare(
     compliance: &Compliance,
     tx: &mut Tx,

@@ -74,7 +74,7 @@ impl FromStr for Root {
     type Err = NotARoot;
 
     fn from_str(text: &str) -> Result<Self, NotARoot> {
-        // opendal does not escape a backslash where it asks for a name.
+        // opendal does not escape a backslash in its query for a name.
         if text.starts_with('/') && !text.contains('\\') { Ok(Self(text.to_owned())) } else { Err(NotARoot) }
     }
 }
@@ -136,7 +136,7 @@ impl Drive {
         google.at(drive.map(|drive| drive.api.host()))
     }
 
-    /// The operator. It makes no request again: an upload whose answer was lost would be a second file of the same name, of which a
+    /// The operator. It retries no request: a retried upload whose answer was lost would be a second file of the same name, of which a
     /// removal finds only one.
     fn operator(&self) -> Result<Operator, StorageError> {
         let client = vendor_client(&self.api, PATIENCE, true).map_err(StorageError::Client)?;
@@ -227,7 +227,7 @@ mod tests {
     async fn an_error_shows_no_secret() {
         let drive = FakeDrive::start();
         drive.set_down(true);
-        // Nobody listens on port 1.
+        // Nothing listens on port 1.
         for base in [drive.settings()[3].1, "http://127.0.0.1:1"] {
             let [id, secret, token, _] = drive.settings();
             let settings = [id, secret, token, ("LEVQOR_STORAGE_DRIVE_API_BASE", base), (FOLDER, "/tmp")];

@@ -1,5 +1,5 @@
-//! The steps of an erasure over all services. Mails are needed until the person is told, and this service's own row until the end: so
-//! notifications comes after the others, and this service last.
+//! The steps of an erasure over all services. Mails are needed until the person gets the last one, and compliance's row until the end: so
+//! notifications is erased after the other services, and compliance last.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_compliance::v1::RunErasureRequest;
@@ -124,7 +124,7 @@ impl<'e> Erasing<'e> {
             self.erase(service).await?;
         }
         self.expect_nothing_left(&services).await?;
-        // A restore must not carry out what a hold stops.
+        // A restore must not carry out an erasure that a hold stops.
         self.expect_no_hold(&mut *self.compliance.chassis.db.acquire().await?).await?;
         // A restore must not undo an erasure after the person got the mail about it.
         self.record().await?;
@@ -177,7 +177,7 @@ impl<'e> Erasing<'e> {
         if progress != Progress::Recorded {
             return Ok(request.state);
         }
-        // What the person asked for since it began.
+        // The person's requests since it began.
         end_others(&mut tx, &self.request, now).await?;
         tx.commit().await?;
         self.remove_copies().await?;

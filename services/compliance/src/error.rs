@@ -20,7 +20,7 @@ service_error! {
         /// The request is not valid.
         #[error(transparent)]
         Invalid(#[from] Invalid) => source,
-        /// The data request does not exist, or is somebody else's. Callers must not see the difference.
+        /// The data request does not exist, or belongs to another person. Callers must not see the difference.
         #[error("there is no such data request")]
         DataRequestNotFound => NotFound "DATA_REQUEST_NOT_FOUND",
         /// The state of the data request does not allow the step.
@@ -50,7 +50,7 @@ service_error! {
         /// The state of the breach does not allow the step.
         #[error(transparent)]
         BreachState(#[from] IllegalBreachStep) => FailedPrecondition "BREACH_STATE",
-        /// The complaint does not exist, or is somebody else's. Callers must not see the difference.
+        /// The complaint does not exist, or belongs to another person. Callers must not see the difference.
         #[error("there is no such complaint about personal data")]
         PrivacyComplaintNotFound => NotFound "PRIVACY_COMPLAINT_NOT_FOUND",
         /// The state of the complaint does not allow the step.
@@ -71,7 +71,7 @@ service_error! {
         /// The hold has ended, or its end is announced.
         #[error(transparent)]
         HoldOver(#[from] HoldOver) => FailedPrecondition "HOLD_OVER",
-        /// What an erasure would do is not what the caller saw.
+        /// The effects of an erasure have changed since the caller's preview.
         #[error("the preview of the erasure is out of date: get it again")]
         PreviewStale => FailedPrecondition "ERASURE_PREVIEW_STALE",
         /// An erasure is not complete yet.

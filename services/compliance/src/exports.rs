@@ -297,7 +297,7 @@ impl Build<'_> {
     }
 }
 
-/// A path that leads nowhere else, whatever name somebody gave to a file.
+/// A path inside the archive, whatever name a customer gave to a file.
 fn plain_path(path: &str) -> String {
     let parts = path.split('/').filter(|part| !part.is_empty());
     let plain = |part: &str| {

@@ -29,7 +29,7 @@ impl Form {
     }
 }
 
-/// What a visitor entered in one of the forms of the privacy page.
+/// A visitor's input in one of the forms of the privacy page.
 #[derive(Default)]
 pub(crate) struct Entered {
     pub(crate) email: String,

@@ -119,7 +119,7 @@ async fn end_in(compliance: &Compliance, peers: &Peers<'_>, service: &str) -> Re
         after = *last;
         let known = placed_holds::of(&mut *compliance.chassis.db.acquire().await?, &ids).await?;
         if known.len() < ids.len() {
-            // This service itself was restored, and lost them. They protect the people until somebody decides.
+            // This service itself was restored, and lost them. They protect the people until staff decide.
             let count = ids.len() - known.len();
             tracing::warn!(service, count, "a service has holds in force that compliance does not know");
         }
@@ -152,7 +152,7 @@ async fn wake(tx: &mut Tx, hold: &Hold, now: DateTime<Utc>) -> Result<(), DbErro
     Ok(())
 }
 
-/// Ends the data request of a restriction when it stands, and tells the person of its beginning or its end.
+/// Ends the data request of a restriction once all services have it, and mails its beginning or its end to the person.
 async fn tell_person(tx: &mut Tx, hold: &Hold, now: DateTime<Utc>) -> Result<(), Error> {
     let Some(id) = hold.data_request_id else { return Ok(()) };
     let Some(mut request) = data_requests::lock(tx, &Scope::All, id).await? else { return Ok(()) };

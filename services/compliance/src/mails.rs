@@ -41,7 +41,7 @@ pub(crate) const STEPS: &[&str] = &[
     "refused",
 ];
 
-/// What the mail about a step of a data request is about.
+/// The reference of the mail about a step of a data request.
 pub(crate) fn about(id: DataRequestId, step: &str) -> String {
     format!("data_request:{id}:{step}")
 }
@@ -133,7 +133,7 @@ pub(crate) async fn erased_waits(conn: &mut PgConnection, request: &DataRequest)
     deferred::is_waiting::<SendMessageRequest>(conn, &key(request, "erased")).await
 }
 
-/// The name or the address is corrected, with what a correction does not reach.
+/// The name or the address is corrected. The mail lists the data that a correction does not change.
 pub(crate) async fn rectified(tx: &mut Tx, request: &DataRequest) -> Result<(), DbError> {
     let outcome = "We have corrected your data in our records. Mails, messages and files stay as they were written, and our \
                    payment provider keeps a record of its own.";

@@ -126,7 +126,7 @@ fn about_breach(id: BreachId) -> String {
     format!("breach:{id}")
 }
 
-/// What a notice of a share of a time limit is about.
+/// The reference of a notice about a share of a time limit.
 fn about_share(about: &str, share: i32) -> String {
     format!("{about}:due:{share}")
 }
@@ -280,7 +280,7 @@ pub(crate) async fn erasure_told(tx: &mut Tx, id: DataRequestId, now: DateTime<U
     notify(tx, kind, severity, format!("data-request:{id}:erased"), text, now).await
 }
 
-/// Defers a notice. The key of the call is what the notice is about, so the same notice is sent once.
+/// Defers a notice. The key of the call is the notice's reference, so the same notice is sent once.
 async fn notify(
     tx: &mut Tx,
     kind: OperatorNoticeKind,

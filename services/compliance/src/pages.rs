@@ -19,8 +19,8 @@ use crate::{
     forms::Entered,
 };
 
-/// The version of the forms for objections and withdrawals. The ledger keeps it with the hash of the form: raise it after a change of what a
-/// form says.
+/// The version of the forms for objections and withdrawals. The ledger keeps it with the hash of the form: raise it after a change of what
+/// a form says.
 const FORMS: &str = "privacy-page:1";
 
 const SOURCES: &[(&str, &str)] = &[
@@ -60,7 +60,7 @@ impl Pages {
         self.render("privacy", context! { entered => &entered, wrong => Vec::<String>::new() }, None)
     }
 
-    /// The privacy page, after a form with a mistake: it has what the visitor entered.
+    /// The privacy page after a form with a mistake, with the visitor's input.
     pub(crate) fn privacy_again(&self, entered: &Entered, invalid: &Invalid) -> Result<HttpBody, Error> {
         let wrong: Vec<_> = invalid.0.iter().map(|violation| violation.field.clone()).collect();
         let data = context! { entered, wrong => &wrong };

@@ -39,7 +39,7 @@ pub(crate) async fn begin(
     Ok(mails::received(tx, request).await?)
 }
 
-/// Takes what the request declares into the ledger, and finishes the request. The audit entry lists the declarations of this request.
+/// Adds the request's declarations to the ledger, and finishes the request. The audit entry lists the declarations of this request.
 async fn declare(
     compliance: &Compliance,
     tx: &mut Tx,

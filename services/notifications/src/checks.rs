@@ -52,7 +52,7 @@ pub(crate) fn checks(config: &Config, database: Option<&DatabaseUrl>) -> Vec<Che
     checks
 }
 
-/// Whether receivers trust every domain that mail comes from. A provider on this machine delivers to nobody, so no receiver looks
+/// Whether receivers trust every sender's domain. A provider on this machine delivers to no one, so no receiver looks
 /// up the DNS records of a domain.
 fn domain_checks(config: &Config) -> Vec<Check> {
     let mail = &config.mail;
@@ -82,7 +82,7 @@ fn domain_checks(config: &Config) -> Vec<Check> {
     sender_domain::checks(&sender_domains(mail), config.dkim_selector.as_str(), config.dns_server).into()
 }
 
-/// Every domain that mail comes from.
+/// Every domain of a sender.
 fn sender_domains(mail: &MailConfig) -> BTreeSet<String> {
     let domain =
         |sender: &Sender| sender.address.as_str().rsplit_once('@').map(|(_, domain)| domain.to_owned());
@@ -94,7 +94,7 @@ fn is_smtp_here(mail: &MailConfig) -> bool {
     mail.smtp_url.as_ref().is_some_and(|url| url.encryption == Encryption::None)
 }
 
-/// Whether Resend accepts our key, and every domain that mail comes from.
+/// Whether Resend accepts our key, and every sender's domain.
 fn resend(config: &Config) -> Check {
     let mail = &config.mail;
     let Some(key) = mail.resend_key.clone() else {
@@ -110,7 +110,7 @@ fn resend(config: &Config) -> Check {
     Check::new(RESEND, asked, async move { domains(&base, &key, &ours).await })
 }
 
-/// Whether the mailbox accepts mail. The check inserts a mail and rolls back, so nobody sees it.
+/// Whether the mailbox accepts mail. The check inserts a mail and rolls back, so it is never visible.
 fn mailbox(database: Option<&DatabaseUrl>) -> Check {
     let Some(url) = database.cloned() else {
         let why = "the database of the mailbox is not known here";

@@ -38,7 +38,7 @@ pub struct Config {
     pub dkim_selector: DkimSelector,
     /// `LEVQOR_DNS_SERVER`; none: the machine's DNS.
     pub dns_server: Option<SocketAddr>,
-    /// `RESEND_WEBHOOK_SECRET`, each as the key that it stands for; none if no webhook is taken.
+    /// `RESEND_WEBHOOK_SECRET`, each decoded to its key; none if no webhook is taken.
     pub resend_webhook_keys: Vec<SecretSlice<u8>>,
     /// `LEVQOR_INBOUND_DOMAIN`; none if no mail is taken.
     pub inbound_domain: Option<InboundDomain>,

@@ -1,5 +1,5 @@
-//! Changes of what a recipient gets. Each change is stored with its proof, and takes effect for the next mail that asks whether it
-//! may go (`egress.rs`).
+//! Changes of the mails that a recipient gets. Each change is stored with its proof, and takes effect for the next mail that asks whether
+//! it may go (`egress.rs`).
 
 use chrono::{DateTime, Utc};
 use levqor_proto_law::v1::IngestPermissionChangeRequest;
@@ -198,7 +198,7 @@ pub(crate) async fn held(
     for email in &emails {
         let recipient_hash = hash(email);
         suppressions::hold(tx, &recipient_hash).await?;
-        // Another restriction of the same person may stand.
+        // Another restriction of the same person may be in force.
         let person = Subject { emails: [email.as_str().to_owned()].into(), ..Subject::default() };
         if standing_holds(tx, HoldKind::Restriction, &person).await?.is_empty() {
             suppressions::end_restriction(tx, &recipient_hash).await?;

@@ -2,7 +2,7 @@
 //! attempt. No other code decides this.
 //!
 //! Code that reads or changes the permissions and suppressions of an address locks (holds) the address until the transaction
-//! ends. So a change is either seen by an attempt, or comes after the attempt was recorded. Code that locks a message too locks
+//! ends. So a change is either seen by an attempt, or is made after the attempt was recorded. Code that locks a message too locks
 //! the message first.
 
 use levqor_runtime::db::{DbError, Tx};

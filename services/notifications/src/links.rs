@@ -1,4 +1,4 @@
-//! The links by which recipients decide what they get. They lead to this service's pages at the gateway.
+//! The links by which recipients choose their mails. They lead to this service's pages at the gateway.
 
 use levqor_runtime::site::SiteUrl;
 

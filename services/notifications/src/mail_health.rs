@@ -1,5 +1,5 @@
 //! Whether the mail provider accepts our mail in general, judged by its last answers to this process. It may refuse the API key
-//! or the sender's domain. The first refusal of that kind shows at once: no mail goes out until somebody fixes the cause.
+//! or the sender's domain. The first refusal of that kind shows at once: no mail is sent until a person fixes the cause.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -34,7 +34,7 @@ impl MailHealth {
         Self { name, login, address, refusal: Mutex::new(None) }
     }
 
-    /// What a refusal means. Resend answers 401 for a refused key. It answers 403 for a refused key too, for a domain that is not
+    /// The meaning of a refusal. Resend answers 401 for a refused key. It answers 403 for a refused key too, for a domain that is not
     /// verified, and for an account that may write only to its owner. An SMTP server answers 530 and 535 for a login.
     fn meaning(&self, what: &str) -> String {
         let is_login = ["401", "530", "535"].iter().any(|status| what.starts_with(status));

@@ -16,11 +16,11 @@ const SOURCES: &[(&str, &str)] = &[
     ("preferences", include_str!("../pages/preferences.html")),
 ];
 
-/// The text beside the boxes of the preference centre. It is stored with each change, as evidence of what the recipient agreed to.
+/// The text beside the boxes of the preference centre. It is stored with each change, as evidence of the recipient's agreement.
 pub(crate) const PREFERENCES_TEXT: &str = "Choose which mails you want from us. We send only what you switch on here, and you can change it at any time.";
-/// What the page says beside the button that confirms.
+/// The text beside the button that confirms.
 pub(crate) const CONFIRM_TEXT: &str = "Press the button to get mails from us about these topics. You can change or end it at any time: each of these mails has a link for it.";
-/// What the page says beside the button that unsubscribes.
+/// The text beside the button that unsubscribes.
 pub(crate) const UNSUBSCRIBE_TEXT: &str = "Press the button, and you get no more advertising from us. Mails about your orders and payments still come.";
 
 /// The pages, compiled.

@@ -64,7 +64,7 @@ pub enum Answer {
 pub struct Refusal {
     /// A text for operators. It contains no personal data and no text of the provider.
     pub reason: String,
-    /// What the refusal says about the recipient, if it is the reply of a mail server to the recipient or to the mail.
+    /// The refusal's finding about the recipient, if it is the reply of a mail server to the recipient or to the mail.
     pub class: Option<ReplyClass>,
 }
 

@@ -4,7 +4,7 @@ use levqor_runtime::service::Recipient;
 
 use crate::config::{Config, mail::ProviderName};
 
-/// What a provider of mail gets.
+/// The mail that a provider gets.
 const OF_MAIL: &[&str] = &["EMAIL", "NAME", "MESSAGE"];
 const SENDS: &str = "Sends mails: the address, the name and the text of each.";
 const TELLS: &str = "Tells operators what happens. The notices name nobody.";

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-/// Why the list cannot be read. None: it can, or nobody has tried.
+/// Why the list cannot be read. None: it can be, or it was not tried yet.
 #[derive(Debug, Default)]
 pub(crate) struct SweepHealth(Mutex<Option<String>>);
 

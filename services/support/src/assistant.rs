@@ -96,7 +96,7 @@ pub(crate) async fn rank(
     Ok(question.rank(&candidates, &asked, &alike))
 }
 
-/// The words of a question apart from those that stand for its phrases.
+/// The words of a question without the words of its phrases.
 async fn said(conn: &mut PgConnection, reworded: &Reworded<'_>) -> Result<Said, DbError> {
     let phrases = reworded.phrases.iter().flat_map(|phrase| [phrase.said.clone(), phrase.meant.clone()]);
     let texts: Vec<_> = std::iter::once(reworded.question.clone()).chain(phrases).collect();

@@ -47,7 +47,7 @@ pub(crate) struct Known {
     pub(crate) is_customer: bool,
     /// The part of the caller's own account that the message asks about.
     pub(crate) own: Option<OwnData>,
-    /// What the language model wrote, if it was asked.
+    /// The language model's text, if the model was asked.
     pub(crate) draft: Option<Draft>,
 }
 
@@ -77,7 +77,7 @@ impl Known {
     }
 }
 
-/// What a message asks, as far as it is known before its transaction begins.
+/// The question in a message, as far as it is known before its transaction begins.
 pub(crate) struct Asked {
     /// When the message came.
     pub(crate) begin: Instant,
@@ -302,7 +302,7 @@ async fn search(
     Ok(())
 }
 
-/// What the model wrote about this question.
+/// The model's text about this question.
 fn draft_of<'k>(known: &'k Known, turn: &Turn) -> Option<&'k Draft> {
     // A message that came meanwhile changed the question.
     known.draft.as_ref().filter(|draft| draft.question == turn.customer_text)

@@ -1,4 +1,4 @@
-//! What the other services know of a customer, asked with the rights of the member of staff who calls: each service decides, and records
+//! The other services' data about a customer, read with the rights of the member of staff who calls: each service decides, and records
 //! the read in its own audit chain.
 
 use std::time::Duration;

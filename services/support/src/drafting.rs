@@ -30,7 +30,7 @@ use crate::{
     store::{articles, passages},
 };
 
-/// The number of best articles of which the model gets every passage. Of some further articles it gets the best passage.
+/// The number of best articles whose passages the model gets all. It gets the best passage of some further articles.
 const WHOLE_ARTICLES: usize = 3;
 const MOST_ARTICLES: usize = 6;
 /// The most characters of all passages.
@@ -165,7 +165,7 @@ async fn objects(support: &Support, ctx: &Ctx, customer: &Customer) -> Result<bo
     if objections::stands(&mut conn, ObjectionScope::Automation, sub, email).await? {
         return Ok(true);
     }
-    // Somebody who signed in after the conversation began.
+    // A customer who signed in after the conversation began.
     let scope = ctx.scope();
     match scope.sub() {
         Some(sub) => objections::stands(&mut conn, ObjectionScope::Automation, Some(sub), None).await,

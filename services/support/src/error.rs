@@ -21,7 +21,7 @@ service_error! {
         /// The request is not valid.
         #[error(transparent)]
         Invalid(#[from] Invalid) => source,
-        /// The conversation does not exist, is somebody else's, or the token is wrong. Callers must not see the difference.
+        /// The conversation does not exist, belongs to another person, or the token is wrong. Callers must not see the difference.
         #[error("there is no such conversation")]
         ConversationNotFound => NotFound "CONVERSATION_NOT_FOUND",
         /// The conversation has as many messages as it may have.
@@ -30,7 +30,7 @@ service_error! {
         /// A person must have the conversation for this, or must not have it.
         #[error("the state of the conversation does not allow this")]
         ConversationState => FailedPrecondition "CONVERSATION_STATE",
-        /// The ticket does not exist, or is somebody else's. Callers must not see the difference.
+        /// The ticket does not exist, or belongs to another person. Callers must not see the difference.
         #[error("there is no such ticket")]
         TicketNotFound => NotFound "TICKET_NOT_FOUND",
         /// The state of the ticket does not allow the step.

@@ -5,7 +5,7 @@ use levqor_runtime::db::DbError;
 
 use crate::{Support, assistant, store::articles};
 
-/// What the search found for a question.
+/// The search results for a question.
 #[derive(Debug)]
 pub struct Found {
     /// The names of the best articles, at most three, the best first.

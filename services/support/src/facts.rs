@@ -1,4 +1,4 @@
-//! What placeholders in articles stand for: billing's price list, our own rules, and the addresses of the settings.
+//! The values of placeholders in articles: billing's price list, our own rules, and the addresses of the settings.
 
 use std::time::{Duration, Instant};
 

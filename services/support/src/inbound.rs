@@ -44,7 +44,7 @@ pub(crate) struct Mail {
     pub(crate) files: Vec<(String, String, i64)>,
 }
 
-/// What the message of a mail without a text says.
+/// The text of the message of a mail without a text.
 const NO_TEXT: &str = "(This mail has no text that can be read.)";
 /// The most characters of a mail that a message keeps.
 const LONGEST: usize = 10_000;
@@ -58,7 +58,7 @@ const NO_END: &str = "\n\n(The end of this mail is missing.)";
 const NOT_ACCEPTED: &str = "(The mail before this note has high-risk data that we do not accept, such as health data or card numbers. \
                             It was kept, because a mail is never refused.)";
 
-/// Ingests a mail that was not ingested before. `text` is its new part, and `screened` what the screen for high-risk data says of that.
+/// Ingests a mail that was not ingested before. `text` is its new part, and `screened` the result of the screen for high-risk data.
 /// Returns what became of the mail.
 pub(crate) async fn ingest(
     support: &Support,
@@ -77,7 +77,7 @@ pub(crate) async fn ingest(
     let recent = inbound_mails::count_since(tx, ticket.id, now - TimeDelta::hours(1)).await?;
     let envelope = Envelope { from: mail.from.as_ref(), subject: &mail.subject, headers: &mail.headers };
     let is_own = |address: &Email| is_own(support, address);
-    // An account that typed this address without a proof sees the ticket: what the address's owner writes is not for that account.
+    // An account that typed this address without a proof sees the ticket: the words of the address's owner are not for that account.
     let is_theirs = ticket.customer.verified || ticket.customer.sub.is_none();
     let customer = ticket.customer.email.as_ref().filter(|_| is_theirs);
     let verdict = judge(&envelope, customer, &support.automatic_mail, is_own, recent);

@@ -38,7 +38,7 @@ pub(crate) const PURCHASED: &str = "PURCHASED";
 /// How long to wait for billing.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What a form says.
+/// The content of a form.
 pub(crate) struct NewLead {
     pub(crate) kind: LeadKind,
     pub(crate) email: Email,
@@ -52,7 +52,7 @@ pub(crate) struct NewLead {
 }
 
 impl NewLead {
-    /// What the person wrote.
+    /// The person's message.
     pub(crate) fn text(&self) -> String {
         [self.message.as_str(), self.details.as_str()].join("\n")
     }
@@ -99,7 +99,7 @@ pub(crate) async fn take(
     leads::insert(tx, &lead, first_step).await?;
     operators::lead(tx, &lead).await?;
     operators::screened(tx, screened, &format!("lead:{}", lead.id)).await?;
-    // Somebody else may have typed the address: it is not mailed again and again.
+    // Another person may have typed the address: it does not get a mail each time.
     if recent < MOST_MAILS {
         acknowledge(support, tx, &lead).await?;
         if lead.marketing_consent {
@@ -169,7 +169,7 @@ pub(crate) async fn still_wanted(support: &Support, subject: &str) -> Result<Wan
     }
 }
 
-/// Whether somebody with this address has bought, which billing knows. The error says why billing gave no answer.
+/// Whether a person with this address has bought. Billing knows it. The error says why billing gave no answer.
 pub(crate) async fn has_bought(
     support: &Support,
     request_id: &str,

@@ -48,7 +48,7 @@ struct Health {
     rests_until: Option<Instant>,
 }
 
-/// What the model wrote, or why there is nothing.
+/// The model's text, or why there is none.
 pub(crate) struct Reply {
     pub(crate) written: Result<String, ModelOutcome>,
     pub(crate) tokens: Tokens,

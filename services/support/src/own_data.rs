@@ -1,5 +1,5 @@
 //! Reads a customer's own orders, subscription and tickets for an answer of the assistant. Billing is asked with the customer's
-//! own token, so billing decides what the customer may see, and the text of a message cannot choose whose data is read.
+//! own token, so billing decides which data the customer may see, and the text of a message cannot choose whose data is read.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub(crate) struct OwnData {
     pub(crate) text: Option<String>,
 }
 
-/// Reads what a question asks about the caller's own account. None if it asks nothing of it, or if the caller is no signed-in customer.
+/// Reads the data about the caller's own account that a question needs. None if it needs none, or if the caller is no signed-in customer.
 pub(crate) async fn read(support: &Support, ctx: &Ctx, question: &str) -> Result<Option<OwnData>, DbError> {
     let (Actor::User(user), Some(token)) = (&ctx.actor, &ctx.user_token) else { return Ok(None) };
     // Staff may see everybody's data. The assistant shows data only to the customers who own it.

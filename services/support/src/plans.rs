@@ -1,4 +1,4 @@
-//! Asks billing which plan a customer has: it decides how soon somebody replies.
+//! Asks billing for the plan of a customer, which decides how soon a person replies.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Random bytes of the operating system, for tokens that nobody can guess.
+//! Random bytes of the operating system, for tokens that cannot be guessed.
 
 use levqor_runtime::db::DbError;
 use ring::rand::{SecureRandom, SystemRandom};

@@ -10,7 +10,8 @@ use tonic::Request;
 
 use crate::{Support, domain::step::Step, error::Error};
 
-/// Refuses a text with a blocked term. `operators::screened` reports a warning about a text that is accepted. `purpose` is `chat`, `ticket` or `form`.
+/// Refuses a text with a blocked term. `operators::screened` reports a warning about a text that is accepted. `purpose` is `chat`, `ticket`
+/// or `form`.
 pub(crate) async fn check(
     support: &Support,
     ctx: &Ctx,

@@ -80,7 +80,7 @@ pub(crate) async fn solved(
     send(tx, config, ticket, format!("ticket:{}:solved:{instant}", ticket.id), content).await
 }
 
-/// Where the customer reads the ticket. Somebody without an account cannot.
+/// Where the customer reads the ticket. A customer without an account cannot.
 fn link(site: &SiteUrl, ticket: &Ticket) -> Option<String> {
     ticket.customer.sub.as_ref().map(|_| format!("{site}/tickets/{}", ticket.id))
 }

@@ -24,7 +24,7 @@ use crate::{
     surveys, ticket_mails,
 };
 
-/// What a new ticket is about.
+/// The subject of a new ticket.
 pub(crate) struct NewTicket<'a> {
     pub(crate) customer: Customer,
     pub(crate) subject: &'a str,

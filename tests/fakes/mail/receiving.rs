@@ -25,7 +25,7 @@ pub(crate) struct Inbound {
     pub(crate) html: Option<String>,
     /// Header lines.
     pub(crate) headers: Vec<(&'static str, String)>,
-    /// The mail as it came, if somebody asks for it.
+    /// The mail as it arrived, for requests that want it.
     pub(crate) raw: Vec<u8>,
     /// The files: name and content.
     pub(crate) files: Vec<(&'static str, Vec<u8>)>,

@@ -13,7 +13,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivatePkcs8KeyDer},
 };
 
-/// What the server encrypts with.
+/// The certificate and key of the server.
 pub(super) struct Tls {
     pub(super) config: Arc<ServerConfig>,
     /// The certificate, in PEM.

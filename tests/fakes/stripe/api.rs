@@ -88,7 +88,7 @@ pub(super) fn answer(world: &mut World, request: &Request) -> Answer {
         }
         Err(failure) => failed(failure),
     };
-    // What was refused before anything was done may be asked again, put right.
+    // A request that was refused before it had an effect may be corrected and sent again.
     let begun = !matches!(&done, Err(failure) if failure.status == 400 || failure.status == 404);
     if let Some(key) = key.filter(|_| begun) {
         world.kept.insert(key.clone(), Kept { at: now, asked, answer: answer.clone() });
@@ -96,7 +96,7 @@ pub(super) fn answer(world: &mut World, request: &Request) -> Answer {
     answer
 }
 
-/// Keeps a failure of Stripe's own for the request's idempotency key: it is what a second try is answered.
+/// Stores a failure of Stripe itself under the request's idempotency key: a second try gets the same answer.
 pub(super) fn keep_failure(world: &mut World, request: &Request) -> Answer {
     let answer = Answer {
         status: 500,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{shapes, subscription::Item, world::World};
 
-/// Somebody who fills in a checkout.
+/// A buyer who fills in a checkout.
 #[derive(Clone, Copy)]
 pub(crate) struct Buyer<'a> {
     pub(crate) name: &'a str,

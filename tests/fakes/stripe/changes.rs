@@ -13,7 +13,7 @@ use super::{
 
 const CUSTOMER: &[&str] = &["address", "description", "email", "metadata", "name", "phone"];
 
-/// Makes the change that a `POST` or `DELETE` asks for; the id of the object to show.
+/// Makes the change of a `POST` or `DELETE`. Returns the id of the object to show.
 pub(super) fn make(
     world: &mut World,
     method: &str,

@@ -9,7 +9,7 @@ use super::{
     world::World,
 };
 
-/// What a session can be made with: what our checkouts use, and its neighbours.
+/// The parameters of a session: those of our checkouts, and similar ones.
 const PARAMS: &[&str] = &[
     "allow_promotion_codes",
     "automatic_tax",

@@ -1,4 +1,4 @@
-//! Prorations: what a change of a subscription in the middle of its period credits and charges, and the preview of it:
+//! Prorations: the credits and charges of a change of a subscription in the middle of its period, and its preview:
 //! <https://docs.stripe.com/billing/subscriptions/prorations>. The fake always assumes that half of the period is over.
 
 use serde_json::{Value, json};

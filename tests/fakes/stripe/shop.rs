@@ -39,7 +39,7 @@ pub(super) fn webhook_endpoint(world: &mut World, params: &Value) -> Result<Stri
     Ok(world.add(endpoint))
 }
 
-/// What was not refunded of a charge.
+/// The part of a charge that was not refunded.
 fn left(charge: &Value) -> i64 {
     let amount = |field: &str| charge[field].as_i64().unwrap_or_default();
     amount("amount") - amount("amount_refunded")

@@ -153,7 +153,7 @@ impl World {
         }
         let subscription =
             invoice["parent"]["subscription_details"]["subscription"].as_str().unwrap_or_default();
-        // What a credit covers takes no payment.
+        // An amount that a credit covers needs no payment.
         if invoice["amount_due"] != 0 {
             self.collect(id, &invoice, subscription)?;
         }

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{KEY, Stripe};
 
-/// What the API answered over HTTP.
+/// The API's answer over HTTP.
 struct Answer {
     status: StatusCode,
     json: Value,

@@ -25,7 +25,7 @@ const AT_ONCE: usize = 64;
 pub(crate) struct Endpoint {
     /// Where they go.
     pub(crate) url: String,
-    /// What they are signed with.
+    /// The secret that signs them.
     pub(crate) secret: String,
     /// Types of events; `*` is all of them.
     pub(crate) events: Vec<String>,
@@ -98,7 +98,7 @@ pub(super) struct Job {
 pub(crate) struct Attempt {
     /// The event's id.
     pub(crate) event_id: String,
-    /// What the endpoint answered; nothing where it did not.
+    /// The endpoint's answer. None if it gave none.
     pub(crate) status: Option<u16>,
     /// How long after the event it began.
     pub(crate) after: Duration,

@@ -1,4 +1,4 @@
-//! What the fake knows: its objects in the newest shape, the events that every change of them made, and its clock.
+//! The state of the fake: its objects in the newest form, the events that every change of them made, and its clock.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -41,7 +41,7 @@ pub(crate) struct World {
     pub(super) requests: Vec<String>,
     /// How far the clock that answers are dated by is off, in seconds.
     pub(crate) date_off: i64,
-    /// Whether the key is one that may not read the account.
+    /// Whether the key lacks the right to read the account.
     pub(crate) account_hidden: bool,
     /// For how many days events can be listed.
     pub(crate) event_days: i64,
@@ -72,7 +72,7 @@ impl World {
         world
     }
 
-    /// Stripe's time, in whole seconds. It stands still until a test moves it.
+    /// Stripe's time, in whole seconds. Only tests change it.
     pub(crate) fn now(&self) -> i64 {
         self.now
     }
@@ -165,7 +165,7 @@ impl World {
                 event.pending += 1;
                 self.under_way += delays.len();
                 for delay in delays {
-                    // Nobody listens any more only when the fake is being stopped.
+                    // The channel has no receiver only when the fake is being stopped.
                     let _ = self.outbox.send(Job { event: number, endpoint, delay, made: Instant::now() });
                 }
             }
@@ -192,7 +192,7 @@ impl World {
         self.events.iter().map(|event| event.id.clone()).collect()
     }
 
-    /// What was asked of the API over HTTP so far, as `GET /v1/…`.
+    /// The requests to the API over HTTP up to now, as `GET /v1/…`.
     pub(crate) fn requests(&self) -> &[String] {
         &self.requests
     }

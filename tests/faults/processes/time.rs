@@ -23,7 +23,7 @@ const MOVE_IDLE_TIME: Duration = Duration::from_secs(1);
 /// is of a claim whose answer was lost.
 const LONGEST_WORK: Duration = Duration::from_secs(10);
 
-/// How long the mesh's time stands still at the most. In a backlog, some lease is always new.
+/// The longest time without an advance of the mesh's time. In a backlog, some lease is always new.
 const LONGEST_STAND: Duration = Duration::from_secs(30);
 
 /// How long a process may take to be killed at its point, while the mesh's time is moved.
@@ -107,7 +107,7 @@ async fn must_move(databases: &[Db], started: Instant, moved: Instant, patience:
         && (waited > LONGEST_STAND || worked_on(databases, started).await.is_none_or(|leases| leases == 0))
 }
 
-/// How many leases live workers hold. What a killed process holds, it claimed before the last process was started. `None` while a
+/// How many leases live workers hold. A killed process claimed its leases before the last process was started. `None` while a
 /// database does not answer.
 async fn worked_on(databases: &[Db], started: Instant) -> Option<i64> {
     let left = LEASE.saturating_sub(LONGEST_WORK.min(started.elapsed())).as_secs_f64();

@@ -65,7 +65,7 @@ const fn price(
     CataloguePrice { setting, product, amount, interval }
 }
 
-/// What the offer to Starter customers takes off the price of Professional: currency and minor units.
+/// The discount of the offer to Starter customers on the price of Professional: currency and minor units.
 pub(crate) const UPSELL_DISCOUNT: (&str, i64) = ("GBP", 15_000);
 
 /// "Done for you" work of each tier. Orders are compared with these prices.
@@ -118,7 +118,7 @@ impl fmt::Display for Livemode {
 pub(crate) enum PriceFault {
     /// Stripe does not have the price.
     Missing,
-    /// The price is not active, so nobody can buy at it.
+    /// The price is not active, so it cannot be bought.
     Inactive,
     /// The amount differs.
     Amount {

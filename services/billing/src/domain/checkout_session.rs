@@ -22,7 +22,7 @@ const RECEIPT_URL: &str = "/payment_intent/latest_charge/receipt_url";
 /// The most characters of a link that a mail takes.
 const LONGEST_LINK: usize = 2_000;
 
-/// What the session is for.
+/// The purpose of the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// One payment: the only mode that sells orders.

@@ -1,4 +1,4 @@
-//! What a customer is entitled to: the contents of the subscription's package. While a payment is disputed, and after a dispute
+//! The entitlements of a customer: the contents of the subscription's package. While a payment is disputed, and after a dispute
 //! was lost, the entitlements are held: the customer is entitled to nothing.
 
 use super::{

@@ -32,7 +32,7 @@ impl Money {
         (0..FIRST_NOT_SHOWABLE).contains(&minor_units).then_some(Self { currency, minor_units })
     }
 
-    /// An amount in pence, which is what the catalogue's prices are in.
+    /// An amount in pence, the unit of the catalogue's prices.
     pub(crate) fn pence(minor_units: i64) -> Self {
         Self { currency: "GBP".to_owned(), minor_units }
     }

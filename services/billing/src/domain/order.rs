@@ -62,7 +62,7 @@ pub(crate) struct Order {
 #[error("the order has no owner")]
 pub(crate) struct NotOwned;
 
-/// More was paid back than was paid. Nobody knows why, so a person has to look.
+/// More was paid back than was paid. The reason is unknown, so a person has to look.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("more was refunded than was paid")]
 pub(crate) struct RefundAbovePayment;
@@ -138,7 +138,7 @@ impl Order {
         Ok(())
     }
 
-    /// Removes the owner. The order then has none until somebody with its verified address claims it.
+    /// Removes the owner. The order then has none until a customer with its verified address claims it.
     pub(crate) fn release(&mut self, now: DateTime<Utc>) -> Result<(), NotOwned> {
         self.owner_sub.take().ok_or(NotOwned)?;
         self.update_time = now;

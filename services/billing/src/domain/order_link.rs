@@ -1,4 +1,4 @@
-//! Links to an order or a subscription for a customer without an account: what the token of a link consists of.
+//! Links to an order or a subscription for a customer without an account: the parts of a link's token.
 
 use std::str::FromStr;
 
@@ -34,7 +34,7 @@ impl LinkToken {
         self.id
     }
 
-    /// What the database keeps of the secret.
+    /// The hash of the secret, which the database stores.
     pub(crate) fn tag(&self) -> hmac::Tag {
         hmac::sign(&self.key(), self.id.as_uuid().as_bytes())
     }

@@ -1,4 +1,4 @@
-//! What a customer can subscribe to: plans, terms and add-ons, with their prices of the catalogue and what they include.
+//! Plans, terms and add-ons of subscriptions, with their prices of the catalogue and their contents.
 
 use std::fmt;
 
@@ -66,7 +66,7 @@ wire_enum! {
     }
 }
 
-/// What a plan includes, as in the price list of the website.
+/// The contents of a plan, as in the price list of the website.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// Workflows that may be built in a month. `None`: no limit.
@@ -140,7 +140,7 @@ impl Plan {
         }
     }
 
-    /// The support that it includes. It names no time: support's clocks alone decide how soon somebody replies.
+    /// The support that it includes. It names no time: support's own rules alone decide how soon a person replies.
     pub(crate) const fn support(self) -> &'static str {
         match self {
             Self::Starter => "By e-mail",
@@ -197,7 +197,7 @@ impl AddOn {
     }
 }
 
-/// What a catalogue price sells to a subscriber.
+/// The item that a catalogue price sells to a subscriber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sold {
     /// A plan for a term.
@@ -263,7 +263,7 @@ impl Package {
         [self.plan.price(self.term)].into_iter().chain(add_ons).flatten().collect()
     }
 
-    /// What a period costs, before discounts and tax.
+    /// The price of a period, before discounts and tax.
     pub(crate) fn price(&self) -> Money {
         Money::pence(self.prices().iter().map(|price| price.amount).sum())
     }

@@ -33,7 +33,7 @@ wire_enum! {
         Staff = "STAFF",
         /// The customer, by the withdrawal function or the guarantee.
         Customer = "CUSTOMER",
-        /// Somebody at Stripe.
+        /// A person at Stripe.
         Stripe = "STRIPE",
     }
 }
@@ -103,7 +103,7 @@ pub(crate) fn amount_of(
 }
 
 impl Refund {
-    /// A refund that somebody made at Stripe.
+    /// A refund that a person made at Stripe.
     pub(crate) fn found(at_stripe: &StripeRefund, now: DateTime<Utc>) -> Self {
         Self {
             id: RefundId::new_at(now),

@@ -1,7 +1,8 @@
-//! What a checkout session sells: a "done for you" order of ours, a subscription of ours, or something that is not ours.
+//! The sale of a checkout session: a "done for you" order of ours, a subscription of ours, or something that is not ours.
 //!
 //! A session is ours if it carries the id of an order or a subscription of ours, or if its metadata `mode` and `plan` name our
-//! catalogue, or if each of its lines has one of our prices. Every other session is somebody else's: it may be anything.
+//! catalogue, or if each of its lines has one of our prices. Every other session belongs to another business of the account: it may be
+//! anything.
 
 use levqor_runtime::email::Email;
 
@@ -20,7 +21,7 @@ use super::{
 /// The value of `metadata.mode` that our checkout writes for "done for you" work.
 pub(crate) const DONE_FOR_YOU: &str = "dfy";
 
-/// What a session sells.
+/// The sale of a session.
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub(crate) enum Sells {
@@ -69,7 +70,7 @@ pub(crate) struct Sale {
     pub(crate) receipt: Option<Receipt>,
 }
 
-/// What was bought, by whom, for how much.
+/// The bought item, its buyer, and its price.
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub(crate) struct Terms {
@@ -82,7 +83,7 @@ pub(crate) struct Terms {
 }
 
 impl Sells {
-    /// Reads what the session sells. Returns an error if it sells an order of ours, but a necessary field is missing or
+    /// Reads the sale of the session. Returns an error if it sells an order of ours, but a necessary field is missing or
     /// malformed.
     pub(crate) fn read(
         session: &CheckoutSession,

@@ -1,4 +1,4 @@
-//! What was paid by a Stripe invoice, for every API version. Before 2025-03-31.basil an invoice has one payment intent; since then
+//! The payments of a Stripe invoice, for every API version. Before 2025-03-31.basil an invoice has one payment intent; since then
 //! it has a list of payments: <https://docs.stripe.com/changelog/basil/2025-03-31/add-support-for-multiple-partial-payments-on-invoices>.
 
 use chrono::{DateTime, Utc};

@@ -41,7 +41,7 @@ impl State {
         Self::ALL.into_iter().filter(|state| !ours(state)).find(|state| state.as_str().to_lowercase() == word)
     }
 
-    /// Whether it entitles to what the package includes. A payment that failed a moment ago takes nothing away.
+    /// Whether it entitles to the contents of the package. A payment that failed a moment ago does not end the entitlement.
     pub(crate) const fn entitles(self) -> bool {
         matches!(self, Self::Trialing | Self::Active | Self::PastDue)
     }
@@ -70,9 +70,9 @@ pub(crate) struct Subscription {
     pub(crate) stripe_checkout_session_id: Option<StripeId>,
     pub(crate) state: State,
     pub(crate) package: Package,
-    /// What the checkout sold. A change of the subscription does not change this.
+    /// The package that the checkout sold. A change of the subscription does not change this.
     pub(crate) bought: Package,
-    /// Whether the customer asked for a start within the 14 days of withdrawal. `None`: nobody asked the customer.
+    /// Whether the customer asked for a start within the 14 days of withdrawal. `None`: the customer was not asked.
     pub(crate) start_at_once: Option<bool>,
     /// The version of the terms that the customer accepted. Empty if the checkout was not ours.
     pub(crate) terms_version: String,
@@ -88,7 +88,7 @@ pub(crate) struct Subscription {
     pub(crate) version: i64,
 }
 
-/// What a customer may want to do.
+/// A step that a customer may want.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Change plan, term or add-ons.
@@ -99,7 +99,7 @@ pub(crate) enum Action {
     Resume,
 }
 
-/// Why a customer may not do it.
+/// Why a customer must not do it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotInThisState {
     /// It has not begun.
@@ -119,7 +119,7 @@ pub(crate) enum NotInThisState {
     IsRenewed,
 }
 
-/// What a mirrored state has changed.
+/// The changes by a mirrored state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Mirrored {
     /// Something is different.
@@ -178,7 +178,7 @@ impl Subscription {
         }
     }
 
-    /// A subscription that somebody bought without our checkout. `None` if Stripe does not say by whom.
+    /// A subscription that was bought without our checkout. `None` if Stripe does not name the buyer.
     pub(crate) fn found(
         at_stripe: &StripeSubscription,
         package: Package,

@@ -112,7 +112,7 @@ pub(crate) enum Refusal {
     NothingLeft,
 }
 
-/// What a withdrawal is about.
+/// The contract of a withdrawal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum About {
     /// An order.
@@ -132,7 +132,7 @@ pub(crate) struct Provided {
 #[derive(Debug, Clone)]
 pub(crate) struct Contract {
     pub(crate) about: About,
-    /// What was bought, as customers read it.
+    /// The name of the bought package, as customers read it.
     pub(crate) item: String,
     /// When it was concluded. `None`: not yet.
     pub(crate) conclusion: Option<DateTime<Utc>>,
@@ -140,7 +140,7 @@ pub(crate) struct Contract {
     pub(crate) pay_time: Option<DateTime<Utc>>,
     /// Everything that was paid.
     pub(crate) paid: Money,
-    /// What was paid back of that, or is about to be.
+    /// The part of it that was paid back, or is about to be.
     pub(crate) refunded: i64,
     pub(crate) ended: bool,
     /// Whether the customer asked at checkout for a start within the 14 days.
@@ -148,7 +148,7 @@ pub(crate) struct Contract {
     pub(crate) provided: Provided,
 }
 
-/// What a customer can do now.
+/// The steps that a customer can take now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Offer {
     /// The end of the time in which they can or could withdraw. `None` without a contract.
@@ -161,9 +161,10 @@ pub(crate) struct Offer {
 pub(crate) struct Possible {
     pub(crate) rule: Rule,
     pub(crate) amount: Money,
-    /// What the customer states by confirming it.
+    /// The statement that the customer makes by confirming it.
     pub(crate) statement: String,
-    /// A hash of the statement, rule, amount and end. The confirmation sends it back, so nobody confirms what they have not seen.
+    /// A hash of the statement, rule, amount and end. The confirmation sends it back, so customers confirm only an offer that they have
+    /// seen.
     pub(crate) etag: String,
 }
 
@@ -269,7 +270,7 @@ impl Contract {
         }
     }
 
-    /// What the customer can do now.
+    /// The steps that the customer can take now.
     pub(crate) fn offer(&self, now: DateTime<Utc>) -> Offer {
         let Some(concluded) = self.conclusion else {
             return Offer { end_time: None, verdict: Err(Refusal::NotPaid) };

@@ -94,7 +94,7 @@ async fn order_of(tx: &mut Tx, sale: &Sale, now: DateTime<Utc>) -> Result<Option
     };
     match named {
         Some(order) if order.stripe_checkout_session_id.is_none() => Ok(Some((order, false))),
-        // Our checkout made this session, Stripe answered with an error, and the order got a later session: nobody was sent to this
+        // Our checkout made this session, Stripe answered with an error, and the order got a later session: no buyer was sent to this
         // one. Money that arrives by it all the same is another order's.
         Some(_) if sale.state != State::Paid => Ok(None),
         Some(_) | None => Ok(Order::open(sale, now).map(|order| (order, true))),

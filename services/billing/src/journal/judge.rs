@@ -94,7 +94,7 @@ async fn of_session(
                 return Ok(Verdict::Processed);
             };
             let verdict = of_subscription(tx, billing, event, (fetched, &[]), aftermath).await?;
-            // The session is ours, so somebody paid us: an operator has to look.
+            // The session is ours, so we were paid: an operator has to look.
             Ok(if verdict == Verdict::NotOurs(NotOurs::OtherSale) {
                 Verdict::Quarantined("a subscription of ours at a price that is not ours".to_owned())
             } else {

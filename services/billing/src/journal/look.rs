@@ -38,7 +38,7 @@ pub(super) enum Seen {
     Nothing,
     /// The event or its object is not ours.
     NotOurs(NotOurs),
-    /// The object, what the event says of it, and the snapshot events that say what a thin event does not.
+    /// The object, the event's facts about it, and the snapshot events with the facts that a thin event lacks.
     Found(Found, EventObject, Vec<Value>),
     /// A retry cannot help.
     NotUnderstood(NotUnderstood),
@@ -59,7 +59,7 @@ pub(super) enum Found {
     Refunds(Vec<StripeRefund>),
     /// A dispute.
     Dispute(Box<StripeDispute>),
-    /// Something that billing need not know, such as the payment of somebody else's sale.
+    /// An object that billing does not need, such as the payment of another business of the account.
     Nothing,
 }
 

@@ -24,7 +24,7 @@ pub(crate) enum Outcome {
     NotOurs,
     /// It is ours, but something is missing.
     NotUnderstood(NotUnderstood),
-    /// Somebody wrote a later state while Stripe was asked: ask again.
+    /// A later state was written during the request to Stripe: the request is made again.
     Stale,
 }
 

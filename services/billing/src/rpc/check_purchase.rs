@@ -1,5 +1,5 @@
-//! Checks whether somebody with an address has bought: paid an order, or begun a subscription. Support asks before it advertises to
-//! somebody who asked for the free guide. It names no order, and takes no scope, because it acts for no person.
+//! Checks whether a person with an address has bought: paid an order, or begun a subscription. Support asks before it advertises to
+//! a person who requested the free guide. It names no order, and takes no scope, because it acts for no person.
 
 use levqor_proto_billing::v1::{CheckPurchaseRequest, CheckPurchaseResponse};
 use levqor_runtime::{

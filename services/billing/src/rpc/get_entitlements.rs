@@ -1,4 +1,4 @@
-//! Gets what the caller is entitled to.
+//! Gets the caller's entitlements.
 
 use levqor_proto_billing::v1::{
     self as wire, GetEntitlementsRequest, GetEntitlementsResponse, entitlement::Refusal as WireRefusal,

@@ -45,7 +45,7 @@ pub(super) async fn preview_subscription_change(
         // Credit that the first invoice leaves goes to the next one.
         (due, (renewal - credit).max(0), (credit - renewal).max(0))
     } else {
-        // Stripe shows the next invoice: the new price, and what the change credits.
+        // Stripe shows the next invoice: the new price, and the credit of the change.
         (0, due, credit)
     };
     let currency = invoice.get("currency").and_then(Value::as_str).unwrap_or("gbp");

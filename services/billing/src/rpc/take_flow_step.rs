@@ -107,7 +107,7 @@ async fn take(
     Ok(end.as_str().to_owned())
 }
 
-/// Does what the step says. Returns why the flow ends, if it cannot be done.
+/// Takes the step. Returns why the flow ends, if the step cannot be taken.
 async fn act(
     billing: &Billing,
     tx: &mut Tx,

@@ -38,14 +38,14 @@ pub(super) async fn upload_order_file(
     let mut tx = billing.chassis.db.begin().await?;
     let order = orders::lock(&mut tx, &ctx.scope(), order_id).await?.ok_or(Error::OrderNotFound)?;
     tx.commit().await?;
-    // The key covers what the request says and the content's hash, instead of the content.
+    // The key covers the fields of the request and the content's hash, instead of the content.
     let asked = UploadOrderFileRequest { file: None, ..first.clone() };
     let upload = Upload { order, party: order_steps::party(&ctx), name };
     let file = upload.take(&billing, &ctx, &asked, first, further).await?;
     Ok(UploadOrderFileResponse { file: Some(file) })
 }
 
-/// A file that somebody may upload.
+/// A file that the caller may upload.
 pub(super) struct Upload {
     pub(super) order: Order,
     pub(super) party: Party,

@@ -92,7 +92,7 @@ pub(crate) async fn newest(
     .transpose()
 }
 
-/// Up to `limit` operations that nobody has worked on for a while and that are not refunds: those have deferred calls of their
+/// Up to `limit` operations without recent work and that are not refunds: those have deferred calls of their
 /// own.
 pub(crate) async fn unfinished(
     tx: &mut Tx,

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use crate::domain::order::OrderId;
 
-/// Stores what the buyer agreed to, once.
+/// Stores the buyer's agreements, once.
 pub(crate) async fn insert(
     tx: &mut Tx,
     order_id: OrderId,

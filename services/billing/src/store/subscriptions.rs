@@ -81,7 +81,7 @@ pub(crate) async fn version(conn: &mut PgConnection, id: &StripeId) -> Result<Op
     Ok(version.fetch_optional(conn).await?)
 }
 
-/// Sets the buyer as the owner of the subscriptions that nobody owns and that carry the buyer's verified address. It waits for the buyer's
+/// Sets the buyer as the owner of the subscriptions without an owner that have the buyer's verified address. It waits for the buyer's
 /// other calls that do the same: without the row that they lock, it would seem that there is no subscription.
 pub(crate) async fn claim(conn: &mut PgConnection, buyer: &Buyer) -> Result<(), DbError> {
     let Some(email) = buyer.verified_email() else { return Ok(()) };

@@ -82,7 +82,7 @@ mod tests {
         let begun = Instant::now();
         let one = let_through(&["/a"], 60).await;
         let all = let_through(&["/a", "/b", "/c", "/d", "/e", "/f"], 25).await;
-        // What the budgets get back while the test runs: one request per 10 ms at most.
+        // The budgets refill while the test runs: by one request per 10 ms at most.
         let back = begun.elapsed().as_millis() / 10 + 1;
         assert!((25..=25 + back).contains(&one), "{one}, {back}");
         assert!((100..=100 + back).contains(&all), "{all}, {back}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::domain::not_understood::NotUnderstood;
 
-/// Why a call failed, in terms of what the caller may do next.
+/// Why a call failed, by the caller's possible next step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CallError {
     /// The call was not made: Stripe did not answer the calls before, or the rate budget is spent.

@@ -30,7 +30,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Billing {
-    /// The caller's subscription, and what the caller is shown of it.
+    /// The caller's subscription, and its shown facts.
     pub(crate) async fn withdrawal_of_subscription(
         &self,
         actor: &Actor,
@@ -83,7 +83,7 @@ impl Billing {
         Ok(Shown::Offered(Box::new((contract, offer))))
     }
 
-    /// What was paid for a subscription.
+    /// The payments of a subscription.
     async fn payments_of(
         &self,
         row: &Subscription,

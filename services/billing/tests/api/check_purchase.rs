@@ -1,4 +1,4 @@
-//! `CheckPurchase`: support asks whether somebody with an address has bought.
+//! `CheckPurchase`: support asks whether a person with an address has bought.
 
 use levqor_proto_billing::v1::{CheckPurchaseRequest, order_service_client::OrderServiceClient};
 use levqor_runtime::testing::{Caller, refused, violated};

@@ -270,7 +270,7 @@ async fn who_bought_as_a_guest_stays_the_same_customer_at_stripe_unless_that_one
         assert_eq!(made, usize::from(expected == "cus_1"), "one customer per person");
         assert_eq!(shop.bench.count("customers").await, 1);
     }
-    // The same address is no reason where somebody else is that customer already.
+    // The same address is no reason if another person is that customer already.
     let shop = Shop::open().await;
     shop.check_out(&ada(), buy(dfy(Tier::Starter))).await.expect("a session");
     let namesake = Caller::customer("ada-2", "ada@example.com");

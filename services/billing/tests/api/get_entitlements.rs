@@ -1,4 +1,4 @@
-//! `GetEntitlements`: what the caller's subscription includes, held while a payment is disputed.
+//! `GetEntitlements`: the contents of the caller's subscription, which are paused while a payment is disputed.
 
 use levqor_proto_billing::v1::{
     Entitlement, GetEntitlementsRequest, GetEntitlementsResponse,

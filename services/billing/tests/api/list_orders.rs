@@ -127,7 +127,7 @@ async fn a_list_never_fails_for_one_row() {
     for n in 0..5 {
         bench.buy(&format!("cs_{n}"), "ada@example.com").await;
     }
-    // No version of ours stores such rows. They stand for rows of a newer version that an older one cannot read.
+    // No version of ours stores such rows. They imitate rows of a newer version that an older one cannot read.
     bench
         .execute(
             "ALTER TABLE orders DROP CONSTRAINT orders_amount_showable;

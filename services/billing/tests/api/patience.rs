@@ -1,4 +1,4 @@
-//! Nobody waits longer than three seconds for Stripe, whatever they ask for and whichever of Stripe's answers is late.
+//! No caller waits longer than three seconds for Stripe, whatever the RPC and whichever of Stripe's answers is late.
 
 use std::time::{Duration, Instant};
 
@@ -42,7 +42,7 @@ const LIMIT: Duration = Duration::from_secs(3);
 const TRIES: usize = 3;
 /// How many cases run at the same time.
 const AT_ONCE: usize = 3;
-/// The cases: what a customer asks for, and which request to Stripe is never answered.
+/// The cases: the customer's request, and the request to Stripe that is never answered.
 const CASES: [(Ask, &str, &str); 14] = [
     (Ask::CheckOut, "POST", "/v1/customers"),
     (Ask::CheckOut, "POST", "/v1/checkout/sessions"),

@@ -1,4 +1,4 @@
-//! `PreviewSubscriptionChange`: Stripe says what a change would cost, and nothing changes.
+//! `PreviewSubscriptionChange`: Stripe computes the cost of a change, and nothing changes.
 
 use levqor_proto_billing::v1::{
     PreviewSubscriptionChangeRequest,
@@ -28,7 +28,7 @@ impl Shop {
 #[tokio::test]
 async fn a_dearer_plan_costs_now_and_a_cheaper_one_is_credited_next_time() {
     let shop = Shop::open().await;
-    // Stripe's total, the customer's balance before, and what each later period costs; what is charged now and next, and the credit
+    // Stripe's total, the customer's balance before, and the price of each later period; the charges now and next, and the credit
     // that is left then.
     for (plan, term, (total, balance, recurring), [now, next, credit], behaviour) in [
         (Plan::Business, Term::Monthly, (3500, 0, 14_900), [3500, 14_900, 0], "always_invoice"),

@@ -61,7 +61,7 @@ async fn refunds_of_all_makers_end_the_order_once_all_is_back() {
     shop.tell_refund(&at_stripe("re_1", 900, Some(&refund))).await;
     let after = shop.bench.order().await;
     assert_eq!(after.payment_state(), PaymentState::PartiallyRefunded);
-    // Somebody refunds the remaining amount in Stripe's dashboard.
+    // A person refunds the remaining amount in Stripe's dashboard.
     shop.tell_refund(&at_stripe("re_2", 9000, None)).await;
     let after = shop.bench.order().await;
     assert_eq!(after.payment_state(), PaymentState::Refunded);

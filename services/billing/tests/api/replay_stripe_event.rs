@@ -39,7 +39,7 @@ async fn what_was_quarantined_is_processed_after_the_fix() {
         "runtime.work WHERE rpc LIKE '%/EndOperatorNotice' AND idempotency_key LIKE 'replayed:evt_1:%'";
     assert_eq!(bench.count(over).await, 0);
 
-    // The fix: somebody adds the plan at Stripe.
+    // The fix: a person adds the plan at Stripe.
     drop(before);
     answer(session("cs_1")).mount(&stripe).await;
     let replayed = bench.replay(&Caller::staff(), "evt_1").await.expect("replayed");

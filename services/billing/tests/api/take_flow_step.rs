@@ -230,7 +230,7 @@ async fn assert_offer_ends(sql: &str) {
     bench.execute(sql).await;
     assert_eq!(bench.take("UPGRADE_OFFER", 1).await.end_reason, "NO_ADVERTISING");
     assert_eq!(bench.mails("flow-mail:%:UPGRADE_OFFER:%").await, 0);
-    // Reminders of what the customer bought go on.
+    // Reminders about a purchase continue.
     assert_eq!(bench.take("INTAKE_REMINDERS", 1).await.end_reason, "");
 }
 

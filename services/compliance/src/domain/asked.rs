@@ -1,4 +1,4 @@
-//! What a data request asks for: the right, and what it corrects or declares.
+//! The subject of a data request: the right, and the corrections or declarations.
 
 use std::str::FromStr;
 
@@ -41,7 +41,7 @@ impl Field for CorrectedName {
     const EXPECTED: &'static str = "a name of 1 to 200 characters";
 }
 
-/// What a correction is about. Empty in any other request.
+/// The fields to correct. Empty in any other request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Correction {
     /// The right name.
@@ -60,13 +60,13 @@ impl Correction {
 /// What an objection or a withdrawal declares. Empty in any other request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Declared {
-    /// What the objection is about.
+    /// The uses that the objection is about.
     pub(crate) objected: Option<Objected>,
     /// Whether it ends the objection.
     pub(crate) ends: bool,
     /// The purposes of the consents that are withdrawn.
     pub(crate) withdrawn: Vec<Purpose>,
-    /// What was shown.
+    /// The shown text.
     pub(crate) shown: Shown,
 }
 
@@ -94,7 +94,7 @@ pub(crate) struct Fields<'f> {
     pub(crate) shown_text: &'f str,
 }
 
-/// What a person asks for.
+/// The subject of a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     pub(crate) entitlement: Entitlement,

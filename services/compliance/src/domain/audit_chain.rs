@@ -1,4 +1,4 @@
-//! What a check of an audit chain found.
+//! The results of a check of an audit chain.
 
 use levqor_proto_compliance::v1::{AuditChain, audit_chain};
 use levqor_proto_runtime::v1::VerifyAuditChainResponse;
@@ -23,7 +23,7 @@ pub(crate) struct LastEntry {
     pub(crate) hash: Vec<u8>,
 }
 
-/// What a check found.
+/// The results of a check.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) state: State,

@@ -15,7 +15,7 @@ pub(crate) const MOST_TRIES: i32 = 5;
 const ROUNDS: NonZeroU32 = NonZeroU32::new(10_000).expect("not zero");
 
 wire_enum! {
-    /// What a code is for.
+    /// The purpose of a code.
     pub(crate) enum Purpose {
         /// It proves that the address is the person's.
         Confirmation = "CONFIRMATION",

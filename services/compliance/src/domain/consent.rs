@@ -8,7 +8,7 @@ use levqor_runtime::{error::Violations, timestamp, wire_enum};
 use super::declaration::Declaration;
 
 wire_enum! {
-    /// What a consent is for.
+    /// The purpose of a consent.
     pub(crate) enum Purpose: ConsentPurpose {
         /// Cookies that remember settings.
         CookiesFunctional = "COOKIES_FUNCTIONAL",

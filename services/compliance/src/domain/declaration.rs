@@ -1,5 +1,5 @@
-//! What a person declared: a consent or its withdrawal, the acceptance of a document, an objection or its end. The ledger keeps it with
-//! its proof.
+//! The declarations of a person: a consent or its withdrawal, the acceptance of a document, an objection or its end. The ledger keeps it
+//! with its proof.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::{
@@ -34,7 +34,7 @@ pub(crate) struct Person {
 /// The most characters of the text that was shown.
 const MOST_SHOWN: usize = 10_000;
 
-/// What was shown.
+/// The shown text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Shown {
     pub(crate) version: String,

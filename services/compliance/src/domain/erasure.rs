@@ -28,7 +28,7 @@ wire_enum! {
     }
 }
 
-/// What the services answered to the question what an erasure would do.
+/// The services' answers about the effects of an erasure.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Preview {
     pub(crate) services: Vec<ServicePreview>,

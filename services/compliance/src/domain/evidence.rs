@@ -18,7 +18,7 @@ pub(crate) struct EvidenceFile {
     pub(crate) content: Value,
 }
 
-/// Packs the files. The manifest names the services that gave no answer: what they know is not in it.
+/// Packs the files. The manifest names the services that gave no answer: their data is not in it.
 pub(crate) fn pack(
     id: DataRequestId,
     made: DateTime<Utc>,

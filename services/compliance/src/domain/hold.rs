@@ -19,11 +19,11 @@ pub(crate) const NOTICE: TimeDelta = TimeDelta::days(7);
 wire_enum! {
     /// The state of a hold.
     pub(crate) enum HoldState: wire::HoldState {
-        /// The hold is in force, but some services may not know this yet.
+        /// The hold is in force, but may not have reached all services yet.
         Placing = "PLACING",
         /// The hold is in force, and every service knows this.
         Standing = "STANDING",
-        /// The hold has ended, but some services may not know this yet.
+        /// The hold has ended, but its end may not have reached all services yet.
         Releasing = "RELEASING",
         /// The hold has ended, and every service knows this.
         Released = "RELEASED",
@@ -36,7 +36,7 @@ impl HoldState {
         matches!(self, Self::Placing | Self::Standing)
     }
 
-    /// Whether some services may not know the last change of the hold yet.
+    /// Whether the last change of the hold may not have reached all services yet.
     pub(crate) const fn is_untold(self) -> bool {
         matches!(self, Self::Placing | Self::Releasing)
     }

@@ -1,4 +1,4 @@
-//! Legal documents: their versions, which is in force, and what a person still has to accept.
+//! Legal documents: their versions, the version in force, and the versions that a person still has to accept.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_compliance::v1::{self as wire, LegalDocumentKind};
@@ -96,7 +96,7 @@ pub(crate) fn in_force(
     last(documents, kind, now, |_| true)
 }
 
-/// The versions of a kind of which one has to be accepted: the last one that requires it, and all that came after it. Empty if none
+/// A person has to accept one of these versions of a kind: the last one that requires acceptance, and all later ones. Empty if none
 /// requires it.
 pub(crate) fn sufficient(
     documents: &[LegalDocument],
@@ -111,7 +111,7 @@ pub(crate) fn sufficient(
     of_kind.filter(|document| order(document) >= order(required)).collect()
 }
 
-/// What a person who accepted these versions still has to accept: of each kind the version that is in force.
+/// The versions that a person who accepted these still has to accept: of each kind the version in force.
 pub(crate) fn pending<'d>(
     documents: &'d [LegalDocument],
     accepted: &[(String, String)],

@@ -1,4 +1,4 @@
-//! Objections: what they are about, and which are in force.
+//! Objections: their scopes, and the objections in force.
 
 use levqor_proto_compliance::v1::{self as wire, ObjectionScope as WireScope};
 use levqor_proto_runtime::v1 as runtime;
@@ -67,7 +67,7 @@ pub(crate) fn standings(decisions: &[Decision]) -> wire::ObjectionStandings {
     }
 }
 
-/// What changes if the person objects (`stands`), or objects no longer: a sentence for each scope that did not stand so before.
+/// The effects of an objection (`stands`), or of its end: a sentence for each scope that changes.
 pub(crate) fn changes(before: &[Decision], objected: Objected, stands: bool) -> Vec<String> {
     let stood = |scope: ObjectionScope| before.iter().any(|of| of.scope == scope.as_str() && of.given);
     let changed = objected.scopes().iter().filter(|scope| stood(**scope) != stands);

@@ -53,7 +53,7 @@ pub(crate) const SECURITY_MEASURES: &[&str] = &[
 /// Where a recipient processes the data, and on which ground: no setting says it.
 const TRANSFER: &str = "To be completed by the operator: the country, and the ground of the transfer (GDPR, chapter V), as the agreement with this company says.";
 
-/// Adds the companies that one service declares. If two services declare the same company, it stands once, with both services.
+/// Adds the companies that one service declares. If two services declare the same company, the record has it once, with both services.
 pub(crate) fn add_recipients(
     recipients: &mut Vec<Recipient>,
     service: &str,

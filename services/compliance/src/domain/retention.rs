@@ -1,4 +1,4 @@
-//! What a run of the retention periods did in one service.
+//! The effects of a run of the retention periods in one service.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_compliance::v1 as wire;
@@ -44,7 +44,7 @@ pub(crate) struct RetentionReport {
     pub(crate) create_time: DateTime<Utc>,
 }
 
-/// Takes what a further call of the same run says: each counts from the beginning of the run.
+/// Stores the counts of a further call of the same run: each call counts from the beginning of the run.
 pub(crate) fn take(outcomes: &mut Vec<Outcome>, further: Vec<told::RetentionOutcome>) {
     for outcome in further.into_iter().map(Outcome::from) {
         let same = |known: &&mut Outcome| known.table == outcome.table && known.days == outcome.days;
@@ -56,7 +56,7 @@ pub(crate) fn take(outcomes: &mut Vec<Outcome>, further: Vec<told::RetentionOutc
 }
 
 impl RetentionReport {
-    /// How many rows of which tables were erased.
+    /// The number of erased rows, by table.
     pub(crate) fn erased(&self) -> Vec<Receipt> {
         let mut erased: Vec<Receipt> = Vec::new();
         for outcome in self.outcomes.iter().filter(|outcome| outcome.rows > 0) {

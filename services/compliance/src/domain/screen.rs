@@ -13,7 +13,7 @@ wire_enum! {
         Low = "LOW",
         /// It is about a sensitive matter.
         Medium = "MEDIUM",
-        /// It asks for work on data of a special kind.
+        /// It requests work on data of a special kind.
         High = "HIGH",
     }
 }

@@ -1,4 +1,4 @@
-//! Texts of requests: what a person wrote, trimmed, and not longer than it may be.
+//! Texts of requests: trimmed, with a maximum length.
 
 use std::str::FromStr;
 

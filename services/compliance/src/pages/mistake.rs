@@ -1,10 +1,10 @@
-//! What was wrong with a form, in the words of the page that shows the form again.
+//! The mistakes in a form, in the words of the page that shows the form again.
 
 use levqor_runtime::error::ErrorCode;
 
 use crate::error::Error;
 
-/// What was wrong with a form, which the visitor gets again.
+/// The mistakes in a form, which the visitor gets again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Mistake {
     /// These fields of a form for a request are not valid.
@@ -49,7 +49,7 @@ impl Mistake {
     }
 }
 
-/// What the visitor has to do about a field that is not valid.
+/// The correction that the visitor has to make to a field.
 fn needed(field: &str) -> &'static str {
     match field {
         "email" => "Please enter your mail address, such as ada@example.com.",

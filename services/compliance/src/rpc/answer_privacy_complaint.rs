@@ -1,5 +1,5 @@
-//! Answers a complaint about the use of personal data with its outcome, for staff; recorded in the audit chain. The outcome is mailed, if the
-//! complaint has an address.
+//! Answers a complaint about the use of personal data with its outcome, for staff; recorded in the audit chain. The outcome is mailed, if
+//! the complaint has an address.
 
 use levqor_proto_compliance::v1::{AnswerPrivacyComplaintRequest, AnswerPrivacyComplaintResponse};
 use levqor_runtime::{

@@ -1,5 +1,5 @@
-//! Creates a data request of the person who is signed in. The work on a copy begins at once; an erasure waits for its approval; an objection
-//! has effect at once.
+//! Creates a data request of the person who is signed in. The work on a copy begins at once; an erasure waits for its approval; an
+//! objection has effect at once.
 
 use chrono::TimeDelta;
 use levqor_proto_compliance::v1::{CreateDataRequestRequest, CreateDataRequestResponse};

@@ -1,4 +1,4 @@
-//! Lists what the runs of the retention periods did, newest first, for staff.
+//! Lists the reports of the runs of the retention periods, newest first, for staff.
 
 use levqor_proto_compliance::v1::{ListRetentionReportsRequest, ListRetentionReportsResponse};
 use levqor_runtime::{

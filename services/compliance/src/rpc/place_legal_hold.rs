@@ -1,4 +1,4 @@
-//! Places a legal hold on people, by staff. This service obeys it at once, and the others are told.
+//! Places a legal hold on people, by staff. Compliance obeys it at once, and sends it to the other services.
 
 use std::collections::BTreeSet;
 

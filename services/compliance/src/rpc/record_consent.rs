@@ -1,5 +1,5 @@
-//! Records what a person gave or withdrew: visitors about cookies, customers with a verified address also about advertising by mail. The
-//! browser's signal withdraws what it is about, and the ledger says so.
+//! Records consents and withdrawals: visitors about cookies, customers with a verified address also about advertising by mail. The
+//! browser's signal withdraws the consents that it covers, and the ledger says so.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_compliance::v1::{RecordConsentRequest, RecordConsentResponse};

@@ -1,4 +1,4 @@
-//! Records that affected people were told about a breach, for staff; recorded in the audit chain. Staff told them themselves.
+//! Records that staff notified the affected people of a breach, for staff; recorded in the audit chain.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_compliance::v1::{RecordPeopleNoticeRequest, RecordPeopleNoticeResponse};

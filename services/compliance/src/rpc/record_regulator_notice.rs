@@ -1,4 +1,4 @@
-//! Records that the regulator was told about a breach, for staff; recorded in the audit chain. Staff have informed the
+//! Records that the regulator was notified of a breach, for staff; recorded in the audit chain. Staff have informed the
 //! regulator themselves; this only records it.
 
 use chrono::{DateTime, Utc};

@@ -1,5 +1,5 @@
 //! Runs an erasure that is due. This service calls it again and again until the erasure is complete. It works without `mutate`,
-//! because each step asks other services, and is committed by itself: a call after a crash goes on with the step that was not
+//! because each step asks other services, and is committed by itself: a call after a crash continues with the step that was not
 //! committed.
 
 use levqor_proto_compliance::v1::{RunErasureRequest, RunErasureResponse};

@@ -1,4 +1,4 @@
-//! Sets whether the person who is signed in objects to a use of their data. Every service is told, and follows its own row.
+//! Sets whether the person who is signed in objects to a use of their data. Every service gets the change, and follows its own row.
 
 use levqor_proto_compliance::v1::{SetObjectionRequest, SetObjectionResponse};
 use levqor_runtime::{

@@ -1,4 +1,4 @@
-//! Updates what is known about a breach, for staff; recorded in the audit chain.
+//! Updates the known facts of a breach, for staff; recorded in the audit chain.
 
 use levqor_proto_compliance::v1::{UpdateBreachRequest, UpdateBreachResponse};
 use levqor_runtime::{

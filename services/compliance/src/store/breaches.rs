@@ -126,7 +126,7 @@ pub(crate) async fn list(
     Ok(rows.into_iter().map(listed).collect())
 }
 
-/// A breach of whose 72 hours operators are told.
+/// A breach whose 72 hours operators get notices of.
 pub(crate) struct Alert {
     pub(crate) id: BreachId,
     /// How many shares of the time are over: 50, 80, 95 and 100 %.

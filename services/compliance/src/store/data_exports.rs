@@ -218,7 +218,7 @@ pub(crate) async fn to_delete(
 }
 
 /// Marks and returns the copies that must be removed but may be in a storage outside of `places`, with the names of their
-/// storages. Each copy is returned once, so that operators are told once.
+/// storages. Each copy is returned once, so that operators get one notice.
 pub(crate) async fn take_away(
     conn: &mut PgConnection,
     places: &[String],

@@ -38,7 +38,7 @@ pub(crate) async fn time(
     .await?)
 }
 
-/// When the time of a request was extended, and the reasons as the person was told.
+/// When the time of a request was extended, and the reasons in the person's mail.
 pub(crate) async fn get(
     conn: &mut PgConnection,
     id: DataRequestId,

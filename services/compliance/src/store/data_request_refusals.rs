@@ -24,7 +24,7 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// When a request was refused, and the reasons as the person was told.
+/// When a request was refused, and the reasons in the person's mail.
 pub(crate) async fn get(
     conn: &mut PgConnection,
     id: DataRequestId,

@@ -45,7 +45,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, declaration: &Declaration) -
     Ok(added.rows_affected() == 1)
 }
 
-/// The last decision about each scope, of a person by what is known of them.
+/// A person's last decision about each scope, by the person's known identifiers.
 pub(crate) async fn last(
     conn: &mut PgConnection,
     kind: DeclarationKind,
@@ -134,8 +134,8 @@ pub(crate) async fn count_acceptances(
     Ok((counts.accepted, counts.pending))
 }
 
-/// The next people who accepted a version of a kind of document, or of the terms: everybody has to accept terms; a notice needs no acceptance.
-/// Each is named by their first acceptance.
+/// The next people who accepted a version of a kind of document, or of the terms: everybody has to accept terms; a notice needs no
+/// acceptance. Each is named by their first acceptance.
 pub(crate) async fn acceptors(
     conn: &mut PgConnection,
     kind: &str,

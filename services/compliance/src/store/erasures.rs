@@ -127,7 +127,7 @@ pub(crate) async fn put_kept(
     one_row(&saved)
 }
 
-/// What was approved, and when.
+/// The approved effects, and the time of the approval.
 pub(crate) struct Approval {
     pub(crate) preview_hash: String,
     pub(crate) approve_time: DateTime<Utc>,

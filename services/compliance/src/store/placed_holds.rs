@@ -129,7 +129,7 @@ pub(crate) async fn to_lift(
     rows.into_iter().map(Hold::try_from).collect()
 }
 
-/// The holds of whose change, before an instant, not every service was told.
+/// The holds whose change before an instant has not reached every service.
 pub(crate) async fn untold(
     conn: &mut PgConnection,
     changed_before: DateTime<Utc>,

@@ -1,4 +1,4 @@
-//! Staff accept a restriction: the data is kept and not used, and the person is told. An erasure is not accepted this way.
+//! Staff accept a restriction: the data is kept and not used, and the person gets a mail. An erasure is not accepted this way.
 
 use levqor_proto_compliance::v1::{AcceptDataRequestRequest, DataRequest, Right, data_request::State};
 use levqor_proto_mail::v1::send_message_request::Content;

@@ -33,7 +33,7 @@ pub(crate) const NOBODYS: &str = "0190b2c4-0000-7000-8000-000000000000";
 pub(crate) const LOCKING: &str = "SELECT data_request_id, owner_sub, email%FOR UPDATE";
 const STORAGE_KEY: &str = "AGE-SECRET-KEY-1QQQSYQCYQ5RQWZQFPG9SCRGWPUGPZYSNZS23V9CCRYDPK8QARC0SWRYDWG";
 
-/// Nobody listens on port 1.
+/// Nothing listens on port 1.
 const BILLING: (&str, &str) = ("LEVQOR_BILLING_ADDR", "127.0.0.1:1");
 const ADDRESS_KEY: &str = "the address key of tests, long enough to be one";
 
@@ -103,7 +103,7 @@ impl Bench {
     pub(crate) async fn start_without_its_bucket() -> Self {
         let folder = folder();
         let storage = [("LEVQOR_STORAGE_DIR", folder.as_str())];
-        // Nobody listens on port 1.
+        // Nothing listens on port 1.
         let bucket = bucket("http://127.0.0.1:1");
         Self::start_with(&[&bucket[..], &storage].concat(), folder.clone()).await
     }

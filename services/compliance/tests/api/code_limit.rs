@@ -64,7 +64,7 @@ async fn two_replicas_and_a_restart_give_a_caller_no_further_tries() {
         let left = retry_after(&refused).expect("when to come back");
         assert!(left > Duration::from_secs(200) && left <= Duration::from_mins(5), "{left:?}");
     }
-    // Somebody else is not limited by it, with or without a token.
+    // Other people are not limited by it, with or without a token.
     assert_eq!(tries(&first, &caller, "203.0.113.8", 1).await, ["CODE_INVALID"]);
     assert_eq!(tries(&second, &ada(), address, 1).await, ["CODE_INVALID"]);
 
@@ -112,7 +112,7 @@ async fn the_database_has_no_address_and_forgets_callers_whose_tries_are_too_old
     purge(&service).await;
     assert_eq!(service.count("runtime.code_callers").await, 1, "it still counts");
     service.advance(TimeDelta::seconds(901)).await;
-    // The schedule's own purge may hold the row, and this one passes over what is locked.
+    // The schedule's own purge may hold the row, and this one skips locked rows.
     eventually("the caller is forgotten", || async {
         purge(&service).await;
         (service.count("runtime.code_callers").await == 0).then_some(())

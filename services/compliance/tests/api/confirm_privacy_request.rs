@@ -104,7 +104,7 @@ async fn an_objection_has_effect_at_once_and_the_ledger_has_what_was_shown() {
          AND source = 'website' AND version = 'privacy-page:1' AND text_sha256 = '{hash}'"
     );
     assert_eq!(bench.count(&proven).await, 4);
-    // Three services are told about each of four scopes.
+    // Three services get each of four scopes.
     assert_eq!(bench.count("runtime.work WHERE rpc LIKE '%/ApplyObjection'").await, 12);
     let audited = format!(
         "runtime.audit_entries WHERE action = 'data_request.declare' AND ids->>'data_request_id' = '{id}'

@@ -1,4 +1,4 @@
-//! Staff record a breach: the 72 hours run from the moment when it was known, and operators are told.
+//! Staff record a breach: the 72 hours run from the moment when it was known, and operators get a notice.
 
 use levqor_proto_compliance::v1::{
     Breach, BreachFacts, CreateBreachRequest, SweepDataRequestsRequest, breach::State,

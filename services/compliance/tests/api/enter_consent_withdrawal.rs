@@ -1,4 +1,4 @@
-//! Staff enter a withdrawal that came by letter: the ledger has it, and notifications is told.
+//! Staff enter a withdrawal that came by letter: the ledger and notifications have it.
 
 use levqor_proto_compliance::v1::{ConsentPurpose, EnterConsentWithdrawalRequest};
 use levqor_runtime::testing::{Caller, refused, violated};
@@ -19,7 +19,7 @@ async fn a_withdrawal_by_letter_is_about_all_advertising_if_it_names_nothing() {
     assert!(entered.standings.iter().all(|standing| !standing.given));
     let withdrawn = "declarations WHERE source = 'staff' AND NOT given AND scope LIKE 'MAIL_%'";
     assert_eq!(bench.count(withdrawn).await, 5);
-    // One for what she agreed to, and five for what is withdrawn.
+    // One for her consent, and five for the withdrawals.
     assert_eq!(bench.count("runtime.work WHERE rpc LIKE '%/ApplyPermission'").await, 6);
     assert_eq!(bench.count("runtime.audit_entries WHERE action = 'consent.enter_withdrawal'").await, 1);
 }

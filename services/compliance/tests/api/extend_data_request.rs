@@ -1,4 +1,4 @@
-//! Staff extend the time to answer once, with reasons, and the person is told.
+//! Staff extend the time to answer once, with reasons, and the person gets a mail.
 
 use levqor_proto_compliance::v1::{DataRequest, ExtendDataRequestRequest, Right};
 use levqor_proto_mail::v1::send_message_request::Content;

@@ -1,4 +1,4 @@
-//! One call returns what a person still has to accept.
+//! One call returns the documents that a person still has to accept.
 
 use levqor_proto_compliance::v1::GetPendingAcceptancesRequest;
 use levqor_runtime::testing::Caller;

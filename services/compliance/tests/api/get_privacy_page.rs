@@ -1,4 +1,4 @@
-//! The privacy page says what is held, and for how long, and is the same for everybody.
+//! The privacy page lists the stored data and its retention periods, and is the same for everybody.
 
 use levqor_proto_base::{google::api::HttpBody, r#type::v1::HttpBodyHead};
 use levqor_proto_compliance::v1::{

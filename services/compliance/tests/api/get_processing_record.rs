@@ -1,4 +1,4 @@
-//! The record of processing activities is made from what the tables declare.
+//! The record of processing activities is made from the declarations of the tables.
 
 use levqor_proto_compliance::v1::{
     GetProcessingRecordRequest, GetProcessingRecordResponse, Recipient, recipient::State,

@@ -1,4 +1,4 @@
-//! Staff lift a restriction: the person is told before, and it ends seven days later.
+//! Staff lift a restriction: the person gets a mail, and it ends seven days later.
 
 use levqor_proto_compliance::v1::{
     HoldState, LiftRestrictionRequest, Restriction, restriction_service_client::RestrictionServiceClient,

@@ -1,4 +1,4 @@
-//! Staff read what the daily runs of the retention periods did: which period of which table erased how many rows.
+//! Staff read the reports of the daily runs of the retention periods: which period of which table erased how many rows.
 
 use levqor_proto_compliance::v1::{
     EnforceRetentionRequest, ListRetentionReportsRequest, ListRetentionReportsResponse, RetentionReport,

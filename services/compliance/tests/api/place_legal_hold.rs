@@ -1,4 +1,4 @@
-//! Staff place a legal hold: this service obeys it at once, and keeps what it would erase.
+//! Staff place a legal hold: this service obeys it at once, and keeps the rows that it would erase.
 
 use levqor_proto_compliance::v1::{
     ConsentPurpose, HoldState, LegalHold, PlaceLegalHoldRequest, Right,
@@ -158,7 +158,7 @@ async fn an_erasure_stops_between_two_batches_when_a_legal_hold_is_placed() {
     bench.create(&ada(), Right::Erasure).await.expect("created");
     bench.execute("UPDATE data_requests SET state = 'CANCELLED', finish_time = runtime.now()").await;
     bench.record(&ada(), "", &[(ConsentPurpose::CookiesAnalytics, true)]).await.expect("recorded");
-    // The batch of this table waits here, and the hold waits for the batch. The batch of the requests comes later.
+    // The batch of this table waits here, and the hold waits for the batch. The batch of the requests is later.
     let row = bench.held("SELECT FROM declarations FOR UPDATE").await;
     let mut client = PrivacyServiceClient::new(bench.channel());
     let caller = Caller::service("compliance", "compliance");

@@ -14,7 +14,7 @@ impl Bench {
     }
 }
 
-/// Sets an objection. Returns what stands.
+/// Sets an objection. Returns the objections in force.
 pub(crate) async fn set(
     bench: &Bench,
     caller: &Caller,

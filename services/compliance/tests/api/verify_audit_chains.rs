@@ -31,7 +31,7 @@ async fn with_entries() -> Bench {
     bench
 }
 
-/// Somebody with all rights on the database changes the chain.
+/// An attacker with all rights on the database changes the chain.
 async fn tamper(bench: &Bench, sql: &str) {
     bench.execute("ALTER TABLE runtime.audit_entries DISABLE TRIGGER USER").await;
     bench.execute(sql).await;

@@ -42,7 +42,7 @@ impl Question {
         }
     }
 
-    /// What the DNS is asked.
+    /// The queries to the DNS.
     fn asked(self, domain: &str, selector: &str) -> String {
         match self {
             Self::Mx => format!("MX {domain}"),

@@ -1,4 +1,4 @@
-//! The settings of mail: who it comes from, which providers take it, in which order, and how fast.
+//! The settings of mail: the senders, the providers in their order, and the rate.
 
 use std::{borrow::Cow, path::PathBuf};
 
@@ -17,11 +17,11 @@ wire_enum! {
     /// A provider that the order of providers can name.
     #[derive(Hash)]
     pub enum ProviderName {
-        /// Resend's API, or a server that speaks it.
+        /// Resend's API, or a server with the same API.
         Resend = "resend",
         /// An SMTP server.
         Smtp = "smtp",
-        /// The local mailbox: mail reaches nobody.
+        /// The local mailbox: mail is not delivered.
         Mailbox = "mailbox",
     }
 }
@@ -139,7 +139,7 @@ fn kinds() -> impl Iterator<Item = SenderKind> {
     all.filter(|kind| *kind != SenderKind::Orders)
 }
 
-/// Who mail of a kind of sender comes from.
+/// The sender of the mails of a kind.
 fn mail_from(kind: SenderKind) -> Setting {
     of_kind(kind, &MAIL_FROM, |name| format!("Who mail of the sender {name} comes from."))
 }

@@ -1,4 +1,4 @@
-//! The class and the category of a mail: why it may be sent, and what it is about.
+//! The class and the category of a mail: the legal ground to send it, and its subject.
 
 use std::str::FromStr;
 
@@ -28,7 +28,7 @@ impl From<mail::Class> for Class {
     }
 }
 
-/// What a mail is about, as the protos name it. Marketing needs a permission for its category.
+/// The subject of a mail, as the protos name it. Marketing needs a permission for its category.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Category(mail::Category);
 

@@ -130,7 +130,7 @@ pub enum Step {
     Doubt(Doubt),
 }
 
-/// Why nobody knows whether a message was sent, and why another attempt would not tell.
+/// Why it is in doubt whether a message was sent, and why another attempt would not end the doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Doubt {
     /// The provider honours no idempotency keys.

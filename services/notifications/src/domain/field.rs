@@ -62,7 +62,7 @@ impl Field {
         self.descriptor.name()
     }
 
-    /// The value as a template sees it. An invalid value is a violation that says what was expected. `owner` is the path of the
+    /// The value as a template sees it. An invalid value is a violation that names the expected form. `owner` is the path of the
     /// message that has the field.
     pub(super) fn read(
         &self,

@@ -183,7 +183,7 @@ mod tests {
     fn a_broken_mime_tree_gives_what_can_be_read_and_never_fails() {
         let cut = format!("{HEAD}--x\r\nContent-Type: text/plain\r\n\r\nIt does not work.");
         assert_eq!(read(&cut), Some(("It does not work.".to_owned(), true)));
-        // The first part is whole; what comes after it is cut, in each encoding.
+        // The first part is whole; later parts are cut, in each encoding.
         for encoding in ["7bit", "base64", "quoted-printable"] {
             let second = format!(
                 "--x\r\nContent-Type: text/plain\r\n\r\nIt does not work.\r\n--x\r\nContent-Type: image/png\r\n\

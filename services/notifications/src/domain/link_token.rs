@@ -1,4 +1,4 @@
-//! The tokens in the links of mails. A token is valid for what it was made for, and holds no address: only the keyed hash of one,
+//! The tokens in the links of mails. A token is valid for one purpose, and holds no address: only the keyed hash of one,
 //! or the id of a subscription. The keys are derived from the address key, each for one purpose, so no token is valid for another
 //! purpose.
 
@@ -34,7 +34,7 @@ impl LinkKeys {
         }
     }
 
-    /// The token with which a recipient decides what they get. It never expires.
+    /// The token with which a recipient chooses their mails. It never expires.
     #[must_use]
     pub fn recipient(&self, recipient: &AddressHash) -> String {
         sign(&self.recipient, recipient.as_bytes())

@@ -20,7 +20,7 @@ pub struct Locale {
     pub decimal_mark: char,
     /// The currencies that are shown by a symbol, because readers cannot mistake it for another currency.
     pub symbols: &'static [(&'static str, &'static str)],
-    /// Whether a currency's symbol or code stands before the number.
+    /// Whether a currency's symbol or code precedes the number.
     pub symbol_first: bool,
     /// How a date is written.
     pub date: DateOrder,
@@ -89,7 +89,7 @@ pub const ALL: &[Locale] = &[
 
 impl Locale {
     /// The locale for a tag of a token, of a browser or of Stripe. A tag that is empty, unknown or malformed gives British
-    /// English: a mail about somebody's money must be sent whatever the tag is.
+    /// English: a mail about a person's money must be sent whatever the tag is.
     #[must_use]
     pub fn of(tag: &str) -> &'static Self {
         let tag = tag.replace('_', "-");

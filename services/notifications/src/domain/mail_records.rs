@@ -95,7 +95,7 @@ pub struct Spf {
     pub followed: Vec<String>,
     /// The number of DNS queries that the record itself costs its reader: at most 10 are allowed with those of `followed`.
     pub queries: usize,
-    /// What it says of other servers. None if a `redirect` decides.
+    /// Its rule for other servers. None if a `redirect` decides.
     pub others: Option<Others>,
 }
 
@@ -184,7 +184,7 @@ impl DkimKey {
     }
 }
 
-/// What a domain asks receivers to do with a mail that is not proven to be from it.
+/// A domain's rule for receivers of a mail that is not proven to be from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
     /// Deliver it as always.
@@ -225,9 +225,9 @@ pub struct Dmarc {
     pub wish_for_subdomains: Wish,
     /// Whether the domain of the signature has to be the sender's domain exactly, and not only belong to the same organisation.
     pub is_strict: bool,
-    /// Whether the domain only tries the policy out, so that receivers do less than it asks for.
+    /// Whether the domain only tries the policy out, so that receivers do less than it says.
     pub is_test: bool,
-    /// Whether somebody gets the reports.
+    /// Whether the reports have a recipient.
     pub has_reports: bool,
     /// Whether the domain is an organisation's (`psd=n`), or a public suffix such as `co.uk` (`psd=y`). None if it does not say.
     pub is_public_suffix: Option<bool>,
@@ -241,7 +241,7 @@ impl Dmarc {
         let has_reports = tag(&tags, "rua").is_some_and(|uris| uris.contains(':'));
         let wish = match tag(&tags, "p").and_then(Wish::read) {
             Some(wish) => wish,
-            // A record that only asks for reports counts as `p=none`.
+            // A record that only requests reports counts as `p=none`.
             None if has_reports => Wish::None,
             None => return Err(BadRecord::NotUnderstood),
         };

@@ -36,7 +36,7 @@ wire_enum! {
     }
 }
 
-/// What a provider returns for a mail: the evidence that it took the mail.
+/// A provider's answer to a mail: the evidence that it took the mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     /// The provider: `mailbox` or `resend`.
@@ -60,7 +60,7 @@ pub enum Outcome {
         /// Why, for operators, without personal data.
         failure: String,
     },
-    /// Nobody knows whether it was sent. It is sent again only if a person says so.
+    /// It may or may not have been sent. It is sent again only if a person says so.
     InDoubt {
         /// Why, for operators, without personal data.
         doubt: String,
@@ -77,7 +77,7 @@ pub enum Outcome {
     },
 }
 
-/// The guard of a message: the service that is asked whether the message is still wanted, and what it is asked.
+/// The guard of a message: the service that decides whether the message is still wanted, and the subject of the question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guard {
     /// The service that asked for the message.
@@ -133,7 +133,7 @@ pub struct Message {
     pub id: MessageId,
     /// The name of the template. It is text, not a `Template`, because messages outlive their templates.
     pub template: String,
-    /// What the message is about.
+    /// The reference of the message.
     pub about: String,
     /// The recipient. None after the person was erased.
     pub recipient: Option<Email>,

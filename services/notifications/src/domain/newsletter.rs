@@ -57,7 +57,7 @@ impl Topic {
         }
     }
 
-    /// What the mails of this category are, and how often they come at most.
+    /// A description of the mails of this category, and their maximum frequency.
     #[must_use]
     pub const fn description(self) -> &'static str {
         match self {

@@ -1,6 +1,6 @@
 //! The life of a notice on one channel. Telegram, Slack and WhatsApp know no idempotency keys, so an attempt without an answer
 //! cannot be repeated safely. But a notice twice is better than none: such an attempt is repeated, until three attempts had no
-//! answer. So a notice comes at most three times, and a channel that never answers is not called for ever.
+//! answer. So a notice is sent at most three times, and a channel that never answers is not called for ever.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use levqor_proto_notifications::v1 as wire;
@@ -37,7 +37,7 @@ pub struct OperatorDelivery {
     pub unanswered: i32,
     /// The channel's evidence. Only a sent notice has one.
     pub receipt: Option<String>,
-    /// Why it was not taken, or why nobody knows.
+    /// Why it was not taken, or why that is in doubt.
     pub failure: Option<String>,
 }
 

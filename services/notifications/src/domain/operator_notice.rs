@@ -1,4 +1,4 @@
-//! Notices for operators: what they say, who gets them by mail, and how a channel shows them.
+//! Notices for operators: their content, their recipients by mail, and their form on a channel.
 
 use std::str::FromStr;
 
@@ -30,7 +30,7 @@ wire_enum! {
         Withdrawal = "WITHDRAWAL",
         /// A ticket was opened, or its customer wrote again.
         Ticket = "TICKET",
-        /// Somebody asked for an offer.
+        /// A person requested an offer.
         Lead = "LEAD",
         /// A complaint came in.
         Complaint = "COMPLAINT",
@@ -38,13 +38,13 @@ wire_enum! {
         Incident = "INCIDENT",
         /// A person asked for their data, or for its erasure.
         DataRequest = "DATA_REQUEST",
-        /// A deadline comes near, or was missed.
+        /// A deadline is near, or was missed.
         Deadline = "DEADLINE",
         /// An event of a vendor is quarantined.
         QuarantinedEvent = "QUARANTINED_EVENT",
         /// A deferred call is dead.
         DeadCall = "DEAD_CALL",
-        /// Nobody knows whether a mail was sent.
+        /// A mail is in doubt.
         MailInDoubt = "MAIL_IN_DOUBT",
         /// An outside system or a storage fails.
         SystemFailed = "SYSTEM_FAILED",
@@ -58,9 +58,9 @@ wire_enum! {
     pub enum Severity: mail::OperatorNoticeSeverity {
         /// Good to know.
         Info = "INFO",
-        /// Somebody has to look at it today.
+        /// A person has to look at it today.
         Warning = "WARNING",
-        /// Somebody has to look at it now.
+        /// A person has to look at it now.
         Critical = "CRITICAL",
     }
 }
@@ -148,7 +148,7 @@ impl NoticeKind {
 }
 
 impl Severity {
-    /// The severity as it stands before the title. It is empty for `Info`.
+    /// The severity as written before the title. It is empty for `Info`.
     #[must_use]
     pub const fn prefix(self) -> &'static str {
         match self {
@@ -217,7 +217,7 @@ pub struct Repeats {
     pub count: i32,
 }
 
-/// What a channel shows of a notice.
+/// A notice in the form that a channel shows.
 pub struct Told {
     /// What happened.
     pub kind: NoticeKind,

@@ -66,7 +66,7 @@ pub struct Pace {
 pub enum Turn {
     /// The mail has this slot, which is now or within a moment.
     Slot(DateTime<Utc>),
-    /// The mail has no slot. It comes back at this time.
+    /// The mail has no slot. It is tried again at this time.
     ComeBack(DateTime<Utc>),
 }
 

@@ -16,7 +16,7 @@ wire_enum! {
     }
 }
 
-/// What the database has about an address, and about its permission for one category.
+/// The stored facts about an address, and about its permission for one category.
 #[derive(Debug, Clone, Default)]
 pub struct Standing {
     /// Why the address is suppressed: each reason, and the time when it ends by itself (`None`: never).
@@ -37,7 +37,7 @@ pub enum Permit {
 }
 
 /// Decides whether a mail of this class may go now to an address with these suppressions and this permission. Marketing needs a
-/// permission; the other classes need none. If several reasons stop the mail, the one that comes first in `SuppressionReason` is
+/// permission; the other classes need none. If several reasons stop the mail, the first one in `SuppressionReason` is
 /// returned.
 #[must_use]
 pub fn permit(class: Class, standing: &Standing, now: DateTime<Utc>) -> Permit {

@@ -20,7 +20,7 @@ impl PersonName {
     const MAX_DIGITS: usize = 4;
 
     /// Takes the name from the text of a customer. None if the text contains no name: the greeting then has no name. This is
-    /// never an error, because a mail about somebody's money must be sent whatever the name is.
+    /// never an error, because a mail about a person's money must be sent whatever the name is.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
         let line = fit(text);

@@ -11,7 +11,7 @@ use super::message::MessageId;
 typed_id!(pub ProviderEventId, "an event of a mail provider");
 
 /// How long an event may wait for its message. The provider's receipt is stored within seconds, or with the next attempt of the
-/// delivery. An event that waits longer is about a mail of somebody else.
+/// delivery. An event that waits longer is about a mail of another sender.
 pub const WAIT: TimeDelta = TimeDelta::hours(1);
 
 /// The provider's id for an event, from a header. It is visible ASCII.

@@ -9,7 +9,7 @@ use levqor_runtime::request::Field;
 #[error("not a reference")]
 pub struct NotAReference;
 
-/// What a message is about, such as `order:0190…` or `invoice:in_1:step:2`.
+/// The reference of a message, such as `order:0190…` or `invoice:in_1:step:2`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct About(String);
 

@@ -6,7 +6,7 @@ use levqor_proto_notifications::v1 as wire;
 use levqor_runtime::wire_enum;
 
 wire_enum! {
-    /// What a reply is about. Only `Hard` says that the address is of no use.
+    /// The meaning of a reply. Only `Hard` says that the address does not work.
     #[derive(PartialOrd, Ord, Hash)]
     pub enum ReplyClass: wire::ReplyClass {
         /// The address does not exist, or takes no mail any more.

@@ -32,7 +32,7 @@ wire_enum! {
 }
 
 impl DeliveryOutcome {
-    /// What a report with this outcome and reply says about the address. None: nothing. A server that refuses this mail, or all
+    /// The finding about the address in a report with this outcome and reply. None: nothing. A server that refuses this mail, or all
     /// mail from us, says nothing about the address. Providers call such a refusal a hard bounce too, so an address is dead
     /// only if the reply itself says so.
     #[must_use]
@@ -50,7 +50,7 @@ impl DeliveryOutcome {
     }
 }
 
-/// What a report says about the address of the recipient.
+/// A report's finding about the recipient's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AboutAddress {
     /// It does not exist, or takes no mail any more.
@@ -71,7 +71,7 @@ pub struct Report {
     pub time: DateTime<Utc>,
     /// The provider's names for it, without personal data.
     pub detail: String,
-    /// What the reply of the recipient's server says, if it is known.
+    /// The reply of the recipient's server, if it is known.
     pub class: Option<ReplyClass>,
 }
 
@@ -108,7 +108,7 @@ impl Reports {
         }
     }
 
-    /// What the reply says in the known report of this outcome. None: there is no report, or its reply is not known.
+    /// The reply in the known report of this outcome. None: there is no report, or its reply is not known.
     #[must_use]
     pub fn class(&self, outcome: DeliveryOutcome) -> Option<ReplyClass> {
         self.0.get(&outcome).and_then(|(.., class)| *class)

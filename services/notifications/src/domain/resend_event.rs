@@ -146,7 +146,7 @@ fn detail(event: &Value) -> String {
     pointers.into_iter().filter_map(|pointer| name(event, pointer)).collect::<Vec<_>>().join("/")
 }
 
-/// What the reply of the recipient's server says, of a bounce. Resend quotes the reply in `diagnosticCode` or in `message`. The
+/// The reply of the recipient's server in a bounce. Resend quotes the reply in `diagnosticCode` or in `message`. The
 /// text itself is not kept.
 fn class(event: &Value) -> Option<ReplyClass> {
     let bounce = event.pointer("/data/bounce")?;

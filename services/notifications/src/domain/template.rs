@@ -76,7 +76,7 @@ impl Template {
         self.options.sender
     }
 
-    /// What the mail is about.
+    /// The reference of the mail.
     #[must_use]
     pub const fn category(&self) -> Category {
         self.options.category
@@ -128,7 +128,7 @@ pub enum Broken {
     /// The template has no file in a language.
     #[error("there is no templates/{0}.j2")]
     NoFile(String),
-    /// The file belongs to no template, so nobody can send it.
+    /// The file belongs to no template, so it cannot be sent.
     #[error("templates/{0}.j2 belongs to no template of the protos")]
     NoMessage(String),
     /// The file does not compile.

@@ -1,4 +1,4 @@
-//! What a channel answers, and the one HTTP call that each channel makes.
+//! A channel's answer, and the one HTTP call that each channel makes.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// The most bytes of an answer that are read. A channel's answer has at most about two kilobytes.
 const MOST_BYTES: usize = 64 * 1024;
 
-/// What a channel answered to a notice. The texts are for operators: a status and the channel's own code, never its words,
+/// A channel's answer to a notice. The texts are for operators: a status and the channel's own code, never its words,
 /// because those may quote the notice or a token.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
@@ -24,7 +24,7 @@ pub(crate) enum Answer {
         what: String,
         /// How long it wants us to wait, if it says so.
         retry_after: Option<Duration>,
-        /// Whether it refused us. Then somebody has to change a setting, or the channel.
+        /// Whether it refused us. Then a person has to change a setting, or the channel.
         refused: bool,
     },
     /// The channel may have taken the notice.

@@ -1,7 +1,7 @@
 //! The client of an SMTP server (RFC 5321) that takes our mail and passes it on.
 //!
 //! SMTP has no idempotency keys. The server has the mail once it answers 250 to the end of the data. Before the data
-//! begins, it certainly does not have the mail. If it is silent after that, nobody knows, and the attempt is ambiguous.
+//! begins, it certainly does not have the mail. If it gives no answer after that, the attempt is ambiguous.
 
 mod connection;
 mod mime;

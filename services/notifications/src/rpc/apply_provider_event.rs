@@ -224,7 +224,7 @@ pub(crate) async fn tell(
     if let Some((gravest, time)) = reports.gravest() {
         messages::put_delivery_outcome(tx, message, gravest, time).await?;
     }
-    // The list of mails does not quote the reply; the webhook that comes later does.
+    // The list of mails does not quote the reply; the later webhook does.
     let brings_class = report.class.is_some() && report.class != known_class;
     if change == Change::New || brings_class {
         bounces::apply_report(tx, message, &report).await?;

@@ -1,5 +1,5 @@
-//! `ConfirmNewsletterSubscription`: the address agrees to the topics that were chosen for it. The link in the mail proves that the person who
-//! presses the button reads the mail of that address.
+//! `ConfirmNewsletterSubscription`: the address agrees to the topics that were chosen for it. The link in the mail proves that the person
+//! who presses the button reads the mail of that address.
 
 use levqor_proto_base::google::api::HttpBody;
 use levqor_proto_notifications::v1::ConfirmNewsletterSubscriptionRequest;

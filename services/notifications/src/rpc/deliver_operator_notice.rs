@@ -2,7 +2,7 @@
 //! the call. It works without `mutate`, because it calls the channel between two transactions.
 //!
 //! The attempt is stored before the channel is called. A process that is killed between the two leaves an attempt without an
-//! outcome, which counts as one whose answer nobody knows (`domain/operator_delivery.rs`).
+//! outcome, which counts as an attempt without a known answer (`domain/operator_delivery.rs`).
 
 use levqor_proto_notifications::v1::{DeliverOperatorNoticeRequest, DeliverOperatorNoticeResponse};
 use levqor_runtime::{

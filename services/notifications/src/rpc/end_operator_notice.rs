@@ -1,4 +1,4 @@
-//! `EndOperatorNotice`: ends a notice for a service of the mesh, because what it is about is over. The end is stored even if its
+//! `EndOperatorNotice`: ends a notice for a service of the mesh, because its fact is over. The end is stored even if its
 //! notice has not come yet, so that operators do not get the notice after its end.
 
 use chrono::{DateTime, Utc};

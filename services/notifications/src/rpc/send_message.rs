@@ -101,7 +101,7 @@ fn headers(links: Option<&MarketingLinks>) -> Result<Headers, NotAHeader> {
 }
 
 /// Adds the header lines of a mail whose replies come back to us. `X-Auto-Response-Suppress` (MS-OXCMAIL 2.2.3.2.14) asks mail
-/// programs not to answer it automatically. If the mail itself comes back to us, we recognise it by `X-Loop`.
+/// programs not to answer it automatically. If the mail itself is sent back to us, we recognise it by `X-Loop`.
 fn with_headers_for_replies(headers: Headers, reply_to: &Email) -> Result<Headers, Error> {
     let does_not_fit =
         |_| Error::from(Invalid::of("reply_to", "expected an address that fits into a header"));

@@ -35,7 +35,7 @@ use crate::{
 const LEAST_AGE: TimeDelta = TimeDelta::minutes(2);
 /// How long ago a mail may have been sent. An outcome that is not known after this time stays unknown.
 const MOST_AGE: TimeDelta = TimeDelta::days(3);
-/// How many pages of 100 mails one call asks for. So a call ends in time, although each page waits for a slot and may bring 100
+/// How many pages of 100 mails one call fetches. So a call ends in time, although each page waits for a slot and may bring 100
 /// reports.
 const MOST_PAGES_OF_CALL: i32 = 10;
 /// How many pages all calls of one sweep ask for.
@@ -138,7 +138,7 @@ async fn continue_at(
     Ok(())
 }
 
-/// Adds what a page says to our messages without an outcome. Returns the number of new outcomes.
+/// Adds the outcomes on a page to our messages without an outcome. Returns the number of new outcomes.
 async fn learn(notifications: &Notifications, page: &[Listed]) -> Result<i32, Error> {
     let told: BTreeMap<&str, DeliveryOutcome> =
         page.iter().filter_map(|listed| Some((listed.id.as_str(), listed.outcome()?))).collect();
@@ -154,7 +154,7 @@ async fn learn(notifications: &Notifications, page: &[Listed]) -> Result<i32, Er
     Ok(new)
 }
 
-/// Adds one report. Its time is that of the sweep; a webhook that comes later brings the earlier, true time.
+/// Adds one report. Its time is that of the sweep; a later webhook has the earlier, true time.
 async fn tell(
     notifications: &Notifications,
     message: MessageId,

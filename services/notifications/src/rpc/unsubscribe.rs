@@ -1,5 +1,5 @@
 //! `Unsubscribe`: the recipient gets no more advertising, at once. The button of the page calls it, and so does a mail program by one
-//! click (RFC 8058): its body does not matter, because the link alone says what is meant.
+//! click (RFC 8058): its body does not matter, because the link alone decides.
 
 use levqor_proto_base::google::api::HttpBody;
 use levqor_proto_mail::v1::{SendMessageRequest, UnsubscribeConfirmation, send_message_request::Content};

@@ -33,7 +33,7 @@ pub(crate) async fn begin(
 
 /// Stores the outcome of an attempt. It replaces `AMBIGUOUS`, which `end_lost` may have stored meanwhile. It inserts an attempt
 /// whose row is missing: without the row, the next delivery would count as the first. Every other outcome is final, and is
-/// replaced only by `ACCEPTED`, because the provider then certainly has the mail. If the stored outcome may not be replaced, this
+/// replaced only by `ACCEPTED`, because the provider then certainly has the mail. If the stored outcome must not be replaced, this
 /// writes nothing and returns false.
 pub(crate) async fn end(
     conn: &mut PgConnection,

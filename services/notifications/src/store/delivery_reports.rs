@@ -1,4 +1,4 @@
-//! Table `delivery_reports`: what a provider reported about a message. For each outcome it holds the first report.
+//! Table `delivery_reports`: the provider's reports about messages. For each outcome it holds the first report.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::db::{DbError, known, known_if_any};

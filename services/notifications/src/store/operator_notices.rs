@@ -130,7 +130,7 @@ pub(crate) async fn insert_end(
     Ok(())
 }
 
-/// What a channel shows of a notice, and how often the same has happened.
+/// A notice in the form that a channel shows, and how often the same fact has happened.
 pub(crate) async fn told(conn: &mut PgConnection, id: NoticeId) -> Result<Option<(Told, Repeats)>, DbError> {
     let row = sqlx::query!(
         r#"SELECT n.kind AS "kind!", n.severity AS "severity!", n.text AS "text!", n.link AS "link!",
@@ -154,7 +154,7 @@ pub(crate) async fn told(conn: &mut PgConnection, id: NoticeId) -> Result<Option
     .transpose()
 }
 
-/// The newest open notices that somebody has to look at: kind, subject matter, and how often each was reported.
+/// The newest open notices that a person has to look at: kind, subject matter, and how often each was reported.
 pub(crate) async fn open_troubles(
     conn: &mut PgConnection,
 ) -> Result<Vec<(NoticeKind, String, i32)>, DbError> {

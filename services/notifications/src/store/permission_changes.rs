@@ -10,7 +10,7 @@ use crate::domain::{
     permit::PermissionState,
 };
 
-/// Where a change came from, and what was shown.
+/// The source of a change, and the shown text.
 #[derive(Clone, Copy)]
 pub(crate) struct Evidence<'a> {
     pub(crate) source: &'a str,

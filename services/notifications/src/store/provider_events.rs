@@ -247,7 +247,7 @@ pub(crate) async fn stop_waiting(
 }
 
 /// The numbers of waiting and of quarantined events, each counted up to a limit, and when the last event arrived. Quarantined
-/// events without a body do not count: nobody can process them any more.
+/// events without a body do not count: they cannot be processed any more.
 pub(crate) async fn backlog(conn: &mut PgConnection) -> Result<Backlog, DbError> {
     let row = sqlx::query!(
         r#"SELECT (SELECT count(*) FROM (SELECT FROM provider_events

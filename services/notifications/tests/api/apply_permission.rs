@@ -85,7 +85,7 @@ async fn change_restriction(
     client.apply_hold(caller.request(request)).await.map(drop)
 }
 
-/// The holds that stand, after this one.
+/// The holds in force, after this one.
 async fn standing(notified: &Notified, after: &str) -> Vec<String> {
     let (service, after_hold_id) = ("notifications".to_owned(), after.to_owned());
     let request = GetStandingHoldIdsRequest { service, after_hold_id };

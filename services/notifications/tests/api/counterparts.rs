@@ -10,7 +10,7 @@ fn address(name: &str) -> String {
     Env::from_process().get(name).unwrap_or_else(|| panic!("{name} is not set: run .ci/mail")).to_owned()
 }
 
-/// What a page of a counterpart shows.
+/// The content of a counterpart's page.
 async fn shown(url: &str) -> String {
     let client = levqor_runtime::client::local_http_client().expect("a client");
     let request = client.get(url).bearer_auth(fake_mail::API_KEY);

@@ -29,7 +29,7 @@ impl Notified {
 
 pub(crate) const TIPS: [NewsletterCategory; 1] = [NewsletterCategory::EducationalContent];
 
-/// The token in the link of a mail that asks for a confirmation.
+/// The token in the link of a mail that requests a confirmation.
 pub(crate) fn token_in(text: &str) -> String {
     let link = text.split("/newsletter/confirm/").nth(1).expect("a link");
     link.split_whitespace().next().expect("a token").to_owned()
@@ -59,7 +59,7 @@ async fn an_address_is_asked_three_times_a_day_at_most_and_the_answer_is_the_sam
         assert_eq!(answer, CreateNewsletterSubscriptionResponse::default());
     }
     assert_eq!(notified.count("newsletter_subscriptions").await, 3);
-    // Somebody who already gets the newsletter is not asked to confirm.
+    // A recipient of the newsletter is not asked to confirm.
     notified.choose("bob@example.com", "category=EDUCATIONAL_CONTENT").await.expect("a page");
     notified.enter("bob@example.com", &TIPS).await.expect("an answer");
     assert_eq!(notified.count("newsletter_subscriptions").await, 3);

@@ -142,7 +142,7 @@ fn categories() -> Vec<String> {
         .collect()
 }
 
-/// A change of mind, and what it stops. It is SQL, because several RPCs and events make such changes; none: a suppression of that
+/// A change of mind, and the mails that it stops. It is SQL, because several RPCs and events make such changes; none: a suppression of that
 /// name.
 #[derive(Debug, Clone, Copy)]
 struct Change {
@@ -196,7 +196,7 @@ const HOLD_DELIVERIES: &str = "
     CREATE TRIGGER held BEFORE INSERT ON runtime.work FOR EACH ROW
     WHEN (NEW.rpc LIKE '%/DeliverMessage') EXECUTE FUNCTION held()";
 
-/// A case: who asks for which template (by its place among those of its class), and what changes when.
+/// A case: the caller, the requested template (by its place among those of its class), and what changes when.
 #[derive(Debug, Clone, Copy)]
 struct Case {
     template: usize,

@@ -77,7 +77,7 @@ impl BusinessHours {
             }
             left -= (closing - begin).max(TimeDelta::zero());
         }
-        // Ten years without a business day: the data are broken. Somebody replies late, and not never.
+        // Ten years without a business day: the data are broken. A late reply is better than none.
         from + time
     }
 

@@ -15,7 +15,7 @@ use super::{
 
 typed_id!(pub(crate) CannedReplyId, "a canned reply");
 
-/// What a customer without a name is called.
+/// The salutation of a customer without a name.
 const NO_NAME: &str = "there";
 
 /// A canned reply.
@@ -27,7 +27,7 @@ pub(crate) struct CannedReply {
     pub(crate) update_time: DateTime<Utc>,
 }
 
-/// What the placeholders stand for.
+/// The values of the placeholders.
 fn facts(number: &str, name: &str, plan: &str) -> Facts {
     let mut facts = Facts::default();
     facts.set("ticket.number", number);

@@ -14,7 +14,7 @@ use super::{
 typed_id!(pub(crate) ComplaintId, "a complaint");
 
 wire_enum! {
-    /// What a complaint is about.
+    /// The subject of a complaint.
     pub(crate) enum ComplaintCategory: wire::complaint::Category {
         /// The service.
         Service = "SERVICE",
@@ -22,7 +22,7 @@ wire_enum! {
         Billing = "BILLING",
         /// An order.
         Order = "ORDER",
-        /// How we treated somebody.
+        /// How we treated the person.
         Conduct = "CONDUCT",
         /// Anything else.
         Other = "OTHER",

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-/// What placeholders stand for, by name.
+/// The values of placeholders, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Facts(BTreeMap<String, String>);
 

@@ -1,4 +1,4 @@
-//! Checks what a language model wrote: each statement names a passage and quotes it, the quoted words are in that passage, and the
+//! Checks the text of a language model: each statement names a passage and quotes it, the quoted words are in that passage, and the
 //! answer has no figure, link or promise that the passages do not have. If one statement fails, the whole answer is dropped.
 
 mod unfinished;
@@ -53,7 +53,7 @@ const NUMBERS: &[&str] = &[
     "million",
 ];
 
-/// What a model returned.
+/// The answer of a model.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Written {
     answered: bool,
@@ -91,7 +91,7 @@ pub(crate) struct Grounded {
 /// Why there is no answer that holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotGrounded {
-    /// It is not what the schema describes.
+    /// It does not follow the schema.
     Malformed,
     /// It says that the passages have no answer.
     NoAnswer,
@@ -126,7 +126,7 @@ pub(crate) fn schema() -> Value {
     })
 }
 
-/// Reads and checks what a model wrote. `plain` takes out the replacements of hidden data, which are not figures.
+/// Reads and checks a model's text. `plain` takes out the replacements of hidden data, which are not figures.
 pub(crate) fn check(
     written: &str,
     passages: &[String],
@@ -163,14 +163,14 @@ fn words(text: &str) -> Vec<String> {
     trimmed.filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-/// Whether the quoted words stand in the passage, one after the other.
+/// Whether the passage has the quoted words, one after the other.
 fn is_quoted(quote: &str, passage: &str) -> bool {
     let (quote, passage) = (words(quote), words(passage));
     let least = LEAST_QUOTED.min(passage.len()).max(1);
     quote.len() >= least && passage.windows(quote.len()).any(|part| part == quote)
 }
 
-/// Whether at least half of the long words of a statement stand in the passage, and each promise.
+/// Whether the passage has at least half of the long words of a statement, and each promise.
 fn is_about(said: &str, passage: &str) -> bool {
     let begin = |word: &str| word.chars().take(LONG_WORD).collect::<String>();
     let known: BTreeSet<_> = words(passage).iter().map(|word| begin(word)).collect();
@@ -183,7 +183,7 @@ fn is_about(said: &str, passage: &str) -> bool {
     found * 2 >= long.len() && !PROMISES.iter().any(promised)
 }
 
-/// Whether each figure and each link of a statement stands in the passages.
+/// Whether the passages have each figure and each link of a statement.
 fn invents_nothing(said: &str, passages: &str) -> bool {
     let known: BTreeSet<_> = words(passages).into_iter().collect();
     let figures: BTreeSet<_> = known.iter().flat_map(|word| figures(word)).collect();

@@ -29,7 +29,7 @@ wire_enum! {
 /// The most mails to one ticket within an hour that are read as replies.
 pub(crate) const MOST_PER_HOUR: i64 = 20;
 
-/// What a mail is judged by.
+/// The facts that decide about a mail.
 pub(crate) struct Envelope<'a> {
     pub(crate) from: Option<&'a Email>,
     pub(crate) subject: &'a str,

@@ -82,7 +82,7 @@ pub(crate) struct Incident {
     pub(crate) kind: IncidentKind,
     pub(crate) state: IncidentState,
     pub(crate) title: String,
-    /// What a customer reported. Never public.
+    /// A customer's report. Never public.
     pub(crate) report: String,
     pub(crate) reporter_sub: Option<String>,
     pub(crate) components: Vec<Component>,

@@ -43,7 +43,7 @@ const WANTS_WORK: &[&str] = &["automate", "build", "setup", "done for", "dfy", "
 const BUYERS: &[&str] = &["agency", "e-commerce", "ecommerce", "e commerce"];
 /// The highest score.
 const MOST: i32 = 100;
-/// Leads of one address within a day that are mailed about. Somebody else may have typed the address.
+/// The maximum number of leads of one address within a day that get a mail. Another person may have typed the address.
 pub(crate) const MOST_MAILS: i64 = 3;
 /// The time of each step of the flow, counted from the guide.
 const STEPS: &[i64] = &[24, 48, 72];

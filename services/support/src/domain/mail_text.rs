@@ -102,7 +102,7 @@ impl QuoteRules {
     }
 }
 
-/// Whether somebody wrote between the quoted lines: then the answers need what they answer.
+/// Whether the mail has text between the quoted lines: then the answers are kept with the quotes that they answer.
 fn answers_between_quotes(lines: &[&str]) -> bool {
     let first = lines.iter().position(|line| is_quoted(line));
     let last = lines.iter().rposition(|line| is_quoted(line));

@@ -1,4 +1,4 @@
-//! The secret in the address of a ticket: 16 random bytes, so that nobody can guess the address of somebody else's ticket.
+//! The secret in the address of a ticket: 16 random bytes, so that the address of another customer's ticket cannot be guessed.
 
 use std::str::FromStr;
 
@@ -6,7 +6,7 @@ use levqor_runtime::{email::Email, inbound::InboundDomain};
 
 /// Bytes of the token.
 pub(crate) const BYTES: usize = 16;
-/// What stands before the token in an address.
+/// The part of an address before the token.
 const PREFIX: &str = "ticket-";
 
 /// The token. An address is written in lower case, so the text is hexadecimal.

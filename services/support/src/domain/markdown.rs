@@ -10,7 +10,7 @@ const LONGEST: usize = 900;
 pub(crate) struct Passage {
     /// Empty at the beginning of an article.
     pub(crate) heading: String,
-    /// Plain text. Paragraphs stand apart by an empty line; points of a list begin with a hyphen or a number.
+    /// Plain text. An empty line separates paragraphs; points of a list begin with a hyphen or a number.
     pub(crate) body: String,
 }
 

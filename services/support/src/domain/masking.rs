@@ -3,7 +3,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-/// What stands in place of hidden text: `[MAIL_1]`.
+/// The replacement of hidden text: `[MAIL_1]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Name,
@@ -34,7 +34,7 @@ const LEAST_HEX: usize = 8;
 /// The number of a ticket begins with it.
 const TICKET: &str = "lq-";
 
-/// What was hidden in the texts of one request.
+/// The hidden parts of the texts of one request.
 #[derive(Debug, Default)]
 pub(crate) struct Mask {
     /// The parts of the customer's name, the longest first.

@@ -44,7 +44,7 @@ impl ModelOutcome {
         matches!(self, Self::Answered | Self::NoAnswer | Self::Unsupported | Self::Refused)
     }
 
-    /// Whether a setting is wrong, so that no question is answered until somebody corrects it.
+    /// Whether a setting is wrong, so that no question is answered until a person corrects it.
     pub(crate) const fn is_misconfigured(self) -> bool {
         matches!(self, Self::Unauthorised | Self::Rejected)
     }

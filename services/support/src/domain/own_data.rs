@@ -14,7 +14,7 @@ use super::{phrases::Phrases, ticket::Ticket, ticket_state::State};
 /// How many orders and tickets an answer describes.
 pub(crate) const MOST_SHOWN: usize = 3;
 
-/// What a question about the customer's own account is about.
+/// The subject of a question about the customer's own account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OwnTopic {
     /// Orders.
@@ -123,7 +123,7 @@ fn order(order: &Order) -> String {
     }
 }
 
-/// What the customer can do about delivered work.
+/// The customer's possible steps after a delivery.
 fn revisions(order: &Order) -> String {
     match (order.revisions_left, order.revision_end_time) {
         (1, Some(end)) => format!(" You can accept it, or request 1 revision until {}.", moment(Some(end))),

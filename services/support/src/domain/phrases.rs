@@ -1,4 +1,4 @@
-//! Phrases that tell what a customer wants. They are data: `data/*-phrases.txt`, whose heads describe how they are compared.
+//! Phrases that show a customer's intention. They are data: `data/*-phrases.txt`, whose heads describe how they are compared.
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -15,7 +15,7 @@ pub(crate) struct Phrases {
     removed: Vec<Phrase>,
 }
 
-/// The words of a phrase. A word that ends with `*` stands for any ending.
+/// The words of a phrase. A word that ends with `*` matches any ending.
 #[derive(Debug)]
 struct Phrase(Vec<String>);
 

@@ -1,4 +1,4 @@
-//! The plan of a customer, as far as support depends on it: how soon somebody replies.
+//! The plan of a customer, as far as support depends on it: how soon a person replies.
 
 use chrono::TimeDelta;
 use levqor_proto_billing::v1 as billing;
@@ -20,8 +20,8 @@ wire_enum! {
 }
 
 impl Plan {
-    /// The business hours within which somebody replies first. They stand nowhere else: articles have placeholders, and billing's price list
-    /// names no times.
+    /// The business hours until the first reply of a person. They are written only here: articles have placeholders, and billing's price
+    /// list names no times.
     pub(crate) const fn first_reply_hours(self) -> i64 {
         match self {
             Self::Starter => 18,

@@ -12,7 +12,7 @@ const IN_SUMMARY: f64 = 1.2;
 const IN_HEADING: f64 = 1.2;
 const IN_BODY: f64 = 0.8;
 const IN_QUESTIONS: f64 = 3.0;
-/// How much more the words count that stand together in one passage, or in one question of the article.
+/// The extra weight of words that occur together in one passage, or in one question of the article.
 const IN_ONE_PASSAGE: f64 = 0.6;
 const IN_ONE_QUESTION: f64 = 1.0;
 /// How much it counts that a question of the article looks like the customer's, letter by letter: so typing errors and small words count
@@ -44,7 +44,7 @@ pub(crate) struct Word {
     pub(crate) articles: u32,
 }
 
-/// What a customer said, as PostgreSQL's stemmer gives it.
+/// A customer's words, in the form of PostgreSQL's stemmer.
 #[derive(Debug, Default)]
 pub(crate) struct Said {
     pub(crate) words: Vec<String>,
@@ -85,7 +85,7 @@ pub(crate) struct Alike {
     pub(crate) likeness: f64,
 }
 
-/// What was found of an article.
+/// The matches in an article.
 #[derive(Default)]
 struct Material<'c> {
     passages: Vec<&'c Candidate>,
@@ -198,7 +198,7 @@ impl Question {
         Ranked { article_id, position, others, score, answers: self.is_answered(material, compared) }
     }
 
-    /// Whether an article covers enough of what the customer said.
+    /// Whether an article covers enough of the customer's words.
     fn is_answered(&self, material: &Material<'_>, compared: bool) -> bool {
         let (share, weight) = self.covered(&material.words());
         let (evidence, least) =
@@ -207,7 +207,7 @@ impl Question {
         (evidence >= least && is_covered) || material.likeness >= SAME_QUESTION
     }
 
-    /// How much of what the customer said has these words: the share by weight, and the weight. What articles say for a phrase
+    /// The share of the customer's words that these words are: the share by weight, and the weight. What articles say for a phrase
     /// covers the phrase and adds nothing to it. So a wording finds articles, and is not evidence by itself.
     fn covered(&self, having: &BTreeSet<&str>) -> (f64, f64) {
         let had = |words: &[String]| {

@@ -1,4 +1,4 @@
-//! The words of the assistant. All of them are ours, except a passage that an answer quotes, and what a language model writes.
+//! The words of the assistant. All of them are ours, except a passage that an answer quotes, and a language model's text.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Europe::London;
@@ -73,7 +73,7 @@ pub(crate) fn ask_again(topic: OwnTopic) -> String {
     format!("I have not looked at your {} yet. Please ask once more, or ask for a person.", topic.in_words())
 }
 
-/// The reply to a question about the own account of somebody who has not signed in.
+/// The reply to a question about the own account, if the customer has not signed in.
 pub(crate) fn sign_in(topic: OwnTopic, site: &SiteUrl) -> String {
     let topic = topic.in_words();
     format!(
@@ -122,7 +122,7 @@ pub(crate) fn waiting(ticket: &Ticket, now: DateTime<Utc>, hours: &BusinessHours
     format!("A person has your ticket {number}. {}{}", when(ticket, now, hours), how(ticket))
 }
 
-/// When somebody replies.
+/// When a person replies.
 fn when(ticket: &Ticket, now: DateTime<Utc>, hours: &BusinessHours) -> String {
     let waits_for_first = ticket.first_reply_time.is_none() && ticket.state != State::Solved;
     let due = if waits_for_first && now < ticket.first_reply_due_time {

@@ -22,7 +22,7 @@ impl SecretToken {
         Self(secret)
     }
 
-    /// What the database keeps where it never needs the token itself.
+    /// The hash of the token, for databases that never need the token itself.
     pub(crate) fn hash(&self) -> Vec<u8> {
         digest(&SHA256, &self.0).as_ref().to_vec()
     }

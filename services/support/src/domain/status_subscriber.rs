@@ -1,4 +1,4 @@
-//! Somebody who gets news of incidents by mail, after their address confirmed it.
+//! A person who gets news of incidents by mail, after a confirmation by mail.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use levqor_runtime::{email::Email, typed_id};

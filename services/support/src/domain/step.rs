@@ -1,4 +1,4 @@
-//! What the assistant does with a message: it answers, or a person takes over. Only rules decide it, never the text of an article
+//! The assistant's step after a message: it answers, or a person takes over. Only rules decide it, never the text of an article
 //! or of a model.
 
 use super::{

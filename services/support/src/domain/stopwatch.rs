@@ -8,7 +8,7 @@ use super::business_hours::BusinessHours;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stopwatch {
     pub(crate) counted: TimeDelta,
-    /// `None` while it stands still.
+    /// `None` while it is stopped.
     pub(crate) since: Option<DateTime<Utc>>,
 }
 
@@ -18,7 +18,7 @@ impl Stopwatch {
         Self { counted: TimeDelta::zero(), since: Some(now) }
     }
 
-    /// Counts from now on, or stands still from now on.
+    /// Starts or stops it now.
     pub(crate) fn set(&mut self, runs: bool, now: DateTime<Utc>, hours: &BusinessHours) {
         match (runs, self.since) {
             (true, None) => self.since = Some(now),

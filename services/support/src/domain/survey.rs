@@ -37,7 +37,7 @@ impl Score {
         }
     }
 
-    /// What the page says beside the number.
+    /// The page's text beside the number.
     pub(crate) const fn in_words(self) -> &'static str {
         match self.0 {
             1 => "Very bad",

@@ -1,4 +1,4 @@
-//! Texts of requests: what a person wrote, trimmed, and not longer than it may be.
+//! Texts of requests: trimmed, with a maximum length.
 
 use std::str::FromStr;
 
@@ -56,7 +56,7 @@ text!(
     FormText, 0..=5_000, "a text of at most 5,000 characters"
 );
 text!(
-    /// What a customer writes in a survey. It may be empty.
+    /// A customer's comment in a survey. It may be empty.
     SurveyText, 0..=2_000, "a text of at most 2,000 characters"
 );
 text!(
@@ -71,7 +71,7 @@ const LONGEST_NAME: usize = 200;
 /// The longest `sub` (`OpenID` Connect Core, 2).
 const LONGEST_SUB: usize = 255;
 
-/// What a ticket is about, in one line.
+/// The subject of a ticket, in one line.
 pub(crate) struct Subject(String);
 
 impl Subject {

@@ -1,4 +1,4 @@
-//! A ticket: what a person of support works on.
+//! A ticket: the work item of a person of support.
 
 use std::fmt;
 
@@ -28,7 +28,7 @@ wire_enum! {
         Customer = "CUSTOMER",
         /// The customer answered by mail to a ticket that was closed.
         Mail = "MAIL",
-        /// Somebody complained.
+        /// A complaint.
         Complaint = "COMPLAINT",
     }
 }
@@ -42,7 +42,7 @@ wire_enum! {
         Staff = "STAFF",
         /// The assistant, in the conversation before the ticket.
         Assistant = "ASSISTANT",
-        /// Somebody who wrote from another address.
+        /// A person who wrote from another address.
         Other = "OTHER",
     }
 }
@@ -71,7 +71,7 @@ pub(crate) struct Customer {
     pub(crate) verified: bool,
 }
 
-/// So many tickets and complaints of an address that its owner did not prove are confirmed by mail within a day. Somebody else may have
+/// So many tickets and complaints of an address that its owner did not prove are confirmed by mail within a day. Another person may have
 /// typed the address.
 pub(crate) const MOST_CONFIRMATIONS: i64 = 3;
 

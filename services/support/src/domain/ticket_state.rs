@@ -12,7 +12,7 @@ wire_enum! {
         Pending = "PENDING",
         /// Something else, such as a vendor.
         OnHold = "ON_HOLD",
-        /// Nobody: it is solved, and the customer may reopen it.
+        /// No one: it is solved, and the customer may reopen it.
         Solved = "SOLVED",
         /// The ticket waits for no one, and stays closed.
         Closed = "CLOSED",

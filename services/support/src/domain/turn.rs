@@ -1,4 +1,4 @@
-//! One turn of a conversation: what the customer wrote, in one message or in a burst of several, and the answer.
+//! One turn of a conversation: the customer's text, in one message or in a burst of several, and the answer.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use levqor_proto_support::v1 as wire;

@@ -1,4 +1,4 @@
-//! Assigns one ticket to a member of staff, or to nobody, for staff; recorded in the audit chain.
+//! Assigns one ticket to a member of staff, or removes the assignment, for staff; recorded in the audit chain.
 
 use levqor_proto_support::v1::{AssignTicketRequest, AssignTicketResponse};
 use levqor_runtime::{

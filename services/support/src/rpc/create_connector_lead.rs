@@ -1,4 +1,4 @@
-//! Creates a lead of somebody who waits for a connector.
+//! Creates a lead of a person who waits for a connector.
 
 use levqor_proto_support::v1::{CreateConnectorLeadRequest, CreateConnectorLeadResponse};
 use levqor_runtime::{

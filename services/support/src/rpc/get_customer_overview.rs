@@ -1,4 +1,4 @@
-//! Gets what each service knows of one customer, for staff. A service that does not answer is named; what the others say is shown.
+//! Gets each service's data about one customer, for staff. A service that does not answer is named; the other services' data is shown.
 
 use std::collections::BTreeSet;
 

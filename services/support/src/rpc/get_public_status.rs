@@ -1,4 +1,4 @@
-//! Gets what the public may know: incidents that staff published, and the uptime of each component.
+//! Gets the public facts: incidents that staff published, and the uptime of each component.
 
 use levqor_proto_support::v1::{GetPublicStatusRequest, GetPublicStatusResponse};
 use levqor_runtime::{context::Ctx, db};

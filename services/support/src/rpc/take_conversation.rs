@@ -37,7 +37,7 @@ pub(super) async fn take_conversation(
         conversation.turn_count += 1;
         let mut turn = Turn::silent(conversation.turn_count, Outcome::HandedOff, String::new(), now);
         let (reason, staff) = (HandOffReason::Taken, tickets::staff(&ctx).map(str::to_owned));
-        // Somebody is here already, so the plan of the customer does not matter.
+        // A person is here already, so the plan of the customer does not matter.
         let plan = Plan::Starter;
         let ticket = hand_off(support, tx, &mut conversation, &mut turn, reason, plan, staff).await?;
         save(support, tx, &mut conversation, &turn).await?;

@@ -1,4 +1,5 @@
-//! Unpublishes an article: the assistant no longer quotes it. For staff; recorded in the audit chain. A new release leaves the state as it is.
+//! Unpublishes an article: the assistant no longer quotes it. For staff; recorded in the audit chain. A new release leaves the state as it
+//! is.
 
 use levqor_proto_support::v1::{UnpublishArticleRequest, UnpublishArticleResponse};
 use levqor_runtime::{

@@ -1,4 +1,4 @@
-//! Table `articles`. Articles belong to nobody, so nothing here takes a `Scope`.
+//! Table `articles`. Articles have no owner, so nothing here takes a `Scope`.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::db::{DbError, ListTx, Listed, Page, known, one_row};

@@ -11,7 +11,7 @@ use crate::domain::{
     ticket::{Number, TicketId},
 };
 
-/// A survey that somebody has the token of.
+/// A survey, found by its token.
 pub(crate) struct Asked {
     pub(crate) ticket_id: TicketId,
     pub(crate) ticket_number: Number,

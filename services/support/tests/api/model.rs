@@ -65,13 +65,13 @@ pub(crate) fn completion(content: &str) -> ResponseTemplate {
     }))
 }
 
-/// What the model is asked: the passages, and the question.
+/// The request to the model: the passages, and the question.
 pub(crate) fn asked(body: &Value) -> Value {
     let content = body["messages"][1]["content"].as_str().expect("a question");
     serde_json::from_str(content).expect("JSON")
 }
 
-/// A statement that quotes these words from the passage that has them. `body`: what the model is asked.
+/// A statement that quotes these words from the passage that has them. `body`: the request to the model.
 fn statement(body: &Value, text: &str, quote: &str) -> Value {
     let passages = asked(body)["passages"].as_array().expect("passages").clone();
     let has = |passage: &&Value| passage["text"].as_str().is_some_and(|text| text.contains(quote));

@@ -12,7 +12,7 @@ use crate::{
     model::{FakeModel, asked, completion},
 };
 
-/// What the assistant replies to the first message of this caller.
+/// The assistant's reply to the first message of this caller.
 async fn reply(bench: &Bench, caller: &Caller, text: &str) -> (Outcome, String) {
     let request = CreateConversationRequest { text: text.to_owned(), ..Default::default() };
     let turn = bench.create(caller, request).await.expect("answered").turn.expect("a turn");

@@ -26,7 +26,7 @@ impl Bench {
         reported.into_inner().incident_id
     }
 
-    /// What the public sees.
+    /// The public status.
     pub(crate) async fn public_status(&self) -> levqor_proto_support::v1::GetPublicStatusResponse {
         let request = Caller::anonymous().request(GetPublicStatusRequest {});
         self.incidents().get_public_status(request).await.expect("shown").into_inner()

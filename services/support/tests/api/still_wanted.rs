@@ -15,7 +15,7 @@ async fn no_mail_is_called_wanted_or_unwanted_while_billing_does_not_answer() {
         .fetch_one(bench.service.db.pool())
         .await
         .expect("a lead");
-    // Why billing did not answer stands in the log of both services.
+    // The log of both services says why billing did not answer.
     let unanswered = "another service that must be asked did not answer: ";
     let unknown = "this service knows no guard with this subject";
     for (subject, expected, words) in [

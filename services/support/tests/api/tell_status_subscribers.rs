@@ -65,7 +65,7 @@ async fn who_confirmed_is_told_of_a_publication_an_update_and_the_end_and_nobody
     assert!(told.iter().all(|(_, to, with)| to == "ada@example.com" && *with == link), "{told:?}");
     let resolved = told.iter().filter(|(kind, ..)| *kind == "resolved").count();
     assert_eq!(resolved, 1, "{told:?}");
-    // What was written while it was private stays private.
+    // Texts of the time when it was private stay private.
     let private = "runtime.work WHERE strpos(encode(request, 'escape'), 'Nobody may know') > 0";
     assert_eq!(bench.count(private).await, 0);
 }

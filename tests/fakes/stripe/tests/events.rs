@@ -1,4 +1,4 @@
-//! Events: what they say, and the list of them.
+//! Events: their content, and the list of them.
 
 use reqwest::Method;
 use serde_json::{Value, json};

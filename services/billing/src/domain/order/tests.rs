@@ -240,7 +240,7 @@ fn every_pair_of_payment_state_and_news_raises_the_state_or_changes_nothing() {
         Disputed(Won),
         Disputed(Lost),
     ];
-    // The payment's state after each news, by the state before. Refunds and disputes of what was never paid change nothing.
+    // The payment's state after each news, by the state before. Refunds and disputes of a payment that was never paid change nothing.
     let table = [
         (
             Pending,

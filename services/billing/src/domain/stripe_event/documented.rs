@@ -1,7 +1,7 @@
 //! The types of events that Stripe documents: <https://docs.stripe.com/api/events/types>. A metric names only these, so that it has
 //! no more series than there are types.
 
-/// What the metric calls every other type.
+/// The metric's label for every other type.
 const OTHER: &str = "other";
 
 /// The type, or its thin twin's name without the prefix `v1.`, if Stripe documents it; otherwise `other`.

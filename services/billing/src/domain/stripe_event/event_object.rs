@@ -99,7 +99,7 @@ impl EventObject {
     /// not.
     pub(crate) const TOLD_IN_BODIES: &[&str] = &[UPDATED, THIN_UPDATED];
 
-    /// The type of the snapshot event whose body says what a thin event of this type does not.
+    /// The type of the snapshot event whose body has the facts that a thin event of this type lacks.
     pub(crate) fn told_by_twin(event_type: &str) -> Option<&'static str> {
         (event_type == THIN_UPDATED).then_some(UPDATED)
     }

@@ -11,7 +11,7 @@ const NEWS_FOR: TimeDelta = TimeDelta::days(3);
 pub(crate) enum News {
     /// All are news: the event was not ignored, or it was ignored for a short time only.
     All,
-    /// The event was ignored for long, and is taken up at this instant. Only recent facts are news.
+    /// The event was ignored before, and is processed at this instant. Only recent facts are news.
     Recent(DateTime<Utc>),
 }
 

@@ -15,7 +15,7 @@ const COMPLETED: &str = "checkout.session.completed";
 /// Every order of three events.
 const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
 
-/// Somebody who buys, with a customer of their own at Stripe.
+/// A buyer with a customer of their own at Stripe.
 struct Buyer {
     name: String,
     email: String,

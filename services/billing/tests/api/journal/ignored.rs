@@ -15,7 +15,7 @@ const IGNORE_ALL: &str =
 const IGNORED: &str = "stripe_events WHERE state = 'IGNORED'";
 const ORDERS: &str = "orders";
 const MAILS: &str = "runtime.work WHERE rpc LIKE '%/SendMessage'";
-/// Somebody was erased, an hour from now.
+/// A person was erased, an hour from now.
 const ERASED: &str = "INSERT INTO runtime.receipts (receipt_id, table_name, changed_rows, complete_time)
      VALUES (gen_random_uuid(), '', 0, runtime.now() + interval '1 hour')";
 /// An instant long ago.
@@ -140,7 +140,7 @@ async fn what_cannot_be_seen_any_more_stays_ignored() {
 #[tokio::test]
 async fn an_event_that_comes_late_or_again_waits_while_nobody_knows_whether_its_person_was_erased() {
     let bench = Bench::start().await;
-    // Somebody was erased, and compliance does not answer.
+    // A person was erased, and compliance does not answer.
     bench.execute(ERASED).await;
     let now = json!(Clock::default().now().timestamp());
     let at_once = with(event("evt_1", COMPLETED, &session("cs_1")), &[("created", now)]);
@@ -163,7 +163,7 @@ async fn an_event_that_comes_late_or_again_waits_while_nobody_knows_whether_its_
         assert_eq!(tried.await.state(), State::Pending, "{late}");
     }
     assert_eq!(bench.count(ORDERS).await, 1);
-    // Nobody was erased since.
+    // No person was erased since then.
     bench.execute("UPDATE runtime.receipts SET complete_time = to_timestamp(0)").await;
     bench.advance(TimeDelta::minutes(5)).await;
     for late in ["evt_2", "evt_3"] {

@@ -9,7 +9,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
 use crate::support::{Idle, event, session};
 
 const COMPLETED: &str = "checkout.session.completed";
-/// A row that this version cannot read. It stands for every event that kills its worker.
+/// A row that this version cannot read: an example of an event that kills its worker.
 const POISON: &str = "UPDATE stripe_events SET object_id = E'\\u0001' WHERE event_id = 'evt_poison'";
 const OF_OTHERS: &str = "stripe_events WHERE event_id <> 'evt_poison' AND state = 'PROCESSED'";
 

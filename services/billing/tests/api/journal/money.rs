@@ -34,7 +34,7 @@ async fn amounts_that_do_not_match_the_plan_quarantine_the_event_with_a_key_and_
         enterprise("cs_2", 0, "gbp", &[("payment_status", json!("no_payment_required"))]),
         enterprise("cs_3", 59_900, "vnd", &[]),
         enterprise("cs_4", 9900, "gbp", &[]),
-        // The session asks for the list price, but the total is lower and no discount explains it.
+        // The session has the list price, but the total is lower and no discount explains it.
         enterprise("cs_5", 59_900, "gbp", &[("amount_total", json!(1))]),
         enterprise("cs_6", 59_900, "gbp", &[("total_details", json!({"amount_discount": "all"}))]),
     ];

@@ -344,7 +344,7 @@ async fn an_older_answer_about_a_subscription_does_not_replace_a_newer_state() {
     idle.work().await;
     assert_eq!(idle.count("subscriptions WHERE state = 'ACTIVE'").await, 1);
     idle.store(&event("evt_2", "customer.subscription.updated", &active), "cus_1").await;
-    // While Stripe's answer is under way, somebody else writes a newer state.
+    // While Stripe's answer is under way, another worker writes a newer state.
     let meanwhile = async {
         asked.recv().await.expect("Stripe is asked");
         idle.execute("UPDATE subscriptions SET state = 'PAST_DUE', version = version + 1").await;

@@ -10,7 +10,7 @@ use tonic::Status;
 use super::{Bench, answers};
 
 impl Bench {
-    /// The token in the mail that asks for the intake form.
+    /// The token in the mail that requests the intake form.
     pub(crate) async fn link_token(&self) -> String {
         let link = self.messages().await.into_iter().find_map(|(_, message)| match message.content {
             Some(Content::OrderIntakeRequest(request)) => request.intake_link,

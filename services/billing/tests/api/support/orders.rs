@@ -47,7 +47,7 @@ impl Bench {
         OrderServiceClient::new(self.service.channel())
     }
 
-    /// A Starter order that Ada paid and nobody has claimed.
+    /// A Starter order that Ada paid and that has no owner yet.
     pub(crate) async fn paid(&self) -> Order {
         self.process(&event("evt_paid", "checkout.session.completed", &session("cs_paid"))).await;
         self.order().await

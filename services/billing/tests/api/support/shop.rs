@@ -140,13 +140,13 @@ impl Shop {
         .await;
     }
 
-    /// Stripe's last page of a list, for who asks for what follows this id.
+    /// Stripe's last page of a list, for a request with this id as `starting_after`.
     pub(crate) async fn answer_page(&self, at: &str, after: &str, data: &[&Value]) {
         let list = json!({"object": "list", "data": data, "has_more": false});
         self.answer_for(at, ("starting_after", after), list).await;
     }
 
-    /// What was asked of Stripe by this verb at this path: the form, decoded, and the idempotency key.
+    /// The requests to Stripe with this verb and path: the form, decoded, and the idempotency key.
     pub(crate) async fn asked(&self, verb: &str, at: &str) -> Vec<(String, String)> {
         let requests = self.stripe.received_requests().await.expect("recorded");
         let ours =

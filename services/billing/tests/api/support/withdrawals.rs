@@ -34,7 +34,7 @@ pub(crate) fn subscription_now(status: &str) -> Value {
     with(subscription(status, &[("GROWTH", 7900)]), &[("start_date", json!(now())), ("ended_at", end)])
 }
 
-/// What was paid for it: an invoice of today's shape.
+/// Its payment: an invoice in today's form.
 pub(crate) fn invoices() -> Value {
     let payment = json!({
         "object": "invoice_payment", "status": "paid", "amount_paid": 7900,

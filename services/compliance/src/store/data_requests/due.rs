@@ -1,4 +1,4 @@
-//! What is due now: erasures, the end of requests without a code, and warnings to operators about the time to answer. The
+//! The due work: erasures, the end of requests without a code, and warnings to operators about the time to answer. The
 //! functions need no `Scope`: no customer's call reaches them.
 
 use chrono::{DateTime, Utc};
@@ -61,7 +61,7 @@ pub(crate) async fn expire(
     Ok(i64::try_from(expired.rows_affected()).unwrap_or(i64::MAX))
 }
 
-/// Has operators told again of the shares of the time of a request, which was extended.
+/// Resets the notices to operators about the shares of a request's time, which was extended.
 pub(crate) async fn forget_alerts(conn: &mut PgConnection, id: DataRequestId) -> Result<(), DbError> {
     sqlx::query!("UPDATE data_requests SET alerts = 0 WHERE data_request_id = $1", id.as_uuid())
         .execute(conn)
@@ -69,7 +69,7 @@ pub(crate) async fn forget_alerts(conn: &mut PgConnection, id: DataRequestId) ->
     Ok(())
 }
 
-/// A request of whose time operators are told.
+/// A request whose time operators get notices of.
 pub(crate) struct Alert {
     pub(crate) id: DataRequestId,
     /// How many shares of the time are over: 50, 80 and 95 %.

@@ -23,7 +23,7 @@ async fn server(zone: &str) -> SocketAddr {
         let (kind, value) = rest.split_once(' ').expect("a kind");
         let data = match kind {
             "MX" => RData::MX(rdata::MX::new(10, Name::from_ascii(value).expect("a host"))),
-            // A text comes in pieces of at most 255 bytes.
+            // A text has pieces of at most 255 bytes.
             _ => RData::TXT(rdata::TXT::from_bytes(value.as_bytes().chunks(100).collect())),
         };
         let name = Name::from_ascii(format!("{name}.")).expect("a name");

@@ -71,7 +71,7 @@ fn render(name: &str, changed: &Json) -> Rendered {
 }
 
 /// The values of a field in which each text of these kinds is this text, by the name of the field that has the text. A text in a
-/// record stands in a record of its own.
+/// record is in a record of its own.
 fn with_text(field: &Field, kinds: &[Kind], text: &str) -> Vec<(String, Kind, Wire)> {
     let whole = |value| if field.descriptor.is_list() { Wire::List(vec![value]) } else { value };
     let name = field.descriptor.full_name().to_owned();

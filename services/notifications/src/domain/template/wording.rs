@@ -57,7 +57,7 @@ impl Wording {
         let class = content.template.class_name();
         let sender = &content.template.shown_sender;
         let mut data = context! { class, sender, ..content.data.clone() };
-        // Without links, the layout of an advertising mail asks for a value that is missing: an error.
+        // Without links, the layout of an advertising mail needs a value that is missing: an error.
         if let Some(MarketingLinks { preferences, unsubscribe }) = links {
             let (preferences_url, unsubscribe_url) = (preferences.as_str(), unsubscribe.as_str());
             data = context! { preferences_url, unsubscribe_url, ..data };

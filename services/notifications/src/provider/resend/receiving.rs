@@ -38,7 +38,7 @@ pub(crate) struct ReceivedMail {
     pub(crate) text: Option<String>,
     #[serde(default)]
     pub(crate) html: Option<String>,
-    /// The headers: a value is a text, or a list of texts for a header that comes several times.
+    /// The headers: a value is a text, or a list of texts for a header that occurs several times.
     #[serde(default)]
     pub(crate) headers: Option<BTreeMap<String, serde_json::Value>>,
     #[serde(default)]
@@ -120,7 +120,7 @@ impl Resend {
         Some(bytes)
     }
 
-    /// Begins to download a file. The links expire, so each download asks for a fresh one.
+    /// Begins to download a file. The links expire, so each download gets a fresh one.
     pub(crate) async fn download(
         &self,
         mail_id: &str,

@@ -1,4 +1,4 @@
-//! What the messages say about one recipient.
+//! The messages of one recipient.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::{

@@ -44,7 +44,7 @@ impl Bodies for ProviderEventBodies {
         )
     }
 
-    // These are events that nobody has processed in time, whatever their state.
+    // These are events that were not processed in time, whatever their state.
     fn unsettled(before: DateTime<Utc>, limit: i64) -> PurgeStatement {
         sqlx::query!(
             "WITH old AS MATERIALIZED (

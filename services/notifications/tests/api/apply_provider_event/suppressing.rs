@@ -72,7 +72,7 @@ async fn a_servers_reply_that_comes_after_the_list_of_mails_decides_whether_the_
         ("smtp; 550-5.7.26 This mail has been blocked because the sender is unauthenticated", 0),
     ] {
         let (provider, notified, id) = sent().await;
-        // What the sweep stores: its own time, and no reply.
+        // The sweep stores its own time, and no reply.
         let told = format!(
             "INSERT INTO delivery_reports (message_id, outcome, report_time, detail)
              VALUES ('{id}', 'BOUNCED_HARD', '2999-01-01', 'last_event')"

@@ -199,7 +199,7 @@ impl Away {
         let away = Self { server, name };
         let end =
             format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'", away.name);
-        // While the rename waits for the connections to end, nobody can open a new one.
+        // While the rename waits for the connections to end, no new one can be opened.
         let rename = away.execute(format!("ALTER DATABASE {0} RENAME TO {0}_away", away.name));
         let all_leave = eventually("they have left", || async {
             away.execute(end.clone()).await.expect("ended");

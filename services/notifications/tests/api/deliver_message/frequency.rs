@@ -1,4 +1,4 @@
-//! How often and when advertising comes: a mail whose delivery has begun counts, too, and no advertising is sent at night.
+//! How often and when advertising is sent: a mail whose delivery has begun counts, too, and no advertising is sent at night.
 
 use std::time::Duration;
 

@@ -36,7 +36,7 @@ impl Notified {
         let dead = "runtime.work WHERE state = 'DEAD' AND rpc LIKE '%/DeliverMessage'";
         eventually("it is given up", || async { (self.count(dead).await == 1).then_some(()) }).await;
         provider.heal();
-        // The message is settled in the transaction that makes the call dead, so nobody sees only one of the two changes.
+        // The message is settled in the transaction that makes the call dead, so both changes become visible together.
         self.message(&id).await
     }
 
@@ -72,7 +72,7 @@ async fn a_message_whose_delivery_is_given_up_has_failed_and_is_sent_when_the_de
     assert_eq!(message.failure, why);
     assert_eq!(notified.listed(State::Failed).await, [message.message_id.as_str()]);
 
-    // Simulates that somebody fixed the cause of the refusal.
+    // Simulates that a person fixed the cause of the refusal.
     let before = provider.requests();
     notified.replay_the_dead_call().await;
     eventually("it is sent", || async {

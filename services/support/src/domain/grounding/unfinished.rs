@@ -20,7 +20,7 @@ pub(crate) struct Unfinished {
 }
 
 impl Unfinished {
-    /// Adds what the model wrote. Returns the text of the statements that it completes: the next part of the answer's text. `plain`
+    /// Adds the model's text. Returns the text of the statements that it completes: the next part of the answer's text. `plain`
     /// takes out the replacements of hidden data.
     pub(crate) fn add(&mut self, piece: &str, passages: &[String], plain: impl Fn(&str) -> String) -> String {
         let mut text = String::new();

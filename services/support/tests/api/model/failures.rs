@@ -16,7 +16,7 @@ use wiremock::{Request, ResponseTemplate};
 use super::{FakeModel, QUOTE, WRITTEN, completion, writes};
 use crate::bench::{ANSWERED, Bench};
 
-/// What the server answers.
+/// The server's answer.
 type Answers = Box<dyn Fn(&Request) -> ResponseTemplate + Send + Sync>;
 
 /// The alerts of support.
@@ -121,7 +121,7 @@ async fn a_connection_that_breaks_or_cannot_be_made_is_the_same() {
     };
     let bench = Bench::start_with_model(&address, "8").await;
     tokio::join!(breaks, assert_survives(&bench, "a cut answer", "CUT"));
-    // Nobody listens on port 1.
+    // Nothing listens on port 1.
     let bench = Bench::start_with_model("http://127.0.0.1:1", "8").await;
     assert_survives(&bench, "nobody there", "UNREACHABLE").await;
 }

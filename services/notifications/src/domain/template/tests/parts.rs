@@ -103,7 +103,7 @@ fn the_text_of_each_mail_is_without_markup_and_gaps() {
     }
 }
 
-/// A mail asks for one thing: at most one button, and only a notice of an incident has a link beside it.
+/// A mail has one call to action: at most one button, and only a notice of an incident has a link beside it.
 #[test]
 fn each_mail_has_one_action() {
     let templates = templates();
