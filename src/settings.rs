@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn what_levqor_up_changes_is_marked() {
+    fn settings_that_levqor_up_changes_are_marked() {
         let example = super::example();
         for (setting, mark) in [
             ("LEVQOR_LOG", "`levqor up` takes `warn`"),

@@ -240,7 +240,7 @@ async fn every_version_of_stripes_api_reads_to_the_same_rows() {
 
 /// Without a key nothing is fetched, so the rows may differ from Stripe. An event still works once.
 #[tokio::test]
-async fn without_a_key_what_came_before_may_come_again() {
+async fn without_a_key_an_earlier_request_may_have_its_effect_again() {
     let stage = Stage::start(Stripe::start(), &[]).await;
     let references = stage.references().await;
     stage.compare(&references, cases(seeds(FEW, FEW), Telling::Repeated)).await;

@@ -76,22 +76,22 @@ async fn write_the_files_of_this_version() {
 }
 
 #[tokio::test]
-async fn billing_takes_over_what_was_released() {
+async fn billing_upgrades_a_released_database() {
     takes_over::<Billing>().await;
 }
 
 #[tokio::test]
-async fn compliance_takes_over_what_was_released() {
+async fn compliance_upgrades_a_released_database() {
     takes_over::<Compliance>().await;
 }
 
 #[tokio::test]
-async fn notifications_takes_over_what_was_released() {
+async fn notifications_upgrades_a_released_database() {
     takes_over::<Notifications>().await;
 }
 
 #[tokio::test]
-async fn support_takes_over_what_was_released() {
+async fn support_upgrades_a_released_database() {
     takes_over::<Support>().await;
 }
 

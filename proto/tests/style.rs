@@ -205,7 +205,7 @@ fn services_share_nothing_but_the_type_package() {
 }
 
 #[test]
-fn what_changes_something_takes_a_key_or_says_that_it_may_be_repeated() {
+fn mutations_take_a_key_or_declare_that_they_are_repeatable() {
     let pool = pool();
     let key = pool.get_extension_by_name("levqor.options.v1.idempotency_key").expect("the option");
     for method in methods(&pool) {

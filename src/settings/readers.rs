@@ -23,7 +23,7 @@ fn uncommented() -> [String; 2] {
 }
 
 #[test]
-fn a_shell_reads_what_was_meant_with_every_setting_uncommented() {
+fn a_shell_reads_the_intended_values_with_every_setting_uncommented() {
     for (n, text) in uncommented().into_iter().enumerate() {
         let path = std::env::temp_dir().join(format!("levqor-env-{}-{n}", std::process::id()));
         fs::write(&path, text).expect("written");
@@ -49,7 +49,7 @@ fn a_shell_reads_what_was_meant_with_every_setting_uncommented() {
 }
 
 #[test]
-fn compose_reads_what_was_meant_with_every_setting_uncommented() {
+fn compose_reads_the_intended_values_with_every_setting_uncommented() {
     for text in uncommented() {
         assert_eq!(compose(&text), Ok(meant()));
     }

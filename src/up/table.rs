@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_on_stands_before_what_is_off_with_its_reason() {
+    fn working_parts_are_listed_before_those_that_are_off_with_their_reason() {
         let status = json!({"services": {"billing": {"capabilities": [
             {"name": "refetch", "state": "OFF", "reason": "no key"},
             {"name": "webhooks", "state": "ON", "reason": "1 live secret"},

@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[test]
-fn a_wrong_address_of_the_gateway_is_said_at_once_with_the_reason() {
+fn a_wrong_address_of_the_gateway_is_reported_at_once_with_the_reason() {
     let folder = Folder::new();
     let other = TcpListener::bind("127.0.0.1:0").expect("a port");
     let something_else = format!("http://{}", other.local_addr().expect("address"));
@@ -78,7 +78,7 @@ async fn a_mesh_that_is_starting_is_found_and_waited_for() {
 }
 
 #[tokio::test]
-async fn the_demo_mails_nobody_whom_the_operator_did_not_name() {
+async fn the_demo_mails_only_addresses_that_the_operator_named() {
     let folder = Folder::new();
     let mut command = levqor(&folder.data(), &["up"]);
     command.env("RESEND_API_KEY", "re_of_a_test").env("RESEND_API_BASE", "http://127.0.0.1:1");
@@ -108,7 +108,7 @@ fn the_demo_buys_as_the_address_that_it_is_given() {
 }
 
 #[tokio::test]
-async fn everything_that_waits_for_a_person_is_listed_with_what_to_do() {
+async fn everything_that_waits_for_a_person_is_listed_with_the_next_step() {
     let folder = Folder::new();
     let daemon = up(&folder);
     assert!(run(levqor(&folder.data(), &["demo"])).status.success());

@@ -39,7 +39,7 @@ fn token_prints_a_token_and_nothing_else() {
 }
 
 #[test]
-fn without_a_mesh_the_commands_say_what_to_do() {
+fn without_a_mesh_the_commands_name_the_next_step() {
     let folder = Folder::new();
     for command in [&["demo"][..], &["dead-letters"], &["replay", "event", "evt_1"]] {
         let said = sentence(&run(levqor(&folder.data(), command)));

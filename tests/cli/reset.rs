@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn reset_removes_the_database_and_its_secrets_and_neither_without_being_told() {
+async fn reset_removes_the_database_and_its_secrets_only_after_confirmation() {
     let folder = Folder::new();
     let secrets = folder.data().join("secrets.json");
     let reset = |arguments: &[&str]| run(levqor(&folder.data(), arguments));

@@ -17,7 +17,7 @@ use crate::{
 };
 
 #[test]
-fn it_says_what_is_on_and_off_and_stops_when_told() {
+fn it_shows_its_capabilities_and_stops_on_a_signal() {
     let folder = Folder::new();
     let mut daemon = up(&folder);
     let table = daemon.until("Ctrl-C").to_owned();
@@ -61,7 +61,7 @@ fn clients_that_stay_connected_do_not_delay_the_end() {
 }
 
 #[tokio::test]
-async fn what_was_accepted_is_there_after_a_kill_and_a_new_start() {
+async fn accepted_data_is_there_after_a_kill_and_a_new_start() {
     let folder = Folder::new();
     let daemon = up(&folder);
     assert!(run(levqor(&folder.data(), &["demo"])).status.success());

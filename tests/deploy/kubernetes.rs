@@ -127,7 +127,7 @@ fn ports_are_those_at_which_the_roles_listen() {
 }
 
 #[test]
-fn probes_ask_what_the_program_answers() {
+fn the_probes_in_manifests_use_paths_that_exist() {
     let (health, exposition) = (text("gateway/src/health.rs"), text("runtime/src/exposition.rs"));
     for role in roles() {
         let ports = ports(role);
@@ -280,7 +280,7 @@ fn every_role_has_a_certificate_of_its_name_where_its_settings_look_for_it() {
 }
 
 #[test]
-fn certificates_are_renewed_before_anybody_is_told_that_they_are_not() {
+fn certificates_are_renewed_before_the_alert_fires() {
     let certificate = &yaml("k8s/components/mesh-tls/certificate.yaml")[0];
     let before = str(certificate, "/spec/renewBefore").trim_end_matches('h').parse().expect("hours");
     // Days for cert-manager to try again, and for the kubelet to bring the file.

@@ -35,7 +35,7 @@ const SABOTAGE: &[(&str, &str, &str, &str)] = &[
 ];
 
 #[test]
-fn what_is_wrong_with_the_tables_fails_its_own_line_until_it_is_mended() {
+fn a_fault_of_the_tables_fails_its_own_line_until_it_is_corrected() {
     let patient = Patient::start();
     for &(sabotage, repair, name, words) in SABOTAGE {
         patient.sabotage("billing", sabotage);

@@ -30,7 +30,7 @@ fn a_restricted_key_that_may_not_read_the_account_is_a_warning() {
 }
 
 #[test]
-fn what_the_services_lose_on_the_way_out_is_a_failure_of_theirs_too() {
+fn telemetry_that_a_service_loses_is_a_failure_of_that_service_too() {
     let patient = Patient::start();
     let shown = |service: &str, state: &str| {
         let of = ["capability=\"otlp\"", &format!("\"levqor-{service}\""), &format!("state=\"{state}\"")]

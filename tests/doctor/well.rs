@@ -80,7 +80,7 @@ const LINES: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn every_line_says_what_was_asked_and_what_came_back_and_the_exit_code_is_0() {
+fn every_line_has_the_request_and_the_answer_and_the_exit_code_is_0() {
     let patient = Patient::start();
     let report = patient.doctor(&[]);
     for (name, asked, words) in LINES {
@@ -96,7 +96,7 @@ fn every_line_says_what_was_asked_and_what_came_back_and_the_exit_code_is_0() {
 }
 
 #[test]
-fn what_was_sent_arrived_and_the_probe_left_no_event_and_no_count() {
+fn sent_events_arrive_and_the_probe_leaves_no_event_and_no_count() {
     let patient = Patient::start();
     let report = patient.doctor(&[]);
     let last = |name: &str| report.evidence("ON", name).rsplit(' ').next().expect("an id").to_owned();

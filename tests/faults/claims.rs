@@ -26,7 +26,7 @@ const CLAIM_TABLES: [ClaimTable; 3] = [
 ];
 
 #[tokio::test]
-async fn what_a_claim_took_whose_answer_was_lost_is_claimed_again_at_once() {
+async fn rows_of_a_claim_whose_answer_was_lost_are_claimed_again_at_once() {
     let (mesh, mut shop, post) = network::start(true).await;
     for (table, db, line) in CLAIM_TABLES {
         let line = line(mesh.wires.as_ref().expect("wires"));

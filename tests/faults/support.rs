@@ -12,7 +12,7 @@ use super::{
 use crate::roles::Role;
 
 #[tokio::test]
-async fn what_was_answered_survives_a_kill() {
+async fn answered_requests_survive_a_kill() {
     let (shop, post) = (Shop::open(0), Post::open(true));
     let mut mesh = Mesh::start(Plan::new(1, &shop, &post).await).await;
     let gateway = mesh.addresses(Role::Gateway)[0];

@@ -128,7 +128,7 @@ async fn the_largest_file_passes_through_flat_memory() {
 }
 
 #[tokio::test]
-async fn what_a_killed_billing_leaves_of_an_upload_is_swept() {
+async fn the_parts_of_an_upload_to_a_killed_billing_are_swept() {
     let mut stage = Stage::start().await;
     let billing = stage.mesh.first(Role::Billing);
     // The upload ends before its last piece: billing is killed while it waits for more.

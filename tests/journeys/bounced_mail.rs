@@ -69,7 +69,7 @@ async fn a_bounce_is_seen_wherever_one_looks_for_it() {
 }
 
 #[tokio::test]
-async fn what_resend_did_not_sign_is_refused_and_never_stored() {
+async fn an_event_without_resends_signature_is_refused_and_never_stored() {
     let (provider, mesh) = ordered().await;
     let good = provider.tell(0, "email.bounced", 7, &no_such_address());
     for (what, webhook) in [

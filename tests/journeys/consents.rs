@@ -246,7 +246,7 @@ async fn assert_told(mesh: &Mesh, what: &str, send: impl AsyncFn() -> Answer) {
 }
 
 #[tokio::test]
-async fn operators_are_told_which_texts_have_terms_that_only_warn() {
+async fn operators_get_a_notice_of_texts_with_terms_that_only_warn() {
     let mesh = Mesh::start().await;
     let token = mesh.anon().get("/v1/form-token").await.str("/form_token").to_owned();
     mesh.advance(TimeDelta::seconds(5)).await;

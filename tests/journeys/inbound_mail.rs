@@ -112,7 +112,7 @@ async fn strangers_programs_and_loops_are_kept_for_staff_and_never_answered() {
 }
 
 #[tokio::test]
-async fn large_files_and_broken_mails_are_safe_and_said() {
+async fn large_files_and_broken_mails_are_safe_and_reported() {
     let (provider, mesh, path, address) = ticket().await;
     let mut large = Inbound::new(ADA, &address, "See the files.");
     large.files =

@@ -69,7 +69,7 @@ async fn with_certificates_the_same_goes_over_tls_and_no_process_is_refused() {
 }
 
 #[tokio::test]
-async fn the_mail_can_be_read_as_html_and_text_and_what_the_customer_wrote_is_escaped() {
+async fn the_mail_is_readable_as_html_and_text_and_the_customers_text_is_escaped() {
     let mesh = Mesh::start().await;
     mesh.deliver(&paid_checkout("1", "alice")).await;
     mesh.settle().await;

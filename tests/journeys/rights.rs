@@ -32,7 +32,7 @@ async fn mesh_with_customers() -> Mesh {
 }
 
 #[tokio::test]
-async fn a_wrong_name_is_corrected_in_every_service_and_nobody_elses() {
+async fn a_wrong_name_is_corrected_in_every_service_and_other_peoples_names_are_not() {
     let mesh = mesh_with_customers().await;
     let asked = json!({"right": "RIGHT_RECTIFICATION", "corrected_name": "Ada Lovelace"});
     let created = mesh.customer("ada").post("/v1/data-requests", asked).await;
@@ -58,7 +58,7 @@ async fn a_wrong_name_is_corrected_in_every_service_and_nobody_elses() {
 }
 
 #[tokio::test]
-async fn a_wrong_address_is_replaced_where_nobody_has_claimed_the_row() {
+async fn a_wrong_address_is_replaced_in_rows_without_an_owner() {
     let mesh = mesh_with_customers().await;
     // Ada bought again, and mistyped her address; another person bought with a similar address.
     for (name, buyer) in [("typo", "adda"), ("other", "jim.adda")] {

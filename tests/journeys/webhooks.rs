@@ -17,7 +17,7 @@ async fn journaled(mesh: &Mesh) -> i64 {
 }
 
 #[tokio::test]
-async fn what_is_not_signed_by_stripe_is_refused_and_never_stored() {
+async fn a_body_without_stripes_signature_is_refused_and_never_stored() {
     let mesh = Mesh::start().await;
     let body = paid_checkout("1", "alice").to_string();
     let tampered = body.replace("9900", "1");
@@ -96,7 +96,7 @@ async fn a_body_over_a_mebibyte_is_refused() {
 }
 
 #[tokio::test]
-async fn another_method_is_told_which_is_allowed() {
+async fn another_method_gets_the_allowed_ones() {
     let mesh = Mesh::start().await;
     for path in PATHS {
         for method in ["GET", "PUT", "DELETE"] {

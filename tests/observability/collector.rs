@@ -30,7 +30,7 @@ fn pipelines() -> (Value, Vec<(String, Value)>) {
 }
 
 #[test]
-fn what_may_pass_is_what_the_source_says_may_leave() {
+fn the_collector_passes_exactly_the_fields_that_the_source_exports() {
     let config = yaml(FILE);
     let redaction = &config["processors"]["redaction"];
     assert_eq!(redaction["allow_all_keys"], false);
@@ -83,7 +83,7 @@ fn every_pipeline_is_whole_limits_its_memory_first_and_lets_nothing_pass_unredac
 }
 
 #[test]
-fn what_fails_or_is_slower_than_promised_is_kept_whole() {
+fn the_collector_keeps_failed_and_slow_traces_whole() {
     let (config, _) = pipelines();
     let policies = list(&config["processors"]["tail_sampling"], "policies");
     let policy = |kind: &str| policies.iter().find(|policy| str(policy, "/type") == kind).expect(kind);

@@ -50,7 +50,7 @@ fn every_metric_is_documented_as_it_is_defined() {
 }
 
 #[test]
-fn what_rules_record_is_documented() {
+fn recorded_series_are_documented() {
     let document = text(METRICS);
     let (_, document) = document.split_once(RECORDED).expect(RECORDED);
     let written: BTreeSet<_> = document.lines().filter_map(|line| line.strip_prefix("| `")).collect();
@@ -77,7 +77,7 @@ fn every_alert_has_a_section_in_the_runbook_and_the_reverse() {
 }
 
 #[test]
-fn queries_in_documents_ask_for_what_is_there() {
+fn queries_in_documents_name_existing_series() {
     let catalogue = catalogue();
     let mut seen = 0;
     for document in [RUNBOOK, METRICS].map(text) {

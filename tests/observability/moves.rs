@@ -63,7 +63,7 @@ async fn a_paid_order_moves_what_it_passes_on_its_way() {
 }
 
 #[tokio::test]
-async fn webhooks_are_told_apart_by_what_became_of_them_and_by_their_secret() {
+async fn webhooks_are_counted_by_outcome_and_by_secret() {
     let mesh = Mesh::start().await;
     let before = page(&mesh).await;
     let intent = json!({"id": "pi_1", "object": "payment_intent"});
@@ -98,7 +98,7 @@ async fn webhooks_are_told_apart_by_what_became_of_them_and_by_their_secret() {
 }
 
 #[tokio::test]
-async fn what_a_stranger_makes_up_becomes_no_label() {
+async fn invented_values_of_callers_do_not_become_labels() {
     let mesh = Mesh::start().await;
     let bizarre = reqwest::Method::from_bytes(b"BIZARRE").expect("a method");
     mesh.anon().call(bizarre, "/bizarre/path", None).await;
@@ -114,7 +114,7 @@ async fn what_a_stranger_makes_up_becomes_no_label() {
 }
 
 #[tokio::test]
-async fn what_a_mail_provider_says_is_counted_by_what_it_says_and_what_becomes_of_it() {
+async fn events_of_the_mail_provider_are_counted_by_type_and_outcome() {
     let provider = FakeMail::start();
     let mesh = Mesh::start_with(&[("RESEND_API_KEY", API_KEY), ("RESEND_API_BASE", &provider.url())]).await;
     assert_eq!(mesh.deliver(&paid_checkout("1", "alice")).await.status, 200);

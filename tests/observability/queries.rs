@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_there_is_found() {
+    fn missing_metrics_and_labels_are_found() {
         let catalogue = Catalogue::exported();
         for (query, complaint) in [
             ("sum(rate(levqor_made_up_total[5m]))", "nobody exports"),

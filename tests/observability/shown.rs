@@ -83,7 +83,7 @@ fn find(selector: &VectorSelector, name: &str, page: &Page, query: &str) {
 }
 
 #[tokio::test]
-async fn what_dashboards_and_rules_ask_for_has_values() {
+async fn queries_of_dashboards_and_rules_have_values() {
     let (mesh, page) = Box::pin(worked()).await;
     let of_rules = rules().into_iter().map(|rule| str(&rule, "/expr").to_owned());
     let asked: Vec<_> = dashboards().iter().flat_map(queries).chain(of_rules).collect();

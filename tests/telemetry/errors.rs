@@ -106,7 +106,7 @@ fn a_service_that_cannot_start_says_so_before_it_ends() {
 }
 
 #[test]
-fn settings_that_are_refused_are_reported_where_the_rest_says_where_to() {
+fn refused_settings_are_reported_to_sentry_if_its_settings_are_valid() {
     let recorder = levqor_runtime::testing::recorder::Recorder::start();
     let folder = Folder::new();
     for role in [&["serve", "billing"][..], &["serve", "gateway"], &["up"]] {

@@ -225,7 +225,7 @@ fn a_share_of_the_traces_is_recorded_and_a_trusted_caller_that_decided_is_heard(
 }
 
 #[test]
-fn a_stranger_keeps_its_trace_id_and_does_not_decide_what_is_recorded() {
+fn an_outside_caller_keeps_its_trace_id_and_does_not_decide_about_recording() {
     let roles = Roles::start(&[("OTEL_TRACES_SAMPLER_ARG", "0")]);
     let answer = deliver_in_trace(&roles);
     assert_eq!(answer.get("x-trace-id").and_then(|id| id.to_str().ok()), Some(TRACE));

@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_rpc_that_keeps_evidence_is_told_of_the_caller() {
+    fn only_an_rpc_with_evidence_gets_the_callers_address() {
         let mut headers = HeaderMap::new();
         headers.insert(header::USER_AGENT, HeaderValue::from_static("Firefox"));
         headers.insert(PRIVACY_SIGNAL, HeaderValue::from_static("1"));
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_counts_a_caller_by_the_address_is_told_the_address_and_nothing_else() {
+    fn a_service_that_counts_callers_by_address_gets_only_the_address() {
         let mut headers = HeaderMap::new();
         headers.insert(header::USER_AGENT, HeaderValue::from_static("Firefox"));
         headers.insert(CLIENT_ADDRESS, HeaderValue::from_static("192.0.2.1"));

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_webhook_that_comes_after_many_of_another_address_is_next() {
+    async fn a_webhook_after_many_of_another_address_is_next() {
         let queue = Queue::of(1);
         let first = queue.turn(address(1), soon()).await.expect("a turn");
         let mut many: Vec<_> = (0..9).map(|_| Box::pin(queue.turn(address(1), soon()))).collect();

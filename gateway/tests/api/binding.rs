@@ -102,7 +102,7 @@ async fn a_field_comes_from_one_place_only() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_decoded_or_counted_is_refused() {
+async fn a_body_that_cannot_be_decoded_or_measured_is_refused() {
     let mesh = mesh().await;
     let many = "filter.sizes=1&".repeat(257);
     for query in ["filter.text=%FF", "%FF=1", "filter.text=%", many.as_str()] {

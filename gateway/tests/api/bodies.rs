@@ -95,7 +95,7 @@ async fn all_mistakes_are_named_at_once() {
 }
 
 #[tokio::test]
-async fn what_is_not_json_is_refused() {
+async fn a_body_that_is_not_json_is_refused() {
     let mesh = mesh().await;
     let deep = format!("{}{}", r#"{"order":{"extra":{"a":"#.to_owned() + &"[".repeat(200), "]".repeat(200));
     for body in ["{", "nonsense", "{}{}", r#"{"note": "\xff"}"#, "\u{feff}{}", deep.as_str(), "{'a': 1}"] {

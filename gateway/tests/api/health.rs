@@ -55,7 +55,7 @@ async fn a_live_process_says_so_whatever_it_depends_on() {
 }
 
 #[tokio::test]
-async fn the_gateway_asks_every_service_and_shows_what_it_says() {
+async fn the_gateway_calls_every_service_and_shows_its_answer() {
     let mesh = ready_mesh().await;
     let answer = mesh.get("/health/ready").await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
@@ -187,7 +187,7 @@ async fn staff_see_why() {
 }
 
 #[tokio::test]
-async fn the_gateway_says_what_it_can_do_and_what_it_cannot() {
+async fn the_gateway_lists_its_capabilities() {
     let mesh = ready_mesh().await;
     assert_eq!(capability(&mesh, "rest").await, json!("ON"));
     assert_eq!(capability(&mesh, "rate_limits").await, json!("ON"));
@@ -222,7 +222,7 @@ async fn many_readers_share_a_measurement() {
 }
 
 #[tokio::test]
-async fn nobody_waits_for_a_silent_service_while_the_last_measurement_is_new_enough() {
+async fn a_recent_measurement_answers_without_waiting_for_a_silent_service() {
     let mesh = mesh().await;
     mesh.upstream.reply("GetStatus", [false, false, false].map(status));
     assert_eq!(mesh.get("/health/ready").await.status, StatusCode::SERVICE_UNAVAILABLE);

@@ -107,7 +107,7 @@ async fn a_chunk_that_two_servers_would_read_differently_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn what_http_allows_is_answered_one_message_after_the_other() {
+async fn pipelined_requests_are_answered_one_after_the_other() {
     let mesh = mesh().await;
     let last = format!("{LIVE}host: a\r\nconnection: close\r\n\r\n");
     for right in [

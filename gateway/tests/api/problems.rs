@@ -137,7 +137,7 @@ async fn a_service_without_an_address_is_503() {
 }
 
 #[tokio::test]
-async fn only_what_may_be_repeated_is_tried_again_and_at_most_twice() {
+async fn only_repeatable_calls_are_retried_and_at_most_twice() {
     let mesh = mesh().await;
     let busy = || Reply::Broken(Vec::new(), Status::unavailable("busy"));
     mesh.upstream.reply("GetItem", [busy(), busy()]);

@@ -72,7 +72,7 @@ async fn a_verb_is_not_part_of_the_id() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_404() {
+async fn missing_objects_are_404() {
     let mesh = mesh().await;
     let paths = [
         "/",

@@ -54,7 +54,7 @@ async fn a_stream_is_server_sent_events() {
 }
 
 #[tokio::test]
-async fn a_stream_is_lines_where_the_caller_asks_for_them() {
+async fn a_stream_is_lines_if_the_caller_requests_lines() {
     let mesh = mesh().await;
     mesh.upstream
         .reply("WatchItems", [Reply::Messages(vec![json!({"itemId": "a"}), json!({"itemId": "b"})])]);

@@ -107,7 +107,7 @@ async fn rest(upload: &mut Upload) -> Result<usize, tonic::Status> {
 }
 
 #[tokio::test]
-async fn an_upload_comes_chunk_by_chunk_while_it_is_sent() {
+async fn an_upload_arrives_chunk_by_chunk_while_it_is_sent() {
     let mesh = mesh().await;
     let (chunks, body) = by_hand();
     let answer = post(&mesh, body);

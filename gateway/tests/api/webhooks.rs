@@ -84,7 +84,7 @@ async fn billing_gets_the_gateways_own_token_whatever_token_the_sender_has() {
 }
 
 #[tokio::test]
-async fn what_billing_refuses_is_400() {
+async fn a_refusal_of_billing_is_400() {
     let mesh = mesh().await;
     for (code, reason) in [
         (ErrorCode::InvalidArgument, "EVENT_WITHOUT_ID"),

@@ -117,7 +117,7 @@ impl Delivery {
 
     /// Settles the call, and tries again while the database is unavailable and the lease still holds. So a short outage causes no
     /// second call.
-    async fn settle_patiently(
+    async fn settle_within_timeout(
         &self,
         call: &Claimed,
         outcome: Result<(), Status>,
@@ -255,7 +255,7 @@ impl Source for Delivery {
             }
             // Another call may start while this one is settled.
             drop(permit);
-            match self.settle_patiently(&call, outcome).await {
+            match self.settle_within_timeout(&call, outcome).await {
                 Ok(true) => fail_point::DEFERRED_SETTLED.reached(),
                 Ok(false) => {
                     tracing::warn!(

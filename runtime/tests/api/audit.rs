@@ -10,7 +10,7 @@ use sqlx::AssertSqlSafe;
 use crate::probe;
 
 #[tokio::test]
-async fn the_chain_is_whole_whoever_appends_at_once_and_shows_tampering() {
+async fn the_chain_stays_whole_with_concurrent_entries_and_shows_tampering() {
     let service = probe::start().await;
     let appends = (0..20).map(|n| {
         let db = service.running.chassis().db.clone();

@@ -50,7 +50,7 @@ async fn a_call_is_made_after_the_commit_and_only_then() {
 }
 
 #[tokio::test]
-async fn the_work_of_a_killed_worker_is_taken_up_within_a_minute() {
+async fn the_work_of_a_killed_worker_is_claimed_again_within_a_minute() {
     let url = database::<Probe>().await;
     let killed = TestService::<Probe>::start_on(url.clone(), &[]).await;
     killed.running.service.close_gate();
@@ -175,7 +175,7 @@ async fn a_call_whose_workers_all_ended_is_dead_after_its_tries() {
 }
 
 #[tokio::test]
-async fn what_is_refused_for_good_is_dead_at_once_and_can_be_replayed() {
+async fn a_call_that_is_refused_for_good_is_dead_at_once_and_can_be_replayed() {
     let service = probe::start().await;
     let mut tx = service.running.chassis().db.begin().await.expect("begin");
     // The probe must not make this call to itself: the access of the RPC names other services.

@@ -14,7 +14,7 @@ use tonic_health::pb::{
 use crate::probe::{Probe, mail, send};
 
 #[tokio::test]
-async fn what_was_taken_is_answered_and_health_says_not_serving_meanwhile() {
+async fn accepted_requests_are_answered_while_health_says_not_serving() {
     let url = database::<Probe>().await;
     let service = TestService::<Probe>::start_on(url, &[("LEVQOR_DRAIN_DELAY_MS", "300")]).await;
     let probe = std::sync::Arc::clone(&service.running.service);

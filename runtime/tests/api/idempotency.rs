@@ -29,7 +29,7 @@ async fn the_same_call_again_gets_the_answer_of_then() {
 }
 
 #[tokio::test]
-async fn while_the_first_is_at_work_the_second_is_told_to_come_back() {
+async fn a_second_call_during_the_first_gets_retry_after() {
     let service = probe::start().await;
     let probe = &service.running.service;
     probe.close_gate();

@@ -99,7 +99,7 @@ async fn a_text_that_no_table_can_hold_is_refused() {
 }
 
 #[tokio::test]
-async fn a_stream_that_reads_ends_with_its_client_and_one_that_changes_something_goes_on() {
+async fn a_reading_stream_ends_with_its_client_and_a_mutating_one_continues() {
     static NEXT: Semaphore = Semaphore::const_new(0);
     static DONE: Semaphore = Semaphore::const_new(0);
     let probe = probe::start().await;
@@ -141,7 +141,7 @@ async fn a_stream_that_reads_ends_with_its_client_and_one_that_changes_something
 }
 
 #[tokio::test]
-async fn what_staff_see_in_a_stream_is_recorded_before_it_begins() {
+async fn the_access_of_staff_to_a_stream_is_recorded_before_it_begins() {
     let probe = probe::start().await;
     for (role, entries) in [(Role::Customer, 0), (Role::Staff, 1)] {
         let reading = call_stream(&probe.running.service, get_order(role), |_, _, _| async {

@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_has_a_version_and_what_was_entered_is_not_in_it() {
+    fn the_shown_form_has_a_version_which_does_not_depend_on_the_input() {
         for right in [Right::Objection, Right::ConsentWithdrawal] {
             let (version, text) = pages().shown(right).expect("a form");
             assert_eq!(version, FORMS);
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_after_the_code_says_what_has_effect() {
+    fn the_page_after_the_code_names_the_effects() {
         let shown = html(pages().confirmed(&objection()));
         assert!(shown.contains("You object to advertising."), "{shown}");
         let ended = html(pages().confirmed(&DataRequest { objection_ends: true, ..objection() }));

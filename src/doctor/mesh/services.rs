@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_for_a_person_is_a_warning_and_fails_nothing() {
+    fn work_that_waits_for_a_person_is_a_warning_and_no_failure() {
         let letters = "billing.deferred_calls: 3 wait, the oldest is due for 2 s, 2 are dead: see `levqor dead-letters`";
         let events = "billing.journal: 1 events wait, 1 could not be understood: see GET /v1/stripe-events?state=STATE_QUARANTINED";
         for (pointer, count, line) in

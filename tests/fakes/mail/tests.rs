@@ -87,7 +87,7 @@ async fn refused_connections_come_back() {
 }
 
 #[tokio::test]
-async fn what_it_tells_of_a_mail_is_signed_with_the_secret_that_is_named() {
+async fn events_about_a_mail_are_signed_with_the_named_secret() {
     let fake = FakeMail::start();
     send(&fake, "k", "Hello").await.expect("an answer");
     let told = fake.tell(0, "email.bounced", 7, &webhooks::no_such_address());

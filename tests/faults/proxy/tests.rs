@@ -67,7 +67,7 @@ async fn hear(side: &mut Box<dyn Side>, patience: Duration) -> Heard {
     Heard::All
 }
 
-async fn each_line_does_what_it_says(echo: &Echo) {
+async fn each_setting_of_the_line_has_its_effect(echo: &Echo) {
     let line = |line| echo.proxy.set(line);
     let mut old = echo.connect().await;
     say(&mut old).await;
@@ -115,7 +115,7 @@ async fn each_line_does_what_it_says(echo: &Echo) {
 #[tokio::test]
 async fn lines_of_ports() {
     let port = || End::Tcp(testing::process::free_port());
-    each_line_does_what_it_says(&Echo::over(port(), port())).await;
+    each_setting_of_the_line_has_its_effect(&Echo::over(port(), port())).await;
 }
 
 #[tokio::test]
@@ -123,6 +123,6 @@ async fn lines_of_sockets() {
     let folder = PathBuf::from(format!("/tmp/levqor-line-{}", levqor_runtime::id::request_id()));
     std::fs::create_dir(&folder).expect("a folder");
     let end = |name: &str| End::Unix(folder.join(name));
-    each_line_does_what_it_says(&Echo::over(end("near"), end("far"))).await;
+    each_setting_of_the_line_has_its_effect(&Echo::over(end("near"), end("far"))).await;
     std::fs::remove_dir_all(&folder).expect("removed");
 }

@@ -69,14 +69,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_is_read_and_what_is_not_is_not_missed() {
+    fn set_values_are_read_and_optional_values_may_be_absent() {
         assert_eq!(read_all(&[]), Ok(0));
         assert_eq!(read_all(&[("STRIPE_PRICE_STARTER", "price_1"), ("STRIPE_PRICE_PRO", "price_2")]), Ok(2));
         assert_eq!(settings().count(), 14);
     }
 
     #[test]
-    fn what_is_no_price_or_is_named_twice_is_a_mistake() {
+    fn an_invalid_price_and_a_price_named_twice_are_mistakes() {
         let said = read_all(&[
             ("STRIPE_PRICE_STARTER", "prod_1"),
             ("STRIPE_PRICE_GROWTH", "price_1"),

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_compared_is_refused_and_what_old_versions_lack_is_not_missed() {
+    fn incomparable_values_are_refused_and_fields_that_old_versions_lack_are_optional() {
         let without = |field: &str| {
             let mut session = pounds(59_900, 59_900, 0);
             session.as_object_mut().expect("an object").remove(field);

@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_that_the_customer_typed_comes_before_the_one_that_the_session_was_made_with() {
+    fn the_typed_address_takes_precedence_over_the_sessions_address() {
         let mut object = smallest();
         object["customer_email"] = json!("Given@Example.com");
         assert_eq!(

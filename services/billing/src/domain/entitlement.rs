@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_trialing_active_or_past_due_entitles_and_a_dispute_holds_it() {
+    fn only_trialing_active_and_past_due_subscriptions_entitle_and_a_dispute_pauses_it() {
         for state in State::ALL {
             let subscription = Entitled::best(vec![of(Plan::Growth, state)]);
             let entitled = Entitled { subscription, held: false };

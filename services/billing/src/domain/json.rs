@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_database_would_refuse_is_not_read() {
+    fn values_that_the_database_would_refuse_are_refused_when_read() {
         let object = json!({"nul": "a\u{0}b", "long": "x".repeat(300), "name": " Ada\u{0} \u{7}Lovelace "});
         assert_eq!(word(&object, "nul"), None);
         assert_eq!(word(&object, "long"), None);

@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_plan_includes_is_what_the_price_list_says() {
+    fn the_contents_of_a_plan_are_those_of_the_price_list() {
         let pro = Package::new(Plan::Pro, Term::Monthly, vec![AddOn::Sla999]);
         assert_eq!(pro.allows(Feature::Workflows), Some(Limit::Of(5)));
         assert_eq!(pro.allows(Feature::Runs), Some(Limit::None));

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_given_back_where_no_amount_is_asked_for() {
+    fn without_an_amount_the_remaining_amount_is_refunded() {
         let paid = Money::pence(9900);
         assert_eq!(amount_of(&paid, 900, None), Ok(Some(Money::pence(9000))));
         assert_eq!(amount_of(&paid, 900, Some(9001)), Ok(None));
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn every_pair_of_our_state_and_stripes_only_rises_and_what_stripe_made_is_not_refused() {
+    fn every_pair_of_our_state_and_stripes_only_rises_and_refunds_made_at_stripe_are_accepted() {
         let now = DateTime::from_timestamp(1_790_000_000, 0).expect("an instant");
         let at_stripe = |state: State| StripeRefund {
             id: "re_1".parse().expect("an id"),

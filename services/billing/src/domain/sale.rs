@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_names_our_catalogue_or_our_rows_is_ours() {
+    fn only_objects_that_name_our_catalogue_or_rows_are_ours() {
         use SessionEvent::Completed;
         let sold = |change: fn(&mut Value)| sells(change, Completed).expect("understood");
         for other in [
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_must_be_known_of_a_sale_is_never_guessed() {
+    fn necessary_facts_of_a_sale_are_never_guessed() {
         let refused = |change: fn(&mut Value)| read(change, SessionEvent::Completed).err();
         let ours = "0190b2c4-0000-7000-8000-000000000000";
         let no_plan = |s: &mut Value| s["metadata"] = json!({"order_id": ours});

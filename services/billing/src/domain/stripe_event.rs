@@ -238,7 +238,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_not_wanted_changes_nothing(
+        fn an_event_of_another_type_changes_nothing(
             mut event in json(),
             about in select(vec![None, Some("data"), Some("related_object")]),
             object in json(),

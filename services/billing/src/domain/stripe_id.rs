@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_database_would_refuse_is_no_id() {
+    fn a_text_that_the_database_would_refuse_is_no_id() {
         for id in ["cs_test_a1B2", "evt_1", "evt-new.style:2"] {
             assert_eq!(id.parse::<StripeId>().map(|id| id.to_string()), Ok(id.to_owned()));
         }

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_paid_is_no_payment() {
+    fn an_unpaid_invoice_has_no_payment() {
         for more in [
             json!({"status": "open", "payment_intent": "pi_1"}),
             json!({"amount_paid": 0}),

@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_says_what_was_done() {
+    fn an_event_names_the_change() {
         let event = |object: &Value, before: Value| json!({"data": {"object": object, "previous_attributes": before}});
         let mut pro = growth();
         pro["items"]["data"][0]["price"] = json!({"id": "stripe_price_pro"});
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_decides_must_be_there() {
+    fn fields_that_decide_are_required() {
         for field in ["id", "status"] {
             let mut odd = growth();
             odd[field] = json!("nonsense\u{0}");

@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_comes_after_the_end() {
+    fn no_messages_follow_the_end() {
         let mut ended = in_state(State::Canceled, false);
         let late = StripeSubscription::read(&serde_json::json!({"id": "sub_1", "status": "active"}));
         let now = ended.update_time;

@@ -46,7 +46,7 @@ async fn a_subscription_that_has_begun_is_a_purchase_also_when_it_is_over() {
 }
 
 #[tokio::test]
-async fn what_is_no_address_is_named() {
+async fn a_text_that_is_no_address_is_a_violation() {
     let bench = Bench::start().await;
     assert_eq!(violated(&refused(bench.has_bought("").await)), ["email"]);
 }

@@ -290,7 +290,7 @@ async fn who_bought_as_a_guest_stays_the_same_customer_at_stripe_unless_that_one
 }
 
 #[tokio::test]
-async fn the_settings_the_promotion_code_and_what_was_agreed_are_taken() {
+async fn the_checkout_uses_the_settings_the_promotion_code_and_the_agreements() {
     let more = [
         ("CHECKOUT_SUCCESS_URL", "https://shop.example/ok"),
         ("CHECKOUT_CANCEL_URL", "https://shop.example/no"),

@@ -40,7 +40,7 @@ async fn a_new_link_is_mailed_and_shows_the_withdrawal() {
 }
 
 #[tokio::test]
-async fn there_is_no_link_to_nothing_or_to_what_has_not_begun() {
+async fn only_a_subscription_that_has_begun_gets_a_link() {
     let shop = Shop::open().await;
     shop.subscribe(&subscription_now("incomplete")).await;
     let status = refused(shop.create_subscription_link("ada@example.com").await);

@@ -34,7 +34,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn an_order_shows_what_was_bought() {
+async fn an_order_shows_the_bought_package() {
     let bench = Bench::start().await;
     let session = with(
         session("cs_1"),

@@ -6,7 +6,7 @@ use levqor_runtime::testing::Caller;
 use crate::support::{Shop, TERMS};
 
 #[tokio::test]
-async fn everybody_sees_every_price_and_what_it_includes() {
+async fn everybody_sees_every_price_and_its_contents() {
     let shop = Shop::open().await;
     let request = Caller::anonymous().request(GetPriceListRequest {});
     let prices = shop.checkout().get_price_list(request).await.expect("prices").into_inner();

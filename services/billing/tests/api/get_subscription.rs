@@ -14,7 +14,7 @@ use tonic::Code;
 use crate::support::{Shop, event, reason, refused, session, subscription, with};
 
 #[tokio::test]
-async fn every_state_of_stripes_is_mirrored_and_the_customer_is_told_of_begin_and_end_once() {
+async fn every_state_of_stripes_is_mirrored_and_the_customer_gets_one_mail_for_begin_and_end() {
     let shop = Shop::open().await;
     for (status, state) in [
         ("incomplete", State::Incomplete),
@@ -90,7 +90,7 @@ async fn a_subscription_to_something_else_is_not_ours() {
 }
 
 #[tokio::test]
-async fn what_was_done_is_told_from_the_event_once_though_it_was_undone_since() {
+async fn a_change_is_mailed_once_from_its_event_even_if_it_was_undone_since() {
     let shop = Shop::open().await;
     let now = subscription("active", &[("GROWTH", 7900)]);
     shop.subscribe(&now).await;
@@ -116,7 +116,7 @@ async fn what_was_done_is_told_from_the_event_once_though_it_was_undone_since() 
 }
 
 #[tokio::test]
-async fn the_end_of_a_trial_is_told_once_and_only_of_one_that_goes_on_into_payments() {
+async fn the_end_of_a_trial_is_mailed_once_and_only_if_payments_follow() {
     let shop = Shop::open().await;
     let end = 4_000_000_000_i64;
     let trial = |more: &[(&str, Value)]| with(subscription("trialing", &[("PRO", 4900)]), more);

@@ -56,7 +56,7 @@ async fn each_of_two_live_secrets_is_accepted() {
 }
 
 #[tokio::test]
-async fn what_stripe_did_not_sign_is_never_journaled() {
+async fn an_event_without_stripes_signature_is_never_journaled() {
     let bench = Bench::start().await;
     let body = completed("evt_1").to_string();
     let body = body.as_bytes();
@@ -78,7 +78,7 @@ async fn what_stripe_did_not_sign_is_never_journaled() {
 }
 
 #[tokio::test]
-async fn a_probe_is_told_whether_its_secret_is_live_and_nothing_is_kept_of_it() {
+async fn the_answer_to_a_probe_says_whether_its_secret_is_live_and_nothing_is_stored() {
     let bench = Bench::start_with(&[("STRIPE_WEBHOOK_SECRET", "whsec_new,whsec_old")]).await;
     let probe = levqor_runtime::webhook::PROBE.as_bytes();
     for (secret, expected) in [
@@ -93,7 +93,7 @@ async fn a_probe_is_told_whether_its_secret_is_live_and_nothing_is_kept_of_it() 
 }
 
 #[tokio::test]
-async fn what_is_no_event_is_refused_with_the_field_named() {
+async fn a_body_that_is_no_event_is_refused_and_the_field_is_named() {
     let bench = Bench::start().await;
     for (body, expected) in [
         ("not JSON", vec!["body"]),
@@ -148,7 +148,7 @@ async fn ten_copies_at_once_make_one_order_and_two_mails() {
 }
 
 #[tokio::test]
-async fn the_id_alone_tells_events_apart_whatever_else_comes_with_it() {
+async fn the_id_alone_distinguishes_events() {
     let bench = Bench::start().await;
     bench.process(&completed("evt_1")).await;
     let other = event("evt_1", "checkout.session.completed", &session("cs_2"));

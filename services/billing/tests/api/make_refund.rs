@@ -65,7 +65,7 @@ async fn a_refund_that_stripe_refuses_has_failed_and_no_longer_counts() {
 }
 
 #[tokio::test]
-async fn after_23_hours_stripe_is_asked_first_and_makes_only_what_it_does_not_have() {
+async fn after_23_hours_only_objects_that_stripe_lacks_are_made() {
     for there in [true, false] {
         let (shop, order) = Shop::sold().await;
         let refund = shop.stored(&order, 900).await;
@@ -87,7 +87,7 @@ async fn after_23_hours_stripe_is_asked_first_and_makes_only_what_it_does_not_ha
 }
 
 #[tokio::test]
-async fn operators_are_told_of_money_that_comes_back_from_the_bank_once_whatever_was_seen_before() {
+async fn operators_get_one_notice_of_a_debit_that_the_bank_returned() {
     for seen_before in [true, false] {
         let (shop, order) = Shop::sold().await;
         let refund = shop.refund(&order, 900).await.expect("stored").refund.expect("a refund");

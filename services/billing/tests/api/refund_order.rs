@@ -86,7 +86,7 @@ async fn refunds_at_once_never_come_to_more_than_was_paid() {
 }
 
 #[tokio::test]
-async fn what_the_bank_has_or_gave_back_is_not_refunded_beside() {
+async fn a_payment_that_the_bank_holds_or_returned_is_not_refunded_too() {
     let (shop, order) = Shop::sold().await;
     let dispute = |id: &str, status: &str| {
         json!({

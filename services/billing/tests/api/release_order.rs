@@ -59,7 +59,7 @@ async fn the_same_key_releases_once() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_or_nobodys_cannot_be_released() {
+async fn a_missing_order_and_one_without_an_owner_cannot_be_released() {
     let bench = Bench::start().await;
     let status = refused(bench.release(&Caller::staff(), NONE).await);
     assert_eq!((status.code(), reason(&status).as_str()), (Code::NotFound, "ORDER_NOT_FOUND"));

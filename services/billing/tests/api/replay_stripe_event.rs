@@ -22,7 +22,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn what_was_quarantined_is_processed_after_the_fix() {
+async fn quarantined_events_are_processed_after_the_fix() {
     let stripe = MockServer::start().await;
     let broken = with(session("cs_1"), &[("amount_total", json!(1))]);
     let answer = |session| {

@@ -60,7 +60,7 @@ async fn settlements_at_once_store_one_refund() {
 }
 
 #[tokio::test]
-async fn what_was_charged_after_the_statement_goes_back_too() {
+async fn a_charge_after_the_statement_is_paid_back_too() {
     let (shop, made) = stated().await;
     shop.ended_at_stripe().await;
     shop.stripe.reset().await;
@@ -131,7 +131,7 @@ impl Shop {
 }
 
 #[tokio::test]
-async fn what_a_bank_has_is_waited_for_and_goes_back_once_it_decides_for_us() {
+async fn a_withdrawal_waits_for_a_disputed_payment_and_pays_it_back_once_we_win() {
     let (shop, made) = stated().await;
     for (status, state, back) in [("under_review", State::Waiting, 0), ("won", State::Requested, 7900)] {
         shop.ended_at_stripe().await;
@@ -204,7 +204,7 @@ async fn a_decision_is_about_the_subscriptions_of_its_customer() {
 }
 
 #[tokio::test]
-async fn if_stripe_refuses_to_end_it_operators_are_told_and_the_money_goes_back() {
+async fn if_stripe_refuses_to_end_it_operators_get_a_notice_and_the_payment_is_refunded() {
     let (shop, made) = stated().await;
     shop.stripe.reset().await;
     shop.answer("GET", DELETE, 200, subscription_now("active")).await;

@@ -20,7 +20,7 @@ async fn work_starts_once_and_is_audited() {
 }
 
 #[tokio::test]
-async fn the_customer_is_told_of_each_start_and_when_the_delivery_is_due() {
+async fn the_customer_gets_a_mail_about_each_start_with_the_due_time() {
     let bench = Bench::start().await;
     let order = bench.delivered().await;
     bench.revise(&ada(), &order.order_id, "No header.").await.expect("requested");

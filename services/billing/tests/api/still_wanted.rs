@@ -65,7 +65,7 @@ async fn an_offer_is_wanted_until_the_customer_buys_a_higher_tier() {
 }
 
 #[tokio::test]
-async fn a_subject_that_nobody_knows_is_an_error_and_no_answer() {
+async fn an_unknown_subject_is_an_error() {
     let bench = Bench::start().await;
     let order = bench.paid().await;
     let of_nobody = format!("flow:{NO_ORDER}:{REMINDERS}");

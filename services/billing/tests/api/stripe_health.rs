@@ -78,7 +78,7 @@ async fn measured(bench: &Bench) -> [Capability; 2] {
 }
 
 #[tokio::test]
-async fn prices_as_they_should_be_are_on_and_what_is_not_set_is_named() {
+async fn correct_prices_are_on_and_missing_settings_are_named() {
     let prices = [
         price("price_starter", 1900, Some("month")),
         price("price_year", 19_000, Some("year")),
@@ -193,7 +193,7 @@ fn line<'l>(lines: &'l [Line], name: &str) -> (Outcome, &'l str) {
 }
 
 #[tokio::test]
-async fn the_doctor_asks_for_the_account_the_time_and_every_price() {
+async fn the_doctor_reads_the_account_the_time_and_every_price() {
     let stripe = stripe(&[price("price_starter", 1900, Some("month")), price("price_dfy", 1, None)]).await;
     let lines = checked(&settings(&stripe.uri())).await;
     let account = "acct_1, test mode, it may take payments";
@@ -212,7 +212,7 @@ async fn the_doctor_asks_for_the_account_the_time_and_every_price() {
 }
 
 #[tokio::test]
-async fn the_doctor_looks_for_the_promotion_code_of_the_offer_and_what_it_takes_off() {
+async fn the_doctor_checks_the_promotion_code_of_the_offer_and_its_discount() {
     let takes_off = |amount: i64| json!({"id": "co_1", "amount_off": amount, "currency": "gbp"});
     for (found, expected) in [
         (json!([]), Outcome::Failed),

@@ -37,7 +37,7 @@ async fn a_complete_form_starts_the_delivery_time_and_is_history() {
 }
 
 #[tokio::test]
-async fn nobody_submits_another_customers_form() {
+async fn another_customers_form_cannot_be_submitted() {
     let bench = Bench::start().await;
     let order_id = bench.paid().await.order_id;
     bench.answer(&ada(), &order_id, answers()).await.expect("saved");

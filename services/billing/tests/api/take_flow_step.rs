@@ -173,7 +173,7 @@ async fn an_offer_ends_when_the_customer_unsubscribes_or_objects() {
 }
 
 #[tokio::test]
-async fn a_step_waits_while_nobody_says_whether_the_customer_may_get_offers() {
+async fn a_step_waits_until_notifications_says_whether_the_customer_may_get_offers() {
     let notifications = Notifications::default();
     let bench = start_with_offer(&notifications).await;
     bench.process(&event("evt_1", COMPLETED, &session("cs_1"))).await;
@@ -216,7 +216,7 @@ async fn whoever_accepted_an_order_is_asked_once_how_the_automation_works() {
 }
 
 #[tokio::test]
-async fn nobody_is_asked_about_an_order_that_is_over() {
+async fn a_finished_order_sends_no_reminder() {
     let bench = accepted().await;
     bench.execute("UPDATE orders SET fulfilment_state = 'ENDED'").await;
     assert_eq!(bench.take("NEXT_STEPS", 1).await.end_reason, "ORDER_OVER");

@@ -47,7 +47,7 @@ async fn only_the_buyer_of_a_paid_order_changes_a_form_that_is_not_submitted() {
 }
 
 #[tokio::test]
-async fn without_an_answer_of_the_screen_the_text_is_taken_and_operators_are_told() {
+async fn without_an_answer_of_the_screen_the_text_is_accepted_and_operators_get_a_notice() {
     // No compliance runs here.
     let bench = Bench::start().await;
     let order_id = bench.paid().await.order_id;

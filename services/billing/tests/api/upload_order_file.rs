@@ -79,7 +79,7 @@ async fn the_same_key_stores_one_file_and_refuses_another_content() {
 }
 
 #[tokio::test]
-async fn nobody_uploads_to_another_customers_order_and_nothing_where_files_are_off() {
+async fn uploads_to_another_customers_order_or_without_storage_are_refused() {
     let (bench, _folder) = Bench::start_with_files().await;
     let order_id = bench.paid().await.order_id;
     let bob = Caller::customer("bob", "bob@example.com");

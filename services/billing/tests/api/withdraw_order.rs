@@ -85,7 +85,7 @@ impl Shop {
 }
 
 #[tokio::test]
-async fn only_the_owner_confirms_and_only_what_was_shown() {
+async fn only_the_owner_confirms_and_only_the_shown_offer() {
     let (shop, order) = Shop::sold_now().await;
     let etag = shop.offer(&order).await.etag;
     for other in [Caller::customer("bob", "bob@example.com"), Caller::unverified("eve", "ada@example.com")] {
@@ -206,7 +206,7 @@ async fn a_decision_is_about_its_own_payment_however_many_withdrawals_wait_longe
 }
 
 #[tokio::test]
-async fn what_stripe_refuses_to_pay_back_is_told_to_operators_and_can_be_mended_by_staff() {
+async fn a_refund_that_stripe_refuses_gives_operators_a_notice_and_staff_can_correct_it() {
     let (shop, order) = Shop::sold_now().await;
     shop.stripe.reset().await;
     let refusal = json!({"error": {"type": "invalid_request_error", "code": "charge_expired_for_capture"}});

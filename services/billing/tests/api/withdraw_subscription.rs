@@ -99,7 +99,7 @@ async fn the_subscription_entitles_to_nothing_at_once_then_ends_and_is_paid_back
 }
 
 #[tokio::test]
-async fn only_what_was_shown_to_its_customer_is_confirmed() {
+async fn only_an_offer_that_its_customer_saw_can_be_confirmed() {
     let shop = Shop::subscribed(invoices()).await;
     let etag = shop.offer_of_subscription().await.etag;
     let bob = Caller::customer("bob", "bob@example.com");

@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_is_said_for_each_use_and_each_kind_of_mail() {
+    fn the_effects_are_named_for_each_use_and_each_kind_of_mail() {
         let mails: [i32; 2] = [ConsentPurpose::MailOffersPromotions.into(); 2];
         let (right, objection_scope) = (Right::Objection.into(), ObjectionScope::All.into());
         let all = Fields { right, objection_scope, ..Fields::default() };

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_otherwise_before_has_changed() {
+    fn only_a_value_that_differed_before_has_changed() {
         let given = |scope: ObjectionScope| Decision {
             scope: scope.as_str().to_owned(),
             given: true,

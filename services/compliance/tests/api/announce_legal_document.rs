@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn everybody_is_told_once_however_often_the_call_is_made() {
+async fn everybody_gets_one_mail_however_often_the_call_is_made() {
     let bench = Bench::start().await;
     for caller in [ada(), ada(), bob()] {
         accept(&bench, &caller, "1").await.expect("accepted");
@@ -46,7 +46,7 @@ async fn everybody_is_told_once_however_often_the_call_is_made() {
 }
 
 #[tokio::test]
-async fn who_accepted_only_the_terms_is_told_of_a_new_privacy_notice() {
+async fn a_person_who_accepted_only_the_terms_gets_a_mail_about_a_new_privacy_notice() {
     let bench = Bench::start().await;
     accept(&bench, &ada(), "1").await.expect("accepted");
     publish_of(&bench, LegalDocumentKind::Privacy, "2", false).await.expect("published");

@@ -20,7 +20,7 @@ async fn answer(bench: &Bench, caller: &Caller, id: &str, outcome: &str) -> Resu
 }
 
 #[tokio::test]
-async fn the_outcome_is_mailed_once_and_ends_what_operators_were_told() {
+async fn the_outcome_is_mailed_once_and_ends_the_notice() {
     let bench = Bench::start().await;
     let id = bench.complain(&ada()).await.expect("created").privacy_complaint_id;
     let past = "UPDATE privacy_complaints SET receive_time = runtime.now() - interval '16 days',

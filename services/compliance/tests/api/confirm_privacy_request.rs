@@ -90,7 +90,7 @@ async fn hash_of_form(bench: &Bench, begin: &str, end: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_objection_has_effect_at_once_and_the_ledger_has_what_was_shown() {
+async fn an_objection_has_effect_at_once_and_the_ledger_has_the_shown_text() {
     let bench = Bench::start().await;
     let (id, html) = declare(&bench, &format!("{OBJECTION}_ALL")).await;
     assert!(html.contains("You object to advertising.") && html.contains(&id), "{html}");
@@ -133,7 +133,7 @@ async fn the_end_of_an_objection_ends_that_of_the_account() {
 }
 
 #[tokio::test]
-async fn a_withdrawal_is_told_to_notifications_and_ends_the_consent_of_the_account() {
+async fn a_withdrawal_reaches_notifications_and_ends_the_consent_of_the_account() {
     let bench = Bench::start().await;
     let both = [(ConsentPurpose::MailProductUpdates, true), (ConsentPurpose::MailEventsWebinars, true)];
     bench.record(&ada(), "", &both).await.expect("recorded");

@@ -32,7 +32,7 @@ async fn a_breach_is_recorded_once_and_told_and_its_72_hours_run() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_named_and_nothing_is_known_in_the_future() {
+async fn missing_fields_are_named_and_a_time_in_the_future_is_refused() {
     let bench = Bench::start().await;
     let empty = CreateBreachRequest { facts: Some(BreachFacts::default()), aware_time: None };
     let status = refused(create(&bench, &Caller::staff(), empty).await);
@@ -46,7 +46,7 @@ async fn what_is_missing_is_named_and_nothing_is_known_in_the_future() {
 }
 
 #[tokio::test]
-async fn operators_are_told_once_of_each_share_of_the_72_hours_and_of_their_end() {
+async fn operators_get_one_notice_of_each_share_of_the_72_hours_and_of_their_end() {
     let bench = Bench::start().await;
     let id = bench.breach().await.breach_id;
     for (share, expected) in [("0.4", 0), ("0.51", 1), ("0.6", 1), ("0.81", 2), ("0.96", 3), ("1.1", 4)] {

@@ -38,7 +38,7 @@ pub(crate) fn json(files: &[(String, String)], name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_evidence_says_what_happened_and_names_nobody() {
+async fn the_evidence_has_the_facts_without_personal_data() {
     let bench = Bench::start().await;
     let id = bench.create(&ada(), Right::Erasure).await.expect("created").data_request_id;
     let reasons = "Many services hold something.".to_owned();
@@ -78,7 +78,7 @@ async fn a_copy_is_described_and_only_staff_get_the_evidence() {
 }
 
 #[tokio::test]
-async fn the_evidence_of_an_objection_says_what_was_declared_and_where_the_ledger_has_it() {
+async fn the_evidence_of_an_objection_has_the_declaration_and_its_place_in_the_ledger() {
     let bench = Bench::start().await;
     let request = CreateDataRequestRequest {
         right: Right::Objection.into(),

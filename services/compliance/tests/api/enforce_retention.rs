@@ -42,7 +42,7 @@ async fn an_old_request_loses_its_person_and_a_new_one_does_not() {
 }
 
 #[tokio::test]
-async fn what_is_old_stays_while_a_legal_hold_stands_and_goes_after_its_release() {
+async fn old_rows_stay_during_a_legal_hold_and_are_erased_after_its_release() {
     let bench = Bench::start().await;
     bench.create(&ada(), Right::Erasure).await.expect("created");
     let hold = place(&bench, &Caller::staff(), "case-7", "ada@example.com").await.expect("placed");

@@ -24,7 +24,7 @@ async fn enter(
 }
 
 #[tokio::test]
-async fn an_objection_by_letter_holds_for_the_person_and_is_told_to_every_service() {
+async fn an_objection_by_letter_is_in_force_for_the_person_in_every_service() {
     let bench = Bench::start().await;
     assert!(enter(&bench, &ada(), ObjectionScope::Profiling, true).await.is_err(), "only staff");
     let entered = enter(&bench, &Caller::staff(), ObjectionScope::Profiling, true).await.expect("entered");

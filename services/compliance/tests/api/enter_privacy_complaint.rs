@@ -55,7 +55,7 @@ async fn a_letter_without_an_address_waits_for_a_letter_and_its_time_is_not_in_t
 }
 
 #[tokio::test]
-async fn operators_are_told_once_of_each_share_of_the_30_days() {
+async fn operators_get_one_notice_of_each_share_of_the_30_days() {
     let bench = Bench::start().await;
     let id = enter(&bench, &Caller::staff(), "").await.expect("entered").privacy_complaint_id;
     for (share, expected) in [("0.4", 0), ("0.51", 1), ("0.81", 2), ("0.96", 3), ("1.1", 4)] {

@@ -37,7 +37,7 @@ async fn the_time_is_extended_once_and_the_person_gets_the_reasons() {
 }
 
 #[tokio::test]
-async fn operators_are_told_of_the_shares_of_the_extended_time_too() {
+async fn operators_get_notices_of_the_shares_of_the_extended_time_too() {
     let bench = Bench::start().await;
     let id = bench.create(&ada(), Right::Erasure).await.expect("created").data_request_id;
     let told =
@@ -54,7 +54,7 @@ async fn operators_are_told_of_the_shares_of_the_extended_time_too() {
 }
 
 #[tokio::test]
-async fn reasons_are_needed_and_what_is_over_has_no_time() {
+async fn reasons_are_required_and_a_finished_request_cannot_be_extended() {
     let bench = Bench::start().await;
     let id = bench.create(&ada(), Right::Erasure).await.expect("created").data_request_id;
     for reasons in ["", "  ", &"x".repeat(1_001)] {

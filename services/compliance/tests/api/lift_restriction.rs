@@ -29,7 +29,7 @@ async fn lift(bench: &Bench, caller: &Caller, id: &str, reasons: &str) -> Result
 }
 
 #[tokio::test]
-async fn the_person_is_told_before_a_restriction_ends() {
+async fn the_person_gets_a_mail_before_a_restriction_ends() {
     let bench = Bench::start().await;
     restrict(&bench).await;
     let id = restrictions(&bench).await.remove(0).restriction_id;

@@ -32,7 +32,7 @@ fn actions(page: &ListAuditEntriesResponse) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn entries_are_listed_newest_first_and_name_nobody() {
+async fn entries_are_listed_newest_first_without_personal_data() {
     let (bench, hers) = with_entries().await;
     let all = list(&bench, &Caller::admin(), ListAuditEntriesRequest::default()).await.expect("listed");
     assert_eq!(actions(&all), ["data_request.cancel", "data_request.create", "data_request.create"]);

@@ -58,7 +58,7 @@ async fn a_run_leaves_a_report_with_the_rows_of_each_period_and_the_oldest_row()
 }
 
 #[tokio::test]
-async fn a_run_that_got_no_answer_says_so_and_counts_in_the_end_what_a_lost_answer_had() {
+async fn a_run_without_an_answer_reports_it_and_later_counts_the_rows_of_the_lost_answer() {
     let bench = Bench::start().await;
     bench.outlive_slot("enforce_retention", "EnforceRetention").await;
     bench.create(&ada(), Right::Erasure).await.expect("created");

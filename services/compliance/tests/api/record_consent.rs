@@ -74,7 +74,7 @@ async fn giving_and_withdrawing_are_one_call_each_and_nothing_is_given_before() 
 }
 
 #[tokio::test]
-async fn the_proof_has_what_was_shown_and_where_the_caller_was() {
+async fn the_proof_has_the_shown_text_and_the_callers_address() {
     let bench = Bench::start().await;
     let mut asked = ada().request(request("", &[(ConsentPurpose::CookiesFunctional, true)]));
     asked.metadata_mut().insert(CLIENT_NETWORK, "192.0.2.0/24".parse().expect("a value"));
@@ -87,7 +87,7 @@ async fn the_proof_has_what_was_shown_and_where_the_caller_was() {
 }
 
 #[tokio::test]
-async fn the_signal_withdraws_what_it_is_about_and_is_recorded_once() {
+async fn the_signal_withdraws_the_consents_that_it_covers_and_is_recorded_once() {
     let bench = Bench::start().await;
     let choices = [(ConsentPurpose::CookiesMarketing, true), (ConsentPurpose::CookiesAnalytics, true)];
     let id = bench.record(&Caller::anonymous(), "", &choices).await.expect("recorded").visitor_id;
@@ -109,7 +109,7 @@ async fn the_signal_withdraws_what_it_is_about_and_is_recorded_once() {
 }
 
 #[tokio::test]
-async fn advertising_by_mail_needs_a_verified_address_and_notifications_is_told() {
+async fn advertising_by_mail_needs_a_verified_address_and_notifications_gets_the_consent() {
     let bench = Bench::start().await;
     let choice = [(ConsentPurpose::MailProductUpdates, true)];
     for caller in [Caller::anonymous(), Caller::unverified("eve", "eve@example.com")] {

@@ -74,7 +74,7 @@ async fn a_late_notice_needs_reasons_and_its_time_is_between_the_breach_and_now(
 }
 
 #[tokio::test]
-async fn the_regulator_can_be_told_after_an_exemption() {
+async fn the_regulator_can_be_notified_after_an_exemption() {
     let bench = Bench::start().await;
     let id = bench.breach().await.breach_id;
     exempt(&bench, &id, "The list was encrypted.").await.expect("exempt");

@@ -56,7 +56,7 @@ async fn an_erasure_waits_for_the_release_and_then_runs_by_itself() {
 }
 
 #[tokio::test]
-async fn an_erasure_that_has_begun_stops_and_goes_on_after_the_release() {
+async fn a_running_erasure_stops_for_a_hold_and_continues_after_its_release() {
     let bench = Bench::start().await;
     let id = due(&bench).await;
     bench.pass(8).await;

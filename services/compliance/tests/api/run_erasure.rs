@@ -118,7 +118,7 @@ async fn the_ledger_has_an_erasure_before_the_mail_and_shows_it_once_only_compli
 }
 
 #[tokio::test]
-async fn nobody_is_told_before_the_ledger_has_the_erasure() {
+async fn the_person_gets_a_mail_only_after_the_ledger_has_the_erasure() {
     let bench = Bench::start().await;
     due(&bench).await;
     // No entry can be written: its folder is a file.
@@ -337,7 +337,7 @@ async fn a_copy_that_becomes_whole_while_an_erasure_begins_is_removed() {
 }
 
 #[tokio::test]
-async fn the_proof_of_a_declaration_outlives_the_person_and_names_nobody() {
+async fn the_proof_of_a_declaration_outlives_the_person_without_personal_data() {
     let bench = Bench::start().await;
     let choice = [(ConsentPurpose::CookiesAnalytics, true)];
     bench.record(&ada(), "", &choice).await.expect("recorded");

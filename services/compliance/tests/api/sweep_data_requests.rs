@@ -25,7 +25,7 @@ pub(crate) async fn let_pass(bench: &Bench, share: &str) {
 }
 
 #[tokio::test]
-async fn what_is_too_old_is_ended_and_removed() {
+async fn old_requests_are_ended_and_removed() {
     let bench = Bench::start().await;
     let waiting = bench.create_mailed("bob@example.com", Right::Access).await;
     let copy = bench.create(&ada(), Right::Access).await.expect("created").data_request_id;
@@ -42,7 +42,7 @@ async fn what_is_too_old_is_ended_and_removed() {
 }
 
 #[tokio::test]
-async fn operators_are_told_once_of_each_share_of_the_time_that_is_over() {
+async fn operators_get_one_notice_of_each_share_of_the_time() {
     let bench = Bench::start().await;
     bench.create(&ada(), Right::Erasure).await.expect("created");
     let told = async || {

@@ -17,7 +17,7 @@ async fn update(bench: &Bench, id: &str, facts: BreachFacts) -> Result<Breach, S
 }
 
 #[tokio::test]
-async fn what_is_known_is_replaced_until_the_breach_is_closed() {
+async fn known_facts_can_be_replaced_until_the_breach_is_closed() {
     let bench = Bench::start().await;
     let id = bench.breach().await.breach_id;
     let more = BreachFacts { people_count: 41, data_kinds: vec!["names".to_owned()], ..facts() };

@@ -38,7 +38,7 @@ async fn tamper(bench: &Bench, sql: &str) {
 }
 
 #[tokio::test]
-async fn every_change_of_the_chain_is_found_and_told_once() {
+async fn every_change_of_the_chain_is_found_and_reported_once() {
     let bench = with_entries().await;
     tamper(&bench, "CREATE SCHEMA kept; CREATE TABLE kept.entries AS TABLE runtime.audit_entries").await;
     let changes = [

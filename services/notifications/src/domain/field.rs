@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_not_negative_and_flags_are_what_they_are() {
+    fn counts_are_not_negative_and_flags_are_booleans() {
         assert_eq!(read(Kind::Count, &Wire::I32(3)).0.as_deref(), Some("3"));
         assert_eq!(read(Kind::Count, &Wire::I32(-1)), (None, vec!["field".to_owned()]));
         assert_eq!(read(Kind::Flag, &Wire::Bool(true)).0.as_deref(), Some("True"));

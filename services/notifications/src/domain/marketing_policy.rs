@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_comes_at_night_in_london() {
+    fn no_advertising_is_sent_at_night_in_london() {
         for (now, expected) in [
             ("2026-01-15T08:59:59Z", Some("2026-01-15T09:00:00Z")),
             ("2026-01-15T09:00:00Z", None),

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_is_none() {
+    fn a_text_that_is_no_name_is_none() {
         for text in ["", " \n", "…", "://", "❤", "+44 800 555 0100", "\u{200d}", "& &"] {
             assert_eq!(name(text), None, "{text:?}");
         }

@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named_at_once() {
+    fn missing_fields_are_all_named_at_once() {
         for body in ["", "{", "[]", "\"email.bounced\""] {
             assert_eq!(violations(body), ["body"], "{body}");
             assert_eq!(event_type(body.as_bytes()), None);

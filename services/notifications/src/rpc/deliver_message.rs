@@ -73,7 +73,7 @@ pub(super) async fn deliver_message(
                 // The provider was not called, although the attempt may be stored. The note lets the next delivery continue: it
                 // must not wait for an outcome, and there is no doubt.
                 notifications.uncalled.note(attempt.id);
-                settle_patiently(notifications, id, &attempt, &uncalled()).await?;
+                settle_within_timeout(notifications, id, &attempt, &uncalled()).await?;
                 return Err(error.into());
             }
         };
@@ -81,7 +81,7 @@ pub(super) async fn deliver_message(
         tokio::time::sleep(wait).await;
         let answer = hand_over(notifications, place, &mail).await;
         fail_point::MESSAGE_ANSWERED.reached();
-        let message = settle_patiently(notifications, id, &attempt, &answer).await?;
+        let message = settle_within_timeout(notifications, id, &attempt, &answer).await?;
         if message.state() != State::Pending {
             return Ok(message.into());
         }
@@ -110,7 +110,7 @@ async fn hand_over(notifications: &Notifications, place: usize, mail: &Mail) -> 
 }
 
 /// Stores the answer, and retries while the database is down: the answer is the only evidence of the outcome.
-async fn settle_patiently(
+async fn settle_within_timeout(
     notifications: &Notifications,
     id: MessageId,
     attempt: &Attempt,

@@ -107,7 +107,7 @@ async fn an_event_that_is_done_with_stays_so() {
 }
 
 #[tokio::test]
-async fn what_is_no_event_of_ours_is_named() {
+async fn an_event_that_is_not_ours_has_its_reason() {
     let notified = Notified::start().await;
     let ourselves = Caller::service("notifications", "notifications");
     let status = refused(apply(&notified, &ourselves, UNKNOWN_ID).await);

@@ -13,7 +13,7 @@ fn get(id: &str) -> tonic::Request<GetMessageRequest> {
 }
 
 #[tokio::test]
-async fn staff_see_what_was_rendered() {
+async fn staff_see_the_rendered_mail() {
     let notified = Notified::start().await;
     let id = notified.sent("a", welcome("1", "ada@example.com")).await.message_id;
     let response = notified.client().get_message(get(&id)).await.expect("there").into_inner();
@@ -41,7 +41,7 @@ async fn a_message_that_is_not_there_is_not_found() {
 }
 
 #[tokio::test]
-async fn what_is_no_id_is_named() {
+async fn a_text_that_is_no_id_is_a_violation() {
     let notified = Notified::start().await;
     for id in ["", "1", "0190B2C4-0000-7000-8000-000000000000"] {
         let status = refused(notified.client().get_message(get(id)).await);

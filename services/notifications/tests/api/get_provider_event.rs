@@ -16,7 +16,7 @@ async fn get(notified: &Notified, caller: &Caller, id: &str) -> Result<GetProvid
 }
 
 #[tokio::test]
-async fn staff_see_what_came_even_where_it_is_no_text() {
+async fn staff_see_received_bodies_even_if_they_are_no_text() {
     let notified = Notified::start_with(&FakeMail::start(), "24").await;
     let webhook = Webhook::of(r#"{"type":"email.sent"}"#);
     let event = notified.told(&webhook, EventState::Ignored).await;

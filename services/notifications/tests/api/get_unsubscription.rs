@@ -6,7 +6,7 @@ use levqor_runtime::testing::Caller;
 use crate::{Notified, get_preferences::token_of};
 
 #[tokio::test]
-async fn to_look_at_the_page_unsubscribes_nobody() {
+async fn opening_the_page_does_not_unsubscribe() {
     let notified = Notified::start().await;
     notified.choose("ada@example.com", "category=EVENTS_WEBINARS").await.expect("a page");
     let token = token_of("ada@example.com");

@@ -31,7 +31,7 @@ async fn start() -> Notified {
 }
 
 #[tokio::test]
-async fn the_bytes_that_came_are_stored_with_what_is_to_follow() {
+async fn received_bytes_are_stored_with_their_follow_up_work() {
     let notified = start().await;
     // Resend may choose any spacing, order of fields and unknown fields.
     let webhook = Webhook::of(r#"{ "data":{"new": [1, 2]},  "type":"email.opened" }"#);
@@ -55,7 +55,7 @@ async fn each_of_two_live_secrets_is_accepted_and_several_signatures_are_looked_
 }
 
 #[tokio::test]
-async fn what_resend_did_not_sign_is_never_journaled() {
+async fn an_event_without_resends_signature_is_never_journaled() {
     let notified = start().await;
     let body = bounced();
     let good = || Webhook::of(&body);
@@ -91,7 +91,7 @@ async fn without_a_secret_nothing_is_taken_and_the_event_must_come_again() {
 }
 
 #[tokio::test]
-async fn a_probe_is_told_whether_its_secret_is_live_and_nothing_is_kept_of_it() {
+async fn the_answer_to_a_probe_says_whether_its_secret_is_live_and_nothing_is_stored() {
     let notified = start().await;
     for (secret, expected) in [
         (WEBHOOK_SECRET, "WEBHOOK_PROBE"),

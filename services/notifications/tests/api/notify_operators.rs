@@ -93,7 +93,7 @@ async fn a_fact_is_told_on_every_channel_with_its_text_escaped() {
 }
 
 #[tokio::test]
-async fn the_same_fact_is_counted_until_it_is_over_and_then_told_again() {
+async fn the_same_fact_is_counted_until_it_is_over_and_then_makes_a_new_notice() {
     let channels = FakeChannels::start().await;
     let notified = Notified::start_with_channels(&channels).await;
     let told = |answer: Result<NotifyOperatorsResponse, Status>| answer.expect("an answer").told;
@@ -173,7 +173,7 @@ const DOOMED: &str = "
     RETURNING work_id::text";
 
 #[tokio::test]
-async fn operators_are_told_of_a_dead_call_until_somebody_replays_it() {
+async fn operators_get_a_notice_of_a_dead_call_until_it_is_replayed() {
     let notified = Notified::start().await;
     let doomed = sqlx::query_scalar(DOOMED).bind(UNKNOWN_ID);
     let call: String = doomed.fetch_one(notified.service.db.pool()).await.expect("a call");

@@ -28,7 +28,7 @@ async fn an_address_that_is_no_longer_suppressed_gets_mail_again() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_removed() {
+async fn removing_a_missing_suppression_is_an_error() {
     let notified = Notified::start().await;
     let status = refused(notified.unsuppress("a", UNKNOWN_ID).await);
     assert_eq!((status.code(), reason(&status).as_str()), (Code::NotFound, "SUPPRESSION_NOT_FOUND"));

@@ -48,7 +48,7 @@ async fn start() -> (FakeMail, Notified) {
 }
 
 #[tokio::test]
-async fn what_the_provider_has_is_sent_with_its_id_as_evidence() {
+async fn a_mail_that_the_provider_has_becomes_sent_with_its_id_as_evidence() {
     let (provider, notified) = start().await;
     let id = notified.in_doubt(&provider).await;
     let at_provider = provider.accepted()[0].id.clone();
@@ -62,7 +62,7 @@ async fn what_the_provider_has_is_sent_with_its_id_as_evidence() {
 }
 
 #[tokio::test]
-async fn operators_are_told_of_a_doubt_until_it_is_resolved_but_not_of_one_about_their_own_mails() {
+async fn operators_get_a_notice_of_a_mail_in_doubt_until_it_is_resolved_except_of_their_own_mails() {
     let (provider, notified) = start().await;
     let id = notified.in_doubt(&provider).await;
     let told = eventually("operators are told", || async { notified.notices().await.pop() }).await;
@@ -85,7 +85,7 @@ async fn operators_are_told_of_a_doubt_until_it_is_resolved_but_not_of_one_about
 }
 
 #[tokio::test]
-async fn what_is_to_be_sent_again_is_sent_under_a_new_key() {
+async fn a_resent_mail_has_a_new_key() {
     let (provider, notified) = start().await;
     let id = notified.in_doubt(&provider).await;
     provider.next([AcceptAndCut]);
@@ -106,7 +106,7 @@ async fn what_is_to_be_sent_again_is_sent_under_a_new_key() {
 }
 
 #[tokio::test]
-async fn what_is_sent_again_comes_from_the_sender_of_todays_settings() {
+async fn a_resent_mail_has_the_sender_of_todays_settings() {
     let (provider, notified) = start().await;
     provider.next([AcceptAndCut]);
     let id = notified.pending().await;
@@ -121,7 +121,7 @@ async fn what_is_sent_again_comes_from_the_sender_of_todays_settings() {
 }
 
 #[tokio::test]
-async fn what_is_given_up_has_failed() {
+async fn a_message_that_is_given_up_has_failed() {
     let (provider, notified) = start().await;
     let id = notified.in_doubt(&provider).await;
     let message = notified.resolve(&staff("a"), &id, ABANDONED).await.expect("resolved");

@@ -88,7 +88,7 @@ async fn a_report_has_the_lines_of_every_service_and_names_the_silent_one() {
 }
 
 #[tokio::test]
-async fn the_weekly_report_carries_what_came_of_the_test_of_error_reports() {
+async fn the_weekly_report_has_the_result_of_the_test_of_error_reports() {
     let provider = FakeMail::start();
     let notified = Notified::start_with_mailboxes(&provider).await;
     notified.digest("WEEKLY_GOVERNANCE").await;
@@ -106,7 +106,7 @@ async fn the_weekly_report_carries_what_came_of_the_test_of_error_reports() {
 }
 
 #[tokio::test]
-async fn nobody_gets_a_report_where_no_mailbox_is_set() {
+async fn without_a_mailbox_no_report_is_sent() {
     let notified = Notified::start().await;
     assert_eq!(notified.digest("WEEKLY_PULSE").await, SendDigestResponse::default());
     assert_eq!(notified.count("messages WHERE template = 'operator_digest'").await, 0);

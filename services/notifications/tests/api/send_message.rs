@@ -34,7 +34,7 @@ async fn the_same_request_with_the_same_key_gets_the_same_answer() {
 }
 
 #[tokio::test]
-async fn the_same_message_is_sent_once_whoever_asks() {
+async fn the_same_message_is_sent_once_for_every_caller() {
     let notified = Notified::start().await;
     let first = notified.sent("a", welcome("1", "ada@example.com")).await;
     for (service, spelling) in [("billing", "ada@example.com"), ("support", "ADA@example.com")] {
@@ -161,7 +161,7 @@ async fn every_violation_is_named_at_once() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_named() {
+async fn missing_fields_are_named() {
     let notified = Notified::start().await;
     let status = refused(notified.send("a", SendMessageRequest::default()).await);
     assert_eq!(violated(&status), ["recipient", "about", "content"]);
@@ -183,7 +183,7 @@ async fn what_is_missing_is_named() {
 }
 
 #[tokio::test]
-async fn what_a_customer_wrote_cannot_break_the_mail() {
+async fn texts_of_customers_cannot_break_the_mail() {
     let notified = Notified::start().await;
     let mut request = welcome("1", "ada@example.com");
     if let Some(Content::OrderWelcome(data)) = &mut request.content {
@@ -235,7 +235,7 @@ async fn no_name_makes_a_link_in_a_mail_or_keeps_a_mail_from_being_sent() {
 }
 
 #[tokio::test]
-async fn an_order_without_anything_to_pay_is_told_nothing_of_a_payment() {
+async fn mails_of_a_free_order_mention_no_payment() {
     let notified = Notified::start().await;
     let mut request = welcome("1", "ada@example.com");
     if let Some(Content::OrderWelcome(data)) = &mut request.content {

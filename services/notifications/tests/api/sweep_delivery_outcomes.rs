@@ -83,7 +83,7 @@ async fn the_list_of_mails_has_the_outcome_of_each_mail() {
 }
 
 #[tokio::test]
-async fn what_the_list_calls_bounced_suppresses_after_three_mails_and_for_a_while_only() {
+async fn a_bounce_in_the_list_suppresses_after_three_mails_and_for_a_limited_time() {
     let provider = FakeMail::start();
     let (notified, _) = Notified::without_webhooks(&provider, 0).await;
     for n in 0..3 {

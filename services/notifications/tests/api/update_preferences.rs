@@ -57,7 +57,7 @@ impl Notified {
 }
 
 #[tokio::test]
-async fn what_is_ticked_is_sent_and_what_is_not_is_not() {
+async fn ticked_boxes_are_sent_and_others_are_not() {
     let provider = FakeMail::start();
     let notified = Notified::start_with(&provider, "24").await;
     assert_eq!(notified.ends("a", tip("a", "ada@example.com")).await, State::Suppressed);

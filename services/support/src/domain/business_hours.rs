@@ -173,7 +173,7 @@ pub(crate) mod tests {
         #![proptest_config(ProptestConfig::with_cases(48))]
 
         #[test]
-        fn business_time_is_what_the_minutes_say(
+        fn business_time_equals_a_count_by_minutes(
             begin in prop::sample::select(vec!["2026-03-25T00:00:00Z", "2026-10-21T00:00:00Z", "2026-04-01T00:00:00Z"]),
             from in 0_i64..8_000,
             length in 0_i64..8_000,

@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_passages_do_not_say_is_dropped() {
+    fn statements_without_a_passage_are_dropped() {
         let quote = "begins when you submit the complete intake form";
         for (text, passage, quote) in [
             ("The delivery time begins at once.", 1, "begins when you pay for it"),

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_and_loops_are_recognised_whoever_they_claim_to_be() {
+    fn automatic_mails_and_loops_are_recognised_from_every_sender() {
         use Verdict::{Accepted, Automatic, Loop, TooMany};
         for (header, value, verdict) in [
             ("auto-submitted", "auto-replied", Automatic),

@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_stays_over_and_what_is_private_is_not_shown() {
+    fn an_ended_incident_stays_ended_and_a_private_one_is_not_shown() {
         let now = DateTime::UNIX_EPOCH;
         let mut incident = Incident {
             id: IncidentId::new_at(now),

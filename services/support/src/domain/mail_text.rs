@@ -137,7 +137,7 @@ mod tests {
     const MIXED: &str = "On 3 Nov 2026, Levqor wrote:\n> Which plan?\nGrowth.\n> Since when?\nSince May.";
 
     #[test]
-    fn the_new_part_is_what_stands_above_the_quoted_mail_and_the_signature() {
+    fn the_new_part_is_the_text_above_the_quoted_mail_and_the_signature() {
         let rules = QuoteRules::shipped();
         for (text, new) in [
             ("It works now.", "It works now."),

@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn the_article_with_the_rare_words_comes_first_with_its_best_passage() {
+    fn the_article_with_the_rare_words_is_first_with_its_best_passage() {
         let question = question(&[word("order", 30), word("deliveri", 3), word("want", 20)]);
         assert_eq!(question.lexemes(), ["deliveri", "order"], "fillers do not count");
         let ranked = question.rank(
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_articles_say_for_a_phrase_is_no_evidence_beside_the_phrase() {
+    fn words_of_articles_for_a_phrase_do_not_count_beside_the_phrase() {
         // "In which country are your servers?", where articles say status and incident for servers.
         let words = [word("countri", 0), word("server", 0), word("incid", 3), word("status", 3)];
         let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();

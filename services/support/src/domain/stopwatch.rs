@@ -60,7 +60,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(200))]
 
         #[test]
-        fn what_is_counted_step_by_step_is_what_the_history_says(
+        fn the_stepwise_counts_equal_those_of_the_history(
             begin in prop::sample::select(vec!["2026-03-26T10:00:00Z", "2026-10-22T10:00:00Z", "2026-04-01T10:00:00Z"]),
             steps in prop::collection::vec((0_i64..200_000, any::<bool>()), 0..12),
             rest in 0_i64..200_000,

@@ -94,7 +94,7 @@ mod tests {
     use FileState::{NoStorage, Pending, Refused, TooLarge};
 
     #[test]
-    fn files_are_taken_up_to_20_mb_and_never_a_program() {
+    fn files_up_to_20_mb_are_accepted_except_programs() {
         let mib = |mib: i64| mib << 20;
         let states = |files: &[(&str, i64)], has_storage| {
             let files = files.iter().map(|(name, size)| ("1", *name, *size));

@@ -9,7 +9,7 @@ use super::create_complaint::complaint;
 use crate::bench::{Bench, NOBODYS, ada};
 
 #[tokio::test]
-async fn an_overdue_result_is_told_once_and_a_result_is_mailed_once() {
+async fn an_overdue_result_makes_one_notice_and_a_result_is_mailed_once() {
     let bench = Bench::start().await;
     bench.complaints().create_complaint(ada().request(complaint(""))).await.expect("created");
     let id: String = sqlx::query_scalar("SELECT complaint_id::text FROM complaints")

@@ -5,7 +5,7 @@ use levqor_runtime::service::Service;
 use crate::bench::Bench;
 
 #[tokio::test]
-async fn what_is_not_built_is_off() {
+async fn a_capability_that_is_not_built_is_off() {
     let bench = Bench::start().await;
     let told = bench.service.running.service.capabilities();
     let names =

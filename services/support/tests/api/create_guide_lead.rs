@@ -20,7 +20,7 @@ pub(crate) fn guide(form_token: String) -> CreateGuideLeadRequest {
 }
 
 #[tokio::test]
-async fn the_guide_comes_by_mail_and_its_flow_begins_once() {
+async fn the_guide_is_mailed_and_its_flow_begins_once() {
     let bench = Bench::start().await;
     let token = bench.form_token().await;
     for _ in 0..2 {

@@ -35,7 +35,7 @@ async fn a_ticket_is_open_and_its_customer_knows_when_somebody_replies() {
 }
 
 #[tokio::test]
-async fn operators_are_told_of_texts_that_were_not_screened() {
+async fn operators_get_a_notice_of_texts_that_were_not_screened() {
     // No compliance runs here.
     for bench in [Bench::start().await, Bench::start_without_compliance().await] {
         let ticket = bench.ticket(&ada(), "Our patient records").await;

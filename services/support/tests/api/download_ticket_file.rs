@@ -7,7 +7,7 @@ use super::{fetch_ticket_file::file, ingest_inbound_mail::DOMAIN};
 use crate::bench::{Bench, ada, bob};
 
 #[tokio::test]
-async fn nobody_gets_a_file_that_is_not_there_or_not_theirs() {
+async fn missing_files_and_files_of_others_are_not_found() {
     let bench = Bench::start_set(&[DOMAIN]).await;
     let (ticket_id, file_id, _) = file(&bench).await;
     let request = DownloadTicketFileRequest { ticket_id, file_id };

@@ -23,7 +23,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn what_does_not_answer_is_named_and_the_rest_is_shown() {
+async fn services_without_an_answer_are_named_and_the_data_of_others_is_shown() {
     let bench = Bench::start().await;
     bench.ticket(&ada(), "Hers").await;
     bench.ticket(&bob(), "His").await;

@@ -65,7 +65,7 @@ async fn a_form_counts_neither_at_once_nor_days_later_nor_without_a_token_of_our
 }
 
 #[tokio::test]
-async fn every_form_throws_away_what_a_program_filled_in() {
+async fn every_form_discards_input_of_programs() {
     let bench = Bench::start().await;
     let form_token = bench.form_token().await;
     let (website, email) = ("https://spam.example".to_owned(), "ada@example.com".to_owned());

@@ -78,7 +78,7 @@ async fn without_a_domain_no_mail_has_a_ticket_and_the_id_must_be_sound() {
 }
 
 #[tokio::test]
-async fn an_account_with_an_unproven_address_does_not_see_what_the_addresss_owner_writes() {
+async fn an_account_with_an_unproven_address_does_not_see_texts_of_the_addresss_owner() {
     let bench = Bench::start_set(&[DOMAIN]).await;
     let mallory = Caller::unverified("mallory", "ada@example.com");
     let request = CreateConversationRequest {
@@ -112,7 +112,7 @@ async fn a_message_says_that_the_end_of_its_mail_is_missing() {
 }
 
 #[tokio::test]
-async fn what_programs_send_does_not_use_up_the_limit_of_replies() {
+async fn automatic_mails_do_not_count_for_the_limit_of_replies() {
     let bench = Bench::start_set(&[DOMAIN]).await;
     bench.ticket(&ada(), "Help").await;
     for n in 0..25 {
@@ -188,7 +188,7 @@ async fn a_mail_with_high_risk_data_is_kept_and_staff_and_operators_are_warned()
 }
 
 #[tokio::test]
-async fn operators_are_told_of_mails_that_were_not_screened() {
+async fn operators_get_a_notice_of_mails_that_were_not_screened() {
     // No compliance runs here.
     let bench = Bench::start_set(&[DOMAIN]).await;
     bench.ticket(&ada(), "Help").await;

@@ -6,7 +6,7 @@ use levqor_runtime::testing::Caller;
 use crate::{bench::Bench, create_article::salmon};
 
 #[tokio::test]
-async fn staff_see_what_is_published_and_what_is_not() {
+async fn staff_see_published_and_unpublished_articles() {
     let bench = Bench::start().await;
     bench.create_article(salmon()).await.expect("created");
     // It stores the articles that come with the service.

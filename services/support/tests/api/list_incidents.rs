@@ -6,7 +6,7 @@ use levqor_runtime::testing::Caller;
 use crate::bench::Bench;
 
 #[tokio::test]
-async fn staff_see_what_was_reported() {
+async fn staff_see_reports() {
     let bench = Bench::start().await;
     bench.emergency().await;
     let request = ListIncidentsRequest { state: State::Reported.into(), ..Default::default() };

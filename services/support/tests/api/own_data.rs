@@ -54,7 +54,7 @@ async fn a_signed_in_customer_is_answered_from_their_own_account() {
 }
 
 #[tokio::test]
-async fn who_has_not_signed_in_is_told_to_and_staff_see_no_data_in_the_chat() {
+async fn a_customer_without_a_login_is_asked_to_sign_in_and_staff_see_no_data_in_the_chat() {
     let billing = FakeBilling::start(Plan::Growth).await;
     let bench = Bench::start_with(&billing).await;
     for caller in [Caller::anonymous(), Caller::staff()] {

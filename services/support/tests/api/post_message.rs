@@ -19,7 +19,7 @@ use crate::bench::{
 };
 
 #[tokio::test]
-async fn who_asks_for_a_person_has_a_ticket_in_the_same_turn_and_operators_are_told_once() {
+async fn a_request_for_a_person_opens_a_ticket_in_the_same_turn_and_operators_get_one_notice() {
     let bench = Bench::start().await;
     let chat = bench.chat(ada()).await;
     chat.say(ANSWERED).await;
@@ -40,7 +40,7 @@ async fn who_asks_for_a_person_has_a_ticket_in_the_same_turn_and_operators_are_t
 }
 
 #[tokio::test]
-async fn operators_are_told_once_a_day_that_a_conversation_has_a_term_that_only_warns() {
+async fn operators_get_one_notice_a_day_of_a_conversation_with_a_term_that_only_warns() {
     let compliance = FakeCompliance::start().await;
     let bench = Bench::start_set(&[("LEVQOR_COMPLIANCE_ADDR", &compliance.address)]).await;
     let chat = bench.chat(ada()).await;
@@ -242,7 +242,7 @@ async fn on_a_server_without_pg_trgm_questions_are_answered_too() {
 const DELIVERY_TIME: &str = "How long does delivery take?";
 
 #[tokio::test]
-async fn the_delivery_time_is_told_from_the_price_list() {
+async fn answers_take_the_delivery_time_from_the_price_list() {
     let billing = FakeBilling::start(Plan::Starter).await;
     let bench = Bench::start_with(&billing).await;
     let turn = bench.chat(Caller::anonymous()).await.say(DELIVERY_TIME).await;

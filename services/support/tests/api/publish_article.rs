@@ -16,7 +16,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn what_staff_publish_is_quoted() {
+async fn a_published_article_is_quoted() {
     let bench = Bench::start().await;
     bench.create_article(salmon()).await.expect("created");
     let chat = bench.chat(Caller::anonymous()).await;

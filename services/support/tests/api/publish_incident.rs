@@ -39,7 +39,7 @@ async fn the_public_sees_the_words_of_staff_only() {
 }
 
 #[tokio::test]
-async fn what_was_written_before_stays_private_unless_staff_marked_it() {
+async fn earlier_texts_stay_private_unless_staff_marked_them() {
     let bench = Bench::start().await;
     let staff = Caller::staff();
     let request = CreateIncidentRequest {

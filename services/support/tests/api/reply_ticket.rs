@@ -43,7 +43,7 @@ async fn a_customers_reply_opens_the_ticket_and_a_strangers_is_refused() {
 }
 
 #[tokio::test]
-async fn a_visitor_who_typed_the_address_of_an_account_does_not_read_what_the_account_is_told() {
+async fn a_visitor_who_typed_the_address_of_an_account_does_not_see_its_replies() {
     let bench = Bench::start().await;
     let chat = bench.chat(Caller::anonymous()).await;
     let (conversation_id, conversation_token) = (chat.id.clone(), chat.token.clone());

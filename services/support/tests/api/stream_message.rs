@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn the_answer_comes_in_pieces_after_a_sign_of_life() {
+async fn the_answer_arrives_in_pieces_after_a_first_message() {
     let bench = Bench::start().await;
     let chat = bench.chat(Caller::anonymous()).await;
     let parts: Vec<_> = chat.stream(ANSWERED).await.collect().await;
@@ -38,7 +38,7 @@ async fn the_answer_comes_in_pieces_after_a_sign_of_life() {
 }
 
 #[tokio::test]
-async fn a_sign_of_life_comes_within_a_second_while_the_model_writes() {
+async fn a_first_message_arrives_within_a_second_while_the_model_writes() {
     let model = FakeModel::start(completion("{}").set_delay(Duration::from_secs(3))).await;
     let bench = model.bench_that_waits("2").await;
     let (mut asked, mut quickest) = (0, Duration::MAX);

@@ -21,7 +21,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn an_overdue_first_reply_is_told_once() {
+async fn an_overdue_first_reply_makes_one_notice() {
     let bench = Bench::start().await;
     let id = bench.ticket(&ada(), "Help").await.ticket_id;
     bench.sweep().await;

@@ -43,7 +43,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn who_confirmed_is_told_of_a_publication_an_update_and_the_end_and_nobody_else() {
+async fn only_confirmed_subscribers_get_mails_about_publication_update_and_end() {
     let bench = Bench::start().await;
     let token = bench.subscriber("ada@example.com").await;
     bench.subscribe("bob@example.com").await.expect("accepted, and never confirmed");
@@ -71,7 +71,7 @@ async fn who_confirmed_is_told_of_a_publication_an_update_and_the_end_and_nobody
 }
 
 #[tokio::test]
-async fn the_end_of_a_maintenance_is_told_in_words_of_its_own() {
+async fn the_mail_about_the_end_of_a_maintenance_has_its_own_words() {
     let bench = Bench::start().await;
     bench.subscriber("ada@example.com").await;
     let staff = Caller::staff();
@@ -91,7 +91,7 @@ async fn the_end_of_a_maintenance_is_told_in_words_of_its_own() {
 }
 
 #[tokio::test]
-async fn many_subscribers_are_told_of_maintenance_in_parts_and_each_once() {
+async fn mails_about_maintenance_are_sent_in_parts_and_once_to_each_subscriber() {
     let bench = Bench::start().await;
     bench
         .execute(

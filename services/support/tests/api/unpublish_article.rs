@@ -7,7 +7,7 @@ use levqor_support::Support;
 use crate::bench::{ANSWERED, Bench};
 
 #[tokio::test]
-async fn what_staff_unpublish_stays_so_when_the_service_starts_again() {
+async fn an_unpublished_article_stays_unpublished_after_a_restart() {
     let bench = Bench::start().await;
     let slug = "delivery-times-and-late-orders".to_owned();
     let request = Caller::staff().request(UnpublishArticleRequest { slug: slug.clone() });

@@ -7,7 +7,7 @@ use levqor_support::Support;
 use crate::bench::{ANSWERED, Bench};
 
 #[tokio::test]
-async fn what_staff_write_is_quoted_at_once_and_stays() {
+async fn an_article_of_staff_is_quoted_at_once_and_stays() {
     let bench = Bench::start().await;
     let slug = "delivery-times-and-late-orders".to_owned();
     let before = bench.article(&Caller::staff(), &slug).await.expect("an article");

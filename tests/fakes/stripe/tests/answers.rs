@@ -17,7 +17,7 @@ fn forms_nest_as_stripe_nests_them() {
 }
 
 #[tokio::test]
-async fn what_is_refused_says_why_in_stripes_words() {
+async fn a_refusal_has_stripes_reason() {
     let stripe = Stripe::start();
     let sessions = "/v1/checkout/sessions";
     let lines = "success_url=s&line_items[0][price]";

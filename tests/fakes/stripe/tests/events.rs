@@ -37,7 +37,7 @@ async fn an_event_keeps_the_object_as_it_was_and_says_who_changed_what() {
 }
 
 #[tokio::test]
-async fn what_no_request_did_names_no_request() {
+async fn a_change_without_a_request_names_no_request() {
     let stripe = Stripe::start();
     stripe.buy("starter", ADA);
     let list = stripe.get("/v1/events?type=checkout.session.completed").await;

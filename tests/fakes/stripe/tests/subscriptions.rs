@@ -95,7 +95,7 @@ async fn a_card_that_works_again_recovers_the_subscription() {
 }
 
 #[tokio::test]
-async fn a_subscription_changes_and_ends_when_it_is_told() {
+async fn a_subscription_changes_and_ends_on_request() {
     let stripe = Stripe::start();
     let (subscription, _) = stripe.subscribe();
     let path = format!("/v1/subscriptions/{subscription}");

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::fakes::stripe::{Fault, Stripe, Trouble};
 
 #[tokio::test]
-async fn each_fault_is_what_it_says() {
+async fn each_fault_has_its_documented_effect() {
     let stripe = Stripe::start();
     let slow = Fault::Slow(Duration::from_millis(30));
     stripe.fail_next([Fault::RateLimited, Fault::Internal, Fault::Cut, slow]);

@@ -29,7 +29,7 @@ async fn rest(stripe: &Stripe, mesh: &Mesh) {
 }
 
 #[tokio::test]
-async fn billing_verifies_what_the_fake_signs_and_fetches_what_it_is_about() {
+async fn billing_verifies_the_fakes_signatures_and_fetches_the_objects() {
     let stripe = Stripe::start();
     let mesh = mesh(&stripe, |_| ()).await;
     let session = stripe.buy("starter", ADA);
@@ -67,7 +67,7 @@ async fn a_webhook_is_delivered_until_it_is_taken() {
 }
 
 #[tokio::test]
-async fn webhooks_come_doubled_shuffled_or_not_at_all_and_the_journal_has_what_came() {
+async fn webhooks_arrive_twice_shuffled_or_never_and_the_journal_has_all_that_arrived() {
     let stripe = Stripe::start();
     let mesh = mesh(&stripe, |endpoint| {
         // Far more than lies between two posts, also on a busy machine.

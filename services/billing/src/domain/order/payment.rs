@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_paid_back_was_paid() {
+    fn an_amount_that_was_paid_back_had_been_paid() {
         let paid = PaymentState::ALL.into_iter().filter(|state| state.is_paid()).collect::<Vec<_>>();
         assert_eq!(paid, [PaymentState::Paid, PaymentState::PartiallyRefunded, PaymentState::Refunded]);
     }

@@ -113,7 +113,7 @@ fn paid_order() -> Order {
 }
 
 #[test]
-fn refunds_only_rise_and_never_above_what_was_paid() {
+fn refunds_only_rise_and_never_exceed_the_paid_amount() {
     let mut order = paid_order();
     let states = [
         (0, Ok(Change::None), PaymentState::Paid),
@@ -182,7 +182,7 @@ fn a_revision_can_be_requested_until_day_14_and_silence_accepts_on_day_7() {
 }
 
 #[test]
-fn operators_are_told_once_of_each_overdue_delivery() {
+fn operators_get_one_notice_of_each_overdue_delivery() {
     let mut order = paid_order();
     assert!(!order.report_overdue(at(0)), "nothing is owed before the intake form");
     assert_eq!(order.submit_intake(at(0)), Ok(()));

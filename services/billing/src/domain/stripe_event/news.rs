@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_was_ignored_for_long_and_happened_long_ago_is_no_news() {
+    fn only_old_facts_of_events_that_were_ignored_are_no_news() {
         let now = DateTime::from_timestamp(1_790_000_000, 0).expect("an instant");
         let (recent, old) = (now - TimeDelta::hours(71), now - TimeDelta::days(3));
         for (taken_up, receive_time, fact, expected) in [

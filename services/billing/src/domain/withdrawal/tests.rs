@@ -119,7 +119,7 @@ fn a_refusal_says_why_and_until_when_it_was_possible() {
 }
 
 #[test]
-fn what_was_paid_back_already_is_not_paid_back_again() {
+fn an_amount_is_paid_back_once() {
     let paid = contract("2026-11-07T10:00:00Z");
     for (refunded, provided, now, expected) in [
         (900, Provided::ALL, "2026-11-08T10:00:00Z", 9000),
@@ -133,7 +133,7 @@ fn what_was_paid_back_already_is_not_paid_back_again() {
 }
 
 #[test]
-fn the_etag_stands_for_everything_that_is_confirmed() {
+fn the_etag_covers_everything_that_is_confirmed() {
     let paid = contract("2026-11-02T10:00:00Z");
     let etag = |contract: &Contract| {
         let possible = contract.offer(at("2026-11-03T10:00:00Z")).verdict.expect("possible");

@@ -139,7 +139,7 @@ async fn a_subscription_of_ours_begins_once() {
 }
 
 #[tokio::test]
-async fn checkouts_of_ours_that_expire_end_what_waited_for_them_and_nobody_is_told() {
+async fn expired_checkouts_end_the_work_that_waited_for_them_without_a_mail() {
     const EXPIRED: &str = "checkout.session.expired";
     let (shop, buyers) = shop_and_buyers().await;
     for (Buyer { name, email, customer, caller }, places) in buyers.iter().zip(ORDERS) {
@@ -190,7 +190,7 @@ async fn checkouts_of_ours_that_expire_end_what_waited_for_them_and_nobody_is_to
 }
 
 #[tokio::test]
-async fn a_session_that_nobody_was_sent_to_makes_an_order_only_if_it_is_paid() {
+async fn a_session_without_a_buyer_makes_an_order_only_if_it_is_paid() {
     let shop = Shop::open().await;
     let made = shop.check_out(&ada(), buy(dfy(Tier::Starter))).await.expect("a session");
     // An earlier attempt of the same checkout made it, and Stripe answered with an error of its own.

@@ -88,7 +88,7 @@ async fn while_the_session_that_was_left_cannot_end_another_one_is_not_made() {
 }
 
 #[tokio::test]
-async fn the_session_that_was_left_ends_before_another_one_is_made_whoever_tries_again() {
+async fn an_abandoned_session_ends_before_another_one_is_made() {
     // The same request again, and a third wish.
     for (key, item) in
         [("other", growth(Term::Yearly, &[])), ("third", growth(Term::Monthly, &[AddOn::WhiteLabel]))]

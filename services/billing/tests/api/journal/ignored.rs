@@ -80,7 +80,7 @@ async fn a_backlog_of_unknown_types_is_ignored_and_delays_no_other_event() {
 }
 
 #[tokio::test]
-async fn what_an_older_version_ignored_is_taken_up_at_the_start() {
+async fn events_that_an_older_version_ignored_are_processed_at_the_start() {
     let idle = Idle::start(&[]).await;
     idle.store(&event("evt_1", COMPLETED, &session("cs_1")), "cs_1").await;
     idle.store(&event("evt_2", "customer.reinvented", &json!({"id": "cus_1"})), "cus_1").await;
@@ -119,7 +119,7 @@ async fn a_long_list_is_taken_up_whole() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_seen_any_more_stays_ignored() {
+async fn an_ignored_event_whose_object_is_gone_stays_ignored() {
     for (key, expected) in [(false, "IGNORED"), (true, "PENDING")] {
         // With a key the object could be fetched, if Stripe were reachable.
         let idle =
@@ -138,7 +138,7 @@ async fn what_cannot_be_seen_any_more_stays_ignored() {
 }
 
 #[tokio::test]
-async fn an_event_that_comes_late_or_again_waits_while_nobody_knows_whether_its_person_was_erased() {
+async fn a_late_or_repeated_event_waits_while_it_is_unknown_whether_its_person_was_erased() {
     let bench = Bench::start().await;
     // A person was erased, and compliance does not answer.
     bench.execute(ERASED).await;
@@ -189,7 +189,7 @@ async fn an_event_that_came_at_once_and_waited_for_the_worker_is_late_too() {
 }
 
 #[tokio::test]
-async fn an_old_sale_that_is_taken_up_is_mirrored_and_only_operators_are_told() {
+async fn an_old_ignored_sale_is_mirrored_and_only_operators_get_a_notice() {
     // An event that was not ignored waited for a replay, and its customer has got no mail yet.
     for (ignored, mails, flows) in [(true, 0, 0), (false, 2, 2)] {
         let idle = Idle::start(&[]).await;
@@ -205,7 +205,7 @@ async fn an_old_sale_that_is_taken_up_is_mirrored_and_only_operators_are_told() 
 }
 
 #[tokio::test]
-async fn an_old_refund_that_is_taken_up_is_mirrored_without_a_mail() {
+async fn an_old_ignored_refund_is_mirrored_without_a_mail() {
     let idle = Idle::start(&[]).await;
     idle.store(&event("evt_1", COMPLETED, &session("cs_1")), "cus_1").await;
     idle.work().await;
@@ -222,7 +222,7 @@ async fn an_old_refund_that_is_taken_up_is_mirrored_without_a_mail() {
 }
 
 #[tokio::test]
-async fn beside_a_withdrawal_a_refund_that_fails_is_told_unless_it_is_old() {
+async fn beside_a_withdrawal_a_failed_refund_makes_a_notice_unless_it_is_old() {
     for (state, amount, notice) in [("FAILED", 9900, "withdrawal-failed"), ("COMPLETED", 0, "refund-failed")]
     {
         for (ignored, told) in [(true, 0), (false, 1)] {
@@ -253,7 +253,7 @@ async fn beside_a_withdrawal_a_refund_that_fails_is_told_unless_it_is_old() {
 }
 
 #[tokio::test]
-async fn of_old_disputes_that_are_taken_up_operators_are_told_the_open_ones() {
+async fn old_ignored_disputes_give_operators_a_notice_only_if_they_are_open() {
     for (status, state, told) in [("needs_response", "OPEN", 1), ("lost", "LOST", 0)] {
         let idle = Idle::start(&[]).await;
         let dispute = json!({
@@ -268,7 +268,7 @@ async fn of_old_disputes_that_are_taken_up_operators_are_told_the_open_ones() {
 }
 
 #[tokio::test]
-async fn an_old_subscription_that_is_taken_up_is_mirrored_without_a_mail() {
+async fn an_old_ignored_subscription_is_mirrored_without_a_mail() {
     for (status, state) in [("active", "ACTIVE"), ("canceled", "CANCELED")] {
         let stripe = MockServer::start().await;
         let end = if status == "canceled" { json!(LONG_AGO) } else { Value::Null };

@@ -93,7 +93,7 @@ async fn one_outcome_that_cannot_be_stored_does_not_hold_back_the_others() {
 }
 
 #[tokio::test]
-async fn events_that_nobody_looked_at_are_not_charged_for_a_failure() {
+async fn events_that_were_not_processed_are_not_charged_for_a_failure() {
     let stripe = MockServer::start().await;
     let idle = Idle::start_with_stripe(&stripe.uri()).await;
     for n in 0..5 {

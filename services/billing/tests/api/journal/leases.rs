@@ -89,7 +89,7 @@ async fn a_killed_workers_work_is_taken_up_within_a_minute() {
 }
 
 #[tokio::test]
-async fn what_a_claim_took_that_was_cut_off_is_claimed_again_at_once() {
+async fn rows_of_a_claim_that_was_cut_off_are_claimed_again_at_once() {
     let idle = with_one_event().await;
     idle.execute(
         "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql
@@ -125,7 +125,7 @@ async fn a_lease_with_nothing_left_to_do_is_given_back() {
 }
 
 #[tokio::test]
-async fn what_the_database_refuses_is_put_off_whole() {
+async fn a_batch_that_the_database_refuses_is_postponed_whole() {
     let idle = with_one_event().await;
     idle.execute("ALTER TABLE orders ADD CONSTRAINT orders_none_today CHECK (false)").await;
     idle.work().await;

@@ -136,7 +136,7 @@ async fn events_that_were_ignored_while_the_mode_was_wrong_are_processed_once_it
 }
 
 #[tokio::test]
-async fn an_event_whose_object_is_of_the_other_mode_is_not_taken_up_again_every_minute() {
+async fn an_event_whose_object_is_of_the_other_mode_is_not_retried_every_minute() {
     let idle = Idle::start(&[]).await;
     let live = with(session("cs_1"), &[("livemode", json!(true))]);
     idle.store(&event("evt_1", COMPLETED, &live), "cs_1").await;
@@ -165,7 +165,7 @@ async fn an_event_whose_mode_cannot_be_read_is_quarantined_and_neither_acted_on_
 }
 
 #[tokio::test]
-async fn what_is_not_ours_is_not_taken_up_again_and_a_replay_asks_anew() {
+async fn an_event_that_is_not_ours_is_not_retried_and_a_replay_decides_anew() {
     let idle = Idle::start(&[]).await;
     idle.store(&paid("evt_1", &[]), "cs_1").await;
     idle.execute("UPDATE stripe_events SET livemode = true").await;

@@ -158,7 +158,7 @@ async fn a_session_that_sells_something_else_creates_no_order() {
 }
 
 #[tokio::test]
-async fn what_is_not_understood_is_quarantined_and_the_rest_goes_on() {
+async fn an_event_that_is_not_understood_is_quarantined_and_others_are_processed() {
     let bench = Bench::start().await;
     let of_one_customer = |object| with(object, &[("customer", json!("cus_1"))]);
     for (n, object) in [
@@ -198,7 +198,7 @@ async fn quarantine_is_raised_once_and_says_nothing_personal() {
 }
 
 #[tokio::test]
-async fn the_webhooks_trace_goes_on_into_the_mails() {
+async fn the_webhooks_trace_continues_into_the_mails() {
     let bench = Bench::start().await;
     let body = event("evt_1", COMPLETED, &session("cs_1")).to_string();
     let signature = sign(SECRET, levqor_runtime::clock::Clock::default().now().timestamp(), body.as_bytes());

@@ -271,7 +271,7 @@ async fn after_the_last_try_the_event_is_quarantined() {
 }
 
 #[tokio::test]
-async fn an_object_that_stripe_does_not_have_is_quarantined_and_the_rest_of_the_customer_goes_on() {
+async fn an_event_whose_object_stripe_lacks_is_quarantined_and_the_customers_other_events_are_processed() {
     let stripe = stripe_with(&session("cs_2")).await;
     let gone = json!({"error": {"type": "invalid_request_error", "code": "resource_missing", "message": "No such session"}});
     answer(&stripe, &session("cs_1"), ResponseTemplate::new(404).set_body_json(gone)).await;

@@ -149,7 +149,7 @@ async fn every_senders_domain_is_looked_up_as_the_settings_say() {
 }
 
 #[tokio::test]
-async fn what_receivers_would_not_trust_is_named() {
+async fn records_that_receivers_would_not_trust_are_named() {
     let none = told("levqor.ai", "").await;
     assert!(none.iter().all(|line| line.starts_with("FAILED ")), "{none:?}");
     let loose = "

@@ -34,7 +34,7 @@ fn an_attempt_under_way_is_waited_for_whatever_the_provider_honours() {
 }
 
 #[test]
-fn what_may_be_with_the_provider_is_repeated_only_while_it_knows_the_key() {
+fn a_mail_that_the_provider_may_have_is_repeated_only_while_its_key_is_valid() {
     for outcome in [None, Some(AttemptOutcome::Ambiguous)] {
         let attempts = [attempt(0, outcome)];
         assert_eq!(step(&attempts, NONE, 60), Step::Doubt(Doubt::NoKeys));
@@ -46,7 +46,7 @@ fn what_may_be_with_the_provider_is_repeated_only_while_it_knows_the_key() {
 }
 
 #[test]
-fn what_is_certainly_not_with_the_provider_is_repeated_for_as_long_as_it_takes() {
+fn a_mail_that_the_provider_certainly_lacks_is_repeated_until_it_is_settled() {
     let attempts = [attempt(0, Some(AttemptOutcome::NotAccepted))];
     for memory in [KeyMemory::ForGood, DAY, NONE] {
         assert_eq!(step(&[], memory, 0), Step::HandOver(0));
@@ -76,7 +76,7 @@ fn an_attempt_of_another_round_is_waited_for_and_then_says_nothing() {
 }
 
 #[test]
-fn what_was_given_up_has_failed_unless_the_provider_may_have_it() {
+fn a_message_that_was_given_up_has_failed_unless_the_provider_may_have_it() {
     let (not_accepted, refused) = (Some(AttemptOutcome::NotAccepted), Some(AttemptOutcome::Refused));
     let clear = [attempt(0, not_accepted), attempt(60, not_accepted)];
     let Outcome::Failed { failure } = outcome_of_giving_up(&clear, 25, "UNAVAILABLE") else {
@@ -120,7 +120,7 @@ fn another_provider_gets_a_message_only_if_the_first_certainly_does_not_have_it(
 }
 
 #[test]
-fn what_must_not_be_sent_any_more_is_in_doubt_if_a_provider_may_have_it() {
+fn a_cancelled_mail_is_in_doubt_if_a_provider_may_have_it() {
     let stopped = || Outcome::Cancelled { reason: "INVOICE_PAID".to_owned() };
     let not_accepted = attempt(0, Some(AttemptOutcome::NotAccepted));
     assert_eq!(outcome_of_stopping(&[], stopped()), stopped());

@@ -83,7 +83,7 @@ fn a_person_ends_a_doubt_and_nothing_else() {
 }
 
 #[test]
-fn only_a_message_that_was_given_up_is_taken_up_again() {
+fn only_a_message_that_was_given_up_is_retried() {
     let failed = || Some(Outcome::Failed { failure: "given up".to_owned() });
     let mut message = Message { outcome: failed(), ..message(Some("ada@example.com")) };
     assert!(message.take_up_again(&[]));
@@ -94,7 +94,7 @@ fn only_a_message_that_was_given_up_is_taken_up_again() {
 }
 
 #[test]
-fn what_was_not_sent_is_sent_again_in_a_new_round_and_what_was_sent_as_a_copy() {
+fn an_unsent_message_is_resent_in_a_new_round_and_a_sent_one_as_a_copy() {
     let not_sent = [
         Outcome::Failed { failure: "refused".to_owned() },
         Outcome::Suppressed { reason: SuppressionReason::HardBounce },

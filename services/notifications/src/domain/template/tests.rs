@@ -288,7 +288,7 @@ fn with_html(source: &'static str) -> Templates {
 }
 
 #[test]
-fn a_template_that_asks_for_missing_data_is_an_error() {
+fn a_template_that_needs_missing_data_is_an_error() {
     let error = with_html("{{ nobody_gives_this }}").sample("order_welcome", |_| ()).err().expect("an error");
     assert_eq!(error.kind(), ErrorKind::UndefinedError);
 }

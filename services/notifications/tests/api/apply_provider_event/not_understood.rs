@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn what_cannot_be_understood_is_taken_quarantined_and_dead_in_the_open() {
+async fn an_event_that_cannot_be_understood_is_accepted_quarantined_and_listed() {
     let (provider, notified, _) = sent().await;
     let no_kind = provider.tell(0, "email.bounced", 0, &serde_json::json!({}));
     for (body, event_type, failure) in [

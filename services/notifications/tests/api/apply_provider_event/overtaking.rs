@@ -87,7 +87,7 @@ async fn an_event_that_overtakes_the_providers_answer_waits_for_it() {
 }
 
 #[tokio::test]
-async fn after_an_hour_it_is_nobodys_mail() {
+async fn after_an_hour_an_unmatched_event_is_not_about_a_mail_of_ours() {
     let notified = Notified::start_with(&FakeMail::start(), "24").await;
     let webhook = Webhook::of(&event("email.delivered", "em_of_others", 0, &Value::Null).to_string());
     notified.told(&webhook, EventState::AwaitingMessage).await;
@@ -122,7 +122,7 @@ async fn an_event_whose_call_was_made_early_waits_a_day_at_most_and_keeps_no_bod
 }
 
 #[tokio::test]
-async fn what_was_ignored_is_applied_when_the_message_gets_that_id_after_all() {
+async fn an_ignored_event_is_applied_once_the_message_gets_its_id() {
     let provider = FakeMail::start_ignoring_keys();
     let notified = Notified::start_with(&provider, "0").await;
     let message = in_doubt(&provider, &notified).await;
@@ -137,7 +137,7 @@ async fn what_was_ignored_is_applied_when_the_message_gets_that_id_after_all() {
 }
 
 #[tokio::test]
-async fn an_event_that_comes_while_its_message_is_being_settled_waits_for_that_moment_only() {
+async fn an_event_waits_only_while_its_message_is_being_settled() {
     let provider = FakeMail::start_ignoring_keys();
     let notified = Notified::start_with(&provider, "0").await;
     let message = in_doubt(&provider, &notified).await;

@@ -44,7 +44,7 @@ async fn a_dead_address_gets_nothing_more_and_a_complaint_stops_no_receipt() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_want_us_or_this_mail_suppresses_nobody() {
+async fn a_server_that_refuses_us_or_this_mail_suppresses_no_address() {
     for (text, class) in [
         (
             "smtp; 550-5.7.26 This mail has been blocked because the sender is unauthenticated",
@@ -66,7 +66,7 @@ async fn a_server_that_does_not_want_us_or_this_mail_suppresses_nobody() {
 }
 
 #[tokio::test]
-async fn a_servers_reply_that_comes_after_the_list_of_mails_decides_whether_the_address_is_suppressed() {
+async fn a_servers_reply_after_the_list_of_mails_decides_about_the_suppression() {
     for (text, reasons) in [
         ("smtp; 550 5.1.1 no such user", 1),
         ("smtp; 550-5.7.26 This mail has been blocked because the sender is unauthenticated", 0),

@@ -79,7 +79,7 @@ async fn a_mail_that_is_refused_for_good_has_failed_and_keeps_nothing_of_the_pro
 }
 
 #[tokio::test]
-async fn what_was_certainly_not_accepted_is_tried_again_whatever_the_provider_honours() {
+async fn a_mail_that_was_certainly_not_accepted_is_retried_with_every_provider() {
     for (provider, notified) in both().await {
         for (behaviour, detail) in [
             (RateLimit(7), "429 rate_limit_exceeded"),
@@ -133,7 +133,7 @@ const AMBIGUOUS: [(Behaviour, &str); 6] = [
 ];
 
 #[tokio::test]
-async fn what_may_have_been_accepted_is_repeated_under_its_key_where_keys_are_honoured() {
+async fn a_mail_that_may_be_accepted_is_repeated_under_its_key_if_the_provider_honours_keys() {
     let provider = FakeMail::start();
     let notified = Notified::start_with(&provider, "24").await;
     for (behaviour, detail) in AMBIGUOUS {
@@ -150,7 +150,7 @@ async fn what_may_have_been_accepted_is_repeated_under_its_key_where_keys_are_ho
 }
 
 #[tokio::test]
-async fn what_may_have_been_accepted_is_in_doubt_where_keys_are_not_honoured() {
+async fn a_mail_that_may_be_accepted_is_in_doubt_if_the_provider_honours_no_keys() {
     let provider = FakeMail::start_ignoring_keys();
     let notified = Notified::start_with(&provider, "0").await;
     for (behaviour, detail) in AMBIGUOUS {

@@ -148,7 +148,7 @@ async fn an_answer_is_stored_even_if_its_attempt_was_deleted() {
 }
 
 #[tokio::test]
-async fn only_evidence_counts_against_what_is_known_of_an_attempt() {
+async fn only_evidence_replaces_the_known_outcome_of_an_attempt() {
     let provider = FakeMail::start_ignoring_keys();
     let notified = Notified::start_with(&provider, "0").await;
     let known = "UPDATE delivery_attempts SET outcome = 'REFUSED', end_time = begin_time, detail = 'no'";
@@ -170,7 +170,7 @@ async fn only_evidence_counts_against_what_is_known_of_an_attempt() {
 }
 
 #[tokio::test]
-async fn an_attempt_that_takes_too_long_is_a_doubt_until_its_evidence_comes_late() {
+async fn an_attempt_that_takes_too_long_is_in_doubt_until_late_evidence() {
     let provider = FakeMail::start_ignoring_keys();
     let notified = Notified::start_with(&provider, "0").await;
     let id = notified.pending().await;
@@ -268,7 +268,7 @@ async fn a_key_means_nothing_to_another_provider_or_account() {
 }
 
 #[tokio::test]
-async fn what_the_provider_says_later_does_not_clear_an_earlier_doubt() {
+async fn a_later_answer_of_the_provider_does_not_end_an_earlier_doubt() {
     let provider = FakeMail::start();
     let notified = Notified::start_with(&provider, "24").await;
     let id = notified.pending().await;
@@ -300,7 +300,7 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Doubts {
 }
 
 #[tokio::test]
-async fn staff_see_what_is_in_doubt_and_the_log_says_it_once() {
+async fn staff_see_mails_in_doubt_and_the_log_names_each_once() {
     let doubts = Doubts::default();
     let _log = levqor_runtime::testing::hear(tracing_subscriber::registry().with(doubts.clone()));
     let provider = FakeMail::start_ignoring_keys();

@@ -84,7 +84,7 @@ async fn with_starttls_the_login_and_the_mail_are_encrypted_or_do_not_leave() {
 }
 
 #[tokio::test]
-async fn each_reply_is_what_it_says_and_only_a_dead_address_is_suppressed() {
+async fn each_reply_has_its_class_and_only_a_dead_address_is_suppressed() {
     use Behaviour::{AcceptAndCut, Cut, Reply};
     use Outcome::{Ambiguous, NotAccepted, Refused};
     let (pending, failed, doubt) = (State::Pending, State::Failed, State::InDoubt);

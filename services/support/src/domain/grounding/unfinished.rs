@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_before_the_end_is_the_text_of_the_whole_answer() {
+    fn the_parts_shown_before_the_end_are_the_text_of_the_whole_answer() {
         let texts =
             ["The delivery begins with the form “£”. ", "It takes 14 days: {[\"a\", 14]}, with the form."];
         let written = answer(&texts);

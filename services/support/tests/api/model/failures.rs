@@ -127,7 +127,7 @@ async fn a_connection_that_breaks_or_cannot_be_made_is_the_same() {
 }
 
 #[tokio::test]
-async fn operators_are_told_once_a_day_of_a_wrong_key() {
+async fn operators_get_one_notice_a_day_of_a_wrong_key() {
     let model = FakeModel::start(ResponseTemplate::new(401)).await;
     let (first, second) = (model.bench().await, model.bench().await);
     // Each process notices it by itself. Notifications tells of the same kind and subject once.

@@ -117,7 +117,7 @@ async fn a_checked_statement_is_sent_while_the_model_still_writes() {
 }
 
 #[tokio::test]
-async fn what_does_not_hold_in_the_end_is_withdrawn_and_a_passage_follows() {
+async fn a_streamed_text_that_fails_the_final_check_is_withdrawn_and_a_passage_follows() {
     let whole = || events("]}") + END;
     let ends = |choice: Value| format!("data: {}\n\n", json!({"choices": [choice]}));
     for (name, second, end, outcome) in [
