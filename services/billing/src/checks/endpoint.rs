@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn events_that_stripe_does_not_send_are_named() {
+    fn missing_subscriptions_of_the_endpoint_are_named() {
         let all: Vec<_> = EventObject::snapshot_types().collect();
         let endpoint =
             |status: &str, types: &[&str]| json!([{"url": URL, "status": status, "enabled_events": types}]);

@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn set_values_are_read_and_optional_values_may_be_absent() {
+    fn set_prices_are_read_and_missing_ones_are_allowed() {
         assert_eq!(read_all(&[]), Ok(0));
         assert_eq!(read_all(&[("STRIPE_PRICE_STARTER", "price_1"), ("STRIPE_PRICE_PRO", "price_2")]), Ok(2));
         assert_eq!(settings().count(), 14);

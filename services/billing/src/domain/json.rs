@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_the_database_would_refuse_are_refused_when_read() {
+    fn values_that_the_database_would_refuse_are_left_out_or_cleaned() {
         let object = json!({"nul": "a\u{0}b", "long": "x".repeat(300), "name": " Ada\u{0} \u{7}Lovelace "});
         assert_eq!(word(&object, "nul"), None);
         assert_eq!(word(&object, "long"), None);

@@ -75,7 +75,7 @@ async fn later_a_subscription_ends_with_its_period() {
 }
 
 #[tokio::test]
-async fn without_stripe_a_withdrawal_cannot_be_offered_because_the_payments_are_unknown() {
+async fn without_stripes_answer_a_withdrawal_cannot_be_shown() {
     let shop = Shop::open().await;
     shop.subscribe(&subscription_now("active")).await;
     shop.answer("GET", "/v1/invoices", 429, json!({"error": {"type": "invalid_request_error"}})).await;

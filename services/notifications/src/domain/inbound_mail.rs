@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_that_support_does_not_need_are_not_sent() {
+    fn only_headers_that_support_needs_are_kept() {
         assert!(is_judged("auto-submitted") && !is_judged("received") && !is_judged("subject"));
         assert_eq!(subject("a\r\nBcc: b"), "a  Bcc: b");
         assert_eq!(header_value(&"v".repeat(9_000)).len(), LONGEST_VALUE);

@@ -107,7 +107,7 @@ async fn an_event_that_is_done_with_stays_so() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_not_ours_has_its_reason() {
+async fn an_unknown_event_is_an_error() {
     let notified = Notified::start().await;
     let ourselves = Caller::service("notifications", "notifications");
     let status = refused(apply(&notified, &ourselves, UNKNOWN_ID).await);

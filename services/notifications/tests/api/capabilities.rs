@@ -41,7 +41,7 @@ async fn the_local_mailbox_is_on_and_says_that_it_sends_nothing_out() {
 }
 
 #[tokio::test]
-async fn resend_is_on_with_its_key_and_honours_idempotency_keys() {
+async fn resend_is_on_with_its_key_and_shows_how_long_it_honours_idempotency_keys() {
     let provider = FakeMail::start();
     for (hours, said) in [
         ("24", "mail goes out through the API at RESEND_API_BASE, under keys that it honours for 24 hours"),

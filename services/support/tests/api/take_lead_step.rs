@@ -7,7 +7,7 @@ use super::create_guide_lead::guide;
 use crate::bench::{Bench, NOBODYS};
 
 #[tokio::test]
-async fn a_step_waits_for_notifications_and_an_erased_lead_gets_no_mail() {
+async fn a_step_waits_for_notifications_and_a_missing_lead_gets_no_mail() {
     let bench = Bench::start().await;
     let form = Caller::anonymous().request(guide(bench.form_token().await));
     bench.leads().create_guide_lead(form).await.expect("taken");

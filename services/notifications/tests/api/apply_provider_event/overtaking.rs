@@ -122,7 +122,7 @@ async fn an_event_whose_call_was_made_early_waits_a_day_at_most_and_keeps_no_bod
 }
 
 #[tokio::test]
-async fn an_ignored_event_is_applied_once_the_message_gets_its_id() {
+async fn an_unmatched_event_is_applied_once_the_message_gets_its_id() {
     let provider = FakeMail::start_ignoring_keys();
     let notified = Notified::start_with(&provider, "0").await;
     let message = in_doubt(&provider, &notified).await;

@@ -86,7 +86,7 @@ async fn an_event_that_precedes_an_answer_that_never_arrives_is_applied_half_a_m
 }
 
 #[tokio::test]
-async fn a_tag_of_another_round_or_of_an_erased_or_unknown_person_settles_nothing() {
+async fn a_tag_of_another_round_of_an_unknown_message_or_of_an_erased_person_settles_nothing() {
     let provider = FakeMail::start_ignoring_keys();
     let notified = Notified::start_with(&provider, "0").await;
     let (id, _) = in_doubt(&provider, &notified).await;
