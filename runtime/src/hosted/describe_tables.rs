@@ -2,7 +2,6 @@
 
 use levqor_proto_runtime::v1::{
     DeclaredColumn, DeclaredRecipient, DeclaredTable, DescribeTablesRequest, DescribeTablesResponse,
-    erasure_plan,
 };
 
 use super::{Error, Hosted};
@@ -56,7 +55,7 @@ fn wire(table: &Table) -> DeclaredTable {
     DeclaredTable {
         table: table.title(),
         description: declared.description.clone(),
-        action: erasure_plan::Action::from(declared.action).into(),
+        action: declared.action.into(),
         ground: declared.ground.clone(),
         columns: columns.collect(),
         has_files: declared.file.is_some(),

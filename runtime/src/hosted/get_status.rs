@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use levqor_proto_runtime::v1::{
     Backlog, Capability as Wire, Check, ErrorReportTest, GetStatusRequest, GetStatusResponse, Migrations,
-    Schedule as WireSchedule, capability,
+    Schedule as WireSchedule,
 };
 
 use super::{Error, Hosted};
@@ -21,7 +21,7 @@ use crate::{
     rpc::State,
     schedule::{self, Standing},
     self_test,
-    service::{Capability, CapabilityState, Service},
+    service::{Capability, Service},
     version,
 };
 
@@ -80,14 +80,9 @@ pub(super) async fn get_status<S: Service>(
 
 impl From<Capability> for Wire {
     fn from(capability: Capability) -> Self {
-        let state = match capability.state {
-            CapabilityState::On => capability::State::On,
-            CapabilityState::Off => capability::State::Off,
-            CapabilityState::Failed => capability::State::Failed,
-        };
         Self {
             name: capability.name.to_owned(),
-            state: state.into(),
+            state: capability.state.into(),
             reason: capability.reason,
             measure_time: capability.measured.map(timestamp),
         }

@@ -4,6 +4,10 @@
 //! WORDS; clock: COLUMN`. A column: `not personal`, or `personal: CATEGORY; keep: 90d`, or the same with `; erase: keep` or `;
 //! rectify: yes`. `keep: until erasure` means that no period ends it. A reason may follow in brackets.
 
+use levqor_proto_runtime::v1::erasure_plan;
+
+use crate::wire_enum;
+
 /// The period of a value that only an erasure removes.
 const UNTIL_ERASURE: &str = "until erasure";
 
@@ -38,17 +42,18 @@ pub(crate) enum Link {
     },
 }
 
-/// What an erasure does to the rows of a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Deletes them.
-    Delete,
-    /// Sets their personal columns to null.
-    Null,
-    /// Sets their personal columns to null, or where they must have a value, to one that is the same for everybody.
-    Pseudonymise,
-    /// Leaves them.
-    Keep,
+wire_enum! {
+    /// What an erasure does to the rows of a table. The names are those in the comments of tables.
+    pub enum Action: erasure_plan::Action {
+        /// Deletes them.
+        Delete = "delete",
+        /// Sets their personal columns to null.
+        Null = "null",
+        /// Sets their personal columns to null. A column that cannot be null gets a value that is the same for everybody.
+        Pseudonymise = "pseudonymise",
+        /// Does not change them.
+        Keep = "keep",
+    }
 }
 
 /// What a table declares.
@@ -117,7 +122,10 @@ pub(crate) fn table(comment: &str) -> Result<Option<TableDeclaration>, String> {
         let (name, value) = part.split_once(": ").ok_or_else(|| format!("{part:?} has no value"))?;
         let value = value.to_owned();
         match name {
-            "erase" => erase = Some(action(&value)?),
+            "erase" => {
+                let action = value.parse::<Action>();
+                erase = Some(action.map_err(|_| format!("{value:?} is not an action"))?);
+            }
             "once" => table.once = Some(value),
             "end" => table.end = Some(value),
             "set" => table.set = Some(value),
@@ -132,16 +140,6 @@ pub(crate) fn table(comment: &str) -> Result<Option<TableDeclaration>, String> {
         return Err("it keeps rows without a ground".to_owned());
     }
     Ok(Some(table))
-}
-
-fn action(text: &str) -> Result<Action, String> {
-    match text {
-        "delete" => Ok(Action::Delete),
-        "null" => Ok(Action::Null),
-        "pseudonymise" => Ok(Action::Pseudonymise),
-        "keep" => Ok(Action::Keep),
-        _ => Err(format!("{text:?} is not an action")),
-    }
 }
 
 fn link(text: &str) -> Result<Link, String> {
