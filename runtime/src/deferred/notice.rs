@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
 
-use super::{defer_encoded, store::CallId};
+use super::{Lane, defer_encoded, store::CallId};
 use crate::{
     access,
     clock::timestamp,
@@ -81,5 +81,5 @@ async fn send<const N: usize>(
     if fact_time.transcode_from(&timestamp(now)).is_ok() {
         message.set_field_by_name("fact_time", Value::Message(fact_time));
     }
-    defer_encoded(tx, request, message.encode_to_vec(), key, now).await
+    defer_encoded(tx, request, message.encode_to_vec(), key, now, Lane::MAIN).await
 }
