@@ -1,5 +1,24 @@
 //! PostgreSQL: the pool, transactions that stay correct if the caller disconnects, and the only code that knows SQLSTATEs.
 
+/// Makes a type that holds a connection usable as this connection.
+macro_rules! connection_in {
+    ($Holder:ident.$field:tt) => {
+        impl std::ops::Deref for $Holder {
+            type Target = sqlx::PgConnection;
+
+            fn deref(&self) -> &sqlx::PgConnection {
+                &self.$field
+            }
+        }
+
+        impl std::ops::DerefMut for $Holder {
+            fn deref_mut(&mut self) -> &mut sqlx::PgConnection {
+                &mut self.$field
+            }
+        }
+    };
+}
+
 mod connection;
 mod listed;
 pub mod migrations;
@@ -7,11 +26,7 @@ mod paging;
 mod row;
 pub mod writes;
 
-use std::{
-    ops::{Deref, DerefMut},
-    str::FromStr,
-    time::Duration,
-};
+use std::{str::FromStr, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sqlx::{
@@ -245,11 +260,10 @@ impl Db {
     async fn begin_with(&self, settings: &[(&'static str, &'static str)]) -> Result<Tx, DbError> {
         let mut inner = self.acquire().await?;
         inner.begin(settings).await?;
-        let (wakes, pseudonyms) = (self.wakes.clone(), self.pseudonyms.clone());
         Ok(Tx {
             inner,
-            wakes,
-            pseudonyms,
+            wakes: self.wakes.clone(),
+            pseudonyms: self.pseudonyms.clone(),
             defers: false,
             after_commit: Vec::new(),
             now: None,
@@ -277,19 +291,7 @@ impl ListTx {
     }
 }
 
-impl Deref for ListTx {
-    type Target = PgConnection;
-
-    fn deref(&self) -> &PgConnection {
-        &self.0
-    }
-}
-
-impl DerefMut for ListTx {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.0
-    }
-}
+connection_in!(ListTx.0);
 
 /// An open transaction. Dropped, it is rolled back.
 pub struct Tx {
@@ -351,19 +353,7 @@ impl Tx {
     }
 }
 
-impl Deref for Tx {
-    type Target = PgConnection;
-
-    fn deref(&self) -> &PgConnection {
-        &self.inner
-    }
-}
-
-impl DerefMut for Tx {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.inner
-    }
-}
+connection_in!(Tx.inner);
 
 /// The time by PostgreSQL's clock, which all replicas share.
 pub async fn now(conn: &mut PgConnection) -> Result<DateTime<Utc>, DbError> {

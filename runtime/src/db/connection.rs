@@ -1,9 +1,6 @@
 //! A pool connection that is returned within a time limit or closed.
 
-use std::{
-    ops::{Deref, DerefMut},
-    time::Duration,
-};
+use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, pool::PoolConnection};
 use tokio::{runtime::Handle, task_local, time::timeout};
@@ -56,19 +53,7 @@ impl Conn {
     }
 }
 
-impl Deref for Conn {
-    type Target = PgConnection;
-
-    fn deref(&self) -> &PgConnection {
-        &self.inner
-    }
-}
-
-impl DerefMut for Conn {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.inner
-    }
-}
+connection_in!(Conn.inner);
 
 impl Drop for Conn {
     #[expect(
