@@ -14,7 +14,7 @@ mod retention;
 mod row;
 mod selection;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 pub(crate) use self::{
     catalogue::Table,
@@ -33,6 +33,11 @@ pub use self::{
     holds::{HoldChange, HoldKind, apply_hold, standing_holds, subject_of_hold},
     ledger::{Erasures, Ledger, LedgerError, LedgerKey, Recorded},
 };
+
+/// How long one call erases or corrects. The caller calls again until it is complete.
+const CALL_TIME: Duration = Duration::from_secs(8);
+/// The most rows that one commit of a correction or of the retention changes.
+const BATCH: i64 = 500;
 
 /// A person, by everything that identifies them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

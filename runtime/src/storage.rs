@@ -28,7 +28,7 @@ service_error! {
     pub enum StorageError {
         /// The storage failed.
         #[error("the storage failed")]
-        Unavailable(#[source] opendal::Error) => Unavailable "STORAGE_UNAVAILABLE" after 5 s,
+        Unavailable(#[from] opendal::Error) => Unavailable "STORAGE_UNAVAILABLE" after 5 s,
         /// A client of the bucket cannot be made.
         #[error("a client of the storage cannot be made")]
         Client(#[source] reqwest::Error) => Internal "INTERNAL",
@@ -38,12 +38,6 @@ service_error! {
         /// The disk did not confirm the name of a file.
         #[error("the disk did not confirm a stored file")]
         NotSynced(#[source] io::Error) => Unavailable "STORAGE_UNAVAILABLE" after 5 s,
-    }
-}
-
-impl From<opendal::Error> for StorageError {
-    fn from(error: opendal::Error) -> Self {
-        Self::Unavailable(error)
     }
 }
 

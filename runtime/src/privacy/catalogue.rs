@@ -37,6 +37,13 @@ pub(crate) struct Column {
     pub(crate) personal: Option<PersonalColumn>,
 }
 
+impl Column {
+    /// Whether the column can have no value, or has a value that is the same for everybody.
+    pub(crate) fn can_be_blank(&self) -> bool {
+        !self.not_null || ["text", "jsonb", "bytea", "text[]"].contains(&self.kind.as_str())
+    }
+}
+
 /// A table that declares whose its rows are.
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
@@ -219,7 +226,7 @@ fn check(table: &Table) -> Result<(), String> {
         if table.declared.action == Action::Null && column.not_null {
             return Err(format!("{} cannot be null", column.name));
         }
-        if column.not_null && !["text", "jsonb", "bytea", "text[]"].contains(&column.kind.as_str()) {
+        if !column.can_be_blank() {
             return Err(format!("{} has no value that is the same for everybody", column.name));
         }
         if table.key.contains(&column.name) {

@@ -1,16 +1,13 @@
 //! Erases a subject's rows, in transactions of some rows each. What was erased is counted in the same transaction, so that after a
 //! crash the receipt is right.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, time::Instant};
 
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
 use super::{
-    Action, Subject,
+    Action, CALL_TIME, Subject,
     catalogue::{Catalogue, Table, quoted},
     holds::{self, HoldKind},
     read::{ALIAS, Plan, Walk, Which, is_left, plans},
@@ -21,9 +18,6 @@ use crate::{
     db::{Db, DbError},
     fail_point,
 };
-
-/// How long one call goes on.
-const PATIENCE: Duration = Duration::from_secs(8);
 
 /// An erasure in this database.
 pub(crate) struct Erasure<'e> {
@@ -62,7 +56,7 @@ pub(crate) async fn erase(
     erasure: &Erasure<'_>,
     approved: Option<&[(String, i64)]>,
 ) -> Result<Progress, DbError> {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + CALL_TIME;
     if let Some(refused) = begin(db, erasure, approved).await? {
         return Ok(refused);
     }
@@ -148,10 +142,7 @@ async fn apply(
     table: &Table,
     keys: &[Vec<String>],
     waits: bool,
-) -> Result<i64, DbError> {
-    let columns: Vec<Vec<&str>> = (0..table.key.len())
-        .map(|at| keys.iter().filter_map(|key| key.get(at).map(String::as_str)).collect())
-        .collect();
+) -> Result<u64, DbError> {
     let places: Vec<_> = (1..=table.key.len()).map(|at| format!("${at}::text[]")).collect();
     let names: Vec<_> = (1..=table.key.len()).map(|at| format!("k{at}")).collect();
     let same = table.key.iter().zip(&names).map(|(name, key)| {
@@ -169,9 +160,8 @@ async fn apply(
             format!("UPDATE {} {ALIAS} SET {} FROM {wanted} WHERE {same}", table.sql(), set.join(", "))
         }
     };
-    let query = columns.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, column| {
-        query.bind(column.into_iter().map(str::to_owned).collect::<Vec<_>>())
+    let query = (0..table.key.len()).fold(sqlx::query(AssertSqlSafe(sql)), |query, at| {
+        query.bind(keys.iter().filter_map(|key| key.get(at).cloned()).collect::<Vec<_>>())
     });
-    let erased = query.execute(conn).await?.rows_affected();
-    Ok(i64::try_from(erased).unwrap_or(i64::MAX))
+    Ok(query.execute(conn).await?.rows_affected())
 }

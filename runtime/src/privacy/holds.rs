@@ -39,14 +39,6 @@ pub struct HoldChange {
     pub change_time: DateTime<Utc>,
 }
 
-/// One identifier of a person.
-#[derive(Clone, Copy, Default)]
-struct Identifier<'i> {
-    sub: Option<&'i str>,
-    email: Option<&'i str>,
-    vendor_id: Option<&'i str>,
-}
-
 /// Stores a change. A change that is older than the known one changes nothing. It waits for the batches of erasures and of the retention
 /// that run, so that none of them goes on without it. Returns the change. If a hold ends, identifiers that only this database has for the
 /// hold are added.
@@ -55,19 +47,24 @@ pub async fn apply_hold(tx: &mut Tx, mut change: HoldChange) -> Result<HoldChang
     if !change.stands {
         change.subject.add(subject_of_hold(tx, change.id).await?);
     }
-    let subject = &change.subject;
-    let subs = subject.subs.iter().map(|it| Identifier { sub: Some(it), ..Identifier::default() });
-    let emails = subject.emails.iter().map(|it| Identifier { email: Some(it), ..Identifier::default() });
-    let vendor_ids = subject.vendor_ids.iter();
-    let vendor_ids = vendor_ids.map(|it| Identifier { vendor_id: Some(it), ..Identifier::default() });
-    let identifiers: Vec<_> = subs.chain(emails).chain(vendor_ids).collect();
-    for identifier in identifiers {
-        put(tx, &change, identifier).await?;
+    for sub in &change.subject.subs {
+        put(tx, &change, [Some(sub.as_str()), None, None]).await?;
+    }
+    for email in &change.subject.emails {
+        put(tx, &change, [None, Some(email.as_str()), None]).await?;
+    }
+    for vendor_id in &change.subject.vendor_ids {
+        put(tx, &change, [None, None, Some(vendor_id.as_str())]).await?;
     }
     Ok(change)
 }
 
-async fn put(conn: &mut PgConnection, change: &HoldChange, of: Identifier<'_>) -> Result<(), DbError> {
+/// Stores a change for one identifier of the person.
+async fn put(
+    conn: &mut PgConnection,
+    change: &HoldChange,
+    [sub, email, vendor_id]: [Option<&str>; 3],
+) -> Result<(), DbError> {
     sqlx::query!(
         "INSERT INTO runtime.holds AS known
              (hold_row_id, hold_id, kind, owner_sub, email, stripe_customer, stands, change_time)
@@ -78,9 +75,9 @@ async fn put(conn: &mut PgConnection, change: &HoldChange, of: Identifier<'_>) -
         uuid_at(change.change_time),
         change.id,
         change.kind.as_str(),
-        of.sub,
-        of.email,
-        of.vendor_id,
+        sub,
+        email,
+        vendor_id,
         change.stands,
         change.change_time,
     )

@@ -3,17 +3,14 @@
 //! one. A column that an erasure keeps does not change, because its row needs the value. Nor does a row whose person is under a
 //! hold (`holds`), or whose content may mention such a person: it stays until the hold ends.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Instant};
 
 use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::{
-    Action,
+    Action, BATCH, CALL_TIME,
     catalogue::{Catalogue, Column, Table, quoted},
     declaration::PersonalColumn,
     holds,
@@ -22,11 +19,6 @@ use super::{
     selection::{self, Search},
 };
 use crate::db::{Db, DbError};
-
-/// The most rows that one commit changes.
-const BATCH: i64 = 500;
-/// How long one call goes on.
-const PATIENCE: Duration = Duration::from_secs(8);
 
 /// The result of applying one retention period to a table.
 pub(crate) struct Outcome {
@@ -70,7 +62,7 @@ async fn erase(
     run_id: Uuid,
     hash: impl Fn(&String) -> Option<Vec<u8>> + Sync,
 ) -> Result<(Vec<Outcome>, bool), DbError> {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + CALL_TIME;
     let mut outcomes = Vec::new();
     for table in &catalogue.tables {
         let first = outcomes.len();
@@ -143,10 +135,7 @@ async fn run(
     let search = Search::new(&held, held.emails.iter().filter_map(hash).collect());
     let sql = if held.is_empty() { &statement.all } else { &statement.free };
     let changed = search.query(sql.clone()).bind(BATCH).execute(&mut *tx).await?.rows_affected();
-    let changed = i64::try_from(changed).unwrap_or(i64::MAX);
-    if changed > 0 {
-        receipts::count(&mut tx, run_id, &statement.counter, changed).await?;
-    }
+    let changed = receipts::count(&mut tx, run_id, &statement.counter, changed).await?;
     tx.commit().await?;
     Ok(changed)
 }
@@ -184,7 +173,7 @@ fn sql_of(table: &Table, condition: &str) -> Vec<Period> {
         let old = format!("{ALIAS}.{} < runtime.now() - interval '{days} days'", quoted(clock));
         let once = table.declared.once.as_deref().unwrap_or("true");
         // What a row needs as long as it lives cannot be erased from it.
-        let columns: Vec<_> = columns.into_iter().filter(|column| can_be_blank(column)).collect();
+        let columns: Vec<_> = columns.into_iter().filter(|column| column.can_be_blank()).collect();
         let filled = selection::any(columns.iter().map(|column| selection::differs(column, ALIAS)));
         let filled = if deletes { "true".to_owned() } else { filled };
         let keys: Vec<_> = table.key.iter().map(|name| quoted(name)).collect();
@@ -206,11 +195,7 @@ fn sql_of(table: &Table, condition: &str) -> Vec<Period> {
     };
     periods
         .into_iter()
-        .filter(|(_, columns)| columns.iter().any(|it| can_be_blank(it)))
+        .filter(|(_, columns)| columns.iter().any(|it| it.can_be_blank()))
         .map(statement)
         .collect()
-}
-
-fn can_be_blank(column: &Column) -> bool {
-    !column.not_null || ["text", "jsonb", "bytea", "text[]"].contains(&column.kind.as_str())
 }
