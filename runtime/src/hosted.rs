@@ -46,14 +46,16 @@ use levqor_proto_runtime::v1::{
     privacy_service_server::PrivacyService, status_service_server::StatusService,
     work_service_server::WorkService,
 };
+use uuid::Uuid;
 
 use crate::{
     chassis::Chassis,
     clock::timestamp,
     db::DbError,
     deferred::store::{CallState, Row},
-    error::Invalid,
+    error::{Invalid, Violations},
     guard::GuardError,
+    id,
     idempotency::IdempotencyError,
     lifecycle::Readiness,
     privacy::{CatalogueError, LedgerError},
@@ -173,6 +175,25 @@ service_error! {
         #[error(transparent)]
         Database(#[from] DbError) => source,
     }
+}
+
+/// The most ids of one request.
+const MOST_IDS: usize = 100;
+
+/// Reads the id of `what`. Returns `None` and adds a violation if it is not a UUID.
+fn read_id(violations: &mut Violations, field: &str, text: &str, what: &str) -> Option<Uuid> {
+    let id = id::parse(text).ok();
+    if id.is_none() {
+        violations.add(field, format!("expected the id of {what} (a UUID)"));
+    }
+    id
+}
+
+/// Reads a list of ids.
+fn read_ids(field: &str, texts: &[String], what: &str) -> Result<Vec<Uuid>, Invalid> {
+    let ids: Option<Vec<_>> = texts.iter().map(|text| Uuid::parse_str(text).ok()).collect();
+    let expected = || Invalid::of(field, format!("expected at most {MOST_IDS} ids of {what} (UUIDs)"));
+    ids.filter(|ids| ids.len() <= MOST_IDS).ok_or_else(expected)
 }
 
 impl From<Row> for DeferredCall {

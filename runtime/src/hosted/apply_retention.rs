@@ -2,13 +2,12 @@
 
 use levqor_proto_runtime::v1::{ApplyRetentionRequest, ApplyRetentionResponse, RetentionOutcome};
 
-use super::{Error, Hosted};
+use super::{Error, Hosted, read_id};
 use crate::{
     clock::timestamp,
     context::Ctx,
     email::Email,
     error::Violations,
-    id,
     privacy::{self, Catalogue, Outcome},
     rpc::State,
     service::Service,
@@ -20,10 +19,7 @@ pub(super) async fn apply_retention<S: Service>(
     request: ApplyRetentionRequest,
 ) -> Result<ApplyRetentionResponse, Error> {
     let mut violations = Violations::new();
-    let run_id = id::parse(&request.run_id).ok();
-    if run_id.is_none() {
-        violations.add("run_id", "expected the id of a run (a UUID)");
-    }
+    let run_id = read_id(&mut violations, "run_id", &request.run_id, "a run");
     let run_id = violations.finish(run_id)?;
     let db = &hosted.chassis().db;
     let catalogue = Catalogue::read(&mut *db.acquire().await?).await?;

@@ -4,12 +4,11 @@
 use levqor_proto_runtime::v1::{EraseSubjectRequest, EraseSubjectResponse, erasure_plan};
 use uuid::Uuid;
 
-use super::{Error, Hosted, subject};
+use super::{Error, Hosted, read_id, subject};
 use crate::{
     context::Ctx,
     erased,
     error::{Invalid, Violations},
-    id,
     privacy::{self, Erasure, Progress},
     rpc::State,
     service::Service,
@@ -56,10 +55,7 @@ impl TryFrom<&EraseSubjectRequest> for Command {
 
     fn try_from(request: &EraseSubjectRequest) -> Result<Self, Invalid> {
         let mut violations = Violations::new();
-        let erasure_id = id::parse(&request.erasure_id).ok();
-        if erasure_id.is_none() {
-            violations.add("erasure_id", "expected the id of an erasure (a UUID)");
-        }
+        let erasure_id = read_id(&mut violations, "erasure_id", &request.erasure_id, "an erasure");
         let changed = request.plans.iter().filter(|plan| plan.action() != erasure_plan::Action::Keep);
         let approved =
             (!request.again).then(|| changed.map(|plan| (plan.table.clone(), plan.rows)).collect());

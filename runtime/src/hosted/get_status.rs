@@ -48,18 +48,10 @@ pub(super) async fn get_status<S: Service>(
     };
     let (schedules, error_report_test) = by_the_clock.unwrap_or_default();
     if !hosted.readiness.is_compared() {
-        checks.push(Check {
-            name: "erasure_ledger".to_owned(),
-            detail: "not compared with the ledger of erasures yet".to_owned(),
-            ..Default::default()
-        });
+        checks.push(failed("erasure_ledger", "not compared with the ledger of erasures yet"));
     }
     if hosted.readiness.is_draining() {
-        checks.push(Check {
-            name: "lifecycle".to_owned(),
-            detail: "draining".to_owned(),
-            ..Default::default()
-        });
+        checks.push(failed("lifecycle", "draining"));
     }
     let capabilities = super::capabilities(&*hosted.service);
     Ok(GetStatusResponse {
@@ -133,16 +125,18 @@ async fn by_the_clock<S: Service>(
     Ok((schedules.into_iter().map(Into::into).collect(), test))
 }
 
+/// A check that failed without a measurement.
+fn failed(name: &str, detail: &str) -> Check {
+    Check { name: name.to_owned(), detail: detail.to_owned(), ..Default::default() }
+}
+
 /// The checks of the database. It is probed every second over its own connection, so that load does not look like an outage.
 fn checks(measured: Option<Measurement>, silent_for: Option<Duration>, now: DateTime<Utc>) -> Vec<Check> {
     const FRESH: TimeDelta = TimeDelta::seconds(10);
     let Some(measured) = measured else {
-        let check = |name: &str| Check {
-            name: name.to_owned(),
-            detail: "not measured yet".to_owned(),
-            ..Default::default()
-        };
-        return vec![check("database"), check("migrations"), check("database_writes")];
+        return ["database", "migrations", "database_writes"]
+            .map(|name| failed(name, "not measured yet"))
+            .into();
     };
     let stale = now - measured.time > FRESH;
     let answers = measured.history.is_some() && silent_for.is_none();

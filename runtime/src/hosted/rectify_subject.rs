@@ -5,13 +5,12 @@
 use levqor_proto_runtime::v1::{RectifySubjectRequest, RectifySubjectResponse};
 use uuid::Uuid;
 
-use super::{Error, Hosted, subject};
+use super::{Error, Hosted, read_id, subject};
 use crate::{
     audit,
     context::Ctx,
     email::Email,
     error::{Invalid, Violations},
-    id,
     privacy::{self, Rectification, Search, Subject, Value, ValueKind},
     rpc::State,
     service::Service,
@@ -72,10 +71,8 @@ impl TryFrom<&RectifySubjectRequest> for Command {
 
     fn try_from(request: &RectifySubjectRequest) -> Result<Self, Invalid> {
         let mut violations = Violations::new();
-        let rectification_id = id::parse(&request.rectification_id).ok();
-        if rectification_id.is_none() {
-            violations.add("rectification_id", "expected the id of a correction (a UUID)");
-        }
+        let id = &request.rectification_id;
+        let rectification_id = read_id(&mut violations, "rectification_id", id, "a correction");
         if request.name.contains(char::is_control) {
             violations.add("name", "expected a name without control characters");
         }
