@@ -37,14 +37,11 @@ impl AddressKey {
     /// HMAC-SHA256 of the normalised address.
     #[must_use]
     pub fn hash(&self, address: &Email) -> AddressHash {
-        let tag = hmac::sign(&self.0, address.as_str().as_bytes());
         let mut hash = [0; 32];
-        hash.copy_from_slice(tag.as_ref());
+        hash.copy_from_slice(hmac::sign(&self.0, address.as_str().as_bytes()).as_ref());
         AddressHash(hash)
     }
-}
 
-impl AddressKey {
     /// A key for another purpose. No address is the text that it is derived from, because an address has an `@`.
     #[must_use]
     pub fn derive(&self, purpose: &str) -> hmac::Key {

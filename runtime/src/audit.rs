@@ -6,14 +6,13 @@ pub(crate) mod reads;
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
-use ring::digest::{Context, SHA256};
 use sqlx::{Connection, PgConnection};
 
+use self::entries::Entry;
 use crate::{
     context::{Actor, Role},
-    db::{DbError, Tx},
+    db::{DbError, Tx, hash_of_parts},
     fail_point,
 };
 
@@ -132,29 +131,15 @@ pub(crate) async fn hash_of(conn: &mut PgConnection, sequence: i64) -> Result<Op
         .await?)
 }
 
-struct Entry {
-    sequence: i64,
-    record_time: DateTime<Utc>,
-    actor: String,
-    action: String,
-    ids: serde_json::Value,
-}
-
 impl Entry {
-    /// SHA-256 over the previous hash and each part with its length, so that different entries never give the same bytes.
+    /// The hash over the previous hash and each part.
     fn hash(&self, previous: &[u8]) -> Vec<u8> {
-        let mut context = Context::new(&SHA256);
         let sequence = self.sequence.to_be_bytes();
         let time = self.record_time.timestamp_micros().to_be_bytes();
         // JSONB does not keep the order of keys.
         let sorted: BTreeMap<_, _> = self.ids.as_object().into_iter().flatten().collect();
         let ids = serde_json::json!(sorted).to_string();
-        let parts: [&[u8]; 6] =
-            [previous, &sequence, &time, self.actor.as_bytes(), self.action.as_bytes(), ids.as_bytes()];
-        for part in parts {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part);
-        }
-        context.finish().as_ref().to_vec()
+        let (actor, action) = (self.actor.as_bytes(), self.action.as_bytes());
+        hash_of_parts([previous, &sequence, &time, actor, action, ids.as_bytes()]).to_vec()
     }
 }

@@ -185,19 +185,15 @@ impl<'a> Reader<'a> {
                 None
             }
             (Some(value), None) => Some(value.to_owned()),
-            (None, Some(path)) => match fs::read_to_string(path) {
-                Ok(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
-                Ok(_) => {
-                    self.problems
-                        .push(Problem { setting: file_setting, expected: "the file is empty".to_owned() });
-                    None
-                }
-                Err(error) => {
-                    let expected = format!("the file cannot be read ({})", error.kind());
-                    self.problems.push(Problem { setting: file_setting, expected });
-                    None
-                }
-            },
+            (None, Some(path)) => {
+                let expected = match fs::read_to_string(path) {
+                    Ok(text) if !text.trim().is_empty() => return Some(text.trim().to_owned()),
+                    Ok(_) => "the file is empty".to_owned(),
+                    Err(error) => format!("the file cannot be read ({})", error.kind()),
+                };
+                self.problems.push(Problem { setting: file_setting, expected });
+                None
+            }
             (None, None) => None,
         }
     }

@@ -38,6 +38,7 @@ use tokio::time::timeout;
 pub use connection::Conn;
 pub use listed::Listed;
 pub use paging::Page;
+pub(crate) use paging::hash_of_parts;
 pub use row::{known, known_if_any, not_known, one_row};
 
 use crate::{

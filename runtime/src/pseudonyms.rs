@@ -46,7 +46,7 @@ impl CallerHashes {
 }
 
 /// The key for this purpose.
-fn derived(secret: &SecretString, purpose: &[u8]) -> hmac::Key {
+pub(crate) fn derived(secret: &SecretString, purpose: &[u8]) -> hmac::Key {
     let secret = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
     hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&secret, purpose).as_ref())
 }

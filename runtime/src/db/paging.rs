@@ -100,11 +100,11 @@ fn take(message: &mut DynamicMessage, field: &str) -> Option<Value> {
 /// The hash that identifies a list: the request without its page fields, and whose rows are visible.
 fn list(request: &str, filter: &[u8], scope: &Scope) -> [u8; 32] {
     let whose = scope.sub().map_or_else(|| "all".to_owned(), |sub| format!("sub:{sub}"));
-    hash([request.as_bytes(), filter, whose.as_bytes()])
+    hash_of_parts([request.as_bytes(), filter, whose.as_bytes()])
 }
 
 /// SHA-256 over each part with its length, so that different lists of parts never give the same bytes.
-fn hash<const N: usize>(parts: [&[u8]; N]) -> [u8; 32] {
+pub(crate) fn hash_of_parts<const N: usize>(parts: [&[u8]; N]) -> [u8; 32] {
     let mut context = Context::new(&SHA256);
     for part in parts {
         context.update(&(part.len() as u64).to_be_bytes());
@@ -120,7 +120,7 @@ fn hash<const N: usize>(parts: [&[u8]; N]) -> [u8; 32] {
 fn encode(position: (DateTime<Utc>, Uuid), list: &[u8; 32]) -> String {
     let (time, id) = position;
     let time = time.timestamp_micros().to_be_bytes();
-    let check = hash([list, &time, id.as_bytes()]);
+    let check = hash_of_parts([list, &time, id.as_bytes()]);
     hex::encode([&time, id.as_bytes().as_slice(), &check[..CHECK_BYTES]].concat())
 }
 

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use super::{Error, Hosted};
 use crate::{
     email::Email,
-    error::{Invalid, Violations},
+    error::Violations,
     privacy::{Catalogue, Search, Subject},
     service::Service,
 };
@@ -27,20 +27,16 @@ pub(super) async fn wanted<S: Service>(
     conn: &mut PgConnection,
     subject: Option<&wire::Subject>,
 ) -> Result<Wanted, Error> {
-    let subject = parse(subject)?;
+    let mut violations = Violations::new();
+    let subject = read(&mut violations, subject);
+    if subject.is_empty() {
+        violations.add("subject", NOBODY);
+    }
+    let subject = violations.finish(Some(subject))?;
     let hash = |email: &String| hosted.service.address_hash(&email.parse::<Email>().ok()?);
     let hashes = subject.emails.iter().filter_map(hash).collect();
     let search = Search::new(&subject, hashes);
     Ok(Wanted { subject, catalogue: Catalogue::read(conn).await?, search })
-}
-
-fn parse(subject: Option<&wire::Subject>) -> Result<Subject, Invalid> {
-    let mut violations = Violations::new();
-    let parsed = read(&mut violations, subject);
-    if parsed.is_empty() {
-        violations.add("subject", NOBODY);
-    }
-    violations.finish(Some(parsed))
 }
 
 /// Reads the subject, and adds what is wrong with it. It may be empty.

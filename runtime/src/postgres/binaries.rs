@@ -22,12 +22,7 @@ impl Binaries {
             .collect();
         debian.sort_by_key(|path| major_version(path));
         let on_path = path.split(':').map(PathBuf::from);
-        debian
-            .into_iter()
-            .rev()
-            .chain(on_path)
-            .find(|bin| bin.join("initdb").is_file() && bin.join("postgres").is_file())
-            .map(Self)
+        debian.into_iter().rev().chain(on_path).find_map(|bin| Self::within(&bin))
     }
 
     /// The programs in this folder, if they exist.

@@ -82,8 +82,7 @@ impl Mentions {
 /// Whether a word stands in a text with no letter, digit or other character of an address beside it.
 fn is_word_in(word: &str, text: &str) -> bool {
     let of_local = |c: char| c.is_alphanumeric() || "._%+-!#$&*~^".contains(c);
-    let starts = text.match_indices(word).map(|(at, _)| at);
-    starts.into_iter().any(|at| {
+    text.match_indices(word).any(|(at, _)| {
         let (before, after) =
             (text.get(..at).unwrap_or_default(), text.get(at + word.len()..).unwrap_or_default());
         let goes_on = after.trim_start_matches(['.', '-']).chars().next().is_some_and(char::is_alphanumeric);

@@ -3,7 +3,9 @@
 
 use chrono::{DateTime, Utc};
 use ring::hmac;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
+
+use crate::pseudonyms::derived;
 
 /// The purpose of the derived keys. It keeps them apart from the secrets, which also sign tokens.
 const PURPOSE: &[u8] = b"levqor form tokens";
@@ -14,11 +16,7 @@ pub struct FormTokens(Vec<hmac::Key>);
 impl FormTokens {
     /// Derives a key from each secret: the first signs, all are accepted.
     pub(super) fn new(secrets: &[SecretString]) -> Self {
-        let key = |secret: &SecretString| {
-            let secret = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
-            hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&secret, PURPOSE).as_ref())
-        };
-        Self(secrets.iter().map(key).collect())
+        Self(secrets.iter().map(|secret| derived(secret, PURPOSE)).collect())
     }
 
     /// A token of this time. Empty without a key, and then no token is accepted.
