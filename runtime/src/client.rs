@@ -56,13 +56,8 @@ pub(crate) struct Route {
 }
 
 impl Channels {
-    /// Creates channels to these addresses. DNS lookups run as tasks until the channels are dropped.
-    #[must_use]
-    pub fn new(addresses: &HashMap<String, Vec<Address>>, tasks: &Background) -> Self {
-        Self::secured(addresses, tasks, None)
-    }
-
-    /// The same; with certificates, both ends prove their names.
+    /// Creates channels to these addresses. DNS lookups run as tasks until the channels are dropped. With certificates, both ends prove
+    /// their names.
     #[must_use]
     pub fn secured(
         addresses: &HashMap<String, Vec<Address>>,

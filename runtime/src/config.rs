@@ -73,14 +73,6 @@ impl Env {
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
-
-    /// Names of variables with one of these prefixes.
-    pub fn names_with<'a>(&'a self, prefixes: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
-        self.0
-            .keys()
-            .map(String::as_str)
-            .filter(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)))
-    }
 }
 
 /// Names of the process' own variables that start with this prefix, byte for byte.
@@ -205,7 +197,8 @@ impl<'a> Reader<'a> {
 
     /// Notes every variable with one of the prefixes that is not a known setting: it is probably misspelt.
     pub fn refuse_unknown(&mut self, prefixes: &[&str], known: &[Setting]) {
-        for name in self.env.names_with(prefixes) {
+        let has_prefix = |name: &&str| prefixes.iter().any(|prefix| name.starts_with(prefix));
+        for name in self.env.0.keys().map(String::as_str).filter(has_prefix) {
             let plain = name.strip_suffix("_FILE").unwrap_or(name);
             if !known.iter().any(|setting| setting.name == name || (setting.secret && setting.name == plain))
             {

@@ -22,7 +22,8 @@ async fn every_address_of_a_list_is_called_and_one_that_goes_away_is_left_out() 
     );
     let addresses = vec![Address::Fixed(one.running.addr), Address::Fixed(two.running.addr)];
     let background = Background::default();
-    let channels = Channels::new(&HashMap::from([("notifications".to_owned(), addresses)]), &background);
+    let channels =
+        Channels::secured(&HashMap::from([("notifications".to_owned(), addresses)]), &background, None);
     let client = NotificationsServiceClient::new(channels.get("notifications").expect("a channel"));
     let call = || {
         let mut client = client.clone();

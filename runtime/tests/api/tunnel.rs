@@ -46,7 +46,8 @@ fn event(name: &str) -> IngestResendEventRequest {
 fn tunnels(addresses: impl IntoIterator<Item = SocketAddr>) -> (Tunnels, Background) {
     let background = Background::default();
     let addresses = addresses.into_iter().map(Address::Fixed).collect();
-    let channels = Channels::new(&HashMap::from([("notifications".to_owned(), addresses)]), &background);
+    let channels =
+        Channels::secured(&HashMap::from([("notifications".to_owned(), addresses)]), &background, None);
     let tunnels = Tunnels::new(&channels, "notifications", &background).expect("tunnels");
     (tunnels, background)
 }

@@ -33,7 +33,7 @@ async fn a_connection_that_is_never_accepted_is_a_service_that_is_unavailable() 
     }
     let background = Background::default();
     let addresses = HashMap::from([("notifications".to_owned(), vec![Address::Fixed(address)])]);
-    let channels = Channels::new(&addresses, &background);
+    let channels = Channels::secured(&addresses, &background, None);
     let mut client = NotificationsServiceClient::new(channels.get("notifications").expect("a channel"));
     let answer = client.list_messages(Caller::staff().request(ListMessagesRequest::default())).await;
     assert_eq!(answer.expect_err("no answer").code(), Code::Unavailable);
