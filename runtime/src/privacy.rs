@@ -21,7 +21,7 @@ pub(crate) use self::{
     erase::{Erasure, Progress, erase},
     holds::standing_ids,
     ledger::subjects,
-    read::{Plan, Rows, files_of, left, plans, resolve},
+    read::{Plan, Walk, Which, files_of, left, plans, resolve},
     receipts::{applied, complete, completed_since},
     rectify::{Rectification, Value, ValueKind, rectify},
     retention::{Outcome, apply as apply_retention},

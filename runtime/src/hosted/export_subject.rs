@@ -18,7 +18,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::{Error, Hosted, subject};
 use crate::{
     context::Ctx,
-    privacy::{Rows, Table, files_of},
+    privacy::{Table, Walk, Which, files_of},
     rpc::State,
     service::Service,
     storage::StorageError,
@@ -60,7 +60,7 @@ async fn send<S: Service>(
     parts: &Parts,
 ) -> Result<(), Error> {
     for table in &wanted.catalogue.tables {
-        let mut rows = Rows::new(&wanted.catalogue, table, &wanted.search);
+        let mut rows = Walk::new(&wanted.catalogue, table, &wanted.search, Which::All);
         let mut begun = false;
         while let Some(page) = next_page(hosted, &mut rows).await? {
             for row in page {
@@ -86,7 +86,7 @@ async fn send_files<S: Service>(
     table: &Table,
     parts: &Parts,
 ) -> Result<(), Error> {
-    let mut rows = Rows::new(&wanted.catalogue, table, &wanted.search);
+    let mut rows = Walk::new(&wanted.catalogue, table, &wanted.search, Which::All);
     while let Some(page) = next_page(hosted, &mut rows).await? {
         for (key, path) in page.iter().filter_map(|row| files_of(table, row)) {
             let mut pieces = pieces(hosted, &key).await?;
@@ -102,10 +102,10 @@ async fn send_files<S: Service>(
 /// The next rows. It holds a connection only while it reads them.
 async fn next_page<S: Service>(
     hosted: &Hosted<S>,
-    rows: &mut Rows<'_>,
+    rows: &mut Walk<'_>,
 ) -> Result<Option<Vec<Map<String, Value>>>, Error> {
     let mut conn = hosted.chassis().db.acquire().await?;
-    Ok(rows.next(&mut conn).await?)
+    Ok(rows.next_shown(&mut conn).await?)
 }
 
 /// The content of a file.

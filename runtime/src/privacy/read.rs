@@ -74,6 +74,15 @@ impl<'w> Walk<'w> {
         Ok(Some(found))
     }
 
+    /// The next rows, as an export shows them. `None` after the last ones.
+    pub(crate) async fn next_shown(
+        &mut self,
+        conn: &mut PgConnection,
+    ) -> Result<Option<Vec<Map<String, Value>>>, DbError> {
+        let rows = self.next(conn).await?;
+        Ok(rows.map(|rows| rows.into_iter().map(|found| row::shown(self.table, found.data)).collect()))
+    }
+
     fn sql(&self) -> String {
         let table = self.table;
         let owned = selection::owned(self.catalogue, table, ALIAS);
@@ -99,25 +108,6 @@ impl<'w> Walk<'w> {
             contents.join(", "),
             table.sql(),
         )
-    }
-}
-
-/// The rows of one table, as an export shows them.
-pub(crate) struct Rows<'w>(Walk<'w>);
-
-impl<'w> Rows<'w> {
-    pub(crate) fn new(catalogue: &'w Catalogue, table: &'w Table, search: &'w Search) -> Self {
-        Self(Walk::new(catalogue, table, search, Which::All))
-    }
-
-    /// The next rows. `None` after the last ones.
-    pub(crate) async fn next(
-        &mut self,
-        conn: &mut PgConnection,
-    ) -> Result<Option<Vec<Map<String, Value>>>, DbError> {
-        let table = self.0.table;
-        let rows = self.0.next(conn).await?;
-        Ok(rows.map(|rows| rows.into_iter().map(|found| row::shown(table, found.data)).collect()))
     }
 }
 
