@@ -1,4 +1,4 @@
-//! What the comments of tables and columns declare: whose the rows are, what an erasure does, and how long values are kept.
+//! What the comments of tables and columns declare: the owners of the rows, what an erasure does, and how long values are kept.
 //!
 //! A table: `Words. subject: LINK, LINK; erase: ACTION; once: CONDITION; end: ASSIGNMENTS; set: ASSIGNMENTS; file: PATH; ground:
 //! WORDS; clock: COLUMN`. A column: `not personal`, or `personal: CATEGORY; keep: 90d`, or the same with `; erase: keep` or `;
@@ -11,23 +11,23 @@ use crate::wire_enum;
 /// The period of a value that only an erasure removes.
 const UNTIL_ERASURE: &str = "until erasure";
 
-/// The word of a link to a vendor's id. Migrations and the hashes of the ledger have it, so it never changes.
+/// The word of a link to a vendor's id. Migrations and the hashes of the ledger contain it, so it never changes.
 pub(crate) const VENDOR_LINK: &str = "stripe";
 
-/// How a row is found to be the subject's.
+/// How a row names its owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Link {
     /// `sub COLUMN`: it holds the identity provider's id of the owner.
     Sub(String),
-    /// `email COLUMN`: it holds the owner's address. In a table with `sub`, it counts only while nobody has claimed the row.
+    /// `email COLUMN`: it holds the owner's address. In a table with `sub`, it counts only while no person has claimed the row.
     Email(String),
-    /// `account COLUMN`: it holds the address that the owner of the row has proven, so it counts always.
+    /// `account COLUMN`: it holds an address that the owner has proven, so it always counts.
     Account(String),
     /// `VENDOR_LINK COLUMN`: it holds the owner's id at the vendor, under the same rule as `email`.
     Vendor(String),
     /// `hash COLUMN`: it holds the keyed hash of the owner's address.
     Hash(String),
-    /// `caller COLUMN`: it holds the name of the caller.
+    /// `caller COLUMN`: it holds the owner's name as a caller.
     Caller(String),
     /// `text COLUMN`: the row is the owner's if this content mentions them.
     Text(String),
@@ -64,7 +64,7 @@ pub(crate) struct TableDeclaration {
     pub(crate) action: Action,
     /// The erasure of a row waits until this SQL condition holds.
     pub(crate) once: Option<String>,
-    /// Further SQL assignments of an erasure that does not wait: they end what the row waits for.
+    /// Further SQL assignments of an erasure that does not wait. They make `once` true.
     pub(crate) end: Option<String>,
     /// Further SQL assignments.
     pub(crate) set: Option<String>,
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_says_whose_its_rows_are_and_what_becomes_of_them() {
+    fn a_table_declares_the_owners_of_its_rows_and_what_an_erasure_does() {
         let text = "Lamps; and more. subject: sub owner_sub, email owner_email,\n   lamp_id of lamps.lamp_id; \
                     erase: pseudonymise; once: state <> 'OPEN'; end: state = 'DONE'; file: a/{b}; ground: the law; clock: create_time";
         let table = table(text).expect("a declaration").expect("declared");
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_says_whether_it_is_personal_and_for_how_long() {
+    fn a_column_declares_whether_it_is_personal_and_how_long_it_is_kept() {
         let kept = column("personal: PAYMENT; keep: 7y; erase: keep").expect("read").expect("personal");
         assert_eq!((kept.keep_days(), kept.is_kept), (Some(2_555), true));
         assert_eq!(column("not personal (a hash)"), Ok(None));

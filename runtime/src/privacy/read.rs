@@ -12,20 +12,20 @@ use super::{
 };
 use crate::db::DbError;
 
-/// Rows that are read at once: a row may hold a content of a megabyte.
+/// The rows of one page. There are few, because a row may hold a content of a megabyte.
 const PAGE: i64 = 50;
 /// The alias of the table in statements.
 pub(crate) const ALIAS: &str = "t";
 
-/// A row of the subject's.
+/// A row of the subject.
 pub(crate) struct Found {
     /// The values of its primary key, as texts.
     pub(crate) key: Vec<String>,
-    /// All its columns. Empty where only the key was asked for.
+    /// All its columns. Null if the walk reads only keys.
     pub(crate) data: Value,
 }
 
-/// What rows a walk visits.
+/// Which rows a walk reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Which {
     /// All rows, with all columns.
@@ -34,7 +34,7 @@ pub(crate) enum Which {
     Remaining,
     /// The rows that an erasure may change now, without their columns. They are locked.
     Due,
-    /// The rows that an erasure would still change, whatever they wait for, without their columns. They are locked.
+    /// The rows that an erasure would still change, even if they wait for a condition, without their columns. They are locked.
     Forced,
 }
 
@@ -111,7 +111,7 @@ impl<'w> Walk<'w> {
     }
 }
 
-/// The key of the row's file in the storage, and the name that the export gives it. `None` if it has none, or if it is deleted.
+/// The key of the row's file in the storage, and its name in the export. `None` if the row has no file, or if the file is deleted.
 pub(crate) fn files_of(table: &Table, row: &Map<String, Value>) -> Option<(String, String)> {
     let key = row::file_key(table.declared.file.as_deref()?, row)?;
     if row.get("state").and_then(Value::as_str).is_some_and(|state| state != "STORED") {
@@ -132,7 +132,7 @@ pub(crate) struct Plan {
     pub(crate) keep: String,
 }
 
-/// What an erasure would do to each table that holds something of the subject.
+/// What an erasure would do to each table that has rows of the subject.
 pub(crate) async fn plans(
     conn: &mut PgConnection,
     catalogue: &Catalogue,
@@ -232,7 +232,7 @@ pub(crate) async fn resolve(
             }
         }
     }
-    // What an erasure left there identifies nobody.
+    // An erasure wrote this value. It identifies nobody.
     subject.vendor_ids.remove("erased");
     Ok(subject)
 }

@@ -1,5 +1,5 @@
-//! What erasures and corrections have done in this database. The rows are the receipt. After a crash they show how far an
-//! erasure or a correction had got.
+//! What erasures and corrections have done in this database. The rows are the receipt. After a crash they show the progress of an
+//! erasure or a correction.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ pub(super) async fn begin(conn: &mut PgConnection, id: Uuid) -> Result<bool, DbE
     Ok(begun.rows_affected() == 1)
 }
 
-/// Adds rows of a table that were changed, in the transaction that changes them. Returns how many there are.
+/// Counts the changed rows of a table, in the transaction that changes them. Returns their number.
 pub(super) async fn count(conn: &mut PgConnection, id: Uuid, table: &str, rows: u64) -> Result<i64, DbError> {
     let rows = i64::try_from(rows).unwrap_or(i64::MAX);
     if rows == 0 {

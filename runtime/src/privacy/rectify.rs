@@ -1,6 +1,6 @@
-//! Corrects the name of a person, and a wrong address of theirs, in the rows that are theirs, in transactions of some hundred
-//! rows. What was corrected is counted in the same transaction, so that after a crash the receipt is right. The columns are those
-//! that their comments declare. Contents that mention the person do not change: they are a record of what was written.
+//! Corrects the name of a person, and a wrong address, in the person's rows, in transactions of some hundred rows. Each transaction also
+//! counts its rows, so that the receipt is correct after a crash. The comments of the columns declare which columns are corrected. Contents
+//! that mention the person do not change: they record what was written.
 
 use std::time::Instant;
 
@@ -26,18 +26,18 @@ pub(crate) struct Rectification<'r> {
 /// A value to correct.
 pub(crate) struct Value<'r> {
     pub(crate) kind: ValueKind,
-    /// Whose rows are corrected. For an address: the rows with the wrong one.
+    /// Which rows are corrected. For an address: the rows with the wrong address.
     pub(crate) search: &'r Search,
     /// The right value.
     pub(crate) right: &'r str,
 }
 
-/// What a value is.
+/// The kind of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ValueKind {
     /// The name.
     Name,
-    /// The address. Only the wrong one is replaced: a person may have several.
+    /// The address. Only the wrong address is replaced: a person may have several.
     Email,
 }
 

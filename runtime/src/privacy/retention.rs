@@ -1,7 +1,7 @@
-//! Applies the retention periods that columns declare, from the time in the clock column of their table. When the longest period
-//! of a table whose rows are deleted is over, the row is deleted; before that, and in other tables, the columns are erased one by
-//! one. A column that an erasure keeps does not change, because its row needs the value. Nor does a row whose person is under a
-//! hold (`holds`), or whose content may mention such a person: it stays until the hold ends.
+//! Applies the retention periods that columns declare. A period counts from the time in the clock column of the table. At the end of its
+//! period, a column is erased. If the table declares `erase: delete`, the row is deleted at the end of the longest period. A column that an
+//! erasure keeps does not change, because its row needs the value. A row of a person under a hold (`holds`), or with a content that may
+//! mention such a person, does not change until the hold ends.
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -32,9 +32,8 @@ pub(crate) struct Outcome {
     pub(crate) oldest: Option<DateTime<Utc>>,
 }
 
-/// Erases what is too old, for some seconds. Returns what each period did in this run, and whether nothing more is too old. Rows are counted
-/// in the transaction that erases them, so that a lost answer loses no count. `hash`: the keyed hash of an address, under which tables may
-/// name it.
+/// Erases old values for some seconds. Returns the result of each period in this run, and whether the run is complete. Each transaction
+/// counts the rows that it erases, so that a lost answer loses no count. `hash`: the keyed hash of an address, which tables may hold instead.
 pub(crate) async fn apply(
     db: &Db,
     catalogue: &Catalogue,
@@ -55,7 +54,7 @@ fn counter(table: &str, days: i32) -> String {
     format!("{table} after {days} days")
 }
 
-/// Erases what is too old, for some seconds. The outcomes have no counts yet.
+/// Erases old values for some seconds. The outcomes have no counts yet.
 async fn erase(
     db: &Db,
     catalogue: &Catalogue,
@@ -93,7 +92,7 @@ async fn oldest(db: &Db, table: &Table) -> Result<Option<DateTime<Utc>>, DbError
     Ok(sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut *db.acquire().await?).await?)
 }
 
-/// Erases batch by batch, until nothing more is too old or the time is over. Returns whether it is complete.
+/// Erases batch by batch, until no row is too old or the time is over. Returns whether it is complete.
 async fn run_until(
     end: Instant,
     db: &Db,
@@ -118,11 +117,11 @@ struct Statement {
     columns: Vec<String>,
     /// For all rows.
     all: String,
-    /// For the rows of people who are not held.
+    /// For the rows of people who are under no hold.
     free: String,
 }
 
-/// Erases one batch, and counts it. No hold begins before it is committed. Returns how many rows it had.
+/// Erases one batch and counts it. No hold begins before the commit. Returns the number of rows.
 async fn run(
     db: &Db,
     run_id: Uuid,
@@ -172,7 +171,7 @@ fn sql_of(table: &Table, condition: &str) -> Vec<Period> {
         let deletes = table.declared.action == Action::Delete && Some(days) == longest;
         let old = format!("{ALIAS}.{} < runtime.now() - interval '{days} days'", quoted(clock));
         let once = table.declared.once.as_deref().unwrap_or("true");
-        // What a row needs as long as it lives cannot be erased from it.
+        // A column that cannot be blank is erased only with its row.
         let columns: Vec<_> = columns.into_iter().filter(|column| column.can_be_blank()).collect();
         let filled = selection::any(columns.iter().map(|column| selection::differs(column, ALIAS)));
         let filled = if deletes { "true".to_owned() } else { filled };
