@@ -1,5 +1,5 @@
-//! Deferred calls: RPCs that are written in the caller's transaction and made after the commit, at least once, with backoff. The
-//! receiver uses the key to make the effect once. Effects between services, background work and schedules all use this mechanism.
+//! Deferred calls: RPCs that are stored in the caller's transaction and made after the commit, at least once, with backoff. The
+//! receiver uses the key to make the effect once. Effects between services, background work and schedules use deferred calls.
 
 mod count;
 mod delivery;
@@ -21,8 +21,8 @@ use crate::{
     fail_point, id, telemetry,
 };
 
-/// Defers a call to now: it is made as soon as the transaction is committed. The request's type selects the RPC. Deferring the
-/// same RPC and key again changes nothing while the first call waits. After that the receiver replays its stored response.
+/// Defers a call that is due now: it is made as soon as the transaction is committed. The request's type selects the RPC. A second call
+/// of the same RPC and key has no effect while the first call waits. After that the receiver replays its stored response.
 pub async fn defer<R: Message + Name>(
     tx: &mut Tx,
     request: &R,
@@ -42,13 +42,13 @@ pub async fn defer_at<R: Message + Name>(
     defer_in_lane(tx, request, key, at, Lane::MAIN).await
 }
 
-/// A lane: deferred calls of one package that have permits of their own. It is for calls that may come in great numbers: however
-/// many wait in it, they delay no other call of their package. The name is stored with each call, so it must never change.
+/// A lane: deferred calls of one package that have their own permits. It is for calls that may come in great numbers. They do not delay
+/// other calls of their package. The name is stored with each call, so it must never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lane(pub &'static str);
 
 impl Lane {
-    /// The lane of the calls that need none of their own.
+    /// The lane of all other calls.
     pub const MAIN: Self = Self("");
 }
 

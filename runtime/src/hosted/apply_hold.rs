@@ -1,5 +1,5 @@
-//! Applies a hold on the rows of a person, or its end. Compliance calls it for every change, and again before the retention periods are
-//! enforced.
+//! Applies a hold on the rows of a person, or its end. Compliance calls it for every change, and again before it applies the retention
+//! periods.
 
 use levqor_proto_runtime::v1::{ApplyHoldRequest, ApplyHoldResponse};
 

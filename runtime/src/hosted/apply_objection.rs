@@ -1,4 +1,4 @@
-//! Applies an objection of a person, or its end. Compliance defers it to every service.
+//! Applies an objection of a person, or its end. Compliance defers this call to every service.
 
 use levqor_proto_runtime::v1::{ApplyObjectionRequest, ApplyObjectionResponse};
 

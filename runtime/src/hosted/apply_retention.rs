@@ -1,4 +1,4 @@
-//! Erases data that is older than its retention period, except rows of people who are under a hold. Compliance calls it every day.
+//! Erases data that is older than its retention period, except the rows of people under a hold. Compliance calls it every day.
 
 use levqor_proto_runtime::v1::{ApplyRetentionRequest, ApplyRetentionResponse, RetentionOutcome};
 

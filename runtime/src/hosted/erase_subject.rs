@@ -1,5 +1,5 @@
 //! Erases the rows of a subject, some seconds per call. Compliance calls it again until the erasure is complete. It works without
-//! `mutate`, because it commits each batch of rows by itself: the id of the erasure makes a second call harmless.
+//! `mutate`, because each batch of rows has its own commit. The id of the erasure makes a second call harmless.
 
 use levqor_proto_runtime::v1::{EraseSubjectRequest, EraseSubjectResponse, erasure_plan};
 use uuid::Uuid;
@@ -33,7 +33,7 @@ pub(super) async fn erase_subject<S: Service>(
         Progress::Stale => return Err(Error::PreviewStale),
         Progress::Held => return Err(Error::Held),
         Progress::Partial(erased) => (false, erased),
-        // The caller counts the remaining rows and calls again: the service is told only when none remains.
+        // The caller counts the remaining rows and calls again. The service gets `finish` only when no row remains.
         Progress::Waiting(erased) => (true, erased),
         Progress::Complete(erased) => {
             erased::finish(&*hosted.service, &ctx.actor, erasure_id, &wanted.subject, None).await?;
@@ -46,7 +46,7 @@ pub(super) async fn erase_subject<S: Service>(
 /// A valid request.
 struct Command {
     erasure_id: Uuid,
-    /// How many rows of which tables were approved. `None`: it is not compared.
+    /// The approved number of rows of each table. `None`: it is not compared.
     approved: Option<Vec<(String, i64)>>,
 }
 

@@ -1,5 +1,5 @@
-//! Streams everything that this service holds of a subject: each table with its rows, and then the files that its rows name. It holds one page
-//! of rows, or one piece of a file, at a time. Compliance asks.
+//! Streams all data that this service has of a subject: each table with its rows, and then the files that its rows name. It holds one page
+//! of rows, or one piece of a file, at a time. Compliance calls it.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::{
     storage::StorageError,
 };
 
-/// Parts that wait for the reader.
+/// The most parts that wait for the reader.
 const WAITING: usize = 16;
 
 pub(super) async fn export_subject<S: Service>(
@@ -99,7 +99,7 @@ async fn send_files<S: Service>(
     Ok(())
 }
 
-/// The next rows. It holds a connection only while it reads them.
+/// The next rows. The connection is used only while it reads them.
 async fn next_page<S: Service>(
     hosted: &Hosted<S>,
     rows: &mut Walk<'_>,

@@ -1,5 +1,5 @@
 //! Gives the lines of this service for a report to operators: its own, and those about its deferred calls, its capabilities and
-//! the test of its error reports. Notifications asks.
+//! the test of its error reports. Notifications calls it.
 
 use chrono::DateTime;
 use levqor_proto_runtime::v1::{GetDigestRequest, GetDigestResponse};

@@ -1,4 +1,4 @@
-//! Gets the holds that have ended here but are in force in another service, which may have been restored from a backup.
+//! Gets those of the given holds that have ended here. They are in force in the calling service: it may be restored from a backup.
 
 use levqor_proto_runtime::v1::{EndedHold, GetEndedHoldsRequest, GetEndedHoldsResponse};
 

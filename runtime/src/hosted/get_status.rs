@@ -25,11 +25,10 @@ use crate::{
     version,
 };
 
-/// How long a database may leave the probe unanswered before it counts as unavailable. The gateway waits for two seconds in
-/// total.
+/// The database counts as unavailable after it has not answered the probe for this time. The gateway waits for two seconds in total.
 const SILENCE: Duration = Duration::from_millis(1500);
-/// How long the queries of this RPC may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// The time limit of the queries of this RPC.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) async fn get_status<S: Service>(
     hosted: &Hosted<S>,
@@ -41,12 +40,12 @@ pub(super) async fn get_status<S: Service>(
     let mut checks = checks(measured, silent_for, hosted.chassis().clock.now());
     let answers = silent_for.is_none() && measured.is_some_and(|measured| measured.history.is_some());
     // If the database does not answer, the values are absent, not zero. The caller must get an answer before its timeout.
-    let (backlog, by_the_clock) = if answers {
-        tokio::join!(in_time(backlog(hosted)), in_time(by_the_clock(hosted)))
+    let (backlog, schedules_and_test) = if answers {
+        tokio::join!(in_time(backlog(hosted)), in_time(schedules_and_test(hosted)))
     } else {
         (None, None)
     };
-    let (schedules, error_report_test) = by_the_clock.unwrap_or_default();
+    let (schedules, error_report_test) = schedules_and_test.unwrap_or_default();
     if !hosted.readiness.is_compared() {
         checks.push(failed("erasure_ledger", "not compared with the ledger of erasures yet"));
     }
@@ -106,11 +105,11 @@ impl From<Standing> for WireSchedule {
 }
 
 async fn in_time<T>(answer: impl Future<Output = Result<T, DbError>>) -> Option<T> {
-    tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()
+    tokio::time::timeout(QUERY_TIMEOUT, answer).await.ok()?.ok()
 }
 
 /// The schedules, and the last result of the test of error reports.
-async fn by_the_clock<S: Service>(
+async fn schedules_and_test<S: Service>(
     hosted: &Hosted<S>,
 ) -> Result<(Vec<WireSchedule>, Option<ErrorReportTest>), DbError> {
     let mut conn = hosted.chassis().db.acquire().await?;

@@ -1,4 +1,4 @@
-//! Says what an erasure would do to the rows of a subject, and why it would have to wait. Compliance asks.
+//! Shows what an erasure would do to the rows of a subject, and why it would have to wait. Compliance calls it.
 
 use levqor_proto_runtime::v1::{ErasureObstacle, ErasurePlan, PreviewErasureRequest, PreviewErasureResponse};
 use uuid::Uuid;

@@ -1,5 +1,5 @@
-//! Removes expired rows of the chassis. A schedule defers this call to the service itself. Each batch commits separately, so that
-//! a large backlog cannot make it fail for good.
+//! Removes expired rows of the chassis. A schedule of the service defers this call. Each batch has its own commit, so that a large number
+//! of rows cannot make every call fail.
 
 use levqor_proto_runtime::v1::{PurgeExpiredRequest, PurgeExpiredResponse};
 

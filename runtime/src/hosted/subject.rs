@@ -11,17 +11,17 @@ use crate::{
     service::Service,
 };
 
-/// What is wrong with an empty subject.
+/// The violation of an empty subject.
 pub(super) const NOBODY: &str = "expected at least one identifier";
 
-/// A subject, where their rows may be, and how to find them.
+/// A subject, the tables that may hold its rows, and the search for them.
 pub(super) struct Wanted {
     pub(super) subject: Subject,
     pub(super) catalogue: Catalogue,
     pub(super) search: Search,
 }
 
-/// Reads the subject, and what the tables declare.
+/// Reads the subject and the declarations of the tables.
 pub(super) async fn wanted<S: Service>(
     hosted: &Hosted<S>,
     conn: &mut PgConnection,
@@ -39,7 +39,7 @@ pub(super) async fn wanted<S: Service>(
     Ok(Wanted { subject, catalogue: Catalogue::read(conn).await?, search })
 }
 
-/// Reads the subject, and adds what is wrong with it. It may be empty.
+/// Reads the subject, and adds its violations. The subject may be empty.
 pub(super) fn read(violations: &mut Violations, subject: Option<&wire::Subject>) -> Subject {
     let subject = subject.cloned().unwrap_or_default();
     let emails = subject.emails.iter().filter_map(|email| violations.field::<Email>("subject.emails", email));

@@ -1,5 +1,5 @@
-//! Erases a subject's rows, in transactions of some rows each. Each transaction also counts its rows, so that the receipt is correct after a
-//! crash.
+//! Erases a subject's rows, in transactions of some rows each. Each transaction also counts its rows, so that the receipt is correct after
+//! a crash.
 
 use std::{collections::BTreeSet, time::Instant};
 

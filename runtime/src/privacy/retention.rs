@@ -33,7 +33,7 @@ pub(crate) struct Outcome {
 }
 
 /// Erases old values for some seconds. Returns the result of each period in this run, and whether the run is complete. Each transaction
-/// counts the rows that it erases, so that a lost answer loses no count. `hash`: the keyed hash of an address, which tables may hold instead.
+/// counts the rows that it erases, so that a lost answer loses no count. `hash` makes the keyed hash of an address, which tables may hold.
 pub(crate) async fn apply(
     db: &Db,
     catalogue: &Catalogue,
