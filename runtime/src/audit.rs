@@ -17,9 +17,10 @@ use crate::{
 };
 
 /// Appends an entry. Call it last before the commit: it holds the chain's lock until then. `ids` are names of things,
-/// never personal data. Its time is that of the transaction. It may be earlier than the time of the previous entry, because it waited for the lock.
+/// never personal data. The time of the entry is the time of the transaction. It may be earlier than the time of the previous entry, because
+/// the transaction may have waited for the lock.
 pub async fn append(tx: &mut Tx, actor: &Actor, action: &str, ids: &[(&str, &str)]) -> Result<(), DbError> {
-    // Queried before the chain is locked: other appends wait for every query after the lock.
+    // Queried before the lock: other appends wait for every query after the lock.
     let now = tx.now().await?;
     let head = sqlx::query!("SELECT sequence, hash FROM runtime.audit_head WHERE singleton FOR UPDATE")
         .fetch_one(&mut **tx)
@@ -65,8 +66,8 @@ fn role(role: Role) -> &'static str {
     }
 }
 
-/// Deletes the link between a person and their pseudonyms. Returns how many pseudonyms there were. The chain stays whole, and then
-/// shows only the person's role.
+/// Deletes the link between a person and their pseudonyms. Returns the number of pseudonyms. The chain stays whole, and then shows only the
+/// person's role.
 pub async fn forget(conn: &mut PgConnection, sub: &str) -> Result<u64, DbError> {
     let forgotten =
         sqlx::query!("DELETE FROM runtime.audit_actors WHERE sub = $1", sub).execute(conn).await?;
@@ -90,7 +91,7 @@ pub enum Chain {
 
 /// Verifies the whole chain, from its first entry to its head.
 pub async fn verify(conn: &mut PgConnection) -> Result<Chain, DbError> {
-    // One snapshot for entries and head. Otherwise an entry that is added meanwhile would look like a broken chain.
+    // One snapshot for entries and head. Otherwise a concurrent new entry would look like a broken chain.
     let mut snapshot = conn.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let conn = &mut *snapshot;
     let mut rows = sqlx::query!(
