@@ -17,8 +17,8 @@ use crate::{
 };
 
 /// Appends an entry. Call it last before the commit: it holds the chain's lock until then. `ids` are names of things,
-/// never personal data. The time of the entry is the time of the transaction. It may be earlier than the time of the previous entry, because
-/// the transaction may have waited for the lock.
+/// never personal data. The time of the entry is the time of the transaction. It may be earlier than the time of the previous entry,
+/// because the transaction may have waited for the lock.
 pub async fn append(tx: &mut Tx, actor: &Actor, action: &str, ids: &[(&str, &str)]) -> Result<(), DbError> {
     // Queried before the lock: other appends wait for every query after the lock.
     let now = tx.now().await?;

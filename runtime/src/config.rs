@@ -1,5 +1,5 @@
-//! Settings: all are read from the environment, before the process opens a port or a file. One run reports every mistake. No report shows
-//! the value of a secret.
+//! Settings: all are read from the environment, before the process opens a connection. One run reports every mistake. No report shows the
+//! value of a secret.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, fs, str::FromStr};
 

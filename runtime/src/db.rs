@@ -55,8 +55,8 @@ const ACQUIRE: Duration = Duration::from_secs(3);
 /// The planner settings of statements that claim or settle work. While no work waits, their tables are empty, and a plan that reads the
 /// whole table looks cheap. PostgreSQL keeps that plan until it analyses the table again, but a backlog may come earlier. With these
 /// settings it always finds rows by an index. `jit` is off because the disabled plan types get a high cost, and PostgreSQL would compile
-/// such a plan. These statements write a join by a key as `t.key = ANY (ARRAY[other.key])`: with `=`, PostgreSQL may read the whole index of
-/// the key in its order. `tests/plans.rs` finds statements without this form.
+/// such a plan. These statements write a join by a key as `t.key = ANY (ARRAY[other.key])`: with `=`, PostgreSQL may read the whole index
+/// of the key in its order. `tests/plans.rs` finds statements without this form.
 const BY_INDEX: &[(&str, &str)] = &[
     ("enable_seqscan", "off"),
     ("enable_bitmapscan", "off"),

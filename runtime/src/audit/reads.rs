@@ -22,8 +22,8 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// `None` if the call needs no entry here. Customers see only their own data, services act for no person, and some RPCs show no personal
-    /// data. An RPC that changes data writes its own entry.
+    /// `None` if the call needs no entry here. Customers see only their own data, services act for no person, and some RPCs show no
+    /// personal data. An RPC that changes data writes its own entry.
     pub(crate) fn of(ctx: &Ctx) -> Option<Self> {
         let Actor::User(user) = &ctx.actor else { return None };
         let reads = ctx.method.repeat == Repeat::Safe && ctx.method.shows_personal_data;

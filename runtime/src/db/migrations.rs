@@ -64,8 +64,8 @@ pub async fn migrate(url: &DatabaseUrl, service: &Migrator) -> Result<(), Migrat
     conn.close().await.map_err(MigrationError::Connect)
 }
 
-/// The same migrations, but they also run if a newer binary has run its own migrations. Those are compatible by rule. A rollback needs this,
-/// because the previous binary's `levqor migrate` runs before that binary serves.
+/// The same migrations, but they also run if a newer binary has run its own migrations. Those are compatible by rule. A rollback needs
+/// this, because the previous binary's `levqor migrate` runs before that binary serves.
 fn beside_newer(migrator: &Migrator) -> Migrator {
     Migrator {
         migrations: migrator.migrations.clone(),

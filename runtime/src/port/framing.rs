@@ -89,10 +89,10 @@ impl Framing {
                     };
                 }
                 Part::Head | Part::ChunkSize | Part::ChunkEnd | Part::Trailer => {
-                    let rest = &bytes[at..];
-                    let end = rest.iter().position(|byte| *byte == b'\n');
-                    let here = end.map_or(rest.len(), |end| end + 1);
-                    self.take(&rest[..here]).ok_or(Malformed { at })?;
+                    let unread = &bytes[at..];
+                    let end = unread.iter().position(|byte| *byte == b'\n');
+                    let here = end.map_or(unread.len(), |end| end + 1);
+                    self.take(&unread[..here]).ok_or(Malformed { at })?;
                     at += here;
                 }
             }
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_that_follow_each_other_are_told_apart() {
+    fn consecutive_messages_are_separated() {
         let post = |fields: &str, body: &str| format!("POST / HTTP/1.1\r\nhost: a\r\n{fields}\r\n{body}");
         for first in [
             format!("{GET}\r\n"),

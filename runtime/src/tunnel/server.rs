@@ -23,7 +23,7 @@ use tonic::{
 use crate::{
     access::{self, Method},
     error::ServiceError,
-    port::GOODBYE_PATIENCE,
+    port::GOODBYE_TIMEOUT,
     rpc::{self, State},
     server::{Stack, Undecodable},
     tasks::Tasks,
@@ -101,7 +101,7 @@ impl TunnelService for TunnelHost {
 }
 
 impl TunnelHost {
-    /// Accepts calls until the client ends its side, or `GOODBYE_PATIENCE` after the goodbye. The last response ends the tunnel.
+    /// Accepts calls until the client ends its side, or `GOODBYE_TIMEOUT` after the goodbye. The last response ends the tunnel.
     async fn serve(
         self,
         peer: Option<PeerName>,
@@ -131,8 +131,8 @@ impl TunnelHost {
                     let outcome = Some(Outcome::Goodbye(TunnelGoodbye {}));
                     // A client that has gone, or does not listen, needs no goodbye message.
                     let said = responses.send(Ok(TunnelResponse { number: 0, outcome }));
-                    let _ = timeout(GOODBYE_PATIENCE, said).await;
-                    give_up = Some(Instant::now() + GOODBYE_PATIENCE);
+                    let _ = timeout(GOODBYE_TIMEOUT, said).await;
+                    give_up = Some(Instant::now() + GOODBYE_TIMEOUT);
                 }
                 () = patience => break,
             }
