@@ -12,7 +12,7 @@ pub struct Capability {
     pub name: &'static str,
     /// Whether it is on, off or failed.
     pub state: CapabilityState,
-    /// Details about how it works, or why it is off. It names settings, never values.
+    /// How it works, or why it is off. It names settings, never values.
     pub reason: String,
     /// When it was measured. `None` if the settings alone decide it.
     pub measured: Option<DateTime<Utc>>,

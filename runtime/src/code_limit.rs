@@ -1,5 +1,5 @@
 //! Limits how often one caller may call the RPCs that guard codes (class CODE). The calls are counted in the service's database, so more
-//! replicas or a restart do not allow more tries. No more calls than the rate allows are made in any window of its length.
+//! replicas or a restart do not allow more attempts. In each window, one caller can make only the number of calls of the rate.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ service_error! {
     /// Why a call that guards a code is not made.
     #[derive(Debug, thiserror::Error)]
     pub enum CodeLimitError {
-        /// The caller has made too many such calls. The words are those of the gateway, which has a limit of its own.
+        /// The caller has made too many such calls. The gateway, which has its own limit, uses the same message.
         #[error("too many requests; try again after the time in the Retry-After header")]
         Exceeded(Duration) => RateLimited "RATE_LIMITED" after |left| Some(*left),
         /// The call cannot be counted.
@@ -56,7 +56,7 @@ impl CodeLimit {
         let hash = self.hashes.of(&caller);
         let (most, window) = in_sql(rate);
         let mut conn = self.db.acquire().await?;
-        // The row of the caller is locked by the upsert. So concurrent calls, also on several replicas, count one after the other.
+        // The upsert locks the row of the caller. So concurrent calls, also on several replicas, are counted one after the other.
         let counted = sqlx::query_scalar!(
             r#"INSERT INTO runtime.code_callers AS known (caller_hash, call_times, expire_time)
                VALUES ($1, ARRAY[runtime.now()], runtime.now() + make_interval(secs => $3))

@@ -36,8 +36,8 @@ const LONGEST: Setting = Setting::plain(
     "How long the tokens of calls between services may live at most, from `iat` to `exp`, in seconds. At least 60, the lifetime of our own tokens.",
 );
 
-/// The only caller outside of the mesh. It signs its tokens with `LEVQOR_PRODUCT_KEY`. RPCs name it among their `callers`. The chassis needs
-/// its name, because every service must refuse its certificate with the token of a person.
+/// The only caller outside of the mesh. It signs its tokens with `LEVQOR_PRODUCT_KEY`. RPCs name it among their `callers`. The chassis
+/// needs its name, because every service must refuse its certificate with the token of a person.
 pub(crate) const OUTSIDER: &str = "product";
 
 const OUTSIDER_KEY: Setting = Setting::secret(

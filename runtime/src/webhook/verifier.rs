@@ -107,7 +107,7 @@ mod tests {
         }
 
         #[test]
-        fn a_good_signature_is_too_old_or_of_the_future_after_300_seconds() {
+        fn a_valid_signature_is_refused_if_its_time_differs_by_more_than_300_seconds() {
             for (age, expected) in [
                 (300, Ok(0)),
                 (-300, Ok(0)),
@@ -170,7 +170,7 @@ mod tests {
         }
 
         #[test]
-        fn a_good_signature_is_too_old_or_of_the_future_after_300_seconds() {
+        fn a_valid_signature_is_refused_if_its_time_differs_by_more_than_300_seconds() {
             for (age, expected) in [
                 (300, Ok(1)),
                 (-300, Ok(1)),
