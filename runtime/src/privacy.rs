@@ -18,13 +18,13 @@ use std::{collections::BTreeSet, time::Duration};
 
 pub(crate) use self::{
     catalogue::Table,
-    erase::{Erasure, Progress, erase},
+    erase::{Erasure, Progress, erase, planned},
     holds::standing_ids,
     ledger::subjects,
-    read::{Plan, Walk, Which, files_of, left, plans, resolve},
+    read::{Walk, Which, files_of, left, plans, resolve},
     receipts::{applied, complete, completed_since},
     rectify::{Rectification, Value, ValueKind, rectify},
-    retention::{Outcome, apply as apply_retention},
+    retention::apply as apply_retention,
     selection::Search,
 };
 pub use self::{

@@ -1,14 +1,13 @@
 //! Erases data that is older than its retention period, except the rows of people under a hold. Compliance calls it every day.
 
-use levqor_proto_runtime::v1::{ApplyRetentionRequest, ApplyRetentionResponse, RetentionOutcome};
+use levqor_proto_runtime::v1::{ApplyRetentionRequest, ApplyRetentionResponse};
 
 use super::{Error, Hosted, read_id};
 use crate::{
-    clock::timestamp,
     context::Ctx,
     email::Email,
     error::Violations,
-    privacy::{self, Catalogue, Outcome},
+    privacy::{self, Catalogue},
     rpc::State,
     service::Service,
 };
@@ -25,12 +24,5 @@ pub(super) async fn apply_retention<S: Service>(
     let catalogue = Catalogue::read(&mut *db.acquire().await?).await?;
     let hash = |email: &String| hosted.service.address_hash(&email.parse::<Email>().ok()?);
     let (outcomes, complete) = privacy::apply_retention(db, &catalogue, run_id, hash).await?;
-    Ok(ApplyRetentionResponse { outcomes: outcomes.into_iter().map(Into::into).collect(), complete })
-}
-
-impl From<Outcome> for RetentionOutcome {
-    fn from(outcome: Outcome) -> Self {
-        let Outcome { table, days, columns, rows, oldest } = outcome;
-        Self { table, days, columns, rows, oldest_time: oldest.map(timestamp) }
-    }
+    Ok(ApplyRetentionResponse { outcomes, complete })
 }

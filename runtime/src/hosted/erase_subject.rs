@@ -1,7 +1,7 @@
 //! Erases the rows of a subject, some seconds per call. Compliance calls it again until the erasure is complete. It works without
 //! `mutate`, because each batch of rows has its own commit. The id of the erasure makes a second call harmless.
 
-use levqor_proto_runtime::v1::{EraseSubjectRequest, EraseSubjectResponse, erasure_plan};
+use levqor_proto_runtime::v1::{EraseSubjectRequest, EraseSubjectResponse};
 use uuid::Uuid;
 
 use super::{Error, Hosted, read_id, subject};
@@ -56,9 +56,7 @@ impl TryFrom<&EraseSubjectRequest> for Command {
     fn try_from(request: &EraseSubjectRequest) -> Result<Self, Invalid> {
         let mut violations = Violations::new();
         let erasure_id = read_id(&mut violations, "erasure_id", &request.erasure_id, "an erasure");
-        let changed = request.plans.iter().filter(|plan| plan.action() != erasure_plan::Action::Keep);
-        let approved =
-            (!request.again).then(|| changed.map(|plan| (plan.table.clone(), plan.rows)).collect());
+        let approved = (!request.again).then(|| privacy::planned(&request.plans));
         violations.finish(erasure_id.map(|erasure_id| Self { erasure_id, approved }))
     }
 }

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
+use levqor_proto_runtime::v1::{ErasurePlan, erasure_plan};
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
@@ -10,7 +11,7 @@ use super::{
     Action, CALL_TIME, Subject,
     catalogue::{Catalogue, Table, quoted},
     holds::{self, HoldKind},
-    read::{ALIAS, Plan, Walk, Which, is_left, plans},
+    read::{ALIAS, Walk, Which, is_left, plans},
     receipts,
     selection::{self, Search},
 };
@@ -131,8 +132,8 @@ async fn begin(
 }
 
 /// The number of changed rows of each table, as a preview shows them.
-pub(crate) fn planned(plans: &[Plan]) -> Vec<(String, i64)> {
-    let changed = plans.iter().filter(|plan| plan.action != Action::Keep);
+pub(crate) fn planned(plans: &[ErasurePlan]) -> Vec<(String, i64)> {
+    let changed = plans.iter().filter(|plan| plan.action() != erasure_plan::Action::Keep);
     changed.map(|plan| (plan.table.clone(), plan.rows)).collect()
 }
 

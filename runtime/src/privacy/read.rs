@@ -1,5 +1,6 @@
 //! Reads the rows of a subject in pages, counts them, and finds further identifiers in them.
 
+use levqor_proto_runtime::v1::ErasurePlan;
 use serde_json::{Map, Value};
 use sqlx::{PgConnection, Row as _};
 
@@ -121,23 +122,12 @@ pub(crate) fn files_of(table: &Table, row: &Map<String, Value>) -> Option<(Strin
     Some((key.clone(), format!("{key}/{name}")))
 }
 
-/// What an erasure does to one table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Plan {
-    pub(crate) table: String,
-    pub(crate) action: Action,
-    pub(crate) rows: i64,
-    pub(crate) kept_columns: Vec<String>,
-    pub(crate) ground: String,
-    pub(crate) keep: String,
-}
-
 /// What an erasure would do to each table that has rows of the subject.
 pub(crate) async fn plans(
     conn: &mut PgConnection,
     catalogue: &Catalogue,
     search: &Search,
-) -> Result<Vec<Plan>, DbError> {
+) -> Result<Vec<ErasurePlan>, DbError> {
     let mut plans = Vec::new();
     for table in &catalogue.tables {
         let which = if table.declared.action == Action::Keep { Which::All } else { Which::Remaining };
@@ -149,9 +139,9 @@ pub(crate) async fn plans(
         let stays = !kept.is_empty() || table.declared.action == Action::Keep;
         let longest =
             kept.iter().filter_map(|column| column.personal.as_ref()).max_by_key(|it| it.keep_days());
-        plans.push(Plan {
+        plans.push(ErasurePlan {
             table: table.title(),
-            action: table.declared.action,
+            action: table.declared.action.into(),
             rows,
             kept_columns: kept.iter().map(|column| column.name.clone()).collect(),
             ground: if stays { table.declared.ground.clone() } else { String::new() },

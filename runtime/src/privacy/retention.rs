@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use chrono::{DateTime, Utc};
+use levqor_proto_runtime::v1::RetentionOutcome;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
@@ -18,19 +19,10 @@ use super::{
     receipts,
     selection::{self, Search},
 };
-use crate::db::{Db, DbError};
-
-/// The result of applying one retention period to a table.
-pub(crate) struct Outcome {
-    pub(crate) table: String,
-    pub(crate) days: i32,
-    /// The columns that it erases. Empty if it deletes the rows.
-    pub(crate) columns: Vec<String>,
-    /// How many rows it erased in this run so far.
-    pub(crate) rows: i64,
-    /// The time of the oldest row that the table has now, if an index can find it.
-    pub(crate) oldest: Option<DateTime<Utc>>,
-}
+use crate::{
+    clock::timestamp,
+    db::{Db, DbError},
+};
 
 /// Erases old values for some seconds. Returns the result of each period in this run, and whether the run is complete. Each transaction
 /// counts the rows that it erases, so that a lost answer loses no count. `hash` makes the keyed hash of an address, which tables may hold.
@@ -39,7 +31,7 @@ pub(crate) async fn apply(
     catalogue: &Catalogue,
     run_id: Uuid,
     hash: impl Fn(&String) -> Option<Vec<u8>> + Sync,
-) -> Result<(Vec<Outcome>, bool), DbError> {
+) -> Result<(Vec<RetentionOutcome>, bool), DbError> {
     let (mut outcomes, complete) = erase(db, catalogue, run_id, hash).await?;
     let counted: BTreeMap<_, _> =
         receipts::get(&mut *db.acquire().await?, run_id).await?.into_iter().collect();
@@ -60,7 +52,7 @@ async fn erase(
     catalogue: &Catalogue,
     run_id: Uuid,
     hash: impl Fn(&String) -> Option<Vec<u8>> + Sync,
-) -> Result<(Vec<Outcome>, bool), DbError> {
+) -> Result<(Vec<RetentionOutcome>, bool), DbError> {
     let end = Instant::now() + CALL_TIME;
     let mut outcomes = Vec::new();
     for table in &catalogue.tables {
@@ -68,7 +60,13 @@ async fn erase(
         for statement in statements(catalogue, table) {
             let complete = run_until(end, db, run_id, &statement, &hash).await?;
             let Statement { days, columns, .. } = statement;
-            outcomes.push(Outcome { table: table.title(), days, columns, rows: 0, oldest: None });
+            outcomes.push(RetentionOutcome {
+                table: table.title(),
+                days,
+                columns,
+                rows: 0,
+                oldest_time: None,
+            });
             if !complete {
                 return Ok((outcomes, false));
             }
@@ -77,7 +75,7 @@ async fn erase(
         if !done.is_empty() {
             let oldest = oldest(db, table).await?;
             for outcome in done {
-                outcome.oldest = oldest;
+                outcome.oldest_time = oldest.map(timestamp);
             }
         }
     }
