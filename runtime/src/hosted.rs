@@ -41,7 +41,7 @@ use crate::{
     clock::timestamp,
     db::DbError,
     deferred::store::{CallState, Row},
-    error::{Invalid, Violations},
+    error::Invalid,
     guard::GuardError,
     id,
     idempotency::IdempotencyError,
@@ -168,13 +168,9 @@ service_error! {
 /// The most ids of one request.
 const MOST_IDS: usize = 100;
 
-/// Reads the id of `what`. Returns `None` and adds a violation if it is not a UUID.
-fn read_id(violations: &mut Violations, field: &str, text: &str, what: &str) -> Option<Uuid> {
-    let id = id::parse(text).ok();
-    if id.is_none() {
-        violations.add(field, format!("expected the id of {what} (a UUID)"));
-    }
-    id
+/// Reads the id of `what`.
+fn read_id(field: &str, text: &str, what: &str) -> Result<Uuid, Invalid> {
+    id::parse(text).map_err(|_| Invalid::of(field, format!("expected the id of {what} (a UUID)")))
 }
 
 /// Reads a list of ids.

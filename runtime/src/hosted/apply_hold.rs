@@ -30,7 +30,7 @@ impl TryFrom<&ApplyHoldRequest> for HoldChange {
 
     fn try_from(request: &ApplyHoldRequest) -> Result<Self, Invalid> {
         let mut violations = Violations::new();
-        let id = read_id(&mut violations, "hold_id", &request.hold_id, "a hold");
+        let id = violations.take(read_id("hold_id", &request.hold_id, "a hold"));
         let kind = violations.field_enum("kind", request.kind);
         let subject = subject::read(&mut violations, request.subject.as_ref());
         if request.stands && subject.is_empty() {

@@ -6,7 +6,6 @@ use super::{Error, Hosted, read_id};
 use crate::{
     context::Ctx,
     email::Email,
-    error::Violations,
     privacy::{self, Catalogue},
     rpc::State,
     service::Service,
@@ -17,9 +16,7 @@ pub(super) async fn apply_retention<S: Service>(
     _: Ctx,
     request: ApplyRetentionRequest,
 ) -> Result<ApplyRetentionResponse, Error> {
-    let mut violations = Violations::new();
-    let run_id = read_id(&mut violations, "run_id", &request.run_id, "a run");
-    let run_id = violations.finish(run_id)?;
+    let run_id = read_id("run_id", &request.run_id, "a run")?;
     let db = &hosted.chassis().db;
     let catalogue = Catalogue::read(&mut *db.acquire().await?).await?;
     let hash = |email: &String| hosted.service.address_hash(&email.parse::<Email>().ok()?);

@@ -2,13 +2,11 @@
 //! `mutate`, because each batch of rows has its own commit. The id of the erasure makes a second call harmless.
 
 use levqor_proto_runtime::v1::{EraseSubjectRequest, EraseSubjectResponse};
-use uuid::Uuid;
 
 use super::{Error, Hosted, read_id, subject};
 use crate::{
     context::Ctx,
     erased,
-    error::{Invalid, Violations},
     privacy::{self, Erasure, Progress},
     rpc::State,
     service::Service,
@@ -19,7 +17,9 @@ pub(super) async fn erase_subject<S: Service>(
     ctx: Ctx,
     request: EraseSubjectRequest,
 ) -> Result<EraseSubjectResponse, Error> {
-    let Command { erasure_id, approved } = (&request).try_into()?;
+    let erasure_id = read_id("erasure_id", &request.erasure_id, "an erasure")?;
+    // The approved number of rows of each table. `None`: it is not compared.
+    let approved = (!request.again).then(|| privacy::planned(&request.plans));
     let db = &hosted.chassis().db;
     let wanted = subject::wanted(hosted, &mut *db.acquire().await?, request.subject.as_ref()).await?;
     let erasure = Erasure {
@@ -41,22 +41,4 @@ pub(super) async fn erase_subject<S: Service>(
         }
     };
     Ok(EraseSubjectResponse { complete, erased: subject::table_rows(erased) })
-}
-
-/// A valid request.
-struct Command {
-    erasure_id: Uuid,
-    /// The approved number of rows of each table. `None`: it is not compared.
-    approved: Option<Vec<(String, i64)>>,
-}
-
-impl TryFrom<&EraseSubjectRequest> for Command {
-    type Error = Invalid;
-
-    fn try_from(request: &EraseSubjectRequest) -> Result<Self, Invalid> {
-        let mut violations = Violations::new();
-        let erasure_id = read_id(&mut violations, "erasure_id", &request.erasure_id, "an erasure");
-        let approved = (!request.again).then(|| privacy::planned(&request.plans));
-        violations.finish(erasure_id.map(|erasure_id| Self { erasure_id, approved }))
-    }
 }

@@ -71,8 +71,8 @@ impl TryFrom<&RectifySubjectRequest> for Command {
 
     fn try_from(request: &RectifySubjectRequest) -> Result<Self, Invalid> {
         let mut violations = Violations::new();
-        let id = &request.rectification_id;
-        let rectification_id = read_id(&mut violations, "rectification_id", id, "a correction");
+        let id = read_id("rectification_id", &request.rectification_id, "a correction");
+        let rectification_id = violations.take(id);
         if request.name.contains(char::is_control) {
             violations.add("name", "expected a name without control characters");
         }
