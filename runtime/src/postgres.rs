@@ -372,7 +372,7 @@ fn end(data: &Path, signals: &[(Signal, Duration)]) -> Result<(), PostgresError>
             return Ok(());
         }
     }
-    Err(PostgresError::Program { program: "postgres", output: "it does not end".to_owned() })
+    Err(PostgresError::Program { program: "postgres", output: "it does not stop".to_owned() })
 }
 
 fn data_in(folder: &Path) -> PathBuf {

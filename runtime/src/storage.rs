@@ -82,7 +82,7 @@ impl Storage {
         let store = sound.unwrap_or(&self.first);
         let is_fallback = !Arc::ptr_eq(store, &self.first);
         if is_fallback {
-            tracing::warn!("the first storage failed a moment ago: a file goes to the second one");
+            tracing::warn!("the first storage failed a moment ago: a file goes to the fallback");
         }
         Writer::begin(Arc::clone(store), is_fallback, key).await
     }

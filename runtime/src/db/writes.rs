@@ -32,7 +32,7 @@ impl Writes {
         match self {
             Self::Unknown => "not tried yet",
             Self::Taken => "are taken",
-            Self::ReadOnly => "the database only takes reads",
+            Self::ReadOnly => "the database only accepts reads",
             Self::NoRoom => "the database has no room: its disk is full, or a limit of its own is reached",
             Self::Refused => "the database refuses writes",
         }

@@ -166,7 +166,7 @@ impl Delivery {
         self.counts.settled(call, Outcome::Retry, held);
         if held {
             let attempts = call.attempts;
-            tracing::info!(rpc = call.rpc, attempts, failure, "a deferred call will be tried again");
+            tracing::info!(rpc = call.rpc, attempts, failure, "a deferred call will be retried");
         }
         Ok(held)
     }
@@ -197,10 +197,10 @@ impl Delivery {
     /// Makes one attempt. Makes none if the call has used all its attempts and its workers ended before they could settle it.
     async fn attempt(&self, call: &Claimed) -> Result<(), Status> {
         if call.attempts > MAX_ATTEMPTS {
-            return Err(Status::internal("its workers ended in the middle of every try"));
+            return Err(Status::internal("in every attempt the worker ended before the call"));
         }
         let outcome = tokio::time::timeout(TRY_TIMEOUT, self.call(call)).await;
-        outcome.unwrap_or_else(|_| Err(Status::deadline_exceeded("the try took too long")))
+        outcome.unwrap_or_else(|_| Err(Status::deadline_exceeded("the attempt took too long")))
     }
 }
 
@@ -260,7 +260,7 @@ impl Source for Delivery {
                 Ok(false) => {
                     tracing::warn!(
                         rpc = call.rpc,
-                        "the call is no longer leased to this worker; it changes nothing of it"
+                        "the call is no longer leased to this worker, so the worker does not change it"
                     );
                 }
                 // The lease expires, and the receiver has stored the key.

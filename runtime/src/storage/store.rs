@@ -203,7 +203,7 @@ impl Store {
         if read.concat() == b"probe" {
             return Ok(());
         }
-        Err(StorageError::BrokeOff(io::Error::other("the storage gave back other bytes")))
+        Err(StorageError::BrokeOff(io::Error::other("the storage returned other bytes")))
     }
 }
 

@@ -206,7 +206,7 @@ impl Responder {
                     let caller = lock(&self.pending).by_number.remove(&number);
                     let unknown = || {
                         CallError::Broken(Status::internal(
-                            "the response is of a kind that is not known here",
+                            "this version does not know the kind of the response",
                         ))
                     };
                     // A caller that has stopped waiting does not receive it.

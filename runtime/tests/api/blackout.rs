@@ -127,7 +127,11 @@ async fn set(service: &TestService<Probe>, setting: &str) {
 #[tokio::test]
 async fn a_service_whose_database_accepts_no_writes_is_not_ready_and_shows_the_reason() {
     for (setting, undo, reason) in [
-        ("SET default_transaction_read_only = on", "RESET default_transaction_read_only", "only takes reads"),
+        (
+            "SET default_transaction_read_only = on",
+            "RESET default_transaction_read_only",
+            "only accepts reads",
+        ),
         ("SET temp_file_limit = 64", "RESET temp_file_limit", "has no room"),
     ] {
         let service = probe::start().await;
