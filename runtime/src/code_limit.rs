@@ -10,7 +10,7 @@ use crate::{
     context::CLIENT_ADDRESS,
     db::{Db, DbError},
     pseudonyms::CallerHashes,
-    rate::{CodeRate, Rate},
+    rate::CodeRate,
     service_error,
 };
 
@@ -54,7 +54,8 @@ impl CodeLimit {
             Actor::Anonymous => format!("address:{address}"),
         };
         let hash = self.hashes.of(&caller);
-        let (most, window) = in_sql(rate);
+        let (most, window) =
+            (i32::try_from(rate.requests.get()).unwrap_or(i32::MAX), rate.window.as_secs_f64());
         let mut conn = self.db.acquire().await?;
         // The upsert locks the row of the caller. So concurrent calls, also on several replicas, are counted one after the other.
         let counted = sqlx::query_scalar!(
@@ -87,11 +88,6 @@ impl CodeLimit {
         let left = Duration::try_from_secs_f64(left.unwrap_or_default()).unwrap_or_default();
         Err(CodeLimitError::Exceeded(left))
     }
-}
-
-/// The number of calls, and the length of the window in seconds.
-fn in_sql(rate: Rate) -> (i32, f64) {
-    (i32::try_from(rate.requests.get()).unwrap_or(i32::MAX), rate.window.as_secs_f64())
 }
 
 /// Removes up to `limit` callers whose calls are too old to count. Returns how many.

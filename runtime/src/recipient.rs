@@ -36,13 +36,6 @@ impl Recipient {
         Self { name, purpose, categories, setting, is_active: false, host: None }
     }
 
-    /// Sets whether it is on.
-    #[must_use]
-    pub fn active_if(mut self, is_active: bool) -> Self {
-        self.is_active = is_active;
-        self
-    }
-
     /// Sets the host. The company is on if there is a host.
     #[must_use]
     pub fn at(mut self, host: Option<&str>) -> Self {
@@ -75,5 +68,6 @@ pub(crate) fn of_process() -> Vec<Recipient> {
         &[],
         "SENTRY_DSN",
     );
-    vec![database.active_if(true), otlp.active_if(is_active("otlp")), sentry.active_if(is_active("sentry"))]
+    let all = [(database, true), (otlp, is_active("otlp")), (sentry, is_active("sentry"))];
+    all.map(|(recipient, is_active)| Recipient { is_active, ..recipient }).into()
 }
