@@ -4,24 +4,19 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use levqor_proto_runtime::v1::{
-    Backlog, Capability as Wire, Check, ErrorReportTest, GetStatusRequest, GetStatusResponse, Migrations,
-    Schedule as WireSchedule,
+    Backlog, Capability, Check, ErrorReportTest, GetStatusRequest, GetStatusResponse, Migrations, Schedule,
 };
 
 use super::{Error, Hosted};
 use crate::{
     clock::timestamp,
     context::Ctx,
-    db::{
-        DbError,
-        migrations::{History, Schema},
-    },
+    db::{DbError, migrations::Schema},
     deferred::store,
     lifecycle::Measurement,
     rpc::State,
-    schedule::{self, Standing},
-    self_test,
-    service::{Capability, Service},
+    schedule, self_test,
+    service::Service,
     version,
 };
 
@@ -52,56 +47,33 @@ pub(super) async fn get_status<S: Service>(
     if hosted.readiness.is_draining() {
         checks.push(failed("lifecycle", "draining"));
     }
-    let capabilities = super::capabilities(&*hosted.service);
+    let capabilities = super::capabilities(&*hosted.service).into_iter().map(|it| Capability {
+        name: it.name.to_owned(),
+        state: it.state.into(),
+        reason: it.reason,
+        measure_time: it.measured.map(timestamp),
+    });
+    let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
+    let history = measured.and_then(|measured| measured.history);
+    let migrations = history.map(|it| Migrations {
+        applied: count(it.applied),
+        pending: count(it.pending),
+        unknown: count(it.unknown),
+    });
     Ok(GetStatusResponse {
         service: S::NAME.to_owned(),
         version: version::VERSION.to_owned(),
         ready: checks.iter().all(|check| check.ok),
-        capabilities: capabilities.into_iter().map(Into::into).collect(),
+        capabilities: capabilities.collect(),
         backlog,
         checks,
         commit: version::commit().to_owned(),
         protocol: version::protocol(S::DESCRIPTORS),
         ready_change_time: hosted.readiness.since().map(timestamp),
-        migrations: measured.and_then(|measured| measured.history).map(Into::into),
+        migrations,
         schedules,
         error_report_test,
     })
-}
-
-impl From<Capability> for Wire {
-    fn from(capability: Capability) -> Self {
-        Self {
-            name: capability.name.to_owned(),
-            state: capability.state.into(),
-            reason: capability.reason,
-            measure_time: capability.measured.map(timestamp),
-        }
-    }
-}
-
-impl From<History> for Migrations {
-    fn from(history: History) -> Self {
-        let count = |number| i32::try_from(number).unwrap_or(i32::MAX);
-        Self {
-            applied: count(history.applied),
-            pending: count(history.pending),
-            unknown: count(history.unknown),
-        }
-    }
-}
-
-impl From<Standing> for WireSchedule {
-    fn from(standing: Standing) -> Self {
-        Self {
-            name: standing.name.to_owned(),
-            period_s: standing.every.num_seconds(),
-            last_slot_time: standing.last_slot.map(timestamp),
-            last_run_time: standing.last_run.map(timestamp),
-            next_slot_time: Some(timestamp(standing.next_slot)),
-            late: standing.late,
-        }
-    }
 }
 
 async fn in_time<T>(answer: impl Future<Output = Result<T, DbError>>) -> Option<T> {
@@ -111,7 +83,7 @@ async fn in_time<T>(answer: impl Future<Output = Result<T, DbError>>) -> Option<
 /// The schedules, and the last result of the test of error reports.
 async fn schedules_and_test<S: Service>(
     hosted: &Hosted<S>,
-) -> Result<(Vec<WireSchedule>, Option<ErrorReportTest>), DbError> {
+) -> Result<(Vec<Schedule>, Option<ErrorReportTest>), DbError> {
     let mut conn = hosted.chassis().db.acquire().await?;
     let working_for = hosted.readiness.working_for().unwrap_or_default();
     let schedules = schedule::standings(&mut conn, &hosted.schedules, working_for).await?;
@@ -121,7 +93,15 @@ async fn schedules_and_test<S: Service>(
         last_failure_time: outcome.last_failure_time.map(timestamp),
         failure: outcome.failure,
     });
-    Ok((schedules.into_iter().map(Into::into).collect(), test))
+    let schedules = schedules.into_iter().map(|it| Schedule {
+        name: it.name.to_owned(),
+        period_s: it.every.num_seconds(),
+        last_slot_time: it.last_slot.map(timestamp),
+        last_run_time: it.last_run.map(timestamp),
+        next_slot_time: Some(timestamp(it.next_slot)),
+        late: it.late,
+    });
+    Ok((schedules.collect(), test))
 }
 
 /// A check that failed without a measurement.
